@@ -1,0 +1,1 @@
+"""How a Dia and its codec are trained. Knows the model and the processor; does not know the facade."""

@@ -1,0 +1,127 @@
+"""Rules on the next row's logits, as LogitsProcessors: guidance, and how speech ends. Knows nothing of the model.
+
+Every processor takes `input_ids` [B · C, R], the rows so far with the channels of one clip side by side, and `scores`
+[B · C, V]; none keeps anything between calls, so one object may serve several threads.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from transformers import LogitsProcessor
+
+_NEVER = float("-inf")
+
+
+class DiaGuidanceLogitsProcessor(LogitsProcessor):
+    """Classifier-free guidance (arXiv:2207.12598) that only chooses candidates.
+
+    guided = conditional + scale · (conditional − unconditional). With `top_k` the guided logits merely pick the k best
+    ids and the *conditional* logits of those are returned, the others at minus infinity; without, the guided logits
+    themselves are returned.
+
+    Args:
+        scale: 0 or more.
+        top_k: how many candidates remain; None keeps all.
+
+    Raises:
+        ValueError: `scale` is negative or not finite, or `top_k` is below 1.
+    """
+
+    def __init__(self, scale: float, top_k: int | None = None) -> None:
+        if not 0 <= scale < float("inf"):
+            raise ValueError(f"guidance_scale={scale} must be 0 or more; 1 turns guidance off.")
+        if top_k is not None and top_k < 1:
+            raise ValueError(f"top_k={top_k} must be 1 or more, or None to keep all candidates.")
+        self.scale = scale
+        self.top_k = top_k
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        """Merge `scores` [2 · B · C, V], conditional rows first, into [B · C, V]."""
+        if scores.shape[0] != 2 * input_ids.shape[0]:
+            raise ValueError(
+                f"scores has {scores.shape[0]} rows for {input_ids.shape[0]} rows of input_ids; guidance needs "
+                "twice as many, the conditional half first."
+            )
+        conditional, unconditional = scores.chunk(2)
+        guided = conditional + self.scale * (conditional - unconditional)
+        if self.top_k is None:
+            return guided
+        best = guided.topk(min(self.top_k, guided.shape[-1])).indices
+        return torch.full_like(conditional, _NEVER).scatter(-1, best, conditional.gather(-1, best))
+
+
+class DiaEndOfSpeechLogitsProcessor(LogitsProcessor):
+    """Which ids may be drawn: codes on every channel, EOS on channel 0 alone, and there all or nothing.
+
+    If EOS has the highest logit of channel 0 it is the only candidate; otherwise it is none. So sampling can neither
+    end speech by a stray draw nor miss its end.
+
+    Args:
+        num_channels: C.
+        eos_token_id: ids below it are codes; ids above it are never drawn.
+
+    Raises:
+        ValueError: an argument is below 1.
+    """
+
+    def __init__(self, num_channels: int, eos_token_id: int) -> None:
+        if num_channels < 1 or eos_token_id < 1:
+            raise ValueError(f"num_channels={num_channels} and eos_token_id={eos_token_id} must be 1 or more.")
+        self.num_channels = num_channels
+        self.eos_token_id = eos_token_id
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        """Set what may not be drawn in `scores` [B · C, V] to minus infinity."""
+        grid = scores.unflatten(0, (-1, self.num_channels))  # [B, C, V]
+        ends = grid[:, 0, : self.eos_token_id + 1].argmax(-1, keepdim=True) == self.eos_token_id  # [B, 1]
+        ids = torch.arange(grid.shape[-1], device=scores.device)
+        code, eos = ids < self.eos_token_id, ids == self.eos_token_id
+        allowed = code.expand(grid.shape).clone()
+        allowed[:, 0] = torch.where(ends, eos, code)
+        return grid.masked_fill(~allowed, _NEVER).flatten(0, 1)
+
+
+class DiaDelayedEndLogitsProcessor(LogitsProcessor):
+    """When channel 0 ends, every other channel ends its own delay later; at the length limit channel 0 must end.
+
+    With delays [0, 2, 3] and EOS `e` on channel 0 at row s (`x` drawn, `.` PAD, which the loop writes after an EOS):
+
+        row       s   s+1  s+2  s+3
+        channel 0 e   .    .    .
+        channel 1 x   x    e    .
+        channel 2 x   x    x    e
+
+    Args:
+        delay_pattern: one delay in rows per channel.
+        eos_token_id: the id that ends a channel.
+        max_rows: the longest grid; channel 0 ends early enough for the last channel to end inside it.
+
+    Raises:
+        ValueError: `delay_pattern` is empty or holds a negative delay.
+    """
+
+    def __init__(self, delay_pattern: Sequence[int], eos_token_id: int, max_rows: int) -> None:
+        if not delay_pattern or min(delay_pattern) < 0:
+            raise ValueError(f"delay_pattern={list(delay_pattern)} needs one delay per channel, none negative.")
+        self.delay_pattern = list(delay_pattern)
+        self.eos_token_id = eos_token_id
+        self.last_end = max_rows - max(delay_pattern) - 1
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        """Leave EOS as the only candidate of `scores` [B · C, V] where a channel must end at this row."""
+        row = input_ids.shape[1]
+        leader = input_ids.unflatten(0, (-1, len(self.delay_pattern)))[:, 0]  # [B, R]
+        grid = scores.unflatten(0, (-1, len(self.delay_pattern)))
+        now = (grid[:, 0].argmax(-1) == self.eos_token_id) | (row >= self.last_end)
+        never = torch.zeros_like(now)
+        ends = [
+            now if delay == 0 else leader[:, row - delay] == self.eos_token_id if delay <= row else never
+            for delay in self.delay_pattern
+        ]
+        forced = torch.full_like(grid[:1, :1], _NEVER)
+        forced[..., self.eos_token_id] = 0.0
+        return torch.where(torch.stack(ends, dim=1)[..., None], forced, grid).flatten(0, 1)
+
+
+__all__ = ["DiaDelayedEndLogitsProcessor", "DiaEndOfSpeechLogitsProcessor", "DiaGuidanceLogitsProcessor"]

@@ -1,0 +1,537 @@
+"""The network: text encoder, audio decoder, logits, training loss. Knows nothing of sampling, text or waveforms.
+
+Shapes: B batch, S text length, R grid rows, C channels, V ids of one channel, H heads, D head width, E model width.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+from transformers import initialization as init
+from transformers.activations import ACT2FN
+from transformers.cache_utils import Cache, DynamicCache, EncoderDecoderCache
+from transformers.masking_utils import create_bidirectional_mask, create_causal_mask
+from transformers.modeling_layers import GradientCheckpointingLayer
+from transformers.modeling_outputs import (
+    BaseModelOutput,
+    BaseModelOutputWithPastAndCrossAttentions,
+    Seq2SeqLMOutput,
+    Seq2SeqModelOutput,
+)
+from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+from transformers.utils import can_return_tuple, logging
+from transformers.utils.generic import merge_with_config_defaults
+from transformers.utils.output_capturing import capture_outputs
+
+from dia.configuration_dia import DiaConfig, DiaDecoderConfig, DiaEncoderConfig
+from dia.generation_dia import DiaGenerationMixin
+
+logger = logging.get_logger(__name__)
+
+# Trained without the usual 1/sqrt(D): the query weights carry it.
+_ATTENTION_SCALE = 1.0
+
+
+class DiaRMSNorm(nn.Module):
+    """Root-mean-square norm, computed in float32 whatever the weights are (arXiv:1910.07467)."""
+
+    def __init__(self, size: int, eps: float) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(size))
+        self.eps = eps
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        wide = hidden.float()
+        wide = wide * torch.rsqrt(wide.square().mean(-1, keepdim=True) + self.eps)
+        return self.weight * wide.to(hidden.dtype)
+
+
+class DiaMLP(nn.Module):
+    """Gated MLP, down(up · silu(gate)), gate and up fused in one matrix with the gate first."""
+
+    def __init__(self, config: DiaEncoderConfig | DiaDecoderConfig) -> None:
+        super().__init__()
+        self.gate_up_proj = nn.Linear(config.hidden_size, 2 * config.intermediate_size, bias=False)
+        self.down_proj = nn.Linear(config.intermediate_size, config.hidden_size, bias=False)
+        self.activation: Callable[[Tensor], Tensor] = ACT2FN[config.hidden_act]
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        gate, up = self.gate_up_proj(hidden).chunk(2, dim=-1)
+        return self.down_proj(up * self.activation(gate))
+
+
+class DiaRotaryEmbedding(nn.Module):
+    """Cosines and sines that turn queries and keys by their position (arXiv:2104.09864)."""
+
+    inv_freq: Tensor
+
+    def __init__(self, config: DiaEncoderConfig | DiaDecoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        frequencies, self.scale = self.frequencies()
+        self.register_buffer("inv_freq", frequencies, persistent=False)
+
+    def frequencies(self) -> tuple[Tensor, float]:
+        """One angular step per pair of dimensions, [D / 2], and the factor on cosines and sines."""
+        rope = self.config.rope_parameters
+        assert rope is not None
+        if rope["rope_type"] != "default":
+            frequencies, scale = ROPE_INIT_FUNCTIONS[rope["rope_type"]](self.config)
+            return frequencies, float(scale)
+        exponents = torch.arange(0, self.config.head_dim, 2, dtype=torch.float32) / self.config.head_dim
+        return 1.0 / rope["rope_theta"] ** exponents, 1.0
+
+    @torch.no_grad()
+    def forward(self, positions: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        angles = positions[..., None].float() * self.inv_freq.float()  # [B or 1, R, D / 2]
+        angles = torch.cat((angles, angles), dim=-1)[:, None]  # [B or 1, 1, R, D]
+        return (angles.cos() * self.scale).to(dtype), (angles.sin() * self.scale).to(dtype)
+
+
+def rotate(states: Tensor, rotary: tuple[Tensor, Tensor]) -> Tensor:
+    """Turn each pair (first half, second half) of the head by its position's angle; states: [B, H, R, D]."""
+    cos, sin = rotary
+    first, second = states.chunk(2, dim=-1)
+    return states * cos + torch.cat((-second, first), dim=-1) * sin
+
+
+def eager_attention(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float,
+    dropout: float = 0.0,
+    **_: Any,
+) -> tuple[Tensor, Tensor]:
+    """Attention written out, the one implementation that returns its weights.
+
+    Args:
+        module: the attention layer; gives the number of query heads to each key head.
+        query: [B, H, R, D].
+        key: [B, H / groups, K, D].
+        value: likewise.
+        attention_mask: added to the scores, broadcastable to [B, H, R, K].
+        scaling: factor on the scores.
+        dropout: probability of dropping a weight while training.
+
+    Returns:
+        The output, [B, R, H, D], and the weights, [B, H, R, K].
+    """
+    groups = query.shape[1] // key.shape[1]
+    key, value = key.repeat_interleave(groups, dim=1), value.repeat_interleave(groups, dim=1)
+    scores = query @ key.transpose(2, 3) * scaling
+    if attention_mask is not None:
+        scores = scores + attention_mask
+    weights = nn.functional.softmax(scores, dim=-1, dtype=torch.float32).to(query.dtype)
+    weights = nn.functional.dropout(weights, p=dropout, training=module.training)
+    return (weights @ value).transpose(1, 2).contiguous(), weights
+
+
+class _Attention(nn.Module):
+    """Projections shared by self- and cross-attention. The attribute names are those transformers' kernels read."""
+
+    def __init__(
+        self,
+        config: DiaEncoderConfig | DiaDecoderConfig,
+        layer_idx: int,
+        heads: int,
+        groups: int,
+        head_dim: int,
+        key_width: int,
+        causal: bool,
+    ) -> None:
+        super().__init__()
+        self.config = config
+        self.layer_idx = layer_idx
+        self.head_dim = head_dim
+        self.num_key_value_groups = heads // groups
+        self.is_causal = causal
+        self.q_proj = nn.Linear(config.hidden_size, heads * head_dim, bias=False)
+        self.k_proj = nn.Linear(key_width, groups * head_dim, bias=False)
+        self.v_proj = nn.Linear(key_width, groups * head_dim, bias=False)
+        self.o_proj = nn.Linear(heads * head_dim, config.hidden_size, bias=False)
+
+    def _heads(self, projected: Tensor) -> Tensor:
+        return projected.unflatten(-1, (-1, self.head_dim)).transpose(1, 2)  # [B, H, R, D]
+
+    def _attend(
+        self, query: Tensor, key: Tensor, value: Tensor, mask: Any, **kwargs: Any
+    ) -> tuple[Tensor, Tensor | None]:
+        attention = ALL_ATTENTION_FUNCTIONS.get_interface(self.config._attn_implementation, eager_attention)
+        output, weights = attention(self, query, key, value, mask, scaling=_ATTENTION_SCALE, **kwargs)
+        return self.o_proj(output.flatten(2)), weights
+
+
+class DiaSelfAttention(_Attention):
+    """Attention of a sequence to itself, with rotary positions."""
+
+    def __init__(self, config: DiaEncoderConfig | DiaDecoderConfig, layer_idx: int, causal: bool) -> None:
+        heads, groups = config.num_attention_heads, config.num_key_value_heads
+        super().__init__(config, layer_idx, heads, groups, config.head_dim, config.hidden_size, causal)
+
+    def forward(
+        self,
+        hidden: Tensor,
+        rotary: tuple[Tensor, Tensor],
+        mask: Any,
+        cache: Cache | None = None,
+        **kwargs: Any,
+    ) -> tuple[Tensor, Tensor | None]:
+        query = rotate(self._heads(self.q_proj(hidden)), rotary)
+        key = rotate(self._heads(self.k_proj(hidden)), rotary)
+        value = self._heads(self.v_proj(hidden))
+        if cache is not None:
+            key, value = cache.update(key, value, self.layer_idx)
+        return self._attend(query, key, value, mask, **kwargs)
+
+
+class DiaCrossAttention(_Attention):
+    """Attention of the audio to the encoded text, without positions; its keys are computed once per call."""
+
+    def __init__(self, config: DiaDecoderConfig, layer_idx: int) -> None:
+        heads, groups = config.cross_num_attention_heads, config.cross_num_key_value_heads
+        super().__init__(config, layer_idx, heads, groups, config.cross_head_dim, config.cross_hidden_size, False)
+
+    def forward(
+        self,
+        hidden: Tensor,
+        text: Tensor,
+        mask: Any,
+        cache: EncoderDecoderCache | None = None,
+        **kwargs: Any,
+    ) -> tuple[Tensor, Tensor | None]:
+        query = self._heads(self.q_proj(hidden))
+        key, value = self._text_states(text, cache)
+        return self._attend(query, key, value, mask, **kwargs)
+
+    def _text_states(self, text: Tensor, cache: EncoderDecoderCache | None) -> tuple[Tensor, Tensor]:
+        if cache is not None and cache.is_updated.get(self.layer_idx):
+            layer = cache.cross_attention_cache.layers[self.layer_idx]
+            return layer.keys, layer.values
+        key, value = self._heads(self.k_proj(text)), self._heads(self.v_proj(text))
+        if cache is not None:
+            key, value = cache.cross_attention_cache.update(key, value, self.layer_idx)
+            cache.is_updated[self.layer_idx] = True
+        return key, value
+
+
+class DiaEncoderLayer(GradientCheckpointingLayer):
+    """Self-attention and MLP, each behind a norm and added to the residual stream."""
+
+    def __init__(self, config: DiaEncoderConfig, layer_idx: int) -> None:
+        super().__init__()
+        self.pre_sa_norm = DiaRMSNorm(config.hidden_size, config.norm_eps)
+        self.self_attention = DiaSelfAttention(config, layer_idx, causal=False)
+        self.post_sa_norm = DiaRMSNorm(config.hidden_size, config.norm_eps)
+        self.mlp = DiaMLP(config)
+
+    def forward(self, hidden: Tensor, rotary: tuple[Tensor, Tensor], mask: Any, **kwargs: Any) -> Tensor:
+        hidden = hidden + self.self_attention(self.pre_sa_norm(hidden), rotary, mask, **kwargs)[0]
+        return hidden + self.mlp(self.post_sa_norm(hidden))
+
+
+class DiaDecoderLayer(GradientCheckpointingLayer):
+    """Causal self-attention, cross-attention to the text and MLP, each behind a norm."""
+
+    def __init__(self, config: DiaDecoderConfig, layer_idx: int) -> None:
+        super().__init__()
+        self.pre_sa_norm = DiaRMSNorm(config.hidden_size, config.norm_eps)
+        self.self_attention = DiaSelfAttention(config, layer_idx, causal=True)
+        self.pre_ca_norm = DiaRMSNorm(config.hidden_size, config.norm_eps)
+        self.cross_attention = DiaCrossAttention(config, layer_idx)
+        self.pre_mlp_norm = DiaRMSNorm(config.hidden_size, config.norm_eps)
+        self.mlp = DiaMLP(config)
+
+    def forward(
+        self,
+        hidden: Tensor,
+        rotary: tuple[Tensor, Tensor],
+        mask: Any,
+        text: Tensor,
+        text_mask: Any,
+        past_key_values: EncoderDecoderCache | None = None,
+        **kwargs: Any,
+    ) -> Tensor:
+        own_cache = None if past_key_values is None else past_key_values.self_attention_cache
+        hidden = hidden + self.self_attention(self.pre_sa_norm(hidden), rotary, mask, own_cache, **kwargs)[0]
+        hidden = hidden + self.cross_attention(self.pre_ca_norm(hidden), text, text_mask, past_key_values, **kwargs)[0]
+        return hidden + self.mlp(self.pre_mlp_norm(hidden))
+
+
+class DiaMultiChannelEmbedding(nn.Module):
+    """One table for all channels, `C · V` rows; a frame is the sum of its channels' rows."""
+
+    def __init__(self, config: DiaDecoderConfig) -> None:
+        super().__init__()
+        self.vocab_size = config.vocab_size
+        self.embed = nn.Embedding(config.vocab_size * config.num_channels, config.hidden_size)
+
+    def forward(self, codes: Tensor) -> Tensor:
+        offsets = torch.arange(codes.shape[-1], device=codes.device) * self.vocab_size
+        return self.embed(codes + offsets).sum(dim=2)  # [B, R, C, E] → [B, R, E]
+
+
+class DiaPreTrainedModel(PreTrainedModel):
+    """What every part of Dia tells transformers about itself."""
+
+    config_class = DiaConfig
+    base_model_prefix = "model"
+    main_input_name = "input_ids"
+    supports_gradient_checkpointing = True
+    _supports_flash_attn = True
+    _supports_sdpa = True
+    _supports_flex_attn = True
+    _can_compile_fullgraph = True
+    _no_split_modules = ["DiaEncoderLayer", "DiaDecoderLayer"]  # noqa: RUF012 - the base class declares it so
+
+    def _init_weights(self, module: nn.Module) -> None:
+        super()._init_weights(module)
+        if isinstance(module, DiaRotaryEmbedding):
+            init.copy_(module.inv_freq, module.frequencies()[0])
+
+
+class DiaEncoder(DiaPreTrainedModel):
+    """Text ids [B, S] → text states [B, S, E]."""
+
+    config_class = DiaEncoderConfig
+    _can_record_outputs = {"hidden_states": DiaEncoderLayer, "attentions": DiaSelfAttention}  # noqa: RUF012
+
+    def __init__(self, config: DiaEncoderConfig) -> None:
+        super().__init__(config)
+        self.embedding = nn.Embedding(config.vocab_size, config.hidden_size)
+        self.layers = nn.ModuleList(DiaEncoderLayer(config, index) for index in range(config.num_hidden_layers))
+        self.norm = DiaRMSNorm(config.hidden_size, config.norm_eps)
+        self.rotary_emb = DiaRotaryEmbedding(config)
+        self.post_init()
+
+    @merge_with_config_defaults
+    @capture_outputs
+    def forward(self, input_ids: Tensor, attention_mask: Tensor | None = None, **kwargs: Any) -> BaseModelOutput:
+        """Encode text; `attention_mask` [B, S] is 0 where a row is padded on the right."""
+        hidden = self.embedding(input_ids)
+        mask = create_bidirectional_mask(config=self.config, inputs_embeds=hidden, attention_mask=attention_mask)
+        positions = torch.arange(input_ids.shape[1], device=hidden.device)[None]
+        rotary = self.rotary_emb(positions, hidden.dtype)
+        for layer in self.layers:
+            hidden = layer(hidden, rotary, mask, **kwargs)
+        return BaseModelOutput(last_hidden_state=self.norm(hidden))
+
+
+class DiaDecoder(DiaPreTrainedModel):
+    """Grid rows [B, R, C] and text states [B, S, E] → audio states [B, R, E]."""
+
+    config_class = DiaDecoderConfig
+    _can_record_outputs = {  # noqa: RUF012 - the base class declares it so
+        "hidden_states": DiaDecoderLayer,
+        "attentions": DiaSelfAttention,
+        "cross_attentions": DiaCrossAttention,
+    }
+
+    def __init__(self, config: DiaDecoderConfig) -> None:
+        super().__init__(config)
+        self.embeddings = DiaMultiChannelEmbedding(config)
+        self.layers = nn.ModuleList(DiaDecoderLayer(config, index) for index in range(config.num_hidden_layers))
+        self.norm = DiaRMSNorm(config.hidden_size, config.norm_eps)
+        self.rotary_emb = DiaRotaryEmbedding(config)
+        self.post_init()
+
+    @merge_with_config_defaults
+    @capture_outputs
+    def forward(
+        self,
+        input_ids: Tensor,
+        position_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        encoder_hidden_states: Tensor | None = None,
+        encoder_attention_mask: Tensor | None = None,
+        past_key_values: EncoderDecoderCache | None = None,
+        **kwargs: Any,
+    ) -> BaseModelOutputWithPastAndCrossAttentions:
+        """Decode rows; `attention_mask` [B, rows seen so far and now] is 0 where a row is padded on the left."""
+        hidden = self.embeddings(input_ids)
+        if position_ids is None:
+            seen = 0 if past_key_values is None else past_key_values.get_seq_length()
+            position_ids = torch.arange(input_ids.shape[1], device=hidden.device)[None] + seen
+        mask = create_causal_mask(
+            config=self.config,
+            inputs_embeds=hidden,
+            attention_mask=attention_mask,
+            past_key_values=past_key_values,
+        )
+        text_mask = create_bidirectional_mask(
+            config=self.config,
+            inputs_embeds=hidden,
+            attention_mask=encoder_attention_mask,
+            encoder_hidden_states=encoder_hidden_states,
+        )
+        rotary = self.rotary_emb(position_ids, hidden.dtype)
+        for layer in self.layers:
+            hidden = layer(
+                hidden, rotary, mask, encoder_hidden_states, text_mask, past_key_values=past_key_values, **kwargs
+            )
+        return BaseModelOutputWithPastAndCrossAttentions(
+            last_hidden_state=self.norm(hidden), past_key_values=past_key_values
+        )
+
+
+class DiaModel(DiaPreTrainedModel):
+    """Encoder and decoder, without the head that makes logits."""
+
+    def __init__(self, config: DiaConfig) -> None:
+        super().__init__(config)
+        self.encoder = DiaEncoder(config.encoder_config)
+        self.decoder = DiaDecoder(config.decoder_config)
+        self.post_init()
+
+    @can_return_tuple
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        decoder_input_ids: Tensor | None = None,
+        decoder_position_ids: Tensor | None = None,
+        decoder_attention_mask: Tensor | None = None,
+        encoder_outputs: BaseModelOutput | tuple[Tensor, ...] | None = None,
+        past_key_values: EncoderDecoderCache | None = None,
+        use_cache: bool | None = None,
+        **kwargs: Any,
+    ) -> Seq2SeqModelOutput:
+        """Run text and grid through the network.
+
+        Args:
+            input_ids: text, [B, S]. Needed unless `encoder_outputs` is given.
+            attention_mask: [B, S], 0 where the text is padded.
+            decoder_input_ids: the delayed grid, [B, R, C], or flat, [B · C, R]; one row of BOS by default.
+            decoder_position_ids: [B or 1, R]; counts on from the cache by default.
+            decoder_attention_mask: [B, rows in the cache and now], 0 where the grid is padded.
+            encoder_outputs: the encoder's output of an earlier call.
+            past_key_values: keys and values of earlier rows; the cache is extended in place.
+            use_cache: make such a cache if none is given.
+
+        Returns:
+            States of the last layer, [B, R, E], and the cache.
+
+        Raises:
+            ValueError: neither text nor its encoding is given.
+        """
+        if encoder_outputs is None:
+            if input_ids is None:
+                raise ValueError("neither `input_ids` nor `encoder_outputs` is given; the decoder needs a text.")
+            encoder_outputs = self.encoder(input_ids=input_ids, attention_mask=attention_mask, **kwargs)
+        elif not isinstance(encoder_outputs, BaseModelOutput):
+            encoder_outputs = BaseModelOutput(*encoder_outputs)
+        decoder_outputs = self.decoder(
+            input_ids=self._grid(decoder_input_ids, encoder_outputs.last_hidden_state.shape[0]),
+            position_ids=decoder_position_ids,
+            attention_mask=decoder_attention_mask,
+            encoder_hidden_states=encoder_outputs.last_hidden_state,
+            encoder_attention_mask=attention_mask,
+            past_key_values=self._cache(past_key_values, use_cache),
+            use_cache=use_cache,
+            **kwargs,
+        )
+        return Seq2SeqModelOutput(
+            last_hidden_state=decoder_outputs.last_hidden_state,
+            past_key_values=decoder_outputs.past_key_values,
+            decoder_hidden_states=decoder_outputs.hidden_states,
+            decoder_attentions=decoder_outputs.attentions,
+            cross_attentions=decoder_outputs.cross_attentions,
+            encoder_last_hidden_state=encoder_outputs.last_hidden_state,
+            encoder_hidden_states=encoder_outputs.hidden_states,
+            encoder_attentions=encoder_outputs.attentions,
+        )
+
+    def _grid(self, rows: Tensor | None, batch: int) -> Tensor:
+        decoder = self.config.decoder_config
+        if rows is None:
+            shape = (batch, 1, decoder.num_channels)
+            return torch.full(shape, decoder.bos_token_id, dtype=torch.long, device=self.device)
+        return rows.reshape(batch, decoder.num_channels, -1).transpose(1, 2) if rows.ndim == 2 else rows
+
+    def _cache(self, cache: EncoderDecoderCache | None, use_cache: bool | None) -> EncoderDecoderCache | None:
+        if self.training and self.is_gradient_checkpointing:
+            if use_cache:
+                logger.warning_once("`use_cache=True` does not go with gradient checkpointing; no cache is kept.")
+            return None
+        if cache is None and use_cache:
+            decoder = self.config.decoder_config
+            return EncoderDecoderCache(DynamicCache(config=decoder), DynamicCache(config=decoder))
+        return cache
+
+
+class DiaForConditionalGeneration(DiaPreTrainedModel, DiaGenerationMixin):
+    """Dia with its head: text ids and a grid of codes → the logits of the next row, the loss, or whole grids.
+
+    `generate()` is described in `dia.generation_dia`.
+    """
+
+    output_modalities = ("audio",)
+
+    def __init__(self, config: DiaConfig) -> None:
+        super().__init__(config)
+        self.model = DiaModel(config)
+        decoder = config.decoder_config
+        self.num_channels, self.vocab_size = decoder.num_channels, decoder.vocab_size
+        self.logits_dense = nn.Linear(decoder.hidden_size, self.num_channels * self.vocab_size, bias=False)
+        self.loss_type = "ForMaskedLM"
+        self.post_init()
+
+    @can_return_tuple
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        decoder_input_ids: Tensor | None = None,
+        decoder_position_ids: Tensor | None = None,
+        decoder_attention_mask: Tensor | None = None,
+        encoder_outputs: BaseModelOutput | tuple[Tensor, ...] | None = None,
+        past_key_values: EncoderDecoderCache | None = None,
+        use_cache: bool | None = None,
+        labels: Tensor | None = None,
+        logits_to_keep: int = 0,
+        **kwargs: Any,
+    ) -> Seq2SeqLMOutput:
+        """Logits of every row, and the loss if labels are given. The arguments not listed are those of `DiaModel`.
+
+        Args:
+            labels: the grid one row ahead, [B · C, R], ids below V, or -100 where no loss is taken.
+            logits_to_keep: compute the logits of that many last rows only; 0 means all.
+
+        Returns:
+            `logits` [B · C, R, V]; `loss`, the mean cross entropy over labelled places.
+        """
+        outputs = self.model(
+            input_ids=input_ids,
+            attention_mask=attention_mask,
+            decoder_input_ids=decoder_input_ids,
+            decoder_position_ids=decoder_position_ids,
+            decoder_attention_mask=decoder_attention_mask,
+            encoder_outputs=encoder_outputs,
+            past_key_values=past_key_values,
+            use_cache=use_cache,
+            **kwargs,
+        )
+        logits = self.logits_dense(outputs.last_hidden_state[:, -logits_to_keep:])  # [B, R, C · V]
+        logits = logits.unflatten(-1, (self.num_channels, self.vocab_size)).transpose(1, 2).flatten(0, 1)
+        loss = None
+        if labels is not None:
+            loss = self.loss_function(logits=logits, labels=labels, vocab_size=self.vocab_size, **kwargs)
+        return Seq2SeqLMOutput(
+            loss=loss,
+            logits=logits,
+            past_key_values=outputs.past_key_values,
+            decoder_hidden_states=outputs.decoder_hidden_states,
+            decoder_attentions=outputs.decoder_attentions,
+            cross_attentions=outputs.cross_attentions,
+            encoder_last_hidden_state=outputs.encoder_last_hidden_state,
+            encoder_hidden_states=outputs.encoder_hidden_states,
+            encoder_attentions=outputs.encoder_attentions,
+        )
+
+
+__all__ = ["DiaForConditionalGeneration", "DiaModel", "DiaPreTrainedModel"]

@@ -115,9 +115,7 @@ class DiaDecoderConfig(PreTrainedConfig):
         _check_positive(self, "max_position_embeddings", "num_hidden_layers", "hidden_size", "intermediate_size")
         _check_positive(self, "vocab_size", "num_channels", "cross_hidden_size", "norm_eps")
         _check_heads(self, "num_attention_heads", "num_key_value_heads", "head_dim", rotary=True)
-        _check_heads(
-            self, "cross_num_attention_heads", "cross_num_key_value_heads", "cross_head_dim", rotary=False
-        )
+        _check_heads(self, "cross_num_attention_heads", "cross_num_key_value_heads", "cross_head_dim", rotary=False)
 
     def validate_token_ids(self) -> None:
         """Refuse token ids that collide or lie outside the vocabulary.

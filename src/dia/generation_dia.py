@@ -3,6 +3,7 @@
 Shapes: B clips, S text length, R grid rows, C channels, V ids of one channel.
 """
 
+import copy
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from transformers import (
     TemperatureLogitsWarper,
 )
 from transformers.cache_utils import DynamicCache, EncoderDecoderCache, StaticCache
-from transformers.generation import EosTokenCriteria, GenerateEncoderDecoderOutput
+from transformers.generation import GenerateEncoderDecoderOutput
 from transformers.generation.configuration_utils import GenerationMode
 from transformers.generation.streamers import BaseStreamer
 from transformers.modeling_outputs import BaseModelOutput
@@ -61,6 +62,22 @@ class _Grid:
 
 
 @dataclass
+class _Call:
+    """One call of `generate()`, decided before the loop; nothing of it lives on the model."""
+
+    text: _Text
+    grid: _Grid
+    cache: EncoderDecoderCache | None
+    rules: LogitsProcessorList
+    criteria: StoppingCriteriaList
+    draw: Callable[[Tensor], Tensor]
+    streamer: BaseStreamer | None
+    settings: GenerationConfig
+    guided: bool
+    model_kwargs: dict[str, Any]
+
+
+@dataclass
 class _Records:
     """What `return_dict_in_generate` hands back beside the codes, one entry per row."""
 
@@ -83,7 +100,7 @@ class _EndFlag:
             return bool(ended.all())
         answer = ended.all().to("cpu", non_blocking=True)
         event = torch.cuda.Event()
-        event.record()  # type: ignore[no-untyped-call]
+        event.record()
         self._pending.append((event, answer))
         over = False
         while self._pending and self._pending[0][0].query():
@@ -111,7 +128,7 @@ class DiaGenerationMixin(GenerationMixin):
         generator: Generators = None,
         **kwargs: Any,
     ) -> GenerateEncoderDecoderOutput | Tensor:
-        """Speak: text ids, and perhaps a prompt, → grids of codes. `DiaProcessor` makes the inputs and reads the result.
+        """Speak: text ids, and perhaps a prompt, → grids of codes; `DiaProcessor` makes the one and reads the other.
 
         Args:
             inputs: text ids, [B, S]; `input_ids=` is the same.
@@ -155,18 +172,22 @@ class DiaGenerationMixin(GenerationMixin):
         guided = settings.guidance_scale not in (None, 1)
         text = self._encode_text(inputs, model_kwargs, settings.num_return_sequences, guided)
         grid = self._start_grid(text, model_kwargs, settings, guided)
-        generators = _check_generators(generator, grid.ids.shape[0] // grid.channels)
-        rules = self._rules(settings, grid, logits_processor, guided)
-        criteria = self._get_stopping_criteria(settings, stopping_criteria or StoppingCriteriaList())
-        draw = _drawer(bool(settings.do_sample), generators, grid.channels)
-        cache = self._start_cache(settings, model_kwargs.pop("past_key_values", None), grid)
-        end, records = self._write_rows(
-            text, grid, cache, rules, criteria, draw, streamer, settings, guided, model_kwargs
+        self._prepare_special_tokens(settings, device=grid.ids.device)
+        call = _Call(
+            text=text,
+            grid=grid,
+            cache=self._start_cache(settings, model_kwargs.pop("past_key_values", None)),
+            rules=self._rules(settings, grid, logits_processor, guided),
+            criteria=self._get_stopping_criteria(settings, stopping_criteria or StoppingCriteriaList()),
+            draw=_drawer(bool(settings.do_sample), generator, grid),
+            streamer=streamer,
+            settings=settings,
+            guided=guided,
+            model_kwargs=model_kwargs,
         )
+        end, records = self._write_rows(call)
         sequences = grid.rows(0, end)
-        if not settings.return_dict_in_generate:
-            return sequences
-        return _output(sequences, records, end - grid.prefilled, text, cache, settings)
+        return _output(sequences, records, call) if settings.return_dict_in_generate else sequences
 
     def _settings(
         self, config: GenerationConfig | None, refused: dict[str, Any], kwargs: dict[str, Any]
@@ -238,15 +259,14 @@ class DiaGenerationMixin(GenerationMixin):
         extra: LogitsProcessorList | None,
         guided: bool,
     ) -> LogitsProcessorList:
-        """All rules in their order: guidance, transformers' own, the caller's, temperature, ends, top-k/p, delayed end."""
+        """All rules: guidance, transformers' own, the caller's, temperature, end, top-k and top-p, delayed end."""
         eos = self.config.decoder_config.eos_token_id
         ours = LogitsProcessorList(extra or [])
         if settings.temperature not in (None, 1.0):
             ours.append(TemperatureLogitsWarper(float(settings.temperature)))
         ours.append(DiaEndOfSpeechLogitsProcessor(grid.channels, eos))
-        plain = GenerationConfig(**{**settings.to_dict(), "guidance_scale": None, "temperature": None})
-        self._prepare_special_tokens(settings, device=grid.ids.device)
-        self._prepare_special_tokens(plain, device=grid.ids.device)
+        plain = copy.copy(settings)
+        plain.guidance_scale = plain.temperature = None
         rules = self._get_logits_processor(
             plain, input_ids_seq_length=grid.prefilled, logits_processor=ours, device=grid.ids.device, model_kwargs={}
         )
@@ -255,9 +275,7 @@ class DiaGenerationMixin(GenerationMixin):
         rules.append(DiaDelayedEndLogitsProcessor(self.config.delay_pattern, eos, settings.max_length))
         return rules
 
-    def _start_cache(
-        self, settings: GenerationConfig, own: EncoderDecoderCache | None, grid: _Grid
-    ) -> EncoderDecoderCache | None:
+    def _start_cache(self, settings: GenerationConfig, own: EncoderDecoderCache | None) -> EncoderDecoderCache | None:
         if own is not None or not settings.use_cache:
             return own
         name = settings.cache_implementation or "dynamic"
@@ -269,35 +287,22 @@ class DiaGenerationMixin(GenerationMixin):
             rows = StaticCache(config=decoder, max_cache_len=settings.max_length)
         return EncoderDecoderCache(rows, DynamicCache(config=decoder))
 
-    def _write_rows(
-        self,
-        text: _Text,
-        grid: _Grid,
-        cache: EncoderDecoderCache | None,
-        rules: LogitsProcessorList,
-        criteria: StoppingCriteriaList,
-        draw: Callable[[Tensor], Tensor],
-        streamer: BaseStreamer | None,
-        settings: GenerationConfig,
-        guided: bool,
-        kwargs: dict[str, Any],
-    ) -> tuple[int, _Records]:
+    def _write_rows(self, call: _Call) -> tuple[int, _Records]:
         """Write rows until every channel has ended; returns the number of rows and what was recorded."""
-        records, over = _Records(), _EndFlag(grid.ids.device)
-        ended = torch.zeros(grid.ids.shape[0], dtype=torch.bool, device=grid.ids.device)
+        grid, streamer, records = call.grid, call.streamer, _Records()
+        over, ended = _EndFlag(grid.ids.device), grid.ids.new_zeros(grid.ids.shape[0], dtype=torch.bool)
         if streamer is not None:
             streamer.put(grid.rows(0, grid.prefilled).cpu())
-        seen, row = 0 if cache is None else cache.get_seq_length(), grid.prefilled
-        while row < settings.max_length:
-            outputs = self._run_rows(text, grid, cache, seen, row, guided, kwargs)
+        seen, row = 0 if call.cache is None else call.cache.get_seq_length(), grid.prefilled
+        while row < call.settings.max_length:
+            outputs = self._run_rows(call, seen, row)
             logits = outputs.logits[:, -1].to(grid.ids.device, torch.float32, copy=True)  # [B · C or 2 · B · C, V]
-            scores = rules(grid.ids[:, :row], logits)
-            _record(records, settings, outputs, logits, scores)
-            drawn = draw(scores).masked_fill(ended, grid.pad)
-            forced = grid.forced[:, row]
-            grid.ids[:, row] = torch.where(forced == grid.pad, drawn, forced)
-            seen, row = (0 if cache is None else row), row + 1
-            ended = ended | criteria(grid.ids[:, :row], scores)
+            scores = call.rules(grid.ids[:, :row], logits)
+            _record(records, call.settings, outputs, logits, scores)
+            drawn = call.draw(scores).masked_fill(ended, grid.pad)
+            grid.ids[:, row] = torch.where(grid.forced[:, row] == grid.pad, drawn, grid.forced[:, row])
+            seen, row = (0 if call.cache is None else row), row + 1
+            ended = ended | call.criteria(grid.ids[:, :row], scores)
             if streamer is not None:
                 streamer.put(grid.rows(row - 1, row)[:, 0].cpu())
             if over(ended):
@@ -306,29 +311,20 @@ class DiaGenerationMixin(GenerationMixin):
             streamer.end()
         return _last_row(grid, row), records
 
-    def _run_rows(
-        self,
-        text: _Text,
-        grid: _Grid,
-        cache: EncoderDecoderCache | None,
-        start: int,
-        stop: int,
-        guided: bool,
-        kwargs: dict[str, Any],
-    ) -> Any:
+    def _run_rows(self, call: _Call, start: int, stop: int) -> Any:
         """The decoder over rows start…stop − 1, which after the first call is a single one."""
-        repeats = 2 if guided else 1
+        grid, halves = call.grid, 2 if call.guided else 1
         return self(
-            attention_mask=text.mask,
-            decoder_input_ids=grid.rows(start, stop).repeat(repeats, 1, 1),
-            decoder_attention_mask=None if grid.mask is None else grid.mask[:, :stop].repeat(repeats, 1),
+            attention_mask=call.text.mask,
+            decoder_input_ids=grid.rows(start, stop).repeat(halves, 1, 1),
+            decoder_attention_mask=None if grid.mask is None else grid.mask[:, :stop].repeat(halves, 1),
             decoder_position_ids=torch.arange(start, stop, device=grid.ids.device)[None],
-            encoder_outputs=text.states,
-            past_key_values=cache,
-            use_cache=cache is not None,
+            encoder_outputs=call.text.states,
+            past_key_values=call.cache,
+            use_cache=call.cache is not None,
             logits_to_keep=1,
             return_dict=True,
-            **kwargs,
+            **call.model_kwargs,
         )
 
 
@@ -354,14 +350,6 @@ def _check_prompt(prompt: Tensor, mask: Tensor | None, clips: int, copies: int, 
         )
 
 
-def _check_generators(generator: Generators, clips: int) -> Generators:
-    if generator is None or isinstance(generator, torch.Generator):
-        return generator
-    if len(generator) != clips or not all(isinstance(one, torch.Generator) for one in generator):
-        raise ValueError(f"`generator` must be one torch.Generator or a list of {clips}, one per returned clip.")
-    return generator
-
-
 def _max_rows(settings: GenerationConfig, prefilled: int, delay_rows: int, default: int) -> int:
     """The longest grid that the length settings allow, prompt and delay included."""
     if settings.max_new_tokens is not None:
@@ -379,9 +367,7 @@ def _max_rows(settings: GenerationConfig, prefilled: int, delay_rows: int, defau
     return limit
 
 
-def _grid_mask(
-    mask: Tensor | None, prefilled: int, rows: int, copies: int, device: torch.device
-) -> Tensor | None:
+def _grid_mask(mask: Tensor | None, prefilled: int, rows: int, copies: int, device: torch.device) -> Tensor | None:
     """The decoder's mask over all rows to come, or None when nothing is padded, so that kernels may skip it."""
     if mask is None or bool(mask[:, :prefilled].all()):
         return None
@@ -390,28 +376,33 @@ def _grid_mask(
     return whole.repeat_interleave(copies, dim=0)
 
 
-def _drawer(sample: bool, generators: Generators, channels: int) -> Callable[[Tensor], Tensor]:
+def _drawer(sample: bool, generator: Generators, grid: _Grid) -> Callable[[Tensor], Tensor]:
     """How an id is chosen from scores [B · C, V], decided once before the loop."""
     if not sample:
         return lambda scores: scores.argmax(-1)
-    noise = _shared_noise if generators is None or isinstance(generators, torch.Generator) else _noise_per_clip
+    if generator is None or isinstance(generator, torch.Generator):
+        generators: list[torch.Generator | None] = [generator]
+    else:
+        generators = list(generator)
+    clips = grid.ids.shape[0] // grid.channels
+    known = all(one is None or isinstance(one, torch.Generator) for one in generators)
+    if not known or len(generators) not in (1, clips):
+        raise ValueError(f"`generator` must be one torch.Generator or a list of {clips}, one per returned clip.")
 
     def draw(scores: Tensor) -> Tensor:
         # The largest of p / exponential noise is a draw from p; unlike multinomial() it never asks the host.
-        return (scores.softmax(-1) / noise(scores, generators, channels)).argmax(-1)
+        noise = torch.cat(
+            [_noise(part, one) for part, one in zip(scores.chunk(len(generators)), generators, strict=True)]
+        )
+        return (scores.softmax(-1) / noise).argmax(-1)
 
     return draw
 
 
-def _shared_noise(scores: Tensor, generator: Any, channels: int) -> Tensor:
-    device = scores.device if generator is None else generator.device
-    return torch.empty(scores.shape, dtype=scores.dtype, device=device).exponential_(generator=generator).to(
-        scores.device
-    )
-
-
-def _noise_per_clip(scores: Tensor, generators: Any, channels: int) -> Tensor:
-    return torch.cat([_shared_noise(scores[:channels], generator, channels) for generator in generators])
+def _noise(like: Tensor, generator: torch.Generator | None) -> Tensor:
+    device = like.device if generator is None else generator.device
+    noise = torch.empty(like.shape, dtype=like.dtype, device=device)
+    return noise.exponential_(generator=generator).to(like.device)
 
 
 def _record(records: _Records, settings: GenerationConfig, outputs: Any, logits: Tensor, scores: Tensor) -> None:
@@ -434,14 +425,9 @@ def _last_row(grid: _Grid, written: int) -> int:
     return written - int(empty.flip(0).cumprod(0).sum())
 
 
-def _output(
-    sequences: Tensor,
-    records: _Records,
-    rows: int,
-    text: _Text,
-    cache: EncoderDecoderCache | None,
-    settings: GenerationConfig,
-) -> GenerateEncoderDecoderOutput:
+def _output(sequences: Tensor, records: _Records, call: _Call) -> GenerateEncoderDecoderOutput:
+    rows = sequences.shape[1] - call.grid.prefilled
+
     def taken(entries: list[Any]) -> tuple[Any, ...] | None:
         return tuple(entries[:rows]) if entries else None
 
@@ -449,12 +435,12 @@ def _output(
         sequences=sequences,
         scores=taken(records.scores),
         logits=taken(records.logits),
-        encoder_attentions=text.states.attentions if settings.output_attentions else None,
-        encoder_hidden_states=text.states.hidden_states if settings.output_hidden_states else None,
+        encoder_attentions=call.text.states.attentions if call.settings.output_attentions else None,
+        encoder_hidden_states=call.text.states.hidden_states if call.settings.output_hidden_states else None,
         decoder_attentions=taken(records.decoder_attentions),
         cross_attentions=taken(records.cross_attentions),
         decoder_hidden_states=taken(records.decoder_hidden_states),
-        past_key_values=cache,
+        past_key_values=call.cache,
     )
 
 

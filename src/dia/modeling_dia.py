@@ -384,6 +384,8 @@ class DiaModel(DiaPreTrainedModel):
 
     def __init__(self, config: DiaConfig) -> None:
         super().__init__(config)
+        assert isinstance(config.encoder_config, DiaEncoderConfig)
+        assert isinstance(config.decoder_config, DiaDecoderConfig)
         self.encoder = DiaEncoder(config.encoder_config)
         self.decoder = DiaDecoder(config.decoder_config)
         self.post_init()
@@ -419,17 +421,18 @@ class DiaModel(DiaPreTrainedModel):
         Raises:
             ValueError: neither text nor its encoding is given.
         """
-        if encoder_outputs is None:
-            if input_ids is None:
-                raise ValueError("neither `input_ids` nor `encoder_outputs` is given; the decoder needs a text.")
-            encoder_outputs = self.encoder(input_ids=input_ids, attention_mask=attention_mask, **kwargs)
-        elif not isinstance(encoder_outputs, BaseModelOutput):
-            encoder_outputs = BaseModelOutput(*encoder_outputs)
+        if encoder_outputs is None and input_ids is None:
+            raise ValueError("neither `input_ids` nor `encoder_outputs` is given; the decoder needs a text.")
+        encoded: Any = encoder_outputs
+        if encoded is None:
+            encoded = self.encoder(input_ids=input_ids, attention_mask=attention_mask, **kwargs)
+        elif not isinstance(encoded, BaseModelOutput):
+            encoded = BaseModelOutput(*encoded)
         decoder_outputs = self.decoder(
-            input_ids=self._grid(decoder_input_ids, encoder_outputs.last_hidden_state.shape[0]),
+            input_ids=self._grid(decoder_input_ids, encoded.last_hidden_state.shape[0]),
             position_ids=decoder_position_ids,
             attention_mask=decoder_attention_mask,
-            encoder_hidden_states=encoder_outputs.last_hidden_state,
+            encoder_hidden_states=encoded.last_hidden_state,
             encoder_attention_mask=attention_mask,
             past_key_values=self._cache(past_key_values, use_cache),
             use_cache=use_cache,
@@ -441,9 +444,9 @@ class DiaModel(DiaPreTrainedModel):
             decoder_hidden_states=decoder_outputs.hidden_states,
             decoder_attentions=decoder_outputs.attentions,
             cross_attentions=decoder_outputs.cross_attentions,
-            encoder_last_hidden_state=encoder_outputs.last_hidden_state,
-            encoder_hidden_states=encoder_outputs.hidden_states,
-            encoder_attentions=encoder_outputs.attentions,
+            encoder_last_hidden_state=encoded.last_hidden_state,
+            encoder_hidden_states=encoded.hidden_states,
+            encoder_attentions=encoded.attentions,
         )
 
     def _grid(self, rows: Tensor | None, batch: int) -> Tensor:
@@ -475,7 +478,7 @@ class DiaForConditionalGeneration(DiaPreTrainedModel, DiaGenerationMixin):
     def __init__(self, config: DiaConfig) -> None:
         super().__init__(config)
         self.model = DiaModel(config)
-        decoder = config.decoder_config
+        decoder = config.get_text_config()
         self.num_channels, self.vocab_size = decoder.num_channels, decoder.vocab_size
         self.logits_dense = nn.Linear(decoder.hidden_size, self.num_channels * self.vocab_size, bias=False)
         self.loss_type = "ForMaskedLM"

@@ -1,0 +1,284 @@
+"""Waveforms in: every way of giving a clip becomes mono float32 at the codec's rate, padded to whole frames.
+
+Knows arrays, files, levels, rates and lengths. Knows nothing of codes or of the model.
+"""
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import soundfile  # type: ignore[import-untyped]
+import soxr  # type: ignore[import-untyped]
+import torch
+from transformers import BatchFeature
+from transformers.feature_extraction_sequence_utils import SequenceFeatureExtractor
+
+Waveform: TypeAlias = npt.NDArray[np.float32]
+
+# Full scale of each PCM type: what divides it to ±1, after what stands for silence is taken off.
+_PCM: dict[str, tuple[float, float]] = {
+    "int8": (0.0, 128.0),
+    "uint8": (128.0, 128.0),
+    "int16": (0.0, 32768.0),
+    "int32": (0.0, 2147483648.0),
+}
+_LOUDEST = 16.0
+_CHANNELS = 2
+
+
+class DiaFeatureExtractor(SequenceFeatureExtractor):
+    """Turns recordings into a batch the codec can read.
+
+    A clip may be a numpy array or a torch tensor ([samples], [channels, samples] or [samples, channels], at most two
+    channels, averaged), a list of floats, a path, a dict `{"array": …, "sampling_rate": …}` (or `{"path": …}`,
+    `{"bytes": …}`), or anything that answers those two keys, such as the audio objects of `datasets`. Floats are
+    taken as ±1 full scale; 8, 16 and 32 bit integers are scaled to it. A list or tuple of clips is a batch, in which
+    kinds may be mixed; a two-dimensional array is one clip.
+
+    Args:
+        feature_size: accepted for compatibility, 1 or 2; stereo is averaged to mono with either.
+        sampling_rate: Hz of the output, the codec's rate.
+        padding_value: what pads the end.
+        hop_length: samples per codec frame; lengths are padded to a multiple of it.
+        max_seconds: longer clips are refused; None for no limit.
+    """
+
+    model_input_names = ["input_values", "padding_mask"]  # noqa: RUF012 (the base class declares it without ClassVar)
+
+    def __init__(
+        self,
+        feature_size: int = 1,
+        sampling_rate: int = 16000,
+        padding_value: float = 0.0,
+        hop_length: int = 512,
+        max_seconds: float | None = None,
+        **kwargs: Any,
+    ) -> None:
+        for name, value in (("sampling_rate", sampling_rate), ("hop_length", hop_length)):
+            if value < 1:
+                raise ValueError(f"{name} is {value}; it must be at least 1.")
+        if max_seconds is not None and max_seconds <= 0:
+            raise ValueError(f"max_seconds is {max_seconds}; it must be above 0, or None for no limit.")
+        super().__init__(feature_size=feature_size, sampling_rate=sampling_rate, padding_value=padding_value, **kwargs)
+        self.feature_size = feature_size
+        self.sampling_rate = sampling_rate
+        self.padding_value = padding_value
+        self.hop_length = hop_length
+        self.max_seconds = max_seconds
+
+    def __call__(
+        self,
+        raw_audio: Any,
+        padding: bool | str | None = None,
+        truncation: bool | None = False,
+        max_length: int | None = None,
+        return_tensors: str | None = None,
+        sampling_rate: int | None = None,
+    ) -> BatchFeature:
+        """Load one clip or a batch and pad it.
+
+        Args:
+            raw_audio: a clip or a list of clips, see the class.
+            padding: True or "longest" (the default), "max_length", or False to leave the lengths alone.
+            truncation: cut clips to `max_length`.
+            max_length: samples, rounded up to whole frames.
+            return_tensors: "pt" or "np"; without it `input_values` is a list of arrays.
+            sampling_rate: Hz of the clips that do not bring their own rate. Without it they are taken to be at
+                `self.sampling_rate` already.
+
+        Returns:
+            `input_values` [B, 1, N] float32 and `padding_mask` [B, N] int32, 1 where there is audio.
+
+        Raises:
+            TypeError: a clip is of no known kind.
+            ValueError: a clip is empty, too short, too long, not finite, far beyond full scale or of many channels.
+            FileNotFoundError: a path leads to no file.
+        """
+        if padding and truncation:
+            raise ValueError("padding and truncation are both set; use one of them.")
+        clips = split_batch(raw_audio, "raw_audio")
+        names = [f"raw_audio[{row}]" if len(clips) > 1 else "raw_audio" for row in range(len(clips))]
+        waveforms = [self.load(clip, sampling_rate, name) for clip, name in zip(clips, names, strict=True)]
+        if max_length is not None:
+            max_length = self._whole_frames(max_length)
+        if truncation:
+            if max_length is None:
+                raise ValueError("truncation is set without max_length; say to how many samples.")
+            waveforms = [waveform[:max_length] for waveform in waveforms]
+        return self._pad_batch(waveforms, "longest" if padding is None else padding, max_length, return_tensors)
+
+    def load(self, clip: Any, sampling_rate: int | None = None, name: str = "audio") -> Waveform:
+        """Read one clip as mono float32 [samples] at `self.sampling_rate`.
+
+        Args:
+            clip: one clip, see the class.
+            sampling_rate: Hz, where the clip does not bring its own.
+            name: what the caller calls the clip, for error messages.
+
+        Raises:
+            TypeError, ValueError, FileNotFoundError: as `__call__`.
+        """
+        array, own_rate = _read(clip, name)
+        rate = own_rate if own_rate is not None else sampling_rate
+        waveform = _full_scale(_mono(array, name), name)
+        if rate is not None and rate != self.sampling_rate:
+            waveform = soxr.resample(waveform, _positive(rate, name), self.sampling_rate, quality="HQ")
+        self._check_length(waveform, name)
+        return waveform
+
+    def _check_length(self, waveform: Waveform, name: str) -> None:
+        seconds = len(waveform) / self.sampling_rate
+        if len(waveform) < self.hop_length:
+            raise ValueError(
+                f"{name} has {len(waveform)} samples at {self.sampling_rate} Hz, less than one codec frame of "
+                f"{self.hop_length}. Give a longer clip."
+            )
+        if self.max_seconds is not None and seconds > self.max_seconds:
+            raise ValueError(f"{name} lasts {seconds:.2f} s; at most {self.max_seconds:g} s are read. Cut the clip.")
+
+    def _whole_frames(self, samples: int) -> int:
+        return -(-samples // self.hop_length) * self.hop_length
+
+    def _pad_batch(
+        self, waveforms: list[Waveform], padding: bool | str, max_length: int | None, return_tensors: str | None
+    ) -> BatchFeature:
+        masks = [np.ones(len(waveform), dtype=np.int32) for waveform in waveforms]
+        if padding not in (False, "do_not_pad"):
+            longest = self._whole_frames(max(len(waveform) for waveform in waveforms))
+            length = max_length if padding == "max_length" and max_length is not None else longest
+            waveforms = [self._pad_one(waveform, length, self.padding_value) for waveform in waveforms]
+            masks = [self._pad_one(mask, length, 0) for mask in masks]
+        same_length = len({len(mask) for mask in masks}) == 1
+        data = {
+            "padding_mask": np.stack(masks) if same_length else masks,
+            "input_values": [waveform[None] for waveform in waveforms],
+        }
+        return BatchFeature(data, tensor_type=return_tensors)
+
+    def _pad_one(self, array: npt.NDArray[Any], length: int, value: float) -> npt.NDArray[Any]:
+        missing = max(length - len(array), 0)
+        return np.pad(array, (missing, 0) if self.padding_side == "left" else (0, missing), constant_values=value)
+
+
+def split_batch(audio: Any, name: str) -> list[Any]:
+    """Tell one clip from a batch: a list or tuple of anything but numbers is a batch.
+
+    Raises:
+        ValueError: `audio` is an empty list.
+        TypeError: `audio` is None.
+    """
+    if audio is None:
+        raise TypeError(f"{name} is None; give a clip or a list of clips.")
+    if not isinstance(audio, list | tuple):
+        return [audio]
+    if not audio:
+        raise ValueError(f"{name} is an empty list; give at least one clip.")
+    return [audio] if _is_number(audio[0]) else list(audio)
+
+
+def _is_number(item: Any) -> bool:
+    return isinstance(item, int | float | np.number) or (isinstance(item, torch.Tensor) and item.ndim == 0)
+
+
+def _read(clip: Any, name: str) -> tuple[npt.NDArray[Any], int | None]:
+    """A clip's samples as they are, and its rate in Hz where it knows it."""
+    if isinstance(clip, str | Path):
+        return _read_file(Path(clip), name)
+    if isinstance(clip, np.ndarray):
+        return clip, None
+    if isinstance(clip, torch.Tensor):
+        clip = clip.detach().cpu()
+        return (clip.float() if clip.dtype == torch.bfloat16 else clip).numpy(), None
+    if isinstance(clip, list | tuple):
+        return _from_list(clip, name), None
+    if isinstance(clip, Mapping) and clip.get("array") is None:
+        return _read_encoded(clip, name)
+    return _read_keys(clip, name)
+
+
+def _from_list(clip: Sequence[Any], name: str) -> npt.NDArray[Any]:
+    try:
+        return np.asarray(clip, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"{name} is a list that does not hold numbers only; give an array or floats.") from error
+
+
+def _read_keys(clip: Any, name: str) -> tuple[npt.NDArray[Any], int | None]:
+    try:
+        array, rate = clip["array"], clip["sampling_rate"]
+    except (TypeError, KeyError, AttributeError) as error:
+        raise TypeError(
+            f"{name} is {type(clip).__name__}; expected an array, a tensor, a list of floats, a path or a dict with "
+            f'"array" and "sampling_rate".'
+        ) from error
+    return _read(array, name)[0], _positive(rate, name)
+
+
+def _read_encoded(clip: Mapping[str, Any], name: str) -> tuple[npt.NDArray[Any], int | None]:
+    if clip.get("bytes") is not None:
+        return _decode_file(io.BytesIO(clip["bytes"]), name)
+    if clip.get("path") is not None:
+        return _read_file(Path(clip["path"]), name)
+    raise ValueError(f'{name} is a dict with {sorted(clip)}; it needs "array" and "sampling_rate", "path" or "bytes".')
+
+
+def _read_file(path: Path, name: str) -> tuple[npt.NDArray[Any], int | None]:
+    if not path.is_file():
+        raise FileNotFoundError(f"{name}: there is no file {path}.")
+    return _decode_file(path, name)
+
+
+def _decode_file(source: Path | io.BytesIO, name: str) -> tuple[npt.NDArray[Any], int | None]:
+    try:
+        samples, rate = soundfile.read(source, dtype="float32", always_2d=True)
+    except soundfile.LibsndfileError as error:
+        which = source if isinstance(source, Path) else "its bytes"
+        raise ValueError(f"{name}: {which} cannot be read as audio ({error.error_string}).") from error
+    return samples, int(rate)
+
+
+def _mono(array: npt.NDArray[Any], name: str) -> npt.NDArray[Any]:
+    if array.size == 0:
+        raise ValueError(f"{name} is empty; give a clip with samples.")
+    if array.ndim == 1:
+        return array
+    if array.ndim != 2 or min(array.shape) > _CHANNELS:
+        raise ValueError(
+            f"{name} has shape {array.shape}; one clip is [samples] or up to {_CHANNELS} channels. For a batch give a "
+            f"list of clips; mix more channels down first."
+        )
+    channel_axis = int(np.argmin(array.shape))
+    if array.shape[channel_axis] == 1:
+        return array.squeeze(channel_axis)
+    return np.asarray(_full_scale(array, name).mean(axis=channel_axis))
+
+
+def _full_scale(array: npt.NDArray[Any], name: str) -> Waveform:
+    kind = array.dtype.name
+    if kind in _PCM:
+        silence, full = _PCM[kind]
+        return ((array.astype(np.float64) - silence) / full).astype(np.float32)
+    if not np.issubdtype(array.dtype, np.floating):
+        known = ", ".join(_PCM)
+        raise ValueError(f"{name} holds {kind}; give floats of ±1 full scale or PCM of type {known}.")
+    waveform = array.astype(np.float32)
+    if not np.isfinite(waveform).all():
+        raise ValueError(f"{name} holds NaN or infinite samples; repair the recording first.")
+    if (peak := float(np.abs(waveform).max())) > _LOUDEST:
+        raise ValueError(
+            f"{name} reaches {peak:g} where floats mean ±1 full scale. Divide by the full scale of its source, or "
+            f"give PCM as integers (np.int16)."
+        )
+    return waveform
+
+
+def _positive(rate: Any, name: str) -> int:
+    if not isinstance(rate, int | float | np.number) or rate <= 0 or int(rate) != rate:
+        raise ValueError(f"{name}: the sampling rate is {rate!r}; expected a whole number of Hz above 0.")
+    return int(rate)
+
+
+__all__ = ["DiaFeatureExtractor", "split_batch"]

@@ -1,0 +1,206 @@
+"""Text to byte ids and back: DiaTokenizer.
+
+Knows the byte vocabulary, the two speaker tags and how many ids the encoder reads. Knows nothing of audio or of the
+model.
+"""
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+from tokenizers import AddedToken, Encoding, Tokenizer, decoders
+from tokenizers.models import BPE
+from transformers import BatchEncoding
+from transformers.tokenization_utils_base import TruncationStrategy
+from transformers.tokenization_utils_tokenizers import TokenizersBackend
+from transformers.utils.generic import PaddingStrategy
+
+SPEAKER_TAGS = ("[S1]", "[S2]")
+BYTES = 256
+
+# What `convert_to_native_format` and older files hand to __init__ although the backend is built here.
+_BACKEND_ARGUMENTS = ("vocab", "merges", "vocab_file", "tokenizer_file", "tokenizer_object", "backend")
+
+
+class DiaTokenizer(TokenizersBackend):
+    """Reads a script as its UTF-8 bytes: the id of a byte is its value, except for three ids.
+
+    Id 0 is padding, ids 1 and 2 are the speaker tags `[S1]` and `[S2]`, which count as one id each; there are no other
+    special tokens. Because those ids are taken, the control characters U+0000 to U+0002 cannot be written as bytes: a
+    text that holds one of them is refused, so that nobody's stray byte becomes padding or a change of speaker.
+    Whatever is accepted comes back unchanged from `decode`.
+
+    The backend is a `tokenizers.Tokenizer`, so `return_offsets_mapping=True` gives every id's place in the text in
+    characters (all bytes of one character share its place). Encoding changes nothing on the tokenizer: it may be
+    shared by threads.
+
+    Args:
+        pad_token: the padding token, id 0.
+        unk_token: stands for tokens that are not in the vocabulary; no text produces it.
+        max_length: the most ids a text may have, the encoder's limit; None for no limit.
+        offset: added to the id of every byte. From 3 on, all 256 bytes have ids of their own.
+    """
+
+    model_input_names = ["input_ids", "attention_mask"]  # noqa: RUF012 (the base class declares it without ClassVar)
+
+    def __init__(
+        self,
+        pad_token: str | AddedToken | None = "<pad>",
+        unk_token: str | AddedToken | None = "<pad>",
+        max_length: int | None = 1024,
+        offset: int = 0,
+        **kwargs: Any,
+    ) -> None:
+        if offset < 0:
+            raise ValueError(f"offset is {offset}; ids cannot be negative, use 0 or more.")
+        if max_length is not None and max_length < 1:
+            raise ValueError(f"max_length is {max_length}; use 1 or more, or None for no limit.")
+        kwargs = {key: value for key, value in kwargs.items() if key not in _BACKEND_ARGUMENTS}
+        limits = [limit for limit in (max_length, kwargs.pop("model_max_length", None)) if limit is not None]
+        super().__init__(  # type: ignore[no-untyped-call]
+            tokenizer_object=_byte_tokenizer(str(pad_token or "<pad>"), offset),
+            pad_token=pad_token,
+            unk_token=unk_token,
+            max_length=max_length,
+            model_max_length=min(limits, default=None),
+            offset=offset,
+            **kwargs,
+        )
+        self.max_length = max_length
+        self.offset = offset
+
+    def _encode_plus(  # type: ignore[override]
+        self,
+        text: str | Sequence[Any],
+        text_pair: str | Sequence[Any] | None = None,
+        add_special_tokens: bool = True,
+        padding_strategy: PaddingStrategy = PaddingStrategy.DO_NOT_PAD,
+        truncation_strategy: TruncationStrategy = TruncationStrategy.DO_NOT_TRUNCATE,
+        max_length: int | None = None,
+        stride: int = 0,
+        is_split_into_words: bool = False,
+        pad_to_multiple_of: int | None = None,
+        padding_side: str | None = None,
+        return_tensors: str | None = None,
+        split_special_tokens: bool | None = None,
+        **options: Any,
+    ) -> BatchEncoding:
+        """Encode one text or a batch; every public way of encoding ends here.
+
+        Truncation and padding are applied to the encodings, not set on the backend as the base class does: that would
+        be state shared between threads.
+        """
+        batched, rows = _rows(text, text_pair, is_split_into_words, self.offset)
+        backend = self._backend(split_special_tokens)
+        encodings = backend.encode_batch(rows, is_pretokenized=is_split_into_words, add_special_tokens=False)
+        if truncation_strategy != TruncationStrategy.DO_NOT_TRUNCATE and max_length is not None:
+            for encoding in encodings:
+                encoding.truncate(max_length, stride, self.truncation_side)
+        else:
+            self._refuse_long(encodings, batched)
+        length = _padded_length(encodings, padding_strategy, max_length, pad_to_multiple_of)
+        if length is not None:
+            for encoding in encodings:
+                encoding.pad(
+                    length,
+                    direction=padding_side or self.padding_side,
+                    pad_id=self.pad_token_id,
+                    pad_token=self.pad_token,
+                )
+        return self._as_batch(encodings, batched, return_tensors, options)
+
+    def _backend(self, split_special_tokens: bool | None) -> Tokenizer:
+        if split_special_tokens is None or split_special_tokens == self.split_special_tokens:
+            return self.backend_tokenizer
+        backend = copy.deepcopy(self.backend_tokenizer)
+        backend.encode_special_tokens = split_special_tokens
+        return backend
+
+    def _refuse_long(self, encodings: Sequence[Encoding], batched: bool) -> None:
+        limit = self.max_length
+        for row, encoding in enumerate(encodings):
+            if limit is not None and len(encoding) > limit:
+                name = f"text[{row}]" if batched else "text"
+                raise ValueError(
+                    f"{name} is {len(encoding)} bytes (a speaker tag counts as one); the encoder reads {limit}. "
+                    f"Split the script into shorter texts, or pass truncation=True to drop what comes after the limit."
+                )
+
+    def _as_batch(
+        self, encodings: Sequence[Encoding], batched: bool, return_tensors: str | None, options: dict[str, Any]
+    ) -> BatchEncoding:
+        overflowing = bool(options.get("return_overflowing_tokens", False))
+        flags = {key: value for key, value in options.items() if key.startswith("return_")}
+        data: dict[str, list[Any]] = {}
+        kept: list[Encoding] = []
+        for row, encoding in enumerate(encodings):
+            columns, parts = self._convert_encoding(encoding, **flags)
+            kept.extend(parts)
+            if overflowing:
+                columns["overflow_to_sample_mapping"] = [row] * len(parts)
+            for key, values in columns.items():
+                data.setdefault(key, []).extend(values)
+        if not batched and return_tensors is None and not overflowing:
+            return BatchEncoding({key: values[0] for key, values in data.items()}, kept)
+        return BatchEncoding(data, kept, tensor_type=return_tensors)
+
+
+def _byte_tokenizer(pad_token: str, offset: int) -> Tokenizer:
+    # Without merges, BPE with byte fallback splits into characters and the characters it does not know into bytes.
+    reserved = (pad_token, *SPEAKER_TAGS)
+    vocabulary = {token: index for index, token in enumerate(reserved)}
+    for value in range(max(len(reserved) - offset, 0), BYTES):
+        vocabulary[chr(value) if value < 128 else f"<0x{value:02X}>"] = value + offset
+    tokenizer = Tokenizer(BPE(vocab=vocabulary, merges=[], unk_token=pad_token, byte_fallback=True))
+    tokenizer.decoder = decoders.ByteFallback()
+    tokenizer.add_tokens([AddedToken(tag, normalized=False) for tag in SPEAKER_TAGS])
+    tokenizer.add_special_tokens([AddedToken(pad_token, normalized=False)])
+    return tokenizer
+
+
+def _rows(text: Any, text_pair: Any, is_split_into_words: bool, offset: int) -> tuple[bool, list[Any]]:
+    many = isinstance(text, list | tuple)
+    batched = many and (not is_split_into_words or (len(text) > 0 and isinstance(text[0], list | tuple)))
+    _check(text, "text", offset)
+    if text_pair is None:
+        return batched, list(text) if batched else [text]
+    _check(text_pair, "text_pair", offset)
+    if not batched:
+        return False, [(text, text_pair)]
+    if not isinstance(text_pair, list | tuple) or len(text_pair) != len(text):
+        raise ValueError(f"text_pair must be a list of {len(text)} texts, one for each of text.")
+    return True, list(zip(text, text_pair, strict=True))
+
+
+def _check(text: Any, name: str, offset: int) -> None:
+    if isinstance(text, list | tuple):
+        if not text:
+            raise ValueError(f"{name} is an empty list; give at least one text.")
+        for index, item in enumerate(text):
+            _check(item, f"{name}[{index}]", offset)
+        return
+    if not isinstance(text, str):
+        raise TypeError(f"{name} is {type(text).__name__}; expected a str or a list of str.")
+    if not text:
+        raise ValueError(f"{name} is empty; give at least one character.")
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise ValueError(f"{name} holds a lone surrogate, which is no character. Decode the source as UTF-8.")
+    for value in range(max(len(SPEAKER_TAGS) + 1 - offset, 0)):
+        if (at := text.find(chr(value))) >= 0:
+            raise ValueError(
+                f"{name} holds the control character U+{value:04X} at position {at}, whose id means padding or a "
+                f"speaker. Remove it; write speakers as [S1] and [S2]."
+            )
+
+
+def _padded_length(
+    encodings: Sequence[Encoding], strategy: PaddingStrategy, max_length: int | None, multiple: int | None
+) -> int | None:
+    if strategy == PaddingStrategy.DO_NOT_PAD:
+        return None
+    longest = max(len(encoding) for encoding in encodings)
+    length = max_length if strategy == PaddingStrategy.MAX_LENGTH and max_length is not None else longest
+    return length if not multiple else -(-length // multiple) * multiple
+
+
+__all__ = ["DiaTokenizer"]

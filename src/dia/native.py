@@ -142,6 +142,17 @@ def find(folder: str | Path, prefer_native: bool = False) -> NativeCheckpoint | 
     return None
 
 
+def is_native(path: str | Path) -> bool:
+    """Whether a checkpoint folder or a weight file must be converted before transformers can read it.
+
+    Raises:
+        ValueError: as `find` and `read_tensors` do.
+    """
+    if Path(path).is_dir():
+        return find(path) is not None
+    return layout_of(read_tensors([path])) == "native"
+
+
 def fetch(repo_id: str, **hub: Any) -> Path:
     """Download a native checkpoint from the Hugging Face Hub, one form of its weights only.
 
@@ -280,4 +291,13 @@ def _some_names(files: Sequence[Path]) -> str:
     return str(files[0]) if len(files) == 1 else f"{files[0].parent}/{{{', '.join(file.name for file in files)}}}"
 
 
-__all__ = ["NativeCheckpoint", "convert_state_dict", "fetch", "find", "locate", "read_config", "read_tensors"]
+__all__ = [
+    "NativeCheckpoint",
+    "convert_state_dict",
+    "fetch",
+    "find",
+    "is_native",
+    "locate",
+    "read_config",
+    "read_tensors",
+]

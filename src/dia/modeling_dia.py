@@ -4,9 +4,11 @@ Shapes: B batch, S text length, R grid rows, C channels, V ids of one channel, H
 """
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers import initialization as init
@@ -26,6 +28,7 @@ from transformers.utils import can_return_tuple, logging
 from transformers.utils.generic import merge_with_config_defaults
 from transformers.utils.output_capturing import capture_outputs
 
+from dia import native
 from dia.configuration_dia import DiaConfig, DiaDecoderConfig, DiaEncoderConfig
 from dia.generation_dia import DiaGenerationMixin
 
@@ -289,6 +292,23 @@ class DiaPreTrainedModel(PreTrainedModel):
     _can_compile_fullgraph = True
     _no_split_modules = ["DiaEncoderLayer", "DiaDecoderLayer"]  # noqa: RUF012 - the base class declares it so
 
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path: Any, *args: Any, **kwargs: Any) -> Any:
+        """Load a checkpoint in the Hugging Face layout, or in the native one of Nari Labs, converted in memory.
+
+        The arguments are those of transformers.
+
+        Raises:
+            ValueError: a native checkpoint is damaged; the message names file and tensor.
+            OSError: there is no such checkpoint.
+        """
+        checkpoint = _native_checkpoint(pretrained_model_name_or_path, kwargs)
+        if checkpoint is None:
+            return super().from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
+        config, weights = checkpoint.config(), checkpoint.state_dict()
+        kwargs.setdefault("dtype", kwargs.pop("torch_dtype", None) or next(iter(weights.values())).dtype)
+        return super().from_pretrained(None, *args, **{**kwargs, "config": config, "state_dict": weights})
+
     def _init_weights(self, module: nn.Module) -> None:
         super()._init_weights(module)
         if isinstance(module, DiaRotaryEmbedding):
@@ -535,6 +555,19 @@ class DiaForConditionalGeneration(DiaPreTrainedModel, DiaGenerationMixin):
             encoder_hidden_states=outputs.encoder_hidden_states,
             encoder_attentions=outputs.encoder_attentions,
         )
+
+
+def _native_checkpoint(name_or_path: Any, kwargs: dict[str, Any]) -> native.NativeCheckpoint | None:
+    if name_or_path is None or kwargs.get("state_dict") is not None or kwargs.get("gguf_file") is not None:
+        return None
+    path = Path(name_or_path) / kwargs.get("subfolder", "")
+    if path.is_dir():
+        return native.find(path)
+    hub = {name: kwargs[name] for name in ("revision", "token", "cache_dir", "local_files_only") if name in kwargs}
+    try:
+        return native.locate(str(name_or_path), **hub)
+    except (OSError, HfHubHTTPError, HFValidationError):
+        return None  # transformers says better than we could why a repository cannot be read
 
 
 __all__ = ["DiaForConditionalGeneration", "DiaModel", "DiaPreTrainedModel"]

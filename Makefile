@@ -1,0 +1,30 @@
+# `make hello` speaks, `make test` checks. Both make and fill .venv first.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+SCRIPT := [S1] Dia is an open weights text to dialogue model. \
+[S2] You get full control over scripts and voices. \
+[S1] Wow. Amazing. (laughs) \
+[S2] Try it now on Git hub or Hugging Face.
+
+.PHONY: hello test clean
+
+hello: $(VENV)/installed
+	$(BIN)/dia say "$(SCRIPT)" --output hello.wav --seed 7
+
+test: $(VENV)/installed-dev
+	scripts/check
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit("Dia needs Python 3.10 or newer; set PYTHON=…" if sys.version_info < (3, 10) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+	touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist .cache .mypy_cache .pytest_cache .ruff_cache hello.wav

@@ -5,6 +5,9 @@ from typing import Any
 from huggingface_hub.dataclasses import strict
 from transformers import PreTrainedConfig
 
+# Of the codec that Dia-1.6B was trained with; every other codec brings its own.
+PUBLISHED_SAMPLING_RATE = 44_100
+PUBLISHED_HOP_LENGTH = 512
 PUBLISHED_DELAY_PATTERN = (0, 8, 9, 10, 11, 12, 13, 14, 15)
 _TOKEN_IDS = ("bos_token_id", "eos_token_id", "pad_token_id")
 

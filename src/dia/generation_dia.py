@@ -25,6 +25,7 @@ from transformers.generation.streamers import BaseStreamer
 from transformers.modeling_outputs import BaseModelOutput
 from transformers.utils import logging
 
+from dia.configuration_dia import DiaConfig
 from dia.delay import delay
 from dia.guidance import (
     DiaDelayedEndLogitsProcessor,
@@ -33,6 +34,15 @@ from dia.guidance import (
 )
 
 logger = logging.get_logger(__name__)
+
+PUBLISHED_SAMPLING = {
+    "do_sample": True,
+    "guidance_scale": 3.0,
+    "max_length": 3072,
+    "temperature": 1.2,
+    "top_k": 45,
+    "top_p": 0.95,
+}
 
 Generators = torch.Generator | Sequence[torch.Generator] | None
 _CACHES = ("dynamic", "static")
@@ -106,6 +116,18 @@ class _EndFlag:
         while self._pending and self._pending[0][0].query():
             over = over or bool(self._pending.popleft()[1])
         return over
+
+
+def published_generation_config(config: DiaConfig) -> GenerationConfig:
+    """The sampling that Dia-1.6B was published with, for checkpoints that bring no generation_config.json."""
+    decoder = config.get_text_config()
+    return GenerationConfig(
+        **PUBLISHED_SAMPLING,
+        bos_token_id=decoder.bos_token_id,
+        decoder_start_token_id=decoder.bos_token_id,
+        eos_token_id=decoder.eos_token_id,
+        pad_token_id=decoder.pad_token_id,
+    )
 
 
 class DiaGenerationMixin(GenerationMixin):
@@ -444,4 +466,4 @@ def _output(sequences: Tensor, records: _Records, call: _Call) -> GenerateEncode
     )
 
 
-__all__ = ["DiaGenerationMixin"]
+__all__ = ["DiaGenerationMixin", "published_generation_config"]

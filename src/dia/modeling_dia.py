@@ -30,7 +30,7 @@ from transformers.utils.output_capturing import capture_outputs
 
 from dia import native
 from dia.configuration_dia import DiaConfig, DiaDecoderConfig, DiaEncoderConfig
-from dia.generation_dia import DiaGenerationMixin
+from dia.generation_dia import DiaGenerationMixin, published_generation_config
 
 logger = logging.get_logger(__name__)
 
@@ -307,7 +307,10 @@ class DiaPreTrainedModel(PreTrainedModel):
             return super().from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
         config, weights = checkpoint.config(), checkpoint.state_dict()
         kwargs.setdefault("dtype", kwargs.pop("torch_dtype", None) or next(iter(weights.values())).dtype)
-        return super().from_pretrained(None, *args, **{**kwargs, "config": config, "state_dict": weights})
+        loaded = super().from_pretrained(None, *args, **{**kwargs, "config": config, "state_dict": weights})
+        model = loaded[0] if isinstance(loaded, tuple) else loaded  # with output_loading_info=True
+        model.generation_config = published_generation_config(config)
+        return loaded
 
     def _init_weights(self, module: nn.Module) -> None:
         super()._init_weights(module)

@@ -1,0 +1,369 @@
+"""`Dia`, the facade: script in, speech out. Chooses device and dtype; everything else is done by the parts inside."""
+
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from tqdm import tqdm
+from transformers import DacModel
+from transformers.generation.streamers import BaseStreamer
+from transformers.utils import FEATURE_EXTRACTOR_NAME
+
+from dia import MINI, codec, native
+from dia.configuration_dia import PUBLISHED_HOP_LENGTH, PUBLISHED_SAMPLING_RATE
+from dia.feature_extraction_dia import DiaFeatureExtractor
+from dia.generation_dia import published_generation_config
+from dia.modeling_dia import DiaForConditionalGeneration
+from dia.native_layout import layout_of
+from dia.processing_dia import PROCESSOR_FILE, DiaProcessor
+from dia.tokenization_dia import DiaTokenizer
+
+REAL = "nari-labs/Dia-1.6B-0626"
+REAL_CODEC = "descript/dac_44khz"
+
+_PROCESSOR_FILES = (PROCESSOR_FILE, FEATURE_EXTRACTOR_NAME)
+_HUB_OPTIONS = ("revision", "token", "cache_dir", "local_files_only")
+_SMALL = 100_000_000  # parameters below which a step waits for calls, not for memory, and half precision gains nothing
+
+_DEPRECATED = "audio_prompt_path and use_cfg_filter are deprecated; pass audio_prompt, and leave use_cfg_filter out."
+
+Prompt = Any  # a path, waveform, {"array", "sampling_rate"} or codes [T, C]; what DiaFeatureExtractor reads
+Audio = npt.NDArray[np.float32]
+
+
+class Dia:
+    """A model and its processor behind three calls: load, generate, save.
+
+    Args:
+        model: the network, on its device and in its dtype.
+        processor: text, prompts and codes; without a codec it gives codes in place of sound.
+
+    Attributes:
+        model: the `DiaForConditionalGeneration` inside.
+        processor: the `DiaProcessor` inside.
+    """
+
+    def __init__(self, model: DiaForConditionalGeneration, processor: DiaProcessor) -> None:
+        self.model = model
+        self.processor = processor
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name_or_path: str | Path = REAL,
+        device: str | torch.device | None = None,
+        compute_dtype: str | torch.dtype | None = None,
+        load_dac: bool = True,
+        **kwargs: Any,
+    ) -> "Dia":
+        """Load a model by name.
+
+        Args:
+            name_or_path: a folder or a Hub id, in the Hugging Face or the native layout; "mini" is the embedded model.
+            device: "cuda", "mps", "cpu", …; by default the first of these that is there.
+            compute_dtype: "float32", "bfloat16" or "float16"; by default the fastest that is safe on the device.
+            load_dac: load the codec too. Without it `generate` returns codes.
+            **kwargs: for transformers' `from_pretrained`: `revision`, `token`, `attn_implementation`, …
+
+        Raises:
+            OSError: there is no such checkpoint.
+            ValueError: the checkpoint is damaged or an argument is not known.
+        """
+        path = MINI if str(name_or_path) == "mini" else Path(name_or_path)
+        source = str(path) if path.is_dir() else str(name_or_path)
+        device = choose_device(device)
+        model = DiaForConditionalGeneration.from_pretrained(source, **kwargs)
+        hub: dict[str, Any] = {name: kwargs[name] for name in _HUB_OPTIONS if name in kwargs}
+        processor = _load_processor(source, model, load_dac, hub)
+        return cls(_place(model, device, compute_dtype), _place_codec(processor, device))
+
+    @classmethod
+    def from_local(
+        cls,
+        config_path: str | Path,
+        checkpoint_path: str | Path,
+        device: str | torch.device | None = None,
+        compute_dtype: str | torch.dtype | None = None,
+        load_dac: bool = True,
+        codec_path: str | Path = REAL_CODEC,
+    ) -> "Dia":
+        """Load a config.json and one file of weights, native or in the Hugging Face layout.
+
+        Args:
+            config_path: the config.json, of either native generation or of transformers.
+            checkpoint_path: the weights, `.safetensors` or `.pth`.
+            device: as in `from_pretrained`.
+            compute_dtype: as in `from_pretrained`.
+            load_dac: load the codec too.
+            codec_path: folder or Hub id of the codec.
+
+        Raises:
+            ValueError: a file is missing, damaged, or does not fit the other.
+        """
+        device = choose_device(device)
+        config, tensors = native.read_config(config_path), native.read_tensors([checkpoint_path])
+        if layout_of(tensors) == "native":
+            tensors = native.convert_state_dict(tensors, config)
+        model = DiaForConditionalGeneration.from_pretrained(None, config=config, state_dict=tensors)
+        model.generation_config = published_generation_config(config)
+        audio_tokenizer = DacModel.from_pretrained(codec_path) if load_dac else None
+        processor = _build_processor(model, audio_tokenizer)
+        return cls(_place(model, device, compute_dtype), _place_codec(processor, device))
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return torch.device(self.model.device)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What the model computes in."""
+        dtype: torch.dtype = self.model.dtype
+        return dtype
+
+    @property
+    def sample_rate(self) -> int:
+        """Hz of what `generate` returns."""
+        return int(self.processor.feature_extractor.sampling_rate)
+
+    def generate(
+        self,
+        text: str | Sequence[str],
+        max_tokens: int | None = None,
+        cfg_scale: float | None = None,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        use_torch_compile: bool = False,
+        cfg_filter_top_k: int | None = None,
+        audio_prompt: Prompt | Sequence[Prompt | None] | None = None,
+        audio_prompt_text: str | Sequence[str | None] | None = None,
+        seed: int | Sequence[int] | None = None,
+        verbose: bool = False,
+        audio_prompt_path: str | Path | None = None,
+        use_cfg_filter: bool | None = None,
+    ) -> Any:
+        """Speak a script, or several at once.
+
+        Args:
+            text: `[S1] … [S2] …`, or a list of such scripts.
+            max_tokens: rows of the grid at most, prompt and delay included; by default the checkpoint's own.
+            cfg_scale: guidance, 0 or more; more follows the text more closely. As in the native package 0 alone
+                is unguided.
+            temperature: above 0; 0 is greedy.
+            top_p: nucleus of the sampling, above 0 and at most 1.
+            use_torch_compile: compile the model on first use.
+            cfg_filter_top_k: candidates that guidance leaves.
+            audio_prompt: a voice to go on with: a path, a waveform at `sample_rate`, a dict
+                `{"array", "sampling_rate"}`, or the codes of `load_audio`; for several texts a list, with None where
+                there is none.
+            audio_prompt_text: what is said in the prompt; it is put before the text. Or put it there yourself.
+            seed: makes the result repeatable; one for all texts, or one per text. A text sounds the same alone and
+                among others.
+            verbose: print device and dtype, and show progress.
+            audio_prompt_path: deprecated, `audio_prompt` takes paths too.
+            use_cfg_filter: deprecated and ignored, guidance always chooses candidates.
+
+        Returns:
+            For a str one float32 array [N] at `sample_rate`, without the prompt; for a list a list of them. Without a
+            codec, int64 codes [T, C] in their place.
+
+        Raises:
+            TypeError: an argument has the wrong type; the message names it.
+            ValueError: an argument is empty, too long or out of range; the message names it.
+        """
+        if not isinstance(text, str | list | tuple):
+            raise TypeError(f"text is {type(text).__name__}; expected a script or a list of scripts.")
+        if audio_prompt_path is not None or use_cfg_filter is not None:
+            warnings.warn(_DEPRECATED, FutureWarning, stacklevel=2)
+        audio_prompt = audio_prompt_path if audio_prompt is None else audio_prompt
+        scripts = [text] if isinstance(text, str) else list(text)
+        prompts = _one_per_text(audio_prompt, len(scripts), "audio_prompt")
+        transcripts = _one_per_text(audio_prompt_text, len(scripts), "audio_prompt_text")
+        seeds = _one_per_text(seed, len(scripts), "seed")
+        scripts = [f"{said.strip()} {new}" if said else new for said, new in zip(transcripts, scripts, strict=True)]
+        inputs = self.processor(text=scripts, audio=None if _all_none(prompts) else prompts)
+        prompt_rows = self.processor.get_audio_prompt_len(inputs["decoder_attention_mask"])
+        settings = self._settings(max_tokens, cfg_scale, temperature, top_p, cfg_filter_top_k)
+        if use_torch_compile:
+            self._compile()
+        if verbose:
+            print(f"Dia on {self.device}, {str(self.dtype).removeprefix('torch.')}")
+        grids = self.model.generate(
+            **inputs.to(self.device),
+            **settings,
+            generator=None if _all_none(seeds) else [self._generator(one) for one in seeds],
+            streamer=_Progress(self.processor.frame_rate) if verbose else None,
+        )
+        spoken = self._read(grids, prompt_rows)
+        return spoken[0] if isinstance(text, str) else spoken
+
+    def save_audio(self, path: str | Path, audio: Any) -> None:
+        """Write what `generate` returned; the suffix chooses the format, a tag says that the speech is synthetic.
+
+        Args:
+            path: one path, or a list of them for a list of waveforms.
+            audio: [N] at `sample_rate`, array or tensor, or a list of them.
+
+        Raises:
+            ValueError: the format is not known or the samples are no sound; nothing is written.
+        """
+        self.processor.save_audio(audio, path)
+
+    def load_audio(self, path: str | Path) -> Tensor:
+        """Read a recording as codes [T, C], ready to be an `audio_prompt` any number of times.
+
+        Raises:
+            ValueError: the file is no sound, too short, or the codec was not loaded.
+        """
+        return self.processor.encode_audio([str(path)])[0].cpu()
+
+    def _settings(
+        self,
+        max_tokens: int | None,
+        cfg_scale: float | None,
+        temperature: float | None,
+        top_p: float | None,
+        top_k: int | None,
+    ) -> dict[str, Any]:
+        """The keywords of transformers' `generate` that say the same; what is None stays the model's own."""
+        settings: dict[str, Any] = {"top_p": top_p, "top_k": top_k}
+        if cfg_scale is not None:
+            # To transformers exactly 1 means no guidance; the native package guides at 1 as at any other scale.
+            settings["guidance_scale"] = float(np.nextafter(1.0, 2.0)) if cfg_scale == 1 else cfg_scale
+        if temperature is not None:
+            settings |= {"do_sample": True, "temperature": temperature} if temperature else {"do_sample": False}
+        if max_tokens is not None:
+            settings["max_length"] = max_tokens - max(self.model.config.delay_pattern)
+        return {name: value for name, value in settings.items() if value is not None}
+
+    def _compile(self) -> None:
+        if getattr(self.model, "_compiled_call_impl", None) is None:
+            self.model.compile(dynamic=True)
+
+    def _generator(self, seed: int) -> torch.Generator:
+        return torch.Generator(self.device).manual_seed(seed)
+
+    def _read(self, grids: Tensor, prompt_rows: int) -> list[Any]:
+        if self.processor.audio_tokenizer is None:
+            return [codes.cpu() for codes in self.processor.undelayed_codes(grids, prompt_rows)]
+        return [waveform.numpy() for waveform in self.processor.batch_decode(grids, prompt_rows)]
+
+
+class _Progress(BaseStreamer):
+    """A progress bar in frames and seconds of speech; the total is not known before the speech ends."""
+
+    def __init__(self, frame_rate: float) -> None:
+        self._bar: Any = None
+        self._frame_rate = frame_rate
+
+    def put(self, value: Tensor) -> None:
+        if self._bar is None:  # the prompt's grid comes first
+            self._bar = tqdm(unit=" frames", desc="speaking", leave=False)
+            return
+        self._bar.update()
+        if self._bar.n % 16 == 0:
+            self._bar.set_postfix_str(f"{self._bar.n / self._frame_rate:.1f} s of speech")
+
+    def end(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+
+def choose_device(device: str | torch.device | None = None) -> torch.device:
+    """The device asked for, or the first of cuda, mps and cpu that is there.
+
+    Raises:
+        ValueError: the device asked for is not there.
+    """
+    there = [name for name in ("cuda", "mps") if getattr(torch, name).is_available()] + ["cpu"]
+    try:
+        chosen = torch.device(there[0] if device is None else device)
+    except RuntimeError as error:
+        raise ValueError(f"device={device!r} is not known; here are {', '.join(there)}.") from error
+    if chosen.type in ("cuda", "mps", "cpu") and chosen.type not in there:
+        raise ValueError(f"device={device!r} is not available; here are {', '.join(there)}.")
+    return chosen
+
+
+def choose_dtype(device: torch.device, parameters: int) -> torch.dtype:
+    """The fastest dtype that is safe: half precision where the hardware computes in it and the model is large."""
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
+    if device.type == "cpu" and parameters >= _SMALL and _cpu_has_bf16():
+        return torch.bfloat16
+    return torch.float32
+
+
+def _cpu_has_bf16() -> bool:
+    return any(getattr(torch.cpu, name, bool)() for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
+
+
+def _dtype(wanted: str | torch.dtype | None, device: torch.device, parameters: int) -> torch.dtype:
+    if wanted is None:
+        return choose_dtype(device, parameters)
+    dtype = getattr(torch, wanted, None) if isinstance(wanted, str) else wanted
+    if dtype not in (torch.float32, torch.bfloat16, torch.float16):
+        raise ValueError(f"compute_dtype={wanted!r} must be float32, bfloat16 or float16.")
+    return dtype
+
+
+def _place(
+    model: DiaForConditionalGeneration, device: torch.device, dtype: str | torch.dtype | None
+) -> DiaForConditionalGeneration:
+    if getattr(model, "hf_device_map", None) is not None:
+        return model.eval()
+    return model.to(device, _dtype(dtype, device, model.num_parameters())).eval()
+
+
+def _place_codec(processor: DiaProcessor, device: torch.device) -> DiaProcessor:
+    if processor.audio_tokenizer is not None:
+        processor.audio_tokenizer.to(device, torch.float32).eval()
+    return processor
+
+
+def _load_processor(
+    source: str, model: DiaForConditionalGeneration, load_dac: bool, hub: Mapping[str, Any]
+) -> DiaProcessor:
+    """The checkpoint's processor, or for a native checkpoint, which has none, the published one."""
+    folder = Path(source)
+    if folder.is_dir() and not any((folder / name).is_file() for name in _PROCESSOR_FILES):
+        return _build_processor(model, DacModel.from_pretrained(REAL_CODEC) if load_dac else None)
+    return DiaProcessor.from_pretrained(source, load_audio_tokenizer=load_dac, **hub)
+
+
+def _build_processor(model: DiaForConditionalGeneration, audio_tokenizer: DacModel | None) -> DiaProcessor:
+    """A processor for a checkpoint that brings none: rate and hop from the codec, or the published ones."""
+    config, decoder = model.config, model.config.decoder_config
+    rate, hop = PUBLISHED_SAMPLING_RATE, PUBLISHED_HOP_LENGTH
+    if audio_tokenizer is not None:
+        rate, hop = audio_tokenizer.config.sampling_rate, codec.hop_length(audio_tokenizer.config)
+    return DiaProcessor(
+        DiaFeatureExtractor(sampling_rate=rate, hop_length=hop),
+        DiaTokenizer(max_length=config.encoder_config.max_position_embeddings),
+        audio_tokenizer,
+        delay_pattern=config.delay_pattern,
+        bos_token_id=decoder.bos_token_id,
+        eos_token_id=decoder.eos_token_id,
+        pad_token_id=decoder.pad_token_id,
+    )
+
+
+def _one_per_text(given: Any, texts: int, name: str) -> list[Any]:
+    """`given` for every text: a list as it stands, anything else repeated."""
+    if not isinstance(given, list | tuple) or (texts == 1 and len(given) != 1):
+        return [given] * texts
+    if len(given) != texts:
+        raise ValueError(f"{name} holds {len(given)} entries for {texts} texts; give one, or one for each.")
+    return list(given)
+
+
+def _all_none(values: Sequence[Any]) -> bool:
+    return all(value is None for value in values)
+
+
+__all__ = ["REAL", "Dia", "choose_device", "choose_dtype"]

@@ -1,31 +1,22 @@
 """Waveforms in: every way of giving a clip becomes mono float32 at the codec's rate, padded to whole frames.
 
-Knows arrays, files, levels, rates and lengths. Knows nothing of codes or of the model.
+Knows kinds of input, channels, rates and lengths. Knows nothing of codes or of the model.
 """
 
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import soundfile  # type: ignore[import-untyped]
-import soxr  # type: ignore[import-untyped]
+import soxr
 import torch
 from transformers import BatchFeature
 from transformers.feature_extraction_sequence_utils import SequenceFeatureExtractor
 
-Waveform: TypeAlias = npt.NDArray[np.float32]
+from dia import audio_file
+from dia.audio_file import Waveform
 
-# Full scale of each PCM type: what divides it to ±1, after what stands for silence is taken off.
-_PCM: dict[str, tuple[float, float]] = {
-    "int8": (0.0, 128.0),
-    "uint8": (128.0, 128.0),
-    "int16": (0.0, 32768.0),
-    "int32": (0.0, 2147483648.0),
-}
-_LOUDEST = 16.0
 _CHANNELS = 2
 
 
@@ -123,7 +114,7 @@ class DiaFeatureExtractor(SequenceFeatureExtractor):
         """
         array, own_rate = _read(clip, name)
         rate = own_rate if own_rate is not None else sampling_rate
-        waveform = _full_scale(_mono(array, name), name)
+        waveform = audio_file.full_scale(_mono(array, name), name)
         if rate is not None and rate != self.sampling_rate:
             waveform = soxr.resample(waveform, _positive(rate, name), self.sampling_rate, quality="HQ")
         self._check_length(waveform, name)
@@ -186,7 +177,7 @@ def _is_number(item: Any) -> bool:
 def _read(clip: Any, name: str) -> tuple[npt.NDArray[Any], int | None]:
     """A clip's samples as they are, and its rate in Hz where it knows it."""
     if isinstance(clip, str | Path):
-        return _read_file(Path(clip), name)
+        return audio_file.read(clip, name)
     if isinstance(clip, np.ndarray):
         return clip, None
     if isinstance(clip, torch.Tensor):
@@ -218,26 +209,10 @@ def _read_keys(clip: Any, name: str) -> tuple[npt.NDArray[Any], int | None]:
 
 
 def _read_encoded(clip: Mapping[str, Any], name: str) -> tuple[npt.NDArray[Any], int | None]:
-    if clip.get("bytes") is not None:
-        return _decode_file(io.BytesIO(clip["bytes"]), name)
-    if clip.get("path") is not None:
-        return _read_file(Path(clip["path"]), name)
+    for source in (clip.get("bytes"), clip.get("path")):
+        if source is not None:
+            return audio_file.read(source, name)
     raise ValueError(f'{name} is a dict with {sorted(clip)}; it needs "array" and "sampling_rate", "path" or "bytes".')
-
-
-def _read_file(path: Path, name: str) -> tuple[npt.NDArray[Any], int | None]:
-    if not path.is_file():
-        raise FileNotFoundError(f"{name}: there is no file {path}.")
-    return _decode_file(path, name)
-
-
-def _decode_file(source: Path | io.BytesIO, name: str) -> tuple[npt.NDArray[Any], int | None]:
-    try:
-        samples, rate = soundfile.read(source, dtype="float32", always_2d=True)
-    except soundfile.LibsndfileError as error:
-        which = source if isinstance(source, Path) else "its bytes"
-        raise ValueError(f"{name}: {which} cannot be read as audio ({error.error_string}).") from error
-    return samples, int(rate)
 
 
 def _mono(array: npt.NDArray[Any], name: str) -> npt.NDArray[Any]:
@@ -253,26 +228,7 @@ def _mono(array: npt.NDArray[Any], name: str) -> npt.NDArray[Any]:
     channel_axis = int(np.argmin(array.shape))
     if array.shape[channel_axis] == 1:
         return array.squeeze(channel_axis)
-    return np.asarray(_full_scale(array, name).mean(axis=channel_axis))
-
-
-def _full_scale(array: npt.NDArray[Any], name: str) -> Waveform:
-    kind = array.dtype.name
-    if kind in _PCM:
-        silence, full = _PCM[kind]
-        return ((array.astype(np.float64) - silence) / full).astype(np.float32)
-    if not np.issubdtype(array.dtype, np.floating):
-        known = ", ".join(_PCM)
-        raise ValueError(f"{name} holds {kind}; give floats of ±1 full scale or PCM of type {known}.")
-    waveform = array.astype(np.float32)
-    if not np.isfinite(waveform).all():
-        raise ValueError(f"{name} holds NaN or infinite samples; repair the recording first.")
-    if (peak := float(np.abs(waveform).max())) > _LOUDEST:
-        raise ValueError(
-            f"{name} reaches {peak:g} where floats mean ±1 full scale. Divide by the full scale of its source, or "
-            f"give PCM as integers (np.int16)."
-        )
-    return waveform
+    return np.asarray(audio_file.full_scale(array, name).mean(axis=channel_axis))
 
 
 def _positive(rate: Any, name: str) -> int:

@@ -57,7 +57,7 @@ class DiaTokenizer(TokenizersBackend):
             raise ValueError(f"max_length is {max_length}; use 1 or more, or None for no limit.")
         kwargs = {key: value for key, value in kwargs.items() if key not in _BACKEND_ARGUMENTS}
         limits = [limit for limit in (max_length, kwargs.pop("model_max_length", None)) if limit is not None]
-        super().__init__(  # type: ignore[no-untyped-call]
+        super().__init__(
             tokenizer_object=_byte_tokenizer(str(pad_token or "<pad>"), offset),
             pad_token=pad_token,
             unk_token=unk_token,
@@ -69,7 +69,7 @@ class DiaTokenizer(TokenizersBackend):
         self.max_length = max_length
         self.offset = offset
 
-    def _encode_plus(  # type: ignore[override]
+    def _encode_plus(
         self,
         text: str | Sequence[Any],
         text_pair: str | Sequence[Any] | None = None,

@@ -1,0 +1,84 @@
+"""The command: what it reads, writes, prints and answers to mistakes."""
+
+import io
+
+import pytest
+import soundfile
+from tiny_checkpoint import RATE, write_tiny_checkpoint
+
+from dia.cli import main
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return str(write_tiny_checkpoint(tmp_path_factory.mktemp("tiny")))
+
+
+def test_say_writes_a_file_and_prints_its_figures(folder, tmp_path, capsys):
+    output = tmp_path / "hi.wav"
+    assert main(["say", "[S1] Hi.", "-o", str(output), "--model", folder, "--seed", "1"]) == 0
+    samples, rate = soundfile.read(output)
+    assert rate == RATE
+    printed = capsys.readouterr().out
+    assert f"{output}: {len(samples) / RATE:.2f} s of speech in " in printed
+    assert "x realtime" in printed
+    assert "loading took" in printed
+
+
+def test_the_script_may_be_a_file_or_standard_input(folder, tmp_path, monkeypatch):
+    script = tmp_path / "script.txt"
+    script.write_text("[S1] Hi.\n", encoding="utf-8")
+    options = ["--model", folder, "--seed", "1", "-o"]
+    assert main(["say", str(script), *options, str(tmp_path / "a.wav")]) == 0
+    monkeypatch.setattr("sys.stdin", io.StringIO("[S1] Hi."))
+    assert main(["say", "-", *options, str(tmp_path / "b.wav")]) == 0
+    assert main(["say", "[S1] Hi.", *options, str(tmp_path / "c.wav")]) == 0
+    sounds = [soundfile.read(tmp_path / f"{name}.wav")[0].tolist() for name in "abc"]
+    assert sounds[0] == sounds[1] == sounds[2]
+
+
+def test_a_recording_may_be_continued(folder, tmp_path):
+    main(["say", "[S1] Hi.", "--model", folder, "--seed", "1", "--max-tokens", "40", "-o", str(tmp_path / "a.wav")])
+    cloning = ["--audio-prompt", str(tmp_path / "a.wav"), "--audio-prompt-text", "[S1] Hi."]
+    output = tmp_path / "b.flac"
+    assert main(["say", "[S1] So.", "--model", folder, "--max-tokens", "90", *cloning, "-o", str(output)]) == 0
+    assert output.is_file()
+
+
+def test_help_teaches_and_gives_the_notice(capsys):
+    with pytest.raises(SystemExit) as exit_code:
+        main(["say", "--help"])
+    assert exit_code.value.code == 0
+    text = " ".join(capsys.readouterr().out.split())
+    for part in ("examples:", "dia say script.txt", "[S1]", "without consent", "synthetic"):
+        assert part in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["  ", "-o", "{tmp}/a.wav"], "the script is empty"),
+        (["[S1] Hi.", "-o", "{tmp}/missing/a.wav"], "is no folder"),
+        (["[S1] Hi.", "-o", "{tmp}/a.xyz"], "xyz"),
+        (["[S1] Hi.", "-o", "{tmp}/a.wav", "--device", "quantum"], "quantum"),
+        (["[S1] Hi.", "-o", "{tmp}/a.wav", "--temperature", "-1"], "temperature"),
+        (["[S1] Hi.", "-o", "{tmp}/a.wav", "--audio-prompt", "{tmp}/none.wav"], "none.wav"),
+    ],
+)
+def test_mistakes_are_answered_in_one_line_and_leave_no_file(folder, tmp_path, capsys, arguments, message):
+    filled = [argument.replace("{tmp}", str(tmp_path)) for argument in arguments]
+    assert main(["say", *filled, "--model", folder]) == 2
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith("dia: ")
+    assert message in error
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interrupt_writes_nothing(folder, tmp_path, monkeypatch, capsys):
+    def interrupted(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("dia.model.Dia.generate", interrupted)
+    assert main(["say", "[S1] Hi.", "-o", str(tmp_path / "a.wav"), "--model", folder]) == 130
+    assert "nothing written" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

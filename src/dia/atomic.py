@@ -1,0 +1,51 @@
+"""Folders written whole or not at all. Knows nothing of what is in them."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+
+@contextmanager
+def atomic_folder(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
+    """Give a fresh folder beside `path` to write into, and move it to `path` once the block has ended well.
+
+    If the block raises, or is interrupted, what it wrote is removed and `path` stays as it was.
+
+    Args:
+        path: where the folder shall stand; missing parents are made.
+        overwrite: replace a folder that is there and not empty.
+
+    Raises:
+        ValueError: `path` is a file, or a folder that is not empty and `overwrite` is false.
+    """
+    path = Path(path).absolute()
+    check_vacant(path, overwrite)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    mark = f".{path.name}.{uuid4().hex[:8]}"
+    partial, replaced = path.with_name(f"{mark}.partial"), path.with_name(f"{mark}.old")
+    try:
+        partial.mkdir()
+        yield partial
+        check_vacant(path, overwrite)
+        if path.exists():
+            path.rename(replaced)
+        try:
+            partial.rename(path)
+        except OSError:
+            if replaced.exists():
+                replaced.rename(path)
+            raise
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+        if path.exists():
+            shutil.rmtree(replaced, ignore_errors=True)
+
+
+def check_vacant(path: Path, overwrite: bool = False) -> None:
+    """Refuse a path at which no folder may be written; to be asked before hours of work, too."""
+    if path.exists() and not path.is_dir():
+        raise ValueError(f"{path} is a file; name a folder.")
+    if not overwrite and path.is_dir() and any(path.iterdir()):
+        raise ValueError(f"{path} exists and is not empty; name another folder or allow overwriting (--overwrite).")

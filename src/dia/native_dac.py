@@ -1,0 +1,175 @@
+"""Descript's own codec checkpoints: a .pth of weight-normalised tensors, read into transformers' `DacModel` layout.
+
+Knows the names in both layouts and how weight normalisation is folded away. Needs nothing of descript-audio-codec.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import DacConfig, DacModel
+
+# What the native class assumes where the metadata are silent.
+_DEFAULTS: dict[str, Any] = {
+    "encoder_dim": 64,
+    "encoder_rates": [2, 4, 8, 8],
+    "latent_dim": None,
+    "decoder_dim": 1536,
+    "decoder_rates": [8, 8, 4, 2],
+    "n_codebooks": 9,
+    "codebook_size": 1024,
+    "codebook_dim": 8,
+    "quantizer_dropout": 0.0,
+    "sample_rate": 44100,
+}
+# Magnitude and direction of a normalised weight, as the old and the new way of torch name them.
+_NORMALISED = (("weight_g", "weight_v"), ("parametrizations.weight.original0", "parametrizations.weight.original1"))
+# Metadata may hold numbers of numpy, whose two pickled spellings are harmless.
+_SCALAR: Any = np.float64(0).__reduce__()[0]
+_SCALARS: list[Any] = [
+    (_SCALAR, "numpy.core.multiarray.scalar"),
+    (_SCALAR, "numpy._core.multiarray.scalar"),
+    np.dtype,
+    type(np.dtype(np.int64)),
+    type(np.dtype(np.float64)),
+]
+
+
+def read(path: str | Path) -> tuple[DacConfig, dict[str, Tensor]]:
+    """Read a native .pth.
+
+    Returns:
+        The config, and the state dict of `DacModel(config)`.
+
+    Raises:
+        ValueError: the file is truncated, no codec checkpoint, or no `DacModel` can be like it; the message says it.
+    """
+    weights, kwargs = read_native(path)
+    try:
+        config = read_config(kwargs)
+        return config, convert_state_dict(weights, config)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def read_native(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The tensors and the constructor arguments a native .pth holds, as they are.
+
+    Raises:
+        ValueError: the file is truncated or no codec checkpoint.
+    """
+    try:
+        with torch.serialization.safe_globals(_SCALARS):
+            loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, UnpicklingError, EOFError, OSError) as error:
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise ValueError(f"{path} cannot be read: {reason}. It is missing or truncated; download it again.") from error
+    try:
+        return dict(loaded["state_dict"]), dict(loaded["metadata"]["kwargs"])
+    except (KeyError, TypeError, IndexError, ValueError) as error:
+        raise ValueError(
+            f"{path} is no codec checkpoint: it must hold `state_dict` and `metadata` with the constructor's `kwargs`."
+        ) from error
+
+
+def read_config(kwargs: Mapping[str, Any]) -> DacConfig:
+    """The config that the native constructor arguments stand for.
+
+    Raises:
+        ValueError: `DacModel` has no such variant; the message names the argument.
+    """
+    given = {name: kwargs.get(name, default) for name, default in _DEFAULTS.items()}
+    rates, width = [int(rate) for rate in given["encoder_rates"]], int(given["encoder_dim"])
+    latent = width * 2 ** len(rates)
+    if list(given["decoder_rates"]) != rates[::-1]:
+        raise ValueError(
+            f"decoder_rates {given['decoder_rates']} are not encoder_rates {rates} reversed, as DacModel has them."
+        )
+    if given["latent_dim"] not in (None, latent):
+        raise ValueError(f"latent_dim is {given['latent_dim']}; DacModel has {latent}, encoder_dim doubled per rate.")
+    return DacConfig(
+        encoder_hidden_size=width,
+        downsampling_ratios=rates,
+        decoder_hidden_size=int(given["decoder_dim"]),
+        n_codebooks=int(given["n_codebooks"]),
+        codebook_size=int(given["codebook_size"]),
+        codebook_dim=_one_width(given["codebook_dim"]),
+        quantizer_dropout=float(given["quantizer_dropout"]),
+        sampling_rate=int(given["sample_rate"]),
+    )
+
+
+def convert_state_dict(native: Mapping[str, Tensor], config: DacConfig) -> dict[str, Tensor]:
+    """Rename the native tensors and fold weight normalisation into plain weights.
+
+    Returns:
+        The state dict of `DacModel(config)`.
+
+    Raises:
+        ValueError: a tensor is missing, unexpected or of the wrong shape; the message names it.
+    """
+    with torch.device("meta"):
+        expected = {name: tuple(weight.shape) for name, weight in DacModel(config).state_dict().items()}
+    modules, left, converted = dict(_modules(config)), dict(native), {}
+    for target, shape in expected.items():
+        module, parameter = target.rsplit(".", 1)
+        tensor = _take(left, f"{modules[module]}.{parameter}", shape)
+        if tuple(tensor.shape) != shape:
+            raise ValueError(f"{modules[module]}.{parameter} is {tuple(tensor.shape)}, where {shape} was expected.")
+        converted[target] = tensor
+    if left:
+        raise ValueError(f"{len(left)} tensors have no place in DacModel, the first is {min(left)}.")
+    return converted
+
+
+def _take(left: dict[str, Tensor], name: str, shape: Sequence[int]) -> Tensor:
+    """Remove a parameter from what is left, its normalisation folded."""
+    if name in left:
+        return left.pop(name)
+    module = name.rsplit(".", 1)[0]
+    for magnitude, direction in _NORMALISED:
+        if f"{module}.{magnitude}" in left and f"{module}.{direction}" in left and name.endswith(".weight"):
+            return _fold(left.pop(f"{module}.{magnitude}"), left.pop(f"{module}.{direction}"))
+    raise ValueError(f"{name} {tuple(shape)} is missing, also as weight_g and weight_v.")
+
+
+def _fold(magnitude: Tensor, direction: Tensor) -> Tensor:
+    """weight = magnitude · direction / |direction|, one norm per first index (Salimans and Kingma, 2016)."""
+    norm: Tensor = torch.linalg.vector_norm(direction, dim=tuple(range(1, direction.ndim)), keepdim=True)
+    return direction * (magnitude / norm)
+
+
+def _modules(config: DacConfig) -> Iterator[tuple[str, str]]:
+    """Pairs of transformers' and the native module name: the native code numbers what transformers names."""
+    last = len(config.downsampling_ratios) + 1
+    for native, part in (("encoder.block", "encoder"), ("decoder.model", "decoder")):
+        yield from ((f"{part}.conv1", f"{native}.0"), (f"{part}.snake1", f"{native}.{last}"))
+        yield f"{part}.conv2", f"{native}.{last + 1}"
+    for index in range(last - 1):
+        encoder, decoder = f"encoder.block.{index}", f"decoder.block.{index}"
+        native_encoder, native_decoder = f"encoder.block.{index + 1}.block", f"decoder.model.{index + 1}.block"
+        yield from ((f"{encoder}.snake1", f"{native_encoder}.3"), (f"{encoder}.conv1", f"{native_encoder}.4"))
+        yield from ((f"{decoder}.snake1", f"{native_decoder}.0"), (f"{decoder}.conv_t1", f"{native_decoder}.1"))
+        for unit in range(3):
+            yield from _residual_unit(f"{encoder}.res_unit{unit + 1}", f"{native_encoder}.{unit}.block")
+            yield from _residual_unit(f"{decoder}.res_unit{unit + 1}", f"{native_decoder}.{unit + 2}.block")
+    for index in range(config.n_codebooks):
+        for part in ("in_proj", "out_proj", "codebook"):
+            yield f"quantizer.quantizers.{index}.{part}", f"quantizer.quantizers.{index}.{part}"
+
+
+def _residual_unit(target: str, native: str) -> Iterator[tuple[str, str]]:
+    return (
+        (f"{target}.{part}", f"{native}.{index}") for index, part in enumerate(("snake1", "conv1", "snake2", "conv2"))
+    )
+
+
+def _one_width(widths: int | Sequence[int]) -> int:
+    distinct = {int(width) for width in widths} if isinstance(widths, Sequence) else {int(widths)}
+    if len(distinct) != 1:
+        raise ValueError(f"codebook_dim is {widths}; DacModel has one width for all codebooks.")
+    return distinct.pop()

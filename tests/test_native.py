@@ -262,3 +262,29 @@ def test_true_shapes_of_1_6b_convert_to_the_shapes_of_the_model():
     converted = {name: weight.shape for name, weight in native.convert_state_dict(stored, config).items()}
     assert converted == {name: weight.shape for name, weight in model.state_dict().items()}
     assert sum(shape.numel() for shape in converted.values()) == 1_611_160_576
+
+
+def anonymous_memory() -> int:
+    """Bytes of this process that no file backs."""
+    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("RssAnon"))
+    return 1024 * int(line.split()[1])
+
+
+@pytest.mark.real
+def test_a_checkpoint_of_true_size_needs_little_more_memory_than_its_result(tmp_path):
+    stored = {
+        name: torch.zeros(row.shape, dtype=torch.bfloat16) for row in layout(DiaConfig()) for name in row.sources
+    }
+    DiaConfig().save_pretrained(tmp_path)
+    torch.save(stored, tmp_path / "dia-v1.pth")
+    del stored
+    before, peak = anonymous_memory(), 0
+
+    def watch(rows):
+        nonlocal peak
+        for row in rows:
+            yield row
+            peak = max(peak, anonymous_memory() - before)
+
+    converted = native.find(tmp_path).state_dict(progress=watch)
+    assert peak < 1.1 * sum(weight.nbytes for weight in converted.values())

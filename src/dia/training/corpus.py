@@ -33,8 +33,8 @@ WORDS: dict[str, tuple[str, ...]] = {
         "stuff": "water coffee bread music snow money",
         "plural": "voices scripts people children pictures questions houses animals weights words",
         "unit": "minutes hours days years",
-        "adjective": "big small old young happy quiet beautiful strange difficult red blue green yellow black warm cold "
-        "long perfect simple wonderful open full amazing",
+        "adjective": "big small old young happy quiet beautiful strange difficult red blue green yellow black warm "
+        "cold long perfect simple wonderful open full amazing",
         "number": "two three four five six seven eight nine ten eleven twelve twenty thirty hundred",
         "past": "saw found bought wanted followed painted remembered opened carried heard lost loved",
         "verb": "see find buy take follow paint remember open carry hear keep love get control",
@@ -53,11 +53,11 @@ WORDS: dict[str, tuple[str, ...]] = {
 }
 
 # Words that stand in templates or in the seed's dialogue only.
-FUNCTION_WORDS = tuple(
-    "a an and or but the to from of is are was not do did have has there here what who very too because if then "
-    "thank good morning evening goodbye name speak listen dialogue text try git hub hugging face dia "
-    "first second last world voice one question answer never thousand only made".split()
-)
+_OTHER_WORDS = """
+a an and or but the to from of is are was not do did have has there here what who very too because if then
+thank good morning evening goodbye name speak listen dialogue text try git hub hugging face dia
+first second last world voice one question answer never thousand only made
+"""
 TAGS = ("(laughs)",)
 
 TEMPLATES = (
@@ -142,7 +142,7 @@ PROPER = {"i": "I", "dia": "Dia"}
 
 @dataclass(frozen=True)
 class Utterance:
-    """One turn of one speaker: `text` as a user would type it, without the speaker's tag; `kind` names its generator."""
+    """One turn of one speaker: `text` as typed by a user, without the speaker's tag; `kind` names its generator."""
 
     text: str
     speaker: str
@@ -165,10 +165,11 @@ def _seed_words() -> list[str]:
 
 def vocabulary() -> list[str]:
     """Every word the mini model knows, sorted."""
-    words = {word for group in WORDS.values() for word in group}
-    return sorted(words | set(FUNCTION_WORDS) | set(_seed_words()))
+    return list(_VOCABULARY)
 
 
+_GRAMMAR_WORDS = {word for group in WORDS.values() for word in group}
+_VOCABULARY = tuple(sorted({*_GRAMMAR_WORDS, *_OTHER_WORDS.split(), *_seed_words()}))
 _SEED_TEXTS = frozenset(" ".join(spoken_words(text)) for _, text in SEED_DIALOGUE)
 
 
@@ -200,7 +201,7 @@ def _fill(template: str, rng: random.Random) -> str:
 
 def word_sequence(rng: random.Random, length: int) -> str:
     """`length` words drawn evenly from the vocabulary: nothing in it can be guessed from its beginning."""
-    words = rng.choices(vocabulary(), k=length)
+    words = rng.choices(_VOCABULARY, k=length)
     joints = [rng.choice([" "] * 12 + [", ", ". "]) for _ in words[1:]] + [""]
     return typeset("".join(word + joint for word, joint in zip(words, joints, strict=True)), rng.choice(".....!?"))
 
@@ -232,7 +233,7 @@ def utterances(seed: int = 0) -> Iterator[Utterance]:
     for speaker in SPEAKERS:
         for _, text in SEED_DIALOGUE:
             yield Utterance(text, speaker, "seed")
-    rng, seen = random.Random(seed), set[tuple[str, str]]()
+    rng, seen = random.Random(seed), {(text, speaker) for text in _SEED_TEXTS for speaker in SPEAKERS}
     while True:
         (text, kind), speaker = _draw(rng), rng.choice(SPEAKERS)
         key = (" ".join(spoken_words(text)), speaker)

@@ -1,0 +1,63 @@
+"""How far a decoded waveform is from the original: log-mel distance and spectral convergence at several resolutions.
+
+Knows waveforms and spectra. Knows nothing of codecs, codes or training loops.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+LOG_FLOOR = 3e-4
+
+
+def mel_filters(bands: int, fft_size: int, sampling_rate: int) -> Tensor:
+    """Triangles evenly spaced on the mel scale 2595·log10(1 + f/700), each of unit sum: [fft_size // 2 + 1, bands]."""
+    highest = 2595 * torch.log10(torch.tensor(1 + sampling_rate / 2 / 700))
+    corners = 700 * (10 ** (torch.linspace(0, float(highest), bands + 2) / 2595) - 1)
+    frequencies = torch.linspace(0, sampling_rate / 2, fft_size // 2 + 1)[:, None]
+    rising = (frequencies - corners[:-2]) / (corners[1:-1] - corners[:-2])
+    falling = (corners[2:] - frequencies) / (corners[2:] - corners[1:-1])
+    triangles = torch.minimum(rising, falling).clamp(min=0)
+    return triangles / triangles.sum(0).clamp(min=1e-3)
+
+
+class SpectralLoss(nn.Module):
+    """Mean over resolutions of log-mel L1 plus `convergence_weight` times spectral convergence.
+
+    `resolutions` pairs an FFT size with a number of mel bands; the hop is a quarter of the FFT size.
+    Magnitudes are scaled so that a sine of amplitude a peaks near a / 2, whatever the FFT size.
+    """
+
+    def __init__(
+        self,
+        sampling_rate: int,
+        resolutions: Sequence[tuple[int, int]] = ((2048, 80), (1024, 80), (512, 64), (256, 32), (128, 16)),
+        convergence_weight: float = 0.5,
+    ) -> None:
+        super().__init__()
+        self.fft_sizes = [fft_size for fft_size, _ in resolutions]
+        self.convergence_weight = convergence_weight
+        for fft_size, bands in resolutions:
+            self.register_buffer(f"window_{fft_size}", torch.hann_window(fft_size), persistent=False)
+            self.register_buffer(f"mel_{fft_size}", mel_filters(bands, fft_size, sampling_rate), persistent=False)
+
+    def magnitudes(self, audio: Tensor, fft_size: int) -> Tensor:
+        """`audio` [B, samples] → [B, frames, fft_size // 2 + 1]."""
+        window = self.get_buffer(f"window_{fft_size}")
+        spectrum = torch.stft(audio, fft_size, fft_size // 4, window=window, return_complex=True)
+        power = spectrum.real.square() + spectrum.imag.square()
+        return (power + 1e-10).sqrt().transpose(1, 2) / window.sum()
+
+    def at(self, fft_size: int, decoded: Tensor, original: Tensor) -> tuple[Tensor, Tensor]:
+        """The log-mel L1 and the spectral convergence of one resolution, in that order."""
+        ours, theirs = self.magnitudes(decoded, fft_size), self.magnitudes(original, fft_size)
+        mel = self.get_buffer(f"mel_{fft_size}")
+        log_ours, log_theirs = ((x @ mel).clamp(min=LOG_FLOOR).log() for x in (ours, theirs))
+        convergence = (ours - theirs).norm(dim=(1, 2)) / theirs.norm(dim=(1, 2)).clamp(min=1e-2)
+        return (log_ours - log_theirs).abs().mean(), convergence.mean()
+
+    def forward(self, decoded: Tensor, original: Tensor) -> Tensor:
+        """`decoded`, `original` [B, samples] in fp32 → a scalar: nats of mel magnitude plus the convergence term."""
+        parts = [self.at(fft_size, decoded, original) for fft_size in self.fft_sizes]
+        return torch.stack([mel + self.convergence_weight * convergence for mel, convergence in parts]).mean()

@@ -1,0 +1,245 @@
+"""The mini codec's training: losses that rank, codebooks that live, stages that resume, codes that are cached."""
+
+import itertools
+import json
+
+import numpy as np
+import pytest
+import torch
+from transformers import DacConfig
+
+from dia.training import codec_stages, teacher
+from dia.training.codebooks import CodebookUse, kmeans, start_codebooks
+from dia.training.codec_losses import SpectralLoss, mel_filters
+from dia.training.codec_training import CodecRecipe, CodecTrainer, build_codec, learning_rate_at
+from dia.training.encoding import CodeCache, encode_clips, encode_teacher, pack, shifted
+
+TINY = DacConfig(
+    sampling_rate=16_000,
+    encoder_hidden_size=4,
+    decoder_hidden_size=16,
+    downsampling_ratios=[4, 10],
+    n_codebooks=2,
+    codebook_size=16,
+    codebook_dim=4,
+)
+HOP = 40
+
+
+def tones(count, samples=1600, seed=0):
+    """Sines of random pitch and level with a little noise, [count, samples]."""
+    generator = torch.Generator().manual_seed(seed)
+    pitch = 0.02 + 0.3 * torch.rand(count, 1, generator=generator)
+    level = 0.1 + 0.4 * torch.rand(count, 1, generator=generator)
+    noise = 0.01 * torch.randn(count, samples, generator=generator)
+    return level * torch.sin(pitch * torch.arange(samples)) + noise
+
+
+def batches():
+    return (tones(4, seed=seed) for seed in itertools.count())
+
+
+def recipe(stage, steps, **options):
+    return CodecRecipe(stage, steps, bf16=False, compiled=False, **options)
+
+
+def small_loss():
+    return SpectralLoss(16_000, resolutions=((512, 40), (128, 16)))
+
+
+def test_mel_filters_cover_every_frequency_once():
+    filters = mel_filters(40, 1024, 16_000)
+    assert filters.shape == (513, 40)
+    assert (filters >= 0).all()
+    torch.testing.assert_close(filters.sum(0), torch.ones(40))
+
+
+def test_spectral_loss_is_zero_for_equal_and_grows_with_difference():
+    loss, original = small_loss(), tones(2)
+    slightly, wholly = original + 0.02 * torch.randn_like(original), torch.zeros_like(original)
+    assert loss(original, original) == 0
+    assert 0 < loss(slightly, original) < loss(wholly, original)
+
+
+def test_spectral_loss_does_not_see_the_sign_of_the_wave():
+    original = tones(2)
+    assert small_loss()(-original, original) < 1e-5
+
+
+def test_kmeans_finds_separate_directions():
+    directions = torch.eye(4).repeat_interleave(20, 0) * torch.rand(80, 1).add(0.5)
+    centres = kmeans(directions, 4)
+    assert (centres @ torch.eye(4)).max(0).values.min() > 0.99
+
+
+def test_kmeans_refuses_fewer_points_than_centres():
+    with pytest.raises(ValueError, match="points"):
+        kmeans(torch.randn(3, 4), 8)
+
+
+def test_codebooks_start_where_the_encoder_speaks():
+    codec, audio = build_codec(TINY), tones(24)
+    start_codebooks(codec, audio)
+    latent = codec.encoder(audio[:, None])
+    quantised, codes, *_ = codec.eval().quantizer(latent)
+    unexplained = (quantised - latent).square().mean() / (latent - latent.mean((0, 2), keepdim=True)).square().mean()
+    assert unexplained < 0.5
+    assert all(codes[:, number].unique().numel() >= 12 for number in range(2))
+
+
+def test_each_codebook_lowers_what_the_one_before_left():
+    codec, audio = build_codec(TINY), tones(24)
+    start_codebooks(codec, audio)
+    latent = codec.eval().encoder(audio[:, None])
+    one, both = (codec.quantizer(latent, n)[0] for n in (1, 2))
+    assert (both - latent).square().mean() < (one - latent).square().mean()
+
+
+def test_dead_codes_are_moved_onto_the_encoders_output():
+    codec = build_codec(TINY)
+    start_codebooks(codec, tones(24))
+    codec.quantizer.quantizers[0].codebook.weight.data[5:] = -100 * torch.eye(4)[0]
+    use, latent = CodebookUse(codec), codec.encoder(tones(8)[:, None]).detach()
+    use.count(codec.quantizer(latent)[1], latent)
+    average = {name: value.clone() for name, value in codec.state_dict().items()}
+    moved = use.revive(average)
+    weight = codec.quantizer.quantizers[0].codebook.weight
+    assert moved >= 10
+    assert (weight.abs().amax(1) == 100).sum() <= 1
+    torch.testing.assert_close(average["quantizer.quantizers.0.codebook.weight"][5:], weight[5:])
+
+
+def test_codes_in_use_stay_where_they_are():
+    codec = build_codec(TINY)
+    before = codec.quantizer.quantizers[0].codebook.weight.clone()
+    use = CodebookUse(codec)
+    use.counts += 1
+    use.latent = codec.encoder(tones(4)[:, None]).detach()
+    assert use.revive(dict(codec.state_dict())) == 0
+    torch.testing.assert_close(codec.quantizer.quantizers[0].codebook.weight, before)
+
+
+def test_learning_rate_rises_then_falls():
+    plan = CodecRecipe("joint", 100, learning_rate=1.0, warmup_share=0.1, final_share=0.05)
+    rates = [learning_rate_at(position, plan) for position in (0, 0.1, 0.5, 1.0)]
+    assert rates[0] < rates[1]
+    assert rates[1] == pytest.approx(1.0)
+    assert rates[1] > rates[2] > rates[3]
+    assert rates[3] == pytest.approx(0.05)
+
+
+def test_warmup_lowers_the_loss(tmp_path):
+    trainer = CodecTrainer(build_codec(TINY).train(), batches(), tmp_path)
+    trainer.loss = small_loss()
+    trainer.run(recipe("warmup", 12, learning_rate=1e-2))
+    losses = [row["loss"] for row in trainer.progress.log]
+    assert min(losses[-3:]) < 0.92 * losses[0]
+
+
+def test_joint_stage_starts_from_used_codebooks(tmp_path):
+    trainer = CodecTrainer(build_codec(TINY).train(), batches(), tmp_path)
+    trainer.run(recipe("warmup", 2))
+    trainer.run(recipe("joint", 4, revive_every=2))
+    codes = trainer.averaged().encode(tones(24)[:, None]).audio_codes
+    assert codes[:, 0].unique().numel() >= 8
+    assert [row["stage"] for row in trainer.progress.log] == ["warmup"] * 2 + ["joint"] * 4
+
+
+def test_decoder_stage_leaves_codes_as_they_are(tmp_path):
+    trainer = CodecTrainer(build_codec(TINY).train(), batches(), tmp_path)
+    trainer.run(recipe("joint", 2))
+    before, audio = trainer.averaged(), tones(3)
+    trainer.run(recipe("decoder", 4, learning_rate=5e-3))
+    after = trainer.averaged()
+    assert torch.equal(before.encode(audio[:, None]).audio_codes, after.encode(audio[:, None]).audio_codes)
+    assert not torch.equal(before.decoder.conv1.weight, after.decoder.conv1.weight)
+
+
+def test_a_stage_resumes_at_its_step(tmp_path):
+    first = CodecTrainer(build_codec(TINY).train(), batches(), tmp_path)
+    first.run(recipe("warmup", 3))
+    second = CodecTrainer(build_codec(TINY, seed=9).train(), batches(), tmp_path)
+    assert second.resume()
+    assert second.progress.step == 3
+    second.run(recipe("warmup", 5))
+    assert [row["step"] for row in second.progress.log] == [1, 2, 3, 4, 5]
+
+
+def test_a_stage_ends_when_its_time_is_over(tmp_path):
+    trainer = CodecTrainer(build_codec(TINY).train(), batches(), tmp_path)
+    trainer.run(recipe("warmup", 10_000, seconds=0.2))
+    assert 0 < trainer.progress.step < 1000
+
+
+def _hum(text, speaker):
+    length = 300 * len(text)
+    return (8000 * np.sin(np.arange(length) * (0.1 if speaker == "S1" else 0.05))).astype(np.int16)
+
+
+@pytest.fixture
+def speech(tmp_path, monkeypatch):
+    monkeypatch.setattr(teacher, "SHARD_SIZE", 4)
+    teacher.synthesise(tmp_path / "speech", 8, processes=1, speak=_hum)
+    return tmp_path / "speech"
+
+
+def test_batches_hold_whole_stretches_of_training_speech(speech):
+    batch = next(codec_stages.speech_batches(speech, 4000, batch=3))
+    assert batch.shape == (3, 4000)
+    assert batch.dtype == torch.float32
+    assert 0 < batch.abs().max() < 1
+
+
+def test_batches_without_speech_name_the_remedy(tmp_path):
+    with pytest.raises(ValueError, match=r"dia\.training\.teacher"):
+        next(codec_stages.speech_batches(tmp_path, 4000))
+
+
+def test_a_shifted_clip_starts_earlier_by_its_own_quiet_edge():
+    audio = np.arange(100, dtype=np.int16)
+    longer = shifted(audio, 3, HOP) * 32768
+    assert longer.size % HOP == 0
+    np.testing.assert_allclose(longer[:5], [2, 1, 0, 0, 1])
+
+
+def test_clips_stand_in_rows_with_quiet_between():
+    assert pack([5, 4, 10, 1], 15) == [(0, 0), (0, 9), (1, 0), (1, 14)]
+
+
+def test_clips_encoded_together_are_encoded_as_alone():
+    codec = build_codec(TINY).eval()
+    clips = [tones(1, samples, seed=samples)[0].numpy() for samples in (1600, 800, 2400)]
+    for clip, codes in zip(clips, encode_clips(codec, clips), strict=True):
+        alone = encode_clips(codec, [clip])[0]
+        assert codes.shape == (clip.size // HOP, 2)
+        assert codes.dtype == np.uint16
+        np.testing.assert_array_equal(codes[5:-5], alone[5:-5])
+
+
+def test_cache_holds_every_clip_at_every_shift(speech, tmp_path):
+    codec = build_codec(TINY)
+    encode_teacher(codec, speech, tmp_path / "codes", variants=2)
+    cache = CodeCache(tmp_path / "codes")
+    assert len(cache) == 16
+    clip = cache[0]
+    assert clip.codes.shape[1] == 2
+    assert len(clip.codes) * HOP / 16_000 == pytest.approx(clip.seconds, abs=2 * HOP / 16_000)
+    assert clip.speaker == "S1"
+    assert clip.split == "train"
+    assert clip.text.startswith("Dia")
+
+
+def test_encoding_resumes_and_keeps_what_is_there(speech, tmp_path):
+    codec, folder = build_codec(TINY), tmp_path / "codes"
+    encode_teacher(codec, speech, folder, variants=1)
+    kept = (folder / "codes-00001-0.npy").stat().st_mtime_ns
+    (folder / "codes-00000-0.jsonl").unlink()
+    encode_teacher(codec, speech, folder, variants=1)
+    assert (folder / "codes-00001-0.npy").stat().st_mtime_ns == kept
+    assert json.loads((folder / "codes-00000-0.jsonl").read_text().splitlines()[0])["speaker"] == "S1"
+
+
+def test_codes_of_two_codecs_never_mix(speech, tmp_path):
+    encode_teacher(build_codec(TINY), speech, tmp_path / "codes", variants=1)
+    with pytest.raises(ValueError, match="another codec"):
+        encode_teacher(build_codec(TINY, seed=1), speech, tmp_path / "codes", variants=1)

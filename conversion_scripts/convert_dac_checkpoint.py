@@ -25,13 +25,16 @@ A codec takes part in cloning voices. Use only voices whose owners agreed, and n
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command. Returns the exit status: 0 converted, 2 refused with one line on stderr."""
+    """Run the command. Returns the exit status: 0 converted, 2 refused with one line on stderr, 130 interrupted."""
     options = parser().parse_args(arguments)
     try:
         convert(options.source, options.target, options.overwrite, options.verify)
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("interrupted; nothing was written", file=sys.stderr)
+        return 130
     return 0
 
 

@@ -44,7 +44,7 @@ illegal or harmful with it.
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command. Returns the exit status: 0 converted, 2 refused with one line on stderr."""
+    """Run the command. Returns the exit status: 0 converted, 2 refused with one line on stderr, 130 interrupted."""
     options = parser().parse_args(arguments)
     try:
         dtype = DTYPES.get(options.dtype)
@@ -52,6 +52,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, OSError) as error:
         print(f"error: {_first_line(error)}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("interrupted; nothing was written", file=sys.stderr)
+        return 130
     print(f"{options.target}: converted; DiaForConditionalGeneration and DiaProcessor load it.")
     return 0
 

@@ -8,7 +8,7 @@ import native_codecs
 import pytest
 import torch
 from native_checkpoints import first_generation, second_generation, tiny_model, to_native, write
-from transformers.models.dia import feature_extraction_dia, modeling_dia, tokenization_dia
+from transformers.models.dia import feature_extraction_dia, modeling_dia, processing_dia, tokenization_dia
 
 from dia import DiaForConditionalGeneration, native
 from dia.delay import delay
@@ -38,13 +38,18 @@ def folder(tmp_path, original):
     return make
 
 
-@pytest.fixture
-def converted(folder, tmp_path):
-    """The folder that the conversion script writes, a codec inside."""
+@pytest.fixture(scope="module")
+def script():
     path = Path(__file__).parents[2] / "conversion_scripts" / "convert_dia_checkpoint.py"
     spec = spec_from_file_location("convert_dia_checkpoint", path)
-    script = module_from_spec(spec)
-    spec.loader.exec_module(script)
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def converted(folder, script, tmp_path):
+    """The folder that the conversion script writes, a codec inside."""
     native_codecs.tiny_codec().save_pretrained(tmp_path / "codec")
     script.convert(folder(first_generation), tmp_path / "dia", tmp_path / "codec")
     return tmp_path / "dia"
@@ -97,3 +102,10 @@ def test_the_stock_tokenizer_and_feature_extractor_read_the_converted_folder(con
     extractor = feature_extraction_dia.DiaFeatureExtractor.from_pretrained(converted)
     assert tokenizer("[S1] Hé")["input_ids"] == [1, 32, 72, 195, 169]
     assert (extractor.sampling_rate, extractor.hop_length) == (8000, 40)
+
+
+def test_the_stock_processor_reads_a_folder_that_names_its_codec(tmp_path, script, converted, monkeypatch):
+    monkeypatch.setattr(script, "REAL_CODEC", str(tmp_path / "codec"))
+    script.save_processor(native.read_config(converted / "config.json"), None, tmp_path / "named")
+    processor = processing_dia.DiaProcessor.from_pretrained(tmp_path / "named")
+    assert processor.audio_tokenizer.config.sampling_rate == 8000

@@ -1,0 +1,181 @@
+"""With the same weights our network computes what transformers' own Dia computes."""
+
+import json
+
+import pytest
+import torch
+from tiny import CHANNELS, VOCABULARY, prompts, texts, tiny_model
+from transformers import GenerationConfig
+from transformers.models.dia import configuration_dia, modeling_dia
+
+from dia.configuration_dia import DiaConfig
+from dia.modeling_dia import DiaForConditionalGeneration, DiaModel
+
+PARAMETERS_OF_DIA_1_6B = 1_611_160_576
+INPUTS = {
+    "text alone": texts(9),
+    "padded texts": texts(9, 4, 12),
+    "a prompt": {**texts(9), **prompts(5)},
+    "prompts padded on the left": {**texts(9, 4, 12), **prompts(2, 6, 0)},
+}
+each_input = pytest.mark.parametrize("inputs", INPUTS.values(), ids=INPUTS)
+
+
+def valid_rows(inputs, logits):
+    """`logits` [B · C, R, V] without the rows that are left padding."""
+    mask = inputs.get("decoder_attention_mask")
+    return logits if mask is None else logits[mask.repeat_interleave(CHANNELS, dim=0).bool()]
+
+
+def training_batch():
+    """Texts, grids, and labels a third of which are ignored."""
+    inputs = {**texts(9, 4), **prompts(3, 6)}
+    grid = inputs["decoder_input_ids"]
+    labels = grid.roll(-1, dims=1).transpose(1, 2).flatten(0, 1).clone()
+    labels[:, ::3] = -100
+    return {**inputs, "labels": labels}
+
+
+@each_input
+@torch.no_grad()
+def test_logits_are_equal(model, stock, inputs):
+    ours, theirs = model(**inputs), stock(**inputs)
+    assert ours.logits.shape == theirs.logits.shape
+    torch.testing.assert_close(
+        valid_rows(inputs, ours.logits), valid_rows(inputs, theirs.logits), atol=1e-4, rtol=1e-4
+    )
+    torch.testing.assert_close(ours.encoder_last_hidden_state, theirs.encoder_last_hidden_state, atol=1e-4, rtol=1e-4)
+
+
+@torch.no_grad()
+def test_cached_rows_give_the_logits_of_the_whole_grid(model, stock):
+    inputs = {**texts(9, 4), **prompts(3, 6)}
+    whole, mask = inputs["decoder_input_ids"], inputs["decoder_attention_mask"]
+    first = {**inputs, "decoder_input_ids": whole[:, :5], "decoder_attention_mask": mask[:, :5]}
+    rest = {**inputs, "decoder_input_ids": whole[:, 5:]}
+    expected = stock(**inputs).logits[:, 5:]
+    for start in (model, stock):  # a cache that stock filled serves ours as well
+        cache = start(**first, use_cache=True).past_key_values
+        assert cache.get_seq_length() == 5
+        torch.testing.assert_close(model(**rest, past_key_values=cache).logits, expected, atol=1e-4, rtol=1e-4)
+
+
+@torch.no_grad()
+def test_tuples_hold_the_same_in_the_same_order(model, stock):
+    ours, theirs = (m(**texts(9), return_dict=False) for m in (model, stock))
+    assert [type(part) for part in ours] == [type(part) for part in theirs]
+    torch.testing.assert_close(ours[0], theirs[0], atol=1e-4, rtol=1e-4)
+
+
+@torch.no_grad()
+def test_hidden_states_and_attentions_are_equal(stock_twin):
+    ours = tiny_model()
+    ours.set_attn_implementation("eager")
+    theirs, inputs = stock_twin(ours), {**texts(9, 4), **prompts(5, 5)}
+    a, b = (m(**inputs, output_hidden_states=True, output_attentions=True) for m in (ours, theirs))
+    for field in ("decoder_hidden_states", "decoder_attentions", "cross_attentions"):
+        torch.testing.assert_close(a[field], b[field], atol=1e-4, rtol=1e-4)
+    for field in ("encoder_hidden_states", "encoder_attentions"):
+        torch.testing.assert_close(a[field], b[field], atol=1e-4, rtol=1e-4)
+
+
+def test_loss_and_its_gradient_are_equal(stock_twin):
+    ours = tiny_model().train()
+    theirs, batch = stock_twin(ours), training_batch()
+    losses = [m(**batch).loss for m in (ours, theirs)]
+    torch.testing.assert_close(*losses)
+    for loss in losses:
+        loss.backward()
+    expected = dict(theirs.named_parameters())
+    for name, weight in ours.named_parameters():
+        torch.testing.assert_close(
+            weight.grad, expected[name].grad, atol=1e-5, rtol=1e-4, msg=lambda m: f"{name}: {m}"
+        )  # noqa: B023
+
+
+def test_the_loss_counts_items_as_the_trainer_asks(model, stock):
+    batch = training_batch()
+    losses = [m(**batch, num_items_in_batch=7).loss for m in (model, stock)]
+    torch.testing.assert_close(*losses)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_is_close(stock_twin, dtype):
+    ours, inputs = tiny_model().to(dtype), {**texts(9, 4), **prompts(5, 5)}
+    a, b = (m(**inputs).logits for m in (ours, stock_twin(ours)))
+    assert a.dtype == dtype
+    torch.testing.assert_close(a.float(), b.float(), atol=0.3, rtol=0.05)
+
+
+@each_input
+@torch.no_grad()
+def test_eager_and_sdpa_agree(model, inputs):
+    eager = tiny_model()
+    eager.set_attn_implementation("eager")
+    torch.testing.assert_close(
+        valid_rows(inputs, eager(**inputs).logits), valid_rows(inputs, model(**inputs).logits), atol=1e-4, rtol=1e-4
+    )
+
+
+@pytest.mark.gpu
+@torch.no_grad()
+@pytest.mark.parametrize("implementation", ["flex_attention", "flash_attention_2"])
+@each_input
+def test_gpu_attention_agrees_with_eager(inputs, implementation):
+    inputs = {name: tensor.cuda() for name, tensor in inputs.items()}
+    ours = tiny_model().cuda().to(torch.bfloat16)
+    ours.set_attn_implementation("eager")
+    expected = valid_rows(inputs, ours(**inputs).logits)
+    ours.set_attn_implementation(implementation)
+    torch.testing.assert_close(valid_rows(inputs, ours(**inputs).logits), expected, atol=0.1, rtol=0.05)
+
+
+def test_weights_have_the_published_names_and_shapes_at_the_published_size():
+    with torch.device("meta"):
+        ours = DiaForConditionalGeneration(DiaConfig())
+        theirs = modeling_dia.DiaForConditionalGeneration(configuration_dia.DiaConfig())
+    shapes = {name: tuple(weight.shape) for name, weight in ours.state_dict().items()}
+    assert shapes == {name: tuple(weight.shape) for name, weight in theirs.state_dict().items()}
+    assert sum(weight.numel() for weight in ours.parameters()) == PARAMETERS_OF_DIA_1_6B
+
+
+def test_default_configs_are_the_same():
+    ours, theirs = DiaConfig().to_dict(), configuration_dia.DiaConfig().to_dict()
+    assert ours == theirs
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("shard", ["5GB", "50KB"], ids=["whole", "sharded"])
+def test_stock_loads_what_ours_saves_and_back(model, tmp_path, shard):
+    model = tiny_model()
+    model.generation_config = GenerationConfig(do_sample=True, guidance_scale=3.0, top_k=7, max_length=99)
+    model.save_pretrained(tmp_path / "ours", max_shard_size=shard)
+    assert (tmp_path / "ours" / "model.safetensors.index.json").exists() == (shard == "50KB")
+    theirs, report = modeling_dia.DiaForConditionalGeneration.from_pretrained(
+        tmp_path / "ours", output_loading_info=True
+    )
+    assert not any(report.values())
+    theirs.save_pretrained(tmp_path / "theirs", max_shard_size=shard)
+    ours, report = DiaForConditionalGeneration.from_pretrained(tmp_path / "theirs", output_loading_info=True)
+    assert not any(report.values())
+    inputs = {**texts(9), **prompts(5)}
+    for loaded in (theirs, ours):
+        torch.testing.assert_close(loaded(**inputs).logits, model(**inputs).logits)
+        assert loaded.generation_config.to_diff_dict() == model.generation_config.to_diff_dict()
+
+
+def test_config_files_are_the_same(model, tmp_path):
+    model.config.save_pretrained(tmp_path / "ours")
+    configuration_dia.DiaConfig.from_pretrained(tmp_path / "ours").save_pretrained(tmp_path / "theirs")
+    ours, theirs = (json.loads((tmp_path / name / "config.json").read_text()) for name in ("ours", "theirs"))
+    assert ours == theirs
+
+
+@torch.no_grad()
+def test_the_bare_model_reads_the_same_checkpoint(model, tmp_path):
+    model.save_pretrained(tmp_path)
+    bare = DiaModel.from_pretrained(tmp_path)
+    states = bare(**texts(9)).last_hidden_state
+    logits = model.logits_dense(states).unflatten(-1, (CHANNELS, VOCABULARY)).transpose(1, 2).flatten(0, 1)
+    torch.testing.assert_close(logits, model(**texts(9)).logits)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import soundfile
+import torch
 
 from dia import audio_file
 
@@ -35,17 +36,19 @@ def test_bytes_are_read_like_a_file(tmp_path):
     assert (rate, len(samples)) == (8000, 8000)
 
 
-def test_stereo_integers_and_one_row_arrays_are_written(tmp_path):
+def test_stereo_integers_tensors_and_one_row_arrays_are_written(tmp_path):
     for audio, shape in [
         (np.zeros((2, 800), np.float32), (800, 2)),
         (np.full((800, 2), 16384, np.int16), (800, 2)),
         (np.zeros((1, 800)), (800, 1)),
         (np.zeros(0), (0, 1)),
+        (torch.zeros(800, dtype=torch.bfloat16, requires_grad=True), (800, 1)),
+        (torch.full((800,), 16384, dtype=torch.int16), (800, 1)),
     ]:
         audio_file.write(tmp_path / "a.wav", audio, 8000)
         samples, _ = audio_file.read(tmp_path / "a.wav")
         assert samples.shape == shape
-        if audio.dtype == np.int16:
+        if audio.dtype in (np.int16, torch.int16):
             assert samples[0, 0] == 0.5
 
 

@@ -47,27 +47,27 @@ def test_the_context_is_exact(ratios):
 
 
 @pytest.mark.parametrize("ratios", [(2, 3), (2, 4, 8, 8), (4, 4, 5, 5)])
-@pytest.mark.parametrize("spare", [1, 7, None])
+@pytest.mark.parametrize("spare", [5, None])
 def test_windowed_decoding_equals_one_piece(ratios, spare):
     model = tiny_codec(ratios)
     context = sum(codec.decode_context(model))
-    clips = random_codes(1, 2, 17, context, context + 1, context + 8, 3 * context + 5, 200)
+    clips = random_codes(1, 2, context, context + 5, context + 6, 2 * context + 3, 150)
     window = None if spare is None else context + spare
-    for clip, waveform in zip(clips, codec.decode(model, clips, window=window, batch_size=3), strict=True):
+    for clip, waveform in zip(clips, codec.decode(model, clips, window=window, batch_size=7), strict=True):
         assert waveform.shape == (codec.decoded_length(model, len(clip)),)
         torch.testing.assert_close(waveform, one_piece(model, clip), rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("ratios", [(2, 3), (2, 4, 8, 8), (4, 4, 5, 5)])
-@pytest.mark.parametrize("spare", [1, 7, None])
+@pytest.mark.parametrize("spare", [5, None])
 def test_windowed_encoding_equals_one_piece(ratios, spare):
     model = tiny_codec(ratios).double()  # in float64 no rounding decides between two codes
     hop, context = codec.hop_length(model.config), sum(codec.encode_context(model))
     noise = torch.Generator().manual_seed(0)
-    lengths = (hop, hop + 1, context * hop, (context + 1) * hop - 1, (3 * context + 5) * hop)
+    lengths = (hop, hop + 1, context * hop, (context + 6) * hop - 1, 130 * hop)
     waves = [torch.rand(length, generator=noise, dtype=torch.float64) - 0.5 for length in lengths]
     window = None if spare is None else context + spare
-    for wave, codes in zip(waves, codec.encode(model, waves, window=window, batch_size=3), strict=True):
+    for wave, codes in zip(waves, codec.encode(model, waves, window=window, batch_size=7), strict=True):
         whole = torch.nn.functional.pad(wave, (0, -len(wave) % hop))
         with torch.no_grad():
             expected = model.encode(whole[None, None]).audio_codes[0].T

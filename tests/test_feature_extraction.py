@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from dia import audio_file
-from dia.feature_extraction_dia import DiaFeatureExtractor, split_batch
+from dia.feature_extraction_dia import DiaFeatureExtractor, named_clips
 
 RATE, HOP = 16000, 64
 
@@ -116,11 +116,11 @@ def test_padding_and_truncation_follow_their_arguments(extractor):
 
 
 def test_a_list_is_a_batch_unless_it_holds_numbers():
-    assert len(split_batch([0.0, 1.0, 2.0], "audio")) == 1
-    assert len(split_batch([torch.tensor(0.0)] * 3, "audio")) == 1
-    assert len(split_batch([[0.0, 1.0], [2.0]], "audio")) == 2
-    assert len(split_batch(["a.wav", None], "audio")) == 2
-    assert len(split_batch(np.zeros((2, 9)), "audio")) == 1
+    assert list(named_clips([0.0, 1.0, 2.0], "audio")) == ["audio"]
+    assert list(named_clips([torch.tensor(0.0)] * 3, "audio")) == ["audio"]
+    assert list(named_clips(np.zeros((2, 9)), "audio")) == ["audio"]
+    assert named_clips([[0.0, 1.0]], "audio") == {"audio": [0.0, 1.0]}
+    assert named_clips(["a.wav", None], "audio") == {"audio[0]": "a.wav", "audio[1]": None}
 
 
 @pytest.mark.parametrize(

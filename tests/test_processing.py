@@ -389,6 +389,20 @@ def test_a_codec_of_another_kind_is_refused(mute, tmp_path):
         DiaProcessor.from_pretrained(tmp_path)
 
 
+def test_a_file_is_no_folder_to_save_in(mute, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(ValueError, match="is a file; name a folder"):
+        mute.save_pretrained(tmp_path / "file")
+
+
+def test_pushing_uploads_under_the_folders_name(mute, tmp_path, monkeypatch):
+    pushed = []
+    monkeypatch.setattr(DiaProcessor, "push_to_hub", lambda _, repo, **options: pushed.append((repo, options)))
+    mute.save_pretrained(tmp_path / "mine", push_to_hub=True, private=True)
+    mute.save_pretrained(tmp_path / "mine", push_to_hub=True, repo_id="me/other")
+    assert pushed == [("mine", {"private": True}), ("me/other", {})]
+
+
 def test_a_damaged_file_is_named(mute, tmp_path):
     mute.save_pretrained(tmp_path)
     (tmp_path / "processor_config.json").write_text("{")

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 import soundfile
+import torch
 
 Waveform: TypeAlias = npt.NDArray[np.float32]
 
@@ -63,7 +64,7 @@ def write(path: str | Path, audio: Any, sampling_rate: int, name: str = "audio")
 
     Args:
         path: where to; its folder must exist. A file that is already there is replaced.
-        audio: [N], or [N, 2] or [2, N] for stereo; floats of ±1 full scale or PCM integers.
+        audio: array, list or tensor, [N], or [N, 2] or [2, N] for stereo; floats of ±1 or PCM integers.
         sampling_rate: Hz.
         name: what the caller calls the audio, for error messages.
 
@@ -74,7 +75,7 @@ def write(path: str | Path, audio: Any, sampling_rate: int, name: str = "audio")
     """
     path = Path(path)
     kind = file_format(path)
-    samples = np.clip(full_scale(_frames_first(np.asarray(audio), name), name), -1.0, 1.0)
+    samples = np.clip(full_scale(_frames_first(as_array(audio), name), name), -1.0, 1.0)
     if not path.parent.is_dir():
         raise FileNotFoundError(f"{path}: the folder {path.parent} does not exist. Make it first.")
     partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
@@ -128,6 +129,14 @@ def full_scale(array: npt.NDArray[Any], name: str = "audio") -> Waveform:
     return waveform
 
 
+def as_array(audio: Any) -> npt.NDArray[Any]:
+    """An array, a list or a torch tensor of any kind as a numpy array."""
+    if not isinstance(audio, torch.Tensor):
+        return np.asarray(audio)
+    audio = audio.detach().cpu()
+    return np.asarray(audio.float() if audio.dtype == torch.bfloat16 else audio)
+
+
 def _frames_first(array: npt.NDArray[Any], name: str) -> npt.NDArray[Any]:
     if array.ndim == 2 and 1 in array.shape:
         return array.reshape(-1)
@@ -147,4 +156,4 @@ def _write_format(path: Path, samples: Waveform, sampling_rate: int, kind: str) 
         file.write(samples)
 
 
-__all__ = ["NOTICE", "Waveform", "file_format", "full_scale", "read", "write"]
+__all__ = ["NOTICE", "Waveform", "as_array", "file_format", "full_scale", "read", "write"]

@@ -90,9 +90,8 @@ class DiaFeatureExtractor(SequenceFeatureExtractor):
         """
         if padding and truncation:
             raise ValueError("padding and truncation are both set; use one of them.")
-        clips = split_batch(raw_audio, "raw_audio")
-        names = [f"raw_audio[{row}]" if len(clips) > 1 else "raw_audio" for row in range(len(clips))]
-        waveforms = [self.load(clip, sampling_rate, name) for clip, name in zip(clips, names, strict=True)]
+        clips = named_clips(raw_audio, "raw_audio")
+        waveforms = [self.load(clip, sampling_rate, name) for name, clip in clips.items()]
         if max_length is not None:
             max_length = self._whole_frames(max_length)
         if truncation:
@@ -154,8 +153,13 @@ class DiaFeatureExtractor(SequenceFeatureExtractor):
         return np.pad(array, (missing, 0) if self.padding_side == "left" else (0, missing), constant_values=value)
 
 
-def split_batch(audio: Any, name: str) -> list[Any]:
-    """Tell one clip from a batch: a list or tuple of anything but numbers is a batch.
+def named_clips(audio: Any, name: str) -> dict[str, Any]:
+    """Tell one clip from a batch, and give every clip the name that error messages call it by.
+
+    A list or tuple of anything but numbers is a batch.
+
+    Returns:
+        The clips in order: `{"audio": clip}`, or `{"audio[0]": clip, "audio[1]": clip, …}` for several.
 
     Raises:
         ValueError: `audio` is an empty list.
@@ -164,10 +168,12 @@ def split_batch(audio: Any, name: str) -> list[Any]:
     if audio is None:
         raise TypeError(f"{name} is None; give a clip or a list of clips.")
     if not isinstance(audio, list | tuple):
-        return [audio]
+        return {name: audio}
     if not audio:
         raise ValueError(f"{name} is an empty list; give at least one clip.")
-    return [audio] if _is_number(audio[0]) else list(audio)
+    if _is_number(audio[0]):
+        return {name: audio}
+    return {f"{name}[{row}]" if len(audio) > 1 else name: clip for row, clip in enumerate(audio)}
 
 
 def _is_number(item: Any) -> bool:
@@ -178,11 +184,8 @@ def _read(clip: Any, name: str) -> tuple[npt.NDArray[Any], int | None]:
     """A clip's samples as they are, and its rate in Hz where it knows it."""
     if isinstance(clip, str | Path):
         return audio_file.read(clip, name)
-    if isinstance(clip, np.ndarray):
-        return clip, None
-    if isinstance(clip, torch.Tensor):
-        clip = clip.detach().cpu()
-        return (clip.float() if clip.dtype == torch.bfloat16 else clip).numpy(), None
+    if isinstance(clip, np.ndarray | torch.Tensor):
+        return audio_file.as_array(clip), None
     if isinstance(clip, list | tuple):
         return _from_list(clip, name), None
     if isinstance(clip, Mapping) and clip.get("array") is None:
@@ -237,4 +240,4 @@ def _positive(rate: Any, name: str) -> int:
     return int(rate)
 
 
-__all__ = ["DiaFeatureExtractor", "split_batch"]
+__all__ = ["DiaFeatureExtractor", "named_clips"]

@@ -17,7 +17,7 @@ from transformers.utils import cached_file
 
 from dia import audio_file, codec, grid
 from dia.configuration_dia import PUBLISHED_DELAY_PATTERN, DiaDecoderConfig
-from dia.feature_extraction_dia import DiaFeatureExtractor, split_batch
+from dia.feature_extraction_dia import DiaFeatureExtractor, named_clips
 from dia.grid import Channels
 from dia.tokenization_dia import DiaTokenizer
 
@@ -155,13 +155,8 @@ class DiaProcessor(ProcessorMixin):
 
         Returns:
             int64 codes [T, C] of every clip, on the CPU.
-
-        Raises:
-            ValueError: there is no codec, or a clip is unusable.
         """
-        clips = split_batch(audio, "audio")
-        names = [f"audio[{row}]" if len(clips) > 1 else "audio" for row in range(len(clips))]
-        return self._encode(dict(zip(names, clips, strict=True)), sampling_rate, options)[0]
+        return self._encode(named_clips(audio, "audio"), sampling_rate, options)[0]
 
     def batch_decode(
         self, decoder_input_ids: Any, audio_prompt_len: int | Sequence[int] | Tensor | None = None, **kwargs: Any
@@ -196,17 +191,9 @@ class DiaProcessor(ProcessorMixin):
     def undelayed_codes(
         self, decoder_input_ids: Any, audio_prompt_len: int | Sequence[int] | Tensor | None = None, **kwargs: Any
     ) -> list[Tensor]:
-        """The frames that `batch_decode` decodes: needs no codec.
+        """The frames that `batch_decode` decodes, int64 [T, C] per row on the CPU; needs no codec.
 
         A row ends where channel 0 says EOS or PAD; cut off before that, it gives every frame that is complete.
-
-        Args:
-            decoder_input_ids: as `batch_decode`.
-            audio_prompt_len: as `batch_decode`.
-            **kwargs: as `batch_decode`.
-
-        Returns:
-            int64 codes [T, C] per row, on the CPU.
         """
         channels = self._channels(self._merge_kwargs(**kwargs)["audio_kwargs"])
         return grid.spoken(grid.as_grid(decoder_input_ids), audio_prompt_len, channels)
@@ -236,7 +223,7 @@ class DiaProcessor(ProcessorMixin):
         Raises:
             TypeError, ValueError, FileNotFoundError: a path or a waveform is unusable; what stood at the path stays.
         """
-        clips = split_batch(audio, "audio")
+        clips = named_clips(audio, "audio")
         paths = [saving_path] if isinstance(saving_path, str | Path) else saving_path
         if not isinstance(paths, list | tuple) or not all(isinstance(path, str | Path) for path in paths):
             raise TypeError(f"saving_path is {type(saving_path).__name__}; expected a path or a list of paths.")
@@ -245,15 +232,13 @@ class DiaProcessor(ProcessorMixin):
         for path in paths:
             audio_file.file_format(Path(path))
         rate = sampling_rate or self._merge_kwargs(**kwargs)["audio_kwargs"].get("sampling_rate") or self.sampling_rate
-        for path, clip in zip(paths, clips, strict=True):
-            array = clip.detach().cpu().numpy() if isinstance(clip, Tensor) else clip
-            audio_file.write(path, array, rate)
+        for path, (name, clip) in zip(paths, clips.items(), strict=True):
+            audio_file.write(path, clip, rate, name)
 
     def to_dict(self) -> dict[str, Any]:
         """What `processor_config.json` holds, but for where the codec is."""
-        own = {name: getattr(self, name) for name in _OWN_OPTIONS}
-        extractor = self.feature_extractor.to_dict()
-        return {**own, "feature_extractor": extractor, "processor_class": type(self).__name__}
+        settings = {name: getattr(self, name) for name in _OWN_OPTIONS}
+        return {**settings, "feature_extractor": self.feature_extractor.to_dict(), "processor_class": "DiaProcessor"}
 
     def save_pretrained(
         self,
@@ -274,6 +259,8 @@ class DiaProcessor(ProcessorMixin):
             The path of processor_config.json.
         """
         folder = Path(save_directory)
+        if folder.is_file():
+            raise ValueError(f"save_directory {folder} is a file; name a folder.")
         settings = self.to_dict()
         if audio_tokenizer_reference is not None:
             reference = {
@@ -296,15 +283,12 @@ class DiaProcessor(ProcessorMixin):
     def get_processor_dict(
         cls, pretrained_model_name_or_path: str | os.PathLike[str], load_audio_tokenizer: bool = True, **kwargs: Any
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Read processor_config.json and load the codec it names; `from_pretrained` begins here.
+        """Read processor_config.json and load the codec it names; `from_pretrained` takes the same options.
 
         Args:
             pretrained_model_name_or_path: a folder or a Hub id.
             load_audio_tokenizer: False for a processor without a codec.
             **kwargs: options of the Hub, and values that override the file's.
-
-        Returns:
-            The arguments of the processor, and the options that are left.
         """
         name = str(pretrained_model_name_or_path)
         hub = {key: kwargs.pop(key) for key in _HUB_OPTIONS if key in kwargs}
@@ -346,14 +330,13 @@ class DiaProcessor(ProcessorMixin):
         """The codes of every text's audio, None where there is none, and for how many frames to make room."""
         if audio is None:
             return [None] * batch_size, 0
-        clips = split_batch(audio, "audio")
+        clips = named_clips(audio, "audio")
         if len(clips) != batch_size:
             raise ValueError(
                 f"audio holds {len(clips)} clips for {batch_size} texts; give one for each, None where there is none."
             )
-        names = [f"audio[{row}]" if len(clips) > 1 else "audio" for row in range(len(clips))]
-        codes = {name: clip if _is_codes(clip, channels) else None for name, clip in zip(names, clips, strict=True)}
-        sounds = {n: clip for n, clip in zip(names, clips, strict=True) if clip is not None and codes[n] is None}
+        codes = {name: clip if _is_codes(clip, channels) else None for name, clip in clips.items()}
+        sounds = {name: clip for name, clip in clips.items() if clip is not None and codes[name] is None}
         encoded, width = self._encode(sounds, rate, options) if sounds else ([], 0)
         codes.update(zip(sounds, encoded, strict=True))
         return list(codes.values()), width

@@ -1,6 +1,6 @@
 """The documents: what they show runs, what they link to is there, what they name exists.
 
-Every block of Python in README.md and docs/ is run, a document's blocks in order and in one namespace, in a folder of its
+Every block of Python in README.md and docs/ is run, in order and in one namespace per document, in a folder of its
 own. The embedded model stands in for the published one (where it is not there, a tiny model), a data set made here for
 the public one, and the CPU for CUDA where there is none.
 """

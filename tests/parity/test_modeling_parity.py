@@ -88,9 +88,8 @@ def test_loss_and_its_gradient_are_equal(stock_twin):
         loss.backward()
     expected = dict(theirs.named_parameters())
     for name, weight in ours.named_parameters():
-        torch.testing.assert_close(
-            weight.grad, expected[name].grad, atol=1e-5, rtol=1e-4, msg=lambda m: f"{name}: {m}"
-        )  # noqa: B023
+        gradient = expected[name].grad
+        torch.testing.assert_close(weight.grad, gradient, atol=1e-5, rtol=1e-4, msg=lambda m, n=name: f"{n}: {m}")
 
 
 def test_the_loss_counts_items_as_the_trainer_asks(model, stock):

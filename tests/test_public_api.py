@@ -1,0 +1,60 @@
+"""The public names, pinned: taking one away or adding one is a decision."""
+
+import importlib
+from pathlib import Path
+
+import pytest
+
+import dia
+
+PUBLIC = [
+    "MINI",
+    "AudioStreamer",
+    "DiaConfig",
+    "DiaDecoderConfig",
+    "DiaDelayedEndLogitsProcessor",
+    "DiaEncoderConfig",
+    "DiaEndOfSpeechLogitsProcessor",
+    "DiaFeatureExtractor",
+    "DiaForConditionalGeneration",
+    "DiaGuidanceLogitsProcessor",
+    "DiaModel",
+    "DiaPreTrainedModel",
+    "DiaProcessor",
+    "DiaTokenizer",
+    "__version__",
+    "register",
+]
+MODULES = sorted(path.stem for path in Path(dia.__file__).parent.glob("*.py") if path.stem != "__init__")
+
+
+def test_public_names_are_pinned():
+    assert dia.__all__ == PUBLIC
+
+
+def test_public_names_are_sorted():
+    constants, others = [n for n in PUBLIC if n.isupper()], [n for n in PUBLIC if not n.isupper()]
+    assert sorted(constants) + sorted(others) == PUBLIC
+
+
+def test_the_facade_is_where_the_documents_say():
+    assert importlib.import_module("dia.model").Dia.__name__ == "Dia"
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_every_listed_name_is_there_and_described(name):
+    module = importlib.import_module(f"dia.{name}")
+    assert module.__doc__
+    for listed in getattr(module, "__all__", []):
+        value = getattr(module, listed)
+        assert not callable(value) or value.__doc__, f"dia.{name}.{listed} has no docstring"
+
+
+def test_classes_derive_from_bases_of_transformers_not_from_its_dia():
+    for name in PUBLIC:
+        bases = getattr(getattr(dia, name), "__mro__", ())
+        assert not [base for base in bases if base.__module__.startswith("transformers.models.dia")]
+
+
+def test_mini_is_a_folder_of_the_package():
+    assert Path(dia.__file__).parent / "mini" == dia.MINI

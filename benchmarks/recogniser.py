@@ -56,7 +56,7 @@ class Recogniser:
         try:
             from pocketsphinx import Config, Decoder, get_model_path
         except ImportError as error:
-            raise ImportError("the recogniser needs pocketsphinx: pip install 'dia-tts[benchmarks]'") from error
+            raise ImportError("the recogniser needs pocketsphinx: pip install 'dia-tts[benchmark]'") from error
         model = Path(get_model_path()) / "en-us"
         config = Config(
             hmm=str(model / "en-us"),

@@ -1,0 +1,137 @@
+"""Which character is being spoken in which frame: word lengths by regression, then attention held near them.
+
+Knows texts, frame counts and attention weights. Knows nothing of audio, codes or the teacher.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+Floats = NDArray[np.float64]
+
+_PIECE = re.compile(r"\([a-z ]+\)|[A-Za-z']+|[^A-Za-z'\s(]")
+
+
+class Piece(NamedTuple):
+    """A word or a mark of a text and the bytes it covers, `start` to `end`; a (tag) is a piece without sound."""
+
+    key: str
+    start: int
+    end: int
+
+    @property
+    def silent(self) -> bool:
+        """Whether the piece is a non-verbal tag."""
+        return self.key.startswith("(")
+
+
+def pieces_of(text: str) -> list[Piece]:
+    """The words, marks and tags of an ASCII text, in order; a closing mark is left out, for it has no length."""
+    pieces = [Piece(match.group().lower(), match.start(), match.end()) for match in _PIECE.finditer(text)]
+    while pieces and not (pieces[-1].silent or pieces[-1].key[-1].isalpha()):
+        pieces.pop()
+    return pieces
+
+
+class WordLengths:
+    """Frames that each word and each mark takes in each voice, and from them the place of every frame in its text.
+
+    The lengths solve a ridge regression of clip lengths on word counts, so no aligner and no teacher is needed; what
+    is left over in a clip is spread over its words in proportion.
+
+    Args:
+        texts: one per clip.
+        speakers: one per clip.
+        frames: length of each clip.
+        edge: frames of quiet at either end of a clip.
+    """
+
+    def __init__(self, texts: Sequence[str], speakers: Sequence[str], frames: Sequence[int], edge: float) -> None:
+        self.edge = edge
+        keys = sorted({(s, piece.key) for t, s in zip(texts, speakers, strict=True) for piece in pieces_of(t)})
+        self._columns = {key: column for column, key in enumerate(keys)}
+        counts = np.zeros((len(texts), len(keys) + 1))
+        counts[:, -1] = 1.0
+        for row, (text, speaker) in enumerate(zip(texts, speakers, strict=True)):
+            for piece in pieces_of(text):
+                if not piece.silent:
+                    counts[row, self._columns[speaker, piece.key]] += 1
+        lengths = np.asarray(frames, np.float64)
+        self.solution: Floats = np.linalg.solve(counts.T @ counts + np.eye(counts.shape[1]), counts.T @ lengths)
+        self.residual = float(np.std(lengths - counts @ self.solution))
+
+    def length(self, speaker: str, piece: Piece) -> float:
+        """Expected frames of a piece, at least half a frame; 0 for a tag."""
+        column = self._columns.get((speaker, piece.key))
+        expected = 2.0 * len(piece.key) if column is None else float(self.solution[column])
+        return 0.0 if piece.silent else max(0.5, expected)
+
+    def places(self, text: str, speaker: str, frames: int) -> Floats:
+        """The byte of `text`, a fraction between two, that is being spoken in each frame: [frames], never falling."""
+        pieces = [piece for piece in pieces_of(text) if not piece.silent]
+        if not pieces:
+            return np.linspace(0.0, len(text), frames)
+        lengths = np.array([self.length(speaker, piece) for piece in pieces])
+        ends = self.edge + np.cumsum(lengths) * max(1.0, frames - 2 * self.edge) / lengths.sum()
+        return np.asarray(np.interp(np.arange(frames) + 0.5, *_corners(pieces, ends, self.edge)))
+
+
+def _corners(pieces: Sequence[Piece], ends: Floats, edge: float) -> tuple[Floats, Floats]:
+    """Times and bytes of the polyline through the beginning and end of every piece."""
+    begins = np.concatenate([[edge], ends[:-1]])
+    times = np.stack([begins, ends - 1e-6], axis=1).ravel()
+    places = np.array([[piece.start, piece.end] for piece in pieces], np.float64).ravel()
+    return times, places
+
+
+class AttentionProbe:
+    """Keeps queries and keys of some cross-attention layers of the forward pass under way, to hold them near the text.
+
+    Fast attention kernels return no weights; these layers' weights are computed once more, from the projections.
+
+    Args:
+        layers: the modules with `q_proj`, `k_proj` and `head_dim`.
+    """
+
+    def __init__(self, layers: Sequence[nn.Module]) -> None:
+        self._layers = list(layers)
+        self._seen: dict[str, Tensor] = {}
+        for index, layer in enumerate(self._layers):
+            for name in ("q_proj", "k_proj"):
+                getattr(layer, name).register_forward_hook(self._keep(f"{name}{index}"))
+
+    def _keep(self, name: str) -> Callable[[nn.Module, tuple[Any, ...], Tensor], None]:
+        def hook(_: nn.Module, __: tuple[Any, ...], output: Tensor) -> None:
+            self._seen[name] = output
+
+        return hook
+
+    def loss(self, places: Tensor, text_mask: Tensor, weight: Tensor, width: float = 2.0) -> Tensor:
+        """Mean of -log(attention mass near the spoken byte) over frames, heads and layers.
+
+        Args:
+            places: [B, R], the byte being spoken in the frame that each row predicts.
+            text_mask: [B, S], 0 where the text is padded.
+            weight: [B, R], 0 where nothing is asked of a row.
+            width: standard deviation in bytes of the window, whose peak is 1.
+        """
+        bytes_ = torch.arange(text_mask.shape[1], device=places.device)
+        window = torch.exp(-((bytes_ - places[..., None]) ** 2) / (2 * width**2))  # [B, R, S]
+        total = places.new_zeros(())
+        for index, layer in enumerate(self._layers):
+            near = (self._weights(index, layer, text_mask) * window[:, None]).sum(-1)  # [B, H, R]
+            total = total - (near.clamp_min(1e-4).log() * weight[:, None]).sum() / near.shape[1]
+        return total / weight.sum().clamp_min(1.0) / len(self._layers)
+
+    def _weights(self, index: int, layer: nn.Module, text_mask: Tensor) -> Tensor:
+        width = int(layer.head_dim)
+        query, key = (
+            self._seen[f"{name}{index}"].unflatten(-1, (-1, width)).transpose(1, 2) for name in ("q_proj", "k_proj")
+        )
+        scores = (query @ key.transpose(2, 3)).float()
+        return scores.masked_fill(text_mask[:, None, None] == 0, float("-inf")).softmax(-1)  # [B, H, R, S]

@@ -36,8 +36,7 @@ DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").
 DATA_SET = "hf-internal-testing/dailytalk-dummy"
 LANGUAGES = {"python", "sh", "bash", "text", "json", "mermaid"}
 
-# Short, because the tiny model makes 200 frames a second.
-MAX_ROWS, MIN_ROWS, RECORDING_SECONDS, TEXT_LIMIT = 120, 16, 0.25, 512
+RECORDING_SECONDS, SPOKEN_ROWS, TEXT_LIMIT = 0.25, 40, 512
 
 TEXT_TO_SPEECH = """\
 import soundfile as sf
@@ -139,13 +138,17 @@ def why_data_sets_are_mute() -> str | None:
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory) -> Path:
-    """The embedded model, or where it is not there the tiny one; told to be brief."""
-    folder, limits = tmp_path_factory.mktemp("checkpoint") / "dia", {"max_length": MAX_ROWS}
+    """The embedded model, or where it is not there the tiny one; told to be brief but not mute."""
+    folder = tmp_path_factory.mktemp("checkpoint") / "dia"
     if (dia.MINI / "config.json").is_file():
         shutil.copytree(dia.MINI, folder)
     else:
         write_tiny_checkpoint_with_room_for_a_dialogue(folder)
-        limits["min_new_tokens"] = MIN_ROWS  # random weights may end at once
+    frame_rate = dia.DiaProcessor.from_pretrained(folder).frame_rate
+    limits = {
+        "max_length": int(RECORDING_SECONDS * frame_rate) + SPOKEN_ROWS,
+        "min_new_tokens": SPOKEN_ROWS // 2,  # random weights may end at once
+    }
     settings = folder / "generation_config.json"
     settings.write_text(json.dumps(json.loads(settings.read_text()) | limits))
     return folder

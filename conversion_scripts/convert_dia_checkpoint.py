@@ -12,19 +12,11 @@ from transformers import DacModel
 
 from dia import native
 from dia.atomic import atomic_folder, check_vacant
-from dia.configuration_dia import (
-    PUBLISHED_HOP_LENGTH,
-    PUBLISHED_SAMPLING_RATE,
-    DiaConfig,
-    DiaDecoderConfig,
-    DiaEncoderConfig,
-)
-from dia.feature_extraction_dia import DiaFeatureExtractor
+from dia.configuration_dia import DiaConfig, DiaDecoderConfig
 from dia.generation_dia import published_generation_config
 from dia.model import REAL_CODEC
 from dia.modeling_dia import DiaForConditionalGeneration
 from dia.processing_dia import DiaProcessor
-from dia.tokenization_dia import DiaTokenizer
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -150,21 +142,7 @@ def save_model(config: DiaConfig, weights: dict[str, torch.Tensor], folder: Path
 
 def save_processor(config: DiaConfig, codec: DacModel | None, folder: Path) -> None:
     """Tokenizer, feature extractor and processor; the codec inside, or else the published one by name."""
-    rate, hop = PUBLISHED_SAMPLING_RATE, PUBLISHED_HOP_LENGTH
-    if codec is not None:
-        rate, hop = codec.config.sampling_rate, codec.config.hop_length
-    encoder, decoder = config.encoder_config, config.get_text_config()
-    assert isinstance(encoder, DiaEncoderConfig)
-    assert isinstance(decoder.eos_token_id, int)
-    processor = DiaProcessor(
-        DiaFeatureExtractor(sampling_rate=rate, hop_length=hop),
-        DiaTokenizer(max_length=encoder.max_position_embeddings),
-        codec,
-        delay_pattern=config.delay_pattern,
-        bos_token_id=decoder.bos_token_id,
-        eos_token_id=decoder.eos_token_id,
-        pad_token_id=decoder.pad_token_id,
-    )
+    processor = DiaProcessor.for_config(config, codec)
     processor.save_pretrained(folder, audio_tokenizer_reference=REAL_CODEC if codec is None else None)
 
 

@@ -58,6 +58,7 @@ def test_help_teaches_and_gives_the_notice(capsys):
     ("arguments", "message"),
     [
         (["  ", "-o", "{tmp}/a.wav"], "the script is empty"),
+        (["scirpt.txt", "-o", "{tmp}/a.wav"], "there is no file scirpt.txt"),
         (["[S1] Hi.", "-o", "{tmp}/missing/a.wav"], "is no folder"),
         (["[S1] Hi.", "-o", "{tmp}/a.xyz"], "xyz"),
         (["[S1] Hi.", "-o", "{tmp}/a.wav", "--device", "quantum"], "quantum"),

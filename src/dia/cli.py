@@ -110,11 +110,22 @@ def _say(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _check_output(path: Path) -> None:
+    """Refuse before the work what could not be written after it."""
+    from dia.audio_file import file_format
+
+    file_format(path)
+    if not path.absolute().parent.is_dir():
+        raise ValueError(f"{path.absolute().parent} is no folder; make it first or choose another --output.")
+
+
 def _read_script(argument: str) -> str:
     if argument == "-":
         text = sys.stdin.read()
     elif len(argument) < 256 and Path(argument).is_file():
         text = Path(argument).read_text(encoding="utf-8")
+    elif " " not in argument and argument.endswith((".txt", ".md")):
+        raise ValueError(f"there is no file {argument}; name one, or write the script itself.")
     else:
         text = argument
     if not text.strip():

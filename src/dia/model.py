@@ -1,7 +1,8 @@
 """`Dia`, the facade: script in, speech out. Chooses device and dtype; everything else is done by the parts inside."""
 
+import math
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,23 +11,19 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 from tqdm import tqdm
-from transformers import DacModel
+from transformers import DacModel, GenerationConfig
 from transformers.generation.streamers import BaseStreamer
-from transformers.utils import FEATURE_EXTRACTOR_NAME
+from transformers.utils import FEATURE_EXTRACTOR_NAME, GENERATION_CONFIG_NAME, cached_file
 
-from dia import MINI, codec, native
-from dia.configuration_dia import PUBLISHED_HOP_LENGTH, PUBLISHED_SAMPLING_RATE
-from dia.feature_extraction_dia import DiaFeatureExtractor
+from dia import MINI, native
 from dia.generation_dia import published_generation_config
 from dia.modeling_dia import DiaForConditionalGeneration
 from dia.native_layout import layout_of
 from dia.processing_dia import PROCESSOR_FILE, DiaProcessor
-from dia.tokenization_dia import DiaTokenizer
 
 REAL = "nari-labs/Dia-1.6B-0626"
 REAL_CODEC = "descript/dac_44khz"
 
-_PROCESSOR_FILES = (PROCESSOR_FILE, FEATURE_EXTRACTOR_NAME)
 _HUB_OPTIONS = ("revision", "token", "cache_dir", "local_files_only")
 _SMALL = 100_000_000  # parameters below which a step waits for calls, not for memory, and half precision gains nothing
 
@@ -76,7 +73,11 @@ class Dia:
         """
         path = MINI if str(name_or_path) == "mini" else Path(name_or_path)
         source = str(path) if path.is_dir() else str(name_or_path)
+        if not path.is_dir() and (path.is_absolute() or source.startswith(".") or len(path.parts) > 2):
+            raise OSError(f'there is no folder {source}; name one, a Hub id such as {REAL}, or "mini".')
         device = choose_device(device)
+        if "device_map" in kwargs and compute_dtype is not None:
+            kwargs["dtype"] = compute_dtype
         model = DiaForConditionalGeneration.from_pretrained(source, **kwargs)
         hub: dict[str, Any] = {name: kwargs[name] for name in _HUB_OPTIONS if name in kwargs}
         processor = _load_processor(source, model, load_dac, hub)
@@ -110,9 +111,14 @@ class Dia:
         if layout_of(tensors) == "native":
             tensors = native.convert_state_dict(tensors, config)
         model = DiaForConditionalGeneration.from_pretrained(None, config=config, state_dict=tensors)
-        model.generation_config = published_generation_config(config)
+        beside = Path(config_path).with_name(GENERATION_CONFIG_NAME)
+        model.generation_config = (
+            GenerationConfig.from_pretrained(beside.parent)
+            if beside.is_file()
+            else published_generation_config(config)
+        )
         audio_tokenizer = DacModel.from_pretrained(codec_path) if load_dac else None
-        processor = _build_processor(model, audio_tokenizer)
+        processor = DiaProcessor.for_config(config, audio_tokenizer)
         return cls(_place(model, device, compute_dtype), _place_codec(processor, device))
 
     @property
@@ -141,11 +147,12 @@ class Dia:
         use_torch_compile: bool = False,
         cfg_filter_top_k: int | None = None,
         audio_prompt: Prompt | Sequence[Prompt | None] | None = None,
-        audio_prompt_text: str | Sequence[str | None] | None = None,
-        seed: int | Sequence[int] | None = None,
-        verbose: bool = False,
         audio_prompt_path: str | Path | None = None,
         use_cfg_filter: bool | None = None,
+        verbose: bool = False,
+        *,
+        audio_prompt_text: str | Sequence[str | None] | None = None,
+        seed: int | Sequence[int] | None = None,
     ) -> Any:
         """Speak a script, or several at once.
 
@@ -161,12 +168,12 @@ class Dia:
             audio_prompt: a voice to go on with: a path, a waveform at `sample_rate`, a dict
                 `{"array", "sampling_rate"}`, or the codes of `load_audio`; for several texts a list, with None where
                 there is none.
+            audio_prompt_path: deprecated, `audio_prompt` takes paths too.
+            use_cfg_filter: deprecated and ignored, guidance always chooses candidates.
+            verbose: print device and dtype, and show progress.
             audio_prompt_text: what is said in the prompt; it is put before the text. Or put it there yourself.
             seed: makes the result repeatable; one for all texts, or one per text. A text sounds the same alone and
                 among others.
-            verbose: print device and dtype, and show progress.
-            audio_prompt_path: deprecated, `audio_prompt` takes paths too.
-            use_cfg_filter: deprecated and ignored, guidance always chooses candidates.
 
         Returns:
             For a str one float32 array [N] at `sample_rate`, without the prompt; for a list a list of them. Without a
@@ -185,6 +192,8 @@ class Dia:
         prompts = _one_per_text(audio_prompt, len(scripts), "audio_prompt")
         transcripts = _one_per_text(audio_prompt_text, len(scripts), "audio_prompt_text")
         seeds = _one_per_text(seed, len(scripts), "seed")
+        _check_types(transcripts, "audio_prompt_text", str)
+        _check_types(seeds, "seed", int)
         scripts = [f"{said.strip()} {new}" if said else new for said, new in zip(transcripts, scripts, strict=True)]
         inputs = self.processor(text=scripts, audio=None if _all_none(prompts) else prompts)
         prompt_rows = self.processor.get_audio_prompt_len(inputs["decoder_attention_mask"])
@@ -231,6 +240,12 @@ class Dia:
         top_k: int | None,
     ) -> dict[str, Any]:
         """The keywords of transformers' `generate` that say the same; what is None stays the model's own."""
+        rows = max(self.model.config.delay_pattern)
+        _check_number(cfg_scale, "cfg_scale", "0 or more", lambda value: value >= 0)
+        _check_number(temperature, "temperature", "0 (greedy) or more", lambda value: value >= 0)
+        _check_number(top_p, "top_p", "above 0 and at most 1", lambda value: 0 < value <= 1)
+        _check_number(top_k, "cfg_filter_top_k", "1 or more", lambda value: value >= 1)
+        _check_number(max_tokens, "max_tokens", f"{rows + 3} or more", lambda value: value >= rows + 3)
         settings: dict[str, Any] = {"top_p": top_p, "top_k": top_k}
         if cfg_scale is not None:
             # To transformers exactly 1 means no guidance; the native package guides at 1 as at any other scale.
@@ -238,7 +253,7 @@ class Dia:
         if temperature is not None:
             settings |= {"do_sample": True, "temperature": temperature} if temperature else {"do_sample": False}
         if max_tokens is not None:
-            settings["max_length"] = max_tokens - max(self.model.config.delay_pattern)
+            settings["max_length"] = max_tokens - rows
         return {name: value for name, value in settings.items() if value is not None}
 
     def _compile(self) -> None:
@@ -330,27 +345,10 @@ def _load_processor(
     source: str, model: DiaForConditionalGeneration, load_dac: bool, hub: Mapping[str, Any]
 ) -> DiaProcessor:
     """The checkpoint's processor, or for a native checkpoint, which has none, the published one."""
-    folder = Path(source)
-    if folder.is_dir() and not any((folder / name).is_file() for name in _PROCESSOR_FILES):
-        return _build_processor(model, DacModel.from_pretrained(REAL_CODEC) if load_dac else None)
-    return DiaProcessor.from_pretrained(source, load_audio_tokenizer=load_dac, **hub)
-
-
-def _build_processor(model: DiaForConditionalGeneration, audio_tokenizer: DacModel | None) -> DiaProcessor:
-    """A processor for a checkpoint that brings none: rate and hop from the codec, or the published ones."""
-    config, decoder = model.config, model.config.decoder_config
-    rate, hop = PUBLISHED_SAMPLING_RATE, PUBLISHED_HOP_LENGTH
-    if audio_tokenizer is not None:
-        rate, hop = audio_tokenizer.config.sampling_rate, codec.hop_length(audio_tokenizer.config)
-    return DiaProcessor(
-        DiaFeatureExtractor(sampling_rate=rate, hop_length=hop),
-        DiaTokenizer(max_length=config.encoder_config.max_position_embeddings),
-        audio_tokenizer,
-        delay_pattern=config.delay_pattern,
-        bos_token_id=decoder.bos_token_id,
-        eos_token_id=decoder.eos_token_id,
-        pad_token_id=decoder.pad_token_id,
-    )
+    files = (PROCESSOR_FILE, FEATURE_EXTRACTOR_NAME)
+    if any(cached_file(source, file, _raise_exceptions_for_missing_entries=False, **hub) for file in files):
+        return DiaProcessor.from_pretrained(source, load_audio_tokenizer=load_dac, **hub)
+    return DiaProcessor.for_config(model.config, DacModel.from_pretrained(REAL_CODEC) if load_dac else None)
 
 
 def _one_per_text(given: Any, texts: int, name: str) -> list[Any]:
@@ -360,6 +358,21 @@ def _one_per_text(given: Any, texts: int, name: str) -> list[Any]:
     if len(given) != texts:
         raise ValueError(f"{name} holds {len(given)} entries for {texts} texts; give one, or one for each.")
     return list(given)
+
+
+def _check_types(values: Sequence[Any], name: str, kind: type) -> None:
+    for value in values:
+        if value is not None and (not isinstance(value, kind) or isinstance(value, bool)):
+            raise TypeError(f"{name} holds {value!r}; expected {kind.__name__}, or a list of one per text.")
+
+
+def _check_number(value: Any, name: str, range_: str, fits: Callable[[Any], bool]) -> None:
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{name} is {value!r}; expected a number, {range_}.")
+    if not (math.isfinite(value) and fits(value)):
+        raise ValueError(f"{name}={value} must be {range_}.")
 
 
 def _all_none(values: Sequence[Any]) -> bool:

@@ -16,7 +16,14 @@ from transformers.processing_utils import AudioKwargs, ProcessingKwargs, Process
 from transformers.utils import cached_file
 
 from dia import audio_file, codec, grid
-from dia.configuration_dia import PUBLISHED_DELAY_PATTERN, DiaDecoderConfig
+from dia.configuration_dia import (
+    PUBLISHED_DELAY_PATTERN,
+    PUBLISHED_HOP_LENGTH,
+    PUBLISHED_SAMPLING_RATE,
+    DiaConfig,
+    DiaDecoderConfig,
+    DiaEncoderConfig,
+)
 from dia.feature_extraction_dia import DiaFeatureExtractor, named_clips
 from dia.grid import Channels
 from dia.tokenization_dia import DiaTokenizer
@@ -95,6 +102,24 @@ class DiaProcessor(ProcessorMixin):
         self.pad_token_id = published.pad_token_id if pad_token_id is None else pad_token_id
         if audio_tokenizer is not None:
             _check_codec(audio_tokenizer, feature_extractor, self.delay_pattern, self.eos_token_id)
+
+    @classmethod
+    def for_config(cls, config: DiaConfig, audio_tokenizer: DacModel | None = None) -> "DiaProcessor":
+        """A processor for a model that brings none: rate and hop are the codec's, or else the published ones."""
+        encoder, decoder = config.encoder_config, config.get_text_config()
+        assert isinstance(encoder, DiaEncoderConfig)
+        rate, hop = PUBLISHED_SAMPLING_RATE, PUBLISHED_HOP_LENGTH
+        if audio_tokenizer is not None:
+            rate, hop = audio_tokenizer.config.sampling_rate, codec.hop_length(audio_tokenizer.config)
+        return cls(
+            DiaFeatureExtractor(sampling_rate=rate, hop_length=hop),
+            DiaTokenizer(max_length=encoder.max_position_embeddings),
+            audio_tokenizer,
+            delay_pattern=config.delay_pattern,
+            bos_token_id=decoder.bos_token_id,
+            eos_token_id=decoder.eos_token_id,
+            pad_token_id=decoder.pad_token_id,
+        )
 
     @property
     def sampling_rate(self) -> int:
@@ -294,7 +319,7 @@ class DiaProcessor(ProcessorMixin):
         hub = {key: kwargs.pop(key) for key in _HUB_OPTIONS if key in kwargs}
         placing: dict[str, Any] = {key: kwargs.pop(key) for key in ("device_map", "dtype") if key in kwargs}
         settings = _read_json(name, PROCESSOR_FILE, hub) or {}
-        reference = _read_json(name, OLD_REFERENCE_FILE, hub) or settings.pop("audio_tokenizer", None)
+        reference = settings.pop("audio_tokenizer", None) or _read_json(name, OLD_REFERENCE_FILE, hub)
         inside = settings.pop("audio_tokenizer_subfolder", None)
         if load_audio_tokenizer and "audio_tokenizer" not in kwargs:
             settings["audio_tokenizer"] = codec.load(name, inside, reference, {**hub, **placing})

@@ -1,9 +1,9 @@
 """Sound while it is being generated: a streamer for `generate(streamer=…)`. Knows delays and the codec, not the model.
 
-    streamer = AudioStreamer(processor)
-    Thread(target=model.generate, kwargs={**inputs, "streamer": streamer}).start()
-    for samples in streamer:
-        play(samples)
+streamer = AudioStreamer(processor)
+Thread(target=model.generate, kwargs={**inputs, "streamer": streamer}).start()
+for samples in streamer:
+    play(samples)
 """
 
 from collections.abc import Iterator
@@ -29,7 +29,8 @@ class AudioStreamer(BaseStreamer):
         timeout: seconds to wait for the next chunk before `queue.Empty` is raised; None waits for ever.
 
     Raises:
-        ValueError: the processor has no codec, `chunk_frames` is below 1, or more than one clip is generated.
+        ValueError: the processor has no codec, `chunk_frames` is below 1, more than one clip is generated, or a second
+            call is made with the same streamer.
     """
 
     def __init__(self, processor: DiaProcessor, chunk_frames: int = 24, timeout: float | None = None) -> None:
@@ -46,10 +47,13 @@ class AudioStreamer(BaseStreamer):
         self._rows: list[Tensor] = []
         self._start = self._sent = 0
         self._stop: int | None = None
+        self._over = False
         self._chunks: Queue[Tensor | None] = Queue()
 
     def put(self, value: Tensor) -> None:
         """Take the prompt's grid [1, R, C] first, then one row [1, C] after another."""
+        if self._over:
+            raise ValueError("this AudioStreamer has played its clip; make one for every call.")
         if value.shape[0] != 1:
             raise ValueError(f"an AudioStreamer plays one clip; {value.shape[0]} are being generated.")
         if not self._rows:
@@ -64,11 +68,14 @@ class AudioStreamer(BaseStreamer):
             self._send(ready, ready - self._context[1])
 
     def end(self) -> None:
-        """Decode what is left and end the iteration."""
-        ready = self._ready()
-        if ready > self._sent:
-            self._send(ready, ready)
-        self._chunks.put(None)
+        """Decode what is left and end the iteration, in any case: somebody waits for it."""
+        try:
+            ready = self._ready()
+            if ready > self._sent:
+                self._send(ready, ready)
+        finally:
+            self._over = True
+            self._chunks.put(None)
 
     def __iter__(self) -> Iterator[Tensor]:
         while (chunk := self._chunks.get(timeout=self._timeout)) is not None:

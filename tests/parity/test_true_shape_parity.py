@@ -37,7 +37,9 @@ def test_greedy_codes_and_logits_are_those_of_the_stock_model(twins, guidance):
     got, wanted = (model.generate(**inputs, **settings, **output) for model in twins)
     assert torch.equal(got.sequences, wanted.sequences)
     for row, reference in zip(got.logits, wanted.logits, strict=True):
-        torch.testing.assert_close(row, reference, atol=1e-4, rtol=0)
+        # Without guidance the stock rule for EOS writes its -inf into the raw logits that are then handed out.
+        there = reference.isfinite()
+        torch.testing.assert_close(row[there], reference[there], atol=1e-4, rtol=0)
 
 
 def test_the_model_has_the_published_number_of_weights(twins):

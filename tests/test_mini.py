@@ -1,0 +1,87 @@
+"""The embedded model: complete, small, unlike the published one in every number, and it speaks."""
+
+import re
+
+import numpy as np
+import pytest
+from transformers import (
+    AutoConfig,
+    AutoFeatureExtractor,
+    AutoModel,
+    AutoModelForSpeechSeq2Seq,
+    AutoModelForTextToWaveform,
+    AutoProcessor,
+    AutoTokenizer,
+    pipeline,
+)
+
+from dia import MINI, DiaConfig
+from dia.configuration_dia import PUBLISHED_HOP_LENGTH, PUBLISHED_SAMPLING_RATE
+from dia.model import Dia
+
+SCRIPT = (
+    "[S1] Dia is an open weights text to dialogue model. [S2] You get full control over scripts and voices. "
+    "[S1] Wow. Amazing. (laughs) [S2] Try it now on Git hub or Hugging Face."
+)
+
+
+@pytest.fixture(scope="module")
+def dia():
+    return Dia.from_pretrained("mini", device="cpu")
+
+
+@pytest.mark.parametrize(
+    "auto",
+    [
+        AutoConfig,
+        AutoModel,
+        AutoModelForTextToWaveform,
+        AutoModelForSpeechSeq2Seq,
+        AutoTokenizer,
+        AutoFeatureExtractor,
+        AutoProcessor,
+    ],
+)
+def test_every_auto_class_reads_the_embedded_folder(auto):
+    assert type(auto.from_pretrained(MINI)).__module__.startswith("dia.")
+
+
+def test_the_pipeline_speaks_with_it():
+    speak = pipeline("text-to-speech", model=str(MINI))
+    assert type(speak.model).__module__ == "dia.modeling_dia"
+    spoken = speak("[S1] Hello.")
+    assert spoken["sampling_rate"] == speak.model.generation_config.to_dict().get("sampling_rate", 16_000)
+    assert np.abs(spoken["audio"]).max() > 0.05
+
+
+def test_its_numbers_are_its_own(dia):
+    codec, published = dia.processor.audio_tokenizer.config, DiaConfig()
+    assert dia.sample_rate != PUBLISHED_SAMPLING_RATE
+    assert dia.processor.feature_extractor.hop_length != PUBLISHED_HOP_LENGTH
+    assert codec.n_codebooks != published.decoder_config.num_channels
+    assert codec.codebook_size != published.decoder_config.eos_token_id
+    assert dia.model.config.delay_pattern != published.delay_pattern
+
+
+def test_it_is_under_25_megabytes():
+    assert sum(file.stat().st_size for file in MINI.rglob("*") if file.is_file()) < 25e6
+
+
+def test_it_knows_the_words_of_the_first_dialogue():
+    vocabulary = (MINI / "vocabulary.txt").read_text(encoding="utf-8").split()
+    words = set(re.findall(r"[a-z]+", re.sub(r"\[S\d\]|\(laughs\)", " ", SCRIPT).lower()))
+    assert len(vocabulary) >= 200
+    assert words <= set(vocabulary)
+
+
+def test_the_card_tells_teacher_limits_and_ethics():
+    card = (MINI / "README.md").read_text(encoding="utf-8").lower()
+    for word in ("flite", "limits", "without", "consent", "deceptive", "mini_quality"):
+        assert word in card
+
+
+def test_it_speaks_the_first_dialogue_and_ends_by_itself(dia):
+    audio = dia.generate(SCRIPT, seed=7)
+    limit = dia.model.generation_config.max_length / dia.processor.frame_rate
+    assert 6 < len(audio) / dia.sample_rate < min(25, limit - 1)
+    assert 0.02 < np.sqrt(np.mean(audio**2)) < 0.5

@@ -4,11 +4,11 @@ Knows waveforms, words and the recogniser; knows nothing of Dia. The recogniser 
 it measures whether the right word was spoken, never whether the voice is pleasant.
 """
 
+import math
 import re
 import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import soxr
@@ -19,7 +19,8 @@ Audio = NDArray[np.float32]
 RECOGNISER_RATE = 16_000
 EDGE_SECONDS = 0.2
 EDGE_NOISE = 3e-4
-EXTRA_PRONUNCIATIONS = {"dia": "D IY AH"}
+# Alike to any ear: whichever the recogniser names, the word was spoken.
+HOMOPHONES = {"here": "hear", "two": "to", "too": "to", "four": "for", "there": "their"}
 
 
 def words_of(text: str) -> list[str]:
@@ -29,7 +30,8 @@ def words_of(text: str) -> list[str]:
 
 
 def edit_distance(reference: Sequence[str], heard: Sequence[str]) -> int:
-    """Fewest insertions, deletions and substitutions that turn `heard` into `reference`."""
+    """Fewest insertions, deletions and substitutions that turn `heard` into `reference`; homophones are equal."""
+    reference, heard = ([HOMOPHONES.get(word, word) for word in words] for words in (reference, heard))
     row = list(range(len(heard) + 1))
     for i, expected in enumerate(reference, 1):
         diagonal, row[0] = row[0], i
@@ -45,43 +47,39 @@ def word_error_rate(references: Sequence[Sequence[str]], heard: Sequence[Sequenc
 
 
 class Recogniser:
-    """pocketsphinx listening for any sequence of the words of a vocabulary.
+    """pocketsphinx listening for any sequence of the words of a vocabulary, every word as likely as any other.
+
+    The loop is a uniform unigram model: the same language as a grammar that loops over the words, searched 25 times
+    faster. The defaults were chosen on the teacher's speech.
 
     Raises:
         ImportError: pocketsphinx is not installed.
         ValueError: a word of the vocabulary has no known pronunciation.
     """
 
-    def __init__(self, vocabulary: Iterable[str], word_insertion_penalty: float = 1e-3, **settings: Any) -> None:
+    def __init__(
+        self, vocabulary: Iterable[str], language_weight: float = 2.0, word_insertion_penalty: float = 1e-3
+    ) -> None:
         try:
             from pocketsphinx import Config, Decoder, get_model_path
         except ImportError as error:
             raise ImportError("the recogniser needs pocketsphinx: pip install 'dia-tts[benchmark]'") from error
         model = Path(get_model_path()) / "en-us"
-        config = Config(
-            hmm=str(model / "en-us"),
-            dict=str(model / "cmudict-en-us.dict"),
-            lm=None,
-            wip=word_insertion_penalty,
-            loglevel="FATAL",
-            **settings,
-        )
-        self._decoder = Decoder(config)
-        self._add_loop(sorted(set(vocabulary)))
-
-    def _add_loop(self, words: list[str]) -> None:
-        for word, phones in EXTRA_PRONUNCIATIONS.items():
-            if word in words and self._decoder.lookup_word(word) is None:
-                self._decoder.add_word(word, phones, True)
-        unknown = [word for word in words if self._decoder.lookup_word(word) is None]
-        if unknown:
-            raise ValueError(f"vocabulary has words the recogniser cannot pronounce: {', '.join(unknown[:10])}")
-        grammar = f"#JSGF V1.0;\ngrammar loop;\npublic <words> = ( {' | '.join(words)} )+ ;\n"
-        with tempfile.NamedTemporaryFile("w", suffix=".gram") as file:
-            file.write(grammar)
-            file.flush()
-            self._decoder.add_jsgf_file("loop", file.name)
-        self._decoder.activate_search("loop")
+        words = sorted(set(vocabulary))
+        with tempfile.TemporaryDirectory() as folder:
+            dictionary, loop = Path(folder) / "words.dict", Path(folder) / "loop.arpa"
+            dictionary.write_text(_pronunciations(words, model / "cmudict-en-us.dict"), encoding="utf-8")
+            loop.write_text(_uniform_model(words), encoding="utf-8")
+            self._decoder = Decoder(
+                Config(
+                    hmm=str(model / "en-us"),
+                    dict=str(dictionary),
+                    lm=str(loop),
+                    lw=language_weight,
+                    wip=word_insertion_penalty,
+                    loglevel="FATAL",
+                )
+            )
 
     def hear(self, waveform: Audio, sampling_rate: int) -> list[str]:
         """The words heard in a mono waveform [samples] in -1..1; an empty list where nothing was understood."""
@@ -95,6 +93,26 @@ class Recogniser:
         self._decoder.end_utt()
         heard = self._decoder.hyp()
         return [] if heard is None else [re.sub(r"\(\d+\)$", "", word) for word in heard.hypstr.split()]
+
+
+def _pronunciations(words: Sequence[str], dictionary: Path) -> str:
+    """The dictionary's lines for `words`, silences included."""
+    wanted, known, lines = set(words), set[str](), list[str]()
+    for line in dictionary.read_text(encoding="utf-8").splitlines():
+        word = line.split(maxsplit=1)[0].split("(")[0]
+        if word in wanted or "<" in word:
+            known.add(word)
+            lines.append(line)
+    if wanted - known:
+        raise ValueError(f"vocabulary has words the recogniser cannot pronounce: {', '.join(sorted(wanted - known))}")
+    return "\n".join(lines) + "\n"
+
+
+def _uniform_model(words: Sequence[str]) -> str:
+    """A unigram model in ARPA format."""
+    weight = -math.log10(len(words) + 1)
+    entries = [f"{weight:.4f} </s>", "-99 <s> 0", *(f"{weight:.4f} {word} 0" for word in words)]
+    return "\n".join(["\\data\\", f"ngram 1={len(entries)}", "", "\\1-grams:", *entries, "", "\\end\\", ""])
 
 
 def median_pitch(waveform: Audio, sampling_rate: int, lowest: float = 60.0, highest: float = 350.0) -> float:

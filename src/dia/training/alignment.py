@@ -129,7 +129,7 @@ class AttentionProbe:
         return total / weight.sum().clamp_min(1.0) / len(self._layers)
 
     def _weights(self, index: int, layer: nn.Module, text_mask: Tensor) -> Tensor:
-        width = int(layer.head_dim)
+        width: int = layer.head_dim  # type: ignore[assignment]
         query, key = (
             self._seen[f"{name}{index}"].unflatten(-1, (-1, width)).transpose(1, 2) for name in ("q_proj", "k_proj")
         )

@@ -16,7 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dia.configuration_dia import DiaConfig
+from dia.configuration_dia import DiaConfig, DiaDecoderConfig
+from dia.grid import Channels
 from dia.modeling_dia import DiaForConditionalGeneration
 from dia.training.alignment import AttentionProbe, WordLengths
 from dia.training.encoding import CodeCache, CodedClip
@@ -32,18 +33,21 @@ class Recipe:
     `rows` is the batch in padded grid rows. The learning rate warms up over `warmup` steps, then falls on a cosine
     to a twentieth at `minutes`. For the first `gentle` of the time no clip is longer than `gentle_frames` and no two
     are joined. `leading_weight` weighs channel 0 against 1 for each other channel. Text is dropped (for guidance) and
-    input codes are replaced at random with the probabilities named so.
+    input codes are replaced at random with the probabilities named so; whole rows of them with the probability
+    `row_noise`, which falls from its first value to its second: while what was said before is not to be trusted, the
+    text is what tells the next sound.
     """
 
     minutes: float = 75.0
-    rows: int = 2000
+    rows: int = 1200
     learning_rate: float = 1e-3
     warmup: int = 150
-    gentle: float = 0.1
-    gentle_frames: int = 64
+    gentle: float = 0.4
+    gentle_frames: int = 80
     leading_weight: float = 4.0
     text_dropout: float = 0.12
     code_noise: float = 0.02
+    row_noise: tuple[float, float] = (0.3, 0.05)
     guided: float = 0.2
     guided_layers: tuple[int, ...] = (1, 2)
     average: float = 0.998
@@ -110,6 +114,16 @@ def read_clips(folder: Path, edge_seconds: float = 0.1) -> tuple[list[Clip], lis
     return sides["train"], sides["heldout"], 2 ** math.ceil(math.log2(highest + 1))
 
 
+def channels_of(config: DiaConfig) -> Channels:
+    """The delays and special ids of a config."""
+    decoder, pattern = config.decoder_config, config.delay_pattern
+    assert isinstance(decoder, DiaDecoderConfig)
+    assert pattern is not None
+    ids = (decoder.bos_token_id, decoder.eos_token_id, decoder.pad_token_id)
+    bos, eos, pad = (int(token) for token in ids if isinstance(token, int))
+    return Channels(list(pattern), bos, eos, pad)
+
+
 @torch.no_grad()
 def initialise(model: DiaForConditionalGeneration) -> None:
     """Weights for training from nothing: 1/sqrt(width) everywhere, the attention's missing 1/sqrt(head width) inside
@@ -131,7 +145,9 @@ def initialise(model: DiaForConditionalGeneration) -> None:
 
 def optimiser_for(model: nn.Module, learning_rate: float) -> torch.optim.AdamW:
     """AdamW; queries, whose weights are small by construction, learn at a quarter of the rate, vectors undecayed."""
-    queries, matrices, vectors = [], [], []
+    queries: list[nn.Parameter] = []
+    matrices: list[nn.Parameter] = []
+    vectors: list[nn.Parameter] = []
     for name, parameter in model.named_parameters():
         group = vectors if parameter.ndim < 2 else queries if "q_proj" in name else matrices
         group.append(parameter)
@@ -146,7 +162,7 @@ def optimiser_for(model: nn.Module, learning_rate: float) -> torch.optim.AdamW:
 def channel_losses(model: DiaForConditionalGeneration, batch: Batch, text: Tensor, inputs: Tensor) -> Tensor:
     """Mean cross entropy of each channel, [C]; `text` and `inputs` stand in for the batch's own."""
     logits = model(input_ids=text, attention_mask=batch.text_mask, decoder_input_ids=inputs, use_cache=False).logits
-    labels = labels_of(batch.grid, model.config).transpose(1, 2).flatten(0, 1)  # [B · C, R]
+    labels = labels_of(batch.grid, channels_of(model.config)).transpose(1, 2).flatten(0, 1)  # [B · C, R]
     losses = nn.functional.cross_entropy(
         logits.float().flatten(0, 1), labels.flatten(), ignore_index=IGNORED, reduction="none"
     )
@@ -155,11 +171,14 @@ def channel_losses(model: DiaForConditionalGeneration, batch: Batch, text: Tenso
     return losses.sum((0, 2)) / labelled.sum((0, 2)).clamp_min(1)
 
 
-def disturb(batch: Batch, recipe: Recipe, eos: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+def disturb(
+    batch: Batch, recipe: Recipe, row_noise: float, eos: int, generator: torch.Generator
+) -> tuple[Tensor, Tensor, Tensor]:
     """Text with whole rows zeroed, input grid with codes replaced, and the alignment weights that remain."""
     dropped = torch.rand(len(batch.text), 1, generator=generator) < recipe.text_dropout
     inputs = batch.grid[:, :-1]
     noise = torch.rand(inputs.shape, generator=generator) < recipe.code_noise
+    noise |= torch.rand(*inputs.shape[:2], 1, generator=generator) < row_noise
     random_codes = torch.randint(0, eos, inputs.shape, generator=generator)
     inputs = torch.where(noise & (inputs < eos), random_codes, inputs)
     return batch.text.masked_fill(dropped, 0), inputs, batch.weight.masked_fill(dropped, 0.0)
@@ -181,17 +200,18 @@ class Trainer:
     ) -> None:
         torch.manual_seed(recipe.seed)
         config._attn_implementation = "eager"  # a third faster than CPU flash attention at these lengths
-        self.recipe, self.folder, self.config = recipe, folder, config
+        self.recipe, self.folder, self.channels = recipe, folder, channels_of(config)
         self.model = DiaForConditionalGeneration(config)
         initialise(self.model)
         self.average = DiaForConditionalGeneration(config).eval()
         self.average.load_state_dict(self.model.state_dict())
-        layers = self.model.model.decoder.layers
-        self.probe = AttentionProbe([layers[index].cross_attention for index in recipe.guided_layers])
+        decoder = self.model.model.decoder
+        names = [f"layers.{index}.cross_attention" for index in recipe.guided_layers]
+        self.probe = AttentionProbe([decoder.get_submodule(name) for name in names])
         self.optimiser = optimiser_for(self.model, recipe.learning_rate)
         self.composer = Composer(clips, recipe.seed)
         self.generator = torch.Generator().manual_seed(recipe.seed)
-        self.validation = validation_batches(held_out, config)
+        self.validation = validation_batches(held_out, self.channels)
         self.step, self.elapsed = 0, 0.0
 
     @property
@@ -230,15 +250,16 @@ class Trainer:
         recipe = self.recipe
         gentle = self.progress < recipe.gentle
         mixture = Mixture(few=0.0, many=0.0) if gentle else recipe.mixture
-        return self.composer.batches(self.config, mixture, recipe.rows, recipe.gentle_frames if gentle else None)
+        return self.composer.batches(self.channels, mixture, recipe.rows, recipe.gentle_frames if gentle else None)
 
     def train_step(self, batch: Batch) -> list[float]:
         """One update; returns the total loss, the alignment term and channel 0's cross entropy."""
         recipe, rate = self.recipe, self.learning_rate()
         for group in self.optimiser.param_groups:
             group["lr"] = rate * group["factor"]
-        eos = self.config.decoder_config.eos_token_id
-        text, inputs, weight = disturb(batch, recipe, eos, self.generator)
+        first, last = recipe.row_noise
+        noise = first + (last - first) * self.progress
+        text, inputs, weight = disturb(batch, recipe, noise, self.channels.eos, self.generator)
         self.model.train()
         with torch.autocast("cpu", torch.bfloat16):
             channels = channel_losses(self.model, batch, text, inputs)
@@ -307,14 +328,14 @@ class Trainer:
         return True
 
 
-def validation_batches(held_out: Sequence[Clip], config: DiaConfig, count: int = 192) -> list[Batch]:
+def validation_batches(held_out: Sequence[Clip], channels: Channels, count: int = 192) -> list[Batch]:
     """Single held-out clips at their first shift, each batch of one speaker only, so that swapping texts inside a
     batch changes the words and never the voice."""
     batches = []
     for speaker in ("S1", "S2"):
         clips = [clip for clip in held_out if clip.speaker == speaker][: count // 2]
         scripts = [compose([clip._replace(codes=clip.codes[:1])], random.Random(0)) for clip in clips]
-        batches += [collate(scripts[i : i + 32], config) for i in range(0, len(scripts), 32)]
+        batches += [collate(scripts[i : i + 32], channels) for i in range(0, len(scripts), 32)]
     return batches
 
 

@@ -11,8 +11,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from dia.configuration_dia import DiaConfig
 from dia.delay import delay
+from dia.grid import Channels
 
 SPEAKER_IDS = {"S1": 1, "S2": 2}
 IGNORED = -100
@@ -123,25 +123,24 @@ class Composer:
             clip = self.rng.choice(pool)
         return clip
 
-    def batches(self, config: DiaConfig, mixture: Mixture, rows: int, longest_clip: int | None) -> Iterator[Batch]:
+    def batches(self, channels: Channels, mixture: Mixture, rows: int, longest_clip: int | None) -> Iterator[Batch]:
         """A pool of scripts, sorted by length, cut into batches of at most `rows` padded rows, in random order."""
         pool = sorted((self.script(mixture, longest_clip) for _ in range(384)), key=lambda script: len(script.codes))
         groups: list[list[Script]] = [[]]
         for script in pool:
-            if groups[-1] and (len(groups[-1]) + 1) * _rows(script, config) > rows:
+            if groups[-1] and (len(groups[-1]) + 1) * _rows(script, channels) > rows:
                 groups.append([])
             groups[-1].append(script)
         self.rng.shuffle(groups)
         for group in groups:
-            yield collate(group, config)
+            yield collate(group, channels)
 
 
-def _rows(script: Script, config: DiaConfig) -> int:
-    assert config.delay_pattern is not None
-    return len(script.codes) + 1 + max(config.delay_pattern)
+def _rows(script: Script, channels: Channels) -> int:
+    return len(script.codes) + 1 + max(channels.pattern)
 
 
-def grid_of(codes: Tensor, config: DiaConfig) -> Tensor:
+def grid_of(codes: Tensor, channels: Channels) -> Tensor:
     """Codes [T, C] → the delayed grid [T + 2 + largest delay, C] with a row of BOS before and EOS after the frames.
 
     With three channels delayed by 0, 1, 2, `_` for BOS, `$` for EOS and `.` for PAD:
@@ -153,33 +152,31 @@ def grid_of(codes: Tensor, config: DiaConfig) -> Tensor:
                         .  $  c1
                         .  .  $
     """
-    decoder = config.decoder_config
     frame = codes.new_ones(1, codes.shape[1])
-    framed = torch.cat([frame * decoder.bos_token_id, codes, frame * decoder.eos_token_id])
-    return delay(framed[None], config.delay_pattern, decoder.bos_token_id, decoder.pad_token_id)[0]
+    framed = torch.cat([frame * channels.bos, codes, frame * channels.eos])
+    return delay(framed[None], channels.pattern, channels.bos, channels.pad)[0]
 
 
-def labels_of(grid: Tensor, config: DiaConfig) -> Tensor:
+def labels_of(grid: Tensor, channels: Channels) -> Tensor:
     """What each row of grid[:, :-1] must predict, [B, R, C]: the row after it, `IGNORED` where that is BOS or PAD."""
-    decoder = config.decoder_config
-    labels = grid[:, 1:].clone()
-    return labels.masked_fill_((labels == decoder.bos_token_id) | (labels == decoder.pad_token_id), IGNORED)
+    following = grid[:, 1:]
+    return following.masked_fill(torch.isin(following, torch.tensor([channels.bos, channels.pad])), IGNORED)
 
 
-def collate(scripts: Sequence[Script], config: DiaConfig, multiple: int = 8) -> Batch:
+def collate(scripts: Sequence[Script], channels: Channels, multiple: int = 8) -> Batch:
     """Pad scripts into one batch; text and rows come to multiples of `multiple`, so that few shapes occur."""
-    rows = _round_up(max(_rows(script, config) for script in scripts), multiple)
+    rows = _round_up(max(_rows(script, channels) for script in scripts), multiple)
     width = _round_up(max(len(script.ids) for script in scripts), multiple)
-    size, channels = len(scripts), config.decoder_config.num_channels
+    size = len(scripts)
     text = torch.zeros(size, width, dtype=torch.long)
     mask = torch.zeros(size, width, dtype=torch.long)
-    grid = torch.full((size, rows + 1, channels), config.decoder_config.pad_token_id)
+    grid = torch.full((size, rows + 1, len(channels.pattern)), channels.pad)
     places, weight = torch.zeros(size, rows), torch.zeros(size, rows)
     for index, script in enumerate(scripts):
         frames = len(script.codes)
         text[index, : len(script.ids)] = torch.tensor(script.ids)
         mask[index, : len(script.ids)] = 1
-        delayed = grid_of(script.codes.long(), config)
+        delayed = grid_of(script.codes.long(), channels)
         grid[index, : len(delayed)] = delayed
         places[index, :frames], places[index, frames] = script.places, len(script.ids) - 1
         weight[index, : frames + 1] = 1

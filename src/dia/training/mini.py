@@ -1,0 +1,179 @@
+"""The embedded model from nothing in one command: `python -m dia.training.mini --help`.
+
+Knows the order of the stages and where each leaves its work. The work itself is in the modules beside this one.
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from transformers import DacModel
+
+from dia.training.assembling import assemble
+from dia.training.codec_stages import save_codec, train_codec
+from dia.training.codec_training import CodecRecipe
+from dia.training.encoding import CodeCache, encode_teacher
+from dia.training.language import Recipe, Trainer, compile_layers, mini_config, read_clips
+from dia.training.teacher import synthesise
+
+_GUIDE = """stages, in order; each goes on where it stopped, and is skipped where its work is done:
+  speech    flite speaks the corpus                                  WORK/speech
+  codec     a codec learns to pass it on                             WORK/codec, WORK/codec-frozen
+  codes     every clip is encoded at several frame shifts            WORK/codes
+  language  a small Dia learns the codes from the texts              WORK/language
+  decoder   the codec's decoder alone is refined, codes stay valid   WORK/codec, WORK/codec-final
+  assemble  everything goes into one folder                          OUT
+
+examples:
+  python -m dia.training.mini                          all stages, about four hours on 2 CPU cores
+  python -m dia.training.mini --stages language,assemble --minutes-language 180
+  python -m dia.training.mini --utterances 500 --minutes-codec 2 --minutes-language 2 --minutes-decoder 1
+                                                       a rehearsal: it will babble
+
+Needs flite (apt-get install flite). Measure the result with: python benchmarks/mini_quality.py --model OUT
+"""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Folders, amounts and minutes of one run."""
+
+    work: Path
+    out: Path
+    utterances: int
+    shifts: int
+    minutes_codec: float
+    minutes_language: float
+    minutes_decoder: float
+    workers: int
+    compiled: bool
+    figures: Path | None
+
+
+def speech(plan: Plan) -> None:
+    """flite speaks the corpus."""
+    synthesise(plan.work / "speech", plan.utterances, plan.workers)
+
+
+def codec(plan: Plan) -> None:
+    """Encoder, quantiser and decoder together, then frozen."""
+    recipes = [
+        CodecRecipe("warmup", 200, learning_rate=2e-3, final_share=1.0, compiled=plan.compiled),
+        CodecRecipe("joint", 100_000, 1e-3, seconds=60 * plan.minutes_codec, compiled=plan.compiled),
+    ]
+    if not (plan.work / "codec-frozen").exists():
+        train_codec(plan.work / "speech", plan.work / "codec", recipes, plan.workers)
+        save_codec(plan.work / "codec", plan.work / "codec-frozen")
+
+
+def codes(plan: Plan) -> None:
+    """Every clip through the frozen encoder."""
+    frozen = DacModel.from_pretrained(plan.work / "codec-frozen").float()
+    encode_teacher(frozen, plan.work / "speech", plan.work / "codes", plan.shifts, plan.compiled)
+
+
+def language(plan: Plan) -> None:
+    """A small Dia from nothing."""
+    torch.set_num_threads(plan.workers)
+    clips, held_out, codebook_size = read_clips(plan.work / "codes")
+    config = mini_config(codebook_size, clips[0].codes[0].shape[1])
+    trainer = Trainer(clips, held_out, config, Recipe(minutes=plan.minutes_language), plan.work / "language")
+    if plan.compiled:
+        compile_layers(trainer.model)
+    trainer.run()
+
+
+def decoder(plan: Plan) -> None:
+    """The decoder alone, codes frozen."""
+    recipe = CodecRecipe("decoder", 100_000, 8e-4, seconds=60 * plan.minutes_decoder, compiled=plan.compiled)
+    train_codec(plan.work / "speech", plan.work / "codec", [recipe], plan.workers)
+    save_codec(plan.work / "codec", plan.work / "codec-final")
+
+
+def assembling(plan: Plan) -> None:
+    """One folder that speaks."""
+    final = plan.work / "codec-final"
+    log = plan.work / "language" / "log.jsonl"
+    assemble(
+        plan.work / "language" / "model",
+        final if final.exists() else plan.work / "codec-frozen",
+        plan.out,
+        log=log if log.exists() else None,
+        figures=plan.figures,
+        data=_told_data(plan.work),
+    )
+
+
+def _told_data(work: Path) -> str:
+    """How much speech was learnt from, in a sentence."""
+    rows = CodeCache(work / "codes").rows
+    texts = {(row.speaker, row.text): row.seconds for row in rows}
+    hours = sum(texts.values()) / 3600
+    return (
+        f"{len(texts):,} utterances, {hours:.1f} hours, were spoken, and encoded {len(rows) / len(texts):.1f} times."
+    )
+
+
+STAGES: dict[str, Callable[[Plan], None]] = {
+    "speech": speech,
+    "codec": codec,
+    "codes": codes,
+    "language": language,
+    "decoder": decoder,
+    "assemble": assembling,
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the stages; returns the exit code."""
+    arguments = _parser().parse_args(argv)
+    stages = [stage.strip() for stage in arguments.stages.split(",")]
+    unknown = [stage for stage in stages if stage not in STAGES]
+    if unknown:
+        print(f"unknown stages: {', '.join(unknown)}; there are {', '.join(STAGES)}", file=sys.stderr)
+        return 2
+    values = {name: value for name, value in vars(arguments).items() if name != "stages"}
+    plan = Plan(**values)
+    plan.work.mkdir(parents=True, exist_ok=True)
+    for stage in (name for name in STAGES if name in stages):
+        print(f"== {stage}", flush=True)
+        began = time.monotonic()
+        try:
+            STAGES[stage](plan)
+        except (OSError, ValueError) as error:
+            print(f"{stage}: {error}", file=sys.stderr)
+            return 1
+        line = {"stage": stage, "minutes": round((time.monotonic() - began) / 60, 1)}
+        with (plan.work / "stages.jsonl").open("a", encoding="utf-8") as log:
+            log.write(json.dumps(line) + "\n")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m dia.training.mini",
+        description="Train the embedded model from nothing.",
+        epilog=_GUIDE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--work", type=Path, default=Path("mini-work"), help="where stages leave their work")
+    parser.add_argument("--out", type=Path, default=Path("mini"), help="the finished folder; it is replaced whole")
+    parser.add_argument("--stages", default=",".join(STAGES), help="which stages to run, separated by commas")
+    parser.add_argument("--utterances", type=int, default=24_000, help="how many clips flite speaks")
+    parser.add_argument("--shifts", type=int, default=3, help="at how many frame shifts each is encoded")
+    parser.add_argument("--minutes-codec", type=float, default=30, help="encoder, quantiser and decoder together")
+    parser.add_argument("--minutes-language", type=float, default=90, help="the language model")
+    parser.add_argument("--minutes-decoder", type=float, default=60, help="the decoder alone")
+    parser.add_argument("--workers", type=int, default=2, help="processes of the teacher and threads of torch")
+    parser.add_argument("--no-compile", dest="compiled", action="store_false", help="do not compile (no C++ compiler)")
+    parser.add_argument("--figures", type=Path, help="JSON of benchmarks/mini_quality.py for the model card")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

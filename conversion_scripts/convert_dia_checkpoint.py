@@ -13,10 +13,10 @@ from transformers import DacModel
 from dia import native
 from dia.atomic import atomic_folder, check_vacant
 from dia.configuration_dia import DiaConfig, DiaDecoderConfig
-from dia.generation_dia import published_generation_config
 from dia.model import REAL_CODEC
 from dia.modeling_dia import DiaForConditionalGeneration
 from dia.processing_dia import DiaProcessor
+from dia.sampling import published_generation_config
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 

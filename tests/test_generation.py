@@ -9,7 +9,8 @@ from tiny import BOS, CHANNELS, EOS, PAD, PATTERN, ROW_LIMIT, TEXT_LIMIT, Rows, 
 from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import DynamicCache, EncoderDecoderCache, GenerationConfig, LogitsProcessor, LogitsProcessorList
 
-from dia.generation_dia import published_generation_config
+from dia import generation_dia
+from dia.sampling import published_generation_config
 
 ONE = {**texts(9), **prompts(0)}
 BATCH = {**texts(9, 4, 12), **prompts(0, 0, 0)}
@@ -42,6 +43,11 @@ def test_temperature_below_1_sharpens(model, guidance):
 def test_a_temperature_near_0_is_greedy(model):
     cold = model.generate(**BATCH, **SAMPLED, temperature=1e-4, generator=seeded(0))
     assert torch.equal(cold, model.generate(**BATCH, max_new_tokens=12))
+
+
+def test_temperature_says_nothing_to_greedy_search(model):
+    grids = [model.generate(**BATCH, max_new_tokens=12, temperature=t) for t in (1.0, 0.0, 0.3, 1.8)]
+    assert all(torch.equal(grid, grids[0]) for grid in grids)
 
 
 @pytest.mark.parametrize("temperature", [0.0, -1.0])
@@ -208,6 +214,39 @@ def test_nothing_follows_the_last_end():
     talkative.logits_dense.weight.data[EOS] *= 2.5
     grid = talkative.generate(**BATCH, max_new_tokens=50)
     assert (grid[:, -1] == EOS).any()
+
+
+class LateFlag:
+    """Tells the end three rows late, as on a GPU."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.answers = [False] * 3
+
+    def __call__(self, ended: torch.Tensor) -> bool:
+        self.answers.append(bool(ended.all()))
+        return self.answers.pop(0)
+
+
+def test_a_late_end_flag_changes_nothing(monkeypatch):
+    talkative = tiny_model()
+    talkative.logits_dense.weight.data[EOS] *= 2.5
+    wanted = {"max_new_tokens": 50, "return_dict_in_generate": True, "output_scores": True}
+    prompt = talkative.generate(**BATCH, **wanted)
+    monkeypatch.setattr(generation_dia, "EndFlag", LateFlag)
+    streamer = Rows()
+    late = talkative.generate(**BATCH, **wanted, streamer=streamer)
+    assert torch.equal(late.sequences, prompt.sequences)
+    assert len(late.scores) == len(prompt.scores)
+    assert len(streamer.taken) == 1 + len(prompt.scores) + 3, "the late rows hold nothing but PAD"
+
+
+@pytest.mark.gpu
+def test_a_gpu_speaks_as_the_cpu_does():
+    talkative = tiny_model()
+    talkative.logits_dense.weight.data[EOS] *= 2.5
+    expected = talkative.generate(**PROMPTED, max_new_tokens=50, guidance_scale=3.0)
+    inputs = {name: tensor.cuda() for name, tensor in PROMPTED.items()}
+    assert torch.equal(talkative.cuda().generate(**inputs, max_new_tokens=50, guidance_scale=3.0).cpu(), expected)
 
 
 def test_inputs_are_not_changed(model):

@@ -149,6 +149,7 @@ def test_a_dtype_is_loaded_and_kept(model, tmp_path, dtype):
     model.save_pretrained(tmp_path)
     loaded = DiaModel.from_pretrained(tmp_path, dtype=dtype)
     assert {weight.dtype for weight in loaded.parameters()} == {dtype}
+    assert {buffer.dtype for buffer in loaded.buffers()} == {torch.float32}, "rotary steps"
     loaded.save_pretrained(tmp_path / "half")
     assert DiaModel.from_pretrained(tmp_path / "half", dtype="auto").dtype == dtype
 

@@ -28,8 +28,8 @@ from tiny_checkpoint import tiny_processor
 
 import dia
 from dia import cli, native
-from dia.generation_dia import published_generation_config
 from dia.model import REAL
+from dia.sampling import published_generation_config
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]

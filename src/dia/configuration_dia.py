@@ -109,9 +109,9 @@ class DiaDecoderConfig(PreTrainedConfig):
     initializer_range: float = 0.02
     use_cache: bool = True
     is_encoder_decoder: bool = True
-    pad_token_id: int | None = 1025
-    eos_token_id: int | list[int] | None = 1024
-    bos_token_id: int | None = 1026
+    pad_token_id: int = 1025
+    eos_token_id: int = 1024
+    bos_token_id: int = 1026
 
     def validate_architecture(self) -> None:
         """Refuse sizes that no decoder can have."""
@@ -168,10 +168,9 @@ class DiaConfig(PreTrainedConfig):
 
     model_type = "dia"
     keys_to_ignore_at_inference = ["past_key_values"]  # noqa: RUF012 - the base class declares it so
-    sub_configs_defaults = {  # noqa: RUF012 - likewise
-        "encoder_config": DiaEncoderConfig,
-        "decoder_config": DiaDecoderConfig,
-    }
+    # transformers renamed it within the versions that we support.
+    sub_configs = {"encoder_config": DiaEncoderConfig, "decoder_config": DiaDecoderConfig}  # noqa: RUF012 - likewise
+    sub_configs_defaults = sub_configs
 
     encoder_config: DiaEncoderConfig | dict[str, Any] | None = None
     decoder_config: DiaDecoderConfig | dict[str, Any] | None = None
@@ -190,7 +189,11 @@ class DiaConfig(PreTrainedConfig):
             self.decoder_config.update(moved)
             self.decoder_config.validate_token_ids()
         else:
-            self.decoder_config = {**(self.decoder_config or {}), **moved}
+            self.decoder_config = DiaDecoderConfig(**{**(self.decoder_config or {}), **moved})
+        if not isinstance(self.encoder_config, DiaEncoderConfig):
+            self.encoder_config = DiaEncoderConfig(**(self.encoder_config or {}))
+        for name in moved:
+            setattr(self, name, None)
         if self.delay_pattern is None:
             self.delay_pattern = list(PUBLISHED_DELAY_PATTERN)
         super().__post_init__(**kwargs)

@@ -4,8 +4,8 @@ Shapes: B clips, S text length, R grid rows, C channels, V ids of one channel.
 """
 
 import copy
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,26 +25,16 @@ from transformers.generation.streamers import BaseStreamer
 from transformers.modeling_outputs import BaseModelOutput
 from transformers.utils import logging
 
-from dia.configuration_dia import DiaConfig
-from dia.delay import delay
+from dia.generation_inputs import Grid, check_text, start_grid
 from dia.guidance import (
     DiaDelayedEndLogitsProcessor,
     DiaEndOfSpeechLogitsProcessor,
     DiaGuidanceLogitsProcessor,
 )
+from dia.sampling import EndFlag, Generators, drawer
 
 logger = logging.get_logger(__name__)
 
-PUBLISHED_SAMPLING = {
-    "do_sample": True,
-    "guidance_scale": 3.0,
-    "max_length": 3072,
-    "temperature": 1.2,
-    "top_k": 45,
-    "top_p": 0.95,
-}
-
-Generators = torch.Generator | Sequence[torch.Generator] | None
 _CACHES = ("dynamic", "static")
 
 
@@ -57,26 +47,11 @@ class _Text:
 
 
 @dataclass
-class _Grid:
-    """The grid being written. `ids` and `forced` are flat [B · C, rows]; `forced` is PAD where a row is free."""
-
-    ids: Tensor
-    forced: Tensor
-    mask: Tensor | None  # [B, rows], None when no clip is padded
-    prefilled: int
-    channels: int
-    pad: int
-
-    def rows(self, start: int, stop: int) -> Tensor:
-        return self.ids[:, start:stop].unflatten(0, (-1, self.channels)).transpose(1, 2)  # [B, R, C]
-
-
-@dataclass
 class _Call:
     """One call of `generate()`, decided before the loop; nothing of it lives on the model."""
 
     text: _Text
-    grid: _Grid
+    grid: Grid
     cache: EncoderDecoderCache | None
     rules: LogitsProcessorList
     criteria: StoppingCriteriaList
@@ -98,36 +73,14 @@ class _Records:
     decoder_hidden_states: list[Any] = field(default_factory=list)
 
 
-class _EndFlag:
-    """Tells when every channel has ended without stalling the device: on CUDA the answer comes a few rows late."""
-
-    def __init__(self, device: torch.device) -> None:
-        self._late = device.type == "cuda"
-        self._pending: deque[tuple[torch.cuda.Event, Tensor]] = deque()
-
-    def __call__(self, ended: Tensor) -> bool:
-        if not self._late:
-            return bool(ended.all())
-        answer = ended.all().to("cpu", non_blocking=True)
-        event = torch.cuda.Event()
-        event.record()
-        self._pending.append((event, answer))
-        over = False
-        while self._pending and self._pending[0][0].query():
-            over = over or bool(self._pending.popleft()[1])
-        return over
-
-
-def published_generation_config(config: DiaConfig) -> GenerationConfig:
-    """The sampling that Dia-1.6B was published with, for checkpoints that bring no generation_config.json."""
-    decoder = config.get_text_config()
-    return GenerationConfig(
-        **PUBLISHED_SAMPLING,
-        bos_token_id=decoder.bos_token_id,
-        decoder_start_token_id=decoder.bos_token_id,
-        eos_token_id=decoder.eos_token_id,
-        pad_token_id=decoder.pad_token_id,
-    )
+@contextmanager
+def _ended(streamer: BaseStreamer | None) -> Iterator[None]:
+    """Ends the streamer also when generation fails: somebody may wait for it in another thread."""
+    try:
+        yield
+    finally:
+        if streamer is not None:
+            streamer.end()
 
 
 class DiaGenerationMixin(GenerationMixin):
@@ -174,7 +127,8 @@ class DiaGenerationMixin(GenerationMixin):
                 comes out the same alone and in a batch.
             **kwargs: `attention_mask` [B, S]; `decoder_input_ids` [B, R, C], the delayed prompt with PAD where codes
                 are to be predicted; `decoder_attention_mask` [B, R], 0 where the prompt is padded on the left;
-                `past_key_values`, a cache of your own; `encoder_outputs`; and the settings named above.
+                `past_key_values`, a cache of your own, in which fewer rows than the prompt's may already be;
+                `encoder_outputs`, those of the text alone; and the settings named above.
 
         Returns:
             Grids, [B · num_return_sequences, R, C], or a `GenerateEncoderDecoderOutput` whose `sequences` they are.
@@ -190,32 +144,39 @@ class DiaGenerationMixin(GenerationMixin):
             "negative_prompt_attention_mask": negative_prompt_attention_mask,
             "custom_generate": custom_generate,
         }
-        settings, model_kwargs = self._settings(generation_config, refused, kwargs)
-        guided = settings.guidance_scale not in (None, 1)
-        text = self._encode_text(inputs, model_kwargs, settings.num_return_sequences, guided)
-        grid = self._start_grid(text, model_kwargs, settings, guided)
-        self._prepare_special_tokens(settings, device=grid.ids.device)
-        call = _Call(
-            text=text,
-            grid=grid,
-            cache=self._start_cache(settings, model_kwargs.pop("past_key_values", None)),
-            rules=self._rules(settings, grid, logits_processor, guided),
-            criteria=self._get_stopping_criteria(settings, stopping_criteria or StoppingCriteriaList()),
-            draw=_drawer(bool(settings.do_sample), generator, grid),
-            streamer=streamer,
-            settings=settings,
-            guided=guided,
-            model_kwargs=model_kwargs,
-        )
-        end, records = self._write_rows(call)
-        sequences = grid.rows(0, end)
-        return _output(sequences, records, call) if settings.return_dict_in_generate else sequences
+        with _ended(streamer):
+            settings, model_kwargs = self._settings(generation_config, refused, kwargs)
+            guided = settings.guidance_scale not in (None, 1)
+            text = self._encode_text(inputs, model_kwargs, settings.num_return_sequences, guided)
+            states = text.states.last_hidden_state
+            clips = len(states) // 2 if guided else len(states)
+            prompt, mask = (model_kwargs.pop(name, None) for name in ("decoder_input_ids", "decoder_attention_mask"))
+            grid = start_grid(self.config, settings, prompt, mask, clips, states.device)
+            self._prepare_special_tokens(settings, device=grid.ids.device)
+            call = _Call(
+                text=text,
+                grid=grid,
+                cache=self._start_cache(settings, model_kwargs.pop("past_key_values", None)),
+                rules=self._rules(settings, grid, logits_processor, guided),
+                criteria=self._get_stopping_criteria(settings, stopping_criteria or StoppingCriteriaList()),
+                draw=drawer(bool(settings.do_sample), generator, clips),
+                streamer=streamer,
+                settings=settings,
+                guided=guided,
+                model_kwargs=model_kwargs,
+            )
+            end, records = self._write_rows(call)
+            sequences = grid.rows(0, end)
+            return _output(sequences, records, call) if settings.return_dict_in_generate else sequences
 
     def _settings(
         self, config: GenerationConfig | None, refused: dict[str, Any], kwargs: dict[str, Any]
     ) -> tuple[GenerationConfig, dict[str, Any]]:
         """One settled GenerationConfig and what remains for the model, or a refusal by name."""
         settings, model_kwargs = self._prepare_generation_config(config, **kwargs)
+        lengths = (kwargs.get("max_length"), getattr(config, "max_length", None), self.generation_config.max_length)
+        if lengths == (None, None, None):
+            settings.max_length = None  # where nobody sets a length transformers sets 20
         refused = refused | {name: getattr(settings, name, None) for name in ("stop_strings", "prefill_chunk_size")}
         for name, value in refused.items():
             if value is not None:
@@ -235,56 +196,41 @@ class DiaGenerationMixin(GenerationMixin):
 
     def _encode_text(self, inputs: Tensor | None, kwargs: dict[str, Any], copies: int, guided: bool) -> _Text:
         """Run the encoder once; under guidance a second batch half reads zeros through the same mask."""
-        ids = kwargs.pop("input_ids", None) if inputs is None else inputs
-        mask, states = kwargs.pop("attention_mask", None), kwargs.pop("encoder_outputs", None)
+        ids, mask = kwargs.pop("input_ids", None), kwargs.pop("attention_mask", None)
+        states, masks = kwargs.pop("encoder_outputs", None), mask.repeat(2, 1) if guided and mask is not None else mask
         if states is None:
-            _check_text(ids, mask, self.config.encoder_config.max_position_embeddings)
-            if guided:
-                ids = torch.cat([ids, torch.zeros_like(ids)])
-                mask = None if mask is None else mask.repeat(2, 1)
+            ids = check_text(inputs, ids, mask, self.config.encoder_config)
+            ids = torch.cat([ids, torch.zeros_like(ids)]) if guided else ids
             wanted = {name: kwargs[name] for name in ("output_attentions", "output_hidden_states") if name in kwargs}
-            states = self.get_encoder()(input_ids=ids, attention_mask=mask, return_dict=True, **wanted)
-        elif not isinstance(states, BaseModelOutput):
-            states = BaseModelOutput(*states)
+            states = self.get_encoder()(input_ids=ids, attention_mask=masks, return_dict=True, **wanted)
+        else:
+            states = states if isinstance(states, BaseModelOutput) else BaseModelOutput(*states)
+            states = self._with_unconditional(states, mask) if guided else states
+        if masks is not None and bool(masks.all()):
+            masks = None  # nothing is padded: no row need make a mask of it
         if copies > 1:
             repeated = states.last_hidden_state.repeat_interleave(copies, dim=0)
             states = BaseModelOutput(repeated, states.hidden_states, states.attentions)
-            mask = None if mask is None else mask.repeat_interleave(copies, dim=0)
-        return _Text(states, mask)
+            masks = None if masks is None else masks.repeat_interleave(copies, dim=0)
+        return _Text(states, masks)
 
-    def _start_grid(self, text: _Text, kwargs: dict[str, Any], settings: GenerationConfig, guided: bool) -> _Grid:
-        """Lay out the whole grid once: the prompt's rows, then PAD up to the length limit."""
-        decoder, pattern = self.config.decoder_config, self.config.delay_pattern
-        device = text.states.last_hidden_state.device
-        clips = text.states.last_hidden_state.shape[0] // (2 if guided else 1)
-        prompt = kwargs.pop("decoder_input_ids", None)
-        prompt_mask = kwargs.pop("decoder_attention_mask", None)
-        if prompt is None:
-            start = torch.full((clips, 1, len(pattern)), decoder.bos_token_id, dtype=torch.long, device=device)
-            prompt = delay(start, pattern, decoder.bos_token_id, decoder.pad_token_id)
-        _check_prompt(prompt, prompt_mask, clips, settings.num_return_sequences, len(pattern))
-        copies = clips // prompt.shape[0]
-        prompt = prompt.to(device, torch.long).repeat_interleave(copies, dim=0)
-        free = (prompt[:, :, 0] == decoder.pad_token_id).sum(1)
-        prefilled = int(prompt.shape[1] - free.max())
-        max_rows = _max_rows(settings, prefilled, max(pattern), decoder.max_position_embeddings)
-        forced = prompt.new_full((clips * len(pattern), max(max_rows, prompt.shape[1])), decoder.pad_token_id)
-        forced[:, : prompt.shape[1]] = prompt.transpose(1, 2).flatten(0, 1)
-        settings.max_length = max_rows
-        mask = _grid_mask(prompt_mask, prefilled, forced.shape[1], copies, device)
-        return _Grid(forced.clone(), forced, mask, prefilled, len(pattern), decoder.pad_token_id)
+    def _with_unconditional(self, conditional: BaseModelOutput, mask: Tensor | None) -> BaseModelOutput:
+        states = conditional.last_hidden_state  # [B, S, E] → [2B, S, E]
+        zeros = torch.zeros(states.shape[:2], dtype=torch.long, device=states.device)
+        unconditional = self.get_encoder()(input_ids=zeros, attention_mask=mask, return_dict=True)
+        return BaseModelOutput(torch.cat([states, unconditional.last_hidden_state]))
 
     def _rules(
         self,
         settings: GenerationConfig,
-        grid: _Grid,
+        grid: Grid,
         extra: LogitsProcessorList | None,
         guided: bool,
     ) -> LogitsProcessorList:
         """All rules: guidance, transformers' own, the caller's, temperature, end, top-k and top-p, delayed end."""
         eos = self.config.decoder_config.eos_token_id
         ours = LogitsProcessorList(extra or [])
-        if settings.temperature not in (None, 1.0):
+        if settings.temperature not in (None, 0.0, 1.0):  # 0 comes here with greedy search only
             ours.append(TemperatureLogitsWarper(float(settings.temperature)))
         ours.append(DiaEndOfSpeechLogitsProcessor(grid.channels, eos))
         plain = copy.copy(settings)
@@ -312,10 +258,14 @@ class DiaGenerationMixin(GenerationMixin):
     def _write_rows(self, call: _Call) -> tuple[int, _Records]:
         """Write rows until every channel has ended; returns the number of rows and what was recorded."""
         grid, streamer, records = call.grid, call.streamer, _Records()
-        over, ended = _EndFlag(grid.ids.device), grid.ids.new_zeros(grid.ids.shape[0], dtype=torch.bool)
+        over, ended = EndFlag(grid.ids.device), grid.ids.new_zeros(grid.ids.shape[0], dtype=torch.bool)
         if streamer is not None:
             streamer.put(grid.rows(0, grid.prefilled).cpu())
-        seen, row = 0 if call.cache is None else call.cache.get_seq_length(), grid.prefilled
+        seen, row = 0 if call.cache is None else int(call.cache.get_seq_length()), grid.prefilled
+        if seen >= row:
+            raise ValueError(
+                f"`past_key_values` holds {seen} rows of {row} in the prompt; the last must be left to read."
+            )
         while row < call.settings.max_length:
             outputs = self._run_rows(call, seen, row)
             logits = outputs.logits[:, -1].to(grid.ids.device, torch.float32, copy=True)  # [B · C or 2 · B · C, V]
@@ -329,9 +279,7 @@ class DiaGenerationMixin(GenerationMixin):
                 streamer.put(grid.rows(row - 1, row)[:, 0].cpu())
             if over(ended):
                 break
-        if streamer is not None:
-            streamer.end()
-        return _last_row(grid, row), records
+        return grid.written(row), records
 
     def _run_rows(self, call: _Call, start: int, stop: int) -> Any:
         """The decoder over rows start…stop − 1, which after the first call is a single one."""
@@ -350,83 +298,6 @@ class DiaGenerationMixin(GenerationMixin):
         )
 
 
-def _check_text(ids: Tensor | None, mask: Tensor | None, limit: int) -> None:
-    if ids is None:
-        raise ValueError("`input_ids` is missing: generate() needs the text ids [batch, length] of the processor.")
-    if ids.ndim != 2 or ids.numel() == 0:
-        raise ValueError(f"`input_ids` has shape {tuple(ids.shape)}; expected [batch, length], neither of them 0.")
-    if ids.shape[1] > limit:
-        raise ValueError(f"`input_ids` holds {ids.shape[1]} ids; the encoder reads {limit}. Split the script.")
-    if mask is not None and mask.shape != ids.shape:
-        raise ValueError(f"`attention_mask` has shape {tuple(mask.shape)}, `input_ids` {tuple(ids.shape)}.")
-
-
-def _check_prompt(prompt: Tensor, mask: Tensor | None, clips: int, copies: int, channels: int) -> None:
-    if prompt.ndim != 3 or prompt.shape[-1] != channels or prompt.shape[0] not in (clips, clips // copies):
-        raise ValueError(
-            f"`decoder_input_ids` has shape {tuple(prompt.shape)}; expected [{clips // copies}, rows, {channels}]."
-        )
-    if mask is not None and (mask.ndim != 2 or mask.shape[0] != prompt.shape[0]):
-        raise ValueError(
-            f"`decoder_attention_mask` has shape {tuple(mask.shape)}; expected [{prompt.shape[0]}, rows]."
-        )
-
-
-def _max_rows(settings: GenerationConfig, prefilled: int, delay_rows: int, default: int) -> int:
-    """The longest grid that the length settings allow, prompt and delay included."""
-    if settings.max_new_tokens is not None:
-        limit, name = prefilled + settings.max_new_tokens, f"max_new_tokens={settings.max_new_tokens}"
-    elif settings.max_length is not None:
-        limit, name = settings.max_length + delay_rows, f"max_length={settings.max_length}"
-    else:
-        limit, name = default + delay_rows, f"decoder_config.max_position_embeddings={default}"
-    shortest = prefilled + delay_rows + 2  # a frame, its EOS and the rows of the delay
-    if limit < shortest:
-        raise ValueError(
-            f"{name} leaves no room for a frame of speech after {prefilled} rows of prompt and the {delay_rows} rows "
-            f"of the delay; use max_new_tokens={shortest - prefilled} or more."
-        )
-    return limit
-
-
-def _grid_mask(mask: Tensor | None, prefilled: int, rows: int, copies: int, device: torch.device) -> Tensor | None:
-    """The decoder's mask over all rows to come, or None when nothing is padded, so that kernels may skip it."""
-    if mask is None or bool(mask[:, :prefilled].all()):
-        return None
-    whole = torch.ones(mask.shape[0], rows, dtype=torch.long, device=device)
-    whole[:, :prefilled] = mask[:, :prefilled]
-    return whole.repeat_interleave(copies, dim=0)
-
-
-def _drawer(sample: bool, generator: Generators, grid: _Grid) -> Callable[[Tensor], Tensor]:
-    """How an id is chosen from scores [B · C, V], decided once before the loop."""
-    if not sample:
-        return lambda scores: scores.argmax(-1)
-    if generator is None or isinstance(generator, torch.Generator):
-        generators: list[torch.Generator | None] = [generator]
-    else:
-        generators = list(generator)
-    clips = grid.ids.shape[0] // grid.channels
-    known = all(one is None or isinstance(one, torch.Generator) for one in generators)
-    if not known or len(generators) not in (1, clips):
-        raise ValueError(f"`generator` must be one torch.Generator or a list of {clips}, one per returned clip.")
-
-    def draw(scores: Tensor) -> Tensor:
-        # The largest of p / exponential noise is a draw from p; unlike multinomial() it never asks the host.
-        noise = torch.cat(
-            [_noise(part, one) for part, one in zip(scores.chunk(len(generators)), generators, strict=True)]
-        )
-        return (scores.softmax(-1) / noise).argmax(-1)
-
-    return draw
-
-
-def _noise(like: Tensor, generator: torch.Generator | None) -> Tensor:
-    device = like.device if generator is None else generator.device
-    noise = torch.empty(like.shape, dtype=like.dtype, device=device)
-    return noise.exponential_(generator=generator).to(like.device)
-
-
 def _record(records: _Records, settings: GenerationConfig, outputs: Any, logits: Tensor, scores: Tensor) -> None:
     if not settings.return_dict_in_generate:
         return
@@ -439,12 +310,6 @@ def _record(records: _Records, settings: GenerationConfig, outputs: Any, logits:
         records.cross_attentions.append(outputs.cross_attentions)
     if settings.output_hidden_states:
         records.decoder_hidden_states.append(outputs.decoder_hidden_states)
-
-
-def _last_row(grid: _Grid, written: int) -> int:
-    """Rows that hold anything: a late end flag lets a few rows of nothing but PAD be written."""
-    empty = (grid.ids[:, :written] == grid.pad).all(0)
-    return written - int(empty.flip(0).cumprod(0).sum())
 
 
 def _output(sequences: Tensor, records: _Records, call: _Call) -> GenerateEncoderDecoderOutput:
@@ -466,4 +331,4 @@ def _output(sequences: Tensor, records: _Records, call: _Call) -> GenerateEncode
     )
 
 
-__all__ = ["DiaGenerationMixin", "published_generation_config"]
+__all__ = ["DiaGenerationMixin"]

@@ -16,10 +16,10 @@ from transformers.generation.streamers import BaseStreamer
 from transformers.utils import FEATURE_EXTRACTOR_NAME, GENERATION_CONFIG_NAME, cached_file
 
 from dia import MINI, native
-from dia.generation_dia import published_generation_config
 from dia.modeling_dia import DiaForConditionalGeneration
 from dia.native_layout import layout_of
 from dia.processing_dia import PROCESSOR_FILE, DiaProcessor
+from dia.sampling import published_generation_config
 
 REAL = "nari-labs/Dia-1.6B-0626"
 REAL_CODEC = "descript/dac_44khz"

@@ -30,7 +30,8 @@ from transformers.utils.output_capturing import capture_outputs
 
 from dia import native
 from dia.configuration_dia import DiaConfig, DiaDecoderConfig, DiaEncoderConfig
-from dia.generation_dia import DiaGenerationMixin, published_generation_config
+from dia.generation_dia import DiaGenerationMixin
+from dia.sampling import published_generation_config
 
 logger = logging.get_logger(__name__)
 
@@ -76,6 +77,12 @@ class DiaRotaryEmbedding(nn.Module):
         self.config = config
         frequencies, self.scale = self.frequencies()
         self.register_buffer("inv_freq", frequencies, persistent=False)
+
+    def _apply(self, *args: Any, **kwargs: Any) -> "DiaRotaryEmbedding":
+        """Follow the model to its device, but never to half precision: far rows would turn by wrong angles."""
+        super()._apply(*args, **kwargs)
+        self.inv_freq = self.frequencies()[0].to(self.inv_freq.device)
+        return self
 
     def frequencies(self) -> tuple[Tensor, float]:
         """One angular step per pair of dimensions, [D / 2], and the factor on cosines and sines."""
@@ -129,7 +136,7 @@ def eager_attention(
     key, value = key.repeat_interleave(groups, dim=1), value.repeat_interleave(groups, dim=1)
     scores = query @ key.transpose(2, 3) * scaling
     if attention_mask is not None:
-        scores = scores + attention_mask
+        scores = scores.float() + attention_mask  # in float16 the lowest number plus a score would be -inf
     weights = nn.functional.softmax(scores, dim=-1, dtype=torch.float32).to(query.dtype)
     weights = nn.functional.dropout(weights, p=dropout, training=module.training)
     return (weights @ value).transpose(1, 2).contiguous(), weights
@@ -380,17 +387,21 @@ class DiaDecoder(DiaPreTrainedModel):
         if position_ids is None:
             seen = 0 if past_key_values is None else past_key_values.get_seq_length()
             position_ids = torch.arange(input_ids.shape[1], device=hidden.device)[None] + seen
+        # Looking whether a mask hides anything stalls the device: worth it for many rows, not for a single one.
+        look = hidden.shape[1] > 1
         mask = create_causal_mask(
             config=self.config,
             inputs_embeds=hidden,
             attention_mask=attention_mask,
             past_key_values=past_key_values,
+            allow_is_causal_skip=look or attention_mask is None,
         )
         text_mask = create_bidirectional_mask(
             config=self.config,
             inputs_embeds=hidden,
             attention_mask=encoder_attention_mask,
             encoder_hidden_states=encoder_hidden_states,
+            allow_is_bidirectional_skip=look or encoder_attention_mask is None,
         )
         rotary = self.rotary_emb(position_ids, hidden.dtype)
         for layer in self.layers:
@@ -480,7 +491,7 @@ class DiaModel(DiaPreTrainedModel):
         return rows.reshape(batch, decoder.num_channels, -1).transpose(1, 2) if rows.ndim == 2 else rows
 
     def _cache(self, cache: EncoderDecoderCache | None, use_cache: bool | None) -> EncoderDecoderCache | None:
-        if self.training and self.is_gradient_checkpointing:
+        if self.training and any(layer.gradient_checkpointing for layer in self.decoder.layers):
             if use_cache:
                 logger.warning_once("`use_cache=True` does not go with gradient checkpointing; no cache is kept.")
             return None

@@ -13,9 +13,9 @@ from safetensors.torch import load_file, save_file
 from transformers import DacModel, GenerationConfig
 
 from dia.atomic import atomic_folder
-from dia.generation_dia import published_generation_config
 from dia.modeling_dia import DiaForConditionalGeneration
 from dia.processing_dia import CODEC_FOLDER, DiaProcessor
+from dia.sampling import published_generation_config
 from dia.training.corpus import vocabulary
 
 SAMPLING = {"do_sample": True, "temperature": 0.6, "top_k": 20, "top_p": 1.0, "guidance_scale": 1.5}

@@ -1,0 +1,94 @@
+"""How ids are drawn from scores, how the end is noticed, and the published settings. Knows nothing of the model."""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+from transformers import GenerationConfig
+
+from dia.configuration_dia import DiaConfig
+
+Generators = torch.Generator | Sequence[torch.Generator] | None
+
+PUBLISHED_SAMPLING = {
+    "do_sample": True,
+    "guidance_scale": 3.0,
+    "max_length": 3072,
+    "temperature": 1.2,
+    "top_k": 45,
+    "top_p": 0.95,
+}
+
+
+def published_generation_config(config: DiaConfig) -> GenerationConfig:
+    """The sampling that Dia-1.6B was published with, for checkpoints that bring no generation_config.json."""
+    decoder = config.get_text_config()
+    return GenerationConfig(
+        **PUBLISHED_SAMPLING,
+        bos_token_id=decoder.bos_token_id,
+        decoder_start_token_id=decoder.bos_token_id,
+        eos_token_id=decoder.eos_token_id,
+        pad_token_id=decoder.pad_token_id,
+    )
+
+
+def drawer(sample: bool, generator: Generators, clips: int) -> Callable[[Tensor], Tensor]:
+    """How an id is chosen from scores [B · C, V], decided once before the loop.
+
+    Args:
+        sample: draw; else take the highest score.
+        generator: one source of randomness for all clips, or a list of one per clip.
+        clips: B.
+
+    Raises:
+        ValueError: `generator` is neither.
+    """
+    if not sample:
+        return lambda scores: scores.argmax(-1)
+    if generator is None or isinstance(generator, torch.Generator):
+        generators: list[torch.Generator | None] = [generator]
+    else:
+        generators = list(generator)
+    known = all(one is None or isinstance(one, torch.Generator) for one in generators)
+    if not known or len(generators) not in (1, clips):
+        raise ValueError(f"`generator` must be one torch.Generator or a list of {clips}, one per returned clip.")
+
+    def draw(scores: Tensor) -> Tensor:
+        # The largest of p / exponential noise is a draw from p; unlike multinomial() it never asks the host.
+        noise = torch.cat(
+            [_noise(part, one) for part, one in zip(scores.chunk(len(generators)), generators, strict=True)]
+        )
+        return (scores.softmax(-1) / noise).argmax(-1)
+
+    return draw
+
+
+def _noise(like: Tensor, generator: torch.Generator | None) -> Tensor:
+    device = like.device if generator is None else generator.device
+    noise = torch.empty(like.shape, dtype=like.dtype, device=device)
+    return noise.exponential_(generator=generator).to(like.device)
+
+
+class EndFlag:
+    """Tells when every channel has ended without stalling the device: on CUDA the answer comes a few rows late."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._late = device.type == "cuda"
+        self._pending: deque[tuple[torch.cuda.Event, Tensor]] = deque()
+
+    def __call__(self, ended: Tensor) -> bool:
+        if not self._late:
+            return bool(ended.all())
+        # Only into pinned memory does a copy to the host not wait.
+        answer = torch.empty((), dtype=torch.bool, pin_memory=True).copy_(ended.all(), non_blocking=True)
+        event = torch.cuda.Event()
+        event.record()
+        self._pending.append((event, answer))
+        over = False
+        while self._pending and self._pending[0][0].query():
+            over = over or bool(self._pending.popleft()[1])
+        return over
+
+
+__all__ = ["EndFlag", "Generators", "drawer", "published_generation_config"]

@@ -492,14 +492,6 @@ def test_a_streamer_is_ended_when_generation_fails(model):
 # Other homes
 
 
-def test_a_generation_config_of_the_published_model(config):
-    settings = published_generation_config(config)
-    assert (settings.temperature, settings.top_p, settings.top_k, settings.guidance_scale) == (1.2, 0.95, 45, 3.0)
-    assert (settings.max_length, settings.do_sample) == (3072, True)
-    assert (settings.bos_token_id, settings.eos_token_id, settings.pad_token_id) == (BOS, EOS, PAD)
-    assert settings.decoder_start_token_id == BOS
-
-
 def test_the_published_settings_run_on_another_size(config):
     model = tiny_model(config)
     model.generation_config = published_generation_config(config)

@@ -32,8 +32,8 @@ class Recipe:
 
     `rows` is the batch in padded grid rows. The learning rate warms up over `warmup` steps, then falls on a cosine
     to a twentieth at `minutes`. For the first `gentle` of the time no clip is longer than `gentle_frames` and no two
-    are joined. `leading_weight` weighs channel 0 against 1 for each other channel. Text is dropped (for guidance) and
-    input codes are replaced at random with the probabilities named so; whole rows of them with the probability
+    are joined. Channel c counts 1/(c + 1) in the loss. Text is dropped (for guidance) and input codes are replaced at
+    random with the probabilities named so; whole rows of them with the probability
     `row_noise`, which falls from its first value to its second: while what was said before is not to be trusted, the
     text is what tells the next sound.
     """
@@ -44,7 +44,6 @@ class Recipe:
     warmup: int = 150
     gentle: float = 0.4
     gentle_frames: int = 80
-    leading_weight: float = 4.0
     text_dropout: float = 0.12
     code_noise: float = 0.02
     row_noise: tuple[float, float] = (0.3, 0.05)
@@ -264,8 +263,7 @@ class Trainer:
         with torch.autocast("cpu", torch.bfloat16):
             channels = channel_losses(self.model, batch, text, inputs)
             aligned = self.probe.loss(batch.places, batch.text_mask, weight)
-        weights = torch.ones_like(channels)
-        weights[0] = recipe.leading_weight
+        weights = 1 / (1 + torch.arange(len(channels)))
         loss = (channels * weights).sum() / weights.sum() + recipe.guided * aligned
         loss.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)

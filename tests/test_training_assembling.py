@@ -1,0 +1,103 @@
+"""The embedded checkpoint is put together whole: it loads, speaks, tells what is known of it, and replaces cleanly."""
+
+import json
+
+import pytest
+import torch
+from transformers import DacConfig, DacModel
+
+from dia.modeling_dia import DiaForConditionalGeneration
+from dia.processing_dia import DiaProcessor
+from dia.training.assembling import SAMPLING, assemble, figures_table
+from dia.training.corpus import vocabulary
+from dia.training.language import mini_config
+
+FIGURES = {
+    "items": 150,
+    "scripts": 100,
+    "word_error": {"sentence": 0.3, "sequence": 0.4},
+    "word_error_codec": {"sentence": 0.2, "sequence": 0.25},
+    "word_error_teacher": {"sentence": 0.1, "sequence": 0.15},
+    "ended": 149,
+    "duration_within_30_percent": 140,
+    "two_voices_right": 95,
+    "channel_0": {"gap": 2.0},
+    "realtime_factor": 3.1,
+}
+
+
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("parts")
+    torch.manual_seed(0)
+    config = mini_config(16, 2)
+    config.encoder_config.num_hidden_layers = config.decoder_config.num_hidden_layers = 1
+    DiaForConditionalGeneration(config).save_pretrained(folder / "language")
+    sizes = {"encoder_hidden_size": 4, "decoder_hidden_size": 8, "hidden_size": 16, "codebook_dim": 2}
+    ratios = {"downsampling_ratios": [2, 4], "upsampling_ratios": [4, 2]}
+    codec = DacModel(DacConfig(n_codebooks=2, codebook_size=16, sampling_rate=160, **sizes, **ratios))
+    codec.half().save_pretrained(folder / "codec")
+    log = [{"minutes": 2.0, "step": 7, "validation": [5.0], "gap": 0.5}]
+    (folder / "log.jsonl").write_text("\n".join(map(json.dumps, log)), encoding="utf-8")
+    (folder / "figures.json").write_text(json.dumps(FIGURES), encoding="utf-8")
+    return folder
+
+
+def test_the_folder_loads_and_speaks(parts, tmp_path):
+    assemble(parts / "language", parts / "codec", tmp_path / "mini")
+    model = DiaForConditionalGeneration.from_pretrained(tmp_path / "mini", dtype=torch.float32)
+    processor = DiaProcessor.from_pretrained(tmp_path / "mini")
+    grid = model.generate(**processor(text="[S1] Hello."), max_new_tokens=12, do_sample=False)
+    assert processor.batch_decode(grid)[0].dtype == torch.float32
+
+
+def test_weights_are_stored_in_half_precision_and_the_codec_is_read_in_full(parts, tmp_path):
+    assemble(parts / "language", parts / "codec", tmp_path / "mini")
+    assert DiaForConditionalGeneration.from_pretrained(tmp_path / "mini").dtype == torch.bfloat16
+    assert DiaProcessor.from_pretrained(tmp_path / "mini").audio_tokenizer.dtype == torch.float32
+    stored = (tmp_path / "mini" / "audio_tokenizer" / "model.safetensors").stat().st_size
+    assert stored < 2.5 * DacModel.from_pretrained(parts / "codec").num_parameters() + 30_000
+
+
+def test_vocabulary_sampling_and_limits_come_with_it(parts, tmp_path):
+    assemble(parts / "language", parts / "codec", tmp_path / "mini")
+    settings = json.loads((tmp_path / "mini" / "generation_config.json").read_text())
+    assert {name: settings[name] for name in SAMPLING} == SAMPLING
+    assert settings["max_length"] == 30 * 160 / 8
+    assert (tmp_path / "mini" / "vocabulary.txt").read_text().split() == vocabulary()
+
+
+def test_the_card_tells_figures_run_and_ethics(parts, tmp_path):
+    assemble(
+        parts / "language",
+        parts / "codec",
+        tmp_path / "mini",
+        log=parts / "log.jsonl",
+        figures=parts / "figures.json",
+        data="Much.",
+    )
+    card = (tmp_path / "mini" / "README.md").read_text()
+    for told in ("Much.", "7 steps in 2 minutes", "149 of 150", "0.50 more with another text", "without consent"):
+        assert told in card
+    assert (tmp_path / "mini" / "curves.png").exists() == ("curves.png" in card)
+
+
+def test_without_measurements_the_card_says_so(parts, tmp_path):
+    assemble(parts / "language", parts / "codec", tmp_path / "mini")
+    assert "Not measured yet." in (tmp_path / "mini" / "README.md").read_text()
+
+
+def test_a_failed_assembly_leaves_the_old_folder(parts, tmp_path):
+    old = tmp_path / "mini" / "README.md"
+    old.parent.mkdir()
+    old.write_text("old")
+    with pytest.raises(OSError, match="nothing"):
+        assemble(parts / "language", parts / "nothing", tmp_path / "mini")
+    assert old.read_text() == "old"
+
+
+def test_figures_become_tables():
+    table = figures_table(FIGURES)
+    assert "| the model | 0.30 | 0.40 |" in table
+    assert "| the teacher | 0.10 | 0.15 |" in table
+    assert "2.00 nat" in table

@@ -51,6 +51,15 @@ class DiaProcessorKwargs(ProcessingKwargs, total=False):  # type: ignore[call-ar
 
     audio_kwargs: DiaAudioKwargs
 
+    _defaults = {  # noqa: RUF012 - the base class declares it so
+        "text_kwargs": {
+            "padding": True,
+            "padding_side": "right",
+            "add_special_tokens": False,
+            "return_tensors": "pt",
+        }
+    }
+
 
 class DiaProcessor(ProcessorMixin):
     """Everything around the model in one object. It keeps nothing about a call, so threads may share it.
@@ -71,12 +80,6 @@ class DiaProcessor(ProcessorMixin):
 
     audio_tokenizer_class = "DacModel"
     valid_processor_kwargs = DiaProcessorKwargs
-    text_kwargs = {  # noqa: RUF012 (the base class reads it as a plain attribute)
-        "padding": True,
-        "padding_side": "right",
-        "add_special_tokens": False,
-        "return_tensors": "pt",
-    }
 
     def __init__(
         self,
@@ -154,7 +157,7 @@ class DiaProcessor(ProcessorMixin):
         Raises:
             TypeError, ValueError, FileNotFoundError: an argument is unusable; the message names it.
         """
-        options = self._merge_kwargs(**kwargs)
+        options = self._merge_kwargs(DiaProcessorKwargs, **kwargs)
         channels = self._channels(options["audio_kwargs"])
         generation = options["audio_kwargs"].get("generation", True)
         _check_mode(text, audio, generation, output_labels, options["text_kwargs"].get("return_tensors"))
@@ -220,12 +223,12 @@ class DiaProcessor(ProcessorMixin):
 
         A row ends where channel 0 says EOS or PAD; cut off before that, it gives every frame that is complete.
         """
-        channels = self._channels(self._merge_kwargs(**kwargs)["audio_kwargs"])
+        channels = self._channels(self._merge_kwargs(DiaProcessorKwargs, **kwargs)["audio_kwargs"])
         return grid.spoken(grid.as_grid(decoder_input_ids), audio_prompt_len, channels)
 
     def get_audio_prompt_len(self, decoder_attention_mask: Tensor, **kwargs: Any) -> int:
         """Rows of the grid that the prompts take, BOS and padding included; what `batch_decode` leaves out."""
-        channels = self._channels(self._merge_kwargs(**kwargs)["audio_kwargs"])
+        channels = self._channels(self._merge_kwargs(DiaProcessorKwargs, **kwargs)["audio_kwargs"])
         return int(decoder_attention_mask.shape[1]) - max(channels.pattern)
 
     def save_audio(
@@ -256,7 +259,11 @@ class DiaProcessor(ProcessorMixin):
             raise ValueError(f"saving_path holds {len(paths)} paths for {len(clips)} waveforms; give one for each.")
         for path in paths:
             audio_file.file_format(Path(path))
-        rate = sampling_rate or self._merge_kwargs(**kwargs)["audio_kwargs"].get("sampling_rate") or self.sampling_rate
+        rate = (
+            sampling_rate
+            or self._merge_kwargs(DiaProcessorKwargs, **kwargs)["audio_kwargs"].get("sampling_rate")
+            or self.sampling_rate
+        )
         for path, (name, clip) in zip(paths, clips.items(), strict=True):
             audio_file.write(path, clip, rate, name)
 

@@ -3,6 +3,8 @@
 Knows `DacModel`'s quantiser. Knows nothing of audio, losses or training loops.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from transformers import DacModel
@@ -39,7 +41,7 @@ def start_codebooks(codec: DacModel, audio: Tensor, chunk: int = 16) -> None:
     codec.train()
 
 
-def _start_one(quantiser: nn.Module, rows: Tensor, seed: int) -> Tensor:
+def _start_one(quantiser: Any, rows: Tensor, seed: int) -> Tensor:
     """Fit one quantiser to `rows` [N, hidden] and return its reconstruction of them, [N, hidden]."""
     dimension = quantiser.in_proj.out_channels
     mean = rows.mean(0)

@@ -11,7 +11,7 @@ from transformers import DacConfig
 from dia.training import codec_stages, teacher
 from dia.training.codebooks import CodebookUse, kmeans, start_codebooks
 from dia.training.codec_losses import SpectralLoss, mel_filters
-from dia.training.codec_training import CodecRecipe, CodecTrainer, build_codec, learning_rate_at
+from dia.training.codec_training import CodecRecipe, CodecTrainer, build_codec, in_half_precision, learning_rate_at
 from dia.training.encoding import CodeCache, encode_clips, encode_teacher, pack, shifted
 
 TINY = DacConfig(
@@ -149,6 +149,7 @@ def test_decoder_stage_leaves_codes_as_they_are(tmp_path):
     trainer = CodecTrainer(build_codec(TINY).train(), batches(), tmp_path)
     trainer.run(recipe("joint", 2))
     before, audio = trainer.averaged(), tones(3)
+    before.load_state_dict(in_half_precision(trainer.average))
     trainer.run(recipe("decoder", 4, learning_rate=5e-3))
     after = trainer.averaged()
     assert torch.equal(before.encode(audio[:, None]).audio_codes, after.encode(audio[:, None]).audio_codes)
@@ -158,6 +159,8 @@ def test_decoder_stage_leaves_codes_as_they_are(tmp_path):
 def test_a_stage_resumes_at_its_step(tmp_path):
     first = CodecTrainer(build_codec(TINY).train(), batches(), tmp_path)
     first.run(recipe("warmup", 3))
+    first.progress.finished = []
+    first.save(torch.optim.AdamW(first.codec.parameters(), fused=True))
     second = CodecTrainer(build_codec(TINY, seed=9).train(), batches(), tmp_path)
     assert second.resume()
     assert second.progress.step == 3

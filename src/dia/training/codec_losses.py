@@ -8,7 +8,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-LOG_FLOOR = 3e-4
+# Weak formants and fricatives lie 60 to 70 dB below full scale in single bands. A floor of 3e-4 hides them: the loss
+# looks better, and a recogniser hears nine words in ten wrong.
+LOG_FLOOR = 3e-5
 
 
 def mel_filters(bands: int, fft_size: int, sampling_rate: int) -> Tensor:
@@ -32,8 +34,8 @@ class SpectralLoss(nn.Module):
     def __init__(
         self,
         sampling_rate: int,
-        resolutions: Sequence[tuple[int, int]] = ((2048, 80), (1024, 80), (512, 64), (256, 32), (128, 16)),
-        convergence_weight: float = 0.5,
+        resolutions: Sequence[tuple[int, int]] = ((1024, 80), (512, 48), (256, 32), (128, 16)),
+        convergence_weight: float = 0.3,
     ) -> None:
         super().__init__()
         self.fft_sizes = [fft_size for fft_size, _ in resolutions]

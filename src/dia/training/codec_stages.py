@@ -18,7 +18,7 @@ from dia.training.codec_training import MINI_CODEC, CodecRecipe, CodecTrainer, b
 from dia.training.teacher import Clip, read_shard, shard_numbers
 
 SEGMENT_FRAMES = 16
-BATCH = 12
+BATCH = 8
 
 
 def cut(clip: Clip, samples: int, rng: random.Random) -> Tensor:
@@ -82,11 +82,18 @@ def train_codec(speech: Path, folder: Path, recipes: list[CodecRecipe], threads:
     trainer = CodecTrainer(codec.train(), iter(()), folder)
     trainer.resume()
     trainer.batches = speech_batches(speech, samples, seed=1 + trainer.progress.step)
-    names = [recipe.stage for recipe in recipes]
-    first = names.index(trainer.progress.stage) if trainer.progress.stage in names else 0
-    for recipe in recipes[first:]:
+    for recipe in recipes:
         trainer.run(recipe, heldout_validation(speech, samples))
     return trainer.averaged()
+
+
+def mini_recipes(joint_minutes: float, decoder_minutes: float, compiled: bool = True) -> list[CodecRecipe]:
+    """The three stages of the mini codec; each but the first is bounded by time, so that any machine finishes."""
+    return [
+        CodecRecipe("warmup", 250, 1.5e-3, final_share=1.0, compiled=compiled),
+        CodecRecipe("joint", 100_000, 1.2e-3, seconds=60 * joint_minutes, compiled=compiled),
+        CodecRecipe("decoder", 100_000, 1e-3, seconds=60 * decoder_minutes, average_decay=0.998, compiled=compiled),
+    ]
 
 
 def save_codec(state: Path, destination: Path) -> None:
@@ -98,20 +105,16 @@ def save_codec(state: Path, destination: Path) -> None:
 
 
 def main() -> None:
-    """`python -m dia.training.codec_stages SPEECH FOLDER --stages joint …`."""
+    """`python -m dia.training.codec_stages SPEECH FOLDER`."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("speech", type=Path)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--joint-minutes", type=float, default=30)
-    parser.add_argument("--decoder-minutes", type=float, default=0)
+    parser.add_argument("--joint-minutes", type=float, default=25)
+    parser.add_argument("--decoder-minutes", type=float, default=60)
     parser.add_argument("--compiled", action="store_true")
     arguments = parser.parse_args()
-    options = {"compiled": arguments.compiled}
-    recipes = [CodecRecipe("warmup", 200, learning_rate=2e-3, final_share=1.0, **options)]
-    recipes.append(CodecRecipe("joint", 100_000, 1e-3, seconds=60 * arguments.joint_minutes, **options))
-    if arguments.decoder_minutes:
-        recipes.append(CodecRecipe("decoder", 100_000, 8e-4, seconds=60 * arguments.decoder_minutes, **options))
+    recipes = mini_recipes(arguments.joint_minutes, arguments.decoder_minutes, arguments.compiled)
     train_codec(arguments.speech, arguments.folder, recipes, arguments.threads)
 
 

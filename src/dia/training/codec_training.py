@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -61,7 +62,7 @@ class CodecRecipe:
     revive_every: int = 50
     average_decay: float = 0.995
     save_every: int = 100
-    bf16: bool = True
+    bf16: bool = False
     compiled: bool = True
     seconds: float = math.inf
 
@@ -72,6 +73,8 @@ class CodecProgress:
 
     stage: str = ""
     step: int = 0
+    seconds: float = 0.0
+    finished: list[str] = field(default_factory=list)
     log: list[dict[str, float | str]] = field(default_factory=list)
 
 
@@ -100,16 +103,20 @@ class CodecTrainer:
         folder.mkdir(parents=True, exist_ok=True)
 
     def run(self, recipe: CodecRecipe, validate: Callable[[DacModel], dict[str, float]] | None = None) -> None:
-        """Train for one stage, or for what is left of it. Ends early after `recipe.seconds`."""
+        """Train for one stage, or for what is left of it. Ends early after `recipe.seconds` of training."""
+        if recipe.stage in self.progress.finished:
+            return
         optimizer = self._begin(recipe)
         encoder, decoder = self._networks(recipe)
-        begun = time.monotonic()
-        while self.progress.step < recipe.steps and time.monotonic() - begun < recipe.seconds:
-            position = max(self.progress.step / recipe.steps, (time.monotonic() - begun) / recipe.seconds)
+        begun = time.monotonic() - self.progress.seconds
+        while self.progress.step < recipe.steps and self.progress.seconds < recipe.seconds:
+            position = max(self.progress.step / recipe.steps, self.progress.seconds / recipe.seconds)
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate_at(position, recipe)
             losses = self._step(recipe, encoder, decoder, next(self.batches), optimizer)
-            self._after_step(recipe, losses, begun, validate, optimizer)
+            self.progress.seconds = time.monotonic() - begun
+            self._after_step(recipe, losses, validate, optimizer)
+        self.progress.finished.append(recipe.stage)
         self.save(optimizer)
 
     def _begin(self, recipe: CodecRecipe) -> torch.optim.AdamW:
@@ -119,7 +126,7 @@ class CodecTrainer:
         trained = [weight for weight in self.codec.parameters() if weight.requires_grad]
         optimizer = torch.optim.AdamW(trained, recipe.learning_rate, betas=(0.8, 0.98), weight_decay=1e-3, fused=True)
         if self.progress.stage != recipe.stage:
-            self.progress.stage, self.progress.step = recipe.stage, 0
+            self.progress.stage, self.progress.step, self.progress.seconds = recipe.stage, 0, 0.0
             if decoder_only:
                 self.codec.load_state_dict(in_half_precision(self.average))
             if recipe.stage == "joint":
@@ -132,7 +139,7 @@ class CodecTrainer:
     def _restart_average(self) -> None:
         self.average = {name: value.detach().clone() for name, value in self.codec.state_dict().items()}
 
-    def _networks(self, recipe: CodecRecipe) -> tuple[nn.Module, nn.Module]:
+    def _networks(self, recipe: CodecRecipe) -> tuple[Any, Any]:
         encoder, decoder = self.codec.encoder, self.codec.decoder
         if not recipe.compiled:
             return encoder, decoder
@@ -179,18 +186,12 @@ class CodecTrainer:
         self,
         recipe: CodecRecipe,
         losses: dict[str, float],
-        begun: float,
         validate: Callable[[DacModel], dict[str, float]] | None,
         optimizer: torch.optim.Optimizer,
     ) -> None:
         self.progress.step += 1
         step = self.progress.step
-        row: dict[str, float | str] = {
-            "stage": recipe.stage,
-            "step": step,
-            "seconds": time.monotonic() - begun,
-            **losses,
-        }
+        row: dict[str, float | str] = {"stage": recipe.stage, "step": step, "seconds": self.progress.seconds, **losses}
         if recipe.stage == "joint" and step % recipe.revive_every == 0 and step < 0.8 * recipe.steps:
             row["revived"] = self.use.revive(self.average)
         if step % recipe.save_every == 0:

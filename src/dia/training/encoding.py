@@ -54,7 +54,7 @@ def encode_clips(codec: DacModel, clips: list[NDArray[np.float32]], encoder: Enc
     All are laid out in rows of equal length, `ROWS_AT_ONCE` at a time, so that memory is bounded and a compiled
     `encoder` (by default the codec's own) sees one shape only.
     """
-    encoder, hop = encoder or codec.encoder, codec.config.hop_length
+    encode, hop = encoder if encoder is not None else codec.encoder, codec.config.hop_length
     lengths = [clip.size // hop for clip in clips]
     row_frames = max(ROW_FRAMES, *lengths)
     places = pack(lengths, row_frames)
@@ -63,7 +63,7 @@ def encode_clips(codec: DacModel, clips: list[NDArray[np.float32]], encoder: Enc
         rows[row, first * hop : first * hop + clip.size] = clip
     grids = []
     for part in torch.from_numpy(rows).split(ROWS_AT_ONCE):
-        grids.append(codec.quantizer(encoder(part[:, None]).float())[1].transpose(1, 2).numpy().astype(np.uint16))
+        grids.append(codec.quantizer(encode(part[:, None]).float())[1].transpose(1, 2).numpy().astype(np.uint16))
     grid = np.concatenate(grids)
     return [grid[row, first : first + length] for length, (row, first) in zip(lengths, places, strict=True)]
 

@@ -42,8 +42,8 @@ class Recipe:
     rows: int = 1200
     learning_rate: float = 1e-3
     warmup: int = 150
-    gentle: float = 0.4
-    gentle_frames: int = 80
+    gentle: float = 0.15
+    gentle_frames: int = 90
     text_dropout: float = 0.12
     code_noise: float = 0.02
     row_noise: tuple[float, float] = (0.3, 0.05)

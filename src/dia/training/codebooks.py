@@ -34,7 +34,7 @@ def start_codebooks(codec: DacModel, audio: Tensor, chunk: int = 16) -> None:
     the projection out is its least-squares inverse on the quantised points.
     """
     codec.eval()
-    residual = torch.cat([codec.encoder(part[:, None]) for part in audio.split(chunk)])
+    residual = torch.cat([codec.encoder(part[:, None]) for part in torch.split(audio, chunk)])
     rows = residual.transpose(1, 2).flatten(0, 1)
     for number, quantiser in enumerate(codec.quantizer.quantizers):
         rows = rows - _start_one(quantiser, rows, seed=number)
@@ -59,7 +59,8 @@ def _start_one(quantiser: Any, rows: Tensor, seed: int) -> Tensor:
     solution = torch.linalg.lstsq(design, rows).solution
     quantiser.out_proj.weight.copy_(solution[:-1].T[:, :, None])
     quantiser.out_proj.bias.copy_(solution[-1])
-    return design @ solution
+    reconstructed: Tensor = design @ solution
+    return reconstructed
 
 
 def _with_lengths(centres: Tensor, latents: Tensor, nearest: Tensor) -> Tensor:

@@ -62,7 +62,7 @@ def encode_clips(codec: DacModel, clips: list[NDArray[np.float32]], encoder: Enc
     for clip, (row, first) in zip(clips, places, strict=True):
         rows[row, first * hop : first * hop + clip.size] = clip
     grids = []
-    for part in torch.from_numpy(rows).split(ROWS_AT_ONCE):
+    for part in torch.split(torch.from_numpy(rows), ROWS_AT_ONCE):
         grids.append(codec.quantizer(encode(part[:, None]).float())[1].transpose(1, 2).numpy().astype(np.uint16))
     grid = np.concatenate(grids)
     return [grid[row, first : first + length] for length, (row, first) in zip(lengths, places, strict=True)]

@@ -24,6 +24,7 @@ from dia.training.encoding import CodeCache, CodedClip
 from dia.training.scripts import IGNORED, Batch, Clip, Composer, Mixture, collate, compose, labels_of
 
 UNTIMED_STEPS = 5  # compilation is not training
+LONGEST_STEP = 10.0  # seconds; a process that was stopped and continued has not trained meanwhile
 
 
 @dataclass(frozen=True)
@@ -233,7 +234,7 @@ class Trainer:
                 began = time.perf_counter()
                 losses.append(self.train_step(batch))
                 if self.step - first > UNTIMED_STEPS:
-                    self.elapsed += time.perf_counter() - began
+                    self.elapsed += min(time.perf_counter() - began, LONGEST_STEP)
                 if self.elapsed - reported >= 60 * self.recipe.report_minutes:
                     self.report(losses)
                     reported, losses = self.elapsed, []

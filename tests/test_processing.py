@@ -323,6 +323,12 @@ def test_a_processor_without_a_codec_is_saved_and_loaded(mute, tmp_path):
     assert DiaProcessor.from_pretrained(tmp_path).audio_tokenizer is None
 
 
+def test_saving_without_the_codec_leaves_the_folders_codec_in_place(processor, tmp_path):
+    processor.save_pretrained(tmp_path)
+    DiaProcessor.from_pretrained(tmp_path, load_audio_tokenizer=False).save_pretrained(tmp_path)
+    assert DiaProcessor.from_pretrained(tmp_path).audio_tokenizer is not None
+
+
 def test_a_processor_inside_a_subfolder_is_found(processor, tmp_path):
     processor.save_pretrained(tmp_path / "inside")
     loaded = DiaProcessor.from_pretrained(tmp_path, subfolder="inside")

@@ -13,7 +13,7 @@ from dia.modeling_dia import DiaForConditionalGeneration
 from dia.tokenization_dia import DiaTokenizer
 from dia.training.alignment import AttentionProbe, WordLengths, pieces_of
 from dia.training.language import Recipe, Trainer, channels_of, disturb, measure, mini_config, validation_batches
-from dia.training.scripts import IGNORED, Clip, Composer, Mixture, collate, compose, grid_of, labels_of
+from dia.training.scripts import Clip, Composer, Mixture, collate, compose, grid_of
 
 BOS, EOS, PAD = 10, 8, 9
 THREE = Channels([0, 1, 2], BOS, EOS, PAD)
@@ -53,12 +53,6 @@ def test_the_grid_closes_every_channel_with_eos_after_its_delay():
         [PAD, EOS, 5],
         [PAD, PAD, EOS],
     ]
-
-
-def test_labels_are_the_next_row_without_bos_and_pad():
-    grid = grid_of(torch.tensor([[0, 1, 2], [3, 4, 5]]), THREE)[None]
-    _ = IGNORED
-    assert labels_of(grid, THREE)[0].tolist() == [[0, _, _], [3, 1, _], [EOS, 4, 2], [_, EOS, 5], [_, _, EOS]]
 
 
 def test_a_script_is_spelled_as_the_tokenizer_spells_it():

@@ -12,6 +12,8 @@ from torch import Tensor
 
 from dia.delay import delay, undelay
 
+IGNORED = -100  # a label that the loss leaves out
+
 
 @dataclass(frozen=True)
 class Channels:
@@ -50,15 +52,21 @@ def prefill(codes: Sequence[Tensor | None], width: int, channels: Channels, clos
     return grid, (torch.arange(grid.shape[1]) >= padded).long()
 
 
+def labels_of(grid: Tensor, channels: Channels) -> Tensor:
+    """What each row of a closed grid but the last must predict, [B, R - 1, C]: the row after it, `IGNORED` where that
+    is BOS or PAD."""
+    following = grid[:, 1:]
+    return following.masked_fill(torch.isin(following, torch.tensor([channels.bos, channels.pad])), IGNORED)
+
+
 def training_pair(grid: Tensor, mask: Tensor, channels: Channels) -> dict[str, Tensor]:
-    """Let each row of a closed grid predict the next one; BOS and PAD are not predicted.
+    """Let each row of a closed grid predict the next one.
 
     Returns:
-        `labels` [B · C, R - 1] with -100 where nothing is predicted, and grid and mask without their last row.
+        `labels` [B · C, R - 1], see `labels_of`, and grid and mask without their last row.
     """
-    labels = grid[:, 1:].masked_fill(torch.isin(grid[:, 1:], torch.tensor([channels.bos, channels.pad])), -100)
     return {
-        "labels": labels.transpose(1, 2).flatten(0, 1).contiguous(),  # [B · C, R]
+        "labels": labels_of(grid, channels).transpose(1, 2).flatten(0, 1).contiguous(),  # [B · C, R]
         "decoder_input_ids": grid[:, :-1],
         "decoder_attention_mask": mask[:, :-1],
     }
@@ -118,4 +126,4 @@ def _spoken_frames(frames: Tensor, start: int, channels: Channels) -> Tensor:
     return frames[: int(complete[-1]) + 1] if len(complete) else frames[:0]
 
 
-__all__ = ["Channels", "as_grid", "prefill", "spoken", "training_pair"]
+__all__ = ["IGNORED", "Channels", "as_grid", "labels_of", "prefill", "spoken", "training_pair"]

@@ -18,7 +18,8 @@ from transformers.utils import FEATURE_EXTRACTOR_NAME, GENERATION_CONFIG_NAME, c
 from dia import MINI, native
 from dia.modeling_dia import DiaForConditionalGeneration
 from dia.native_layout import layout_of
-from dia.processing_dia import PROCESSOR_FILE, DiaProcessor
+from dia.processing_dia import DiaProcessor
+from dia.processor_folder import PROCESSOR_FILE
 from dia.sampling import published_generation_config
 
 REAL = "nari-labs/Dia-1.6B-0626"

@@ -1,9 +1,8 @@
 """Scripts and prompts to the model's inputs, and its grid back to sound: DiaProcessor.
 
-Knows tokenizer, feature extractor, codec and grid, and how they lie in one folder. Knows nothing of the model.
+Knows tokenizer, feature extractor, codec and grid. Knows nothing of the model, nor how the folder is laid out.
 """
 
-import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,9 +12,8 @@ import torch
 from torch import Tensor
 from transformers import BatchFeature, DacModel
 from transformers.processing_utils import AudioKwargs, ProcessingKwargs, ProcessorMixin
-from transformers.utils import cached_file
 
-from dia import audio_file, codec, grid
+from dia import audio_file, codec, grid, processor_folder
 from dia.configuration_dia import (
     PUBLISHED_DELAY_PATTERN,
     PUBLISHED_HOP_LENGTH,
@@ -28,11 +26,6 @@ from dia.feature_extraction_dia import DiaFeatureExtractor, named_clips
 from dia.grid import Channels
 from dia.tokenization_dia import DiaTokenizer
 
-PROCESSOR_FILE = "processor_config.json"
-OLD_REFERENCE_FILE = "audio_tokenizer_config.json"
-CODEC_FOLDER = "audio_tokenizer"
-
-_HUB_OPTIONS = ("cache_dir", "force_download", "proxies", "token", "local_files_only", "revision", "subfolder")
 _OWN_OPTIONS = ("delay_pattern", "bos_token_id", "eos_token_id", "pad_token_id")
 
 
@@ -281,6 +274,8 @@ class DiaProcessor(ProcessorMixin):
     ) -> list[str]:
         """Write everything into one folder that can be moved, the codec in its subfolder `audio_tokenizer`.
 
+        A processor without a codec leaves the codec that the folder has.
+
         Args:
             save_directory: the folder; made if it is not there.
             push_to_hub: upload the folder as well.
@@ -293,23 +288,12 @@ class DiaProcessor(ProcessorMixin):
         folder = Path(save_directory)
         if folder.is_file():
             raise ValueError(f"save_directory {folder} is a file; name a folder.")
-        settings = self.to_dict()
-        if audio_tokenizer_reference is not None:
-            reference = {
-                "audio_tokenizer_class": "DacModel",
-                "audio_tokenizer_name_or_path": audio_tokenizer_reference,
-            }
-            settings["audio_tokenizer"] = reference
-        elif self.audio_tokenizer is not None:
-            # Not under the key `audio_tokenizer`: AutoProcessor would look its path up from the working directory.
-            settings["audio_tokenizer_subfolder"] = CODEC_FOLDER
-            self.audio_tokenizer.save_pretrained(folder / CODEC_FOLDER)
         self.feature_extractor.save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)
-        (folder / PROCESSOR_FILE).write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+        written = processor_folder.write(folder, self.to_dict(), self.audio_tokenizer, audio_tokenizer_reference)
         if push_to_hub:
             self.push_to_hub(kwargs.pop("repo_id", folder.name), **kwargs)
-        return [str(folder / PROCESSOR_FILE)]
+        return [str(written)]
 
     @classmethod
     def get_processor_dict(
@@ -322,22 +306,17 @@ class DiaProcessor(ProcessorMixin):
             load_audio_tokenizer: False for a processor without a codec.
             **kwargs: options of the Hub, and values that override the file's.
         """
-        name = str(pretrained_model_name_or_path)
-        hub = {key: kwargs.pop(key) for key in _HUB_OPTIONS if key in kwargs}
+        hub = {key: kwargs.pop(key) for key in processor_folder.HUB_OPTIONS if key in kwargs}
         placing: dict[str, Any] = {key: kwargs.pop(key) for key in ("device_map", "dtype") if key in kwargs}
-        settings = _read_json(name, PROCESSOR_FILE, hub) or {}
-        reference = settings.pop("audio_tokenizer", None) or _read_json(name, OLD_REFERENCE_FILE, hub)
-        inside = settings.pop("audio_tokenizer_subfolder", None)
-        if load_audio_tokenizer and "audio_tokenizer" not in kwargs:
-            settings["audio_tokenizer"] = codec.load(name, inside, reference, {**hub, **placing})
-        return settings, kwargs
+        with_codec = load_audio_tokenizer and "audio_tokenizer" not in kwargs
+        return processor_folder.read(str(pretrained_model_name_or_path), with_codec, hub, placing), kwargs
 
     @classmethod
     def _get_arguments_from_pretrained(
         cls, pretrained_model_name_or_path: str, processor_dict: dict[str, Any] | None = None, **kwargs: Any
     ) -> list[Any]:
         # Not by the Auto classes, so that a processor of this package is made of parts of this package.
-        hub = {key: kwargs[key] for key in _HUB_OPTIONS if key in kwargs}
+        hub = {key: kwargs[key] for key in processor_folder.HUB_OPTIONS if key in kwargs}
         parts = (DiaFeatureExtractor, DiaTokenizer)
         return [part.from_pretrained(pretrained_model_name_or_path, **hub) for part in parts]
 
@@ -415,17 +394,6 @@ def _check_mode(text: Any, audio: Any, generation: bool, output_labels: bool | N
 def _is_codes(clip: Any, channels: Channels) -> bool:
     # No PCM has 64 bits, so int64 can only mean codes.
     return isinstance(clip, Tensor) and clip.dtype == torch.int64 and clip.shape[1:] == (len(channels.pattern),)
-
-
-def _read_json(name: str, file: str, hub: dict[str, Any]) -> dict[str, Any] | None:
-    path = cached_file(name, file, _raise_exceptions_for_missing_entries=False, **hub)
-    if path is None:
-        return None
-    try:
-        settings: dict[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path} is not valid JSON: {error}.") from error
-    return settings
 
 
 __all__ = ["DiaProcessor"]

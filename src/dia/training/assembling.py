@@ -14,7 +14,8 @@ from transformers import DacModel, GenerationConfig
 
 from dia.atomic import atomic_folder
 from dia.modeling_dia import DiaForConditionalGeneration
-from dia.processing_dia import CODEC_FOLDER, DiaProcessor
+from dia.processing_dia import DiaProcessor
+from dia.processor_folder import CODEC_FOLDER
 from dia.sampling import published_generation_config
 from dia.training.corpus import vocabulary
 

@@ -15,13 +15,13 @@ from transformers import DacModel
 
 from dia.training.codec_losses import SpectralLoss
 from dia.training.codec_training import MINI_CODEC, CodecRecipe, CodecTrainer, build_codec
-from dia.training.teacher import Clip, read_shard, shard_numbers
+from dia.training.teacher import Recording, read_shard, shard_numbers
 
 SEGMENT_FRAMES = 16
 BATCH = 8
 
 
-def cut(clip: Clip, samples: int, rng: random.Random) -> Tensor:
+def cut(clip: Recording, samples: int, rng: random.Random) -> Tensor:
     """A random stretch of `clip` as fp32 [samples]; a shorter clip stands at a random place in silence."""
     audio = np.asarray(clip.audio, dtype=np.float32) / 32768
     spare = audio.size - samples

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers import DacModel
 
-from dia.training.teacher import Clip, read_shard, shard_numbers
+from dia.training.teacher import Recording, read_shard, shard_numbers
 
 Codes = NDArray[np.uint16]
 Encoder = Callable[[Tensor], Tensor]
@@ -79,7 +79,7 @@ def _shifts(count: int, hop: int, number: int, variant: int) -> list[int]:
 
 
 def encode_shard(
-    codec: DacModel, clips: list[Clip], folder: Path, number: int, variant: int, encoder: Encoder | None = None
+    codec: DacModel, clips: list[Recording], folder: Path, number: int, variant: int, encoder: Encoder | None = None
 ) -> None:
     """Encode one shard at one set of random shifts into `folder`; its index is renamed into place last."""
     codes_path, index_path = _paths(folder, number, variant)

@@ -17,11 +17,11 @@ import torch
 from torch import Tensor, nn
 
 from dia.configuration_dia import DiaConfig, DiaDecoderConfig
-from dia.grid import Channels
+from dia.grid import IGNORED, Channels, labels_of
 from dia.modeling_dia import DiaForConditionalGeneration
 from dia.training.alignment import AttentionProbe, WordLengths
 from dia.training.encoding import CodeCache, CodedClip
-from dia.training.scripts import IGNORED, Batch, Clip, Composer, Mixture, collate, compose, labels_of
+from dia.training.scripts import Batch, Clip, Composer, Mixture, collate, compose
 
 UNTIMED_STEPS = 5  # compilation is not training
 LONGEST_STEP = 10.0  # seconds; a process that was stopped and continued has not trained meanwhile

@@ -15,7 +15,7 @@ import torch
 from transformers import DacModel
 
 from dia.training.assembling import assemble
-from dia.training.codec_stages import save_codec, train_codec
+from dia.training.codec_stages import mini_recipes, save_codec, train_codec
 from dia.training.codec_training import CodecRecipe
 from dia.training.encoding import CodeCache, encode_teacher
 from dia.training.language import Recipe, Trainer, compile_layers, mini_config, read_clips
@@ -62,12 +62,8 @@ def speech(plan: Plan) -> None:
 
 def codec(plan: Plan) -> None:
     """Encoder, quantiser and decoder together, then frozen."""
-    recipes = [
-        CodecRecipe("warmup", 200, learning_rate=2e-3, final_share=1.0, compiled=plan.compiled),
-        CodecRecipe("joint", 100_000, 1e-3, seconds=60 * plan.minutes_codec, compiled=plan.compiled),
-    ]
     if not (plan.work / "codec-frozen").exists():
-        train_codec(plan.work / "speech", plan.work / "codec", recipes, plan.workers)
+        train_codec(plan.work / "speech", plan.work / "codec", _recipes(plan)[:2], plan.workers)
         save_codec(plan.work / "codec", plan.work / "codec-frozen")
 
 
@@ -90,9 +86,12 @@ def language(plan: Plan) -> None:
 
 def decoder(plan: Plan) -> None:
     """The decoder alone, codes frozen."""
-    recipe = CodecRecipe("decoder", 100_000, 8e-4, seconds=60 * plan.minutes_decoder, compiled=plan.compiled)
-    train_codec(plan.work / "speech", plan.work / "codec", [recipe], plan.workers)
+    train_codec(plan.work / "speech", plan.work / "codec", _recipes(plan)[2:], plan.workers)
     save_codec(plan.work / "codec", plan.work / "codec-final")
+
+
+def _recipes(plan: Plan) -> list[CodecRecipe]:
+    return mini_recipes(plan.minutes_codec, plan.minutes_decoder, plan.compiled)
 
 
 def assembling(plan: Plan) -> None:
@@ -166,7 +165,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--stages", default=",".join(STAGES), help="which stages to run, separated by commas")
     parser.add_argument("--utterances", type=int, default=24_000, help="how many clips flite speaks")
     parser.add_argument("--shifts", type=int, default=3, help="at how many frame shifts each is encoded")
-    parser.add_argument("--minutes-codec", type=float, default=30, help="encoder, quantiser and decoder together")
+    parser.add_argument("--minutes-codec", type=float, default=45, help="encoder, quantiser and decoder together")
     parser.add_argument("--minutes-language", type=float, default=90, help="the language model")
     parser.add_argument("--minutes-decoder", type=float, default=60, help="the decoder alone")
     parser.add_argument("--workers", type=int, default=2, help="processes of the teacher and threads of torch")

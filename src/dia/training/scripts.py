@@ -11,11 +11,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from dia.delay import delay
-from dia.grid import Channels
+from dia.grid import Channels, prefill
 
 SPEAKER_IDS = {"S1": 1, "S2": 2}
-IGNORED = -100
 
 
 class Clip(NamedTuple):
@@ -152,15 +150,7 @@ def grid_of(codes: Tensor, channels: Channels) -> Tensor:
                         .  $  c1
                         .  .  $
     """
-    frame = codes.new_ones(1, codes.shape[1])
-    framed = torch.cat([frame * channels.bos, codes, frame * channels.eos])
-    return delay(framed[None], channels.pattern, channels.bos, channels.pad)[0]
-
-
-def labels_of(grid: Tensor, channels: Channels) -> Tensor:
-    """What each row of grid[:, :-1] must predict, [B, R, C]: the row after it, `IGNORED` where that is BOS or PAD."""
-    following = grid[:, 1:]
-    return following.masked_fill(torch.isin(following, torch.tensor([channels.bos, channels.pad])), IGNORED)
+    return prefill([codes], 0, channels, closed=True)[0][0]
 
 
 def collate(scripts: Sequence[Script], channels: Channels, multiple: int = 8) -> Batch:

@@ -31,7 +31,7 @@ EDGE_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
-class Clip:
+class Recording:
     """One utterance as spoken: `audio` is int16 mono at `SAMPLING_RATE`."""
 
     audio: Audio
@@ -123,14 +123,14 @@ def shard_numbers(folder: Path) -> list[int]:
     return sorted(int(path.stem.rsplit("-", 1)[1]) for path in folder.glob("speech-*.jsonl"))
 
 
-def read_shard(folder: Path, number: int) -> Iterator[Clip]:
+def read_shard(folder: Path, number: int) -> Iterator[Recording]:
     """The clips of one shard, in the order of the corpus; audio is a view into the mapped file."""
     audio_path, index_path = _paths(folder, number)
     audio = np.load(audio_path, mmap_mode="r")
     for line in index_path.read_text(encoding="utf-8").splitlines():
         row = json.loads(line)
         start = row["start"]
-        yield Clip(audio[start : start + row["samples"]], row["text"], row["speaker"], row["kind"], row["split"])
+        yield Recording(audio[start : start + row["samples"]], row["text"], row["speaker"], row["kind"], row["split"])
 
 
 def main() -> None:

@@ -107,7 +107,7 @@ def test_decoding_follows_the_dtype_of_the_codec():
 def test_invalid_codes_are_refused_with_their_place_never_turned_to_zero(model, value):
     clips = random_codes(4, 6)
     clips[1][5, 2] = value
-    with pytest.raises(ValueError, match=rf"codes\[1\] holds {value} at frame 5, channel 2; codes run from 0 to 31"):
+    with pytest.raises(ValueError, match=rf"codes\[1\] holds {value} at frame 5, channel 2; codes run from 0 to 63"):
         codec.decode(model, clips)
 
 

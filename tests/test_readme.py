@@ -24,7 +24,7 @@ import pytest
 import soundfile
 import torch
 from tiny import tiny_config, tiny_model
-from tiny_checkpoint import tiny_processor
+from tiny_codec import tiny_codec, tiny_processor
 
 import dia
 from dia import cli, native
@@ -155,7 +155,7 @@ def checkpoint(tmp_path_factory) -> Path:
 
 
 def write_tiny_checkpoint_with_room_for_a_dialogue(folder: Path) -> None:
-    config, processor = tiny_config(), tiny_processor()
+    config, processor = tiny_config(), tiny_processor(tiny_codec((2, 4, 5)))
     config.encoder_config.max_position_embeddings = TEXT_LIMIT
     processor.tokenizer = dia.DiaTokenizer(max_length=TEXT_LIMIT)
     model = tiny_model(config)

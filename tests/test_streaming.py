@@ -6,7 +6,7 @@ from threading import Thread
 import pytest
 import torch
 from tiny import EOS, PATTERN, prompts, texts, tiny_model
-from tiny_checkpoint import tiny_processor
+from tiny_codec import tiny_codec, tiny_processor
 
 from dia import codec
 from dia.streaming import AudioStreamer
@@ -16,7 +16,7 @@ FRAMES = 30
 
 @pytest.fixture(scope="module")
 def processor():
-    return tiny_processor()
+    return tiny_processor(tiny_codec((2, 4, 5)))
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +107,7 @@ def test_who_listens_is_released_when_generation_fails(speaker, processor):
 
 
 def test_a_processor_without_a_codec_is_refused(processor):
-    mute = tiny_processor()
+    mute = tiny_processor(tiny_codec((2, 4, 5)))
     mute.audio_tokenizer = None
     with pytest.raises(ValueError, match="no codec"):
         AudioStreamer(mute)

@@ -1,14 +1,15 @@
-"""A codec of a few thousand weights, and a processor around it that fits the tiny model."""
+"""A codec of a few thousand weights and a processor around it, both fitting the tiny model."""
 
 import torch
-from tiny import BOS, CHANNELS, EOS, PAD, PATTERN
+from tiny import BOS, CHANNELS, EOS, PAD, PATTERN, TEXT_LIMIT
 from transformers import DacConfig, DacModel
 
+from dia.codec import hop_length
 from dia.feature_extraction_dia import DiaFeatureExtractor
 from dia.processing_dia import DiaProcessor
 from dia.tokenization_dia import DiaTokenizer
 
-RATE, HOP, CODES = 8000, 6, 32
+RATE, HOP, CODES = 8000, 6, EOS
 
 
 def tiny_codec(ratios: tuple[int, ...] = (2, 3), channels: int = CHANNELS, seed: int = 0) -> DacModel:
@@ -32,10 +33,12 @@ def tiny_codec(ratios: tuple[int, ...] = (2, 3), channels: int = CHANNELS, seed:
 
 
 def tiny_processor(codec: DacModel | None = None) -> DiaProcessor:
-    extractor = DiaFeatureExtractor(sampling_rate=RATE, hop_length=HOP)
+    """Its hop is the codec's, or else `HOP`."""
+    hop = HOP if codec is None else hop_length(codec.config)
+    extractor = DiaFeatureExtractor(sampling_rate=RATE, hop_length=hop)
     return DiaProcessor(
         extractor,
-        DiaTokenizer(max_length=48),
+        DiaTokenizer(max_length=TEXT_LIMIT),
         codec,
         delay_pattern=PATTERN,
         bos_token_id=BOS,

@@ -4,7 +4,7 @@ Knows texts, frame counts and attention weights. Knows nothing of audio, codes o
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -100,16 +100,9 @@ class AttentionProbe:
 
     def __init__(self, layers: Sequence[nn.Module]) -> None:
         self._layers = list(layers)
-        self._seen: dict[str, Tensor] = {}
-        for index, layer in enumerate(self._layers):
+        for layer in self._layers:
             for name in ("q_proj", "k_proj"):
-                getattr(layer, name).register_forward_hook(self._keep(f"{name}{index}"))
-
-    def _keep(self, name: str) -> Callable[[nn.Module, tuple[Any, ...], Tensor], None]:
-        def hook(_: nn.Module, __: tuple[Any, ...], output: Tensor) -> None:
-            self._seen[name] = output
-
-        return hook
+                layer.get_submodule(name).register_forward_hook(_remember)
 
     def loss(self, places: Tensor, text_mask: Tensor, weight: Tensor, width: float = 2.0) -> Tensor:
         """Mean of -log(attention mass near the spoken byte) over frames, heads and layers.
@@ -123,15 +116,19 @@ class AttentionProbe:
         bytes_ = torch.arange(text_mask.shape[1], device=places.device)
         window = torch.exp(-((bytes_ - places[..., None]) ** 2) / (2 * width**2))  # [B, R, S]
         total = places.new_zeros(())
-        for index, layer in enumerate(self._layers):
-            near = (self._weights(index, layer, text_mask) * window[:, None]).sum(-1)  # [B, H, R]
+        for layer in self._layers:
+            near = (self._weights(layer, text_mask) * window[:, None]).sum(-1)  # [B, H, R]
             total = total - (near.clamp_min(1e-4).log() * weight[:, None]).sum() / near.shape[1]
         return total / weight.sum().clamp_min(1.0) / len(self._layers)
 
-    def _weights(self, index: int, layer: nn.Module, text_mask: Tensor) -> Tensor:
+    def _weights(self, layer: nn.Module, text_mask: Tensor) -> Tensor:
         width: int = layer.head_dim  # type: ignore[assignment]
-        query, key = (
-            self._seen[f"{name}{index}"].unflatten(-1, (-1, width)).transpose(1, 2) for name in ("q_proj", "k_proj")
-        )
+        projections = (layer.get_submodule(name).remembered for name in ("q_proj", "k_proj"))
+        query, key = (output.unflatten(-1, (-1, width)).transpose(1, 2) for output in projections)  # type: ignore[operator]
         scores = (query @ key.transpose(2, 3)).float()
         return scores.masked_fill(text_mask[:, None, None] == 0, float("-inf")).softmax(-1)  # [B, H, R, S]
+
+
+def _remember(module: nn.Module, _: tuple[Any, ...], output: Tensor) -> None:
+    # One function for every layer: a closure of each layer's own would make torch.compile compile each anew.
+    module.remembered = output

@@ -312,8 +312,10 @@ class DiaPreTrainedModel(PreTrainedModel):
         checkpoint = _native_checkpoint(pretrained_model_name_or_path, kwargs)
         if checkpoint is None:
             return super().from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
-        config, weights = checkpoint.config(), checkpoint.state_dict()
-        kwargs.setdefault("dtype", kwargs.pop("torch_dtype", None) or next(iter(weights.values())).dtype)
+        wanted = kwargs.get("dtype", kwargs.pop("torch_dtype", None))
+        config = checkpoint.config()
+        weights = checkpoint.state_dict(wanted if isinstance(wanted, torch.dtype) else None)
+        kwargs["dtype"] = wanted or next(iter(weights.values())).dtype
         loaded = super().from_pretrained(None, *args, **{**kwargs, "config": config, "state_dict": weights})
         model = loaded[0] if isinstance(loaded, tuple) else loaded  # with output_loading_info=True
         model.generation_config = published_generation_config(config)

@@ -77,6 +77,7 @@ def assemble(
     log: Path | None = None,
     figures: Path | None = None,
     data: str = "",
+    remark: str = "",
 ) -> None:
     """Write a complete checkpoint folder, whole or not at all; what stood at `destination` is replaced.
 
@@ -88,6 +89,7 @@ def assemble(
         log: the language model's `log.jsonl`, for the card's curves.
         figures: JSON of `benchmarks/mini_quality.py`, for the card's table.
         data: a sentence on the amount of data, for the card.
+        remark: what the run did otherwise than the recipe says, for the card.
 
     Raises:
         OSError: a part is not there.
@@ -102,7 +104,7 @@ def assemble(
         halve(folder / CODEC_FOLDER / "model.safetensors")
         (folder / "vocabulary.txt").write_text("\n".join(vocabulary()) + "\n", encoding="utf-8")
         curves_drawn = draw_curves(lines, folder / "curves.png")
-        (folder / "README.md").write_text(card(model, dac, lines, figures, data, curves_drawn), encoding="utf-8")
+        (folder / "README.md").write_text(card(model, dac, lines, figures, data, remark, curves_drawn), encoding="utf-8")
 
 
 def generation_config(
@@ -127,6 +129,7 @@ def card(
     lines: Sequence[dict[str, Any]],
     figures: Path | None,
     data: str,
+    remark: str,
     curves_drawn: bool,
 ) -> str:
     """The model card, with what is known of the run."""
@@ -140,7 +143,7 @@ def card(
         codes=codec.config.codebook_size,
         words=len(vocabulary()),
         data=data,
-        training=_told_run(lines),
+        training=_told_run(lines) + (remark and f"{remark}\n"),
         figures="Not measured yet." if measured is None else figures_table(measured),
     )
     return text if curves_drawn else "\n".join(line for line in text.splitlines() if "curves.png" not in line) + "\n"

@@ -53,6 +53,7 @@ class Plan:
     workers: int
     compiled: bool
     figures: Path | None
+    remark: str
 
 
 def speech(plan: Plan) -> None:
@@ -105,6 +106,7 @@ def assembling(plan: Plan) -> None:
         log=log if log.exists() else None,
         figures=plan.figures,
         data=_told_data(plan.work),
+        remark=plan.remark,
     )
 
 
@@ -171,6 +173,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--workers", type=int, default=2, help="processes of the teacher and threads of torch")
     parser.add_argument("--no-compile", dest="compiled", action="store_false", help="do not compile (no C++ compiler)")
     parser.add_argument("--figures", type=Path, help="JSON of benchmarks/mini_quality.py for the model card")
+    parser.add_argument("--remark", default="", help="a sentence for the card: what was done otherwise than by recipe")
     return parser
 
 

@@ -44,7 +44,7 @@ def recipe(stage, steps, **options):
 
 
 def small_loss():
-    return SpectralLoss(16_000, resolutions=((512, 40), (128, 16)))
+    return SpectralLoss(16_000, resolutions=((512, 40, 1), (128, 16, 1)))
 
 
 def test_mel_filters_cover_every_frequency_once():

@@ -77,10 +77,7 @@ def _add_sampling_options(parser: argparse.ArgumentParser) -> None:
 
 def _say(arguments: argparse.Namespace) -> int:
     script = _read_script(arguments.script)
-    if not arguments.output.absolute().parent.is_dir():
-        raise ValueError(
-            f"{arguments.output.absolute().parent} is no folder; make it first or choose another --output."
-        )
+    _check_output(arguments.output)
     from dia.model import REAL, Dia  # loading torch takes seconds; a wrong argument should not wait for it
 
     if arguments.model is None:

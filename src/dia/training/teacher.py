@@ -94,10 +94,16 @@ def _speak_shard(folder: Path, speak: Speak, shard: tuple[int, list[Utterance]])
     return number
 
 
-def synthesise(folder: Path, count: int, processes: int = 2, speak: Speak = flite_says, seed: int = 0) -> None:
-    """Speak the first `count` utterances of the corpus into `folder`. Shards that exist are kept."""
+def synthesise(
+    folder: Path,
+    count: int,
+    processes: int = 2,
+    speak: Speak = flite_says,
+    corpus: Callable[[], Iterator[Utterance]] = utterances,
+) -> None:
+    """Speak the first `count` utterances of `corpus` into `folder`. Shards that exist are kept."""
     folder.mkdir(parents=True, exist_ok=True)
-    texts = list(itertools.islice(utterances(seed), count))
+    texts = list(itertools.islice(corpus(), count))
     shards = [(i, texts[start : start + SHARD_SIZE]) for i, start in enumerate(range(0, count, SHARD_SIZE))]
     work = partial(_speak_shard, folder, speak)
     with multiprocessing.get_context("spawn").Pool(processes) if processes > 1 else _Serial() as pool:

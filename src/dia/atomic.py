@@ -1,10 +1,26 @@
-"""Folders written whole or not at all. Knows nothing of what is in them."""
+"""Files and folders written whole or not at all. Knows nothing of what is in them."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
+
+
+@contextmanager
+def atomic_file(path: str | Path) -> Iterator[Path]:
+    """Give a path beside `path` to write to, and move it to `path`, over what is there, once the block has ended well.
+
+    If the block raises, or is interrupted, what it wrote is removed and `path` stays as it was.
+    """
+    path = Path(path).absolute()
+    partial = path.with_name(f".{path.name}.{uuid4().hex[:8]}.partial")
+    try:
+        yield partial
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -111,8 +111,11 @@ class DiaFeatureExtractor(SequenceFeatureExtractor):
         Raises:
             TypeError, ValueError, FileNotFoundError: as `__call__`.
         """
-        array, own_rate = _read(clip, name)
-        rate = own_rate if own_rate is not None else sampling_rate
+        array, own_rate = read_clip(clip, name)
+        return self.convert(array, own_rate if own_rate is not None else sampling_rate, name)
+
+    def convert(self, array: npt.NDArray[Any], rate: int | None, name: str = "audio") -> Waveform:
+        """What `load` makes of samples that are read already, as `read_clip` returns them."""
         waveform = audio_file.full_scale(_mono(array, name), name)
         if rate is not None and rate != self.sampling_rate:
             waveform = soxr.resample(waveform, _positive(rate, name), self.sampling_rate, quality="HQ")
@@ -180,8 +183,17 @@ def _is_number(item: Any) -> bool:
     return isinstance(item, int | float | np.number) or (isinstance(item, torch.Tensor) and item.ndim == 0)
 
 
-def _read(clip: Any, name: str) -> tuple[npt.NDArray[Any], int | None]:
-    """A clip's samples as they are, and its rate in Hz where it knows it."""
+def read_clip(clip: Any, name: str = "audio") -> tuple[npt.NDArray[Any], int | None]:
+    """Read a clip of any kind that `DiaFeatureExtractor` takes.
+
+    Returns:
+        Its samples as they are, of any shape and type, and its rate in Hz where it knows it.
+
+    Raises:
+        TypeError: it is of no known kind.
+        ValueError: it cannot be decoded.
+        FileNotFoundError: a path leads to no file.
+    """
     if isinstance(clip, str | Path):
         return audio_file.read(clip, name)
     if isinstance(clip, np.ndarray | torch.Tensor):
@@ -208,7 +220,7 @@ def _read_keys(clip: Any, name: str) -> tuple[npt.NDArray[Any], int | None]:
             f"{name} is {type(clip).__name__}; expected an array, a tensor, a list of floats, a path or a dict with "
             f'"array" and "sampling_rate".'
         ) from error
-    return _read(array, name)[0], _positive(rate, name)
+    return read_clip(array, name)[0], _positive(rate, name)
 
 
 def _read_encoded(clip: Mapping[str, Any], name: str) -> tuple[npt.NDArray[Any], int | None]:
@@ -240,4 +252,4 @@ def _positive(rate: Any, name: str) -> int:
     return int(rate)
 
 
-__all__ = ["DiaFeatureExtractor", "named_clips"]
+__all__ = ["DiaFeatureExtractor", "named_clips", "read_clip"]

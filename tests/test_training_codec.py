@@ -1,7 +1,6 @@
-"""The mini codec's training: losses that rank, codebooks that live, stages that resume, codes that are cached."""
+"""The mini codec's training: losses that rank, codebooks that live, stages that resume."""
 
 import itertools
-import json
 
 import numpy as np
 import pytest
@@ -11,8 +10,9 @@ from transformers import DacConfig
 from dia.training import codec_stages, teacher
 from dia.training.codebooks import CodebookUse, kmeans, start_codebooks
 from dia.training.codec_losses import SpectralLoss, mel_filters
-from dia.training.codec_training import CodecRecipe, CodecTrainer, build_codec, in_half_precision, learning_rate_at
-from dia.training.encoding import CodeCache, encode_clips, encode_teacher, pack, shifted
+from dia.training.codec_recipe import CodecRecipe, learning_rate_at
+from dia.training.codec_start import build_codec, in_half_precision
+from dia.training.codec_training import CodecTrainer
 
 TINY = DacConfig(
     sampling_rate=16_000,
@@ -35,12 +35,16 @@ def tones(count, samples=1600, seed=0):
     return level * torch.sin(pitch * torch.arange(samples)) + noise
 
 
-def batches():
-    return (tones(4, seed=seed) for seed in itertools.count())
+def batches(first=0):
+    return (tones(4, seed=seed) for seed in itertools.count(first))
 
 
 def recipe(stage, steps, **options):
-    return CodecRecipe(stage, steps, bf16=False, compiled=False, **options)
+    return CodecRecipe(stage, steps, **{"compiled": False, "log_every": 1, **options})
+
+
+def trainer(folder, **options):
+    return CodecTrainer(build_codec(TINY), batches, folder, **options)
 
 
 def small_loss():
@@ -129,49 +133,69 @@ def test_learning_rate_rises_then_falls():
 
 
 def test_warmup_lowers_the_loss(tmp_path):
-    trainer = CodecTrainer(build_codec(TINY).train(), batches(), tmp_path)
-    trainer.loss = small_loss()
-    trainer.run(recipe("warmup", 12, learning_rate=1e-2))
-    losses = [row["loss"] for row in trainer.progress.log]
+    training = trainer(tmp_path)
+    training.loss = small_loss()
+    training.run(recipe("warmup", 12, learning_rate=1e-2))
+    losses = [line["loss"] for line in training.journal.lines()]
     assert min(losses[-3:]) < 0.92 * losses[0]
 
 
 def test_joint_stage_starts_from_used_codebooks(tmp_path):
-    trainer = CodecTrainer(build_codec(TINY).train(), batches(), tmp_path)
-    trainer.run(recipe("warmup", 2))
-    trainer.run(recipe("joint", 4, revive_every=2))
-    codes = trainer.averaged().encode(tones(24)[:, None]).audio_codes
+    training = trainer(tmp_path)
+    codec = training.run_all([recipe("warmup", 2), recipe("joint", 4, revive_every=2)])
+    codes = codec.encode(tones(24)[:, None]).audio_codes
     assert codes[:, 0].unique().numel() >= 8
-    assert [row["stage"] for row in trainer.progress.log] == ["warmup"] * 2 + ["joint"] * 4
+    assert [line["stage"] for line in training.journal.lines()] == ["warmup"] * 2 + ["joint"] * 4
 
 
-def test_decoder_stage_leaves_codes_as_they_are(tmp_path):
-    trainer = CodecTrainer(build_codec(TINY).train(), batches(), tmp_path)
-    trainer.run(recipe("joint", 2))
-    before, audio = trainer.averaged(), tones(3)
-    before.load_state_dict(in_half_precision(trainer.average))
-    trainer.run(recipe("decoder", 4, learning_rate=5e-3))
-    after = trainer.averaged()
+def test_codebooks_that_are_taught_further_are_not_placed_anew(tmp_path):
+    training = trainer(tmp_path)
+    before = training.codec.quantizer.quantizers[0].codebook.weight.clone()
+    training.run(recipe("joint", 1, kmeans=False, learning_rate=1e-6))
+    torch.testing.assert_close(training.codec.quantizer.quantizers[0].codebook.weight, before, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("half", [True, False])
+def test_decoder_stage_leaves_codes_as_they_are(tmp_path, half):
+    training = trainer(tmp_path)
+    training.run(recipe("joint", 2))
+    before, audio = training.averaged(), tones(3)
+    if half:
+        before.load_state_dict(in_half_precision(training.average))
+    training.run(recipe("decoder", 4, learning_rate=5e-3, half=half))
+    after = training.averaged()
     assert torch.equal(before.encode(audio[:, None]).audio_codes, after.encode(audio[:, None]).audio_codes)
-    assert not torch.equal(before.decoder.conv1.weight, after.decoder.conv1.weight)
-
-
-def test_a_stage_resumes_at_its_step(tmp_path):
-    first = CodecTrainer(build_codec(TINY).train(), batches(), tmp_path)
-    first.run(recipe("warmup", 3))
-    first.progress.finished = []
-    first.save(torch.optim.AdamW(first.codec.parameters(), fused=True))
-    second = CodecTrainer(build_codec(TINY, seed=9).train(), batches(), tmp_path)
-    assert second.resume()
-    assert second.progress.step == 3
-    second.run(recipe("warmup", 5))
-    assert [row["step"] for row in second.progress.log] == [1, 2, 3, 4, 5]
+    for name, weight in before.state_dict().items():
+        assert torch.equal(weight, after.state_dict()[name]) != name.startswith("decoder."), name
 
 
 def test_a_stage_ends_when_its_time_is_over(tmp_path):
-    trainer = CodecTrainer(build_codec(TINY).train(), batches(), tmp_path)
-    trainer.run(recipe("warmup", 10_000, seconds=0.2))
-    assert 0 < trainer.progress.step < 1000
+    training = trainer(tmp_path)
+    training.run(recipe("warmup", 10_000, seconds=0.2))
+    assert 0 < training.progress.step < 1000
+
+
+def test_a_finished_stage_is_not_run_again(tmp_path):
+    trainer(tmp_path).run_all([recipe("warmup", 2)])
+    again = trainer(tmp_path)
+    again.run_all([recipe("warmup", 2)])
+    assert again.journal.count == 2
+
+
+def test_training_in_16_bits_keeps_fp32_weights(tmp_path):
+    training = trainer(tmp_path)
+    training.run(recipe("joint", 2, bf16=True))
+    assert {weight.dtype for weight in training.average.values()} == {torch.float32}
+    assert training.journal.lines()[-1]["loss"] > 0
+
+
+@pytest.mark.gpu
+def test_every_stage_runs_on_cuda(tmp_path):
+    training = CodecTrainer(build_codec(TINY).cuda(), batches, tmp_path)
+    options = {"bf16": True, "discriminator": "hinge", "discriminator_from": 0.0, "revive_every": 2, "save_every": 2}
+    training.run_all([recipe("warmup", 3), recipe("joint", 3, **options), recipe("decoder", 3, **options)])
+    again = CodecTrainer(build_codec(TINY).cuda(), batches, tmp_path)
+    assert again.resume()
 
 
 def _hum(text, speaker):
@@ -196,53 +220,3 @@ def test_batches_hold_whole_stretches_of_training_speech(speech):
 def test_batches_without_speech_name_the_remedy(tmp_path):
     with pytest.raises(ValueError, match=r"dia\.training\.teacher"):
         next(codec_stages.speech_batches(tmp_path, 4000))
-
-
-def test_a_shifted_clip_starts_earlier_by_its_own_quiet_edge():
-    audio = np.arange(100, dtype=np.int16)
-    longer = shifted(audio, 3, HOP) * 32768
-    assert longer.size % HOP == 0
-    np.testing.assert_allclose(longer[:5], [2, 1, 0, 0, 1])
-
-
-def test_clips_stand_in_rows_with_quiet_between():
-    assert pack([5, 4, 10, 1], 15) == [(0, 0), (0, 9), (1, 0), (1, 14)]
-
-
-def test_clips_encoded_together_are_encoded_as_alone():
-    codec = build_codec(TINY).eval()
-    clips = [tones(1, samples, seed=samples)[0].numpy() for samples in (1600, 800, 2400)]
-    for clip, codes in zip(clips, encode_clips(codec, clips), strict=True):
-        alone = encode_clips(codec, [clip])[0]
-        assert codes.shape == (clip.size // HOP, 2)
-        assert codes.dtype == np.uint16
-        np.testing.assert_array_equal(codes[5:-5], alone[5:-5])
-
-
-def test_cache_holds_every_clip_at_every_shift(speech, tmp_path):
-    codec = build_codec(TINY)
-    encode_teacher(codec, speech, tmp_path / "codes", variants=2)
-    cache = CodeCache(tmp_path / "codes")
-    assert len(cache) == 16
-    clip = cache[0]
-    assert clip.codes.shape[1] == 2
-    assert len(clip.codes) * HOP / 16_000 == pytest.approx(clip.seconds, abs=2 * HOP / 16_000)
-    assert clip.speaker == "S1"
-    assert clip.split == "train"
-    assert clip.text.startswith("Dia")
-
-
-def test_encoding_resumes_and_keeps_what_is_there(speech, tmp_path):
-    codec, folder = build_codec(TINY), tmp_path / "codes"
-    encode_teacher(codec, speech, folder, variants=1)
-    kept = (folder / "codes-00001-0.npy").stat().st_mtime_ns
-    (folder / "codes-00000-0.jsonl").unlink()
-    encode_teacher(codec, speech, folder, variants=1)
-    assert (folder / "codes-00001-0.npy").stat().st_mtime_ns == kept
-    assert json.loads((folder / "codes-00000-0.jsonl").read_text().splitlines()[0])["speaker"] == "S1"
-
-
-def test_codes_of_two_codecs_never_mix(speech, tmp_path):
-    encode_teacher(build_codec(TINY), speech, tmp_path / "codes", variants=1)
-    with pytest.raises(ValueError, match="another codec"):
-        encode_teacher(build_codec(TINY, seed=1), speech, tmp_path / "codes", variants=1)

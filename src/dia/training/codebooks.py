@@ -35,7 +35,8 @@ def start_codebooks(codec: DacModel, audio: Tensor, chunk: int = 16) -> None:
     """
     codec.eval()
     residual = torch.cat([codec.encoder(part[:, None]) for part in torch.split(audio, chunk)])
-    rows = residual.transpose(1, 2).flatten(0, 1)
+    # On the CPU: its least squares do not mind directions in which nothing varies.
+    rows = residual.transpose(1, 2).flatten(0, 1).cpu()
     for number, quantiser in enumerate(codec.quantizer.quantizers):
         rows = rows - _start_one(quantiser, rows, seed=number)
     codec.train()
@@ -45,7 +46,7 @@ def _start_one(quantiser: Any, rows: Tensor, seed: int) -> Tensor:
     """Fit one quantiser to `rows` [N, hidden] and return its reconstruction of them, [N, hidden]."""
     dimension = quantiser.in_proj.out_channels
     mean = rows.mean(0)
-    _, _, directions = torch.pca_lowrank(rows - mean, q=dimension, center=False, niter=4)
+    directions = torch.linalg.eigh((rows - mean).T @ (rows - mean)).eigenvectors.flip(1)[:, :dimension]
     latents = (rows - mean) @ directions
     scale = latents.norm(dim=1).mean().clamp(min=1e-6)
     quantiser.in_proj.weight.copy_(directions.T[:, :, None] / scale)
@@ -53,9 +54,9 @@ def _start_one(quantiser: Any, rows: Tensor, seed: int) -> Tensor:
     latents = latents / scale
     centres = kmeans(latents, quantiser.codebook.num_embeddings, seed=seed)
     nearest = (nn.functional.normalize(latents) @ centres.T).argmax(1)
-    quantiser.codebook.weight.copy_(_with_lengths(centres, latents, nearest))
-    chosen = quantiser.codebook.weight[nearest]
-    design = torch.cat([chosen, torch.ones(len(chosen), 1)], 1)
+    vectors = _with_lengths(centres, latents, nearest)
+    quantiser.codebook.weight.copy_(vectors)
+    design = torch.cat([vectors[nearest], torch.ones(len(rows), 1)], 1)
     solution = torch.linalg.lstsq(design, rows).solution
     quantiser.out_proj.weight.copy_(solution[:-1].T[:, :, None])
     quantiser.out_proj.bias.copy_(solution[-1])
@@ -77,7 +78,7 @@ class CodebookUse:
     def __init__(self, codec: DacModel) -> None:
         self.codec = codec
         config = codec.config
-        self.counts = torch.zeros(config.n_codebooks, config.codebook_size, dtype=torch.long)
+        self.counts = torch.zeros(config.n_codebooks, config.codebook_size, dtype=torch.long, device=codec.device)
         self.latent = torch.empty(0)
 
     @torch.no_grad()
@@ -89,16 +90,17 @@ class CodebookUse:
         self.latent = latent.detach()
 
     @torch.no_grad()
-    def revive(self, average: dict[str, Tensor]) -> int:
+    def revive(self, average: dict[str, Tensor], seed: int = 0) -> int:
         """Move every code that was never drawn onto a random latent of the last batch; returns how many were moved.
 
         `average`, a state dict of averaged weights, is moved with them. Counts start again.
         """
+        generator = torch.Generator().manual_seed(seed)
         revived, residual = 0, self.latent
         for number, quantiser in enumerate(self.codec.quantizer.quantizers):
             dead = (self.counts[number] == 0).nonzero().flatten()
             projected = quantiser.in_proj(residual).transpose(1, 2).flatten(0, 1)
-            drawn = projected[torch.randint(len(projected), (len(dead),))]
+            drawn = projected[torch.randint(len(projected), (len(dead),), generator=generator)]
             residual = residual - quantiser(residual)[0]
             quantiser.codebook.weight[dead] = drawn
             average[f"quantizer.quantizers.{number}.codebook.weight"][dead] = drawn

@@ -3,6 +3,7 @@
 Knows waveforms and spectra. Knows nothing of codecs, codes or training loops.
 """
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -24,21 +25,31 @@ def mel_filters(bands: int, fft_size: int, sampling_rate: int) -> Tensor:
     return triangles / triangles.sum(0).clamp(min=1e-3)
 
 
+def resolutions_for(sampling_rate: int) -> tuple[tuple[int, int, float], ...]:
+    """FFT sizes next to 64, 32, 16 and 8 ms, each with its mel bands and its weight.
+
+    Windows of 32 ms weigh most: formants stand out there, and recognisers listen there.
+    """
+    shapes = ((0.064, 80, 1.0), (0.032, 48, 2.0), (0.016, 32, 1.0), (0.008, 16, 0.5))
+    return tuple((2 ** round(math.log2(seconds * sampling_rate)), bands, weight) for seconds, bands, weight in shapes)
+
+
 class SpectralLoss(nn.Module):
     """Weighted mean over resolutions of log-mel L1 plus `convergence_weight` times spectral convergence.
 
-    `resolutions` holds FFT sizes, each with its number of mel bands and its weight; the hop is a quarter of the FFT
-    size. The default weighs windows of 32 ms most: formants stand out there, and recognisers listen there.
+    `resolutions` holds FFT sizes, each with its number of mel bands and its weight, by default `resolutions_for` the
+    rate; the hop is a quarter of the FFT size.
     Magnitudes are scaled so that a sine of amplitude a peaks near a / 2, whatever the FFT size.
     """
 
     def __init__(
         self,
         sampling_rate: int,
-        resolutions: Sequence[tuple[int, int, float]] = ((1024, 80, 1), (512, 48, 2), (256, 32, 1), (128, 16, 0.5)),
+        resolutions: Sequence[tuple[int, int, float]] | None = None,
         convergence_weight: float = 0.3,
     ) -> None:
         super().__init__()
+        resolutions = resolutions_for(sampling_rate) if resolutions is None else resolutions
         self.weights = {fft_size: weight for fft_size, _, weight in resolutions}
         self.convergence_weight = convergence_weight
         for fft_size, bands, _ in resolutions:

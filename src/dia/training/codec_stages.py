@@ -5,7 +5,7 @@ Knows the teacher's files and the codec trainer. Knows nothing of texts or of th
 
 import argparse
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,23 +13,22 @@ import torch
 from torch import Tensor
 from transformers import DacModel
 
-from dia.training.codec_losses import SpectralLoss
-from dia.training.codec_training import MINI_CODEC, CodecRecipe, CodecTrainer, build_codec
+from dia.audio_file import Waveform
+from dia.training.codec_clips import cut
+from dia.training.codec_hearing import Probe
+from dia.training.codec_recipe import CodecRecipe
+from dia.training.codec_start import MINI_CODEC, build_codec
+from dia.training.codec_state import check_sizes, read_state
+from dia.training.codec_training import CodecTrainer
 from dia.training.teacher import Recording, read_shard, shard_numbers
 
 SEGMENT_FRAMES = 16
 BATCH = 8
 
 
-def cut(clip: Recording, samples: int, rng: random.Random) -> Tensor:
-    """A random stretch of `clip` as fp32 [samples]; a shorter clip stands at a random place in silence."""
-    audio = np.asarray(clip.audio, dtype=np.float32) / 32768
-    spare = audio.size - samples
-    if spare >= 0:
-        start = rng.randint(0, spare)
-        return torch.from_numpy(audio[start : start + samples])
-    before = rng.randint(0, -spare)
-    return torch.from_numpy(np.pad(audio, (before, -spare - before)))
+def full_scale(clip: Recording) -> Waveform:
+    """A clip's audio as fp32 of ±1."""
+    return clip.audio.astype(np.float32) / np.float32(32768)
 
 
 def speech_batches(folder: Path, samples: int, batch: int = BATCH, seed: int = 0) -> Iterator[Tensor]:
@@ -46,45 +45,41 @@ def speech_batches(folder: Path, samples: int, batch: int = BATCH, seed: int = 0
         clips = [clip for clip in read_shard(folder, rng.choice(numbers)) if clip.split == "train"]
         rng.shuffle(clips)
         for clip in clips:
-            row.append(cut(clip, samples, rng) * rng.uniform(0.7, 1.15))
+            row.append(cut(full_scale(clip), samples, rng) * rng.uniform(0.7, 1.15))
             if len(row) == batch:
                 yield torch.stack(row)
                 row = []
 
 
-def heldout_validation(folder: Path, samples: int, count: int = 48) -> Callable[[DacModel], dict[str, float]]:
-    """A function that measures a codec on the same `count` held-out stretches every time it is called."""
+def heldout_probe(folder: Path, samples: int, count: int = 48) -> Probe:
+    """Measures codecs on the same `count` held-out stretches every time."""
     rng = random.Random(1)
     clips = [
         clip for number in shard_numbers(folder) for clip in read_shard(folder, number) if clip.split == "heldout"
     ]
-    audio = torch.stack([cut(clip, samples, rng) for clip in rng.sample(clips, min(count, len(clips)))])
-    measure = SpectralLoss(MINI_CODEC.sampling_rate)
-
-    @torch.no_grad()
-    def validate(codec: DacModel) -> dict[str, float]:
-        latent = codec.encoder(audio[:, None])
-        bare = measure(codec.decoder(latent)[:, 0], audio).item()
-        quantised, codes, *_ = codec.quantizer(latent)
-        through = measure(codec.decoder(quantised)[:, 0], audio).item()
-        used = torch.tensor([c.unique().numel() for c in codes.transpose(0, 1)])
-        return {"valid": through, "valid_unquantised": bare, "codes_used": used.float().mean().item()}
-
-    return validate
+    if not clips:
+        raise ValueError(f"folder {folder} holds no held-out speech. Let the teacher speak more of the corpus.")
+    chosen = rng.sample(clips, min(count, len(clips)))
+    audio = torch.stack([cut(full_scale(clip), samples, rng) for clip in chosen])
+    return Probe(audio, MINI_CODEC.sampling_rate)
 
 
-def train_codec(speech: Path, folder: Path, recipes: list[CodecRecipe], threads: int = 2) -> DacModel:
-    """Run `recipes` in order, resuming where `folder` stands; returns the averaged codec."""
-    torch.set_num_threads(threads)
+def train_codec(speech: Path, folder: Path, recipes: Sequence[CodecRecipe], threads: int | None = None) -> DacModel:
+    """Run `recipes` in order, resuming where `folder` stands; returns the averaged codec.
+
+    `threads` are torch's, by default as many as it takes by itself.
+    """
+    if threads is not None:
+        torch.set_num_threads(threads)
     torch.set_flush_denormal(True)
     samples = SEGMENT_FRAMES * MINI_CODEC.hop_length
-    codec = build_codec(MINI_CODEC)
-    trainer = CodecTrainer(codec.train(), iter(()), folder)
-    trainer.resume()
-    trainer.batches = speech_batches(speech, samples, seed=1 + trainer.progress.step)
-    for recipe in recipes:
-        trainer.run(recipe, heldout_validation(speech, samples))
-    return trainer.averaged()
+    trainer = CodecTrainer(
+        build_codec(MINI_CODEC),
+        lambda drawn: speech_batches(speech, samples, seed=1 + drawn),
+        folder,
+        heldout_probe(speech, samples),
+    )
+    return trainer.run_all(recipes)
 
 
 def mini_recipes(joint_minutes: float, decoder_minutes: float, compiled: bool = True) -> list[CodecRecipe]:
@@ -98,10 +93,13 @@ def mini_recipes(joint_minutes: float, decoder_minutes: float, compiled: bool = 
 
 def save_codec(state: Path, destination: Path) -> None:
     """Write the averaged codec of a trainer's `state` folder to `destination`, in fp16, for `from_pretrained`."""
-    trainer = CodecTrainer(build_codec(MINI_CODEC), iter(()), state)
-    if not trainer.resume():
+    content = read_state(state)
+    if content is None:
         raise ValueError(f"state {state} holds no codec. Run python -m dia.training.codec_stages first")
-    trainer.averaged().half().save_pretrained(destination)
+    codec = DacModel(MINI_CODEC)
+    check_sizes(content, MINI_CODEC, codec.state_dict(), state)
+    codec.load_state_dict(content["average"])
+    codec.half().save_pretrained(destination)
 
 
 def main() -> None:
@@ -109,7 +107,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("speech", type=Path)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int)
     parser.add_argument("--joint-minutes", type=float, default=25)
     parser.add_argument("--decoder-minutes", type=float, default=60)
     parser.add_argument("--compiled", action="store_true")

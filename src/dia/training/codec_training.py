@@ -1,123 +1,106 @@
-"""Training of a small `DacModel`: jointly, first without and then with a quantiser, then the decoder alone.
+"""Training of a `DacModel`: jointly, first without and then with a quantiser, then the decoder alone.
 
 Knows the codec, its losses and batches of audio. Knows nothing of texts, of the language model or of audio files.
 """
 
-import json
 import math
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import DacConfig, DacModel
+from transformers import DacModel
 
 from dia.training.codebooks import CodebookUse, start_codebooks
 from dia.training.codec_losses import SpectralLoss
+from dia.training.codec_recipe import CodecProgress, CodecRecipe, learning_rate_at
+from dia.training.codec_start import in_half_precision
+from dia.training.codec_state import State, check_room, check_sizes, read_state, sizes_of, write_state
+from dia.training.discriminator import Adversary
+from dia.training.journal import Journal, Means
 
-MINI_CODEC = DacConfig(
-    sampling_rate=16_000,
-    encoder_hidden_size=8,
-    decoder_hidden_size=256,
-    downsampling_ratios=[4, 2, 10, 6],
-    n_codebooks=8,
-    codebook_size=256,
-    codebook_dim=8,
-)
+# What k-means starts from: at least so many frames for each code, and so many batches, for variety.
+START_FRAMES, START_BATCHES = 6, 12
+LONGEST_STEP = 10.0  # seconds; a process that was stopped and continued has not trained meanwhile
 
-
-def build_codec(config: DacConfig, seed: int = 0) -> DacModel:
-    """A fresh codec for narrow widths: the convolutions' own default initialisation, small residual branches.
-
-    `DacModel`'s own initialisation has a spread of 0.02 everywhere, which at these widths passes no signal.
-    """
-    torch.manual_seed(seed)
-    codec = DacModel(config)
-    for name, module in codec.named_modules():
-        if isinstance(module, nn.Conv1d):
-            module.reset_parameters()
-            if ".res_unit" in name and name.endswith("conv2"):
-                module.weight.data.mul_(0.3)
-    return codec
+Batches = Callable[[int], Iterator[Tensor]]
+Measure = Callable[[DacModel], dict[str, Any]]
 
 
-def in_half_precision(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """fp32 weights as fp16 can hold them: codes are frozen with the values that are saved, not with finer ones."""
-    return {name: value.half().float() for name, value in weights.items()}
-
-
-@dataclass
-class CodecRecipe:
-    """How one stage of training runs. `stage` is "warmup" (no quantiser), "joint" or "decoder" (codes frozen)."""
-
-    stage: str
-    steps: int
-    learning_rate: float = 1e-3
-    warmup_share: float = 0.02
-    final_share: float = 0.05
-    quantiser_weight: float = 0.25
-    revive_every: int = 50
-    average_decay: float = 0.995
-    save_every: int = 100
-    bf16: bool = False
-    compiled: bool = True
-    seconds: float = math.inf
-
-
-@dataclass
-class CodecProgress:
-    """Where training stands; saved beside the weights so that a stage resumes."""
-
-    stage: str = ""
-    step: int = 0
-    seconds: float = 0.0
-    finished: list[str] = field(default_factory=list)
-    log: list[dict[str, float | str]] = field(default_factory=list)
-
-
-def learning_rate_at(position: float, recipe: CodecRecipe) -> float:
-    """Linear warm-up, then a cosine down to `final_share`; `position` is the share of the stage done, 0 to 1."""
-    warm = recipe.warmup_share
-    if position < warm:
-        return recipe.learning_rate * (0.05 + 0.95 * position / warm)
-    through = (position - warm) / max(1 - warm, 1e-9)
-    falling = 0.5 * (1 + math.cos(math.pi * min(through, 1.0)))
-    return recipe.learning_rate * (recipe.final_share + (1 - recipe.final_share) * falling)
+class Diverged(ArithmeticError):
+    """A loss or a gradient is no number any more. The message names the step and the state that is left."""
 
 
 class CodecTrainer:
     """Runs stages on one codec and keeps an exponential average of its weights in `average`.
 
-    `batches` yields fp32 audio [B, samples], samples a multiple of the codec's hop; `folder` receives `state.pt`.
+    Args:
+        codec: on the device that is to train it.
+        batches: gives, for n, the endless batches from the n-th on: fp32 audio [B, samples], samples a multiple of
+            the codec's hop.
+        folder: receives `state.pt` and `log.jsonl`, and what `hear` leaves.
+        measure: figures of a codec on audio never trained on, taken whenever the state is saved.
+        hear: called with the averaged codec and a name such as "joint-000500", every `hear_every` saves.
+
+    Raises:
+        OSError: there is too little room in `folder`.
     """
 
-    def __init__(self, codec: DacModel, batches: Iterator[Tensor], folder: Path) -> None:
-        self.codec, self.batches, self.folder = codec, batches, folder
-        self.average = {name: value.detach().clone() for name, value in codec.state_dict().items()}
-        self.progress = CodecProgress()
-        self.loss = SpectralLoss(codec.config.sampling_rate)
-        self.use = CodebookUse(codec)
+    def __init__(
+        self,
+        codec: DacModel,
+        batches: Batches,
+        folder: Path,
+        measure: Measure | None = None,
+        hear: Callable[[DacModel, str], None] | None = None,
+        hear_every: int = 5,
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
+        self.codec, self.folder = codec.train(), folder
+        self.measure, self.hear, self.hear_every = measure, hear, hear_every
+        self._restart_average()
+        check_room(folder, self.average)
+        self.progress, self.journal = CodecProgress(), Journal(folder)
+        self.loss = SpectralLoss(codec.config.sampling_rate).to(codec.device)
+        self.use = CodebookUse(codec)
+        self.adversary: Adversary | None = None
+        self.saves = 0
+        self._batches, self._audio = batches, batches(0)
+        self._resumed: State | None = None
+        self._means = Means()
 
-    def run(self, recipe: CodecRecipe, validate: Callable[[DacModel], dict[str, float]] | None = None) -> None:
-        """Train for one stage, or for what is left of it. Ends early after `recipe.seconds` of training."""
+    def run(self, recipe: CodecRecipe) -> None:
+        """Train for one stage, or for what is left of it.
+
+        Raises:
+            Diverged: a loss is no number any more.
+            OSError: the state cannot be saved.
+        """
         if recipe.stage in self.progress.finished:
             return
         optimizer = self._begin(recipe)
-        encoder, decoder = self._networks(recipe)
-        begun = time.monotonic() - self.progress.seconds
-        while self.progress.step < recipe.steps and self.progress.seconds < recipe.seconds:
-            position = max(self.progress.step / recipe.steps, self.progress.seconds / recipe.seconds)
+        networks = self._networks(recipe)
+        while not self.progress.over(recipe):
+            began = time.monotonic()
             for group in optimizer.param_groups:
-                group["lr"] = learning_rate_at(position, recipe)
-            losses = self._step(recipe, encoder, decoder, next(self.batches), optimizer)
-            self.progress.seconds = time.monotonic() - begun
-            self._after_step(recipe, losses, validate, optimizer)
+                group["lr"] = learning_rate_at(self.progress.position(recipe), recipe)
+            losses = self._step(recipe, networks, self._next(), optimizer)
+            self.progress.step += 1
+            self.progress.seconds += min(time.monotonic() - began, LONGEST_STEP)
+            self._after_step(recipe, losses, optimizer)
         self.progress.finished.append(recipe.stage)
-        self.save(optimizer)
+        self._report_and_save(recipe, optimizer)
+
+    def run_all(self, recipes: Sequence[CodecRecipe]) -> DacModel:
+        """Run stages in order, from where `folder` stands; returns the averaged codec, in evaluation mode."""
+        self.resume()
+        for recipe in recipes:
+            self.run(recipe)
+        return self.averaged()
 
     def _begin(self, recipe: CodecRecipe) -> torch.optim.AdamW:
         decoder_only = recipe.stage == "decoder"
@@ -125,19 +108,43 @@ class CodecTrainer:
         self.codec.decoder.requires_grad_(True)
         trained = [weight for weight in self.codec.parameters() if weight.requires_grad]
         optimizer = torch.optim.AdamW(trained, recipe.learning_rate, betas=(0.8, 0.98), weight_decay=1e-3, fused=True)
-        if self.progress.stage != recipe.stage:
-            self.progress.stage, self.progress.step, self.progress.seconds = recipe.stage, 0, 0.0
-            if decoder_only:
-                self.codec.load_state_dict(in_half_precision(self.average))
-            if recipe.stage == "joint":
-                start_codebooks(self.codec, torch.cat([next(self.batches) for _ in range(12)]))
-            self._restart_average()
-        elif (self.folder / "optimizer.pt").exists():
-            optimizer.load_state_dict(torch.load(self.folder / "optimizer.pt", weights_only=True))
+        resumed, self._resumed = self._resumed or {}, None
+        self._take_adversary(recipe, resumed.get("adversary"))
+        if self.progress.stage == recipe.stage:
+            if resumed.get("optimizer") is not None:
+                optimizer.load_state_dict(resumed["optimizer"])
+            return optimizer
+        self.progress.stage, self.progress.step, self.progress.seconds = recipe.stage, 0, 0.0
+        if decoder_only:
+            self.codec.load_state_dict(in_half_precision(self.average) if recipe.half else self.average)
+        if recipe.stage == "joint" and recipe.kmeans:
+            self._start_codebooks()
+        self._restart_average()
         return optimizer
+
+    def _take_adversary(self, recipe: CodecRecipe, saved: State | None) -> None:
+        """A discriminator goes on from stage to stage, and from a saved state, as long as recipes want one."""
+        if recipe.discriminator is None:
+            self.adversary = None
+        elif self.adversary is None or self.adversary.kind != recipe.discriminator:
+            sizes = list(self.loss.weights)[:3]
+            torch.manual_seed(0)
+            self.adversary = Adversary(recipe.discriminator, sizes, device=self.codec.device)
+            if saved is not None:
+                self.adversary.load_state_dict(saved)
+
+    def _start_codebooks(self) -> None:
+        audio = [self._next()]
+        frames = audio[0].numel() // self.codec.config.hop_length
+        count = max(START_BATCHES, -(-START_FRAMES * self.codec.config.codebook_size // frames))
+        start_codebooks(self.codec, torch.cat([*audio, *(self._next() for _ in range(count - 1))]))
 
     def _restart_average(self) -> None:
         self.average = {name: value.detach().clone() for name, value in self.codec.state_dict().items()}
+
+    def _next(self) -> Tensor:
+        self.progress.drawn += 1
+        return next(self._audio).to(self.codec.device)
 
     def _networks(self, recipe: CodecRecipe) -> tuple[Any, Any]:
         encoder, decoder = self.codec.encoder, self.codec.decoder
@@ -146,30 +153,44 @@ class CodecTrainer:
         return torch.compile(encoder, dynamic=False), torch.compile(decoder, dynamic=False)
 
     def _step(
-        self,
-        recipe: CodecRecipe,
-        encoder: nn.Module,
-        decoder: nn.Module,
-        audio: Tensor,
-        optimizer: torch.optim.Optimizer,
+        self, recipe: CodecRecipe, networks: tuple[Any, Any], audio: Tensor, optimizer: torch.optim.Optimizer
     ) -> dict[str, float]:
-        with torch.autocast("cpu", torch.bfloat16, enabled=recipe.bf16):
+        encoder, decoder = networks
+        with torch.autocast(self.codec.device.type, torch.bfloat16, enabled=recipe.bf16):
             with torch.set_grad_enabled(recipe.stage != "decoder"):
                 latent = encoder(audio[:, None])
                 quantised, vq_loss = self._quantise(recipe, latent.float())
             decoded = decoder(quantised).float()[:, 0, : audio.shape[-1]]
-        spectral = self.loss(decoded, audio[:, : decoded.shape[-1]])
-        (spectral + recipe.quantiser_weight * vq_loss).backward()
-        norm = nn.utils.clip_grad_norm_([w for g in optimizer.param_groups for w in g["params"]], 5.0)
+        original = audio[:, : decoded.shape[-1]]
+        spectral = self.loss(decoded, original)
+        losses = {"loss": spectral.item(), "vq": vq_loss.item()}
+        total = spectral + recipe.quantiser_weight * vq_loss
+        if self.adversary is not None and self.progress.position(recipe) >= recipe.discriminator_from:
+            losses["discriminator"] = self.adversary.learn(decoded, original)
+            adversarial, features = self.adversary.persuade(decoded, original)
+            total = total + recipe.adversarial_weight * adversarial + recipe.feature_weight * features
+            losses |= {"adversarial": adversarial.item(), "features": features.item()}
+        total.backward()
+        losses["norm"] = float(nn.utils.clip_grad_norm_(_trained(optimizer), 5.0))
+        self._check(recipe, losses)
         optimizer.step()
         optimizer.zero_grad()
         self._move_average(recipe)
-        return {"loss": spectral.item(), "vq": vq_loss.item(), "norm": float(norm)}
+        return losses
+
+    def _check(self, recipe: CodecRecipe, losses: dict[str, float]) -> None:
+        wrong = [f"{name} is {value}" for name, value in losses.items() if not math.isfinite(value)]
+        if wrong:
+            raise Diverged(
+                f"stage {recipe.stage}, step {self.progress.step + 1}: {', '.join(wrong)}. The last state saved, if "
+                f"any, is kept in {self.folder}. Start again from it with a lower learning rate, without bf16, or "
+                f"without the recordings of that step."
+            )
 
     def _quantise(self, recipe: CodecRecipe, latent: Tensor) -> tuple[Tensor, Tensor]:
         if recipe.stage == "warmup":
-            return latent, torch.zeros(())
-        with torch.autocast("cpu", enabled=False):
+            return latent, latent.new_zeros(())
+        with torch.autocast(latent.device.type, enabled=False):
             quantised, codes, _, commitment, codebook = self.codec.quantizer(latent)
         if recipe.stage == "joint":
             self.use.count(codes, latent)
@@ -182,45 +203,74 @@ class CodecTrainer:
         for name, value in self.codec.state_dict().items():
             self.average[name].lerp_(value, 1 - decay)
 
-    def _after_step(
-        self,
-        recipe: CodecRecipe,
-        losses: dict[str, float],
-        validate: Callable[[DacModel], dict[str, float]] | None,
-        optimizer: torch.optim.Optimizer,
-    ) -> None:
-        self.progress.step += 1
+    def _after_step(self, recipe: CodecRecipe, losses: dict[str, float], optimizer: torch.optim.Optimizer) -> None:
         step = self.progress.step
-        row: dict[str, float | str] = {"stage": recipe.stage, "step": step, "seconds": self.progress.seconds, **losses}
         if recipe.stage == "joint" and step % recipe.revive_every == 0 and step < 0.8 * recipe.steps:
-            row["revived"] = self.use.revive(self.average)
+            losses["revived"] = self.use.revive(self.average, seed=step)
+        self._means.add(losses)
+        if self.progress.over(recipe):
+            return
         if step % recipe.save_every == 0:
-            if validate is not None:
-                row.update(validate(self.averaged()))
-            self.save(optimizer)
-        self.progress.log.append(row)
-        if step % 10 == 0:
-            print(json.dumps({k: round(v, 4) if isinstance(v, float) else v for k, v in row.items()}), flush=True)
+            self._report_and_save(recipe, optimizer)
+        elif step % recipe.log_every == 0:
+            self._report(recipe)
+
+    def _report_and_save(self, recipe: CodecRecipe, optimizer: torch.optim.Optimizer) -> None:
+        """Measure, tell, save and, now and then and at a stage's end, let hear."""
+        codec = self.averaged()
+        self._report(recipe, self.measure(codec) if self.measure is not None else {})
+        self.save(optimizer)
+        self.saves += 1
+        if self.hear is not None and (self.saves % self.hear_every == 0 or recipe.stage in self.progress.finished):
+            self.hear(codec, f"{recipe.stage}-{self.progress.step:06d}")
+
+    def _report(self, recipe: CodecRecipe, measured: Mapping[str, Any] = MappingProxyType({})) -> None:
+        progress = self.progress
+        line = {"stage": recipe.stage, "step": progress.step, "seconds": progress.seconds}
+        rate = learning_rate_at(progress.position(recipe), recipe)
+        print(self.journal.write({**line, "rate": rate, **self._means.take(), **measured}), flush=True)
 
     def averaged(self) -> DacModel:
         """A copy of the codec with the averaged weights, in evaluation mode."""
-        codec = DacModel(self.codec.config)
+        codec = DacModel(self.codec.config).to(self.codec.device)
         codec.load_state_dict(self.average)
         return codec.eval()
 
     def save(self, optimizer: torch.optim.Optimizer) -> None:
-        """Write weights, averages, progress and the optimiser's state to `folder`, each whole or not at all."""
-        state = {"codec": self.codec.state_dict(), "average": self.average, "progress": asdict(self.progress)}
-        for name, content in (("state.pt", state), ("optimizer.pt", optimizer.state_dict())):
-            torch.save(content, self.folder / f"{name}.part")
-            (self.folder / f"{name}.part").rename(self.folder / name)
+        """Write everything that training goes on from to `folder`, whole or not at all."""
+        self.progress.logged = self.journal.count
+        state = {
+            "sizes": sizes_of(self.codec.config),
+            "codec": self.codec.state_dict(),
+            "average": self.average,
+            "progress": asdict(self.progress),
+            "use": self.use.counts,
+            "optimizer": optimizer.state_dict(),
+            "adversary": None if self.adversary is None else self.adversary.state_dict(),
+        }
+        write_state(self.folder, state)
 
     def resume(self) -> bool:
-        """Take up what `save` wrote; False if there is nothing."""
-        if not (self.folder / "state.pt").exists():
+        """Take up what `save` wrote; False if there is nothing.
+
+        Raises:
+            ValueError: what `folder` holds is of a codec of other sizes, or cannot be read.
+        """
+        state = read_state(self.folder, self.codec.device)
+        if state is None:
+            self.journal.replace([])
             return False
-        state = torch.load(self.folder / "state.pt", weights_only=True)
+        check_sizes(state, self.codec.config, self.average, self.folder)
         self.codec.load_state_dict(state["codec"])
         self.average = state["average"]
         self.progress = CodecProgress(**state["progress"])
+        if state["use"] is not None:
+            self.use.counts = state["use"]
+        self._resumed = state
+        self._audio = self._batches(self.progress.drawn)
+        self.journal.replace(state["log"] or self.journal.lines()[: self.progress.logged])
         return True
+
+
+def _trained(optimizer: torch.optim.Optimizer) -> list[nn.Parameter]:
+    return [weight for group in optimizer.param_groups for weight in group["params"]]

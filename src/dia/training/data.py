@@ -36,10 +36,10 @@ class Row(NamedTuple):
 
 
 class Columns(NamedTuple):
-    """What a source calls the parts of a row; `speaker` may be missing in it."""
+    """What a source calls the parts of a row; `speaker` may be missing in it, `text` None asks for audio alone."""
 
     audio: str
-    text: str
+    text: str | None
     speaker: str
 
 
@@ -47,7 +47,7 @@ def read_source(
     source: Any,
     *,
     audio_column: str = "audio",
-    text_column: str = "text",
+    text_column: str | None = "text",
     speaker_column: str = "speaker",
     split: str = "train",
 ) -> list[Row]:
@@ -60,7 +60,8 @@ def read_source(
             - a `datasets.Dataset`, a `DatasetDict`, or a folder that their `save_to_disk` wrote;
             - the id of a data set on the Hub.
         audio_column: the column of recordings, where the source is a data set.
-        text_column: the column of transcripts, in metadata too.
+        text_column: the column of transcripts, in metadata too. None reads recordings alone, such as a codec learns
+            from: texts are empty, and a folder may hold nothing but sound files.
         speaker_column: the column of speakers, in metadata too; it may be missing.
         split: which one, where the source has several.
 
@@ -114,14 +115,16 @@ def _from_folder(folder: Path, columns: Columns, split: str) -> list[Row]:
     found = [folder / name for name in METADATA if (folder / name).is_file()]
     if len(found) > 1:
         raise ValueError(f"source {folder} holds both {' and '.join(METADATA)}. Delete one of them.")
-    return _from_metadata(found[0], columns) if found else _from_pairs(folder)
+    if found:
+        return _from_metadata(found[0], columns)
+    return _from_pairs(folder) if columns.text is not None else _from_sounds(folder)
 
 
 def _from_metadata(path: Path, columns: Columns) -> list[Row]:
     lines = list(_csv_lines(path) if path.suffix == ".csv" else _json_lines(path))
     rows = []
     for number, line in lines:
-        missing = [column for column in ("file_name", columns.text) if column not in line]
+        missing = [column for column in ("file_name", columns.text) if column is not None and column not in line]
         if missing:
             there = ", ".join(map(str, line)) or "nothing"
             raise ValueError(
@@ -129,7 +132,7 @@ def _from_metadata(path: Path, columns: Columns) -> list[Row]:
                 f"pass text_column for the one that holds the transcripts."
             )
         file = _string(line["file_name"], path, number)
-        text, speaker = (_string(line.get(column), path, number) for column in (columns.text, columns.speaker))
+        text, speaker = (_string(line.get(column or ""), path, number) for column in (columns.text, columns.speaker))
         rows.append(Row(file, _spaced(text), path.parent / file, speaker))
     absent = [row.name for row in rows if not row.audio.is_file()]
     if absent:
@@ -174,10 +177,8 @@ def _string(value: Any, path: Path, number: int) -> str:
 
 
 def _from_pairs(folder: Path) -> list[Row]:
-    suffixes = {f".{kind.lower()}" for kind in soundfile.available_formats()} - {".raw"} | {".aif", ".oga", ".opus"}
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
-    texts = {path.with_suffix(""): path for path in files if path.suffix == ".txt"}
-    sounds = {path: path.with_suffix("") for path in files if path.suffix.lower() in suffixes}
+    texts = {path.with_suffix(""): path for path in sorted(folder.rglob("*.txt")) if not path.name.startswith(".")}
+    sounds = {path: path.with_suffix("") for path in _sounds(folder)}
     halves = [path for path, stem in sounds.items() if stem not in texts]
     halves += [path for stem, path in texts.items() if stem not in sounds.values()]
     if halves:
@@ -190,6 +191,16 @@ def _from_pairs(folder: Path) -> list[Row]:
         Row(path.relative_to(folder).as_posix(), _spaced(_read_text(texts[stem])), path)
         for path, stem in sounds.items()
     ]
+
+
+def _from_sounds(folder: Path) -> list[Row]:
+    return [Row(path.relative_to(folder).as_posix(), "", path) for path in _sounds(folder)]
+
+
+def _sounds(folder: Path) -> list[Path]:
+    suffixes = {f".{kind.lower()}" for kind in soundfile.available_formats()} - {".raw"} | {".aif", ".oga", ".opus"}
+    files = (path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
+    return sorted(path for path in files if path.suffix.lower() in suffixes)
 
 
 def _read_text(path: Path) -> str:
@@ -230,7 +241,7 @@ def _from_dataset(source: Any, columns: Columns, split: str) -> list[Row]:
     if not isinstance(source, _datasets().Dataset):
         raise TypeError(f"source is {type(source).__name__}; its rows must be countable. Load it without streaming.")
     for column in (columns.audio, columns.text):
-        if column not in source.column_names:
+        if column is not None and column not in source.column_names:
             raise ValueError(
                 f"source has no column {column!r}; there are {', '.join(source.column_names) or 'none'}. Pass "
                 f"audio_column and text_column."
@@ -238,9 +249,10 @@ def _from_dataset(source: Any, columns: Columns, split: str) -> list[Row]:
     source = source.with_format(None)
     count, recordings = len(source), _recordings(source, columns.audio)
     speakers = source[columns.speaker] if columns.speaker in source.column_names else [""] * count
+    texts = source[columns.text] if columns.text is not None else [""] * count
     return [
         Row(f"row {index}", _spaced(str(text or "")), audio, str(speaker or ""))
-        for index, (text, audio, speaker) in enumerate(zip(source[columns.text], recordings, speakers, strict=True))
+        for index, (text, audio, speaker) in enumerate(zip(texts, recordings, speakers, strict=True))
     ]
 
 

@@ -15,8 +15,8 @@ import torch
 from transformers import DacModel
 
 from dia.training.assembling import assemble
+from dia.training.codec_recipe import CodecRecipe
 from dia.training.codec_stages import mini_recipes, save_codec, train_codec
-from dia.training.codec_training import CodecRecipe
 from dia.training.encoding import CodeCache, encode_teacher
 from dia.training.language import Recipe, Trainer, compile_layers, mini_config, read_clips
 from dia.training.teacher import synthesise

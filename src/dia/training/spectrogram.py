@@ -1,0 +1,36 @@
+"""A picture of a waveform: its spectrogram in decibels. Knows samples and matplotlib, nothing of models."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+WINDOW_SECONDS = 0.032
+FLOOR_DECIBELS = -80.0
+
+
+def spectrogram(waveform: NDArray[np.float32], rate: int) -> NDArray[np.float32]:
+    """Decibels below the loudest point, [frequencies, frames]: Hann windows of 32 ms, a quarter of one apart."""
+    size = max(16, round(WINDOW_SECONDS * rate))
+    padded = np.pad(waveform.astype(np.float32), size // 2 + size % 2)
+    frames = np.lib.stride_tricks.sliding_window_view(padded, size)[:: size // 4]
+    power = np.abs(np.fft.rfft(frames * np.hanning(size), axis=1)).T ** 2
+    decibels = 10 * np.log10(np.maximum(power, 1e-12) / max(float(power.max(initial=0.0)), 1e-12))
+    return np.maximum(decibels, FLOOR_DECIBELS).astype(np.float32)
+
+
+def draw_spectrogram(waveform: NDArray[np.float32], rate: int, path: Path) -> bool:
+    """Write a PNG of `waveform` [samples] at `rate` Hz; false, with a printed line, where matplotlib is missing."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        print("no spectrograms: matplotlib is missing (pip install 'dia-tts[train]')")
+        return False
+    figure = Figure(figsize=(6.0, 2.4), dpi=80, layout="constrained")
+    axes = figure.subplots()
+    extent = (0.0, len(waveform) / rate, 0.0, rate / 2000)
+    axes.imshow(spectrogram(waveform, rate), origin="lower", aspect="auto", extent=extent, cmap="magma")
+    axes.set_xlabel("seconds")
+    axes.set_ylabel("kHz")
+    figure.savefig(path, format="png")
+    return True

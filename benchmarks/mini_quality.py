@@ -22,7 +22,7 @@ from recogniser import Audio, Recogniser, word_error_rate, words_of
 
 from dia import MINI, DiaForConditionalGeneration, DiaProcessor
 from dia.training.corpus import sentence, split_of, vocabulary, word_sequence
-from dia.training.language import channels_of, measure, validation_batches
+from dia.training.measuring import measure
 from dia.training.scripts import Clip
 from dia.training.teacher import flite_says, trim
 
@@ -120,9 +120,10 @@ def error_rates(recogniser: Recogniser, items: Sequence[Item], spoken: Sequence[
 def swapped_text_gap(speaker: Speaker, items: Sequence[Item]) -> dict[str, float]:
     """Cross entropy of channel 0 on the teacher's codes with the right text and with another of the same voice."""
     codes = speaker.processor.encode_audio([item.teacher for item in items], sampling_rate=speaker.rate)
-    clips = [Clip([c], i.text, i.speaker, [torch.zeros(len(c))]) for i, c in zip(items, codes, strict=True)]
-    own, swapped = measure(speaker.model.float(), validation_batches(clips, channels_of(speaker.model.config)))
-    return {"own": round(float(own[0]), 4), "gap": round(float(swapped[0] - own[0]), 4)}
+    clips = [Clip([grid], item.script, item.speaker) for item, grid in zip(items, codes, strict=True)]
+    measured = measure(speaker.model.float(), clips)
+    assert measured.gap is not None
+    return {"own": round(float(measured.loss[0]), 4), "gap": round(measured.gap, 4)}
 
 
 def durations_right(items: Sequence[Item], spoken: Sequence[Audio], rate: int) -> int:

@@ -176,6 +176,10 @@ def workplace(tmp_path, monkeypatch, checkpoint) -> Path:
     """The folder that programs run in: recordings, a script and a native checkpoint lie there."""
     (tmp_path / "voice.wav").write_bytes(recording(110))
     (tmp_path / "friend.wav").write_bytes(recording(220, rate=16000))
+    (tmp_path / "recordings").mkdir()
+    for pitch in (110, 220):
+        (tmp_path / "recordings" / f"{pitch}.wav").write_bytes(recording(pitch))
+        (tmp_path / "recordings" / f"{pitch}.txt").write_text(f"Tone {pitch}.", encoding="utf-8")
     (tmp_path / "script.txt").write_text("[S1] Good morning. [S2] Good morning!", encoding="utf-8")
     write_native_checkpoint(tmp_path / "native-dia")
     monkeypatch.chdir(tmp_path)

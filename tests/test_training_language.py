@@ -1,27 +1,22 @@
 """Training of the language model: scripts out of clips, labels, alignment, and a run that resumes where it stopped."""
 
+import json
 import random
-from itertools import islice
 
 import pytest
 import torch
 from torch import nn
 
 from dia.configuration_dia import DiaConfig
-from dia.grid import Channels
 from dia.modeling_dia import DiaForConditionalGeneration
-from dia.tokenization_dia import DiaTokenizer
 from dia.training.alignment import AttentionProbe, WordLengths, pieces_of
-from dia.training.language import Recipe, Trainer, channels_of, disturb, measure, mini_config, validation_batches
-from dia.training.scripts import Clip, Composer, Mixture, collate, compose, grid_of
-
-BOS, EOS, PAD = 10, 8, 9
-THREE = Channels([0, 1, 2], BOS, EOS, PAD)
+from dia.training.language import Recipe, Trainer, mini_config
+from dia.training.scripts import Clip, Composer, Mixture, compose
 
 
 def clip(text, speaker="S1", frames=3, channels=3, seed=0):
     codes = torch.randint(0, 8, (frames, channels), generator=torch.Generator().manual_seed(seed)).short()
-    return Clip([codes], text, speaker, [torch.linspace(0, len(text), frames)])
+    return Clip([codes], f"[{speaker}] {text}", speaker, [2 + torch.linspace(0, len(text), frames)])
 
 
 def tiny_config():
@@ -39,29 +34,17 @@ def tiny_trainer(folder, **changes):
     rng = random.Random(0)
     words = ["red", "blue", "dog", "cat"]
     clips = [clip(" ".join(rng.choices(words, k=2)), rng.choice(["S1", "S2"]), 4, seed=i) for i in range(8)]
-    recipe = Recipe(minutes=1, rows=40, guided_layers=(0, 1), **changes)
+    recipe = Recipe(**{"minutes": 1, "rows": 40, "guided_layers": (0, 1), **changes})
     return Trainer(clips, clips, tiny_config(), recipe, folder)
-
-
-def test_the_grid_closes_every_channel_with_eos_after_its_delay():
-    grid = grid_of(torch.tensor([[0, 1, 2], [3, 4, 5]]), THREE)
-    assert grid.tolist() == [
-        [BOS, BOS, BOS],
-        [0, BOS, BOS],
-        [3, 1, BOS],
-        [EOS, 4, 2],
-        [PAD, EOS, 5],
-        [PAD, PAD, EOS],
-    ]
-
-
-def test_a_script_is_spelled_as_the_tokenizer_spells_it():
-    script = compose([clip("Hello."), clip("You too."), clip("Yes?", "S2")], random.Random(0))
-    assert script.ids == DiaTokenizer()("[S1] Hello. You too. [S2] Yes?")["input_ids"]
 
 
 def test_places_of_later_clips_point_behind_the_earlier_text():
     script = compose([clip("ab"), clip("cd", "S2")], random.Random(0))
+    assert bytes(script.ids[int(place)] for place in (script.places[0], script.places[3])) == b"ac"
+
+
+def test_places_follow_when_a_tag_is_not_said_again():
+    script = compose([clip("ab"), clip("cd")], random.Random(0))
     assert bytes(script.ids[int(place)] for place in (script.places[0], script.places[3])) == b"ac"
 
 
@@ -80,14 +63,6 @@ def test_composed_scripts_stay_below_the_longest_length():
 def test_a_gentle_beginning_leaves_out_long_clips():
     composer = Composer([clip("short", frames=4), clip("long", frames=40)], seed=0)
     assert {len(composer.script(Mixture(few=0, many=0), longest_clip=10).codes) for _ in range(20)} == {4}
-
-
-def test_a_batch_is_padded_on_the_right_and_asks_alignment_of_spoken_rows_only():
-    batch = collate([compose([clip("ab", frames=n)], random.Random(0)) for n in (3, 6)], THREE, multiple=4)
-    assert batch.text.shape == (2, 4)
-    assert batch.grid.shape == (2, 13, 3)
-    assert (batch.grid[0, 7:] == PAD).all()
-    assert batch.weight.sum(1).tolist() == [4, 7]
 
 
 def test_words_marks_and_tags_are_pieces_and_the_closing_mark_is_none():
@@ -136,66 +111,61 @@ def test_padding_takes_no_attention():
     assert probe.loss(torch.zeros(1, 1), torch.tensor([[1, 0]]), torch.ones(1, 1)) == pytest.approx(0, abs=1e-6)
 
 
-def test_dropped_text_is_zeros_under_the_same_mask_and_asks_no_alignment():
-    batch = collate([compose([clip("ab")], random.Random(0)) for _ in range(4)], THREE)
-    recipe = Recipe(text_dropout=1.0, code_noise=0.0)
-    text, inputs, weight = disturb(batch, recipe, 0.0, EOS, torch.Generator().manual_seed(0))
-    assert not text.any()
-    assert not weight.any()
-    assert torch.equal(inputs, batch.grid[:, :-1])
-
-
-def test_noise_replaces_codes_and_never_bos_eos_or_pad():
-    batch = collate([compose([clip("ab", frames=20)], random.Random(0))], THREE)
-    _, inputs, _ = disturb(batch, Recipe(), 1.0, EOS, torch.Generator().manual_seed(0))
-    given = batch.grid[:, :-1]
-    assert torch.equal(inputs[given >= EOS], given[given >= EOS])
-    assert (inputs[given < EOS] != given[given < EOS]).float().mean() > 0.7
-
-
-def test_swapped_text_is_measured_with_the_text_of_another_row():
-    config = tiny_config()
-    torch.manual_seed(0)
-    model = DiaForConditionalGeneration(config).eval()
-    with torch.no_grad():
-        model.model.encoder.embedding.weight.normal_(0, 3)
-    same = [clip("same", seed=i) for i in range(2)]
-    other = [clip("this", seed=0), clip("that", seed=1)]
-    own, swapped = measure(model, validation_batches(same, channels_of(config)))
-    assert torch.equal(own, swapped)
-    own, swapped = measure(model, validation_batches(other, channels_of(config)))
-    assert not torch.equal(own, swapped)
-
-
-def test_a_resumed_run_has_the_same_next_loss_and_clock(tmp_path):
-    first = tiny_trainer(tmp_path)
-    batch = next(first._batches())
-    first.train_step(batch)
-    first.elapsed = 12.0
-    first.save()
-    expected = first.train_step(batch)
-    second = tiny_trainer(tmp_path)
-    assert second.resume()
-    assert second.elapsed == 12.0
-    assert second.train_step(batch) == expected
-
-
 def test_the_learning_rate_warms_up_and_falls_to_a_twentieth(tmp_path):
-    trainer = tiny_trainer(tmp_path, learning_rate=1.0, warmup=10)
-    assert trainer.learning_rate() == pytest.approx(0.1)
-    trainer.step, trainer.elapsed = 100, 60.0
-    assert trainer.learning_rate() == pytest.approx(0.05)
+    trainer = tiny_trainer(tmp_path, warmup=10)
+    assert trainer.rate_factor(0) == pytest.approx(0.1)
+    trainer.clock.elapsed = 60.0
+    assert trainer.rate_factor(100) == pytest.approx(0.05)
 
 
-def test_training_lowers_the_loss(tmp_path):
-    trainer = tiny_trainer(tmp_path, learning_rate=1e-2, warmup=1, row_noise=(0.0, 0.0))
-    losses = [trainer.train_step(batch)[0] for batch in islice(trainer._batches(), 25)]
-    assert losses[-1] < losses[0] - 0.3
+def test_queries_learn_at_a_quarter_of_the_rate(tmp_path):
+    rates = [group["lr"] for group in tiny_trainer(tmp_path, learning_rate=1e-3).create_optimizer().param_groups]
+    assert rates == [0.25e-3, 1e-3, 1e-3]
 
 
-def test_a_saved_model_is_the_running_average(tmp_path):
-    trainer = tiny_trainer(tmp_path)
-    trainer.save()
+@pytest.fixture
+def quick(monkeypatch):
+    """A clock that goes five seconds a step, so that a minute is twelve."""
+    ticks = iter(range(10**6))
+    monkeypatch.setattr("dia.training.language.UNTIMED_STEPS", 0)
+    monkeypatch.setattr("dia.training.language.time.perf_counter", lambda: 5.0 * next(ticks))
+
+
+@pytest.fixture
+def finished(quick, tmp_path):
+    trainer = tiny_trainer(tmp_path, learning_rate=1e-2, warmup=1, row_noise=(0.0, 0.0), report_minutes=0.5)
+    trainer.run()
+    return trainer
+
+
+def lines(folder):
+    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+
+
+def test_the_clock_ends_the_run_and_every_report_has_loss_and_gap(finished, tmp_path):
+    assert finished.state.global_step == 12
+    assert [line["minutes"] for line in lines(tmp_path)] == [0.5, 1.0]
+    for line in lines(tmp_path):
+        assert set(line) == {"minutes", "step", "rate", "train", "validation", "gap"}
+        assert len(line["validation"]) == len(line["train"]) == 3
+    first, last = (line["train"][0] for line in lines(tmp_path))
+    assert last < first
+
+
+def test_a_saved_model_is_the_running_average(finished, tmp_path):
     loaded = DiaForConditionalGeneration.from_pretrained(tmp_path / "model")
-    for name, weight in loaded.state_dict().items():
-        assert torch.equal(weight, trainer.average.state_dict()[name])
+    for name, weight in loaded.named_parameters():
+        assert torch.equal(weight, finished.average.weights[name])
+        assert not torch.equal(weight, finished.model.get_parameter(name))
+
+
+def test_a_run_goes_on_where_it_stopped(finished, quick, tmp_path):
+    longer = tiny_trainer(tmp_path, minutes=1.5)
+    longer.run()
+    assert longer.state.global_step == 18
+    assert lines(tmp_path)[-1]["minutes"] == 1.5
+
+
+def test_a_run_that_is_done_stays_as_it_is(finished, quick, tmp_path):
+    tiny_trainer(tmp_path).run()
+    assert len(lines(tmp_path)) == 2

@@ -6,6 +6,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from dia.training.codec_command import add_command as add_train_codec
+from dia.training.command import add_commands
 from dia.version import __version__
 
 NOTICE = (
@@ -53,6 +55,8 @@ def _parser() -> argparse.ArgumentParser:
     say.add_argument("-o", "--output", required=True, type=Path, help="the sound file to write")
     _add_model_options(say)
     _add_sampling_options(say)
+    add_commands(commands, NOTICE)
+    add_train_codec(commands, NOTICE)
     return parser
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from dia.configuration_dia import DiaConfig
 from dia.delay import delay, undelay
 
 IGNORED = -100  # a label that the loss leaves out
@@ -23,6 +24,12 @@ class Channels:
     bos: int
     eos: int
     pad: int
+
+    @classmethod
+    def of(cls, config: DiaConfig) -> "Channels":
+        """Those of a model."""
+        decoder = config.get_text_config()
+        return cls(list(config.delay_pattern or ()), decoder.bos_token_id, decoder.eos_token_id, decoder.pad_token_id)
 
 
 def prefill(codes: Sequence[Tensor | None], width: int, channels: Channels, closed: bool) -> tuple[Tensor, Tensor]:

@@ -331,6 +331,7 @@ class DiaEncoder(DiaPreTrainedModel):
     """Text ids [B, S] → text states [B, S, E]."""
 
     config_class = DiaEncoderConfig
+    _input_embed_layer = "embedding"
     _can_record_outputs = {"hidden_states": DiaEncoderLayer, "attentions": DiaSelfAttention}  # noqa: RUF012
 
     def __init__(self, config: DiaEncoderConfig) -> None:
@@ -358,6 +359,7 @@ class DiaDecoder(DiaPreTrainedModel):
     """Grid rows [B, R, C] and text states [B, S, E] → audio states [B, R, E]."""
 
     config_class = DiaDecoderConfig
+    _input_embed_layer = "embeddings"
     _can_record_outputs = {  # noqa: RUF012 - the base class declares it so
         "hidden_states": DiaDecoderLayer,
         "attentions": DiaSelfAttention,
@@ -425,6 +427,10 @@ class DiaModel(DiaPreTrainedModel):
         self.encoder = DiaEncoder(config.encoder_config)
         self.decoder = DiaDecoder(config.decoder_config)
         self.post_init()
+
+    def get_input_embeddings(self) -> nn.Module:
+        """The text's; those of the codes are the decoder's own."""
+        return self.encoder.embedding
 
     @can_return_tuple
     def forward(

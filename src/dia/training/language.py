@@ -6,7 +6,6 @@ Knows the model, batches of scripts and the clock. Knows nothing of audio; the c
 import argparse
 import json
 import math
-import random
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -15,14 +14,20 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.data import DataLoader, IterableDataset
+from transformers import PrinterCallback, TrainerCallback, TrainerState
 
-from dia.configuration_dia import DiaConfig, DiaDecoderConfig
-from dia.grid import IGNORED, Channels, labels_of
+from dia.configuration_dia import DiaConfig
+from dia.grid import Channels
 from dia.modeling_dia import DiaForConditionalGeneration
 from dia.training.alignment import AttentionProbe, WordLengths
-from dia.training.encoding import CodeCache, CodedClip
-from dia.training.scripts import Batch, Clip, Composer, Mixture, collate, compose
+from dia.training.collator import DiaCollator
+from dia.training.encoding import CodeCache
+from dia.training.examples import clips_of
+from dia.training.scripts import SPEAKERS, Clip, Composer, Mixture, spell
+from dia.training.trainer import DiaTrainer, DiaTrainingArguments, last_checkpoint
 
+ENDLESS = 10**9  # steps; the clock ends the run
 UNTIMED_STEPS = 5  # compilation is not training
 LONGEST_STEP = 10.0  # seconds; a process that was stopped and continued has not trained meanwhile
 
@@ -94,34 +99,30 @@ def read_clips(folder: Path, edge_seconds: float = 0.1) -> tuple[list[Clip], lis
     The same words in the same voice, encoded at several frame shifts, are one clip; `edge_seconds` of quiet stand at
     either end of each.
     """
-    shifts: dict[tuple[str, str, str], list[CodedClip]] = {}
-    for row in CodeCache(folder).rows:
-        shifts.setdefault((row.split, row.speaker, row.text), []).append(row)
-    first = [rows[0] for rows in shifts.values()]
-    frames, seconds = sum(len(row.codes) for row in first), sum(row.seconds for row in first)
+    rows = CodeCache(folder).rows
+    sides = [clips_of(row for row in rows if row.split == split) for split in ("train", "heldout")]
+    clips = [clip for side in sides for clip in side]
+    frames, seconds = sum(len(row.codes) for row in rows), sum(row.seconds for row in rows)
     lengths = WordLengths(
-        [row.text for row in first],
-        [row.speaker for row in first],
-        [len(row.codes) for row in first],
+        [_words(clip) for clip in clips],
+        [clip.speaker for clip in clips],
+        [len(clip.codes[0]) for clip in clips],
         edge_seconds * frames / seconds,
     )
-    sides: dict[str, list[Clip]] = {"train": [], "heldout": []}
-    for (split, speaker, text), rows in shifts.items():
-        codes = [torch.from_numpy(row.codes.astype("int16")) for row in rows]
-        places = [torch.from_numpy(lengths.places(text, speaker, len(row.codes))).float() for row in rows]
-        sides[split].append(Clip(codes, text, speaker, places))
-    highest = max(int(row.codes.max()) for row in first)
-    return sides["train"], sides["heldout"], 2 ** math.ceil(math.log2(highest + 1))
+    learnt, held_out = ([_placed(clip, lengths) for clip in side] for side in sides)
+    highest = max(int(row.codes.max()) for row in rows)
+    return learnt, held_out, 2 ** math.ceil(math.log2(highest + 1))
 
 
-def channels_of(config: DiaConfig) -> Channels:
-    """The delays and special ids of a config."""
-    decoder, pattern = config.decoder_config, config.delay_pattern
-    assert isinstance(decoder, DiaDecoderConfig)
-    assert pattern is not None
-    ids = (decoder.bos_token_id, decoder.eos_token_id, decoder.pad_token_id)
-    bos, eos, pad = (int(token) for token in ids if isinstance(token, int))
-    return Channels(list(pattern), bos, eos, pad)
+def _words(clip: Clip) -> str:
+    return clip.text.removeprefix(f"[{clip.speaker}] ")
+
+
+def _placed(clip: Clip, lengths: WordLengths) -> Clip:
+    words = _words(clip)
+    before = len(spell(clip.text)) - len(words)
+    places = [torch.from_numpy(lengths.places(words, clip.speaker, len(codes))) + before for codes in clip.codes]
+    return clip._replace(places=[place.float() for place in places])
 
 
 @torch.no_grad()
@@ -152,203 +153,202 @@ def optimiser_for(model: nn.Module, learning_rate: float) -> torch.optim.AdamW:
         group = vectors if parameter.ndim < 2 else queries if "q_proj" in name else matrices
         group.append(parameter)
     groups = [
-        {"params": queries, "factor": 0.25, "weight_decay": 0.05},
-        {"params": matrices, "factor": 1.0, "weight_decay": 0.05},
-        {"params": vectors, "factor": 1.0, "weight_decay": 0.0},
+        {"params": queries, "lr": 0.25 * learning_rate, "weight_decay": 0.05},
+        {"params": matrices, "weight_decay": 0.05},
+        {"params": vectors, "weight_decay": 0.0},
     ]
     return torch.optim.AdamW(groups, lr=learning_rate, betas=(0.9, 0.98), fused=True)
 
 
-def channel_losses(model: DiaForConditionalGeneration, batch: Batch, text: Tensor, inputs: Tensor) -> Tensor:
-    """Mean cross entropy of each channel, [C]; `text` and `inputs` stand in for the batch's own."""
-    logits = model(input_ids=text, attention_mask=batch.text_mask, decoder_input_ids=inputs, use_cache=False).logits
-    labels = labels_of(batch.grid, channels_of(model.config)).transpose(1, 2).flatten(0, 1)  # [B · C, R]
-    losses = nn.functional.cross_entropy(
-        logits.float().flatten(0, 1), labels.flatten(), ignore_index=IGNORED, reduction="none"
-    )
-    losses = losses.unflatten(0, (len(text), -1, inputs.shape[1]))  # [B, C, R]
-    labelled = (labels != IGNORED).view_as(losses)
-    return losses.sum((0, 2)) / labelled.sum((0, 2)).clamp_min(1)
-
-
-def disturb(
-    batch: Batch, recipe: Recipe, row_noise: float, eos: int, generator: torch.Generator
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Text with whole rows zeroed, input grid with codes replaced, and the alignment weights that remain."""
-    dropped = torch.rand(len(batch.text), 1, generator=generator) < recipe.text_dropout
-    inputs = batch.grid[:, :-1]
-    noise = torch.rand(inputs.shape, generator=generator) < recipe.code_noise
-    noise |= torch.rand(*inputs.shape[:2], 1, generator=generator) < row_noise
-    random_codes = torch.randint(0, eos, inputs.shape, generator=generator)
-    inputs = torch.where(noise & (inputs < eos), random_codes, inputs)
-    return batch.text.masked_fill(dropped, 0), inputs, batch.weight.masked_fill(dropped, 0.0)
-
-
-class Trainer:
-    """The run: model, running average, optimiser and clock; stopping and resuming leaves the schedule as it was.
+class Trainer(DiaTrainer):
+    """The run, on the clock: how far it is, and so the learning rate and the noise, follow from the minutes trained.
 
     Args:
         clips: what is learnt; their codes and places give the config's channels.
         held_out: clips with texts never trained on, for the reports.
         config: of the model.
         recipe: of the run.
-        folder: for `state.pt`, `log.jsonl` and `model/`, the averaged model as transformers saves it.
+        folder: for checkpoints, `log.jsonl` and `model/`, the averaged model as transformers saves it.
     """
 
     def __init__(
         self, clips: Sequence[Clip], held_out: Sequence[Clip], config: DiaConfig, recipe: Recipe, folder: Path
     ) -> None:
         torch.manual_seed(recipe.seed)
-        config._attn_implementation = "eager"  # a third faster than CPU flash attention at these lengths
-        self.recipe, self.folder, self.channels = recipe, folder, channels_of(config)
-        self.model = DiaForConditionalGeneration(config)
-        initialise(self.model)
-        self.average = DiaForConditionalGeneration(config).eval()
-        self.average.load_state_dict(self.model.state_dict())
-        decoder = self.model.model.decoder
+        self.recipe, self.folder = recipe, folder
+        if not torch.cuda.is_available():
+            config._attn_implementation = "eager"  # a third faster than CPU flash attention at these lengths
+        model = DiaForConditionalGeneration(config)
+        initialise(model)
         names = [f"layers.{index}.cross_attention" for index in recipe.guided_layers]
-        self.probe = AttentionProbe([decoder.get_submodule(name) for name in names])
-        self.optimiser = optimiser_for(self.model, recipe.learning_rate)
-        self.composer = Composer(clips, recipe.seed)
-        self.generator = torch.Generator().manual_seed(recipe.seed)
-        self.validation = validation_batches(held_out, self.channels)
-        self.step, self.elapsed = 0, 0.0
+        self.probe = AttentionProbe([model.model.decoder.get_submodule(name) for name in names])
+        collator = DiaCollator(Channels.of(config), recipe.text_dropout, recipe.code_noise, aligned=True)
+        super().__init__(
+            model, _arguments(recipe, config, folder), None, validation_clips(held_out), data_collator=collator
+        )
+        self.batches = _Batches(clips, recipe, self)
+        self.clock = Clock(recipe)
+        self.add_callback(self.clock)
+        self.remove_callback(PrinterCallback)
+        self.add_callback(_Journal(self))
+        self._aligned: list[Tensor] = []
+
+    def run(self) -> None:
+        """Train until the time is spent, reporting and saving on the way; a run in the folder goes on."""
+        last = last_checkpoint(self.folder)
+        if last is not None and minutes_of(TrainerState.load_from_json(str(last / "trainer_state.json"))) >= (
+            self.recipe.minutes
+        ):
+            print(f"{self.folder} holds a run of {self.recipe.minutes} minutes already; give it more to go on.")
+            return
+        self.train(resume_from_checkpoint=last is not None)
+
+    def get_train_dataloader(self) -> Any:
+        """Batches as they come; on the clock there are no epochs."""
+        return DataLoader(self.batches, batch_size=None)
+
+    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
+        """AdamW with the groups of `optimiser_for`."""
+        if self.optimizer is None:  # type: ignore[has-type]
+            self.optimizer = optimiser_for(self.model, self.recipe.learning_rate)
+        return self.optimizer
+
+    def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
+        """The learning rate by step while it warms up, then by the clock."""
+        if self.lr_scheduler is None:  # type: ignore[has-type]
+            self.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer or self.optimizer, self.rate_factor)
+            self._created_lr_scheduler = True
+        return self.lr_scheduler
+
+    def rate_factor(self, step: int) -> float:
+        """The share of the recipe's learning rate at this moment of the schedule."""
+        warm = min(1.0, (step + 1) / self.recipe.warmup)
+        return warm * (0.05 + 0.475 * (1 + math.cos(math.pi * self.clock.progress)))
+
+    def compute_loss(self, model: Any, inputs: dict[str, Tensor], *args: Any, **kwargs: Any) -> Any:
+        """As `DiaTrainer`, with attention held near the letters that are spoken."""
+        loss = super().compute_loss(model, inputs, *args, **kwargs)
+        aligned = self.probe.loss(inputs["places"], inputs["attention_mask"], inputs["place_weight"])
+        self._aligned.append(aligned.detach())
+        return loss + self.recipe.guided * aligned
+
+    def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
+        """Add the clock and the alignment term; the minutes are read again when the run goes on."""
+        logs["minutes"] = round(self.clock.elapsed / 60, 3)
+        if "loss" in logs and self._aligned:
+            logs["aligned"] = float(torch.stack(self._aligned).mean())
+            self._aligned = []
+        super().log(logs, *args, **kwargs)
+
+
+class _Batches(IterableDataset[dict[str, Tensor]]):
+    """Scripts composed as the recipe wants them at this moment. Every pool follows from the seed and the step at which
+    it is made, so a run that goes on needs no more to know."""
+
+    def __init__(self, clips: Sequence[Clip], recipe: Recipe, trainer: Trainer) -> None:
+        self._composer, self._recipe, self._trainer = Composer(clips, recipe.seed), recipe, trainer
+
+    def __iter__(self) -> Iterator[dict[str, Tensor]]:
+        recipe, trainer, collator = self._recipe, self._trainer, self._trainer.data_collator
+        first, last = recipe.row_noise
+        while True:
+            self._composer.rng.seed(f"{recipe.seed}/{trainer.state.global_step}")
+            gentle = trainer.clock.progress < recipe.gentle
+            mixture = Mixture(few=0.0, many=0.0) if gentle else recipe.mixture
+            longest = recipe.gentle_frames if gentle else None
+            for scripts in self._composer.batches(mixture, recipe.rows, max(trainer.channels.pattern), longest):
+                collator.row_noise = first + (last - first) * trainer.clock.progress
+                yield collator(scripts)
+
+
+class Clock(TrainerCallback):
+    """Counts the time that is spent training, and says when to report, to save and to stop."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        self.recipe, self.elapsed = recipe, 0.0
+        self._first = self._began = self._reported = self._saved = 0.0
 
     @property
     def progress(self) -> float:
         """The share of the time that is spent, 0 to 1."""
         return min(1.0, self.elapsed / (60 * self.recipe.minutes))
 
-    def learning_rate(self) -> float:
-        """The rate at this moment of the schedule."""
-        warm = min(1.0, (self.step + 1) / self.recipe.warmup)
-        return self.recipe.learning_rate * warm * (0.05 + 0.475 * (1 + math.cos(math.pi * self.progress)))
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Go on from the time of the last log."""
+        self.elapsed = 60 * minutes_of(state)
+        self._reported = self._saved = self.elapsed
+        self._first = state.global_step
 
-    def run(self) -> None:
-        """Train until the time is spent, reporting and saving on the way."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.resume()
-        reported, saved, losses, first = self.elapsed, self.elapsed, list[list[float]](), self.step
-        while self.progress < 1.0:
-            for batch in self._batches():
-                began = time.perf_counter()
-                losses.append(self.train_step(batch))
-                if self.step - first > UNTIMED_STEPS:
-                    self.elapsed += min(time.perf_counter() - began, LONGEST_STEP)
-                if self.elapsed - reported >= 60 * self.recipe.report_minutes:
-                    self.report(losses)
-                    reported, losses = self.elapsed, []
-                if self.elapsed - saved >= 60 * self.recipe.save_minutes:
-                    self.save()
-                    saved = self.elapsed
-                if self.progress >= 1.0:
-                    break
-        self.report(losses)
-        self.save()
+    def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """A step begins."""
+        self._began = time.perf_counter()
 
-    def _batches(self) -> Iterator[Batch]:
-        recipe = self.recipe
-        gentle = self.progress < recipe.gentle
-        mixture = Mixture(few=0.0, many=0.0) if gentle else recipe.mixture
-        return self.composer.batches(self.channels, mixture, recipe.rows, recipe.gentle_frames if gentle else None)
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Count the step, and see what is due."""
+        if state.global_step - self._first > UNTIMED_STEPS:
+            self.elapsed += min(time.perf_counter() - self._began, LONGEST_STEP)
+        over = self.progress >= 1.0
+        if over or self.elapsed - self._reported >= 60 * self.recipe.report_minutes:
+            self._reported, control.should_evaluate = self.elapsed, True
+        if over or self.elapsed - self._saved >= 60 * self.recipe.save_minutes:
+            self._saved, control.should_save = self.elapsed, True
+        control.should_log = control.should_evaluate or control.should_save
+        control.should_training_stop = over
 
-    def train_step(self, batch: Batch) -> list[float]:
-        """One update; returns the total loss, the alignment term and channel 0's cross entropy."""
-        recipe, rate = self.recipe, self.learning_rate()
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate * group["factor"]
-        first, last = recipe.row_noise
-        noise = first + (last - first) * self.progress
-        text, inputs, weight = disturb(batch, recipe, noise, self.channels.eos, self.generator)
-        self.model.train()
-        with torch.autocast("cpu", torch.bfloat16):
-            channels = channel_losses(self.model, batch, text, inputs)
-            aligned = self.probe.loss(batch.places, batch.text_mask, weight)
-        weights = 1 / (1 + torch.arange(len(channels)))
-        loss = (channels * weights).sum() / weights.sum() + recipe.guided * aligned
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-        self.optimiser.step()
-        self.optimiser.zero_grad(set_to_none=True)
-        self.step += 1
-        self._follow()
-        return [float(loss.detach()), float(aligned.detach()), float(channels[0].detach())]
 
-    @torch.no_grad()
-    def _follow(self) -> None:
-        keep = min(self.recipe.average, self.step / (self.step + 20))
-        torch._foreach_lerp_(list(self.average.parameters()), list(self.model.parameters()), 1 - keep)
+def minutes_of(state: TrainerState) -> float:
+    """For how long a run has been training, by its log."""
+    return max((line["minutes"] for line in state.log_history if "minutes" in line), default=0.0)
 
-    def report(self, losses: Sequence[Sequence[float]]) -> dict[str, Any]:
-        """Measure the averaged model on held-out clips; the line goes to `log.jsonl` and is returned."""
-        own, swapped = measure(self.average, self.validation)
-        train = torch.tensor(losses).mean(0).tolist() if losses else []
+
+class _Journal(TrainerCallback):
+    """Writes `log.jsonl`, a line for each report, and with each checkpoint the averaged model."""
+
+    def __init__(self, trainer: Trainer) -> None:
+        self._trainer = trainer
+
+    def on_evaluate(self, args: Any, state: Any, control: Any, metrics: dict[str, float], **_: Any) -> None:
+        trained: dict[str, float] = next((line for line in reversed(state.log_history) if "loss" in line), {})
         line = {
-            "minutes": round(self.elapsed / 60, 2),
-            "step": self.step,
-            "rate": round(self.learning_rate(), 6),
-            "train": [round(value, 4) for value in train],
-            "validation": [round(value, 4) for value in own.tolist()],
-            "gap": round(float(swapped[0] - own[0]), 4),
+            "minutes": round(self._trainer.clock.elapsed / 60, 2),
+            "step": state.global_step,
+            "rate": round(self._trainer._get_learning_rate() / 0.25, 6),  # the first group's are a quarter
+            "train": [round(trained.get(name, 0.0), 4) for name in ("loss", "aligned", "loss_channel_0")],
+            "validation": [value for name, value in metrics.items() if name.startswith("eval_loss_channel_")],
+            "gap": round(metrics["eval_gap"], 4),
         }
-        with (self.folder / "log.jsonl").open("a", encoding="utf-8") as log:
+        with (self._trainer.folder / "log.jsonl").open("a", encoding="utf-8") as log:
             log.write(json.dumps(line) + "\n")
         print(line, flush=True)
-        return line
 
-    def save(self) -> None:
-        """Write the state, then the averaged model; each appears whole or not at all."""
-        state = {
-            "model": self.model.state_dict(),
-            "average": self.average.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-            "clock": [self.step, self.elapsed],
-            "composer": self.composer.rng.getstate(),
-            "generator": self.generator.get_state(),
-        }
-        unfinished = self.folder / "state.part"
-        torch.save(state, unfinished)
-        unfinished.replace(self.folder / "state.pt")
-        self.average.save_pretrained(self.folder / "model")
-
-    def resume(self) -> bool:
-        """Go on where `state.pt` stopped; false where there is none."""
-        path = self.folder / "state.pt"
-        if not path.exists():
-            return False
-        state = torch.load(path, weights_only=True)
-        self.model.load_state_dict(state["model"])
-        self.average.load_state_dict(state["average"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.step, self.elapsed = state["clock"]
-        version, internal, gauss = state["composer"]
-        self.composer.rng.setstate((version, tuple(internal), gauss))
-        self.generator.set_state(state["generator"])
-        return True
+    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self._trainer.save_model(str(self._trainer.folder / "model"))
 
 
-def validation_batches(held_out: Sequence[Clip], channels: Channels, count: int = 192) -> list[Batch]:
-    """Single held-out clips at their first shift, each batch of one speaker only, so that swapping texts inside a
-    batch changes the words and never the voice."""
-    batches = []
-    for speaker in ("S1", "S2"):
-        clips = [clip for clip in held_out if clip.speaker == speaker][: count // 2]
-        scripts = [compose([clip._replace(codes=clip.codes[:1])], random.Random(0)) for clip in clips]
-        batches += [collate(scripts[i : i + 32], channels) for i in range(0, len(scripts), 32)]
-    return batches
+def _arguments(recipe: Recipe, config: DiaConfig, folder: Path) -> DiaTrainingArguments:
+    return DiaTrainingArguments(
+        str(folder),
+        max_steps=ENDLESS,
+        ignore_data_skip=True,
+        save_total_limit=1,
+        per_device_eval_batch_size=32,
+        max_grad_norm=1.0,
+        bf16=True,
+        use_cpu=not torch.cuda.is_available(),
+        seed=recipe.seed,
+        average=recipe.average,
+        channel_weights=[1 / (1 + channel) for channel in range(config.get_text_config().num_channels)],
+        eval_strategy="no",
+        save_strategy="no",
+        logging_strategy="no",
+        report_to="none",
+        disable_tqdm=True,
+    )
 
 
-@torch.no_grad()
-def measure(model: DiaForConditionalGeneration, batches: Sequence[Batch]) -> tuple[Tensor, Tensor]:
-    """Cross entropy per channel, [C], with each row's own text and with the text of the row before it."""
-    own, swapped = [], []
-    with torch.autocast("cpu", torch.bfloat16):
-        for batch in batches:
-            inputs = batch.grid[:, :-1]
-            own.append(channel_losses(model, batch, batch.text, inputs))
-            other = batch._replace(text_mask=batch.text_mask.roll(1, 0))
-            swapped.append(channel_losses(model, other, batch.text.roll(1, 0), inputs))
-    return torch.stack(own).mean(0), torch.stack(swapped).mean(0)
+def validation_clips(held_out: Sequence[Clip], count: int = 192) -> list[Clip]:
+    """As many held-out clips of each speaker, `count` in all."""
+    return [clip for speaker in SPEAKERS for clip in [c for c in held_out if c.speaker == speaker][: count // 2]]
 
 
 def compile_layers(model: DiaForConditionalGeneration) -> None:

@@ -1,9 +1,10 @@
-"""Dialogue scripts out of single clips, and batches out of scripts: text ids, delayed grids, labels, alignment.
+"""Dialogue scripts out of single clips: text ids, codes, and which id is spoken in which frame.
 
-Knows clips, the byte encoding and the delay pattern. Knows nothing of the model or of audio.
+Knows clips and the byte encoding. Knows nothing of the grid, of the model or of audio.
 """
 
 import random
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -11,37 +12,34 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from dia.grid import Channels, prefill
-
-SPEAKER_IDS = {"S1": 1, "S2": 2}
+SPEAKERS = ("S1", "S2")
+_LEADING_TAG = re.compile(r"\[(S[12])\]\s*")
+_TAG = re.compile(r"\[(S[12])\]")
 
 
 class Clip(NamedTuple):
-    """One utterance: a [T, C] of codes for each frame shift, its text without tag, its speaker ("S1" or "S2"), and
-    the byte of the text being spoken in each frame for each shift, [T]."""
+    """One utterance: a [T, C] of codes for each frame shift, its text with speaker tags, whose voice it is, and, where
+    alignment is asked for, the place in the text's ids being spoken in each frame for each shift, [T]."""
 
     codes: list[Tensor]
     text: str
     speaker: str
-    places: list[Tensor]
+    places: Sequence[Tensor] = ()
 
 
 class Script(NamedTuple):
-    """A composed example: byte ids, codes [T, C] and the id being spoken in each frame, [T]."""
+    """A composed example: byte ids, codes [T, C] and the id being spoken in each frame, [T].
+
+    `prompt` leading frames are given and not to be learnt. `seed` decides how the example is disturbed; None leaves it
+    as it is. `other` are the ids of other words in the same voice.
+    """
 
     ids: list[int]
     codes: Tensor
     places: Tensor
-
-
-class Batch(NamedTuple):
-    """Padded on the right: text and its mask [B, S], grid [B, R + 1, C], spoken place and its weight [B, R]."""
-
-    text: Tensor
-    text_mask: Tensor
-    grid: Tensor
-    places: Tensor
-    weight: Tensor
+    prompt: int = 0
+    seed: int | None = None
+    other: list[int] | None = None
 
 
 @dataclass(frozen=True)
@@ -56,8 +54,13 @@ class Mixture:
     longest: int = 450
 
 
+def spell(text: str) -> list[int]:
+    """A text's ids, as the tokenizer spells it: its bytes, a speaker's tag one id."""
+    return list(text.encode().replace(b"[S1]", b"\1").replace(b"[S2]", b"\2"))
+
+
 def compose(clips: Sequence[Clip], rng: random.Random, tag: float = 0.0) -> Script:
-    """Speak `clips` one after the other: a speaker's tag stands where the speaker changes.
+    """Speak `clips` one after the other; a tag with which a clip begins is said only where the speaker changes.
 
     Args:
         clips: at least one.
@@ -67,14 +70,15 @@ def compose(clips: Sequence[Clip], rng: random.Random, tag: float = 0.0) -> Scri
     ids: list[int] = []
     codes, places, speaker = [], [], ""
     for clip in clips:
-        if clip.speaker != speaker:
-            ids += [*(b" " if ids else b""), SPEAKER_IDS[clip.speaker]]
-            speaker = clip.speaker
+        leading = _LEADING_TAG.match(clip.text)
+        said = clip.text[leading.end() :] if leading and leading[1] == speaker else clip.text
+        ids += b" " if ids else b""
         shift = rng.randrange(len(clip.codes))
-        ids += b" "
         codes.append(clip.codes[shift])
-        places.append(clip.places[shift] + len(ids))
-        ids += clip.text.encode()
+        left_out = len(spell(clip.text)) - len(spell(said))
+        places.append((clip.places[shift] if clip.places else torch.zeros(len(codes[-1]))) + len(ids) - left_out)
+        ids += spell(said)
+        speaker = (_TAG.findall(clip.text) or [speaker])[-1]
         if rng.random() < tag:
             ids += b" (laughs)"
     return Script(ids, torch.cat(codes), torch.cat(places))
@@ -90,7 +94,7 @@ class Composer:
 
     def __init__(self, clips: Sequence[Clip], seed: int) -> None:
         self.rng = random.Random(seed)
-        self._by_speaker = {speaker: [c for c in clips if c.speaker == speaker] for speaker in SPEAKER_IDS}
+        self._by_speaker = {speaker: [c for c in clips if c.speaker == speaker] for speaker in SPEAKERS}
         self._all = list(clips)
 
     def script(self, mixture: Mixture, longest_clip: int | None = None) -> Script:
@@ -105,7 +109,7 @@ class Composer:
             if frames > mixture.longest:
                 break
             clips.append(clip)
-        return compose(clips, self.rng, mixture.tag)
+        return compose(clips, self.rng, mixture.tag)._replace(seed=self.rng.getrandbits(62))
 
     def _count(self, mixture: Mixture) -> int:
         fate = self.rng.random()
@@ -121,57 +125,13 @@ class Composer:
             clip = self.rng.choice(pool)
         return clip
 
-    def batches(self, channels: Channels, mixture: Mixture, rows: int, longest_clip: int | None) -> Iterator[Batch]:
+    def batches(self, mixture: Mixture, rows: int, delay: int, longest_clip: int | None) -> Iterator[list[Script]]:
         """A pool of scripts, sorted by length, cut into batches of at most `rows` padded rows, in random order."""
         pool = sorted((self.script(mixture, longest_clip) for _ in range(384)), key=lambda script: len(script.codes))
         groups: list[list[Script]] = [[]]
         for script in pool:
-            if groups[-1] and (len(groups[-1]) + 1) * _rows(script, channels) > rows:
+            if groups[-1] and (len(groups[-1]) + 1) * (len(script.codes) + 1 + delay) > rows:
                 groups.append([])
             groups[-1].append(script)
         self.rng.shuffle(groups)
-        for group in groups:
-            yield collate(group, channels)
-
-
-def _rows(script: Script, channels: Channels) -> int:
-    return len(script.codes) + 1 + max(channels.pattern)
-
-
-def grid_of(codes: Tensor, channels: Channels) -> Tensor:
-    """Codes [T, C] → the delayed grid [T + 2 + largest delay, C] with a row of BOS before and EOS after the frames.
-
-    With three channels delayed by 0, 1, 2, `_` for BOS, `$` for EOS and `.` for PAD:
-
-        a0 b0 c0        _  _  _
-        a1 b1 c1   →    a0 _  _
-                        a1 b0 _
-                        $  b1 c0
-                        .  $  c1
-                        .  .  $
-    """
-    return prefill([codes], 0, channels, closed=True)[0][0]
-
-
-def collate(scripts: Sequence[Script], channels: Channels, multiple: int = 8) -> Batch:
-    """Pad scripts into one batch; text and rows come to multiples of `multiple`, so that few shapes occur."""
-    rows = _round_up(max(_rows(script, channels) for script in scripts), multiple)
-    width = _round_up(max(len(script.ids) for script in scripts), multiple)
-    size = len(scripts)
-    text = torch.zeros(size, width, dtype=torch.long)
-    mask = torch.zeros(size, width, dtype=torch.long)
-    grid = torch.full((size, rows + 1, len(channels.pattern)), channels.pad)
-    places, weight = torch.zeros(size, rows), torch.zeros(size, rows)
-    for index, script in enumerate(scripts):
-        frames = len(script.codes)
-        text[index, : len(script.ids)] = torch.tensor(script.ids)
-        mask[index, : len(script.ids)] = 1
-        delayed = grid_of(script.codes.long(), channels)
-        grid[index, : len(delayed)] = delayed
-        places[index, :frames], places[index, frames] = script.places, len(script.ids) - 1
-        weight[index, : frames + 1] = 1
-    return Batch(text, mask, grid, places, weight)
-
-
-def _round_up(number: int, multiple: int) -> int:
-    return -(-number // multiple) * multiple
+        yield from groups

@@ -1,0 +1,96 @@
+"""Which weights are trained: all but a frozen half, or low-rank adapters alone. Knows the model and peft."""
+
+import copy
+import warnings
+from typing import Any, Literal
+
+from torch import nn
+
+from dia.modeling_dia import DiaForConditionalGeneration
+
+Half = Literal["encoder", "decoder"]
+INSTALL = "pip install 'dia-tts[train]'"
+_LAYERS = r"(self_attention|cross_attention)\.[qkvo]_proj|mlp\.(gate_up|down)_proj"
+
+
+def freeze(model: DiaForConditionalGeneration, half: Half) -> None:
+    """Take a half of the model out of training: the text encoder, or the audio decoder with its head.
+
+    Raises:
+        ValueError: there is no such half.
+    """
+    halves: dict[str, list[nn.Module]] = {
+        "encoder": [model.model.encoder],
+        "decoder": [model.model.decoder, model.logits_dense],
+    }
+    if half not in halves:
+        raise ValueError(f"freeze={half!r} must be 'encoder' or 'decoder'.")
+    for part in halves[half]:
+        part.requires_grad_(False)
+
+
+def with_lora(
+    model: DiaForConditionalGeneration,
+    rank: int = 16,
+    alpha: int | None = None,
+    dropout: float = 0.0,
+    frozen: Half | None = None,
+) -> Any:
+    """The model with low-rank adapters (arXiv:2106.09685) on every matrix of attention and MLP; nothing else learns.
+
+    Args:
+        model: is changed: it becomes the inside of what is returned.
+        rank: of the adapters, 1 or more.
+        alpha: what the adapters say counts alpha / rank; twice the rank by default.
+        dropout: on what the adapters read.
+        frozen: a half that gets no adapters.
+
+    Returns:
+        peft's model, which `DiaTrainer` takes in the place of the model and whose `generate` works as before.
+
+    Raises:
+        ImportError: peft is not installed; the message says how to install it.
+        ValueError: the rank is not 1 or more, or there is no such half.
+    """
+    if rank < 1:
+        raise ValueError(f"rank={rank} must be 1 or more.")
+    if frozen not in (None, "encoder", "decoder"):
+        raise ValueError(f"freeze={frozen!r} must be 'encoder' or 'decoder'.")
+    try:
+        from peft import LoraConfig, get_peft_model
+    except ImportError as error:
+        raise ImportError(f"LoRA needs peft, which is not installed: {INSTALL}") from error
+    halves = "|".join(half for half in ("encoder", "decoder") if half != frozen)
+    config = LoraConfig(
+        r=rank,
+        lora_alpha=2 * rank if alpha is None else alpha,
+        lora_dropout=dropout,
+        target_modules=rf"model\.({halves})\.layers\.\d+\.({_LAYERS})",
+    )
+    with warnings.catch_warnings():  # peft asks for a property by the name it had before transformers renamed it
+        warnings.filterwarnings("ignore", "`(is_)?gradient_checkpointing", FutureWarning)
+        return get_peft_model(model, config)
+
+
+def is_adapted(model: Any) -> bool:
+    """Whether the model is peft's."""
+    return hasattr(model, "peft_config") and hasattr(model, "merge_and_unload")
+
+
+def plain(model: Any) -> DiaForConditionalGeneration:
+    """The Dia inside peft's model, or the model itself."""
+    inside = model.get_base_model() if is_adapted(model) else model
+    assert isinstance(inside, DiaForConditionalGeneration)
+    return inside
+
+
+def merged(model: Any) -> DiaForConditionalGeneration:
+    """A copy of the model on the CPU with its adapters added to its weights, which needs peft no more."""
+    if not is_adapted(model):
+        return plain(model)
+    copied = copy.deepcopy(model).cpu().merge_and_unload()
+    assert isinstance(copied, DiaForConditionalGeneration)
+    return copied
+
+
+__all__ = ["freeze", "is_adapted", "merged", "plain", "with_lora"]

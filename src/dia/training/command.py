@@ -1,0 +1,233 @@
+"""`dia train`: fine-tuning from the command line, from recordings to a folder that speaks.
+
+Knows arguments, the order of the work and what to print. Loads torch only when there is something to do.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+INSTALL = "pip install 'dia-tts[train]'"
+_CODES = "codes"
+_EXAMPLES = """examples:
+  dia train --data recordings/ --output my-voice --lora
+  dia train --data metadata-folder/ --model nari-labs/Dia-1.6B-0626 --output my-voice --lora --bf16 \\
+      --batch-size 1 --accumulate 8 --checkpointing
+  dia train --data user/dataset --text-column transcript --output my-language --freeze decoder --epochs 20
+  dia train --data recordings/ --output my-voice --lora --resume
+  dia say "[S1] This is my voice." --model my-voice -o hello.wav
+
+The data is a folder of a.wav with a.txt beside it, or with metadata.csv (file_name, text, speaker), or a data set of
+the Hub. It is checked first; report.json and a histogram in the output folder say what was found. Then it is encoded
+once into OUTPUT/codes, and trained on.
+
+Watch eval_gap: how much more the model loses when it is given other words. At 0 it ignores its text, however well the
+loss looks.
+"""
+
+
+def add_commands(subparsers: Any, notice: str) -> None:
+    """Add `train` to the command's subparsers; `notice` closes its help."""
+    parser = subparsers.add_parser(
+        "train",
+        help="fine-tune a model on recordings",
+        description="Fine-tune a model on recordings of a voice or a language.",
+        epilog=f"{_EXAMPLES}\n{notice}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(run=train)
+    _add_data_options(parser)
+    _add_training_options(parser)
+    _add_method_options(parser)
+
+
+def _add_data_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("data")
+    group.add_argument("--data", required=True, metavar="SOURCE", help="a folder, or a data set of the Hub")
+    group.add_argument("--audio-column", default="audio", metavar="NAME", help="of a data set (default: audio)")
+    group.add_argument(
+        "--text-column", default="text", metavar="NAME", help="of a data set or metadata (default: text)"
+    )
+    group.add_argument("--speaker-column", default="speaker", metavar="NAME", help="likewise (default: speaker)")
+    group.add_argument("--split", default="train", help="of a data set (default: train)")
+    group.add_argument("--shifts", type=int, default=3, help="encode each clip at so many frame shifts (default: 3)")
+    group.add_argument("--held-out", type=float, default=0.05, metavar="SHARE", help="to measure with (default: 0.05)")
+
+
+def _add_training_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("training")
+    group.add_argument("--model", help="folder or Hub id to begin with (default: the small embedded model)")
+    group.add_argument("--output", type=Path, default=Path("trained"), help="the folder to write (default: trained)")
+    group.add_argument("--resume", action="store_true", help="go on from the last checkpoint in the output folder")
+    length = group.add_mutually_exclusive_group()
+    length.add_argument("--steps", type=int, help="updates")
+    length.add_argument("--epochs", type=float, default=10.0, help="passes over the data (default: 10)")
+    group.add_argument("--batch-size", type=int, default=8, help="clips in one pass of one process (default: 8)")
+    group.add_argument("--accumulate", type=int, default=1, metavar="N", help="passes per update (default: 1)")
+    group.add_argument("--learning-rate", type=float, help="(default: 2e-4 with --lora, else 2e-5)")
+    group.add_argument("--warmup", type=float, default=0.05, metavar="SHARE", help="of the steps (default: 0.05)")
+    group.add_argument("--bf16", action="store_true", help="compute in bfloat16")
+    group.add_argument("--checkpointing", action="store_true", help="trade time for memory")
+    group.add_argument(
+        "--every", type=int, metavar="STEPS", help="evaluate and save so often (default: once an epoch)"
+    )
+    group.add_argument("--say", action="append", metavar="SCRIPT", help="speak this at evaluations; may be repeated")
+    group.add_argument("--seed", type=int, default=0, help="of all that is random (default: 0)")
+    group.add_argument("--cpu", action="store_true", help="leave accelerators alone")
+
+
+def _add_method_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("method")
+    group.add_argument("--lora", action="store_true", help="train low-rank adapters, not the weights themselves")
+    group.add_argument("--rank", type=int, default=16, help="of the adapters (default: 16)")
+    group.add_argument("--keep-adapter", action="store_true", help="save the adapters alone, not merged")
+    group.add_argument("--freeze", choices=("encoder", "decoder"), help="leave this half as it is")
+    group.add_argument("--text-dropout", type=float, metavar="SHARE", help="clips without text (default: 0.15)")
+    group.add_argument(
+        "--prompts", type=float, default=0.0, metavar="SHARE", help="clips behind a prompt, for cloning (default: 0)"
+    )
+    group.add_argument(
+        "--average", type=float, metavar="DECAY", help="of the running average (default: 0.999; 0: none)"
+    )
+
+
+def train(arguments: argparse.Namespace) -> int:
+    """Run the command; returns the exit code: 0 done, 1 the training failed, 2 (by the caller) wrong input."""
+    _check_installed()
+    _check_output(arguments.output, arguments.resume)
+    model, processor = _load(arguments)
+    cache = _encoded(arguments, model, processor)
+    trainer = _trainer(arguments, model, processor, cache)
+    try:
+        trainer.train(resume_from_checkpoint=arguments.resume)
+    except FloatingPointError as error:
+        print(f"dia: {error}", file=sys.stderr)
+        return 1
+    trainer.save_model()
+    if trainer.is_world_process_zero():
+        print(f'{arguments.output}: done. Hear it: dia say "[S1] Hello." --model {arguments.output} -o hello.wav')
+    return 0
+
+
+def _check_installed() -> None:
+    from importlib.util import find_spec
+
+    missing = [name for name in ("accelerate", "peft", "matplotlib") if find_spec(name) is None]
+    if missing:
+        raise ImportError(f"training needs {', '.join(missing)}, not installed: {INSTALL}")
+
+
+def _check_output(folder: Path, resume: bool) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"{folder} is a file; name a folder as --output.")
+    if (folder / "config.json").exists() and not resume:
+        raise ValueError(f"{folder} holds a finished model; name another --output, or go on with --resume.")
+    if any(folder.glob("checkpoint-*/trainer_state.json")) and not resume:
+        raise ValueError(f"{folder} holds a run that was stopped; go on with --resume, or name another --output.")
+
+
+def _load(arguments: argparse.Namespace) -> tuple[Any, Any]:
+    import torch
+
+    from dia import MINI
+    from dia.modeling_dia import DiaForConditionalGeneration
+    from dia.processing_dia import DiaProcessor
+
+    source = arguments.model or MINI
+    dtype = torch.bfloat16 if arguments.lora and arguments.bf16 else torch.float32
+    processor = DiaProcessor.from_pretrained(source, dtype=torch.float32)
+    return DiaForConditionalGeneration.from_pretrained(source, dtype=dtype), processor
+
+
+def _encoded(arguments: argparse.Namespace, model: Any, processor: Any) -> Any:
+    """Read, check and encode; the first process does it, the others read what it wrote."""
+    from accelerate import PartialState
+
+    from dia.training.cache import CodeCache
+    from dia.training.checking import check
+    from dia.training.data import read_source, tagged
+    from dia.training.encoding import encode_rows
+    from dia.training.fitting import rooms
+
+    folder, state = arguments.output / _CODES, PartialState(cpu=arguments.cpu)
+    with state.main_process_first():
+        if not state.is_main_process:
+            return CodeCache(folder)
+        columns = ("audio_column", "text_column", "speaker_column", "split")
+        rows = read_source(arguments.data, **{name: getattr(arguments, name) for name in columns})
+        report = check(rows, processor, max_frames=rooms(model.config)[1])
+        print(report)
+        report.save(arguments.output)
+        if not report.usable:
+            raise ValueError(f"{arguments.data} holds no row to train on; {arguments.output}/report.json says why.")
+        return encode_rows(tagged(report.usable), processor, folder, arguments.shifts)
+
+
+def _trainer(arguments: argparse.Namespace, model: Any, processor: Any, cache: Any) -> Any:
+    from dia.training.adapting import freeze, with_lora
+    from dia.training.examples import clips_of, hold_out
+    from dia.training.hearing import Hearing
+    from dia.training.trainer import DiaTrainer
+
+    learnt, held_out = hold_out(clips_of(cache.rows), arguments.held_out, arguments.seed)
+    cache.check_fits(processor)
+    if arguments.lora:
+        model = with_lora(model, arguments.rank, frozen=arguments.freeze)
+    elif arguments.freeze:
+        freeze(model, arguments.freeze)
+    hearing = [Hearing(processor, arguments.say)] if arguments.say else []
+    print(f"{len(learnt)} clips to learn, {len(held_out)} held out")
+    return DiaTrainer(
+        model,
+        _options(arguments, bool(held_out)),
+        learnt,
+        held_out or None,
+        processing_class=processor,
+        callbacks=hearing,
+    )
+
+
+def _options(arguments: argparse.Namespace, evaluated: bool) -> Any:
+    from importlib.util import find_spec
+
+    from dia.training.trainer import DiaTrainingArguments
+
+    often = {"save_strategy": "epoch"} if arguments.every is None else {"save_strategy": "steps"}
+    given = {name: getattr(arguments, name) for name in ("text_dropout", "average")}
+    options = {
+        **{name: value for name, value in given.items() if value is not None},
+        **often,
+        "eval_strategy": often["save_strategy"] if evaluated else "no",
+        "prompt_dropout": 1.0 - arguments.prompts,
+        "learning_rate": arguments.learning_rate or (2e-4 if arguments.lora else 2e-5),
+        "max_steps": arguments.steps or -1,
+        "num_train_epochs": arguments.epochs,
+        "report_to": ["tensorboard"] if find_spec("tensorboard") else [],
+        _checkpointing_option(DiaTrainingArguments): arguments.checkpointing,
+    }
+    if arguments.every is not None:
+        options |= {"save_steps": arguments.every, "eval_steps": arguments.every}
+    return DiaTrainingArguments(
+        str(arguments.output),
+        per_device_train_batch_size=arguments.batch_size,
+        per_device_eval_batch_size=arguments.batch_size,
+        gradient_accumulation_steps=arguments.accumulate,
+        warmup_steps=arguments.warmup,
+        lr_scheduler_type="cosine",
+        logging_steps=10,
+        bf16=arguments.bf16,
+        use_cpu=arguments.cpu,
+        seed=arguments.seed,
+        save_total_limit=2,
+        merge_adapter=not arguments.keep_adapter,
+        **options,
+    )
+
+
+def _checkpointing_option(kind: Any) -> str:
+    names = ("activation_checkpointing", "gradient_checkpointing")  # transformers renamed it within what we support
+    return next(name for name in names if name in kind.__dataclass_fields__)
+
+
+__all__ = ["add_commands"]

@@ -1,0 +1,72 @@
+"""Whether clips and a model fit each other. Knows clips and a config; knows nothing of weights or of training."""
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from dia.configuration_dia import DiaConfig, DiaEncoderConfig
+from dia.training.cache import CodeCache
+from dia.training.examples import Coded, clips_of
+from dia.training.scripts import Clip, spell
+
+Clips = CodeCache | Sequence[Clip] | Sequence[Coded]
+
+
+def rooms(config: DiaConfig) -> tuple[int, int]:
+    """The longest text in bytes and the longest clip in frames that a model can be trained with."""
+    encoder = config.encoder_config
+    assert isinstance(encoder, DiaEncoderConfig)
+    around = 2 + max(config.delay_pattern or [0])
+    return encoder.max_position_embeddings, config.get_text_config().max_position_embeddings - around
+
+
+def fitting(data: Clips, config: DiaConfig) -> list[Clip]:
+    """The data as clips, each of which the model can be trained with.
+
+    Raises:
+        ValueError: there is none, one comes from another codec, or one is too long; the message names it.
+    """
+    rows: Sequence[Clip | Coded] = data.rows if isinstance(data, CodeCache) else data
+    clips = [row for row in rows if isinstance(row, Clip)]
+    clips += clips_of(row for row in rows if not isinstance(row, Clip))
+    if not clips:
+        raise ValueError("the data set holds no clip; there is nothing to learn.")
+    text_room, room = rooms(config)
+    decoder = config.get_text_config()
+    for clip in clips:
+        for codes in clip.codes:
+            _check_codes(clip, codes, decoder.num_channels, int(decoder.eos_token_id))
+        _check_length(clip, text_room, room)
+    return clips
+
+
+def _check_codes(clip: Clip, codes: Tensor, channels: int, codebook: int) -> None:
+    if codes.ndim != 2 or not len(codes):
+        raise ValueError(f"the clip {clip.text[:40]!r} has codes of shape {tuple(codes.shape)}; expected [T, C].")
+    if codes.shape[1] != channels:
+        raise ValueError(
+            f"the codes have {codes.shape[1]} codebooks and the model {channels} channels: they come from another "
+            "codec than the model's. Encode the audio with the model's own processor."
+        )
+    if int(codes.max()) >= codebook or int(codes.min()) < 0:
+        raise ValueError(
+            f"the clip {clip.text[:40]!r} has codes of {int(codes.min())} to {int(codes.max())} and the model's end "
+            f"at {codebook - 1}: they come from another codec. Encode the audio with the model's own processor."
+        )
+
+
+def _check_length(clip: Clip, text_room: int, room: int) -> None:
+    said, frames = len(spell(clip.text)), max(map(len, clip.codes))
+    if frames > room:
+        raise ValueError(
+            f"the clip {clip.text[:40]!r} has {frames} frames; with its delay the model has room for {room}. "
+            "Cut it, or leave it out."
+        )
+    if said > text_room:
+        raise ValueError(
+            f"the text {clip.text[:40]!r} … is {said} bytes; the model reads {text_room}. "
+            "Cut the clip, or leave it out."
+        )
+
+
+__all__ = ["Clips", "fitting", "rooms"]

@@ -1,0 +1,298 @@
+"""Training of Dia by transformers' `Trainer`: losses by channel, the gap, the running average, what is saved.
+
+Knows the model, batches and checkpoints. Knows nothing of audio or of how clips came to be codes.
+"""
+
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from torch import Tensor
+from torch.utils.data import Dataset
+from transformers import Trainer, TrainerCallback, TrainingArguments
+from transformers.trainer_pt_utils import LengthGroupedSampler
+
+from dia.configuration_dia import DiaConfig
+from dia.grid import Channels
+from dia.processing_dia import DiaProcessor
+from dia.training.adapting import merged, plain
+from dia.training.averaging import Following, RunningAverage
+from dia.training.cache import CodeCache
+from dia.training.collator import TEXT_DROPOUT, DiaCollator
+from dia.training.examples import Examples, HeldOut
+from dia.training.fitting import Clips, fitting, rooms
+from dia.training.measuring import batch_sums, normalised, swapped_sums, told
+
+_WRITING_FAILED = (OSError, RuntimeError, SafetensorError)
+
+
+@dataclass
+class DiaTrainingArguments(TrainingArguments):
+    """Those of transformers, and what is Dia's own.
+
+    Args:
+        channel_weights: how much each channel counts in the loss; by default channel 0 four times as much as another.
+        text_dropout: share of the clips whose text is left out, for guidance.
+        prompt_dropout: share of the clips without a prompt before them; 1 never trains cloning.
+        learn_prompt: whether the prompt's codes are learnt, too.
+        code_noise: share of the codes read to be replaced by others.
+        average: decay of the running average of the weights, which is what is measured and saved at the end; 0 for
+            none.
+        merge_adapter: save the model whole at the end, adapters added, rather than the adapters alone.
+    """
+
+    channel_weights: list[float] | None = field(default=None)
+    text_dropout: float = field(default=TEXT_DROPOUT)
+    prompt_dropout: float = field(default=1.0)
+    learn_prompt: bool = field(default=True)
+    code_noise: float = field(default=0.0)
+    average: float = field(default=0.999)
+    merge_adapter: bool = field(default=True)
+    # Defaults of transformers that do not suit: batches are ours, and a loss that is no number has to be seen.
+    remove_unused_columns: bool | None = field(default=False)
+    logging_nan_inf_filter: bool = field(default=False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.dataloader_pin_memory &= torch.accelerator.is_available()  # torch warns where there is none
+        for name in ("text_dropout", "prompt_dropout", "code_noise"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name}={getattr(self, name)} must be a share, 0 to 1.")
+        if not 0 <= self.average < 1:
+            raise ValueError(f"average={self.average} must be at least 0 and below 1.")
+
+
+class DiaTrainer(Trainer):
+    """transformers' `Trainer` for Dia.
+
+    Beside what that logs: the loss of every channel (`loss_channel_0` …), and in evaluations the **gap**, how much
+    more channel 0 loses when each clip is given another clip's words in the same voice. A model that ignores its text
+    has a gap of 0, whatever its loss.
+
+    Args:
+        model: Dia, or what `with_lora` made of it.
+        args: all options.
+        train_dataset: coded clips, such as a `CodeCache`; or a data set of scripts of one's own.
+        eval_dataset: clips never trained on; likewise.
+        processing_class: a `DiaProcessor`, saved with the finished model.
+        data_collator: in the place of `DiaCollator`.
+        **options: the other arguments of `Trainer`.
+
+    Raises:
+        ValueError: the clips do not fit the model; the message says where.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        args: DiaTrainingArguments,
+        train_dataset: Clips | Dataset[Any] | None = None,
+        eval_dataset: Clips | Dataset[Any] | None = None,
+        processing_class: DiaProcessor | None = None,
+        data_collator: Any = None,
+        **options: Any,
+    ) -> None:
+        config = plain(model).config
+        self.processor, self.channels = processing_class, Channels.of(config)
+        self.channel_weights = normalised(args.channel_weights, len(self.channels.pattern))
+        collator = data_collator or DiaCollator(self.channels, args.text_dropout, args.code_noise)
+        use_cache = config.use_cache
+        # Trainer would put the tokenizer's ids, those of text, in the place of the model's own, those of codes.
+        options["processing_class"] = None
+        learnt, measured = _learnt(train_dataset, args, config, processing_class), _measured(eval_dataset, config)
+        super().__init__(model, args, collator, learnt, measured, **options)
+        config.use_cache = use_cache  # Trainer turned it off, and it would be saved so
+        self.model_accepts_loss_kwargs = True  # the number of labels in all processes and accumulated batches
+        self.average = self._averaging(args)
+        self.add_callback(_Epochs(learnt))
+        self._training_sums = torch.zeros(2, len(self.channels.pattern), device=args.device)
+        self._measured_sums: list[Tensor] = []
+
+    def _averaging(self, args: DiaTrainingArguments) -> RunningAverage | None:
+        if not args.average:
+            return None
+        if self.is_fsdp_enabled or self.is_deepspeed_enabled:
+            raise ValueError(
+                "average needs whole weights in every process, and FSDP and DeepSpeed part them: average=0."
+            )
+        average = RunningAverage(self.model, args.average)
+        self.add_callback(Following(average))
+        return average
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Any:
+        examples = self.train_dataset if train_dataset is None else train_dataset
+        grouped = getattr(self.args, "train_sampling_strategy", "") == "group_by_length"
+        if not (grouped and isinstance(examples, Examples)):
+            return super()._get_train_sampler(train_dataset)
+        size = self.args.train_batch_size * self.args.gradient_accumulation_steps
+        return LengthGroupedSampler(size, lengths=[len(clip.codes[0]) for clip in examples.clips])
+
+    def compute_loss(
+        self, model: Any, inputs: dict[str, Tensor], return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        """The weighted mean over channels; labels are counted over all processes and accumulated batches."""
+        sums, counts = batch_sums(model, inputs, len(self.channels.pattern))
+        if model.training:
+            self._training_sums += torch.stack([sums.detach().sum(0), counts.sum(0)])
+        labelled = counts.sum() if num_items_in_batch is None else torch.as_tensor(num_items_in_batch).flatten()[0]
+        loss = (sums.sum(0) * self.channel_weights.to(sums.device)).sum() / labelled.to(sums.device).clamp_min(1)
+        if num_items_in_batch is not None and self.args.average_tokens_across_devices:
+            loss = loss * self.accelerator.num_processes  # gradients are averaged over processes, not summed
+        return (loss, {}) if return_outputs else loss
+
+    def training_step(self, *args: Any, **kwargs: Any) -> Tensor:
+        """One pass forward and back.
+
+        Raises:
+            FloatingPointError: the loss is no finite number; no weight has been changed by it.
+        """
+        loss: Tensor = super().training_step(*args, **kwargs)
+        if not torch.isfinite(loss):
+            raise FloatingPointError(self._told_divergence(f"the loss is {float(loss)}"))
+        return loss
+
+    def _told_divergence(self, fact: str) -> str:
+        rate = self._get_learning_rate() if self.lr_scheduler is not None else self.args.learning_rate
+        saved = last_checkpoint(self.args.output_dir)
+        return (
+            f"{fact} at step {self.state.global_step + 1}, learning rate {rate:.2e}. The usual causes: a learning "
+            "rate that is too high or not warmed up, float16 (use bf16), damaged weights to begin with. "
+            f"What is saved is unharmed: {saved or 'nothing yet'}. Go on from there with a lower learning rate."
+        )
+
+    def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
+        """Add what each channel lost since the last time."""
+        if "loss" in logs:
+            sums, counts = self.accelerator.reduce(self._training_sums, "sum")
+            logs |= _named("loss_channel", sums / counts.clamp_min(1))
+            self._training_sums.zero_()
+        super().log(logs, *args, **kwargs)
+
+    def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
+        """As `Trainer`, of the averaged weights."""
+        if self.average is None:
+            return super().evaluate(*args, **kwargs)
+        with self.average.worn():
+            return super().evaluate(*args, **kwargs)
+
+    def evaluation_loop(self, *args: Any, metric_key_prefix: str = "eval", **kwargs: Any) -> Any:
+        """As `Trainer`, with the loss of every channel and the gap among the metrics."""
+        self._measured_sums = []
+        output = super().evaluation_loop(*args, metric_key_prefix=metric_key_prefix, **kwargs)
+        if not self._measured_sums:
+            return output
+        measured = told(self.accelerator.reduce(torch.stack(self._measured_sums).sum(0), "sum"))
+        weights = self.channel_weights.to(measured.loss.device)
+        metrics = {"loss": float((measured.loss * weights).mean()), **_named("loss_channel", measured.loss)}
+        if measured.gap is not None:
+            metrics["gap"] = measured.gap
+        output.metrics.update({f"{metric_key_prefix}_{name}": value for name, value in metrics.items()})
+        return output
+
+    def prediction_step(
+        self, model: Any, inputs: dict[str, Tensor], prediction_loss_only: bool, ignore_keys: Any = None
+    ) -> tuple[Tensor, None, None]:
+        """Measure a batch with its own words and with others."""
+        found = swapped_sums(model, self._prepare_inputs(inputs), len(self.channels.pattern))
+        self._measured_sums.append(found)
+        return found[0].sum() / found[1].sum().clamp_min(1), None, None
+
+    def train(self, resume_from_checkpoint: str | bool | None = None, *args: Any, **kwargs: Any) -> Any:
+        """As `Trainer`; `resume_from_checkpoint=True` takes the last checkpoint that was written to its end.
+
+        Raises:
+            ValueError: there is none.
+            FloatingPointError: the loss is no number any more.
+        """
+        if resume_from_checkpoint is True:
+            last = last_checkpoint(self.args.output_dir)
+            if last is None:
+                raise ValueError(
+                    f"{self.args.output_dir} holds no whole checkpoint to resume from; train from the start."
+                )
+            resume_from_checkpoint = str(last)
+        return super().train(resume_from_checkpoint, *args, **kwargs)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        super()._load_from_checkpoint(resume_from_checkpoint, model)
+        if self.average is not None:
+            self.average.load(Path(resume_from_checkpoint))
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        folder = Path(self._get_output_dir(trial)) / f"checkpoint-{self.state.global_step}"
+        if not all(bool(torch.isfinite(weight).all()) for weight in self.model.parameters() if weight.requires_grad):
+            raise FloatingPointError(self._told_divergence("a weight is no finite number"))
+        try:
+            super()._save_checkpoint(model, trial)
+        except _WRITING_FAILED as error:
+            shutil.rmtree(folder, ignore_errors=True)
+            saved = last_checkpoint(folder.parent)
+            raise OSError(
+                f"{folder} could not be written: {error}. Make room, then go on from {saved or 'the start'}."
+            ) from error
+
+    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
+        """Write the finished model: averaged, whole, with the processor, ready for `from_pretrained`.
+
+        Within checkpoints the weights are written as they are, and the average beside them.
+        """
+        folder = Path(output_dir or self.args.output_dir)
+        if _internal_call:
+            super().save_model(str(folder), _internal_call=True)
+            if self.average is not None and self.args.should_save:
+                self.average.save(folder)
+        elif self.average is not None:
+            with self.average.worn():
+                self._save_finished(folder)
+        else:
+            self._save_finished(folder)
+
+    def _save_finished(self, folder: Path) -> None:
+        if self.args.merge_adapter and self.args.should_save and plain(self.model) is not self.model:
+            merged(self.accelerator.unwrap_model(self.model, keep_fp32_wrapper=False)).save_pretrained(folder)
+        else:
+            super().save_model(str(folder), _internal_call=True)
+        if self.processor is not None and self.args.should_save:
+            self.processor.save_pretrained(folder)
+
+
+class _Epochs(TrainerCallback):
+    """Tells the examples which epoch it is."""
+
+    def __init__(self, examples: Any) -> None:
+        self._examples = examples
+
+    def on_epoch_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if hasattr(self._examples, "set_epoch"):
+            self._examples.set_epoch(int(state.epoch or 0))
+
+
+def last_checkpoint(folder: str | Path) -> Path | None:
+    """The checkpoint of most steps that was written to its end; one that a kill cut short does not count."""
+    there = [path.parent for path in Path(folder).glob("checkpoint-*/trainer_state.json")]
+    steps = {path: path.name.rpartition("-")[2] for path in there}
+    whole = [path for path in there if steps[path].isdigit() and (path / "trainer_state.json").stat().st_size]
+    return max(whole, key=lambda path: int(steps[path]), default=None)
+
+
+def _learnt(data: Any, args: DiaTrainingArguments, config: DiaConfig, processor: DiaProcessor | None) -> Any:
+    if data is None or isinstance(data, Dataset):
+        return data
+    if isinstance(data, CodeCache) and processor is not None:
+        data.check_fits(processor)
+    seed = args.seed if args.data_seed is None else args.data_seed
+    return Examples(fitting(data, config), seed, args.prompt_dropout, args.learn_prompt, *rooms(config))
+
+
+def _measured(data: Any, config: DiaConfig) -> Any:
+    return data if data is None or isinstance(data, Dataset) else HeldOut(fitting(data, config))
+
+
+def _named(prefix: str, values: Tensor) -> dict[str, float]:
+    return {f"{prefix}_{channel}": round(float(value), 4) for channel, value in enumerate(values)}
+
+
+__all__ = ["DiaTrainer", "DiaTrainingArguments", "last_checkpoint"]

@@ -153,7 +153,8 @@ def check(
     """
     if not rows:
         raise ValueError("rows is empty; there is nothing to check. See read_source.")
-    limits = min_seconds, math.inf if max_frames is None else max_frames / processor.frame_rate
+    # One frame less, because a shift may lengthen a clip by one.
+    limits = min_seconds, math.inf if max_frames is None else (max_frames - 1) / processor.frame_rate
     report, first = Report(rows, processor.sampling_rate), dict[str, int]()
     for index, row in enumerate(tqdm(rows, desc="checking", unit=" clips", disable=not progress)):
         found = [*_read_faults(row.text, processor)]

@@ -67,6 +67,14 @@ def test_a_finished_or_stopped_run_is_not_overwritten_but_resumed(recordings, mo
     assert (trained / "checkpoint-5").is_dir() or (trained / "checkpoint-4").is_dir()
 
 
+def test_adapters_may_be_kept_apart(recordings, model, tmp_path, capsys):
+    options = ["--lora", "--bf16", "--checkpointing", "--freeze", "decoder", "--steps", "1", "--keep-adapter"]
+    assert train(recordings, model, tmp_path / "out", *options) == 0
+    assert (tmp_path / "out" / "adapter_config.json").exists()
+    assert not (tmp_path / "out" / "config.json").exists()
+    assert "peft.PeftModel.from_pretrained" in capsys.readouterr().out
+
+
 def test_a_loss_that_is_no_number_is_told_and_no_model_written(recordings, model, tmp_path, monkeypatch, capsys):
     def diverge(self, **_):
         raise FloatingPointError("the loss is nan at step 3")

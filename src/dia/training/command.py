@@ -106,8 +106,14 @@ def train(arguments: argparse.Namespace) -> int:
         return 1
     trainer.save_model()
     if trainer.is_world_process_zero():
-        print(f'{arguments.output}: done. Hear it: dia say "[S1] Hello." --model {arguments.output} -o hello.wav')
+        print(f"{arguments.output}: done. {_told_use(arguments)}")
     return 0
+
+
+def _told_use(arguments: argparse.Namespace) -> str:
+    if arguments.lora and arguments.keep_adapter:
+        return f"Put the adapters on their model by peft.PeftModel.from_pretrained(model, '{arguments.output}')."
+    return f'Hear it: dia say "[S1] Hello." --model {arguments.output} -o hello.wav'
 
 
 def _check_installed() -> None:
@@ -121,7 +127,7 @@ def _check_installed() -> None:
 def _check_output(folder: Path, resume: bool) -> None:
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"{folder} is a file; name a folder as --output.")
-    if (folder / "config.json").exists() and not resume:
+    if any((folder / name).exists() for name in ("config.json", "adapter_config.json")) and not resume:
         raise ValueError(f"{folder} holds a finished model; name another --output, or go on with --resume.")
     if any(folder.glob("checkpoint-*/trainer_state.json")) and not resume:
         raise ValueError(f"{folder} holds a run that was stopped; go on with --resume, or name another --output.")

@@ -57,7 +57,7 @@ def test_a_codec_from_nothing_fits_a_processor(recordings, tmp_path, capsys):
     assert [line["stage"] for line in lines] == ["warmup", "joint", "decoder"]
     assert len(lines[-1]["codes_used"]) == 3
     samples = {path.name for path in (tmp_path / "codec-work" / "samples").iterdir()}
-    assert {"original-0.wav", "original-0.png", "decoder-000004-0.wav", "decoder-000004-0.png"} <= samples
+    assert {"original-0.wav", "original-0.png", "decoder-000002-0.wav", "decoder-000002-0.png"} <= samples
 
 
 def test_tuning_the_decoder_alone_keeps_the_codes(recordings, tmp_path):
@@ -77,7 +77,7 @@ def test_the_same_command_goes_on_after_a_stop(recordings, tmp_path, monkeypatch
 
     def interrupted(self, *rest):
         counted.append(1)
-        if len(counted) == 5:
+        if len(counted) == 4:
             raise KeyboardInterrupt
         return step(self, *rest)
 
@@ -86,7 +86,7 @@ def test_the_same_command_goes_on_after_a_stop(recordings, tmp_path, monkeypatch
     assert "the same command goes on" in capsys.readouterr().err
     assert not (tmp_path / "codec").exists()
     assert command(*arguments) == 0
-    assert len(counted) == 5 + 8 - 3  # one step of the joint stage's two was saved with the second; one is repeated
+    assert len(counted) == 4 + 8 - 2  # two steps had been saved; the third is made again
 
 
 def test_recordings_need_no_transcripts(recordings, tmp_path):
@@ -162,7 +162,7 @@ def test_help_teaches_with_examples_and_ends_with_the_notice(capsys):
 
 def test_stages_share_the_time_and_the_steps():
     stages = stages_from_nothing(10, 1000)
-    assert [(stage.stage, stage.steps) for stage in stages] == [("warmup", 100), ("joint", 540), ("decoder", 360)]
+    assert [(stage.stage, stage.steps) for stage in stages] == [("warmup", 250), ("joint", 450), ("decoder", 300)]
     assert [stage.seconds for stage in stages[1:]] == [360, 240]
     assert not any(stage.half for stage in stages[1:])
     assert stages[0].discriminator is None

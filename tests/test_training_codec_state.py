@@ -52,7 +52,7 @@ def test_a_killed_run_ends_as_one_that_was_not(tmp_path, undisturbed, count):
     killed = CodecTrainer(build_codec(TINY), killed_after(count), tmp_path)
     with pytest.raises(Killed):
         killed.run_all(stages)
-    again = CodecTrainer(build_codec(TINY, seed=9) if count > 3 else build_codec(TINY), batches, tmp_path)
+    again = trainer(tmp_path)
     again.run_all(stages)
     assert steps(again) == steps(undisturbed)
     losses = [[line["loss"] for line in training.journal.lines()] for training in (again, undisturbed)]
@@ -122,6 +122,12 @@ def test_a_state_of_other_sizes_is_refused_by_name(tmp_path):
     other = type(TINY)(**{**codec_state.sizes_of(TINY), "codebook_size": 32})
     with pytest.raises(ValueError, match=r"of a codec with codebook_size 16, not 32"):
         CodecTrainer(build_codec(other), batches, tmp_path).resume()
+
+
+def test_a_state_begun_from_other_weights_is_refused(tmp_path):
+    trainer(tmp_path).run(recipe("warmup", 1))
+    with pytest.raises(ValueError, match="begun from another codec, or with another seed"):
+        CodecTrainer(build_codec(TINY, seed=9), batches, tmp_path).resume()
 
 
 def test_a_damaged_state_is_refused_with_the_remedy(tmp_path):

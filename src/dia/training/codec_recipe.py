@@ -94,7 +94,7 @@ def stages_from_nothing(minutes: float, steps: int | None = None, **options: Any
     _check_length(minutes, steps)
     rate = options.pop("learning_rate", 1e-3)
     start = {**options, "discriminator": None, "final_share": 1.0, "learning_rate": 1.5 * rate}
-    warmup = CodecRecipe("warmup", WARMUP_STEPS if steps is None else max(1, min(WARMUP_STEPS, steps // 10)), **start)
+    warmup = CodecRecipe("warmup", WARMUP_STEPS if steps is None else max(1, min(WARMUP_STEPS, steps // 2)), **start)
     left = None if steps is None else max(1, steps - warmup.steps)
     return [warmup, *_shared({"joint": 0.6, "decoder": 0.4}, minutes, left, {"learning_rate": rate, **options})]
 

@@ -5,6 +5,7 @@ Knows files and sizes. Knows nothing of stages, losses or audio.
 
 import os
 import shutil
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,27 @@ def check_sizes(state: State, config: DacConfig, weights: dict[str, Tensor], fol
             raise ValueError(
                 f"{folder / STATE} is of another codec: {name}, here {tuple(weight.shape)}, {shape}. {remedy}"
             )
+
+
+def checksum(weights: dict[str, Tensor]) -> str:
+    """The same for the same values, whatever device they are on."""
+    content = 0
+    for name in sorted(weights):
+        content = zlib.crc32(weights[name].detach().float().cpu().numpy().tobytes(), content)
+    return f"{content:08x}"
+
+
+def check_origin(state: State, origin: str, folder: Path) -> None:
+    """Refuse a state that was begun from other weights than those with the checksum `origin`; older ones do not say.
+
+    Raises:
+        ValueError: it was.
+    """
+    if state.get("origin", origin) != origin:
+        raise ValueError(
+            f"{folder / STATE} was begun from another codec, or with another seed. Give the one it was begun with, or "
+            f"another folder to work in."
+        )
 
 
 def check_room(folder: Path, weights: dict[str, Tensor]) -> None:

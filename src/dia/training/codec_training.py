@@ -19,7 +19,16 @@ from dia.training.codebooks import CodebookUse, start_codebooks
 from dia.training.codec_losses import SpectralLoss
 from dia.training.codec_recipe import CodecProgress, CodecRecipe, learning_rate_at
 from dia.training.codec_start import in_half_precision
-from dia.training.codec_state import State, check_room, check_sizes, read_state, sizes_of, write_state
+from dia.training.codec_state import (
+    State,
+    check_origin,
+    check_room,
+    check_sizes,
+    checksum,
+    read_state,
+    sizes_of,
+    write_state,
+)
 from dia.training.discriminator import Adversary
 from dia.training.journal import Journal, Means
 
@@ -64,6 +73,7 @@ class CodecTrainer:
         self.measure, self.hear, self.hear_every = measure, hear, hear_every
         self._restart_average()
         check_room(folder, self.average)
+        self._origin = checksum(self.average)
         self.progress, self.journal = CodecProgress(), Journal(folder)
         self.loss = SpectralLoss(codec.config.sampling_rate).to(codec.device)
         self.use = CodebookUse(codec)
@@ -81,6 +91,7 @@ class CodecTrainer:
             OSError: the state cannot be saved.
         """
         if recipe.stage in self.progress.finished:
+            print(f"stage {recipe.stage} is finished; {self.folder} holds its end", flush=True)
             return
         optimizer = self._begin(recipe)
         networks = self._networks(recipe)
@@ -241,6 +252,7 @@ class CodecTrainer:
         self.progress.logged = self.journal.count
         state = {
             "sizes": sizes_of(self.codec.config),
+            "origin": self._origin,
             "codec": self.codec.state_dict(),
             "average": self.average,
             "progress": asdict(self.progress),
@@ -254,13 +266,14 @@ class CodecTrainer:
         """Take up what `save` wrote; False if there is nothing.
 
         Raises:
-            ValueError: what `folder` holds is of a codec of other sizes, or cannot be read.
+            ValueError: what `folder` holds is of another codec, or cannot be read.
         """
         state = read_state(self.folder, self.codec.device)
         if state is None:
             self.journal.replace([])
             return False
         check_sizes(state, self.codec.config, self.average, self.folder)
+        check_origin(state, self._origin, self.folder)
         self.codec.load_state_dict(state["codec"])
         self.average = state["average"]
         self.progress = CodecProgress(**state["progress"])

@@ -8,7 +8,7 @@ import torch
 from transformers import DacConfig
 
 from dia.training import codec_stages, teacher
-from dia.training.codebooks import CodebookUse, kmeans, start_codebooks
+from dia.training.codebooks import LEAST_SCALE, CodebookUse, kmeans, start_codebooks
 from dia.training.codec_losses import SpectralLoss, mel_filters
 from dia.training.codec_recipe import CodecRecipe, learning_rate_at
 from dia.training.codec_start import build_codec, in_half_precision
@@ -89,6 +89,14 @@ def test_codebooks_start_where_the_encoder_speaks():
     unexplained = (quantised - latent).square().mean() / (latent - latent.mean((0, 2), keepdim=True)).square().mean()
     assert unexplained < 0.5
     assert all(codes[:, number].unique().numel() >= 12 for number in range(2))
+
+
+def test_an_encoder_that_says_nearly_the_same_of_everything_is_not_magnified():
+    codec = build_codec(TINY)
+    for parameter in codec.encoder.conv2.parameters():
+        parameter.data.mul_(1e-4)
+    start_codebooks(codec, tones(24))
+    assert max(quantiser.in_proj.weight.norm() for quantiser in codec.quantizer.quantizers) < 2.01 / LEAST_SCALE
 
 
 def test_each_codebook_lowers_what_the_one_before_left():

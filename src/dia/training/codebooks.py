@@ -9,6 +9,10 @@ import torch
 from torch import Tensor, nn
 from transformers import DacModel
 
+# An encoder that has learnt little says nearly the same of everything. To magnify that to unit length would make the
+# quantiser's loss run away at the first steps.
+LEAST_SCALE = 0.2
+
 
 def kmeans(points: Tensor, count: int, iterations: int = 12, seed: int = 0) -> Tensor:
     """`count` centres [count, D] of the directions of `points` [N, D]; a centre without points is redrawn."""
@@ -30,8 +34,8 @@ def kmeans(points: Tensor, count: int, iterations: int = 12, seed: int = 0) -> T
 def start_codebooks(codec: DacModel, audio: Tensor, chunk: int = 16) -> None:
     """Set every quantiser from what the encoder says of `audio` [N, samples], one after the other on the residual.
 
-    The projection into the codebook's space is the residual's principal directions, scaled to unit mean length, and
-    the projection out is its least-squares inverse on the quantised points.
+    The projection into the codebook's space is the residual's principal directions, scaled to unit mean length as far
+    as `LEAST_SCALE` lets it, and the projection out is its least-squares inverse on the quantised points.
     """
     codec.eval()
     residual = torch.cat([codec.encoder(part[:, None]) for part in torch.split(audio, chunk)])
@@ -48,7 +52,7 @@ def _start_one(quantiser: Any, rows: Tensor, seed: int) -> Tensor:
     mean = rows.mean(0)
     directions = torch.linalg.eigh((rows - mean).T @ (rows - mean)).eigenvectors.flip(1)[:, :dimension]
     latents = (rows - mean) @ directions
-    scale = latents.norm(dim=1).mean().clamp(min=1e-6)
+    scale = latents.norm(dim=1).mean().clamp(min=LEAST_SCALE)
     quantiser.in_proj.weight.copy_(directions.T[:, :, None] / scale)
     quantiser.in_proj.bias.copy_(-(mean @ directions) / scale)
     latents = latents / scale
@@ -69,7 +73,7 @@ def _with_lengths(centres: Tensor, latents: Tensor, nearest: Tensor) -> Tensor:
     along = (latents * centres[nearest]).sum(1)
     counts = torch.bincount(nearest, minlength=len(centres)).clamp(min=1)
     length = torch.zeros(len(centres)).index_add_(0, nearest, along) / counts
-    return centres * length.clamp(min=0.1)[:, None]
+    return centres * length.clamp(min=0.1 * float(latents.norm(dim=1).mean()))[:, None]
 
 
 class CodebookUse:

@@ -11,7 +11,8 @@ SOURCE = ROOT / "src" / "dia"
 LAYERS = [
     {"version", "atomic"},
     {"configuration_dia", "delay", "audio_file", "codec", "tokenization_dia", "native_dac"},
-    {"guidance", "sampling", "generation_inputs", "grid", "native_layout", "feature_extraction_dia", "processor_folder"},
+    {"guidance", "sampling", "generation_inputs", "grid"}
+    | {"native_layout", "feature_extraction_dia", "processor_folder"},
     {"native", "generation_dia"},
     {"modeling_dia", "processing_dia"},
     {"registration", "streaming"},

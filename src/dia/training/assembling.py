@@ -104,7 +104,9 @@ def assemble(
         halve(folder / CODEC_FOLDER / "model.safetensors")
         (folder / "vocabulary.txt").write_text("\n".join(vocabulary()) + "\n", encoding="utf-8")
         curves_drawn = draw_curves(lines, folder / "curves.png")
-        (folder / "README.md").write_text(card(model, dac, lines, figures, data, remark, curves_drawn), encoding="utf-8")
+        (folder / "README.md").write_text(
+            card(model, dac, lines, figures, data, remark, curves_drawn), encoding="utf-8"
+        )
 
 
 def generation_config(

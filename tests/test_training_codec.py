@@ -177,6 +177,18 @@ def test_decoder_stage_leaves_codes_as_they_are(tmp_path, half):
         assert torch.equal(weight, after.state_dict()[name]) != name.startswith("decoder."), name
 
 
+def test_steadiness_makes_the_encoder_follow_small_shifts_less(tmp_path):
+    def moved(steadiness):
+        training = trainer(tmp_path / str(steadiness))
+        training.run(recipe("warmup", 60, learning_rate=3e-3, steadiness=steadiness, steady_seconds=0.001))
+        audio = tones(8, seed=9)
+        with torch.no_grad():
+            there, here = (training.codec.encoder(part[:, None]) for part in (audio[:, 8:-8], audio[:, 16:]))
+        return float((there - here)[..., 1:-1].square().mean() / there.var())
+
+    assert moved(1.0) < 0.7 * moved(0.0)
+
+
 def test_a_stage_ends_when_its_time_is_over(tmp_path):
     training = trainer(tmp_path)
     training.run(recipe("warmup", 10_000, seconds=0.2))

@@ -21,7 +21,9 @@ class CodecRecipe:
     `stage` is "warmup" (no quantiser), "joint" or "decoder" (codes frozen). It ends after `steps` or `seconds`,
     whichever comes first. `kmeans` starts the codebooks of a joint stage anew; `half` freezes the codes of a decoder
     stage with the values that fp16 holds, for a codec that will be saved so. A `discriminator`, if any, takes part
-    once `discriminator_from` of the stage is done. Weights are relative to the spectral loss.
+    once `discriminator_from` of the stage is done. `steadiness` weighs how far the encoder's output moves when the
+    audio moves by at most `steady_seconds`: the steadier the codes, the less of the waveform's phase a language model
+    has to guess. Weights are relative to the spectral loss.
 
     Raises:
         ValueError: `stage` is none of `STAGES`, or a number is out of its range.
@@ -33,6 +35,8 @@ class CodecRecipe:
     warmup_share: float = 0.02
     final_share: float = 0.05
     quantiser_weight: float = 0.25
+    steadiness: float = 0.0
+    steady_seconds: float = 0.00375
     kmeans: bool = True
     revive_every: int = 50
     half: bool = True
@@ -53,7 +57,7 @@ class CodecRecipe:
         for name in ("steps", "save_every", "log_every", "revive_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1.")
-        for name in ("learning_rate", "seconds"):
+        for name in ("learning_rate", "seconds", "steady_seconds"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be above 0.")
         if not 0 <= self.discriminator_from <= 1:

@@ -169,13 +169,16 @@ class CodecTrainer:
         encoder, decoder = networks
         with torch.autocast(self.codec.device.type, torch.bfloat16, enabled=recipe.bf16):
             with torch.set_grad_enabled(recipe.stage != "decoder"):
-                latent = encoder(audio[:, None])
-                quantised, vq_loss = self._quantise(recipe, latent.float())
+                latent, moved = self._encode(recipe, encoder, audio)
+                quantised, vq_loss = self._quantise(recipe, latent)
             decoded = decoder(quantised).float()[:, 0, : audio.shape[-1]]
         original = audio[:, : decoded.shape[-1]]
         spectral = self.loss(decoded, original)
         losses = {"loss": spectral.item(), "vq": vq_loss.item()}
         total = spectral + recipe.quantiser_weight * vq_loss
+        if moved is not None:
+            losses["moved"] = moved.item()
+            total = total + recipe.steadiness * moved
         if self.adversary is not None and self.progress.position(recipe) >= recipe.discriminator_from:
             losses["discriminator"] = self.adversary.learn(decoded, original)
             adversarial, features = self.adversary.persuade(decoded, original)
@@ -188,6 +191,18 @@ class CodecTrainer:
         optimizer.zero_grad()
         self._move_average(recipe)
         return losses
+
+    def _encode(self, recipe: CodecRecipe, encoder: Any, audio: Tensor) -> tuple[Tensor, Tensor | None]:
+        """The encoder's output, and how far it moves with the audio if the recipe asks: a share of its variance."""
+        if not recipe.steadiness or recipe.stage == "decoder":
+            return encoder(audio[:, None]).float(), None
+        longest = max(1, round(recipe.steady_seconds * self.codec.config.sampling_rate))
+        chance = torch.Generator().manual_seed(self.progress.drawn)
+        later = nn.functional.pad(audio, (int(torch.randint(1, longest + 1, (), generator=chance)), 0))
+        latent, shifted = encoder(torch.cat([audio, later[:, : audio.shape[-1]]])[:, None]).float().chunk(2)
+        inner = slice(1, -1)  # what stands at the edges differs for another reason
+        moved = (latent - shifted)[..., inner].square().mean() / latent.detach().var().clamp_min(1e-6)
+        return latent, moved
 
     def _check(self, recipe: CodecRecipe, losses: dict[str, float]) -> None:
         wrong = [f"{name} is {value}" for name, value in losses.items() if not math.isfinite(value)]

@@ -157,6 +157,6 @@ def test_a_shard_gives_back_what_was_spoken(tmp_path):
 
 
 def test_missing_flite_names_the_remedy(monkeypatch):
-    monkeypatch.setattr(teacher.shutil, "which", lambda _: None)
+    monkeypatch.setattr("shutil.which", lambda _: None)
     with pytest.raises(FileNotFoundError, match="apt-get install flite"):
         teacher.flite_says("Hello.", "S1")

@@ -107,6 +107,12 @@ def test_without_flite_the_error_says_how_to_get_it(monkeypatch):
         says("Hello.", Voice("slt"), np.random.default_rng(0))
 
 
+@pytest.mark.skipif(shutil.which("flite") is None, reason="flite is not installed")
+def test_a_voice_of_another_rate_is_refused():
+    with pytest.raises(ValueError, match="flite spoke at 8000 Hz; the mini model is trained at 16000 Hz"):
+        cast.words("Hello.", Voice("kal"))
+
+
 def test_tags_are_heard_between_words_and_unknown_ones_left_out(monkeypatch):
     said = []
 

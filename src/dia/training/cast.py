@@ -15,6 +15,7 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
+from dia.audio_file import full_scale
 from dia.training.sounds import SOUNDS, sound
 
 Audio = NDArray[np.int16]
@@ -86,20 +87,32 @@ def says(text: str, voice: Voice, rng: np.random.Generator) -> Audio:
 
 
 def words(text: str, voice: Voice) -> Audio:
-    """flite's own reading of a text without tags, silence at its ends included."""
+    """flite's own reading of a text without tags, silence at its ends included.
+
+    Raises:
+        FileNotFoundError: flite is not installed.
+        ValueError: its voice is of another rate than `SAMPLING_RATE`.
+    """
     if shutil.which("flite") is None:
         raise FileNotFoundError("flite is not installed; it is the teacher's voice. Run: apt-get install flite")
+    stretch = f"duration_stretch={voice.speed:g}"  # said at speed 1, too: some voices have another default
     with tempfile.NamedTemporaryFile(suffix=".wav") as wav:
-        stretch = f"duration_stretch={voice.speed:g}"
         command = ["flite", "-voice", voice.base, "--setf", stretch, "-t", text, "-o", wav.name]
         subprocess.run(command, check=True, capture_output=True)
         audio, rate = soundfile.read(wav.name, dtype="int16")
-    if rate != SAMPLING_RATE or voice.speed != 1.0:
+    if rate != SAMPLING_RATE:
+        raise ValueError(f"flite spoke at {rate} Hz; the mini model is trained at {SAMPLING_RATE} Hz")
+    if voice.speed != 1.0:
         audio = soxr.resample(audio, rate * voice.speed, SAMPLING_RATE)
     return np.asarray(audio, dtype=np.int16)
 
 
-def quiet_ends_cut(audio: Audio, threshold: float = 0.01) -> Audio:
-    """`audio` without the samples at either end that stay below `threshold` of full scale."""
-    loud = np.flatnonzero(np.abs(audio.astype(np.int32)) > threshold * 32768)
-    return audio[loud[0] : loud[-1] + 1] if loud.size else audio[:0]
+def quiet_ends_cut(audio: Audio) -> Audio:
+    """`audio` without its quiet ends."""
+    return audio[loud_span(audio)]
+
+
+def loud_span(audio: Audio, threshold: float = 0.01) -> slice:
+    """From the first to the last sample above `threshold` of full scale; `slice(0, 0)` where there is none."""
+    loud = np.flatnonzero(np.abs(full_scale(audio)) > threshold)
+    return slice(int(loud[0]), int(loud[-1]) + 1) if loud.size else slice(0, 0)

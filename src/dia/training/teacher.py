@@ -7,25 +7,18 @@ import argparse
 import itertools
 import json
 import multiprocessing
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-import soundfile
-from numpy.typing import NDArray
 
+from dia.training.cast import SAMPLING_RATE, Audio, loud_span, voice_of, words
 from dia.training.corpus import Utterance, utterances
 
-Audio = NDArray[np.int16]
 Speak = Callable[[str, str], Audio]
 
-SAMPLING_RATE = 16_000
-VOICES = {"S1": "slt", "S2": "rms"}
 SHARD_SIZE = 250
 EDGE_SECONDS = 0.1
 
@@ -42,30 +35,20 @@ class Recording:
 
 
 def flite_says(text: str, speaker: str) -> Audio:
-    """`text` in the voice of `speaker`, untrimmed. Raises FileNotFoundError when flite is not installed."""
-    if shutil.which("flite") is None:
-        raise FileNotFoundError("flite is not installed; it is the teacher's voice. Run: apt-get install flite")
+    """`text` in the voice of `speaker`, untrimmed, tags left out. Errors as for `dia.training.cast.words`."""
     readable = " ".join(part for part in text.split() if not part.startswith("("))
-    with tempfile.NamedTemporaryFile(suffix=".wav") as wav:
-        command = ["flite", "-voice", VOICES[speaker], "-t", readable, "-o", wav.name]
-        subprocess.run(command, check=True, capture_output=True)
-        audio, rate = soundfile.read(wav.name, dtype="int16")
-    if rate != SAMPLING_RATE:
-        raise ValueError(f"flite spoke at {rate} Hz; the mini model is trained at {SAMPLING_RATE} Hz")
-    return np.asarray(audio, dtype=np.int16)
+    return words(readable, voice_of(speaker))
 
 
-def trim(audio: Audio, edge_seconds: float = EDGE_SECONDS, threshold: float = 0.01) -> Audio:
+def trim(audio: Audio, edge_seconds: float = EDGE_SECONDS) -> Audio:
     """Cut silence at both ends down to exactly `edge_seconds`; what is missing is filled with zeros.
 
-    Loud is a sample above `threshold` of full scale. Silence everywhere comes back as two edges.
+    Silence everywhere comes back as two edges.
     """
-    edge = round(edge_seconds * SAMPLING_RATE)
-    loud = np.flatnonzero(np.abs(audio.astype(np.int32)) > threshold * 32768)
-    if loud.size == 0:
+    edge, loud = round(edge_seconds * SAMPLING_RATE), loud_span(audio)
+    if loud.start == loud.stop:
         return np.zeros(2 * edge, dtype=np.int16)
-    padded = np.pad(audio, edge)
-    return padded[loud[0] : loud[-1] + 1 + 2 * edge]
+    return np.pad(audio, edge)[loud.start : loud.stop + 2 * edge]
 
 
 def _paths(folder: Path, number: int) -> tuple[Path, Path]:

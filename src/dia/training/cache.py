@@ -10,7 +10,6 @@ not at all. `codec.json` says whose codes they are.
 import itertools
 import json
 import shutil
-import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -25,6 +24,7 @@ from transformers import DacModel
 from dia.atomic import atomic_file
 from dia.codec import hop_length
 from dia.processing_dia import DiaProcessor
+from dia.training.checksum import checksum
 
 Codes = NDArray[np.uint16]
 Line = dict[str, Any]
@@ -50,12 +50,10 @@ class CodecRecord:
     @classmethod
     def of(cls, codec: DacModel) -> "CodecRecord":
         """Of a codec in hand; its decoder does not count."""
-        checksum = 0
-        for weight in (*codec.encoder.parameters(), *codec.quantizer.parameters()):
-            checksum = zlib.crc32(weight.detach().float().cpu().numpy().tobytes(), checksum)
+        weights = checksum((*codec.encoder.parameters(), *codec.quantizer.parameters()))
         config = codec.config
         rate, hop = int(config.sampling_rate), hop_length(config)
-        return cls(f"{checksum:08x}", rate, hop, int(config.n_codebooks), int(config.codebook_size))
+        return cls(weights, rate, hop, int(config.n_codebooks), int(config.codebook_size))
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ from torch import Tensor
 
 from dia.audio_file import Waveform
 from dia.feature_extraction_dia import DiaFeatureExtractor
+from dia.training.checking import SILENT_PEAK
 
-SILENT_PEAK = 1e-3
 LEVEL = 0.1  # root mean square of a levelled clip, -20 dB of full scale
 LOUDEST = 0.95
 POOL_SECONDS = 600.0

@@ -8,27 +8,21 @@ import random
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 from transformers import DacModel
 
-from dia.audio_file import Waveform
+from dia.audio_file import full_scale
 from dia.training.codec_clips import cut
 from dia.training.codec_hearing import Probe
 from dia.training.codec_recipe import CodecRecipe
 from dia.training.codec_start import MINI_CODEC, build_codec
 from dia.training.codec_state import check_sizes, read_state
 from dia.training.codec_training import CodecTrainer
-from dia.training.teacher import Recording, read_shard, shard_numbers
+from dia.training.teacher import read_shard, shard_numbers
 
 SEGMENT_FRAMES = 16
 BATCH = 8
-
-
-def full_scale(clip: Recording) -> Waveform:
-    """A clip's audio as fp32 of ±1."""
-    return clip.audio.astype(np.float32) / np.float32(32768)
 
 
 def speech_batches(folder: Path, samples: int, batch: int = BATCH, seed: int = 0) -> Iterator[Tensor]:
@@ -45,7 +39,7 @@ def speech_batches(folder: Path, samples: int, batch: int = BATCH, seed: int = 0
         clips = [clip for clip in read_shard(folder, rng.choice(numbers)) if clip.split == "train"]
         rng.shuffle(clips)
         for clip in clips:
-            row.append(cut(full_scale(clip), samples, rng) * rng.uniform(0.7, 1.15))
+            row.append(cut(full_scale(clip.audio), samples, rng) * rng.uniform(0.7, 1.15))
             if len(row) == batch:
                 yield torch.stack(row)
                 row = []
@@ -60,7 +54,7 @@ def heldout_probe(folder: Path, samples: int, count: int = 48) -> Probe:
     if not clips:
         raise ValueError(f"folder {folder} holds no held-out speech. Let the teacher speak more of the corpus.")
     chosen = rng.sample(clips, min(count, len(clips)))
-    audio = torch.stack([cut(full_scale(clip), samples, rng) for clip in chosen])
+    audio = torch.stack([cut(full_scale(clip.audio), samples, rng) for clip in chosen])
     return Probe(audio, MINI_CODEC.sampling_rate)
 
 

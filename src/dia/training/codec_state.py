@@ -5,7 +5,6 @@ Knows files and sizes. Knows nothing of stages, losses or audio.
 
 import os
 import shutil
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -84,14 +83,6 @@ def check_sizes(state: State, config: DacConfig, weights: dict[str, Tensor], fol
             raise ValueError(
                 f"{folder / STATE} is of another codec: {name}, here {tuple(weight.shape)}, {shape}. {remedy}"
             )
-
-
-def checksum(weights: dict[str, Tensor]) -> str:
-    """The same for the same values, whatever device they are on."""
-    content = 0
-    for name in sorted(weights):
-        content = zlib.crc32(weights[name].detach().float().cpu().numpy().tobytes(), content)
-    return f"{content:08x}"
 
 
 def check_origin(state: State, origin: str, folder: Path) -> None:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from transformers import DacModel
 
+from dia.training.checksum import checksum
 from dia.training.codebooks import CodebookUse, start_codebooks
 from dia.training.codec_losses import SpectralLoss
 from dia.training.codec_recipe import CodecProgress, CodecRecipe, learning_rate_at
@@ -24,7 +25,6 @@ from dia.training.codec_state import (
     check_origin,
     check_room,
     check_sizes,
-    checksum,
     read_state,
     sizes_of,
     write_state,
@@ -73,7 +73,7 @@ class CodecTrainer:
         self.measure, self.hear, self.hear_every = measure, hear, hear_every
         self._restart_average()
         check_room(folder, self.average)
-        self._origin = checksum(self.average)
+        self._origin = checksum(self.average[name] for name in sorted(self.average))
         self.progress, self.journal = CodecProgress(), Journal(folder)
         self.loss = SpectralLoss(codec.config.sampling_rate).to(codec.device)
         self.use = CodebookUse(codec)

@@ -135,10 +135,10 @@ def encode_teacher(codec: DacModel, speech: Path, folder: Path, variants: int = 
     cache.claim(folder, codec)
     codec.eval()
     encoder = torch.compile(codec.encoder, dynamic=False) if compiled else codec.encoder
+    encode_clips = partial(encode_packed, encoder=encoder)
     todo = [(variant, number) for variant in range(variants) for number in shard_numbers(speech)]
     for variant, number in tqdm(todo, desc="encoding", unit=" shards"):
         if not cache.index_of(folder, number, variant).exists():
-            encode_clips = partial(encode_packed, encoder=encoder)
             encode_shard(codec, _spoken(speech, number), folder, number, variant, encode_clips)
 
 

@@ -51,15 +51,18 @@ class Voices:
 
     def __init__(self, clips: Sequence[Clip]) -> None:
         self._of: dict[str, list[int]] = {}
+        self._places: list[int] = []  # of each clip among its speaker's
         for number, clip in enumerate(clips):
-            self._of.setdefault(clip.speaker, []).append(number)
+            own = self._of.setdefault(clip.speaker, [])
+            self._places.append(len(own))
+            own.append(number)
         self._clips = clips
 
     def other(self, number: int, rng: random.Random | None = None) -> Clip | None:
         """Another clip in the voice of clip `number`: a random one, or the next; None if there is none."""
         numbers = self._of[self._clips[number].speaker]
         step = rng.randrange(1, max(2, len(numbers))) if rng else 1
-        other = numbers[(numbers.index(number) + step) % len(numbers)]
+        other = numbers[(self._places[number] + step) % len(numbers)]
         return None if other == number else self._clips[other]
 
 

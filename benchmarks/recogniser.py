@@ -1,4 +1,4 @@
-"""What a listener hears: words through pocketsphinx, errors by edit distance, the pitch of a voice.
+"""What a listener hears: words through pocketsphinx, and errors by edit distance.
 
 Knows waveforms, words and the recogniser; knows nothing of Dia. The recogniser is a loop over a closed vocabulary, so
 it measures whether the right word was spoken, never whether the voice is pleasant.
@@ -19,8 +19,7 @@ Audio = NDArray[np.float32]
 RECOGNISER_RATE = 16_000
 EDGE_SECONDS = 0.2
 EDGE_NOISE = 3e-4
-# Alike to any ear: whichever the recogniser names, the word was spoken.
-HOMOPHONES = {"here": "hear", "two": "to", "too": "to", "four": "for", "there": "their"}
+Pronunciations = dict[str, frozenset[str]]
 
 
 def words_of(text: str) -> list[str]:
@@ -29,21 +28,36 @@ def words_of(text: str) -> list[str]:
     return re.findall(r"[a-z']+", spoken.lower())
 
 
-def edit_distance(reference: Sequence[str], heard: Sequence[str]) -> int:
-    """Fewest insertions, deletions and substitutions that turn `heard` into `reference`; homophones are equal."""
-    reference, heard = ([HOMOPHONES.get(word, word) for word in words] for words in (reference, heard))
+def edit_distance(reference: Sequence[str], heard: Sequence[str], spoken: Pronunciations | None = None) -> int:
+    """Fewest insertions, deletions and substitutions that turn `heard` into `reference`.
+
+    Words that share one of their pronunciations in `spoken` are equal: no ear can tell which of them was said.
+    """
     row = list(range(len(heard) + 1))
     for i, expected in enumerate(reference, 1):
         diagonal, row[0] = row[0], i
         for j, word in enumerate(heard, 1):
-            diagonal, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, diagonal + (expected != word))
+            wrong = not alike(expected, word, spoken or {})
+            diagonal, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, diagonal + wrong)
     return row[-1]
 
 
-def word_error_rate(references: Sequence[Sequence[str]], heard: Sequence[Sequence[str]]) -> float:
-    """Edits over all items divided by reference words over all items."""
-    edits = sum(edit_distance(r, h) for r, h in zip(references, heard, strict=True))
-    return edits / max(1, sum(len(r) for r in references))
+def alike(first: str, second: str, spoken: Pronunciations) -> bool:
+    """Whether two words are the same, or can be pronounced the same.
+
+    >>> alike("here", "hear", {"here": frozenset({"HH IY R"}), "hear": frozenset({"HH IY R"})})
+    True
+    """
+    return first == second or bool(spoken.get(first, frozenset()) & spoken.get(second, frozenset()))
+
+
+def pronunciations(lines: Iterable[str]) -> Pronunciations:
+    """The ways to say each word, from the lines of a dictionary such as `read(2) R IY D`."""
+    found: dict[str, set[str]] = {}
+    for line in lines:
+        word, sounds = line.split(maxsplit=1)
+        found.setdefault(word.split("(")[0], set()).add(" ".join(sounds.split()))
+    return {word: frozenset(ways) for word, ways in found.items()}
 
 
 class Recogniser:
@@ -58,7 +72,7 @@ class Recogniser:
     """
 
     def __init__(
-        self, vocabulary: Iterable[str], language_weight: float = 2.0, word_insertion_penalty: float = 1e-3
+        self, vocabulary: Iterable[str], language_weight: float = 5.0, word_insertion_penalty: float = 1e-2
     ) -> None:
         try:
             from pocketsphinx import Config, Decoder, get_model_path
@@ -68,8 +82,10 @@ class Recogniser:
         words = sorted(set(vocabulary))
         with tempfile.TemporaryDirectory() as folder:
             dictionary, loop = Path(folder) / "words.dict", Path(folder) / "loop.arpa"
-            dictionary.write_text(_pronunciations(words, model / "cmudict-en-us.dict"), encoding="utf-8")
+            lines = _dictionary_lines(words, model / "cmudict-en-us.dict")
+            dictionary.write_text("\n".join(lines) + "\n", encoding="utf-8")
             loop.write_text(_uniform_model(words), encoding="utf-8")
+            self._spoken = pronunciations(lines)
             self._decoder = Decoder(
                 Config(
                     hmm=str(model / "en-us"),
@@ -83,6 +99,8 @@ class Recogniser:
 
     def hear(self, waveform: Audio, sampling_rate: int) -> list[str]:
         """The words heard in a mono waveform [samples] in -1..1; an empty list where nothing was understood."""
+        if len(waveform) < sampling_rate // 10:
+            return []
         noise = np.random.default_rng(0)
         speech = soxr.resample(np.asarray(waveform, np.float32), sampling_rate, RECOGNISER_RATE)
         edge = int(EDGE_SECONDS * RECOGNISER_RATE)
@@ -94,8 +112,13 @@ class Recogniser:
         heard = self._decoder.hyp()
         return [] if heard is None else [re.sub(r"\(\d+\)$", "", word) for word in heard.hypstr.split()]
 
+    def errors(self, text: str, waveform: Audio, sampling_rate: int) -> tuple[int, int]:
+        """Word errors in what is heard of `text`, and its words."""
+        reference = words_of(text)
+        return edit_distance(reference, self.hear(waveform, sampling_rate), self._spoken), len(reference)
 
-def _pronunciations(words: Sequence[str], dictionary: Path) -> str:
+
+def _dictionary_lines(words: Sequence[str], dictionary: Path) -> list[str]:
     """The dictionary's lines for `words`, silences included."""
     wanted, known, lines = set(words), set[str](), list[str]()
     for line in dictionary.read_text(encoding="utf-8").splitlines():
@@ -105,7 +128,7 @@ def _pronunciations(words: Sequence[str], dictionary: Path) -> str:
             lines.append(line)
     if wanted - known:
         raise ValueError(f"vocabulary has words the recogniser cannot pronounce: {', '.join(sorted(wanted - known))}")
-    return "\n".join(lines) + "\n"
+    return lines
 
 
 def _uniform_model(words: Sequence[str]) -> str:
@@ -113,46 +136,3 @@ def _uniform_model(words: Sequence[str]) -> str:
     weight = -math.log10(len(words) + 1)
     entries = [f"{weight:.4f} </s>", "-99 <s> 0", *(f"{weight:.4f} {word} 0" for word in words)]
     return "\n".join(["\\data\\", f"ngram 1={len(entries)}", "", "\\1-grams:", *entries, "", "\\end\\", ""])
-
-
-def median_pitch(waveform: Audio, sampling_rate: int, lowest: float = 60.0, highest: float = 350.0) -> float:
-    """Median fundamental frequency in Hz over the voiced frames of a waveform [samples]; NaN without any.
-
-    Normalised autocorrelation of 50 ms frames, one every 10 ms; a frame is voiced where its peak passes 0.5 and its
-    level is within 30 dB of the loudest frame. Of near-equal peaks the shortest lag is taken: a multiple of the
-    period correlates as well as the period does.
-    """
-    frames = _frames(np.asarray(waveform, np.float64), int(0.05 * sampling_rate), int(0.01 * sampling_rate))
-    level = np.sqrt((frames**2).mean(-1))
-    frames = frames[level > level.max(initial=0.0) * 10 ** (-30 / 20)]
-    if len(frames) == 0:
-        return float("nan")
-    correlation = _autocorrelation(frames)
-    shortest, longest = int(sampling_rate / highest), int(sampling_rate / lowest)
-    candidates = correlation[:, shortest : longest + 1]
-    best = candidates.max(-1)
-    voiced = best > 0.5
-    if not voiced.any():
-        return float("nan")
-    lags = shortest + _first_peak(candidates[voiced], 0.9 * best[voiced])
-    return float(np.median(sampling_rate / lags))
-
-
-def _frames(waveform: NDArray[np.float64], width: int, step: int) -> NDArray[np.float64]:
-    padded = np.pad(waveform, (0, max(0, width - len(waveform))))
-    frames = np.lib.stride_tricks.sliding_window_view(padded, width)[::step]
-    return frames - frames.mean(-1, keepdims=True)
-
-
-def _autocorrelation(frames: NDArray[np.float64]) -> NDArray[np.float64]:
-    width = frames.shape[-1]
-    spectrum = np.fft.rfft(frames, 2 * width)
-    raw = np.fft.irfft(np.abs(spectrum) ** 2)[:, :width]
-    overlap = 1 - np.arange(width) / width
-    return np.asarray(raw / np.maximum(raw[:, :1], 1e-12) / np.maximum(overlap, 0.1))
-
-
-def _first_peak(correlation: NDArray[np.float64], threshold: NDArray[np.float64]) -> NDArray[np.int64]:
-    inner = correlation[:, 1:-1]
-    peak = (inner >= correlation[:, :-2]) & (inner >= correlation[:, 2:]) & (inner >= threshold[:, None])
-    return np.where(peak.any(-1), 1 + peak.argmax(-1), correlation.argmax(-1))

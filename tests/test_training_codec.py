@@ -8,7 +8,7 @@ import torch
 from transformers import DacConfig
 
 from dia.training import codec_stages, teacher
-from dia.training.codebooks import LEAST_SCALE, CodebookUse, kmeans, start_codebooks
+from dia.training.codebooks import CodebookUse, fit_codebooks, kmeans, start_codebooks
 from dia.training.codec_losses import SpectralLoss, mel_filters
 from dia.training.codec_recipe import CodecRecipe, learning_rate_at
 from dia.training.codec_start import build_codec, in_half_precision
@@ -70,10 +70,10 @@ def test_spectral_loss_does_not_see_the_sign_of_the_wave():
     assert small_loss()(-original, original) < 1e-5
 
 
-def test_kmeans_finds_separate_directions():
-    directions = torch.eye(4).repeat_interleave(20, 0) * torch.rand(80, 1).add(0.5)
-    centres = kmeans(directions, 4)
-    assert (centres @ torch.eye(4)).max(0).values.min() > 0.99
+def test_kmeans_finds_separate_heaps():
+    heaps = 5 * torch.eye(4).repeat(20, 1) + 0.1 * torch.randn(80, 4)
+    centres = kmeans(heaps, 4)
+    assert torch.cdist(5 * torch.eye(4), centres).min(1).values.max() < 0.2
 
 
 def test_kmeans_refuses_fewer_points_than_centres():
@@ -91,12 +91,33 @@ def test_codebooks_start_where_the_encoder_speaks():
     assert all(codes[:, number].unique().numel() >= 12 for number in range(2))
 
 
-def test_an_encoder_that_says_nearly_the_same_of_everything_is_not_magnified():
+def test_a_code_tells_how_far_out_a_point_lies_and_not_its_direction_alone():
     codec = build_codec(TINY)
-    for parameter in codec.encoder.conv2.parameters():
-        parameter.data.mul_(1e-4)
+    latent = torch.randn(1, codec.config.hidden_size, 1).repeat(1, 1, 400) * torch.linspace(0.1, 4, 400)
+    fit_codebooks(codec, latent)
+    quantised = codec.eval().quantizer(latent)[0]
+    assert (quantised - latent).square().mean() < 1e-3 * latent.square().mean()
+
+
+def test_an_encoder_that_says_the_same_of_everything_gives_finite_codebooks():
+    codec = build_codec(TINY)
+    fit_codebooks(codec, torch.ones(2, codec.config.hidden_size, 40))
+    assert all(weight.isfinite().all() for weight in codec.quantizer.parameters())
+
+
+def test_codebooks_are_fitted_anew_to_what_the_encoder_said_lately():
+    codec = build_codec(TINY)
     start_codebooks(codec, tones(24))
-    assert max(quantiser.in_proj.weight.norm() for quantiser in codec.quantizer.quantizers) < 2.01 / LEAST_SCALE
+    use, latent = CodebookUse(codec), 3 + 2 * torch.randn(4, codec.config.hidden_size, 40)
+    assert not use.refit(), "nothing was said yet"
+
+    def missed():
+        return (codec.eval().quantizer(latent)[0] - latent).square().mean().item()
+
+    before = missed()
+    use.note(codec.quantizer(latent)[1], latent)
+    assert use.refit() and missed() < 0.5 * before
+    assert use.counts.sum() == 0
 
 
 def test_each_codebook_lowers_what_the_one_before_left():
@@ -112,7 +133,7 @@ def test_dead_codes_are_moved_onto_the_encoders_output():
     start_codebooks(codec, tones(24))
     codec.quantizer.quantizers[0].codebook.weight.data[5:] = -100 * torch.eye(4)[0]
     use, latent = CodebookUse(codec), codec.encoder(tones(8)[:, None]).detach()
-    use.count(codec.quantizer(latent)[1], latent)
+    use.note(codec.quantizer(latent)[1], latent)
     average = {name: value.clone() for name, value in codec.state_dict().items()}
     moved = use.revive(average)
     weight = codec.quantizer.quantizers[0].codebook.weight
@@ -126,7 +147,8 @@ def test_codes_in_use_stay_where_they_are():
     before = codec.quantizer.quantizers[0].codebook.weight.clone()
     use = CodebookUse(codec)
     use.counts += 1
-    use.latent = codec.encoder(tones(4)[:, None]).detach()
+    latent = codec.encoder(tones(4)[:, None]).detach()
+    use.note(codec.quantizer(latent)[1], latent)
     assert use.revive(dict(codec.state_dict())) == 0
     torch.testing.assert_close(codec.quantizer.quantizers[0].codebook.weight, before)
 
@@ -150,7 +172,7 @@ def test_warmup_lowers_the_loss(tmp_path):
 
 def test_joint_stage_starts_from_used_codebooks(tmp_path):
     training = trainer(tmp_path)
-    codec = training.run_all([recipe("warmup", 2), recipe("joint", 4, revive_every=2)])
+    codec = training.run_all([recipe("warmup", 2), recipe("joint", 4, refit_every=2)])
     codes = codec.encode(tones(24)[:, None]).audio_codes
     assert codes[:, 0].unique().numel() >= 8
     assert [line["stage"] for line in training.journal.lines()] == ["warmup"] * 2 + ["joint"] * 4
@@ -159,7 +181,7 @@ def test_joint_stage_starts_from_used_codebooks(tmp_path):
 def test_codebooks_that_are_taught_further_are_not_placed_anew(tmp_path):
     training = trainer(tmp_path)
     before = training.codec.quantizer.quantizers[0].codebook.weight.clone()
-    training.run(recipe("joint", 1, kmeans=False, learning_rate=1e-6))
+    training.run(recipe("joint", 1, refit_every=0, learning_rate=1e-6))
     torch.testing.assert_close(training.codec.quantizer.quantizers[0].codebook.weight, before, atol=1e-4, rtol=0)
 
 

@@ -168,7 +168,7 @@ def test_stages_share_the_time_and_the_steps():
     assert stages[0].discriminator is None
     (decoder,) = stages_of_tuning(10, decoder_only=True, discriminator="hinge")
     assert (decoder.stage, decoder.seconds, decoder.discriminator) == ("decoder", 600, "hinge")
-    assert not stages_of_tuning(10)[0].kmeans
+    assert not stages_of_tuning(10)[0].refit_every
 
 
 def test_stretches_are_whole_frames_of_the_codec():

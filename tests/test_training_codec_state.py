@@ -16,7 +16,7 @@ from dia.training.codec_start import MINI_CODEC, build_codec
 from dia.training.codec_state import STATE, read_state
 from dia.training.codec_training import CodecTrainer, Diverged
 
-STAGES = [recipe("warmup", 3), recipe("joint", 6, revive_every=2, discriminator="hinge", discriminator_from=0.4)]
+STAGES = [recipe("warmup", 3), recipe("joint", 6, refit_every=2, discriminator="hinge", discriminator_from=0.4)]
 
 
 class Killed(BaseException):

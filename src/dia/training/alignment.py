@@ -1,9 +1,10 @@
-"""Which character is being spoken in which frame: word lengths by regression, then attention held near them.
+"""Which character is being spoken in which frame: lengths by regression, then attention held near them.
 
 Knows texts, frame counts and attention weights. Knows nothing of audio, codes or the teacher.
 """
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -18,65 +19,67 @@ _PIECE = re.compile(r"\([a-z ]+\)|[A-Za-z']+|[^A-Za-z'\s(]")
 
 
 class Piece(NamedTuple):
-    """A word or a mark of a text and the bytes it covers, `start` to `end`; a (tag) is a piece without sound."""
+    """A word, a mark or a (tag) of a text and the bytes it covers, `start` to `end`."""
 
     key: str
     start: int
     end: int
 
     @property
-    def silent(self) -> bool:
-        """Whether the piece is a non-verbal tag."""
-        return self.key.startswith("(")
+    def parts(self) -> list[str]:
+        """What its length is the sum of: the letters of a word and their pairs, its edges among them; else itself."""
+        if not self.key[-1].isalpha():
+            return [self.key]
+        edged = f"<{self.key}>"
+        return [*self.key, *(edged[at : at + 2] for at in range(len(edged) - 1))]
 
 
 def pieces_of(text: str) -> list[Piece]:
     """The words, marks and tags of an ASCII text, in order; a closing mark is left out, for it has no length."""
     pieces = [Piece(match.group().lower(), match.start(), match.end()) for match in _PIECE.finditer(text)]
-    while pieces and not (pieces[-1].silent or pieces[-1].key[-1].isalpha()):
+    while pieces and re.fullmatch(r"[^a-z(]", pieces[-1].key):
         pieces.pop()
     return pieces
 
 
 class WordLengths:
-    """Frames that each word and each mark takes in each voice, and from them the place of every frame in its text.
+    """Frames that each word, mark and tag takes, and from them the place of every frame in its text.
 
-    The lengths solve a ridge regression of clip lengths on word counts, so no aligner and no teacher is needed; what
-    is left over in a clip is spread over its words in proportion.
+    The lengths of letters and their pairs solve a ridge regression of clip lengths, so no aligner and no teacher is
+    needed, and words never met have a length, too. What is left over in a clip is spread over its pieces in
+    proportion, so that a slow voice needs no lengths of its own.
 
     Args:
         texts: one per clip.
-        speakers: one per clip.
         frames: length of each clip.
         edge: frames of quiet at either end of a clip.
     """
 
-    def __init__(self, texts: Sequence[str], speakers: Sequence[str], frames: Sequence[int], edge: float) -> None:
+    def __init__(self, texts: Sequence[str], frames: Sequence[int], edge: float) -> None:
         self.edge = edge
-        keys = sorted({(s, piece.key) for t, s in zip(texts, speakers, strict=True) for piece in pieces_of(t)})
-        self._columns = {key: column for column, key in enumerate(keys)}
-        counts = np.zeros((len(texts), len(keys) + 1))
+        parts = [Counter(part for piece in pieces_of(text) for part in piece.parts) for text in texts]
+        self._columns = {key: column for column, key in enumerate(sorted(set().union(*parts)))}
+        counts = np.zeros((len(texts), len(self._columns) + 1), np.float32)
         counts[:, -1] = 1.0
-        for row, (text, speaker) in enumerate(zip(texts, speakers, strict=True)):
-            for piece in pieces_of(text):
-                if not piece.silent:
-                    counts[row, self._columns[speaker, piece.key]] += 1
+        for row, found in enumerate(parts):
+            for key, count in found.items():
+                counts[row, self._columns[key]] = count
         lengths = np.asarray(frames, np.float64)
-        self.solution: Floats = np.linalg.solve(counts.T @ counts + np.eye(counts.shape[1]), counts.T @ lengths)
+        gram = (counts.T @ counts).astype(np.float64) + np.eye(counts.shape[1])
+        self.solution: Floats = np.linalg.solve(gram, counts.T @ lengths)
         self.residual = float(np.std(lengths - counts @ self.solution))
 
-    def length(self, speaker: str, piece: Piece) -> float:
-        """Expected frames of a piece, at least half a frame; 0 for a tag."""
-        column = self._columns.get((speaker, piece.key))
-        expected = 2.0 * len(piece.key) if column is None else float(self.solution[column])
-        return 0.0 if piece.silent else max(0.5, expected)
+    def length(self, piece: Piece) -> float:
+        """Expected frames of a piece, at least half a frame."""
+        columns = [self._columns[part] for part in piece.parts if part in self._columns]
+        return max(0.5, float(self.solution[columns].sum())) if columns else 2.0 * len(piece.key)
 
-    def places(self, text: str, speaker: str, frames: int) -> Floats:
+    def places(self, text: str, frames: int) -> Floats:
         """The byte of `text`, a fraction between two, that is being spoken in each frame: [frames], never falling."""
-        pieces = [piece for piece in pieces_of(text) if not piece.silent]
+        pieces = pieces_of(text)
         if not pieces:
             return np.linspace(0.0, len(text), frames)
-        lengths = np.array([self.length(speaker, piece) for piece in pieces])
+        lengths = np.array([self.length(piece) for piece in pieces])
         ends = self.edge + np.cumsum(lengths) * max(1.0, frames - 2 * self.edge) / lengths.sum()
         return np.asarray(np.interp(np.arange(frames) + 0.5, *_corners(pieces, ends, self.edge)))
 

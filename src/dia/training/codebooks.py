@@ -1,97 +1,136 @@
-"""Keeping a residual quantiser's codebooks alive: a k-means start, counts of use, revival of dead codes.
+"""A residual quantiser's codebooks: fitted by k-means, or kept alive while they learn by gradient.
 
 Knows `DacModel`'s quantiser. Knows nothing of audio, losses or training loops.
 """
 
+from collections import deque
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from transformers import DacModel
 
-# An encoder that has learnt little says nearly the same of everything. To magnify that to unit length would make the
-# quantiser's loss run away at the first steps.
-LEAST_SCALE = 0.2
+# DAC finds a code by its direction alone. With one coordinate kept constant, so many times as long as the others
+# together, the nearest direction is the nearest point, and how loud a frame is can be told from its code.
+CONSTANT = 3.0
+# Rows to fit each codebook on: at least so many for each code, and never more in memory.
+FEWEST_ROWS, MOST_ROWS = 6, 24_000
 
 
 def kmeans(points: Tensor, count: int, iterations: int = 12, seed: int = 0) -> Tensor:
-    """`count` centres [count, D] of the directions of `points` [N, D]; a centre without points is redrawn."""
+    """`count` centres [count, D] of `points` [N, D]; a centre without points is redrawn.
+
+    Raises:
+        ValueError: there are fewer points than centres.
+    """
     generator = torch.Generator().manual_seed(seed)
-    points = nn.functional.normalize(points)
     if len(points) < count:
         raise ValueError(f"points has {len(points)} rows; k-means needs at least count={count}. Pass more audio")
     centres = points[torch.randperm(len(points), generator=generator)[:count]].clone()
     for _ in range(iterations):
-        nearest = (points @ centres.T).argmax(1)
-        sums = torch.zeros_like(centres).index_add_(0, nearest, points)
-        counts = torch.bincount(nearest, minlength=count)
+        nearest = torch.cdist(points, centres).argmin(1)
         redrawn = points[torch.randint(len(points), (count,), generator=generator)]
-        centres = nn.functional.normalize(torch.where(counts[:, None] > 0, sums, redrawn))
+        centres = _means(points, nearest, redrawn)
     return centres
+
+
+def _means(points: Tensor, of: Tensor, otherwise: Tensor) -> Tensor:
+    """The mean of the points that belong to each centre, or where none does its row of `otherwise`."""
+    counts = torch.bincount(of, minlength=len(otherwise))[:, None]
+    sums = torch.zeros_like(otherwise).index_add_(0, of, points)
+    return torch.where(counts > 0, sums / counts.clamp(min=1), otherwise)
 
 
 @torch.no_grad()
 def start_codebooks(codec: DacModel, audio: Tensor, chunk: int = 16) -> None:
-    """Set every quantiser from what the encoder says of `audio` [N, samples], one after the other on the residual.
-
-    The projection into the codebook's space is the residual's principal directions, scaled to unit mean length as far
-    as `LEAST_SCALE` lets it, and the projection out is its least-squares inverse on the quantised points.
-    """
+    """`fit_codebooks` to what the encoder says of `audio` [N, samples]."""
     codec.eval()
-    residual = torch.cat([codec.encoder(part[:, None]) for part in torch.split(audio, chunk)])
-    # On the CPU: its least squares do not mind directions in which nothing varies.
-    rows = residual.transpose(1, 2).flatten(0, 1).cpu()
-    for number, quantiser in enumerate(codec.quantizer.quantizers):
-        rows = rows - _start_one(quantiser, rows, seed=number)
+    fit_codebooks(codec, torch.cat([codec.encoder(part[:, None]) for part in torch.split(audio, chunk)]))
     codec.train()
 
 
-def _start_one(quantiser: Any, rows: Tensor, seed: int) -> Tensor:
+@torch.no_grad()
+def fit_codebooks(codec: DacModel, latent: Tensor) -> None:
+    """Set every quantiser from the encoder's output [B, hidden, T], one after the other on what the last left over.
+
+    A quantiser looks at the residual's principal directions and at a constant, so that the nearest code by direction
+    is the nearest code; the projection out is the transpose of the one in.
+
+    Raises:
+        ValueError: there are fewer frames than codes.
+    """
+    rows = latent.transpose(1, 2).flatten(0, 1).float().cpu()
+    for number, quantiser in enumerate(codec.quantizer.quantizers):
+        rows = rows - _fit_one(quantiser, rows, seed=number)
+
+
+def _fit_one(quantiser: Any, rows: Tensor, seed: int) -> Tensor:
     """Fit one quantiser to `rows` [N, hidden] and return its reconstruction of them, [N, hidden]."""
-    dimension = quantiser.in_proj.out_channels
+    width = quantiser.in_proj.out_channels - 1
     mean = rows.mean(0)
-    directions = torch.linalg.eigh((rows - mean).T @ (rows - mean)).eigenvectors.flip(1)[:, :dimension]
-    latents = (rows - mean) @ directions
-    scale = latents.norm(dim=1).mean().clamp(min=LEAST_SCALE)
-    quantiser.in_proj.weight.copy_(directions.T[:, :, None] / scale)
-    quantiser.in_proj.bias.copy_(-(mean @ directions) / scale)
-    latents = latents / scale
-    centres = kmeans(latents, quantiser.codebook.num_embeddings, seed=seed)
-    nearest = (nn.functional.normalize(latents) @ centres.T).argmax(1)
-    vectors = _with_lengths(centres, latents, nearest)
-    quantiser.codebook.weight.copy_(vectors)
-    design = torch.cat([vectors[nearest], torch.ones(len(rows), 1)], 1)
-    solution = torch.linalg.lstsq(design, rows).solution
-    quantiser.out_proj.weight.copy_(solution[:-1].T[:, :, None])
-    quantiser.out_proj.bias.copy_(solution[-1])
-    reconstructed: Tensor = design @ solution
+    directions = torch.linalg.eigh((rows - mean).T @ (rows - mean)).eigenvectors.flip(1)[:, :width]
+    points = (rows - mean) @ directions
+    scale = CONSTANT * points.square().sum(1).mean().sqrt().clamp(min=1e-4)
+    centres = kmeans(points / scale, quantiser.codebook.num_embeddings, seed=seed)
+    for weight in (quantiser.in_proj.weight, quantiser.out_proj.weight, quantiser.in_proj.bias):
+        weight.zero_()
+    quantiser.in_proj.weight[:width, :, 0] = directions.T / scale
+    quantiser.in_proj.bias[:width] = -(mean @ directions) / scale
+    quantiser.in_proj.bias[width:] = 1.0
+    quantiser.codebook.weight.fill_(1.0)
+    quantiser.codebook.weight[:, :width] = centres
+    quantiser.out_proj.weight[:, :width, 0] = directions * scale
+    quantiser.out_proj.bias.copy_(mean)
+    nearest = (_unit(points / scale) @ _unit(centres).T).argmax(1)
+    centres = _means(points / scale, nearest, centres)
+    quantiser.codebook.weight[:, :width] = centres
+    reconstructed: Tensor = centres[nearest] @ (directions * scale).T + mean
     return reconstructed
 
 
-def _with_lengths(centres: Tensor, latents: Tensor, nearest: Tensor) -> Tensor:
-    """Directions → code vectors as long as their points are on average: lookup ignores length, decoding does not."""
-    along = (latents * centres[nearest]).sum(1)
-    counts = torch.bincount(nearest, minlength=len(centres)).clamp(min=1)
-    length = torch.zeros(len(centres)).index_add_(0, nearest, along) / counts
-    return centres * length.clamp(min=0.1 * float(latents.norm(dim=1).mean()))[:, None]
+def _unit(points: Tensor) -> Tensor:
+    """Directions of points [N, D] to which the constant is added, [N, D + 1]."""
+    return nn.functional.normalize(nn.functional.pad(points, (0, 1), value=1.0))
 
 
 class CodebookUse:
-    """Counts which codes are drawn since the last revival, and gives dead ones a new place."""
+    """Remembers what the encoder said lately and which codes it drew: to fit codebooks anew, or revive dead codes."""
 
     def __init__(self, codec: DacModel) -> None:
         self.codec = codec
         config = codec.config
         self.counts = torch.zeros(config.n_codebooks, config.codebook_size, dtype=torch.long, device=codec.device)
-        self.latent = torch.empty(0)
+        self.fewest = FEWEST_ROWS * config.codebook_size
+        self._latents: deque[Tensor] = deque()
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that `load_state_dict` goes on from."""
+        return {"counts": self.counts, "latents": list(self._latents)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Remember what another has noted."""
+        self.counts, self._latents = state["counts"], deque(state["latents"])
 
     @torch.no_grad()
-    def count(self, codes: Tensor, latent: Tensor) -> None:
-        """Note `codes` [B, C, T] and keep `latent` [B, hidden, T], the encoder's output they came from."""
+    def note(self, codes: Tensor, latent: Tensor) -> None:
+        """Count `codes` [B, C, T] and keep `latent` [B, hidden, T], the encoder's output they came from."""
         size = self.counts.shape[1]
         for number in range(codes.shape[1]):
             self.counts[number] += torch.bincount(codes[:, number].flatten(), minlength=size)
-        self.latent = latent.detach()
+        self._latents.append(latent.detach())
+        while len(self._latents) > 1 and self._frames() - _frames(self._latents[0]) >= max(MOST_ROWS, self.fewest):
+            self._latents.popleft()
+
+    def _frames(self) -> int:
+        return sum(map(_frames, self._latents))
+
+    def refit(self) -> bool:
+        """Fit every codebook to what the encoder said lately; False where that is too little. Counts start again."""
+        if self._frames() < self.fewest:
+            return False
+        fit_codebooks(self.codec, torch.cat(list(self._latents)))
+        self.counts.zero_()
+        return True
 
     @torch.no_grad()
     def revive(self, average: dict[str, Tensor], seed: int = 0) -> int:
@@ -100,7 +139,7 @@ class CodebookUse:
         `average`, a state dict of averaged weights, is moved with them. Counts start again.
         """
         generator = torch.Generator().manual_seed(seed)
-        revived, residual = 0, self.latent
+        revived, residual = 0, self._latents[-1]
         for number, quantiser in enumerate(self.codec.quantizer.quantizers):
             dead = (self.counts[number] == 0).nonzero().flatten()
             projected = quantiser.in_proj(residual).transpose(1, 2).flatten(0, 1)
@@ -111,3 +150,7 @@ class CodebookUse:
             revived += len(dead)
         self.counts.zero_()
         return revived
+
+
+def _frames(latent: Tensor) -> int:
+    return latent.shape[0] * latent.shape[2]

@@ -19,8 +19,10 @@ class CodecRecipe:
     """How one stage of training runs.
 
     `stage` is "warmup" (no quantiser), "joint" or "decoder" (codes frozen). It ends after `steps` or `seconds`,
-    whichever comes first. `kmeans` starts the codebooks of a joint stage anew; `half` freezes the codes of a decoder
-    stage with the values that fp16 holds, for a codec that will be saved so. A `discriminator`, if any, takes part
+    whichever comes first. In a joint stage the codebooks are fitted by k-means at its start and every `refit_every`
+    steps; 0 leaves them where they stand, to learn by gradient, and gives codes that nobody draws a new place every
+    `revive_every`. `half` freezes the codes of a decoder stage with the values that fp16 holds, for a codec that will
+    be saved so. A `discriminator`, if any, takes part
     once `discriminator_from` of the stage is done. `steadiness` weighs how far the encoder's output moves when the
     audio moves by at most `steady_seconds`: the steadier the codes, the less of the waveform's phase a language model
     has to guess. Weights are relative to the spectral loss.
@@ -37,7 +39,7 @@ class CodecRecipe:
     quantiser_weight: float = 0.25
     steadiness: float = 0.0
     steady_seconds: float = 0.00375
-    kmeans: bool = True
+    refit_every: int = 200
     revive_every: int = 50
     half: bool = True
     discriminator: Kind | None = None
@@ -57,6 +59,8 @@ class CodecRecipe:
         for name in ("steps", "save_every", "log_every", "revive_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1.")
+        if self.refit_every < 0:
+            raise ValueError(f"refit_every is {self.refit_every}; it must be at least 0.")
         for name in ("learning_rate", "seconds", "steady_seconds"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be above 0.")
@@ -112,7 +116,7 @@ def stages_of_tuning(
     """
     _check_length(minutes, steps)
     shares = {"decoder": 1.0} if decoder_only else {"joint": 0.6, "decoder": 0.4}
-    return _shared(shares, minutes, steps, {"learning_rate": 1e-4, "kmeans": False, **options})
+    return _shared(shares, minutes, steps, {"learning_rate": 1e-4, "refit_every": 0, **options})
 
 
 def _check_length(minutes: float, steps: int | None) -> None:

@@ -41,8 +41,8 @@ def codec_config(
         decoder_width: channels at the decoder's start; each block halves them.
 
     Raises:
-        ValueError: a size is below 1, there are fewer than two codes, the decoder cannot halve its width so often, or
-            a code is wider than what the encoder says.
+        ValueError: a size is below 1, there are fewer than two codes or numbers in one, the decoder cannot halve its
+            width so often, or a code is wider than what the encoder says.
     """
     sizes = {"rate": rate, "codebooks": codebooks, "codebook_width": codebook_width, "encoder_width": encoder_width}
     sizes |= {f"ratios[{index}]": ratio for index, ratio in enumerate(ratios)}
@@ -53,6 +53,8 @@ def codec_config(
         raise ValueError("ratios is empty; give one for each block, such as 2,4,5,8.")
     if codebook_size < 2:
         raise ValueError(f"codebook_size is {codebook_size}; a codebook has at least 2 codes.")
+    if codebook_width < 2:
+        raise ValueError("codebook_width is 1; DAC finds a code by its direction, which takes at least 2 numbers.")
     halvings = 2 ** len(ratios)
     if decoder_width < halvings or decoder_width % halvings:
         raise ValueError(f"decoder_width is {decoder_width}; {len(ratios)} ratios need a multiple of {halvings}.")

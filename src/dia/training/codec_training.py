@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from transformers import DacModel
 
 from dia.training.checksum import checksum
-from dia.training.codebooks import CodebookUse, start_codebooks
+from dia.training.codebooks import MOST_ROWS, CodebookUse, start_codebooks
 from dia.training.codec_losses import SpectralLoss
 from dia.training.codec_recipe import CodecProgress, CodecRecipe, learning_rate_at
 from dia.training.codec_start import in_half_precision
@@ -32,8 +32,7 @@ from dia.training.codec_state import (
 from dia.training.discriminator import Adversary
 from dia.training.journal import Journal, Means
 
-# What k-means starts from: at least so many frames for each code, and so many batches, for variety.
-START_FRAMES, START_BATCHES = 6, 12
+START_BATCHES = 12
 LONGEST_STEP = 10.0  # seconds; a process that was stopped and continued has not trained meanwhile
 
 Batches = Callable[[int], Iterator[Tensor]]
@@ -103,6 +102,8 @@ class CodecTrainer:
             self.progress.step += 1
             self.progress.seconds += min(time.monotonic() - began, LONGEST_STEP)
             self._after_step(recipe, losses, optimizer)
+        if recipe.stage == "joint" and recipe.refit_every:
+            self._fit_average()
         self.progress.finished.append(recipe.stage)
         self._report_and_save(recipe, optimizer)
 
@@ -117,6 +118,7 @@ class CodecTrainer:
         decoder_only = recipe.stage == "decoder"
         self.codec.requires_grad_(not decoder_only)
         self.codec.decoder.requires_grad_(True)
+        self.codec.quantizer.requires_grad_(not decoder_only and not recipe.refit_every)
         trained = [weight for weight in self.codec.parameters() if weight.requires_grad]
         optimizer = torch.optim.AdamW(trained, recipe.learning_rate, betas=(0.8, 0.98), weight_decay=1e-3, fused=True)
         resumed, self._resumed = self._resumed or {}, None
@@ -128,8 +130,8 @@ class CodecTrainer:
         self.progress.stage, self.progress.step, self.progress.seconds = recipe.stage, 0, 0.0
         if decoder_only:
             self.codec.load_state_dict(in_half_precision(self.average) if recipe.half else self.average)
-        if recipe.stage == "joint" and recipe.kmeans:
-            self._start_codebooks()
+        if recipe.stage == "joint" and recipe.refit_every:
+            start_codebooks(self.codec, self._audio_to_fit(self.use.fewest))
         self._restart_average()
         return optimizer
 
@@ -144,11 +146,17 @@ class CodecTrainer:
             if saved is not None:
                 self.adversary.load_state_dict(saved)
 
-    def _start_codebooks(self) -> None:
+    def _audio_to_fit(self, frames: int) -> Tensor:
+        """The next batches, as many as make so many frames and, for variety, no fewer than `START_BATCHES`."""
         audio = [self._next()]
-        frames = audio[0].numel() // self.codec.config.hop_length
-        count = max(START_BATCHES, -(-START_FRAMES * self.codec.config.codebook_size // frames))
-        start_codebooks(self.codec, torch.cat([*audio, *(self._next() for _ in range(count - 1))]))
+        count = max(START_BATCHES, -(-frames * self.codec.config.hop_length // audio[0].numel()))
+        return torch.cat([*audio, *(self._next() for _ in range(count - 1))])
+
+    def _fit_average(self) -> None:
+        """The averaged encoder says everything a little otherwise than the last one: it gets codebooks of its own."""
+        codec = self.averaged()
+        start_codebooks(codec, self._audio_to_fit(max(MOST_ROWS, self.use.fewest)))
+        self.average |= _quantiser_of(codec)
 
     def _restart_average(self) -> None:
         self.average = {name: value.detach().clone() for name, value in self.codec.state_dict().items()}
@@ -219,7 +227,10 @@ class CodecTrainer:
         with torch.autocast(latent.device.type, enabled=False):
             quantised, codes, _, commitment, codebook = self.codec.quantizer(latent)
         if recipe.stage == "joint":
-            self.use.count(codes, latent)
+            self.use.note(codes, latent)
+        if recipe.refit_every:
+            far = (quantised.detach() - latent).square().mean() / latent.detach().var().clamp_min(1e-6)
+            return latent + (quantised - latent).detach(), far
         config = self.codec.config
         return quantised, (config.commitment_loss_weight * commitment + config.codebook_loss_weight * codebook).mean()
 
@@ -231,8 +242,8 @@ class CodecTrainer:
 
     def _after_step(self, recipe: CodecRecipe, losses: dict[str, float], optimizer: torch.optim.Optimizer) -> None:
         step = self.progress.step
-        if recipe.stage == "joint" and step % recipe.revive_every == 0 and step < 0.8 * recipe.steps:
-            losses["revived"] = self.use.revive(self.average, seed=step)
+        if recipe.stage == "joint":
+            losses |= self._tend_codebooks(recipe)
         self._means.add(losses)
         if self.progress.over(recipe):
             return
@@ -240,6 +251,16 @@ class CodecTrainer:
             self._report_and_save(recipe, optimizer)
         elif step % recipe.log_every == 0:
             self._report(recipe)
+
+    def _tend_codebooks(self, recipe: CodecRecipe) -> dict[str, float]:
+        step = self.progress.step
+        if recipe.refit_every:
+            if step % recipe.refit_every == 0 and self.use.refit():
+                # A mean over two codings is neither.
+                self.average |= {name: value.clone() for name, value in _quantiser_of(self.codec).items()}
+        elif step % recipe.revive_every == 0 and step < 0.8 * recipe.steps:
+            return {"revived": self.use.revive(self.average, seed=step)}
+        return {}
 
     def _report_and_save(self, recipe: CodecRecipe, optimizer: torch.optim.Optimizer) -> None:
         """Measure, tell, save and, now and then and at a stage's end, let hear."""
@@ -271,7 +292,7 @@ class CodecTrainer:
             "codec": self.codec.state_dict(),
             "average": self.average,
             "progress": asdict(self.progress),
-            "use": self.use.counts,
+            "use": self.use.state_dict(),
             "optimizer": optimizer.state_dict(),
             "adversary": None if self.adversary is None else self.adversary.state_dict(),
         }
@@ -293,11 +314,15 @@ class CodecTrainer:
         self.average = state["average"]
         self.progress = CodecProgress(**state["progress"])
         if state["use"] is not None:
-            self.use.counts = state["use"]
+            self.use.load_state_dict(state["use"])
         self._resumed = state
         self._audio = self._batches(self.progress.drawn)
         self.journal.replace(state["log"] or self.journal.lines()[: self.progress.logged])
         return True
+
+
+def _quantiser_of(codec: DacModel) -> dict[str, Tensor]:
+    return {name: value for name, value in codec.state_dict().items() if name.startswith("quantizer.")}
 
 
 def _trained(optimizer: torch.optim.Optimizer) -> list[nn.Parameter]:

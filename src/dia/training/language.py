@@ -6,6 +6,7 @@ Knows the model, batches of scripts and the clock. Knows nothing of audio; the c
 import argparse
 import json
 import math
+import re
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -67,10 +68,10 @@ def mini_config(codebook_size: int, channels: int) -> DiaConfig:
     heads: dict[str, Any] = {"num_attention_heads": 4, "num_key_value_heads": 4}
     encoder = {
         "max_position_embeddings": 512,
-        "num_hidden_layers": 3,
-        "hidden_size": 192,
-        "intermediate_size": 512,
-        "head_dim": 48,
+        "num_hidden_layers": 4,
+        "hidden_size": 256,
+        "intermediate_size": 640,
+        "head_dim": 64,
         **heads,
     }
     decoder = {
@@ -82,7 +83,7 @@ def mini_config(codebook_size: int, channels: int) -> DiaConfig:
         "cross_num_attention_heads": 4,
         "cross_num_key_value_heads": 4,
         "cross_head_dim": 64,
-        "cross_hidden_size": 192,
+        "cross_hidden_size": 256,
         "num_channels": channels,
         "vocab_size": codebook_size + 3,
         "eos_token_id": codebook_size,
@@ -104,10 +105,7 @@ def read_clips(folder: Path, edge_seconds: float = 0.1) -> tuple[list[Clip], lis
     clips = [clip for side in sides for clip in side]
     frames, seconds = sum(len(row.codes) for row in rows), sum(row.seconds for row in rows)
     lengths = WordLengths(
-        [_words(clip) for clip in clips],
-        [clip.speaker for clip in clips],
-        [len(clip.codes[0]) for clip in clips],
-        edge_seconds * frames / seconds,
+        [_words(clip) for clip in clips], [len(clip.codes[0]) for clip in clips], edge_seconds * frames / seconds
     )
     learnt, held_out = ([_placed(clip, lengths) for clip in side] for side in sides)
     highest = max(int(row.codes.max()) for row in rows)
@@ -115,13 +113,13 @@ def read_clips(folder: Path, edge_seconds: float = 0.1) -> tuple[list[Clip], lis
 
 
 def _words(clip: Clip) -> str:
-    return clip.text.removeprefix(f"[{clip.speaker}] ")
+    return re.sub(r"^\[S[12]\] ", "", clip.text)
 
 
 def _placed(clip: Clip, lengths: WordLengths) -> Clip:
     words = _words(clip)
     before = len(spell(clip.text)) - len(words)
-    places = [torch.from_numpy(lengths.places(words, clip.speaker, len(codes))) + before for codes in clip.codes]
+    places = [torch.from_numpy(lengths.places(words, len(codes))) + before for codes in clip.codes]
     return clip._replace(places=[place.float() for place in places])
 
 
@@ -254,7 +252,7 @@ class _Batches(IterableDataset[dict[str, Tensor]]):
         while True:
             self._composer.rng.seed(f"{recipe.seed}/{trainer.state.global_step}")
             gentle = trainer.clock.progress < recipe.gentle
-            mixture = Mixture(few=0.0, many=0.0) if gentle else recipe.mixture
+            mixture = Mixture(few=0.0, many=0.0, continued=0.0) if gentle else recipe.mixture
             longest = recipe.gentle_frames if gentle else None
             for scripts in self._composer.batches(mixture, recipe.rows, max(trainer.channels.pattern), longest):
                 collator.row_noise = first + (last - first) * trainer.clock.progress

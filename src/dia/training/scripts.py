@@ -13,6 +13,9 @@ import torch
 from torch import Tensor
 
 SPEAKERS = ("S1", "S2")
+# Tags that Dia reads and the teacher cannot perform: they are read in silence.
+SILENT_TAGS = ("(clears throat)", "(gasps)", "(coughs)", "(sings)", "(mumbles)", "(groans)", "(sniffs)", "(screams)")
+GIVEN_FRAMES = 40
 _LEADING_TAG = re.compile(r"\[(S[12])\]\s*")
 _TAG = re.compile(r"\[(S[12])\]")
 
@@ -44,14 +47,17 @@ class Script(NamedTuple):
 
 @dataclass(frozen=True)
 class Mixture:
-    """How scripts are composed: probabilities of 2 to 3 and of 4 to 5 clips (else one), of the next clip staying with
-    its speaker, of a soundless tag after a clip; and the longest script in frames."""
+    """How scripts are composed: probabilities of 2 to 3 and of 4 to 6 clips (else one), of the next clip staying with
+    its speaker, of a soundless tag after a clip, of a speaker's tag said again, of a script that goes on in a voice
+    it is given; and the longest script in frames."""
 
     few: float = 0.25
     many: float = 0.08
     same_speaker: float = 0.3
     tag: float = 0.03
-    longest: int = 450
+    again: float = 0.2
+    continued: float = 0.25
+    longest: int = 600
 
 
 def spell(text: str) -> list[int]:
@@ -59,19 +65,21 @@ def spell(text: str) -> list[int]:
     return list(text.encode().replace(b"[S1]", b"\1").replace(b"[S2]", b"\2"))
 
 
-def compose(clips: Sequence[Clip], rng: random.Random, tag: float = 0.0) -> Script:
-    """Speak `clips` one after the other; a tag with which a clip begins is said only where the speaker changes.
+def compose(clips: Sequence[Clip], rng: random.Random, tag: float = 0.0, again: float = 0.0) -> Script:
+    """Speak `clips` one after the other; where the speaker stays, the tag with which a clip begins is left out.
 
     Args:
         clips: at least one.
-        rng: chooses each clip's frame shift and where a `(laughs)`, which is silent, follows a clip.
+        rng: chooses each clip's frame shift and where one of `SILENT_TAGS` follows a clip.
         tag: probability of such a tag.
+        again: probability that a speaker's tag is said again.
     """
     ids: list[int] = []
     codes, places, speaker = [], [], ""
     for clip in clips:
         leading = _LEADING_TAG.match(clip.text)
-        said = clip.text[leading.end() :] if leading and leading[1] == speaker else clip.text
+        repeated = leading is not None and leading[1] == speaker and not (again and rng.random() < again)
+        said = clip.text[leading.end() :] if leading and repeated else clip.text
         ids += b" " if ids else b""
         shift = rng.randrange(len(clip.codes))
         codes.append(clip.codes[shift])
@@ -80,12 +88,20 @@ def compose(clips: Sequence[Clip], rng: random.Random, tag: float = 0.0) -> Scri
         ids += spell(said)
         speaker = (_TAG.findall(clip.text) or [speaker])[-1]
         if rng.random() < tag:
-            ids += b" (laughs)"
+            ids += f" {rng.choice(SILENT_TAGS)}".encode()
     return Script(ids, torch.cat(codes), torch.cat(places))
+
+
+def retagged(clip: Clip, speaker: str) -> Clip:
+    """The same clip with the tag of another speaker before it; its text must begin with one."""
+    return clip._replace(text=_LEADING_TAG.sub(f"[{speaker}] ", clip.text, count=1))
 
 
 class Composer:
     """An endless source of scripts from a pool of clips.
+
+    Clips of "S1" and "S2" are spoken under their tags, from nothing. In other voices, and now and then in these, a
+    script goes on under either tag from a beginning that is given and not learnt, as when a voice is cloned.
 
     Args:
         clips: the pool.
@@ -94,27 +110,54 @@ class Composer:
 
     def __init__(self, clips: Sequence[Clip], seed: int) -> None:
         self.rng = random.Random(seed)
-        self._by_speaker = {speaker: [c for c in clips if c.speaker == speaker] for speaker in SPEAKERS}
-        self._all = list(clips)
+        self._by_voice: dict[str, list[Clip]] = {}
+        for clip in clips:
+            self._by_voice.setdefault(clip.speaker, []).append(clip)
+        self._own = [clip for clip in clips if clip.speaker in SPEAKERS]
+        self._voices = sorted(self._by_voice)
 
     def script(self, mixture: Mixture, longest_clip: int | None = None) -> Script:
         """One script; `longest_clip` leaves out longer clips, for a gentle beginning."""
-        clips = [self._clip(self._all, longest_clip)]
+        if not self._own or self.rng.random() < mixture.continued:
+            script = self._continued(mixture, longest_clip)
+        else:
+            script = compose(self._dialogue(mixture, longest_clip), self.rng, mixture.tag, mixture.again)
+        return script._replace(seed=self.rng.getrandbits(62))
+
+    def _dialogue(self, mixture: Mixture, longest_clip: int | None) -> list[Clip]:
+        clips = [self._clip(self._own, longest_clip)]
         frames = len(clips[0].codes[0])
         for _ in range(self._count(mixture) - 1):
             stays = self.rng.random() < mixture.same_speaker
             other = "S2" if clips[-1].speaker == "S1" else "S1"
-            clip = self._clip(self._by_speaker[clips[-1].speaker if stays else other] or self._all, longest_clip)
+            pool = self._by_voice.get(clips[-1].speaker if stays else other, self._own)
+            clip = self._clip(pool, longest_clip)
             frames += len(clip.codes[0])
             if frames > mixture.longest:
                 break
             clips.append(clip)
-        return compose(clips, self.rng, mixture.tag)._replace(seed=self.rng.getrandbits(62))
+        return clips
+
+    def _continued(self, mixture: Mixture, longest_clip: int | None) -> Script:
+        """One voice in two or three clips, or a dialogue of two voices; the first words of each voice are given."""
+        voices = self.rng.choices(self._voices, k=1 if self.rng.random() < 0.75 else 2)
+        tags = self.rng.sample(SPEAKERS, 2)
+        turns = list(zip(voices, tags, strict=False)) * (2 if len(voices) == 2 else self.rng.randint(2, 3))
+        clips: list[Clip] = []
+        for voice, tag in turns:
+            clip = retagged(self._clip(self._by_voice[voice], longest_clip), tag)
+            if len(clips) > len(voices) and sum(len(c.codes[0]) for c in (*clips, clip)) > mixture.longest:
+                break
+            clips.append(clip)
+        script = compose(clips, self.rng, again=mixture.again)
+        before = len(clips[0].codes[0]) if len(voices) == 2 else 0
+        first = len(clips[len(voices) - 1].codes[0])
+        return script._replace(prompt=before + min(first, GIVEN_FRAMES))
 
     def _count(self, mixture: Mixture) -> int:
         fate = self.rng.random()
         if fate < mixture.many:
-            return self.rng.randint(4, 5)
+            return self.rng.randint(4, 6)
         return self.rng.randint(2, 3) if fate < mixture.many + mixture.few else 1
 
     def _clip(self, pool: Sequence[Clip], longest: int | None) -> Clip:

@@ -5,12 +5,20 @@ import torch
 from tiny_codec import CODES, HOP, random_codes, tiny_codec
 from transformers import DacConfig, DacModel
 
-from dia import codec
+from dia import codec, fast_codec
 
 
 @pytest.fixture(scope="module")
 def model():
     return tiny_codec()
+
+
+@pytest.fixture
+def own_way():
+    """A codec that decodes as it likes."""
+    model = tiny_codec()
+    model.decode = model.decode
+    return model
 
 
 def one_piece(model, codes):
@@ -76,13 +84,45 @@ def test_windowed_encoding_equals_one_piece(ratios, spare):
 
 def test_memory_does_not_grow_with_the_clip(model, monkeypatch):
     shapes = []
-    decode = model.decode
+    push = fast_codec.Stream.push
     monkeypatch.setattr(
-        model, "decode", lambda audio_codes: shapes.append(audio_codes.shape) or decode(audio_codes=audio_codes)
+        fast_codec.Stream, "push", lambda *args, **kwargs: shapes.append(args[1].shape) or push(*args, **kwargs)
     )
-    codec.decode(model, random_codes(900, 400, 1), window=100, batch_size=4)
+    codec.decode(model, random_codes(900, 400, 1), window=100)
+    assert {shape[1] for shape in shapes} == {1, 100}
+
+
+def test_windows_of_a_codec_with_its_own_decoder_share_batches(own_way):
+    shapes = []
+    decode = own_way.decode
+    own_way.decode = lambda audio_codes: shapes.append(audio_codes.shape) or decode(audio_codes=audio_codes)
+    codec.decode(own_way, random_codes(900, 400, 1), window=100, batch_size=4)
     assert {shape[-1] for shape in shapes} == {1, 100}
     assert max(len(shape) and shape[0] for shape in shapes) == 4
+
+
+@pytest.mark.parametrize("ratios", [(2, 3), (4, 4, 5, 5)])
+@pytest.mark.parametrize("fast", [True, False])
+def test_frames_that_come_one_after_another_are_decoded_as_one_clip(ratios, fast, monkeypatch):
+    model = tiny_codec(ratios)
+    monkeypatch.setattr(fast_codec, "fits", lambda _: fast)
+    clip = random_codes(70)[0]
+    stream = codec.ClipStream(model)
+    made = [stream.push(part) for part in clip.split([1, 0, 24, 24, 20, 1])] + [stream.push(clip[:0], last=True)]
+    assert len(made[0]) == len(made[1]) == 0 < len(made[3])
+    torch.testing.assert_close(torch.cat(made), one_piece(model, clip), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_a_codec_on_another_device_is_decoded_in_windows(model, fast, monkeypatch):
+    """Stands in for an accelerator: the same windows, through the fast decoder or the codec's own."""
+    clips = random_codes(1, 150, 40)
+    wanted = [one_piece(model, clip) for clip in clips]
+    decoder = fast_codec.decoder_of(model, torch.float32) if fast else None
+    monkeypatch.setattr(codec, "_fast_decoder", lambda *_: decoder)
+    monkeypatch.setattr(codec, "_on_cpu", lambda _: False)
+    for waveform, whole in zip(codec.decode(model, clips, window=60, batch_size=2), wanted, strict=True):
+        torch.testing.assert_close(waveform, whole, rtol=0, atol=1e-5)
 
 
 def test_clips_come_back_in_order_and_empty_ones_stay_empty(model):
@@ -94,6 +134,16 @@ def test_clips_come_back_in_order_and_empty_ones_stay_empty(model):
         torch.testing.assert_close(one, other, rtol=0, atol=1e-6)
     assert codec.encode(model, [torch.zeros(0)])[0].shape == (0, 3)
     assert codec.decode(model, []) == []
+
+
+def test_another_dtype_is_another_way_to_the_same_sound(model):
+    clip = random_codes(30)[0]
+    exact, rounded = (codec.decode(model, [clip], dtype=dtype)[0] for dtype in (None, torch.bfloat16))
+    assert rounded.dtype == torch.float32
+    assert 0 < (exact - rounded).abs().max() < 0.05 * exact.abs().max()
+    assert model.dtype == torch.float32
+    with pytest.raises(ValueError, match=r"dtype=torch.float16 must be torch.float32, torch.bfloat16"):
+        codec.decode(model, [clip], dtype=torch.float16)
 
 
 def test_decoding_follows_the_dtype_of_the_codec():

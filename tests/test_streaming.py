@@ -89,7 +89,7 @@ def test_the_first_chunk_comes_as_soon_as_its_context_is_there(speaker, processo
     with pytest.raises(Empty):
         next(iter(streamer))
     streamer.put(grid[:, needed])
-    assert len(next(iter(streamer))) == 2 * codec.hop_length(processor.audio_tokenizer.config)
+    assert 2 <= len(next(iter(streamer))) / codec.hop_length(processor.audio_tokenizer.config) < 3
 
 
 def test_nothing_spoken_is_an_empty_stream(processor):

@@ -12,6 +12,8 @@ A long clip is cut into windows of one length, which overlap by as many frames a
 
 The first window starts where the clip starts and the last one ends where it ends, so the true edges are treated as
 the codec treats them; every window has the same length, so windows of different clips share a batch.
+
+On a CPU a clip is decoded piece after piece by `dia.fast_codec` instead, which keeps what windows compute twice.
 """
 
 import math
@@ -26,8 +28,11 @@ import torch
 from torch import Tensor, nn
 from transformers import DacConfig, DacModel
 
+from dia import fast_codec
+
 # A second or two of sound. On a CPU longer pieces, and several at once, leave its caches and are slower per second.
 _WINDOW = 128
+_PIECE = 64
 _ACCELERATOR_BATCH = 16
 
 # What is meant for the Hub and the device, not for one repository.
@@ -67,36 +72,86 @@ def encode_context(model: DacModel) -> tuple[int, int]:
 
 @torch.no_grad()
 def decode(
-    model: DacModel, codes: Sequence[Tensor], window: int | None = None, batch_size: int | None = None
+    model: DacModel,
+    codes: Sequence[Tensor],
+    window: int | None = None,
+    batch_size: int | None = None,
+    dtype: torch.dtype | None = None,
 ) -> list[Tensor]:
     """Decode clips of codes, each to the same samples as if it were decoded alone and in one piece.
 
     Args:
         model: the codec.
         codes: one [T, C] integer tensor per clip, T of any size, C the codec's codebooks.
-        window: frames decoded at once, context included; by default 128, or more where the context needs it.
+        window: frames decoded at once, context included; by default 128, or more where the context needs it. On a
+            CPU 64, and there is no context to include.
         batch_size: windows in one batch; by default 1 on a CPU and 16 elsewhere. Memory grows with
             window · batch_size, not with the clips.
+        dtype: float32 or bfloat16 to compute in, whatever the model's own; a codec with layers of its own making
+            computes in its own in any case.
 
     Returns:
         One float32 tensor [N] per clip on the model's device, N = `decoded_length(model, T)`.
 
     Raises:
         TypeError: a clip is not a tensor of integers.
-        ValueError: a clip is not [T, C], or holds a value that is no code; `window` is not longer than the context.
+        ValueError: a clip is not [T, C], or holds a value that is no code; `window` is not longer than the context;
+            `dtype` is neither of the two.
     """
     clips = [_checked_codes(model.config, clip, f"codes[{row}]") for row, clip in enumerate(codes)]
+    context, at_once = decode_context(model), _batch_size(model, batch_size)
+    length = _checked_window(context, window)
+    decoder = _fast_decoder(model, dtype)
+    if decoder is not None and _on_cpu(model):
+        return [_in_pieces(decoder, clip, window or _PIECE) for clip in clips]
     hop = hop_length(model.config)
     waveforms = [torch.zeros(decoded_length(model, len(clip)), device=model.device) for clip in clips]
-    for batch in _batches(
-        [len(clip) for clip in clips], decode_context(model), window, _batch_size(model, batch_size)
-    ):
-        pieces = torch.stack([clips[w.clip][w.start : w.start + w.length].T for w in batch])  # [W, C, L]
-        decoded = model.decode(audio_codes=pieces.to(model.device)).audio_values  # [W, N]
+    for batch in _batches([len(clip) for clip in clips], context, length, at_once):
+        pieces = torch.stack([clips[w.clip][w.start : w.start + w.length] for w in batch]).to(
+            model.device
+        )  # [W, L, C]
+        if decoder is not None:
+            decoded = fast_codec.Stream(decoder).push(pieces, last=True)  # [W, N]
+        else:
+            decoded = model.decode(audio_codes=pieces.transpose(1, 2)).audio_values
         for w, samples in zip(batch, decoded, strict=True):
             kept = samples[(w.keep_from - w.start) * hop : (w.keep_to - w.start) * hop]
             waveforms[w.clip][w.keep_from * hop : w.keep_to * hop] = kept
     return waveforms
+
+
+class ClipStream:
+    """One clip, decoded while its frames come; all that is returned, joined, is what `decode` makes of the clip.
+
+    Args:
+        model: the codec.
+        dtype: as in `decode`.
+    """
+
+    def __init__(self, model: DacModel, dtype: torch.dtype | None = None) -> None:
+        decoder = _fast_decoder(model, dtype) if _on_cpu(model) else None
+        self._fast = fast_codec.Stream(decoder) if decoder is not None else None
+        self._model, self._dtype = model, dtype
+        self._frames = torch.zeros(0, model.config.n_codebooks, dtype=torch.long)
+        self._made = 0  # of `_frames`, which begin with the context of what is to be made next
+
+    @torch.no_grad()
+    def push(self, codes: Tensor, last: bool = False) -> Tensor:
+        """The next frames [T, C]; returns the samples [N] that are certain now, or at the `last` call all others."""
+        codes = _checked_codes(self._model.config, codes, "codes")
+        if self._fast is not None:
+            return self._fast.push(codes[None], last)[0]
+        self._frames = torch.cat([self._frames, codes.cpu()])
+        before, after = decode_context(self._model)
+        until = max(len(self._frames) - (0 if last else after), self._made)
+        if until == self._made and not last:
+            return torch.zeros(0)
+        hop = hop_length(self._model.config)
+        samples = decode(self._model, [self._frames], dtype=self._dtype)[0]
+        new = samples[self._made * hop : None if last else until * hop]
+        first = max(until - before, 0)
+        self._frames, self._made = self._frames[first:], until - first
+        return new
 
 
 @torch.no_grad()
@@ -122,7 +177,8 @@ def encode(
     clips = [_checked_waveform(clip, hop, f"waveforms[{row}]") for row, clip in enumerate(waveforms)]
     lengths = [len(clip) // hop for clip in clips]
     codes = [torch.zeros(n, model.config.n_codebooks, dtype=torch.long, device=model.device) for n in lengths]
-    for batch in _batches(lengths, encode_context(model), window, _batch_size(model, batch_size)):
+    context, at_once = encode_context(model), _batch_size(model, batch_size)
+    for batch in _batches(lengths, context, _checked_window(context, window), at_once):
         pieces = torch.stack([clips[w.clip][w.start * hop : (w.start + w.length) * hop] for w in batch])  # [W, N]
         encoded = model.encode(pieces[:, None].to(model.device, model.dtype)).audio_codes  # [W, C, L]
         for w, frames in zip(batch, encoded.transpose(1, 2), strict=True):
@@ -166,6 +222,27 @@ def load(name: str, inside: str | None, reference: dict[str, Any] | None, option
         ) from error
 
 
+def _fast_decoder(model: DacModel, dtype: torch.dtype | None) -> fast_codec.FastDecoder | None:
+    """None where the model's own `decode` is the one to be used."""
+    if dtype not in (None, *fast_codec.DTYPES):
+        raise ValueError(f"dtype={dtype!r} must be torch.float32, torch.bfloat16 or None, the codec's own.")
+    wanted = model.dtype if dtype is None else dtype
+    if not fast_codec.fits(model) or wanted not in fast_codec.DTYPES:
+        return None
+    # Elsewhere than on a CPU the model's own layers are as good in the model's own dtype.
+    if not _on_cpu(model) and wanted == model.dtype:
+        return None
+    return fast_codec.decoder_of(model, wanted)
+
+
+def _in_pieces(decoder: fast_codec.FastDecoder, clip: Tensor, size: int) -> Tensor:
+    if not len(clip):
+        return torch.zeros(0)
+    stream, pieces = fast_codec.Stream(decoder), clip.split(size)
+    made = [stream.push(piece[None], last=at == len(pieces) - 1)[0] for at, piece in enumerate(pieces)]
+    return torch.cat(made)
+
+
 @dataclass(frozen=True)
 class _Window:
     """A stretch of one clip, in frames: what is run through the codec and what is kept of it."""
@@ -177,24 +254,32 @@ class _Window:
     keep_to: int
 
 
+def _on_cpu(model: DacModel) -> bool:
+    return bool(model.device.type == "cpu")
+
+
 def _batch_size(model: DacModel, asked: int | None) -> int:
     if asked is None:
-        return 1 if model.device.type == "cpu" else _ACCELERATOR_BATCH
+        return 1 if _on_cpu(model) else _ACCELERATOR_BATCH
     if asked < 1:
         raise ValueError(f"batch_size is {asked}; it must be at least 1.")
     return asked
 
 
+def _checked_window(context: tuple[int, int], asked: int | None) -> int:
+    if asked is None:
+        return max(_WINDOW, 3 * sum(context))
+    if asked <= sum(context):
+        raise ValueError(
+            f"window is {asked} frames, the context at its two edges alone {sum(context)}. Use a longer window."
+        )
+    return asked
+
+
 def _batches(
-    lengths: Sequence[int], context: tuple[int, int], window: int | None, batch_size: int
+    lengths: Sequence[int], context: tuple[int, int], window: int, batch_size: int
 ) -> Iterator[list[_Window]]:
     """Windows of equal length, `batch_size` at a time."""
-    if window is None:
-        window = max(_WINDOW, 3 * sum(context))
-    if window <= sum(context):
-        raise ValueError(
-            f"window is {window} frames, the context at its two edges alone {sum(context)}. Use a longer window."
-        )
     windows = [w for clip, frames in enumerate(lengths) for w in _windows(clip, frames, window, *context)]
     for _, group in groupby(sorted(windows, key=lambda w: w.length), key=lambda w: w.length):
         equal = list(group)
@@ -270,6 +355,7 @@ def _checked_waveform(waveform: Tensor, hop: int, name: str) -> Tensor:
 
 
 __all__ = [
+    "ClipStream",
     "decode",
     "decode_context",
     "decoded_length",

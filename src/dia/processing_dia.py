@@ -72,6 +72,7 @@ class DiaProcessor(ProcessorMixin):
     """
 
     audio_tokenizer_class = "DacModel"
+    codec_dtype: torch.dtype | None = None  # that the codec decodes in, where it is not to be its own
     valid_processor_kwargs = DiaProcessorKwargs
 
     def __init__(
@@ -196,9 +197,8 @@ class DiaProcessor(ProcessorMixin):
         Raises:
             ValueError: there is no codec, the grid does not fit the delay pattern, or a frame holds no code.
         """
-        model = self._codec("decoding to sound")
-        codes = self.undelayed_codes(decoder_input_ids, audio_prompt_len, **kwargs)
-        return [waveform.float().cpu() for waveform in codec.decode(model, codes)]
+        model, codes = self._codec("decoding"), self.undelayed_codes(decoder_input_ids, audio_prompt_len, **kwargs)
+        return [waveform.cpu() for waveform in codec.decode(model, codes, dtype=self.codec_dtype)]
 
     def decode(
         self, decoder_input_ids: Any, audio_prompt_len: int | Sequence[int] | Tensor | None = None, **kwargs: Any

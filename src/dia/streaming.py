@@ -38,14 +38,14 @@ class AudioStreamer(BaseStreamer):
             raise ValueError("the processor has no codec to make sound with; load it with its audio_tokenizer.")
         if chunk_frames < 1:
             raise ValueError(f"chunk_frames={chunk_frames} must be 1 or more.")
-        self._codec = processor.audio_tokenizer
+        self._samples = codec.ClipStream(processor.audio_tokenizer, processor.codec_dtype)
         self._pattern = processor.delay_pattern
         self._eos = processor.eos_token_id
         self._chunk = chunk_frames
         self._timeout = timeout
-        self._context = codec.decode_context(self._codec)
+        self._after = codec.decode_context(processor.audio_tokenizer)[1]
         self._rows: list[Tensor] = []
-        self._start = self._sent = 0
+        self._start = self._read = 0
         self._stop: int | None = None
         self._over = False
         self._chunks: Queue[Tensor | None] = Queue()
@@ -58,21 +58,20 @@ class AudioStreamer(BaseStreamer):
             raise ValueError(f"an AudioStreamer plays one clip; {value.shape[0]} are being generated.")
         if not self._rows:
             self._rows = list(value[0])
-            self._start = self._sent = len(self._rows)
+            self._start = self._read = len(self._rows)
             return
         self._rows.append(value[0])
         if self._stop is None and int(value[0, 0]) == self._eos:
             self._stop = len(self._rows) - 1
-        ready = self._ready()
-        if ready - self._sent >= self._chunk + self._context[1]:
-            self._send(ready, ready - self._context[1])
+        waiting = self._ready() - self._read
+        if waiting >= self._chunk + (self._after if self._read == self._start else 0):
+            self._decode(waiting)
 
     def end(self) -> None:
         """Decode what is left and end the iteration, in any case: somebody waits for it."""
         try:
-            ready = self._ready()
-            if ready > self._sent:
-                self._send(ready, ready)
+            if self._ready() > self._start:
+                self._decode(self._ready() - self._read, last=True)
         finally:
             self._over = True
             self._chunks.put(None)
@@ -86,15 +85,13 @@ class AudioStreamer(BaseStreamer):
         complete = len(self._rows) - max(self._pattern)
         return complete if self._stop is None else min(complete, self._stop)
 
-    def _send(self, ready: int, until: int) -> None:
-        """Decode the frames up to `until`, with context on both sides as far as there is any."""
-        first = max(self._sent - self._context[0], self._start)
-        grid = torch.stack(self._rows[first : ready + max(self._pattern)])[None]
-        samples = codec.decode(self._codec, [undelay(grid, self._pattern)[0]])[0].cpu()
-        hop = codec.hop_length(self._codec.config)
-        stop = None if until == ready else (until - first) * hop
-        self._chunks.put(samples[(self._sent - first) * hop : stop])
-        self._sent = until
+    def _decode(self, frames: int, last: bool = False) -> None:
+        """Read the next frames; what they make certain is a chunk."""
+        grid = torch.stack(self._rows[self._read : self._read + frames + max(self._pattern)])[None]
+        chunk = self._samples.push(undelay(grid, self._pattern)[0], last).cpu()
+        self._read += frames
+        if len(chunk):
+            self._chunks.put(chunk)
 
 
 __all__ = ["AudioStreamer"]

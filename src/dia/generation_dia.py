@@ -20,18 +20,20 @@ from transformers import (
 )
 from transformers.cache_utils import DynamicCache, EncoderDecoderCache, StaticCache
 from transformers.generation import GenerateEncoderDecoderOutput
-from transformers.generation.configuration_utils import GenerationMode
+from transformers.generation.configuration_utils import CompileConfig, GenerationMode
 from transformers.generation.streamers import BaseStreamer
 from transformers.modeling_outputs import BaseModelOutput
 from transformers.utils import logging
 
+from dia.choice import PlainLoopNeeded, choice_of
+from dia.fast_decode import Plan, check_model, runner_for, write_rows
 from dia.generation_inputs import Grid, check_text, start_grid
 from dia.guidance import (
     DiaDelayedEndLogitsProcessor,
     DiaEndOfSpeechLogitsProcessor,
     DiaGuidanceLogitsProcessor,
 )
-from dia.sampling import EndFlag, Generators, drawer
+from dia.sampling import EndFlag, Generators, drawer, noise_source
 
 logger = logging.get_logger(__name__)
 
@@ -53,6 +55,8 @@ class _Call:
     text: _Text
     grid: Grid
     cache: EncoderDecoderCache | None
+    brought: list[str]  # of past_key_values and stopping_criteria, what the caller has given
+    generator: Generators
     rules: LogitsProcessorList
     criteria: StoppingCriteriaList
     draw: Callable[[Tensor], Tensor]
@@ -153,10 +157,16 @@ class DiaGenerationMixin(GenerationMixin):
             prompt, mask = (model_kwargs.pop(name, None) for name in ("decoder_input_ids", "decoder_attention_mask"))
             grid = start_grid(self.config, settings, prompt, mask, clips, states.device)
             self._prepare_special_tokens(settings, device=grid.ids.device)
+            own = {
+                "past_key_values": model_kwargs.pop("past_key_values", None),
+                "stopping_criteria": stopping_criteria,
+            }
             call = _Call(
                 text=text,
                 grid=grid,
-                cache=self._start_cache(settings, model_kwargs.pop("past_key_values", None)),
+                cache=self._start_cache(settings, own["past_key_values"]),
+                brought=[name for name, given in own.items() if given is not None],
+                generator=generator,
                 rules=self._rules(settings, grid, logits_processor, guided),
                 criteria=self._get_stopping_criteria(settings, stopping_criteria or StoppingCriteriaList()),
                 draw=drawer(bool(settings.do_sample), generator, clips),
@@ -165,7 +175,7 @@ class DiaGenerationMixin(GenerationMixin):
                 guided=guided,
                 model_kwargs=model_kwargs,
             )
-            end, records = self._write_rows(call)
+            end, records = self._write(call)
             sequences = grid.rows(0, end)
             return _output(sequences, records, call) if settings.return_dict_in_generate else sequences
 
@@ -255,6 +265,58 @@ class DiaGenerationMixin(GenerationMixin):
             rows = StaticCache(config=decoder, max_cache_len=settings.max_length)
         return EncoderDecoderCache(rows, DynamicCache(config=decoder))
 
+    def _write(self, call: _Call) -> tuple[int, _Records]:
+        """Write rows by the fast step where the call allows it, else by the plain loop; a debug line says why."""
+        try:
+            plan = self._plan(call)
+        except PlainLoopNeeded as reason:
+            logger.debug("the plain loop is used: %s", reason)
+            return self._write_rows(call)
+        return self._write_fast(call, plan), _Records()
+
+    def _plan(self, call: _Call) -> Plan:
+        """What the fast step is to be made for, or PlainLoopNeeded."""
+        settings, grid, compilation = call.settings, call.grid, call.settings.compile_config
+        reasons = {
+            "rows are not cached": not settings.use_cache,
+            "cache_implementation is 'dynamic'": settings.cache_implementation == "dynamic",
+            "more than codes is wanted": settings.return_dict_in_generate,
+            "there is a limit of time": settings.max_time is not None,
+            f"the caller brings {', '.join(call.brought)}": call.brought,
+            f"the model is given {', '.join(call.model_kwargs)}": call.model_kwargs,
+        }
+        for reason, holds in reasons.items():
+            if holds:
+                raise PlainLoopNeeded(reason)
+        check_model(self)
+        return Plan(
+            choice=choice_of(call.rules, bool(settings.do_sample)),
+            pattern=tuple(self.config.delay_pattern),
+            pad=grid.pad,
+            clips=len(grid.ids) // grid.channels,
+            rows=grid.ids.shape[1],
+            text=call.text.states.last_hidden_state.shape[1],
+            guided=call.guided,
+            masked=grid.mask is not None,
+            text_masked=call.text.mask is not None,
+            recorded=grid.ids.is_cuda and not settings.disable_compile,
+            compiled=None if compilation is None or settings.disable_compile else _compile_options(compilation),
+        )
+
+    def _write_fast(self, call: _Call, plan: Plan) -> int:
+        grid, decoder = call.grid, self.config.decoder_config
+        noise = noise_source(call.generator, plan.clips) if call.settings.do_sample else None
+        call.cache = EncoderDecoderCache(DynamicCache(config=decoder), DynamicCache(config=decoder))
+        if call.streamer is not None:
+            call.streamer.put(grid.rows(0, grid.prefilled).cpu())
+        logits = self._run_rows(call, 0, grid.prefilled).logits[:, -1]  # [N · C, V]
+        logits = logits.to(grid.ids.device, torch.float32).reshape(plan.clips * plan.halves, -1)
+        with runner_for(self, plan) as runner:
+            runner.step.load(grid, call.cache, call.text.mask, call.settings.max_length)
+            call.cache = None  # the step has taken it over
+            over = EndFlag(grid.ids.device)
+            return write_rows(runner, grid, logits, call.settings.max_length, noise, over, call.streamer)
+
     def _write_rows(self, call: _Call) -> tuple[int, _Records]:
         """Write rows until every channel has ended; returns the number of rows and what was recorded."""
         grid, streamer, records = call.grid, call.streamer, _Records()
@@ -296,6 +358,13 @@ class DiaGenerationMixin(GenerationMixin):
             return_dict=True,
             **call.model_kwargs,
         )
+
+
+def _compile_options(config: CompileConfig) -> tuple[tuple[str, Any], ...]:
+    """What `torch.compile` is called with. Recording the step is our own business, so no mode may do it too."""
+    modes = {"reduce-overhead": "default", "max-autotune": "max-autotune-no-cudagraphs"}
+    mode = modes.get(config.mode, config.mode)
+    return ("backend", config.backend), ("dynamic", False), ("fullgraph", config.fullgraph), ("mode", mode)
 
 
 def _record(records: _Records, settings: GenerationConfig, outputs: Any, logits: Tensor, scores: Tensor) -> None:

@@ -161,6 +161,7 @@ class _Attention(nn.Module):
         self.head_dim = head_dim
         self.num_key_value_groups = heads // groups
         self.is_causal = causal
+        self.scaling = _ATTENTION_SCALE
         self.q_proj = nn.Linear(config.hidden_size, heads * head_dim, bias=False)
         self.k_proj = nn.Linear(key_width, groups * head_dim, bias=False)
         self.v_proj = nn.Linear(key_width, groups * head_dim, bias=False)
@@ -173,7 +174,7 @@ class _Attention(nn.Module):
         self, query: Tensor, key: Tensor, value: Tensor, mask: Any, **kwargs: Any
     ) -> tuple[Tensor, Tensor | None]:
         attention = ALL_ATTENTION_FUNCTIONS.get_interface(self.config._attn_implementation, eager_attention)
-        output, weights = attention(self, query, key, value, mask, scaling=_ATTENTION_SCALE, **kwargs)
+        output, weights = attention(self, query, key, value, mask, scaling=self.scaling, **kwargs)
         return self.o_proj(output.flatten(2)), weights
 
 

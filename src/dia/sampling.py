@@ -46,6 +46,17 @@ def drawer(sample: bool, generator: Generators, clips: int) -> Callable[[Tensor]
     """
     if not sample:
         return lambda scores: scores.argmax(-1)
+    noise = noise_source(generator, clips)
+    # The largest of p / exponential noise is a draw from p; unlike multinomial() it never asks the host.
+    return lambda scores: (scores.softmax(-1) / noise(torch.empty_like(scores))).argmax(-1)
+
+
+def noise_source(generator: Generators, clips: int) -> Callable[[Tensor], Tensor]:
+    """How a tensor [B · C, V] is filled with exponential noise, each clip's part by its own generator if it has one.
+
+    Raises:
+        ValueError: `generator` is neither one source of randomness nor a list of one per clip.
+    """
     if generator is None or isinstance(generator, torch.Generator):
         generators: list[torch.Generator | None] = [generator]
     else:
@@ -54,20 +65,15 @@ def drawer(sample: bool, generator: Generators, clips: int) -> Callable[[Tensor]
     if not known or len(generators) not in (1, clips):
         raise ValueError(f"`generator` must be one torch.Generator or a list of {clips}, one per returned clip.")
 
-    def draw(scores: Tensor) -> Tensor:
-        # The largest of p / exponential noise is a draw from p; unlike multinomial() it never asks the host.
-        noise = torch.cat(
-            [_noise(part, one) for part, one in zip(scores.chunk(len(generators)), generators, strict=True)]
-        )
-        return (scores.softmax(-1) / noise).argmax(-1)
+    def fill(noise: Tensor) -> Tensor:
+        for part, one in zip(noise.chunk(len(generators)), generators, strict=True):
+            if one is None or one.device.type == part.device.type:
+                part.exponential_(generator=one)
+            else:
+                part.copy_(part.new_empty(part.shape, device=one.device).exponential_(generator=one))
+        return noise
 
-    return draw
-
-
-def _noise(like: Tensor, generator: torch.Generator | None) -> Tensor:
-    device = like.device if generator is None else generator.device
-    noise = torch.empty(like.shape, dtype=like.dtype, device=device)
-    return noise.exponential_(generator=generator).to(like.device)
+    return fill
 
 
 class EndFlag:
@@ -91,4 +97,4 @@ class EndFlag:
         return over
 
 
-__all__ = ["EndFlag", "Generators", "drawer", "published_generation_config"]
+__all__ = ["EndFlag", "Generators", "drawer", "noise_source", "published_generation_config"]

@@ -1,0 +1,89 @@
+"""A matrix kernel for the few rows of a decoder step on a CPU: `skinny.c`, compiled on first use.
+
+Knows compilers and shapes, nothing of models. Where there is no compiler, or the CPU lacks bfloat16, there is
+no kernel. The compiled file is kept in the user's cache; DIA_NO_KERNEL=1 leaves it all out.
+"""
+
+import ctypes
+import os
+import shutil
+import subprocess
+import zlib
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers.utils import logging
+
+from dia.atomic import atomic_file
+
+logger = logging.get_logger(__name__)
+
+_SOURCE = Path(__file__).with_name("skinny.c")
+_COMMAND = ["-O3", "-mavx512f", "-mavx512bw", "-mavx512bf16", "-fopenmp", "-shared", "-fPIC"]
+_ROWS = 4  # of the input; with more, torch's own kernel is as fast
+_LANES = 32  # numbers in a vector
+
+
+def skinny_linear(weight: Tensor) -> Callable[[Tensor], Tensor] | None:
+    """`linear(x)` for a bfloat16 weight [out, in] on the CPU that reads it once at the memory's speed, or None.
+
+    It takes x [N, in] and gives [N, out]; more than 4 rows, or rows with gaps, go to torch.
+    """
+    fits = weight.device.type == "cpu" and weight.dtype == torch.bfloat16 and weight.is_contiguous()
+    if not fits or weight.shape[1] % _LANES or type(weight) not in (Tensor, nn.Parameter):
+        return None
+    kernel = _kernel()
+    if kernel is None:
+        return None
+    outputs, inputs, address = *weight.shape, weight.data_ptr()
+
+    def linear(x: Tensor) -> Tensor:
+        if len(x) > _ROWS or not x.is_contiguous():
+            return nn.functional.linear(x, weight)
+        y = x.new_empty(len(x), outputs)
+        kernel(x.data_ptr(), address, y.data_ptr(), len(x), outputs, inputs, torch.get_num_threads())
+        return y
+
+    return linear
+
+
+@cache
+def _kernel() -> Any:
+    """The compiled function, or None; the attempt is made once for each process."""
+    if os.environ.get("DIA_NO_KERNEL") or not getattr(torch.cpu, "_is_avx512_bf16_supported", bool)():
+        return None
+    try:
+        function = ctypes.CDLL(str(_library())).skinny_linear
+    except (OSError, subprocess.SubprocessError) as error:
+        logger.debug("no kernel of our own for the CPU, torch's is used: %s", error)
+        return None
+    function.argtypes = [ctypes.c_void_p] * 3 + [ctypes.c_long] * 3 + [ctypes.c_int]
+    function.restype = None
+    return function
+
+
+def _library() -> Path:
+    """The compiled file, named after its source, so that another version compiles its own."""
+    source = _SOURCE.read_bytes()
+    library = _cache_folder() / f"skinny-{zlib.crc32(source + ' '.join(_COMMAND).encode()):08x}.so"
+    if not library.is_file():
+        compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+        if compiler is None:
+            raise FileNotFoundError("there is no C compiler")
+        library.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with atomic_file(library) as partial:
+            subprocess.run(
+                [compiler, *_COMMAND, str(_SOURCE), "-o", str(partial)], check=True, capture_output=True, timeout=60
+            )
+    return library
+
+
+def _cache_folder() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dia"
+
+
+__all__ = ["skinny_linear"]

@@ -23,7 +23,8 @@ from dia.atomic import atomic_file
 logger = logging.get_logger(__name__)
 
 _SOURCE = Path(__file__).with_name("skinny.c")
-_COMMAND = ["-O3", "-mavx512f", "-mavx512bw", "-mavx512bf16", "-fopenmp", "-shared", "-fPIC"]
+_FLAGS = ("-mavx512f", "-mavx512bw", "-mavx512bf16")
+_SHARED = ("-O3", "-fopenmp", "-shared", "-fPIC")
 _ROWS = 4  # of the input; with more, torch's own kernel is as fast
 _LANES = 32  # numbers in a vector
 
@@ -54,10 +55,10 @@ def skinny_linear(weight: Tensor) -> Callable[[Tensor], Tensor] | None:
 @cache
 def _kernel() -> Any:
     """The compiled function, or None; the attempt is made once for each process."""
-    if os.environ.get("DIA_NO_KERNEL") or not getattr(torch.cpu, "_is_avx512_bf16_supported", bool)():
+    if not getattr(torch.cpu, "_is_avx512_bf16_supported", bool)():
         return None
     try:
-        function = ctypes.CDLL(str(_library())).skinny_linear
+        function = compiled(_SOURCE, *_FLAGS).skinny_linear
     except (OSError, subprocess.SubprocessError) as error:
         logger.debug("no kernel of our own for the CPU, torch's is used: %s", error)
         return None
@@ -66,24 +67,34 @@ def _kernel() -> Any:
     return function
 
 
-def _library() -> Path:
-    """The compiled file, named after its source, so that another version compiles its own."""
-    source = _SOURCE.read_bytes()
-    library = _cache_folder() / f"skinny-{zlib.crc32(source + ' '.join(_COMMAND).encode()):08x}.so"
+def compiled(source: Path, *flags: str) -> ctypes.CDLL:
+    """A C file as a library, compiled once for each version of it and kept in the user's cache.
+
+    Args:
+        source: the file.
+        flags: for the compiler, beside those for optimisation, OpenMP and a shared library.
+
+    Raises:
+        OSError: there is no compiler, the library cannot be loaded, or DIA_NO_KERNEL is set.
+        subprocess.SubprocessError: the compiler fails.
+    """
+    if os.environ.get("DIA_NO_KERNEL"):
+        raise OSError("DIA_NO_KERNEL is set")
+    name = zlib.crc32(source.read_bytes() + " ".join(flags).encode())
+    library = _cache_folder() / f"{source.stem}-{name:08x}.so"
     if not library.is_file():
         compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
         if compiler is None:
             raise FileNotFoundError("there is no C compiler")
         library.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with atomic_file(library) as partial:
-            subprocess.run(
-                [compiler, *_COMMAND, str(_SOURCE), "-o", str(partial)], check=True, capture_output=True, timeout=60
-            )
-    return library
+            command = [compiler, *_SHARED, *flags, str(source), "-o", str(partial)]
+            subprocess.run(command, check=True, capture_output=True, timeout=60)
+    return ctypes.CDLL(str(library))
 
 
 def _cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dia"
 
 
-__all__ = ["skinny_linear"]
+__all__ = ["compiled", "skinny_linear"]

@@ -5,11 +5,12 @@ Knows numbers only. Knows nothing of codecs or audio.
 
 import math
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, get_args
 
 from dia.training.discriminator import Kind
 
 STAGES = ("warmup", "joint", "decoder")
+Optimizer = Literal["adamw", "muon"]
 WARMUP_STEPS = 250
 UNLIMITED = 10**9
 
@@ -28,12 +29,13 @@ class CodecRecipe:
     has to guess. Weights are relative to the spectral loss.
 
     Raises:
-        ValueError: `stage` is none of `STAGES`, or a number is out of its range.
+        ValueError: `stage` or `optimizer` is none that there is, or a number is out of its range.
     """
 
     stage: str
     steps: int
     learning_rate: float = 1e-3
+    optimizer: Optimizer = "adamw"
     warmup_share: float = 0.02
     final_share: float = 0.05
     quantiser_weight: float = 0.25
@@ -59,6 +61,8 @@ class CodecRecipe:
         for name in ("steps", "save_every", "log_every", "revive_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1.")
+        if self.optimizer not in get_args(Optimizer):
+            raise ValueError(f"optimizer is {self.optimizer!r}; there are {', '.join(get_args(Optimizer))}.")
         if self.refit_every < 0:
             raise ValueError(f"refit_every is {self.refit_every}; it must be at least 0.")
         for name in ("learning_rate", "seconds", "steady_seconds"):

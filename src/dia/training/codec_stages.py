@@ -80,8 +80,24 @@ def mini_recipes(joint_minutes: float, decoder_minutes: float, compiled: bool = 
     """The three stages of the mini codec; each but the first is bounded by time, so that any machine finishes."""
     return [
         CodecRecipe("warmup", 250, 1.5e-3, final_share=1.0, compiled=compiled),
-        CodecRecipe("joint", 100_000, 1.2e-3, seconds=60 * joint_minutes, compiled=compiled),
-        CodecRecipe("decoder", 100_000, 1e-3, seconds=60 * decoder_minutes, average_decay=0.998, compiled=compiled),
+        CodecRecipe(
+            "joint",
+            100_000,
+            1.2e-3,
+            steadiness=1.0,
+            average_decay=0.998,
+            seconds=60 * joint_minutes,
+            compiled=compiled,
+        ),
+        CodecRecipe(
+            "decoder",
+            100_000,
+            1e-3,
+            "muon",
+            average_decay=0.998,
+            seconds=60 * decoder_minutes,
+            compiled=compiled,
+        ),
     ]
 
 

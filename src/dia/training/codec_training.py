@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -31,6 +32,7 @@ from dia.training.codec_state import (
 )
 from dia.training.discriminator import Adversary
 from dia.training.journal import Journal, Means
+from dia.training.muon import Muon
 
 START_BATCHES = 12
 LONGEST_STEP = 10.0  # seconds; a process that was stopped and continued has not trained meanwhile
@@ -120,7 +122,8 @@ class CodecTrainer:
         self.codec.decoder.requires_grad_(True)
         self.codec.quantizer.requires_grad_(not decoder_only and not recipe.refit_every)
         trained = [weight for weight in self.codec.parameters() if weight.requires_grad]
-        optimizer = torch.optim.AdamW(trained, recipe.learning_rate, betas=(0.8, 0.98), weight_decay=1e-3, fused=True)
+        kind = Muon if recipe.optimizer == "muon" else partial(torch.optim.AdamW, fused=True)
+        optimizer = kind(trained, recipe.learning_rate, betas=(0.8, 0.98), weight_decay=1e-3)
         resumed, self._resumed = self._resumed or {}, None
         self._take_adversary(recipe, resumed.get("adversary"))
         if self.progress.stage == recipe.stage:

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
@@ -57,6 +57,27 @@ def atomic_folder(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
         shutil.rmtree(partial, ignore_errors=True)
         if path.exists():
             shutil.rmtree(replaced, ignore_errors=True)
+
+
+@contextmanager
+def atomic_entries(folder: str | Path, last: Sequence[str] = ()) -> Iterator[Path]:
+    """Give a fresh folder, and move what was written into it to `folder` once the block has ended well.
+
+    What else `folder` holds stays; every file and subfolder appears whole, those named `last` after all others: where
+    they are, all is. If the block raises, or is interrupted, what it wrote is removed and `folder` stays as it was.
+    """
+    folder = Path(folder)
+    partial = folder / f".{uuid4().hex[:8]}.partial"
+    try:
+        partial.mkdir(parents=True)
+        yield partial
+        for entry in sorted(partial.iterdir(), key=lambda path: path.name in last):
+            there = folder / entry.name
+            if there.is_dir():
+                shutil.rmtree(there)
+            os.replace(entry, there)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def check_vacant(path: Path, overwrite: bool = False) -> None:

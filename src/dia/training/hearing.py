@@ -33,7 +33,7 @@ class Hearing(TrainerCallback):
         seed: of the sampling.
 
     Raises:
-        ValueError: the processor has no codec, or there is nothing to say.
+        ValueError: the processor has no codec, there is nothing to say, or a script is longer than the model reads.
     """
 
     def __init__(
@@ -48,23 +48,27 @@ class Hearing(TrainerCallback):
             raise ValueError("processor has no codec; samples cannot be heard without one.")
         if not scripts or every < 1:
             raise ValueError(f"scripts={scripts!r}, every={every}: say at least one, every 1 evaluation or more.")
+        processor(text=list(scripts))  # now, not after the first hours
         self.processor, self.scripts, self.every = processor, list(scripts), every
         self.max_seconds, self.seed = max_seconds, seed
         self._evaluations = 0
         self._board: Any = None
 
     def on_evaluate(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
-        """Speak, if it is time."""
+        """Speak, if it is time. Raises OSError where the samples cannot be written."""
         self._evaluations += 1
         if self._evaluations % self.every or not state.is_world_process_zero:
             return
         folder = Path(args.output_dir) / FOLDER
-        folder.mkdir(parents=True, exist_ok=True)
-        for number, waveform in enumerate(self.speak(plain(model))):
-            stem = folder / f"step-{state.global_step:06d}-{number}"
-            self._keep(stem, waveform)
-            if "tensorboard" in (args.report_to or []):
-                self._log(folder, number, waveform, state.global_step)
+        waveforms = self.speak(plain(model))
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for number, waveform in enumerate(waveforms):
+                self._keep(folder / f"step-{state.global_step:06d}-{number}", waveform)
+                if "tensorboard" in (args.report_to or []):
+                    self._log(folder, number, waveform, state.global_step)
+        except (OSError, ValueError) as error:
+            raise OSError(f"samples cannot be written to {folder}: {error}") from error
 
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Close the log."""

@@ -4,6 +4,7 @@ Knows the model, batches and checkpoints. Knows nothing of audio or of how clips
 """
 
 import shutil
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from torch.utils.data import Dataset
 from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_pt_utils import LengthGroupedSampler
 
+from dia.atomic import atomic_entries
 from dia.configuration_dia import DiaConfig
 from dia.grid import Channels
 from dia.processing_dia import DiaProcessor
@@ -25,7 +27,9 @@ from dia.training.collator import TEXT_DROPOUT, DiaCollator
 from dia.training.examples import Examples, HeldOut
 from dia.training.fitting import Clips, fitting, rooms
 from dia.training.measuring import batch_sums, normalised, swapped_sums, told
+from dia.training.resuming import check_adapters, last_checkpoint, misfit, own_rates
 
+_LAST = ("config.json", "adapter_config.json")  # by these a finished model is known
 _WRITING_FAILED = (OSError, RuntimeError, SafetensorError)
 
 
@@ -109,7 +113,7 @@ class DiaTrainer(Trainer):
         self.average = self._averaging(args)
         self.add_callback(_Epochs(learnt))
         self._training_sums = torch.zeros(2, len(self.channels.pattern), device=args.device)
-        self._measured_sums: list[Tensor] = []
+        self._measured_sums = torch.zeros(5, len(self.channels.pattern), device=args.device)
 
     def _averaging(self, args: DiaTrainingArguments) -> RunningAverage | None:
         if not args.average:
@@ -156,11 +160,16 @@ class DiaTrainer(Trainer):
 
     def _told_divergence(self, fact: str) -> str:
         rate = self._get_learning_rate() if self.lr_scheduler is not None else self.args.learning_rate
-        saved = last_checkpoint(self.args.output_dir)
         return (
             f"{fact} at step {self.state.global_step + 1}, learning rate {rate:.2e}. The usual causes: a learning "
             "rate that is too high or not warmed up, float16 (use bf16), damaged weights to begin with. "
-            f"What is saved is unharmed: {saved or 'nothing yet'}. Go on from there with a lower learning rate."
+            f"{self._told_saved()} with a lower learning rate."
+        )
+
+    def _told_saved(self) -> str:
+        saved = last_checkpoint(self.args.output_dir)
+        return (
+            f"What is saved is unharmed: {saved}; go on from there" if saved else "Nothing is saved yet; begin again"
         )
 
     def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
@@ -171,6 +180,14 @@ class DiaTrainer(Trainer):
             self._training_sums.zero_()
         super().log(logs, *args, **kwargs)
 
+    def get_eval_dataloader(self, eval_dataset: Any = None) -> Any:
+        """As `Trainer`, but no process measures clips of another to fill its last batch."""
+        even, self.accelerator.even_batches = self.accelerator.even_batches, False
+        try:
+            return super().get_eval_dataloader(eval_dataset)
+        finally:
+            self.accelerator.even_batches = even
+
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
         """As `Trainer`, of the averaged weights."""
         if self.average is None:
@@ -180,11 +197,9 @@ class DiaTrainer(Trainer):
 
     def evaluation_loop(self, *args: Any, metric_key_prefix: str = "eval", **kwargs: Any) -> Any:
         """As `Trainer`, with the loss of every channel and the gap among the metrics."""
-        self._measured_sums = []
+        self._measured_sums.zero_()
         output = super().evaluation_loop(*args, metric_key_prefix=metric_key_prefix, **kwargs)
-        if not self._measured_sums:
-            return output
-        measured = told(self.accelerator.reduce(torch.stack(self._measured_sums).sum(0), "sum"))
+        measured = told(self.accelerator.reduce(self._measured_sums, "sum"))
         weights = self.channel_weights.to(measured.loss.device)
         metrics = {"loss": float((measured.loss * weights).mean()), **_named("loss_channel", measured.loss)}
         if measured.gap is not None:
@@ -194,11 +209,10 @@ class DiaTrainer(Trainer):
 
     def prediction_step(
         self, model: Any, inputs: dict[str, Tensor], prediction_loss_only: bool, ignore_keys: Any = None
-    ) -> tuple[Tensor, None, None]:
-        """Measure a batch with its own words and with others."""
-        found = swapped_sums(model, self._prepare_inputs(inputs), len(self.channels.pattern))
-        self._measured_sums.append(found)
-        return found[0].sum() / found[1].sum().clamp_min(1), None, None
+    ) -> tuple[None, None, None]:
+        """Measure a batch with its own words and with others; only the sums are exchanged, in the end."""
+        self._measured_sums += swapped_sums(model, self._prepare_inputs(inputs), len(self.channels.pattern))
+        return None, None, None
 
     def train(self, resume_from_checkpoint: str | bool | None = None, *args: Any, **kwargs: Any) -> Any:
         """As `Trainer`; `resume_from_checkpoint=True` takes the last checkpoint that was written to its end.
@@ -206,6 +220,7 @@ class DiaTrainer(Trainer):
         Raises:
             ValueError: there is none.
             FloatingPointError: the loss is no number any more.
+            OSError: something cannot be written, such as on a full disk; the last checkpoint stays.
         """
         if resume_from_checkpoint is True:
             last = last_checkpoint(self.args.output_dir)
@@ -214,49 +229,74 @@ class DiaTrainer(Trainer):
                     f"{self.args.output_dir} holds no whole checkpoint to resume from; train from the start."
                 )
             resume_from_checkpoint = str(last)
-        return super().train(resume_from_checkpoint, *args, **kwargs)
+        try:
+            return super().train(resume_from_checkpoint, *args, **kwargs)
+        except OSError as error:
+            told = f"{error} (step {self.state.global_step}). {self._told_saved()} when that is put right."
+            raise OSError(told) from error
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
-        super()._load_from_checkpoint(resume_from_checkpoint, model)
+        folder = Path(resume_from_checkpoint)
+        check_adapters(folder, self.model)
+        try:
+            super()._load_from_checkpoint(resume_from_checkpoint, model)
+        except RuntimeError as error:
+            raise misfit(folder, error) from error
         if self.average is not None:
-            self.average.load(Path(resume_from_checkpoint))
+            self.average.load(folder)
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        try:
+            with own_rates(self.optimizer, self.lr_scheduler):
+                super()._load_optimizer_and_scheduler(checkpoint)
+        except ValueError as error:
+            raise misfit(Path(str(checkpoint)), error) from error
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        self._check_weights()
         folder = Path(self._get_output_dir(trial)) / f"checkpoint-{self.state.global_step}"
-        if not all(bool(torch.isfinite(weight).all()) for weight in self.model.parameters() if weight.requires_grad):
-            raise FloatingPointError(self._told_divergence("a weight is no finite number"))
         try:
             super()._save_checkpoint(model, trial)
         except _WRITING_FAILED as error:
             shutil.rmtree(folder, ignore_errors=True)
-            saved = last_checkpoint(folder.parent)
-            raise OSError(
-                f"{folder} could not be written: {error}. Make room, then go on from {saved or 'the start'}."
-            ) from error
+            raise OSError(f"{folder} could not be written: {error}") from error
+
+    def _check_weights(self) -> None:
+        if not all(bool(torch.isfinite(weight).all()) for weight in self.model.parameters() if weight.requires_grad):
+            raise FloatingPointError(self._told_divergence("a weight is no finite number"))
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
         """Write the finished model: averaged, whole, with the processor, ready for `from_pretrained`.
 
         Within checkpoints the weights are written as they are, and the average beside them.
+
+        Raises:
+            FloatingPointError: a weight is no finite number; nothing is written.
+            OSError: there is no room; nothing half-written stays.
         """
         folder = Path(output_dir or self.args.output_dir)
         if _internal_call:
             super().save_model(str(folder), _internal_call=True)
             if self.average is not None and self.args.should_save:
                 self.average.save(folder)
-        elif self.average is not None:
-            with self.average.worn():
+            return
+        self._check_weights()
+        try:
+            with self.average.worn() if self.average is not None else nullcontext():
                 self._save_finished(folder)
-        else:
-            self._save_finished(folder)
+        except _WRITING_FAILED as error:
+            told = f"{folder} could not be written: {error}. {self._told_saved()} when there is room."
+            raise OSError(told) from error
 
     def _save_finished(self, folder: Path) -> None:
-        if self.args.merge_adapter and self.args.should_save and plain(self.model) is not self.model:
-            merged(self.accelerator.unwrap_model(self.model, keep_fp32_wrapper=False)).save_pretrained(folder)
-        else:
-            super().save_model(str(folder), _internal_call=True)
-        if self.processor is not None and self.args.should_save:
-            self.processor.save_pretrained(folder)
+        writes = self.args.should_save
+        with atomic_entries(folder, _LAST) if writes else nullcontext(folder) as place:
+            if self.args.merge_adapter and writes and plain(self.model) is not self.model:
+                merged(self.accelerator.unwrap_model(self.model, keep_fp32_wrapper=False)).save_pretrained(place)
+            else:
+                super().save_model(str(place), _internal_call=True)
+            if self.processor is not None and writes:
+                self.processor.save_pretrained(place)
 
 
 class _Epochs(TrainerCallback):
@@ -268,14 +308,6 @@ class _Epochs(TrainerCallback):
     def on_epoch_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         if hasattr(self._examples, "set_epoch"):
             self._examples.set_epoch(int(state.epoch or 0))
-
-
-def last_checkpoint(folder: str | Path) -> Path | None:
-    """The checkpoint of most steps that was written to its end; one that a kill cut short does not count."""
-    there = [path.parent for path in Path(folder).glob("checkpoint-*/trainer_state.json")]
-    steps = {path: path.name.rpartition("-")[2] for path in there}
-    whole = [path for path in there if steps[path].isdigit() and (path / "trainer_state.json").stat().st_size]
-    return max(whole, key=lambda path: int(steps[path]), default=None)
 
 
 def _learnt(data: Any, args: DiaTrainingArguments, config: DiaConfig, processor: DiaProcessor | None) -> Any:

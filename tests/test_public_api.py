@@ -32,6 +32,12 @@ def test_public_names_are_pinned():
     assert dia.__all__ == PUBLIC
 
 
+def test_public_names_are_there_and_no_others():
+    assert set(PUBLIC) <= set(dir(dia))
+    with pytest.raises(AttributeError, match="no attribute 'Diva'"):
+        _ = dia.Diva
+
+
 def test_public_names_are_sorted():
     constants, others = [n for n in PUBLIC if n.isupper()], [n for n in PUBLIC if not n.isupper()]
     assert sorted(constants) + sorted(others) == PUBLIC

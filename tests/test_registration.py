@@ -27,6 +27,7 @@ RESOLVE = """
 import json, sys
 {first}
 {second}
+import transformers
 from transformers import pipeline
 found = {{name: type(getattr(transformers, name).from_pretrained(sys.argv[1])).__module__ for name in {names}}}
 pipe = pipeline("text-to-speech", sys.argv[1])
@@ -34,7 +35,15 @@ found["pipeline model"], found["pipeline processor"] = type(pipe.model).__module
 print(json.dumps(found))
 """
 STOCK_FIRST = "import transformers\n" + "\n".join(f"import transformers.models.dia.{name}" for name in STOCK)
-ORDERS = {"dia first": ("import dia", STOCK_FIRST), "transformers first": (STOCK_FIRST, "import dia")}
+ORDERS = {
+    "dia first": ("import dia", STOCK_FIRST),
+    "transformers first": (STOCK_FIRST, "import dia"),
+    "between a model and the Auto classes": ("import transformers.models.llama.modeling_llama", "import dia"),
+    "a model, which imports Auto classes, after dia": (
+        "import dia",
+        "import transformers.models.llama.modeling_llama",
+    ),
+}
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +77,22 @@ def test_import_order_does_not_matter(folder, order):
     assert done.returncode == 0, done.stderr
     expected = {**AUTO, "pipeline model": "dia.modeling_dia", "pipeline processor": "dia.processing_dia"}
     assert json.loads(done.stdout.splitlines()[-1]) == expected
+
+
+def test_importing_dia_waits_for_nothing_that_is_not_needed_yet():
+    code = """
+import sys, dia, dia.cli
+print([name for name in ("torch", "transformers", "numpy") if name in sys.modules], dia.DiaConfig.__module__)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[] dia.configuration_dia\n"
+
+
+def test_a_class_of_a_part_alone_is_ours(folder):
+    """`AutoTokenizer` looks the class's name up without asking for the configuration."""
+    code = "import dia, sys; from transformers import AutoTokenizer as A; print(type(A.from_pretrained(sys.argv[1])))"
+    done = subprocess.run([sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=True)
+    assert "dia.tokenization_dia" in done.stdout
 
 
 def test_registering_again_changes_nothing(folder):

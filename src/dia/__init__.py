@@ -1,25 +1,55 @@
 """Dia, at home in transformers: turns a dialogue script into speech.
 
-Importing this package makes transformers' Auto classes and pipelines resolve "dia" to it.
+Importing this package makes transformers' Auto classes and pipelines resolve "dia" to it. The classes themselves are
+imported when they are first asked for.
 """
 
+import importlib
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from dia.configuration_dia import DiaConfig, DiaDecoderConfig, DiaEncoderConfig
-from dia.feature_extraction_dia import DiaFeatureExtractor
-from dia.guidance import (
-    DiaDelayedEndLogitsProcessor,
-    DiaEndOfSpeechLogitsProcessor,
-    DiaGuidanceLogitsProcessor,
-)
-from dia.modeling_dia import DiaForConditionalGeneration, DiaModel, DiaPreTrainedModel
-from dia.processing_dia import DiaProcessor
 from dia.registration import register
-from dia.streaming import AudioStreamer
-from dia.tokenization_dia import DiaTokenizer
 from dia.version import __version__
 
+if TYPE_CHECKING:
+    from dia.configuration_dia import DiaConfig, DiaDecoderConfig, DiaEncoderConfig
+    from dia.feature_extraction_dia import DiaFeatureExtractor
+    from dia.guidance import (
+        DiaDelayedEndLogitsProcessor,
+        DiaEndOfSpeechLogitsProcessor,
+        DiaGuidanceLogitsProcessor,
+    )
+    from dia.modeling_dia import DiaForConditionalGeneration, DiaModel, DiaPreTrainedModel
+    from dia.processing_dia import DiaProcessor
+    from dia.streaming import AudioStreamer
+    from dia.tokenization_dia import DiaTokenizer
+
 MINI = Path(__file__).parent / "mini"
+
+_HOMES = {
+    "configuration_dia": ("DiaConfig", "DiaDecoderConfig", "DiaEncoderConfig"),
+    "feature_extraction_dia": ("DiaFeatureExtractor",),
+    "guidance": ("DiaDelayedEndLogitsProcessor", "DiaEndOfSpeechLogitsProcessor", "DiaGuidanceLogitsProcessor"),
+    "modeling_dia": ("DiaForConditionalGeneration", "DiaModel", "DiaPreTrainedModel"),
+    "processing_dia": ("DiaProcessor",),
+    "streaming": ("AudioStreamer",),
+    "tokenization_dia": ("DiaTokenizer",),
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME.get(name, name if name in _HOMES else None)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = importlib.import_module(f"{__name__}.{home}")
+    globals().update({each: getattr(module, each) for each in _HOMES[home]})
+    return globals()[name]
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
 
 register()
 

@@ -82,7 +82,7 @@ class Dia:
         model = DiaForConditionalGeneration.from_pretrained(source, **kwargs)
         hub: dict[str, Any] = {name: kwargs[name] for name in _HUB_OPTIONS if name in kwargs}
         processor = _load_processor(source, model, load_dac, hub)
-        return cls(_place(model, device, compute_dtype), _place_codec(processor, device))
+        return cls(_place(model, device, compute_dtype), _place_codec(processor, device, compute_dtype))
 
     @classmethod
     def from_local(
@@ -120,7 +120,7 @@ class Dia:
         )
         audio_tokenizer = DacModel.from_pretrained(codec_path) if load_dac else None
         processor = DiaProcessor.for_config(config, audio_tokenizer)
-        return cls(_place(model, device, compute_dtype), _place_codec(processor, device))
+        return cls(_place(model, device, compute_dtype), _place_codec(processor, device, compute_dtype))
 
     @property
     def device(self) -> torch.device:
@@ -336,9 +336,12 @@ def _place(
     return model.to(device, _dtype(dtype, device, model.num_parameters())).eval()
 
 
-def _place_codec(processor: DiaProcessor, device: torch.device) -> DiaProcessor:
-    if processor.audio_tokenizer is not None:
-        processor.audio_tokenizer.to(device, torch.float32).eval()
+def _place_codec(processor: DiaProcessor, device: torch.device, dtype: str | torch.dtype | None) -> DiaProcessor:
+    if (codec := processor.audio_tokenizer) is not None:
+        codec.to(device, torch.float32).eval()
+        # A codec uses each of its weights more than ten times as often as the model does.
+        if device.type == "cpu" and _dtype(dtype, device, 10 * codec.num_parameters()) == torch.bfloat16:
+            processor.codec_dtype = torch.bfloat16
     return processor
 
 

@@ -162,3 +162,8 @@ def test_no_rows_are_refused():
 def test_every_kind_has_a_remedy_and_one_weight():
     assert not FATAL.keys() & WARNINGS.keys()
     assert all({**FATAL, **WARNINGS}.values())
+
+
+def test_rows_of_another_kind_are_refused():
+    with pytest.raises(TypeError, match=r"rows\[1\] is str; expected dia\.training\.data\.Row"):
+        check([Row("a", TEXT, tone()), "a.wav"], PROCESSOR)

@@ -174,3 +174,35 @@ def test_stages_share_the_time_and_the_steps():
 def test_stretches_are_whole_frames_of_the_codec():
     assert Diet(segment_seconds=0.1).samples(tiny_codec((2, 4, 5))) == 800
     assert codec_fitting.LEAST_SECONDS > 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--from", "nowhere/at/all"], "--from nowhere/at/all: there is no such folder"),
+        (["--from", "{dia}"], "holds a model of type dia; a dac is wanted here"),
+        (["--from", "{data}"], "holds no model: there is no config.json"),
+        (["--output", "{data}/codec"], "lies in --data .*name a folder outside"),
+        (["--work", "{data}/work"], "--work .*lies in --data"),
+        (["--output", "{file}"], "is a file"),
+        (["--work", "{file}/work"], "cannot be written"),
+        (["--data", "{file}"], "is a file; name the folder that holds the recordings"),
+    ],
+)
+def test_places_that_cannot_be_meant_are_told_before_training(recordings, tmp_path, arguments, message):
+    (tmp_path / "file").touch()
+    (tmp_path / "dia").mkdir()
+    tiny_config().save_pretrained(tmp_path / "dia")
+    names = {"data": recordings, "file": tmp_path / "file", "dia": tmp_path / "dia"}
+    given = [argument.format(**names) for argument in arguments]
+    with pytest.raises((ValueError, OSError), match=message):
+        command("--data", recordings, "--output", tmp_path / "codec", *given)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["dia", "file"]
+    assert not list(recordings.glob(".*"))
+
+
+@pytest.mark.parametrize("arguments", [("--threads", "0"), ("--seed", "-1")])
+def test_numbers_that_mean_nothing_are_told_by_their_option(tmp_path, arguments, capsys):
+    with pytest.raises(SystemExit):
+        command("--data", "x", "--output", tmp_path / "codec", *arguments)
+    assert f"argument {arguments[0]}: {arguments[1]} must be" in capsys.readouterr().err

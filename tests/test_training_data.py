@@ -230,3 +230,8 @@ def test_a_missing_package_names_its_extra(monkeypatch, tmp_path):
 def test_a_tag_is_put_where_none_is():
     rows = [Row("a", "Hello.", None), Row("b", "[S2] Hello.", None)]
     assert [row.text for row in tagged(rows)] == ["[S1] Hello.", "[S2] Hello."]
+
+
+def test_a_file_is_no_source(tmp_path):
+    with pytest.raises(ValueError, match=r"x\.wav is a file; name the folder that holds the recordings"):
+        read_source(write_tone(tmp_path / "x.wav"))

@@ -14,7 +14,7 @@ from tiny_codec import CODES, HOP, RATE, tiny_codec, tiny_processor
 from transformers import DacConfig, DacModel
 
 from dia.training import encoding, teacher
-from dia.training.cache import CodeCache
+from dia.training.cache import CodeCache, read_record
 from dia.training.data import Row, read_source
 from dia.training.encoding import encode_packed, encode_rows, encode_teacher, pack, shifted
 
@@ -287,3 +287,29 @@ def test_encoding_the_teacher_resumes_and_keeps_what_is_there(teachers_codec, sp
     encode_teacher(teachers_codec, speech, folder, variants=1)
     assert times(folder)["codes-00001-0.npy"] == kept
     assert json.loads((folder / "codes-00000-0.jsonl").read_text().splitlines()[0])["speaker"] == "S1"
+
+
+def damaged(folder, name, content):
+    encoded(rows(2), folder)
+    (folder / name).write_text(content)
+    return folder
+
+
+def test_damaged_lines_and_records_are_named(tmp_path):
+    lines = damaged(tmp_path / "a", "codes-00000-0.jsonl", '{"text": "[S1] Hi."')
+    with pytest.raises(ValueError, match=r"codes-00000-0\.jsonl is damaged.*Delete it and codes-00000-0\.npy"):
+        CodeCache(lines)
+    lines = damaged(tmp_path / "b", "codes-00000-0.jsonl", '{"start": 0, "frames": 1}\n')
+    with pytest.raises(ValueError, match="'text' is missing in a line"):
+        CodeCache(lines)
+    record = damaged(tmp_path / "c", "codec.json", '{"weights": "0"}')
+    with pytest.raises(ValueError, match=r"codec\.json is damaged"):
+        read_record(record)
+    np.save(tmp_path / "c" / "codes-00000-0.npy", np.zeros((3, 3), np.uint16))
+    with pytest.raises(ValueError, match=r"codes-00000-0\.npy is damaged .codes are missing at its end"):
+        CodeCache(record)
+
+
+def test_rows_of_another_kind_are_refused(tmp_path):
+    with pytest.raises(TypeError, match=r"rows\[0\] is dict; expected dia\.training\.data\.Row"):
+        encoded([{"audio": tone(), "text": "[S1] Hi."}], tmp_path)

@@ -452,3 +452,15 @@ def test_samples_that_cannot_be_written_stop_at_their_step_and_leave_the_checkpo
 def test_a_script_too_long_to_be_heard_is_refused_before_training():
     with pytest.raises(ValueError, match="encoder reads 48"):
         Hearing(tiny_processor(tiny_codec((2, 4, 5))), ["[S1] Hi.", 60 * "a"])
+
+
+def test_a_processor_of_another_model_is_refused_before_anything_is_learnt(tmp_path):
+    processor = tiny_processor()
+    processor.delay_pattern = [0, 1, 2]
+    with pytest.raises(ValueError, match=r"delay_pattern=\[0, 1, 2\], and the model \[0, 2, 3\]"):
+        DiaTrainer(tiny_model(), options(tmp_path), clips(), processing_class=processor)
+
+
+def test_rows_that_are_not_coded_are_refused(tmp_path):
+    with pytest.raises(TypeError, match="row 0 of the data set is dict; expected clips with codes"):
+        DiaTrainer(tiny_model(), options(tmp_path), [{"text": "[S1] Hi."}])

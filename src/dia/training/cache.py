@@ -87,11 +87,7 @@ class CodeCache:
         self.folder = Path(folder)
         self.rows: list[CodedClip] = []
         for index in indices(self.folder):
-            codes = _load(index.with_suffix(".npy"))
-            for line in read_lines(index):
-                grid = codes[line["start"] : line["start"] + line["frames"]]
-                told = {key: line[key] for key in ("text", "speaker", "split", "kind", "seconds")}
-                self.rows.append(CodedClip(grid, **told, name=line.get("name", "")))
+            self.rows += _clips(index, _load(index.with_suffix(".npy")))
         if not self.rows:
             raise ValueError(f"folder {folder} holds no codes. Encode recordings into it first, see encode_rows.")
 
@@ -127,6 +123,18 @@ class CodeCache:
             )
 
 
+def _clips(index: Path, codes: Codes) -> Iterator[CodedClip]:
+    for line in read_lines(index):
+        try:
+            grid = codes[line["start"] : line["start"] + line["frames"]]
+            told = {key: line[key] for key in ("text", "speaker", "split", "kind", "seconds")}
+        except KeyError as error:
+            raise _damaged(index, f"{error} is missing in a line") from error
+        if len(grid) != line["frames"]:
+            raise _damaged(index.with_suffix(".npy"), "codes are missing at its end")
+        yield CodedClip(grid, **told, name=line.get("name", ""))
+
+
 def claim(folder: Path, codec: DacModel) -> None:
     """Make `folder` if need be, and record that it holds this codec's codes.
 
@@ -151,7 +159,10 @@ def read_record(folder: Path) -> CodecRecord:
         raise ValueError(
             f"folder {folder} does not say by which codec: {RECORD} is missing. Encode into another folder."
         )
-    return CodecRecord(**json.loads(path.read_text(encoding="utf-8")))
+    try:
+        return CodecRecord(**json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{path} is damaged ({error}). Delete {folder} and encode again.") from error
 
 
 def indices(folder: Path) -> list[Path]:
@@ -172,8 +183,11 @@ def index_of(folder: Path, number: int, variant: int) -> Path:
 
 def read_lines(index: Path) -> list[Line]:
     """The clips of a shard: text, speaker, kind, split, shift, start and frames in its codes, seconds, and for rows
-    of a data set their name and source."""
-    return [json.loads(line) for line in index.read_text(encoding="utf-8").splitlines()]
+    of a data set their name and source. Raises ValueError where the file is damaged."""
+    try:
+        return [json.loads(line) for line in index.read_text(encoding="utf-8").splitlines()]
+    except ValueError as error:
+        raise _damaged(index, error) from error
 
 
 def write_lines(index: Path, lines: Sequence[Line]) -> None:
@@ -214,8 +228,12 @@ def _load(path: Path) -> Codes:
     try:
         return np.asarray(np.load(path), dtype=np.uint16)
     except (OSError, ValueError, EOFError) as error:
-        lines = path.with_suffix(".jsonl").name
-        raise ValueError(f"{path} is damaged ({error}). Delete it and {lines}, then encode again.") from error
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, reason: object) -> ValueError:
+    other = path.with_suffix(".jsonl" if path.suffix == ".npy" else ".npy").name
+    return ValueError(f"{path} is damaged ({reason}). Delete it and {other}, then encode again.")
 
 
 __all__ = ["CodeCache", "CodecRecord", "CodedClip"]

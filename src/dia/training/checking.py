@@ -21,7 +21,7 @@ from dia.audio_file import Waveform, full_scale
 from dia.feature_extraction_dia import DiaFeatureExtractor, read_clip
 from dia.processing_dia import DiaProcessor
 from dia.tokenization_dia import SPEAKER_TAGS
-from dia.training.data import Row, fingerprint
+from dia.training.data import Row, check_rows, fingerprint
 
 # What makes a row unusable, and what is only worth a look; each with its remedy.
 FATAL = {
@@ -150,9 +150,11 @@ def check(
 
     Raises:
         ValueError: there are no rows.
+        TypeError: they are something else.
     """
     if not rows:
         raise ValueError("rows is empty; there is nothing to check. See read_source.")
+    check_rows(rows)
     # One frame less, because a shift may lengthen a clip by one.
     limits = min_seconds, math.inf if max_frames is None else (max_frames - 1) / processor.frame_rate
     report, first = Report(rows, processor.sampling_rate), dict[str, int]()

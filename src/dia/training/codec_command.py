@@ -5,6 +5,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dia.training.command_checks import check_codec, check_place, count, whole
+
 if TYPE_CHECKING:
     from transformers import DacModel
 
@@ -79,14 +81,14 @@ def _add_length(group: Any) -> None:
         "--discriminator-from", type=float, default=0.3, metavar="SHARE", help="from which share of a stage on (0.3)"
     )
     group.add_argument("--save-every", type=int, default=100, metavar="STEPS", help="(100)")
-    group.add_argument("--seed", type=int, default=0, help="(0)")
+    group.add_argument("--seed", type=whole, default=0, help="(0)")
 
 
 def _add_machine(group: Any) -> None:
     group.add_argument("--device", help="cuda, cpu, … (default: cuda where it is)")
     group.add_argument("--bf16", action="store_true", help="16-bit arithmetic in the convolutions; wide codecs gain")
     group.add_argument("--compile", action="store_true", help="compile the convolutions; needs a C++ compiler")
-    group.add_argument("--threads", type=int, metavar="N", help="of the CPU (default: as torch finds)")
+    group.add_argument("--threads", type=count, metavar="N", help="of the CPU (default: as torch finds)")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -96,6 +98,8 @@ def run(arguments: argparse.Namespace) -> int:
     from dia.atomic import check_vacant
 
     check_vacant(arguments.output, arguments.overwrite)
+    check_place(arguments.output, arguments.data)
+    check_place(work, arguments.data, "--work")
     from dia.training.codec_fitting import Diet, fit_codec
     from dia.training.codec_training import Diverged
     from dia.training.data import read_source
@@ -122,6 +126,8 @@ def _check(arguments: argparse.Namespace) -> None:
         raise ValueError(f"--{given[0].replace('_', '-')} and --from exclude each other: a codec keeps its sizes.")
     if arguments.decoder_only and arguments.base is None:
         raise ValueError("--decoder-only needs a codec whose codes are kept; name it with --from.")
+    if arguments.base is not None:
+        check_codec(arguments.base)
 
 
 def _codec(arguments: argparse.Namespace) -> "DacModel":

@@ -78,6 +78,8 @@ def read_source(
         rows = _from_dataset(source, columns, split)
     elif (folder := Path(source).expanduser()).is_dir():
         rows = _from_folder(folder, columns, split)
+    elif folder.exists():
+        raise ValueError(f"source {source} is a file; name the folder that holds the recordings.")
     else:
         rows = _from_dataset(_from_hub(str(source), split), columns, split)
     if not rows:
@@ -89,6 +91,15 @@ def read_source(
 def tagged(rows: Sequence[Row], tag: str = SPEAKER_TAGS[0]) -> list[Row]:
     """The rows, with `tag` put before every transcript that does not begin with a speaker tag."""
     return [row if row.text.startswith(SPEAKER_TAGS) else row._replace(text=f"{tag} {row.text}") for row in rows]
+
+
+def check_rows(rows: Sequence[Row]) -> None:
+    """Refuse what is not of `read_source`. Raises TypeError."""
+    for index, row in enumerate(rows):
+        if not (hasattr(row, "audio") and hasattr(row, "text")):
+            raise TypeError(
+                f"rows[{index}] is {type(row).__name__}; expected dia.training.data.Row. Make rows with read_source."
+            )
 
 
 def fingerprint(audio: Any) -> str:
@@ -218,8 +229,8 @@ def _from_hub(name: str, split: str) -> Any:
         return datasets.load_dataset(name, split=split)
     except Exception as error:
         raise ValueError(
-            f"source {name!r} is no folder here, and as a data set of the Hub it cannot be read: {error} Name another "
-            f"folder, or look at the id, the split and the connection."
+            f"source {name!r} is no folder here, and as a data set of the Hub it cannot be read ({error}). Name "
+            f"another folder, or look at the id, the split and the connection."
         ) from error
 
 
@@ -299,4 +310,4 @@ def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
-__all__ = ["Row", "fingerprint", "read_source", "tagged"]
+__all__ = ["Row", "check_rows", "fingerprint", "read_source", "tagged"]

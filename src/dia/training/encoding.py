@@ -23,7 +23,7 @@ from dia.codec import encode, hop_length
 from dia.processing_dia import DiaProcessor
 from dia.training import cache
 from dia.training.cache import CodeCache, CodedClip, Codes
-from dia.training.data import Row, fingerprint
+from dia.training.data import Row, check_rows, fingerprint
 from dia.training.teacher import read_shard, shard_numbers
 
 Encoder = Callable[[Tensor], Tensor]
@@ -175,11 +175,13 @@ def encode_rows(
     Raises:
         ValueError: there are no rows, the processor has no codec, `folder` holds codes of another codec or of other
             recordings only, or a recording is unusable; the message names its row.
+        TypeError: the rows are not of `read_source`.
         FileNotFoundError: a recording is gone.
         OSError: the disk is full; what is finished stays.
     """
     if not rows:
         raise ValueError("rows is empty; there is nothing to encode. Where check left none, see its report.")
+    check_rows(rows)
     if shifts < 1:
         raise ValueError(f"shifts is {shifts}; every clip is encoded at least once.")
     if (codec := processor.audio_tokenizer) is None:

@@ -5,9 +5,12 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from dia.configuration_dia import DiaConfig, DiaEncoderConfig
+from dia.processing_dia import DiaProcessor
 from dia.training.cache import CodeCache
 from dia.training.examples import Coded, clips_of
 from dia.training.scripts import Clip, spell
+
+_IDS = ("bos_token_id", "eos_token_id", "pad_token_id")
 
 Clips = CodeCache | Sequence[Clip] | Sequence[Coded]
 
@@ -20,13 +23,38 @@ def rooms(config: DiaConfig) -> tuple[int, int]:
     return encoder.max_position_embeddings, config.get_text_config().max_position_embeddings - around
 
 
+def check_processor(processor: DiaProcessor, config: DiaConfig) -> None:
+    """Refuse a processor that is not the model's, before anything is encoded with it.
+
+    Raises:
+        ValueError: its delays or token ids are not the model's.
+    """
+    decoder = config.get_text_config()
+    for name, theirs, ours in (
+        ("delay_pattern", list(processor.delay_pattern), list(config.delay_pattern or [])),
+        *((name, getattr(processor, name), getattr(decoder, name)) for name in _IDS),
+    ):
+        if theirs != ours:
+            raise ValueError(
+                f"the processor has {name}={theirs}, and the model {ours}: they were not made for each other. Take "
+                "the processor that the model was published with."
+            )
+
+
 def fitting(data: Clips, config: DiaConfig) -> list[Clip]:
     """The data as clips, each of which the model can be trained with.
 
     Raises:
         ValueError: there is none, one comes from another codec, or one is too long; the message names it.
+        TypeError: it holds something else than coded clips.
     """
     rows: Sequence[Clip | Coded] = data.rows if isinstance(data, CodeCache) else data
+    for index, row in enumerate(rows):
+        if not hasattr(row, "codes"):
+            raise TypeError(
+                f"row {index} of the data set is {type(row).__name__}; expected clips with codes. Encode recordings "
+                "first, see dia.training.encoding.encode_rows."
+            )
     clips = [row for row in rows if isinstance(row, Clip)]
     clips += clips_of(row for row in rows if not isinstance(row, Clip))
     if not clips:

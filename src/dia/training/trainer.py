@@ -25,7 +25,7 @@ from dia.training.averaging import Following, RunningAverage
 from dia.training.cache import CodeCache
 from dia.training.collator import TEXT_DROPOUT, DiaCollator
 from dia.training.examples import Examples, HeldOut
-from dia.training.fitting import Clips, fitting, rooms
+from dia.training.fitting import Clips, check_processor, fitting, rooms
 from dia.training.measuring import batch_sums, normalised, swapped_sums, told
 from dia.training.resuming import check_adapters, last_checkpoint, misfit, own_rates
 
@@ -311,6 +311,8 @@ class _Epochs(TrainerCallback):
 
 
 def _learnt(data: Any, args: DiaTrainingArguments, config: DiaConfig, processor: DiaProcessor | None) -> Any:
+    if processor is not None:
+        check_processor(processor, config)
     if data is None or isinstance(data, Dataset):
         return data
     if isinstance(data, CodeCache) and processor is not None:

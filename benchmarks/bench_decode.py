@@ -6,8 +6,8 @@
     python benchmarks/bench_decode.py --device cuda --variants stock stock-compiled plain fast
 
 Every variant runs in a process of its own, loads the same weights from the same file and speaks the same texts with
-the published sampling and guidance 3; `x realtime` is that of the published codec, 86.13 frames/s, or of the embedded one.
-Memory is the most that the process itself held, without the pages of the weights' file, which the system may drop.
+the published sampling and guidance 3. `x realtime` is that of the published codec, 86.13 frames/s, or of the embedded
+one. Memory is the most that the process itself held, without the pages of the weights' file, which may be dropped.
 """
 
 import argparse

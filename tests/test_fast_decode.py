@@ -198,6 +198,13 @@ def test_a_compiler_that_fails_is_told_of_and_done_without(talkative, monkeypatc
     assert "no compiler here" in told[0]
 
 
+def test_a_compiled_model_has_its_step_compiled_and_nothing_else(talkative, fast, in_spans):
+    model = copy.deepcopy(talkative)
+    model._compiled_call_impl = "never called"
+    assert torch.equal(generate(model, BATCH), generate(talkative, BATCH, **PLAIN))
+    assert fast[0].compiled is not None
+
+
 @pytest.mark.real
 @pytest.mark.filterwarnings("ignore")
 def test_a_compiled_step_writes_the_same(talkative):

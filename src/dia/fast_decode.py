@@ -16,6 +16,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor
 from transformers.cache_utils import EncoderDecoderCache
+from transformers.generation.configuration_utils import CompileConfig
 from transformers.generation.streamers import BaseStreamer
 from transformers.utils import logging
 
@@ -303,6 +304,13 @@ def check_model(model: Any) -> None:
             raise PlainLoopNeeded(f"{name} has a hook")
 
 
+def compile_options(config: CompileConfig) -> tuple[tuple[str, Any], ...]:
+    """What `torch.compile` is called with. Recording the step is our own business, so no mode may do it too."""
+    modes = {"reduce-overhead": "default", "max-autotune": "max-autotune-no-cudagraphs"}
+    mode = modes.get(config.mode, config.mode)
+    return ("backend", config.backend), ("dynamic", False), ("fullgraph", config.fullgraph), ("mode", mode)
+
+
 def _corner(buffer: Tensor, given: Tensor) -> None:
     buffer[tuple(slice(size) for size in given.shape)] = given
 
@@ -311,4 +319,4 @@ def _up(number: int, step: int) -> int:
     return -(-number // step) * step
 
 
-__all__ = ["Plan", "Runner", "Step", "check_model", "runner_for", "write_rows"]
+__all__ = ["Plan", "Runner", "Step", "check_model", "compile_options", "runner_for", "write_rows"]

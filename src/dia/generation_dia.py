@@ -26,7 +26,7 @@ from transformers.modeling_outputs import BaseModelOutput
 from transformers.utils import logging
 
 from dia.choice import PlainLoopNeeded, choice_of
-from dia.fast_decode import Plan, check_model, runner_for, write_rows
+from dia.fast_decode import Plan, check_model, compile_options, runner_for, write_rows
 from dia.generation_inputs import Grid, check_text, start_grid
 from dia.guidance import (
     DiaDelayedEndLogitsProcessor,
@@ -277,6 +277,8 @@ class DiaGenerationMixin(GenerationMixin):
     def _plan(self, call: _Call) -> Plan:
         """What the fast step is to be made for, or PlainLoopNeeded."""
         settings, grid, compilation = call.settings, call.grid, call.settings.compile_config
+        if compilation is None and self._compiled_call_impl is not None:
+            compilation = CompileConfig()  # who has called `model.compile()` wants the step compiled
         reasons = {
             "rows are not cached": not settings.use_cache,
             "cache_implementation is 'dynamic'": settings.cache_implementation == "dynamic",
@@ -300,7 +302,7 @@ class DiaGenerationMixin(GenerationMixin):
             masked=grid.mask is not None,
             text_masked=call.text.mask is not None,
             recorded=grid.ids.is_cuda and not settings.disable_compile,
-            compiled=None if compilation is None or settings.disable_compile else _compile_options(compilation),
+            compiled=None if compilation is None or settings.disable_compile else compile_options(compilation),
         )
 
     def _write_fast(self, call: _Call, plan: Plan) -> int:
@@ -309,7 +311,8 @@ class DiaGenerationMixin(GenerationMixin):
         call.cache = EncoderDecoderCache(DynamicCache(config=decoder), DynamicCache(config=decoder))
         if call.streamer is not None:
             call.streamer.put(grid.rows(0, grid.prefilled).cpu())
-        logits = self._run_rows(call, 0, grid.prefilled).logits[:, -1]  # [N · C, V]
+        # Not a compiled forward: it would be compiled for one run.
+        logits = self._run_rows(call, 0, grid.prefilled, self.forward).logits[:, -1]  # [N · C, V]
         logits = logits.to(grid.ids.device, torch.float32).reshape(plan.clips * plan.halves, -1)
         with runner_for(self, plan) as runner:
             runner.step.load(grid, call.cache, call.text.mask, call.settings.max_length)
@@ -343,10 +346,10 @@ class DiaGenerationMixin(GenerationMixin):
                 break
         return grid.written(row), records
 
-    def _run_rows(self, call: _Call, start: int, stop: int) -> Any:
+    def _run_rows(self, call: _Call, start: int, stop: int, forward: Callable[..., Any] | None = None) -> Any:
         """The decoder over rows start…stop − 1, which after the first call is a single one."""
         grid, halves = call.grid, 2 if call.guided else 1
-        return self(
+        return (forward or self)(
             attention_mask=call.text.mask,
             decoder_input_ids=grid.rows(start, stop).repeat(halves, 1, 1),
             decoder_attention_mask=None if grid.mask is None else grid.mask[:, :stop].repeat(halves, 1),
@@ -358,13 +361,6 @@ class DiaGenerationMixin(GenerationMixin):
             return_dict=True,
             **call.model_kwargs,
         )
-
-
-def _compile_options(config: CompileConfig) -> tuple[tuple[str, Any], ...]:
-    """What `torch.compile` is called with. Recording the step is our own business, so no mode may do it too."""
-    modes = {"reduce-overhead": "default", "max-autotune": "max-autotune-no-cudagraphs"}
-    mode = modes.get(config.mode, config.mode)
-    return ("backend", config.backend), ("dynamic", False), ("fullgraph", config.fullgraph), ("mode", mode)
 
 
 def _record(records: _Records, settings: GenerationConfig, outputs: Any, logits: Tensor, scores: Tensor) -> None:

@@ -8,21 +8,26 @@ from transformers import DacConfig, DacModel
 
 from dia.modeling_dia import DiaForConditionalGeneration
 from dia.processing_dia import DiaProcessor
-from dia.training.assembling import SAMPLING, assemble, figures_table
-from dia.training.corpus import vocabulary
+from dia.training.assembling import SAMPLING, assemble
+from dia.training.english import vocabulary
 from dia.training.language import mini_config
+from dia.training.model_card import figures_table
+from dia.training.sounds import SOUNDS
 
 FIGURES = {
-    "items": 150,
-    "scripts": 100,
-    "word_error": {"sentence": 0.3, "sequence": 0.4},
-    "word_error_codec": {"sentence": 0.2, "sequence": 0.25},
-    "word_error_teacher": {"sentence": 0.1, "sequence": 0.15},
-    "ended": 149,
-    "duration_within_30_percent": 140,
-    "two_voices_right": 95,
-    "channel_0": {"gap": 2.0},
-    "realtime_factor": 3.1,
+    "training_texts": 60000,
+    "figures": {
+        "sentence_model": {"value": 0.3, "of": 200, "low": 0.25, "high": 0.352},
+        "sentence_codec": {"value": 0.2, "of": 200, "low": 0.15, "high": 0.25},
+        "sentence_teacher": {"value": 0.1, "of": 200, "low": 0.05, "high": 0.15},
+        "sequence_model": {"value": 0.4, "of": 100, "low": 0.35, "high": 0.45},
+        "ended": {"value": 0.99, "of": 300, "low": 0.97, "high": 1.0},
+        "cloned": {"value": 0.85, "of": 60, "low": 0.74, "high": 0.92},
+        "gap": {"value": 2.0, "of": 300},
+        "realtime": {"value": 3.13, "of": 1},
+        "command": {"value": 6.02, "of": 1},
+        "command_speech": {"value": 10.4, "of": 1},
+    },
 }
 
 
@@ -64,7 +69,7 @@ def test_vocabulary_sampling_and_limits_come_with_it(parts, tmp_path):
     settings = json.loads((tmp_path / "mini" / "generation_config.json").read_text())
     assert {name: settings[name] for name in SAMPLING} == SAMPLING
     assert settings["max_length"] == 30 * 160 / 8
-    assert (tmp_path / "mini" / "vocabulary.txt").read_text().split() == vocabulary()
+    assert (tmp_path / "mini" / "vocabulary.txt").read_text().split() == list(vocabulary())
 
 
 def test_the_card_tells_figures_run_and_ethics(parts, tmp_path):
@@ -77,8 +82,11 @@ def test_the_card_tells_figures_run_and_ethics(parts, tmp_path):
         data="Much.",
     )
     card = (tmp_path / "mini" / "README.md").read_text()
-    for told in ("Much.", "7 steps in 2 minutes", "149 of 150", "0.50 more with another text", "without consent"):
+    for told in ("Much.", "7 steps in 2 minutes", "0.50 more with another text", "without consent", "Apache-2.0"):
         assert told in card
+    assert f"the {len(vocabulary()):,} words" in card
+    assert all(f"`{tag}`" in card for tag in SOUNDS)
+    assert "| ends by itself | 99.0 % [97.0, 100.0] | 300 |" in card
     assert (tmp_path / "mini" / "curves.png").exists() == ("curves.png" in card)
 
 
@@ -96,8 +104,16 @@ def test_a_failed_assembly_leaves_the_old_folder(parts, tmp_path):
     assert old.read_text() == "old"
 
 
-def test_figures_become_tables():
+def test_figures_become_tables_with_their_intervals():
     table = figures_table(FIGURES)
-    assert "| the model | 0.30 | 0.40 |" in table
-    assert "| the teacher | 0.10 | 0.15 |" in table
+    assert "| the model | 30.0 % [25.0, 35.2] | 40.0 % [35.0, 45.0] |" in table
+    assert "| the teacher | 10.0 % [5.0, 15.0] | not measured |" in table
+    assert "| pitch of an unknown voice kept, within 10 % | 85.0 % [74.0, 92.0] | 60 |" in table
     assert "2.00 nat" in table
+    assert "3.1 times realtime" in table
+    assert "10.4 s of speech | 6.0 s |" in table
+    assert "any of the 60,000 texts" in table
+
+
+def test_what_was_not_measured_is_left_out():
+    assert "sounds" not in figures_table({"figures": {}})

@@ -46,6 +46,8 @@ GOALS = {
     "sounds": Goal("sounds told apart", 0.90, 0.98),
     "sounds_teacher": Goal("  the same measure, teacher through codec"),
     "sounds_fresh": Goal("  fresh sounds through codec, cut out exactly"),
+    "sounds_clean": Goal("  by templates that passed no codec: the model"),
+    "sounds_fresh_clean": Goal("  by the same: fresh sounds through codec"),
     "gap": Goal("loss more with another text, channel 0", 1.0, 2.0, True, 1.0, "nat"),
     "loss": Goal("loss with its own text, channel 0", None, None, False, 1.0, "nat"),
     "seed_dialogue": Goal("word error, the seed's own dialogue"),

@@ -3,7 +3,9 @@
 A nearest-template classifier. A clip is described by its spectrum in mel bands, relative to its loudest moment: the
 mean of each band in decibels tells tones from noise and high from low, its deviation over time tells bursts from what
 lasts. A template is the mean description of many examples, and each number of it counts by how little it varies among
-examples of one sound. Knows waveforms, the teacher's sounds and the speaker. Knows nothing of words.
+examples of one sound. Templates of what the codec makes of the sounds tell whether a model makes the sound it should;
+templates of the sounds as they are tell, besides, whether codec and model together still sound like them.
+Knows waveforms, the teacher's sounds and the speaker. Knows nothing of words.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,7 +28,7 @@ WORDS = "words"
 BANDS, FLOOR_DECIBELS = 24, -45.0
 USUAL_SECONDS = 0.75
 LONGEST_BESIDE = 7  # words beside a sound: the fewer, the surer it is where the sound ends
-EXAMPLES = 40
+EXAMPLES = 20
 
 Description = NDArray[np.float64]
 
@@ -78,14 +80,16 @@ def fresh_sound(tag: str, speaker: str, rng: np.random.Generator) -> Audio:
     return sound(tag, rng, voice_of(speaker).pitch, TEACHER_RATE).astype(np.float32) / 32768
 
 
-def templates_for(speaker: str, speech: Sequence[Audio]) -> Templates:
-    """Templates of all sounds in a speaker's voice, and of words, from pieces of the speaker's own speech."""
+def examples_of(speaker: str, speech: Sequence[Audio]) -> dict[str, list[Audio]]:
+    """Clips of all sounds in a speaker's voice, and pieces of the speaker's own speech, at `TEACHER_RATE`."""
     rng = np.random.default_rng(7)
-    examples = {
-        tag: [describe(fresh_sound(tag, speaker, rng), TEACHER_RATE) for _ in range(EXAMPLES)] for tag in SOUNDS
-    }
-    pieces = [clip[: round(USUAL_SECONDS * TEACHER_RATE)] for clip in speech]
-    return Templates(examples | {WORDS: [describe(piece, TEACHER_RATE) for piece in pieces]})
+    clips = {tag: [fresh_sound(tag, speaker, rng) for _ in range(EXAMPLES)] for tag in SOUNDS}
+    return clips | {WORDS: [clip[: round(USUAL_SECONDS * TEACHER_RATE)] for clip in speech[:EXAMPLES]]}
+
+
+def templates_of(examples: Mapping[str, Sequence[Audio]], sampling_rate: int) -> Templates:
+    """Templates of clips at `sampling_rate`."""
+    return Templates({kind: [describe(clip, sampling_rate) for clip in clips] for kind, clips in examples.items()})
 
 
 class Sounding(NamedTuple):
@@ -123,26 +127,35 @@ def soundings(texts: Iterator[str], count: int) -> list[Sounding]:
 
 def sounds_right(speaker: Speaker, scripts: Sequence[Sounding], seed: int) -> dict[str, Figure]:
     """How many sounds are told apart: the model's, and, through the codec, the teacher's and fresh ones."""
-    templates = {
-        name: templates_for(name, [script.words.teacher for script in scripts if script.item.speaker == name])
-        for name in SPEAKERS
-    }
-
-    def told(clips: Sequence[Audio]) -> Figure:
-        heard = [
-            templates[script.item.speaker].nearest(describe(clip, speaker.rate))
-            for clip, script in zip(clips, scripts, strict=True)
-        ]
-        return share(sum(kind == script.tag for kind, script in zip(heard, scripts, strict=True)), len(scripts))
-
-    def cut_out(clips: Sequence[Audio]) -> list[Audio]:
-        return [script.cut_out(clip, speaker.rate) for clip, script in zip(clips, scripts, strict=True)]
-
+    clean: dict[str, Templates] = {}
+    passed: dict[str, Templates] = {}
+    for name in SPEAKERS:
+        examples = examples_of(name, [script.words.teacher for script in scripts if script.item.speaker == name])
+        clean[name] = templates_of(examples, TEACHER_RATE)
+        through = {kind: speaker.through_codec(clips) for kind, clips in examples.items()}
+        passed[name] = templates_of(through, speaker.rate)
     rng = np.random.default_rng(seed + 1)
-    fresh = [fresh_sound(script.tag, script.item.speaker, rng) for script in scripts]
-    spoken = speaker.say([Line(script.item.script, script.item.seconds) for script in scripts], seed, "sounds")
+    fresh = speaker.through_codec([fresh_sound(script.tag, script.item.speaker, rng) for script in scripts])
+    taught = speaker.through_codec([script.item.teacher for script in scripts])
+    lines = [Line(script.item.script, script.item.seconds) for script in scripts]
+    spoken = [clip.audio for clip in speaker.say(lines, seed, "sounds")]
+    own = _cut_out(scripts, spoken, speaker.rate)
     return {
-        "sounds": told(cut_out([clip.audio for clip in spoken])),
-        "sounds_teacher": told(cut_out(speaker.through_codec([script.item.teacher for script in scripts]))),
-        "sounds_fresh": told(speaker.through_codec(fresh)),
+        "sounds": _told_apart(passed, scripts, own, speaker.rate),
+        "sounds_teacher": _told_apart(passed, scripts, _cut_out(scripts, taught, speaker.rate), speaker.rate),
+        "sounds_fresh": _told_apart(passed, scripts, fresh, speaker.rate),
+        "sounds_clean": _told_apart(clean, scripts, own, speaker.rate),
+        "sounds_fresh_clean": _told_apart(clean, scripts, fresh, speaker.rate),
     }
+
+
+def _cut_out(scripts: Sequence[Sounding], clips: Sequence[Audio], sampling_rate: int) -> list[Audio]:
+    return [script.cut_out(clip, sampling_rate) for clip, script in zip(clips, scripts, strict=True)]
+
+
+def _told_apart(
+    templates: Mapping[str, Templates], scripts: Sequence[Sounding], sounds: Sequence[Audio], sampling_rate: int
+) -> Figure:
+    described = [describe(clip, sampling_rate) for clip in sounds]
+    heard = [templates[s.item.speaker].nearest(clip) for s, clip in zip(scripts, described, strict=True)]
+    return share(sum(kind == script.tag for kind, script in zip(heard, scripts, strict=True)), len(scripts))

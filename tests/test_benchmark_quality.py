@@ -202,9 +202,10 @@ def test_lengths_are_compared_without_the_silence_at_the_ends():
 
 @pytest.fixture(scope="module")
 def templates(_benchmarks_importable):
-    from sounds_heard import templates_for
+    from sounds_heard import examples_of, templates_of
 
-    return {name: templates_for(name, [voice(pitch, 0.7)] * 3) for name, pitch in (("S1", 172.0), ("S2", 100.0))}
+    voices = {"S1": voice(172.0, 0.7), "S2": voice(100.0, 0.7)}
+    return {name: templates_of(examples_of(name, [speech] * 3), RATE) for name, speech in voices.items()}
 
 
 @pytest.mark.parametrize("speaker", ["S1", "S2"])

@@ -12,13 +12,14 @@ LAYERS = [
     {"version", "atomic", "fast_codec"},
     {"skinny"},
     {"configuration_dia", "delay", "audio_file", "codec", "tokenization_dia", "native_dac"},
-    {"guidance", "sampling", "generation_inputs", "grid"}
+    {"quantized_linear"},
+    {"quantization", "guidance", "sampling", "generation_inputs", "grid"}
     | {"native_layout", "feature_extraction_dia", "processor_folder"},
     {"choice", "fast_layer"},
     {"fast_decode"},
     {"native", "generation_dia"},
     {"modeling_dia", "processing_dia"},
-    {"registration", "streaming"},
+    {"registration", "streaming", "quantized_loading"},
     {"__init__"},
     {"model", "training"},
     {"cli"},

@@ -65,6 +65,7 @@ def _add_model_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--model", help="folder or Hub id (default: the small embedded model)")
     group.add_argument("--device", help="cuda, mps, cpu, … (default: the first of these that is there)")
     group.add_argument("--dtype", help="float32, bfloat16 or float16 (default: the fastest that is safe)")
+    group.add_argument("--quantization", choices=("int8", "int4"), help="smaller weights, faster on CPUs")
     group.add_argument("--audio-prompt", metavar="FILE", help="a recording whose voice goes on, 5 to 10 seconds")
     group.add_argument("--audio-prompt-text", metavar="TEXT", help="what is said in the recording, with its tags")
 
@@ -87,7 +88,12 @@ def _say(arguments: argparse.Namespace) -> int:
     if arguments.model is None:
         print(f"Using the small embedded model; the real one is --model {REAL}", file=sys.stderr)
     started = time.perf_counter()
-    dia = Dia.from_pretrained(arguments.model or "mini", device=arguments.device, compute_dtype=arguments.dtype)
+    dia = Dia.from_pretrained(
+        arguments.model or "mini",
+        device=arguments.device,
+        compute_dtype=arguments.dtype,
+        quantization=arguments.quantization,
+    )
     loaded = time.perf_counter()
     audio = dia.generate(
         script,

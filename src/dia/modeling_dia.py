@@ -28,7 +28,7 @@ from transformers.utils import can_return_tuple, logging
 from transformers.utils.generic import merge_with_config_defaults
 from transformers.utils.output_capturing import capture_outputs
 
-from dia import native
+from dia import native, quantization
 from dia.configuration_dia import DiaConfig, DiaDecoderConfig, DiaEncoderConfig
 from dia.generation_dia import DiaGenerationMixin
 from dia.sampling import published_generation_config
@@ -310,6 +310,7 @@ class DiaPreTrainedModel(PreTrainedModel):
             ValueError: a native checkpoint is damaged; the message names file and tensor.
             OSError: there is no such checkpoint.
         """
+        quantization.register()
         checkpoint = _native_checkpoint(pretrained_model_name_or_path, kwargs)
         if checkpoint is None:
             return super().from_pretrained(pretrained_model_name_or_path, *args, **kwargs)

@@ -50,8 +50,10 @@ def with_lora(
 
     Raises:
         ImportError: peft is not installed; the message says how to install it.
-        ValueError: the rank is not 1 or more, or there is no such half.
+        ValueError: the rank is not 1 or more, there is no such half, or the model is quantised.
     """
+    if getattr(model, "hf_quantizer", None) is not None:
+        raise ValueError("the model is quantised, and adapters need its exact weights; load it without quantization.")
     if rank < 1:
         raise ValueError(f"rank={rank} must be 1 or more.")
     if frozen not in (None, "encoder", "decoder"):

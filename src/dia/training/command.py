@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from dia.training.command_checks import check_model, check_place, count, part, positive, share, whole
+
 INSTALL = "pip install 'dia-tts[train]'"
 _CODES = "codes"
 _EXAMPLES = """examples:
@@ -51,8 +53,8 @@ def _add_data_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--speaker-column", default="speaker", metavar="NAME", help="likewise (default: speaker)")
     group.add_argument("--split", default="train", help="of a data set (default: train)")
-    group.add_argument("--shifts", type=int, default=3, help="encode each clip at so many frame shifts (default: 3)")
-    group.add_argument("--held-out", type=float, default=0.05, metavar="SHARE", help="to measure with (default: 0.05)")
+    group.add_argument("--shifts", type=count, default=3, help="encode each clip at so many frame shifts (default: 3)")
+    group.add_argument("--held-out", type=part, default=0.05, metavar="SHARE", help="to measure with (default: 0.05)")
 
 
 def _add_training_options(parser: argparse.ArgumentParser) -> None:
@@ -61,53 +63,84 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--output", type=Path, default=Path("trained"), help="the folder to write (default: trained)")
     group.add_argument("--resume", action="store_true", help="go on from the last checkpoint in the output folder")
     length = group.add_mutually_exclusive_group()
-    length.add_argument("--steps", type=int, help="updates")
-    length.add_argument("--epochs", type=float, default=10.0, help="passes over the data (default: 10)")
-    group.add_argument("--batch-size", type=int, default=8, help="clips in one pass of one process (default: 8)")
-    group.add_argument("--accumulate", type=int, default=1, metavar="N", help="passes per update (default: 1)")
-    group.add_argument("--learning-rate", type=float, help="(default: 2e-4 with --lora, else 2e-5)")
-    group.add_argument("--warmup", type=float, default=0.05, metavar="SHARE", help="of the steps (default: 0.05)")
+    length.add_argument("--steps", type=count, help="updates")
+    length.add_argument("--epochs", type=positive, default=10.0, help="passes over the data (default: 10)")
+    group.add_argument("--batch-size", type=count, default=8, help="clips in one pass of one process (default: 8)")
+    group.add_argument("--accumulate", type=count, default=1, metavar="N", help="passes per update (default: 1)")
+    group.add_argument("--learning-rate", type=positive, help="(default: 2e-4 with --lora, else 2e-5)")
+    group.add_argument("--warmup", type=part, default=0.05, metavar="SHARE", help="of the steps (default: 0.05)")
     group.add_argument("--bf16", action="store_true", help="compute in bfloat16")
     group.add_argument("--checkpointing", action="store_true", help="trade time for memory")
     group.add_argument(
-        "--every", type=int, metavar="STEPS", help="evaluate and save so often (default: once an epoch)"
+        "--every", type=count, metavar="STEPS", help="evaluate and save so often (default: once an epoch)"
     )
     group.add_argument("--say", action="append", metavar="SCRIPT", help="speak this at evaluations; may be repeated")
-    group.add_argument("--seed", type=int, default=0, help="of all that is random (default: 0)")
+    group.add_argument("--seed", type=whole, default=0, help="of all that is random (default: 0)")
     group.add_argument("--cpu", action="store_true", help="leave accelerators alone")
 
 
 def _add_method_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("method")
     group.add_argument("--lora", action="store_true", help="train low-rank adapters, not the weights themselves")
-    group.add_argument("--rank", type=int, default=16, help="of the adapters (default: 16)")
+    group.add_argument("--rank", type=count, default=16, help="of the adapters (default: 16)")
     group.add_argument("--keep-adapter", action="store_true", help="save the adapters alone, not merged")
     group.add_argument("--freeze", choices=("encoder", "decoder"), help="leave this half as it is")
-    group.add_argument("--text-dropout", type=float, metavar="SHARE", help="clips without text (default: 0.15)")
+    group.add_argument("--text-dropout", type=share, metavar="SHARE", help="clips without text (default: 0.15)")
     group.add_argument(
-        "--prompts", type=float, default=0.0, metavar="SHARE", help="clips behind a prompt, for cloning (default: 0)"
+        "--prompts", type=share, default=0.0, metavar="SHARE", help="clips behind a prompt, for cloning (default: 0)"
     )
     group.add_argument(
-        "--average", type=float, metavar="DECAY", help="of the running average (default: 0.999; 0: none)"
+        "--average", type=part, metavar="DECAY", help="of the running average (default: 0.999; 0: none)"
     )
 
 
 def train(arguments: argparse.Namespace) -> int:
-    """Run the command; returns the exit code: 0 done, 1 the training failed, 2 (by the caller) wrong input."""
+    """Run the command; returns the exit code: 0 done, 1 the training failed, 2 (by the caller) wrong input, 130
+    interrupted."""
     _check_installed()
+    check_place(arguments.output, arguments.data)
     _check_output(arguments.output, arguments.resume)
+    if arguments.model is not None:
+        check_model(arguments.model)
+    try:
+        return _train(arguments)
+    except KeyboardInterrupt:  # in the midst of a progress bar's line
+        print(f"\ndia: interrupted. {_told_kept(arguments.output)}", file=sys.stderr)
+        return 130
+
+
+def _train(arguments: argparse.Namespace) -> int:
+    import torch
+
+    rows = _rows(arguments)  # before the model, which takes longer to load
     model, processor = _load(arguments)
-    cache = _encoded(arguments, model, processor)
-    trainer = _trainer(arguments, model, processor, cache)
+    trainer = _trainer(arguments, model, processor, _encoded(arguments, rows, model, processor))
     try:
         trainer.train(resume_from_checkpoint=arguments.resume)
-    except FloatingPointError as error:
-        print(f"dia: {error}", file=sys.stderr)
+    except (FloatingPointError, torch.OutOfMemoryError) as error:
+        print(f"\ndia: {error}{_told_memory(arguments, error)}", file=sys.stderr)
         return 1
     trainer.save_model()
     if trainer.is_world_process_zero():
         print(f"{arguments.output}: done. {_told_use(arguments)}")
     return 0
+
+
+def _told_memory(arguments: argparse.Namespace, error: Exception) -> str:
+    if isinstance(error, FloatingPointError):
+        return ""
+    return (
+        f"\ndia: the device's memory is full. Take --batch-size {max(1, arguments.batch_size // 2)} and a larger "
+        f"--accumulate, --checkpointing, --bf16 or --lora. {_told_kept(arguments.output)}"
+    )
+
+
+def _told_kept(output: Path) -> str:
+    from dia.training.resuming import last_checkpoint
+
+    if (last := last_checkpoint(output)) is not None:
+        return f"The same command with --resume goes on from {last}."
+    return f"No checkpoint was written yet; what is encoded stays in {output / _CODES}. Run the same command again."
 
 
 def _told_use(arguments: argparse.Namespace) -> str:
@@ -125,12 +158,20 @@ def _check_installed() -> None:
 
 
 def _check_output(folder: Path, resume: bool) -> None:
-    if folder.exists() and not folder.is_dir():
-        raise ValueError(f"{folder} is a file; name a folder as --output.")
+    stopped = any(folder.glob("checkpoint-*/trainer_state.json"))
+    if resume and not stopped:
+        raise ValueError(f"{folder} holds no checkpoint to go on from; leave --resume out.")
     if any((folder / name).exists() for name in ("config.json", "adapter_config.json")) and not resume:
         raise ValueError(f"{folder} holds a finished model; name another --output, or go on with --resume.")
-    if any(folder.glob("checkpoint-*/trainer_state.json")) and not resume:
+    if stopped and not resume:
         raise ValueError(f"{folder} holds a run that was stopped; go on with --resume, or name another --output.")
+
+
+def _rows(arguments: argparse.Namespace) -> Any:
+    from dia.training.data import read_source
+
+    columns = ("audio_column", "text_column", "speaker_column", "split")
+    return read_source(arguments.data, **{name: getattr(arguments, name) for name in columns})
 
 
 def _load(arguments: argparse.Namespace) -> tuple[Any, Any]:
@@ -139,20 +180,30 @@ def _load(arguments: argparse.Namespace) -> tuple[Any, Any]:
     from dia import MINI
     from dia.modeling_dia import DiaForConditionalGeneration
     from dia.processing_dia import DiaProcessor
+    from dia.training.fitting import check_processor
 
     source = arguments.model or MINI
     dtype = torch.bfloat16 if arguments.lora and arguments.bf16 else torch.float32
-    processor = DiaProcessor.from_pretrained(source, dtype=torch.float32)
-    return DiaForConditionalGeneration.from_pretrained(source, dtype=dtype), processor
+    try:
+        processor = DiaProcessor.from_pretrained(source, dtype=torch.float32)
+    except OSError as error:
+        raise ValueError(f"--model {source}: its processor or its codec cannot be loaded. {error}") from error
+    model = DiaForConditionalGeneration.from_pretrained(source, dtype=dtype)
+    check_processor(processor, model.config)
+    if processor.audio_tokenizer is None:
+        raise ValueError(f"--model {source} has no codec to encode recordings with; save it with its processor's.")
+    if arguments.say:
+        processor(text=arguments.say)  # what cannot be said is told now, not at the first evaluation
+    return model, processor
 
 
-def _encoded(arguments: argparse.Namespace, model: Any, processor: Any) -> Any:
+def _encoded(arguments: argparse.Namespace, rows: Any, model: Any, processor: Any) -> Any:
     """Read, check and encode; the first process does it, the others read what it wrote."""
     from accelerate import PartialState
 
     from dia.training.cache import CodeCache
     from dia.training.checking import check
-    from dia.training.data import read_source, tagged
+    from dia.training.data import tagged
     from dia.training.encoding import encode_rows
     from dia.training.fitting import rooms
 
@@ -160,8 +211,6 @@ def _encoded(arguments: argparse.Namespace, model: Any, processor: Any) -> Any:
     with state.main_process_first():
         if not state.is_main_process:
             return CodeCache(folder)
-        columns = ("audio_column", "text_column", "speaker_column", "split")
-        rows = read_source(arguments.data, **{name: getattr(arguments, name) for name in columns})
         report = check(rows, processor, max_frames=rooms(model.config)[1])
         print(report)
         report.save(arguments.output)
@@ -183,7 +232,8 @@ def _trainer(arguments: argparse.Namespace, model: Any, processor: Any, cache: A
     elif arguments.freeze:
         freeze(model, arguments.freeze)
     hearing = [Hearing(processor, arguments.say)] if arguments.say else []
-    print(f"{len(learnt)} clips to learn, {len(held_out)} held out")
+    none = "" if held_out else ": there will be no eval_loss and no eval_gap to watch; it takes six clips of a voice"
+    print(f"{len(learnt)} clips to learn, {len(held_out)} held out{none}")
     return DiaTrainer(
         model,
         _options(arguments, bool(held_out)),

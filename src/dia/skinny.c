@@ -1,5 +1,5 @@
-// y = x wT in bfloat16 for up to four rows x: every weight is read once, in the order in which it lies, at the memory's
-// speed. Matrix libraries are made for many rows and reach half of that here.
+// y = x wT in bfloat16 for a few rows x: weights are read once, at the memory's speed, and used for four rows at a time.
+// Matrix libraries are made for many rows and reach half of that here.
 
 #include <immintrin.h>
 #include <stdint.h>
@@ -7,31 +7,54 @@
 
 typedef uint16_t bf16;
 
+enum { TILE = 4, BLOCK = 32 }; // rows or outputs of one tile; outputs of one task, whose weights fit the cache
+
 static bf16 narrow(float wide) {
     uint32_t bits;
     memcpy(&bits, &wide, sizeof bits);
     return (bits + 0x7fff + (bits >> 16 & 1)) >> 16; // to nearest, ties to even
 }
 
-// One output of each row; `rows` is a constant wherever this is called, so that the sums stay in registers.
-static inline __attribute__((always_inline)) void dot(
-    const bf16 *x, const bf16 *w, bf16 *y, long outputs, long inputs, const int rows) {
-    __m512 sums[4] = {_mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps()};
+// `rows` rows of x times `outs` rows of w; both are constants wherever this is called, so that the sums stay in registers.
+static inline __attribute__((always_inline)) void tile(
+    const bf16 *x, const bf16 *w, bf16 *y, long outputs, long inputs, const int rows, const int outs) {
+    __m512 sums[TILE][TILE];
+    for (int r = 0; r < rows; r++)
+        for (int o = 0; o < outs; o++) sums[r][o] = _mm512_setzero_ps();
+#pragma GCC unroll 4
     for (long k = 0; k < inputs; k += 32) {
-        __m512bh weights = (__m512bh)_mm512_loadu_si512(w + k);
-        for (int r = 0; r < rows; r++)
-            sums[r] = _mm512_dpbf16_ps(sums[r], weights, (__m512bh)_mm512_loadu_si512(x + r * inputs + k));
+        __m512bh weights[TILE];
+        for (int o = 0; o < outs; o++) weights[o] = (__m512bh)_mm512_loadu_si512(w + o * inputs + k);
+        for (int r = 0; r < rows; r++) {
+            __m512bh values = (__m512bh)_mm512_loadu_si512(x + r * inputs + k);
+            for (int o = 0; o < outs; o++) sums[r][o] = _mm512_dpbf16_ps(sums[r][o], weights[o], values);
+        }
     }
-    for (int r = 0; r < rows; r++) y[r * outputs] = narrow(_mm512_reduce_add_ps(sums[r]));
+    for (int r = 0; r < rows; r++)
+        for (int o = 0; o < outs; o++) y[r * outputs + o] = narrow(_mm512_reduce_add_ps(sums[r][o]));
 }
 
-// x [rows, inputs], w [outputs, inputs], y [rows, outputs]; 1 to 4 rows, inputs a multiple of 32.
+// `rows` rows, a constant again, for `count` outputs. One output at a time is read best while the rows are few and short
+// enough to stay in the first cache.
+static inline __attribute__((always_inline)) void strip(
+    const bf16 *x, const bf16 *w, bf16 *y, long count, long outputs, long inputs, const int rows) {
+    long o = 0;
+    if (rows > 2 || rows * inputs > 8192)
+        for (; o + TILE <= count; o += TILE) tile(x, w + o * inputs, y + o, outputs, inputs, rows, TILE);
+    for (; o < count; o++) tile(x, w + o * inputs, y + o, outputs, inputs, rows, 1);
+}
+
+// x [rows, inputs], w [outputs, inputs], y [rows, outputs]; inputs is a multiple of 32.
 void skinny_linear(const bf16 *x, const bf16 *w, bf16 *y, long rows, long outputs, long inputs, int threads) {
 #pragma omp parallel for num_threads(threads) schedule(static)
-    for (long o = 0; o < outputs; o++) switch (rows) {
-        case 1: dot(x, w + o * inputs, y + o, outputs, inputs, 1); break;
-        case 2: dot(x, w + o * inputs, y + o, outputs, inputs, 2); break;
-        case 3: dot(x, w + o * inputs, y + o, outputs, inputs, 3); break;
-        default: dot(x, w + o * inputs, y + o, outputs, inputs, 4);
-        }
+    for (long first = 0; first < outputs; first += BLOCK) {
+        long count = outputs - first < BLOCK ? outputs - first : BLOCK, r = 0;
+        const bf16 *part = w + first * inputs;
+        for (; r + 4 <= rows; r += 4) strip(x + r * inputs, part, y + r * outputs + first, count, outputs, inputs, 4);
+        const bf16 *rest = x + r * inputs;
+        bf16 *out = y + r * outputs + first;
+        if (rows - r == 3) strip(rest, part, out, count, outputs, inputs, 3);
+        if (rows - r == 2) strip(rest, part, out, count, outputs, inputs, 2);
+        if (rows - r == 1) strip(rest, part, out, count, outputs, inputs, 1);
+    }
 }

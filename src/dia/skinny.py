@@ -25,14 +25,14 @@ logger = logging.get_logger(__name__)
 _SOURCE = Path(__file__).with_name("skinny.c")
 _FLAGS = ("-mavx512f", "-mavx512bw", "-mavx512bf16")
 _SHARED = ("-O3", "-fopenmp", "-shared", "-fPIC")
-_ROWS = 4  # of the input; with more, torch's own kernel is as fast
+_ROWS = 16  # of the input; with more, torch's own kernel is as fast
 _LANES = 32  # numbers in a vector
 
 
 def skinny_linear(weight: Tensor) -> Callable[[Tensor], Tensor] | None:
     """`linear(x)` for a bfloat16 weight [out, in] on the CPU that reads it once at the memory's speed, or None.
 
-    It takes x [N, in] and gives [N, out]; more than 4 rows, or rows with gaps, go to torch.
+    It takes x [N, in] and gives [N, out]; more than 16 rows, or rows with gaps, go to torch.
     """
     fits = weight.device.type == "cpu" and weight.dtype == torch.bfloat16 and weight.is_contiguous()
     if not fits or weight.shape[1] % _LANES or type(weight) not in (Tensor, nn.Parameter):

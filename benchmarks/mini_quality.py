@@ -28,7 +28,7 @@ from held_out import (
 from intervals import Figure, certain, rate
 from recogniser import Recogniser
 from saying_speed import speed
-from sounds_heard import LONGEST_BESIDE, soundings, sounds_right
+from sounds_heard import soundings, sounds_right
 from speaking import Line, Speaker
 from voices_heard import MOST_TURNS, cloned, dialogues, prompts_and_continuations, voices_right
 from words_heard import errors, words_heard
@@ -111,8 +111,8 @@ class Bench:
 
     def sounds(self) -> dict[str, Figure]:
         """Sounds beside words."""
-        short = (text for text in self.fresh("sounds", 3 * self.sizes.sounds) if len(text.split()) <= LONGEST_BESIDE)
-        return sounds_right(self.speaker, soundings(short, self.sizes.sounds), self.seed)
+        texts = self.fresh("sounds", 5 * self.sizes.sounds)
+        return sounds_right(self.speaker, soundings(texts, self.sizes.sounds), self.seed)
 
     def gap(self) -> dict[str, Figure]:
         """Loss of channel 0 on the teacher's codes, with the right text and with another of the same voice."""

@@ -8,6 +8,7 @@ templates of the sounds as they are tell, besides, whether codec and model toget
 Knows waveforms, the teacher's sounds and the speaker. Knows nothing of words.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -103,7 +104,7 @@ class Sounding(NamedTuple):
     def cut_out(self, audio: Audio, sampling_rate: int) -> Audio:
         """The sound's part of what was spoken; which sound it should be is not made use of."""
         lengths = [USUAL_SECONDS + PAUSE_SECONDS / 2, self.words.seconds - 0.1]
-        sure = [0.1, 1.0]
+        sure = [0.02, 1.0]  # the words' length is known, the sound's is not
         loud = np.flatnonzero(np.abs(audio) > 0.01)
         if loud.size < sampling_rate // 100:
             return audio
@@ -112,14 +113,19 @@ class Sounding(NamedTuple):
         return turns(spoken, sampling_rate, lengths[order], sure[order])[0 if self.before else 1]
 
 
+def beside_sounds(texts: Iterator[str]) -> Iterator[str]:
+    """Those of `texts` that are short and have no pause within, which could be taken for that beside a sound."""
+    return (text for text in texts if len(text.split()) <= LONGEST_BESIDE and not re.search(r"[,.!?] ", text))
+
+
 def soundings(texts: Iterator[str], count: int) -> list[Sounding]:
-    """`count` turns: every sound in both voices, before the words and after them; `texts` should be short."""
-    drawn = []
+    """`count` turns: every sound in both voices, before the words and after them."""
+    drawn, short = [], beside_sounds(texts)
     for number in tqdm(range(count), "teacher, sounds", leave=False):
         tag = list(SOUNDS)[number % len(SOUNDS)]
         speaker = SPEAKERS[number // len(SOUNDS) % 2]
         before = number // (2 * len(SOUNDS)) % 2 == 0
-        text = next(texts)
+        text = next(short)
         script = f"{tag} {text}" if before else f"{text} {tag}"
         drawn.append(Sounding(spoken_by_teacher(script, speaker), tag, before, spoken_by_teacher(text, speaker)))
     return drawn

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -83,6 +84,41 @@ def test_a_loss_that_is_no_number_is_told_and_no_model_written(recordings, model
     assert train(recordings, model, tmp_path / "out", "--freeze", "encoder") == 1
     assert "dia: the loss is nan at step 3" in capsys.readouterr().err
     assert not (tmp_path / "out" / "config.json").exists()
+
+
+@pytest.fixture
+def options(recordings, model, tmp_path, monkeypatch):
+    """The trainer's options that the command makes of its own, for four clips in batches of two."""
+    seen = []
+
+    def keep(self, **_):
+        seen.append(self.args)
+        raise FloatingPointError
+
+    def chosen(*more):
+        assert train(recordings, model, tmp_path / f"out{len(seen)}", *more) == 1
+        return seen[-1]
+
+    monkeypatch.setattr(DiaTrainer, "train", keep)
+    return chosen
+
+
+def test_few_recordings_are_passed_over_until_there_are_updates_enough(options, monkeypatch):
+    chosen = options("--lora")
+    assert (chosen.max_steps, chosen.save_steps, chosen.eval_steps) == (60, 20, 20)
+    monkeypatch.setattr("dia.training.command.LEAST_STEPS", 5)
+    assert options("--lora").max_steps == 10 * 2
+    chosen = options("--epochs", "3")
+    assert (chosen.max_steps, chosen.save_steps) == (3 * 2, 6)
+    chosen = options("--steps", "7", "--every", "2")
+    assert (chosen.max_steps, chosen.eval_steps) == (7, 2)
+
+
+def test_a_narrow_model_learns_at_a_higher_rate(options, model):
+    width = json.loads((Path(model) / "config.json").read_text())["decoder_config"]["hidden_size"]
+    assert options("--lora").learning_rate == pytest.approx(2e-4 * (2048 / width) ** 0.5)
+    assert options().learning_rate == pytest.approx(2e-5 * (2048 / width) ** 0.5)
+    assert options("--learning-rate", "1e-5").learning_rate == 1e-5
 
 
 def test_a_missing_extra_is_told_with_the_line_that_installs_it(model, tmp_path, monkeypatch, capsys):

@@ -4,6 +4,7 @@ Knows arguments, the order of the work and what to print. Loads torch only when 
 """
 
 import argparse
+import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,11 @@ from dia.training.command_checks import check_model, check_place, count, part, p
 
 INSTALL = "pip install 'dia-tts[train]'"
 _CODES = "codes"
+EPOCHS = 10
+LEAST_STEPS = 60  # ten passes over a few recordings are too few updates to learn a voice
+LEAST_APART = 20  # evaluating and saving after each pass over them would take longer than learning
+LORA_RATE, PLAIN_RATE = 2e-4, 2e-5  # of a decoder as wide as Dia-1.6B's
+WIDTH = 2048
 _EXAMPLES = """examples:
   dia train --data recordings/ --output my-voice --lora
   dia train --data metadata-folder/ --model nari-labs/Dia-1.6B-0626 --output my-voice --lora --bf16 \\
@@ -64,15 +70,24 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--resume", action="store_true", help="go on from the last checkpoint in the output folder")
     length = group.add_mutually_exclusive_group()
     length.add_argument("--steps", type=count, help="updates")
-    length.add_argument("--epochs", type=positive, default=10.0, help="passes over the data (default: 10)")
+    length.add_argument(
+        "--epochs", type=positive, help=f"passes over the data (default: {EPOCHS}, and {LEAST_STEPS} updates at least)"
+    )
     group.add_argument("--batch-size", type=count, default=8, help="clips in one pass of one process (default: 8)")
     group.add_argument("--accumulate", type=count, default=1, metavar="N", help="passes per update (default: 1)")
-    group.add_argument("--learning-rate", type=positive, help="(default: 2e-4 with --lora, else 2e-5)")
+    group.add_argument(
+        "--learning-rate",
+        type=positive,
+        help=f"(default: {LORA_RATE:g} with --lora, else {PLAIN_RATE:g}; times √(2048 / width of the decoder))",
+    )
     group.add_argument("--warmup", type=part, default=0.05, metavar="SHARE", help="of the steps (default: 0.05)")
     group.add_argument("--bf16", action="store_true", help="compute in bfloat16")
     group.add_argument("--checkpointing", action="store_true", help="trade time for memory")
     group.add_argument(
-        "--every", type=count, metavar="STEPS", help="evaluate and save so often (default: once an epoch)"
+        "--every",
+        type=count,
+        metavar="STEPS",
+        help=f"evaluate and save so often (default: once an epoch, {LEAST_APART} updates apart at least)",
     )
     group.add_argument("--say", action="append", metavar="SCRIPT", help="speak this at evaluations; may be repeated")
     group.add_argument("--seed", type=whole, default=0, help="of all that is random (default: 0)")
@@ -220,7 +235,7 @@ def _encoded(arguments: argparse.Namespace, rows: Any, model: Any, processor: An
 
 
 def _trainer(arguments: argparse.Namespace, model: Any, processor: Any, cache: Any) -> Any:
-    from dia.training.adapting import freeze, with_lora
+    from dia.training.adapting import freeze, plain, with_lora
     from dia.training.examples import clips_of, hold_out
     from dia.training.hearing import Hearing
     from dia.training.trainer import DiaTrainer
@@ -236,7 +251,7 @@ def _trainer(arguments: argparse.Namespace, model: Any, processor: Any, cache: A
     print(f"{len(learnt)} clips to learn, {len(held_out)} held out{none}")
     return DiaTrainer(
         model,
-        _options(arguments, bool(held_out)),
+        _options(arguments, plain(model).config, len(learnt), bool(held_out)),
         learnt,
         held_out or None,
         processing_class=processor,
@@ -244,26 +259,21 @@ def _trainer(arguments: argparse.Namespace, model: Any, processor: Any, cache: A
     )
 
 
-def _options(arguments: argparse.Namespace, evaluated: bool) -> Any:
+def _options(arguments: argparse.Namespace, config: Any, clips: int, evaluated: bool) -> Any:
     from importlib.util import find_spec
 
     from dia.training.trainer import DiaTrainingArguments
 
-    often = {"save_strategy": "epoch"} if arguments.every is None else {"save_strategy": "steps"}
     given = {name: getattr(arguments, name) for name in ("text_dropout", "average")}
     options = {
         **{name: value for name, value in given.items() if value is not None},
-        **often,
-        "eval_strategy": often["save_strategy"] if evaluated else "no",
+        **_length(arguments, clips),
+        "eval_strategy": "steps" if evaluated else "no",
         "prompt_dropout": 1.0 - arguments.prompts,
-        "learning_rate": arguments.learning_rate or (2e-4 if arguments.lora else 2e-5),
-        "max_steps": arguments.steps or -1,
-        "num_train_epochs": arguments.epochs,
+        "learning_rate": arguments.learning_rate or _learning_rate(config, arguments.lora),
         "report_to": ["tensorboard"] if find_spec("tensorboard") else [],
         _checkpointing_option(DiaTrainingArguments): arguments.checkpointing,
     }
-    if arguments.every is not None:
-        options |= {"save_steps": arguments.every, "eval_steps": arguments.every}
     return DiaTrainingArguments(
         str(arguments.output),
         per_device_train_batch_size=arguments.batch_size,
@@ -275,10 +285,29 @@ def _options(arguments: argparse.Namespace, evaluated: bool) -> Any:
         bf16=arguments.bf16,
         use_cpu=arguments.cpu,
         seed=arguments.seed,
+        save_strategy="steps",
         save_total_limit=2,
         merge_adapter=not arguments.keep_adapter,
         **options,
     )
+
+
+def _length(arguments: argparse.Namespace, clips: int) -> dict[str, Any]:
+    """How many updates there are, and after how many it is evaluated and saved."""
+    from accelerate import PartialState
+
+    together = arguments.batch_size * arguments.accumulate * PartialState().num_processes
+    epoch = math.ceil(clips / together)
+    passes = max(EPOCHS * epoch, LEAST_STEPS) if arguments.epochs is None else math.ceil(arguments.epochs * epoch)
+    steps = arguments.steps or passes
+    every = arguments.every or min(max(epoch, LEAST_APART), steps)
+    return {"max_steps": steps, "save_steps": every, "eval_steps": every}
+
+
+def _learning_rate(config: Any, lora: bool) -> float:
+    """A narrow model needs a higher rate: Dia-1.6B's would leave the embedded one where it is, while in proportion to
+    the width it would forget its words."""
+    return (LORA_RATE if lora else PLAIN_RATE) * math.sqrt(WIDTH / config.get_text_config().hidden_size)
 
 
 def _checkpointing_option(kind: Any) -> str:

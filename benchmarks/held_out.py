@@ -4,7 +4,6 @@ Knows texts and the teacher, flite. Knows nothing of the model, nor of what is h
 """
 
 import random
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -114,8 +113,3 @@ def in_turn(texts: Iterable[str], kind: str) -> list[Item]:
     """Each text as the teacher says it, [S1] and [S2] in turn."""
     bar = tqdm(list(texts), f"teacher, {kind}s", leave=False)
     return [spoken_by_teacher(text, SPEAKERS[number % 2], kind) for number, text in enumerate(bar)]
-
-
-def without_tags(text: str) -> str:
-    """`text` without (sounds)."""
-    return " ".join(re.sub(r"\([a-z ]+\)", " ", text).split())

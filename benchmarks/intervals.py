@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 Z = 1.959964  # of the normal distribution, for 95 %
 
@@ -35,7 +36,9 @@ def share(right: int, of: int) -> Figure:
     return Figure(p, max(0.0, middle - half), min(1.0, middle + half), of)
 
 
-def rate(parts: Sequence[float], wholes: Sequence[float], rounds: int = 5000, seed: int = 0) -> Figure:
+def rate(
+    parts: Sequence[float] | NDArray[np.int64], wholes: Sequence[float], rounds: int = 5000, seed: int = 0
+) -> Figure:
     """Σ parts / Σ wholes with a bootstrap interval: items are drawn again and again, as many as there are.
 
     Give differences of two systems on the same items as `parts` for a paired comparison.

@@ -48,7 +48,8 @@ def describe(audio: Audio, sampling_rate: int) -> Description:
 
 def _bands() -> NDArray[np.float64]:
     """Triangles evenly spaced in mel from 100 to 7000 Hz, [257, BANDS]."""
-    mel = np.linspace(*(2595 * np.log10(1 + np.array([100, 7000]) / 700)), BANDS + 2)
+    lowest, highest = 2595 * np.log10(1 + np.array([100, 7000]) / 700)
+    mel = np.linspace(lowest, highest, BANDS + 2)
     low, middle, high = (700 * (10 ** (mel[at : at + BANDS] / 2595) - 1) for at in range(3))
     hertz = np.fft.rfftfreq(512, 1 / TEACHER_RATE)[:, None]
     return np.asarray(np.clip(np.minimum((hertz - low) / (middle - low), (high - hertz) / (high - middle)), 0, None))
@@ -68,17 +69,15 @@ class Templates:
 
     def nearest(self, description: Description) -> str:
         """The kind whose template is nearest."""
-        distances = {kind: float(_norm((description - mean) / self.deviation)) for kind, mean in self.means.items()}
+        distances = {
+            kind: float((((description - mean) / self.deviation) ** 2).sum()) for kind, mean in self.means.items()
+        }
         return min(distances, key=lambda kind: distances[kind])
-
-
-def _norm(vector: NDArray[np.float64]) -> np.float64:
-    return np.sqrt((vector**2).sum())
 
 
 def fresh_sound(tag: str, speaker: str, rng: np.random.Generator) -> Audio:
     """A sound of `tag` as `speaker` makes it, at `TEACHER_RATE`."""
-    return sound(tag, rng, voice_of(speaker).pitch, TEACHER_RATE).astype(np.float32) / 32768
+    return np.asarray(sound(tag, rng, voice_of(speaker).pitch, TEACHER_RATE) / 32768, np.float32)
 
 
 def examples_of(speaker: str, speech: Sequence[Audio]) -> dict[str, list[Audio]]:

@@ -30,8 +30,8 @@ def errors(
     recogniser: Recogniser, texts: Sequence[str], spoken: Sequence[Audio], sampling_rate: int, who: str
 ) -> Errors:
     """What a listener gets wrong in each of `spoken`."""
-    clips = zip(texts, spoken, strict=True)
-    pairs = [recogniser.errors(*clip, sampling_rate) for clip in tqdm(clips, f"listening to {who}", len(texts), False)]
+    clips = tqdm(list(zip(texts, spoken, strict=True)), f"listening to {who}", leave=False)
+    pairs = [recogniser.errors(text, clip, sampling_rate) for text, clip in clips]
     return Errors([edits for edits, _ in pairs], [words for _, words in pairs])
 
 

@@ -299,6 +299,8 @@ class DiaPreTrainedModel(PreTrainedModel):
     _supports_flex_attn = True
     _can_compile_fullgraph = True
     _no_split_modules = ["DiaEncoderLayer", "DiaDecoderLayer"]  # noqa: RUF012 - the base class declares it so
+    # peft asks by this name, for which transformers warns.
+    is_gradient_checkpointing = property(lambda me: any(vars(m).get("gradient_checkpointing") for m in me.modules()))
 
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path: Any, *args: Any, **kwargs: Any) -> Any:

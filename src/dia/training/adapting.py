@@ -1,7 +1,6 @@
 """Which weights are trained: all but a frozen half, or low-rank adapters alone. Knows the model and peft."""
 
 import copy
-import warnings
 from typing import Any, Literal
 
 from torch import nn
@@ -69,9 +68,7 @@ def with_lora(
         lora_dropout=dropout,
         target_modules=rf"model\.({halves})\.layers\.\d+\.({_LAYERS})",
     )
-    with warnings.catch_warnings():  # peft asks for a property by the name it had before transformers renamed it
-        warnings.filterwarnings("ignore", "`(is_)?gradient_checkpointing", FutureWarning)
-        return get_peft_model(model, config)
+    return get_peft_model(model, config)
 
 
 def is_adapted(model: Any) -> bool:

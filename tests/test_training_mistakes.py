@@ -129,8 +129,9 @@ def test_a_folder_that_is_no_model_to_train_is_refused_by_what_it_is(tmp_path):
     ):
         with pytest.raises(ValueError, match=complaint):
             check_model(str(tmp_path / name))
-    with pytest.raises(ValueError, match="there is no such folder"):
-        check_model("./nowhere")
+    for name in ("./nowhere", "nowhere", "no/where/else", "~/nowhere", str(tmp_path / "damaged" / "config.json")):
+        with pytest.raises(ValueError, match="there is no such folder"):
+            check_model(name)
     check_model("someone/model-of-the-hub")
 
 

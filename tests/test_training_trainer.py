@@ -259,7 +259,6 @@ def test_merged_adapters_load_without_peft(adapted, tmp_path):
     assert not torch.allclose(logits(loaded), logits(tiny_model()), atol=1e-3)
 
 
-@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")  # of peft 0.21
 def test_adapters_alone_load_through_peft_and_speak(adapted, tmp_path):
     from peft import PeftModel
 

@@ -4,6 +4,7 @@ Knows arguments and files. Loads no torch, and knows nothing of training.
 """
 
 import json
+import re
 from argparse import ArgumentTypeError
 from pathlib import Path
 
@@ -78,8 +79,7 @@ def check_model(source: str) -> None:
     """
     folder = Path(source).expanduser()
     if not folder.is_dir():
-        if folder.exists() or folder.is_absolute() or source.startswith((".", "~")) or source.count("/") > 1:
-            raise ValueError(f"--model {source}: there is no such folder. Name a folder or an id of the Hub.")
+        _check_id(source, "--model")
         return
     if (folder / "trainer_state.json").is_file():
         raise ValueError(
@@ -107,8 +107,15 @@ def check_codec(source: str) -> None:
     folder = Path(source).expanduser()
     if folder.is_dir():
         _check_kind(folder, "dac")
-    elif folder.exists() or folder.is_absolute() or source.startswith((".", "~")) or source.count("/") > 1:
-        raise ValueError(f"--from {source}: there is no such folder. Name a folder or an id of the Hub.")
+    else:
+        _check_id(source, "--from")
+
+
+def _check_id(source: str, option: str) -> None:
+    if not re.fullmatch(r"\w[\w.-]*/[\w.-]+", source):
+        raise ValueError(
+            f"{option} {source}: there is no such folder. Name a folder, or an id of the Hub: owner/name."
+        )
 
 
 def _check_kind(folder: Path, kind: str) -> None:

@@ -258,8 +258,9 @@ class DiaTrainer(Trainer):
         try:
             super()._save_checkpoint(model, trial)
         except _WRITING_FAILED as error:
+            free = shutil.disk_usage(folder.parent).free / 2**20
             shutil.rmtree(folder, ignore_errors=True)
-            raise OSError(f"{folder} could not be written: {error}") from error
+            raise OSError(f"{folder} could not be written: {error}; {free:.0f} MB were left there") from error
 
     def _check_weights(self) -> None:
         if not all(bool(torch.isfinite(weight).all()) for weight in self.model.parameters() if weight.requires_grad):

@@ -7,7 +7,7 @@
 
 Every variant runs in a process of its own, loads the same weights from the same file and speaks the same texts with
 the published sampling and guidance 3. `x realtime` is that of the published codec, 86.13 frames/s, or of the embedded
-one. Memory is the most that the process itself held, without the pages of the weights' file, which may be dropped.
+one. Memory is the most that was resident, pages of the weights' file among it; on a GPU, the most that was allocated.
 """
 
 import argparse
@@ -66,7 +66,7 @@ def write_checkpoint(folder: Path, config: DiaConfig, dtype: torch.dtype) -> Non
 
 
 class Memory(threading.Thread):
-    """The most anonymous memory that this process has held, looked at every 10 ms."""
+    """The most resident memory of this process, looked at every 10 ms."""
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
@@ -75,7 +75,7 @@ class Memory(threading.Thread):
     def run(self) -> None:
         while True:
             lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-            self.most = max(self.most, next(int(line.split()[1]) for line in lines if line.startswith("RssAnon")))
+            self.most = max(self.most, next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")))
             time.sleep(0.01)
 
 

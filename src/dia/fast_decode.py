@@ -31,6 +31,7 @@ _ATTENTIONS = ("sdpa", "eager")
 _SPAN = 256  # rows that a recorded or compiled step is made for at a time
 _TEXT = 64  # likewise, of text
 _LOOKS = 8  # rows between two looks at the end on a GPU
+_KEPT = 4  # steps that are kept for later calls; each holds its keys and values
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,8 @@ class Step:
             norm_of(decoder.norm),
             linear_of(model.logits_dense, eager),
         )
-        self.layers = [FastLayer(layer, batch, plan.rows, plan.text, dtype, eager) for layer in decoder.layers]
+        size = batch, plan.rows, plan.text, dtype, eager, torch.zeros if plan.fixed else torch.empty
+        self.layers = [FastLayer(layer, *size) for layer in decoder.layers]
         positions = torch.arange(plan.rows, device=device)[None]
         self.rotary = signed(*(part[0, 0] for part in decoder.rotary_emb(positions, dtype)))  # [R, 2, D]
         self.delays = torch.tensor(plan.pattern, device=device)
@@ -221,7 +223,7 @@ class Runner:
             tensor.copy_(kept)
 
 
-_kept: WeakKeyDictionary[Any, dict[Any, list[Runner]]] = WeakKeyDictionary()
+_kept: WeakKeyDictionary[Any, list[tuple[Any, Runner]]] = WeakKeyDictionary()  # of each model the last ones used
 _kept_lock = threading.Lock()
 
 
@@ -234,12 +236,14 @@ def runner_for(model: Any, plan: Plan) -> Iterator[Runner]:
         return
     key = plan, tuple(weight.data_ptr() for weight in model.parameters())
     with _kept_lock:
-        idle = _kept.setdefault(model, {}).setdefault(key, [])
-        runner = idle.pop() if idle else None
+        idle = _kept.setdefault(model, [])
+        found = next((index for index, (other, _) in enumerate(idle) if other == key), None)
+        runner = None if found is None else idle.pop(found)[1]
     runner = runner or Runner(Step(model, plan))
     yield runner
     with _kept_lock:
-        idle.append(runner)
+        idle.append((key, runner))
+        del idle[:-_KEPT]
 
 
 def write_rows(

@@ -29,9 +29,19 @@ class FastLayer:
         text: S, likewise.
         dtype: of keys and values.
         eager: it will not be compiled, so that kernels of our own may be called.
+        new: makes the room, `torch.empty` where no row is looked at before it is written.
     """
 
-    def __init__(self, layer: Any, batch: int, rows: int, text: int, dtype: torch.dtype, eager: bool) -> None:
+    def __init__(
+        self,
+        layer: Any,
+        batch: int,
+        rows: int,
+        text: int,
+        dtype: torch.dtype,
+        eager: bool,
+        new: Callable[..., Tensor],
+    ) -> None:
         own, cross, mlp = layer.self_attention, layer.cross_attention, layer.mlp
         self.own_norm, self.text_norm = norm_of(layer.pre_sa_norm), norm_of(layer.pre_ca_norm)
         self.own_in, self.own_out = _joined([own.q_proj, own.k_proj, own.v_proj], eager), linear_of(own.o_proj, eager)
@@ -42,10 +52,8 @@ class FastLayer:
         groups, text_groups = own.config.num_key_value_heads, cross.config.cross_num_key_value_heads
         self.heads, self.groups = groups * own.num_key_value_groups, groups
         device = layer.pre_sa_norm.weight.device
-        self.keys, self.values = torch.zeros(2, batch, groups, rows, own.head_dim, dtype=dtype, device=device)
-        self.text_keys, self.text_values = torch.zeros(
-            2, batch, text_groups, text, cross.head_dim, dtype=dtype, device=device
-        )
+        self.keys, self.values = new(2, batch, groups, rows, own.head_dim, dtype=dtype, device=device)
+        self.text_keys, self.text_values = new(2, batch, text_groups, text, cross.head_dim, dtype=dtype, device=device)
 
     def load(self, own: Any, text: Any, place: Callable[[Tensor, Tensor], None]) -> None:
         """Take over the keys and values that the model has computed: transformers' cache layers of rows and text."""

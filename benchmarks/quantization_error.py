@@ -86,6 +86,24 @@ def errors(model: Any, batch: dict[str, Tensor], each_layer: bool) -> dict[str, 
     return table
 
 
+def published_shape(layers: int | None) -> DiaConfig:
+    """The published model's config, with so many layers in each half if it is not to be whole."""
+    config = DiaConfig()
+    if layers is not None:
+        config.encoder_config.num_hidden_layers = config.decoder_config.num_hidden_layers = layers
+    return config
+
+
+def scale_queries(model: nn.Module) -> None:
+    """Put 1 / √(head width) into the queries, as training does: attention itself does not scale.
+
+    Without it random weights attend to a single place each, and which one it is hangs on the last bit.
+    """
+    for name, module in model.named_modules():
+        if name.endswith("_attention"):
+            module.q_proj.weight.mul_(module.head_dim**-0.5)
+
+
 def random_batch(config: DiaConfig, texts: int = 2, rows: int = 24) -> dict[str, Tensor]:
     """Random bytes and random codes."""
     noise, decoder = torch.Generator().manual_seed(0), config.get_text_config()
@@ -174,6 +192,7 @@ def main() -> None:
         "--model", type=Path, default=Path(MINI), help="folder with vocabulary.txt (default: embedded)"
     )
     parser.add_argument("--random", action="store_true", help="random weights of Dia-1.6B's shape instead")
+    parser.add_argument("--layers", type=int, help="with --random: of each half (default: all, 12 and 18)")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--each-layer", action="store_true", help="one row to each matrix, not to each kind")
     parser.add_argument("--sentences", type=int, default=100, help="for loss and words")
@@ -189,8 +208,9 @@ def main() -> None:
             print(f"{'error of logits, percent':40}", *(f"{weights:>10}" for weights in FORMATS))
             if arguments.random:
                 torch.manual_seed(0)
-                with torch.device("cpu"):
-                    model = DiaForConditionalGeneration._from_config(DiaConfig(), dtype=torch.bfloat16).eval()
+                config = published_shape(arguments.layers)
+                model = DiaForConditionalGeneration._from_config(config, dtype=torch.bfloat16).eval()
+                scale_queries(model)
                 batch = random_batch(model.config)
             else:
                 model = DiaForConditionalGeneration.from_pretrained(arguments.model, dtype=dtype).eval()

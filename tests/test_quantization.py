@@ -56,7 +56,7 @@ def test_every_matrix_becomes_int8():
     assert count_weights(model) == tiny_model().num_parameters()
 
 
-def test_the_head_and_the_keys_stay_int8_where_the_others_are_int4():
+def test_the_head_and_what_makes_attention_scores_are_int8_where_the_others_are_int4():
     found = formats(quantize(tiny_model(), "int4"))
     assert "model.decoder.layers.0.mlp.gate_up_proj" in found["int4"]
     assert {"logits_dense", "model.decoder.layers.1.self_attention.k_proj"} <= found["int8"]
@@ -135,7 +135,10 @@ def test_scales_are_not_rounded_when_the_model_is_cast():
 def test_a_checkpoint_says_what_it_is(folder, tmp_path):
     quantize(DiaForConditionalGeneration.from_pretrained(folder), "int4").save_pretrained(tmp_path)
     config = AutoModelForTextToWaveform.from_pretrained(tmp_path).config.quantization_config
-    assert (config.weights, config.int8) == ("int4", ["logits_dense", "self_attention.k_proj"])
+    assert (config.weights, config.int8) == (
+        "int4",
+        ["logits_dense", "self_attention.q_proj", "self_attention.k_proj"],
+    )
 
 
 def test_an_unknown_format_is_refused_with_the_choices(folder):
@@ -174,6 +177,12 @@ def test_the_command_quantises(folder, tmp_path, capsys):
     with pytest.raises(SystemExit):
         main([*arguments, "--quantization", "int5"])
     assert "invalid choice: 'int5'" in capsys.readouterr().err
+
+
+def test_compiling_is_left_out_on_a_cpu(folder):
+    dia = Dia.from_pretrained(folder, quantization="int8", device="cpu")
+    with pytest.warns(UserWarning, match="compiled already"):
+        dia.generate("[S1] Hi.", seed=1, use_torch_compile=True)
 
 
 def test_a_native_checkpoint_is_quantised_too(tmp_path):

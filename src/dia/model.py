@@ -265,7 +265,9 @@ class Dia:
         return {name: value for name, value in settings.items() if value is not None}
 
     def _compile(self) -> None:
-        if getattr(self.model, "_compiled_call_impl", None) is None:
+        if self.device.type == "cpu" and getattr(self.model, "is_quantized", False):
+            warnings.warn("quantised weights on a CPU have kernels that are compiled already.", stacklevel=3)
+        elif getattr(self.model, "_compiled_call_impl", None) is None:
             self.model.compile(dynamic=True)
 
     def _generator(self, seed: int) -> torch.Generator:

@@ -30,7 +30,7 @@ logger = logging.get_logger(__name__)
 METHOD = "dia"
 FORMATS = ("int8", "int4")
 # Too sensitive for 16 levels: see docs/quantization.md.
-SENSITIVE = ("logits_dense", "self_attention.k_proj")
+SENSITIVE = ("logits_dense", "self_attention.q_proj", "self_attention.k_proj")
 
 
 class DiaQuantizationConfig(QuantizationConfigMixin):

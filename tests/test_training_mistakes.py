@@ -135,8 +135,10 @@ def test_a_folder_that_is_no_model_to_train_is_refused_by_what_it_is(tmp_path):
     check_model("someone/model-of-the-hub")
 
 
-def test_a_model_that_can_be_trained_passes(model):
+def test_a_model_that_can_be_trained_passes(model, tmp_path, monkeypatch):
     check_model(model)
+    monkeypatch.setattr(command, "_train", lambda arguments: 0)
+    assert train("anywhere", "mini", tmp_path / "out") == 0
 
 
 def test_what_no_folder_shows_is_told_before_anything_is_encoded(recordings, model, tmp_path, monkeypatch, capsys):

@@ -13,6 +13,7 @@ from dia.training.command_checks import check_model, check_place, count, part, p
 
 INSTALL = "pip install 'dia-tts[train]'"
 _CODES = "codes"
+_EMBEDDED = (None, "mini")
 EPOCHS = 10
 LEAST_STEPS = 60  # ten passes over a few recordings are too few updates to learn a voice
 LEAST_APART = 20  # evaluating and saving after each pass over them would take longer than learning
@@ -115,7 +116,7 @@ def train(arguments: argparse.Namespace) -> int:
     _check_installed()
     check_place(arguments.output, arguments.data)
     _check_output(arguments.output, arguments.resume)
-    if arguments.model is not None:
+    if arguments.model not in _EMBEDDED:
         check_model(arguments.model)
     try:
         return _train(arguments)
@@ -197,7 +198,7 @@ def _load(arguments: argparse.Namespace) -> tuple[Any, Any]:
     from dia.processing_dia import DiaProcessor
     from dia.training.fitting import check_processor
 
-    source = arguments.model or MINI
+    source = str(MINI) if arguments.model in _EMBEDDED else arguments.model
     dtype = torch.bfloat16 if arguments.lora and arguments.bf16 else torch.float32
     try:
         processor = DiaProcessor.from_pretrained(source, dtype=torch.float32)

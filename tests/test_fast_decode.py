@@ -11,7 +11,7 @@ from transformers import CompileConfig, LogitsProcessorList, MaxLengthCriteria, 
 from transformers.cache_utils import DynamicCache, EncoderDecoderCache
 from transformers.generation.logits_process import InfNanRemoveLogitsProcessor
 
-from dia import fast_decode, generation_dia, skinny
+from dia import fast_decode, fast_layer, generation_dia, skinny
 
 PLAIN = {"cache_implementation": "dynamic"}
 ONE = {**texts(9), **prompts(0)}
@@ -342,3 +342,11 @@ def test_without_a_compiler_there_is_no_kernel(monkeypatch, tmp_path, compiler):
         assert skinny.skinny_linear(torch.ones(4, 32).bfloat16()) is None
     finally:
         skinny._kernel.cache_clear()
+
+
+def test_attention_written_out_is_the_fused_one():
+    query, keys, values = torch.randn(2, 4, 8), torch.randn(2, 2, 5, 8), torch.randn(2, 2, 5, 8)
+    mask = torch.zeros(2, 1, 1, 5).index_fill(3, torch.tensor([3, 4]), float("-inf"))
+    for hidden in (None, mask):
+        fused = fast_layer._attend(query, keys, values, hidden, 0.7)
+        torch.testing.assert_close(fast_layer._attend_written_out(query, keys, values, hidden, 0.7), fused)

@@ -105,7 +105,7 @@ def options(recordings, model, tmp_path, monkeypatch):
 
 def test_few_recordings_are_passed_over_until_there_are_updates_enough(options, monkeypatch):
     chosen = options("--lora")
-    assert (chosen.max_steps, chosen.save_steps, chosen.eval_steps) == (60, 20, 20)
+    assert (chosen.max_steps, chosen.save_steps, chosen.eval_steps) == (40, 20, 20)
     monkeypatch.setattr("dia.training.command.LEAST_STEPS", 5)
     assert options("--lora").max_steps == 10 * 2
     chosen = options("--epochs", "3")

@@ -31,6 +31,7 @@ Codes = dict[str, Tensor]  # "weight", "scale" and for int4 "zero", as above
 
 GROUP_SIZES = (64, 32)  # the first that divides K
 _ROWS_OF_A_TILE = 16  # what the int4 kernel of the CPU asks of N
+_ROWS_AT_ONCE = 256
 _LEAST = 1e-8
 _SOURCE = Path(__file__).with_name("quantized.c")
 _FLAGS = ("-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512vnni", "-fno-math-errno", "-fno-trapping-math")
@@ -291,7 +292,9 @@ class QuantizedLinear(nn.Module):
     def of(cls, weight: Tensor, format: Format, group_size: int = GROUP_SIZES[0]) -> "QuantizedLinear":
         """Round a matrix [N, K]."""
         layer = cls(format, weight.shape[1], weight.shape[0], group_size, device="meta")
-        layer._set(int8_codes(weight) if format == "int8" else int4_codes(weight, group_size))
+        few = weight.split(_ROWS_AT_ONCE)  # small intermediates: what they leave behind in the heap counts as memory
+        parts = [int8_codes(rows) if format == "int8" else int4_codes(rows, group_size) for rows in few]
+        layer._set({name: torch.cat([part[name] for part in parts]) for name in parts[0]})
         return layer
 
     def forward(self, x: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from transformers import DacConfig, DacModel
 from dia.modeling_dia import DiaForConditionalGeneration
 from dia.processing_dia import DiaProcessor
 from dia.training.assembling import SAMPLING, assemble, figures_table
-from dia.training.corpus import vocabulary
+from dia.training.english import vocabulary
 from dia.training.language import mini_config
 
 FIGURES = {

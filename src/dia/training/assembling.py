@@ -17,7 +17,7 @@ from dia.modeling_dia import DiaForConditionalGeneration
 from dia.processing_dia import DiaProcessor
 from dia.processor_folder import CODEC_FOLDER
 from dia.sampling import published_generation_config
-from dia.training.corpus import vocabulary
+from dia.training.english import vocabulary
 
 SAMPLING = {"do_sample": True, "temperature": 0.6, "top_k": 20, "top_p": 1.0, "guidance_scale": 1.5}
 LONGEST_SECONDS = 30.0

@@ -22,15 +22,15 @@ from dia.training.language import Recipe, Trainer, compile_layers, mini_config, 
 from dia.training.teacher import synthesise
 
 _GUIDE = """stages, in order; each goes on where it stopped, and is skipped where its work is done:
-  speech    flite speaks the corpus                                  WORK/speech
+  speech    flite speaks the repertoire, in many voices              WORK/speech
   codec     a codec learns to pass it on                             WORK/codec, WORK/codec-frozen
-  codes     every clip is encoded at several frame shifts            WORK/codes
+  codes     every clip is encoded                                    WORK/codes
   language  a small Dia learns the codes from the texts              WORK/language
   decoder   the codec's decoder alone is refined, codes stay valid   WORK/codec, WORK/codec-final
   assemble  everything goes into one folder                          OUT
 
 examples:
-  python -m dia.training.mini                          all stages, about four hours on 2 CPU cores
+  python -m dia.training.mini                          all stages, about nine hours on 2 CPU cores
   python -m dia.training.mini --stages language,assemble --minutes-language 180
   python -m dia.training.mini --utterances 500 --minutes-codec 2 --minutes-language 2 --minutes-decoder 1
                                                        a rehearsal: it will babble
@@ -57,7 +57,7 @@ class Plan:
 
 
 def speech(plan: Plan) -> None:
-    """flite speaks the corpus."""
+    """flite speaks the repertoire."""
     synthesise(plan.work / "speech", plan.utterances, plan.workers)
 
 
@@ -165,11 +165,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--work", type=Path, default=Path("mini-work"), help="where stages leave their work")
     parser.add_argument("--out", type=Path, default=Path("mini"), help="the finished folder; it is replaced whole")
     parser.add_argument("--stages", default=",".join(STAGES), help="which stages to run, separated by commas")
-    parser.add_argument("--utterances", type=int, default=24_000, help="how many clips flite speaks")
-    parser.add_argument("--shifts", type=int, default=3, help="at how many frame shifts each is encoded")
-    parser.add_argument("--minutes-codec", type=float, default=45, help="encoder, quantiser and decoder together")
-    parser.add_argument("--minutes-language", type=float, default=90, help="the language model")
-    parser.add_argument("--minutes-decoder", type=float, default=60, help="the decoder alone")
+    parser.add_argument("--utterances", type=int, default=60_000, help="how many clips flite speaks")
+    parser.add_argument("--shifts", type=int, default=1, help="at how many frame shifts each is encoded")
+    parser.add_argument("--minutes-codec", type=float, default=120, help="encoder, quantiser and decoder together")
+    parser.add_argument("--minutes-language", type=float, default=240, help="the language model")
+    parser.add_argument("--minutes-decoder", type=float, default=150, help="the decoder alone")
     parser.add_argument("--workers", type=int, default=2, help="processes of the teacher and threads of torch")
     parser.add_argument("--no-compile", dest="compiled", action="store_false", help="do not compile (no C++ compiler)")
     parser.add_argument("--figures", type=Path, help="JSON of benchmarks/mini_quality.py for the model card")

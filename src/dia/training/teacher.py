@@ -1,6 +1,6 @@
-"""The teacher's speech: flite reads the corpus into shards of int16 audio on disk, resumable.
+"""The teacher's speech: the repertoire performed into shards of int16 audio on disk, resumable.
 
-Knows the corpus, flite's voices and the shard files. Knows nothing of codecs, codes or models.
+Knows the repertoire, who performs it and the shard files. Knows nothing of codecs, codes or models.
 """
 
 import argparse
@@ -14,8 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from dia.training.cast import SAMPLING_RATE, Audio, loud_span, voice_of, words
-from dia.training.corpus import Utterance, utterances
+from dia.training.cast import SAMPLING_RATE, Audio, loud_span, performs
+from dia.training.corpus import Utterance
+from dia.training.repertoire import repertoire
 
 Speak = Callable[[str, str], Audio]
 
@@ -32,12 +33,6 @@ class Recording:
     speaker: str
     kind: str
     split: str
-
-
-def flite_says(text: str, speaker: str) -> Audio:
-    """`text` in the voice of `speaker`, untrimmed, tags left out. Errors as for `dia.training.cast.words`."""
-    readable = " ".join(part for part in text.split() if not part.startswith("("))
-    return words(readable, voice_of(speaker))
 
 
 def trim(audio: Audio, edge_seconds: float = EDGE_SECONDS) -> Audio:
@@ -81,8 +76,8 @@ def synthesise(
     folder: Path,
     count: int,
     processes: int = 2,
-    speak: Speak = flite_says,
-    corpus: Callable[[], Iterator[Utterance]] = utterances,
+    speak: Speak = performs,
+    corpus: Callable[[], Iterator[Utterance]] = repertoire,
 ) -> None:
     """Speak the first `count` utterances of `corpus` into `folder`. Shards that exist are kept."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -12,8 +12,6 @@ Signal to noise is against the stock samples in float32. Memory is the most that
 
 import argparse
 import json
-import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -22,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from bench_decode import Memory
+from apart import Memory, found_by_child
 from torch import Tensor
 from transformers import DacConfig, DacModel
 
@@ -100,22 +98,12 @@ def _profile(run: Callable[[Tensor], Tensor], codes: Tensor) -> None:
 def measured(options: argparse.Namespace, variant: str, seconds: float, repeat: int) -> dict[str, Any] | None:
     """What a process of its own finds; None, and its last words printed, if it fails."""
     arguments = [
-        *("--child", "--size", options.size, "--variant", variant, "--seconds", str(seconds)),
+        *("--size", options.size, "--variant", variant, "--seconds", str(seconds)),
         *("--repeat", str(repeat), "--samples", str(options.samples / f"{variant}.pt")),
         *("--device", options.device, "--threads", str(options.threads)),
         *(["--profile"] if options.profile else []),
     ]
-    run = subprocess.run(
-        [sys.executable, "-W", "ignore", __file__, *arguments],
-        stdout=subprocess.PIPE,
-        stderr=None if options.profile else subprocess.PIPE,
-        text=True,
-        env={**os.environ, "HF_HUB_DISABLE_PROGRESS_BARS": "1"},
-    )
-    if run.returncode:
-        print(f"{variant}, {seconds:g} s: failed\n{(run.stderr or '')[-600:]}", file=sys.stderr)
-        return None
-    return json.loads(run.stdout.splitlines()[-1])
+    return found_by_child(__file__, arguments, f"{variant}, {seconds:g} s", options.profile)
 
 
 def signal_to_noise(folder: Path, variant: str) -> float:

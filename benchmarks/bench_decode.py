@@ -12,17 +12,15 @@ one. Memory is the most that was resident, pages of the weights' file among it; 
 
 import argparse
 import json
-import os
 import statistics
-import subprocess
 import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
 from typing import Any
 
 import torch
+from apart import Memory, found_by_child
 from safetensors.torch import save_file
 from torch import Tensor
 from transformers.generation.streamers import BaseStreamer
@@ -63,20 +61,6 @@ def write_checkpoint(folder: Path, config: DiaConfig, dtype: torch.dtype) -> Non
     config.save_pretrained(folder)
     published_generation_config(config).save_pretrained(folder)
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
-
-
-class Memory(threading.Thread):
-    """The most resident memory of this process, looked at every 10 ms."""
-
-    def __init__(self) -> None:
-        super().__init__(daemon=True)
-        self.most = 0
-
-    def run(self) -> None:
-        while True:
-            lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-            self.most = max(self.most, next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")))
-            time.sleep(0.01)
 
 
 class Clock(BaseStreamer):
@@ -210,22 +194,12 @@ def profile(model: Any, inputs: dict[str, Tensor], settings: dict[str, Any]) -> 
 def measured(options: argparse.Namespace, variant: str, batch: int) -> dict[str, Any] | None:
     """What a process of its own finds; None, and its last words printed, if it fails."""
     arguments = [
-        *("--child", "--variant", variant, "--batch", str(batch), "--weights", str(options.weights)),
+        *("--variant", variant, "--batch", str(batch), "--weights", str(options.weights)),
         *("--rows", str(options.rows), "--dtype", options.dtype, "--device", options.device),
         *("--threads", str(options.threads)),
         *(["--profile"] if options.profile and variant != "bandwidth" else []),
     ]
-    run = subprocess.run(
-        [sys.executable, "-W", "ignore", __file__, *arguments],
-        stdout=subprocess.PIPE,
-        stderr=None if options.profile else subprocess.PIPE,
-        text=True,
-        env={**os.environ, "HF_HUB_DISABLE_PROGRESS_BARS": "1"},
-    )
-    if run.returncode:
-        print(f"{variant}, batch {batch}: failed\n{(run.stderr or '')[-600:]}", file=sys.stderr)
-        return None
-    return json.loads(run.stdout.splitlines()[-1])
+    return found_by_child(__file__, arguments, f"{variant}, batch {batch}", options.profile)
 
 
 def row_of(found: dict[str, Any], stock: float | None, rate: float, reading: float) -> str:

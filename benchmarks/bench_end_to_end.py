@@ -13,7 +13,6 @@ interpreter and all: the median of several.
 
 import argparse
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -24,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from apart import found_by_child
 from torch import Tensor
 
 from dia import MINI, DiaForConditionalGeneration, DiaProcessor, codec, fast_codec
@@ -107,19 +107,10 @@ def child(options: argparse.Namespace) -> dict[str, Any]:
 def measured(options: argparse.Namespace, variant: str) -> dict[str, Any] | None:
     """What a process of its own finds; None, and its last words printed, if it fails."""
     arguments = [
-        *("--child", "--variant", variant, "--model", str(options.model), "--seconds", str(options.seconds)),
+        *("--variant", variant, "--model", str(options.model), "--seconds", str(options.seconds)),
         *("--repeat", str(options.repeat), "--threads", str(options.threads)),
     ]
-    run = subprocess.run(
-        [sys.executable, "-W", "ignore", __file__, *arguments],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "HF_HUB_DISABLE_PROGRESS_BARS": "1"},
-    )
-    if run.returncode:
-        print(f"{variant}: failed\n{run.stderr[-600:]}", file=sys.stderr)
-        return None
-    return json.loads(run.stdout.splitlines()[-1])
+    return found_by_child(__file__, arguments, variant)
 
 
 def wall_time(command: list[str], repeat: int) -> float:

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 import torch
-from tiny import EOS, Rows, prompts, texts, tiny_config, tiny_model
+from tiny import BATCH, EOS, INPUTS, ONE, PROMPTED, Rows, prompts, texts, tiny_config, tiny_model
 from torch import nn
 from transformers import CompileConfig, LogitsProcessorList, MaxLengthCriteria, StoppingCriteriaList
 from transformers.cache_utils import DynamicCache, EncoderDecoderCache
@@ -14,10 +14,6 @@ from transformers.generation.logits_process import InfNanRemoveLogitsProcessor
 from dia import fast_decode, fast_layer, generation_dia, skinny
 
 PLAIN = {"cache_implementation": "dynamic"}
-ONE = {**texts(9), **prompts(0)}
-BATCH = {**texts(9, 4, 12), **prompts(0, 0, 0)}
-PROMPTED = {**texts(12, 7, 10), **prompts(2, 6, 0)}
-INPUTS = {"one text": ONE, "padded texts": BATCH, "prompts of unequal length": PROMPTED}
 SETTINGS = {
     "greedy": {},
     "greedy, guided": {"guidance_scale": 3.0},

@@ -78,6 +78,12 @@ def prompts(*lengths: int, config: DiaConfig | None = None) -> dict[str, Tensor]
     return {"decoder_input_ids": grid, "decoder_attention_mask": mask}
 
 
+ONE = {**texts(9), **prompts(0)}
+BATCH = {**texts(9, 4, 12), **prompts(0, 0, 0)}
+PROMPTED = {**texts(12, 7, 10), **prompts(2, 6, 0)}
+INPUTS = {"one text": ONE, "padded texts": BATCH, "prompts of unequal length": PROMPTED}
+
+
 class Rows:
     """A streamer that keeps what it is given."""
 

@@ -5,7 +5,7 @@ Where the stock loop is at fault (see test_generation.py) ours differs on purpos
 
 import pytest
 import torch
-from tiny import BOS, CHANNELS, EOS, PAD, prompts, texts, tiny_config, tiny_model
+from tiny import BATCH, BOS, CHANNELS, EOS, INPUTS, ONE, PAD, PROMPTED, prompts, texts, tiny_config, tiny_model
 from transformers import (
     GenerationConfig,
     LogitsProcessor,
@@ -15,10 +15,6 @@ from transformers import (
 )
 from transformers.generation.stopping_criteria import StoppingCriteria
 
-ONE = {**texts(9), **prompts(0)}
-BATCH = {**texts(9, 4, 12), **prompts(0, 0, 0)}
-PROMPTED = {**texts(12, 7, 10), **prompts(2, 6, 0)}
-INPUTS = {"one text": ONE, "padded texts": BATCH, "prompts of unequal length": PROMPTED}
 SETTINGS = {
     "greedy": {},
     "greedy, guided": {"guidance_scale": 3.0},

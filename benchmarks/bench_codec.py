@@ -45,10 +45,10 @@ def codes_of(model: DacModel, size: str, seconds: float) -> Tensor:
     noise = torch.Generator().manual_seed(0)
     spoken = torch.randint(model.config.codebook_size, (frames, model.config.n_codebooks), generator=noise)
     if size == "mini":
-        from dia.training.teacher import flite_says
+        from dia.training.cast import performs
 
         try:
-            samples = flite_says("You get full control over scripts and voices.", "S1")
+            samples = performs("You get full control over scripts and voices.", "S1")
         except FileNotFoundError:
             return spoken
         spoken = codec.encode(model, [torch.as_tensor(samples / 32768).float()])[0]

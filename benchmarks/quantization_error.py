@@ -24,9 +24,9 @@ from torch import Tensor, nn
 from dia import MINI, DiaConfig, DiaForConditionalGeneration, DiaProcessor
 from dia.quantization import DiaQuantizationConfig, quantize
 from dia.quantized_linear import QuantizedLinear
+from dia.training.cast import performs, trim
 from dia.training.measuring import measure
 from dia.training.scripts import Clip
-from dia.training.teacher import flite_says, trim
 
 FORMATS = ("int8", "int4")
 PARTS = ("errors", "loss", "words")
@@ -128,7 +128,7 @@ def scripts(folder: Path, count: int) -> list[tuple[str, str]]:
 
 def taught(processor: DiaProcessor, said: Sequence[tuple[str, str]]) -> list[Clip]:
     """The teacher's speech through the codec."""
-    spoken = [trim(flite_says(text, speaker)).astype(np.float32) / 32768 for speaker, text in said]
+    spoken = [trim(performs(text, speaker)).astype(np.float32) / 32768 for speaker, text in said]
     clips = []
     for (speaker, text), audio in zip(said, spoken, strict=True):
         codes = processor.encode_audio([audio], sampling_rate=TEACHER_RATE)[0]

@@ -24,9 +24,10 @@ from torch import Tensor, nn
 from dia import MINI, DiaConfig, DiaForConditionalGeneration, DiaProcessor
 from dia.quantization import DiaQuantizationConfig, quantize
 from dia.quantized_linear import QuantizedLinear
-from dia.training.cast import performs, trim
+from dia.training.cast import performs
 from dia.training.measuring import measure
 from dia.training.scripts import Clip
+from dia.training.teacher import trim
 
 FORMATS = ("int8", "int4")
 PARTS = ("errors", "loss", "words")

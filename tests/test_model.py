@@ -7,7 +7,7 @@ import torch
 from tiny import CHANNELS, PATTERN
 from tiny_checkpoint import HOP, RATE, write_tiny_checkpoint
 
-from dia.model import REAL, Dia, choose_device, choose_dtype
+from dia.model import REAL, Dia, choose_device
 
 
 @pytest.fixture(scope="module")
@@ -154,12 +154,6 @@ def test_an_unknown_device_or_dtype_is_refused_by_name(folder):
         choose_device("quantum")
     with pytest.raises(ValueError, match="int3"):
         Dia.from_pretrained(folder, compute_dtype="int3")
-
-
-def test_half_precision_is_for_large_models_only():
-    cpu = torch.device("cpu")
-    assert choose_dtype(cpu, 10_000) == torch.float32
-    assert choose_dtype(cpu, 10**9) in (torch.float32, torch.bfloat16)
 
 
 def test_two_dtypes_speak(folder):

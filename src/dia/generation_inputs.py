@@ -67,10 +67,9 @@ def start_grid(
     prefilled = int(prompt.shape[1] - free.max())
     if prefilled == 0:
         raise ValueError("`decoder_input_ids` holds nothing but PAD; it begins with BOS.")
-    max_rows = _max_rows(settings, prefilled, max(pattern), decoder.max_position_embeddings)
-    forced = prompt.new_full((clips * len(pattern), max(max_rows, prompt.shape[1])), decoder.pad_token_id)
+    settings.max_length = max_rows(settings, prefilled, max(pattern), decoder.max_position_embeddings)
+    forced = prompt.new_full((clips * len(pattern), max(settings.max_length, prompt.shape[1])), decoder.pad_token_id)
     forced[:, : prompt.shape[1]] = prompt.transpose(1, 2).flatten(0, 1)
-    settings.max_length = max_rows
     mask = _grid_mask(prompt_mask, prefilled, forced.shape[1], copies, device)
     return Grid(forced.clone(), forced, mask, prefilled, len(pattern), decoder.pad_token_id)
 
@@ -113,7 +112,7 @@ def _check_ids(name: str, ids: Tensor, vocabulary: int) -> None:
         raise ValueError(f"`{name}` holds {int(ids[wrong][0])}; ids run from 0 to {vocabulary - 1}.")
 
 
-def _max_rows(settings: GenerationConfig, prefilled: int, delay_rows: int, default: int) -> int:
+def max_rows(settings: GenerationConfig, prefilled: int, delay_rows: int, default: int) -> int:
     """The longest grid that the length settings allow, prompt and delay included."""
     if settings.max_new_tokens is not None:
         limit, name = prefilled + settings.max_new_tokens, f"max_new_tokens={settings.max_new_tokens}"
@@ -139,4 +138,4 @@ def _grid_mask(mask: Tensor | None, prefilled: int, rows: int, copies: int, devi
     return whole.repeat_interleave(copies, dim=0)
 
 
-__all__ = ["Grid", "check_text", "start_grid"]
+__all__ = ["Grid", "check_text", "max_rows", "start_grid"]

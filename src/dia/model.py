@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 from tqdm import tqdm
@@ -18,9 +17,10 @@ from transformers.utils import FEATURE_EXTRACTOR_NAME, GENERATION_CONFIG_NAME, c
 from dia import MINI, native
 from dia.modeling_dia import DiaForConditionalGeneration
 from dia.native_layout import layout_of
+from dia.passes import Speech
+from dia.placement import choose_device, choose_dtype, place, place_codec
 from dia.processing_dia import DiaProcessor
 from dia.processor_folder import PROCESSOR_FILE
-from dia.quantization import count_weights, pack
 from dia.quantized_loading import load_quantized
 from dia.sampling import published_generation_config
 
@@ -28,12 +28,10 @@ REAL = "nari-labs/Dia-1.6B-0626"
 REAL_CODEC = "descript/dac_44khz"
 
 _HUB_OPTIONS = ("revision", "token", "cache_dir", "local_files_only")
-_SMALL = 100_000_000  # parameters below which a step waits for calls, not for memory, and half precision gains nothing
 
 _DEPRECATED = "audio_prompt_path and use_cfg_filter are deprecated; pass audio_prompt, and leave use_cfg_filter out."
 
 Prompt = Any  # a path, waveform, {"array", "sampling_rate"} or codes [T, C]; what DiaFeatureExtractor reads
-Audio = npt.NDArray[np.float32]
 
 
 class Dia:
@@ -89,7 +87,7 @@ class Dia:
         if model is None:
             model = DiaForConditionalGeneration.from_pretrained(source, **kwargs)
         processor = _load_processor(source, model, load_dac, hub)
-        return cls(_place(model, device, compute_dtype), _place_codec(processor, device, compute_dtype))
+        return cls(place(model, device, compute_dtype), place_codec(processor, device, compute_dtype))
 
     @classmethod
     def from_local(
@@ -127,7 +125,7 @@ class Dia:
         )
         audio_tokenizer = DacModel.from_pretrained(codec_path) if load_dac else None
         processor = DiaProcessor.for_config(config, audio_tokenizer)
-        return cls(_place(model, device, compute_dtype), _place_codec(processor, device, compute_dtype))
+        return cls(place(model, device, compute_dtype), place_codec(processor, device, compute_dtype))
 
     @property
     def device(self) -> torch.device:
@@ -144,6 +142,11 @@ class Dia:
     def sample_rate(self) -> int:
         """Hz of what `generate` returns."""
         return int(self.processor.feature_extractor.sampling_rate)
+
+    @property
+    def speech(self) -> Speech:
+        """What speaks: one pass of the model, on which everything longer is built."""
+        return Speech(self.model, self.processor)
 
     def generate(
         self,
@@ -203,21 +206,16 @@ class Dia:
         _check_types(transcripts, "audio_prompt_text", str)
         _check_types(seeds, "seed", int)
         scripts = [f"{said.strip()} {new}" if said else new for said, new in zip(transcripts, scripts, strict=True)]
-        inputs = self.processor(text=scripts, audio=None if _all_none(prompts) else prompts)
-        prompt_rows = self.processor.get_audio_prompt_len(inputs["decoder_attention_mask"])
         settings = self._settings(max_tokens, cfg_scale, temperature, top_p, cfg_filter_top_k)
         if use_torch_compile:
             self._compile()
         if verbose:
             print(f"Dia on {self.device}, {str(self.dtype).removeprefix('torch.')}")
-        grids = self.model.generate(
-            **inputs.to(self.device),
-            **settings,
-            generator=None if _all_none(seeds) else [self._generator(one) for one in seeds],
-            streamer=_Progress(self.processor.frame_rate) if verbose else None,
-        )
-        spoken = self._read(grids, prompt_rows)
-        return spoken[0] if isinstance(text, str) else spoken
+        progress = _Progress(self.processor.frame_rate) if verbose else None
+        spoken = self.speech(scripts, self._prompt_codes(prompts), seeds, settings, progress)
+        codes = [one.codes for one in spoken]
+        answers = codes if self.processor.audio_tokenizer is None else self.speech.sounds(codes)
+        return answers[0] if isinstance(text, str) else answers
 
     def save_audio(self, path: str | Path, audio: Any) -> None:
         """Write what `generate` returned; the suffix chooses the format, a tag says that the speech is synthetic.
@@ -270,13 +268,13 @@ class Dia:
         elif getattr(self.model, "_compiled_call_impl", None) is None:
             self.model.compile(dynamic=True)
 
-    def _generator(self, seed: int) -> torch.Generator:
-        return torch.Generator(self.device).manual_seed(seed)
-
-    def _read(self, grids: Tensor, prompt_rows: int) -> list[Any]:
-        if self.processor.audio_tokenizer is None:
-            return [codes.cpu() for codes in self.processor.undelayed_codes(grids, prompt_rows)]
-        return [waveform.numpy() for waveform in self.processor.batch_decode(grids, prompt_rows)]
+    def _prompt_codes(self, prompts: Sequence[Prompt | None]) -> list[Tensor | None]:
+        """Every prompt as codes [T, C]; what is codes already stays as it is."""
+        codes = [prompt if _is_codes(prompt) else None for prompt in prompts]
+        for row, prompt in enumerate(prompts):
+            if prompt is not None and codes[row] is None:
+                codes[row] = self.processor.encode_audio([prompt])[0]
+        return codes
 
 
 class _Progress(BaseStreamer):
@@ -297,63 +295,6 @@ class _Progress(BaseStreamer):
     def end(self) -> None:
         if self._bar is not None:
             self._bar.close()
-
-
-def choose_device(device: str | torch.device | None = None) -> torch.device:
-    """The device asked for, or the first of cuda, mps and cpu that is there.
-
-    Raises:
-        ValueError: the device asked for is not there.
-    """
-    there = [name for name in ("cuda", "mps") if getattr(torch, name).is_available()] + ["cpu"]
-    try:
-        chosen = torch.device(there[0] if device is None else device)
-    except RuntimeError as error:
-        raise ValueError(f"device={device!r} is not known; here are {', '.join(there)}.") from error
-    if chosen.type in ("cuda", "mps", "cpu") and chosen.type not in there:
-        raise ValueError(f"device={device!r} is not available; here are {', '.join(there)}.")
-    return chosen
-
-
-def choose_dtype(device: torch.device, parameters: int) -> torch.dtype:
-    """The fastest dtype that is safe: half precision where the hardware computes in it and the model is large."""
-    if device.type == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
-    if device.type == "cpu" and parameters >= _SMALL and _cpu_has_bf16():
-        return torch.bfloat16
-    return torch.float32
-
-
-def _cpu_has_bf16() -> bool:
-    return any(getattr(torch.cpu, name, bool)() for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
-
-
-def _dtype(wanted: str | torch.dtype | None, device: torch.device, parameters: int) -> torch.dtype:
-    if wanted is None:
-        return choose_dtype(device, parameters)
-    dtype = getattr(torch, wanted, None) if isinstance(wanted, str) else wanted
-    if dtype not in (torch.float32, torch.bfloat16, torch.float16):
-        raise ValueError(f"compute_dtype={wanted!r} must be float32, bfloat16 or float16.")
-    return dtype
-
-
-def _place(
-    model: DiaForConditionalGeneration, device: torch.device, dtype: str | torch.dtype | None
-) -> DiaForConditionalGeneration:
-    if getattr(model, "hf_device_map", None) is not None:
-        return model.eval()
-    chosen = _dtype(dtype, device, count_weights(model))
-    pack(model.to(device, chosen).eval(), chosen)
-    return model
-
-
-def _place_codec(processor: DiaProcessor, device: torch.device, dtype: str | torch.dtype | None) -> DiaProcessor:
-    if (codec := processor.audio_tokenizer) is not None:
-        codec.to(device, torch.float32).eval()
-        # A codec uses each of its weights more than ten times as often as the model does.
-        if device.type == "cpu" and _dtype(dtype, device, 10 * codec.num_parameters()) == torch.bfloat16:
-            processor.codec_dtype = torch.bfloat16
-    return processor
 
 
 def _load_processor(
@@ -390,8 +331,9 @@ def _check_number(value: Any, name: str, range_: str, fits: Callable[[Any], bool
         raise ValueError(f"{name}={value} must be {range_}.")
 
 
-def _all_none(values: Sequence[Any]) -> bool:
-    return all(value is None for value in values)
+def _is_codes(prompt: Prompt) -> bool:
+    # No sound has two dimensions and 64 bits.
+    return isinstance(prompt, Tensor) and prompt.dtype == torch.int64 and prompt.ndim == 2
 
 
 __all__ = ["REAL", "Dia", "choose_device", "choose_dtype"]

@@ -9,7 +9,7 @@ from transformers import GenerationConfig
 
 from dia.configuration_dia import DiaConfig
 
-Generators = torch.Generator | Sequence[torch.Generator] | None
+Generators = torch.Generator | Sequence[torch.Generator | None] | None
 
 PUBLISHED_SAMPLING = {
     "do_sample": True,

@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from recogniser import Audio
 
+from dia.pitch import median_pitch
+
 STEP_SECONDS = 0.02
 PAUSE_SECONDS = 0.14
 QUIET_DECIBELS = -40.0
@@ -69,44 +71,4 @@ def within(pitch: float, reference: float, tolerance: float = 0.10) -> bool:
     return bool(abs(pitch - reference) <= tolerance * reference)
 
 
-def median_pitch(waveform: Audio, sampling_rate: int, lowest: float = 60.0, highest: float = 350.0) -> float:
-    """Median fundamental frequency in Hz over the voiced frames of a waveform [samples]; NaN without any.
-
-    Normalised autocorrelation of 50 ms frames, one every 10 ms; a frame is voiced where its peak passes 0.5 and its
-    level is within 30 dB of the loudest frame. Of near-equal peaks the shortest lag is taken: a multiple of the
-    period correlates as well as the period does.
-    """
-    frames = _frames(np.asarray(waveform, np.float64), int(0.05 * sampling_rate), int(0.01 * sampling_rate))
-    level = np.sqrt((frames**2).mean(-1))
-    frames = frames[level > level.max(initial=0.0) * 10 ** (-30 / 20)]
-    if len(frames) == 0:
-        return float("nan")
-    correlation = _autocorrelation(frames)
-    shortest, longest = int(sampling_rate / highest), int(sampling_rate / lowest)
-    candidates = correlation[:, shortest : longest + 1]
-    best = candidates.max(-1)
-    voiced = best > 0.5
-    if not voiced.any():
-        return float("nan")
-    lags = shortest + _first_peak(candidates[voiced], 0.9 * best[voiced])
-    return float(np.median(sampling_rate / lags))
-
-
-def _frames(waveform: NDArray[np.float64], width: int, step: int) -> NDArray[np.float64]:
-    padded = np.pad(waveform, (0, max(0, width - len(waveform))))
-    frames = np.lib.stride_tricks.sliding_window_view(padded, width)[::step]
-    return frames - frames.mean(-1, keepdims=True)
-
-
-def _autocorrelation(frames: NDArray[np.float64]) -> NDArray[np.float64]:
-    width = frames.shape[-1]
-    spectrum = np.fft.rfft(frames, 2 * width)
-    raw = np.fft.irfft(np.abs(spectrum) ** 2)[:, :width]
-    overlap = 1 - np.arange(width) / width
-    return np.asarray(raw / np.maximum(raw[:, :1], 1e-12) / np.maximum(overlap, 0.1))
-
-
-def _first_peak(correlation: NDArray[np.float64], threshold: NDArray[np.float64]) -> NDArray[np.int64]:
-    inner = correlation[:, 1:-1]
-    peak = (inner >= correlation[:, :-2]) & (inner >= correlation[:, 2:]) & (inner >= threshold[:, None])
-    return np.where(peak.any(-1), 1 + peak.argmax(-1), correlation.argmax(-1))
+__all__ = ["median_pitch", "turns", "within"]

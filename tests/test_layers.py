@@ -9,10 +9,10 @@ ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "dia"
 # A file imports from the lines above its own: neither from below nor from beside it.
 LAYERS = [
-    {"version", "atomic", "fast_codec"},
+    {"version", "atomic", "fast_codec", "pitch"},
     {"skinny"},
     {"configuration_dia", "delay", "audio_file", "codec", "tokenization_dia", "native_dac"},
-    {"quantized_linear"},
+    {"quantized_linear", "tempo"},
     {"quantization", "guidance", "sampling", "generation_inputs", "grid"}
     | {"native_layout", "feature_extraction_dia", "processor_folder"},
     {"choice", "fast_layer"},

@@ -22,38 +22,13 @@ from numpy.typing import NDArray
 from transformers import DacModel
 
 from dia.atomic import atomic_file
-from dia.codec import hop_length
+from dia.codec_record import CodecRecord
 from dia.processing_dia import DiaProcessor
-from dia.training.checksum import checksum
 
 Codes = NDArray[np.uint16]
 Line = dict[str, Any]
 
 RECORD = "codec.json"
-
-
-@dataclass(frozen=True)
-class CodecRecord:
-    """Which codec made some codes: a checksum of what encodes, Hz, samples per frame, codebooks and their size."""
-
-    weights: str
-    sampling_rate: int
-    hop_length: int
-    channels: int
-    codebook_size: int
-
-    @property
-    def sizes(self) -> tuple[int, int, int]:
-        """Hz, samples per frame and codebooks."""
-        return self.sampling_rate, self.hop_length, self.channels
-
-    @classmethod
-    def of(cls, codec: DacModel) -> "CodecRecord":
-        """Of a codec in hand; its decoder does not count."""
-        weights = checksum((*codec.encoder.parameters(), *codec.quantizer.parameters()))
-        config = codec.config
-        rate, hop = int(config.sampling_rate), hop_length(config)
-        return cls(weights, rate, hop, int(config.n_codebooks), int(config.codebook_size))
 
 
 @dataclass(frozen=True)
@@ -108,15 +83,7 @@ class CodeCache:
         Raises:
             ValueError: rate, hop, channels or codebook are not the processor's, or the codec it has is another one.
         """
-        made, model, width = self.codec, processor.audio_tokenizer, len(processor.delay_pattern)
-        expected = (processor.sampling_rate, processor.feature_extractor.hop_length, width)
-        facts = zip(("Hz", "samples per frame", "channels"), made.sizes, expected, strict=True)
-        wrong = [f"it has {has} {unit}, the model's {wanted}" for unit, has, wanted in facts if has != wanted]
-        if made.codebook_size > processor.eos_token_id:
-            wrong.append(f"it has {made.codebook_size} codes, the model {processor.eos_token_id}")
-        if not wrong and model is not None and CodecRecord.of(model) != made:
-            wrong.append("its weights are others")
-        if wrong:
+        if wrong := self.codec.misfits(processor):
             raise ValueError(
                 f"folder {self.folder} holds codes of another codec than the model's: {'; '.join(wrong)}. Encode the "
                 f"recordings with the model's processor, into another folder."

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from transformers import DacModel
 
-from dia.training.checksum import checksum
+from dia.checksum import checksum
 from dia.training.codebooks import MOST_ROWS, CodebookUse, start_codebooks
 from dia.training.codec_losses import SpectralLoss
 from dia.training.codec_recipe import CodecProgress, CodecRecipe, learning_rate_at

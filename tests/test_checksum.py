@@ -2,7 +2,7 @@
 
 import torch
 
-from dia.training.checksum import checksum
+from dia.checksum import checksum
 
 WEIGHTS = [torch.tensor([[1.0, -0.5]]), torch.tensor([2.0])]
 

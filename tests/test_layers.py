@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "dia"
 # A file imports from the lines above its own: neither from below nor from beside it.
 LAYERS = [
-    {"version", "atomic", "handover", "fast_codec", "pitch", "checksum"},
+    {"version", "atomic", "handover", "fast_codec", "pitch", "checksum", "silence", "manners"},
     {"skinny"},
     {"configuration_dia", "delay", "audio_file", "codec", "tokenization_dia", "native_dac"},
     {"quantized_linear", "tempo"},
@@ -19,7 +19,7 @@ LAYERS = [
     {"fast_decode"},
     {"native", "generation_dia"},
     {"modeling_dia", "processing_dia"},
-    {"registration", "quantized_loading", "placement", "passes", "codec_record"},
+    {"registration", "quantized_loading", "placement", "passes", "codec_record", "timing"},
     {"streaming"},
     {"__init__"},
     {"model", "training"},

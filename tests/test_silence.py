@@ -1,0 +1,78 @@
+"""Silence is cut to a set length; sound never is."""
+
+import numpy as np
+import pytest
+
+from dia.silence import cut_after, loud, speech_span, trimmed
+
+RATE = 8000
+
+
+def tone(seconds, level=0.5):
+    return (level * np.sin(2 * np.pi * 200 * np.arange(round(seconds * RATE)) / RATE)).astype(np.float32)
+
+
+def hush(seconds):
+    noise = np.random.default_rng(0).standard_normal(round(seconds * RATE))
+    return (1e-4 * noise).astype(np.float32)
+
+
+def joined(*parts):
+    return np.concatenate(parts)
+
+
+def test_speech_is_found_between_silence():
+    start, end = speech_span(joined(hush(0.3), tone(1), hush(0.5)), RATE)
+    assert start == pytest.approx(0.3 * RATE, abs=RATE // 100)
+    assert end == pytest.approx(1.3 * RATE, abs=RATE // 100)
+
+
+@pytest.mark.parametrize("audio", [np.zeros(0, np.float32), np.zeros(RATE, np.float32), hush(0.5)])
+def test_where_nothing_is_loud_there_is_no_speech(audio):
+    assert speech_span(audio, RATE) == (0, 0)
+    assert not loud(audio, RATE).any()
+    assert trimmed(audio, RATE, 0.1, 0.2)[0].tolist() == [0.0] * round(0.3 * RATE)
+
+
+def test_both_ends_are_cut_to_the_length_that_is_asked_for():
+    audio, later = trimmed(joined(hush(0.5), tone(1), hush(0.7)), RATE, 0.1, 0.2)
+    assert len(audio) == pytest.approx(1.3 * RATE, abs=RATE // 50)
+    assert later == pytest.approx(-0.4, abs=0.01)
+
+
+def test_where_silence_is_missing_it_is_put_there_and_the_sound_is_untouched():
+    audio, later = trimmed(tone(1), RATE, 0.1, 0.1)
+    assert later == pytest.approx(0.1)
+    assert (audio[: RATE // 10] == 0).all()
+    assert (audio[RATE // 10 : -RATE // 10] == tone(1)).all()
+
+
+def test_a_soft_ending_is_kept():
+    whisper = tone(0.2, level=0.5 * 10 ** (-35 / 20))
+    audio, _ = trimmed(joined(tone(1), whisper, hush(1)), RATE, 0.1, 0.1)
+    assert len(audio) == pytest.approx(1.4 * RATE, abs=RATE // 50)
+
+
+def test_it_begins_and_ends_with_nothing_so_that_joining_does_not_click():
+    audio, _ = trimmed(joined(hush(0.5) + 3e-4, tone(1), hush(0.5) + 3e-4), RATE)
+    assert audio[0] == audio[-1] == 0
+
+
+def test_trimming_twice_changes_nothing_more():
+    once, _ = trimmed(joined(hush(0.5), tone(1), hush(0.5)), RATE)
+    twice, later = trimmed(once, RATE)
+    assert later == 0
+    np.testing.assert_allclose(twice, once, atol=1e-3)
+
+
+def test_what_comes_after_the_pause_behind_the_last_word_is_left_out():
+    audio = joined(tone(1), hush(0.05), tone(0.5), hush(0.4), tone(0.2), hush(0.3))
+    kept = cut_after(audio, RATE, 1.5)
+    assert len(kept) == pytest.approx(1.67 * RATE, abs=RATE // 40)
+
+
+@pytest.mark.parametrize("rest", [hush(0.5), joined(hush(0.05), tone(0.3)), np.zeros(0, np.float32)])
+def test_an_ending_is_kept_where_no_pause_parts_it_from_the_last_word_or_nothing_follows(rest):
+    audio = joined(tone(1), rest)
+    assert len(cut_after(audio, RATE, 0.9)) == len(audio)
+    assert len(cut_after(audio[:0], RATE, 0.9)) == 0

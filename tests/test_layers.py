@@ -15,13 +15,14 @@ LAYERS = [
     {"quantized_linear", "tempo"},
     {"quantization", "guidance", "sampling", "generation_inputs", "grid"}
     | {"native_layout", "feature_extraction_dia", "processor_folder"},
-    {"choice", "fast_layer"},
+    {"choice", "fast_layer", "recording"},
     {"fast_decode"},
     {"native", "generation_dia"},
     {"modeling_dia", "processing_dia"},
     {"registration", "quantized_loading", "placement", "passes", "codec_record", "timing"},
-    {"streaming"},
+    {"streaming", "voices"},
     {"__init__"},
+    {"voice_folder"},
     {"model", "training"},
     {"cli"},
 ]

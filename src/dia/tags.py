@@ -1,0 +1,59 @@
+"""The marks of a script: speaker tags, sounds and pauses, and how each may be written.
+
+Knows nothing of the words between them.
+"""
+
+import re
+from difflib import get_close_matches
+from functools import lru_cache
+
+SPEAKERS = ("S1", "S2")
+NON_VERBAL_TAGS = (
+    "(laughs)",
+    "(clears throat)",
+    "(sighs)",
+    "(gasps)",
+    "(coughs)",
+    "(singing)",
+    "(sings)",
+    "(mumbles)",
+    "(beep)",
+    "(groans)",
+    "(sniffs)",
+    "(claps)",
+    "(screams)",
+    "(inhales)",
+    "(exhales)",
+    "(applause)",
+    "(burps)",
+    "(humming)",
+    "(sneezes)",
+    "(chuckle)",
+    "(whistles)",
+)
+
+SPEAKER_TAG = re.compile(r"\[ *(?:s|speaker) *(\d{1,9}) *\]", re.IGNORECASE)
+PAUSE_MARK = re.compile(r"\[ *pause\b([^\[\]]*)\]", re.IGNORECASE)
+# One or two words in round brackets: a sound, or an aside.
+MAYBE_SOUND = re.compile(r"\( *[A-Za-z]+(?: +[A-Za-z]+)? *\)")
+
+_NAMES = [tag.strip("()") for tag in NON_VERBAL_TAGS]
+_LIKE_A_SOUND = re.compile(r"[a-z]+(?:ing|s)(?: [a-z]+)?|giggle|laughter|music|pause|silence|whisper")
+
+
+def sound_of(bracketed: str) -> str | None:
+    """The tag that words in brackets mean: `( Laughs )` → `(laughs)`, `(giggles)` as it is; None for an aside."""
+    tag = f"({' '.join(bracketed.strip('()[] ').split())})"
+    if tag.lower() in NON_VERBAL_TAGS:
+        return tag.lower()
+    return tag if _LIKE_A_SOUND.fullmatch(tag.strip("()")) or nearest(tag) else None
+
+
+@lru_cache(maxsize=1024)
+def nearest(tag: str) -> str | None:
+    """The listed tag that is spelt nearly so: `(chuckles)` → `(chuckle)`; None where there is none."""
+    close = get_close_matches(tag.strip("()").lower(), _NAMES, n=1, cutoff=0.75)
+    return f"({close[0]})" if close else None
+
+
+__all__ = ["MAYBE_SOUND", "NON_VERBAL_TAGS", "PAUSE_MARK", "SPEAKERS", "SPEAKER_TAG", "nearest", "sound_of"]

@@ -9,14 +9,15 @@ ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "dia"
 # A file imports from the lines above its own: neither from below nor from beside it.
 LAYERS = [
-    {"version", "atomic", "handover", "fast_codec", "pitch", "checksum", "silence", "manners"},
+    {"version", "atomic", "handover", "fast_codec", "pitch", "checksum", "silence", "manners"}
+    | {"characters", "tags", "spoken_units", "chunking", "subtitles"},
     {"skinny"},
     {"configuration_dia", "delay", "audio_file", "codec", "tokenization_dia", "native_dac"},
-    {"quantized_linear", "tempo"},
+    {"quantized_linear", "tempo", "spoken_numbers"},
     {"quantization", "guidance", "sampling", "generation_inputs", "grid"}
     | {"native_layout", "feature_extraction_dia", "processor_folder"},
-    {"choice", "fast_layer", "recording"},
-    {"fast_decode"},
+    {"choice", "fast_layer", "spoken_form", "recording"},
+    {"fast_decode", "script"},
     {"native", "generation_dia"},
     {"modeling_dia", "processing_dia"},
     {"registration", "quantized_loading", "placement", "passes", "codec_record", "timing"},

@@ -9,7 +9,7 @@ import dia
 
 PUBLIC = [
     "MINI",
-    "AudioStreamer",
+    "DiaAudioStreamer",
     "DiaConfig",
     "DiaDecoderConfig",
     "DiaDelayedEndLogitsProcessor",

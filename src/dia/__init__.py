@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     )
     from dia.modeling_dia import DiaForConditionalGeneration, DiaModel, DiaPreTrainedModel
     from dia.processing_dia import DiaProcessor
-    from dia.streaming import AudioStreamer
+    from dia.streaming import DiaAudioStreamer
     from dia.tokenization_dia import DiaTokenizer
 
 MINI = Path(__file__).parent / "mini"
@@ -32,7 +32,7 @@ _HOMES = {
     "guidance": ("DiaDelayedEndLogitsProcessor", "DiaEndOfSpeechLogitsProcessor", "DiaGuidanceLogitsProcessor"),
     "modeling_dia": ("DiaForConditionalGeneration", "DiaModel", "DiaPreTrainedModel"),
     "processing_dia": ("DiaProcessor",),
-    "streaming": ("AudioStreamer",),
+    "streaming": ("DiaAudioStreamer",),
     "tokenization_dia": ("DiaTokenizer",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
@@ -55,7 +55,7 @@ register()
 
 __all__ = [
     "MINI",
-    "AudioStreamer",
+    "DiaAudioStreamer",
     "DiaConfig",
     "DiaDecoderConfig",
     "DiaDelayedEndLogitsProcessor",

@@ -23,6 +23,7 @@ from transformers.utils import logging
 from dia.choice import Choice, PlainLoopNeeded
 from dia.fast_layer import HOME, FastLayer, linear_of, norm_of, signed
 from dia.generation_inputs import Grid
+from dia.handover import hand_over
 
 logger = logging.get_logger(__name__)
 
@@ -264,7 +265,7 @@ def write_rows(
         max_rows: where the grid ends.
         noise: fills the noise of the clips, [B · C, V]; None for greedy search.
         over: tells when all of a tensor is true, perhaps late.
-        streamer: is given every row [B, C].
+        streamer: is given every row [B, C], and ends the work when nobody listens to it any more.
 
     Returns:
         The number of rows in the grid.
@@ -279,8 +280,8 @@ def write_rows(
         else:
             runner(row)
         row += 1
-        if streamer is not None:
-            streamer.put(step.ids[:flat, row - 1].view(-1, grid.channels).cpu())
+        if not hand_over(streamer, step.ids[:flat, row - 1].view(-1, grid.channels)):
+            break
         if row % looks == 0 and over(step.ended):
             break
     grid.ids[:, :row] = step.ids[:flat, :row]

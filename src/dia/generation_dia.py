@@ -4,8 +4,7 @@ Shapes: B clips, S text length, R grid rows, C channels, V ids of one channel.
 """
 
 import copy
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,6 +32,7 @@ from dia.guidance import (
     DiaEndOfSpeechLogitsProcessor,
     DiaGuidanceLogitsProcessor,
 )
+from dia.handover import ended, hand_over
 from dia.sampling import EndFlag, Generators, drawer, noise_source
 
 logger = logging.get_logger(__name__)
@@ -77,16 +77,6 @@ class _Records:
     decoder_hidden_states: list[Any] = field(default_factory=list)
 
 
-@contextmanager
-def _ended(streamer: BaseStreamer | None) -> Iterator[None]:
-    """Ends the streamer also when generation fails: somebody may wait for it in another thread."""
-    try:
-        yield
-    finally:
-        if streamer is not None:
-            streamer.end()
-
-
 class DiaGenerationMixin(GenerationMixin):
     """`generate()` for Dia, with the arguments and the meaning users know from transformers."""
 
@@ -123,7 +113,7 @@ class DiaGenerationMixin(GenerationMixin):
             synced_gpus: refused if true.
             assistant_model: refused.
             streamer: is given the prompt's grid [B, R, C] and then every row [B, C] as it is drawn; see
-                `dia.streaming.AudioStreamer` for sound.
+                `dia.streaming.DiaAudioStreamer` for sound.
             negative_prompt_ids: refused; the unconditional text of Dia is fixed.
             negative_prompt_attention_mask: likewise.
             custom_generate: refused.
@@ -148,7 +138,7 @@ class DiaGenerationMixin(GenerationMixin):
             "negative_prompt_attention_mask": negative_prompt_attention_mask,
             "custom_generate": custom_generate,
         }
-        with _ended(streamer):
+        with ended(streamer):
             settings, model_kwargs = self._settings(generation_config, refused, kwargs)
             guided = settings.guidance_scale not in (None, 1)
             text = self._encode_text(inputs, model_kwargs, settings.num_return_sequences, guided)
@@ -309,8 +299,8 @@ class DiaGenerationMixin(GenerationMixin):
         grid, decoder = call.grid, self.config.decoder_config
         noise = noise_source(call.generator, plan.clips) if call.settings.do_sample else None
         call.cache = EncoderDecoderCache(DynamicCache(config=decoder), DynamicCache(config=decoder))
-        if call.streamer is not None:
-            call.streamer.put(grid.rows(0, grid.prefilled).cpu())
+        if not hand_over(call.streamer, grid.rows(0, grid.prefilled)):
+            return grid.prefilled
         # Not a compiled forward: it would be compiled for one run.
         logits = self._run_rows(call, 0, grid.prefilled, self.forward).logits[:, -1]  # [N · C, V]
         logits = logits.to(grid.ids.device, torch.float32).reshape(plan.clips * plan.halves, -1)
@@ -323,26 +313,24 @@ class DiaGenerationMixin(GenerationMixin):
     def _write_rows(self, call: _Call) -> tuple[int, _Records]:
         """Write rows until every channel has ended; returns the number of rows and what was recorded."""
         grid, streamer, records = call.grid, call.streamer, _Records()
-        over, ended = EndFlag(grid.ids.device), grid.ids.new_zeros(grid.ids.shape[0], dtype=torch.bool)
-        if streamer is not None:
-            streamer.put(grid.rows(0, grid.prefilled).cpu())
+        over, done = EndFlag(grid.ids.device), grid.ids.new_zeros(grid.ids.shape[0], dtype=torch.bool)
+        wanted = hand_over(streamer, grid.rows(0, grid.prefilled))
         seen, row = 0 if call.cache is None else int(call.cache.get_seq_length()), grid.prefilled
         if seen >= row:
             raise ValueError(
                 f"`past_key_values` holds {seen} rows of {row} in the prompt; the last must be left to read."
             )
-        while row < call.settings.max_length:
+        while wanted and row < call.settings.max_length:
             outputs = self._run_rows(call, seen, row)
             logits = outputs.logits[:, -1].to(grid.ids.device, torch.float32, copy=True)  # [B · C or 2 · B · C, V]
             scores = call.rules(grid.ids[:, :row], logits)
             _record(records, call.settings, outputs, logits, scores)
-            drawn = call.draw(scores).masked_fill(ended, grid.pad)
+            drawn = call.draw(scores).masked_fill(done, grid.pad)
             grid.ids[:, row] = torch.where(grid.forced[:, row] == grid.pad, drawn, grid.forced[:, row])
             seen, row = (0 if call.cache is None else row), row + 1
-            ended = ended | call.criteria(grid.ids[:, :row], scores)
-            if streamer is not None:
-                streamer.put(grid.rows(row - 1, row)[:, 0].cpu())
-            if over(ended):
+            done = done | call.criteria(grid.ids[:, :row], scores)
+            wanted = hand_over(streamer, grid.rows(row - 1, row)[:, 0])
+            if over(done):
                 break
         return grid.written(row), records
 

@@ -1,13 +1,24 @@
-"""Sound while it is being generated: a streamer for `generate(streamer=…)`. Knows delays and the codec, not the model.
+"""Sound while it is being generated. Knows delays, windows and threads; model and codec stay what they are.
 
-streamer = AudioStreamer(processor)
+streamer = DiaAudioStreamer(processor)
 Thread(target=model.generate, kwargs={**inputs, "streamer": streamer}).start()
 for samples in streamer:
     play(samples)
+
+A frame is whole when its last channel has come, the longest delay after its first, and certain to sound as it does
+when the codec has seen as many frames after it as its layers look ahead:
+
+    rows       |---- first window ----|-- context --|-- delay --|
+    sound      |--- the first chunk --|---- the second, longer ----|-- …
 """
 
-from collections.abc import Iterator
-from queue import Queue
+import atexit
+import math
+from collections.abc import Generator, Iterator, Mapping
+from functools import partial
+from queue import Empty, Queue
+from threading import Thread, current_thread
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,83 +26,228 @@ from transformers.generation.streamers import BaseStreamer
 
 from dia import codec
 from dia.delay import undelay
+from dia.passes import Audio, Speech, Spoken
 from dia.processing_dia import DiaProcessor
 
+_FIRST, _MOST = 0.1, 1.0  # seconds of sound in the first window and in the largest
+_GROWTH = 1.5  # from one window to the next: who speaks in two thirds of real time or less is never late
+_NOTHING: Mapping[str, Any] = {}
 
-class AudioStreamer(BaseStreamer):
-    """Collects the rows of one clip, decodes them chunk by chunk, and is iterated over, usually in another thread.
 
-    The chunks joined are sample for sample what `DiaProcessor.decode` makes of the whole grid.
+class DiaAudioStreamer(BaseStreamer):
+    """Collects the rows of one clip, decodes them window by window, and is iterated over, usually in another thread.
+
+    The chunks, float32 tensors [N], joined are sample for sample what `DiaProcessor.decode` makes of the whole grid.
+    An error of the generating thread is raised by the iteration. Whoever leaves a `for` loop over the streamer before
+    its end, by whatever way, closes it; `next(streamer)` takes a single chunk and leaves it open.
 
     Args:
         processor: has the codec and the delay pattern.
-        chunk_frames: frames decoded at once; fewer mean less delay and more work.
-        timeout: seconds to wait for the next chunk before `queue.Empty` is raised; None waits for ever.
+        first_frames: frames of the first window, by default 0.1 s; fewer are heard sooner.
+        most_frames: frames that later windows grow to, by default 1 s; more mean less work.
+        timeout: seconds to wait for the next chunk; None waits for ever.
 
     Raises:
-        ValueError: the processor has no codec, `chunk_frames` is below 1, more than one clip is generated, or a second
-            call is made with the same streamer.
+        TypeError: a number is none.
+        ValueError: the processor has no codec, or a number is out of range; from `put`, more than one clip is
+            generated, or a second call is made with the same streamer.
     """
 
-    def __init__(self, processor: DiaProcessor, chunk_frames: int = 24, timeout: float | None = None) -> None:
+    def __init__(
+        self,
+        processor: DiaProcessor,
+        first_frames: int | None = None,
+        most_frames: int | None = None,
+        timeout: float | None = None,
+    ) -> None:
         if processor.audio_tokenizer is None:
             raise ValueError("the processor has no codec to make sound with; load it with its audio_tokenizer.")
-        if chunk_frames < 1:
-            raise ValueError(f"chunk_frames={chunk_frames} must be 1 or more.")
+        first = _frames(first_frames, _FIRST * processor.frame_rate, "first_frames")
+        most = _frames(most_frames, max(_MOST * processor.frame_rate, first), "most_frames")
+        if most < first:
+            raise ValueError(f"most_frames={most} is less than first_frames={first}; windows grow.")
+        self.timeout = _seconds(timeout)
         self._samples = codec.ClipStream(processor.audio_tokenizer, processor.codec_dtype)
-        self._pattern = processor.delay_pattern
-        self._eos = processor.eos_token_id
-        self._chunk = chunk_frames
-        self._timeout = timeout
-        self._after = codec.decode_context(processor.audio_tokenizer)[1]
-        self._rows: list[Tensor] = []
-        self._start = self._read = 0
-        self._stop: int | None = None
-        self._over = False
-        self._chunks: Queue[Tensor | None] = Queue()
+        self._pattern, self._eos = processor.delay_pattern, processor.eos_token_id
+        self._window, self._most = float(first), float(most)
+        self._ahead = codec.decode_context(processor.audio_tokenizer)[1]  # frames the codec waits for
+        self._rows: list[Tensor] = []  # from frame `_read` on
+        self._read = 0
+        self._stop: int | None = None  # the frame before which the speech ends
+        self._begun = self._over = self._closed = self._drained = False
+        self._chunks: Queue[Tensor | BaseException | None] = Queue()
+
+    @property
+    def closed(self) -> bool:
+        """Whether nobody listens any more; `generate` stops at the next row."""
+        return self._closed
 
     def put(self, value: Tensor) -> None:
-        """Take the prompt's grid [1, R, C] first, then one row [1, C] after another."""
+        """Take the prompt's grid [1, R, C] first, which is not heard, then one row [1, C] after another."""
         if self._over:
-            raise ValueError("this AudioStreamer has played its clip; make one for every call.")
+            raise ValueError("this DiaAudioStreamer has played its clip; make one for every call.")
         if value.shape[0] != 1:
-            raise ValueError(f"an AudioStreamer plays one clip; {value.shape[0]} are being generated.")
-        if not self._rows:
-            self._rows = list(value[0])
-            self._start = self._read = len(self._rows)
-            return
-        self._rows.append(value[0])
-        if self._stop is None and int(value[0, 0]) == self._eos:
-            self._stop = len(self._rows) - 1
-        waiting = self._ready() - self._read
-        if waiting >= self._chunk + (self._after if self._read == self._start else 0):
-            self._decode(waiting)
+            raise ValueError(f"a DiaAudioStreamer plays one clip; {value.shape[0]} are being generated.")
+        if self._begun and not self._closed:
+            self._take(value[0])
+        self._begun = True
+
+    def fail(self, error: BaseException) -> None:
+        """Let the iteration raise `error` after the chunks that are made already."""
+        if not self._over:
+            self._over = True
+            self._chunks.put(None if self._closed else error)
 
     def end(self) -> None:
         """Decode what is left and end the iteration, in any case: somebody waits for it."""
+        if self._over:
+            return
         try:
-            if self._ready() > self._start:
-                self._decode(self._ready() - self._read, last=True)
-        finally:
-            self._over = True
-            self._chunks.put(None)
+            if not self._closed and self._whole() > 0:
+                self._decode(self._whole() - self._read, last=True)
+        except BaseException as error:
+            self.fail(error)
+            raise
+        self._over = True
+        self._chunks.put(None)
+
+    def close(self) -> None:
+        """Stop listening, from any thread: the iteration ends at once, the generation at its next row."""
+        self._closed = True
+        self._chunks.put(None)
 
     def __iter__(self) -> Iterator[Tensor]:
-        while (chunk := self._chunks.get(timeout=self._timeout)) is not None:
-            yield chunk
+        try:
+            while (chunk := next(self, None)) is not None:
+                yield chunk
+        finally:
+            self.close()
 
-    def _ready(self) -> int:
+    def __next__(self) -> Tensor:
+        """The next chunk [N].
+
+        Raises:
+            TimeoutError: it did not come in time.
+            StopIteration: there is none.
+        """
+        if self._closed or self._drained:
+            raise StopIteration
+        try:
+            chunk = self._chunks.get(timeout=self.timeout)
+        except Empty:
+            raise TimeoutError(
+                f"no sound has come for {self.timeout} s; wait longer, or look what holds it up."
+            ) from None
+        if isinstance(chunk, Tensor):
+            return chunk
+        self._drained = True
+        try:
+            raise chunk or StopIteration
+        finally:
+            del chunk  # an error that is held by its own traceback is freed late
+
+    def _take(self, row: Tensor) -> None:
+        self._rows.append(row)
+        if self._stop is None and int(row[0]) == self._eos:
+            self._stop = self._read + len(self._rows) - 1
+        waiting = self._whole() - self._read
+        if waiting >= int(self._window) + (0 if self._read else self._ahead):
+            self._decode(waiting)
+            self._window = min(self._window * _GROWTH, self._most)
+
+    def _whole(self) -> int:
         """One past the last frame whose every channel is there."""
-        complete = len(self._rows) - max(self._pattern)
-        return complete if self._stop is None else min(complete, self._stop)
+        whole = self._read + len(self._rows) - max(self._pattern)
+        return whole if self._stop is None else min(whole, self._stop)
 
     def _decode(self, frames: int, last: bool = False) -> None:
         """Read the next frames; what they make certain is a chunk."""
-        grid = torch.stack(self._rows[self._read : self._read + frames + max(self._pattern)])[None]
+        grid = torch.stack(self._rows[: frames + max(self._pattern)])[None]
         chunk = self._samples.push(undelay(grid, self._pattern)[0], last).cpu()
+        del self._rows[:frames]
         self._read += frames
         if len(chunk):
             self._chunks.put(chunk)
 
 
-__all__ = ["AudioStreamer"]
+def stream(
+    speech: Speech,
+    text: str,
+    prompt: Tensor | None = None,
+    seed: int | None = None,
+    settings: Mapping[str, Any] = _NOTHING,
+    timeout: float | None = None,
+) -> Generator[Audio, None, Spoken]:
+    """Speak one script, heard while it is generated in a thread of its own.
+
+    The work begins with the first `next`. Closing the generator, dropping it, or an exception of whoever iterates
+    ends the work at the next row, and waits for that.
+
+    Args:
+        speech: what speaks.
+        text: the script; where there is a prompt, what is said in it stands before what is new.
+        prompt: int64 codes [T, C] to go on with.
+        seed: makes the result repeatable.
+        settings: keywords of transformers' `generate`.
+        timeout: seconds to wait for the next chunk; None waits for ever.
+
+    Yields:
+        Samples [N], float32; joined they are `speech.sound` of what is returned.
+
+    Returns:
+        What was spoken, for who iterates by `yield from`.
+
+    Raises:
+        TimeoutError: a chunk did not come in time.
+        Exception: whatever is raised while generating.
+    """
+    streamer, spoken = DiaAudioStreamer(speech.processor, timeout=timeout), list[Spoken]()
+
+    def speak() -> None:
+        try:
+            spoken.extend(speech([text], [prompt], [seed], settings, streamer))
+        except BaseException as error:  # it is raised where somebody listens
+            streamer.fail(error)
+        streamer.end()
+
+    thread = Thread(target=speak, name="dia.stream", daemon=True)
+    stop = partial(_stop, streamer, thread)
+    atexit.register(stop)  # a thread that computes while the interpreter goes away may take it along
+    thread.start()
+    try:
+        for chunk in streamer:
+            yield chunk.numpy()
+        thread.join()
+    finally:
+        stop()
+        atexit.unregister(stop)
+    return spoken[0]
+
+
+def _stop(streamer: DiaAudioStreamer, thread: Thread) -> None:
+    streamer.close()
+    if thread is not current_thread():  # where the garbage of another thread is collected
+        thread.join(streamer.timeout)
+
+
+def _frames(given: int | None, default: float, name: str) -> int:
+    if given is None:
+        return math.ceil(default)
+    if isinstance(given, bool) or not isinstance(given, int):
+        raise TypeError(f"{name} is {given!r}; expected a number of frames.")
+    if given < 1:
+        raise ValueError(f"{name}={given} must be 1 or more.")
+    return given
+
+
+def _seconds(timeout: float | None) -> float | None:
+    if timeout is None:
+        return None
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float):
+        raise TypeError(f"timeout is {timeout!r}; expected seconds, or None to wait for ever.")
+    if not 0 <= timeout < math.inf:
+        raise ValueError(f"timeout={timeout} must be 0 or more; None waits for ever.")
+    return timeout
+
+
+__all__ = ["DiaAudioStreamer", "stream"]

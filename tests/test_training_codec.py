@@ -1,6 +1,7 @@
 """The mini codec's training: losses that rank, codebooks that live, stages that resume."""
 
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -63,6 +64,17 @@ def test_spectral_loss_is_zero_for_equal_and_grows_with_difference():
     slightly, wholly = original + 0.02 * torch.randn_like(original), torch.zeros_like(original)
     assert loss(original, original) == 0
     assert 0 < loss(slightly, original) < loss(wholly, original)
+
+
+def test_the_envelope_of_a_louder_sound_differs_in_its_first_coefficient_alone():
+    noise = 0.1 * torch.randn(2, 8000, generator=torch.Generator().manual_seed(0))
+    assert small_loss().envelope(2 * noise, noise).item() == pytest.approx(math.log(2) * 25**0.5 / 13, rel=1e-3)
+
+
+def test_the_loss_counts_the_envelope_as_much_as_it_is_told():
+    ours, theirs = 0.1 * tones(2), tones(2)
+    without, with_ = (SpectralLoss(16_000, envelope_weight=weight) for weight in (0.0, 2.0))
+    torch.testing.assert_close(with_(ours, theirs), without(ours, theirs) + 2 * with_.envelope(ours, theirs))
 
 
 def test_spectral_loss_does_not_see_the_sign_of_the_wave():

@@ -11,6 +11,7 @@ from dia.configuration_dia import DiaConfig
 from dia.modeling_dia import DiaForConditionalGeneration
 from dia.training.alignment import AttentionProbe, WordLengths, pieces_of
 from dia.training.language import Recipe, Trainer, mini_config
+from dia.training.reading import Reader
 from dia.training.scripts import GIVEN_FRAMES, SILENT_TAGS, Clip, Composer, Mixture, compose
 
 
@@ -131,6 +132,42 @@ def test_padding_takes_no_attention():
     assert probe.loss(torch.zeros(1, 1), torch.tensor([[1, 0]]), torch.ones(1, 1)) == pytest.approx(0, abs=1e-6)
 
 
+class Letters(nn.Module):
+    """An encoder whose output is a weight of its own."""
+
+    def __init__(self, length, width=8):
+        super().__init__()
+        self.letters = nn.Parameter(torch.randn(1, length, width, generator=torch.Generator().manual_seed(0)))
+
+    def forward(self):
+        return (self.letters,)
+
+
+def test_the_reader_learns_codes_from_letters_alone_and_teaches_them():
+    encoder = Letters(4)
+    torch.manual_seed(0)
+    reader = Reader(encoder, 8, 5, learning_rate=1e-2)
+    places, labels = torch.tensor([[0.2, 1.5, 2.5, 3.9]]), torch.tensor([[4, 1, 0, 2]])
+    losses = []
+    for _ in range(60):
+        encoder()
+        losses.append(reader.loss(places, torch.ones(1, 4), labels))
+        losses[-1].backward()
+        reader.step()
+    assert losses[0] > 1
+    assert losses[-1] < 0.01
+    assert encoder.letters.grad.abs().min() > 0
+
+
+def test_the_reader_asks_nothing_of_rows_without_weight_or_label():
+    encoder = Letters(4)
+    reader = Reader(encoder, 8, 5)
+    encoder()
+    places, labels = torch.zeros(1, 2), torch.tensor([[4, -100]])
+    assert reader.loss(places, torch.tensor([[0, 1]]), labels) == 0
+    assert reader.loss(places, torch.tensor([[1, 1]]), labels) > 0
+
+
 def test_the_learning_rate_warms_up_and_falls_to_a_twentieth(tmp_path):
     trainer = tiny_trainer(tmp_path, warmup=10)
     assert trainer.rate_factor(0) == pytest.approx(0.1)
@@ -167,7 +204,8 @@ def test_the_clock_ends_the_run_and_every_report_has_loss_and_gap(finished, tmp_
     assert [line["minutes"] for line in lines(tmp_path)] == [0.5, 1.0]
     for line in lines(tmp_path):
         assert set(line) == {"minutes", "step", "rate", "train", "validation", "gap"}
-        assert len(line["validation"]) == len(line["train"]) == 3
+        assert len(line["validation"]) == 3
+        assert len(line["train"]) == 4
     first, last = (line["train"][0] for line in lines(tmp_path))
     assert last < first
 
@@ -184,6 +222,18 @@ def test_a_run_goes_on_where_it_stopped(finished, quick, tmp_path):
     longer.run()
     assert longer.state.global_step == 18
     assert lines(tmp_path)[-1]["minutes"] == 1.5
+
+
+def test_the_reader_goes_on_with_what_it_has_learnt(finished, quick, tmp_path):
+    longer = tiny_trainer(tmp_path, minutes=1.5)
+    learnt = finished.reader.head[0].weight.clone()
+    loaded = []
+    longer.reader.load = lambda path: (
+        Reader.load(longer.reader, path),
+        loaded.append(longer.reader.head[0].weight.clone()),
+    )
+    longer.run()
+    assert torch.equal(loaded[0], learnt)
 
 
 def test_a_run_that_is_done_stays_as_it_is(finished, quick, tmp_path):

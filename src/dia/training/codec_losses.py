@@ -1,4 +1,5 @@
-"""How far a decoded waveform is from the original: log-mel distance and spectral convergence at several resolutions.
+"""How far a decoded waveform is from the original: log-mel distance and spectral convergence at several resolutions,
+and the distance of the spectral envelopes.
 
 Knows waveforms and spectra. Knows nothing of codecs, codes or training loops.
 """
@@ -12,6 +13,8 @@ from torch import Tensor, nn
 # Weak formants and fricatives lie 60 to 70 dB below full scale in single bands. A floor of 3e-4 hides them: the loss
 # looks better, and a recogniser hears nine words in ten wrong.
 LOG_FLOOR = 3e-5
+
+ENVELOPE = (25, 13)  # mel bands and cepstral coefficients, as many as recognisers of speech look at
 
 
 def mel_filters(bands: int, fft_size: int, sampling_rate: int) -> Tensor:
@@ -34,8 +37,17 @@ def resolutions_for(sampling_rate: int) -> tuple[tuple[int, int, float], ...]:
     return tuple((2 ** round(math.log2(seconds * sampling_rate)), bands, weight) for seconds, bands, weight in shapes)
 
 
+def cosines(bands: int, count: int) -> Tensor:
+    """The first `count` vectors of the orthonormal cosine transform of `bands` values, [bands, count]."""
+    angles = torch.pi * (torch.arange(bands)[:, None] + 0.5) * torch.arange(count) / bands
+    basis = angles.cos() * (2 / bands) ** 0.5
+    basis[:, 0] *= 0.5**0.5
+    return basis
+
+
 class SpectralLoss(nn.Module):
-    """Weighted mean over resolutions of log-mel L1 plus `convergence_weight` times spectral convergence.
+    """Weighted mean over resolutions of log-mel L1 plus `convergence_weight` times spectral convergence; and
+    `envelope_weight` times the L1 of mel cepstra, which tell vowels apart where single bands are full of noise.
 
     `resolutions` holds FFT sizes, each with its number of mel bands and its weight, by default `resolutions_for` the
     rate; the hop is a quarter of the FFT size.
@@ -47,11 +59,17 @@ class SpectralLoss(nn.Module):
         sampling_rate: int,
         resolutions: Sequence[tuple[int, int, float]] | None = None,
         convergence_weight: float = 0.3,
+        envelope_weight: float = 0.5,
     ) -> None:
         super().__init__()
         resolutions = resolutions_for(sampling_rate) if resolutions is None else resolutions
         self.weights = {fft_size: weight for fft_size, _, weight in resolutions}
-        self.convergence_weight = convergence_weight
+        self.convergence_weight, self.envelope_weight = convergence_weight, envelope_weight
+        self.envelope_fft = max(self.weights, key=lambda fft_size: self.weights[fft_size])
+        bands, coefficients = ENVELOPE
+        envelope = mel_filters(bands, self.envelope_fft, sampling_rate)
+        self.register_buffer("mel_envelope", envelope, persistent=False)
+        self.register_buffer("cosines", cosines(bands, coefficients), persistent=False)
         for fft_size, bands, _ in resolutions:
             self.register_buffer(f"window_{fft_size}", torch.hann_window(fft_size), persistent=False)
             self.register_buffer(f"mel_{fft_size}", mel_filters(bands, fft_size, sampling_rate), persistent=False)
@@ -67,14 +85,25 @@ class SpectralLoss(nn.Module):
         """The log-mel L1 and the spectral convergence of one resolution, in that order."""
         ours, theirs = self.magnitudes(decoded, fft_size), self.magnitudes(original, fft_size)
         mel = self.get_buffer(f"mel_{fft_size}")
-        log_ours, log_theirs = ((x @ mel).clamp(min=LOG_FLOOR).log() for x in (ours, theirs))
+        log_ours, log_theirs = (_log_mel(x, mel) for x in (ours, theirs))
         convergence = (ours - theirs).norm(dim=(1, 2)) / theirs.norm(dim=(1, 2)).clamp(min=1e-2)
         return (log_ours - log_theirs).abs().mean(), convergence.mean()
 
+    def envelope(self, decoded: Tensor, original: Tensor) -> Tensor:
+        """The L1 of the first cepstral coefficients, at the resolution that weighs most."""
+        mel = self.get_buffer("mel_envelope")
+        ours, theirs = (_log_mel(self.magnitudes(x, self.envelope_fft), mel) for x in (decoded, original))
+        return ((ours - theirs) @ self.get_buffer("cosines")).abs().mean()
+
     def forward(self, decoded: Tensor, original: Tensor) -> Tensor:
-        """`decoded`, `original` [B, samples] in fp32 → a scalar: nats of mel magnitude plus the convergence term."""
+        """`decoded`, `original` [B, samples] in fp32 → a scalar: nats of mel magnitude plus the other two terms."""
         total = decoded.new_zeros(())
         for fft_size, weight in self.weights.items():
             mel, convergence = self.at(fft_size, decoded, original)
             total = total + weight * (mel + self.convergence_weight * convergence)
-        return total / sum(self.weights.values())
+        total = total / sum(self.weights.values())
+        return total + self.envelope_weight * self.envelope(decoded, original) if self.envelope_weight else total
+
+
+def _log_mel(magnitudes: Tensor, filters: Tensor) -> Tensor:
+    return (magnitudes @ filters).clamp(min=LOG_FLOOR).log()

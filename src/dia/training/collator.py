@@ -16,6 +16,8 @@ TEXT_DROPOUT = 0.15
 ALIGNMENT = ("places", "place_weight")
 SWAPPED = ("swapped_input_ids", "swapped_attention_mask")
 
+_REPLACED = 0.7  # of the rows of a script with replaced rows
+
 
 @dataclass
 class DiaCollator:
@@ -29,7 +31,8 @@ class DiaCollator:
         text_dropout: share of the scripts whose text is zeros under the same mask, which is what generation takes as
             "no text" for guidance.
         code_noise: share of the codes that the decoder reads to be replaced by others. The labels stay.
-        row_noise: share of the rows to be replaced whole.
+        row_noise: share of the rows to be replaced whole, at most 0.7. They are those of few scripts, in which seven
+            rows in ten are replaced: these have to be read from the text, and the others as they will be spoken.
         aligned: return what an `AttentionProbe` needs, too.
         multiple: text and rows come to multiples of it, so that few shapes occur.
     """
@@ -99,7 +102,8 @@ class DiaCollator:
         rows = int(batch["decoder_attention_mask"][row].sum())
         inputs = batch["decoder_input_ids"][row, :rows]  # [R, C]
         noise = torch.rand(inputs.shape, generator=generator) < self.code_noise
-        noise |= torch.rand(rows, 1, generator=generator) < self.row_noise
+        read = torch.rand((), generator=generator) < self.row_noise / _REPLACED
+        noise |= read & (torch.rand(rows, 1, generator=generator) < _REPLACED)
         random_codes = torch.randint(0, self.channels.eos, inputs.shape, generator=generator)
         inputs[:] = torch.where(noise & (inputs < self.channels.eos), random_codes, inputs)
 

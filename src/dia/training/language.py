@@ -25,11 +25,13 @@ from dia.training.alignment import AttentionProbe, WordLengths
 from dia.training.collator import DiaCollator
 from dia.training.encoding import CodeCache
 from dia.training.examples import clips_of
+from dia.training.reading import Reader
 from dia.training.scripts import SPEAKERS, Clip, Composer, Mixture, spell
 from dia.training.trainer import DiaTrainer, DiaTrainingArguments, last_checkpoint
 
 ENDLESS = 10**9  # steps; the clock ends the run
 UNTIMED_STEPS = 5  # compilation is not training
+READER = "reader.pt"  # in each checkpoint
 LONGEST_STEP = 10.0  # seconds; a process that was stopped and continued has not trained meanwhile
 
 
@@ -40,22 +42,23 @@ class Recipe:
     `rows` is the batch in padded grid rows. The learning rate warms up over `warmup` steps, then falls on a cosine
     to a twentieth at `minutes`. For the first `gentle` of the time no clip is longer than `gentle_frames` and no two
     are joined. Channel c counts 1/(c + 1) in the loss. Text is dropped (for guidance) and input codes are replaced at
-    random with the probabilities named so; whole rows of them with the probability
-    `row_noise`, which falls from its first value to its second: while what was said before is not to be trusted, the
-    text is what tells the next sound.
+    random with the probabilities named so; whole rows of them with the probability `row_noise`, which falls from its
+    first value to its second: where what was said before is not to be trusted, the text tells the next sound. A
+    `Reader` of the encoder counts `reading`, attention near the spoken letter in the `guided_layers` counts `guided`.
     """
 
     minutes: float = 75.0
     rows: int = 1200
     learning_rate: float = 1e-3
     warmup: int = 150
-    gentle: float = 0.15
+    gentle: float = 0.04
     gentle_frames: int = 90
     text_dropout: float = 0.12
     code_noise: float = 0.02
-    row_noise: tuple[float, float] = (0.3, 0.05)
+    row_noise: tuple[float, float] = (0.35, 0.03)
     guided: float = 0.2
     guided_layers: tuple[int, ...] = (1, 2)
+    reading: float = 0.5
     average: float = 0.998
     mixture: Mixture = field(default_factory=Mixture)
     seed: int = 0
@@ -180,6 +183,8 @@ class Trainer(DiaTrainer):
         initialise(model)
         names = [f"layers.{index}.cross_attention" for index in recipe.guided_layers]
         self.probe = AttentionProbe([model.model.decoder.get_submodule(name) for name in names])
+        encoder = model.model.encoder
+        self.reader = Reader(encoder, encoder.config.hidden_size, config.get_text_config().vocab_size)
         collator = DiaCollator(Channels.of(config), recipe.text_dropout, recipe.code_noise, aligned=True)
         super().__init__(
             model, _arguments(recipe, config, folder), None, validation_clips(held_out), data_collator=collator
@@ -189,7 +194,7 @@ class Trainer(DiaTrainer):
         self.add_callback(self.clock)
         self.remove_callback(PrinterCallback)
         self.add_callback(_Journal(self))
-        self._aligned: list[Tensor] = []
+        self._terms: dict[str, list[Tensor]] = {"aligned": [], "read": []}
 
     def run(self) -> None:
         """Train until the time is spent, reporting and saving on the way; a run in the folder goes on."""
@@ -199,6 +204,8 @@ class Trainer(DiaTrainer):
         ):
             print(f"{self.folder} holds a run of {self.recipe.minutes} minutes already; give it more to go on.")
             return
+        if last is not None:
+            self.reader.load(last / READER)
         self.train(resume_from_checkpoint=last is not None)
 
     def get_train_dataloader(self) -> Any:
@@ -224,18 +231,28 @@ class Trainer(DiaTrainer):
         return warm * (0.05 + 0.475 * (1 + math.cos(math.pi * self.clock.progress)))
 
     def compute_loss(self, model: Any, inputs: dict[str, Tensor], *args: Any, **kwargs: Any) -> Any:
-        """As `DiaTrainer`, with attention held near the letters that are spoken."""
+        """As `DiaTrainer`, with attention held near the letters spoken, and these read without the decoder."""
         loss = super().compute_loss(model, inputs, *args, **kwargs)
-        aligned = self.probe.loss(inputs["places"], inputs["attention_mask"], inputs["place_weight"])
-        self._aligned.append(aligned.detach())
-        return loss + self.recipe.guided * aligned
+        places, weight = inputs["places"], inputs["place_weight"]
+        aligned = self.probe.loss(places, inputs["attention_mask"], weight)
+        read = self.reader.loss(places, weight, inputs["labels"][:: len(self.channels.pattern)])
+        for name, term in (("aligned", aligned), ("read", read)):
+            self._terms[name].append(term.detach())
+        return loss + self.recipe.guided * aligned + self.recipe.reading * read
+
+    def training_step(self, *args: Any, **kwargs: Any) -> Tensor:
+        """As `DiaTrainer`; the reader moves along."""
+        loss = super().training_step(*args, **kwargs)
+        self.reader.step()
+        return loss
 
     def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
-        """Add the clock and the alignment term; the minutes are read again when the run goes on."""
+        """Add the clock and the two terms; the minutes are read again when the run goes on."""
         logs["minutes"] = round(self.clock.elapsed / 60, 3)
-        if "loss" in logs and self._aligned:
-            logs["aligned"] = float(torch.stack(self._aligned).mean())
-            self._aligned = []
+        for name, terms in self._terms.items():
+            if "loss" in logs and terms:
+                logs[name] = float(torch.stack(terms).mean())
+                terms.clear()
         super().log(logs, *args, **kwargs)
 
 
@@ -311,7 +328,7 @@ class _Journal(TrainerCallback):
             "minutes": round(self._trainer.clock.elapsed / 60, 2),
             "step": state.global_step,
             "rate": round(self._trainer._get_learning_rate() / 0.25, 6),  # the first group's are a quarter
-            "train": [round(trained.get(name, 0.0), 4) for name in ("loss", "aligned", "loss_channel_0")],
+            "train": [round(trained.get(name, 0.0), 4) for name in ("loss", "aligned", "read", "loss_channel_0")],
             "validation": [value for name, value in metrics.items() if name.startswith("eval_loss_channel_")],
             "gap": round(metrics["eval_gap"], 4),
         }
@@ -320,6 +337,8 @@ class _Journal(TrainerCallback):
         print(line, flush=True)
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        checkpoint = last_checkpoint(self._trainer.folder) or self._trainer.folder
+        self._trainer.reader.save(checkpoint / READER)
         self._trainer.save_model(str(self._trainer.folder / "model"))
 
 

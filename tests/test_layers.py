@@ -9,10 +9,10 @@ ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "dia"
 # A file imports from the lines above its own: neither from below nor from beside it.
 LAYERS = [
-    {"version", "atomic", "handover", "fast_codec", "pitch", "checksum", "silence", "manners"}
+    {"version", "atomic", "handover", "playing", "fast_codec", "pitch", "checksum", "silence", "manners"}
     | {"characters", "tags", "spoken_units", "chunking", "subtitles"},
     {"skinny"},
-    {"configuration_dia", "delay", "audio_file", "codec", "tokenization_dia", "native_dac"},
+    {"configuration_dia", "delay", "audio_file", "codec", "tokenization_dia", "native_dac", "hearing"},
     {"quantized_linear", "tempo", "spoken_numbers"},
     {"quantization", "guidance", "sampling", "generation_inputs", "grid"}
     | {"native_layout", "feature_extraction_dia", "processor_folder"},
@@ -20,8 +20,9 @@ LAYERS = [
     {"fast_decode", "script"},
     {"native", "generation_dia"},
     {"modeling_dia", "processing_dia"},
-    {"registration", "quantized_loading", "placement", "passes", "codec_record", "timing"},
-    {"streaming", "voices"},
+    {"registration", "quantized_loading", "placement", "passes", "codec_record", "timing", "take_checks"},
+    {"streaming", "voices", "takes"},
+    {"long_form", "kept_parts"},
     {"__init__"},
     {"voice_folder"},
     {"model", "training"},

@@ -1,0 +1,109 @@
+"""The folder in which the finished parts of a long speech wait, so that an interrupted one goes on where it stopped.
+
+Knows takes, safetensors and the folder. Knows nothing of how a script is cut, nor of what becomes of the parts.
+"""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from dia.atomic import atomic_file
+from dia.passes import Speech, Spoken
+from dia.takes import Attempt, Care, Line, Take, made_take
+
+_PLAN = "speech.json"
+_SAMPLED = 64  # of every weight
+
+
+class KeptParts:
+    """A folder of finished parts: their codes and seeds, each in a file that is whole or not there.
+
+    Args:
+        folder: made if it is not there; its parents must exist.
+        plan: what is spoken, and how: everything on which the parts depend, as JSON can write it. Where its seed is
+            None, that of the parts which are there is taken over.
+        speech: makes takes of codes again.
+        care: as it was when the parts were made.
+
+    Attributes:
+        plan: the plan with its seed.
+
+    Raises:
+        ValueError: the folder holds parts of another plan; the message names what differs.
+        OSError: it cannot be made, or written to.
+    """
+
+    def __init__(self, folder: str | Path, plan: Mapping[str, Any], speech: Speech, care: Care) -> None:
+        self.folder, self._speech, self._care = Path(folder), speech, care
+        self.plan = self._agreed(json.loads(json.dumps(plan)))
+        self.folder.mkdir(exist_ok=True)
+        with atomic_file(self.folder / _PLAN) as path:
+            path.write_text(json.dumps(self.plan, indent=1), encoding="utf-8")
+
+    @property
+    def seed(self) -> int:
+        """The first part's."""
+        return int(self.plan["seed"])
+
+    @property
+    def finished(self) -> int:
+        """How many parts are there."""
+        return len(list(self.folder.glob("part-*.safetensors")))
+
+    def kept(self, number: int, line: Line) -> Take | None:
+        """The take of a part, or None where it is still to be made, or was damaged."""
+        try:
+            with safe_open(self._path(number), framework="pt") as file:
+                codes, told = file.get_tensor("codes").long(), json.loads(file.metadata()["take"])
+        except (FileNotFoundError, SafetensorError):
+            return None
+        attempts = tuple(Attempt(one["seed"], tuple(one["faults"]), one["score"]) for one in told["attempts"])
+        return made_take(self._speech, line, Spoken(codes, told["ended"]), told["seed"], attempts, self._care)
+
+    def keep(self, number: int, take: Take) -> None:
+        """Keep a take. Raises OSError, as for a full disk; the parts before stay."""
+        told = {"seed": take.seed, "ended": take.ended, "attempts": [asdict(attempt) for attempt in take.attempts]}
+        with atomic_file(self._path(number)) as path:
+            save_file({"codes": take.codes.to(torch.int32)}, path, {"take": json.dumps(told)})
+
+    def remove(self) -> None:
+        """Remove the folder and all parts in it."""
+        shutil.rmtree(self.folder)
+
+    def _path(self, number: int) -> Path:
+        return self.folder / f"part-{number:05d}.safetensors"
+
+    def _agreed(self, plan: dict[str, Any]) -> dict[str, Any]:
+        """The plan, and the seed of the one that is there; an error where that differs."""
+        path = self.folder / _PLAN
+        there = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        if plan["seed"] is None:
+            plan["seed"] = there.get("seed", int(torch.randint(2**31, ())))
+        differ = sorted(name for name in {*plan, *there} if plan.get(name) != there.get(name))
+        if there and differ:
+            raise ValueError(
+                f"{self.folder} holds parts of another speech: {', '.join(differ)} differ. Remove it to begin anew, "
+                "or ask for what was asked then."
+            )
+        return plan
+
+
+def fingerprint(speech: Speech) -> str:
+    """Tells models apart: a hash of a few numbers out of every weight."""
+    told = hashlib.sha256()
+    for name, weight in speech.model.state_dict().items():
+        if isinstance(weight, torch.Tensor):
+            told.update(f"{name} {tuple(weight.shape)}".encode())
+            told.update(weight.flatten()[:: weight.numel() // _SAMPLED + 1].cpu().float().numpy().tobytes())
+    return told.hexdigest()[:16]
+
+
+__all__ = ["KeptParts", "fingerprint"]

@@ -1,0 +1,218 @@
+"""Scripts longer than a pass speaks well: part after part, each going on from what was said before.
+
+Knows takes and how they are joined. Knows nothing of files: what is finished is kept by a `Keeper`, if there is one.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import chain
+from math import ceil, floor
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from dia.manners import Manners, continued
+from dia.passes import Audio, Speech
+from dia.script import Script
+from dia.silence import trimmed
+from dia.takes import Care, Line, Take, make_take
+from dia.timing import TurnTime
+
+Carry = Literal["nothing", "first", "last", "both"]
+CARRIES: tuple[Carry, ...] = ("nothing", "first", "last", "both")
+
+_SEEDS_APART = 1000  # between the parts' first seeds: room for the retries of each
+_SHORTEST = 2.0  # seconds of a part; less has no melody
+_AT_PAUSE = 0.02  # seconds left of a take's own silence where digital silence is asked for
+_NOTHING: Mapping[str, Any] = {}
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one pass says of a script, and the digital silence asked for behind it, in seconds."""
+
+    script: Script
+    pause: float
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """A part as it was spoken; the audio of all, one behind the other, is the whole.
+
+    Attributes:
+        audio: float32 [N], the pause behind it included.
+        sampling_rate: Hz.
+        start: seconds of audio before it.
+        turns: when each turn and word is heard, in seconds of the whole.
+        take: the take it was made of, with what is wrong with it.
+        number: of the part, from 0.
+        parts: how many there are.
+    """
+
+    audio: Audio
+    sampling_rate: int
+    start: float
+    turns: tuple[TurnTime, ...]
+    take: Take
+    number: int
+    parts: int
+
+
+class Keeper(Protocol):
+    """Where finished parts are kept, so that an interrupted speech goes on where it stopped."""
+
+    def kept(self, number: int, line: Line) -> Take | None:
+        """The take of a part, or None where it is still to be made."""
+
+    def keep(self, number: int, take: Take) -> None:
+        """Keep a take."""
+
+
+@dataclass
+class Memory:
+    """What has been said and goes before the next part: whose voices, and in which tone.
+
+    A take with something wrong in it is not gone on from, so that no fault is handed down.
+
+    Attributes:
+        carry: "first" part, which keeps the voices from drifting; "last", which keeps the tone; "both"; or "nothing".
+        voice: a voice to speak with, always first; it takes the place of the first part.
+    """
+
+    carry: Carry
+    voice: Line | None = None
+    _first: Line | None = None
+    _last: Line | None = None
+    _by_speaker: dict[str, Line] = field(default_factory=dict)
+
+    def before(self, script: Script) -> Line | None:
+        """What goes before a part, as a line of nothing but prompt; None for nothing."""
+        wanted = [self.voice or (self._first if self.carry in ("first", "both") else None)]
+        if self.carry in ("last", "both"):
+            wanted.append(self._last)
+        lines = list(dict.fromkeys(line for line in wanted if line is not None))
+        if self.carry != "nothing" and self.voice is None:
+            heard = set(chain.from_iterable(_speakers(line.transcript) for line in lines))
+            missing = {turn.speaker for turn in script.turns} - heard
+            lines = [self._by_speaker[name] for name in sorted(missing) if name in self._by_speaker] + lines
+        return _joined(lines)
+
+    def add(self, script: Script, codes: Tensor) -> None:
+        """Remember a part that went well; codes: [T, C], what is heard of it."""
+        self._last = Line("", codes, script.spoken)
+        self._first = self._first or self._last
+        self._by_speaker |= {turn.speaker: self._last for turn in script.turns}
+
+
+def parts_of(script: Script, seconds: float) -> list[Part]:
+    """Cut a script into parts of at most about `seconds` each, and wherever a pause is asked for."""
+    parts: list[Part] = []
+    turns: list[Any] = []
+    for turn in script.turns:
+        turns.append(replace(turn, pause=0.0))
+        if turn.pause or turn is script.turns[-1]:
+            chunks = Script(tuple(turns), ()).chunks(seconds)
+            parts += [Part(chunk, 0.0) for chunk in chunks[:-1]] + [Part(chunks[-1], turn.pause)]
+            turns = []
+    return parts
+
+
+def part_seconds(pass_seconds: float, carry: Carry, voice_seconds: float = 0.0) -> float:
+    """How long a part may be so that it and what is carried fill a pass."""
+    carried = {"nothing": 0, "first": 1, "last": 1, "both": 2}[carry]
+    if voice_seconds and carry in ("first", "both"):
+        carried -= 1
+    return max(_SHORTEST, (pass_seconds - voice_seconds) / (1 + carried))
+
+
+def speak_long(
+    speech: Speech,
+    script: Script,
+    voice: Line | None = None,
+    seed: int | None = None,
+    settings: Mapping[str, Any] = _NOTHING,
+    care: Care | None = None,
+    *,
+    carry: Carry = "both",
+    keeper: Keeper | None = None,
+    progress: bool = False,
+) -> Iterator[Piece]:
+    """Speak a script of any length, in memory that does not grow with it.
+
+    Args:
+        speech: model, processor and codec.
+        script: what to say.
+        voice: a voice to speak with, as a line whose text is empty.
+        seed: of the first part; the next have seeds of their own that follow from it. By default a random one.
+        settings: keywords of transformers' `generate`.
+        care: retries and the like, for every part.
+        carry: what each part goes on from, see `Memory`.
+        keeper: keeps finished parts, and brings those that were finished before.
+        progress: show a bar.
+
+    Yields:
+        The parts as they are finished.
+
+    Raises:
+        ValueError: an argument is unusable; the message names it.
+    """
+    if carry not in CARRIES:
+        raise ValueError(f"carry={carry!r} must be one of {', '.join(CARRIES)}.")
+    first = int(torch.randint(2**31, ())) if seed is None else seed
+    frame_rate, care = speech.processor.frame_rate, care or Care()
+    voice_seconds = 0.0 if voice is None or voice.prompt is None else len(voice.prompt) / frame_rate
+    room = part_seconds(Manners.of(speech.model.generation_config).pass_seconds, carry, voice_seconds)
+    parts, memory = parts_of(script, room), Memory(carry, voice)
+
+    def takes() -> Iterator[Take]:
+        for number, part in enumerate(tqdm(parts, "speaking", unit=" parts", leave=False, disable=not progress)):
+            before = memory.before(part.script) or Line("")
+            line = Line(part.script.spoken, before.prompt, before.transcript)
+            take = None if keeper is None else keeper.kept(number, line)
+            if take is None:
+                take = make_take(speech, line, first + number * _SEEDS_APART, settings, care)
+                if keeper is not None:
+                    keeper.keep(number, take)
+            if not take.warnings:
+                memory.add(part.script, _heard(take, frame_rate))
+            yield take
+
+    return pieces(takes(), [part.pause for part in parts], care.edge_seconds)
+
+
+def pieces(takes: Iterable[Take], pauses: Sequence[float], edge_seconds: float) -> Iterator[Piece]:
+    """Takes made ready to be joined: silence meets silence, and a pause is digital silence of exactly its length."""
+    samples, before = 0, 0.0
+    for number, (take, pause) in enumerate(zip(takes, pauses, strict=True)):
+        rate, start = take.sampling_rate, samples / take.sampling_rate
+        edges = (min(edge_seconds, _AT_PAUSE if beside else edge_seconds) for beside in (before, pause))
+        audio, later = trimmed(take.audio, rate, *edges)
+        audio = np.concatenate([audio, np.zeros(round(pause * rate), np.float32)])
+        turns = tuple(turn.shifted(start + later) for turn in take.turns)
+        yield Piece(audio, rate, start, turns, take, number, len(pauses))
+        samples, before = samples + len(audio), pause
+
+
+def _heard(take: Take, frame_rate: float) -> Tensor:
+    """The frames of a take that its audio was made of."""
+    first, last = take.start * frame_rate, (take.start + take.seconds) * frame_rate
+    return take.codes[max(0, floor(first)) : ceil(last)]
+
+
+def _joined(lines: Sequence[Line]) -> Line | None:
+    if not lines:
+        return None
+    transcript = ""
+    for line in lines:
+        transcript = continued(transcript, line.transcript)
+    return Line("", torch.cat([line.prompt for line in lines if line.prompt is not None]), transcript)
+
+
+def _speakers(transcript: str) -> set[str]:
+    return {name for name in ("S1", "S2") if f"[{name}]" in transcript}
+
+
+__all__ = ["CARRIES", "Carry", "Keeper", "Memory", "Part", "Piece", "part_seconds", "parts_of", "pieces", "speak_long"]

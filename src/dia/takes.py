@@ -1,0 +1,233 @@
+"""Takes that can be trusted: a pass is listened to, trimmed, timed, and made again where something is wrong with it.
+
+Knows one pass and what may be wrong with it. Knows nothing of files, nor of scripts longer than a pass.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dia import timing
+from dia.hearing import Recogniser, agreement
+from dia.manners import Manners, continued
+from dia.passes import Audio, Speech, Spoken
+from dia.silence import EDGE_SECONDS, cut_after, trimmed
+from dia.take_checks import Performance, faults, longest_plausible
+from dia.timing import Floats, TurnTime
+
+_NOTHING: Mapping[str, Any] = {}
+_STRETCH_SECONDS = 0.2  # about a syllable
+_GRACE_SECONDS = 1.0  # beyond what is plausible, so that a take that runs away is seen to
+
+
+@dataclass(frozen=True, eq=False)
+class Line:
+    """What one pass is to say.
+
+    Attributes:
+        text: the new text, with its speakers' tags.
+        prompt: int64 codes [T, C] of what was said before it, or None.
+        transcript: what is said in the prompt, with its tags.
+    """
+
+    text: str
+    prompt: Tensor | None = None
+    transcript: str = ""
+
+    @property
+    def whole(self) -> str:
+        """The transcript and the text; a tag is not said again where the speaker stays."""
+        return continued(self.transcript, self.text)
+
+
+@dataclass(frozen=True)
+class Care:
+    """How much trouble is taken over a take.
+
+    Attributes:
+        retries: how often a take is made again while something is wrong with it, each time with the next seeds.
+        best_of: how many takes are made at once, with one seed after another; the best is kept.
+        edge_seconds: the silence that is left at either end.
+        recogniser: given a waveform [N] and its rate in Hz it answers what it hears; the take in which it hears most
+            of the text is the best.
+
+    Raises:
+        TypeError, ValueError: one of them is unusable; the message names it.
+    """
+
+    retries: int = 0
+    best_of: int = 1
+    edge_seconds: float = EDGE_SECONDS
+    recogniser: Recogniser | None = None
+
+    def __post_init__(self) -> None:
+        for name, least in (("retries", 0), ("best_of", 1)):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int):
+                raise TypeError(f"{name} is {value!r}; expected a whole number, {least} or more.")
+            if value < least:
+                raise ValueError(f"{name}={value} must be {least} or more.")
+        if not 0 <= self.edge_seconds < math.inf:
+            raise ValueError(f"edge_seconds={self.edge_seconds} must be 0 or more.")
+        if self.recogniser is not None and not callable(self.recogniser):
+            raise TypeError(f"recogniser is {self.recogniser!r}; expected a function of a waveform and its rate.")
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A pass that was made: its seed, what is wrong with it, and its score, of which more is better."""
+
+    seed: int
+    faults: tuple[str, ...]
+    score: float
+
+
+@dataclass(frozen=True, eq=False)
+class Take:
+    """A pass that was chosen.
+
+    Attributes:
+        audio: float32 [N], ±1, with a set length of silence at both ends.
+        sampling_rate: Hz.
+        seed: gives this take again, alone or among others.
+        codes: int64 [T, C], everything that the model spoke, silence included.
+        ended: the model ended by itself.
+        start: where in the sound of `codes` the audio begins, in seconds; negative where silence was put before it.
+        turns: when each turn and word is heard in `audio`.
+        warnings: what is wrong with it; empty for a good take.
+        attempts: every pass that was made, in order; this take is one of them.
+    """
+
+    audio: Audio
+    sampling_rate: int
+    seed: int
+    codes: Tensor
+    ended: bool
+    start: float
+    turns: tuple[TurnTime, ...]
+    warnings: tuple[str, ...]
+    attempts: tuple[Attempt, ...]
+
+    @property
+    def seconds(self) -> float:
+        """How long the audio is."""
+        return len(self.audio) / self.sampling_rate
+
+
+def make_take(
+    speech: Speech,
+    line: Line,
+    seed: int | None = None,
+    settings: Mapping[str, Any] = _NOTHING,
+    care: Care | None = None,
+) -> Take:
+    """Speak a line until nothing is wrong with it, or no retries are left; then the least bad take is returned.
+
+    Args:
+        speech: model, processor and codec.
+        line: what to say; it must fit into a pass.
+        seed: of the first take; a retry and each further take of `best_of` have the next. By default a random one.
+        settings: keywords of transformers' `generate`. Where they set no length a take is ended when it is much
+            longer than its text lets expect.
+        care: retries and the like.
+
+    Raises:
+        TypeError, ValueError: an argument is unusable; the message names it.
+    """
+    if isinstance(seed, bool) or not isinstance(seed, int | None):
+        raise TypeError(f"seed is {seed!r}; expected a whole number.")
+    care = care or Care()
+    first = int(torch.randint(2**31, ())) if seed is None else seed
+    listener, made = _Listener(speech, line, care), list[Take]()
+    for start in range(first, first + (care.retries + 1) * care.best_of, care.best_of):
+        made += listener.takes(range(start, start + care.best_of), settings)
+        if not all(take.warnings for take in made):
+            break
+    best = min(made, key=lambda take: (len(take.warnings), -take.attempts[0].score))
+    return replace(best, attempts=tuple(attempt for take in made for attempt in take.attempts))
+
+
+def made_take(
+    speech: Speech, line: Line, spoken: Spoken, seed: int, attempts: tuple[Attempt, ...], care: Care
+) -> Take:
+    """The take that `make_take` made of codes which are there already."""
+    listener = _Listener(speech, line, replace(care, recogniser=None))
+    return replace(listener.take(spoken, speech.sound(spoken.codes), seed), attempts=attempts)
+
+
+@dataclass(frozen=True)
+class _Listener:
+    """Finds out about passes of one line."""
+
+    speech: Speech
+    line: Line
+    care: Care
+
+    def takes(self, seeds: Sequence[int], settings: Mapping[str, Any]) -> list[Take]:
+        """One pass for each seed, in one batch."""
+        many = len(seeds)
+        spoken = self.speech([self.text] * many, [self.line.prompt] * many, seeds, self._limited(settings))
+        sounds = self.speech.sounds([one.codes for one in spoken])
+        return [self.take(*one) for one in zip(spoken, sounds, seeds, strict=True)]
+
+    @property
+    def text(self) -> str:
+        """All that the model reads."""
+        return Manners.of(self.speech.model.generation_config).as_read(self.line.whole)
+
+    def take(self, spoken: Spoken, audio: Audio, seed: int) -> Take:
+        """What is found in one pass, which is its only attempt."""
+        rate, frame_rate = self.speech.processor.sampling_rate, self.speech.processor.frame_rate
+        before = spoken.codes[:0] if self.line.prompt is None else self.line.prompt
+        reading = timing.read(self.speech.model, self.speech.processor, self.text, torch.cat([before, spoken.codes]))
+        turns = [turn.shifted(-len(before) / frame_rate) for turn in reading.turns(len(self.line.transcript.strip()))]
+        if turns and self.text != self.line.whole:
+            audio = cut_after(audio, rate, turns[-1].end)
+        found = faults(
+            Performance(self.line.text, audio, rate, spoken.codes, frame_rate, spoken.ended, reading.unread)
+        )
+        audio, later = trimmed(audio, rate, self.care.edge_seconds, self.care.edge_seconds)
+        attempt = Attempt(seed, found, self._score(reading.attention[len(before) :], audio))
+        return Take(
+            audio=audio,
+            sampling_rate=rate,
+            seed=seed,
+            codes=spoken.codes,
+            ended=spoken.ended,
+            start=-later,
+            turns=tuple(turn.shifted(later, latest=len(audio) / rate) for turn in turns),
+            warnings=found,
+            attempts=(attempt,),
+        )
+
+    def _limited(self, settings: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The settings with a limit of length, where they have none."""
+        if {"max_length", "max_new_tokens"} & set(settings):
+            return settings
+        processor, own = self.speech.processor, self.speech.model.generation_config.max_length
+        frames = math.ceil((longest_plausible(self.line.text) + _GRACE_SECONDS) * processor.frame_rate)
+        given = 0 if self.line.prompt is None else len(self.line.prompt)
+        if own is not None and own < given + frames:
+            return settings
+        return {**settings, "max_new_tokens": frames + max(processor.delay_pattern)}
+
+    def _score(self, attention: Floats, audio: Audio) -> float:
+        """What is heard of the text; or how well it was read, on the whole and where it was read worst: 0 to 1.
+
+        Reading tells more than likelihood: a model babbles fluently, but does not look where it should meanwhile.
+        """
+        if self.care.recogniser is not None:
+            return agreement(self.line.text, self.care.recogniser(audio, self.speech.processor.sampling_rate))
+        if not len(attention):
+            return 0.0
+        width = min(len(attention), math.ceil(_STRETCH_SECONDS * self.speech.processor.frame_rate))
+        weakest = np.convolve(attention, np.full(width, 1 / width), "valid").min()
+        return float(attention.mean() + weakest) / 2
+
+
+__all__ = ["Attempt", "Care", "Line", "Take", "made_take", "make_take"]

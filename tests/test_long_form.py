@@ -1,0 +1,297 @@
+"""Long scripts: part after part in one voice, joined without a click, in memory that does not grow, and resumable."""
+
+import errno
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from tiny import tiny_model
+from tiny_codec import random_codes, tiny_processor
+from tiny_speech import tiny_speech
+
+from dia import kept_parts, long_form, takes
+from dia.kept_parts import KeptParts, fingerprint
+from dia.long_form import Memory, part_seconds, parts_of, pieces, speak_long
+from dia.passes import Speech
+from dia.script import Script, Turn, parse
+from dia.takes import Attempt, Care, Line, Take
+from dia.timing import TurnTime
+
+RATE = 8000
+TURNS = Script(
+    tuple(Turn("S1" if number % 2 == 0 else "S2", f"Turn {'abcdefgh'[number]} it is.") for number in range(8))
+)
+
+
+@pytest.fixture(scope="module")
+def speech():
+    return tiny_speech(pass_seconds=3.0)
+
+
+@pytest.fixture(autouse=True)
+def never_wrong(monkeypatch):
+    """A tiny model's speech is no speech: the checks have tests of their own."""
+    monkeypatch.setattr(takes, "faults", lambda performance: ())
+
+
+@pytest.fixture
+def watched(monkeypatch):
+    """The lines that takes are made of, in order."""
+    lines = []
+
+    def make_take(speech, line, *rest):
+        lines.append(line)
+        return takes.make_take(speech, line, *rest)
+
+    monkeypatch.setattr(long_form, "make_take", make_take)
+    return lines
+
+
+def plan(**changes):
+    return {"script": str(TURNS), "seed": 7, **changes}
+
+
+def tone(seconds):
+    return (0.3 * np.sin(2 * np.pi * 200 * np.arange(round(seconds * RATE)) / RATE)).astype(np.float32)
+
+
+def take_of(audio, turns=()):
+    return Take(audio, RATE, 1, torch.zeros(4, 3).long(), True, 0.0, turns, (), ())
+
+
+def whole(spoken):
+    return np.concatenate([piece.audio for piece in spoken])
+
+
+def test_nothing_is_lost_or_reordered():
+    parts = parts_of(TURNS, 2.0)
+    assert len(parts) > 2
+    assert [turn for part in parts for turn in part.script.turns] == list(TURNS.turns)
+
+
+def test_a_script_is_cut_wherever_a_pause_is_asked_for():
+    script = parse("[S1] One. [pause:700ms] Two. [S2] Three. [pause:1s] [S1] Four.")
+    assert [(part.script.spoken, part.pause) for part in parts_of(script, 20)] == [
+        ("[S1] One.", 0.7),
+        ("[S1] Two. [S2] Three.", 1.0),
+        ("[S1] Four.", 0.0),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("carry", "voice", "seconds"),
+    [("nothing", 0, 20), ("first", 0, 10), ("last", 0, 10), ("both", 0, 20 / 3), ("both", 8, 6), ("first", 8, 12)],
+)
+def test_a_part_and_what_it_goes_on_from_fill_a_pass(carry, voice, seconds):
+    assert part_seconds(20, carry, voice) == pytest.approx(seconds)
+
+
+def test_a_long_voice_leaves_room_for_a_few_words_nevertheless():
+    assert part_seconds(20, "both", 30) > 0
+
+
+def test_each_part_goes_on_from_the_first_and_the_last(speech, watched):
+    spoken = list(speak_long(speech, TURNS, seed=1, carry="both"))
+    assert len(spoken) == len(watched) > 3
+    assert watched[0].prompt is None
+    assert watched[1].transcript == watched[0].text
+    assert watched[3].transcript == f"{watched[0].text} {watched[2].text}"
+    assert len(watched[3].prompt) > len(watched[1].prompt)
+
+
+@pytest.mark.parametrize(("carry", "before"), [("nothing", ""), ("last", "[S2] Two."), ("first", "[S1] One.")])
+def test_what_is_carried_on_may_be_chosen(carry, before):
+    memory = Memory(carry)
+    for text in ("[S1] One.", "[S2] Two."):
+        memory.add(parse(text), random_codes(5)[0])
+    line = memory.before(parse("[S1] Three." if carry == "first" else "[S2] Three."))
+    assert (line.transcript if line else "") == before
+
+
+def test_a_speaker_who_was_not_heard_lately_is_remembered():
+    memory = Memory("last")
+    for text in ("[S1] One.", "[S2] Two.", "[S2] Three."):
+        memory.add(parse(text), random_codes(5)[0])
+    assert memory.before(parse("[S1] Four.")).transcript == "[S1] One. [S2] Three."
+    assert memory.before(parse("[S2] Four.")).transcript == "[S2] Three."
+
+
+def test_a_voice_takes_the_place_of_the_first_part():
+    memory = Memory("both", Line("", random_codes(9)[0], "[S1] La."))
+    assert memory.before(parse("[S1] One.")).transcript == "[S1] La."
+    memory.add(parse("[S1] One."), random_codes(5)[0])
+    memory.add(parse("[S1] Two."), random_codes(5)[0])
+    line = memory.before(parse("[S1] Three."))
+    assert line.transcript == "[S1] La. Two."
+    assert len(line.prompt) == 14
+
+
+def test_no_part_goes_on_from_a_bad_take(speech, watched, monkeypatch):
+    verdicts = itertools.chain([(), ("is silent",)], itertools.repeat(()))
+    monkeypatch.setattr(takes, "faults", lambda performance: next(verdicts))
+    spoken = list(speak_long(speech, TURNS, seed=1, carry="last"))
+    assert spoken[1].take.warnings == ("is silent",)
+    assert watched[2].transcript == watched[0].text
+
+
+def test_the_same_seed_gives_the_same_speech(speech):
+    first, again, other = (whole(speak_long(speech, TURNS, seed=seed)) for seed in (1, 1, 2))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_parts_come_as_they_are_finished(speech, watched):
+    spoken = speak_long(speech, TURNS, seed=1)
+    assert watched == []
+    first = next(spoken)
+    assert len(watched) == 1
+    assert (first.number, first.start) == (0, 0.0)
+    assert first.parts > 3
+
+
+def test_memory_does_not_grow_with_the_script():
+    memory = Memory("both")
+    for number in range(1000):
+        memory.add(parse(f"[S{1 + number % 2}] One."), random_codes(5)[0])
+    assert len(memory.before(parse("[S1] Two.")).prompt) <= 15
+
+
+def test_a_pause_is_digital_silence_of_exactly_its_length():
+    take = take_of(np.pad(tone(1), RATE // 10))
+    first, second = pieces([take, take], [0.7, 0.0], 0.1)
+    audio = np.concatenate([first.audio, second.audio])
+    silent = np.flatnonzero(audio == 0)
+    runs = np.split(silent, np.flatnonzero(np.diff(silent) > 1) + 1)
+    longest = max(runs, key=len)
+    assert (first.audio[-round(0.7 * RATE) :] == 0).all()
+    assert len(longest) == pytest.approx(0.7 * RATE + 2 * 0.02 * RATE, abs=RATE // 50)
+    assert len(first.audio) == pytest.approx((0.1 + 1 + 0.02 + 0.7) * RATE, abs=RATE // 50)
+
+
+def test_joins_do_not_click_and_leave_a_natural_gap():
+    noise = 1e-4 * np.random.default_rng(0).standard_normal(RATE // 10)
+    take = take_of(np.concatenate([noise, tone(1), noise]).astype(np.float32))
+    audio = whole(pieces([take, take, take], [0.0] * 3, 0.1))
+    steps = np.abs(np.diff(audio))
+    assert steps.max() <= np.abs(np.diff(tone(1))).max() + 1e-3
+    assert len(audio) == 3 * len(take.audio)
+
+
+def test_times_are_those_of_the_whole():
+    take = take_of(np.pad(tone(1), RATE // 10), (TurnTime("S1", "La.", 0.1, 1.1),))
+    spoken = list(pieces([take] * 3, [0.0, 0.5, 0.0], 0.1))
+    assert [round(piece.start, 2) for piece in spoken] == [0.0, 1.2, 2.82]
+    starts = [turn.start for piece in spoken for turn in piece.turns]
+    np.testing.assert_allclose(starts, [0.1, 1.3, 2.84], atol=0.01)
+    audio = whole(spoken)
+    for start in starts:
+        at = round(start * RATE)
+        assert np.abs(audio[at : at + 80]).max() > 0.1
+        assert np.abs(audio[max(0, at - 100) : at - 20]).max() < 0.01
+
+
+def test_what_carries_nothing_known_is_named(speech):
+    with pytest.raises(ValueError, match="carry='all' must be one of nothing, first, last, both"):
+        next(speak_long(speech, TURNS, carry="all"))
+
+
+def keeper(folder, speech, **changes):
+    return KeptParts(folder, plan(**changes), speech, Care())
+
+
+def test_an_interrupted_speech_goes_on_where_it_stopped(speech, tmp_path, watched):
+    uninterrupted = whole(speak_long(speech, TURNS, seed=7))
+    watched.clear()
+    kept = keeper(tmp_path / "parts", speech)
+    spoken = speak_long(speech, TURNS, seed=7, keeper=kept)
+    heard = [next(spoken), next(spoken)]
+    spoken.close()
+    assert kept.finished == len(watched) == 2
+    again = keeper(tmp_path / "parts", speech)
+    resumed = list(speak_long(speech, TURNS, seed=again.seed, keeper=again))
+    assert len(watched) == len(resumed)  # the first two were not made again
+    np.testing.assert_allclose(whole(resumed), uninterrupted, atol=1e-5)
+    assert resumed[1].turns == heard[1].turns
+
+
+def test_an_interrupt_amid_a_part_leaves_the_parts_before(speech, tmp_path, monkeypatch):
+    kept = keeper(tmp_path / "parts", speech)
+    spoken = speak_long(speech, TURNS, seed=7, keeper=kept)
+    next(spoken)
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(long_form, "make_take", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        next(spoken)
+    assert kept.finished == 1
+
+
+def test_a_full_disk_leaves_the_parts_before_and_no_half_file(speech, tmp_path, monkeypatch):
+    kept = keeper(tmp_path / "parts", speech)
+    spoken = speak_long(speech, TURNS, seed=7, keeper=kept)
+    next(spoken)
+
+    def full(tensors, path, metadata):
+        path.write_bytes(b"half of it")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(kept_parts, "save_file", full)
+    with pytest.raises(OSError, match="No space left"):
+        next(spoken)
+    assert sorted(path.name for path in kept.folder.iterdir()) == ["part-00000.safetensors", "speech.json"]
+
+
+def test_a_damaged_part_is_spoken_again(speech, tmp_path, watched):
+    kept = keeper(tmp_path / "parts", speech)
+    once = whole(speak_long(speech, TURNS, seed=7, keeper=kept))
+    (kept.folder / "part-00001.safetensors").write_bytes(b"nothing of use")
+    watched.clear()
+    np.testing.assert_allclose(whole(speak_long(speech, TURNS, seed=7, keeper=kept)), once, atol=1e-5)
+    assert len(watched) == 1
+
+
+def test_a_changed_script_or_setting_is_noticed_and_named(speech, tmp_path):
+    keeper(tmp_path / "parts", speech)
+    with pytest.raises(ValueError, match="another speech: script differ"):
+        keeper(tmp_path / "parts", speech, script="[S1] Another.")
+    with pytest.raises(ValueError, match="seed, voice differ"):
+        keeper(tmp_path / "parts", speech, seed=8, voice="mine")
+
+
+def test_without_a_seed_the_one_that_was_drawn_is_gone_on_with(speech, tmp_path):
+    first = keeper(tmp_path / "parts", speech, seed=None).seed
+    assert keeper(tmp_path / "parts", speech, seed=None).seed == first
+
+
+def test_a_folder_that_cannot_be_made_is_found_out_before_the_work(speech, tmp_path):
+    with pytest.raises(OSError, match="missing"):
+        keeper(tmp_path / "missing" / "parts", speech)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="file"):
+        keeper(tmp_path / "file", speech)
+
+
+def test_what_is_no_longer_needed_is_removed(speech, tmp_path):
+    kept = keeper(tmp_path / "parts", speech)
+    kept.keep(0, takes.make_take(speech, Line("[S1] Hi."), 1))
+    kept.remove()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_attempts_are_kept(speech, tmp_path):
+    kept = keeper(tmp_path / "parts", speech)
+    line = Line("[S1] Hi.")
+    take = takes.make_take(speech, line, 1, care=Care(best_of=2))
+    kept.keep(3, take)
+    found = kept.kept(3, line)
+    assert found.attempts == take.attempts
+    assert isinstance(found.attempts[0], Attempt)
+    assert torch.equal(found.codes, take.codes)
+
+
+def test_models_are_told_apart():
+    one, same, other = (Speech(tiny_model(seed=seed), tiny_processor()) for seed in (1, 1, 2))
+    assert fingerprint(one) == fingerprint(same) != fingerprint(other)

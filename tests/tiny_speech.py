@@ -1,0 +1,30 @@
+"""A tiny Dia that speaks, and does not mind what: model, processor and codec as a `Speech`."""
+
+from typing import Any
+
+from tiny import EOS, tiny_config, tiny_model
+from tiny_codec import tiny_codec, tiny_processor
+from transformers import GenerationConfig
+
+from dia.passes import Speech
+from dia.tokenization_dia import DiaTokenizer
+
+ROOM = 400  # text ids and rows
+
+
+def tiny_speech(ends: float = 2.5, **settings: Any) -> Speech:
+    """A speaker that ends on its own (`ends=0`: never), with room for a dialogue.
+
+    Args:
+        ends: how loud the end is among the logits.
+        **settings: of its generation_config.
+    """
+    config = tiny_config()
+    config.encoder_config.max_position_embeddings = config.decoder_config.max_position_embeddings = ROOM
+    model = tiny_model(config)
+    model.logits_dense.weight.data[EOS] *= ends
+    sampling = {"do_sample": True, "temperature": 1.2, "top_k": 20, "max_length": 40, "closing_tag": False}
+    model.generation_config = GenerationConfig(**{**sampling, **settings})
+    processor = tiny_processor(tiny_codec((2, 4, 5)))
+    processor.tokenizer = DiaTokenizer(max_length=ROOM)
+    return Speech(model, processor)

@@ -97,7 +97,7 @@ def test_each_part_goes_on_from_the_first_and_the_last(speech, watched):
     assert watched[0].prompt is None
     assert watched[1].transcript == watched[0].text
     assert watched[3].transcript == f"{watched[0].text} {watched[2].text}"
-    assert len(watched[3].prompt) > len(watched[1].prompt)
+    assert len(watched[3].prompt) >= len(watched[1].prompt)
 
 
 @pytest.mark.parametrize(("carry", "before"), [("nothing", ""), ("last", "[S2] Two."), ("first", "[S1] One.")])

@@ -25,7 +25,7 @@ LAYERS = [
     {"long_form", "kept_parts"},
     {"__init__"},
     {"voice_folder"},
-    {"model", "training"},
+    {"model", "training", "voice_command"},
     {"cli"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

@@ -1,0 +1,118 @@
+"""Where sound goes that goes to no file: the sound device, or a pipe. Knows sounddevice and PCM, nothing of speech."""
+
+import struct
+from types import TracebackType
+from typing import Any, BinaryIO, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+Samples: TypeAlias = npt.NDArray[np.float32]
+
+PIPED = ("wav", "raw")
+
+_UNKNOWN = 0xFFFFFFFF  # the length of a RIFF chunk that is still being written, by common consent
+_FULL = 32767.0
+
+
+class Player:
+    """The sound device, written to as sound comes; a context manager, left when the last sample has been heard.
+
+    Args:
+        sampling_rate: Hz.
+
+    Raises:
+        ImportError: sounddevice, or the PortAudio below it, is not installed.
+        OSError: there is no device that plays.
+    """
+
+    def __init__(self, sampling_rate: int) -> None:
+        sounddevice = _sounddevice()
+        try:
+            self._device: Any = sounddevice.OutputStream(samplerate=sampling_rate, channels=1, dtype="float32")
+            self._device.start()
+        except sounddevice.PortAudioError as error:
+            raise OSError(f"no sound device plays ({error}); write a file with -o, or to a pipe with -o -.") from error
+
+    def __enter__(self) -> "Player":
+        return self
+
+    def write(self, samples: Samples) -> None:
+        """Play samples [N] after what is playing; returns when the device has taken them."""
+        self._device.write(np.ascontiguousarray(samples, dtype=np.float32)[:, None])
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        """Play what is left, or after an error fall silent at once."""
+        if kind is None:
+            self._device.stop()
+        else:
+            self._device.abort()
+        self._device.close()
+
+
+class Pipe:
+    """16 bit mono PCM into a pipe, as it comes, raw or behind the header of a WAV of unknown length.
+
+    Args:
+        file: a binary file that need not seek, such as `sys.stdout.buffer`.
+        sampling_rate: Hz.
+        kind: "wav" or "raw", little-endian samples without a header.
+        comment: what the header says about the sound.
+
+    Raises:
+        ValueError: `kind` is neither.
+    """
+
+    def __init__(self, file: BinaryIO, sampling_rate: int, kind: str = "wav", comment: str = "") -> None:
+        if kind not in PIPED:
+            raise ValueError(f"format {kind!r} is not written to a pipe; use one of {', '.join(PIPED)}.")
+        self._file = file
+        if kind == "wav":
+            self._send(wav_header(sampling_rate, comment))
+
+    def write(self, samples: Samples) -> None:
+        """Send samples [N] of ±1; what is beyond is clipped.
+
+        Raises:
+            BrokenPipeError: nobody reads any more.
+        """
+        self._send((np.clip(samples, -1.0, 1.0) * _FULL).round().astype("<i2").tobytes())
+
+    def _send(self, data: bytes) -> None:
+        self._file.write(data)
+        self._file.flush()
+
+
+def play(samples: Samples, sampling_rate: int) -> None:
+    """Play samples [N] to their end; raises as `Player`."""
+    with Player(sampling_rate) as player:
+        player.write(samples)
+
+
+def wav_header(sampling_rate: int, comment: str = "") -> bytes:
+    """The header of a mono WAV of 16 bit samples, whose length is not known yet; `comment` becomes its ICMT field."""
+    text = comment.encode("utf-8") + b"\0"
+    text += b"\0" * (len(text) % 2)
+    info = b"INFO" + _chunk(b"ICMT", text)
+    layout = struct.pack("<HHIIHH", 1, 1, sampling_rate, 2 * sampling_rate, 2, 16)
+    body = b"WAVE" + _chunk(b"fmt ", layout) + (_chunk(b"LIST", info) if comment else b"")
+    return b"RIFF" + struct.pack("<I", _UNKNOWN) + body + b"data" + struct.pack("<I", _UNKNOWN)
+
+
+def _chunk(name: bytes, content: bytes) -> bytes:
+    return name + struct.pack("<I", len(content)) + content
+
+
+def _sounddevice() -> Any:
+    try:
+        import sounddevice
+    except ImportError as error:
+        raise ImportError("playing needs sounddevice: pip install 'dia-tts[play]'.") from error
+    except OSError as error:  # its wheel brings PortAudio for macOS and Windows alone
+        raise ImportError(f"playing needs PortAudio ({error}); on Debian: apt install libportaudio2.") from error
+    return sounddevice
+
+
+__all__ = ["PIPED", "Pipe", "Player", "play", "wav_header"]

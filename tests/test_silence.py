@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dia.silence import cut_after, loud, speech_span, trimmed
+from dia.silence import cut_after, loud, narrowed, speech_span, trimmed
 
 RATE = 8000
 
@@ -76,3 +76,10 @@ def test_an_ending_is_kept_where_no_pause_parts_it_from_the_last_word_or_nothing
     audio = joined(tone(1), rest)
     assert len(cut_after(audio, RATE, 0.9)) == len(audio)
     assert len(cut_after(audio[:0], RATE, 0.9)) == 0
+
+
+def test_spans_lose_the_silence_at_their_ends_alone():
+    audio = joined(hush(0.5), tone(0.5), hush(0.2), tone(0.5), hush(0.5))
+    spans = narrowed(audio, RATE, [(0.0, 2.2), (0.6, 0.8), (0.0, 0.4), (1.3, 1.3), (0.6, 1.5)])
+    wanted = [(0.5, 1.7), (0.6, 0.8), (0.0, 0.4), (1.3, 1.3), (0.6, 1.5)]
+    np.testing.assert_allclose(spans, wanted, atol=0.011)

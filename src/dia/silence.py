@@ -3,6 +3,7 @@
 Shapes: N samples, M moments of 10 ms.
 """
 
+from collections.abc import Iterable
 from typing import TypeAlias
 
 import numpy as np
@@ -64,6 +65,18 @@ def trimmed(
     return np.pad(kept, (lead - had_before, tail - had_after)), (lead - start) / sampling_rate
 
 
+def narrowed(audio: Audio, sampling_rate: int, spans: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Spans of time, in seconds, without the silence at their ends; those in which nothing is loud stay."""
+    step = max(1, round(_MOMENT_SECONDS * sampling_rate)) / sampling_rate
+    heard = np.flatnonzero(loud(audio, sampling_rate)) * step
+    found = []
+    for start, end in spans:
+        inside = heard[np.searchsorted(heard, start - step, "right") : np.searchsorted(heard, end)]
+        span = (max(start, float(inside[0])), min(end, float(inside[-1]) + step)) if len(inside) else (start, end)
+        found.append(span)
+    return found
+
+
 def cut_after(audio: Audio, sampling_rate: int, seconds: float, pause: float = 0.12) -> Audio:
     """Leave out what is heard after the first `pause` seconds of silence that follow the time `seconds`.
 
@@ -83,4 +96,4 @@ def _fade(audio: Audio, samples: int) -> None:
     audio[:samples] *= np.linspace(0, 1, samples, endpoint=False, dtype=np.float32)
 
 
-__all__ = ["EDGE_SECONDS", "cut_after", "loud", "speech_span", "trimmed"]
+__all__ = ["EDGE_SECONDS", "cut_after", "loud", "narrowed", "speech_span", "trimmed"]

@@ -16,9 +16,9 @@ from dia import timing
 from dia.hearing import Recogniser, agreement
 from dia.manners import Manners, continued
 from dia.passes import Audio, Speech, Spoken
-from dia.silence import EDGE_SECONDS, cut_after, trimmed
+from dia.silence import EDGE_SECONDS, cut_after, narrowed, trimmed
 from dia.take_checks import Performance, faults, longest_plausible
-from dia.timing import Floats, TurnTime
+from dia.timing import Floats, TurnTime, WordTime
 
 _NOTHING: Mapping[str, Any] = {}
 _STRETCH_SECONDS = 0.2  # about a syllable
@@ -160,6 +160,16 @@ def made_take(
     return replace(listener.take(spoken, speech.sound(spoken.codes), seed), attempts=attempts)
 
 
+def on_sound(turns: Sequence[TurnTime], audio: Audio, sampling_rate: int) -> tuple[TurnTime, ...]:
+    """Turns whose words begin and end with sound: while it is silent the attention is on one of the words beside."""
+    spans = iter(narrowed(audio, sampling_rate, [(word.start, word.end) for turn in turns for word in turn.words]))
+    found = []
+    for turn in turns:
+        words = tuple(WordTime(word.text, *next(spans)) for word in turn.words)
+        found.append(replace(turn, start=words[0].start, end=words[-1].end, words=words))
+    return tuple(found)
+
+
 @dataclass(frozen=True)
 class _Listener:
     """Finds out about passes of one line."""
@@ -200,7 +210,7 @@ class _Listener:
             codes=spoken.codes,
             ended=spoken.ended,
             start=-later,
-            turns=tuple(turn.shifted(later, latest=len(audio) / rate) for turn in turns),
+            turns=on_sound([turn.shifted(later, latest=len(audio) / rate) for turn in turns], audio, rate),
             warnings=found,
             attempts=(attempt,),
         )
@@ -230,4 +240,4 @@ class _Listener:
         return float(attention.mean() + weakest) / 2
 
 
-__all__ = ["Attempt", "Care", "Line", "Take", "made_take", "make_take"]
+__all__ = ["Attempt", "Care", "Line", "Take", "made_take", "make_take", "on_sound"]

@@ -179,6 +179,8 @@ def _fraction(match: re.Match[str]) -> str:
             f"{amount(whole)} {cardinal(above)} {cardinal(below)}" if whole else f"{cardinal(above)} {cardinal(below)}"
         )
     name = {2: "half", 4: "quarter"}.get(below) or ordinal(below)
+    if not whole and below == 2 and re.match(r" an?\b", match.string[match.end() : match.end() + 4]):
+        return name
     if not whole:
         return f"{cardinal(above)} {name}{'' if above == 1 else 's'}"
     return f"{amount(whole)} and {'a' if above == 1 else cardinal(above)} {name}{'' if above == 1 else 's'}"

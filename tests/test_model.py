@@ -7,7 +7,9 @@ import torch
 from tiny import CHANNELS, PATTERN
 from tiny_checkpoint import HOP, RATE, write_tiny_checkpoint
 
+from dia.codec_record import CodecRecord
 from dia.model import REAL, Dia, choose_device
+from dia.voices import Voice
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +101,42 @@ def test_verbose_says_device_and_dtype_first(dia, capsys):
     assert capsys.readouterr().out.splitlines()[0] == "Dia on cpu, float32"
 
 
+def test_a_stream_is_what_generate_gives_piece_by_piece(dia, voice):
+    options = {"audio_prompt": voice, "audio_prompt_text": "[S1] La.", "max_tokens": 260, "seed": 2}
+    pieces = list(dia.stream("[S1] Hi.", **options))
+    assert len(pieces) > 1
+    np.testing.assert_allclose(np.concatenate(pieces), dia.generate("[S1] Hi.", **options), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"text": ["[S1] Hi."]}, "text is list; expected one script"),
+        ({"text": "[S1] Hi.", "temperature": -1.0}, "temperature"),
+        ({"text": "[S1] Hi.", "timeout": -1.0}, "timeout"),
+        ({"text": "[S1] Hi.", "seed": [1, 2]}, "seed holds"),
+        ({"text": "[S1] Hi.", "loudness": 11}, "loudness"),
+        ({"text": "[S1] Hi.", "audio_prompt": "no-such-file.wav"}, "no-such-file.wav"),
+    ],
+)
+def test_a_stream_refuses_bad_input_at_once(dia, arguments, message):
+    with pytest.raises((TypeError, ValueError, OSError), match=message):
+        dia.stream(**arguments)
+
+
+def test_a_voice_is_put_before_every_text_that_has_one(dia, voice):
+    codes = dia.processor.encode_audio({"array": voice, "sampling_rate": RATE})[0]
+    alto = Voice(codes, "[S1] La.", CodecRecord.of(dia.processor.audio_tokenizer), "a sine, nobody's voice")
+    options = {"max_tokens": 260, "seed": 2}
+    by_voice = dia.generate(["[S1] Hi.", "[S1] Ho."], voice=[alto, None], **options)
+    by_prompt = dia.generate(alto.before("[S1] Hi."), audio_prompt=alto.codes, **options)
+    np.testing.assert_allclose(by_voice[0], by_prompt, atol=1e-5)
+    with pytest.raises(ValueError, match="leave audio_prompt"):
+        dia.generate("[S1] Hi.", voice=alto, audio_prompt=voice)
+    with pytest.raises(ValueError, match="nobody"):
+        dia.generate("[S1] Hi.", voice="nobody")
+
+
 def test_save_audio_writes_what_generate_returned(dia, tmp_path):
     audio = dia.generate("[S1] Hi.", seed=1)
     dia.save_audio(tmp_path / "hi.wav", audio)
@@ -129,6 +167,7 @@ def test_deprecated_arguments_of_the_native_package_still_work(dia, voice, tmp_p
         ({"text": None}, "text is NoneType"),
         ({"text": ""}, "text"),
         ({"text": []}, "text"),
+        ({"text": ["[S1] Hi.", None]}, "text holds None"),
         ({"text": "[S1] " + "a" * 100}, "48"),
         ({"text": "[S1] Hi.", "temperature": -1.0}, "temperature"),
         ({"text": "[S1] Hi.", "temperature": "hot"}, "temperature"),

@@ -1,28 +1,30 @@
 """`Dia`, the facade: script in, speech out. Chooses device and dtype; everything else is done by the parts inside."""
 
-import math
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from torch import Tensor
-from tqdm import tqdm
 from transformers import DacModel, GenerationConfig
-from transformers.generation.streamers import BaseStreamer
 from transformers.utils import FEATURE_EXTRACTOR_NAME, GENERATION_CONFIG_NAME, cached_file
 
 from dia import MINI, native
 from dia.modeling_dia import DiaForConditionalGeneration
 from dia.native_layout import layout_of
-from dia.passes import Speech
+from dia.passes import Audio, Speech
 from dia.placement import choose_device, choose_dtype, place, place_codec
 from dia.processing_dia import DiaProcessor
 from dia.processor_folder import PROCESSOR_FILE
+from dia.progress import Progress
 from dia.quantized_loading import load_quantized
+from dia.request import Options, Prompt, request_of
 from dia.sampling import published_generation_config
+from dia.streaming import stream
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 REAL = "nari-labs/Dia-1.6B-0626"
 REAL_CODEC = "descript/dac_44khz"
@@ -30,8 +32,6 @@ REAL_CODEC = "descript/dac_44khz"
 _HUB_OPTIONS = ("revision", "token", "cache_dir", "local_files_only")
 
 _DEPRECATED = "audio_prompt_path and use_cfg_filter are deprecated; pass audio_prompt, and leave use_cfg_filter out."
-
-Prompt = Any  # a path, waveform, {"array", "sampling_rate"} or codes [T, C]; what DiaFeatureExtractor reads
 
 
 class Dia:
@@ -164,6 +164,7 @@ class Dia:
         *,
         audio_prompt_text: str | Sequence[str | None] | None = None,
         seed: int | Sequence[int] | None = None,
+        voice: Any = None,
     ) -> Any:
         """Speak a script, or several at once.
 
@@ -185,6 +186,8 @@ class Dia:
             audio_prompt_text: what is said in the prompt; it is put before the text. Or put it there yourself.
             seed: makes the result repeatable; one for all texts, or one per text. A text sounds the same alone and
                 among others.
+            voice: a voice to speak with, in place of `audio_prompt` and its text: a `dia.voices.Voice`, the name of
+                one or its file, or {"S1": …, "S2": …} of these; for several texts one, or a list.
 
         Returns:
             For a str one float32 array [N] at `sample_rate`, without the prompt; for a list a list of them. Without a
@@ -194,28 +197,64 @@ class Dia:
             TypeError: an argument has the wrong type; the message names it.
             ValueError: an argument is empty, too long or out of range; the message names it.
         """
-        if not isinstance(text, str | list | tuple):
-            raise TypeError(f"text is {type(text).__name__}; expected a script or a list of scripts.")
         if audio_prompt_path is not None or use_cfg_filter is not None:
             warnings.warn(_DEPRECATED, FutureWarning, stacklevel=2)
-        audio_prompt = audio_prompt_path if audio_prompt is None else audio_prompt
-        scripts = [text] if isinstance(text, str) else list(text)
-        prompts = _one_per_text(audio_prompt, len(scripts), "audio_prompt")
-        transcripts = _one_per_text(audio_prompt_text, len(scripts), "audio_prompt_text")
-        seeds = _one_per_text(seed, len(scripts), "seed")
-        _check_types(transcripts, "audio_prompt_text", str)
-        _check_types(seeds, "seed", int)
-        scripts = [f"{said.strip()} {new}" if said else new for said, new in zip(transcripts, scripts, strict=True)]
-        settings = self._settings(max_tokens, cfg_scale, temperature, top_p, cfg_filter_top_k)
-        if use_torch_compile:
-            self._compile()
-        if verbose:
-            print(f"Dia on {self.device}, {str(self.dtype).removeprefix('torch.')}")
-        progress = _Progress(self.processor.frame_rate) if verbose else None
-        spoken = self.speech(scripts, self._prompt_codes(prompts), seeds, settings, progress)
+        asked = request_of(
+            self.speech,
+            text,
+            max_tokens=max_tokens,
+            cfg_scale=cfg_scale,
+            temperature=temperature,
+            top_p=top_p,
+            cfg_filter_top_k=cfg_filter_top_k,
+            audio_prompt=audio_prompt_path if audio_prompt is None else audio_prompt,
+            audio_prompt_text=audio_prompt_text,
+            seed=seed,
+            voice=voice,
+        )
+        self._prepare(use_torch_compile, verbose)
+        progress = Progress(self.processor.frame_rate) if verbose else None
+        spoken = self.speech(asked.scripts, asked.prompts, asked.seeds, asked.settings, progress)
         codes = [one.codes for one in spoken]
         answers = codes if self.processor.audio_tokenizer is None else self.speech.sounds(codes)
         return answers[0] if isinstance(text, str) else answers
+
+    def stream(
+        self,
+        text: str,
+        *,
+        timeout: float | None = None,
+        use_torch_compile: bool = False,
+        verbose: bool = False,
+        **options: "Unpack[Options]",
+    ) -> Iterator[Audio]:
+        """Speak one script, heard while it is generated: the samples of `generate`, piece by piece.
+
+        The first piece is short and comes as soon as it is certain; later ones grow. The work is done in a thread,
+        which begins with the first `next` and ends at the next frame when the iterator is closed, dropped, or left
+        by an exception.
+
+        Args:
+            text: `[S1] … [S2] …`.
+            timeout: seconds to wait for the next piece; None waits for ever.
+            use_torch_compile: as in `generate`.
+            verbose: print device and dtype.
+            **options: the other arguments of `generate`, `seed`, `audio_prompt` and so on, for one script.
+
+        Returns:
+            An iterator over float32 arrays [N] at `sample_rate`. Joined they are what `generate` returns.
+
+        Raises:
+            TypeError, ValueError: as `generate`, here for what can be told without the model, else from the iterator;
+                and the model was loaded without its codec.
+            TimeoutError: from the iterator, when a piece does not come in time.
+        """
+        if not isinstance(text, str):
+            raise TypeError(f"text is {type(text).__name__}; expected one script.")
+        asked = request_of(self.speech, text, **options)
+        sound = stream(self.speech, asked.scripts[0], asked.prompts[0], asked.seeds[0], asked.settings, timeout)
+        self._prepare(use_torch_compile, verbose)
+        return sound
 
     def save_audio(self, path: str | Path, audio: Any) -> None:
         """Write what `generate` returned; the suffix chooses the format, a tag says that the speech is synthetic.
@@ -237,64 +276,17 @@ class Dia:
         """
         return self.processor.encode_audio([str(path)])[0].cpu()
 
-    def _settings(
-        self,
-        max_tokens: int | None,
-        cfg_scale: float | None,
-        temperature: float | None,
-        top_p: float | None,
-        top_k: int | None,
-    ) -> dict[str, Any]:
-        """The keywords of transformers' `generate` that say the same; what is None stays the model's own."""
-        rows = max(self.model.config.delay_pattern)
-        _check_number(cfg_scale, "cfg_scale", "0 or more", lambda value: value >= 0)
-        _check_number(temperature, "temperature", "0 (greedy) or more", lambda value: value >= 0)
-        _check_number(top_p, "top_p", "above 0 and at most 1", lambda value: 0 < value <= 1)
-        _check_number(top_k, "cfg_filter_top_k", "1 or more", lambda value: value >= 1)
-        _check_number(max_tokens, "max_tokens", f"{rows + 3} or more", lambda value: value >= rows + 3)
-        settings: dict[str, Any] = {"top_p": top_p, "top_k": top_k}
-        if cfg_scale is not None:
-            # To transformers exactly 1 means no guidance; the native package guides at 1 as at any other scale.
-            settings["guidance_scale"] = float(np.nextafter(1.0, 2.0)) if cfg_scale == 1 else cfg_scale
-        if temperature is not None:
-            settings |= {"do_sample": True, "temperature": temperature} if temperature else {"do_sample": False}
-        if max_tokens is not None:
-            settings["max_length"] = max_tokens - rows
-        return {name: value for name, value in settings.items() if value is not None}
+    def _prepare(self, compiled: bool, verbose: bool) -> None:
+        if compiled:
+            self._compile()
+        if verbose:
+            print(f"Dia on {self.device}, {str(self.dtype).removeprefix('torch.')}")
 
     def _compile(self) -> None:
         if self.device.type == "cpu" and getattr(self.model, "is_quantized", False):
-            warnings.warn("quantised weights on a CPU have kernels that are compiled already.", stacklevel=3)
+            warnings.warn("quantised weights on a CPU have kernels that are compiled already.", stacklevel=4)
         elif getattr(self.model, "_compiled_call_impl", None) is None:
             self.model.compile(dynamic=True)
-
-    def _prompt_codes(self, prompts: Sequence[Prompt | None]) -> list[Tensor | None]:
-        """Every prompt as codes [T, C]; what is codes already stays as it is."""
-        codes = [prompt if _is_codes(prompt) else None for prompt in prompts]
-        for row, prompt in enumerate(prompts):
-            if prompt is not None and codes[row] is None:
-                codes[row] = self.processor.encode_audio([prompt])[0]
-        return codes
-
-
-class _Progress(BaseStreamer):
-    """A progress bar in frames and seconds of speech; the total is not known before the speech ends."""
-
-    def __init__(self, frame_rate: float) -> None:
-        self._bar: Any = None
-        self._frame_rate = frame_rate
-
-    def put(self, value: Tensor) -> None:
-        if self._bar is None:  # the prompt's grid comes first
-            self._bar = tqdm(unit=" frames", desc="speaking", leave=False)
-            return
-        self._bar.update()
-        if self._bar.n % 16 == 0:
-            self._bar.set_postfix_str(f"{self._bar.n / self._frame_rate:.1f} s of speech")
-
-    def end(self) -> None:
-        if self._bar is not None:
-            self._bar.close()
 
 
 def _load_processor(
@@ -305,35 +297,6 @@ def _load_processor(
     if any(cached_file(source, file, _raise_exceptions_for_missing_entries=False, **hub) for file in files):
         return DiaProcessor.from_pretrained(source, load_audio_tokenizer=load_dac, **hub)
     return DiaProcessor.for_config(model.config, DacModel.from_pretrained(REAL_CODEC) if load_dac else None)
-
-
-def _one_per_text(given: Any, texts: int, name: str) -> list[Any]:
-    """`given` for every text: a list as it stands, anything else repeated."""
-    if not isinstance(given, list | tuple) or (texts == 1 and len(given) != 1):
-        return [given] * texts
-    if len(given) != texts:
-        raise ValueError(f"{name} holds {len(given)} entries for {texts} texts; give one, or one for each.")
-    return list(given)
-
-
-def _check_types(values: Sequence[Any], name: str, kind: type) -> None:
-    for value in values:
-        if value is not None and (not isinstance(value, kind) or isinstance(value, bool)):
-            raise TypeError(f"{name} holds {value!r}; expected {kind.__name__}, or a list of one per text.")
-
-
-def _check_number(value: Any, name: str, range_: str, fits: Callable[[Any], bool]) -> None:
-    if value is None:
-        return
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"{name} is {value!r}; expected a number, {range_}.")
-    if not (math.isfinite(value) and fits(value)):
-        raise ValueError(f"{name}={value} must be {range_}.")
-
-
-def _is_codes(prompt: Prompt) -> bool:
-    # No sound has two dimensions and 64 bits.
-    return isinstance(prompt, Tensor) and prompt.dtype == torch.int64 and prompt.ndim == 2
 
 
 __all__ = ["REAL", "Dia", "choose_device", "choose_dtype"]

@@ -14,7 +14,7 @@ when the codec has seen as many frames after it as its layers look ahead:
 
 import atexit
 import math
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from functools import partial
 from queue import Empty, Queue
 from threading import Thread, current_thread
@@ -198,14 +198,20 @@ def stream(
         What was spoken, for who iterates by `yield from`.
 
     Raises:
-        TimeoutError: a chunk did not come in time.
-        Exception: whatever is raised while generating.
+        ValueError: at once, where there is no codec or `timeout` is out of range.
+        TimeoutError: from the generator, when a chunk did not come in time.
+        Exception: from the generator, whatever is raised while generating.
     """
-    streamer, spoken = DiaAudioStreamer(speech.processor, timeout=timeout), list[Spoken]()
+    streamer = DiaAudioStreamer(speech.processor, timeout=timeout)
+    return _streamed(partial(speech, [text], [prompt], [seed], settings, streamer), streamer)
+
+
+def _streamed(work: Callable[[], list[Spoken]], streamer: DiaAudioStreamer) -> Generator[Audio, None, Spoken]:
+    spoken: list[Spoken] = []
 
     def speak() -> None:
         try:
-            spoken.extend(speech([text], [prompt], [seed], settings, streamer))
+            spoken.extend(work())
         except BaseException as error:  # it is raised where somebody listens
             streamer.fail(error)
         streamer.end()

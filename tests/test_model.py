@@ -145,6 +145,13 @@ def test_save_audio_writes_what_generate_returned(dia, tmp_path):
     np.testing.assert_allclose(read, audio, atol=1e-4)
 
 
+def test_files_name_model_and_seed_but_not_where_the_model_lies(dia, folder, tmp_path):
+    dia.save_audio(tmp_path / "hi.wav", np.zeros(800, np.float32), seed=7)
+    with soundfile.SoundFile(tmp_path / "hi.wav") as file:
+        assert file.comment.endswith(f"model={folder.name}; seed=7")
+    assert "/" not in str(dia.provenance())
+
+
 def test_compiling_changes_nothing_that_is_heard(dia, folder, monkeypatch):
     compiled = []
     fresh = Dia.from_pretrained(folder)

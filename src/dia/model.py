@@ -11,6 +11,7 @@ from transformers import DacModel, GenerationConfig
 from transformers.utils import FEATURE_EXTRACTOR_NAME, GENERATION_CONFIG_NAME, cached_file
 
 from dia import MINI, native
+from dia.audio_file import Provenance
 from dia.modeling_dia import DiaForConditionalGeneration
 from dia.native_layout import layout_of
 from dia.passes import Audio, Speech
@@ -256,17 +257,28 @@ class Dia:
         self._prepare(use_torch_compile, verbose)
         return sound
 
-    def save_audio(self, path: str | Path, audio: Any) -> None:
-        """Write what `generate` returned; the suffix chooses the format, a tag says that the speech is synthetic.
+    def save_audio(self, path: str | Path, audio: Any, seed: int | None = None) -> None:
+        """Write what `generate` returned; the suffix chooses the format.
+
+        A tag says that the speech is synthetic, and by which model, version and seed it was made.
 
         Args:
             path: one path, or a list of them for a list of waveforms.
             audio: [N] at `sample_rate`, array or tensor, or a list of them.
+            seed: that it was generated with.
 
         Raises:
             ValueError: the format is not known or the samples are no sound; nothing is written.
         """
-        self.processor.save_audio(audio, path)
+        self.processor.save_audio(audio, path, provenance=self.provenance(seed))
+
+    def provenance(self, seed: int | None = None) -> Provenance:
+        """What files shall say of where their speech comes from."""
+        name = str(self.model.name_or_path or "")
+        folder = Path(name)
+        # Where on a disk a model lies is nobody else's business.
+        told = name if not folder.is_dir() else "mini" if folder == MINI else folder.name
+        return Provenance(told, seed)
 
     def load_audio(self, path: str | Path) -> Tensor:
         """Read a recording as codes [T, C], ready to be an `audio_prompt` any number of times.

@@ -229,6 +229,7 @@ class DiaProcessor(ProcessorMixin):
         audio: Any,
         saving_path: str | Path | Sequence[str | Path],
         sampling_rate: int | None = None,
+        provenance: audio_file.Provenance | None = None,
         **kwargs: Any,
     ) -> None:
         """Write waveforms to files, each whole or not at all, in the format of the path's suffix.
@@ -239,6 +240,7 @@ class DiaProcessor(ProcessorMixin):
             audio: a waveform [N], or a list of them.
             saving_path: a path, or a list of as many paths.
             sampling_rate: Hz; the processor's by default.
+            provenance: what the files shall say of model and seed.
             **kwargs: `audio_kwargs={"sampling_rate": …}` is read too.
 
         Raises:
@@ -252,13 +254,10 @@ class DiaProcessor(ProcessorMixin):
             raise ValueError(f"saving_path holds {len(paths)} paths for {len(clips)} waveforms; give one for each.")
         for path in paths:
             audio_file.file_format(Path(path))
-        rate = (
-            sampling_rate
-            or self._merge_kwargs(DiaProcessorKwargs, **kwargs)["audio_kwargs"].get("sampling_rate")
-            or self.sampling_rate
-        )
+        given = self._merge_kwargs(DiaProcessorKwargs, **kwargs)["audio_kwargs"].get("sampling_rate")
+        rate = sampling_rate or given or self.sampling_rate
         for path, (name, clip) in zip(paths, clips.items(), strict=True):
-            audio_file.write(path, clip, rate, name)
+            audio_file.write(path, clip, rate, name, provenance or audio_file.Provenance())
 
     def to_dict(self) -> dict[str, Any]:
         """What `processor_config.json` holds, but for where the codec is."""

@@ -18,6 +18,7 @@ from dia.chunking import cost_after, even_groups, pieces
         ("Red, green; blue and yellow.", 16, ["Red,", "green;", "blue and yellow."]),
         ("one (clears throat) two", 8, ["one", "(clears throat)", "two"]),
         ("unbelievable", 3, ["unbelievable"]),
+        ("... one. ' two - three ...", 3, ["... one. '", "two -", "three ..."]),
     ],
 )
 def test_a_text_is_cut_at_sentences_then_clauses_then_words(text, limit, expected):

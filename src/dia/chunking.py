@@ -4,7 +4,7 @@ Knows sizes and punctuation. Knows nothing of speakers or seconds.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 _SENTENCE_END = re.compile(r"(?<=[.!?]) (?![a-z])|(?<=[.!?][\"')]) |(?<=[^.]\.) (?=[a-z])|(?<=[!?]) (?=[a-z])")
 _CLAUSE_END = re.compile(r"(?<=[,;:]) ")
@@ -19,19 +19,35 @@ _COST_INSIDE_A_CLAUSE = 0.3
 def pieces(text: str, limit: float, size: Callable[[str], float]) -> list[str]:
     """Cut a text at blanks: into its sentences, of those over the limit the clauses, of those in turn the words.
 
-    A single word over the limit stays whole.
+    A single word over the limit stays whole, and what holds no letters stays with its neighbour.
 
     Args:
         text: with single blanks between words; the pieces joined by blanks are the text again.
         limit: the size that a piece may have.
         size: measures a piece.
     """
-    return [
+    parts = (
         part
         for sentence in _SENTENCE_END.split(text)
         for clause in (_CLAUSE_END.split(sentence) if size(sentence) > limit else [sentence])
         for part in (_WORD.findall(clause) if size(clause) > limit else [clause])
-    ]
+    )
+    return _with_words(parts)
+
+
+def _with_words(parts: Iterable[str]) -> list[str]:
+    """Parts that hold letters; those that do not stay with their neighbours, for nobody could speak them alone."""
+    groups: list[list[str]] = []
+    worded = False
+    for part in parts:
+        words = any(character.isalpha() for character in part)
+        if groups and not (words and worded):
+            groups[-1].append(part)
+            worded = worded or words
+        else:
+            groups.append([part])
+            worded = words
+    return [" ".join(group) for group in groups]
 
 
 def cost_after(piece: str) -> float:

@@ -17,7 +17,7 @@ from tiny_codec import CODES, random_codes, tiny_codec, tiny_processor
 from dia import MINI, voice_folder
 from dia.codec_record import CodecRecord
 from dia.processing_dia import DiaProcessor
-from dia.voice_folder import find_voice, keep_voice, remove_voice, voice_files, voices_folder
+from dia.voice_folder import find_voice, keep_voice, remove_voice, told_voice, voice_files, voices_folder
 from dia.voices import Voice, joined
 
 SAID = "[S1] The old man walked down to the harbour. He looked at all the ships, and went home again."
@@ -319,6 +319,16 @@ def test_a_voice_may_be_told_in_any_way(voice, folder):
             find_voice(nothing)
     with pytest.raises(FileNotFoundError, match="there is no voice at"):
         find_voice("folder/of/ann")
+
+
+def test_voices_told_on_a_command_line():
+    assert told_voice([]) is None
+    assert told_voice(["ann"]) == "ann"
+    assert told_voice(["s1=ann"]) == {"S1": "ann"}
+    assert told_voice(["S2=voices/a=b.safetensors", "S1=ann"]) == {"S2": "voices/a=b.safetensors", "S1": "ann"}
+    for wrong in (["ann", "bob"], ["S1=ann", "bob"], ["S1=ann", "s1=bob"]):
+        with pytest.raises(ValueError, match="one for all, or S1=NAME and S2=NAME"):
+            told_voice(wrong)
 
 
 def test_an_unknown_voice_is_refused_with_those_there_are(voice, folder):

@@ -5,7 +5,7 @@ Knows names and files. Knows nothing of what is in a voice.
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from dia.voices import SUFFIX, Voice, joined
 EXAMPLES = MINI / "voices"
 
 _NAME = re.compile(r"\w[\w-]{0,63}")
+_PAIR = re.compile(r"(S[12])=(.+)", re.IGNORECASE)
 
 
 def voices_folder() -> Path:
@@ -50,6 +51,22 @@ def find_voice(given: Any) -> Voice:
     if not isinstance(given, str):
         raise TypeError(f"voice is {type(given).__name__}; expected a Voice, a name, a path, or S1's and S2's.")
     return Voice.load(_file_of(given))
+
+
+def told_voice(told: Sequence[str]) -> Any:
+    """What `find_voice` takes, of what a command line tells: one name or file, or S1=… and S2=…; None of nothing.
+
+    >>> told_voice(["S1=clara", "S2=bruno"])
+    {'S1': 'clara', 'S2': 'bruno'}
+
+    Raises:
+        ValueError: a speaker is told twice, or one voice for all stands beside another.
+    """
+    pairs = [_PAIR.fullmatch(one) for one in told]
+    found = {pair[1].upper(): pair[2] for pair in pairs if pair is not None}
+    if len(found) < len(told) and len(told) > 1:
+        raise ValueError(f"voices are {', '.join(told)}; tell one for all, or S1=NAME and S2=NAME.")
+    return found or (told[0] if told else None)
 
 
 def keep_voice(voice: Voice, name: str, overwrite: bool = False) -> Path:
@@ -103,4 +120,13 @@ def _file_of(name: str) -> Path:
     return files[name]
 
 
-__all__ = ["EXAMPLES", "check_free", "find_voice", "keep_voice", "remove_voice", "voice_files", "voices_folder"]
+__all__ = [
+    "EXAMPLES",
+    "check_free",
+    "find_voice",
+    "keep_voice",
+    "remove_voice",
+    "told_voice",
+    "voice_files",
+    "voices_folder",
+]

@@ -18,7 +18,8 @@ from recogniser import Recogniser
 from tqdm import tqdm
 
 from dia import MINI
-from dia.long_form import CARRIES, Carry, Piece, speak_long
+from dia.long_form import Piece, speak_long
+from dia.manners import CARRIES, Carry, Manners
 from dia.model import Dia
 from dia.passes import Speech
 from dia.pitch import median_pitch
@@ -125,17 +126,18 @@ def measured(speech: Speech, script: Script, carry: Carry, seed: int, recogniser
 def main() -> None:
     """Parse arguments, measure, print, write JSON."""
     arguments = parser().parse_args()
-    if unknown := set(arguments.carry) - set(CARRIES):
+    if unknown := set(arguments.carry or ()) - set(CARRIES):
         sys.exit(f"long_form_quality: --carry {', '.join(sorted(unknown))} is none of {', '.join(CARRIES)}.")
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     speech, recogniser = Dia.from_pretrained(arguments.model, device="cpu").speech, Recogniser(vocabulary())
     results: dict[str, Any] = {"seed": arguments.seed}
+    carries = arguments.carry or [Manners.of(speech.model.generation_config).carry]
     for turns in arguments.turns:
         script = script_of(turns, arguments.seed)
         alone = error_rate(*single_turns(speech, script, arguments.seed, recogniser))
         results[f"{turns} turns, one by one"] = {"word_error": [round(float(value), 4) for value in alone[:3]]}
-        for carry in arguments.carry:
+        for carry in carries:
             results[f"{turns} turns, carrying {carry}"] = measured(speech, script, carry, arguments.seed, recogniser)
             print(json.dumps({f"{turns} {carry}": results[f"{turns} turns, carrying {carry}"]}), flush=True)
         print(
@@ -154,7 +156,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument(
         "--turns", type=lambda text: [int(part) for part in text.split(",")], default=[2, 20, 100], metavar="N,N"
     )
-    options.add_argument("--carry", type=lambda text: text.split(","), default=["both"], metavar="WHAT,WHAT")
+    options.add_argument("--carry", type=lambda text: text.split(","), metavar="WHAT,WHAT")
     options.add_argument("--seed", type=int, default=0, help="of the texts and of the sampling")
     options.add_argument("--threads", type=int, help="of torch (default: its own choice)")
     options.add_argument("--json", type=Path, metavar="FILE", help="write the figures here")

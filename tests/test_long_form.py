@@ -109,6 +109,13 @@ def test_what_is_carried_on_may_be_chosen(carry, before):
     assert (line.transcript if line else "") == before
 
 
+def test_by_default_what_suits_the_checkpoint_is_carried_on(watched):
+    for carry, before in (("nothing", False), ("first", True)):
+        watched.clear()
+        list(speak_long(tiny_speech(pass_seconds=6.0, carry=carry), TURNS, seed=1))
+        assert bool(watched[-1].transcript) == before
+
+
 def test_a_speaker_who_was_not_heard_lately_is_remembered():
     memory = Memory("last")
     for text in ("[S1] One.", "[S2] Two.", "[S2] Three."):

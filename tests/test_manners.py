@@ -7,7 +7,7 @@ from dia.manners import Manners, closed, continued
 
 
 def test_a_checkpoint_that_says_nothing_is_taken_for_dia():
-    assert Manners.of(GenerationConfig()) == Manners(closing_tag=True, pass_seconds=20.0)
+    assert Manners.of(GenerationConfig()) == Manners(closing_tag=True, pass_seconds=20.0, carry="first")
 
 
 def test_what_a_checkpoint_says_is_saved_with_its_sampling(tmp_path):
@@ -15,7 +15,9 @@ def test_what_a_checkpoint_says_is_saved_with_its_sampling(tmp_path):
     assert Manners.of(GenerationConfig.from_pretrained(tmp_path)) == Manners(False, 12)
 
 
-@pytest.mark.parametrize("wrong", [{"closing_tag": "yes"}, {"pass_seconds": 0}, {"pass_seconds": "long"}])
+@pytest.mark.parametrize(
+    "wrong", [{"closing_tag": "yes"}, {"pass_seconds": 0}, {"pass_seconds": "long"}, {"carry": "all"}]
+)
 def test_what_makes_no_sense_is_named(wrong):
     with pytest.raises(ValueError, match=f"generation_config.{next(iter(wrong))}"):
         Manners.of(GenerationConfig(**wrong))

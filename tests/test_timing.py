@@ -61,6 +61,10 @@ def test_heads_that_move_along_the_text_are_chosen_whatever_their_number():
     assert (chosen[0] == along).all()
 
 
+def test_where_all_heads_move_against_the_text_there_is_a_best_one_nevertheless():
+    assert len(timing._along_the_text([np.eye(5, dtype=np.float32)[::-1]])) == 1
+
+
 def test_the_attention_is_what_the_model_itself_reports(processor):
     model = tiny_model()
     codes = random_codes(9)[0]

@@ -7,22 +7,19 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from math import ceil, floor
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from dia.manners import Manners, continued
+from dia.manners import CARRIES, Carry, Manners, continued
 from dia.passes import Audio, Speech
 from dia.script import Script
 from dia.silence import trimmed
 from dia.takes import Care, Line, Take, make_take
 from dia.timing import TurnTime
-
-Carry = Literal["nothing", "first", "last", "both"]
-CARRIES: tuple[Carry, ...] = ("nothing", "first", "last", "both")
 
 _SEEDS_APART = 1000  # between the parts' first seeds: room for the retries of each
 _SHORTEST = 2.0  # seconds of a part; less has no melody
@@ -78,7 +75,7 @@ class Memory:
     A take with something wrong in it is not gone on from, so that no fault is handed down.
 
     Attributes:
-        carry: "first" part, which keeps the voices from drifting; "last", which keeps the tone; "both"; or "nothing".
+        carry: the "first" part, the "last", "both" or "nothing".
         voice: a voice to speak with, always first; it takes the place of the first part.
     """
 
@@ -136,7 +133,7 @@ def speak_long(
     settings: Mapping[str, Any] = _NOTHING,
     care: Care | None = None,
     *,
-    carry: Carry = "both",
+    carry: Carry | None = None,
     keeper: Keeper | None = None,
     progress: bool = False,
 ) -> Iterator[Piece]:
@@ -149,7 +146,7 @@ def speak_long(
         seed: of the first part; the next have seeds of their own that follow from it. By default a random one.
         settings: keywords of transformers' `generate`.
         care: retries and the like, for every part.
-        carry: what each part goes on from, see `Memory`.
+        carry: what each part goes on from; by default what suits the checkpoint, see `dia.manners`.
         keeper: keeps finished parts, and brings those that were finished before.
         progress: show a bar.
 
@@ -159,12 +156,14 @@ def speak_long(
     Raises:
         ValueError: an argument is unusable; the message names it.
     """
+    manners = Manners.of(speech.model.generation_config)
+    carry = carry or manners.carry
     if carry not in CARRIES:
         raise ValueError(f"carry={carry!r} must be one of {', '.join(CARRIES)}.")
     first = int(torch.randint(2**31, ())) if seed is None else seed
     frame_rate, care = speech.processor.frame_rate, care or Care()
     voice_seconds = 0.0 if voice is None or voice.prompt is None else len(voice.prompt) / frame_rate
-    room = part_seconds(Manners.of(speech.model.generation_config).pass_seconds, carry, voice_seconds)
+    room = part_seconds(manners.pass_seconds, carry, voice_seconds)
     parts, memory = parts_of(script, room), Memory(carry, voice)
 
     def takes() -> Iterator[Take]:
@@ -188,8 +187,10 @@ def pieces(takes: Iterable[Take], pauses: Sequence[float], edge_seconds: float) 
     samples, before = 0, 0.0
     for number, (take, pause) in enumerate(zip(takes, pauses, strict=True)):
         rate, start = take.sampling_rate, samples / take.sampling_rate
-        edges = (min(edge_seconds, _AT_PAUSE if beside else edge_seconds) for beside in (before, pause))
-        audio, later = trimmed(take.audio, rate, *edges)
+        audio, later = take.audio, 0.0
+        if before or pause:
+            edges = (min(edge_seconds, _AT_PAUSE if beside else edge_seconds) for beside in (before, pause))
+            audio, later = trimmed(audio, rate, *edges)
         audio = np.concatenate([audio, np.zeros(round(pause * rate), np.float32)])
         turns = tuple(turn.shifted(start + later) for turn in take.turns)
         yield Piece(audio, rate, start, turns, take, number, len(pauses))
@@ -215,4 +216,4 @@ def _speakers(transcript: str) -> set[str]:
     return {name for name in ("S1", "S2") if f"[{name}]" in transcript}
 
 
-__all__ = ["CARRIES", "Carry", "Keeper", "Memory", "Part", "Piece", "part_seconds", "parts_of", "pieces", "speak_long"]
+__all__ = ["Keeper", "Memory", "Part", "Piece", "part_seconds", "parts_of", "pieces", "speak_long"]

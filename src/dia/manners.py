@@ -6,7 +6,10 @@ Dia-1.6B, whose published files hold none of this.
 
 import re
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Literal, get_args
+
+Carry = Literal["nothing", "first", "last", "both"]
+CARRIES: tuple[Carry, ...] = get_args(Carry)
 
 _TAG = re.compile(r"\[(S[12])\]\s*")
 
@@ -21,17 +24,20 @@ class Manners:
             it must not be given one.
         pass_seconds: how much speech, that of a prompt included, a single pass speaks well. A longer text is spoken
             too fast by Dia-1.6B, and comes apart.
+        carry: what each part of a long script goes on from: the "first" part, which keeps the voices, the "last",
+            which keeps the tone but hands faults down, "both", or "nothing", where the tags alone name the voices.
     """
 
     closing_tag: bool = True
     pass_seconds: float = 20.0
+    carry: Carry = "first"
 
     @classmethod
     def of(cls, generation_config: Any) -> "Manners":
         """Those of a checkpoint.
 
         Raises:
-            ValueError: generation_config.json says something else than yes or no, or than a length.
+            ValueError: generation_config.json says something that cannot be.
         """
         known = {field.name: getattr(generation_config, field.name, None) for field in fields(cls)}
         manners = cls(**{name: value for name, value in known.items() if value is not None})
@@ -39,6 +45,8 @@ class Manners:
             raise ValueError(f"generation_config.closing_tag is {manners.closing_tag!r}; it must be true or false.")
         if not (isinstance(manners.pass_seconds, int | float) and manners.pass_seconds >= 1):
             raise ValueError(f"generation_config.pass_seconds is {manners.pass_seconds!r}; it must be 1 or more.")
+        if manners.carry not in CARRIES:
+            raise ValueError(f"generation_config.carry is {manners.carry!r}; it must be one of {', '.join(CARRIES)}.")
         return manners
 
     def as_read(self, text: str) -> str:
@@ -69,4 +77,4 @@ def closed(text: str) -> str:
     return f"{text} [{'S1' if tags[-1][1] == 'S2' else 'S2'}]"
 
 
-__all__ = ["Manners", "closed", "continued"]
+__all__ = ["CARRIES", "Carry", "Manners", "closed", "continued"]

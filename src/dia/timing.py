@@ -27,7 +27,7 @@ from dia.processing_dia import DiaProcessor
 Floats = NDArray[np.float32]
 
 _HEADS = 8  # at most; more say the same again
-_NEARLY_BEST = 0.97  # of the best head's correlation; those below follow the text loosely
+_NEARLY_BEST = 0.03  # below the best head's correlation; those further below follow the text loosely
 _STEP = 4  # ids that the path may advance in a frame, at least
 _NEAR = 2  # ids to either side of the path that count as being on it
 _FAINT = 1e-4  # attention below this is as good as none
@@ -170,7 +170,7 @@ def _along_the_text(heads: Iterable[Floats]) -> list[Floats]:
     """The heads, of [T, S] each, whose attention moves through the text with time; only those are kept."""
     ranked = ((_progress(head), -number, head) for number, head in enumerate(heads))
     best = heapq.nlargest(_HEADS, ranked, key=lambda entry: entry[:2])
-    return [head for score, _, head in best if score >= _NEARLY_BEST * best[0][0]]
+    return [head for score, _, head in best if score >= best[0][0] - _NEARLY_BEST]
 
 
 def _progress(weights: Floats) -> float:

@@ -1,0 +1,151 @@
+"""Any script, short or long, spoken in pieces as they come, or as one take.
+
+Knows when a script is too long for a pass, what makes a speech another one, and what pieces add up to. Knows nothing
+of how passes and parts are made.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from dia.kept_parts import KeptParts, fingerprint
+from dia.long_form import Keeper, Piece, pieces, speak_long
+from dia.manners import Manners
+from dia.passes import Speech
+from dia.request import Request
+from dia.script import Script, estimated_seconds, parse
+from dia.tags import PAUSE_MARK
+from dia.takes import Care, Line, Take, make_take
+from dia.version import __version__
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What is to be spoken, by whom and how.
+
+    Attributes:
+        script: the turns.
+        voice: a voice to speak with, as a line of codes and transcript without a text; None for the model's own.
+        seed: of the first pass; None for a random one.
+        settings: keywords of transformers' `generate`.
+        care: retries and the like.
+        long_form: part after part; None where the script asks for it, see `is_long`.
+    """
+
+    script: Script
+    voice: Line | None = None
+    seed: int | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    care: Care = field(default_factory=Care)
+    long_form: bool | None = None
+
+
+def reading_of(request: Request, index: int = 0, care: Care | None = None, long_form: bool | None = None) -> Reading:
+    """One of the texts of a request, understood as a script.
+
+    Raises:
+        ValueError: the text cannot be spoken, or what is said in its prompt is not known.
+    """
+    prompt, transcript = request.prompts[index], request.transcripts[index]
+    if prompt is not None and not transcript:
+        raise ValueError(
+            "audio_prompt_text is missing; say what is said in audio_prompt, so that the rest can be timed."
+        )
+    voice = None if prompt is None else Line("", prompt, transcript or "")
+    script = parse(request.texts[index])
+    return Reading(script, voice, request.seeds[index], request.settings, care or Care(), long_form)
+
+
+def too_long(speech: Speech, request: Request, index: int = 0) -> bool:
+    """Whether a text of a request is better spoken in the long form, and can be.
+
+    It can where there is a codec, and where it is known which words a prompt has said already.
+    """
+    prompt, text = request.prompts[index], request.texts[index]
+    if speech.processor.audio_tokenizer is None or (prompt is not None and not request.transcripts[index]):
+        return False
+    given = 0 if prompt is None else len(prompt)
+    room = Manners.of(speech.model.generation_config).pass_seconds - given / speech.processor.frame_rate
+    return estimated_seconds(text) > room or PAUSE_MARK.search(text) is not None
+
+
+def plan_of(speech: Speech, reading: Reading) -> dict[str, Any]:
+    """Everything on which the parts of a speech depend, for `KeptParts`."""
+    voice, care = reading.voice, reading.care
+    codes = b"" if voice is None or voice.prompt is None else voice.prompt.numpy().tobytes()
+    return {
+        "script": str(reading.script),
+        "seed": reading.seed,
+        "settings": dict(reading.settings),
+        "care": [care.retries, care.best_of, care.edge_seconds, care.recogniser is not None],
+        "voice": sha256(codes + (voice.transcript if voice else "").encode()).hexdigest()[:16],
+        "model": fingerprint(speech),
+        "version": __version__,
+    }
+
+
+def kept_in(folder: str | Path, speech: Speech, reading: Reading) -> tuple[Reading, KeptParts]:
+    """A folder for the finished parts of a speech, and the speech with the seed that is kept there."""
+    kept = KeptParts(folder, plan_of(speech, reading), speech, reading.care)
+    return replace(reading, seed=kept.seed), kept
+
+
+def is_long(speech: Speech, reading: Reading) -> bool:
+    """Whether a script, with the voice before it, is longer than a pass speaks well, or has pauses in it."""
+    given = 0 if reading.voice is None or reading.voice.prompt is None else len(reading.voice.prompt)
+    seconds = sum(estimated_seconds(turn.text) for turn in reading.script.turns)
+    room = Manners.of(speech.model.generation_config).pass_seconds - given / speech.processor.frame_rate
+    return seconds > room or any(turn.pause for turn in reading.script.turns)
+
+
+def speak(speech: Speech, reading: Reading, keeper: Keeper | None = None, progress: bool = False) -> Iterator[Piece]:
+    """The pieces of a speech as they are finished; a single one where one pass is enough.
+
+    Args:
+        speech: model, processor and codec.
+        reading: what to say, and how.
+        keeper: keeps the finished parts of a long form.
+        progress: show a bar where there are several.
+
+    Raises:
+        ValueError: an argument is unusable; the message names it.
+    """
+    voice, script = reading.voice, reading.script
+    if is_long(speech, reading) if reading.long_form is None else reading.long_form:
+        rest = (voice, reading.seed, reading.settings, reading.care)
+        return speak_long(speech, script, *rest, keeper=keeper, progress=progress)
+    line = Line(script.spoken, voice.prompt, voice.transcript) if voice else Line(script.spoken)
+    takes = (make_take(speech, line, reading.seed, reading.settings, reading.care) for _ in range(1))
+    return pieces(takes, [0.0], reading.care.edge_seconds)
+
+
+def as_one(spoken: Iterable[Piece]) -> Take:
+    """All pieces as one take: what was heard and said of them, one after the other.
+
+    Its seed is the first one's; its codes are those of every part, silence between them and all.
+    """
+    parts = list(spoken)
+    takes = [part.take for part in parts]
+    if len(parts) == 1 and not len(parts[0].audio) > len(takes[0].audio):
+        return takes[0]
+    return Take(
+        audio=np.concatenate([part.audio for part in parts]),
+        sampling_rate=parts[0].sampling_rate,
+        seed=takes[0].seed,
+        codes=torch.cat([take.codes for take in takes]),
+        ended=all(take.ended for take in takes),
+        start=takes[0].start,
+        turns=tuple(turn for part in parts for turn in part.turns),
+        warnings=tuple(
+            f"part {part.number + 1} of {part.parts} {told}" for part in parts for told in part.take.warnings
+        ),
+        attempts=tuple(attempt for take in takes for attempt in take.attempts),
+    )
+
+
+__all__ = ["Reading", "as_one", "is_long", "kept_in", "plan_of", "reading_of", "speak", "too_long"]

@@ -1,11 +1,13 @@
 """Layers of 8 and 4 bits: what rounding loses, and that every kernel multiplies by the same numbers."""
 
 import copy
+import subprocess
 import threading
 
 import pytest
 import torch
 
+from dia import quantized_linear
 from dia.quantized_linear import QuantizedLinear, dequantized, fitting_group, int4_codes, int8_codes
 
 SHAPES = [(96, 256), (259, 64), (16, 32), (100, 40)]  # outputs, inputs; not all fit int4 or our own kernel
@@ -103,6 +105,45 @@ def test_a_copy_says_the_same(kernels):
         x = rows(2, layer.in_features)
         y = layer(x)
         assert torch.equal(copy.deepcopy(layer)(x), y)
+
+
+def test_codes_are_loaded_into_a_layer_that_has_been_used(kernels):
+    for layer in layers():
+        other, x = copy.deepcopy(layer), rows(2, layer.in_features)
+        wanted = layer(x)
+        codes = {name: torch.zeros_like(tensor) for name, tensor in other.codes().items()}
+        other.load_state_dict(codes)
+        assert other(x).abs().max() < 1e-5
+        other.load_state_dict(layer.state_dict())
+        assert torch.equal(other(x), wanted)
+
+
+def test_a_compiler_that_fails_is_asked_once(monkeypatch):
+    asked = []
+
+    def fails(source, *flags):
+        asked.append(source)
+        raise subprocess.TimeoutExpired("cc", 60)
+
+    monkeypatch.setattr(quantized_linear, "compiled", fails)
+    monkeypatch.setattr(quantized_linear, "_multiplies_bytes", lambda: True)
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
+    quantized_linear._library.cache_clear()
+    try:
+        assert [quantized_linear._function(layer.codes()) for layer in layers()].count(None) == len(list(layers()))
+    finally:
+        quantized_linear._library.cache_clear()
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize("format", ["int8", "int4"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_cpus_that_do_not_multiply_bytes_have_a_kernel_too(monkeypatch, format, dtype):
+    monkeypatch.setattr(quantized_linear, "_multiplies_bytes", lambda: False)
+    layer = QuantizedLinear.of(matrix(32, 64), format)
+    x = rows(3, 64, dtype)
+    wanted = x.float() @ dequantized(layer.codes()).t()
+    assert (layer(x).float() - wanted).norm() < 0.02 * wanted.norm()
 
 
 def test_two_threads_may_meet_at_the_first_use(kernels):

@@ -229,10 +229,8 @@ def _function(codes: Codes) -> Callable[..., int] | None:
     fits = inputs % 64 == 0 and inputs == 32 * groups if "zero" in codes else inputs % 64 == 0
     if not fits or not _multiplies_bytes() or torch.backends.cpu.get_cpu_capability() != "AVX512":
         return None
-    try:
-        library = _library()
-    except (OSError, subprocess.SubprocessError) as error:
-        logger.debug(f"{_SOURCE.name} is not compiled, PyTorch's kernels are used: {error}")
+    library = _library()
+    if library is None:
         return None
     function: Any = library.int4_linear if "zero" in codes else library.int8_linear
     function.argtypes = [ctypes.c_void_p] * 5 + [ctypes.c_long] * 3 + [ctypes.c_int] * 2
@@ -240,8 +238,13 @@ def _function(codes: Codes) -> Callable[..., int] | None:
 
 
 @cache
-def _library() -> ctypes.CDLL:
-    return compiled(_SOURCE, *_FLAGS)
+def _library() -> ctypes.CDLL | None:
+    """The compiled kernels, or None; the attempt is made once for each process, not once for each layer."""
+    try:
+        return compiled(_SOURCE, *_FLAGS)
+    except (OSError, subprocess.SubprocessError) as error:
+        logger.debug(f"{_SOURCE.name} is not compiled, PyTorch's kernels are used: {error}")
+        return None
 
 
 def _multiplies_bytes() -> bool:
@@ -338,6 +341,10 @@ class QuantizedLinear(nn.Module):
 
     def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
         destination.update({f"{prefix}{name}": tensor for name, tensor in self.codes().items()})
+
+    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
+        self._set(self.codes())  # out of the kernel's order, in which nothing has a name
+        super()._load_from_state_dict(*args, **kwargs)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_buffers": self.codes(), "_kernel": None}

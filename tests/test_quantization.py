@@ -101,6 +101,16 @@ def test_saved_and_loaded_it_says_the_same(weights, folder, tmp_path):
     assert torch.equal(logits(Dia.from_pretrained(tmp_path, device="cpu", load_dac=False).model), before)
 
 
+@pytest.mark.parametrize("weights", FORMATS)
+def test_its_two_files_are_enough_to_load_it(weights, folder, tmp_path):
+    model = quantize(DiaForConditionalGeneration.from_pretrained(folder), weights)
+    model.save_pretrained(tmp_path)
+    files = tmp_path / "config.json", tmp_path / "model.safetensors"
+    again = Dia.from_local(*files, device="cpu", load_dac=False).model
+    assert formats(again) == formats(model)
+    assert torch.equal(logits(again), logits(model))
+
+
 def test_a_saved_model_takes_less_room(tmp_path):
     for weights in ("exact", *FORMATS):
         model = tiny_model() if weights == "exact" else quantize(tiny_model(), weights)

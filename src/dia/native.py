@@ -238,7 +238,8 @@ def _second_generation(data: Mapping[str, Any]) -> DiaConfig:
         if not isinstance(data.get(key), dict):
             raise ValueError(f"it has neither {key} nor model.encoder and model.decoder, so it is no Dia config.json.")
     ids = {name: data[name] for name in _TOKEN_IDS if data.get(name) is not None}
-    rest = {name: data[name] for name in ("delay_pattern", "norm_eps", "initializer_range") if name in data}
+    others = "delay_pattern", "norm_eps", "initializer_range", "quantization_config"
+    rest = {name: data[name] for name in others if name in data}
     return DiaConfig(
         encoder_config=dict(data["encoder_config"]), decoder_config={**data["decoder_config"], **ids}, **rest
     )

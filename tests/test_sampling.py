@@ -53,6 +53,16 @@ def test_the_end_is_when_every_channel_has_ended():
     assert flag(torch.tensor([True, True]))
 
 
+def test_where_the_answer_takes_time_it_is_always_one_call_late(monkeypatch):
+    class Waited:
+        def synchronize(self):
+            pass
+
+    monkeypatch.setattr(EndFlag, "_ask", lambda self, ended: (Waited(), ended.all()))
+    flag = EndFlag(torch.device("cuda"))
+    assert [flag(torch.tensor([True, end])) for end in (False, True, True)] == [False, False, True]
+
+
 @pytest.mark.gpu
 def test_on_a_gpu_the_end_is_noticed_later_without_waiting():
     flag = EndFlag(torch.device("cuda"))

@@ -1,6 +1,5 @@
 """How ids are drawn from scores, how the end is noticed, and the published settings. Knows nothing of the model."""
 
-from collections import deque
 from collections.abc import Callable, Sequence
 
 import torch
@@ -77,24 +76,31 @@ def noise_source(generator: Generators, clips: int) -> Callable[[Tensor], Tensor
 
 
 class EndFlag:
-    """Tells when every channel has ended without stalling the device: on CUDA the answer comes a few rows late."""
+    """Tells when every channel has ended without stalling the device: on CUDA each answer comes one call late.
+
+    Never sooner or later, whatever the speed of host and device: equal calls then draw equally much noise.
+    """
 
     def __init__(self, device: torch.device) -> None:
         self._late = device.type == "cuda"
-        self._pending: deque[tuple[torch.cuda.Event, Tensor]] = deque()
+        self._asked: tuple[torch.cuda.Event, Tensor] | None = None
 
     def __call__(self, ended: Tensor) -> bool:
         if not self._late:
             return bool(ended.all())
+        before, self._asked = self._asked, self._ask(ended)
+        if before is None:
+            return False
+        event, answer = before
+        event.synchronize()  # waits for the rows before the last call, while those since then keep the device busy
+        return bool(answer)
+
+    def _ask(self, ended: Tensor) -> tuple[torch.cuda.Event, Tensor]:
         # Only into pinned memory does a copy to the host not wait.
         answer = torch.empty((), dtype=torch.bool, pin_memory=True).copy_(ended.all(), non_blocking=True)
         event = torch.cuda.Event()
-        event.record()
-        self._pending.append((event, answer))
-        over = False
-        while self._pending and self._pending[0][0].query():
-            over = over or bool(self._pending.popleft()[1])
-        return over
+        event.record(torch.cuda.current_stream(ended.device))
+        return event, answer
 
 
 __all__ = ["EndFlag", "Generators", "drawer", "noise_source", "published_generation_config"]

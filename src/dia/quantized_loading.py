@@ -15,7 +15,11 @@ from dia.configuration_dia import DiaConfig
 from dia.modeling_dia import DiaForConditionalGeneration
 from dia.native_layout import layout_of
 from dia.quantization import METHOD, DiaQuantizationConfig
+from dia.room import check_room
 from dia.sampling import published_generation_config
+
+_ITEMSIZES = {"F64": 8, "F32": 4}  # of what is stored, where it is not 2
+_ROUNDED = {"int8": 1.05, "int4": 0.65}  # bytes to a weight, with what stays exact, or int8, spread over all
 
 
 def load_quantized(
@@ -34,8 +38,12 @@ def load_quantized(
 
     Raises:
         ValueError: there is no such format, or checkpoint or `kwargs` ask for another.
+        MemoryError: the weights, be they quantised or not, do not fit into memory.
     """
     said = PreTrainedConfig.get_config_dict(source, **hub)[0].get("quantization_config")
+    tensors = {} if {"device_map", "subfolder", "variant"} & set(kwargs) else stored_tensors(source, **hub)
+    if "quantization_config" not in kwargs:
+        _check_room(tensors, weights, said is not None, kwargs.get("dtype"))
     if weights is None and (said is None or said.get("quant_method") != METHOD):
         return None
     if weights is not None:
@@ -47,7 +55,6 @@ def load_quantized(
             raise ValueError(f"quantization={weights!r}, but {source} is {made} already; leave quantization out.")
         if said is None:
             kwargs = {**kwargs, "quantization_config": config}
-    tensors = {} if {"device_map", "subfolder", "variant"} & set(kwargs) else stored_tensors(source, **hub)
     if layout_of(tensors) != "huggingface":  # native checkpoints are converted first, and whole
         return DiaForConditionalGeneration.from_pretrained(source, **kwargs)
     return _from_stored(source, tensors, hub, {name: value for name, value in kwargs.items() if name not in hub})
@@ -66,6 +73,19 @@ def _from_stored(
     return model
 
 
+def _check_room(tensors: Mapping[str, "StoredTensor"], weights: str | None, settled: bool, dtype: Any) -> None:
+    """Refuse what memory cannot hold; `settled` are weights that are rounded already."""
+    stored = sum(file.stat().st_size for file in {tensor.file for tensor in tensors.values()})
+    if not tensors or settled:
+        return check_room(stored, {})
+    itemsize = _ITEMSIZES.get(next(iter(tensors.values())).get_dtype(), 2)
+    count = stored / itemsize
+    exact = count * (dtype.itemsize if isinstance(dtype, torch.dtype) else itemsize)
+    formats = {name: count * size for name, size in _ROUNDED.items()}
+    needed = formats.get(str(weights), exact)
+    return check_room(needed, {f'quantization="{name}"': size for name, size in formats.items() if size < needed})
+
+
 class StoredTensor:
     """A tensor in a safetensors file, read when it is sliced.
 
@@ -74,16 +94,16 @@ class StoredTensor:
     """
 
     def __init__(self, file: Path, name: str) -> None:
-        self._file, self._name = file, name
+        self.file, self._name = file, name
 
     def __getitem__(self, index: Any) -> Tensor:
-        with safe_open(self._file, framework="pt") as opened:
+        with safe_open(self.file, framework="pt") as opened:
             tensor: Tensor = opened.get_tensor(self._name)
         return tensor[index]
 
     def get_dtype(self) -> str:
         """As the file writes it, such as "BF16"."""
-        with safe_open(self._file, framework="pt") as opened:
+        with safe_open(self.file, framework="pt") as opened:
             return str(opened.get_slice(self._name).get_dtype())
 
 

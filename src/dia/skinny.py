@@ -1,7 +1,7 @@
 """A matrix kernel for the few rows of a decoder step on a CPU: `skinny.c`, compiled on first use.
 
 Knows compilers and shapes, nothing of models. Where there is no compiler, or the CPU lacks bfloat16, there is
-no kernel. The compiled file is kept in the user's cache; DIA_NO_KERNEL=1 leaves it all out.
+no kernel. The compiled file is kept in the user's cache, if that is safe; DIA_NO_KERNEL=1 leaves it all out.
 """
 
 import ctypes
@@ -9,9 +9,10 @@ import os
 import shutil
 import subprocess
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -27,12 +28,13 @@ _FLAGS = ("-mavx512f", "-mavx512bw", "-mavx512bf16")
 _SHARED = ("-O3", "-fopenmp", "-shared", "-fPIC")
 _ROWS = 16  # of the input; with more, torch's own kernel is as fast
 _LANES = 32  # numbers in a vector
+_PATIENCE = 60  # seconds for a compiler that takes one
 
 
 def skinny_linear(weight: Tensor) -> Callable[[Tensor], Tensor] | None:
     """`linear(x)` for a bfloat16 weight [out, in] on the CPU that reads it once at the memory's speed, or None.
 
-    It takes x [N, in] and gives [N, out]; more than 16 rows, or rows with gaps, go to torch.
+    It takes x [N, in] and gives [N, out]; more than 16 rows, rows with gaps or of another dtype go to torch.
     """
     fits = weight.device.type == "cpu" and weight.dtype == torch.bfloat16 and weight.is_contiguous()
     if not fits or weight.shape[1] % _LANES or type(weight) not in (Tensor, nn.Parameter):
@@ -43,7 +45,7 @@ def skinny_linear(weight: Tensor) -> Callable[[Tensor], Tensor] | None:
     outputs, inputs, address = *weight.shape, weight.data_ptr()
 
     def linear(x: Tensor) -> Tensor:
-        if len(x) > _ROWS or not x.is_contiguous():
+        if len(x) > _ROWS or x.dtype != weight.dtype or not x.is_contiguous():
             return nn.functional.linear(x, weight)
         y = x.new_empty(len(x), outputs)
         kernel(x.data_ptr(), address, y.data_ptr(), len(x), outputs, inputs, torch.get_num_threads())
@@ -70,6 +72,8 @@ def _kernel() -> Any:
 def compiled(source: Path, *flags: str) -> ctypes.CDLL:
     """A C file as a library, compiled once for each version of it and kept in the user's cache.
 
+    Where there is no cache that only this user can write to, it is compiled for this process alone.
+
     Args:
         source: the file.
         flags: for the compiler, beside those for optimisation, OpenMP and a shared library.
@@ -80,21 +84,40 @@ def compiled(source: Path, *flags: str) -> ctypes.CDLL:
     """
     if os.environ.get("DIA_NO_KERNEL"):
         raise OSError("DIA_NO_KERNEL is set")
-    name = zlib.crc32(source.read_bytes() + " ".join(flags).encode())
-    library = _cache_folder() / f"{source.stem}-{name:08x}.so"
-    if not library.is_file():
-        compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
-        if compiler is None:
-            raise FileNotFoundError("there is no C compiler")
-        library.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with atomic_file(library) as partial:
-            command = [compiler, *_SHARED, *flags, str(source), "-o", str(partial)]
-            subprocess.run(command, check=True, capture_output=True, timeout=60)
+    name = f"{source.stem}-{zlib.crc32(source.read_bytes() + ' '.join(flags).encode()):08x}.so"
+    folder = _cache_folder()
+    if folder is not None and (folder / name).is_file():
+        return ctypes.CDLL(str(folder / name))
+    if folder is not None and os.access(folder, os.W_OK):
+        return _compile(source, flags, folder / name)
+    with TemporaryDirectory(prefix="dia-", ignore_cleanup_errors=True) as private:
+        return _compile(source, flags, Path(private) / name)
+
+
+def _compile(source: Path, flags: Sequence[str], library: Path) -> ctypes.CDLL:
+    compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+    if compiler is None:
+        raise FileNotFoundError("there is no C compiler")
+    with atomic_file(library) as partial:
+        command = [compiler, *_SHARED, *flags, str(source), "-o", str(partial)]
+        subprocess.run(command, check=True, stdin=subprocess.DEVNULL, capture_output=True, timeout=_PATIENCE)
     return ctypes.CDLL(str(library))
 
 
-def _cache_folder() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dia"
+def _cache_folder() -> Path | None:
+    """The folder for libraries, made if need be; None where others could write to it, for what is in it is run."""
+    caches = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    folder = Path(caches) / "dia"
+    if not folder.is_absolute():  # nobody knows where home is
+        return None
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        about = folder.stat()
+    except OSError:
+        return None
+    if hasattr(os, "getuid") and (about.st_uid not in (0, os.getuid()) or about.st_mode & 0o022):
+        return None
+    return folder
 
 
 __all__ = ["compiled", "skinny_linear"]

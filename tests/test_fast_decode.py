@@ -1,7 +1,10 @@
 """The fast step writes what the plain loop writes where it may stand in for it, and steps aside where it may not."""
 
 import copy
+import gc
 import threading
+import weakref
+from dataclasses import replace
 
 import pytest
 import torch
@@ -11,7 +14,7 @@ from transformers import CompileConfig, LogitsProcessorList, MaxLengthCriteria, 
 from transformers.cache_utils import DynamicCache, EncoderDecoderCache
 from transformers.generation.logits_process import InfNanRemoveLogitsProcessor
 
-from dia import fast_decode, fast_layer, generation_dia, skinny
+from dia import fast_decode, fast_layer, generation_dia
 
 PLAIN = {"cache_implementation": "dynamic"}
 SETTINGS = {
@@ -22,6 +25,7 @@ SETTINGS = {
     "sampled": {"do_sample": True},
     "sampled, all ids": {"do_sample": True, "top_k": 0, "guidance_scale": 2.0},
     "sampled, nucleus": {"do_sample": True, "temperature": 1.3, "top_k": 20, "top_p": 0.9},
+    "sampled, three of each": {"do_sample": True, "num_return_sequences": 3, "guidance_scale": 3.0, "top_k": 30},
     "sampled, guided": {"do_sample": True, "guidance_scale": 3.0, "temperature": 0.8, "top_k": 30, "top_p": 0.8},
 }
 
@@ -176,6 +180,83 @@ def test_a_kept_step_follows_the_weights(talkative, in_spans):
     assert torch.equal(generate(model, BATCH, **in_spans), generate(model, BATCH, **PLAIN))
 
 
+def test_a_kept_step_serves_calls_in_and_out_of_inference_mode(talkative, in_spans):
+    model = copy.deepcopy(talkative)
+    with torch.inference_mode():
+        within = generate(model, BATCH, **in_spans)
+    assert torch.equal(generate(model, BATCH, **in_spans), within)
+
+
+def test_a_call_that_came_to_nothing_does_not_spoil_the_next(talkative, in_spans):
+    model = copy.deepcopy(talkative)
+    expected = generate(model, BATCH, **in_spans)
+    ((_, runner),) = fast_decode._kept[model]
+    for layer in runner.step.layers:
+        layer.keys.fill_(float("nan"))
+        layer.text_values.fill_(float("inf"))
+    assert torch.equal(generate(model, BATCH, **in_spans), expected)
+    assert fast_decode._kept[model][0][1] is runner
+
+
+def test_steps_of_former_weights_are_let_go(talkative, in_spans):
+    model = copy.deepcopy(talkative)
+    generate(model, BATCH, **in_spans)
+    old = weakref.ref(fast_decode._kept[model][0][1])
+    generate(model.double().float(), BATCH, **in_spans)
+    gc.collect()
+    assert old() is None
+    assert len(fast_decode._kept[model]) == 1
+
+
+def test_kept_steps_make_room_where_memory_ends(talkative, in_spans, monkeypatch):
+    model, original, refused = copy.deepcopy(talkative), fast_decode.Step.__init__, []
+    generate(model, ONE, **in_spans)
+
+    def crowded(self, model, plan):
+        if fast_decode._kept[model]:
+            refused.append(plan)
+            raise torch.OutOfMemoryError
+        original(self, model, plan)
+
+    monkeypatch.setattr(fast_decode.Step, "__init__", crowded)
+    assert torch.equal(generate(model, BATCH, **in_spans), generate(talkative, BATCH, **PLAIN))
+    assert len(refused) == 1
+
+
+def test_a_model_is_let_go_with_its_kept_steps(talkative, in_spans):
+    model = copy.deepcopy(talkative)
+    generate(model, BATCH, **in_spans)
+    step, gone = weakref.ref(fast_decode._kept[model][0][1].step), weakref.ref(model)
+    del model
+    gc.collect()
+    assert gone() is None
+    assert step() is None
+
+
+@pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")
+def test_steps_with_adapters_are_not_kept_for_they_are_switched_unnoticed(talkative, in_spans):
+    peft = pytest.importorskip("peft")
+    config = peft.LoraConfig(target_modules=["q_proj", "down_proj"], r=4, init_lora_weights=False)
+    adapted = peft.get_peft_model(copy.deepcopy(talkative), config).eval()
+    generate(adapted, BATCH, **in_spans)
+    with adapted.disable_adapter():
+        assert torch.equal(generate(adapted, BATCH, **in_spans), generate(talkative, BATCH, **PLAIN))
+    assert not fast_decode._kept.get(adapted.base_model.model)
+
+
+def test_every_span_is_compiled_however_many_there_are(model, monkeypatch):
+    mute, graphs = copy.deepcopy(model), []
+    mute.logits_dense.weight.data[EOS] = 0
+    monkeypatch.setattr(fast_decode, "_SPAN", 4)
+
+    def backend(graph, _):
+        graphs.append(graph)
+        return graph.forward
+
+    generate(mute, ONE, compile_config=CompileConfig(backend=backend, mode=None))
+    assert len(graphs) == 10, "torch leaves functions of more than eight versions uncompiled"
+
+
 def test_a_compiler_that_fails_is_told_of_and_done_without(talkative, monkeypatch):
     def compiled(self):
         def fails(span):
@@ -192,6 +273,23 @@ def test_a_compiler_that_fails_is_told_of_and_done_without(talkative, monkeypatc
     assert torch.equal(grid, generate(model, BATCH, **PLAIN))
     assert len(told) == 1
     assert "no compiler here" in told[0]
+
+
+def test_a_step_that_cannot_be_recorded_runs_as_it_is_and_that_is_told(talkative, monkeypatch):
+    def fails(self, span):
+        raise RuntimeError("not permitted when stream is capturing")
+
+    def for_a_gpu(model, plan, original=fast_decode.runner_for):
+        return original(model, replace(plan, recorded=True))
+
+    told = []
+    monkeypatch.setattr(fast_decode.Runner, "_recorded", fails)
+    monkeypatch.setattr(generation_dia, "runner_for", for_a_gpu)
+    monkeypatch.setattr(fast_decode.logger, "warning_once", lambda message, *about: told.append(message % about))
+    model = copy.deepcopy(talkative)
+    assert torch.equal(generate(model, BATCH), generate(model, BATCH, **PLAIN))
+    assert len(told) == 1
+    assert "not permitted" in told[0]
 
 
 def test_a_compiled_model_has_its_step_compiled_and_nothing_else(talkative, fast, in_spans):
@@ -268,7 +366,11 @@ def other_attention(model):
     model.set_attn_implementation("flex_attention")
 
 
-@pytest.mark.parametrize("change", [hooked, patched, replaced])
+def listened_to(model):
+    model.logits_dense.register_forward_hook(lambda module, inputs, logits: -logits)
+
+
+@pytest.mark.parametrize("change", [hooked, patched, replaced, listened_to])
 def test_the_plain_loop_is_used_for_a_changed_model(model, fast, change):
     changed = copy.deepcopy(model)
     change(changed)
@@ -311,33 +413,6 @@ def test_adapters_are_heard(talkative, fast):
     grid = assert_same(adapted, BATCH)
     assert len(fast) == 1
     assert not torch.equal(grid, generate(talkative, BATCH))
-
-
-# The kernel
-
-
-@pytest.mark.skipif(skinny._kernel() is None, reason="no kernel for this CPU, or no compiler")
-@pytest.mark.parametrize("rows", [1, 2, 3, 4, 7, 16, 17])
-def test_the_kernel_multiplies(rows):
-    weight, x = torch.randn(69, 96).bfloat16(), torch.randn(17, 96).bfloat16()
-    got = skinny.skinny_linear(weight)(x[:rows])
-    torch.testing.assert_close(got, nn.functional.linear(x[:rows], weight), atol=0.1, rtol=0.01)
-
-
-@pytest.mark.parametrize("weight", [torch.ones(4, 32), torch.ones(4, 40).bfloat16(), torch.ones(32, 4).bfloat16().T])
-def test_what_the_kernel_cannot_multiply_is_left_to_torch(weight):
-    assert skinny.skinny_linear(weight) is None
-
-
-@pytest.mark.parametrize("compiler", ["/nonexistent/cc", None])
-def test_without_a_compiler_there_is_no_kernel(monkeypatch, tmp_path, compiler):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(skinny.shutil, "which", lambda name: compiler)
-    skinny._kernel.cache_clear()
-    try:
-        assert skinny.skinny_linear(torch.ones(4, 32).bfloat16()) is None
-    finally:
-        skinny._kernel.cache_clear()
 
 
 def test_attention_written_out_is_the_fused_one():

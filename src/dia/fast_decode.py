@@ -8,7 +8,7 @@ Shapes: B clips, N rows of the network (B, under guidance 2B), R grid rows, C ch
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -24,6 +24,7 @@ from dia.choice import Choice, PlainLoopNeeded
 from dia.fast_layer import HOME, FastLayer, linear_of, norm_of, signed
 from dia.generation_inputs import Grid
 from dia.handover import hand_over
+from dia.quantized_linear import QuantizedLinear
 
 logger = logging.get_logger(__name__)
 
@@ -32,7 +33,10 @@ _ATTENTIONS = ("sdpa", "eager")
 _SPAN = 256  # rows that a recorded or compiled step is made for at a time
 _TEXT = 64  # likewise, of text
 _LOOKS = 8  # rows between two looks at the end on a GPU
+_VERSIONS = 1 << 16  # of one function, compiled
 _KEPT = 4  # steps that are kept for later calls; each holds its keys and values
+_OF_OUR_KIND = ("dia", "torch", "transformers")  # packages whose modules do not change but by their weights
+_recording = threading.Lock()  # meanwhile nobody else may record, or draw from the device's own generator
 
 
 @dataclass(frozen=True)
@@ -113,6 +117,8 @@ class Step:
         """Begin a call: its grid, and keys and values of the rows and the text that the model has read."""
         pairs = zip(cache.self_attention_cache.layers, cache.cross_attention_cache.layers, strict=True)
         for layer, (own, text) in zip(self.layers, pairs, strict=True):
+            if self.plan.fixed:
+                layer.clear()
             layer.load(own, text, self._place)
         _corner(self.ids.fill_(self.plan.pad), grid.ids)
         _corner(self.forced.fill_(self.plan.pad), grid.forced)
@@ -199,22 +205,32 @@ class Runner:
     def _prepared(self, span: int) -> Callable[[], None]:
         """The step for one span. Preparing runs it, so what moves is put back after each run."""
         self._rehearse(span)
-        if not self.step.plan.recorded:
-            return lambda: self._run(span)
-        stream, graph = torch.cuda.Stream(), torch.cuda.CUDAGraph()
-        stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(stream):
-            self._rehearse(span)
-        torch.cuda.current_stream().wait_stream(stream)
-        with torch.cuda.graph(graph, capture_error_mode="thread_local"):
-            self._run(span)
+        if self.step.plan.recorded:
+            try:
+                return self._recorded(span)
+            except RuntimeError as error:  # something asks the host, or memory has ended
+                logger.warning_once("the step could not be recorded and runs as it is, slower: %s", error)
+        return lambda: self._run(span)
+
+    def _recorded(self, span: int) -> Callable[[], None]:
+        device = self.step.ids.device
+        # A recording that fails would leave its own stream as the current one.
+        with _recording, torch.cuda.device(device), torch.cuda.stream(torch.cuda.current_stream(device)):
+            stream, graph = torch.cuda.Stream(), torch.cuda.CUDAGraph()
+            stream.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(stream):
+                self._rehearse(span)
+            torch.cuda.current_stream().wait_stream(stream)
+            with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
+                self._run(span)
         return graph.replay
 
     def _rehearse(self, span: int) -> None:
         moving = self.step.ids, self.step.ended, self.step.row
         before = [tensor.clone() for tensor in moving]
         try:
-            self._run(span)
+            with nullcontext() if self._run is self.step else _many_versions():
+                self._run(span)
         except Exception as error:  # compilers have no error in common
             if self._run is self.step:
                 raise
@@ -224,7 +240,15 @@ class Runner:
             tensor.copy_(kept)
 
 
-_kept: WeakKeyDictionary[Any, list[tuple[Any, Runner]]] = WeakKeyDictionary()  # of each model the last ones used
+def _many_versions() -> AbstractContextManager[Any]:
+    """Every span and every kept step is a version of one function; after eight torch would give up compiling."""
+    limits: Any = torch._dynamo.config
+    many: AbstractContextManager[Any] = limits.patch(recompile_limit=_VERSIONS, accumulated_recompile_limit=_VERSIONS)
+    return many
+
+
+# Of each model where its weights lay, and the last steps that were used.
+_kept: WeakKeyDictionary[Any, list[tuple[Any, Runner]]] = WeakKeyDictionary()
 _kept_lock = threading.Lock()
 
 
@@ -232,19 +256,46 @@ _kept_lock = threading.Lock()
 def runner_for(model: Any, plan: Plan) -> Iterator[Runner]:
     """A runner for this call alone; one that is costly to make is kept for later calls and follows the weights."""
     plan = plan.rounded()
-    if not plan.fixed:
+    if not plan.fixed or not _keepable(model):
         yield Runner(Step(model, plan))
         return
-    key = plan, tuple(weight.data_ptr() for weight in model.parameters())
+    weights = _weights_now(model)
     with _kept_lock:
         idle = _kept.setdefault(model, [])
-        found = next((index for index, (other, _) in enumerate(idle) if other == key), None)
+        idle[:] = [one for one in idle if one[0] == weights]  # others will never fit again, and hold memory
+        found = next((index for index, one in enumerate(idle) if one[1].step.plan == plan), None)
         runner = None if found is None else idle.pop(found)[1]
-    runner = runner or Runner(Step(model, plan))
+    runner = runner or _made(model, plan, idle)
     yield runner
     with _kept_lock:
-        idle.append((key, runner))
+        idle.append((weights, runner))
         del idle[:-_KEPT]
+
+
+def _made(model: Any, plan: Plan, idle: list[tuple[Any, Runner]]) -> Runner:
+    # Tensors made in inference mode could not be written to outside of it, by a later call.
+    with torch.inference_mode(False), torch.no_grad():
+        try:
+            return Runner(Step(model, plan))
+        except torch.OutOfMemoryError:
+            if not idle:
+                raise
+        with _kept_lock:
+            idle.clear()
+        return Runner(Step(model, plan))
+
+
+def _keepable(model: Any) -> bool:
+    """Whether `_weights_now` tells all changes. Adapters are switched, and packed tensors exchanged, unnoticed."""
+    modules = [*model.model.decoder.modules(), model.logits_dense]
+    ours = all(type(module).__module__.partition(".")[0] in _OF_OUR_KIND for module in modules)
+    return ours and all(type(weight) is torch.nn.Parameter for weight in model.parameters())
+
+
+def _weights_now(model: Any) -> Any:
+    """Where the weights lie; a step made for others would read what is no longer there."""
+    kernels = [module._kernel for module in model.modules() if isinstance(module, QuantizedLinear)]
+    return [weight.data_ptr() for weight in model.parameters()], kernels
 
 
 def write_rows(
@@ -274,7 +325,8 @@ def write_rows(
     looks = _LOOKS if grid.ids.is_cuda and streamer is None else 1
     while row < max_rows:
         if noise is not None:
-            noise(step.noise[:flat])
+            with _recording:
+                noise(step.noise[:flat])
         if row == grid.prefilled:
             step.begin(logits)
         else:
@@ -303,7 +355,8 @@ def check_model(model: Any) -> None:
     for module in (model, model.model, decoder, decoder.embeddings, *(part for layer in parts for part in layer)):
         if type(module).forward.__module__ != HOME:
             raise PlainLoopNeeded(f"{type(module).__name__} has a forward method of its own")
-    for name, module in [("model", model), ("model", model.model), *decoder.named_modules(prefix="decoder")]:
+    outer = ("model", model), ("model", model.model), ("logits_dense", model.logits_dense)
+    for name, module in (*outer, *decoder.named_modules(prefix="decoder")):
         hooks = [*module._forward_hooks.values(), *module._forward_pre_hooks.values()]
         if "forward" in vars(module) or any(getattr(hook, "__module__", None) != _CAPTURES for hook in hooks):
             raise PlainLoopNeeded(f"{name} has a hook")

@@ -59,6 +59,11 @@ class FastLayer:
         if self.written_out:  # read along the text by the first product
             self.text_keys = new(batch, text_groups, cross.head_dim, text, dtype=dtype, device=device).transpose(2, 3)
 
+    def clear(self) -> None:
+        """Forget a former call. Masks hide what it has left, but not if that is no number."""
+        for kept in (self.keys, self.values, self.text_keys, self.text_values):
+            kept.zero_()
+
     def load(self, own: Any, text: Any, place: Callable[[Tensor, Tensor], None]) -> None:
         """Take over the keys and values that the model has computed: transformers' cache layers of rows and text."""
         if isinstance(self.own_in, _Joined):
@@ -163,7 +168,8 @@ def _joined(modules: list[nn.Module], eager: bool) -> Linear:
 
 
 def _plain(module: nn.Module) -> bool:
-    return type(module) is nn.Linear and module.bias is None
+    """Its weight is all there is to it, and a tensor of the usual kind; torchao's, for one, only look like that."""
+    return type(module) is nn.Linear and module.bias is None and type(module.weight) is nn.Parameter
 
 
 def _attend(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, scaling: float) -> Tensor:

@@ -23,6 +23,14 @@ def test_a_device_that_is_not_there_is_refused_by_name(name, monkeypatch):
         choose_device(name)
 
 
+def test_a_number_beyond_the_last_device_is_refused(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert choose_device("cuda:1") == torch.device("cuda:1")
+    with pytest.raises(ValueError, match=r"device='cuda:2' is not available; .*\(cuda:0 to cuda:1\)"):
+        choose_device("cuda:2")
+
+
 def test_half_precision_is_for_large_models_only():
     assert choose_dtype(CPU, 10_000) == torch.float32
     assert choose_dtype(CPU, 10**9) in (torch.float32, torch.bfloat16)

@@ -20,8 +20,11 @@ def choose_device(device: str | torch.device | None = None) -> torch.device:
         chosen = torch.device(there[0] if device is None else device)
     except RuntimeError as error:
         raise ValueError(f"device={device!r} is not known; here are {', '.join(there)}.") from error
-    if chosen.type in ("cuda", "mps", "cpu") and chosen.type not in there:
-        raise ValueError(f"device={device!r} is not available; here are {', '.join(there)}.")
+    if chosen.type in ("cuda", "mps", "cpu"):
+        count = int(getattr(torch, chosen.type).device_count()) if chosen.type in there else 0
+        if (chosen.index or 0) >= count:
+            numbers = f" ({chosen.type}:0 to {chosen.type}:{count - 1})" if count else ""
+            raise ValueError(f"device={device!r} is not available; here are {', '.join(there)}{numbers}.")
     return chosen
 
 

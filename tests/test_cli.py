@@ -57,7 +57,7 @@ def test_help_teaches_and_gives_the_notice(capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["  ", "-o", "{tmp}/a.wav"], "the script is empty"),
+        (["  ", "-o", "{tmp}/a.wav"], "text is empty"),
         (["scirpt.txt", "-o", "{tmp}/a.wav"], "there is no file scirpt.txt"),
         (["[S1] Hi.", "-o", "{tmp}/missing/a.wav"], "is no folder"),
         (["[S1] Hi.", "-o", "{tmp}/a.xyz"], "xyz"),

@@ -17,7 +17,7 @@ def ended(streamer: BaseStreamer | None) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        if hasattr(streamer, "fail"):
+        if streamer is not None and hasattr(streamer, "fail"):
             streamer.fail(error)
         raise
     finally:

@@ -12,17 +12,20 @@ from transformers.utils import FEATURE_EXTRACTOR_NAME, GENERATION_CONFIG_NAME, c
 
 from dia import MINI, native
 from dia.audio_file import Provenance
+from dia.hearing import Recogniser
+from dia.long_form import Piece
 from dia.modeling_dia import DiaForConditionalGeneration
 from dia.native_layout import layout_of
 from dia.passes import Audio, Speech
 from dia.placement import choose_device, choose_dtype, place, place_codec
 from dia.processing_dia import DiaProcessor
 from dia.processor_folder import PROCESSOR_FILE
-from dia.progress import Progress
 from dia.quantized_loading import load_quantized
 from dia.request import Options, Prompt, request_of
 from dia.sampling import published_generation_config
+from dia.speaking import as_one, kept_in, reading_of, speak, spoken_together
 from dia.streaming import stream
+from dia.takes import Care, Take
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -166,6 +169,7 @@ class Dia:
         audio_prompt_text: str | Sequence[str | None] | None = None,
         seed: int | Sequence[int] | None = None,
         voice: Any = None,
+        long_form: bool | None = None,
     ) -> Any:
         """Speak a script, or several at once.
 
@@ -189,6 +193,8 @@ class Dia:
                 among others.
             voice: a voice to speak with, in place of `audio_prompt` and its text: a `dia.voices.Voice`, the name of
                 one or its file, or {"S1": …, "S2": …} of these; for several texts one, or a list.
+            long_form: speak part after part, see `pieces`; by default where a text is longer than a pass speaks well,
+                or asks for pauses. False never does.
 
         Returns:
             For a str one float32 array [N] at `sample_rate`, without the prompt; for a list a list of them. Without a
@@ -214,11 +220,66 @@ class Dia:
             voice=voice,
         )
         self._prepare(use_torch_compile, verbose)
-        progress = Progress(self.processor.frame_rate) if verbose else None
-        spoken = self.speech(asked.scripts, asked.prompts, asked.seeds, asked.settings, progress)
-        codes = [one.codes for one in spoken]
-        answers = codes if self.processor.audio_tokenizer is None else self.speech.sounds(codes)
+        answers: list[Any] = spoken_together(self.speech, asked, long_form, verbose)
         return answers[0] if isinstance(text, str) else answers
+
+    def pieces(
+        self,
+        text: str,
+        *,
+        retries: int = 0,
+        best_of: int = 1,
+        recogniser: Recogniser | None = None,
+        long_form: bool | None = None,
+        parts: str | Path | None = None,
+        use_torch_compile: bool = False,
+        verbose: bool = False,
+        **options: "Unpack[Options]",
+    ) -> Iterator[Piece]:
+        """Speak one script of any length, part after part, each checked and timed; see docs/long_form.md.
+
+        Args:
+            text: the script, as `dia.script.parse` reads it: `[S1] … [pause:700ms] [S2] …`, numbers and all.
+            retries: how often a part in which something is wrong is spoken again, with the next seeds.
+            best_of: how many takes of a part are made at once; the best is kept.
+            recogniser: a function of a waveform and its rate that answers what it hears; chooses the best take.
+            long_form: by default True where the script is longer than a pass speaks well, or asks for pauses.
+            parts: a folder for the finished parts, from which an interrupted speech goes on where it stopped; made
+                if it is not there. It is yours to remove.
+            use_torch_compile: as in `generate`.
+            verbose: print device and dtype, and show progress.
+            **options: the other arguments of `generate`, `seed`, `voice` and so on, for one script.
+
+        Returns:
+            An iterator over the parts as they are finished; their audio, joined, is the whole.
+
+        Raises:
+            TypeError, ValueError: an argument is unusable, or `parts` holds another speech; the message says which.
+            OSError: `parts` cannot be made.
+        """
+        if not isinstance(text, str):
+            raise TypeError(f"text is {type(text).__name__}; expected one script.")
+        care = Care(retries=retries, best_of=best_of, recogniser=recogniser)
+        reading = reading_of(request_of(self.speech, text, **options), 0, care, long_form)
+        keeper = None
+        if parts is not None:
+            reading, keeper = kept_in(parts, self.speech, reading)
+        self._prepare(use_torch_compile, verbose)
+        return speak(self.speech, reading, keeper, verbose)
+
+    def speak(self, text: str, retries: int = 0, best_of: int = 1, **options: Any) -> Take:
+        """Speak one script as a `Take`: audio, seed, codes, when each turn and word is heard, and what is wrong.
+
+        Args:
+            text: as in `pieces`.
+            retries: as in `pieces`.
+            best_of: as in `pieces`.
+            **options: the other arguments of `pieces`.
+
+        Raises:
+            TypeError, ValueError, OSError: as `pieces`.
+        """
+        return as_one(self.pieces(text, retries=retries, best_of=best_of, **options))
 
     def stream(
         self,

@@ -4,7 +4,7 @@ Knows when a script is too long for a pass, what makes a speech another one, and
 of how passes and parts are made.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
@@ -17,6 +17,7 @@ from dia.kept_parts import KeptParts, fingerprint
 from dia.long_form import Keeper, Piece, pieces, speak_long
 from dia.manners import Manners
 from dia.passes import Speech
+from dia.progress import Progress
 from dia.request import Request
 from dia.script import Script, estimated_seconds, parse
 from dia.tags import PAUSE_MARK
@@ -124,6 +125,43 @@ def speak(speech: Speech, reading: Reading, keeper: Keeper | None = None, progre
     return pieces(takes, [0.0], reading.care.edge_seconds)
 
 
+def spoken_together(
+    speech: Speech, request: Request, long_form: bool | None = None, progress: bool = False
+) -> list[Any]:
+    """The texts of a request as waveforms [N], or without a codec as codes [T, C]: in one batch, but for the long.
+
+    Args:
+        speech: model, processor and, if there is one, codec.
+        request: what is asked for.
+        long_form: for all texts, or none; None for those that are too long for a pass.
+        progress: show bars.
+
+    Raises:
+        ValueError: an argument is unusable; the message names it.
+    """
+    every = range(len(request.texts))
+    answers: dict[int, Any] = {}
+    for index in every:
+        if too_long(speech, request, index) if long_form is None else long_form:
+            reading = reading_of(request, index, long_form=True)
+            answers[index] = as_one(speak(speech, reading, progress=progress)).audio
+    short = [index for index in every if index not in answers]
+    if short or not answers:
+        answers |= zip(short, _in_one_batch(speech, request, short, progress), strict=True)
+    return [answers[index] for index in every]
+
+
+def _in_one_batch(speech: Speech, request: Request, chosen: Sequence[int], progress: bool) -> Sequence[Any]:
+    scripts, prompts, seeds = (
+        [request.scripts[index] for index in chosen],
+        [request.prompts[index] for index in chosen],
+        [request.seeds[index] for index in chosen],
+    )
+    bar = Progress(speech.processor.frame_rate) if progress else None
+    codes = [one.codes for one in speech(scripts, prompts, seeds, request.settings, bar)]
+    return codes if speech.processor.audio_tokenizer is None else speech.sounds(codes)
+
+
 def as_one(spoken: Iterable[Piece]) -> Take:
     """All pieces as one take: what was heard and said of them, one after the other.
 
@@ -148,4 +186,4 @@ def as_one(spoken: Iterable[Piece]) -> Take:
     )
 
 
-__all__ = ["Reading", "as_one", "is_long", "kept_in", "plan_of", "reading_of", "speak", "too_long"]
+__all__ = ["Reading", "as_one", "is_long", "kept_in", "plan_of", "reading_of", "speak", "spoken_together", "too_long"]

@@ -1,0 +1,91 @@
+"""The facade on scripts of any length: pieces, takes, and `generate` on what is too long for a pass."""
+
+import numpy as np
+import pytest
+from tiny_speech import tiny_speech
+
+from dia import takes
+from dia.model import Dia
+
+SHORT, LONG = "[S1] Hi there. [S2] Yes.", " ".join(f"[S{1 + number % 2}] These are words." for number in range(10))
+
+
+@pytest.fixture(scope="module")
+def dia():
+    speech = tiny_speech(pass_seconds=6.0)
+    return Dia(speech.model, speech.processor)
+
+
+@pytest.fixture(autouse=True)
+def never_wrong(monkeypatch):
+    monkeypatch.setattr(takes, "faults", lambda performance: ())
+
+
+def test_a_take_tells_what_it_is(dia):
+    take = dia.speak(SHORT, seed=3)
+    assert (take.sampling_rate, take.seed) == (dia.sample_rate, 3)
+    assert [turn.speaker for turn in take.turns] == ["S1", "S2"]
+    assert np.array_equal(dia.speak(SHORT, seed=take.seed).audio, take.audio)
+
+
+def test_pieces_joined_are_the_take(dia):
+    take = dia.speak(LONG, seed=3)
+    pieces = list(dia.pieces(LONG, seed=3))
+    assert len(pieces) > 1
+    assert np.array_equal(np.concatenate([piece.audio for piece in pieces]), take.audio)
+
+
+def test_generate_speaks_a_long_script_part_after_part(dia):
+    assert np.array_equal(dia.generate(LONG, seed=3), dia.speak(LONG, seed=3).audio)
+    once = dia.generate(LONG, seed=3, long_form=False)
+    assert len(once) != len(dia.generate(LONG, seed=3))
+
+
+def test_generate_speaks_a_short_script_in_one_pass_as_ever(dia):
+    (spoken,) = dia.speech([SHORT], (), [3])
+    assert np.array_equal(dia.generate(SHORT, seed=3), dia.speech.sound(spoken.codes))
+
+
+def test_long_and_short_scripts_may_stand_side_by_side(dia):
+    first, second = dia.generate([LONG, SHORT], seed=[3, 4])
+    assert np.array_equal(first, dia.generate(LONG, seed=3))
+    np.testing.assert_allclose(second, dia.generate(SHORT, seed=4), atol=1e-5)
+
+
+def test_several_takes_and_retries_are_told(dia, monkeypatch):
+    monkeypatch.setattr(takes, "faults", lambda performance: ("is silent",))
+    take = dia.speak(SHORT, retries=1, best_of=2, seed=3)
+    assert [attempt.seed for attempt in take.attempts] == [3, 4, 5, 6]
+    assert take.warnings == ("is silent",)
+
+
+def test_an_interrupted_speech_goes_on_from_its_folder(dia, tmp_path):
+    whole = dia.speak(LONG, seed=3).audio
+    spoken = dia.pieces(LONG, seed=3, parts=tmp_path / "parts")
+    next(spoken)
+    spoken.close()
+    assert len(list((tmp_path / "parts").glob("part-*"))) == 1
+    np.testing.assert_allclose(dia.speak(LONG, seed=3, parts=tmp_path / "parts").audio, whole, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error", "named"),
+    [
+        ({"text": ""}, ValueError, "text is empty"),
+        ({"text": "[S1] [S2]"}, ValueError, "text is empty"),
+        ({"text": ["[S1] Hi."]}, TypeError, "text is list"),
+        ({"retries": -1}, ValueError, "retries"),
+        ({"best_of": 0}, ValueError, "best_of"),
+        ({"seed": "7"}, TypeError, "seed"),
+        ({"temperature": -1}, ValueError, "temperature"),
+        ({"pitch": 3}, TypeError, "pitch"),
+    ],
+)
+def test_what_is_unusable_is_named_before_the_work(dia, wrong, error, named):
+    with pytest.raises(error, match=named):
+        dia.pieces(**{"text": SHORT, **wrong})
+
+
+def test_a_book_chapter_is_cut_into_parts_at_once(dia):
+    first = next(dia.pieces("[S1] These are words. " * 1_000, seed=1))
+    assert first.parts > 100

@@ -26,7 +26,7 @@ LAYERS = [
     {"__init__"},
     {"voice_folder"},
     {"request"},
-    {"speaking"},
+    {"speaking", "pacing"},
     {"model", "training", "voice_command"},
     {"say_command"},
     {"cli"},

@@ -15,6 +15,7 @@ from tiny_codec import RATE, random_codes, tiny_codec, tiny_processor
 from transformers import GenerationConfig, LogitsProcessorList
 
 from dia import codec
+from dia.model import Dia
 from dia.passes import Speech
 from dia.streaming import DiaAudioStreamer, stream
 
@@ -367,3 +368,15 @@ def test_a_processor_without_a_codec_is_refused():
 def test_windows_and_timeouts_of_nothing_are_refused(processor, arguments, error, message):
     with pytest.raises(error, match=message):
         DiaAudioStreamer(processor, **arguments)
+
+
+def test_the_embedded_model_streams_without_a_click_at_any_join():
+    dia = Dia.from_pretrained("mini", device="cpu")
+    options = {"max_tokens": 110, "seed": 7}
+    pieces = list(dia.stream("[S1] Thank you for the music.", **options))
+    sound, joins = np.concatenate(pieces), np.cumsum([len(piece) for piece in pieces])[:-1]
+    assert len(joins) > 1
+    np.testing.assert_allclose(sound, dia.generate("[S1] Thank you for the music.", **options), atol=1e-4)
+    bends = np.abs(np.diff(sound, 2))
+    at_joins = np.concatenate([bends[join - 3 : join + 2] for join in joins])
+    assert at_joins.max() <= np.delete(bends, [join + shift for join in joins for shift in range(-3, 2)]).max()

@@ -105,6 +105,13 @@ def test_without_mkldnn_the_samples_are_the_same(uneven, monkeypatch, dtype):
     torch.testing.assert_close(plain, packed, rtol=0, atol=1e-5 if dtype == torch.float32 else 1e-2)
 
 
+def test_half_precision_is_packed_only_where_the_cpu_computes_in_it(monkeypatch):
+    for supported in (True, False):
+        monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda answer=supported: answer)
+        assert fast_codec._packs(torch.bfloat16) == (supported and torch.backends.mkldnn.is_available())
+        assert fast_codec._packs(torch.float32) == torch.backends.mkldnn.is_available()
+
+
 def test_the_decoder_is_made_once_and_goes_with_its_model():
     model = tiny_codec()
     decoder = weakref.ref(fast_codec.decoder_of(model, torch.float32))

@@ -136,7 +136,7 @@ class _Convolution:
         )  # padding, stride, dilation, groups of an image of height 1
         self._weight = weight[:, :, None].to(dtype, memory_format=torch.channels_last)
         self._bias = bias.to(dtype)
-        self._packed = weight.device.type == "cpu" and torch.backends.mkldnn.is_available()
+        self._packed = weight.device.type == "cpu" and _packs(dtype)
         if self._packed:  # else every call would lay the weights out again, as it would without a size to expect
             size = [1, weight.shape[1], 1, _USUAL_ROWS]
             self._weight = torch.ops.mkldnn._reorder_convolution_weight(self._weight, *self._geometry, size)
@@ -241,6 +241,13 @@ class _Last(_Stage):
 
     def __call__(self, rows: Tensor) -> Tensor:
         return self._convolution(_snake(rows * self._slope))
+
+
+def _packs(dtype: torch.dtype) -> bool:
+    """Whether oneDNN computes in `dtype` on this CPU; in half precision it refuses those without AVX512."""
+    if not torch.backends.mkldnn.is_available():
+        return False
+    return dtype != torch.bfloat16 or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def _stages(model: DacModel, dtype: torch.dtype) -> Iterator[_Stage]:

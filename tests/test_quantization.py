@@ -21,6 +21,9 @@ from dia.quantized_loading import StoredTensor, stored_tensors
 from dia.training.adapting import with_lora
 
 
+PLAIN = {"cache_implementation": "dynamic"}
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     return write_tiny_checkpoint(tmp_path_factory.mktemp("tiny"))
@@ -213,5 +216,7 @@ def test_torchao_quantises_through_transformers(folder, tmp_path):
     config = TorchAoConfig(Int8WeightOnlyConfig())
     model = DiaForConditionalGeneration.from_pretrained(folder, quantization_config=config)
     assert 0 < error(model, logits(DiaForConditionalGeneration.from_pretrained(folder))) < 0.1
+    grid, plain = (model.generate(**texts(6), max_new_tokens=12, do_sample=False, **how) for how in ({}, PLAIN))
+    assert torch.equal(grid, plain)
     model.save_pretrained(tmp_path)
     assert torch.equal(logits(DiaForConditionalGeneration.from_pretrained(tmp_path)), logits(model))

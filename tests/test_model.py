@@ -227,3 +227,24 @@ def without_codec(dia):
     parts, own = dia.processor, {"delay_pattern": PATTERN}
     ids = {name: getattr(parts, name) for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
     return DiaProcessor(parts.feature_extractor, parts.tokenizer, None, **own, **ids)
+
+
+@pytest.mark.parametrize("speaking_rate", [0.5, 1.6])
+def test_speech_at_another_rate_is_the_same_however_it_is_asked_for(dia, speaking_rate):
+    options = {"seed": 3, "max_tokens": 60}
+    spoken = dia.generate("[S1] Hello there.", **options)
+    paced = dia.generate("[S1] Hello there.", speaking_rate=speaking_rate, **options)
+    assert len(paced) == round(len(spoken) / speaking_rate)
+    streamed = np.concatenate(list(dia.stream("[S1] Hello there.", speaking_rate=speaking_rate, **options)))
+    np.testing.assert_allclose(streamed, paced, atol=1e-4)
+    assert np.array_equal(dia.generate("[S1] Hello there.", speaking_rate=1, **options), spoken)
+
+
+def test_a_speaking_rate_out_of_range_or_without_sound_is_refused(dia, folder):
+    for rate in (0.4, 2.1, float("nan")):
+        with pytest.raises(ValueError, match=r"speaking_rate=.* must be 0\.5 to 2"):
+            dia.generate("[S1] Hello.", speaking_rate=rate)
+    with pytest.raises(TypeError, match="speaking_rate"):
+        dia.generate("[S1] Hello.", speaking_rate="fast")
+    with pytest.raises(ValueError, match="there is no codec"):
+        Dia.from_pretrained(folder, load_dac=False).generate("[S1] Hello.", speaking_rate=1.5)

@@ -16,6 +16,7 @@ from dia.hearing import Recogniser
 from dia.long_form import Piece
 from dia.modeling_dia import DiaForConditionalGeneration
 from dia.native_layout import layout_of
+from dia.pacing import paced_pieces, paced_stream
 from dia.passes import Audio, Speech
 from dia.placement import choose_device, choose_dtype, place, place_codec
 from dia.processing_dia import DiaProcessor
@@ -26,6 +27,7 @@ from dia.sampling import published_generation_config
 from dia.speaking import as_one, kept_in, reading_of, speak, spoken_together
 from dia.streaming import stream
 from dia.takes import Care, Take
+from dia.tempo import stretched
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -170,6 +172,7 @@ class Dia:
         seed: int | Sequence[int] | None = None,
         voice: Any = None,
         long_form: bool | None = None,
+        speaking_rate: float | None = None,
     ) -> Any:
         """Speak a script, or several at once.
 
@@ -195,6 +198,7 @@ class Dia:
                 one or its file, or {"S1": …, "S2": …} of these; for several texts one, or a list.
             long_form: speak part after part, see `pieces`; by default where a text is longer than a pass speaks well,
                 or asks for pauses. False never does.
+            speaking_rate: how many times as fast as the model speaks, at the same pitch; 0.5 to 2.
 
         Returns:
             For a str one float32 array [N] at `sample_rate`, without the prompt; for a list a list of them. Without a
@@ -218,9 +222,12 @@ class Dia:
             audio_prompt_text=audio_prompt_text,
             seed=seed,
             voice=voice,
+            speaking_rate=speaking_rate,
         )
         self._prepare(use_torch_compile, verbose)
         answers: list[Any] = spoken_together(self.speech, asked, long_form, verbose)
+        if asked.rate is not None:
+            answers = [stretched(sound, asked.rate, self.sample_rate) for sound in answers]
         return answers[0] if isinstance(text, str) else answers
 
     def pieces(
@@ -260,12 +267,14 @@ class Dia:
         if not isinstance(text, str):
             raise TypeError(f"text is {type(text).__name__}; expected one script.")
         care = Care(retries=retries, best_of=best_of, recogniser=recogniser)
-        reading = reading_of(request_of(self.speech, text, **options), 0, care, long_form)
+        asked = request_of(self.speech, text, **options)
+        reading = reading_of(asked, 0, care, long_form)
         keeper = None
         if parts is not None:
             reading, keeper = kept_in(parts, self.speech, reading)
         self._prepare(use_torch_compile, verbose)
-        return speak(self.speech, reading, keeper, verbose)
+        spoken = speak(self.speech, reading, keeper, verbose)
+        return spoken if asked.rate is None else paced_pieces(spoken, asked.rate)
 
     def speak(self, text: str, retries: int = 0, best_of: int = 1, **options: Any) -> Take:
         """Speak one script as a `Take`: audio, seed, codes, when each turn and word is heard, and what is wrong.
@@ -316,7 +325,7 @@ class Dia:
         asked = request_of(self.speech, text, **options)
         sound = stream(self.speech, asked.scripts[0], asked.prompts[0], asked.seeds[0], asked.settings, timeout)
         self._prepare(use_torch_compile, verbose)
-        return sound
+        return sound if asked.rate is None else paced_stream(sound, asked.rate, self.sample_rate)
 
     def save_audio(self, path: str | Path, audio: Any, seed: int | None = None) -> None:
         """Write what `generate` returned; the suffix chooses the format.

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from dia.passes import Speech
+from dia.tempo import FASTEST, SLOWEST
 from dia.voice_folder import find_voice
 
 Prompt: TypeAlias = Any  # a path, waveform, {"array", "sampling_rate"} or codes [T, C]; what DiaFeatureExtractor reads
@@ -27,6 +28,7 @@ class Options(TypedDict, total=False):
     audio_prompt_text: str | Sequence[str | None] | None
     seed: int | Sequence[int] | None
     voice: Any
+    speaking_rate: float | None
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class Request:
         prompts: int64 codes [T, C] to go on with, or None, for each.
         seeds: one, or None, for each.
         settings: keywords of transformers' `generate`; what is left out is the model's own.
+        rate: how many times as fast as the model speaks, 0.5 to 2; None leaves the sound as it is.
     """
 
     scripts: list[str]
@@ -48,6 +51,7 @@ class Request:
     prompts: list[Tensor | None]
     seeds: list[int | None]
     settings: dict[str, Any]
+    rate: float | None = None
 
 
 def request_of(
@@ -63,6 +67,7 @@ def request_of(
     audio_prompt_text: str | Sequence[str | None] | None = None,
     seed: int | Sequence[int] | None = None,
     voice: Any = None,
+    speaking_rate: float | None = None,
 ) -> Request:
     """Check what `Dia.generate` and its like are asked for; prompts become codes.
 
@@ -82,15 +87,16 @@ def request_of(
     _check_number(cfg_filter_top_k, "cfg_filter_top_k", "1 or more", lambda value: value >= 1)
     if cfg_filter_top_k is not None:
         settings["top_k"] = cfg_filter_top_k
+    rate = _rate(speech, speaking_rate)
     if voice is not None:
         if audio_prompt is not None or audio_prompt_text is not None:
             raise ValueError("voice brings a prompt and its text; leave audio_prompt and audio_prompt_text out.")
-        return Request(*_in_voices(speech, texts, _one_per_text(voice, len(texts), "voice")), seeds, settings)
+        return Request(*_in_voices(speech, texts, _one_per_text(voice, len(texts), "voice")), seeds, settings, rate)
     prompts = _one_per_text(audio_prompt, len(texts), "audio_prompt")
     transcripts = _one_per_text(audio_prompt_text, len(texts), "audio_prompt_text")
     _check_types(transcripts, "audio_prompt_text", str)
     scripts = [f"{said.strip()} {new}" if said else new for said, new in zip(transcripts, texts, strict=True)]
-    return Request(scripts, texts, transcripts, _prompt_codes(speech, prompts), seeds, settings)
+    return Request(scripts, texts, transcripts, _prompt_codes(speech, prompts), seeds, settings, rate)
 
 
 def _in_voices(
@@ -125,6 +131,14 @@ def _settings(
     if max_tokens is not None:
         settings["max_length"] = max_tokens - delay
     return settings
+
+
+def _rate(speech: Speech, rate: float | None) -> float | None:
+    """A speaking rate, checked; None where it changes nothing."""
+    _check_number(rate, "speaking_rate", f"{SLOWEST:g} to {FASTEST:g}", lambda value: SLOWEST <= value <= FASTEST)
+    if rate is not None and speech.processor.audio_tokenizer is None:
+        raise ValueError("speaking_rate changes sound, and there is no codec to make any; load the model with it.")
+    return None if rate == 1 else rate
 
 
 def _prompt_codes(speech: Speech, prompts: Sequence[Prompt | None]) -> list[Tensor | None]:

@@ -12,13 +12,13 @@ when the codec has seen as many frames after it as its layers look ahead:
     sound      |--- the first chunk --|---- the second, longer ----|-- …
 """
 
-import atexit
 import math
 from collections.abc import Callable, Generator, Iterator, Mapping
 from functools import partial
 from queue import Empty, Queue
 from threading import Thread, current_thread
 from typing import Any
+from weakref import finalize
 
 import torch
 from torch import Tensor
@@ -217,8 +217,8 @@ def _streamed(work: Callable[[], list[Spoken]], streamer: DiaAudioStreamer) -> G
         streamer.end()
 
     thread = Thread(target=speak, name="dia.stream", daemon=True)
-    stop = partial(_stop, streamer, thread)
-    atexit.register(stop)  # a thread that computes while the interpreter goes away may take it along
+    # At exit, too: a thread that computes while the interpreter goes away may take it along.
+    stop = finalize(streamer, _stop, streamer, thread)
     thread.start()
     try:
         for chunk in streamer:
@@ -226,7 +226,6 @@ def _streamed(work: Callable[[], list[Spoken]], streamer: DiaAudioStreamer) -> G
         thread.join()
     finally:
         stop()
-        atexit.unregister(stop)
     return spoken[0]
 
 

@@ -96,6 +96,12 @@ class KeptParts:
         return plan
 
 
+def seed_in(folder: Path) -> int | None:
+    """The seed of the speech whose parts are in a folder; None where there are none."""
+    path = folder / _PLAN
+    return int(json.loads(path.read_text(encoding="utf-8"))["seed"]) if path.is_file() else None
+
+
 def fingerprint(speech: Speech) -> str:
     """Tells models apart: a hash of a few numbers out of every weight."""
     told = hashlib.sha256()
@@ -106,4 +112,4 @@ def fingerprint(speech: Speech) -> str:
     return told.hexdigest()[:16]
 
 
-__all__ = ["KeptParts", "fingerprint"]
+__all__ = ["KeptParts", "fingerprint", "seed_in"]

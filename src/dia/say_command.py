@@ -3,26 +3,31 @@
 import argparse
 import os
 import secrets
+import shutil
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
+from dia.atomic import atomic_file
 from dia.playing import PIPED, Pipe, Player
 
 if TYPE_CHECKING:
     from dia.model import Dia
     from dia.passes import Audio
+    from dia.script import Script
+    from dia.timing import TurnTime
 
 _EXAMPLES = """examples:
   dia say "[S1] Hello. [S2] Hi! How are you?" -o hello.wav
   dia say script.txt -o dialogue.mp3 --seed 7
   dia say script.txt --stream
   dia say script.txt -o - | ffplay -
+  dia say book.txt -o book.flac --retries 2 --srt book.srt
   echo "[S1] Good morning." | dia say - -o morning.flac
   dia say "[S1] And this is new." -o cloned.wav --model nari-labs/Dia-1.6B-0626 \\
       --audio-prompt voice.wav --audio-prompt-text "[S1] What is said in voice.wav."
@@ -48,7 +53,22 @@ def add_command(subparsers: Any, notice: str = "") -> None:
     say.add_argument("--stream", action="store_true", help="play it while it is made; with -o FILE write it too")
     say.add_argument("--format", choices=PIPED, help="what goes to standard output: wav (default), or raw samples")
     _add_model_options(say)
+    _add_take_options(say)
     _add_sampling_options(say)
+
+
+def _add_take_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("takes")
+    group.add_argument("--retries", type=int, default=0, metavar="N", help="speak again, so often, what went wrong")
+    group.add_argument("--best-of", type=int, default=1, metavar="N", help="make N takes at once and keep the best")
+    group.add_argument("--srt", type=Path, metavar="FILE", help="write subtitles, as SubRip")
+    group.add_argument("--vtt", type=Path, metavar="FILE", help="write subtitles, as WebVTT")
+    group.add_argument(
+        "--long-form",
+        action=argparse.BooleanOptionalAction,
+        help="speak part after part (default: where the script is longer than a pass speaks well); an interrupted "
+        "command goes on where it stopped when it is given again",
+    )
 
 
 def _add_model_options(parser: argparse.ArgumentParser) -> None:
@@ -58,6 +78,7 @@ def _add_model_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--dtype", help="float32, bfloat16 or float16 (default: the fastest that is safe)")
     group.add_argument("--quantization", choices=("int8", "int4"), help="smaller weights, faster on CPUs")
     group.add_argument("--voice", action="append", metavar="NAME", help="a voice to speak in; S1=NAME for one speaker")
+    group.add_argument("--speaking-rate", type=float, metavar="R", help="0.5 to 2 times as fast, at the same pitch")
     group.add_argument("--audio-prompt", metavar="FILE", help="a recording whose voice goes on, 5 to 10 seconds")
     group.add_argument("--audio-prompt-text", metavar="TEXT", help="what is said in the recording, with its tags")
 
@@ -86,7 +107,7 @@ def _say(arguments: argparse.Namespace) -> int:
         compute_dtype=arguments.dtype,
         quantization=arguments.quantization,
     )
-    seed = secrets.randbelow(2**31) if arguments.seed is None else arguments.seed
+    seed = _seed(arguments)
     loaded = time.perf_counter()
     try:
         seconds, place = _spoken(dia, script, seed, arguments), arguments.output or "played"
@@ -96,6 +117,8 @@ def _say(arguments: argparse.Namespace) -> int:
         return _BROKEN_PIPE
     except KeyboardInterrupt:
         if arguments.output not in (None, "-"):
+            if _parts(arguments).is_dir():
+                print("dia: finished parts are kept; the same command goes on from there", file=sys.stderr)
             raise
         print("dia: interrupted", file=sys.stderr)
         return _INTERRUPTED
@@ -108,16 +131,44 @@ def _say(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _spoken(dia: "Dia", script: str, seed: int, arguments: argparse.Namespace) -> float:
+def _spoken(dia: "Dia", script: "Script", seed: int, arguments: argparse.Namespace) -> float:
     """Speak into every place that was asked for; returns how many seconds it is."""
-    samples = 0
+    samples, turns = 0, list["TurnTime"]()
     with ExitStack() as opened:
         sinks = _sinks(dia, seed, arguments, opened)
-        for piece in _pieces(dia, script, seed, arguments):
+        for piece in _pieces(dia, script, seed, arguments, turns):
             for sink in sinks:
                 sink.write(piece)
             samples += len(piece)
+    _write_subtitles(turns, arguments)
+    if arguments.output not in (None, "-"):
+        shutil.rmtree(_parts(arguments), ignore_errors=True)
     return samples / dia.sample_rate
+
+
+def _seed(arguments: argparse.Namespace) -> int:
+    """The seed that is asked for, or that of the speech which goes on, or any."""
+    from dia.kept_parts import seed_in
+
+    if arguments.seed is not None:
+        return int(arguments.seed)
+    kept = None if arguments.output in (None, "-") else seed_in(_parts(arguments))
+    return secrets.randbelow(2**31) if kept is None else kept
+
+
+def _parts(arguments: argparse.Namespace) -> Path:
+    """Where the finished parts of a file wait until all are there."""
+    output = Path(arguments.output)
+    return output.with_name(f".{output.name}.parts")
+
+
+def _write_subtitles(turns: "Sequence[TurnTime]", arguments: argparse.Namespace) -> None:
+    from dia.subtitles import srt, vtt
+
+    for path, form in ((arguments.srt, srt), (arguments.vtt, vtt)):
+        if path is not None:
+            with atomic_file(path) as partial:
+                partial.write_text(form(turns), encoding="utf-8")
 
 
 def _sinks(dia: "Dia", seed: int, arguments: argparse.Namespace, opened: ExitStack) -> list[Any]:
@@ -132,7 +183,11 @@ def _sinks(dia: "Dia", seed: int, arguments: argparse.Namespace, opened: ExitSta
     return sinks
 
 
-def _pieces(dia: "Dia", script: str, seed: int, arguments: argparse.Namespace) -> Iterable["Audio"]:
+def _pieces(
+    dia: "Dia", script: "Script", seed: int, arguments: argparse.Namespace, turns: "list[TurnTime]"
+) -> Iterator["Audio"]:
+    """The sound as it comes; where it comes in takes, `turns` are told when they are heard."""
+    from dia.speaking import Reading, is_long
     from dia.voice_folder import told_voice
 
     options: dict[str, Any] = {
@@ -144,11 +199,25 @@ def _pieces(dia: "Dia", script: str, seed: int, arguments: argparse.Namespace) -
         "audio_prompt": arguments.audio_prompt,
         "audio_prompt_text": arguments.audio_prompt_text,
         "voice": told_voice(arguments.voice or ()),
+        "speaking_rate": arguments.speaking_rate,
         "seed": seed,
     }
-    if arguments.stream or arguments.output == "-":
-        return _shown(dia.stream(script, **options), dia.sample_rate)
-    return [dia.generate(script, verbose=True, **options)]
+    timed = arguments.srt or arguments.vtt or arguments.retries or arguments.best_of > 1
+    long = is_long(dia.speech, Reading(script)) if arguments.long_form is None else arguments.long_form
+    if not (timed or long):
+        if arguments.stream or arguments.output == "-":
+            yield from _shown(dia.stream(script.spoken, **options), dia.sample_rate)
+        else:
+            yield dia.generate(script.spoken, verbose=True, long_form=False, **options)
+        return
+    options |= {"retries": arguments.retries, "best_of": arguments.best_of, "long_form": long}
+    keeping = long and arguments.output not in (None, "-")
+    parts, verbose = _parts(arguments) if keeping else None, arguments.output != "-"
+    for piece in dia.pieces(str(script), parts=parts, verbose=verbose, **options):
+        for told in piece.take.warnings:
+            print(f"dia: part {piece.number + 1} of {piece.parts} {told}", file=sys.stderr)
+        turns += piece.turns
+        yield piece.audio
 
 
 def _shown(pieces: Iterator["Audio"], rate: int) -> Iterator["Audio"]:
@@ -166,6 +235,9 @@ def _check_places(arguments: argparse.Namespace) -> None:
         raise ValueError("name a sound file with -o, or hear it with --stream.")
     if arguments.format is not None and arguments.output != "-":
         raise ValueError("--format is for -o -; the suffix of a file says its format.")
+    for path in (arguments.srt, arguments.vtt):
+        if path is not None and not path.absolute().parent.is_dir():
+            raise ValueError(f"{path.absolute().parent} is no folder; make it first or choose another place.")
     if arguments.output == "-":
         if sys.stdout.isatty():
             raise ValueError("standard output is a terminal; pipe it into a player: dia say … -o - | ffplay -")
@@ -177,8 +249,8 @@ def _check_places(arguments: argparse.Namespace) -> None:
             raise ValueError(f"{path.absolute().parent} is no folder; make it first or choose another --output.")
 
 
-def _read_script(argument: str) -> str:
-    """The script as the model reads it; what is doubtful about it is told on standard error."""
+def _read_script(argument: str) -> "Script":
+    """The script; what is doubtful about it is told on standard error."""
     from dia.script import parse, read_script
 
     if argument == "-" or (len(argument) < 256 and Path(argument).is_file()):
@@ -190,7 +262,7 @@ def _read_script(argument: str) -> str:
     script = parse(text)
     for warning in script.warnings:
         print(f"dia: {warning}", file=sys.stderr)
-    return script.spoken
+    return script
 
 
 __all__ = ["add_command"]

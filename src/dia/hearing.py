@@ -64,4 +64,4 @@ def _words(text: str) -> list[str]:
     return re.findall(r"[a-z]+(?:'[a-z]+)?", re.sub(r"\[S[12]\]|\([^)]*\)", " ", text).lower())
 
 
-__all__ = ["Recogniser", "agreement", "pocketsphinx_recogniser"]
+__all__ = ["agreement", "pocketsphinx_recogniser"]

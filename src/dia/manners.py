@@ -77,4 +77,4 @@ def closed(text: str) -> str:
     return f"{text} [{'S1' if tags[-1][1] == 'S2' else 'S2'}]"
 
 
-__all__ = ["CARRIES", "Carry", "Manners", "closed", "continued"]
+__all__ = ["CARRIES", "Manners", "closed", "continued"]

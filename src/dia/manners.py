@@ -25,7 +25,7 @@ class Manners:
         pass_seconds: how much speech, that of a prompt included, a single pass speaks well. A longer text is spoken
             too fast by Dia-1.6B, and comes apart.
         carry: what each part of a long script goes on from: the "first" part, which keeps the voices, the "last",
-            which keeps the tone but hands faults down, "both", or "nothing", where the tags alone name the voices.
+            which keeps the tone but may hand faults down, "both", or "nothing", where the tags alone name the voices.
     """
 
     closing_tag: bool = True

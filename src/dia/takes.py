@@ -229,7 +229,7 @@ class _Listener:
     def _score(self, attention: Floats, audio: Audio) -> float:
         """What is heard of the text; or how well it was read, on the whole and where it was read worst: 0 to 1.
 
-        Reading tells more than likelihood: a model babbles fluently, but does not look where it should meanwhile.
+        Measured beside word error, reading told more than likelihood did; see docs/long_form.md.
         """
         if self.care.recogniser is not None:
             return agreement(self.line.text, self.care.recogniser(audio, self.speech.processor.sampling_rate))

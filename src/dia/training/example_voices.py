@@ -32,7 +32,7 @@ EXAMPLES = (
     ),
     Example(
         "bruno",
-        "kal16*0.86",
+        "rms*0.86",
         "Good evening. We came home late last night, and there was nobody left at the old station by the river.",
     ),
 )

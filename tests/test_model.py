@@ -9,6 +9,7 @@ from tiny_checkpoint import HOP, RATE, write_tiny_checkpoint
 
 from dia.codec_record import CodecRecord
 from dia.model import REAL, Dia, choose_device
+from dia.modeling_dia import DiaForConditionalGeneration
 from dia.voices import Voice
 
 
@@ -200,6 +201,23 @@ def test_an_unknown_device_or_dtype_is_refused_by_name(folder):
         choose_device("quantum")
     with pytest.raises(ValueError, match="int3"):
         Dia.from_pretrained(folder, compute_dtype="int3")
+
+
+def test_a_wrong_dtype_is_refused_before_anything_is_loaded(folder, monkeypatch):
+    monkeypatch.setattr(DiaForConditionalGeneration, "from_pretrained", None)
+    with pytest.raises(ValueError, match="compute_dtype='int3' must be"):
+        Dia.from_pretrained(folder, compute_dtype="int3")
+
+
+def test_weights_are_read_in_the_dtype_they_will_compute_in(folder, monkeypatch):
+    read = []
+    load = DiaForConditionalGeneration.from_pretrained.__func__
+    spy = classmethod(lambda cls, *args, **kwargs: read.append(kwargs["dtype"]) or load(cls, *args, **kwargs))
+    monkeypatch.setattr(DiaForConditionalGeneration, "from_pretrained", spy)
+    monkeypatch.setattr("dia.placement._SMALL", 0)
+    monkeypatch.setattr("dia.placement._cpu_has_bf16", lambda: True)
+    dias = [Dia.from_pretrained(folder, device="cpu", **dtype) for dtype in ({}, {"dtype": torch.float16})]
+    assert read == [dia.dtype for dia in dias] == [torch.bfloat16, torch.float16]
 
 
 def test_two_dtypes_speak(folder):

@@ -12,13 +12,14 @@ from transformers.utils import FEATURE_EXTRACTOR_NAME, GENERATION_CONFIG_NAME, c
 
 from dia import MINI, native
 from dia.audio_file import Provenance
+from dia.configuration_dia import DiaConfig
 from dia.hearing import Recogniser
 from dia.long_form import Piece
 from dia.modeling_dia import DiaForConditionalGeneration
 from dia.native_layout import layout_of
 from dia.pacing import paced_pieces, paced_stream
 from dia.passes import Audio, Speech
-from dia.placement import choose_device, choose_dtype, place, place_codec
+from dia.placement import choose_device, choose_dtype, place, place_codec, settled_dtype
 from dia.processing_dia import DiaProcessor
 from dia.processor_folder import PROCESSOR_FILE
 from dia.quantized_loading import load_quantized
@@ -79,6 +80,7 @@ class Dia:
 
         Raises:
             OSError: there is no such checkpoint.
+            MemoryError: it will not fit; the message says what is smaller.
             ValueError: the checkpoint is damaged or an argument is not known.
         """
         path = MINI if str(name_or_path) == "mini" else Path(name_or_path)
@@ -86,9 +88,9 @@ class Dia:
         if not path.is_dir() and (path.is_absolute() or source.startswith(".") or len(path.parts) > 2):
             raise OSError(f'there is no folder {source}; name one, a Hub id such as {REAL}, or "mini".')
         device = choose_device(device)
-        if "device_map" in kwargs and compute_dtype is not None:
-            kwargs["dtype"] = compute_dtype
         hub: dict[str, Any] = {name: kwargs[name] for name in _HUB_OPTIONS if name in kwargs}
+        compute_dtype = compute_dtype or kwargs.pop("dtype", None) or kwargs.pop("torch_dtype", None)
+        kwargs["dtype"] = _dtype_of_weights(source, device, compute_dtype, hub)
         model = load_quantized(source, quantization, hub, kwargs)
         if model is None:
             model = DiaForConditionalGeneration.from_pretrained(source, **kwargs)
@@ -369,6 +371,18 @@ class Dia:
             warnings.warn("quantised weights on a CPU have kernels that are compiled already.", stacklevel=4)
         elif getattr(self.model, "_compiled_call_impl", None) is None:
             self.model.compile(dynamic=True)
+
+
+def _dtype_of_weights(
+    source: str, device: torch.device, wanted: str | torch.dtype | None, hub: Mapping[str, Any]
+) -> str | torch.dtype:
+    """What weights are read in, so that memory holds them in nothing wider; "auto" for a native checkpoint."""
+    described, _ = DiaConfig.get_config_dict(source, **hub)
+    if wanted is None and "decoder_config" not in described:
+        return "auto"
+    with torch.device("meta"):
+        parameters = 0 if wanted else DiaForConditionalGeneration(DiaConfig.from_dict(described)).num_parameters()
+    return settled_dtype(wanted, device, parameters)
 
 
 def _load_processor(

@@ -37,6 +37,20 @@ def choose_dtype(device: torch.device, parameters: int) -> torch.dtype:
     return torch.float32
 
 
+def settled_dtype(wanted: str | torch.dtype | None, device: torch.device, parameters: int) -> torch.dtype:
+    """The dtype asked for, by name or itself, or what `choose_dtype` chooses.
+
+    Raises:
+        ValueError: `wanted` is none that a model computes in.
+    """
+    if wanted is None:
+        return choose_dtype(device, parameters)
+    dtype = getattr(torch, wanted, None) if isinstance(wanted, str) else wanted
+    if dtype not in (torch.float32, torch.bfloat16, torch.float16):
+        raise ValueError(f"compute_dtype={wanted!r} must be float32, bfloat16 or float16.")
+    return dtype
+
+
 def place(
     model: DiaForConditionalGeneration, device: torch.device, dtype: str | torch.dtype | None
 ) -> DiaForConditionalGeneration:
@@ -47,7 +61,7 @@ def place(
     """
     if getattr(model, "hf_device_map", None) is not None:
         return model.eval()
-    chosen = _dtype(dtype, device, count_weights(model))
+    chosen = settled_dtype(dtype, device, count_weights(model))
     pack(model.to(device, chosen).eval(), chosen)
     return model
 
@@ -61,7 +75,7 @@ def place_codec(processor: DiaProcessor, device: torch.device, dtype: str | torc
     if (codec := processor.audio_tokenizer) is not None:
         codec.to(device, torch.float32).eval()
         # A codec uses each of its weights more than ten times as often as the model does.
-        if device.type == "cpu" and _dtype(dtype, device, 10 * codec.num_parameters()) == torch.bfloat16:
+        if device.type == "cpu" and settled_dtype(dtype, device, 10 * codec.num_parameters()) == torch.bfloat16:
             processor.codec_dtype = torch.bfloat16
     return processor
 
@@ -70,13 +84,4 @@ def _cpu_has_bf16() -> bool:
     return any(getattr(torch.cpu, name, bool)() for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
 
 
-def _dtype(wanted: str | torch.dtype | None, device: torch.device, parameters: int) -> torch.dtype:
-    if wanted is None:
-        return choose_dtype(device, parameters)
-    dtype = getattr(torch, wanted, None) if isinstance(wanted, str) else wanted
-    if dtype not in (torch.float32, torch.bfloat16, torch.float16):
-        raise ValueError(f"compute_dtype={wanted!r} must be float32, bfloat16 or float16.")
-    return dtype
-
-
-__all__ = ["choose_device", "choose_dtype", "place", "place_codec"]
+__all__ = ["choose_device", "choose_dtype", "place", "place_codec", "settled_dtype"]

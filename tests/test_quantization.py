@@ -20,7 +20,6 @@ from dia.quantized_linear import QuantizedLinear
 from dia.quantized_loading import StoredTensor, stored_tensors
 from dia.training.adapting import with_lora
 
-
 PLAIN = {"cache_implementation": "dynamic"}
 
 

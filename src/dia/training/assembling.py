@@ -20,6 +20,7 @@ from dia.training.english import vocabulary
 from dia.training.model_card import card, draw_curves
 
 SAMPLING = {"do_sample": True, "temperature": 0.6, "top_k": 20, "top_p": 1.0, "guidance_scale": 1.5}
+MANNERS = {"closing_tag": False, "pass_seconds": 15.0, "carry": "nothing"}  # see `dia.manners`
 LONGEST_SECONDS = 30.0
 
 
@@ -67,10 +68,10 @@ def assemble(
 def generation_config(
     model: DiaForConditionalGeneration, codec: DacModel, sampling: dict[str, Any]
 ) -> GenerationConfig:
-    """The model's ids, `sampling`, and a longest length in rows."""
+    """The model's ids, `sampling`, how it likes to be spoken to, and a longest length in rows."""
     config = published_generation_config(model.config)
     frames = LONGEST_SECONDS * codec.config.sampling_rate / codec.config.hop_length
-    config.update(**sampling, max_length=int(frames))
+    config.update(**sampling, **MANNERS, max_length=int(frames))
     return config
 
 

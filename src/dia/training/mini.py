@@ -14,10 +14,12 @@ from pathlib import Path
 import torch
 from transformers import DacModel
 
+from dia.processing_dia import DiaProcessor
 from dia.training.assembling import assemble
 from dia.training.codec_recipe import CodecRecipe
 from dia.training.codec_stages import mini_recipes, save_codec, train_codec
 from dia.training.encoding import CodeCache, encode_teacher
+from dia.training.example_voices import make_examples
 from dia.training.language import Recipe, Trainer, compile_layers, mini_config, read_clips
 from dia.training.teacher import synthesise
 
@@ -28,10 +30,11 @@ _GUIDE = """stages, in order; each goes on where it stopped, and is skipped wher
   language  a small Dia learns the codes from the texts              WORK/language
   decoder   the codec's decoder alone is refined, codes stay valid   WORK/codec, WORK/codec-final
   assemble  everything goes into one folder                          OUT
+  voices    two example voices speak through the new codec           OUT/voices
 
 examples:
   python -m dia.training.mini                          all stages, about nine hours on 2 CPU cores
-  python -m dia.training.mini --stages language,assemble --minutes-language 180
+  python -m dia.training.mini --stages language,assemble,voices --minutes-language 180
   python -m dia.training.mini --utterances 500 --minutes-codec 2 --minutes-language 2 --minutes-decoder 1
                                                        a rehearsal: it will babble
 
@@ -110,6 +113,11 @@ def assembling(plan: Plan) -> None:
     )
 
 
+def voices(plan: Plan) -> None:
+    """The example voices, in the new codec's codes."""
+    make_examples(DiaProcessor.from_pretrained(plan.out), plan.out / "voices")
+
+
 def _told_data(work: Path) -> str:
     """How much speech was learnt from, in a sentence."""
     rows = CodeCache(work / "codes").rows
@@ -127,6 +135,7 @@ STAGES: dict[str, Callable[[Plan], None]] = {
     "language": language,
     "decoder": decoder,
     "assemble": assembling,
+    "voices": voices,
 }
 
 

@@ -14,7 +14,7 @@
 #define BYTES 64   // in a vector
 #define GROUP 64   // int4 weights that share scale and zero
 #define TILE 4     // rows of x at once, whose sums fit the registers
-#define AHEAD 2048 // bytes of weights asked for before they are needed
+#define AHEAD 8192 // bytes of weights asked for, into the second cache, before they are needed
 #define INLINE static inline __attribute__((always_inline))
 
 typedef uint16_t bf16;
@@ -116,7 +116,7 @@ INLINE void dot8(const Input *in, const Output *y, long r, long o, const int8_t 
     w += o * in->inputs;
     for (long k = 0; k < in->inputs; k += BYTES) {
         const __m512i weights = _mm512_loadu_si512(w + k);
-        _mm_prefetch((const char *)w + k + AHEAD, _MM_HINT_T0);
+        _mm_prefetch((const char *)w + k + AHEAD, _MM_HINT_T1);
         for (int i = 0; i < rows; i++) {
             const long place = (r + i) * in->inputs + k;
             first[i] = _mm512_dpbusd_epi32(first[i], _mm512_load_si512(in->first + place), weights);
@@ -168,7 +168,7 @@ INLINE void dot4(const Input *in, const Output *y, long r, long o, const uint8_t
     w += o * in->inputs / 2, scale += o * groups, zero += o * groups;
     for (long block = 0; block < groups / 2; block++) {
         const __m512i pairs = _mm512_loadu_si512(w + block * BYTES);
-        _mm_prefetch((const char *)w + block * BYTES + AHEAD, _MM_HINT_T0);
+        _mm_prefetch((const char *)w + block * BYTES + AHEAD, _MM_HINT_T1);
         const __m512i even = _mm512_and_si512(_mm512_srli_epi16(pairs, 4), nibble);
         const __m512i odd = _mm512_and_si512(pairs, nibble);
         const __m512 scales = two_scales(scale + 2 * block);

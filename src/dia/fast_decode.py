@@ -97,7 +97,7 @@ class Step:
         self.plan = plan
         self.embed, self.norm, self.head = (
             decoder.embeddings,
-            norm_of(decoder.norm),
+            norm_of(decoder.norm, eager),
             linear_of(model.logits_dense, eager),
         )
         size = batch, plan.rows, plan.text, dtype, eager, torch.zeros if plan.fixed else torch.empty

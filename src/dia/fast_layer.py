@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dia.skinny import skinny_linear
+from dia.skinny import skinny_attention, skinny_linear, skinny_norm
 
 HOME = "dia.modeling_dia"  # whose forward methods the step knows how to stand in for
 _NARROW = 1024  # up to this width a step waits for calls, not for memory, and joined weights are worth their copy
@@ -43,10 +43,10 @@ class FastLayer:
         new: Callable[..., Tensor],
     ) -> None:
         own, cross, mlp = layer.self_attention, layer.cross_attention, layer.mlp
-        self.own_norm, self.text_norm = norm_of(layer.pre_sa_norm), norm_of(layer.pre_ca_norm)
+        self.own_norm, self.text_norm = norm_of(layer.pre_sa_norm, eager), norm_of(layer.pre_ca_norm, eager)
         self.own_in, self.own_out = _joined([own.q_proj, own.k_proj, own.v_proj], eager), linear_of(own.o_proj, eager)
         self.text_in, self.text_out = linear_of(cross.q_proj, eager), linear_of(cross.o_proj, eager)
-        self.mlp_norm, self.activation = norm_of(layer.pre_mlp_norm), mlp.activation
+        self.mlp_norm, self.activation = norm_of(layer.pre_mlp_norm, eager), mlp.activation
         self.gate_up, self.down = linear_of(mlp.gate_up_proj, eager), linear_of(mlp.down_proj, eager)
         self.scaling, self.text_scaling = own.scaling, cross.scaling
         groups, text_groups = own.config.num_key_value_heads, cross.config.cross_num_key_value_heads
@@ -54,6 +54,7 @@ class FastLayer:
         device = layer.pre_sa_norm.weight.device
         self.keys, self.values = new(2, batch, groups, rows, own.head_dim, dtype=dtype, device=device)
         self.text_keys, self.text_values = new(2, batch, text_groups, text, cross.head_dim, dtype=dtype, device=device)
+        self.eager = eager
         # On a CPU the fused kernel is several times slower than two products for single queries in half precision.
         self.written_out = device.type == "cpu" and dtype != torch.float32
         if self.written_out:  # read along the text by the first product
@@ -110,8 +111,11 @@ class FastLayer:
 
     def _read_text(self, hidden: Tensor, mask: Tensor | None) -> Tensor:
         query = self.text_in(hidden).view(len(hidden), -1, self.text_keys.shape[-1])
-        attend = _attend_written_out if self.written_out else _attend
-        return self.text_out(attend(query, self.text_keys, self.text_values, mask, self.text_scaling))
+        given = self.text_keys, self.text_values, mask, self.text_scaling
+        own = skinny_attention(_grouped(query, self.text_keys), *given) if self.written_out and self.eager else None
+        if own is not None:
+            return self.text_out(own.view(len(hidden), -1))
+        return self.text_out((_attend_written_out if self.written_out else _attend)(query, *given))
 
 
 class _Joined:
@@ -138,12 +142,13 @@ def linear_of(module: nn.Module, eager: bool) -> Linear:
     return own or (lambda rows: nn.functional.linear(rows, weight))
 
 
-def norm_of(module: Any) -> Linear:
+def norm_of(module: Any, eager: bool) -> Linear:
     """A root-mean-square norm in one call where the module is the model's own."""
     if type(module).forward.__module__ != HOME:
         return module
     weight, shape, eps = module.weight, module.weight.shape, module.eps
-    return lambda rows: torch.rms_norm(rows, shape, weight, eps)
+    own = skinny_norm(weight, eps) if eager else None
+    return own or (lambda rows: torch.rms_norm(rows, shape, weight, eps))
 
 
 def rotate(heads: Tensor, rotary: tuple[Tensor, ...]) -> Tensor:

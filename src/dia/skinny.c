@@ -1,8 +1,9 @@
 // y = x wT in bfloat16 for a few rows x: weights are read once, at the memory's speed, and used for four rows at a time.
 // While the later rows compute with a block of weights, the next block is fetched. Matrix libraries are made for many
-// rows and reach half of that here.
+// rows and reach half of that here. Below it what else a step does with few rows, where calls cost more than numbers.
 
 #include <immintrin.h>
+#include <math.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -17,6 +18,13 @@ static bf16 narrow(float wide) {
     uint32_t bits;
     memcpy(&bits, &wide, sizeof bits);
     return (bits + 0x7fff + (bits >> 16 & 1)) >> 16; // to nearest, ties to even
+}
+
+static float widen(bf16 half) {
+    uint32_t bits = (uint32_t)half << 16;
+    float wide;
+    memcpy(&wide, &bits, sizeof wide);
+    return wide;
 }
 
 // `rows` rows of x times `outs` rows of w; both are constants wherever this is called, so that the sums stay in registers.
@@ -66,5 +74,95 @@ void skinny_linear(const bf16 *x, const bf16 *w, bf16 *y, long rows, long output
         if (rows - r == 3) strip(rest, part, out, count, outputs, inputs, 3, NULL);
         if (rows - r == 2) strip(rest, part, out, count, outputs, inputs, 2, NULL);
         if (rows - r == 1) strip(rest, part, out, count, outputs, inputs, 1, NULL);
+    }
+}
+
+static inline __mmask16 lanes(long left) { return left >= 16 ? 0xffff : left > 0 ? (1u << left) - 1 : 0; }
+
+static inline __m512 load(const bf16 *from, __mmask16 there) {
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(there, from)), 16));
+}
+
+static inline void save(bf16 *to, __mmask16 there, __m512 numbers) {
+    _mm256_mask_storeu_epi16(to, there, (__m256i)_mm512_cvtneps_pbh(numbers));
+}
+
+// Rows [rows, width] over their root mean square, times a weight [width].
+void norm_rows(const bf16 *x, const bf16 *weight, bf16 *y, long rows, long width, float eps) {
+    for (long r = 0; r < rows; r++, x += width, y += width) {
+        __m512 squares = _mm512_setzero_ps();
+        for (long k = 0; k < width; k += 16) {
+            const __m512 some = load(x + k, lanes(width - k));
+            squares = _mm512_fmadd_ps(some, some, squares);
+        }
+        const __m512 scale = _mm512_set1_ps(1 / sqrtf(_mm512_reduce_add_ps(squares) / width + eps));
+        for (long k = 0; k < width; k += 16) {
+            const __mmask16 there = lanes(width - k);
+            const __m512 scaled = _mm512_mul_ps(load(x + k, there), scale);
+            save(y + k, there, _mm512_mul_ps(scaled, load(weight + k, there)));
+        }
+    }
+}
+
+// e^x for x up to 0: a power of two times a polynomial of what is left, |r| <= ln 2 / 2, right to 2e-7.
+static inline __m512 exponential(__m512 x) {
+    x = _mm512_max_ps(x, _mm512_set1_ps(-104));
+    const __m512 n = _mm512_roundscale_ps(_mm512_mul_ps(x, _mm512_set1_ps(1.44269504f)), _MM_FROUND_TO_NEAREST_INT);
+    __m512 r = _mm512_fnmadd_ps(n, _mm512_set1_ps(0.693359375f), x), sum = _mm512_set1_ps(1.0f / 720);
+    r = _mm512_fnmadd_ps(n, _mm512_set1_ps(-2.12194440e-4f), r);
+    const float factors[] = {1.0f / 120, 1.0f / 24, 1.0f / 6, 0.5f, 1, 1};
+    for (int k = 0; k < 6; k++) sum = _mm512_fmadd_ps(sum, r, _mm512_set1_ps(factors[k]));
+    return _mm512_scalef_ps(sum, n);
+}
+
+// Softmax of `length` scores in place; returns their sum before it was taken out.
+static float soften(float *scores, long length) {
+    __m512 most = _mm512_set1_ps(-INFINITY), sum = _mm512_setzero_ps();
+    for (long s = 0; s < length; s += 16)
+        most = _mm512_max_ps(most, _mm512_mask_loadu_ps(most, lanes(length - s), scores + s));
+    const __m512 top = _mm512_set1_ps(_mm512_reduce_max_ps(most));
+    for (long s = 0; s < length; s += 16) {
+        const __mmask16 there = lanes(length - s);
+        const __m512 raised = exponential(_mm512_sub_ps(_mm512_maskz_loadu_ps(there, scores + s), top));
+        _mm512_mask_storeu_ps(scores + s, there, raised);
+        sum = _mm512_mask_add_ps(sum, there, sum, raised);
+    }
+    return _mm512_reduce_add_ps(sum);
+}
+
+// Attention of one row: query and y [pairs, queries, width], keys [pairs, width, length], values [pairs, length, width],
+// mask [pairs / heads, length] or NULL, added to the scores. A pair is a clip and a key head.
+void attend_text(const bf16 *query, const bf16 *keys, const bf16 *values, const bf16 *mask, bf16 *y, long pairs,
+                 long heads, long queries, long length, long width, float scale, int threads) {
+#pragma omp parallel for num_threads(threads) schedule(static)
+    for (long pair = 0; pair < pairs; pair++) {
+        const bf16 *key = keys + pair * width * length, *value = values + pair * length * width;
+        for (long q = pair * queries; q < (pair + 1) * queries; q++) {
+            float scores[length];
+            for (long s = 0; s < length; s += 32) {
+                const __mmask16 first = lanes(length - s), second = lanes(length - s - 16);
+                __m512 a = _mm512_setzero_ps(), b = a;
+                for (long d = 0; d < width; d++) {
+                    const __m512 one = _mm512_set1_ps(widen(query[q * width + d]) * scale);
+                    a = _mm512_fmadd_ps(one, load(key + d * length + s, first), a);
+                    b = _mm512_fmadd_ps(one, load(key + d * length + s + 16, second), b);
+                }
+                if (mask) a = _mm512_add_ps(a, load(mask + pair / heads * length + s, first));
+                if (mask) b = _mm512_add_ps(b, load(mask + pair / heads * length + s + 16, second));
+                _mm512_mask_storeu_ps(scores + s, first, a);
+                if (second) _mm512_mask_storeu_ps(scores + s + 16, second, b);
+            }
+            const __m512 share = _mm512_set1_ps(1 / soften(scores, length));
+            for (long d = 0; d < width; d += 32) {
+                const __mmask16 first = lanes(width - d), second = lanes(width - d - 16);
+                __m512 a = _mm512_setzero_ps(), b = a;
+                for (long s = 0; s < length; s++) {
+                    a = _mm512_fmadd_ps(_mm512_set1_ps(scores[s]), load(value + s * width + d, first), a);
+                    b = _mm512_fmadd_ps(_mm512_set1_ps(scores[s]), load(value + s * width + d + 16, second), b);
+                }
+                save(y + q * width + d, first, _mm512_mul_ps(a, share));
+                if (second) save(y + q * width + d + 16, second, _mm512_mul_ps(b, share));
+            }
+        }
     }
 }

@@ -1,4 +1,4 @@
-"""A matrix kernel for the few rows of a decoder step on a CPU: `skinny.c`, compiled on first use.
+"""Kernels for the few rows of a decoder step on a CPU, products, norms, attention: `skinny.c`, compiled on first use.
 
 Knows compilers and shapes, nothing of models. Where there is no compiler, or the CPU lacks bfloat16, there is
 no kernel. The compiled file is kept in the user's cache, if that is safe; DIA_NO_KERNEL=1 leaves it all out.
@@ -24,7 +24,7 @@ from dia.atomic import atomic_file
 logger = logging.get_logger(__name__)
 
 _SOURCE = Path(__file__).with_name("skinny.c")
-_FLAGS = ("-mavx512f", "-mavx512bw", "-mavx512bf16")
+_FLAGS = ("-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512bf16", "-fno-math-errno")
 _SHARED = ("-O3", "-fopenmp", "-shared", "-fPIC")
 _ROWS = 16  # of the input; with more, torch's own kernel is as fast
 _LANES = 32  # numbers in a vector
@@ -48,25 +48,71 @@ def skinny_linear(weight: Tensor) -> Callable[[Tensor], Tensor] | None:
         if len(x) > _ROWS or x.dtype != weight.dtype or not x.is_contiguous():
             return nn.functional.linear(x, weight)
         y = x.new_empty(len(x), outputs)
-        kernel(x.data_ptr(), address, y.data_ptr(), len(x), outputs, inputs, torch.get_num_threads())
+        shape = len(x), outputs, inputs
+        kernel.skinny_linear(x.data_ptr(), address, y.data_ptr(), *shape, torch.get_num_threads())
         return y
 
     return linear
 
 
+def skinny_norm(weight: Tensor, eps: float) -> Callable[[Tensor], Tensor] | None:
+    """`norm(x)`, root mean square, of rows [N, width] for a bfloat16 weight [width] on the CPU, or None."""
+    kernel = _kernel() if weight.device.type == "cpu" and weight.dtype == torch.bfloat16 else None
+    if kernel is None or not weight.is_contiguous() or type(weight) not in (Tensor, nn.Parameter):
+        return None
+
+    def norm(x: Tensor) -> Tensor:
+        if x.dtype != weight.dtype or not x.is_contiguous():
+            return torch.rms_norm(x, weight.shape, weight, eps)
+        y = torch.empty_like(x)
+        kernel.norm_rows(x.data_ptr(), weight.data_ptr(), y.data_ptr(), x.numel() // len(weight), len(weight), eps)
+        return y
+
+    return norm
+
+
+def skinny_attention(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, scale: float) -> Tensor | None:
+    """Attention of one row in bfloat16 on the CPU: query [N, G, Q, D] over [N, G, S, D] → [N, G, Q, D], or None.
+
+    Args:
+        query: queries of one row; those that share a key head, Q, stand together.
+        keys: read along S: their transpose is contiguous.
+        values: contiguous.
+        mask: added to the scores, [N, 1, 1, S].
+        scale: of the scores.
+    """
+    along, given = keys.transpose(2, 3), [query, values] if mask is None else [query, values, mask]
+    kernel = _kernel() if all(x.dtype == torch.bfloat16 and x.is_contiguous() for x in (along, *given)) else None
+    if kernel is None or query.device.type != "cpu":
+        return None
+    (clips, heads, queries, width), length = query.shape, keys.shape[2]
+    y = torch.empty_like(query)
+    addresses = query.data_ptr(), along.data_ptr(), values.data_ptr(), None if mask is None else mask.data_ptr()
+    sizes = clips * heads, heads, queries, length, width
+    kernel.attend_text(*addresses, y.data_ptr(), *sizes, scale, torch.get_num_threads())
+    return y
+
+
 @cache
 def _kernel() -> Any:
-    """The compiled function, or None; the attempt is made once for each process."""
+    """The compiled functions, or None; the attempt is made once for each process."""
     if not getattr(torch.cpu, "_is_avx512_bf16_supported", bool)():
         return None
     try:
-        function = compiled(_SOURCE, *_FLAGS).skinny_linear
+        library = compiled(_SOURCE, *_FLAGS)
     except (OSError, subprocess.SubprocessError) as error:
         logger.debug("no kernel of our own for the CPU, torch's is used: %s", error)
         return None
-    function.argtypes = [ctypes.c_void_p] * 3 + [ctypes.c_long] * 3 + [ctypes.c_int]
-    function.restype = None
-    return function
+    pointer, number = ctypes.c_void_p, ctypes.c_long
+    arguments = {
+        "skinny_linear": [pointer] * 3 + [number] * 3 + [ctypes.c_int],
+        "norm_rows": [pointer] * 3 + [number] * 2 + [ctypes.c_float],
+        "attend_text": [pointer] * 5 + [number] * 5 + [ctypes.c_float, ctypes.c_int],
+    }
+    for name, types in arguments.items():
+        function = getattr(library, name)
+        function.argtypes, function.restype = types, None
+    return library
 
 
 def compiled(source: Path, *flags: str) -> ctypes.CDLL:

@@ -82,12 +82,10 @@ def load(variant: str, folder: Path, device: str, dtype: torch.dtype) -> Any:
         from transformers.models.dia import modeling_dia
 
         return modeling_dia.DiaForConditionalGeneration.from_pretrained(folder, dtype=dtype).to(device).eval()
-    quantised = {}
-    if variant in BITS:
-        from dia.quantization import DiaQuantizationConfig
+    from dia.model import Dia
 
-        quantised["quantization_config"] = DiaQuantizationConfig(variant)
-    return DiaForConditionalGeneration.from_pretrained(folder, dtype=dtype, **quantised).to(device).eval()
+    quantization = variant if variant in BITS else None
+    return Dia.from_pretrained(folder, device, dtype, load_dac=False, quantization=quantization).model
 
 
 def settings_of(variant: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import pytest
 import soundfile
 from tiny_checkpoint import RATE, write_tiny_checkpoint
 
-from dia import say_command
+from dia import playing
 from dia.cli import main
 
 
@@ -50,7 +50,7 @@ class Heard:
 
 @pytest.fixture
 def device(monkeypatch):
-    monkeypatch.setattr(say_command, "Player", Heard)
+    monkeypatch.setattr(playing, "Player", Heard)
     return Heard.pieces
 
 

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from dia.atomic import atomic_file
-from dia.playing import PIPED, Pipe, Player
 
 if TYPE_CHECKING:
     from dia.model import Dia
@@ -51,7 +50,9 @@ def add_command(subparsers: Any, notice: str = "") -> None:
     say.add_argument("script", help="the script, a file that holds it, or - for standard input")
     say.add_argument("-o", "--output", metavar="FILE", help="the sound file to write, or - for standard output")
     say.add_argument("--stream", action="store_true", help="play it while it is made; with -o FILE write it too")
-    say.add_argument("--format", choices=PIPED, help="what goes to standard output: wav (default), or raw samples")
+    say.add_argument(
+        "--format", choices=("wav", "raw"), help="what goes to standard output: wav (default), or raw samples"
+    )
     _add_model_options(say)
     _add_take_options(say)
     _add_sampling_options(say)
@@ -173,6 +174,7 @@ def _write_subtitles(turns: "Sequence[TurnTime]", arguments: argparse.Namespace)
 
 def _sinks(dia: "Dia", seed: int, arguments: argparse.Namespace, opened: ExitStack) -> list[Any]:
     from dia.audio_file import Writer
+    from dia.playing import Pipe, Player
 
     rate, provenance = dia.sample_rate, dia.provenance(seed)
     if arguments.output == "-":

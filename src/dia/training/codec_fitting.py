@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from transformers import DacModel
 
 from dia.atomic import atomic_folder, check_vacant
@@ -94,7 +93,6 @@ def fit_codec(
         Listener([clip[: round(HEARD_SECONDS * rate)] for clip in held_out[:HEARD_CLIPS]], rate, work / "samples"),
         hear_every,
     )
-    torch.set_flush_denormal(True)
     trained = trainer.run_all(recipes)
     with atomic_folder(out, overwrite) as folder:
         trained.save_pretrained(folder)

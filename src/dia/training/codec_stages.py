@@ -68,7 +68,6 @@ def train_codec(speech: Path, folder: Path, recipes: Sequence[CodecRecipe], thre
     """
     if threads is not None:
         torch.set_num_threads(threads)
-    torch.set_flush_denormal(True)
     samples = SEGMENT_FRAMES * MINI_CODEC.hop_length
     trainer = CodecTrainer(
         build_codec(MINI_CODEC),

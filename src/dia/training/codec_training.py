@@ -112,8 +112,12 @@ class CodecTrainer:
     def run_all(self, recipes: Sequence[CodecRecipe]) -> DacModel:
         """Run stages in order, from where `folder` stands; returns the averaged codec, in evaluation mode."""
         self.resume()
-        for recipe in recipes:
-            self.run(recipe)
+        torch.set_flush_denormal(True)  # numbers too small to hear, and very slow to compute with
+        try:
+            for recipe in recipes:
+                self.run(recipe)
+        finally:
+            torch.set_flush_denormal(False)
         return self.averaged()
 
     def _begin(self, recipe: CodecRecipe) -> torch.optim.AdamW:

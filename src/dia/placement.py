@@ -3,6 +3,7 @@
 import torch
 
 from dia.modeling_dia import DiaForConditionalGeneration
+from dia.own_memory import to_own_memory
 from dia.processing_dia import DiaProcessor
 from dia.quantization import count_weights, pack
 
@@ -62,7 +63,10 @@ def place(
     if getattr(model, "hf_device_map", None) is not None:
         return model.eval()
     chosen = settled_dtype(dtype, device, count_weights(model))
-    pack(model.to(device, chosen).eval(), chosen)
+    model.to(device, chosen).eval()
+    if device.type == "cpu":
+        to_own_memory(model)
+    pack(model, chosen)
     return model
 
 

@@ -146,6 +146,19 @@ def test_another_dtype_is_another_way_to_the_same_sound(model):
         codec.decode(model, [clip], dtype=torch.float16)
 
 
+def test_a_compiled_codec_is_used_as_it_is():
+    model, (clip,) = tiny_codec(), random_codes(40)
+    before, calls = codec.decode(model, [clip])[0], []
+
+    def compiler(graph, _):
+        calls.append(graph)
+        return graph.forward
+
+    model.decoder.compile(backend=compiler)
+    torch.testing.assert_close(codec.decode(model, [clip])[0], before, atol=1e-5, rtol=0)
+    assert calls
+
+
 def test_decoding_follows_the_dtype_of_the_codec():
     model = tiny_codec().to(torch.bfloat16)
     waveform = codec.decode(model, random_codes(4))[0]

@@ -229,6 +229,8 @@ def _fast_decoder(model: DacModel, dtype: torch.dtype | None) -> fast_codec.Fast
     wanted = model.dtype if dtype is None else dtype
     if not fast_codec.fits(model) or wanted not in fast_codec.DTYPES:
         return None
+    if model.decoder._compiled_call_impl is not None:  # who has called `decoder.compile()` wants that
+        return None
     # Elsewhere than on a CPU the model's own layers are as good in the model's own dtype.
     if not _on_cpu(model) and wanted == model.dtype:
         return None

@@ -14,6 +14,8 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
+from dia import hearing
+
 Audio = NDArray[np.float32]
 
 RECOGNISER_RATE = 16_000
@@ -33,13 +35,7 @@ def edit_distance(reference: Sequence[str], heard: Sequence[str], spoken: Pronun
 
     Words that share one of their pronunciations in `spoken` are equal: no ear can tell which of them was said.
     """
-    row = list(range(len(heard) + 1))
-    for i, expected in enumerate(reference, 1):
-        diagonal, row[0] = row[0], i
-        for j, word in enumerate(heard, 1):
-            wrong = not alike(expected, word, spoken or {})
-            diagonal, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, diagonal + wrong)
-    return row[-1]
+    return hearing.edit_distance(reference, heard, lambda first, second: alike(first, second, spoken or {}))
 
 
 def alike(first: str, second: str, spoken: Pronunciations) -> bool:

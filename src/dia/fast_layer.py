@@ -54,10 +54,11 @@ class FastLayer:
         device = layer.pre_sa_norm.weight.device
         self.keys, self.values = new(2, batch, groups, rows, own.head_dim, dtype=dtype, device=device)
         self.text_keys, self.text_values = new(2, batch, text_groups, text, cross.head_dim, dtype=dtype, device=device)
-        self.eager = eager
+        self.attend_text = _attend
         # On a CPU the fused kernel is several times slower than two products for single queries in half precision.
-        self.written_out = device.type == "cpu" and dtype != torch.float32
-        if self.written_out:  # read along the text by the first product
+        if device.type == "cpu" and dtype != torch.float32:
+            self.attend_text = _attend_skinny if eager else _attend_written_out
+            # Read along the text by the first product.
             self.text_keys = new(batch, text_groups, cross.head_dim, text, dtype=dtype, device=device).transpose(2, 3)
 
     def clear(self) -> None:
@@ -111,11 +112,7 @@ class FastLayer:
 
     def _read_text(self, hidden: Tensor, mask: Tensor | None) -> Tensor:
         query = self.text_in(hidden).view(len(hidden), -1, self.text_keys.shape[-1])
-        given = self.text_keys, self.text_values, mask, self.text_scaling
-        own = skinny_attention(_grouped(query, self.text_keys), *given) if self.written_out and self.eager else None
-        if own is not None:
-            return self.text_out(own.view(len(hidden), -1))
-        return self.text_out((_attend_written_out if self.written_out else _attend)(query, *given))
+        return self.text_out(self.attend_text(query, self.text_keys, self.text_values, mask, self.text_scaling))
 
 
 class _Joined:
@@ -188,6 +185,11 @@ def _attend_written_out(query: Tensor, keys: Tensor, values: Tensor, mask: Tenso
     scores = (_grouped(query, keys) * scaling) @ keys.transpose(2, 3)
     weights = (scores if mask is None else scores + mask).softmax(-1)
     return (weights @ values).reshape(len(query), -1)
+
+
+def _attend_skinny(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, scaling: float) -> Tensor:
+    own = skinny_attention(_grouped(query, keys), keys, values, mask, scaling)
+    return _attend_written_out(query, keys, values, mask, scaling) if own is None else own.view(len(query), -1)
 
 
 def _grouped(query: Tensor, keys: Tensor) -> Tensor:

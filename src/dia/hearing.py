@@ -5,7 +5,8 @@ small and without a network, with the English that comes with it.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from operator import eq
 from typing import TypeAlias
 
 import numpy as np
@@ -51,17 +52,22 @@ def agreement(text: str, heard: str) -> float:
     >>> agreement("[S1] Good morning! (laughs)", "good warning")
     0.5
     """
-    wanted, words = _words(text), _words(heard)
-    row = list(range(len(words) + 1))
-    for i, expected in enumerate(wanted, 1):
+    wanted = _words(text)
+    return 1 - edit_distance(wanted, _words(heard)) / max(1, len(wanted))
+
+
+def edit_distance(reference: Sequence[str], heard: Sequence[str], alike: Callable[[str, str], bool] = eq) -> int:
+    """Fewest insertions, deletions and substitutions that turn `heard` into `reference`; `alike` words are equal."""
+    row = list(range(len(heard) + 1))
+    for i, expected in enumerate(reference, 1):
         diagonal, row[0] = row[0], i
-        for j, word in enumerate(words, 1):
-            diagonal, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, diagonal + (word != expected))
-    return 1 - row[-1] / max(1, len(wanted))
+        for j, word in enumerate(heard, 1):
+            diagonal, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, diagonal + (not alike(expected, word)))
+    return row[-1]
 
 
 def _words(text: str) -> list[str]:
     return re.findall(r"[a-z]+(?:'[a-z]+)?", re.sub(r"\[S[12]\]|\([^)]*\)", " ", text).lower())
 
 
-__all__ = ["agreement", "pocketsphinx_recogniser"]
+__all__ = ["agreement", "edit_distance", "pocketsphinx_recogniser"]

@@ -6,10 +6,8 @@ Knows model and processor. Knows nothing of files, nor of scripts longer than a 
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 from transformers.generation.streamers import BaseStreamer
@@ -18,8 +16,7 @@ from dia import codec
 from dia.generation_inputs import max_rows
 from dia.modeling_dia import DiaForConditionalGeneration
 from dia.processing_dia import DiaProcessor
-
-Audio: TypeAlias = npt.NDArray[np.float32]
+from dia.silence import Audio
 
 _NOTHING: Mapping[str, Any] = {}
 

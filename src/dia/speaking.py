@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from dia.kept_parts import KeptParts, fingerprint
 from dia.long_form import Keeper, Piece, pieces, speak_long
@@ -70,9 +71,7 @@ def too_long(speech: Speech, request: Request, index: int = 0) -> bool:
     prompt, text = request.prompts[index], request.texts[index]
     if speech.processor.audio_tokenizer is None or (prompt is not None and not request.transcripts[index]):
         return False
-    given = 0 if prompt is None else len(prompt)
-    room = Manners.of(speech.model.generation_config).pass_seconds - given / speech.processor.frame_rate
-    return estimated_seconds(text) > room or PAUSE_MARK.search(text) is not None
+    return estimated_seconds(text) > _room(speech, prompt) or PAUSE_MARK.search(text) is not None
 
 
 def plan_of(speech: Speech, reading: Reading) -> dict[str, Any]:
@@ -98,10 +97,15 @@ def kept_in(folder: str | Path, speech: Speech, reading: Reading) -> tuple[Readi
 
 def is_long(speech: Speech, reading: Reading) -> bool:
     """Whether a script, with the voice before it, is longer than a pass speaks well, or has pauses in it."""
-    given = 0 if reading.voice is None or reading.voice.prompt is None else len(reading.voice.prompt)
     seconds = sum(estimated_seconds(turn.text) for turn in reading.script.turns)
-    room = Manners.of(speech.model.generation_config).pass_seconds - given / speech.processor.frame_rate
+    room = _room(speech, reading.voice.prompt if reading.voice else None)
     return seconds > room or any(turn.pause for turn in reading.script.turns)
+
+
+def _room(speech: Speech, prompt: Tensor | None) -> float:
+    """How many seconds of new speech a pass has room for behind a prompt."""
+    given = 0 if prompt is None else len(prompt)
+    return Manners.of(speech.model.generation_config).pass_seconds - given / speech.processor.frame_rate
 
 
 def speak(speech: Speech, reading: Reading, keeper: Keeper | None = None, progress: bool = False) -> Iterator[Piece]:

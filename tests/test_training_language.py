@@ -9,6 +9,8 @@ from torch import nn
 
 from dia.configuration_dia import DiaConfig
 from dia.modeling_dia import DiaForConditionalGeneration
+from dia.pronunciation import FIRST, MOST
+from dia.tokenization_dia import BYTES
 from dia.training.alignment import AttentionProbe, WordLengths, pieces_of
 from dia.training.language import Recipe, Trainer, mini_config
 from dia.training.reading import Reader
@@ -86,6 +88,20 @@ def test_a_gentle_beginning_leaves_out_long_clips():
 
 def test_words_marks_and_tags_are_pieces_and_the_closing_mark_is_none():
     assert [piece.key for piece in pieces_of("Wow. I'm (laughs) here!")] == ["wow", ".", "i'm", "(laughs)", "here"]
+
+
+def test_phones_are_letters_of_pieces():
+    word, other = f"{chr(FIRST)}{chr(FIRST + 2)}", chr(FIRST + MOST - 1)
+    pieces = pieces_of(f"{word}, ab {other}.")
+    assert [(piece.key, piece.start, piece.end) for piece in pieces] == [
+        (word, 0, 2), (",", 2, 3), ("ab", 4, 6), (other, 7, 8)
+    ]  # fmt: skip
+    assert pieces[0].parts == [*word, f"<{word[0]}", word, f"{word[1]}>"]
+
+
+def test_a_script_of_phones_has_their_ids():
+    script = compose([clip(f"{chr(FIRST + 3)} a")], random.Random(0))
+    assert script.ids == [1, 32, BYTES + 3, 32, ord("a")]
 
 
 def test_word_lengths_are_found_by_regression_and_guessed_for_words_never_met():

@@ -101,8 +101,13 @@ class DiaProcessor(ProcessorMixin):
             _check_codec(audio_tokenizer, feature_extractor, self.delay_pattern, self.eos_token_id)
 
     @classmethod
-    def for_config(cls, config: DiaConfig, audio_tokenizer: DacModel | None = None) -> "DiaProcessor":
-        """A processor for a model that brings none: rate and hop are the codec's, or else the published ones."""
+    def for_config(
+        cls, config: DiaConfig, audio_tokenizer: DacModel | None = None, pronunciations: Path | None = None
+    ) -> "DiaProcessor":
+        """A processor for a model that brings none: rate and hop are the codec's, or else the published ones.
+
+        `pronunciations` is the file of a model that reads phones.
+        """
         encoder, decoder = config.encoder_config, config.get_text_config()
         assert isinstance(encoder, DiaEncoderConfig)
         rate, hop = PUBLISHED_SAMPLING_RATE, PUBLISHED_HOP_LENGTH
@@ -110,7 +115,7 @@ class DiaProcessor(ProcessorMixin):
             rate, hop = audio_tokenizer.config.sampling_rate, codec.hop_length(audio_tokenizer.config)
         return cls(
             DiaFeatureExtractor(sampling_rate=rate, hop_length=hop),
-            DiaTokenizer(max_length=encoder.max_position_embeddings),
+            DiaTokenizer(max_length=encoder.max_position_embeddings, pronunciations_file=pronunciations),
             audio_tokenizer,
             delay_pattern=config.delay_pattern,
             bos_token_id=decoder.bos_token_id,

@@ -1,10 +1,12 @@
 """Text to byte ids and back: DiaTokenizer.
 
-Knows the byte vocabulary, the two speaker tags and how many ids the encoder reads. Knows nothing of audio or of the
-model.
+Knows the byte vocabulary, the two speaker tags, the phones of a small model and how many ids the encoder reads. Knows
+nothing of audio or of the model.
 """
 
 import copy
+import os
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,8 +17,11 @@ from transformers.tokenization_utils_base import TruncationStrategy
 from transformers.tokenization_utils_tokenizers import TokenizersBackend
 from transformers.utils.generic import PaddingStrategy
 
+from dia.pronunciation import FIRST, PHONES, Pronunciations
+
 SPEAKER_TAGS = ("[S1]", "[S2]")
 BYTES = 256
+PRONUNCIATIONS = "pronunciations.txt.gz"
 
 # What `convert_to_native_format` and older files hand to __init__ although the backend is built here.
 _BACKEND_ARGUMENTS = ("vocab", "merges", "vocab_file", "tokenizer_file", "tokenizer_object", "backend")
@@ -34,12 +39,19 @@ class DiaTokenizer(TokenizersBackend):
     characters (all bytes of one character share its place). Encoding changes nothing on the tokenizer: it may be
     shared by threads.
 
+    A small model's tokenizer comes with pronunciations, and with ids after the bytes for their phones: words that it
+    knows are read as phones, all others as their bytes. `{n aa1 r iy0}` gives a word's phones; `decode` gives phones
+    back so.
+
     Args:
         pad_token: the padding token, id 0.
         unk_token: stands for tokens that are not in the vocabulary; no text produces it.
         max_length: the most ids a text may have, the encoder's limit; None for no limit.
         offset: added to the id of every byte. From 3 on, all 256 bytes have ids of their own.
+        pronunciations_file: a file that `Pronunciations.save` wrote; None, as for Dia-1.6B, reads bytes alone.
     """
+
+    vocab_files_names = {**TokenizersBackend.vocab_files_names, "pronunciations_file": PRONUNCIATIONS}  # noqa: RUF012
 
     model_input_names = ["input_ids", "attention_mask"]  # noqa: RUF012 (the base class declares it without ClassVar)
 
@@ -49,6 +61,7 @@ class DiaTokenizer(TokenizersBackend):
         unk_token: str | AddedToken | None = "<pad>",
         max_length: int | None = 1024,
         offset: int = 0,
+        pronunciations_file: str | os.PathLike[str] | None = None,
         **kwargs: Any,
     ) -> None:
         if offset < 0:
@@ -57,8 +70,10 @@ class DiaTokenizer(TokenizersBackend):
             raise ValueError(f"max_length is {max_length}; use 1 or more, or None for no limit.")
         kwargs = {key: value for key, value in kwargs.items() if key not in _BACKEND_ARGUMENTS}
         limits = [limit for limit in (max_length, kwargs.pop("model_max_length", None)) if limit is not None]
+        self.pronunciations = None if pronunciations_file is None else Pronunciations.load(pronunciations_file)
+        phones = len(self.pronunciations.phones) if self.pronunciations else 0
         super().__init__(
-            tokenizer_object=_byte_tokenizer(str(pad_token or "<pad>"), offset),
+            tokenizer_object=_byte_tokenizer(str(pad_token or "<pad>"), offset, phones),
             pad_token=pad_token,
             unk_token=unk_token,
             max_length=max_length,
@@ -91,6 +106,7 @@ class DiaTokenizer(TokenizersBackend):
         be state shared between threads.
         """
         batched, rows = _rows(text, text_pair, is_split_into_words, self.offset)
+        told, rows = rows, self._spoken_rows(rows)
         backend = self._backend(split_special_tokens)
         encodings = backend.encode_batch(rows, is_pretokenized=is_split_into_words, add_special_tokens=False)
         if truncation_strategy != TruncationStrategy.DO_NOT_TRUNCATE and max_length is not None:
@@ -107,7 +123,36 @@ class DiaTokenizer(TokenizersBackend):
                     pad_id=self.pad_token_id,
                     pad_token=self.pad_token,
                 )
-        return self._as_batch(encodings, batched, return_tensors, options)
+        return self._as_batch(encodings, told, batched, return_tensors, options)
+
+    def spoken(self, text: str) -> str:
+        """The text with a character of Unicode's private use for each phone of the words that have pronunciations."""
+        return self.pronunciations.spoken(text) if self.pronunciations else text
+
+    def _spoken_rows(self, rows: Any) -> Any:
+        """`spoken` of every text in rows, pairs and lists of words."""
+        if self.pronunciations is None:
+            return rows
+        if not isinstance(rows, str):
+            return type(rows)(map(self._spoken_rows, rows))
+        if found := re.search(f"[{PHONES}]", rows):
+            raise ValueError(
+                f"text holds U+{ord(found.group()):04X} at position {found.start()}, a private use character that "
+                "stands for a phone. Remove it, or name the phone in braces."
+            )
+        return self.pronunciations.spoken(rows)
+
+    def _decode(self, *args: Any, **kwargs: Any) -> str:
+        text: str = super()._decode(*args, **kwargs)
+        return self.pronunciations.written(text) if self.pronunciations else text
+
+    def _save_pretrained(self, save_directory: str | os.PathLike[str], *args: Any, **kwargs: Any) -> tuple[str, ...]:
+        written: tuple[str, ...] = super()._save_pretrained(save_directory, *args, **kwargs)
+        if self.pronunciations is None:
+            return written
+        path = os.path.join(save_directory, PRONUNCIATIONS)
+        self.pronunciations.save(path)
+        return (*written, path)
 
     def _backend(self, split_special_tokens: bool | None) -> Tokenizer:
         if split_special_tokens is None or split_special_tokens == self.split_special_tokens:
@@ -121,13 +166,19 @@ class DiaTokenizer(TokenizersBackend):
         for row, encoding in enumerate(encodings):
             if limit is not None and len(encoding) > limit:
                 name = f"text[{row}]" if batched else "text"
+                unit = "phones and bytes" if self.pronunciations else "bytes"
                 raise ValueError(
-                    f"{name} is {len(encoding)} bytes (a speaker tag counts as one); the encoder reads {limit}. "
+                    f"{name} is {len(encoding)} {unit} (a speaker tag counts as one); the encoder reads {limit}. "
                     f"Split the script into shorter texts, or pass truncation=True to drop what comes after the limit."
                 )
 
     def _as_batch(
-        self, encodings: Sequence[Encoding], batched: bool, return_tensors: str | None, options: dict[str, Any]
+        self,
+        encodings: Sequence[Encoding],
+        rows: Sequence[Any],
+        batched: bool,
+        return_tensors: str | None,
+        options: dict[str, Any],
     ) -> BatchEncoding:
         overflowing = bool(options.get("return_overflowing_tokens", False))
         flags = {key: value for key, value in options.items() if key.startswith("return_")}
@@ -136,6 +187,9 @@ class DiaTokenizer(TokenizersBackend):
         for row, encoding in enumerate(encodings):
             columns, parts = self._convert_encoding(encoding, **flags)
             kept.extend(parts)
+            if self.pronunciations and isinstance(rows[row], str) and "offset_mapping" in columns:
+                spans = self.pronunciations.spans(rows[row])
+                columns["offset_mapping"] = [_told(spans, offsets) for offsets in columns["offset_mapping"]]
             if overflowing:
                 columns["overflow_to_sample_mapping"] = [row] * len(parts)
             for key, values in columns.items():
@@ -145,12 +199,18 @@ class DiaTokenizer(TokenizersBackend):
         return BatchEncoding(data, kept, tensor_type=return_tensors)
 
 
-def _byte_tokenizer(pad_token: str, offset: int) -> Tokenizer:
+def _told(spans: Sequence[tuple[int, int]], offsets: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Offsets into what is spoken as offsets into the text; those of padding stay empty."""
+    return [(spans[start][0], spans[end - 1][1]) if end > start else (start, end) for start, end in offsets]
+
+
+def _byte_tokenizer(pad_token: str, offset: int, phones: int = 0) -> Tokenizer:
     # Without merges, BPE with byte fallback splits into characters and the characters it does not know into bytes.
     reserved = (pad_token, *SPEAKER_TAGS)
     vocabulary = {token: index for index, token in enumerate(reserved)}
     for value in range(max(len(reserved) - offset, 0), BYTES):
         vocabulary[chr(value) if value < 128 else f"<0x{value:02X}>"] = value + offset
+    vocabulary |= {chr(FIRST + phone): BYTES + offset + phone for phone in range(phones)}
     tokenizer = Tokenizer(BPE(vocab=vocabulary, merges=[], unk_token=pad_token, byte_fallback=True))
     tokenizer.decoder = decoders.ByteFallback()
     tokenizer.add_tokens([AddedToken(tag, normalized=False) for tag in SPEAKER_TAGS])

@@ -13,9 +13,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from dia.pronunciation import PHONES
+
+_LETTER = re.compile(rf"[a-z'{PHONES}]")
 Floats = NDArray[np.float64]
 
-_PIECE = re.compile(r"\([a-z ]+\)|[A-Za-z']+|[^A-Za-z'\s(]")
+_PIECE = re.compile(rf"\([a-z ]+\)|[A-Za-z'{PHONES}]+|[^A-Za-z'{PHONES}\s(]")
 
 
 class Piece(NamedTuple):
@@ -27,17 +30,19 @@ class Piece(NamedTuple):
 
     @property
     def parts(self) -> list[str]:
-        """What its length is the sum of: the letters of a word and their pairs, its edges among them; else itself."""
-        if not self.key[-1].isalpha():
+        """What its length is the sum of: the letters or phones of a word and their pairs, its edges among them; else
+        itself."""
+        if not _LETTER.fullmatch(self.key[-1]):
             return [self.key]
         edged = f"<{self.key}>"
         return [*self.key, *(edged[at : at + 2] for at in range(len(edged) - 1))]
 
 
 def pieces_of(text: str) -> list[Piece]:
-    """The words, marks and tags of an ASCII text, in order; a closing mark is left out, for it has no length."""
+    """The words, marks and tags of an ASCII text, with phones or without, in order; a closing mark is left out, for it
+    has no length."""
     pieces = [Piece(match.group().lower(), match.start(), match.end()) for match in _PIECE.finditer(text)]
-    while pieces and re.fullmatch(r"[^a-z(]", pieces[-1].key):
+    while pieces and re.fullmatch(rf"[^a-z{PHONES}(]", pieces[-1].key):
         pieces.pop()
     return pieces
 

@@ -28,6 +28,7 @@ def assemble(
     language: Path,
     codec: Path,
     destination: Path,
+    pronunciations: Path | None = None,
     sampling: dict[str, Any] | None = None,
     log: Path | None = None,
     figures: Path | None = None,
@@ -40,6 +41,7 @@ def assemble(
         language: folder of the trained model.
         codec: folder of the trained `DacModel`.
         destination: the folder to write.
+        pronunciations: file of `dia.training.pronouncing`, if the model reads phones.
         sampling: generation defaults, `SAMPLING` if none are given.
         log: the language model's `log.jsonl`, for the card's curves.
         figures: JSON of `benchmarks/mini_quality.py`, for the card's table.
@@ -56,7 +58,7 @@ def assemble(
     lines = [] if log is None else [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
     with atomic_folder(destination, overwrite=True) as folder:
         model.save_pretrained(folder)
-        DiaProcessor.for_config(model.config, dac).save_pretrained(folder)
+        DiaProcessor.for_config(model.config, dac, pronunciations).save_pretrained(folder)
         halve(folder / CODEC_FOLDER / "model.safetensors")
         (folder / "vocabulary.txt").write_text("\n".join(vocabulary()) + "\n", encoding="utf-8")
         curves_drawn = draw_curves(lines, folder / "curves.png")

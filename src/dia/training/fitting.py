@@ -6,6 +6,7 @@ from torch import Tensor
 
 from dia.configuration_dia import DiaConfig, DiaEncoderConfig
 from dia.processing_dia import DiaProcessor
+from dia.tokenization_dia import BYTES
 from dia.training.cache import CodeCache
 from dia.training.examples import Coded, clips_of
 from dia.training.scripts import Clip, spell
@@ -41,11 +42,12 @@ def check_processor(processor: DiaProcessor, config: DiaConfig) -> None:
             )
 
 
-def fitting(data: Clips, config: DiaConfig) -> list[Clip]:
-    """The data as clips, each of which the model can be trained with.
+def fitting(data: Clips, config: DiaConfig, processor: DiaProcessor | None = None) -> list[Clip]:
+    """The data as clips, each of which the model can be trained with, spelt as the processor spells.
 
     Raises:
-        ValueError: there is none, one comes from another codec, or one is too long; the message names it.
+        ValueError: there is none, one comes from another codec, or one is too long; the message names it. Or the
+            model reads phones, and there is no processor that knows them.
         TypeError: it holds something else than coded clips.
     """
     rows: Sequence[Clip | Coded] = data.rows if isinstance(data, CodeCache) else data
@@ -59,12 +61,22 @@ def fitting(data: Clips, config: DiaConfig) -> list[Clip]:
     clips += clips_of(row for row in rows if not isinstance(row, Clip))
     if not clips:
         raise ValueError("the data set holds no clip; there is nothing to learn.")
+    clips = _spelt(clips, config, processor)
     text_room, room = rooms(config)
     decoder = config.get_text_config()
     for clip in clips:
         for codes in clip.codes:
             _check_codes(clip, codes, decoder.num_channels, int(decoder.eos_token_id))
         _check_length(clip, text_room, room)
+    return clips
+
+
+def _spelt(clips: list[Clip], config: DiaConfig, processor: DiaProcessor | None) -> list[Clip]:
+    assert isinstance(config.encoder_config, DiaEncoderConfig)
+    if processor is not None:
+        return [clip._replace(text=processor.tokenizer.spoken(clip.text)) for clip in clips]
+    if config.encoder_config.vocab_size > BYTES:
+        raise ValueError("the model reads phones. Pass its processor, which knows them, as processing_class.")
     return clips
 
 

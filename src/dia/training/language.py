@@ -6,7 +6,6 @@ Knows the model, batches of scripts and the clock. Knows nothing of audio; the c
 import argparse
 import json
 import math
-import re
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -21,12 +20,14 @@ from transformers import PrinterCallback, TrainerCallback, TrainerState
 from dia.configuration_dia import DiaConfig
 from dia.grid import Channels
 from dia.modeling_dia import DiaForConditionalGeneration
-from dia.training.alignment import AttentionProbe, WordLengths
+from dia.pronunciation import Pronunciations
+from dia.tokenization_dia import BYTES
+from dia.training import together
+from dia.training.alignment import AttentionProbe
 from dia.training.collator import DiaCollator
-from dia.training.encoding import CodeCache
-from dia.training.examples import clips_of
+from dia.training.placed_clips import read_clips, validation_clips
 from dia.training.reading import Reader
-from dia.training.scripts import SPEAKERS, Clip, Composer, Mixture, spell
+from dia.training.scripts import Clip, Composer, Mixture
 from dia.training.trainer import DiaTrainer, DiaTrainingArguments, last_checkpoint
 
 ENDLESS = 10**9  # steps; the clock ends the run
@@ -39,17 +40,18 @@ LONGEST_STEP = 10.0  # seconds; a process that was stopped and continued has not
 class Recipe:
     """Every choice of the training run; defaults are those of the embedded model.
 
-    `rows` is the batch in padded grid rows. The learning rate warms up over `warmup` steps, then falls on a cosine
-    to a twentieth at `minutes`. For the first `gentle` of the time no clip is longer than `gentle_frames` and no two
-    are joined. Channel c counts 1/(c + 1) in the loss. Text is dropped (for guidance) and input codes are replaced at
-    random with the probabilities named so; whole rows of them with the probability `row_noise`, which falls from its
-    first value to its second: where what was said before is not to be trusted, the text tells the next sound. A
-    `Reader` of the encoder counts `reading`, attention near the spoken letter in the `guided_layers` counts `guided`.
+    `rows` is the batch in padded grid rows, shared out among the processes. The learning rate warms up over `warmup`
+    steps, then falls on a cosine to a twentieth at `minutes`. For the first `gentle` of the time no clip is longer
+    than `gentle_frames` and no two are joined. Channel c counts 1/(c + 1) in the loss. Text is dropped (for guidance)
+    and input codes are replaced at random with the probabilities named so; whole rows of them with the probability
+    `row_noise`, which falls from its first value to its second: where what was said before is not to be trusted, the
+    text tells the next sound. A `Reader` of the encoder counts `reading`, attention near the spoken letter in the
+    `guided_layers` counts `guided`.
     """
 
-    minutes: float = 75.0
-    rows: int = 1200
-    learning_rate: float = 1e-3
+    minutes: float = 150.0
+    rows: int = 1600
+    learning_rate: float = 1.2e-3
     warmup: int = 150
     gentle: float = 0.04
     gentle_frames: int = 90
@@ -66,11 +68,13 @@ class Recipe:
     save_minutes: float = 3.0
 
 
-def mini_config(codebook_size: int, channels: int) -> DiaConfig:
-    """The embedded model's config for a codec of `channels` codebooks: EOS, PAD, BOS follow the codes."""
+def mini_config(codebook_size: int, channels: int, phones: int = 0) -> DiaConfig:
+    """The embedded model's config for a codec of `channels` codebooks and a text with `phones` beside its bytes: EOS,
+    PAD and BOS follow the codes."""
     heads: dict[str, Any] = {"num_attention_heads": 4, "num_key_value_heads": 4}
     encoder = {
         "max_position_embeddings": 512,
+        "vocab_size": BYTES + phones,
         "num_hidden_layers": 4,
         "hidden_size": 256,
         "intermediate_size": 640,
@@ -95,35 +99,6 @@ def mini_config(codebook_size: int, channels: int) -> DiaConfig:
         **heads,
     }
     return DiaConfig(encoder_config=encoder, decoder_config=decoder, delay_pattern=list(range(channels)))
-
-
-def read_clips(folder: Path, edge_seconds: float = 0.1) -> tuple[list[Clip], list[Clip], int]:
-    """The code cache in `folder` as clips to learn, clips held out and the codebook size.
-
-    The same words in the same voice, encoded at several frame shifts, are one clip; `edge_seconds` of quiet stand at
-    either end of each.
-    """
-    rows = CodeCache(folder).rows
-    sides = [clips_of(row for row in rows if row.split == split) for split in ("train", "heldout")]
-    clips = [clip for side in sides for clip in side]
-    frames, seconds = sum(len(row.codes) for row in rows), sum(row.seconds for row in rows)
-    lengths = WordLengths(
-        [_words(clip) for clip in clips], [len(clip.codes[0]) for clip in clips], edge_seconds * frames / seconds
-    )
-    learnt, held_out = ([_placed(clip, lengths) for clip in side] for side in sides)
-    highest = max(int(row.codes.max()) for row in rows)
-    return learnt, held_out, 2 ** math.ceil(math.log2(highest + 1))
-
-
-def _words(clip: Clip) -> str:
-    return re.sub(r"^\[S[12]\] ", "", clip.text)
-
-
-def _placed(clip: Clip, lengths: WordLengths) -> Clip:
-    words = _words(clip)
-    before = len(spell(clip.text)) - len(words)
-    places = [torch.from_numpy(lengths.places(words, len(codes))) + before for codes in clip.codes]
-    return clip._replace(places=[place.float() for place in places])
 
 
 @torch.no_grad()
@@ -243,6 +218,7 @@ class Trainer(DiaTrainer):
     def training_step(self, *args: Any, **kwargs: Any) -> Tensor:
         """As `DiaTrainer`; the reader moves along."""
         loss = super().training_step(*args, **kwargs)
+        together.average_gradients([*self.model.parameters(), *self.reader.head.parameters()])
         self.reader.step()
         return loss
 
@@ -257,8 +233,8 @@ class Trainer(DiaTrainer):
 
 
 class _Batches(IterableDataset[dict[str, Tensor]]):
-    """Scripts composed as the recipe wants them at this moment. Every pool follows from the seed and the step at which
-    it is made, so a run that goes on needs no more to know."""
+    """Scripts composed as the recipe wants them at this moment. Every pool follows from the seed, the step at which it
+    is made and the process, so a run that goes on needs no more to know."""
 
     def __init__(self, clips: Sequence[Clip], recipe: Recipe, trainer: Trainer) -> None:
         self._composer, self._recipe, self._trainer = Composer(clips, recipe.seed), recipe, trainer
@@ -267,11 +243,12 @@ class _Batches(IterableDataset[dict[str, Tensor]]):
         recipe, trainer, collator = self._recipe, self._trainer, self._trainer.data_collator
         first, last = recipe.row_noise
         while True:
-            self._composer.rng.seed(f"{recipe.seed}/{trainer.state.global_step}")
+            self._composer.rng.seed(f"{recipe.seed}/{trainer.state.global_step}/{together.rank()}")
             gentle = trainer.clock.progress < recipe.gentle
             mixture = Mixture(few=0.0, many=0.0, continued=0.0) if gentle else recipe.mixture
             longest = recipe.gentle_frames if gentle else None
-            for scripts in self._composer.batches(mixture, recipe.rows, max(trainer.channels.pattern), longest):
+            rows = recipe.rows // together.processes()
+            for scripts in self._composer.batches(mixture, rows, max(trainer.channels.pattern), longest):
                 collator.row_noise = first + (last - first) * trainer.clock.progress
                 yield collator(scripts)
 
@@ -302,6 +279,7 @@ class Clock(TrainerCallback):
         """Count the step, and see what is due."""
         if state.global_step - self._first > UNTIMED_STEPS:
             self.elapsed += min(time.perf_counter() - self._began, LONGEST_STEP)
+        self.elapsed = together.mean(self.elapsed)
         over = self.progress >= 1.0
         if over or self.elapsed - self._reported >= 60 * self.recipe.report_minutes:
             self._reported, control.should_evaluate = self.elapsed, True
@@ -309,6 +287,8 @@ class Clock(TrainerCallback):
             self._saved, control.should_save = self.elapsed, True
         control.should_log = control.should_evaluate or control.should_save
         control.should_training_stop = over
+        if together.rank():
+            control.should_log = control.should_evaluate = control.should_save = False
 
 
 def minutes_of(state: TrainerState) -> float:
@@ -363,11 +343,6 @@ def _arguments(recipe: Recipe, config: DiaConfig, folder: Path) -> DiaTrainingAr
     )
 
 
-def validation_clips(held_out: Sequence[Clip], count: int = 192) -> list[Clip]:
-    """As many held-out clips of each speaker, `count` in all."""
-    return [clip for speaker in SPEAKERS for clip in [c for c in held_out if c.speaker == speaker][: count // 2]]
-
-
 def compile_layers(model: DiaForConditionalGeneration) -> None:
     """Compile every layer for any batch and length. About two minutes once, then a quarter faster on a CPU."""
     torch._dynamo.config.skip_nnmodule_hook_guards = False  # the probed layers carry hooks, the others do not
@@ -376,24 +351,44 @@ def compile_layers(model: DiaForConditionalGeneration) -> None:
         layer.compile(dynamic=True)
 
 
+def learn(codes: Path, out: Path, recipe: Recipe, pronunciations: Path | None, compiled: bool) -> None:
+    """A small Dia from nothing: one process of the run, see `dia.training.together`.
+
+    Args:
+        codes: folder of a code cache.
+        out: folder for state, log and model; a run there goes on.
+        recipe: of the run.
+        pronunciations: the file of `dia.training.pronouncing`; None for a model that reads letters.
+        compiled: compile the layers; needs a C++ compiler.
+    """
+    known = None if pronunciations is None else Pronunciations.load(pronunciations)
+    clips, held_out, codebook_size = read_clips(codes, known)
+    config = mini_config(codebook_size, clips[0].codes[0].shape[1], len(known.phones) if known else 0)
+    trainer = Trainer(clips, held_out, config, recipe, out)
+    if compiled:
+        compile_layers(trainer.model)
+    if not together.rank():
+        told = f"{len(clips)} clips, {len(held_out)} held out, {trainer.model.num_parameters():,} parameters"
+        print(told, flush=True)
+    trainer.run()
+
+
 def main() -> None:
     """`python -m dia.training.language CODES OUT`."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("codes", type=Path, help="folder of `dia.training.encoding`")
     parser.add_argument("out", type=Path, help="folder for state, log and model; a run there is resumed")
+    parser.add_argument(
+        "--pronunciations", type=Path, help="file of `dia.training.pronouncing`; else letters are learnt"
+    )
     parser.add_argument("--minutes", type=float, default=Recipe.minutes, help="length of the whole run")
     parser.add_argument("--rows", type=int, default=Recipe.rows, help="batch size in grid rows")
     parser.add_argument("--learning-rate", type=float, default=Recipe.learning_rate)
+    parser.add_argument("--processes", type=int, default=1, help="best one for each core, which share out the batch")
     parser.add_argument("--compile", action="store_true", help="compile the layers; needs a C++ compiler")
-    arguments = parser.parse_args()
-    clips, held_out, codebook_size = read_clips(arguments.codes)
-    recipe = Recipe(minutes=arguments.minutes, rows=arguments.rows, learning_rate=arguments.learning_rate)
-    config = mini_config(codebook_size, clips[0].codes[0].shape[1])
-    trainer = Trainer(clips, held_out, config, recipe, arguments.out)
-    print(f"{len(clips)} clips, {len(held_out)} held out, {trainer.model.num_parameters():,} parameters", flush=True)
-    if arguments.compile:
-        compile_layers(trainer.model)
-    trainer.run()
+    given = parser.parse_args()
+    recipe = Recipe(minutes=given.minutes, rows=given.rows, learning_rate=given.learning_rate)
+    together.run(learn, given.processes, given.codes, given.out, recipe, given.pronunciations, given.compile)
 
 
 if __name__ == "__main__":

@@ -11,23 +11,27 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
+from torch.multiprocessing import ProcessRaisedException
 from transformers import DacModel
 
 from dia.processing_dia import DiaProcessor
+from dia.tokenization_dia import PRONUNCIATIONS
+from dia.training import together
 from dia.training.assembling import assemble
 from dia.training.codec_recipe import CodecRecipe
 from dia.training.codec_stages import mini_recipes, save_codec, train_codec
 from dia.training.encoding import CodeCache, encode_teacher
 from dia.training.example_voices import make_examples
-from dia.training.language import Recipe, Trainer, compile_layers, mini_config, read_clips
+from dia.training.language import Recipe, learn
+from dia.training.pronouncing import english_words, pronounce
 from dia.training.teacher import synthesise
 
 _GUIDE = """stages, in order; each goes on where it stopped, and is skipped where its work is done:
   speech    flite speaks the repertoire, in many voices              WORK/speech
   codec     a codec learns to pass it on                             WORK/codec, WORK/codec-frozen
   codes     every clip is encoded                                    WORK/codes
-  language  a small Dia learns the codes from the texts              WORK/language
+  words     flite says how English words are pronounced              WORK/pronunciations.txt.gz
+  language  a small Dia learns the codes from the phones             WORK/language
   decoder   the codec's decoder alone is refined, codes stay valid   WORK/codec, WORK/codec-final
   assemble  everything goes into one folder                          OUT
   voices    two example voices speak through the new codec           OUT/voices
@@ -77,15 +81,16 @@ def codes(plan: Plan) -> None:
     encode_teacher(frozen, plan.work / "speech", plan.work / "codes", plan.shifts, plan.compiled)
 
 
+def pronouncing(plan: Plan) -> None:
+    """flite's phones of English words."""
+    pronounce(english_words()).save(plan.work / PRONUNCIATIONS)
+
+
 def language(plan: Plan) -> None:
     """A small Dia from nothing."""
-    torch.set_num_threads(plan.workers)
-    clips, held_out, codebook_size = read_clips(plan.work / "codes")
-    config = mini_config(codebook_size, clips[0].codes[0].shape[1])
-    trainer = Trainer(clips, held_out, config, Recipe(minutes=plan.minutes_language), plan.work / "language")
-    if plan.compiled:
-        compile_layers(trainer.model)
-    trainer.run()
+    work, recipe = plan.work, Recipe(minutes=plan.minutes_language)
+    given = work / "codes", work / "language", recipe, work / PRONUNCIATIONS, plan.compiled
+    together.run(learn, plan.workers, *given)
 
 
 def decoder(plan: Plan) -> None:
@@ -106,6 +111,7 @@ def assembling(plan: Plan) -> None:
         plan.work / "language" / "model",
         final if final.exists() else plan.work / "codec-frozen",
         plan.out,
+        pronunciations=plan.work / PRONUNCIATIONS,
         log=log if log.exists() else None,
         figures=plan.figures,
         data=_told_data(plan.work),
@@ -132,6 +138,7 @@ STAGES: dict[str, Callable[[Plan], None]] = {
     "speech": speech,
     "codec": codec,
     "codes": codes,
+    "words": pronouncing,
     "language": language,
     "decoder": decoder,
     "assemble": assembling,
@@ -155,7 +162,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         began = time.monotonic()
         try:
             STAGES[stage](plan)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, ProcessRaisedException) as error:
             print(f"{stage}: {error}", file=sys.stderr)
             return 1
         line = {"stage": stage, "minutes": round((time.monotonic() - began) / 60, 1)}
@@ -179,7 +186,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--minutes-codec", type=float, default=120, help="encoder, quantiser and decoder together")
     parser.add_argument("--minutes-language", type=float, default=240, help="the language model")
     parser.add_argument("--minutes-decoder", type=float, default=150, help="the decoder alone")
-    parser.add_argument("--workers", type=int, default=2, help="processes of the teacher and threads of torch")
+    parser.add_argument(
+        "--workers", type=int, default=2, help="processes of teacher and language model, threads of the codec"
+    )
     parser.add_argument("--no-compile", dest="compiled", action="store_false", help="do not compile (no C++ compiler)")
     parser.add_argument("--figures", type=Path, help="JSON of benchmarks/mini_quality.py for the model card")
     parser.add_argument("--remark", default="", help="a sentence for the card: what was done otherwise than by recipe")

@@ -62,7 +62,12 @@ def with_sounds(rng: random.Random) -> str:
 
 @cache
 def dictionary() -> tuple[str, ...]:
-    """The words of 3 to 11 letters in the recogniser's English dictionary, about 100,000, sorted.
+    """The words of 3 to 11 letters in the recogniser's English dictionary, about 100,000, sorted."""
+    return tuple(word for word in listed() if re.fullmatch(r"[a-z]{3,11}", word))
+
+
+def listed() -> list[str]:
+    """What the recogniser's English dictionary lists, sorted.
 
     Raises:
         ImportError: pocketsphinx is not installed.
@@ -72,5 +77,4 @@ def dictionary() -> tuple[str, ...]:
     except ImportError as error:
         raise ImportError("pocketsphinx brings the dictionary. Run: pip install 'dia-tts[benchmark]'") from error
     lines = Path(get_model_path("en-us/cmudict-en-us.dict")).read_text(encoding="utf-8").splitlines()
-    words = {line.split(maxsplit=1)[0] for line in lines}
-    return tuple(sorted(word for word in words if re.fullmatch(r"[a-z]{3,11}", word)))
+    return sorted({line.split(maxsplit=1)[0] for line in lines})

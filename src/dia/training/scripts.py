@@ -12,6 +12,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from dia.pronunciation import FIRST, MOST
+from dia.tokenization_dia import BYTES
+
 SPEAKERS = ("S1", "S2")
 # Tags that Dia reads and the teacher cannot perform: they are read in silence.
 SILENT_TAGS = ("(clears throat)", "(gasps)", "(coughs)", "(sings)", "(mumbles)", "(groans)", "(sniffs)", "(screams)")
@@ -61,8 +64,14 @@ class Mixture:
 
 
 def spell(text: str) -> list[int]:
-    """A text's ids, as the tokenizer spells it: its bytes, a speaker's tag one id."""
-    return list(text.encode().replace(b"[S1]", b"\1").replace(b"[S2]", b"\2"))
+    """The ids of what a tokenizer calls spoken: bytes, one id for a speaker's tag and one for each phone."""
+    text = text.replace("[S1]", "\1").replace("[S2]", "\2")
+    return [id_ for character in text for id_ in (_phone(character) or character.encode())]
+
+
+def _phone(character: str) -> list[int]:
+    number = ord(character) - FIRST
+    return [BYTES + number] if 0 <= number < MOST else []
 
 
 def compose(clips: Sequence[Clip], rng: random.Random, tag: float = 0.0, again: float = 0.0) -> Script:

@@ -106,7 +106,10 @@ class DiaTrainer(Trainer):
         use_cache = config.use_cache
         # Trainer would put the tokenizer's ids, those of text, in the place of the model's own, those of codes.
         options["processing_class"] = None
-        learnt, measured = _learnt(train_dataset, args, config, processing_class), _measured(eval_dataset, config)
+        learnt, measured = (
+            _learnt(train_dataset, args, config, processing_class),
+            _measured(eval_dataset, config, processing_class),
+        )
         super().__init__(model, args, collator, learnt, measured, **options)
         config.use_cache = use_cache  # Trainer turned it off, and it would be saved so
         self.model_accepts_loss_kwargs = True  # the number of labels in all processes and accumulated batches
@@ -319,11 +322,11 @@ def _learnt(data: Any, args: DiaTrainingArguments, config: DiaConfig, processor:
     if isinstance(data, CodeCache) and processor is not None:
         data.check_fits(processor)
     seed = args.seed if args.data_seed is None else args.data_seed
-    return Examples(fitting(data, config), seed, args.prompt_dropout, args.learn_prompt, *rooms(config))
+    return Examples(fitting(data, config, processor), seed, args.prompt_dropout, args.learn_prompt, *rooms(config))
 
 
-def _measured(data: Any, config: DiaConfig) -> Any:
-    return data if data is None or isinstance(data, Dataset) else HeldOut(fitting(data, config))
+def _measured(data: Any, config: DiaConfig, processor: DiaProcessor | None) -> Any:
+    return data if data is None or isinstance(data, Dataset) else HeldOut(fitting(data, config, processor))
 
 
 def _named(prefix: str, values: Tensor) -> dict[str, float]:

@@ -1,0 +1,78 @@
+"""How the teacher pronounces English words: `python -m dia.training.pronouncing OUT`.
+
+Knows flite's shared libraries and a list of words. Knows nothing of audio or of training.
+"""
+
+import argparse
+import ctypes
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from dia.pronunciation import Pronunciations
+from dia.tags import NON_VERBAL_TAGS
+from dia.training.repertoire import listed
+
+OWN = {"github": "g ih1 t hh ah1 b"}  # said otherwise than flite guesses
+
+
+def pronounce(words: Iterable[str]) -> Pronunciations:
+    """The phones that flite speaks for each word: those of its lexicon, else of its letter-to-sound rules.
+
+    Stress is a phone's last digit. What a phrase does to a word, such as *the* before a vowel, is not among it.
+
+    Raises:
+        OSError: flite's libraries are not installed.
+    """
+    look_up = _lexicon()
+    said = {word: " ".join(look_up(word)) for word in sorted(set(words))} | OWN
+    phones = sorted({phone for line in said.values() for phone in line.split()})
+    return Pronunciations(phones, said, NON_VERBAL_TAGS)
+
+
+def _lexicon() -> Callable[[str], list[str]]:
+    try:
+        flite, lexicon = (ctypes.CDLL(f"libflite{name}.so.1", mode=ctypes.RTLD_GLOBAL) for name in ("", "_cmulex"))
+    except OSError as error:
+        raise OSError(f"flite speaks the words and cannot be loaded: {error}. Run: apt install flite") from error
+    handle = ctypes.c_void_p
+    for function in (lexicon.cmu_lex_init, flite.lex_lookup, flite.val_car, flite.val_cdr):
+        function.restype = handle
+    flite.lex_lookup.argtypes = [handle, ctypes.c_char_p, ctypes.c_char_p, handle]
+    for function in (flite.val_car, flite.val_cdr, flite.val_string):
+        function.argtypes = [handle]
+    flite.val_string.restype = ctypes.c_char_p
+    flite.flite_init()
+    words = lexicon.cmu_lex_init()
+
+    def look_up(word: str) -> list[str]:
+        found: Any = flite.lex_lookup(words, word.encode("ascii"), None, None)
+        phones = []
+        while found:
+            phones.append(flite.val_string(flite.val_car(found)).decode("ascii"))
+            found = flite.val_cdr(found)
+        return phones
+
+    return look_up
+
+
+def english_words() -> list[str]:
+    """The words of the recogniser's English dictionary that are letters and apostrophes, about 124,000."""
+    return [word for word in listed() if re.fullmatch(r"[a-z]+(?:'[a-z]+)*", word)]
+
+
+def main() -> None:
+    """`python -m dia.training.pronouncing OUT`."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("out", type=Path, help="the file to write, such as pronunciations.txt.gz")
+    parser.add_argument("--words", type=Path, help="a text file of words instead of the recogniser's dictionary")
+    arguments = parser.parse_args()
+    words = arguments.words.read_text(encoding="utf-8").lower().split() if arguments.words else english_words()
+    found = pronounce(words)
+    found.save(arguments.out)
+    print(f"{len(found.words):,} words of {len(found.phones)} phones in {arguments.out}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+"""Several processes on one machine that train one model: a process for each core is faster than a thread for each.
+
+Knows torch.distributed and tensors. Knows nothing of the model or its batches.
+"""
+
+import os
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+
+def run(work: Callable[..., None], processes: int, *arguments: Any) -> None:
+    """Call `work(*arguments)` in as many processes, which share out the cores; alone, in this one with its threads.
+
+    `work` and its arguments must be picklable. If one process fails the others are stopped.
+
+    Raises:
+        torch.multiprocessing.ProcessRaisedException: `work` raised an error; its traceback is in the message.
+    """
+    if processes == 1:
+        work(*arguments)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        meeting = Path(folder) / "meeting"
+        torch.multiprocessing.spawn(_joined, (meeting, processes, work, arguments), nprocs=processes)  # type: ignore[attr-defined]
+
+
+def _joined(rank: int, meeting: Path, processes: int, work: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+    torch.set_num_threads(max(1, (os.cpu_count() or 1) // processes))
+    dist.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=processes)
+    work(*arguments)
+    dist.destroy_process_group()  # not after an error: the others would be told of a lost connection, not of the error
+
+
+def rank() -> int:
+    """Which of the processes this is; 0 alone."""
+    return dist.get_rank() if dist.is_initialized() else 0
+
+
+def processes() -> int:
+    """How many train together; 1 alone."""
+    return dist.get_world_size() if dist.is_initialized() else 1
+
+
+def mean(number: float) -> float:
+    """The mean of a number over the processes, the same in each."""
+    if processes() == 1:
+        return number
+    shared = torch.tensor([number], dtype=torch.float64)
+    dist.all_reduce(shared)
+    return float(shared) / processes()
+
+
+def average_gradients(parameters: Iterable[Tensor]) -> None:
+    """Put in the place of every gradient its mean over the processes; all must have gradients of the same tensors."""
+    if processes() == 1:
+        return
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    flat = torch.cat([gradient.flatten() for gradient in gradients])
+    dist.all_reduce(flat)
+    flat /= processes()
+    parts = flat.split([gradient.numel() for gradient in gradients])
+    torch._foreach_copy_(gradients, [part.view_as(gradient) for part, gradient in zip(parts, gradients, strict=True)])
+
+
+__all__ = ["average_gradients", "mean", "processes", "rank", "run"]

@@ -8,7 +8,15 @@ from dia.pronunciation import FIRST, Pronunciations
 from dia.tokenization_dia import BYTES, PRONUNCIATIONS, DiaTokenizer
 
 PHONES = ["ax0", "b", "d", "g", "hh", "l", "ow1", "s", "z"]
-WORDS = {"hello": "hh ax0 l ow1", "go": "g ow1", "bus": "b ax0 s", "dog's": "d ow1 g z", "bop": "b ow1 s"}
+WORDS = {
+    "hello": "hh ax0 l ow1",
+    "go": "g ow1",
+    "bus": "b ax0 s",
+    "dog's": "d ow1 g z",
+    "bop": "b ow1 s",
+    "GO": "g z",
+    "B.": "b l",
+}
 
 
 @pytest.fixture
@@ -27,13 +35,15 @@ def tokenizer(known, tmp_path) -> DiaTokenizer:
     [
         ("[S1] Hello, go!", "[S1] {hh ax0 l ow1}, {g ow1}!"),
         ("HELLO", "{hh ax0 l ow1}"),
+        ("Go GO GO's", "{g ow1} {g z} {g ow1 z}"),
+        ("BB BX bb", "{b l b l} BX bb"),
         ("(laughs) go", "(laughs) {g ow1}"),
         ("(go go)", "({g ow1} {g ow1})"),
         ("the bus's", "the {b ax0 s ax0 z}"),
         ("go's", "{g ow1 z}"),
         ("dog’s", "{d ow1 g z}"),
         ("gone, égo, go2 go-go", "gone, égo, {g ow1}2 {g ow1}-{g ow1}"),
-        ("{z ow1} go", "{z ow1} {g ow1}"),
+        ("{z ow1} { Z OW1 } go", "{z ow1} {z ow1} {g ow1}"),
         ("", ""),
     ],
 )

@@ -33,7 +33,8 @@ class Pronunciations:
 
     Args:
         phones: names of the phones, such as `ax0`; a phone's place among them is its number.
-        words: lower-case words, and the names of their phones separated by spaces.
+        words: words, and the names of their phones separated by spaces. Those with capitals are pronounced so only
+            where they stand so; a letter and a stop, such as `B.`, is the letter's name.
         tags: what stands in parentheses without being words, such as `(laughs)`.
 
     Raises:
@@ -72,10 +73,18 @@ class Pronunciations:
         return _PHONES.sub(lambda found: "{" + " ".join(map(self._name, found.group())) + "}", spoken)
 
     def phones_of(self, word: str) -> list[str] | None:
-        """The names of a word's phones, whatever its case, a possessive's among them; None where it is not known."""
-        word = word.lower().replace("’", "'")
-        if word in self.words:
-            return self.words[word].split()
+        """The names of a word's phones; None where it is not known.
+
+        A possessive is known by its word, and capitals that are no word are spelt by their names.
+        """
+        word = word.replace("’", "'")
+        for known in (word, word.lower()):
+            if known in self.words:
+                return self.words[known].split()
+        letters = [self.words.get(f"{letter}.") for letter in word]
+        if word.isupper() and None not in letters:
+            return " ".join(letters).split()
+        word = word.lower()
         stem = word.removesuffix("'s")
         if stem == word or stem not in self.words:
             return None
@@ -122,7 +131,7 @@ class Pronunciations:
     def _said(self, found: str) -> str | None:
         if found[0] in "[(":
             return None
-        names = found[1:-1].split() if found[0] == "{" else self.phones_of(found)
+        names = found[1:-1].lower().split() if found[0] == "{" else self.phones_of(found)
         if names is None:
             return None
         if not names or (unknown := [name for name in names if name not in self._characters]):

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable
 
 from dia.characters import SPOKEN_SYMBOLS, plain
-from dia.tags import MAYBE_SOUND, PAUSE_MARK, SPEAKER_TAG, sound_of
+from dia.tags import MAYBE_SOUND, PAUSE_MARK, PHONES_IN_BRACES, SPEAKER_TAG, sound_of
 
 _TITLES = {
     "Mr": "Mister",
@@ -138,11 +138,13 @@ def _said(text: str) -> str:
     return _tidy(" ".join([*parts, _words(written[end:])]))
 
 
-_MARK = re.compile(f"{SPEAKER_TAG.pattern}|{PAUSE_MARK.pattern}|{MAYBE_SOUND.pattern}", re.IGNORECASE)
+_MARK = re.compile(
+    f"{SPEAKER_TAG.pattern}|{PAUSE_MARK.pattern}|{MAYBE_SOUND.pattern}|{PHONES_IN_BRACES.pattern}", re.IGNORECASE
+)
 
 
 def _kept(mark: str) -> str | None:
-    return mark if mark[0] == "[" else sound_of(mark)
+    return sound_of(mark) if mark[0] == "(" else mark
 
 
 def _words(text: str) -> str:

@@ -36,6 +36,8 @@ SPEAKER_TAG = re.compile(r"\[ *(?:s|speaker) *(\d{1,9}) *\]", re.IGNORECASE)
 PAUSE_MARK = re.compile(r"\[ *pause\b([^\[\]]*)\]", re.IGNORECASE)
 # One or two words in round brackets: a sound, or an aside.
 MAYBE_SOUND = re.compile(r"\( *[A-Za-z]+(?: +[A-Za-z]+)? *\)")
+# A word by the names of its phones, for a model that reads them: {n aa1 r iy0}.
+PHONES_IN_BRACES = re.compile(r"\{(?=[^{}]*[a-z][012]) *[a-z]{1,3}[012]?(?: +[a-z]{1,3}[012]?){0,63} *\}")
 
 _NAMES = [tag.strip("()") for tag in NON_VERBAL_TAGS]
 _LIKE_A_SOUND = re.compile(r"[a-z]+(?:ing|s)(?: [a-z]+)?|giggle|laughter|music|pause|silence|whisper")
@@ -56,4 +58,13 @@ def nearest(tag: str) -> str | None:
     return f"({close[0]})" if close else None
 
 
-__all__ = ["MAYBE_SOUND", "NON_VERBAL_TAGS", "PAUSE_MARK", "SPEAKERS", "SPEAKER_TAG", "nearest", "sound_of"]
+__all__ = [
+    "MAYBE_SOUND",
+    "NON_VERBAL_TAGS",
+    "PAUSE_MARK",
+    "PHONES_IN_BRACES",
+    "SPEAKERS",
+    "SPEAKER_TAG",
+    "nearest",
+    "sound_of",
+]

@@ -29,8 +29,9 @@ second, {channels} codebooks of {codes}), trained from nothing on a CPU. It is h
 can be run, heard and tested offline. It is not a small edition of Dia-1.6B and shares no weights with it.
 
 ## What it can say
-English: it was taught the {words:,} words of `vocabulary.txt`, in sentences and in any order. Other words it spells
-out as best it can, for a seventh of its texts were of a large dictionary's words.
+English: it was taught the {words:,} words of `vocabulary.txt`, in sentences and in any order, and a seventh of its
+texts were of a large dictionary's words. It reads phones: `pronunciations.txt.gz` holds those of 124,000 words as flite
+says them. Words that are not among them it spells out as best it can; `{{n aa1 r iy0}}` in a text tells it how.
 - **Voices**: `[S1]` is a woman's, `[S2]` a man's, in dialogues of up to six turns. Scripts up to about {longest:.0f} s
   were trained on.
 - **Sounds**: {sounds}, before, between or after words. Other tags, such as `(coughs)`, are read in silence.
@@ -46,8 +47,9 @@ Texts are sentences of a grammar, word sequences and dictionary words, all drawn
 
 ## Recipe
 `python -m dia.training.mini` makes this folder from nothing. The codec is trained with its quantiser, then its decoder
-alone; the language model learns from codes, with attention held near the spoken letters in two layers, random
-replacement of what was said before, and 12 % of texts dropped for guidance.
+alone; the language model learns from codes, with attention held near the spoken phones in two layers, a second reader
+that has the encoder alone tell the sound, random replacement of what was said before, and 12 % of texts dropped for
+guidance.
 {training}
 ![Loss, and gap to swapped text, over the minutes of training](curves.png)
 

@@ -6,6 +6,7 @@ Knows flite's shared libraries and a list of words. Knows nothing of audio or of
 import argparse
 import ctypes
 import re
+import string
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,21 @@ from dia.pronunciation import Pronunciations
 from dia.tags import NON_VERBAL_TAGS
 from dia.training.repertoire import listed
 
-OWN = {"github": "g ih1 t hh ah1 b"}  # said otherwise than flite guesses
+# What flite guesses otherwise, and capitals that are no word: they are looked up as they are written first.
+OWN = {
+    "git": "g ih1 t",
+    "github": "g ih1 t hh ah1 b",
+    "wifi": "w ay1 f ay0",
+    "A.": "ey1",
+    "AI": "ey1 ay1",
+    "AM": "ey1 eh1 m",
+    "CPU": "s iy1 p iy1 y uw1",
+    "GPU": "jh iy1 p iy1 y uw1",
+    "HTML": "ey1 ch t iy1 eh1 m eh1 l",
+    "IT": "ay1 t iy1",
+    "TV": "t iy1 v iy1",
+    "US": "y uw1 eh1 s",
+}
 
 
 def pronounce(words: Iterable[str]) -> Pronunciations:
@@ -26,7 +41,9 @@ def pronounce(words: Iterable[str]) -> Pronunciations:
         OSError: flite's libraries are not installed.
     """
     look_up = _lexicon()
-    said = {word: " ".join(look_up(word)) for word in sorted(set(words))} | OWN
+    letters = {f"{letter.upper()}.": letter for letter in string.ascii_lowercase}
+    wanted = {word: word for word in sorted(set(words))} | letters
+    said = {word: " ".join(look_up(asked)) for word, asked in wanted.items()} | OWN
     phones = sorted({phone for line in said.values() for phone in line.split()})
     return Pronunciations(phones, said, NON_VERBAL_TAGS)
 

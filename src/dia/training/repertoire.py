@@ -21,7 +21,7 @@ def repertoire(seed: int = 0) -> Iterator[Utterance]:
     """The seed's dialogue in both voices, then texts without end; `speaker` is "S1", "S2" or the name of a voice.
 
     Of 100 texts 43 are sentences, 28 sequences of 1 to 6 words of the lexicon, 14 sequences of 1 to 4 words of a large
-    dictionary, from which spelling is learnt, and 15 have sounds in them.
+    dictionary, in which every pair of phones is met, and 15 have sounds in them.
     """
     for speaker in SPEAKERS:
         for _, text in SEED_DIALOGUE:

@@ -10,7 +10,7 @@ SOURCE = ROOT / "src" / "dia"
 # A file imports from the lines above its own: neither from below nor from beside it.
 LAYERS = [
     {"version", "atomic", "handover", "playing", "progress", "fast_codec", "pitch", "checksum", "silence", "manners"}
-    | {"room", "own_memory", "pronunciation", "characters", "tags", "spoken_units", "chunking", "subtitles"},
+    | {"room", "own_memory", "pronunciation", "ahead", "characters", "tags", "spoken_units", "chunking", "subtitles"},
     {"skinny"},
     {"configuration_dia", "delay", "audio_file", "codec", "tokenization_dia", "native_dac", "hearing"},
     {"quantized_linear", "tempo", "spoken_numbers"},

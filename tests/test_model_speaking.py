@@ -46,6 +46,39 @@ def test_generate_speaks_a_short_script_in_one_pass_as_ever(dia):
     assert np.array_equal(dia.generate(SHORT, seed=3), dia.speech.sound(spoken.codes))
 
 
+def test_a_stream_of_a_long_script_is_what_generate_gives(dia):
+    heard = list(dia.stream(LONG, seed=3))
+    assert len(heard) == len(list(dia.pieces(LONG, seed=3)))
+    assert np.array_equal(np.concatenate(heard), dia.generate(LONG, seed=3))
+    once = np.concatenate(list(dia.stream(LONG, seed=3, long_form=False)))
+    np.testing.assert_allclose(once, dia.generate(LONG, seed=3, long_form=False), atol=1e-4)
+
+
+def test_who_leaves_a_long_stream_ends_the_pass_under_way(dia, monkeypatch):
+    lengths, made = [], takes.make_take
+
+    def watched(*args):
+        take = made(*args)
+        lengths.append(len(take.codes))
+        return take
+
+    monkeypatch.setattr("dia.long_form.make_take", watched)
+    whole = dia.stream(LONG, seed=3)
+    list(whole)
+    complete, lengths = lengths[:], lengths.clear() or lengths
+    stream = dia.stream(LONG, seed=3)
+    next(stream)
+    stream.close()
+    assert lengths[0] == complete[0]
+    assert len(lengths) < len(complete)
+    assert all(short <= long for short, long in zip(lengths, complete, strict=False))
+
+
+def test_a_timeout_of_nothing_is_refused_for_long_scripts_too(dia):
+    with pytest.raises(ValueError, match="timeout=-1"):
+        dia.stream(LONG, timeout=-1)
+
+
 def test_long_and_short_scripts_may_stand_side_by_side(dia):
     first, second = dia.generate([LONG, SHORT], seed=[3, 4])
     assert np.array_equal(first, dia.generate(LONG, seed=3))

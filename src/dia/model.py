@@ -25,8 +25,7 @@ from dia.processor_folder import PROCESSOR_FILE
 from dia.quantized_loading import load_quantized
 from dia.request import Options, Prompt, request_of
 from dia.sampling import published_generation_config
-from dia.speaking import as_one, kept_in, reading_of, speak, spoken_together
-from dia.streaming import stream
+from dia.speaking import as_one, kept_in, reading_of, speak, spoken_together, streamed
 from dia.takes import Care, Take
 from dia.tempo import stretched
 
@@ -297,19 +296,21 @@ class Dia:
         text: str,
         *,
         timeout: float | None = None,
+        long_form: bool | None = None,
         use_torch_compile: bool = False,
         verbose: bool = False,
         **options: "Unpack[Options]",
     ) -> Iterator[Audio]:
         """Speak one script, heard while it is generated: the samples of `generate`, piece by piece.
 
-        The first piece is short and comes as soon as it is certain; later ones grow. The work is done in a thread,
-        which begins with the first `next` and ends at the next frame when the iterator is closed, dropped, or left
-        by an exception.
+        The first piece is short and comes as soon as it is certain; later ones grow. Of a long form the pieces are
+        its parts, and the next is made while one is heard. The work is done in a thread, which begins with the first
+        `next` and ends at the next frame when the iterator is closed, dropped, or left by an exception.
 
         Args:
             text: `[S1] … [S2] …`.
             timeout: seconds to wait for the next piece; None waits for ever.
+            long_form: as in `generate`.
             use_torch_compile: as in `generate`.
             verbose: print device and dtype.
             **options: the other arguments of `generate`, `seed`, `audio_prompt` and so on, for one script.
@@ -325,7 +326,7 @@ class Dia:
         if not isinstance(text, str):
             raise TypeError(f"text is {type(text).__name__}; expected one script.")
         asked = request_of(self.speech, text, **options)
-        sound = stream(self.speech, asked.scripts[0], asked.prompts[0], asked.seeds[0], asked.settings, timeout)
+        sound = streamed(self.speech, asked, long_form, timeout)
         self._prepare(use_torch_compile, verbose)
         return sound if asked.rate is None else paced_stream(sound, asked.rate, self.sample_rate)
 

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -189,6 +190,7 @@ def _pieces(
     dia: "Dia", script: "Script", seed: int, arguments: argparse.Namespace, turns: "list[TurnTime]"
 ) -> Iterator["Audio"]:
     """The sound as it comes; where it comes in takes, `turns` are told when they are heard."""
+    from dia.ahead import ahead
     from dia.speaking import Reading, is_long
     from dia.voice_folder import told_voice
 
@@ -215,7 +217,8 @@ def _pieces(
     options |= {"retries": arguments.retries, "best_of": arguments.best_of, "long_form": long}
     keeping = long and arguments.output not in (None, "-")
     parts, verbose = _parts(arguments) if keeping else None, arguments.output != "-"
-    for piece in dia.pieces(str(script), parts=parts, verbose=verbose, **options):
+    made = partial(dia.pieces, str(script), parts=parts, verbose=verbose, **options)
+    for piece in ahead(made) if arguments.stream else made():  # while one part is played the next is made
         for told in piece.take.warnings:
             print(f"dia: part {piece.number + 1} of {piece.parts} {told}", file=sys.stderr)
         turns += piece.turns

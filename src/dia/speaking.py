@@ -8,19 +8,23 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+from transformers.generation.streamers import BaseStreamer
 
+from dia.ahead import ahead
 from dia.kept_parts import KeptParts, fingerprint
 from dia.long_form import Keeper, Piece, pieces, speak_long
 from dia.manners import Manners
-from dia.passes import Speech
+from dia.passes import Audio, Speech, Spoken
 from dia.progress import Progress
 from dia.request import Request
 from dia.script import Script, estimated_seconds, parse
+from dia.streaming import seconds, stream
 from dia.tags import PAUSE_MARK
 from dia.takes import Care, Line, Take, make_take
 from dia.version import __version__
@@ -129,6 +133,61 @@ def speak(speech: Speech, reading: Reading, keeper: Keeper | None = None, progre
     return pieces(takes, [0.0], reading.care.edge_seconds)
 
 
+def streamed(
+    speech: Speech, request: Request, long_form: bool | None = None, timeout: float | None = None
+) -> Iterator[Audio]:
+    """The one text of a request, heard while it is generated: a pass piece by piece, a long form part by part.
+
+    Of a long form the next part is made while one is heard. Whoever leaves ends the work at the next row.
+
+    Args:
+        speech: model, processor and codec.
+        request: what is asked for.
+        long_form: by default where the text is too long for a pass.
+        timeout: seconds to wait for the next piece; None waits for ever.
+
+    Yields:
+        Samples [N], float32; joined they are what `spoken_together` answers.
+
+    Raises:
+        ValueError: an argument is unusable; the message names it.
+        TimeoutError: from the iterator, when a piece did not come in time.
+    """
+    if not (too_long(speech, request) if long_form is None else long_form):
+        return stream(speech, request.scripts[0], request.prompts[0], request.seeds[0], request.settings, timeout)
+    reading, left = reading_of(request, long_form=True), Event()
+    listened = _Listened(speech.model, speech.processor, left)
+    return ahead(lambda: (piece.audio for piece in speak(listened, reading)), left, timeout=seconds(timeout))
+
+
+@dataclass(frozen=True)
+class _Listened(Speech):
+    """A speech whose passes end at the next row once `left` is set."""
+
+    left: Event
+
+    def __call__(self, *args: Any, **kwargs: Any) -> list[Spoken]:
+        return super().__call__(*args, **kwargs, streamer=_Leaving(self.left))
+
+
+class _Leaving(BaseStreamer):
+    """Hears nothing; closed once `left` is set."""
+
+    def __init__(self, left: Event) -> None:
+        self._left = left
+
+    @property
+    def closed(self) -> bool:
+        """Whether nobody listens any more."""
+        return self._left.is_set()
+
+    def put(self, value: Tensor) -> None:
+        """Take a row."""
+
+    def end(self) -> None:
+        """Nothing is left to do."""
+
+
 def spoken_together(
     speech: Speech, request: Request, long_form: bool | None = None, progress: bool = False
 ) -> list[Any]:
@@ -190,4 +249,15 @@ def as_one(spoken: Iterable[Piece]) -> Take:
     )
 
 
-__all__ = ["Reading", "as_one", "is_long", "kept_in", "plan_of", "reading_of", "speak", "spoken_together", "too_long"]
+__all__ = [
+    "Reading",
+    "as_one",
+    "is_long",
+    "kept_in",
+    "plan_of",
+    "reading_of",
+    "speak",
+    "spoken_together",
+    "streamed",
+    "too_long",
+]

@@ -66,7 +66,7 @@ class DiaAudioStreamer(BaseStreamer):
         most = _frames(most_frames, max(_MOST * processor.frame_rate, first), "most_frames")
         if most < first:
             raise ValueError(f"most_frames={most} is less than first_frames={first}; windows grow.")
-        self.timeout = _seconds(timeout)
+        self.timeout = seconds(timeout)
         self._samples = codec.ClipStream(processor.audio_tokenizer, processor.codec_dtype)
         self._pattern, self._eos = processor.delay_pattern, processor.eos_token_id
         self._window, self._most = float(first), float(most)
@@ -245,7 +245,12 @@ def _frames(given: int | None, default: float, name: str) -> int:
     return given
 
 
-def _seconds(timeout: float | None) -> float | None:
+def seconds(timeout: float | None) -> float | None:
+    """A timeout as it was given.
+
+    Raises:
+        TypeError, ValueError: it is no length of time.
+    """
     if timeout is None:
         return None
     if isinstance(timeout, bool) or not isinstance(timeout, int | float):
@@ -255,4 +260,4 @@ def _seconds(timeout: float | None) -> float | None:
     return timeout
 
 
-__all__ = ["DiaAudioStreamer", "stream"]
+__all__ = ["DiaAudioStreamer", "seconds", "stream"]

@@ -48,8 +48,8 @@ Texts are sentences of a grammar, word sequences and dictionary words, all drawn
 ## Recipe
 `python -m dia.training.mini` makes this folder from nothing. The codec is trained with its quantiser, then its decoder
 alone; the language model learns from codes, with attention held near the spoken phones in two layers, a second reader
-that has the encoder alone tell the sound, random replacement of what was said before, and 12 % of texts dropped for
-guidance.
+that has the encoder alone tell the sound, random replacement of what was said before, and 12 % of texts dropped
+for guidance.
 {training}
 ![Loss, and gap to swapped text, over the minutes of training](curves.png)
 

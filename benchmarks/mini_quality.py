@@ -118,7 +118,7 @@ class Bench:
         """Loss of channel 0 on the teacher's codes, with the right text and with another of the same voice."""
         codes = self.speaker.codes([item.teacher for item in self.items])
         clips = [Clip([grid], item.script, item.speaker) for item, grid in zip(self.items, codes, strict=True)]
-        measured = measure(self.speaker.model, clips)
+        measured = measure(self.speaker.model, clips, self.speaker.processor)
         assert measured.gap is not None
         return {"loss": certain(float(measured.loss[0]), len(clips)), "gap": certain(measured.gap, len(clips))}
 

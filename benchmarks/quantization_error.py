@@ -177,7 +177,7 @@ def speaking(folder: Path, parts: Sequence[str], count: int, dtype: torch.dtype)
             quantize(model, weights)
         row: dict[str, float] = {}
         if "loss" in parts:
-            loss = measure(model, clips).loss
+            loss = measure(model, clips, processor).loss
             row |= {"loss": round(float(loss.mean()), 4), "loss of channel 0": round(float(loss[0]), 4)}
         if recogniser is not None:
             row["word error rate"] = round(word_errors(model, processor, said, recogniser), 4)

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from contextlib import closing
 from threading import Event
 
 import pytest
@@ -73,11 +74,15 @@ def leave_by_break(iterator):
         break
 
 
-def leave_by_error(iterator):
-    with pytest.raises(RuntimeError, match="mine"):
+def use_wrongly(iterator):
+    with closing(iterator):
         for _ in iterator:
             raise RuntimeError("mine")
-    iterator.close()
+
+
+def leave_by_error(iterator):
+    with pytest.raises(RuntimeError, match="mine"):
+        use_wrongly(iterator)
 
 
 @pytest.mark.parametrize("leave", [leave_by_close, leave_by_break, leave_by_error])

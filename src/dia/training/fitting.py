@@ -61,7 +61,7 @@ def fitting(data: Clips, config: DiaConfig, processor: DiaProcessor | None = Non
     clips += clips_of(row for row in rows if not isinstance(row, Clip))
     if not clips:
         raise ValueError("the data set holds no clip; there is nothing to learn.")
-    clips = _spelt(clips, config, processor)
+    clips = spelt(clips, config, processor)
     text_room, room = rooms(config)
     decoder = config.get_text_config()
     for clip in clips:
@@ -71,13 +71,18 @@ def fitting(data: Clips, config: DiaConfig, processor: DiaProcessor | None = Non
     return clips
 
 
-def _spelt(clips: list[Clip], config: DiaConfig, processor: DiaProcessor | None) -> list[Clip]:
+def spelt(clips: Sequence[Clip], config: DiaConfig, processor: DiaProcessor | None = None) -> list[Clip]:
+    """The clips with their texts as the processor's tokenizer reads them, in phones where it knows any.
+
+    Raises:
+        ValueError: the model reads phones, and there is no processor that knows them.
+    """
     assert isinstance(config.encoder_config, DiaEncoderConfig)
     if processor is not None:
         return [clip._replace(text=processor.tokenizer.spoken(clip.text)) for clip in clips]
     if config.encoder_config.vocab_size > BYTES:
         raise ValueError("the model reads phones. Pass its processor, which knows them, as processing_class.")
-    return clips
+    return list(clips)
 
 
 def _check_codes(clip: Clip, codes: Tensor, channels: int, codebook: int) -> None:
@@ -109,4 +114,4 @@ def _check_length(clip: Clip, text_room: int, room: int) -> None:
         )
 
 
-__all__ = ["Clips", "fitting", "rooms"]
+__all__ = ["Clips", "check_processor", "fitting", "rooms", "spelt"]

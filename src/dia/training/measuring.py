@@ -7,9 +7,11 @@ import torch
 from torch import Tensor, nn
 
 from dia.grid import IGNORED, Channels
+from dia.processing_dia import DiaProcessor
 from dia.training.adapting import plain
 from dia.training.collator import ALIGNMENT, SWAPPED, DiaCollator
 from dia.training.examples import HeldOut
+from dia.training.fitting import spelt
 from dia.training.scripts import Clip
 
 
@@ -67,9 +69,10 @@ def told(total: Tensor) -> Measured:
     return Measured(sums / counts.clamp_min(1), gap)
 
 
-def measure(model: Any, clips: Sequence[Clip], batch: int = 32) -> Measured:
-    """Measure a model on clips, undisturbed, in the dtype that it has."""
-    channels, held = Channels.of(plain(model).config), HeldOut(clips)
+def measure(model: Any, clips: Sequence[Clip], processor: DiaProcessor | None = None, batch: int = 32) -> Measured:
+    """Measure a model on clips, undisturbed, in the dtype that it has; one that reads phones needs its processor."""
+    config = plain(model).config
+    channels, held = Channels.of(config), HeldOut(spelt(clips, config, processor))
     collate = DiaCollator(channels)
     total = torch.zeros(5, len(channels.pattern))
     for start in range(0, len(held), batch):

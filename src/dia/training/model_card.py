@@ -30,8 +30,8 @@ can be run, heard and tested offline. It is not a small edition of Dia-1.6B and 
 
 ## What it can say
 English: it was taught the {words:,} words of `vocabulary.txt`, in sentences and in any order, and a seventh of its
-texts were of a large dictionary's words. It reads phones: `pronunciations.txt.gz` holds those of 124,000 words as flite
-says them. Words that are not among them it spells out as best it can; `{{n aa1 r iy0}}` in a text tells it how.
+texts were of a large dictionary's words. It reads phones: `pronunciations.txt.gz` holds those of 124,000 words as
+flite says them. Words that are not among them it spells out as best it can; `{{n aa1 r iy0}}` in a text tells it how.
 - **Voices**: `[S1]` is a woman's, `[S2]` a man's, in dialogues of up to six turns. Scripts up to about {longest:.0f} s
   were trained on.
 - **Sounds**: {sounds}, before, between or after words. Other tags, such as `(coughs)`, are read in silence.

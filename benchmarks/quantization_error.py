@@ -142,9 +142,11 @@ def real_batch(clips: Sequence[Clip]) -> dict[str, Tensor]:
     from dia.grid import Channels
     from dia.training.collator import ALIGNMENT, SWAPPED, DiaCollator
     from dia.training.examples import HeldOut
+    from dia.training.fitting import spelt
 
-    channels = Channels.of(DiaConfig.from_pretrained(MINI))
-    held = HeldOut(clips[:4])
+    config = DiaConfig.from_pretrained(MINI)
+    channels = Channels.of(config)
+    held = HeldOut(spelt(clips[:4], config, DiaProcessor.from_pretrained(MINI, load_audio_tokenizer=False)))
     batch = DiaCollator(channels)([held[index] for index in range(len(held))])
     return {name: value for name, value in batch.items() if name not in ("labels", *ALIGNMENT, *SWAPPED)}
 

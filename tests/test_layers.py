@@ -10,8 +10,8 @@ SOURCE = ROOT / "src" / "dia"
 # A file imports from the lines above its own: neither from below nor from beside it.
 LAYERS = [
     {"version", "atomic", "handover", "playing", "progress", "fast_codec", "pitch", "checksum", "silence", "manners"}
-    | {"room", "own_memory", "pronunciation", "ahead", "characters", "tags", "spoken_units", "chunking", "subtitles"},
-    {"skinny"},
+    | {"room", "own_memory", "ahead", "characters", "tags", "spoken_units", "chunking", "subtitles"},
+    {"skinny", "pronunciation"},
     {"configuration_dia", "delay", "audio_file", "codec", "tokenization_dia", "native_dac", "hearing"},
     {"quantized_linear", "tempo", "spoken_numbers"},
     {"quantization", "guidance", "sampling", "generation_inputs", "grid"}
@@ -25,7 +25,7 @@ LAYERS = [
     {"long_form", "kept_parts"},
     {"__init__"},
     {"voice_folder"},
-    {"request"},
+    {"request", "loading"},
     {"speaking", "pacing"},
     {"model", "training", "voice_command"},
     {"say_command"},

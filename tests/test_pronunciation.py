@@ -1,6 +1,8 @@
 """Words as phones: what is found, what is left, what is said back, and the file."""
 
+import copy
 import gzip
+import pickle
 
 import pytest
 
@@ -37,12 +39,16 @@ def tokenizer(known, tmp_path) -> DiaTokenizer:
         ("HELLO", "{hh ax0 l ow1}"),
         ("Go GO GO's", "{g ow1} {g z} {g ow1 z}"),
         ("BB BX bb", "{b l b l} BX bb"),
+        ("BBs BB's bbs", "{b l b l z} {b l b l z} bbs"),
+        ("B B. B", "{b l b l}. B"),
+        ("[go] [S2]", "[{g ow1}] [S2]"),
+        ("héllo hello\u0301 dogʼs", "{hh ax0 l ow1} {hh ax0 l ow1} {d ow1 g z}"),
         ("(laughs) go", "(laughs) {g ow1}"),
         ("(go go)", "({g ow1} {g ow1})"),
         ("the bus's", "the {b ax0 s ax0 z}"),
         ("go's", "{g ow1 z}"),
         ("dog’s", "{d ow1 g z}"),
-        ("gone, égo, go2 go-go", "gone, égo, {g ow1}2 {g ow1}-{g ow1}"),
+        ("gone, ego, go2 go-go", "gone, ego, {g ow1}2 {g ow1}-{g ow1}"),
         ("{z ow1} { Z OW1 } go", "{z ow1} {z ow1} {g ow1}"),
         ("", ""),
     ],
@@ -81,9 +87,11 @@ def test_a_file_gives_the_same_pronunciations_back(known, tmp_path):
 
 
 CUT_SHORT = gzip.compress(b"a\n\nword a" * 9)[:30]
+FLIPPED = bytearray(gzip.compress(b"a\n\n" + bytes(range(256)) * 9))
+FLIPPED[60] ^= 0xFF
 
 
-@pytest.mark.parametrize("content", [b"", b"words", gzip.compress(b"a b\n\nword"), CUT_SHORT])
+@pytest.mark.parametrize("content", [b"", b"words", gzip.compress(b"a b\n\nword"), CUT_SHORT, bytes(FLIPPED)])
 def test_a_damaged_file_is_named(content, tmp_path):
     (tmp_path / "file").write_bytes(content)
     with pytest.raises(ValueError, match=r"file is no file of pronunciations, or damaged"):
@@ -144,3 +152,32 @@ def test_without_pronunciations_text_stays_bytes(tmp_path):
     assert tokenizer.decode(tokenizer("go \ue003 {x}")["input_ids"]) == "go \ue003 {x}"
     tokenizer.save_pretrained(tmp_path)
     assert not (tmp_path / PRONUNCIATIONS).exists()
+
+
+def test_a_tokenizer_saved_over_another_leaves_none_of_its_phones(tokenizer, tmp_path):
+    tokenizer.save_pretrained(tmp_path / "saved")
+    DiaTokenizer().save_pretrained(tmp_path / "saved")
+    assert DiaTokenizer.from_pretrained(tmp_path / "saved").pronunciations is None
+
+
+@pytest.mark.parametrize(("vocab_size", "told"), [(BYTES + 4, "the tokenizer has 265 ids and the model 260")])
+def test_ids_that_a_model_does_not_know_are_refused(tokenizer, vocab_size, told):
+    tokenizer.check_fits(BYTES + len(PHONES))
+    with pytest.raises(ValueError, match=told):
+        tokenizer.check_fits(vocab_size)
+
+
+def test_a_model_of_phones_refuses_a_tokenizer_without():
+    DiaTokenizer().check_fits(BYTES)
+    with pytest.raises(ValueError, match=r"its tokenizer has no pronunciations\.txt\.gz"):
+        DiaTokenizer().check_fits(BYTES + 1)
+
+
+def test_a_copied_or_pickled_tokenizer_knows_its_phones(tokenizer):
+    for copied in (copy.deepcopy(tokenizer), pickle.loads(pickle.dumps(tokenizer))):
+        assert copied("go")["input_ids"] == tokenizer("go")["input_ids"]
+
+
+def test_truncated_text_keeps_its_offsets(tokenizer):
+    found = tokenizer("hello go", truncation=True, max_length=5, return_offsets_mapping=True)
+    assert found["offset_mapping"] == [(0, 2), (1, 3), (2, 4), (3, 5), (5, 6)]

@@ -184,7 +184,7 @@ def workplace(tmp_path, monkeypatch, checkpoint) -> Path:
     write_native_checkpoint(tmp_path / "native-dia")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("dia.MINI", checkpoint)
-    monkeypatch.setattr("dia.model.MINI", checkpoint)
+    monkeypatch.setattr("dia.loading.MINI", checkpoint)
     monkeypatch.setattr("dia.training.codec_fitting.LEAST_SECONDS", 0.0)  # tones of a quarter of a second
     torch.manual_seed(0)
     return tmp_path

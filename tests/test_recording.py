@@ -64,7 +64,7 @@ def test_a_narrow_band_is_remarked():
 @pytest.mark.parametrize("rate", [7_999, 192_001, 0, -8_000])
 def test_rates_beyond_are_refused(rate, tmp_path):
     with pytest.raises(ValueError, match="8000 to 192000 Hz"):
-        prepare({"array": talking(6.0), "sampling_rate": rate} if rate > 0 else talking(6.0), rate or -1, RATE)
+        prepare({"array": talking(6.0), "sampling_rate": rate} if rate > 0 else talking(6.0), rate, RATE)
 
 
 def surround(channels: int, spoken: int) -> np.ndarray:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 _SENTENCE_END = re.compile(r"(?<=[.!?]) (?![a-z])|(?<=[.!?][\"')]) |(?<=[^.]\.) (?=[a-z])|(?<=[!?]) (?=[a-z])")
 _CLAUSE_END = re.compile(r"(?<=[,;:]) ")
-_WORD = re.compile(r"\([A-Za-z]+ [A-Za-z]+\)\S*|\S+")
+_WORD = re.compile(r"[^\s({]*(?:\([A-Za-z]+ [A-Za-z]+\)|\{[^{}]*\})\S*|\S+")
 # Members under this share of the limit are not worth a place to cut at: 80 at most are tried for a group.
 _CRUMB = 1 / 40
 # Beside the unevenness of a group, (1 - its share of the limit)².

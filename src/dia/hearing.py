@@ -67,7 +67,7 @@ def edit_distance(reference: Sequence[str], heard: Sequence[str], alike: Callabl
 
 
 def _words(text: str) -> list[str]:
-    return re.findall(r"[a-z]+(?:'[a-z]+)?", re.sub(r"\[S[12]\]|\([^)]*\)", " ", text).lower())
+    return re.findall(r"[a-z]+(?:'[a-z]+)?", re.sub(r"\[S[12]\]|\([^)]*\)|\{[^}]*\}", " ", text).lower())
 
 
 __all__ = ["agreement", "edit_distance", "pocketsphinx_recogniser"]

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from dia.atomic import atomic_file
 from dia.passes import Speech, Spoken
@@ -63,16 +63,17 @@ class KeptParts:
         try:
             with safe_open(self._path(number), framework="pt") as file:
                 codes, told = file.get_tensor("codes").long(), json.loads(file.metadata()["take"])
-        except (FileNotFoundError, SafetensorError):
+            attempts = tuple(Attempt(one["seed"], tuple(one["faults"]), one["score"]) for one in told["attempts"])
+            spoken, seed = Spoken(codes, told["ended"]), told["seed"]
+        except (FileNotFoundError, SafetensorError, KeyError, TypeError, ValueError):
             return None
-        attempts = tuple(Attempt(one["seed"], tuple(one["faults"]), one["score"]) for one in told["attempts"])
-        return made_take(self._speech, line, Spoken(codes, told["ended"]), told["seed"], attempts, self._care)
+        return made_take(self._speech, line, spoken, seed, attempts, self._care)
 
     def keep(self, number: int, take: Take) -> None:
         """Keep a take. Raises OSError, as for a full disk; the parts before stay."""
         told = {"seed": take.seed, "ended": take.ended, "attempts": [asdict(attempt) for attempt in take.attempts]}
         with atomic_file(self._path(number)) as path:
-            save_file({"codes": take.codes.to(torch.int32)}, path, {"take": json.dumps(told)})
+            path.write_bytes(save({"codes": take.codes.to(torch.int32)}, {"take": json.dumps(told)}))
 
     def remove(self) -> None:
         """Remove the folder and all parts in it."""
@@ -83,8 +84,7 @@ class KeptParts:
 
     def _agreed(self, plan: dict[str, Any]) -> dict[str, Any]:
         """The plan, and the seed of the one that is there; an error where that differs."""
-        path = self.folder / _PLAN
-        there = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        there = _plan_in(self.folder) or {}
         if plan["seed"] is None:
             plan["seed"] = there.get("seed", int(torch.randint(2**31, ())))
         differ = sorted(name for name in {*plan, *there} if plan.get(name) != there.get(name))
@@ -98,8 +98,21 @@ class KeptParts:
 
 def seed_in(folder: Path) -> int | None:
     """The seed of the speech whose parts are in a folder; None where there are none."""
+    plan = _plan_in(folder)
+    return None if plan is None else int(plan["seed"])
+
+
+def _plan_in(folder: Path) -> dict[str, Any] | None:
+    """The plan of the parts in a folder; None where there is none."""
     path = folder / _PLAN
-    return int(json.loads(path.read_text(encoding="utf-8"))["seed"]) if path.is_file() else None
+    if not path.is_file():
+        return None
+    try:
+        plan: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        plan["seed"] = int(plan["seed"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path} is damaged ({error!r}); remove {folder} to begin anew.") from error
+    return plan
 
 
 def fingerprint(speech: Speech) -> str:

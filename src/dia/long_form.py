@@ -91,7 +91,7 @@ class Memory:
         if self.carry in ("last", "both"):
             wanted.append(self._last)
         lines = list(dict.fromkeys(line for line in wanted if line is not None))
-        if self.carry != "nothing" and self.voice is None:
+        if self.carry != "nothing":
             heard = set(chain.from_iterable(_speakers(line.transcript) for line in lines))
             missing = {turn.speaker for turn in script.turns} - heard
             lines = [self._by_speaker[name] for name in sorted(missing) if name in self._by_speaker] + lines
@@ -117,9 +117,9 @@ def parts_of(script: Script, seconds: float) -> list[Part]:
     return parts
 
 
-def part_seconds(pass_seconds: float, carry: Carry, voice_seconds: float = 0.0) -> float:
-    """How long a part may be so that it and what is carried fill a pass."""
-    carried = {"nothing": 0, "first": 1, "last": 1, "both": 2}[carry]
+def part_seconds(pass_seconds: float, carry: Carry, voice_seconds: float = 0.0, more: int = 0) -> float:
+    """How long a part may be so that it and what is carried, with `more` parts beside, fill a pass."""
+    carried = {"nothing": 0, "first": 1, "last": 1, "both": 2}[carry] + more
     if voice_seconds and carry in ("first", "both"):
         carried -= 1
     return max(_SHORTEST, (pass_seconds - voice_seconds) / (1 + carried))
@@ -163,8 +163,8 @@ def speak_long(
     first = int(torch.randint(2**31, ())) if seed is None else seed
     frame_rate, care = speech.processor.frame_rate, care or Care()
     voice_seconds = 0.0 if voice is None or voice.prompt is None else len(voice.prompt) / frame_rate
-    room = part_seconds(manners.pass_seconds, carry, voice_seconds)
-    parts, memory = parts_of(script, room), Memory(carry, voice)
+    settings = _for_every_part(settings)
+    parts, memory = _parts(script, manners.pass_seconds, carry, voice, voice_seconds), Memory(carry, voice)
 
     def takes() -> Iterator[Take]:
         for number, part in enumerate(tqdm(parts, "speaking", unit=" parts", leave=False, disable=not progress)):
@@ -180,6 +180,24 @@ def speak_long(
             yield take
 
     return pieces(takes(), [part.pause for part in parts], care.edge_seconds)
+
+
+def _parts(script: Script, seconds: float, carry: Carry, voice: Line | None, voice_seconds: float) -> list[Part]:
+    """The parts of a script; shorter ones where a speaker who comes later has to be carried beside the first part."""
+    parts = parts_of(script, part_seconds(seconds, carry, voice_seconds))
+    first = {turn.speaker for turn in parts[0].script.turns} if parts else set()
+    heard = _speakers(voice.transcript) if voice else first
+    if carry == "nothing" or {turn.speaker for turn in script.turns} <= heard:
+        return parts
+    return parts_of(script, part_seconds(seconds, carry, voice_seconds, more=1))
+
+
+def _for_every_part(settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The settings of a pass, with its longest length asked of what is new: what is carried differs by part."""
+    if "max_length" not in settings:
+        return settings
+    rest = {name: value for name, value in settings.items() if name != "max_length"}
+    return {"max_new_tokens": settings["max_length"], **rest}
 
 
 def pieces(takes: Iterable[Take], pauses: Sequence[float], edge_seconds: float) -> Iterator[Piece]:

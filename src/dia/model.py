@@ -1,41 +1,33 @@
 """`Dia`, the facade: script in, speech out. Chooses device and dtype; everything else is done by the parts inside."""
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
-from transformers import DacModel, GenerationConfig
-from transformers.utils import FEATURE_EXTRACTOR_NAME, GENERATION_CONFIG_NAME, cached_file
 
-from dia import MINI, native
+from dia import MINI
+from dia.ahead import Listening
 from dia.audio_file import Provenance
-from dia.configuration_dia import DiaConfig
 from dia.hearing import Recogniser
+from dia.loading import REAL, REAL_CODEC, by_name, from_files
 from dia.long_form import Piece
 from dia.modeling_dia import DiaForConditionalGeneration
-from dia.native_layout import layout_of
 from dia.pacing import paced_pieces, paced_stream
 from dia.passes import Audio, Speech
-from dia.placement import choose_device, choose_dtype, place, place_codec, settled_dtype
+from dia.placement import choose_device, choose_dtype
 from dia.processing_dia import DiaProcessor
-from dia.processor_folder import PROCESSOR_FILE
-from dia.quantized_loading import load_quantized
 from dia.request import Options, Prompt, request_of
-from dia.sampling import published_generation_config
 from dia.speaking import as_one, kept_in, reading_of, speak, spoken_together, streamed
 from dia.takes import Care, Take
 from dia.tempo import stretched
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
-
-REAL = "nari-labs/Dia-1.6B-0626"
-REAL_CODEC = "descript/dac_44khz"
-
-_HUB_OPTIONS = ("revision", "token", "cache_dir", "local_files_only")
 
 _DEPRECATED = "audio_prompt_path and use_cfg_filter are deprecated; pass audio_prompt, and leave use_cfg_filter out."
 
@@ -47,12 +39,16 @@ class Dia:
         model: the network, on its device and in its dtype.
         processor: text, prompts and codes; without a codec it gives codes in place of sound.
 
+    Raises:
+        ValueError: the processor's tokenizer is not the model's.
+
     Attributes:
         model: the `DiaForConditionalGeneration` inside.
         processor: the `DiaProcessor` inside.
     """
 
     def __init__(self, model: DiaForConditionalGeneration, processor: DiaProcessor) -> None:
+        processor.tokenizer.check_fits(model.config.encoder_config.vocab_size)
         self.model = model
         self.processor = processor
 
@@ -82,19 +78,7 @@ class Dia:
             MemoryError: it will not fit; the message says what is smaller.
             ValueError: the checkpoint is damaged or an argument is not known.
         """
-        path = MINI if str(name_or_path) == "mini" else Path(name_or_path)
-        source = str(path) if path.is_dir() else str(name_or_path)
-        if not path.is_dir() and (path.is_absolute() or source.startswith(".") or len(path.parts) > 2):
-            raise OSError(f'there is no folder {source}; name one, a Hub id such as {REAL}, or "mini".')
-        device = choose_device(device)
-        hub: dict[str, Any] = {name: kwargs[name] for name in _HUB_OPTIONS if name in kwargs}
-        compute_dtype = compute_dtype or kwargs.pop("dtype", None) or kwargs.pop("torch_dtype", None)
-        kwargs["dtype"] = _dtype_of_weights(source, device, compute_dtype, hub)
-        model = load_quantized(source, quantization, hub, kwargs)
-        if model is None:
-            model = DiaForConditionalGeneration.from_pretrained(source, **kwargs)
-        processor = _load_processor(source, model, load_dac, hub)
-        return cls(place(model, device, compute_dtype), place_codec(processor, device, compute_dtype))
+        return cls(*by_name(name_or_path, device, compute_dtype, load_dac, quantization, kwargs))
 
     @classmethod
     def from_local(
@@ -105,6 +89,7 @@ class Dia:
         compute_dtype: str | torch.dtype | None = None,
         load_dac: bool = True,
         codec_path: str | Path = REAL_CODEC,
+        quantization: str | None = None,
     ) -> "Dia":
         """Load a config.json and one file of weights, native or in the Hugging Face layout.
 
@@ -115,24 +100,14 @@ class Dia:
             compute_dtype: as in `from_pretrained`.
             load_dac: load the codec too.
             codec_path: folder or Hub id of the codec.
+            quantization: as in `from_pretrained`; the weights are read whole first.
 
         Raises:
             ValueError: a file is missing, damaged, or does not fit the other.
         """
-        device = choose_device(device)
-        config, tensors = native.read_config(config_path), native.read_tensors([checkpoint_path])
-        if layout_of(tensors) == "native":
-            tensors = native.convert_state_dict(tensors, config)
-        model = DiaForConditionalGeneration.from_pretrained(None, config=config, state_dict=tensors)
-        beside = Path(config_path).with_name(GENERATION_CONFIG_NAME)
-        model.generation_config = (
-            GenerationConfig.from_pretrained(beside.parent)
-            if beside.is_file()
-            else published_generation_config(config)
+        return cls(
+            *from_files(config_path, checkpoint_path, device, compute_dtype, load_dac, codec_path, quantization)
         )
-        audio_tokenizer = DacModel.from_pretrained(codec_path) if load_dac else None
-        processor = DiaProcessor.for_config(config, audio_tokenizer)
-        return cls(place(model, device, compute_dtype), place_codec(processor, device, compute_dtype))
 
     @property
     def device(self) -> torch.device:
@@ -240,6 +215,7 @@ class Dia:
         recogniser: Recogniser | None = None,
         long_form: bool | None = None,
         parts: str | Path | None = None,
+        left: Event | None = None,
         use_torch_compile: bool = False,
         verbose: bool = False,
         **options: "Unpack[Options]",
@@ -254,6 +230,7 @@ class Dia:
             long_form: by default True where the script is longer than a pass speaks well, or asks for pauses.
             parts: a folder for the finished parts, from which an interrupted speech goes on where it stopped; made
                 if it is not there. It is yours to remove.
+            left: where another thread sets it, the pass under way ends at its next frame, and `Left` is raised.
             use_torch_compile: as in `generate`.
             verbose: print device and dtype, and show progress.
             **options: the other arguments of `generate`, `seed`, `voice` and so on, for one script.
@@ -268,13 +245,14 @@ class Dia:
         if not isinstance(text, str):
             raise TypeError(f"text is {type(text).__name__}; expected one script.")
         care = Care(retries=retries, best_of=best_of, recogniser=recogniser)
-        asked = request_of(self.speech, text, **options)
-        reading = reading_of(asked, 0, care, long_form)
+        speech = replace(self.speech, left=left)
+        asked = request_of(speech, text, **options)
+        reading = reading_of(speech, asked, 0, care, long_form)
         keeper = None
         if parts is not None:
-            reading, keeper = kept_in(parts, self.speech, reading)
+            reading, keeper = kept_in(parts, speech, reading)
         self._prepare(use_torch_compile, verbose)
-        spoken = speak(self.speech, reading, keeper, verbose)
+        spoken = speak(speech, reading, keeper, verbose)
         return spoken if asked.rate is None else paced_pieces(spoken, asked.rate)
 
     def speak(self, text: str, retries: int = 0, best_of: int = 1, **options: Any) -> Take:
@@ -328,7 +306,7 @@ class Dia:
         asked = request_of(self.speech, text, **options)
         sound = streamed(self.speech, asked, long_form, timeout)
         self._prepare(use_torch_compile, verbose)
-        return sound if asked.rate is None else paced_stream(sound, asked.rate, self.sample_rate)
+        return Listening(sound if asked.rate is None else paced_stream(sound, asked.rate, self.sample_rate))
 
     def save_audio(self, path: str | Path, audio: Any, seed: int | None = None) -> None:
         """Write what `generate` returned; the suffix chooses the format.
@@ -372,28 +350,6 @@ class Dia:
             warnings.warn("quantised weights on a CPU have kernels that are compiled already.", stacklevel=4)
         elif getattr(self.model, "_compiled_call_impl", None) is None:
             self.model.compile(dynamic=True)
-
-
-def _dtype_of_weights(
-    source: str, device: torch.device, wanted: str | torch.dtype | None, hub: Mapping[str, Any]
-) -> str | torch.dtype:
-    """What weights are read in, so that memory holds them in nothing wider; "auto" for a native checkpoint."""
-    described, _ = DiaConfig.get_config_dict(source, **hub)
-    if wanted is None and "decoder_config" not in described:
-        return "auto"
-    with torch.device("meta"):
-        parameters = 0 if wanted else DiaForConditionalGeneration(DiaConfig.from_dict(described)).num_parameters()
-    return settled_dtype(wanted, device, parameters)
-
-
-def _load_processor(
-    source: str, model: DiaForConditionalGeneration, load_dac: bool, hub: Mapping[str, Any]
-) -> DiaProcessor:
-    """The checkpoint's processor, or for a native checkpoint, which has none, the published one."""
-    files = (PROCESSOR_FILE, FEATURE_EXTRACTOR_NAME)
-    if any(cached_file(source, file, _raise_exceptions_for_missing_entries=False, **hub) for file in files):
-        return DiaProcessor.from_pretrained(source, load_audio_tokenizer=load_dac, **hub)
-    return DiaProcessor.for_config(model.config, DacModel.from_pretrained(REAL_CODEC) if load_dac else None)
 
 
 __all__ = ["REAL", "Dia", "choose_device", "choose_dtype"]

@@ -6,6 +6,7 @@ Knows model and processor. Knows nothing of files, nor of scripts longer than a 
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from threading import Event
 from typing import Any
 
 import torch
@@ -34,6 +35,28 @@ class Spoken:
     ended: bool
 
 
+class Left(Exception):
+    """A pass was ended because somebody set `Speech.left`."""
+
+
+class _Leaving(BaseStreamer):
+    """Hears nothing; closed once `left` is set."""
+
+    def __init__(self, left: Event) -> None:
+        self._left = left
+
+    @property
+    def closed(self) -> bool:
+        """Whether nobody listens any more."""
+        return self._left.is_set()
+
+    def put(self, value: Tensor) -> None:
+        """Take a row."""
+
+    def end(self) -> None:
+        """Nothing is left to do."""
+
+
 @dataclass(frozen=True)
 class Speech:
     """A model and its processor, called to speak.
@@ -41,10 +64,12 @@ class Speech:
     Attributes:
         model: the network, on its device and in its dtype.
         processor: text, prompts and codes; without a codec there is no `sound`.
+        left: once it is set, by another thread, passes end at their next row by an error.
     """
 
     model: DiaForConditionalGeneration
     processor: DiaProcessor
+    left: Event | None = None
 
     def __call__(
         self,
@@ -66,12 +91,16 @@ class Speech:
 
         Raises:
             TypeError, ValueError: an argument is unusable; the message names it.
+            Left: `left` is set.
         """
+        streamer = _Leaving(self.left) if streamer is None and self.left is not None else streamer
         audio = None if all(prompt is None for prompt in prompts) else list(prompts)
         inputs = self.processor(text=list(texts), audio=audio)
         grids = self.model.generate(
             **inputs.to(self.model.device), **settings, generator=self._generators(seeds), streamer=streamer
         ).cpu()
+        if self.left is not None and self.left.is_set():
+            raise Left("nobody listens any more; the pass was ended.")
         prompt_rows = self.processor.get_audio_prompt_len(inputs["decoder_attention_mask"])
         codes = self.processor.undelayed_codes(grids, prompt_rows)
         ended = self._ended(grids, self._last_end(settings, prompt_rows))
@@ -109,4 +138,4 @@ class Speech:
         return [bool(row.any()) for row in ends]
 
 
-__all__ = ["Audio", "Speech", "Spoken"]
+__all__ = ["Audio", "Left", "Speech", "Spoken"]

@@ -28,6 +28,7 @@ class Player:
 
     def __init__(self, sampling_rate: int) -> None:
         sounddevice = _sounddevice()
+        self._error: type[Exception] = sounddevice.PortAudioError
         try:
             self._device: Any = sounddevice.OutputStream(samplerate=sampling_rate, channels=1, dtype="float32")
             self._device.start()
@@ -39,17 +40,25 @@ class Player:
 
     def write(self, samples: Samples) -> None:
         """Play samples [N] after what is playing; returns when the device has taken them."""
-        self._device.write(np.ascontiguousarray(samples, dtype=np.float32)[:, None])
+        try:
+            self._device.write(np.ascontiguousarray(samples, dtype=np.float32)[:, None])
+        except self._error as error:
+            raise OSError(f"the sound device stopped playing ({error}); is it still there?") from error
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
         """Play what is left, or after an error fall silent at once."""
-        if kind is None:
-            self._device.stop()
-        else:
-            self._device.abort()
-        self._device.close()
+        try:
+            if kind is None:
+                self._device.stop()
+            else:
+                self._device.abort()
+        except self._error as failed:
+            if kind is None:
+                raise OSError(f"the sound device stopped playing ({failed}); is it still there?") from failed
+        finally:
+            self._device.close()
 
 
 class Pipe:

@@ -8,15 +8,23 @@ is not in it; Dia-1.6B comes with none and reads every text as it is written.
 
 import gzip
 import re
+import unicodedata
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from os import PathLike
 from pathlib import Path
 from typing import NamedTuple
 
+from dia.atomic import atomic_file
+
 FIRST, MOST = 0xE000, 256  # phone i is written as the character FIRST + i, of Unicode's private use area
 PHONES = f"{chr(FIRST)}-{chr(FIRST + MOST - 1)}"  # for the brackets of a regular expression
 _PHONES = re.compile(f"[{PHONES}]+")
-_FOUND = re.compile(r"\[[^\]]*\]|\([a-z ]+\)|\{[^{}]*\}|[^\W\d_]+(?:['’][^\W\d_]+)*")
+_LETTER, _APOSTROPHE = "[^\\W\\d_][\u0300-\u036f]*", "['’ʼ＇]"
+_FOUND = re.compile(
+    rf"\[S[12]\]|\([a-z ]+\)|\{{[^{{}}]*\}}|\b[A-Z](?: [A-Z])+\b|(?:{_LETTER})+(?:{_APOSTROPHE}(?:{_LETTER})+)*"
+)
+_ENDING = re.compile("'?[sS]$")  # of a possessive, or of capitals in the plural
 _VOICELESS, _HISSING = frozenset(["p", "t", "k", "f", "th"]), frozenset(["s", "z", "sh", "zh", "ch", "jh"])
 
 
@@ -75,29 +83,33 @@ class Pronunciations:
     def phones_of(self, word: str) -> list[str] | None:
         """The names of a word's phones; None where it is not known.
 
-        A possessive is known by its word, and capitals that are no word are spelt by their names.
+        A possessive is known by its word, and capitals that are no word, or have blanks between them, are spelt by
+        their names.
         """
-        word = word.replace("’", "'")
-        for known in (word, word.lower()):
-            if known in self.words:
+        word = re.sub(_APOSTROPHE, "'", word)
+        plain = "".join(letter for letter in unicodedata.normalize("NFKD", word) if not unicodedata.combining(letter))
+        for known in (word, word.lower(), plain.lower()):
+            if self.words.get(known):
                 return self.words[known].split()
-        letters = [self.words.get(f"{letter}.") for letter in word]
-        if word.isupper() and None not in letters:
+        letters = [self.words.get(f"{letter}.", "") for letter in word.replace(" ", "")]
+        if word.replace(" ", "").isupper() and all(letters):
             return " ".join(letters).split()
-        word = word.lower()
-        stem = word.removesuffix("'s")
-        if stem == word or stem not in self.words:
+        stem = _ENDING.sub("", word)
+        if stem == word or not (stem.isupper() or word.endswith(("'s", "'S"))):
             return None
-        phones = self.words[stem].split()
+        phones = self.phones_of(stem)
+        if phones is None:
+            return None
         if phones[-1] in _HISSING:
             return [*phones, "ax0", "z"]
         return [*phones, "s" if phones[-1] in _VOICELESS else "z"]
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Write a file that `load` reads: gzipped lines of the phones, of the tags, and of each word."""
+        """Write a file that `load` reads, whole or not at all: gzipped lines of phones, of tags, and of each word."""
         lines = [" ".join(self.phones), " ".join(sorted(self.tags))]
         lines += [f"{word} {phones}" for word, phones in sorted(self.words.items())]
-        Path(path).write_bytes(gzip.compress("\n".join(lines).encode(), mtime=0))
+        with atomic_file(Path(path)) as partial:
+            partial.write_bytes(gzip.compress("\n".join(lines).encode(), mtime=0))
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> "Pronunciations":
@@ -110,7 +122,7 @@ class Pronunciations:
             phones, tags, *lines = gzip.decompress(Path(path).read_bytes()).decode().split("\n")
             words = dict(line.split(" ", 1) for line in lines)
             return cls(phones.split(), words, re.findall(r"\([^)]*\)", tags))
-        except (EOFError, gzip.BadGzipFile, UnicodeDecodeError, ValueError) as error:
+        except (EOFError, gzip.BadGzipFile, zlib.error, ValueError) as error:
             raise ValueError(f"{path} is no file of pronunciations, or damaged ({error}). Copy it anew.") from error
 
     def _parts(self, text: str, start: int = 0, end: int | None = None) -> Iterator[_Part]:
@@ -131,10 +143,12 @@ class Pronunciations:
     def _said(self, found: str) -> str | None:
         if found[0] in "[(":
             return None
-        names = found[1:-1].lower().split() if found[0] == "{" else self.phones_of(found)
-        if names is None:
+        given = found[0] == "{"
+        names = found[1:-1].lower().split() if given else self.phones_of(found)
+        unknown = [name for name in names or () if name not in self._characters]
+        if not given and (not names or unknown):
             return None
-        if not names or (unknown := [name for name in names if name not in self._characters]):
+        if not names or unknown:
             what = f"{unknown[0]!r} is no phone" if names else "there is no phone"
             raise ValueError(
                 f"text says {found!r}: {what}. Between braces stand phones, separated by spaces, of these: "

@@ -60,7 +60,7 @@ def prepare(audio: Any, sampling_rate: int | None, wanted_rate: int, name: str =
         FileNotFoundError: a path leads to no file.
     """
     array, own_rate = read_clip(audio, name)
-    rate = _checked_rate(own_rate or sampling_rate or wanted_rate, name)
+    rate = _checked_rate(next(one for one in (own_rate, sampling_rate, wanted_rate) if one is not None), name)
     mono, remarks = _mixed(full_scale(array, name), name)
     remarks += _band(rate, wanted_rate) + _clipping(mono)
     if rate != wanted_rate:

@@ -83,6 +83,9 @@ def request_of(
             raise TypeError(f"text holds {one!r}; expected scripts.")
     seeds = _one_per_text(seed, len(texts), "seed")
     _check_types(seeds, "seed", int)
+    for one in seeds:
+        if one is not None and not -(2**63) <= one < 2**64:
+            raise ValueError(f"seed={one} must fit into 64 bits.")
     settings = _settings(max(speech.model.config.delay_pattern), max_tokens, cfg_scale, temperature, top_p)
     _check_number(cfg_filter_top_k, "cfg_filter_top_k", "1 or more", lambda value: value >= 1)
     if cfg_filter_top_k is not None:
@@ -103,10 +106,12 @@ def _in_voices(
     speech: Speech, texts: list[str], given: Sequence[Any]
 ) -> tuple[list[str], list[str], list[str | None], list[Tensor | None]]:
     """Scripts, texts, transcripts and prompts, for texts that each have a voice or None."""
-    voices = [None if one is None else find_voice(one) for one in given]
-    for voice in voices:
-        if voice is not None:
-            voice.check_fits(speech.processor)
+    known: dict[int, Any] = {}  # each is read and checked once
+    for one in given:
+        if one is not None and id(one) not in known:
+            known[id(one)] = find_voice(one)
+            known[id(one)].check_fits(speech.processor)
+    voices = [None if one is None else known[id(one)] for one in given]
     scripts = [text if voice is None else voice.before(text) for voice, text in zip(voices, texts, strict=True)]
     transcripts = [None if voice is None else voice.transcript for voice in voices]
     return scripts, texts, transcripts, [None if voice is None else voice.codes for voice in voices]
@@ -119,7 +124,8 @@ def _settings(
     _check_number(cfg_scale, "cfg_scale", "0 or more", lambda value: value >= 0)
     _check_number(temperature, "temperature", "0 (greedy) or more", lambda value: value >= 0)
     _check_number(top_p, "top_p", "above 0 and at most 1", lambda value: 0 < value <= 1)
-    _check_number(max_tokens, "max_tokens", f"{delay + 3} or more", lambda value: value >= delay + 3)
+    least = delay + 3
+    _check_number(max_tokens, "max_tokens", f"{least} or more", lambda value: value >= least and value == value // 1)
     settings: dict[str, Any] = {}
     if top_p is not None:
         settings["top_p"] = top_p
@@ -129,7 +135,7 @@ def _settings(
     if temperature is not None:
         settings |= {"do_sample": True, "temperature": temperature} if temperature else {"do_sample": False}
     if max_tokens is not None:
-        settings["max_length"] = max_tokens - delay
+        settings["max_length"] = int(max_tokens) - delay
     return settings
 
 
@@ -142,9 +148,9 @@ def _rate(speech: Speech, rate: float | None) -> float | None:
 
 
 def _prompt_codes(speech: Speech, prompts: Sequence[Prompt | None]) -> list[Tensor | None]:
-    """Every prompt as codes [T, C]; what is codes already stays as it is."""
+    """Every prompt as codes [T, C] in main memory; what is codes already stays as it is."""
     return [
-        prompt if prompt is None or _is_codes(prompt) else speech.processor.encode_audio([prompt])[0]
+        None if prompt is None else (prompt if _is_codes(prompt) else speech.processor.encode_audio([prompt])[0]).cpu()
         for prompt in prompts
     ]
 

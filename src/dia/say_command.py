@@ -6,10 +6,12 @@ import secrets
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
@@ -17,6 +19,7 @@ from tqdm import tqdm
 from dia.atomic import atomic_file
 
 if TYPE_CHECKING:
+    from dia.long_form import Piece
     from dia.model import Dia
     from dia.passes import Audio
     from dia.script import Script
@@ -133,18 +136,26 @@ def _say(arguments: argparse.Namespace) -> int:
     return 0
 
 
+@dataclass
+class _Told:
+    """What comes out beside the sound: when turns are heard, and the folder of parts that the sound was made of."""
+
+    turns: "list[TurnTime]" = field(default_factory=list)
+    kept: Path | None = None
+
+
 def _spoken(dia: "Dia", script: "Script", seed: int, arguments: argparse.Namespace) -> float:
     """Speak into every place that was asked for; returns how many seconds it is."""
-    samples, turns = 0, list["TurnTime"]()
+    samples, told = 0, _Told()
     with ExitStack() as opened:
         sinks = _sinks(dia, seed, arguments, opened)
-        for piece in _pieces(dia, script, seed, arguments, turns):
+        for piece in _pieces(dia, script, seed, arguments, told):
             for sink in sinks:
                 sink.write(piece)
             samples += len(piece)
-    _write_subtitles(turns, arguments)
-    if arguments.output not in (None, "-"):
-        shutil.rmtree(_parts(arguments), ignore_errors=True)
+    _write_subtitles(told.turns, arguments)
+    if told.kept is not None:
+        shutil.rmtree(told.kept, ignore_errors=True)
     return samples / dia.sample_rate
 
 
@@ -186,12 +197,10 @@ def _sinks(dia: "Dia", seed: int, arguments: argparse.Namespace, opened: ExitSta
     return sinks
 
 
-def _pieces(
-    dia: "Dia", script: "Script", seed: int, arguments: argparse.Namespace, turns: "list[TurnTime]"
-) -> Iterator["Audio"]:
-    """The sound as it comes; where it comes in takes, `turns` are told when they are heard."""
-    from dia.ahead import ahead
-    from dia.speaking import Reading, is_long
+def _pieces(dia: "Dia", script: "Script", seed: int, arguments: argparse.Namespace, told: _Told) -> Iterator["Audio"]:
+    """The sound as it comes; where it comes in takes, it is told when turns are heard."""
+    from dia.request import request_of
+    from dia.speaking import too_long
     from dia.voice_folder import told_voice
 
     options: dict[str, Any] = {
@@ -207,22 +216,34 @@ def _pieces(
         "seed": seed,
     }
     timed = arguments.srt or arguments.vtt or arguments.retries or arguments.best_of > 1
-    long = is_long(dia.speech, Reading(script)) if arguments.long_form is None else arguments.long_form
+    long = arguments.long_form
+    if long is None:
+        long = too_long(dia.speech, request_of(dia.speech, str(script), **options))
     if not (timed or long):
         if arguments.stream or arguments.output == "-":
-            yield from _shown(dia.stream(script.spoken, **options), dia.sample_rate)
+            yield from _shown(dia.stream(script.spoken, long_form=False, **options), dia.sample_rate)
         else:
             yield dia.generate(script.spoken, verbose=True, long_form=False, **options)
         return
     options |= {"retries": arguments.retries, "best_of": arguments.best_of, "long_form": long}
-    keeping = long and arguments.output not in (None, "-")
-    parts, verbose = _parts(arguments) if keeping else None, arguments.output != "-"
-    made = partial(dia.pieces, str(script), parts=parts, verbose=verbose, **options)
-    for piece in ahead(made) if arguments.stream else made():  # while one part is played the next is made
-        for told in piece.take.warnings:
-            print(f"dia: part {piece.number + 1} of {piece.parts} {told}", file=sys.stderr)
-        turns += piece.turns
-        yield piece.audio
+    told.kept = _parts(arguments) if long and arguments.output not in (None, "-") else None
+    with closing(_made(dia, script, told.kept, arguments, options)) as made:
+        for piece in made:
+            for fault in piece.take.warnings:
+                print(f"dia: part {piece.number + 1} of {piece.parts} {fault}", file=sys.stderr)
+            told.turns += piece.turns
+            yield piece.audio
+
+
+def _made(
+    dia: "Dia", script: "Script", kept: Path | None, arguments: argparse.Namespace, options: dict[str, Any]
+) -> Generator["Piece", None, None]:
+    """The parts of a script; while one is played the next is made."""
+    from dia.ahead import ahead
+
+    left, verbose = Event(), arguments.output != "-"
+    made = partial(dia.pieces, str(script), parts=kept, left=left, verbose=verbose, **options)
+    yield from ahead(made, left) if arguments.stream else made()
 
 
 def _shown(pieces: Iterator["Audio"], rate: int) -> Iterator["Audio"]:

@@ -14,7 +14,16 @@ from typing import NamedTuple
 from dia.characters import plain
 from dia.chunking import cost_after, even_groups, pieces
 from dia.spoken_form import spoken_form
-from dia.tags import MAYBE_SOUND, NON_VERBAL_TAGS, PAUSE_MARK, SPEAKER_TAG, SPEAKERS, nearest, sound_of
+from dia.tags import (
+    MAYBE_SOUND,
+    NON_VERBAL_TAGS,
+    PAUSE_MARK,
+    PHONES_IN_BRACES,
+    SPEAKER_TAG,
+    SPEAKERS,
+    nearest,
+    sound_of,
+)
 
 BYTES_PER_SECOND = 15.0  # of unhurried English, pauses for breath included
 SOUND_SECONDS = 1.0  # what (laughs) and the like take
@@ -108,6 +117,7 @@ def estimated_seconds(text: str, rate: float = BYTES_PER_SECOND) -> float:
     """About how long a text in spoken form takes to say, in seconds; speaker tags and pauses take no time."""
     words = PAUSE_MARK.sub("", SPEAKER_TAG.sub("", text)).lstrip()
     sounds = [sound for sound in MAYBE_SOUND.findall(words) if sound_of(sound) in NON_VERBAL_TAGS]
+    words = PHONES_IN_BRACES.sub(lambda phones: "x" * len(phones[0].split()), words)  # about a letter to a phone
     letters = len(words.encode()) - sum(len(sound) for sound in sounds)
     return letters / rate + SOUND_SECONDS * len(sounds)
 

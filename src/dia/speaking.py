@@ -4,8 +4,8 @@ Knows when a script is too long for a pass, what makes a speech another one, and
 of how passes and parts are made.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from threading import Event
@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from transformers.generation.streamers import BaseStreamer
 
 from dia.ahead import ahead
+from dia.codec_record import CodecRecord
 from dia.kept_parts import KeptParts, fingerprint
 from dia.long_form import Keeper, Piece, pieces, speak_long
 from dia.manners import Manners
-from dia.passes import Audio, Speech, Spoken
+from dia.passes import Audio, Speech
 from dia.progress import Progress
 from dia.request import Request
 from dia.script import Script, estimated_seconds, parse
@@ -51,7 +51,9 @@ class Reading:
     long_form: bool | None = None
 
 
-def reading_of(request: Request, index: int = 0, care: Care | None = None, long_form: bool | None = None) -> Reading:
+def reading_of(
+    speech: Speech, request: Request, index: int = 0, care: Care | None = None, long_form: bool | None = None
+) -> Reading:
     """One of the texts of a request, understood as a script.
 
     Raises:
@@ -64,6 +66,7 @@ def reading_of(request: Request, index: int = 0, care: Care | None = None, long_
         )
     voice = None if prompt is None else Line("", prompt, transcript or "")
     script = parse(request.texts[index])
+    speech.processor.tokenizer.spoken(script.spoken)  # phones that are none are told before the work
     return Reading(script, voice, request.seeds[index], request.settings, care or Care(), long_form)
 
 
@@ -80,7 +83,8 @@ def too_long(speech: Speech, request: Request, index: int = 0) -> bool:
 
 def plan_of(speech: Speech, reading: Reading) -> dict[str, Any]:
     """Everything on which the parts of a speech depend, for `KeptParts`."""
-    voice, care = reading.voice, reading.care
+    voice, care, codec = reading.voice, reading.care, speech.processor.audio_tokenizer
+    defaults = speech.model.generation_config.to_diff_dict()
     codes = b"" if voice is None or voice.prompt is None else voice.prompt.numpy().tobytes()
     return {
         "script": str(reading.script),
@@ -89,6 +93,8 @@ def plan_of(speech: Speech, reading: Reading) -> dict[str, Any]:
         "care": [care.retries, care.best_of, care.edge_seconds, care.recogniser is not None],
         "voice": sha256(codes + (voice.transcript if voice else "").encode()).hexdigest()[:16],
         "model": fingerprint(speech),
+        "codec": None if codec is None else asdict(CodecRecord.of(codec)),
+        "defaults": {name: value for name, value in defaults.items() if name != "transformers_version"},
         "version": __version__,
     }
 
@@ -135,7 +141,7 @@ def speak(speech: Speech, reading: Reading, keeper: Keeper | None = None, progre
 
 def streamed(
     speech: Speech, request: Request, long_form: bool | None = None, timeout: float | None = None
-) -> Iterator[Audio]:
+) -> Generator[Audio, None, object]:
     """The one text of a request, heard while it is generated: a pass piece by piece, a long form part by part.
 
     Of a long form the next part is made while one is heard. Whoever leaves ends the work at the next row.
@@ -155,37 +161,9 @@ def streamed(
     """
     if not (too_long(speech, request) if long_form is None else long_form):
         return stream(speech, request.scripts[0], request.prompts[0], request.seeds[0], request.settings, timeout)
-    reading, left = reading_of(request, long_form=True), Event()
-    listened = _Listened(speech.model, speech.processor, left)
+    reading, left = reading_of(speech, request, long_form=True), Event()
+    listened = replace(speech, left=left)
     return ahead(lambda: (piece.audio for piece in speak(listened, reading)), left, timeout=seconds(timeout))
-
-
-@dataclass(frozen=True)
-class _Listened(Speech):
-    """A speech whose passes end at the next row once `left` is set."""
-
-    left: Event
-
-    def __call__(self, *args: Any, **kwargs: Any) -> list[Spoken]:
-        return super().__call__(*args, **kwargs, streamer=_Leaving(self.left))
-
-
-class _Leaving(BaseStreamer):
-    """Hears nothing; closed once `left` is set."""
-
-    def __init__(self, left: Event) -> None:
-        self._left = left
-
-    @property
-    def closed(self) -> bool:
-        """Whether nobody listens any more."""
-        return self._left.is_set()
-
-    def put(self, value: Tensor) -> None:
-        """Take a row."""
-
-    def end(self) -> None:
-        """Nothing is left to do."""
 
 
 def spoken_together(
@@ -203,14 +181,15 @@ def spoken_together(
         ValueError: an argument is unusable; the message names it.
     """
     every = range(len(request.texts))
+    wanted = (index for index in every if (too_long(speech, request, index) if long_form is None else long_form))
+    long = {
+        index: reading_of(speech, request, index, long_form=True) for index in wanted
+    }  # what is unusable is told first
+    short = [index for index in every if index not in long]
     answers: dict[int, Any] = {}
-    for index in every:
-        if too_long(speech, request, index) if long_form is None else long_form:
-            reading = reading_of(request, index, long_form=True)
-            answers[index] = as_one(speak(speech, reading, progress=progress)).audio
-    short = [index for index in every if index not in answers]
-    if short or not answers:
+    if short or not long:
         answers |= zip(short, _in_one_batch(speech, request, short, progress), strict=True)
+    answers |= {index: as_one(speak(speech, reading, progress=progress)).audio for index, reading in long.items()}
     return [answers[index] for index in every]
 
 
@@ -232,7 +211,7 @@ def as_one(spoken: Iterable[Piece]) -> Take:
     """
     parts = list(spoken)
     takes = [part.take for part in parts]
-    if len(parts) == 1 and not len(parts[0].audio) > len(takes[0].audio):
+    if len(parts) == 1 and np.array_equal(parts[0].audio, takes[0].audio):
         return takes[0]
     return Take(
         audio=np.concatenate([part.audio for part in parts]),

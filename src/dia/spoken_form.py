@@ -119,8 +119,8 @@ def spoken_form(text: str) -> str:
         ValueError: text holds letters of another script or control characters; emoji are left out in silence, as
             `dia.characters.plain` says which.
     """
-    said = _said(plain(text).text)
-    for _ in range(_PASSES):
+    said = plain(text).text
+    for _ in range(_PASSES + 1):
         before, said = said, _said(said)
         if said == before:
             break
@@ -143,6 +143,9 @@ _MARK = re.compile(
 )
 
 
+_FIGURE = re.compile(r"\d")
+
+
 def _kept(mark: str) -> str | None:
     return sound_of(mark) if mark[0] == "(" else mark
 
@@ -152,7 +155,8 @@ def _words(text: str) -> str:
 
     for pattern, stand_in in _BEFORE_NUMBERS:
         text = pattern.sub(stand_in, text)
-    text = in_words(text)
+    if _FIGURE.search(text):
+        text = in_words(text)
     for pattern, stand_in in _AFTER_NUMBERS:
         text = pattern.sub(stand_in, text)
     return text
@@ -221,7 +225,7 @@ _BEFORE_NUMBERS: _Rules = tuple(
     )
 )
 _AFTER_NUMBERS: _Rules = (
-    (re.compile(r" ?--+(?= ?(?:$|[\"'](?!\w)))"), "..."),
+    (re.compile(r" ?(?<!-)--+(?!-)(?= ?(?:$|[\"'](?!\w)))"), "..."),
     (re.compile(r"--+|(?:^|(?<= ))-(?: |$)"), ", "),
     (re.compile(r"\) ?$"), ""),
     (re.compile(rf"[{re.escape(''.join(_SYMBOLS))}]"), lambda match: _SYMBOLS[match[0]]),

@@ -37,7 +37,8 @@ PAUSE_MARK = re.compile(r"\[ *pause\b([^\[\]]*)\]", re.IGNORECASE)
 # One or two words in round brackets: a sound, or an aside.
 MAYBE_SOUND = re.compile(r"\( *[A-Za-z]+(?: +[A-Za-z]+)? *\)")
 # A word by the names of its phones, for a model that reads them: {n aa1 r iy0}.
-PHONES_IN_BRACES = re.compile(r"\{(?=[^{}]*[a-z][012]) *[a-z]{1,3}[012]?(?: +[a-z]{1,3}[012]?){0,63} *\}")
+_VOWEL = "(?:aa|ae|ah|ao|aw|ax|ay|eh|er|ey|ih|iy|ow|oy|uh|uw)[012]"
+PHONES_IN_BRACES = re.compile(rf"\{{(?=[^{{}}]*\b{_VOWEL}\b) *[a-z]{{1,3}}[012]?(?: +[a-z]{{1,3}}[012]?){{0,63}} *\}}")
 
 _NAMES = [tag.strip("()") for tag in NON_VERBAL_TAGS]
 _LIKE_A_SOUND = re.compile(r"[a-z]+(?:ing|s)(?: [a-z]+)?|giggle|laughter|music|pause|silence|whisper")

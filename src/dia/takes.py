@@ -196,11 +196,11 @@ class _Listener:
         before = spoken.codes[:0] if self.line.prompt is None else self.line.prompt
         reading = timing.read(self.speech.model, self.speech.processor, self.text, torch.cat([before, spoken.codes]))
         turns = [turn.shifted(-len(before) / frame_rate) for turn in reading.turns(len(self.line.transcript.strip()))]
-        if turns and self.text != self.line.whole:
-            audio = cut_after(audio, rate, turns[-1].end)
-        found = faults(
-            Performance(self.line.text, audio, rate, spoken.codes, frame_rate, spoken.ended, reading.unread)
-        )
+        closing = np.flatnonzero(reading.path[len(before) :] >= len(self.line.whole))  # frames of the closing tag
+        if turns and len(closing):
+            audio = cut_after(audio, rate, max(turns[-1].end, closing[0] / frame_rate))
+        codes = spoken.codes[: math.ceil(len(audio) * frame_rate / rate)]
+        found = faults(Performance(self.line.text, audio, rate, codes, frame_rate, spoken.ended, reading.unread))
         audio, later = trimmed(audio, rate, self.care.edge_seconds, self.care.edge_seconds)
         attempt = Attempt(seed, found, self._score(reading.attention[len(before) :], audio))
         return Take(

@@ -33,7 +33,7 @@ _NEAR = 2  # ids to either side of the path that count as being on it
 _FAINT = 1e-4  # attention below this is as good as none
 
 _TAG = re.compile(r"\[(S[12])\]")
-_WORD = re.compile(r"\([^)]*\)|\w(?:[\w'’.:-]*\w)?")
+_WORD = re.compile(r"\([^)]*\)|\{[^}]*\}|\w(?:[\w'’.:-]*\w)?")
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import copy
 import os
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from tokenizers import AddedToken, Encoding, Tokenizer, decoders
@@ -129,6 +130,21 @@ class DiaTokenizer(TokenizersBackend):
         """The text with a character of Unicode's private use for each phone of the words that have pronunciations."""
         return self.pronunciations.spoken(text) if self.pronunciations else text
 
+    def check_fits(self, vocab_size: int) -> None:
+        """Whether this is the tokenizer of a model that knows `vocab_size` ids of text.
+
+        Raises:
+            ValueError: the model reads phones and this knows none, or this knows ids that the model does not.
+        """
+        if self.pronunciations is None and vocab_size > BYTES + self.offset:
+            raise ValueError(
+                f"the model reads phones, and its tokenizer has no {PRONUNCIATIONS}; copy it from where the model was."
+            )
+        if self.pronunciations is not None and len(self) > vocab_size:
+            raise ValueError(
+                f"the tokenizer has {len(self)} ids and the model {vocab_size}: they were not made for each other."
+            )
+
     def _spoken_rows(self, rows: Any) -> Any:
         """`spoken` of every text in rows, pairs and lists of words."""
         if self.pronunciations is None:
@@ -148,9 +164,10 @@ class DiaTokenizer(TokenizersBackend):
 
     def _save_pretrained(self, save_directory: str | os.PathLike[str], *args: Any, **kwargs: Any) -> tuple[str, ...]:
         written: tuple[str, ...] = super()._save_pretrained(save_directory, *args, **kwargs)
-        if self.pronunciations is None:
-            return written
         path = os.path.join(save_directory, PRONUNCIATIONS)
+        if self.pronunciations is None:
+            Path(path).unlink(missing_ok=True)  # another tokenizer's, that was saved here before
+            return written
         self.pronunciations.save(path)
         return (*written, path)
 

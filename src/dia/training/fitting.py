@@ -1,11 +1,13 @@
 """Whether clips and a model fit each other. Knows clips and a config; knows nothing of weights or of training."""
 
+import re
 from collections.abc import Sequence
 
 from torch import Tensor
 
 from dia.configuration_dia import DiaConfig, DiaEncoderConfig
 from dia.processing_dia import DiaProcessor
+from dia.pronunciation import PHONES
 from dia.tokenization_dia import BYTES
 from dia.training.cache import CodeCache
 from dia.training.examples import Coded, clips_of
@@ -28,8 +30,10 @@ def check_processor(processor: DiaProcessor, config: DiaConfig) -> None:
     """Refuse a processor that is not the model's, before anything is encoded with it.
 
     Raises:
-        ValueError: its delays or token ids are not the model's.
+        ValueError: its phones, delays or token ids are not the model's.
     """
+    assert isinstance(config.encoder_config, DiaEncoderConfig)
+    processor.tokenizer.check_fits(config.encoder_config.vocab_size)
     decoder = config.get_text_config()
     for name, theirs, ours in (
         ("delay_pattern", list(processor.delay_pattern), list(config.delay_pattern or [])),
@@ -61,14 +65,14 @@ def fitting(data: Clips, config: DiaConfig, processor: DiaProcessor | None = Non
     clips += clips_of(row for row in rows if not isinstance(row, Clip))
     if not clips:
         raise ValueError("the data set holds no clip; there is nothing to learn.")
-    clips = spelt(clips, config, processor)
     text_room, room = rooms(config)
     decoder = config.get_text_config()
-    for clip in clips:
+    learnt = spelt(clips, config, processor)
+    for clip, read in zip(clips, learnt, strict=True):
         for codes in clip.codes:
             _check_codes(clip, codes, decoder.num_channels, int(decoder.eos_token_id))
-        _check_length(clip, text_room, room)
-    return clips
+        _check_length(clip, len(spell(read.text)), text_room, room)
+    return learnt
 
 
 def spelt(clips: Sequence[Clip], config: DiaConfig, processor: DiaProcessor | None = None) -> list[Clip]:
@@ -78,10 +82,15 @@ def spelt(clips: Sequence[Clip], config: DiaConfig, processor: DiaProcessor | No
         ValueError: the model reads phones, and there is no processor that knows them.
     """
     assert isinstance(config.encoder_config, DiaEncoderConfig)
-    if processor is not None:
+    if processor is not None and processor.tokenizer.pronunciations is not None:
         return [clip._replace(text=processor.tokenizer.spoken(clip.text)) for clip in clips]
     if config.encoder_config.vocab_size > BYTES:
         raise ValueError("the model reads phones. Pass its processor, which knows them, as processing_class.")
+    for clip in clips:
+        if found := re.search(f"[{PHONES}]", clip.text):
+            raise ValueError(
+                f"the clip {clip.text[:40]!r} holds the private character U+{ord(found[0]):04X}; remove it."
+            )
     return list(clips)
 
 
@@ -100,8 +109,8 @@ def _check_codes(clip: Clip, codes: Tensor, channels: int, codebook: int) -> Non
         )
 
 
-def _check_length(clip: Clip, text_room: int, room: int) -> None:
-    said, frames = len(spell(clip.text)), max(map(len, clip.codes))
+def _check_length(clip: Clip, said: int, text_room: int, room: int) -> None:
+    frames = max(map(len, clip.codes))
     if frames > room:
         raise ValueError(
             f"the clip {clip.text[:40]!r} has {frames} frames; with its delay the model has room for {room}. "

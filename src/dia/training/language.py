@@ -25,6 +25,7 @@ from dia.tokenization_dia import BYTES
 from dia.training import together
 from dia.training.alignment import AttentionProbe
 from dia.training.collator import DiaCollator
+from dia.training.examples import HeldOut
 from dia.training.placed_clips import read_clips, validation_clips
 from dia.training.reading import Reader
 from dia.training.scripts import Clip, Composer, Mixture
@@ -162,7 +163,11 @@ class Trainer(DiaTrainer):
         self.reader = Reader(encoder, encoder.config.hidden_size, config.get_text_config().vocab_size)
         collator = DiaCollator(Channels.of(config), recipe.text_dropout, recipe.code_noise, aligned=True)
         super().__init__(
-            model, _arguments(recipe, config, folder), None, validation_clips(held_out), data_collator=collator
+            model,
+            _arguments(recipe, config, folder),
+            None,
+            HeldOut(validation_clips(held_out)),
+            data_collator=collator,
         )
         self.batches = _Batches(clips, recipe, self)
         self.clock = Clock(recipe)
@@ -272,7 +277,8 @@ class Clock(TrainerCallback):
         self._first = state.global_step
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """A step begins."""
+        """A step begins, when all processes are there: one may have been measuring."""
+        together.wait()
         self._began = time.perf_counter()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from torch.multiprocessing import ProcessRaisedException
+from torch.multiprocessing.spawn import ProcessException
 from transformers import DacModel
 
 from dia.processing_dia import DiaProcessor
@@ -83,7 +83,8 @@ def codes(plan: Plan) -> None:
 
 def pronouncing(plan: Plan) -> None:
     """flite's phones of English words."""
-    pronounce(english_words()).save(plan.work / PRONUNCIATIONS)
+    if not (plan.work / PRONUNCIATIONS).exists():
+        pronounce(english_words()).save(plan.work / PRONUNCIATIONS)
 
 
 def language(plan: Plan) -> None:
@@ -162,7 +163,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         began = time.monotonic()
         try:
             STAGES[stage](plan)
-        except (OSError, ValueError, ProcessRaisedException) as error:
+        except (OSError, ValueError, ProcessException) as error:
             print(f"{stage}: {error}", file=sys.stderr)
             return 1
         line = {"stage": stage, "minutes": round((time.monotonic() - began) / 60, 1)}

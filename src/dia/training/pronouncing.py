@@ -13,7 +13,7 @@ from typing import Any
 
 from dia.pronunciation import Pronunciations
 from dia.tags import NON_VERBAL_TAGS
-from dia.training.repertoire import listed
+from dia.training.repertoire import listed, listed_lines
 
 # What flite guesses otherwise, and capitals that are no word: they are looked up as they are written first.
 OWN = {
@@ -26,7 +26,6 @@ OWN = {
     "CPU": "s iy1 p iy1 y uw1",
     "GPU": "jh iy1 p iy1 y uw1",
     "HTML": "ey1 ch t iy1 eh1 m eh1 l",
-    "IT": "ay1 t iy1",
     "TV": "t iy1 v iy1",
     "US": "y uw1 eh1 s",
 }
@@ -43,7 +42,11 @@ def pronounce(words: Iterable[str]) -> Pronunciations:
     look_up = _lexicon()
     letters = {f"{letter.upper()}.": letter for letter in string.ascii_lowercase}
     wanted = {word: word for word in sorted(set(words))} | letters
-    said = {word: " ".join(look_up(asked)) for word, asked in wanted.items()} | OWN
+    said = {word: " ".join(look_up(asked)) for word, asked in wanted.items()} | {"A.": OWN["A."]}
+    said |= {
+        word: " ".join(said[f"{letter}."] for letter in word.upper()) for word in sorted(wanted.keys() & spelt_out())
+    }
+    said = {word: phones for word, phones in (said | OWN).items() if phones}
     phones = sorted({phone for line in said.values() for phone in line.split()})
     return Pronunciations(phones, said, NON_VERBAL_TAGS)
 
@@ -72,6 +75,14 @@ def _lexicon() -> Callable[[str], list[str]]:
         return phones
 
     return look_up
+
+
+def spelt_out() -> set[str]:
+    """Words whose pronunciation in the recogniser's dictionary is that of their letters' names, such as `bbc`."""
+    phones = {line.split()[0]: line.split()[1:] for line in listed_lines()}
+    names = {letter: phones.get(f"{letter}.", phones.get(letter, [])) for letter in string.ascii_lowercase}
+    short = (word for word in phones if 2 <= len(word) <= 5 and set(word) <= set(names))
+    return {word for word in short if phones[word] == [phone for letter in word for phone in names[letter]]}
 
 
 def english_words() -> list[str]:

@@ -67,7 +67,12 @@ def dictionary() -> tuple[str, ...]:
 
 
 def listed() -> list[str]:
-    """What the recogniser's English dictionary lists, sorted.
+    """The words of the recogniser's English dictionary, sorted."""
+    return sorted({line.split(maxsplit=1)[0] for line in listed_lines()})
+
+
+def listed_lines() -> list[str]:
+    """The recogniser's English dictionary: words and their phones.
 
     Raises:
         ImportError: pocketsphinx is not installed.
@@ -76,5 +81,4 @@ def listed() -> list[str]:
         from pocketsphinx import get_model_path
     except ImportError as error:
         raise ImportError("pocketsphinx brings the dictionary. Run: pip install 'dia-tts[benchmark]'") from error
-    lines = Path(get_model_path("en-us/cmudict-en-us.dict")).read_text(encoding="utf-8").splitlines()
-    return sorted({line.split(maxsplit=1)[0] for line in lines})
+    return Path(get_model_path("en-us/cmudict-en-us.dict")).read_text(encoding="utf-8").splitlines()

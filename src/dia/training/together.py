@@ -20,8 +20,12 @@ def run(work: Callable[..., None], processes: int, *arguments: Any) -> None:
     `work` and its arguments must be picklable. If one process fails the others are stopped.
 
     Raises:
-        torch.multiprocessing.ProcessRaisedException: `work` raised an error; its traceback is in the message.
+        ValueError: processes is less than 1.
+        torch.multiprocessing.ProcessException: `work` raised an error, whose traceback is in the message, or a process
+            was killed.
     """
+    if processes < 1:
+        raise ValueError(f"processes={processes} must be 1 or more.")
     if processes == 1:
         work(*arguments)
         return
@@ -56,6 +60,12 @@ def mean(number: float) -> float:
     return float(shared) / processes()
 
 
+def wait() -> None:
+    """Go on when all processes have come here."""
+    if processes() > 1:
+        dist.barrier()
+
+
 def average_gradients(parameters: Iterable[Tensor]) -> None:
     """Put in the place of every gradient its mean over the processes; all must have gradients of the same tensors."""
     if processes() == 1:
@@ -68,4 +78,4 @@ def average_gradients(parameters: Iterable[Tensor]) -> None:
     torch._foreach_copy_(gradients, [part.view_as(gradient) for part, gradient in zip(parts, gradients, strict=True)])
 
 
-__all__ = ["average_gradients", "mean", "processes", "rank", "run"]
+__all__ = ["average_gradients", "mean", "processes", "rank", "run", "wait"]

@@ -2,6 +2,7 @@
 
 import errno
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,11 +11,11 @@ from tiny import tiny_model
 from tiny_codec import random_codes, tiny_processor
 from tiny_speech import tiny_speech
 
-from dia import kept_parts, long_form, takes
+from dia import long_form, takes
 from dia.kept_parts import KeptParts, fingerprint
 from dia.long_form import Memory, part_seconds, parts_of, pieces, speak_long
 from dia.passes import Speech
-from dia.script import Script, Turn, parse
+from dia.script import Script, Turn, estimated_seconds, parse
 from dia.takes import Attempt, Care, Line, Take
 from dia.timing import TurnTime
 
@@ -241,14 +242,53 @@ def test_a_full_disk_leaves_the_parts_before_and_no_half_file(speech, tmp_path, 
     spoken = speak_long(speech, TURNS, seed=7, keeper=kept)
     next(spoken)
 
-    def full(tensors, path, metadata):
-        path.write_bytes(b"half of it")
+    def full(path, content):
+        with path.open("wb") as file:
+            file.write(content[:9])
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(kept_parts, "save_file", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(OSError, match="No space left"):
         next(spoken)
     assert sorted(path.name for path in kept.folder.iterdir()) == ["part-00000.safetensors", "speech.json"]
+
+
+def test_a_voice_of_one_speaker_leaves_the_other_to_be_carried():
+    memory = Memory("first", Line("", random_codes(5)[0], "[S1] La."))
+    codes = random_codes(4)[0]
+    memory.add(parse("[S1] One. [S2] Two."), codes)
+    before = memory.before(parse("[S2] Three."))
+    assert before.transcript == "[S1] One. [S2] Two. [S1] La."
+    assert len(before.prompt) == 9
+
+
+def test_parts_leave_room_for_a_speaker_who_comes_later(speech, watched):
+    late = parse("[S1] These are some words. " * 6 + " ".join(f"[S{1 + n % 2}] Here they are." for n in range(6)))
+    list(speak_long(speech, late, seed=7, carry="first"))
+    assert {turn.speaker for turn in parse(watched[0].text).turns} == {"S1"}
+    room = part_seconds(speech.model.generation_config.pass_seconds, "first", more=1)
+    several = [line.text for line in watched if len(line.text.split(". ")) > 1]
+    assert all(estimated_seconds(text) <= room for text in several)
+
+
+def test_a_longest_length_counts_what_is_new_in_every_part(speech, monkeypatch):
+    asked = []
+
+    def make_take(speech, line, seed, settings, care):
+        asked.append(dict(settings))
+        return takes.make_take(speech, line, seed, settings, care)
+
+    monkeypatch.setattr(long_form, "make_take", make_take)
+    next(speak_long(speech, TURNS, seed=7, settings={"max_length": 30, "temperature": 0.7}))
+    assert asked == [{"max_new_tokens": 30, "temperature": 0.7}]
+
+
+@pytest.mark.parametrize("content", ["", "{}", '{"seed": null}', "[1]"])
+def test_a_damaged_plan_is_named_with_its_remedy(content, speech, tmp_path):
+    keeper(tmp_path / "parts", speech)
+    (tmp_path / "parts" / "speech.json").write_text(content)
+    with pytest.raises(ValueError, match=r"speech\.json is damaged .*; remove .*parts to begin anew"):
+        keeper(tmp_path / "parts", speech)
 
 
 def test_a_damaged_part_is_spoken_again(speech, tmp_path, watched):

@@ -1,11 +1,15 @@
 """The facade on scripts of any length: pieces, takes, and `generate` on what is too long for a pass."""
 
+from threading import Event, Timer
+from threading import enumerate as enumerate_threads
+
 import numpy as np
 import pytest
 from tiny_speech import tiny_speech
 
 from dia import takes
 from dia.model import Dia
+from dia.passes import Left, _Leaving
 
 SHORT, LONG = "[S1] Hi there. [S2] Yes.", " ".join(f"[S{1 + number % 2}] These are words." for number in range(10))
 
@@ -55,23 +59,35 @@ def test_a_stream_of_a_long_script_is_what_generate_gives(dia):
 
 
 def test_who_leaves_a_long_stream_ends_the_pass_under_way(dia, monkeypatch):
-    lengths, made = [], takes.make_take
+    rows, second, leave = [], Event(), Event()
 
-    def watched(*args):
-        take = made(*args)
-        lengths.append(len(take.codes))
-        return take
+    def put(self, value):
+        rows.append(value)
+        if passes() == 2 and not second.is_set():
+            second.set()
+            assert leave.wait(20)
 
-    monkeypatch.setattr("dia.long_form.make_take", watched)
-    whole = dia.stream(LONG, seed=3)
-    list(whole)
-    complete, lengths = lengths[:], lengths.clear() or lengths
+    def passes():
+        return sum(value.ndim == 3 for value in rows)  # the prompt's grid comes first
+
+    monkeypatch.setattr(_Leaving, "put", put)
     stream = dia.stream(LONG, seed=3)
-    next(stream)
-    stream.close()
-    assert lengths[0] == complete[0]
-    assert len(lengths) < len(complete)
-    assert all(short <= long for short, long in zip(lengths, complete, strict=False))
+    for _ in stream:
+        assert second.wait(20)
+        Timer(0.1, leave.set).start()
+        break
+    assert passes() == 2
+    assert sum(value.ndim == 2 for value in rows[next(i for i, r in enumerate(rows[1:], 1) if r.ndim == 3) :]) <= 1
+    assert not [thread for thread in enumerate_threads() if thread.name == "dia.ahead"]
+
+
+def test_a_pass_that_was_left_is_no_take(dia):
+    left = Event()
+    pieces = dia.pieces(LONG, seed=3, left=left)
+    next(pieces)
+    left.set()
+    with pytest.raises(Left):
+        next(pieces)
 
 
 def test_a_timeout_of_nothing_is_refused_for_long_scripts_too(dia):

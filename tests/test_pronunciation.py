@@ -37,10 +37,10 @@ def tokenizer(known, tmp_path) -> DiaTokenizer:
     [
         ("[S1] Hello, go!", "[S1] {hh ax0 l ow1}, {g ow1}!"),
         ("HELLO", "{hh ax0 l ow1}"),
-        ("Go GO GO's", "{g ow1} {g z} {g ow1 z}"),
+        ("Go GO GO's", "{g ow1} {g z} {g z ax0 z}"),
         ("BB BX bb", "{b l b l} BX bb"),
         ("BBs BB's bbs", "{b l b l z} {b l b l z} bbs"),
-        ("B B. B", "{b l b l}. B"),
+        ("B B. B", "{b l b l}. {b l}"),
         ("[go] [S2]", "[{g ow1}] [S2]"),
         ("héllo hello\u0301 dogʼs", "{hh ax0 l ow1} {hh ax0 l ow1} {d ow1 g z}"),
         ("(laughs) go", "(laughs) {g ow1}"),

@@ -55,7 +55,7 @@ def test_where_it_is_not_known_what_a_prompt_says_there_is_no_long_form(speech):
     request = request_of(speech, str(LONG), audio_prompt=random_codes(9)[0])
     assert not too_long(speech, request)
     with pytest.raises(ValueError, match="audio_prompt_text is missing"):
-        reading_of(request)
+        reading_of(speech, request)
 
 
 def test_without_a_codec_there_is_no_long_form(speech):
@@ -65,7 +65,7 @@ def test_without_a_codec_there_is_no_long_form(speech):
 
 def test_a_request_is_understood_as_a_script(speech):
     request = request_of(speech, ["[S1] Hi.", "S2: It is 5."], seed=[1, 2], temperature=0.5, **prompted(speech, 1))
-    reading = reading_of(request, 1, Care(retries=3), long_form=True)
+    reading = reading_of(speech, request, 1, Care(retries=3), long_form=True)
     assert reading.script.spoken == "[S2] It is five."
     assert reading.voice.transcript == "[S1] La."
     assert (reading.seed, reading.settings["temperature"], reading.care.retries) == (2, 0.5, 3)

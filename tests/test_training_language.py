@@ -252,6 +252,18 @@ def test_the_reader_goes_on_with_what_it_has_learnt(finished, quick, tmp_path):
     assert torch.equal(loaded[0], learnt)
 
 
+def test_a_model_of_phones_is_trained_and_measured(quick, tmp_path):
+    config = tiny_config()
+    config.encoder_config.vocab_size = BYTES + 4
+    clips = [clip(f"{chr(FIRST + number % 4)} a", ["S1", "S2"][number % 2], 4, seed=number) for number in range(8)]
+    recipe = Recipe(minutes=0.5, rows=40, guided_layers=(0, 1), report_minutes=0.5)
+    trainer = Trainer(clips, clips, config, recipe, tmp_path)
+    before = trainer.model.get_encoder().embedding.weight[BYTES:].detach().clone()
+    trainer.run()
+    assert not torch.equal(trainer.model.get_encoder().embedding.weight[BYTES:], before)
+    assert lines(tmp_path)[-1]["validation"]
+
+
 def test_a_run_that_is_done_stays_as_it_is(finished, quick, tmp_path):
     tiny_trainer(tmp_path).run()
     assert len(lines(tmp_path)) == 2

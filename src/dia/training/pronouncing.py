@@ -29,6 +29,9 @@ OWN = {
     "TV": "t iy1 v iy1",
     "US": "y uw1 eh1 s",
 }
+# No vowel, and no letters either.
+NOISES = {"br", "brr", "brrr", "grr", "grrr", "hm", "hmm", "hmmm", "mhm", "mm", "mmm", "pst", "psst"}
+NOISES |= {"sh", "shh", "shhh", "tsk", "zzz"}
 
 
 def pronounce(words: Iterable[str]) -> Pronunciations:
@@ -43,9 +46,8 @@ def pronounce(words: Iterable[str]) -> Pronunciations:
     letters = {f"{letter.upper()}.": letter for letter in string.ascii_lowercase}
     wanted = {word: word for word in sorted(set(words))} | letters
     said = {word: " ".join(look_up(asked)) for word, asked in wanted.items()} | {"A.": OWN["A."]}
-    said |= {
-        word: " ".join(said[f"{letter}."] for letter in word.upper()) for word in sorted(wanted.keys() & spelt_out())
-    }
+    spelt = wanted.keys() & (spelt_out() | {word for word in wanted if _unspeakable(word, said[word])})
+    said |= {word: " ".join(said[f"{letter}."] for letter in word.upper()) for word in sorted(spelt)}
     said = {word: phones for word, phones in (said | OWN).items() if phones}
     phones = sorted({phone for line in said.values() for phone in line.split()})
     return Pronunciations(phones, said, NON_VERBAL_TAGS)
@@ -75,6 +77,13 @@ def _lexicon() -> Callable[[str], list[str]]:
         return phones
 
     return look_up
+
+
+def _unspeakable(word: str, phones: str) -> bool:
+    """Whether a word has no vowel and is no noise, such as `gps`."""
+    return (
+        len(word) > 1 and not re.search("[aeiouy.']", word) and not re.search("[012]", phones) and word not in NOISES
+    )
 
 
 def spelt_out() -> set[str]:

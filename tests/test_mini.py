@@ -70,7 +70,7 @@ def test_it_is_under_25_megabytes():
 def test_it_knows_the_words_of_the_first_dialogue():
     vocabulary = (MINI / "vocabulary.txt").read_text(encoding="utf-8").split()
     words = set(re.findall(r"[a-z]+", re.sub(r"\[S\d\]|\(laughs\)", " ", SCRIPT).lower()))
-    assert len(vocabulary) >= 200
+    assert len(vocabulary) >= 2000
     assert words <= set(vocabulary)
 
 
@@ -78,6 +78,13 @@ def test_the_card_tells_teacher_limits_and_ethics():
     card = (MINI / "README.md").read_text(encoding="utf-8").lower()
     for word in ("flite", "limits", "without", "consent", "deceive", "mini_quality"):
         assert word in card
+
+
+def test_it_reads_the_words_of_its_vocabulary_as_phones(dia):
+    tokenizer = dia.processor.tokenizer
+    vocabulary = (MINI / "vocabulary.txt").read_text(encoding="utf-8").split()
+    assert [word for word in vocabulary if tokenizer.pronunciations.phones_of(word) is None] == []
+    assert max(tokenizer(" ".join(vocabulary[:60]))["input_ids"]) >= 256
 
 
 def test_it_speaks_and_ends_by_itself(dia):

@@ -6,9 +6,11 @@ import pytest
 import torch
 from transformers import DacConfig, DacModel
 
+from dia.manners import Manners
 from dia.modeling_dia import DiaForConditionalGeneration
 from dia.processing_dia import DiaProcessor
-from dia.training.assembling import SAMPLING, assemble
+from dia.pronunciation import Pronunciations
+from dia.training.assembling import MANNERS, SAMPLING, assemble
 from dia.training.english import vocabulary
 from dia.training.language import mini_config
 from dia.training.model_card import figures_table
@@ -70,6 +72,20 @@ def test_vocabulary_sampling_and_limits_come_with_it(parts, tmp_path):
     assert {name: settings[name] for name in SAMPLING} == SAMPLING
     assert settings["max_length"] == 30 * 160 / 8
     assert (tmp_path / "mini" / "vocabulary.txt").read_text().split() == list(vocabulary())
+
+
+def test_manners_are_the_embedded_models(parts, tmp_path):
+    assemble(parts / "language", parts / "codec", tmp_path / "mini")
+    loaded = DiaForConditionalGeneration.from_pretrained(tmp_path / "mini").generation_config
+    assert {name: getattr(loaded, name) for name in MANNERS} == MANNERS
+    assert Manners.of(loaded).closing_tag is False
+
+
+def test_pronunciations_come_with_it(parts, tmp_path):
+    Pronunciations(["g", "ow1"], {"go": "g ow1"}).save(tmp_path / "words")
+    assemble(parts / "language", parts / "codec", tmp_path / "mini", tmp_path / "words")
+    tokenizer = DiaProcessor.from_pretrained(tmp_path / "mini").tokenizer
+    assert tokenizer("go")["input_ids"] == [256, 257]
 
 
 def test_the_card_tells_figures_run_and_ethics(parts, tmp_path):

@@ -73,7 +73,9 @@ def generation_config(
     """The model's ids, `sampling`, how it likes to be spoken to, and a longest length in rows."""
     config = published_generation_config(model.config)
     frames = LONGEST_SECONDS * codec.config.sampling_rate / codec.config.hop_length
-    config.update(**sampling, **MANNERS, max_length=int(frames))
+    config.update(**sampling, max_length=int(frames))
+    for name, value in MANNERS.items():  # `update` leaves out what it does not know
+        setattr(config, name, value)
     return config
 
 

@@ -113,6 +113,15 @@ def test_its_two_files_are_enough_to_load_it(weights, folder, tmp_path):
     assert torch.equal(logits(again), logits(model))
 
 
+@pytest.mark.parametrize("weights", FORMATS)
+def test_single_files_are_rounded_when_they_are_read(weights, folder):
+    files = folder / "config.json", folder / "model.safetensors"
+    local = Dia.from_local(*files, device="cpu", load_dac=False, quantization=weights).model
+    named = Dia.from_pretrained(folder, device="cpu", load_dac=False, quantization=weights).model
+    assert formats(local) == formats(named)
+    assert torch.equal(logits(local), logits(named))
+
+
 def test_a_saved_model_takes_less_room(tmp_path):
     for weights in ("exact", *FORMATS):
         model = tiny_model() if weights == "exact" else quantize(tiny_model(), weights)

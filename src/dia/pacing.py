@@ -10,7 +10,9 @@ from dia.tempo import Tempo, stretched
 from dia.timing import TurnTime
 
 
-def paced_stream(stream: Generator[Waveform, None, object], rate: float, sampling_rate: int) -> Iterator[Waveform]:
+def paced_stream(
+    stream: Generator[Waveform, None, object], rate: float, sampling_rate: int
+) -> Generator[Waveform, None, None]:
     """What comes out of a stream, `rate` times as fast; closing it closes the stream.
 
     Raises:

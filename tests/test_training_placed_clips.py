@@ -13,8 +13,8 @@ GO = chr(FIRST) + chr(FIRST + 1)
 
 
 def row(text: str, split: str = "train", speaker: str = "S1", frames: int = 12) -> CodedClip:
-    codes = np.full((frames, 2), 5, np.int16)
-    return CodedClip(text=text, speaker=speaker, split=split, seconds=frames / 10, codes=codes)
+    codes = np.full((frames, 2), 5, np.uint16)
+    return CodedClip(codes, text, speaker, split, "sentence", frames / 10)
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from dia.sampling import published_generation_config
 from dia.training.english import vocabulary
 from dia.training.model_card import card, draw_curves
 
-SAMPLING = {"do_sample": True, "temperature": 0.6, "top_k": 20, "top_p": 1.0, "guidance_scale": 1.5}
+SAMPLING = {"do_sample": True, "temperature": 0.4, "top_k": 20, "top_p": 1.0, "guidance_scale": 2.0}
 MANNERS = {"closing_tag": False, "pass_seconds": 15.0, "carry": "nothing"}  # see `dia.manners`
 LONGEST_SECONDS = 30.0
 

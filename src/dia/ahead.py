@@ -6,6 +6,8 @@ from threading import Event, Semaphore, Thread, current_thread
 from typing import Generic, TypeVar
 from weakref import finalize
 
+from dia.thread_pools import give_back
+
 T = TypeVar("T")
 
 
@@ -96,6 +98,7 @@ def ahead(
     """
     kept: _Kept[T] = _Kept(left or Event(), room, timeout)
     thread = Thread(target=kept.fill, args=(make,), name="dia.ahead", daemon=True)
+    give_back()
     thread.start()
     # At exit, too: a thread that computes while the interpreter goes away may take it along.
     stop = finalize(kept, kept.leave, thread)

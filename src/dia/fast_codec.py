@@ -14,6 +14,7 @@ so nothing is computed twice, and memory grows with the piece, not with the clip
 """
 
 from collections.abc import Iterator
+from itertools import chain, repeat
 from threading import Lock
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -27,6 +28,7 @@ DTYPES = (torch.float32, torch.bfloat16)
 
 _USUAL_ROWS = 512
 _LEAST_SLOPE = 1e-9  # a Snake divides by its slope
+_EXACT = 3  # first stages, a twelfth of the work, that stay float32: all others pass their noise on
 
 
 class FastDecoder:
@@ -34,15 +36,16 @@ class FastDecoder:
 
     Args:
         model: a codec that `fits`.
-        dtype: to compute in, one of `DTYPES`.
+        dtype: to compute in, one of `DTYPES`; the first stages are float32 in any case.
     """
 
     @torch.no_grad()
     def __init__(self, model: DacModel, dtype: torch.dtype) -> None:
         quantizers = list(model.quantizer.quantizers)
-        self._codebooks = torch.cat([one.codebook.weight.detach() for one in quantizers]).to(dtype)  # [C · V, D]
+        self._codebooks = torch.cat([one.codebook.weight.detach() for one in quantizers]).float()  # [C · V, D]
         self._offsets = torch.arange(len(quantizers), device=model.device) * model.config.codebook_size
         self.stages = tuple(_stages(model, dtype))
+        self.dtypes = [torch.float32 if index < _EXACT else dtype for index in range(len(self.stages))]
 
     def embed(self, codes: Tensor) -> Tensor:
         """Codes [B, T, C] as rows [B, T, C · D + 1]; the last column tells a frame from the silence around a clip."""
@@ -75,6 +78,7 @@ class Stream:
         return rows[..., 0].float().tanh_()
 
     def _through(self, index: int, stage: "_Stage", rows: Tensor, last: bool) -> Tensor:
+        rows = rows.to(self._decoder.dtypes[index])
         nothing = rows.new_zeros(len(rows), 0, stage.width)
         if not rows.shape[1] and not last:
             return nothing
@@ -251,12 +255,13 @@ def _packs(dtype: torch.dtype) -> bool:
 
 
 def _stages(model: DacModel, dtype: torch.dtype) -> Iterator[_Stage]:
-    yield _First(model, dtype)
+    dtypes = chain(repeat(torch.float32, _EXACT), repeat(dtype))
+    yield _First(model, next(dtypes))
     for block in model.decoder.block:
-        yield _Up(block, dtype)
+        yield _Up(block, next(dtypes))
         for unit in (block.res_unit1, block.res_unit2, block.res_unit3):
-            yield _Unit(unit, dtype)
-    yield _Last(model.decoder, dtype)
+            yield _Unit(unit, next(dtypes))
+    yield _Last(model.decoder, next(dtypes))
 
 
 def _slope(snake: Snake1d) -> Tensor:

@@ -7,7 +7,7 @@ from dia.own_memory import to_own_memory
 from dia.processing_dia import DiaProcessor
 from dia.quantization import count_weights, pack
 
-_SMALL = 100_000_000  # parameters below which a step waits for calls, not for memory, and half precision gains nothing
+_SMALL = 4_000_000  # parameters below which a step waits for calls, not for memory, and half precision gains nothing
 
 
 def choose_device(device: str | torch.device | None = None) -> torch.device:
@@ -78,8 +78,7 @@ def place_codec(processor: DiaProcessor, device: torch.device, dtype: str | torc
     """
     if (codec := processor.audio_tokenizer) is not None:
         codec.to(device, torch.float32).eval()
-        # A codec uses each of its weights more than ten times as often as the model does.
-        if device.type == "cpu" and settled_dtype(dtype, device, 10 * codec.num_parameters()) == torch.bfloat16:
+        if device.type == "cpu" and settled_dtype(dtype, device, codec.num_parameters()) == torch.bfloat16:
             processor.codec_dtype = torch.bfloat16
     return processor
 

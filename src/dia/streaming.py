@@ -28,6 +28,7 @@ from dia import codec
 from dia.delay import undelay
 from dia.passes import Audio, Speech, Spoken
 from dia.processing_dia import DiaProcessor
+from dia.thread_pools import give_back
 
 _FIRST, _MOST = 0.1, 1.0  # seconds of sound in the first window and in the largest
 _GROWTH = 1.5  # from one window to the next: who speaks in two thirds of real time or less is never late
@@ -219,6 +220,7 @@ def _streamed(work: Callable[[], list[Spoken]], streamer: DiaAudioStreamer) -> G
     thread = Thread(target=speak, name="dia.stream", daemon=True)
     # At exit, too: a thread that computes while the interpreter goes away may take it along.
     stop = finalize(streamer, _stop, streamer, thread)
+    give_back()
     thread.start()
     try:
         for chunk in streamer:

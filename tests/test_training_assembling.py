@@ -11,8 +11,8 @@ from dia.modeling_dia import DiaForConditionalGeneration
 from dia.processing_dia import DiaProcessor
 from dia.pronunciation import Pronunciations
 from dia.training.assembling import MANNERS, SAMPLING, assemble
+from dia.training.beginning import mini_config
 from dia.training.english import vocabulary
-from dia.training.language import mini_config
 from dia.training.model_card import figures_table
 from dia.training.sounds import SOUNDS
 

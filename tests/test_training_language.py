@@ -12,7 +12,8 @@ from dia.modeling_dia import DiaForConditionalGeneration
 from dia.pronunciation import FIRST, MOST
 from dia.tokenization_dia import BYTES
 from dia.training.alignment import AttentionProbe, WordLengths, pieces_of
-from dia.training.language import Recipe, Trainer, mini_config
+from dia.training.beginning import mini_config
+from dia.training.language import Recipe, Trainer
 from dia.training.reading import Reader
 from dia.training.scripts import GIVEN_FRAMES, SILENT_TAGS, Clip, Composer, Mixture, compose
 

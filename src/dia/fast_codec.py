@@ -45,7 +45,6 @@ class FastDecoder:
         self._codebooks = torch.cat([one.codebook.weight.detach() for one in quantizers]).float()  # [C · V, D]
         self._offsets = torch.arange(len(quantizers), device=model.device) * model.config.codebook_size
         self.stages = tuple(_stages(model, dtype))
-        self.dtypes = [torch.float32 if index < _EXACT else dtype for index in range(len(self.stages))]
 
     def embed(self, codes: Tensor) -> Tensor:
         """Codes [B, T, C] as rows [B, T, C · D + 1]; the last column tells a frame from the silence around a clip."""
@@ -78,7 +77,7 @@ class Stream:
         return rows[..., 0].float().tanh_()
 
     def _through(self, index: int, stage: "_Stage", rows: Tensor, last: bool) -> Tensor:
-        rows = rows.to(self._decoder.dtypes[index])
+        rows = rows.to(stage.dtype)
         nothing = rows.new_zeros(len(rows), 0, stage.width)
         if not rows.shape[1] and not last:
             return nothing
@@ -173,9 +172,13 @@ class _Stage:
         span: how many rows fewer than it reads it makes, before they are multiplied; so many are kept.
         crop: rows to be dropped from both ends of what is made of a clip.
         width: columns that it makes.
+        dtype: that it computes in.
     """
 
     around, span, crop, width = 3, 6, 0, 1
+
+    def __init__(self, dtype: torch.dtype) -> None:
+        self.dtype = dtype
 
     def __call__(self, rows: Tensor) -> Tensor:
         """Rows [B, T, C], which may be overwritten, to rows [B, (T - span) · n, width]."""
@@ -186,6 +189,7 @@ class _First(_Stage):
     """Embedded codes → the decoder's width: projections of all codebooks and the first convolution in one."""
 
     def __init__(self, model: DacModel, dtype: torch.dtype) -> None:
+        super().__init__(dtype)
         projections = [one.out_proj for one in model.quantizer.quantizers]
         silence = torch.stack([one.bias for one in projections]).sum(0)
         project = torch.cat([*(one.weight[..., 0] for one in projections), silence[:, None]], dim=1)  # [H, C · D + 1]
@@ -204,6 +208,7 @@ class _Up(_Stage):
     around, span = 1, 1
 
     def __init__(self, block: DacDecoderBlock, dtype: torch.dtype) -> None:
+        super().__init__(dtype)
         slope, convolution = _slope(block.snake1), block.conv_t1
         stride = convolution.stride[0]
         weight = convolution.weight.float() / slope[:, None, None]  # [I, O, 2 · stride]
@@ -222,6 +227,7 @@ class _Unit(_Stage):
     """A residual unit. The slopes of both Snakes are in the weights on their two sides."""
 
     def __init__(self, unit: DacResidualUnit, dtype: torch.dtype) -> None:
+        super().__init__(dtype)
         wide, narrow = unit.conv1, unit.conv2
         slope, inner = _slope(unit.snake1), _slope(unit.snake2)
         weight = wide.weight.float() * inner[:, None, None] / slope[:, None]
@@ -239,6 +245,7 @@ class _Last(_Stage):
     """Snake and the convolution to one column; the hyperbolic tangent is still to come."""
 
     def __init__(self, decoder: DacDecoder, dtype: torch.dtype) -> None:
+        super().__init__(dtype)
         slope = _slope(decoder.snake1)
         self._slope = slope.to(dtype)
         self._convolution = _Convolution(decoder.conv2.weight.float() / slope[:, None], decoder.conv2.bias, dtype)

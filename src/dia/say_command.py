@@ -218,7 +218,10 @@ def _pieces(dia: "Dia", script: "Script", seed: int, arguments: argparse.Namespa
     timed = arguments.srt or arguments.vtt or arguments.retries or arguments.best_of > 1
     long = arguments.long_form
     if long is None:
-        long = too_long(dia.speech, request_of(dia.speech, str(script), **options))
+        asked = request_of(dia.speech, str(script), **options)
+        long = too_long(dia.speech, asked)
+        if arguments.audio_prompt is not None:
+            options["audio_prompt"] = asked.prompts[0]  # codes by now; a recording is encoded once
     if not (timed or long):
         if arguments.stream or arguments.output == "-":
             yield from _shown(dia.stream(script.spoken, long_form=False, **options), dia.sample_rate)

@@ -1,12 +1,13 @@
 """What is made a little before it is asked for, in a thread. Knows queues and who listens; nothing of what is made."""
 
 from collections.abc import Callable, Generator, Iterable, Iterator
+from functools import partial
 from queue import Empty, SimpleQueue
-from threading import Event, Semaphore, Thread, current_thread
+from threading import Event, Semaphore, Thread
 from typing import Generic, TypeVar
 from weakref import finalize
 
-from dia.thread_pools import give_back
+from dia.thread_pools import join, start
 
 T = TypeVar("T")
 
@@ -74,8 +75,7 @@ class _Kept(Generic[T]):
         """Nobody listens any more; wait for the end of the work, no longer than for anything else."""
         self.left.set()
         self._room.release()
-        if thread is not current_thread():  # where the garbage of another thread is collected
-            thread.join(self.timeout)
+        join(thread, self.timeout)
 
 
 def ahead(
@@ -97,9 +97,7 @@ def ahead(
         Exception: from the generator, whatever was raised while making.
     """
     kept: _Kept[T] = _Kept(left or Event(), room, timeout)
-    thread = Thread(target=kept.fill, args=(make,), name="dia.ahead", daemon=True)
-    give_back()
-    thread.start()
+    thread = start(partial(kept.fill, make), "dia.ahead")
     # At exit, too: a thread that computes while the interpreter goes away may take it along.
     stop = finalize(kept, kept.leave, thread)
     try:

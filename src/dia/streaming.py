@@ -16,7 +16,7 @@ import math
 from collections.abc import Callable, Generator, Iterator, Mapping
 from functools import partial
 from queue import Empty, Queue
-from threading import Thread, current_thread
+from threading import Thread
 from typing import Any
 from weakref import finalize
 
@@ -28,7 +28,7 @@ from dia import codec
 from dia.delay import undelay
 from dia.passes import Audio, Speech, Spoken
 from dia.processing_dia import DiaProcessor
-from dia.thread_pools import give_back
+from dia.thread_pools import join, start
 
 _FIRST, _MOST = 0.1, 1.0  # seconds of sound in the first window and in the largest
 _GROWTH = 1.5  # from one window to the next: who speaks in two thirds of real time or less is never late
@@ -217,11 +217,9 @@ def _streamed(work: Callable[[], list[Spoken]], streamer: DiaAudioStreamer) -> G
             streamer.fail(error)
         streamer.end()
 
-    thread = Thread(target=speak, name="dia.stream", daemon=True)
+    thread = start(speak, "dia.stream")
     # At exit, too: a thread that computes while the interpreter goes away may take it along.
     stop = finalize(streamer, _stop, streamer, thread)
-    give_back()
-    thread.start()
     try:
         for chunk in streamer:
             yield chunk.numpy()
@@ -233,8 +231,7 @@ def _streamed(work: Callable[[], list[Spoken]], streamer: DiaAudioStreamer) -> G
 
 def _stop(streamer: DiaAudioStreamer, thread: Thread) -> None:
     streamer.close()
-    if thread is not current_thread():  # where the garbage of another thread is collected
-        thread.join(streamer.timeout)
+    join(thread, streamer.timeout)
 
 
 def _frames(given: int | None, default: float, name: str) -> int:

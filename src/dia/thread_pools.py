@@ -6,8 +6,10 @@ stream then takes twice as long as the same call in the main thread.
 """
 
 import ctypes
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from threading import Thread, current_thread
 from typing import Any
 
 _MAPS = Path("/proc/self/maps")
@@ -18,6 +20,20 @@ def give_back() -> None:
     """End the pool of the calling thread, if OpenMP is GNU's; it gets a new one where it computes again."""
     if (library := _openmp()) is not None:
         library.omp_pause_resource_all(_SOFT)
+
+
+def start(work: Callable[[], object], name: str) -> Thread:
+    """A thread in which `work` computes for the calling one."""
+    thread = Thread(target=work, name=name, daemon=True)
+    give_back()
+    thread.start()
+    return thread
+
+
+def join(thread: Thread, timeout: float | None) -> None:
+    """Wait for a thread's end, but not in itself: the garbage of one thread may be collected in another."""
+    if thread is not current_thread():
+        thread.join(timeout)
 
 
 @cache
@@ -32,4 +48,4 @@ def _openmp() -> Any:
         return None
 
 
-__all__ = ["give_back"]
+__all__ = ["give_back", "join", "start"]

@@ -24,6 +24,8 @@ from torch import Tensor, nn
 from transformers import DacModel
 from transformers.models.dac.modeling_dac import DacDecoder, DacDecoderBlock, DacResidualUnit, Snake1d
 
+from dia.own_memory import give_back, leave_in_file
+
 DTYPES = (torch.float32, torch.bfloat16)
 
 _USUAL_ROWS = 512
@@ -117,6 +119,8 @@ def decoder_of(model: DacModel, dtype: torch.dtype) -> FastDecoder:
         known = _decoders.get(model)
         if known is None or known[0] != identity or not torch.equal(known[1], sample):
             known = _decoders[model] = (identity, sample, FastDecoder(model, dtype))
+            leave_in_file(weights)
+            give_back()
     return known[2]
 
 

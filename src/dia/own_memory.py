@@ -1,15 +1,20 @@
-"""Weights out of the mapping of their file into memory of their own, which a CPU reads faster: on the machine this was
-written on 1.6 times, for a file's pages lie scattered. Knows tensors and, on Linux, where files are mapped.
+"""What a model holds of the machine's memory: no more than it needs, and where it is read fastest.
+
+Weights leave the mapping of their file for memory of their own, which a CPU reads faster: on the machine this was
+written on 1.6 times, for a file's pages lie scattered. Weights that have been made into others stay in the file. What
+was freed is given back. Knows tensors and what Linux and glibc can be told; elsewhere it does nothing.
 """
 
 import ctypes
 import mmap
+import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from torch import Tensor, nn
 
 _MAPS = Path("/proc/self/maps")
-_DONT_NEED = 4
+_DONT_NEED, _PAGE_OUT = 4, 21  # of madvise
 
 
 def to_own_memory(model: nn.Module) -> None:
@@ -24,7 +29,26 @@ def to_own_memory(model: nn.Module) -> None:
         if any(start <= begin < end for start, end in ranges):
             mapped = weight.data
             weight.data = mapped.clone()
-            _let_go(mapped)
+            _advise(mapped, _DONT_NEED)
+
+
+def leave_in_file(weights: Iterable[Tensor]) -> None:
+    """Weights of a mapped file that will hardly be read again: they take no memory until they are.
+
+    What was written to them since stays: the system drops only what it can read again from where it was.
+    """
+    ranges = _file_ranges()
+    for weight in weights:
+        if any(start <= weight.data_ptr() < end for start, end in ranges):
+            _advise(weight, _PAGE_OUT)
+
+
+def give_back() -> None:
+    """What was freed, to the system: glibc would keep it, half a gigabyte and more, in holes between what stays."""
+    if sys.platform == "linux":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim is not None:
+            trim(0)
 
 
 def _file_ranges() -> list[tuple[int, int]]:
@@ -36,13 +60,13 @@ def _file_ranges() -> list[tuple[int, int]]:
     return [(int(start, 16), int(end, 16)) for start, end in named]
 
 
-def _let_go(mapped: Tensor) -> None:
-    """Tell the system that the whole pages of a tensor will not be read again; what is in the file stays there."""
+def _advise(mapped: Tensor, advice: int) -> None:
+    """Tell the system what becomes of the whole pages of a tensor; what is in the file stays there."""
     size = mapped.numel() * mapped.element_size()
     begin = -(-mapped.data_ptr() // mmap.PAGESIZE) * mmap.PAGESIZE
     pages = (mapped.data_ptr() + size - begin) // mmap.PAGESIZE
     if pages > 0:
-        ctypes.CDLL(None).madvise(ctypes.c_void_p(begin), ctypes.c_size_t(pages * mmap.PAGESIZE), _DONT_NEED)
+        ctypes.CDLL(None).madvise(ctypes.c_void_p(begin), ctypes.c_size_t(pages * mmap.PAGESIZE), advice)
 
 
-__all__ = ["to_own_memory"]
+__all__ = ["give_back", "leave_in_file", "to_own_memory"]

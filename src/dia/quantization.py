@@ -7,8 +7,6 @@
 Knows transformers' hooks for loading and the names of layers. The arithmetic is that of `quantized_linear`.
 """
 
-import ctypes
-import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -25,6 +23,7 @@ from transformers.quantizers.auto import (
 from transformers.utils import logging
 from transformers.utils.quantization_config import QuantizationConfigMixin
 
+from dia.own_memory import give_back
 from dia.quantized_linear import Format, QuantizedLinear, fitting_group
 
 logger = logging.get_logger(__name__)
@@ -130,18 +129,10 @@ class _Round(ConversionOps):
         layer = QuantizedLinear.of(value[0] if isinstance(value, list) else value, *choice)
         layer._is_hf_initialized = True  # type: ignore[assignment]
         model.set_submodule(name, layer)
-        _give_back_memory()
+        give_back()
         if missing_keys is not None:
             missing_keys.discard(full_layer_name)
         return {}
-
-
-def _give_back_memory() -> None:
-    """What was freed, to the system: glibc would keep half a gigabyte of it, in holes between what stays."""
-    if sys.platform == "linux":
-        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-        if trim is not None:
-            trim(0)
 
 
 def quantize(model: PreTrainedModel, weights: str | DiaQuantizationConfig = "int8") -> PreTrainedModel:
@@ -188,6 +179,7 @@ def pack(model: nn.Module, dtype: torch.dtype) -> None:
     for module in model.modules():
         if isinstance(module, QuantizedLinear):
             module.pack(dtype)
+            give_back()
 
 
 def count_weights(model: nn.Module) -> int:

@@ -1,11 +1,11 @@
 """Whether long scripts are spoken like short ones: words, tempo and pitch from the first turn to the last."""
 
 import argparse
+import itertools
 import json
 import sys
 import time
 from collections.abc import Sequence
-from itertools import islice
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from held_out import SPEAKERS, sentences
+from intervals import Figure
 from intervals import rate as error_rate
 from recogniser import Recogniser
 from tqdm import tqdm
@@ -40,31 +41,38 @@ FIFTHS = 5
 
 
 class Heard(NamedTuple):
-    """What was heard of a stretch of speech: word errors, words, seconds, and the pitch of each turn by speaker."""
+    """What was heard of a part: its seconds, and of each turn word errors, words, and the speaker with his pitch."""
 
-    errors: int
-    words: int
     seconds: float
+    errors: list[int]
+    words: list[int]
     pitches: list[tuple[str, float]]
 
 
 def script_of(turns: int, seed: int) -> Script:
     """Sentences that were not trained on, [S1] and [S2] in turn."""
-    texts = islice((text for text in sentences(f"long {seed}") if "(" not in text), turns)
+    texts = itertools.islice((text for text in sentences(f"long {seed}") if "(" not in text), turns)
     return Script(tuple(Turn(SPEAKERS[number % 2], text) for number, text in enumerate(texts)))
 
 
 def heard_in(piece: Piece, recogniser: Recogniser) -> Heard:
-    """What is heard of a part, pauses included in its time."""
-    take = piece.take
-    text = " ".join(turn.text for turn in take.turns)
-    errors, words = recogniser.errors(text, take.audio, take.sampling_rate)
-    cuts = [
-        (turn.speaker, slice(*(round(at * take.sampling_rate) for at in (turn.start, turn.end))))
-        for turn in take.turns
+    """What is heard of a part, pauses included in its time.
+
+    Each turn is heard by itself, as single turns are: it is cut out in the middle of the silence around it, for what
+    comes before helps or harms the recogniser.
+    """
+    take, turns = piece.take, piece.take.turns
+    middles = [(one.end + after.start) / 2 for one, after in itertools.pairwise(turns)]
+    edges = [round(at * take.sampling_rate) for at in (0.0, *middles, take.seconds)]
+    sounds = [take.audio[first:last] for first, last in itertools.pairwise(edges)]
+    heard = [
+        recogniser.errors(turn.text, sound, take.sampling_rate) for turn, sound in zip(turns, sounds, strict=True)
     ]
-    pitches = [(speaker, median_pitch(take.audio[cut], take.sampling_rate)) for speaker, cut in cuts]
-    return Heard(errors, words, len(piece.audio) / take.sampling_rate, pitches)
+    pitches = [
+        (turn.speaker, median_pitch(sound, take.sampling_rate)) for turn, sound in zip(turns, sounds, strict=True)
+    ]
+    errors, words = [one for one, _ in heard], [count for _, count in heard]
+    return Heard(len(piece.audio) / take.sampling_rate, errors, words, pitches)
 
 
 def single_turns(speech: Speech, script: Script, seed: int, recogniser: Recogniser) -> tuple[list[int], list[int]]:
@@ -84,7 +92,7 @@ def fifths(heard: Sequence[Heard]) -> tuple[Sequence[Heard], Sequence[Heard]]:
 
 def tempo(heard: Sequence[Heard]) -> float:
     """Words per second."""
-    return sum(part.words for part in heard) / sum(part.seconds for part in heard)
+    return sum(sum(part.words) for part in heard) / sum(part.seconds for part in heard)
 
 
 def pitch_of(heard: Sequence[Heard], speaker: str) -> float:
@@ -93,17 +101,20 @@ def pitch_of(heard: Sequence[Heard], speaker: str) -> float:
     return median(found) if found else float("nan")
 
 
-def figures(heard: Sequence[Heard]) -> dict[str, Any]:
-    """Word error with its interval, and how much the last fifth differs from the first."""
+def figures(heard: Sequence[Heard], alone: Sequence[int]) -> dict[str, Any]:
+    """Word error, what it is above that of the turns `alone`, and how much the last fifth differs from the first."""
     first, last = fifths(heard)
-    wrong = error_rate([part.errors for part in heard], [part.words for part in heard])
+    words = [count for part in heard for count in part.words]
+    errors = [count for part in heard for count in part.errors]
+    more = error_rate([long - short for long, short in zip(errors, alone, strict=True)], words)
     whole = {name: pitch_of(heard, name) for name in SPEAKERS}
     drift = {name: pitch_of(last, name) / pitch_of(first, name) - 1 for name in SPEAKERS}
     steady = [abs(pitch / whole[name] - 1) <= 0.1 for part in heard for name, pitch in part.pitches]
     return {
         "parts": len(heard),
         "seconds": round(sum(part.seconds for part in heard), 1),
-        "word_error": [round(wrong.value, 4), round(wrong.low, 4), round(wrong.high, 4)],
+        "word_error": rounded(error_rate(errors, words)),
+        "word_error_above_one_by_one": rounded(more),
         "words_per_second": round(tempo(heard), 3),
         "tempo_last_to_first": round(tempo(last) / tempo(first), 3),
         "pitch": {name: round(pitch, 1) for name, pitch in whole.items()},
@@ -112,14 +123,21 @@ def figures(heard: Sequence[Heard]) -> dict[str, Any]:
     }
 
 
-def measured(speech: Speech, script: Script, carry: Carry, seed: int, recogniser: Recogniser) -> dict[str, Any]:
+def rounded(figure: Figure) -> list[float]:
+    """Value and interval, as JSON shows them."""
+    return [round(float(value), 4) for value in figure[:3]]
+
+
+def measured(
+    speech: Speech, script: Script, carry: Carry, seed: int, recogniser: Recogniser, alone: Sequence[int]
+) -> dict[str, Any]:
     """Figures of one script spoken in the long form."""
     began = time.perf_counter()
     heard, faults = [], 0
     for piece in speak_long(speech, script, seed=seed, carry=carry, progress=True):
         heard.append(heard_in(piece, recogniser))
         faults += bool(piece.take.warnings)
-    told = figures(heard)
+    told = figures(heard, alone)
     return {**told, "parts_with_faults": faults, "minutes": round((time.perf_counter() - began) / 60, 2)}
 
 
@@ -135,14 +153,14 @@ def main() -> None:
     carries = arguments.carry or [Manners.of(speech.model.generation_config).carry]
     for turns in arguments.turns:
         script = script_of(turns, arguments.seed)
-        alone = error_rate(*single_turns(speech, script, arguments.seed, recogniser))
-        results[f"{turns} turns, one by one"] = {"word_error": [round(float(value), 4) for value in alone[:3]]}
+        errors, words = single_turns(speech, script, arguments.seed, recogniser)
+        alone = rounded(error_rate(errors, words))
+        results[f"{turns} turns, one by one"] = {"word_error": alone}
         for carry in carries:
-            results[f"{turns} turns, carrying {carry}"] = measured(speech, script, carry, arguments.seed, recogniser)
-            print(json.dumps({f"{turns} {carry}": results[f"{turns} turns, carrying {carry}"]}), flush=True)
-        print(
-            f"{turns} turns, one by one: word error {alone.value:.3f} [{alone.low:.3f}, {alone.high:.3f}]", flush=True
-        )
+            found = measured(speech, script, carry, arguments.seed, recogniser, errors)
+            results[f"{turns} turns, carrying {carry}"] = found
+            print(json.dumps({f"{turns} {carry}": found}), flush=True)
+        print(f"{turns} turns, one by one: word error {alone[0]:.3f} [{alone[1]:.3f}, {alone[2]:.3f}]", flush=True)
         if arguments.json:
             arguments.json.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
 

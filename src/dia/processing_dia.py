@@ -104,10 +104,7 @@ class DiaProcessor(ProcessorMixin):
     def for_config(
         cls, config: DiaConfig, audio_tokenizer: DacModel | None = None, pronunciations: Path | None = None
     ) -> "DiaProcessor":
-        """A processor for a model that brings none: rate and hop are the codec's, or else the published ones.
-
-        `pronunciations` is the file of a model that reads phones.
-        """
+        """For a model that brings none: with its codec's rate and hop, or the published; and its file of phones."""
         encoder, decoder = config.encoder_config, config.get_text_config()
         assert isinstance(encoder, DiaEncoderConfig)
         rate, hop = PUBLISHED_SAMPLING_RATE, PUBLISHED_HOP_LENGTH
@@ -379,9 +376,7 @@ def _check_codec(model: DacModel, extractor: DiaFeatureExtractor, pattern: Seque
         if has != value:
             raise ValueError(f"audio_tokenizer has {has} {unit}, but {other} {value}. Use parts made for each other.")
     if eos < config.codebook_size:
-        raise ValueError(
-            f"eos_token_id is {eos}, which is a code of the codec: its codes end at {config.codebook_size}."
-        )
+        raise ValueError(f"eos_token_id={eos} is a code of the codec, whose codes end at {config.codebook_size}.")
 
 
 def _check_mode(text: Any, audio: Any, generation: bool, output_labels: bool | None, return_tensors: Any) -> None:

@@ -4,8 +4,8 @@ import argparse
 import itertools
 import json
 import sys
-import time
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
@@ -29,7 +29,7 @@ from dia.takes import Line, make_take
 from dia.training.english import vocabulary
 
 GUIDE = """examples:
-  python benchmarks/long_form_quality.py --json long.json       scripts of 2, 20 and 100 turns
+  python benchmarks/long_form_quality.py --json long.json       scripts of 2, 20 and 100 turns, a hundred each
   python benchmarks/long_form_quality.py --turns 20 --carry nothing,first,last,both
                                                                 compare what each part may go on from
   python benchmarks/long_form_quality.py --model FOLDER --turns 2,20
@@ -49,10 +49,15 @@ class Heard(NamedTuple):
     pitches: list[tuple[str, float]]
 
 
-def script_of(turns: int, seed: int) -> Script:
-    """Sentences that were not trained on, [S1] and [S2] in turn."""
-    texts = itertools.islice((text for text in sentences(f"long {seed}") if "(" not in text), turns)
-    return Script(tuple(Turn(SPEAKERS[number % 2], text) for number, text in enumerate(texts)))
+def scripts_of(turns: int, at_least: int, seed: int) -> list[Script]:
+    """Scripts of `turns` each and `at_least` as many in all: sentences never trained on, [S1] and [S2] in turn.
+
+    Whatever the length, they are the same sentences.
+    """
+    count = max(1, at_least // turns)
+    texts = itertools.islice((text for text in sentences(f"long {seed}") if "(" not in text), turns * count)
+    said = [Turn(SPEAKERS[number % 2], text) for number, text in enumerate(texts)]
+    return [Script(tuple(said[first : first + turns])) for first in range(0, len(said), turns)]
 
 
 def heard_in(piece: Piece, recogniser: Recogniser) -> Heard:
@@ -75,13 +80,13 @@ def heard_in(piece: Piece, recogniser: Recogniser) -> Heard:
     return Heard(len(piece.audio) / take.sampling_rate, errors, words, pitches)
 
 
-def single_turns(speech: Speech, script: Script, seed: int, recogniser: Recogniser) -> tuple[list[int], list[int]]:
+def single_turns(speech: Speech, turns: Sequence[Turn], seed: int, recogniser: Recogniser) -> list[tuple[int, int]]:
     """Word errors and words of every turn spoken by itself."""
     pairs = []
-    for number, turn in enumerate(tqdm(script.turns, "single turns", leave=False)):
+    for number, turn in enumerate(tqdm(turns, "single turns", leave=False)):
         take = make_take(speech, Line(str(Turn(turn.speaker, turn.text))), seed + number)
         pairs.append(recogniser.errors(turn.text, take.audio, take.sampling_rate))
-    return [errors for errors, _ in pairs], [words for _, words in pairs]
+    return pairs
 
 
 def fifths(heard: Sequence[Heard]) -> tuple[Sequence[Heard], Sequence[Heard]]:
@@ -101,16 +106,17 @@ def pitch_of(heard: Sequence[Heard], speaker: str) -> float:
     return median(found) if found else float("nan")
 
 
-def figures(heard: Sequence[Heard], alone: Sequence[int]) -> dict[str, Any]:
-    """Word error, what it is above that of the turns `alone`, and how much the last fifth differs from the first."""
-    first, last = fifths(heard)
-    words = [count for part in heard for count in part.words]
-    errors = [count for part in heard for count in part.errors]
-    more = error_rate([long - short for long, short in zip(errors, alone, strict=True)], words)
+def figures(scripts: Sequence[Sequence[Heard]], alone: Sequence[tuple[int, int]]) -> dict[str, Any]:
+    """Word error, what it is above that of the turns `alone`, and how much the last fifths differ from the first."""
+    heard = list(chain.from_iterable(scripts))
+    first, last = (list(chain.from_iterable(parts)) for parts in zip(*map(fifths, scripts), strict=True))
+    words, errors = [count for _, count in alone], [count for part in heard for count in part.errors]
+    more = error_rate([long - short for long, (short, _) in zip(errors, alone, strict=True)], words)
     whole = {name: pitch_of(heard, name) for name in SPEAKERS}
     drift = {name: pitch_of(last, name) / pitch_of(first, name) - 1 for name in SPEAKERS}
     steady = [abs(pitch / whole[name] - 1) <= 0.1 for part in heard for name, pitch in part.pitches]
     return {
+        "scripts": len(scripts),
         "parts": len(heard),
         "seconds": round(sum(part.seconds for part in heard), 1),
         "word_error": rounded(error_rate(errors, words)),
@@ -128,17 +134,13 @@ def rounded(figure: Figure) -> list[float]:
     return [round(float(value), 4) for value in figure[:3]]
 
 
-def measured(
-    speech: Speech, script: Script, carry: Carry, seed: int, recogniser: Recogniser, alone: Sequence[int]
-) -> dict[str, Any]:
-    """Figures of one script spoken in the long form."""
-    began = time.perf_counter()
+def spoken(speech: Speech, script: Script, carry: Carry, seed: int, recogniser: Recogniser) -> tuple[list[Heard], int]:
+    """What is heard of a script in the long form, and how many of its parts had faults."""
     heard, faults = [], 0
     for piece in speak_long(speech, script, seed=seed, carry=carry, progress=True):
         heard.append(heard_in(piece, recogniser))
         faults += bool(piece.take.warnings)
-    told = figures(heard, alone)
-    return {**told, "parts_with_faults": faults, "minutes": round((time.perf_counter() - began) / 60, 2)}
+    return heard, faults
 
 
 def main() -> None:
@@ -149,18 +151,23 @@ def main() -> None:
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     speech, recogniser = Dia.from_pretrained(arguments.model, device="cpu").speech, Recogniser(vocabulary())
-    results: dict[str, Any] = {"seed": arguments.seed}
     carries = arguments.carry or [Manners.of(speech.model.generation_config).carry]
-    for turns in arguments.turns:
-        script = script_of(turns, arguments.seed)
-        errors, words = single_turns(speech, script, arguments.seed, recogniser)
-        alone = rounded(error_rate(errors, words))
-        results[f"{turns} turns, one by one"] = {"word_error": alone}
-        for carry in carries:
-            found = measured(speech, script, carry, arguments.seed, recogniser, errors)
-            results[f"{turns} turns, carrying {carry}"] = found
-            print(json.dumps({f"{turns} {carry}": found}), flush=True)
-        print(f"{turns} turns, one by one: word error {alone[0]:.3f} [{alone[1]:.3f}, {alone[2]:.3f}]", flush=True)
+    results: dict[str, Any] = {"seed": arguments.seed}
+    known: dict[str, tuple[int, int]] = {}
+    for turns, carry in itertools.product(arguments.turns, carries):
+        scripts = scripts_of(turns, arguments.at_least, arguments.seed)
+        said = [turn for script in scripts for turn in script.turns]
+        new = [turn for turn in said if turn.text not in known]
+        found = single_turns(speech, new, arguments.seed + len(known), recogniser)
+        known |= {turn.text: pair for turn, pair in zip(new, found, strict=True)}
+        alone = [known[turn.text] for turn in said]
+        pairs = [spoken(speech, script, carry, arguments.seed + at, recogniser) for at, script in enumerate(scripts)]
+        results[f"{turns} turns, carrying {carry}"] = {
+            **figures([heard for heard, _ in pairs], alone),
+            "word_error_one_by_one": rounded(error_rate(*zip(*alone, strict=True))),
+            "parts_with_faults": sum(faults for _, faults in pairs),
+        }
+        print(json.dumps({f"{turns} {carry}": results[f"{turns} turns, carrying {carry}"]}), flush=True)
         if arguments.json:
             arguments.json.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
 
@@ -174,6 +181,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument(
         "--turns", type=lambda text: [int(part) for part in text.split(",")], default=[2, 20, 100], metavar="N,N"
     )
+    options.add_argument("--at-least", type=int, default=100, help="turns of each length, over several scripts (100)")
     options.add_argument("--carry", type=lambda text: text.split(","), metavar="WHAT,WHAT")
     options.add_argument("--seed", type=int, default=0, help="of the texts and of the sampling")
     options.add_argument("--threads", type=int, help="of torch (default: its own choice)")

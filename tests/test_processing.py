@@ -247,7 +247,7 @@ def test_without_a_codec_sound_is_refused_with_the_remedy(mute):
         ({"delay_pattern": [0, 1]}, "3 codebooks, but delay_pattern has 2"),
         ({"feature_extractor": DiaFeatureExtractor(sampling_rate=16000, hop_length=HOP)}, "8000 Hz, but feature_ext"),
         ({"feature_extractor": DiaFeatureExtractor(sampling_rate=RATE, hop_length=512)}, "6 samples per frame"),
-        ({"eos_token_id": 31}, "eos_token_id is 31, which is a code"),
+        ({"eos_token_id": 31}, "eos_token_id=31 is a code"),
     ],
 )
 def test_parts_that_do_not_fit_are_refused(model, parts, message):

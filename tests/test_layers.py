@@ -11,7 +11,9 @@ SOURCE = ROOT / "src" / "dia"
 LAYERS = [
     {"version", "atomic", "handover", "playing", "progress", "pitch", "checksum", "silence", "manners"}
     | {"room", "own_memory", "thread_pools", "characters", "tags", "spoken_units", "chunking", "subtitles"},
-    {"skinny", "pronunciation", "ahead", "fast_codec"},
+    {"skinny", "pronunciation", "ahead"},
+    {"snake"},
+    {"fast_codec"},
     {"configuration_dia", "delay", "audio_file", "codec", "tokenization_dia", "native_dac", "hearing"},
     {"quantized_linear", "tempo", "spoken_numbers"},
     {"quantization", "guidance", "sampling", "generation_inputs", "grid"}

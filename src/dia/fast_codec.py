@@ -25,6 +25,7 @@ from transformers import DacModel
 from transformers.models.dac.modeling_dac import DacDecoder, DacDecoderBlock, DacResidualUnit, Snake1d
 
 from dia.own_memory import give_back, leave_in_file
+from dia.snake import snake
 
 DTYPES = (torch.float32, torch.bfloat16)
 
@@ -218,12 +219,12 @@ class _Up(_Stage):
         weight = convolution.weight.float() / slope[:, None, None]  # [I, O, 2 · stride]
         weight = torch.stack([weight[..., stride:], weight[..., :stride]], dim=-1)  # [I, O, stride, 2]
         weight = weight.permute(2, 1, 0, 3).flatten(0, 1)  # [stride · O, I, 2]
-        self._slope = slope.to(dtype)
+        self._slope = slope
         self._convolution = _Convolution(weight, convolution.bias.repeat(stride), dtype)
         self.crop, self.width = convolution.padding[0], convolution.out_channels
 
     def __call__(self, rows: Tensor) -> Tensor:
-        blocks = self._convolution(_snake(rows * self._slope))
+        blocks = self._convolution(snake(rows, self._slope))
         return blocks.reshape(len(rows), -1, self.width)
 
 
@@ -235,13 +236,13 @@ class _Unit(_Stage):
         wide, narrow = unit.conv1, unit.conv2
         slope, inner = _slope(unit.snake1), _slope(unit.snake2)
         weight = wide.weight.float() * inner[:, None, None] / slope[:, None]
-        self._slope = slope.to(dtype)
+        self._slope = slope
         self._wide = _Convolution(weight, wide.bias * inner, dtype, wide.dilation[0])
         self._narrow = _Convolution(narrow.weight.float() / inner[:, None], narrow.bias, dtype)
         self.around, self.span, self.width = wide.padding[0], 2 * wide.padding[0], narrow.out_channels
 
     def __call__(self, rows: Tensor) -> Tensor:
-        hidden = _snake(self._wide(_snake(rows * self._slope)))
+        hidden = snake(self._wide(snake(rows, self._slope)))
         return self._narrow.added_to(rows[:, self.around : -self.around], hidden)
 
 
@@ -251,11 +252,11 @@ class _Last(_Stage):
     def __init__(self, decoder: DacDecoder, dtype: torch.dtype) -> None:
         super().__init__(dtype)
         slope = _slope(decoder.snake1)
-        self._slope = slope.to(dtype)
+        self._slope = slope
         self._convolution = _Convolution(decoder.conv2.weight.float() / slope[:, None], decoder.conv2.bias, dtype)
 
     def __call__(self, rows: Tensor) -> Tensor:
-        return self._convolution(_snake(rows * self._slope))
+        return self._convolution(snake(rows, self._slope))
 
 
 def _packs(dtype: torch.dtype) -> bool:
@@ -278,12 +279,6 @@ def _stages(model: DacModel, dtype: torch.dtype) -> Iterator[_Stage]:
 def _slope(snake: Snake1d) -> Tensor:
     slope = snake.alpha.flatten().float()
     return torch.where(slope.abs() < _LEAST_SLOPE, _LEAST_SLOPE, slope)
-
-
-def _snake(rows: Tensor) -> Tensor:
-    """slope · Snake(x) from `rows` = slope · x, in their memory: u + sin²(u)."""
-    wave = torch.sin(rows)
-    return rows.addcmul_(wave, wave)
 
 
 def _image(rows: Tensor) -> Tensor:

@@ -25,7 +25,7 @@ from dia.model import Dia
 from dia.passes import Speech
 from dia.pitch import median_pitch
 from dia.script import Script, Turn
-from dia.takes import Line, make_take
+from dia.takes import Care, Line, make_take
 from dia.training.english import vocabulary
 
 GUIDE = """examples:
@@ -80,11 +80,13 @@ def heard_in(piece: Piece, recogniser: Recogniser) -> Heard:
     return Heard(len(piece.audio) / take.sampling_rate, errors, words, pitches)
 
 
-def single_turns(speech: Speech, turns: Sequence[Turn], seed: int, recogniser: Recogniser) -> list[tuple[int, int]]:
+def single_turns(
+    speech: Speech, turns: Sequence[Turn], seed: int, recogniser: Recogniser, care: Care
+) -> list[tuple[int, int]]:
     """Word errors and words of every turn spoken by itself."""
     pairs = []
     for number, turn in enumerate(tqdm(turns, "single turns", leave=False)):
-        take = make_take(speech, Line(str(Turn(turn.speaker, turn.text))), seed + number)
+        take = make_take(speech, Line(str(Turn(turn.speaker, turn.text))), seed + number, care=care)
         pairs.append(recogniser.errors(turn.text, take.audio, take.sampling_rate))
     return pairs
 
@@ -134,10 +136,12 @@ def rounded(figure: Figure) -> list[float]:
     return [round(float(value), 4) for value in figure[:3]]
 
 
-def spoken(speech: Speech, script: Script, carry: Carry, seed: int, recogniser: Recogniser) -> tuple[list[Heard], int]:
+def spoken(
+    speech: Speech, script: Script, carry: Carry, seed: int, recogniser: Recogniser, care: Care
+) -> tuple[list[Heard], int]:
     """What is heard of a script in the long form, and how many of its parts had faults."""
     heard, faults = [], 0
-    for piece in speak_long(speech, script, seed=seed, carry=carry, progress=True):
+    for piece in speak_long(speech, script, seed=seed, care=care, carry=carry, progress=True):
         heard.append(heard_in(piece, recogniser))
         faults += bool(piece.take.warnings)
     return heard, faults
@@ -152,16 +156,19 @@ def main() -> None:
         torch.set_num_threads(arguments.threads)
     speech, recogniser = Dia.from_pretrained(arguments.model, device="cpu").speech, Recogniser(vocabulary())
     carries = arguments.carry or [Manners.of(speech.model.generation_config).carry]
-    results: dict[str, Any] = {"seed": arguments.seed}
+    results: dict[str, Any] = {"seed": arguments.seed, "retries": arguments.retries}
     known: dict[str, tuple[int, int]] = {}
+    care = Care(retries=arguments.retries)
     for turns, carry in itertools.product(arguments.turns, carries):
         scripts = scripts_of(turns, arguments.at_least, arguments.seed)
         said = [turn for script in scripts for turn in script.turns]
         new = [turn for turn in said if turn.text not in known]
-        found = single_turns(speech, new, arguments.seed + len(known), recogniser)
+        found = single_turns(speech, new, arguments.seed + len(known), recogniser, care)
         known |= {turn.text: pair for turn, pair in zip(new, found, strict=True)}
         alone = [known[turn.text] for turn in said]
-        pairs = [spoken(speech, script, carry, arguments.seed + at, recogniser) for at, script in enumerate(scripts)]
+        pairs = [
+            spoken(speech, script, carry, arguments.seed + at, recogniser, care) for at, script in enumerate(scripts)
+        ]
         results[f"{turns} turns, carrying {carry}"] = {
             **figures([heard for heard, _ in pairs], alone),
             "word_error_one_by_one": rounded(error_rate(*zip(*alone, strict=True))),
@@ -182,6 +189,9 @@ def parser() -> argparse.ArgumentParser:
         "--turns", type=lambda text: [int(part) for part in text.split(",")], default=[2, 20, 100], metavar="N,N"
     )
     options.add_argument("--at-least", type=int, default=100, help="turns of each length, over several scripts (100)")
+    options.add_argument(
+        "--retries", type=int, default=2, help="of takes with faults (2, as docs/long_form.md has it)"
+    )
     options.add_argument("--carry", type=lambda text: text.split(","), metavar="WHAT,WHAT")
     options.add_argument("--seed", type=int, default=0, help="of the texts and of the sampling")
     options.add_argument("--threads", type=int, help="of torch (default: its own choice)")

@@ -137,7 +137,7 @@ def speak_long(
     keeper: Keeper | None = None,
     progress: bool = False,
 ) -> Iterator[Piece]:
-    """Speak a script of any length, in memory that does not grow with it.
+    """Speak a script of any length, part after part; none is kept here.
 
     Args:
         speech: model, processor and codec.

@@ -16,6 +16,8 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +63,25 @@ def write_checkpoint(folder: Path, config: DiaConfig, dtype: torch.dtype) -> Non
     config.save_pretrained(folder)
     published_generation_config(config).save_pretrained(folder)
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+def add_size_options(parser: argparse.ArgumentParser) -> None:
+    """`--mini`, `--tiny` and `--weights`: which checkpoint is measured."""
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument("--mini", action="store_true", help="the embedded model")
+    size.add_argument("--tiny", action="store_true", help="a small model, to try this script")
+    parser.add_argument("--weights", type=Path, help="where the random weights are kept; written if not there")
+
+
+@contextmanager
+def checkpoint_asked(options: argparse.Namespace) -> Iterator[Path]:
+    """The folder that these options ask for, written if it is not there; one that nobody named is removed again."""
+    with tempfile.TemporaryDirectory() as folder:
+        place = MINI if options.mini else options.weights or Path(folder)
+        if not (place / "config.json").is_file():
+            place.mkdir(parents=True, exist_ok=True)
+            write_checkpoint(place, tiny_config() if options.tiny else DiaConfig(), torch.bfloat16)
+        yield place
 
 
 class Clock(BaseStreamer):
@@ -237,16 +258,13 @@ def report(options: argparse.Namespace, rate: float) -> None:
 def main() -> None:
     """Read the command line; measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    size = parser.add_mutually_exclusive_group()
-    size.add_argument("--mini", action="store_true", help="the embedded model")
-    size.add_argument("--tiny", action="store_true", help="a small model, to try this script")
+    add_size_options(parser)
     parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=DEFAULT)
     parser.add_argument("--batches", nargs="+", type=int, default=[1, 8, 32])
     parser.add_argument("--rows", type=int, default=48, help="rows that are timed")
     parser.add_argument("--dtype", choices=("bfloat16", "float16", "float32"), default="bfloat16")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--threads", type=int, default=0, help="of the CPU; as many as torch takes by default")
-    parser.add_argument("--weights", type=Path, help="where the random weights are kept; written if not there")
     parser.add_argument("--profile", action="store_true", help="print where the time goes, too")
     parser.add_argument("--json", type=Path, help="write the figures there")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
@@ -258,11 +276,7 @@ def main() -> None:
     if options.child:
         print(json.dumps(child(options)))
         return
-    with tempfile.TemporaryDirectory() as folder:
-        options.weights = MINI if options.mini else options.weights or Path(folder)
-        if not (options.weights / "config.json").is_file():
-            options.weights.mkdir(parents=True, exist_ok=True)
-            write_checkpoint(options.weights, tiny_config() if options.tiny else DiaConfig(), torch.bfloat16)
+    with checkpoint_asked(options) as options.weights:
         report(options, 40.0 if options.mini else 44_100 / 512)
 
 

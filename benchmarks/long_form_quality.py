@@ -5,7 +5,6 @@ import itertools
 import json
 import sys
 from collections.abc import Sequence
-from itertools import chain
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
@@ -110,8 +109,8 @@ def pitch_of(heard: Sequence[Heard], speaker: str) -> float:
 
 def figures(scripts: Sequence[Sequence[Heard]], alone: Sequence[tuple[int, int]]) -> dict[str, Any]:
     """Word error, what it is above that of the turns `alone`, and how much the last fifths differ from the first."""
-    heard = list(chain.from_iterable(scripts))
-    first, last = (list(chain.from_iterable(parts)) for parts in zip(*map(fifths, scripts), strict=True))
+    heard = list(itertools.chain.from_iterable(scripts))
+    first, last = (list(itertools.chain.from_iterable(parts)) for parts in zip(*map(fifths, scripts), strict=True))
     words, errors = [count for _, count in alone], [count for part in heard for count in part.errors]
     more = error_rate([long - short for long, (short, _) in zip(errors, alone, strict=True)], words)
     whole = {name: pitch_of(heard, name) for name in SPEAKERS}

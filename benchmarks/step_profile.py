@@ -2,7 +2,7 @@
 
     python benchmarks/step_profile.py                              random weights of Dia-1.6B's shape; 4 GB of disk
     python benchmarks/step_profile.py --mini --formats bfloat16
-    python benchmarks/step_profile.py --tiny --rows 4              to try this script
+    python benchmarks/step_profile.py --tiny --rows 12             to try this script
 
 The fast step runs as `generate()` runs it, one clip with guidance; its parts are wrapped in clocks, which take about a
 microsecond each. A part's time is without that of parts within it. `GB/s` is what a part reads of its weights in that
@@ -12,7 +12,6 @@ time; the memory's own speed stands above the table.
 import argparse
 import json
 import sys
-import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable
@@ -21,9 +20,9 @@ from typing import Any
 
 import torch
 from apart import found_by_child
-from bench_decode import BITS, TEXT, bandwidth, load, tiny_config, write_checkpoint
+from bench_decode import BITS, TEXT, add_size_options, bandwidth, checkpoint_asked, load
 
-from dia import MINI, DiaConfig, DiaTokenizer, fast_decode, fast_layer
+from dia import DiaTokenizer, fast_decode, fast_layer
 from dia.quantized_linear import QuantizedLinear
 from dia.sampling import PUBLISHED_SAMPLING
 
@@ -135,22 +134,15 @@ def profile(folder: Path, form: str, rows: int) -> str:
 def main() -> None:
     """Every format in a process of its own."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    size = options.add_mutually_exclusive_group()
-    size.add_argument("--mini", action="store_true", help="the embedded model")
-    size.add_argument("--tiny", action="store_true", help="a small model, to try this script")
+    add_size_options(options)
     options.add_argument("--formats", nargs="+", choices=FORMATS, default=FORMATS)
     options.add_argument("--rows", type=int, default=40, help="rows that are timed")
-    options.add_argument("--weights", type=Path, help="where the random weights are kept; written if not there")
     options.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     arguments = options.parse_args()
     if arguments.child:
         print(json.dumps({"table": profile(arguments.weights, arguments.formats[0], arguments.rows)}))
         return
-    with tempfile.TemporaryDirectory() as folder:
-        place = MINI if arguments.mini else arguments.weights or Path(folder)
-        if not (place / "config.json").is_file():
-            place.mkdir(parents=True, exist_ok=True)
-            write_checkpoint(place, tiny_config() if arguments.tiny else DiaConfig(), torch.bfloat16)
+    with checkpoint_asked(arguments) as place:
         print(f"memory is read at {bandwidth('cpu') / 1e9:.1f} GB/s")
         for form in arguments.formats:
             asked = ["--weights", str(place), "--formats", form, "--rows", str(arguments.rows)]

@@ -1,7 +1,11 @@
-// y = x wT for weights of 8 or 4 bits, read once, as they are saved, at the memory's speed.
+// y = x wT for weights of 8 or 4 bits, read once, at the memory's speed.
+//
+// Weights lie in tiles of 16 outputs, in the order in which they are read: in a vector of 64 bytes each lane holds, of
+// one output, 4 weights of 8 bits or 8 of 4. A lane sums up its own output, and nothing is added across lanes.
 //
 // x is written with two digits of 8 bits, x = step (first + second / 254), so that nothing but the weights is rounded
-// noticeably; each row has its own step. Products are of bytes, four to an instruction (AVX512-VNNI).
+// noticeably; each row has its own step. Products are of bytes, four to a lane (AVX512-VNNI), which asks for one factor
+// without sign: weights have a bias, 128 or 8, and sums begin at minus the bias times the digits' sum.
 
 #include <immintrin.h>
 #include <math.h>
@@ -11,20 +15,21 @@
 
 #define LEVELS 127
 #define DIGIT 254
-#define BYTES 64   // in a vector
-#define GROUP 64   // int4 weights that share scale and zero
-#define TILE 4     // rows of x at once, whose sums fit the registers
-#define AHEAD 8192 // bytes of weights asked for, into the second cache, before they are needed
+#define LEAST 1e-30f // of a row's peak; below, the row counts as zero
+#define OUTPUTS 16   // of a tile
+#define BYTES 64     // in a vector
+#define TOGETHER 4   // rows of x at once, whose sums fit the registers
+#define AHEAD 8192   // bytes of weights asked for, into the second cache, before they are needed
 #define INLINE static inline __attribute__((always_inline))
 
 typedef uint16_t bf16;
 
 typedef struct {
-    uint8_t *first, *second; // digits [rows, inputs]: plus 128 for int8; for int4 signed, in the order of its nibbles
-    float *steps;            // [rows]
-    float *groups;           // [rows, inputs / GROUP], sums of x for int4
-    float *wide;             // [inputs]
-    long rows, inputs;
+    int8_t *first, *second; // digits [rows, inputs]
+    int32_t *sums;          // of the digits of a group [rows, groups, 2]
+    float *steps;           // [rows]
+    float *wide;            // x [rows, inputs]
+    long rows, inputs, group, groups;
 } Input;
 
 typedef struct {
@@ -33,40 +38,28 @@ typedef struct {
     int half;
 } Output;
 
-static float widen(bf16 half) {
-    uint32_t bits = (uint32_t)half << 16;
-    float wide;
-    memcpy(&wide, &bits, sizeof wide);
+static int reserve(Input *in) {
+    const long numbers = in->rows * in->inputs, sums = 2 * in->rows * in->groups;
+    in->wide = malloc(sizeof(float) * (numbers + in->rows) + sizeof(int32_t) * sums + 2 * numbers);
+    if (!in->wide) return 0;
+    in->steps = in->wide + numbers;
+    in->sums = (int32_t *)(in->steps + in->rows);
+    in->first = (int8_t *)(in->sums + sums);
+    in->second = in->first + numbers;
+    return 1;
+}
+
+static const float *widen(const Input *in, const void *x, long r, int half) {
+    if (!half) return (const float *)x + r * in->inputs;
+    float *wide = in->wide + r * in->inputs;
+    for (long k = 0; k < in->inputs; k++) {
+        const uint32_t bits = (uint32_t)((const bf16 *)x)[r * in->inputs + k] << 16;
+        memcpy(wide + k, &bits, sizeof bits);
+    }
     return wide;
 }
 
-static bf16 narrow(float wide) {
-    uint32_t bits;
-    memcpy(&bits, &wide, sizeof bits);
-    return (bits + 0x7fff + (bits >> 16 & 1)) >> 16; // to nearest, ties to even
-}
-
-static void store(const Output *y, long row, long output, float value) {
-    const long place = row * y->outputs + output;
-    if (y->half) ((bf16 *)y->values)[place] = narrow(value);
-    else ((float *)y->values)[place] = value;
-}
-
-// A byte of int4 weights holds an even place in its upper half and the odd one in the lower: per vector of bytes all
-// even places stand before all odd ones.
-static void part_nibbles(uint8_t *digits, long n) {
-    uint8_t odd[BYTES];
-    for (uint8_t *block = digits; block < digits + n; block += 2 * BYTES) {
-        for (int k = 0; k < BYTES; k++) odd[k] = block[2 * k + 1];
-        for (int k = 0; k < BYTES; k++) block[k] = block[2 * k];
-        memcpy(block + BYTES, odd, BYTES);
-    }
-}
-
-static void write_digits(const Input *in, const float *x, long r, int nibbles) {
-    const long n = in->inputs;
-    const float bias = nibbles ? 0 : 128;
-    uint8_t *first = in->first + r * n, *second = in->second + r * n;
+static float peak_of(const float *x, long n) {
     uint32_t peak = 0; // as bits, which are in the order of the numbers
     for (long k = 0; k < n; k++) {
         uint32_t bits;
@@ -76,149 +69,143 @@ static void write_digits(const Input *in, const float *x, long r, int nibbles) {
     }
     float most;
     memcpy(&most, &peak, sizeof most);
-    const float scale = most > 0 ? LEVELS / most : 0;
-    in->steps[r] = most / LEVELS;
-    for (long k = 0; k < n; k++) {
+    return most;
+}
+
+static void write_digits(const Input *in, const void *given, long r, int half) {
+    const float *x = widen(in, given, r, half), most = peak_of(x, in->inputs);
+    const float scale = most > LEAST ? LEVELS / most : 0;
+    int8_t *first = in->first + r * in->inputs, *second = in->second + r * in->inputs;
+    for (long k = 0; k < in->inputs; k++) {
         const float scaled = x[k] * scale, whole = rintf(scaled);
-        first[k] = (uint8_t)(int)(whole + bias);
-        second[k] = (uint8_t)(int)(rintf((scaled - whole) * DIGIT) + bias);
+        first[k] = (int8_t)(int)whole;
+        second[k] = (int8_t)(int)rintf((scaled - whole) * DIGIT);
     }
-    if (!nibbles) return;
-    part_nibbles(first, n), part_nibbles(second, n);
-    for (long g = 0; g < n / GROUP; g++) {
-        float sum = 0;
-        for (long k = 0; k < GROUP; k++) sum += x[g * GROUP + k];
-        in->groups[r * (n / GROUP) + g] = sum;
+    in->steps[r] = most / LEVELS;
+    for (long g = 0; g < in->groups; g++) {
+        int32_t *sums = in->sums + 2 * (r * in->groups + g);
+        sums[0] = sums[1] = 0;
+        for (long k = g * in->group; k < (g + 1) * in->group; k++) sums[0] += first[k], sums[1] += second[k];
     }
 }
 
-static int read_input(Input *in, const void *x, int half, int nibbles) {
-    const long rows = in->rows, n = in->inputs, size = 2 * rows * n + sizeof(float) * (n + rows + rows * (n / GROUP));
-    in->first = aligned_alloc(BYTES, (size + BYTES - 1) / BYTES * BYTES);
-    if (!in->first) return 0;
-    in->second = in->first + rows * n;
-    in->wide = (float *)(in->second + rows * n);
-    in->steps = in->wide + n;
-    in->groups = in->steps + rows;
-    for (long r = 0; r < rows; r++) {
-        const float *row = (const float *)x + r * n;
-        if (half) for (long k = 0; k < n; k++) in->wide[k] = widen(((const bf16 *)x)[r * n + k]);
-        write_digits(in, half ? in->wide : row, r, nibbles);
-    }
-    return 1;
+INLINE void begin(const Input *in, long r, long g, int bias, __m512i (*sums)[2], const int rows) {
+    for (int i = 0; i < rows; i++)
+        for (int d = 0; d < 2; d++)
+            sums[i][d] = _mm512_set1_epi32(-bias * in->sums[2 * ((r + i) * in->groups + g) + d]);
 }
 
-// The instruction wants one factor unsigned: 128 was added to x and is taken off again, 128 times the sum of weights.
-INLINE void dot8(const Input *in, const Output *y, long r, long o, const int8_t *w, const float *scale,
-                 const int32_t *sums, const int rows) {
-    __m512i first[TILE], second[TILE];
-    for (int i = 0; i < rows; i++) first[i] = second[i] = _mm512_setzero_si512();
-    w += o * in->inputs;
-    for (long k = 0; k < in->inputs; k += BYTES) {
-        const __m512i weights = _mm512_loadu_si512(w + k);
-        _mm_prefetch((const char *)w + k + AHEAD, _MM_HINT_T1);
-        for (int i = 0; i < rows; i++) {
-            const long place = (r + i) * in->inputs + k;
-            first[i] = _mm512_dpbusd_epi32(first[i], _mm512_load_si512(in->first + place), weights);
-            second[i] = _mm512_dpbusd_epi32(second[i], _mm512_load_si512(in->second + place), weights);
-        }
+INLINE __m512i four(const int8_t *digits) {
+    int bits;
+    memcpy(&bits, digits, sizeof bits);
+    return _mm512_set1_epi32(bits);
+}
+
+INLINE void add(const Input *in, long r, long k, __m512i weights, __m512i (*sums)[2], const int rows) {
+    for (int i = 0; i < rows; i++) {
+        const long place = (r + i) * in->inputs + k;
+        sums[i][0] = _mm512_dpbusd_epi32(sums[i][0], weights, four(in->first + place));
+        sums[i][1] = _mm512_dpbusd_epi32(sums[i][1], weights, four(in->second + place));
+    }
+}
+
+INLINE __m512 with_digits(__m512i first, __m512i second) {
+    const __m512 digit = _mm512_set1_ps(1.0f / DIGIT);
+    return _mm512_fmadd_ps(_mm512_cvtepi32_ps(second), digit, _mm512_cvtepi32_ps(first));
+}
+
+// The outputs of a tile, those of them that there are.
+INLINE void store(const Output *y, long row, long tile, __m512 values) {
+    const long output = tile * OUTPUTS, place = row * y->outputs + output, left = y->outputs - output;
+    const __mmask16 there = left < OUTPUTS ? (1u << left) - 1 : 0xffff;
+    if (!y->half) {
+        _mm512_mask_storeu_ps((float *)y->values + place, there, values);
+        return;
+    }
+    const __m512i bits = _mm512_castps_si512(values); // to nearest, ties to even
+    const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
+    const __m512i rounded = _mm512_add_epi32(_mm512_add_epi32(bits, _mm512_set1_epi32(0x7fff)), odd);
+    const __m256i halves = _mm512_cvtepi32_epi16(_mm512_srli_epi32(rounded, 16));
+    _mm256_mask_storeu_epi16((bf16 *)y->values + place, there, halves);
+}
+
+// w [tiles, inputs / 4, outputs of the tile, 4], biased by 128; scale [outputs, in whole tiles].
+INLINE void tile8(const Input *in, const Output *y, long r, long tile, const uint8_t *w, const float *scale,
+                  const int rows) {
+    __m512i sums[TOGETHER][2];
+    begin(in, r, 0, 128, sums, rows);
+    w += tile * OUTPUTS * in->inputs;
+    for (long k = 0; k < in->inputs; k += 4, w += BYTES) {
+        _mm_prefetch((const char *)w + AHEAD, _MM_HINT_T1);
+        add(in, r, k, _mm512_loadu_si512(w), sums, rows);
     }
     for (int i = 0; i < rows; i++) {
-        const int upper = _mm512_reduce_add_epi32(first[i]) - 128 * sums[o];
-        const int lower = _mm512_reduce_add_epi32(second[i]) - 128 * sums[o];
-        store(y, r + i, o, (upper + (float)lower / DIGIT) * scale[o] * in->steps[r + i]);
+        const __m512 steps = _mm512_mul_ps(_mm512_loadu_ps(scale + tile * OUTPUTS), _mm512_set1_ps(in->steps[r + i]));
+        store(y, r + i, tile, _mm512_mul_ps(with_digits(sums[i][0], sums[i][1]), steps));
     }
 }
 
-// Sixteen numbers of half the width, as many as there are.
-INLINE __m512 widened(const bf16 *from, __mmask16 there) {
-    const __m512i wide = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(there, from));
+INLINE __m512 sixteen(const bf16 *from) {
+    const __m512i wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)from));
     return _mm512_castsi512_ps(_mm512_slli_epi32(wide, 16));
 }
 
-// The scales of two groups, half a vector each.
-INLINE __m512 two_scales(const bf16 *scale) {
-    const __m512i shifts = _mm512_set_epi32(0, 0, 0, 0, 0, 0, 0, 0, 16, 16, 16, 16, 16, 16, 16, 16);
-    int two;
-    memcpy(&two, scale, sizeof two);
-    const __m512i shifted = _mm512_sllv_epi32(_mm512_set1_epi32(two), shifts);
-    return _mm512_castsi512_ps(_mm512_and_si512(shifted, _mm512_set1_epi32((int)0xffff0000)));
-}
-
-// (code - 8) scale + zero = code scale + offset; the offset meets the sum of x over its group.
-INLINE __m512 offsets(const Input *in, long r, const bf16 *scale, const bf16 *zero) {
-    const long groups = in->inputs / GROUP;
-    __m512 total = _mm512_setzero_ps();
-    for (long g = 0; g < groups; g += 16) {
-        const __mmask16 there = groups - g < 16 ? (1u << (groups - g)) - 1 : 0xffff;
-        const __m512 offset =
-            _mm512_fnmadd_ps(_mm512_set1_ps(8), widened(scale + g, there), widened(zero + g, there));
-        total = _mm512_fmadd_ps(offset, _mm512_maskz_loadu_ps(there, in->groups + r * groups + g), total);
-    }
-    return total;
-}
-
-INLINE void dot4(const Input *in, const Output *y, long r, long o, const uint8_t *w, const bf16 *scale,
-                 const bf16 *zero, const int rows) {
-    const long groups = in->inputs / GROUP;
-    const __m512i nibble = _mm512_set1_epi8(15), none = _mm512_setzero_si512();
-    const __m512 digit = _mm512_set1_ps(1.0f / DIGIT);
-    __m512 products[TILE];
-    for (int i = 0; i < rows; i++) products[i] = _mm512_setzero_ps();
-    w += o * in->inputs / 2, scale += o * groups, zero += o * groups;
-    for (long block = 0; block < groups / 2; block++) {
-        const __m512i pairs = _mm512_loadu_si512(w + block * BYTES);
-        _mm_prefetch((const char *)w + block * BYTES + AHEAD, _MM_HINT_T1);
-        const __m512i even = _mm512_and_si512(_mm512_srli_epi16(pairs, 4), nibble);
-        const __m512i odd = _mm512_and_si512(pairs, nibble);
-        const __m512 scales = two_scales(scale + 2 * block);
+// w [tiles, inputs / 8, outputs of the tile, 4]: of 8 inputs the first four in the lower halves of bytes, the others in
+// the upper ones. grid [tiles, groups, 2, outputs of the tile]: scale, then zero; a weight is (code - 8) scale + zero.
+INLINE void tile4(const Input *in, const Output *y, long r, long tile, const uint8_t *w, const bf16 *grid,
+                  const int rows) {
+    const __m512i lower = _mm512_set1_epi8(15);
+    __m512 totals[TOGETHER];
+    for (int i = 0; i < rows; i++) totals[i] = _mm512_setzero_ps();
+    w += tile * OUTPUTS * in->inputs / 2, grid += tile * in->groups * 2 * OUTPUTS;
+    for (long g = 0; g < in->groups; g++, grid += 2 * OUTPUTS) {
+        __m512i sums[TOGETHER][2];
+        begin(in, r, g, 8, sums, rows);
+        for (long k = g * in->group; k < (g + 1) * in->group; k += 8, w += BYTES) {
+            const __m512i pairs = _mm512_loadu_si512(w);
+            _mm_prefetch((const char *)w + AHEAD, _MM_HINT_T1);
+            add(in, r, k, _mm512_and_si512(pairs, lower), sums, rows);
+            add(in, r, k + 4, _mm512_and_si512(_mm512_srli_epi16(pairs, 4), lower), sums, rows);
+        }
+        const __m512 scale = sixteen(grid), zero = sixteen(grid + OUTPUTS);
         for (int i = 0; i < rows; i++) {
-            const uint8_t *a = in->first + (r + i) * in->inputs + block * 2 * BYTES;
-            const uint8_t *b = in->second + (r + i) * in->inputs + block * 2 * BYTES;
-            __m512i upper = _mm512_dpbusd_epi32(none, even, _mm512_load_si512(a));
-            __m512i lower = _mm512_dpbusd_epi32(none, even, _mm512_load_si512(b));
-            upper = _mm512_dpbusd_epi32(upper, odd, _mm512_load_si512(a + BYTES));
-            lower = _mm512_dpbusd_epi32(lower, odd, _mm512_load_si512(b + BYTES));
-            const __m512 whole = _mm512_fmadd_ps(_mm512_cvtepi32_ps(lower), digit, _mm512_cvtepi32_ps(upper));
-            products[i] = _mm512_fmadd_ps(whole, scales, products[i]);
+            const int32_t *own = in->sums + 2 * ((r + i) * in->groups + g);
+            totals[i] = _mm512_fmadd_ps(with_digits(sums[i][0], sums[i][1]), scale, totals[i]);
+            totals[i] = _mm512_fmadd_ps(_mm512_set1_ps(own[0] + (float)own[1] / DIGIT), zero, totals[i]);
         }
     }
-    for (int i = 0; i < rows; i++) {
-        const __m512 rest = offsets(in, r + i, scale, zero);
-        const __m512 total = _mm512_fmadd_ps(products[i], _mm512_set1_ps(in->steps[r + i]), rest);
-        store(y, r + i, o, _mm512_reduce_add_ps(total));
-    }
+    for (int i = 0; i < rows; i++)
+        store(y, r + i, tile, _mm512_mul_ps(totals[i], _mm512_set1_ps(in->steps[r + i])));
 }
 
-// `rows` of a dot is a constant wherever it is called, so that its sums stay in registers.
-#define EVERY_OUTPUT(DOT, ...)                                                                                         \
-    _Pragma("omp parallel for num_threads(threads) schedule(static)")                                                  \
-    for (long o = 0; o < outputs; o++)                                                                                 \
-        for (long r = 0; r < rows; r += TILE) switch (rows - r) {                                                      \
-            case 1: DOT(&in, &out, r, o, __VA_ARGS__, 1); break;                                                       \
-            case 2: DOT(&in, &out, r, o, __VA_ARGS__, 2); break;                                                       \
-            case 3: DOT(&in, &out, r, o, __VA_ARGS__, 3); break;                                                       \
-            default: DOT(&in, &out, r, o, __VA_ARGS__, 4);                                                             \
-            }
-
-// x [rows, inputs] and y [rows, outputs], bfloat16 if half, else float32; inputs are a multiple of 64, and for int4 of
-// 128. Both return 0 where memory is missing.
-int int8_linear(const void *x, const int8_t *w, const float *scale, const int32_t *sums, void *y, long rows,
-                long outputs, long inputs, int half, int threads) {
-    Input in = {.rows = rows, .inputs = inputs};
-    const Output out = {.values = y, .outputs = outputs, .half = half};
-    if (!read_input(&in, x, half, 0)) return 0;
-    EVERY_OUTPUT(dot8, w, scale, sums)
-    free(in.first);
+// The number of rows is a constant wherever a tile is called, so that its sums stay in registers.
+#define PRODUCT(TILE, STEPS)                                                                                           \
+    Input in = {.rows = rows, .inputs = inputs, .group = group, .groups = inputs / group};                             \
+    const Output out = {.values = y, .outputs = outputs, .half = half};                                                \
+    if (!reserve(&in)) return 0;                                                                                       \
+    _Pragma("omp parallel num_threads(threads)") {                                                                     \
+        _Pragma("omp for schedule(static)")                                                                            \
+        for (long r = 0; r < rows; r++) write_digits(&in, x, r, half);                                                 \
+        _Pragma("omp for schedule(static)")                                                                            \
+        for (long tile = 0; tile < (outputs + OUTPUTS - 1) / OUTPUTS; tile++)                                          \
+            for (long r = 0; r < rows; r += TOGETHER) switch (rows - r) {                                              \
+                case 1: TILE(&in, &out, r, tile, w, STEPS, 1); break;                                                  \
+                case 2: TILE(&in, &out, r, tile, w, STEPS, 2); break;                                                  \
+                case 3: TILE(&in, &out, r, tile, w, STEPS, 3); break;                                                  \
+                default: TILE(&in, &out, r, tile, w, STEPS, 4);                                                        \
+                }                                                                                                      \
+    }                                                                                                                  \
+    free(in.wide);                                                                                                     \
     return 1;
+
+// x [rows, inputs] and y [rows, outputs], bfloat16 if half, else float32. `group` inputs share a scale: for int8 all of
+// them, a multiple of 4; for int4 a multiple of 8. Both return 0 where memory is missing.
+int int8_linear(const void *x, const uint8_t *w, const float *scale, void *y, long rows, long outputs, long inputs,
+                long group, int half, int threads) {
+    PRODUCT(tile8, scale)
 }
 
-int int4_linear(const void *x, const uint8_t *w, const bf16 *scale, const bf16 *zero, void *y, long rows, long outputs,
-                long inputs, int half, int threads) {
-    Input in = {.rows = rows, .inputs = inputs};
-    const Output out = {.values = y, .outputs = outputs, .half = half};
-    if (!read_input(&in, x, half, 1)) return 0;
-    EVERY_OUTPUT(dot4, w, scale, zero)
-    free(in.first);
-    return 1;
+int int4_linear(const void *x, const uint8_t *w, const bf16 *grid, void *y, long rows, long outputs, long inputs,
+                long group, int half, int threads) {
+    PRODUCT(tile4, grid)
 }

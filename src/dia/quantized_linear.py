@@ -30,7 +30,7 @@ Format = Literal["int8", "int4"]
 Codes = dict[str, Tensor]  # "weight", "scale" and for int4 "zero", as above
 
 GROUP_SIZES = (64, 32)  # the first that divides K
-_ROWS_OF_A_TILE = 16  # what the int4 kernel of the CPU asks of N
+_TILE = 16  # outputs side by side in kernels of the CPU
 _ROWS_AT_ONCE = 256
 _LEAST = 1e-8
 _SOURCE = Path(__file__).with_name("quantized.c")
@@ -72,6 +72,32 @@ def _spread(pairs: Tensor) -> Tensor:
     return torch.stack((pairs >> 4, pairs & 15), dim=-1).flatten(1)
 
 
+def _whole_tiles(matrix: Tensor) -> Tensor:
+    """Zeros after the last output, until a tile of the kernel is full."""
+    return nn.functional.pad(matrix, (0, 0) * (matrix.ndim - 1) + (0, -len(matrix) % _TILE))
+
+
+def _int8_tiles(weight: Tensor) -> Tensor:
+    """Codes [N, K] → with a bias, so that they have no sign, [N / 16, K / 4, 16, 4]."""
+    return (weight.view(torch.uint8) ^ 128).reshape(-1, _TILE, weight.shape[1] // 4, 4).transpose(1, 2).contiguous()
+
+
+def _of_int8_tiles(tiles: Tensor) -> Tensor:
+    return (tiles.transpose(1, 2).flatten(2).flatten(0, 1) ^ 128).view(torch.int8)
+
+
+def _int4_tiles(pairs: Tensor) -> Tensor:
+    """Two codes to a byte, [N, K / 2] → the fifth of eight codes with the first, and so on, [N / 16, K / 8, 16, 4]."""
+    eights = _spread(pairs).view(-1, _TILE, pairs.shape[1] // 4, 2, 4)
+    return (eights[..., 0, :] | eights[..., 1, :] << 4).transpose(1, 2).contiguous()
+
+
+def _of_int4_tiles(tiles: Tensor) -> Tensor:
+    eights = tiles.transpose(1, 2)
+    codes = torch.stack((eights & 15, eights >> 4), -2).flatten(2).flatten(0, 1)
+    return codes[:, ::2] << 4 | codes[:, 1::2]
+
+
 class Kernel(Protocol):
     """Codes as a device reads them."""
 
@@ -98,26 +124,36 @@ class _Cast:
 
 
 class _Compiled:
-    """Our own kernel, `quantized.c`, which reads codes as they are."""
+    """Our own kernel, `quantized.c`, which reads weights in tiles: 16 outputs side by side, a few inputs of each."""
 
     def __init__(self, codes: Codes, function: Callable[..., int]) -> None:
-        self._codes = {name: tensor.contiguous() for name, tensor in codes.items()}
-        is_int4, weight = "zero" in codes, self._codes["weight"]
-        self._third = self._codes["zero"] if is_int4 else weight.sum(1, dtype=torch.int32)
-        self._function = function
-        self._weights = [tensor.data_ptr() for tensor in (weight, self._codes["scale"], self._third)]
+        self._function, self._is_int4 = function, "zero" in codes
+        tile = _int4_tiles if self._is_int4 else _int8_tiles
+        few = codes["weight"].split(_ROWS_AT_ONCE)
+        self._tiles = torch.cat([tile(_whole_tiles(rows)) for rows in few])
+        scale = codes["scale"]
+        steps = torch.stack((scale, codes["zero"]), -1) if self._is_int4 else scale[:, None, None]  # [N, G, 2 or 1]
+        self._steps = _whole_tiles(steps).unflatten(0, (-1, _TILE)).permute(0, 2, 3, 1).contiguous()
+        self._outputs, self._inputs = len(scale), codes["weight"].shape[1] * (2 if self._is_int4 else 1)
 
     def __call__(self, x: Tensor) -> Tensor:
         half = x.dtype == torch.bfloat16
         read = (x if half else x.float()).contiguous()
-        y = read.new_empty(len(read), len(self._third))
-        shape = (*y.shape, read.shape[1])
-        if not self._function(read.data_ptr(), *self._weights, y.data_ptr(), *shape, half, torch.get_num_threads()):
-            raise MemoryError(f"there is no memory left for {len(read)} rows of {read.shape[1]} numbers.")
+        y = read.new_empty(len(read), self._outputs)
+        addresses = (tensor.data_ptr() for tensor in (read, self._tiles, self._steps, y))
+        sizes = *y.shape, self._inputs, self._inputs // self._steps.shape[1]
+        if not self._function(*addresses, *sizes, half, torch.get_num_threads()):
+            raise MemoryError(f"there is no memory left for {len(read)} rows of {self._inputs} numbers.")
         return y.to(x.dtype)
 
     def codes(self) -> Codes:
-        return self._codes
+        of_tiles = _of_int4_tiles if self._is_int4 else _of_int8_tiles
+        few = self._tiles.split(_ROWS_AT_ONCE // _TILE)
+        weight = torch.cat([of_tiles(tiles) for tiles in few])[: self._outputs]
+        steps = self._steps.permute(2, 0, 3, 1).flatten(1, 2)[:, : self._outputs].contiguous()  # [2 or 1, N, G]
+        if self._is_int4:
+            return {"weight": weight, "scale": steps[0], "zero": steps[1]}
+        return {"weight": weight, "scale": steps.flatten()}
 
 
 class _Int8Dot:
@@ -225,15 +261,13 @@ def _kernel(codes: Codes, dtype: torch.dtype) -> Kernel:
 
 def _function(codes: Codes) -> Callable[..., int] | None:
     """The function of `quantized.c` for codes, if their shape and the CPU fit it."""
-    inputs, groups = codes["weight"].shape[1], codes["scale"].shape[-1]
-    fits = inputs % 64 == 0 and inputs == 32 * groups if "zero" in codes else inputs % 64 == 0
-    if not fits or not _multiplies_bytes() or torch.backends.cpu.get_cpu_capability() != "AVX512":
+    if codes["weight"].shape[1] % 4 or not _multiplies_bytes() or torch.backends.cpu.get_cpu_capability() != "AVX512":
         return None
     library = _library()
     if library is None:
         return None
     function: Any = library.int4_linear if "zero" in codes else library.int8_linear
-    function.argtypes = [ctypes.c_void_p] * 5 + [ctypes.c_long] * 3 + [ctypes.c_int] * 2
+    function.argtypes = [ctypes.c_void_p] * 4 + [ctypes.c_long] * 4 + [ctypes.c_int] * 2
     return cast(Callable[..., int], function)
 
 
@@ -356,7 +390,7 @@ class QuantizedLinear(nn.Module):
 
 def fitting_group(in_features: int, out_features: int) -> int | None:
     """The group size for which a matrix can be int4; None if its shape does not fit the kernels."""
-    if out_features % _ROWS_OF_A_TILE:
+    if out_features % _TILE:
         return None
     return next((size for size in GROUP_SIZES if in_features % size == 0), None)
 

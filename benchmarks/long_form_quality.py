@@ -18,7 +18,8 @@ from recogniser import Recogniser
 from tqdm import tqdm
 
 from dia import MINI
-from dia.long_form import Piece, speak_long
+from dia.joining import Piece
+from dia.long_form import speak_long
 from dia.manners import CARRIES, Carry, Manners
 from dia.model import Dia
 from dia.passes import Speech

@@ -12,8 +12,9 @@ from tiny_codec import random_codes, tiny_processor
 from tiny_speech import tiny_speech
 
 from dia import long_form, takes
+from dia.joining import pieces
 from dia.kept_parts import KeptParts, fingerprint
-from dia.long_form import Memory, part_seconds, parts_of, pieces, speak_long
+from dia.long_form import Memory, part_seconds, parts_of, speak_long
 from dia.passes import Speech
 from dia.script import Script, Turn, estimated_seconds, parse
 from dia.takes import Attempt, Care, Line, Take
@@ -141,6 +142,67 @@ def test_no_part_goes_on_from_a_bad_take(speech, watched, monkeypatch):
     spoken = list(speak_long(speech, TURNS, seed=1, carry="last"))
     assert spoken[1].take.warnings == ("is silent",)
     assert watched[2].transcript == watched[0].text
+
+
+@pytest.fixture
+def cannot_be_said(monkeypatch):
+    """Texts in which something is wrong with every take: those for which a function says so."""
+
+    def wrong(holds):
+        monkeypatch.setattr(takes, "faults", lambda performance: ("babbles",) if holds(performance.text) else ())
+
+    return wrong
+
+
+FOUR = Script(TURNS.turns[:4])
+
+
+def test_a_part_that_fails_every_time_is_spoken_in_smaller_parts(watched, cannot_be_said):
+    cannot_be_said(lambda text: "Turn a" in text and "Turn b" in text)
+    (piece,) = speak_long(tiny_speech(), FOUR, seed=5, care=Care(retries=1))
+    a, b, c, d = (f"[{turn.speaker}] {turn.text}" for turn in FOUR.turns)
+    assert [line.text for line in watched] == [f"{a} {b} {c} {d}", f"{a} {b}", a, b, f"{c} {d}"]
+    assert piece.take.warnings == ()
+    assert [attempt.seed for attempt in piece.take.attempts] == [5, 6, 5, 6, 5, 5, 5]
+    assert [turn.speaker for turn in piece.turns] == ["S1", "S2", "S1", "S2"]
+    assert [turn.start for turn in piece.turns] == sorted(turn.start for turn in piece.turns)
+    assert len(piece.audio) == len(piece.take.audio)
+
+
+def test_what_is_wrong_with_a_smaller_part_is_told(cannot_be_said):
+    cannot_be_said(lambda text: "Turn a" in text)
+    (piece,) = speak_long(tiny_speech(), FOUR, seed=5, care=Care(retries=1))
+    assert piece.take.warnings == ("part 1 of 2 part 1 of 2 babbles",)
+
+
+def test_smaller_parts_that_are_no_better_are_not_taken(cannot_be_said):
+    cannot_be_said(lambda text: True)
+    (piece,) = speak_long(tiny_speech(), FOUR, seed=5, care=Care(retries=1))
+    assert piece.take.warnings == ("babbles",)
+    assert len(piece.take.attempts) == 2
+
+
+def test_without_retries_a_part_is_spoken_once(watched, cannot_be_said):
+    cannot_be_said(lambda text: True)
+    assert len(list(speak_long(tiny_speech(), FOUR, seed=5))) == len(watched) == 1
+
+
+def test_a_single_sentence_is_not_cut(watched, cannot_be_said):
+    cannot_be_said(lambda text: True)
+    long = parse("[S1] It goes on and on, and then, in the end, it goes on again.")
+    assert len(list(speak_long(tiny_speech(), long, seed=5, care=Care(retries=1)))) == len(watched) == 1
+
+
+def test_smaller_parts_are_kept(tmp_path, watched, cannot_be_said):
+    cannot_be_said(lambda text: "Turn a" in text and "Turn b" in text)
+    speech, folder = tiny_speech(), tmp_path / "parts"
+    kept = keeper(folder, speech)
+    (once,) = speak_long(speech, FOUR, seed=7, care=Care(retries=1), keeper=kept)
+    assert kept.finished == 1
+    assert len(list(folder.glob("part-*"))) == len(watched) == 5
+    (again,) = speak_long(speech, FOUR, seed=7, care=Care(retries=1), keeper=keeper(folder, speech))
+    assert len(watched) == 5
+    np.testing.assert_allclose(again.audio, once.audio, atol=1e-5)
 
 
 def test_the_same_seed_gives_the_same_speech(speech):
@@ -323,7 +385,7 @@ def test_a_folder_that_cannot_be_made_is_found_out_before_the_work(speech, tmp_p
 
 def test_what_is_no_longer_needed_is_removed(speech, tmp_path):
     kept = keeper(tmp_path / "parts", speech)
-    kept.keep(0, takes.make_take(speech, Line("[S1] Hi."), 1))
+    kept.keep((0,), takes.make_take(speech, Line("[S1] Hi."), 1))
     kept.remove()
     assert list(tmp_path.iterdir()) == []
 
@@ -332,8 +394,8 @@ def test_attempts_are_kept(speech, tmp_path):
     kept = keeper(tmp_path / "parts", speech)
     line = Line("[S1] Hi.")
     take = takes.make_take(speech, line, 1, care=Care(best_of=2))
-    kept.keep(3, take)
-    found = kept.kept(3, line)
+    kept.keep((3,), take)
+    found = kept.kept((3,), line)
     assert found.attempts == take.attempts
     assert isinstance(found.attempts[0], Attempt)
     assert torch.equal(found.codes, take.codes)

@@ -5,7 +5,7 @@ import pytest
 import torch
 from talking import RATE, talking
 
-from dia.long_form import Piece
+from dia.joining import Piece
 from dia.pacing import paced_pieces, paced_stream
 from dia.takes import Take
 from dia.tempo import stretched

@@ -6,10 +6,11 @@ from tiny_codec import random_codes, tiny_processor
 from tiny_speech import tiny_speech
 
 from dia import takes
+from dia.joining import as_one
 from dia.passes import Speech
 from dia.request import request_of
 from dia.script import parse
-from dia.speaking import Reading, as_one, is_long, kept_in, reading_of, speak, too_long
+from dia.speaking import Reading, is_long, kept_in, reading_of, speak, too_long
 from dia.takes import Care, Line, make_take
 
 SHORT = parse("[S1] Hi there. [S2] Yes.")

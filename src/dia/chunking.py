@@ -35,6 +35,11 @@ def pieces(text: str, limit: float, size: Callable[[str], float]) -> list[str]:
     return _with_words(parts)
 
 
+def sentences_of(text: str) -> list[str]:
+    """The sentences of a text with single blanks between words; joined by blanks they are the text again."""
+    return _with_words(_SENTENCE_END.split(text))
+
+
 def _with_words(parts: Iterable[str]) -> list[str]:
     """Parts that hold letters; those that do not stay with their neighbours, for nobody could speak them alone."""
     groups: list[list[str]] = []
@@ -107,4 +112,4 @@ def _best_starts(sizes: Sequence[float], limit: float, costs: Sequence[float]) -
     return starts
 
 
-__all__ = ["cost_after", "even_groups", "pieces"]
+__all__ = ["cost_after", "even_groups", "pieces", "sentences_of"]

@@ -55,13 +55,13 @@ class KeptParts:
 
     @property
     def finished(self) -> int:
-        """How many parts are there."""
-        return len(list(self.folder.glob("part-*.safetensors")))
+        """How many parts are there, those of which only smaller parts are heard among them."""
+        return len(list(self.folder.glob(f"part-{'[0-9]' * 5}.safetensors")))
 
-    def kept(self, number: int, line: Line) -> Take | None:
+    def kept(self, place: tuple[int, ...], line: Line) -> Take | None:
         """The take of a part, or None where it is still to be made, or was damaged."""
         try:
-            with safe_open(self._path(number), framework="pt") as file:
+            with safe_open(self._path(place), framework="pt") as file:
                 codes, told = file.get_tensor("codes").long(), json.loads(file.metadata()["take"])
             attempts = tuple(Attempt(one["seed"], tuple(one["faults"]), one["score"]) for one in told["attempts"])
             spoken, seed = Spoken(codes, told["ended"]), told["seed"]
@@ -69,18 +69,19 @@ class KeptParts:
             return None
         return made_take(self._speech, line, spoken, seed, attempts, self._care)
 
-    def keep(self, number: int, take: Take) -> None:
+    def keep(self, place: tuple[int, ...], take: Take) -> None:
         """Keep a take. Raises OSError, as for a full disk; the parts before stay."""
         told = {"seed": take.seed, "ended": take.ended, "attempts": [asdict(attempt) for attempt in take.attempts]}
-        with atomic_file(self._path(number)) as path:
+        with atomic_file(self._path(place)) as path:
             path.write_bytes(save({"codes": take.codes.to(torch.int32)}, {"take": json.dumps(told)}))
 
     def remove(self) -> None:
         """Remove the folder and all parts in it."""
         shutil.rmtree(self.folder)
 
-    def _path(self, number: int) -> Path:
-        return self.folder / f"part-{number:05d}.safetensors"
+    def _path(self, place: tuple[int, ...]) -> Path:
+        number, *within = place
+        return self.folder / f"{'-'.join([f'part-{number:05d}', *map(str, within)])}.safetensors"
 
     def _agreed(self, plan: dict[str, Any]) -> dict[str, Any]:
         """The plan, and the seed of the one that is there; an error where that differs."""

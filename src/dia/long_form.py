@@ -3,28 +3,29 @@
 Knows takes and how they are joined. Knows nothing of files: what is finished is kept by a `Keeper`, if there is one.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from math import ceil, floor
 from typing import Any, Protocol
 
-import numpy as np
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from dia.chunking import sentences_of
+from dia.joining import Piece, as_one, pieces
 from dia.manners import CARRIES, Carry, Manners, continued
-from dia.passes import Audio, Speech
-from dia.script import Script
-from dia.silence import trimmed
+from dia.passes import Speech
+from dia.script import Script, estimated_seconds
 from dia.takes import Care, Line, Take, make_take
-from dia.timing import TurnTime
 
 _SEEDS_APART = 1000  # between the parts' first seeds: room for the retries of each
 _SHORTEST = 2.0  # seconds of a part; less has no melody
-_AT_PAUSE = 0.02  # seconds left of a take's own silence where digital silence is asked for
+_SMALLER = 0.6  # of its length: what a part is cut into where it fails as a whole
 _NOTHING: Mapping[str, Any] = {}
+
+Place = tuple[int, ...]  # of a part, its number from 0; of a part of it, that and the number in it
 
 
 @dataclass(frozen=True)
@@ -35,36 +36,13 @@ class Part:
     pause: float
 
 
-@dataclass(frozen=True, eq=False)
-class Piece:
-    """A part as it was spoken; the audio of all, one behind the other, is the whole.
-
-    Attributes:
-        audio: float32 [N], the pause behind it included.
-        sampling_rate: Hz.
-        start: seconds of audio before it.
-        turns: when each turn and word is heard, in seconds of the whole.
-        take: the take it was made of, with what is wrong with it.
-        number: of the part, from 0.
-        parts: how many there are.
-    """
-
-    audio: Audio
-    sampling_rate: int
-    start: float
-    turns: tuple[TurnTime, ...]
-    take: Take
-    number: int
-    parts: int
-
-
 class Keeper(Protocol):
     """Where finished parts are kept, so that an interrupted speech goes on where it stopped."""
 
-    def kept(self, number: int, line: Line) -> Take | None:
+    def kept(self, place: Place, line: Line) -> Take | None:
         """The take of a part, or None where it is still to be made."""
 
-    def keep(self, number: int, take: Take) -> None:
+    def keep(self, place: Place, take: Take) -> None:
         """Keep a take."""
 
 
@@ -166,20 +144,57 @@ def speak_long(
     settings = _for_every_part(settings)
     parts, memory = _parts(script, manners.pass_seconds, carry, voice, voice_seconds), Memory(carry, voice)
 
-    def takes() -> Iterator[Take]:
-        for number, part in enumerate(tqdm(parts, "speaking", unit=" parts", leave=False, disable=not progress)):
-            before = memory.before(part.script) or Line("")
-            line = Line(part.script.spoken, before.prompt, before.transcript)
-            take = None if keeper is None else keeper.kept(number, line)
-            if take is None:
-                take = make_take(speech, line, first + number * _SEEDS_APART, settings, care)
-                if keeper is not None:
-                    keeper.keep(number, take)
-            if not take.warnings:
-                memory.add(part.script, _heard(take, frame_rate))
-            yield take
+    teller = _Teller(speech, settings, care, memory, keeper)
+    counted = enumerate(tqdm(parts, "speaking", unit=" parts", leave=False, disable=not progress))
+    takes = (teller.take(part.script, (number,), first + number * _SEEDS_APART) for number, part in counted)
+    return pieces(takes, [part.pause for part in parts], care.edge_seconds)
 
-    return pieces(takes(), [part.pause for part in parts], care.edge_seconds)
+
+@dataclass(frozen=True)
+class _Teller:
+    """Speaks parts one after the other, each with what was said before it."""
+
+    speech: Speech
+    settings: Mapping[str, Any]
+    care: Care
+    memory: Memory
+    keeper: Keeper | None
+
+    def take(self, script: Script, place: Place, seed: int) -> Take:
+        """A part; where something is wrong with it after every retry, spoken in smaller parts if they come out better.
+
+        Some texts a model cannot begin, whatever the seed; behind another beginning it speaks them well.
+        """
+        take = self._whole(script, place, seed)
+        smaller = _smaller(script) if take.warnings and self.care.retries else []
+        if not smaller:
+            return take
+        takes = [self.take(part, (*place, number), seed) for number, part in enumerate(smaller)]
+        if all(one.warnings for one in takes):
+            return take
+        joined = as_one(pieces(takes, [0.0] * len(takes), self.care.edge_seconds))
+        return replace(joined, attempts=take.attempts + joined.attempts)
+
+    def _whole(self, script: Script, place: Place, seed: int) -> Take:
+        """A part in one pass, kept and remembered."""
+        before = self.memory.before(script) or Line("")
+        line = Line(script.spoken, before.prompt, before.transcript)
+        take = None if self.keeper is None else self.keeper.kept(place, line)
+        if take is None:
+            take = make_take(self.speech, line, seed, self.settings, self.care)
+            if self.keeper is not None:
+                self.keeper.keep(place, take)
+        if not take.warnings:
+            self.memory.add(script, _heard(take, self.speech.processor.frame_rate))
+        return take
+
+
+def _smaller(script: Script) -> list[Script]:
+    """The parts of a part, cut between turns and sentences; none where there is nothing to cut."""
+    sentences = [sentence for turn in script.turns for sentence in sentences_of(turn.text)]
+    sizes = [estimated_seconds(f"{sentence} ") for sentence in sentences]
+    parts = script.chunks(max(_SMALLER * sum(sizes), *sizes))
+    return parts if len(parts) > 1 else []
 
 
 def _parts(script: Script, seconds: float, carry: Carry, voice: Line | None, voice_seconds: float) -> list[Part]:
@@ -198,21 +213,6 @@ def _for_every_part(settings: Mapping[str, Any]) -> Mapping[str, Any]:
         return settings
     rest = {name: value for name, value in settings.items() if name != "max_length"}
     return {"max_new_tokens": settings["max_length"], **rest}
-
-
-def pieces(takes: Iterable[Take], pauses: Sequence[float], edge_seconds: float) -> Iterator[Piece]:
-    """Takes made ready to be joined: silence meets silence, and a pause is digital silence of exactly its length."""
-    samples, before = 0, 0.0
-    for number, (take, pause) in enumerate(zip(takes, pauses, strict=True)):
-        rate, start = take.sampling_rate, samples / take.sampling_rate
-        audio, later = take.audio, 0.0
-        if before or pause:
-            edges = (min(edge_seconds, _AT_PAUSE if beside else edge_seconds) for beside in (before, pause))
-            audio, later = trimmed(audio, rate, *edges)
-        audio = np.concatenate([audio, np.zeros(round(pause * rate), np.float32)])
-        turns = tuple(turn.shifted(start + later) for turn in take.turns)
-        yield Piece(audio, rate, start, turns, take, number, len(pauses))
-        samples, before = samples + len(audio), pause
 
 
 def _heard(take: Take, frame_rate: float) -> Tensor:
@@ -234,4 +234,4 @@ def _speakers(transcript: str) -> set[str]:
     return {name for name in ("S1", "S2") if f"[{name}]" in transcript}
 
 
-__all__ = ["Keeper", "Memory", "Part", "Piece", "part_seconds", "parts_of", "pieces", "speak_long"]
+__all__ = ["Keeper", "Memory", "Part", "Place", "part_seconds", "parts_of", "speak_long"]

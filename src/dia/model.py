@@ -15,14 +15,14 @@ from dia.ahead import Listening
 from dia.audio_file import Provenance
 from dia.hearing import Recogniser
 from dia.loading import REAL, REAL_CODEC, by_name, from_files
-from dia.long_form import Piece
+from dia.joining import Piece, as_one
 from dia.modeling_dia import DiaForConditionalGeneration
 from dia.pacing import paced_pieces, paced_stream
 from dia.passes import Audio, Speech
 from dia.placement import choose_device, choose_dtype
 from dia.processing_dia import DiaProcessor
 from dia.request import Options, Prompt, request_of
-from dia.speaking import as_one, kept_in, reading_of, speak, spoken_together, streamed
+from dia.speaking import kept_in, reading_of, speak, spoken_together, streamed
 from dia.takes import Care, Take
 from dia.tempo import stretched
 

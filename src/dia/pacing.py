@@ -5,7 +5,7 @@ from contextlib import closing
 from dataclasses import replace
 
 from dia.audio_file import Waveform
-from dia.long_form import Piece
+from dia.joining import Piece
 from dia.tempo import Tempo, stretched
 from dia.timing import TurnTime
 

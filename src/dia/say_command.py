@@ -19,7 +19,7 @@ from tqdm import tqdm
 from dia.atomic import atomic_file
 
 if TYPE_CHECKING:
-    from dia.long_form import Piece
+    from dia.joining import Piece
     from dia.model import Dia
     from dia.passes import Audio
     from dia.script import Script

@@ -18,7 +18,8 @@ from torch import Tensor
 from dia.ahead import ahead
 from dia.codec_record import CodecRecord
 from dia.kept_parts import KeptParts, fingerprint
-from dia.long_form import Keeper, Piece, pieces, speak_long
+from dia.joining import Piece, as_one, pieces
+from dia.long_form import Keeper, speak_long
 from dia.manners import Manners
 from dia.passes import Audio, Speech
 from dia.progress import Progress
@@ -204,33 +205,8 @@ def _in_one_batch(speech: Speech, request: Request, chosen: Sequence[int], progr
     return codes if speech.processor.audio_tokenizer is None else speech.sounds(codes)
 
 
-def as_one(spoken: Iterable[Piece]) -> Take:
-    """All pieces as one take: what was heard and said of them, one after the other.
-
-    Its seed is the first one's; its codes are those of every part, silence between them and all.
-    """
-    parts = list(spoken)
-    takes = [part.take for part in parts]
-    if len(parts) == 1 and np.array_equal(parts[0].audio, takes[0].audio):
-        return takes[0]
-    return Take(
-        audio=np.concatenate([part.audio for part in parts]),
-        sampling_rate=parts[0].sampling_rate,
-        seed=takes[0].seed,
-        codes=torch.cat([take.codes for take in takes]),
-        ended=all(take.ended for take in takes),
-        start=takes[0].start,
-        turns=tuple(turn for part in parts for turn in part.turns),
-        warnings=tuple(
-            f"part {part.number + 1} of {part.parts} {told}" for part in parts for told in part.take.warnings
-        ),
-        attempts=tuple(attempt for take in takes for attempt in take.attempts),
-    )
-
-
 __all__ = [
     "Reading",
-    "as_one",
     "is_long",
     "kept_in",
     "plan_of",

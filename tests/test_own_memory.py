@@ -1,11 +1,13 @@
 """Weights leave the mapping of their file: the same numbers, in memory of their own."""
 
+import os
+
 import pytest
 import torch
 from tiny import tiny_model
 
 from dia import DiaForConditionalGeneration, own_memory
-from dia.own_memory import give_back, leave_in_file, to_own_memory
+from dia.own_memory import give_back, keep_few_shapes, leave_in_file, to_own_memory
 
 linux = pytest.mark.skipif(not own_memory._MAPS.exists(), reason="the system does not tell what is mapped")
 
@@ -75,3 +77,11 @@ def test_giving_back_what_was_freed_changes_nothing_that_is_held():
     give_back()
     assert held[-1] == 999_999
     assert not any(tensor.any() for tensor in freed)
+
+
+def test_code_is_kept_for_few_shapes_unless_the_environment_says_otherwise(monkeypatch):
+    monkeypatch.delenv("LRU_CACHE_CAPACITY", raising=False)
+    monkeypatch.setenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "500")
+    keep_few_shapes()
+    assert os.environ["LRU_CACHE_CAPACITY"] == "64"
+    assert os.environ["ONEDNN_PRIMITIVE_CACHE_CAPACITY"] == "500"

@@ -1,7 +1,6 @@
 """The command `dia`. Knows its subcommands and what to answer to mistakes; the subcommands do the work."""
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 
@@ -16,14 +15,10 @@ NOTICE = (
     "harm. Written files carry a tag that says they are synthetic."
 )
 
-# oneDNN keeps code for each of the last thousand shapes: parts of all lengths would fill hundreds of megabytes.
-_SHAPES = "128"
-
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code: 0 done, 2 wrong input, 130 interrupted, 141 broken pipe."""
     arguments = _parser().parse_args(argv)
-    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", _SHAPES)
     try:
         return int(arguments.run(arguments))
     except (ValueError, TypeError, OSError, ImportError, MemoryError) as error:

@@ -16,6 +16,7 @@ from tqdm import tqdm
 from dia.chunking import sentences_of
 from dia.joining import Piece, as_one, pieces
 from dia.manners import CARRIES, Carry, Manners, continued
+from dia.own_memory import give_back
 from dia.passes import Speech
 from dia.script import Script, estimated_seconds
 from dia.takes import Care, Line, Take, make_take
@@ -186,6 +187,7 @@ class _Teller:
                 self.keeper.keep(place, take)
         if not take.warnings:
             self.memory.add(script, _heard(take, self.speech.processor.frame_rate))
+        give_back()
         return take
 
 

@@ -3,7 +3,7 @@
 import torch
 
 from dia.modeling_dia import DiaForConditionalGeneration
-from dia.own_memory import to_own_memory
+from dia.own_memory import keep_few_shapes, to_own_memory
 from dia.processing_dia import DiaProcessor
 from dia.quantization import count_weights, pack
 
@@ -65,6 +65,7 @@ def place(
     chosen = settled_dtype(dtype, device, count_weights(model))
     model.to(device, chosen).eval()
     if device.type == "cpu":
+        keep_few_shapes()
         to_own_memory(model)
     pack(model, chosen)
     return model

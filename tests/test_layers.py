@@ -11,8 +11,8 @@ SOURCE = ROOT / "src" / "dia"
 LAYERS = [
     {"version", "atomic", "handover", "playing", "progress", "pitch", "checksum", "silence", "manners"}
     | {"room", "own_memory", "thread_pools", "characters", "tags", "spoken_units", "chunking", "subtitles"},
-    {"skinny", "pronunciation", "ahead"},
-    {"snake"},
+    {"compiling", "pronunciation", "ahead"},
+    {"skinny", "snake"},
     {"fast_codec"},
     {"configuration_dia", "delay", "audio_file", "codec", "tokenization_dia", "native_dac", "hearing"},
     {"quantized_linear", "tempo", "spoken_numbers"},

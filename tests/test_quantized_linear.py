@@ -7,7 +7,7 @@ import threading
 import pytest
 import torch
 
-from dia import quantized_linear
+from dia import compiling, quantized_linear
 from dia.quantized_linear import QuantizedLinear, dequantized, fitting_group, int4_codes, int8_codes
 
 SHAPES = [(96, 256), (259, 64), (16, 32), (100, 40)]  # outputs, inputs; not all fit int4 or our own kernel
@@ -125,7 +125,7 @@ def test_a_compiler_that_fails_is_asked_once(monkeypatch):
         asked.append(source)
         raise subprocess.TimeoutExpired("cc", 60)
 
-    monkeypatch.setattr(quantized_linear, "compiled", fails)
+    monkeypatch.setattr(compiling, "compiled", fails)
     monkeypatch.setattr(quantized_linear, "_multiplies_bytes", lambda: True)
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
     quantized_linear._library.cache_clear()

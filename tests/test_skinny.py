@@ -1,14 +1,10 @@
-"""The kernel of our own multiplies as torch does, where it can be had; and where it comes from is safe."""
-
-import os
-import stat
-import subprocess
+"""The kernels of our own compute what torch computes, where they can be had."""
 
 import pytest
 import torch
 from torch import nn
 
-from dia import skinny
+from dia import compiling, skinny
 
 needs_kernel = pytest.mark.skipif(skinny._kernel() is None, reason="no kernel for this CPU, or no compiler")
 
@@ -60,7 +56,7 @@ def test_what_the_kernel_cannot_multiply_is_left_to_torch(weight):
 @pytest.mark.parametrize("compiler", ["/nonexistent/cc", None])
 def test_without_a_compiler_there_is_no_kernel(monkeypatch, tmp_path, compiler):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(skinny.shutil, "which", lambda name: compiler)
+    monkeypatch.setattr(compiling.shutil, "which", lambda name: compiler)
     skinny._kernel.cache_clear()
     try:
         assert skinny.skinny_linear(torch.ones(4, 32).bfloat16()) is None
@@ -73,78 +69,3 @@ def test_rows_of_another_dtype_are_not_read_as_if_they_were_its_own():
     if linear is not None:
         with pytest.raises(RuntimeError, match="dtype"):
             linear(torch.ones(1, 32))
-
-
-@pytest.fixture
-def cache(monkeypatch, tmp_path):
-    """An empty cache, and in place of a compiler what writes an empty file and is counted."""
-    runs = []
-
-    def run(command, **_):
-        runs.append(command)
-        open(command[-1], "w").close()
-
-    monkeypatch.delenv("DIA_NO_KERNEL", raising=False)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(skinny.shutil, "which", lambda name: name)
-    monkeypatch.setattr(skinny.subprocess, "run", run)
-    monkeypatch.setattr(skinny.ctypes, "CDLL", lambda path: path)
-    return tmp_path / "dia", runs
-
-
-def test_a_library_is_compiled_once_and_kept_where_nobody_else_can_write(cache):
-    folder, runs = cache
-    path = skinny.compiled(skinny._SOURCE)
-    assert skinny.compiled(skinny._SOURCE) == path
-    assert len(runs) == 1
-    assert os.listdir(folder) == [os.path.basename(path)]
-    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-
-
-def writable_by_others(folder):
-    folder.mkdir()
-    folder.chmod(0o777)
-
-
-def a_file(folder):
-    folder.touch()
-
-
-@pytest.mark.skipif(os.name != "posix", reason="there are no owners to ask for")
-@pytest.mark.parametrize("make", [writable_by_others, a_file])
-def test_where_the_cache_is_not_safe_nothing_is_loaded_from_it(cache, make):
-    folder, runs = cache
-    make(folder)
-    for _ in range(2):
-        path = skinny.compiled(skinny._SOURCE)
-        assert not path.startswith(str(folder))
-        assert not os.path.exists(path), "a library for one process alone is removed once it is loaded"
-    assert len(runs) == 2
-
-
-@pytest.mark.skipif(os.name != "posix", reason="there are no owners to ask for")
-def test_a_cache_of_somebody_else_is_not_loaded_from(cache, monkeypatch):
-    folder, _ = cache
-    skinny.compiled(skinny._SOURCE)
-    owner = folder.stat().st_uid
-    monkeypatch.setattr(skinny.os, "getuid", lambda: owner + 1)
-    assert owner == 0 or skinny._cache_folder() is None
-
-
-def test_a_user_without_a_home_is_served_too(cache, monkeypatch):
-    monkeypatch.delenv("XDG_CACHE_HOME")
-    monkeypatch.setattr(skinny.os.path, "expanduser", lambda path: path)
-    assert skinny._cache_folder() is None
-
-
-def test_a_compiler_that_hangs_is_given_up(monkeypatch, tmp_path):
-    slow = tmp_path / "cc"
-    slow.write_text("#!/bin/sh\nexec sleep 30\n")
-    slow.chmod(0o755)
-    monkeypatch.delenv("DIA_NO_KERNEL", raising=False)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(skinny.shutil, "which", lambda name: str(slow))
-    monkeypatch.setattr(skinny, "_PATIENCE", 0.2)
-    with pytest.raises(subprocess.TimeoutExpired):
-        skinny.compiled(skinny._SOURCE)
-    assert list((tmp_path / "dia").iterdir()) == []

@@ -1,4 +1,4 @@
-"""Takes one behind the other: each made ready to meet its neighbours, and all of them as one. Knows takes and silence."""
+"""Takes one behind the other, each made ready to meet its neighbours, and all as one. Knows takes and silence."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass

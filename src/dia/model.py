@@ -14,8 +14,8 @@ from dia import MINI
 from dia.ahead import Listening
 from dia.audio_file import Provenance
 from dia.hearing import Recogniser
-from dia.loading import REAL, REAL_CODEC, by_name, from_files
 from dia.joining import Piece, as_one
+from dia.loading import REAL, REAL_CODEC, by_name, from_files
 from dia.modeling_dia import DiaForConditionalGeneration
 from dia.pacing import paced_pieces, paced_stream
 from dia.passes import Audio, Speech

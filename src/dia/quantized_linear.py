@@ -10,7 +10,6 @@ of the device reads. On CPUs with AVX512-VNNI that is `quantized.c`, where it ca
 """
 
 import ctypes
-import subprocess
 import threading
 import warnings
 from collections.abc import Callable
@@ -22,7 +21,7 @@ import torch
 from torch import Tensor, nn
 from transformers.utils import logging
 
-from dia.skinny import compiled
+from dia.compiling import functions_of
 
 logger = logging.get_logger(__name__)
 
@@ -35,6 +34,7 @@ _ROWS_AT_ONCE = 256
 _LEAST = 1e-8
 _SOURCE = Path(__file__).with_name("quantized.c")
 _FLAGS = ("-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512vnni", "-fno-math-errno", "-fno-trapping-math")
+_ARGUMENTS = [ctypes.c_void_p] * 4 + [ctypes.c_long] * 4 + [ctypes.c_int] * 2
 _packing = threading.Lock()  # two threads may meet at a layer's first use
 
 
@@ -264,21 +264,13 @@ def _function(codes: Codes) -> Callable[..., int] | None:
     if codes["weight"].shape[1] % 4 or not _multiplies_bytes() or torch.backends.cpu.get_cpu_capability() != "AVX512":
         return None
     library = _library()
-    if library is None:
-        return None
-    function: Any = library.int4_linear if "zero" in codes else library.int8_linear
-    function.argtypes = [ctypes.c_void_p] * 4 + [ctypes.c_long] * 4 + [ctypes.c_int] * 2
-    return cast(Callable[..., int], function)
+    return library and (library.int4_linear if "zero" in codes else library.int8_linear)
 
 
 @cache
-def _library() -> ctypes.CDLL | None:
+def _library() -> Any:
     """The compiled kernels, or None; the attempt is made once for each process, not once for each layer."""
-    try:
-        return compiled(_SOURCE, *_FLAGS)
-    except (OSError, subprocess.SubprocessError) as error:
-        logger.debug(f"{_SOURCE.name} is not compiled, PyTorch's kernels are used: {error}")
-        return None
+    return functions_of(_SOURCE, _FLAGS, dict.fromkeys(("int8_linear", "int4_linear"), _ARGUMENTS), ctypes.c_int)
 
 
 def _multiplies_bytes() -> bool:

@@ -5,21 +5,18 @@ passes; in half precision it then rounds between them.
 """
 
 import ctypes
-import subprocess
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
-from transformers.utils import logging
 
-from dia.skinny import compiled
-
-logger = logging.get_logger(__name__)
+from dia.compiling import functions_of
 
 _SOURCE = Path(__file__).with_name("snake.c")
 _FLAGS = ("-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512bf16")
+_ARGUMENTS = [ctypes.c_void_p] * 3 + [ctypes.c_long] * 2 + [ctypes.c_int]
 
 
 def snake(rows: Tensor, slope: Tensor | None = None) -> Tensor:
@@ -49,14 +46,9 @@ def _functions() -> dict[torch.dtype, Any]:
     """The kernel for each dtype; none where it cannot be had. The attempt is made once for each process."""
     if not getattr(torch.cpu, "_is_avx512_bf16_supported", bool)():
         return {}
-    try:
-        library = compiled(_SOURCE, *_FLAGS)
-    except (OSError, subprocess.SubprocessError) as error:
-        logger.debug("no kernel of our own for the codec's activation, torch's operations are used: %s", error)
+    library = functions_of(_SOURCE, _FLAGS, dict.fromkeys(("snake_float", "snake_half"), _ARGUMENTS))
+    if library is None:
         return {}
-    for function in (library.snake_float, library.snake_half):
-        function.argtypes = [ctypes.c_void_p] * 3 + [ctypes.c_long] * 2 + [ctypes.c_int]
-        function.restype = None
     return {torch.float32: library.snake_float, torch.bfloat16: library.snake_half}
 
 

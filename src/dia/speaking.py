@@ -4,21 +4,19 @@ Knows when a script is too long for a pass, what makes a speech another one, and
 of how passes and parts are made.
 """
 
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from threading import Event
 from typing import Any
 
-import numpy as np
-import torch
 from torch import Tensor
 
 from dia.ahead import ahead
 from dia.codec_record import CodecRecord
-from dia.kept_parts import KeptParts, fingerprint
 from dia.joining import Piece, as_one, pieces
+from dia.kept_parts import KeptParts, fingerprint
 from dia.long_form import Keeper, speak_long
 from dia.manners import Manners
 from dia.passes import Audio, Speech
@@ -27,7 +25,7 @@ from dia.request import Request
 from dia.script import Script, estimated_seconds, parse
 from dia.streaming import seconds, stream
 from dia.tags import PAUSE_MARK
-from dia.takes import Care, Line, Take, make_take
+from dia.takes import Care, Line, make_take
 from dia.version import __version__
 
 

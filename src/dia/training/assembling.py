@@ -20,7 +20,7 @@ from dia.training.english import vocabulary
 from dia.training.model_card import card, draw_curves
 
 SAMPLING = {"do_sample": True, "temperature": 0.4, "top_k": 20, "top_p": 1.0, "guidance_scale": 2.0}
-MANNERS = {"closing_tag": False, "pass_seconds": 15.0, "carry": "nothing"}  # see `dia.manners`
+MANNERS = {"closing_tag": False, "pass_seconds": 12.0, "carry": "nothing"}  # see `dia.manners`
 LONGEST_SECONDS = 30.0
 
 

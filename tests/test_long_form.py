@@ -14,7 +14,7 @@ from tiny_speech import tiny_speech
 from dia import long_form, takes
 from dia.joining import pieces
 from dia.kept_parts import KeptParts, fingerprint
-from dia.long_form import Memory, part_seconds, parts_of, speak_long
+from dia.long_form import Memory, hear_long, part_seconds, parts_of, speak_long
 from dia.passes import Speech
 from dia.script import Script, Turn, estimated_seconds, parse
 from dia.takes import Attempt, Care, Line, Take
@@ -142,6 +142,26 @@ def test_no_part_goes_on_from_a_bad_take(speech, watched, monkeypatch):
     spoken = list(speak_long(speech, TURNS, seed=1, carry="last"))
     assert spoken[1].take.warnings == ("is silent",)
     assert watched[2].transcript == watched[0].text
+
+
+@pytest.mark.parametrize("carry", ["nothing", "first", "both"])
+def test_what_is_heard_early_is_what_the_parts_are(carry):
+    speech, settings = tiny_speech(ends=0, pass_seconds=6.0, carry=carry), {"max_new_tokens": 120}
+    script = parse("[S1] Turn a it is. [pause:400ms] [S2] Turn b it is. [S1] Turn c it is. [pause:1s] [S2] Turn d.")
+    heard = list(hear_long(speech, script, seed=7, settings=settings))
+    spoken = list(speak_long(speech, script, seed=7, settings=settings))
+    assert len(spoken) > 2
+    assert len(heard) > len(spoken)
+    np.testing.assert_allclose(np.concatenate(heard), whole(spoken), atol=1e-5)
+
+
+def test_the_first_sound_does_not_wait_for_the_first_part(monkeypatch):
+    finished, take = [], takes._Listener.take
+    monkeypatch.setattr(takes._Listener, "take", lambda self, *rest: finished.append(1) or take(self, *rest))
+    heard = hear_long(tiny_speech(ends=0, max_length=300, pass_seconds=6.0), TURNS, seed=7)
+    assert len(next(heard)) > 0
+    assert finished == []
+    heard.close()
 
 
 @pytest.fixture

@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from dia.silence import cut_after, loud, narrowed, speech_span, trimmed
+from dia.silence import certain, cut_after, loud, narrowed, shortened, speech_span, trimmed, utterance_span
 
 RATE = 8000
 
@@ -83,3 +85,41 @@ def test_spans_lose_the_silence_at_their_ends_alone():
     spans = narrowed(audio, RATE, [(0.0, 2.2), (0.6, 0.8), (0.0, 0.4), (1.3, 1.3), (0.6, 1.5)])
     wanted = [(0.5, 1.7), (0.6, 0.8), (0.0, 0.4), (1.3, 1.3), (0.6, 1.5)]
     np.testing.assert_allclose(spans, wanted, atol=0.011)
+
+
+LEVELS = st.lists(st.tuples(st.floats(0.02, 0.4), st.sampled_from([0.0, 2e-3, 0.01, 0.05, 0.9])), max_size=12)
+
+
+@given(LEVELS, st.floats(0, 1))
+def test_what_is_certain_stays_whatever_follows(levels, share):
+    audio = joined(np.zeros(9, np.float32), *(tone(seconds, level) for seconds, level in levels))
+    heard = audio[: round(share * len(audio))]
+    whole, _ = trimmed(audio, RATE, 0.1, 0.1, utterance_span(audio, RATE))
+    if end := certain(heard, RATE):
+        known, _ = trimmed(heard, RATE, 0.1, 0.0, (utterance_span(heard, RATE)[0], end))
+        assert len(known) <= len(whole)
+        np.testing.assert_array_equal(known, whole[: len(known)])
+
+
+def test_half_a_second_of_sound_is_certain_and_the_silence_behind_it_is_not():
+    audio = joined(hush(0.3), tone(0.6), hush(0.4))
+    assert certain(audio[: round(0.7 * RATE)], RATE) == 0
+    assert certain(audio, RATE) == pytest.approx(0.9 * RATE, abs=RATE // 50)
+    assert certain(audio, RATE, hold=0.6) == pytest.approx(0.7 * RATE, abs=RATE // 50)
+    assert certain(hush(2), RATE) == certain(audio[:0], RATE) == 0
+
+
+def test_an_utterance_begins_where_speech_does_unless_it_begins_very_softly():
+    for audio in (joined(hush(0.3), tone(1), hush(0.5)), hush(0.5), tone(0.1)):
+        assert utterance_span(audio, RATE) == speech_span(audio, RATE)
+    breath = joined(hush(0.3), tone(0.6, 2e-3), tone(1), hush(0.5))
+    assert utterance_span(breath, RATE)[0] < speech_span(breath, RATE)[0]
+
+
+def test_silence_is_cut_off_an_end_that_fades_anew():
+    audio = joined(hush(0.1) + 3e-4, tone(1), hush(0.1) + 3e-4)
+    short = shortened(audio, RATE, 0.08, 0.0)
+    assert len(short) == len(audio) - round(0.08 * RATE)
+    assert short[0] == 0
+    assert short[-1] == audio[-1] != 0
+    np.testing.assert_array_equal(short[80:], audio[80 + round(0.08 * RATE) :])

@@ -1,5 +1,7 @@
 """A script is spoken in one pass where that is enough, and part after part where it is not."""
 
+import threading
+
 import numpy as np
 import pytest
 from tiny_codec import random_codes, tiny_processor
@@ -10,7 +12,7 @@ from dia.joining import as_one
 from dia.passes import Speech
 from dia.request import request_of
 from dia.script import parse
-from dia.speaking import Reading, is_long, kept_in, reading_of, speak, too_long
+from dia.speaking import Reading, is_long, kept_in, reading_of, speak, streamed, too_long
 from dia.takes import Care, Line, make_take
 
 SHORT = parse("[S1] Hi there. [S2] Yes.")
@@ -122,3 +124,18 @@ def test_what_is_wrong_with_a_part_is_told_with_its_number(speech, monkeypatch):
     take = as_one(speak(speech, Reading(LONG, seed=3, care=Care(retries=1))))
     assert take.warnings[1].startswith("part 2 of ")
     assert take.warnings[1].endswith("is silent")
+
+
+def computing_threads():
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("dia.")]
+
+
+def test_a_long_script_is_heard_as_it_is_made_and_whoever_leaves_ends_the_work(speech):
+    request = request_of(speech, str(LONG), seed=3)
+    whole = np.concatenate(list(streamed(speech, request, long_form=True)))
+    np.testing.assert_allclose(whole, as_one(speak(speech, Reading(LONG, seed=3))).audio, atol=1e-5)
+    leaving = streamed(speech, request, long_form=True)
+    first = next(leaving)
+    np.testing.assert_allclose(first, whole[: len(first)], atol=1e-5)
+    leaving.close()
+    assert computing_threads() == []

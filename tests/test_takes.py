@@ -10,7 +10,7 @@ from tiny_speech import tiny_speech
 
 from dia import takes
 from dia.passes import Spoken
-from dia.takes import Care, Line, made_take, make_take
+from dia.takes import Care, Line, made_take, make_take, stream_take
 from dia.timing import Reading
 
 LINE = Line("[S1] Hi there. [S2] Yes.")
@@ -196,3 +196,33 @@ def test_a_take_cannot_be_changed(speech):
 def test_a_seed_that_is_none_is_named(speech, seed):
     with pytest.raises(TypeError, match="seed"):
         make_take(speech, LINE, seed=seed)
+
+
+def listened(generator):
+    """Everything that a generator yields, and what it returns."""
+    heard = []
+    while True:
+        try:
+            heard.append(next(generator))
+        except StopIteration as ended:
+            return heard, ended.value
+
+
+@pytest.mark.parametrize("closing_tag", [False, True])
+@pytest.mark.parametrize("seed", range(4))
+def test_a_take_that_is_heard_early_is_the_take(closing_tag, seed):
+    speech = tiny_speech(ends=0, max_length=400, closing_tag=closing_tag)
+    heard, take = listened(stream_take(speech, LINE, seed))
+    whole = make_take(speech, LINE, seed)
+    assert torch.equal(take.codes, whole.codes)
+    assert take.turns == whole.turns
+    np.testing.assert_allclose(take.audio, whole.audio, atol=1e-5)
+    assert len(heard) > 1
+    early = np.concatenate(heard)
+    np.testing.assert_allclose(early, take.audio[: len(early)], atol=1e-5)
+
+
+def test_a_take_of_which_nothing_is_certain_is_heard_when_it_is_made(speech):
+    heard, take = listened(stream_take(speech, LINE, 3, {"max_length": 12}))
+    assert heard == []
+    np.testing.assert_allclose(take.audio, make_take(speech, LINE, 3, {"max_length": 12}).audio, atol=1e-5)

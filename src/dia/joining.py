@@ -1,13 +1,13 @@
 """Takes one behind the other, each made ready to meet its neighbours, and all as one. Knows takes and silence."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from dia.passes import Audio
-from dia.silence import trimmed
+from dia.silence import shortened
 from dia.takes import Take
 from dia.timing import TurnTime
 
@@ -42,14 +42,41 @@ def pieces(takes: Iterable[Take], pauses: Sequence[float], edge_seconds: float) 
     samples, before = 0, 0.0
     for number, (take, pause) in enumerate(zip(takes, pauses, strict=True)):
         rate, start = take.sampling_rate, samples / take.sampling_rate
-        audio, later = take.audio, 0.0
-        if before or pause:
-            edges = (min(edge_seconds, _AT_PAUSE if beside else edge_seconds) for beside in (before, pause))
-            audio, later = trimmed(audio, rate, *edges)
-        audio = np.concatenate([audio, np.zeros(round(pause * rate), np.float32)])
-        turns = tuple(turn.shifted(start + later) for turn in take.turns)
+        audio = _between(take, before, pause, edge_seconds)
+        turns = tuple(turn.shifted(start - _cut(before, edge_seconds)) for turn in take.turns)
         yield Piece(audio, rate, start, turns, take, number, len(pauses))
         samples, before = samples + len(audio), pause
+
+
+def heard_early(
+    takes: Iterable[Generator[Audio, None, Take]], pauses: Sequence[float], edge_seconds: float, sampling_rate: int
+) -> Iterator[Audio]:
+    """The audio of `pieces`, of takes that are heard while they are made, as `takes.stream_take` makes them."""
+    before = 0.0
+    for take, pause in zip(takes, pauses, strict=True):
+        audio, given = np.zeros(0, np.float32), 0
+        while True:
+            try:
+                audio = np.concatenate([audio, next(take)])
+            except StopIteration as ended:
+                yield _between(ended.value, before, pause, edge_seconds)[given:]
+                break
+            known = shortened(audio, sampling_rate, _cut(before, edge_seconds), 0.0)
+            if len(known) > given:
+                yield known[given:]
+                given = len(known)
+        before = pause
+
+
+def _between(take: Take, before: float, pause: float, edge_seconds: float) -> Audio:
+    """A take's audio between pauses of so many seconds, the one behind it included."""
+    audio = shortened(take.audio, take.sampling_rate, _cut(before, edge_seconds), _cut(pause, edge_seconds))
+    return np.concatenate([audio, np.zeros(round(pause * take.sampling_rate), np.float32)])
+
+
+def _cut(pause: float, edge_seconds: float) -> float:
+    """How much of a take's own silence is left out beside a pause, in seconds."""
+    return max(0.0, edge_seconds - _AT_PAUSE) if pause else 0.0
 
 
 def as_one(spoken: Iterable[Piece]) -> Take:
@@ -76,4 +103,4 @@ def as_one(spoken: Iterable[Piece]) -> Take:
     )
 
 
-__all__ = ["Piece", "as_one", "pieces"]
+__all__ = ["Piece", "as_one", "heard_early", "pieces"]

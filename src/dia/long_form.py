@@ -3,7 +3,7 @@
 Knows takes and how they are joined. Knows nothing of files: what is finished is kept by a `Keeper`, if there is one.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from math import ceil, floor
@@ -14,12 +14,12 @@ from torch import Tensor
 from tqdm import tqdm
 
 from dia.chunking import sentences_of
-from dia.joining import Piece, as_one, pieces
+from dia.joining import Piece, as_one, heard_early, pieces
 from dia.manners import CARRIES, Carry, Manners, continued
 from dia.own_memory import give_back
-from dia.passes import Speech
+from dia.passes import Audio, Speech
 from dia.script import Script, estimated_seconds
-from dia.takes import Care, Line, Take, make_take
+from dia.takes import Care, Line, Take, make_take, stream_take
 
 _SEEDS_APART = 1000  # between the parts' first seeds: room for the retries of each
 _SHORTEST = 2.0  # seconds of a part; less has no melody
@@ -135,20 +135,40 @@ def speak_long(
     Raises:
         ValueError: an argument is unusable; the message names it.
     """
-    manners = Manners.of(speech.model.generation_config)
-    carry = carry or manners.carry
-    if carry not in CARRIES:
-        raise ValueError(f"carry={carry!r} must be one of {', '.join(CARRIES)}.")
-    first = int(torch.randint(2**31, ())) if seed is None else seed
-    frame_rate, care = speech.processor.frame_rate, care or Care()
-    voice_seconds = 0.0 if voice is None or voice.prompt is None else len(voice.prompt) / frame_rate
-    settings = _for_every_part(settings)
-    parts, memory = _parts(script, manners.pass_seconds, carry, voice, voice_seconds), Memory(carry, voice)
+    teller = _Teller.of(speech, script, voice, seed, settings, care or Care(), carry, keeper)
+    counted = enumerate(tqdm(teller.parts, "speaking", unit=" parts", leave=False, disable=not progress))
+    takes = (teller.take(part.script, (number,), teller.seed_of(number)) for number, part in counted)
+    return pieces(takes, [part.pause for part in teller.parts], teller.care.edge_seconds)
 
-    teller = _Teller(speech, settings, care, memory, keeper)
-    counted = enumerate(tqdm(parts, "speaking", unit=" parts", leave=False, disable=not progress))
-    takes = (teller.take(part.script, (number,), first + number * _SEEDS_APART) for number, part in counted)
-    return pieces(takes, [part.pause for part in parts], care.edge_seconds)
+
+def hear_long(
+    speech: Speech,
+    script: Script,
+    voice: Line | None = None,
+    seed: int | None = None,
+    settings: Mapping[str, Any] = _NOTHING,
+    care: Care | None = None,
+) -> Iterator[Audio]:
+    """The audio of `speak_long` while it is made: the first of it as soon as it is certain.
+
+    Args:
+        speech: model, processor and codec.
+        script: as in `speak_long`, like the others.
+        voice: a voice.
+        seed: of the first part.
+        settings: keywords of transformers' `generate`.
+        care: of which the edges count: what is heard already is not spoken again.
+
+    Yields:
+        Samples [N], float32; joined they are the audio of the parts.
+
+    Raises:
+        ValueError: an argument is unusable; the message names it.
+    """
+    teller = _Teller.of(speech, script, voice, seed, settings, care or Care())
+    takes = (teller.early(part.script, teller.seed_of(number)) for number, part in enumerate(teller.parts))
+    rate = speech.processor.sampling_rate
+    return heard_early(takes, [part.pause for part in teller.parts], teller.care.edge_seconds, rate)
 
 
 @dataclass(frozen=True)
@@ -156,10 +176,38 @@ class _Teller:
     """Speaks parts one after the other, each with what was said before it."""
 
     speech: Speech
+    parts: list[Part]
+    seed: int
     settings: Mapping[str, Any]
     care: Care
     memory: Memory
     keeper: Keeper | None
+
+    @classmethod
+    def of(
+        cls,
+        speech: Speech,
+        script: Script,
+        voice: Line | None,
+        seed: int | None,
+        settings: Mapping[str, Any],
+        care: Care,
+        carry: Carry | None = None,
+        keeper: Keeper | None = None,
+    ) -> "_Teller":
+        """Plan a speech."""
+        manners = Manners.of(speech.model.generation_config)
+        carry = carry or manners.carry
+        if carry not in CARRIES:
+            raise ValueError(f"carry={carry!r} must be one of {', '.join(CARRIES)}.")
+        seed = int(torch.randint(2**31, ())) if seed is None else seed
+        seconds = 0.0 if voice is None or voice.prompt is None else len(voice.prompt) / speech.processor.frame_rate
+        parts = _parts(script, manners.pass_seconds, carry, voice, seconds)
+        return cls(speech, parts, seed, _for_every_part(settings), care, Memory(carry, voice), keeper)
+
+    def seed_of(self, number: int) -> int:
+        """The first seed of a part."""
+        return self.seed + number * _SEEDS_APART
 
     def take(self, script: Script, place: Place, seed: int) -> Take:
         """A part; where something is wrong with it after every retry, spoken in smaller parts if they come out better.
@@ -178,17 +226,29 @@ class _Teller:
 
     def _whole(self, script: Script, place: Place, seed: int) -> Take:
         """A part in one pass, kept and remembered."""
-        before = self.memory.before(script) or Line("")
-        line = Line(script.spoken, before.prompt, before.transcript)
+        line = self._line(script)
         take = None if self.keeper is None else self.keeper.kept(place, line)
         if take is None:
             take = make_take(self.speech, line, seed, self.settings, self.care)
             if self.keeper is not None:
                 self.keeper.keep(place, take)
+        self._remember(script, take)
+        return take
+
+    def early(self, script: Script, seed: int) -> Generator[Audio, None, Take]:
+        """A part in one pass, heard while it is made, and remembered."""
+        take = yield from stream_take(self.speech, self._line(script), seed, self.settings, self.care)
+        self._remember(script, take)
+        return take
+
+    def _line(self, script: Script) -> Line:
+        before = self.memory.before(script) or Line("")
+        return Line(script.spoken, before.prompt, before.transcript)
+
+    def _remember(self, script: Script, take: Take) -> None:
         if not take.warnings:
             self.memory.add(script, _heard(take, self.speech.processor.frame_rate))
         give_back()
-        return take
 
 
 def _smaller(script: Script) -> list[Script]:
@@ -236,4 +296,4 @@ def _speakers(transcript: str) -> set[str]:
     return {name for name in ("S1", "S2") if f"[{name}]" in transcript}
 
 
-__all__ = ["Keeper", "Memory", "Part", "Place", "part_seconds", "parts_of", "speak_long"]
+__all__ = ["Keeper", "Memory", "Part", "Place", "hear_long", "part_seconds", "parts_of", "speak_long"]

@@ -222,14 +222,16 @@ def _pieces(dia: "Dia", script: "Script", seed: int, arguments: argparse.Namespa
         long = too_long(dia.speech, asked)
         if arguments.audio_prompt is not None:
             options["audio_prompt"] = asked.prompts[0]  # codes by now; a recording is encoded once
-    if not (timed or long):
+    keeps = long and arguments.output not in (None, "-")
+    if not (timed or keeps):
         if arguments.stream or arguments.output == "-":
-            yield from _shown(dia.stream(script.spoken, long_form=False, **options), dia.sample_rate)
+            said = str(script) if long else script.spoken
+            yield from _shown(dia.stream(said, long_form=long, **options), dia.sample_rate)
         else:
             yield dia.generate(script.spoken, verbose=True, long_form=False, **options)
         return
     options |= {"retries": arguments.retries, "best_of": arguments.best_of, "long_form": long}
-    told.kept = _parts(arguments) if long and arguments.output not in (None, "-") else None
+    told.kept = _parts(arguments) if keeps else None
     with closing(_made(dia, script, told.kept, arguments, options)) as made:
         for piece in made:
             for fault in piece.take.warnings:

@@ -3,6 +3,7 @@
 Shapes: N samples, M moments of 10 ms.
 """
 
+import math
 from collections.abc import Iterable
 from typing import TypeAlias
 
@@ -17,26 +18,55 @@ _MOMENT_SECONDS = 0.01
 _QUIET_DECIBELS = -40.0  # below the loudest moment
 _NOTHING = 1e-3  # of full scale; what nowhere passes it is silence everywhere
 _FADE_SECONDS = 0.005
+_SETTLED = 50  # moments of sound until it is settled where an utterance begins
 
 
 def loud(audio: Audio, sampling_rate: int) -> npt.NDArray[np.bool_]:
     """Which moments of 10 ms are within 40 dB of the loudest, [M]; none where there is nothing to hear."""
-    step = max(1, round(_MOMENT_SECONDS * sampling_rate))
-    padded = np.pad(np.asarray(audio, np.float32), (0, -len(audio) % step))
-    levels = np.sqrt(np.mean(padded.reshape(-1, step) ** 2, axis=1))
-    loudest = levels.max(initial=0.0)
-    return np.asarray(levels > max(_NOTHING, loudest * 10 ** (_QUIET_DECIBELS / 20)))
+    levels = _levels(audio, sampling_rate)
+    return levels > _threshold(levels)
 
 
 def speech_span(audio: Audio, sampling_rate: int) -> tuple[int, int]:
     """The samples from the first loud moment to behind the last; (0, 0) where there is none."""
-    heard = np.flatnonzero(loud(audio, sampling_rate))
-    step = max(1, round(_MOMENT_SECONDS * sampling_rate))
+    heard, step = np.flatnonzero(loud(audio, sampling_rate)), _moment(sampling_rate)
     return (int(heard[0]) * step, min(len(audio), int(heard[-1] + 1) * step)) if len(heard) else (0, 0)
 
 
+def utterance_span(audio: Audio, sampling_rate: int) -> tuple[int, int]:
+    """As `speech_span`, but where it begins is known as soon as half a second of sound is there.
+
+    There a moment is loud beside the loudest of that half second; nothing that follows changes it.
+    """
+    levels, step = _levels(audio, sampling_rate), _moment(sampling_rate)
+    first = _onset(levels)
+    return (first * step, speech_span(audio, sampling_rate)[1]) if first < len(levels) else (0, 0)
+
+
+def certain(audio: Audio, sampling_rate: int, hold: float = 0.0) -> int:
+    """Of a waveform that goes on, how many samples at its beginning are in its `utterance_span` whatever follows.
+
+    Args:
+        audio: [N], what there is until now.
+        sampling_rate: Hz.
+        hold: seconds at the end that are not certain yet for other reasons.
+    """
+    step = _moment(sampling_rate)
+    levels = _levels(audio[: len(audio) // step * step], sampling_rate)
+    settled = int(np.argmax(levels > _NOTHING)) + _SETTLED if (levels > _NOTHING).any() else len(levels)
+    if settled > len(levels):
+        return 0
+    kept = levels[: len(levels) - round(hold / _MOMENT_SECONDS)]
+    heard = np.flatnonzero(kept > 10 ** (_QUIET_DECIBELS / 20))  # beside the loudest that there can be
+    return int(heard[-1] + 1) * step if len(heard) and heard[-1] >= _onset(levels) else 0
+
+
 def trimmed(
-    audio: Audio, sampling_rate: int, before: float = EDGE_SECONDS, after: float = EDGE_SECONDS
+    audio: Audio,
+    sampling_rate: int,
+    before: float = EDGE_SECONDS,
+    after: float = EDGE_SECONDS,
+    span: tuple[int, int] | None = None,
 ) -> tuple[Audio, float]:
     """Cut the silence at both ends to a set length, or fill it up to that.
 
@@ -48,26 +78,36 @@ def trimmed(
         sampling_rate: Hz.
         before: seconds of silence at the beginning.
         after: seconds of silence at the end.
+        span: the samples from the first to behind the last that are heard; by default those of `speech_span`.
 
     Returns:
         The waveform, and how many seconds later everything is in it (earlier, if negative). Where nothing is heard
         it is silence of `before` and `after` together.
     """
     lead, tail = round(before * sampling_rate), round(after * sampling_rate)
-    start, end = speech_span(audio, sampling_rate)
+    start, end = speech_span(audio, sampling_rate) if span is None else span
     if start == end:
         return np.zeros(lead + tail, np.float32), 0.0
     kept = np.array(audio[max(0, start - lead) : end + tail], np.float32)
     had_before, had_after = min(lead, start), min(tail, len(audio) - end)
-    fade = round(_FADE_SECONDS * sampling_rate)
-    _fade(kept, min(fade, had_before))
-    _fade(kept[::-1], min(fade, had_after))
+    _fade(kept, sampling_rate, had_before)
+    _fade(kept[::-1], sampling_rate, had_after)
     return np.pad(kept, (lead - had_before, tail - had_after)), (lead - start) / sampling_rate
+
+
+def shortened(audio: Audio, sampling_rate: int, before: float, after: float) -> Audio:
+    """Cut seconds of silence off either end; what is left of it fades to nothing."""
+    first, last = round(before * sampling_rate), len(audio) - round(after * sampling_rate)
+    kept = np.array(audio[first:last], np.float32)
+    for end, cut in ((kept, before), (kept[::-1], after)):
+        if cut:
+            _fade(end, sampling_rate)
+    return kept
 
 
 def narrowed(audio: Audio, sampling_rate: int, spans: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
     """Spans of time, in seconds, without the silence at their ends; those in which nothing is loud stay."""
-    step = max(1, round(_MOMENT_SECONDS * sampling_rate)) / sampling_rate
+    step = _moment(sampling_rate) / sampling_rate
     heard = np.flatnonzero(loud(audio, sampling_rate)) * step
     found = []
     for start, end in spans:
@@ -82,7 +122,7 @@ def cut_after(audio: Audio, sampling_rate: int, seconds: float, pause: float = 0
 
     Where there is no such silence, or nothing after it, all is kept: nobody's ending shall be cut.
     """
-    step = max(1, round(_MOMENT_SECONDS * sampling_rate))
+    step = _moment(sampling_rate)
     heard = np.flatnonzero(loud(audio, sampling_rate)) * step
     last = np.searchsorted(heard, seconds * sampling_rate)
     gaps = np.flatnonzero(np.diff(heard[max(0, last - 1) :]) > pause * sampling_rate + step)
@@ -91,9 +131,45 @@ def cut_after(audio: Audio, sampling_rate: int, seconds: float, pause: float = 0
     return audio[: int(heard[max(0, last - 1) + gaps[0]]) + step + round(pause * sampling_rate)]
 
 
-def _fade(audio: Audio, samples: int) -> None:
-    """Let the first samples rise from nothing, in place."""
+def _moment(sampling_rate: int) -> int:
+    """Samples in a moment."""
+    return max(1, round(_MOMENT_SECONDS * sampling_rate))
+
+
+def _levels(audio: Audio, sampling_rate: int) -> Audio:
+    """The root mean square of each moment, [M]; the last is filled up with zeros."""
+    step = _moment(sampling_rate)
+    padded = np.pad(np.asarray(audio, np.float32), (0, -len(audio) % step))
+    return np.asarray(np.sqrt(np.mean(padded.reshape(-1, step) ** 2, axis=1)), np.float32)
+
+
+def _threshold(levels: Audio) -> float:
+    return max(_NOTHING, float(levels.max(initial=0.0)) * 10 ** (_QUIET_DECIBELS / 20))
+
+
+def _onset(levels: Audio) -> int:
+    """The first moment that is loud beside the half second that begins with the first sound; their number if none."""
+    heard = np.flatnonzero(levels > _NOTHING)
+    if not len(heard):
+        return len(levels)
+    beside = levels[heard[0] : heard[0] + _SETTLED]
+    return int(heard[0] + np.argmax(beside > _threshold(beside)))
+
+
+def _fade(audio: Audio, sampling_rate: int, most: float = math.inf) -> None:
+    """Let 5 ms, but no more than `most` samples, rise from nothing, in place."""
+    samples = int(min(round(_FADE_SECONDS * sampling_rate), most, len(audio)))
     audio[:samples] *= np.linspace(0, 1, samples, endpoint=False, dtype=np.float32)
 
 
-__all__ = ["EDGE_SECONDS", "cut_after", "loud", "narrowed", "speech_span", "trimmed"]
+__all__ = [
+    "EDGE_SECONDS",
+    "certain",
+    "cut_after",
+    "loud",
+    "narrowed",
+    "shortened",
+    "speech_span",
+    "trimmed",
+    "utterance_span",
+]

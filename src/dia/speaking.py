@@ -17,7 +17,7 @@ from dia.ahead import ahead
 from dia.codec_record import CodecRecord
 from dia.joining import Piece, as_one, pieces
 from dia.kept_parts import KeptParts, fingerprint
-from dia.long_form import Keeper, speak_long
+from dia.long_form import Keeper, hear_long, speak_long
 from dia.manners import Manners
 from dia.passes import Audio, Speech
 from dia.progress import Progress
@@ -27,6 +27,8 @@ from dia.streaming import seconds, stream
 from dia.tags import PAUSE_MARK
 from dia.takes import Care, Line, make_take
 from dia.version import __version__
+
+_AHEAD = 20  # pieces of a second or less that are made before they are heard: the next part begins meanwhile
 
 
 @dataclass(frozen=True)
@@ -141,9 +143,8 @@ def speak(speech: Speech, reading: Reading, keeper: Keeper | None = None, progre
 def streamed(
     speech: Speech, request: Request, long_form: bool | None = None, timeout: float | None = None
 ) -> Generator[Audio, None, object]:
-    """The one text of a request, heard while it is generated: a pass piece by piece, a long form part by part.
-
-    Of a long form the next part is made while one is heard. Whoever leaves ends the work at the next row.
+    """The one text of a request, heard while it is generated, piece by piece; whoever leaves ends the work at the next
+    row.
 
     Args:
         speech: model, processor and codec.
@@ -161,8 +162,8 @@ def streamed(
     if not (too_long(speech, request) if long_form is None else long_form):
         return stream(speech, request.scripts[0], request.prompts[0], request.seeds[0], request.settings, timeout)
     reading, left = reading_of(speech, request, long_form=True), Event()
-    listened = replace(speech, left=left)
-    return ahead(lambda: (piece.audio for piece in speak(listened, reading)), left, timeout=seconds(timeout))
+    asked = replace(speech, left=left), reading.script, reading.voice, reading.seed, reading.settings, reading.care
+    return ahead(lambda: hear_long(*asked), left, _AHEAD, seconds(timeout))
 
 
 def spoken_together(

@@ -16,7 +16,7 @@ import math
 from collections.abc import Callable, Generator, Iterator, Mapping
 from functools import partial
 from queue import Empty, Queue
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 from weakref import finalize
 
@@ -48,6 +48,9 @@ class DiaAudioStreamer(BaseStreamer):
         most_frames: frames that later windows grow to, by default 1 s; more mean less work.
         timeout: seconds to wait for the next chunk; None waits for ever.
 
+    Attributes:
+        left: an event, if there is one; once it is set nobody listens any more, and `generate` stops at the next row.
+
     Raises:
         TypeError: a number is none.
         ValueError: the processor has no codec, or a number is out of range; from `put`, more than one clip is
@@ -68,6 +71,7 @@ class DiaAudioStreamer(BaseStreamer):
         if most < first:
             raise ValueError(f"most_frames={most} is less than first_frames={first}; windows grow.")
         self.timeout = seconds(timeout)
+        self.left: Event | None = None
         self._samples = codec.ClipStream(processor.audio_tokenizer, processor.codec_dtype)
         self._pattern, self._eos = processor.delay_pattern, processor.eos_token_id
         self._window, self._most = float(first), float(most)
@@ -81,7 +85,7 @@ class DiaAudioStreamer(BaseStreamer):
     @property
     def closed(self) -> bool:
         """Whether nobody listens any more; `generate` stops at the next row."""
-        return self._closed
+        return self._closed or (self.left is not None and self.left.is_set())
 
     def put(self, value: Tensor) -> None:
         """Take the prompt's grid [1, R, C] first, which is not heard, then one row [1, C] after another."""
@@ -204,6 +208,7 @@ def stream(
         Exception: from the generator, whatever is raised while generating.
     """
     streamer = DiaAudioStreamer(speech.processor, timeout=timeout)
+    streamer.left = speech.left
     return _streamed(partial(speech, [text], [prompt], [seed], settings, streamer), streamer)
 
 

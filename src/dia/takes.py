@@ -4,7 +4,7 @@ Knows one pass and what may be wrong with it. Knows nothing of files, nor of scr
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,12 +16,14 @@ from dia import timing
 from dia.hearing import Recogniser, agreement
 from dia.manners import Manners, continued
 from dia.passes import Audio, Speech, Spoken
-from dia.silence import EDGE_SECONDS, cut_after, narrowed, trimmed
+from dia.silence import EDGE_SECONDS, certain, cut_after, narrowed, trimmed, utterance_span
+from dia.streaming import stream
 from dia.take_checks import Performance, faults, longest_plausible
 from dia.timing import Floats, TurnTime, WordTime
 
 _NOTHING: Mapping[str, Any] = {}
 _STRETCH_SECONDS = 0.2  # about a syllable
+_CLOSING_SECONDS = 2.0  # no sound of the closing tag is longer; it is cut off when all is there
 _GRACE_SECONDS = 1.0  # beyond what is plausible, so that a take that runs away is seen to
 
 
@@ -152,6 +154,51 @@ def make_take(
     return replace(best, attempts=tuple(attempt for take in made for attempt in take.attempts))
 
 
+def stream_take(
+    speech: Speech,
+    line: Line,
+    seed: int,
+    settings: Mapping[str, Any] = _NOTHING,
+    care: Care | None = None,
+) -> Generator[Audio, None, Take]:
+    """Speak a line once, heard while it is made.
+
+    Nothing is certain until half a second of sound is there, and of a model that is given a closing tag not the last
+    two seconds.
+
+    Args:
+        speech: model, processor and codec.
+        line: what to say; it must fit into a pass.
+        seed: of the take.
+        settings: keywords of transformers' `generate`.
+        care: of which the edges count; there are no retries.
+
+    Yields:
+        Samples [N], float32; joined they are how the audio of what is returned begins.
+
+    Returns:
+        The take that `make_take` makes with this seed.
+
+    Raises:
+        TypeError, ValueError: an argument is unusable; the message names it.
+    """
+    listener = _Listener(speech, line, care or Care())
+    rate, edge = speech.processor.sampling_rate, listener.care.edge_seconds
+    hold = _CLOSING_SECONDS if Manners.of(speech.model.generation_config).closing_tag else 0.0
+    sound = stream(speech, listener.text, line.prompt, seed, listener.limited(settings))
+    heard, given = np.zeros(0, np.float32), 0
+    while True:
+        try:
+            heard = np.concatenate([heard, next(sound)])
+        except StopIteration as ended:
+            return listener.take(ended.value, heard, seed)
+        if end := certain(heard, rate, hold):
+            known, _ = trimmed(heard, rate, edge, 0.0, (utterance_span(heard, rate)[0], end))
+            if len(known) > given:
+                yield known[given:]
+                given = len(known)
+
+
 def made_take(
     speech: Speech, line: Line, spoken: Spoken, seed: int, attempts: tuple[Attempt, ...], care: Care
 ) -> Take:
@@ -181,7 +228,7 @@ class _Listener:
     def takes(self, seeds: Sequence[int], settings: Mapping[str, Any]) -> list[Take]:
         """One pass for each seed, in one batch."""
         many = len(seeds)
-        spoken = self.speech([self.text] * many, [self.line.prompt] * many, seeds, self._limited(settings))
+        spoken = self.speech([self.text] * many, [self.line.prompt] * many, seeds, self.limited(settings))
         sounds = self.speech.sounds([one.codes for one in spoken])
         return [self.take(*one) for one in zip(spoken, sounds, seeds, strict=True)]
 
@@ -201,7 +248,8 @@ class _Listener:
             audio = cut_after(audio, rate, max(turns[-1].end, closing[0] / frame_rate))
         codes = spoken.codes[: math.ceil(len(audio) * frame_rate / rate)]
         found = faults(Performance(self.line.text, audio, rate, codes, frame_rate, spoken.ended, reading.unread))
-        audio, later = trimmed(audio, rate, self.care.edge_seconds, self.care.edge_seconds)
+        edge = self.care.edge_seconds
+        audio, later = trimmed(audio, rate, edge, edge, utterance_span(audio, rate))
         attempt = Attempt(seed, found, self._score(reading.attention[len(before) :], audio))
         return Take(
             audio=audio,
@@ -215,7 +263,7 @@ class _Listener:
             attempts=(attempt,),
         )
 
-    def _limited(self, settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    def limited(self, settings: Mapping[str, Any]) -> Mapping[str, Any]:
         """The settings with a limit of length, where they have none."""
         if {"max_length", "max_new_tokens"} & set(settings):
             return settings
@@ -240,4 +288,4 @@ class _Listener:
         return float(attention.mean() + weakest) / 2
 
 
-__all__ = ["Attempt", "Care", "Line", "Take", "made_take", "make_take", "on_sound"]
+__all__ = ["Attempt", "Care", "Line", "Take", "made_take", "make_take", "on_sound", "stream_take"]

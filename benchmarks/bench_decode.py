@@ -7,7 +7,9 @@
 
 Every variant runs in a process of its own, loads the same weights from the same file and speaks the same texts with
 the published sampling and guidance 3. `x realtime` is that of the published codec, 86.13 frames/s, or of the embedded
-one. Memory is the most that was resident, pages of the weights' file among it; on a GPU, the most that was allocated.
+one. All variants are measured several times, in turns, for a machine is faster at one minute than at the next: figures
+are medians, `x stock` that of each turn, with the least and the most. Memory is the most that was resident, pages of
+the weights' file among it; on a GPU, the most that was allocated.
 """
 
 import argparse
@@ -16,7 +18,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,7 @@ import torch
 from apart import Memory, found_by_child
 from safetensors.torch import save_file
 from torch import Tensor
+from tqdm import tqdm
 from transformers.generation.streamers import BaseStreamer
 
 from dia import MINI, DiaConfig, DiaForConditionalGeneration, DiaTokenizer
@@ -221,37 +224,52 @@ def measured(options: argparse.Namespace, variant: str, batch: int) -> dict[str,
     return found_by_child(__file__, arguments, f"{variant}, batch {batch}", options.profile)
 
 
-def row_of(found: dict[str, Any], stock: float | None, rate: float, reading: float) -> str:
-    """One line of the table."""
-    speed = found["frames_per_second"]
-    against = f"{speed / stock:.2f}" if stock else ""
+def runs_of(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """Every variant at every batch, in turns; each turn has a stock model of its own to be compared with."""
+    everything = [(batch, variant) for batch in options.batches for variant in options.variants]
+    for turn in range(options.turns):
+        stock = None
+        for batch, variant in tqdm(everything, f"turn {turn + 1} of {options.turns}", leave=False):
+            found = measured(options, variant, batch)
+            if found is None:
+                continue
+            speed = found["frames_per_second"]
+            stock = speed if variant == "stock" and stock is None else stock
+            yield {**found, "turn": turn, "x_stock": stock and speed / stock}
+
+
+def row_of(runs: Sequence[dict[str, Any]], rate: float, reading: float) -> str:
+    """One line of the table: the medians of a variant's turns."""
+    middle = {
+        name: statistics.median(run[name] for run in runs)
+        for name in ("frames_per_second", "ms_per_frame", "bytes_per_second", "load_seconds")
+    }
+    ratios = [run["x_stock"] for run in runs if run["x_stock"]]
+    against = f"{statistics.median(ratios):.2f}" if ratios else ""
+    spread = f" ({min(ratios):.2f} to {max(ratios):.2f})" if len(ratios) > 1 and runs[0]["variant"] != "stock" else ""
     return (
-        f"| {found['variant']} | {found['batch']} | {speed:.1f} | {speed / rate:.2f} | {against} "
-        f"| {found['ms_per_frame']:.2f} | {found['best_ms_per_frame']:.2f} "
-        f"| {100 * found['bytes_per_second'] / reading:.0f} % "
-        f"| {found['memory'] / 1e9:.2f} | {found['load_seconds']:.1f} |"
+        f"| {runs[0]['variant']} | {runs[0]['batch']} | {middle['frames_per_second']:.1f} "
+        f"| {middle['frames_per_second'] / rate:.2f} | {against}{spread} | {middle['ms_per_frame']:.2f} "
+        f"| {min(run['best_ms_per_frame'] for run in runs):.2f} | {100 * middle['bytes_per_second'] / reading:.0f} % "
+        f"| {max(run['memory'] for run in runs) / 1e9:.2f} | {middle['load_seconds']:.1f} |"
     )
 
 
 def report(options: argparse.Namespace, rate: float) -> None:
-    """Measure everything and print the table line by line."""
+    """Measure everything and print the table."""
     reading = (measured(options, "bandwidth", 1) or {"bandwidth": float("nan")})["bandwidth"]
-    results: dict[str, Any] = {"bandwidth": reading, "threads": options.threads, "dtype": options.dtype, "runs": []}
+    runs = list(runs_of(options))
     print(f"{options.dtype}, {options.device}, memory is read at {reading / 1e9:.1f} GB/s\n")
     print(
         "| variant | batch | frames/s | x realtime | x stock | ms/frame | best | bandwidth | memory GB | load s |\n"
         "|---|---|---|---|---|---|---|---|---|---|"
     )
-    stock = None
     for batch in options.batches:
         for variant in options.variants:
-            found = measured(options, variant, batch)
-            if found is None:
-                continue
-            stock = found["frames_per_second"] if variant == "stock" and stock is None else stock
-            results["runs"].append(found)
-            print(row_of(found, stock, rate, reading), flush=True)
+            if own := [run for run in runs if (run["batch"], run["variant"]) == (batch, variant)]:
+                print(row_of(own, rate, reading))
     if options.json:
+        results = {"bandwidth": reading, "threads": options.threads, "dtype": options.dtype, "runs": runs}
         options.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 
 
@@ -262,6 +280,9 @@ def main() -> None:
     parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=DEFAULT)
     parser.add_argument("--batches", nargs="+", type=int, default=[1, 8, 32])
     parser.add_argument("--rows", type=int, default=48, help="rows that are timed")
+    parser.add_argument(
+        "--turns", type=int, default=3, help="times that every variant is measured, one after the other"
+    )
     parser.add_argument("--dtype", choices=("bfloat16", "float16", "float32"), default="bfloat16")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--threads", type=int, default=0, help="of the CPU; as many as torch takes by default")
@@ -273,6 +294,8 @@ def main() -> None:
     options = parser.parse_args()
     if options.rows < 12:
         parser.error(f"--rows is {options.rows}; the delay alone takes 12 or more.")
+    if options.turns < 1:
+        parser.error(f"--turns is {options.turns}; use 1 or more.")
     if options.child:
         print(json.dumps(child(options)))
         return

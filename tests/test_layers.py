@@ -1,6 +1,7 @@
 """Imports point one way, and nothing but the parity tests and the benchmarks knows the stock Dia."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,12 @@ def own(name: str) -> str | None:
     package, _, rest = name.partition(".")
     first = rest.partition(".")[0]
     return None if package != "dia" else first if first in LEVEL else "__init__"
+
+
+def test_every_file_is_on_the_map():
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    shown = page[page.index("## The package") : page.index("## Where this differs")]
+    assert [name for name in sorted(LEVEL) if not re.search(rf"\b{name}\b", shown) and name != "__init__"] == []
 
 
 @pytest.mark.parametrize("file", sorted(SOURCE.rglob("*.py")), ids=lambda file: str(file.relative_to(SOURCE)))

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 from tqdm import tqdm
+from transformers.utils import logging
 
 from dia.chunking import sentences_of
 from dia.joining import Piece, as_one, heard_early, pieces
@@ -20,6 +21,8 @@ from dia.own_memory import give_back
 from dia.passes import Audio, Speech
 from dia.script import Script, estimated_seconds
 from dia.takes import Care, Line, Take, make_take, stream_take
+
+logger = logging.get_logger(__name__)
 
 _SEEDS_APART = 1000  # between the parts' first seeds: room for the retries of each
 _SHORTEST = 2.0  # seconds of a part; less has no melody
@@ -166,7 +169,7 @@ def hear_long(
         ValueError: an argument is unusable; the message names it.
     """
     teller = _Teller.of(speech, script, voice, seed, settings, care or Care())
-    takes = (teller.early(part.script, teller.seed_of(number)) for number, part in enumerate(teller.parts))
+    takes = (teller.early(number) for number in range(len(teller.parts)))
     rate = speech.processor.sampling_rate
     return heard_early(takes, [part.pause for part in teller.parts], teller.care.edge_seconds, rate)
 
@@ -235,9 +238,12 @@ class _Teller:
         self._remember(script, take)
         return take
 
-    def early(self, script: Script, seed: int) -> Generator[Audio, None, Take]:
-        """A part in one pass, heard while it is made, and remembered."""
-        take = yield from stream_take(self.speech, self._line(script), seed, self.settings, self.care)
+    def early(self, number: int) -> Generator[Audio, None, Take]:
+        """A part in one pass, heard while it is made, and remembered; what was wrong with it goes to the log."""
+        script = self.parts[number].script
+        take = yield from stream_take(self.speech, self._line(script), self.seed_of(number), self.settings, self.care)
+        for fault in take.warnings:
+            logger.warning("part %d of %d %s", number + 1, len(self.parts), fault)
         self._remember(script, take)
         return take
 

@@ -281,9 +281,9 @@ class Dia:
     ) -> Iterator[Audio]:
         """Speak one script, heard while it is generated: the samples of `generate`, piece by piece.
 
-        The first piece is short and comes as soon as it is certain; later ones grow. Of a long form the pieces are
-        its parts, and the next is made while one is heard. The work is done in a thread, which begins with the first
-        `next` and ends at the next frame when the iterator is closed, dropped, or left by an exception.
+        The first piece is short and comes as soon as it is certain; later ones grow. The parts of a long form are
+        heard while they are made, too. The work is done in a thread, which begins with the first `next` and ends at
+        the next frame when the iterator is closed, dropped, or left by an exception.
 
         Args:
             text: `[S1] … [S2] …`.

@@ -5,6 +5,7 @@ Knows one pass and what may be wrong with it. Knows nothing of files, nor of scr
 
 import math
 from collections.abc import Generator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -185,18 +186,18 @@ def stream_take(
     listener = _Listener(speech, line, care or Care())
     rate, edge = speech.processor.sampling_rate, listener.care.edge_seconds
     hold = _CLOSING_SECONDS if Manners.of(speech.model.generation_config).closing_tag else 0.0
-    sound = stream(speech, listener.text, line.prompt, seed, listener.limited(settings))
     heard, given = np.zeros(0, np.float32), 0
-    while True:
-        try:
-            heard = np.concatenate([heard, next(sound)])
-        except StopIteration as ended:
-            return listener.take(ended.value, heard, seed)
-        if end := certain(heard, rate, hold):
-            known, _ = trimmed(heard, rate, edge, 0.0, (utterance_span(heard, rate)[0], end))
-            if len(known) > given:
-                yield known[given:]
-                given = len(known)
+    with closing(stream(speech, listener.text, line.prompt, seed, listener.limited(settings))) as sound:
+        while True:
+            try:
+                heard = np.concatenate([heard, next(sound)])
+            except StopIteration as ended:
+                return listener.take(ended.value, heard, seed)
+            if end := certain(heard, rate, hold):
+                known, _ = trimmed(heard, rate, edge, 0.0, (utterance_span(heard, rate)[0], end))
+                if len(known) > given:
+                    yield known[given:]
+                    given = len(known)
 
 
 def made_take(

@@ -18,7 +18,7 @@ _MOMENT_SECONDS = 0.01
 _QUIET_DECIBELS = -40.0  # below the loudest moment
 _NOTHING = 1e-3  # of full scale; what nowhere passes it is silence everywhere
 _FADE_SECONDS = 0.005
-_SETTLED = 50  # moments of sound until it is settled where an utterance begins
+_SETTLED = 30  # moments of sound until it is settled where an utterance begins
 
 
 def loud(audio: Audio, sampling_rate: int) -> npt.NDArray[np.bool_]:
@@ -34,9 +34,9 @@ def speech_span(audio: Audio, sampling_rate: int) -> tuple[int, int]:
 
 
 def utterance_span(audio: Audio, sampling_rate: int) -> tuple[int, int]:
-    """As `speech_span`, but where it begins is known as soon as half a second of sound is there.
+    """As `speech_span`, but where it begins is known as soon as 0.3 s of sound are there.
 
-    There a moment is loud beside the loudest of that half second; nothing that follows changes it.
+    There a moment is loud beside the loudest of these; nothing that follows changes it.
     """
     levels, step = _levels(audio, sampling_rate), _moment(sampling_rate)
     first = _onset(levels)
@@ -148,7 +148,7 @@ def _threshold(levels: Audio) -> float:
 
 
 def _onset(levels: Audio) -> int:
-    """The first moment that is loud beside the half second that begins with the first sound; their number if none."""
+    """The first moment that is loud beside the 0.3 s that begin with the first sound; their number if none is."""
     heard = np.flatnonzero(levels > _NOTHING)
     if not len(heard):
         return len(levels)

@@ -164,7 +164,7 @@ def stream_take(
 ) -> Generator[Audio, None, Take]:
     """Speak a line once, heard while it is made.
 
-    Nothing is certain until half a second of sound is there, and of a model that is given a closing tag not the last
+    Nothing is certain until 0.3 s of sound are there, and of a model that is given a closing tag not the last
     two seconds.
 
     Args:

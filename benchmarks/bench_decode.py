@@ -258,7 +258,12 @@ def row_of(runs: Sequence[dict[str, Any]], rate: float, reading: float) -> str:
 def report(options: argparse.Namespace, rate: float) -> None:
     """Measure everything and print the table."""
     reading = (measured(options, "bandwidth", 1) or {"bandwidth": float("nan")})["bandwidth"]
-    runs = list(runs_of(options))
+    results: dict[str, Any] = {"bandwidth": reading, "threads": options.threads, "dtype": options.dtype, "runs": []}
+    runs = results["runs"]
+    for run in runs_of(options):
+        runs.append(run)
+        if options.json:
+            options.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     print(f"{options.dtype}, {options.device}, memory is read at {reading / 1e9:.1f} GB/s\n")
     print(
         "| variant | batch | frames/s | x realtime | x stock | ms/frame | best | bandwidth | memory GB | load s |\n"
@@ -268,9 +273,6 @@ def report(options: argparse.Namespace, rate: float) -> None:
         for variant in options.variants:
             if own := [run for run in runs if (run["batch"], run["variant"]) == (batch, variant)]:
                 print(row_of(own, rate, reading))
-    if options.json:
-        results = {"bandwidth": reading, "threads": options.threads, "dtype": options.dtype, "runs": runs}
-        options.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 
 
 def main() -> None:

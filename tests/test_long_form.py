@@ -12,7 +12,7 @@ from tiny_codec import random_codes, tiny_processor
 from tiny_speech import tiny_speech
 
 from dia import long_form, takes
-from dia.joining import pieces
+from dia.joining import heard_early, pieces
 from dia.kept_parts import KeptParts, fingerprint
 from dia.long_form import Memory, hear_long, part_seconds, parts_of, speak_long
 from dia.passes import Speech
@@ -144,6 +144,17 @@ def test_no_part_goes_on_from_a_bad_take(speech, watched, monkeypatch):
     assert watched[2].transcript == watched[0].text
 
 
+def test_a_pause_is_whole_though_more_was_heard_than_the_take_keeps():
+    take = take_of(np.pad(tone(1), RATE // 10))
+
+    def early():
+        yield np.concatenate([take.audio, tone(1)])
+        return take
+
+    heard = np.concatenate(list(heard_early([early(), early()], [1.0, 0.0], 0.1, RATE)))
+    assert (heard[len(take.audio) + RATE :][:RATE] == 0).all()
+
+
 @pytest.mark.parametrize("carry", ["nothing", "first", "both"])
 def test_what_is_heard_early_is_what_the_parts_are(carry):
     speech, settings = tiny_speech(ends=0, pass_seconds=6.0, carry=carry), {"max_new_tokens": 120}
@@ -192,14 +203,23 @@ def test_a_part_that_fails_every_time_is_spoken_in_smaller_parts(watched, cannot
 def test_what_is_wrong_with_a_smaller_part_is_told(cannot_be_said):
     cannot_be_said(lambda text: "Turn a" in text)
     (piece,) = speak_long(tiny_speech(), FOUR, seed=5, care=Care(retries=1))
-    assert piece.take.warnings == ("part 1 of 2 part 1 of 2 babbles",)
+    assert piece.take.warnings == ("babbles at 'Turn a it is.'",)
+
+
+def test_what_comes_out_well_of_a_part_is_heard_and_gone_on_from(watched, cannot_be_said):
+    cannot_be_said(lambda text: "Turn a" in text or "Turn c" in text)
+    (piece,) = speak_long(tiny_speech(carry="last"), FOUR, seed=5, care=Care(retries=1))
+    assert piece.take.warnings == ("babbles at 'Turn a it is.'", "babbles at 'Turn c it is.'")
+    assert [turn.text for turn in piece.turns] == [turn.text for turn in FOUR.turns]
+    after = {line.transcript for line in watched if "Turn c" in line.text or "Turn d" in line.text}
+    assert after == {"", "[S2] Turn b it is."}  # first within the whole, then behind what came out well
 
 
 def test_smaller_parts_that_are_no_better_are_not_taken(cannot_be_said):
     cannot_be_said(lambda text: True)
     (piece,) = speak_long(tiny_speech(), FOUR, seed=5, care=Care(retries=1))
     assert piece.take.warnings == ("babbles",)
-    assert len(piece.take.attempts) == 2
+    assert len(piece.take.attempts) == 2 * (1 + 2 + 4)
 
 
 def test_without_retries_a_part_is_spoken_once(watched, cannot_be_said):
@@ -218,7 +238,6 @@ def test_smaller_parts_are_kept(tmp_path, watched, cannot_be_said):
     speech, folder = tiny_speech(), tmp_path / "parts"
     kept = keeper(folder, speech)
     (once,) = speak_long(speech, FOUR, seed=7, care=Care(retries=1), keeper=kept)
-    assert kept.finished == 1
     assert len(list(folder.glob("part-*"))) == len(watched) == 5
     (again,) = speak_long(speech, FOUR, seed=7, care=Care(retries=1), keeper=keeper(folder, speech))
     assert len(watched) == 5
@@ -297,7 +316,7 @@ def test_an_interrupted_speech_goes_on_where_it_stopped(speech, tmp_path, watche
     spoken = speak_long(speech, TURNS, seed=7, keeper=kept)
     heard = [next(spoken), next(spoken)]
     spoken.close()
-    assert kept.finished == len(watched) == 2
+    assert len(list(kept.folder.glob("part-*"))) == len(watched) == 2
     again = keeper(tmp_path / "parts", speech)
     resumed = list(speak_long(speech, TURNS, seed=again.seed, keeper=again))
     assert len(watched) == len(resumed)  # the first two were not made again
@@ -316,7 +335,7 @@ def test_an_interrupt_amid_a_part_leaves_the_parts_before(speech, tmp_path, monk
     monkeypatch.setattr(long_form, "make_take", interrupted)
     with pytest.raises(KeyboardInterrupt):
         next(spoken)
-    assert kept.finished == 1
+    assert len(list(kept.folder.glob("part-*"))) == 1
 
 
 def test_a_full_disk_leaves_the_parts_before_and_no_half_file(speech, tmp_path, monkeypatch):

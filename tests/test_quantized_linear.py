@@ -49,6 +49,13 @@ def test_a_kernel_multiplies_by_what_the_codes_stand_for(kernels, dtype):
             assert (y.float() - wanted).norm() < tolerance * wanted.norm()
 
 
+@pytest.mark.parametrize(("k", "group"), [(64, 4), (48, 12), (120, 20), (40, 8), (64, 32), (144, 48)])
+def test_groups_of_any_size_are_multiplied_by_what_they_stand_for(kernels, k, group):
+    layer = QuantizedLinear.of(matrix(32, k), "int4", group)
+    x, exact = rows(3, k), dequantized(layer.codes())
+    assert (layer(x) - x @ exact.t()).norm() < 5e-4 * (x @ exact.t()).norm()
+
+
 def test_a_row_comes_out_the_same_in_any_company(kernels):
     for layer in layers():
         x = rows(5, layer.in_features)

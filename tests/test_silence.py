@@ -90,12 +90,13 @@ def test_spans_lose_the_silence_at_their_ends_alone():
 LEVELS = st.lists(st.tuples(st.floats(0.02, 0.4), st.sampled_from([0.0, 2e-3, 0.01, 0.05, 0.9])), max_size=12)
 
 
-@given(LEVELS, st.floats(0, 1))
-def test_what_is_certain_stays_whatever_follows(levels, share):
+@given(LEVELS, st.floats(0, 1), st.sampled_from([0.0, 0.3, 2.0]))
+def test_what_is_certain_stays_whatever_follows(levels, share, hold):
     audio = joined(np.zeros(9, np.float32), *(tone(seconds, level) for seconds, level in levels))
     heard = audio[: round(share * len(audio))]
     whole, _ = trimmed(audio, RATE, 0.1, 0.1, utterance_span(audio, RATE))
-    if end := certain(heard, RATE):
+    if end := certain(heard, RATE, hold):
+        assert end <= len(heard) - hold * RATE + RATE // 100
         known, _ = trimmed(heard, RATE, 0.1, 0.0, (utterance_span(heard, RATE)[0], end))
         assert len(known) <= len(whole)
         np.testing.assert_array_equal(known, whole[: len(known)])
@@ -112,8 +113,16 @@ def test_a_third_of_a_second_of_sound_is_certain_and_the_silence_behind_it_is_no
 def test_an_utterance_begins_where_speech_does_unless_it_begins_very_softly():
     for audio in (joined(hush(0.3), tone(1), hush(0.5)), hush(0.5), tone(0.1)):
         assert utterance_span(audio, RATE) == speech_span(audio, RATE)
-    breath = joined(hush(0.3), tone(0.6, 2e-3), tone(1), hush(0.5))
+    breath = joined(hush(0.3), tone(0.1, 4e-3), tone(0.4, 0.03), tone(1, 0.9), hush(0.5))
     assert utterance_span(breath, RATE)[0] < speech_span(breath, RATE)[0]
+
+
+def test_a_hum_before_speech_is_no_beginning():
+    humming = joined(tone(3, 2e-3), tone(1), hush(0.5))
+    assert utterance_span(humming, RATE)[0] == pytest.approx(3 * RATE, abs=RATE // 50)
+    soft = joined(hush(0.5), tone(1, 3e-3), hush(0.5))
+    assert utterance_span(soft, RATE) == speech_span(soft, RATE)
+    assert certain(soft, RATE) == 0
 
 
 def test_silence_is_cut_off_an_end_that_fades_anew():

@@ -210,7 +210,8 @@ def listened(generator):
 
 @pytest.mark.parametrize("closing_tag", [False, True])
 @pytest.mark.parametrize("seed", range(4))
-def test_a_take_that_is_heard_early_is_the_take(closing_tag, seed):
+def test_a_take_that_is_heard_early_is_the_take(closing_tag, seed, monkeypatch):
+    monkeypatch.setattr(takes, "_CLOSING_SECONDS", 0.5)
     speech = tiny_speech(ends=0, max_length=400, closing_tag=closing_tag)
     heard, take = listened(stream_take(speech, LINE, seed))
     whole = make_take(speech, LINE, seed)

@@ -59,7 +59,7 @@ def heard_early(
             try:
                 audio = np.concatenate([audio, next(take)])
             except StopIteration as ended:
-                yield _between(ended.value, before, pause, edge_seconds)[given:]
+                yield _between(ended.value, before, pause, edge_seconds, given)
                 break
             known = shortened(audio, sampling_rate, _cut(before, edge_seconds), 0.0)
             if len(known) > given:
@@ -68,10 +68,10 @@ def heard_early(
         before = pause
 
 
-def _between(take: Take, before: float, pause: float, edge_seconds: float) -> Audio:
-    """A take's audio between pauses of so many seconds, the one behind it included."""
+def _between(take: Take, before: float, pause: float, edge_seconds: float, given: int = 0) -> Audio:
+    """A take's audio between pauses of so many seconds, without what was given already, and the pause behind it."""
     audio = shortened(take.audio, take.sampling_rate, _cut(before, edge_seconds), _cut(pause, edge_seconds))
-    return np.concatenate([audio, np.zeros(round(pause * take.sampling_rate), np.float32)])
+    return np.concatenate([audio[given:], np.zeros(round(pause * take.sampling_rate), np.float32)])
 
 
 def _cut(pause: float, edge_seconds: float) -> float:

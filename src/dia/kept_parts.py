@@ -53,11 +53,6 @@ class KeptParts:
         """The first part's."""
         return int(self.plan["seed"])
 
-    @property
-    def finished(self) -> int:
-        """How many parts are there, those of which only smaller parts are heard among them."""
-        return len(list(self.folder.glob(f"part-{'[0-9]' * 5}.safetensors")))
-
     def kept(self, place: tuple[int, ...], line: Line) -> Take | None:
         """The take of a part, or None where it is still to be made, or was damaged."""
         try:

@@ -213,19 +213,26 @@ class _Teller:
         return self.seed + number * _SEEDS_APART
 
     def take(self, script: Script, place: Place, seed: int) -> Take:
-        """A part; where something is wrong with it after every retry, spoken in smaller parts if they come out better.
+        """A part; where something is wrong with it after every retry, spoken in smaller parts if any comes out well.
 
         Some texts a model cannot begin, whatever the seed; behind another beginning it speaks them well.
         """
-        take = self._whole(script, place, seed)
-        smaller = _smaller(script) if take.warnings and self.care.retries else []
-        if not smaller:
-            return take
-        takes = [self.take(part, (*place, number), seed) for number, part in enumerate(smaller)]
-        if all(one.warnings for one in takes):
-            return take
+        first, *others = takes = self._takes(script, place, seed)
+        if not others:
+            return first
         joined = as_one(pieces(takes, [0.0] * len(takes), self.care.edge_seconds))
-        return replace(joined, attempts=take.attempts + joined.attempts)
+        begins = [f" at {take.turns[0].text!r}" if take.turns else "" for take in takes]
+        told = (fault + begin for take, begin in zip(takes, begins, strict=True) for fault in take.warnings)
+        return replace(joined, warnings=tuple(told))
+
+    def _takes(self, script: Script, place: Place, seed: int) -> list[Take]:
+        """A part as one take, or as several; what is remembered of them is heard."""
+        whole = self._whole(script, place, seed)
+        smaller = _smaller(script) if whole.warnings and self.care.retries else []
+        takes = [take for number, part in enumerate(smaller) for take in self._takes(part, (*place, number), seed)]
+        if all(take.warnings for take in takes):
+            return [replace(whole, attempts=sum((take.attempts for take in takes), whole.attempts))]
+        return [replace(takes[0], attempts=whole.attempts + takes[0].attempts), *takes[1:]]
 
     def _whole(self, script: Script, place: Place, seed: int) -> Take:
         """A part in one pass, kept and remembered."""

@@ -29,6 +29,7 @@ Format = Literal["int8", "int4"]
 Codes = dict[str, Tensor]  # "weight", "scale" and for int4 "zero", as above
 
 GROUP_SIZES = (64, 32)  # the first that divides K
+_PACKED_GROUPS = (32, 64, 128, 256)  # what PyTorch's int4 kernels take
 _TILE = 16  # outputs side by side in kernels of the CPU
 _ROWS_AT_ONCE = 256
 _LEAST = 1e-8
@@ -65,6 +66,11 @@ def dequantized(codes: Codes) -> Tensor:
         return codes["weight"].float() * codes["scale"][:, None]
     groups = _spread(codes["weight"]).float().unflatten(1, (codes["scale"].shape[1], -1))
     return ((groups - 8) * codes["scale"].float()[..., None] + codes["zero"].float()[..., None]).flatten(1)
+
+
+def _group_size(codes: Codes) -> int:
+    """How many int4 weights share a scale."""
+    return 2 * codes["weight"].shape[1] // codes["scale"].shape[1]
 
 
 def _spread(pairs: Tensor) -> Tensor:
@@ -212,7 +218,7 @@ class _Int4Pack:
     def __init__(self, codes: Codes, dtype: torch.dtype) -> None:
         self._cuda = codes["weight"].is_cuda
         self._dtype = torch.bfloat16 if self._cuda else dtype
-        self._group_size = 2 * codes["weight"].shape[1] // codes["scale"].shape[1]
+        self._group_size = _group_size(codes)
         self._steps = {name: codes[name] for name in ("scale", "zero")}
         self._scales = torch.stack([step.t() for step in self._steps.values()], -1).to(self._dtype)  # [G, N, 2]
         if self._cuda:
@@ -251,7 +257,7 @@ def _kernel(codes: Codes, dtype: torch.dtype) -> Kernel:
     if function is not None:
         return _Compiled(codes, function)
     if is_int4 and (where.type == "cpu" or _has_bf16_tensor_cores(where)):
-        return _Int4Pack(codes, dtype)
+        return _Int4Pack(codes, dtype) if _group_size(codes) in _PACKED_GROUPS else _Cast(codes)
     if where.type == "cpu":
         return _Int8Dot(codes) if _multiplies_bytes() else _Int8Pack(codes)
     if where.type != "cuda":
@@ -261,7 +267,8 @@ def _kernel(codes: Codes, dtype: torch.dtype) -> Kernel:
 
 def _function(codes: Codes) -> Callable[..., int] | None:
     """The function of `quantized.c` for codes, if their shape and the CPU fit it."""
-    if codes["weight"].shape[1] % 4 or not _multiplies_bytes() or torch.backends.cpu.get_cpu_capability() != "AVX512":
+    fits = _group_size(codes) % 8 == 0 if "zero" in codes else codes["weight"].shape[1] % 4 == 0
+    if not fits or not _multiplies_bytes() or torch.backends.cpu.get_cpu_capability() != "AVX512":
         return None
     library = _library()
     return library and (library.int4_linear if "zero" in codes else library.int8_linear)

@@ -18,7 +18,8 @@ _MOMENT_SECONDS = 0.01
 _QUIET_DECIBELS = -40.0  # below the loudest moment
 _NOTHING = 1e-3  # of full scale; what nowhere passes it is silence everywhere
 _FADE_SECONDS = 0.005
-_SETTLED = 30  # moments of sound until it is settled where an utterance begins
+_SURE = 10 ** (_QUIET_DECIBELS / 20)  # loud beside the loudest that there can be
+_SETTLED = 30  # moments from the first sure sound until it is settled where an utterance begins
 
 
 def loud(audio: Audio, sampling_rate: int) -> npt.NDArray[np.bool_]:
@@ -34,10 +35,7 @@ def speech_span(audio: Audio, sampling_rate: int) -> tuple[int, int]:
 
 
 def utterance_span(audio: Audio, sampling_rate: int) -> tuple[int, int]:
-    """As `speech_span`, but where it begins is known as soon as 0.3 s of sound are there.
-
-    There a moment is loud beside the loudest of these; nothing that follows changes it.
-    """
+    """As `speech_span`, but where it begins is known as soon as 0.3 s of sound are there: nothing later changes it."""
     levels, step = _levels(audio, sampling_rate), _moment(sampling_rate)
     first = _onset(levels)
     return (first * step, speech_span(audio, sampling_rate)[1]) if first < len(levels) else (0, 0)
@@ -53,12 +51,11 @@ def certain(audio: Audio, sampling_rate: int, hold: float = 0.0) -> int:
     """
     step = _moment(sampling_rate)
     levels = _levels(audio[: len(audio) // step * step], sampling_rate)
-    settled = int(np.argmax(levels > _NOTHING)) + _SETTLED if (levels > _NOTHING).any() else len(levels)
-    if settled > len(levels):
+    heard = np.flatnonzero(levels > _SURE)
+    if not len(heard) or heard[0] + _SETTLED > len(levels):
         return 0
-    kept = levels[: len(levels) - round(hold / _MOMENT_SECONDS)]
-    heard = np.flatnonzero(kept > 10 ** (_QUIET_DECIBELS / 20))  # beside the loudest that there can be
-    return int(heard[-1] + 1) * step if len(heard) and heard[-1] >= _onset(levels) else 0
+    last = heard[heard < len(levels) - round(hold / _MOMENT_SECONDS)]
+    return int(last[-1] + 1) * step if len(last) else 0
 
 
 def trimmed(
@@ -148,12 +145,16 @@ def _threshold(levels: Audio) -> float:
 
 
 def _onset(levels: Audio) -> int:
-    """The first moment that is loud beside the 0.3 s that begin with the first sound; their number if none is."""
-    heard = np.flatnonzero(levels > _NOTHING)
-    if not len(heard):
-        return len(levels)
-    beside = levels[heard[0] : heard[0] + _SETTLED]
-    return int(heard[0] + np.argmax(beside > _threshold(beside)))
+    """The first moment that is loud beside the 0.3 s from the first sure sound on, and at most as long before that.
+
+    Where no sound is sure the first that is loud beside all; their number if none is.
+    """
+    sure = np.flatnonzero(levels > _SURE)
+    first = int(sure[0]) if len(sure) else 0
+    beside = levels[first : first + _SETTLED] if len(sure) else levels
+    near = max(0, first - _SETTLED)
+    heard = np.flatnonzero(levels[near:] > _threshold(beside))
+    return near + int(heard[0]) if len(heard) else len(levels)
 
 
 def _fade(audio: Audio, sampling_rate: int, most: float = math.inf) -> None:

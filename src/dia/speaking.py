@@ -28,7 +28,7 @@ from dia.tags import PAUSE_MARK
 from dia.takes import Care, Line, make_take
 from dia.version import __version__
 
-_AHEAD = 20  # pieces of a second or less that are made before they are heard: the next part begins meanwhile
+_AHEAD = 20  # pieces, most of them of a second, that are made before they are heard: the next part begins meanwhile
 
 
 @dataclass(frozen=True)

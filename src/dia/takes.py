@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from transformers.utils import logging
 
 from dia import timing
 from dia.hearing import Recogniser, agreement
@@ -22,9 +23,11 @@ from dia.streaming import stream
 from dia.take_checks import Performance, faults, longest_plausible
 from dia.timing import Floats, TurnTime, WordTime
 
+logger = logging.get_logger(__name__)
+
 _NOTHING: Mapping[str, Any] = {}
 _STRETCH_SECONDS = 0.2  # about a syllable
-_CLOSING_SECONDS = 2.0  # no sound of the closing tag is longer; it is cut off when all is there
+_CLOSING_SECONDS = 2.0  # the sound of a closing tag is hardly longer; it is cut off when all is there
 _GRACE_SECONDS = 1.0  # beyond what is plausible, so that a take that runs away is seen to
 
 
@@ -165,7 +168,7 @@ def stream_take(
     """Speak a line once, heard while it is made.
 
     Nothing is certain until 0.3 s of sound are there, and of a model that is given a closing tag not the last
-    two seconds.
+    two seconds: it is cut off what comes of that. Should more come, it has been heard, and the log says so.
 
     Args:
         speech: model, processor and codec.
@@ -192,7 +195,10 @@ def stream_take(
             try:
                 heard = np.concatenate([heard, next(sound)])
             except StopIteration as ended:
-                return listener.take(ended.value, heard, seed)
+                take = listener.take(ended.value, heard, seed)
+                if given > len(take.audio):
+                    logger.warning("%.1f s were heard that belong to no word.", (given - len(take.audio)) / rate)
+                return take
             if end := certain(heard, rate, hold):
                 known, _ = trimmed(heard, rate, edge, 0.0, (utterance_span(heard, rate)[0], end))
                 if len(known) > given:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dia.silence import certain, cut_after, loud, narrowed, shortened, speech_span, trimmed, utterance_span
+from dia.silence import certain_span, cut_after, loud, narrowed, shortened, speech_span, trimmed, utterance_span
 
 RATE = 8000
 
@@ -95,19 +95,21 @@ def test_what_is_certain_stays_whatever_follows(levels, share, hold):
     audio = joined(np.zeros(9, np.float32), *(tone(seconds, level) for seconds, level in levels))
     heard = audio[: round(share * len(audio))]
     whole, _ = trimmed(audio, RATE, 0.1, 0.1, utterance_span(audio, RATE))
-    if end := certain(heard, RATE, hold):
+    span = certain_span(heard, RATE, hold)
+    if end := span[1]:
+        assert span[0] == utterance_span(audio, RATE)[0]
         assert end <= len(heard) - hold * RATE + RATE // 100
-        known, _ = trimmed(heard, RATE, 0.1, 0.0, (utterance_span(heard, RATE)[0], end))
+        known, _ = trimmed(heard, RATE, 0.1, 0.0, span)
         assert len(known) <= len(whole)
         np.testing.assert_array_equal(known, whole[: len(known)])
 
 
 def test_a_third_of_a_second_of_sound_is_certain_and_the_silence_behind_it_is_not():
     audio = joined(hush(0.3), tone(0.6), hush(0.4))
-    assert certain(audio[: round(0.55 * RATE)], RATE) == 0
-    assert certain(audio, RATE) == pytest.approx(0.9 * RATE, abs=RATE // 50)
-    assert certain(audio, RATE, hold=0.6) == pytest.approx(0.7 * RATE, abs=RATE // 50)
-    assert certain(hush(2), RATE) == certain(audio[:0], RATE) == 0
+    assert certain_span(audio[: round(0.55 * RATE)], RATE) == (0, 0)
+    assert certain_span(audio, RATE)[1] == pytest.approx(0.9 * RATE, abs=RATE // 50)
+    assert certain_span(audio, RATE, hold=0.6)[1] == pytest.approx(0.7 * RATE, abs=RATE // 50)
+    assert certain_span(hush(2), RATE) == certain_span(audio[:0], RATE) == (0, 0)
 
 
 def test_an_utterance_begins_where_speech_does_unless_it_begins_very_softly():
@@ -122,7 +124,7 @@ def test_a_hum_before_speech_is_no_beginning():
     assert utterance_span(humming, RATE)[0] == pytest.approx(3 * RATE, abs=RATE // 50)
     soft = joined(hush(0.5), tone(1, 3e-3), hush(0.5))
     assert utterance_span(soft, RATE) == speech_span(soft, RATE)
-    assert certain(soft, RATE) == 0
+    assert certain_span(soft, RATE) == (0, 0)
 
 
 def test_silence_is_cut_off_an_end_that_fades_anew():

@@ -3,6 +3,7 @@
 Knows sizes and punctuation. Knows nothing of speakers or seconds.
 """
 
+import math
 import re
 from collections.abc import Callable, Iterable, Sequence
 
@@ -37,7 +38,7 @@ def pieces(text: str, limit: float, size: Callable[[str], float]) -> list[str]:
 
 def sentences_of(text: str) -> list[str]:
     """The sentences of a text with single blanks between words; joined by blanks they are the text again."""
-    return _with_words(_SENTENCE_END.split(text))
+    return pieces(text, math.inf, len)
 
 
 def _with_words(parts: Iterable[str]) -> list[str]:

@@ -15,10 +15,9 @@ Audio: TypeAlias = npt.NDArray[np.float32]
 EDGE_SECONDS = 0.1
 
 _MOMENT_SECONDS = 0.01
-_QUIET_DECIBELS = -40.0  # below the loudest moment
+_QUIET = 0.01  # of the loudest moment, 40 dB below it; what is above this of full scale is loud beside any
 _NOTHING = 1e-3  # of full scale; what nowhere passes it is silence everywhere
 _FADE_SECONDS = 0.005
-_SURE = 10 ** (_QUIET_DECIBELS / 20)  # loud beside the loudest that there can be
 _SETTLED = 30  # moments from the first sure sound until it is settled where an utterance begins
 
 
@@ -41,8 +40,8 @@ def utterance_span(audio: Audio, sampling_rate: int) -> tuple[int, int]:
     return (first * step, speech_span(audio, sampling_rate)[1]) if first < len(levels) else (0, 0)
 
 
-def certain(audio: Audio, sampling_rate: int, hold: float = 0.0) -> int:
-    """Of a waveform that goes on, how many samples at its beginning are in its `utterance_span` whatever follows.
+def certain_span(audio: Audio, sampling_rate: int, hold: float = 0.0) -> tuple[int, int]:
+    """Of a waveform that goes on, the beginning of its `utterance_span` that stays whatever follows; (0, 0) for none.
 
     Args:
         audio: [N], what there is until now.
@@ -51,11 +50,11 @@ def certain(audio: Audio, sampling_rate: int, hold: float = 0.0) -> int:
     """
     step = _moment(sampling_rate)
     levels = _levels(audio[: len(audio) // step * step], sampling_rate)
-    heard = np.flatnonzero(levels > _SURE)
+    heard = np.flatnonzero(levels > _QUIET)
     if not len(heard) or heard[0] + _SETTLED > len(levels):
-        return 0
+        return 0, 0
     last = heard[heard < len(levels) - round(hold / _MOMENT_SECONDS)]
-    return int(last[-1] + 1) * step if len(last) else 0
+    return (_onset(levels) * step, int(last[-1] + 1) * step) if len(last) else (0, 0)
 
 
 def trimmed(
@@ -141,7 +140,7 @@ def _levels(audio: Audio, sampling_rate: int) -> Audio:
 
 
 def _threshold(levels: Audio) -> float:
-    return max(_NOTHING, float(levels.max(initial=0.0)) * 10 ** (_QUIET_DECIBELS / 20))
+    return max(_NOTHING, float(levels.max(initial=0.0)) * _QUIET)
 
 
 def _onset(levels: Audio) -> int:
@@ -149,7 +148,7 @@ def _onset(levels: Audio) -> int:
 
     Where no sound is sure the first that is loud beside all; their number if none is.
     """
-    sure = np.flatnonzero(levels > _SURE)
+    sure = np.flatnonzero(levels > _QUIET)
     first = int(sure[0]) if len(sure) else 0
     beside = levels[first : first + _SETTLED] if len(sure) else levels
     near = max(0, first - _SETTLED)
@@ -165,7 +164,7 @@ def _fade(audio: Audio, sampling_rate: int, most: float = math.inf) -> None:
 
 __all__ = [
     "EDGE_SECONDS",
-    "certain",
+    "certain_span",
     "cut_after",
     "loud",
     "narrowed",

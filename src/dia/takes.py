@@ -18,7 +18,7 @@ from dia import timing
 from dia.hearing import Recogniser, agreement
 from dia.manners import Manners, continued
 from dia.passes import Audio, Speech, Spoken
-from dia.silence import EDGE_SECONDS, certain, cut_after, narrowed, trimmed, utterance_span
+from dia.silence import EDGE_SECONDS, certain_span, cut_after, narrowed, trimmed, utterance_span
 from dia.streaming import stream
 from dia.take_checks import Performance, faults, longest_plausible
 from dia.timing import Floats, TurnTime, WordTime
@@ -199,8 +199,9 @@ def stream_take(
                 if given > len(take.audio):
                     logger.warning("%.1f s were heard that belong to no word.", (given - len(take.audio)) / rate)
                 return take
-            if end := certain(heard, rate, hold):
-                known, _ = trimmed(heard, rate, edge, 0.0, (utterance_span(heard, rate)[0], end))
+            span = certain_span(heard, rate, hold)
+            if any(span):
+                known, _ = trimmed(heard, rate, edge, 0.0, span)
                 if len(known) > given:
                     yield known[given:]
                     given = len(known)

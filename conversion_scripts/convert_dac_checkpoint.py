@@ -1,4 +1,4 @@
-"""Command line: a native Descript Audio Codec .pth becomes a `DacModel` folder. `dia.native_dac` does the work."""
+"""Converts a native Descript Audio Codec .pth into a `DacModel` folder, see `dia.checkpoints.native_dac`."""
 
 import argparse
 import sys
@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from transformers import DacFeatureExtractor, DacModel
 
-from dia import native_dac
-from dia.atomic import atomic_folder, check_vacant
+from dia.checkpoints import native_dac
+from dia.runtime.atomic import atomic_folder, check_vacant
 
 EXAMPLES = """\
 examples:

@@ -1,4 +1,4 @@
-"""Command line: a native Nari Labs Dia becomes a complete Hugging Face folder. `dia.native` finds and reads it."""
+"""Converts a native Nari Labs Dia into a complete Hugging Face folder, see `dia.checkpoints.native`."""
 
 import argparse
 import sys
@@ -10,13 +10,13 @@ import torch
 from tqdm import tqdm
 from transformers import DacModel
 
-from dia import native
-from dia.atomic import atomic_folder, check_vacant
+from dia.checkpoints import native
 from dia.configuration_dia import DiaConfig, DiaDecoderConfig
+from dia.decoding.sampling import published_generation_config
 from dia.model import REAL_CODEC
 from dia.modeling_dia import DiaForConditionalGeneration
 from dia.processing_dia import DiaProcessor
-from dia.sampling import published_generation_config
+from dia.runtime.atomic import atomic_folder, check_vacant
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 

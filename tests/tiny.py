@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from dia.configuration_dia import DiaConfig
-from dia.delay import delay
+from dia.decoding.delay import delay
 from dia.modeling_dia import DiaForConditionalGeneration
 
 EOS, BOS, PAD, VOCABULARY = 64, 65, 67, 69

@@ -4,7 +4,7 @@ import torch
 from tiny import BOS, CHANNELS, EOS, PAD, PATTERN, TEXT_LIMIT
 from transformers import DacConfig, DacModel
 
-from dia.codec import hop_length
+from dia.codec.dac import hop_length
 from dia.feature_extraction_dia import DiaFeatureExtractor
 from dia.processing_dia import DiaProcessor
 from dia.tokenization_dia import DiaTokenizer

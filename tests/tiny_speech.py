@@ -6,7 +6,7 @@ from tiny import EOS, tiny_config, tiny_model
 from tiny_codec import tiny_codec, tiny_processor
 from transformers import GenerationConfig
 
-from dia.passes import Speech
+from dia.synthesis.synthesizer import Speech
 from dia.tokenization_dia import DiaTokenizer
 
 ROOM = 400  # text ids and rows

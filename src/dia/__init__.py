@@ -13,12 +13,12 @@ from dia.version import __version__
 
 if TYPE_CHECKING:
     from dia.configuration_dia import DiaConfig, DiaDecoderConfig, DiaEncoderConfig
-    from dia.feature_extraction_dia import DiaFeatureExtractor
-    from dia.guidance import (
+    from dia.decoding.guidance import (
         DiaDelayedEndLogitsProcessor,
         DiaEndOfSpeechLogitsProcessor,
         DiaGuidanceLogitsProcessor,
     )
+    from dia.feature_extraction_dia import DiaFeatureExtractor
     from dia.modeling_dia import DiaForConditionalGeneration, DiaModel, DiaPreTrainedModel
     from dia.processing_dia import DiaProcessor
     from dia.streaming import DiaAudioStreamer
@@ -29,21 +29,26 @@ MINI = Path(__file__).parent / "mini"
 _HOMES = {
     "configuration_dia": ("DiaConfig", "DiaDecoderConfig", "DiaEncoderConfig"),
     "feature_extraction_dia": ("DiaFeatureExtractor",),
-    "guidance": ("DiaDelayedEndLogitsProcessor", "DiaEndOfSpeechLogitsProcessor", "DiaGuidanceLogitsProcessor"),
+    "decoding.guidance": (
+        "DiaDelayedEndLogitsProcessor",
+        "DiaEndOfSpeechLogitsProcessor",
+        "DiaGuidanceLogitsProcessor",
+    ),
     "modeling_dia": ("DiaForConditionalGeneration", "DiaModel", "DiaPreTrainedModel"),
     "processing_dia": ("DiaProcessor",),
     "streaming": ("DiaAudioStreamer",),
     "tokenization_dia": ("DiaTokenizer",),
 }
+_MODULES = [home for home in _HOMES if "." not in home]  # `dia.streaming` and the like, without an import of their own
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
-    home = _HOME.get(name, name if name in _HOMES else None)
+    home = _HOME.get(name, name if name in _MODULES else None)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module = importlib.import_module(f"{__name__}.{home}")
-    globals().update({each: getattr(module, each) for each in _HOMES[home]})
+    globals().update({each: getattr(module, each) for each in _HOMES.get(home, ())})
     return globals()[name]
 
 

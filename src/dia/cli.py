@@ -4,11 +4,11 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from dia.say_command import add_command as add_say
-from dia.training.codec_command import add_command as add_train_codec
-from dia.training.command import add_commands
+from dia.commands.say import add_command as add_say
+from dia.commands.train import add_commands
+from dia.commands.train_codec import add_command as add_train_codec
+from dia.commands.voice import add_command as add_voice
 from dia.version import __version__
-from dia.voice_command import add_command as add_voice
 
 NOTICE = (
     "Do not imitate a real person without consent, and do not deceive: no fake news, nothing illegal or meant to "

@@ -14,8 +14,8 @@ import torch
 from transformers import BatchFeature
 from transformers.feature_extraction_sequence_utils import SequenceFeatureExtractor
 
-from dia import audio_file
-from dia.audio_file import Waveform
+from dia.audio import files as audio_file
+from dia.audio.files import Waveform
 
 _CHANNELS = 2
 

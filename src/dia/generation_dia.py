@@ -24,16 +24,16 @@ from transformers.generation.streamers import BaseStreamer
 from transformers.modeling_outputs import BaseModelOutput
 from transformers.utils import logging
 
-from dia.choice import PlainLoopNeeded, choice_of
-from dia.fast_decode import Plan, check_model, compile_options, runner_for, write_rows
-from dia.generation_inputs import Grid, check_text, start_grid
-from dia.guidance import (
+from dia.decoding.fused_sampling import PlainLoopNeeded, choice_of
+from dia.decoding.guidance import (
     DiaDelayedEndLogitsProcessor,
     DiaEndOfSpeechLogitsProcessor,
     DiaGuidanceLogitsProcessor,
 )
-from dia.handover import ended, hand_over
-from dia.sampling import EndFlag, Generators, drawer, noise_source
+from dia.decoding.inputs import Grid, check_text, start_grid
+from dia.decoding.sampling import EndFlag, Generators, drawer, noise_source
+from dia.decoding.static_step import Plan, check_model, compile_options, runner_for, write_rows
+from dia.decoding.streamers import ended, hand_over
 
 logger = logging.get_logger(__name__)
 

@@ -11,20 +11,20 @@ import torch
 from torch import Tensor
 
 from dia import MINI
-from dia.ahead import Listening
-from dia.audio_file import Provenance
-from dia.hearing import Recogniser
-from dia.joining import Piece, as_one
-from dia.loading import REAL, REAL_CODEC, by_name, from_files
+from dia.audio.files import Provenance
+from dia.audio.time_stretch import stretched
+from dia.checkpoints.loading import REAL, REAL_CODEC, by_name, from_files
+from dia.checkpoints.placement import choose_device, choose_dtype
 from dia.modeling_dia import DiaForConditionalGeneration
-from dia.pacing import paced_pieces, paced_stream
-from dia.passes import Audio, Speech
-from dia.placement import choose_device, choose_dtype
 from dia.processing_dia import DiaProcessor
-from dia.request import Options, Prompt, request_of
-from dia.speaking import kept_in, reading_of, speak, spoken_together, streamed
-from dia.takes import Care, Take
-from dia.tempo import stretched
+from dia.runtime.background import Listening
+from dia.synthesis.joining import Piece, as_one
+from dia.synthesis.pacing import paced_pieces, paced_stream
+from dia.synthesis.recognition import Recogniser
+from dia.synthesis.request import Options, Prompt, request_of
+from dia.synthesis.speak import kept_in, reading_of, speak, spoken_together, streamed
+from dia.synthesis.synthesizer import Audio, Speech
+from dia.synthesis.takes import Care, Take
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -170,8 +170,9 @@ class Dia:
             audio_prompt_text: what is said in the prompt; it is put before the text. Or put it there yourself.
             seed: makes the result repeatable; one for all texts, or one per text. A text sounds the same alone and
                 among others.
-            voice: a voice to speak with, in place of `audio_prompt` and its text: a `dia.voices.Voice`, the name of
-                one or its file, or {"S1": …, "S2": …} of these; for several texts one, or a list.
+            voice: a voice to speak with, in place of `audio_prompt` and its text: a
+                `dia.voices.voice.Voice`, the name of one or its file, or {"S1": …, "S2": …} of these; for
+                several texts one, or a list.
             long_form: speak part after part, see `pieces`; by default where a text is longer than a pass speaks well,
                 or asks for pauses. False never does.
             speaking_rate: how many times as fast as the model speaks, at the same pitch; 0.5 to 2.
@@ -223,7 +224,7 @@ class Dia:
         """Speak one script of any length, part after part, each checked and timed; see docs/long_form.md.
 
         Args:
-            text: the script, as `dia.script.parse` reads it: `[S1] … [pause:700ms] [S2] …`, numbers and all.
+            text: the script, as `dia.text.script.parse` reads it: `[S1] … [pause:700ms] [S2] …`, numbers and all.
             retries: how often a part in which something is wrong is spoken again, with the next seeds.
             best_of: how many takes of a part are made at once; the best is kept.
             recogniser: a function of a waveform and its rate that answers what it hears; chooses the best take.

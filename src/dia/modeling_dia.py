@@ -28,10 +28,11 @@ from transformers.utils import can_return_tuple, logging
 from transformers.utils.generic import merge_with_config_defaults
 from transformers.utils.output_capturing import capture_outputs
 
-from dia import native, quantization
+from dia.checkpoints import native
 from dia.configuration_dia import DiaConfig, DiaDecoderConfig, DiaEncoderConfig
+from dia.decoding.sampling import published_generation_config
 from dia.generation_dia import DiaGenerationMixin
-from dia.sampling import published_generation_config
+from dia.quantization import config as quantization
 
 logger = logging.get_logger(__name__)
 

@@ -13,7 +13,9 @@ from torch import Tensor
 from transformers import BatchFeature, DacModel
 from transformers.processing_utils import AudioKwargs, ProcessingKwargs, ProcessorMixin
 
-from dia import audio_file, codec, grid, processor_folder
+from dia.audio import files as audio_file
+from dia.checkpoints import processor_files as processor_folder
+from dia.codec import dac as codec
 from dia.configuration_dia import (
     PUBLISHED_DELAY_PATTERN,
     PUBLISHED_HOP_LENGTH,
@@ -22,8 +24,9 @@ from dia.configuration_dia import (
     DiaDecoderConfig,
     DiaEncoderConfig,
 )
+from dia.decoding import grid
+from dia.decoding.grid import Channels
 from dia.feature_extraction_dia import DiaFeatureExtractor, named_clips
-from dia.grid import Channels
 from dia.tokenization_dia import DiaTokenizer
 
 _OWN_OPTIONS = ("delay_pattern", "bos_token_id", "eos_token_id", "pad_token_id")

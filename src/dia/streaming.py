@@ -13,26 +13,20 @@ when the codec has seen as many frames after it as its layers look ahead:
 """
 
 import math
-from collections.abc import Callable, Generator, Iterator, Mapping
-from functools import partial
+from collections.abc import Iterator
 from queue import Empty, Queue
-from threading import Event, Thread
-from typing import Any
-from weakref import finalize
+from threading import Event
 
 import torch
 from torch import Tensor
 from transformers.generation.streamers import BaseStreamer
 
-from dia import codec
-from dia.delay import undelay
-from dia.passes import Audio, Speech, Spoken
+from dia.codec import dac as codec
+from dia.decoding.delay import undelay
 from dia.processing_dia import DiaProcessor
-from dia.thread_pools import join, start
 
 _FIRST, _MOST = 0.1, 1.0  # seconds of sound in the first window and in the largest
 _GROWTH = 1.5  # from one window to the next: who speaks in two thirds of real time or less is never late
-_NOTHING: Mapping[str, Any] = {}
 
 
 class DiaAudioStreamer(BaseStreamer):
@@ -175,70 +169,6 @@ class DiaAudioStreamer(BaseStreamer):
             self._chunks.put(chunk)
 
 
-def stream(
-    speech: Speech,
-    text: str,
-    prompt: Tensor | None = None,
-    seed: int | None = None,
-    settings: Mapping[str, Any] = _NOTHING,
-    timeout: float | None = None,
-) -> Generator[Audio, None, Spoken]:
-    """Speak one script, heard while it is generated in a thread of its own.
-
-    The work begins with the first `next`. Closing the generator, dropping it, or an exception of whoever iterates
-    ends the work at the next row, and waits for that.
-
-    Args:
-        speech: what speaks.
-        text: the script; where there is a prompt, what is said in it stands before what is new.
-        prompt: int64 codes [T, C] to go on with.
-        seed: makes the result repeatable.
-        settings: keywords of transformers' `generate`.
-        timeout: seconds to wait for the next chunk; None waits for ever.
-
-    Yields:
-        Samples [N], float32; joined they are `speech.sound` of what is returned.
-
-    Returns:
-        What was spoken, for who iterates by `yield from`.
-
-    Raises:
-        ValueError: at once, where there is no codec or `timeout` is out of range.
-        TimeoutError: from the generator, when a chunk did not come in time.
-        Exception: from the generator, whatever is raised while generating.
-    """
-    streamer = DiaAudioStreamer(speech.processor, timeout=timeout)
-    streamer.left = speech.left
-    return _streamed(partial(speech, [text], [prompt], [seed], settings, streamer), streamer)
-
-
-def _streamed(work: Callable[[], list[Spoken]], streamer: DiaAudioStreamer) -> Generator[Audio, None, Spoken]:
-    spoken: list[Spoken] = []
-
-    def speak() -> None:
-        try:
-            spoken.extend(work())
-        except BaseException as error:  # it is raised where somebody listens
-            streamer.fail(error)
-        streamer.end()
-
-    thread = start(speak, "dia.stream")
-    # At exit, too: a thread that computes while the interpreter goes away may take it along.
-    stop = finalize(streamer, _stop, streamer, thread)
-    try:
-        for chunk in streamer:
-            yield chunk.numpy()
-        thread.join()
-    finally:
-        stop()
-    return spoken[0]
-
-
-def _stop(streamer: DiaAudioStreamer, thread: Thread) -> None:
-    streamer.close()
-    join(thread, streamer.timeout)
-
-
 def _frames(given: int | None, default: float, name: str) -> int:
     if given is None:
         return math.ceil(default)
@@ -264,4 +194,4 @@ def seconds(timeout: float | None) -> float | None:
     return timeout
 
 
-__all__ = ["DiaAudioStreamer", "seconds", "stream"]
+__all__ = ["DiaAudioStreamer", "seconds"]

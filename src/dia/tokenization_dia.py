@@ -18,7 +18,7 @@ from transformers.tokenization_utils_base import TruncationStrategy
 from transformers.tokenization_utils_tokenizers import TokenizersBackend
 from transformers.utils.generic import PaddingStrategy
 
-from dia.pronunciation import FIRST, PHONES, Pronunciations
+from dia.text.lexicon import FIRST, PHONES, Pronunciations
 
 SPEAKER_TAGS = ("[S1]", "[S2]")
 BYTES = 256

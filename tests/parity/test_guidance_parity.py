@@ -8,7 +8,7 @@ from transformers.generation.logits_process import (
     DiaEOSDelayPatternLogitsProcessor,
 )
 
-from dia.guidance import (
+from dia.decoding.guidance import (
     DiaDelayedEndLogitsProcessor,
     DiaEndOfSpeechLogitsProcessor,
     DiaGuidanceLogitsProcessor,

@@ -10,8 +10,9 @@ import torch
 from native_checkpoints import first_generation, second_generation, tiny_model, to_native, write
 from transformers.models.dia import feature_extraction_dia, modeling_dia, processing_dia, tokenization_dia
 
-from dia import DiaForConditionalGeneration, native
-from dia.delay import delay
+from dia import DiaForConditionalGeneration
+from dia.checkpoints import native
+from dia.decoding.delay import delay
 
 GENERATIONS = pytest.mark.parametrize("generation", [first_generation, second_generation])
 GREEDY = {"do_sample": False, "max_new_tokens": 24, "temperature": None, "top_p": None, "top_k": 5}

@@ -8,7 +8,7 @@ import torch
 from tiny_codec import tiny_codec
 from transformers.models.dia import feature_extraction_dia, processing_dia, tokenization_dia
 
-from dia.delay import delay
+from dia.decoding.delay import delay
 from dia.feature_extraction_dia import DiaFeatureExtractor
 from dia.processing_dia import DiaProcessor
 from dia.tokenization_dia import DiaTokenizer

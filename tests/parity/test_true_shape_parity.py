@@ -5,7 +5,7 @@ import torch
 from transformers.models.dia import configuration_dia, modeling_dia
 
 from dia import DiaConfig, DiaForConditionalGeneration, DiaTokenizer
-from dia.delay import delay
+from dia.decoding.delay import delay
 
 pytestmark = pytest.mark.real
 

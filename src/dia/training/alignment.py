@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from dia.pronunciation import PHONES
+from dia.text.lexicon import PHONES
 
 _LETTER = re.compile(rf"[a-z'{PHONES}]")
 Floats = NDArray[np.float64]

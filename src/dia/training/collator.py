@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dia.grid import IGNORED, Channels, prefill, training_pair
-from dia.training.scripts import Script
+from dia.decoding.grid import IGNORED, Channels, prefill, training_pair
+from dia.training.dialogues import Script
 
 TEXT_DROPOUT = 0.15
 ALIGNMENT = ("places", "place_weight")

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import soundfile
 
-from dia.audio_file import as_array
+from dia.audio.files import as_array
 from dia.tokenization_dia import SPEAKER_TAGS
 
 METADATA = ("metadata.csv", "metadata.jsonl")

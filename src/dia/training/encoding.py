@@ -1,37 +1,29 @@
 """Speech into a cache of codes: every clip at one or several frame shifts, resumable.
 
-Knows clips, rows of a data set, the teacher's shards and a trained codec. Knows nothing of losses, texts' meaning or
-the language model; how a cache is laid out is `dia.training.cache`'s.
+Knows clips, rows of a data set and a trained codec. Knows nothing of losses, texts' meaning or
+the language model; how a cache is laid out is `dia.training.code_cache`'s.
 """
 
-import argparse
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 from tqdm import tqdm
 from transformers import DacModel
 
-from dia.audio_file import Waveform, full_scale
-from dia.codec import encode, hop_length
+from dia.audio.files import Waveform, full_scale
+from dia.codec.dac import encode, hop_length
 from dia.processing_dia import DiaProcessor
-from dia.training import cache
-from dia.training.cache import CodeCache, CodedClip, Codes
+from dia.training import code_cache as cache
+from dia.training.code_cache import CodeCache, CodedClip, Codes
 from dia.training.data import Row, check_rows, fingerprint
-from dia.training.teacher import read_shard, shard_numbers
 
-Encoder = Callable[[Tensor], Tensor]
 EncodeClips = Callable[[DacModel, Sequence[Waveform]], list[Codes]]
 
-ROW_FRAMES = 600
-ROWS_AT_ONCE = 4
-GAP_FRAMES = 4
 SHARD_ROWS = 32
 BATCH_SAMPLES = 2**24  # 64 MB
 
@@ -48,42 +40,6 @@ def shifted(audio: Waveform | NDArray[np.int16], shift: int, hop: int) -> Wavefo
     samples = full_scale(audio)
     longer = np.concatenate([samples[:shift][::-1], samples])
     return np.pad(longer, (0, -longer.size % hop))
-
-
-def pack(frames: list[int], row_frames: int) -> list[tuple[int, int]]:
-    """Where clips of `frames` frames stand, in order, in rows of `row_frames`: (row, first frame) of each.
-
-    Clips are `GAP_FRAMES` apart, so that the encoder hears silence between them, as it does around a clip alone.
-    """
-    places, row, used = [], 0, 0
-    for length in frames:
-        if used and used + length > row_frames:
-            row, used = row + 1, 0
-        places.append((row, used))
-        used += length + GAP_FRAMES
-    return places
-
-
-@torch.no_grad()
-def encode_packed(codec: DacModel, clips: Sequence[Waveform], encoder: Encoder | None = None) -> list[Codes]:
-    """fp32 clips of whole frames → codes [T, C] each, in the given order.
-
-    All are laid out in rows of equal length, `ROWS_AT_ONCE` at a time, so that memory is bounded and a compiled
-    `encoder` (by default the codec's own) sees one shape only. Codes at the edges of a clip may differ from those
-    that `encode_apart` gives.
-    """
-    run, hop = encoder if encoder is not None else codec.encoder, codec.config.hop_length
-    lengths = [clip.size // hop for clip in clips]
-    row_frames = max(ROW_FRAMES, *lengths)
-    places = pack(lengths, row_frames)
-    rows = np.zeros((-(-(places[-1][0] + 1) // ROWS_AT_ONCE) * ROWS_AT_ONCE, row_frames * hop), np.float32)
-    for clip, (row, first) in zip(clips, places, strict=True):
-        rows[row, first * hop : first * hop + clip.size] = clip
-    grids = []
-    for part in torch.split(torch.from_numpy(rows), ROWS_AT_ONCE):
-        grids.append(codec.quantizer(run(part[:, None]).float())[1].transpose(1, 2).numpy().astype(np.uint16))
-    grid = np.concatenate(grids)
-    return [grid[row, first : first + length] for length, (row, first) in zip(lengths, places, strict=True)]
 
 
 def encode_apart(codec: DacModel, clips: Sequence[Waveform]) -> list[Codes]:
@@ -123,29 +79,6 @@ def _batches(sounds: Iterable[Sound]) -> Iterator[list[Sound]]:
         samples += sound.audio.size
     if batch:
         yield batch
-
-
-def encode_teacher(codec: DacModel, speech: Path, folder: Path, variants: int = 3, compiled: bool = False) -> None:
-    """Encode every shard of `speech` at `variants` shifts. What `folder` already holds is kept.
-
-    Raises:
-        ValueError: `folder` holds codes of another codec.
-        OSError: the disk is full; what is finished stays.
-    """
-    cache.claim(folder, codec)
-    codec.eval()
-    encoder = torch.compile(codec.encoder, dynamic=False) if compiled else codec.encoder
-    encode_clips = partial(encode_packed, encoder=encoder)
-    todo = [(variant, number) for variant in range(variants) for number in shard_numbers(speech)]
-    for variant, number in tqdm(todo, desc="encoding", unit=" shards"):
-        if not cache.index_of(folder, number, variant).exists():
-            encode_shard(codec, _spoken(speech, number), folder, number, variant, encode_clips)
-
-
-def _spoken(speech: Path, number: int) -> Iterator[Sound]:
-    for clip in read_shard(speech, number):
-        line = {"text": clip.text, "speaker": clip.speaker, "kind": clip.kind, "split": clip.split}
-        yield Sound(clip.audio, line)
 
 
 def encode_rows(
@@ -243,22 +176,4 @@ def _recorded(sources: Sequence[str], wanted: dict[str, Row], processor: DiaProc
         bar.update()
 
 
-def main() -> None:
-    """`python -m dia.training.encoding CODEC SPEECH FOLDER`."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("codec", type=Path)
-    parser.add_argument("speech", type=Path)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--variants", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--compiled", action="store_true")
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    codec = DacModel.from_pretrained(arguments.codec, dtype=torch.float32)
-    encode_teacher(codec, arguments.speech, arguments.folder, arguments.variants, arguments.compiled)
-
-
-if __name__ == "__main__":
-    main()
-
-__all__ = ["CodeCache", "CodedClip", "encode_rows", "encode_teacher"]
+__all__ = ["CodeCache", "CodedClip", "EncodeClips", "Sound", "encode_apart", "encode_rows", "encode_shard", "shifted"]

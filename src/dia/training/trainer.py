@@ -16,18 +16,18 @@ from torch.utils.data import Dataset
 from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_pt_utils import LengthGroupedSampler
 
-from dia.atomic import atomic_entries
 from dia.configuration_dia import DiaConfig
-from dia.grid import Channels
+from dia.decoding.grid import Channels
 from dia.processing_dia import DiaProcessor
-from dia.training.adapting import merged, plain
-from dia.training.averaging import Following, RunningAverage
-from dia.training.cache import CodeCache
+from dia.runtime.atomic import atomic_entries
+from dia.training.checkpoints import check_adapters, last_checkpoint, misfit, own_rates
+from dia.training.code_cache import CodeCache
 from dia.training.collator import TEXT_DROPOUT, DiaCollator
-from dia.training.examples import Examples, HeldOut
-from dia.training.fitting import Clips, check_processor, fitting, rooms
-from dia.training.measuring import batch_sums, normalised, swapped_sums, told
-from dia.training.resuming import check_adapters, last_checkpoint, misfit, own_rates
+from dia.training.compatibility import Clips, check_processor, fitting, rooms
+from dia.training.dataset import Examples, HeldOut
+from dia.training.ema import Following, RunningAverage
+from dia.training.lora import merged, plain
+from dia.training.metrics import batch_sums, normalised, swapped_sums, told
 
 _LAST = ("config.json", "adapter_config.json")  # by these a finished model is known
 _WRITING_FAILED = (OSError, RuntimeError, SafetensorError)

@@ -1,0 +1,1 @@
+"""Waveforms and files: reading, writing, level, silence, pitch, time stretching, playback."""

@@ -1,0 +1,1 @@
+"""Checkpoints on disk: native and Hugging Face layouts, conversion, loading, placement."""

@@ -1,0 +1,304 @@
+"""Nari Labs checkpoints, local and on the Hub: files and both generations of config.json. Knows nothing of modeling.
+
+    checkpoint = native.locate("nari-labs/Dia-1.6B")     # None: nothing to convert, transformers reads it as it is
+    config, weights = checkpoint.config(), checkpoint.state_dict(dtype=torch.bfloat16)
+
+Tensor names and shapes are the business of `native_layout`.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+from zipfile import is_zipfile
+
+import torch
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import StrictDataclassError
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from dia.checkpoints.native_layout import LayoutRow, convert_state_dict, layout_of
+from dia.configuration_dia import DiaConfig
+
+# The least to download first: Dia-1.6B has the first, Dia-1.6B-0626 the second, others may have the third.
+_HUB_FILES = (("model.safetensors",), ("*.pth",), ("*.safetensors", "*.safetensors.index.json"))
+_STANDARD_NAME = re.compile(r"model(-\d+-of-\d+)?\.safetensors")
+_UNREADABLE = (SafetensorError, RuntimeError, UnpicklingError, EOFError, OSError, TypeError)
+
+_ENCODER_KEYS = {
+    "num_hidden_layers": "model.encoder.n_layer",
+    "hidden_size": "model.encoder.n_embd",
+    "intermediate_size": "model.encoder.n_hidden",
+    "num_attention_heads": "model.encoder.n_head",
+    "num_key_value_heads": "model.encoder.n_head",
+    "head_dim": "model.encoder.head_dim",
+    "max_position_embeddings": "data.text_length",
+}
+_DECODER_KEYS = {
+    "num_hidden_layers": "model.decoder.n_layer",
+    "hidden_size": "model.decoder.n_embd",
+    "intermediate_size": "model.decoder.n_hidden",
+    "num_attention_heads": "model.decoder.gqa_query_heads",
+    "num_key_value_heads": "model.decoder.kv_heads",
+    "head_dim": "model.decoder.gqa_head_dim",
+    "cross_num_attention_heads": "model.decoder.cross_query_heads",
+    "cross_num_key_value_heads": "model.decoder.cross_query_heads",
+    "cross_head_dim": "model.decoder.cross_head_dim",
+    "cross_hidden_size": "model.encoder.n_embd",
+    "max_position_embeddings": "data.audio_length",
+}
+# What the native package assumes where config.json is silent.
+_DEFAULTS: dict[str, Any] = {
+    "model.src_vocab_size": 128,
+    "model.tgt_vocab_size": 1028,
+    "model.normalization_layer_epsilon": 1e-5,
+    "model.rope_min_timescale": 1,
+    "model.rope_max_timescale": 10_000,
+    "data.channels": 9,
+    "data.text_pad_value": 0,
+    "data.audio_eos_value": 1024,
+    "data.audio_pad_value": 1025,
+    "data.audio_bos_value": 1026,
+    "data.delay_pattern": [0, 8, 9, 10, 11, 12, 13, 14, 15],
+}
+_FIXED = {"model.rope_min_timescale": 1, "data.text_pad_value": 0}
+_TOKEN_IDS = ("bos_token_id", "eos_token_id", "pad_token_id")
+
+
+@dataclass(frozen=True)
+class NativeCheckpoint:
+    """A native checkpoint on disk: its config.json and the one or more files that hold its tensors."""
+
+    config_file: Path
+    weight_files: tuple[Path, ...]
+
+    def config(self) -> DiaConfig:
+        """The config, whichever generation it is. Raises ValueError as `read_config` does."""
+        return read_config(self.config_file)
+
+    def state_dict(
+        self,
+        dtype: torch.dtype | None = None,
+        progress: Callable[[Sequence[LayoutRow]], Iterable[LayoutRow]] = iter,
+    ) -> dict[str, Tensor]:
+        """The weights in the Hugging Face layout, in `dtype` or as stored.
+
+        Raises:
+            ValueError: a file cannot be read, or its tensors do not fit the config; the message names file and tensor.
+        """
+        config, tensors = self.config(), read_tensors(self.weight_files)
+        try:
+            return convert_state_dict(tensors, config, dtype=dtype, progress=progress)
+        except ValueError as error:
+            raise ValueError(f"{_some_names(self.weight_files)}: {error}") from error
+
+
+def locate(name_or_path: str | Path, prefer_native: bool = False, **hub: Any) -> NativeCheckpoint | None:
+    """`find` for a local folder; a Hub id is fetched and searched if its config.json is of the first generation.
+
+    Hub repositories whose config.json is of the second generation are left to transformers, since the published one
+    carries weights in the Hugging Face layout, unless `prefer_native` asks for the native ones. `hub` goes to `fetch`.
+    """
+    if Path(name_or_path).is_dir():
+        return find(name_or_path, prefer_native)
+    repo_id = str(name_or_path)
+    folder = Path(snapshot_download(repo_id, allow_patterns=["config.json"], **hub))
+    if prefer_native or _generation(_read_json(folder / "config.json")) == 1:
+        return find(fetch(repo_id, **hub), prefer_native=True)
+    return None
+
+
+def find(folder: str | Path, prefer_native: bool = False) -> NativeCheckpoint | None:
+    """Look for a native checkpoint in a local folder; weights are mapped, not read.
+
+    Args:
+        folder: holds config.json and weights: safetensors (sharded or not), pytorch_model.bin or a .pth file.
+        prefer_native: take native weights even if weights in the Hugging Face layout lie beside them
+            (nari-labs/Dia-1.6B-0626 has both); else those win, because they need no conversion.
+
+    Returns:
+        The checkpoint, or None if there is nothing to convert.
+
+    Raises:
+        ValueError: a file is truncated or no checkpoint, or a native config.json stands without weights.
+    """
+    config_file = Path(folder) / "config.json"
+    if not config_file.is_file():
+        return None
+    for files in _weight_sets(Path(folder)):
+        layout = layout_of(read_tensors(files))
+        if layout == "native":
+            return NativeCheckpoint(config_file, files)
+        if layout == "huggingface" and not prefer_native:
+            return None
+    if _generation(_read_json(config_file)) == 1:
+        raise ValueError(
+            f"{folder} has a native config.json but no weights; put model.safetensors or a .pth beside it."
+        )
+    return None
+
+
+def is_native(path: str | Path) -> bool:
+    """Whether a checkpoint folder or a weight file must be converted before transformers can read it.
+
+    Raises:
+        ValueError: as `find` and `read_tensors` do.
+    """
+    if Path(path).is_dir():
+        return find(path) is not None
+    return layout_of(read_tensors([path])) == "native"
+
+
+def fetch(repo_id: str, **hub: Any) -> Path:
+    """Download a native checkpoint from the Hugging Face Hub, one form of its weights only.
+
+    Args:
+        repo_id: such as `nari-labs/Dia-1.6B`.
+        **hub: passed to `huggingface_hub.snapshot_download`: `revision`, `token`, `cache_dir`, `local_files_only`, …
+
+    Returns:
+        The local folder; `find(folder, prefer_native=True)` finds the checkpoint in it.
+
+    Raises:
+        ValueError: the repository holds no native checkpoint.
+    """
+    for patterns in _HUB_FILES:
+        folder = Path(snapshot_download(repo_id, allow_patterns=["config.json", *patterns], **hub))
+        if any(layout_of(read_tensors(files)) == "native" for files in _weight_sets(folder)):
+            return folder
+    raise ValueError(
+        f"{repo_id} holds no native Dia checkpoint; if it is in the Hugging Face layout, load it as it is."
+    )
+
+
+def read_tensors(files: Iterable[str | Path]) -> dict[str, Tensor]:
+    """Open weight files; tensors are mapped from disk and read when used.
+
+    Raises:
+        ValueError: a file is missing, truncated, no checkpoint, or holds other objects than tensors.
+    """
+    tensors: dict[str, Tensor] = {}
+    for file in map(Path, files):
+        try:
+            tensors.update(_open_safetensors(file) if file.suffix == ".safetensors" else _open_pickle(file))
+        except _UNREADABLE as error:
+            reason = str(error).partition("\n")[0] or type(error).__name__
+            raise ValueError(
+                f"{file} cannot be read: {reason}. It is missing, truncated, a Git LFS pointer or not a state dict "
+                "of tensors; download it again."
+            ) from error
+    return tensors
+
+
+def read_config(path: str | Path) -> DiaConfig:
+    """Read a native config.json of either generation; the second resembles the Hugging Face one, which is read too.
+
+    Raises:
+        ValueError: a key is missing or says what the Hugging Face layout cannot; the message names file and key.
+    """
+    data = _read_json(Path(path))
+    try:
+        return _first_generation(data) if _generation(data) == 1 else _second_generation(data)
+    except (ValueError, StrictDataclassError) as error:
+        raise ValueError(f"{path}: {error.__cause__ or error}") from error
+
+
+def _generation(data: Mapping[str, Any]) -> int:
+    """1 for nested `model` and `data`, else 2."""
+    return 1 if isinstance(data.get("model"), dict) else 2
+
+
+def _first_generation(data: Mapping[str, Any]) -> DiaConfig:
+    for key, only in _FIXED.items():
+        if (value := _lookup(data, key)) != only:
+            raise ValueError(f"{key} is {value}; the Hugging Face layout has no place for another value than {only}.")
+    shared = {
+        "norm_eps": _lookup(data, "model.normalization_layer_epsilon"),
+        "rope_parameters": {"rope_type": "default", "rope_theta": float(_lookup(data, "model.rope_max_timescale"))},
+    }
+    encoder = {name: _lookup(data, key) for name, key in _ENCODER_KEYS.items()}
+    decoder = {name: _lookup(data, key) for name, key in _DECODER_KEYS.items()}
+    decoder |= {name: _lookup(data, f"data.audio_{name.removesuffix('_token_id')}_value") for name in _TOKEN_IDS}
+    decoder["num_channels"] = _lookup(data, "data.channels")
+    return DiaConfig(
+        encoder_config={**encoder, **shared, "vocab_size": _lookup(data, "model.src_vocab_size")},
+        decoder_config={**decoder, **shared, "vocab_size": _lookup(data, "model.tgt_vocab_size")},
+        delay_pattern=list(_lookup(data, "data.delay_pattern")),
+        norm_eps=shared["norm_eps"],
+    )
+
+
+def _second_generation(data: Mapping[str, Any]) -> DiaConfig:
+    """Its keys are those of the Hugging Face layout, but token ids stand at the top."""
+    for key in ("encoder_config", "decoder_config"):
+        if not isinstance(data.get(key), dict):
+            raise ValueError(f"it has neither {key} nor model.encoder and model.decoder, so it is no Dia config.json.")
+    ids = {name: data[name] for name in _TOKEN_IDS if data.get(name) is not None}
+    others = "delay_pattern", "norm_eps", "initializer_range", "quantization_config"
+    rest = {name: data[name] for name in others if name in data}
+    return DiaConfig(
+        encoder_config=dict(data["encoder_config"]), decoder_config={**data["decoder_config"], **ids}, **rest
+    )
+
+
+def _lookup(data: Mapping[str, Any], key: str) -> Any:
+    value: Any = data
+    for part in key.split("."):
+        value = value.get(part) if isinstance(value, Mapping) else None
+    if value is None and key not in _DEFAULTS:
+        raise ValueError(f"{key} is missing.")
+    return _DEFAULTS[key] if value is None else value
+
+
+def _weight_sets(folder: Path) -> Iterator[tuple[Path, ...]]:
+    """Groups of files that are one set of weights each, those that transformers would choose first."""
+    for name in ("model.safetensors", "pytorch_model.bin"):
+        if (folder / name).is_file():
+            yield (folder / name,)
+        if (index := folder / f"{name}.index.json").is_file():
+            yield tuple(folder / shard for shard in sorted(set(_read_json(index).get("weight_map", {}).values())))
+    for pattern in ("*.safetensors", "*.pth"):
+        yield from ((file,) for file in sorted(folder.glob(pattern)) if not _STANDARD_NAME.fullmatch(file.name))
+
+
+def _open_safetensors(file: Path) -> dict[str, Tensor]:
+    with safe_open(file, framework="pt") as opened:
+        return {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 - it is no mapping
+
+
+def _open_pickle(file: Path) -> dict[str, Tensor]:
+    # Files of before torch 1.6 are no zip archives and cannot be mapped.
+    loaded = torch.load(file, map_location="cpu", weights_only=True, mmap=is_zipfile(file))
+    if not isinstance(loaded, Mapping):
+        raise TypeError(f"it holds a {type(loaded).__name__}")
+    return {str(name): tensor for name, tensor in loaded.items() if isinstance(tensor, Tensor)}
+
+
+def _read_json(file: Path) -> dict[str, Any]:
+    try:
+        data = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{file} is not valid JSON ({error}); download it again.") from error
+    if not isinstance(data, dict):
+        raise ValueError(f"{file} must hold a JSON object.")
+    return data
+
+
+def _some_names(files: Sequence[Path]) -> str:
+    return str(files[0]) if len(files) == 1 else f"{files[0].parent}/{{{', '.join(file.name for file in files)}}}"
+
+
+__all__ = [
+    "NativeCheckpoint",
+    "convert_state_dict",
+    "fetch",
+    "find",
+    "is_native",
+    "locate",
+    "read_config",
+    "read_tensors",
+]

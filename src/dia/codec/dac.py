@@ -1,0 +1,369 @@
+"""Codes to waveforms and back through a DacModel: clips of any lengths, in windows, each as if it were alone.
+
+Knows the codec's layers, rates and code range; all of them are read from the model. Knows nothing of delays, special
+tokens or text.
+
+A long clip is cut into windows of one length, which overlap by as many frames as the codec's layers look sideways:
+
+    clip      |=============================|
+    window 0  |~~~~~~~~~~~··|
+    window 1           |··~~~~~~~~··|               ~ kept    · context, dropped
+    window 2                    |······~~~~~|
+
+The first window starts where the clip starts and the last one ends where it ends, so the true edges are treated as
+the codec treats them; every window has the same length, so windows of different clips share a batch.
+
+On a CPU `dia.codec.fast_decoder` decodes a clip piece by piece instead, and keeps what windows compute twice.
+"""
+
+import math
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import DacConfig, DacModel
+
+from dia.codec import fast_decoder as fast_codec
+
+# A second or two of sound. On a CPU longer pieces, and several at once, leave its caches and are slower per second.
+_WINDOW = 128
+_PIECE = 64
+_ACCELERATOR_BATCH = 16
+
+# What is meant for the Hub and the device, not for one repository.
+_ELSEWHERE = ("cache_dir", "force_download", "proxies", "token", "local_files_only", "device_map", "dtype")
+
+
+def hop_length(config: DacConfig) -> int:
+    """Samples per frame."""
+    return math.prod(config.downsampling_ratios)
+
+
+def frame_rate(config: DacConfig) -> float:
+    """Frames per second, not rounded."""
+    return float(config.sampling_rate) / hop_length(config)
+
+
+def decoded_length(model: DacModel, frames: int) -> int:
+    """Samples that `frames` decode to. Odd upsampling ratios make it a little less than frames · hop."""
+    length = frames
+    for layer in _convolutions(model.decoder):
+        length = _output_length(layer, length)
+    return max(length, 0) if frames else 0
+
+
+def decode_context(model: DacModel) -> tuple[int, int]:
+    """How many frames before and after a frame change its samples, (10, 10) for the published 44.1 kHz codec."""
+    first, last = _reach(model.decoder, 0, hop_length(model.config) - 1)
+    return -first, last
+
+
+def encode_context(model: DacModel) -> tuple[int, int]:
+    """How many frames of waveform before and after a frame change its codes."""
+    hop = hop_length(model.config)
+    first, last = _reach(model.encoder, 0, 0)
+    return -(first // hop), last // hop
+
+
+@torch.no_grad()
+def decode(
+    model: DacModel,
+    codes: Sequence[Tensor],
+    window: int | None = None,
+    batch_size: int | None = None,
+    dtype: torch.dtype | None = None,
+) -> list[Tensor]:
+    """Decode clips of codes, each to the same samples as if it were decoded alone and in one piece.
+
+    Args:
+        model: the codec.
+        codes: one [T, C] integer tensor per clip, T of any size, C the codec's codebooks.
+        window: frames decoded at once, context included; by default 128, or more where the context needs it. On a
+            CPU 64, and there is no context to include.
+        batch_size: windows in one batch; by default 1 on a CPU and 16 elsewhere. Memory grows with
+            window · batch_size, not with the clips.
+        dtype: float32 or bfloat16 to compute in, whatever the model's own; a codec with layers of its own making
+            computes in its own in any case.
+
+    Returns:
+        One float32 tensor [N] per clip on the model's device, N = `decoded_length(model, T)`.
+
+    Raises:
+        TypeError: a clip is not a tensor of integers.
+        ValueError: a clip is not [T, C], or holds a value that is no code; `window` is not longer than the context;
+            `dtype` is neither of the two.
+    """
+    clips = [_checked_codes(model.config, clip, f"codes[{row}]") for row, clip in enumerate(codes)]
+    context, at_once = decode_context(model), _batch_size(model, batch_size)
+    length = _checked_window(context, window)
+    decoder = _fast_decoder(model, dtype)
+    if decoder is not None and _on_cpu(model):
+        return [_in_pieces(decoder, clip, window or _PIECE) for clip in clips]
+    hop = hop_length(model.config)
+    waveforms = [torch.zeros(decoded_length(model, len(clip)), device=model.device) for clip in clips]
+    for batch in _batches([len(clip) for clip in clips], context, length, at_once):
+        pieces = torch.stack([clips[w.clip][w.start : w.start + w.length] for w in batch]).to(
+            model.device
+        )  # [W, L, C]
+        if decoder is not None:
+            decoded = fast_codec.Stream(decoder).push(pieces, last=True)  # [W, N]
+        else:
+            decoded = model.decode(audio_codes=pieces.transpose(1, 2)).audio_values
+        for w, samples in zip(batch, decoded, strict=True):
+            kept = samples[(w.keep_from - w.start) * hop : (w.keep_to - w.start) * hop]
+            waveforms[w.clip][w.keep_from * hop : w.keep_to * hop] = kept
+    return waveforms
+
+
+class ClipStream:
+    """One clip, decoded while its frames come; all that is returned, joined, is what `decode` makes of the clip.
+
+    Args:
+        model: the codec.
+        dtype: as in `decode`.
+    """
+
+    def __init__(self, model: DacModel, dtype: torch.dtype | None = None) -> None:
+        decoder = _fast_decoder(model, dtype) if _on_cpu(model) else None
+        self._fast = fast_codec.Stream(decoder) if decoder is not None else None
+        self._model, self._dtype = model, dtype
+        self._frames = torch.zeros(0, model.config.n_codebooks, dtype=torch.long)
+        self._made = 0  # of `_frames`, which begin with the context of what is to be made next
+
+    @torch.no_grad()
+    def push(self, codes: Tensor, last: bool = False) -> Tensor:
+        """The next frames [T, C]; returns the samples [N] that are certain now, or at the `last` call all others."""
+        codes = _checked_codes(self._model.config, codes, "codes")
+        if self._fast is not None:
+            return self._fast.push(codes[None], last)[0]
+        self._frames = torch.cat([self._frames, codes.cpu()])
+        before, after = decode_context(self._model)
+        until = max(len(self._frames) - (0 if last else after), self._made)
+        if until == self._made and not last:
+            return torch.zeros(0)
+        hop = hop_length(self._model.config)
+        samples = decode(self._model, [self._frames], dtype=self._dtype)[0]
+        new = samples[self._made * hop : None if last else until * hop]
+        first = max(until - before, 0)
+        self._frames, self._made = self._frames[first:], until - first
+        return new
+
+
+@torch.no_grad()
+def encode(
+    model: DacModel, waveforms: Sequence[Tensor], window: int | None = None, batch_size: int | None = None
+) -> list[Tensor]:
+    """Encode waveforms, each to the same codes as if it were encoded alone and in one piece.
+
+    Args:
+        model: the codec.
+        waveforms: one float tensor [N] per clip at the codec's rate; silence fills up the last frame.
+        window: frames encoded at once, context included; by default 128, or more where the context needs it.
+        batch_size: windows in one batch; by default 1 on a CPU and 16 elsewhere.
+
+    Returns:
+        One int64 tensor [T, C] per clip on the model's device, T = ⌈N / hop⌉.
+
+    Raises:
+        TypeError: a waveform is not a tensor of floats.
+        ValueError: a waveform is not one-dimensional or not finite; `window` is not longer than the context.
+    """
+    hop = hop_length(model.config)
+    clips = [_checked_waveform(clip, hop, f"waveforms[{row}]") for row, clip in enumerate(waveforms)]
+    lengths = [len(clip) // hop for clip in clips]
+    codes = [torch.zeros(n, model.config.n_codebooks, dtype=torch.long, device=model.device) for n in lengths]
+    context, at_once = encode_context(model), _batch_size(model, batch_size)
+    for batch in _batches(lengths, context, _checked_window(context, window), at_once):
+        pieces = torch.stack([clips[w.clip][w.start * hop : (w.start + w.length) * hop] for w in batch])  # [W, N]
+        encoded = model.encode(pieces[:, None].to(model.device, model.dtype)).audio_codes  # [W, C, L]
+        for w, frames in zip(batch, encoded.transpose(1, 2), strict=True):
+            codes[w.clip][w.keep_from : w.keep_to] = frames[w.keep_from - w.start : w.keep_to - w.start]
+    return codes
+
+
+def load(name: str, inside: str | None, reference: dict[str, Any] | None, options: dict[str, Any]) -> DacModel | None:
+    """Load the codec that a processor's folder holds or names.
+
+    Args:
+        name: the processor's folder or Hub id.
+        inside: the subfolder in which it holds its codec, if it does.
+        reference: else `audio_tokenizer_class` and `audio_tokenizer_name_or_path`, a Hub id or a path, which may be
+            relative to the folder.
+        options: of `from_pretrained`, for the processor's own repository.
+
+    Returns:
+        The codec; None if there is neither.
+
+    Raises:
+        ValueError: it is no `DacModel`.
+        OSError: it cannot be loaded.
+    """
+    if inside is not None:
+        within = os.path.join(options.pop("subfolder", None) or "", inside)
+        return DacModel.from_pretrained(name, subfolder=within, **options)
+    if reference is None:
+        return None
+    if (kind := reference["audio_tokenizer_class"]) != "DacModel":
+        raise ValueError(f"{name} names a {kind} as its codec; Dia speaks through a DacModel.")
+    target = reference["audio_tokenizer_name_or_path"]
+    beside = Path(name, options.get("subfolder") or "", target)
+    elsewhere = {key: options[key] for key in _ELSEWHERE if key in options}
+    try:
+        return DacModel.from_pretrained(str(beside) if beside.is_dir() else target, **elsewhere)
+    except OSError as error:
+        raise OSError(
+            f"{name} names the codec {target!r}, which cannot be loaded: {error} Pass audio_tokenizer=…, or "
+            f"load_audio_tokenizer=False to do without."
+        ) from error
+
+
+def _fast_decoder(model: DacModel, dtype: torch.dtype | None) -> fast_codec.FastDecoder | None:
+    """None where the model's own `decode` is the one to be used."""
+    if dtype not in (None, *fast_codec.DTYPES):
+        raise ValueError(f"dtype={dtype!r} must be torch.float32, torch.bfloat16 or None, the codec's own.")
+    wanted = model.dtype if dtype is None else dtype
+    if not fast_codec.fits(model) or wanted not in fast_codec.DTYPES:
+        return None
+    if model.decoder._compiled_call_impl is not None:  # who has called `decoder.compile()` wants that
+        return None
+    # Elsewhere than on a CPU the model's own layers are as good in the model's own dtype.
+    if not _on_cpu(model) and wanted == model.dtype:
+        return None
+    return fast_codec.decoder_of(model, wanted)
+
+
+def _in_pieces(decoder: fast_codec.FastDecoder, clip: Tensor, size: int) -> Tensor:
+    if not len(clip):
+        return torch.zeros(0)
+    stream, pieces = fast_codec.Stream(decoder), clip.split(size)
+    made = [stream.push(piece[None], last=at == len(pieces) - 1)[0] for at, piece in enumerate(pieces)]
+    return torch.cat(made)
+
+
+@dataclass(frozen=True)
+class _Window:
+    """A stretch of one clip, in frames: what is run through the codec and what is kept of it."""
+
+    clip: int
+    start: int
+    length: int
+    keep_from: int
+    keep_to: int
+
+
+def _on_cpu(model: DacModel) -> bool:
+    return bool(model.device.type == "cpu")
+
+
+def _batch_size(model: DacModel, asked: int | None) -> int:
+    if asked is None:
+        return 1 if _on_cpu(model) else _ACCELERATOR_BATCH
+    if asked < 1:
+        raise ValueError(f"batch_size is {asked}; it must be at least 1.")
+    return asked
+
+
+def _checked_window(context: tuple[int, int], asked: int | None) -> int:
+    if asked is None:
+        return max(_WINDOW, 3 * sum(context))
+    if asked <= sum(context):
+        raise ValueError(
+            f"window is {asked} frames, the context at its two edges alone {sum(context)}. Use a longer window."
+        )
+    return asked
+
+
+def _batches(
+    lengths: Sequence[int], context: tuple[int, int], window: int, batch_size: int
+) -> Iterator[list[_Window]]:
+    """Windows of equal length, `batch_size` at a time."""
+    windows = [w for clip, frames in enumerate(lengths) for w in _windows(clip, frames, window, *context)]
+    for _, group in groupby(sorted(windows, key=lambda w: w.length), key=lambda w: w.length):
+        equal = list(group)
+        yield from (equal[at : at + batch_size] for at in range(0, len(equal), batch_size))
+
+
+def _windows(clip: int, frames: int, window: int, left: int, right: int) -> Iterator[_Window]:
+    if 0 < frames <= window:
+        yield _Window(clip, 0, frames, 0, frames)
+        return
+    kept = 0
+    while kept < frames:
+        start = min(max(kept - left, 0), frames - window)
+        end = frames if start + window == frames else start + window - right
+        yield _Window(clip, start, window, kept, end)
+        kept = end
+
+
+def _convolutions(layers: nn.Module) -> list[nn.Conv1d | nn.ConvTranspose1d]:
+    # DAC registers its layers in the order in which it runs them.
+    return [layer for layer in layers.modules() if isinstance(layer, nn.Conv1d | nn.ConvTranspose1d)]
+
+
+def _reach(layers: nn.Module, first: int, last: int) -> tuple[int, int]:
+    """The inputs that the outputs `first`…`last` are computed from, as if nothing ended anywhere."""
+    for layer in reversed(_convolutions(layers)):
+        kernel, stride, padding, dilation = _geometry(layer)
+        span = (kernel - 1) * dilation
+        if isinstance(layer, nn.ConvTranspose1d):
+            first, last = -((span - padding - first) // stride), (last + padding) // stride
+        else:
+            first, last = first * stride - padding, last * stride - padding + span
+    return first, last
+
+
+def _output_length(layer: nn.Conv1d | nn.ConvTranspose1d, length: int) -> int:
+    kernel, stride, padding, dilation = _geometry(layer)
+    span = (kernel - 1) * dilation
+    if isinstance(layer, nn.ConvTranspose1d):
+        return (length - 1) * stride - 2 * padding + span + 1
+    return (length + 2 * padding - span - 1) // stride + 1
+
+
+def _geometry(layer: nn.Conv1d | nn.ConvTranspose1d) -> tuple[int, int, int, int]:
+    return layer.kernel_size[0], layer.stride[0], int(layer.padding[0]), layer.dilation[0]
+
+
+def _checked_codes(config: DacConfig, codes: Tensor, name: str) -> Tensor:
+    if not isinstance(codes, Tensor) or codes.is_floating_point() or codes.is_complex() or codes.dtype == torch.bool:
+        kind = codes.dtype if isinstance(codes, Tensor) else type(codes).__name__
+        raise TypeError(f"{name} is {kind}; expected a tensor of integers.")
+    if codes.ndim != 2 or codes.shape[1] != config.n_codebooks:
+        raise ValueError(f"{name} has shape {tuple(codes.shape)}; the codec reads [frames, {config.n_codebooks}].")
+    wrong = (codes < 0) | (codes >= config.codebook_size)
+    if wrong.any():
+        frame, channel = wrong.nonzero()[0].tolist()
+        raise ValueError(
+            f"{name} holds {int(codes[frame, channel])} at frame {frame}, channel {channel}; codes run from 0 to "
+            f"{config.codebook_size - 1}. Cut special tokens off before decoding."
+        )
+    return codes.long()
+
+
+def _checked_waveform(waveform: Tensor, hop: int, name: str) -> Tensor:
+    if not isinstance(waveform, Tensor) or not waveform.is_floating_point():
+        kind = waveform.dtype if isinstance(waveform, Tensor) else type(waveform).__name__
+        raise TypeError(f"{name} is {kind}; expected a tensor of floats.")
+    if waveform.ndim != 1:
+        raise ValueError(f"{name} has shape {tuple(waveform.shape)}; expected [samples].")
+    if not waveform.isfinite().all():
+        raise ValueError(f"{name} holds NaN or infinite samples; repair the recording first.")
+    return nn.functional.pad(waveform, (0, -len(waveform) % hop))
+
+
+__all__ = [
+    "ClipStream",
+    "decode",
+    "decode_context",
+    "decoded_length",
+    "encode",
+    "encode_context",
+    "frame_rate",
+    "hop_length",
+    "load",
+]

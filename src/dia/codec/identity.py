@@ -1,0 +1,61 @@
+"""Which codec some codes belong to, and whether a processor has it. Knows nothing of where the codes are kept."""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from transformers import DacModel
+
+from dia.codec.checksum import checksum
+from dia.codec.dac import hop_length
+
+
+class Processor(Protocol):
+    """What `misfits` reads of a `DiaProcessor`."""
+
+    audio_tokenizer: Any
+    feature_extractor: Any
+    delay_pattern: list[int]
+    eos_token_id: int
+
+
+@dataclass(frozen=True)
+class CodecRecord:
+    """Which codec made some codes: a checksum of what encodes, Hz, samples per frame, codebooks and their size."""
+
+    weights: str
+    sampling_rate: int
+    hop_length: int
+    channels: int
+    codebook_size: int
+
+    @property
+    def sizes(self) -> tuple[int, int, int]:
+        """Hz, samples per frame and codebooks."""
+        return self.sampling_rate, self.hop_length, self.channels
+
+    @classmethod
+    def of(cls, codec: DacModel) -> "CodecRecord":
+        """Of a codec in hand; its decoder does not count."""
+        weights = checksum((*codec.encoder.parameters(), *codec.quantizer.parameters()))
+        config = codec.config
+        rate, hop = int(config.sampling_rate), hop_length(config)
+        return cls(weights, rate, hop, int(config.n_codebooks), int(config.codebook_size))
+
+    def misfits(self, processor: Processor) -> list[str]:
+        """Why a processor cannot use these codes, such as "it has 44100 Hz, the model's 16000"; nothing where it can.
+
+        A processor without a codec is compared by its sizes alone.
+        """
+        model, width = processor.audio_tokenizer, len(processor.delay_pattern)
+        extractor = processor.feature_extractor
+        expected = (int(extractor.sampling_rate), extractor.hop_length, width)
+        facts = zip(("Hz", "samples per frame", "channels"), self.sizes, expected, strict=True)
+        wrong = [f"it has {has} {unit}, the model's {wanted}" for unit, has, wanted in facts if has != wanted]
+        if self.codebook_size > processor.eos_token_id:
+            wrong.append(f"it has {self.codebook_size} codes, the model {processor.eos_token_id}")
+        if not wrong and model is not None and CodecRecord.of(model) != self:
+            wrong.append("its weights are others")
+        return wrong
+
+
+__all__ = ["CodecRecord"]

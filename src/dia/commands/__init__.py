@@ -1,0 +1,1 @@
+"""The subcommands of `dia`: each parses options and calls the facade."""

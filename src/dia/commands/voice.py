@@ -1,0 +1,155 @@
+"""`dia voice`: make, list, play and remove voices. Parses arguments and prints; `dia.voices` does the work."""
+
+import argparse
+import sys
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dia.processing_dia import DiaProcessor
+    from dia.voices.voice import Voice
+
+_GUIDE = """examples:
+  dia voice make ann ann.wav --transcript "[S1] What Ann says in the recording." --consent "Ann Lee, agreed in writing"
+  dia voice list
+  dia voice play ann
+  dia say "[S1] And this is new." --voice ann -o new.wav
+  dia say "[S1] Hello. [S2] Hi!" --voice S1=ann --voice S2=bruno -o both.wav
+  dia voice remove ann
+
+A recording is best 5 to 10 seconds of one person speaking, without music or echo. Its transcript has every word that
+is said, and no other. Voices lie in $DIA_VOICES, or else in ~/.local/share/dia/voices, a small file for each; a voice
+belongs to the codec of the model that it was made for.
+"""
+_CONSENT = (
+    "Make voices only of yourself, or of people who have agreed to it: --consent says whose voice it is and why."
+)
+
+
+def add_command(subparsers: Any, notice: str = "") -> None:
+    """Add `voice` to the subparsers of `dia`; `notice` ends its help."""
+    ending = "\n".join(part for part in (_CONSENT, notice) if part)
+    parser = subparsers.add_parser(
+        "voice",
+        help="make, list, play and remove voices to speak in",
+        description="Make, list, play and remove voices to speak in.",
+        epilog=f"{_GUIDE}\n{ending}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    actions = parser.add_subparsers(metavar="action", required=True)
+    _add_make(_action(actions, "make", "make a voice of a recording", _make, ending))
+    _action(actions, "list", "list the voices there are", _list, "")
+    play = _action(actions, "play", "hear a voice, or write it to a sound file", _play, "")
+    play.add_argument("voice", help="name or file")
+    play.add_argument("-o", "--output", type=Path, help="the sound file to write, in place of playing")
+    play.add_argument("--model", default="mini", help="folder or Hub id of the model that it was made for (mini)")
+    remove = _action(actions, "remove", "delete a voice", _remove, "")
+    remove.add_argument("voice", help="its name")
+
+
+def _action(
+    actions: Any, name: str, told: str, run: Callable[[argparse.Namespace], int], ending: str
+) -> argparse.ArgumentParser:
+    description = f"{told[0].upper()}{told[1:]}."
+    parser: argparse.ArgumentParser = actions.add_parser(name, help=told, description=description, epilog=ending)
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _add_make(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", help="what it shall be called")
+    parser.add_argument("recording", type=Path, help="a sound file, 1 to 20 seconds, best 5 to 10")
+    parser.add_argument("--transcript", metavar="TEXT", help="what is said in it, or a text file with that")
+    parser.add_argument("--consent", metavar="STATEMENT", help="whose voice it is, and why you may copy it")
+    parser.add_argument("--model", default="mini", help="folder or Hub id of the model that shall speak (mini)")
+    parser.add_argument("--overwrite", action="store_true", help="replace a voice of that name")
+
+
+def _make(arguments: argparse.Namespace) -> int:
+    from dia.voices.library import check_free, keep_voice
+    from dia.voices.voice import Voice
+
+    check_free(arguments.name, arguments.overwrite)
+    transcript = _text(arguments.transcript)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="about the recording")  # said below, without line numbers
+        voice = Voice.from_audio(
+            arguments.recording, transcript, processor=_processor(arguments.model), consent=arguments.consent
+        )
+    for remark in voice.warnings:
+        print(f"dia: about the recording: {remark}", file=sys.stderr)
+    path = keep_voice(voice, arguments.name, arguments.overwrite)
+    print(f"{arguments.name}: {voice.seconds:.1f} s, {path.stat().st_size / 1000:.0f} kB, in {path}")
+    return 0
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    from dia.voices.library import EXAMPLES, voice_files, voices_folder
+    from dia.voices.voice import Voice
+
+    files = voice_files()
+    width = max(map(len, files), default=0)
+    for name, path in files.items():
+        try:
+            told = _line(Voice.load(path))
+        except (ValueError, OSError) as error:
+            told = str(error)
+        print(f"{name:{width}}  {told}{'  (example)' if path.parent == EXAMPLES else ''}")
+    if not any(path.parent != EXAMPLES for path in files.values()):
+        print(f"none of your own yet in {voices_folder()}; make one: dia voice make --help", file=sys.stderr)
+    return 0
+
+
+def _line(voice: "Voice") -> str:
+    said = voice.transcript if len(voice.transcript) <= 40 else f"{voice.transcript[:39]}…"
+    return f"{voice.seconds:4.1f} s  {voice.sampling_rate:5} Hz  {said}  [{voice.consent}]"
+
+
+def _play(arguments: argparse.Namespace) -> int:
+    from dia.audio import files as audio_file
+    from dia.audio.playback import play
+    from dia.codec.dac import decode
+    from dia.voices.library import find_voice
+
+    if arguments.output is not None:
+        audio_file.file_format(arguments.output)
+    voice, processor = find_voice(arguments.voice), _processor(arguments.model)
+    voice.check_fits(processor)
+    sound = decode(processor.audio_tokenizer, [voice.codes])[0].numpy()
+    if arguments.output is None:
+        play(sound, voice.sampling_rate)
+        return 0
+    processor.save_audio(sound, arguments.output)
+    print(f"{arguments.output}: {voice.seconds:.1f} s")
+    return 0
+
+
+def _remove(arguments: argparse.Namespace) -> int:
+    from dia.voices.library import remove_voice
+
+    print(f"{remove_voice(arguments.voice)} is deleted")
+    return 0
+
+
+def _text(given: str | None) -> str | None:
+    """What is said, or what a file of that name holds."""
+    from dia.text.script import read_script
+
+    if given is not None and given.endswith(".txt"):
+        return read_script(given)
+    return given
+
+
+def _processor(source: str) -> "DiaProcessor":
+    from dia import MINI
+    from dia.processing_dia import DiaProcessor
+
+    processor = DiaProcessor.from_pretrained(str(MINI) if source == "mini" else source)
+    if processor.audio_tokenizer is None:
+        raise ValueError(f"--model {source} has no codec; name a model that has one.")
+    return processor
+
+
+__all__ = ["add_command"]

@@ -1,0 +1,1 @@
+"""The decoder's grid, guidance, sampling and the fast decoder step."""

@@ -1,0 +1,141 @@
+"""What `generate()` is given, checked and laid out: text ids, prompt, limits. Knows nothing of the network.
+
+Shapes: B clips, S text length, R grid rows, C channels.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from transformers import GenerationConfig
+
+from dia.configuration_dia import DiaConfig, DiaDecoderConfig, DiaEncoderConfig
+from dia.decoding.delay import delay
+
+
+@dataclass
+class Grid:
+    """The grid being written. `ids` and `forced` are flat [B · C, rows]; `forced` is PAD where a row is free."""
+
+    ids: Tensor
+    forced: Tensor
+    mask: Tensor | None  # [B, rows], None when no clip is padded
+    prefilled: int
+    channels: int
+    pad: int
+
+    def rows(self, start: int, stop: int) -> Tensor:
+        """Rows start…stop − 1 as [B, R, C]."""
+        return self.ids[:, start:stop].unflatten(0, (-1, self.channels)).transpose(1, 2)
+
+    def written(self, rows: int) -> int:
+        """How many of `rows` hold anything: a late end flag lets a few rows of nothing but PAD be written."""
+        empty = (self.ids[:, :rows] == self.pad).all(0)
+        return rows - int(empty.flip(0).cumprod(0).sum())
+
+
+def start_grid(
+    config: DiaConfig,
+    settings: GenerationConfig,
+    prompt: Tensor | None,
+    prompt_mask: Tensor | None,
+    clips: int,
+    device: torch.device,
+) -> Grid:
+    """Lay out the whole grid once: the prompt's rows, then PAD up to the length limit.
+
+    Args:
+        config: the model's.
+        settings: the call's; its `max_length` becomes the number of rows.
+        prompt: [clips or clips / num_return_sequences, R, C], PAD where codes are to be predicted; BOS by default.
+        prompt_mask: [likewise, R], 0 where the prompt is padded on the left.
+        clips: B.
+        device: where the grid is to be.
+
+    Raises:
+        ValueError: the prompt does not fit, or leaves no room for speech; the message names the argument.
+    """
+    decoder, pattern = config.get_text_config(), config.delay_pattern
+    assert pattern is not None
+    if prompt is None:
+        start = torch.full((clips, 1, len(pattern)), decoder.bos_token_id, dtype=torch.long, device=device)
+        prompt = delay(start, pattern, decoder.bos_token_id, decoder.pad_token_id)
+    _check_prompt(prompt, prompt_mask, clips, settings.num_return_sequences, decoder)
+    copies = clips // prompt.shape[0]
+    prompt = prompt.to(device, torch.long).repeat_interleave(copies, dim=0)
+    free = (prompt[:, :, 0] == decoder.pad_token_id).sum(1)
+    prefilled = int(prompt.shape[1] - free.max())
+    if prefilled == 0:
+        raise ValueError("`decoder_input_ids` holds nothing but PAD; it begins with BOS.")
+    settings.max_length = max_rows(settings, prefilled, max(pattern), decoder.max_position_embeddings)
+    forced = prompt.new_full((clips * len(pattern), max(settings.max_length, prompt.shape[1])), decoder.pad_token_id)
+    forced[:, : prompt.shape[1]] = prompt.transpose(1, 2).flatten(0, 1)
+    mask = _grid_mask(prompt_mask, prefilled, forced.shape[1], copies, device)
+    return Grid(forced.clone(), forced, mask, prefilled, len(pattern), decoder.pad_token_id)
+
+
+def check_text(inputs: Tensor | None, ids: Tensor | None, mask: Tensor | None, encoder: DiaEncoderConfig) -> Tensor:
+    """The text ids [B, S] of a call, or a ValueError that names what is wrong with them."""
+    if inputs is not None and ids is not None:
+        raise ValueError("`inputs` and `input_ids` are the same; give one of them.")
+    ids = ids if inputs is None else inputs
+    if ids is None:
+        raise ValueError("`input_ids` is missing: generate() needs the text ids [batch, length] of the processor.")
+    if ids.ndim != 2 or ids.numel() == 0:
+        raise ValueError(f"`input_ids` has shape {tuple(ids.shape)}; expected [batch, length], neither of them 0.")
+    if ids.shape[1] > encoder.max_position_embeddings:
+        limit = encoder.max_position_embeddings
+        raise ValueError(f"`input_ids` holds {ids.shape[1]} ids; the encoder reads {limit}. Split the script.")
+    if mask is not None and mask.shape != ids.shape:
+        raise ValueError(f"`attention_mask` has shape {tuple(mask.shape)}, `input_ids` {tuple(ids.shape)}.")
+    _check_ids("input_ids", ids, encoder.vocab_size)
+    return ids
+
+
+def _check_prompt(prompt: Tensor, mask: Tensor | None, clips: int, copies: int, decoder: DiaDecoderConfig) -> None:
+    if prompt.ndim != 3 or prompt.shape[-1] != decoder.num_channels or prompt.shape[0] not in (clips, clips // copies):
+        raise ValueError(
+            f"`decoder_input_ids` has shape {tuple(prompt.shape)}; "
+            f"expected [{clips // copies}, rows, {decoder.num_channels}]."
+        )
+    if mask is not None and mask.shape != prompt.shape[:2]:
+        raise ValueError(
+            f"`decoder_attention_mask` has shape {tuple(mask.shape)}; expected {list(prompt.shape[:2])}, the batch "
+            "and rows of `decoder_input_ids`."
+        )
+    _check_ids("decoder_input_ids", prompt, decoder.vocab_size)
+
+
+def _check_ids(name: str, ids: Tensor, vocabulary: int) -> None:
+    wrong = (ids < 0) | (ids >= vocabulary)
+    if wrong.any():
+        raise ValueError(f"`{name}` holds {int(ids[wrong][0])}; ids run from 0 to {vocabulary - 1}.")
+
+
+def max_rows(settings: GenerationConfig, prefilled: int, delay_rows: int, default: int) -> int:
+    """The longest grid that the length settings allow, prompt and delay included."""
+    if settings.max_new_tokens is not None:
+        limit, name = prefilled + settings.max_new_tokens, f"max_new_tokens={settings.max_new_tokens}"
+    elif settings.max_length is not None:
+        limit, name = settings.max_length + delay_rows, f"max_length={settings.max_length}"
+    else:
+        limit, name = default + delay_rows, f"decoder_config.max_position_embeddings={default}"
+    shortest = prefilled + delay_rows + 2  # a frame, its EOS and the rows of the delay
+    if limit < shortest:
+        raise ValueError(
+            f"{name} leaves no room for a frame of speech after {prefilled} rows of prompt and the {delay_rows} rows "
+            f"of the delay; use max_new_tokens={shortest - prefilled} or more."
+        )
+    return limit
+
+
+def _grid_mask(mask: Tensor | None, prefilled: int, rows: int, copies: int, device: torch.device) -> Tensor | None:
+    """The decoder's mask over all rows to come, or None when nothing is padded, so that kernels may skip it."""
+    if mask is None or bool(mask[:, :prefilled].all()):
+        return None
+    whole = torch.ones(mask.shape[0], rows, dtype=torch.long, device=device)
+    whole[:, :prefilled] = mask[:, :prefilled]
+    return whole.repeat_interleave(copies, dim=0)
+
+
+__all__ = ["Grid", "check_text", "max_rows", "start_grid"]

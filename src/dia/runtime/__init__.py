@@ -1,0 +1,1 @@
+"""Helpers that know nothing of speech: atomic files, background threads, memory, progress."""

@@ -1,0 +1,1 @@
+"""Scripts of any length to speech: requests, takes, checks, joins, alignment, subtitles."""

@@ -1,0 +1,55 @@
+"""Finished speech at another tempo: a stream of samples, or pieces with their times."""
+
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
+from dataclasses import replace
+
+from dia.audio.files import Waveform
+from dia.audio.time_stretch import Tempo, stretched
+from dia.synthesis.alignment import TurnTime
+from dia.synthesis.joining import Piece
+
+
+def paced_stream(
+    stream: Generator[Waveform, None, object], rate: float, sampling_rate: int
+) -> Generator[Waveform, None, None]:
+    """What comes out of a stream, `rate` times as fast; closing it closes the stream.
+
+    Raises:
+        ValueError: the rate is out of range.
+    """
+    tempo = Tempo(rate, sampling_rate)
+    with closing(stream):
+        for samples in stream:
+            if len(paced := tempo.push(samples)):
+                yield paced
+    if len(rest := tempo.close()):
+        yield rest
+
+
+def paced_pieces(pieces: Iterable[Piece], rate: float) -> Iterator[Piece]:
+    """Pieces `rate` times as fast, with all that is told of times in them and in their takes.
+
+    Raises:
+        ValueError: the rate is out of range.
+    """
+    start = 0.0
+    for piece in pieces:
+        take, hertz = piece.take, piece.sampling_rate
+        paced = replace(
+            take,
+            audio=stretched(take.audio, rate, hertz),
+            start=take.start / rate,
+            turns=tuple(_sooner(turn, rate) for turn in take.turns),
+        )
+        audio, turns = stretched(piece.audio, rate, hertz), tuple(_sooner(turn, rate) for turn in piece.turns)
+        yield replace(piece, audio=audio, start=start, turns=turns, take=paced)
+        start += len(audio) / hertz
+
+
+def _sooner(turn: TurnTime, rate: float) -> TurnTime:
+    words = tuple(replace(word, start=word.start / rate, end=word.end / rate) for word in turn.words)
+    return replace(turn, start=turn.start / rate, end=turn.end / rate, words=words)
+
+
+__all__ = ["paced_pieces", "paced_stream"]

@@ -1,0 +1,141 @@
+"""One pass of the model: scripts that fit into one, and voices to go on with, in; codes and sound out.
+
+Knows model and processor. Knows nothing of files, nor of scripts longer than a pass.
+"""
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from threading import Event
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers.generation.streamers import BaseStreamer
+
+from dia.audio.silence import Audio
+from dia.codec import dac as codec
+from dia.decoding.inputs import max_rows
+from dia.modeling_dia import DiaForConditionalGeneration
+from dia.processing_dia import DiaProcessor
+
+_NOTHING: Mapping[str, Any] = {}
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """What one script became.
+
+    Attributes:
+        codes: int64 [T, C] on the CPU, without the prompt; T may be 0.
+        ended: the model ended by itself; False where the limit of length, or somebody, ended it.
+    """
+
+    codes: Tensor
+    ended: bool
+
+
+class Left(Exception):
+    """A pass was ended because somebody set `Speech.left`."""
+
+
+class _Leaving(BaseStreamer):
+    """Hears nothing; closed once `left` is set."""
+
+    def __init__(self, left: Event) -> None:
+        self._left = left
+
+    @property
+    def closed(self) -> bool:
+        """Whether nobody listens any more."""
+        return self._left.is_set()
+
+    def put(self, value: Tensor) -> None:
+        """Take a row."""
+
+    def end(self) -> None:
+        """Nothing is left to do."""
+
+
+@dataclass(frozen=True)
+class Speech:
+    """A model and its processor, called to speak.
+
+    Attributes:
+        model: the network, on its device and in its dtype.
+        processor: text, prompts and codes; without a codec there is no `sound`.
+        left: once it is set, by another thread, passes end at their next row by an error.
+    """
+
+    model: DiaForConditionalGeneration
+    processor: DiaProcessor
+    left: Event | None = None
+
+    def __call__(
+        self,
+        texts: Sequence[str],
+        prompts: Sequence[Tensor | None] = (),
+        seeds: Sequence[int | None] = (),
+        settings: Mapping[str, Any] = _NOTHING,
+        streamer: BaseStreamer | None = None,
+    ) -> list[Spoken]:
+        """Speak scripts in one batch.
+
+        Args:
+            texts: the scripts; where there is a prompt, what is said in it stands before what is new.
+            prompts: int64 codes [T, C] to go on with, or None, one per text; by default none at all.
+            seeds: one per text, or None; by default none at all. With its own seed a text is spoken the same alone
+                and among others.
+            settings: keywords of transformers' `generate`; what is left out is the model's own.
+            streamer: is given every row as it is drawn.
+
+        Raises:
+            TypeError, ValueError: an argument is unusable; the message names it.
+            Left: `left` is set.
+        """
+        streamer = _Leaving(self.left) if streamer is None and self.left is not None else streamer
+        audio = None if all(prompt is None for prompt in prompts) else list(prompts)
+        inputs = self.processor(text=list(texts), audio=audio)
+        grids = self.model.generate(
+            **inputs.to(self.model.device), **settings, generator=self._generators(seeds), streamer=streamer
+        ).cpu()
+        if self.left is not None and self.left.is_set():
+            raise Left("nobody listens any more; the pass was ended.")
+        prompt_rows = self.processor.get_audio_prompt_len(inputs["decoder_attention_mask"])
+        codes = self.processor.undelayed_codes(grids, prompt_rows)
+        ended = self._ended(grids, self._last_end(settings, prompt_rows))
+        return [Spoken(clip, alone) for clip, alone in zip(codes, ended, strict=True)]
+
+    def sound(self, codes: Tensor) -> Audio:
+        """Codes [T, C] as samples [N] of ±1 at the processor's sampling rate.
+
+        Raises:
+            TypeError, ValueError: there is no codec, or these are no codes of it.
+        """
+        return self.sounds([codes])[0]
+
+    def sounds(self, codes: Sequence[Tensor]) -> list[Audio]:
+        """As `sound`, for several clips."""
+        if (decoder := self.processor.audio_tokenizer) is None:
+            raise ValueError("there is no codec to make sound with; load the model with its codec.")
+        waveforms = codec.decode(decoder, codes, dtype=self.processor.codec_dtype)
+        return [waveform.cpu().numpy() for waveform in waveforms]
+
+    def _generators(self, seeds: Sequence[int | None]) -> list[torch.Generator | None] | None:
+        if all(seed is None for seed in seeds):
+            return None
+        return [None if seed is None else torch.Generator(self.model.device).manual_seed(seed) for seed in seeds]
+
+    def _last_end(self, settings: Mapping[str, Any], prefilled: int) -> int:
+        """The row in which the limit of length makes channel 0 end."""
+        pattern, own = self.processor.delay_pattern, copy.deepcopy(self.model.generation_config)
+        own.update(**settings)
+        default = self.model.config.decoder_config.max_position_embeddings
+        return max_rows(own, prefilled, max(pattern), default) - max(pattern) - 1
+
+    def _ended(self, grids: Tensor, last_end: int) -> list[bool]:
+        ends = grids[:, :last_end, 0] == self.processor.eos_token_id  # [B, R]
+        return [bool(row.any()) for row in ends]
+
+
+__all__ = ["Audio", "Left", "Speech", "Spoken"]

@@ -1,0 +1,1 @@
+"""Scripts: turns, tags, normalization, chunking, pronunciations, prompt format."""

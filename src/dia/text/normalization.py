@@ -1,0 +1,247 @@
+"""Written English → what is said: `spoken_form("Dr. Lee owes $5.")` is "Doctor Lee owes five dollars."
+
+Knows abbreviations, addresses of the internet, symbols and punctuation; figures are `spoken_numbers`'. Leaves the
+marks of a script (`dia.text.tags`) as they are. Knows nothing of turns.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+
+from dia.text.characters import SPOKEN_SYMBOLS, plain
+from dia.text.tags import MAYBE_SOUND, PAUSE_MARK, PHONES_IN_BRACES, SPEAKER_TAG, sound_of
+
+_TITLES = {
+    "Mr": "Mister",
+    "Mrs": "Missus",
+    "Ms": "Ms",
+    "Dr": "Doctor",
+    "Prof": "Professor",
+    "St": "Saint",
+    "Mt": "Mount",
+    "Gen": "General",
+    "Sen": "Senator",
+    "Rep": "Representative",
+    "Gov": "Governor",
+    "Lt": "Lieutenant",
+    "Col": "Colonel",
+    "Capt": "Captain",
+    "Sgt": "Sergeant",
+    "Rev": "Reverend",
+}
+_PASSES = 8  # words that one pass writes may be another's abbreviation: 2St. → two St. → two Street.
+# These may end a sentence: the full stop stays before a capital and at the end.
+_SHORT = {
+    "etc": "et cetera",
+    "a.m": "AM",
+    "p.m": "PM",
+    "A.M": "AM",
+    "P.M": "PM",
+    "Ph.D": "PhD",
+    "Inc": "Incorporated",
+    "Ltd": "Limited",
+    "Corp": "Corporation",
+    "Jr": "Junior",
+    "Sr": "Senior",
+    "Ave": "Avenue",
+    "Blvd": "Boulevard",
+    "Rd": "Road",
+    "St": "Street",
+    "a.k.a": "also known as",
+    "dept": "department",
+    "Dept": "Department",
+}
+_NEVER_LAST = {
+    "e.g": "for example",
+    "i.e": "that is",
+    "E.g": "For example",
+    "I.e": "That is",
+    "vs": "versus",
+    "approx": "approximately",
+    "ca": "about",
+    "cf": "compare",
+    "Fig": "Figure",
+    "fig": "figure",
+    "vol": "volume",
+    "Vol": "Volume",
+    "pp": "pages",
+    "Nos": "Numbers",
+}
+_LETTERED_DOMAINS = {"ai", "de", "eu", "fr", "io", "tv", "uk", "us"}
+_DOMAIN = r"(?:[A-Za-z0-9-]{1,63}\.){1,8}(?:com|org|net|edu|gov|info|dev|app|ai|co|de|eu|fr|io|tv|uk|us)"
+_IN_ADDRESSES = {
+    ".": " dot ",
+    "/": " slash ",
+    "@": " at ",
+    "-": " dash ",
+    "_": " underscore ",
+    "?": " question mark ",
+    "=": " equals ",
+    "&": " and ",
+    "#": " hash ",
+    "%": " percent ",
+    "+": " plus ",
+    "~": " tilde ",
+    ":": " colon ",
+}
+_SYMBOLS = {
+    "&": " and ",
+    "@": " at ",
+    "+": " plus ",
+    "=": " equals ",
+    "%": " percent ",
+    "$": " dollars ",
+    "€": " euros ",
+    "£": " pounds ",
+    "¥": " yen ",
+    "¢": " cents ",
+    "₹": " rupees ",
+    "₩": " won ",
+    "₽": " rubles ",
+    "\u00b0": " degrees ",
+    "\u00b5": " micro ",
+    "\u03a9": " ohms ",
+    "/": " slash ",
+    "<": " less than ",
+    ">": " greater than ",
+    **dict.fromkeys("()", ", "),
+    **dict.fromkeys("#*_~^|\\{}[]`", " "),
+}
+
+
+def spoken_form(text: str) -> str:
+    """Write English as it is said, in ASCII words: numbers, dates, money, abbreviations, addresses, symbols.
+
+    Speaker tags, pause marks and sounds such as (laughs) stay. Whitespace becomes single blanks. What is in spoken
+    form already stays as it is: `spoken_form(spoken_form(text)) == spoken_form(text)`.
+
+    Raises:
+        TypeError: text is no str.
+        ValueError: text holds letters of another script or control characters; emoji are left out in silence, as
+            `dia.text.characters.plain` says which.
+    """
+    said = plain(text).text
+    for _ in range(_PASSES + 1):
+        before, said = said, _said(said)
+        if said == before:
+            break
+    return said
+
+
+def _said(text: str) -> str:
+    written = re.sub(r"\s+", " ", text)
+    parts, end = [], 0
+    for mark in _MARK.finditer(written):
+        kept = _kept(mark[0])
+        if kept is not None:
+            parts += [_words(written[end : mark.start()]), kept]
+            end = mark.end()
+    return _tidy(" ".join([*parts, _words(written[end:])]))
+
+
+_MARK = re.compile(
+    f"{SPEAKER_TAG.pattern}|{PAUSE_MARK.pattern}|{MAYBE_SOUND.pattern}|{PHONES_IN_BRACES.pattern}", re.IGNORECASE
+)
+
+
+_FIGURE = re.compile(r"\d")
+
+
+def _kept(mark: str) -> str | None:
+    return sound_of(mark) if mark[0] == "(" else mark
+
+
+def _words(text: str) -> str:
+    from dia.text.numbers import in_words
+
+    for pattern, stand_in in _BEFORE_NUMBERS:
+        text = pattern.sub(stand_in, text)
+    if _FIGURE.search(text):
+        text = in_words(text)
+    for pattern, stand_in in _AFTER_NUMBERS:
+        text = pattern.sub(stand_in, text)
+    return text
+
+
+def _tidy(text: str) -> str:
+    for pattern, stand_in in _PUNCTUATION:
+        text = pattern.sub(stand_in, text)
+    return text.strip()
+
+
+def _address(match: re.Match[str]) -> str:
+    address = match[0].rstrip(".,;:!?)'\"")
+    stop = match[0][len(address) :]
+    address = re.sub(r"^(?:\w+://)?(?:www\.)?", "", address).rstrip("/")
+    spelt = re.sub(
+        r"(?<=\.)([a-z]{2})(?![\w-])",
+        lambda domain: " ".join(domain[1].upper()) if domain[1] in _LETTERED_DOMAINS else domain[1],
+        address,
+    )
+    return " " + "".join(_IN_ADDRESSES.get(character, character) for character in spelt) + stop
+
+
+def _short(match: re.Match[str]) -> str:
+    """An abbreviation in full; its full stop, if it may end a sentence and does."""
+    return _SHORT[match[1]] + (match[2] or " ")
+
+
+def _initials(match: re.Match[str]) -> str:
+    """U.S. → U S, with its full stop where the text ends."""
+    last = not match.string[match.end() : match.end() + 2].strip()
+    return match[1].replace(".", " ") + ("." if last else " ")
+
+
+def _either(names: Iterable[str]) -> str:
+    return "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
+
+
+_Rules = tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...]
+_LAST = r"(?:(\.)(?= ?$| [\"'(]?[A-Z])|\.)"
+_BEFORE_NUMBERS: _Rules = tuple(
+    (re.compile(pattern), stand_in)
+    for pattern, stand_in in (
+        (r"(?<!\S)[:;=]-?[()DPp|](?!\S)", " "),
+        (
+            rf"(?:https?://|\bwww\.)\S+|(?<![\w.@-])[\w.+-]{{1,64}}@{_DOMAIN}\b|(?<![\w.@-]){_DOMAIN}\b(?:/\S*)?",
+            _address,
+        ),
+        (r"\bw/o(?!\w)", "without"),
+        (r"\bw/ ?(?=\w)", "with "),
+        (r"\b([Aa])nd/or\b", r"\1nd or"),
+        (r"(?<=[A-Z][a-z])(\w{0,30}) St\.(?= ?$| [\"'(]?[A-Z])", r"\1 Street."),
+        (rf"\b({_either(_TITLES)})\.(?= ?[A-Z])", lambda match: f"{_TITLES[match[1]]} "),
+        (r"\b(Mr|Mrs|Ms|Dr)\.(?= and )", lambda match: _TITLES[match[1]]),
+        (rf"\b({_either(_NEVER_LAST)})\.", lambda match: f"{_NEVER_LAST[match[1]]} "),
+        (rf"\b({_either(_SHORT)}){_LAST}", _short),
+        (r"\bvs\b", "versus"),
+        (r"\b([Nn])o\. ?(?=\d)", r"\1umber "),
+        (r"\b[Pp]\. ?(?=\d)", "page "),
+        (r"\b((?:[A-Za-z]\.)+[A-Za-z])\.", _initials),
+        (r"#(?=\d)", "number "),
+        (r"#(?=[A-Za-z])", "hashtag "),
+        (r"~ ?(?=[\d$€£¥.])", "about "),
+        (r"(?<=\d) ?\* ?(?=\d)", " times "),
+        (r"(?<=[\d)]) \+ ?(?=\d)|(?<=\d)\+(?=\d)", " plus "),
+    )
+)
+_AFTER_NUMBERS: _Rules = (
+    (re.compile(r" ?(?<!-)--+(?!-)(?= ?(?:$|[\"'](?!\w)))"), "..."),
+    (re.compile(r"--+|(?:^|(?<= ))-(?: |$)"), ", "),
+    (re.compile(r"\) ?$"), ""),
+    (re.compile(rf"[{re.escape(''.join(_SYMBOLS))}]"), lambda match: _SYMBOLS[match[0]]),
+)
+_PUNCTUATION: _Rules = tuple(
+    (re.compile(pattern), stand_in)
+    for pattern, stand_in in (
+        (r"\s+", " "),
+        (r" (?=[,.;:!?])", ""),
+        (r"\.{2,}", "..."),
+        (r"[,;:]+(?=[,.;:!?])", ""),
+        (r"(?<=[.!?])[,;:]+", ""),
+        (r"(?<=[,.;:!?][\"'])[,;:]+", ""),
+        (r"^[ ,;:]+", ""),
+    )
+)
+assert set(SPOKEN_SYMBOLS) <= set(_SYMBOLS)
+
+__all__ = ["spoken_form"]

@@ -1,0 +1,178 @@
+"""Recordings of any kind as batches for a codec: read at random, levelled and cut, with some held out.
+
+Memory is bounded by a pool of clips, which is drawn from for a while and then filled anew. Batch n is the same
+whenever it is asked for, so that training goes on after a kill as if it had not been. Knows recordings, rates and
+levels. Knows nothing of codecs or losses.
+"""
+
+import hashlib
+import itertools
+import random
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dia.audio.files import Waveform
+from dia.feature_extraction_dia import DiaFeatureExtractor
+from dia.training.data_report import SILENT_PEAK
+
+LEVEL = 0.1  # root mean square of a levelled clip, -20 dB of full scale
+LOUDEST = 0.95
+POOL_SECONDS = 600.0
+POOL_BATCHES = 200
+LONGEST_SECONDS = 30.0  # what one visit to a longer recording brings into the pool
+HELDOUT_CLIPS = 48
+
+
+class Recorded(Protocol):
+    """What this module wants of a row: a name for messages and anything `DiaFeatureExtractor` reads."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def audio(self) -> Any: ...
+
+
+class Clips:
+    """The recordings of a source, some of them held out from training.
+
+    Clips that cannot be read or hold nothing but silence are left out; `skipped` tells which, and why, as they are
+    met, and a line is printed for each.
+
+    Args:
+        rows: of `dia.training.data.read_source`, or anything else with `name` and `audio`.
+        rate: Hz of the codec.
+        hop: samples of one of its frames; shorter clips are left out.
+        heldout_share: of the rows; at least one is held out. Which, depends on their names only.
+        seed: of every choice made at random.
+
+    Raises:
+        ValueError: there are fewer than two rows, or the share is none.
+    """
+
+    def __init__(
+        self, rows: Sequence[Recorded], rate: int, hop: int, heldout_share: float = 0.05, seed: int = 0
+    ) -> None:
+        if len(rows) < 2:
+            raise ValueError(f"rows holds {len(rows)} recordings; training holds one out. Cut long ones into several.")
+        if not 0 < heldout_share < 1:
+            raise ValueError(f"heldout_share is {heldout_share}; give a share between 0 and 1, such as 0.05.")
+        ranked = sorted(rows, key=lambda row: hashlib.sha256(row.name.encode()).digest())
+        count = max(1, round(heldout_share * len(rows)))
+        self.heldout, self.train = ranked[:count], ranked[count:]
+        self.rate, self.seed = rate, seed
+        self.skipped: dict[str, str] = {}
+        self._extractor = DiaFeatureExtractor(sampling_rate=rate, hop_length=hop)
+        self._pool: dict[int, Waveform] = {}
+        self._filled: int | None = None
+
+    def read(self, row: Recorded) -> Waveform | None:
+        """A clip, mono, at the codec's rate and levelled; None, and noted in `skipped`, if it is of no use."""
+        if row.name in self.skipped:
+            return None
+        try:
+            waveform = self._extractor.load(row.audio, name=row.name)
+            if np.abs(waveform).max() < SILENT_PEAK:
+                raise ValueError(f"{row.name} is silent")
+        except (ValueError, TypeError, OSError) as error:
+            self._skip(row, str(error))
+            return None
+        return levelled(waveform)
+
+    def require(self, seconds: float) -> None:
+        """Refuse a source with too little to learn from. Reads clips until there is enough, not all of them.
+
+        Raises:
+            ValueError: all clips that can be read last less than `seconds`.
+        """
+        found = sum(map(len, self.pool(0).values())) / self.rate
+        if found < min(seconds, POOL_SECONDS):
+            reasons = "".join(f"\n  {reason}" for reason in list(self.skipped.values())[:5])
+            raise ValueError(
+                f"there are {found:.1f} s to learn from, too few for a codec: give {seconds:g} s at the very least. "
+                f"{len(self.skipped)} clips were skipped{':' if reasons else '.'}{reasons}"
+            )
+
+    def pool(self, number: int) -> dict[int, Waveform]:
+        """Clips for `POOL_BATCHES` batches, by their place in `train`; where all fit, they are read once only."""
+        if self._filled != number:
+            longest, seconds = round(LONGEST_SECONDS * self.rate), 0.0
+            former = {index: clip for index, clip in self._pool.items() if len(clip) < longest}
+            self._pool = {}
+            rng = random.Random(f"{self.seed} pool {number}")
+            for index in rng.sample(range(len(self.train)), len(self.train)):
+                clip = former[index] if index in former else self.read(self.train[index])
+                if clip is None:
+                    continue
+                self._pool[index] = clip = stretch(clip, longest, rng)
+                seconds += len(clip) / self.rate
+                if seconds >= POOL_SECONDS:
+                    break
+            self._filled = number
+        return self._pool
+
+    def batches(self, samples: int, batch: int, first: int = 0) -> Iterator[Tensor]:
+        """Endless batches [batch, samples] from the `first`-th on, at slightly different levels.
+
+        Raises:
+            ValueError: no clip can be read.
+        """
+        for number in itertools.count(first):
+            pool = list(self.pool(number // POOL_BATCHES).values())
+            if not pool:
+                raise ValueError(f"none of the {len(self.train)} recordings can be read. See what was skipped, above.")
+            rng = random.Random(f"{self.seed} batch {number}")
+            drawn = rng.choices(pool, weights=[len(clip) for clip in pool], k=batch)
+            yield torch.stack([cut(clip, samples, rng) * rng.uniform(0.5, 1.0) for clip in drawn])
+
+    def heldout_clips(self) -> list[Waveform]:
+        """Up to `HELDOUT_CLIPS` held-out clips, each at most `LONGEST_SECONDS`.
+
+        Raises:
+            ValueError: none can be read.
+        """
+        rng, found = random.Random(f"{self.seed} heldout"), list[Waveform]()
+        for row in self.heldout:
+            if (clip := self.read(row)) is not None:
+                found.append(stretch(clip, round(LONGEST_SECONDS * self.rate), rng))
+            if len(found) == HELDOUT_CLIPS:
+                break
+        if not found:
+            reasons = "; ".join(list(self.skipped.values())[:5])
+            raise ValueError(f"none of the {len(self.heldout)} held-out recordings can be read: {reasons}")
+        return found
+
+    def _skip(self, row: Recorded, reason: str) -> None:
+        self.skipped[row.name] = reason
+        count = len(self.skipped)
+        print(f"skipped: {reason} ({count} of {len(self.train) + len(self.heldout)} so far)", flush=True)
+
+
+def levelled(waveform: Waveform) -> Waveform:
+    """The clip at `LEVEL`, or as near to it as its peak allows."""
+    factor = min(LEVEL / max(float(np.sqrt(np.mean(waveform**2))), 1e-6), LOUDEST / float(np.abs(waveform).max()))
+    return waveform * np.float32(factor)
+
+
+def stretch(waveform: Waveform, samples: int, rng: random.Random) -> Waveform:
+    """At most `samples` of it, from a random place, in memory of its own."""
+    if len(waveform) <= samples:
+        return waveform
+    start = rng.randint(0, len(waveform) - samples)
+    return waveform[start : start + samples].copy()
+
+
+def cut(waveform: Waveform, samples: int, rng: random.Random) -> Tensor:
+    """A random stretch as fp32 [samples]; a shorter clip stands at a random place in silence."""
+    part = stretch(waveform, samples, rng)
+    before = rng.randint(0, samples - len(part))
+    return torch.from_numpy(np.pad(part, (before, samples - len(part) - before)))
+
+
+def stretches(clips: Sequence[Waveform], samples: int, count: int = HELDOUT_CLIPS) -> Tensor:
+    """`count` stretches [count, samples] of the clips, taken in turn; the same ones every time."""
+    rng = random.Random(1)
+    return torch.stack([cut(clips[index % len(clips)], samples, rng) for index in range(count)])

@@ -1,0 +1,100 @@
+"""A codec from recordings, from nothing or from one that is there, in one call: `fit_codec`.
+
+Knows the order of things: clips, stages, the work folder, the finished folder. The work is in the modules beside it.
+"""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from transformers import DacModel
+
+from dia.codec.dac import hop_length
+from dia.runtime.atomic import atomic_folder, check_vacant
+from dia.training.codec.clips import Clips, Recorded, stretches
+from dia.training.codec.evaluation import Listener, Probe
+from dia.training.codec.losses import resolutions_for
+from dia.training.codec.recipe import CodecRecipe
+from dia.training.codec.trainer import CodecTrainer
+
+LEAST_SECONDS = 20.0
+HEARD_CLIPS, HEARD_SECONDS = 2, 6.0
+
+
+@dataclass(frozen=True)
+class Diet:
+    """How recordings are fed to a codec: `batch` stretches of `segment_seconds` a step, a share of clips held out."""
+
+    batch: int = 8
+    segment_seconds: float = 0.5
+    heldout_share: float = 0.05
+    seed: int = 0
+
+    def samples(self, codec: DacModel) -> int:
+        """Whole frames of the codec, as samples.
+
+        Raises:
+            ValueError: `batch` is below 1, or a stretch is shorter than the longest window of the loss.
+        """
+        if self.batch < 1:
+            raise ValueError(f"batch is {self.batch}; it must be at least 1.")
+        hop, rate = hop_length(codec.config), codec.config.sampling_rate
+        samples, window = round(self.segment_seconds * rate / hop) * hop, resolutions_for(rate)[0][0]
+        if samples < window:
+            least = (window + hop) / rate
+            raise ValueError(f"segment_seconds is {self.segment_seconds:g}; give at least {least:.2f} s.")
+        return samples
+
+
+def fit_codec(
+    codec: DacModel,
+    rows: Sequence[Recorded],
+    recipes: Sequence[CodecRecipe],
+    work: Path,
+    out: Path,
+    diet: Diet | None = None,
+    hear_every: int = 5,
+    overwrite: bool = False,
+) -> DacModel:
+    """Train `codec` on the recordings of `rows`, stage by stage, and write it to `out`.
+
+    Called again with the same arguments after an interruption, it goes on from the last state in `work`.
+
+    Args:
+        codec: of `build_codec` or `DacModel.from_pretrained`, in fp32, on the device that is to train it.
+        rows: of `dia.training.data.read_source`.
+        recipes: of `stages_from_nothing`, `stages_of_tuning`, or your own.
+        work: receives `state.pt`, `log.jsonl` and `samples/`: held-out clips as they are and through the codec.
+        out: receives what `DacModel.from_pretrained` reads, whole or not at all.
+        diet: how the recordings are fed.
+        hear_every: saves from one set of samples to the next.
+        overwrite: replace what stands at `out`.
+
+    Returns:
+        The codec with averaged weights, in evaluation mode.
+
+    Raises:
+        ValueError: too little can be read, `out` is occupied, or `work` holds a state of another codec.
+        OSError: there is no room to save.
+        Diverged: a loss is no number any more; the last state stays in `work`.
+    """
+    check_vacant(out, overwrite)
+    diet = diet or Diet()
+    rate, samples = codec.config.sampling_rate, diet.samples(codec)
+    clips = Clips(rows, rate, hop_length(codec.config), diet.heldout_share, diet.seed)
+    clips.require(LEAST_SECONDS)
+    held_out = clips.heldout_clips()
+    trainer = CodecTrainer(
+        codec,
+        lambda drawn: clips.batches(samples, diet.batch, drawn),
+        work,
+        Probe(stretches(held_out, samples), rate),
+        Listener([clip[: round(HEARD_SECONDS * rate)] for clip in held_out[:HEARD_CLIPS]], rate, work / "samples"),
+        hear_every,
+    )
+    trained = trainer.run_all(recipes)
+    with atomic_folder(out, overwrite) as folder:
+        trained.save_pretrained(folder)
+        shutil.copy(trainer.journal.path, folder)
+    return trained

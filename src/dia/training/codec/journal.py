@@ -1,0 +1,97 @@
+"""What a run tells while it trains: lines in `log.jsonl`, and curves for TensorBoard where that is installed.
+
+Knows lines of figures and files. Knows nothing of models.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from dia.runtime.atomic import atomic_file
+
+Line = Mapping[str, Any]
+
+
+class Journal:
+    """`log.jsonl` in `folder`, one line a report, each flushed when it is written.
+
+    A saved run notes `count`; after a kill the lines beyond it are dropped with `replace`, so that the file never
+    tells a step twice.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "log.jsonl"
+        self.count = len(self.lines())
+        self._curves: Any = None
+
+    def write(self, line: Line) -> str:
+        """Append `line` and return it as written, numbers rounded to five digits.
+
+        Numbers become curves too, named by the line's "stage", if it has one, over its "step".
+        """
+        written = json.dumps({key: _rounded(value) for key, value in line.items()})
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(written + "\n")
+        self.count += 1
+        self._draw(line)
+        return written
+
+    def lines(self) -> list[dict[str, Any]]:
+        """What stands in the file; a last line that a kill left unfinished does not count."""
+        if not self.path.exists():
+            return []
+        whole = self.path.read_text(encoding="utf-8").splitlines(keepends=True)
+        return [json.loads(line) for line in whole if line.endswith("\n")]
+
+    def replace(self, lines: Sequence[Line]) -> None:
+        """Let the file hold `lines` alone."""
+        with atomic_file(self.path) as path:
+            path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+        self.count = len(lines)
+
+    def _draw(self, line: Line) -> None:
+        if self._curves is None:
+            self._curves = _tensorboard(self.path.parent / "tensorboard")
+        if self._curves is False:
+            return
+        prefix, step = line.get("stage", "run"), int(line.get("step", self.count))
+        for key, value in line.items():
+            if isinstance(value, int | float) and key != "step":
+                self._curves.add_scalar(f"{prefix}/{key}", value, step)
+        self._curves.flush()
+
+
+class Means:
+    """Means of named figures since they were last taken."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, list[float]] = {}
+
+    def add(self, figures: Mapping[str, float]) -> None:
+        """Note one value of each; a name may be missing now and then."""
+        for name, value in figures.items():
+            self._values.setdefault(name, []).append(value)
+
+    def take(self) -> dict[str, float]:
+        """The mean of each, and begin again."""
+        means = {name: sum(values) / len(values) for name, values in self._values.items()}
+        self._values = {}
+        return means
+
+
+def _tensorboard(folder: Path) -> Any:
+    """A writer of curves; False where TensorBoard is not installed."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        return False
+    return SummaryWriter(str(folder))
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return float(f"{value:.5g}")
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_rounded(item) for item in value]
+    return value

@@ -1,0 +1,336 @@
+"""Training of a `DacModel`: jointly, first without and then with a quantiser, then the decoder alone.
+
+Knows the codec, its losses and batches of audio. Knows nothing of texts, of the language model or of audio files.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import DacModel
+
+from dia.codec.checksum import checksum
+from dia.training.codec.codebooks import MOST_ROWS, CodebookUse, start_codebooks
+from dia.training.codec.discriminator import Adversary
+from dia.training.codec.initialization import in_half_precision
+from dia.training.codec.journal import Journal, Means
+from dia.training.codec.losses import SpectralLoss
+from dia.training.codec.muon import Muon
+from dia.training.codec.recipe import CodecProgress, CodecRecipe, learning_rate_at
+from dia.training.codec.state import (
+    State,
+    check_origin,
+    check_room,
+    check_sizes,
+    read_state,
+    sizes_of,
+    write_state,
+)
+
+START_BATCHES = 12
+LONGEST_STEP = 10.0  # seconds; a process that was stopped and continued has not trained meanwhile
+
+Batches = Callable[[int], Iterator[Tensor]]
+Measure = Callable[[DacModel], dict[str, Any]]
+
+
+class Diverged(ArithmeticError):
+    """A loss or a gradient is no number any more. The message names the step and the state that is left."""
+
+
+class CodecTrainer:
+    """Runs stages on one codec and keeps an exponential average of its weights in `average`.
+
+    Args:
+        codec: on the device that is to train it.
+        batches: gives, for n, the endless batches from the n-th on: fp32 audio [B, samples], samples a multiple of
+            the codec's hop.
+        folder: receives `state.pt` and `log.jsonl`, and what `hear` leaves.
+        measure: figures of a codec on audio never trained on, taken whenever the state is saved.
+        hear: called with the averaged codec and a name such as "joint-000500", every `hear_every` saves.
+
+    Raises:
+        OSError: there is too little room in `folder`.
+    """
+
+    def __init__(
+        self,
+        codec: DacModel,
+        batches: Batches,
+        folder: Path,
+        measure: Measure | None = None,
+        hear: Callable[[DacModel, str], None] | None = None,
+        hear_every: int = 5,
+    ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.codec, self.folder = codec.train(), folder
+        self.measure, self.hear, self.hear_every = measure, hear, hear_every
+        self._restart_average()
+        check_room(folder, self.average)
+        self._origin = checksum(self.average[name] for name in sorted(self.average))
+        self.progress, self.journal = CodecProgress(), Journal(folder)
+        self.loss = SpectralLoss(codec.config.sampling_rate).to(codec.device)
+        self.use = CodebookUse(codec)
+        self.adversary: Adversary | None = None
+        self.saves = 0
+        self._batches, self._audio = batches, batches(0)
+        self._resumed: State | None = None
+        self._means = Means()
+
+    def run(self, recipe: CodecRecipe) -> None:
+        """Train for one stage, or for what is left of it.
+
+        Raises:
+            Diverged: a loss is no number any more.
+            OSError: the state cannot be saved.
+        """
+        if recipe.stage in self.progress.finished:
+            print(f"stage {recipe.stage} is finished; {self.folder} holds its end", flush=True)
+            return
+        optimizer = self._begin(recipe)
+        networks = self._networks(recipe)
+        while not self.progress.over(recipe):
+            began = time.monotonic()
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate_at(self.progress.position(recipe), recipe)
+            losses = self._step(recipe, networks, self._next(), optimizer)
+            self.progress.step += 1
+            self.progress.seconds += min(time.monotonic() - began, LONGEST_STEP)
+            self._after_step(recipe, losses, optimizer)
+        if recipe.stage == "joint" and recipe.refit_every:
+            self._fit_average()
+        self.progress.finished.append(recipe.stage)
+        self._report_and_save(recipe, optimizer)
+
+    def run_all(self, recipes: Sequence[CodecRecipe]) -> DacModel:
+        """Run stages in order, from where `folder` stands; returns the averaged codec, in evaluation mode."""
+        self.resume()
+        torch.set_flush_denormal(True)  # numbers too small to hear, and very slow to compute with
+        try:
+            for recipe in recipes:
+                self.run(recipe)
+        finally:
+            torch.set_flush_denormal(False)
+        return self.averaged()
+
+    def _begin(self, recipe: CodecRecipe) -> torch.optim.AdamW:
+        decoder_only = recipe.stage == "decoder"
+        self.codec.requires_grad_(not decoder_only)
+        self.codec.decoder.requires_grad_(True)
+        self.codec.quantizer.requires_grad_(not decoder_only and not recipe.refit_every)
+        trained = [weight for weight in self.codec.parameters() if weight.requires_grad]
+        kind = Muon if recipe.optimizer == "muon" else partial(torch.optim.AdamW, fused=True)
+        optimizer = kind(trained, recipe.learning_rate, betas=(0.8, 0.98), weight_decay=1e-3)
+        resumed, self._resumed = self._resumed or {}, None
+        self._take_adversary(recipe, resumed.get("adversary"))
+        if self.progress.stage == recipe.stage:
+            if resumed.get("optimizer") is not None:
+                optimizer.load_state_dict(resumed["optimizer"])
+            return optimizer
+        self.progress.stage, self.progress.step, self.progress.seconds = recipe.stage, 0, 0.0
+        if decoder_only:
+            self.codec.load_state_dict(in_half_precision(self.average) if recipe.half else self.average)
+        if recipe.stage == "joint" and recipe.refit_every:
+            start_codebooks(self.codec, self._audio_to_fit(self.use.fewest))
+        self._restart_average()
+        return optimizer
+
+    def _take_adversary(self, recipe: CodecRecipe, saved: State | None) -> None:
+        """A discriminator goes on from stage to stage, and from a saved state, as long as recipes want one."""
+        if recipe.discriminator is None:
+            self.adversary = None
+        elif self.adversary is None or self.adversary.kind != recipe.discriminator:
+            sizes = list(self.loss.weights)[:3]
+            torch.manual_seed(0)
+            self.adversary = Adversary(recipe.discriminator, sizes, device=self.codec.device)
+            if saved is not None:
+                self.adversary.load_state_dict(saved)
+
+    def _audio_to_fit(self, frames: int) -> Tensor:
+        """The next batches, as many as make so many frames and, for variety, no fewer than `START_BATCHES`."""
+        audio = [self._next()]
+        count = max(START_BATCHES, -(-frames * self.codec.config.hop_length // audio[0].numel()))
+        return torch.cat([*audio, *(self._next() for _ in range(count - 1))])
+
+    def _fit_average(self) -> None:
+        """The averaged encoder says everything a little otherwise than the last one: it gets codebooks of its own."""
+        codec = self.averaged()
+        start_codebooks(codec, self._audio_to_fit(max(MOST_ROWS, self.use.fewest)))
+        self.average |= _quantiser_of(codec)
+
+    def _restart_average(self) -> None:
+        self.average = {name: value.detach().clone() for name, value in self.codec.state_dict().items()}
+
+    def _next(self) -> Tensor:
+        self.progress.drawn += 1
+        return next(self._audio).to(self.codec.device)
+
+    def _networks(self, recipe: CodecRecipe) -> tuple[Any, Any]:
+        encoder, decoder = self.codec.encoder, self.codec.decoder
+        if not recipe.compiled:
+            return encoder, decoder
+        return torch.compile(encoder, dynamic=False), torch.compile(decoder, dynamic=False)
+
+    def _step(
+        self, recipe: CodecRecipe, networks: tuple[Any, Any], audio: Tensor, optimizer: torch.optim.Optimizer
+    ) -> dict[str, float]:
+        encoder, decoder = networks
+        with torch.autocast(self.codec.device.type, torch.bfloat16, enabled=recipe.bf16):
+            with torch.set_grad_enabled(recipe.stage != "decoder"):
+                latent, moved = self._encode(recipe, encoder, audio)
+                quantised, vq_loss = self._quantise(recipe, latent)
+            decoded = decoder(quantised).float()[:, 0, : audio.shape[-1]]
+        original = audio[:, : decoded.shape[-1]]
+        spectral = self.loss(decoded, original)
+        losses = {"loss": spectral.item(), "vq": vq_loss.item()}
+        total = spectral + recipe.quantiser_weight * vq_loss
+        if moved is not None:
+            losses["moved"] = moved.item()
+            total = total + recipe.steadiness * moved
+        if self.adversary is not None and self.progress.position(recipe) >= recipe.discriminator_from:
+            losses["discriminator"] = self.adversary.learn(decoded, original)
+            adversarial, features = self.adversary.persuade(decoded, original)
+            total = total + recipe.adversarial_weight * adversarial + recipe.feature_weight * features
+            losses |= {"adversarial": adversarial.item(), "features": features.item()}
+        total.backward()
+        losses["norm"] = float(nn.utils.clip_grad_norm_(_trained(optimizer), 5.0))
+        self._check(recipe, losses)
+        optimizer.step()
+        optimizer.zero_grad()
+        self._move_average(recipe)
+        return losses
+
+    def _encode(self, recipe: CodecRecipe, encoder: Any, audio: Tensor) -> tuple[Tensor, Tensor | None]:
+        """The encoder's output, and how far it moves with the audio if the recipe asks: a share of its variance."""
+        if not recipe.steadiness or recipe.stage == "decoder":
+            return encoder(audio[:, None]).float(), None
+        longest = max(1, round(recipe.steady_seconds * self.codec.config.sampling_rate))
+        chance = torch.Generator().manual_seed(self.progress.drawn)
+        later = nn.functional.pad(audio, (int(torch.randint(1, longest + 1, (), generator=chance)), 0))
+        latent, shifted = encoder(torch.cat([audio, later[:, : audio.shape[-1]]])[:, None]).float().chunk(2)
+        inner = slice(1, -1)  # what stands at the edges differs for another reason
+        moved = (latent - shifted)[..., inner].square().mean() / latent.detach().var().clamp_min(1e-6)
+        return latent, moved
+
+    def _check(self, recipe: CodecRecipe, losses: dict[str, float]) -> None:
+        wrong = [f"{name} is {value}" for name, value in losses.items() if not math.isfinite(value)]
+        if wrong:
+            raise Diverged(
+                f"stage {recipe.stage}, step {self.progress.step + 1}: {', '.join(wrong)}. The last state saved, if "
+                f"any, is kept in {self.folder}. Start again from it with a lower learning rate, without bf16, or "
+                f"without the recordings of that step."
+            )
+
+    def _quantise(self, recipe: CodecRecipe, latent: Tensor) -> tuple[Tensor, Tensor]:
+        if recipe.stage == "warmup":
+            return latent, latent.new_zeros(())
+        with torch.autocast(latent.device.type, enabled=False):
+            quantised, codes, _, commitment, codebook = self.codec.quantizer(latent)
+        if recipe.stage == "joint":
+            self.use.note(codes, latent)
+        if recipe.refit_every:
+            far = (quantised.detach() - latent).square().mean() / latent.detach().var().clamp_min(1e-6)
+            return latent + (quantised - latent).detach(), far
+        config = self.codec.config
+        return quantised, (config.commitment_loss_weight * commitment + config.codebook_loss_weight * codebook).mean()
+
+    @torch.no_grad()
+    def _move_average(self, recipe: CodecRecipe) -> None:
+        decay = min(recipe.average_decay, (1 + self.progress.step) / (10 + self.progress.step))
+        for name, value in self.codec.state_dict().items():
+            self.average[name].lerp_(value, 1 - decay)
+
+    def _after_step(self, recipe: CodecRecipe, losses: dict[str, float], optimizer: torch.optim.Optimizer) -> None:
+        step = self.progress.step
+        if recipe.stage == "joint":
+            losses |= self._tend_codebooks(recipe)
+        self._means.add(losses)
+        if self.progress.over(recipe):
+            return
+        if step % recipe.save_every == 0:
+            self._report_and_save(recipe, optimizer)
+        elif step % recipe.log_every == 0:
+            self._report(recipe)
+
+    def _tend_codebooks(self, recipe: CodecRecipe) -> dict[str, float]:
+        step = self.progress.step
+        if recipe.refit_every:
+            if step % recipe.refit_every == 0 and self.use.refit():
+                # A mean over two codings is neither.
+                self.average |= {name: value.clone() for name, value in _quantiser_of(self.codec).items()}
+        elif step % recipe.revive_every == 0 and step < 0.8 * recipe.steps:
+            return {"revived": self.use.revive(self.average, seed=step)}
+        return {}
+
+    def _report_and_save(self, recipe: CodecRecipe, optimizer: torch.optim.Optimizer) -> None:
+        """Measure, tell, save and, now and then and at a stage's end, let hear."""
+        codec = self.averaged()
+        self._report(recipe, self.measure(codec) if self.measure is not None else {})
+        self.save(optimizer)
+        self.saves += 1
+        if self.hear is not None and (self.saves % self.hear_every == 0 or recipe.stage in self.progress.finished):
+            self.hear(codec, f"{recipe.stage}-{self.progress.step:06d}")
+
+    def _report(self, recipe: CodecRecipe, measured: Mapping[str, Any] = MappingProxyType({})) -> None:
+        progress = self.progress
+        line = {"stage": recipe.stage, "step": progress.step, "seconds": progress.seconds}
+        rate = learning_rate_at(progress.position(recipe), recipe)
+        print(self.journal.write({**line, "rate": rate, **self._means.take(), **measured}), flush=True)
+
+    def averaged(self) -> DacModel:
+        """A copy of the codec with the averaged weights, in evaluation mode."""
+        codec = DacModel(self.codec.config).to(self.codec.device)
+        codec.load_state_dict(self.average)
+        return codec.eval()
+
+    def save(self, optimizer: torch.optim.Optimizer) -> None:
+        """Write everything that training goes on from to `folder`, whole or not at all."""
+        self.progress.logged = self.journal.count
+        state = {
+            "sizes": sizes_of(self.codec.config),
+            "origin": self._origin,
+            "codec": self.codec.state_dict(),
+            "average": self.average,
+            "progress": asdict(self.progress),
+            "use": self.use.state_dict(),
+            "optimizer": optimizer.state_dict(),
+            "adversary": None if self.adversary is None else self.adversary.state_dict(),
+        }
+        write_state(self.folder, state)
+
+    def resume(self) -> bool:
+        """Take up what `save` wrote; False if there is nothing.
+
+        Raises:
+            ValueError: what `folder` holds is of another codec, or cannot be read.
+        """
+        state = read_state(self.folder, self.codec.device)
+        if state is None:
+            self.journal.replace([])
+            return False
+        check_sizes(state, self.codec.config, self.average, self.folder)
+        check_origin(state, self._origin, self.folder)
+        self.codec.load_state_dict(state["codec"])
+        self.average = state["average"]
+        self.progress = CodecProgress(**state["progress"])
+        if state["use"] is not None:
+            self.use.load_state_dict(state["use"])
+        self._resumed = state
+        self._audio = self._batches(self.progress.drawn)
+        self.journal.replace(state["log"] or self.journal.lines()[: self.progress.logged])
+        return True
+
+
+def _quantiser_of(codec: DacModel) -> dict[str, Tensor]:
+    return {name: value for name, value in codec.state_dict().items() if name.startswith("quantizer.")}
+
+
+def _trained(optimizer: torch.optim.Optimizer) -> list[nn.Parameter]:
+    return [weight for group in optimizer.param_groups for weight in group["params"]]

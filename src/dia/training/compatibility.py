@@ -1,0 +1,126 @@
+"""Whether clips and a model fit each other. Knows clips and a config; knows nothing of weights or of training."""
+
+import re
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from dia.configuration_dia import DiaConfig, DiaEncoderConfig
+from dia.processing_dia import DiaProcessor
+from dia.text.lexicon import PHONES
+from dia.tokenization_dia import BYTES
+from dia.training.code_cache import CodeCache
+from dia.training.dataset import Coded, clips_of
+from dia.training.dialogues import Clip, spell
+
+_IDS = ("bos_token_id", "eos_token_id", "pad_token_id")
+
+Clips = CodeCache | Sequence[Clip] | Sequence[Coded]
+
+
+def rooms(config: DiaConfig) -> tuple[int, int]:
+    """The longest text in bytes and the longest clip in frames that a model can be trained with."""
+    encoder = config.encoder_config
+    assert isinstance(encoder, DiaEncoderConfig)
+    around = 2 + max(config.delay_pattern or [0])
+    return encoder.max_position_embeddings, config.get_text_config().max_position_embeddings - around
+
+
+def check_processor(processor: DiaProcessor, config: DiaConfig) -> None:
+    """Refuse a processor that is not the model's, before anything is encoded with it.
+
+    Raises:
+        ValueError: its phones, delays or token ids are not the model's.
+    """
+    assert isinstance(config.encoder_config, DiaEncoderConfig)
+    processor.tokenizer.check_fits(config.encoder_config.vocab_size)
+    decoder = config.get_text_config()
+    for name, theirs, ours in (
+        ("delay_pattern", list(processor.delay_pattern), list(config.delay_pattern or [])),
+        *((name, getattr(processor, name), getattr(decoder, name)) for name in _IDS),
+    ):
+        if theirs != ours:
+            raise ValueError(
+                f"the processor has {name}={theirs}, and the model {ours}: they were not made for each other. Take "
+                "the processor that the model was published with."
+            )
+
+
+def fitting(data: Clips, config: DiaConfig, processor: DiaProcessor | None = None) -> list[Clip]:
+    """The data as clips, each of which the model can be trained with, spelt as the processor spells.
+
+    Raises:
+        ValueError: there is none, one comes from another codec, or one is too long; the message names it. Or the
+            model reads phones, and there is no processor that knows them.
+        TypeError: it holds something else than coded clips.
+    """
+    rows: Sequence[Clip | Coded] = data.rows if isinstance(data, CodeCache) else data
+    for index, row in enumerate(rows):
+        if not hasattr(row, "codes"):
+            raise TypeError(
+                f"row {index} of the data set is {type(row).__name__}; expected clips with codes. Encode recordings "
+                "first, see dia.training.encoding.encode_rows."
+            )
+    clips = [row for row in rows if isinstance(row, Clip)]
+    clips += clips_of(row for row in rows if not isinstance(row, Clip))
+    if not clips:
+        raise ValueError("the data set holds no clip; there is nothing to learn.")
+    text_room, room = rooms(config)
+    decoder = config.get_text_config()
+    learnt = spelt(clips, config, processor)
+    for clip, read in zip(clips, learnt, strict=True):
+        for codes in clip.codes:
+            _check_codes(clip, codes, decoder.num_channels, int(decoder.eos_token_id))
+        _check_length(clip, len(spell(read.text)), text_room, room)
+    return learnt
+
+
+def spelt(clips: Sequence[Clip], config: DiaConfig, processor: DiaProcessor | None = None) -> list[Clip]:
+    """The clips with their texts as the processor's tokenizer reads them, in phones where it knows any.
+
+    Raises:
+        ValueError: the model reads phones, and there is no processor that knows them.
+    """
+    assert isinstance(config.encoder_config, DiaEncoderConfig)
+    if processor is not None and processor.tokenizer.pronunciations is not None:
+        return [clip._replace(text=processor.tokenizer.spoken(clip.text)) for clip in clips]
+    if config.encoder_config.vocab_size > BYTES:
+        raise ValueError("the model reads phones. Pass its processor, which knows them, as processing_class.")
+    for clip in clips:
+        if found := re.search(f"[{PHONES}]", clip.text):
+            raise ValueError(
+                f"the clip {clip.text[:40]!r} holds the private character U+{ord(found[0]):04X}; remove it."
+            )
+    return list(clips)
+
+
+def _check_codes(clip: Clip, codes: Tensor, channels: int, codebook: int) -> None:
+    if codes.ndim != 2 or not len(codes):
+        raise ValueError(f"the clip {clip.text[:40]!r} has codes of shape {tuple(codes.shape)}; expected [T, C].")
+    if codes.shape[1] != channels:
+        raise ValueError(
+            f"the codes have {codes.shape[1]} codebooks and the model {channels} channels: they come from another "
+            "codec than the model's. Encode the audio with the model's own processor."
+        )
+    if int(codes.max()) >= codebook or int(codes.min()) < 0:
+        raise ValueError(
+            f"the clip {clip.text[:40]!r} has codes of {int(codes.min())} to {int(codes.max())} and the model's end "
+            f"at {codebook - 1}: they come from another codec. Encode the audio with the model's own processor."
+        )
+
+
+def _check_length(clip: Clip, said: int, text_room: int, room: int) -> None:
+    frames = max(map(len, clip.codes))
+    if frames > room:
+        raise ValueError(
+            f"the clip {clip.text[:40]!r} has {frames} frames; with its delay the model has room for {room}. "
+            "Cut it, or leave it out."
+        )
+    if said > text_room:
+        raise ValueError(
+            f"the text {clip.text[:40]!r} … is {said} bytes; the model reads {text_room}. "
+            "Cut the clip, or leave it out."
+        )
+
+
+__all__ = ["Clips", "check_processor", "fitting", "rooms", "spelt"]

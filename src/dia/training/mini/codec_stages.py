@@ -1,0 +1,132 @@
+"""The mini codec's training from the teacher's shards on disk: batches, validation, and the order of the stages.
+
+Knows the teacher's files and the codec trainer. Knows nothing of texts or of the language model.
+"""
+
+import argparse
+import random
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from transformers import DacModel
+
+from dia.audio.files import full_scale
+from dia.training.codec.clips import cut
+from dia.training.codec.evaluation import Probe
+from dia.training.codec.initialization import MINI_CODEC, build_codec
+from dia.training.codec.recipe import CodecRecipe
+from dia.training.codec.state import check_sizes, read_state
+from dia.training.codec.trainer import CodecTrainer
+from dia.training.mini.teacher import read_shard, shard_numbers
+
+SEGMENT_FRAMES = 16
+BATCH = 8
+# Sounds fill 4 % of the time: too little for a codec to learn how a whistle differs from a sigh.
+_COPIES = {"sounds": 4}
+
+
+def speech_batches(folder: Path, samples: int, batch: int = BATCH, seed: int = 0) -> Iterator[Tensor]:
+    """Endless batches [batch, samples] of training clips at random places and slightly different levels.
+
+    Shards that appear in `folder` while training are taken up; each is read in random order of shards.
+    """
+    rng = random.Random(seed)
+    row: list[Tensor] = []
+    while True:
+        numbers = shard_numbers(folder)
+        if not numbers:
+            raise ValueError(f"folder {folder} holds no teacher's speech. Run dia.training.mini.teacher first")
+        shard = read_shard(folder, rng.choice(numbers))
+        clips = [clip for clip in shard if clip.split == "train" for _ in range(_COPIES.get(clip.kind, 1))]
+        rng.shuffle(clips)
+        for clip in clips:
+            row.append(cut(full_scale(clip.audio), samples, rng) * rng.uniform(0.7, 1.15))
+            if len(row) == batch:
+                yield torch.stack(row)
+                row = []
+
+
+def heldout_probe(folder: Path, samples: int, count: int = 48) -> Probe:
+    """Measures codecs on the same `count` held-out stretches every time."""
+    rng = random.Random(1)
+    clips = [
+        clip for number in shard_numbers(folder) for clip in read_shard(folder, number) if clip.split == "heldout"
+    ]
+    if not clips:
+        raise ValueError(f"folder {folder} holds no held-out speech. Let the teacher speak more of the corpus.")
+    chosen = rng.sample(clips, min(count, len(clips)))
+    audio = torch.stack([cut(full_scale(clip.audio), samples, rng) for clip in chosen])
+    return Probe(audio, MINI_CODEC.sampling_rate)
+
+
+def train_codec(speech: Path, folder: Path, recipes: Sequence[CodecRecipe], threads: int | None = None) -> DacModel:
+    """Run `recipes` in order, resuming where `folder` stands; returns the averaged codec.
+
+    `threads` are torch's, by default as many as it takes by itself.
+    """
+    if threads is not None:
+        torch.set_num_threads(threads)
+    samples = SEGMENT_FRAMES * MINI_CODEC.hop_length
+    trainer = CodecTrainer(
+        build_codec(MINI_CODEC),
+        lambda drawn: speech_batches(speech, samples, seed=1 + drawn),
+        folder,
+        heldout_probe(speech, samples),
+    )
+    return trainer.run_all(recipes)
+
+
+def mini_recipes(joint_minutes: float, decoder_minutes: float, compiled: bool = True) -> list[CodecRecipe]:
+    """The three stages of the mini codec; each but the first is bounded by time, so that any machine finishes."""
+    return [
+        CodecRecipe("warmup", 250, 1.5e-3, final_share=1.0, compiled=compiled),
+        CodecRecipe(
+            "joint",
+            100_000,
+            1.2e-3,
+            steadiness=1.0,
+            average_decay=0.998,
+            seconds=60 * joint_minutes,
+            compiled=compiled,
+        ),
+        CodecRecipe(
+            "decoder",
+            100_000,
+            1e-3,
+            "muon",
+            average_decay=0.998,
+            seconds=60 * decoder_minutes,
+            compiled=compiled,
+        ),
+    ]
+
+
+def save_codec(state: Path, destination: Path) -> None:
+    """Write the averaged codec of a trainer's `state` folder to `destination`, in fp16, for `from_pretrained`."""
+    content = read_state(state)
+    if content is None:
+        raise ValueError(f"state {state} holds no codec. Run python -m dia.training.mini.codec_stages first")
+    codec = DacModel(MINI_CODEC)
+    check_sizes(content, MINI_CODEC, codec.state_dict(), state)
+    codec.load_state_dict(content["average"])
+    codec.half().save_pretrained(destination)
+
+
+def main() -> None:
+    """`python -m dia.training.mini.codec_stages SPEECH FOLDER`."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("speech", type=Path)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--threads", type=int)
+    parser.add_argument("--joint-minutes", type=float, default=25)
+    parser.add_argument("--decoder-minutes", type=float, default=60)
+    parser.add_argument("--compiled", action="store_true")
+    arguments = parser.parse_args()
+    recipes = mini_recipes(arguments.joint_minutes, arguments.decoder_minutes, arguments.compiled)
+    train_codec(arguments.speech, arguments.folder, recipes, arguments.threads)
+
+
+if __name__ == "__main__":
+    main()

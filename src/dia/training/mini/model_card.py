@@ -1,0 +1,198 @@
+"""What is told of the embedded model: its card, the table of its figures and the picture of its losses.
+
+Knows the JSON of `benchmarks/quality/mini_quality.py`. Knows nothing of folders nor of training.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from transformers import DacModel
+
+from dia.modeling_dia import DiaForConditionalGeneration
+from dia.training.dialogues import Mixture
+from dia.training.mini.english import vocabulary
+from dia.training.mini.sounds import SOUNDS
+from dia.training.mini.teacher_voices import HELD_OUT, TRAINED
+
+CARD = """---
+license: apache-2.0
+language: en
+library_name: transformers
+pipeline_tag: text-to-speech
+tags: [dia, text-to-speech, dialogue]
+---
+# The embedded Dia
+
+A small Dia ({parameters}) with a small codec of DAC's architecture ({codec_parameters}, {rate} Hz, {frames} frames a
+second, {channels} codebooks of {codes}), trained from nothing on a CPU. It is here so that everything in this package
+can be run, heard and tested offline. It is not a small edition of Dia-1.6B and shares no weights with it.
+
+## What it can say
+English: it was taught the {words:,} words of `vocabulary.txt`, in sentences and in any order, and a seventh of its
+texts were of a large dictionary's words. It reads phones: `pronunciations.txt.gz` holds those of 124,000 words as
+flite says them. Words that are not among them it spells out as best it can; `{{n aa1 r iy0}}` in a text tells it how.
+- **Voices**: `[S1]` is a woman's, `[S2]` a man's, in dialogues of up to six turns. Scripts up to about {longest:.0f} s
+  were trained on.
+- **Sounds**: {sounds}, before, between or after words. Other tags, such as `(coughs)`, are read in silence.
+- **Cloning**: given a recording and its transcript it goes on in that voice, as far as the voice is like one of
+  {trained} that it was taught, none of a real person. {held_out} further voices were held out to measure this.
+
+## Teacher and data
+The teacher is flite (voices `slt` for `[S1]`, `rms` for `[S2]`, 16 kHz), a free parametric synthesiser; the other
+voices are flite's `slt`, `rms`, `awb` and `kal16`, played faster or slower at the same tempo. The sounds are made by
+arithmetic. No recording of a person was used beside those that flite's voices were built from. {data}
+Texts are sentences of a grammar, word sequences and dictionary words, all drawn at random; a hash of the words sets
+3 % of all texts aside.
+
+## Recipe
+`python -m dia.training.mini` makes this folder from nothing. The codec is trained with its quantiser, then its decoder
+alone; the language model learns from codes, with attention held near the spoken phones in two layers, a second reader
+that has the encoder alone tell the sound, random replacement of what was said before, and 12 % of texts dropped
+for guidance.
+{training}
+![Loss, and gap to swapped text, over the minutes of training](curves.png)
+
+## Figures
+{figures}
+
+## Limits
+It was taught by a parametric synthesiser and sounds like one, a little hoarser. It misses words, most often short
+ones. It has no expression, and of most recordings of people it will not catch the voice. It knows English alone.
+
+## Use it well
+Do not imitate a real person without consent, and do not deceive: no fake news, nothing illegal or meant to harm. Files
+written by this package carry a tag that says the speech is synthetic.
+
+## Licence
+Apache-2.0, weights and code.
+"""
+_MEASURED = """
+Brackets hold 95 % intervals. `python benchmarks/quality/mini_quality.py` measures all of it again, on texts of the
+part set aside{fresh}. Words are counted by pocketsphinx, which takes any word of the vocabulary to be as likely as any
+other; words that can be pronounced alike count as equal."""
+_SHARES = {
+    "ended": "ends by itself",
+    "duration": "length within 25 % of the teacher's",
+    "voice": "right pitch of the voice, turns of dialogues",
+    "cloned": "pitch of an unknown voice kept, within 10 %",
+    "cloned_teacher": "… by the teacher itself",
+    "cloned_chance": "… by a voice that ignores the recording",
+    "sounds": "sounds told apart",
+    "sounds_fresh": "… as the codec alone passes them on",
+    "seed_dialogue": "word error in the first dialogue of Dia's README",
+}
+
+
+def card(
+    model: DiaForConditionalGeneration,
+    codec: DacModel,
+    lines: Sequence[dict[str, Any]],
+    measured: Mapping[str, Any] | None,
+    data: str,
+    remark: str,
+    curves_drawn: bool,
+) -> str:
+    """The model card, with what is known of the run.
+
+    Args:
+        model: the network.
+        codec: its codec.
+        lines: of the language model's `log.jsonl`.
+        measured: what `benchmarks/quality/mini_quality.py` wrote; None if it has not run.
+        data: a sentence on the amount of data.
+        remark: what the run did otherwise than the recipe says.
+        curves_drawn: whether there is a picture to show.
+    """
+    frames = codec.config.sampling_rate / codec.config.hop_length
+    text = CARD.format(
+        parameters=f"{model.num_parameters() / 1e6:.1f} million parameters",
+        codec_parameters=f"{codec.num_parameters() / 1e6:.1f} million",
+        rate=codec.config.sampling_rate,
+        frames=f"{frames:.1f}",
+        channels=codec.config.n_codebooks,
+        codes=codec.config.codebook_size,
+        words=len(vocabulary()),
+        longest=Mixture().longest / frames,
+        sounds=", ".join(f"`{tag}`" for tag in SOUNDS),
+        trained=len(TRAINED) + 2,
+        held_out=len(HELD_OUT),
+        data=data,
+        training=_told_run(lines) + (remark and f"{remark}\n"),
+        figures="Not measured yet." if measured is None else figures_table(measured),
+    )
+    return text if curves_drawn else "\n".join(line for line in text.splitlines() if "curves.png" not in line) + "\n"
+
+
+def _told_run(lines: Sequence[dict[str, Any]]) -> str:
+    if not lines:
+        return ""
+    last = lines[-1]
+    return (
+        f"The language model ran {last['step']} steps in {last['minutes']:.0f} minutes; at the end channel 0 has a "
+        f"validation loss of {last['validation'][0]:.2f} nat, and {last['gap']:.2f} more with another text.\n"
+    )
+
+
+def figures_table(measured: Mapping[str, Any]) -> str:
+    """Markdown tables of what `benchmarks/quality/mini_quality.py` found; what it did not measure is left out."""
+    figures = measured["figures"]
+    rows = ["| word error rate | sentences | random words |", "| --- | --- | --- |"]
+    for title, who in (("the model", "model"), ("the teacher through the codec", "codec"), ("the teacher", "teacher")):
+        rates = [_percent(figures.get(f"{kind}_{who}")) for kind in ("sentence", "sequence")]
+        rows.append(f"| {title} | {' | '.join(rates)} |")
+    rows += ["", "| what | figure | of |", "| --- | --- | --- |"]
+    for name, title in _SHARES.items():
+        if name in figures:
+            rows.append(f"| {title} | {_percent(figures[name])} | {figures[name]['of']} |")
+    return "\n".join([*rows, *_numbers(figures), _MEASURED.format(fresh=_told_freshness(measured))])
+
+
+def _percent(figure: Mapping[str, Any] | None) -> str:
+    if figure is None:
+        return "not measured"
+    interval = f" [{100 * figure['low']:.1f}, {100 * figure['high']:.1f}]" if "low" in figure else ""
+    return f"{100 * figure['value']:.1f} %{interval}"
+
+
+def _numbers(figures: Mapping[str, Any]) -> list[str]:
+    """Rows of figures that are no shares."""
+    rows = []
+    if "gap" in figures:
+        gap = figures["gap"]
+        rows.append(f"| channel 0: loss more with another text | {gap['value']:.2f} nat | {gap['of']} |")
+    if "realtime" in figures:
+        rows.append(f"| speed on 2 CPU cores | {figures['realtime']['value']:.1f} times realtime | |")
+    if "command" in figures:
+        seconds, speech = figures["command"]["value"], figures["command_speech"]["value"]
+        rows.append(f"| `dia say` from start to file, {speech:.1f} s of speech | {seconds:.1f} s | |")
+    return rows
+
+
+def _told_freshness(measured: Mapping[str, Any]) -> str:
+    texts = measured.get("training_texts")
+    return "" if texts is None else f", that share no four words in a row with any of the {texts:,} texts trained on"
+
+
+def draw_curves(lines: Sequence[dict[str, Any]], path: Path) -> bool:
+    """A small picture of validation loss and gap over minutes; false without lines or without matplotlib."""
+    if not lines:
+        return False
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        print("no curves in the model card: matplotlib is missing (pip install 'dia-tts[train]')")
+        return False
+    figure = Figure(figsize=(5.0, 2.6), dpi=80, layout="constrained")
+    axes = figure.subplots()
+    minutes = [line["minutes"] for line in lines]
+    axes.plot(minutes, [line["validation"][0] for line in lines], label="channel 0, right text")
+    axes.plot(minutes, [line["validation"][0] + line["gap"] for line in lines], label="channel 0, another text")
+    axes.set_xlabel("minutes")
+    axes.set_ylabel("nat")
+    axes.legend(frameon=False)
+    figure.savefig(path)
+    return True
+
+
+__all__ = ["card", "draw_curves", "figures_table"]

@@ -1,0 +1,85 @@
+"""The embedded checkpoint's folder out of its parts: model, codec, processor files, vocabulary and model card.
+
+Knows files. Knows nothing of how the parts were trained, nor of what the card tells.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import DacModel, GenerationConfig
+
+from dia.checkpoints.processor_files import CODEC_FOLDER
+from dia.decoding.sampling import published_generation_config
+from dia.modeling_dia import DiaForConditionalGeneration
+from dia.processing_dia import DiaProcessor
+from dia.runtime.atomic import atomic_folder
+from dia.training.mini.english import vocabulary
+from dia.training.mini.model_card import card, draw_curves
+
+SAMPLING = {"do_sample": True, "temperature": 0.4, "top_k": 20, "top_p": 1.0, "guidance_scale": 2.0}
+MANNERS = {"closing_tag": False, "pass_seconds": 12.0, "carry": "nothing"}  # see `dia.text.prompt_format`
+LONGEST_SECONDS = 30.0
+
+
+def assemble(
+    language: Path,
+    codec: Path,
+    destination: Path,
+    pronunciations: Path | None = None,
+    sampling: dict[str, Any] | None = None,
+    log: Path | None = None,
+    figures: Path | None = None,
+    data: str = "",
+    remark: str = "",
+) -> None:
+    """Write a complete checkpoint folder, whole or not at all; what stood at `destination` is replaced.
+
+    Args:
+        language: folder of the trained model.
+        codec: folder of the trained `DacModel`.
+        destination: the folder to write.
+        pronunciations: file of `dia.training.mini.lexicon`, if the model reads phones.
+        sampling: generation defaults, `SAMPLING` if none are given.
+        log: the language model's `log.jsonl`, for the card's curves.
+        figures: JSON of `benchmarks/quality/mini_quality.py`, for the card's table.
+        data: a sentence on the amount of data, for the card.
+        remark: what the run did otherwise than the recipe says, for the card.
+
+    Raises:
+        OSError: a part is not there.
+    """
+    model = DiaForConditionalGeneration.from_pretrained(language, dtype=torch.bfloat16)
+    dac = DacModel.from_pretrained(codec, dtype=torch.float32)
+    model.generation_config = generation_config(model, dac, sampling or SAMPLING)
+    measured = None if figures is None else json.loads(figures.read_text(encoding="utf-8"))
+    lines = [] if log is None else [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    with atomic_folder(destination, overwrite=True) as folder:
+        model.save_pretrained(folder)
+        DiaProcessor.for_config(model.config, dac, pronunciations).save_pretrained(folder)
+        halve(folder / CODEC_FOLDER / "model.safetensors")
+        (folder / "vocabulary.txt").write_text("\n".join(vocabulary()) + "\n", encoding="utf-8")
+        curves_drawn = draw_curves(lines, folder / "curves.png")
+        (folder / "README.md").write_text(
+            card(model, dac, lines, measured, data, remark, curves_drawn), encoding="utf-8"
+        )
+
+
+def generation_config(
+    model: DiaForConditionalGeneration, codec: DacModel, sampling: dict[str, Any]
+) -> GenerationConfig:
+    """The model's ids, `sampling`, how it likes to be spoken to, and a longest length in rows."""
+    config = published_generation_config(model.config)
+    frames = LONGEST_SECONDS * codec.config.sampling_rate / codec.config.hop_length
+    config.update(**sampling, max_length=int(frames))
+    for name, value in MANNERS.items():  # `update` leaves out what it does not know
+        setattr(config, name, value)
+    return config
+
+
+def halve(weights: Path) -> None:
+    """Store weights in fp16. The config beside them still says float32, so that they are read as such."""
+    tensors = {name: tensor.half().contiguous() for name, tensor in load_file(weights).items()}
+    save_file(tensors, weights, metadata={"format": "pt"})

@@ -1,0 +1,333 @@
+"""Trains a small Dia from nothing on codes: `python -m dia.training.mini.pretraining CODES OUT`.
+
+Knows the model, batches of scripts and the clock. Knows nothing of audio; the codes come from a codec that is frozen.
+"""
+
+import argparse
+import json
+import math
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, IterableDataset
+from transformers import PrinterCallback, TrainerCallback, TrainerState
+
+from dia.configuration_dia import DiaConfig
+from dia.decoding.grid import Channels
+from dia.modeling_dia import DiaForConditionalGeneration
+from dia.text.lexicon import Pronunciations
+from dia.training import distributed as together
+from dia.training.alignment import AttentionProbe
+from dia.training.collator import DiaCollator
+from dia.training.dataset import HeldOut
+from dia.training.dialogues import Clip, Composer, Mixture
+from dia.training.mini.aligned_clips import read_clips, validation_clips
+from dia.training.mini.encoder_probe import Reader
+from dia.training.mini.initialization import initialise, mini_config, optimiser_for
+from dia.training.trainer import DiaTrainer, DiaTrainingArguments, last_checkpoint
+
+ENDLESS = 10**9  # steps; the clock ends the run
+UNTIMED_STEPS = 5  # compilation is not training
+READER = "reader.pt"  # in each checkpoint
+LONGEST_STEP = 10.0  # seconds; a process that was stopped and continued has not trained meanwhile
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Every choice of the training run; defaults are those of the embedded model.
+
+    `rows` is the batch in padded grid rows, shared out among the processes. The learning rate warms up over `warmup`
+    steps, then falls on a cosine to a twentieth at `minutes`. For the first `gentle` of the time no clip is longer
+    than `gentle_frames` and no two are joined. Channel c counts 1/(c + 1) in the loss. Text is dropped (for guidance)
+    and input codes are replaced at random with the probabilities named so; whole rows of them with the probability
+    `row_noise`, which falls from its first value to its second: where what was said before is not to be trusted, the
+    text tells the next sound. A `Reader` of the encoder counts `reading`, attention near the spoken letter in the
+    `guided_layers` counts `guided`.
+    """
+
+    minutes: float = 150.0
+    rows: int = 1600
+    learning_rate: float = 1.2e-3
+    warmup: int = 150
+    gentle: float = 0.04
+    gentle_frames: int = 90
+    text_dropout: float = 0.12
+    code_noise: float = 0.02
+    row_noise: tuple[float, float] = (0.35, 0.03)
+    guided: float = 0.2
+    guided_layers: tuple[int, ...] = (1, 2)
+    reading: float = 0.5
+    average: float = 0.998
+    mixture: Mixture = field(default_factory=Mixture)
+    seed: int = 0
+    report_minutes: float = 2.0
+    save_minutes: float = 3.0
+
+
+class Trainer(DiaTrainer):
+    """The run, on the clock: how far it is, and so the learning rate and the noise, follow from the minutes trained.
+
+    Args:
+        clips: what is learnt; their codes and places give the config's channels.
+        held_out: clips with texts never trained on, for the reports.
+        config: of the model.
+        recipe: of the run.
+        folder: for checkpoints, `log.jsonl` and `model/`, the averaged model as transformers saves it.
+    """
+
+    def __init__(
+        self, clips: Sequence[Clip], held_out: Sequence[Clip], config: DiaConfig, recipe: Recipe, folder: Path
+    ) -> None:
+        torch.manual_seed(recipe.seed)
+        self.recipe, self.folder = recipe, folder
+        if not torch.cuda.is_available():
+            config._attn_implementation = "eager"  # a third faster than CPU flash attention at these lengths
+        model = DiaForConditionalGeneration(config)
+        initialise(model)
+        names = [f"layers.{index}.cross_attention" for index in recipe.guided_layers]
+        self.probe = AttentionProbe([model.model.decoder.get_submodule(name) for name in names])
+        encoder = model.model.encoder
+        self.reader = Reader(encoder, encoder.config.hidden_size, config.get_text_config().vocab_size)
+        collator = DiaCollator(Channels.of(config), recipe.text_dropout, recipe.code_noise, aligned=True)
+        super().__init__(
+            model,
+            _arguments(recipe, config, folder),
+            None,
+            HeldOut(validation_clips(held_out)),
+            data_collator=collator,
+        )
+        self.batches = _Batches(clips, recipe, self)
+        self.clock = Clock(recipe)
+        self.add_callback(self.clock)
+        self.remove_callback(PrinterCallback)
+        self.add_callback(_Journal(self))
+        self._terms: dict[str, list[Tensor]] = {"aligned": [], "read": []}
+
+    def run(self) -> None:
+        """Train until the time is spent, reporting and saving on the way; a run in the folder goes on."""
+        last = last_checkpoint(self.folder)
+        if last is not None and minutes_of(TrainerState.load_from_json(str(last / "trainer_state.json"))) >= (
+            self.recipe.minutes
+        ):
+            print(f"{self.folder} holds a run of {self.recipe.minutes} minutes already; give it more to go on.")
+            return
+        if last is not None:
+            self.reader.load(last / READER)
+        self.train(resume_from_checkpoint=last is not None)
+
+    def get_train_dataloader(self) -> Any:
+        """Batches as they come; on the clock there are no epochs."""
+        return DataLoader(self.batches, batch_size=None)
+
+    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
+        """AdamW with the groups of `optimiser_for`."""
+        if self.optimizer is None:  # type: ignore[has-type]
+            self.optimizer = optimiser_for(self.model, self.recipe.learning_rate)
+        return self.optimizer
+
+    def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
+        """The learning rate by step while it warms up, then by the clock."""
+        if self.lr_scheduler is None:  # type: ignore[has-type]
+            self.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer or self.optimizer, self.rate_factor)
+            self._created_lr_scheduler = True
+        return self.lr_scheduler
+
+    def rate_factor(self, step: int) -> float:
+        """The share of the recipe's learning rate at this moment of the schedule."""
+        warm = min(1.0, (step + 1) / self.recipe.warmup)
+        return warm * (0.05 + 0.475 * (1 + math.cos(math.pi * self.clock.progress)))
+
+    def compute_loss(self, model: Any, inputs: dict[str, Tensor], *args: Any, **kwargs: Any) -> Any:
+        """As `DiaTrainer`, with attention held near the letters spoken, and these read without the decoder."""
+        loss = super().compute_loss(model, inputs, *args, **kwargs)
+        places, weight = inputs["places"], inputs["place_weight"]
+        aligned = self.probe.loss(places, inputs["attention_mask"], weight)
+        read = self.reader.loss(places, weight, inputs["labels"][:: len(self.channels.pattern)])
+        for name, term in (("aligned", aligned), ("read", read)):
+            self._terms[name].append(term.detach())
+        return loss + self.recipe.guided * aligned + self.recipe.reading * read
+
+    def training_step(self, *args: Any, **kwargs: Any) -> Tensor:
+        """As `DiaTrainer`; the reader moves along."""
+        loss = super().training_step(*args, **kwargs)
+        together.average_gradients([*self.model.parameters(), *self.reader.head.parameters()])
+        self.reader.step()
+        return loss
+
+    def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
+        """Add the clock and the two terms; the minutes are read again when the run goes on."""
+        logs["minutes"] = round(self.clock.elapsed / 60, 3)
+        for name, terms in self._terms.items():
+            if "loss" in logs and terms:
+                logs[name] = float(torch.stack(terms).mean())
+                terms.clear()
+        super().log(logs, *args, **kwargs)
+
+
+class _Batches(IterableDataset[dict[str, Tensor]]):
+    """Scripts composed as the recipe wants them at this moment. Every pool follows from the seed, the step at which it
+    is made and the process, so a run that goes on needs no more to know."""
+
+    def __init__(self, clips: Sequence[Clip], recipe: Recipe, trainer: Trainer) -> None:
+        self._composer, self._recipe, self._trainer = Composer(clips, recipe.seed), recipe, trainer
+
+    def __iter__(self) -> Iterator[dict[str, Tensor]]:
+        recipe, trainer, collator = self._recipe, self._trainer, self._trainer.data_collator
+        first, last = recipe.row_noise
+        while True:
+            self._composer.rng.seed(f"{recipe.seed}/{trainer.state.global_step}/{together.rank()}")
+            gentle = trainer.clock.progress < recipe.gentle
+            mixture = Mixture(few=0.0, many=0.0, continued=0.0) if gentle else recipe.mixture
+            longest = recipe.gentle_frames if gentle else None
+            rows = recipe.rows // together.processes()
+            for scripts in self._composer.batches(mixture, rows, max(trainer.channels.pattern), longest):
+                collator.row_noise = first + (last - first) * trainer.clock.progress
+                yield collator(scripts)
+
+
+class Clock(TrainerCallback):
+    """Counts the time that is spent training, and says when to report, to save and to stop."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        self.recipe, self.elapsed = recipe, 0.0
+        self._first = self._began = self._reported = self._saved = 0.0
+
+    @property
+    def progress(self) -> float:
+        """The share of the time that is spent, 0 to 1."""
+        return min(1.0, self.elapsed / (60 * self.recipe.minutes))
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Go on from the time of the last log."""
+        self.elapsed = 60 * minutes_of(state)
+        self._reported = self._saved = self.elapsed
+        self._first = state.global_step
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """A step begins, when all processes are there: one may have been measuring."""
+        together.wait()
+        self._began = time.perf_counter()
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Count the step, and see what is due."""
+        if state.global_step - self._first > UNTIMED_STEPS:
+            self.elapsed += min(time.perf_counter() - self._began, LONGEST_STEP)
+        self.elapsed = together.mean(self.elapsed)
+        over = self.progress >= 1.0
+        if over or self.elapsed - self._reported >= 60 * self.recipe.report_minutes:
+            self._reported, control.should_evaluate = self.elapsed, True
+        if over or self.elapsed - self._saved >= 60 * self.recipe.save_minutes:
+            self._saved, control.should_save = self.elapsed, True
+        control.should_log = control.should_evaluate or control.should_save
+        control.should_training_stop = over
+        if together.rank():
+            control.should_log = control.should_evaluate = control.should_save = False
+
+
+def minutes_of(state: TrainerState) -> float:
+    """For how long a run has been training, by its log."""
+    return max((line["minutes"] for line in state.log_history if "minutes" in line), default=0.0)
+
+
+class _Journal(TrainerCallback):
+    """Writes `log.jsonl`, a line for each report, and with each checkpoint the averaged model."""
+
+    def __init__(self, trainer: Trainer) -> None:
+        self._trainer = trainer
+
+    def on_evaluate(self, args: Any, state: Any, control: Any, metrics: dict[str, float], **_: Any) -> None:
+        trained: dict[str, float] = next((line for line in reversed(state.log_history) if "loss" in line), {})
+        line = {
+            "minutes": round(self._trainer.clock.elapsed / 60, 2),
+            "step": state.global_step,
+            "rate": round(self._trainer._get_learning_rate() / 0.25, 6),  # the first group's are a quarter
+            "train": [round(trained.get(name, 0.0), 4) for name in ("loss", "aligned", "read", "loss_channel_0")],
+            "validation": [value for name, value in metrics.items() if name.startswith("eval_loss_channel_")],
+            "gap": round(metrics["eval_gap"], 4),
+        }
+        with (self._trainer.folder / "log.jsonl").open("a", encoding="utf-8") as log:
+            log.write(json.dumps(line) + "\n")
+        print(line, flush=True)
+
+    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        checkpoint = last_checkpoint(self._trainer.folder) or self._trainer.folder
+        self._trainer.reader.save(checkpoint / READER)
+        self._trainer.save_model(str(self._trainer.folder / "model"))
+
+
+def _arguments(recipe: Recipe, config: DiaConfig, folder: Path) -> DiaTrainingArguments:
+    return DiaTrainingArguments(
+        str(folder),
+        max_steps=ENDLESS,
+        ignore_data_skip=True,
+        save_total_limit=1,
+        per_device_eval_batch_size=32,
+        max_grad_norm=1.0,
+        bf16=True,
+        use_cpu=not torch.cuda.is_available(),
+        seed=recipe.seed,
+        average=recipe.average,
+        channel_weights=[1 / (1 + channel) for channel in range(config.get_text_config().num_channels)],
+        eval_strategy="no",
+        save_strategy="no",
+        logging_strategy="no",
+        report_to="none",
+        disable_tqdm=True,
+    )
+
+
+def compile_layers(model: DiaForConditionalGeneration) -> None:
+    """Compile every layer for any batch and length. About two minutes once, then a quarter faster on a CPU."""
+    torch._dynamo.config.skip_nnmodule_hook_guards = False  # the probed layers carry hooks, the others do not
+    torch._dynamo.config.recompile_limit = 64
+    for layer in (*model.model.encoder.layers, *model.model.decoder.layers):
+        layer.compile(dynamic=True)
+
+
+def learn(codes: Path, out: Path, recipe: Recipe, pronunciations: Path | None, compiled: bool) -> None:
+    """A small Dia from nothing: one process of the run, see `dia.training.distributed`.
+
+    Args:
+        codes: folder of a code cache.
+        out: folder for state, log and model; a run there goes on.
+        recipe: of the run.
+        pronunciations: the file of `dia.training.mini.lexicon`; None for a model that reads letters.
+        compiled: compile the layers; needs a C++ compiler.
+    """
+    known = None if pronunciations is None else Pronunciations.load(pronunciations)
+    clips, held_out, codebook_size = read_clips(codes, known)
+    config = mini_config(codebook_size, clips[0].codes[0].shape[1], len(known.phones) if known else 0)
+    trainer = Trainer(clips, held_out, config, recipe, out)
+    if compiled:
+        compile_layers(trainer.model)
+    if not together.rank():
+        told = f"{len(clips)} clips, {len(held_out)} held out, {trainer.model.num_parameters():,} parameters"
+        print(told, flush=True)
+    trainer.run()
+
+
+def main() -> None:
+    """`python -m dia.training.mini.pretraining CODES OUT`."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("codes", type=Path, help="folder of `dia.training.encoding`")
+    parser.add_argument("out", type=Path, help="folder for state, log and model; a run there is resumed")
+    parser.add_argument(
+        "--pronunciations", type=Path, help="file of `dia.training.mini.lexicon`; else letters are learnt"
+    )
+    parser.add_argument("--minutes", type=float, default=Recipe.minutes, help="length of the whole run")
+    parser.add_argument("--rows", type=int, default=Recipe.rows, help="batch size in grid rows")
+    parser.add_argument("--learning-rate", type=float, default=Recipe.learning_rate)
+    parser.add_argument("--processes", type=int, default=1, help="best one for each core, which share out the batch")
+    parser.add_argument("--compile", action="store_true", help="compile the layers; needs a C++ compiler")
+    given = parser.parse_args()
+    recipe = Recipe(minutes=given.minutes, rows=given.rows, learning_rate=given.learning_rate)
+    together.run(learn, given.processes, given.codes, given.out, recipe, given.pronunciations, given.compile)
+
+
+if __name__ == "__main__":
+    main()

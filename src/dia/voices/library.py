@@ -1,0 +1,132 @@
+"""Voices by name: the user's own, in a folder, and those that come with the embedded model.
+
+Knows names and files. Knows nothing of what is in a voice.
+"""
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from dia import MINI
+from dia.voices.voice import SUFFIX, Voice, joined
+
+EXAMPLES = MINI / "voices"
+
+_NAME = re.compile(r"\w[\w-]{0,63}")
+_PAIR = re.compile(r"(S[12])=(.+)", re.IGNORECASE)
+
+
+def voices_folder() -> Path:
+    """Where the user's voices lie: `$DIA_VOICES`, or dia/voices among the user's data."""
+    if chosen := os.environ.get("DIA_VOICES"):
+        return Path(chosen).expanduser()
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "dia" / "voices"
+
+
+def voice_files() -> dict[str, Path]:
+    """All voices by name, in order. One of the user's hides an example of the same name."""
+    found = {path.stem: path for folder in (EXAMPLES, voices_folder()) for path in folder.glob(f"*{SUFFIX}")}
+    return {name: found[name] for name in sorted(found) if _NAME.fullmatch(name)}
+
+
+def find_voice(given: Any) -> Voice:
+    """A voice, however it is told.
+
+    Args:
+        given: a `Voice`, a name, the path of a file, or {"S1": …, "S2": …} of these, which are joined into one.
+
+    Raises:
+        TypeError: it is none of these.
+        ValueError: there is no voice of that name, or its file is damaged.
+        FileNotFoundError: a path leads to no file.
+    """
+    if isinstance(given, Voice):
+        return given
+    if isinstance(given, Mapping):
+        return joined({speaker: find_voice(one) for speaker, one in given.items()})
+    if isinstance(given, Path) or (isinstance(given, str) and (given.endswith(SUFFIX) or Path(given).parts[1:])):
+        return Voice.load(given)
+    if not isinstance(given, str):
+        raise TypeError(f"voice is {type(given).__name__}; expected a Voice, a name, a path, or S1's and S2's.")
+    return Voice.load(_file_of(given))
+
+
+def told_voice(told: Sequence[str]) -> Any:
+    """What `find_voice` takes, of what a command line tells: one name or file, or S1=… and S2=…; None of nothing.
+
+    >>> told_voice(["S1=clara", "S2=bruno"])
+    {'S1': 'clara', 'S2': 'bruno'}
+
+    Raises:
+        ValueError: a speaker is told twice, or one voice for all stands beside another.
+    """
+    pairs = [_PAIR.fullmatch(one) for one in told]
+    found = {pair[1].upper(): pair[2] for pair in pairs if pair is not None}
+    if len(found) < len(told) and len(told) > 1:
+        raise ValueError(f"voices are {', '.join(told)}; tell one for all, or S1=NAME and S2=NAME.")
+    return found or (told[0] if told else None)
+
+
+def keep_voice(voice: Voice, name: str, overwrite: bool = False) -> Path:
+    """Save a voice under a name, into the user's folder, which is made if need be; returns its path.
+
+    Raises:
+        ValueError: it is no name, or there is a voice of that name and `overwrite` is false.
+        OSError: it cannot be written.
+    """
+    path = check_free(name, overwrite)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    voice.save(path)
+    return path
+
+
+def check_free(name: str, overwrite: bool = False) -> Path:
+    """Where a voice of that name will lie; to be asked before it is made. Raises ValueError as `keep_voice`."""
+    path = _place(name)
+    if path.exists() and not overwrite:
+        raise ValueError(f"there is a voice {name!r} already; choose another name or allow overwriting (--overwrite).")
+    return path
+
+
+def remove_voice(name: str) -> Path:
+    """Delete a voice of the user's; returns where it was.
+
+    Raises:
+        ValueError: there is none of that name, or it is an example.
+        OSError: it cannot be deleted.
+    """
+    path = _place(name)
+    if not path.is_file() and _file_of(name).parent == EXAMPLES:
+        raise ValueError(f"{name!r} is an example that comes with the embedded model; it is not removed.")
+    path.unlink()
+    return path
+
+
+def _place(name: str) -> Path:
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise ValueError(f"{name!r} is no name for a voice: use letters, digits, - and _, at most 64, no folders.")
+    return voices_folder() / f"{name}{SUFFIX}"
+
+
+def _file_of(name: str) -> Path:
+    files = voice_files()
+    if name not in files:
+        there = ", ".join(files) or "none"
+        raise ValueError(
+            f"there is no voice {name!r}; there are: {there}. Make one: dia voice make {name!r} RECORDING"
+        )
+    return files[name]
+
+
+__all__ = [
+    "EXAMPLES",
+    "check_free",
+    "find_voice",
+    "keep_voice",
+    "remove_voice",
+    "told_voice",
+    "voice_files",
+    "voices_folder",
+]

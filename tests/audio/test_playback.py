@@ -1,0 +1,124 @@
+"""Sound that goes to no file: to the device in the order it comes, and into pipes as players expect it."""
+
+import io
+import shutil
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import soundfile
+
+from dia.audio.playback import Pipe, Player, play, wav_header
+
+RATE = 16000
+
+
+def tone(samples=RATE // 4):
+    return (0.5 * np.sin(2 * np.pi * 440 * np.arange(samples) / RATE)).astype(np.float32)
+
+
+class PortAudioError(Exception):
+    pass
+
+
+class Device:
+    """Stands for a device; writes down what happens to it."""
+
+    def __init__(self, **settings):
+        self.settings, self.heard, self.events = settings, [], []
+        type(self).last = self
+
+    def write(self, samples):
+        self.heard.append(samples)
+
+    def __getattr__(self, name):
+        return lambda: self.events.append(name)
+
+
+class Broken:
+    def __init__(self, **settings):
+        raise PortAudioError("Error querying device -1")
+
+
+@pytest.fixture
+def device(monkeypatch):
+    fake = SimpleNamespace(OutputStream=Device, PortAudioError=PortAudioError)
+    monkeypatch.setitem(sys.modules, "sounddevice", fake)
+    return fake
+
+
+def test_a_player_plays_in_order_and_to_the_end(device):
+    with Player(RATE) as player:
+        player.write(tone(100))
+        player.write(np.zeros(50, np.float32))
+    assert Device.last.settings == {"samplerate": RATE, "channels": 1, "dtype": "float32"}
+    np.testing.assert_array_equal(np.concatenate(Device.last.heard)[:, 0], [*tone(100), *np.zeros(50)])
+    assert Device.last.events == ["start", "stop", "close"]
+
+
+def test_after_an_error_a_player_falls_silent_at_once(device):
+    with pytest.raises(KeyboardInterrupt), Player(RATE):
+        raise KeyboardInterrupt
+    assert Device.last.events == ["start", "abort", "close"]
+
+
+def test_without_a_device_or_without_sounddevice_the_remedy_is_named(device, monkeypatch):
+    device.OutputStream = Broken
+    with pytest.raises(OSError, match=r"no sound device plays .*-o"):
+        play(tone(), RATE)
+    monkeypatch.setitem(sys.modules, "sounddevice", None)
+    with pytest.raises(ImportError, match=r"pip install 'dia-tts\[play\]'"):
+        play(tone(), RATE)
+
+
+def piped(kind, comment="", *pieces):
+    file = io.BytesIO()
+    pipe = Pipe(file, RATE, kind, comment)
+    for piece in pieces:
+        pipe.write(piece)
+    return file.getvalue()
+
+
+def test_raw_is_the_samples_alone():
+    samples = np.frombuffer(piped("raw", "", tone(), np.array([2.0, -2.0], np.float32)), "<i2")
+    np.testing.assert_allclose(samples[:-2] / 32767, tone(), atol=1e-4)
+    assert samples[-2:].tolist() == [32767, -32767]
+
+
+@pytest.mark.parametrize("comment", ["", "odd", "even", "Synthetic speech"])
+def test_a_wav_of_unknown_length_is_read_to_its_end(comment):
+    data = piped("wav", comment, tone()[:1000], tone()[1000:])
+    samples, rate = soundfile.read(io.BytesIO(data), dtype="float32")
+    assert rate == RATE
+    np.testing.assert_allclose(samples, tone(), atol=1e-4)
+    assert soundfile.SoundFile(io.BytesIO(data)).comment == comment
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["ffprobe", "-v", "error", "-show_entries", "stream=sample_rate:format_tags=comment", "-i", "-"],
+        ["sox", "-V1", "-t", "wav", "-", "-t", "raw", "-"],
+    ],
+    ids=["ffmpeg", "sox"],
+)
+def test_other_programs_read_it_from_a_pipe(command):
+    if shutil.which(command[0]) is None:
+        pytest.skip(f"{command[0]} is not installed")
+    done = subprocess.run(command, input=piped("wav", "Synthetic speech", tone()), capture_output=True, check=True)
+    if command[0] == "ffprobe":
+        assert b"sample_rate=16000" in done.stdout
+        assert b"Synthetic speech" in done.stdout
+    else:
+        assert len(done.stdout) == 2 * len(tone())
+
+
+def test_the_header_is_44_bytes_where_there_is_nothing_to_say():
+    assert len(wav_header(RATE)) == 44
+
+
+def test_only_wav_and_raw_go_into_a_pipe():
+    with pytest.raises(ValueError, match="'mp3' is not written to a pipe; use one of wav, raw"):
+        Pipe(io.BytesIO(), RATE, "mp3")

@@ -1,0 +1,159 @@
+"""`dia say` aloud and into pipes: what is heard, what goes to standard output, and who is told what."""
+
+import io
+import sys
+from typing import ClassVar
+
+import numpy as np
+import pytest
+import soundfile
+from tiny_checkpoint import RATE, write_tiny_checkpoint
+
+from dia.audio import playback as playing
+from dia.cli import main
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return str(write_tiny_checkpoint(tmp_path_factory.mktemp("tiny")))
+
+
+@pytest.fixture
+def say(folder):
+    return lambda *arguments: main(["say", "[S1] Hi.", "--model", folder, "--seed", "1", *arguments])
+
+
+@pytest.fixture
+def whole(say, tmp_path):
+    """What the same seed says into a file."""
+    assert say("-o", str(tmp_path / "whole.wav")) == 0
+    return soundfile.read(tmp_path / "whole.wav", dtype="float32")[0]
+
+
+class Heard:
+    """Stands for the sound device."""
+
+    pieces: ClassVar[list] = []
+
+    def __init__(self, rate):
+        self.pieces.clear()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.pieces.append(error[0])
+
+    def write(self, samples):
+        self.pieces.append(samples)
+
+
+@pytest.fixture
+def device(monkeypatch):
+    monkeypatch.setattr(playing, "Player", Heard)
+    return Heard.pieces
+
+
+def test_it_is_heard_while_it_is_made(say, device, whole, capsys):
+    assert say("--stream") == 0
+    *pieces, error = device
+    assert error is None
+    np.testing.assert_allclose(np.concatenate(pieces), whole, atol=1e-4)
+    printed = capsys.readouterr()
+    assert "played: " in printed.out
+    assert "seed 1" in printed.out
+
+
+def test_it_may_be_heard_and_written(say, device, whole, tmp_path):
+    assert say("--stream", "-o", str(tmp_path / "a.wav")) == 0
+    samples, rate = soundfile.read(tmp_path / "a.wav", dtype="float32")
+    assert rate == RATE
+    np.testing.assert_allclose(samples, whole, atol=1e-4)
+    np.testing.assert_allclose(np.concatenate(device[:-1]), whole, atol=1e-4)
+
+
+def test_a_wav_goes_into_a_pipe_and_nothing_else_does(say, whole, capsysbinary):
+    capsysbinary.readouterr()
+    assert say("-o", "-") == 0
+    printed = capsysbinary.readouterr()
+    samples, rate = soundfile.read(io.BytesIO(printed.out), dtype="float32")
+    assert rate == RATE
+    np.testing.assert_allclose(samples, whole, atol=1e-4)
+    assert "seed=1" in soundfile.SoundFile(io.BytesIO(printed.out)).comment
+    assert b"s of speech in" in printed.err
+
+
+def test_raw_samples_go_into_a_pipe(say, whole, capsysbinary):
+    capsysbinary.readouterr()
+    assert say("-o", "-", "--format", "raw") == 0
+    samples = np.frombuffer(capsysbinary.readouterr().out, "<i2") / 32767
+    np.testing.assert_allclose(samples, whole, atol=1e-4)
+
+
+class Pipe:
+    """Standard output that nobody reads."""
+
+    buffer = property(lambda self: self)
+
+    def isatty(self):
+        return False
+
+    def fileno(self):
+        return 1
+
+    def write(self, data):
+        raise BrokenPipeError(32, "Broken pipe")
+
+
+def test_a_broken_pipe_ends_quietly(say, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stdout", Pipe())
+    monkeypatch.setattr("os.dup2", lambda *files: None)
+    assert say("-o", "-") == 141
+    assert "roken" not in capsys.readouterr().err
+
+
+def test_an_interrupt_falls_silent(say, device, monkeypatch, capsys):
+    def interrupted(self, samples):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Heard, "write", interrupted)
+    assert say("--stream") == 130
+    assert device == [KeyboardInterrupt]
+    assert capsys.readouterr().err.endswith("dia: interrupted\n")
+
+
+def test_what_is_doubtful_about_a_script_is_told(folder, tmp_path, capsys):
+    assert main(["say", "[S1] Hi. (giggels)", "--model", folder, "-o", str(tmp_path / "a.wav")]) == 0
+    assert "giggels" in capsys.readouterr().err
+
+
+def test_a_seed_is_drawn_and_told_so_that_the_same_can_be_said_again(folder, tmp_path, capsys):
+    assert main(["say", "[S1] Hi.", "--model", folder, "-o", str(tmp_path / "a.wav")]) == 0
+    seed = capsys.readouterr().out.rpartition("seed ")[2].strip(")\n")
+    assert main(["say", "[S1] Hi.", "--model", folder, "-o", str(tmp_path / "b.wav"), "--seed", seed]) == 0
+    assert (tmp_path / "a.wav").read_bytes() == (tmp_path / "b.wav").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "name a sound file with -o, or hear it with --stream"),
+        (["--stream", "--format", "raw"], "--format is for -o -"),
+        (["-o", "{tmp}/a.wav", "--format", "wav"], "--format is for -o -"),
+        (["--stream"], "pip install 'dia-tts[play]'"),
+        (["-o", "{tmp}/a.wav", "--voice", "nobody"], "nobody"),
+        (["-o", "{tmp}/a.wav", "--voice", "ann", "--voice", "bruno"], "tell one for all"),
+    ],
+)
+def test_mistakes_are_answered_in_one_line_and_leave_no_file(say, tmp_path, capsys, monkeypatch, arguments, message):
+    monkeypatch.setitem(sys.modules, "sounddevice", None)
+    assert say(*[argument.replace("{tmp}", str(tmp_path)) for argument in arguments]) == 2
+    assert message in capsys.readouterr().err.strip().splitlines()[-1]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_terminal_is_no_pipe(say, monkeypatch, capsys):
+    monkeypatch.setattr(Pipe, "isatty", lambda self: True)
+    monkeypatch.setattr(sys, "stdout", Pipe())
+    assert say("-o", "-") == 2
+    assert "standard output is a terminal" in capsys.readouterr().err

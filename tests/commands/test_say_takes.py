@@ -1,0 +1,100 @@
+"""`dia say` with takes: subtitles, retries, long scripts that go on where they stopped."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+import soundfile
+from tiny_speech import tiny_speech
+
+from dia.cli import main
+from dia.model import Dia
+from dia.synthesis import takes
+
+LONG = " ".join(f"[S{1 + number % 2}] These are words." for number in range(8))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tiny")
+    speech = tiny_speech(pass_seconds=5.0)
+    speech.model.save_pretrained(folder)
+    speech.processor.save_pretrained(folder)
+    return str(folder)
+
+
+@pytest.fixture(autouse=True)
+def never_wrong(monkeypatch):
+    monkeypatch.setattr(takes, "faults", lambda performance: ())
+
+
+@pytest.fixture
+def say(folder, tmp_path):
+    return lambda *rest, script=LONG: main(["say", script, "-o", str(tmp_path / "a.wav"), "--model", folder, *rest])
+
+
+def test_the_checkpoint_keeps_its_manners(folder):
+    with open(f"{folder}/generation_config.json") as file:
+        assert json.load(file)["pass_seconds"] == 5.0
+
+
+def test_a_long_script_is_written_whole_and_leaves_nothing_else(say, tmp_path, folder):
+    assert say("--seed", "3") == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["a.wav"]
+    written, rate = soundfile.read(tmp_path / "a.wav", dtype="float32")
+    take = Dia.from_pretrained(folder).speak(LONG, seed=3)
+    assert rate == take.sampling_rate
+    np.testing.assert_allclose(written, take.audio, atol=1e-3)
+
+
+def test_subtitles_name_every_turn(say, tmp_path):
+    assert say("--srt", str(tmp_path / "a.srt"), "--vtt", str(tmp_path / "a.vtt")) == 0
+    assert len(re.findall("-->", (tmp_path / "a.srt").read_text())) >= 8
+    assert (tmp_path / "a.vtt").read_text().startswith("WEBVTT")
+
+
+def test_an_interrupted_command_goes_on_where_it_stopped(say, tmp_path, monkeypatch, capsys):
+    assert say("--seed", "3") == 0
+    whole = soundfile.read(tmp_path / "a.wav")[0]
+    (tmp_path / "a.wav").unlink()
+    making, made = takes._Listener.takes, []
+
+    def interrupted(self, *rest):
+        made.append(self.line)
+        if len(made) == 3:
+            raise KeyboardInterrupt
+        return making(self, *rest)
+
+    monkeypatch.setattr(takes._Listener, "takes", interrupted)
+    assert say("--seed", "3") == 130
+    assert "goes on from there" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == [".a.wav.parts"]
+    assert say() == 0  # without a seed the kept one is gone on with
+    assert made[3].text == made[2].text
+    np.testing.assert_allclose(soundfile.read(tmp_path / "a.wav")[0], whole, atol=1e-3)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.wav"]
+
+
+def test_kept_parts_of_another_script_are_not_mixed_in(say, tmp_path, capsys):
+    (tmp_path / ".a.wav.parts").mkdir()
+    (tmp_path / ".a.wav.parts" / "speech.json").write_text(json.dumps({"script": "[S1] Other.", "seed": 1}))
+    assert say() == 2
+    assert "holds parts of another speech" in capsys.readouterr().err
+    assert not (tmp_path / "a.wav").exists()
+
+
+def test_what_is_wrong_with_a_part_is_told(say, monkeypatch, capsys):
+    monkeypatch.setattr(takes, "faults", lambda performance: ("is silent",))
+    assert say("--retries", "1", script="[S1] Hi.") == 0
+    assert "part 1 of 1 is silent" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [(("--retries", "-1"), "retries"), (("--best-of", "0"), "best_of"), (("--srt", "no/such/a.srt"), "is no folder")],
+)
+def test_wrong_options_are_refused_and_nothing_is_written(say, tmp_path, capsys, wrong, told):
+    assert say(*wrong) == 2
+    assert told in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir() if path.suffix == ".wav"] == []

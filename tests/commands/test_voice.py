@@ -1,0 +1,156 @@
+"""`dia voice`: a voice is made, listed, heard and removed; what is wrong is said before anything is written."""
+
+import argparse
+
+import numpy as np
+import pytest
+import soundfile
+from talking import RATE, talking
+from tiny_codec import tiny_codec, tiny_processor
+
+from dia.commands import voice as voice_command
+from dia.voices import library as voice_folder
+from dia.voices.library import find_voice, voice_files
+
+SAID = "[S1] The old man walked down to the harbour. He looked at all the ships, and went home again."
+CONSENT = ["--consent", "nobody's voice"]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    """The folder of a processor."""
+    folder = tmp_path_factory.mktemp("model")
+    tiny_processor(tiny_codec((2, 4, 5))).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def recording(tmp_path):
+    soundfile.write(tmp_path / "ann.wav", talking(6.0), RATE, subtype="FLOAT")
+    return tmp_path / "ann.wav"
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("DIA_VOICES", str(tmp_path / "voices"))
+    monkeypatch.setattr(voice_folder, "EXAMPLES", tmp_path / "examples")
+    return tmp_path / "voices"
+
+
+def command(*arguments) -> int:
+    parser = argparse.ArgumentParser(prog="dia")
+    voice_command.add_command(parser.add_subparsers(), "Be kind.")
+    parsed = parser.parse_args(["voice", *map(str, arguments)])
+    return parsed.run(parsed)
+
+
+def made(recording, model, *arguments) -> int:
+    return command("make", "ann", recording, "--transcript", SAID, *CONSENT, "--model", model, *arguments)
+
+
+def test_a_voice_from_its_making_to_its_end(recording, model, folder, tmp_path, capsys):
+    assert made(recording, model) == 0
+    assert capsys.readouterr().out.startswith("ann: 6.2 s")
+    assert find_voice("ann").consent == CONSENT[1]
+
+    assert command("list") == 0
+    told = capsys.readouterr().out
+    assert "ann" in told
+    assert SAID[:30] in told
+    assert CONSENT[1] in told
+
+    assert command("play", "ann", "--model", model, "-o", tmp_path / "heard.wav") == 0
+    samples, rate = soundfile.read(tmp_path / "heard.wav")
+    assert rate == find_voice("ann").sampling_rate
+    assert len(samples) / rate == pytest.approx(find_voice("ann").seconds, abs=0.1)
+
+    assert command("remove", "ann") == 0
+    assert "is deleted" in capsys.readouterr().out
+    assert voice_files() == {}
+
+
+def test_without_an_output_it_is_played(recording, model, monkeypatch):
+    heard = []
+    monkeypatch.setattr("dia.audio.playback.play", lambda sound, rate: heard.append((sound, rate)))
+    made(recording, model)
+    assert command("play", "ann", "--model", model) == 0
+    ((sound, rate),) = heard
+    assert sound.dtype == np.float32
+    assert rate == find_voice("ann").sampling_rate
+
+
+def test_the_transcript_may_stand_in_a_file(recording, model, tmp_path):
+    (tmp_path / "ann.txt").write_text(SAID, encoding="utf-8")
+    command("make", "ann", recording, "--transcript", tmp_path / "ann.txt", *CONSENT, "--model", model)
+    assert find_voice("ann").transcript == SAID
+
+
+def test_what_makes_the_voice_worse_is_told_once_and_does_not_stop_it(model, tmp_path, capsys):
+    soundfile.write(tmp_path / "ann.wav", talking(3.0), RATE)
+    assert made(tmp_path / "ann.wav", model) == 0
+    told = capsys.readouterr().err.splitlines()
+    assert len([line for line in told if line.startswith("dia: about the recording: it holds 3.0 s")]) == 1
+    assert "ann" in voice_files()
+
+
+def test_a_name_that_is_taken_is_refused_before_the_work(recording, model):
+    made(recording, model)
+    with pytest.raises(ValueError, match="there is a voice 'ann' already"):
+        command("make", "ann", "no such recording", "--transcript", SAID, *CONSENT, "--model", "no such model")
+    assert made(recording, model, "--overwrite") == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--transcript", SAID], "consent is None"),
+        (CONSENT, "transcript is missing"),
+    ],
+)
+def test_consent_and_transcript_are_asked_for(recording, model, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        command("make", "ann", recording, *arguments, "--model", model)
+    assert voice_files() == {}
+
+
+def test_a_voice_of_another_codec_is_not_played(recording, model, tmp_path):
+    made(recording, model)
+    tiny_processor(tiny_codec((2, 4, 5), seed=1)).save_pretrained(tmp_path / "other")
+    with pytest.raises(ValueError, match="another codec than the model's"):
+        command("play", "ann", "--model", tmp_path / "other", "-o", tmp_path / "heard.wav")
+    assert not (tmp_path / "heard.wav").exists()
+
+
+def test_unusable_outputs_and_models_are_refused(recording, model, tmp_path):
+    made(recording, model)
+    with pytest.raises(ValueError, match="names no audio format"):
+        command("play", "ann", "--model", model, "-o", tmp_path / "heard.txt")
+    tiny_processor().save_pretrained(tmp_path / "mute")
+    with pytest.raises(ValueError, match="has no codec"):
+        command("play", "ann", "--model", tmp_path / "mute")
+
+
+def test_damaged_voices_are_listed_with_what_is_wrong(recording, model, folder, capsys):
+    made(recording, model)
+    (folder / "bob.safetensors").write_bytes(b"no voice")
+    capsys.readouterr()
+    assert command("list") == 0
+    ann, bob = capsys.readouterr().out.splitlines()
+    assert ann.startswith("ann")
+    assert "is no voice, or damaged" in bob
+
+
+def test_an_empty_list_says_how_to_make_one(folder, capsys):
+    assert command("list") == 0
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert f"none of your own yet in {folder}; make one: dia voice make" in told.err
+
+
+def test_the_help_tells_of_consent(capsys):
+    for arguments in (["--help"], ["make", "--help"]):
+        with pytest.raises(SystemExit):
+            command(*arguments)
+        told = " ".join(capsys.readouterr().out.split())
+        assert "Make voices only of yourself, or of people who have agreed to it" in told
+        assert "Be kind." in told

@@ -1,0 +1,182 @@
+"""However a clip is given, the codec gets mono float32 at its own rate in whole frames."""
+
+import numpy as np
+import pytest
+import torch
+
+from dia.audio import files as audio_file
+from dia.feature_extraction_dia import DiaFeatureExtractor, named_clips
+
+RATE, HOP = 16000, 64
+
+
+@pytest.fixture
+def extractor():
+    return DiaFeatureExtractor(sampling_rate=RATE, hop_length=HOP)
+
+
+def tone(rate=RATE, seconds=0.25):
+    return (0.5 * np.sin(2 * np.pi * 300 * np.arange(int(rate * seconds)) / rate)).astype(np.float32)
+
+
+class Decoder:
+    """As the audio objects of `datasets` answer."""
+
+    def __init__(self, array, rate):
+        self._items = {"array": array, "sampling_rate": rate}
+
+    def __getitem__(self, key):
+        return self._items[key]
+
+
+CLIP = tone()
+PCM = (CLIP * 32767).astype(np.int16)
+KINDS = {
+    "float32": CLIP,
+    "float64": CLIP.astype(np.float64),
+    "float16": CLIP.astype(np.float16),
+    "int16": PCM,
+    "int32": (CLIP.astype(np.float64) * (2**31 - 1)).astype(np.int32),
+    "uint8": (CLIP * 127 + 128).astype(np.uint8),
+    "list": CLIP.tolist(),
+    "tensor": torch.from_numpy(CLIP),
+    "bfloat16 tensor": torch.from_numpy(CLIP).bfloat16(),
+    "tensor with a gradient": torch.from_numpy(CLIP).requires_grad_(),
+    "int16 tensor": torch.from_numpy(PCM),
+    "stereo, channels first": np.stack([CLIP * 0.5, CLIP * 1.5]),
+    "stereo, channels last": np.stack([CLIP * 0.5, CLIP * 1.5], axis=-1),
+    "stereo int16": np.stack([PCM, PCM]),
+    "one channel": CLIP[None],
+    "dict": {"array": CLIP, "sampling_rate": RATE},
+    "decoder": Decoder(CLIP, RATE),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_audio_of_any_kind_becomes_the_same_waveform(extractor, kind):
+    coarse = kind in ("uint8", "float16", "bfloat16 tensor")
+    features = extractor(KINDS[kind], return_tensors="np")
+    assert features["input_values"].shape == (1, 1, 4032)
+    assert features["input_values"].dtype == np.float32
+    assert features["padding_mask"].sum() == 4000
+    np.testing.assert_allclose(features["input_values"][0, 0, :4000], CLIP, atol=0.01 if coarse else 1e-4)
+
+
+@pytest.mark.parametrize("suffix", ["wav", "flac", "mp3"])
+def test_files_are_read_by_path_by_str_and_from_bytes(extractor, tmp_path, suffix):
+    path = tmp_path / f"a.{suffix}"
+    audio_file.write(path, tone(), RATE)
+    for clip in (path, str(path), {"path": str(path), "bytes": None}, {"path": "x", "bytes": path.read_bytes()}):
+        waveform = extractor.load(clip)
+        assert waveform.shape == (4000,)
+        assert np.abs(waveform - CLIP)[500:-500].max() < 0.05
+
+
+@pytest.mark.parametrize("rate", [8000, 11025, 22050, 44100, 48000])
+def test_audio_at_another_rate_is_resampled(extractor, rate, tmp_path):
+    audio_file.write(tmp_path / "a.flac", tone(rate), rate)
+    clip = tone(rate)
+    ways = [
+        extractor.load(clip, sampling_rate=rate),
+        extractor.load({"array": clip, "sampling_rate": rate}),
+        extractor.load(Decoder(clip, rate)),
+        extractor.load(tmp_path / "a.flac"),
+        extractor.load({"array": clip, "sampling_rate": rate}, sampling_rate=RATE),  # its own rate is the truth
+    ]
+    for waveform in ways:
+        assert abs(len(waveform) - 4000) <= 1
+        np.testing.assert_allclose(waveform[200:3800], CLIP[200:3800], atol=2e-3)
+
+
+def test_a_bare_array_is_taken_to_be_at_the_right_rate(extractor):
+    np.testing.assert_array_equal(extractor.load(CLIP), CLIP)
+
+
+def test_a_batch_may_mix_kinds_and_lengths(extractor, tmp_path):
+    audio_file.write(tmp_path / "a.wav", tone(8000, 0.1), 8000)
+    features = extractor([CLIP, PCM[:1000], tmp_path / "a.wav", CLIP[:64].tolist()], return_tensors="pt")
+    assert features["input_values"].shape == (4, 1, 4032)
+    assert features["padding_mask"].sum(-1).tolist() == [4000, 1000, 1600, 64]
+    assert features["padding_mask"].dtype == torch.int32
+    assert not features["input_values"][1, 0, 1000:].any()
+
+
+def test_padding_and_truncation_follow_their_arguments(extractor):
+    clips = [CLIP[:100], CLIP[:200]]
+    fixed = extractor(clips, padding="max_length", max_length=300, return_tensors="np")
+    assert fixed["input_values"].shape == (2, 1, 320)
+    cut = extractor(clips, truncation=True, max_length=128, return_tensors="np")
+    assert cut["padding_mask"].sum(-1).tolist() == [100, 128]
+    bare = extractor(clips, padding=False)
+    assert [value.shape for value in bare["input_values"]] == [(1, 100), (1, 200)]
+    with pytest.raises(ValueError, match="padding and truncation"):
+        extractor(clips, padding=True, truncation=True, max_length=128)
+    with pytest.raises(ValueError, match="truncation is set without max_length"):
+        extractor(clips, truncation=True)
+
+
+def test_a_list_is_a_batch_unless_it_holds_numbers():
+    assert list(named_clips([0.0, 1.0, 2.0], "audio")) == ["audio"]
+    assert list(named_clips([torch.tensor(0.0)] * 3, "audio")) == ["audio"]
+    assert list(named_clips(np.zeros((2, 9)), "audio")) == ["audio"]
+    assert named_clips([[0.0, 1.0]], "audio") == {"audio": [0.0, 1.0]}
+    assert named_clips(["a.wav", None], "audio") == {"audio[0]": "a.wav", "audio[1]": None}
+
+
+@pytest.mark.parametrize(
+    ("clip", "error", "message"),
+    [
+        (np.zeros(0), ValueError, "raw_audio is empty"),
+        ([], ValueError, "raw_audio is an empty list"),
+        (None, TypeError, "raw_audio is None"),
+        ([CLIP, None], TypeError, r"raw_audio\[1\] is NoneType"),
+        ([CLIP, 3], TypeError, r"raw_audio\[1\] is int"),
+        (["a", 0.5], FileNotFoundError, r"raw_audio\[0\]: there is no file"),
+        ([[0.0, "x"], [1.0]], TypeError, r"raw_audio\[0\] is a list that does not hold numbers only"),
+        (np.array([0.1, np.nan] * 64), ValueError, "NaN or infinite"),
+        (np.array([0.1, np.inf] * 64), ValueError, "NaN or infinite"),
+        (np.zeros(63), ValueError, "63 samples at 16000 Hz, less than one codec frame of 64"),
+        ({"array": np.zeros(100), "sampling_rate": 44100}, ValueError, "less than one codec frame"),
+        (np.zeros((6, 1000)), ValueError, r"shape \(6, 1000\).*For a batch give a list"),
+        (np.zeros((1, 2, 1000)), ValueError, r"shape \(1, 2, 1000\)"),
+        (np.array(0.5), ValueError, r"shape \(\)"),
+        (np.zeros(100, dtype=complex), ValueError, "complex128"),
+        (np.zeros(100, dtype=bool), ValueError, "bool"),
+        (np.zeros(100, dtype=np.int64), ValueError, "int64; give floats"),
+        (PCM.astype(np.float32), ValueError, "Divide by the full scale"),
+        ({"samples": CLIP}, ValueError, r"a dict with \['samples'\]"),
+        ({"array": CLIP}, TypeError, "raw_audio is dict"),
+        ({"array": CLIP, "sampling_rate": 0}, ValueError, "the sampling rate is 0"),
+        ({"array": CLIP, "sampling_rate": None}, ValueError, "the sampling rate is None"),
+        (object(), TypeError, "raw_audio is object; expected an array"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_by_name(extractor, clip, error, message):
+    with pytest.raises(error, match=message):
+        extractor(clip)
+
+
+def test_a_limit_on_the_length_names_itself():
+    extractor = DiaFeatureExtractor(sampling_rate=RATE, hop_length=HOP, max_seconds=0.2)
+    with pytest.raises(ValueError, match=r"lasts 0.25 s; at most 0.2 s"):
+        extractor(CLIP)
+
+
+@pytest.mark.parametrize(("option", "value"), [("sampling_rate", 0), ("hop_length", 0), ("max_seconds", 0)])
+def test_impossible_options_are_refused_by_name(option, value):
+    with pytest.raises(ValueError, match=option):
+        DiaFeatureExtractor(**{option: value})
+
+
+def test_it_survives_saving(tmp_path):
+    DiaFeatureExtractor(sampling_rate=RATE, hop_length=HOP, max_seconds=3.0).save_pretrained(tmp_path)
+    loaded = DiaFeatureExtractor.from_pretrained(tmp_path)
+    assert (loaded.sampling_rate, loaded.hop_length, loaded.max_seconds) == (RATE, HOP, 3.0)
+
+
+def test_an_audio_object_of_datasets_is_read_directly(extractor, tmp_path):
+    datasets = pytest.importorskip("datasets")
+    audio_file.write(tmp_path / "a.wav", tone(22050), 22050)
+    rows = datasets.Dataset.from_dict({"audio": [str(tmp_path / "a.wav")]})
+    item = rows.cast_column("audio", datasets.Audio())[0]["audio"]
+    assert abs(len(extractor.load(item)) - 4000) <= 1

@@ -1,0 +1,470 @@
+"""The processor: scripts and prompts in, sound out, and one folder that holds everything."""
+
+import json
+import shutil
+import threading
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from tiny import BOS, EOS, PAD, PATTERN
+from tiny_codec import CODES, HOP, RATE, random_codes, tiny_codec, tiny_processor
+from transformers import DacModel
+
+from dia.codec import dac as codec
+from dia.decoding.delay import delay
+from dia.feature_extraction_dia import DiaFeatureExtractor
+from dia.processing_dia import DiaProcessor
+from dia.tokenization_dia import DiaTokenizer
+
+DELAY = max(PATTERN)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return tiny_codec()
+
+
+@pytest.fixture(scope="module")
+def processor(model):
+    return tiny_processor(model)
+
+
+@pytest.fixture(scope="module")
+def mute():
+    """A processor without a codec."""
+    return tiny_processor()
+
+
+def noise(samples, seed=0):
+    return (np.random.default_rng(seed).random(samples, dtype=np.float32) - 0.5).astype(np.float32)
+
+
+def finished(codes, rows=None):
+    """The grid a model leaves that spoke `codes` [T, C] and ended."""
+    ends = [torch.full((1, len(PATTERN)), value) for value in (BOS, EOS)]
+    grid = delay(torch.cat([ends[0], codes, ends[1]])[None], PATTERN, BOS, PAD)[0]
+    return torch.cat([grid, torch.full(((rows or len(grid)) - len(grid), len(PATTERN)), PAD)])
+
+
+def alone(model, codes):
+    with torch.no_grad():
+        return model.decode(audio_codes=codes.T[None]).audio_values[0]
+
+
+# Inputs of the model
+
+
+def test_text_alone_starts_from_bos(processor):
+    inputs = processor(["[S1] Hi.", "[S2] Hello."])
+    assert inputs["input_ids"].shape == inputs["attention_mask"].shape == (2, 8)
+    expected = [[BOS, BOS, BOS], [PAD, BOS, BOS], [PAD, BOS, BOS], [PAD, PAD, BOS]]
+    assert inputs["decoder_input_ids"].tolist() == [expected, expected]
+    assert inputs["decoder_attention_mask"].all()
+
+
+def test_prompts_of_unequal_length_end_together(processor, model):
+    clips = [noise(60), noise(121)]
+    inputs = processor(["a", "b"], clips)
+    codes = codec.encode(model, [torch.from_numpy(clip) for clip in clips])
+    grid = inputs["decoder_input_ids"]
+    assert grid.shape == (2, 1 + 21 + DELAY, 3)
+    assert torch.equal(grid[0, 12:22, 0], codes[0][:, 0])
+    assert torch.equal(grid[1, 1:22, 0], codes[1][:, 0])
+    assert inputs["decoder_attention_mask"].sum(-1).tolist() == [1 + 10 + DELAY, 1 + 21 + DELAY]
+    assert processor.get_audio_prompt_len(inputs["decoder_attention_mask"]) == 22
+
+
+def test_rows_without_a_prompt_are_none_in_the_list(processor):
+    mixed = processor(["a", "b", "c"], [None, noise(60), None])
+    assert mixed["decoder_attention_mask"].sum(-1).tolist() == [1 + DELAY, 11 + DELAY, 1 + DELAY]
+    assert (mixed["decoder_input_ids"][0, :11, 0] == BOS).all()
+    nothing = processor(["a", "b"], [None, None])
+    assert torch.equal(nothing["decoder_input_ids"], processor(["a", "b"])["decoder_input_ids"])
+
+
+def test_a_prompt_may_be_a_path_a_dict_or_codes_at_any_rate(processor, tmp_path):
+    clip = noise(600)
+    soundfile.write(tmp_path / "a.wav", clip, RATE, subtype="FLOAT")
+    expected = processor("a", clip)["decoder_input_ids"]
+    codes = processor.encode_audio(clip)[0]
+    for audio in (tmp_path / "a.wav", {"array": clip, "sampling_rate": RATE}, [clip], torch.from_numpy(clip), codes):
+        assert torch.equal(processor("a", audio)["decoder_input_ids"], expected)
+    fast = processor("a", noise(1200), sampling_rate=2 * RATE)
+    assert fast["decoder_input_ids"].shape == expected.shape
+
+
+def test_codes_are_prompts_without_a_codec_too(mute):
+    codes = random_codes(5)[0]
+    assert torch.equal(mute.undelayed_codes(mute(["a", "b"], [codes, None])["decoder_input_ids"])[0], codes)
+
+
+def test_labels_are_the_next_row_without_bos_and_pad(processor):
+    inputs = processor(["a", "b"], [noise(60), noise(18)], generation=False, output_labels=True)
+    grid = inputs["decoder_input_ids"]
+    labels = inputs["labels"].view(2, 3, -1).transpose(1, 2)
+    assert labels.shape == grid.shape
+    assert torch.equal(labels[0, :-1][labels[0, :-1] >= 0], grid[0, 1:][labels[0, :-1] >= 0])
+    assert set(labels[labels < 0].tolist()) == {-100}
+    assert (labels == EOS).sum() == 2 * 3
+    assert not ((labels == BOS) | (labels == PAD)).any()
+
+
+def test_token_ids_and_delays_can_be_given_with_the_call(processor):
+    own = processor("a", delay_pattern=[0, 1, 1], bos_token_id=62)["decoder_input_ids"]
+    nested = processor("a", audio_kwargs={"delay_pattern": [0, 1, 1], "bos_token_id": 62})["decoder_input_ids"]
+    assert own.shape == (1, 2, 3)
+    assert own[0, 0].tolist() == [62, 62, 62]
+    assert torch.equal(own, nested)
+
+
+def test_options_of_the_text_leave_the_audio_whole(processor):
+    plain = processor("abcdef", noise(600))
+    cut = processor("abcdef", noise(600), truncation=True, max_length=3)
+    assert cut["input_ids"].shape == (1, 3)
+    assert torch.equal(cut["decoder_input_ids"], plain["decoder_input_ids"])
+    shorter = processor("a", noise(600), audio_kwargs={"truncation": True, "max_length": 60})
+    assert shorter["decoder_input_ids"].shape == (1, 1 + 10 + DELAY, 3)
+
+
+@pytest.mark.parametrize(
+    ("text", "audio", "options", "error", "message"),
+    [
+        (None, None, {}, ValueError, "text is None"),
+        (["a", 5], None, {}, TypeError, r"text\[1\] is int"),
+        ("x" * 49, None, {}, ValueError, "text is 49 bytes .* the encoder reads 48"),
+        (["a", "b"], [np.zeros(60)], {}, ValueError, "audio holds 1 clips for 2 texts"),
+        (["a", "b"], [np.zeros(60), np.zeros(2)], {}, ValueError, r"audio\[1\] has 2 samples"),
+        (["a", "b"], [None, np.full(60, np.nan)], {}, ValueError, r"audio\[1\] holds NaN"),
+        ("a", object(), {}, TypeError, "audio is object"),
+        ("a", np.zeros(60), {"output_labels": True}, ValueError, "generation=False"),
+        ("a", None, {"generation": False}, ValueError, "audio is missing"),
+        (["a", "b"], [np.zeros(60), None], {"generation": False}, ValueError, "needs a clip for every text"),
+        ("a", None, {"return_tensors": "np"}, ValueError, "return_tensors is 'np'"),
+    ],
+)
+def test_what_cannot_be_prepared_is_refused_by_name(processor, text, audio, options, error, message):
+    with pytest.raises(error, match=message):
+        processor(text, audio, **options)
+
+
+# Sound from the model's output
+
+
+def test_batch_decode_gives_every_row_as_if_alone(processor, model):
+    clips = random_codes(7, 30, 1)
+    grid = torch.stack([finished(codes, rows=40) for codes in clips])
+    for waveform, codes in zip(processor.batch_decode(grid), clips, strict=True):
+        assert waveform.dtype == torch.float32
+        assert waveform.device.type == "cpu"
+        torch.testing.assert_close(waveform, alone(model, codes), rtol=0, atol=1e-5)
+
+
+def test_batch_decode_drops_no_frame_when_no_eos_is_there(processor, model):
+    codes = random_codes(12)[0]
+    grid = finished(codes)[: 1 + 12 + DELAY][None]
+    torch.testing.assert_close(processor.batch_decode(grid)[0], alone(model, codes), rtol=0, atol=1e-5)
+
+
+def test_batch_decode_takes_a_prompt_length_for_each_row(processor, model):
+    clips = random_codes(9, 12)
+    grid = torch.stack([finished(codes, rows=20) for codes in clips])
+    for lengths in ([4, 6], torch.tensor([4, 6])):
+        waveforms = processor.batch_decode(grid, audio_prompt_len=lengths)
+        torch.testing.assert_close(waveforms[0], alone(model, clips[0][3:]), rtol=0, atol=1e-5)
+        torch.testing.assert_close(waveforms[1], alone(model, clips[1][5:]), rtol=0, atol=1e-5)
+
+
+def test_the_codec_runs_in_batches(processor, model, monkeypatch):
+    calls = []
+    decode = model.decode
+    monkeypatch.setattr(
+        model, "decode", lambda audio_codes: calls.append(len(audio_codes)) or decode(audio_codes=audio_codes)
+    )
+    codes = processor.undelayed_codes(torch.stack([finished(codes) for codes in random_codes(9, 9, 9)]))
+    codec.decode(model, codes, batch_size=16)
+    assert calls == [3]
+
+
+def test_only_the_delay_rows_are_trimmed(processor, model):
+    grid = finished(random_codes(20)[0])[None]
+    assert len(processor.batch_decode(grid)[0]) == codec.decoded_length(model, 20)
+
+
+def test_a_row_that_says_nothing_is_empty(processor):
+    grid = torch.stack([finished(codes, rows=10) for codes in random_codes(0, 4)])
+    assert [len(waveform) > 0 for waveform in processor.batch_decode(grid)] == [False, True]
+
+
+def test_decode_reads_one_grid_and_the_output_object_of_generate(processor):
+    grid = finished(random_codes(6)[0])
+    expected = processor.batch_decode(grid[None])[0]
+    for output in (grid, grid[None], SimpleNamespace(sequences=grid[None])):
+        assert torch.equal(processor.decode(output), expected)
+    with pytest.raises(ValueError, match="holds 2 grids"):
+        processor.decode(torch.stack([grid, grid]))
+
+
+def test_codes_come_out_without_a_codec(mute):
+    codes = random_codes(6)[0]
+    assert torch.equal(mute.undelayed_codes(finished(codes)[None])[0], codes)
+
+
+def test_invalid_codes_are_refused_never_turned_to_zero(processor):
+    grid = finished(random_codes(6)[0])[None].clone()
+    grid[0, 1 + 2 + PATTERN[1], 1] = CODES
+    with pytest.raises(ValueError, match=rf"codes\[0\] holds {CODES} at frame 2, channel 1"):
+        processor.batch_decode(grid)
+
+
+def test_a_prompt_encoded_and_decoded_is_the_codec_alone(processor, model):
+    clip = noise(600)
+    waveform = processor.decode(processor("a", clip)["decoder_input_ids"])
+    codes = codec.encode(model, [torch.from_numpy(clip)])[0]
+    torch.testing.assert_close(waveform, alone(model, codes), rtol=0, atol=1e-5)
+
+
+def test_a_grid_of_another_model_is_refused(processor):
+    with pytest.raises(ValueError, match="4 channels, the delay pattern 3"):
+        processor.batch_decode(torch.zeros(1, 20, 4, dtype=torch.long))
+
+
+def test_without_a_codec_sound_is_refused_with_the_remedy(mute):
+    for call in (lambda: mute("a", noise(60)), lambda: mute.batch_decode(finished(random_codes(4)[0])[None])):
+        with pytest.raises(ValueError, match="needs a codec, and this processor has none"):
+            call()
+
+
+# Parts that fit each other
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        ({"delay_pattern": [0, 1]}, "3 codebooks, but delay_pattern has 2"),
+        ({"feature_extractor": DiaFeatureExtractor(sampling_rate=16000, hop_length=HOP)}, "8000 Hz, but feature_ext"),
+        ({"feature_extractor": DiaFeatureExtractor(sampling_rate=RATE, hop_length=512)}, "6 samples per frame"),
+        ({"eos_token_id": 31}, "eos_token_id=31 is a code"),
+    ],
+)
+def test_parts_that_do_not_fit_are_refused(model, parts, message):
+    fitting = {
+        "feature_extractor": DiaFeatureExtractor(sampling_rate=RATE, hop_length=HOP),
+        "tokenizer": DiaTokenizer(),
+        "audio_tokenizer": model,
+        "delay_pattern": PATTERN,
+        "eos_token_id": EOS,
+    }
+    with pytest.raises(ValueError, match=message):
+        DiaProcessor(**{**fitting, **parts})
+
+
+@pytest.mark.parametrize("part", ["feature_extractor", "tokenizer", "audio_tokenizer"])
+def test_parts_of_the_wrong_class_are_refused_by_name(part):
+    parts = {"feature_extractor": DiaFeatureExtractor(), "tokenizer": DiaTokenizer(), "audio_tokenizer": None}
+    with pytest.raises(TypeError, match=part):
+        DiaProcessor(**{**parts, part: "a string"})
+
+
+def test_the_published_ids_and_delays_are_the_default():
+    processor = DiaProcessor(DiaFeatureExtractor(), DiaTokenizer())
+    assert processor.delay_pattern == [0, 8, 9, 10, 11, 12, 13, 14, 15]
+    assert (processor.eos_token_id, processor.pad_token_id, processor.bos_token_id) == (1024, 1025, 1026)
+
+
+# Folders
+
+
+def sound(processor):
+    return processor.decode(processor("[S1] é", noise(600))["decoder_input_ids"])
+
+
+def test_a_saved_processor_is_self_contained_and_can_be_moved(processor, tmp_path, monkeypatch):
+    processor.save_pretrained(tmp_path / "here")
+    shutil.move(tmp_path / "here", tmp_path / "there")
+    monkeypatch.chdir(tmp_path / "there" / "audio_tokenizer")
+    loaded = DiaProcessor.from_pretrained(tmp_path / "there")
+    assert loaded.delay_pattern == PATTERN
+    assert (loaded.eos_token_id, loaded.pad_token_id, loaded.bos_token_id) == (EOS, PAD, BOS)
+    assert (loaded.sampling_rate, loaded.tokenizer.max_length) == (RATE, 48)
+    assert isinstance(loaded.audio_tokenizer, DacModel)
+    torch.testing.assert_close(sound(loaded), sound(processor), rtol=0, atol=1e-6)
+
+
+def test_a_saved_folder_names_no_path(processor, tmp_path):
+    processor.save_pretrained(tmp_path)
+    for file in tmp_path.rglob("*.json"):
+        assert str(tmp_path) not in file.read_text()
+    assert (
+        json.loads((tmp_path / "processor_config.json").read_text())["audio_tokenizer_subfolder"] == "audio_tokenizer"
+    )
+
+
+def test_parts_of_a_saved_folder_load_alone(processor, tmp_path):
+    processor.save_pretrained(tmp_path)
+    assert DiaTokenizer.from_pretrained(tmp_path).max_length == 48
+    assert DiaFeatureExtractor.from_pretrained(tmp_path).hop_length == HOP
+    assert (tmp_path / "preprocessor_config.json").is_file()
+
+
+def test_the_codec_may_be_left_out_or_brought_along(processor, tmp_path):
+    processor.save_pretrained(tmp_path)
+    assert DiaProcessor.from_pretrained(tmp_path, load_audio_tokenizer=False).audio_tokenizer is None
+    own = tiny_codec(seed=1)
+    assert DiaProcessor.from_pretrained(tmp_path, audio_tokenizer=own).audio_tokenizer is own
+    assert DiaProcessor.from_pretrained(tmp_path, load_audio_tokenizer=False, eos_token_id=59).eos_token_id == 59
+
+
+def test_a_processor_without_a_codec_is_saved_and_loaded(mute, tmp_path):
+    mute.save_pretrained(tmp_path)
+    assert DiaProcessor.from_pretrained(tmp_path).audio_tokenizer is None
+
+
+def test_saving_without_the_codec_leaves_the_folders_codec_in_place(processor, tmp_path):
+    processor.save_pretrained(tmp_path)
+    DiaProcessor.from_pretrained(tmp_path, load_audio_tokenizer=False).save_pretrained(tmp_path)
+    assert DiaProcessor.from_pretrained(tmp_path).audio_tokenizer is not None
+
+
+def test_a_processor_inside_a_subfolder_is_found(processor, tmp_path):
+    processor.save_pretrained(tmp_path / "inside")
+    loaded = DiaProcessor.from_pretrained(tmp_path, subfolder="inside")
+    assert torch.equal(sound(loaded), sound(processor))
+
+
+@pytest.fixture
+def hub(monkeypatch, model):
+    """Codecs that were asked for, in place of the Hub."""
+    asked = []
+
+    def from_pretrained(name, **options):
+        asked.append((name, options))
+        return model
+
+    monkeypatch.setattr(DacModel, "from_pretrained", from_pretrained)
+    return asked
+
+
+REFERENCE = {"audio_tokenizer_class": "DacModel", "audio_tokenizer_name_or_path": "descript/dac_44khz"}
+
+
+def test_a_processor_that_names_its_codec_loads_it_from_the_hub(mute, hub, tmp_path):
+    mute.save_pretrained(tmp_path, audio_tokenizer_reference="descript/dac_44khz")
+    assert json.loads((tmp_path / "processor_config.json").read_text())["audio_tokenizer"] == REFERENCE
+    DiaProcessor.from_pretrained(tmp_path, revision="main", token="t", dtype="auto")
+    ((name, options),) = hub
+    assert name == "descript/dac_44khz"
+    assert "revision" not in options  # it is the processor's, not the codec's
+    assert (options["token"], options["dtype"]) == ("t", "auto")
+
+
+def test_an_older_processor_names_its_codec_in_a_file_of_its_own(mute, hub, tmp_path):
+    mute.save_pretrained(tmp_path)
+    (tmp_path / "audio_tokenizer_config.json").write_text(json.dumps(REFERENCE))
+    DiaProcessor.from_pretrained(tmp_path)
+    assert [name for name, _ in hub] == ["descript/dac_44khz"]
+
+
+def test_published_files_without_processor_config_get_the_published_ids(mute, hub, tmp_path):
+    DiaFeatureExtractor(sampling_rate=44100).save_pretrained(tmp_path)
+    DiaTokenizer().save_pretrained(tmp_path)
+    processor = DiaProcessor.from_pretrained(tmp_path)
+    assert (processor.eos_token_id, processor.audio_tokenizer, hub) == (1024, None, [])
+
+
+def test_a_codec_named_by_a_relative_path_lies_beside_the_processor(mute, model, tmp_path):
+    mute.save_pretrained(tmp_path / "p", audio_tokenizer_reference="../codec")
+    model.save_pretrained(tmp_path / "codec")
+    assert isinstance(DiaProcessor.from_pretrained(tmp_path / "p").audio_tokenizer, DacModel)
+
+
+def test_a_codec_that_cannot_be_loaded_is_named_with_the_remedy(mute, tmp_path):
+    mute.save_pretrained(tmp_path, audio_tokenizer_reference=str(tmp_path / "gone"))
+    with pytest.raises(OSError, match=r"names the codec .*gone.*load_audio_tokenizer=False"):
+        DiaProcessor.from_pretrained(tmp_path)
+
+
+def test_a_codec_of_another_kind_is_refused(mute, tmp_path):
+    mute.save_pretrained(tmp_path)
+    other = {"audio_tokenizer_class": "EncodecModel", "audio_tokenizer_name_or_path": "x"}
+    (tmp_path / "audio_tokenizer_config.json").write_text(json.dumps(other))
+    with pytest.raises(ValueError, match="names a EncodecModel as its codec"):
+        DiaProcessor.from_pretrained(tmp_path)
+
+
+def test_a_file_is_no_folder_to_save_in(mute, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(ValueError, match="is a file; name a folder"):
+        mute.save_pretrained(tmp_path / "file")
+
+
+def test_pushing_uploads_under_the_folders_name(mute, tmp_path, monkeypatch):
+    pushed = []
+    monkeypatch.setattr(DiaProcessor, "push_to_hub", lambda _, repo, **options: pushed.append((repo, options)))
+    mute.save_pretrained(tmp_path / "mine", push_to_hub=True, private=True)
+    mute.save_pretrained(tmp_path / "mine", push_to_hub=True, repo_id="me/other")
+    assert pushed == [("mine", {"private": True}), ("me/other", {})]
+
+
+def test_a_damaged_file_is_named(mute, tmp_path):
+    mute.save_pretrained(tmp_path)
+    (tmp_path / "processor_config.json").write_text("{")
+    with pytest.raises(ValueError, match=r"processor_config\.json is not valid JSON"):
+        DiaProcessor.from_pretrained(tmp_path)
+
+
+# Files of sound
+
+
+def test_save_audio_writes_one_or_many(processor, tmp_path):
+    waveforms = processor.batch_decode(torch.stack([finished(codes, rows=40) for codes in random_codes(9, 30)]))
+    paths = [tmp_path / "a.wav", str(tmp_path / "b.flac")]
+    processor.save_audio(waveforms, paths)
+    processor.save_audio(waveforms[0], tmp_path / "c.ogg", sampling_rate=16000)
+    processor.save_audio(waveforms[0].numpy(), tmp_path / "d.wav", audio_kwargs={"sampling_rate": 12000})
+    for path, waveform in zip(paths, waveforms, strict=True):
+        samples, rate = soundfile.read(path, dtype="float32")
+        assert rate == RATE
+        np.testing.assert_allclose(samples, waveform.clamp(-1, 1), atol=1e-4)
+    assert [soundfile.info(tmp_path / name).samplerate for name in ("c.ogg", "d.wav")] == [16000, 12000]
+
+
+@pytest.mark.parametrize(
+    ("audio", "path", "error", "message"),
+    [
+        (torch.zeros(9), ["a.wav", "b.wav"], ValueError, "2 paths for 1 waveforms"),
+        ([torch.zeros(9)], 5, TypeError, "saving_path is int"),
+        ([torch.zeros(9), torch.zeros(9)], ["a.wav", "b.nope"], ValueError, "no audio format"),
+        (torch.full((9,), torch.nan), "a.wav", ValueError, "NaN"),
+        ([], "a.wav", ValueError, "audio is an empty list"),
+    ],
+)
+def test_what_cannot_be_saved_is_refused_before_anything_is_written(
+    processor, tmp_path, monkeypatch, audio, path, error, message
+):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(error, match=message):
+        processor.save_audio(audio, path)
+    assert list(Path().iterdir()) == []
+
+
+def test_threads_may_share_a_processor(processor):
+    clips = [noise(60 * n, seed=n) for n in (1, 2, 3, 4)]
+    expected = [processor("x" * n, clip, delay_pattern=[0, n, n]) for n, clip in enumerate(clips, 1)]
+    wrong = []
+
+    def work(n):
+        for _ in range(10):
+            got = processor("x" * n, clips[n - 1], delay_pattern=[0, n, n])
+            if any(not torch.equal(got[key], expected[n - 1][key]) for key in got):
+                wrong.append(n)
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in (1, 2, 3, 4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong

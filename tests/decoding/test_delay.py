@@ -1,0 +1,50 @@
+"""The delay pattern: its drawing is its test."""
+
+import pytest
+import torch
+
+from dia.decoding.delay import delay, undelay
+
+B, P = 90, 99  # BOS and PAD
+
+
+def test_delay_is_the_grid_of_its_docstring():
+    frames = torch.tensor([[[10, 20, 30], [11, 21, 31]]])
+    assert delay(frames, [0, 1, 2], B, P)[0].tolist() == [
+        [10, B, B],
+        [11, 20, B],
+        [P, 21, 30],
+        [P, P, 31],
+    ]
+
+
+def test_undelay_keeps_the_frames_whose_every_channel_is_there():
+    grid = torch.tensor([[[10, B, B], [11, 20, B], [12, 21, 30]]])
+    assert undelay(grid, [0, 1, 2])[0].tolist() == [[10, 20, 30]]
+
+
+@pytest.mark.parametrize("pattern", [[0, 1, 2], [0, 0, 0], [0, 8, 3], [2, 0, 1]])
+@pytest.mark.parametrize("frames", [0, 1, 7])
+def test_undelay_is_the_inverse_of_delay(pattern, frames):
+    codes = torch.randint(0, 50, (2, frames, 3))
+    grid = delay(codes, pattern, B, P)
+    assert grid.shape == (2, frames + max(pattern), 3)
+    assert torch.equal(undelay(grid, pattern), codes)
+
+
+def test_a_grid_shorter_than_its_delay_holds_no_frame():
+    assert undelay(torch.zeros(2, 3, 3, dtype=torch.long), [0, 4, 5]).shape == (2, 0, 3)
+
+
+@pytest.mark.parametrize(
+    ("codes", "pattern", "message"),
+    [
+        (torch.zeros(4, 3), [0, 1, 2], "expected \\[batch, frames, channels\\]"),
+        (torch.zeros(1, 4, 3), [0, 1], "3 channels, the delay pattern 2"),
+        (torch.zeros(1, 4, 2), [0, -1], "negative delay"),
+    ],
+)
+@pytest.mark.parametrize("function", [lambda x, pattern: delay(x, pattern, B, P), undelay])
+def test_what_does_not_fit_is_refused(function, codes, pattern, message):
+    with pytest.raises(ValueError, match=message):
+        function(codes, pattern)

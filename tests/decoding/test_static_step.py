@@ -1,0 +1,425 @@
+"""The fast step writes what the plain loop writes where it may stand in for it, and steps aside where it may not."""
+
+import copy
+import gc
+import threading
+import weakref
+from dataclasses import replace
+
+import pytest
+import torch
+from tiny import BATCH, EOS, INPUTS, ONE, PROMPTED, Rows, prompts, texts, tiny_config, tiny_model
+from torch import nn
+from transformers import CompileConfig, LogitsProcessorList, MaxLengthCriteria, StoppingCriteriaList
+from transformers.cache_utils import DynamicCache, EncoderDecoderCache
+from transformers.generation.logits_process import InfNanRemoveLogitsProcessor
+
+from dia import generation_dia
+from dia.decoding import static_layer as fast_layer
+from dia.decoding import static_step as fast_decode
+
+PLAIN = {"cache_implementation": "dynamic"}
+SETTINGS = {
+    "greedy": {},
+    "greedy, guided": {"guidance_scale": 3.0},
+    "greedy, guided, one candidate": {"guidance_scale": 3.0, "top_k": 1},
+    "greedy, max_length": {"max_length": 20, "max_new_tokens": None},
+    "sampled": {"do_sample": True},
+    "sampled, all ids": {"do_sample": True, "top_k": 0, "guidance_scale": 2.0},
+    "sampled, nucleus": {"do_sample": True, "temperature": 1.3, "top_k": 20, "top_p": 0.9},
+    "sampled, three of each": {"do_sample": True, "num_return_sequences": 3, "guidance_scale": 3.0, "top_k": 30},
+    "sampled, guided": {"do_sample": True, "guidance_scale": 3.0, "temperature": 0.8, "top_k": 30, "top_p": 0.8},
+}
+
+
+@pytest.fixture(scope="module")
+def talkative():
+    """A model whose clips end on their own, at different rows."""
+    model = tiny_model()
+    model.logits_dense.weight.data[EOS] *= 2.5
+    return model
+
+
+@pytest.fixture
+def fast(monkeypatch):
+    """How many calls went the fast way, as a list of their plans."""
+    plans = []
+
+    def counted(model, plan, original=fast_decode.runner_for):
+        plans.append(plan)
+        return original(model, plan)
+
+    monkeypatch.setattr(generation_dia, "runner_for", counted)
+    return plans
+
+
+def generate(model, inputs, **settings):
+    torch.manual_seed(3)
+    return model.generate(**inputs, **{"max_new_tokens": 40, **settings})
+
+
+def assert_same(model, inputs, **settings):
+    expected, got = (generate(model, inputs, **settings, **how) for how in (PLAIN, {}))
+    assert got.tolist() == expected.tolist()
+    return got
+
+
+@pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
+@pytest.mark.parametrize("inputs", INPUTS.values(), ids=INPUTS)
+def test_codes_are_those_of_the_plain_loop(talkative, fast, inputs, settings):
+    assert_same(talkative, inputs, **settings)
+    assert len(fast) == 1, "the plain loop is asked for by cache_implementation='dynamic' alone"
+
+
+def test_the_end_of_each_channel_is_that_of_the_plain_loop(talkative):
+    grid = assert_same(talkative, BATCH, max_new_tokens=60)
+    ends = [(clip[:, 0] == EOS).nonzero().flatten().tolist() for clip in grid]
+    assert len({end[0] for end in ends}) > 1, "the clips should end at different rows for this test to mean anything"
+
+
+def test_a_length_limit_ends_every_channel(model):
+    mute = copy.deepcopy(model)
+    mute.logits_dense.weight.data[EOS] = 0
+    grid = assert_same(mute, PROMPTED, max_new_tokens=12)
+    assert (grid == EOS).any(1).all()
+
+
+def test_without_a_mask_for_the_text(talkative, fast):
+    assert_same(talkative, {name: tensor for name, tensor in ONE.items() if name != "attention_mask"})
+    assert not fast[0].text_masked
+
+
+def test_a_clip_is_the_same_alone_and_in_a_batch(talkative):
+    settings = {"do_sample": True, "guidance_scale": 3.0, "max_new_tokens": 30}
+    together = talkative.generate(**BATCH, **settings, generator=[torch.Generator().manual_seed(i) for i in range(3)])
+    for index in range(3):
+        alone = {name: tensor[index : index + 1] for name, tensor in BATCH.items()}
+        clip = talkative.generate(**alone, **settings, generator=torch.Generator().manual_seed(index))[0]
+        assert together[index, : len(clip)].tolist() == clip.tolist()
+
+
+def test_rows_are_streamed_as_they_come(talkative):
+    streamer = Rows()
+    grid = generate(talkative, PROMPTED, streamer=streamer)
+    prompt, *rows = streamer.taken
+    assert torch.equal(torch.cat([prompt, torch.stack(rows, dim=1)], dim=1), grid)
+
+
+def test_two_threads_generate_at_once(talkative):
+    expected = [talkative.generate(**inputs, max_new_tokens=30) for inputs in (ONE, PROMPTED)]
+    got = {}
+
+    def run(index, inputs):
+        got[index] = talkative.generate(**inputs, max_new_tokens=30)
+
+    threads = [threading.Thread(target=run, args=pair) for pair in enumerate((ONE, PROMPTED))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all(torch.equal(got[index], grid) for index, grid in enumerate(expected))
+
+
+def test_nothing_is_left_on_the_model_or_in_its_state(talkative):
+    before = set(vars(talkative)), {name: tensor.data_ptr() for name, tensor in talkative.state_dict().items()}
+    generate(talkative, BATCH)
+    after = set(vars(talkative)), {name: tensor.data_ptr() for name, tensor in talkative.state_dict().items()}
+    assert after == before
+
+
+@pytest.mark.parametrize("heads", [1, 4])
+def test_any_number_of_key_heads(heads):
+    decoder = {**tiny_config().decoder_config.to_dict(), "num_key_value_heads": heads}
+    assert_same(tiny_model(tiny_config(decoder_config=decoder)), PROMPTED, guidance_scale=3.0)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_speaks(model, fast, dtype):
+    grid = generate(copy.deepcopy(model).to(dtype), PROMPTED, guidance_scale=3.0, do_sample=True)
+    assert grid.shape == (3, 47, 3)
+    assert fast
+
+
+# What is made for spans and kept
+
+
+@pytest.fixture
+def in_spans(monkeypatch):
+    """Steps as for a graph, of whole spans and rounded batches, but run as they are."""
+    monkeypatch.setattr(fast_decode, "_SPAN", 16)
+    monkeypatch.setattr(fast_decode.Runner, "_compile", lambda self: self.step)
+    return {"compile_config": CompileConfig()}
+
+
+@pytest.mark.parametrize("inputs", INPUTS.values(), ids=INPUTS)
+@pytest.mark.parametrize("settings", [SETTINGS["greedy, guided"], SETTINGS["sampled, guided"]])
+def test_whole_spans_and_rounded_batches_change_nothing(talkative, in_spans, inputs, settings):
+    expected = generate(talkative, inputs, **settings, **PLAIN)
+    assert torch.equal(generate(talkative, inputs, **settings, **in_spans), expected)
+
+
+def test_a_second_call_of_another_length_and_batch_makes_nothing_new(talkative, in_spans, monkeypatch):
+    made = []
+    original = fast_decode.Step.__init__
+    monkeypatch.setattr(
+        fast_decode.Step, "__init__", lambda self, model, plan: (made.append(plan), original(self, model, plan))[1]
+    )
+    four = {**texts(8, 3, 5, 11), **prompts(0, 0, 0, 0)}
+    model = copy.deepcopy(talkative)
+    for inputs, rows in ((BATCH, 40), (four, 38), (PROMPTED, 35)):
+        settings = {"guidance_scale": 3.0, "max_new_tokens": rows}
+        assert torch.equal(
+            generate(model, inputs, **settings, **in_spans), generate(model, inputs, **settings, **PLAIN)
+        )
+    assert len(made) == 1
+
+
+def test_a_kept_step_follows_the_weights(talkative, in_spans):
+    model = copy.deepcopy(talkative)
+    generate(model, BATCH, **in_spans)
+    for weight in model.parameters():
+        weight.data.mul_(0.9)
+    assert torch.equal(generate(model, BATCH, **in_spans), generate(model, BATCH, **PLAIN))
+
+
+def test_a_kept_step_serves_calls_in_and_out_of_inference_mode(talkative, in_spans):
+    model = copy.deepcopy(talkative)
+    with torch.inference_mode():
+        within = generate(model, BATCH, **in_spans)
+    assert torch.equal(generate(model, BATCH, **in_spans), within)
+
+
+def test_a_call_that_came_to_nothing_does_not_spoil_the_next(talkative, in_spans):
+    model = copy.deepcopy(talkative)
+    expected = generate(model, BATCH, **in_spans)
+    ((_, runner),) = fast_decode._kept[model]
+    for layer in runner.step.layers:
+        layer.keys.fill_(float("nan"))
+        layer.text_values.fill_(float("inf"))
+    assert torch.equal(generate(model, BATCH, **in_spans), expected)
+    assert fast_decode._kept[model][0][1] is runner
+
+
+def test_steps_of_former_weights_are_let_go(talkative, in_spans):
+    model = copy.deepcopy(talkative)
+    generate(model, BATCH, **in_spans)
+    old = weakref.ref(fast_decode._kept[model][0][1])
+    generate(model.double().float(), BATCH, **in_spans)
+    gc.collect()
+    assert old() is None
+    assert len(fast_decode._kept[model]) == 1
+
+
+def test_kept_steps_make_room_where_memory_ends(talkative, in_spans, monkeypatch):
+    model, original, refused = copy.deepcopy(talkative), fast_decode.Step.__init__, []
+    generate(model, ONE, **in_spans)
+
+    def crowded(self, model, plan):
+        if fast_decode._kept[model]:
+            refused.append(plan)
+            raise torch.OutOfMemoryError
+        original(self, model, plan)
+
+    monkeypatch.setattr(fast_decode.Step, "__init__", crowded)
+    assert torch.equal(generate(model, BATCH, **in_spans), generate(talkative, BATCH, **PLAIN))
+    assert len(refused) == 1
+
+
+def test_a_model_is_let_go_with_its_kept_steps(talkative, in_spans):
+    model = copy.deepcopy(talkative)
+    generate(model, BATCH, **in_spans)
+    step, gone = weakref.ref(fast_decode._kept[model][0][1].step), weakref.ref(model)
+    del model
+    gc.collect()
+    assert gone() is None
+    assert step() is None
+
+
+@pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")
+def test_steps_with_adapters_are_not_kept_for_they_are_switched_unnoticed(talkative, in_spans):
+    peft = pytest.importorskip("peft")
+    config = peft.LoraConfig(target_modules=["q_proj", "down_proj"], r=4, init_lora_weights=False)
+    adapted = peft.get_peft_model(copy.deepcopy(talkative), config).eval()
+    generate(adapted, BATCH, **in_spans)
+    with adapted.disable_adapter():
+        assert torch.equal(generate(adapted, BATCH, **in_spans), generate(talkative, BATCH, **PLAIN))
+    assert not fast_decode._kept.get(adapted.base_model.model)
+
+
+def test_every_span_is_compiled_however_many_there_are(model, monkeypatch):
+    mute, graphs = copy.deepcopy(model), []
+    mute.logits_dense.weight.data[EOS] = 0
+    monkeypatch.setattr(fast_decode, "_SPAN", 4)
+
+    def backend(graph, _):
+        graphs.append(graph)
+        return graph.forward
+
+    generate(mute, ONE, compile_config=CompileConfig(backend=backend, mode=None))
+    assert len(graphs) == 10, "torch leaves functions of more than eight versions uncompiled"
+
+
+def test_a_compiler_that_fails_is_told_of_and_done_without(talkative, monkeypatch):
+    def compiled(self):
+        def fails(span):
+            self.step.row.add_(5)
+            raise RuntimeError("no compiler here")
+
+        return fails
+
+    told = []
+    monkeypatch.setattr(fast_decode.Runner, "_compile", compiled)
+    monkeypatch.setattr(fast_decode.logger, "warning_once", lambda message, *about: told.append(message % about))
+    model = copy.deepcopy(talkative)
+    grid = generate(model, BATCH, compile_config=CompileConfig())
+    assert torch.equal(grid, generate(model, BATCH, **PLAIN))
+    assert len(told) == 1
+    assert "no compiler here" in told[0]
+
+
+def test_a_step_that_cannot_be_recorded_runs_as_it_is_and_that_is_told(talkative, monkeypatch):
+    def fails(self, span):
+        raise RuntimeError("not permitted when stream is capturing")
+
+    def for_a_gpu(model, plan, original=fast_decode.runner_for):
+        return original(model, replace(plan, recorded=True))
+
+    told = []
+    monkeypatch.setattr(fast_decode.Runner, "_recorded", fails)
+    monkeypatch.setattr(generation_dia, "runner_for", for_a_gpu)
+    monkeypatch.setattr(fast_decode.logger, "warning_once", lambda message, *about: told.append(message % about))
+    model = copy.deepcopy(talkative)
+    assert torch.equal(generate(model, BATCH), generate(model, BATCH, **PLAIN))
+    assert len(told) == 1
+    assert "not permitted" in told[0]
+
+
+def test_a_compiled_model_has_its_step_compiled_and_nothing_else(talkative, fast, in_spans):
+    model = copy.deepcopy(talkative)
+    model._compiled_call_impl = "never called"
+    assert torch.equal(generate(model, BATCH), generate(talkative, BATCH, **PLAIN))
+    assert fast[0].compiled is not None
+
+
+@pytest.mark.real
+@pytest.mark.filterwarnings("ignore")
+def test_a_compiled_step_writes_the_same(talkative):
+    grid = generate(talkative, PROMPTED, guidance_scale=3.0, compile_config=CompileConfig(fullgraph=True))
+    assert torch.equal(grid, generate(talkative, PROMPTED, guidance_scale=3.0, **PLAIN))
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("settings", [SETTINGS["greedy, guided"], SETTINGS["sampled, guided"]])
+def test_a_recorded_step_writes_the_same(talkative, settings):
+    model = copy.deepcopy(talkative).cuda()
+    for inputs in INPUTS.values():
+        inputs = {name: tensor.cuda() for name, tensor in inputs.items()}
+        recorded = generate(model, inputs, **settings)
+        assert torch.equal(recorded, generate(model, inputs, **settings, **PLAIN))
+        assert torch.equal(recorded, generate(model, inputs, **settings, disable_compile=True))
+
+
+# When the plain loop is used
+
+ASIDE = {
+    "past_key_values": lambda: {"past_key_values": EncoderDecoderCache(DynamicCache(), DynamicCache())},
+    "logits_processor": lambda: {"logits_processor": LogitsProcessorList([InfNanRemoveLogitsProcessor()])},
+    "a rule of the settings": lambda: {"repetition_penalty": 1.2},
+    "stopping_criteria": lambda: {"stopping_criteria": StoppingCriteriaList([MaxLengthCriteria(9)])},
+    "max_time": lambda: {"max_time": 60.0},
+    "use_cache": lambda: {"use_cache": False},
+    "scores": lambda: {"return_dict_in_generate": True, "output_scores": True},
+    "a keyword for the model": lambda: {"output_attentions": False, "return_dict_in_generate": True},
+}
+
+
+@pytest.mark.parametrize("settings", ASIDE.values(), ids=ASIDE)
+def test_the_plain_loop_is_used_where_more_is_asked(model, fast, settings, monkeypatch):
+    told = []
+    monkeypatch.setattr(generation_dia.logger, "debug", lambda message, *about: told.append(message % about))
+    generate(model, ONE, max_new_tokens=12, **settings())
+    assert fast == []
+    assert len(told) == 1
+    assert told[0].startswith("the plain loop is used: ")
+
+
+def hooked(model):
+    model.model.decoder.layers[0].register_forward_hook(lambda *_: None)
+
+
+def patched(model):
+    model.model.decoder.layers[1].mlp.forward = model.model.decoder.layers[1].mlp.forward
+
+
+class Louder(nn.Module):
+    def __init__(self, mlp):
+        super().__init__()
+        self.inner = mlp
+
+    def forward(self, hidden):
+        return 2 * self.inner(hidden)
+
+
+def replaced(model):
+    model.model.decoder.layers[0].mlp = Louder(model.model.decoder.layers[0].mlp)
+
+
+def other_attention(model):
+    model.set_attn_implementation("flex_attention")
+
+
+def listened_to(model):
+    model.logits_dense.register_forward_hook(lambda module, inputs, logits: -logits)
+
+
+@pytest.mark.parametrize("change", [hooked, patched, replaced, listened_to])
+def test_the_plain_loop_is_used_for_a_changed_model(model, fast, change):
+    changed = copy.deepcopy(model)
+    change(changed)
+    generate(changed, ONE, max_new_tokens=12)
+    assert fast == []
+
+
+def test_hooks_that_record_outputs_do_not_slow_later_calls(model, fast):
+    used = copy.deepcopy(model)
+    generate(used, ONE, max_new_tokens=12, return_dict_in_generate=True, output_hidden_states=True)
+    assert_same(used, ONE)
+    assert len(fast) == 1
+
+
+class Halved(nn.Module):
+    """A projection that is no `nn.Linear`."""
+
+    def __init__(self, linear):
+        super().__init__()
+        self.kept = nn.Parameter(linear.weight.detach() / 2)
+
+    def forward(self, rows):
+        return rows @ (2 * self.kept).T
+
+
+def test_projections_of_another_class_are_called_as_they_are(talkative, fast):
+    changed = copy.deepcopy(talkative)
+    layer = changed.model.decoder.layers[0]
+    layer.self_attention.k_proj = Halved(layer.self_attention.k_proj)
+    layer.mlp.down_proj = Halved(layer.mlp.down_proj)
+    assert_same(changed, BATCH, guidance_scale=3.0)
+    assert len(fast) == 1
+
+
+@pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")
+def test_adapters_are_heard(talkative, fast):
+    peft = pytest.importorskip("peft")
+    config = peft.LoraConfig(target_modules=["q_proj", "down_proj"], r=4, init_lora_weights=False)
+    adapted = peft.get_peft_model(copy.deepcopy(talkative), config).eval()
+    grid = assert_same(adapted, BATCH)
+    assert len(fast) == 1
+    assert not torch.equal(grid, generate(talkative, BATCH))
+
+
+def test_attention_written_out_is_the_fused_one():
+    query, keys, values = torch.randn(2, 4, 8), torch.randn(2, 2, 5, 8), torch.randn(2, 2, 5, 8)
+    mask = torch.zeros(2, 1, 1, 5).index_fill(3, torch.tensor([3, 4]), float("-inf"))
+    for hidden in (None, mask):
+        fused = fast_layer._attend(query, keys, values, hidden, 0.7)
+        torch.testing.assert_close(fast_layer._attend_written_out(query, keys, values, hidden, 0.7), fused)

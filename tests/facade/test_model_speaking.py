@@ -1,0 +1,142 @@
+"""The facade on scripts of any length: pieces, takes, and `generate` on what is too long for a pass."""
+
+from threading import Event, Timer
+from threading import enumerate as enumerate_threads
+
+import numpy as np
+import pytest
+from tiny_speech import tiny_speech
+
+from dia.model import Dia
+from dia.streaming import DiaAudioStreamer
+from dia.synthesis import takes
+from dia.synthesis.synthesizer import Left
+
+SHORT, LONG = "[S1] Hi there. [S2] Yes.", " ".join(f"[S{1 + number % 2}] These are words." for number in range(10))
+
+
+@pytest.fixture(scope="module")
+def dia():
+    speech = tiny_speech(pass_seconds=6.0)
+    return Dia(speech.model, speech.processor)
+
+
+@pytest.fixture(autouse=True)
+def never_wrong(monkeypatch):
+    monkeypatch.setattr(takes, "faults", lambda performance: ())
+
+
+def test_a_take_tells_what_it_is(dia):
+    take = dia.speak(SHORT, seed=3)
+    assert (take.sampling_rate, take.seed) == (dia.sample_rate, 3)
+    assert [turn.speaker for turn in take.turns] == ["S1", "S2"]
+    assert np.array_equal(dia.speak(SHORT, seed=take.seed).audio, take.audio)
+
+
+def test_pieces_joined_are_the_take(dia):
+    take = dia.speak(LONG, seed=3)
+    pieces = list(dia.pieces(LONG, seed=3))
+    assert len(pieces) > 1
+    assert np.array_equal(np.concatenate([piece.audio for piece in pieces]), take.audio)
+
+
+def test_generate_speaks_a_long_script_part_after_part(dia):
+    assert np.array_equal(dia.generate(LONG, seed=3), dia.speak(LONG, seed=3).audio)
+    once = dia.generate(LONG, seed=3, long_form=False)
+    assert len(once) != len(dia.generate(LONG, seed=3))
+
+
+def test_generate_speaks_a_short_script_in_one_pass_as_ever(dia):
+    (spoken,) = dia.speech([SHORT], (), [3])
+    assert np.array_equal(dia.generate(SHORT, seed=3), dia.speech.sound(spoken.codes))
+
+
+def test_a_stream_of_a_long_script_is_what_generate_gives(dia):
+    heard = list(dia.stream(LONG, seed=3))
+    assert len(heard) >= len(list(dia.pieces(LONG, seed=3)))
+    assert np.array_equal(np.concatenate(heard), dia.generate(LONG, seed=3))
+    once = np.concatenate(list(dia.stream(LONG, seed=3, long_form=False)))
+    np.testing.assert_allclose(once, dia.generate(LONG, seed=3, long_form=False), atol=1e-4)
+
+
+def test_who_leaves_a_long_stream_ends_the_pass_under_way(dia, monkeypatch):
+    rows, second, leave, taken = [], Event(), Event(), DiaAudioStreamer.put
+
+    def put(self, value):
+        rows.append(value)
+        taken(self, value)
+        if passes() == 2 and not second.is_set():
+            second.set()
+            assert leave.wait(20)
+
+    def passes():
+        return sum(value.ndim == 3 for value in rows)  # the prompt's grid comes first
+
+    monkeypatch.setattr(DiaAudioStreamer, "put", put)
+    stream = dia.stream(LONG, seed=3)
+    for _ in stream:
+        assert second.wait(20)
+        Timer(0.1, leave.set).start()
+        break
+    assert passes() == 2
+    assert sum(value.ndim == 2 for value in rows[next(i for i, r in enumerate(rows[1:], 1) if r.ndim == 3) :]) <= 1
+    assert not [thread for thread in enumerate_threads() if thread.name in ("dia.runtime.background", "dia.stream")]
+
+
+def test_a_pass_that_was_left_is_no_take(dia):
+    left = Event()
+    pieces = dia.pieces(LONG, seed=3, left=left)
+    next(pieces)
+    left.set()
+    with pytest.raises(Left):
+        next(pieces)
+
+
+def test_a_timeout_of_nothing_is_refused_for_long_scripts_too(dia):
+    with pytest.raises(ValueError, match="timeout=-1"):
+        dia.stream(LONG, timeout=-1)
+
+
+def test_long_and_short_scripts_may_stand_side_by_side(dia):
+    first, second = dia.generate([LONG, SHORT], seed=[3, 4])
+    assert np.array_equal(first, dia.generate(LONG, seed=3))
+    np.testing.assert_allclose(second, dia.generate(SHORT, seed=4), atol=1e-5)
+
+
+def test_several_takes_and_retries_are_told(dia, monkeypatch):
+    monkeypatch.setattr(takes, "faults", lambda performance: ("is silent",))
+    take = dia.speak(SHORT, retries=1, best_of=2, seed=3)
+    assert [attempt.seed for attempt in take.attempts] == [3, 4, 5, 6]
+    assert take.warnings == ("is silent",)
+
+
+def test_an_interrupted_speech_goes_on_from_its_folder(dia, tmp_path):
+    whole = dia.speak(LONG, seed=3).audio
+    spoken = dia.pieces(LONG, seed=3, parts=tmp_path / "parts")
+    next(spoken)
+    spoken.close()
+    assert len(list((tmp_path / "parts").glob("part-*"))) == 1
+    np.testing.assert_allclose(dia.speak(LONG, seed=3, parts=tmp_path / "parts").audio, whole, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error", "named"),
+    [
+        ({"text": ""}, ValueError, "text is empty"),
+        ({"text": "[S1] [S2]"}, ValueError, "text is empty"),
+        ({"text": ["[S1] Hi."]}, TypeError, "text is list"),
+        ({"retries": -1}, ValueError, "retries"),
+        ({"best_of": 0}, ValueError, "best_of"),
+        ({"seed": "7"}, TypeError, "seed"),
+        ({"temperature": -1}, ValueError, "temperature"),
+        ({"pitch": 3}, TypeError, "pitch"),
+    ],
+)
+def test_what_is_unusable_is_named_before_the_work(dia, wrong, error, named):
+    with pytest.raises(error, match=named):
+        dia.pieces(**{"text": SHORT, **wrong})
+
+
+def test_a_book_chapter_is_cut_into_parts_at_once(dia):
+    first = next(dia.pieces("[S1] These are words. " * 1_000, seed=1))
+    assert first.parts > 100

@@ -1,0 +1,87 @@
+"""C files are compiled once, and where the libraries come from is safe."""
+
+import os
+import stat
+import subprocess
+
+import pytest
+
+from dia.kernels import compile as compiling
+from dia.kernels import decoder as skinny
+
+SOURCE = skinny._SOURCE
+
+
+@pytest.fixture
+def cache(monkeypatch, tmp_path):
+    """An empty cache, and in place of a compiler what writes an empty file and is counted."""
+    runs = []
+
+    def run(command, **_):
+        runs.append(command)
+        open(command[-1], "w").close()
+
+    monkeypatch.delenv("DIA_NO_KERNEL", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(compiling.shutil, "which", lambda name: name)
+    monkeypatch.setattr(compiling.subprocess, "run", run)
+    monkeypatch.setattr(compiling.ctypes, "CDLL", lambda path: path)
+    return tmp_path / "dia", runs
+
+
+def test_a_library_is_compiled_once_and_kept_where_nobody_else_can_write(cache):
+    folder, runs = cache
+    path = compiling.compiled(SOURCE)
+    assert compiling.compiled(SOURCE) == path
+    assert len(runs) == 1
+    assert os.listdir(folder) == [os.path.basename(path)]
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+def writable_by_others(folder):
+    folder.mkdir()
+    folder.chmod(0o777)
+
+
+def a_file(folder):
+    folder.touch()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="there are no owners to ask for")
+@pytest.mark.parametrize("make", [writable_by_others, a_file])
+def test_where_the_cache_is_not_safe_nothing_is_loaded_from_it(cache, make):
+    folder, runs = cache
+    make(folder)
+    for _ in range(2):
+        path = compiling.compiled(SOURCE)
+        assert not path.startswith(str(folder))
+        assert not os.path.exists(path), "a library for one process alone is removed once it is loaded"
+    assert len(runs) == 2
+
+
+@pytest.mark.skipif(os.name != "posix", reason="there are no owners to ask for")
+def test_a_cache_of_somebody_else_is_not_loaded_from(cache, monkeypatch):
+    folder, _ = cache
+    compiling.compiled(SOURCE)
+    owner = folder.stat().st_uid
+    monkeypatch.setattr(compiling.os, "getuid", lambda: owner + 1)
+    assert owner == 0 or compiling._cache_folder() is None
+
+
+def test_a_user_without_a_home_is_served_too(cache, monkeypatch):
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(compiling.os.path, "expanduser", lambda path: path)
+    assert compiling._cache_folder() is None
+
+
+def test_a_compiler_that_hangs_is_given_up(monkeypatch, tmp_path):
+    slow = tmp_path / "cc"
+    slow.write_text("#!/bin/sh\nexec sleep 30\n")
+    slow.chmod(0o755)
+    monkeypatch.delenv("DIA_NO_KERNEL", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(compiling.shutil, "which", lambda name: str(slow))
+    monkeypatch.setattr(compiling, "_PATIENCE", 0.2)
+    with pytest.raises(subprocess.TimeoutExpired):
+        compiling.compiled(SOURCE)
+    assert list((tmp_path / "dia").iterdir()) == []

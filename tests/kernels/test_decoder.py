@@ -1,0 +1,72 @@
+"""The kernels of our own compute what torch computes, where they can be had."""
+
+import pytest
+import torch
+from torch import nn
+
+from dia.kernels import compile as compiling
+from dia.kernels import decoder as skinny
+
+needs_kernel = pytest.mark.skipif(skinny._kernel() is None, reason="no kernel for this CPU, or no compiler")
+
+
+@needs_kernel
+@pytest.mark.parametrize("rows", [1, 2, 3, 4, 7, 16, 17])
+def test_the_kernel_multiplies(rows):
+    weight, x = torch.randn(69, 96).bfloat16(), torch.randn(17, 96).bfloat16()
+    got = skinny.skinny_linear(weight)(x[:rows])
+    torch.testing.assert_close(got, nn.functional.linear(x[:rows], weight), atol=0.1, rtol=0.01)
+
+
+@needs_kernel
+@pytest.mark.parametrize("rows", [1, 4])
+@pytest.mark.parametrize("width", [16, 70, 2048])
+def test_the_kernel_norms(rows, width):
+    weight, x = torch.rand(width).bfloat16(), 3 * torch.randn(rows, width).bfloat16()
+    got = skinny.skinny_norm(weight, 1e-5)(x)
+    torch.testing.assert_close(got, torch.rms_norm(x, (width,), weight, 1e-5), atol=0.02, rtol=0.01)
+
+
+@needs_kernel
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize(("queries", "length", "width"), [(1, 112, 128), (2, 5, 20), (1, 1, 16), (4, 33, 48)])
+def test_the_kernel_attends(masked, queries, length, width):
+    query = torch.randn(3, 2, queries, width).bfloat16()
+    keys = torch.randn(3, 2, width, length).bfloat16().transpose(2, 3)
+    values, mask = torch.randn(3, 2, length, width).bfloat16(), torch.zeros(3, 1, 1, length).bfloat16()
+    mask[1, ..., length // 2 + 1 :] = float("-inf")
+    mask = mask if masked else None
+    got = skinny.skinny_attention(query, keys, values, mask, 0.3)
+    exact = [x.double() for x in (query, keys, values)]
+    scores = 0.3 * exact[0] @ exact[1].transpose(2, 3) + (0 if mask is None else mask.double())
+    torch.testing.assert_close(got.double(), scores.softmax(-1) @ exact[2], atol=0.01, rtol=0.01)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_what_the_kernel_cannot_read_is_left_to_torch(dtype):
+    query, keys = torch.ones(1, 1, 1, 16, dtype=dtype), torch.ones(1, 1, 16, 4, dtype=dtype).transpose(2, 3)
+    assert skinny.skinny_attention(query, keys, torch.ones(1, 1, 4, 16, dtype=dtype), None, 1.0) is None
+    assert skinny.skinny_norm(torch.ones(16, dtype=dtype), 1e-5) is None
+
+
+@pytest.mark.parametrize("weight", [torch.ones(4, 32), torch.ones(4, 40).bfloat16(), torch.ones(32, 4).bfloat16().T])
+def test_what_the_kernel_cannot_multiply_is_left_to_torch(weight):
+    assert skinny.skinny_linear(weight) is None
+
+
+@pytest.mark.parametrize("compiler", ["/nonexistent/cc", None])
+def test_without_a_compiler_there_is_no_kernel(monkeypatch, tmp_path, compiler):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(compiling.shutil, "which", lambda name: compiler)
+    skinny._kernel.cache_clear()
+    try:
+        assert skinny.skinny_linear(torch.ones(4, 32).bfloat16()) is None
+    finally:
+        skinny._kernel.cache_clear()
+
+
+def test_rows_of_another_dtype_are_not_read_as_if_they_were_its_own():
+    linear = skinny.skinny_linear(torch.ones(4, 32).bfloat16())
+    if linear is not None:
+        with pytest.raises(RuntimeError, match="dtype"):
+            linear(torch.ones(1, 32))

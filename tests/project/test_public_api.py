@@ -1,0 +1,71 @@
+"""The public names, pinned: taking one away or adding one is a decision."""
+
+import importlib
+from pathlib import Path
+
+import pytest
+
+import dia
+
+PUBLIC = [
+    "MINI",
+    "DiaAudioStreamer",
+    "DiaConfig",
+    "DiaDecoderConfig",
+    "DiaDelayedEndLogitsProcessor",
+    "DiaEncoderConfig",
+    "DiaEndOfSpeechLogitsProcessor",
+    "DiaFeatureExtractor",
+    "DiaForConditionalGeneration",
+    "DiaGuidanceLogitsProcessor",
+    "DiaModel",
+    "DiaPreTrainedModel",
+    "DiaProcessor",
+    "DiaTokenizer",
+    "__version__",
+    "register",
+]
+SOURCE = Path(dia.__file__).parent
+MODULES = sorted(
+    ".".join(path.relative_to(SOURCE).with_suffix("").parts)
+    for path in SOURCE.rglob("*.py")
+    if path.stem not in ("__init__", "__main__")
+)
+
+
+def test_public_names_are_pinned():
+    assert dia.__all__ == PUBLIC
+
+
+def test_public_names_are_there_and_no_others():
+    assert set(PUBLIC) <= set(dir(dia))
+    with pytest.raises(AttributeError, match="no attribute 'Diva'"):
+        _ = dia.Diva
+
+
+def test_public_names_are_sorted():
+    constants, others = [n for n in PUBLIC if n.isupper()], [n for n in PUBLIC if not n.isupper()]
+    assert sorted(constants) + sorted(others) == PUBLIC
+
+
+def test_the_facade_is_where_the_documents_say():
+    assert importlib.import_module("dia.model").Dia.__name__ == "Dia"
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_every_listed_name_is_there_and_described(name):
+    module = importlib.import_module(f"dia.{name}")
+    assert module.__doc__
+    for listed in getattr(module, "__all__", []):
+        value = getattr(module, listed)
+        assert not callable(value) or value.__doc__, f"dia.{name}.{listed} has no docstring"
+
+
+def test_classes_derive_from_bases_of_transformers_not_from_its_dia():
+    for name in PUBLIC:
+        bases = getattr(getattr(dia, name), "__mro__", ())
+        assert not [base for base in bases if base.__module__.startswith("transformers.models.dia")]
+
+
+def test_mini_is_a_folder_of_the_package():
+    assert Path(dia.__file__).parent / "mini" == dia.MINI

@@ -1,0 +1,174 @@
+"""Layers of 8 and 4 bits: what rounding loses, and that every kernel multiplies by the same numbers."""
+
+import copy
+import subprocess
+import threading
+
+import pytest
+import torch
+
+from dia.kernels import compile as compiling
+from dia.quantization import linear as quantized_linear
+from dia.quantization.linear import QuantizedLinear, dequantized, fitting_group, int4_codes, int8_codes
+
+SHAPES = [(96, 256), (259, 64), (16, 32), (100, 40)]  # outputs, inputs; not all fit int4 or our own kernel
+
+
+def matrix(n, k, seed=0):
+    return torch.randn(n, k, generator=torch.Generator().manual_seed(seed))
+
+
+def rows(r, k, dtype=torch.float32):
+    x = torch.randn(r, k, generator=torch.Generator().manual_seed(1))
+    x[0, 3] = 40.0  # one number much louder than the others of its row
+    return x.to(dtype)
+
+
+def layers():
+    for n, k in SHAPES:
+        yield QuantizedLinear.of(matrix(n, k), "int8")
+        if group := fitting_group(k, n):
+            yield QuantizedLinear.of(matrix(n, k), "int4", group)
+
+
+@pytest.fixture(params=["ours", "torch's"])
+def kernels(request, monkeypatch):
+    """With the kernel compiled from C, where it can be, and without."""
+    if request.param == "torch's":
+        monkeypatch.setattr("dia.quantization.linear._function", lambda codes: None)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_a_kernel_multiplies_by_what_the_codes_stand_for(kernels, dtype):
+    tolerance = {torch.float32: 5e-4, torch.bfloat16: 5e-3, torch.float16: 1e-3}[dtype]
+    for layer in layers():
+        exact = dequantized(layer.codes())
+        for count in (1, 2, 3, 4, 5, 9):
+            x = rows(count, layer.in_features, dtype)
+            y, wanted = layer(x), x.float() @ exact.t()
+            assert y.dtype == dtype
+            assert (y.float() - wanted).norm() < tolerance * wanted.norm()
+
+
+@pytest.mark.parametrize(("k", "group"), [(64, 4), (48, 12), (120, 20), (40, 8), (64, 32), (144, 48)])
+def test_groups_of_any_size_are_multiplied_by_what_they_stand_for(kernels, k, group):
+    layer = QuantizedLinear.of(matrix(32, k), "int4", group)
+    x, exact = rows(3, k), dequantized(layer.codes())
+    assert (layer(x) - x @ exact.t()).norm() < 5e-4 * (x @ exact.t()).norm()
+
+
+def test_a_row_comes_out_the_same_in_any_company(kernels):
+    for layer in layers():
+        x = rows(5, layer.in_features)
+        assert torch.allclose(layer(x)[4:], layer(x[4:]), rtol=1e-5, atol=1e-5)
+
+
+def test_a_row_of_zeros_gives_zeros(kernels):
+    for layer in layers():
+        assert layer(torch.zeros(2, layer.in_features)).abs().max() < 1e-6
+
+
+def test_more_dimensions_are_rows():
+    layer = QuantizedLinear.of(matrix(32, 64), "int8")
+    x = rows(6, 64).view(2, 3, 64)
+    assert torch.equal(layer(x), layer(x.view(6, 64)).view(2, 3, 32))
+
+
+def test_codes_come_out_of_a_kernel_as_they_went_in(kernels):
+    for layer in layers():
+        before = {name: tensor.clone() for name, tensor in layer.codes().items()}
+        layer(rows(1, layer.in_features, torch.float16))
+        after = layer.codes()
+        assert before.keys() == after.keys() == layer.state_dict().keys()
+        assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_int8_is_off_by_half_a_step_at_most():
+    codes = int8_codes(matrix(8, 64))
+    assert ((dequantized(codes) - matrix(8, 64)).abs() <= 0.5001 * codes["scale"][:, None]).all()
+
+
+def test_int4_is_off_by_half_a_step_at_most_but_for_rounded_scales():
+    weight = matrix(16, 128) + 3  # far from zero: symmetric levels would do much worse
+    codes = int4_codes(weight, 32)
+    step = codes["scale"].float().repeat_interleave(32, dim=1)
+    assert ((dequantized(codes) - weight).abs() <= 0.6 * step).all()
+    assert codes["weight"].dtype == torch.uint8
+    assert codes["weight"].shape == (16, 64)
+
+
+def test_int4_of_gaussian_weights_loses_a_tenth():
+    weight = matrix(64, 1024)
+    assert 0.05 < (dequantized(int4_codes(weight, 64)) - weight).norm() / weight.norm() < 0.1
+
+
+def test_constant_and_zero_weights_are_kept():
+    for weight in (torch.zeros(16, 64), torch.full((16, 64), 0.5)):
+        assert torch.equal(dequantized(int4_codes(weight, 64)), weight)
+        assert torch.allclose(dequantized(int8_codes(weight)), weight)
+
+
+def test_a_copy_says_the_same(kernels):
+    for layer in layers():
+        x = rows(2, layer.in_features)
+        y = layer(x)
+        assert torch.equal(copy.deepcopy(layer)(x), y)
+
+
+def test_codes_are_loaded_into_a_layer_that_has_been_used(kernels):
+    for layer in layers():
+        other, x = copy.deepcopy(layer), rows(2, layer.in_features)
+        wanted = layer(x)
+        codes = {name: torch.zeros_like(tensor) for name, tensor in other.codes().items()}
+        other.load_state_dict(codes)
+        assert other(x).abs().max() < 1e-5
+        other.load_state_dict(layer.state_dict())
+        assert torch.equal(other(x), wanted)
+
+
+def test_a_compiler_that_fails_is_asked_once(monkeypatch):
+    asked = []
+
+    def fails(source, *flags):
+        asked.append(source)
+        raise subprocess.TimeoutExpired("cc", 60)
+
+    monkeypatch.setattr(compiling, "compiled", fails)
+    monkeypatch.setattr(quantized_linear, "_multiplies_bytes", lambda: True)
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
+    quantized_linear._library.cache_clear()
+    try:
+        assert [quantized_linear._function(layer.codes()) for layer in layers()].count(None) == len(list(layers()))
+    finally:
+        quantized_linear._library.cache_clear()
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize("format", ["int8", "int4"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_cpus_that_do_not_multiply_bytes_have_a_kernel_too(monkeypatch, format, dtype):
+    monkeypatch.setattr(quantized_linear, "_multiplies_bytes", lambda: False)
+    layer = QuantizedLinear.of(matrix(32, 64), format)
+    x = rows(3, 64, dtype)
+    wanted = x.float() @ dequantized(layer.codes()).t()
+    assert (layer(x).float() - wanted).norm() < 0.02 * wanted.norm()
+
+
+def test_two_threads_may_meet_at_the_first_use(kernels):
+    layer, x, heard = QuantizedLinear.of(matrix(32, 64), "int4"), rows(2, 64), []
+    threads = [threading.Thread(target=lambda: heard.append(layer(x))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(heard) == 4
+    assert all(torch.equal(y, heard[0]) for y in heard)
+
+
+@pytest.mark.gpu
+def test_a_layer_follows_its_model_to_the_gpu():
+    for layer in layers():
+        if layer.in_features % 64 == 0:
+            x = rows(2, layer.in_features, torch.bfloat16)
+            wanted = layer(x).float()
+            assert (layer.to("cuda")(x.cuda()).cpu().float() - wanted).norm() < 0.02 * wanted.norm()

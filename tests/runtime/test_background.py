@@ -1,0 +1,108 @@
+"""Work a little ahead of who takes it: order, room, errors, and an end with nobody left behind."""
+
+import threading
+import time
+from contextlib import closing
+from threading import Event
+
+import pytest
+
+from dia.runtime.background import ahead
+
+
+def threads():
+    return [thread for thread in threading.enumerate() if thread.name == "dia.runtime.background"]
+
+
+def counted(made, end=100):
+    for number in range(end):
+        made.append(number)
+        yield number
+
+
+def eventually(condition):
+    for _ in range(400):
+        if condition():
+            return True
+        time.sleep(0.005)
+    return False
+
+
+def test_everything_comes_in_its_order():
+    assert list(ahead(lambda: counted([], 20), room=3)) == list(range(20))
+    assert list(ahead(lambda: counted([], 0))) == []
+    assert not threads()
+
+
+def test_nothing_is_made_before_the_first_is_asked_for():
+    made: list[int] = []
+    iterator = ahead(lambda: counted(made))
+    time.sleep(0.02)
+    assert (made, threads()) == ([], [])
+    iterator.close()
+
+
+@pytest.mark.parametrize("room", [1, 2])
+def test_no_more_is_made_than_there_is_room_for(room):
+    made: list[int] = []
+    iterator = ahead(lambda: counted(made), room=room)
+    assert [next(iterator), next(iterator)] == [0, 1]
+    assert eventually(lambda: len(made) == 2 + room)
+    time.sleep(0.03)
+    assert len(made) == 2 + room
+    iterator.close()
+
+
+def test_an_error_comes_after_what_was_made_before_it():
+    def make():
+        yield 1
+        raise OSError("the disk is full")
+
+    iterator = ahead(make)
+    assert next(iterator) == 1
+    with pytest.raises(OSError, match="the disk is full"):
+        next(iterator)
+    assert not threads()
+
+
+def leave_by_close(iterator):
+    iterator.close()
+
+
+def leave_by_break(iterator):
+    for _ in iterator:
+        break
+
+
+def use_wrongly(iterator):
+    with closing(iterator):
+        for _ in iterator:
+            raise RuntimeError("mine")
+
+
+def leave_by_error(iterator):
+    with pytest.raises(RuntimeError, match="mine"):
+        use_wrongly(iterator)
+
+
+@pytest.mark.parametrize("leave", [leave_by_close, leave_by_break, leave_by_error])
+def test_who_leaves_ends_the_work(leave):
+    left, made = Event(), []
+    iterator = ahead(lambda: counted(made), left)
+    next(iterator)
+    leave(iterator)
+    del iterator
+    assert left.is_set()
+    assert eventually(lambda: not threads())
+    assert len(made) < 5
+
+
+def test_who_waits_too_long_is_told():
+    left = Event()
+
+    def make():
+        yield left.wait(5)
+
+    with pytest.raises(TimeoutError, match=r"nothing has come for 0\.05 s"):
+        next(ahead(make, left, timeout=0.05))
+    assert not threads()

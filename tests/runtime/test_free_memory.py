@@ -1,0 +1,58 @@
+"""Too little memory is told of before anything is loaded, with what would fit."""
+
+import pytest
+from tiny_checkpoint import write_tiny_checkpoint
+
+from dia.model import Dia
+from dia.runtime import free_memory as room
+from dia.runtime.free_memory import check_room, free_memory
+
+
+@pytest.fixture
+def free(monkeypatch):
+    """Sets how much memory is free."""
+    return lambda size: monkeypatch.setattr(room, "free_memory", lambda: size)
+
+
+def test_what_fits_is_not_spoken_of(free):
+    free(1000)
+    check_room(1000, {})
+    free(None)
+    check_room(1e30, {})
+
+
+def test_what_does_not_fit_is_refused_with_what_is_smaller(free):
+    free(2_000_000_000)
+    with pytest.raises(MemoryError, match=r"take 3\.20 GB of memory and 2\.00 GB are free: less takes 1\.00 GB; or"):
+        check_room(3.2e9, {"less": 1e9})
+    with pytest.raises(MemoryError, match="take a smaller model"):
+        check_room(3.2e9, {})
+
+
+def test_what_is_free_counts_swap_and_ends_at_the_limit_of_the_group(tmp_path, monkeypatch):
+    monkeypatch.setattr(room, "_MEMINFO", tmp_path / "meminfo")
+    monkeypatch.setattr(room, "_GROUP", tmp_path)
+    assert free_memory() is None
+    (tmp_path / "meminfo").write_text("MemTotal: 9 kB\nMemAvailable:  5 kB\nSwapFree: 2 kB\n")
+    assert free_memory() == 7 * 1024
+    (tmp_path / "memory.max").write_text("max\n")
+    assert free_memory() == 7 * 1024
+    (tmp_path / "memory.max").write_text("5000\n")
+    (tmp_path / "memory.current").write_text("4000\n")
+    (tmp_path / "memory.stat").write_text("anon 100\nactive_file 20\ninactive_file 30\n")
+    assert free_memory() == 1050
+
+
+def test_a_model_is_refused_before_it_is_read_and_the_formats_that_fit_are_named(tmp_path, free):
+    folder = write_tiny_checkpoint(tmp_path)
+    stored = (folder / "model.safetensors").stat().st_size
+    free(int(0.9 * stored))
+    with pytest.raises(MemoryError, match=r'quantization="int8" takes .*quantization="int4" takes'):
+        Dia.from_pretrained(folder, device="cpu", load_dac=False)
+    int8 = Dia.from_pretrained(folder, device="cpu", load_dac=False, quantization="int8")
+    int8.model.save_pretrained(tmp_path / "int8")
+    free(int(0.2 * stored))
+    with pytest.raises(MemoryError, match='free: quantization="int4" takes'):
+        Dia.from_pretrained(folder, device="cpu", load_dac=False, quantization="int8")
+    with pytest.raises(MemoryError, match="take a smaller model"):
+        Dia.from_pretrained(tmp_path / "int8", device="cpu", load_dac=False)

@@ -1,0 +1,140 @@
+"""When words are spoken: the decoder's attention is followed through the text, and never back."""
+
+import numpy as np
+import pytest
+import torch
+from tiny import tiny_model
+from tiny_codec import random_codes, tiny_processor
+
+from dia.decoding.grid import Channels, prefill
+from dia.synthesis import alignment as timing
+from dia.synthesis.alignment import Reading, TurnTime, WordTime, monotonic_path, read
+
+TEXT = "[S1] One two. [S2] Three."
+
+
+@pytest.fixture(scope="module")
+def processor():
+    return tiny_processor()
+
+
+def reading(path, text=TEXT, frame_rate=10.0):
+    return Reading(text, np.array(path), np.ones(len(path), np.float32), frame_rate)
+
+
+def steady(text=TEXT, frames_per_character=2):
+    return reading(np.repeat(np.arange(len(text)), frames_per_character), text)
+
+
+def test_the_path_stays_or_advances_and_follows_the_brighter_places():
+    picture = """
+        #......
+        .#.....
+        .#.....
+        ...#...
+        ....#..
+        ....#..
+        ......#"""
+    score = np.array([[float(mark == "#") for mark in row.strip()] for row in picture.split()])
+    assert monotonic_path(score).tolist() == [0, 1, 1, 3, 4, 4, 6]
+
+
+def test_the_path_does_not_go_back_for_what_is_bright_behind_it():
+    score = np.eye(6)
+    score[5] = [1, 0, 0, 0, 0, 0.5]
+    assert (np.diff(monotonic_path(score)) >= 0).all()
+
+
+def test_the_path_ends_where_the_speech_ends():
+    score = np.eye(4, 12)
+    assert monotonic_path(score)[-1] == 3
+
+
+def test_few_frames_may_take_long_steps():
+    assert monotonic_path(np.eye(30)[[0, 15, 29]])[-1] == 29
+
+
+def test_heads_that_move_along_the_text_are_chosen_whatever_their_number():
+    along, still, back = np.eye(9), np.full((9, 9), 1 / 9), np.eye(9)[::-1]
+    chosen = timing._along_the_text(head.astype(np.float32) for head in (still, back, along, still))
+    assert len(chosen) == 1
+    assert (chosen[0] == along).all()
+
+
+def test_where_all_heads_move_against_the_text_there_is_a_best_one_nevertheless():
+    assert len(timing._along_the_text([np.eye(5, dtype=np.float32)[::-1]])) == 1
+
+
+def test_the_attention_is_what_the_model_itself_reports(processor):
+    model = tiny_model()
+    codes = random_codes(9)[0]
+    ids = processor.tokenizer([TEXT], return_tensors="pt")["input_ids"]
+    rows = prefill([codes], 0, Channels.of(model.config), closed=True)[0][:, : len(codes)]
+    with torch.no_grad():
+        text = model.get_encoder()(input_ids=ids).last_hidden_state
+        found = list(timing._cross_attention(model, text, rows))
+        model.set_attn_implementation("eager")
+        told = model(input_ids=ids, decoder_input_ids=rows, output_attentions=True).cross_attentions
+    for weights, own in zip(found, told, strict=True):
+        np.testing.assert_allclose(weights, own[0].numpy(), atol=1e-5)
+
+
+def test_a_reading_has_a_place_for_every_frame_and_characters_not_bytes(processor):
+    codes = random_codes(12)[0]
+    text = "[S1] Café é."
+    found = read(tiny_model(), processor, text, codes)
+    assert len(found.path) == len(found.attention) == 12
+    assert (np.diff(found.path) >= 0).all()
+    assert found.path.max() < len(text)
+    assert ((found.attention >= 0) & (found.attention <= 1 + 1e-5)).all()
+
+
+def test_nothing_spoken_is_nothing_read(processor):
+    found = read(tiny_model(), processor, TEXT, random_codes(3)[0][:0])
+    assert found.unread == "One two Three"
+    assert [turn.end for turn in found.turns()] == [0.0, 0.0]
+
+
+def test_turns_and_words_have_times():
+    first, second = steady().turns()
+    assert (first.speaker, first.text, second.speaker, second.text) == ("S1", "One two.", "S2", "Three.")
+    assert [word.text for word in first.words] == ["One", "two"]
+    one, two = first.words
+    assert (one.start, one.end) == (1.0, 1.6)  # characters 5 to 8, two frames each, ten frames a second
+    assert (two.start, two.end) == (1.8, 2.4)
+    assert (first.start, first.end) == (1.0, 2.4)
+    assert second.words == (WordTime("Three", 3.8, 4.8),)
+
+
+def test_non_verbal_tags_are_words_and_apostrophes_do_not_part_them():
+    text = "[S1] Don't! (clears throat) It's 3.5."
+    assert [word.text for word in steady(text).turns()[0].words] == ["Don't", "(clears throat)", "It's", "3.5"]
+
+
+def test_what_a_prompt_said_is_left_out_also_in_the_middle_of_a_turn():
+    (second,) = steady().turns(skip=len("[S1] One two."))
+    assert second.speaker == "S2"
+    first, _ = steady().turns(skip=len("[S1] One"))
+    assert [word.text for word in first.words] == ["two"]
+
+
+def test_a_tag_without_words_is_no_turn():
+    assert len(steady(f"{TEXT} [S1]").turns()) == 2
+
+
+def test_words_that_no_frame_came_to_are_told():
+    assert steady().unread == ""
+    assert reading([0, 5, 8, 9, 10]).unread == "Three"
+
+
+def test_words_that_were_passed_over_have_no_length():
+    first, second = reading([5, 6, 7, 19, 20, 23, 24]).turns()
+    assert first.words[1].start == first.words[1].end == second.start
+
+
+def test_turns_are_moved_with_their_words_and_kept_within_the_audio():
+    turn = TurnTime("S1", "A b.", 1.0, 3.0, (WordTime("A", 1.0, 1.5), WordTime("b", 2.0, 3.0)))
+    moved = turn.shifted(-1.2, latest=1.5)
+    assert (moved.start, moved.end) == (0.0, 1.5)
+    assert moved.words[0].end == pytest.approx(0.3)
+    assert moved.words[1].end == 1.5

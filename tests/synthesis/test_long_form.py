@@ -1,0 +1,445 @@
+"""Long scripts: part after part in one voice, joined without a click, in memory that does not grow, and resumable."""
+
+import errno
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tiny import tiny_model
+from tiny_codec import random_codes, tiny_processor
+from tiny_speech import tiny_speech
+
+from dia.synthesis import long_form, takes
+from dia.synthesis.alignment import TurnTime
+from dia.synthesis.joining import heard_early, pieces
+from dia.synthesis.long_form import Memory, hear_long, part_seconds, parts_of, speak_long
+from dia.synthesis.resume import KeptParts, fingerprint
+from dia.synthesis.synthesizer import Speech
+from dia.synthesis.takes import Attempt, Care, Line, Take
+from dia.text.script import Script, Turn, estimated_seconds, parse
+
+RATE = 8000
+TURNS = Script(
+    tuple(Turn("S1" if number % 2 == 0 else "S2", f"Turn {'abcdefgh'[number]} it is.") for number in range(8))
+)
+
+
+@pytest.fixture(scope="module")
+def speech():
+    return tiny_speech(pass_seconds=3.0)
+
+
+@pytest.fixture(autouse=True)
+def never_wrong(monkeypatch):
+    """A tiny model's speech is no speech: the checks have tests of their own."""
+    monkeypatch.setattr(takes, "faults", lambda performance: ())
+
+
+@pytest.fixture
+def watched(monkeypatch):
+    """The lines that takes are made of, in order."""
+    lines = []
+
+    def make_take(speech, line, *rest):
+        lines.append(line)
+        return takes.make_take(speech, line, *rest)
+
+    monkeypatch.setattr(long_form, "make_take", make_take)
+    return lines
+
+
+def plan(**changes):
+    return {"script": str(TURNS), "seed": 7, **changes}
+
+
+def tone(seconds):
+    return (0.3 * np.sin(2 * np.pi * 200 * np.arange(round(seconds * RATE)) / RATE)).astype(np.float32)
+
+
+def take_of(audio, turns=()):
+    return Take(audio, RATE, 1, torch.zeros(4, 3).long(), True, 0.0, turns, (), ())
+
+
+def whole(spoken):
+    return np.concatenate([piece.audio for piece in spoken])
+
+
+def test_nothing_is_lost_or_reordered():
+    parts = parts_of(TURNS, 2.0)
+    assert len(parts) > 2
+    assert [turn for part in parts for turn in part.script.turns] == list(TURNS.turns)
+
+
+def test_a_script_is_cut_wherever_a_pause_is_asked_for():
+    script = parse("[S1] One. [pause:700ms] Two. [S2] Three. [pause:1s] [S1] Four.")
+    assert [(part.script.spoken, part.pause) for part in parts_of(script, 20)] == [
+        ("[S1] One.", 0.7),
+        ("[S1] Two. [S2] Three.", 1.0),
+        ("[S1] Four.", 0.0),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("carry", "voice", "seconds"),
+    [("nothing", 0, 20), ("first", 0, 10), ("last", 0, 10), ("both", 0, 20 / 3), ("both", 8, 6), ("first", 8, 12)],
+)
+def test_a_part_and_what_it_goes_on_from_fill_a_pass(carry, voice, seconds):
+    assert part_seconds(20, carry, voice) == pytest.approx(seconds)
+
+
+def test_a_long_voice_leaves_room_for_a_few_words_nevertheless():
+    assert part_seconds(20, "both", 30) > 0
+
+
+def test_each_part_goes_on_from_the_first_and_the_last(speech, watched):
+    spoken = list(speak_long(speech, TURNS, seed=1, carry="both"))
+    assert len(spoken) == len(watched) > 3
+    assert watched[0].prompt is None
+    assert watched[1].transcript == watched[0].text
+    assert watched[3].transcript == f"{watched[0].text} {watched[2].text}"
+    assert len(watched[3].prompt) >= len(watched[1].prompt)
+
+
+@pytest.mark.parametrize(("carry", "before"), [("nothing", ""), ("last", "[S2] Two."), ("first", "[S1] One.")])
+def test_what_is_carried_on_may_be_chosen(carry, before):
+    memory = Memory(carry)
+    for text in ("[S1] One.", "[S2] Two."):
+        memory.add(parse(text), random_codes(5)[0])
+    line = memory.before(parse("[S1] Three." if carry == "first" else "[S2] Three."))
+    assert (line.transcript if line else "") == before
+
+
+def test_by_default_what_suits_the_checkpoint_is_carried_on(watched):
+    for carry, before in (("nothing", False), ("first", True)):
+        watched.clear()
+        list(speak_long(tiny_speech(pass_seconds=6.0, carry=carry), TURNS, seed=1))
+        assert bool(watched[-1].transcript) == before
+
+
+def test_a_speaker_who_was_not_heard_lately_is_remembered():
+    memory = Memory("last")
+    for text in ("[S1] One.", "[S2] Two.", "[S2] Three."):
+        memory.add(parse(text), random_codes(5)[0])
+    assert memory.before(parse("[S1] Four.")).transcript == "[S1] One. [S2] Three."
+    assert memory.before(parse("[S2] Four.")).transcript == "[S2] Three."
+
+
+def test_a_voice_takes_the_place_of_the_first_part():
+    memory = Memory("both", Line("", random_codes(9)[0], "[S1] La."))
+    assert memory.before(parse("[S1] One.")).transcript == "[S1] La."
+    memory.add(parse("[S1] One."), random_codes(5)[0])
+    memory.add(parse("[S1] Two."), random_codes(5)[0])
+    line = memory.before(parse("[S1] Three."))
+    assert line.transcript == "[S1] La. Two."
+    assert len(line.prompt) == 14
+
+
+def test_no_part_goes_on_from_a_bad_take(speech, watched, monkeypatch):
+    verdicts = itertools.chain([(), ("is silent",)], itertools.repeat(()))
+    monkeypatch.setattr(takes, "faults", lambda performance: next(verdicts))
+    spoken = list(speak_long(speech, TURNS, seed=1, carry="last"))
+    assert spoken[1].take.warnings == ("is silent",)
+    assert watched[2].transcript == watched[0].text
+
+
+def test_a_pause_is_whole_though_more_was_heard_than_the_take_keeps():
+    take = take_of(np.pad(tone(1), RATE // 10))
+
+    def early():
+        yield np.concatenate([take.audio, tone(1)])
+        return take
+
+    heard = np.concatenate(list(heard_early([early(), early()], [1.0, 0.0], 0.1, RATE)))
+    assert (heard[len(take.audio) + RATE :][:RATE] == 0).all()
+
+
+@pytest.mark.parametrize("carry", ["nothing", "first", "both"])
+def test_what_is_heard_early_is_what_the_parts_are(carry):
+    speech, settings = tiny_speech(ends=0, pass_seconds=6.0, carry=carry), {"max_new_tokens": 120}
+    script = parse("[S1] Turn a it is. [pause:400ms] [S2] Turn b it is. [S1] Turn c it is. [pause:1s] [S2] Turn d.")
+    heard = list(hear_long(speech, script, seed=7, settings=settings))
+    spoken = list(speak_long(speech, script, seed=7, settings=settings))
+    assert len(spoken) > 2
+    assert len(heard) > len(spoken)
+    np.testing.assert_allclose(np.concatenate(heard), whole(spoken), atol=1e-5)
+
+
+def test_the_first_sound_does_not_wait_for_the_first_part(monkeypatch):
+    finished, take = [], takes._Listener.take
+    monkeypatch.setattr(takes._Listener, "take", lambda self, *rest: finished.append(1) or take(self, *rest))
+    heard = hear_long(tiny_speech(ends=0, max_length=300, pass_seconds=6.0), TURNS, seed=7)
+    assert len(next(heard)) > 0
+    assert finished == []
+    heard.close()
+
+
+@pytest.fixture
+def cannot_be_said(monkeypatch):
+    """Texts in which something is wrong with every take: those for which a function says so."""
+
+    def wrong(holds):
+        monkeypatch.setattr(takes, "faults", lambda performance: ("babbles",) if holds(performance.text) else ())
+
+    return wrong
+
+
+FOUR = Script(TURNS.turns[:4])
+
+
+def test_a_part_that_fails_every_time_is_spoken_in_smaller_parts(watched, cannot_be_said):
+    cannot_be_said(lambda text: "Turn a" in text and "Turn b" in text)
+    (piece,) = speak_long(tiny_speech(), FOUR, seed=5, care=Care(retries=1))
+    a, b, c, d = (f"[{turn.speaker}] {turn.text}" for turn in FOUR.turns)
+    assert [line.text for line in watched] == [f"{a} {b} {c} {d}", f"{a} {b}", a, b, f"{c} {d}"]
+    assert piece.take.warnings == ()
+    assert [attempt.seed for attempt in piece.take.attempts] == [5, 6, 5, 6, 5, 5, 5]
+    assert [turn.speaker for turn in piece.turns] == ["S1", "S2", "S1", "S2"]
+    assert [turn.start for turn in piece.turns] == sorted(turn.start for turn in piece.turns)
+    assert len(piece.audio) == len(piece.take.audio)
+
+
+def test_what_is_wrong_with_a_smaller_part_is_told(cannot_be_said):
+    cannot_be_said(lambda text: "Turn a" in text)
+    (piece,) = speak_long(tiny_speech(), FOUR, seed=5, care=Care(retries=1))
+    assert piece.take.warnings == ("babbles at 'Turn a it is.'",)
+
+
+def test_what_comes_out_well_of_a_part_is_heard_and_gone_on_from(watched, cannot_be_said):
+    cannot_be_said(lambda text: "Turn a" in text or "Turn c" in text)
+    (piece,) = speak_long(tiny_speech(carry="last"), FOUR, seed=5, care=Care(retries=1))
+    assert piece.take.warnings == ("babbles at 'Turn a it is.'", "babbles at 'Turn c it is.'")
+    assert [turn.text for turn in piece.turns] == [turn.text for turn in FOUR.turns]
+    after = {line.transcript for line in watched if "Turn c" in line.text or "Turn d" in line.text}
+    assert after == {"", "[S2] Turn b it is."}  # first within the whole, then behind what came out well
+
+
+def test_smaller_parts_that_are_no_better_are_not_taken(cannot_be_said):
+    cannot_be_said(lambda text: True)
+    (piece,) = speak_long(tiny_speech(), FOUR, seed=5, care=Care(retries=1))
+    assert piece.take.warnings == ("babbles",)
+    assert len(piece.take.attempts) == 2 * (1 + 2 + 4)
+
+
+def test_without_retries_a_part_is_spoken_once(watched, cannot_be_said):
+    cannot_be_said(lambda text: True)
+    assert len(list(speak_long(tiny_speech(), FOUR, seed=5))) == len(watched) == 1
+
+
+def test_a_single_sentence_is_not_cut(watched, cannot_be_said):
+    cannot_be_said(lambda text: True)
+    long = parse("[S1] It goes on and on, and then, in the end, it goes on again.")
+    assert len(list(speak_long(tiny_speech(), long, seed=5, care=Care(retries=1)))) == len(watched) == 1
+
+
+def test_smaller_parts_are_kept(tmp_path, watched, cannot_be_said):
+    cannot_be_said(lambda text: "Turn a" in text and "Turn b" in text)
+    speech, folder = tiny_speech(), tmp_path / "parts"
+    kept = keeper(folder, speech)
+    (once,) = speak_long(speech, FOUR, seed=7, care=Care(retries=1), keeper=kept)
+    assert len(list(folder.glob("part-*"))) == len(watched) == 5
+    (again,) = speak_long(speech, FOUR, seed=7, care=Care(retries=1), keeper=keeper(folder, speech))
+    assert len(watched) == 5
+    np.testing.assert_allclose(again.audio, once.audio, atol=1e-5)
+
+
+def test_the_same_seed_gives_the_same_speech(speech):
+    first, again, other = (whole(speak_long(speech, TURNS, seed=seed)) for seed in (1, 1, 2))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_parts_come_as_they_are_finished(speech, watched):
+    spoken = speak_long(speech, TURNS, seed=1)
+    assert watched == []
+    first = next(spoken)
+    assert len(watched) == 1
+    assert (first.number, first.start) == (0, 0.0)
+    assert first.parts > 3
+
+
+def test_memory_does_not_grow_with_the_script():
+    memory = Memory("both")
+    for number in range(1000):
+        memory.add(parse(f"[S{1 + number % 2}] One."), random_codes(5)[0])
+    assert len(memory.before(parse("[S1] Two.")).prompt) <= 15
+
+
+def test_a_pause_is_digital_silence_of_exactly_its_length():
+    take = take_of(np.pad(tone(1), RATE // 10))
+    first, second = pieces([take, take], [0.7, 0.0], 0.1)
+    audio = np.concatenate([first.audio, second.audio])
+    silent = np.flatnonzero(audio == 0)
+    runs = np.split(silent, np.flatnonzero(np.diff(silent) > 1) + 1)
+    longest = max(runs, key=len)
+    assert (first.audio[-round(0.7 * RATE) :] == 0).all()
+    assert len(longest) == pytest.approx(0.7 * RATE + 2 * 0.02 * RATE, abs=RATE // 50)
+    assert len(first.audio) == pytest.approx((0.1 + 1 + 0.02 + 0.7) * RATE, abs=RATE // 50)
+
+
+def test_joins_do_not_click_and_leave_a_natural_gap():
+    noise = 1e-4 * np.random.default_rng(0).standard_normal(RATE // 10)
+    take = take_of(np.concatenate([noise, tone(1), noise]).astype(np.float32))
+    audio = whole(pieces([take, take, take], [0.0] * 3, 0.1))
+    steps = np.abs(np.diff(audio))
+    assert steps.max() <= np.abs(np.diff(tone(1))).max() + 1e-3
+    assert len(audio) == 3 * len(take.audio)
+
+
+def test_times_are_those_of_the_whole():
+    take = take_of(np.pad(tone(1), RATE // 10), (TurnTime("S1", "La.", 0.1, 1.1),))
+    spoken = list(pieces([take] * 3, [0.0, 0.5, 0.0], 0.1))
+    assert [round(piece.start, 2) for piece in spoken] == [0.0, 1.2, 2.82]
+    starts = [turn.start for piece in spoken for turn in piece.turns]
+    np.testing.assert_allclose(starts, [0.1, 1.3, 2.84], atol=0.01)
+    audio = whole(spoken)
+    for start in starts:
+        at = round(start * RATE)
+        assert np.abs(audio[at : at + 80]).max() > 0.1
+        assert np.abs(audio[max(0, at - 100) : at - 20]).max() < 0.01
+
+
+def test_what_carries_nothing_known_is_named(speech):
+    with pytest.raises(ValueError, match="carry='all' must be one of nothing, first, last, both"):
+        next(speak_long(speech, TURNS, carry="all"))
+
+
+def keeper(folder, speech, **changes):
+    return KeptParts(folder, plan(**changes), speech, Care())
+
+
+def test_an_interrupted_speech_goes_on_where_it_stopped(speech, tmp_path, watched):
+    uninterrupted = whole(speak_long(speech, TURNS, seed=7))
+    watched.clear()
+    kept = keeper(tmp_path / "parts", speech)
+    spoken = speak_long(speech, TURNS, seed=7, keeper=kept)
+    heard = [next(spoken), next(spoken)]
+    spoken.close()
+    assert len(list(kept.folder.glob("part-*"))) == len(watched) == 2
+    again = keeper(tmp_path / "parts", speech)
+    resumed = list(speak_long(speech, TURNS, seed=again.seed, keeper=again))
+    assert len(watched) == len(resumed)  # the first two were not made again
+    np.testing.assert_allclose(whole(resumed), uninterrupted, atol=1e-5)
+    assert resumed[1].turns == heard[1].turns
+
+
+def test_an_interrupt_amid_a_part_leaves_the_parts_before(speech, tmp_path, monkeypatch):
+    kept = keeper(tmp_path / "parts", speech)
+    spoken = speak_long(speech, TURNS, seed=7, keeper=kept)
+    next(spoken)
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(long_form, "make_take", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        next(spoken)
+    assert len(list(kept.folder.glob("part-*"))) == 1
+
+
+def test_a_full_disk_leaves_the_parts_before_and_no_half_file(speech, tmp_path, monkeypatch):
+    kept = keeper(tmp_path / "parts", speech)
+    spoken = speak_long(speech, TURNS, seed=7, keeper=kept)
+    next(spoken)
+
+    def full(path, content):
+        with path.open("wb") as file:
+            file.write(content[:9])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OSError, match="No space left"):
+        next(spoken)
+    assert sorted(path.name for path in kept.folder.iterdir()) == ["part-00000.safetensors", "speech.json"]
+
+
+def test_a_voice_of_one_speaker_leaves_the_other_to_be_carried():
+    memory = Memory("first", Line("", random_codes(5)[0], "[S1] La."))
+    codes = random_codes(4)[0]
+    memory.add(parse("[S1] One. [S2] Two."), codes)
+    before = memory.before(parse("[S2] Three."))
+    assert before.transcript == "[S1] One. [S2] Two. [S1] La."
+    assert len(before.prompt) == 9
+
+
+def test_parts_leave_room_for_a_speaker_who_comes_later(speech, watched):
+    late = parse("[S1] These are some words. " * 6 + " ".join(f"[S{1 + n % 2}] Here they are." for n in range(6)))
+    list(speak_long(speech, late, seed=7, carry="first"))
+    assert {turn.speaker for turn in parse(watched[0].text).turns} == {"S1"}
+    room = part_seconds(speech.model.generation_config.pass_seconds, "first", more=1)
+    several = [line.text for line in watched if len(line.text.split(". ")) > 1]
+    assert all(estimated_seconds(text) <= room for text in several)
+
+
+def test_a_longest_length_counts_what_is_new_in_every_part(speech, monkeypatch):
+    asked = []
+
+    def make_take(speech, line, seed, settings, care):
+        asked.append(dict(settings))
+        return takes.make_take(speech, line, seed, settings, care)
+
+    monkeypatch.setattr(long_form, "make_take", make_take)
+    next(speak_long(speech, TURNS, seed=7, settings={"max_length": 30, "temperature": 0.7}))
+    assert asked == [{"max_new_tokens": 30, "temperature": 0.7}]
+
+
+@pytest.mark.parametrize("content", ["", "{}", '{"seed": null}', "[1]"])
+def test_a_damaged_plan_is_named_with_its_remedy(content, speech, tmp_path):
+    keeper(tmp_path / "parts", speech)
+    (tmp_path / "parts" / "speech.json").write_text(content)
+    with pytest.raises(ValueError, match=r"speech\.json is damaged .*; remove .*parts to begin anew"):
+        keeper(tmp_path / "parts", speech)
+
+
+def test_a_damaged_part_is_spoken_again(speech, tmp_path, watched):
+    kept = keeper(tmp_path / "parts", speech)
+    once = whole(speak_long(speech, TURNS, seed=7, keeper=kept))
+    (kept.folder / "part-00001.safetensors").write_bytes(b"nothing of use")
+    watched.clear()
+    np.testing.assert_allclose(whole(speak_long(speech, TURNS, seed=7, keeper=kept)), once, atol=1e-5)
+    assert len(watched) == 1
+
+
+def test_a_changed_script_or_setting_is_noticed_and_named(speech, tmp_path):
+    keeper(tmp_path / "parts", speech)
+    with pytest.raises(ValueError, match="another speech: script differ"):
+        keeper(tmp_path / "parts", speech, script="[S1] Another.")
+    with pytest.raises(ValueError, match="seed, voice differ"):
+        keeper(tmp_path / "parts", speech, seed=8, voice="mine")
+
+
+def test_without_a_seed_the_one_that_was_drawn_is_gone_on_with(speech, tmp_path):
+    first = keeper(tmp_path / "parts", speech, seed=None).seed
+    assert keeper(tmp_path / "parts", speech, seed=None).seed == first
+
+
+def test_a_folder_that_cannot_be_made_is_found_out_before_the_work(speech, tmp_path):
+    with pytest.raises(OSError, match="missing"):
+        keeper(tmp_path / "missing" / "parts", speech)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="file"):
+        keeper(tmp_path / "file", speech)
+
+
+def test_what_is_no_longer_needed_is_removed(speech, tmp_path):
+    kept = keeper(tmp_path / "parts", speech)
+    kept.keep((0,), takes.make_take(speech, Line("[S1] Hi."), 1))
+    kept.remove()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_attempts_are_kept(speech, tmp_path):
+    kept = keeper(tmp_path / "parts", speech)
+    line = Line("[S1] Hi.")
+    take = takes.make_take(speech, line, 1, care=Care(best_of=2))
+    kept.keep((3,), take)
+    found = kept.kept((3,), line)
+    assert found.attempts == take.attempts
+    assert isinstance(found.attempts[0], Attempt)
+    assert torch.equal(found.codes, take.codes)
+
+
+def test_models_are_told_apart():
+    one, same, other = (Speech(tiny_model(seed=seed), tiny_processor()) for seed in (1, 1, 2))
+    assert fingerprint(one) == fingerprint(same) != fingerprint(other)

@@ -1,0 +1,37 @@
+"""How much of a text a recogniser hears."""
+
+import sys
+
+import numpy as np
+import pytest
+
+from dia.synthesis.recognition import agreement, pocketsphinx_recogniser
+
+
+@pytest.mark.parametrize(
+    ("text", "heard", "part"),
+    [
+        ("[S1] Good morning! (laughs)", "good morning", 1.0),
+        ("[S1] Good morning!", "Good, morning", 1.0),
+        ("[S1] It's here. [S2] Don't!", "it's here don't", 1.0),
+        ("[S1] One two three four.", "one three four", 0.75),
+        ("[S1] One two.", "", 0.0),
+        ("[S1] One.", "one one one", -1.0),
+        ("(laughs)", "", 1.0),
+    ],
+)
+def test_agreement_is_one_less_the_word_error_rate(text, heard, part):
+    assert agreement(text, heard) == part
+
+
+def test_pocketsphinx_hears_nothing_in_silence():
+    pytest.importorskip("pocketsphinx")
+    hear = pocketsphinx_recogniser()
+    assert hear(np.zeros(8000, np.float32), 8000) == ""
+    assert hear(np.zeros(0, np.float32), 8000) == ""
+
+
+def test_where_it_is_missing_the_command_that_brings_it_is_told(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pocketsphinx", None)
+    with pytest.raises(ImportError, match=r"pip install 'dia-tts\[asr\]'"):
+        pocketsphinx_recogniser()

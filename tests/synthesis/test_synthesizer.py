@@ -1,0 +1,109 @@
+"""One pass: texts, prompts and seeds in, codes out, and whether the model itself has ended."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from tiny import CHANNELS, EOS, PATTERN, Rows, tiny_model
+from tiny_codec import random_codes, tiny_codec, tiny_processor
+from transformers import GenerationConfig
+
+from dia.synthesis.synthesizer import Speech
+
+SAMPLED = {"do_sample": True, "temperature": 1.2, "max_length": 40}
+
+
+def speech(loudness_of_the_end=1.0, codec=True):
+    model = tiny_model()
+    model.logits_dense.weight.data[EOS] *= loudness_of_the_end
+    model.generation_config = GenerationConfig(**SAMPLED)
+    return Speech(model, tiny_processor(tiny_codec() if codec else None))
+
+
+@pytest.fixture(scope="module")
+def speaker():
+    """Never ends on its own."""
+    return speech(0.0)
+
+
+def test_codes_are_frames_without_the_prompt(speaker):
+    prompt = random_codes(5)[0]
+    alone, after = (speaker(["[S1] Hi."], prompts, [1])[0] for prompts in ([None], [prompt]))
+    assert alone.codes.dtype == torch.int64
+    assert len(alone.codes) == 40 - 2  # a row of BOS before and one of EOS after
+    assert len(after.codes) == len(alone.codes) - len(prompt)
+    assert not torch.equal(alone.codes[: len(after.codes)], after.codes)
+
+
+def test_a_text_is_spoken_the_same_alone_and_among_others(speaker):
+    prompt = random_codes(5)[0]
+    among = speaker(["[S1] Hi.", "[S2] You there?"], [prompt, None], [4, 5], {"max_new_tokens": 12})
+    alone = speaker(["[S2] You there?"], (), [5], {"max_new_tokens": 12})
+    assert torch.equal(among[1].codes, alone[0].codes)
+    assert len(among) == 2
+
+
+def test_a_text_without_a_seed_may_stand_beside_one_with(speaker):
+    first, second = (speaker(["[S1] Hi.", "[S1] Ho."], (), [None, 7]) for _ in range(2))
+    assert torch.equal(first[1].codes, second[1].codes)
+
+
+def test_it_tells_who_ended_by_himself():
+    assert speech(2.5)(["[S1] Hi."], (), [2])[0].ended
+    assert not speech(0.0)(["[S1] Hi."], (), [2])[0].ended
+
+
+@pytest.mark.parametrize("limit", [{}, {"max_length": 20}, {"max_new_tokens": 9}, {"max_length": 30, "top_k": 5}])
+def test_the_limit_of_length_is_no_end(speaker, limit):
+    assert [one.ended for one in speaker(["[S1] Hi.", "[S1] Ho."], [random_codes(3)[0], None], (), limit)] == [
+        False
+    ] * 2
+
+
+def test_who_is_stopped_has_not_ended(speaker):
+    stop = [lambda ids, _: torch.full((ids.shape[0],), ids.shape[1] >= 9)]
+    spoken = speaker(["[S1] Hi."], settings={"stopping_criteria": stop})[0]
+    assert not spoken.ended
+    assert len(spoken.codes) == 9 - 1 - max(PATTERN)
+
+
+def test_rows_go_to_the_streamer(speaker):
+    streamer = Rows()
+    speaker(["[S1] Hi."], (), [1], {"max_new_tokens": 9}, streamer)
+    assert len(streamer.taken) == 1 + 9
+    assert streamer.ended
+
+
+def test_codes_become_sound(speaker):
+    codes = random_codes(7, 4)
+    one, other = speaker.sounds(codes)
+    np.testing.assert_allclose(speaker.sound(codes[1]), other, atol=1e-5)
+    assert one.dtype == np.float32
+    assert len(speaker.sound(codes[0][:0])) == 0
+
+
+def test_without_a_codec_there_are_codes_alone():
+    mute = speech(codec=False)
+    assert mute(["[S1] Hi."])[0].codes.shape[1] == CHANNELS
+    with pytest.raises(ValueError, match="no codec"):
+        mute.sound(random_codes(3)[0])
+
+
+@pytest.mark.parametrize(
+    ("texts", "prompts", "message"),
+    [
+        ([], (), "text"),
+        (["[S1] Hi."], [None, random_codes(3)[0]], "2 clips for 1"),
+        (["[S1] " + "a" * 100], (), "48"),
+    ],
+)
+def test_what_does_not_fit_is_refused_by_name(speaker, texts, prompts, message):
+    with pytest.raises(ValueError, match=message):
+        speaker(texts, prompts)
+
+
+def test_nothing_of_a_call_stays(speaker):
+    before = dataclasses.asdict(speaker).keys(), speaker.model.generation_config.to_dict()
+    speaker(["[S1] Hi."], settings={"max_length": 20})
+    assert (dataclasses.asdict(speaker).keys(), speaker.model.generation_config.to_dict()) == before

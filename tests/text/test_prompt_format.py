@@ -1,0 +1,52 @@
+"""How a checkpoint likes to be spoken to."""
+
+import pytest
+from transformers import GenerationConfig
+
+from dia.text.prompt_format import Manners, closed, continued
+
+
+def test_a_checkpoint_that_says_nothing_is_taken_for_dia():
+    assert Manners.of(GenerationConfig()) == Manners(closing_tag=True, pass_seconds=20.0, carry="first")
+
+
+def test_what_a_checkpoint_says_is_saved_with_its_sampling(tmp_path):
+    GenerationConfig(closing_tag=False, pass_seconds=12).save_pretrained(tmp_path)
+    assert Manners.of(GenerationConfig.from_pretrained(tmp_path)) == Manners(False, 12)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"closing_tag": "yes"}, {"pass_seconds": 0}, {"pass_seconds": "long"}, {"carry": "all"}]
+)
+def test_what_makes_no_sense_is_named(wrong):
+    with pytest.raises(ValueError, match=f"generation_config.{next(iter(wrong))}"):
+        Manners.of(GenerationConfig(**wrong))
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("[S1] Hello.", "[S1] Hello. [S2]"),
+        ("[S1] Hello. [S2] Hi.", "[S1] Hello. [S2] Hi. [S1]"),
+        ("[S1] Hello. [S2]", "[S1] Hello. [S2]"),
+        ("Hello.", "Hello."),
+    ],
+)
+def test_the_tag_of_who_does_not_speak_last_closes_a_text(text, read):
+    assert closed(text) == read
+    assert Manners(closing_tag=True).as_read(text) == read
+    assert Manners(closing_tag=False).as_read(text) == text
+
+
+@pytest.mark.parametrize(
+    ("transcript", "text", "whole"),
+    [
+        ("", "[S1] Hello.", "[S1] Hello."),
+        ("[S1] Hello. ", "[S2] Hi.", "[S1] Hello. [S2] Hi."),
+        ("[S1] Hello.", "[S1] And bye.", "[S1] Hello. And bye."),
+        ("[S1] Hello.", "And bye.", "[S1] Hello. And bye."),
+        ("[S1] Hello. [S2] Hi.", "", "[S1] Hello. [S2] Hi."),
+    ],
+)
+def test_a_tag_is_not_said_again_where_the_speaker_stays(transcript, text, whole):
+    assert continued(transcript, text) == whole

@@ -1,0 +1,278 @@
+"""What a script is: how it may be written, what it is warned of, how it is cut."""
+
+import io
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from random_scripts import anything, dialogues, steady
+
+from dia.text.script import (
+    BYTES_PER_SECOND,
+    NON_VERBAL_TAGS,
+    Script,
+    Turn,
+    estimated_seconds,
+    parse,
+    read_script,
+)
+
+LONG = "This is said at some length, so that nobody finds it too short to sound natural at all."
+
+
+def turns(text: str) -> list[tuple[str, str]]:
+    return [(turn.speaker, turn.text) for turn in parse(text).turns]
+
+
+def words(script: Script) -> list[tuple[str, str]]:
+    return [(turn.speaker, word) for turn in script.turns for word in turn.text.split()]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("[S1] Hello. [S2] Hi!", [("S1", "Hello."), ("S2", "Hi!")]),
+        ("[s1]Hello.[ S2 ]Hi!", [("S1", "Hello."), ("S2", "Hi!")]),
+        ("[S1]: Hello. [Speaker 2] Hi!", [("S1", "Hello."), ("S2", "Hi!")]),
+        ("S1: Hello.\nS2: Hi!", [("S1", "Hello."), ("S2", "Hi!")]),
+        ("speaker 1: Hello.\r\n  SPEAKER 2 : Hi!", [("S1", "Hello."), ("S2", "Hi!")]),
+        ("Hello, S1: it is you.", [("S1", "Hello, S one: it is you.")]),
+        ("Hello. How are you?", [("S1", "Hello. How are you?")]),
+        ("Hello. [S2] Hi!", [("S1", "Hello."), ("S2", "Hi!")]),
+        ("[S1] Hello. [S1] Hi!", [("S1", "Hello."), ("S1", "Hi!")]),
+        ("[S1] Did you? [S2] No. [S1]", [("S1", "Did you?"), ("S2", "No.")]),
+        ("[S1] [S2] Hi! [S1] 🙂 [S2] Yes.", [("S2", "Hi!"), ("S2", "Yes.")]),
+        ("Chapter One\n\nIt was late.\nSo\nlate.", [("S1", "Chapter One. It was late. So late.")]),
+        ("[S1] I owe Dr. Lee $5.", [("S1", "I owe Doctor Lee five dollars.")]),
+        ("[S1] Ha [laughs] (Clears throat) yes.", [("S1", "Ha (laughs) (clears throat) yes.")]),
+        ("(applause)", [("S1", "(applause)")]),
+    ],
+)
+def test_a_script_is_read_as_people_write_it(text, expected):
+    assert turns(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("mark", "seconds"),
+    [
+        ("[pause:700ms]", 0.7),
+        ("[pause:1.5s]", 1.5),
+        ("[ Pause 2 sec ]", 2.0),
+        ("[pause:.25s]", 0.25),
+        ("[pause:0s]", 0.0),
+    ],
+)
+def test_a_pause_cuts_a_turn_in_two(mark, seconds):
+    script = parse(f"[S1] One {mark} two. [S2] Three.")
+    assert script.turns == (Turn("S1", "One", seconds), Turn("S1", "two."), Turn("S2", "Three."))
+
+
+def test_pauses_follow_the_turn_before_them_and_add_up():
+    assert parse("[S1] One. [S2] [pause:700ms] [pause:1s] Two.").turns == (Turn("S1", "One.", 1.7), Turn("S2", "Two."))
+
+
+@pytest.mark.parametrize("tag", NON_VERBAL_TAGS)
+def test_the_sounds_dia_knows_stay(tag):
+    script = parse(f"[S1] {LONG} {tag.upper()} {LONG}")
+    assert script.turns == (Turn("S1", f"{LONG} {tag} {LONG}"),)
+    assert script.warnings == ()
+
+
+def test_there_are_21_sounds():
+    assert len(set(NON_VERBAL_TAGS)) == 21
+
+
+def test_the_model_reads_a_tag_where_the_speaker_changes_and_no_pauses():
+    script = parse("[S1] One [pause:1s] two. [S1] Three. [S2] Four.")
+    assert script.spoken == "[S1] One two. Three. [S2] Four."
+
+
+def test_a_script_is_printed_a_turn_in_a_line():
+    script = parse("One [pause:1.5s] two. [s2] 3")
+    assert str(script) == "[S1] One [pause:1500ms]\n[S1] two.\n[S2] three"
+    assert parse(str(script)) == script
+
+
+@pytest.mark.parametrize(
+    ("text", "warning"),
+    [
+        (
+            "[S1] Hello.",
+            "the script is about 1 s of speech; under 5 s Dia may sound unnatural. Write more, at least 75",
+        ),
+        (f"[S2] {LONG}", "the script begins with [S2]; Dia speaks best when [S1] begins. Exchange the tags."),
+        (
+            f"{LONG} [S2] Yes.",
+            "the script does not begin with a speaker's tag; its first words are S1's. Begin with [S1].",
+        ),
+        (f"[S1] {LONG} [S1] Yes. [S1] No.", "turn 2 ([S1]), turn 3 ([S1]): the same speaker as in the turn before."),
+        (
+            f"[S1] {LONG} (chuckles)",
+            "(chuckles) is not among the sounds Dia knows and comes out as it likes. Write (chuckle)",
+        ),
+        (f"[S1] {LONG} (sneers)", "(sneers) is not among the sounds Dia knows and comes out as it likes. "),
+        (f"[S1] {LONG} [music]", "[music]: no mark of a script, so the words are read aloud."),
+        (f"[S1] {LONG} 🙂", "'🙂' (SLIGHTLY SMILING FACE): cannot be spoken and is left out."),
+        (f"[S1] {LONG} [S2] ?!", "'?!': holds no words and is left out."),
+        (f"[pause:1s] {LONG}", "[pause:1s]: stands before the first words and is left out."),
+    ],
+)
+def test_what_dia_does_not_speak_well_is_warned_of(text, warning):
+    (found,) = parse(text).warnings
+    assert found.startswith(warning)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"[S1] {LONG} [S2] {LONG} (laughs)",
+        LONG,
+        f"[S1] {LONG} (my friend) [pause:1s] [S1] {LONG}",
+        f"[S1] {LONG} [S2]",
+    ],
+)
+def test_there_is_no_warning_without_a_cause(text):
+    assert parse(text).warnings == ()
+
+
+def test_many_warnings_of_a_kind_are_one():
+    (warning,) = parse("[S1] yes. " * 1000).warnings
+    assert warning.startswith("turn 2 ([S1]), turn 3 ([S1])")
+    assert "and 994 more: the same speaker" in warning
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "message"),
+    [
+        ("", ValueError, "text is empty: nothing in it can be spoken. Write"),
+        (" \n\t ", ValueError, "text is empty"),
+        ("[S1] [S2]", ValueError, "text is empty"),
+        ("[pause:1s]", ValueError, "text is empty"),
+        ("🙂 🙂", ValueError, "text is empty"),
+        ("[S1] ... [S2] !", ValueError, "text is empty"),
+        ("[S1] Hi. [S3] Hi.", ValueError, r"\[S3\] names another speaker; Dia knows two, \[S1\] and \[S2\]. Give"),
+        ("Speaker 4: Hi.", ValueError, "Speaker 4: names another speaker"),
+        ("[S0] Hi.", ValueError, r"\[S0\] names another speaker"),
+        ("[S1] Hi. [pause]", ValueError, r"\[pause\] has no length that can be read; write \[pause:700ms\]"),
+        ("[S1] Hi. [pause:5]", ValueError, r"\[pause:5\] has no length"),
+        ("[S1] Hi. [pause:90s]", ValueError, "a pause of 90 s; the longest is 60 s"),
+        ("[S1] שלום", ValueError, "HEBREW LETTER SHIN"),
+        ("[S1] a\0b", ValueError, r"control character U\+0000 at position 6"),
+        (None, TypeError, "text is NoneType"),
+        (b"[S1] Hi.", TypeError, "text is bytes; decode it first"),
+    ],
+)
+def test_what_is_no_script_is_refused_with_a_remedy(text, error, message):
+    with pytest.raises(error, match=message):
+        parse(text)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Turn("S3", "Hi."), "speaker is 'S3'; Dia knows S1 and S2"),
+        (lambda: Turn("S1", " "), "text is ' '; a turn says something"),
+        (lambda: Turn("S1", "Hi.", -1), "pause is -1 s"),
+        (lambda: Turn("S1", "Hi.", math.nan), "pause is nan s"),
+        (lambda: Script(()), "turns is empty"),
+        (lambda: parse("Hi.").chunks(0), "seconds is 0; use a number above 0"),
+        (lambda: parse("Hi.").chunks(math.nan), "seconds is nan"),
+        (lambda: parse("Hi.").chunks(5, rate=-1), "rate is -1"),
+    ],
+)
+def test_impossible_parts_are_refused_by_name(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_seconds_are_estimated_from_letters_and_sounds():
+    assert estimated_seconds("a" * 150) == pytest.approx(150 / BYTES_PER_SECOND)
+    assert estimated_seconds("a" * 150, rate=10) == 15
+    assert estimated_seconds("(laughs)") == 1
+    assert estimated_seconds("[S1] [pause:9s]") == 0
+
+
+def test_a_script_within_the_limit_is_one_chunk():
+    script = parse(f"[S1] {LONG} [S2] {LONG}")
+    assert script.chunks(60) == [script]
+
+
+def test_chunks_are_cut_between_turns_of_even_length():
+    script = parse(" ".join(f"[S{1 + index % 2}] {LONG}" for index in range(8)))
+    assert [len(chunk.turns) for chunk in script.chunks(20)] == [3, 3, 2]
+
+
+def test_a_long_turn_is_cut_between_sentences_and_keeps_its_pause_at_the_end():
+    chunks = parse(f"[S1] {LONG} {LONG} {LONG} [pause:1s] [S2] Yes.").chunks(7)
+    assert [str(chunk) for chunk in chunks] == [
+        f"[S1] {LONG}",
+        f"[S1] {LONG}",
+        f"[S1] {LONG} [pause:1000ms]\n[S2] Yes.",
+    ]
+
+
+def test_a_sentence_too_long_is_cut_between_words():
+    chunks = parse("word " * 300).chunks(10)
+    seconds = [estimated_seconds(chunk.spoken) for chunk in chunks]
+    assert max(seconds) <= 10
+    assert min(seconds) > 9
+
+
+@steady
+@given(anything)
+def test_printing_and_parsing_is_stable_and_nothing_but_what_is_documented_is_raised(text):
+    try:
+        script = parse(text)
+    except ValueError:
+        return
+    assert parse(str(script)) == script
+
+
+@steady
+@given(dialogues, st.sampled_from([0.5, 2, 5, 20, 1000]))
+def test_chunking_loses_and_reorders_nothing(text, seconds):
+    script = parse(text)
+    chunks = script.chunks(seconds)
+    assert [pair for chunk in chunks for pair in words(chunk)] == words(script)
+    assert sum(turn.pause for chunk in chunks for turn in chunk.turns) == pytest.approx(
+        sum(turn.pause for turn in script.turns)
+    )
+    for chunk in chunks:
+        assert estimated_seconds(chunk.spoken) <= seconds * 1.001 or len(words(chunk)) <= 2
+        assert parse(str(chunk)) == chunk
+
+
+@pytest.mark.parametrize(
+    "part", ["[S1] Hm. ", "word ", "[", "[S1", "[pause:", "(laughs) ", "\n", "\n \n", "S1:", "a. "]
+)
+def test_a_long_script_takes_no_longer_than_its_length(part):
+    script = parse("[S1] Yes." + part * (20_000 // len(part)))
+    assert len(script.chunks(3600)) == 1
+
+
+def test_a_file_is_read_as_utf_8_with_or_without_its_mark(tmp_path):
+    path = tmp_path / "script.txt"
+    for content in (b"[S1] Caf\xc3\xa9.\n", b"\xef\xbb\xbf[S1] Caf\xc3\xa9.\n"):
+        path.write_bytes(content)
+        assert read_script(path) == read_script(str(path)) == "[S1] Café.\n"
+
+
+def test_a_file_that_is_not_utf_8_is_refused_with_the_place(tmp_path):
+    path = tmp_path / "script.txt"
+    path.write_bytes(b"[S1] Caf\xe9.")
+    with pytest.raises(ValueError, match=r"script.txt is not UTF-8: byte 8 is 0xE9. Save it as UTF-8"):
+        read_script(path)
+
+
+def test_a_missing_file_is_an_error_that_names_it(tmp_path):
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        read_script(tmp_path / "nowhere.txt")
+
+
+@pytest.mark.parametrize("binary", [True, False])
+def test_a_dash_is_standard_input(monkeypatch, binary):
+    content = "[S1] Café."
+    source = io.TextIOWrapper(io.BytesIO(content.encode()), "ascii") if binary else io.StringIO(content)
+    monkeypatch.setattr("sys.stdin", source)
+    assert read_script("-") == content

@@ -1,0 +1,135 @@
+"""The embedded checkpoint is put together whole: it loads, speaks, tells what is known of it, and replaces cleanly."""
+
+import json
+
+import pytest
+import torch
+from transformers import DacConfig, DacModel
+
+from dia.modeling_dia import DiaForConditionalGeneration
+from dia.processing_dia import DiaProcessor
+from dia.text.lexicon import Pronunciations
+from dia.text.prompt_format import Manners
+from dia.training.mini.english import vocabulary
+from dia.training.mini.initialization import mini_config
+from dia.training.mini.model_card import figures_table
+from dia.training.mini.packaging import MANNERS, SAMPLING, assemble
+from dia.training.mini.sounds import SOUNDS
+
+FIGURES = {
+    "training_texts": 60000,
+    "figures": {
+        "sentence_model": {"value": 0.3, "of": 200, "low": 0.25, "high": 0.352},
+        "sentence_codec": {"value": 0.2, "of": 200, "low": 0.15, "high": 0.25},
+        "sentence_teacher": {"value": 0.1, "of": 200, "low": 0.05, "high": 0.15},
+        "sequence_model": {"value": 0.4, "of": 100, "low": 0.35, "high": 0.45},
+        "ended": {"value": 0.99, "of": 300, "low": 0.97, "high": 1.0},
+        "cloned": {"value": 0.85, "of": 60, "low": 0.74, "high": 0.92},
+        "gap": {"value": 2.0, "of": 300},
+        "realtime": {"value": 3.13, "of": 1},
+        "command": {"value": 6.02, "of": 1},
+        "command_speech": {"value": 10.4, "of": 1},
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("parts")
+    torch.manual_seed(0)
+    config = mini_config(16, 2)
+    config.encoder_config.num_hidden_layers = config.decoder_config.num_hidden_layers = 1
+    DiaForConditionalGeneration(config).save_pretrained(folder / "language")
+    sizes = {"encoder_hidden_size": 4, "decoder_hidden_size": 8, "hidden_size": 16, "codebook_dim": 2}
+    ratios = {"downsampling_ratios": [2, 4], "upsampling_ratios": [4, 2]}
+    codec = DacModel(DacConfig(n_codebooks=2, codebook_size=16, sampling_rate=160, **sizes, **ratios))
+    codec.half().save_pretrained(folder / "codec")
+    log = [{"minutes": 2.0, "step": 7, "validation": [5.0], "gap": 0.5}]
+    (folder / "log.jsonl").write_text("\n".join(map(json.dumps, log)), encoding="utf-8")
+    (folder / "figures.json").write_text(json.dumps(FIGURES), encoding="utf-8")
+    return folder
+
+
+def test_the_folder_loads_and_speaks(parts, tmp_path):
+    assemble(parts / "language", parts / "codec", tmp_path / "mini")
+    model = DiaForConditionalGeneration.from_pretrained(tmp_path / "mini", dtype=torch.float32)
+    processor = DiaProcessor.from_pretrained(tmp_path / "mini")
+    grid = model.generate(**processor(text="[S1] Hello."), max_new_tokens=12, do_sample=False)
+    assert processor.batch_decode(grid)[0].dtype == torch.float32
+
+
+def test_weights_are_stored_in_half_precision_and_the_codec_is_read_in_full(parts, tmp_path):
+    assemble(parts / "language", parts / "codec", tmp_path / "mini")
+    assert DiaForConditionalGeneration.from_pretrained(tmp_path / "mini").dtype == torch.bfloat16
+    assert DiaProcessor.from_pretrained(tmp_path / "mini").audio_tokenizer.dtype == torch.float32
+    stored = (tmp_path / "mini" / "audio_tokenizer" / "model.safetensors").stat().st_size
+    assert stored < 2.5 * DacModel.from_pretrained(parts / "codec").num_parameters() + 30_000
+
+
+def test_vocabulary_sampling_and_limits_come_with_it(parts, tmp_path):
+    assemble(parts / "language", parts / "codec", tmp_path / "mini")
+    settings = json.loads((tmp_path / "mini" / "generation_config.json").read_text())
+    assert {name: settings[name] for name in SAMPLING} == SAMPLING
+    assert settings["max_length"] == 30 * 160 / 8
+    assert (tmp_path / "mini" / "vocabulary.txt").read_text().split() == list(vocabulary())
+
+
+def test_manners_are_the_embedded_models(parts, tmp_path):
+    assemble(parts / "language", parts / "codec", tmp_path / "mini")
+    loaded = DiaForConditionalGeneration.from_pretrained(tmp_path / "mini").generation_config
+    assert {name: getattr(loaded, name) for name in MANNERS} == MANNERS
+    assert Manners.of(loaded).closing_tag is False
+
+
+def test_pronunciations_come_with_it(parts, tmp_path):
+    Pronunciations(["g", "ow1"], {"go": "g ow1"}).save(tmp_path / "words")
+    assemble(parts / "language", parts / "codec", tmp_path / "mini", tmp_path / "words")
+    tokenizer = DiaProcessor.from_pretrained(tmp_path / "mini").tokenizer
+    assert tokenizer("go")["input_ids"] == [256, 257]
+
+
+def test_the_card_tells_figures_run_and_ethics(parts, tmp_path):
+    assemble(
+        parts / "language",
+        parts / "codec",
+        tmp_path / "mini",
+        log=parts / "log.jsonl",
+        figures=parts / "figures.json",
+        data="Much.",
+    )
+    card = (tmp_path / "mini" / "README.md").read_text()
+    for told in ("Much.", "7 steps in 2 minutes", "0.50 more with another text", "without consent", "Apache-2.0"):
+        assert told in card
+    assert f"the {len(vocabulary()):,} words" in card
+    assert all(f"`{tag}`" in card for tag in SOUNDS)
+    assert "| ends by itself | 99.0 % [97.0, 100.0] | 300 |" in card
+    assert (tmp_path / "mini" / "curves.png").exists() == ("curves.png" in card)
+
+
+def test_without_measurements_the_card_says_so(parts, tmp_path):
+    assemble(parts / "language", parts / "codec", tmp_path / "mini")
+    assert "Not measured yet." in (tmp_path / "mini" / "README.md").read_text()
+
+
+def test_a_failed_assembly_leaves_the_old_folder(parts, tmp_path):
+    old = tmp_path / "mini" / "README.md"
+    old.parent.mkdir()
+    old.write_text("old")
+    with pytest.raises(OSError, match="nothing"):
+        assemble(parts / "language", parts / "nothing", tmp_path / "mini")
+    assert old.read_text() == "old"
+
+
+def test_figures_become_tables_with_their_intervals():
+    table = figures_table(FIGURES)
+    assert "| the model | 30.0 % [25.0, 35.2] | 40.0 % [35.0, 45.0] |" in table
+    assert "| the teacher | 10.0 % [5.0, 15.0] | not measured |" in table
+    assert "| pitch of an unknown voice kept, within 10 % | 85.0 % [74.0, 92.0] | 60 |" in table
+    assert "2.00 nat" in table
+    assert "3.1 times realtime" in table
+    assert "10.4 s of speech | 6.0 s |" in table
+    assert "any of the 60,000 texts" in table
+
+
+def test_what_was_not_measured_is_left_out():
+    assert "sounds" not in figures_table({"figures": {}})

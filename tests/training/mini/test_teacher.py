@@ -1,0 +1,54 @@
+"""The teacher's shards: silence trimmed, whole shards kept, what was spoken given back."""
+
+from itertools import islice
+
+import numpy as np
+
+from dia.training.mini import teacher
+from dia.training.mini.teacher_texts import repertoire
+
+
+def _tone(text, speaker):
+    """A teacher who hums: longer for longer texts, silence before and after."""
+    length = 1000 * len(text)
+    quiet = np.zeros(5000, np.int16)
+    hum = (8000 * np.sin(np.arange(length) * (0.1 if speaker == "S1" else 0.05))).astype(np.int16)
+    return np.concatenate([quiet, hum, quiet])
+
+
+def test_trimmed_speech_keeps_exactly_a_tenth_of_a_second_on_both_sides():
+    clip = teacher.trim(_tone("four", "S1"))
+    loud = np.flatnonzero(np.abs(clip.astype(int)) > 328)
+    assert loud[0] == 1600
+    assert len(clip) - 1 - loud[-1] == 1600
+
+
+def test_trim_adds_quiet_where_the_clip_has_too_little():
+    clip = teacher.trim(np.full(100, 9000, np.int16))
+    assert len(clip) == 100 + 3200
+    assert clip[0] == 0
+
+
+def test_trimmed_silence_is_two_edges():
+    assert len(teacher.trim(np.zeros(9000, np.int16))) == 3200
+
+
+def test_synthesis_resumes_after_the_last_whole_shard(tmp_path, monkeypatch):
+    monkeypatch.setattr(teacher, "SHARD_SIZE", 4)
+    spoken = []
+
+    def speak(text, speaker):
+        spoken.append(text)
+        return _tone(text, speaker)
+
+    teacher.synthesise(tmp_path, 8, processes=1, speak=speak)
+    teacher.synthesise(tmp_path, 12, processes=1, speak=speak)
+    assert len(spoken) == 12
+    assert teacher.shard_numbers(tmp_path) == [0, 1, 2]
+
+
+def test_a_shard_gives_back_what_was_spoken(tmp_path):
+    teacher.synthesise(tmp_path, 8, processes=1, speak=_tone)
+    clips = list(teacher.read_shard(tmp_path, 0))
+    assert [clip.text for clip in clips] == [item.text for item in islice(repertoire(), 8)]
+    np.testing.assert_array_equal(clips[3].audio, teacher.trim(_tone(clips[3].text, clips[3].speaker)))

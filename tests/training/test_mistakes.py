@@ -1,0 +1,213 @@
+"""`dia train` used wrongly, stopped, or on a machine that fails: told at once or at its step, and nothing lost."""
+
+import json
+import math
+import shutil
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from tiny_checkpoint import RATE, write_tiny_checkpoint
+from tiny_codec import tiny_codec
+from train_command import SECONDS, train
+from transformers import TrainerCallback
+
+from dia.commands import train as command
+from dia.commands.train_checks import check_model
+from dia.training.checkpoints import last_checkpoint
+from dia.training.trainer import DiaTrainer
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return str(write_tiny_checkpoint(tmp_path_factory.mktemp("tiny")))
+
+
+@pytest.fixture(scope="module")
+def recordings(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("recordings")
+    for number in range(6):
+        wave = 0.3 * np.sin(2 * np.pi * (200 + 40 * number) * np.arange(int(SECONDS * RATE)) / RATE)
+        soundfile.write(folder / f"{number}.wav", wave, RATE)
+        (folder / f"{number}.txt").write_text(f"[S1] Tone {number}.", encoding="utf-8")
+    return str(folder)
+
+
+@pytest.fixture
+def unloaded(monkeypatch):
+    """Fails where the command begins to load, read or encode."""
+    monkeypatch.setattr(command, "_train", lambda arguments: pytest.fail("the work began"))
+
+
+def during_training(monkeypatch, step, act):
+    """Let `act(model)` happen when a step begins."""
+
+    class Act(TrainerCallback):
+        def on_step_begin(self, args, state, control, model=None, **_):
+            if state.global_step == step - 1:
+                act(model)
+
+    begin = DiaTrainer.train
+
+    def run(self, **options):
+        self.add_callback(Act())
+        return begin(self, **options)
+
+    monkeypatch.setattr(DiaTrainer, "train", run)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "complaint"),
+    [
+        *[(option, "0", "0 must be 1 or more") for option in ("--steps", "--batch-size", "--accumulate", "--every")],
+        *[(option, "0", "0 must be 1 or more") for option in ("--rank", "--shifts")],
+        *[(option, "0", "0 must be above 0") for option in ("--epochs", "--learning-rate")],
+        ("--learning-rate", "nan", "nan must be above 0"),
+        ("--seed", "-1", "-1 must be 0 or more"),
+        *[(option, "1", "1 must be at least 0 and below 1") for option in ("--held-out", "--warmup", "--average")],
+        *[(option, "2", "2 must be a share, 0 to 1") for option in ("--text-dropout", "--prompts")],
+        ("--batch-size", "many", "invalid count value: 'many'"),
+    ],
+)
+def test_numbers_that_mean_nothing_are_told_by_their_option(unloaded, tmp_path, capsys, option, value, complaint):
+    with pytest.raises(SystemExit):
+        train("anywhere", "any", tmp_path / "out", option, value)
+    assert f"argument {option}: {complaint}" in capsys.readouterr().err
+
+
+def test_an_output_that_cannot_be_written_or_lies_in_the_data_is_refused_at_once(
+    unloaded, recordings, model, tmp_path, capsys
+):
+    (tmp_path / "file").touch()
+    for output, complaint in (
+        (tmp_path / "file", "is a file; name a folder as --output"),
+        (tmp_path / "file" / "below", "cannot be written"),
+        (recordings, "lies in --data"),
+        (f"{recordings}/voice", "lies in --data"),
+    ):
+        assert train(recordings, model, output) == 2
+        assert complaint in capsys.readouterr().err
+
+
+def test_there_must_be_something_to_resume(unloaded, recordings, model, tmp_path, capsys):
+    assert train(recordings, model, tmp_path / "out", "--resume") == 2
+    assert "holds no checkpoint to go on from; leave --resume out" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("missing", "complaint"),
+    [
+        ("config.json", "holds no model: there is no config.json"),
+        (
+            "preprocessor_config.json",
+            r"a model without its processor, as native weights do.*convert_dia_checkpoint\.py",
+        ),
+    ],
+)
+def test_a_model_folder_that_lacks_a_file_is_refused_with_the_way_out(model, tmp_path, missing, complaint):
+    folder = tmp_path / "model"
+    shutil.copytree(model, folder)
+    (folder / missing).unlink()
+    with pytest.raises(ValueError, match=complaint):
+        check_model(str(folder))
+
+
+def test_a_folder_that_is_no_model_to_train_is_refused_by_what_it_is(tmp_path):
+    tiny_codec().save_pretrained(tmp_path / "codec")
+    for name, file in (("run/checkpoint-7", "trainer_state.json"), ("adapters", "adapter_config.json")):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / file).write_text("{}")
+    (tmp_path / "damaged").mkdir()
+    (tmp_path / "damaged" / "config.json").write_text("{oops")
+    for name, complaint in (
+        ("nowhere", "there is no such folder"),
+        ("codec", "holds a model of type dac; a dia is wanted"),
+        ("run/checkpoint-7", r"is a checkpoint within a run; go on with --output .*run --resume"),
+        ("adapters", "holds adapters alone.*merge them"),
+        ("damaged", r"config\.json cannot be read"),
+    ):
+        with pytest.raises(ValueError, match=complaint):
+            check_model(str(tmp_path / name))
+    for name in ("./nowhere", "nowhere", "no/where/else", "~/nowhere", str(tmp_path / "damaged" / "config.json")):
+        with pytest.raises(ValueError, match="there is no such folder"):
+            check_model(name)
+    check_model("someone/model-of-the-hub")
+
+
+def test_a_model_that_can_be_trained_passes(model, tmp_path, monkeypatch):
+    check_model(model)
+    monkeypatch.setattr(command, "_train", lambda arguments: 0)
+    assert train("anywhere", "mini", tmp_path / "out") == 0
+
+
+def test_what_no_folder_shows_is_told_before_anything_is_encoded(recordings, model, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(command, "_encoded", lambda *_: pytest.fail("encoding began"))
+    other, bare = tmp_path / "other", tmp_path / "bare"
+    for folder in (other, bare):
+        shutil.copytree(model, folder)
+    settings = json.loads((other / "processor_config.json").read_text())
+    (other / "processor_config.json").write_text(json.dumps({**settings, "delay_pattern": [0, 1, 2]}))
+    shutil.rmtree(bare / "audio_tokenizer")
+    for source, more, complaint in (
+        (other, (), "the processor has delay_pattern=[0, 1, 2], and the model [0, 2, 3]"),
+        (bare, (), "its processor or its codec cannot be loaded"),
+        (model, ("--say", 60 * "a"), "the encoder reads 48"),
+        (model, ("--say", ""), "text"),
+    ):
+        assert train(recordings, str(source), tmp_path / "out", *more) == 2
+        assert complaint in capsys.readouterr().err
+
+
+def test_a_loss_that_is_no_number_leaves_the_last_good_checkpoint_to_go_on_from(
+    recordings, model, tmp_path, monkeypatch, capsys
+):
+    out = tmp_path / "out"
+    with monkeypatch.context() as patched:
+        during_training(patched, 4, lambda model: model.logits_dense.weight.data.fill_(math.nan))
+        assert train(recordings, model, out, "--steps", "6", "--every", "2") == 1
+    told = capsys.readouterr().err
+    assert "dia: the loss is nan at step 4" in told
+    assert f"{out / 'checkpoint-2'}; go on from there with a lower learning rate" in told
+    assert last_checkpoint(out) == out / "checkpoint-2"
+    assert not (out / "config.json").exists()
+    assert train(recordings, model, out, "--steps", "6", "--every", "2", "--resume", "--learning-rate", "1e-6") == 0
+    rates = [
+        line["learning_rate"]
+        for line in json.loads((out / "checkpoint-6" / "trainer_state.json").read_text())["log_history"]
+        if "learning_rate" in line
+    ]
+    assert max(rates, default=0) <= 1e-6
+
+
+def stop(_):
+    raise KeyboardInterrupt
+
+
+def exhaust(_):
+    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.")
+
+
+@pytest.mark.parametrize(
+    ("act", "code", "complaint"),
+    [(stop, 130, "\ndia: interrupted. "), (exhaust, 1, "Take --batch-size 1 and a larger --accumulate")],
+)
+def test_a_run_that_is_stopped_says_from_where_it_goes_on(
+    recordings, model, tmp_path, monkeypatch, capsys, act, code, complaint
+):
+    during_training(monkeypatch, 4, act)
+    assert train(recordings, model, tmp_path / "out", "--steps", "6", "--every", "2") == code
+    told = capsys.readouterr().err
+    assert complaint in told
+    assert f"The same command with --resume goes on from {tmp_path / 'out' / 'checkpoint-2'}.\n" in told
+
+
+def test_a_stop_before_the_first_checkpoint_says_that_too(recordings, model, tmp_path, monkeypatch, capsys):
+    during_training(monkeypatch, 1, stop)
+    assert train(recordings, model, tmp_path / "out", "--steps", "6") == 130
+    assert "No checkpoint was written yet" in capsys.readouterr().err
+
+
+def test_too_few_clips_to_measure_with_are_told(recordings, model, tmp_path, capsys):
+    assert train(recordings, model, tmp_path / "out", "--steps", "1", "--held-out", "0") == 0
+    assert "0 held out: there will be no eval_loss and no eval_gap" in capsys.readouterr().out

@@ -1,0 +1,400 @@
+"""Voices: made of a recording and its transcript, kept in a file, joined for two speakers, found by name."""
+
+import errno
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from safetensors.torch import save_file
+from talking import RATE as RECORDED
+from talking import talking
+from tiny import CHANNELS
+from tiny_codec import CODES, random_codes, tiny_codec, tiny_processor
+
+from dia import MINI
+from dia.codec.identity import CodecRecord
+from dia.processing_dia import DiaProcessor
+from dia.voices import library as voice_folder
+from dia.voices.library import find_voice, keep_voice, remove_voice, told_voice, voice_files, voices_folder
+from dia.voices.voice import Voice, joined
+
+SAID = "[S1] The old man walked down to the harbour. He looked at all the ships, and went home again."
+CONSENT = "nobody's voice"
+
+
+@pytest.fixture(scope="module")
+def processor():
+    return tiny_processor(tiny_codec((2, 4, 5)))
+
+
+@pytest.fixture(scope="module")
+def record(processor):
+    return CodecRecord.of(processor.audio_tokenizer)
+
+
+@pytest.fixture
+def voice(record):
+    return Voice(random_codes(40)[0], SAID, record, CONSENT)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """An empty folder of the user's, and no examples."""
+    monkeypatch.setenv("DIA_VOICES", str(tmp_path / "voices"))
+    monkeypatch.setattr(voice_folder, "EXAMPLES", tmp_path / "examples")
+    return tmp_path / "voices"
+
+
+def made(processor, audio=None, transcript=SAID, consent=CONSENT, **options):
+    options = {"sampling_rate": RECORDED} | options
+    return Voice.from_audio(
+        talking(6.0) if audio is None else audio, transcript, processor=processor, consent=consent, **options
+    )
+
+
+def same(one: Voice, other: Voice) -> bool:
+    return torch.equal(one.codes, other.codes) and all(
+        getattr(one, name) == getattr(other, name) for name in ("transcript", "codec", "consent", "warnings")
+    )
+
+
+# Making
+
+
+def test_a_voice_is_codes_and_what_is_said_in_them(processor, record):
+    voice = made(processor)
+    assert voice.codes.dtype == torch.int64
+    assert voice.codes.shape[1] == CHANNELS
+    assert voice.seconds == pytest.approx(6.2, abs=0.3)
+    assert voice.sampling_rate == processor.sampling_rate
+    assert voice.codec == record
+    assert voice.fingerprint == record.weights
+    assert voice.speakers == ("S1",)
+    assert (voice.transcript, voice.consent) == (SAID, CONSENT)
+
+
+def test_a_file_and_its_samples_make_the_same_voice(processor, tmp_path):
+    soundfile.write(tmp_path / "voice.wav", talking(6.0), RECORDED, subtype="FLOAT")
+    assert same(made(processor, tmp_path / "voice.wav"), made(processor))
+    assert same(
+        made(processor, {"array": talking(6.0), "sampling_rate": RECORDED}, sampling_rate=None), made(processor)
+    )
+
+
+def test_silence_around_a_recording_is_no_part_of_the_voice(processor):
+    padded = np.pad(talking(6.0), (2 * RECORDED, RECORDED))
+    assert made(processor, padded).seconds == pytest.approx(made(processor).seconds, abs=0.02)
+
+
+def test_a_transcript_without_tags_is_of_one_speaker_and_is_spelt_out(processor):
+    plain = "The old man walked down to the harbour at 6 p.m. and looked at all the ships, and went home."
+    voice = made(processor, transcript=f"  {plain}\n")
+    assert voice.transcript.startswith("[S1] The old man")
+    assert " 6 " not in voice.transcript
+
+
+@pytest.mark.parametrize("transcript", [None, "", "  \n", "[S1]", "[S1] [S2]"])
+def test_a_missing_transcript_is_refused_with_the_reason(processor, transcript):
+    with pytest.raises(ValueError, match=r"transcript is missing.*goes on with a text.*babbles.*Write down exactly"):
+        made(processor, transcript=transcript)
+
+
+def test_an_unusable_transcript_is_refused(processor):
+    with pytest.raises(TypeError, match="transcript is int"):
+        made(processor, transcript=7)
+    with pytest.raises(ValueError, match="transcript: "):
+        made(processor, transcript="[S3] Hello there.")
+
+
+@pytest.mark.parametrize("consent", [None, "", "yes", True, "  ", "---"])
+def test_a_voice_needs_a_statement_of_consent(processor, consent):
+    with pytest.raises(ValueError, match=r"Say whose voice it is.*my own voice.*do not copy"):
+        made(processor, consent=consent)
+
+
+def test_a_processor_without_a_codec_is_refused():
+    with pytest.raises(ValueError, match="has no codec"):
+        made(tiny_processor())
+
+
+def test_problems_are_warned_of_and_kept(processor):
+    with pytest.warns(UserWarning, match=r"about the recording: it holds 3\.0 s"):
+        voice = made(processor, talking(3.0), "[S1] The old man walked down to the harbour.")
+    assert len(voice.warnings) == 1
+
+
+def test_more_voices_than_the_transcript_names_are_warned_of(processor):
+    both = np.concatenate([talking(3.0, 100), talking(3.0, 200)])
+    with pytest.warns(UserWarning, match="two voices are heard, and the transcript names one"):
+        made(processor, both)
+    half = len(SAID) // 2
+    assert made(processor, both, f"{SAID[:half]} [S2] {SAID[half:]}").warnings == ()
+    with pytest.warns(UserWarning, match="names two speakers, and by pitch only one is heard"):
+        made(processor, transcript=f"{SAID[:half]} [S2] {SAID[half:]}")
+
+
+@pytest.mark.parametrize("transcript", ["[S1] Hello.", f"{SAID} {3 * SAID[5:]}"])
+def test_a_transcript_of_another_length_is_warned_of(processor, transcript):
+    with pytest.warns(UserWarning, match="See that the transcript has all that is said, and no more"):
+        made(processor, transcript=transcript)
+
+
+def test_an_unusable_recording_is_refused(processor, tmp_path):
+    with pytest.raises(ValueError, match="audio is silent"):
+        made(processor, np.zeros(6 * RECORDED))
+    with pytest.raises(FileNotFoundError, match="there is no file"):
+        made(processor, tmp_path / "missing.wav")
+
+
+def test_parts_that_make_no_voice_are_refused(voice, record):
+    for codes, message in (
+        (voice.codes[:0], "expected"),
+        (voice.codes[:, :1], "expected"),
+        (voice.codes + CODES, "the codec has 0 to"),
+        (voice.codes - CODES, "the codec has 0 to"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            replace(voice, codes=codes)
+    with pytest.raises(TypeError, match="int64"):
+        replace(voice, codes=voice.codes.float())
+    for transcript in ("", "[S1]", "No tag."):
+        with pytest.raises(ValueError, match="transcript"):
+            replace(voice, transcript=transcript)
+    with pytest.raises(ValueError, match="consent"):
+        replace(voice, consent="")
+
+
+# Using
+
+
+def test_the_transcript_stands_before_the_text_and_no_tag_is_said_twice(voice):
+    assert voice.before("[S1] And more.") == f"{SAID} And more."
+    assert voice.before(" [S2] And more. [S1] Yes.") == f"{SAID} [S2] And more. [S1] Yes."
+    assert voice.speaking_as("S2").before("[S1] And more.") == f"{SAID.replace('S1', 'S2')} [S1] And more."
+
+
+def test_two_voices_are_joined_into_one_prompt(voice, record):
+    other = Voice(random_codes(30)[0], "[S1] Nobody is here.", record, "another one's voice", ("it is short.",))
+    both = joined({"S2": other, "S1": voice})
+    assert both.transcript == f"{SAID} [S2] Nobody is here."
+    assert torch.equal(both.codes, torch.cat([voice.codes, other.codes]))
+    assert both.speakers == ("S1", "S2")
+    assert both.consent == f"{CONSENT}; another one's voice"
+    assert both.warnings == other.warnings
+    assert joined({"S2": voice}).transcript == SAID.replace("[S1]", "[S2]")
+
+
+def test_what_cannot_be_joined_is_refused(voice):
+    both = joined({"S1": voice, "S2": voice})
+    with pytest.raises(ValueError, match="the voice for S2 is of two speakers"):
+        joined({"S1": voice, "S2": both})
+    for speakers in ({}, {"S3": voice}, {"S1": voice, "s2": voice}):
+        with pytest.raises(ValueError, match="one for S1, for S2, or for both"):
+            joined(speakers)
+    with pytest.raises(ValueError, match="different codecs"):
+        joined({"S1": voice, "S2": replace(voice, codec=replace(voice.codec, weights="00000000"))})
+
+
+def test_a_voice_fits_its_own_codec_alone(voice, processor):
+    voice.check_fits(processor)
+    with pytest.raises(ValueError, match=r"another codec than the model's: its weights are others.*dia voice make"):
+        voice.check_fits(tiny_processor(tiny_codec((2, 4, 5), seed=1)))
+    with pytest.raises(ValueError, match="it has 40 samples per frame, the model's 6"):
+        voice.check_fits(tiny_processor(tiny_codec()))
+
+
+# Keeping
+
+
+def test_a_saved_voice_is_the_same_and_small(voice, tmp_path):
+    kept = replace(voice, warnings=("it is short.",))
+    kept.save(tmp_path / "voice.safetensors")
+    assert same(Voice.load(tmp_path / "voice.safetensors"), kept)
+    assert (tmp_path / "voice.safetensors").stat().st_size < 4 * voice.codes.numel() + 2000
+    assert [path.name for path in tmp_path.iterdir()] == ["voice.safetensors"]
+
+
+def test_a_voice_is_written_whole_or_not_at_all(voice, tmp_path, monkeypatch):
+    path = tmp_path / "voice.safetensors"
+    voice.save(path)
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("pathlib.Path.write_bytes", full)
+    with pytest.raises(OSError, match=r"voice\.safetensors cannot be written: No space left.*What stood there stays"):
+        replace(voice, transcript="[S1] Another one.").save(path)
+    assert same(Voice.load(path), voice)
+    assert [path.name for path in tmp_path.iterdir()] == ["voice.safetensors"]
+
+
+def test_places_that_cannot_be_written_are_told(voice, tmp_path):
+    with pytest.raises(OSError, match="the folder does not exist"):
+        voice.save(tmp_path / "nowhere" / "voice.safetensors")
+    with pytest.raises(ValueError, match="does not end in"):
+        voice.save(tmp_path / "voice.wav")
+
+
+def damaged(path, told=None, codes=None):
+    """Write a file like a voice's with something else in it."""
+    record = CodecRecord("00000000", 8000, 40, CHANNELS, CODES)
+    right = {"kind": "dia voice 1", "transcript": SAID, "consent": CONSENT, "codec": json.dumps(vars(record))}
+    metadata = {key: value for key, value in (right | (told or {})).items() if value is not None}
+    save_file({"codes": random_codes(9)[0].int() if codes is None else codes}, path, metadata)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"kind": "other"},
+        {"kind": None},
+        {"transcript": None},
+        {"transcript": "No tag."},
+        {"consent": None},
+        {"consent": ""},
+        {"codec": "{"},
+        {"codec": "{}"},
+        {"codec": "[1]"},
+        {"codec": json.dumps(vars(CodecRecord("0", 0, 40, CHANNELS, CODES)))},
+        {"codec": json.dumps(vars(CodecRecord("0", 8000, 40, CHANNELS + 1, CODES)))},
+        {"codec": json.dumps(vars(CodecRecord("0", 8000, 40, CHANNELS, 2)))},
+        {"warnings": "{"},
+    ],
+    ids=str,
+)
+def test_a_file_that_says_something_impossible_is_refused(tmp_path, told):
+    damaged(tmp_path / "voice.safetensors", told)
+    with pytest.raises(ValueError, match=r"voice\.safetensors is no voice, or damaged .* Make it anew"):
+        Voice.load(tmp_path / "voice.safetensors")
+
+
+@pytest.mark.parametrize("codes", [torch.zeros(0, CHANNELS), torch.zeros(4), torch.zeros(4, CHANNELS), torch.ones(1)])
+@pytest.mark.parametrize("dtype", [torch.int32, torch.float32])
+def test_codes_of_another_kind_are_refused(tmp_path, codes, dtype):
+    codes = codes.to(dtype)
+    if dtype == torch.int32 and codes.shape == (4, CHANNELS):
+        codes -= 1
+    damaged(tmp_path / "voice.safetensors", codes=codes)
+    with pytest.raises(ValueError, match="is no voice, or damaged"):
+        Voice.load(tmp_path / "voice.safetensors")
+
+
+def test_a_file_that_is_cut_off_or_of_another_kind_is_refused(voice, tmp_path):
+    path = tmp_path / "voice.safetensors"
+    voice.save(path)
+    whole = path.read_bytes()
+    for content in (b"", b"no voice", whole[:20], whole[:-5], b"\xff" * 100):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match="is no voice, or damaged"):
+            Voice.load(path)
+    path.write_bytes(bytes(17 * 2**20))
+    with pytest.raises(ValueError, match="17 MB"):
+        Voice.load(path)
+    with pytest.raises(FileNotFoundError, match="there is no voice at"):
+        Voice.load(tmp_path / "missing.safetensors")
+
+
+# Names
+
+
+def test_voices_are_kept_found_and_removed_by_name(voice, folder):
+    assert voice_files() == {}
+    path = keep_voice(voice, "ann")
+    assert path == folder / "ann.safetensors"
+    assert voice_files() == {"ann": path}
+    assert same(find_voice("ann"), voice)
+    assert remove_voice("ann") == path
+    assert voice_files() == {}
+
+
+def test_a_voice_may_be_told_in_any_way(voice, folder):
+    path = keep_voice(voice, "ann")
+    for given in (voice, "ann", path, str(path)):
+        assert same(find_voice(given), voice)
+    assert same(find_voice({"S1": "ann", "S2": path}), joined({"S1": voice, "S2": voice}))
+    for nothing in (7, None, ["ann"]):
+        with pytest.raises(TypeError, match="expected a Voice, a name, a path"):
+            find_voice(nothing)
+    with pytest.raises(FileNotFoundError, match="there is no voice at"):
+        find_voice("folder/of/ann")
+
+
+def test_voices_told_on_a_command_line():
+    assert told_voice([]) is None
+    assert told_voice(["ann"]) == "ann"
+    assert told_voice(["s1=ann"]) == {"S1": "ann"}
+    assert told_voice(["S2=voices/a=b.safetensors", "S1=ann"]) == {"S2": "voices/a=b.safetensors", "S1": "ann"}
+    for wrong in (["ann", "bob"], ["S1=ann", "bob"], ["S1=ann", "s1=bob"]):
+        with pytest.raises(ValueError, match="one for all, or S1=NAME and S2=NAME"):
+            told_voice(wrong)
+
+
+def test_an_unknown_voice_is_refused_with_those_there_are(voice, folder):
+    with pytest.raises(ValueError, match="there is no voice 'bob'; there are: none"):
+        find_voice("bob")
+    keep_voice(voice, "ann")
+    for ask in (find_voice, remove_voice):
+        with pytest.raises(ValueError, match="there is no voice 'bob'; there are: ann"):
+            ask("bob")
+
+
+def test_a_voice_is_replaced_only_where_that_is_said(voice, folder):
+    keep_voice(voice, "ann")
+    with pytest.raises(ValueError, match="there is a voice 'ann' already"):
+        keep_voice(voice, "ann")
+    keep_voice(voice.speaking_as("S2"), "ann", overwrite=True)
+    assert find_voice("ann").speakers == ("S2",)
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", "../ann", "a/b", "a\\b", "/ann", ".ann", "ann.wav", "a b", "a" * 65, "a\0", 7]
+)
+def test_names_are_no_paths(voice, folder, name):
+    for act in (lambda: keep_voice(voice, name), lambda: remove_voice(name)):
+        with pytest.raises(ValueError, match="is no name for a voice"):
+            act()
+    assert not folder.exists()
+
+
+def test_examples_are_there_hidden_by_the_users_own_and_never_removed(voice, folder, monkeypatch):
+    examples = folder.parent / "examples"
+    examples.mkdir()
+    voice.save(examples / "ann.safetensors")
+    assert same(find_voice("ann"), voice)
+    with pytest.raises(ValueError, match="'ann' is an example"):
+        remove_voice("ann")
+    keep_voice(voice.speaking_as("S2"), "ann")
+    assert find_voice("ann").speakers == ("S2",)
+    remove_voice("ann")
+    assert same(find_voice("ann"), voice)
+
+
+def test_the_users_folder_is_where_it_is_said(monkeypatch, tmp_path):
+    monkeypatch.setenv("DIA_VOICES", "~/spoken")
+    assert voices_folder().parts[-1] == "spoken"
+    assert "~" not in str(voices_folder())
+    monkeypatch.delenv("DIA_VOICES")
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    assert voices_folder() == tmp_path / "dia" / "voices"
+    monkeypatch.delenv("XDG_DATA_HOME")
+    assert voices_folder().parts[-4:] == (".local", "share", "dia", "voices")
+
+
+# The examples
+
+
+@pytest.mark.skipif(not (MINI / "voices").is_dir(), reason="the examples are not made yet")
+def test_the_examples_fit_the_embedded_codec():
+    """After another codec came: python -m dia.training.mini.example_voices"""
+    processor = DiaProcessor.from_pretrained(MINI)
+    examples = sorted((MINI / "voices").glob("*.safetensors"))
+    assert len(examples) == 2
+    for path in examples:
+        voice = Voice.load(path)
+        voice.check_fits(processor)
+        assert 3 <= voice.seconds <= 7
+        assert voice.warnings == ()
+        assert path.stat().st_size < 20_000

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from dia.feature_extraction_dia import DiaFeatureExtractor
     from dia.modeling_dia import DiaForConditionalGeneration, DiaModel, DiaPreTrainedModel
     from dia.processing_dia import DiaProcessor
+    from dia.runtime.warnings import DiaWarning
     from dia.streaming import DiaAudioStreamer
     from dia.tokenization_dia import DiaTokenizer
 
@@ -36,6 +37,7 @@ _HOMES = {
     ),
     "modeling_dia": ("DiaForConditionalGeneration", "DiaModel", "DiaPreTrainedModel"),
     "processing_dia": ("DiaProcessor",),
+    "runtime.warnings": ("DiaWarning",),
     "streaming": ("DiaAudioStreamer",),
     "tokenization_dia": ("DiaTokenizer",),
 }
@@ -73,6 +75,7 @@ __all__ = [
     "DiaPreTrainedModel",
     "DiaProcessor",
     "DiaTokenizer",
+    "DiaWarning",
     "__version__",
     "register",
 ]

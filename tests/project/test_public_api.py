@@ -22,6 +22,7 @@ PUBLIC = [
     "DiaPreTrainedModel",
     "DiaProcessor",
     "DiaTokenizer",
+    "DiaWarning",
     "__version__",
     "register",
 ]

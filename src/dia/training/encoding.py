@@ -176,4 +176,4 @@ def _recorded(sources: Sequence[str], wanted: dict[str, Row], processor: DiaProc
         bar.update()
 
 
-__all__ = ["CodeCache", "CodedClip", "EncodeClips", "Sound", "encode_apart", "encode_rows", "encode_shard", "shifted"]
+__all__ = ["CodeCache", "CodedClip", "Sound", "encode_apart", "encode_rows", "encode_shard", "shifted"]

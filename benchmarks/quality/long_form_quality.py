@@ -24,7 +24,7 @@ from dia.synthesis.joining import Piece
 from dia.synthesis.long_form import speak_long
 from dia.synthesis.synthesizer import Speech
 from dia.synthesis.takes import Care, Line, make_take
-from dia.text.prompt_format import CARRIES, Carry, Manners
+from dia.text.prompt_format import CARRIES, Carry, PromptFormat
 from dia.text.script import Script, Turn
 from dia.training.mini.english import vocabulary
 
@@ -155,7 +155,7 @@ def main() -> None:
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     speech, recogniser = Dia.from_pretrained(arguments.model, device="cpu").speech, Recogniser(vocabulary())
-    carries = arguments.carry or [Manners.of(speech.model.generation_config).carry]
+    carries = arguments.carry or [PromptFormat.of(speech.model.generation_config).carry]
     results: dict[str, Any] = {"seed": arguments.seed, "retries": arguments.retries}
     known: dict[str, tuple[int, int]] = {}
     care = Care(retries=arguments.retries)

@@ -34,7 +34,7 @@ def say(folder, tmp_path):
     return lambda *rest, script=LONG: main(["say", script, "-o", str(tmp_path / "a.wav"), "--model", folder, *rest])
 
 
-def test_the_checkpoint_keeps_its_manners(folder):
+def test_the_checkpoint_keeps_its_prompt_format(folder):
     with open(f"{folder}/generation_config.json") as file:
         assert json.load(file)["pass_seconds"] == 5.0
 

@@ -3,16 +3,16 @@
 import pytest
 from transformers import GenerationConfig
 
-from dia.text.prompt_format import Manners, closed, continued
+from dia.text.prompt_format import PromptFormat, closed, continued
 
 
 def test_a_checkpoint_that_says_nothing_is_taken_for_dia():
-    assert Manners.of(GenerationConfig()) == Manners(closing_tag=True, pass_seconds=20.0, carry="first")
+    assert PromptFormat.of(GenerationConfig()) == PromptFormat(closing_tag=True, pass_seconds=20.0, carry="first")
 
 
 def test_what_a_checkpoint_says_is_saved_with_its_sampling(tmp_path):
     GenerationConfig(closing_tag=False, pass_seconds=12).save_pretrained(tmp_path)
-    assert Manners.of(GenerationConfig.from_pretrained(tmp_path)) == Manners(False, 12)
+    assert PromptFormat.of(GenerationConfig.from_pretrained(tmp_path)) == PromptFormat(False, 12)
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,7 @@ def test_what_a_checkpoint_says_is_saved_with_its_sampling(tmp_path):
 )
 def test_what_makes_no_sense_is_named(wrong):
     with pytest.raises(ValueError, match=f"generation_config.{next(iter(wrong))}"):
-        Manners.of(GenerationConfig(**wrong))
+        PromptFormat.of(GenerationConfig(**wrong))
 
 
 @pytest.mark.parametrize(
@@ -34,8 +34,8 @@ def test_what_makes_no_sense_is_named(wrong):
 )
 def test_the_tag_of_who_does_not_speak_last_closes_a_text(text, read):
     assert closed(text) == read
-    assert Manners(closing_tag=True).as_read(text) == read
-    assert Manners(closing_tag=False).as_read(text) == text
+    assert PromptFormat(closing_tag=True).as_read(text) == read
+    assert PromptFormat(closing_tag=False).as_read(text) == text
 
 
 @pytest.mark.parametrize(

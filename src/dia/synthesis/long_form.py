@@ -19,7 +19,7 @@ from dia.synthesis.joining import Piece, as_one, heard_early, pieces
 from dia.synthesis.synthesizer import Audio, Speech
 from dia.synthesis.takes import Care, Line, Take, make_take, stream_take
 from dia.text.chunking import sentences_of
-from dia.text.prompt_format import CARRIES, Carry, Manners, continued
+from dia.text.prompt_format import CARRIES, Carry, PromptFormat, continued
 from dia.text.script import Script, estimated_seconds
 
 logger = logging.get_logger(__name__)
@@ -199,13 +199,13 @@ class _Teller:
         keeper: Keeper | None = None,
     ) -> "_Teller":
         """Plan a speech."""
-        manners = Manners.of(speech.model.generation_config)
-        carry = carry or manners.carry
+        format = PromptFormat.of(speech.model.generation_config)
+        carry = carry or format.carry
         if carry not in CARRIES:
             raise ValueError(f"carry={carry!r} must be one of {', '.join(CARRIES)}.")
         seed = int(torch.randint(2**31, ())) if seed is None else seed
         seconds = 0.0 if voice is None or voice.prompt is None else len(voice.prompt) / speech.processor.frame_rate
-        parts = _parts(script, manners.pass_seconds, carry, voice, seconds)
+        parts = _parts(script, format.pass_seconds, carry, voice, seconds)
         return cls(speech, parts, seed, _for_every_part(settings), care, Memory(carry, voice), keeper)
 
     def seed_of(self, number: int) -> int:

@@ -24,7 +24,7 @@ from dia.synthesis.resume import KeptParts, fingerprint
 from dia.synthesis.stream import stream
 from dia.synthesis.synthesizer import Audio, Speech
 from dia.synthesis.takes import Care, Line, make_take
-from dia.text.prompt_format import Manners
+from dia.text.prompt_format import PromptFormat
 from dia.text.script import Script, estimated_seconds, parse
 from dia.text.tags import PAUSE_MARK
 from dia.version import __version__
@@ -117,7 +117,7 @@ def is_long(speech: Speech, reading: Reading) -> bool:
 def _room(speech: Speech, prompt: Tensor | None) -> float:
     """How many seconds of new speech a pass has room for behind a prompt."""
     given = 0 if prompt is None else len(prompt)
-    return Manners.of(speech.model.generation_config).pass_seconds - given / speech.processor.frame_rate
+    return PromptFormat.of(speech.model.generation_config).pass_seconds - given / speech.processor.frame_rate
 
 
 def speak(speech: Speech, reading: Reading, keeper: Keeper | None = None, progress: bool = False) -> Iterator[Piece]:

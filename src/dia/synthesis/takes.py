@@ -21,7 +21,7 @@ from dia.synthesis.recognition import Recogniser, agreement
 from dia.synthesis.stream import stream
 from dia.synthesis.synthesizer import Audio, Speech, Spoken
 from dia.synthesis.take_checks import Performance, faults, longest_plausible
-from dia.text.prompt_format import Manners, continued
+from dia.text.prompt_format import PromptFormat, continued
 
 logger = logging.get_logger(__name__)
 
@@ -188,7 +188,7 @@ def stream_take(
     """
     listener = _Listener(speech, line, care or Care())
     rate, edge = speech.processor.sampling_rate, listener.care.edge_seconds
-    hold = _CLOSING_SECONDS if Manners.of(speech.model.generation_config).closing_tag else 0.0
+    hold = _CLOSING_SECONDS if PromptFormat.of(speech.model.generation_config).closing_tag else 0.0
     heard, given = np.zeros(0, np.float32), 0
     with closing(stream(speech, listener.text, line.prompt, seed, listener.limited(settings))) as sound:
         while True:
@@ -243,7 +243,7 @@ class _Listener:
     @property
     def text(self) -> str:
         """All that the model reads."""
-        return Manners.of(self.speech.model.generation_config).as_read(self.line.whole)
+        return PromptFormat.of(self.speech.model.generation_config).as_read(self.line.whole)
 
     def take(self, spoken: Spoken, audio: Audio, seed: int) -> Take:
         """What is found in one pass, which is its only attempt."""

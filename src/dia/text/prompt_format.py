@@ -1,56 +1,67 @@
-"""How a checkpoint likes to be spoken to: what a text looks like that it reads, and facts that its weights hide.
+"""The prompt conventions of a checkpoint: what the texts look like that it was trained to read.
 
-Knows texts with tags, and generation_config.json, where the facts are. Checkpoints that say nothing are taken for
-Dia-1.6B, whose published files hold none of this.
+Reads generation_config.json, where the conventions are kept. A checkpoint that states none is treated as Dia-1.6B,
+whose published files hold none of them.
 """
 
+import math
 import re
 from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
 
 Carry = Literal["nothing", "first", "last", "both"]
 CARRIES: tuple[Carry, ...] = get_args(Carry)
+Frontend = Literal["en", "none"]
+FRONTENDS: tuple[Frontend, ...] = get_args(Frontend)
 
 _TAG = re.compile(r"\[(S[12])\]\s*")
 
 
 @dataclass(frozen=True)
-class Manners:
+class PromptFormat:
     """What a model was trained to read.
 
     Attributes:
-        closing_tag: a script ends better with the tag of the speaker who does not speak last, with nothing behind it;
-            it makes the last words sound like words amid a dialogue. A model that never met a tag without words after
-            it must not be given one.
-        pass_seconds: how much speech, that of a prompt included, a single pass speaks well. A longer text is spoken
-            too fast by Dia-1.6B, and comes apart.
-        carry: what each part of a long script goes on from: the "first" part, which keeps the voices, the "last",
-            which keeps the tone but may hand faults down, "both", or "nothing", where the tags alone name the voices.
+        closing_tag: end a script with the tag of the speaker who does not speak last. Dia-1.6B's last words then sound
+            as they do within a dialogue. Must be false for a model that was never trained on such an ending.
+        final_stop: end every turn with a full stop where it has no `.`, `!`, `?` or `…`. A model whose training texts
+            all end so does not stop by itself after any other ending.
+        text_frontend: "en" reads English: numbers, dates and abbreviations become words, characters of other scripts
+            are refused. "none" passes text through unchanged, for models of other languages.
+        pass_seconds: the seconds of speech, the prompt included, that one pass speaks well. Dia-1.6B speaks longer
+            texts too fast.
+        carry: what each part of a long script continues from: the "first" part, which keeps the voices, the "last",
+            which keeps the tone but may pass faults on, "both", or "nothing", where the tags alone set the voices.
     """
 
     closing_tag: bool = True
     pass_seconds: float = 20.0
     carry: Carry = "first"
+    final_stop: bool = False
+    text_frontend: Frontend = "en"
 
     @classmethod
-    def of(cls, generation_config: Any) -> "Manners":
-        """Those of a checkpoint.
+    def of(cls, generation_config: Any) -> "PromptFormat":
+        """Read the conventions of a checkpoint.
 
         Raises:
-            ValueError: generation_config.json says something that cannot be.
+            ValueError: generation_config.json holds a value that is not allowed.
         """
-        known = {field.name: getattr(generation_config, field.name, None) for field in fields(cls)}
-        manners = cls(**{name: value for name, value in known.items() if value is not None})
-        if not isinstance(manners.closing_tag, bool):
-            raise ValueError(f"generation_config.closing_tag is {manners.closing_tag!r}; it must be true or false.")
-        if not (isinstance(manners.pass_seconds, int | float) and manners.pass_seconds >= 1):
-            raise ValueError(f"generation_config.pass_seconds is {manners.pass_seconds!r}; it must be 1 or more.")
-        if manners.carry not in CARRIES:
-            raise ValueError(f"generation_config.carry is {manners.carry!r}; it must be one of {', '.join(CARRIES)}.")
-        return manners
+        stated = {field.name: getattr(generation_config, field.name, None) for field in fields(cls)}
+        found = cls(**{name: value for name, value in stated.items() if value is not None})
+        choices = {"closing_tag": (True, False), "final_stop": (True, False), "carry": CARRIES}
+        for name, allowed in (choices | {"text_frontend": FRONTENDS}).items():
+            value = getattr(found, name)
+            if type(value) is not type(allowed[0]) or value not in allowed:
+                one_of = ", ".join(str(one) for one in allowed)
+                raise ValueError(f"generation_config.{name} is {value!r}; it must be one of {one_of}.")
+        seconds = found.pass_seconds
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 1 <= seconds < math.inf:
+            raise ValueError(f"generation_config.pass_seconds is {seconds!r}; it must be 1 or more.")
+        return found
 
     def as_read(self, text: str) -> str:
-        """A text as the model reads it best."""
+        """A text with the ending that the model was trained on."""
         return closed(text) if self.closing_tag else text
 
 
@@ -77,4 +88,4 @@ def closed(text: str) -> str:
     return f"{text} [{'S1' if tags[-1][1] == 'S2' else 'S2'}]"
 
 
-__all__ = ["CARRIES", "Manners", "closed", "continued"]
+__all__ = ["CARRIES", "FRONTENDS", "PromptFormat", "closed", "continued"]

@@ -9,11 +9,11 @@ from transformers import DacConfig, DacModel
 from dia.modeling_dia import DiaForConditionalGeneration
 from dia.processing_dia import DiaProcessor
 from dia.text.lexicon import Pronunciations
-from dia.text.prompt_format import Manners
+from dia.text.prompt_format import PromptFormat
 from dia.training.mini.english import vocabulary
 from dia.training.mini.initialization import mini_config
 from dia.training.mini.model_card import figures_table
-from dia.training.mini.packaging import MANNERS, SAMPLING, assemble
+from dia.training.mini.packaging import PROMPT_FORMAT, SAMPLING, assemble
 from dia.training.mini.sounds import SOUNDS
 
 FIGURES = {
@@ -74,11 +74,11 @@ def test_vocabulary_sampling_and_limits_come_with_it(parts, tmp_path):
     assert (tmp_path / "mini" / "vocabulary.txt").read_text().split() == list(vocabulary())
 
 
-def test_manners_are_the_embedded_models(parts, tmp_path):
+def test_the_prompt_format_is_the_embedded_models(parts, tmp_path):
     assemble(parts / "language", parts / "codec", tmp_path / "mini")
     loaded = DiaForConditionalGeneration.from_pretrained(tmp_path / "mini").generation_config
-    assert {name: getattr(loaded, name) for name in MANNERS} == MANNERS
-    assert Manners.of(loaded).closing_tag is False
+    assert {name: getattr(loaded, name) for name in PROMPT_FORMAT} == PROMPT_FORMAT
+    assert PromptFormat.of(loaded).closing_tag is False
 
 
 def test_pronunciations_come_with_it(parts, tmp_path):

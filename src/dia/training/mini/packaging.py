@@ -20,7 +20,7 @@ from dia.training.mini.english import vocabulary
 from dia.training.mini.model_card import card, draw_curves
 
 SAMPLING = {"do_sample": True, "temperature": 0.4, "top_k": 20, "top_p": 1.0, "guidance_scale": 2.0}
-MANNERS = {"closing_tag": False, "pass_seconds": 12.0, "carry": "nothing"}  # see `dia.text.prompt_format`
+PROMPT_FORMAT = {"closing_tag": False, "pass_seconds": 12.0, "carry": "nothing"}  # see `dia.text.prompt_format`
 LONGEST_SECONDS = 30.0
 
 
@@ -74,7 +74,7 @@ def generation_config(
     config = published_generation_config(model.config)
     frames = LONGEST_SECONDS * codec.config.sampling_rate / codec.config.hop_length
     config.update(**sampling, max_length=int(frames))
-    for name, value in MANNERS.items():  # `update` leaves out what it does not know
+    for name, value in PROMPT_FORMAT.items():  # `update` leaves out what it does not know
         setattr(config, name, value)
     return config
 

@@ -13,7 +13,7 @@ def write_tiny_checkpoint(folder: Path) -> Path:
     """Write it all; greedy search is not the default, and the sampling is sharp enough to speak of something."""
     model = tiny_model()
     model.generation_config = GenerationConfig(
-        do_sample=True, temperature=1.2, top_k=20, top_p=0.95, guidance_scale=2.0, max_length=40
+        do_sample=True, temperature=1.2, top_k=20, top_p=0.95, guidance_scale=2.0, max_length=40, closing_tag=False
     )
     model.save_pretrained(folder)
     tiny_processor(tiny_codec((2, 4, 5))).save_pretrained(folder)

@@ -23,7 +23,8 @@ from dia.model import Dia
 from dia.synthesis.joining import Piece
 from dia.synthesis.long_form import speak_long
 from dia.synthesis.synthesizer import Speech
-from dia.synthesis.takes import Care, Line, make_take
+from dia.synthesis.take import Care, Line
+from dia.synthesis.takes import make_take
 from dia.text.prompt_format import CARRIES, Carry, PromptFormat
 from dia.text.script import Script, Turn
 from dia.training.mini.english import vocabulary

@@ -22,7 +22,7 @@ from dia import MINI
 from dia.model import Dia
 from dia.synthesis import alignment as timing
 from dia.synthesis.synthesizer import Speech
-from dia.synthesis.takes import on_sound
+from dia.synthesis.take_analysis import on_sound
 from dia.training.mini.teacher_voices import loud_span, voice_of
 
 GUIDE = """examples:

@@ -12,19 +12,21 @@ from torch import Tensor
 
 from dia import MINI
 from dia.audio.files import Provenance
-from dia.audio.time_stretch import stretched
 from dia.checkpoints.loading import REAL, REAL_CODEC, by_name, from_files
 from dia.checkpoints.placement import choose_device, choose_dtype
 from dia.modeling_dia import DiaForConditionalGeneration
 from dia.processing_dia import DiaProcessor
 from dia.runtime.background import Listening
+from dia.runtime.warnings import DiaWarning
+from dia.synthesis.job import SynthesisJob, is_long, kept_in
 from dia.synthesis.joining import Piece, as_one
-from dia.synthesis.pacing import paced_pieces, paced_stream
+from dia.synthesis.options import Options
 from dia.synthesis.recognition import Recogniser
-from dia.synthesis.request import Options, Prompt, request_of
-from dia.synthesis.speak import kept_in, reading_of, speak, spoken_together, streamed
+from dia.synthesis.request import Prompt, jobs_of, read_script
+from dia.synthesis.speak import hear, speak, speak_together
 from dia.synthesis.synthesizer import Audio, Speech
-from dia.synthesis.takes import Care, Take
+from dia.synthesis.take import Care, Take
+from dia.text.script import Script
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -149,8 +151,12 @@ class Dia:
         voice: Any = None,
         long_form: bool | None = None,
         speaking_rate: float | None = None,
+        normalize: bool = True,
+        retries: int = 0,
     ) -> Any:
         """Speak a script, or several at once.
+
+        What is doubtful about a script, a recording or the result is a `dia.DiaWarning`; `speak` returns it, too.
 
         Args:
             text: `[S1] … [S2] …`, or a list of such scripts.
@@ -176,10 +182,12 @@ class Dia:
             long_form: speak part after part, see `pieces`; by default where a text is longer than a pass speaks well,
                 or asks for pauses. False never does.
             speaking_rate: how many times as fast as the model speaks, at the same pitch; 0.5 to 2.
+            normalize: write numbers, dates, abbreviations and the like as words; False leaves words as they are.
+            retries: how often a script is spoken again, with the next seeds, while something is wrong with the result.
 
         Returns:
-            For a str one float32 array [N] at `sample_rate`, without the prompt; for a list a list of them. Without a
-            codec, int64 codes [T, C] in their place.
+            For a str one float32 array [N] at `sample_rate`, without the prompt and with 0.1 s of silence at both
+            ends; for a list a list of them. Without a codec, int64 codes [T, C] in their place.
 
         Raises:
             TypeError: an argument has the wrong type; the message names it.
@@ -187,9 +195,11 @@ class Dia:
         """
         if audio_prompt_path is not None or use_cfg_filter is not None:
             warnings.warn(_DEPRECATED, FutureWarning, stacklevel=2)
-        asked = request_of(
+        jobs = jobs_of(
             self.speech,
             text,
+            Care(retries=retries),
+            long_form,
             max_tokens=max_tokens,
             cfg_scale=cfg_scale,
             temperature=temperature,
@@ -200,11 +210,11 @@ class Dia:
             seed=seed,
             voice=voice,
             speaking_rate=speaking_rate,
+            normalize=normalize,
         )
-        self._prepare(use_torch_compile, verbose)
-        answers: list[Any] = spoken_together(self.speech, asked, long_form, verbose)
-        if asked.rate is not None:
-            answers = [stretched(sound, asked.rate, self.sample_rate) for sound in answers]
+        self._prepare(jobs, use_torch_compile, verbose)
+        takes = speak_together(self.speech, jobs, verbose)
+        answers = [take.codes if self.processor.audio_tokenizer is None else take.audio for take in takes]
         return answers[0] if isinstance(text, str) else answers
 
     def pieces(
@@ -229,8 +239,8 @@ class Dia:
             best_of: how many takes of a part are made at once; the best is kept.
             recogniser: a function of a waveform and its rate that answers what it hears; chooses the best take.
             long_form: by default True where the script is longer than a pass speaks well, or asks for pauses.
-            parts: a folder for the finished parts, from which an interrupted speech goes on where it stopped; made
-                if it is not there. It is yours to remove.
+            parts: a folder for the finished parts of a long form, from which an interrupted speech continues where it
+                stopped; made if it is not there. It is yours to remove.
             left: where another thread sets it, the pass under way ends at its next frame, and `Left` is raised.
             use_torch_compile: as in `generate`.
             verbose: print device and dtype, and show progress.
@@ -245,16 +255,13 @@ class Dia:
         """
         if not isinstance(text, str):
             raise TypeError(f"text is {type(text).__name__}; expected one script.")
-        care = Care(retries=retries, best_of=best_of, recogniser=recogniser)
         speech = replace(self.speech, left=left)
-        asked = request_of(speech, text, **options)
-        reading = reading_of(speech, asked, 0, care, long_form)
+        (job,) = jobs_of(speech, text, Care(retries, best_of, recogniser=recogniser), long_form, **options)
         keeper = None
-        if parts is not None:
-            reading, keeper = kept_in(parts, speech, reading)
-        self._prepare(use_torch_compile, verbose)
-        spoken = speak(speech, reading, keeper, verbose)
-        return spoken if asked.rate is None else paced_pieces(spoken, asked.rate)
+        if parts is not None and is_long(speech, job):
+            job, keeper = kept_in(parts, speech, job)
+        self._prepare([job], use_torch_compile, verbose)
+        return speak(speech, job, keeper, verbose)
 
     def speak(self, text: str, retries: int = 0, best_of: int = 1, **options: Any) -> Take:
         """Speak one script as a `Take`: audio, seed, codes, when each turn and word is heard, and what is wrong.
@@ -304,10 +311,34 @@ class Dia:
         """
         if not isinstance(text, str):
             raise TypeError(f"text is {type(text).__name__}; expected one script.")
-        asked = request_of(self.speech, text, **options)
-        sound = streamed(self.speech, asked, long_form, timeout)
-        self._prepare(use_torch_compile, verbose)
-        return Listening(sound if asked.rate is None else paced_stream(sound, asked.rate, self.sample_rate))
+        (job,) = jobs_of(self.speech, text, None, long_form, **options)
+        sound = hear(self.speech, job, timeout)
+        self._prepare([job], use_torch_compile, verbose)
+        return Listening(sound)
+
+    def read(self, text: str, normalize: bool = True) -> Script:
+        """How a script is understood: its turns, what is spoken for what is written, and what is doubtful about it.
+
+        Args:
+            text: as in `pieces`.
+            normalize: as in `generate`.
+
+        Raises:
+            TypeError, ValueError: it cannot be spoken; the message says why.
+        """
+        return read_script(self.speech, text, normalize)
+
+    def is_long(self, text: str, **options: "Unpack[Options]") -> bool:
+        """Whether a script is spoken part after part: it is longer than a pass speaks well, or asks for pauses.
+
+        Args:
+            text: as in `pieces`.
+            **options: as in `pieces`.
+
+        Raises:
+            TypeError, ValueError: as `pieces`.
+        """
+        return is_long(self.speech, jobs_of(self.speech, text, **options)[0])
 
     def save_audio(self, path: str | Path, audio: Any, seed: int | None = None) -> None:
         """Write what `generate` returned; the suffix chooses the format.
@@ -340,7 +371,9 @@ class Dia:
         """
         return self.processor.encode_audio([str(path)])[0].cpu()
 
-    def _prepare(self, compiled: bool, verbose: bool) -> None:
+    def _prepare(self, jobs: Sequence[SynthesisJob], compiled: bool, verbose: bool) -> None:
+        for remark in dict.fromkeys(remark for job in jobs for remark in job.remarks):
+            warnings.warn(remark, DiaWarning, stacklevel=3)
         if compiled:
             self._compile()
         if verbose:

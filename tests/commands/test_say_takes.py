@@ -10,7 +10,7 @@ from tiny_speech import tiny_speech
 
 from dia.cli import main
 from dia.model import Dia
-from dia.synthesis import takes
+from dia.synthesis import take_analysis, takes
 
 LONG = " ".join(f"[S{1 + number % 2}] These are words." for number in range(8))
 
@@ -26,7 +26,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def never_wrong(monkeypatch):
-    monkeypatch.setattr(takes, "faults", lambda performance: ())
+    monkeypatch.setattr(take_analysis, "faults", lambda performance: ())
 
 
 @pytest.fixture
@@ -58,15 +58,15 @@ def test_an_interrupted_command_goes_on_where_it_stopped(say, tmp_path, monkeypa
     assert say("--seed", "3") == 0
     whole = soundfile.read(tmp_path / "a.wav")[0]
     (tmp_path / "a.wav").unlink()
-    making, made = takes._Listener.takes, []
+    making, made = takes._in_one_batch, []
 
-    def interrupted(self, *rest):
-        made.append(self.line)
+    def interrupted(speech, tries, *rest):
+        made.append(tries[0][0].line)
         if len(made) == 3:
             raise KeyboardInterrupt
-        return making(self, *rest)
+        return making(speech, tries, *rest)
 
-    monkeypatch.setattr(takes._Listener, "takes", interrupted)
+    monkeypatch.setattr(takes, "_in_one_batch", interrupted)
     assert say("--seed", "3") == 130
     assert "goes on from there" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == [".a.wav.parts"]
@@ -85,9 +85,9 @@ def test_kept_parts_of_another_script_are_not_mixed_in(say, tmp_path, capsys):
 
 
 def test_what_is_wrong_with_a_part_is_told(say, monkeypatch, capsys):
-    monkeypatch.setattr(takes, "faults", lambda performance: ("is silent",))
+    monkeypatch.setattr(take_analysis, "faults", lambda performance: ("is silent",))
     assert say("--retries", "1", script="[S1] Hi.") == 0
-    assert "part 1 of 1 is silent" in capsys.readouterr().err
+    assert "is silent. Try another seed" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -11,13 +11,14 @@ from tiny import tiny_model
 from tiny_codec import random_codes, tiny_processor
 from tiny_speech import tiny_speech
 
-from dia.synthesis import long_form, takes
+from dia.synthesis import long_form, take_analysis, takes
 from dia.synthesis.alignment import TurnTime
 from dia.synthesis.joining import heard_early, pieces
 from dia.synthesis.long_form import Memory, hear_long, part_seconds, parts_of, speak_long
 from dia.synthesis.resume import KeptParts, fingerprint
 from dia.synthesis.synthesizer import Speech
-from dia.synthesis.takes import Attempt, Care, Line, Take
+from dia.synthesis.take import Attempt, Care, Line, Take
+from dia.synthesis.take_analysis import TakeAnalysis
 from dia.text.script import Script, Turn, estimated_seconds, parse
 
 RATE = 8000
@@ -34,7 +35,7 @@ def speech():
 @pytest.fixture(autouse=True)
 def never_wrong(monkeypatch):
     """A tiny model's speech is no speech: the checks have tests of their own."""
-    monkeypatch.setattr(takes, "faults", lambda performance: ())
+    monkeypatch.setattr(take_analysis, "faults", lambda performance: ())
 
 
 @pytest.fixture
@@ -138,7 +139,7 @@ def test_a_voice_takes_the_place_of_the_first_part():
 
 def test_no_part_goes_on_from_a_bad_take(speech, watched, monkeypatch):
     verdicts = itertools.chain([(), ("is silent",)], itertools.repeat(()))
-    monkeypatch.setattr(takes, "faults", lambda performance: next(verdicts))
+    monkeypatch.setattr(take_analysis, "faults", lambda performance: next(verdicts))
     spoken = list(speak_long(speech, TURNS, seed=1, carry="last"))
     assert spoken[1].take.warnings == ("is silent",)
     assert watched[2].transcript == watched[0].text
@@ -167,8 +168,8 @@ def test_what_is_heard_early_is_what_the_parts_are(carry):
 
 
 def test_the_first_sound_does_not_wait_for_the_first_part(monkeypatch):
-    finished, take = [], takes._Listener.take
-    monkeypatch.setattr(takes._Listener, "take", lambda self, *rest: finished.append(1) or take(self, *rest))
+    finished, take = [], TakeAnalysis.take
+    monkeypatch.setattr(TakeAnalysis, "take", lambda self, *rest: finished.append(1) or take(self, *rest))
     heard = hear_long(tiny_speech(ends=0, max_length=300, pass_seconds=6.0), TURNS, seed=7)
     assert len(next(heard)) > 0
     assert finished == []
@@ -180,7 +181,9 @@ def cannot_be_said(monkeypatch):
     """Texts in which something is wrong with every take: those for which a function says so."""
 
     def wrong(holds):
-        monkeypatch.setattr(takes, "faults", lambda performance: ("babbles",) if holds(performance.text) else ())
+        monkeypatch.setattr(
+            take_analysis, "faults", lambda performance: ("babbles",) if holds(performance.text) else ()
+        )
 
     return wrong
 

@@ -9,7 +9,7 @@ from dia.audio.time_stretch import stretched
 from dia.synthesis.alignment import TurnTime, WordTime
 from dia.synthesis.joining import Piece
 from dia.synthesis.pacing import paced_pieces, paced_stream
-from dia.synthesis.takes import Take
+from dia.synthesis.take import Take
 
 
 def streamed(spoken: np.ndarray, size: int, closed: list[str]):

@@ -1,29 +1,38 @@
-"""What a caller asks for becomes what a pass is called with: one of everything per text, in transformers' words."""
+"""What a caller asks for becomes jobs: a script, a voice, a seed and settings for each text."""
+
+import pickle
 
 import pytest
 import torch
-from tiny import PATTERN, tiny_model
-from tiny_codec import random_codes, tiny_codec, tiny_processor
+from tiny import PATTERN
+from tiny_codec import random_codes
+from tiny_speech import tiny_speech
 
-from dia.synthesis.request import request_of
-from dia.synthesis.synthesizer import Speech
+from dia.synthesis.request import jobs_of
+from dia.synthesis.take import Care
 
 
 @pytest.fixture(scope="module")
 def speech():
-    return Speech(tiny_model(), tiny_processor(tiny_codec()))
+    return tiny_speech()
 
 
 def test_what_is_left_out_is_the_models_own(speech):
-    asked = request_of(speech, "[S1] Hi.")
-    assert asked.settings == {}
-    assert (asked.scripts, asked.texts, asked.transcripts) == (["[S1] Hi."], ["[S1] Hi."], [None])
-    assert (asked.prompts, asked.seeds) == ([None], [None])
+    (job,) = jobs_of(speech, "[S1] Hi.")
+    assert (job.settings, job.voice, job.seed, job.long_form, job.rate) == ({}, None, None, None, None)
+    assert job.line.text == "[S1] Hi."
 
 
-def test_the_native_words_become_transformers(speech):
-    asked = request_of(speech, "[S1] Hi.", max_tokens=30, cfg_scale=2, temperature=0.9, top_p=0.5, cfg_filter_top_k=7)
-    assert asked.settings == {
+def test_every_text_is_read_as_a_script(speech):
+    first, second = jobs_of(speech, ["s1: It costs $5.", "[s2] Café"], Care(retries=3), True, seed=[1, 2])
+    assert first.script.spoken == "[S1] It costs five dollars."
+    assert second.script.spoken == "[S2] Cafe"
+    assert (first.seed, second.seed, first.care.retries, first.long_form) == (1, 2, 3, True)
+
+
+def test_the_native_names_become_those_of_transformers(speech):
+    (job,) = jobs_of(speech, "[S1] Hi.", max_tokens=30, cfg_scale=2, temperature=0.9, top_p=0.5, cfg_filter_top_k=7)
+    assert job.settings == {
         "max_length": 30 - max(PATTERN),
         "guidance_scale": 2,
         "do_sample": True,
@@ -31,18 +40,62 @@ def test_the_native_words_become_transformers(speech):
         "top_p": 0.5,
         "top_k": 7,
     }
-    assert request_of(speech, "[S1] Hi.", temperature=0).settings == {"do_sample": False}
+    assert jobs_of(speech, "[S1] Hi.", temperature=0)[0].settings == {"do_sample": False}
 
 
 def test_one_of_anything_is_for_every_text(speech):
     codes = random_codes(4)[0]
-    asked = request_of(speech, ["[S1] Hi.", "[S1] Ho."], audio_prompt=codes, audio_prompt_text="[S1] La. ", seed=3)
-    assert asked.scripts == ["[S1] La. [S1] Hi.", "[S1] La. [S1] Ho."]
-    assert asked.seeds == [3, 3]
-    assert all(prompt is codes for prompt in asked.prompts)
+    jobs = jobs_of(speech, ["[S1] Hi.", "[S1] Ho."], audio_prompt=codes, audio_prompt_text="S1: La $5 ", seed=3)
+    assert [job.voice.transcript for job in jobs] == ["[S1] La five dollars"] * 2
+    assert [job.seed for job in jobs] == [3, 3]
+    assert all(job.voice.prompt is codes for job in jobs)
 
 
-def test_sound_becomes_codes(speech):
-    asked = request_of(speech, ["[S1] Hi.", "[S1] Ho."], audio_prompt=[torch.zeros(60), None])
-    assert asked.prompts[0].shape == (10, len(PATTERN))
-    assert asked.prompts[1] is None
+def test_a_job_can_be_sent_to_another_machine(speech):
+    (job,) = jobs_of(speech, "[S1] Hi.", audio_prompt=random_codes(4)[0], audio_prompt_text="[S1] La.", seed=3)
+    sent = pickle.loads(pickle.dumps(job))
+    assert (sent.script, sent.seed, sent.settings) == (job.script, job.seed, job.settings)
+    assert torch.equal(sent.voice.prompt, job.voice.prompt)
+
+
+def test_a_recording_without_its_words_is_remarked_on_where_the_text_cannot_hold_them(speech):
+    recording = random_codes(round(4 * speech.processor.frame_rate))[0]
+    (job,) = jobs_of(speech, "[S1] And this is new.", audio_prompt=recording)
+    assert any("audio_prompt_text is missing" in remark for remark in job.remarks)
+    (job,) = jobs_of(speech, "[S1] " + "What is said in the recording. " * 6, audio_prompt=recording, long_form=False)
+    assert not any("audio_prompt_text" in remark for remark in job.remarks)
+
+
+def test_what_one_pass_cannot_do_is_remarked_on(speech):
+    (job,) = jobs_of(speech, "[S1] Hi. [pause:1s] Ho.", long_form=False)
+    assert any("pauses of the script are left out (long_form=False)" in remark for remark in job.remarks)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"speaking_rate": 9}, ValueError, "speaking_rate=9 must be 0.5 to 2"),
+        ({"speaking_rate": True}, TypeError, "speaking_rate is True"),
+        ({"max_tokens": float("inf")}, ValueError, "max_tokens=inf"),
+        ({"max_tokens": 4}, ValueError, "max_tokens=4 must be"),
+        ({"top_p": 0}, ValueError, "top_p=0"),
+        ({"normalize": "no"}, TypeError, "normalize is 'no'"),
+        ({"seed": 2**64}, ValueError, "64 bits"),
+        ({"seed": 1.5}, TypeError, "seed holds 1.5"),
+        ({"pitch": 3}, TypeError, "pitch is no option; there are audio_prompt"),
+        ({"audio_prompt_text": "[S1] La."}, ValueError, "audio_prompt_text is given without audio_prompt"),
+        ({"voice": "clara", "audio_prompt": "a.wav"}, ValueError, "voice brings a prompt"),
+        ({"voice": "nobody"}, ValueError, "there is no voice 'nobody'"),
+    ],
+)
+def test_an_unusable_option_is_named(speech, options, error, message):
+    with pytest.raises(error, match=message):
+        jobs_of(speech, "[S1] Hi.", **options)
+
+
+@pytest.mark.parametrize(
+    ("text", "error"), [("", ValueError), ([], ValueError), (7, TypeError), (["a", 7], TypeError)]
+)
+def test_an_unusable_text_is_named(speech, text, error):
+    with pytest.raises(error, match="text"):
+        jobs_of(speech, text)

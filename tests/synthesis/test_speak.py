@@ -4,15 +4,19 @@ import threading
 
 import numpy as np
 import pytest
+import torch
 from tiny_codec import random_codes, tiny_processor
 from tiny_speech import tiny_speech
 
-from dia.synthesis import takes
+from dia.runtime.warnings import DiaWarning
+from dia.synthesis import take_analysis
+from dia.synthesis.job import SynthesisJob, is_long, kept_in
 from dia.synthesis.joining import as_one
-from dia.synthesis.request import request_of
-from dia.synthesis.speak import Reading, is_long, kept_in, reading_of, speak, streamed, too_long
-from dia.synthesis.synthesizer import Speech
-from dia.synthesis.takes import Care, Line, make_take
+from dia.synthesis.request import jobs_of
+from dia.synthesis.speak import hear, speak, speak_together
+from dia.synthesis.synthesizer import Speech, Spoken
+from dia.synthesis.take import Care, Line
+from dia.synthesis.takes import make_take
 from dia.text.script import parse
 
 SHORT = parse("[S1] Hi there. [S2] Yes.")
@@ -26,7 +30,7 @@ def speech():
 
 @pytest.fixture(autouse=True)
 def never_wrong(monkeypatch):
-    monkeypatch.setattr(takes, "faults", lambda performance: ())
+    monkeypatch.setattr(take_analysis, "faults", lambda performance: ())
 
 
 def voice_of(speech, seconds):
@@ -44,9 +48,9 @@ def voice_of(speech, seconds):
     ids=["short", "long", "behind a long voice", "with a pause"],
 )
 def test_the_long_form_is_for_what_a_pass_does_not_speak_well(speech, script, voice, long):
-    assert is_long(speech, Reading(script, voice_of(speech, voice))) == long
-    request = request_of(speech, str(script), **prompted(speech, voice))
-    assert too_long(speech, request) == long
+    assert is_long(speech, SynthesisJob(script, voice_of(speech, voice))) == long
+    (job,) = jobs_of(speech, str(script), **prompted(speech, voice))
+    assert is_long(speech, job) == long
 
 
 def prompted(speech, seconds):
@@ -54,44 +58,42 @@ def prompted(speech, seconds):
     return {"audio_prompt": voice.prompt, "audio_prompt_text": voice.transcript} if voice else {}
 
 
-def test_where_it_is_not_known_what_a_prompt_says_there_is_no_long_form(speech):
-    request = request_of(speech, str(LONG), audio_prompt=random_codes(9)[0])
-    assert not too_long(speech, request)
+def test_where_the_words_of_a_recording_are_not_known_there_is_no_long_form(speech):
+    (job,) = jobs_of(speech, str(LONG), audio_prompt=random_codes(9)[0])
+    assert not is_long(speech, job)
+    assert any("longer than one pass speaks well (audio_prompt_text is missing)" in told for told in job.remarks)
+    (job,) = jobs_of(speech, str(LONG), None, True, audio_prompt=random_codes(9)[0])
     with pytest.raises(ValueError, match="audio_prompt_text is missing"):
-        reading_of(speech, request)
+        speak(speech, job)
 
 
-def test_without_a_codec_there_is_no_long_form(speech):
+def test_without_a_codec_there_is_no_long_form_and_no_stream(speech):
     mute = Speech(speech.model, tiny_processor())
-    assert not too_long(mute, request_of(mute, str(LONG)))
-
-
-def test_a_request_is_understood_as_a_script(speech):
-    request = request_of(speech, ["[S1] Hi.", "S2: It is 5."], seed=[1, 2], temperature=0.5, **prompted(speech, 1))
-    reading = reading_of(speech, request, 1, Care(retries=3), long_form=True)
-    assert reading.script.spoken == "[S2] It is five."
-    assert reading.voice.transcript == "[S1] La."
-    assert (reading.seed, reading.settings["temperature"], reading.care.retries) == (2, 0.5, 3)
+    mute.processor.tokenizer = speech.processor.tokenizer
+    (job,) = jobs_of(mute, str(LONG))
+    assert not is_long(mute, job)
+    with pytest.raises(ValueError, match="there is no codec"):
+        hear(mute, job)
 
 
 def test_a_speech_whose_parts_are_kept_keeps_its_seed(speech, tmp_path):
-    first, kept = kept_in(tmp_path / "parts", speech, Reading(LONG))
+    first, kept = kept_in(tmp_path / "parts", speech, SynthesisJob(LONG))
     assert first.seed == kept.seed is not None
-    again, _ = kept_in(tmp_path / "parts", speech, Reading(LONG))
+    again, _ = kept_in(tmp_path / "parts", speech, SynthesisJob(LONG))
     assert again.seed == first.seed
     with pytest.raises(ValueError, match="care, voice differ"):
-        kept_in(tmp_path / "parts", speech, Reading(LONG, voice_of(speech, 1), care=Care(retries=1)))
+        kept_in(tmp_path / "parts", speech, SynthesisJob(LONG, voice_of(speech, 1), care=Care(retries=1)))
 
 
 def test_a_short_script_is_one_take(speech):
-    take = as_one(speak(speech, Reading(SHORT, seed=3)))
+    take = as_one(speak(speech, SynthesisJob(SHORT, seed=3)))
     plain = make_take(speech, Line(SHORT.spoken), seed=3)
     assert np.array_equal(take.audio, plain.audio)
     assert take.turns == plain.turns
 
 
 def test_a_long_script_is_one_take_of_many_parts(speech):
-    take = as_one(speak(speech, Reading(LONG, seed=3)))
+    take = as_one(speak(speech, SynthesisJob(LONG, seed=3)))
     assert [turn.text for turn in take.turns] == [turn.text for turn in LONG.turns]
     starts = [turn.start for turn in take.turns]
     assert starts == sorted(starts)
@@ -100,28 +102,28 @@ def test_a_long_script_is_one_take_of_many_parts(speech):
 
 
 def test_the_long_form_may_be_asked_for_or_refused(speech):
-    assert len(list(speak(speech, Reading(LONG, seed=3, long_form=False)))) == 1
-    assert len(list(speak(speech, Reading(SHORT, seed=3, long_form=True)))) == 1
-    once, again = (as_one(speak(speech, Reading(SHORT, seed=3, long_form=long))) for long in (True, False))
+    assert len(list(speak(speech, SynthesisJob(LONG, seed=3, long_form=False)))) == 1
+    assert len(list(speak(speech, SynthesisJob(SHORT, seed=3, long_form=True)))) == 1
+    once, again = (as_one(speak(speech, SynthesisJob(SHORT, seed=3, long_form=long))) for long in (True, False))
     assert np.array_equal(once.audio, again.audio)
 
 
 def test_a_voice_goes_before(speech):
     voice = Line("", random_codes(12)[0], "[S1] La la.")
-    take = as_one(speak(speech, Reading(SHORT, voice, seed=3)))
+    take = as_one(speak(speech, SynthesisJob(SHORT, voice, seed=3)))
     plain = make_take(speech, Line(SHORT.spoken, voice.prompt, voice.transcript), seed=3)
     assert np.array_equal(take.audio, plain.audio)
 
 
 def test_a_pause_is_in_the_audio_of_the_whole(speech):
-    take = as_one(speak(speech, Reading(parse("[S1] Hi. [pause:1s]"), seed=3)))
+    take = as_one(speak(speech, SynthesisJob(parse("[S1] Hi. [pause:1s]"), seed=3)))
     assert (take.audio[-take.sampling_rate :] == 0).all()
     assert take.seconds > 1
 
 
-def test_what_is_wrong_with_a_part_is_told_with_its_number(speech, monkeypatch):
-    monkeypatch.setattr(takes, "faults", lambda performance: ("is silent",))
-    take = as_one(speak(speech, Reading(LONG, seed=3, care=Care(retries=1))))
+def test_a_fault_of_a_part_is_reported_with_its_number(speech, monkeypatch):
+    monkeypatch.setattr(take_analysis, "faults", lambda performance: ("is silent",))
+    take = as_one(speak(speech, SynthesisJob(LONG, seed=3, care=Care(retries=1))))
     assert take.warnings[1].startswith("part 2 of ")
     assert take.warnings[1].endswith("is silent")
 
@@ -131,11 +133,36 @@ def computing_threads():
 
 
 def test_a_long_script_is_heard_as_it_is_made_and_whoever_leaves_ends_the_work(speech):
-    request = request_of(speech, str(LONG), seed=3)
-    whole = np.concatenate(list(streamed(speech, request, long_form=True)))
-    np.testing.assert_allclose(whole, as_one(speak(speech, Reading(LONG, seed=3))).audio, atol=1e-5)
-    leaving = streamed(speech, request, long_form=True)
+    (job,) = jobs_of(speech, str(LONG), None, True, seed=3)
+    whole = np.concatenate(list(hear(speech, job)))
+    np.testing.assert_allclose(whole, as_one(speak(speech, SynthesisJob(LONG, seed=3))).audio, atol=1e-5)
+    leaving = hear(speech, job)
     first = next(leaving)
     np.testing.assert_allclose(first, whole[: len(first)], atol=1e-5)
     leaving.close()
     assert computing_threads() == []
+
+
+@pytest.mark.parametrize("rate", [None, 1.25])
+def test_one_script_sounds_the_same_whichever_way_it_is_spoken(speech, rate):
+    (short,), (long,) = (jobs_of(speech, str(script), seed=3, speaking_rate=rate) for script in (SHORT, LONG))
+    together = [take.audio for take in speak_together(speech, [short, long])]
+    for job, audio in zip((short, long), together, strict=True):
+        np.testing.assert_allclose(as_one(speak(speech, job)).audio, audio, atol=1e-5)
+        np.testing.assert_allclose(np.concatenate(list(hear(speech, job))), audio, atol=1e-4)
+
+
+def test_every_way_to_speak_warns_of_what_is_wrong(speech, monkeypatch):
+    monkeypatch.setattr(take_analysis, "faults", lambda performance: ("is silent",))
+    for script in (SHORT, LONG):
+        (job,) = jobs_of(speech, str(script), seed=3)
+        for way in (speak, hear, lambda speech, job: speak_together(speech, [job])):
+            with pytest.warns(DiaWarning, match=r"seed 3\) is silent. Try another seed, or retries=2"):
+                list(way(speech, job))
+
+
+def test_nothing_new_behind_a_recording_without_its_words_is_an_error(speech, monkeypatch):
+    (job,) = jobs_of(speech, "[S1] Hi.", audio_prompt=random_codes(9)[0], seed=1)
+    monkeypatch.setattr(Speech, "__call__", lambda *_: [Spoken(torch.zeros(0, 3).long(), ended=True)])
+    with pytest.raises(ValueError, match="nothing new was said"):
+        list(speak(speech, job))

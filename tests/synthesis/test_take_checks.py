@@ -57,7 +57,7 @@ def test_a_good_take_has_no_faults(good):
         (performance(np.clip(tone(4, level=2.0), -1, 1)), "is clipped in"),
         (performance(codes=torch.full((200, 3), 5)), "is stuck on one sound for 4.0 s"),
         (performance(unread="the end"), "ends before the words 'the end'"),
-        (performance(codes=torch.zeros(0, 3).long(), audio=hush(0)), "nothing was spoken"),
+        (performance(codes=torch.zeros(0, 3).long(), audio=hush(0)), "says nothing"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

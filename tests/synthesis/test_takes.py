@@ -8,10 +8,11 @@ import torch
 from tiny_codec import random_codes
 from tiny_speech import tiny_speech
 
-from dia.synthesis import takes
+from dia.synthesis import take_analysis, takes
 from dia.synthesis.alignment import Reading
 from dia.synthesis.synthesizer import Spoken
-from dia.synthesis.takes import Care, Line, made_take, make_take, stream_take
+from dia.synthesis.take import Care, Line
+from dia.synthesis.takes import made_take, make_take, stream_take
 
 LINE = Line("[S1] Hi there. [S2] Yes.")
 
@@ -23,7 +24,7 @@ def speech():
 
 @pytest.fixture
 def never_wrong(monkeypatch):
-    monkeypatch.setattr(takes, "faults", lambda performance: ())
+    monkeypatch.setattr(take_analysis, "faults", lambda performance: ())
 
 
 def wrong_until(monkeypatch, good_seed_count, told="is silent"):
@@ -34,7 +35,7 @@ def wrong_until(monkeypatch, good_seed_count, told="is silent"):
         made.append(performance)
         return () if len(made) >= good_seed_count else (told,)
 
-    monkeypatch.setattr(takes, "faults", faults)
+    monkeypatch.setattr(take_analysis, "faults", faults)
     return made
 
 
@@ -82,7 +83,7 @@ def test_a_bad_take_is_made_again_with_the_next_seed(speech, monkeypatch):
 
 def test_no_more_often_than_asked_and_then_the_least_bad_one_is_kept_and_says_so(speech, monkeypatch):
     several = iter([("a", "b"), ("a",), ("a", "b", "c")])
-    monkeypatch.setattr(takes, "faults", lambda performance: next(several))
+    monkeypatch.setattr(take_analysis, "faults", lambda performance: next(several))
     take = make_take(speech, LINE, seed=10, care=Care(retries=2))
     assert (take.seed, take.warnings) == (11, ("a",))
     assert len(take.attempts) == 3
@@ -101,7 +102,7 @@ def test_the_best_of_several_is_the_one_that_reads_the_text_best(speech, monkeyp
         path = np.linspace(0, len(text) - 1, len(codes)).astype(int)
         return Reading(text, path, np.full(len(codes), next(attention), np.float32), processor.frame_rate)
 
-    monkeypatch.setattr(takes.timing, "read", read)
+    monkeypatch.setattr(take_analysis.alignment, "read", read)
     take = make_take(speech, LINE, seed=10, care=Care(best_of=3))
     assert take.seed == 11
     assert [round(attempt.score, 2) for attempt in take.attempts] == [0.2, 0.9, 0.5]
@@ -158,7 +159,9 @@ def test_the_sound_of_the_closing_tag_is_removed(monkeypatch, never_wrong):
     said = np.concatenate([np.ones(rate), np.zeros(rate // 2), np.ones(rate // 2)]).astype(np.float32) * 0.1
     path = np.interp(np.arange(frames), [0, frame_rate, 1.5 * frame_rate], [5, 7, 9]).astype(int)
     monkeypatch.setattr(type(wants), "sounds", lambda self, codes: [said for _ in codes])
-    monkeypatch.setattr(takes.timing, "read", lambda *_: Reading(text, path, np.ones(frames, np.float32), frame_rate))
+    monkeypatch.setattr(
+        take_analysis.alignment, "read", lambda *_: Reading(text, path, np.ones(frames, np.float32), frame_rate)
+    )
     take = make_take(wants, Line("[S1] Hi."), seed=1)
     assert take.seconds == pytest.approx(1.2, abs=0.02)
 

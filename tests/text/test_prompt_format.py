@@ -3,7 +3,7 @@
 import pytest
 from transformers import GenerationConfig
 
-from dia.text.prompt_format import PromptFormat, closed, continued
+from dia.text.prompt_format import PromptFormat, closed, continued, stopped
 
 
 def test_a_checkpoint_that_says_nothing_is_taken_for_dia():
@@ -50,3 +50,34 @@ def test_the_tag_of_who_does_not_speak_last_closes_a_text(text, read):
 )
 def test_a_tag_is_not_said_again_where_the_speaker_stays(transcript, text, whole):
     assert continued(transcript, text) == whole
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("[S1] Hello world", "[S1] Hello world."),
+        ("[S1] Hello world.", "[S1] Hello world."),
+        ("[S1] Really? [S2] Yes!", "[S1] Really? [S2] Yes!"),
+        ("[S1] Hello [S2] Hi", "[S1] Hello. [S2] Hi."),
+        ("[S1] As follows:", "[S1] As follows."),
+        ("[S1] Well, --", "[S1] Well."),
+        ('[S1] He said "hello"', '[S1] He said "hello."'),
+        ('[S1] He said "hello!"', '[S1] He said "hello!"'),
+        ("[S1] And so…", "[S1] And so…"),
+        ("[S1] Wow. (laughs)", "[S1] Wow. (laughs)"),
+        ("[S1] (laughs)", "[S1] (laughs)"),
+        ("[S1] I went (perhaps)", "[S1] I went (perhaps.)"),
+        ("[S1] {hh ax0 l ow1}", "[S1] {hh ax0 l ow1}."),
+        ("Hello", "Hello."),
+        ("[S1] Hello [S2]", "[S1] Hello. [S2]"),
+    ],
+)
+def test_every_turn_ends_with_a_stop_where_the_model_needs_it(text, read):
+    assert stopped(text) == read
+    assert stopped(read) == read
+    assert PromptFormat(final_stop=True, closing_tag=False).as_read(text) == read
+    assert PromptFormat(final_stop=False).ended(text) == text
+
+
+def test_the_closing_tag_follows_the_stop():
+    assert PromptFormat(final_stop=True).as_read("[S1] Hello") == "[S1] Hello. [S2]"

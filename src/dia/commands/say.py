@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from threading import Event
@@ -17,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from dia.runtime.atomic import atomic_file
+from dia.runtime.background import ahead
+from dia.runtime.warnings import printed_warnings
 
 if TYPE_CHECKING:
     from dia.model import Dia
     from dia.synthesis.alignment import TurnTime
-    from dia.synthesis.joining import Piece
     from dia.synthesis.synthesizer import Audio
-    from dia.text.script import Script
 
 _EXAMPLES = """examples:
   dia say "[S1] Hello. [S2] Hi! How are you?" -o hello.wav
@@ -99,14 +98,14 @@ def _add_sampling_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _say(arguments: argparse.Namespace) -> int:
-    script = _read_script(arguments.script)
+    text = _read_script(arguments.script)
     _check_places(arguments)
     from dia.model import REAL, Dia  # loading torch takes seconds; a wrong argument should not wait for it
 
     if arguments.model is None:
         print(f"Using the small embedded model; the real one is --model {REAL}", file=sys.stderr)
     started = time.perf_counter()
-    dia = Dia.from_pretrained(
+    model = Dia.from_pretrained(
         arguments.model or "mini",
         device=arguments.device,
         compute_dtype=arguments.dtype,
@@ -115,7 +114,7 @@ def _say(arguments: argparse.Namespace) -> int:
     seed = _seed(arguments)
     loaded = time.perf_counter()
     try:
-        seconds, place = _spoken(dia, script, seed, arguments), arguments.output or "played"
+        seconds, place = _spoken(model, text, seed, arguments), arguments.output or "played"
     except BrokenPipeError:
         # The interpreter flushes standard output once more when it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -136,31 +135,26 @@ def _say(arguments: argparse.Namespace) -> int:
     return 0
 
 
-@dataclass
-class _Told:
-    """What comes out beside the sound: when turns are heard, and the folder of parts that the sound was made of."""
-
-    turns: "list[TurnTime]" = field(default_factory=list)
-    kept: Path | None = None
-
-
-def _spoken(dia: "Dia", script: "Script", seed: int, arguments: argparse.Namespace) -> float:
+def _spoken(model: "Dia", text: str, seed: int, arguments: argparse.Namespace) -> float:
     """Speak into every place that was asked for; returns how many seconds it is."""
-    samples, told = 0, _Told()
+    samples = 0
+    turns: list[TurnTime] = []
     with ExitStack() as opened:
-        sinks = _sinks(dia, seed, arguments, opened)
-        for piece in _pieces(dia, script, seed, arguments, told):
+        opened.enter_context(printed_warnings())
+        sinks = _sinks(model, seed, arguments, opened)
+        sound = opened.enter_context(closing(_sound(model, text, seed, arguments, turns)))
+        for piece in sound:
             for sink in sinks:
                 sink.write(piece)
             samples += len(piece)
-    _write_subtitles(told.turns, arguments)
-    if told.kept is not None:
-        shutil.rmtree(told.kept, ignore_errors=True)
-    return samples / dia.sample_rate
+    _write_subtitles(turns, arguments)
+    if arguments.output not in (None, "-"):
+        shutil.rmtree(_parts(arguments), ignore_errors=True)
+    return samples / model.sample_rate
 
 
 def _seed(arguments: argparse.Namespace) -> int:
-    """The seed that is asked for, or that of the speech which goes on, or any."""
+    """The seed that is asked for, or that of the interrupted speech that continues, or a random one."""
     from dia.synthesis.resume import seed_in
 
     if arguments.seed is not None:
@@ -184,11 +178,11 @@ def _write_subtitles(turns: "Sequence[TurnTime]", arguments: argparse.Namespace)
                 partial.write_text(form(turns), encoding="utf-8")
 
 
-def _sinks(dia: "Dia", seed: int, arguments: argparse.Namespace, opened: ExitStack) -> list[Any]:
+def _sinks(model: "Dia", seed: int, arguments: argparse.Namespace, opened: ExitStack) -> list[Any]:
     from dia.audio.files import Writer
     from dia.audio.playback import Pipe, Player
 
-    rate, provenance = dia.sample_rate, dia.provenance(seed)
+    rate, provenance = model.sample_rate, model.provenance(seed)
     if arguments.output == "-":
         return [Pipe(sys.stdout.buffer, rate, arguments.format or "wav", str(provenance))]
     sinks: list[Any] = [opened.enter_context(Player(rate))] if arguments.stream else []
@@ -197,13 +191,30 @@ def _sinks(dia: "Dia", seed: int, arguments: argparse.Namespace, opened: ExitSta
     return sinks
 
 
-def _pieces(dia: "Dia", script: "Script", seed: int, arguments: argparse.Namespace, told: _Told) -> Iterator["Audio"]:
-    """The sound as it comes; where it comes in takes, it is told when turns are heard."""
-    from dia.synthesis.request import request_of
-    from dia.synthesis.speak import too_long
+def _sound(
+    model: "Dia", text: str, seed: int, arguments: argparse.Namespace, turns: "list[TurnTime]"
+) -> Generator["Audio", None, None]:
+    """The sound as it comes, made by the facade: while it is generated, or in finished pieces, which time turns."""
+    options, chosen = _options(arguments, seed), {"long_form": arguments.long_form}
+    timed = arguments.srt or arguments.vtt or arguments.retries or arguments.best_of > 1
+    to_file = arguments.output not in (None, "-")
+    at_once = arguments.stream or arguments.output == "-"
+    if at_once and not timed and not (to_file and model.is_long(text, **options)):
+        yield from _shown(model.stream(text, **options, **chosen), model.sample_rate)
+        return
+    chosen |= {"retries": arguments.retries, "best_of": arguments.best_of}
+    parts, left, verbose = _parts(arguments) if to_file else None, Event(), arguments.output != "-"
+    made = partial(model.pieces, text, parts=parts, left=left, verbose=verbose, **options, **chosen)
+    for piece in ahead(made, left) if arguments.stream else made():
+        turns += piece.turns
+        yield piece.audio
+
+
+def _options(arguments: argparse.Namespace, seed: int) -> dict[str, Any]:
+    """The options that every way to speak has."""
     from dia.voices.library import told_voice
 
-    options: dict[str, Any] = {
+    return {
         "max_tokens": arguments.max_tokens,
         "cfg_scale": arguments.cfg_scale,
         "temperature": arguments.temperature,
@@ -215,40 +226,6 @@ def _pieces(dia: "Dia", script: "Script", seed: int, arguments: argparse.Namespa
         "speaking_rate": arguments.speaking_rate,
         "seed": seed,
     }
-    timed = arguments.srt or arguments.vtt or arguments.retries or arguments.best_of > 1
-    long = arguments.long_form
-    if long is None:
-        asked = request_of(dia.speech, str(script), **options)
-        long = too_long(dia.speech, asked)
-        if arguments.audio_prompt is not None:
-            options["audio_prompt"] = asked.prompts[0]  # codes by now; a recording is encoded once
-    keeps = long and arguments.output not in (None, "-")
-    if not (timed or keeps):
-        if arguments.stream or arguments.output == "-":
-            said = str(script) if long else script.spoken
-            yield from _shown(dia.stream(said, long_form=long, **options), dia.sample_rate)
-        else:
-            yield dia.generate(script.spoken, verbose=True, long_form=False, **options)
-        return
-    options |= {"retries": arguments.retries, "best_of": arguments.best_of, "long_form": long}
-    told.kept = _parts(arguments) if keeps else None
-    with closing(_made(dia, script, told.kept, arguments, options)) as made:
-        for piece in made:
-            for fault in piece.take.warnings:
-                print(f"dia: part {piece.number + 1} of {piece.parts} {fault}", file=sys.stderr)
-            told.turns += piece.turns
-            yield piece.audio
-
-
-def _made(
-    dia: "Dia", script: "Script", kept: Path | None, arguments: argparse.Namespace, options: dict[str, Any]
-) -> Generator["Piece", None, None]:
-    """The parts of a script; while one is played the next is made."""
-    from dia.runtime.background import ahead
-
-    left, verbose = Event(), arguments.output != "-"
-    made = partial(dia.pieces, str(script), parts=kept, left=left, verbose=verbose, **options)
-    yield from ahead(made, left) if arguments.stream else made()
 
 
 def _shown(pieces: Iterator["Audio"], rate: int) -> Iterator["Audio"]:
@@ -280,8 +257,8 @@ def _check_places(arguments: argparse.Namespace) -> None:
             raise ValueError(f"{path.absolute().parent} is no folder; make it first or choose another --output.")
 
 
-def _read_script(argument: str) -> "Script":
-    """The script; what is doubtful about it is told on standard error."""
+def _read_script(argument: str) -> str:
+    """The text of the script; one that cannot be read is refused before the model is loaded."""
     from dia.text.script import parse, read_script
 
     if argument == "-" or (len(argument) < 256 and Path(argument).is_file()):
@@ -290,10 +267,8 @@ def _read_script(argument: str) -> "Script":
         raise ValueError(f"there is no file {argument}; name one, or write the script itself.")
     else:
         text = argument
-    script = parse(text)
-    for warning in script.warnings:
-        print(f"dia: {warning}", file=sys.stderr)
-    return script
+    parse(text)
+    return text
 
 
 __all__ = ["add_command"]

@@ -9,7 +9,7 @@ import torch
 from dia.audio.silence import shortened
 from dia.synthesis.alignment import TurnTime
 from dia.synthesis.synthesizer import Audio
-from dia.synthesis.takes import Take
+from dia.synthesis.take import Take
 
 _AT_PAUSE = 0.02  # seconds left of a take's own silence where digital silence is asked for
 
@@ -50,8 +50,8 @@ def pieces(takes: Iterable[Take], pauses: Sequence[float], edge_seconds: float) 
 
 def heard_early(
     takes: Iterable[Generator[Audio, None, Take]], pauses: Sequence[float], edge_seconds: float, sampling_rate: int
-) -> Iterator[Audio]:
-    """The audio of `pieces`, of takes that are heard while they are made, as `takes.stream_take` makes them."""
+) -> Generator[Audio, None, None]:
+    """The audio of `pieces`, of takes that are heard while they are made, as `stream_take` makes them."""
     before = 0.0
     for take, pause in zip(takes, pauses, strict=True):
         audio, given = np.zeros(0, np.float32), 0
@@ -100,6 +100,7 @@ def as_one(spoken: Iterable[Piece]) -> Take:
             f"part {part.number + 1} of {part.parts} {told}" for part in parts for told in part.take.warnings
         ),
         attempts=tuple(attempt for take in takes for attempt in take.attempts),
+        remarks=takes[0].remarks,
     )
 
 

@@ -12,17 +12,16 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 from tqdm import tqdm
-from transformers.utils import logging
 
 from dia.runtime.memory import give_back
 from dia.synthesis.joining import Piece, as_one, heard_early, pieces
 from dia.synthesis.synthesizer import Audio, Speech
-from dia.synthesis.takes import Care, Line, Take, make_take, stream_take
+from dia.synthesis.take import Care, Line, Take
+from dia.synthesis.take_checks import warn_of
+from dia.synthesis.takes import make_take, stream_take
 from dia.text.chunking import sentences_of
 from dia.text.prompt_format import CARRIES, Carry, PromptFormat, continued
 from dia.text.script import Script, estimated_seconds
-
-logger = logging.get_logger(__name__)
 
 _SEEDS_APART = 1000  # between the parts' first seeds: room for the retries of each
 _SHORTEST = 2.0  # seconds of a part; less has no melody
@@ -246,11 +245,10 @@ class _Teller:
         return take
 
     def early(self, number: int) -> Generator[Audio, None, Take]:
-        """A part in one pass, heard while it is made, and remembered; what was wrong with it goes to the log."""
+        """A part in one pass, heard while it is made, and remembered; what is wrong with it is a warning."""
         script = self.parts[number].script
         take = yield from stream_take(self.speech, self._line(script), self.seed_of(number), self.settings, self.care)
-        for fault in take.warnings:
-            logger.warning("part %d of %d %s", number + 1, len(self.parts), fault)
+        warn_of(take.warnings, take.seed, number, len(self.parts))
         self._remember(script, take)
         return take
 

@@ -1,147 +1,156 @@
-"""What a caller of the facade asks for, checked and made ready for `dia.synthesis.synthesizer`."""
+"""What a caller of the facade asks for, checked and made into jobs."""
 
-import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeAlias, TypedDict
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from dia.audio.time_stretch import FASTEST, SLOWEST
+from dia.synthesis.job import SynthesisJob, with_remarks
+from dia.synthesis.options import Options, check_number, check_options
 from dia.synthesis.synthesizer import Speech
+from dia.synthesis.take import Care, Line
+from dia.text.prompt_format import PromptFormat
+from dia.text.script import Script, estimated_seconds, parse
 from dia.voices.library import find_voice
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 Prompt: TypeAlias = Any  # a path, waveform, {"array", "sampling_rate"} or codes [T, C]; what DiaFeatureExtractor reads
 
-
-class Options(TypedDict, total=False):
-    """The arguments of `Dia.generate` that every way to speak has; None is the model's own, or none."""
-
-    max_tokens: int | None
-    cfg_scale: float | None
-    temperature: float | None
-    top_p: float | None
-    cfg_filter_top_k: int | None
-    audio_prompt: Prompt | Sequence[Prompt | None]
-    audio_prompt_text: str | Sequence[str | None] | None
-    seed: int | Sequence[int] | None
-    voice: Any
-    speaking_rate: float | None
+_SEEDS = range(-(2**63), 2**64)
 
 
-@dataclass(frozen=True)
-class Request:
-    """What a pass is called with; everything has been checked.
-
-    Attributes:
-        scripts: what the model reads: what is said in the prompts, then the texts.
-        texts: the new texts alone.
-        transcripts: what is said in the prompt of each, or None.
-        prompts: int64 codes [T, C] to go on with, or None, for each.
-        seeds: one, or None, for each.
-        settings: keywords of transformers' `generate`; what is left out is the model's own.
-        rate: how many times as fast as the model speaks, 0.5 to 2; None leaves the sound as it is.
-    """
-
-    scripts: list[str]
-    texts: list[str]
-    transcripts: list[str | None]
-    prompts: list[Tensor | None]
-    seeds: list[int | None]
-    settings: dict[str, Any]
-    rate: float | None = None
-
-
-def request_of(
+def jobs_of(
     speech: Speech,
     text: str | Sequence[str],
-    *,
-    max_tokens: int | None = None,
-    cfg_scale: float | None = None,
-    temperature: float | None = None,
-    top_p: float | None = None,
-    cfg_filter_top_k: int | None = None,
-    audio_prompt: Prompt | Sequence[Prompt | None] = None,
-    audio_prompt_text: str | Sequence[str | None] | None = None,
-    seed: int | Sequence[int] | None = None,
-    voice: Any = None,
-    speaking_rate: float | None = None,
-) -> Request:
-    """Check what `Dia.generate` and its like are asked for; prompts become codes.
+    care: Care | None = None,
+    long_form: bool | None = None,
+    **options: "Unpack[Options]",
+) -> list[SynthesisJob]:
+    """Check what `Dia.generate` and its like are asked for; a job for each text, recordings as codes.
 
     Raises:
         TypeError: an argument has the wrong type; the message names it.
         ValueError: an argument is out of range, or a list of another length than the texts; the message names it.
     """
+    unknown = sorted(set(options) - set(Options.__annotations__))
+    if unknown:
+        raise TypeError(f"{unknown[0]} is no option; there are {', '.join(sorted(Options.__annotations__))}.")
+    check_options(options)
+    texts = _checked_texts(text)
+    seeds = _one_per_text(options.get("seed"), len(texts), "seed")
+    _check_types(seeds, "seed", int)
+    for seed in seeds:
+        if seed is not None and seed not in _SEEDS:
+            raise ValueError(f"seed={seed} must fit into 64 bits.")
+    settings, rate = _settings(speech, options), _rate(speech, options.get("speaking_rate"))
+    normalize = options.get("normalize", True)
+    scripts = [read_script(speech, one, normalize) for one in texts]
+    voices = _voices(speech, len(texts), options)
+    return [
+        with_remarks(
+            speech,
+            SynthesisJob(
+                script=script,
+                voice=voice,
+                seed=seed,
+                settings=settings,
+                care=care or Care(),
+                long_form=long_form,
+                rate=rate,
+                remarks=(*script.warnings, *_about(script, voice, speech.processor.frame_rate)),
+            ),
+        )
+        for script, voice, seed in zip(scripts, voices, seeds, strict=True)
+    ]
+
+
+def read_script(speech: Speech, text: str, normalize: bool = True) -> Script:
+    """A text, read as the checkpoint's text frontend reads it; phones that its tokenizer does not know are refused.
+
+    Raises:
+        TypeError, ValueError: the text cannot be spoken.
+    """
+    frontend = PromptFormat.of(speech.model.generation_config).text_frontend
+    script = parse(text, frontend=frontend, normalize=normalize)
+    speech.processor.tokenizer.spoken(script.spoken)
+    return script
+
+
+def _checked_texts(text: Any) -> list[str]:
     if not isinstance(text, str | list | tuple):
         raise TypeError(f"text is {type(text).__name__}; expected a script or a list of scripts.")
     texts = [text] if isinstance(text, str) else list(text)
+    if not texts:
+        raise ValueError("text is an empty list; give at least one script.")
     for one in texts:
         if not isinstance(one, str):
             raise TypeError(f"text holds {one!r}; expected scripts.")
-    seeds = _one_per_text(seed, len(texts), "seed")
-    _check_types(seeds, "seed", int)
-    for one in seeds:
-        if one is not None and not -(2**63) <= one < 2**64:
-            raise ValueError(f"seed={one} must fit into 64 bits.")
-    settings = _settings(max(speech.model.config.delay_pattern), max_tokens, cfg_scale, temperature, top_p)
-    _check_number(cfg_filter_top_k, "cfg_filter_top_k", "1 or more", lambda value: value >= 1)
-    if cfg_filter_top_k is not None:
-        settings["top_k"] = cfg_filter_top_k
-    rate = _rate(speech, speaking_rate)
-    if voice is not None:
-        if audio_prompt is not None or audio_prompt_text is not None:
-            raise ValueError("voice brings a prompt and its text; leave audio_prompt and audio_prompt_text out.")
-        return Request(*_in_voices(speech, texts, _one_per_text(voice, len(texts), "voice")), seeds, settings, rate)
-    prompts = _one_per_text(audio_prompt, len(texts), "audio_prompt")
-    transcripts = _one_per_text(audio_prompt_text, len(texts), "audio_prompt_text")
+    return texts
+
+
+def _voices(speech: Speech, texts: int, options: Mapping[str, Any]) -> list[Line | None]:
+    """A voice for every text, or None."""
+    if options.get("voice") is not None:
+        return _named_voices(speech, _one_per_text(options["voice"], texts, "voice"))
+    prompts = _one_per_text(options.get("audio_prompt"), texts, "audio_prompt")
+    transcripts = _one_per_text(options.get("audio_prompt_text"), texts, "audio_prompt_text")
     _check_types(transcripts, "audio_prompt_text", str)
-    scripts = [f"{said.strip()} {new}" if said else new for said, new in zip(transcripts, texts, strict=True)]
-    return Request(scripts, texts, transcripts, _prompt_codes(speech, prompts), seeds, settings, rate)
+    for prompt, transcript in zip(prompts, transcripts, strict=True):
+        if prompt is None and transcript:
+            raise ValueError("audio_prompt_text is given without audio_prompt, the recording of it.")
+    normalize = options.get("normalize", True)
+    said = [read_script(speech, transcript, normalize).spoken if transcript else "" for transcript in transcripts]
+    codes = _prompt_codes(speech, prompts)
+    return [None if one is None else Line("", one, words) for one, words in zip(codes, said, strict=True)]
 
 
-def _in_voices(
-    speech: Speech, texts: list[str], given: Sequence[Any]
-) -> tuple[list[str], list[str], list[str | None], list[Tensor | None]]:
-    """Scripts, texts, transcripts and prompts, for texts that each have a voice or None."""
+def _named_voices(speech: Speech, given: Sequence[Any]) -> list[Line | None]:
     known: dict[int, Any] = {}  # each is read and checked once
     for one in given:
         if one is not None and id(one) not in known:
             known[id(one)] = find_voice(one)
             known[id(one)].check_fits(speech.processor)
     voices = [None if one is None else known[id(one)] for one in given]
-    scripts = [text if voice is None else voice.before(text) for voice, text in zip(voices, texts, strict=True)]
-    transcripts = [None if voice is None else voice.transcript for voice in voices]
-    return scripts, texts, transcripts, [None if voice is None else voice.codes for voice in voices]
+    return [None if voice is None else Line("", voice.codes, voice.transcript) for voice in voices]
 
 
-def _settings(
-    delay: int, max_tokens: int | None, cfg_scale: float | None, temperature: float | None, top_p: float | None
-) -> dict[str, Any]:
+def _about(script: Script, voice: Line | None, frame_rate: float) -> list[str]:
+    """What is doubtful about a script behind a recording."""
+    if voice is None or voice.transcript or voice.prompt is None:
+        return []
+    heard = len(voice.prompt) / frame_rate
+    if sum(estimated_seconds(turn.text) for turn in script.turns) > heard:
+        return []  # the native package's way: the text begins with the words of the recording
+    return [
+        f"audio_prompt_text is missing, and the text is too short to begin with the words of the recording "
+        f"({heard:.1f} s): they would be spoken again, or nothing at all. Pass audio_prompt_text."
+    ]
+
+
+def _settings(speech: Speech, options: Mapping[str, Any]) -> dict[str, Any]:
     """The keywords of transformers' `generate` that say the same."""
-    _check_number(cfg_scale, "cfg_scale", "0 or more", lambda value: value >= 0)
-    _check_number(temperature, "temperature", "0 (greedy) or more", lambda value: value >= 0)
-    _check_number(top_p, "top_p", "above 0 and at most 1", lambda value: 0 < value <= 1)
-    least = delay + 3
-    _check_number(max_tokens, "max_tokens", f"{least} or more", lambda value: value >= least and value == value // 1)
     settings: dict[str, Any] = {}
-    if top_p is not None:
-        settings["top_p"] = top_p
-    if cfg_scale is not None:
+    for name, keyword in (("top_p", "top_p"), ("cfg_filter_top_k", "top_k")):
+        if options.get(name) is not None:
+            settings[keyword] = options[name]
+    if (scale := options.get("cfg_scale")) is not None:
         # To transformers exactly 1 means no guidance; the native package guides at 1 as at any other scale.
-        settings["guidance_scale"] = float(np.nextafter(1.0, 2.0)) if cfg_scale == 1 else cfg_scale
-    if temperature is not None:
+        settings["guidance_scale"] = float(np.nextafter(1.0, 2.0)) if scale == 1 else scale
+    if (temperature := options.get("temperature")) is not None:
         settings |= {"do_sample": True, "temperature": temperature} if temperature else {"do_sample": False}
-    if max_tokens is not None:
-        settings["max_length"] = int(max_tokens) - delay
+    if (rows := options.get("max_tokens")) is not None:
+        delay = max(speech.model.config.delay_pattern)
+        check_number(rows, "max_tokens", f"{delay + 3} or more", lambda value: value >= delay + 3)
+        settings["max_length"] = int(rows) - delay
     return settings
 
 
 def _rate(speech: Speech, rate: float | None) -> float | None:
-    """A speaking rate, checked; None where it changes nothing."""
-    _check_number(rate, "speaking_rate", f"{SLOWEST:g} to {FASTEST:g}", lambda value: SLOWEST <= value <= FASTEST)
+    """A speaking rate; None where it changes nothing."""
     if rate is not None and speech.processor.audio_tokenizer is None:
         raise ValueError("speaking_rate changes sound, and there is no codec to make any; load the model with it.")
     return None if rate == 1 else rate
@@ -175,13 +184,4 @@ def _check_types(values: Sequence[Any], name: str, kind: type) -> None:
             raise TypeError(f"{name} holds {value!r}; expected {kind.__name__}, or a list of one per text.")
 
 
-def _check_number(value: Any, name: str, range_: str, fits: Callable[[Any], bool]) -> None:
-    if value is None:
-        return
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"{name} is {value!r}; expected a number, {range_}.")
-    if not (math.isfinite(value) and fits(value)):
-        raise ValueError(f"{name}={value} must be {range_}.")
-
-
-__all__ = ["Options", "Prompt", "Request", "request_of"]
+__all__ = ["Prompt", "jobs_of", "read_script"]

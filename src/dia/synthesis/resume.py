@@ -17,7 +17,8 @@ from safetensors.torch import save
 
 from dia.runtime.atomic import atomic_file
 from dia.synthesis.synthesizer import Speech, Spoken
-from dia.synthesis.takes import Attempt, Care, Line, Take, made_take
+from dia.synthesis.take import Attempt, Care, Line, Take
+from dia.synthesis.takes import made_take
 
 _PLAN = "speech.json"
 _SAMPLED = 64  # of every weight

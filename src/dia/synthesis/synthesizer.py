@@ -34,6 +34,10 @@ class Spoken:
     codes: Tensor
     ended: bool
 
+    def cut(self, frames: int) -> "Spoken":
+        """The same, but not ended by itself and of so many frames where it has as many or more."""
+        return self if len(self.codes) < frames else Spoken(self.codes[:frames], ended=False)
+
 
 class Left(Exception):
     """A pass was ended because somebody set `Speech.left`."""

@@ -9,12 +9,17 @@ import re
 from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
 
+from dia.text.tags import NON_VERBAL_TAGS
+
 Carry = Literal["nothing", "first", "last", "both"]
 CARRIES: tuple[Carry, ...] = get_args(Carry)
 Frontend = Literal["en", "none"]
 FRONTENDS: tuple[Frontend, ...] = get_args(Frontend)
 
 _TAG = re.compile(r"\[(S[12])\]\s*")
+_TURN_PARTS = re.compile(r"(\[S[12]\])")
+_LAST_SOUND = re.compile(r"\([^()]*\)$")
+_ENDING = re.compile(r"(.*?)[\s,;:-]*([\"')\]]*)[\s,;:-]*", re.DOTALL)  # words, quotes and brackets that close
 
 
 @dataclass(frozen=True)
@@ -60,9 +65,34 @@ class PromptFormat:
             raise ValueError(f"generation_config.pass_seconds is {seconds!r}; it must be 1 or more.")
         return found
 
+    def ended(self, text: str) -> str:
+        """A text whose turns end as those that the model was trained on."""
+        return stopped(text) if self.final_stop else text
+
     def as_read(self, text: str) -> str:
-        """A text with the ending that the model was trained on."""
-        return closed(text) if self.closing_tag else text
+        """A whole text, as the model reads it: with ended turns and, where the model expects it, the closing tag."""
+        return closed(self.ended(text)) if self.closing_tag else self.ended(text)
+
+
+def stopped(text: str) -> str:
+    """A text in which every turn ends with `.`, `!`, `?`, `…` or a sound.
+
+    >>> stopped('[S1] Hello world [S2] "Who, me"')
+    '[S1] Hello world. [S2] "Who, me."'
+    >>> stopped("[S1] Well, (laughs) [S2] And then:")
+    '[S1] Well, (laughs) [S2] And then.'
+    """
+    return " ".join(
+        part if _TAG.fullmatch(part) else _with_stop(part) for part in _TURN_PARTS.split(text.strip()) if part.strip()
+    )
+
+
+def _with_stop(words: str) -> str:
+    words = words.strip()
+    if (sound := _LAST_SOUND.search(words)) and sound[0] in NON_VERBAL_TAGS:
+        return words
+    body, closers = _ENDING.fullmatch(words).groups()  # type: ignore[union-attr]
+    return words if not body or body[-1] in ".!?…" else f"{body}.{closers}"
 
 
 def continued(transcript: str, text: str) -> str:
@@ -88,4 +118,4 @@ def closed(text: str) -> str:
     return f"{text} [{'S1' if tags[-1][1] == 'S2' else 'S2'}]"
 
 
-__all__ = ["CARRIES", "FRONTENDS", "PromptFormat", "closed", "continued"]
+__all__ = ["CARRIES", "FRONTENDS", "PromptFormat", "closed", "continued", "stopped"]

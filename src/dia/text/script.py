@@ -14,6 +14,7 @@ from typing import NamedTuple
 from dia.text.characters import plain
 from dia.text.chunking import cost_after, even_groups, pieces
 from dia.text.normalization import spoken_form
+from dia.text.prompt_format import Frontend
 from dia.text.tags import (
     MAYBE_SOUND,
     NON_VERBAL_TAGS,
@@ -150,7 +151,7 @@ def _joined(parts: Sequence[_Part]) -> Script:
     )
 
 
-def parse(text: str) -> Script:
+def parse(text: str, *, frontend: Frontend = "en", normalize: bool = True) -> Script:
     """Read a script as people write them.
 
     Speakers are named by `[S1]` (also `[s1]`, `[ S1 ]`, `[Speaker 1]`) anywhere or by `S1:` or `Speaker 1:` at the

@@ -1,0 +1,129 @@
+"""What is to be spoken, by whom and how: a plain value that gives the same sound wherever it is spoken."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from dia.codec.identity import CodecRecord
+from dia.synthesis.resume import KeptParts, fingerprint
+from dia.synthesis.synthesizer import Speech
+from dia.synthesis.take import Care, Line
+from dia.text.prompt_format import PromptFormat
+from dia.text.script import Script, estimated_seconds
+from dia.version import __version__
+
+
+@dataclass(frozen=True, eq=False)
+class SynthesisJob:
+    """One script to speak.
+
+    Attributes:
+        script: the turns.
+        voice: a voice to continue, as a line of codes and transcript without a text; None for the model's own. Where
+            its transcript is empty, the script begins with the words of the recording.
+        seed: of the first pass; None for a random one.
+        settings: keywords of transformers' `generate`.
+        care: retries and the like.
+        long_form: part after part; None where the script asks for it, see `is_long`.
+        rate: how many times as fast as the model speaks, 0.5 to 2; None leaves the sound as it is.
+        remarks: what is doubtful about the script or the recording, each as a fact and its remedy.
+    """
+
+    script: Script
+    voice: Line | None = None
+    seed: int | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    care: Care = field(default_factory=Care)
+    long_form: bool | None = None
+    rate: float | None = None
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def line(self) -> Line:
+        """The whole script as one pass says it."""
+        voice = self.voice or Line("")
+        return Line(self.script.spoken, voice.prompt, voice.transcript)
+
+    @property
+    def untranscribed(self) -> bool:
+        """Whether there is a recording whose words are not known."""
+        return self.voice is not None and not self.voice.transcript
+
+    @property
+    def has_pauses(self) -> bool:
+        """Whether silence is asked for."""
+        return any(turn.pause for turn in self.script.turns)
+
+
+def is_long(speech: Speech, job: SynthesisJob) -> bool:
+    """Whether a job is spoken in the long form, part after part.
+
+    By default it is where the script, with the voice before it, is longer than a pass speaks well, or has pauses. It
+    cannot be without a codec, nor where the words of the recording are not known.
+    """
+    if job.long_form is not None:
+        return job.long_form
+    return not (_needs_one_pass(speech, job)) and (job.has_pauses or _is_over_a_pass(speech, job))
+
+
+def with_remarks(speech: Speech, job: SynthesisJob) -> SynthesisJob:
+    """The job, with a remark where it is spoken in one pass although the script asks for more."""
+    if is_long(speech, job):
+        return job
+    reason = _needs_one_pass(speech, job) or "long_form=False"
+    remarks = []
+    if job.has_pauses:
+        remarks.append(f"the pauses of the script are left out ({reason}).")
+    if _is_over_a_pass(speech, job):
+        remarks.append(f"the script is longer than one pass speaks well ({reason}): it may come apart. Split it.")
+    return replace(job, remarks=(*job.remarks, *remarks))
+
+
+def remaining_seconds(speech: Speech, prompt: Tensor | None) -> float:
+    """How many seconds of new speech a pass speaks well behind a prompt."""
+    given = 0 if prompt is None else len(prompt)
+    return PromptFormat.of(speech.model.generation_config).pass_seconds - given / speech.processor.frame_rate
+
+
+def _needs_one_pass(speech: Speech, job: SynthesisJob) -> str:
+    """Why the long form is not possible; empty where it is."""
+    if speech.processor.audio_tokenizer is None:
+        return "there is no codec"
+    return "audio_prompt_text is missing" if job.untranscribed else ""
+
+
+def _is_over_a_pass(speech: Speech, job: SynthesisJob) -> bool:
+    seconds = sum(estimated_seconds(turn.text) for turn in job.script.turns)
+    prompt = job.voice.prompt if job.voice and not job.untranscribed else None
+    return seconds > remaining_seconds(speech, prompt)
+
+
+def plan_of(speech: Speech, job: SynthesisJob) -> dict[str, Any]:
+    """Everything on which the parts of a speech depend, for `KeptParts`."""
+    voice, care, codec = job.voice, job.care, speech.processor.audio_tokenizer
+    defaults = speech.model.generation_config.to_diff_dict()
+    codes = b"" if voice is None or voice.prompt is None else voice.prompt.numpy().tobytes()
+    return {
+        "script": str(job.script),
+        "seed": job.seed,
+        "settings": dict(job.settings),
+        "care": [care.retries, care.best_of, care.edge_seconds, care.recogniser is not None],
+        "voice": sha256(codes + (voice.transcript if voice else "").encode()).hexdigest()[:16],
+        "model": fingerprint(speech),
+        "codec": None if codec is None else asdict(CodecRecord.of(codec)),
+        "defaults": {name: value for name, value in defaults.items() if name != "transformers_version"},
+        "version": __version__,
+    }
+
+
+def kept_in(folder: str | Path, speech: Speech, job: SynthesisJob) -> tuple[SynthesisJob, KeptParts]:
+    """A folder for the finished parts of a speech, and the job with the seed that is kept there."""
+    kept = KeptParts(folder, plan_of(speech, job), speech, job.care)
+    return replace(job, seed=kept.seed), kept
+
+
+__all__ = ["SynthesisJob", "is_long", "kept_in", "plan_of", "remaining_seconds", "with_remarks"]

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         DiaGuidanceLogitsProcessor,
     )
     from dia.feature_extraction_dia import DiaFeatureExtractor
+    from dia.model import Dia
     from dia.modeling_dia import DiaForConditionalGeneration, DiaModel, DiaPreTrainedModel
     from dia.processing_dia import DiaProcessor
     from dia.runtime.warnings import DiaWarning
@@ -35,6 +36,7 @@ _HOMES = {
         "DiaEndOfSpeechLogitsProcessor",
         "DiaGuidanceLogitsProcessor",
     ),
+    "model": ("Dia",),
     "modeling_dia": ("DiaForConditionalGeneration", "DiaModel", "DiaPreTrainedModel"),
     "processing_dia": ("DiaProcessor",),
     "runtime.warnings": ("DiaWarning",),
@@ -62,6 +64,7 @@ register()
 
 __all__ = [
     "MINI",
+    "Dia",
     "DiaAudioStreamer",
     "DiaConfig",
     "DiaDecoderConfig",

@@ -1,6 +1,8 @@
 """The public names, pinned: taking one away or adding one is a decision."""
 
 import importlib
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ import dia
 
 PUBLIC = [
     "MINI",
+    "Dia",
     "DiaAudioStreamer",
     "DiaConfig",
     "DiaDecoderConfig",
@@ -50,7 +53,7 @@ def test_public_names_are_sorted():
 
 
 def test_the_facade_is_where_the_documents_say():
-    assert importlib.import_module("dia.model").Dia.__name__ == "Dia"
+    assert importlib.import_module("dia.model").Dia is dia.Dia
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -70,3 +73,9 @@ def test_classes_derive_from_bases_of_transformers_not_from_its_dia():
 
 def test_mini_is_a_folder_of_the_package():
     assert Path(dia.__file__).parent / "mini" == dia.MINI
+
+
+def test_importing_the_package_loads_neither_torch_nor_transformers():
+    program = "import sys, dia; print({'torch', 'transformers', 'numpy'} & set(sys.modules), dia.__version__)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == f"set() {dia.__version__}\n"

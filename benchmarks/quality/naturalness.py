@@ -1,0 +1,92 @@
+"""How well systems say everyday sentences: word error by Whisper, Distill-MOS, and time.
+
+    python benchmarks/quality/naturalness.py                      the embedded model, both speakers, 200 sentences
+    python benchmarks/quality/naturalness.py --model FOLDER --count 50 --seeds 3 --json out.json
+
+Intervals are 95 %, by bootstrap over sentences. Sentences with digits are a row of their own.
+"""
+
+import argparse
+import json
+import re
+import statistics
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from intervals import Figure, rate
+from judges import Audio, Errors, OpinionScore, Whisper
+from tqdm import tqdm
+
+from dia import Dia
+
+SENTENCES = Path(__file__).with_name("everyday.txt")
+
+
+def sentences(count: int | None) -> list[str]:
+    """The first `count` everyday sentences."""
+    lines = SENTENCES.read_text(encoding="utf-8").splitlines()
+    return [line for line in lines if line and not line.startswith("#")][:count]
+
+
+def spoken(model: Dia, texts: Sequence[str], speaker: str, seed: int) -> Iterator[tuple[Audio, float]]:
+    """Every sentence by itself, and the seconds it took."""
+    for index, text in enumerate(texts):
+        started = time.perf_counter()
+        yield model.generate(f"[{speaker}] {text}", seed=seed + index), time.perf_counter() - started
+
+
+def figures(errors: Sequence[Errors], scores: Sequence[float]) -> dict[str, Figure]:
+    """Word error and opinion score with intervals."""
+    found = {"word error": rate([one.wrong for one in errors], [one.words for one in errors])}
+    return found | {"Distill-MOS": rate(scores, [1.0] * len(scores))} if scores else found
+
+
+def measure(
+    model: Dia, texts: Sequence[str], speaker: str, seeds: int, whisper: Whisper, score: OpinionScore
+) -> dict[str, Any]:
+    """All figures of one speaker."""
+    errors, scores, taken, seconds = list[Errors](), list[float](), list[float](), list[float]()
+    for seed in range(seeds):
+        told = spoken(model, texts, speaker, 1000 * seed)
+        for text, (audio, spent) in tqdm(zip(texts, told, strict=True), f"{speaker} {seed}", len(texts)):
+            errors.append(whisper.errors(text, audio, model.sample_rate))
+            scores.append(score(audio, model.sample_rate))
+            taken.append(spent)
+            seconds.append(len(audio) / model.sample_rate)
+    numbered = [errors[index] for index in range(len(errors)) if re.search(r"\d", texts[index % len(texts)])]
+    return {
+        "all": figures(errors, scores),
+        "with digits": figures(numbered, []) if numbered else {},
+        "times as fast as speech": sum(seconds) / sum(taken),
+        "median seconds": statistics.median(seconds),
+    }
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="mini")
+    parser.add_argument("--count", type=int)
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--speakers", nargs="+", default=["S1", "S2"])
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    np.random.seed(0)
+    model, texts = Dia.from_pretrained(arguments.model), sentences(arguments.count)
+    judges = Whisper(arguments.threads), OpinionScore()
+    found = {speaker: measure(model, texts, speaker, arguments.seeds, *judges) for speaker in arguments.speakers}
+    for speaker, rows in found.items():
+        for name, row in rows.items():
+            print(speaker, name, row)
+    if arguments.json is not None:
+        arguments.json.write_text(json.dumps(found, indent=1), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -14,7 +14,8 @@ from tiny_speech import tiny_speech
 from dia.synthesis import long_form, take_analysis, takes
 from dia.synthesis.alignment import TurnTime
 from dia.synthesis.joining import heard_early, pieces
-from dia.synthesis.long_form import Memory, hear_long, part_seconds, parts_of, speak_long
+from dia.synthesis.long_form import Memory, hear_long, speak_long
+from dia.synthesis.planning import part_seconds, parts_of
 from dia.synthesis.resume import KeptParts, fingerprint
 from dia.synthesis.synthesizer import Speech
 from dia.synthesis.take import Attempt, Care, Line, Take

@@ -1,6 +1,5 @@
 """What a script is: how it may be written, what it is warned of, how it is cut."""
 
-import io
 import math
 
 import pytest
@@ -9,13 +8,12 @@ from hypothesis import strategies as st
 from random_scripts import anything, dialogues, steady
 
 from dia.text.script import (
-    BYTES_PER_SECOND,
+    LETTERS_PER_SECOND,
     NON_VERBAL_TAGS,
     Script,
     Turn,
     estimated_seconds,
     parse,
-    read_script,
 )
 
 LONG = "This is said at some length, so that nobody finds it too short to sound natural at all."
@@ -97,10 +95,6 @@ def test_a_script_is_printed_a_turn_in_a_line():
 @pytest.mark.parametrize(
     ("text", "warning"),
     [
-        (
-            "[S1] Hello.",
-            "the script is about 1 s of speech; under 5 s Dia may sound unnatural. Write more, at least 75",
-        ),
         (f"[S2] {LONG}", "the script begins with [S2]; Dia speaks best when [S1] begins. Exchange the tags."),
         (
             f"{LONG} [S2] Yes.",
@@ -187,7 +181,7 @@ def test_impossible_parts_are_refused_by_name(make, message):
 
 
 def test_seconds_are_estimated_from_letters_and_sounds():
-    assert estimated_seconds("a" * 150) == pytest.approx(150 / BYTES_PER_SECOND)
+    assert estimated_seconds("a" * 150) == pytest.approx(150 / LETTERS_PER_SECOND)
     assert estimated_seconds("a" * 150, rate=10) == 15
     assert estimated_seconds("(laughs)") == 1
     assert estimated_seconds("[S1] [pause:9s]") == 0
@@ -249,30 +243,3 @@ def test_chunking_loses_and_reorders_nothing(text, seconds):
 def test_a_long_script_takes_no_longer_than_its_length(part):
     script = parse("[S1] Yes." + part * (20_000 // len(part)))
     assert len(script.chunks(3600)) == 1
-
-
-def test_a_file_is_read_as_utf_8_with_or_without_its_mark(tmp_path):
-    path = tmp_path / "script.txt"
-    for content in (b"[S1] Caf\xc3\xa9.\n", b"\xef\xbb\xbf[S1] Caf\xc3\xa9.\n"):
-        path.write_bytes(content)
-        assert read_script(path) == read_script(str(path)) == "[S1] Café.\n"
-
-
-def test_a_file_that_is_not_utf_8_is_refused_with_the_place(tmp_path):
-    path = tmp_path / "script.txt"
-    path.write_bytes(b"[S1] Caf\xe9.")
-    with pytest.raises(ValueError, match=r"script.txt is not UTF-8: byte 8 is 0xE9. Save it as UTF-8"):
-        read_script(path)
-
-
-def test_a_missing_file_is_an_error_that_names_it(tmp_path):
-    with pytest.raises(FileNotFoundError, match="nowhere"):
-        read_script(tmp_path / "nowhere.txt")
-
-
-@pytest.mark.parametrize("binary", [True, False])
-def test_a_dash_is_standard_input(monkeypatch, binary):
-    content = "[S1] Café."
-    source = io.TextIOWrapper(io.BytesIO(content.encode()), "ascii") if binary else io.StringIO(content)
-    monkeypatch.setattr("sys.stdin", source)
-    assert read_script("-") == content

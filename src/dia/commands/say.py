@@ -259,14 +259,10 @@ def _check_places(arguments: argparse.Namespace) -> None:
 
 def _read_script(argument: str) -> str:
     """The text of the script; one that cannot be read is refused before the model is loaded."""
-    from dia.text.script import parse, read_script
+    from dia.text.script import parse
+    from dia.text.source import script_text
 
-    if argument == "-" or (len(argument) < 256 and Path(argument).is_file()):
-        text = read_script(argument)
-    elif " " not in argument and argument.endswith((".txt", ".md")):
-        raise ValueError(f"there is no file {argument}; name one, or write the script itself.")
-    else:
-        text = argument
+    text = script_text(argument)
     parse(text)
     return text
 

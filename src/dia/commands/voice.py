@@ -135,7 +135,7 @@ def _remove(arguments: argparse.Namespace) -> int:
 
 def _text(given: str | None) -> str | None:
     """What is said, or what a file of that name holds."""
-    from dia.text.script import read_script
+    from dia.text.source import read_script
 
     if given is not None and given.endswith(".txt"):
         return read_script(given)

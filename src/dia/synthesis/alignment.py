@@ -9,7 +9,7 @@ Shapes: T frames, S text ids, H heads.
 import heapq
 import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -23,6 +23,7 @@ from transformers.masking_utils import create_causal_mask
 from dia.decoding.grid import Channels, prefill
 from dia.modeling_dia import DiaForConditionalGeneration
 from dia.processing_dia import DiaProcessor
+from dia.text.script import Script, Turn
 
 Floats = NDArray[np.float32]
 
@@ -34,11 +35,13 @@ _FAINT = 1e-4  # attention below this is as good as none
 
 _TAG = re.compile(r"\[(S[12])\]")
 _WORD = re.compile(r"\([^)]*\)|\{[^}]*\}|\w(?:[\w'’.:-]*\w)?")
+_SOUND = re.compile(r"[(\[][^()\[\]]*[)\]]")
+_PUNCTUATION = " .,;:!?…\"'“”„‘’‚«»¿¡()[]{}*_~`-–—"  # at the ends of what is shown for a word; `$5` and `50%` keep theirs
 
 
 @dataclass(frozen=True)
 class WordTime:
-    """A word, or a non-verbal tag, and when it is heard, in seconds."""
+    """A word, or a non-verbal tag, as its author wrote it, and when it is heard, in seconds."""
 
     text: str
     start: float
@@ -47,7 +50,10 @@ class WordTime:
 
 @dataclass(frozen=True)
 class TurnTime:
-    """What a speaker says without another between, and when, in seconds; `text` is without the speaker's tag."""
+    """What a speaker says without another between, and when, in seconds; `text` is without the speaker's tag.
+
+    Of a script it is what its author wrote, see `as_shown`; of any other text what was read.
+    """
 
     speaker: str
     text: str
@@ -94,16 +100,18 @@ class Reading:
         first, behind = np.searchsorted(self.path, [start, end])
         return float(first) / self.frame_rate, float(behind) / self.frame_rate
 
-    def turns(self, skip: int = 0) -> tuple[TurnTime, ...]:
+    def turns(self, skip: int = 0, script: Script | None = None) -> tuple[TurnTime, ...]:
         """The times of every turn with words in it, and of its words.
 
         Args:
             skip: leave out the turns and words that begin before this character, those of a prompt.
+            script: what the rest was made of, to tell the times of what its author wrote.
         """
         tags = list(_TAG.finditer(self.text))
         ends = [*(tag.start() for tag in tags[1:]), len(self.text)]
         found = [self._turn(tag[1], max(tag.end(), skip), end) for tag, end in zip(tags, ends, strict=True)]
-        return tuple(turn for turn in found if turn is not None)
+        spoken = tuple(turn for turn in found if turn is not None)
+        return spoken if script is None else as_shown(spoken, script)
 
     def _turn(self, speaker: str, start: int, end: int) -> TurnTime | None:
         words = [match for match in _WORD.finditer(self.text, start, end) if start < end]
@@ -111,6 +119,53 @@ class Reading:
             return None
         times = tuple(WordTime(word.group(), *self.span(*word.span())) for word in words)
         return TurnTime(speaker, self.text[start:end].strip(), times[0].start, times[-1].end, times)
+
+
+def as_shown(spoken: Sequence[TurnTime], script: Script) -> tuple[TurnTime, ...]:
+    """The times of spoken words as times of what the author of their script wrote.
+
+    Args:
+        spoken: turns of spoken words; punctuation may differ from the script's.
+        script: what was spoken, and no more.
+
+    Returns:
+        The turns, `$5` in the place of "five" and "dollars"; as they are where the words are not the script's.
+    """
+    times = [word for turn in spoken for word in turn.words]
+    if [word.text for word in times] != [word[0] for turn in script.turns for word in _WORD.finditer(turn.text)]:
+        return tuple(spoken)
+    rest = iter(times)
+    shown: list[TurnTime] = []
+    for turn in script.turns:
+        words = tuple(_shown_words(turn, rest))
+        if shown and shown[-1].speaker == turn.speaker:
+            shown[-1] = _together(shown[-1], turn.shown, words)
+        elif words:
+            shown.append(TurnTime(turn.speaker, turn.shown, words[0].start, words[-1].end, words))
+    return tuple(shown)
+
+
+def _shown_words(turn: Turn, times: Iterator[WordTime]) -> Iterator[WordTime]:
+    """The times of what is shown for the words of a turn, of which there is one after the other in `times`."""
+    starts = [word.start() for word in _WORD.finditer(turn.text)]
+    number = 0
+    for word in turn.words():
+        own = []
+        while number < len(starts) and starts[number] < word.end:
+            own.append(next(times))
+            number += 1
+        if own:
+            yield WordTime(_label(word.shown), own[0].start, own[-1].end)
+
+
+def _label(shown: str) -> str:
+    return shown if _SOUND.fullmatch(shown) else shown.strip(_PUNCTUATION) or shown
+
+
+def _together(before: TurnTime, text: str, words: tuple[WordTime, ...]) -> TurnTime:
+    """A turn that goes on with more of the same speaker."""
+    end = words[-1].end if words else before.end
+    return TurnTime(before.speaker, f"{before.text} {text}", before.start, end, before.words + words)
 
 
 @torch.no_grad()
@@ -202,4 +257,4 @@ def monotonic_path(score: NDArray[np.floating[Any]]) -> NDArray[np.int64]:
     return path
 
 
-__all__ = ["Reading", "TurnTime", "WordTime", "monotonic_path", "read"]
+__all__ = ["Reading", "TurnTime", "WordTime", "as_shown", "monotonic_path", "read"]

@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from dia.runtime.memory import give_back
 from dia.synthesis.joining import Piece, as_one, heard_early, pieces
+from dia.synthesis.planning import Before, Part, plan
 from dia.synthesis.synthesizer import Audio, Speech
 from dia.synthesis.take import Care, Line, Take
 from dia.synthesis.take_checks import warn_of
@@ -24,19 +25,10 @@ from dia.text.prompt_format import CARRIES, Carry, PromptFormat, continued
 from dia.text.script import Script, estimated_seconds
 
 _SEEDS_APART = 1000  # between the parts' first seeds: room for the retries of each
-_SHORTEST = 2.0  # seconds of a part; less has no melody
 _SMALLER = 0.6  # of its length: what a part is cut into where it fails as a whole
 _NOTHING: Mapping[str, Any] = {}
 
 Place = tuple[int, ...]  # of a part, its number from 0; of a part of it, that and the number in it
-
-
-@dataclass(frozen=True)
-class Part:
-    """What one pass says of a script, and the digital silence asked for behind it, in seconds."""
-
-    script: Script
-    pause: float
 
 
 class Keeper(Protocol):
@@ -83,27 +75,6 @@ class Memory:
         self._last = Line("", codes, script.spoken)
         self._first = self._first or self._last
         self._by_speaker |= {turn.speaker: self._last for turn in script.turns}
-
-
-def parts_of(script: Script, seconds: float) -> list[Part]:
-    """Cut a script into parts of at most about `seconds` each, and wherever a pause is asked for."""
-    parts: list[Part] = []
-    turns: list[Any] = []
-    for turn in script.turns:
-        turns.append(replace(turn, pause=0.0))
-        if turn.pause or turn is script.turns[-1]:
-            chunks = Script(tuple(turns), ()).chunks(seconds)
-            parts += [Part(chunk, 0.0) for chunk in chunks[:-1]] + [Part(chunks[-1], turn.pause)]
-            turns = []
-    return parts
-
-
-def part_seconds(pass_seconds: float, carry: Carry, voice_seconds: float = 0.0, more: int = 0) -> float:
-    """How long a part may be so that it and what is carried, with `more` parts beside, fill a pass."""
-    carried = {"nothing": 0, "first": 1, "last": 1, "both": 2}[carry] + more
-    if voice_seconds and carry in ("first", "both"):
-        carried -= 1
-    return max(_SHORTEST, (pass_seconds - voice_seconds) / (1 + carried))
 
 
 def speak_long(
@@ -204,7 +175,7 @@ class _Teller:
             raise ValueError(f"carry={carry!r} must be one of {', '.join(CARRIES)}.")
         seed = int(torch.randint(2**31, ())) if seed is None else seed
         seconds = 0.0 if voice is None or voice.prompt is None else len(voice.prompt) / speech.processor.frame_rate
-        parts = _parts(script, format.pass_seconds, carry, voice, seconds)
+        parts = plan(script, format, carry, Before(_speakers(voice.transcript) if voice else (), seconds))
         return cls(speech, parts, seed, _for_every_part(settings), care, Memory(carry, voice), keeper)
 
     def seed_of(self, number: int) -> int:
@@ -254,7 +225,7 @@ class _Teller:
 
     def _line(self, script: Script) -> Line:
         before = self.memory.before(script) or Line("")
-        return Line(script.spoken, before.prompt, before.transcript)
+        return Line(script.spoken, before.prompt, before.transcript, script)
 
     def _remember(self, script: Script, take: Take) -> None:
         if not take.warnings:
@@ -268,16 +239,6 @@ def _smaller(script: Script) -> list[Script]:
     sizes = [estimated_seconds(f"{sentence} ") for sentence in sentences]
     parts = script.chunks(max(_SMALLER * sum(sizes), *sizes))
     return parts if len(parts) > 1 else []
-
-
-def _parts(script: Script, seconds: float, carry: Carry, voice: Line | None, voice_seconds: float) -> list[Part]:
-    """The parts of a script; shorter ones where a speaker who comes later has to be carried beside the first part."""
-    parts = parts_of(script, part_seconds(seconds, carry, voice_seconds))
-    first = {turn.speaker for turn in parts[0].script.turns} if parts else set()
-    heard = _speakers(voice.transcript) if voice else first
-    if carry == "nothing" or {turn.speaker for turn in script.turns} <= heard:
-        return parts
-    return parts_of(script, part_seconds(seconds, carry, voice_seconds, more=1))
 
 
 def _for_every_part(settings: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -307,4 +268,4 @@ def _speakers(transcript: str) -> set[str]:
     return {name for name in ("S1", "S2") if f"[{name}]" in transcript}
 
 
-__all__ = ["Keeper", "Memory", "Part", "Place", "hear_long", "part_seconds", "parts_of", "speak_long"]
+__all__ = ["Keeper", "Memory", "Place", "hear_long", "speak_long"]

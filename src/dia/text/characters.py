@@ -5,6 +5,7 @@ Knows Unicode. Knows nothing of words, numbers or tags.
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from typing import NamedTuple
 
 # Not ASCII, but read aloud by name: `spoken_form` finds words for them.
@@ -55,6 +56,8 @@ _STAND_INS = {
 _SILENT = ("Cf", "Mn", "Mc", "Me", "Sk")  # joiners, accents that stand alone, skin tones
 _LATIN = re.compile(r"LATIN (SMALL|CAPITAL) LETTER ([A-Z])(?: WITH .*)?")
 _NOT_PLAIN = re.compile(r"[^\n\x20-\x7e]")
+_NEVER_TEXT = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff]")  # controls, half surrogate pairs
+_LINE_ENDS = dict.fromkeys(map(ord, "\r\v\f\x85\u2028\u2029"), "\n")
 
 
 class Plain(NamedTuple):
@@ -71,19 +74,52 @@ def plain(text: str) -> Plain:
         TypeError: text is no str.
         ValueError: it holds a letter of another script, a control character or half a surrogate pair.
     """
+    _check_type(text)
+    written = _stand_ins(text)
+    for character, stand_in in written.items():
+        if stand_in is None:
+            _refuse_letters_and_controls(character, text)
+    left_out = (_named(character) for character, stand_in in written.items() if stand_in is None)
+    return Plain(text.replace("\r\n", "\n").translate(_table(written)), tuple(left_out))
+
+
+def places(text: str) -> Sequence[int]:
+    """For each character of `plain(text).text`, the place in `text` of the character that it stands for."""
+    if text.isascii() and "\r\n" not in text:
+        return range(len(text))
+    table, found = _table(_stand_ins(text)), list[int]()
+    for place, character in enumerate(text):
+        if not (character == "\r" and text.startswith("\n", place + 1)):  # \r\n is one end of a line
+            found += [place] * len(table.get(ord(character), character))
+    return found
+
+
+def unchanged(text: str) -> str:
+    """The text as it stands, with `\\n` for each character that ends a line; of the same length.
+
+    Raises:
+        TypeError: text is no str.
+        ValueError: it holds a control character or half a surrogate pair.
+    """
+    _check_type(text)
+    if strange := _NEVER_TEXT.search(text):
+        _refuse_letters_and_controls(strange[0], text)
+    return text.translate(_LINE_ENDS)
+
+
+def _check_type(text: object) -> None:
     if not isinstance(text, str):
         hint = "; decode it first, as in text.decode('utf-8')" if isinstance(text, bytes) else "; pass a str"
         raise TypeError(f"text is {type(text).__name__}{hint}.")
-    text = text.replace("\r\n", "\n")
-    strange = list(dict.fromkeys(_NOT_PLAIN.findall(text)))
-    written = {character: _written(character) for character in strange}
-    for character in strange:
-        if written[character] is None:
-            _refuse_letters_and_controls(character, text)
-    table = {ord(character): " " if stand_in is None else stand_in for character, stand_in in written.items()}
-    return Plain(
-        text.translate(table), tuple(_named(character) for character in strange if written[character] is None)
-    )
+
+
+def _stand_ins(text: str) -> dict[str, str | None]:
+    """What stands for each character of a text that is not plain, in order of appearance."""
+    return {character: _written(character) for character in dict.fromkeys(_NOT_PLAIN.findall(text))}
+
+
+def _table(written: dict[str, str | None]) -> dict[int, str]:
+    return {ord(character): " " if stand_in is None else stand_in for character, stand_in in written.items()}
 
 
 def _written(character: str) -> str | None:
@@ -138,4 +174,4 @@ def _named(character: str) -> str:
     return f"{character!r} ({unicodedata.name(character, f'U+{ord(character):04X}')})"
 
 
-__all__ = ["SPOKEN_SYMBOLS", "Plain", "plain"]
+__all__ = ["SPOKEN_SYMBOLS", "Plain", "places", "plain", "unchanged"]

@@ -7,13 +7,16 @@ import math
 import re
 from collections.abc import Callable, Iterable, Sequence
 
-_SENTENCE_END = re.compile(r"(?<=[.!?]) (?![a-z])|(?<=[.!?][\"')]) |(?<=[^.]\.) (?=[a-z])|(?<=[!?]) (?=[a-z])")
-_CLAUSE_END = re.compile(r"(?<=[,;:]) ")
+# Beside the English ones the ends of other languages, for models whose text is not brought into ASCII.
+_SENTENCE_END = re.compile(
+    r"(?<=[.!?…؟।。！？]) (?![a-z])|(?<=[.!?…؟।。！？][\"'”»)]) |(?<=[^.]\.) (?=[a-z])|(?<=[!?]) (?=[a-z])"
+)
+_CLAUSE_END = re.compile(r"(?<=[,;:،、，；：]) ")
 _WORD = re.compile(r"[^\s({]*(?:\([A-Za-z]+ [A-Za-z]+\)|\{[^{}]*\})\S*|\S+")
 # Members under this share of the limit are not worth a place to cut at: 80 at most are tried for a group.
 _CRUMB = 1 / 40
 # Beside the unevenness of a group, (1 - its share of the limit)².
-_COSTS = ((re.compile(r"[.!?][\"')]?$"), 0.1), (re.compile(r"[,;:]$"), 0.2))
+_COSTS = ((re.compile(r"[.!?…؟।。！？][\"'”»)]?$"), 0.1), (re.compile(r"[,;:،、，；：]$"), 0.2))
 _COST_INSIDE_A_CLAUSE = 0.3
 
 

@@ -1,20 +1,16 @@
-"""What a dialogue script is: who says what in turn, how it may be written, how a long one is cut into chunks.
+"""How a dialogue script may be written: `parse` makes turns of it, whoever asks and however long it is.
 
-Knows text alone. Knows nothing of models, audio or how many bytes an encoder reads.
+Knows marks and their meaning. Knows nothing of models, audio or how many bytes an encoder reads.
 """
 
-import math
 import re
-import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import NamedTuple
+from dataclasses import replace
 
-from dia.text.characters import plain
-from dia.text.chunking import cost_after, even_groups, pieces
+from dia.text import characters
 from dia.text.normalization import spoken_form
-from dia.text.prompt_format import Frontend
+from dia.text.prompt_format import FRONTENDS, Frontend
+from dia.text.shown import written_words
 from dia.text.tags import (
     MAYBE_SOUND,
     NON_VERBAL_TAGS,
@@ -22,133 +18,25 @@ from dia.text.tags import (
     PHONES_IN_BRACES,
     SPEAKER_TAG,
     SPEAKERS,
+    listed_sound,
     nearest,
     sound_of,
 )
-
-BYTES_PER_SECOND = 15.0  # of unhurried English, pauses for breath included
-SOUND_SECONDS = 1.0  # what (laughs) and the like take
-SHORTEST_SECONDS = 5.0  # under which Dia sounds unnatural, as its makers warn
-LONGEST_PAUSE = 60.0
+from dia.text.turns import LETTERS_PER_SECOND, LONGEST_PAUSE, Script, Turn, estimated_seconds
 
 _NAMED = 5  # in a warning; of more the first ones are named
 _BRACKETS = re.compile(r"\[([^\[\]]*)\]")
 _MARK = re.compile(
-    rf"{SPEAKER_TAG.pattern} *:?|^ *(?:s|speaker) *(\d{{1,9}}) *:|{PAUSE_MARK.pattern}", re.IGNORECASE | re.MULTILINE
+    rf"{SPEAKER_TAG.pattern} *[:：]?|^ *(?:s|speaker) *(\d{{1,9}}) *[:：]|{PAUSE_MARK.pattern}",
+    re.IGNORECASE | re.MULTILINE,
 )
 _PAUSE = re.compile(r" *:? *(\d{1,9}(?:\.\d{1,9})?|\.\d{1,9}) *(ms|s)(?:ec(?:ond)?s?)? *", re.IGNORECASE)
 _PARAGRAPH_END = re.compile(r"\n\s*\n")
-
-
-@dataclass(frozen=True)
-class Turn:
-    """What one speaker says without a break.
-
-    Args:
-        speaker: S1 or S2.
-        text: in spoken form, without the speaker's tag, with sounds such as (laughs) in it.
-        pause: seconds of silence after it, to the millisecond.
-    """
-
-    speaker: str
-    text: str
-    pause: float = 0.0
-
-    def __post_init__(self) -> None:
-        if self.speaker not in SPEAKERS:
-            raise ValueError(f"speaker is {self.speaker!r}; Dia knows {' and '.join(SPEAKERS)}.")
-        if not isinstance(self.text, str) or not self.text.strip():
-            raise ValueError(f"text is {self.text!r}; a turn says something.")
-        if not 0 <= self.pause <= LONGEST_PAUSE:
-            raise ValueError(f"pause is {self.pause} s; use 0 to {LONGEST_PAUSE:g} s.")
-
-    def __str__(self) -> str:
-        return f"[{self.speaker}] {self.text}" + (f" [pause:{round(1000 * self.pause)}ms]" if self.pause else "")
-
-
-@dataclass(frozen=True)
-class Script:
-    """Turns in their order, and what may be wrong with them, each as a fact and its remedy."""
-
-    turns: tuple[Turn, ...]
-    warnings: tuple[str, ...] = field(default=(), compare=False)
-
-    def __post_init__(self) -> None:
-        if not self.turns:
-            raise ValueError("turns is empty; a script says something.")
-
-    def __str__(self) -> str:
-        """The script, a turn in a line; `parse` makes the same turns of it."""
-        return "\n".join(str(turn) for turn in self.turns)
-
-    @property
-    def spoken(self) -> str:
-        """What the model reads, in one line: a tag where the speaker changes, no pauses."""
-        before = (None, *(turn.speaker for turn in self.turns))
-        told = (
-            turn.text if turn.speaker == last else f"[{turn.speaker}] {turn.text}"
-            for last, turn in zip(before, self.turns, strict=False)
-        )
-        return " ".join(told)
-
-    def chunks(self, seconds: float, rate: float = BYTES_PER_SECOND) -> list["Script"]:
-        """Cut into consecutive scripts of at most `seconds` and of even length; nothing is lost or reordered.
-
-        Cuts are made between turns, inside turns between sentences, in sentences over the limit between clauses, in
-        such clauses between words; a single word over the limit stays whole. The parts of a turn that is cut are turns
-        of the same speaker, the last of them with the pause.
-
-        Args:
-            seconds: of speech, estimated; pauses do not count.
-            rate: bytes of text a second.
-
-        Raises:
-            ValueError: seconds or rate is not above 0.
-        """
-        for name, value in (("seconds", seconds), ("rate", rate)):
-            if not value > 0:
-                raise ValueError(f"{name} is {value}; use a number above 0.")
-        parts = [part for turn in self.turns for part in _parts(turn, seconds, rate)]
-        sizes = [estimated_seconds(f"{part.turn.text} ", rate) for part in parts]
-        groups = even_groups(sizes, seconds, [part.cost for part in parts])
-        return [_joined(parts[group.start : group.stop]) for group in groups]
-
-
-def estimated_seconds(text: str, rate: float = BYTES_PER_SECOND) -> float:
-    """About how long a text in spoken form takes to say, in seconds; speaker tags and pauses take no time."""
-    words = PAUSE_MARK.sub("", SPEAKER_TAG.sub("", text)).lstrip()
-    sounds = [sound for sound in MAYBE_SOUND.findall(words) if sound_of(sound) in NON_VERBAL_TAGS]
-    words = PHONES_IN_BRACES.sub(lambda phones: "x" * len(phones[0].split()), words)  # about a letter to a phone
-    letters = len(words.encode()) - sum(len(sound) for sound in sounds)
-    return letters / rate + SOUND_SECONDS * len(sounds)
-
-
-class _Part(NamedTuple):
-    """A piece of a turn, as a turn; what cutting before it costs, 0 where the turn begins."""
-
-    turn: Turn
-    cost: float
-
-
-def _parts(turn: Turn, seconds: float, rate: float) -> list[_Part]:
-    texts = pieces(turn.text, seconds, lambda text: estimated_seconds(text, rate))
-    pauses = [0.0] * (len(texts) - 1) + [turn.pause]
-    costs = [0.0, *(cost_after(text) for text in texts)]
-    return [
-        _Part(Turn(turn.speaker, text, pause), cost) for text, pause, cost in zip(texts, pauses, costs, strict=False)
-    ]
-
-
-def _joined(parts: Sequence[_Part]) -> Script:
-    groups: list[list[Turn]] = []
-    for part in parts:
-        if part.cost and groups:
-            groups[-1].append(part.turn)
-        else:
-            groups.append([part.turn])
-    return Script(
-        tuple(Turn(group[0].speaker, " ".join(turn.text for turn in group), group[-1].pause) for group in groups)
-    )
+_SPELT_AND_SAID = re.compile(rf"(?<![\w'’-])[\w'’-]+({PHONES_IN_BRACES.pattern})")
+_UNCHECKED = (
+    "normalize=False: the words are read as they stand. Numbers, abbreviations, symbols and unknown characters are "
+    "neither put into words nor checked. Write everything as it is said."
+)
 
 
 def parse(text: str, *, frontend: Frontend = "en", normalize: bool = True) -> Script:
@@ -156,65 +44,72 @@ def parse(text: str, *, frontend: Frontend = "en", normalize: bool = True) -> Sc
 
     Speakers are named by `[S1]` (also `[s1]`, `[ S1 ]`, `[Speaker 1]`) anywhere or by `S1:` or `Speaker 1:` at the
     beginning of a line; text without any name is S1's. `[pause:700ms]` and `[pause:1.5s]` ask for silence and cut
-    the turn in two. A blank line ends a sentence. Words are brought into spoken form
-    (`dia.text.normalization`). A tag at the very end, which is advised for a single pass of the model, is no turn.
+    the turn in two. A tag at the very end, which is advised for a single pass of the model, is no turn. All this is so
+    in any language.
+
+    With `frontend="en"` words are brought into spoken form (`dia.text.normalization`), and a blank line ends a
+    sentence. With "none", or `normalize=False`, the words stay as they are.
 
     Args:
         text: the script.
+        frontend: the `text_frontend` of the checkpoint that is to speak, see `dia.text.prompt_format`.
+        normalize: False leaves English as it stands, too, and a warning says what is not checked then.
 
     Returns:
-        The turns, with warnings for what Dia does not speak well.
+        The turns, with warnings for what Dia does not speak well; `warnings_for` has those of a single model, too.
 
     Raises:
         TypeError: text is no str.
         ValueError: nothing is said, a third speaker is named, a pause cannot be understood, or there are characters
-            that cannot be spoken (`dia.text.characters.plain`).
+            that cannot be spoken (`dia.text.characters`); or there is no such frontend.
     """
-    characters = plain(text)
-    reader = _Reader()
-    for character in characters.left_out:
-        reader.remark(character, "cannot be spoken and is left out. Write words, or a sound such as (laughs).")
-    written = _BRACKETS.sub(reader.bracketed, characters.text)
+    if frontend not in FRONTENDS:
+        raise ValueError(f"frontend is {frontend!r}; it must be one of {', '.join(FRONTENDS)}.")
+    reader = _Reader(text, frontend == "en" and normalize)
     end = 0
-    for mark in _MARK.finditer(written):
-        reader.says(written[end : mark.start()])
+    for mark in _MARK.finditer(reader.written):
+        reader.says(end, mark.start())
         end = mark.end()
         if mark[3] is not None:
             reader.pauses(mark[0], mark[3])
         else:
             reader.turns_to(mark[0].strip(), int(mark[1] or mark[2]))
-    reader.says(written[end:])
+    reader.says(end, len(reader.written))
     if not reader.turns:
         raise ValueError("text is empty: nothing in it can be spoken. Write what is to be said, such as '[S1] Hello.'")
-    return Script(tuple(reader.turns), (*_about(reader), *reader.warnings()))
+    unchecked = [] if normalize or frontend == "none" else [_UNCHECKED]
+    return Script(tuple(reader.turns), (*unchecked, *_about(reader), *reader.warnings()))
 
 
 class _Reader:
-    """Turns as they are read, mark after mark."""
+    """Turns as they are read, mark after mark.
 
-    def __init__(self) -> None:
+    Args:
+        text: the script.
+        english: bring words into spoken form; else they stay as they are.
+    """
+
+    def __init__(self, text: str, english: bool) -> None:
         self.turns: list[Turn] = []
         self.tagged: list[bool] = []  # whether a tag stands right before the turn
-        self._speaker, self._tagged = SPEAKERS[0], False
+        self.english = english
+        self._text, self._speaker, self._tagged = text, SPEAKERS[0], False
         self._remarks: dict[str, dict[str, None]] = {}
+        self._places: Sequence[int]
+        if english:
+            self.written, left_out = characters.plain(text)
+            self._places = characters.places(text)
+            for character in left_out:
+                self.remark(character, "cannot be spoken and is left out. Write words, or a sound such as (laughs).")
+        else:
+            self.written = characters.unchanged(text)
+            self._places = range(len(text))
 
     def remark(self, what: str, fact_and_remedy: str) -> None:
         self._remarks.setdefault(fact_and_remedy, {})[what] = None
 
     def warnings(self) -> list[str]:
         return [f"{_some(list(names))}: {fact_and_remedy}" for fact_and_remedy, names in self._remarks.items()]
-
-    def bracketed(self, match: re.Match[str]) -> str:
-        """Square brackets that are no mark: those around a sound become round, others go."""
-        if SPEAKER_TAG.fullmatch(match[0]) or PAUSE_MARK.fullmatch(match[0]):
-            return match[0]
-        tag = sound_of(match[0])
-        if tag in NON_VERBAL_TAGS:
-            return str(tag)
-        self.remark(
-            match[0], "no mark of a script, so the words are read aloud. Take them out, or write (laughs) and such."
-        )
-        return f" {match[1]} "
 
     def turns_to(self, tag: str, number: int) -> None:
         if not 1 <= number <= len(SPEAKERS):
@@ -223,14 +118,36 @@ class _Reader:
             )
         self._speaker, self._tagged = SPEAKERS[number - 1], True
 
-    def says(self, written: str) -> None:
-        said = spoken_form(_one_paragraph(written))
-        if any(character.isalpha() for character in said):
-            self.turns.append(Turn(self._speaker, said))
+    def says(self, start: int, end: int) -> None:
+        """Read what stands between two marks, by its place in `written`."""
+        written = self.written[start:end]
+        said = self._in_english(written) if self.english else _as_it_stands(written)
+        if any(character.isalnum() for character in said):
+            self.turns.append(self._turn(said, start, end))
             self.tagged.append(self._tagged)
             self._tagged = False
         elif said:
             self.remark(repr(said), "holds no words and is left out. Write what is to be said.")
+
+    def _turn(self, said: str, start: int, end: int) -> Turn:
+        begin = self._places[start]
+        written = self._text[begin : self._places[end] if end < len(self._places) else None]
+        words, offsets = written_words(written)
+        span = begin + offsets[0], begin + len(written.rstrip())
+        return Turn(self._speaker, said, 0.0, " ".join(words), span, tuple(begin + offset for offset in offsets))
+
+    def _in_english(self, written: str) -> str:
+        return spoken_form(_one_paragraph(_BRACKETS.sub(self._bracketed, _without_spelling(written))))
+
+    def _bracketed(self, match: re.Match[str]) -> str:
+        """Square brackets that are no mark: those around a sound become round, others go."""
+        tag = sound_of(match[0])
+        if tag in NON_VERBAL_TAGS:
+            return str(tag)
+        self.remark(
+            match[0], "no mark of a script, so the words are read aloud. Take them out, or write (laughs) and such."
+        )
+        return f" {match[1]} "
 
     def pauses(self, mark: str, written: str) -> None:
         length = _PAUSE.fullmatch(written)
@@ -246,7 +163,7 @@ class _Reader:
             raise ValueError(
                 f"{mark} makes a pause of {pause:g} s; the longest is {LONGEST_PAUSE:g} s. Write a shorter one."
             )
-        self.turns[-1] = Turn(last.speaker, last.text, pause)
+        self.turns[-1] = replace(last, pause=pause)
 
 
 def _one_paragraph(written: str) -> str:
@@ -256,10 +173,21 @@ def _one_paragraph(written: str) -> str:
     return " ".join([*ended, paragraphs[-1]])
 
 
+def _without_spelling(written: str) -> str:
+    """`Nari{n aa1 r iy0}` is shown by its letters and said by its phones."""
+    return _SPELT_AND_SAID.sub(r"\1", written) if "{" in written else written
+
+
+def _as_it_stands(written: str) -> str:
+    """The words unchanged, with single blanks; sounds as Dia knows them."""
+    for brackets in (_BRACKETS, MAYBE_SOUND):
+        written = brackets.sub(lambda match: listed_sound(match[0]) or match[0], written)
+    return " ".join(_without_spelling(written).split())
+
+
 def _about(reader: _Reader) -> list[str]:
     """What Dia's makers warn of, as far as text tells."""
     turns, found = reader.turns, []
-    seconds = sum(estimated_seconds(turn.text) for turn in turns)
     if any(reader.tagged) and not reader.tagged[0]:
         found.append("the script does not begin with a speaker's tag; its first words are S1's. Begin with [S1].")
     elif turns[0].speaker != SPEAKERS[0]:
@@ -272,13 +200,9 @@ def _about(reader: _Reader) -> list[str]:
     if repeated:
         names = _some([f"turn {index + 1} ([{turns[index].speaker}])" for index in repeated])
         found.append(f"{names}: the same speaker as in the turn before. Alternate [S1] and [S2], or join such turns.")
-    sounds = {sound for turn in turns for sound in MAYBE_SOUND.findall(turn.text)} - set(NON_VERBAL_TAGS)
-    found += [_unlisted(sound) for sound in sorted(sounds)[:_NAMED]]
-    if seconds < SHORTEST_SECONDS:
-        found.append(
-            f"the script is about {math.ceil(seconds)} s of speech; under {SHORTEST_SECONDS:g} s Dia may sound "
-            f"unnatural. Write more, at least {SHORTEST_SECONDS * BYTES_PER_SECOND:.0f} letters."
-        )
+    if reader.english:
+        sounds = {sound for turn in turns for sound in MAYBE_SOUND.findall(turn.text)} - set(NON_VERBAL_TAGS)
+        found += [_unlisted(sound) for sound in sorted(sounds)[:_NAMED]]
     return found
 
 
@@ -294,25 +218,4 @@ def _some(names: Sequence[str]) -> str:
     )
 
 
-def read_script(path: str | Path) -> str:
-    """The text of a script's file, UTF-8 with or without a byte order mark; `-` is standard input.
-
-    Raises:
-        ValueError: the file is not UTF-8; the message names the place.
-        OSError: it cannot be read.
-    """
-    if str(path) == "-":
-        source = getattr(sys.stdin, "buffer", None)
-        content = sys.stdin.read().encode("utf-8", "surrogatepass") if source is None else source.read()
-    else:
-        content = Path(path).read_bytes()
-    try:
-        return str(content.decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        name = "standard input" if str(path) == "-" else path
-        raise ValueError(
-            f"{name} is not UTF-8: byte {error.start} is 0x{content[error.start]:02X}. Save it as UTF-8."
-        ) from None
-
-
-__all__ = ["BYTES_PER_SECOND", "NON_VERBAL_TAGS", "Script", "Turn", "estimated_seconds", "parse", "read_script"]
+__all__ = ["LETTERS_PER_SECOND", "Script", "Turn", "estimated_seconds", "parse"]

@@ -32,7 +32,7 @@ NON_VERBAL_TAGS = (
     "(whistles)",
 )
 
-SPEAKER_TAG = re.compile(r"\[ *(?:s|speaker) *(\d{1,9}) *\]", re.IGNORECASE)
+SPEAKER_TAG = re.compile(r"[\[［] *(?:s|speaker) *(\d{1,9}) *[\]］]", re.IGNORECASE)
 PAUSE_MARK = re.compile(r"\[ *pause\b([^\[\]]*)\]", re.IGNORECASE)
 # One or two words in round brackets: a sound, or an aside.
 MAYBE_SOUND = re.compile(r"\( *[A-Za-z]+(?: +[A-Za-z]+)? *\)")
@@ -44,12 +44,22 @@ _NAMES = [tag.strip("()") for tag in NON_VERBAL_TAGS]
 _LIKE_A_SOUND = re.compile(r"[a-z]+(?:ing|s)(?: [a-z]+)?|giggle|laughter|music|pause|silence|whisper")
 
 
+def listed_sound(bracketed: str) -> str | None:
+    """The tag of `NON_VERBAL_TAGS` that words in brackets are: `[ Laughs ]` → `(laughs)`; None for other words."""
+    tag = _tag(bracketed).lower()
+    return tag if tag in NON_VERBAL_TAGS else None
+
+
 def sound_of(bracketed: str) -> str | None:
     """The tag that words in brackets mean: `( Laughs )` → `(laughs)`, `(giggles)` as it is; None for an aside."""
-    tag = f"({' '.join(bracketed.strip('()[] ').split())})"
-    if tag.lower() in NON_VERBAL_TAGS:
-        return tag.lower()
+    if listed := listed_sound(bracketed):
+        return listed
+    tag = _tag(bracketed)
     return tag if _LIKE_A_SOUND.fullmatch(tag.strip("()")) or nearest(tag) else None
+
+
+def _tag(bracketed: str) -> str:
+    return f"({' '.join(bracketed.strip('()[] ').split())})"
 
 
 @lru_cache(maxsize=1024)
@@ -66,6 +76,7 @@ __all__ = [
     "PHONES_IN_BRACES",
     "SPEAKERS",
     "SPEAKER_TAG",
+    "listed_sound",
     "nearest",
     "sound_of",
 ]

@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from dia.commands.read import add_command as add_read
 from dia.commands.say import add_command as add_say
 from dia.commands.train import add_commands
 from dia.commands.train_codec import add_command as add_train_codec
@@ -34,6 +35,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"dia {__version__}")
     commands = parser.add_subparsers(metavar="command", required=True)
     add_say(commands, NOTICE)
+    add_read(commands)
     add_commands(commands, NOTICE)
     add_train_codec(commands, NOTICE)
     add_voice(commands, NOTICE)

@@ -7,10 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from tiny import tiny_model
 from tiny_checkpoint import RATE, write_tiny_checkpoint
+from tiny_codec import tiny_processor
 from train_command import SECONDS, train
 
 from dia.cli import main
+from dia.commands import train as command
+from dia.text.lexicon import Pronunciations
+from dia.text.prompt_format import PromptFormat
+from dia.training.code_cache import CodeCache
 from dia.training.trainer import DiaTrainer
 
 
@@ -53,6 +59,50 @@ def test_it_keeps_report_codes_samples_and_checkpoints(trained):
     assert names >= {"histogram.png", "codes", "samples", "checkpoint-2", "checkpoint-4"}
     lines = json.loads((trained / "checkpoint-4" / "trainer_state.json").read_text())["log_history"]
     assert [line["step"] for line in lines if "eval_gap" in line] == [2, 4]
+
+
+def conventions(folder):
+    return PromptFormat.in_folder(folder).text_frontend
+
+
+def texts(output):
+    return sorted({clip.text for clip in CodeCache(output / "codes").rows})
+
+
+def test_transcripts_are_read_as_scripts_are_and_the_choice_is_saved(trained):
+    assert texts(trained) == [f"[S1] Tone {number}." for number in ("five", "four", "one", "three", "two", "zero")]
+    assert json.loads((trained / "generation_config.json").read_text())["text_frontend"] == "en"
+
+
+def test_another_language_is_read_unchanged_from_training_to_speech(recordings, model, tmp_path, capsys):
+    output = tmp_path / "voice"
+    options = ["--text-frontend", "none", "--steps", "1", "--every", "1", "--say", "Grüße, 5 €"]
+    assert train(recordings, model, output, *options) == 0
+    assert texts(output) == [f"[S1] Tone {number}." for number in range(6)]
+    assert conventions(output) == "none"
+    more = tmp_path / "more"  # what is trained further stays with its language
+    assert train(recordings, str(output), more, "--lora", "--keep-adapter", "--steps", "1") == 0
+    assert conventions(more) == "none"
+    assert texts(more) == texts(output)
+    capsys.readouterr()
+    assert train(recordings, model, output, "--steps", "2", "--resume") == 2
+    assert "transcripts read with text_frontend 'none', and the model reads with 'en'" in capsys.readouterr().err
+
+
+def test_a_script_to_say_is_read_before_anything_is_encoded(recordings, model, tmp_path, capsys):
+    assert train(recordings, model, tmp_path / "out", "--say", "[S1] Привет") == 2
+    assert "CYRILLIC" in capsys.readouterr().err
+    assert not (tmp_path / "out" / "codes").exists()
+
+
+def test_for_another_language_no_word_is_pronounced_as_in_english():
+    model, processor = tiny_model(), tiny_processor()
+    processor.tokenizer.pronunciations = Pronunciations(["hh", "aa1"], {"die": "hh aa1"}, ["(laughs)"])
+    assert processor.tokenizer.spoken("die") != "die"
+    command._choose_frontend("none", model, processor)
+    assert processor.tokenizer.spoken("[S1] die (laughs)") == "[S1] die (laughs)"
+    assert len(processor.tokenizer.spoken("{hh aa1}")) == 2
+    assert model.generation_config.text_frontend == "none"
 
 
 def test_a_finished_or_stopped_run_is_not_overwritten_but_resumed(recordings, model, trained, capsys):

@@ -8,7 +8,8 @@ from tiny_codec import random_codes, tiny_processor
 
 from dia.decoding.grid import Channels, prefill
 from dia.synthesis import alignment as timing
-from dia.synthesis.alignment import Reading, TurnTime, WordTime, monotonic_path, read
+from dia.synthesis.alignment import Reading, TurnTime, WordTime, as_shown, monotonic_path, read
+from dia.text.script import Script, Turn, parse
 
 TEXT = "[S1] One two. [S2] Three."
 
@@ -138,3 +139,50 @@ def test_turns_are_moved_with_their_words_and_kept_within_the_audio():
     assert (moved.start, moved.end) == (0.0, 1.5)
     assert moved.words[0].end == pytest.approx(0.3)
     assert moved.words[1].end == 1.5
+
+
+def shown(text, prompt="", read=None):
+    """The times of a script whose every character takes two frames, behind what a prompt says."""
+    script = parse(text)
+    return steady(f"{prompt}{read or script.spoken}").turns(len(prompt), script)
+
+
+@pytest.mark.parametrize(
+    ("text", "turns", "words"),
+    [
+        ("[S1] I owe $5.", ["I owe $5."], ["I", "owe", "$5"]),
+        ("[S1] A café in 2024.", ["A café in 2024."], ["A", "café", "in", "2024"]),
+        ("[S1] “Yes” — 50%! [S2] No. 5", ["“Yes” — 50%!", "No. 5"], ["Yes", "50%", "No", "5"]),
+        ("[S1] (Laughs) Mr. [laughs] Lee", ["(Laughs) Mr. [laughs] Lee"], ["(Laughs)", "Mr", "[laughs]", "Lee"]),
+        ("[S1] Nari{n aa1 r iy0}, {y uw1}.", ["Nari, …."], ["Nari", "…."]),
+        ("[S1] One. [S1] 2. [S2] 3.", ["One. 2.", "3."], ["One", "2", "3"]),
+        ("[S1] It cost $ 5 then", ["It cost $ 5 then"], ["It", "cost", "$ 5", "then"]),
+    ],
+)
+def test_times_are_of_what_the_author_wrote(text, turns, words):
+    found = shown(text)
+    assert [turn.text for turn in found] == turns
+    assert [word.text for turn in found for word in turn.words] == words
+
+
+def test_what_is_shown_lasts_as_long_as_all_that_is_said_for_it():
+    (turn,) = shown("[S1] I owe $5.")
+    (read,) = steady("[S1] I owe five dollars.").turns()
+    assert turn.words[-1] == WordTime("$5", read.words[2].start, read.words[3].end)
+    assert (turn.start, turn.end) == (read.start, read.end)
+    assert turn.words[:2] == read.words[:2]
+
+
+def test_the_words_of_a_prompt_are_left_out_of_what_is_shown():
+    found = shown("[S1] For $5.", prompt="[S1] It is ours. ", read="For five dollars.")
+    assert [(turn.speaker, turn.text) for turn in found] == [("S1", "For $5.")]
+
+
+def test_stops_and_tags_that_close_what_is_read_change_nothing():
+    found = shown("[S1] In 2024 [S2] yes", read="[S1] In twenty twenty-four. [S2] yes. [S1]")
+    assert [(turn.text, len(turn.words)) for turn in found] == [("In 2024", 2), ("yes", 1)]
+
+
+def test_where_other_words_were_spoken_those_are_shown():
+    spoken = steady("[S1] Quite other words.").turns()
+    assert as_shown(spoken, Script((Turn("S1", "five dollars.", shown="$5."),))) == spoken

@@ -15,7 +15,7 @@ from dia.synthesis import long_form, take_analysis, takes
 from dia.synthesis.alignment import TurnTime
 from dia.synthesis.joining import heard_early, pieces
 from dia.synthesis.long_form import Memory, hear_long, speak_long
-from dia.synthesis.planning import part_seconds, parts_of
+from dia.synthesis.planning import part_seconds
 from dia.synthesis.resume import KeptParts, fingerprint
 from dia.synthesis.synthesizer import Speech
 from dia.synthesis.take import Attempt, Care, Line, Take
@@ -66,33 +66,6 @@ def take_of(audio, turns=()):
 
 def whole(spoken):
     return np.concatenate([piece.audio for piece in spoken])
-
-
-def test_nothing_is_lost_or_reordered():
-    parts = parts_of(TURNS, 2.0)
-    assert len(parts) > 2
-    assert [turn for part in parts for turn in part.script.turns] == list(TURNS.turns)
-
-
-def test_a_script_is_cut_wherever_a_pause_is_asked_for():
-    script = parse("[S1] One. [pause:700ms] Two. [S2] Three. [pause:1s] [S1] Four.")
-    assert [(part.script.spoken, part.pause) for part in parts_of(script, 20)] == [
-        ("[S1] One.", 0.7),
-        ("[S1] Two. [S2] Three.", 1.0),
-        ("[S1] Four.", 0.0),
-    ]
-
-
-@pytest.mark.parametrize(
-    ("carry", "voice", "seconds"),
-    [("nothing", 0, 20), ("first", 0, 10), ("last", 0, 10), ("both", 0, 20 / 3), ("both", 8, 6), ("first", 8, 12)],
-)
-def test_a_part_and_what_it_goes_on_from_fill_a_pass(carry, voice, seconds):
-    assert part_seconds(20, carry, voice) == pytest.approx(seconds)
-
-
-def test_a_long_voice_leaves_room_for_a_few_words_nevertheless():
-    assert part_seconds(20, "both", 30) > 0
 
 
 def test_each_part_goes_on_from_the_first_and_the_last(speech, watched):

@@ -1,8 +1,10 @@
 """Which characters a script may hold, and what becomes of the others."""
 
 import pytest
+from hypothesis import given
+from random_scripts import anything, steady
 
-from dia.text.characters import SPOKEN_SYMBOLS, plain
+from dia.text.characters import SPOKEN_SYMBOLS, places, plain, unchanged
 
 
 @pytest.mark.parametrize(
@@ -71,3 +73,44 @@ def test_half_a_surrogate_pair_is_refused():
 def test_what_is_no_str_is_refused(given, message):
     with pytest.raises(TypeError, match=f"text is {message}"):
         plain(given)
+
+
+def test_a_control_character_is_placed_in_the_text_as_it_was_given():
+    with pytest.raises(ValueError, match=r"U\+0007 at position 5"):
+        plain("a\r\nb½\x07")
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("abc", [0, 1, 2]),
+        ("é½x", [0, 1, 1, 1, 1, 2]),
+        ("a\u200bb", [0, 2]),
+        ("a\r\nb\rc", [0, 2, 3, 4, 5]),
+        ("🙂 a", [0, 1, 2]),
+    ],
+)
+def test_every_plain_character_knows_its_place(written, expected):
+    assert list(places(written)) == expected
+
+
+@steady
+@given(anything)
+def test_there_are_as_many_places_as_plain_characters_and_they_never_fall(text):
+    try:
+        characters = plain(text).text
+    except ValueError:
+        return
+    found = list(places(text))
+    assert len(found) == len(characters)
+    assert found == sorted(found)
+    assert all(0 <= place < len(text) for place in found)
+
+
+def test_a_text_may_stay_as_it_is_but_for_the_ends_of_its_lines():
+    assert unchanged("Grüße 5 € 你好 🙂\r\nb\u2028c") == "Grüße 5 € 你好 🙂\n\nb\nc"
+    for text, message in (("a\x00", "U.0000"), ("a\x9f", "U.009F"), ("a\udfff", "lone surrogate")):
+        with pytest.raises(ValueError, match=message):
+            unchanged(text)
+    with pytest.raises(TypeError, match="text is bytes"):
+        unchanged(b"a")

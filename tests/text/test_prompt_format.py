@@ -15,6 +15,19 @@ def test_what_a_checkpoint_says_is_saved_with_its_sampling(tmp_path):
     assert PromptFormat.of(GenerationConfig.from_pretrained(tmp_path)) == PromptFormat(False, 12)
 
 
+def test_the_conventions_of_a_folder_are_read_without_loading_it(tmp_path):
+    assert PromptFormat.in_folder(tmp_path) == PromptFormat()
+    GenerationConfig(closing_tag=False, text_frontend="none").save_pretrained(tmp_path)
+    assert PromptFormat.in_folder(tmp_path) == PromptFormat(closing_tag=False, text_frontend="none")
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "7", '{"text_frontend": "de"}', '{"shortest_seconds": -1}', "\udcff"])
+def test_a_damaged_folder_is_named(tmp_path, content):
+    (tmp_path / "generation_config.json").write_bytes(content.encode("utf-8", "surrogateescape"))
+    with pytest.raises(ValueError, match=r"generation_config\.json cannot be read: .*Copy it from where"):
+        PromptFormat.in_folder(tmp_path)
+
+
 @pytest.mark.parametrize(
     "wrong", [{"closing_tag": "yes"}, {"pass_seconds": 0}, {"pass_seconds": "long"}, {"carry": "all"}]
 )

@@ -7,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from random_scripts import anything, dialogues, steady
 
+from dia import MINI
+from dia.text.prompt_format import PromptFormat
 from dia.text.script import (
     LETTERS_PER_SECOND,
     NON_VERBAL_TAGS,
@@ -243,3 +245,119 @@ def test_chunking_loses_and_reorders_nothing(text, seconds):
 def test_a_long_script_takes_no_longer_than_its_length(part):
     script = parse("[S1] Yes." + part * (20_000 // len(part)))
     assert len(script.chunks(3600)) == 1
+
+
+GERMAN = "Schöne Grüße, 5 € für Straße Nr. 7 und 3,50 m²!"
+MARKS = [
+    ("[S1] {0} [s2] {0}", "S1 S2"),
+    ("S1: {0}\nSpeaker 2: {0}", "S1 S2"),
+    ("{0} [S1]", "S1"),
+    ("［S2］ {0}", "S2"),
+]
+
+
+@pytest.mark.parametrize(
+    "words", [GERMAN, "Привет, мир 5!", "你好，世界。", "مرحبا 5", "नमस्ते", "Hello, $5 & 2024 🙂 α"]
+)
+@pytest.mark.parametrize(("written", "speakers"), MARKS)
+@pytest.mark.parametrize("options", [{"frontend": "none"}, {"normalize": False}], ids=str)
+def test_without_a_frontend_words_stay_as_they_are_and_marks_are_read(words, written, speakers, options):
+    script = parse(written.format(words), **options)
+    assert [(turn.speaker, turn.text, turn.shown) for turn in script.turns] == [
+        (speaker, words, words) for speaker in speakers.split()
+    ]
+    assert parse(str(script), **options) == script
+
+
+@pytest.mark.parametrize("options", [{"frontend": "none"}, {"normalize": False}], ids=str)
+def test_pauses_and_sounds_are_read_in_any_language(options):
+    script = parse("[S1] Grüße\u00a0 ( Laughs )\r\n[clears throat]\u2028(vielleicht) [x]. [pause:1s] 5", **options)
+    assert script.turns == (Turn("S1", "Grüße (laughs) (clears throat) (vielleicht) [x].", 1.0), Turn("S1", "5"))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "text is empty"),
+        ("[S1] … [S2] 🙂", "text is empty"),
+        ("[S3] Grüße", "names another speaker"),
+        ("Grüße [pause]", "has no length"),
+        ("a\0b", r"control character U\+0000 at position 1"),
+        ("a\x1b", r"control character U\+001B at position 1"),
+        ("a\ud800", "lone surrogate at position 1"),
+    ],
+)
+def test_what_is_no_script_in_any_language_is_refused(text, message):
+    for options in ({"frontend": "none"}, {"normalize": False}):
+        with pytest.raises(ValueError, match=message):
+            parse(text, **options)
+
+
+def test_normalize_false_says_what_is_not_checked():
+    assert parse(f"[S1] {LONG} [x] (sneers) 🙂", frontend="none").warnings == ()
+    (warning,) = parse(f"[S1] {LONG} [x] (sneers) 🙂", normalize=False).warnings
+    assert warning.startswith("normalize=False: the words are read as they stand. Numbers, abbreviations, symbols")
+
+
+def test_there_are_two_frontends():
+    with pytest.raises(ValueError, match="frontend is 'de'; it must be one of en, none"):
+        parse("[S1] Hi.", frontend="de")
+
+
+@steady
+@given(anything)
+def test_printing_and_parsing_is_stable_without_a_frontend_too(text):
+    try:
+        script = parse(text, frontend="none")
+    except ValueError:
+        return
+    assert parse(str(script), frontend="none") == script
+
+
+README = [
+    "[S1] Hello. [S2] Hi! How are you?",
+    "[S1] Hello. [S2] You can speak now.",
+    "[S1] Good morning.",
+    "[S1] And this is new.",
+    "[S1] This is heard while it is made.",
+]
+
+
+@pytest.mark.parametrize(
+    ("text", "before", "warned"),
+    [
+        ("[S1] Hello. [S2] Hi! How are you?", 0.0, False),  # a word or two are short on purpose
+        ("[S1] And this is new.", 0.0, False),
+        ("[S1] " + "word " * 9, 0.0, True),  # 3 s
+        ("[S1] " + "word " * 9, 6.0, False),  # behind a recording it is long enough
+        ("[S1] " + "word " * 16, 0.0, False),
+    ],
+)
+def test_shortness_is_warned_of_where_the_model_minds_and_more_words_would_help(text, before, warned):
+    script = parse(text)
+    assert script.warnings == ()
+    found = script.warnings_for(PromptFormat(), before)
+    assert len(found) == warned
+    if warned:
+        assert found[0].startswith("the script is about 3 s of speech; under 5 s Dia may sound unnatural. Write more")
+    assert script.warnings_for(PromptFormat(shortest_seconds=0.0)) == ()
+
+
+@pytest.mark.parametrize("text", README)
+def test_the_embedded_model_speaks_short_scripts_without_a_warning(text):
+    assert parse(text).warnings_for(PromptFormat.in_folder(MINI)) == ()
+
+
+def test_advice_on_the_order_of_speakers_is_known_as_such():
+    script = parse(f"[S2] {LONG} [music] [S2] Yes.")
+    assert len(script.warnings) == 3
+    assert len(script.advice) == 2
+    assert set(script.advice) < set(script.warnings)
+
+
+@pytest.mark.parametrize(
+    ("text", "letters"),
+    [("Schöne Grüße", 12), ("Привет", 6), ("e\u0301a", 2), ("नमस्ते", 4), ("你好", 6), ("한국", 6)],
+)
+def test_letters_of_other_scripts_take_their_time(text, letters):
+    assert estimated_seconds(text) == pytest.approx(letters / LETTERS_PER_SECOND)

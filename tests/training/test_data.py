@@ -9,7 +9,8 @@ import pytest
 import soundfile
 
 from dia.feature_extraction_dia import DiaFeatureExtractor
-from dia.training.data import Row, fingerprint, read_source, tagged
+from dia.text.script import parse
+from dia.training.data import Row, as_spoken, fingerprint, read_source
 
 RATE = 8000
 
@@ -227,9 +228,28 @@ def test_a_missing_package_names_its_extra(monkeypatch, tmp_path):
         read_source("someone/speech")
 
 
-def test_a_tag_is_put_where_none_is():
-    rows = [Row("a", "Hello.", None), Row("b", "[S2] Hello.", None)]
-    assert [row.text for row in tagged(rows)] == ["[S1] Hello.", "[S2] Hello."]
+@pytest.mark.parametrize(
+    ("text", "frontend", "expected"),
+    [
+        ("Hello.", "en", "[S1] Hello."),
+        ("[S2] Hello.", "en", "[S2] Hello."),
+        ("[s2] I owe $5.", "en", "[S2] I owe five dollars."),
+        ("S2: Ha [laughs]\u2028S1: 2024", "en", "[S2] Ha (laughs) [S1] twenty twenty-four"),
+        ("[S1] So [pause:1s] it is. [S2]", "en", "[S1] So it is."),
+        ("Schöne Grüße, 5 €", "none", "[S1] Schöne Grüße, 5 €"),
+        ("[s2] Привет [Laughs]", "none", "[S2] Привет (laughs)"),
+    ],
+)
+def test_transcripts_are_read_as_scripts_are(text, frontend, expected):
+    [row] = as_spoken([Row("a", text, None, "ann")], frontend)
+    assert row == Row("a", expected, None, "ann")
+    assert row.text == parse(text, frontend=frontend).spoken
+    assert as_spoken([row], frontend) == [row]
+
+
+def test_a_transcript_that_is_no_script_is_named_by_its_row():
+    with pytest.raises(ValueError, match=r"b\.wav: \[S3\] names another speaker"):
+        as_spoken([Row("a.wav", "Hi.", None), Row("b.wav", "[S3] Hi.", None)])
 
 
 def test_a_file_is_no_source(tmp_path):

@@ -38,12 +38,25 @@ def test_good_rows_are_left_alone():
         ("[S1] " + TEXT_LIMIT * "x", "unusable transcript"),
         ("[S1] a bell: \x01", "unusable transcript"),
         ("Hello there.", "no speaker tag"),
-        ("[S1] Hello. [S3] Hi.", "unknown speaker tag"),
+        ("S1: Hello there, it is 2024.", None),
+        ("[s2] Hello there.", None),
+        ("[S1] Hello. [S3] Hi.", "unusable transcript"),
+        ("[S1] Привет.", "unusable transcript"),
+        ("[S1] Hello there 🙂.", "doubtful transcript"),
+        ("[S1] Hello there [music].", "doubtful transcript"),
         ("[S1] x", "odd pace"),
     ],
 )
 def test_faults_of_transcripts(text, expected):
-    assert kinds(Row("a", text, tone(1.5))) == [expected]
+    assert kinds(Row("a", text, tone(1.5))) == ([expected] if expected else [])
+
+
+def test_transcripts_of_another_language_are_read_unchanged():
+    row = Row("a", "[S1] Привет 🙂 5 €", tone(1.5))
+    assert kinds(row, frontend="none") == []
+    report = check([row], PROCESSOR, progress=False)
+    assert report.usable == []
+    assert "--text-frontend none" in str(report)
 
 
 @pytest.mark.parametrize(

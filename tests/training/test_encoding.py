@@ -24,7 +24,7 @@ PROCESSOR = tiny_processor(tiny_codec())
 
 
 def rows(count, **changes):
-    return [Row(f"{n}.wav", f"[S1] Number {n}.", tone(0.2, pitch=200 + 40 * n), "ann") for n in range(count)]
+    return [Row(f"{n}.wav", f"[S1] Clip {chr(97 + n)}.", tone(0.2, pitch=200 + 40 * n), "ann") for n in range(count)]
 
 
 def encoded(data, folder, processor=PROCESSOR, **options):
@@ -315,3 +315,46 @@ def test_damaged_lines_and_records_are_named(tmp_path):
 def test_rows_of_another_kind_are_refused(tmp_path):
     with pytest.raises(TypeError, match=r"rows\[0\] is dict; expected dia\.training\.data\.Row"):
         encoded([{"audio": tone(), "text": "[S1] Hi."}], tmp_path)
+
+
+def lines_of(folder):
+    return [json.loads(line) for path in sorted(folder.glob("*.jsonl")) for line in path.read_text().splitlines()]
+
+
+@pytest.mark.parametrize(("frontend", "expected"), [("en", "[S1] I owe five euros."), ("none", "[S1] I owe 5 €.")])
+def test_transcripts_are_kept_as_the_model_reads_them(tmp_path, frontend, expected):
+    data = [rows(1)[0]._replace(text="I owe 5 €.")]
+    cache = encoded(data, tmp_path, frontend=frontend)
+    assert [(clip.text, clip.frontend) for clip in cache.rows] == [(expected, frontend)]
+    cache.check_read(frontend)
+
+
+def test_transcripts_read_in_another_way_are_refused_and_read_anew_without_encoding(tmp_path):
+    data = [row._replace(text="I owe $5.") for row in rows(2)]
+    encoded(data, tmp_path)
+    with pytest.raises(ValueError, match=r"holds transcripts read with text_frontend 'en', and the model .* 'none'"):
+        CodeCache(tmp_path).check_read("none")
+    kept = times(tmp_path)
+    cache = encoded(data, tmp_path, frontend="none")
+    assert {clip.text for clip in cache.rows} == {"[S1] I owe $5."}
+    assert times(tmp_path) == kept
+    cache.check_read("none")
+
+
+def test_a_cache_of_transcripts_as_they_were_written_is_refused(tmp_path):
+    encoded(rows(2), tmp_path)
+    (path,) = tmp_path.glob("*.jsonl")
+    raw = [{name: value for name, value in line.items() if name != "frontend"} for line in lines_of(tmp_path)]
+    path.write_text("".join(json.dumps(line) + "\n" for line in raw))
+    for frontend in ("en", "none"):
+        with pytest.raises(ValueError, match=r"holds transcripts as they were written.*run encode_rows .* again"):
+            CodeCache(tmp_path).check_read(frontend)
+    encoded(rows(2), tmp_path).check_read("en")
+
+
+def test_an_unusable_transcript_is_named_before_anything_is_encoded(tmp_path):
+    data = rows(2)
+    data[1] = data[1]._replace(text="[S1] Привет.")
+    with pytest.raises(ValueError, match=r"1\.wav: text holds 'П' \(CYRILLIC"):
+        encoded(data, tmp_path / "codes")
+    assert not (tmp_path / "codes").exists()

@@ -15,11 +15,14 @@ import soundfile
 import torch
 from tiny import CHANNELS, EOS, tiny_config, tiny_model
 from tiny_codec import RATE, tiny_codec, tiny_processor
+from tones import tone
 from transformers import TrainerCallback
 
 from dia.modeling_dia import DiaForConditionalGeneration
 from dia.training.checkpoints import last_checkpoint
+from dia.training.data import Row
 from dia.training.dialogues import Clip
+from dia.training.encoding import encode_rows
 from dia.training.lora import freeze, with_lora
 from dia.training.metrics import measure
 from dia.training.sample_callback import Hearing
@@ -463,3 +466,21 @@ def test_a_processor_of_another_model_is_refused_before_anything_is_learnt(tmp_p
 def test_rows_that_are_not_coded_are_refused(tmp_path):
     with pytest.raises(TypeError, match="row 0 of the data set is dict; expected clips with codes"):
         DiaTrainer(tiny_model(), options(tmp_path), [{"text": "[S1] Hi."}])
+
+
+def test_transcripts_that_were_read_otherwise_than_the_model_reads_are_refused(tmp_path):
+    processor = tiny_processor(tiny_codec())
+    cache = encode_rows([Row("a", "I owe $5.", tone(0.03))], processor, tmp_path / "codes", progress=False)
+    model = tiny_model()
+    model.generation_config.text_frontend = "none"
+    with pytest.raises(ValueError, match=r"holds transcripts read with text_frontend 'en', and the model .* 'none'"):
+        DiaTrainer(model, options(tmp_path), cache)
+    DiaTrainer(tiny_model(), options(tmp_path), cache)
+
+
+def test_what_is_heard_is_read_as_the_model_reads_scripts():
+    processor = tiny_processor(tiny_codec((2, 4, 5)))
+    assert Hearing(processor, ["I owe $5."]).scripts == ["[S1] I owe five dollars."]
+    assert Hearing(processor, ["5 €"], frontend="none").scripts == ["[S1] 5 €"]
+    with pytest.raises(ValueError, match="CYRILLIC"):
+        Hearing(processor, ["Привет"])

@@ -6,6 +6,7 @@ Knows arguments, the order of the work and what to print. Loads torch only when 
 import argparse
 import math
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ _EXAMPLES = """examples:
   dia train --data recordings/ --output my-voice --lora
   dia train --data metadata-folder/ --model nari-labs/Dia-1.6B-0626 --output my-voice --lora --bf16 \\
       --batch-size 1 --accumulate 8 --checkpointing
-  dia train --data user/dataset --text-column transcript --output my-language --freeze decoder --epochs 20
+  dia train --data user/dataset --text-column transcript --output my-language --text-frontend none --epochs 20
   dia train --data recordings/ --output my-voice --lora --resume
   dia say "[S1] This is my voice." --model my-voice -o hello.wav
 
@@ -60,6 +61,12 @@ def _add_data_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--speaker-column", default="speaker", metavar="NAME", help="likewise (default: speaker)")
     group.add_argument("--split", default="train", help="of a data set (default: train)")
+    group.add_argument(
+        "--text-frontend",
+        choices=("en", "none"),
+        help="how transcripts, and later scripts, are read: as English, or unchanged, for another language (default: "
+        "as the model reads)",
+    )
     group.add_argument("--shifts", type=count, default=3, help="encode each clip at so many frame shifts (default: 3)")
     group.add_argument("--held-out", type=part, default=0.05, metavar="SHARE", help="to measure with (default: 0.05)")
 
@@ -206,11 +213,35 @@ def _load(arguments: argparse.Namespace) -> tuple[Any, Any]:
         raise ValueError(f"--model {source}: its processor or its codec cannot be loaded. {error}") from error
     model = DiaForConditionalGeneration.from_pretrained(source, dtype=dtype)
     check_processor(processor, model.config)
+    _choose_frontend(arguments.text_frontend, model, processor)
     if processor.audio_tokenizer is None:
         raise ValueError(f"--model {source} has no codec to encode recordings with; save it with its processor's.")
     if arguments.say:
-        processor(text=arguments.say)  # what cannot be said is told now, not at the first evaluation
+        _hearing(arguments.say, model, processor)  # what cannot be said is reported now, not after the encoding
     return model, processor
+
+
+def _choose_frontend(asked: str | None, model: Any, processor: Any) -> None:
+    """Let the model, and so what is saved of it, read texts in the way that is asked for; by default in its own."""
+    from dia.text.lexicon import Pronunciations
+
+    frontend = asked or _frontend(model)
+    model.generation_config.text_frontend = frontend
+    known = processor.tokenizer.pronunciations
+    if frontend == "none" and known is not None:  # nothing is read as English: all words are read by their letters
+        processor.tokenizer.pronunciations = Pronunciations(known.phones, {}, known.tags)
+
+
+def _frontend(model: Any) -> Any:
+    from dia.text.prompt_format import PromptFormat
+
+    return PromptFormat.of(model.generation_config).text_frontend
+
+
+def _hearing(scripts: Sequence[str], model: Any, processor: Any) -> Any:
+    from dia.training.sample_callback import Hearing
+
+    return Hearing(processor, scripts, frontend=_frontend(model))
 
 
 def _encoded(arguments: argparse.Namespace, rows: Any, model: Any, processor: Any) -> Any:
@@ -219,35 +250,37 @@ def _encoded(arguments: argparse.Namespace, rows: Any, model: Any, processor: An
 
     from dia.training.code_cache import CodeCache
     from dia.training.compatibility import rooms
-    from dia.training.data import tagged
     from dia.training.data_report import check
     from dia.training.encoding import encode_rows
 
     folder, state = arguments.output / _CODES, PartialState(cpu=arguments.cpu)
+    frontend = _frontend(model)
     with state.main_process_first():
         if not state.is_main_process:
             return CodeCache(folder)
-        report = check(rows, processor, max_frames=rooms(model.config)[1])
+        if arguments.resume:
+            CodeCache(folder).check_read(frontend)
+        report = check(rows, processor, max_frames=rooms(model.config)[1], frontend=frontend)
         print(report)
         report.save(arguments.output)
         if not report.usable:
             raise ValueError(f"{arguments.data} holds no row to train on; {arguments.output}/report.json says why.")
-        return encode_rows(tagged(report.usable), processor, folder, arguments.shifts)
+        return encode_rows(report.usable, processor, folder, arguments.shifts, frontend=frontend)
 
 
 def _trainer(arguments: argparse.Namespace, model: Any, processor: Any, cache: Any) -> Any:
     from dia.training.dataset import clips_of, hold_out
     from dia.training.lora import freeze, plain, with_lora
-    from dia.training.sample_callback import Hearing
     from dia.training.trainer import DiaTrainer
 
     learnt, held_out = hold_out(clips_of(cache.rows), arguments.held_out, arguments.seed)
     cache.check_fits(processor)
+    cache.check_read(_frontend(model))
     if arguments.lora:
         model = with_lora(model, arguments.rank, frozen=arguments.freeze)
     elif arguments.freeze:
         freeze(model, arguments.freeze)
-    hearing = [Hearing(processor, arguments.say)] if arguments.say else []
+    hearing = [_hearing(arguments.say, plain(model), processor)] if arguments.say else []
     none = "" if held_out else ": there will be no eval_loss and no eval_gap to watch; it takes six clips of a voice"
     print(f"{len(learnt)} clips to learn, {len(held_out)} held out{none}")
     return DiaTrainer(

@@ -36,7 +36,9 @@ _FAINT = 1e-4  # attention below this is as good as none
 _TAG = re.compile(r"\[(S[12])\]")
 _WORD = re.compile(r"\([^)]*\)|\{[^}]*\}|\w(?:[\w'’.:-]*\w)?")
 _SOUND = re.compile(r"[(\[][^()\[\]]*[)\]]")
-_PUNCTUATION = " .,;:!?…\"'“”„‘’‚«»¿¡()[]{}*_~`-–—"  # at the ends of what is shown for a word; `$5` and `50%` keep theirs
+_PUNCTUATION = (
+    " .,;:!?…\"'“”„‘’‚«»¿¡()[]{}*_~`-–—"  # at the ends of what is shown for a word; `$5` and `50%` keep theirs
+)
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ def is_long(script: Script, format: PromptFormat, before: float = 0.0) -> bool:
 
 
 def plan(script: Script, format: PromptFormat, carry: Carry | None = None, before: Before = NOBODY) -> list[Part]:
-    """The parts of the long form; shorter ones where a speaker who comes later has to be carried beside the first part.
+    """The parts of the long form: shorter ones where a later speaker has to be carried beside the first part.
 
     Args:
         script: what to say.

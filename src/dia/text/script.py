@@ -16,6 +16,7 @@ from dia.text.tags import (
     NON_VERBAL_TAGS,
     PAUSE_MARK,
     PHONES_IN_BRACES,
+    SPEAKER_LINE,
     SPEAKER_TAG,
     SPEAKERS,
     listed_sound,
@@ -27,8 +28,7 @@ from dia.text.turns import LETTERS_PER_SECOND, LONGEST_PAUSE, Script, Turn, esti
 _NAMED = 5  # in a warning; of more the first ones are named
 _BRACKETS = re.compile(r"\[([^\[\]]*)\]")
 _MARK = re.compile(
-    rf"{SPEAKER_TAG.pattern} *[:：]?|^ *(?:s|speaker) *(\d{{1,9}}) *[:：]|{PAUSE_MARK.pattern}",
-    re.IGNORECASE | re.MULTILINE,
+    rf"{SPEAKER_TAG.pattern} *[:：]?|{SPEAKER_LINE.pattern}|{PAUSE_MARK.pattern}", re.IGNORECASE | re.MULTILINE
 )
 _PAUSE = re.compile(r" *:? *(\d{1,9}(?:\.\d{1,9})?|\.\d{1,9}) *(ms|s)(?:ec(?:ond)?s?)? *", re.IGNORECASE)
 _PARAGRAPH_END = re.compile(r"\n\s*\n")
@@ -78,7 +78,8 @@ def parse(text: str, *, frontend: Frontend = "en", normalize: bool = True) -> Sc
     if not reader.turns:
         raise ValueError("text is empty: nothing in it can be spoken. Write what is to be said, such as '[S1] Hello.'")
     unchecked = [] if normalize or frontend == "none" else [_UNCHECKED]
-    return Script(tuple(reader.turns), (*unchecked, *_about(reader), *reader.warnings()))
+    advice = _on_order(reader)
+    return Script(tuple(reader.turns), (*unchecked, *advice, *_on_sounds(reader), *reader.warnings()), advice)
 
 
 class _Reader:
@@ -185,8 +186,8 @@ def _as_it_stands(written: str) -> str:
     return " ".join(_without_spelling(written).split())
 
 
-def _about(reader: _Reader) -> list[str]:
-    """What Dia's makers warn of, as far as text tells."""
+def _on_order(reader: _Reader) -> tuple[str, ...]:
+    """What Dia's makers advise about the order of speakers."""
     turns, found = reader.turns, []
     if any(reader.tagged) and not reader.tagged[0]:
         found.append("the script does not begin with a speaker's tag; its first words are S1's. Begin with [S1].")
@@ -200,10 +201,15 @@ def _about(reader: _Reader) -> list[str]:
     if repeated:
         names = _some([f"turn {index + 1} ([{turns[index].speaker}])" for index in repeated])
         found.append(f"{names}: the same speaker as in the turn before. Alternate [S1] and [S2], or join such turns.")
-    if reader.english:
-        sounds = {sound for turn in turns for sound in MAYBE_SOUND.findall(turn.text)} - set(NON_VERBAL_TAGS)
-        found += [_unlisted(sound) for sound in sorted(sounds)[:_NAMED]]
-    return found
+    return tuple(found)
+
+
+def _on_sounds(reader: _Reader) -> list[str]:
+    """Sounds that Dia does not know."""
+    if not reader.english:
+        return []
+    sounds = {sound for turn in reader.turns for sound in MAYBE_SOUND.findall(turn.text)} - set(NON_VERBAL_TAGS)
+    return [_unlisted(sound) for sound in sorted(sounds)[:_NAMED]]
 
 
 def _unlisted(sound: str) -> str:

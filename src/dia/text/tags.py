@@ -33,6 +33,7 @@ NON_VERBAL_TAGS = (
 )
 
 SPEAKER_TAG = re.compile(r"[\[［] *(?:s|speaker) *(\d{1,9}) *[\]］]", re.IGNORECASE)
+SPEAKER_LINE = re.compile(r"^ *(?:s|speaker) *(\d{1,9}) *[:：]", re.IGNORECASE | re.MULTILINE)
 PAUSE_MARK = re.compile(r"\[ *pause\b([^\[\]]*)\]", re.IGNORECASE)
 # One or two words in round brackets: a sound, or an aside.
 MAYBE_SOUND = re.compile(r"\( *[A-Za-z]+(?: +[A-Za-z]+)? *\)")
@@ -75,6 +76,7 @@ __all__ = [
     "PAUSE_MARK",
     "PHONES_IN_BRACES",
     "SPEAKERS",
+    "SPEAKER_LINE",
     "SPEAKER_TAG",
     "listed_sound",
     "nearest",

@@ -80,10 +80,17 @@ class Turn:
 
 @dataclass(frozen=True)
 class Script:
-    """Turns in their order, and what may be wrong with them, each as a fact and its remedy."""
+    """Turns in their order, and what may be wrong with them.
+
+    Args:
+        turns: one or more.
+        warnings: each a fact and its remedy.
+        advice: those of the warnings that are about the order of the speakers.
+    """
 
     turns: tuple[Turn, ...]
     warnings: tuple[str, ...] = field(default=(), compare=False)
+    advice: tuple[str, ...] = field(default=(), compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if not self.turns:

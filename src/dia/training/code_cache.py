@@ -24,11 +24,13 @@ from transformers import DacModel
 from dia.codec.identity import CodecRecord
 from dia.processing_dia import DiaProcessor
 from dia.runtime.atomic import atomic_file
+from dia.text.prompt_format import Frontend
 
 Codes = NDArray[np.uint16]
 Line = dict[str, Any]
 
 RECORD = "codec.json"
+RECORDING = "recording"  # the kind of clips that rows of a data set became
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class CodedClip:
     """One utterance: `codes` uint16 [T, C]; `seconds` is the length of the recording, quiet edges included.
 
     `kind` names what spoke it or made its text up; `name` is the row's, empty where the clip was synthesised.
+    `frontend` is the `text_frontend` that its transcript was read with, empty where the text stands as it was written.
     """
 
     codes: Codes
@@ -45,6 +48,7 @@ class CodedClip:
     kind: str
     seconds: float
     name: str = ""
+    frontend: str = ""
 
 
 class CodeCache:
@@ -89,6 +93,21 @@ class CodeCache:
                 f"recordings with the model's processor, into another folder."
             )
 
+    def check_read(self, frontend: Frontend) -> None:
+        """Refuse to train a model on transcripts that were not read as it reads scripts.
+
+        Raises:
+            ValueError: some were read with another `text_frontend` than the model's, or stand as they were written.
+        """
+        others = {clip.frontend for clip in self.rows if clip.kind == RECORDING} - {frontend}
+        if others:
+            how = " and ".join(f"read with text_frontend {one!r}" if one else "as they were written" for one in others)
+            raise ValueError(
+                f"folder {self.folder} holds transcripts {how}, and the model reads with {frontend!r}. Choose the "
+                f"same (dia train --text-frontend), or run encode_rows on the folder again: it reads the transcripts "
+                f"anew, and encodes no recording twice."
+            )
+
 
 def _clips(index: Path, codes: Codes) -> Iterator[CodedClip]:
     for line in read_lines(index):
@@ -99,7 +118,7 @@ def _clips(index: Path, codes: Codes) -> Iterator[CodedClip]:
             raise _damaged(index, f"{error} is missing in a line") from error
         if len(grid) != line["frames"]:
             raise _damaged(index.with_suffix(".npy"), "codes are missing at its end")
-        yield CodedClip(grid, **told, name=line.get("name", ""))
+        yield CodedClip(grid, **told, name=line.get("name", ""), frontend=line.get("frontend", ""))
 
 
 def claim(folder: Path, codec: DacModel) -> None:
@@ -150,7 +169,7 @@ def index_of(folder: Path, number: int, variant: int) -> Path:
 
 def read_lines(index: Path) -> list[Line]:
     """The clips of a shard: text, speaker, kind, split, shift, start and frames in its codes, seconds, and for rows
-    of a data set their name and source. Raises ValueError where the file is damaged."""
+    of a data set their name, source and frontend. Raises ValueError where the file is damaged."""
     try:
         return [json.loads(line) for line in index.read_text(encoding="utf-8").splitlines()]
     except ValueError as error:

@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 import soundfile
 
 from dia.audio.files import as_array
-from dia.tokenization_dia import SPEAKER_TAGS
+from dia.text.prompt_format import Frontend
+from dia.text.script import parse
 
 METADATA = ("metadata.csv", "metadata.jsonl")
 NAMED = 5  # offending files that a message names; the others are counted
@@ -88,9 +89,23 @@ def read_source(
     return rows
 
 
-def tagged(rows: Sequence[Row], tag: str = SPEAKER_TAGS[0]) -> list[Row]:
-    """The rows, with `tag` put before every transcript that does not begin with a speaker tag."""
-    return [row if row.text.startswith(SPEAKER_TAGS) else row._replace(text=f"{tag} {row.text}") for row in rows]
+def as_spoken(rows: Sequence[Row], frontend: Frontend = "en") -> list[Row]:
+    """The rows with their transcripts as a model reads scripts: `I owe $5.` is "[S1] I owe five dollars.".
+
+    Args:
+        rows: of `read_source`; what is in this form already stays.
+        frontend: the `text_frontend` of the model, see `dia.text.prompt_format`.
+
+    Raises:
+        ValueError: a transcript is no script; the message names the row.
+    """
+    read = []
+    for row in rows:
+        try:
+            read.append(row._replace(text=parse(row.text, frontend=frontend).spoken))
+        except ValueError as error:
+            raise ValueError(f"{row.name}: {error}") from error
+    return read
 
 
 def check_rows(rows: Sequence[Row]) -> None:
@@ -310,4 +325,4 @@ def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
-__all__ = ["Row", "check_rows", "fingerprint", "read_source", "tagged"]
+__all__ = ["Row", "as_spoken", "check_rows", "fingerprint", "read_source"]

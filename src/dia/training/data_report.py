@@ -5,7 +5,6 @@ Knows rows, the processor's limits and what good recordings look like. Changes n
 
 import json
 import math
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +19,9 @@ from dia.audio.files import Waveform, full_scale
 from dia.feature_extraction_dia import DiaFeatureExtractor, read_clip
 from dia.processing_dia import DiaProcessor
 from dia.runtime.atomic import atomic_file
-from dia.tokenization_dia import SPEAKER_TAGS
+from dia.text.prompt_format import Frontend
+from dia.text.script import parse
+from dia.text.tags import SPEAKER_LINE, SPEAKER_TAG
 from dia.training.data import Row, check_rows, fingerprint
 
 # What makes a row unusable, and what is only worth a look; each with its remedy.
@@ -32,11 +33,11 @@ FATAL = {
     "too short": "drop the row",
     "too long": "cut the recording and its transcript into sentences",
     "empty transcript": "write down what is said",
-    "unusable transcript": "shorten or clean the text",
+    "unusable transcript": "shorten or clean the text; of another language than English: --text-frontend none",
 }
 WARNINGS = {
-    "no speaker tag": "begin the text with [S1] or [S2]; dia.training.data.tagged(rows) does it",
-    "unknown speaker tag": "use [S1] and [S2]",
+    "no speaker tag": "begin the text with [S1] or [S2]; it is taken for [S1]",
+    "doubtful transcript": "write exactly the words that are said, and sounds such as (laughs)",
     "clipping": "lower the level in the recording; what is cut off stays lost",
     "very quiet": "raise the level",
     "silence at an end": "cut it, or the model learns to pause",
@@ -138,6 +139,7 @@ def check(
     *,
     max_frames: int | None = None,
     min_seconds: float = 0.2,
+    frontend: Frontend = "en",
 ) -> Report:
     """Read every recording and transcript once, one at a time, and tell what is wrong with them.
 
@@ -147,6 +149,7 @@ def check(
         progress: show a bar.
         max_frames: the longest clip the model has room for, see `dia.training.compatibility.rooms`; None for no limit.
         min_seconds: the shortest.
+        frontend: how transcripts are read, the `text_frontend` that the model is to have.
 
     Raises:
         ValueError: there are no rows.
@@ -159,7 +162,7 @@ def check(
     limits = min_seconds, math.inf if max_frames is None else (max_frames - 1) / processor.frame_rate
     report, first = Report(rows, processor.sampling_rate), dict[str, int]()
     for index, row in enumerate(tqdm(rows, desc="checking", unit=" clips", disable=not progress)):
-        found = [*_read_faults(row.text, processor)]
+        found = [*_read_faults(row.text, processor, frontend)]
         measure, heard = _listen(row, processor.feature_extractor, limits)
         found += heard
         if measure is not None:
@@ -173,19 +176,20 @@ def check(
 Fault = tuple[str, str]
 
 
-def _read_faults(text: str, processor: DiaProcessor) -> Iterator[Fault]:
+def _read_faults(text: str, processor: DiaProcessor, frontend: Frontend) -> Iterator[Fault]:
     if not text.strip():
         yield "empty transcript", "there is no text"
         return
     try:
-        processor.tokenizer(text)
+        script = parse(text, frontend=frontend)
+        processor.tokenizer(script.spoken)
     except ValueError as error:
         yield "unusable transcript", str(error)
-    if not text.lstrip().startswith(SPEAKER_TAGS):
+        return
+    if not (SPEAKER_TAG.match(text.lstrip()) or SPEAKER_LINE.match(text.lstrip())):
         yield "no speaker tag", f"the text begins with {text[:24]!r}"
-    strange = sorted(set(re.findall(r"\[S\d+\]", text)) - set(SPEAKER_TAGS))
-    if strange:
-        yield "unknown speaker tag", f"the text holds {', '.join(strange)}"
+    # Recordings of the second speaker alone, or of one who takes turns with nobody, are as good as others.
+    yield from (("doubtful transcript", remark) for remark in script.warnings if remark not in script.advice)
 
 
 def _listen(
@@ -209,7 +213,7 @@ def _listen(
         waveform = extractor.convert(array, rate, row.name)
     except ValueError as error:
         return None, [("unreadable clip", str(error))]
-    spoken = len(re.sub(r"\[S\d+\]", "", row.text).strip())
+    spoken = len(SPEAKER_TAG.sub("", row.text).strip())
     rms = float(np.sqrt(np.mean(np.square(waveform, dtype=np.float64))))
     level = max(20 * math.log10(rms), FLOOR_DB) if rms else FLOOR_DB
     measure = Measure(rate, array.size // max(array.shape), seconds, level, spoken / seconds)

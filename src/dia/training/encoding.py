@@ -18,9 +18,10 @@ from transformers import DacModel
 from dia.audio.files import Waveform, full_scale
 from dia.codec.dac import encode, hop_length
 from dia.processing_dia import DiaProcessor
+from dia.text.prompt_format import Frontend
 from dia.training import code_cache as cache
 from dia.training.code_cache import CodeCache, CodedClip, Codes
-from dia.training.data import Row, check_rows, fingerprint
+from dia.training.data import Row, as_spoken, check_rows, fingerprint
 
 EncodeClips = Callable[[DacModel, Sequence[Waveform]], list[Codes]]
 
@@ -87,14 +88,15 @@ def encode_rows(
     folder: str | Path,
     shifts: int = 1,
     *,
+    frontend: Frontend = "en",
     shard_rows: int = SHARD_ROWS,
     progress: bool = True,
 ) -> CodeCache:
     """Encode the recordings of a data set into a cache on disk, and open it.
 
-    A recording is known by its content: what `folder` holds already is not encoded again, be it after a stop at any
-    moment, after rows were added or dropped, or after a transcript was corrected. In the end the cache holds exactly
-    these rows, each `shifts` times.
+    Transcripts are read as scripts are, so that `$5` is "five dollars" in both. A recording is known by its content:
+    what `folder` holds already is not encoded again, be it after a stop at any moment, after rows were added or
+    dropped, or after a transcript was corrected. In the end the cache holds exactly these rows, each `shifts` times.
 
     Args:
         rows: of `read_source`, or better the `usable` ones of `check`.
@@ -102,12 +104,13 @@ def encode_rows(
         folder: of the cache.
         shifts: how often every clip is encoded; after the first time it begins a random part of a frame earlier, so
             that it has other codes for the same sound.
+        frontend: the `text_frontend` that the model is to have: "en", or "none" for another language than English.
         shard_rows: clips that are encoded between two writes to the disk.
         progress: show a bar.
 
     Raises:
         ValueError: there are no rows, the processor has no codec, `folder` holds codes of another codec or of other
-            recordings only, or a recording is unusable; the message names its row.
+            recordings only, or a recording or its transcript is unusable; the message names its row.
         TypeError: the rows are not of `read_source`.
         FileNotFoundError: a recording is gone.
         OSError: the disk is full; what is finished stays.
@@ -119,9 +122,9 @@ def encode_rows(
         raise ValueError(f"shifts is {shifts}; every clip is encoded at least once.")
     if (codec := processor.audio_tokenizer) is None:
         raise ValueError("processor has no codec. Load it with load_audio_tokenizer=True.")
-    folder, wanted = Path(folder), _by_content(rows)
+    folder, wanted = Path(folder), _by_content(as_spoken(rows, frontend))
     cache.claim(folder, codec)
-    there = _keep(folder, wanted, shifts)
+    there = _keep(folder, wanted, shifts, frontend)
     number = max((cache.shard_of(index)[0] for index in cache.indices(folder)), default=-1)
     with tqdm(
         total=len(rows) * shifts, initial=len(there), desc="encoding", unit=" clips", disable=not progress
@@ -130,7 +133,7 @@ def encode_rows(
             missing = [source for source in wanted if (source, variant) not in there]
             for start in range(0, len(missing), shard_rows):
                 number += 1
-                sounds = _recorded(missing[start : start + shard_rows], wanted, processor, bar)
+                sounds = _recorded(missing[start : start + shard_rows], wanted, processor, frontend, bar)
                 encode_shard(codec, sounds, folder, number, variant)
     return CodeCache(folder)
 
@@ -145,7 +148,7 @@ def _by_content(rows: Sequence[Row]) -> dict[str, Row]:
     return named
 
 
-def _keep(folder: Path, wanted: dict[str, Row], shifts: int) -> set[tuple[str, int]]:
+def _keep(folder: Path, wanted: dict[str, Row], shifts: int, frontend: Frontend) -> set[tuple[str, int]]:
     """Leave in the cache only what is wanted, with the texts of today; returns (source, variant) of that."""
     shards = {index: cache.read_lines(index) for index in cache.indices(folder)}
     known = {line.get("source") for lines in shards.values() for line in lines}
@@ -156,7 +159,7 @@ def _keep(folder: Path, wanted: dict[str, Row], shifts: int) -> set[tuple[str, i
         _, variant = cache.shard_of(index)
         kept = [line for line in lines if line.get("source") in wanted and variant < shifts]
         there |= {(line["source"], variant) for line in kept}
-        told = [{**line, **_told(wanted[line["source"]])} for line in kept]
+        told = [{**line, **_told(wanted[line["source"]], frontend)} for line in kept]
         if not told:
             cache.delete_shard(index)
         elif told != lines:
@@ -164,15 +167,18 @@ def _keep(folder: Path, wanted: dict[str, Row], shifts: int) -> set[tuple[str, i
     return there
 
 
-def _told(row: Row) -> cache.Line:
-    return {"name": row.name, "text": row.text, "speaker": row.speaker}
+def _told(row: Row, frontend: Frontend) -> cache.Line:
+    return {"name": row.name, "text": row.text, "speaker": row.speaker, "frontend": frontend}
 
 
-def _recorded(sources: Sequence[str], wanted: dict[str, Row], processor: DiaProcessor, bar: tqdm) -> Iterator[Sound]:
+def _recorded(
+    sources: Sequence[str], wanted: dict[str, Row], processor: DiaProcessor, frontend: Frontend, bar: tqdm
+) -> Iterator[Sound]:
     for source in sources:
         row = wanted[source]
         audio = processor.feature_extractor.load(row.audio, name=row.name)
-        yield Sound(audio, {**_told(row), "kind": "recording", "split": "train", "source": source})
+        line = {**_told(row, frontend), "kind": cache.RECORDING, "split": "train", "source": source}
+        yield Sound(audio, line)
         bar.update()
 
 

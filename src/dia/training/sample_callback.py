@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from transformers import TrainerCallback
 
 from dia.processing_dia import DiaProcessor
+from dia.text.prompt_format import Frontend, PromptFormat
+from dia.text.script import parse
 from dia.training.lora import plain
 from dia.training.spectrogram import draw_spectrogram
 
@@ -27,13 +29,15 @@ class Hearing(TrainerCallback):
 
     Args:
         processor: with a codec.
-        scripts: what is said.
+        scripts: what is said, read as `dia.text.script.parse` reads it.
         every: how many evaluations apart.
         max_seconds: the longest sample.
         seed: of the sampling.
+        frontend: the `text_frontend` of the model in training.
 
     Raises:
-        ValueError: the processor has no codec, there is nothing to say, or a script is longer than the model reads.
+        ValueError: the processor has no codec, there is nothing to say, or a script cannot be read, or is longer than
+            the model reads.
     """
 
     def __init__(
@@ -43,13 +47,15 @@ class Hearing(TrainerCallback):
         every: int = 1,
         max_seconds: float = 15.0,
         seed: int = 0,
+        frontend: Frontend = "en",
     ) -> None:
         if processor.audio_tokenizer is None:
             raise ValueError("processor has no codec; samples cannot be heard without one.")
         if not scripts or every < 1:
             raise ValueError(f"scripts={scripts!r}, every={every}: say at least one, every 1 evaluation or more.")
-        processor(text=list(scripts))  # now, not after the first hours
-        self.processor, self.scripts, self.every = processor, list(scripts), every
+        read = [parse(script, frontend=frontend).spoken for script in scripts]
+        processor(text=read)  # now, not after the first hours
+        self.processor, self.scripts, self.every = processor, read, every
         self.max_seconds, self.seed = max_seconds, seed
         self._evaluations = 0
         self._board: Any = None
@@ -79,7 +85,8 @@ class Hearing(TrainerCallback):
     @torch.no_grad()
     def speak(self, model: Any) -> list[NDArray[np.float32]]:
         """The scripts as waveforms [N]; the random state of the training is left as it is."""
-        inputs = self.processor(text=self.scripts).to(model.device)
+        format = PromptFormat.of(model.generation_config)
+        inputs = self.processor(text=[format.as_read(script) for script in self.scripts]).to(model.device)
         rows = int(self.max_seconds * self.processor.frame_rate) + max(self.processor.delay_pattern)
         room = model.config.get_text_config().max_position_embeddings - inputs["decoder_input_ids"].shape[1]
         was_training = model.training

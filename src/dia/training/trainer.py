@@ -20,6 +20,7 @@ from dia.configuration_dia import DiaConfig
 from dia.decoding.grid import Channels
 from dia.processing_dia import DiaProcessor
 from dia.runtime.atomic import atomic_entries
+from dia.text.prompt_format import PromptFormat
 from dia.training.checkpoints import check_adapters, last_checkpoint, misfit, own_rates
 from dia.training.code_cache import CodeCache
 from dia.training.collator import TEXT_DROPOUT, DiaCollator
@@ -86,7 +87,8 @@ class DiaTrainer(Trainer):
         **options: the other arguments of `Trainer`.
 
     Raises:
-        ValueError: the clips do not fit the model; the message says where.
+        ValueError: the clips do not fit the model, or their transcripts were read in another way than it reads
+            scripts; the message says where.
     """
 
     def __init__(
@@ -100,6 +102,9 @@ class DiaTrainer(Trainer):
         **options: Any,
     ) -> None:
         config = plain(model).config
+        for data in (train_dataset, eval_dataset):
+            if isinstance(data, CodeCache):
+                data.check_read(PromptFormat.of(plain(model).generation_config).text_frontend)
         self.processor, self.channels = processing_class, Channels.of(config)
         self.channel_weights = normalised(args.channel_weights, len(self.channels.pattern))
         collator = data_collator or DiaCollator(self.channels, args.text_dropout, args.code_noise)
@@ -299,6 +304,8 @@ class DiaTrainer(Trainer):
                 merged(self.accelerator.unwrap_model(self.model, keep_fp32_wrapper=False)).save_pretrained(place)
             else:
                 super().save_model(str(place), _internal_call=True)
+            if writes:
+                plain(self.model).generation_config.save_pretrained(place)  # adapters alone would go without
             if self.processor is not None and writes:
                 self.processor.save_pretrained(place)
 

@@ -20,12 +20,14 @@ from dia.training.mini.english import vocabulary
 from dia.training.mini.model_card import card, draw_curves
 
 SAMPLING = {"do_sample": True, "temperature": 0.4, "top_k": 20, "top_p": 1.0, "guidance_scale": 2.0}
+# See `dia.text.prompt_format`.
 PROMPT_FORMAT = {
     "closing_tag": False,
     "final_stop": True,
     "pass_seconds": 12.0,
     "carry": "nothing",
-}  # see `dia.text.prompt_format`
+    "shortest_seconds": 0.0,
+}
 LONGEST_SECONDS = 30.0
 
 

@@ -1,0 +1,141 @@
+"""`dia read`: what it prints of a script, as text and as JSON, and that it loads no model for it."""
+
+import io
+import json
+import subprocess
+import sys
+
+import pytest
+from transformers import GenerationConfig
+
+from dia.cli import main
+
+SCRIPT = "[S1] I owe you $5, my café. (Laughs) [pause:700ms] [S2] Since 2024?"
+
+
+def as_json(capsys, *arguments):
+    assert main(["read", *arguments, "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_json_has_turns_parts_and_warnings(capsys):
+    assert as_json(capsys, f"{SCRIPT} [music]") == {
+        "turns": [
+            {
+                "speaker": "S1",
+                "shown": "I owe you $5, my café. (Laughs)",
+                "spoken": "I owe you five dollars, my cafe. (laughs)",
+                "pause_seconds": 0.7,
+            },
+            {
+                "speaker": "S2",
+                "shown": "Since 2024? [music]",
+                "spoken": "Since twenty twenty-four? music",
+                "pause_seconds": 0.0,
+            },
+        ],
+        "parts": [
+            {"spoken": "[S1] I owe you five dollars, my cafe. (laughs)", "seconds": 3.2},
+            {"spoken": "[S2] Since twenty twenty-four? music", "seconds": 2.07},
+        ],
+        "warnings": [
+            "[music]: no mark of a script, so the words are read aloud. Take them out, or write (laughs) and such."
+        ],
+    }
+
+
+def test_text_shows_what_is_spoken_where_it_differs(capsys):
+    assert main(["read", SCRIPT]) == 0
+    assert capsys.readouterr().out == (
+        "S1  I owe you $5, my café. (Laughs)\n"
+        "    spoken: I owe you five dollars, my cafe. (laughs)\n"
+        "    sounds: (laughs)\n"
+        "    pause: 0.7 s\n"
+        "S2  Since 2024?\n"
+        "    spoken: Since twenty twenty-four?\n"
+        "\n"
+        "part 1, about 3.2 s: [S1] I owe you five dollars, my cafe. (laughs)\n"
+        "part 2, about 1.7 s: [S2] Since twenty twenty-four?\n"
+        "\n"
+        "about 5.6 s in 2 parts\n"
+    )
+
+
+def test_a_short_script_is_one_part(capsys):
+    assert main(["read", "[S1] Hello. [S2] Hi!"]) == 0
+    assert capsys.readouterr().out == "S1  Hello.\nS2  Hi!\n\nabout 0.6 s in 1 part\n"
+
+
+def test_files_and_standard_input_are_read(capsys, tmp_path, monkeypatch):
+    (tmp_path / "script.txt").write_text(SCRIPT, encoding="utf-16")
+    first = as_json(capsys, str(tmp_path / "script.txt"))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(SCRIPT.encode())))
+    assert as_json(capsys, "-") == first
+
+
+def test_the_model_decides_how_a_script_is_read_and_cut(capsys, tmp_path):
+    long = "[S1] " + "Grüße aus 5 Orten. " * 15  # 28 s
+    assert len(as_json(capsys, long)["parts"]) == 3
+    GenerationConfig(text_frontend="none", pass_seconds=30.0).save_pretrained(tmp_path)
+    told = as_json(capsys, long, "--model", str(tmp_path))
+    assert len(told["parts"]) == 1
+    assert told["turns"][0]["spoken"] == told["turns"][0]["shown"]
+    english = as_json(capsys, long, "--model", str(tmp_path), "--text-frontend", "en")
+    assert english["turns"][0]["spoken"].startswith("Grusse aus five Orten.")
+    assert as_json(capsys, long, "--model", "mini") == as_json(capsys, long)
+
+
+def test_a_model_of_the_hub_is_taken_for_dia_and_that_is_said(capsys):
+    assert main(["read", "[S1] " + "word " * 9, "--model", "nari-labs/Dia-1.6B-0626"]) == 0
+    printed = capsys.readouterr()
+    assert "nari-labs/Dia-1.6B-0626 is no folder here; the script is read as for Dia-1.6B" in printed.err
+    assert "warning: the script is about 3 s of speech" in printed.out
+
+
+def test_words_may_stay_as_they_are(capsys):
+    told = as_json(capsys, "[S1] I owe $5.", "--no-normalize")
+    assert told["turns"][0]["spoken"] == "I owe $5."
+    assert told["warnings"][0].startswith("normalize=False")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([" "], "text is empty"),
+        (["[S1] Hi. [S3] Ho."], "[S3] names another speaker"),
+        (["nofile.srt"], "there is no file nofile.srt"),
+        (["[S1] привет"], "CYRILLIC SMALL LETTER PE"),
+        (["Hi.", "--model", "./nowhere"], "--model ./nowhere: there is no such folder"),
+        (["Hi.", "--model", "nowhere"], "--model nowhere: there is no such folder"),
+    ],
+)
+def test_what_cannot_be_read_is_an_error(capsys, arguments, message):
+    assert main(["read", *arguments]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("dia: ")
+    assert message in printed.err
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_it_prints_on_any_encoding(monkeypatch, options):
+    written = {}
+    for encoding in ("ascii", "utf-8"):
+        out = io.TextIOWrapper(io.BytesIO(), encoding)
+        monkeypatch.setattr("sys.stdout", out)
+        assert main(["read", "[S1] Grüße 🙂", *options]) == 0
+        out.flush()
+        written[encoding] = out.buffer.getvalue().decode(encoding)
+    assert "Grüße 🙂" in written["utf-8"]
+    if options:
+        assert json.loads(written["ascii"]) == json.loads(written["utf-8"])
+    else:
+        assert "Gr\\xfc\\xdfe" in written["ascii"]
+
+
+def test_no_model_is_loaded():
+    program = (
+        "import sys; from dia.cli import main; main(['read', '[S1] I owe $5.']); "
+        "sys.exit(any(name in sys.modules for name in ('torch', 'transformers', 'numpy')))"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False, stdout=subprocess.DEVNULL).returncode == 0

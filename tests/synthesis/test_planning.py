@@ -1,0 +1,85 @@
+"""How a script is cut into parts of one pass each, without a model."""
+
+import subprocess
+import sys
+
+import pytest
+from tiny_speech import tiny_speech
+
+from dia.synthesis.long_form import speak_long
+from dia.synthesis.planning import Before, Part, is_long, part_seconds, parts_of, passes_of, plan
+from dia.text.prompt_format import PromptFormat
+from dia.text.script import parse
+
+TURNS = parse(" ".join(f"[S{1 + number % 2}] Turn {letter} it is." for number, letter in enumerate("abcdefgh")))
+
+
+def test_nothing_is_lost_or_reordered():
+    parts = parts_of(TURNS, 2.0)
+    assert len(parts) > 2
+    assert [turn for part in parts for turn in part.script.turns] == list(TURNS.turns)
+
+
+def test_a_script_is_cut_wherever_a_pause_is_asked_for():
+    script = parse("[S1] One. [pause:700ms] Two. [S2] Three. [pause:1s] [S1] Four.")
+    assert [(part.script.spoken, part.pause) for part in parts_of(script, 20)] == [
+        ("[S1] One.", 0.7),
+        ("[S1] Two. [S2] Three.", 1.0),
+        ("[S1] Four.", 0.0),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("carry", "voice", "seconds"),
+    [("nothing", 0, 20), ("first", 0, 10), ("last", 0, 10), ("both", 0, 20 / 3), ("both", 8, 6), ("first", 8, 12)],
+)
+def test_a_part_and_what_it_goes_on_from_fill_a_pass(carry, voice, seconds):
+    assert part_seconds(20, carry, voice) == pytest.approx(seconds)
+
+
+def test_a_long_voice_leaves_room_for_a_few_words_nevertheless():
+    assert part_seconds(20, "both", 30) > 0
+
+
+@pytest.mark.parametrize(
+    ("text", "before", "long"),
+    [
+        ("[S1] Hi.", 0.0, False),
+        ("[S1] " + "word " * 60, 0.0, False),  # 20 s
+        ("[S1] " + "word " * 61, 0.0, True),
+        ("[S1] " + "word " * 45, 8.0, True),
+        ("[S1] Hi. [pause:1s]", 0.0, True),
+    ],
+)
+def test_a_script_is_long_where_a_pass_is_too_short_for_it_or_it_has_pauses(text, before, long):
+    assert is_long(parse(text), PromptFormat(), before) == long
+
+
+def test_one_pass_is_one_part():
+    script = parse("[S1] Hi. [S2] Ho.")
+    assert passes_of(script, PromptFormat()) == [Part(script, 0.0)]
+    long = parse("[S1] Hi. [pause:1s] [S2] Ho.")
+    assert [part.pause for part in passes_of(long, PromptFormat())] == [1.0, 0.0]
+
+
+def test_parts_are_shorter_where_a_later_speaker_is_carried_beside_the_first_part():
+    late = parse("[S1] These are some words. " * 6 + " ".join(f"[S{1 + n % 2}] Here they are." for n in range(6)))
+    alone, both = (plan(late, PromptFormat(pass_seconds=6.0), carry) for carry in ("nothing", "first"))
+    assert len(both) > len(alone)
+    voice = Before(("S1", "S2"), 1.0)
+    assert plan(late, PromptFormat(pass_seconds=6.0), before=voice) == parts_of(late, part_seconds(6.0, "first", 1.0))
+
+
+def test_what_is_planned_is_what_is_spoken():
+    speech = tiny_speech(pass_seconds=6.0, carry="nothing")
+    parts = passes_of(TURNS, PromptFormat.of(speech.model.generation_config))
+    spoken = list(speak_long(speech, TURNS, seed=1))
+    assert len(parts) == len(spoken) > 1
+    assert [" ".join(turn.text for turn in piece.take.turns) for piece in spoken] == [
+        " ".join(turn.shown for turn in part.script.turns) for part in parts
+    ]
+
+
+def test_planning_needs_no_torch():
+    program = "import sys, dia.synthesis.planning; sys.exit(any(name in sys.modules for name in ('torch', 'numpy')))"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

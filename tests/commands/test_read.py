@@ -36,7 +36,7 @@ def test_json_has_turns_parts_and_warnings(capsys):
         ],
         "parts": [
             {"spoken": "[S1] I owe you five dollars, my cafe. (laughs)", "seconds": 3.2},
-            {"spoken": "[S2] Since twenty twenty-four? music", "seconds": 2.07},
+            {"spoken": "[S2] Since twenty twenty-four? music.", "seconds": 2.07},  # ended as the model expects it
         ],
         "warnings": [
             "[music]: no mark of a script, so the words are read aloud. Take them out, or write (laughs) and such."

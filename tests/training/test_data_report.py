@@ -9,6 +9,7 @@ from tiny import TEXT_LIMIT
 from tiny_codec import RATE, tiny_codec, tiny_processor
 from tones import tone
 
+from dia.text.prompt_format import PromptFormat
 from dia.training.data import Row
 from dia.training.data_report import FATAL, WARNINGS, check, clipped_share
 
@@ -53,7 +54,7 @@ def test_faults_of_transcripts(text, expected):
 
 def test_transcripts_of_another_language_are_read_unchanged():
     row = Row("a", "[S1] Привет 🙂 5 €", tone(1.5))
-    assert kinds(row, frontend="none") == []
+    assert kinds(row, format=PromptFormat(text_frontend="none")) == []
     report = check([row], PROCESSOR, progress=False)
     assert report.usable == []
     assert "--text-frontend none" in str(report)

@@ -19,6 +19,7 @@ from tones import tone
 from transformers import TrainerCallback
 
 from dia.modeling_dia import DiaForConditionalGeneration
+from dia.text.prompt_format import PromptFormat
 from dia.training.checkpoints import last_checkpoint
 from dia.training.data import Row
 from dia.training.dialogues import Clip
@@ -480,7 +481,8 @@ def test_transcripts_that_were_read_otherwise_than_the_model_reads_are_refused(t
 
 def test_what_is_heard_is_read_as_the_model_reads_scripts():
     processor = tiny_processor(tiny_codec((2, 4, 5)))
-    assert Hearing(processor, ["I owe $5."]).scripts == ["[S1] I owe five dollars."]
-    assert Hearing(processor, ["5 €"], frontend="none").scripts == ["[S1] 5 €"]
+    assert Hearing(processor, ["I owe $5"]).scripts == ["[S1] I owe five dollars [S2]"]
+    other = PromptFormat(closing_tag=False, final_stop=True, text_frontend="none")
+    assert Hearing(processor, ["5 €"], format=other).scripts == ["[S1] 5 €."]
     with pytest.raises(ValueError, match="CYRILLIC"):
         Hearing(processor, ["Привет"])

@@ -60,9 +60,9 @@ def _read(arguments: argparse.Namespace) -> int:
     script = parse(text, frontend=format.text_frontend, normalize=arguments.normalize)
     parts, warnings = passes_of(script, format), script.warnings_for(format)
     if arguments.json:
-        _print(_as_json(script, parts, warnings))
+        _print(_as_json(script, parts, warnings, format))
     else:
-        _print("\n".join(_as_text(script, parts, warnings)))
+        _print("\n".join(_as_text(script, parts, warnings, format)))
     return 0
 
 
@@ -80,18 +80,20 @@ def _format(source: str | None) -> "PromptFormat":
     return PromptFormat()
 
 
-def _as_json(script: "Script", parts: "Sequence[Part]", warnings: Sequence[str]) -> str:
+def _as_json(script: "Script", parts: "Sequence[Part]", warnings: Sequence[str], format: "PromptFormat") -> str:
     turns = [
         {"speaker": turn.speaker, "shown": turn.shown, "spoken": turn.text, "pause_seconds": turn.pause}
         for turn in script.turns
     ]
-    spoken = [{"spoken": part.script.spoken, "seconds": round(part.script.seconds, 2)} for part in parts]
+    spoken = [{"spoken": format.ended(part.script.spoken), "seconds": round(part.script.seconds, 2)} for part in parts]
     content = {"turns": turns, "parts": spoken, "warnings": list(warnings)}
     readable = json.dumps(content, ensure_ascii=False, indent=1)
     return readable if _printable(readable) else json.dumps(content, indent=1)
 
 
-def _as_text(script: "Script", parts: "Sequence[Part]", warnings: Sequence[str]) -> Iterator[str]:
+def _as_text(
+    script: "Script", parts: "Sequence[Part]", warnings: Sequence[str], format: "PromptFormat"
+) -> Iterator[str]:
     for turn in script.turns:
         yield f"{turn.speaker}  {turn.shown}"
         if turn.text != turn.shown:
@@ -103,7 +105,7 @@ def _as_text(script: "Script", parts: "Sequence[Part]", warnings: Sequence[str])
     yield ""
     if len(parts) > 1:
         yield from (
-            f"part {number}, about {part.script.seconds:.1f} s: {part.script.spoken}"
+            f"part {number}, about {part.script.seconds:.1f} s: {format.ended(part.script.spoken)}"
             for number, part in enumerate(parts, 1)
         )
         yield ""

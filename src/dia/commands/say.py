@@ -51,6 +51,9 @@ def add_command(subparsers: Any, notice: str = "") -> None:
     )
     say.set_defaults(run=_say)
     say.add_argument("script", help="the script, a file that holds it, or - for standard input")
+    say.add_argument(
+        "--no-normalize", dest="normalize", action="store_false", help="leave the words as they are, English too"
+    )
     say.add_argument("-o", "--output", metavar="FILE", help="the sound file to write, or - for standard output")
     say.add_argument("--stream", action="store_true", help="play it while it is made; with -o FILE write it too")
     say.add_argument(
@@ -98,7 +101,7 @@ def _add_sampling_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _say(arguments: argparse.Namespace) -> int:
-    text = _read_script(arguments.script)
+    text = _read_script(arguments.script, arguments.model, arguments.normalize)
     _check_places(arguments)
     from dia.model import REAL, Dia  # loading torch takes seconds; a wrong argument should not wait for it
 
@@ -225,6 +228,7 @@ def _options(arguments: argparse.Namespace, seed: int) -> dict[str, Any]:
         "voice": told_voice(arguments.voice or ()),
         "speaking_rate": arguments.speaking_rate,
         "seed": seed,
+        "normalize": arguments.normalize,
     }
 
 
@@ -257,13 +261,17 @@ def _check_places(arguments: argparse.Namespace) -> None:
             raise ValueError(f"{path.absolute().parent} is no folder; make it first or choose another --output.")
 
 
-def _read_script(argument: str) -> str:
+def _read_script(argument: str, model: str | None, normalize: bool) -> str:
     """The text of the script; one that cannot be read is refused before the model is loaded."""
+    from dia import MINI
+    from dia.text.prompt_format import PromptFormat
     from dia.text.script import parse
     from dia.text.source import script_text
 
-    text = script_text(argument)
-    parse(text)
+    text, folder = script_text(argument), MINI if model in (None, "mini") else Path(str(model)).expanduser()
+    # How a model of the Hub reads is not known before it is loaded: only what no model can read is refused.
+    frontend = PromptFormat.in_folder(folder).text_frontend if folder.is_dir() else "none"
+    parse(text, frontend=frontend, normalize=normalize)
     return text
 
 

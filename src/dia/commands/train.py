@@ -8,9 +8,12 @@ import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dia.commands.train_checks import check_model, check_place, count, part, positive, share, whole
+
+if TYPE_CHECKING:
+    from dia.text.prompt_format import PromptFormat
 
 INSTALL = "pip install 'dia-tts[train]'"
 _CODES = "codes"
@@ -225,23 +228,23 @@ def _choose_frontend(asked: str | None, model: Any, processor: Any) -> None:
     """Let the model, and so what is saved of it, read texts in the way that is asked for; by default in its own."""
     from dia.text.lexicon import Pronunciations
 
-    frontend = asked or _frontend(model)
+    frontend = asked or _format(model).text_frontend
     model.generation_config.text_frontend = frontend
     known = processor.tokenizer.pronunciations
     if frontend == "none" and known is not None:  # nothing is read as English: all words are read by their letters
         processor.tokenizer.pronunciations = Pronunciations(known.phones, {}, known.tags)
 
 
-def _frontend(model: Any) -> Any:
+def _format(model: Any) -> "PromptFormat":
     from dia.text.prompt_format import PromptFormat
 
-    return PromptFormat.of(model.generation_config).text_frontend
+    return PromptFormat.of(model.generation_config)
 
 
 def _hearing(scripts: Sequence[str], model: Any, processor: Any) -> Any:
     from dia.training.sample_callback import Hearing
 
-    return Hearing(processor, scripts, frontend=_frontend(model))
+    return Hearing(processor, scripts, format=_format(model))
 
 
 def _encoded(arguments: argparse.Namespace, rows: Any, model: Any, processor: Any) -> Any:
@@ -254,18 +257,18 @@ def _encoded(arguments: argparse.Namespace, rows: Any, model: Any, processor: An
     from dia.training.encoding import encode_rows
 
     folder, state = arguments.output / _CODES, PartialState(cpu=arguments.cpu)
-    frontend = _frontend(model)
+    format = _format(model)
     with state.main_process_first():
         if not state.is_main_process:
             return CodeCache(folder)
         if arguments.resume:
-            CodeCache(folder).check_read(frontend)
-        report = check(rows, processor, max_frames=rooms(model.config)[1], frontend=frontend)
+            CodeCache(folder).check_read(format.text_frontend)
+        report = check(rows, processor, max_frames=rooms(model.config)[1], format=format)
         print(report)
         report.save(arguments.output)
         if not report.usable:
             raise ValueError(f"{arguments.data} holds no row to train on; {arguments.output}/report.json says why.")
-        return encode_rows(report.usable, processor, folder, arguments.shifts, frontend=frontend)
+        return encode_rows(report.usable, processor, folder, arguments.shifts, frontend=format.text_frontend)
 
 
 def _trainer(arguments: argparse.Namespace, model: Any, processor: Any, cache: Any) -> Any:
@@ -275,7 +278,7 @@ def _trainer(arguments: argparse.Namespace, model: Any, processor: Any, cache: A
 
     learnt, held_out = hold_out(clips_of(cache.rows), arguments.held_out, arguments.seed)
     cache.check_fits(processor)
-    cache.check_read(_frontend(model))
+    cache.check_read(_format(model).text_frontend)
     if arguments.lora:
         model = with_lora(model, arguments.rank, frozen=arguments.freeze)
     elif arguments.freeze:

@@ -11,7 +11,7 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, repeat
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,7 @@ _FAINT = 1e-4  # attention below this is as good as none
 
 _TAG = re.compile(r"\[(S[12])\]")
 _WORD = re.compile(r"\([^)]*\)|\{[^}]*\}|\w(?:[\w'’.:-]*\w)?")
+_NO_WORD = re.compile(r"\W+")
 _SOUND = re.compile(r"[(\[][^()\[\]]*[)\]]")
 _PUNCTUATION = (
     " .,;:!?…\"'“”„‘’‚«»¿¡()[]{}*_~`-–—"  # at the ends of what is shown for a word; `$5` and `50%` keep theirs
@@ -128,27 +129,36 @@ def as_shown(spoken: Sequence[TurnTime], script: Script) -> tuple[TurnTime, ...]
 
     Args:
         spoken: turns of spoken words; punctuation may differ from the script's.
-        script: what was spoken, and no more.
+        script: what was spoken, and no more after it; its beginning may be missing among the times.
 
     Returns:
         The turns, `$5` in the place of "five" and "dollars"; as they are where the words are not the script's.
     """
     times = [word for turn in spoken for word in turn.words]
-    if [word.text for word in times] != [word[0] for turn in script.turns for word in _WORD.finditer(turn.text)]:
+    said = [word[0] for turn in script.turns for word in _WORD.finditer(turn.text)]
+    before = len(said) - len(times)
+    if before < 0 or [_bare(word.text) for word in times] != [_bare(word) for word in said[before:]]:
         return tuple(spoken)
-    rest = iter(times)
+    rest = chain(repeat(None, before), times)
     shown: list[TurnTime] = []
     for turn in script.turns:
-        words = tuple(_shown_words(turn, rest))
+        found = list(_shown_words(turn, rest))
+        words = tuple(time for _, time in found)
         if shown and shown[-1].speaker == turn.speaker:
             shown[-1] = _together(shown[-1], turn.shown, words)
         elif words:
-            shown.append(TurnTime(turn.speaker, turn.shown, words[0].start, words[-1].end, words))
+            text = turn.shown.split(" ", found[0][0])[-1]
+            shown.append(TurnTime(turn.speaker, text, words[0].start, words[-1].end, words))
     return tuple(shown)
 
 
-def _shown_words(turn: Turn, times: Iterator[WordTime]) -> Iterator[WordTime]:
-    """The times of what is shown for the words of a turn, of which there is one after the other in `times`."""
+def _shown_words(turn: Turn, times: Iterator[WordTime | None]) -> Iterator[tuple[int, WordTime]]:
+    """The times of what is shown for the words of a turn, each with its number in what is shown.
+
+    Args:
+        turn: of a script.
+        times: of its spoken words, and of those of the turns after it; None for a word that was said before.
+    """
     starts = [word.start() for word in _WORD.finditer(turn.text)]
     number = 0
     for word in turn.words():
@@ -156,8 +166,14 @@ def _shown_words(turn: Turn, times: Iterator[WordTime]) -> Iterator[WordTime]:
         while number < len(starts) and starts[number] < word.end:
             own.append(next(times))
             number += 1
-        if own:
-            yield WordTime(_label(word.shown), own[0].start, own[-1].end)
+        heard = [time for time in own if time is not None]
+        if heard:
+            yield word.first, WordTime(_label(word.shown), heard[0].start, heard[-1].end)
+
+
+def _bare(word: str) -> str:
+    """A word without the punctuation that a model's conventions may add."""
+    return _NO_WORD.sub("", word)
 
 
 def _label(shown: str) -> str:

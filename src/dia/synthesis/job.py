@@ -13,7 +13,7 @@ from dia.synthesis.resume import KeptParts, fingerprint
 from dia.synthesis.synthesizer import Speech
 from dia.synthesis.take import Care, Line
 from dia.text.prompt_format import PromptFormat
-from dia.text.script import Script, estimated_seconds
+from dia.text.script import Script
 from dia.version import __version__
 
 
@@ -46,7 +46,7 @@ class SynthesisJob:
     def line(self) -> Line:
         """The whole script as one pass says it."""
         voice = self.voice or Line("")
-        return Line(self.script.spoken, voice.prompt, voice.transcript)
+        return Line(self.script.spoken, voice.prompt, voice.transcript, self.script)
 
     @property
     def untranscribed(self) -> bool:
@@ -97,9 +97,8 @@ def _needs_one_pass(speech: Speech, job: SynthesisJob) -> str:
 
 
 def _is_over_a_pass(speech: Speech, job: SynthesisJob) -> bool:
-    seconds = sum(estimated_seconds(turn.text) for turn in job.script.turns)
     prompt = job.voice.prompt if job.voice and not job.untranscribed else None
-    return seconds > remaining_seconds(speech, prompt)
+    return job.script.seconds > remaining_seconds(speech, prompt)
 
 
 def plan_of(speech: Speech, job: SynthesisJob) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from dia.synthesis.options import Options, check_number, check_options
 from dia.synthesis.synthesizer import Speech
 from dia.synthesis.take import Care, Line
 from dia.text.prompt_format import PromptFormat
-from dia.text.script import Script, estimated_seconds, parse
+from dia.text.script import Script, parse
 from dia.voices.library import find_voice
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ def jobs_of(
     settings, rate = _settings(speech, options), _rate(speech, options.get("speaking_rate"))
     normalize = options.get("normalize", True)
     scripts = [read_script(speech, one, normalize) for one in texts]
+    format = PromptFormat.of(speech.model.generation_config)
     voices = _voices(speech, len(texts), options)
     return [
         with_remarks(
@@ -61,7 +62,7 @@ def jobs_of(
                 care=care or Care(),
                 long_form=long_form,
                 rate=rate,
-                remarks=(*script.warnings, *_about(script, voice, speech.processor.frame_rate)),
+                remarks=(*script.warnings_for(format, _seconds(speech, voice)), *_about(script, speech, voice)),
             ),
         )
         for script, voice, seed in zip(scripts, voices, seeds, strict=True)
@@ -118,12 +119,17 @@ def _named_voices(speech: Speech, given: Sequence[Any]) -> list[Line | None]:
     return [None if voice is None else Line("", voice.codes, voice.transcript) for voice in voices]
 
 
-def _about(script: Script, voice: Line | None, frame_rate: float) -> list[str]:
+def _seconds(speech: Speech, voice: Line | None) -> float:
+    """How long the recording of a voice is."""
+    return 0.0 if voice is None or voice.prompt is None else len(voice.prompt) / speech.processor.frame_rate
+
+
+def _about(script: Script, speech: Speech, voice: Line | None) -> list[str]:
     """What is doubtful about a script behind a recording."""
     if voice is None or voice.transcript or voice.prompt is None:
         return []
-    heard = len(voice.prompt) / frame_rate
-    if sum(estimated_seconds(turn.text) for turn in script.turns) > heard:
+    heard = _seconds(speech, voice)
+    if script.seconds > heard:
         return []  # the native package's way: the text begins with the words of the recording
     return [
         f"audio_prompt_text is missing, and the text is too short to begin with the words of the recording "

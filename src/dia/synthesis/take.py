@@ -9,6 +9,7 @@ from dia.audio.silence import EDGE_SECONDS
 from dia.synthesis.alignment import TurnTime
 from dia.synthesis.recognition import Recogniser
 from dia.synthesis.synthesizer import Audio
+from dia.text.script import Script
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,11 +20,13 @@ class Line:
         text: the new text, with its speakers' tags.
         prompt: int64 codes [T, C] of what was said before it, or None.
         transcript: what is said in the prompt, with its tags.
+        script: what the text is of, so that times are of what its author wrote; None where that is not known.
     """
 
     text: str
     prompt: Tensor | None = None
     transcript: str = ""
+    script: Script | None = None
 
 
 @dataclass(frozen=True)

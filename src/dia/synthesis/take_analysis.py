@@ -58,7 +58,7 @@ class TakeAnalysis:
             return self._silent(spoken, seed)
         rate, frame_rate = self.speech.processor.sampling_rate, self.speech.processor.frame_rate
         reading, skip, before = self._read(spoken)
-        turns = [turn.shifted(-before / frame_rate) for turn in reading.turns(skip)]
+        turns = [turn.shifted(-before / frame_rate) for turn in reading.turns(skip, self.line.script)]
         closing = np.flatnonzero(reading.path[before:] >= len(self.whole))  # frames of the closing tag
         if turns and len(closing):
             audio = cut_after(audio, rate, max(turns[-1].end, closing[0] / frame_rate))

@@ -101,6 +101,9 @@ class PromptFormat:
         return closed(self.ended(text)) if self.closing_tag else self.ended(text)
 
 
+PUBLISHED = PromptFormat()  # the conventions of Dia-1.6B
+
+
 def stopped(text: str) -> str:
     """A text in which every turn ends with `.`, `!`, `?`, `…` or a sound.
 
@@ -145,4 +148,4 @@ def closed(text: str) -> str:
     return f"{text} [{'S1' if tags[-1][1] == 'S2' else 'S2'}]"
 
 
-__all__ = ["CARRIES", "FRONTENDS", "PromptFormat", "closed", "continued", "stopped"]
+__all__ = ["CARRIES", "FRONTENDS", "PUBLISHED", "PromptFormat", "closed", "continued", "stopped"]

@@ -8,6 +8,7 @@ from torch import Tensor
 from dia.configuration_dia import DiaConfig, DiaEncoderConfig
 from dia.processing_dia import DiaProcessor
 from dia.text.lexicon import PHONES
+from dia.text.prompt_format import PUBLISHED, PromptFormat
 from dia.tokenization_dia import BYTES
 from dia.training.code_cache import CodeCache
 from dia.training.dataset import Coded, clips_of
@@ -46,8 +47,11 @@ def check_processor(processor: DiaProcessor, config: DiaConfig) -> None:
             )
 
 
-def fitting(data: Clips, config: DiaConfig, processor: DiaProcessor | None = None) -> list[Clip]:
-    """The data as clips, each of which the model can be trained with, spelt as the processor spells.
+def fitting(
+    data: Clips, config: DiaConfig, processor: DiaProcessor | None = None, format: PromptFormat = PUBLISHED
+) -> list[Clip]:
+    """The data as clips, each of which the model can be trained with, ended by its conventions and spelt as the
+    processor spells.
 
     Raises:
         ValueError: there is none, one comes from another codec, or one is too long; the message names it. Or the
@@ -67,7 +71,7 @@ def fitting(data: Clips, config: DiaConfig, processor: DiaProcessor | None = Non
         raise ValueError("the data set holds no clip; there is nothing to learn.")
     text_room, room = rooms(config)
     decoder = config.get_text_config()
-    learnt = spelt(clips, config, processor)
+    learnt = spelt([clip._replace(text=format.ended(clip.text)) for clip in clips], config, processor)
     for clip, read in zip(clips, learnt, strict=True):
         for codes in clip.codes:
             _check_codes(clip, codes, decoder.num_channels, int(decoder.eos_token_id))

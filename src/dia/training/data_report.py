@@ -19,7 +19,7 @@ from dia.audio.files import Waveform, full_scale
 from dia.feature_extraction_dia import DiaFeatureExtractor, read_clip
 from dia.processing_dia import DiaProcessor
 from dia.runtime.atomic import atomic_file
-from dia.text.prompt_format import Frontend
+from dia.text.prompt_format import PUBLISHED, PromptFormat
 from dia.text.script import parse
 from dia.text.tags import SPEAKER_LINE, SPEAKER_TAG
 from dia.training.data import Row, check_rows, fingerprint
@@ -139,7 +139,7 @@ def check(
     *,
     max_frames: int | None = None,
     min_seconds: float = 0.2,
-    frontend: Frontend = "en",
+    format: PromptFormat = PUBLISHED,
 ) -> Report:
     """Read every recording and transcript once, one at a time, and tell what is wrong with them.
 
@@ -149,7 +149,7 @@ def check(
         progress: show a bar.
         max_frames: the longest clip the model has room for, see `dia.training.compatibility.rooms`; None for no limit.
         min_seconds: the shortest.
-        frontend: how transcripts are read, the `text_frontend` that the model is to have.
+        format: the conventions of the model, by which transcripts are read.
 
     Raises:
         ValueError: there are no rows.
@@ -162,7 +162,7 @@ def check(
     limits = min_seconds, math.inf if max_frames is None else (max_frames - 1) / processor.frame_rate
     report, first = Report(rows, processor.sampling_rate), dict[str, int]()
     for index, row in enumerate(tqdm(rows, desc="checking", unit=" clips", disable=not progress)):
-        found = [*_read_faults(row.text, processor, frontend)]
+        found = [*_read_faults(row.text, processor, format)]
         measure, heard = _listen(row, processor.feature_extractor, limits)
         found += heard
         if measure is not None:
@@ -176,13 +176,13 @@ def check(
 Fault = tuple[str, str]
 
 
-def _read_faults(text: str, processor: DiaProcessor, frontend: Frontend) -> Iterator[Fault]:
+def _read_faults(text: str, processor: DiaProcessor, format: PromptFormat) -> Iterator[Fault]:
     if not text.strip():
         yield "empty transcript", "there is no text"
         return
     try:
-        script = parse(text, frontend=frontend)
-        processor.tokenizer(script.spoken)
+        script = parse(text, frontend=format.text_frontend)
+        processor.tokenizer(format.ended(script.spoken))
     except ValueError as error:
         yield "unusable transcript", str(error)
         return

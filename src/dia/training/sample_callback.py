@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from transformers import TrainerCallback
 
 from dia.processing_dia import DiaProcessor
-from dia.text.prompt_format import Frontend, PromptFormat
+from dia.text.prompt_format import PUBLISHED, PromptFormat
 from dia.text.script import parse
 from dia.training.lora import plain
 from dia.training.spectrogram import draw_spectrogram
@@ -33,7 +33,7 @@ class Hearing(TrainerCallback):
         every: how many evaluations apart.
         max_seconds: the longest sample.
         seed: of the sampling.
-        frontend: the `text_frontend` of the model in training.
+        format: the conventions of the model in training.
 
     Raises:
         ValueError: the processor has no codec, there is nothing to say, or a script cannot be read, or is longer than
@@ -47,13 +47,13 @@ class Hearing(TrainerCallback):
         every: int = 1,
         max_seconds: float = 15.0,
         seed: int = 0,
-        frontend: Frontend = "en",
+        format: PromptFormat = PUBLISHED,
     ) -> None:
         if processor.audio_tokenizer is None:
             raise ValueError("processor has no codec; samples cannot be heard without one.")
         if not scripts or every < 1:
             raise ValueError(f"scripts={scripts!r}, every={every}: say at least one, every 1 evaluation or more.")
-        read = [parse(script, frontend=frontend).spoken for script in scripts]
+        read = [format.as_read(parse(script, frontend=format.text_frontend).spoken) for script in scripts]
         processor(text=read)  # now, not after the first hours
         self.processor, self.scripts, self.every = processor, read, every
         self.max_seconds, self.seed = max_seconds, seed
@@ -85,8 +85,7 @@ class Hearing(TrainerCallback):
     @torch.no_grad()
     def speak(self, model: Any) -> list[NDArray[np.float32]]:
         """The scripts as waveforms [N]; the random state of the training is left as it is."""
-        format = PromptFormat.of(model.generation_config)
-        inputs = self.processor(text=[format.as_read(script) for script in self.scripts]).to(model.device)
+        inputs = self.processor(text=self.scripts).to(model.device)
         rows = int(self.max_seconds * self.processor.frame_rate) + max(self.processor.delay_pattern)
         room = model.config.get_text_config().max_position_embeddings - inputs["decoder_input_ids"].shape[1]
         was_training = model.training

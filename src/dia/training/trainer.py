@@ -102,9 +102,10 @@ class DiaTrainer(Trainer):
         **options: Any,
     ) -> None:
         config = plain(model).config
+        format = PromptFormat.of(plain(model).generation_config)
         for data in (train_dataset, eval_dataset):
             if isinstance(data, CodeCache):
-                data.check_read(PromptFormat.of(plain(model).generation_config).text_frontend)
+                data.check_read(format.text_frontend)
         self.processor, self.channels = processing_class, Channels.of(config)
         self.channel_weights = normalised(args.channel_weights, len(self.channels.pattern))
         collator = data_collator or DiaCollator(self.channels, args.text_dropout, args.code_noise)
@@ -112,8 +113,8 @@ class DiaTrainer(Trainer):
         # Trainer would put the tokenizer's ids, those of text, in the place of the model's own, those of codes.
         options["processing_class"] = None
         learnt, measured = (
-            _learnt(train_dataset, args, config, processing_class),
-            _measured(eval_dataset, config, processing_class),
+            _learnt(train_dataset, args, config, processing_class, format),
+            _measured(eval_dataset, config, processing_class, format),
         )
         super().__init__(model, args, collator, learnt, measured, **options)
         config.use_cache = use_cache  # Trainer turned it off, and it would be saved so
@@ -321,7 +322,9 @@ class _Epochs(TrainerCallback):
             self._examples.set_epoch(int(state.epoch or 0))
 
 
-def _learnt(data: Any, args: DiaTrainingArguments, config: DiaConfig, processor: DiaProcessor | None) -> Any:
+def _learnt(
+    data: Any, args: DiaTrainingArguments, config: DiaConfig, processor: DiaProcessor | None, format: PromptFormat
+) -> Any:
     if processor is not None:
         check_processor(processor, config)
     if data is None or isinstance(data, Dataset):
@@ -329,11 +332,12 @@ def _learnt(data: Any, args: DiaTrainingArguments, config: DiaConfig, processor:
     if isinstance(data, CodeCache) and processor is not None:
         data.check_fits(processor)
     seed = args.seed if args.data_seed is None else args.data_seed
-    return Examples(fitting(data, config, processor), seed, args.prompt_dropout, args.learn_prompt, *rooms(config))
+    clips = fitting(data, config, processor, format)
+    return Examples(clips, seed, args.prompt_dropout, args.learn_prompt, *rooms(config))
 
 
-def _measured(data: Any, config: DiaConfig, processor: DiaProcessor | None) -> Any:
-    return data if data is None or isinstance(data, Dataset) else HeldOut(fitting(data, config, processor))
+def _measured(data: Any, config: DiaConfig, processor: DiaProcessor | None, format: PromptFormat) -> Any:
+    return data if data is None or isinstance(data, Dataset) else HeldOut(fitting(data, config, processor, format))
 
 
 def _named(prefix: str, values: Tensor) -> dict[str, float]:

@@ -226,9 +226,7 @@ class Writer:
                 raise ValueError(f"{self.path}: there is no sound to write, and {self._kind} holds some.") from error
             raise self._full() from error
         if rate != self._rate:
-            raise ValueError(
-                f"{self.path}: {self._kind} turned {self._rate} Hz into {rate} Hz. Use another format."
-            )
+            raise ValueError(f"{self.path}: {self._kind} turned {self._rate} Hz into {rate} Hz. Use another format.")
         if not whole:
             raise self._full()
 

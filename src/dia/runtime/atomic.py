@@ -32,8 +32,8 @@ _unfinished: dict[Path, int] = {}  # with the process that made it: a forked one
 def atomic_file(path: str | Path) -> Iterator[Path]:
     """Give a path beside `path` to write to, and move it to `path`, over what is there, once the block has ended well.
 
-    If the block raises, or is interrupted, what it wrote is removed and `path` stays as it was. Where `path` is a link,
-    what it leads to is replaced. The file keeps the permissions of the one before it.
+    If the block raises, or is interrupted, what it wrote is removed and `path` stays as it was. Where `path` is a
+    link, what it leads to is replaced. The file keeps the permissions of the one before it.
 
     Raises:
         ValueError: `path` is a folder, or a device or the like.

@@ -58,8 +58,19 @@ def exit_code(interrupt: KeyboardInterrupt) -> int:
 
 
 def described(interrupt: KeyboardInterrupt) -> str:
-    """How a message begins: "interrupted", or which signal has ended the command."""
-    return f"ended by {interrupt}" if isinstance(interrupt, Terminated) else "interrupted"
+    """What a message says of it: "interrupted" or the signal that ended the command, and what is left of the work."""
+    what = f"ended by {interrupt}" if isinstance(interrupt, Terminated) else "interrupted"
+    return "; ".join([what, *remarks_of(interrupt)])
+
+
+def add_remark(error: BaseException, remark: str) -> None:
+    """Note with an error what is left of the work that it has ended."""
+    error.dia_remarks = (*remarks_of(error), remark)  # type: ignore[attr-defined]
+
+
+def remarks_of(error: BaseException) -> tuple[str, ...]:
+    """What `add_remark` has noted."""
+    return tuple(getattr(error, "dia_remarks", ()))
 
 
 def _raise(number: int, frame: FrameType | None) -> None:
@@ -95,4 +106,4 @@ def _send(number: int) -> None:
         signal.raise_signal(number)
 
 
-__all__ = ["Terminated", "described", "exit_code", "terminable"]
+__all__ = ["Terminated", "add_remark", "described", "exit_code", "remarks_of", "terminable"]

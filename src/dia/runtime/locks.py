@@ -79,7 +79,7 @@ def _taken(place: Path, path: str | Path) -> int:
                 if not isinstance(error, BlockingIOError):
                     raise
                 raise BlockingIOError(
-                    f"{path} is being written by {_holder(place)}. Wait until that has ended, or choose another output."
+                    f"{path} is being written by {_holder(place)}. Wait for its end, or choose another output."
                 ) from None
             with suppress(OSError):  # on a full disk the lock holds all the same
                 os.ftruncate(opened, 0)
@@ -119,7 +119,7 @@ def _locked(opened: int) -> bool:
 
 
 def _is_held(place: Path) -> bool:
-    """Whether the process that a lock names still runs, where nothing better tells; others' machines cannot be asked."""
+    """Whether the process that a lock names still runs, where nothing better tells; elsewhere none can be asked."""
     named = re.fullmatch(rf"process (\d+) on {re.escape(socket.gethostname())}", _holder(place))
     if named is None or sys.platform == "win32":
         return False

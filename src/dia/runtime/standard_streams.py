@@ -20,12 +20,11 @@ def standard_streams() -> Iterator[None]:
     try:
         yield
         _flushed()
-    except SystemExit:
-        _flushed()
+    except (SystemExit, OSError):
+        _flushed()  # what could not be written may be the reason of the error, which does not name it
         raise
-    except OSError:
-        silence()
-        raise
+    finally:
+        _silence()
 
 
 def is_closed(stream: object) -> bool:
@@ -33,8 +32,8 @@ def is_closed(stream: object) -> bool:
     return stream is None or getattr(stream, "name", None) == os.devnull
 
 
-def silence() -> None:
-    """Let what is still buffered for standard output go nowhere, if it cannot be written; else write it."""
+def _silence() -> None:
+    """Let what cannot be written to standard output go nowhere; the interpreter would try again, and complain."""
     with suppress(OSError, ValueError, AttributeError):
         try:
             sys.stdout.flush()
@@ -46,19 +45,21 @@ def silence() -> None:
 
 def _flushed() -> None:
     if sys.stdout is not None and not sys.stdout.closed:
-        sys.stdout.flush()
+        try:
+            sys.stdout.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise OSError(f"standard output cannot be written: {error.strerror or error}.") from error
 
 
 def _open_closed() -> None:
     while (opened := os.open(os.devnull, os.O_RDWR)) <= 2:
         pass
     os.close(opened)
-    if sys.stdin is None:
-        sys.stdin = open(os.devnull, encoding="utf-8")
-    if sys.stdout is None:
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")
-    if sys.stderr is None:
-        sys.stderr = open(os.devnull, "w", encoding="utf-8")
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115, it stays open to the end
 
 
-__all__ = ["is_closed", "silence", "standard_streams"]
+__all__ = ["is_closed", "standard_streams"]

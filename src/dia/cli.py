@@ -9,8 +9,11 @@ from dia.commands.say import add_command as add_say
 from dia.commands.train import add_commands
 from dia.commands.train_codec import add_command as add_train_codec
 from dia.commands.voice import add_command as add_voice
+from dia.runtime.interruption import described, exit_code, remarks_of, terminable
+from dia.runtime.standard_streams import standard_streams
 from dia.version import __version__
 
+_BROKEN_PIPE = 141  # what a shell sees of a program that SIGPIPE has ended
 NOTICE = (
     "Do not imitate a real person without consent, and do not deceive: no fake news, nothing illegal or meant to "
     "harm. Written files carry a tag that says they are synthetic."
@@ -18,16 +21,22 @@ NOTICE = (
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; returns the exit code: 0 done, 2 wrong input, 130 interrupted, 141 broken pipe."""
-    arguments = _parser().parse_args(argv)
+    """Run the command; returns the exit code: 0 done, 2 wrong input, 130 interrupted, 141 broken pipe, 143 ended."""
     try:
-        return int(arguments.run(arguments))
+        with terminable(), standard_streams():
+            arguments = _parser().parse_args(argv)
+            return int(arguments.run(arguments))
+    except BrokenPipeError:
+        return _BROKEN_PIPE
     except (ValueError, TypeError, OSError, ImportError, MemoryError) as error:
-        print(f"dia: {error}", file=sys.stderr)
+        error.__traceback__ = None  # what it holds, such as a progress bar, is closed before the message
+        for line in (error, *remarks_of(error)):
+            print(f"dia: {line}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("dia: interrupted, nothing written", file=sys.stderr)
-        return 130
+    except KeyboardInterrupt as interrupt:
+        interrupt.__traceback__ = None
+        print(f"dia: {described(interrupt)}", file=sys.stderr)
+        return exit_code(interrupt)
 
 
 def _parser() -> argparse.ArgumentParser:

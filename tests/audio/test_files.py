@@ -182,7 +182,7 @@ def test_an_interrupted_write_leaves_nothing_behind(tmp_path, monkeypatch):
     def fail(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(audio_file.os, "replace", fail)
+    monkeypatch.setattr("os.replace", fail)
     with pytest.raises(KeyboardInterrupt):
         audio_file.write(tmp_path / "a.wav", tone(), 8000)
     assert list(tmp_path.iterdir()) == []

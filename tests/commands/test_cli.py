@@ -59,7 +59,7 @@ def test_help_teaches_and_gives_the_notice(capsys):
     [
         (["  ", "-o", "{tmp}/a.wav"], "text is empty"),
         (["scirpt.txt", "-o", "{tmp}/a.wav"], "there is no file scirpt.txt"),
-        (["[S1] Hi.", "-o", "{tmp}/missing/a.wav"], "is no folder"),
+        (["[S1] Hi.", "-o", "{tmp}/missing/a.wav"], "missing does not exist. Make it first"),
         (["[S1] Hi.", "-o", "{tmp}/a.xyz"], "xyz"),
         (["[S1] Hi.", "-o", "{tmp}/a.wav", "--device", "quantum"], "quantum"),
         (["[S1] Hi.", "-o", "{tmp}/a.wav", "--temperature", "-1"], "temperature"),
@@ -79,7 +79,7 @@ def test_an_interrupt_writes_nothing(folder, tmp_path, monkeypatch, capsys):
     def interrupted(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("dia.model.Dia.generate", interrupted)
+    monkeypatch.setattr("dia.model.Dia.pieces", interrupted)
     assert main(["say", "[S1] Hi.", "-o", str(tmp_path / "a.wav"), "--model", folder]) == 130
-    assert "nothing written" in capsys.readouterr().err
+    assert "dia: interrupted; nothing was written" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []

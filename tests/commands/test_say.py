@@ -94,6 +94,13 @@ class Pipe:
     """Standard output that nobody reads."""
 
     buffer = property(lambda self: self)
+    closed = False
+
+    def flush(self):
+        raise BrokenPipeError(32, "Broken pipe")
+
+    def seekable(self):
+        return False
 
     def isatty(self):
         return False

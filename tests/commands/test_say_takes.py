@@ -68,7 +68,9 @@ def test_an_interrupted_command_goes_on_where_it_stopped(say, tmp_path, monkeypa
 
     monkeypatch.setattr(takes, "_in_one_batch", interrupted)
     assert say("--seed", "3") == 130
-    assert "goes on from there" in capsys.readouterr().err
+    assert (
+        "dia: interrupted; 2 finished parts are kept; the same command continues from there" in capsys.readouterr().err
+    )
     assert [path.name for path in tmp_path.iterdir()] == [".a.wav.parts"]
     assert say() == 0  # without a seed the kept one is gone on with
     assert made[3].text == made[2].text
@@ -79,9 +81,34 @@ def test_an_interrupted_command_goes_on_where_it_stopped(say, tmp_path, monkeypa
 def test_kept_parts_of_another_script_are_not_mixed_in(say, tmp_path, capsys):
     (tmp_path / ".a.wav.parts").mkdir()
     (tmp_path / ".a.wav.parts" / "speech.json").write_text(json.dumps({"script": "[S1] Other.", "seed": 1}))
+    (tmp_path / ".a.wav.parts" / "part-00000.safetensors").write_bytes(b"a part")
     assert say() == 2
-    assert "holds parts of another speech" in capsys.readouterr().err
-    assert not (tmp_path / "a.wav").exists()
+    error = capsys.readouterr().err
+    assert "holds finished parts of another speech: " in error
+    assert "script was '[S1] Other.', now '[S1] These are words." in error
+    assert "seed was" not in error  # the one that is kept was taken over
+    assert "Ask for the same speech as then to continue it, choose another output, or delete this folder" in error
+    assert [path.name for path in tmp_path.iterdir()] == [".a.wav.parts"]
+
+
+def test_a_short_speech_leaves_the_parts_of_a_long_one_alone(say, tmp_path):
+    parts = tmp_path / ".a.wav.parts"
+    parts.mkdir()
+    (parts / "speech.json").write_text(json.dumps({"script": "[S1] Other.", "seed": 1}))
+    (parts / "part-00000.safetensors").write_bytes(b"a part")
+    assert say(script="[S1] Hi.") == 0
+    assert sorted(path.name for path in parts.iterdir()) == ["part-00000.safetensors", "speech.json"]
+    assert (tmp_path / "a.wav").is_file()
+
+
+def test_an_interrupt_before_the_first_part_leaves_nothing(say, tmp_path, monkeypatch, capsys):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(takes, "_in_one_batch", interrupted)
+    assert say("--seed", "3") == 130
+    assert "dia: interrupted; nothing was written" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_is_wrong_with_a_part_is_told(say, monkeypatch, capsys):
@@ -92,7 +119,11 @@ def test_what_is_wrong_with_a_part_is_told(say, monkeypatch, capsys):
 
 @pytest.mark.parametrize(
     ("wrong", "told"),
-    [(("--retries", "-1"), "retries"), (("--best-of", "0"), "best_of"), (("--srt", "no/such/a.srt"), "is no folder")],
+    [
+        (("--retries", "-1"), "retries"),
+        (("--best-of", "0"), "best_of"),
+        (("--srt", "no/such/a.srt"), "does not exist"),
+    ],
 )
 def test_wrong_options_are_refused_and_nothing_is_written(say, tmp_path, capsys, wrong, told):
     assert say(*wrong) == 2

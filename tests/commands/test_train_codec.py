@@ -84,7 +84,7 @@ def test_the_same_command_goes_on_after_a_stop(recordings, tmp_path, monkeypatch
 
     monkeypatch.setattr(CodecTrainer, "_step", interrupted)
     assert command(*arguments) == 130
-    assert "the same command goes on" in capsys.readouterr().err
+    assert "The same command continues" in capsys.readouterr().err
     assert not (tmp_path / "codec").exists()
     assert command(*arguments) == 0
     assert len(counted) == 4 + 8 - 2  # two steps had been saved; the third is made again

@@ -41,7 +41,11 @@ def own(name: str) -> str | None:
     return None if package != "dia" else first if first in LEVEL else "__init__"
 
 
-@pytest.mark.parametrize("file", sorted(SOURCE.rglob("*.py")), ids=lambda file: str(file.relative_to(SOURCE)))
+# The package itself hands on names of any layer, when they are first asked for.
+FILES = sorted(file for file in SOURCE.rglob("*.py") if file != SOURCE / "__init__.py")
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(SOURCE)))
 def test_imports_point_one_way(file):
     part = file.relative_to(SOURCE).parts[0].removesuffix(".py")
     assert part in LEVEL, f"{part} is new: give it a place in LAYERS"

@@ -15,6 +15,7 @@ from dia.synthesis import long_form, take_analysis, takes
 from dia.synthesis.alignment import TurnTime
 from dia.synthesis.joining import heard_early, pieces
 from dia.synthesis.long_form import Memory, hear_long, speak_long
+from dia.synthesis.parts import finished_parts
 from dia.synthesis.planning import part_seconds
 from dia.synthesis.resume import KeptParts, fingerprint
 from dia.synthesis.synthesizer import Speech
@@ -286,6 +287,13 @@ def keeper(folder, speech, **changes):
     return KeptParts(folder, plan(**changes), speech, Care())
 
 
+def begun(folder, speech, **changes):
+    """A folder in which one part is finished."""
+    kept = keeper(folder, speech, **changes)
+    kept.keep((0,), takes.make_take(speech, Line("[S1] Hi."), 1))
+    return kept
+
+
 def test_an_interrupted_speech_goes_on_where_it_stopped(speech, tmp_path, watched):
     uninterrupted = whole(speak_long(speech, TURNS, seed=7))
     watched.clear()
@@ -363,9 +371,9 @@ def test_a_longest_length_counts_what_is_new_in_every_part(speech, monkeypatch):
 
 @pytest.mark.parametrize("content", ["", "{}", '{"seed": null}', "[1]"])
 def test_a_damaged_plan_is_named_with_its_remedy(content, speech, tmp_path):
-    keeper(tmp_path / "parts", speech)
+    begun(tmp_path / "parts", speech)
     (tmp_path / "parts" / "speech.json").write_text(content)
-    with pytest.raises(ValueError, match=r"speech\.json is damaged .*; remove .*parts to begin anew"):
+    with pytest.raises(ValueError, match=r"speech\.json is damaged .*\. Delete .*parts to begin anew"):
         keeper(tmp_path / "parts", speech)
 
 
@@ -379,15 +387,53 @@ def test_a_damaged_part_is_spoken_again(speech, tmp_path, watched):
 
 
 def test_a_changed_script_or_setting_is_noticed_and_named(speech, tmp_path):
-    keeper(tmp_path / "parts", speech)
-    with pytest.raises(ValueError, match="another speech: script differ"):
-        keeper(tmp_path / "parts", speech, script="[S1] Another.")
-    with pytest.raises(ValueError, match="seed, voice differ"):
+    begun(tmp_path / "parts", speech, settings={"temperature": 0.7})
+    with pytest.raises(
+        ValueError, match=r"another speech: script was '\[S1\] Turn a.*…', now '\[S1\] Another\.'\. Ask"
+    ):
+        keeper(tmp_path / "parts", speech, settings={"temperature": 0.7}, script="[S1] Another.")
+    with pytest.raises(
+        ValueError, match=r"speech: seed was 7, now 8; temperature was 0\.7, now unset; another voice\."
+    ):
         keeper(tmp_path / "parts", speech, seed=8, voice="mine")
 
 
+def test_of_long_scripts_the_place_is_named_where_they_differ(speech, tmp_path):
+    script = "[S1] " + "And so it went on. " * 20
+    begun(tmp_path / "parts", speech, script=f"{script}The end.")
+    with pytest.raises(
+        ValueError, match=r"script was '… so it went on\. The end\.', now '… so it went on\. The finish\.'"
+    ):
+        keeper(tmp_path / "parts", speech, script=f"{script}The finish.")
+
+
+def test_a_plan_without_a_finished_part_binds_nobody(speech, tmp_path):
+    keeper(tmp_path / "parts", speech, script="[S1] Another.")
+    assert keeper(tmp_path / "parts", speech).plan["script"] == str(TURNS)
+
+
+def test_parts_without_a_plan_are_not_gone_on_from(speech, tmp_path, watched):
+    """They are left where a kill comes while finished parts are removed."""
+    kept = keeper(tmp_path / "parts", speech)
+    count = len(list(speak_long(speech, TURNS, seed=7, keeper=kept)))
+    (kept.folder / "speech.json").unlink()
+    again = keeper(tmp_path / "parts", speech)
+    assert finished_parts(again.folder) == 0
+    list(speak_long(speech, TURNS, seed=7, keeper=again))
+    assert len(watched) == 2 * count
+
+
+def test_a_part_of_another_plan_is_never_taken(speech, tmp_path, watched):
+    """Such as where two processes begin in one folder at the same moment."""
+    kept = keeper(tmp_path / "parts", speech)
+    count = len(list(speak_long(speech, TURNS, seed=7, keeper=kept)))
+    kept._mark = "another"
+    list(speak_long(speech, TURNS, seed=7, keeper=kept))
+    assert len(watched) == 2 * count
+
+
 def test_without_a_seed_the_one_that_was_drawn_is_gone_on_with(speech, tmp_path):
-    first = keeper(tmp_path / "parts", speech, seed=None).seed
+    first = begun(tmp_path / "parts", speech, seed=None).seed
     assert keeper(tmp_path / "parts", speech, seed=None).seed == first
 
 

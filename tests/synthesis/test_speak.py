@@ -81,7 +81,8 @@ def test_a_speech_whose_parts_are_kept_keeps_its_seed(speech, tmp_path):
     assert first.seed == kept.seed is not None
     again, _ = kept_in(tmp_path / "parts", speech, SynthesisJob(LONG))
     assert again.seed == first.seed
-    with pytest.raises(ValueError, match="care, voice differ"):
+    kept.keep((0,), make_take(speech, Line(SHORT.spoken), seed=first.seed))
+    with pytest.raises(ValueError, match=r"retries was 0, now 1; another voice\."):
         kept_in(tmp_path / "parts", speech, SynthesisJob(LONG, voice_of(speech, 1), care=Care(retries=1)))
 
 

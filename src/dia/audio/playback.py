@@ -1,6 +1,9 @@
 """Where sound goes that goes to no file: the sound device, or a pipe. Knows sounddevice and PCM, nothing of speech."""
 
+import os
+import stat
 import struct
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, BinaryIO, TypeAlias
 
@@ -62,7 +65,10 @@ class Player:
 
 
 class Pipe:
-    """16 bit mono PCM into a pipe, as it comes, raw or behind the header of a WAV of unknown length.
+    """16 bit mono PCM into a pipe, as it comes, raw or behind the header of a WAV; a context manager.
+
+    The length of a WAV is not known while it is sent, and its header says so. Where the pipe is in truth a file, as
+    behind `>` in a shell, the header gets its length when the block ends.
 
     Args:
         file: a binary file that need not seek, such as `sys.stdout.buffer`.
@@ -72,26 +78,80 @@ class Pipe:
 
     Raises:
         ValueError: `kind` is neither.
+        OSError: it cannot be written, such as on a full disk.
     """
 
     def __init__(self, file: BinaryIO, sampling_rate: int, kind: str = "wav", comment: str = "") -> None:
         if kind not in PIPED:
             raise ValueError(f"format {kind!r} is not written to a pipe; use one of {', '.join(PIPED)}.")
-        self._file = file
-        if kind == "wav":
-            self._send(wav_header(sampling_rate, comment))
+        self._file, self._samples = file, 0
+        self._header = wav_header(sampling_rate, comment) if kind == "wav" else b""
+        self._start = _place_in_file(file) if kind == "wav" else None
+        self._send(self._header)
+
+    def __enter__(self) -> "Pipe":
+        return self
 
     def write(self, samples: Samples) -> None:
         """Send samples [N] of ±1; what is beyond is clipped.
 
         Raises:
             BrokenPipeError: nobody reads any more.
+            OSError: it cannot be written, such as on a full disk.
         """
         self._send((np.clip(samples, -1.0, 1.0) * _FULL).round().astype("<i2").tobytes())
+        self._samples += len(samples)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        """Write the length of what was sent into the header, if it can still be reached."""
+        size = 2 * self._samples
+        if self._start is None or len(self._header) + size >= _UNKNOWN:
+            return
+        with suppress(OSError):
+            for offset, length in ((4, len(self._header) - 8 + size), (len(self._header) - 4, size)):
+                self._file.seek(self._start + offset)
+                self._send(struct.pack("<I", length))
+            self._file.seek(0, os.SEEK_END)
 
     def _send(self, data: bytes) -> None:
-        self._file.write(data)
-        self._file.flush()
+        try:
+            self._file.write(data)
+            self._file.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise OSError(f"the sound cannot be written to its end: {error.strerror or error}.") from error
+
+
+def _place_in_file(file: BinaryIO) -> int | None:
+    """Where in a regular file the next byte goes, if it may be gone back to; None in a pipe, or behind `>>`."""
+    try:
+        number = _number(file)
+        reachable = file.seekable() and (number is None or _may_go_back(number))
+        return file.tell() if reachable else None
+    except (OSError, ValueError):
+        return None
+
+
+def _number(file: BinaryIO) -> int | None:
+    """The file descriptor; None of what is no file, such as `io.BytesIO`."""
+    try:
+        return file.fileno()
+    except (OSError, AttributeError):
+        return None
+
+
+def _may_go_back(number: int) -> bool:
+    """Whether a regular file is not opened to be appended to, which would put a header at its end."""
+    if not stat.S_ISREG(os.fstat(number).st_mode):
+        return False
+    try:
+        import fcntl
+    except ImportError:  # on Windows
+        return True
+    return not fcntl.fcntl(number, fcntl.F_GETFL) & os.O_APPEND
 
 
 def play(samples: Samples, sampling_rate: int) -> None:

@@ -1,9 +1,7 @@
 """`dia say`: a script into a file, a pipe or the sound device. Knows arguments and printing, nothing of models."""
 
 import argparse
-import os
 import secrets
-import shutil
 import sys
 import time
 from collections.abc import Generator, Iterator, Sequence
@@ -15,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
+from dia.commands.outputs import check_places, only_command_for, sound_file
 from dia.runtime.atomic import atomic_file
 from dia.runtime.background import ahead
 from dia.runtime.warnings import printed_warnings
+from dia.synthesis.parts import parts_folder, remove_parts, seed_in
 
 if TYPE_CHECKING:
     from dia.model import Dia
@@ -37,7 +37,6 @@ _EXAMPLES = """examples:
 A script names its speakers, [S1] and [S2], who take turns; (laughs) and the like are sounds they make.
 The suffix of the output chooses its format: wav, flac, mp3, ogg and whatever else libsndfile writes.
 """
-_INTERRUPTED, _BROKEN_PIPE = 130, 141  # what a shell sees of a program that these signals have ended
 
 
 def add_command(subparsers: Any, notice: str = "") -> None:
@@ -102,7 +101,12 @@ def _add_sampling_options(parser: argparse.ArgumentParser) -> None:
 
 def _say(arguments: argparse.Namespace) -> int:
     text = _read_script(arguments.script, arguments.model, arguments.normalize)
-    _check_places(arguments)
+    check_places(arguments)
+    with only_command_for(sound_file(arguments)):
+        return _load_and_say(text, arguments)
+
+
+def _load_and_say(text: str, arguments: argparse.Namespace) -> int:
     from dia.model import REAL, Dia  # loading torch takes seconds; a wrong argument should not wait for it
 
     if arguments.model is None:
@@ -114,21 +118,10 @@ def _say(arguments: argparse.Namespace) -> int:
         compute_dtype=arguments.dtype,
         quantization=arguments.quantization,
     )
-    seed = _seed(arguments)
+    parts = _parts(model, text, arguments)
+    seed = _seed(arguments, parts)
     loaded = time.perf_counter()
-    try:
-        seconds, place = _spoken(model, text, seed, arguments), arguments.output or "played"
-    except BrokenPipeError:
-        # The interpreter flushes standard output once more when it ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _BROKEN_PIPE
-    except KeyboardInterrupt:
-        if arguments.output not in (None, "-"):
-            if _parts(arguments).is_dir():
-                print("dia: finished parts are kept; the same command goes on from there", file=sys.stderr)
-            raise
-        print("dia: interrupted", file=sys.stderr)
-        return _INTERRUPTED
+    seconds, place = _spoken(model, text, seed, parts, arguments), arguments.output or "played"
     taken = time.perf_counter() - loaded
     print(
         f"{place}: {seconds:.2f} s of speech in {taken:.2f} s, {seconds / taken:.2f}x realtime "
@@ -138,38 +131,38 @@ def _say(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _spoken(model: "Dia", text: str, seed: int, arguments: argparse.Namespace) -> float:
+def _spoken(model: "Dia", text: str, seed: int, parts: Path | None, arguments: argparse.Namespace) -> float:
     """Speak into every place that was asked for; returns how many seconds it is."""
     samples = 0
     turns: list[TurnTime] = []
     with ExitStack() as opened:
         opened.enter_context(printed_warnings())
         sinks = _sinks(model, seed, arguments, opened)
-        sound = opened.enter_context(closing(_sound(model, text, seed, arguments, turns)))
+        sound = opened.enter_context(closing(_sound(model, text, seed, parts, arguments, turns)))
         for piece in sound:
             for sink in sinks:
                 sink.write(piece)
             samples += len(piece)
     _write_subtitles(turns, arguments)
-    if arguments.output not in (None, "-"):
-        shutil.rmtree(_parts(arguments), ignore_errors=True)
+    if parts is not None:
+        remove_parts(parts)
     return samples / model.sample_rate
 
 
-def _seed(arguments: argparse.Namespace) -> int:
-    """The seed that is asked for, or that of the interrupted speech that continues, or a random one."""
-    from dia.synthesis.resume import seed_in
+def _parts(model: "Dia", text: str, arguments: argparse.Namespace) -> Path | None:
+    """The folder for the finished parts of a long script that goes into a file."""
+    if (output := sound_file(arguments)) is None or arguments.long_form is False:
+        return None
+    long = arguments.long_form or model.is_long(text, **_options(arguments))
+    return parts_folder(output) if long else None
 
+
+def _seed(arguments: argparse.Namespace, parts: Path | None) -> int:
+    """The seed that is asked for, or that of the interrupted speech that continues, or a random one."""
     if arguments.seed is not None:
         return int(arguments.seed)
-    kept = None if arguments.output in (None, "-") else seed_in(_parts(arguments))
+    kept = None if parts is None else seed_in(parts)
     return secrets.randbelow(2**31) if kept is None else kept
-
-
-def _parts(arguments: argparse.Namespace) -> Path:
-    """Where the finished parts of a file wait until all are there."""
-    output = Path(arguments.output)
-    return output.with_name(f".{output.name}.parts")
 
 
 def _write_subtitles(turns: "Sequence[TurnTime]", arguments: argparse.Namespace) -> None:
@@ -187,7 +180,7 @@ def _sinks(model: "Dia", seed: int, arguments: argparse.Namespace, opened: ExitS
 
     rate, provenance = model.sample_rate, model.provenance(seed)
     if arguments.output == "-":
-        return [Pipe(sys.stdout.buffer, rate, arguments.format or "wav", str(provenance))]
+        return [opened.enter_context(Pipe(sys.stdout.buffer, rate, arguments.format or "wav", str(provenance)))]
     sinks: list[Any] = [opened.enter_context(Player(rate))] if arguments.stream else []
     if arguments.output is not None:
         sinks.append(opened.enter_context(Writer(arguments.output, rate, provenance)))
@@ -195,26 +188,25 @@ def _sinks(model: "Dia", seed: int, arguments: argparse.Namespace, opened: ExitS
 
 
 def _sound(
-    model: "Dia", text: str, seed: int, arguments: argparse.Namespace, turns: "list[TurnTime]"
+    model: "Dia", text: str, seed: int, parts: Path | None, arguments: argparse.Namespace, turns: "list[TurnTime]"
 ) -> Generator["Audio", None, None]:
     """The sound as it comes, made by the facade: while it is generated, or in finished pieces, which time turns."""
-    options, chosen = _options(arguments, seed), {"long_form": arguments.long_form}
+    options, chosen = {**_options(arguments), "seed": seed}, {"long_form": arguments.long_form}
     timed = arguments.srt or arguments.vtt or arguments.retries or arguments.best_of > 1
-    to_file = arguments.output not in (None, "-")
     at_once = arguments.stream or arguments.output == "-"
-    if at_once and not timed and not (to_file and model.is_long(text, **options)):
+    if at_once and not timed and parts is None:
         yield from _shown(model.stream(text, **options, **chosen), model.sample_rate)
         return
     chosen |= {"retries": arguments.retries, "best_of": arguments.best_of}
-    parts, left, verbose = _parts(arguments) if to_file else None, Event(), arguments.output != "-"
+    left, verbose = Event(), arguments.output != "-"
     made = partial(model.pieces, text, parts=parts, left=left, verbose=verbose, **options, **chosen)
     for piece in ahead(made, left) if arguments.stream else made():
         turns += piece.turns
         yield piece.audio
 
 
-def _options(arguments: argparse.Namespace, seed: int) -> dict[str, Any]:
-    """The options that every way to speak has."""
+def _options(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The options that every way to speak has, but for the seed."""
     from dia.voices.library import told_voice
 
     return {
@@ -227,7 +219,6 @@ def _options(arguments: argparse.Namespace, seed: int) -> dict[str, Any]:
         "audio_prompt_text": arguments.audio_prompt_text,
         "voice": told_voice(arguments.voice or ()),
         "speaking_rate": arguments.speaking_rate,
-        "seed": seed,
         "normalize": arguments.normalize,
     }
 
@@ -239,26 +230,6 @@ def _shown(pieces: Iterator["Audio"], rate: int) -> Iterator["Audio"]:
         for piece in pieces:
             bar.update(len(piece) / rate)
             yield piece
-
-
-def _check_places(arguments: argparse.Namespace) -> None:
-    """Refuse before the work what could not be written after it."""
-    if arguments.output is None and not arguments.stream:
-        raise ValueError("name a sound file with -o, or hear it with --stream.")
-    if arguments.format is not None and arguments.output != "-":
-        raise ValueError("--format is for -o -; the suffix of a file says its format.")
-    for path in (arguments.srt, arguments.vtt):
-        if path is not None and not path.absolute().parent.is_dir():
-            raise ValueError(f"{path.absolute().parent} is no folder; make it first or choose another place.")
-    if arguments.output == "-":
-        if sys.stdout.isatty():
-            raise ValueError("standard output is a terminal; pipe it into a player: dia say … -o - | ffplay -")
-    elif arguments.output is not None:
-        from dia.audio.files import file_format
-
-        file_format(path := Path(arguments.output))
-        if not path.absolute().parent.is_dir():
-            raise ValueError(f"{path.absolute().parent} is no folder; make it first or choose another --output.")
 
 
 def _read_script(argument: str, model: str | None, normalize: bool) -> str:

@@ -5,12 +5,16 @@ Knows arguments, the order of the work and what to print. Loads torch only when 
 
 import argparse
 import math
+import os
 import sys
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dia.commands.train_checks import check_model, check_place, count, part, positive, share, whole
+from dia.runtime.interruption import described, exit_code
+from dia.runtime.locks import only_writer
 
 if TYPE_CHECKING:
     from dia.text.prompt_format import PromptFormat
@@ -122,17 +126,26 @@ def _add_method_options(parser: argparse.ArgumentParser) -> None:
 
 def train(arguments: argparse.Namespace) -> int:
     """Run the command; returns the exit code: 0 done, 1 the training failed, 2 (by the caller) wrong input, 130
-    interrupted."""
+    interrupted, 143 ended by SIGTERM."""
     _check_installed()
     check_place(arguments.output, arguments.data)
     _check_output(arguments.output, arguments.resume)
     if arguments.model not in _EMBEDDED:
         check_model(arguments.model)
     try:
-        return _train(arguments)
-    except KeyboardInterrupt:  # in the midst of a progress bar's line
-        print(f"\ndia: interrupted. {_told_kept(arguments.output)}", file=sys.stderr)
-        return 130
+        with _only_run(arguments.output):
+            return _train(arguments)
+    except KeyboardInterrupt as interrupt:  # in the midst of a progress bar's line
+        print(f"\ndia: {described(interrupt)}. {_told_kept(arguments.output)}", file=sys.stderr)
+        return exit_code(interrupt)
+
+
+def _only_run(folder: Path) -> AbstractContextManager[None]:
+    """Keep the folder for this run; of several processes that train together the first one does."""
+    if os.environ.get("RANK", "0") != "0":
+        return nullcontext()
+    folder.absolute().parent.mkdir(parents=True, exist_ok=True)
+    return only_writer(folder)
 
 
 def _train(arguments: argparse.Namespace) -> int:

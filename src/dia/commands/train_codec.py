@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dia.commands.train_checks import check_codec, check_place, count, whole
+from dia.runtime.interruption import described, exit_code
+from dia.runtime.locks import only_writer
 
 if TYPE_CHECKING:
     from transformers import DacModel
@@ -100,6 +102,13 @@ def run(arguments: argparse.Namespace) -> int:
     check_vacant(arguments.output, arguments.overwrite)
     check_place(arguments.output, arguments.data)
     check_place(work, arguments.data, "--work")
+    for folder in (arguments.output, work):
+        folder.absolute().parent.mkdir(parents=True, exist_ok=True)
+    with only_writer(arguments.output), only_writer(work):
+        return _run(arguments, work)
+
+
+def _run(arguments: argparse.Namespace, work: Path) -> int:
     from dia.training.codec.fit import Diet, fit_codec
     from dia.training.codec.trainer import Diverged
     from dia.training.data import read_source
@@ -113,11 +122,19 @@ def run(arguments: argparse.Namespace) -> int:
     except Diverged as error:
         print(f"dia: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print(f"dia: interrupted; the same command goes on from the last state in {work}", file=sys.stderr)
-        return 130
+    except KeyboardInterrupt as interrupt:
+        print(f"dia: {described(interrupt)}. {_kept(work)}", file=sys.stderr)
+        return exit_code(interrupt)
     print(_told(arguments, trained))
     return 0
+
+
+def _kept(work: Path) -> str:
+    from dia.training.codec.state import STATE
+
+    if (work / STATE).is_file():
+        return f"The same command continues from the last state in {work}."
+    return "No state was saved yet; the same command begins anew."
 
 
 def _check(arguments: argparse.Namespace) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 from transformers.utils import logging
 
-from dia.runtime.atomic import atomic_file
+from dia.runtime.atomic import atomic_entries
 
 logger = logging.get_logger(__name__)
 
@@ -74,8 +74,8 @@ def _compile(source: Path, flags: Sequence[str], library: Path) -> ctypes.CDLL:
     compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
     if compiler is None:
         raise FileNotFoundError("there is no C compiler")
-    with atomic_file(library) as partial:
-        command = [compiler, *_SHARED, *flags, str(source), "-o", str(partial)]
+    with atomic_entries(library.parent) as folder:  # a linker makes its file anew, so that no lock on it would hold
+        command = [compiler, *_SHARED, *flags, str(source), "-o", str(folder / library.name)]
         subprocess.run(command, check=True, stdin=subprocess.DEVNULL, capture_output=True, timeout=_PATIENCE)
     return ctypes.CDLL(str(library))
 

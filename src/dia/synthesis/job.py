@@ -110,7 +110,12 @@ def plan_of(speech: Speech, job: SynthesisJob) -> dict[str, Any]:
         "script": str(job.script),
         "seed": job.seed,
         "settings": dict(job.settings),
-        "care": [care.retries, care.best_of, care.edge_seconds, care.recogniser is not None],
+        "care": {
+            "retries": care.retries,
+            "best_of": care.best_of,
+            "edge_seconds": care.edge_seconds,
+            "recogniser": care.recogniser is not None,
+        },
         "voice": sha256(codes + (voice.transcript if voice else "").encode()).hexdigest()[:16],
         "model": fingerprint(speech),
         "codec": None if codec is None else asdict(CodecRecord.of(codec)),

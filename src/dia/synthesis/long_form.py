@@ -16,6 +16,7 @@ from tqdm import tqdm
 from dia.runtime.memory import give_back
 from dia.synthesis.joining import Piece, as_one, heard_early, pieces
 from dia.synthesis.planning import Before, Part, plan
+from dia.synthesis.seeds import check_seed, later_seed
 from dia.synthesis.synthesizer import Audio, Speech
 from dia.synthesis.take import Care, Line, Take
 from dia.synthesis.take_checks import warn_of
@@ -173,6 +174,7 @@ class _Teller:
         carry = carry or format.carry
         if carry not in CARRIES:
             raise ValueError(f"carry={carry!r} must be one of {', '.join(CARRIES)}.")
+        check_seed(seed)
         seed = int(torch.randint(2**31, ())) if seed is None else seed
         seconds = 0.0 if voice is None or voice.prompt is None else len(voice.prompt) / speech.processor.frame_rate
         parts = plan(script, format, carry, Before(_speakers(voice.transcript) if voice else (), seconds))
@@ -180,7 +182,7 @@ class _Teller:
 
     def seed_of(self, number: int) -> int:
         """The first seed of a part."""
-        return self.seed + number * _SEEDS_APART
+        return later_seed(self.seed, number * _SEEDS_APART)
 
     def take(self, script: Script, place: Place, seed: int) -> Take:
         """A part; where something is wrong with it after every retry, spoken in smaller parts if any comes out well.

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from dia.synthesis.job import SynthesisJob, with_remarks
 from dia.synthesis.options import Options, check_number, check_options
+from dia.synthesis.seeds import check_seed
 from dia.synthesis.synthesizer import Speech
 from dia.synthesis.take import Care, Line
 from dia.text.prompt_format import PromptFormat
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 Prompt: TypeAlias = Any  # a path, waveform, {"array", "sampling_rate"} or codes [T, C]; what DiaFeatureExtractor reads
-
-_SEEDS = range(-(2**63), 2**64)
 
 
 def jobs_of(
@@ -44,8 +43,7 @@ def jobs_of(
     seeds = _one_per_text(options.get("seed"), len(texts), "seed")
     _check_types(seeds, "seed", int)
     for seed in seeds:
-        if seed is not None and seed not in _SEEDS:
-            raise ValueError(f"seed={seed} must fit into 64 bits.")
+        check_seed(seed)
     settings, rate = _settings(speech, options), _rate(speech, options.get("speaking_rate"))
     normalize = options.get("normalize", True)
     scripts = [read_script(speech, one, normalize) for one in texts]

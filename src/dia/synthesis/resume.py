@@ -3,11 +3,11 @@
 Knows takes, safetensors and the folder. Knows nothing of how a script is cut, nor of what becomes of the parts.
 """
 
-import hashlib
 import json
-import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,15 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from dia.runtime.atomic import atomic_file
+from dia.synthesis.parts import PLAN, finished_parts, part_name, plan_in, remove_parts
 from dia.synthesis.synthesizer import Speech, Spoken
 from dia.synthesis.take import Attempt, Care, Line, Take
 from dia.synthesis.takes import made_take
 
-_PLAN = "speech.json"
 _SAMPLED = 64  # of every weight
+_SHOWN = 40  # characters of a value in a message
+_NESTED = ("settings", "care")
+_OPAQUE = ("model", "voice", "codec", "defaults")  # whose values tell a reader nothing
 
 
 class KeptParts:
@@ -44,9 +47,10 @@ class KeptParts:
 
     def __init__(self, folder: str | Path, plan: Mapping[str, Any], speech: Speech, care: Care) -> None:
         self.folder, self._speech, self._care = Path(folder), speech, care
-        self.plan = self._agreed(json.loads(json.dumps(plan)))
         self.folder.mkdir(exist_ok=True)
-        with atomic_file(self.folder / _PLAN) as path:
+        self.plan = self._agreed(json.loads(json.dumps(plan)))
+        self._mark = sha256(json.dumps(self.plan, sort_keys=True).encode()).hexdigest()[:16]
+        with self._writing(PLAN) as path:
             path.write_text(json.dumps(self.plan, indent=1), encoding="utf-8")
 
     @property
@@ -55,66 +59,89 @@ class KeptParts:
         return int(self.plan["seed"])
 
     def kept(self, place: tuple[int, ...], line: Line) -> Take | None:
-        """The take of a part, or None where it is still to be made, or was damaged."""
+        """The take of a part, or None where it is still to be made, was damaged, or belongs to another plan."""
         try:
-            with safe_open(self._path(place), framework="pt") as file:
-                codes, told = file.get_tensor("codes").long(), json.loads(file.metadata()["take"])
-            attempts = tuple(Attempt(one["seed"], tuple(one["faults"]), one["score"]) for one in told["attempts"])
-            spoken, seed = Spoken(codes, told["ended"]), told["seed"]
-        except (FileNotFoundError, SafetensorError, KeyError, TypeError, ValueError):
+            with safe_open(self.folder / part_name(place), framework="pt") as file:
+                codes, about = file.get_tensor("codes").long(), json.loads(file.metadata()["take"])
+            attempts = tuple(Attempt(one["seed"], tuple(one["faults"]), one["score"]) for one in about["attempts"])
+            spoken, seed, mark = Spoken(codes, about["ended"]), about["seed"], about["plan"]
+        except (OSError, SafetensorError, KeyError, TypeError, ValueError):
             return None
-        return made_take(self._speech, line, spoken, seed, attempts, self._care)
+        return made_take(self._speech, line, spoken, seed, attempts, self._care) if mark == self._mark else None
 
     def keep(self, place: tuple[int, ...], take: Take) -> None:
         """Keep a take. Raises OSError, as for a full disk; the parts before stay."""
-        told = {"seed": take.seed, "ended": take.ended, "attempts": [asdict(attempt) for attempt in take.attempts]}
-        with atomic_file(self._path(place)) as path:
-            path.write_bytes(save({"codes": take.codes.to(torch.int32)}, {"take": json.dumps(told)}))
+        about = {"seed": take.seed, "ended": take.ended, "attempts": [asdict(attempt) for attempt in take.attempts]}
+        content = save({"codes": take.codes.to(torch.int32)}, {"take": json.dumps({**about, "plan": self._mark})})
+        with self._writing(part_name(place)) as path:
+            path.write_bytes(content)
 
     def remove(self) -> None:
         """Remove the folder and all parts in it."""
-        shutil.rmtree(self.folder)
+        remove_parts(self.folder)
 
-    def _path(self, place: tuple[int, ...]) -> Path:
-        number, *within = place
-        return self.folder / f"{'-'.join([f'part-{number:05d}', *map(str, within)])}.safetensors"
+    @contextmanager
+    def _writing(self, name: str) -> Iterator[Path]:
+        try:
+            with atomic_file(self.folder / name) as path:
+                yield path
+        except OSError as error:
+            raise OSError(
+                f"{self.folder / name} cannot be written: {error.strerror or error}. Make room there and ask for the "
+                f"same speech again: it continues after the finished parts."
+            ) from error
 
     def _agreed(self, plan: dict[str, Any]) -> dict[str, Any]:
-        """The plan, and the seed of the one that is there; an error where that differs."""
-        there = _plan_in(self.folder) or {}
+        """The plan with a seed, that of the parts which are there if there are any; an error where that differs."""
+        there = plan_in(self.folder)
         if plan["seed"] is None:
-            plan["seed"] = there.get("seed", int(torch.randint(2**31, ())))
-        differ = sorted(name for name in {*plan, *there} if plan.get(name) != there.get(name))
-        if there and differ:
+            plan["seed"] = int(torch.randint(2**31, ())) if there is None else there["seed"]
+        begun = there is not None and finished_parts(self.folder) > 0
+        differ = _differences(there, plan) if there is not None and begun else []
+        if differ:
             raise ValueError(
-                f"{self.folder} holds parts of another speech: {', '.join(differ)} differ. Remove it to begin anew, "
-                "or ask for what was asked then."
+                f"{self.folder} holds finished parts of another speech: "
+                f"{'; '.join(differ)}. Ask for the same speech as then to continue it, choose another output, or "
+                f"delete this folder to begin anew."
             )
+        if not begun:  # parts without a plan are of a speech whose parts were being removed
+            remove_parts(self.folder)
+            self.folder.mkdir(exist_ok=True)
         return plan
 
 
-def seed_in(folder: Path) -> int | None:
-    """The seed of the speech whose parts are in a folder; None where there are none."""
-    plan = _plan_in(folder)
-    return None if plan is None else int(plan["seed"])
+def _differences(there: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What differs between two plans, with both values where they tell a reader something."""
+    before, after = _flat(there), _flat(now)
+    names = sorted(name for name in {*before, *after} if before.get(name) != after.get(name))
+    return [
+        f"another {name}"
+        if name in _OPAQUE
+        else f"{name} was {_told(before, after, name)}, now {_told(after, before, name)}"
+        for name in names
+    ]
 
 
-def _plan_in(folder: Path) -> dict[str, Any] | None:
-    """The plan of the parts in a folder; None where there is none."""
-    path = folder / _PLAN
-    if not path.is_file():
-        return None
-    try:
-        plan: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        plan["seed"] = int(plan["seed"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path} is damaged ({error!r}); remove {folder} to begin anew.") from error
-    return plan
+def _flat(plan: Mapping[str, Any]) -> dict[str, Any]:
+    """A plan with its settings and its care as values of their own."""
+    nested = {name: value for group in _NESTED for name, value in (plan.get(group) or {}).items()}
+    return {name: value for name, value in plan.items() if name not in _NESTED} | nested
+
+
+def _told(own: Mapping[str, Any], other: Mapping[str, Any], name: str) -> str:
+    """A value as a message shows it; of long texts the place where they differ."""
+    value, against = own.get(name), other.get(name)
+    if not isinstance(value, str) or not isinstance(against, str):
+        return "unset" if value is None else repr(value)
+    same = next((i for i, pair in enumerate(zip(value, against, strict=False)) if pair[0] != pair[1]), len(against))
+    start = max(0, min(same, len(value)) - _SHOWN // 2)
+    text = value[start : start + _SHOWN]
+    return repr(f"{'…' if start else ''}{text}{'…' if len(value) > start + _SHOWN else ''}")
 
 
 def fingerprint(speech: Speech) -> str:
     """Tells models apart: a hash of a few numbers out of every weight."""
-    told = hashlib.sha256()
+    told = sha256()
     for name, weight in speech.model.state_dict().items():
         if isinstance(weight, torch.Tensor):
             told.update(f"{name} {tuple(weight.shape)}".encode())
@@ -122,4 +149,4 @@ def fingerprint(speech: Speech) -> str:
     return told.hexdigest()[:16]
 
 
-__all__ = ["KeptParts", "fingerprint", "seed_in"]
+__all__ = ["KeptParts", "fingerprint"]

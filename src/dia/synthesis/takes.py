@@ -14,6 +14,7 @@ from transformers.generation.streamers import BaseStreamer
 from transformers.utils import logging
 
 from dia.audio.silence import certain_span, trimmed
+from dia.synthesis.seeds import check_seed, later_seed
 from dia.synthesis.stream import stream
 from dia.synthesis.synthesizer import Audio, Speech, Spoken
 from dia.synthesis.take import Attempt, Care, Line, Take
@@ -69,7 +70,9 @@ def make_takes(
     made: list[list[Take]] = [[] for _ in lines]
     for start in range(0, (care.retries + 1) * care.best_of, care.best_of):
         wrong = [index for index, takes in enumerate(made) if all(take.warnings for take in takes)]
-        tries = [(index, firsts[index] + start + number) for index in wrong for number in range(care.best_of)]
+        tries = [
+            (index, later_seed(firsts[index], start + number)) for index in wrong for number in range(care.best_of)
+        ]
         found = _in_one_batch(speech, [(listeners[index], seed) for index, seed in tries], settings, streamer)
         for (index, _), take in zip(tries, found, strict=True):
             made[index].append(take)
@@ -78,8 +81,7 @@ def make_takes(
 
 
 def _checked_seed(seed: int | None) -> int:
-    if isinstance(seed, bool) or not isinstance(seed, int | None):
-        raise TypeError(f"seed is {seed!r}; expected a whole number.")
+    check_seed(seed)
     return int(torch.randint(2**31, ())) if seed is None else seed
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dia import MINI
+from dia.runtime.locks import only_writer
 from dia.voices.voice import SUFFIX, Voice, joined
 
 EXAMPLES = MINI / "voices"
@@ -78,7 +79,9 @@ def keep_voice(voice: Voice, name: str, overwrite: bool = False) -> Path:
     """
     path = check_free(name, overwrite)
     path.parent.mkdir(parents=True, exist_ok=True)
-    voice.save(path)
+    with only_writer(path):
+        check_free(name, overwrite)  # another process may have made one meanwhile
+        voice.save(path)
     return path
 
 

@@ -15,6 +15,8 @@ from torch.multiprocessing.spawn import ProcessException
 from transformers import DacModel
 
 from dia.processing_dia import DiaProcessor
+from dia.runtime.interruption import described, exit_code, terminable
+from dia.runtime.locks import only_writer
 from dia.tokenization_dia import PRONUNCIATIONS
 from dia.training import distributed as together
 from dia.training.codec.recipe import CodecRecipe
@@ -159,6 +161,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     values = {name: value for name, value in vars(arguments).items() if name != "stages"}
     plan = Plan(**values)
     plan.work.mkdir(parents=True, exist_ok=True)
+    try:
+        with terminable(), only_writer(plan.work):
+            return _run(plan, stages)
+    except KeyboardInterrupt as interrupt:
+        print(f"\n{described(interrupt)}; the same command continues with what {plan.work} holds", file=sys.stderr)
+        return exit_code(interrupt)
+    except BlockingIOError as error:
+        print(error, file=sys.stderr)
+        return 2
+
+
+def _run(plan: Plan, stages: Sequence[str]) -> int:
+    """Run stages in order; returns the exit code."""
     for stage in (name for name in STAGES if name in stages):
         print(f"== {stage}", flush=True)
         began = time.monotonic()

@@ -1,0 +1,73 @@
+"""The files of a speech's finished parts: where they lie, how many there are, and their removal. Imports no torch."""
+
+import json
+import os
+import re
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from dia.runtime.atomic import sweep
+from dia.runtime.locks import beside
+
+PLAN = "speech.json"
+_PART = re.compile(r"part-\d{5}(-\d+)*\.safetensors")
+
+
+def parts_folder(output: str | Path) -> Path:
+    """Where the finished parts of a sound file wait for the others; where that is a link, beside what it leads to."""
+    return beside(Path(os.path.realpath(output)), ".parts")
+
+
+def finished_parts(folder: Path) -> int:
+    """How many finished parts there are in a folder."""
+    return len(_parts_in(folder))
+
+
+def remove_parts(folder: Path) -> None:
+    """Remove the parts in a folder, and the folder unless it holds something else; where there are none, nothing."""
+    sweep(folder)
+    for path in (folder / PLAN, *_parts_in(folder)):  # first the plan: without it the others count for nothing
+        path.unlink(missing_ok=True)
+    with suppress(OSError):
+        folder.rmdir()
+
+
+def seed_in(folder: Path) -> int | None:
+    """The seed of the speech whose parts are in a folder; None where there are none."""
+    plan = plan_in(folder)
+    return None if plan is None else int(plan["seed"])
+
+
+def _parts_in(folder: Path) -> list[Path]:
+    with suppress(FileNotFoundError, NotADirectoryError):
+        return [folder / name for name in sorted(os.listdir(folder)) if _PART.fullmatch(name)]
+    return []
+
+
+def part_name(place: tuple[int, ...]) -> str:
+    """The file of a part, or of a part of a part."""
+    number, *within = place
+    return f"{'-'.join([f'part-{number:05d}', *map(str, within)])}.safetensors"
+
+
+def plan_in(folder: Path) -> dict[str, Any] | None:
+    """The plan of the parts in a folder; None where there is none.
+
+    Raises:
+        ValueError: there are parts, and their plan is damaged.
+    """
+    path = folder / PLAN
+    if not path.is_file():
+        return None
+    try:
+        plan: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        plan["seed"] = int(plan["seed"])
+    except (KeyError, TypeError, ValueError) as error:
+        if not finished_parts(folder):
+            return None
+        raise ValueError(f"{path} is damaged ({error!r}). Delete {folder} to begin anew.") from error
+    return plan
+
+
+__all__ = ["PLAN", "finished_parts", "part_name", "parts_folder", "plan_in", "remove_parts", "seed_in"]

@@ -1,11 +1,14 @@
 """Files and folders written whole or not at all. Knows nothing of what is in them."""
 
 import os
+import re
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
+
+_PARTIAL = re.compile(r"\.((?P<name>.+)\.)?[0-9a-f]{8}\.partial")
 
 
 @contextmanager
@@ -72,12 +75,30 @@ def atomic_entries(folder: str | Path, last: Sequence[str] = ()) -> Iterator[Pat
         partial.mkdir(parents=True)
         yield partial
         for entry in sorted(partial.iterdir(), key=lambda path: path.name in last):
-            there = folder / entry.name
-            if there.is_dir():
-                shutil.rmtree(there)
-            os.replace(entry, there)
+            _put(entry, folder / entry.name, aside=partial / f"{entry.name}.old")
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _put(entry: Path, there: Path, aside: Path) -> None:
+    if there.is_dir():
+        there.rename(aside)
+    try:
+        os.replace(entry, there)
+    except OSError:
+        if aside.exists():
+            aside.rename(there)
+        raise
+
+
+def destination(path: str | Path) -> Path:
+    """Where `path` will stand once the blocks of this file in which it is written have ended; absolute."""
+    parts = []
+    for part in Path(path).absolute().parts:
+        found = _PARTIAL.fullmatch(part)
+        if found is None or found["name"]:
+            parts.append(part if found is None else found["name"])
+    return Path(*parts)
 
 
 def check_vacant(path: Path, overwrite: bool = False) -> None:

@@ -23,6 +23,7 @@ from dia.text.lexicon import FIRST, PHONES, Pronunciations
 
 SPEAKER_TAGS = ("[S1]", "[S2]")
 BYTES = 256
+_PAD = "<pad>"
 PRONUNCIATIONS = "pronunciations.txt.gz"
 
 # What `convert_to_native_format` and older files hand to __init__ although the backend is built here.
@@ -54,7 +55,7 @@ class DiaTokenizer(TokenizersBackend):
 
     Args:
         pad_token: the padding token, id 0.
-        unk_token: stands for tokens that are not in the vocabulary; no text produces it.
+        unk_token: stands for tokens that are not in the vocabulary, the padding token by default; no text produces it.
         max_length: the most ids a text may have, the encoder's limit; None for no limit. A smaller
             `model_max_length` limits texts further, a larger one does not widen it.
         offset: added to the id of every byte. From 3 on, all 256 bytes have ids of their own.
@@ -67,8 +68,8 @@ class DiaTokenizer(TokenizersBackend):
 
     def __init__(
         self,
-        pad_token: str | AddedToken | None = "<pad>",
-        unk_token: str | AddedToken | None = "<pad>",
+        pad_token: str | AddedToken | None = _PAD,
+        unk_token: str | AddedToken | None = _PAD,
         max_length: int | None = 1024,
         offset: int = 0,
         pronunciations_file: str | os.PathLike[str] | None = None,
@@ -82,10 +83,14 @@ class DiaTokenizer(TokenizersBackend):
         limits = [limit for limit in (max_length, kwargs.pop("model_max_length", None)) if limit is not None]
         self.pronunciations = None if pronunciations_file is None else Pronunciations.load(pronunciations_file)
         phones = len(self.pronunciations.phones) if self.pronunciations else 0
+        if str(unk_token) == _PAD:  # the token with id 0, whatever its name; another one would get an id of its own
+            unk_token = pad_token
+        if added := kwargs.get("added_tokens_decoder"):  # the first ids are made here, under the names given now
+            kwargs["added_tokens_decoder"] = {at: token for at, token in added.items() if int(at) > len(SPEAKER_TAGS)}
         if "truncation_side" in kwargs:
             kwargs["truncation_side"] = _side(kwargs["truncation_side"], self.pronunciations)
         super().__init__(
-            tokenizer_object=_byte_tokenizer(str(pad_token or "<pad>"), offset, phones),
+            tokenizer_object=_byte_tokenizer(str(pad_token or _PAD), offset, phones),
             pad_token=pad_token,
             unk_token=unk_token,
             max_length=max_length,
@@ -222,8 +227,9 @@ class DiaTokenizer(TokenizersBackend):
             if len(encoding) > limit:
                 name = f"text[{row}]" if batched else "text"
                 unit = "phones and bytes" if self.pronunciations else "bytes"
+                reads = "the encoder reads" if limit == self.max_length else "model_max_length is"
                 raise ValueError(
-                    f"{name} is {len(encoding)} {unit} (a speaker tag counts as one); the encoder reads {limit}. "
+                    f"{name} is {len(encoding)} {unit} (a speaker tag counts as one); {reads} {limit}. "
                     f"Split the script into shorter texts, or pass truncation=True to drop what comes after the limit."
                 )
 

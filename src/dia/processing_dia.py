@@ -13,7 +13,8 @@ from transformers import BatchFeature, DacModel
 from transformers.processing_utils import AudioKwargs, ProcessingKwargs
 
 from dia.audio import files as audio_file
-from dia.checkpoints.processor_files import OWN_OPTIONS, SavedProcessor
+from dia.checkpoints.processor_files import OWN_OPTIONS
+from dia.checkpoints.saved_processor import SavedProcessor
 from dia.codec import dac as codec
 from dia.configuration_dia import (
     PUBLISHED_DELAY_PATTERN,

@@ -77,7 +77,7 @@ def _tell_feature_extractor(auto: Any) -> None:
 
 
 def _tell_processor(auto: Any) -> None:
-    from dia.checkpoints.processor_files import ProcessorGlance
+    from dia.checkpoints.saved_processor import ProcessorGlance
     from dia.configuration_dia import DiaConfig
     from dia.processing_dia import DiaProcessor
 

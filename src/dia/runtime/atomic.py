@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
-_PARTIAL = re.compile(r"\.((?P<name>.+)\.)?[0-9a-f]{8}\.partial")
+_ENTRIES = "entries"
+_PARTIAL = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{8}\.partial")
 
 
 @contextmanager
@@ -70,7 +71,7 @@ def atomic_entries(folder: str | Path, last: Sequence[str] = ()) -> Iterator[Pat
     they are, all is. If the block raises, or is interrupted, what it wrote is removed and `folder` stays as it was.
     """
     folder = Path(folder)
-    partial = folder / f".{uuid4().hex[:8]}.partial"
+    partial = folder / f".{_ENTRIES}.{uuid4().hex[:8]}.partial"
     try:
         partial.mkdir(parents=True)
         yield partial
@@ -96,7 +97,7 @@ def destination(path: str | Path) -> Path:
     parts = []
     for part in Path(path).absolute().parts:
         found = _PARTIAL.fullmatch(part)
-        if found is None or found["name"]:
+        if found is None or found["name"] != _ENTRIES:
             parts.append(part if found is None else found["name"])
     return Path(*parts)
 

@@ -6,6 +6,9 @@ Knows which options are for which part. How the folder is laid out is known to `
 import inspect
 import json
 import os
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ from dia.checkpoints import processor_files
 from dia.checkpoints.processor_files import CODEC_FOLDER, HUB_OPTIONS, OLD_REFERENCE_FILE, OWN_OPTIONS, PROCESSOR_FILE
 from dia.feature_extraction_dia import DiaFeatureExtractor
 from dia.runtime.atomic import atomic_entries
+from dia.runtime.warnings import DiaWarning
 from dia.tokenization_dia import PRONUNCIATIONS, DiaTokenizer
 
 _CODEC_OPTIONS = ("device_map", "dtype")
@@ -70,6 +74,17 @@ class SavedProcessor(ProcessorMixin):
         if push_to_hub:
             self.push_to_hub(kwargs.pop("repo_id", folder.name), **kwargs)
         return [str(folder / PROCESSOR_FILE)]
+
+    @classmethod
+    def from_pretrained(cls, *args: Any, **kwargs: Any) -> Any:
+        """Load from a folder or a Hub id; for the keyword arguments see `get_processor_dict`.
+
+        Raises:
+            OSError: a file is missing, or the codec cannot be loaded.
+            ValueError: a file is damaged or a value unusable; the message names it.
+        """
+        with _pipelines_told(kwargs):
+            return super().from_pretrained(*args, **kwargs)
 
     @classmethod
     def get_processor_dict(
@@ -128,13 +143,26 @@ class ProcessorGlance(ProcessorMixin):
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         """The settings of a Dia processor as they stand in its file; any other's as `ProcessorMixin` reads them."""
         hub = {key: kwargs[key] for key in HUB_OPTIONS if key in kwargs}
-        settings = processor_files.settings_of(str(pretrained_model_name_or_path), hub)
+        with _pipelines_told(kwargs):
+            settings = processor_files.settings_of(str(pretrained_model_name_or_path), hub)
         if settings.get("processor_class") == "DiaProcessor":
             return settings, kwargs
         read: tuple[dict[str, Any], dict[str, Any]] = super().get_processor_dict(
             pretrained_model_name_or_path, **kwargs
         )
         return read
+
+
+@contextmanager
+def _pipelines_told(kwargs: Mapping[str, Any]) -> Iterator[None]:
+    """Warn about an error that a pipeline drops: it goes on without the processor, and without a codec."""
+    try:
+        yield
+    except Exception as error:
+        if "_from_pipeline" in kwargs:
+            told = "The pipeline goes on without the processor and returns codes in place of sound, because of this"
+            warnings.warn(f"{told} {type(error).__name__}: {error}", DiaWarning, stacklevel=3)
+        raise
 
 
 __all__ = ["ProcessorGlance", "SavedProcessor"]

@@ -3,6 +3,7 @@
 Knows kinds of input, channels, rates and lengths. Knows nothing of codes or of the model.
 """
 
+import inspect
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ class DiaFeatureExtractor(SequenceFeatureExtractor):
     Args:
         feature_size: accepted for compatibility, 1 or 2; stereo is averaged to mono with either.
         sampling_rate: Hz of the output, the codec's rate.
-        padding_value: what pads the end.
+        padding_value: what pads a clip, at its end unless `padding_side` is "left".
         hop_length: samples per codec frame; lengths are padded to a multiple of it.
         max_seconds: longer clips are refused; None for no limit.
     """
@@ -48,9 +49,15 @@ class DiaFeatureExtractor(SequenceFeatureExtractor):
         max_seconds: float | None = None,
         **kwargs: Any,
     ) -> None:
-        for name, value in (("sampling_rate", sampling_rate), ("hop_length", hop_length)):
-            if value < 1:
-                raise ValueError(f"{name} is {value}; it must be at least 1.")
+        for name, value in (
+            ("sampling_rate", sampling_rate),
+            ("hop_length", hop_length),
+            ("feature_size", feature_size),
+        ):
+            if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+                raise ValueError(f"{name} is {value!r}; it must be a whole number, at least 1.")
+        if (side := kwargs.get("padding_side", "right")) not in ("left", "right"):
+            raise ValueError(f"padding_side is {side!r}; it must be 'left' or 'right'.")
         if max_seconds is not None and max_seconds <= 0:
             raise ValueError(f"max_seconds is {max_seconds}; it must be above 0, or None for no limit.")
         super().__init__(feature_size=feature_size, sampling_rate=sampling_rate, padding_value=padding_value, **kwargs)
@@ -59,6 +66,13 @@ class DiaFeatureExtractor(SequenceFeatureExtractor):
         self.padding_value = padding_value
         self.hop_length = hop_length
         self.max_seconds = max_seconds
+
+    @classmethod
+    def from_dict(cls, feature_extractor_dict: dict[str, Any], **kwargs: Any) -> Any:
+        """Make one of a file's settings; keyword arguments replace them, also those that the file does not hold."""
+        own = inspect.signature(cls.__init__).parameters
+        given = {name: kwargs.pop(name) for name in (*own, "padding_side") if name in kwargs}
+        return super().from_dict({**feature_extractor_dict, **given}, **kwargs)
 
     def __call__(
         self,

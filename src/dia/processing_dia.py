@@ -3,7 +3,6 @@
 Knows tokenizer, feature extractor, codec and grid. Knows nothing of the model, nor how the folder is laid out.
 """
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,10 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor
 from transformers import BatchFeature, DacModel
-from transformers.processing_utils import AudioKwargs, ProcessingKwargs, ProcessorMixin
+from transformers.processing_utils import AudioKwargs, ProcessingKwargs
 
 from dia.audio import files as audio_file
-from dia.checkpoints import processor_files as processor_folder
+from dia.checkpoints.processor_files import OWN_OPTIONS
+from dia.checkpoints.saved_processor import SavedProcessor
 from dia.codec import dac as codec
 from dia.configuration_dia import (
     PUBLISHED_DELAY_PATTERN,
@@ -24,12 +24,10 @@ from dia.configuration_dia import (
     DiaDecoderConfig,
     DiaEncoderConfig,
 )
-from dia.decoding import grid
+from dia.decoding import delay, grid
 from dia.decoding.grid import Channels
 from dia.feature_extraction_dia import DiaFeatureExtractor, named_clips
 from dia.tokenization_dia import DiaTokenizer
-
-_OWN_OPTIONS = ("delay_pattern", "bos_token_id", "eos_token_id", "pad_token_id")
 
 
 class DiaAudioKwargs(AudioKwargs, total=False):  # type: ignore[call-arg]
@@ -57,21 +55,21 @@ class DiaProcessorKwargs(ProcessingKwargs, total=False):  # type: ignore[call-ar
     }
 
 
-class DiaProcessor(ProcessorMixin):
+class DiaProcessor(SavedProcessor):
     """Everything around the model in one object. It keeps nothing about a call, so threads may share it.
 
     Args:
         feature_extractor: reads prompts; its rate and hop are the codec's.
         tokenizer: reads scripts.
         audio_tokenizer: the codec; None for a processor that only handles text and codes.
-        delay_pattern: delay in rows of each channel; the published model's by default.
+        delay_pattern: delay in rows of each channel; the published model's by default, unless a call brings its own.
         bos_token_id: stands before a channel begins; the published model's by default, as are the next two.
         eos_token_id: ends a channel.
         pad_token_id: stands after a channel's end and where the model has yet to predict.
 
     Raises:
         TypeError: a part is of the wrong class.
-        ValueError: the codec's channels, rate or hop do not fit the other parts.
+        ValueError: the codec's rate or hop, or its channels and a `delay_pattern`, do not fit each other.
     """
 
     audio_tokenizer_class = "DacModel"
@@ -101,7 +99,9 @@ class DiaProcessor(ProcessorMixin):
         self.eos_token_id = published.eos_token_id if eos_token_id is None else eos_token_id
         self.pad_token_id = published.pad_token_id if pad_token_id is None else pad_token_id
         if audio_tokenizer is not None:
-            _check_codec(audio_tokenizer, feature_extractor, self.delay_pattern, self.eos_token_id)
+            _check_rates(audio_tokenizer, feature_extractor)
+            if delay_pattern is not None:
+                _check_channels(audio_tokenizer, self._channels({}))
 
     @classmethod
     def for_config(
@@ -125,13 +125,16 @@ class DiaProcessor(ProcessorMixin):
 
     @property
     def sampling_rate(self) -> int:
-        """Hz of the sound that goes in and comes out."""
-        return int(self.feature_extractor.sampling_rate)
+        """Hz of the sound that comes out, and that goes in if the parts fit each other."""
+        model = self.audio_tokenizer
+        return int((self.feature_extractor if model is None else model.config).sampling_rate)
 
     @property
     def frame_rate(self) -> float:
         """Frames per second of sound."""
-        return self.sampling_rate / float(self.feature_extractor.hop_length)
+        model = self.audio_tokenizer
+        hop = self.feature_extractor.hop_length if model is None else codec.hop_length(model.config)
+        return self.sampling_rate / float(hop)
 
     def __call__(
         self, text: str | Sequence[str], audio: Any = None, output_labels: bool | None = False, **kwargs: Any
@@ -156,7 +159,7 @@ class DiaProcessor(ProcessorMixin):
         Raises:
             TypeError, ValueError, FileNotFoundError: an argument is unusable; the message names it.
         """
-        options = self._merge_kwargs(DiaProcessorKwargs, **kwargs)
+        options = self._options(kwargs)
         channels = self._channels(options["audio_kwargs"])
         generation = options["audio_kwargs"].get("generation", True)
         _check_mode(text, audio, generation, output_labels, options["text_kwargs"].get("return_tensors"))
@@ -202,7 +205,9 @@ class DiaProcessor(ProcessorMixin):
         Raises:
             ValueError: there is no codec, the grid does not fit the delay pattern, or a frame holds no code.
         """
-        model, codes = self._codec("decoding"), self.undelayed_codes(decoder_input_ids, audio_prompt_len, **kwargs)
+        model, channels = self._codec("decoding"), self._channels(self._options(kwargs)["audio_kwargs"])
+        _check_channels(model, channels)
+        codes = grid.spoken(grid.as_grid(decoder_input_ids), audio_prompt_len, channels)
         return [waveform.cpu() for waveform in codec.decode(model, codes, dtype=self.codec_dtype)]
 
     def decode(
@@ -221,12 +226,12 @@ class DiaProcessor(ProcessorMixin):
 
         A row ends where channel 0 says EOS or PAD; cut off before that, it gives every frame that is complete.
         """
-        channels = self._channels(self._merge_kwargs(DiaProcessorKwargs, **kwargs)["audio_kwargs"])
+        channels = self._channels(self._options(kwargs)["audio_kwargs"])
         return grid.spoken(grid.as_grid(decoder_input_ids), audio_prompt_len, channels)
 
     def get_audio_prompt_len(self, decoder_attention_mask: Tensor, **kwargs: Any) -> int:
         """Rows of the grid that the prompts take, BOS and padding included; what `batch_decode` leaves out."""
-        channels = self._channels(self._merge_kwargs(DiaProcessorKwargs, **kwargs)["audio_kwargs"])
+        channels = self._channels(self._options(kwargs)["audio_kwargs"])
         return int(decoder_attention_mask.shape[1]) - max(channels.pattern)
 
     def save_audio(
@@ -259,70 +264,51 @@ class DiaProcessor(ProcessorMixin):
             raise ValueError(f"saving_path holds {len(paths)} paths for {len(clips)} waveforms; give one for each.")
         for path in paths:
             audio_file.file_format(Path(path))
-        given = self._merge_kwargs(DiaProcessorKwargs, **kwargs)["audio_kwargs"].get("sampling_rate")
+        given = self._options(kwargs)["audio_kwargs"].get("sampling_rate")
         rate = sampling_rate or given or self.sampling_rate
         for path, (name, clip) in zip(paths, clips.items(), strict=True):
             audio_file.write(path, clip, rate, name, provenance or audio_file.Provenance())
 
     def to_dict(self) -> dict[str, Any]:
         """What `processor_config.json` holds, but for where the codec is."""
-        settings = {name: getattr(self, name) for name in _OWN_OPTIONS}
+        settings = {name: getattr(self, name) for name in OWN_OPTIONS}
         return {**settings, "feature_extractor": self.feature_extractor.to_dict(), "processor_class": "DiaProcessor"}
 
-    def save_pretrained(
-        self,
-        save_directory: str | os.PathLike[str],
-        push_to_hub: bool = False,
-        audio_tokenizer_reference: str | None = None,
-        **kwargs: Any,
-    ) -> list[str]:
-        """Write everything into one folder that can be moved, the codec in its subfolder `audio_tokenizer`.
+    def check_codec(self) -> None:
+        """Whether the codec, if there is one, fits the other parts; loading does not ask.
 
-        A processor without a codec leaves the codec that the folder has.
+        Raises:
+            ValueError: it does not; the message says in what.
+        """
+        if self.audio_tokenizer is not None:
+            _check_rates(self.audio_tokenizer, self.feature_extractor)
+            _check_channels(self.audio_tokenizer, self._channels({}))
 
-        Args:
-            save_directory: the folder; made if it is not there.
-            push_to_hub: upload the folder as well.
-            audio_tokenizer_reference: name this codec, a Hub id, instead of putting one inside.
-            **kwargs: `repo_id` (the folder's name by default) and other options of `push_to_hub`.
+    @staticmethod
+    def build_indices(
+        bsz: int, seq_len: int, num_channels: int, delay_pattern: list[int], revert: bool = False
+    ) -> tuple[Tensor, Tensor]:
+        """Where each cell of a delayed grid [B, R, C] comes from; with `revert`, of one whose delay is undone.
 
         Returns:
-            The path of processor_config.json.
+            Its row, int32 [B, R, C], negative or beyond the last where it comes from outside; and its batch, row and
+            channel, int64 [B · R · C, 3], the row clamped to the grid.
         """
-        folder = Path(save_directory)
-        if folder.is_file():
-            raise ValueError(f"save_directory {folder} is a file; name a folder.")
-        self.feature_extractor.save_pretrained(folder)
-        self.tokenizer.save_pretrained(folder)
-        written = processor_folder.write(folder, self.to_dict(), self.audio_tokenizer, audio_tokenizer_reference)
-        if push_to_hub:
-            self.push_to_hub(kwargs.pop("repo_id", folder.name), **kwargs)
-        return [str(written)]
+        return delay.shift_indices(bsz, seq_len, num_channels, delay_pattern, revert)
 
-    @classmethod
-    def get_processor_dict(
-        cls, pretrained_model_name_or_path: str | os.PathLike[str], load_audio_tokenizer: bool = True, **kwargs: Any
-    ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Read processor_config.json and load the codec it names; `from_pretrained` takes the same options.
+    @staticmethod
+    def apply_audio_delay(
+        audio: Tensor, pad_token_id: int, bos_token_id: int, precomputed_idx: tuple[Tensor, Tensor]
+    ) -> Tensor:
+        """Move the cells of `audio` [B, R, C] as `build_indices` says; above the grid is BOS, below it PAD."""
+        return delay.shift(audio, precomputed_idx, bos_token_id, pad_token_id)
 
-        Args:
-            pretrained_model_name_or_path: a folder or a Hub id.
-            load_audio_tokenizer: False for a processor without a codec.
-            **kwargs: options of the Hub, and values that override the file's.
-        """
-        hub = {key: kwargs.pop(key) for key in processor_folder.HUB_OPTIONS if key in kwargs}
-        placing: dict[str, Any] = {key: kwargs.pop(key) for key in ("device_map", "dtype") if key in kwargs}
-        with_codec = load_audio_tokenizer and "audio_tokenizer" not in kwargs
-        return processor_folder.read(str(pretrained_model_name_or_path), with_codec, hub, placing), kwargs
-
-    @classmethod
-    def _get_arguments_from_pretrained(
-        cls, pretrained_model_name_or_path: str, processor_dict: dict[str, Any] | None = None, **kwargs: Any
-    ) -> list[Any]:
-        # Not by the Auto classes, so that a processor of this package is made of parts of this package.
-        hub = {key: kwargs[key] for key in processor_folder.HUB_OPTIONS if key in kwargs}
-        parts = (DiaFeatureExtractor, DiaTokenizer)
-        return [part.from_pretrained(pretrained_model_name_or_path, **hub) for part in parts]
+    def _options(self, kwargs: dict[str, Any]) -> dict[str, Any]:
+        """Keyword arguments by the part they are for; what the tokenizer was loaded with is its default."""
+        # Its `max_length` is a limit, not a length to pad or to cut to.
+        loaded = {key: value for key, value in self.tokenizer.init_kwargs.items() if key != "max_length"}
+        options: dict[str, Any] = self._merge_kwargs(DiaProcessorKwargs, tokenizer_init_kwargs=loaded, **kwargs)
+        return options
 
     def _codec(self, purpose: str) -> DacModel:
         if self.audio_tokenizer is None:
@@ -333,8 +319,8 @@ class DiaProcessor(ProcessorMixin):
         return self.audio_tokenizer
 
     def _channels(self, options: dict[str, Any]) -> Channels:
-        pattern, *ids = (options.get(name, getattr(self, name)) for name in _OWN_OPTIONS)
-        for name, value in zip(_OWN_OPTIONS, (pattern, *ids), strict=True):
+        pattern, *ids = (options.get(name, getattr(self, name)) for name in OWN_OPTIONS)
+        for name, value in zip(OWN_OPTIONS, (pattern, *ids), strict=True):
             if value is None:
                 raise ValueError(f"{name} is None; leave it out to use the processor's own.")
         return Channels(list(pattern), *ids)
@@ -352,6 +338,8 @@ class DiaProcessor(ProcessorMixin):
             )
         codes = {name: clip if _is_codes(clip, channels) else None for name, clip in clips.items()}
         sounds = {name: clip for name, clip in clips.items() if clip is not None and codes[name] is None}
+        if sounds and self.audio_tokenizer is not None:
+            _check_channels(self.audio_tokenizer, channels)
         encoded, width = self._encode(sounds, rate, options) if sounds else ([], 0)
         codes.update(zip(sounds, encoded, strict=True))
         return list(codes.values()), width
@@ -359,27 +347,36 @@ class DiaProcessor(ProcessorMixin):
     def _encode(self, clips: dict[str, Any], rate: int | None, options: dict[str, Any]) -> tuple[list[Tensor], int]:
         """Codes of named clips, and the frames they are padded to."""
         model = self._codec("audio")
+        _check_rates(model, self.feature_extractor)
         waveforms = [self.feature_extractor.load(clip, rate, name) for name, clip in clips.items()]
         shape = {key: options[key] for key in ("padding", "truncation", "max_length") if key in options}
         features = self.feature_extractor(waveforms, return_tensors="pt", **shape)
-        hop = codec.hop_length(model.config)
-        lengths = [-(-int(mask.sum()) // hop) * hop for mask in features["padding_mask"]]
-        waves = [wave[0, :length] for wave, length in zip(features["input_values"], lengths, strict=True)]
+        hop, waves = codec.hop_length(model.config), []
+        for wave, mask in zip(features["input_values"], features["padding_mask"], strict=True):
+            start = int(mask.argmax())  # not 0 where clips are padded on the left
+            waves.append(wave[0, start : start + -(-int(mask.sum()) // hop) * hop])
         return [clip.cpu() for clip in codec.encode(model, waves)], features["padding_mask"].shape[1] // hop
 
 
-def _check_codec(model: DacModel, extractor: DiaFeatureExtractor, pattern: Sequence[int], eos: Any) -> None:
-    config = model.config
-    facts = [
-        ("codebooks", config.n_codebooks, "delay_pattern has", len(pattern)),
-        ("Hz", config.sampling_rate, "feature_extractor.sampling_rate is", extractor.sampling_rate),
-        ("samples per frame", codec.hop_length(config), "feature_extractor.hop_length is", extractor.hop_length),
-    ]
-    for unit, has, other, value in facts:
-        if has != value:
-            raise ValueError(f"audio_tokenizer has {has} {unit}, but {other} {value}. Use parts made for each other.")
-    if eos < config.codebook_size:
-        raise ValueError(f"eos_token_id={eos} is a code of the codec, whose codes end at {config.codebook_size}.")
+def _check_rates(model: DacModel, extractor: DiaFeatureExtractor) -> None:
+    for unit, has, name in (
+        ("Hz", model.config.sampling_rate, "sampling_rate"),
+        ("samples per frame", codec.hop_length(model.config), "hop_length"),
+    ):
+        if has != (value := getattr(extractor, name)):
+            told = f"audio_tokenizer has {has} {unit}, but feature_extractor.{name} is {value}."
+            raise ValueError(f"{told} Use parts made for each other.")
+
+
+def _check_channels(model: DacModel, channels: Channels) -> None:
+    books, size = model.config.n_codebooks, model.config.codebook_size
+    if books != len(channels.pattern):
+        raise ValueError(
+            f"audio_tokenizer has {books} codebooks, but delay_pattern has {len(channels.pattern)} delays. Pass the "
+            "delay_pattern of the model, or use the codec that it was made with."
+        )
+    if channels.eos < size:
+        raise ValueError(f"eos_token_id={channels.eos} is a code of the codec, whose codes end at {size}.")
 
 
 def _check_mode(text: Any, audio: Any, generation: bool, output_labels: bool | None, return_tensors: Any) -> None:

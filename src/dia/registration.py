@@ -77,11 +77,13 @@ def _tell_feature_extractor(auto: Any) -> None:
 
 
 def _tell_processor(auto: Any) -> None:
+    from dia.checkpoints.saved_processor import ProcessorGlance
     from dia.configuration_dia import DiaConfig
     from dia.processing_dia import DiaProcessor
 
     auto.AutoProcessor.register(DiaConfig, DiaProcessor, exist_ok=True)
     auto.PROCESSOR_MAPPING_NAMES.pop("dia", None)  # as above
+    auto.ProcessorMixin = ProcessorGlance
 
 
 _TELL: dict[str, Callable[[Any], None]] = {

@@ -5,6 +5,7 @@ nothing of audio or of the model.
 """
 
 import copy
+import json
 import os
 import re
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from typing import Any
 from tokenizers import AddedToken, Encoding, Tokenizer, decoders
 from tokenizers.models import BPE
 from transformers import BatchEncoding
-from transformers.tokenization_utils_base import TruncationStrategy
+from transformers.tokenization_utils_base import LARGE_INTEGER, TruncationStrategy
 from transformers.tokenization_utils_tokenizers import TokenizersBackend
 from transformers.utils.generic import PaddingStrategy
 
@@ -22,10 +23,18 @@ from dia.text.lexicon import FIRST, PHONES, Pronunciations
 
 SPEAKER_TAGS = ("[S1]", "[S2]")
 BYTES = 256
+_PAD = "<pad>"
 PRONUNCIATIONS = "pronunciations.txt.gz"
 
 # What `convert_to_native_format` and older files hand to __init__ although the backend is built here.
 _BACKEND_ARGUMENTS = ("vocab", "merges", "vocab_file", "tokenizer_file", "tokenizer_object", "backend")
+
+# The Dia inside transformers knows no phones and would read every word as letters, without an error. It refuses a
+# truncation side that it does not know, and quotes it: files of a tokenizer with phones hold this after the side.
+_ONLY_HERE = (
+    "; this tokenizer reads phones, which only the package dia-tts does: pip install dia-tts, and `import dia` before "
+    "loading"
+)
 
 
 class DiaTokenizer(TokenizersBackend):
@@ -46,8 +55,9 @@ class DiaTokenizer(TokenizersBackend):
 
     Args:
         pad_token: the padding token, id 0.
-        unk_token: stands for tokens that are not in the vocabulary; no text produces it.
-        max_length: the most ids a text may have, the encoder's limit; None for no limit.
+        unk_token: stands for tokens that are not in the vocabulary, the padding token by default; no text produces it.
+        max_length: the most ids a text may have, the encoder's limit; None for no limit. A smaller
+            `model_max_length` limits texts further, a larger one does not widen it.
         offset: added to the id of every byte. From 3 on, all 256 bytes have ids of their own.
         pronunciations_file: a file that `Pronunciations.save` wrote; None, as for Dia-1.6B, reads bytes alone.
     """
@@ -58,8 +68,8 @@ class DiaTokenizer(TokenizersBackend):
 
     def __init__(
         self,
-        pad_token: str | AddedToken | None = "<pad>",
-        unk_token: str | AddedToken | None = "<pad>",
+        pad_token: str | AddedToken | None = _PAD,
+        unk_token: str | AddedToken | None = _PAD,
         max_length: int | None = 1024,
         offset: int = 0,
         pronunciations_file: str | os.PathLike[str] | None = None,
@@ -73,17 +83,40 @@ class DiaTokenizer(TokenizersBackend):
         limits = [limit for limit in (max_length, kwargs.pop("model_max_length", None)) if limit is not None]
         self.pronunciations = None if pronunciations_file is None else Pronunciations.load(pronunciations_file)
         phones = len(self.pronunciations.phones) if self.pronunciations else 0
+        if str(unk_token) == _PAD:  # the token with id 0, whatever its name; another one would get an id of its own
+            unk_token = pad_token
+        if added := kwargs.get("added_tokens_decoder"):  # the first ids are made here, under the names given now
+            kwargs["added_tokens_decoder"] = {at: token for at, token in added.items() if int(at) > len(SPEAKER_TAGS)}
+        if "truncation_side" in kwargs:
+            kwargs["truncation_side"] = _side(kwargs["truncation_side"], self.pronunciations)
         super().__init__(
-            tokenizer_object=_byte_tokenizer(str(pad_token or "<pad>"), offset, phones),
+            tokenizer_object=_byte_tokenizer(str(pad_token or _PAD), offset, phones),
             pad_token=pad_token,
             unk_token=unk_token,
             max_length=max_length,
             model_max_length=min(limits, default=None),
             offset=offset,
+            pronunciations_file=pronunciations_file,
             **kwargs,
         )
         self.max_length = max_length
         self.offset = offset
+
+    @classmethod
+    def from_pretrained(cls, *args: Any, **kwargs: Any) -> "DiaTokenizer":
+        """Load from a folder or a Hub id; keyword arguments replace what its files say.
+
+        A file's `model_max_length` follows from its `max_length`, so a `max_length` given here replaces both.
+        """
+        if "max_length" in kwargs:
+            kwargs.setdefault("model_max_length", None)
+        loaded: DiaTokenizer = super().from_pretrained(*args, **kwargs)
+        return loaded
+
+    def get_vocab(self) -> dict[str, int]:
+        """Tokens and their ids, in the order of the ids."""
+        vocabulary: dict[str, int] = super().get_vocab()
+        return dict(sorted(vocabulary.items(), key=lambda item: item[1]))
 
     def _encode_plus(
         self,
@@ -103,18 +136,20 @@ class DiaTokenizer(TokenizersBackend):
     ) -> BatchEncoding:
         """Encode one text or a batch; every public way of encoding ends here.
 
-        Truncation and padding are applied to the encodings, not set on the backend as the base class does: that would
-        be state shared between threads.
+        Truncation is set on a copy of the backend and padding applied to the encodings, where the base class sets both
+        on the backend: that would be state shared between threads.
         """
         batched, rows = _rows(text, text_pair, is_split_into_words, self.offset)
-        told, rows = rows, self._spoken_rows(rows)
-        backend = self._backend(split_special_tokens)
-        encodings = backend.encode_batch(rows, is_pretokenized=is_split_into_words, add_special_tokens=False)
+        spoken, backend = self._spoken_rows(rows), self._backend(split_special_tokens)
+        how = {"is_pretokenized": is_split_into_words, "add_special_tokens": False}
+        encodings = backend.encode_batch(spoken, **how)
         if truncation_strategy != TruncationStrategy.DO_NOT_TRUNCATE and max_length is not None:
-            for encoding in encodings:
-                encoding.truncate(max_length, stride, self.truncation_side)
-        else:
-            self._refuse_long(encodings, batched)
+            _check_cut(encodings, truncation_strategy, max_length, stride)
+            cutting = copy.deepcopy(backend)
+            strategy, side = truncation_strategy.value, self.truncation_side
+            cutting.enable_truncation(max_length, stride=stride, strategy=strategy, direction=side)
+            encodings = cutting.encode_batch(spoken, **how)
+        self._refuse_long(encodings, batched)
         length = _padded_length(encodings, padding_strategy, max_length, pad_to_multiple_of)
         if length is not None:
             for encoding in encodings:
@@ -124,7 +159,7 @@ class DiaTokenizer(TokenizersBackend):
                     pad_id=self.pad_token_id,
                     pad_token=self.pad_token,
                 )
-        return self._as_batch(encodings, told, batched, return_tensors, options)
+        return self._as_batch(encodings, rows, batched, return_tensors, options)
 
     def spoken(self, text: str) -> str:
         """The text with a character of Unicode's private use for each phone of the words that have pronunciations."""
@@ -162,9 +197,17 @@ class DiaTokenizer(TokenizersBackend):
         text: str = super()._decode(*args, **kwargs)
         return self.pronunciations.written(text) if self.pronunciations else text
 
-    def _save_pretrained(self, save_directory: str | os.PathLike[str], *args: Any, **kwargs: Any) -> tuple[str, ...]:
-        written: tuple[str, ...] = super()._save_pretrained(save_directory, *args, **kwargs)
-        path = os.path.join(save_directory, PRONUNCIATIONS)
+    def _save_pretrained(
+        self, save_directory: str | os.PathLike[str], file_names: tuple[str, ...], *args: Any, **kwargs: Any
+    ) -> tuple[str, ...]:
+        written: tuple[str, ...] = super()._save_pretrained(save_directory, file_names, *args, **kwargs)
+        path, settings_file = os.path.join(save_directory, PRONUNCIATIONS), Path(file_names[0])
+        settings = json.loads(settings_file.read_text(encoding="utf-8"))
+        for of_this_machine in ("is_local", "local_files_only"):
+            settings.pop(of_this_machine, None)
+        if self.pronunciations is not None:
+            settings["truncation_side"] = self.truncation_side + _ONLY_HERE
+        settings_file.write_text(json.dumps(settings, indent=2, sort_keys=True, ensure_ascii=False) + "\n", "utf-8")
         if self.pronunciations is None:
             Path(path).unlink(missing_ok=True)  # another tokenizer's, that was saved here before
             return written
@@ -179,13 +222,14 @@ class DiaTokenizer(TokenizersBackend):
         return backend
 
     def _refuse_long(self, encodings: Sequence[Encoding], batched: bool) -> None:
-        limit = self.max_length
+        limit = min(self.max_length or LARGE_INTEGER, self.model_max_length)
         for row, encoding in enumerate(encodings):
-            if limit is not None and len(encoding) > limit:
+            if len(encoding) > limit:
                 name = f"text[{row}]" if batched else "text"
                 unit = "phones and bytes" if self.pronunciations else "bytes"
+                reads = "the encoder reads" if limit == self.max_length else "model_max_length is"
                 raise ValueError(
-                    f"{name} is {len(encoding)} {unit} (a speaker tag counts as one); the encoder reads {limit}. "
+                    f"{name} is {len(encoding)} {unit} (a speaker tag counts as one); {reads} {limit}. "
                     f"Split the script into shorter texts, or pass truncation=True to drop what comes after the limit."
                 )
 
@@ -204,9 +248,11 @@ class DiaTokenizer(TokenizersBackend):
         for row, encoding in enumerate(encodings):
             columns, parts = self._convert_encoding(encoding, **flags)
             kept.extend(parts)
-            if self.pronunciations and isinstance(rows[row], str) and "offset_mapping" in columns:
-                spans = self.pronunciations.spans(rows[row])
-                columns["offset_mapping"] = [_told(spans, offsets) for offsets in columns["offset_mapping"]]
+            if self.pronunciations and "offset_mapping" in columns:
+                columns["offset_mapping"] = [
+                    self._told(rows[row], part.sequence_ids, offsets)
+                    for part, offsets in zip(parts, columns["offset_mapping"], strict=True)
+                ]
             if overflowing:
                 columns["overflow_to_sample_mapping"] = [row] * len(parts)
             for key, values in columns.items():
@@ -215,10 +261,19 @@ class DiaTokenizer(TokenizersBackend):
             return BatchEncoding({key: values[0] for key, values in data.items()}, kept)
         return BatchEncoding(data, kept, tensor_type=return_tensors)
 
-
-def _told(spans: Sequence[tuple[int, int]], offsets: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Offsets into what is spoken as offsets into the text; those of padding stay empty."""
-    return [(spans[start][0], spans[end - 1][1]) if end > start else (start, end) for start, end in offsets]
+    def _told(
+        self, row: Any, sequences: Sequence[int | None], offsets: Sequence[tuple[int, int]]
+    ) -> list[tuple[int, int]]:
+        """Offsets into what is spoken as offsets into the row's text or texts; those of padding stay empty."""
+        assert self.pronunciations is not None
+        texts = (row,) if isinstance(row, str) else row
+        if not all(isinstance(text, str) for text in texts) or max(s or 0 for s in sequences) >= len(texts):
+            return list(offsets)
+        spans = [self.pronunciations.spans(text) for text in texts]
+        return [
+            (spans[at or 0][start][0], spans[at or 0][end - 1][1]) if end > start else (start, end)
+            for at, (start, end) in zip(sequences, offsets, strict=True)
+        ]
 
 
 def _byte_tokenizer(pad_token: str, offset: int, phones: int = 0) -> Tokenizer:
@@ -233,6 +288,16 @@ def _byte_tokenizer(pad_token: str, offset: int, phones: int = 0) -> Tokenizer:
     tokenizer.add_tokens([AddedToken(tag, normalized=False) for tag in SPEAKER_TAGS])
     tokenizer.add_special_tokens([AddedToken(pad_token, normalized=False)])
     return tokenizer
+
+
+def _side(given: Any, pronunciations: Pronunciations | None) -> Any:
+    """The truncation side of a file, without `_ONLY_HERE`."""
+    side, remark, _ = str(given).partition(_ONLY_HERE[0])
+    if remark and pronunciations is None:
+        raise ValueError(
+            f"the tokenizer reads phones, and {PRONUNCIATIONS} is not beside it; copy it from where the model was."
+        )
+    return side if remark else given
 
 
 def _rows(text: Any, text_pair: Any, is_split_into_words: bool, offset: int) -> tuple[bool, list[Any]]:
@@ -267,6 +332,25 @@ def _check(text: Any, name: str, offset: int) -> None:
             raise ValueError(
                 f"{name} holds the control character U+{value:04X} at position {at}, whose id means padding or a "
                 f"speaker. Remove it; write speakers as [S1] and [S2]."
+            )
+
+
+def _check_cut(encodings: Sequence[Encoding], strategy: TruncationStrategy, limit: int, stride: int) -> None:
+    """Refuse what the backend cannot cut, in words of its own or with a panic."""
+    for encoding in encodings:
+        lengths = [encoding.sequence_ids.count(sequence) for sequence in range(encoding.n_sequences)]
+        excess = sum(lengths) - limit
+        if excess <= 0:
+            continue
+        left = limit if len(lengths) == 1 else max(max(lengths) - excess, limit // 2)
+        if strategy != TruncationStrategy.LONGEST_FIRST:
+            second = strategy == TruncationStrategy.ONLY_SECOND
+            left = [*lengths, 0][second] - excess
+        if left <= stride:
+            raise ValueError(
+                f"truncation={strategy.value!r} to max_length={limit} leaves {max(left, 0)} ids of the text it cuts; "
+                f"with stride={stride} at least {stride + 1} must stay. Use truncation='longest_first', a larger "
+                "max_length or a smaller stride."
             )
 
 

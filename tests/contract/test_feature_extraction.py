@@ -162,7 +162,18 @@ def test_a_limit_on_the_length_names_itself():
         extractor(CLIP)
 
 
-@pytest.mark.parametrize(("option", "value"), [("sampling_rate", 0), ("hop_length", 0), ("max_seconds", 0)])
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("sampling_rate", 0),
+        ("sampling_rate", True),
+        ("sampling_rate", "16000"),
+        ("hop_length", 0),
+        ("feature_size", 0),
+        ("max_seconds", 0),
+        ("padding_side", "middle"),
+    ],
+)
 def test_impossible_options_are_refused_by_name(option, value):
     with pytest.raises(ValueError, match=option):
         DiaFeatureExtractor(**{option: value})
@@ -172,6 +183,15 @@ def test_it_survives_saving(tmp_path):
     DiaFeatureExtractor(sampling_rate=RATE, hop_length=HOP, max_seconds=3.0).save_pretrained(tmp_path)
     loaded = DiaFeatureExtractor.from_pretrained(tmp_path)
     assert (loaded.sampling_rate, loaded.hop_length, loaded.max_seconds) == (RATE, HOP, 3.0)
+
+
+def test_an_option_that_the_file_does_not_hold_has_an_effect_too(tmp_path):
+    (tmp_path / "preprocessor_config.json").write_text('{"sampling_rate": 44100}')
+    loaded = DiaFeatureExtractor.from_pretrained(tmp_path, padding_side="left", hop_length=HOP, max_seconds=2.0)
+    assert (loaded.sampling_rate, loaded.padding_side, loaded.hop_length) == (44100, "left", HOP)
+    assert loaded.max_seconds == 2.0
+    with pytest.raises(ValueError, match="hop_length is 0"):
+        DiaFeatureExtractor.from_pretrained(tmp_path, hop_length=0)
 
 
 def test_an_audio_object_of_datasets_is_read_directly(extractor, tmp_path):

@@ -1,7 +1,5 @@
 """The processor: scripts and prompts in, sound out, and one folder that holds everything."""
 
-import json
-import shutil
 import threading
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,7 +10,6 @@ import soundfile
 import torch
 from tiny import BOS, EOS, PAD, PATTERN
 from tiny_codec import CODES, HOP, RATE, random_codes, tiny_codec, tiny_processor
-from transformers import DacModel
 
 from dia.codec import dac as codec
 from dia.decoding.delay import delay
@@ -128,6 +125,31 @@ def test_options_of_the_text_leave_the_audio_whole(processor):
     assert torch.equal(cut["decoder_input_ids"], plain["decoder_input_ids"])
     shorter = processor("a", noise(600), audio_kwargs={"truncation": True, "max_length": 60})
     assert shorter["decoder_input_ids"].shape == (1, 1 + 10 + DELAY, 3)
+
+
+def test_clips_padded_on_the_left_have_the_codes_of_clips_padded_on_the_right(processor, model):
+    left = tiny_processor(model)
+    left.feature_extractor.padding_side = "left"
+    clips = [noise(62), noise(121, seed=1), noise(6, seed=2)]
+    for key, value in processor(["a", "b", "c"], clips).items():
+        assert torch.equal(left(["a", "b", "c"], clips)[key], value), key
+    for one, other in zip(left.encode_audio(clips), processor.encode_audio(clips), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_what_the_tokenizer_was_made_with_is_its_default(model):
+    own = tiny_processor(model)
+    own.tokenizer = DiaTokenizer(max_length=48, padding_side="left", pad_to_multiple_of=4)
+    assert own(["a", "bcdef"])["input_ids"].shape == (2, 8)
+    assert own(["a", "bc"])["input_ids"].tolist() == [[0, 0, 0, 97], [0, 0, 98, 99]]
+    assert own(["a", "bc"], padding_side="right")["input_ids"].tolist() == [[97, 0, 0, 0], [98, 99, 0, 0]]
+
+
+def test_the_delay_is_at_hand_as_static_functions():
+    indices = DiaProcessor.build_indices(bsz=1, seq_len=3, num_channels=2, delay_pattern=[0, 2], revert=False)
+    grid = torch.tensor([[[1, 2], [3, 4], [5, 6]]])
+    delayed = DiaProcessor.apply_audio_delay(grid, pad_token_id=PAD, bos_token_id=BOS, precomputed_idx=indices)
+    assert delayed.tolist() == [[[1, BOS], [3, BOS], [5, 2]]]
 
 
 @pytest.mark.parametrize(
@@ -269,151 +291,30 @@ def test_parts_of_the_wrong_class_are_refused_by_name(part):
         DiaProcessor(**{**parts, part: "a string"})
 
 
+@pytest.mark.parametrize("name", ["bos_token_id", "eos_token_id", "pad_token_id"])
+def test_token_ids_are_arguments_and_are_saved(name, tmp_path):
+    DiaProcessor(DiaFeatureExtractor(), DiaTokenizer(), **{name: 1027}).save_pretrained(tmp_path)
+    processor = DiaProcessor.from_pretrained(tmp_path)
+    assert getattr(processor, name) == 1027
+    assert getattr(DiaProcessor.from_pretrained(tmp_path, **{name: 1030}), name) == 1030
+    if name != "eos_token_id":
+        assert 1027 in processor("a")["decoder_input_ids"]
+
+
+def test_a_codec_alone_says_nothing_of_delays(model):
+    extractor = DiaFeatureExtractor(sampling_rate=RATE, hop_length=HOP)
+    processor = DiaProcessor(extractor, DiaTokenizer(), model)
+    assert processor("a", noise(60), delay_pattern=PATTERN)["decoder_input_ids"].shape == (1, 11 + DELAY, 3)
+    with pytest.raises(ValueError, match="3 codebooks, but delay_pattern has 9 delays"):
+        processor("a", noise(60))
+    with pytest.raises(ValueError, match="3 codebooks, but delay_pattern has 9 delays"):
+        processor.check_codec()
+
+
 def test_the_published_ids_and_delays_are_the_default():
     processor = DiaProcessor(DiaFeatureExtractor(), DiaTokenizer())
     assert processor.delay_pattern == [0, 8, 9, 10, 11, 12, 13, 14, 15]
     assert (processor.eos_token_id, processor.pad_token_id, processor.bos_token_id) == (1024, 1025, 1026)
-
-
-# Folders
-
-
-def sound(processor):
-    return processor.decode(processor("[S1] é", noise(600))["decoder_input_ids"])
-
-
-def test_a_saved_processor_is_self_contained_and_can_be_moved(processor, tmp_path, monkeypatch):
-    processor.save_pretrained(tmp_path / "here")
-    shutil.move(tmp_path / "here", tmp_path / "there")
-    monkeypatch.chdir(tmp_path / "there" / "audio_tokenizer")
-    loaded = DiaProcessor.from_pretrained(tmp_path / "there")
-    assert loaded.delay_pattern == PATTERN
-    assert (loaded.eos_token_id, loaded.pad_token_id, loaded.bos_token_id) == (EOS, PAD, BOS)
-    assert (loaded.sampling_rate, loaded.tokenizer.max_length) == (RATE, 48)
-    assert isinstance(loaded.audio_tokenizer, DacModel)
-    torch.testing.assert_close(sound(loaded), sound(processor), rtol=0, atol=1e-6)
-
-
-def test_a_saved_folder_names_no_path(processor, tmp_path):
-    processor.save_pretrained(tmp_path)
-    for file in tmp_path.rglob("*.json"):
-        assert str(tmp_path) not in file.read_text()
-    assert (
-        json.loads((tmp_path / "processor_config.json").read_text())["audio_tokenizer_subfolder"] == "audio_tokenizer"
-    )
-
-
-def test_parts_of_a_saved_folder_load_alone(processor, tmp_path):
-    processor.save_pretrained(tmp_path)
-    assert DiaTokenizer.from_pretrained(tmp_path).max_length == 48
-    assert DiaFeatureExtractor.from_pretrained(tmp_path).hop_length == HOP
-    assert (tmp_path / "preprocessor_config.json").is_file()
-
-
-def test_the_codec_may_be_left_out_or_brought_along(processor, tmp_path):
-    processor.save_pretrained(tmp_path)
-    assert DiaProcessor.from_pretrained(tmp_path, load_audio_tokenizer=False).audio_tokenizer is None
-    own = tiny_codec(seed=1)
-    assert DiaProcessor.from_pretrained(tmp_path, audio_tokenizer=own).audio_tokenizer is own
-    assert DiaProcessor.from_pretrained(tmp_path, load_audio_tokenizer=False, eos_token_id=59).eos_token_id == 59
-
-
-def test_a_processor_without_a_codec_is_saved_and_loaded(mute, tmp_path):
-    mute.save_pretrained(tmp_path)
-    assert DiaProcessor.from_pretrained(tmp_path).audio_tokenizer is None
-
-
-def test_saving_without_the_codec_leaves_the_folders_codec_in_place(processor, tmp_path):
-    processor.save_pretrained(tmp_path)
-    DiaProcessor.from_pretrained(tmp_path, load_audio_tokenizer=False).save_pretrained(tmp_path)
-    assert DiaProcessor.from_pretrained(tmp_path).audio_tokenizer is not None
-
-
-def test_a_processor_inside_a_subfolder_is_found(processor, tmp_path):
-    processor.save_pretrained(tmp_path / "inside")
-    loaded = DiaProcessor.from_pretrained(tmp_path, subfolder="inside")
-    assert torch.equal(sound(loaded), sound(processor))
-
-
-@pytest.fixture
-def hub(monkeypatch, model):
-    """Codecs that were asked for, in place of the Hub."""
-    asked = []
-
-    def from_pretrained(name, **options):
-        asked.append((name, options))
-        return model
-
-    monkeypatch.setattr(DacModel, "from_pretrained", from_pretrained)
-    return asked
-
-
-REFERENCE = {"audio_tokenizer_class": "DacModel", "audio_tokenizer_name_or_path": "descript/dac_44khz"}
-
-
-def test_a_processor_that_names_its_codec_loads_it_from_the_hub(mute, hub, tmp_path):
-    mute.save_pretrained(tmp_path, audio_tokenizer_reference="descript/dac_44khz")
-    assert json.loads((tmp_path / "processor_config.json").read_text())["audio_tokenizer"] == REFERENCE
-    DiaProcessor.from_pretrained(tmp_path, revision="main", token="t", dtype="auto")
-    ((name, options),) = hub
-    assert name == "descript/dac_44khz"
-    assert "revision" not in options  # it is the processor's, not the codec's
-    assert (options["token"], options["dtype"]) == ("t", "auto")
-
-
-def test_an_older_processor_names_its_codec_in_a_file_of_its_own(mute, hub, tmp_path):
-    mute.save_pretrained(tmp_path)
-    (tmp_path / "audio_tokenizer_config.json").write_text(json.dumps(REFERENCE))
-    DiaProcessor.from_pretrained(tmp_path)
-    assert [name for name, _ in hub] == ["descript/dac_44khz"]
-
-
-def test_published_files_without_processor_config_get_the_published_ids(mute, hub, tmp_path):
-    DiaFeatureExtractor(sampling_rate=44100).save_pretrained(tmp_path)
-    DiaTokenizer().save_pretrained(tmp_path)
-    processor = DiaProcessor.from_pretrained(tmp_path)
-    assert (processor.eos_token_id, processor.audio_tokenizer, hub) == (1024, None, [])
-
-
-def test_a_codec_named_by_a_relative_path_lies_beside_the_processor(mute, model, tmp_path):
-    mute.save_pretrained(tmp_path / "p", audio_tokenizer_reference="../codec")
-    model.save_pretrained(tmp_path / "codec")
-    assert isinstance(DiaProcessor.from_pretrained(tmp_path / "p").audio_tokenizer, DacModel)
-
-
-def test_a_codec_that_cannot_be_loaded_is_named_with_the_remedy(mute, tmp_path):
-    mute.save_pretrained(tmp_path, audio_tokenizer_reference=str(tmp_path / "gone"))
-    with pytest.raises(OSError, match=r"names the codec .*gone.*load_audio_tokenizer=False"):
-        DiaProcessor.from_pretrained(tmp_path)
-
-
-def test_a_codec_of_another_kind_is_refused(mute, tmp_path):
-    mute.save_pretrained(tmp_path)
-    other = {"audio_tokenizer_class": "EncodecModel", "audio_tokenizer_name_or_path": "x"}
-    (tmp_path / "audio_tokenizer_config.json").write_text(json.dumps(other))
-    with pytest.raises(ValueError, match="names a EncodecModel as its codec"):
-        DiaProcessor.from_pretrained(tmp_path)
-
-
-def test_a_file_is_no_folder_to_save_in(mute, tmp_path):
-    (tmp_path / "file").touch()
-    with pytest.raises(ValueError, match="is a file; name a folder"):
-        mute.save_pretrained(tmp_path / "file")
-
-
-def test_pushing_uploads_under_the_folders_name(mute, tmp_path, monkeypatch):
-    pushed = []
-    monkeypatch.setattr(DiaProcessor, "push_to_hub", lambda _, repo, **options: pushed.append((repo, options)))
-    mute.save_pretrained(tmp_path / "mine", push_to_hub=True, private=True)
-    mute.save_pretrained(tmp_path / "mine", push_to_hub=True, repo_id="me/other")
-    assert pushed == [("mine", {"private": True}), ("me/other", {})]
-
-
-def test_a_damaged_file_is_named(mute, tmp_path):
-    mute.save_pretrained(tmp_path)
-    (tmp_path / "processor_config.json").write_text("{")
-    with pytest.raises(ValueError, match=r"processor_config\.json is not valid JSON"):
-        DiaProcessor.from_pretrained(tmp_path)
 
 
 # Files of sound

@@ -35,9 +35,9 @@ def test_decode_gives_back_what_was_encoded_non_ascii_included(tokenizer, text):
     assert tokenizer.decode(tokenizer(text)["input_ids"], skip_special_tokens=True) == text
 
 
-def test_every_character_of_two_bytes_round_trips(tokenizer):
+def test_every_character_of_two_bytes_round_trips():
+    tokenizer = DiaTokenizer(max_length=None)
     text = "".join(map(chr, range(3, 0x800)))
-    tokenizer.max_length = None
     assert tokenizer(text)["input_ids"] == list(text.encode())
     assert tokenizer.decode(tokenizer(text)["input_ids"]) == text
 
@@ -78,6 +78,79 @@ def test_truncation_that_is_asked_for_is_done(tokenizer):
     parts = tokenizer("abcdef", truncation=True, max_length=4, stride=1, return_overflowing_tokens=True)
     assert parts["input_ids"] == [[97, 98, 99, 100], [100, 101, 102]]
     assert parts["overflow_to_sample_mapping"] == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("strategy", "side", "expected"),
+    [
+        (True, "right", "abcde1234"),
+        ("longest_first", "left", "defgh2345"),
+        ("only_first", "right", "abcd12345"),
+        ("only_second", "right", "abcdefgh1"),
+        ("only_second", "left", "abcdefgh5"),
+    ],
+)
+def test_a_pair_is_cut_where_it_is_asked_to_be(strategy, side, expected):
+    tokenizer = DiaTokenizer(truncation_side=side)
+    cut = tokenizer("abcdefgh", "12345", truncation=strategy, max_length=9)
+    assert tokenizer.decode(cut["input_ids"]) == expected
+    assert cut.sequence_ids() == [0 if letter.isalpha() else 1 for letter in expected]
+    batch = tokenizer(["abcdefgh", "a"], ["12345", "1"], truncation=strategy, max_length=9)
+    assert tokenizer.batch_decode(batch["input_ids"]) == [expected, "a1"]
+
+
+def test_what_is_cut_from_a_pair_can_be_had(tokenizer):
+    parts = tokenizer("abcdef", "123", truncation="only_first", max_length=6, stride=1, return_overflowing_tokens=True)
+    assert tokenizer.batch_decode(parts["input_ids"]) == ["abc123", "cde123", "ef123"]
+
+
+@pytest.mark.parametrize(
+    ("texts", "options"),
+    [
+        (("abc", "12345678"), {"truncation": "only_first", "max_length": 8}),
+        (("abcdefgh", "123"), {"truncation": "only_second", "max_length": 8}),
+        (("abcdefgh",), {"truncation": "only_second", "max_length": 4}),
+        (("abcdefgh",), {"truncation": True, "max_length": 0}),
+        (("abcdefgh",), {"truncation": True, "max_length": 4, "stride": 4}),
+    ],
+)
+def test_what_cannot_be_cut_as_asked_is_refused_never_left_too_long(tokenizer, texts, options):
+    with pytest.raises(ValueError, match=r"truncation='\w+' to max_length=\d leaves \d ids of the text it cuts"):
+        tokenizer(*texts, **options)
+
+
+def test_a_length_to_cut_to_does_not_widen_the_limit(tokenizer):
+    with pytest.raises(ValueError, match=r"text is 1100 bytes .*; the encoder reads 1024"):
+        tokenizer("x" * 2000, truncation=True, max_length=1100)
+
+
+def test_a_smaller_model_max_length_limits_a_larger_one_does_not_widen():
+    assert len(DiaTokenizer(model_max_length=8)("123456789", truncation=True)["input_ids"]) == 8
+    with pytest.raises(ValueError, match=r"text is 9 bytes .*; model_max_length is 8"):
+        DiaTokenizer(model_max_length=8)("123456789")
+    with pytest.raises(ValueError, match="the encoder reads 8"):
+        DiaTokenizer(max_length=8, model_max_length=100)("123456789")
+
+
+def test_the_vocabulary_is_in_the_order_of_the_ids(tokenizer):
+    assert list(tokenizer.get_vocab().values()) == list(range(256))
+    assert list(tokenizer.get_vocab())[:4] == ["<pad>", "[S1]", "[S2]", "\x03"]
+
+
+def test_another_padding_token_takes_the_place_of_the_first(tmp_path):
+    tokenizer = DiaTokenizer(pad_token="[PAD]")
+    assert tokenizer("[PAD]<pad>")["input_ids"] == [0, *b"<pad>"]
+    assert len(tokenizer) == 256
+    DiaTokenizer().save_pretrained(tmp_path)
+    loaded = DiaTokenizer.from_pretrained(tmp_path, pad_token="[PAD]")
+    assert loaded("[PAD]<pad>")["input_ids"] == [0, *b"<pad>"]
+
+
+def test_files_say_nothing_of_the_machine(tmp_path):
+    DiaTokenizer().save_pretrained(tmp_path / "a")
+    DiaTokenizer.from_pretrained(tmp_path / "a").save_pretrained(tmp_path / "b")
+    one, other = (json.loads((tmp_path / name / "tokenizer_config.json").read_text()) for name in "ab")
+    assert one == other
 
 
 def test_the_limit_comes_from_the_checkpoint():

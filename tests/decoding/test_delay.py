@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from dia.decoding.delay import delay, undelay
+from dia.decoding.delay import delay, shift, shift_indices, undelay
 
 B, P = 90, 99  # BOS and PAD
 
@@ -48,3 +48,30 @@ def test_a_grid_shorter_than_its_delay_holds_no_frame():
 def test_what_does_not_fit_is_refused(function, codes, pattern, message):
     with pytest.raises(ValueError, match=message):
         function(codes, pattern)
+
+
+def test_shifting_inside_a_grid_of_one_size_delays_it_and_reverting_brings_it_back():
+    grid = torch.tensor([[[10, 20, 30], [11, 21, 31], [12, 22, 32]]])
+    down = shift(grid, shift_indices(1, 3, 3, [0, 1, 2], revert=False), B, P)
+    assert down[0].tolist() == [
+        [10, B, B],
+        [11, 20, B],
+        [12, 21, 30],
+    ]
+    up = shift(down, shift_indices(1, 3, 3, [0, 1, 2], revert=True), B, P)
+    assert up[0].tolist() == [
+        [10, 20, 30],
+        [11, 21, P],
+        [12, P, P],
+    ]
+
+
+def test_indices_say_where_every_cell_comes_from():
+    rows, cells = shift_indices(2, 3, 2, [0, 2], revert=False)
+    assert rows.tolist() == [[[0, -2], [1, -1], [2, 0]]] * 2
+    assert cells.reshape(2, 3, 2, 3)[1].tolist() == [
+        [[1, 0, 0], [1, 0, 1]],
+        [[1, 1, 0], [1, 0, 1]],
+        [[1, 2, 0], [1, 0, 1]],
+    ]
+    assert (rows.dtype, cells.dtype) == (torch.int32, torch.int64)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from tiny_codec import tiny_codec
+from transformers import DacModel
 from transformers.models.dia import feature_extraction_dia, processing_dia, tokenization_dia
 
 from dia.decoding.delay import delay
@@ -148,3 +149,54 @@ def test_what_the_stock_processor_saved_is_loaded(pair, codec, clips, tmp_path):
     loaded = DiaProcessor.from_pretrained(tmp_path)
     for key, value in ours(TEXTS, clips).items():
         assert torch.equal(loaded(TEXTS, clips)[key], value)
+
+
+@pytest.mark.parametrize("shape", [(1, 6, 3), (2, 4, 3), (3, 20, 3)])
+@pytest.mark.parametrize("pattern", [[0, 1, 4], [1, 3, 2], [0, 5, 7]])
+@pytest.mark.parametrize("revert", [False, True])
+def test_the_static_functions_are_the_same(shape, pattern, revert):
+    grid = torch.arange(shape[0] * shape[1] * shape[2]).view(shape)
+    for audio in (grid, grid.int(), grid.float()):
+        moved = []
+        for each in (DiaProcessor, processing_dia.DiaProcessor):
+            indices = each.build_indices(*shape, delay_pattern=pattern, revert=revert)
+            moved.append((*indices, each.apply_audio_delay(audio, -1, -2, indices)))
+        for one, other in zip(*moved, strict=True):
+            assert one.dtype == other.dtype
+            assert torch.equal(one, other)
+
+
+def test_fault_clips_padded_on_the_left_are_encoded_as_their_padding(pair, codec, clips):
+    rates = {"sampling_rate": 44100, "hop_length": 8, "padding_side": "left"}
+    ours = DiaProcessor(DiaFeatureExtractor(**rates), DiaTokenizer(), codec)
+    stock_extractor = feature_extraction_dia.DiaFeatureExtractor(**rates)
+    theirs = processing_dia.DiaProcessor(stock_extractor, tokenization_dia.DiaTokenizer(), codec)
+    wanted = pair[0](TEXTS, clips)["decoder_input_ids"]
+    assert torch.equal(ours(TEXTS, clips)["decoder_input_ids"], wanted)
+    assert not torch.equal(theirs(TEXTS, clips)["decoder_input_ids"].long(), wanted)
+
+
+def test_what_the_tokenizer_was_made_with_is_the_default_of_both(codec):
+    made = {"padding_side": "left", "pad_to_multiple_of": 16}
+    rates = {"sampling_rate": 44100, "hop_length": 8}
+    ours = DiaProcessor(DiaFeatureExtractor(**rates), DiaTokenizer(**made), codec)
+    stock_extractor = feature_extraction_dia.DiaFeatureExtractor(**rates)
+    theirs = processing_dia.DiaProcessor(stock_extractor, tokenization_dia.DiaTokenizer(**made), codec)
+    assert_same((ours, theirs), TEXTS)
+
+
+def test_a_codec_of_other_codebooks_that_stock_saved_decodes_with_the_delays_of_the_call(tmp_path):
+    model = tiny_codec((2, 4), channels=4)
+    model.config.sampling_rate = 44100
+    model.save_pretrained(tmp_path / "codec")
+    codec = DacModel.from_pretrained(tmp_path / "codec")
+    stock_extractor = feature_extraction_dia.DiaFeatureExtractor(sampling_rate=44100, hop_length=8)
+    theirs = processing_dia.DiaProcessor(stock_extractor, tokenization_dia.DiaTokenizer(), codec)
+    theirs.save_pretrained(tmp_path / "saved")
+    ours = DiaProcessor.from_pretrained(tmp_path / "saved")
+    clip = (np.random.default_rng(0).random(300) - 0.5).astype(np.float32)
+    asked = {"delay_pattern": [0, 1, 2, 3], "generation": False}
+    grid = theirs("a", clip, **asked)["decoder_input_ids"]
+    assert torch.equal(ours("a", clip, **asked)["decoder_input_ids"], grid.long())
+    one, other = (each.decode(grid, delay_pattern=[0, 1, 2, 3]) for each in (ours, theirs))
+    torch.testing.assert_close(one, other, rtol=0, atol=1e-5)

@@ -83,3 +83,45 @@ def test_what_the_stock_tokenizer_saved_is_loaded(pair, tmp_path):
     ours = DiaTokenizer.from_pretrained(tmp_path)
     for text in TEXTS:
         assert ours(text)["input_ids"] == theirs(text)["input_ids"]
+
+
+def cut(tokenizer, lengths, strategy, side, limit):
+    first, second = "a" * lengths[0], "é" * lengths[1]
+    tokenizer.truncation_side = side
+    return tokenizer(first, second, truncation=strategy, max_length=limit)["input_ids"]
+
+
+@pytest.mark.parametrize("strategy", [True, "only_first", "only_second", "longest_first"])
+@pytest.mark.parametrize("side", ["left", "right"])
+@pytest.mark.parametrize("lengths", [(9, 2), (3, 5), (7, 6), (12, 12)])
+def test_pairs_are_cut_alike(strategy, side, lengths):
+    for limit in range(lengths[0] + 2 * lengths[1] - 2, 40, 2):
+        assert cut(DiaTokenizer(), lengths, strategy, side, limit) == cut(
+            stock.DiaTokenizer(), lengths, strategy, side, limit
+        )
+
+
+def test_difference_the_odd_id_of_a_pair_of_which_both_are_cut_goes_to_the_longer(pair):
+    ours, theirs = (each("ab", "1234", truncation=True, max_length=3)["input_ids"] for each in pair)
+    assert (bytes(ours), bytes(theirs)) == (b"a12", b"ab1")
+
+
+def test_fault_a_pair_that_cannot_be_cut_as_asked_stays_too_long():
+    asked = {"truncation": "only_first", "max_length": 6}
+    assert len(stock.DiaTokenizer()("abc", "12345678", **asked)["input_ids"]) == 8
+    with pytest.raises(ValueError, match="leaves 0 ids of the text it cuts"):
+        DiaTokenizer()("abc", "12345678", **asked)
+
+
+@pytest.mark.parametrize("options", [{}, {"pad_token": "[PAD]", "max_length": 30, "padding_side": "left"}])
+def test_what_our_tokenizer_saved_is_loaded_and_back(tmp_path, options):
+    ours = DiaTokenizer(**options)
+    ours.save_pretrained(tmp_path / "ours")
+    theirs = stock.DiaTokenizer.from_pretrained(tmp_path / "ours")
+    theirs.save_pretrained(tmp_path / "theirs")
+    back = DiaTokenizer.from_pretrained(tmp_path / "theirs")
+    for tokenizer in (theirs, back):
+        assert tokenizer(["é[S1]", "a"], padding=True)["input_ids"] == ours(["é[S1]", "a"], padding=True)["input_ids"]
+        for name in ("pad_token_id", "model_max_length", "padding_side", "offset"):
+            assert getattr(tokenizer, name) == getattr(ours, name)
+    assert back.max_length == ours.max_length

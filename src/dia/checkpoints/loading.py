@@ -98,7 +98,9 @@ def _load_processor(
     """The checkpoint's processor, or for a native checkpoint, which has none, the published one."""
     files = (PROCESSOR_FILE, FEATURE_EXTRACTOR_NAME)
     if any(cached_file(source, file, _raise_exceptions_for_missing_entries=False, **hub) for file in files):
-        return DiaProcessor.from_pretrained(source, load_audio_tokenizer=load_dac, **hub)
+        processor = DiaProcessor.from_pretrained(source, load_audio_tokenizer=load_dac, **hub)
+        processor.check_codec()
+        return processor
     return DiaProcessor.for_config(model.config, DacModel.from_pretrained(REAL_CODEC) if load_dac else None)
 
 

@@ -1,54 +1,42 @@
 """Where a processor's parts lie in its folder: `processor_config.json`, and the codec inside or by reference.
 
+    processor_config.json       delays, token ids, and where the codec is
+    tokenizer_config.json, …    what the tokenizer and the feature extractor write
+    audio_tokenizer/            the codec
+
+`audio_tokenizer_subfolder` in processor_config.json names the codec inside; this package reads that, so the folder may
+be moved. `audio_tokenizer` names the same codec for the Dia inside transformers, which knows Hub ids and paths from
+the working directory, but no place relative to the folder.
+
 Knows files and the codec's loader. Knows nothing of texts, of waveforms or of the grid.
 """
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 from transformers import DacModel
-from transformers.utils import cached_file
+from transformers.utils import CONFIG_NAME, cached_file
 
 from dia.codec import dac as codec
+from dia.codec.identity import published_name
+from dia.configuration_dia import DiaConfig
+from dia.runtime.atomic import destination
 
 PROCESSOR_FILE = "processor_config.json"
 OLD_REFERENCE_FILE = "audio_tokenizer_config.json"
 CODEC_FOLDER = "audio_tokenizer"
+OWN_OPTIONS = ("delay_pattern", "bos_token_id", "eos_token_id", "pad_token_id")
 HUB_OPTIONS = ("cache_dir", "force_download", "proxies", "token", "local_files_only", "revision", "subfolder")
 
-# The codec inside is not under the key `audio_tokenizer`: AutoProcessor would look that path up from the working
-# directory.
 _INSIDE, _REFERENCE = "audio_tokenizer_subfolder", "audio_tokenizer"
-
-
-def write(folder: Path, settings: dict[str, Any], model: DacModel | None, reference: str | None) -> Path:
-    """Write `settings` into processor_config.json, the codec beside it or as a reference; returns the file's path.
-
-    Args:
-        folder: of the processor; exists.
-        settings: what the file holds beside the codec.
-        model: the codec to put inside, unless `reference` names one. With neither, a codec that the folder holds or
-            names already stays in it.
-        reference: Hub id or path of a codec.
-    """
-    path = folder / PROCESSOR_FILE
-    if reference is not None:
-        where: dict[str, Any] = {
-            _REFERENCE: {"audio_tokenizer_class": "DacModel", "audio_tokenizer_name_or_path": reference}
-        }
-    elif model is not None:
-        model.save_pretrained(folder / CODEC_FOLDER)
-        where = {_INSIDE: CODEC_FOLDER}
-    else:
-        there = _parsed(path) if path.is_file() else {}
-        where = {key: there[key] for key in (_INSIDE, _REFERENCE) if key in there}
-    path.write_text(json.dumps({**settings, **where}, indent=2) + "\n", encoding="utf-8")
-    return path
 
 
 def read(name: str, with_codec: bool, hub: dict[str, Any], placing: dict[str, Any]) -> dict[str, Any]:
     """The settings of a folder or Hub id, with the loaded codec under `audio_tokenizer` if `with_codec`.
+
+    Delays and ids that processor_config.json lacks, as one that transformers wrote, are those of the model beside it.
 
     Args:
         name: a folder or a Hub id.
@@ -56,12 +44,58 @@ def read(name: str, with_codec: bool, hub: dict[str, Any], placing: dict[str, An
         hub: options of the Hub, see `HUB_OPTIONS`.
         placing: `device_map` and `dtype` of the codec.
     """
-    settings = _read_json(name, PROCESSOR_FILE, hub) or {}
+    settings = settings_of(name, hub)
     reference = settings.pop(_REFERENCE, None) or _read_json(name, OLD_REFERENCE_FILE, hub)
     inside = settings.pop(_INSIDE, None)
+    if OWN_OPTIONS[0] not in settings:
+        settings = {**_settings_of_the_model(name, hub), **settings}
     if with_codec:
         settings["audio_tokenizer"] = codec.load(name, inside, reference, {**hub, **placing})
     return settings
+
+
+def settings_of(name: str, hub: dict[str, Any]) -> dict[str, Any]:
+    """What processor_config.json holds; nothing where there is none."""
+    return _read_json(name, PROCESSOR_FILE, hub) or {}
+
+
+def where(folder: Path, model: DacModel | None, reference: str | None, foreign: bool) -> dict[str, Any]:
+    """How processor_config.json is to name the codec: the one put inside or the reference, or else as it does now.
+
+    Args:
+        folder: of the processor, or where it is written until it is moved to its place.
+        model: the codec that is put inside, unless `reference` names one.
+        reference: Hub id or path of a codec.
+        foreign: the Dia inside transformers can read the rest of the folder.
+    """
+    if reference is not None:
+        return {_REFERENCE: _reference(reference)}
+    inside = str(destination(folder) / CODEC_FOLDER)
+    named: dict[str, Any]
+    if model is not None:
+        named = {_INSIDE: CODEC_FOLDER, _REFERENCE: _reference(published_name(model) or inside)}
+    else:
+        path = folder / PROCESSOR_FILE
+        there = _parsed(path) if path.is_file() else {}
+        named = {key: there[key] for key in (_INSIDE, _REFERENCE) if key in there}
+        if _INSIDE in named and os.path.isabs(named.get(_REFERENCE, {}).get("audio_tokenizer_name_or_path", "")):
+            named[_REFERENCE] = _reference(inside)
+    if _INSIDE in named and not foreign:
+        named.pop(_REFERENCE, None)  # of no use there, and wrong once the folder is moved
+    return named
+
+
+def _reference(name: str) -> dict[str, str]:
+    return {"audio_tokenizer_class": "DacModel", "audio_tokenizer_name_or_path": name}
+
+
+def _settings_of_the_model(name: str, hub: dict[str, Any]) -> dict[str, Any]:
+    described = _read_json(name, CONFIG_NAME, hub) or {}
+    if described.get("model_type") != DiaConfig.model_type or described.get("delay_pattern") is None:
+        return {}
+    config = DiaConfig.from_dict(described)
+    decoder = config.get_text_config()
+    return {"delay_pattern": config.delay_pattern, **{key: getattr(decoder, key) for key in OWN_OPTIONS[1:]}}
 
 
 def _read_json(name: str, file: str, hub: dict[str, Any]) -> dict[str, Any] | None:

@@ -192,8 +192,8 @@ def load(name: str, inside: str | None, reference: dict[str, Any] | None, option
     Args:
         name: the processor's folder or Hub id.
         inside: the subfolder in which it holds its codec, if it does.
-        reference: else `audio_tokenizer_class` and `audio_tokenizer_name_or_path`, a Hub id or a path, which may be
-            relative to the folder.
+        reference: `audio_tokenizer_class` and `audio_tokenizer_name_or_path`, a Hub id or a path, which may be
+            relative to the folder: where the codec is if not inside, and else its name on the Hub, if it has one.
         options: of `from_pretrained`, for the processor's own repository.
 
     Returns:
@@ -205,7 +205,11 @@ def load(name: str, inside: str | None, reference: dict[str, Any] | None, option
     """
     if inside is not None:
         within = os.path.join(options.pop("subfolder", None) or "", inside)
-        return DacModel.from_pretrained(name, subfolder=within, **options)
+        model = DacModel.from_pretrained(name, subfolder=within, **options)
+        named = (reference or {}).get("audio_tokenizer_name_or_path")
+        # A name of the Hub stays the codec's name; a path may be from before the folder was moved.
+        model.name_or_path = os.path.join(name, within) if named is None or os.path.isabs(named) else named
+        return model
     if reference is None:
         return None
     if (kind := reference["audio_tokenizer_class"]) != "DacModel":

@@ -1,8 +1,14 @@
-"""Which codec some codes belong to, and whether a processor has it. Knows nothing of where the codes are kept."""
+"""Which codec this is: the one that made some codes, the one a processor has, or one of the Hub.
 
+Knows nothing of where codes are kept, nor of processors' folders.
+"""
+
+import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
+import torch
 from transformers import DacModel
 
 from dia.codec.checksum import checksum
@@ -58,4 +64,18 @@ class CodecRecord:
         return wrong
 
 
-__all__ = ["CodecRecord"]
+def published_name(codec: DacModel) -> str | None:
+    """The Hub id that a codec was loaded from; None if there is none, or if this machine holds no copy equal to it."""
+    name = str(codec.name_or_path)
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", name) or Path(name).exists():
+        return None
+    try:
+        published = DacModel.from_pretrained(name, local_files_only=True, dtype=codec.dtype)
+    except (OSError, ValueError):
+        return None
+    theirs, own = published.state_dict(), codec.state_dict()
+    same = theirs.keys() == own.keys() and all(torch.equal(own[key].cpu(), theirs[key]) for key in theirs)
+    return name if same else None
+
+
+__all__ = ["CodecRecord", "published_name"]

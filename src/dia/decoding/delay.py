@@ -55,6 +55,34 @@ def undelay(grid: Tensor, pattern: Sequence[int]) -> Tensor:
     return torch.stack([grid[:, rows : rows + frames, channel] for channel, rows in enumerate(pattern)], dim=-1)
 
 
+def shift_indices(batch: int, rows: int, channels: int, pattern: Sequence[int], revert: bool) -> tuple[Tensor, Tensor]:
+    """Where every cell of a shifted grid comes from, in a grid of the same size.
+
+    Args:
+        batch: B, grids.
+        rows: R.
+        channels: C.
+        pattern: one delay in rows per channel.
+        revert: lift the channels up instead of shifting them down.
+
+    Returns:
+        The row that each cell comes from, int32 [B, R, C], which may lie outside the grid; and batch, row and channel
+        of the nearest cell inside, int64 [B · R · C, 3].
+    """
+    delays = torch.tensor(pattern, dtype=torch.int32)
+    source = torch.arange(rows, dtype=torch.int32)[:, None] + (delays if revert else -delays)  # [R, C]
+    cells = torch.cartesian_prod(torch.arange(batch), torch.arange(rows), torch.arange(channels)).reshape(-1, 3)
+    cells[:, 1] = source.clamp(0, rows - 1).long().repeat(batch, 1, 1).flatten()
+    return source.expand(batch, rows, channels), cells
+
+
+def shift(grid: Tensor, indices: tuple[Tensor, Tensor], bos: int, pad: int) -> Tensor:
+    """The cells of `grid` [B, R, C] that `shift_indices` names; `bos` where it leads above the grid, `pad` below."""
+    source, cells = (index.to(grid.device) for index in indices)
+    shifted = grid[cells[:, 0], cells[:, 1], cells[:, 2]].view(grid.shape)
+    return shifted.masked_fill(source < 0, bos).masked_fill(source >= grid.shape[1], pad)
+
+
 def _check(codes: Tensor, pattern: Sequence[int], name: str) -> None:
     if codes.ndim != 3:
         raise ValueError(f"{name} has shape {tuple(codes.shape)}; expected [batch, frames, channels].")

@@ -1,6 +1,8 @@
 """The command: what it reads, writes, prints and answers to mistakes."""
 
 import io
+import json
+import shutil
 
 import pytest
 import soundfile
@@ -37,6 +39,19 @@ def test_the_script_may_be_a_file_or_standard_input(folder, tmp_path, monkeypatc
     assert sounds[0] == sounds[1] == sounds[2]
 
 
+@pytest.mark.parametrize("options", [["--no-normalize"], []])
+def test_a_script_of_another_language_is_spoken_where_it_is_read_unchanged(folder, tmp_path, options, capsys):
+    model = tmp_path / "model"
+    shutil.copytree(folder, model)
+    if not options:
+        settings = json.loads((model / "generation_config.json").read_text())
+        (model / "generation_config.json").write_text(json.dumps({**settings, "text_frontend": "none"}))
+    output = tmp_path / "a.wav"
+    assert main(["say", "[S1] Привет 5", "-o", str(output), "--model", str(model), "--seed", "1", *options]) == 0
+    assert output.is_file()
+    assert ("normalize=False" in capsys.readouterr().err) == bool(options)
+
+
 def test_a_recording_may_be_continued(folder, tmp_path):
     main(["say", "[S1] Hi.", "--model", folder, "--seed", "1", "--max-tokens", "40", "-o", str(tmp_path / "a.wav")])
     cloning = ["--audio-prompt", str(tmp_path / "a.wav"), "--audio-prompt-text", "[S1] Hi."]
@@ -59,6 +74,9 @@ def test_help_teaches_and_gives_the_notice(capsys):
     [
         (["  ", "-o", "{tmp}/a.wav"], "text is empty"),
         (["scirpt.txt", "-o", "{tmp}/a.wav"], "there is no file scirpt.txt"),
+        (["no_such_script", "-o", "{tmp}/a.wav"], "there is no file no_such_script"),
+        (["{tmp}", "-o", "{tmp}/a.wav"], "is a folder"),
+        (["[S1] Привет", "-o", "{tmp}/a.wav"], "CYRILLIC"),
         (["[S1] Hi.", "-o", "{tmp}/missing/a.wav"], "missing does not exist. Make it first"),
         (["[S1] Hi.", "-o", "{tmp}/a.xyz"], "xyz"),
         (["[S1] Hi.", "-o", "{tmp}/a.wav", "--device", "quantum"], "quantum"),

@@ -183,6 +183,25 @@ def test_stops_and_tags_that_close_what_is_read_change_nothing():
     assert [(turn.text, len(turn.words)) for turn in found] == [("In 2024", 2), ("yes", 1)]
 
 
+def test_a_stop_within_brackets_changes_nothing():
+    (turn,) = shown("[S1] 5 it is (perhaps)", read="[S1] five it is (perhaps.)")
+    assert [word.text for word in turn.words] == ["5", "it", "is", "(perhaps)"]
+
+
+@pytest.mark.parametrize(
+    ("skip", "turns"),
+    [
+        ("[S1] It cost", ["$5 then.", "In 2024."]),
+        ("[S1] It cost five", ["$5 then.", "In 2024."]),
+        ("[S1] It cost five dollars then.", ["In 2024."]),
+    ],
+)
+def test_of_a_script_that_begins_with_the_words_of_a_recording_the_rest_is_shown(skip, turns):
+    script = parse("[S1] It cost $5 then. [S2] In 2024.")
+    found = steady(script.spoken).turns(len(skip), script)
+    assert [turn.text for turn in found] == turns
+
+
 def test_where_other_words_were_spoken_those_are_shown():
     spoken = steady("[S1] Quite other words.").turns()
     assert as_shown(spoken, Script((Turn("S1", "five dollars.", shown="$5."),))) == spoken

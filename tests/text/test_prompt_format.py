@@ -77,6 +77,8 @@ def test_a_tag_is_not_said_again_where_the_speaker_stays(transcript, text, whole
         ('[S1] He said "hello"', '[S1] He said "hello."'),
         ('[S1] He said "hello!"', '[S1] He said "hello!"'),
         ("[S1] And so…", "[S1] And so…"),
+        ("[S1] Er sagte „Hallo“", "[S1] Er sagte „Hallo.“"),
+        ("[S1] 你好。 [S2] 「好！」", "[S1] 你好。 [S2] 「好！」"),
         ("[S1] Wow. (laughs)", "[S1] Wow. (laughs)"),
         ("[S1] (laughs)", "[S1] (laughs)"),
         ("[S1] I went (perhaps)", "[S1] I went (perhaps.)"),
@@ -94,3 +96,9 @@ def test_every_turn_ends_with_a_stop_where_the_model_needs_it(text, read):
 
 def test_the_closing_tag_follows_the_stop():
     assert PromptFormat(final_stop=True).as_read("[S1] Hello") == "[S1] Hello. [S2]"
+
+
+@pytest.mark.parametrize("part", ["-", " -", ", ", "(", '")', " a"])
+def test_a_stop_takes_no_longer_than_the_length_of_the_text(part):
+    assert stopped(f"[S1] a{100_000 * part}b") == f"[S1] a{100_000 * part}b."
+    assert stopped(f"[S1] a{100_000 * part}").startswith("[S1] a")

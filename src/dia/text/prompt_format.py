@@ -9,6 +9,7 @@ import math
 import re
 from dataclasses import dataclass, fields
 from pathlib import Path
+from string import whitespace
 from types import SimpleNamespace
 from typing import Any, Literal, get_args
 
@@ -22,7 +23,9 @@ FRONTENDS: tuple[Frontend, ...] = get_args(Frontend)
 _TAG = re.compile(r"\[(S[12])\]\s*")
 _TURN_PARTS = re.compile(r"(\[S[12]\])")
 _LAST_SOUND = re.compile(r"\([^()]*\)$")
-_ENDING = re.compile(r"(.*?)[\s,;:-]*([\"')\]]*)[\s,;:-]*", re.DOTALL)  # words, quotes and brackets that close
+_OPEN_ENDS = whitespace + ",;:-"  # what a stop takes the place of
+_CLOSERS = "\"')]”“’»›」』）"  # before which a stop stands
+_STOPS = ".!?…؟।。！？"
 
 
 @dataclass(frozen=True)
@@ -32,8 +35,8 @@ class PromptFormat:
     Attributes:
         closing_tag: end a script with the tag of the speaker who does not speak last. Dia-1.6B's last words then sound
             as they do within a dialogue. Must be false for a model that was never trained on such an ending.
-        final_stop: end every turn with a full stop where it has no `.`, `!`, `?` or `…`. A model whose training texts
-            all end so does not stop by itself after any other ending.
+        final_stop: end every turn with a full stop where it has no `.`, `!`, `?`, `…` or their like in other
+            languages. A model whose training texts all end so does not stop by itself after any other ending.
         text_frontend: "en" reads English: numbers, dates and abbreviations become words, characters of other scripts
             are refused. "none" passes text through unchanged, for models of other languages.
         pass_seconds: the seconds of speech, the prompt included, that one pass speaks well. Dia-1.6B speaks longer
@@ -121,8 +124,10 @@ def _with_stop(words: str) -> str:
     words = words.strip()
     if (sound := _LAST_SOUND.search(words)) and sound[0] in NON_VERBAL_TAGS:
         return words
-    body, closers = _ENDING.fullmatch(words).groups()  # type: ignore[union-attr]
-    return words if not body or body[-1] in ".!?…" else f"{body}.{closers}"
+    closed_words = words.rstrip(_OPEN_ENDS)
+    body = closed_words.rstrip(_CLOSERS)
+    closers, body = closed_words[len(body) :], body.rstrip(_OPEN_ENDS)
+    return words if not body or body[-1] in _STOPS else f"{body}.{closers}"
 
 
 def continued(transcript: str, text: str) -> str:

@@ -13,11 +13,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from transformers.utils import logging
-
 from dia.runtime.atomic import atomic_entries
+from dia.runtime.log import get_logger
 
-logger = logging.get_logger(__name__)
+logger = get_logger(__name__)
 
 _SHARED = ("-O3", "-fopenmp", "-shared", "-fPIC")
 _PATIENCE = 60  # seconds for a compiler that takes one

@@ -30,7 +30,6 @@ from dia.decoding.guidance import (
     DiaEndOfSpeechLogitsProcessor,
     DiaGuidanceLogitsProcessor,
     check_rules,
-    check_scores,
 )
 from dia.decoding.inputs import Grid, check_text, positions_of, start_grid
 from dia.decoding.plan import Plan, check_model, compile_options
@@ -183,7 +182,8 @@ class DiaGenerationMixin(GenerationMixin):
             settings.max_length = None  # where nobody sets a length transformers sets 20
         check_settings(settings, refused)
         own = one_cache(model_kwargs.pop("cache", None), model_kwargs.pop("past_key_values", None))
-        model_kwargs.pop("logits_to_keep", None)  # only the last row's are ever looked at
+        for unused in ("logits_to_keep", "tokenizer"):  # the last row's logits are looked at, and no text is written
+            model_kwargs.pop(unused, None)
         if model_kwargs.get("inputs_embeds") is not None:
             raise ValueError("`inputs_embeds` is not supported by Dia; give `input_ids`.")
         self._validate_model_kwargs(dict(model_kwargs))
@@ -328,7 +328,6 @@ class DiaGenerationMixin(GenerationMixin):
             outputs = self._run_rows(call, seen, row)
             logits = outputs.logits[:, -1].to(grid.ids.device, torch.float32, copy=True)  # [B · C or 2 · B · C, V]
             scores = call.rules(grid.ids[:, :row], logits)
-            check_scores(scores, grid.ids)
             records.add(outputs, logits, scores)
             drawn = call.draw(scores).masked_fill(done, call.settings.pad_token_id)
             grid.ids[:, row] = torch.where(grid.forced[:, row] == grid.pad, drawn, grid.forced[:, row])

@@ -75,6 +75,11 @@ class DiaEndOfSpeechLogitsProcessor(LogitsProcessor):
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         """Set what may not be drawn in `scores` [B · C, V] to minus infinity."""
+        if len(scores) != len(input_ids):  # some rule before this one has merged them
+            raise ValueError(
+                f"scores has {len(scores)} rows for {len(input_ids)} rows of input_ids; `logits_processor` may hold "
+                "only rules that keep every row."
+            )
         grid = scores.unflatten(0, (-1, self.num_channels))  # [B, C, V]
         ends = grid[:, 0, : self.eos_token_id + 1].argmax(-1, keepdim=True) == self.eos_token_id  # [B, 1]
         ids = torch.arange(grid.shape[-1], device=scores.device)
@@ -114,14 +119,12 @@ class DiaDelayedEndLogitsProcessor(LogitsProcessor):
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         """Leave EOS as the only candidate of `scores` [B · C, V] where a channel must end at this row."""
         row = input_ids.shape[1]
-        leader = input_ids.unflatten(0, (-1, len(self.delay_pattern)))[:, 0]  # [B, R]
+        leader = input_ids.unflatten(0, (-1, len(self.delay_pattern)))[:, 0] == self.eos_token_id  # [B, R]
         grid = scores.unflatten(0, (-1, len(self.delay_pattern)))
         now = (grid[:, 0].argmax(-1) == self.eos_token_id) | (row >= self.last_end)
-        never = torch.zeros_like(now)
-        ends = [
-            now if delay == 0 else leader[:, row - delay] == self.eos_token_id if delay <= row else never
-            for delay in self.delay_pattern
-        ]
+        leader = torch.cat([leader, now[:, None]], dim=1)
+        first = leader & (leader.cumsum(1) == 1)  # only its first end counts
+        ends = [first[:, row - min(delay, row)] & (delay <= row) for delay in self.delay_pattern]
         forced = torch.full_like(grid[:1, :1], _NEVER)
         forced[..., self.eos_token_id] = 0.0
         return torch.where(torch.stack(ends, dim=1)[..., None], forced, grid).flatten(0, 1)
@@ -142,20 +145,9 @@ def check_rules(rules: Iterable[LogitsProcessor] | None) -> list[LogitsProcessor
     return given
 
 
-def check_scores(scores: Tensor, ids: Tensor) -> None:
-    """Refuse scores that are no longer one row [V] for each row of `ids` [B · C, R].
-
-    Raises:
-        ValueError: a rule has merged rows, or made some.
-    """
-    if len(scores) != len(ids):
-        raise ValueError(f"`logits_processor` has made {len(scores)} rows of scores of {len(ids)}; it must keep all.")
-
-
 __all__ = [
     "DiaDelayedEndLogitsProcessor",
     "DiaEndOfSpeechLogitsProcessor",
     "DiaGuidanceLogitsProcessor",
     "check_rules",
-    "check_scores",
 ]

@@ -17,7 +17,6 @@ _REFUSED = {
     "prefill_chunk_size": None,  # a prompt of a minute is 86 · 60 rows
     "encoder_repetition_penalty": 1.0,  # it compares codes with bytes of text
     "encoder_no_repeat_ngram_size": 0,
-    "watermarking_config": None,  # it counts on ids of one channel
 }
 
 

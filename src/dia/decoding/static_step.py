@@ -258,7 +258,7 @@ def _keepable(model: Any) -> bool:
 def _weights_now(model: Any) -> Any:
     """Where the weights lie; a step made for others would read what is no longer there."""
     kernels = [module._kernel for module in model.modules() if isinstance(module, QuantizedLinear)]
-    return [weight.data_ptr() for weight in model.parameters()], kernels
+    return [(weight.data_ptr(), weight.dtype, weight.shape) for weight in model.parameters()], kernels
 
 
 def write_rows(

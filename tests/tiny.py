@@ -84,6 +84,9 @@ PROMPTED = {**texts(12, 7, 10), **prompts(2, 6, 0)}
 INPUTS = {"one text": ONE, "padded texts": BATCH, "prompts of unequal length": PROMPTED}
 
 
+PLAIN = {"max_time": 3600.0}  # settings that ask for the plain loop, which alone watches the time, and nothing else
+
+
 class Rows:
     """A streamer that keeps what it is given."""
 

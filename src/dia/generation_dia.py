@@ -5,7 +5,7 @@ Shapes: B clips, S text length, R grid rows, C channels, V ids of one channel.
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -17,27 +17,30 @@ from transformers import (
     StoppingCriteriaList,
     TemperatureLogitsWarper,
 )
-from transformers.cache_utils import DynamicCache, EncoderDecoderCache, StaticCache
+from transformers.cache_utils import DynamicCache, EncoderDecoderCache
 from transformers.generation import GenerateEncoderDecoderOutput
-from transformers.generation.configuration_utils import CompileConfig, GenerationMode
+from transformers.generation.configuration_utils import CompileConfig
 from transformers.generation.streamers import BaseStreamer
 from transformers.modeling_outputs import BaseModelOutput
-from transformers.utils import logging
 
+from dia.decoding.cache import CACHE, new_cache, one_cache
 from dia.decoding.fused_sampling import PlainLoopNeeded, choice_of
 from dia.decoding.guidance import (
     DiaDelayedEndLogitsProcessor,
     DiaEndOfSpeechLogitsProcessor,
     DiaGuidanceLogitsProcessor,
+    check_rules,
 )
-from dia.decoding.inputs import Grid, check_text, start_grid
+from dia.decoding.inputs import Grid, check_text, positions_of, start_grid
+from dia.decoding.plan import Plan, check_model, compile_options
+from dia.decoding.records import Records, records_anything
 from dia.decoding.sampling import EndFlag, Generators, drawer, noise_source
-from dia.decoding.static_step import Plan, check_model, compile_options, runner_for, write_rows
+from dia.decoding.settings import check_settings, fill_special_ids, is_synced
+from dia.decoding.static_step import runner_for, write_rows
 from dia.decoding.streamers import ended, hand_over
+from dia.runtime.log import get_logger
 
-logger = logging.get_logger(__name__)
-
-_CACHES = ("dynamic", "static")
+logger = get_logger(__name__)
 
 
 @dataclass
@@ -54,8 +57,9 @@ class _Call:
 
     text: _Text
     grid: Grid
+    positions: Tensor  # [1 or B, rows]
     cache: EncoderDecoderCache | None
-    brought: list[str]  # of past_key_values and stopping_criteria, what the caller has given
+    brought: list[str]  # what the caller has given that only the plain loop can use
     generator: Generators
     rules: LogitsProcessorList
     criteria: StoppingCriteriaList
@@ -63,18 +67,13 @@ class _Call:
     streamer: BaseStreamer | None
     settings: GenerationConfig
     guided: bool
+    synced: bool
     model_kwargs: dict[str, Any]
 
-
-@dataclass
-class _Records:
-    """What `return_dict_in_generate` hands back beside the codes, one entry per row."""
-
-    scores: list[Tensor] = field(default_factory=list)
-    logits: list[Tensor] = field(default_factory=list)
-    decoder_attentions: list[Any] = field(default_factory=list)
-    cross_attentions: list[Any] = field(default_factory=list)
-    decoder_hidden_states: list[Any] = field(default_factory=list)
+    @property
+    def compilation(self) -> CompileConfig | None:
+        """What the caller asks of `torch.compile`, if anything."""
+        return None if self.settings.disable_compile else self.settings.compile_config
 
 
 class DiaGenerationMixin(GenerationMixin):
@@ -106,11 +105,15 @@ class DiaGenerationMixin(GenerationMixin):
                 off), `num_return_sequences`, `cache_implementation` ("dynamic" or "static"), `use_cache`,
                 `return_dict_in_generate`, `output_scores`, `output_logits` and the like.
                 `max_new_tokens` counts grid rows, the rows of the delay among them; `max_length` counts rows before
-                the delay is added, prompt included.
+                the delay is added, prompt included. With fewer new rows than the largest delay and two more the grid
+                is cut off before any frame is whole; what makes sound refuses that.
+                `eos_token_id` and `pad_token_id`: what stops a channel, and what is written from then on; the rules
+                of the end keep to the checkpoint's.
             logits_processor: more rules; they see `input_ids` [B · C, R] and guided scores [B · C, V].
             stopping_criteria: more reasons to stop, asked after every row with the same shapes.
             prefix_allowed_tokens_fn: refused.
-            synced_gpus: refused if true.
+            synced_gpus: go on until every process of the group has ended, for weights that are spread over devices
+                (FSDP, DeepSpeed ZeRO-3); by default where they are.
             assistant_model: refused.
             streamer: is given the prompt's grid [B, R, C] and then every row [B, C] as it is drawn; see
                 `dia.streaming.DiaAudioStreamer` for sound.
@@ -121,8 +124,10 @@ class DiaGenerationMixin(GenerationMixin):
                 comes out the same alone and in a batch.
             **kwargs: `attention_mask` [B, S]; `decoder_input_ids` [B, R, C], the delayed prompt with PAD where codes
                 are to be predicted; `decoder_attention_mask` [B, R], 0 where the prompt is padded on the left;
-                `past_key_values`, a cache of your own, in which fewer rows than the prompt's may already be;
-                `encoder_outputs`, those of the text alone; and the settings named above.
+                `decoder_position_ids` [B, R], the position of every row of the prompt; the rows after it count on;
+                `past_key_values` or `cache`, a cache of your own, in which fewer rows than the prompt's may already
+                be; `encoder_outputs`, those of the text alone; `logits_to_keep`, which changes nothing here; and the
+                settings named above.
 
         Returns:
             Grids, [B · num_return_sequences, R, C], or a `GenerateEncoderDecoderOutput` whose `sequences` they are.
@@ -132,7 +137,6 @@ class DiaGenerationMixin(GenerationMixin):
         """
         refused = {
             "prefix_allowed_tokens_fn": prefix_allowed_tokens_fn,
-            "synced_gpus": synced_gpus or None,
             "assistant_model": assistant_model,
             "negative_prompt_ids": negative_prompt_ids,
             "negative_prompt_attention_mask": negative_prompt_attention_mask,
@@ -144,18 +148,17 @@ class DiaGenerationMixin(GenerationMixin):
             text = self._encode_text(inputs, model_kwargs, settings.num_return_sequences, guided)
             states = text.states.last_hidden_state
             clips = len(states) // 2 if guided else len(states)
+            given = {name: model_kwargs.pop(name, None) for name in ("decoder_position_ids", CACHE)}
             prompt, mask = (model_kwargs.pop(name, None) for name in ("decoder_input_ids", "decoder_attention_mask"))
             grid = start_grid(self.config, settings, prompt, mask, clips, states.device)
             self._prepare_special_tokens(settings, device=grid.ids.device)
-            own = {
-                "past_key_values": model_kwargs.pop("past_key_values", None),
-                "stopping_criteria": stopping_criteria,
-            }
+            brought = given | {"stopping_criteria": stopping_criteria}
             call = _Call(
                 text=text,
                 grid=grid,
-                cache=self._start_cache(settings, own["past_key_values"]),
-                brought=[name for name, given in own.items() if given is not None],
+                positions=positions_of(given["decoder_position_ids"], grid),
+                cache=self._start_cache(settings, given[CACHE], states.shape[1]),
+                brought=[name for name, value in brought.items() if value is not None],
                 generator=generator,
                 rules=self._rules(settings, grid, logits_processor, guided),
                 criteria=self._get_stopping_criteria(settings, stopping_criteria or StoppingCriteriaList()),
@@ -163,11 +166,11 @@ class DiaGenerationMixin(GenerationMixin):
                 streamer=streamer,
                 settings=settings,
                 guided=guided,
+                synced=is_synced(self, synced_gpus),
                 model_kwargs=model_kwargs,
             )
             end, records = self._write(call)
-            sequences = grid.rows(0, end)
-            return _output(sequences, records, call) if settings.return_dict_in_generate else sequences
+            return records.output(grid.rows(0, end), grid.prefilled, text.states, call.cache)
 
     def _settings(
         self, config: GenerationConfig | None, refused: dict[str, Any], kwargs: dict[str, Any]
@@ -177,22 +180,15 @@ class DiaGenerationMixin(GenerationMixin):
         lengths = (kwargs.get("max_length"), getattr(config, "max_length", None), self.generation_config.max_length)
         if lengths == (None, None, None):
             settings.max_length = None  # where nobody sets a length transformers sets 20
-        refused = refused | {name: getattr(settings, name, None) for name in ("stop_strings", "prefill_chunk_size")}
-        for name, value in refused.items():
-            if value is not None:
-                raise ValueError(f"`{name}` is not supported by Dia; leave it out.")
-        if settings.get_generation_mode() not in (GenerationMode.SAMPLE, GenerationMode.GREEDY_SEARCH):
-            raise ValueError(
-                f"generation mode {settings.get_generation_mode().value!r} is not supported by Dia; use greedy search "
-                "or sampling (num_beams=1, no penalty_alpha, no dola_layers, no constraints)."
-            )
-        if settings.do_sample and settings.temperature is not None and not settings.temperature > 0:
-            raise ValueError(f"temperature={settings.temperature} must be above 0; do_sample=False is greedy.")
+        check_settings(settings, refused)
+        own = one_cache(model_kwargs.pop("cache", None), model_kwargs.pop("past_key_values", None))
+        for unused in ("logits_to_keep", "tokenizer"):  # the last row's logits are looked at, and no text is written
+            model_kwargs.pop(unused, None)
+        if model_kwargs.get("inputs_embeds") is not None:
+            raise ValueError("`inputs_embeds` is not supported by Dia; give `input_ids`.")
         self._validate_model_kwargs(dict(model_kwargs))
-        decoder = self.config.decoder_config
-        settings.eos_token_id, settings.pad_token_id = decoder.eos_token_id, decoder.pad_token_id
-        settings.bos_token_id = settings.decoder_start_token_id = decoder.bos_token_id
-        return settings, model_kwargs
+        fill_special_ids(settings, self.config.get_text_config())
+        return settings, model_kwargs if own is None else model_kwargs | {CACHE: own}
 
     def _encode_text(self, inputs: Tensor | None, kwargs: dict[str, Any], copies: int, guided: bool) -> _Text:
         """Run the encoder once; under guidance a second batch half reads zeros through the same mask."""
@@ -229,7 +225,7 @@ class DiaGenerationMixin(GenerationMixin):
     ) -> LogitsProcessorList:
         """All rules: guidance, transformers' own, the caller's, temperature, end, top-k and top-p, delayed end."""
         eos = self.config.decoder_config.eos_token_id
-        ours = LogitsProcessorList(extra or [])
+        ours = LogitsProcessorList(check_rules(extra))
         if settings.temperature not in (None, 0.0, 1.0):  # 0 comes here with greedy search only
             ours.append(TemperatureLogitsWarper(float(settings.temperature)))
         ours.append(DiaEndOfSpeechLogitsProcessor(grid.channels, eos))
@@ -240,40 +236,41 @@ class DiaGenerationMixin(GenerationMixin):
         )
         if guided:
             rules.insert(0, DiaGuidanceLogitsProcessor(settings.guidance_scale, settings.top_k or None))
-        rules.append(DiaDelayedEndLogitsProcessor(self.config.delay_pattern, eos, settings.max_length))
+        end = DiaDelayedEndLogitsProcessor(self.config.delay_pattern, eos, settings.max_length, grid.prefilled)
+        rules.append(end)
         return rules
 
-    def _start_cache(self, settings: GenerationConfig, own: EncoderDecoderCache | None) -> EncoderDecoderCache | None:
-        if own is not None or not settings.use_cache:
-            return own
-        name = settings.cache_implementation or "dynamic"
-        if name not in _CACHES:
-            raise ValueError(f"cache_implementation={name!r} is not supported; use one of {', '.join(_CACHES)}.")
-        decoder = self.config.decoder_config
-        rows = DynamicCache(config=decoder)
-        if name == "static":
-            rows = StaticCache(config=decoder, max_cache_len=settings.max_length)
-        return EncoderDecoderCache(rows, DynamicCache(config=decoder))
+    def _start_cache(
+        self, settings: GenerationConfig, own: EncoderDecoderCache | None, text: int
+    ) -> EncoderDecoderCache | None:
+        if own is None:
+            return new_cache(settings, self.config.get_text_config(), text)
+        if settings.cache_implementation is not None:
+            raise ValueError(f"`cache_implementation` and `{CACHE}` both say which cache to use; give one of them.")
+        return own
 
-    def _write(self, call: _Call) -> tuple[int, _Records]:
-        """Write rows by the fast step where the call allows it, else by the plain loop; a debug line says why."""
+    def _write(self, call: _Call) -> tuple[int, Records]:
+        """Write rows by the fast step where the call allows it, else by the plain loop; an info line says which."""
         try:
             plan = self._plan(call)
         except PlainLoopNeeded as reason:
-            logger.debug("the plain loop is used: %s", reason)
+            ignored = " compile_config is not used there." if call.compilation else ""
+            logger.info_once(f"generate() runs the plain loop, which is slower: {reason}.{ignored}")
             return self._write_rows(call)
-        return self._write_fast(call, plan), _Records()
+        logger.info_once(f"generate() runs the fast step, {plan.how}.")
+        return self._write_fast(call, plan), Records(call.settings)
 
     def _plan(self, call: _Call) -> Plan:
         """What the fast step is to be made for, or PlainLoopNeeded."""
-        settings, grid, compilation = call.settings, call.grid, call.settings.compile_config
-        if compilation is None and self._compiled_call_impl is not None:
-            compilation = CompileConfig()  # who has called `model.compile()` wants the step compiled
+        settings, grid, decoder = call.settings, call.grid, self.config.get_text_config()
+        own_ids = settings.eos_token_id, settings.pad_token_id
         reasons = {
             "rows are not cached": not settings.use_cache,
-            "cache_implementation is 'dynamic'": settings.cache_implementation == "dynamic",
-            "more than codes is wanted": settings.return_dict_in_generate,
+            "scores, logits, attentions or hidden states are asked for": records_anything(settings),
             "there is a limit of time": settings.max_time is not None,
+            "processes wait for each other (synced_gpus)": call.synced,
+            "eos_token_id or pad_token_id is not the checkpoint's": own_ids
+            != (decoder.eos_token_id, decoder.pad_token_id),
             f"the caller brings {', '.join(call.brought)}": call.brought,
             f"the model is given {', '.join(call.model_kwargs)}": call.model_kwargs,
         }
@@ -281,6 +278,9 @@ class DiaGenerationMixin(GenerationMixin):
             if holds:
                 raise PlainLoopNeeded(reason)
         check_model(self)
+        compilation = call.compilation
+        if compilation is None and self._compiled_call_impl is not None and not settings.disable_compile:
+            compilation = CompileConfig()  # who has called `model.compile()` wants the step compiled
         return Plan(
             choice=choice_of(call.rules, bool(settings.do_sample)),
             pattern=tuple(self.config.delay_pattern),
@@ -292,11 +292,11 @@ class DiaGenerationMixin(GenerationMixin):
             masked=grid.mask is not None,
             text_masked=call.text.mask is not None,
             recorded=grid.ids.is_cuda and not settings.disable_compile,
-            compiled=None if compilation is None or settings.disable_compile else compile_options(compilation),
+            compiled=None if compilation is None else compile_options(compilation),
         )
 
     def _write_fast(self, call: _Call, plan: Plan) -> int:
-        grid, decoder = call.grid, self.config.decoder_config
+        grid, decoder, kept = call.grid, self.config.decoder_config, call.cache
         noise = noise_source(call.generator, plan.clips) if call.settings.do_sample else None
         call.cache = EncoderDecoderCache(DynamicCache(config=decoder), DynamicCache(config=decoder))
         if not hand_over(call.streamer, grid.rows(0, grid.prefilled)):
@@ -306,82 +306,65 @@ class DiaGenerationMixin(GenerationMixin):
         logits = logits.to(grid.ids.device, torch.float32).reshape(plan.clips * plan.halves, -1)
         with runner_for(self, plan) as runner:
             runner.step.load(grid, call.cache, call.text.mask, call.settings.max_length)
+            text = call.text.states.last_hidden_state.shape[1]
             call.cache = None  # the step has taken it over
             over = EndFlag(grid.ids.device)
-            return write_rows(runner, grid, logits, call.settings.max_length, noise, over, call.streamer)
+            end = write_rows(runner, grid, logits, call.settings.max_length, noise, over, call.streamer)
+            if call.settings.return_dict_in_generate and kept is not None:
+                call.cache = kept
+                runner.step.save(kept, plan.clips, end - 1, text)
+        return end
 
-    def _write_rows(self, call: _Call) -> tuple[int, _Records]:
+    def _write_rows(self, call: _Call) -> tuple[int, Records]:
         """Write rows until every channel has ended; returns the number of rows and what was recorded."""
-        grid, streamer, records = call.grid, call.streamer, _Records()
+        grid, streamer, records = call.grid, call.streamer, Records(call.settings)
         over, done = EndFlag(grid.ids.device), grid.ids.new_zeros(grid.ids.shape[0], dtype=torch.bool)
         wanted = hand_over(streamer, grid.rows(0, grid.prefilled))
         seen, row = 0 if call.cache is None else int(call.cache.get_seq_length()), grid.prefilled
         if seen >= row:
-            raise ValueError(
-                f"`past_key_values` holds {seen} rows of {row} in the prompt; the last must be left to read."
-            )
+            raise ValueError(f"`{CACHE}` holds {seen} rows of {row} in the prompt; the last must be left to read.")
         while wanted and row < call.settings.max_length:
+            self._wait_for_others(call, finished=False)
             outputs = self._run_rows(call, seen, row)
             logits = outputs.logits[:, -1].to(grid.ids.device, torch.float32, copy=True)  # [B · C or 2 · B · C, V]
             scores = call.rules(grid.ids[:, :row], logits)
-            _record(records, call.settings, outputs, logits, scores)
-            drawn = call.draw(scores).masked_fill(done, grid.pad)
+            records.add(outputs, logits, scores)
+            drawn = call.draw(scores).masked_fill(done, call.settings.pad_token_id)
             grid.ids[:, row] = torch.where(grid.forced[:, row] == grid.pad, drawn, grid.forced[:, row])
             seen, row = (0 if call.cache is None else row), row + 1
             done = done | call.criteria(grid.ids[:, :row], scores)
             wanted = hand_over(streamer, grid.rows(row - 1, row)[:, 0])
             if over(done):
                 break
+        while self._wait_for_others(call, finished=True):
+            self._run_again(call)
         return grid.written(row), records
+
+    def _wait_for_others(self, call: _Call, finished: bool) -> bool:
+        """Where processes share weights, tell the others whether this one has finished; whether any goes on."""
+        return call.synced and self._has_unfinished_sequences(finished, True, call.grid.ids.device)
+
+    def _run_again(self, call: _Call) -> None:
+        """Take part in a step of the others, which need this process's share of the weights; nothing is kept."""
+        unmasked = replace(call.grid, mask=None)
+        last = call.grid.prefilled
+        self._run_rows(replace(call, grid=unmasked, cache=None, model_kwargs={}), last - 1, last)
 
     def _run_rows(self, call: _Call, start: int, stop: int, forward: Callable[..., Any] | None = None) -> Any:
         """The decoder over rows start…stop − 1, which after the first call is a single one."""
-        grid, halves = call.grid, 2 if call.guided else 1
+        grid, halves, positions = call.grid, 2 if call.guided else 1, call.positions[:, start:stop]
         return (forward or self)(
             attention_mask=call.text.mask,
             decoder_input_ids=grid.rows(start, stop).repeat(halves, 1, 1),
             decoder_attention_mask=None if grid.mask is None else grid.mask[:, :stop].repeat(halves, 1),
-            decoder_position_ids=torch.arange(start, stop, device=grid.ids.device)[None],
+            decoder_position_ids=positions if len(positions) == 1 else positions.repeat(halves, 1),
             encoder_outputs=call.text.states,
-            past_key_values=call.cache,
             use_cache=call.cache is not None,
             logits_to_keep=1,
             return_dict=True,
+            **{CACHE: call.cache},
             **call.model_kwargs,
         )
-
-
-def _record(records: _Records, settings: GenerationConfig, outputs: Any, logits: Tensor, scores: Tensor) -> None:
-    if not settings.return_dict_in_generate:
-        return
-    if settings.output_scores:
-        records.scores.append(scores)
-    if settings.output_logits:
-        records.logits.append(logits)
-    if settings.output_attentions:
-        records.decoder_attentions.append(outputs.decoder_attentions)
-        records.cross_attentions.append(outputs.cross_attentions)
-    if settings.output_hidden_states:
-        records.decoder_hidden_states.append(outputs.decoder_hidden_states)
-
-
-def _output(sequences: Tensor, records: _Records, call: _Call) -> GenerateEncoderDecoderOutput:
-    rows = sequences.shape[1] - call.grid.prefilled
-
-    def taken(entries: list[Any]) -> tuple[Any, ...] | None:
-        return tuple(entries[:rows]) if entries else None
-
-    return GenerateEncoderDecoderOutput(
-        sequences=sequences,
-        scores=taken(records.scores),
-        logits=taken(records.logits),
-        encoder_attentions=call.text.states.attentions if call.settings.output_attentions else None,
-        encoder_hidden_states=call.text.states.hidden_states if call.settings.output_hidden_states else None,
-        decoder_attentions=taken(records.decoder_attentions),
-        cross_attentions=taken(records.cross_attentions),
-        decoder_hidden_states=taken(records.decoder_hidden_states),
-        past_key_values=call.cache,
-    )
 
 
 __all__ = ["DiaGenerationMixin"]

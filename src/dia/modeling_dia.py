@@ -22,19 +22,22 @@ from transformers.modeling_outputs import (
     Seq2SeqLMOutput,
     Seq2SeqModelOutput,
 )
-from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
-from transformers.utils import can_return_tuple, logging
+from transformers.utils import can_return_tuple
 from transformers.utils.generic import merge_with_config_defaults
 from transformers.utils.output_capturing import capture_outputs
 
+from dia.attention_dia import eager_attention, nowhere_empty
 from dia.checkpoints import native
 from dia.configuration_dia import DiaConfig, DiaDecoderConfig, DiaEncoderConfig
+from dia.decoding.cache import cache_in, one_cache
 from dia.decoding.sampling import published_generation_config
 from dia.generation_dia import DiaGenerationMixin
 from dia.quantization import config as quantization
+from dia.rope_dia import DiaRotaryEmbedding, rotate
+from dia.runtime.log import get_logger
 
-logger = logging.get_logger(__name__)
+logger = get_logger(__name__)
 
 # Trained without the usual 1/sqrt(D): the query weights carry it.
 _ATTENTION_SCALE = 1.0
@@ -48,10 +51,10 @@ class DiaRMSNorm(nn.Module):
         self.weight = nn.Parameter(torch.ones(size))
         self.eps = eps
 
-    def forward(self, hidden: Tensor) -> Tensor:
-        wide = hidden.float()
+    def forward(self, hidden_states: Tensor) -> Tensor:
+        wide = hidden_states.float()
         wide = wide * torch.rsqrt(wide.square().mean(-1, keepdim=True) + self.eps)
-        return self.weight * wide.to(hidden.dtype)
+        return self.weight * wide.to(hidden_states.dtype)
 
 
 class DiaMLP(nn.Module):
@@ -63,84 +66,9 @@ class DiaMLP(nn.Module):
         self.down_proj = nn.Linear(config.intermediate_size, config.hidden_size, bias=False)
         self.activation: Callable[[Tensor], Tensor] = ACT2FN[config.hidden_act]
 
-    def forward(self, hidden: Tensor) -> Tensor:
-        gate, up = self.gate_up_proj(hidden).chunk(2, dim=-1)
+    def forward(self, hidden_states: Tensor) -> Tensor:
+        gate, up = self.gate_up_proj(hidden_states).chunk(2, dim=-1)
         return self.down_proj(up * self.activation(gate))
-
-
-class DiaRotaryEmbedding(nn.Module):
-    """Cosines and sines that turn queries and keys by their position (arXiv:2104.09864)."""
-
-    inv_freq: Tensor
-
-    def __init__(self, config: DiaEncoderConfig | DiaDecoderConfig) -> None:
-        super().__init__()
-        self.config = config
-        frequencies, self.scale = self.frequencies()
-        self.register_buffer("inv_freq", frequencies, persistent=False)
-
-    def _apply(self, *args: Any, **kwargs: Any) -> "DiaRotaryEmbedding":
-        """Follow the model to its device, but never to half precision: far rows would turn by wrong angles."""
-        super()._apply(*args, **kwargs)
-        self.inv_freq = self.frequencies()[0].to(self.inv_freq.device)
-        return self
-
-    def frequencies(self) -> tuple[Tensor, float]:
-        """One angular step per pair of dimensions, [D / 2], and the factor on cosines and sines."""
-        rope = self.config.rope_parameters
-        assert rope is not None
-        if rope["rope_type"] != "default":
-            frequencies, scale = ROPE_INIT_FUNCTIONS[rope["rope_type"]](self.config)
-            return frequencies, float(scale)
-        exponents = torch.arange(0, self.config.head_dim, 2, dtype=torch.float32) / self.config.head_dim
-        return 1.0 / rope["rope_theta"] ** exponents, 1.0
-
-    @torch.no_grad()
-    def forward(self, positions: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-        angles = positions[..., None].float() * self.inv_freq.float()  # [B or 1, R, D / 2]
-        angles = torch.cat((angles, angles), dim=-1)[:, None]  # [B or 1, 1, R, D]
-        return (angles.cos() * self.scale).to(dtype), (angles.sin() * self.scale).to(dtype)
-
-
-def rotate(states: Tensor, rotary: tuple[Tensor, Tensor]) -> Tensor:
-    """Turn each pair (first half, second half) of the head by its position's angle; states: [B, H, R, D]."""
-    cos, sin = rotary
-    first, second = states.chunk(2, dim=-1)
-    return states * cos + torch.cat((-second, first), dim=-1) * sin
-
-
-def eager_attention(
-    module: nn.Module,
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    attention_mask: Tensor | None,
-    scaling: float,
-    dropout: float = 0.0,
-    **_: Any,
-) -> tuple[Tensor, Tensor]:
-    """Attention written out, the one implementation that returns its weights.
-
-    Args:
-        module: the attention layer; gives the number of query heads to each key head.
-        query: [B, H, R, D].
-        key: [B, H / groups, K, D].
-        value: likewise.
-        attention_mask: added to the scores, broadcastable to [B, H, R, K].
-        scaling: factor on the scores.
-        dropout: probability of dropping a weight while training.
-
-    Returns:
-        The output, [B, R, H, D], and the weights, [B, H, R, K].
-    """
-    groups = query.shape[1] // key.shape[1]
-    key, value = key.repeat_interleave(groups, dim=1), value.repeat_interleave(groups, dim=1)
-    scores = query @ key.transpose(2, 3) * scaling
-    if attention_mask is not None:
-        scores = scores.float() + attention_mask  # in float16 the lowest number plus a score would be -inf
-    weights = nn.functional.softmax(scores, dim=-1, dtype=torch.float32).to(query.dtype)
-    weights = nn.functional.dropout(weights, p=dropout, training=module.training)
-    return (weights @ value).transpose(1, 2).contiguous(), weights
 
 
 class _Attention(nn.Module):
@@ -172,10 +100,10 @@ class _Attention(nn.Module):
         return projected.unflatten(-1, (-1, self.head_dim)).transpose(1, 2)  # [B, H, R, D]
 
     def _attend(
-        self, query: Tensor, key: Tensor, value: Tensor, mask: Any, **kwargs: Any
+        self, query: Tensor, key: Tensor, value: Tensor, attention_mask: Any, **kwargs: Any
     ) -> tuple[Tensor, Tensor | None]:
         attention = ALL_ATTENTION_FUNCTIONS.get_interface(self.config._attn_implementation, eager_attention)
-        output, weights = attention(self, query, key, value, mask, scaling=self.scaling, **kwargs)
+        output, weights = attention(self, query, key, value, attention_mask, scaling=self.scaling, **kwargs)
         return self.o_proj(output.flatten(2)), weights
 
 
@@ -188,18 +116,18 @@ class DiaSelfAttention(_Attention):
 
     def forward(
         self,
-        hidden: Tensor,
-        rotary: tuple[Tensor, Tensor],
-        mask: Any,
+        hidden_states: Tensor,
+        position_embeddings: tuple[Tensor, Tensor],
+        attention_mask: Any = None,
         cache: Cache | None = None,
         **kwargs: Any,
     ) -> tuple[Tensor, Tensor | None]:
-        query = rotate(self._heads(self.q_proj(hidden)), rotary)
-        key = rotate(self._heads(self.k_proj(hidden)), rotary)
-        value = self._heads(self.v_proj(hidden))
+        query = rotate(self._heads(self.q_proj(hidden_states)), position_embeddings)
+        key = rotate(self._heads(self.k_proj(hidden_states)), position_embeddings)
+        value = self._heads(self.v_proj(hidden_states))
         if cache is not None:
             key, value = cache.update(key, value, self.layer_idx)
-        return self._attend(query, key, value, mask, **kwargs)
+        return self._attend(query, key, value, attention_mask, **kwargs)
 
 
 class DiaCrossAttention(_Attention):
@@ -211,21 +139,22 @@ class DiaCrossAttention(_Attention):
 
     def forward(
         self,
-        hidden: Tensor,
-        text: Tensor,
-        mask: Any,
+        hidden_states: Tensor,
+        encoder_hidden_states: Tensor,
+        attention_mask: Any = None,
         cache: EncoderDecoderCache | None = None,
         **kwargs: Any,
     ) -> tuple[Tensor, Tensor | None]:
-        query = self._heads(self.q_proj(hidden))
-        key, value = self._text_states(text, cache)
-        return self._attend(query, key, value, mask, **kwargs)
+        query = self._heads(self.q_proj(hidden_states))
+        key, value = self._text_states(encoder_hidden_states, cache)
+        return self._attend(query, key, value, attention_mask, **kwargs)
 
-    def _text_states(self, text: Tensor, cache: EncoderDecoderCache | None) -> tuple[Tensor, Tensor]:
+    def _text_states(self, encoder_hidden_states: Tensor, cache: EncoderDecoderCache | None) -> tuple[Tensor, Tensor]:
         if cache is not None and cache.is_updated.get(self.layer_idx):
             layer = cache.cross_attention_cache.layers[self.layer_idx]
             return layer.keys, layer.values
-        key, value = self._heads(self.k_proj(text)), self._heads(self.v_proj(text))
+        key = self._heads(self.k_proj(encoder_hidden_states))
+        value = self._heads(self.v_proj(encoder_hidden_states))
         if cache is not None:
             key, value = cache.cross_attention_cache.update(key, value, self.layer_idx)
             cache.is_updated[self.layer_idx] = True
@@ -242,9 +171,16 @@ class DiaEncoderLayer(GradientCheckpointingLayer):
         self.post_sa_norm = DiaRMSNorm(config.hidden_size, config.norm_eps)
         self.mlp = DiaMLP(config)
 
-    def forward(self, hidden: Tensor, rotary: tuple[Tensor, Tensor], mask: Any, **kwargs: Any) -> Tensor:
-        hidden = hidden + self.self_attention(self.pre_sa_norm(hidden), rotary, mask, **kwargs)[0]
-        return hidden + self.mlp(self.post_sa_norm(hidden))
+    def forward(
+        self,
+        hidden_states: Tensor,
+        position_embeddings: tuple[Tensor, Tensor],
+        attention_mask: Any = None,
+        **kwargs: Any,
+    ) -> Tensor:
+        normed = self.pre_sa_norm(hidden_states)
+        hidden_states = hidden_states + self.self_attention(normed, position_embeddings, attention_mask, **kwargs)[0]
+        return hidden_states + self.mlp(self.post_sa_norm(hidden_states))
 
 
 class DiaDecoderLayer(GradientCheckpointingLayer):
@@ -261,18 +197,22 @@ class DiaDecoderLayer(GradientCheckpointingLayer):
 
     def forward(
         self,
-        hidden: Tensor,
-        rotary: tuple[Tensor, Tensor],
-        mask: Any,
-        text: Tensor,
-        text_mask: Any,
-        past_key_values: EncoderDecoderCache | None = None,
+        hidden_states: Tensor,
+        position_embeddings: tuple[Tensor, Tensor],
+        attention_mask: Any,
+        encoder_hidden_states: Tensor,
+        encoder_attention_mask: Any = None,
+        cache: EncoderDecoderCache | None = None,
         **kwargs: Any,
     ) -> Tensor:
-        own_cache = None if past_key_values is None else past_key_values.self_attention_cache
-        hidden = hidden + self.self_attention(self.pre_sa_norm(hidden), rotary, mask, own_cache, **kwargs)[0]
-        hidden = hidden + self.cross_attention(self.pre_ca_norm(hidden), text, text_mask, past_key_values, **kwargs)[0]
-        return hidden + self.mlp(self.pre_mlp_norm(hidden))
+        own = None if cache is None else cache.self_attention_cache
+        normed = self.pre_sa_norm(hidden_states)
+        read = self.self_attention(normed, position_embeddings, attention_mask, own, **kwargs)[0]
+        hidden_states = hidden_states + read
+        normed = self.pre_ca_norm(hidden_states)
+        heard = self.cross_attention(normed, encoder_hidden_states, encoder_attention_mask, cache, **kwargs)[0]
+        hidden_states = hidden_states + heard
+        return hidden_states + self.mlp(self.pre_mlp_norm(hidden_states))
 
 
 class DiaMultiChannelEmbedding(nn.Module):
@@ -351,12 +291,13 @@ class DiaEncoder(DiaPreTrainedModel):
     @capture_outputs
     def forward(self, input_ids: Tensor, attention_mask: Tensor | None = None, **kwargs: Any) -> BaseModelOutput:
         """Encode text; `attention_mask` [B, S] is 0 where a row is padded on the right."""
+        _refuse(kwargs)
         hidden = self.embedding(input_ids)
         mask = create_bidirectional_mask(config=self.config, inputs_embeds=hidden, attention_mask=attention_mask)
-        positions = torch.arange(input_ids.shape[1], device=hidden.device)[None]
-        rotary = self.rotary_emb(positions, hidden.dtype)
+        mask = nowhere_empty(mask)
+        positions = self.rotary_emb(hidden, torch.arange(input_ids.shape[1], device=hidden.device)[None])
         for layer in self.layers:
-            hidden = layer(hidden, rotary, mask, **kwargs)
+            hidden = layer(hidden, positions, mask, **kwargs)
         return BaseModelOutput(last_hidden_state=self.norm(hidden))
 
 
@@ -379,6 +320,14 @@ class DiaDecoder(DiaPreTrainedModel):
         self.rotary_emb = DiaRotaryEmbedding(config)
         self.post_init()
 
+    def resize_token_embeddings(self, *args: Any, **kwargs: Any) -> nn.Module:
+        """Refused.
+
+        Raises:
+            ValueError: always.
+        """
+        raise ValueError("the decoder's embeddings are those of the codec's codes, which cannot be more or fewer.")
+
     @merge_with_config_defaults
     @capture_outputs
     def forward(
@@ -389,22 +338,21 @@ class DiaDecoder(DiaPreTrainedModel):
         encoder_hidden_states: Tensor | None = None,
         encoder_attention_mask: Tensor | None = None,
         past_key_values: EncoderDecoderCache | None = None,
+        cache: EncoderDecoderCache | None = None,
         **kwargs: Any,
     ) -> BaseModelOutputWithPastAndCrossAttentions:
         """Decode rows; `attention_mask` [B, rows seen so far and now] is 0 where a row is padded on the left."""
+        _refuse(kwargs)
+        cache = one_cache(cache, past_key_values)
         hidden = self.embeddings(input_ids)
         if position_ids is None:
-            seen = 0 if past_key_values is None else past_key_values.get_seq_length()
+            seen = 0 if cache is None else cache.get_seq_length()
             position_ids = torch.arange(input_ids.shape[1], device=hidden.device)[None] + seen
         # Looking whether a mask hides anything stalls the device: worth it for many rows, not for a single one.
         look = hidden.shape[1] > 1
-        mask = create_causal_mask(
-            config=self.config,
-            inputs_embeds=hidden,
-            attention_mask=attention_mask,
-            past_key_values=past_key_values,
-            allow_is_causal_skip=look or attention_mask is None,
-        )
+        skip = look or attention_mask is None
+        # The cache is passed by position: its name differs between the oldest and the newest transformers.
+        mask = create_causal_mask(self.config, hidden, attention_mask, cache, allow_is_causal_skip=skip)
         text_mask = create_bidirectional_mask(
             config=self.config,
             inputs_embeds=hidden,
@@ -412,14 +360,11 @@ class DiaDecoder(DiaPreTrainedModel):
             encoder_hidden_states=encoder_hidden_states,
             allow_is_bidirectional_skip=look or encoder_attention_mask is None,
         )
-        rotary = self.rotary_emb(position_ids, hidden.dtype)
+        mask, text_mask = nowhere_empty(mask), nowhere_empty(text_mask)
+        positions = self.rotary_emb(hidden, position_ids)
         for layer in self.layers:
-            hidden = layer(
-                hidden, rotary, mask, encoder_hidden_states, text_mask, past_key_values=past_key_values, **kwargs
-            )
-        return BaseModelOutputWithPastAndCrossAttentions(
-            last_hidden_state=self.norm(hidden), past_key_values=past_key_values
-        )
+            hidden = layer(hidden, positions, mask, encoder_hidden_states, text_mask, cache=cache, **kwargs)
+        return BaseModelOutputWithPastAndCrossAttentions(self.norm(hidden), cache)
 
 
 class DiaModel(DiaPreTrainedModel):
@@ -437,6 +382,14 @@ class DiaModel(DiaPreTrainedModel):
         """The text's; those of the codes are the decoder's own."""
         return self.encoder.embedding
 
+    def set_input_embeddings(self, value: Any) -> None:
+        """Exchange the text's embeddings."""
+        self.encoder.embedding = value
+
+    def resize_token_embeddings(self, *args: Any, **kwargs: Any) -> nn.Module:
+        """Give the text more ids or fewer, as transformers does; the codes of sound keep theirs."""
+        return self.encoder.resize_token_embeddings(*args, **kwargs)
+
     @can_return_tuple
     def forward(
         self,
@@ -448,6 +401,7 @@ class DiaModel(DiaPreTrainedModel):
         encoder_outputs: BaseModelOutput | tuple[Tensor, ...] | None = None,
         past_key_values: EncoderDecoderCache | None = None,
         use_cache: bool | None = None,
+        cache: EncoderDecoderCache | None = None,
         **kwargs: Any,
     ) -> Seq2SeqModelOutput:
         """Run text and grid through the network.
@@ -461,13 +415,15 @@ class DiaModel(DiaPreTrainedModel):
             encoder_outputs: the encoder's output of an earlier call.
             past_key_values: keys and values of earlier rows; the cache is extended in place.
             use_cache: make such a cache if none is given.
+            cache: another name for `past_key_values`, that of transformers since 5.24.
 
         Returns:
             States of the last layer, [B, R, E], and the cache.
 
         Raises:
-            ValueError: neither text nor its encoding is given.
+            ValueError: neither text nor its encoding is given; there are two caches, or embeddings in place of ids.
         """
+        _refuse(kwargs)
         if encoder_outputs is None and input_ids is None:
             raise ValueError("neither `input_ids` nor `encoder_outputs` is given; the decoder needs a text.")
         encoded: Any = encoder_outputs
@@ -481,13 +437,13 @@ class DiaModel(DiaPreTrainedModel):
             attention_mask=decoder_attention_mask,
             encoder_hidden_states=encoded.last_hidden_state,
             encoder_attention_mask=attention_mask,
-            past_key_values=self._cache(past_key_values, use_cache),
+            cache=self._cache(one_cache(cache, past_key_values), use_cache),
             use_cache=use_cache,
             **kwargs,
         )
         return Seq2SeqModelOutput(
-            last_hidden_state=decoder_outputs.last_hidden_state,
-            past_key_values=decoder_outputs.past_key_values,
+            decoder_outputs.last_hidden_state,
+            cache_in(decoder_outputs),
             decoder_hidden_states=decoder_outputs.hidden_states,
             decoder_attentions=decoder_outputs.attentions,
             cross_attentions=decoder_outputs.cross_attentions,
@@ -531,6 +487,10 @@ class DiaForConditionalGeneration(DiaPreTrainedModel, DiaGenerationMixin):
         self.loss_type = "ForMaskedLM"
         self.post_init()
 
+    def resize_token_embeddings(self, *args: Any, **kwargs: Any) -> nn.Module:
+        """As of `DiaModel`."""
+        return self.model.resize_token_embeddings(*args, **kwargs)
+
     @can_return_tuple
     def forward(
         self,
@@ -543,14 +503,15 @@ class DiaForConditionalGeneration(DiaPreTrainedModel, DiaGenerationMixin):
         past_key_values: EncoderDecoderCache | None = None,
         use_cache: bool | None = None,
         labels: Tensor | None = None,
-        logits_to_keep: int = 0,
+        logits_to_keep: int | Tensor = 0,
+        cache: EncoderDecoderCache | None = None,
         **kwargs: Any,
     ) -> Seq2SeqLMOutput:
         """Logits of every row, and the loss if labels are given. The arguments not listed are those of `DiaModel`.
 
         Args:
             labels: the grid one row ahead, [B · C, R], ids below V, or -100 where no loss is taken.
-            logits_to_keep: compute the logits of that many last rows only; 0 means all.
+            logits_to_keep: compute the logits of that many last rows only, or of the rows a tensor names; 0 means all.
 
         Returns:
             `logits` [B · C, R, V]; `loss`, the mean cross entropy over labelled places.
@@ -564,17 +525,19 @@ class DiaForConditionalGeneration(DiaPreTrainedModel, DiaGenerationMixin):
             encoder_outputs=encoder_outputs,
             past_key_values=past_key_values,
             use_cache=use_cache,
+            cache=cache,
             **kwargs,
         )
-        logits = self.logits_dense(outputs.last_hidden_state[:, -logits_to_keep:])  # [B, R, C · V]
+        rows = slice(-logits_to_keep, None) if isinstance(logits_to_keep, int) else logits_to_keep
+        logits = self.logits_dense(outputs.last_hidden_state[:, rows])  # [B, R, C · V]
         logits = logits.unflatten(-1, (self.num_channels, self.vocab_size)).transpose(1, 2).flatten(0, 1)
         loss = None
         if labels is not None:
             loss = self.loss_function(logits=logits, labels=labels, vocab_size=self.vocab_size, **kwargs)
         return Seq2SeqLMOutput(
-            loss=loss,
-            logits=logits,
-            past_key_values=outputs.past_key_values,
+            loss,
+            logits,
+            cache_in(outputs),
             decoder_hidden_states=outputs.decoder_hidden_states,
             decoder_attentions=outputs.decoder_attentions,
             cross_attentions=outputs.cross_attentions,
@@ -582,6 +545,13 @@ class DiaForConditionalGeneration(DiaPreTrainedModel, DiaGenerationMixin):
             encoder_hidden_states=outputs.encoder_hidden_states,
             encoder_attentions=outputs.encoder_attentions,
         )
+
+
+def _refuse(kwargs: dict[str, Any]) -> None:
+    """Nothing that a caller gives may be ignored in silence."""
+    for name in ("inputs_embeds", "decoder_inputs_embeds", "position_ids"):
+        if kwargs.get(name) is not None:
+            raise ValueError(f"`{name}` is not supported by Dia; give `input_ids` and `decoder_input_ids`.")
 
 
 def _native_checkpoint(name_or_path: Any, kwargs: dict[str, Any]) -> native.NativeCheckpoint | None:

@@ -5,12 +5,37 @@ from collections import Counter
 
 import pytest
 import torch
-from tiny import BOS, CHANNELS, EOS, PAD, PATTERN, ROW_LIMIT, TEXT_LIMIT, Rows, prompts, texts, tiny_model
+from tiny import (
+    BOS,
+    CHANNELS,
+    EOS,
+    PAD,
+    PATTERN,
+    PLAIN,
+    ROW_LIMIT,
+    TEXT_LIMIT,
+    VOCABULARY,
+    Rows,
+    prompts,
+    texts,
+    tiny_model,
+)
 from torch.utils._python_dispatch import TorchDispatchMode
-from transformers import DynamicCache, EncoderDecoderCache, GenerationConfig, LogitsProcessor, LogitsProcessorList
+from transformers import (
+    ClassifierFreeGuidanceLogitsProcessor,
+    DynamicCache,
+    EncoderDecoderCache,
+    GenerationConfig,
+    LogitsProcessor,
+    LogitsProcessorList,
+)
 
 from dia import generation_dia
+from dia.decoding import settings
+from dia.decoding.cache import cache_in
+from dia.decoding.guidance import DiaGuidanceLogitsProcessor
 from dia.decoding.sampling import published_generation_config
+from dia.modeling_dia import DiaDecoder
 
 ONE = {**texts(9), **prompts(0)}
 BATCH = {**texts(9, 4, 12), **prompts(0, 0, 0)}
@@ -149,14 +174,19 @@ def test_the_shortest_room_is_one_frame(model):
     assert grid[0, :, 0].tolist()[2:] == [EOS] + [PAD] * max(PATTERN)
 
 
-def test_no_room_for_a_frame_is_refused_with_the_number_that_gives_room(model):
-    with pytest.raises(ValueError, match=r"max_new_tokens=4 leaves no room .* use max_new_tokens=5"):
-        model.generate(**ONE, max_new_tokens=max(PATTERN) + 1)
+@pytest.mark.parametrize("rows", range(1, max(PATTERN) + 1))
+def test_with_no_room_for_a_frame_and_its_end_the_grid_is_cut_off(rows):
+    eager = tiny_model()
+    eager.logits_dense.weight.data[EOS] = 0
+    for how in ({}, PLAIN):
+        grid = eager.generate(**ONE, max_new_tokens=rows, **how)
+        assert grid.shape == (1, 1 + rows, CHANNELS)
+        assert not (grid == EOS).any()
 
 
 def test_prompt_longer_than_the_limit_still_ends(model):
     long = {**texts(9), **prompts(20)}
-    with pytest.raises(ValueError, match="leaves no room for a frame of speech after 21 rows of prompt"):
+    with pytest.raises(ValueError, match="leaves no room for a new row after 21 rows of prompt"):
         model.generate(**long, max_length=12)
     grid = model.generate(**long, max_new_tokens=10)
     assert grid.shape[1] <= 21 + 10
@@ -279,11 +309,47 @@ def stop(ids: torch.Tensor, length: int) -> torch.Tensor:
     return torch.full((ids.shape[0],), ids.shape[1] >= length)
 
 
-def test_a_cache_that_has_seen_the_whole_prompt_is_refused(model):
+@pytest.mark.parametrize("name", ["cache", "past_key_values"])
+def test_a_cache_that_has_seen_the_whole_prompt_is_refused(model, name):
     cache = EncoderDecoderCache(DynamicCache(), DynamicCache())
-    model.generate(**ONE, max_new_tokens=12, past_key_values=cache)
-    with pytest.raises(ValueError, match="past_key_values"):
-        model.generate(**ONE, max_new_tokens=12, past_key_values=cache)
+    grid = model.generate(**ONE, max_new_tokens=12, **{name: cache})
+    assert torch.equal(grid, model.generate(**ONE, max_new_tokens=12))
+    assert cache.get_seq_length() == grid.shape[1] - 1
+    with pytest.raises(ValueError, match="the last must be left to read"):
+        model.generate(**ONE, max_new_tokens=12, **{name: cache})
+
+
+def test_a_static_cache_holds_every_row_but_the_last_or_what_is_asked_for(model):
+    for longest, rows in ((None, 1 + 12 - 1), (40, 40)):
+        wanted = {"cache_implementation": "static", "max_cache_len": longest, "return_dict_in_generate": True}
+        kept = cache_in(model.generate(**ONE, max_new_tokens=12, **wanted))
+        assert {layer.keys.shape[2] for layer in kept.self_attention_cache.layers} == {rows}
+        assert {layer.keys.shape[2] for layer in kept.cross_attention_cache.layers} == {9}
+
+
+def test_which_logits_to_keep_changes_nothing(model):
+    expected = model.generate(**ONE, max_new_tokens=12)
+    assert torch.equal(model.generate(**ONE, max_new_tokens=12, logits_to_keep=0), expected)
+
+
+def test_positions_of_the_prompt_count_on(model):
+    expected, rows = model.generate(**PROMPTED, max_new_tokens=12), torch.arange(7)[None]
+    settings = {**PROMPTED, "max_new_tokens": 12}
+    assert torch.equal(model.generate(**settings, decoder_position_ids=rows), expected)
+    later = model.generate(**settings, decoder_position_ids=rows + 5, guidance_scale=1.0)
+    assert torch.equal(later, expected), "only differences of positions count"
+    spread = model.generate(**settings, decoder_position_ids=3 * rows)
+    assert not torch.equal(spread, expected)
+
+
+@pytest.mark.parametrize("guidance", [None, 3.0])
+def test_positions_may_differ_from_clip_to_clip(model, guidance):
+    own = torch.stack([torch.arange(7), 2 * torch.arange(7), 3 * torch.arange(7)])
+    settings = {"max_new_tokens": 12, "guidance_scale": guidance}
+    together = model.generate(**PROMPTED, decoder_position_ids=own, **settings)
+    for index in range(3):
+        alone = model.generate(**row(PROMPTED, index), decoder_position_ids=own[index : index + 1], **settings)[0]
+        assert torch.equal(together[index, : len(alone)], alone)
 
 
 @pytest.mark.parametrize("guidance", [None, 3.0])
@@ -300,6 +366,65 @@ def test_encoded_text_gives_what_the_text_gives(model, guidance):
 def test_a_cache_of_unknown_kind_is_refused(model):
     with pytest.raises(ValueError, match=r"cache_implementation='quantized' .* dynamic, static"):
         model.generate(**ONE, max_new_tokens=12, cache_implementation="quantized")
+
+
+# Rules of the caller's own
+
+
+class MergesHalves(LogitsProcessor):
+    def __call__(self, input_ids, scores):
+        return sum(scores.chunk(2))
+
+
+GUIDANCE = [DiaGuidanceLogitsProcessor(3.0), ClassifierFreeGuidanceLogitsProcessor(3.0)]
+
+
+@pytest.mark.parametrize("guidance", [None, 1.0, 3.0])
+@pytest.mark.parametrize("rule", GUIDANCE, ids=lambda rule: type(rule).__name__)
+def test_guidance_among_the_rules_is_refused_for_it_would_mix_two_clips(model, rule, guidance):
+    with pytest.raises(ValueError, match=r"`logits_processor` holds .*Guidance.*; pass `guidance_scale`"):
+        model.generate(**BATCH, max_new_tokens=12, logits_processor=[rule], guidance_scale=guidance)
+
+
+def test_a_rule_that_merges_clips_is_refused(model):
+    two = {name: tensor[:2] for name, tensor in BATCH.items()}
+    with pytest.raises(ValueError, match="scores has 3 rows for 6 rows of input_ids"):
+        model.generate(**two, max_new_tokens=12, logits_processor=LogitsProcessorList([MergesHalves()]))
+
+
+# Processes that share weights
+
+
+@pytest.mark.parametrize("guidance", [None, 3.0])
+def test_whoever_ends_first_goes_on_running_steps_until_all_have_ended(model, monkeypatch, guidance):
+    said, calls, expected = [], [], model.generate(**PROMPTED, max_new_tokens=12, guidance_scale=guidance)
+
+    def others_take_four_more(self, finished, synced, device):
+        said.append(finished)
+        return not finished or said.count(True) <= 4
+
+    def counted(self, *args, original=DiaDecoder.forward, **kwargs):
+        calls.append(1)
+        return original(self, *args, **kwargs)
+
+    monkeypatch.setattr(generation_dia, "is_synced", lambda model, asked: True)
+    monkeypatch.setattr(type(model), "_has_unfinished_sequences", others_take_four_more)
+    monkeypatch.setattr(DiaDecoder, "forward", counted)
+    grid = model.generate(**PROMPTED, max_new_tokens=12, guidance_scale=guidance)
+    assert torch.equal(grid, expected)
+    rows = said.count(False)
+    assert said == [False] * rows + [True] * 5
+    assert len(calls) == rows + 4, "as many steps as everybody else"
+
+
+def test_processes_wait_for_each_other_where_they_share_weights(model, monkeypatch):
+    monkeypatch.setattr(settings, "is_fsdp_managed_module", lambda model: True)
+    assert settings.is_synced(model, None) is False, "there is no group of processes"
+    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
+    for processes, synced in ((1, False), (2, True)):
+        monkeypatch.setattr(torch.distributed, "get_world_size", lambda size=processes: size)
+        assert settings.is_synced(model, None) is synced
+    assert settings.is_synced(model, False) is False
 
 
 # Streaming
@@ -408,9 +533,11 @@ REFUSED = {
     "negative_prompt_ids": torch.zeros(1, 3, dtype=torch.long),
     "negative_prompt_attention_mask": torch.ones(1, 3),
     "custom_generate": "somebody/loop",
-    "synced_gpus": True,
     "stop_strings": ["(laughs)"],
+    "token_healing": True,
     "prefill_chunk_size": 4,
+    "encoder_repetition_penalty": 1.5,
+    "encoder_no_repeat_ngram_size": 2,
 }
 
 
@@ -439,6 +566,10 @@ def bad(**changes):
     return {**ONE, "max_new_tokens": 12, **changes}
 
 
+def a_cache():
+    return EncoderDecoderCache(DynamicCache(), DynamicCache())
+
+
 LONGS = torch.long
 WRONG = {
     "no text": ({"max_new_tokens": 12}, "input_ids"),
@@ -456,6 +587,14 @@ WRONG = {
     "prompt mask of another batch": (bad(decoder_attention_mask=torch.ones(2, 4)), "`decoder_attention_mask`"),
     "prompt mask too short": (bad(decoder_attention_mask=torch.ones(1, 0)), "`decoder_attention_mask`"),
     "an unknown argument": (bad(guidence_scale=3.0), "guidence_scale"),
+    "embeddings": (bad(inputs_embeds=torch.zeros(1, 9, 24)), "`inputs_embeds` is not supported by Dia"),
+    "two caches": (bad(cache=a_cache(), past_key_values=a_cache()), "two names for one thing"),
+    "a cache and a kind": (bad(cache=a_cache(), cache_implementation="static"), "both say which cache to use"),
+    "positions too few": (bad(decoder_position_ids=torch.zeros(1, 0)), r"`decoder_position_ids` has shape \(1, 0\)"),
+    "positions of another batch": (bad(decoder_position_ids=torch.zeros(2, 9)), "`decoder_position_ids` has shape"),
+    "a PAD outside the vocabulary": (bad(pad_token_id=-1), "pad_token_id=-1"),
+    "a BOS outside the vocabulary": (bad(decoder_start_token_id=VOCABULARY), f"decoder_start_token_id={VOCABULARY}"),
+    "peers where there are none": (bad(synced_gpus=True), "`synced_gpus` needs a group of processes"),
     "text twice": (bad(inputs=texts(9)["input_ids"]), "input_ids"),
     "too few generators": (
         {**BATCH, **SAMPLED, "generator": [torch.Generator()] * 2},

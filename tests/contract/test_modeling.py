@@ -1,10 +1,16 @@
 """What the network promises on its own: shapes, caches, half precision, checkpointing, loading."""
 
+import inspect
+
 import pytest
 import torch
-from tiny import BOS, CHANNELS, VOCABULARY, prompts, texts, tiny_config, tiny_model
+from tiny import BOS, CHANNELS, ROW_LIMIT, VOCABULARY, prompts, texts, tiny_config, tiny_model
+from transformers import DynamicCache, EncoderDecoderCache
 
-from dia.modeling_dia import DiaForConditionalGeneration, DiaModel, eager_attention
+from dia import attention_dia, modeling_dia
+from dia.attention_dia import eager_attention
+from dia.decoding.cache import cache_in
+from dia.modeling_dia import DiaForConditionalGeneration, DiaModel
 
 PADDED = {**texts(9, 4), **prompts(6, 2)}  # the second prompt is padded on the left by four rows
 DTYPES = [torch.float32, torch.bfloat16, torch.float16]
@@ -70,6 +76,31 @@ def test_fully_masked_rows_stay_finite_under_large_scores(dtype):
     output, weights = eager_attention(torch.nn.Identity().eval(), query, key, key, mask, scaling=1.0)
     assert weights.dtype == output.dtype == dtype
     assert torch.equal(weights, torch.full_like(weights, 0.5))
+
+
+@torch.no_grad()
+def test_no_row_of_a_mask_is_empty_where_kernels_make_nan_of_that(monkeypatch):
+    expected = tiny_model()(**PADDED).logits
+    built, original = [], attention_dia.nowhere_empty
+
+    def watched(mask):
+        built.append(original(mask))
+        return built[-1]
+
+    monkeypatch.setattr(attention_dia, "_SAFE", ())  # as on an older Apple GPU
+    monkeypatch.setattr(modeling_dia, "nowhere_empty", watched)
+    got = tiny_model()(**PADDED).logits
+    masks = [mask for mask in built if isinstance(mask, torch.Tensor)]
+    assert len(masks) == 3, "of the text, of the rows, and of the text as the rows see it"
+    assert all(mask.any(-1).all() for mask in masks)
+    seen = PADDED["decoder_attention_mask"].repeat_interleave(CHANNELS, dim=0).bool()
+    torch.testing.assert_close(got[seen], expected[seen])
+
+
+def test_a_text_of_nothing_but_padding_gives_numbers(monkeypatch):
+    monkeypatch.setattr(attention_dia, "_SAFE", ())
+    text = {**texts(9), "attention_mask": torch.zeros(1, 9, dtype=torch.long)}
+    assert tiny_model()(**text, **prompts(0)).logits.isfinite().all()
 
 
 def test_neither_text_nor_its_encoding_is_an_error(model):
@@ -158,7 +189,7 @@ def test_rotary_steps_stay_exact_in_half_precision():
     exact, half = tiny_model(), tiny_model().to(torch.bfloat16)
     for one, other in zip(exact.modules(), half.modules(), strict=True):
         if type(one).__name__ == "DiaRotaryEmbedding":
-            turned, expected = (m(torch.tensor([[63]]), torch.float32) for m in (other, one))
+            turned, expected = (m(torch.ones(1), torch.tensor([[63]])) for m in (other, one))
             torch.testing.assert_close(turned, expected)
 
 
@@ -166,5 +197,114 @@ def test_rotary_scaling_is_applied():
     config = tiny_config()
     config.decoder_config.rope_parameters = {"rope_type": "linear", "factor": 4.0, "rope_theta": 10_000.0}
     plain, scaled = tiny_model().model.decoder.rotary_emb, tiny_model(config).model.decoder.rotary_emb
-    four, one = scaled(torch.tensor([[4]]), torch.float32), plain(torch.tensor([[1]]), torch.float32)
+    four, one = scaled(torch.ones(1), torch.tensor([[4]])), plain(torch.ones(1), torch.tensor([[1]]))
     torch.testing.assert_close(four, one)
+
+
+@pytest.mark.parametrize(
+    ("rope", "message"),
+    [
+        ({"rope_type": "spiral"}, "rope_type='spiral' is not known; choose one of default, linear, dynamic"),
+        ({"rope_type": "linear", "factor": 2.0, "partial_rotary_factor": 0.5}, "partial_rotary_factor turns 8 of"),
+    ],
+)
+def test_rotary_settings_that_mean_nothing_are_refused(rope, message):
+    config = tiny_config()
+    config.decoder_config.rope_parameters = {"rope_theta": 10_000.0, **rope}
+    with pytest.raises(ValueError, match=message):
+        tiny_model(config)
+
+
+@pytest.mark.parametrize("rope_type", ["dynamic", "longrope"])
+def test_angles_follow_the_length_of_the_call_never_of_an_earlier_one(rope_type):
+    config = tiny_config()
+    factors = {"short_factor": [1.0] * 8, "long_factor": [3.0] * 8, "original_max_position_embeddings": ROW_LIMIT}
+    config.decoder_config.rope_parameters = {"rope_type": rope_type, "factor": 4.0, "rope_theta": 100.0, **factors}
+    rotary = tiny_model(config).model.decoder.rotary_emb
+    short, long = (torch.arange(length)[None] for length in (ROW_LIMIT, ROW_LIMIT + 9))
+    before, longer, after = (rotary(torch.ones(1), positions)[0] for positions in (short, long, short))
+    assert torch.equal(before, after)
+    assert not torch.allclose(longer[:, :ROW_LIMIT], before)
+
+
+# Arguments
+
+
+@torch.no_grad()
+def test_a_cache_may_come_under_either_name(model):
+    inputs, rows = texts(9), prompts(5)["decoder_input_ids"]
+    caches = [cache_in(model(**inputs, decoder_input_ids=rows[:, :5], use_cache=True)) for _ in range(2)]
+    new, old = (
+        model(**inputs, decoder_input_ids=rows[:, 5:], **{name: cache})
+        for name, cache in zip(("cache", "past_key_values"), caches, strict=True)
+    )
+    assert torch.equal(new.logits, old.logits)
+    assert cache_in(new) is caches[0]
+
+
+def test_two_caches_and_what_is_none_are_refused(model):
+    cache = EncoderDecoderCache(DynamicCache(), DynamicCache())
+    with pytest.raises(ValueError, match="`cache` and `past_key_values` are two names"):
+        model(**texts(9), cache=cache, past_key_values=cache)
+    with pytest.raises(TypeError, match="DynamicCache; expected EncoderDecoderCache"):
+        model(**texts(9), cache=DynamicCache())
+
+
+@pytest.mark.parametrize("name", ["inputs_embeds", "decoder_inputs_embeds", "position_ids"])
+def test_what_the_network_does_not_read_is_refused_by_name(model, name):
+    for part in (model, model.model, model.get_encoder()):
+        with pytest.raises(ValueError, match=f"`{name}` is not supported by Dia"):
+            part(**texts(9), **{name: torch.zeros(1, 9, 24)})
+
+
+@torch.no_grad()
+def test_logits_may_be_asked_for_by_row(model):
+    whole = model(**texts(9), **prompts(5)).logits
+    some = model(**texts(9), **prompts(5), logits_to_keep=torch.tensor([0, 3])).logits
+    torch.testing.assert_close(some, whole[:, [0, 3]])
+
+
+def test_modules_take_the_arguments_of_transformers():
+    names = {
+        modeling_dia.DiaRMSNorm: ["hidden_states"],
+        modeling_dia.DiaMLP: ["hidden_states"],
+        modeling_dia.DiaSelfAttention: ["hidden_states", "position_embeddings", "attention_mask"],
+        modeling_dia.DiaCrossAttention: ["hidden_states", "encoder_hidden_states", "attention_mask"],
+        modeling_dia.DiaEncoderLayer: ["hidden_states", "position_embeddings", "attention_mask"],
+        modeling_dia.DiaDecoderLayer: [
+            "hidden_states",
+            "position_embeddings",
+            "attention_mask",
+            "encoder_hidden_states",
+            "encoder_attention_mask",
+        ],
+        modeling_dia.DiaRotaryEmbedding: ["x", "position_ids"],
+    }
+    for module, expected in names.items():
+        assert list(inspect.signature(module.forward).parameters)[1 : len(expected) + 1] == expected
+
+
+# Embeddings
+
+
+@torch.no_grad()
+def test_the_text_may_have_more_ids():
+    model, before = tiny_model(), tiny_model()(**texts(9), **prompts(0)).logits
+    embedding = model.resize_token_embeddings(300, mean_resizing=False)
+    assert embedding is model.get_input_embeddings()
+    assert model.config.encoder_config.vocab_size == len(embedding.weight) == 300
+    assert model.config.decoder_config.vocab_size == VOCABULARY, "the codes keep theirs"
+    torch.testing.assert_close(model(**texts(9), **prompts(0)).logits, before)
+    assert model.generate(torch.tensor([[299, 5]]), max_new_tokens=6).shape == (1, 7, CHANNELS)
+
+
+def test_embeddings_of_the_text_may_be_exchanged():
+    for model in (tiny_model(), tiny_model().model):
+        other = torch.nn.Embedding(256, 24)
+        model.set_input_embeddings(other)
+        assert model.get_input_embeddings() is model.get_encoder().embedding is other
+
+
+def test_embeddings_of_codes_are_neither_more_nor_fewer():
+    with pytest.raises(ValueError, match="the codec's codes"):
+        tiny_model().get_decoder().resize_token_embeddings(80)

@@ -2,23 +2,27 @@
 
 import copy
 import gc
+import logging
 import threading
 import weakref
 from dataclasses import replace
 
 import pytest
 import torch
-from tiny import BATCH, EOS, INPUTS, ONE, PROMPTED, Rows, prompts, texts, tiny_config, tiny_model
+import transformers
+from tiny import BATCH, EOS, INPUTS, ONE, PLAIN, PROMPTED, Rows, prompts, texts, tiny_config, tiny_model
 from torch import nn
 from transformers import CompileConfig, LogitsProcessorList, MaxLengthCriteria, StoppingCriteriaList
 from transformers.cache_utils import DynamicCache, EncoderDecoderCache
 from transformers.generation.logits_process import InfNanRemoveLogitsProcessor
 
 from dia import generation_dia
+from dia.decoding import plan as plans
 from dia.decoding import static_layer as fast_layer
 from dia.decoding import static_step as fast_decode
+from dia.decoding.cache import cache_in
+from dia.decoding.fused_sampling import PlainLoopNeeded
 
-PLAIN = {"cache_implementation": "dynamic"}
 SETTINGS = {
     "greedy": {},
     "greedy, guided": {"guidance_scale": 3.0},
@@ -68,7 +72,7 @@ def assert_same(model, inputs, **settings):
 @pytest.mark.parametrize("inputs", INPUTS.values(), ids=INPUTS)
 def test_codes_are_those_of_the_plain_loop(talkative, fast, inputs, settings):
     assert_same(talkative, inputs, **settings)
-    assert len(fast) == 1, "the plain loop is asked for by cache_implementation='dynamic' alone"
+    assert len(fast) == 1, "a limit of time alone asks for the plain loop"
 
 
 def test_the_end_of_each_channel_is_that_of_the_plain_loop(talkative):
@@ -146,7 +150,7 @@ def test_half_precision_speaks(model, fast, dtype):
 @pytest.fixture
 def in_spans(monkeypatch):
     """Steps as for a graph, of whole spans and rounded batches, but run as they are."""
-    monkeypatch.setattr(fast_decode, "_SPAN", 16)
+    monkeypatch.setattr(plans, "_SPAN", 16)
     monkeypatch.setattr(fast_decode.Runner, "_compile", lambda self: self.step)
     return {"compile_config": CompileConfig()}
 
@@ -249,7 +253,7 @@ def test_steps_with_adapters_are_not_kept_for_they_are_switched_unnoticed(talkat
 def test_every_span_is_compiled_however_many_there_are(model, monkeypatch):
     mute, graphs = copy.deepcopy(model), []
     mute.logits_dense.weight.data[EOS] = 0
-    monkeypatch.setattr(fast_decode, "_SPAN", 4)
+    monkeypatch.setattr(plans, "_SPAN", 4)
 
     def backend(graph, _):
         graphs.append(graph)
@@ -259,7 +263,7 @@ def test_every_span_is_compiled_however_many_there_are(model, monkeypatch):
     assert len(graphs) == 10, "torch leaves functions of more than eight versions uncompiled"
 
 
-def test_a_compiler_that_fails_is_told_of_and_done_without(talkative, monkeypatch):
+def test_a_compiler_that_fails_is_reported_and_done_without(talkative, monkeypatch):
     def compiled(self):
         def fails(span):
             self.step.row.add_(5)
@@ -269,17 +273,16 @@ def test_a_compiler_that_fails_is_told_of_and_done_without(talkative, monkeypatc
 
     told = []
     monkeypatch.setattr(fast_decode.Runner, "_compile", compiled)
-    monkeypatch.setattr(fast_decode.logger, "warning_once", lambda message, *about: told.append(message % about))
+    monkeypatch.setattr(fast_decode.logger, "warning_once", told.append)
     model = copy.deepcopy(talkative)
     grid = generate(model, BATCH, compile_config=CompileConfig())
     assert torch.equal(grid, generate(model, BATCH, **PLAIN))
-    assert len(told) == 1
-    assert "no compiler here" in told[0]
+    assert told == ["the step could not be compiled and runs as it is: RuntimeError: no compiler here"]
 
 
-def test_a_step_that_cannot_be_recorded_runs_as_it_is_and_that_is_told(talkative, monkeypatch):
+def test_a_step_that_cannot_be_recorded_runs_as_it_is_and_that_is_reported(talkative, monkeypatch):
     def fails(self, span):
-        raise RuntimeError("not permitted when stream is capturing")
+        raise RuntimeError("not permitted when stream is capturing\nhere is the whole trace")
 
     def for_a_gpu(model, plan, original=fast_decode.runner_for):
         return original(model, replace(plan, recorded=True))
@@ -287,11 +290,11 @@ def test_a_step_that_cannot_be_recorded_runs_as_it_is_and_that_is_told(talkative
     told = []
     monkeypatch.setattr(fast_decode.Runner, "_recorded", fails)
     monkeypatch.setattr(generation_dia, "runner_for", for_a_gpu)
-    monkeypatch.setattr(fast_decode.logger, "warning_once", lambda message, *about: told.append(message % about))
+    monkeypatch.setattr(fast_decode.logger, "warning_once", told.append)
     model = copy.deepcopy(talkative)
     assert torch.equal(generate(model, BATCH), generate(model, BATCH, **PLAIN))
     assert len(told) == 1
-    assert "not permitted" in told[0]
+    assert told[0].endswith("slower: RuntimeError: not permitted when stream is capturing"), "a string, its first line"
 
 
 def test_a_compiled_model_has_its_step_compiled_and_nothing_else(talkative, fast, in_spans):
@@ -322,25 +325,103 @@ def test_a_recorded_step_writes_the_same(talkative, settings):
 # When the plain loop is used
 
 ASIDE = {
-    "past_key_values": lambda: {"past_key_values": EncoderDecoderCache(DynamicCache(), DynamicCache())},
+    "cache": lambda: {"cache": EncoderDecoderCache(DynamicCache(), DynamicCache())},
     "logits_processor": lambda: {"logits_processor": LogitsProcessorList([InfNanRemoveLogitsProcessor()])},
     "a rule of the settings": lambda: {"repetition_penalty": 1.2},
     "stopping_criteria": lambda: {"stopping_criteria": StoppingCriteriaList([MaxLengthCriteria(9)])},
+    "decoder_position_ids": lambda: {"decoder_position_ids": torch.arange(1)[None]},
     "max_time": lambda: {"max_time": 60.0},
     "use_cache": lambda: {"use_cache": False},
     "scores": lambda: {"return_dict_in_generate": True, "output_scores": True},
-    "a keyword for the model": lambda: {"output_attentions": False, "return_dict_in_generate": True},
+    "eos_token_id": lambda: {"eos_token_id": 5},
+    "pad_token_id": lambda: {"pad_token_id": 0},
+    "a keyword for the model": lambda: {"output_attentions": True},
+    "compile_config with scores": lambda: {
+        "compile_config": CompileConfig(),
+        "return_dict_in_generate": True,
+        "output_logits": True,
+    },
 }
 
 
+@pytest.fixture
+def told(monkeypatch):
+    """What is said at the level of information."""
+    lines = []
+    monkeypatch.setattr(generation_dia.logger, "info_once", lines.append)
+    return lines
+
+
 @pytest.mark.parametrize("settings", ASIDE.values(), ids=ASIDE)
-def test_the_plain_loop_is_used_where_more_is_asked(model, fast, settings, monkeypatch):
-    told = []
-    monkeypatch.setattr(generation_dia.logger, "debug", lambda message, *about: told.append(message % about))
+def test_the_plain_loop_is_used_where_more_is_asked_and_says_why(model, fast, settings, told):
     generate(model, ONE, max_new_tokens=12, **settings())
     assert fast == []
-    assert len(told) == 1
-    assert told[0].startswith("the plain loop is used: ")
+    (line,) = told
+    assert line.startswith("generate() runs the plain loop, which is slower: ")
+    assert ("compile_config is not used" in line) == ("compile_config" in settings())
+
+
+SERVED = {
+    "nothing": {},
+    "cache_implementation dynamic": {"cache_implementation": "dynamic"},
+    "cache_implementation static": {"cache_implementation": "static"},
+    "a dict of codes": {"return_dict_in_generate": True},
+    "a compiled dict of codes": {"return_dict_in_generate": True, "compile_config": CompileConfig()},
+}
+
+
+@pytest.mark.parametrize("settings", SERVED.values(), ids=SERVED)
+def test_the_fast_step_serves_what_it_can_and_says_so(talkative, fast, in_spans, settings, told):
+    grid = generate(talkative, BATCH, **settings)
+    assert torch.equal(getattr(grid, "sequences", grid), generate(talkative, BATCH, **PLAIN))
+    assert len(fast) == 1
+    how = "compiled" if "compile_config" in settings else "as it is"
+    assert told[0] == f"generate() runs the fast step, {how}."
+
+
+@pytest.mark.parametrize("attention", ["eager", "flex_attention", "flash_attention_2", "flash_attention_3"])
+def test_any_attention_of_transformers_leaves_the_fast_step_in_place(model, attention):
+    other = copy.copy(model)
+    other.model.decoder.config = copy.deepcopy(model.model.decoder.config)
+    other.model.decoder.config._attn_implementation_internal = attention
+    plans.check_model(other)
+
+
+def test_which_loop_runs_is_said_at_the_verbosity_of_transformers():
+    before = transformers.logging.get_verbosity()
+    try:
+        for verbosity, heard in ((logging.INFO, True), (logging.WARNING, False)):
+            transformers.logging.set_verbosity(verbosity)
+            assert generation_dia.logger.isEnabledFor(logging.INFO) is heard
+    finally:
+        transformers.logging.set_verbosity(before)
+
+
+@pytest.mark.parametrize("kind", [None, "dynamic", "static"])
+@pytest.mark.parametrize("guidance", [None, 3.0])
+def test_the_fast_step_returns_the_cache_of_the_plain_loop(talkative, fast, in_spans, kind, guidance):
+    wanted = {"return_dict_in_generate": True, "cache_implementation": kind, "guidance_scale": guidance}
+    plain = cache_in(generate(talkative, PROMPTED, **wanted, **PLAIN))
+    for how in ({}, in_spans):
+        kept = cache_in(generate(talkative, PROMPTED, **wanted, **how))
+        for part in ("self_attention_cache", "cross_attention_cache"):
+            own, expected = getattr(kept, part), getattr(plain, part)
+            assert type(own) is type(expected)
+            assert own.get_seq_length() == expected.get_seq_length()
+            for layer, other in zip(own.layers, expected.layers, strict=True):
+                torch.testing.assert_close(layer.keys, other.keys, atol=1e-4, rtol=1e-4)
+                torch.testing.assert_close(layer.values, other.values, atol=1e-4, rtol=1e-4)
+    assert len(fast) == 2
+
+
+def test_speech_goes_on_from_a_cache_of_the_fast_step(model, fast):
+    whole = generate(model, ONE, max_new_tokens=20)
+    first = generate(model, ONE, max_new_tokens=8, return_dict_in_generate=True)
+    kept, given = cache_in(first), whole[:, :6]  # its last rows end what the longer one goes on with
+    kept.self_attention_cache.crop(5 - kept.get_seq_length())
+    more = generate(model, texts(9), decoder_input_ids=given, cache=kept, max_new_tokens=whole.shape[1] - 6)
+    assert torch.equal(more, whole)
+    assert len(fast) == 2
 
 
 def hooked(model):
@@ -365,19 +446,23 @@ def replaced(model):
 
 
 def other_attention(model):
-    model.set_attn_implementation("flex_attention")
+    model.model.decoder.config._attn_implementation_internal = "somebody_elses"
+
+
+def turned_by_length(model):
+    model.model.decoder.rotary_emb.rope_type = "dynamic"
 
 
 def listened_to(model):
     model.logits_dense.register_forward_hook(lambda module, inputs, logits: -logits)
 
 
-@pytest.mark.parametrize("change", [hooked, patched, replaced, listened_to])
-def test_the_plain_loop_is_used_for_a_changed_model(model, fast, change):
+@pytest.mark.parametrize("change", [hooked, patched, replaced, listened_to, other_attention, turned_by_length])
+def test_the_fast_step_stands_in_for_no_changed_model(model, change):
     changed = copy.deepcopy(model)
     change(changed)
-    generate(changed, ONE, max_new_tokens=12)
-    assert fast == []
+    with pytest.raises(PlainLoopNeeded):
+        plans.check_model(changed)
 
 
 def test_hooks_that_record_outputs_do_not_slow_later_calls(model, fast):

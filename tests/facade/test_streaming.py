@@ -10,7 +10,7 @@ from weakref import ref
 import numpy as np
 import pytest
 import torch
-from tiny import EOS, PATTERN, prompts, texts, tiny_model
+from tiny import EOS, PATTERN, PLAIN, prompts, texts, tiny_model
 from tiny_codec import RATE, random_codes, tiny_codec, tiny_processor
 from transformers import GenerationConfig, LogitsProcessorList
 
@@ -22,7 +22,7 @@ from dia.synthesis.synthesizer import Speech
 
 FRAMES = 30
 FIRST = RATE // 40 // 10  # frames of the first window, a tenth of a second
-WAYS = {"fast step": {}, "plain loop": {"cache_implementation": "dynamic"}}
+WAYS = {"fast step": {}, "plain loop": PLAIN}
 
 
 @pytest.fixture(scope="module")

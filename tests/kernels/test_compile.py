@@ -1,6 +1,8 @@
 """C files are compiled once, and where the libraries come from is safe."""
 
+import ctypes
 import os
+import shutil
 import stat
 import subprocess
 
@@ -72,6 +74,90 @@ def test_a_user_without_a_home_is_served_too(cache, monkeypatch):
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setattr(compiling.os.path, "expanduser", lambda path: path)
     assert compiling._cache_folder() is None
+
+
+ANSWER = "int answer(void) { return 42; }"
+compiles = pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler")
+
+
+@pytest.fixture
+def answer(monkeypatch, tmp_path):
+    """A function that compiles a small C file, or loads it, and returns its answer; and the folder of the cache."""
+    source = tmp_path / "answer.c"
+    source.write_text(ANSWER)
+    monkeypatch.delenv("DIA_NO_KERNEL", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+
+    def ask():
+        library = compiling.functions_of(source, (), {"answer": []}, ctypes.c_int)
+        return library and library.answer()
+
+    return ask, tmp_path / "dia"
+
+
+def truncated(library):
+    library.write_bytes(library.read_bytes()[:5000])  # enough of it to be mapped: loading it would end the process
+
+
+def text(library):
+    library.write_text("no library")
+
+
+def of_another_program(library):
+    other = library.with_name("other.c")
+    other.write_text("int question(void) { return 6 * 9; }")
+    compiling._compile(other, (), library)
+
+
+@compiles
+@pytest.mark.parametrize("damage", [truncated, text, of_another_program])
+def test_a_library_in_the_cache_that_is_damaged_is_compiled_again(answer, damage):
+    ask, folder = answer
+    assert ask() == 42
+    (library,) = folder.glob("*.so")
+    content = library.read_bytes()
+    library.unlink()  # this process goes on with the file it has loaded
+    library.write_bytes(content)
+    damage(library)
+    assert ask() == 42
+    (again,) = folder.glob("*.so")
+    assert again.stem.endswith(compiling._checksum(again.read_bytes()))
+
+
+@compiles
+def test_a_library_that_cannot_be_loaded_is_compiled_again_once_and_then_done_without(answer, monkeypatch):
+    ask, _ = answer
+    loads = []
+
+    def foreign(path):
+        loads.append(path)
+        raise OSError("wrong ELF class")
+
+    assert ask() == 42
+    monkeypatch.setattr(compiling.ctypes, "CDLL", foreign)
+    assert ask() is None
+    assert len(loads) == 2, "what was kept, and what was made in its place"
+
+
+@compiles
+def test_a_library_without_the_functions_is_done_without(tmp_path, monkeypatch):
+    source = tmp_path / "answer.c"
+    source.write_text(ANSWER)
+    monkeypatch.delenv("DIA_NO_KERNEL", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert compiling.functions_of(source, (), {"question": []}) is None
+
+
+@compiles
+def test_where_the_cache_cannot_be_written_the_library_serves_this_process(answer, monkeypatch):
+    ask, folder = answer
+
+    def full(library, folder):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(compiling, "_keep", full)
+    assert ask() == 42
+    assert list(folder.glob("*.so")) == []
 
 
 def test_a_compiler_that_hangs_is_given_up(monkeypatch, tmp_path):

@@ -1,5 +1,9 @@
 """The kernels of our own compute what torch computes, where they can be had."""
 
+import contextlib
+import ctypes
+import math
+
 import pytest
 import torch
 from torch import nn
@@ -70,3 +74,78 @@ def test_rows_of_another_dtype_are_not_read_as_if_they_were_its_own():
     if linear is not None:
         with pytest.raises(RuntimeError, match="dtype"):
             linear(torch.ones(1, 32))
+
+
+# A weight whose data is exchanged
+
+
+class FakeKernel:
+    """Reads from the addresses that it is given what the compiled kernel would read, and counts its calls."""
+
+    def __init__(self):
+        self.calls = 0
+
+    def skinny_linear(self, x, weight, y, rows, outputs, inputs, threads):
+        self.calls += 1
+        result = nn.functional.linear(at(x, rows, inputs), at(weight, outputs, inputs))
+        at(y, rows, outputs).copy_(result)
+
+    def norm_rows(self, x, weight, y, rows, width, eps):
+        self.calls += 1
+        at(y, rows, width).copy_(torch.rms_norm(at(x, rows, width), (width,), at(weight, width), eps))
+
+
+def at(address, *shape):
+    """The bfloat16 numbers that lie at an address."""
+    buffer = (ctypes.c_int16 * math.prod(shape)).from_address(address)
+    return torch.frombuffer(buffer, dtype=torch.bfloat16).view(shape)
+
+
+@pytest.fixture
+def fake(monkeypatch):
+    kernel = FakeKernel()
+    monkeypatch.setattr(skinny, "_kernel", lambda: kernel)
+    return kernel
+
+
+MADE = {
+    "linear": (lambda weight: skinny.skinny_linear(weight), (4, 32), nn.functional.linear),
+    "norm": (
+        lambda weight: skinny.skinny_norm(weight, 1e-5),
+        (32,),
+        lambda x, weight: torch.rms_norm(x, (32,), weight, 1e-5),
+    ),
+}
+
+
+@pytest.mark.parametrize(("make", "shape", "expected"), MADE.values(), ids=MADE)
+def test_a_weight_whose_data_is_exchanged_is_read_where_it_lies_now(fake, make, shape, expected):
+    weight, x = nn.Parameter(torch.randn(shape).bfloat16(), requires_grad=False), torch.randn(2, 32).bfloat16()
+    kernel = make(weight)
+    for _ in range(3):
+        torch.testing.assert_close(kernel(x), expected(x, weight))
+        weight.data = torch.randn(shape).bfloat16()
+    assert fake.calls == 3
+
+
+@pytest.mark.parametrize(("make", "shape", "expected"), MADE.values(), ids=MADE)
+def test_the_memory_of_a_weight_outlives_its_exchange(fake, make, shape, expected):
+    weight = nn.Parameter(torch.randn(shape).bfloat16(), requires_grad=False)
+    kernel = make(weight)
+    address = weight.data_ptr()
+    weight.data = torch.randn(shape).bfloat16()
+    taken = [torch.empty(shape, dtype=torch.bfloat16) for _ in range(50)]
+    assert address not in {tensor.data_ptr() for tensor in taken}, "nobody else may have it while the kernel may read"
+    del kernel
+
+
+@pytest.mark.parametrize(("make", "shape", "expected"), MADE.values(), ids=MADE)
+@pytest.mark.parametrize("change", ["dtype", "shape"])
+@pytest.mark.filterwarnings("ignore:Mismatch dtype between input and weight:UserWarning")
+def test_a_weight_that_has_become_another_is_left_to_torch(fake, make, shape, expected, change):
+    weight, x = nn.Parameter(torch.ones(shape).bfloat16(), requires_grad=False), torch.ones(2, 32).bfloat16()
+    kernel = make(weight)
+    weight.data = torch.ones(shape) if change == "dtype" else torch.ones(*shape[:-1], 64).bfloat16()
+    with contextlib.suppress(RuntimeError):  # torch says what does not fit
+        kernel(x)
+    assert fake.calls == 0

@@ -15,6 +15,8 @@ from transformers import (
 )
 from transformers.generation.stopping_criteria import StoppingCriteria
 
+from dia.decoding.cache import cache_in
+
 SETTINGS = {
     "greedy": {},
     "greedy, guided": {"guidance_scale": 3.0},
@@ -166,3 +168,74 @@ def test_user_rules_are_applied_though_stock_drops_them(model, stock):
 
 def test_the_shape_is_the_stock_shape(model):
     assert generate(model, BATCH, max_new_tokens=9).shape == (3, 10, CHANNELS)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 4, 5, 6])
+@pytest.mark.parametrize("inputs", INPUTS.values(), ids=INPUTS)
+def test_however_few_rows_may_be_written(model, stock, inputs, rows):
+    for settings in ({}, {"do_sample": True, "guidance_scale": 3.0}, {"min_new_tokens": rows}):
+        grid = assert_same_codes(model, stock, inputs, max_new_tokens=rows, **settings)
+        assert grid.shape[1] == rows + (7 if inputs is PROMPTED else 1)
+
+
+@pytest.fixture(scope="module")
+def talkative():
+    """Its channel 0 ends now and then."""
+    model = tiny_model()
+    model.logits_dense.weight.data[EOS] *= 2.5
+    return model
+
+
+@pytest.mark.parametrize("sample", [False, True], ids=["greedy", "sampled"])
+@pytest.mark.parametrize("ids", [{"eos_token_id": -1}, {"eos_token_id": 68}, {"pad_token_id": 0}], ids=str)
+@pytest.mark.parametrize("inputs", INPUTS.values(), ids=INPUTS)
+def test_what_stops_a_channel_and_what_follows_may_be_overridden(talkative, stock_twin, inputs, ids, sample):
+    assert_same_codes(talkative, stock_twin(talkative), inputs, max_new_tokens=30, do_sample=sample, **ids)
+
+
+@pytest.mark.parametrize("ids", [5, [5, 6]], ids=str)
+def test_a_code_may_stop_a_channel(model, stock, ids):
+    grid = assert_same_codes(model, stock, BATCH, max_new_tokens=30, eos_token_id=ids)
+    assert not torch.equal(grid, generate(model, BATCH, max_new_tokens=30))
+
+
+SINGLE = {
+    "forced_bos_token_id": 7,
+    "suppress_tokens": [1, 2, 3],
+    "begin_suppress_tokens": [1, 2, 3],
+    "bad_words_ids": [[3], [4, 5]],
+    "sequence_bias": [[[3], 5.0]],
+    "exponential_decay_length_penalty": (3, 1.5),
+    "renormalize_logits": True,
+    "typical_p": 0.5,
+    "epsilon_cutoff": 0.01,
+    "eta_cutoff": 0.01,
+    "top_h": 0.4,
+    "watermarking_config": {"greenlist_ratio": 0.25, "bias": 2.0},
+}
+
+
+@pytest.mark.parametrize(("name", "value"), SINGLE.items(), ids=SINGLE)
+def test_a_setting_means_the_same(model, stock, name, value):
+    assert_same_codes(model, stock, PROMPTED, max_new_tokens=14, do_sample=True, **{name: value})
+
+
+@pytest.mark.parametrize("guidance", [None, 3.0])
+@pytest.mark.parametrize("step", [1, 3])
+def test_positions_of_the_prompt_mean_the_same(model, stock, guidance, step):
+    positions = (2 + step * torch.arange(7))[None].repeat(3, 1)
+    settings = {"max_new_tokens": 12, "guidance_scale": guidance, "decoder_position_ids": positions}
+    assert_same_codes(model, stock, PROMPTED, **settings)
+
+
+@pytest.mark.parametrize("kind", [None, "static"])
+def test_the_cache_that_is_returned_is_as_large(model, stock_twin, kind):
+    stock = stock_twin(model)  # a fresh one: stock remembers the longest static cache on the model
+    wanted = {"return_dict_in_generate": True, "cache_implementation": kind, "max_new_tokens": 12}
+    ours, theirs = (cache_in(generate(m, PROMPTED, **wanted)) for m in (model, stock))
+    for part in ("self_attention_cache", "cross_attention_cache"):
+        sizes = [
+            [(type(layer), layer.keys.shape, layer.values.shape) for layer in getattr(cache, part).layers]
+            for cache in (ours, theirs)
+        ]
+        assert sizes[0] == sizes[1]

@@ -4,11 +4,14 @@ import json
 
 import pytest
 import torch
-from tiny import CHANNELS, VOCABULARY, prompts, texts, tiny_model
+from tiny import CHANNELS, VOCABULARY, prompts, texts, tiny_config, tiny_model
 from transformers import GenerationConfig
+from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 from transformers.models.dia import configuration_dia, modeling_dia
 
+import dia
 from dia.configuration_dia import DiaConfig
+from dia.decoding.cache import cache_in
 from dia.modeling_dia import DiaForConditionalGeneration, DiaModel
 
 PARAMETERS_OF_DIA_1_6B = 1_611_160_576
@@ -178,3 +181,69 @@ def test_the_bare_model_reads_the_same_checkpoint(model, tmp_path):
     states = bare(**texts(9)).last_hidden_state
     logits = model.logits_dense(states).unflatten(-1, (CHANNELS, VOCABULARY)).transpose(1, 2).flatten(0, 1)
     torch.testing.assert_close(logits, model(**texts(9)).logits)
+
+
+ROPES = {
+    "default": {},
+    "linear": {"factor": 4.0},
+    "dynamic": {"factor": 4.0},
+    "yarn": {"factor": 4.0, "original_max_position_embeddings": 16},
+    "longrope": {
+        "factor": 4.0,
+        "short_factor": [1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.7, 1.8],
+        "long_factor": [2.0, 2.3, 2.6, 2.9, 3.2, 3.5, 3.8, 4.1],
+        "original_max_position_embeddings": 16,
+    },
+    "llama3": {
+        "factor": 4.0,
+        "low_freq_factor": 1.0,
+        "high_freq_factor": 4.0,
+        "original_max_position_embeddings": 16,
+    },
+    "proportional": {"partial_rotary_factor": 0.5},
+}
+
+
+def test_every_rope_type_of_transformers_is_compared():
+    assert {"default", *ROPE_INIT_FUNCTIONS} == set(ROPES)
+
+
+@pytest.mark.parametrize("rope_type", ROPES)
+@torch.no_grad()
+def test_rope_types_turn_by_the_same_angles(stock_twin, rope_type):
+    config = tiny_config()
+    for part in (config.encoder_config, config.decoder_config):
+        part.rope_parameters = {"rope_type": rope_type, "rope_theta": 100.0, **ROPES[rope_type]}
+        part.max_position_embeddings = 12
+    ours = tiny_model(config)
+    theirs = stock_twin(ours)
+    for length in (6, 12, 13, 17, 40):  # up to what it is made for, and beyond
+        noise = torch.Generator().manual_seed(length)
+        text = torch.randint(1, 256, (2, length), generator=noise)
+        rows = torch.randint(0, 64, (2, length, CHANNELS), generator=noise)
+        logits = (m(input_ids=text, decoder_input_ids=rows).logits for m in (ours, theirs))
+        torch.testing.assert_close(*logits, atol=1e-4, rtol=1e-4)
+    for settings in ({}, {"use_cache": False}):
+        grids = [m.generate(**texts(9, 4), **prompts(3, 1), max_new_tokens=24, **settings) for m in (ours, theirs)]
+        assert torch.equal(*grids)
+
+
+def test_plans_for_several_devices_are_those_of_stock():
+    for part in ("DiaConfig", "DiaEncoderConfig", "DiaDecoderConfig"):
+        ours, theirs = getattr(dia, part), getattr(configuration_dia, part)
+        for plan in ("base_model_tp_plan", "base_model_pp_plan", "base_model_ep_plan"):
+            assert getattr(ours, plan) == getattr(theirs, plan)
+    for part in ("DiaModel", "DiaForConditionalGeneration"):
+        ours, theirs = getattr(dia, part), getattr(modeling_dia, part)
+        for plan in ("_tp_plan", "_pp_plan", "_no_split_modules"):
+            assert getattr(ours, plan) == getattr(theirs, plan)
+
+
+@torch.no_grad()
+def test_a_cache_under_either_name_gives_the_same(model, stock):
+    inputs, whole = texts(9, 4), prompts(3, 6)["decoder_input_ids"]
+    first, rest = ({**inputs, "decoder_input_ids": rows} for rows in (whole[:, :5], whole[:, 5:]))
+    expected = stock(**inputs, decoder_input_ids=whole).logits[:, 5:]
+    for name in ("cache", "past_key_values"):
+        cache = cache_in(model(**first, use_cache=True))
+        torch.testing.assert_close(model(**rest, **{name: cache}).logits, expected, atol=1e-4, rtol=1e-4)

@@ -15,7 +15,7 @@ LAYERS = [
     {"codec", "quantization"},
     {"decoding"},
     {"__init__", "tokenization_dia", "feature_extraction_dia", "modeling_dia", "generation_dia", "processing_dia"}
-    | {"registration", "streaming", "checkpoints"},
+    | {"attention_dia", "rope_dia", "registration", "streaming", "checkpoints"},
     {"voices"},
     {"synthesis", "training"},
     {"model"},

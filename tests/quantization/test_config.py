@@ -6,7 +6,7 @@ import logging
 import native_checkpoints
 import pytest
 import torch
-from tiny import texts, tiny_model
+from tiny import PLAIN, texts, tiny_model
 from tiny_checkpoint import write_tiny_checkpoint
 from torch import nn
 from transformers import AutoModelForTextToWaveform
@@ -19,8 +19,6 @@ from dia.model import Dia
 from dia.quantization.config import FORMATS, DiaQuantizationConfig, count_weights, quantize
 from dia.quantization.linear import QuantizedLinear
 from dia.training.lora import with_lora
-
-PLAIN = {"cache_implementation": "dynamic"}
 
 
 @pytest.fixture(scope="module")

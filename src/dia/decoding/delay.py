@@ -83,6 +83,20 @@ def shift(grid: Tensor, indices: tuple[Tensor, Tensor], bos: int, pad: int) -> T
     return shifted.masked_fill(source < 0, bos).masked_fill(source >= grid.shape[1], pad)
 
 
+def last_end(max_rows: int, prefilled: int, delay_rows: int) -> int:
+    """The row in which channel 0 must end for the last channel to end inside a grid of `max_rows`.
+
+    Where the prompt leaves no room for that, no row is: the grid is cut off at its limit.
+
+    Args:
+        max_rows: R.
+        prefilled: rows that are given.
+        delay_rows: the largest delay.
+    """
+    row = max_rows - delay_rows - 1
+    return row if row >= prefilled else max_rows
+
+
 def _check(codes: Tensor, pattern: Sequence[int], name: str) -> None:
     if codes.ndim != 3:
         raise ValueError(f"{name} has shape {tuple(codes.shape)}; expected [batch, frames, channels].")

@@ -4,11 +4,13 @@ Every processor takes `input_ids` [B · C, R], the rows so far with the channels
 [B · C, V]; none keeps anything between calls, so one object may serve several threads.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor
 from transformers import LogitsProcessor
+
+from dia.decoding.delay import last_end
 
 _NEVER = float("-inf")
 
@@ -73,6 +75,11 @@ class DiaEndOfSpeechLogitsProcessor(LogitsProcessor):
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         """Set what may not be drawn in `scores` [B · C, V] to minus infinity."""
+        if len(scores) != len(input_ids):  # some rule before this one has merged them
+            raise ValueError(
+                f"scores has {len(scores)} rows for {len(input_ids)} rows of input_ids; `logits_processor` may hold "
+                "only rules that keep every row."
+            )
         grid = scores.unflatten(0, (-1, self.num_channels))  # [B, C, V]
         ends = grid[:, 0, : self.eos_token_id + 1].argmax(-1, keepdim=True) == self.eos_token_id  # [B, 1]
         ids = torch.arange(grid.shape[-1], device=scores.device)
@@ -96,32 +103,51 @@ class DiaDelayedEndLogitsProcessor(LogitsProcessor):
         delay_pattern: one delay in rows per channel.
         eos_token_id: the id that ends a channel.
         max_rows: the longest grid; channel 0 ends early enough for the last channel to end inside it.
+        prefilled: rows that are given. If they leave no room for such an end, there is none: the grid is cut off.
 
     Raises:
         ValueError: `delay_pattern` is empty or holds a negative delay.
     """
 
-    def __init__(self, delay_pattern: Sequence[int], eos_token_id: int, max_rows: int) -> None:
+    def __init__(self, delay_pattern: Sequence[int], eos_token_id: int, max_rows: int, prefilled: int = 0) -> None:
         if not delay_pattern or min(delay_pattern) < 0:
             raise ValueError(f"delay_pattern={list(delay_pattern)} needs one delay per channel, none negative.")
         self.delay_pattern = list(delay_pattern)
         self.eos_token_id = eos_token_id
-        self.last_end = max_rows - max(delay_pattern) - 1
+        self.last_end = last_end(max_rows, prefilled, max(delay_pattern))
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         """Leave EOS as the only candidate of `scores` [B · C, V] where a channel must end at this row."""
         row = input_ids.shape[1]
-        leader = input_ids.unflatten(0, (-1, len(self.delay_pattern)))[:, 0]  # [B, R]
+        leader = input_ids.unflatten(0, (-1, len(self.delay_pattern)))[:, 0] == self.eos_token_id  # [B, R]
         grid = scores.unflatten(0, (-1, len(self.delay_pattern)))
         now = (grid[:, 0].argmax(-1) == self.eos_token_id) | (row >= self.last_end)
-        never = torch.zeros_like(now)
-        ends = [
-            now if delay == 0 else leader[:, row - delay] == self.eos_token_id if delay <= row else never
-            for delay in self.delay_pattern
-        ]
+        leader = torch.cat([leader, now[:, None]], dim=1)
+        first = leader & (leader.cumsum(1) == 1)  # only its first end counts
+        ends = [first[:, row - min(delay, row)] & (delay <= row) for delay in self.delay_pattern]
         forced = torch.full_like(grid[:1, :1], _NEVER)
         forced[..., self.eos_token_id] = 0.0
         return torch.where(torch.stack(ends, dim=1)[..., None], forced, grid).flatten(0, 1)
 
 
-__all__ = ["DiaDelayedEndLogitsProcessor", "DiaEndOfSpeechLogitsProcessor", "DiaGuidanceLogitsProcessor"]
+def check_rules(rules: Iterable[LogitsProcessor] | None) -> list[LogitsProcessor]:
+    """What a caller passes as `logits_processor`, as a list.
+
+    Raises:
+        ValueError: it holds guidance, ours or one of transformers; that needs a second half of every batch, which only
+            `guidance_scale` adds.
+    """
+    given = list(rules or ())
+    for rule in given:
+        name = type(rule).__name__
+        if isinstance(rule, DiaGuidanceLogitsProcessor) or "ClassifierFreeGuidance" in name:
+            raise ValueError(f"`logits_processor` holds {name}; pass `guidance_scale` to generate() in its place.")
+    return given
+
+
+__all__ = [
+    "DiaDelayedEndLogitsProcessor",
+    "DiaEndOfSpeechLogitsProcessor",
+    "DiaGuidanceLogitsProcessor",
+    "check_rules",
+]

@@ -46,7 +46,7 @@ def start_grid(
 
     Args:
         config: the model's.
-        settings: the call's; its `max_length` becomes the number of rows.
+        settings: the call's, with every special id set; its `max_length` becomes the number of rows.
         prompt: [clips or clips / num_return_sequences, R, C], PAD where codes are to be predicted; BOS by default.
         prompt_mask: [likewise, R], 0 where the prompt is padded on the left.
         clips: B.
@@ -58,8 +58,9 @@ def start_grid(
     decoder, pattern = config.get_text_config(), config.delay_pattern
     assert pattern is not None
     if prompt is None:
-        start = torch.full((clips, 1, len(pattern)), decoder.bos_token_id, dtype=torch.long, device=device)
-        prompt = delay(start, pattern, decoder.bos_token_id, decoder.pad_token_id)
+        first = settings.decoder_start_token_id
+        start = torch.full((clips, 1, len(pattern)), first, dtype=torch.long, device=device)
+        prompt = delay(start, pattern, first, decoder.pad_token_id)
     _check_prompt(prompt, prompt_mask, clips, settings.num_return_sequences, decoder)
     copies = clips // prompt.shape[0]
     prompt = prompt.to(device, torch.long).repeat_interleave(copies, dim=0)
@@ -113,20 +114,65 @@ def _check_ids(name: str, ids: Tensor, vocabulary: int) -> None:
 
 
 def max_rows(settings: GenerationConfig, prefilled: int, delay_rows: int, default: int) -> int:
-    """The longest grid that the length settings allow, prompt and delay included."""
-    if settings.max_new_tokens is not None:
-        limit, name = prefilled + settings.max_new_tokens, f"max_new_tokens={settings.max_new_tokens}"
-    elif settings.max_length is not None:
-        limit, name = settings.max_length + delay_rows, f"max_length={settings.max_length}"
-    else:
-        limit, name = default + delay_rows, f"decoder_config.max_position_embeddings={default}"
-    shortest = prefilled + delay_rows + 2  # a frame, its EOS and the rows of the delay
+    """The longest grid that the length settings allow, prompt and delay included.
+
+    Raises:
+        ValueError: there is no room for a new row.
+    """
+    limit, name = _limit(settings, prefilled, delay_rows, default)
+    if limit <= prefilled:
+        raise ValueError(
+            f"{name} leaves no room for a new row after {prefilled} rows of prompt; use max_new_tokens=1 or more."
+        )
+    return limit
+
+
+def speech_rows(settings: GenerationConfig, prefilled: int, delay_rows: int, default: int) -> int:
+    """As `max_rows`, for grids that are to be heard.
+
+    Raises:
+        ValueError: there is no room for a frame, its EOS and the rows of the delay.
+    """
+    limit, name = _limit(settings, prefilled, delay_rows, default)
+    shortest = prefilled + delay_rows + 2
     if limit < shortest:
         raise ValueError(
             f"{name} leaves no room for a frame of speech after {prefilled} rows of prompt and the {delay_rows} rows "
             f"of the delay; use max_new_tokens={shortest - prefilled} or more."
         )
     return limit
+
+
+def _limit(settings: GenerationConfig, prefilled: int, delay_rows: int, default: int) -> tuple[int, str]:
+    """The longest grid, and the setting that says so."""
+    if settings.max_new_tokens is not None:
+        return prefilled + settings.max_new_tokens, f"max_new_tokens={settings.max_new_tokens}"
+    if settings.max_length is not None:
+        return settings.max_length + delay_rows, f"max_length={settings.max_length}"
+    return default + delay_rows, f"decoder_config.max_position_embeddings={default}"
+
+
+def positions_of(given: Tensor | None, grid: Grid) -> Tensor:
+    """The position of every row to come, [1 or B, rows]: 0, 1, 2, … or the caller's, and from its last on.
+
+    Args:
+        given: `decoder_position_ids`, [1 or a divisor of B, rows of the prompt or more].
+        grid: laid out.
+
+    Raises:
+        ValueError: `given` has another shape.
+    """
+    clips, rows = grid.ids.shape[0] // grid.channels, grid.ids.shape[1]
+    counted = torch.arange(rows, device=grid.ids.device)[None]
+    if given is None:
+        return counted
+    if given.ndim != 2 or clips % given.shape[0] or given.shape[1] < grid.prefilled:
+        raise ValueError(
+            f"`decoder_position_ids` has shape {tuple(given.shape)}; expected one position for each of the "
+            f"{grid.prefilled} rows of prompt of each of {clips} clips."
+        )
+    given = given.to(counted)[:, : grid.prefilled].repeat_interleave(clips // given.shape[0], dim=0)
+    return torch.cat([given, given[:, -1:] + counted[:, 1 : rows - grid.prefilled + 1]], dim=1)
 
 
 def _grid_mask(mask: Tensor | None, prefilled: int, rows: int, copies: int, device: torch.device) -> Tensor | None:
@@ -138,4 +184,4 @@ def _grid_mask(mask: Tensor | None, prefilled: int, rows: int, copies: int, devi
     return whole.repeat_interleave(copies, dim=0)
 
 
-__all__ = ["Grid", "check_text", "max_rows", "start_grid"]
+__all__ = ["Grid", "check_text", "max_rows", "positions_of", "speech_rows", "start_grid"]

@@ -9,83 +9,30 @@ Shapes: B clips, N rows of the network (B, under guidance 2B), R grid rows, C ch
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
 from transformers.cache_utils import EncoderDecoderCache
-from transformers.generation.configuration_utils import CompileConfig
 from transformers.generation.streamers import BaseStreamer
-from transformers.utils import logging
 
-from dia.decoding.fused_sampling import Choice, PlainLoopNeeded
+from dia.decoding.cache import fill
+from dia.decoding.delay import last_end
 from dia.decoding.inputs import Grid
-from dia.decoding.static_layer import HOME, FastLayer, linear_of, norm_of, signed
+from dia.decoding.plan import Plan, span_of
+from dia.decoding.static_layer import FastLayer, linear_of, norm_of, signed
 from dia.decoding.streamers import hand_over
 from dia.quantization.linear import QuantizedLinear
+from dia.runtime.log import get_logger
 
-logger = logging.get_logger(__name__)
+logger = get_logger(__name__)
 
-_CAPTURES = "transformers.utils.output_capturing"  # its hooks do nothing unless outputs are asked for
-_ATTENTIONS = ("sdpa", "eager")
-_SPAN = 256  # rows that a recorded or compiled step is made for at a time
-_TEXT = 64  # likewise, of text
 _LOOKS = 8  # rows between two looks at the end on a GPU
 _VERSIONS = 1 << 16  # of one function, compiled
 _KEPT = 4  # steps that are kept for later calls; each holds its keys and values
 _OF_OUR_KIND = ("dia", "torch", "transformers")  # packages whose modules do not change but by their weights
 _recording = threading.Lock()  # meanwhile nobody else may record, or draw from the device's own generator
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a step is made for; steps of equal plans are interchangeable.
-
-    Args:
-        choice: how ids are chosen.
-        pattern: delay of each channel.
-        pad: fills what has ended.
-        clips: B.
-        rows: R, prompt and delay included.
-        text: S.
-        guided: the second half of N is unconditional.
-        masked: some rows are hidden.
-        text_masked: some text is hidden.
-        recorded: record the kernels of a GPU.
-        compiled: options of `torch.compile`, None to leave it.
-    """
-
-    choice: Choice
-    pattern: tuple[int, ...]
-    pad: int
-    clips: int
-    rows: int
-    text: int
-    guided: bool
-    masked: bool
-    text_masked: bool
-    recorded: bool = False
-    compiled: tuple[tuple[str, Any], ...] | None = None
-
-    @property
-    def halves(self) -> int:
-        """N / B."""
-        return 2 if self.guided else 1
-
-    @property
-    def fixed(self) -> bool:
-        """Making the step costs time, so that it is made for whole spans and kept."""
-        return self.recorded or self.compiled is not None
-
-    def rounded(self) -> "Plan":
-        """A plan that many calls share: more clips, rows and text than asked for, what is too much of them masked."""
-        if not self.fixed:
-            return self
-        clips, rows, text = 1 << (self.clips - 1).bit_length(), _up(self.rows, _SPAN), _up(self.text, _TEXT)
-        rest = {name: getattr(self, name) for name in ("choice", "pattern", "pad", "guided", "recorded", "compiled")}
-        return Plan(**rest, clips=clips, rows=rows, text=text, masked=True, text_masked=True)
 
 
 class Step:
@@ -102,8 +49,8 @@ class Step:
         )
         size = batch, plan.rows, plan.text, dtype, eager, torch.zeros if plan.fixed else torch.empty
         self.layers = [FastLayer(layer, *size) for layer in decoder.layers]
-        positions = torch.arange(plan.rows, device=device)[None]
-        self.rotary = signed(*(part[0, 0] for part in decoder.rotary_emb(positions, dtype)))  # [R, 2, D]
+        positions, like = torch.arange(plan.rows, device=device)[None], torch.empty(0, dtype=dtype, device=device)
+        self.rotary = signed(*(part[0] for part in decoder.rotary_emb(like, positions)))  # [R, 2, D]
         self.delays = torch.tensor(plan.pattern, device=device)
         self.ids = torch.full((plan.clips * channels, plan.rows), plan.pad, device=device)
         self.forced = self.ids.clone()
@@ -124,7 +71,7 @@ class Step:
         _corner(self.forced.fill_(self.plan.pad), grid.forced)
         self.ended.fill_(True)[: len(grid.ids)] = False
         self.row.fill_(grid.prefilled)
-        self.last_end.fill_(max_rows - max(self.plan.pattern) - 1)
+        self.last_end.fill_(last_end(max_rows, grid.prefilled, max(self.plan.pattern)))
         batch = len(grid.ids) // grid.channels * self.plan.halves
         if self.mask is not None:
             seen = None if grid.mask is None else grid.mask[:, : grid.prefilled].repeat(self.plan.halves, 1)
@@ -132,6 +79,21 @@ class Step:
         if self.text_mask is not None:
             length = cache.cross_attention_cache.get_seq_length()
             self._hide(self.text_mask, self.row.new_ones(batch, length) if text_mask is None else text_mask)
+
+    def save(self, cache: EncoderDecoderCache, clips: int, rows: int, text: int) -> None:
+        """Copy keys and values of the call's rows and text into an empty cache, as the model would have left it."""
+        for index, layer in enumerate(self.layers):
+            own, read = (layer.keys, layer.values), (layer.text_keys, layer.text_values)
+            fill(
+                cache,
+                index,
+                (self._of(own[0], clips, rows), self._of(own[1], clips, rows)),
+                (self._of(read[0], clips, text), self._of(read[1], clips, text)),
+            )
+
+    def _of(self, buffer: Tensor, clips: int, length: int) -> Tensor:
+        """The part [n, G, length, D] of keys or values that belongs to a call's clips."""
+        return torch.cat([half[:clips, :, :length] for half in buffer.chunk(self.plan.halves)])
 
     def begin(self, logits: Tensor) -> None:
         """Write the first row, whose logits [n, C · V] the model itself has computed."""
@@ -174,10 +136,11 @@ class Step:
 
     def _hide(self, buffer: Tensor, mask: Tensor) -> None:
         """Fill an additive mask [N, 1, 1, …] from one of ones and zeros [n, …]; what that does not reach is hidden."""
-        # A clip that is not there sees everything: where nothing is seen there are no numbers.
+        # A clip that is not there, or of which nothing is seen, sees everything: of nothing some devices make NaN.
         buffer.zero_()[..., mask.shape[1] :] = float("-inf")
+        hidden = (mask == 0) & (mask != 0).any(1, keepdim=True)
         self._place(
-            buffer, torch.zeros_like(mask, dtype=buffer.dtype).masked_fill(mask == 0, float("-inf"))[:, None, None]
+            buffer, torch.zeros_like(mask, dtype=buffer.dtype).masked_fill(hidden, float("-inf"))[:, None, None]
         )
 
 
@@ -197,7 +160,7 @@ class Runner:
         """Write row `row`."""
         if not self.step.plan.fixed:
             return self._run(row)
-        span = _up(row, _SPAN)
+        span = span_of(row)
         if span not in self._ready:
             self._ready[span] = self._prepared(span)
         return self._ready[span]()
@@ -209,7 +172,7 @@ class Runner:
             try:
                 return self._recorded(span)
             except RuntimeError as error:  # something asks the host, or memory has ended
-                logger.warning_once("the step could not be recorded and runs as it is, slower: %s", error)
+                logger.warning_once(f"the step could not be recorded and runs as it is, slower: {_said(error)}")
         return lambda: self._run(span)
 
     def _recorded(self, span: int) -> Callable[[], None]:
@@ -234,7 +197,7 @@ class Runner:
         except Exception as error:  # compilers have no error in common
             if self._run is self.step:
                 raise
-            logger.warning_once("the step could not be compiled and runs as it is: %s", error)
+            logger.warning_once(f"the step could not be compiled and runs as it is: {_said(error)}")
             self._run = self.step
         for tensor, kept in zip(moving, before, strict=True):
             tensor.copy_(kept)
@@ -295,7 +258,7 @@ def _keepable(model: Any) -> bool:
 def _weights_now(model: Any) -> Any:
     """Where the weights lie; a step made for others would read what is no longer there."""
     kernels = [module._kernel for module in model.modules() if isinstance(module, QuantizedLinear)]
-    return [weight.data_ptr() for weight in model.parameters()], kernels
+    return [(weight.data_ptr(), weight.dtype, weight.shape) for weight in model.parameters()], kernels
 
 
 def write_rows(
@@ -340,41 +303,13 @@ def write_rows(
     return grid.written(row)
 
 
-def check_model(model: Any) -> None:
-    """Refuse a model whose decoder does other things than its weights say.
-
-    Raises:
-        PlainLoopNeeded: it has hooks, forward methods or an attention of somebody else's.
-    """
-    decoder = model.model.decoder
-    if decoder.config._attn_implementation not in _ATTENTIONS:
-        raise PlainLoopNeeded(f"the attention is {decoder.config._attn_implementation}")
-    if torch.is_autocast_enabled(model.device.type):
-        raise PlainLoopNeeded("autocast is on")
-    parts = [(layer, layer.self_attention, layer.cross_attention, layer.mlp) for layer in decoder.layers]
-    for module in (model, model.model, decoder, decoder.embeddings, *(part for layer in parts for part in layer)):
-        if type(module).forward.__module__ != HOME:
-            raise PlainLoopNeeded(f"{type(module).__name__} has a forward method of its own")
-    outer = ("model", model), ("model", model.model), ("logits_dense", model.logits_dense)
-    for name, module in (*outer, *decoder.named_modules(prefix="decoder")):
-        hooks = [*module._forward_hooks.values(), *module._forward_pre_hooks.values()]
-        if "forward" in vars(module) or any(getattr(hook, "__module__", None) != _CAPTURES for hook in hooks):
-            raise PlainLoopNeeded(f"{name} has a hook")
-
-
-def compile_options(config: CompileConfig) -> tuple[tuple[str, Any], ...]:
-    """What `torch.compile` is called with. Recording the step is our own business, so no mode may do it too."""
-    modes = {"reduce-overhead": "default", "max-autotune": "max-autotune-no-cudagraphs"}
-    mode = modes.get(config.mode, config.mode)
-    return ("backend", config.backend), ("dynamic", False), ("fullgraph", config.fullgraph), ("mode", mode)
+def _said(error: Exception) -> str:
+    """The first line of an error. The error itself would be kept for good by what logs once, with all it refers to."""
+    return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
 
 
 def _corner(buffer: Tensor, given: Tensor) -> None:
     buffer[tuple(slice(size) for size in given.shape)] = given
 
 
-def _up(number: int, step: int) -> int:
-    return -(-number // step) * step
-
-
-__all__ = ["Plan", "Runner", "Step", "check_model", "compile_options", "runner_for", "write_rows"]
+__all__ = ["Runner", "Step", "runner_for", "write_rows"]

@@ -5,19 +5,20 @@ Knows compilers and folders, nothing of what is compiled. DIA_NO_KERNEL=1 leaves
 
 import ctypes
 import os
+import platform
 import shutil
 import subprocess
 import zlib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from transformers.utils import logging
+from dia.runtime.atomic import atomic_file
+from dia.runtime.log import get_logger
 
-from dia.runtime.atomic import atomic_entries
-
-logger = logging.get_logger(__name__)
+logger = get_logger(__name__)
 
 _SHARED = ("-O3", "-fopenmp", "-shared", "-fPIC")
 _PATIENCE = 60  # seconds for a compiler that takes one
@@ -36,19 +37,20 @@ def functions_of(
     """
     try:
         library = compiled(source, *flags)
-    except (OSError, subprocess.SubprocessError) as error:
+        for name, types in arguments.items():
+            function = getattr(library, name)
+            function.argtypes, function.restype = types, result
+    except (OSError, AttributeError, subprocess.SubprocessError) as error:
         logger.debug("%s is not compiled, PyTorch's kernels are used: %s", source.name, error)
         return None
-    for name, types in arguments.items():
-        function = getattr(library, name)
-        function.argtypes, function.restype = types, result
     return library
 
 
 def compiled(source: Path, *flags: str) -> ctypes.CDLL:
     """A C file as a library, compiled once for each version of it and kept in the user's cache.
 
-    Where there is no cache that only this user can write to, it is compiled for this process alone.
+    A library that was kept but is damaged, or cannot be loaded, is compiled anew. Where there is no cache that only
+    this user can write to, it is compiled for this process alone.
 
     Args:
         source: the file.
@@ -60,24 +62,57 @@ def compiled(source: Path, *flags: str) -> ctypes.CDLL:
     """
     if os.environ.get("DIA_NO_KERNEL"):
         raise OSError("DIA_NO_KERNEL is set")
-    name = f"{source.stem}-{zlib.crc32(source.read_bytes() + ' '.join(flags).encode()):08x}.so"
-    folder = _cache_folder()
-    if folder is not None and (folder / name).is_file():
-        return ctypes.CDLL(str(folder / name))
-    if folder is not None and os.access(folder, os.W_OK):
-        return _compile(source, flags, folder / name)
+    version = _checksum(source.read_bytes() + " ".join(flags).encode())
+    name, folder = f"{source.stem}-{platform.machine()}-{version}", _cache_folder()
+    kept = None if folder is None else _load_kept(folder, name)
+    if kept is not None:
+        return kept
     with TemporaryDirectory(prefix="dia-", ignore_cleanup_errors=True) as private:
-        return _compile(source, flags, Path(private) / name)
+        library = Path(private) / f"{name}.so"
+        _compile(source, flags, library)
+        if folder is not None:
+            with suppress(OSError):  # such as a full disk
+                library = _keep(library, folder)
+        return ctypes.CDLL(str(library))
 
 
-def _compile(source: Path, flags: Sequence[str], library: Path) -> ctypes.CDLL:
+def _compile(source: Path, flags: Sequence[str], library: Path) -> None:
     compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
     if compiler is None:
         raise FileNotFoundError("there is no C compiler")
-    with atomic_entries(library.parent) as folder:  # a linker makes its file anew, so that no lock on it would hold
-        command = [compiler, *_SHARED, *flags, str(source), "-o", str(folder / library.name)]
-        subprocess.run(command, check=True, stdin=subprocess.DEVNULL, capture_output=True, timeout=_PATIENCE)
-    return ctypes.CDLL(str(library))
+    command = [compiler, *_SHARED, *flags, str(source), "-o", str(library)]
+    subprocess.run(command, check=True, stdin=subprocess.DEVNULL, capture_output=True, timeout=_PATIENCE)
+
+
+def _keep(library: Path, folder: Path) -> Path:
+    """Copy a library into the cache; its name there ends in its checksum."""
+    content = library.read_bytes()
+    place = folder / f"{library.stem}-{_checksum(content)}.so"
+    with atomic_file(place) as partial:
+        partial.write_bytes(content)
+    return place
+
+
+def _load_kept(folder: Path, name: str) -> ctypes.CDLL | None:
+    """The library that is kept under a name; one that is damaged, or made for another system, is removed.
+
+    Loading part of a library would end the process by a bus error, so the checksum is compared first.
+    """
+    for place in folder.glob(f"{name}-*.so"):
+        try:
+            if place.stem.endswith(_checksum(place.read_bytes())):
+                return ctypes.CDLL(str(place))
+            problem: object = "its checksum is another"
+        except OSError as error:
+            problem = error
+        logger.debug("%s is compiled again: %s", place, problem)
+        with suppress(OSError):
+            place.unlink()
+    return None
+
+
+def _checksum(content: bytes) -> str:
+    return f"{zlib.crc32(content):08x}"
 
 
 def _cache_folder() -> Path | None:

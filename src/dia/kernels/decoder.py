@@ -25,21 +25,45 @@ _ARGUMENTS: dict[str, list[Any]] = {
 }
 
 
+class _Weight:
+    """A parameter's memory as a kernel reads it. It is held, so that it outlives `parameter.data = …`.
+
+    Args:
+        parameter: bfloat16, contiguous, on the CPU.
+    """
+
+    def __init__(self, parameter: Tensor) -> None:
+        self._parameter, self._shape = parameter, parameter.shape
+        self._hold()
+
+    def _hold(self) -> None:
+        self._held, self._address = self._parameter.detach(), self._parameter.data_ptr()
+
+    def address(self) -> int | None:
+        """Where the weight is now; None if what has taken its place is no longer what the kernel reads."""
+        if self._parameter.data_ptr() != self._address:
+            if not _readable(self._parameter) or self._parameter.shape != self._shape:
+                return None
+            self._hold()
+        return self._address
+
+
 def skinny_linear(weight: Tensor) -> Callable[[Tensor], Tensor] | None:
     """`linear(x)` for a bfloat16 weight [out, in] on the CPU that reads it once at the memory's speed, or None.
 
-    It takes x [N, in] and gives [N, out]; more than 16 rows, rows with gaps or of another dtype go to torch.
+    It takes x [N, in] and gives [N, out]; more than 16 rows, rows with gaps or of another dtype go to torch. It
+    follows a weight whose data is exchanged.
     """
-    fits = weight.device.type == "cpu" and weight.dtype == torch.bfloat16 and weight.is_contiguous()
-    if not fits or weight.shape[1] % _LANES or type(weight) not in (Tensor, nn.Parameter):
+    if not _readable(weight) or weight.shape[1] % _LANES:
         return None
     kernel = _kernel()
     if kernel is None:
         return None
-    outputs, inputs, address = *weight.shape, weight.data_ptr()
+    (outputs, inputs), memory = weight.shape, _Weight(weight)
 
     def linear(x: Tensor) -> Tensor:
-        if len(x) > _ROWS or x.dtype != weight.dtype or not x.is_contiguous():
+        address = memory.address()
+        if address is None or len(x) > _ROWS or x.dtype != torch.bfloat16 or not x.is_contiguous():
             return nn.functional.linear(x, weight)
         y = x.new_empty(len(x), outputs)
         shape = len(x), outputs, inputs
@@ -50,19 +74,30 @@ def skinny_linear(weight: Tensor) -> Callable[[Tensor], Tensor] | None:
 
 
 def skinny_norm(weight: Tensor, eps: float) -> Callable[[Tensor], Tensor] | None:
-    """`norm(x)`, root mean square, of rows [N, width] for a bfloat16 weight [width] on the CPU, or None."""
-    kernel = _kernel() if weight.device.type == "cpu" and weight.dtype == torch.bfloat16 else None
-    if kernel is None or not weight.is_contiguous() or type(weight) not in (Tensor, nn.Parameter):
+    """`norm(x)`, root mean square, of rows [N, width] for a bfloat16 weight [width] on the CPU, or None.
+
+    It follows a weight whose data is exchanged.
+    """
+    kernel = _kernel() if _readable(weight) else None
+    if kernel is None:
         return None
+    (width,), memory = weight.shape, _Weight(weight)
 
     def norm(x: Tensor) -> Tensor:
-        if x.dtype != weight.dtype or not x.is_contiguous():
+        address = memory.address()
+        if address is None or x.dtype != torch.bfloat16 or not x.is_contiguous():
             return torch.rms_norm(x, weight.shape, weight, eps)
         y = torch.empty_like(x)
-        kernel.norm_rows(x.data_ptr(), weight.data_ptr(), y.data_ptr(), x.numel() // len(weight), len(weight), eps)
+        kernel.norm_rows(x.data_ptr(), address, y.data_ptr(), x.numel() // width, width, eps)
         return y
 
     return norm
+
+
+def _readable(weight: Tensor) -> bool:
+    """Whether a kernel can read a weight as it lies."""
+    plain = type(weight) in (Tensor, nn.Parameter) and weight.is_contiguous()
+    return plain and weight.device.type == "cpu" and weight.dtype == torch.bfloat16
 
 
 def skinny_attention(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, scale: float) -> Tensor | None:

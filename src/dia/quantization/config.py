@@ -20,13 +20,13 @@ from transformers.quantizers.auto import (
     register_quantization_config,
     register_quantizer,
 )
-from transformers.utils import logging
 from transformers.utils.quantization_config import QuantizationConfigMixin
 
 from dia.quantization.linear import Format, QuantizedLinear, fitting_group
+from dia.runtime.log import get_logger
 from dia.runtime.memory import give_back
 
-logger = logging.get_logger(__name__)
+logger = get_logger(__name__)
 
 METHOD = "dia"
 FORMATS = ("int8", "int4")

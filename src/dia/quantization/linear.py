@@ -19,11 +19,11 @@ from typing import Any, Literal, Protocol, cast
 
 import torch
 from torch import Tensor, nn
-from transformers.utils import logging
 
 from dia.kernels.compile import functions_of
+from dia.runtime.log import get_logger
 
-logger = logging.get_logger(__name__)
+logger = get_logger(__name__)
 
 Format = Literal["int8", "int4"]
 Codes = dict[str, Tensor]  # "weight", "scale" and for int4 "zero", as above

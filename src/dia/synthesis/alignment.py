@@ -224,7 +224,7 @@ def _cross_attention(model: DiaForConditionalGeneration, text: Tensor, rows: Ten
     decoder: Any = model.get_decoder()
     hidden = decoder.embeddings(rows)
     positions = torch.arange(rows.shape[1], device=hidden.device)[None]
-    rotary = decoder.rotary_emb(positions, hidden.dtype)
+    rotary = decoder.rotary_emb(hidden, positions)
     mask = create_causal_mask(config=decoder.config, inputs_embeds=hidden, attention_mask=None, past_key_values=None)
     for layer in decoder.layers:
         hidden = hidden + layer.self_attention(layer.pre_sa_norm(hidden), rotary, mask)[0]

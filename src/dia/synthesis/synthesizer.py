@@ -15,7 +15,8 @@ from transformers.generation.streamers import BaseStreamer
 
 from dia.audio.silence import Audio
 from dia.codec import dac as codec
-from dia.decoding.inputs import max_rows
+from dia.decoding.delay import last_end
+from dia.decoding.inputs import speech_rows
 from dia.modeling_dia import DiaForConditionalGeneration
 from dia.processing_dia import DiaProcessor
 
@@ -100,14 +101,15 @@ class Speech:
         streamer = _Leaving(self.left) if streamer is None and self.left is not None else streamer
         audio = None if all(prompt is None for prompt in prompts) else list(prompts)
         inputs = self.processor(text=list(texts), audio=audio)
+        prompt_rows = self.processor.get_audio_prompt_len(inputs["decoder_attention_mask"])
+        last = self._last_end(settings, prompt_rows)
         grids = self.model.generate(
             **inputs.to(self.model.device), **settings, generator=self._generators(seeds), streamer=streamer
         ).cpu()
         if self.left is not None and self.left.is_set():
             raise Left("nobody listens any more; the pass was ended.")
-        prompt_rows = self.processor.get_audio_prompt_len(inputs["decoder_attention_mask"])
         codes = self.processor.undelayed_codes(grids, prompt_rows)
-        ended = self._ended(grids, self._last_end(settings, prompt_rows))
+        ended = self._ended(grids, last)
         return [Spoken(clip, alone) for clip, alone in zip(codes, ended, strict=True)]
 
     def sound(self, codes: Tensor) -> Audio:
@@ -131,14 +133,14 @@ class Speech:
         return [None if seed is None else torch.Generator(self.model.device).manual_seed(seed) for seed in seeds]
 
     def _last_end(self, settings: Mapping[str, Any], prefilled: int) -> int:
-        """The row in which the limit of length makes channel 0 end."""
+        """The row in which the limit of length makes channel 0 end; an error where it leaves no room for a frame."""
         pattern, own = self.processor.delay_pattern, copy.deepcopy(self.model.generation_config)
         own.update(**settings)
         default = self.model.config.decoder_config.max_position_embeddings
-        return max_rows(own, prefilled, max(pattern), default) - max(pattern) - 1
+        return last_end(speech_rows(own, prefilled, max(pattern), default), prefilled, max(pattern))
 
-    def _ended(self, grids: Tensor, last_end: int) -> list[bool]:
-        ends = grids[:, :last_end, 0] == self.processor.eos_token_id  # [B, R]
+    def _ended(self, grids: Tensor, last: int) -> list[bool]:
+        ends = grids[:, :last, 0] == self.processor.eos_token_id  # [B, R]
         return [bool(row.any()) for row in ends]
 
 

@@ -1,0 +1,79 @@
+"""What `return_dict_in_generate` hands back beside the codes. Knows transformers' names, nothing of the loop."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+from transformers import GenerationConfig
+from transformers.generation import GenerateEncoderDecoderOutput
+from transformers.modeling_outputs import BaseModelOutput
+
+from dia.decoding.cache import CACHE
+
+
+@dataclass
+class Records:
+    """One entry per row of everything that the settings ask for.
+
+    Args:
+        settings: the call's.
+    """
+
+    settings: GenerationConfig
+    scores: list[Tensor] = field(default_factory=list)
+    logits: list[Tensor] = field(default_factory=list)
+    decoder_attentions: list[Any] = field(default_factory=list)
+    cross_attentions: list[Any] = field(default_factory=list)
+    decoder_hidden_states: list[Any] = field(default_factory=list)
+
+    def add(self, outputs: Any, logits: Tensor, scores: Tensor) -> None:
+        """Keep what is asked for of a row: the model's outputs, and its logits before and after the rules."""
+        settings = self.settings
+        if not settings.return_dict_in_generate:
+            return
+        if settings.output_scores:
+            self.scores.append(scores)
+        if settings.output_logits:
+            self.logits.append(logits)
+        if settings.output_attentions:
+            self.decoder_attentions.append(outputs.decoder_attentions)
+            self.cross_attentions.append(outputs.cross_attentions)
+        if settings.output_hidden_states:
+            self.decoder_hidden_states.append(outputs.decoder_hidden_states)
+
+    def output(self, sequences: Tensor, prefilled: int, text: BaseModelOutput, cache: Any) -> Any:
+        """The grids [B, R, C], or all of it where the settings ask for a dict.
+
+        Args:
+            sequences: the grids.
+            prefilled: so many of their rows were given.
+            text: the encoder's output.
+            cache: keys and values of all rows but the last.
+        """
+        settings, rows = self.settings, sequences.shape[1] - prefilled
+        if not settings.return_dict_in_generate:
+            return sequences
+
+        def taken(entries: list[Any]) -> tuple[Any, ...] | None:
+            return tuple(entries[:rows]) if entries else None
+
+        return GenerateEncoderDecoderOutput(
+            sequences=sequences,
+            scores=taken(self.scores),
+            logits=taken(self.logits),
+            encoder_attentions=text.attentions if settings.output_attentions else None,
+            encoder_hidden_states=text.hidden_states if settings.output_hidden_states else None,
+            decoder_attentions=taken(self.decoder_attentions),
+            cross_attentions=taken(self.cross_attentions),
+            decoder_hidden_states=taken(self.decoder_hidden_states),
+            **{CACHE: cache},
+        )
+
+
+def records_anything(settings: GenerationConfig) -> bool:
+    """Whether more is asked for than the codes and the cache."""
+    wanted = settings.output_scores, settings.output_logits, settings.output_attentions, settings.output_hidden_states
+    return bool(settings.return_dict_in_generate and any(wanted))
+
+
+__all__ = ["Records", "records_anything"]

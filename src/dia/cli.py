@@ -10,7 +10,7 @@ from dia.commands.train import add_commands
 from dia.commands.train_codec import add_command as add_train_codec
 from dia.commands.voice import add_command as add_voice
 from dia.runtime.interruption import described, exit_code, remarks_of, terminable
-from dia.runtime.standard_streams import standard_streams
+from dia.runtime.standard_streams import standard_streams, tell
 from dia.version import __version__
 
 _BROKEN_PIPE = 141  # what a shell sees of a program that SIGPIPE has ended
@@ -30,12 +30,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _BROKEN_PIPE
     except (ValueError, TypeError, OSError, ImportError, MemoryError) as error:
         error.__traceback__ = None  # what it holds, such as a progress bar, is closed before the message
-        for line in (error, *remarks_of(error)):
-            print(f"dia: {line}", file=sys.stderr)
+        tell(error, *remarks_of(error))
         return 2
     except KeyboardInterrupt as interrupt:
         interrupt.__traceback__ = None
-        print(f"dia: {described(interrupt)}", file=sys.stderr)
+        tell(described(interrupt))
         return exit_code(interrupt)
 
 

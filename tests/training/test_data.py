@@ -96,7 +96,25 @@ def test_jsonl_names_them_too_under_any_column(listed):
             "file_name,sentence\nclips/a.wav,Hi.\n",
             r"'text'; there are file_name, sentence.*text_column",
         ),
-        ("metadata.csv", "file_name,text\nclips/a.wav,Well, hi.\n", r"line 2: more cells.*double quotes"),
+        (
+            "metadata.csv",
+            "file_name,text\nclips/a.wav,Well, hi.\n",
+            r"line 2: 3 cells, and the header has 2.*double quotes",
+        ),
+        ("metadata.csv", "file_name,text,speaker\nclips/a.wav,Hi.\n", r"line 2: 2 cells, and the header has 3"),
+        (
+            "metadata.csv",
+            'file_name,text\nclips/a.wav,"Hi.\nclips/b.wav,"Ho.\n',
+            r"metadata\.csv, line 2: this is no row of CSV \(unexpected end of data\).*in double quotes ends with one",
+        ),
+        ("metadata.csv", f"file_name,text\nclips/a.wav,{'a' * 140_000}\n", r"line 2: .*field larger than field limit"),
+        ("metadata.csv", 'file_name,text\nclips/a.wav,"Hi."x\n', r"line 2: .*',' expected after '\"'"),
+        ("metadata.csv", "file_name,text,text\nclips/a.wav,Hi.,Ho.\n", r"line 1: there are two columns 'text'"),
+        ("metadata.csv", f"file_name,text\n{'a' * 300}.wav,Hi.\n", "1 of 1 files that are not there"),
+        ("metadata.jsonl", '{"file_name": "a", "text": "b", "text": "c"}', "line 1: .*the key 'text' is there twice"),
+        ("metadata.jsonl", "[" * 100_000, "line 1: no JSON"),
+        ("metadata.jsonl", '{"file_name": "clips/a.wav", "text": ' + "1" * 5000 + "}", "line 1: no JSON"),
+        ("metadata.jsonl", '{"file_name": "clips/a.wav", "text": "\\ud800"}', "line 1: .* holds half a character"),
         ("metadata.csv", "file_name,text\n", "holds no rows"),
         ("metadata.csv", "", "holds no rows"),
         (
@@ -113,6 +131,42 @@ def test_faulty_metadata_is_refused_by_file_and_line(listed, name, content, comp
     (listed / name).write_text(content)
     with pytest.raises(ValueError, match=complaint):
         read_source(listed)
+
+
+@pytest.mark.parametrize("mark", ["\u2028", "\u2029", "\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "\x85"])
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+def test_only_a_line_feed_ends_a_row(listed, mark, form):
+    text = f"[S1] One{mark}line."
+    content = f"file_name,text\nclips/a.wav,{text}\n"
+    if form == "jsonl":
+        content = json.dumps({"file_name": "clips/a.wav", "text": text}, ensure_ascii=mark < " ")
+    (listed / f"metadata.{form}").write_text(content, encoding="utf-8")
+    assert [row.text for row in read_source(listed)] == ["[S1] One line."]
+
+
+def test_line_ends_of_windows_and_empty_lines_count_for_nothing(listed):
+    (listed / "metadata.csv").write_bytes(b"file_name,text\r\n\r\nclips/a.wav,Hi.\r\n\r\n")
+    assert [row.text for row in read_source(listed)] == ["Hi."]
+
+
+def test_two_recordings_of_one_transcript_are_refused(pairs):
+    shutil.copy(pairs / "a.wav", pairs / "a.flac")
+    with pytest.raises(ValueError, match=r"a\.flac and a\.wav are recordings of one name. Keep one"):
+        read_source(pairs)
+
+
+def test_two_transcripts_of_one_recording_are_refused(pairs):
+    shutil.copy(pairs / "a.txt", pairs / "a.TXT")
+    with pytest.raises(ValueError, match=r"a\.TXT and a\.txt are transcripts of one name"):
+        read_source(pairs)
+
+
+def test_what_is_hidden_is_not_read(pairs):
+    for name in (".trash/c.wav", "deep/.checkpoints/d.wav", "._a.wav"):
+        write_tone(pairs / name)
+    (pairs / "deep" / "._b.txt").write_text("Hidden.")
+    assert [row.name for row in read_source(pairs)] == ["a.wav", "deep/b.wav"]
+    assert [row.name for row in read_source(pairs, text_column=None)] == ["a.wav", "deep/b.wav"]
 
 
 def test_many_missing_files_are_counted(listed):

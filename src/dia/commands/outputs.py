@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from dia.runtime.atomic import check_file
+from dia.runtime.atomic import check_file, sweep
 from dia.runtime.interruption import add_remark
 from dia.runtime.locks import only_writer
 from dia.runtime.standard_streams import is_closed
@@ -64,7 +64,9 @@ def only_command_for(output: Path | None) -> Iterator[None]:
         yield
         return
     with only_writer(output):
-        before = _identity(output)
+        before, parts = _identity(output), parts_folder(output)
+        for folder in (parts.parent, parts):
+            sweep(folder)
         try:
             yield
         except KeyboardInterrupt as interrupt:

@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import Any, TextIO
 
 
 @contextmanager
@@ -11,12 +12,15 @@ def standard_streams() -> Iterator[None]:
     """Give closed standard streams the null device, and write out what is buffered when the block ends.
 
     Without it the first file that is opened would take the place of a closed stream, and messages would land in it.
+    Messages on standard error that cannot be written are dropped: no work ends because of them.
 
     Raises:
         BrokenPipeError: nobody reads standard output any more. Nothing more is written to it.
         OSError: it cannot be written, such as on a full disk; likewise.
     """
     _open_closed()
+    errors = sys.stderr
+    sys.stderr = _Messages(errors)
     try:
         yield
         _flushed()
@@ -24,7 +28,36 @@ def standard_streams() -> Iterator[None]:
         _flushed()  # what could not be written may be the reason of the error, which does not name it
         raise
     finally:
-        _silence()
+        _silence(sys.stdout)
+        sys.stderr = errors
+
+
+class _Messages:
+    """Standard error, which is silent from the first message on that it cannot take."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        try:
+            return self._stream.write(text)
+        except OSError:
+            _silence(self._stream)
+            return len(text)
+
+    def flush(self) -> None:
+        try:
+            self._stream.flush()
+        except OSError:
+            _silence(self._stream)
+
+
+def tell(*lines: object) -> None:
+    """Print messages of the command to standard error, if it can take them."""
+    print(*(f"dia: {line}" for line in lines), sep="\n", file=_Messages(sys.stderr))
 
 
 def is_closed(stream: object) -> bool:
@@ -32,14 +65,14 @@ def is_closed(stream: object) -> bool:
     return stream is None or getattr(stream, "name", None) == os.devnull
 
 
-def _silence() -> None:
-    """Let what cannot be written to standard output go nowhere; the interpreter would try again, and complain."""
+def _silence(stream: TextIO) -> None:
+    """Let what a stream cannot write go nowhere; the interpreter would try again at its end, and complain."""
     with suppress(OSError, ValueError, AttributeError):
         try:
-            sys.stdout.flush()
+            stream.flush()
         except OSError:
             null = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(null, sys.stdout.fileno())
+            os.dup2(null, stream.fileno())
             os.close(null)
 
 
@@ -62,4 +95,4 @@ def _open_closed() -> None:
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115, it stays open to the end
 
 
-__all__ = ["is_closed", "standard_streams"]
+__all__ = ["is_closed", "standard_streams", "tell"]

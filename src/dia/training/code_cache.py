@@ -23,8 +23,9 @@ from transformers import DacModel
 
 from dia.codec.identity import CodecRecord
 from dia.processing_dia import DiaProcessor
-from dia.runtime.atomic import atomic_file
+from dia.runtime.atomic import atomic_file, sweep
 from dia.text.prompt_format import Frontend
+from dia.training.lines import lines_of
 
 Codes = NDArray[np.uint16]
 Line = dict[str, Any]
@@ -129,8 +130,7 @@ def claim(folder: Path, codec: DacModel) -> None:
         OSError: it cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for left in folder.glob(".*.partial"):  # by a process that was killed
-        left.unlink()
+    sweep(folder)
     record = CodecRecord.of(codec)
     if indices(folder) and read_record(folder) != record:
         raise ValueError(f"folder {folder} holds codes of another codec. Use an empty folder or delete it.")
@@ -171,7 +171,7 @@ def read_lines(index: Path) -> list[Line]:
     """The clips of a shard: text, speaker, kind, split, shift, start and frames in its codes, seconds, and for rows
     of a data set their name, source and frontend. Raises ValueError where the file is damaged."""
     try:
-        return [json.loads(line) for line in index.read_text(encoding="utf-8").splitlines()]
+        return [json.loads(line) for line in lines_of(index.read_text(encoding="utf-8"))]
     except ValueError as error:
         raise _damaged(index, error) from error
 

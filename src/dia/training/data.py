@@ -4,10 +4,8 @@ Knows where recordings and transcripts lie and what they are called. Decodes not
 or models.
 """
 
-import csv
 import hashlib
-import io
-import json
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,8 +16,10 @@ import soundfile
 from dia.audio.files import as_array
 from dia.text.prompt_format import Frontend
 from dia.text.script import parse
+from dia.training.lines import csv_rows, json_rows, read_text
 
 METADATA = ("metadata.csv", "metadata.jsonl")
+_HALF = re.compile("[\ud800-\udfff]")  # of a pair, which JSON can write alone
 NAMED = 5  # offending files that a message names; the others are counted
 
 
@@ -147,9 +147,8 @@ def _from_folder(folder: Path, columns: Columns, split: str) -> list[Row]:
 
 
 def _from_metadata(path: Path, columns: Columns) -> list[Row]:
-    lines = list(_csv_lines(path) if path.suffix == ".csv" else _json_lines(path))
     rows = []
-    for number, line in lines:
+    for number, line in csv_rows(path) if path.suffix == ".csv" else json_rows(path):
         missing = [column for column in ("file_name", columns.text) if column is not None and column not in line]
         if missing:
             there = ", ".join(map(str, line)) or "nothing"
@@ -160,7 +159,7 @@ def _from_metadata(path: Path, columns: Columns) -> list[Row]:
         file = _string(line["file_name"], path, number)
         text, speaker = (_string(line.get(column or ""), path, number) for column in (columns.text, columns.speaker))
         rows.append(Row(file, _spaced(text), path.parent / file, speaker))
-    absent = [row.name for row in rows if not row.audio.is_file()]
+    absent = [row.name for row in rows if not _is_file(row.audio)]
     if absent:
         raise ValueError(
             f"{path} names {len(absent)} of {len(rows)} files that are not there: {_some(absent)}. Paths are relative "
@@ -169,44 +168,22 @@ def _from_metadata(path: Path, columns: Columns) -> list[Row]:
     return rows
 
 
-def _csv_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    reader = csv.DictReader(io.StringIO(_read_text(path)))
-    for line in reader:
-        if None in line:
-            raise ValueError(
-                f"{path}, line {reader.line_num}: more cells than the header has columns. Put texts that hold commas "
-                f"in double quotes."
-            )
-        yield reader.line_num, line
-
-
-def _json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    for number, line in enumerate(_read_text(path).splitlines(), start=1):
-        if not line.strip():
-            continue
-        try:
-            content = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise ValueError(
-                f"{path}, line {number}: no JSON ({error.msg}). Write one object per line, such as "
-                f'{{"file_name": "a.wav", "text": "[S1] Hello."}}.'
-            ) from error
-        if not isinstance(content, dict):
-            raise ValueError(f"{path}, line {number}: expected an object in braces, not {type(content).__name__}.")
-        yield number, content
-
-
 def _string(value: Any, path: Path, number: int) -> str:
     if value is not None and not isinstance(value, str):
         raise ValueError(f"{path}, line {number}: {value!r} is {type(value).__name__}. Write it in quotes.")
+    if value and _HALF.search(value):
+        raise ValueError(
+            f"{path}, line {number}: {value!r} holds half a character (\\ud800 to \\udfff). Write it whole."
+        )
     return value or ""
 
 
 def _from_pairs(folder: Path) -> list[Row]:
-    texts = {path.with_suffix(""): path for path in sorted(folder.rglob("*.txt")) if not path.name.startswith(".")}
-    sounds = {path: path.with_suffix("") for path in _sounds(folder)}
-    halves = [path for path, stem in sounds.items() if stem not in texts]
-    halves += [path for stem, path in texts.items() if stem not in sounds.values()]
+    files = _files(folder)
+    texts = _by_stem(folder, [path for path in files if path.suffix.lower() == ".txt"], "transcripts")
+    sounds = _by_stem(folder, [path for path in files if path.suffix.lower() in _sound_suffixes()], "recordings")
+    halves = [path for stem, path in sounds.items() if stem not in texts]
+    halves += [path for stem, path in texts.items() if stem not in sounds]
     if halves:
         names = _some([str(path.relative_to(folder)) for path in halves])
         raise ValueError(
@@ -214,26 +191,48 @@ def _from_pairs(folder: Path) -> list[Row]:
             f"transcript a.txt beside it; or list the recordings in {METADATA[0]} with the columns file_name and text."
         )
     return [
-        Row(path.relative_to(folder).as_posix(), _spaced(_read_text(texts[stem])), path)
-        for path, stem in sounds.items()
+        Row(path.relative_to(folder).as_posix(), _spaced(read_text(texts[stem])), path)
+        for stem, path in sounds.items()
     ]
 
 
+def _by_stem(folder: Path, files: Sequence[Path], what: str) -> dict[Path, Path]:
+    """Files by their path without its suffix; two that differ in nothing else are refused."""
+    found: dict[Path, Path] = {}
+    for path in files:
+        if (other := found.setdefault(path.with_suffix(""), path)) is not path:
+            names = f"{other.relative_to(folder)} and {path.relative_to(folder)}"
+            raise ValueError(f"source {folder}: {names} are {what} of one name. Keep one of them, or rename one.")
+    return found
+
+
 def _from_sounds(folder: Path) -> list[Row]:
-    return [Row(path.relative_to(folder).as_posix(), "", path) for path in _sounds(folder)]
+    sounds = [path for path in _files(folder) if path.suffix.lower() in _sound_suffixes()]
+    return [Row(path.relative_to(folder).as_posix(), "", path) for path in sounds]
 
 
-def _sounds(folder: Path) -> list[Path]:
-    suffixes = {f".{kind.lower()}" for kind in soundfile.available_formats()} - {".raw"} | {".aif", ".oga", ".opus"}
-    files = (path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
-    return sorted(path for path in files if path.suffix.lower() in suffixes)
+def _files(folder: Path) -> list[Path]:
+    """All files of a folder and its subfolders, in order; what is hidden, or in a hidden folder, is not read."""
+    found = []
+    for place, folders, names in os.walk(folder, onerror=_raise):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [Path(place, name) for name in names if not name.startswith(".")]
+    return sorted(path for path in found if path.is_file())
 
 
-def _read_text(path: Path) -> str:
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def _sound_suffixes() -> set[str]:
+    return {f".{kind.lower()}" for kind in soundfile.available_formats()} - {".raw"} | {".aif", ".oga", ".opus"}
+
+
+def _is_file(path: Path) -> bool:
     try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is not UTF-8 (byte {error.start}). Save it as UTF-8.") from error
+        return path.is_file()
+    except OSError:  # such as of a name that is too long
+        return False
 
 
 def _from_hub(name: str, split: str) -> Any:
@@ -276,10 +275,15 @@ def _from_dataset(source: Any, columns: Columns, split: str) -> list[Row]:
     count, recordings = len(source), _recordings(source, columns.audio)
     speakers = source[columns.speaker] if columns.speaker in source.column_names else [""] * count
     texts = source[columns.text] if columns.text is not None else [""] * count
-    return [
-        Row(f"row {index}", _spaced(str(text or "")), audio, str(speaker or ""))
-        for index, (text, audio, speaker) in enumerate(zip(texts, recordings, speakers, strict=True))
-    ]
+    rows = []
+    for index, (text, audio, speaker) in enumerate(zip(texts, recordings, speakers, strict=True)):
+        if text is not None and not isinstance(text, str):
+            raise ValueError(
+                f"row {index}: column {columns.text!r} holds {text!r}, {type(text).__name__}. Make it a text, or pass "
+                f"text_column for the one that holds the transcripts."
+            )
+        rows.append(Row(f"row {index}", _spaced(text or ""), audio, str(speaker or "")))
+    return rows
 
 
 def _recordings(source: Any, column: str) -> list[Any]:

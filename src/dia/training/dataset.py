@@ -146,8 +146,10 @@ def hold_out(clips: Sequence[Clip], share: float, seed: int = 0) -> tuple[list[C
     """
     learnt: list[Clip] = []
     held: list[Clip] = []
-    for speaker in sorted({clip.speaker for clip in clips}):
-        own = [clip for clip in clips if clip.speaker == speaker]
+    voices: dict[str, list[Clip]] = {}
+    for clip in clips:
+        voices.setdefault(clip.speaker, []).append(clip)
+    for speaker, own in sorted(voices.items()):
         random.Random(f"{seed}/{speaker}").shuffle(own)
         count = max(2, round(share * len(own))) if share and len(own) >= 6 else 0
         held += own[:count]

@@ -60,7 +60,7 @@ class Clips:
             raise ValueError(f"rows holds {len(rows)} recordings; training holds one out. Cut long ones into several.")
         if not 0 < heldout_share < 1:
             raise ValueError(f"heldout_share is {heldout_share}; give a share between 0 and 1, such as 0.05.")
-        ranked = sorted(rows, key=lambda row: hashlib.sha256(row.name.encode()).digest())
+        ranked = sorted(rows, key=lambda row: hashlib.sha256(row.name.encode(errors="surrogateescape")).digest())
         count = max(1, round(heldout_share * len(rows)))
         self.heldout, self.train = ranked[:count], ranked[count:]
         self.rate, self.seed = rate, seed

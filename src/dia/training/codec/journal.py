@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dia.runtime.atomic import atomic_file
+from dia.training.lines import lines_of
 
 Line = Mapping[str, Any]
 
@@ -41,8 +42,8 @@ class Journal:
         """What stands in the file; a last line that a kill left unfinished does not count."""
         if not self.path.exists():
             return []
-        whole = self.path.read_text(encoding="utf-8").splitlines(keepends=True)
-        return [json.loads(line) for line in whole if line.endswith("\n")]
+        whole, _, _ = self.path.read_text(encoding="utf-8").rpartition("\n")
+        return [json.loads(line) for line in lines_of(whole)]
 
     def replace(self, lines: Sequence[Line]) -> None:
         """Let the file hold `lines` alone."""

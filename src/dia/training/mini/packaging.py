@@ -16,6 +16,7 @@ from dia.decoding.sampling import published_generation_config
 from dia.modeling_dia import DiaForConditionalGeneration
 from dia.processing_dia import DiaProcessor
 from dia.runtime.atomic import atomic_folder
+from dia.training.lines import lines_of
 from dia.training.mini.english import vocabulary
 from dia.training.mini.model_card import card, draw_curves
 
@@ -62,7 +63,7 @@ def assemble(
     dac = DacModel.from_pretrained(codec, dtype=torch.float32)
     model.generation_config = generation_config(model, dac, sampling or SAMPLING)
     measured = None if figures is None else json.loads(figures.read_text(encoding="utf-8"))
-    lines = [] if log is None else [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    lines = [] if log is None else [json.loads(line) for line in lines_of(log.read_text(encoding="utf-8"))]
     with atomic_folder(destination, overwrite=True) as folder:
         model.save_pretrained(folder)
         DiaProcessor.for_config(model.config, dac, pronunciations).save_pretrained(folder)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from dia.training.lines import lines_of
 from dia.training.mini.corpus import Utterance
 from dia.training.mini.teacher_texts import repertoire
 from dia.training.mini.teacher_voices import SAMPLING_RATE, Audio, loud_span, performs
@@ -111,7 +112,7 @@ def read_shard(folder: Path, number: int) -> Iterator[Recording]:
     """The clips of one shard, in the order of the corpus; audio is a view into the mapped file."""
     audio_path, index_path = _paths(folder, number)
     audio = np.load(audio_path, mmap_mode="r")
-    for line in index_path.read_text(encoding="utf-8").splitlines():
+    for line in lines_of(index_path.read_text(encoding="utf-8")):
         row = json.loads(line)
         start = row["start"]
         yield Recording(audio[start : start + row["samples"]], row["text"], row["speaker"], row["kind"], row["split"])

@@ -51,8 +51,8 @@ def check_output(path: Path | None) -> None:
     if path is not None:
         from dia.audio.files import file_format
 
-        file_format(path)
         check_file(path)
+        file_format(path)
 
 
 def check_recording(path: Path, option: str = "the recording") -> None:

@@ -22,7 +22,6 @@ def asked(monkeypatch, tmp_path):
 
     monkeypatch.setattr("huggingface_hub.get_hf_file_metadata", unreachable)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("huggingface_hub.file_download.HF_HUB_CACHE", str(tmp_path / "cache"), raising=False)
     return urls
 
 
@@ -101,6 +100,22 @@ def test_what_the_cache_holds_is_not_asked_for(tmp_path, asked):
     cached(tmp_path, "ann/half", files=())
     with pytest.raises(OSError, match="ann/half is no folder"):
         check_source("ann/half")
+
+
+def test_a_revision_is_looked_up_in_the_cache_too(tmp_path):
+    cached(tmp_path, "ann/dia-small")
+    assert check_source("ann/dia-small", revision=COMMIT)
+    with pytest.raises(OSError, match="ann/dia-small is no folder"):
+        check_source("ann/dia-small", revision="v2")
+
+
+def test_the_cache_is_where_the_hub_puts_it(tmp_path):
+    from huggingface_hub import try_to_load_from_cache
+
+    folder = cached(tmp_path, "ann/dia-small")
+    assert try_to_load_from_cache("ann/dia-small", "config.json", cache_dir=tmp_path / "cache") == str(
+        folder / "config.json"
+    )
 
 
 def answer(monkeypatch, status, code=""):

@@ -92,15 +92,25 @@ def _named_codec(source: str, hub: dict[str, Any]) -> str | None:
 
 def _file(source: str, name: str, hub: dict[str, Any]) -> Path | None:
     """A checkpoint's file, in its folder or in the Hub's cache."""
-    if Path(source).is_dir():
-        path = Path(source, name)
-        return path if path.is_file() else None
+    folder = Path(source) if Path(source).is_dir() else _snapshot(source, hub)
+    return None if folder is None or not (folder / name).is_file() else folder / name
+
+
+def _snapshot(source: str, hub: dict[str, Any]) -> Path | None:
+    """The folder of a repository in the Hub's cache: refs/REVISION holds the name of a folder in snapshots/."""
     if not _ID.fullmatch(source):
         return None
-    from huggingface_hub import try_to_load_from_cache
+    repository = _cache(hub) / f"models--{source.replace('/', '--')}"
+    revision = str(hub.get("revision") or "main")
+    named = repository / "refs" / revision
+    folder = repository / "snapshots" / (named.read_text().strip() if named.is_file() else revision)
+    return folder if folder.is_dir() else None
 
-    found = try_to_load_from_cache(source, name, cache_dir=hub.get("cache_dir"), revision=hub.get("revision"))
-    return Path(found) if isinstance(found, str) else None
+
+def _cache(hub: dict[str, Any]) -> Path:
+    from huggingface_hub import constants
+
+    return Path(hub.get("cache_dir") or constants.HF_HUB_CACHE)
 
 
 def _settings(path: Path | None) -> dict[str, Any]:
@@ -127,13 +137,15 @@ def why_out_of_reach(source: str, file: str = _CONFIG, repo_type: str | None = N
         repo_type: "dataset", or None for a model.
         **hub: as in `check_source`.
     """
-    from huggingface_hub import constants, get_hf_file_metadata, hf_hub_url
-    from huggingface_hub.errors import EntryNotFoundError, GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
+    from huggingface_hub import constants
 
     if constants.HF_HUB_OFFLINE:
         return "the Hub is not asked, because HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE is set"
     if hub.get("local_files_only"):
         return "the Hub is not asked, because local_files_only is set"
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url
+    from huggingface_hub.errors import EntryNotFoundError, GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
+
     url = hf_hub_url(source, file, repo_type=repo_type, revision=hub.get("revision"))
     try:
         get_hf_file_metadata(url, token=hub.get("token"), timeout=_SECONDS)
@@ -157,9 +169,7 @@ def _here(kind: str, hub: dict[str, Any]) -> str:
 
 
 def _in_cache(kind: str, hub: dict[str, Any]) -> Iterator[str]:
-    from huggingface_hub import constants
-
-    for config in Path(hub.get("cache_dir") or constants.HF_HUB_CACHE).glob(f"models--*/snapshots/*/{_CONFIG}"):
+    for config in _cache(hub).glob(f"models--*/snapshots/*/{_CONFIG}"):
         described = _settings(config)
         repository = config.parents[2].name.removeprefix("models--").replace("--", "/", 1)
         if described.get("model_type", "dia" if "model" in described else None) == kind and _cached(repository, hub):

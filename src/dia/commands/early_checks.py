@@ -81,11 +81,11 @@ def check_model(source: str | None) -> None:
     Raises:
         OSError: it is such a model; the message names what is here.
     """
-    from huggingface_hub.utils import disable_progress_bars  # type: ignore[attr-defined]
-
     from dia.checkpoints.source import EMBEDDED, check_checkpoint
 
     if check_checkpoint(source or EMBEDDED) and "HF_HUB_DISABLE_PROGRESS_BARS" not in os.environ:
+        from huggingface_hub.utils import disable_progress_bars  # type: ignore[attr-defined]
+
         disable_progress_bars()  # those of transformers, too, which is imported later
 
 

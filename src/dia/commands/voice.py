@@ -124,9 +124,10 @@ def _line(voice: "Description") -> str:
 
 
 def _play(arguments: argparse.Namespace) -> int:
-    from dia.voices.library import check_voices
+    from dia.voices.description import describe
+    from dia.voices.library import voice_file
 
-    check_voices([arguments.voice])
+    describe(voice_file(arguments.voice))
     check_output(arguments.output)
     if arguments.output is None:
         check_device()

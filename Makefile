@@ -8,23 +8,29 @@ SCRIPT := [S1] Dia is an open weights text to dialogue model. \
 [S1] Wow. Amazing. (laughs) \
 [S2] Try it now on Git hub or Hugging Face.
 
+# The first of these that is installed plays a file.
+PLAYERS := afplay pw-play paplay aplay ffplay xdg-open
+PLAY = $(shell for player in $(PLAYERS); do command -v $$player >/dev/null && echo $$player && exit; done; echo open)
+
 .PHONY: hello test clean
 
 hello: $(VENV)/installed
-	$(BIN)/dia say "$(SCRIPT)" --output hello.wav --seed 7
+	@$(BIN)/dia say "$(SCRIPT)" --model mini --output hello.wav --seed 7
+	@echo "Hear it: $(PLAY) hello.wav"
 
 test: $(VENV)/installed-dev
 	scripts/check
 
 $(VENV)/installed: pyproject.toml constraints.txt
-	$(PYTHON) -c 'import sys; sys.exit("Dia needs Python 3.10 or newer; set PYTHON=…" if sys.version_info < (3, 10) else 0)'
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
-	touch $@
+	@$(PYTHON) -c 'import sys; sys.exit("Dia needs Python 3.10 or newer; set PYTHON=…" if sys.version_info < (3, 10) else 0)'
+	@[ ! -t 2 ] || echo "Installing into $(VENV), which takes some minutes" >&2
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+	@touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
-	touch $@
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
 
 clean:
 	rm -rf $(VENV) build dist .cache .mypy_cache .pytest_cache .ruff_cache hello.wav

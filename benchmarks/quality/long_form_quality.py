@@ -36,7 +36,7 @@ GUIDE = """examples:
   python benchmarks/quality/long_form_quality.py --model FOLDER --turns 2,20
 
 Asked for: word error of the long form within 2 points of single turns; words per second of the last fifth within 10 %
-of the first; the pitch of each speaker within 10 % throughout. Needs pocketsphinx (pip install 'dia-tts[benchmark]').
+of the first; the pitch of each speaker within 10 % throughout. Needs pocketsphinx (pip install pocketsphinx).
 """
 FIFTHS = 5
 

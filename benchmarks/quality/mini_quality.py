@@ -47,7 +47,7 @@ GUIDE = """examples:
   python benchmarks/quality/mini_quality.py --sweep                   compare sampling settings by word error
 
 Sentences are of the held-out split, of four words at least, and share no run of four words with what was trained on.
-Needs flite, the teacher (apt-get install flite), and pocketsphinx (pip install 'dia-tts[benchmark]').
+Needs flite, the teacher (apt-get install flite), and pocketsphinx (pip install pocketsphinx).
 """
 SWEEP = {"temperature": (0.4, 0.6, 0.8), "top_k": (20, 50), "guidance_scale": (1.0, 1.5, 2.5)}
 SEED_SCRIPT = " ".join(f"[{speaker}] {text}" for speaker, text in SEED_DIALOGUE)

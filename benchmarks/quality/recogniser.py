@@ -74,7 +74,7 @@ class Recogniser:
         try:
             from pocketsphinx import Config, Decoder, get_model_path
         except ImportError as error:
-            raise ImportError("the recogniser needs pocketsphinx: pip install 'dia-tts[benchmark]'") from error
+            raise ImportError("the recogniser needs pocketsphinx: pip install pocketsphinx") from error
         model = Path(get_model_path()) / "en-us"
         words = sorted(set(vocabulary))
         with tempfile.TemporaryDirectory() as folder:

@@ -1,52 +1,117 @@
-"""The command `dia`. Knows its subcommands and what to answer to mistakes; the subcommands do the work."""
+"""The command `dia`. Knows its subcommands and what mistakes are answered with; the subcommands do the work.
+
+Nothing is imported before it is needed, so that a mistake is answered at once.
+"""
 
 import argparse
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
-from dia.commands.read import add_command as add_read
-from dia.commands.say import add_command as add_say
-from dia.commands.train import add_commands
-from dia.commands.train_codec import add_command as add_train_codec
-from dia.commands.voice import add_command as add_voice
 from dia.runtime.interruption import described, exit_code, remarks_of, terminable
 from dia.runtime.standard_streams import standard_streams, tell
-from dia.version import __version__
 
-_BROKEN_PIPE = 141  # what a shell sees of a program that SIGPIPE has ended
-NOTICE = (
-    "Do not imitate a real person without consent, and do not deceive: no fake news, nothing illegal or meant to "
-    "harm. Written files carry a tag that says they are synthetic."
-)
+if TYPE_CHECKING:
+    from dia.commands.parser import Parser
+
+NOTICE = """\
+Do not imitate a real person without consent, and do not deceive: no fake news, nothing illegal or meant to harm.
+Written files carry a tag that says they are synthetic."""
+_EPILOG = f"""`dia COMMAND --help` tells all about a command.
+
+examples:
+  dia say "[S1] Hello. [S2] Hi! How are you?" -o hello.wav
+  dia say script.txt --stream
+
+exit codes: 0 done, 1 failed, 2 wrong input, 130 interrupted (SIGINT), 143 ended (SIGTERM), 141 broken pipe
+
+{NOTICE}
+"""
+_EXPECTED = (ValueError, TypeError, OSError, ImportError, MemoryError)
+_REPORT = "Please report it, with what `dia env` prints and with the traceback that --debug adds to this command."
+_FAILED, _WRONG, _BROKEN_PIPE = 1, 2, 141
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; returns the exit code: 0 done, 2 wrong input, 130 interrupted, 141 broken pipe, 143 ended."""
+    """Run the command.
+
+    Returns:
+        The exit code: 0 done, 1 failed, 2 wrong input, 130 interrupted, 141 broken pipe, 143 ended by SIGTERM.
+
+    Raises:
+        SystemExit: by `--help`, `--version` (code 0) and options that are wrong (2), as argparse does.
+    """
+    arguments = argparse.Namespace()
     try:
         with terminable(), standard_streams():
-            arguments = _parser().parse_args(argv)
+            _prepare_output()
+            arguments = build_parser().parse_args(sys.argv[1:] if argv is None else list(argv))
             return int(arguments.run(arguments))
     except BrokenPipeError:
         return _BROKEN_PIPE
-    except (ValueError, TypeError, OSError, ImportError, MemoryError) as error:
-        error.__traceback__ = None  # what it holds, such as a progress bar, is closed before the message
-        tell(error, *remarks_of(error))
-        return 2
     except KeyboardInterrupt as interrupt:
-        interrupt.__traceback__ = None
+        interrupt.__traceback__ = None  # what it holds, such as a progress bar, is closed before the message
         tell(described(interrupt))
         return exit_code(interrupt)
+    except Exception as error:
+        return _failed(error, getattr(arguments, "debug", False))
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="dia", description="Turns a dialogue script into speech.", epilog=NOTICE)
+def _failed(error: Exception, debug: bool) -> int:
+    """Say in one line what is wrong, and in others what is left of the work; returns the exit code."""
+    if debug:
+        import traceback
+
+        traceback.print_exception(error)
+    error.__traceback__ = None  # as above
+    full = type(error).__name__ == "OutOfMemoryError"  # torch's, of a device; importing torch to ask takes seconds
+    told, code = _one_line(error), _WRONG
+    if not (full or isinstance(error, _EXPECTED)):
+        told, code = f"internal error: {type(error).__name__}: {told}. {_REPORT}", _FAILED
+    tell(told, *remarks_of(error))
+    return code
+
+
+def _one_line(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror and str(error).startswith("[Errno"):
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    lines = (line.strip() for line in str(error).splitlines())
+    return " ".join(filter(None, lines)) or type(error).__name__
+
+
+def _prepare_output() -> None:
+    """Let letters that a stream's encoding lacks be spelt out, and leave out bars of loading where nobody watches."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    if not sys.stderr.isatty():
+        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+
+
+def build_parser() -> "Parser":
+    """The parser of the command, with all its subcommands."""
+    from dia.commands import completion, convert, env, read, say, train, train_codec, voice
+    from dia.commands.parser import Parser
+    from dia.version import __version__
+
+    form = argparse.RawDescriptionHelpFormatter
+    parser = Parser(prog="dia", usage="dia COMMAND [options]", epilog=_EPILOG, formatter_class=form)
     parser.add_argument("--version", action="version", version=f"dia {__version__}")
-    commands = parser.add_subparsers(metavar="command", required=True)
-    add_say(commands, NOTICE)
-    add_read(commands)
-    add_commands(commands, NOTICE)
-    add_train_codec(commands, NOTICE)
-    add_voice(commands, NOTICE)
+    commands = parser.add_subparsers(metavar="command", required=True, help=argparse.SUPPRESS)
+    groups: dict[str, tuple[Callable[[Any, str], None], ...]] = {
+        "speech": (say.add_command, read.add_command, voice.add_command),
+        "models": (convert.add_command, train.add_commands, train_codec.add_command),
+        "this installation": (env.add_command, partial(completion.add_command, parser)),
+    }
+    listed = ["Turns a dialogue script into speech."]
+    for group, additions in groups.items():
+        listed += ["", f"{group}:"]
+        for add in additions:
+            add(commands, NOTICE)
+            listed.append(parser.listed()[-1])
+    parser.description = "\n".join(listed)
     return parser
 
 

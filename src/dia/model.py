@@ -12,8 +12,9 @@ from torch import Tensor
 
 from dia import MINI
 from dia.audio.files import Provenance
-from dia.checkpoints.loading import REAL, REAL_CODEC, by_name, from_files
+from dia.checkpoints.loading import by_name, from_files
 from dia.checkpoints.placement import choose_device, choose_dtype
+from dia.checkpoints.source import REAL, REAL_CODEC
 from dia.modeling_dia import DiaForConditionalGeneration
 from dia.processing_dia import DiaProcessor
 from dia.runtime.background import Listening

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from dia.audio.playback import Pipe, Player, play, wav_header
+from dia.audio.playback import Pipe, Player, check_device, play, wav_header
 
 RATE = 16000
 
@@ -64,13 +64,24 @@ def test_after_an_error_a_player_falls_silent_at_once(device):
     assert Device.last.events == ["start", "abort", "close"]
 
 
+def test_a_device_is_checked_before_there_is_anything_to_play(device):
+    asked = []
+    device.check_output_settings = lambda **settings: asked.append(settings)
+    check_device()
+    assert asked == [{"channels": 1, "dtype": "float32"}]
+    device.check_output_settings = Broken
+    with pytest.raises(OSError, match=r"no sound device plays .*-o"):
+        check_device()
+
+
 def test_without_a_device_or_without_sounddevice_the_remedy_is_named(device, monkeypatch):
     device.OutputStream = Broken
     with pytest.raises(OSError, match=r"no sound device plays .*-o"):
         play(tone(), RATE)
     monkeypatch.setitem(sys.modules, "sounddevice", None)
-    with pytest.raises(ImportError, match=r"pip install 'dia-tts\[play\]'"):
-        play(tone(), RATE)
+    for use in (check_device, lambda: play(tone(), RATE)):
+        with pytest.raises(ImportError, match=r"pip install sounddevice .*apt install libportaudio2"):
+            use()
 
 
 def piped(kind, comment="", *pieces):

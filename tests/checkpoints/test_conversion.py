@@ -1,4 +1,4 @@
-"""The conversion scripts write complete folders, or nothing and one line that says why."""
+"""`dia convert` writes complete folders, or nothing and one line that says why."""
 
 import json
 import socket
@@ -14,7 +14,8 @@ from native_checkpoints import first_generation, second_generation, tiny_model, 
 from transformers import DacFeatureExtractor, DacModel, GenerationConfig
 
 from dia import DiaForConditionalGeneration
-from dia.checkpoints import native
+from dia.checkpoints import conversion, native
+from dia.cli import main
 from dia.processing_dia import DiaProcessor
 from dia.runtime.atomic import atomic_folder
 
@@ -28,8 +29,14 @@ def script(name: str) -> ModuleType:
     return module
 
 
-dia_script = script("convert_dia_checkpoint")
-dac_script = script("convert_dac_checkpoint")
+def converted(*arguments) -> int:
+    """`dia convert model`; returns the exit code."""
+    return main(["convert", "model", *map(str, arguments)])
+
+
+def codec_converted(*arguments) -> int:
+    """`dia convert codec`; returns the exit code."""
+    return main(["convert", "codec", *map(str, arguments)])
 
 
 def published_channels(data: dict) -> dict:
@@ -72,7 +79,7 @@ def names(folder: Path) -> list[str]:
 @pytest.mark.parametrize(("generation", "form"), [(first_generation, "safetensors"), (second_generation, "pth")])
 def test_a_native_checkpoint_becomes_a_folder_with_everything(tmp_path, codec, no_network, generation, form):
     folder, model = source(tmp_path / "native", generation(), form)
-    assert dia_script.main([str(folder), str(tmp_path / "dia"), "--codec", codec]) == 0
+    assert converted(str(folder), str(tmp_path / "dia"), "--codec", codec) == 0
     assert {"config.json", "generation_config.json", "model.safetensors"} <= set(names(tmp_path / "dia"))
     assert {"tokenizer_config.json", "preprocessor_config.json", "processor_config.json"} <= set(
         names(tmp_path / "dia")
@@ -83,7 +90,7 @@ def test_a_native_checkpoint_becomes_a_folder_with_everything(tmp_path, codec, n
 
 
 def test_the_published_sampling_is_written(tmp_path, tiny, codec):
-    dia_script.convert(tiny[0], tmp_path / "dia", codec)
+    conversion.convert_model(tiny[0], tmp_path / "dia", codec)
     written = GenerationConfig.from_pretrained(tmp_path / "dia")
     assert (written.do_sample, written.temperature, written.top_p, written.top_k) == (True, 1.2, 0.95, 45)
     assert (written.guidance_scale, written.max_length) == (3.0, 3072)
@@ -91,7 +98,7 @@ def test_the_published_sampling_is_written(tmp_path, tiny, codec):
 
 
 def test_with_a_codec_the_folder_speaks_wherever_it_is_moved(tmp_path, tiny, codec, no_network):
-    dia_script.convert(tiny[0], tmp_path / "dia", codec)
+    conversion.convert_model(tiny[0], tmp_path / "dia", codec)
     (tmp_path / "dia").rename(tmp_path / "moved")
     (tmp_path / "codec").rename(tmp_path / "gone")
     processor = DiaProcessor.from_pretrained(tmp_path / "moved")
@@ -105,7 +112,7 @@ def test_with_a_codec_the_folder_speaks_wherever_it_is_moved(tmp_path, tiny, cod
 
 def test_without_a_codec_the_published_one_is_named_and_nothing_downloaded(tmp_path, no_network):
     folder, _ = source(tmp_path / "native", published_channels(first_generation()))
-    assert dia_script.main([str(folder), str(tmp_path / "dia")]) == 0
+    assert converted(str(folder), str(tmp_path / "dia")) == 0
     settings = json.loads((tmp_path / "dia" / "processor_config.json").read_text())
     assert settings["audio_tokenizer"]["audio_tokenizer_name_or_path"] == "descript/dac_44khz"
     processor = DiaProcessor.from_pretrained(tmp_path / "dia", load_audio_tokenizer=False)
@@ -113,16 +120,16 @@ def test_without_a_codec_the_published_one_is_named_and_nothing_downloaded(tmp_p
 
 
 def test_a_codec_of_another_model_is_refused(tmp_path, tiny, codec, capsys):
-    assert dia_script.main([str(tiny[0]), str(tmp_path / "dia")]) == 2
+    assert converted(str(tiny[0]), str(tmp_path / "dia")) == 2
     assert "has 9 codebooks of 1024 codes, this Dia 3 channels of 16" in capsys.readouterr().err
     folder, _ = source(tmp_path / "other", published_channels(first_generation()))
-    assert dia_script.main([str(folder), str(tmp_path / "dia"), "--codec", codec]) == 2
+    assert converted(str(folder), str(tmp_path / "dia"), "--codec", codec) == 2
     assert "has 3 codebooks of 16 codes, this Dia 9 channels of 1024" in capsys.readouterr().err
     assert not (tmp_path / "dia").exists()
 
 
 def test_the_weights_are_written_in_the_dtype_asked_for(tmp_path, tiny, codec):
-    assert dia_script.main([str(tiny[0]), str(tmp_path / "dia"), "--codec", codec, "--dtype", "bfloat16"]) == 0
+    assert converted(str(tiny[0]), str(tmp_path / "dia"), "--codec", codec, "--dtype", "bfloat16") == 0
     assert DiaForConditionalGeneration.from_pretrained(tmp_path / "dia").dtype == torch.bfloat16
 
 
@@ -132,14 +139,14 @@ def test_native_weights_beside_hugging_face_ones_are_the_ones_converted(tmp_path
     model.save_pretrained(both)
     doubled = {name: 2 * weight for name, weight in model.state_dict().items()}
     torch.save(to_native(doubled, model.config), both / "dia-v1.pth")
-    dia_script.convert(both, tmp_path / "dia", codec)
+    conversion.convert_model(both, tmp_path / "dia", codec)
     loaded = DiaForConditionalGeneration.from_pretrained(tmp_path / "dia").state_dict()
     assert torch.equal(loaded["logits_dense.weight"], doubled["logits_dense.weight"])
 
 
 def test_a_weight_file_is_converted_with_the_config_beside_it(tmp_path, codec):
     folder, model = source(tmp_path / "native", second_generation(), "pth")
-    dia_script.convert(folder / "dia-v0_1.pth", tmp_path / "dia", codec)
+    conversion.convert_model(folder / "dia-v0_1.pth", tmp_path / "dia", codec)
     assert DiaForConditionalGeneration.from_pretrained(tmp_path / "dia").num_parameters() == model.num_parameters()
 
 
@@ -147,16 +154,18 @@ def test_what_cannot_be_read_is_one_line_and_leaves_nothing(tmp_path, tiny, code
     file = tiny[0] / "model.safetensors"
     file.write_bytes(file.read_bytes()[:-100])
     before = names(tmp_path)
-    assert dia_script.main([str(tiny[0]), str(tmp_path / "dia"), "--codec", codec]) == 2
+    assert converted(str(tiny[0]), str(tmp_path / "dia"), "--codec", codec) == 2
     error = capsys.readouterr().err.splitlines()[-1]
-    assert error.startswith(f"error: {file} cannot be read: ")
+    assert error.startswith(f"dia: {file} cannot be read: ")
     assert names(tmp_path) == before
 
 
-@pytest.mark.parametrize("missing", ["./nowhere", "/nowhere/at/all"])
-def test_a_source_that_is_not_there_is_said(tmp_path, missing, capsys):
-    assert dia_script.main([missing, str(tmp_path / "dia")]) == 2
-    assert capsys.readouterr().err == f"error: {missing} does not exist.\n"
+@pytest.mark.parametrize("missing", ["./nowhere", "/nowhere/at/all", "mini"])
+def test_a_source_that_is_not_there_is_said(tmp_path, missing, no_network, capsys):
+    assert converted(missing, tmp_path / "dia") == 2
+    assert capsys.readouterr().err == f"dia: there is no folder {missing}.\n"
+    with pytest.raises(ValueError, match=f"{missing} does not exist" if "/" in missing else "no native Dia|had from"):
+        conversion.find_source(missing)
 
 
 def test_a_hub_id_out_of_reach_is_said(tmp_path, monkeypatch, capsys):
@@ -164,8 +173,11 @@ def test_a_hub_id_out_of_reach_is_said(tmp_path, monkeypatch, capsys):
         raise ConnectionError("no route\nto host")
 
     monkeypatch.setattr(native, "snapshot_download", unreachable)
-    assert dia_script.main(["nari-labs/Dia-1.6B", str(tmp_path / "dia")]) == 2
-    expected = "error: nari-labs/Dia-1.6B is no local folder and cannot be had from the Hub: no route\n"
+    with pytest.raises(ValueError, match=r"cannot be had from the Hub: no route$"):
+        conversion.find_source("nari-labs/Dia-1.6B")
+    monkeypatch.setattr("huggingface_hub.get_hf_file_metadata", unreachable)
+    assert converted("nari-labs/Dia-1.6B", tmp_path / "dia") == 2
+    expected = "dia: nari-labs/Dia-1.6B is no folder, and the Hub cannot be reached (no route to host).\n"
     assert capsys.readouterr().err == expected
 
 
@@ -173,17 +185,17 @@ def test_a_folder_in_the_way_is_left_alone_unless_overwritten(tmp_path, tiny, co
     (tmp_path / "dia").mkdir()
     (tmp_path / "dia" / "mine.txt").write_text("keep me")
     arguments = [str(tiny[0]), str(tmp_path / "dia"), "--codec", codec]
-    assert dia_script.main(arguments) == 2
+    assert converted(*arguments) == 2
     assert "not empty" in capsys.readouterr().err
     assert names(tmp_path / "dia") == ["mine.txt"]
-    assert dia_script.main([*arguments, "--overwrite"]) == 0
+    assert converted(*arguments, "--overwrite") == 0
     assert "mine.txt" not in names(tmp_path / "dia")
     assert not [name for name in names(tmp_path) if name.startswith(".")]
 
 
 def test_the_source_is_never_overwritten(tmp_path, tiny, codec, capsys):
-    assert dia_script.main([str(tiny[0]), str(tiny[0]), "--codec", codec, "--overwrite"]) == 2
-    assert dia_script.main([str(tiny[0]), str(tmp_path), "--codec", codec, "--overwrite"]) == 2
+    assert converted(str(tiny[0]), str(tiny[0]), "--codec", codec, "--overwrite") == 2
+    assert converted(str(tiny[0]), str(tmp_path), "--codec", codec, "--overwrite") == 2
     assert capsys.readouterr().err.count("holds the source") == 2
 
 
@@ -196,9 +208,9 @@ def test_an_interrupted_write_leaves_what_was_there(tmp_path, tiny, codec, inter
     def interrupt(*args):
         raise interruption
 
-    monkeypatch.setattr(dia_script, "save_processor", interrupt)
+    monkeypatch.setattr(conversion, "_save_processor", interrupt)
     arguments = [str(tiny[0]), str(tmp_path / "dia"), "--codec", codec, "--overwrite"]
-    assert dia_script.main(arguments) == status
+    assert converted(*arguments) == status
     assert names(tmp_path) == before
     assert names(tmp_path / "dia") == ["old.txt"]
 
@@ -225,7 +237,7 @@ def weights_pth(tmp_path: Path) -> tuple[Path, DacModel]:
 
 def test_a_native_codec_becomes_a_folder_that_sounds_the_same(tmp_path, capsys):
     path, codec = weights_pth(tmp_path)
-    assert dac_script.main([str(path), str(tmp_path / "dac")]) == 0
+    assert codec_converted(str(path), str(tmp_path / "dac")) == 0
     assert "8000 Hz, 40 samples a frame, 3 codebooks" in capsys.readouterr().out
     loaded = DacModel.from_pretrained(tmp_path / "dac").eval()
     codes = torch.randint(16, (1, 3, 12), generator=torch.Generator().manual_seed(0))
@@ -239,15 +251,15 @@ def test_a_native_codec_becomes_a_folder_that_sounds_the_same(tmp_path, capsys):
 def test_a_damaged_codec_is_one_line_and_leaves_nothing(tmp_path, capsys):
     path, _ = weights_pth(tmp_path)
     path.write_bytes(path.read_bytes()[:500])
-    assert dac_script.main([str(path), str(tmp_path / "dac")]) == 2
-    assert capsys.readouterr().err.startswith(f"error: {path} cannot be read: ")
+    assert codec_converted(str(path), str(tmp_path / "dac")) == 2
+    assert capsys.readouterr().err.startswith(f"dia: {path} cannot be read: ")
     assert names(tmp_path) == ["weights.pth"]
 
 
 def test_verification_says_when_the_native_package_is_missing(tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "dac", None)
     path, _ = weights_pth(tmp_path)
-    assert dac_script.main([str(path), str(tmp_path / "dac"), "--verify"]) == 0
+    assert codec_converted(str(path), str(tmp_path / "dac"), "--verify") == 0
     assert "not verified: descript-audio-codec cannot be imported here" in capsys.readouterr().out
 
 
@@ -279,17 +291,24 @@ def test_verification_compares_codes_and_sound_with_the_native_package(
     package = ModuleType("dac")
     package.DAC = NativeCodec
     monkeypatch.setitem(sys.modules, "dac", package)
-    assert dac_script.main([str(path), str(tmp_path / "dac"), "--verify"]) == status
+    assert codec_converted(str(path), str(tmp_path / "dac"), "--verify") == status
     said = capsys.readouterr()
     assert ("verified against descript-audio-codec: codes agree in 100.00%" in said.out) == (status == 0)
     assert ("differs from the native one" in said.err) == (status == 2)
     assert (tmp_path / "dac").exists() == (status == 0)
 
 
-@pytest.mark.parametrize("module", [dia_script, dac_script], ids=["dia", "dac"])
-def test_help_teaches_with_examples_and_says_what_is_forbidden(module, capsys):
+@pytest.mark.parametrize("kind", ["model", "codec"])
+def test_help_teaches_with_examples_and_says_what_is_forbidden(kind, capsys):
     with pytest.raises(SystemExit, match="0"):
-        module.main(["--help"])
+        main(["convert", kind, "--help"])
     shown = capsys.readouterr().out
-    assert "examples:" in shown
+    assert f"dia convert {kind}" in shown
     assert "deceive" in shown
+
+
+@pytest.mark.parametrize(("name", "kind"), [("convert_dia_checkpoint", "model"), ("convert_dac_checkpoint", "codec")])
+def test_the_scripts_are_the_command(name, kind, tmp_path, capsys):
+    assert script(name).main([str(tmp_path / "nowhere"), str(tmp_path / "dst")]) == 2
+    assert "nowhere" in capsys.readouterr().err
+    assert script(name).parser().prog == f"dia convert {kind}"

@@ -80,7 +80,6 @@ def test_help_teaches_and_gives_the_notice(capsys):
         (["[S1] Hi.", "-o", "{tmp}/missing/a.wav"], "missing does not exist. Make it first"),
         (["[S1] Hi.", "-o", "{tmp}/a.xyz"], "xyz"),
         (["[S1] Hi.", "-o", "{tmp}/a.wav", "--device", "quantum"], "quantum"),
-        (["[S1] Hi.", "-o", "{tmp}/a.wav", "--temperature", "-1"], "temperature"),
         (["[S1] Hi.", "-o", "{tmp}/a.wav", "--audio-prompt", "{tmp}/none.wav"], "none.wav"),
     ],
 )

@@ -72,6 +72,7 @@ def test_a_voice_from_its_making_to_its_end(recording, model, folder, tmp_path, 
 def test_without_an_output_it_is_played(recording, model, monkeypatch):
     heard = []
     monkeypatch.setattr("dia.audio.playback.play", lambda sound, rate: heard.append((sound, rate)))
+    monkeypatch.setattr("dia.audio.playback.check_device", lambda: None)
     made(recording, model)
     assert command("play", "ann", "--model", model) == 0
     ((sound, rate),) = heard
@@ -127,7 +128,7 @@ def test_unusable_outputs_and_models_are_refused(recording, model, tmp_path):
         command("play", "ann", "--model", model, "-o", tmp_path / "heard.txt")
     tiny_processor().save_pretrained(tmp_path / "mute")
     with pytest.raises(ValueError, match="has no codec"):
-        command("play", "ann", "--model", tmp_path / "mute")
+        command("play", "ann", "--model", tmp_path / "mute", "-o", tmp_path / "heard.wav")
 
 
 def test_damaged_voices_are_listed_with_what_is_wrong(recording, model, folder, capsys):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from ffmpeg import why_data_sets_are_mute
 
 from dia.audio import files as audio_file
 from dia.feature_extraction_dia import DiaFeatureExtractor, named_clips
@@ -196,6 +197,8 @@ def test_an_option_that_the_file_does_not_hold_has_an_effect_too(tmp_path):
 
 def test_an_audio_object_of_datasets_is_read_directly(extractor, tmp_path):
     datasets = pytest.importorskip("datasets")
+    if reason := why_data_sets_are_mute():
+        pytest.skip(reason)
     audio_file.write(tmp_path / "a.wav", tone(22050), 22050)
     rows = datasets.Dataset.from_dict({"audio": [str(tmp_path / "a.wav")]})
     item = rows.cast_column("audio", datasets.Audio())[0]["audio"]

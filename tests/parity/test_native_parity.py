@@ -1,8 +1,6 @@
 """A converted native checkpoint computes, in our classes and in transformers' own, what its weights say."""
 
 import json
-from importlib.util import module_from_spec, spec_from_file_location
-from pathlib import Path
 
 import native_codecs
 import pytest
@@ -11,7 +9,7 @@ from native_checkpoints import first_generation, second_generation, tiny_model, 
 from transformers.models.dia import feature_extraction_dia, modeling_dia, processing_dia, tokenization_dia
 
 from dia import DiaForConditionalGeneration
-from dia.checkpoints import native
+from dia.checkpoints import conversion, native
 from dia.decoding.delay import delay
 
 GENERATIONS = pytest.mark.parametrize("generation", [first_generation, second_generation])
@@ -39,20 +37,11 @@ def folder(tmp_path, original):
     return make
 
 
-@pytest.fixture(scope="module")
-def script():
-    path = Path(__file__).parents[2] / "conversion_scripts" / "convert_dia_checkpoint.py"
-    spec = spec_from_file_location("convert_dia_checkpoint", path)
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture
-def converted(folder, script, tmp_path):
-    """The folder that the conversion script writes, a codec inside."""
+def converted(folder, tmp_path):
+    """The folder that conversion writes, a codec inside."""
     native_codecs.tiny_codec().save_pretrained(tmp_path / "codec")
-    script.convert(folder(first_generation), tmp_path / "dia", tmp_path / "codec")
+    conversion.convert_model(folder(first_generation), tmp_path / "dia", tmp_path / "codec")
     return tmp_path / "dia"
 
 
@@ -105,8 +94,8 @@ def test_the_stock_tokenizer_and_feature_extractor_read_the_converted_folder(con
     assert (extractor.sampling_rate, extractor.hop_length) == (8000, 40)
 
 
-def test_the_stock_processor_reads_a_folder_that_names_its_codec(tmp_path, script, converted, monkeypatch):
-    monkeypatch.setattr(script, "REAL_CODEC", str(tmp_path / "codec"))
-    script.save_processor(native.read_config(converted / "config.json"), None, tmp_path / "named")
+def test_the_stock_processor_reads_a_folder_that_names_its_codec(tmp_path, converted, monkeypatch):
+    monkeypatch.setattr(conversion, "REAL_CODEC", str(tmp_path / "codec"))
+    conversion._save_processor(native.read_config(converted / "config.json"), None, tmp_path / "named")
     processor = processing_dia.DiaProcessor.from_pretrained(tmp_path / "named")
     assert processor.audio_tokenizer.config.sampling_rate == 8000

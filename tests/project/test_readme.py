@@ -23,6 +23,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from ffmpeg import why_data_sets_are_mute
 from tiny import tiny_config, tiny_model
 from tiny_codec import tiny_codec, tiny_processor
 
@@ -126,15 +127,6 @@ def recording(pitch: float, rate: int = 22050) -> bytes:
     content, times = io.BytesIO(), np.arange(int(RECORDING_SECONDS * rate)) / rate
     soundfile.write(content, 0.3 * np.sin(2 * np.pi * pitch * times), rate, format="WAV")
     return content.getvalue()
-
-
-def why_data_sets_are_mute() -> str | None:
-    """Why `datasets` cannot decode audio here; None where it can."""
-    try:
-        import torchcodec  # noqa: F401
-    except (ImportError, RuntimeError, OSError) as error:
-        return f"torchcodec or FFmpeg's libraries are missing: {str(error).strip().partition(chr(10))[0]}"
-    return None
 
 
 @pytest.fixture(scope="module")
@@ -277,7 +269,7 @@ def test_every_command_is_one_that_the_project_has(document):
     for words in commands(document):
         match words:
             case ["dia", *arguments]:
-                cli._parser().parse_args(arguments)
+                cli.build_parser().parse_args(arguments)
             case ["python", "-m", module, *_]:
                 assert importlib.util.find_spec(module), words
             case ["python", script, *arguments]:

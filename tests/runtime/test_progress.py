@@ -1,11 +1,20 @@
-"""A bar counts what is spoken, on standard error, and goes away."""
+"""A bar counts what is spoken, on a terminal, and goes away."""
+
+import io
+import sys
 
 import torch
 
 from dia.runtime.progress import Progress
 
 
-def test_rows_are_counted_after_the_prompt(capsys):
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_rows_are_counted_after_the_prompt(capsys, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", terminal := Terminal())
     progress = Progress(frame_rate=16)
     progress.put(torch.zeros(1, 5, 3))
     for _ in range(32):
@@ -13,9 +22,16 @@ def test_rows_are_counted_after_the_prompt(capsys):
     assert progress._bar.n == 32
     assert "2.0 s of speech" in str(progress._bar)
     progress.end()
-    printed = capsys.readouterr()
-    assert "speaking" in printed.err
-    assert printed.out == ""
+    assert "speaking" in terminal.getvalue()
+    assert capsys.readouterr().out == ""
+
+
+def test_where_nobody_watches_nothing_is_drawn(capsys):
+    progress = Progress(frame_rate=16)
+    for _ in range(33):
+        progress.put(torch.zeros(1, 3))
+    progress.end()
+    assert capsys.readouterr().err == ""
 
 
 def test_nothing_spoken_draws_nothing(capsys):

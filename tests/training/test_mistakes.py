@@ -14,6 +14,7 @@ from train_command import SECONDS, train
 from transformers import TrainerCallback
 
 from dia.commands import train as command
+from dia.commands import train_checks
 from dia.commands.train_checks import check_model
 from dia.training.checkpoints import last_checkpoint
 from dia.training.trainer import DiaTrainer
@@ -101,7 +102,7 @@ def test_there_must_be_something_to_resume(unloaded, recordings, model, tmp_path
         ("config.json", "holds no model: there is no config.json"),
         (
             "preprocessor_config.json",
-            r"a model without its processor, as native weights do.*convert_dia_checkpoint\.py",
+            r"a model without its processor, as native weights do.*dia convert model",
         ),
     ],
 )
@@ -113,7 +114,7 @@ def test_a_model_folder_that_lacks_a_file_is_refused_with_the_way_out(model, tmp
         check_model(str(folder))
 
 
-def test_a_folder_that_is_no_model_to_train_is_refused_by_what_it_is(tmp_path):
+def test_a_folder_that_is_no_model_to_train_is_refused_by_what_it_is(tmp_path, monkeypatch):
     tiny_codec().save_pretrained(tmp_path / "codec")
     for name, file in (("run/checkpoint-7", "trainer_state.json"), ("adapters", "adapter_config.json")):
         (tmp_path / name).mkdir(parents=True)
@@ -132,13 +133,25 @@ def test_a_folder_that_is_no_model_to_train_is_refused_by_what_it_is(tmp_path):
     for name in ("./nowhere", "nowhere", "no/where/else", "~/nowhere", str(tmp_path / "damaged" / "config.json")):
         with pytest.raises(ValueError, match="there is no such folder"):
             check_model(name)
+    asked = []
+    monkeypatch.setattr(train_checks, "check_source", lambda *about: asked.append(about))
     check_model("someone/model-of-the-hub")
+    assert asked == [("someone/model-of-the-hub", "dia")]
 
 
-def test_a_model_that_can_be_trained_passes(model, tmp_path, monkeypatch):
+@pytest.mark.parametrize("options", [("--data", "someone/speech"), ("--model", "someone/model-of-the-hub")])
+def test_what_the_hub_will_not_give_is_refused_before_the_work(
+    unloaded, recordings, tmp_path, monkeypatch, capsys, options
+):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    assert train(recordings, "mini", tmp_path / "out", *options) == 2
+    assert f"{options[0]} {options[1]} is no folder, and the Hub is not asked" in capsys.readouterr().err
+
+
+def test_a_model_that_can_be_trained_passes(recordings, model, tmp_path, monkeypatch):
     check_model(model)
     monkeypatch.setattr(command, "_train", lambda arguments: 0)
-    assert train("anywhere", "mini", tmp_path / "out") == 0
+    assert train(recordings, "mini", tmp_path / "out") == 0
 
 
 def test_what_no_folder_shows_is_told_before_anything_is_encoded(recordings, model, tmp_path, monkeypatch, capsys):

@@ -13,7 +13,6 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 import soundfile
-import torch
 
 from dia.runtime.atomic import Partial, check_file, replace_file
 from dia.version import __version__
@@ -278,6 +277,8 @@ def full_scale(array: npt.NDArray[Any], name: str = "audio") -> Waveform:
 
 def as_array(audio: Any) -> npt.NDArray[Any]:
     """An array, a list or a torch tensor of any kind as a numpy array."""
+    import torch  # here, so that a file's name can be checked without waiting for it
+
     if not isinstance(audio, torch.Tensor):
         return np.asarray(audio)
     audio = audio.detach().cpu()

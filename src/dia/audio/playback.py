@@ -36,7 +36,7 @@ class Player:
             self._device: Any = sounddevice.OutputStream(samplerate=sampling_rate, channels=1, dtype="float32")
             self._device.start()
         except sounddevice.PortAudioError as error:
-            raise OSError(f"no sound device plays ({error}); write a file with -o, or to a pipe with -o -.") from error
+            raise _no_device(error) from error
 
     def __enter__(self) -> "Player":
         return self
@@ -160,6 +160,15 @@ def play(samples: Samples, sampling_rate: int) -> None:
         player.write(samples)
 
 
+def check_device() -> None:
+    """Refuse, before there is anything to play, what no device would play; raises as `Player`."""
+    sounddevice = _sounddevice()
+    try:
+        sounddevice.check_output_settings(channels=1, dtype="float32")
+    except sounddevice.PortAudioError as error:
+        raise _no_device(error) from error
+
+
 def wav_header(sampling_rate: int, comment: str = "") -> bytes:
     """The header of a mono WAV of 16 bit samples, whose length is not known yet; `comment` becomes its ICMT field."""
     text = comment.encode("utf-8") + b"\0"
@@ -174,14 +183,20 @@ def _chunk(name: bytes, content: bytes) -> bytes:
     return name + struct.pack("<I", len(content)) + content
 
 
+def _no_device(error: Exception) -> OSError:
+    return OSError(f"no sound device plays ({error}); write a file with -o, or to a pipe with -o -.")
+
+
 def _sounddevice() -> Any:
     try:
         import sounddevice
     except ImportError as error:
-        raise ImportError("playing needs sounddevice: pip install 'dia-tts[play]'.") from error
+        raise ImportError(
+            "playing needs sounddevice: pip install sounddevice (on Debian also: apt install libportaudio2)."
+        ) from error
     except OSError as error:  # its wheel brings PortAudio for macOS and Windows alone
         raise ImportError(f"playing needs PortAudio ({error}); on Debian: apt install libportaudio2.") from error
     return sounddevice
 
 
-__all__ = ["PIPED", "Pipe", "Player", "play", "wav_header"]
+__all__ = ["PIPED", "Pipe", "Player", "check_device", "play", "wav_header"]

@@ -14,15 +14,13 @@ from dia.checkpoints.native_layout import layout_of
 from dia.checkpoints.placement import choose_device, place, place_codec, settled_dtype
 from dia.checkpoints.processor_files import PROCESSOR_FILE
 from dia.checkpoints.quantized import load_quantized
+from dia.checkpoints.source import EMBEDDED, REAL_CODEC, check_checkpoint
 from dia.configuration_dia import DiaConfig
 from dia.decoding.sampling import published_generation_config
 from dia.modeling_dia import DiaForConditionalGeneration
 from dia.processing_dia import DiaProcessor
 from dia.quantization.config import quantize
 from dia.tokenization_dia import PRONUNCIATIONS
-
-REAL = "nari-labs/Dia-1.6B-0626"
-REAL_CODEC = "descript/dac_44khz"
 
 _HUB_OPTIONS = ("revision", "token", "cache_dir", "local_files_only")
 _Loaded = tuple[DiaForConditionalGeneration, DiaProcessor]
@@ -37,12 +35,10 @@ def by_name(
     kwargs: dict[str, Any],
 ) -> _Loaded:
     """What `Dia.from_pretrained` loads; arguments and errors are its."""
-    path = MINI if str(name_or_path) == "mini" else Path(name_or_path)
-    source = str(path) if path.is_dir() else str(name_or_path)
-    if not path.is_dir() and (path.is_absolute() or source.startswith(".") or len(path.parts) > 2):
-        raise OSError(f'there is no folder {source}; name one, a Hub id such as {REAL}, or "mini".')
-    device = choose_device(device)
+    source = str(MINI if str(name_or_path) == EMBEDDED else name_or_path)
     hub: dict[str, Any] = {name: kwargs[name] for name in _HUB_OPTIONS if name in kwargs}
+    check_checkpoint(source, load_dac, **hub)
+    device = choose_device(device)
     compute_dtype = compute_dtype or kwargs.pop("dtype", None) or kwargs.pop("torch_dtype", None)
     kwargs["dtype"] = _dtype_of_weights(source, device, compute_dtype, hub)
     model = load_quantized(source, quantization, hub, kwargs)
@@ -104,4 +100,4 @@ def _load_processor(
     return DiaProcessor.for_config(model.config, DacModel.from_pretrained(REAL_CODEC) if load_dac else None)
 
 
-__all__ = ["REAL", "REAL_CODEC", "by_name", "from_files"]
+__all__ = ["by_name", "from_files"]

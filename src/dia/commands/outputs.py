@@ -35,11 +35,12 @@ def check_places(arguments: argparse.Namespace) -> None:
     for option, path in files.items():
         if path is None:
             continue
+        place = check_file(path)
         if option == "--output":
             from dia.audio.files import file_format
 
             file_format(path)
-        if (other := taken.setdefault(check_file(path), option)) != option:
+        if (other := taken.setdefault(place, option)) != option:
             raise ValueError(f"{other} and {option} are the same file, {path}; name two.")
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
-from tqdm import tqdm
-
+from dia.commands.early_checks import check_speech
+from dia.commands.numbers import count, option, seed_number, whole
 from dia.commands.outputs import check_places, only_command_for, sound_file
 from dia.runtime.atomic import atomic_file
 from dia.runtime.background import ahead
@@ -38,21 +38,21 @@ A script names its speakers, [S1] and [S2], who take turns; (laughs) and the lik
 The suffix of the output chooses its format: wav, flac, mp3, ogg and whatever else libsndfile writes.
 """
 
+DTYPES = ("float32", "bfloat16", "float16")
+
 
 def add_command(subparsers: Any, notice: str = "") -> None:
     """Add `say` to the subparsers of `dia`; `notice` ends its help."""
     say = subparsers.add_parser(
         "say",
+        usage="dia say SCRIPT -o FILE [options]",
         help="speak a script into a sound file, or aloud",
         description="Speak a script into a sound file, into a pipe, or aloud.",
         epilog=f"{_EXAMPLES}\n{notice}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     say.set_defaults(run=_say)
-    say.add_argument("script", help="the script, a file that holds it, or - for standard input")
-    say.add_argument(
-        "--no-normalize", dest="normalize", action="store_false", help="leave the words as they are, English too"
-    )
+    say.add_argument("script", metavar="SCRIPT", help="the script, a file that holds it, or - for standard input")
     say.add_argument("-o", "--output", metavar="FILE", help="the sound file to write, or - for standard output")
     say.add_argument("--stream", action="store_true", help="play it while it is made; with -o FILE write it too")
     say.add_argument(
@@ -65,8 +65,10 @@ def add_command(subparsers: Any, notice: str = "") -> None:
 
 def _add_take_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("takes")
-    group.add_argument("--retries", type=int, default=0, metavar="N", help="speak again, so often, what went wrong")
-    group.add_argument("--best-of", type=int, default=1, metavar="N", help="make N takes at once and keep the best")
+    group.add_argument(
+        "--retries", type=whole, default=0, metavar="N", help="speak again, at most N times, what went wrong"
+    )
+    group.add_argument("--best-of", type=count, default=1, metavar="N", help="make N takes at once and keep the best")
     group.add_argument("--srt", type=Path, metavar="FILE", help="write subtitles, as SubRip")
     group.add_argument("--vtt", type=Path, metavar="FILE", help="write subtitles, as WebVTT")
     group.add_argument(
@@ -75,33 +77,57 @@ def _add_take_options(parser: argparse.ArgumentParser) -> None:
         help="speak part after part (default: where the script is longer than a pass speaks well); an interrupted "
         "command goes on where it stopped when it is given again",
     )
+    group.add_argument(
+        "--no-normalize", dest="normalize", action="store_false", help="leave the words as they are, English too"
+    )
 
 
 def _add_model_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("model")
-    group.add_argument("--model", help="folder or Hub id (default: the small embedded model)")
-    group.add_argument("--device", help="cuda, mps, cpu, … (default: the first of these that is there)")
-    group.add_argument("--dtype", help="float32, bfloat16 or float16 (default: the fastest that is safe)")
+    group.add_argument("--model", metavar="MODEL", help="folder or Hub id (default: the small embedded model)")
+    group.add_argument("--device", metavar="NAME", help="cuda, mps, cpu, ... (default: the first that is there)")
+    group.add_argument("--dtype", choices=DTYPES, help="what to compute in (default: the fastest that is safe)")
     group.add_argument("--quantization", choices=("int8", "int4"), help="smaller weights, faster on CPUs")
-    group.add_argument("--voice", action="append", metavar="NAME", help="a voice to speak in; S1=NAME for one speaker")
-    group.add_argument("--speaking-rate", type=float, metavar="R", help="0.5 to 2 times as fast, at the same pitch")
+    group.add_argument("--threads", type=count, metavar="N", help="CPU threads (default: what gains)")
+    group.add_argument("--voice", action="append", metavar="VOICE", help="name or file; S1=VOICE for one speaker")
+    group.add_argument(
+        "--speaking-rate",
+        type=option("speaking_rate"),
+        metavar="R",
+        help="0.5 to 2 times as fast, at the same pitch",
+    )
     group.add_argument("--audio-prompt", metavar="FILE", help="a recording whose voice goes on, 5 to 10 seconds")
     group.add_argument("--audio-prompt-text", metavar="TEXT", help="what is said in the recording, with its tags")
+    group.add_argument("--verbose", action="store_true", help="say on standard error what is chosen and done")
 
 
 def _add_sampling_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("sampling (defaults are the model's own)")
-    group.add_argument("--seed", type=int, help="makes the result repeatable")
-    group.add_argument("--max-tokens", type=int, metavar="ROWS", help="frames at most, prompt and delay included")
-    group.add_argument("--cfg-scale", type=float, metavar="S", help="guidance: more follows the text more closely")
-    group.add_argument("--temperature", type=float, metavar="T", help="more is livelier; 0 takes the likeliest code")
-    group.add_argument("--top-p", type=float, metavar="P", help="draw from the likeliest codes that sum to P")
-    group.add_argument("--top-k", type=int, metavar="K", help="draw from K candidates chosen by guidance")
+    group.add_argument("--seed", type=seed_number, metavar="N", help="makes the result repeatable")
+    group.add_argument(
+        "--max-tokens",
+        type=option("max_tokens", int),
+        metavar="ROWS",
+        help="frames at most, prompt and delay included",
+    )
+    group.add_argument(
+        "--cfg-scale", type=option("cfg_scale"), metavar="S", help="guidance: more follows the text more closely"
+    )
+    group.add_argument(
+        "--temperature", type=option("temperature"), metavar="T", help="more is livelier; 0 takes the likeliest code"
+    )
+    group.add_argument(
+        "--top-p", type=option("top_p"), metavar="P", help="draw from the likeliest codes that sum to P"
+    )
+    group.add_argument(
+        "--top-k", type=option("cfg_filter_top_k", int), metavar="K", help="draw from K candidates chosen by guidance"
+    )
 
 
 def _say(arguments: argparse.Namespace) -> int:
     text = _read_script(arguments.script, arguments.model, arguments.normalize)
     check_places(arguments)
+    check_speech(arguments)
     with only_command_for(sound_file(arguments)):
         return _load_and_say(text, arguments)
 
@@ -225,8 +251,10 @@ def _options(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def _shown(pieces: Iterator["Audio"], rate: int) -> Iterator["Audio"]:
     """The pieces, with a bar on standard error of the seconds that have been made."""
+    from tqdm import tqdm
+
     form = "{desc} {n:.1f} s of speech in {elapsed}"
-    with tqdm(desc="speaking", bar_format=form, leave=False) as bar:
+    with tqdm(disable=None, desc="speaking", bar_format=form, leave=False) as bar:
         for piece in pieces:
             bar.update(len(piece) / rate)
             yield piece

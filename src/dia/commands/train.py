@@ -12,14 +12,14 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dia.commands.train_checks import check_model, check_place, count, part, positive, share, whole
+from dia.commands.numbers import count, part, positive, share, whole
+from dia.commands.train_checks import check_data, check_model, check_place
 from dia.runtime.interruption import described, exit_code
 from dia.runtime.locks import only_writer
 
 if TYPE_CHECKING:
     from dia.text.prompt_format import PromptFormat
 
-INSTALL = "pip install 'dia-tts[train]'"
 _CODES = "codes"
 _EMBEDDED = (None, "mini")
 EPOCHS = 10
@@ -48,6 +48,7 @@ def add_commands(subparsers: Any, notice: str) -> None:
     """Add `train` to the command's subparsers; `notice` closes its help."""
     parser = subparsers.add_parser(
         "train",
+        usage="dia train --data SOURCE [options]",
         help="fine-tune a model on recordings",
         description="Fine-tune a model on recordings of a voice or a language.",
         epilog=f"{_EXAMPLES}\n{notice}",
@@ -93,7 +94,7 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--learning-rate",
         type=positive,
-        help=f"(default: {LORA_RATE:g} with --lora, else {PLAIN_RATE:g}; times √(2048 / width of the decoder))",
+        help=f"(default: {LORA_RATE:g} with --lora, else {PLAIN_RATE:g}; times sqrt(2048 / width of the decoder))",
     )
     group.add_argument("--warmup", type=part, default=0.05, metavar="SHARE", help="of the steps (default: 0.05)")
     group.add_argument("--bf16", action="store_true", help="compute in bfloat16")
@@ -132,6 +133,7 @@ def train(arguments: argparse.Namespace) -> int:
     _check_output(arguments.output, arguments.resume)
     if arguments.model not in _EMBEDDED:
         check_model(arguments.model)
+    check_data(arguments.data)
     try:
         with _only_run(arguments.output):
             return _train(arguments)
@@ -193,7 +195,7 @@ def _check_installed() -> None:
 
     missing = [name for name in ("accelerate", "peft", "matplotlib") if find_spec(name) is None]
     if missing:
-        raise ImportError(f"training needs {', '.join(missing)}, not installed: {INSTALL}")
+        raise ImportError(f"training needs {', '.join(missing)}, not installed: pip install {' '.join(missing)}")
 
 
 def _check_output(folder: Path, resume: bool) -> None:

@@ -1,51 +1,16 @@
-"""What can be seen to be wrong with a command to train before any work is done: its numbers and its folders.
+"""What can be seen to be wrong with a command to train before any work is done: its folders and its models.
 
 Knows arguments and files. Loads no torch, and knows nothing of training.
 """
 
 import json
+import os
 import re
-from argparse import ArgumentTypeError
 from pathlib import Path
 
+from dia.checkpoints.source import check_source, why_out_of_reach
+
 _MODEL_FILES = "config.json, weights, preprocessor_config.json, processor_config.json and, inside or named, a codec"
-
-
-def count(text: str) -> int:
-    """A whole number of 1 or more."""
-    return _at_least(int(text), 1)
-
-
-def whole(text: str) -> int:
-    """A whole number of 0 or more."""
-    return _at_least(int(text), 0)
-
-
-def positive(text: str) -> float:
-    """A number above 0."""
-    if not 0 < float(text) < float("inf"):
-        raise ArgumentTypeError(f"{text} must be above 0")
-    return float(text)
-
-
-def share(text: str) -> float:
-    """A number from 0 to 1."""
-    if not 0 <= float(text) <= 1:
-        raise ArgumentTypeError(f"{text} must be a share, 0 to 1")
-    return float(text)
-
-
-def part(text: str) -> float:
-    """A number from 0 to below 1."""
-    if not 0 <= float(text) < 1:
-        raise ArgumentTypeError(f"{text} must be at least 0 and below 1")
-    return float(text)
-
-
-def _at_least(number: int, least: int) -> int:
-    if number < least:
-        raise ArgumentTypeError(f"{number} must be {least} or more")
-    return number
 
 
 def check_place(folder: Path, data: str, option: str = "--output") -> None:
@@ -79,7 +44,7 @@ def check_model(source: str) -> None:
     """
     folder = Path(source).expanduser()
     if not folder.is_dir():
-        _check_id(source, "--model")
+        _check_id(source, "--model", "dia")
         return
     if (folder / "trainer_state.json").is_file():
         raise ValueError(
@@ -94,7 +59,7 @@ def check_model(source: str) -> None:
     if not (folder / "preprocessor_config.json").is_file():
         raise ValueError(
             f"--model {folder} holds a model without its processor, as native weights do: a folder to train has "
-            f"{_MODEL_FILES}. Make one: python conversion_scripts/convert_dia_checkpoint.py {folder} NEW --codec CODEC"
+            f"{_MODEL_FILES}. Make one: dia convert model {folder} NEW --codec CODEC"
         )
 
 
@@ -108,14 +73,37 @@ def check_codec(source: str) -> None:
     if folder.is_dir():
         _check_kind(folder, "dac")
     else:
-        _check_id(source, "--from")
+        _check_id(source, "--from", "dac")
 
 
-def _check_id(source: str, option: str) -> None:
+def check_data(source: str) -> None:
+    """Refuse data that is no folder, and that the Hub will not give.
+
+    Raises:
+        ValueError: it is neither, or the Hub cannot be asked and its cache does not hold it.
+    """
+    from huggingface_hub import constants
+
+    if Path(source).expanduser().exists():
+        return
+    if not re.fullmatch(r"\w[\w.-]*(/[\w.-]+)?", source):
+        raise ValueError(f"--data {source}: there is no such folder. Name a folder, or a data set of the Hub.")
+    cache = Path(os.environ.get("HF_DATASETS_CACHE") or Path(constants.HF_HOME) / "datasets")
+    if (cache / source.replace("/", "___")).is_dir():
+        return
+    if reason := why_out_of_reach(source, "README.md", "dataset"):
+        raise ValueError(f"--data {source} is no folder, and {reason}.")
+
+
+def _check_id(source: str, option: str, kind: str) -> None:
     if not re.fullmatch(r"\w[\w.-]*/[\w.-]+", source):
         raise ValueError(
             f"{option} {source}: there is no such folder. Name a folder, or an id of the Hub: owner/name."
         )
+    try:
+        check_source(source, kind)
+    except OSError as error:
+        raise ValueError(f"{option} {error}") from None
 
 
 def _check_kind(folder: Path, kind: str) -> None:
@@ -131,4 +119,4 @@ def _check_kind(folder: Path, kind: str) -> None:
         raise ValueError(f"{folder} holds a model of type {found}; a {kind} is wanted here.")
 
 
-__all__ = ["check_codec", "check_model", "check_place", "count", "part", "positive", "share", "whole"]
+__all__ = ["check_codec", "check_data", "check_model", "check_place"]

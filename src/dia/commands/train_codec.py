@@ -5,7 +5,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dia.commands.train_checks import check_codec, check_place, count, whole
+from dia.commands.numbers import count, whole
+from dia.commands.train_checks import check_codec, check_data, check_place
 from dia.runtime.interruption import described, exit_code
 from dia.runtime.locks import only_writer
 
@@ -30,7 +31,7 @@ on held-out recordings, "codes_used" tells whether codebooks live. Listen to sam
 Run the same command again to go on after an interruption.
 
 The result is a folder for DacModel.from_pretrained; DiaProcessor.for_config(config, codec) takes it, and
-conversion_scripts/convert_dia_checkpoint.py --codec.
+dia convert model --codec.
 """
 
 
@@ -38,6 +39,7 @@ def add_command(subparsers: Any, notice: str = "") -> None:
     """Add `train-codec` to the subparsers of `dia`; `notice` ends its help."""
     parser: argparse.ArgumentParser = subparsers.add_parser(
         "train-codec",
+        usage="dia train-codec --data SOURCE --output FOLDER [options]",
         help="train a codec on recordings",
         description="Train a codec on recordings, from nothing or from one that is there.",
         epilog=f"{_GUIDE}\n{notice}",
@@ -63,7 +65,9 @@ def _add_start(group: Any) -> None:
 
 def _add_sizes(group: Any) -> None:
     group.add_argument("--rate", type=int, metavar="HZ", help="sampling rate (24000)")
-    group.add_argument("--ratios", type=_ratios, metavar="R,R,…", help="their product is a frame in samples (2,4,5,8)")
+    group.add_argument(
+        "--ratios", type=_ratios, metavar="R,R,...", help="their product is a frame in samples (2,4,5,8)"
+    )
     group.add_argument("--codebooks", type=int, metavar="N", help="codes in a frame (8)")
     group.add_argument("--codebook-size", type=int, metavar="N", help="codes in a codebook (1024)")
     group.add_argument("--codebook-width", type=int, metavar="N", help="numbers in a code's vector (8)")
@@ -87,7 +91,7 @@ def _add_length(group: Any) -> None:
 
 
 def _add_machine(group: Any) -> None:
-    group.add_argument("--device", help="cuda, cpu, … (default: cuda where it is)")
+    group.add_argument("--device", help="cuda, cpu, ... (default: cuda where it is)")
     group.add_argument("--bf16", action="store_true", help="16-bit arithmetic in the convolutions; wide codecs gain")
     group.add_argument("--compile", action="store_true", help="compile the convolutions; needs a C++ compiler")
     group.add_argument("--threads", type=count, metavar="N", help="of the CPU (default: as torch finds)")
@@ -102,6 +106,7 @@ def run(arguments: argparse.Namespace) -> int:
     check_vacant(arguments.output, arguments.overwrite)
     check_place(arguments.output, arguments.data)
     check_place(work, arguments.data, "--work")
+    check_data(arguments.data)
     for folder in (arguments.output, work):
         folder.absolute().parent.mkdir(parents=True, exist_ok=True)
     with only_writer(arguments.output), only_writer(work):

@@ -7,9 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dia.commands.early_checks import check_device, check_model, check_output, check_recording
+
 if TYPE_CHECKING:
     from dia.processing_dia import DiaProcessor
-    from dia.voices.voice import Voice
+    from dia.voices.description import Description
 
 _GUIDE = """examples:
   dia voice make ann ann.wav --transcript "[S1] What Ann says in the recording." --consent "Ann Lee, agreed in writing"
@@ -39,7 +41,8 @@ def add_command(subparsers: Any, notice: str = "") -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     actions = parser.add_subparsers(metavar="action", required=True)
-    _add_make(_action(actions, "make", "make a voice of a recording", _make, ending))
+    example = next(line for line in _GUIDE.splitlines() if "voice make" in line)
+    _add_make(_action(actions, "make", "make a voice of a recording", _make, f"examples:\n{example}\n\n{ending}"))
     _action(actions, "list", "list the voices there are", _list, "")
     play = _action(actions, "play", "hear a voice, or write it to a sound file", _play, "")
     play.add_argument("voice", help="name or file")
@@ -52,27 +55,40 @@ def add_command(subparsers: Any, notice: str = "") -> None:
 def _action(
     actions: Any, name: str, told: str, run: Callable[[argparse.Namespace], int], ending: str
 ) -> argparse.ArgumentParser:
-    description = f"{told[0].upper()}{told[1:]}."
-    parser: argparse.ArgumentParser = actions.add_parser(name, help=told, description=description, epilog=ending)
+    parser: argparse.ArgumentParser = actions.add_parser(
+        name,
+        help=told,
+        description=f"{told[0].upper()}{told[1:]}.",
+        epilog=ending,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.set_defaults(run=run)
     return parser
 
 
 def _add_make(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", help="what it shall be called")
-    parser.add_argument("recording", type=Path, help="a sound file, 1 to 20 seconds, best 5 to 10")
+    parser.usage = "dia voice make NAME RECORDING --transcript TEXT --consent STATEMENT [options]"
+    parser.add_argument("name", metavar="NAME", help="what it is called")
+    parser.add_argument(
+        "recording", metavar="RECORDING", type=Path, help="a sound file, 1 to 20 seconds, best 5 to 10"
+    )
     parser.add_argument("--transcript", metavar="TEXT", help="what is said in it, or a text file with that")
     parser.add_argument("--consent", metavar="STATEMENT", help="whose voice it is, and why you may copy it")
-    parser.add_argument("--model", default="mini", help="folder or Hub id of the model that shall speak (mini)")
+    parser.add_argument("--model", default="mini", help="folder or Hub id of the model that will speak (mini)")
     parser.add_argument("--overwrite", action="store_true", help="replace a voice of that name")
 
 
 def _make(arguments: argparse.Namespace) -> int:
+    from dia.voices.description import check_consent, checked_transcript
     from dia.voices.library import check_free, keep_voice
-    from dia.voices.voice import Voice
 
     check_free(arguments.name, arguments.overwrite)
-    transcript = _text(arguments.transcript)
+    check_recording(arguments.recording)
+    transcript = checked_transcript(_text(arguments.transcript))
+    check_consent(arguments.consent)
+    check_model(arguments.model)
+    from dia.voices.voice import Voice
+
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="about the recording")  # said below, without line numbers
         voice = Voice.from_audio(
@@ -86,14 +102,14 @@ def _make(arguments: argparse.Namespace) -> int:
 
 
 def _list(arguments: argparse.Namespace) -> int:
+    from dia.voices.description import describe
     from dia.voices.library import EXAMPLES, voice_files, voices_folder
-    from dia.voices.voice import Voice
 
     files = voice_files()
     width = max(map(len, files), default=0)
     for name, path in files.items():
         try:
-            told = _line(Voice.load(path))
+            told = _line(describe(path))
         except (ValueError, OSError) as error:
             told = str(error)
         print(f"{name:{width}}  {told}{'  (example)' if path.parent == EXAMPLES else ''}")
@@ -102,19 +118,24 @@ def _list(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _line(voice: "Voice") -> str:
-    said = voice.transcript if len(voice.transcript) <= 40 else f"{voice.transcript[:39]}…"
+def _line(voice: "Description") -> str:
+    said = voice.transcript if len(voice.transcript) <= 40 else f"{voice.transcript[:37]}..."
     return f"{voice.seconds:4.1f} s  {voice.sampling_rate:5} Hz  {said}  [{voice.consent}]"
 
 
 def _play(arguments: argparse.Namespace) -> int:
-    from dia.audio import files as audio_file
+    from dia.voices.description import describe
+    from dia.voices.library import voice_file
+
+    describe(voice_file(arguments.voice))
+    check_output(arguments.output)
+    if arguments.output is None:
+        check_device()
+    check_model(arguments.model)
     from dia.audio.playback import play
     from dia.codec.dac import decode
     from dia.voices.library import find_voice
 
-    if arguments.output is not None:
-        audio_file.file_format(arguments.output)
     voice, processor = find_voice(arguments.voice), _processor(arguments.model)
     voice.check_fits(processor)
     sound = decode(processor.audio_tokenizer, [voice.codes])[0].numpy()

@@ -8,7 +8,7 @@ from transformers.generation.streamers import BaseStreamer
 
 
 class Progress(BaseStreamer):
-    """A streamer that draws a bar on standard error; the total is not known before the speech ends.
+    """A streamer that draws a bar on standard error if that is a terminal; the total is not known before the end.
 
     Args:
         frame_rate: frames per second.
@@ -21,7 +21,7 @@ class Progress(BaseStreamer):
     def put(self, value: Tensor) -> None:
         """Count one row; the prompt's grid, which comes first, begins the bar."""
         if self._bar is None:
-            self._bar = tqdm(unit=" frames", desc="speaking", leave=False)
+            self._bar = tqdm(unit=" frames", desc="speaking", leave=False, disable=None)
             return
         self._bar.update()
         if self._bar.n % 16 == 0:

@@ -110,7 +110,7 @@ def speak_long(
         ValueError: an argument is unusable; the message names it.
     """
     teller = _Teller.of(speech, script, voice, seed, settings, care or Care(), carry, keeper)
-    counted = enumerate(tqdm(teller.parts, "speaking", unit=" parts", leave=False, disable=not progress))
+    counted = enumerate(tqdm(teller.parts, "speaking", unit=" parts", leave=False, disable=None if progress else True))
     takes = (teller.take(part.script, (number,), teller.seed_of(number)) for number, part in counted)
     return pieces(takes, [part.pause for part in teller.parts], teller.care.edge_seconds)
 

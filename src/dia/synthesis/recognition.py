@@ -29,7 +29,7 @@ def pocketsphinx_recogniser() -> Recogniser:
     try:
         from pocketsphinx import Decoder
     except ImportError as error:
-        raise ImportError("a recogniser needs pocketsphinx: pip install 'dia-tts[asr]'") from error
+        raise ImportError("a recogniser needs pocketsphinx: pip install pocketsphinx") from error
     decoder = Decoder(loglevel="FATAL")
 
     def hear(audio: Audio, sampling_rate: int) -> str:

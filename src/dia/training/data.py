@@ -252,7 +252,7 @@ def _datasets() -> Any:
     try:
         import datasets
     except ImportError as error:
-        raise ImportError("this source needs the package datasets. Run: pip install 'dia-tts[train]'") from error
+        raise ImportError("this source needs the package datasets. Run: pip install datasets") from error
     return datasets
 
 

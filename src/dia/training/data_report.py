@@ -285,7 +285,7 @@ def _draw(measures: Sequence[Measure], path: Path) -> None:
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise ImportError("the histogram needs matplotlib. Run: pip install 'dia-tts[train]'") from error
+        raise ImportError("the histogram needs matplotlib. Run: pip install matplotlib") from error
     figure = Figure(figsize=(11, 3.2), layout="constrained")
     panels = {"seconds": "seconds", "level": "level (RMS, dB of full scale)", "pace": "characters per second"}
     for axes, (name, label) in zip(figure.subplots(1, 3), panels.items(), strict=True):

@@ -8,7 +8,6 @@ from torch import nn
 from dia.modeling_dia import DiaForConditionalGeneration
 
 Half = Literal["encoder", "decoder"]
-INSTALL = "pip install 'dia-tts[train]'"
 _LAYERS = r"(self_attention|cross_attention)\.[qkvo]_proj|mlp\.(gate_up|down)_proj"
 
 
@@ -60,7 +59,7 @@ def with_lora(
     try:
         from peft import LoraConfig, get_peft_model
     except ImportError as error:
-        raise ImportError(f"LoRA needs peft, which is not installed: {INSTALL}") from error
+        raise ImportError("LoRA needs peft, which is not installed: pip install peft") from error
     halves = "|".join(half for half in ("encoder", "decoder") if half != frozen)
     config = LoraConfig(
         r=rank,

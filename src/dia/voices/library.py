@@ -1,17 +1,21 @@
 """Voices by name: the user's own, in a folder, and those that come with the embedded model.
 
-Knows names and files. Knows nothing of what is in a voice.
+Knows names and files. Knows nothing of what is in a voice, and imports torch only to load one.
 """
 
 import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dia import MINI
 from dia.runtime.locks import only_writer
-from dia.voices.voice import SUFFIX, Voice, joined
+from dia.runtime.spelling import did_you_mean
+from dia.voices.description import SUFFIX, describe
+
+if TYPE_CHECKING:
+    from dia.voices.voice import Voice
 
 EXAMPLES = MINI / "voices"
 
@@ -32,7 +36,7 @@ def voice_files() -> dict[str, Path]:
     return {name: found[name] for name in sorted(found) if _NAME.fullmatch(name)}
 
 
-def find_voice(given: Any) -> Voice:
+def find_voice(given: Any) -> "Voice":
     """A voice, however it is told.
 
     Args:
@@ -43,15 +47,44 @@ def find_voice(given: Any) -> Voice:
         ValueError: there is no voice of that name, or its file is damaged.
         FileNotFoundError: a path leads to no file.
     """
+    from dia.voices.voice import Voice, joined
+
     if isinstance(given, Voice):
         return given
     if isinstance(given, Mapping):
         return joined({speaker: find_voice(one) for speaker, one in given.items()})
-    if isinstance(given, Path) or (isinstance(given, str) and (given.endswith(SUFFIX) or Path(given).parts[1:])):
-        return Voice.load(given)
-    if not isinstance(given, str):
+    if not isinstance(given, str | Path):
         raise TypeError(f"voice is {type(given).__name__}; expected a Voice, a name, a path, or S1's and S2's.")
-    return Voice.load(_file_of(given))
+    return Voice.load(voice_file(given))
+
+
+def voice_file(given: str | Path) -> Path:
+    """The file of a voice, told by name or path.
+
+    Raises:
+        ValueError: there is no voice of that name.
+    """
+    if isinstance(given, Path) or given.endswith(SUFFIX) or Path(given).parts[1:]:
+        return Path(given)
+    files = voice_files()
+    if given not in files:
+        near = did_you_mean(given, files)
+        raise ValueError(
+            f"there is no voice {given!r}{f'{near} There' if near else '; there'} are: {', '.join(files) or 'none'}. "
+            f"Make one: dia voice make {given!r} RECORDING"
+        )
+    return files[given]
+
+
+def check_voices(told: Sequence[str]) -> None:
+    """Refuse, without loading torch, what `find_voice(told_voice(told))` would refuse for its name or its file.
+
+    Raises:
+        ValueError, FileNotFoundError: as these.
+    """
+    given = told_voice(told)
+    for one in given.values() if isinstance(given, dict) else filter(None, [given]):
+        describe(voice_file(one))
 
 
 def told_voice(told: Sequence[str]) -> Any:
@@ -70,7 +103,7 @@ def told_voice(told: Sequence[str]) -> Any:
     return found or (told[0] if told else None)
 
 
-def keep_voice(voice: Voice, name: str, overwrite: bool = False) -> Path:
+def keep_voice(voice: "Voice", name: str, overwrite: bool = False) -> Path:
     """Save a voice under a name, into the user's folder, which is made if need be; returns its path.
 
     Raises:
@@ -101,7 +134,7 @@ def remove_voice(name: str) -> Path:
         OSError: it cannot be deleted.
     """
     path = _place(name)
-    if not path.is_file() and _file_of(name).parent == EXAMPLES:
+    if not path.is_file() and voice_file(name).parent == EXAMPLES:
         raise ValueError(f"{name!r} is an example that comes with the embedded model; it is not removed.")
     path.unlink()
     return path
@@ -113,23 +146,15 @@ def _place(name: str) -> Path:
     return voices_folder() / f"{name}{SUFFIX}"
 
 
-def _file_of(name: str) -> Path:
-    files = voice_files()
-    if name not in files:
-        there = ", ".join(files) or "none"
-        raise ValueError(
-            f"there is no voice {name!r}; there are: {there}. Make one: dia voice make {name!r} RECORDING"
-        )
-    return files[name]
-
-
 __all__ = [
     "EXAMPLES",
     "check_free",
+    "check_voices",
     "find_voice",
     "keep_voice",
     "remove_voice",
     "told_voice",
+    "voice_file",
     "voice_files",
     "voices_folder",
 ]

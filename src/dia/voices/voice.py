@@ -20,15 +20,12 @@ from dia.codec.identity import CodecRecord
 from dia.processing_dia import DiaProcessor
 from dia.runtime.atomic import atomic_file
 from dia.text.prompt_format import continued
-from dia.text.script import estimated_seconds, parse
+from dia.text.script import estimated_seconds
 from dia.text.tags import SPEAKERS
+from dia.voices.description import KIND, LONGEST_FILE, SUFFIX, check_consent, checked_transcript
 from dia.voices.recording import prepare, two_voices
 
-SUFFIX = ".safetensors"
-
 _TAG = re.compile(r"\[(S[12])\]")
-_KIND = "dia voice 1"
-_BYTES = 2**24  # a voice takes thousands
 _HASTE = 2.0  # how many times as long or as short as its transcript suggests a recording may be
 
 
@@ -57,7 +54,7 @@ class Voice:
         _check_codes(self.codes, self.codec)
         if not _TAG.match(self.transcript) or not _TAG.sub("", self.transcript).strip():
             raise ValueError(f"transcript {self.transcript!r} says nothing, or not who speaks: '[S1] What is said.'")
-        _check_consent(self.consent)
+        check_consent(self.consent)
 
     @classmethod
     def from_audio(
@@ -86,8 +83,8 @@ class Voice:
             TypeError, ValueError, FileNotFoundError: recording, transcript or consent are missing or unusable; the
                 message says what to do. What only makes the voice worse is a warning, kept in `warnings`, too.
         """
-        said = _checked_transcript(transcript)
-        _check_consent(consent)
+        said = checked_transcript(transcript)
+        check_consent(consent)
         if processor.audio_tokenizer is None:
             raise ValueError("processor has no codec to encode the recording with. Load it with its codec.")
         recording = prepare(audio, sampling_rate, processor.sampling_rate)
@@ -161,7 +158,7 @@ class Voice:
         path = Path(path)
         if path.suffix != SUFFIX:
             raise ValueError(f"{path} does not end in {SUFFIX}, as the file of a voice does.")
-        told = {"kind": _KIND, "transcript": self.transcript, "consent": self.consent}
+        told = {"kind": KIND, "transcript": self.transcript, "consent": self.consent}
         told |= {"codec": json.dumps(asdict(self.codec)), "warnings": json.dumps(self.warnings)}
         content = save({"codes": self.codes.to(torch.int32).contiguous()}, told)
         try:
@@ -182,12 +179,12 @@ class Voice:
         path = Path(path)
         if not path.is_file():
             raise FileNotFoundError(f"there is no voice at {path}.")
-        if path.stat().st_size > _BYTES:
+        if path.stat().st_size > LONGEST_FILE:
             raise ValueError(f"{path} has {path.stat().st_size >> 20} MB, and so is no voice.")
         try:
             with safe_open(path, framework="pt") as file:
                 told, codes = file.metadata() or {}, file.get_tensor("codes")
-            if told.get("kind") != _KIND:
+            if told.get("kind") != KIND:
                 raise ValueError("it does not say that it is a voice")
             record = _read_record(json.loads(told["codec"]))
             return cls(_whole(codes), told["transcript"], record, told["consent"], _remarks(told.get("warnings")))
@@ -216,29 +213,6 @@ def joined(voices: Mapping[str, Voice]) -> Voice:
         "; ".join(dict.fromkeys(part.consent for part in parts)),
         tuple(dict.fromkeys(remark for part in parts for remark in part.warnings)),
     )
-
-
-def _checked_transcript(transcript: str | None) -> str:
-    """What is said, as a script spelt out."""
-    if transcript is None or (isinstance(transcript, str) and not _TAG.sub("", transcript).strip()):
-        raise ValueError(
-            "transcript is missing. The model goes on with a text whose beginning it has heard: without the words of "
-            "the recording it says them again, or babbles. Write down exactly what is said: '[S1] …'"
-        )
-    if not isinstance(transcript, str):
-        raise TypeError(f"transcript is {type(transcript).__name__}; expected what is said in the recording.")
-    try:
-        return parse(transcript).spoken
-    except ValueError as error:
-        raise ValueError(f"transcript: {error}") from error
-
-
-def _check_consent(consent: Any) -> None:
-    if not isinstance(consent, str) or len(re.findall(r"\w+", consent)) < 2:
-        raise ValueError(
-            f"consent is {consent!r}. Say whose voice it is and by what right it is copied, such as 'my own voice' or "
-            f"'Ann Lee, agreed in writing'. Without a person's consent, do not copy that person's voice."
-        )
 
 
 def _disagreements(said: str, waveform: Any, seconds: float, processor: DiaProcessor) -> Sequence[str]:
@@ -286,4 +260,4 @@ def _remarks(told: str | None) -> tuple[str, ...]:
     return tuple(str(remark) for remark in json.loads(told or "[]"))
 
 
-__all__ = ["SUFFIX", "Voice", "joined"]
+__all__ = ["Voice", "joined"]

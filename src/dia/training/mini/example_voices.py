@@ -13,7 +13,8 @@ import numpy as np
 from dia import MINI
 from dia.processing_dia import DiaProcessor
 from dia.training.mini.teacher_voices import SAMPLING_RATE, Audio, performs
-from dia.voices.voice import SUFFIX, Voice
+from dia.voices.description import SUFFIX
+from dia.voices.voice import Voice
 
 
 class Example(NamedTuple):

@@ -181,7 +181,7 @@ def draw_curves(lines: Sequence[dict[str, Any]], path: Path) -> bool:
     try:
         from matplotlib.figure import Figure
     except ImportError:
-        print("no curves in the model card: matplotlib is missing (pip install 'dia-tts[train]')")
+        print("no curves in the model card: matplotlib is missing (pip install matplotlib)")
         return False
     figure = Figure(figsize=(5.0, 2.6), dpi=80, layout="constrained")
     axes = figure.subplots()

@@ -80,5 +80,5 @@ def listed_lines() -> list[str]:
     try:
         from pocketsphinx import get_model_path
     except ImportError as error:
-        raise ImportError("pocketsphinx brings the dictionary. Run: pip install 'dia-tts[benchmark]'") from error
+        raise ImportError("pocketsphinx brings the dictionary. Run: pip install pocketsphinx") from error
     return Path(get_model_path("en-us/cmudict-en-us.dict")).read_text(encoding="utf-8").splitlines()

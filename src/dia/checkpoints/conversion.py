@@ -1,0 +1,104 @@
+"""A native Nari Labs Dia as a complete Hugging Face folder; `dia.checkpoints.native` reads it."""
+
+from functools import partial
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+from transformers import DacModel
+
+from dia.checkpoints import native
+from dia.checkpoints.source import REAL_CODEC
+from dia.configuration_dia import DiaConfig, DiaDecoderConfig
+from dia.decoding.sampling import published_generation_config
+from dia.modeling_dia import DiaForConditionalGeneration
+from dia.processing_dia import DiaProcessor
+from dia.runtime.atomic import atomic_folder, check_vacant
+
+
+def convert_model(
+    source: str | Path,
+    target: Path,
+    codec: str | Path | None = None,
+    dtype: torch.dtype | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Write `target` whole or not at all.
+
+    Args:
+        source: a native checkpoint: a folder, a weight file beside its config.json, or a Hub id.
+        target: the folder to write.
+        codec: folder or Hub id of a codec to put inside; by default the published one is named, not fetched.
+        dtype: of the written weights; by default as in `source`.
+        overwrite: replace `target` if it is there.
+
+    Raises:
+        ValueError: `source` cannot be converted, `codec` does not fit it, or `target` is occupied.
+    """
+    check_vacant(target, overwrite)
+    if Path(source).exists() and target.resolve() in (Path(source).resolve(), *Path(source).resolve().parents):
+        raise ValueError(f"{target} holds the source; name another folder.")
+    checkpoint = find_source(source)
+    config = checkpoint.config()
+    audio = _load_codec(codec, config)
+    bar = partial(tqdm, desc="converting", unit="tensor", disable=None)
+    with atomic_folder(target, overwrite) as folder:
+        _save_model(config, checkpoint.state_dict(dtype, bar), folder)
+        _save_processor(config, audio, folder)
+
+
+def find_source(source: str | Path) -> native.NativeCheckpoint:
+    """A folder, a weight file beside its config.json, or a Hub id. Raises ValueError if nothing native is there."""
+    path = Path(source)
+    if path.is_file():
+        return native.NativeCheckpoint(path.parent / "config.json", (path,))
+    if not path.exists() and (path.is_absolute() or str(source).startswith(".")):
+        raise ValueError(f"{source} does not exist.")
+    try:
+        checkpoint = native.locate(source, prefer_native=True)
+    except OSError as error:
+        reason = str(error).partition("\n")[0]
+        raise ValueError(f"{source} is no local folder and cannot be had from the Hub: {reason}") from error
+    if checkpoint is None:
+        raise ValueError(
+            f"{source} holds no native Dia checkpoint; if it is in the Hugging Face layout, use it as it is."
+        )
+    return checkpoint
+
+
+def _load_codec(codec: str | Path | None, config: DiaConfig) -> DacModel | None:
+    """The codec to put inside, None to name the published one.
+
+    Raises:
+        ValueError: its codebooks are not the model's channels and codes.
+    """
+    model = DacModel.from_pretrained(codec) if codec is not None else None
+    published = DiaDecoderConfig()
+    has = (published.num_channels, published.eos_token_id)
+    if model is not None:
+        has = (model.config.n_codebooks, model.config.codebook_size)
+    decoder = config.get_text_config()
+    if has != (decoder.num_channels, decoder.eos_token_id):
+        raise ValueError(
+            f"codec {codec or REAL_CODEC} has {has[0]} codebooks of {has[1]} codes, this Dia {decoder.num_channels} "
+            f"channels of {decoder.eos_token_id}; give the codec it was trained with (--codec)."
+        )
+    return model
+
+
+def _save_model(config: DiaConfig, weights: dict[str, torch.Tensor], folder: Path) -> None:
+    """Weights in shards of at most 5 GB, config.json, and the published sampling as generation_config.json."""
+    with torch.device("meta"):
+        model = DiaForConditionalGeneration(config)
+    model.load_state_dict(weights, assign=True)
+    model.generation_config = published_generation_config(config)
+    model.save_pretrained(folder, max_shard_size="5GB")
+
+
+def _save_processor(config: DiaConfig, codec: DacModel | None, folder: Path) -> None:
+    """Tokenizer, feature extractor and processor; the codec inside, or else the published one by name."""
+    processor = DiaProcessor.for_config(config, codec)
+    processor.save_pretrained(folder, audio_tokenizer_reference=REAL_CODEC if codec is None else None)
+
+
+__all__ = ["convert_model", "find_source"]

@@ -1,0 +1,179 @@
+"""Whether a checkpoint can be had, found out before torch is imported and before the Hub is asked again and again.
+
+Knows folders, the Hub's cache and its addresses. Reads no weights.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from dia.runtime.spelling import did_you_mean
+
+REAL = "nari-labs/Dia-1.6B-0626"
+REAL_CODEC = "descript/dac_44khz"
+EMBEDDED = "mini"
+
+_ID = re.compile(r"\w[\w.-]*/[\w.-]+")
+_CONFIG = "config.json"
+_WEIGHTS = ("*.safetensors", "*.pth", "*.bin")
+_SECONDS = 5.0  # for one answer; a Hub that takes longer for a few bytes will not bring gigabytes
+
+
+def check_checkpoint(name: str | Path, with_codec: bool = True, **hub: Any) -> bool:
+    """Refuse a name that leads to no Dia, or to one whose codec cannot be had; see `check_source`.
+
+    Returns:
+        Whether all of it is here, and nothing has to be fetched.
+
+    Raises:
+        OSError: the model, or the codec that it names, is not here and cannot be fetched.
+    """
+    here = check_source(name, **hub)
+    if with_codec and (codec := _named_codec(str(name), hub)):
+        try:
+            return (
+                check_source(codec, "dac", **{key: value for key, value in hub.items() if key != "revision"}) and here
+            )
+        except OSError as error:
+            raise OSError(f"{name} needs the codec {codec}: {error}") from None
+    return here
+
+
+def check_source(name: str | Path, kind: str = "dia", **hub: Any) -> bool:
+    """Refuse a name that leads to no checkpoint: no such folder, not on the Hub, or no network to ask it.
+
+    What the Hub's cache holds is not asked for. Of what it does not hold, one file is asked for, once.
+
+    Args:
+        name: a folder, a Hub id, or "mini".
+        kind: "dia", "native" or "dac"; the message about a wrong name says which of the kind are here.
+        **hub: `revision`, `token`, `cache_dir` and `local_files_only`, as `from_pretrained` takes them.
+
+    Returns:
+        Whether it is here, and need not be fetched.
+
+    Raises:
+        OSError: there is no such checkpoint here, and it cannot be fetched; the message names what is here.
+    """
+    source = str(name)
+    embedded = [EMBEDDED] if kind == "dia" else []
+    if source in embedded or (source and Path(source).is_dir()):
+        return True
+    if Path(source).is_file():
+        raise OSError(f"{source} is a file; name the folder that holds {_CONFIG} and the weights.")
+    if not _ID.fullmatch(source):
+        raise OSError(
+            f"there is no folder {source or repr(source)}{did_you_mean(source, embedded) or '.'}{_here(kind, hub)}"
+        )
+    if _cached(source, hub):
+        return True
+    if reason := why_out_of_reach(source, **hub):
+        raise OSError(f"{source} is no folder, and {reason}.{_here(kind, hub)}")
+    return False
+
+
+def _named_codec(source: str, hub: dict[str, Any]) -> str | None:
+    """The codec that a checkpoint names in place of bringing it; None where it brings it, or is not here yet."""
+    if _file(source, _CONFIG, hub) is None:
+        return None
+    described = [
+        _settings(_file(source, name, hub)) for name in ("processor_config.json", "audio_tokenizer_config.json")
+    ]
+    if not any(described) and _file(source, "preprocessor_config.json", hub) is None:
+        return REAL_CODEC  # a native checkpoint, which has no processor
+    if "audio_tokenizer_subfolder" in described[0]:
+        return None
+    reference = described[0].get("audio_tokenizer") or described[1]
+    codec = reference.get("audio_tokenizer_name_or_path") if isinstance(reference, dict) else None
+    return None if codec is None or Path(source, codec).is_dir() else str(codec)
+
+
+def _file(source: str, name: str, hub: dict[str, Any]) -> Path | None:
+    """A checkpoint's file, in its folder or in the Hub's cache."""
+    folder = Path(source) if Path(source).is_dir() else _snapshot(source, hub)
+    return None if folder is None or not (folder / name).is_file() else folder / name
+
+
+def _snapshot(source: str, hub: dict[str, Any]) -> Path | None:
+    """The folder of a repository in the Hub's cache: refs/REVISION holds the name of a folder in snapshots/."""
+    if not _ID.fullmatch(source):
+        return None
+    repository = _cache(hub) / f"models--{source.replace('/', '--')}"
+    revision = str(hub.get("revision") or "main")
+    named = repository / "refs" / revision
+    folder = repository / "snapshots" / (named.read_text().strip() if named.is_file() else revision)
+    return folder if folder.is_dir() else None
+
+
+def _cache(hub: dict[str, Any]) -> Path:
+    from huggingface_hub import constants
+
+    return Path(hub.get("cache_dir") or constants.HF_HUB_CACHE)
+
+
+def _settings(path: Path | None) -> dict[str, Any]:
+    """What a JSON file holds; nothing where it is missing or damaged, which is said when it is loaded."""
+    try:
+        read = {} if path is None else json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return read if isinstance(read, dict) else {}
+
+
+def _cached(source: str, hub: dict[str, Any]) -> bool:
+    """Whether the Hub's cache holds settings and weights."""
+    config = _file(source, _CONFIG, hub)
+    return config is not None and any(any(config.parent.glob(pattern)) for pattern in _WEIGHTS)
+
+
+def why_out_of_reach(source: str, file: str = _CONFIG, repo_type: str | None = None, **hub: Any) -> str | None:
+    """Why the Hub will not give a file, asked once; None where it will, or may.
+
+    Args:
+        source: a Hub id.
+        file: of the repository.
+        repo_type: "dataset", or None for a model.
+        **hub: as in `check_source`.
+    """
+    from huggingface_hub import constants
+
+    if constants.HF_HUB_OFFLINE:
+        return "the Hub is not asked, because HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE is set"
+    if hub.get("local_files_only"):
+        return "the Hub is not asked, because local_files_only is set"
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url
+    from huggingface_hub.errors import EntryNotFoundError, GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
+
+    url = hf_hub_url(source, file, repo_type=repo_type, revision=hub.get("revision"))
+    try:
+        get_hf_file_metadata(url, token=hub.get("token"), timeout=_SECONDS)
+    except GatedRepoError:
+        return "its owners let in whom they know: ask them on its page of the Hub, then log in (hf auth login)"
+    except RepositoryNotFoundError:
+        return "the Hub has none of that name, or it is private (hf auth login)"
+    except EntryNotFoundError:
+        return f"on the Hub it holds no {file}" if file == _CONFIG else None
+    except HfHubHTTPError:
+        return None  # a Hub that is busy is asked again when the checkpoint is loaded
+    except Exception as error:  # of httpx or httpx2, whichever the Hub's package uses
+        return f"the Hub cannot be reached ({str(error) or type(error).__name__})"
+    return None
+
+
+def _here(kind: str, hub: dict[str, Any]) -> str:
+    """What can be loaded without a network, as a sentence."""
+    names = [repr(EMBEDDED), *sorted(_in_cache(kind, hub))] if kind == "dia" else sorted(_in_cache(kind, hub))
+    return f" Here is: {', '.join(names)}." if names else ""
+
+
+def _in_cache(kind: str, hub: dict[str, Any]) -> Iterator[str]:
+    for config in _cache(hub).glob(f"models--*/snapshots/*/{_CONFIG}"):
+        described = _settings(config)
+        repository = config.parents[2].name.removeprefix("models--").replace("--", "/", 1)
+        if described.get("model_type", "dia" if "model" in described else None) == kind and _cached(repository, hub):
+            yield repository
+
+
+__all__ = ["EMBEDDED", "REAL", "REAL_CODEC", "check_checkpoint", "check_source", "why_out_of_reach"]

@@ -1,0 +1,104 @@
+"""`dia convert`: native checkpoints as Hugging Face folders. Parses and prints; `dia.checkpoints` converts."""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from dia.checkpoints.source import REAL_CODEC, check_source
+from dia.runtime.atomic import check_vacant
+
+_MODEL = f"""examples:
+  dia convert model nari-labs/Dia-1.6B dia-1.6b
+  dia convert model ./native dia-1.6b --dtype bfloat16
+  dia convert model ./native dia-1.6b --codec ./dac_44khz
+
+SRC is a Hub id, or a folder with config.json (either generation) and model.safetensors, sharded or not, or a .pth.
+Without --codec the processor names {REAL_CODEC}, fetched when it is first loaded; nothing is downloaded now if
+SRC is a folder. With --codec the codec lies inside DST, which then works without a network.
+"""
+_CODEC = f"""examples:
+  dia convert codec weights.pth dac_44khz
+  dia convert codec weights.pth dac_44khz --verify
+
+DST is a transformers codec, as {REAL_CODEC} is: DacModel.from_pretrained("dac_44khz") reads it, and
+`dia convert model --codec dac_44khz` puts it inside a Dia. descript-audio-codec need not be installed.
+"""
+
+
+def add_command(subparsers: Any, notice: str = "") -> None:
+    """Add `convert` to the subparsers of `dia`; `notice` ends its help."""
+    examples = ["examples:", *(text.splitlines()[1] for text in (_MODEL, _CODEC))]
+    parser = subparsers.add_parser(
+        "convert",
+        help="turn native checkpoints into Hugging Face folders",
+        description="Turn native checkpoints into Hugging Face folders.",
+        epilog="\n".join([*examples, "", notice]),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    kinds = parser.add_subparsers(metavar="kind", required=True)
+    _add_model(_kind(kinds, "model", "turn a native Nari Labs Dia into a Hugging Face folder", _model, _MODEL, notice))
+    about = "turn a native Descript Audio Codec into a DacModel folder"
+    _add_codec(_kind(kinds, "codec", about, _codec, _CODEC, notice))
+
+
+def _kind(
+    kinds: Any, name: str, told: str, run: Callable[[argparse.Namespace], int], guide: str, notice: str
+) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = kinds.add_parser(
+        name,
+        help=told,
+        description=f"{told[0].upper()}{told[1:]}.",
+        epilog=f"{guide}\n{notice}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _add_model(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("source", metavar="SRC", help="native checkpoint: a folder, a weight file or a Hub id")
+    parser.add_argument("target", metavar="DST", type=Path, help="folder to write; must not exist or be empty")
+    parser.add_argument("--codec", metavar="FOLDER_OR_ID", help="transformers codec (DacModel) to put inside DST")
+    dtypes = ("float32", "bfloat16", "float16")
+    parser.add_argument("--dtype", choices=dtypes, help="of the written weights; as in SRC by default")
+    parser.add_argument("--overwrite", action="store_true", help="replace DST if it is there")
+
+
+def _add_codec(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("source", metavar="SRC.pth", type=Path, help="native weights: state_dict and metadata")
+    parser.add_argument("target", metavar="DST", type=Path, help="folder to write; must not exist or be empty")
+    parser.add_argument("--overwrite", action="store_true", help="replace DST if it is there")
+    parser.add_argument(
+        "--verify", action="store_true", help="compare codes and waveform with descript-audio-codec, if installed"
+    )
+
+
+def _model(arguments: argparse.Namespace) -> int:
+    check_vacant(arguments.target, arguments.overwrite)
+    if arguments.codec is not None:
+        check_source(arguments.codec, "dac")
+    if not Path(arguments.source).is_file():
+        check_source(arguments.source, "native")
+    import torch
+
+    from dia.checkpoints.conversion import convert_model
+
+    dtype = None if arguments.dtype is None else getattr(torch, arguments.dtype)
+    convert_model(arguments.source, arguments.target, arguments.codec, dtype, arguments.overwrite)
+    print(f"{arguments.target}: converted; DiaForConditionalGeneration and DiaProcessor load it.")
+    return 0
+
+
+def _codec(arguments: argparse.Namespace) -> int:
+    check_vacant(arguments.target, arguments.overwrite)
+    if not arguments.source.is_file():
+        raise FileNotFoundError(f"there is no file {arguments.source}; name the codec's .pth.")
+    from dia.checkpoints.codec_conversion import convert_codec
+
+    told = convert_codec(arguments.source, arguments.target, arguments.overwrite, arguments.verify)
+    print(f"{arguments.target}: {told}")
+    return 0
+
+
+__all__ = ["add_command"]

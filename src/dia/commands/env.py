@@ -1,0 +1,238 @@
+"""`dia env`: what a report of a bug should say about the machine. Changes nothing, names no folders."""
+
+import argparse
+import contextlib
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+_NEEDED = ("torch", "transformers", "tokenizers", "huggingface_hub", "safetensors", "numpy", "soundfile", "soxr")
+_OPTIONAL = ("accelerate", "datasets", "peft", "torchcodec", "sounddevice", "pocketsphinx", "torchao", "scipy")
+# Variables that change what happens. Those on the right hold folders: that they are set is all that is told.
+_VARIABLES: tuple[str, ...] = (
+    "OMP_NUM_THREADS",
+    "OMP_WAIT_POLICY",
+    "MKL_NUM_THREADS",
+    "CUDA_VISIBLE_DEVICES",
+    "DIA_NO_KERNEL",
+)
+_VARIABLES += ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "PYTHONIOENCODING", "LANG", "LC_ALL")
+_FOLDERS = ("DIA_VOICES", "HF_HOME", "HF_HUB_CACHE", "XDG_CACHE_HOME", "XDG_DATA_HOME", "LD_LIBRARY_PATH")
+_FEATURES = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "amx_bf16", "asimd", "bf16", "i8mm", "sve")
+_GROUP = Path("/sys/fs/cgroup")
+_LARGE = 1_611_160_576  # parameters of Dia-1.6B
+_FOLDER = re.compile(r"(?<!\w)(?:[A-Za-z]:[\\/]|~?/)(?:[^\s/\\:'\"(),]+[/\\])+")
+
+
+def add_command(subparsers: Any, notice: str = "") -> None:
+    """Add `env` to the subparsers of `dia`; `notice` is not for it."""
+    parser = subparsers.add_parser(
+        "env",
+        help="print what a report of a bug should say",
+        description="Print what a report of a bug should say: versions, hardware, kernels. Names no folders.",
+    )
+    parser.set_defaults(run=_env)
+
+
+def _env(arguments: argparse.Namespace) -> int:
+    for name, facts in _FACTS.items():
+        print(f"{name + ':':16}{_told(facts)}")
+    return 0
+
+
+def _told(facts: Callable[[], Iterator[str]]) -> str:
+    """What is found, without the folders in it; what cannot be found out is said, and ends nothing."""
+    found: list[str] = []
+    try:
+        found.extend(facts())
+    except Exception as error:
+        found.append(f"cannot be found out ({type(error).__name__}: {error})")
+    return _FOLDER.sub("", " ".join(", ".join(found).split()))
+
+
+def _dia() -> Iterator[str]:
+    from dia.version import __version__
+
+    yield __version__
+
+
+def _python() -> Iterator[str]:
+    yield f"{platform.python_version()} ({platform.python_implementation()})"
+    yield f"output in {sys.stdout.encoding}"
+
+
+def _platform() -> Iterator[str]:
+    yield platform.platform()
+    yield platform.machine()
+
+
+def _packages() -> Iterator[str]:
+    yield from (f"{name} {_version(name) or 'missing'}" for name in _NEEDED)
+    import soundfile
+
+    yield f"libsndfile {soundfile.__libsndfile_version__}"
+
+
+def _optional() -> Iterator[str]:
+    yield from (f"{name} {_version(name) or '-'}" for name in _OPTIONAL)
+
+
+def _version(name: str) -> str | None:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _cpu() -> Iterator[str]:
+    lines = _lines(Path("/proc/cpuinfo"))
+    named = dict(line.replace("\t", "").split(":", 1) for line in lines if ":" in line)
+    yield (named.get("model name") or platform.processor() or platform.machine()).strip()
+    flags = (named.get("flags") or named.get("Features") or "").split()
+    yield f"features {' '.join(flag for flag in _FEATURES if flag in flags) or 'unknown'}"
+    import torch
+
+    yield f"torch uses {torch.backends.cpu.get_cpu_capability()}"
+
+
+def _cores() -> Iterator[str]:
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    yield f"{os.cpu_count()}, {usable} of them usable"
+    quota = (_lines(_GROUP / "cpu.max") or ["max"])[0].split()
+    yield "no limit by cgroup" if quota[0] == "max" else f"cgroup gives {int(quota[0]) / int(quota[1]):g}"
+    if hasattr(os, "getloadavg"):
+        yield f"load {os.getloadavg()[0]:.2f}"
+    import torch
+
+    yield f"torch computes with {torch.get_num_threads()} threads"
+
+
+def _memory() -> Iterator[str]:
+    from dia.runtime.free_memory import free_memory
+
+    total = next((line.split()[1] for line in _lines(Path("/proc/meminfo")) if line.startswith("MemTotal")), None)
+    yield f"{int(total) * 1024 / 1e9:.1f} GB" if total else "size unknown"
+    free = free_memory()
+    yield f"{free / 1e9:.1f} GB free" if free is not None else "free memory unknown"
+
+
+def _devices() -> Iterator[str]:
+    import torch
+
+    from dia.checkpoints.placement import choose_device
+
+    if torch.cuda.is_available():
+        yield from (f"cuda:{index} {torch.cuda.get_device_name(index)}" for index in range(torch.cuda.device_count()))
+        yield f"CUDA {torch.version.cuda or torch.version.hip}"
+    if torch.backends.mps.is_available():
+        yield "mps"
+    yield "cpu"
+    yield f"chosen {choose_device()}"
+
+
+def _dtype() -> Iterator[str]:
+    from dia.checkpoints.placement import choose_device, choose_dtype
+
+    chosen = str(choose_dtype(choose_device(), _LARGE)).removeprefix("torch.")
+    yield f"{chosen} for Dia-1.6B"
+
+
+def _kernels() -> Iterator[str]:
+    import torch
+
+    from dia.kernels import decoder, snake
+    from dia.kernels.compile import compiled
+    from dia.quantization import linear
+
+    half = getattr(torch.cpu, "_is_avx512_bf16_supported", bool)()
+    small = linear._multiplies_bytes() and torch.backends.cpu.get_cpu_capability() == "AVX512"
+    for source, flags, fits in (
+        (decoder._SOURCE, decoder._FLAGS, half),
+        (snake._SOURCE, snake._FLAGS, half),
+        (linear._SOURCE, linear._FLAGS, small),
+    ):
+        try:
+            state = "not for this CPU"
+            if fits:
+                compiled(source, *flags)
+                state = "compiled"
+        except (OSError, subprocess.SubprocessError) as error:
+            state = f"not compiled ({error})"
+        yield f"{source.name} {state}"
+    yield _compiler()
+
+
+def _compiler() -> str:
+    found = next(filter(None, map(shutil.which, ("cc", "gcc", "clang"))), None)
+    if found is None:
+        return "no C compiler"
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        told = subprocess.run([found, "--version"], capture_output=True, text=True, timeout=5).stdout
+        return told.partition("\n")[0]
+    return f"{Path(found).name}, which does not run"
+
+
+def _ffmpeg() -> Iterator[str]:
+    yield "the program is there" if shutil.which("ffmpeg") else "no program"
+    if _version("torchcodec") is None:
+        yield "its libraries are not asked for: torchcodec is not installed"
+        return
+    try:
+        import torchcodec  # noqa: F401
+
+        yield "torchcodec loads its libraries"
+    except (ImportError, RuntimeError, OSError):
+        yield "torchcodec finds none of its libraries that fit"
+
+
+def _sound() -> Iterator[str]:
+    from dia.audio.playback import check_device
+
+    try:
+        check_device()
+    except (ImportError, OSError) as error:
+        yield str(error)
+        return
+    import sounddevice
+
+    yield str(sounddevice.query_devices(kind="output")["name"])
+
+
+def _environment() -> Iterator[str]:
+    yield from (f"{name}={os.environ[name]}" for name in _VARIABLES if name in os.environ)
+    yield from (f"{name} is set" for name in _FOLDERS if name in os.environ)
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []
+
+
+_FACTS: dict[str, Callable[[], Iterator[str]]] = {
+    "dia": _dia,
+    "Python": _python,
+    "platform": _platform,
+    "packages": _packages,
+    "optional": _optional,
+    "CPU": _cpu,
+    "cores": _cores,
+    "memory": _memory,
+    "devices": _devices,
+    "dtype": _dtype,
+    "kernels": _kernels,
+    "FFmpeg": _ffmpeg,
+    "sound device": _sound,
+    "environment": _environment,
+}
+
+__all__ = ["add_command"]

@@ -1,0 +1,192 @@
+"""Whether a checkpoint can be had is known before anything is loaded, and the Hub is asked once."""
+
+import json
+import time
+
+import pytest
+
+from dia.checkpoints.source import REAL_CODEC, check_checkpoint, check_source
+from dia.model import Dia
+
+COMMIT = "0" * 40
+
+
+@pytest.fixture(autouse=True)
+def asked(monkeypatch, tmp_path):
+    """What the Hub is asked for; it cannot be reached. Its cache is empty."""
+    urls = []
+
+    def unreachable(url, **options):
+        urls.append(url)
+        raise ConnectionError("Name or service not known")
+
+    monkeypatch.setattr("huggingface_hub.get_hf_file_metadata", unreachable)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
+    return urls
+
+
+def cached(tmp_path, name, kind="dia", files=("model.safetensors",)):
+    """A repository as the Hub's cache holds it; returns its folder."""
+    repository = tmp_path / "cache" / f"models--{name.replace('/', '--')}"
+    folder = repository / "snapshots" / COMMIT
+    folder.mkdir(parents=True)
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text(COMMIT)
+    (folder / "config.json").write_text(json.dumps({"model_type": kind}))
+    for file in files:
+        (folder / file).write_bytes(b"")
+    return folder
+
+
+def test_a_folder_and_the_embedded_model_are_here(tmp_path, asked):
+    assert check_source(tmp_path)
+    assert check_checkpoint("mini")
+    assert asked == []
+
+
+@pytest.mark.parametrize("name", ["/no/where", "./nowhere", "no/where/at/all", "nowhere", ""])
+def test_what_is_no_id_is_a_folder_that_is_not_there(name, asked):
+    with pytest.raises(OSError, match=f"there is no folder {name}"):
+        check_source(name)
+    assert asked == []
+
+
+def test_a_misspelt_embedded_model_is_recognised():
+    with pytest.raises(OSError, match=r"no folder mimi; did you mean 'mini'\? Here is: 'mini'\."):
+        check_source("mimi")
+
+
+def test_a_file_is_no_checkpoint(tmp_path):
+    (tmp_path / "a.pth").write_bytes(b"")
+    with pytest.raises(OSError, match=r"a\.pth is a file; name the folder"):
+        check_source(tmp_path / "a.pth")
+
+
+def test_without_a_network_the_hub_is_asked_once_and_what_is_here_is_named(tmp_path, asked):
+    cached(tmp_path, "ann/dia-small")
+    cached(tmp_path, "ann/half", files=())
+    cached(tmp_path, "ann/codec", "dac")
+    cached(tmp_path, "ann/llama", "llama")
+    with pytest.raises(
+        OSError, match=r"nobody/nothing is no folder, and the Hub cannot be reached \(Name or"
+    ) as error:
+        check_source("nobody/nothing")
+    assert str(error.value).endswith("Here is: 'mini', ann/dia-small.")
+    assert asked == ["https://huggingface.co/nobody/nothing/resolve/main/config.json"]
+    with pytest.raises(OSError, match=r"Here is: ann/codec\.$"):
+        check_source("nobody/nothing", "dac")
+
+
+def test_the_facade_says_so_too_and_at_once():
+    started = time.perf_counter()
+    with pytest.raises(OSError, match="nobody/nothing is no folder, and the Hub cannot be reached"):
+        Dia.from_pretrained("nobody/nothing")
+    assert time.perf_counter() - started < 1.0
+
+
+@pytest.mark.parametrize("how", ["environment", "argument"])
+def test_where_the_network_is_off_the_hub_is_not_asked(how, monkeypatch, asked):
+    if how == "environment":
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(OSError, match=r"the Hub is not asked, because .* set"):
+        check_source("nobody/nothing", **({"local_files_only": True} if how == "argument" else {}))
+    assert asked == []
+
+
+def test_what_the_cache_holds_is_not_asked_for(tmp_path, asked):
+    cached(tmp_path, "ann/dia-small")
+    assert check_source("ann/dia-small")
+    assert asked == []
+    cached(tmp_path, "ann/half", files=())
+    with pytest.raises(OSError, match="ann/half is no folder"):
+        check_source("ann/half")
+
+
+def test_a_revision_is_looked_up_in_the_cache_too(tmp_path):
+    cached(tmp_path, "ann/dia-small")
+    assert check_source("ann/dia-small", revision=COMMIT)
+    with pytest.raises(OSError, match="ann/dia-small is no folder"):
+        check_source("ann/dia-small", revision="v2")
+
+
+def test_the_cache_is_where_the_hub_puts_it(tmp_path):
+    from huggingface_hub import try_to_load_from_cache
+
+    folder = cached(tmp_path, "ann/dia-small")
+    assert try_to_load_from_cache("ann/dia-small", "config.json", cache_dir=tmp_path / "cache") == str(
+        folder / "config.json"
+    )
+
+
+def answer(monkeypatch, status, code=""):
+    """Let the Hub answer with a status, as its package reads it."""
+    from types import SimpleNamespace
+
+    from huggingface_hub import errors
+
+    kinds = {401: errors.RepositoryNotFoundError, 403: errors.GatedRepoError, 404: errors.RemoteEntryNotFoundError}
+    kind = kinds.get(status, errors.HfHubHTTPError)
+
+    def respond(url, **options):
+        request = SimpleNamespace(url=url, method="HEAD", headers={})
+        raise kind("no", response=SimpleNamespace(status_code=status, headers={}, request=request))
+
+    monkeypatch.setattr("huggingface_hub.get_hf_file_metadata", respond)
+
+
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [
+        (401, r"the Hub has none of that name, or it is private \(hf auth login\)"),
+        (403, "its owners let in whom they know"),
+        (404, r"on the Hub it holds no config\.json"),
+    ],
+)
+def test_what_the_hub_will_not_give_is_told(monkeypatch, status, told):
+    answer(monkeypatch, status)
+    with pytest.raises(OSError, match=told):
+        check_source("nobody/nothing")
+
+
+def test_a_hub_that_is_busy_is_asked_again_when_the_checkpoint_is_loaded(monkeypatch):
+    answer(monkeypatch, 503)
+    assert not check_source("nobody/something")
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"processor_config.json": {"audio_tokenizer": {"audio_tokenizer_name_or_path": "ann/codec"}}},
+        {"audio_tokenizer_config.json": {"audio_tokenizer_name_or_path": "ann/codec"}},
+        {},
+    ],
+    ids=["named", "named as of old", "native"],
+)
+def test_the_codec_that_a_model_names_is_asked_for_before_the_model_is_loaded(tmp_path, files, asked):
+    (tmp_path / "dia").mkdir()
+    (tmp_path / "dia" / "config.json").write_text("{}")
+    for name, content in files.items():
+        (tmp_path / "dia" / name).write_text(json.dumps(content))
+    codec = "ann/codec" if files else REAL_CODEC
+    with pytest.raises(OSError, match=f"dia needs the codec {codec}: {codec} is no folder, and the Hub cannot"):
+        check_checkpoint(tmp_path / "dia")
+    assert check_checkpoint(tmp_path / "dia", with_codec=False)
+    cached(tmp_path, codec, "dac")
+    assert check_checkpoint(tmp_path / "dia")
+
+
+def test_a_codec_inside_is_not_asked_for(tmp_path, asked):
+    (tmp_path / "dia").mkdir()
+    (tmp_path / "dia" / "config.json").write_text("{}")
+    (tmp_path / "dia" / "processor_config.json").write_text('{"audio_tokenizer_subfolder": "audio_tokenizer"}')
+    assert check_checkpoint(tmp_path / "dia")
+    assert asked == []
+
+
+@pytest.mark.parametrize("content", ["", "{oops", "[]", "null", '{"audio_tokenizer": 3}'])
+def test_damaged_settings_are_left_to_the_loader(tmp_path, content):
+    (tmp_path / "dia").mkdir()
+    (tmp_path / "dia" / "config.json").write_text("{}")
+    (tmp_path / "dia" / "preprocessor_config.json").write_text("{}")
+    (tmp_path / "dia" / "processor_config.json").write_text(content)
+    assert check_checkpoint(tmp_path / "dia")

@@ -1,0 +1,160 @@
+"""What needs no model is answered before one is loaded, and before torch and transformers are imported.
+
+One process runs all the commands, one after another, and says of each what it printed and what it imported.
+"""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from safetensors.torch import save_file
+from tiny_codec import tiny_codec
+from torch import zeros
+
+from dia.codec.identity import CodecRecord
+from dia.voices.voice import Voice
+
+PROGRAM = """
+import contextlib, io, json, sys
+from dia.cli import main
+answers = []
+for arguments in json.load(sys.stdin):
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            code = main(arguments)
+        except SystemExit as end:
+            code = end.code
+    heavy = [name for name in ("torch", "transformers") if name in sys.modules]
+    answers.append({"code": code, "out": out.getvalue(), "err": err.getvalue(), "heavy": heavy})
+print(json.dumps(answers))
+"""
+SAY = ["say", "[S1] Good morning to all of you. [S2] It is a fine day, and we have much time."]
+CONSENT = ["--consent", "nobody's voice"]
+REFUSED = {
+    "no output": ([*SAY], "name a sound file with -o"),
+    "no command": ([], "command is missing"),
+    "an option": ([*SAY, "-o", "a.wav", "--sede", "1"], "did you mean '--seed'"),
+    "a number": ([*SAY, "-o", "a.wav", "--speaking-rate", "9"], "must be 0.5 to 2"),
+    "a format": ([*SAY, "-o", "a.xyz"], "names no audio format. Use one of aiff,"),
+    "a folder that is not there": ([*SAY, "-o", "none/a.wav"], "none does not exist. Make it first"),
+    "a folder as output": ([*SAY, "-o", "voices"], "voices is a folder"),
+    "subtitles nowhere": ([*SAY, "-o", "a.wav", "--srt", "none/a.srt"], "none does not exist. Make it first"),
+    "one file twice": ([*SAY, "-o", "a.wav", "--srt", "x.srt", "--vtt", "x.srt"], "are the same file"),
+    "a voice": ([*SAY, "-o", "a.wav", "--voice", "clar"], "there is no voice 'clar'; did you mean 'clara'?"),
+    "one of two voices": ([*SAY, "-o", "a.wav", "--voice", "S1=clara", "--voice", "S2=nobody"], "no voice 'nobody'"),
+    "a voice's file": ([*SAY, "-o", "a.wav", "--voice", "none/ann.safetensors"], "there is no voice at none/ann"),
+    "a damaged voice": ([*SAY, "-o", "a.wav", "--voice", "broken"], "is no voice, or damaged"),
+    "a recording": ([*SAY, "-o", "a.wav", "--audio-prompt", "none.wav"], "none.wav is not there"),
+    "no recording": ([*SAY, "-o", "a.wav", "--audio-prompt", "text.wav"], "cannot be read as audio"),
+    "a text without its recording": (
+        [*SAY, "-o", "a.wav", "--audio-prompt-text", "[S1] Hi."],
+        "name it with --audio-",
+    ),
+    "a device": ([*SAY, "-o", "a.wav", "--device", "cdua"], "--device cdua is not known; did you mean 'cuda'?"),
+    "a device's number": ([*SAY, "-o", "a.wav", "--device", "cuda:x"], "--device cuda:x is not known"),
+    "a model": ([*SAY, "-o", "a.wav", "--model", "mimi"], "there is no folder mimi; did you mean 'mini'?"),
+    "a model of the Hub": ([*SAY, "-o", "a.wav", "--model", "nobody/nothing"], "nobody/nothing is no folder, and the"),
+    "nothing that plays": ([*SAY, "--stream"], "pip install sounddevice"),
+    "nothing that plays a voice": (["voice", "play", "clara"], "pip install sounddevice"),
+    "a voice to play": (["voice", "play", "nobody"], "there is no voice 'nobody'"),
+    "a voice to remove": (["voice", "remove", "nobody"], "there is no voice 'nobody'"),
+    "an example": (["voice", "remove", "clara"], "is an example"),
+    "a recording for a voice": (["voice", "make", "bob", "none.wav", "--transcript", "Hi.", *CONSENT], "is not there"),
+    "no consent": (["voice", "make", "bob", "voice.wav", "--transcript", "[S1] Hello."], "consent is None"),
+    "no transcript": (["voice", "make", "bob", "voice.wav", *CONSENT], "transcript is missing"),
+    "a native checkpoint": (["convert", "model", "./none", "dst"], "there is no folder ./none"),
+    "a native codec": (["convert", "codec", "none.pth", "dst"], "there is no file none.pth"),
+    "data": (["train", "--data", "./none"], "--data ./none: there is no such folder"),
+    "data for a codec": (["train-codec", "--data", "./none", "--output", "dst"], "there is no such folder"),
+}
+ANSWERED = {
+    "version": (["--version"], "dia "),
+    "help": (["say", "--help"], "examples:"),
+    "voices": (["voice", "list"], "ann      1.0 s   8000 Hz  [S1] What Ann says.  [nobody's voice]"),
+    "completion": (["completion", "bash"], "complete "),
+}
+
+
+@pytest.fixture(scope="module")
+def answers(tmp_path_factory):
+    """What each command answers, by its name in the tables."""
+    folder = tmp_path_factory.mktemp("answers")
+    (folder / "voices").mkdir()
+    record = CodecRecord("0", 8000, 40, 3, 16)
+    Voice(zeros(200, 3).long(), "[S1] What Ann says.", record, "nobody's voice").save(
+        folder / "voices" / "ann.safetensors"
+    )
+    save_file({"codes": zeros(2)}, folder / "voices" / "broken.safetensors")
+    (folder / "text.wav").write_text("no sound")
+    (folder / "voice.wav").write_bytes(silent_wav())
+    (folder / "sounddevice.py").write_text("raise ImportError('hidden')")
+    before = sorted(path.name for path in folder.rglob("*"))
+    commands = {name: arguments for name, (arguments, _) in (REFUSED | ANSWERED).items()}
+    environment = {"DIA_VOICES": str(folder / "voices"), "HF_HUB_OFFLINE": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    environment["PYTHONPATH"] = os.pathsep.join([str(folder), *sys.path])
+    environment["HF_HOME"] = str(folder / "hub")
+    run = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        input=json.dumps(list(commands.values())),
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=folder,
+        env=os.environ | environment,
+    )
+    assert sorted(path.name for path in folder.rglob("*")) == before
+    return dict(zip(commands, json.loads(run.stdout), strict=True))
+
+
+def silent_wav() -> bytes:
+    from dia.audio.playback import wav_header
+
+    return wav_header(8000) + bytes(8000)
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_mistakes_are_told_before_torch_is_imported(answers, name):
+    answer = answers[name]
+    assert answer["heavy"] == []
+    assert answer["code"] == 2
+    assert answer["out"] == ""
+    assert answer["err"].startswith("dia: ")
+    assert REFUSED[name][1] in answer["err"]
+
+
+@pytest.mark.parametrize("name", ANSWERED)
+def test_what_needs_no_model_does_without_torch(answers, name):
+    answer = answers[name]
+    assert answer["heavy"] == []
+    assert answer["code"] == 0
+    assert ANSWERED[name][1] in answer["out"]
+
+
+def test_a_list_of_voices_says_which_are_damaged(answers):
+    lines = answers["voices"]["out"].splitlines()
+    assert [line.split()[0] for line in lines] == ["ann", "broken", "bruno", "clara"]
+    assert "is no voice, or damaged" in lines[1]
+
+
+def test_a_description_says_what_the_voice_says(tmp_path):
+    from dia.voices.description import describe
+
+    voice = Voice(zeros(30, 3).long(), "[S1] Hi there.", CodecRecord.of(tiny_codec()), "my own voice")
+    voice.save(tmp_path / "a.safetensors")
+    told = describe(tmp_path / "a.safetensors")
+    assert (told.transcript, told.consent) == (voice.transcript, voice.consent)
+    assert (told.seconds, told.sampling_rate) == (voice.seconds, voice.sampling_rate)
+
+
+@pytest.mark.parametrize("cut", [0, 4, 100, -1])
+def test_a_description_of_a_file_that_is_cut_off_is_refused(tmp_path, cut):
+    from dia.voices.description import describe
+
+    path = tmp_path / "a.safetensors"
+    Voice(zeros(30, 3).long(), "[S1] Hi there.", CodecRecord.of(tiny_codec()), "my own voice").save(path)
+    path.write_bytes(path.read_bytes()[:cut])
+    with pytest.raises(ValueError, match="is no voice, or damaged"):
+        describe(path)

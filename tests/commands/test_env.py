@@ -1,0 +1,78 @@
+"""`dia env`: every fact on its line, nothing about folders, and no fact that fails takes the others along."""
+
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+import dia
+from dia.cli import main
+from dia.commands import env
+
+
+@pytest.fixture
+def facts(capsys):
+    """What the command prints, by name."""
+
+    def read():
+        assert main(["env"]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        return {name: told.strip() for name, _, told in (line.partition(":") for line in lines)}
+
+    return read
+
+
+def test_it_says_what_a_report_needs(facts):
+    told = facts()
+    assert list(told) == list(env._FACTS)
+    assert told["dia"] == dia.__version__
+    assert told["Python"].startswith(sys.version.split()[0])
+    assert f"torch {torch.__version__}" in told["packages"]
+    assert "torch computes with 1 threads" in told["cores"]
+    assert told["dtype"].endswith("for Dia-1.6B")
+    for name in ("decoder.c", "snake.c", "quantized.c"):
+        assert name in told["kernels"]
+    assert not [name for name, fact in told.items() if "cannot be found out" in fact]
+
+
+def test_it_names_no_folders(facts, monkeypatch, tmp_path):
+    monkeypatch.setenv("DIA_VOICES", str(tmp_path / "voices"))
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hub"))
+    monkeypatch.setenv("DIA_NO_KERNEL", "1")
+    everything = " ".join(facts().values())
+    for folder in (Path.home(), tmp_path, Path(dia.__file__).parent, Path(sys.prefix)):
+        assert str(folder) not in everything
+    assert "DIA_VOICES is set" in everything
+    assert "DIA_NO_KERNEL=1" in everything
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("cannot open /home/ann/x.so: no", "cannot open x.so: no"),
+        ("~/.cache/dia/a.so", "a.so"),
+        (r"C:\Users\ann\a.dll is bad", "a.dll is bad"),
+        ("AVX2/AVX512, 3/4", "AVX2/AVX512, 3/4"),
+        ("a\n  b", "a b"),
+    ],
+)
+def test_folders_are_cut_off_paths(text, left):
+    assert env._told(lambda: iter([text])) == left
+
+
+def test_a_fact_that_cannot_be_found_out_is_said(facts, monkeypatch):
+    def broken():
+        yield "so far"
+        raise RuntimeError("no driver")
+
+    monkeypatch.setitem(env._FACTS, "devices", broken)
+    told = facts()
+    assert told["devices"] == "so far, cannot be found out (RuntimeError: no driver)"
+    assert told["memory"]
+
+
+def test_a_kernel_that_is_not_compiled_says_why(facts, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True, raising=False)
+    monkeypatch.setenv("DIA_NO_KERNEL", "1")
+    assert "decoder.c not compiled (DIA_NO_KERNEL is set)" in facts()["kernels"]

@@ -1,5 +1,6 @@
 """`Dia`, the facade: script in, speech out. Chooses device and dtype; everything else is done by the parts inside."""
 
+import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -378,7 +379,7 @@ class Dia:
         if compiled:
             self._compile()
         if verbose:
-            print(f"Dia on {self.device}, {str(self.dtype).removeprefix('torch.')}")
+            print(f"Dia on {self.device}, {str(self.dtype).removeprefix('torch.')}", file=sys.stderr)
 
     def _compile(self) -> None:
         if self.device.type == "cpu" and getattr(self.model, "is_quantized", False):

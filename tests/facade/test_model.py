@@ -102,7 +102,7 @@ def test_without_a_codec_it_gives_codes(dia, folder):
 
 def test_verbose_says_device_and_dtype_first(dia, capsys):
     dia.generate("[S1] Hi.", seed=1, verbose=True)
-    assert capsys.readouterr().out.splitlines()[0] == "Dia on cpu, float32"
+    assert capsys.readouterr().err.splitlines()[0] == "Dia on cpu, float32"
 
 
 def test_a_stream_is_what_generate_gives_piece_by_piece(dia, voice):

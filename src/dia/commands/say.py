@@ -16,6 +16,9 @@ from dia.commands.numbers import count, option, seed_number, whole
 from dia.commands.outputs import check_places, only_command_for, sound_file
 from dia.runtime.atomic import atomic_file
 from dia.runtime.background import ahead
+from dia.runtime.cores import CoreTimes
+from dia.runtime.standard_streams import tell
+from dia.runtime.threads import apply, choose_threads, wait_passively
 from dia.runtime.warnings import printed_warnings
 from dia.synthesis.parts import parts_folder, remove_parts, seed_in
 
@@ -133,17 +136,8 @@ def _say(arguments: argparse.Namespace) -> int:
 
 
 def _load_and_say(text: str, arguments: argparse.Namespace) -> int:
-    from dia.model import REAL, Dia  # loading torch takes seconds; a wrong argument should not wait for it
-
-    if arguments.model is None:
-        print(f"Using the small embedded model; the real one is --model {REAL}", file=sys.stderr)
     started = time.perf_counter()
-    model = Dia.from_pretrained(
-        arguments.model or "mini",
-        device=arguments.device,
-        compute_dtype=arguments.dtype,
-        quantization=arguments.quantization,
-    )
+    model = _loaded(arguments)
     parts = _parts(model, text, arguments)
     seed = _seed(arguments, parts)
     loaded = time.perf_counter()
@@ -155,6 +149,36 @@ def _load_and_say(text: str, arguments: argparse.Namespace) -> int:
         file=sys.stderr if arguments.output == "-" else sys.stdout,
     )
     return 0
+
+
+def _loaded(arguments: argparse.Namespace) -> "Dia":
+    """The model, and as many threads as it gains from."""
+    since = CoreTimes.now()
+    wait_passively()
+    from transformers.utils import logging
+
+    from dia.model import REAL, Dia  # loading torch takes seconds; a wrong argument should not wait for it
+
+    if arguments.model is None and _is_watched(arguments):
+        tell(f"using the small embedded model; the real one is --model {REAL}")
+    logging.disable_progress_bar()  # of loading weights; the one bar is that of speaking
+    model = Dia.from_pretrained(
+        arguments.model or "mini",
+        device=arguments.device,
+        compute_dtype=arguments.dtype,
+        quantization=arguments.quantization,
+    )
+    if model.device.type == "cpu":
+        threads = choose_threads(model.model.num_parameters(), since, arguments.threads)
+        apply(threads)
+        if arguments.verbose:
+            tell(threads)
+    return model
+
+
+def _is_watched(arguments: argparse.Namespace) -> bool:
+    """Whether bars and hints are shown: on a terminal, or where they are asked for."""
+    return bool(arguments.verbose or sys.stderr.isatty())
 
 
 def _spoken(model: "Dia", text: str, seed: int, parts: Path | None, arguments: argparse.Namespace) -> float:
@@ -224,7 +248,7 @@ def _sound(
         yield from _shown(model.stream(text, **options, **chosen), model.sample_rate)
         return
     chosen |= {"retries": arguments.retries, "best_of": arguments.best_of}
-    left, verbose = Event(), arguments.output != "-"
+    left, verbose = Event(), _is_watched(arguments) and arguments.output != "-"
     made = partial(model.pieces, text, parts=parts, left=left, verbose=verbose, **options, **chosen)
     for piece in ahead(made, left) if arguments.stream else made():
         turns += piece.turns

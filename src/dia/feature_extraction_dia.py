@@ -237,7 +237,7 @@ def _from_list(clip: Sequence[Any], name: str) -> npt.NDArray[Any]:
 def _read_keys(clip: Any, name: str) -> tuple[npt.NDArray[Any], int | None]:
     try:
         array, rate = clip["array"], clip["sampling_rate"]
-    except (TypeError, KeyError, AttributeError) as error:
+    except (TypeError, KeyError, IndexError, AttributeError) as error:  # whatever a stranger's object raises
         raise TypeError(
             f"{name} is {type(clip).__name__}; expected an array, a tensor, a list of floats, a path or a dict with "
             f'"array" and "sampling_rate".'

@@ -3,19 +3,21 @@
 Shapes: N samples, C channels.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
-from dia.audio.silence import Audio
+from dia.audio.noise import heard
 
 MOST = 8  # channels of a recording; 7.1 sound has as many
 
 _BASS = {6: 3, 8: 3}  # the channel for deep effects, of 5.1 and 7.1 sound
-_SOFTER = 0.1  # of the loudest: a channel 20 dB below it holds the echo of the others, or the noise of its cable
+_SOFTER = 20.0  # dB below the loudest a channel holds no more than the echo of the others
 _LOSS = 0.7  # of what the channels would be together if they were of unlike sound; below they cancel
 
 
-def as_channels(array: NDArray[np.float32], name: str) -> Audio:
+def as_channels(array: NDArray[Any], name: str) -> NDArray[Any]:
     """Samples [N], [N, C] or [C, N] as [N, C].
 
     Raises:
@@ -30,18 +32,22 @@ def as_channels(array: NDArray[np.float32], name: str) -> Audio:
     return array if array.shape[0] > array.shape[1] else array.T
 
 
-def sounding(channels: NDArray[np.floating]) -> tuple[list[int], bool]:
-    """Which channels are to be averaged, and whether the others were left out because they cancel.
+def sounding(channels: NDArray[np.floating[Any]], sampling_rate: int) -> tuple[list[int], bool]:
+    """Which channels are to be averaged, and whether the others are left out because they cancel.
 
     Args:
-        channels: [N, C], without constant offset or rumble, which say nothing of how loud speech is.
+        channels: [N, C], without constant offset or rumble.
+        sampling_rate: Hz.
     """
-    levels = np.sqrt((channels.astype(np.float64) ** 2).mean(axis=0))
     bass = _BASS.get(channels.shape[1])
-    loudest = max((index for index in range(len(levels)) if index != bass), key=lambda index: levels[index])
-    kept = [index for index in range(len(levels)) if index != bass and levels[index] >= _SOFTER * levels[loudest]]
-    together = np.sqrt((channels[:, kept].mean(axis=1, dtype=np.float64) ** 2).mean())
-    unlike = np.sqrt((levels[kept] ** 2).sum()) / len(kept)
+    voices = [index for index in range(channels.shape[1]) if index != bass]
+    found = {index: heard(channels[:, index].astype(np.float32), sampling_rate) for index in voices}
+    spoken = [index for index in voices if found[index].spans] or voices
+    loudest = max(spoken, key=lambda index: found[index].speech)
+    kept = [index for index in spoken if found[index].speech >= found[loudest].speech - _SOFTER]
+    power = (channels[:, kept].astype(np.float64) ** 2).mean(axis=0)
+    together = np.sqrt((channels[:, kept].mean(axis=1) ** 2).mean())
+    unlike = np.sqrt(power.sum()) / len(kept)
     return ([loudest], True) if together < _LOSS * unlike else (kept, False)
 
 

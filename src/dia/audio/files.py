@@ -71,7 +71,7 @@ def read(source: str | Path | bytes, name: str = "audio", longest: float | None 
         FileNotFoundError: there is no such file.
         ValueError: it is longer than `longest`, its rate is outside `RATES`, or soundfile cannot decode it.
     """
-    if not isinstance(source, bytes) and not Path(source).is_file():
+    if not isinstance(source, bytes) and not os.path.isfile(source):
         raise FileNotFoundError(f"{name}: there is no file {source}.")
     try:
         with soundfile.SoundFile(io.BytesIO(source) if isinstance(source, bytes) else source) as file:

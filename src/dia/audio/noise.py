@@ -1,13 +1,15 @@
 """Speech in a recording, told from the recording's own noise: where it begins and ends, and how loud either is.
 
-Measures levels of 10 ms in decibels of full scale. Knows nothing of words, codes or files. `dia.audio.silence` does the
-same for generated speech, whose background is silent.
+Measures levels of 10 ms in decibels of full scale. Knows nothing of words, codes or files. `dia.audio.silence` does
+the same for generated speech, whose background is silent.
 
 Shapes: N samples, M moments of 10 ms.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,8 +29,10 @@ _LOUDEST_MOMENTS = 30  # a click is shorter, a syllable longer than this share o
 _BELOW = 4.0, 0.02  # at most 2 % of the moments are more than 4 dB below noise: it is under all of the recording
 _ABOVE = 6.0  # dB above the noise where sound begins
 _SOFTEST = 55.0  # dB below the loudest speech, where no noise is found
+_PAUSE = 30.0  # dB below the loudest speech there is a pause, where no noise is louder
 _BASS = 200.0  # Hz, below which sound counts less: there hum and rumble are loud, and speech is elsewhere, too
 _GAP_MOMENTS = 30  # sound that is further from other sound stands alone
+_FADE_SECONDS = 0.01
 _SHORTEST_MOMENTS = 8  # what stands alone and is shorter is a click, or a touch of the microphone
 
 
@@ -77,6 +81,22 @@ def heard(audio: Audio, sampling_rate: int) -> Heard:
     return Heard(tuple(spans), speech, noise)
 
 
+def pauses(audio: Audio, sampling_rate: int, least: float = 0.08) -> list[tuple[int, int]]:
+    """The samples of each pause in speech, [(first, behind the last), …], the quiet at both ends included.
+
+    Args:
+        audio: [N].
+        sampling_rate: Hz.
+        least: seconds that a pause lasts; the closure of a "p" or a "t" may be nearly as long.
+    """
+    levels, step = _levels(audio, sampling_rate), max(1, round(_MOMENT_SECONDS * sampling_rate))
+    noise, speech = noise_level(levels), _smoothed(levels, _LOUDEST_MOMENTS).max(initial=_NOTHING)
+    quiet = levels < max(speech - _PAUSE, -math.inf if noise is None else noise + _ABOVE)
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], quiet, [False]]).astype(np.int8))).reshape(-1, 2)
+    long = edges[np.diff(edges)[:, 0] * _MOMENT_SECONDS >= least]
+    return [(int(first) * step, min(len(audio), int(end) * step)) for first, end in long]
+
+
 def noise_level(levels: Levels) -> float | None:
     """The level, in dB, of the noise under a whole recording; None where there is none, or no pause to hear it in.
 
@@ -97,6 +117,41 @@ def noise_level(levels: Levels) -> float | None:
     level = float(np.median(steady, axis=1).min())
     below, share = _BELOW
     return level if np.mean(sounding < level - below) <= share else None
+
+
+def without_pauses(
+    audio: Audio, sampling_rate: int, spans: Sequence[tuple[int, int]], longest: float, left: float
+) -> tuple[Audio, list[tuple[int, int]]]:
+    """Shorten the pauses between stretches of sound.
+
+    Args:
+        audio: [N].
+        sampling_rate: Hz.
+        spans: the stretches, as `Heard.spans`.
+        longest: seconds; longer pauses are shortened.
+        left: seconds that are left of them, half of it to either side.
+
+    Returns:
+        The waveform, and the stretches in it.
+    """
+    half, pieces, start, moved = round(left / 2 * sampling_rate), list[Audio](), 0, list(spans[:1])
+    for (_, end), (first, last) in pairwise(spans):
+        if first - end > longest * sampling_rate:
+            pieces.append(audio[start : end + half])
+            start = first - half
+        earlier = start - sum(map(len, pieces))
+        moved.append((first - earlier, last - earlier))
+    return _joined([*pieces, audio[start:]], round(_FADE_SECONDS * sampling_rate)), moved
+
+
+def _joined(pieces: Sequence[Audio], fade: int) -> Audio:
+    """Pieces one after another; where they meet, each fades to nothing and the next rises from it."""
+    joined = np.concatenate(pieces)
+    rising = np.linspace(0, 1, fade, endpoint=False, dtype=np.float32)
+    for place in np.cumsum([len(piece) for piece in pieces])[:-1]:
+        joined[place - fade : place] *= 1 - rising
+        joined[place : place + fade] *= rising
+    return joined
 
 
 def _levels(audio: Audio, sampling_rate: int) -> Levels:
@@ -143,4 +198,4 @@ def _stretches(loud: NDArray[np.bool_]) -> list[tuple[int, int]]:
     return [(int(group[0]), int(group[-1]) + 1) for group in found]
 
 
-__all__ = ["SILENT", "Heard", "filtered", "heard", "noise_level"]
+__all__ = ["SILENT", "Heard", "filtered", "heard", "noise_level", "pauses", "without_pauses"]

@@ -14,6 +14,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from dia.audio.filters import without_bass
 from dia.audio.silence import Audio
 
 Levels = NDArray[np.float64]
@@ -28,6 +29,7 @@ _STEADY_DECIBELS = 6.0  # by which noise varies meanwhile
 _LOUDEST_MOMENTS = 30  # a click is shorter, a syllable longer than this share of it can hide
 _BELOW = 4.0, 0.02  # at most 2 % of the moments are more than 4 dB below noise: it is under all of the recording
 _ABOVE = 6.0  # dB above the noise where sound begins
+_MASKED_MOMENTS = 5  # by which speech may begin and end below the noise; less than half of `_GAP_MOMENTS`
 _SOFTEST = 55.0  # dB below the loudest speech, where no noise is found
 _PAUSE = 30.0  # dB below the loudest speech there is a pause, where no noise is louder
 _BASS = 200.0  # Hz, below which sound counts less: there hum and rumble are loud, and speech is elsewhere, too
@@ -77,7 +79,9 @@ def heard(audio: Audio, sampling_rate: int) -> Heard:
     least = max(_NOTHING, speech - _SOFTEST) if noise is None else noise + _ABOVE
     if speech < max(SILENT, least):  # silent, or too little above the noise to tell one from the other
         return Heard((), speech, noise)
-    spans = [(int(first) * step, min(len(audio), int(end) * step)) for first, end in _stretches(levels > least)]
+    more = 0 if noise is None else _MASKED_MOMENTS
+    found = [(max(0, first - more) * step, (end + more) * step) for first, end in _stretches(levels > least)]
+    spans = ((first, min(len(audio), end)) for first, end in found)
     return Heard(tuple(spans), speech, noise)
 
 
@@ -159,26 +163,9 @@ def _levels(audio: Audio, sampling_rate: int) -> Levels:
     step = max(1, round(_MOMENT_SECONDS * sampling_rate))
     if not len(audio):
         return np.zeros(0)
-    padded = np.pad(filtered(audio, sampling_rate, _BASS), (0, -len(audio) % step))
+    padded = np.pad(without_bass(audio, sampling_rate, _BASS), (0, -len(audio) % step))
     power = (padded.reshape(-1, step) ** 2).mean(axis=1)
     return np.asarray(10 * np.log10(np.maximum(power, 1e-12)))
-
-
-def filtered(audio: Audio, sampling_rate: int, lowest: float) -> NDArray[np.float64]:
-    """A waveform without what is below `lowest` Hz: half is left there, nothing at 0. It is not delayed.
-
-    Args:
-        audio: [N] or [N, C].
-        sampling_rate: Hz.
-        lowest: Hz.
-    """
-    edge = min(len(audio), sampling_rate // 2)
-    mirrored = np.concatenate([audio[:edge][::-1], audio, audio[len(audio) - edge :][::-1]]).astype(np.float64)
-    spectrum = np.fft.rfft(mirrored, axis=0)
-    hertz = np.fft.rfftfreq(len(mirrored), 1 / sampling_rate)
-    kept = hertz**4 / (hertz**4 + lowest**4)
-    spectrum *= kept if audio.ndim == 1 else kept[:, None]
-    return np.asarray(np.fft.irfft(spectrum, len(mirrored), axis=0)[edge : edge + len(audio)])
 
 
 def _smoothed(levels: Levels, moments: int) -> Levels:
@@ -198,4 +185,4 @@ def _stretches(loud: NDArray[np.bool_]) -> list[tuple[int, int]]:
     return [(int(group[0]), int(group[-1]) + 1) for group in found]
 
 
-__all__ = ["SILENT", "Heard", "filtered", "heard", "noise_level", "pauses", "without_pauses"]
+__all__ = ["SILENT", "Heard", "heard", "noise_level", "pauses", "without_pauses"]

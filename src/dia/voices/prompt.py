@@ -77,9 +77,9 @@ def _disagreements(transcript: str, recording: Recording, sampling_rate: int) ->
     """Where recording and transcript seem not to be of the same."""
     tags = len(set(_TAG.findall(transcript))) or 1
     found = 1 + two_voices(recording.waveform, sampling_rate)
-    if found > tags:
+    if found > tags and recording.clean:
         yield "two voices are heard, and the transcript names one. Tag their turns: '[S1] … [S2] …'"
-    if found < tags:
+    if found < tags and recording.clean:
         yield "the transcript names two speakers, and by pitch only one is heard. See that both speak."
     seconds, expected = recording.seconds, estimated_seconds(transcript)
     if not expected / _HASTE <= seconds <= expected * _HASTE:

@@ -4,6 +4,7 @@ Every recording takes this way, whether it is an `audio_prompt` or becomes a sav
 taken from, and says what makes the voice worse. Knows nothing of what is said in a recording, nor of codes.
 """
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,8 @@ import soxr
 
 from dia.audio.channels import as_channels, sounding
 from dia.audio.files import Waveform, check_seconds, checked_rate, full_scale
-from dia.audio.noise import SILENT, Heard, filtered, heard, without_pauses
+from dia.audio.filters import without_bass, without_hum
+from dia.audio.noise import SILENT, Heard, heard, without_pauses
 from dia.audio.pitch import pitches
 from dia.audio.silence import trimmed
 from dia.feature_extraction_dia import read_clip
@@ -30,7 +32,7 @@ _LOUDEST = 0.99
 _CLIPPED = 1e-4  # share of samples
 _NARROW = 0.6  # of the rate that is wanted
 _TELEPHONE, _ABOVE_IT = 4_200.0, 1e-6  # Hz, and the share of energy above it that other recordings have
-_NOISY = 20.0  # dB between speech and noise
+_NOISY, _CLEAN = 20.0, 30.0  # dB between speech and noise
 _DROPOUT_SECONDS = 0.005, 0.3  # of digital silence, amid speech
 _NEAR_SECONDS = 0.001  # before and behind a dropout, where speech breaks off
 _BREAKS_OFF, _STEPS = 0.03, 4.0  # of the peak, about -30 dB; steps of the sample format
@@ -44,11 +46,13 @@ class Recording:
     Attributes:
         waveform: float32 [N] at the rate that was wanted, 0.1 s of quiet at both ends.
         seconds: of speech, without those ends.
+        clean: whether noise is far enough below the speech for its pitch to be measured.
         remarks: what makes the voice worse, each as a fact and, where there is one, its remedy.
     """
 
     waveform: Waveform
     seconds: float
+    clean: bool
     remarks: tuple[str, ...]
 
 
@@ -82,7 +86,7 @@ def prepare(audio: Any, sampling_rate: int | None, wanted_rate: int, name: str =
     waveform, loudness = _levelled(trimmed(spoken, wanted_rate, span=(spans[0][0], spans[-1][1]))[0], wanted_rate)
     shortened = (len(mono) - len(spoken)) / wanted_rate
     remarks += [*_band(mono, rate, wanted_rate), *_beside_speech(found, shortened, loudness), *_length(seconds)]
-    return Recording(waveform, seconds, tuple(remarks))
+    return Recording(waveform, seconds, found.speech - _CLEAN > (found.noise or -math.inf), tuple(remarks))
 
 
 def two_voices(waveform: Waveform, sampling_rate: int) -> bool:
@@ -108,11 +112,11 @@ def two_voices(waveform: Waveform, sampling_rate: int) -> bool:
 def _one_channel(channels: Waveform, rate: int, wanted_rate: int) -> tuple[Waveform, list[str]]:
     """The channels [N, C] that have sound as one, at the wanted rate, and what is wrong with them as they came."""
     resampled = channels if rate == wanted_rate else soxr.resample(channels, rate, wanted_rate, quality="HQ")
-    clean = filtered(resampled, wanted_rate, _RUMBLE)
+    clean = without_bass(resampled, wanted_rate, _RUMBLE)
     kept, cancel = sounding(clean, wanted_rate)
     remarks = ["its channels cancel each other out; the loudest one is taken."] if cancel else []
     remarks += _clipping(channels[:, kept]) + _dropouts(channels[:, kept[0]], rate)
-    return clean[:, kept].mean(axis=1).astype(np.float32), remarks
+    return without_hum(clean[:, kept].mean(axis=1), wanted_rate).astype(np.float32), remarks
 
 
 def _check_heard(found: Heard, name: str) -> None:

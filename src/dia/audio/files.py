@@ -5,6 +5,8 @@ Knows soundfile, formats and full scale. Knows nothing of codecs or models.
 
 import contextlib
 import io
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -71,13 +73,30 @@ def read(source: str | Path | bytes, name: str = "audio", longest: float | None 
         FileNotFoundError: there is no such file.
         ValueError: it is longer than `longest`, its rate is outside `RATES`, or soundfile cannot decode it.
     """
+    with _opened(source, name, longest) as file:
+        return _all_of(file), int(file.samplerate)
+
+
+def check_readable(source: str | Path, name: str = "audio") -> None:
+    """Refuse a file that `read` cannot read, as far as its beginning shows.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: its rate is outside `RATES`, or soundfile cannot decode it.
+    """
+    with _opened(source, name, None):
+        pass
+
+
+@contextlib.contextmanager
+def _opened(source: str | Path | bytes, name: str, longest: float | None) -> Iterator[soundfile.SoundFile]:
+    """A file, open for reading; what cannot be read, now or later, is an error that names the way to convert it."""
     if not isinstance(source, bytes) and not os.path.isfile(source):
         raise FileNotFoundError(f"{name}: there is no file {source}.")
     try:
         with soundfile.SoundFile(io.BytesIO(source) if isinstance(source, bytes) else source) as file:
-            rate = checked_rate(file.samplerate, name)
-            check_seconds(file.frames / rate, longest, name)
-            return _all_of(file), rate
+            check_seconds(file.frames / checked_rate(file.samplerate, name), longest, name)
+            yield file
     except (soundfile.LibsndfileError, TypeError) as error:  # a TypeError where the suffix says raw samples
         what = f"{len(source)} bytes" if isinstance(source, bytes) else source
         reason = str(getattr(error, "error_string", error)).rstrip(".")
@@ -340,6 +359,7 @@ __all__ = [
     "Waveform",
     "Writer",
     "as_array",
+    "check_readable",
     "check_seconds",
     "checked_rate",
     "file_format",

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from transformers.utils import logging
 
 from dia.audio.noise import pauses
 from dia.audio.silence import EDGE_SECONDS
@@ -18,15 +19,18 @@ from dia.synthesis.alignment import Reading, read
 from dia.synthesis.synthesizer import Speech
 from dia.synthesis.take import Line
 from dia.text.prompt_format import PromptFormat
-from dia.text.script import SHORTEST_SECONDS, Script
+from dia.text.script import Script
 from dia.voices.library import find_voice
 from dia.voices.prompt import check_held, encode_recording
+
+logger = logging.get_logger(__name__)
 
 _SENTENCE = re.compile(r"[.!?…]+[\"')\]]*(?=\s|$)")
 _CLAUSE = re.compile(r"[,;:][\"')\]]*(?=\s)")
 _NEXT_WORD = re.compile(r"(?:\s|\[S[12]\])*(?P<word>[^\s\[])")
 _OPEN_END = re.compile(r"[,;:]([\"')\]]*)$")
 _SPEAKER = re.compile(r"\[(S[12])\]")
+_ROOM_SECONDS = 5.0  # of new speech in a pass; shorter parts have no melody, and cost as much
 _LEAST_SECONDS = 1.0  # of a shortened prompt: less holds no voice
 _SENTENCE_SECONDS = 2.0  # which end with a sentence are better than more that end within one
 _NEAR_SECONDS = 0.15  # by which the alignment may miss a pause
@@ -102,7 +106,7 @@ def held_seconds(speech: Speech, rows: int = 0) -> float:
 
 def room_for(script: Script) -> float:
     """The seconds of a pass that a prompt is to leave free: those of the script, or enough to sound natural."""
-    return min(SHORTEST_SECONDS, script.seconds)
+    return min(_ROOM_SECONDS, script.seconds)
 
 
 def fitted(speech: Speech, prompt: VoicePrompt, room: float) -> tuple[Line, tuple[str, ...]]:
@@ -123,6 +127,7 @@ def fitted(speech: Speech, prompt: VoicePrompt, room: float) -> tuple[Line, tupl
     shorter = VoicePrompt(tuple(_shortened_together(speech, prompt.parts, most))).line
     seconds = len(_codes(shorter)) / rate
     if seconds <= most:
+        logger.info("The voice is shortened to %.1f s: %s", seconds, shorter.transcript)
         return shorter, prompt.remarks
     return shorter, (
         *prompt.remarks,

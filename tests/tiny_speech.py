@@ -9,7 +9,7 @@ from transformers import GenerationConfig
 from dia.synthesis.synthesizer import Speech
 from dia.tokenization_dia import DiaTokenizer
 
-ROOM = 400  # text ids and rows
+ROOM, ROWS = 400, 1600  # text ids; rows of the grid, 8 s
 
 
 def tiny_speech(ends: float = 2.5, **settings: Any) -> Speech:
@@ -20,7 +20,7 @@ def tiny_speech(ends: float = 2.5, **settings: Any) -> Speech:
         **settings: of its generation_config.
     """
     config = tiny_config()
-    config.encoder_config.max_position_embeddings = config.decoder_config.max_position_embeddings = ROOM
+    config.encoder_config.max_position_embeddings, config.decoder_config.max_position_embeddings = ROOM, ROWS
     model = tiny_model(config)
     model.logits_dense.weight.data[EOS] *= ends
     sampling = {"do_sample": True, "temperature": 1.2, "top_k": 20, "max_length": 40, "closing_tag": False}

@@ -19,6 +19,7 @@ from dia.audio import files as audio_file
 from dia.audio.files import Waveform
 
 _CHANNELS = 2
+_CANCELLED = 0.03  # of the peak of either channel, about -30 dB: what averaging leaves of opposite channels
 
 
 class DiaFeatureExtractor(SequenceFeatureExtractor):
@@ -125,26 +126,26 @@ class DiaFeatureExtractor(SequenceFeatureExtractor):
         Raises:
             TypeError, ValueError, FileNotFoundError: as `__call__`.
         """
-        array, own_rate = read_clip(clip, name)
+        array, own_rate = read_clip(clip, name, self.max_seconds)
         return self.convert(array, own_rate if own_rate is not None else sampling_rate, name)
 
     def convert(self, array: npt.NDArray[Any], rate: int | None, name: str = "audio") -> Waveform:
         """What `load` makes of samples that are read already, as `read_clip` returns them."""
         waveform = audio_file.full_scale(_mono(array, name), name)
         if rate is not None and rate != self.sampling_rate:
-            waveform = soxr.resample(waveform, _positive(rate, name), self.sampling_rate, quality="HQ")
+            rate = audio_file.checked_rate(rate, name)
+            audio_file.check_seconds(len(waveform) / rate, self.max_seconds, name)
+            waveform = soxr.resample(waveform, rate, self.sampling_rate, quality="HQ")
         self._check_length(waveform, name)
         return waveform
 
     def _check_length(self, waveform: Waveform, name: str) -> None:
-        seconds = len(waveform) / self.sampling_rate
         if len(waveform) < self.hop_length:
             raise ValueError(
                 f"{name} has {len(waveform)} samples at {self.sampling_rate} Hz, less than one codec frame of "
                 f"{self.hop_length}. Give a longer clip."
             )
-        if self.max_seconds is not None and seconds > self.max_seconds:
-            raise ValueError(f"{name} lasts {seconds:.2f} s; at most {self.max_seconds:g} s are read. Cut the clip.")
+        audio_file.check_seconds(len(waveform) / self.sampling_rate, self.max_seconds, name)
 
     def _whole_frames(self, samples: int) -> int:
         return -(-samples // self.hop_length) * self.hop_length
@@ -197,50 +198,57 @@ def _is_number(item: Any) -> bool:
     return isinstance(item, int | float | np.number) or (isinstance(item, torch.Tensor) and item.ndim == 0)
 
 
-def read_clip(clip: Any, name: str = "audio") -> tuple[npt.NDArray[Any], int | None]:
+def read_clip(clip: Any, name: str = "audio", longest: float | None = None) -> tuple[npt.NDArray[Any], int | None]:
     """Read a clip of any kind that `DiaFeatureExtractor` takes.
+
+    Args:
+        clip: one clip.
+        name: what the caller calls it, for error messages.
+        longest: seconds; longer files are refused before they are decoded. None for no limit.
 
     Returns:
         Its samples as they are, of any shape and type, and its rate in Hz where it knows it.
 
     Raises:
         TypeError: it is of no known kind.
-        ValueError: it cannot be decoded.
+        ValueError: it cannot be decoded, or is a file longer than `longest`.
         FileNotFoundError: a path leads to no file.
     """
     if isinstance(clip, str | Path):
-        return audio_file.read(clip, name)
+        return audio_file.read(clip, name, longest)
     if isinstance(clip, np.ndarray | torch.Tensor):
         return audio_file.as_array(clip), None
     if isinstance(clip, list | tuple):
         return _from_list(clip, name), None
     if isinstance(clip, Mapping) and clip.get("array") is None:
-        return _read_encoded(clip, name)
+        return _read_encoded(clip, name, longest)
     return _read_keys(clip, name)
 
 
 def _from_list(clip: Sequence[Any], name: str) -> npt.NDArray[Any]:
     try:
-        return np.asarray(clip, dtype=np.float32)
-    except (TypeError, ValueError) as error:
-        raise TypeError(f"{name} is a list that does not hold numbers only; give an array or floats.") from error
+        if np.asarray(clip).dtype.kind in "iuf":
+            return np.asarray(clip, dtype=np.float64)
+    except (TypeError, ValueError):  # ragged, or not of numbers
+        pass
+    raise TypeError(f"{name} is a list that does not hold numbers only; give an array or floats.")
 
 
 def _read_keys(clip: Any, name: str) -> tuple[npt.NDArray[Any], int | None]:
     try:
         array, rate = clip["array"], clip["sampling_rate"]
-    except (TypeError, KeyError, AttributeError) as error:
+    except (TypeError, KeyError, IndexError, AttributeError) as error:  # whatever a stranger's object raises
         raise TypeError(
             f"{name} is {type(clip).__name__}; expected an array, a tensor, a list of floats, a path or a dict with "
             f'"array" and "sampling_rate".'
         ) from error
-    return read_clip(array, name)[0], _positive(rate, name)
+    return read_clip(array, name)[0], audio_file.checked_rate(rate, name)
 
 
-def _read_encoded(clip: Mapping[str, Any], name: str) -> tuple[npt.NDArray[Any], int | None]:
+def _read_encoded(clip: Mapping[str, Any], name: str, longest: float | None) -> tuple[npt.NDArray[Any], int | None]:
     for source in (clip.get("bytes"), clip.get("path")):
         if source is not None:
-            return audio_file.read(source, name)
+            return audio_file.read(source, name, longest)
     raise ValueError(f'{name} is a dict with {sorted(clip)}; it needs "array" and "sampling_rate", "path" or "bytes".')
 
 
@@ -257,13 +265,14 @@ def _mono(array: npt.NDArray[Any], name: str) -> npt.NDArray[Any]:
     channel_axis = int(np.argmin(array.shape))
     if array.shape[channel_axis] == 1:
         return array.squeeze(channel_axis)
-    return np.asarray(audio_file.full_scale(array, name).mean(axis=channel_axis))
-
-
-def _positive(rate: Any, name: str) -> int:
-    if not isinstance(rate, int | float | np.number) or rate <= 0 or int(rate) != rate:
-        raise ValueError(f"{name}: the sampling rate is {rate!r}; expected a whole number of Hz above 0.")
-    return int(rate)
+    channels = audio_file.full_scale(array, name)
+    mean = channels.mean(axis=channel_axis)
+    if np.abs(mean).max() < _CANCELLED * np.abs(channels).max():
+        raise ValueError(
+            f"{name}: its two channels cancel each other out when they are averaged, as one is the other turned "
+            f"upside down. Give one of them alone."
+        )
+    return np.asarray(mean)
 
 
 __all__ = ["DiaFeatureExtractor", "named_clips", "read_clip"]

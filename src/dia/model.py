@@ -29,6 +29,7 @@ from dia.synthesis.speak import hear, speak, speak_together
 from dia.synthesis.synthesizer import Audio, Speech
 from dia.synthesis.take import Care, Take
 from dia.text.script import Script
+from dia.voices.prompt import encode_recording
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -368,10 +369,16 @@ class Dia:
     def load_audio(self, path: str | Path) -> Tensor:
         """Read a recording as codes [T, C], ready to be an `audio_prompt` any number of times.
 
+        It is prepared as every recording is, see docs/voices.md. What makes the voice worse is a `dia.DiaWarning`.
+
         Raises:
-            ValueError: the file is no sound, too short, or the codec was not loaded.
+            FileNotFoundError: there is no such file.
+            ValueError: the file is no usable recording, or the codec was not loaded; the message says what to do.
         """
-        return self.processor.encode_audio([str(path)])[0].cpu()
+        recording = encode_recording(str(path), "", self.processor)
+        for remark in recording.remarks:
+            warnings.warn(f"about the recording: {remark}", DiaWarning, stacklevel=2)
+        return recording.codes
 
     def _prepare(self, jobs: Sequence[SynthesisJob], compiled: bool, verbose: bool) -> None:
         for remark in dict.fromkeys(remark for job in jobs for remark in job.remarks):

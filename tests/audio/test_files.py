@@ -201,3 +201,42 @@ def test_what_is_no_audio_is_refused(tmp_path):
         audio_file.read(tmp_path / "a.wav")
     with pytest.raises(ValueError, match="5 bytes cannot be read as audio"):
         audio_file.read(b"hello")
+
+
+def test_what_cannot_be_decoded_is_refused_with_the_way_to_convert_it(tmp_path):
+    (tmp_path / "rec.m4a").write_bytes(b"\0\0\0\x1cftypM4A \0\0\0\0M4A mp42isom" + bytes(200))
+    with pytest.raises(ValueError, match=r"my_prompt: .*cannot be read as audio.*ffmpeg -i rec.m4a recording.wav"):
+        audio_file.read(tmp_path / "rec.m4a", "my_prompt")
+    (tmp_path / "rec.raw").write_bytes(bytes(200))
+    with pytest.raises(ValueError, match="cannot be read as audio"):
+        audio_file.read(tmp_path / "rec.raw")
+
+
+def test_a_file_over_a_limit_is_refused_before_it_is_decoded(tmp_path, monkeypatch):
+    audio_file.write(tmp_path / "a.flac", tone(seconds=2.0), 16000)
+    assert len(audio_file.read(tmp_path / "a.flac", longest=2.0)[0]) == 32_000
+    monkeypatch.setattr(soundfile.SoundFile, "read", lambda *_, **__: pytest.fail("it was decoded"))
+    with pytest.raises(ValueError, match=r"my_clip lasts 2.00 s; at most 1.5 s are read"):
+        audio_file.read(tmp_path / "a.flac", "my_clip", longest=1.5)
+
+
+def test_a_header_that_states_more_than_there_is_takes_no_memory(tmp_path):
+    audio_file.write(tmp_path / "a.flac", tone(), 16000)
+    content = bytearray((tmp_path / "a.flac").read_bytes())
+    content[21] |= 0x0F  # of the 36 bits that count samples the highest
+    with pytest.raises(ValueError, match=r"cannot be read as audio|lasts"):
+        audio_file.read(bytes(content), longest=60.0)
+
+
+@pytest.mark.parametrize("rate", [1, 7_999, 384_001, 2**31 - 1])
+def test_a_file_at_an_impossible_rate_is_refused(tmp_path, rate):
+    soundfile.write(tmp_path / "a.wav", np.zeros(100), rate)
+    with pytest.raises(ValueError, match=f"the sampling rate is {rate}; expected a whole number of Hz, 8000 to"):
+        audio_file.read(tmp_path / "a.wav")
+
+
+@pytest.mark.parametrize("rate", [0, 1, 2**63, float("inf"), float("nan"), True, None])
+def test_nothing_is_written_at_an_impossible_rate(tmp_path, rate):
+    with pytest.raises(ValueError, match="the sampling rate is"):
+        audio_file.write(tmp_path / "a.wav", tone(), rate)
+    assert list(tmp_path.iterdir()) == []

@@ -203,3 +203,30 @@ def test_an_audio_object_of_datasets_is_read_directly(extractor, tmp_path):
     rows = datasets.Dataset.from_dict({"audio": [str(tmp_path / "a.wav")]})
     item = rows.cast_column("audio", datasets.Audio())[0]["audio"]
     assert abs(len(extractor.load(item)) - 4000) <= 1
+
+
+def test_opposite_channels_are_refused_because_their_average_is_silence(extractor):
+    for clip in (np.stack([CLIP, -CLIP]), np.stack([CLIP, -CLIP], -1), np.stack([PCM, -PCM])):
+        with pytest.raises(ValueError, match=r"raw_audio: its two channels cancel each other out.*Give one of them"):
+            extractor(clip)
+    extractor(np.stack([CLIP, -0.9 * CLIP]))  # as the stock class takes it: faint, and not silent
+    assert not extractor(np.zeros((2, 4000), np.float32), return_tensors="np")["input_values"].any()
+
+
+@pytest.mark.parametrize("rate", [1, 7_999, 384_001, 2**63, 16_000.5, float("inf"), float("nan"), True, "16000"])
+def test_impossible_rates_are_refused_before_anything_is_resampled(extractor, rate):
+    for clip in (CLIP, {"array": CLIP, "sampling_rate": rate}):
+        with pytest.raises(ValueError, match="expected a whole number of Hz, 8000 to 384000"):
+            extractor.load(clip, sampling_rate=rate)
+
+
+def test_a_clip_over_the_limit_is_refused_before_it_is_resampled(monkeypatch):
+    extractor = DiaFeatureExtractor(sampling_rate=RATE, hop_length=HOP, max_seconds=0.2)
+    monkeypatch.setattr("soxr.resample", lambda *_, **__: pytest.fail("it was resampled"))
+    with pytest.raises(ValueError, match=r"lasts 0.50 s; at most 0.2 s"):
+        extractor.load({"array": CLIP, "sampling_rate": 8_000})
+
+
+def test_a_list_of_truth_values_is_no_sound(extractor):
+    with pytest.raises(TypeError, match="does not hold numbers only"):
+        extractor([True, False] * 100)

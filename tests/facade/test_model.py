@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from talking import talking
 from tiny import CHANNELS, PATTERN
 from tiny_checkpoint import HOP, RATE, write_tiny_checkpoint
 
@@ -26,8 +27,7 @@ def dia(folder):
 
 @pytest.fixture
 def voice():
-    times = np.arange(RATE) / RATE
-    return (0.3 * np.sin(2 * np.pi * 220 * times)).astype(np.float32)
+    return talking(1.2, rate=RATE)
 
 
 def test_a_script_gives_an_array_and_a_list_gives_a_list(dia):
@@ -71,14 +71,14 @@ def test_cfg_scale_one_guides_as_in_the_native_package(dia, monkeypatch):
 
 
 def test_a_prompt_is_not_heard_again(dia, voice):
-    grid = dia.generate("[S1] Hi.", audio_prompt=voice, audio_prompt_text="[S1] La.", max_tokens=230, temperature=0)
+    grid = dia.generate("[S1] Hi.", audio_prompt=voice, audio_prompt_text="[S1] La.", max_tokens=330, temperature=0)
     edges = round(0.2 * RATE)  # the silence at both ends
-    assert 0 < len(grid) <= (230 - len(voice) // HOP) * HOP + edges
+    assert 0 < len(grid) <= (330 - len(voice) // HOP) * HOP + edges
 
 
 def test_the_transcript_of_the_prompt_stands_before_the_text(dia, voice):
-    apart = dia.generate("[S1] Hi.", audio_prompt=voice, audio_prompt_text="[S1] La.", max_tokens=230, seed=2)
-    joined = dia.generate("[S1] La. [S1] Hi.", audio_prompt=voice, max_tokens=230, seed=2)
+    apart = dia.generate("[S1] Hi.", audio_prompt=voice, audio_prompt_text="[S1] La.", max_tokens=330, seed=2)
+    joined = dia.generate("[S1] La. [S1] Hi.", audio_prompt=voice, max_tokens=330, seed=2)
     assert np.array_equal(apart, joined)
 
 
@@ -86,9 +86,10 @@ def test_a_prompt_may_be_a_path_or_codes_or_missing_for_one_of_two_texts(dia, vo
     path = tmp_path / "voice.wav"
     soundfile.write(path, voice, RATE, subtype="FLOAT")
     codes = dia.load_audio(path)
-    assert codes.shape == (RATE // HOP, CHANNELS)
-    from_path = dia.generate("[S1] Hi.", audio_prompt=str(path), max_tokens=230, seed=2)
-    from_codes = dia.generate(["[S1] Hi.", "[S1] Hi."], audio_prompt=[codes, None], max_tokens=230, seed=2)
+    assert codes.shape[1] == CHANNELS
+    assert len(codes) * HOP / RATE == pytest.approx(1.2 + 0.2, abs=0.05)  # with quiet at both ends
+    from_path = dia.generate("[S1] Hi.", audio_prompt=str(path), max_tokens=330, seed=2)
+    from_codes = dia.generate(["[S1] Hi.", "[S1] Hi."], audio_prompt=[codes, None], max_tokens=330, seed=2)
     np.testing.assert_allclose(from_codes[0], from_path, atol=1e-5)
 
 
@@ -128,7 +129,8 @@ def test_a_stream_refuses_bad_input_at_once(dia, arguments, message):
 
 
 def test_a_voice_is_put_before_every_text_that_has_one(dia, voice):
-    codes = dia.processor.encode_audio({"array": voice, "sampling_rate": RATE})[0]
+    sine = 0.3 * np.sin(2 * np.pi * 220 * np.arange(RATE) / RATE)
+    codes = dia.processor.encode_audio({"array": sine, "sampling_rate": RATE})[0]
     alto = Voice(codes, "[S1] La.", CodecRecord.of(dia.processor.audio_tokenizer), "a sine, nobody's voice")
     options = {"max_tokens": 260, "seed": 2}
     by_voice = dia.generate(["[S1] Hi.", "[S1] Ho."], voice=[alto, None], **options)
@@ -166,8 +168,8 @@ def test_compiling_changes_nothing_that_is_heard(dia, folder, monkeypatch):
 def test_deprecated_arguments_of_the_native_package_still_work(dia, voice, tmp_path):
     soundfile.write(tmp_path / "voice.wav", voice, RATE, subtype="FLOAT")
     with pytest.warns(FutureWarning, match="audio_prompt_path"):
-        old = dia.generate("[S1] Hi.", audio_prompt_path=tmp_path / "voice.wav", max_tokens=230, seed=2)
-    new = dia.generate("[S1] Hi.", audio_prompt=tmp_path / "voice.wav", max_tokens=230, seed=2)
+        old = dia.generate("[S1] Hi.", audio_prompt_path=tmp_path / "voice.wav", max_tokens=330, seed=2)
+    new = dia.generate("[S1] Hi.", audio_prompt=tmp_path / "voice.wav", max_tokens=330, seed=2)
     assert np.array_equal(old, new)
 
 

@@ -17,6 +17,7 @@ from tiny_codec import CODES, random_codes, tiny_codec, tiny_processor
 from dia import MINI
 from dia.codec.identity import CodecRecord
 from dia.processing_dia import DiaProcessor
+from dia.runtime.warnings import DiaWarning
 from dia.voices import library as voice_folder
 from dia.voices.library import find_voice, keep_voice, remove_voice, told_voice, voice_files, voices_folder
 from dia.voices.voice import Voice, joined
@@ -116,29 +117,29 @@ def test_a_voice_needs_a_statement_of_consent(processor, consent):
 
 
 def test_a_processor_without_a_codec_is_refused():
-    with pytest.raises(ValueError, match="has no codec"):
+    with pytest.raises(ValueError, match="there is no codec"):
         made(tiny_processor())
 
 
 def test_problems_are_warned_of_and_kept(processor):
-    with pytest.warns(UserWarning, match=r"about the recording: it holds 3\.0 s"):
+    with pytest.warns(DiaWarning, match=r"about the recording: it holds 3\.0 s"):
         voice = made(processor, talking(3.0), "[S1] The old man walked down to the harbour.")
     assert len(voice.warnings) == 1
 
 
 def test_more_voices_than_the_transcript_names_are_warned_of(processor):
     both = np.concatenate([talking(3.0, 100), talking(3.0, 200)])
-    with pytest.warns(UserWarning, match="two voices are heard, and the transcript names one"):
+    with pytest.warns(DiaWarning, match="two voices are heard, and the transcript names one"):
         made(processor, both)
     half = len(SAID) // 2
     assert made(processor, both, f"{SAID[:half]} [S2] {SAID[half:]}").warnings == ()
-    with pytest.warns(UserWarning, match="names two speakers, and by pitch only one is heard"):
+    with pytest.warns(DiaWarning, match="names two speakers, and by pitch only one is heard"):
         made(processor, transcript=f"{SAID[:half]} [S2] {SAID[half:]}")
 
 
 @pytest.mark.parametrize("transcript", ["[S1] Hello.", f"{SAID} {3 * SAID[5:]}"])
 def test_a_transcript_of_another_length_is_warned_of(processor, transcript):
-    with pytest.warns(UserWarning, match="See that the transcript has all that is said, and no more"):
+    with pytest.warns(DiaWarning, match="See that the transcript has all that is said, and no more"):
         made(processor, transcript=transcript)
 
 

@@ -5,6 +5,8 @@ Knows soundfile, formats and full scale. Knows nothing of codecs or models.
 
 import contextlib
 import io
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -36,31 +38,86 @@ _PCM: dict[str, tuple[float, float]] = {
 # Peaks above this are not loud speech but integers held as floats.
 _LOUDEST = 16.0
 
+# Hz. Telephones sample at 8000, and less holds too little of a voice; 384 000 is the most that studios use. Beyond
+# that a rate is a mistake, and resampling from it may take more memory than there is.
+RATES = 8_000, 384_000
 
-def read(source: str | Path | bytes, name: str = "audio") -> tuple[Waveform, int]:
+
+def checked_rate(rate: Any, name: str = "audio") -> int:
+    """A sampling rate in Hz as an int.
+
+    Raises:
+        ValueError: it is not a whole number within `RATES`.
+    """
+    lowest, highest = RATES
+    number = isinstance(rate, int | float | np.number) and not isinstance(rate, bool)
+    if not number or not lowest <= rate <= highest or int(rate) != rate:
+        raise ValueError(
+            f"{name}: the sampling rate is {rate!r:.40}; expected a whole number of Hz, {lowest} to {highest}."
+        )
+    return int(rate)
+
+
+def read(source: str | Path | bytes, name: str = "audio", longest: float | None = None) -> tuple[Waveform, int]:
     """Read a file, or the bytes of one.
 
     Args:
         source: a path, or the content of a file.
         name: what the caller calls it, for error messages.
+        longest: seconds; a longer file is refused before it is decoded. None for no limit.
 
     Returns:
         Samples [N, channels] of ±1 full scale and the rate in Hz.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: soundfile cannot decode it.
+        ValueError: it is longer than `longest`, its rate is outside `RATES`, or soundfile cannot decode it.
     """
-    if not isinstance(source, bytes) and not Path(source).is_file():
+    with _opened(source, name, longest) as file:
+        return _all_of(file), int(file.samplerate)
+
+
+def check_readable(source: str | Path, name: str = "audio") -> None:
+    """Refuse a file that `read` cannot read, as far as its beginning shows.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: its rate is outside `RATES`, or soundfile cannot decode it.
+    """
+    with _opened(source, name, None):
+        pass
+
+
+@contextlib.contextmanager
+def _opened(source: str | Path | bytes, name: str, longest: float | None) -> Iterator[soundfile.SoundFile]:
+    """A file, open for reading; what cannot be read, now or later, is an error that names the way to convert it."""
+    if not isinstance(source, bytes) and not os.path.isfile(source):
         raise FileNotFoundError(f"{name}: there is no file {source}.")
     try:
-        samples, rate = soundfile.read(
-            io.BytesIO(source) if isinstance(source, bytes) else source, dtype="float32", always_2d=True
-        )
-    except soundfile.LibsndfileError as error:
+        with soundfile.SoundFile(io.BytesIO(source) if isinstance(source, bytes) else source) as file:
+            check_seconds(file.frames / checked_rate(file.samplerate, name), longest, name)
+            yield file
+    except (soundfile.LibsndfileError, TypeError) as error:  # a TypeError where the suffix says raw samples
         what = f"{len(source)} bytes" if isinstance(source, bytes) else source
-        raise ValueError(f"{name}: {what} cannot be read as audio ({error.error_string})") from error
-    return samples, int(rate)
+        reason = str(getattr(error, "error_string", error)).rstrip(".")
+        raise ValueError(
+            f"{name}: {what} cannot be read as audio ({reason}). Convert it to WAV or FLAC first: "
+            f"ffmpeg -i {'INPUT' if isinstance(source, bytes) else Path(source).name} recording.wav"
+        ) from error
+
+
+def check_seconds(seconds: float, longest: float | None, name: str) -> None:
+    """Refuse what lasts longer than `longest` seconds; None for no limit."""
+    if longest is not None and seconds > longest:
+        raise ValueError(f"{name} lasts {seconds:.2f} s; at most {longest:g} s are read. Cut the clip.")
+
+
+def _all_of(file: soundfile.SoundFile) -> Waveform:
+    """Samples [N, channels], block by block: a damaged header may state more than any memory holds."""
+    blocks = [np.zeros((0, file.channels), np.float32)]
+    while len(block := file.read(_BLOCK, dtype="float32", always_2d=True)):
+        blocks.append(block)
+    return np.concatenate(blocks)
 
 
 @dataclass(frozen=True)
@@ -125,8 +182,8 @@ class Writer:
             nothing is left, and what was there stays.
 
     Raises:
-        ValueError: the suffix is no format that soundfile writes, the format cannot hold this rate, or `path` is a
-            folder or a device.
+        ValueError: the suffix is no format that soundfile writes, the rate is outside `RATES` or not one that the
+            format can hold, or `path` is a folder or a device.
         OSError: the folder does not exist or may not be written to, or the disk is full.
     """
 
@@ -139,7 +196,7 @@ class Writer:
         keep: bool = False,
     ) -> None:
         self.path, self.keep = Path(path), keep
-        self._kind, self._rate = file_format(self.path), sampling_rate
+        self._kind, self._rate = file_format(self.path), checked_rate(sampling_rate, str(path))
         self._target = check_file(path)
         self._partial = Partial(self._target)
         try:
@@ -264,15 +321,15 @@ def full_scale(array: npt.NDArray[Any], name: str = "audio") -> Waveform:
     if not np.issubdtype(array.dtype, np.floating):
         known = ", ".join(_PCM)
         raise ValueError(f"{name} holds {kind}; give floats of ±1 full scale or PCM of type {known}.")
-    waveform = array.astype(np.float32)
-    if not np.isfinite(waveform).all():
+    peak = float(max(array.max(initial=0.0), -array.min(initial=0.0)))  # NaN where there is one
+    if not np.isfinite(peak):
         raise ValueError(f"{name} holds NaN or infinite samples; repair the recording first.")
-    if (peak := float(np.abs(waveform).max(initial=0.0))) > _LOUDEST:
+    if peak > _LOUDEST:
         raise ValueError(
             f"{name} reaches {peak:g} where floats mean ±1 full scale. Divide by the full scale of its source, or "
             f"give PCM as integers (np.int16)."
         )
-    return waveform
+    return array.astype(np.float32)
 
 
 def as_array(audio: Any) -> npt.NDArray[Any]:
@@ -295,4 +352,18 @@ def _frames_first(array: npt.NDArray[Any], name: str) -> npt.NDArray[Any]:
     raise ValueError(f"{name} has shape {array.shape}; one clip is [samples], mono, or stereo with 2 channels.")
 
 
-__all__ = ["NOTICE", "Provenance", "Waveform", "Writer", "as_array", "file_format", "full_scale", "read", "write"]
+__all__ = [
+    "NOTICE",
+    "RATES",
+    "Provenance",
+    "Waveform",
+    "Writer",
+    "as_array",
+    "check_readable",
+    "check_seconds",
+    "checked_rate",
+    "file_format",
+    "full_scale",
+    "read",
+    "write",
+]

@@ -65,12 +65,9 @@ def check_recording(path: Path, option: str = "the recording") -> None:
     if not path.is_file():
         what = "a folder, and no sound" if path.is_dir() else "not there"
         raise FileNotFoundError(f"{option}: {path} is {what}; name a sound file.")
-    import soundfile
+    from dia.audio.files import check_readable
 
-    try:
-        soundfile.info(path)
-    except soundfile.LibsndfileError as error:
-        raise ValueError(f"{option}: {path} cannot be read as audio ({error.error_string})") from error
+    check_readable(path, option)
 
 
 def check_model(source: str | None) -> None:

@@ -2,12 +2,12 @@
 
 import argparse
 import sys
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dia.commands.early_checks import check_device, check_model, check_output, check_recording
+from dia.runtime.warnings import printed_warnings
 
 if TYPE_CHECKING:
     from dia.processing_dia import DiaProcessor
@@ -89,13 +89,10 @@ def _make(arguments: argparse.Namespace) -> int:
     check_model(arguments.model)
     from dia.voices.voice import Voice
 
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="about the recording")  # said below, without line numbers
+    with printed_warnings():
         voice = Voice.from_audio(
             arguments.recording, transcript, processor=_processor(arguments.model), consent=arguments.consent
         )
-    for remark in voice.warnings:
-        print(f"dia: about the recording: {remark}", file=sys.stderr)
     path = keep_voice(voice, arguments.name, arguments.overwrite)
     print(f"{arguments.name}: {voice.seconds:.1f} s, {path.stat().st_size / 1000:.0f} kB, in {path}")
     return 0

@@ -1,20 +1,19 @@
 """What a caller of the facade asks for, checked and made into jobs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from dia.synthesis.job import SynthesisJob, with_remarks
 from dia.synthesis.options import Options, check_number, check_options
+from dia.synthesis.prompts import VoicePrompt, fitted, named, recorded, room_for
 from dia.synthesis.seeds import check_seed
 from dia.synthesis.synthesizer import Speech
 from dia.synthesis.take import Care, Line
 from dia.text.prompt_format import PromptFormat
 from dia.text.script import Script, parse
-from dia.voices.library import find_voice
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -48,7 +47,7 @@ def jobs_of(
     normalize = options.get("normalize", True)
     scripts = [read_script(speech, one, normalize) for one in texts]
     format = PromptFormat.of(speech.model.generation_config)
-    voices = _voices(speech, len(texts), options)
+    voices = _voices(speech, scripts, options, settings.get("max_length", 0))
     return [
         with_remarks(
             speech,
@@ -60,10 +59,14 @@ def jobs_of(
                 care=care or Care(),
                 long_form=long_form,
                 rate=rate,
-                remarks=(*script.warnings_for(format, _seconds(speech, voice)), *_about(script, speech, voice)),
+                remarks=(
+                    *script.warnings_for(format, _seconds(speech, voice)),
+                    *remarks,
+                    *_about(script, speech, voice),
+                ),
             ),
         )
-        for script, voice, seed in zip(scripts, voices, seeds, strict=True)
+        for script, (voice, remarks), seed in zip(scripts, voices, seeds, strict=True)
     ]
 
 
@@ -91,10 +94,22 @@ def _checked_texts(text: Any) -> list[str]:
     return texts
 
 
-def _voices(speech: Speech, texts: int, options: Mapping[str, Any]) -> list[Line | None]:
-    """A voice for every text, or None."""
+def _voices(
+    speech: Speech, scripts: Sequence[Script], options: Mapping[str, Any], rows: int
+) -> list[tuple[Line | None, tuple[str, ...]]]:
+    """What every script continues, or None, and what is doubtful about it."""
+    prompts = _prompts(speech, len(scripts), options, rows)
+    fit = cache(partial(fitted, speech))  # a prompt of many scripts is shortened once
+    return [
+        (None, ()) if prompt is None else fit(prompt, room_for(script))
+        for prompt, script in zip(prompts, scripts, strict=True)
+    ]
+
+
+def _prompts(speech: Speech, texts: int, options: Mapping[str, Any], rows: int) -> list[VoicePrompt | None]:
+    """What every text continues, or None; `rows` of the grid are asked for."""
     if options.get("voice") is not None:
-        return _named_voices(speech, _one_per_text(options["voice"], texts, "voice"))
+        return _each_once(_one_per_text(options["voice"], texts, "voice"), lambda given, _: named(speech, given, rows))
     prompts = _one_per_text(options.get("audio_prompt"), texts, "audio_prompt")
     transcripts = _one_per_text(options.get("audio_prompt_text"), texts, "audio_prompt_text")
     _check_types(transcripts, "audio_prompt_text", str)
@@ -103,18 +118,23 @@ def _voices(speech: Speech, texts: int, options: Mapping[str, Any]) -> list[Line
             raise ValueError("audio_prompt_text is given without audio_prompt, the recording of it.")
     normalize = options.get("normalize", True)
     said = [read_script(speech, transcript, normalize).spoken if transcript else "" for transcript in transcripts]
-    codes = _prompt_codes(speech, prompts)
-    return [None if one is None else Line("", one, words) for one, words in zip(codes, said, strict=True)]
+    return _each_once(prompts, lambda prompt, row: recorded(speech, prompt, said[row], _name(row, texts), rows), said)
 
 
-def _named_voices(speech: Speech, given: Sequence[Any]) -> list[Line | None]:
-    known: dict[int, Any] = {}  # each is read and checked once
-    for one in given:
-        if one is not None and id(one) not in known:
-            known[id(one)] = find_voice(one)
-            known[id(one)].check_fits(speech.processor)
-    voices = [None if one is None else known[id(one)] for one in given]
-    return [None if voice is None else Line("", voice.codes, voice.transcript) for voice in voices]
+def _each_once(
+    given: Sequence[Any], make: Callable[[Any, int], VoicePrompt], words: Sequence[str] | None = None
+) -> list[VoicePrompt | None]:
+    """What is given, made into prompts, each once with the same words; None stays None."""
+    made: dict[Any, VoicePrompt] = {}
+    keys = [(id(one), None if words is None else words[row]) for row, one in enumerate(given)]
+    for row, (one, key) in enumerate(zip(given, keys, strict=True)):
+        if one is not None and key not in made:
+            made[key] = make(one, row)
+    return [None if one is None else made[key] for one, key in zip(given, keys, strict=True)]
+
+
+def _name(row: int, texts: int) -> str:
+    return "audio_prompt" if texts == 1 else f"audio_prompt[{row}]"
 
 
 def _seconds(speech: Speech, voice: Line | None) -> float:
@@ -158,19 +178,6 @@ def _rate(speech: Speech, rate: float | None) -> float | None:
     if rate is not None and speech.processor.audio_tokenizer is None:
         raise ValueError("speaking_rate changes sound, and there is no codec to make any; load the model with it.")
     return None if rate == 1 else rate
-
-
-def _prompt_codes(speech: Speech, prompts: Sequence[Prompt | None]) -> list[Tensor | None]:
-    """Every prompt as codes [T, C] in main memory; what is codes already stays as it is."""
-    return [
-        None if prompt is None else (prompt if _is_codes(prompt) else speech.processor.encode_audio([prompt])[0]).cpu()
-        for prompt in prompts
-    ]
-
-
-def _is_codes(prompt: Prompt) -> bool:
-    # No sound has two dimensions and 64 bits.
-    return isinstance(prompt, Tensor) and prompt.dtype == torch.int64 and prompt.ndim == 2
 
 
 def _one_per_text(given: Any, texts: int, name: str) -> list[Any]:

@@ -1,31 +1,41 @@
-"""A recording as a voice is made of it: one channel, at one rate, without silence around it, at one loudness.
+"""A recording made ready to be encoded: one channel, at one rate, without silence around it, at one loudness.
 
-Knows what can be wrong with a recording, and refuses what nothing can be made of. Knows nothing of what is said in it,
-of codes or of files beyond reading them.
+Every recording takes this way, whether it is an `audio_prompt` or becomes a saved voice. Refuses what no voice can be
+taken from, and says what makes the voice worse. Knows nothing of what is said in a recording, nor of codes.
 """
 
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import soxr
 
-from dia.audio.files import Waveform, full_scale
+from dia.audio.channels import as_channels, sounding
+from dia.audio.files import Waveform, check_seconds, checked_rate, full_scale
+from dia.audio.filters import without_bass, without_hum
+from dia.audio.noise import SILENT, Heard, heard, without_pauses
 from dia.audio.pitch import pitches
-from dia.audio.silence import speech_span, trimmed
+from dia.audio.silence import trimmed
 from dia.feature_extraction_dia import read_clip
 
 SHORTEST, LONGEST = 1.0, 20.0  # seconds of speech, beyond which a recording is refused
 ADVISED = 5.0, 10.0
-RATES = 8_000, 192_000
+LONGEST_FILE = 120.0  # seconds with all silence around the speech; more is some other recording, and takes memory
 LOUDNESS = -20.0  # LUFS, as the voices are that the embedded model learned from
+LONGEST_PAUSE, PAUSE = 1.0, 0.5  # seconds; longer pauses are shortened to the second
 
-_CHANNELS = 8
-_BASS = {6: 3, 8: 3}  # the channel for deep effects, of 5.1 and 7.1 sound
+_RUMBLE = 40.0  # Hz; below are a constant offset and the rumble of a desk, and no voice
 _FAINT = -45.0  # LUFS
 _LOUDEST = 0.99
 _CLIPPED = 1e-4  # share of samples
 _NARROW = 0.6  # of the rate that is wanted
+_TELEPHONE, _ABOVE_IT = 4_200.0, 1e-6  # Hz, and the share of energy above it that other recordings have
+_NOISY, _CLEAN = 20.0, 30.0  # dB between speech and noise
+_DROPOUT_SECONDS = 0.005, 0.3  # of digital silence, amid speech
+_NEAR_SECONDS = 0.001  # before and behind a dropout, where speech breaks off
+_BREAKS_OFF, _STEPS = 0.03, 4.0  # of the peak, about -30 dB; steps of the sample format
 _OCTAVES_APART, _WIDTHS_APART, _RARER = 0.35, 4.0, 0.15
 
 
@@ -36,44 +46,51 @@ class Recording:
     Attributes:
         waveform: float32 [N] at the rate that was wanted, 0.1 s of quiet at both ends.
         seconds: of speech, without those ends.
-        remarks: what is not as it should be, a sentence each.
+        clean: whether noise is far enough below the speech for its pitch to be measured.
+        remarks: what makes the voice worse, each as a fact and, where there is one, its remedy.
     """
 
     waveform: Waveform
     seconds: float
+    clean: bool
     remarks: tuple[str, ...]
 
 
 def prepare(audio: Any, sampling_rate: int | None, wanted_rate: int, name: str = "audio") -> Recording:
-    """Read a recording and make of it what a codec shall encode.
+    """Read a recording and prepare it for a codec.
 
     Args:
-        audio: a path, an array or whatever else `DiaFeatureExtractor` reads, but of up to 8 channels.
+        audio: a path, an array or whatever else `DiaFeatureExtractor` reads, of up to 8 channels.
         sampling_rate: Hz, where `audio` does not bring its own; by default `wanted_rate`.
         wanted_rate: Hz of the result.
         name: what the caller calls it, for error messages.
 
     Raises:
         TypeError: it is no sound.
-        ValueError: it is silent, too short, too long, at an unusable rate, of too many channels, not finite or far
-            beyond full scale.
+        ValueError: it is silent, nothing but noise, too short, too long, at an unusable rate, of too many channels,
+            not finite or far beyond full scale.
         FileNotFoundError: a path leads to no file.
     """
-    array, own_rate = read_clip(audio, name)
-    rate = _checked_rate(next(one for one in (own_rate, sampling_rate, wanted_rate) if one is not None), name)
-    mono, remarks = _mixed(full_scale(array, name), name)
-    remarks += _band(rate, wanted_rate) + _clipping(mono)
-    if rate != wanted_rate:
-        mono = soxr.resample(mono, rate, wanted_rate, quality="HQ")
-    first, last = speech_span(mono, wanted_rate)
-    seconds = (last - first) / wanted_rate
-    remarks += _length(seconds, name)
-    waveform, quiet = _levelled(trimmed(mono, wanted_rate)[0], wanted_rate, name)
-    return Recording(waveform, seconds, (*remarks, *quiet))
+    array, own_rate = read_clip(audio, name, LONGEST_FILE)
+    rate = checked_rate(next(one for one in (own_rate, sampling_rate, wanted_rate) if one is not None), name)
+    channels = as_channels(array, name)
+    check_seconds(len(channels) / rate, LONGEST_FILE, name)
+    channels = full_scale(channels, name)
+    _check_length(len(channels) / rate, name, whole=True)
+    mono, remarks = _one_channel(channels, rate, wanted_rate)
+    found = heard(mono, wanted_rate)
+    _check_heard(found, name)
+    spoken, spans = without_pauses(mono, wanted_rate, found.spans, LONGEST_PAUSE, PAUSE)
+    seconds = (spans[-1][1] - spans[0][0]) / wanted_rate
+    _check_length(seconds, name)
+    waveform, loudness = _levelled(trimmed(spoken, wanted_rate, span=(spans[0][0], spans[-1][1]))[0], wanted_rate)
+    shortened = (len(mono) - len(spoken)) / wanted_rate
+    remarks += [*_band(mono, rate, wanted_rate), *_beside_speech(found, shortened, loudness), *_length(seconds)]
+    return Recording(waveform, seconds, found.speech - _CLEAN > (found.noise or -math.inf), tuple(remarks))
 
 
 def two_voices(waveform: Waveform, sampling_rate: int) -> bool:
-    """Whether a waveform is of two speakers, as far as their pitch tells: two groups, far apart and each dense.
+    """Whether a waveform is of two speakers, as far as their pitch shows: two groups, far apart and each dense.
 
     Two speakers of like pitch are heard as one.
     """
@@ -92,71 +109,109 @@ def two_voices(waveform: Waveform, sampling_rate: int) -> bool:
     return apart > _OCTAVES_APART and apart > _WIDTHS_APART * width
 
 
-def _checked_rate(rate: Any, name: str) -> int:
-    lowest, highest = RATES
-    if not isinstance(rate, int | float | np.number) or isinstance(rate, bool) or not lowest <= rate <= highest:
-        raise ValueError(f"{name}: the sampling rate is {rate!r}; a voice is made of {lowest} to {highest} Hz.")
-    return int(rate)
+def _one_channel(channels: Waveform, rate: int, wanted_rate: int) -> tuple[Waveform, list[str]]:
+    """The channels [N, C] that have sound as one, at the wanted rate, and what is wrong with them as they came."""
+    resampled = channels if rate == wanted_rate else soxr.resample(channels, rate, wanted_rate, quality="HQ")
+    clean = without_bass(resampled, wanted_rate, _RUMBLE)
+    kept, cancel = sounding(clean, wanted_rate)
+    remarks = ["its channels cancel each other out; the loudest one is taken."] if cancel else []
+    remarks += _clipping(channels[:, kept]) + _dropouts(channels[:, kept[0]], rate)
+    return without_hum(clean[:, kept].mean(axis=1), wanted_rate).astype(np.float32), remarks
 
 
-def _mixed(array: Waveform, name: str) -> tuple[Waveform, list[str]]:
-    """One channel [N] of [N], [N, C] or [C, N]."""
-    if array.size == 0:
-        raise ValueError(f"{name} is empty; give a recording with samples.")
-    if array.ndim == 1:
-        return array, []
-    if array.ndim != 2 or min(array.shape) > _CHANNELS:
-        raise ValueError(f"{name} has shape {array.shape}; a recording is [samples] or up to {_CHANNELS} channels.")
-    channels = array if array.shape[0] > array.shape[1] else array.T  # [N, C]
-    heard = np.delete(channels, _BASS.get(channels.shape[1], []), axis=1)
-    mono, levels = heard.mean(axis=1), np.sqrt((heard**2).mean(axis=0))
-    if np.sqrt((mono**2).mean()) < 0.5 * levels.max() / len(levels):
-        return heard[:, int(levels.argmax())], ["its channels cancel each other out; the loudest one is taken."]
-    return mono, []
+def _check_heard(found: Heard, name: str) -> None:
+    if found.spans:
+        return
+    if found.speech < SILENT:
+        raise ValueError(f"{name} is silent; check the microphone, or which channel was recorded.")
+    raise ValueError(
+        f"{name} holds no speech that stands out: its loudest part is less than 6 dB above its steady noise. Record "
+        f"closer to the microphone, or in a quieter room."
+    )
 
 
-def _band(rate: int, wanted_rate: int) -> list[str]:
-    if rate > _NARROW * wanted_rate:
-        return []
-    return [f"it has {rate} Hz where the model speaks at {wanted_rate}: the voice will sound dull, as on a telephone."]
+def _check_length(seconds: float, name: str, whole: bool = False) -> None:
+    """Refuse too little or too much speech; `whole`: of a recording with everything around the speech."""
+    if seconds >= SHORTEST and (whole or seconds <= LONGEST):
+        return
+    raise ValueError(
+        f"{name} holds {seconds:.1f} s of {'sound' if whole else 'speech'}; a voice is taken from {SHORTEST:g} to "
+        f"{LONGEST:g} s, best from {ADVISED[0]:g} to {ADVISED[1]:g}. "
+        f"{'Record more.' if seconds < SHORTEST else 'Cut out a part and its transcript.'}"
+    )
 
 
-def _clipping(mono: Waveform) -> list[str]:
-    """Flat tops: three samples or more at the very same height, near the peak."""
-    level = np.abs(mono)
-    flat = (np.abs(np.diff(mono)) < 1e-6) & (level[1:] > 0.98 * level.max())
-    share = float((flat[1:] & flat[:-1]).sum()) / len(mono)
+def _length(seconds: float) -> Iterable[str]:
+    least, most = ADVISED
+    if seconds < least:
+        yield f"it holds {seconds:.1f} s of speech; {least:g} to {most:g} s give the voice more surely."
+    if seconds > most:
+        yield f"it holds {seconds:.1f} s of speech; more than {most:g} s only take room from what is to be said."
+
+
+def _beside_speech(found: Heard, shortened: float, loudness: float) -> Iterable[str]:
+    if shortened:
+        yield f"its pauses of more than {LONGEST_PAUSE:g} s are shortened, by {shortened:.1f} s together."
+    if found.noise is not None and found.speech - found.noise < _NOISY:
+        yield (
+            f"its noise is only {found.speech - found.noise:.0f} dB below the speech, and the voice will be noisy. "
+            f"Record closer to the microphone, or in a quieter room."
+        )
+    if loudness < _FAINT:
+        yield f"it is very quiet ({loudness:.0f} LUFS): what noise there is becomes loud with it."
+
+
+def _band(mono: Waveform, rate: int, wanted_rate: int) -> Iterable[str]:
+    """Whether the recording is of a telephone, whatever its rate says."""
+    if rate <= _NARROW * wanted_rate:
+        yield f"it has {rate} Hz where the model speaks at {wanted_rate}: the voice will sound dull, as by telephone."
+    elif wanted_rate > 2 * _TELEPHONE / _NARROW:
+        power = np.abs(np.fft.rfft(mono)) ** 2
+        above = power[round(_TELEPHONE * len(mono) / wanted_rate) :].sum()
+        if above < _ABOVE_IT * power.sum():
+            yield f"it has no sound above {_TELEPHONE / 1000:.1f} kHz: the voice will sound dull, as by telephone."
+
+
+def _clipping(channels: Waveform) -> list[str]:
+    """Flat tops: three samples or more of a channel at the very same height, near the peak."""
+    level = np.abs(channels)
+    flat = (np.abs(np.diff(channels, axis=0)) < 1e-6) & (level[1:] > 0.98 * level.max(axis=0))
+    share = float((flat[1:] & flat[:-1]).mean(axis=0).max())
     if not level.max() or share < _CLIPPED:
         return []
     return [f"{100 * share:.1f} % of it is clipped: the voice will be harsh. Record again with less gain."]
 
 
-def _length(seconds: float, name: str) -> list[str]:
-    least, most = ADVISED
-    if seconds == 0:
-        raise ValueError(f"{name} is silent; check the microphone, or which channel was recorded.")
-    if not SHORTEST <= seconds <= LONGEST:
-        raise ValueError(
-            f"{name} holds {seconds:.1f} s of speech; a voice is made of {SHORTEST:g} to {LONGEST:g} s, best of "
-            f"{least:g} to {most:g}. {'Record more.' if seconds < SHORTEST else 'Cut out a part and its transcript.'}"
-        )
-    if seconds < least:
-        return [f"it holds {seconds:.1f} s of speech; with {least:g} to {most:g} s the voice is met more surely."]
-    if seconds > most:
-        return [f"it holds {seconds:.1f} s of speech; more than {most:g} s only take room from what is to be said."]
-    return []
+def _dropouts(channel: Waveform, rate: int) -> list[str]:
+    """Where speech breaks off into digital silence, and goes on a moment later."""
+    level, near = np.abs(channel), max(1, round(_NEAR_SECONDS * rate))
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], channel == 0, [False]]).astype(np.int8)))
+    least, most = (round(seconds * rate) for seconds in _DROPOUT_SECONDS)
+    step = float(level.min(where=level > 0, initial=1.0))  # soft sounds in coarse steps are zero for a while, too
+    loud = max(_BREAKS_OFF * float(level.max(initial=0.0)), _STEPS * step)
+    gaps = [
+        end - start
+        for start, end in edges.reshape(-1, 2)
+        if least <= end - start <= most
+        and level[max(0, start - near) : start].max(initial=0.0) > loud
+        and level[end : end + near].max(initial=0.0) > loud
+    ]
+    if not gaps:
+        return []
+    return [
+        f"it drops out {len(gaps)} times, for {sum(gaps) / rate:.2f} s together, and so will the voice. Record again, "
+        f"over a better connection."
+    ]
 
 
-def _levelled(waveform: Waveform, rate: int, name: str) -> tuple[Waveform, list[str]]:
-    """At `LOUDNESS` by ITU-R BS.1770, or as near to it as the peak allows."""
-    import pyloudnorm  # brings scipy, which takes a while, and only makers of voices need it
+def _levelled(waveform: Waveform, rate: int) -> tuple[Waveform, float]:
+    """At `LOUDNESS` by ITU-R BS.1770, or as near to it as the peak allows; and the loudness it had, in LUFS."""
+    import pyloudnorm  # brings scipy, which takes a while, and only recordings need it
 
     loudness = float(pyloudnorm.Meter(rate).integrated_loudness(waveform.astype(np.float64)))
-    if not np.isfinite(loudness):
-        raise ValueError(f"{name} is nearly silent; record again, closer to the microphone.")
+    loudness = max(loudness, SILENT)  # minus infinity below its gate of -70 LUFS
     gain = min(10 ** ((LOUDNESS - loudness) / 20), _LOUDEST / float(np.abs(waveform).max()))
-    remarks = [f"it is very quiet ({loudness:.0f} LUFS): what noise there is becomes loud with it."]
-    return (gain * waveform).astype(np.float32), remarks if loudness < _FAINT else []
+    return (gain * waveform).astype(np.float32), loudness
 
 
-__all__ = ["ADVISED", "LONGEST", "LOUDNESS", "RATES", "SHORTEST", "Recording", "prepare", "two_voices"]
+__all__ = ["ADVISED", "LONGEST", "LONGEST_FILE", "LOUDNESS", "SHORTEST", "Recording", "prepare", "two_voices"]

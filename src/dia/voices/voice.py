@@ -4,9 +4,10 @@ Knows recordings, transcripts and the file that a voice is kept in. Knows nothin
 """
 
 import json
+import os
 import re
 import warnings as warning_filters
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,14 +20,13 @@ from torch import Tensor
 from dia.codec.identity import CodecRecord
 from dia.processing_dia import DiaProcessor
 from dia.runtime.atomic import atomic_file
+from dia.runtime.warnings import DiaWarning
 from dia.text.prompt_format import continued
-from dia.text.script import estimated_seconds
 from dia.text.tags import SPEAKERS
 from dia.voices.description import KIND, LONGEST_FILE, SUFFIX, check_consent, checked_transcript
-from dia.voices.recording import prepare, two_voices
+from dia.voices.prompt import encode_recording
 
 _TAG = re.compile(r"\[(S[12])\]")
-_HASTE = 2.0  # how many times as long or as short as its transcript suggests a recording may be
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,14 +85,12 @@ class Voice:
         """
         said = checked_transcript(transcript)
         check_consent(consent)
-        if processor.audio_tokenizer is None:
-            raise ValueError("processor has no codec to encode the recording with. Load it with its codec.")
-        recording = prepare(audio, sampling_rate, processor.sampling_rate)
-        remarks = (*recording.remarks, *_disagreements(said, recording.waveform, recording.seconds, processor))
-        for remark in remarks:
-            warning_filters.warn(f"about the recording: {remark}", stacklevel=2)
-        codes = processor.encode_audio([recording.waveform])[0]
-        return cls(codes, said, CodecRecord.of(processor.audio_tokenizer), str(consent).strip(), remarks)
+        recording = encode_recording(audio, said, processor, sampling_rate)
+        assert processor.audio_tokenizer is not None
+        for remark in recording.remarks:
+            warning_filters.warn(f"about the recording: {remark}", DiaWarning, stacklevel=2)
+        codec = CodecRecord.of(processor.audio_tokenizer)
+        return cls(recording.codes, said, codec, str(consent).strip(), recording.remarks)
 
     @property
     def sampling_rate(self) -> int:
@@ -177,7 +175,7 @@ class Voice:
             ValueError: it is damaged, or holds something else.
         """
         path = Path(path)
-        if not path.is_file():
+        if not os.path.isfile(path):
             raise FileNotFoundError(f"there is no voice at {path}.")
         if path.stat().st_size > LONGEST_FILE:
             raise ValueError(f"{path} has {path.stat().st_size >> 20} MB, and so is no voice.")
@@ -215,21 +213,6 @@ def joined(voices: Mapping[str, Voice]) -> Voice:
     )
 
 
-def _disagreements(said: str, waveform: Any, seconds: float, processor: DiaProcessor) -> Sequence[str]:
-    """Where recording and transcript seem not to be of the same."""
-    remarks, tags = [], len(set(_TAG.findall(said)))
-    heard = 1 + two_voices(waveform, processor.sampling_rate)
-    if heard > tags:
-        remarks.append("two voices are heard, and the transcript names one. Tag their turns: '[S1] … [S2] …'")
-    if heard < tags:
-        remarks.append("the transcript names two speakers, and by pitch only one is heard. See that both speak.")
-    expected = estimated_seconds(said)
-    if not expected / _HASTE <= seconds <= expected * _HASTE:
-        remarks.append(
-            f"it holds {seconds:.1f} s of speech, where the transcript would take about {expected:.1f} s. See that "
-            f"the transcript has all that is said, and no more."
-        )
-    return remarks
 
 
 def _check_codes(codes: Tensor, record: CodecRecord) -> None:

@@ -1,0 +1,242 @@
+"""What microphones, telephones and studios do to a recording: the voice comes through, or an error says why not.
+
+The recording is what an example voice decodes to. Each signal here was seen to make the embedded model run to its
+limit, repeat the recording, or speak in another voice, before recordings were prepared.
+"""
+
+import io
+
+import numpy as np
+import pytest
+import soundfile
+import soxr
+from talking import talking
+
+from dia import MINI
+from dia.audio.pitch import median_pitch
+from dia.codec.dac import decode
+from dia.processing_dia import DiaProcessor
+from dia.voices.library import find_voice
+from dia.voices.recording import prepare
+
+RATE = 16_000
+
+
+@pytest.fixture(scope="module")
+def clara():
+    """5.8 s of speech at 16 kHz, nearly without quiet around them."""
+    codec = DiaProcessor.from_pretrained(MINI).audio_tokenizer
+    return decode(codec, [find_voice("clara").codes])[0].numpy()
+
+
+@pytest.fixture(scope="module")
+def clean(clara):
+    return prepare(clara, None, RATE)
+
+
+def zeros(seconds):
+    return np.zeros(round(seconds * RATE), np.float32)
+
+
+def hiss(samples, decibels):
+    return (10 ** (decibels / 20) * np.random.default_rng(0).standard_normal(samples)).astype(np.float32)
+
+
+def hum(samples, mains, decibels):
+    turns = 2 * np.pi * mains * np.arange(samples) / RATE
+    return (10 ** (decibels / 20) * sum(np.sin(number * turns) / number for number in (1, 2, 3, 5))).astype(np.float32)
+
+
+def late(speech):
+    return np.concatenate([zeros(4), speech, zeros(2)])
+
+
+def paused(speech):
+    return np.concatenate([speech[: round(2.7 * RATE)], zeros(4), speech[round(2.7 * RATE) :]])
+
+
+def dropped(speech):
+    broken = speech.copy()
+    for start in (1.0, 1.5, 2.2, 3.3, 4.4):
+        broken[round(start * RATE) : round((start + 0.04) * RATE)] = 0
+    return broken
+
+
+def clicked(speech):
+    sound = late(speech)
+    sound[RATE : RATE + 20] = 0.9
+    return sound
+
+
+def stored(samples, subtype, rate=RATE, format="WAV"):
+    file = io.BytesIO()
+    soundfile.write(file, samples, rate, format=format, subtype=subtype)
+    return {"bytes": file.getvalue()}
+
+
+def surround(speech):
+    channels = np.zeros((len(speech), 6), np.float32)
+    channels[:, 2], channels[:, 3] = speech, 0.5 * np.sin(2 * np.pi * 30 * np.arange(len(speech)) / RATE)
+    return channels
+
+
+def same_voice(recording, clean, within):
+    """Whether a recording is, sample for sample, nearly the clean one."""
+    longest = min(len(recording.waveform), len(clean.waveform))
+    return np.abs(recording.waveform[:longest] - clean.waveform[:longest]).max() < within and recording.seconds == (
+        pytest.approx(clean.seconds, abs=0.03)
+    )
+
+
+UNCHANGED = {
+    "silence around it": late,
+    "right channel silent": lambda speech: np.stack([speech, 0 * speech], 1),
+    "left channel silent": lambda speech: np.stack([0 * speech, speech], 1),
+    "right channel of noise": lambda speech: np.stack([speech, hiss(len(speech), -35)], 1),
+    "right channel a constant": lambda speech: np.stack([speech, 0 * speech + 0.3], 1),
+    "one row": lambda speech: speech[None],
+    "one column": lambda speech: speech[:, None],
+    "5.1": surround,
+    "constant offset": lambda speech: late(speech) + 0.3,
+    "a click before it": clicked,
+    "24 bits": lambda speech: stored(speech, "PCM_24"),
+    "32 bits": lambda speech: stored(speech, "PCM_32"),
+    "doubles": lambda speech: stored(speech.astype(np.float64), "DOUBLE"),
+    "beyond full scale": lambda speech: 3 * speech,
+    "16 bits": lambda speech: (32767 * speech).astype(np.int16),
+}
+
+
+@pytest.mark.parametrize("case", UNCHANGED)
+def test_what_is_harmless_leaves_the_voice_as_it_is(clara, clean, case):
+    recording = prepare(UNCHANGED[case](clara), None, RATE)
+    assert same_voice(recording, clean, within=0.02)
+    assert recording.remarks == ()
+
+
+@pytest.mark.parametrize("gain", [1.0, 0.7])
+def test_opposite_channels_give_the_loud_one(clara, clean, gain):
+    recording = prepare(np.stack([clara, -gain * clara], 1), None, RATE)
+    assert same_voice(recording, clean, within=1e-5)
+    assert recording.remarks == ("its channels cancel each other out; the loudest one is taken.",)
+
+
+def test_reversed_polarity_is_the_same_voice(clara, clean):
+    recording = prepare(-clara, None, RATE)
+    np.testing.assert_allclose(recording.waveform, -clean.waveform, atol=1e-6)
+
+
+REMARKED = {
+    "loud hiss": (lambda speech: late(speech) + hiss(len(late(speech)), -35), "its noise is only 14 dB below"),
+    "telephone": (lambda speech: {"array": soxr.resample(speech, RATE, 8000), "sampling_rate": 8000}, "8000 Hz where"),
+    "telephone, at a higher rate": (
+        lambda speech: soxr.resample(soxr.resample(speech, RATE, 8000), 8000, RATE),
+        "no sound above 4.2 kHz",
+    ),
+    "μ-law": (lambda speech: stored(soxr.resample(speech, RATE, 8000), "ULAW", 8000), "as by telephone"),
+    "clipped": (lambda speech: np.clip(8 * speech, -0.9, 0.9), "is clipped"),
+    "faint": (lambda speech: (0.003 * 32767 * speech).astype(np.int16), "very quiet"),
+    "drops out": (dropped, "it drops out 3 times, for 0.12 s together"),
+    "a long pause": (paused, "its pauses of more than 1 s are shortened"),
+    "a short label on its rate": (lambda speech: {"array": speech, "sampling_rate": 44_100}, "holds 2.1 s of speech"),
+}
+
+
+@pytest.mark.parametrize("case", REMARKED)
+def test_what_makes_the_voice_worse_is_remarked_on(clara, case):
+    make, told = REMARKED[case]
+    (remark,) = prepare(make(clara), None, RATE).remarks
+    assert told in remark
+
+
+@pytest.mark.parametrize("case", ["loud hiss", "telephone", "μ-law", "clipped", "faint", "drops out"])
+def test_the_voice_survives_what_makes_it_worse(clara, clean, case):
+    recording = prepare(REMARKED[case][0](clara), None, RATE)
+    assert recording.seconds == pytest.approx(clean.seconds, abs=0.25)
+    assert median_pitch(recording.waveform, RATE) == pytest.approx(median_pitch(clean.waveform, RATE), rel=0.03)
+
+
+@pytest.mark.parametrize("decibels", [-70, -60, -50, -45])
+def test_four_seconds_of_room_noise_before_the_speech_are_cut(clara, clean, decibels):
+    recording = prepare(late(clara) + hiss(len(late(clara)), decibels), None, RATE)
+    assert recording.seconds == pytest.approx(clean.seconds, abs=0.15)
+    assert recording.remarks == ()
+
+
+@pytest.mark.parametrize("mains", [50, 49.95, 60, 60.03])
+def test_hum_of_the_mains_is_taken_out(clara, clean, mains):
+    recording = prepare(late(clara) + hum(len(late(clara)), mains, -30), None, RATE)
+    assert recording.seconds == pytest.approx(clean.seconds, abs=0.15)
+    assert recording.remarks == ()
+
+
+@pytest.mark.parametrize("decibels", [-15, -25, -35])
+@pytest.mark.parametrize("noise", [None, -75])
+def test_a_soft_beginning_is_kept(clara, decibels, noise):
+    softer = 10 ** (decibels / 20) * clara[: round(2.7 * RATE)]
+    whole = np.concatenate([softer, clara])
+    if noise is not None:
+        whole += hiss(len(whole), noise)
+    assert prepare(whole, None, RATE).seconds > 2.7 + 5.7  # with what is quiet at the ends it would be 8.7
+
+
+def test_a_long_pause_is_shortened_and_no_word_with_it(clara, clean):
+    recording = prepare(paused(clara), None, RATE)
+    assert clean.seconds < recording.seconds < clean.seconds + 0.6
+    noisy = prepare(paused(clara) + hiss(len(paused(clara)), -60), None, RATE)
+    assert noisy.seconds == pytest.approx(recording.seconds, abs=0.3)
+
+
+CHORD = (
+    sum(np.sin(2 * np.pi * hertz * np.arange(6 * RATE) / RATE) for hertz in (220, 277, 330)).astype(np.float32) / 10
+)
+WITHOUT_SPEECH = {
+    "zeros": (zeros(6), "is silent"),
+    "a constant": (zeros(6) + 0.5, "is silent"),
+    "hiss": (hiss(6 * RATE, -30), "no speech that stands out"),
+    "hum": (hum(6 * RATE, 50, -20), "is silent|no speech that stands out"),
+    "a chord": (CHORD, "no speech that stands out"),
+    "a click": (np.where(np.arange(6 * RATE) == RATE, 0.9, 0).astype(np.float32), "is silent|no speech"),
+    "speech under noise": (talking(6.0) * 0.02 + hiss(6 * RATE, -30), "no speech that stands out"),
+}
+
+
+@pytest.mark.parametrize("case", WITHOUT_SPEECH)
+def test_without_speech_a_recording_is_refused(case):
+    given, message = WITHOUT_SPEECH[case]
+    with pytest.raises(ValueError, match=message):
+        prepare(given, None, RATE)
+
+
+ENDLESS = np.lib.stride_tricks.as_strided(np.zeros(1, np.float32), (10**12,), (0,))
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "message"),
+    [
+        (ENDLESS, ValueError, "lasts 62500000.00 s; at most 120 s are read"),
+        (np.ones(RATE, bool), ValueError, "holds bool"),
+        ([True, False] * RATE, TypeError, "does not hold numbers only"),
+        (np.ones(RATE, object), ValueError, "holds object"),
+        (np.ones(RATE, np.int64), ValueError, "holds int64"),
+        (np.ones(RATE, np.uint16), ValueError, "holds uint16"),
+        (np.full(RATE, 1e300), ValueError, "reaches 1e\\+300"),
+        (np.zeros((2, 0), np.float32), ValueError, "is empty"),
+        (np.float32(1), TypeError, "is float32"),
+        (b"RIFF", TypeError, "is bytes"),
+        (None, TypeError, "is NoneType"),
+        ("x" * 5000, FileNotFoundError, "there is no file"),
+        ("a\0b", FileNotFoundError, "there is no file"),
+    ],
+    ids=lambda value: value if isinstance(value, str) and len(value) < 60 else "",
+)
+def test_what_is_no_recording_is_refused_by_name(given, error, message):
+    with pytest.raises(error, match=f"my_prompt.*{message}"):
+        prepare(given, None, RATE, "my_prompt")
+
+
+def test_a_file_is_refused_by_its_length_before_it_is_decoded(monkeypatch):
+    long = stored(np.zeros(121 * 8000, np.int16), "PCM_16", 8000)
+    monkeypatch.setattr(soundfile.SoundFile, "read", lambda *_, **__: pytest.fail("it was decoded"))
+    with pytest.raises(ValueError, match=r"my_prompt lasts 121.00 s"):
+        prepare(long, None, RATE, "my_prompt")

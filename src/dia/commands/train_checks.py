@@ -16,9 +16,11 @@ def count(text: str) -> int:
     return _at_least(int(text), 1)
 
 
-def whole(text: str) -> int:
-    """A whole number of 0 or more."""
-    return _at_least(int(text), 0)
+def seed(text: str) -> int:
+    """A whole number from 0 to 2**32 - 1, which is what numpy's generators take."""
+    if not 0 <= int(text) < 2**32:
+        raise ArgumentTypeError(f"{text} must be 0 to 2**32 - 1")
+    return int(text)
 
 
 def positive(text: str) -> float:
@@ -131,4 +133,4 @@ def _check_kind(folder: Path, kind: str) -> None:
         raise ValueError(f"{folder} holds a model of type {found}; a {kind} is wanted here.")
 
 
-__all__ = ["check_codec", "check_model", "check_place", "count", "part", "positive", "share", "whole"]
+__all__ = ["check_codec", "check_model", "check_place", "count", "part", "positive", "seed", "share"]

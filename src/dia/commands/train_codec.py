@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dia.commands.train_checks import check_codec, check_place, count, whole
+from dia.commands.train_checks import check_codec, check_place, count, seed
 from dia.runtime.interruption import described, exit_code
 from dia.runtime.locks import only_writer
 
@@ -83,7 +83,7 @@ def _add_length(group: Any) -> None:
         "--discriminator-from", type=float, default=0.3, metavar="SHARE", help="from which share of a stage on (0.3)"
     )
     group.add_argument("--save-every", type=int, default=100, metavar="STEPS", help="(100)")
-    group.add_argument("--seed", type=whole, default=0, help="(0)")
+    group.add_argument("--seed", type=seed, default=0, help="(0)")
 
 
 def _add_machine(group: Any) -> None:

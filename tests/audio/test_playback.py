@@ -2,8 +2,10 @@
 
 import io
 import shutil
+import struct
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -128,6 +130,48 @@ def test_other_programs_read_it_from_a_pipe(command):
 
 def test_the_header_is_44_bytes_where_there_is_nothing_to_say():
     assert len(wav_header(RATE)) == 44
+
+
+def test_a_pipe_that_is_a_file_gets_its_length(tmp_path):
+    """As behind `>` in a shell, also where something stands before it."""
+    with (tmp_path / "a.wav").open("wb", buffering=0) as file:
+        file.write(b"before")
+        with Pipe(file, RATE, "wav", "Synthetic speech") as pipe:
+            pipe.write(tone())
+        file.write(b"behind")
+    content = (tmp_path / "a.wav").read_bytes()
+    assert (content[:6], content[-6:]) == (b"before", b"behind")
+    wav = content[6:-6]
+    assert struct.unpack("<I", wav[4:8])[0] == len(wav) - 8
+    assert struct.unpack("<I", wav[-2 * len(tone()) - 4 :][:4])[0] == 2 * len(tone())
+    assert soundfile.info(io.BytesIO(wav)).frames == len(tone())
+
+
+def test_an_error_leaves_the_length_of_what_was_sent(tmp_path):
+    def interrupted(pipe):
+        with pipe:
+            pipe.write(tone()[:1000])
+            raise KeyboardInterrupt
+
+    with (tmp_path / "a.wav").open("wb", buffering=0) as file, pytest.raises(KeyboardInterrupt):
+        interrupted(Pipe(file, RATE))
+    assert soundfile.info(tmp_path / "a.wav").frames == 1000
+
+
+def test_what_is_appended_to_a_file_is_not_gone_back_over(tmp_path):
+    """Behind `>>` every write goes to the end, a header's too."""
+    for _ in range(2):
+        with (tmp_path / "a.wav").open("ab", buffering=0) as file, Pipe(file, RATE) as pipe:
+            pipe.write(tone())
+    one = (tmp_path / "a.wav").read_bytes()[: 44 + 2 * len(tone())]
+    assert (tmp_path / "a.wav").read_bytes() == 2 * one
+    assert one[:44] == wav_header(RATE)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_is_named():
+    with Path("/dev/full").open("wb", buffering=0) as file, pytest.raises(OSError, match=r"to its end: No space left"):
+        Pipe(file, RATE)
 
 
 def test_only_wav_and_raw_go_into_a_pipe():

@@ -1,6 +1,215 @@
-"""What is written stands whole at its place, or what was there before stays."""
+"""Files and folders appear whole or not at all; what a killed process has left is removed, and nothing else is."""
 
-from dia.runtime.atomic import atomic_entries, atomic_file, atomic_folder, destination
+import os
+import signal
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+from forks import die, ended, forked
+from safetensors import SafetensorError
+
+from dia.runtime import atomic
+from dia.runtime.atomic import Partial, atomic_entries, atomic_file, atomic_folder, check_file, destination, sweep
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="locks and links of POSIX")
+
+
+@pytest.fixture(autouse=True)
+def first_look(monkeypatch):
+    """As in a process that has not yet looked for what others have left."""
+    monkeypatch.setattr(atomic, "_swept", set())
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def killed_while(writing, folder):
+    """Write in a process that is killed before it ends."""
+    assert ended(forked(writing)) == -signal.SIGKILL
+    return names(folder)
+
+
+def test_a_file_appears_at_the_end(tmp_path):
+    with atomic_file(tmp_path / "a.txt") as partial:
+        partial.write_text("new")
+        assert not (tmp_path / "a.txt").exists()
+    assert (tmp_path / "a.txt").read_text() == "new"
+    assert names(tmp_path) == ["a.txt"]
+
+
+@pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
+def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path, error):
+    def write():
+        with atomic_file(tmp_path / "a.txt") as partial:
+            partial.write_text("new")
+            raise error
+
+    (tmp_path / "a.txt").write_text("old")
+    with pytest.raises(error):
+        write()
+    assert (tmp_path / "a.txt").read_text() == "old"
+    assert names(tmp_path) == ["a.txt"]
+
+
+@posix
+@pytest.mark.parametrize("target", ["there", "not yet"])
+def test_a_link_is_written_through(tmp_path, target):
+    place = tmp_path / "elsewhere" / "real.txt"
+    place.parent.mkdir()
+    if target == "there":
+        place.write_text("old")
+    (tmp_path / "a.txt").symlink_to(place)
+    with atomic_file(tmp_path / "a.txt") as partial:
+        partial.write_text("new")
+    assert (tmp_path / "a.txt").is_symlink()
+    assert place.read_text() == "new"
+    assert names(place.parent) == ["real.txt"]
+
+
+@posix
+def test_permissions_stay(tmp_path):
+    (tmp_path / "a.txt").write_text("old")
+    (tmp_path / "a.txt").chmod(0o600)
+    with atomic_file(tmp_path / "a.txt") as partial:
+        partial.write_text("new")
+    assert stat.S_IMODE((tmp_path / "a.txt").stat().st_mode) == 0o600
+
+
+@posix
+def test_what_is_no_file_is_refused(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "circle").symlink_to(tmp_path / "circle")
+    with pytest.raises(ValueError, match="is a folder; name a file in it"):
+        check_file(tmp_path)
+    with pytest.raises(ValueError, match="pipe is a device or a pipe"):
+        check_file(tmp_path / "pipe")
+    with pytest.raises(FileNotFoundError, match=r"nowhere does not exist\. Make it first"):
+        check_file(tmp_path / "nowhere" / "a.txt")
+    with pytest.raises(OSError, match="circle"):
+        check_file(tmp_path / "circle")
+
+
+def test_the_longest_name_can_be_written(tmp_path):
+    for name in ("n" * 255, "ü" * 127):
+        with atomic_file(tmp_path / name) as partial:
+            partial.write_text("new")
+        assert (tmp_path / name).read_text() == "new"
+
+
+@posix
+def test_what_a_killed_process_has_left_is_removed_by_the_next_that_writes_there(tmp_path):
+    def writing():
+        with atomic_file(tmp_path / "a.txt") as partial, atomic_folder(tmp_path / "b") as folder:
+            partial.write_text("half")
+            (folder / "half").write_text("half")
+            die()
+
+    left = killed_while(writing, tmp_path)
+    assert len(left) == 2
+    assert all(name.endswith(".partial") for name in left)
+    with atomic_file(tmp_path / "c.txt") as partial:
+        partial.write_text("new")
+    assert names(tmp_path) == ["c.txt"]
+
+
+@posix
+def test_what_a_living_process_writes_stays(tmp_path):
+    held = Partial(tmp_path / "a.txt")
+    sweep(tmp_path)
+    assert held.path.exists()
+    held.release()
+    assert names(tmp_path) == []
+
+
+def test_files_of_others_stay(tmp_path):
+    kept = ["a.partial", ".b.partial", ".c.1234.partial", "d.12345678.partial", ".lock"]
+    for name in kept:
+        (tmp_path / name).touch()
+    sweep(tmp_path)
+    assert names(tmp_path) == sorted(kept)
+
+
+def test_where_there_are_no_locks_only_what_is_old_is_removed(tmp_path, monkeypatch):
+    monkeypatch.setattr(atomic, "lock", lambda path: None)
+    for name, age in ((".new.01234567.partial", 60), (".old.01234567.partial", 2 * 24 * 3600)):
+        (tmp_path / name).touch()
+        when = (tmp_path / name).stat().st_mtime - age
+        os.utime(tmp_path / name, (when, when))
+    sweep(tmp_path)
+    assert names(tmp_path) == [".new.01234567.partial"]
+
+
+def test_at_exit_what_an_unlucky_interrupt_has_left_is_removed(tmp_path):
+    held = Partial(tmp_path / "a.txt")
+    atomic._remove_unfinished()
+    assert names(tmp_path) == []
+    held.release()
+
+
+@pytest.mark.parametrize("exchanged", [True, False])
+def test_a_folder_is_replaced_whole(tmp_path, monkeypatch, exchanged):
+    if not exchanged:
+        monkeypatch.setattr(atomic, "_exchanged", lambda one, other: False)
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "old").touch()
+    with atomic_folder(tmp_path / "a", overwrite=True) as folder:
+        (folder / "new").touch()
+        assert names(tmp_path / "a") == ["old"]
+    assert names(tmp_path / "a") == ["new"]
+    assert names(tmp_path) == ["a"]
+
+
+@posix
+def test_a_folder_that_was_about_to_be_replaced_comes_back(tmp_path, monkeypatch):
+    """Where a system cannot exchange two folders, a kill may come while neither is in place."""
+    monkeypatch.setattr(atomic, "_exchanged", lambda one, other: False)
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "old").touch()
+    rename = Path.rename
+
+    def renamed_and_killed(path, place):
+        rename(path, place)
+        die()
+
+    def writing():
+        monkeypatch.setattr(Path, "rename", renamed_and_killed)
+        with atomic_folder(tmp_path / "a", overwrite=True) as folder:
+            (folder / "new").touch()
+
+    assert "a" not in killed_while(writing, tmp_path)
+    with pytest.raises(ValueError, match="a exists and is not empty"), atomic_folder(tmp_path / "a"):
+        pass
+    assert names(tmp_path) == ["a"]
+    assert names(tmp_path / "a") == ["old"]
+
+
+def test_entries_appear_beside_others_the_last_of_them_last(tmp_path, monkeypatch):
+    moved, move = [], atomic._move
+    monkeypatch.setattr(atomic, "_move", lambda new, place: moved.append(place.name) or move(new, place))
+    for name in ("kept", "sub"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "old").touch()
+    with atomic_entries(tmp_path, last=["config"]) as folder:
+        (folder / "config").touch()
+        (folder / "sub").mkdir()
+        (folder / "zebra").touch()
+    assert moved[-1] == "config"
+    assert names(tmp_path) == ["config", "kept", "sub", "zebra"]
+    assert names(tmp_path / "sub") == []
+
+
+@pytest.mark.parametrize(
+    "error", [SafetensorError("I/O error: No space left on device (os error 28)"), RuntimeError("File too large")]
+)
+def test_a_full_disk_is_an_os_error_whatever_a_library_makes_of_it(tmp_path, error):
+    with pytest.raises(OSError, match=r"a cannot be written: .*Make room there"), atomic_folder(tmp_path / "a"):
+        raise error
+    with pytest.raises(ValueError, match="another"), atomic_folder(tmp_path / "a"):
+        raise ValueError("another")
+    assert names(tmp_path) == []
 
 
 def test_a_path_inside_what_is_being_written_has_a_destination(tmp_path):

@@ -1,5 +1,7 @@
-"""The pool of a thread that computes is given back, and computing goes on after it."""
+"""How many threads compute, how they wait, and that their pool is given back while computing goes on."""
 
+import os
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -8,7 +10,7 @@ import pytest
 import torch
 
 from dia.runtime import threads as thread_pools
-from dia.runtime.threads import give_back
+from dia.runtime.threads import ThreadChoice, apply, choose_threads, give_back, wait_passively
 
 TASKS = Path("/proc/self/task")
 
@@ -62,3 +64,65 @@ def test_other_threads_keep_theirs():
     give_back()
     thread.join(20)
     assert done.is_set()
+
+
+@pytest.fixture
+def machine(monkeypatch):
+    """A function makes up a machine of so many usable and free cores."""
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+
+    def make(usable, free):
+        monkeypatch.setattr(thread_pools, "usable_cores", lambda: usable)
+        monkeypatch.setattr(thread_pools, "free_cores", lambda since: free)
+
+    make(8, 8.0)
+    return make
+
+
+@pytest.mark.parametrize(
+    ("usable", "free", "threads"),
+    [(8, 8.0, 8), (8, 6.9, 7), (8, 6.7, 6), (2, 1.0, 1), (2, 0.1, 1), (2, 7.9, 2), (4, None, 4)],
+)
+def test_a_large_model_takes_the_cores_that_are_free(machine, usable, free, threads):
+    machine(usable, free)
+    choice = choose_threads(1_600_000_000)
+    assert choice.threads == threads
+    assert f"{usable} " in choice.reason
+
+
+def test_a_small_model_takes_one(machine):
+    assert str(choose_threads(10_000_000)) == "1 thread: a model of 10 million parameters gains nothing from more"
+
+
+def test_what_the_user_asks_for_is_taken(machine, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "5")
+    assert choose_threads(10_000_000) == ThreadChoice(5, "OMP_NUM_THREADS is set")
+    assert choose_threads(10_000_000, wanted=3) == ThreadChoice(3, "as asked for")
+    with pytest.raises(ValueError, match="threads=0 must be 1 or more"):
+        choose_threads(10_000_000, wanted=0)
+
+
+@pytest.mark.parametrize("given", ["", "0", "4,2", "many"])
+def test_what_openmp_would_not_take_alone_is_left_out(machine, monkeypatch, given):
+    monkeypatch.setenv("OMP_NUM_THREADS", given)
+    assert choose_threads(10_000_000).threads == 1
+
+
+def test_a_choice_is_applied(two_threads):
+    apply(ThreadChoice(1, "a test"))
+    assert torch.get_num_threads() == 1
+
+
+def test_waiting_threads_sleep_unless_the_user_says_otherwise(monkeypatch):
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    assert wait_passively() is False  # torch is loaded here
+    assert os.environ["OMP_WAIT_POLICY"] == "PASSIVE"
+    monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
+    wait_passively()
+    assert os.environ["OMP_WAIT_POLICY"] == "ACTIVE"
+
+
+def test_it_has_an_effect_before_torch_is_loaded():
+    program = "import dia; from dia.runtime.threads import wait_passively; print(wait_passively())"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "True\n"

@@ -278,7 +278,7 @@ def test_a_missing_package_is_named_with_how_to_install_it(monkeypatch, tmp_path
         return real(name, *arguments, **options)
 
     monkeypatch.setattr(builtins, "__import__", without_datasets)
-    with pytest.raises(ImportError, match="needs the package datasets. Run: pip install datasets"):
+    with pytest.raises(ImportError, match=r"needs the package datasets\. Run: pip install datasets"):
         read_source("someone/speech")
 
 

@@ -22,6 +22,13 @@ def seed_number(text: str) -> int:
     return number
 
 
+def training_seed(text: str) -> int:
+    """A whole number from 0 to 2**32 - 1, which is what numpy's generators take."""
+    if not 0 <= int(text) < 2**32:
+        raise ArgumentTypeError(f"{text} must be 0 to 2**32 - 1")
+    return int(text)
+
+
 def positive(text: str) -> float:
     """A number above 0."""
     if not 0 < float(text) < float("inf"):
@@ -65,4 +72,4 @@ def _at_least(number: int, least: int) -> int:
     return number
 
 
-__all__ = ["count", "option", "part", "positive", "seed_number", "share", "whole"]
+__all__ = ["count", "option", "part", "positive", "seed_number", "share", "training_seed", "whole"]

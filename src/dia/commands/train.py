@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dia.commands.numbers import count, part, positive, share, whole
+from dia.commands.numbers import count, part, positive, share, training_seed
 from dia.commands.train_checks import check_data, check_model, check_place
 from dia.runtime.interruption import described, exit_code
 from dia.runtime.locks import only_writer
@@ -106,7 +106,7 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
         help=f"evaluate and save so often (default: once an epoch, {LEAST_APART} updates apart at least)",
     )
     group.add_argument("--say", action="append", metavar="SCRIPT", help="speak this at evaluations; may be repeated")
-    group.add_argument("--seed", type=whole, default=0, help="of all that is random (default: 0)")
+    group.add_argument("--seed", type=training_seed, default=0, help="of all that is random (default: 0)")
     group.add_argument("--cpu", action="store_true", help="leave accelerators alone")
 
 

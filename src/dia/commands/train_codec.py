@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dia.commands.numbers import count, whole
+from dia.commands.numbers import count, training_seed
 from dia.commands.train_checks import check_codec, check_data, check_place
 from dia.runtime.interruption import described, exit_code
 from dia.runtime.locks import only_writer
@@ -87,7 +87,7 @@ def _add_length(group: Any) -> None:
         "--discriminator-from", type=float, default=0.3, metavar="SHARE", help="from which share of a stage on (0.3)"
     )
     group.add_argument("--save-every", type=int, default=100, metavar="STEPS", help="(100)")
-    group.add_argument("--seed", type=whole, default=0, help="(0)")
+    group.add_argument("--seed", type=training_seed, default=0, help="(0)")
 
 
 def _add_machine(group: Any) -> None:

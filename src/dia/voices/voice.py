@@ -213,8 +213,6 @@ def joined(voices: Mapping[str, Voice]) -> Voice:
     )
 
 
-
-
 def _check_codes(codes: Tensor, record: CodecRecord) -> None:
     if not isinstance(codes, Tensor) or codes.dtype != torch.int64:
         raise TypeError("codes are no int64 tensor; give what DiaProcessor.encode_audio returns.")

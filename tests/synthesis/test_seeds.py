@@ -1,0 +1,55 @@
+"""Seeds that follow from others stay within what a generator takes."""
+
+import pytest
+import torch
+from tiny_speech import tiny_speech
+
+from dia.synthesis import take_analysis
+from dia.synthesis.long_form import speak_long
+from dia.synthesis.seeds import check_seed, later_seed
+from dia.synthesis.take import Care, Line
+from dia.synthesis.takes import make_take
+from dia.text.script import parse
+
+LAST = 2**64 - 1
+
+
+@pytest.mark.parametrize(
+    ("seed", "steps", "later"),
+    [
+        (7, 0, 7),
+        (7, 1000, 1007),
+        (LAST, 0, LAST),
+        (LAST, 1, 0),
+        (LAST, 1000, 999),
+        (-1, 1, 0),
+        (-(2**63), 1, 1 - 2**63),
+    ],
+)
+def test_after_the_last_comes_the_first(seed, steps, later):
+    assert later_seed(seed, steps) == later
+    check_seed(later)
+
+
+def test_to_a_generator_a_negative_seed_is_the_one_that_it_stands_for():
+    """So that counting on from -1 to 0 is counting on from the last one to the first."""
+    one, other = torch.Generator().manual_seed(-1), torch.Generator().manual_seed(LAST)
+    assert torch.equal(torch.rand(3, generator=one), torch.rand(3, generator=other))
+
+
+@pytest.mark.parametrize(
+    ("seed", "error"), [(2**64, ValueError), (-(2**63) - 1, ValueError), (1.0, TypeError), (True, TypeError)]
+)
+def test_what_no_generator_takes_is_refused(seed, error):
+    with pytest.raises(error, match="seed"):
+        check_seed(seed)
+    with pytest.raises(error, match="seed"):
+        make_take(tiny_speech(), Line("[S1] Hi."), seed)
+
+
+def test_retries_and_parts_go_on_behind_the_last_seed(monkeypatch):
+    monkeypatch.setattr(take_analysis, "faults", lambda performance: ("babbles",))
+    take = make_take(tiny_speech(), Line("[S1] Hi."), LAST, care=Care(retries=1, best_of=2))
+    assert [attempt.seed for attempt in take.attempts] == [LAST, 0, 1, 2]
+    script = parse("[S1] These are words. [pause:300ms] These are words.")
+    assert [piece.take.seed for piece in speak_long(tiny_speech(), script, seed=LAST)] == [LAST, 999]

@@ -32,8 +32,7 @@ _BACKEND_ARGUMENTS = ("vocab", "merges", "vocab_file", "tokenizer_file", "tokeni
 # The Dia inside transformers knows no phones and would read every word as letters, without an error. It refuses a
 # truncation side that it does not know, and quotes it: files of a tokenizer with phones hold this after the side.
 _ONLY_HERE = (
-    "; this tokenizer reads phones, which only the package dia-tts does: pip install dia-tts, and `import dia` before "
-    "loading"
+    "; this tokenizer reads phones, which only the package dia-tts does: install it, and `import dia` before loading"
 )
 
 

@@ -164,9 +164,7 @@ def test_transformers_own_dia_is_kept_from_a_tokenizer_with_phones(model, tmp_pa
     extractor = DiaFeatureExtractor(sampling_rate=RATE, hop_length=HOP)
     DiaProcessor(extractor, tokenizer, model, delay_pattern=PATTERN, eos_token_id=EOS).save_pretrained(tmp_path)
     side = json.loads((tmp_path / "tokenizer_config.json").read_text())["truncation_side"]
-    assert side.startswith(
-        "left; this tokenizer reads phones, which only the package dia-tts does: pip install dia-tts"
-    )
+    assert side.startswith("left; this tokenizer reads phones, which only the package dia-tts does: install it")
     assert "audio_tokenizer" not in settings(tmp_path)
     loaded = DiaProcessor.from_pretrained(tmp_path)
     assert loaded.tokenizer.truncation_side == "left"

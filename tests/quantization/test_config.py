@@ -171,7 +171,7 @@ def test_a_quantised_model_is_not_quantised_again(folder, tmp_path):
         quantize(model, "int4")
     model.save_pretrained(tmp_path)
     with pytest.raises(ValueError, match="is int8 already; leave quantization out"):
-        Dia.from_pretrained(tmp_path, quantization="int4")
+        Dia.from_pretrained(tmp_path, quantization="int4", load_dac=False)
     assert Dia.from_pretrained(tmp_path, quantization="int8", device="cpu", load_dac=False).model.is_quantized
 
 

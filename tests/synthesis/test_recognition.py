@@ -33,5 +33,5 @@ def test_pocketsphinx_hears_nothing_in_silence():
 
 def test_where_it_is_missing_the_command_that_brings_it_is_told(monkeypatch):
     monkeypatch.setitem(sys.modules, "pocketsphinx", None)
-    with pytest.raises(ImportError, match=r"pip install 'dia-tts\[asr\]'"):
+    with pytest.raises(ImportError, match=r"pip install pocketsphinx"):
         pocketsphinx_recogniser()

@@ -24,6 +24,7 @@ import pytest
 import soundfile
 import torch
 from ffmpeg import why_data_sets_are_mute
+from talking import talking
 from tiny import tiny_config, tiny_model
 from tiny_codec import tiny_codec, tiny_processor
 
@@ -38,7 +39,7 @@ DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").
 DATA_SET = "hf-internal-testing/dailytalk-dummy"
 LANGUAGES = {"python", "sh", "bash", "text", "json", "mermaid"}
 
-RECORDING_SECONDS, SPOKEN_ROWS, TEXT_LIMIT = 0.25, 40, 512
+RECORDING_SECONDS, SPOKEN_ROWS, TEXT_LIMIT = 1.2, 40, 512
 
 TEXT_TO_SPEECH = """\
 import soundfile as sf
@@ -123,9 +124,9 @@ def anchors(document: Path) -> set[str]:
 
 
 def recording(pitch: float, rate: int = 22050) -> bytes:
-    """A short tone, as the content of a wav file."""
-    content, times = io.BytesIO(), np.arange(int(RECORDING_SECONDS * rate)) / rate
-    soundfile.write(content, 0.3 * np.sin(2 * np.pi * pitch * times), rate, format="WAV")
+    """Something like a short recording of a voice, as the content of a wav file."""
+    content = io.BytesIO()
+    soundfile.write(content, talking(RECORDING_SECONDS, pitch, rate), rate, format="WAV")
     return content.getvalue()
 
 

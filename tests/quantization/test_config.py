@@ -64,7 +64,7 @@ def test_the_head_and_what_makes_attention_scores_are_int8_where_the_others_are_
 
 def test_shapes_that_do_not_fit_int4_become_int8_and_a_debug_line_says_so(caplog, monkeypatch):
     monkeypatch.setattr(logging.getLogger("transformers"), "propagate", True)
-    with caplog.at_level(logging.DEBUG, logger="dia.quantization.config"):
+    with caplog.at_level(logging.DEBUG, logger="transformers.dia.quantization.config"):
         model = quantize(tiny_model(), "int4")
     odd = model.model.encoder.layers[0].mlp.gate_up_proj
     assert odd.format == "int8"

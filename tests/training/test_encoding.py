@@ -13,6 +13,7 @@ from tiny_codec import CODES, HOP, RATE, tiny_codec, tiny_processor
 from tones import tone
 from transformers import DacConfig, DacModel
 
+from dia.runtime import atomic
 from dia.training import encoding
 from dia.training.code_cache import CodeCache, read_record
 from dia.training.data import Row, read_source
@@ -112,8 +113,9 @@ def test_a_stop_at_any_write_loses_nothing_that_was_finished(tmp_path, monkeypat
     assert allowed == 1 + 2 * 4
 
 
-def test_what_a_killed_process_left_behind_is_cleared(tmp_path):
+def test_what_a_killed_process_left_behind_is_cleared(tmp_path, monkeypatch):
     encoded(rows(1), tmp_path)
+    monkeypatch.setattr(atomic, "_swept", set())  # as in another process, which has not yet looked
     (tmp_path / ".codes-00001-0.npy.0123abcd.partial").write_bytes(b"half")
     (tmp_path / "codes-00001-0.npy").write_bytes(b"codes without lines")
     assert len(encoded(rows(2), tmp_path)) == 2

@@ -65,7 +65,7 @@ def during_training(monkeypatch, step, act):
         *[(option, "0", "0 must be 1 or more") for option in ("--rank", "--shifts")],
         *[(option, "0", "0 must be above 0") for option in ("--epochs", "--learning-rate")],
         ("--learning-rate", "nan", "nan must be above 0"),
-        ("--seed", "-1", "-1 must be 0 or more"),
+        ("--seed", "-1", "-1 must be 0 to 2**32 - 1"),
         *[(option, "1", "1 must be at least 0 and below 1") for option in ("--held-out", "--warmup", "--average")],
         *[(option, "2", "2 must be a share, 0 to 1") for option in ("--text-dropout", "--prompts")],
         ("--batch-size", "many", "invalid count value: 'many'"),

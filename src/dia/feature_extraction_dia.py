@@ -4,6 +4,7 @@ Knows kinds of input, channels, rates and lengths. Knows nothing of codes or of 
 """
 
 import inspect
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -59,8 +60,9 @@ class DiaFeatureExtractor(SequenceFeatureExtractor):
                 raise ValueError(f"{name} is {value!r}; it must be a whole number, at least 1.")
         if (side := kwargs.get("padding_side", "right")) not in ("left", "right"):
             raise ValueError(f"padding_side is {side!r}; it must be 'left' or 'right'.")
-        if max_seconds is not None and max_seconds <= 0:
-            raise ValueError(f"max_seconds is {max_seconds}; it must be above 0, or None for no limit.")
+        number = isinstance(max_seconds, int | float) and not isinstance(max_seconds, bool)
+        if max_seconds is not None and not (number and 0 < max_seconds < math.inf):
+            raise ValueError(f"max_seconds is {max_seconds!r}; it must be a number above 0, or None for no limit.")
         super().__init__(feature_size=feature_size, sampling_rate=sampling_rate, padding_value=padding_value, **kwargs)
         self.feature_size = feature_size
         self.sampling_rate = sampling_rate

@@ -172,6 +172,10 @@ def test_a_limit_on_the_length_names_itself():
         ("hop_length", 0),
         ("feature_size", 0),
         ("max_seconds", 0),
+        ("max_seconds", float("nan")),
+        ("max_seconds", float("inf")),
+        ("max_seconds", True),
+        ("max_seconds", "5"),
         ("padding_side", "middle"),
     ],
 )

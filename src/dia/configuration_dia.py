@@ -10,6 +10,10 @@ PUBLISHED_SAMPLING_RATE = 44_100
 PUBLISHED_HOP_LENGTH = 512
 PUBLISHED_DELAY_PATTERN = (0, 8, 9, 10, 11, 12, 13, 14, 15)
 _TOKEN_IDS = ("bos_token_id", "eos_token_id", "pad_token_id")
+QUANT_METHOD = "dia"  # in `quantization_config` of a config.json
+# transformers alone would take the codes of quantised weights for weights. It refuses to load a file that is no
+# safetensors file, and its error ends in the file's name: so this is what config.json says their file is called.
+_NEEDS_DIA = "8- or 4-bit weights of dia-tts, to be loaded after `import dia` (pip install dia-tts)"
 
 
 @strict
@@ -184,6 +188,8 @@ class DiaConfig(PreTrainedConfig):
     use_cache: bool = True
 
     def __post_init__(self, **kwargs: Any) -> None:
+        if _is_ours(kwargs.get("quantization_config")):
+            kwargs.pop("transformers_weights", None)
         moved = {name: value for name in _TOKEN_IDS if (value := getattr(self, name)) is not None}
         if isinstance(self.decoder_config, DiaDecoderConfig):
             self.decoder_config.update(moved)
@@ -220,10 +226,19 @@ class DiaConfig(PreTrainedConfig):
     def validate_token_ids(self) -> None:
         """Nothing to check here: the ids live on `decoder_config`, which checks its own."""
 
+    def to_diff_dict(self) -> dict[str, Any]:
+        """What config.json says; with quantised weights also that nothing but this package can load them."""
+        fields: dict[str, Any] = super().to_diff_dict()
+        return fields | {"transformers_weights": _NEEDS_DIA} if _is_ours(fields.get("quantization_config")) else fields
+
     def get_text_config(self, *args: Any, **kwargs: Any) -> DiaDecoderConfig:
         """The config of the part that generates: the decoder's."""
         assert isinstance(self.decoder_config, DiaDecoderConfig)
         return self.decoder_config
+
+
+def _is_ours(quantization: Any) -> bool:
+    return isinstance(quantization, dict) and quantization.get("quant_method") == QUANT_METHOD
 
 
 def _check_positive(config: PreTrainedConfig, *names: str) -> None:

@@ -13,6 +13,7 @@ import dia
 from dia.configuration_dia import DiaConfig
 from dia.decoding.cache import cache_in
 from dia.modeling_dia import DiaForConditionalGeneration, DiaModel
+from dia.quantization.config import quantize
 
 PARAMETERS_OF_DIA_1_6B = 1_611_160_576
 INPUTS = {
@@ -247,3 +248,15 @@ def test_a_cache_under_either_name_gives_the_same(model, stock):
     for name in ("cache", "past_key_values"):
         cache = cache_in(model(**first, use_cache=True))
         torch.testing.assert_close(model(**rest, **{name: cache}).logits, expected, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("weights", ["int8", "int4"])
+def test_stock_refuses_quantised_weights_and_says_what_reads_them(tmp_path, weights):
+    model = quantize(tiny_model(), weights)
+    model.save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match=r"`import dia` \(pip install dia-tts\)"):
+        modeling_dia.DiaForConditionalGeneration.from_pretrained(tmp_path)
+    loaded = DiaForConditionalGeneration.from_pretrained(tmp_path)
+    assert torch.equal(loaded.generate(**texts(9), max_new_tokens=9), model.generate(**texts(9), max_new_tokens=9))
+    loaded.save_pretrained(tmp_path / "again")
+    assert "`import dia`" in (tmp_path / "again" / "config.json").read_text()

@@ -12,10 +12,10 @@ from transformers import GenerationConfig, PreTrainedConfig
 from transformers.utils import SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME, cached_file
 
 from dia.checkpoints.native_layout import layout_of
-from dia.configuration_dia import DiaConfig
+from dia.configuration_dia import QUANT_METHOD, DiaConfig
 from dia.decoding.sampling import published_generation_config
 from dia.modeling_dia import DiaForConditionalGeneration
-from dia.quantization.config import METHOD, DiaQuantizationConfig
+from dia.quantization.config import DiaQuantizationConfig
 from dia.runtime.free_memory import check_room
 
 _ITEMSIZES = {"F64": 8, "F32": 4}  # of what is stored, where it is not 2
@@ -44,7 +44,7 @@ def load_quantized(
     tensors = {} if {"device_map", "subfolder", "variant"} & set(kwargs) else stored_tensors(source, **hub)
     if "quantization_config" not in kwargs:
         _check_room(tensors, weights, said is not None, kwargs.get("dtype"))
-    if weights is None and (said is None or said.get("quant_method") != METHOD):
+    if weights is None and (said is None or said.get("quant_method") != QUANT_METHOD):
         return None
     if weights is not None:
         if "quantization_config" in kwargs:

@@ -22,13 +22,13 @@ from transformers.quantizers.auto import (
 )
 from transformers.utils.quantization_config import QuantizationConfigMixin
 
+from dia.configuration_dia import QUANT_METHOD
 from dia.quantization.linear import Format, QuantizedLinear, fitting_group
 from dia.runtime.log import get_logger
 from dia.runtime.memory import give_back
 
 logger = get_logger(__name__)
 
-METHOD = "dia"
 FORMATS = ("int8", "int4")
 # Too sensitive for 16 levels: see docs/quantization.md.
 SENSITIVE = ("logits_dense", "self_attention.q_proj", "self_attention.k_proj")
@@ -51,7 +51,7 @@ class DiaQuantizationConfig(QuantizationConfigMixin):
     ) -> None:
         if weights not in FORMATS:
             raise ValueError(f"quantization={weights!r} is not known; choose one of {', '.join(FORMATS)}.")
-        self.quant_method: Any = METHOD
+        self.quant_method: Any = QUANT_METHOD
         self.weights: Format = "int8" if weights == "int8" else "int4"
         self.int8, self.keep = list(int8), list(keep)
 
@@ -190,9 +190,9 @@ def count_weights(model: nn.Module) -> int:
 
 def register() -> None:
     """Make transformers know the method by its name in config.json. Calling it again changes nothing."""
-    if METHOD not in AUTO_QUANTIZATION_CONFIG_MAPPING:
-        register_quantization_config(METHOD)(DiaQuantizationConfig)
-        register_quantizer(METHOD)(DiaQuantizer)
+    if QUANT_METHOD not in AUTO_QUANTIZATION_CONFIG_MAPPING:
+        register_quantization_config(QUANT_METHOD)(DiaQuantizationConfig)
+        register_quantizer(QUANT_METHOD)(DiaQuantizer)
 
 
 __all__ = [

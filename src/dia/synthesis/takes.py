@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import torch
 from transformers.generation.streamers import BaseStreamer
-from transformers.utils import logging
 
 from dia.audio.silence import certain_span, trimmed
+from dia.runtime.log import get_logger
 from dia.synthesis.seeds import check_seed, later_seed
 from dia.synthesis.stream import stream
 from dia.synthesis.synthesizer import Audio, Speech, Spoken
@@ -21,7 +21,7 @@ from dia.synthesis.take import Attempt, Care, Line, Take
 from dia.synthesis.take_analysis import TakeAnalysis
 from dia.synthesis.take_checks import shortest_plausible
 
-logger = logging.get_logger(__name__)
+logger = get_logger(__name__)
 
 _NOTHING: Mapping[str, Any] = {}
 _CLOSING_SECONDS = 2.0  # the sound of a closing tag is hardly longer; it is cut off when all is there

@@ -417,8 +417,21 @@ def test_whoever_ends_first_goes_on_running_steps_until_all_have_ended(model, mo
     assert len(calls) == rows + 4, "as many steps as everybody else"
 
 
-def test_processes_wait_for_each_other_where_they_share_weights(model, monkeypatch):
+def sharded(monkeypatch):
+    monkeypatch.setattr("torch.distributed.fsdp.FSDPModule", DiaDecoder)  # as `fully_shard()` makes it one
+
+
+def wrapped(monkeypatch):
     monkeypatch.setattr(settings, "is_fsdp_managed_module", lambda model: True)
+
+
+def of_deepspeed(monkeypatch):
+    monkeypatch.setattr(settings, "is_deepspeed_zero3_enabled", lambda: True)
+
+
+@pytest.mark.parametrize("shared", [sharded, wrapped, of_deepspeed])
+def test_processes_wait_for_each_other_where_they_share_weights(model, monkeypatch, shared):
+    shared(monkeypatch)
     assert settings.is_synced(model, None) is False, "there is no group of processes"
     monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
     for processes, synced in ((1, False), (2, True)):

@@ -77,9 +77,16 @@ def is_synced(model: Any, asked: bool | None) -> bool:
             "`synced_gpus` needs a group of processes; call torch.distributed.init_process_group() first."
         )
     if asked is None:
-        shared = is_deepspeed_zero3_enabled() or is_fsdp_managed_module(model)
-        return bool(shared and group and torch.distributed.get_world_size() > 1)
+        return group and torch.distributed.get_world_size() > 1 and _shares_weights(model)
     return asked
+
+
+def _shares_weights(model: Any) -> bool:
+    from torch.distributed.fsdp import FSDPModule, FullyShardedDataParallel
+
+    if is_deepspeed_zero3_enabled() or is_fsdp_managed_module(model):
+        return True
+    return any(isinstance(module, FSDPModule | FullyShardedDataParallel) for module in model.modules())
 
 
 __all__ = ["check_settings", "fill_special_ids", "is_synced"]

@@ -203,11 +203,14 @@ class DiaProcessor(SavedProcessor):
             One float32 waveform [N] per row at `sampling_rate`, on the CPU; empty where nothing was spoken.
 
         Raises:
-            ValueError: there is no codec, the grid does not fit the delay pattern, or a frame holds no code.
+            ValueError: there is no codec, the grid does not fit the delay pattern or has no room for a frame, or a
+                frame holds no code.
         """
         model, channels = self._codec("decoding"), self._channels(self._options(kwargs)["audio_kwargs"])
         _check_channels(model, channels)
-        codes = grid.spoken(grid.as_grid(decoder_input_ids), audio_prompt_len, channels)
+        rows = grid.as_grid(decoder_input_ids)
+        grid.check_room(rows, channels)
+        codes = grid.spoken(rows, audio_prompt_len, channels)
         return [waveform.cpu() for waveform in codec.decode(model, codes, dtype=self.codec_dtype)]
 
     def decode(

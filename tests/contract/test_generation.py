@@ -1,5 +1,6 @@
 """What `generate()` promises beyond the stock loop, and how it refuses what it cannot do."""
 
+import copy
 import threading
 from collections import Counter
 
@@ -32,7 +33,7 @@ from transformers import (
 
 from dia import generation_dia
 from dia.decoding import settings
-from dia.decoding.cache import cache_in
+from dia.decoding.cache import CACHE, cache_in
 from dia.decoding.guidance import DiaGuidanceLogitsProcessor
 from dia.decoding.sampling import published_generation_config
 from dia.modeling_dia import DiaDecoder
@@ -666,3 +667,12 @@ def test_accelerate_places_the_model(model, tmp_path):
 def test_max_time_stops(model):
     grid = model.generate(**ONE, max_new_tokens=60, max_time=0.0)
     assert grid.shape[1] == 2
+
+
+@pytest.mark.parametrize("rows", [2, 3])
+def test_the_exporter_of_transformers_sees_every_step(model, rows):
+    exporters = pytest.importorskip("transformers.exporters.utils", reason="this transformers exports nothing")
+    parts = exporters.decompose_prefill_decode(copy.deepcopy(model), dict(texts(9, 4)), multi_token_decode=rows == 3)
+    assert set(parts) == {"prefill", "decode"}
+    assert [part[1]["decoder_input_ids"].shape for part in parts.values()] == [(2, 1, CHANNELS)] * 2
+    assert all(CACHE in part[1] for part in parts.values())

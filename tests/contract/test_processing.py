@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from tiny import BOS, EOS, PAD, PATTERN
+from tiny import BOS, CHANNELS, EOS, PAD, PATTERN
 from tiny_codec import CODES, HOP, RATE, random_codes, tiny_codec, tiny_processor
 
 from dia.codec import dac as codec
@@ -214,6 +214,13 @@ def test_the_codec_runs_in_batches(processor, model, monkeypatch):
 def test_only_the_delay_rows_are_trimmed(processor, model):
     grid = finished(random_codes(20)[0])[None]
     assert len(processor.batch_decode(grid)[0]) == codec.decoded_length(model, 20)
+
+
+@pytest.mark.parametrize("rows", [1, max(PATTERN) + 1])
+def test_a_grid_without_room_for_a_frame_makes_no_sound(processor, rows):
+    cut_off = torch.zeros(1, rows, CHANNELS, dtype=torch.long)
+    with pytest.raises(ValueError, match=rf"holds {rows} rows; .* a frame of sound needs {max(PATTERN) + 2}"):
+        processor.batch_decode(cut_off)
 
 
 def test_a_row_that_says_nothing_is_empty(processor):

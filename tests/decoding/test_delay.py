@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from dia.decoding.delay import delay, shift, shift_indices, undelay
+from dia.decoding.delay import delay, last_end, shift, shift_indices, undelay
 
 B, P = 90, 99  # BOS and PAD
 
@@ -75,3 +75,12 @@ def test_indices_say_where_every_cell_comes_from():
         [[1, 2, 0], [1, 0, 1]],
     ]
     assert (rows.dtype, cells.dtype) == (torch.int32, torch.int64)
+
+
+@pytest.mark.parametrize(
+    ("rows", "given", "end"),
+    [(10, 1, 6), (5, 1, 1), (4, 1, 4), (2, 1, 2), (10, 6, 6), (10, 7, 10)],
+    ids=["in time", "at once", "too late by a row", "far too late", "at once after a prompt", "after a longer prompt"],
+)
+def test_channel_0_ends_where_the_last_can_still_follow_and_else_nowhere(rows, given, end):
+    assert last_end(rows, given, 3) == end

@@ -3,11 +3,13 @@
 import pytest
 import torch
 from torch import Tensor
+from transformers import LogitsProcessorList
 
 from dia.decoding.guidance import (
     DiaDelayedEndLogitsProcessor,
     DiaEndOfSpeechLogitsProcessor,
     DiaGuidanceLogitsProcessor,
+    check_rules,
 )
 
 NO = float("-inf")
@@ -170,3 +172,22 @@ def test_one_rule_serves_several_calls():
     first = rule(ended, scores)
     assert torch.equal(rule(speaking, scores), scores)
     assert torch.equal(rule(ended, scores), first)
+
+
+def test_a_channel_ends_once_also_where_nothing_stops_it():
+    rule, ids = DiaDelayedEndLogitsProcessor(PATTERN, EOS, 9), torch.ones(len(PATTERN), 1, dtype=torch.long)
+    for _ in range(1, 9):  # whoever overrides `eos_token_id` goes on
+        scores = torch.zeros(len(PATTERN), EOS + 3)
+        scores[:, 1] = 1.0
+        drawn = rule(ids, scores).argmax(-1)
+        ids = torch.cat([ids, drawn[:, None]], dim=1)
+    ends = [(channel == EOS).nonzero().flatten().tolist() for channel in ids]
+    assert ends == [[9 - max(PATTERN) - 1 + delay] for delay in PATTERN]
+
+
+def test_rules_of_a_caller_are_a_list_without_guidance():
+    ours, theirs = DiaEndOfSpeechLogitsProcessor(3, 8), LogitsProcessorList([DiaGuidanceLogitsProcessor(3.0)])
+    assert check_rules(None) == []
+    assert check_rules([ours]) == [ours]
+    with pytest.raises(ValueError, match="`logits_processor` holds DiaGuidanceLogitsProcessor"):
+        check_rules(theirs)

@@ -131,6 +131,22 @@ def test_nothing_is_left_on_the_model_or_in_its_state(talkative):
     assert after == before
 
 
+def test_a_clip_whose_text_is_all_padding_gives_numbers(talkative, fast, in_spans, monkeypatch):
+    mask, steps = BATCH["attention_mask"].clone(), []
+    mask[1] = 0
+
+    def watched(step, *arguments, original=fast_decode.Step.load):
+        original(step, *arguments)
+        steps.append(step)
+
+    monkeypatch.setattr(fast_decode.Step, "load", watched)
+    for how in ({}, in_spans):
+        grid = generate(talkative, {**BATCH, "attention_mask": mask}, **how)
+        assert (steps[-1].text_mask == 0).any(-1).all(), "no row of the mask hides everything"
+        assert torch.equal(grid[[0, 2]], generate(talkative, BATCH)[[0, 2], : grid.shape[1]])
+    assert len(fast) == 4
+
+
 @pytest.mark.parametrize("heads", [1, 4])
 def test_any_number_of_key_heads(heads):
     decoder = {**tiny_config().decoder_config.to_dict(), "num_key_value_heads": heads}
@@ -381,8 +397,7 @@ def test_the_fast_step_serves_what_it_can_and_says_so(talkative, fast, in_spans,
 
 @pytest.mark.parametrize("attention", ["eager", "flex_attention", "flash_attention_2", "flash_attention_3"])
 def test_any_attention_of_transformers_leaves_the_fast_step_in_place(model, attention):
-    other = copy.copy(model)
-    other.model.decoder.config = copy.deepcopy(model.model.decoder.config)
+    other = copy.deepcopy(model)
     other.model.decoder.config._attn_implementation_internal = attention
     plans.check_model(other)
 

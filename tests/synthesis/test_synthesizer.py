@@ -49,6 +49,13 @@ def test_a_text_without_a_seed_may_stand_beside_one_with(speaker):
     assert torch.equal(first[1].codes, second[1].codes)
 
 
+@pytest.mark.parametrize("prompt", [None, random_codes(5)[0]], ids=["alone", "after a prompt"])
+def test_what_leaves_no_room_for_a_frame_is_refused_before_the_model_runs(speaker, monkeypatch, prompt):
+    monkeypatch.setattr(type(speaker.model), "generate", None)
+    with pytest.raises(ValueError, match=r"max_new_tokens=4 leaves no room for a frame .* use max_new_tokens=5"):
+        speaker(["[S1] Hi."], [prompt], (), {"max_new_tokens": max(PATTERN) + 1})
+
+
 def test_it_tells_who_ended_by_himself():
     assert speech(2.5)(["[S1] Hi."], (), [2])[0].ended
     assert not speech(0.0)(["[S1] Hi."], (), [2])[0].ended

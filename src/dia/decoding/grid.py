@@ -112,6 +112,20 @@ def spoken(grid: Tensor, audio_prompt_len: int | Sequence[int] | Tensor | None, 
     return [_spoken_frames(row, start, channels) for row, start in zip(frames, starts, strict=True)]
 
 
+def check_room(grid: Tensor, channels: Channels) -> None:
+    """Refuse a grid [B, R, C] that is too short for BOS and one frame of speech, so that no sound can be in it.
+
+    Raises:
+        ValueError: the message says how many rows are needed.
+    """
+    needed = max(channels.pattern) + 2
+    if grid.shape[1] < needed:
+        raise ValueError(
+            f"decoder_input_ids holds {grid.shape[1]} rows; with delays up to {needed - 2} a frame of sound needs "
+            f"{needed}: generate with max_new_tokens={needed} or more."
+        )
+
+
 def _prompt_rows(audio_prompt_len: int | Sequence[int] | Tensor | None, rows: int) -> list[int]:
     given = audio_prompt_len.tolist() if isinstance(audio_prompt_len, Tensor) else audio_prompt_len
     starts: list[Any] = list(given) if isinstance(given, Sequence) else [given or 0] * rows
@@ -133,4 +147,4 @@ def _spoken_frames(frames: Tensor, start: int, channels: Channels) -> Tensor:
     return frames[: int(complete[-1]) + 1] if len(complete) else frames[:0]
 
 
-__all__ = ["IGNORED", "Channels", "as_grid", "labels_of", "prefill", "spoken", "training_pair"]
+__all__ = ["IGNORED", "Channels", "as_grid", "check_room", "labels_of", "prefill", "spoken", "training_pair"]

@@ -15,7 +15,7 @@ from transformers import (
 )
 from transformers.generation.stopping_criteria import StoppingCriteria
 
-from dia.decoding.cache import cache_in
+from dia.decoding.cache import CACHE, cache_in
 
 SETTINGS = {
     "greedy": {},
@@ -101,9 +101,9 @@ def test_everything_recorded_is_the_same(stock_twin, guidance):
     for ours_now, theirs_now in zip(a.logits, b.logits, strict=True):  # stock writes its rules into its raw logits
         kept = theirs_now.isfinite()
         torch.testing.assert_close(ours_now[kept], theirs_now[kept], atol=1e-4, rtol=1e-4)
-    for field in set(a.keys()) - {"sequences", "past_key_values", "scores", "logits"}:
+    for field in set(a.keys()) - {"sequences", CACHE, "scores", "logits"}:
         torch.testing.assert_close(a[field], b[field], atol=1e-4, rtol=1e-4, msg=lambda m, f=field: f"{f}: {m}")
-    assert a.past_key_values.get_seq_length() == b.past_key_values.get_seq_length()
+    assert cache_in(a).get_seq_length() == cache_in(b).get_seq_length()
 
 
 @pytest.mark.parametrize("guidance", [None, 3.0])

@@ -320,6 +320,11 @@ class DiaDecoder(DiaPreTrainedModel):
         self.rotary_emb = DiaRotaryEmbedding(config)
         self.post_init()
 
+    @property
+    def recomputes(self) -> bool:
+        """Whether layers run twice (gradient checkpointing), so that a cache would take every row twice."""
+        return self.training and any(layer.gradient_checkpointing for layer in self.layers)
+
     def resize_token_embeddings(self, *args: Any, **kwargs: Any) -> nn.Module:
         """Refused.
 
@@ -343,7 +348,7 @@ class DiaDecoder(DiaPreTrainedModel):
     ) -> BaseModelOutputWithPastAndCrossAttentions:
         """Decode rows; `attention_mask` [B, rows seen so far and now] is 0 where a row is padded on the left."""
         _refuse(kwargs)
-        cache = one_cache(cache, past_key_values)
+        cache = None if self.recomputes else one_cache(cache, past_key_values)
         hidden = self.embeddings(input_ids)
         if position_ids is None:
             seen = 0 if cache is None else cache.get_seq_length()
@@ -460,7 +465,7 @@ class DiaModel(DiaPreTrainedModel):
         return rows.reshape(batch, decoder.num_channels, -1).transpose(1, 2) if rows.ndim == 2 else rows
 
     def _cache(self, cache: EncoderDecoderCache | None, use_cache: bool | None) -> EncoderDecoderCache | None:
-        if self.training and any(layer.gradient_checkpointing for layer in self.decoder.layers):
+        if self.decoder.recomputes:
             if use_cache:
                 logger.warning_once("`use_cache=True` does not go with gradient checkpointing; no cache is kept.")
             return None

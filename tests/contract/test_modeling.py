@@ -151,6 +151,14 @@ def test_gradient_checkpointing_keeps_no_cache():
     assert model.eval()(**texts(9), use_cache=True).past_key_values is not None
 
 
+def test_gradient_checkpointing_fills_no_cache_of_a_callers():
+    model, cache = tiny_model().train(), EncoderDecoderCache(DynamicCache(), DynamicCache())
+    checkpoint(model)
+    states = torch.zeros(1, 9, 24)
+    model.get_decoder()(torch.full((1, 2, CHANNELS), BOS), encoder_hidden_states=states, cache=cache)
+    assert cache.get_seq_length() == 0
+
+
 def test_training_makes_no_cache_unasked():
     assert tiny_model().train()(**training_batch()).past_key_values is None
 

@@ -40,6 +40,7 @@ class Command:
     Attributes:
         folder: holds nothing else.
         model: for --model.
+        script: what to say.
         expected: the sound of an undisturbed run.
         old: what stands at a.wav before.
         kills: how many have been tried, by signal and exit code.
@@ -47,6 +48,7 @@ class Command:
 
     folder: Path
     model: str
+    script: str = SCRIPT
     expected: np.ndarray = field(default_factory=lambda: np.zeros(0))
     old: bytes = b""
     seconds: float = 0.0
@@ -62,7 +64,7 @@ class Command:
         return self.folder / ".a.wav.parts"
 
     def arguments(self) -> list[str]:
-        return ["say", SCRIPT, "-o", str(self.output), "--model", self.model, "--seed", "7"]
+        return ["say", self.script, "-o", str(self.output), "--model", self.model, "--seed", "7"]
 
     def undisturbed(self) -> None:
         """Run once, to know what is expected and how long it takes."""

@@ -74,8 +74,9 @@ def only_command_for(output: Path | None) -> Iterator[None]:
             written = _identity(output) != before
             add_remark(interrupt, _left(output) or (f"{output} is written" if written else "nothing was written"))
             raise
-        except OSError as error:
-            if left := _left(output):
+        except Exception as error:
+            left = _left(output)
+            if left and not isinstance(error, ValueError | TypeError):  # which the same command would meet again
                 add_remark(error, left)
             raise
 

@@ -146,8 +146,7 @@ def _only_run(folder: Path) -> AbstractContextManager[None]:
     """Keep the folder for this run; of several processes that train together the first one does."""
     if os.environ.get("RANK", "0") != "0":
         return nullcontext()
-    folder.absolute().parent.mkdir(parents=True, exist_ok=True)
-    return only_writer(folder)
+    return only_writer(folder, parents=True)
 
 
 def _train(arguments: argparse.Namespace) -> int:

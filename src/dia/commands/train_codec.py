@@ -107,9 +107,7 @@ def run(arguments: argparse.Namespace) -> int:
     check_place(arguments.output, arguments.data)
     check_place(work, arguments.data, "--work")
     check_data(arguments.data)
-    for folder in (arguments.output, work):
-        folder.absolute().parent.mkdir(parents=True, exist_ok=True)
-    with only_writer(arguments.output), only_writer(work):
+    with only_writer(arguments.output, parents=True), only_writer(work, parents=True):
         return _run(arguments, work)
 
 

@@ -44,11 +44,15 @@ def lock(path: Path) -> int | None:
 
 
 @contextmanager
-def only_writer(path: str | Path) -> Iterator[None]:
+def only_writer(path: str | Path, parents: bool = False) -> Iterator[None]:
     """Keep an output, a file or a folder, for this process while the block runs.
 
     A hidden file beside it holds the lock; it is removed at the end. One that a killed process has left counts for
     nothing. Where `path` is a link, the lock lies beside what it leads to.
+
+    Args:
+        path: the output, which need not be there.
+        parents: make the folder that it lies in, too.
 
     Raises:
         BlockingIOError: another process writes it; the message says which.
@@ -56,6 +60,8 @@ def only_writer(path: str | Path) -> Iterator[None]:
     """
     place = beside(Path(os.path.realpath(path)), LOCK_SUFFIX)
     opened = None
+    if parents:
+        place.parent.mkdir(parents=True, exist_ok=True)
     try:
         opened = _taken(place, path)
         yield

@@ -111,8 +111,7 @@ def keep_voice(voice: "Voice", name: str, overwrite: bool = False) -> Path:
         OSError: it cannot be written.
     """
     path = check_free(name, overwrite)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with only_writer(path):
+    with only_writer(path, parents=True):
         check_free(name, overwrite)  # another process may have made one meanwhile
         voice.save(path)
     return path

@@ -1,0 +1,158 @@
+"""`dia say` that is killed, or finds the disk full: the old file survives, finished parts are continued, and nothing
+else is left. `tests/fuzz/interrupt.py` does the same at hundreds of random moments."""
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from forks import ended, forked
+from fuzz import interrupt
+from tiny_speech import tiny_speech
+
+from dia.cli import main
+from dia.runtime.locks import only_writer
+from dia.synthesis import take_analysis
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="forks, signals and limits of POSIX")
+
+SCRIPT = "[S1] These are words. [pause:200ms] [S2] These are words. [pause:200ms] [S1] The end."
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tiny")
+    speech = tiny_speech(pass_seconds=5.0)
+    speech.model.save_pretrained(folder)
+    speech.processor.save_pretrained(folder)
+    return str(folder)
+
+
+@pytest.fixture(autouse=True)
+def never_wrong(monkeypatch):
+    monkeypatch.setattr(take_analysis, "faults", lambda performance: ())
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "output").mkdir()
+    return tmp_path / "output"
+
+
+@pytest.fixture
+def say(model, folder):
+    rest = ["--model", model, "--seed", "7"]
+    return lambda output="a.wav", *more: main(["say", SCRIPT, "-o", str(folder / output), *rest, *more])
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_kills_at_any_call_leave_what_can_be_resumed_and_nothing_else(model, folder):
+    """Takes seconds: it loads a model and speaks five times."""
+    command = interrupt.Command(folder, model, SCRIPT)
+    command.undisturbed()
+    for number, share in ((signal.SIGTERM, 0.8), (signal.SIGKILL, 0.7), (signal.SIGINT, 0.85)):
+        command.kill_at(round(share * command.calls), number)
+    command.finish()
+    assert set(command.kills) == {("SIGTERM", 143), ("SIGKILL", -9), ("SIGINT", 130)}
+
+
+@pytest.mark.parametrize("limit", [0, 300, 1500, 4000])
+def test_a_full_disk_leaves_the_old_file_and_what_is_finished(say, folder, capsys, limit):
+    """A limit on the size of files stands for it: whatever is larger cannot be written."""
+    resource = pytest.importorskip("resource")
+    assert say() == 0
+    whole = soundfile.read(folder / "a.wav")[0]
+    (folder / "a.wav").write_text("old")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    capsys.readouterr()
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+    try:
+        assert say() == 2
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert (folder / "a.wav").read_text() == "old"
+    printed = capsys.readouterr().err.splitlines()
+    error, *left = [line for line in printed if "unnatural" not in line]  # that the script is short
+    assert "disk full" in error or "File too large" in error
+    parts = len(list(folder.glob(".a.wav.parts/part-*")))
+    assert names(folder) == [*[".a.wav.parts"] * (parts > 0), "a.wav"]
+    assert len(left) == (parts > 0)
+    assert all(f"{parts} finished part" in line and "the same command continues from there" in line for line in left)
+    assert say() == 0
+    assert names(folder) == ["a.wav"]
+    np.testing.assert_allclose(soundfile.read(folder / "a.wav")[0], whole, atol=1e-3)
+
+
+def test_a_second_command_for_one_output_is_refused_before_it_loads_a_model(say, folder, monkeypatch, capsys):
+    monkeypatch.setattr("dia.model.Dia.from_pretrained", None)
+    process = forked(lambda: held(folder))
+    while not (folder / "ready").exists():
+        time.sleep(0.005)
+    (folder / "ready").unlink()
+    assert say() == 2
+    assert f"a.wav is being written by process {process} on " in capsys.readouterr().err
+    (folder / "go").touch()
+    assert ended(process) == 0
+
+
+def held(folder: Path) -> None:
+    with only_writer(folder / "a.wav"):
+        (folder / "ready").touch()
+        while not (folder / "go").exists():
+            time.sleep(0.005)
+
+
+@pytest.mark.parametrize(
+    ("output", "message"),
+    [
+        ("folder.wav", "folder.wav is a folder; name a file in it."),
+        ("pipe.wav", "pipe.wav is a device or a pipe, which cannot be replaced by a file; name another place."),
+        ("circle.wav", "circle.wav: Too many levels of symbolic links"),
+        ("nowhere/a.wav", "nowhere does not exist. Make it first."),
+    ],
+)
+def test_where_no_file_can_be_is_refused_before_a_model_is_loaded(say, folder, monkeypatch, capsys, output, message):
+    monkeypatch.setattr("dia.model.Dia.from_pretrained", None)
+    (folder / "folder.wav").mkdir()
+    (folder / "circle.wav").symlink_to(folder / "circle.wav")
+    os.mkfifo(folder / "pipe.wav")
+    before = names(folder)
+    assert say(output) == 2
+    assert message in capsys.readouterr().err
+    assert names(folder) == before
+
+
+def test_two_outputs_are_two_files(say, folder, capsys):
+    (folder / "link.srt").symlink_to(folder / "a.srt")
+    assert say("a.wav", "--srt", str(folder / "a.srt"), "--vtt", str(folder / "link.srt")) == 2
+    assert "--srt and --vtt are the same file" in capsys.readouterr().err
+
+
+def test_a_linked_output_is_written_through_and_resumed_by_either_name(say, folder, tmp_path, monkeypatch):
+    from dia.synthesis import takes
+
+    (tmp_path / "elsewhere").mkdir()
+    (folder / "a.wav").symlink_to(tmp_path / "elsewhere" / "real.wav")
+    making, made = takes._in_one_batch, []
+
+    def interrupted(*rest):
+        made.append(1)
+        if len(made) == 3:
+            raise KeyboardInterrupt
+        return making(*rest)
+
+    monkeypatch.setattr(takes, "_in_one_batch", interrupted)
+    assert say() == 130
+    assert names(folder) == ["a.wav"]
+    assert names(tmp_path / "elsewhere") == [".real.wav.parts"]
+    assert say("../elsewhere/real.wav") == 0
+    assert len(made) == 3 + 1  # two of three parts were kept
+    assert (folder / "a.wav").is_symlink()
+    assert names(tmp_path / "elsewhere") == ["real.wav"]

@@ -27,8 +27,6 @@ _AT_CWD, _EXCHANGE = -100, 2  # of Linux' renameat2
 _swept: set[Path] = set()
 _becomes: dict[Path, Path] = {}  # where what is being written will stand
 _unfinished: dict[Path, int] = {}  # with the process that made it: a forked one leaves its parent's alone
-_ENTRIES = "entries"
-_PARTIAL = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{8}\.partial")
 
 
 @contextmanager
@@ -114,16 +112,6 @@ def check_file(path: str | Path) -> Path:
     if not stat.S_ISREG(kind):
         raise ValueError(f"{path} is a device or a pipe, which cannot be replaced by a file; name another place.")
     return target
-
-
-def destination(path: str | Path) -> Path:
-    """Where `path` will stand once the blocks of this file in which it is written have ended; absolute."""
-    parts = []
-    for part in Path(path).absolute().parts:
-        found = _PARTIAL.fullmatch(part)
-        if found is None or found["name"] != _ENTRIES:
-            parts.append(part if found is None else found["name"])
-    return Path(*parts)
 
 
 def check_vacant(path: Path, overwrite: bool = False) -> None:

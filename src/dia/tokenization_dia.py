@@ -247,6 +247,8 @@ class DiaTokenizer(TokenizersBackend):
         for row, encoding in enumerate(encodings):
             columns, parts = self._convert_encoding(encoding, **flags)
             kept.extend(parts)
+            if "token_type_ids" in columns:  # both texts of a pair are of one type
+                columns["token_type_ids"] = [[0] * len(ids) for ids in columns["token_type_ids"]]
             if self.pronunciations and "offset_mapping" in columns:
                 columns["offset_mapping"] = [
                     self._told(rows[row], part.sequence_ids, offsets)

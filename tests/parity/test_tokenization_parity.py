@@ -106,6 +106,12 @@ def test_difference_the_odd_id_of_a_pair_of_which_both_are_cut_goes_to_the_longe
     assert (bytes(ours), bytes(theirs)) == (b"a12", b"ab1")
 
 
+def test_both_texts_of_a_pair_are_of_one_type(pair):
+    ours, theirs = (each(["ab", "a"], ["é", "b"], return_token_type_ids=True, padding=True) for each in pair)
+    assert dict(ours) == dict(theirs)
+    assert set(ours["token_type_ids"][0]) == {0}
+
+
 def test_fault_a_pair_that_cannot_be_cut_as_asked_stays_too_long():
     asked = {"truncation": "only_first", "max_length": 6}
     assert len(stock.DiaTokenizer()("abc", "12345678", **asked)["input_ids"]) == 8

@@ -220,3 +220,9 @@ def test_a_path_inside_what_is_being_written_has_a_destination(tmp_path):
         assert destination(entries) == tmp_path / "out" / "sub"
         assert destination(folder) == tmp_path / "out"
     assert destination(tmp_path / "out") == tmp_path / "out"
+
+
+def test_a_relative_path_has_an_absolute_destination(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with atomic_entries("out") as entries:
+        assert destination(entries / "a") == tmp_path / "out" / "a"

@@ -25,9 +25,8 @@ _OLD_SECONDS = 24 * 3600  # where there are no locks, what nobody has written to
 _AT_CWD, _EXCHANGE = -100, 2  # of Linux' renameat2
 
 _swept: set[Path] = set()
+_becomes: dict[Path, Path] = {}  # where what is being written will stand
 _unfinished: dict[Path, int] = {}  # with the process that made it: a forked one leaves its parent's alone
-_ENTRIES = "entries"
-_PARTIAL = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{8}\.partial")
 
 
 @contextmanager
@@ -84,7 +83,7 @@ def atomic_entries(folder: str | Path, last: Sequence[str] = ()) -> Iterator[Pat
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    with _partial(folder / "entries", folder=True) as partial:
+    with _partial(folder / "entries", folder=True, becomes=folder) as partial:
         with _full_disk_named(folder):
             yield partial
         for entry in sorted(partial.iterdir(), key=lambda path: path.name in last):
@@ -113,16 +112,6 @@ def check_file(path: str | Path) -> Path:
     if not stat.S_ISREG(kind):
         raise ValueError(f"{path} is a device or a pipe, which cannot be replaced by a file; name another place.")
     return target
-
-
-def destination(path: str | Path) -> Path:
-    """Where `path` will stand once the blocks of this file in which it is written have ended; absolute."""
-    parts = []
-    for part in Path(path).absolute().parts:
-        found = _PARTIAL.fullmatch(part)
-        if found is None or found["name"] != _ENTRIES:
-            parts.append(part if found is None else found["name"])
-    return Path(*parts)
 
 
 def check_vacant(path: Path, overwrite: bool = False) -> None:
@@ -179,14 +168,25 @@ class Partial:
 
 
 @contextmanager
-def _partial(target: Path, folder: bool = False) -> Iterator[Path]:
+def _partial(target: Path, folder: bool = False, becomes: Path | None = None) -> Iterator[Path]:
     partial = None
     try:
         partial = Partial(target, folder)
+        _becomes[partial.path.absolute()] = becomes or target
         yield partial.path
     finally:
         if partial is not None:
             partial.release()
+            _becomes.pop(partial.path.absolute(), None)
+
+
+def destination(path: str | Path) -> Path:
+    """Where `path` will stand once the blocks of this file in which it is written have ended; absolute."""
+    path = Path(path).absolute()
+    for above in (path, *path.parents):
+        if above in _becomes:
+            return destination(_becomes[above] / path.relative_to(above))
+    return path
 
 
 def replace_file(partial: Path, target: Path) -> None:
@@ -312,6 +312,7 @@ __all__ = [
     "atomic_folder",
     "check_file",
     "check_vacant",
+    "destination",
     "replace_file",
     "sweep",
 ]

@@ -22,7 +22,7 @@ test: $(VENV)/installed-dev
 	scripts/check
 
 $(VENV)/installed: pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit("Dia needs Python 3.10 or newer; set PYTHON=…" if sys.version_info < (3, 10) else 0)'
+	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info < (3, 14) else "Dia needs Python 3.11, 3.12 or 3.13; set PYTHON=…")'
 	@[ ! -t 2 ] || echo "Installing into $(VENV), which takes some minutes" >&2
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .

@@ -171,7 +171,7 @@ class DiaConfig(PreTrainedConfig):
     """
 
     model_type = "dia"
-    keys_to_ignore_at_inference = ["past_key_values"]  # noqa: RUF012 - the base class declares it so
+    keys_to_ignore_at_inference = ["past_key_values", "cache"]  # noqa: RUF012 - the base class declares it so
     # transformers renamed it within the versions that we support.
     sub_configs = {"encoder_config": DiaEncoderConfig, "decoder_config": DiaDecoderConfig}  # noqa: RUF012 - likewise
     sub_configs_defaults = sub_configs

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING, Any
+from typing import Any, Unpack
 
 import torch
 from torch import Tensor
@@ -30,9 +30,6 @@ from dia.synthesis.synthesizer import Audio, Speech
 from dia.synthesis.take import Care, Take
 from dia.text.script import Script
 from dia.voices.prompt import encode_recording
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
 
 _DEPRECATED = "audio_prompt_path and use_cfg_filter are deprecated; pass audio_prompt, and leave use_cfg_filter out."
 

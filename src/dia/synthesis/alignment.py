@@ -225,7 +225,7 @@ def _cross_attention(model: DiaForConditionalGeneration, text: Tensor, rows: Ten
     hidden = decoder.embeddings(rows)
     positions = torch.arange(rows.shape[1], device=hidden.device)[None]
     rotary = decoder.rotary_emb(hidden, positions)
-    mask = create_causal_mask(config=decoder.config, inputs_embeds=hidden, attention_mask=None, past_key_values=None)
+    mask = create_causal_mask(decoder.config, hidden, None, None)  # no mask, no cache
     for layer in decoder.layers:
         hidden = hidden + layer.self_attention(layer.pre_sa_norm(hidden), rotary, mask)[0]
         asking, cross = layer.pre_ca_norm(hidden), layer.cross_attention

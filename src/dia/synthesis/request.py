@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias, Unpack
 
 import numpy as np
 
@@ -14,9 +14,6 @@ from dia.synthesis.synthesizer import Speech
 from dia.synthesis.take import Care, Line
 from dia.text.prompt_format import PromptFormat
 from dia.text.script import Script, parse
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
 
 Prompt: TypeAlias = Any  # a path, waveform, {"array", "sampling_rate"} or codes [T, C]; what DiaFeatureExtractor reads
 

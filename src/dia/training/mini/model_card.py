@@ -65,7 +65,8 @@ Do not imitate a real person without consent, and do not deceive: no fake news, 
 written by this package carry a tag that says the speech is synthetic.
 
 ## Licence
-Apache-2.0, weights and code.
+Apache-2.0, weights and code. The file NOTICE of the package names every source of data, the dictionary of
+pronunciations among them, and its terms.
 """
 _MEASURED = """
 Brackets hold 95 % intervals. `python benchmarks/quality/mini_quality.py` measures all of it again, on texts of the

@@ -5,7 +5,7 @@ import json
 import pytest
 from tiny import ONE
 
-from dia.decoding.settings import check_file_settings
+from dia.decoding.setting_ranges import check_file_settings
 
 ARGUMENTS = [
     ("max_new_tokens", 10**7, ValueError),

@@ -1,9 +1,14 @@
 """Every number that describes a Dia checkpoint. Knows nothing of weights, text or audio."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from huggingface_hub.dataclasses import strict
 from transformers import PreTrainedConfig
+from transformers.activations import ACT2FN
+
+from dia.runtime import limits
+from dia.runtime.ranges import Range, shown
 
 # Of the codec that Dia-1.6B was trained with; every other codec brings its own.
 PUBLISHED_SAMPLING_RATE = 44_100
@@ -13,7 +18,27 @@ _TOKEN_IDS = ("bos_token_id", "eos_token_id", "pad_token_id")
 QUANT_METHOD = "dia"  # in `quantization_config` of a config.json
 # transformers alone would take the codes of quantised weights for weights. It refuses to load a file that is no
 # safetensors file, and its error ends in the file's name: so this is what config.json says their file is called.
-_NEEDS_DIA = "8- or 4-bit weights of dia-tts, to be loaded after `import dia` (pip install dia-tts)"
+NEEDS_DIA = "8- or 4-bit weights of dia-tts, to be loaded after `import dia` (pip install dia-tts)"
+_SIZES: Mapping[str, Range] = {
+    "max_position_embeddings": limits.ROWS,
+    "num_hidden_layers": limits.LAYERS,
+    "hidden_size": limits.WIDTH,
+    "intermediate_size": limits.WIDTH,
+    "num_attention_heads": limits.HEADS,
+    "num_key_value_heads": limits.HEADS,
+    "head_dim": limits.WIDTH,
+    "vocab_size": limits.VOCABULARY,
+    "norm_eps": limits.EPSILON,
+    "initializer_range": limits.DEVIATION,
+}
+_DECODER_SIZES: Mapping[str, Range] = {
+    **_SIZES,
+    "num_channels": limits.CHANNELS,
+    "cross_hidden_size": limits.WIDTH,
+    "cross_num_attention_heads": limits.HEADS,
+    "cross_num_key_value_heads": limits.HEADS,
+    "cross_head_dim": limits.WIDTH,
+}
 
 
 @strict
@@ -55,8 +80,7 @@ class DiaEncoderConfig(PreTrainedConfig):
 
     def validate_architecture(self) -> None:
         """Refuse sizes that no encoder can have."""
-        _check_positive(self, "max_position_embeddings", "num_hidden_layers", "hidden_size", "intermediate_size")
-        _check_positive(self, "vocab_size", "norm_eps")
+        _check_sizes(self, _SIZES)
         _check_heads(self, "num_attention_heads", "num_key_value_heads", "head_dim", rotary=True)
 
 
@@ -119,8 +143,7 @@ class DiaDecoderConfig(PreTrainedConfig):
 
     def validate_architecture(self) -> None:
         """Refuse sizes that no decoder can have."""
-        _check_positive(self, "max_position_embeddings", "num_hidden_layers", "hidden_size", "intermediate_size")
-        _check_positive(self, "vocab_size", "num_channels", "cross_hidden_size", "norm_eps")
+        _check_sizes(self, _DECODER_SIZES)
         _check_heads(self, "num_attention_heads", "num_key_value_heads", "head_dim", rotary=True)
         _check_heads(self, "cross_num_attention_heads", "cross_num_key_value_heads", "cross_head_dim", rotary=False)
 
@@ -210,13 +233,16 @@ class DiaConfig(PreTrainedConfig):
         assert isinstance(encoder, DiaEncoderConfig)
         assert isinstance(decoder, DiaDecoderConfig)
         assert pattern is not None
+        _check_kind(self)
         if len(pattern) != decoder.num_channels:
             raise ValueError(
                 f"delay_pattern has {len(pattern)} entries and decoder_config.num_channels is "
                 f"{decoder.num_channels}; give one delay per channel."
             )
-        if pattern[0] != 0 or min(pattern) < 0:
-            raise ValueError(f"delay_pattern={pattern}: channel 0 leads with delay 0 and none is negative.")
+        for delay in pattern:
+            limits.DELAY.check("delay_pattern", delay, ValueError)
+        if pattern[0] != 0:
+            raise ValueError(f"delay_pattern={pattern}: channel 0 leads with delay 0.")
         if decoder.cross_hidden_size != encoder.hidden_size:
             raise ValueError(
                 f"decoder_config.cross_hidden_size={decoder.cross_hidden_size} must equal "
@@ -229,7 +255,7 @@ class DiaConfig(PreTrainedConfig):
     def to_diff_dict(self) -> dict[str, Any]:
         """What config.json says; with quantised weights also that nothing but this package can load them."""
         fields: dict[str, Any] = super().to_diff_dict()
-        return fields | {"transformers_weights": _NEEDS_DIA} if _is_ours(fields.get("quantization_config")) else fields
+        return fields | {"transformers_weights": NEEDS_DIA} if _is_ours(fields.get("quantization_config")) else fields
 
     def get_text_config(self, *args: Any, **kwargs: Any) -> DiaDecoderConfig:
         """The config of the part that generates: the decoder's."""
@@ -241,14 +267,27 @@ def _is_ours(quantization: Any) -> bool:
     return isinstance(quantization, dict) and quantization.get("quant_method") == QUANT_METHOD
 
 
-def _check_positive(config: PreTrainedConfig, *names: str) -> None:
-    for name in names:
-        if not getattr(config, name) > 0:
-            raise ValueError(f"{name}={getattr(config, name)} must be above 0.")
+def _check_kind(config: PreTrainedConfig) -> None:
+    if config.model_type != type(config).model_type:
+        raise ValueError(f"model_type is {shown(config.model_type)}; it must be {type(config).model_type!r}.")
+
+
+def _check_sizes(config: PreTrainedConfig, ranges: Mapping[str, Range]) -> None:
+    _check_kind(config)
+    for name, allowed in ranges.items():
+        allowed.check(name, getattr(config, name), ValueError)
+    _check_activation(config.hidden_act)
+    rope = config.rope_parameters or {}
+    if "rope_theta" in rope:
+        limits.ROTARY_BASE.check("rope_theta", rope["rope_theta"], ValueError)
+
+
+def _check_activation(name: str) -> None:
+    if name not in ACT2FN:
+        raise ValueError(f"hidden_act={shown(name)} is not known; Dia's is 'silu'.")
 
 
 def _check_heads(config: PreTrainedConfig, heads: str, groups: str, width: str, rotary: bool) -> None:
-    _check_positive(config, heads, groups, width)
     if getattr(config, heads) % getattr(config, groups):
         raise ValueError(f"{groups}={getattr(config, groups)} must divide {heads}={getattr(config, heads)}.")
     if rotary and getattr(config, width) % 2:

@@ -4,7 +4,6 @@ Knows kinds of input, channels, rates and lengths. Knows nothing of codes or of 
 """
 
 import inspect
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,9 +17,19 @@ from transformers.feature_extraction_sequence_utils import SequenceFeatureExtrac
 
 from dia.audio import files as audio_file
 from dia.audio.files import Waveform
+from dia.runtime import limits
+from dia.runtime.ranges import check_given, check_numbers
 
 _CHANNELS = 2
 _CANCELLED = 0.03  # of the peak of either channel, about -30 dB: what averaging leaves of opposite channels
+
+_NUMBERS = {
+    "feature_size": limits.CLIP_CHANNELS,
+    "sampling_rate": limits.SAMPLING_RATE,
+    "hop_length": limits.HOP_LENGTH,
+    "padding_value": limits.SAMPLE,
+}
+EXTRACTOR_RANGES = {**_NUMBERS, "max_seconds": limits.CLIP_SECONDS}
 
 
 class DiaFeatureExtractor(SequenceFeatureExtractor):
@@ -38,6 +47,9 @@ class DiaFeatureExtractor(SequenceFeatureExtractor):
         padding_value: what pads a clip, at its end unless `padding_side` is "left".
         hop_length: samples per codec frame; lengths are padded to a multiple of it.
         max_seconds: longer clips are refused; None for no limit.
+
+    Raises:
+        TypeError, ValueError: a number is none, or out of range; the message names it.
     """
 
     model_input_names = ["input_values", "padding_mask"]  # noqa: RUF012 (the base class declares it without ClassVar)
@@ -51,18 +63,11 @@ class DiaFeatureExtractor(SequenceFeatureExtractor):
         max_seconds: float | None = None,
         **kwargs: Any,
     ) -> None:
-        for name, value in (
-            ("sampling_rate", sampling_rate),
-            ("hop_length", hop_length),
-            ("feature_size", feature_size),
-        ):
-            if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-                raise ValueError(f"{name} is {value!r}; it must be a whole number, at least 1.")
+        given = {"feature_size": feature_size, "padding_value": padding_value}
+        check_numbers(_NUMBERS, given | {"sampling_rate": sampling_rate, "hop_length": hop_length})
+        check_given(EXTRACTOR_RANGES, {"max_seconds": max_seconds})
         if (side := kwargs.get("padding_side", "right")) not in ("left", "right"):
             raise ValueError(f"padding_side is {side!r}; it must be 'left' or 'right'.")
-        number = isinstance(max_seconds, int | float) and not isinstance(max_seconds, bool)
-        if max_seconds is not None and not (number and 0 < max_seconds < math.inf):
-            raise ValueError(f"max_seconds is {max_seconds!r}; it must be a number above 0, or None for no limit.")
         super().__init__(feature_size=feature_size, sampling_rate=sampling_rate, padding_value=padding_value, **kwargs)
         self.feature_size = feature_size
         self.sampling_rate = sampling_rate

@@ -35,6 +35,7 @@ from dia.decoding.inputs import Grid, check_text, positions_of, start_grid
 from dia.decoding.plan import Plan, check_model, compile_options
 from dia.decoding.records import Records, records_anything
 from dia.decoding.sampling import EndFlag, Generators, drawer, noise_source
+from dia.decoding.setting_ranges import check_ranges
 from dia.decoding.settings import check_settings, fill_special_ids, is_synced
 from dia.decoding.static_step import runner_for, write_rows
 from dia.decoding.streamers import ended, hand_over
@@ -176,6 +177,8 @@ class DiaGenerationMixin(GenerationMixin):
         self, config: GenerationConfig | None, refused: dict[str, Any], kwargs: dict[str, Any]
     ) -> tuple[GenerationConfig, dict[str, Any]]:
         """One settled GenerationConfig and what remains for the model, or a refusal by name."""
+        for values in (vars(config or self.generation_config), kwargs):
+            check_ranges(values)
         settings, model_kwargs = self._prepare_generation_config(config, **kwargs)
         lengths = (kwargs.get("max_length"), getattr(config, "max_length", None), self.generation_config.max_length)
         if lengths == (None, None, None):

@@ -4,11 +4,9 @@ Shapes: B batch, S text length, R grid rows, C channels, V ids of one channel, H
 """
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers import initialization as init
@@ -28,7 +26,7 @@ from transformers.utils.generic import merge_with_config_defaults
 from transformers.utils.output_capturing import capture_outputs
 
 from dia.attention_dia import eager_attention, nowhere_empty
-from dia.checkpoints import native
+from dia.checkpoints import model_files, native
 from dia.configuration_dia import DiaConfig, DiaDecoderConfig, DiaEncoderConfig
 from dia.decoding.cache import cache_in, one_cache
 from dia.decoding.sampling import published_generation_config
@@ -249,14 +247,19 @@ class DiaPreTrainedModel(PreTrainedModel):
 
         The arguments are those of transformers.
 
+        Weights that the checkpoint lacks are refused, unless `ignore_mismatched_sizes=True` asks for random ones.
+
         Raises:
-            ValueError: a native checkpoint is damaged; the message names file and tensor.
-            OSError: there is no such checkpoint.
+            ValueError: a file is damaged, or does not fit another; the message names it.
+            OSError: there is no such checkpoint, or a file of it is missing.
         """
         quantization.register()
-        checkpoint = _native_checkpoint(pretrained_model_name_or_path, kwargs)
+        name = pretrained_model_name_or_path
+        if name is None or kwargs.get("gguf_file") is not None:
+            return super().from_pretrained(name, *args, **kwargs)
+        checkpoint = native.to_convert(name, kwargs)
         if checkpoint is None:
-            return super().from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
+            return cls._from_checked(name, *args, **kwargs)
         wanted = kwargs.get("dtype", kwargs.pop("torch_dtype", None))
         config = checkpoint.config()
         weights = checkpoint.state_dict(wanted if isinstance(wanted, torch.dtype) else None)
@@ -265,6 +268,15 @@ class DiaPreTrainedModel(PreTrainedModel):
         model = loaded[0] if isinstance(loaded, tuple) else loaded  # with output_loading_info=True
         model.generation_config = published_generation_config(config)
         return loaded
+
+    @classmethod
+    def _from_checked(cls, name: Any, *args: Any, output_loading_info: bool = False, **kwargs: Any) -> Any:
+        fresh = bool(kwargs.get("ignore_mismatched_sizes"))
+        if issubclass(cls, DiaForConditionalGeneration) and not fresh:
+            model_files.check_options(name, kwargs)
+        model, info = super().from_pretrained(name, *args, output_loading_info=True, **kwargs)
+        model_files.check_loaded(name, model, () if fresh else info["missing_keys"])
+        return (model, info) if output_loading_info else model
 
     def _init_weights(self, module: nn.Module) -> None:
         super()._init_weights(module)
@@ -557,19 +569,6 @@ def _refuse(kwargs: dict[str, Any]) -> None:
     for name in ("inputs_embeds", "decoder_inputs_embeds", "position_ids"):
         if kwargs.get(name) is not None:
             raise ValueError(f"`{name}` is not supported by Dia; give `input_ids` and `decoder_input_ids`.")
-
-
-def _native_checkpoint(name_or_path: Any, kwargs: dict[str, Any]) -> native.NativeCheckpoint | None:
-    if name_or_path is None or kwargs.get("state_dict") is not None or kwargs.get("gguf_file") is not None:
-        return None
-    path = Path(name_or_path) / kwargs.get("subfolder", "")
-    if path.is_dir():
-        return native.find(path)
-    hub = {name: kwargs[name] for name in ("revision", "token", "cache_dir", "local_files_only") if name in kwargs}
-    try:
-        return native.locate(str(name_or_path), **hub)
-    except (OSError, HfHubHTTPError, HFValidationError):
-        return None  # transformers says better than we could why a repository cannot be read
 
 
 __all__ = ["DiaForConditionalGeneration", "DiaModel", "DiaPreTrainedModel"]

@@ -25,7 +25,7 @@ from dia.configuration_dia import (
     DiaEncoderConfig,
 )
 from dia.decoding import delay, grid
-from dia.decoding.grid import Channels
+from dia.decoding.grid import Channels, checked_pattern
 from dia.feature_extraction_dia import DiaFeatureExtractor, named_clips
 from dia.tokenization_dia import DiaTokenizer
 
@@ -94,7 +94,7 @@ class DiaProcessor(SavedProcessor):
         super().__init__(feature_extractor, tokenizer, audio_tokenizer=audio_tokenizer)
         published = DiaDecoderConfig()
         self.audio_tokenizer = audio_tokenizer
-        self.delay_pattern = list(PUBLISHED_DELAY_PATTERN if delay_pattern is None else delay_pattern)
+        self.delay_pattern = checked_pattern(PUBLISHED_DELAY_PATTERN if delay_pattern is None else delay_pattern)
         self.bos_token_id = published.bos_token_id if bos_token_id is None else bos_token_id
         self.eos_token_id = published.eos_token_id if eos_token_id is None else eos_token_id
         self.pad_token_id = published.pad_token_id if pad_token_id is None else pad_token_id
@@ -326,7 +326,7 @@ class DiaProcessor(SavedProcessor):
         for name, value in zip(OWN_OPTIONS, (pattern, *ids), strict=True):
             if value is None:
                 raise ValueError(f"{name} is None; leave it out to use the processor's own.")
-        return Channels(list(pattern), *ids)
+        return Channels(checked_pattern(pattern), *ids)
 
     def _spoken(
         self, audio: Any, batch_size: int, channels: Channels, rate: int | None, options: dict[str, Any]

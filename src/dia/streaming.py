@@ -24,6 +24,7 @@ from transformers.generation.streamers import BaseStreamer
 from dia.codec import dac as codec
 from dia.decoding.delay import undelay
 from dia.processing_dia import DiaProcessor
+from dia.runtime.limits import WAIT_SECONDS, WINDOW_FRAMES
 
 _FIRST, _MOST = 0.1, 1.0  # seconds of sound in the first window and in the largest
 _GROWTH = 1.5  # from one window to the next: who speaks in two thirds of real time or less is never late
@@ -172,10 +173,7 @@ class DiaAudioStreamer(BaseStreamer):
 def _frames(given: int | None, default: float, name: str) -> int:
     if given is None:
         return math.ceil(default)
-    if isinstance(given, bool) or not isinstance(given, int):
-        raise TypeError(f"{name} is {given!r}; expected a number of frames.")
-    if given < 1:
-        raise ValueError(f"{name}={given} must be 1 or more.")
+    WINDOW_FRAMES.check(name, given)
     return given
 
 
@@ -185,12 +183,8 @@ def seconds(timeout: float | None) -> float | None:
     Raises:
         TypeError, ValueError: it is no length of time.
     """
-    if timeout is None:
-        return None
-    if isinstance(timeout, bool) or not isinstance(timeout, int | float):
-        raise TypeError(f"timeout is {timeout!r}; expected seconds, or None to wait for ever.")
-    if not 0 <= timeout < math.inf:
-        raise ValueError(f"timeout={timeout} must be 0 or more; None waits for ever.")
+    if timeout is not None:
+        WAIT_SECONDS.check("timeout", timeout)
     return timeout
 
 

@@ -19,12 +19,15 @@ from transformers.tokenization_utils_base import LARGE_INTEGER, TruncationStrate
 from transformers.tokenization_utils_tokenizers import TokenizersBackend
 from transformers.utils.generic import PaddingStrategy
 
+from dia.runtime.limits import ID_OFFSET, TEXT_IDS
+from dia.runtime.ranges import check_given
 from dia.text.lexicon import FIRST, PHONES, Pronunciations
 
 SPEAKER_TAGS = ("[S1]", "[S2]")
 BYTES = 256
 _PAD = "<pad>"
 PRONUNCIATIONS = "pronunciations.txt.gz"
+TOKENIZER_RANGES = {"offset": ID_OFFSET, "max_length": TEXT_IDS}
 
 # What `convert_to_native_format` and older files hand to __init__ although the backend is built here.
 _BACKEND_ARGUMENTS = ("vocab", "merges", "vocab_file", "tokenizer_file", "tokenizer_object", "backend")
@@ -74,10 +77,8 @@ class DiaTokenizer(TokenizersBackend):
         pronunciations_file: str | os.PathLike[str] | None = None,
         **kwargs: Any,
     ) -> None:
-        if offset < 0:
-            raise ValueError(f"offset is {offset}; ids cannot be negative, use 0 or more.")
-        if max_length is not None and max_length < 1:
-            raise ValueError(f"max_length is {max_length}; use 1 or more, or None for no limit.")
+        check_given(TOKENIZER_RANGES, {"max_length": max_length})
+        ID_OFFSET.check("offset", offset)
         kwargs = {key: value for key, value in kwargs.items() if key not in _BACKEND_ARGUMENTS}
         limits = [limit for limit in (max_length, kwargs.pop("model_max_length", None)) if limit is not None]
         self.pronunciations = None if pronunciations_file is None else Pronunciations.load(pronunciations_file)

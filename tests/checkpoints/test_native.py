@@ -193,7 +193,9 @@ def test_a_truncated_file_is_named(tmp_path, weights, form, name, kept):
 def test_a_missing_shard_is_named(tmp_path, weights):
     folder = write(tmp_path, first_generation(), weights, "sharded")
     (folder / "model-00002-of-00002.safetensors").unlink()
-    with pytest.raises(ValueError, match=r"model-00002-of-00002\.safetensors cannot be read"):
+    with pytest.raises(
+        FileNotFoundError, match=r"model-00002-of-00002\.safetensors is missing, which .* names; download it again"
+    ):
         native.find(folder)
 
 

@@ -180,7 +180,7 @@ def test_a_limit_on_the_length_names_itself():
     ],
 )
 def test_impossible_options_are_refused_by_name(option, value):
-    with pytest.raises(ValueError, match=option):
+    with pytest.raises((TypeError, ValueError), match=option):
         DiaFeatureExtractor(**{option: value})
 
 
@@ -195,7 +195,7 @@ def test_an_option_that_the_file_does_not_hold_has_an_effect_too(tmp_path):
     loaded = DiaFeatureExtractor.from_pretrained(tmp_path, padding_side="left", hop_length=HOP, max_seconds=2.0)
     assert (loaded.sampling_rate, loaded.padding_side, loaded.hop_length) == (44100, "left", HOP)
     assert loaded.max_seconds == 2.0
-    with pytest.raises(ValueError, match="hop_length is 0"):
+    with pytest.raises(ValueError, match="hop_length=0"):
         DiaFeatureExtractor.from_pretrained(tmp_path, hop_length=0)
 
 

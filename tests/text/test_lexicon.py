@@ -6,6 +6,7 @@ import pickle
 
 import pytest
 
+from dia.runtime.limits import PRONUNCIATION_BYTES, PRONUNCIATION_WORDS
 from dia.text.lexicon import FIRST, Pronunciations
 from dia.tokenization_dia import BYTES, PRONUNCIATIONS, DiaTokenizer
 
@@ -144,6 +145,33 @@ def test_pronunciations_are_saved_with_the_tokenizer(tokenizer, tmp_path):
     tokenizer.save_pretrained(tmp_path / "saved")
     again = DiaTokenizer.from_pretrained(tmp_path / "saved")
     assert again("hello x")["input_ids"] == tokenizer("hello x")["input_ids"]
+
+
+def packed(path, content):
+    path.write_bytes(gzip.compress(content, 1))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (bytes(PRONUNCIATION_BYTES + 1), "unpacks to more than"),
+        (b"a b\n\n" + b"\n" * PRONUNCIATION_WORDS, "lines, and at most"),
+        (b"a b\n\nword c", "'word' is pronounced 'c', and there is no such phone"),
+        (b"a b\n\nword", "length 1"),
+        (b"", "not enough"),
+        (b"\xff\n\nword a", "codec"),
+    ],
+)
+def test_a_file_that_holds_no_dictionary_or_too_much_is_refused_by_name(tmp_path, content, told):
+    with pytest.raises(ValueError, match=rf"p\.gz is no file of pronunciations, or damaged .*{told}|{told}.*p\.gz"):
+        Pronunciations.load(packed(tmp_path / "p.gz", content))
+
+
+def test_a_pointer_of_git_lfs_is_no_dictionary(tmp_path):
+    (tmp_path / "p.gz").write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n")
+    with pytest.raises(ValueError, match=r"p\.gz is a Git LFS pointer"):
+        Pronunciations.load(tmp_path / "p.gz")
 
 
 def test_without_pronunciations_text_stays_bytes(tmp_path):

@@ -1,25 +1,36 @@
 """A model and its processor out of a name, a folder or single files. Knows checkpoints; knows nothing of speaking."""
 
+import os
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import DacModel, GenerationConfig
-from transformers.utils import FEATURE_EXTRACTOR_NAME, GENERATION_CONFIG_NAME, cached_file
+from transformers import GenerationConfig
+from transformers.utils import FEATURE_EXTRACTOR_NAME, GENERATION_CONFIG_NAME
 
 from dia import MINI
 from dia.checkpoints import native
-from dia.checkpoints.native_layout import layout_of
+from dia.checkpoints.model_files import ADAPTER_NAME, check_loaded, check_weights, read_config
+from dia.checkpoints.native_layout import count_parameters, layout_of
 from dia.checkpoints.placement import choose_device, place, place_codec, settled_dtype
+from dia.checkpoints.processor_checks import check_processor
 from dia.checkpoints.processor_files import PROCESSOR_FILE
 from dia.checkpoints.quantized import load_quantized
 from dia.checkpoints.source import EMBEDDED, REAL_CODEC, check_checkpoint
+from dia.codec.checkpoint import load_codec
 from dia.configuration_dia import DiaConfig
 from dia.decoding.sampling import published_generation_config
+from dia.decoding.setting_ranges import check_file_settings
 from dia.modeling_dia import DiaForConditionalGeneration
 from dia.processing_dia import DiaProcessor
 from dia.quantization.config import quantize
+from dia.runtime.ranges import shown
+from dia.runtime.reading import REMEDY, blamed_on
+from dia.runtime.repository import Repository
+from dia.runtime.tensor_files import described
+from dia.runtime.warnings import DiaWarning
 from dia.tokenization_dia import PRONUNCIATIONS
 
 _HUB_OPTIONS = ("revision", "token", "cache_dir", "local_files_only")
@@ -35,16 +46,21 @@ def by_name(
     kwargs: dict[str, Any],
 ) -> _Loaded:
     """What `Dia.from_pretrained` loads; arguments and errors are its."""
+    if not isinstance(name_or_path, str | os.PathLike):
+        raise TypeError(f'name_or_path is {shown(name_or_path)}; expected a folder, a Hub id or "mini".')
     source = str(MINI if str(name_or_path) == EMBEDDED else name_or_path)
     hub: dict[str, Any] = {name: kwargs[name] for name in _HUB_OPTIONS if name in kwargs}
     check_checkpoint(source, load_dac, **hub)
     device = choose_device(device)
     compute_dtype = compute_dtype or kwargs.pop("dtype", None) or kwargs.pop("torch_dtype", None)
-    kwargs["dtype"] = _dtype_of_weights(source, device, compute_dtype, hub)
-    model = load_quantized(source, quantization, hub, kwargs)
+    repository = Repository.of(source, kwargs)
+    config = _checked_config(repository)
+    kwargs["dtype"] = settled_dtype(compute_dtype, device, count_parameters(config))
+    check_processor(repository, config)
+    model = load_quantized(source, config, quantization, hub, kwargs)
     if model is None:
         model = DiaForConditionalGeneration.from_pretrained(source, **kwargs)
-    processor = _load_processor(source, model, load_dac, hub)
+    processor = _load_processor(repository, model, load_dac, hub)
     return place(model, device, compute_dtype), place_codec(processor, device, compute_dtype)
 
 
@@ -60,14 +76,20 @@ def from_files(
     """What `Dia.from_local` loads; arguments and errors are its."""
     device = choose_device(device)
     config, tensors = native.read_config(config_path), native.read_tensors([checkpoint_path])
-    if layout_of(tensors) == "native":
-        tensors = native.convert_state_dict(tensors, config)
-    model = DiaForConditionalGeneration.from_pretrained(None, config=config, state_dict=tensors)
     beside = Path(config_path).with_name(GENERATION_CONFIG_NAME)
+    if beside.is_file():
+        check_file_settings(beside)
+    if layout_of(tensors) == "native":
+        with blamed_on(checkpoint_path):
+            tensors = native.convert_state_dict(tensors, config)
+    else:
+        check_weights(described(tensors), str(checkpoint_path), config, str(config_path))
+    model = DiaForConditionalGeneration.from_pretrained(None, config=config, state_dict=tensors)
+    check_loaded(str(checkpoint_path), model)
     model.generation_config = (
         GenerationConfig.from_pretrained(beside.parent) if beside.is_file() else published_generation_config(config)
     )
-    audio_tokenizer = DacModel.from_pretrained(codec_path) if load_dac else None
+    audio_tokenizer = load_codec(codec_path) if load_dac else None
     phones = Path(config_path).with_name(PRONUNCIATIONS)
     processor = DiaProcessor.for_config(config, audio_tokenizer, phones if phones.is_file() else None)
     model = place(model, device, compute_dtype)
@@ -76,28 +98,40 @@ def from_files(
     return model, place_codec(processor, device, compute_dtype)
 
 
-def _dtype_of_weights(
-    source: str, device: torch.device, wanted: str | torch.dtype | None, hub: Mapping[str, Any]
-) -> str | torch.dtype:
-    """What weights are read in, so that memory holds them in nothing wider; "auto" for a native checkpoint."""
-    described, _ = DiaConfig.get_config_dict(source, **hub)
-    if wanted is None and "decoder_config" not in described:
-        return "auto"
-    with torch.device("meta"):
-        parameters = 0 if wanted else DiaForConditionalGeneration(DiaConfig.from_dict(described)).num_parameters()
-    return settled_dtype(wanted, device, parameters)
+def _checked_config(repository: Repository) -> DiaConfig:
+    adapter = repository.path(ADAPTER_NAME)
+    if repository.is_folder and repository.find(ADAPTER_NAME) is not None:
+        raise ValueError(
+            f"{adapter} says that this folder holds adapters; merge them into their model (dia.training.lora.merged) "
+            "and load that."
+        )
+    return read_config(repository)
 
 
 def _load_processor(
-    source: str, model: DiaForConditionalGeneration, load_dac: bool, hub: Mapping[str, Any]
+    repository: Repository, model: DiaForConditionalGeneration, load_dac: bool, hub: Mapping[str, Any]
 ) -> DiaProcessor:
     """The checkpoint's processor, or for a native checkpoint, which has none, the published one."""
-    files = (PROCESSOR_FILE, FEATURE_EXTRACTOR_NAME)
-    if any(cached_file(source, file, _raise_exceptions_for_missing_entries=False, **hub) for file in files):
+    source, files = repository.name, (PROCESSOR_FILE, FEATURE_EXTRACTOR_NAME)
+    if not any(repository.find(file) for file in files):
+        return DiaProcessor.for_config(model.config, load_codec(REAL_CODEC) if load_dac else None)
+    if repository.find(GENERATION_CONFIG_NAME) is None:
+        model.generation_config = published_generation_config(model.config)
+        warnings.warn(
+            f"{repository.path(GENERATION_CONFIG_NAME)} is missing; the sampling of Dia-1.6B takes its place. If the "
+            f"model came with one, {REMEDY}.",
+            DiaWarning,
+            stacklevel=4,
+        )
+    with blamed_on(repository.path(PROCESSOR_FILE), repository.path(FEATURE_EXTRACTOR_NAME)):
         processor = DiaProcessor.from_pretrained(source, load_audio_tokenizer=load_dac, **hub)
         processor.check_codec()
-        return processor
-    return DiaProcessor.for_config(model.config, DacModel.from_pretrained(REAL_CODEC) if load_dac else None)
+    if load_dac and processor.audio_tokenizer is None:
+        raise ValueError(
+            f"{repository.path(PROCESSOR_FILE)} is missing or names no codec; {REMEDY}, or pass load_dac=False to get "
+            "codes in the place of sound."
+        )
+    return processor
 
 
 __all__ = ["by_name", "from_files"]

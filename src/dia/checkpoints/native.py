@@ -6,28 +6,31 @@
 Tensor names and shapes are the business of `native_layout`.
 """
 
-import json
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
-from zipfile import is_zipfile
 
 import torch
 from huggingface_hub import snapshot_download
-from huggingface_hub.errors import StrictDataclassError
-from safetensors import SafetensorError, safe_open
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+from safetensors import safe_open
 from torch import Tensor
 
+from dia.checkpoints.config_keys import check_keys
 from dia.checkpoints.native_layout import LayoutRow, convert_state_dict, layout_of
+from dia.checkpoints.pickles import check_tensors, load_pickle
 from dia.configuration_dia import DiaConfig
+from dia.runtime.limits import SHARDS
+from dia.runtime.ranges import shown
+from dia.runtime.reading import REMEDY, blamed_on, read_json
+from dia.runtime.tensor_files import not_finite, read_header, some
 
 # The least to download first: Dia-1.6B has the first, Dia-1.6B-0626 the second, others may have the third.
 _HUB_FILES = (("model.safetensors",), ("*.pth",), ("*.safetensors", "*.safetensors.index.json"))
 _STANDARD_NAME = re.compile(r"model(-\d+-of-\d+)?\.safetensors")
-_UNREADABLE = (SafetensorError, RuntimeError, UnpicklingError, EOFError, OSError, TypeError)
 
 _ENCODER_KEYS = {
     "num_hidden_layers": "model.encoder.n_layer",
@@ -88,13 +91,20 @@ class NativeCheckpoint:
         """The weights in the Hugging Face layout, in `dtype` or as stored.
 
         Raises:
-            ValueError: a file cannot be read, or its tensors do not fit the config; the message names file and tensor.
+            OSError: a file is missing, or is no file.
+            ValueError: a file cannot be read, its tensors do not fit the config, or they hold NaN or infinities; the
+                message names file and tensor.
         """
         config, tensors = self.config(), read_tensors(self.weight_files)
         try:
-            return convert_state_dict(tensors, config, dtype=dtype, progress=progress)
+            converted = convert_state_dict(tensors, config, dtype=dtype, progress=progress)
         except ValueError as error:
             raise ValueError(f"{_some_names(self.weight_files)}: {error}") from error
+        if names := not_finite(converted.items()):
+            raise ValueError(
+                f"{_some_names(self.weight_files)} holds NaN or infinite weights in {some(names)}; {REMEDY}."
+            )
+        return converted
 
 
 def locate(name_or_path: str | Path, prefer_native: bool = False, **hub: Any) -> NativeCheckpoint | None:
@@ -107,9 +117,31 @@ def locate(name_or_path: str | Path, prefer_native: bool = False, **hub: Any) ->
         return find(name_or_path, prefer_native)
     repo_id = str(name_or_path)
     folder = Path(snapshot_download(repo_id, allow_patterns=["config.json"], **hub))
-    if prefer_native or _generation(_read_json(folder / "config.json")) == 1:
+    if prefer_native or _generation(read_json(folder / "config.json")) == 1:
         return find(fetch(repo_id, **hub), prefer_native=True)
     return None
+
+
+def to_convert(name_or_path: str | Path, options: Mapping[str, Any]) -> NativeCheckpoint | None:
+    """The native checkpoint that `from_pretrained` is asked for; None for one that transformers reads as it is.
+
+    Args:
+        name_or_path: a folder or a Hub id.
+        options: of `from_pretrained`.
+
+    Raises:
+        OSError, ValueError: as `find`.
+    """
+    if options.get("state_dict") is not None:
+        return None
+    path = Path(name_or_path) / (options.get("subfolder") or "")
+    if path.is_dir():
+        return find(path)
+    hub = {name: options[name] for name in ("revision", "token", "cache_dir", "local_files_only") if name in options}
+    try:
+        return locate(str(name_or_path), **hub)
+    except (OSError, HfHubHTTPError, HFValidationError):
+        return None  # transformers says better than we could why a repository cannot be read
 
 
 def find(folder: str | Path, prefer_native: bool = False) -> NativeCheckpoint | None:
@@ -124,18 +156,19 @@ def find(folder: str | Path, prefer_native: bool = False) -> NativeCheckpoint | 
         The checkpoint, or None if there is nothing to convert.
 
     Raises:
+        OSError: a file that an index names is missing, or is no file.
         ValueError: a file is truncated or no checkpoint, or a native config.json stands without weights.
     """
     config_file = Path(folder) / "config.json"
     if not config_file.is_file():
         return None
     for files in _weight_sets(Path(folder)):
-        layout = layout_of(read_tensors(files))
+        layout = layout_of(_names(files))
         if layout == "native":
             return NativeCheckpoint(config_file, files)
         if layout == "huggingface" and not prefer_native:
             return None
-    if _generation(_read_json(config_file)) == 1:
+    if _generation(read_json(config_file)) == 1:
         raise ValueError(
             f"{folder} has a native config.json but no weights; put model.safetensors or a .pth beside it."
         )
@@ -150,7 +183,7 @@ def is_native(path: str | Path) -> bool:
     """
     if Path(path).is_dir():
         return find(path) is not None
-    return layout_of(read_tensors([path])) == "native"
+    return layout_of(_names([Path(path)])) == "native"
 
 
 def fetch(repo_id: str, **hub: Any) -> Path:
@@ -168,7 +201,7 @@ def fetch(repo_id: str, **hub: Any) -> Path:
     """
     for patterns in _HUB_FILES:
         folder = Path(snapshot_download(repo_id, allow_patterns=["config.json", *patterns], **hub))
-        if any(layout_of(read_tensors(files)) == "native" for files in _weight_sets(folder)):
+        if any(layout_of(_names(files)) == "native" for files in _weight_sets(folder)):
             return folder
     raise ValueError(
         f"{repo_id} holds no native Dia checkpoint; if it is in the Hugging Face layout, load it as it is."
@@ -179,32 +212,51 @@ def read_tensors(files: Iterable[str | Path]) -> dict[str, Tensor]:
     """Open weight files; tensors are mapped from disk and read when used.
 
     Raises:
-        ValueError: a file is missing, truncated, no checkpoint, or holds other objects than tensors.
+        OSError: a file is missing, or is no file.
+        ValueError: a file is truncated, no checkpoint, or holds other objects than tensors; the message names it.
     """
     tensors: dict[str, Tensor] = {}
     for file in map(Path, files):
-        try:
-            tensors.update(_open_safetensors(file) if file.suffix == ".safetensors" else _open_pickle(file))
-        except _UNREADABLE as error:
-            reason = str(error).partition("\n")[0] or type(error).__name__
-            raise ValueError(
-                f"{file} cannot be read: {reason}. It is missing, truncated, a Git LFS pointer or not a state dict "
-                "of tensors; download it again."
-            ) from error
+        tensors.update(_open_safetensors(file) if file.suffix == ".safetensors" else _open_pickle(file))
     return tensors
+
+
+def other_weight_files(folder: Path) -> list[Path]:
+    """Files of weights in a folder under names that transformers does not know."""
+    found = (file for pattern in ("*.safetensors", "*.pth") for file in sorted(folder.glob(pattern)))
+    return [file for file in found if not _STANDARD_NAME.fullmatch(file.name)]
+
+
+def shard_names(index: Path) -> list[str]:
+    """The files that an index of shards names, each once.
+
+    Raises:
+        OSError, ValueError: it is no such index, or names something else than files beside it.
+    """
+    names = read_json(index).get("weight_map")
+    if not isinstance(names, dict) or not names or not all(isinstance(name, str) for name in names.values()):
+        raise ValueError(f"{index} has no weight_map that names files; {REMEDY}.")
+    shards = sorted(set(names.values()))
+    for name in shards:
+        if not name or Path(name).name != name:
+            raise ValueError(f"{index} names {shown(name)}, which is no file beside it; {REMEDY}.")
+    if len(shards) > SHARDS:
+        raise ValueError(f"{index} names {len(shards)} files, where at most {SHARDS} are read; {REMEDY}.")
+    return shards
 
 
 def read_config(path: str | Path) -> DiaConfig:
     """Read a native config.json of either generation; the second resembles the Hugging Face one, which is read too.
 
     Raises:
+        OSError: there is no such file.
         ValueError: a key is missing or says what the Hugging Face layout cannot; the message names file and key.
     """
-    data = _read_json(Path(path))
-    try:
+    data = read_json(Path(path))
+    for part in (data.get("encoder_config"), data.get("decoder_config")):
+        check_keys(path, part)
+    with blamed_on(path):
         return _first_generation(data) if _generation(data) == 1 else _second_generation(data)
-    except (ValueError, StrictDataclassError) as error:
-        raise ValueError(f"{path}: {error.__cause__ or error}") from error
 
 
 def _generation(data: Mapping[str, Any]) -> int:
@@ -260,32 +312,32 @@ def _weight_sets(folder: Path) -> Iterator[tuple[Path, ...]]:
         if (folder / name).is_file():
             yield (folder / name,)
         if (index := folder / f"{name}.index.json").is_file():
-            yield tuple(folder / shard for shard in sorted(set(_read_json(index).get("weight_map", {}).values())))
-    for pattern in ("*.safetensors", "*.pth"):
-        yield from ((file,) for file in sorted(folder.glob(pattern)) if not _STANDARD_NAME.fullmatch(file.name))
+            yield tuple(_shard(folder / name, index) for name in shard_names(index))
+    yield from ((file,) for file in other_weight_files(folder))
+
+
+def _shard(file: Path, index: Path) -> Path:
+    if not os.path.exists(file):  # that of Path raises where a name is too long
+        raise FileNotFoundError(f"{file} is missing, which {index.name} names; {REMEDY}.")
+    return file
+
+
+def _names(files: Iterable[Path]) -> list[str]:
+    """Of the tensors in files; no tensor of a safetensors file is read."""
+    return [name for file in files for name in (read_header if file.suffix == ".safetensors" else _open_pickle)(file)]
 
 
 def _open_safetensors(file: Path) -> dict[str, Tensor]:
+    read_header(file)  # says what is wrong with the file
     with safe_open(file, framework="pt") as opened:
         return {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 - it is no mapping
 
 
 def _open_pickle(file: Path) -> dict[str, Tensor]:
-    # Files of before torch 1.6 are no zip archives and cannot be mapped.
-    loaded = torch.load(file, map_location="cpu", weights_only=True, mmap=is_zipfile(file))
+    loaded = load_pickle(file)
     if not isinstance(loaded, Mapping):
-        raise TypeError(f"it holds a {type(loaded).__name__}")
-    return {str(name): tensor for name, tensor in loaded.items() if isinstance(tensor, Tensor)}
-
-
-def _read_json(file: Path) -> dict[str, Any]:
-    try:
-        data = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{file} is not valid JSON ({error}); download it again.") from error
-    if not isinstance(data, dict):
-        raise ValueError(f"{file} must hold a JSON object.")
-    return data
+        raise ValueError(f"{file} holds a {type(loaded).__name__}, not a state dict of tensors; {REMEDY}.")
+    return check_tensors(file, {name: tensor for name, tensor in loaded.items() if isinstance(tensor, Tensor)})
 
 
 def _some_names(files: Sequence[Path]) -> str:
@@ -299,6 +351,9 @@ __all__ = [
     "find",
     "is_native",
     "locate",
+    "other_weight_files",
     "read_config",
     "read_tensors",
+    "shard_names",
+    "to_convert",
 ]

@@ -5,13 +5,18 @@ Knows the names in both layouts and how weight normalisation is folded away. Nee
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 from transformers import DacConfig, DacModel
+
+from dia.checkpoints.pickles import check_tensors, load_pickle
+from dia.codec.checkpoint import check_sizes
+from dia.runtime.limits import RATIOS
+from dia.runtime.reading import REMEDY, blamed_on
+from dia.runtime.tensor_files import not_finite, some
 
 # What the native class assumes where the metadata are silent.
 _DEFAULTS: dict[str, Any] = {
@@ -46,34 +51,37 @@ def read(path: str | Path) -> tuple[DacConfig, dict[str, Tensor]]:
         The config, and the state dict of `DacModel(config)`.
 
     Raises:
-        ValueError: the file is truncated, no codec checkpoint, or no `DacModel` can be like it; the message says it.
+        OSError: there is no such file.
+        ValueError: the file is truncated, no codec checkpoint, holds NaN or infinities, or no `DacModel` can be like
+            it; the message says it.
     """
     weights, kwargs = read_native(path)
-    try:
+    with blamed_on(path):
         config = read_config(kwargs)
-        return config, convert_state_dict(weights, config)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
+        converted = convert_state_dict(weights, config)
+        if names := not_finite(converted.items()):
+            raise ValueError(f"it holds NaN or infinite weights in {some(names)}")
+    return config, converted
 
 
 def read_native(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """The tensors and the constructor arguments a native .pth holds, as they are.
 
     Raises:
+        OSError: there is no such file.
         ValueError: the file is truncated or no codec checkpoint.
     """
+    loaded = load_pickle(path, _SCALARS, mapped=False)
     try:
-        with torch.serialization.safe_globals(_SCALARS):
-            loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, UnpicklingError, EOFError, OSError) as error:
-        reason = str(error).partition("\n")[0] or type(error).__name__
-        raise ValueError(f"{path} cannot be read: {reason}. It is missing or truncated; download it again.") from error
-    try:
-        return dict(loaded["state_dict"]), dict(loaded["metadata"]["kwargs"])
-    except (KeyError, TypeError, IndexError, ValueError) as error:
+        weights, kwargs = loaded["state_dict"], dict(loaded["metadata"]["kwargs"])
+    except (KeyError, TypeError, IndexError, ValueError, AttributeError):
+        weights = kwargs = None
+    if not isinstance(weights, Mapping) or kwargs is None:
         raise ValueError(
-            f"{path} is no codec checkpoint: it must hold `state_dict` and `metadata` with the constructor's `kwargs`."
-        ) from error
+            f"{path} is no codec checkpoint: it must hold `state_dict` and `metadata` with the constructor's "
+            f"`kwargs`; {REMEDY}."
+        )
+    return check_tensors(path, weights), kwargs
 
 
 def read_config(kwargs: Mapping[str, Any]) -> DacConfig:
@@ -83,6 +91,7 @@ def read_config(kwargs: Mapping[str, Any]) -> DacConfig:
         ValueError: `DacModel` has no such variant; the message names the argument.
     """
     given = {name: kwargs.get(name, default) for name, default in _DEFAULTS.items()}
+    RATIOS.check("the number of encoder_rates", len(given["encoder_rates"]), ValueError)
     rates, width = [int(rate) for rate in given["encoder_rates"]], int(given["encoder_dim"])
     latent = width * 2 ** len(rates)
     if list(given["decoder_rates"]) != rates[::-1]:
@@ -91,7 +100,7 @@ def read_config(kwargs: Mapping[str, Any]) -> DacConfig:
         )
     if given["latent_dim"] not in (None, latent):
         raise ValueError(f"latent_dim is {given['latent_dim']}; DacModel has {latent}, encoder_dim doubled per rate.")
-    return DacConfig(
+    config = DacConfig(
         encoder_hidden_size=width,
         downsampling_ratios=rates,
         decoder_hidden_size=int(given["decoder_dim"]),
@@ -101,6 +110,8 @@ def read_config(kwargs: Mapping[str, Any]) -> DacConfig:
         quantizer_dropout=float(given["quantizer_dropout"]),
         sampling_rate=int(given["sample_rate"]),
     )
+    check_sizes(config)
+    return config
 
 
 def convert_state_dict(native: Mapping[str, Tensor], config: DacConfig) -> dict[str, Tensor]:
@@ -117,24 +128,33 @@ def convert_state_dict(native: Mapping[str, Tensor], config: DacConfig) -> dict[
     modules, left, converted = dict(_modules(config)), dict(native), {}
     for target, shape in expected.items():
         module, parameter = target.rsplit(".", 1)
-        tensor = _take(left, f"{modules[module]}.{parameter}", shape)
-        if tuple(tensor.shape) != shape:
-            raise ValueError(f"{modules[module]}.{parameter} is {tuple(tensor.shape)}, where {shape} was expected.")
-        converted[target] = tensor
+        converted[target] = _take(left, f"{modules[module]}.{parameter}", shape)
     if left:
         raise ValueError(f"{len(left)} tensors have no place in DacModel, the first is {min(left)}.")
     return converted
 
 
-def _take(left: dict[str, Tensor], name: str, shape: Sequence[int]) -> Tensor:
+def _take(left: dict[str, Tensor], name: str, shape: tuple[int, ...]) -> Tensor:
     """Remove a parameter from what is left, its normalisation folded."""
     if name in left:
-        return left.pop(name)
+        return _checked(name, left.pop(name), shape)
     module = name.rsplit(".", 1)[0]
     for magnitude, direction in _NORMALISED:
         if f"{module}.{magnitude}" in left and f"{module}.{direction}" in left and name.endswith(".weight"):
-            return _fold(left.pop(f"{module}.{magnitude}"), left.pop(f"{module}.{direction}"))
-    raise ValueError(f"{name} {tuple(shape)} is missing, also as weight_g and weight_v.")
+            lengths = (shape[0], *(1 for _ in shape[1:]))
+            return _fold(
+                _checked(f"{module}.{magnitude}", left.pop(f"{module}.{magnitude}"), lengths),
+                _checked(f"{module}.{direction}", left.pop(f"{module}.{direction}"), shape),
+            )
+    raise ValueError(f"{name} {shape} is missing, also as weight_g and weight_v.")
+
+
+def _checked(name: str, tensor: Tensor, shape: tuple[int, ...]) -> Tensor:
+    if tuple(tensor.shape) != shape:
+        raise ValueError(f"{name} is {tuple(tensor.shape)}, where {shape} was expected.")
+    if not tensor.is_floating_point():
+        raise ValueError(f"{name} is {tensor.dtype}, not of floats.")
+    return tensor
 
 
 def _fold(magnitude: Tensor, direction: Tensor) -> Tensor:

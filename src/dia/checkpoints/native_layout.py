@@ -16,6 +16,7 @@ widths of decoder and encoder, H heads of width d, K key-value heads, I the MLP'
 Cross-attention is like self-attention, its k_proj and v_proj read E. Norms keep name and shape behind `model.`.
 """
 
+import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ import torch
 from torch import Tensor
 
 from dia.configuration_dia import DiaConfig, DiaDecoderConfig, DiaEncoderConfig
+from dia.runtime.tensor_files import some
 
 _WRAPPERS = re.compile(r"^(?:_orig_mod\.|module\.|model\.)+")  # left by torch.compile, DataParallel and the HF layout
 
@@ -44,6 +46,13 @@ class LayoutRow:
     sources: tuple[str, ...]
     shape: tuple[int, ...]
     inputs: int = 0
+
+    @property
+    def result(self) -> tuple[int, ...]:
+        """Shape of the parameter in the Hugging Face layout."""
+        if self.inputs:
+            return math.prod(self.shape[self.inputs :]), math.prod(self.shape[: self.inputs])
+        return len(self.sources) * self.shape[0], *self.shape[1:]
 
     def convert(self, tensors: Sequence[Tensor], dtype: torch.dtype | None = None) -> Tensor:
         """Join and turn the `sources`, each of `shape`, into a tensor that shares no memory with them."""
@@ -91,6 +100,11 @@ def convert_state_dict(
 def layout(config: DiaConfig) -> list[LayoutRow]:
     """Every parameter of a checkpoint with this config."""
     return [*_encoder_rows(config), *_decoder_rows(config)]
+
+
+def count_parameters(config: DiaConfig) -> int:
+    """How many numbers a model with this config has."""
+    return sum(math.prod(row.result) for row in layout(config))
 
 
 def _encoder_rows(config: DiaConfig) -> Iterator[LayoutRow]:
@@ -148,19 +162,15 @@ def _check(tensors: Mapping[str, Tensor], rows: Sequence[LayoutRow]) -> None:
     missing = [f"{name} {shape}" for name, shape in expected.items() if name not in tensors]
     if missing:
         raise ValueError(
-            f"the checkpoint lacks {_some(missing)}; is config.json the one it came with, and is it whole?"
+            f"the checkpoint lacks {some(missing)}; is config.json the one it came with, and is it whole?"
         )
     if unexpected := [f"{name} {tuple(tensors[name].shape)}" for name in tensors if name not in expected]:
-        raise ValueError(f"the checkpoint holds {_some(unexpected)}, which config.json has no place for.")
+        raise ValueError(f"the checkpoint holds {some(unexpected)}, which config.json has no place for.")
     wrong = [
         f"{name} is {tuple(tensors[name].shape)} where config.json asks for {shape}"
         for name, shape in expected.items()
         if tuple(tensors[name].shape) != shape
     ]
+    wrong += [f"{name} is {one.dtype}, not of floats" for name, one in tensors.items() if not one.is_floating_point()]
     if wrong:
-        raise ValueError(f"the checkpoint does not fit its config.json: {_some(wrong)}.")
-
-
-def _some(items: Sequence[str], limit: int = 4) -> str:
-    shown = ", ".join(items[:limit])
-    return shown if len(items) <= limit else f"{shown} and {len(items) - limit} more"
+        raise ValueError(f"the checkpoint does not fit its config.json: {some(wrong)}.")

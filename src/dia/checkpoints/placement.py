@@ -6,6 +6,7 @@ from dia.modeling_dia import DiaForConditionalGeneration
 from dia.processing_dia import DiaProcessor
 from dia.quantization.config import count_weights, pack
 from dia.runtime.memory import keep_few_shapes, to_own_memory
+from dia.runtime.ranges import shown
 
 _SMALL = 4_000_000  # parameters below which a step waits for calls, not for memory, and half precision gains nothing
 
@@ -19,8 +20,8 @@ def choose_device(device: str | torch.device | None = None) -> torch.device:
     there = [name for name in ("cuda", "mps") if getattr(torch, name).is_available()] + ["cpu"]
     try:
         chosen = torch.device(there[0] if device is None else device)
-    except RuntimeError as error:
-        raise ValueError(f"device={device!r} is not known; here are {', '.join(there)}.") from error
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise ValueError(f"device={shown(device)} is not known; here are {', '.join(there)}.") from error
     if chosen.type in ("cuda", "mps", "cpu"):
         count = int(getattr(torch, chosen.type).device_count()) if chosen.type in there else 0
         if (chosen.index or 0) >= count:
@@ -48,7 +49,7 @@ def settled_dtype(wanted: str | torch.dtype | None, device: torch.device, parame
         return choose_dtype(device, parameters)
     dtype = getattr(torch, wanted, None) if isinstance(wanted, str) else wanted
     if dtype not in (torch.float32, torch.bfloat16, torch.float16):
-        raise ValueError(f"compute_dtype={wanted!r} must be float32, bfloat16 or float16.")
+        raise ValueError(f"compute_dtype={shown(wanted)} must be float32, bfloat16 or float16.")
     return dtype
 
 

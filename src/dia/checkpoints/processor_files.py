@@ -11,24 +11,24 @@ the working directory, but no place relative to the folder.
 Knows files and the codec's loader. Knows nothing of texts, of waveforms or of the grid.
 """
 
-import json
 import os
 from pathlib import Path
 from typing import Any
 
 from transformers import DacModel
-from transformers.utils import CONFIG_NAME, cached_file
+from transformers.utils import CONFIG_NAME
 
 from dia.codec import dac as codec
 from dia.codec.identity import published_name
 from dia.configuration_dia import DiaConfig
 from dia.runtime.atomic import destination
+from dia.runtime.reading import read_json
+from dia.runtime.repository import HUB_OPTIONS, Repository
 
 PROCESSOR_FILE = "processor_config.json"
 OLD_REFERENCE_FILE = "audio_tokenizer_config.json"
 CODEC_FOLDER = "audio_tokenizer"
 OWN_OPTIONS = ("delay_pattern", "bos_token_id", "eos_token_id", "pad_token_id")
-HUB_OPTIONS = ("cache_dir", "force_download", "proxies", "token", "local_files_only", "revision", "subfolder")
 
 _INSIDE, _REFERENCE = "audio_tokenizer_subfolder", "audio_tokenizer"
 
@@ -45,7 +45,7 @@ def read(name: str, with_codec: bool, hub: dict[str, Any], placing: dict[str, An
         placing: `device_map` and `dtype` of the codec.
     """
     settings = settings_of(name, hub)
-    reference = settings.pop(_REFERENCE, None) or _read_json(name, OLD_REFERENCE_FILE, hub)
+    reference = settings.pop(_REFERENCE, None) or Repository.of(name, hub).json(OLD_REFERENCE_FILE)
     inside = settings.pop(_INSIDE, None)
     if OWN_OPTIONS[0] not in settings:
         settings = {**_settings_of_the_model(name, hub), **settings}
@@ -56,7 +56,7 @@ def read(name: str, with_codec: bool, hub: dict[str, Any], placing: dict[str, An
 
 def settings_of(name: str, hub: dict[str, Any]) -> dict[str, Any]:
     """What processor_config.json holds; nothing where there is none."""
-    return _read_json(name, PROCESSOR_FILE, hub) or {}
+    return Repository.of(name, hub).json(PROCESSOR_FILE) or {}
 
 
 def where(folder: Path, model: DacModel | None, reference: str | None, foreign: bool) -> dict[str, Any]:
@@ -76,7 +76,7 @@ def where(folder: Path, model: DacModel | None, reference: str | None, foreign: 
         named = {_INSIDE: CODEC_FOLDER, _REFERENCE: _reference(published_name(model) or inside)}
     else:
         path = folder / PROCESSOR_FILE
-        there = _parsed(path) if path.is_file() else {}
+        there = read_json(path) if path.is_file() else {}
         named = {key: there[key] for key in (_INSIDE, _REFERENCE) if key in there}
         if _INSIDE in named and os.path.isabs(named.get(_REFERENCE, {}).get("audio_tokenizer_name_or_path", "")):
             named[_REFERENCE] = _reference(inside)
@@ -90,7 +90,7 @@ def _reference(name: str) -> dict[str, str]:
 
 
 def _settings_of_the_model(name: str, hub: dict[str, Any]) -> dict[str, Any]:
-    described = _read_json(name, CONFIG_NAME, hub) or {}
+    described = Repository.of(name, hub).json(CONFIG_NAME) or {}
     if described.get("model_type") != DiaConfig.model_type or described.get("delay_pattern") is None:
         return {}
     config = DiaConfig.from_dict(described)
@@ -98,14 +98,13 @@ def _settings_of_the_model(name: str, hub: dict[str, Any]) -> dict[str, Any]:
     return {"delay_pattern": config.delay_pattern, **{key: getattr(decoder, key) for key in OWN_OPTIONS[1:]}}
 
 
-def _read_json(name: str, file: str, hub: dict[str, Any]) -> dict[str, Any] | None:
-    path = cached_file(name, file, _raise_exceptions_for_missing_entries=False, **hub)
-    return None if path is None else _parsed(Path(path))
-
-
-def _parsed(path: Path) -> dict[str, Any]:
-    try:
-        settings: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path} is not valid JSON: {error}.") from error
-    return settings
+__all__ = [
+    "CODEC_FOLDER",
+    "HUB_OPTIONS",
+    "OLD_REFERENCE_FILE",
+    "OWN_OPTIONS",
+    "PROCESSOR_FILE",
+    "read",
+    "settings_of",
+    "where",
+]

@@ -1,6 +1,5 @@
 """A checkpoint into quantised weights, tensor by tensor. Knows where tensors are stored and how models are loaded."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,27 +7,30 @@ from typing import Any
 import torch
 from safetensors import safe_open
 from torch import Tensor
-from transformers import GenerationConfig, PreTrainedConfig
-from transformers.utils import SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME, cached_file
+from transformers import GenerationConfig
 
+from dia.checkpoints.model_files import check_loaded, check_model, weight_files
 from dia.checkpoints.native_layout import layout_of
 from dia.configuration_dia import QUANT_METHOD, DiaConfig
 from dia.decoding.sampling import published_generation_config
 from dia.modeling_dia import DiaForConditionalGeneration
 from dia.quantization.config import DiaQuantizationConfig
 from dia.runtime.free_memory import check_room
+from dia.runtime.repository import Repository
+from dia.runtime.tensor_files import read_header
 
 _ITEMSIZES = {"F64": 8, "F32": 4}  # of what is stored, where it is not 2
 _ROUNDED = {"int8": 1.05, "int4": 0.65}  # bytes to a weight, with what stays exact, or int8, spread over all
 
 
 def load_quantized(
-    source: str, weights: str | None, hub: Mapping[str, Any], kwargs: Mapping[str, Any]
+    source: str, config: DiaConfig, weights: str | None, hub: Mapping[str, Any], kwargs: Mapping[str, Any]
 ) -> DiaForConditionalGeneration | None:
     """A model whose weights are rounded as they are read, or were before they were saved.
 
     Args:
         source: a folder or a Hub id.
+        config: its config.json.
         weights: "int8" or "int4"; None leaves it to the checkpoint.
         hub: `revision`, `token`, `cache_dir`, `local_files_only`, …
         kwargs: for transformers' `from_pretrained`, the former among them.
@@ -40,7 +42,7 @@ def load_quantized(
         ValueError: there is no such format, or checkpoint or `kwargs` ask for another.
         MemoryError: the weights, be they quantised or not, do not fit into memory.
     """
-    said = PreTrainedConfig.get_config_dict(source, **hub)[0].get("quantization_config")
+    said = getattr(config, "quantization_config", None)
     tensors = {} if {"device_map", "subfolder", "variant"} & set(kwargs) else stored_tensors(source, **hub)
     if "quantization_config" not in kwargs:
         _check_room(tensors, weights, said is not None, kwargs.get("dtype"))
@@ -49,12 +51,12 @@ def load_quantized(
     if weights is not None:
         if "quantization_config" in kwargs:
             raise ValueError("quantization and quantization_config are both given; leave one out.")
-        config = DiaQuantizationConfig(weights)
+        wanted = DiaQuantizationConfig(weights)
         if said is not None and said.get("weights") != weights:
             made = said.get("weights", said.get("quant_method"))
             raise ValueError(f"quantization={weights!r}, but {source} is {made} already; leave quantization out.")
         if said is None:
-            kwargs = {**kwargs, "quantization_config": config}
+            kwargs = {**kwargs, "quantization_config": wanted}
     if layout_of(tensors) != "huggingface":  # native checkpoints are converted first, and whole
         return DiaForConditionalGeneration.from_pretrained(source, **kwargs)
     return _from_stored(source, tensors, hub, {name: value for name, value in kwargs.items() if name not in hub})
@@ -63,9 +65,12 @@ def load_quantized(
 def _from_stored(
     source: str, tensors: dict[str, "StoredTensor"], hub: Mapping[str, Any], kwargs: dict[str, Any]
 ) -> DiaForConditionalGeneration:
-    config = DiaConfig.from_pretrained(source, **hub)
+    config = check_model(Repository.of(source, hub))
     kwargs["dtype"] = kwargs.get("dtype") or config.dtype or torch.float32
-    model = DiaForConditionalGeneration.from_pretrained(None, config=config, state_dict=tensors, **kwargs)
+    model, info = DiaForConditionalGeneration.from_pretrained(
+        None, config=config, state_dict=tensors, output_loading_info=True, **kwargs
+    )
+    check_loaded(source, model, info["missing_keys"])
     try:
         model.generation_config = GenerationConfig.from_pretrained(source, **hub)
     except OSError:
@@ -112,20 +117,16 @@ def stored_tensors(name_or_path: str | Path, **hub: Any) -> dict[str, StoredTens
 
     Args:
         name_or_path: a folder or a Hub id.
-        **hub: for `cached_file`: `revision`, `token`, `cache_dir`, `local_files_only`, …
+        **hub: `revision`, `token`, `cache_dir`, `local_files_only`, …
+
+    Raises:
+        OSError, ValueError: a file is missing or damaged; the message names it.
     """
 
-    def find(name: str) -> str | None:
-        return cached_file(str(name_or_path), name, _raise_exceptions_for_missing_entries=False, **hub)
-
-    index, names = find(SAFE_WEIGHTS_INDEX_NAME), {SAFE_WEIGHTS_NAME}
-    if index is not None:
-        names = set(json.loads(Path(index).read_text(encoding="utf-8"))["weight_map"].values())
-    tensors: dict[str, StoredTensor] = {}
-    for file in (Path(found) for found in map(find, sorted(names)) if found is not None):
-        with safe_open(file, framework="pt") as opened:
-            tensors |= {name: StoredTensor(file, name) for name in opened.keys()}  # noqa: SIM118 - it is no mapping
-    return tensors
+    files = weight_files(Repository.of(name_or_path, hub))
+    return {
+        name: StoredTensor(file, name) for file in files if file.suffix == ".safetensors" for name in read_header(file)
+    }
 
 
 __all__ = ["StoredTensor", "load_quantized", "stored_tensors"]

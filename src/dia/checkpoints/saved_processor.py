@@ -15,9 +15,11 @@ from typing import Any
 from transformers.processing_utils import ProcessorMixin
 
 from dia.checkpoints import processor_files
+from dia.checkpoints.processor_checks import check_processor
 from dia.checkpoints.processor_files import CODEC_FOLDER, HUB_OPTIONS, OLD_REFERENCE_FILE, OWN_OPTIONS, PROCESSOR_FILE
 from dia.feature_extraction_dia import DiaFeatureExtractor
 from dia.runtime.atomic import atomic_entries
+from dia.runtime.repository import Repository
 from dia.runtime.warnings import DiaWarning
 from dia.tokenization_dia import PRONUNCIATIONS, DiaTokenizer
 
@@ -101,6 +103,7 @@ class SavedProcessor(ProcessorMixin):
         hub = {key: kwargs.pop(key) for key in HUB_OPTIONS if key in kwargs}
         placing: dict[str, Any] = {key: kwargs.pop(key) for key in _CODEC_OPTIONS if key in kwargs}
         with_codec = load_audio_tokenizer and "audio_tokenizer" not in kwargs
+        check_processor(Repository.of(pretrained_model_name_or_path, hub))
         settings = processor_files.read(str(pretrained_model_name_or_path), with_codec, hub, placing)
         return settings, kwargs
 

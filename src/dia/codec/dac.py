@@ -29,6 +29,7 @@ from torch import Tensor, nn
 from transformers import DacConfig, DacModel
 
 from dia.codec import fast_decoder as fast_codec
+from dia.codec.checkpoint import load_codec
 
 # A second or two of sound. On a CPU longer pieces, and several at once, leave its caches and are slower per second.
 _WINDOW = 128
@@ -205,7 +206,7 @@ def load(name: str, inside: str | None, reference: dict[str, Any] | None, option
     """
     if inside is not None:
         within = os.path.join(options.pop("subfolder", None) or "", inside)
-        model = DacModel.from_pretrained(name, subfolder=within, **options)
+        model = load_codec(name, subfolder=within, **options)
         named = (reference or {}).get("audio_tokenizer_name_or_path")
         # A name of the Hub stays the codec's name; a path may be from before the folder was moved.
         model.name_or_path = os.path.join(name, within) if named is None or os.path.isabs(named) else named
@@ -218,7 +219,7 @@ def load(name: str, inside: str | None, reference: dict[str, Any] | None, option
     beside = Path(name, options.get("subfolder") or "", target)
     elsewhere = {key: options[key] for key in _ELSEWHERE if key in options}
     try:
-        return DacModel.from_pretrained(str(beside) if beside.is_dir() else target, **elsewhere)
+        return load_codec(str(beside) if beside.is_dir() else target, **elsewhere)
     except OSError as error:
         raise OSError(
             f"{name} names the codec {target!r}, which cannot be loaded: {error} Pass audio_tokenizer=…, or "

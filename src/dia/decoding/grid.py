@@ -12,24 +12,51 @@ from torch import Tensor
 
 from dia.configuration_dia import DiaConfig
 from dia.decoding.delay import delay, undelay
+from dia.runtime.limits import DELAY, ID
+from dia.runtime.ranges import shown
 
 IGNORED = -100  # a label that the loss leaves out
 
 
 @dataclass(frozen=True)
 class Channels:
-    """The delay of each channel in rows, and the ids that are no codes."""
+    """The delay of each channel in rows, and the ids that are no codes.
+
+    Raises:
+        TypeError, ValueError: a number is none, or out of range; the message names it.
+    """
 
     pattern: list[int]
     bos: int
     eos: int
     pad: int
 
+    def __post_init__(self) -> None:
+        checked_pattern(self.pattern)
+        for name in ("bos", "eos", "pad"):
+            ID.check(f"{name}_token_id", getattr(self, name))
+
     @classmethod
     def of(cls, config: DiaConfig) -> "Channels":
         """Those of a model."""
         decoder = config.get_text_config()
         return cls(list(config.delay_pattern or ()), decoder.bos_token_id, decoder.eos_token_id, decoder.pad_token_id)
+
+
+def checked_pattern(pattern: Any) -> list[int]:
+    """A delay pattern as a list.
+
+    Raises:
+        TypeError: it is no sequence of whole numbers.
+        ValueError: it is empty, or a delay is out of range.
+    """
+    if not isinstance(pattern, Sequence) or isinstance(pattern, str):
+        raise TypeError(f"delay_pattern is {shown(pattern)}; expected one delay in rows per channel.")
+    if not pattern:
+        raise ValueError("delay_pattern is empty; give one delay in rows per channel.")
+    for rows in pattern:
+        DELAY.check("delay_pattern", rows)
+    return list(pattern)
 
 
 def prefill(codes: Sequence[Tensor | None], width: int, channels: Channels, closed: bool) -> tuple[Tensor, Tensor]:

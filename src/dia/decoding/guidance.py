@@ -11,6 +11,8 @@ from torch import Tensor
 from transformers import LogitsProcessor
 
 from dia.decoding.delay import last_end
+from dia.runtime.limits import FILTERED, GUIDANCE
+from dia.runtime.ranges import check_given
 
 _NEVER = float("-inf")
 
@@ -27,14 +29,12 @@ class DiaGuidanceLogitsProcessor(LogitsProcessor):
         top_k: how many candidates remain; None keeps all.
 
     Raises:
-        ValueError: `scale` is negative or not finite, or `top_k` is below 1.
+        TypeError, ValueError: `scale` or `top_k` is no number, or out of range.
     """
 
     def __init__(self, scale: float, top_k: int | None = None) -> None:
-        if not 0 <= scale < float("inf"):
-            raise ValueError(f"guidance_scale={scale} must be 0 or more; 1 turns guidance off.")
-        if top_k is not None and top_k < 1:
-            raise ValueError(f"top_k={top_k} must be 1 or more, or None to keep all candidates.")
+        GUIDANCE.check("guidance_scale", scale)
+        check_given({"top_k": FILTERED}, {"top_k": top_k})
         self.scale = scale
         self.top_k = top_k
 

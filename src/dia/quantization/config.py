@@ -26,6 +26,7 @@ from dia.configuration_dia import QUANT_METHOD
 from dia.quantization.linear import Format, QuantizedLinear, fitting_group
 from dia.runtime.log import get_logger
 from dia.runtime.memory import give_back
+from dia.runtime.ranges import shown
 
 logger = get_logger(__name__)
 
@@ -43,6 +44,7 @@ class DiaQuantizationConfig(QuantizationConfigMixin):
         keep: ends of names of matrices that are not quantised at all.
 
     Raises:
+        TypeError: `int8` or `keep` is no list of names.
         ValueError: there is no such format.
     """
 
@@ -50,10 +52,10 @@ class DiaQuantizationConfig(QuantizationConfigMixin):
         self, weights: str = "int8", int8: Sequence[str] = SENSITIVE, keep: Sequence[str] = (), **_: Any
     ) -> None:
         if weights not in FORMATS:
-            raise ValueError(f"quantization={weights!r} is not known; choose one of {', '.join(FORMATS)}.")
+            raise ValueError(f"quantization={shown(weights)} is not known; choose one of {', '.join(FORMATS)}.")
         self.quant_method: Any = QUANT_METHOD
         self.weights: Format = "int8" if weights == "int8" else "int4"
-        self.int8, self.keep = list(int8), list(keep)
+        self.int8, self.keep = _names("int8", int8), _names("keep", keep)
 
     def choice(self, name: str, module: nn.Module) -> tuple[Format, int] | None:
         """Format and group size for a layer by its name; None if it stays as it is."""
@@ -68,6 +70,12 @@ class DiaQuantizationConfig(QuantizationConfigMixin):
             )
             return "int8", module.in_features
         return "int4", group_size
+
+
+def _names(argument: str, given: Any) -> list[str]:
+    if not isinstance(given, list | tuple) or not all(isinstance(name, str) for name in given):
+        raise TypeError(f"{argument} is {shown(given)}; expected a list of ends of names.")
+    return list(given)
 
 
 class DiaQuantizer(HfQuantizer):

@@ -6,8 +6,10 @@ from typing import Any, TypeAlias, Unpack
 
 import numpy as np
 
+from dia.runtime.limits import ROWS
+from dia.runtime.ranges import Range, shown
 from dia.synthesis.job import SynthesisJob, with_remarks
-from dia.synthesis.options import Options, check_number, check_options
+from dia.synthesis.options import Options, check_options
 from dia.synthesis.prompts import VoicePrompt, fitted, named, recorded, room_for
 from dia.synthesis.seeds import check_seed
 from dia.synthesis.synthesizer import Speech
@@ -37,7 +39,6 @@ def jobs_of(
     check_options(options)
     texts = _checked_texts(text)
     seeds = _one_per_text(options.get("seed"), len(texts), "seed")
-    _check_types(seeds, "seed", int)
     for seed in seeds:
         check_seed(seed)
     settings, rate = _settings(speech, options), _rate(speech, options.get("speaking_rate"))
@@ -87,7 +88,7 @@ def _checked_texts(text: Any) -> list[str]:
         raise ValueError("text is an empty list; give at least one script.")
     for one in texts:
         if not isinstance(one, str):
-            raise TypeError(f"text holds {one!r}; expected scripts.")
+            raise TypeError(f"text holds {shown(one)}; expected scripts.")
     return texts
 
 
@@ -165,7 +166,7 @@ def _settings(speech: Speech, options: Mapping[str, Any]) -> dict[str, Any]:
         settings |= {"do_sample": True, "temperature": temperature} if temperature else {"do_sample": False}
     if (rows := options.get("max_tokens")) is not None:
         delay = max(speech.model.config.delay_pattern)
-        check_number(rows, "max_tokens", f"{delay + 3} or more", lambda value: value >= delay + 3)
+        Range(delay + 3, ROWS.most, whole=True).check("max_tokens", rows)
         settings["max_length"] = int(rows) - delay
     return settings
 
@@ -189,7 +190,7 @@ def _one_per_text(given: Any, texts: int, name: str) -> list[Any]:
 def _check_types(values: Sequence[Any], name: str, kind: type) -> None:
     for value in values:
         if value is not None and (not isinstance(value, kind) or isinstance(value, bool)):
-            raise TypeError(f"{name} holds {value!r}; expected {kind.__name__}, or a list of one per text.")
+            raise TypeError(f"{name} holds {shown(value)}; expected {kind.__name__}, or a list of one per text.")
 
 
 __all__ = ["Prompt", "jobs_of", "read_script"]

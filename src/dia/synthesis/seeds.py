@@ -1,7 +1,8 @@
 """Seeds: the numbers that torch's generators take, and those that follow from one. Imports no torch."""
 
+from dia.runtime.limits import SEED
+
 _UNSIGNED = 2**64
-SEEDS = range(-(2**63), _UNSIGNED)  # to a generator a negative one is the same as itself and 2**64
 
 
 def check_seed(seed: int | None) -> None:
@@ -11,10 +12,8 @@ def check_seed(seed: int | None) -> None:
         TypeError: it is no whole number.
         ValueError: it does not fit into 64 bits.
     """
-    if isinstance(seed, bool) or not isinstance(seed, int | None):
-        raise TypeError(f"seed is {seed!r}; expected a whole number.")
-    if seed is not None and seed not in SEEDS:
-        raise ValueError(f"seed={seed} must fit into 64 bits: -(2**63) to 2**64 - 1.")
+    if seed is not None:
+        SEED.check("seed", seed)
 
 
 def later_seed(seed: int, steps: int) -> int:
@@ -27,4 +26,4 @@ def later_seed(seed: int, steps: int) -> int:
     return later if later < _UNSIGNED else later % _UNSIGNED
 
 
-__all__ = ["SEEDS", "check_seed", "later_seed"]
+__all__ = ["check_seed", "later_seed"]

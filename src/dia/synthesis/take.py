@@ -1,11 +1,12 @@
 """Plain values: what one pass is to say, how much care is taken, and what came of it."""
 
-import math
 from dataclasses import dataclass
 
 from torch import Tensor
 
 from dia.audio.silence import EDGE_SECONDS
+from dia.runtime.limits import BEST_OF, EDGE_RANGE, RETRIES
+from dia.runtime.ranges import check_numbers
 from dia.synthesis.alignment import TurnTime
 from dia.synthesis.recognition import Recogniser
 from dia.synthesis.synthesizer import Audio
@@ -50,14 +51,7 @@ class Care:
     recogniser: Recogniser | None = None
 
     def __post_init__(self) -> None:
-        for name, least in (("retries", 0), ("best_of", 1)):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int):
-                raise TypeError(f"{name} is {value!r}; expected a whole number, {least} or more.")
-            if value < least:
-                raise ValueError(f"{name}={value} must be {least} or more.")
-        if not 0 <= self.edge_seconds < math.inf:
-            raise ValueError(f"edge_seconds={self.edge_seconds} must be 0 or more.")
+        check_numbers({"retries": RETRIES, "best_of": BEST_OF, "edge_seconds": EDGE_RANGE}, vars(self))
         if self.recogniser is not None and not callable(self.recogniser):
             raise TypeError(f"recogniser is {self.recogniser!r}; expected a function of a waveform and its rate.")
 

@@ -10,12 +10,16 @@ import gzip
 import re
 import unicodedata
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from io import BytesIO
+from itertools import islice
 from os import PathLike
 from pathlib import Path
 from typing import NamedTuple
 
 from dia.runtime.atomic import atomic_file
+from dia.runtime.limits import PRONUNCIATION_BYTES, PRONUNCIATION_WORDS
+from dia.runtime.reading import REMEDY, read_bytes
 
 FIRST, MOST = 0xE000, 256  # phone i is written as the character FIRST + i, of Unicode's private use area
 PHONES = f"{chr(FIRST)}-{chr(FIRST + MOST - 1)}"  # for the brackets of a regular expression
@@ -116,14 +120,17 @@ class Pronunciations:
         """Read what `save` has written.
 
         Raises:
-            ValueError: it is no such file, or damaged.
+            OSError: it is missing, no file, or may not be read.
+            ValueError: it is no such file, or damaged, or unpacks to more than any dictionary holds.
         """
+        content = read_bytes(Path(path), PRONUNCIATION_BYTES)
         try:
-            phones, tags, *lines = gzip.decompress(Path(path).read_bytes()).decode().split("\n")
+            phones, tags, *lines = _unpacked(content).decode().split("\n")
             words = dict(line.split(" ", 1) for line in lines)
+            _check_phones(phones.split(), words)
             return cls(phones.split(), words, re.findall(r"\([^)]*\)", tags))
         except (EOFError, gzip.BadGzipFile, zlib.error, ValueError) as error:
-            raise ValueError(f"{path} is no file of pronunciations, or damaged ({error}). Copy it anew.") from error
+            raise ValueError(f"{path} is no file of pronunciations, or damaged ({error}); {REMEDY}.") from error
 
     def _parts(self, text: str, start: int = 0, end: int | None = None) -> Iterator[_Part]:
         """The stretches of a text, one after the other, with nothing between them."""
@@ -159,6 +166,25 @@ class Pronunciations:
     def _name(self, character: str) -> str:
         number = ord(character) - FIRST
         return self.phones[number] if number < len(self.phones) else "?"
+
+
+def _check_phones(phones: Sequence[str], words: Mapping[str, str]) -> None:
+    """Refuse a list of phones that was cut: some of a hundredth of the words are pronounced with phones beyond it."""
+    known = set(phones)
+    for word, said in islice(words.items(), 0, None, 100):
+        if unknown := [phone for phone in said.split() if phone not in known]:
+            raise ValueError(f"{word!r} is pronounced {unknown[0]!r}, and there is no such phone")
+
+
+def _unpacked(content: bytes) -> bytes:
+    """Gzipped lines; no more of them are unpacked than are allowed."""
+    with gzip.open(BytesIO(content)) as file:
+        unpacked = file.read(PRONUNCIATION_BYTES + 1)
+    if len(unpacked) > PRONUNCIATION_BYTES:
+        raise ValueError(f"it unpacks to more than {PRONUNCIATION_BYTES} bytes")
+    if (lines := unpacked.count(b"\n")) > PRONUNCIATION_WORDS:
+        raise ValueError(f"it holds {lines} lines, and at most {PRONUNCIATION_WORDS} are read")
+    return unpacked
 
 
 __all__ = ["FIRST", "MOST", "PHONES", "Pronunciations"]

@@ -71,7 +71,7 @@ class WordLengths:
                 counts[row, self._columns[key]] = count
         lengths = np.asarray(frames, np.float64)
         gram = (counts.T @ counts).astype(np.float64) + np.eye(counts.shape[1])
-        self.solution: Floats = np.linalg.solve(gram, counts.T @ lengths.astype(np.float32))
+        self.solution: Floats = np.asarray(np.linalg.solve(gram, counts.T @ lengths.astype(np.float32)), np.float64)
         self.residual = float(np.std(lengths - counts @ self.solution.astype(np.float32)))
 
     def length(self, piece: Piece) -> float:

@@ -13,6 +13,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from dia.runtime.limits import PROCESSES
+
 
 def run(work: Callable[..., None], processes: int, *arguments: Any) -> None:
     """Call `work(*arguments)` in as many processes, which share out the cores; alone, in this one with its threads.
@@ -20,12 +22,11 @@ def run(work: Callable[..., None], processes: int, *arguments: Any) -> None:
     `work` and its arguments must be picklable. If one process fails the others are stopped.
 
     Raises:
-        ValueError: processes is less than 1.
+        TypeError, ValueError: processes is no whole number, or out of range.
         torch.multiprocessing.ProcessException: `work` raised an error, whose traceback is in the message, or a process
             was killed.
     """
-    if processes < 1:
-        raise ValueError(f"processes={processes} must be 1 or more.")
+    PROCESSES.check("processes", processes)
     if processes == 1:
         work(*arguments)
         return

@@ -6,6 +6,8 @@ from typing import Any, Literal
 from torch import nn
 
 from dia.modeling_dia import DiaForConditionalGeneration
+from dia.runtime.limits import ADAPTER_SCALE, PART, RANK
+from dia.runtime.ranges import check_given
 
 Half = Literal["encoder", "decoder"]
 _LAYERS = r"(self_attention|cross_attention)\.[qkvo]_proj|mlp\.(gate_up|down)_proj"
@@ -48,12 +50,14 @@ def with_lora(
 
     Raises:
         ImportError: peft is not installed; the message says how to install it.
-        ValueError: the rank is not 1 or more, there is no such half, or the model is quantised.
+        TypeError: a number is none.
+        ValueError: a number is out of range, there is no such half, or the model is quantised.
     """
     if getattr(model, "hf_quantizer", None) is not None:
         raise ValueError("the model is quantised, and adapters need its exact weights; load it without quantization.")
-    if rank < 1:
-        raise ValueError(f"rank={rank} must be 1 or more.")
+    RANK.check("rank", rank)
+    PART.check("dropout", dropout)
+    check_given({"alpha": ADAPTER_SCALE}, {"alpha": alpha})
     if frozen not in (None, "encoder", "decoder"):
         raise ValueError(f"freeze={frozen!r} must be 'encoder' or 'decoder'.")
     try:

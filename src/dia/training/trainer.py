@@ -20,6 +20,8 @@ from dia.configuration_dia import DiaConfig
 from dia.decoding.grid import Channels
 from dia.processing_dia import DiaProcessor
 from dia.runtime.atomic import atomic_entries
+from dia.runtime.limits import PART, SHARE
+from dia.runtime.ranges import check_numbers
 from dia.text.prompt_format import PromptFormat
 from dia.training.checkpoints import check_adapters, last_checkpoint, misfit, own_rates
 from dia.training.code_cache import CodeCache
@@ -31,6 +33,7 @@ from dia.training.lora import merged, plain
 from dia.training.metrics import batch_sums, normalised, swapped_sums, told
 
 _LAST = ("config.json", "adapter_config.json")  # by these a finished model is known
+_RANGES = {"text_dropout": SHARE, "prompt_dropout": SHARE, "code_noise": SHARE, "average": PART}
 _WRITING_FAILED = (OSError, RuntimeError, SafetensorError)
 
 
@@ -63,11 +66,7 @@ class DiaTrainingArguments(TrainingArguments):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.dataloader_pin_memory &= torch.accelerator.is_available()  # torch warns where there is none
-        for name in ("text_dropout", "prompt_dropout", "code_noise"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name}={getattr(self, name)} must be a share, 0 to 1.")
-        if not 0 <= self.average < 1:
-            raise ValueError(f"average={self.average} must be at least 0 and below 1.")
+        check_numbers(_RANGES, vars(self))
 
 
 class DiaTrainer(Trainer):

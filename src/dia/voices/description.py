@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dia.runtime.limits import VOICE_BYTES
+
 SUFFIX = ".safetensors"
 KIND = "dia voice 1"
-LONGEST_FILE = 2**24  # bytes; a voice takes thousands
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ def describe(path: Path) -> Description:
     """
     if not path.is_file():
         raise FileNotFoundError(f"there is no voice at {path}.")
-    if path.stat().st_size > LONGEST_FILE:
+    if path.stat().st_size > VOICE_BYTES:
         raise ValueError(f"{path} has {path.stat().st_size >> 20} MB, and so is no voice.")
     try:
         header, length = _header(path.read_bytes())
@@ -52,7 +53,7 @@ def describe(path: Path) -> Description:
         codec, frames = json.loads(told["codec"]), int(codes["shape"][0])
         rate = int(codec["sampling_rate"])
         return Description(told["transcript"], told["consent"], frames * int(codec["hop_length"]) / rate, rate)
-    except (ValueError, TypeError, LookupError, ZeroDivisionError) as error:
+    except (ValueError, TypeError, LookupError, ArithmeticError, RecursionError) as error:
         raise ValueError(f"{path} is no voice, or damaged ({error}). Make it anew: dia voice make") from error
 
 
@@ -97,4 +98,4 @@ def checked_transcript(transcript: str | None) -> str:
         raise ValueError(f"transcript: {error}") from error
 
 
-__all__ = ["KIND", "LONGEST_FILE", "SUFFIX", "Description", "check_consent", "checked_transcript", "describe"]
+__all__ = ["KIND", "SUFFIX", "Description", "check_consent", "checked_transcript", "describe"]

@@ -20,10 +20,13 @@ from torch import Tensor
 from dia.codec.identity import CodecRecord
 from dia.processing_dia import DiaProcessor
 from dia.runtime.atomic import atomic_file
+from dia.runtime.limits import VOICE_BYTES
+from dia.runtime.reading import check_file
+from dia.runtime.tensor_files import read_header
 from dia.runtime.warnings import DiaWarning
 from dia.text.prompt_format import continued
 from dia.text.tags import SPEAKERS
-from dia.voices.description import KIND, LONGEST_FILE, SUFFIX, check_consent, checked_transcript
+from dia.voices.description import KIND, SUFFIX, check_consent, checked_transcript
 from dia.voices.prompt import encode_recording
 
 _TAG = re.compile(r"\[(S[12])\]")
@@ -177,16 +180,17 @@ class Voice:
         path = Path(path)
         if not os.path.isfile(path):
             raise FileNotFoundError(f"there is no voice at {path}.")
-        if path.stat().st_size > LONGEST_FILE:
-            raise ValueError(f"{path} has {path.stat().st_size >> 20} MB, and so is no voice.")
+        if (size := check_file(path)) > VOICE_BYTES:
+            raise ValueError(f"{path} has {size >> 20} MB, and so is no voice.")
         try:
+            read_header(path)
             with safe_open(path, framework="pt") as file:
                 told, codes = file.metadata() or {}, file.get_tensor("codes")
             if told.get("kind") != KIND:
                 raise ValueError("it does not say that it is a voice")
             record = _read_record(json.loads(told["codec"]))
             return cls(_whole(codes), told["transcript"], record, told["consent"], _remarks(told.get("warnings")))
-        except (SafetensorError, ValueError, TypeError, KeyError) as error:
+        except (SafetensorError, ValueError, TypeError, KeyError, RecursionError, OverflowError) as error:
             raise ValueError(f"{path} is no voice, or damaged ({error}). Make it anew: dia voice make") from error
 
 

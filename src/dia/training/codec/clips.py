@@ -17,6 +17,7 @@ from torch import Tensor
 
 from dia.audio.files import Waveform
 from dia.feature_extraction_dia import DiaFeatureExtractor
+from dia.runtime.limits import HELDOUT
 from dia.training.data_report import SILENT_PEAK
 
 LEVEL = 0.1  # root mean square of a levelled clip, -20 dB of full scale
@@ -50,7 +51,7 @@ class Clips:
         seed: of every choice made at random.
 
     Raises:
-        ValueError: there are fewer than two rows, or the share is none.
+        TypeError, ValueError: there are fewer than two rows, or the share is none.
     """
 
     def __init__(
@@ -58,8 +59,7 @@ class Clips:
     ) -> None:
         if len(rows) < 2:
             raise ValueError(f"rows holds {len(rows)} recordings; training holds one out. Cut long ones into several.")
-        if not 0 < heldout_share < 1:
-            raise ValueError(f"heldout_share is {heldout_share}; give a share between 0 and 1, such as 0.05.")
+        HELDOUT.check("heldout_share", heldout_share)
         ranked = sorted(rows, key=lambda row: hashlib.sha256(row.name.encode(errors="surrogateescape")).digest())
         count = max(1, round(heldout_share * len(rows)))
         self.heldout, self.train = ranked[:count], ranked[count:]

@@ -12,6 +12,8 @@ from transformers import DacModel
 
 from dia.codec.dac import hop_length
 from dia.runtime.atomic import atomic_folder, check_vacant
+from dia.runtime.limits import BATCH, SEGMENT_SECONDS
+from dia.runtime.ranges import check_numbers
 from dia.training.codec.clips import Clips, Recorded, stretches
 from dia.training.codec.evaluation import Listener, Probe
 from dia.training.codec.losses import resolutions_for
@@ -35,10 +37,10 @@ class Diet:
         """Whole frames of the codec, as samples.
 
         Raises:
-            ValueError: `batch` is below 1, or a stretch is shorter than the longest window of the loss.
+            TypeError, ValueError: a number is none or out of range, or a stretch is shorter than the longest window of
+                the loss.
         """
-        if self.batch < 1:
-            raise ValueError(f"batch is {self.batch}; it must be at least 1.")
+        check_numbers({"batch": BATCH, "segment_seconds": SEGMENT_SECONDS}, vars(self))
         hop, rate = hop_length(codec.config), codec.config.sampling_rate
         samples, window = round(self.segment_seconds * rate / hop) * hop, resolutions_for(rate)[0][0]
         if samples < window:

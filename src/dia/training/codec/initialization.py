@@ -9,6 +9,9 @@ import torch
 from torch import Tensor, nn
 from transformers import DacConfig, DacModel
 
+from dia.runtime import limits
+from dia.runtime.ranges import Range, check_numbers, shown
+
 MINI_CODEC = DacConfig(
     sampling_rate=16_000,
     encoder_hidden_size=8,
@@ -41,20 +44,21 @@ def codec_config(
         decoder_width: channels at the decoder's start; each block halves them.
 
     Raises:
-        ValueError: a size is below 1, there are fewer than two codes or numbers in one, the decoder cannot halve its
-            width so often, or a code is wider than what the encoder says.
+        TypeError: a size is no whole number.
+        ValueError: a size is out of range, there are fewer than two codes or numbers in one, the decoder cannot halve
+            its width so often, or a code is wider than what the encoder says.
     """
-    sizes = {"rate": rate, "codebooks": codebooks, "codebook_width": codebook_width, "encoder_width": encoder_width}
-    sizes |= {f"ratios[{index}]": ratio for index, ratio in enumerate(ratios)}
-    for name, size in sizes.items():
-        if size < 1:
-            raise ValueError(f"{name} is {size}; it must be at least 1.")
-    if not ratios:
-        raise ValueError("ratios is empty; give one for each block, such as 2,4,5,8.")
-    if codebook_size < 2:
-        raise ValueError(f"codebook_size is {codebook_size}; a codebook has at least 2 codes.")
-    if codebook_width < 2:
-        raise ValueError("codebook_width is 1; DAC finds a code by its direction, which takes at least 2 numbers.")
+    if not isinstance(ratios, Sequence):
+        raise TypeError(f"ratios is {shown(ratios)}; give one for each block, such as 2,4,5,8.")
+    limits.RATIOS.check("the number of ratios", len(ratios), ValueError)
+    sizes = {"rate": rate, "codebooks": codebooks, "encoder_width": encoder_width, "decoder_width": decoder_width}
+    ranges = {"rate": limits.SAMPLING_RATE, "codebooks": limits.CHANNELS}
+    check_numbers(ranges | dict.fromkeys(("encoder_width", "decoder_width"), limits.WIDTH), sizes)
+    Range(2, limits.CODEBOOK.most, whole=True).check("codebook_size", codebook_size)
+    # DAC finds a code by its direction, which takes at least 2 numbers.
+    Range(2, limits.WIDTH.most, whole=True).check("codebook_width", codebook_width)
+    for index, ratio in enumerate(ratios):
+        limits.RATIO.check(f"ratios[{index}]", ratio)
     halvings = 2 ** len(ratios)
     if decoder_width < halvings or decoder_width % halvings:
         raise ValueError(f"decoder_width is {decoder_width}; {len(ratios)} ratios need a multiple of {halvings}.")

@@ -7,12 +7,23 @@ import math
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
+from dia.runtime.limits import LEARNING_RATE, LOSS_WEIGHT, MINUTES, PART, SECONDS, SHARE, STEPS
+from dia.runtime.ranges import Range, check_given, check_numbers
 from dia.training.codec.discriminator import Kind
 
 STAGES = ("warmup", "joint", "decoder")
 Optimizer = Literal["adamw", "muon"]
 WARMUP_STEPS = 250
-UNLIMITED = 10**9
+UNLIMITED = int(STEPS.most)
+_RANGES = {
+    **dict.fromkeys(("steps", "save_every", "log_every", "revive_every"), STEPS),
+    **dict.fromkeys(("warmup_share", "final_share", "discriminator_from"), SHARE),
+    **dict.fromkeys(("quantiser_weight", "steadiness", "adversarial_weight", "feature_weight"), LOSS_WEIGHT),
+    "refit_every": Range(0, STEPS.most, whole=True),
+    "learning_rate": LEARNING_RATE,
+    "steady_seconds": SECONDS,
+    "average_decay": PART,
+}
 
 
 @dataclass(frozen=True)
@@ -29,6 +40,7 @@ class CodecRecipe:
     has to guess. Weights are relative to the spectral loss.
 
     Raises:
+        TypeError: a number is none.
         ValueError: `stage` or `optimizer` is none that there is, or a number is out of its range.
     """
 
@@ -58,18 +70,11 @@ class CodecRecipe:
     def __post_init__(self) -> None:
         if self.stage not in STAGES:
             raise ValueError(f"stage is {self.stage!r}; there are {', '.join(STAGES)}.")
-        for name in ("steps", "save_every", "log_every", "revive_every"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1.")
+        check_numbers(_RANGES, vars(self))
+        if self.seconds != math.inf:
+            SECONDS.check("seconds", self.seconds)
         if self.optimizer not in get_args(Optimizer):
             raise ValueError(f"optimizer is {self.optimizer!r}; there are {', '.join(get_args(Optimizer))}.")
-        if self.refit_every < 0:
-            raise ValueError(f"refit_every is {self.refit_every}; it must be at least 0.")
-        for name in ("learning_rate", "seconds", "steady_seconds"):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"{name} is {getattr(self, name)}; it must be above 0.")
-        if not 0 <= self.discriminator_from <= 1:
-            raise ValueError(f"discriminator_from is {self.discriminator_from}; it is a share, 0 to 1.")
 
 
 @dataclass
@@ -124,10 +129,8 @@ def stages_of_tuning(
 
 
 def _check_length(minutes: float, steps: int | None) -> None:
-    if minutes <= 0:
-        raise ValueError(f"minutes is {minutes:g}; it must be above 0.")
-    if steps is not None and steps < 1:
-        raise ValueError(f"steps is {steps}; it must be at least 1.")
+    MINUTES.check("minutes", minutes)
+    check_given({"steps": STEPS}, {"steps": steps})
 
 
 def _shared(shares: dict[str, float], minutes: float, steps: int | None, options: dict[str, Any]) -> list[CodecRecipe]:

@@ -1,0 +1,212 @@
+"""A model's folder: its settings, and names and shapes of its weights, checked before any is read.
+
+Knows both layouts. Knows nothing of how a model is built.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+from transformers.utils import (
+    GENERATION_CONFIG_NAME,
+    SAFE_WEIGHTS_INDEX_NAME,
+    SAFE_WEIGHTS_NAME,
+    WEIGHTS_INDEX_NAME,
+    WEIGHTS_NAME,
+)
+
+from dia.checkpoints import native
+from dia.checkpoints.config_keys import check_keys
+from dia.checkpoints.native_layout import layout, layout_of
+from dia.configuration_dia import QUANT_METHOD, DiaConfig
+from dia.decoding.setting_ranges import check_file_settings
+from dia.quantization.config import DiaQuantizationConfig
+from dia.quantization.linear import QuantizedLinear
+from dia.runtime.reading import REMEDY, blamed_on, read_json
+from dia.runtime.repository import Repository
+from dia.runtime.tensor_files import FLOATS, Stored, described, misfits, not_finite, read_header, some
+
+CONFIG_NAME = "config.json"
+ADAPTER_NAME = "adapter_config.json"
+_CODES = (*FLOATS, "I8", "U8")
+_NUMBERED = re.compile(r"model\.(encoder|decoder)\.layers\.\d+\.")  # `rotary_emb.inv_freq` of older files stands apart
+_Shapes = Iterator[tuple[str, tuple[int, ...]]]
+
+
+def check_model(repository: Repository, config: DiaConfig | None = None) -> DiaConfig:
+    """Refuse a model that cannot be loaded whole.
+
+    Args:
+        repository: of the model, in the Hugging Face or the native layout.
+        config: to load it with, in the place of its config.json.
+
+    Returns:
+        Its config.
+
+    Raises:
+        OSError: a file is missing, or is no file.
+        ValueError: a file is damaged, or does not fit another; the message names it and says what to do.
+    """
+    if config is None:
+        config = read_config(repository)
+    if (settings := repository.find(GENERATION_CONFIG_NAME)) is not None:
+        check_file_settings(settings)
+    files = weight_files(repository)
+    stored = {name: one for file in files for name, one in _headers(file).items()}
+    if files and layout_of(stored) != "native":  # a native checkpoint is checked as a whole where it is converted
+        check_weights(stored, _told(files), config, repository.path(CONFIG_NAME))
+    return config
+
+
+def check_options(name: Any, options: Mapping[str, Any]) -> None:
+    """`check_model` for what transformers' `from_pretrained` is called with; where that chooses other files, nothing.
+
+    Raises:
+        OSError, ValueError: as `check_model`.
+    """
+    repository, config = Repository.of(name, options), options.get("config")
+    if repository.is_folder and (adapter := repository.json(ADAPTER_NAME)) is not None:
+        for key in ("peft_type", "base_model_name_or_path"):
+            if not isinstance(adapter.get(key), str):
+                raise ValueError(f"{repository.path(ADAPTER_NAME)} says no {key}; {REMEDY}.")
+    elif options.get("variant") is None and options.get("use_safetensors") is not False:
+        check_model(repository, config if isinstance(config, DiaConfig) else None)
+
+
+def check_loaded(where: str | Path, model: nn.Module, missing: Iterable[str] = ()) -> None:
+    """Refuse weights that no file has given, which are random, and those that are not finite.
+
+    Args:
+        where: the file that the weights were read from, or the folder or Hub id.
+        model: with its weights, on any device.
+        missing: names of weights that were not there.
+
+    Raises:
+        ValueError: names them.
+    """
+    lacking, wrong = sorted(missing), not_finite([*model.named_parameters(), *model.named_buffers()])
+    told = _told(weight_files(Repository(str(where)))) if (lacking or wrong) and Path(where).is_dir() else where
+    if lacking:
+        raise ValueError(f"{told} lacks {some(lacking)}, and would speak with random weights; {REMEDY}.")
+    if wrong:
+        raise ValueError(f"{told} holds NaN or infinite weights in {some(wrong)}; {REMEDY}.")
+
+
+def read_config(repository: Repository) -> DiaConfig:
+    """The config.json of a model in either layout.
+
+    Raises:
+        OSError: there is none.
+        ValueError: it is damaged, of another model, or holds what no Dia can have.
+    """
+    path = repository.find(CONFIG_NAME)
+    if path is None and not repository.is_folder:
+        raise OSError(f"{repository.name} is no folder here, and the Hub gives no {CONFIG_NAME} of that name.")
+    if path is None:
+        raise FileNotFoundError(f"{repository.path(CONFIG_NAME)} is missing; {REMEDY}, or name the folder it is in.")
+    data = read_json(path)
+    if isinstance(data.get("model"), dict):
+        return native.read_config(path)
+    if (kind := data.get("model_type", DiaConfig.model_type)) != DiaConfig.model_type:
+        raise ValueError(f"{path} is of a model of type {kind!r}, not of a Dia.")
+    for part in (data, data.get("encoder_config"), data.get("decoder_config")):
+        check_keys(path, part)
+    with blamed_on(path):
+        if data.get("quantization_config") is not None:
+            _checked_quantization(data["quantization_config"])
+        return DiaConfig.from_dict(deepcopy(data))
+
+
+def weight_files(repository: Repository) -> list[Path]:
+    """The files that hold a model's weights, those that transformers would choose.
+
+    Raises:
+        OSError: there are none, or one that an index names is missing.
+        ValueError: an index is damaged.
+    """
+    for whole, index in ((SAFE_WEIGHTS_NAME, SAFE_WEIGHTS_INDEX_NAME), (WEIGHTS_NAME, WEIGHTS_INDEX_NAME)):
+        if (file := repository.find(whole)) is not None:
+            return [file]
+        if (listed := repository.find(index)) is not None:
+            return [_shard(repository, name, listed) for name in native.shard_names(listed)]
+    found = native.other_weight_files(Path(repository.path(""))) if repository.is_folder else []
+    if not found and repository.is_folder:
+        raise FileNotFoundError(f"{repository.path(SAFE_WEIGHTS_NAME)} is missing: there are no weights; {REMEDY}.")
+    return found
+
+
+def _told(files: Sequence[Path]) -> str:
+    return " and ".join(map(str, files)) if len(files) < 3 else f"{files[0]} or one of its {len(files) - 1} neighbours"
+
+
+def _shard(repository: Repository, name: str, index: Path) -> Path:
+    file = repository.find(name)
+    if file is None:
+        raise FileNotFoundError(f"{repository.path(name)} is missing, which {index.name} names; {REMEDY}.")
+    return file
+
+
+def _checked_quantization(data: Any) -> DiaQuantizationConfig | None:
+    """How weights are stored; None where it is in a way that another package knows."""
+    if not isinstance(data, dict) or not isinstance(data.get("quant_method"), str):
+        raise ValueError("quantization_config says no quant_method")
+    if data["quant_method"] != QUANT_METHOD:
+        return None
+    return DiaQuantizationConfig(**data)
+
+
+def _headers(file: Path) -> dict[str, Stored]:
+    return read_header(file) if file.suffix == ".safetensors" else described(native.read_tensors([file]))
+
+
+def check_weights(stored: dict[str, Stored], files: str, config: DiaConfig, config_file: str) -> None:
+    """Compare names, shapes and types of what is stored, in the Hugging Face layout, with what the config asks for.
+
+    Raises:
+        ValueError: they differ; the message names both files.
+    """
+    data = getattr(config, "quantization_config", None)
+    said = data if data is None or isinstance(data, dict) else data.to_dict()
+    quantization = None if said is None else _checked_quantization(said)
+    if said is not None and quantization is None:
+        return  # transformers and the other package know what there must be
+    expected = dict(_expected(config, quantization))
+    remedy = f"One of them is damaged or of another model; {REMEDY}."
+    if wrong := list(misfits(stored, expected.items(), FLOATS if quantization is None else _CODES)):
+        raise ValueError(f"{files} does not fit {config_file}: {some(wrong)}. {remedy}")
+    if more := [name for name in stored if name not in expected and _NUMBERED.match(name)]:
+        raise ValueError(f"{files} holds {some(more)}, for which {config_file} has no place. {remedy}")
+
+
+def _expected(config: DiaConfig, quantization: DiaQuantizationConfig | None) -> _Shapes:
+    for row in layout(config):
+        if quantization is None or len(row.result) != 2 or "embed" in row.target:
+            yield row.target, row.result
+        else:
+            yield from _as_stored(row.target, row.result[0], row.result[1], quantization)
+
+
+def _as_stored(name: str, outputs: int, inputs: int, quantization: DiaQuantizationConfig) -> _Shapes:
+    """The tensors in which a matrix is stored where its weights are rounded."""
+    linear = nn.Linear(inputs, outputs, bias=False, device="meta")
+    choice = quantization.choice(name.removesuffix(".weight"), linear)
+    if choice is None:
+        yield name, (outputs, inputs)
+        return
+    codes = QuantizedLinear(choice[0], inputs, outputs, choice[1], device="meta").codes()
+    yield from ((name.removesuffix("weight") + part, tuple(tensor.shape)) for part, tensor in codes.items())
+
+
+__all__ = [
+    "ADAPTER_NAME",
+    "CONFIG_NAME",
+    "check_loaded",
+    "check_model",
+    "check_options",
+    "check_weights",
+    "read_config",
+    "weight_files",
+]

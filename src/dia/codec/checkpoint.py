@@ -1,0 +1,122 @@
+"""A codec out of its folder or from the Hub, checked before and after: sizes, names and shapes, finite numbers.
+
+Knows `DacModel` and its files. Knows nothing of processors.
+"""
+
+import os
+from collections.abc import Mapping
+from copy import deepcopy
+from typing import Any
+
+import torch
+from transformers import DacConfig, DacModel
+from transformers.utils import SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME, WEIGHTS_INDEX_NAME, WEIGHTS_NAME
+
+from dia.runtime import limits
+from dia.runtime.ranges import Range
+from dia.runtime.reading import REMEDY, blamed_on
+from dia.runtime.repository import Repository
+from dia.runtime.tensor_files import misfits, not_finite, read_header, some
+
+_CONFIG_NAME = "config.json"
+_OTHER_WEIGHTS = (SAFE_WEIGHTS_INDEX_NAME, WEIGHTS_NAME, WEIGHTS_INDEX_NAME)
+_PARTS = ("encoder.", "decoder.", "quantizer.")
+_SIZES: Mapping[str, Range] = {
+    "encoder_hidden_size": limits.WIDTH,
+    "decoder_hidden_size": limits.WIDTH,
+    "n_codebooks": limits.CHANNELS,
+    "codebook_size": limits.CODEBOOK,
+    "codebook_dim": limits.WIDTH,
+    "quantizer_dropout": limits.SHARE,
+    "sampling_rate": limits.SAMPLING_RATE,
+}
+
+
+def load_codec(name: str | os.PathLike[str], **options: Any) -> DacModel:
+    """Load a codec.
+
+    Args:
+        name: its folder, or a Hub id.
+        **options: for transformers' `from_pretrained`: `subfolder`, `revision`, `token`, `device_map`, `dtype`, …
+
+    Raises:
+        OSError: a file is missing, or is no file.
+        ValueError: a file is damaged, of something else, or does not fit another; the message names it.
+    """
+    repository = Repository.of(name, options)
+    if (config := _read_config(repository)) is not None:
+        _check_weights(repository, _expected(config))
+    with blamed_on(repository.path(SAFE_WEIGHTS_NAME)):
+        model, found = DacModel.from_pretrained(name, output_loading_info=True, **options)
+    if found["missing_keys"]:
+        raise ValueError(_told(repository, f"lacks {some(sorted(found['missing_keys']))}"))
+    if names := not_finite(model.named_parameters()):
+        raise ValueError(_told(repository, f"holds NaN or infinite weights in {some(names)}"))
+    return model
+
+
+def check_sizes(config: DacConfig) -> None:
+    """Refuse sizes that no codec has, and with which none can be built.
+
+    Raises:
+        ValueError: the message names the size.
+    """
+    for name, allowed in _SIZES.items():
+        allowed.check(name, getattr(config, name), ValueError)
+    down, up = config.downsampling_ratios, config.upsampling_ratios
+    limits.RATIOS.check("the number of downsampling_ratios", len(down), ValueError)
+    for ratio in down:
+        limits.RATIO.check("downsampling_ratios", ratio, ValueError)
+    if list(up) != list(down)[::-1]:
+        raise ValueError(f"upsampling_ratios {up} are not downsampling_ratios {down} reversed")
+    last = config.encoder_hidden_size * 2 ** len(down)
+    if config.hidden_size != last:
+        raise ValueError(
+            f"hidden_size is {config.hidden_size}; it must be {last}, encoder_hidden_size doubled per ratio"
+        )
+    if config.decoder_hidden_size % 2 ** len(down):
+        raise ValueError(f"decoder_hidden_size={config.decoder_hidden_size} cannot be halved for every ratio")
+
+
+def _read_config(repository: Repository) -> DacConfig | None:
+    """None where the Hub gives none: transformers knows to say why."""
+    data = repository.json(_CONFIG_NAME)
+    path = repository.path(_CONFIG_NAME)
+    if data is None:
+        if not repository.is_folder:
+            return None
+        raise FileNotFoundError(f"{path} is missing; {REMEDY}.")
+    if (kind := data.get("model_type", DacConfig.model_type)) != DacConfig.model_type:
+        raise ValueError(f"{path} is of a model of type {kind!r}; Dia speaks through a DacModel, whose type is 'dac'.")
+    with blamed_on(path):
+        for name in data:
+            if callable(getattr(DacConfig, name, None)):
+                raise ValueError(f"{name!r} is no setting")
+        config = DacConfig.from_dict(deepcopy(data))
+        check_sizes(config)
+    return config
+
+
+def _expected(config: DacConfig) -> dict[str, tuple[int, ...]]:
+    with torch.device("meta"):
+        model = DacModel(config)
+    return {name: tuple(weight.shape) for name, weight in model.state_dict().items()}
+
+
+def _check_weights(repository: Repository, expected: dict[str, tuple[int, ...]]) -> None:
+    if (file := repository.find(SAFE_WEIGHTS_NAME)) is None:
+        if repository.is_folder and not any(map(repository.find, _OTHER_WEIGHTS)):
+            raise FileNotFoundError(f"{repository.path(SAFE_WEIGHTS_NAME)} is missing; {REMEDY}.")
+        return  # transformers reads the others, and what they lack is refused afterwards
+    stored = read_header(file)
+    if wrong := list(misfits(stored, expected.items())):
+        raise ValueError(_told(repository, f"does not fit {_CONFIG_NAME} beside it: {some(wrong)}"))
+    if more := [one for one in stored if one not in expected and one.startswith(_PARTS)]:
+        raise ValueError(_told(repository, f"holds {some(more)}, for which {_CONFIG_NAME} has no place"))
+
+
+def _told(repository: Repository, fact: str) -> str:
+    return f"{repository.path(SAFE_WEIGHTS_NAME)} {fact}. It is damaged or of another codec; {REMEDY}."
+
+
+__all__ = ["check_sizes", "load_codec"]

@@ -1,0 +1,71 @@
+"""Settings of `generate()` are checked by name, as arguments and in generation_config.json."""
+
+import json
+
+import pytest
+from tiny import ONE
+
+from dia.decoding.setting_ranges import check_file_settings
+
+ARGUMENTS = [
+    ("max_new_tokens", 10**7, ValueError),
+    ("max_length", 2**63, ValueError),
+    ("max_length", True, TypeError),
+    ("min_length", -1, ValueError),
+    ("num_return_sequences", 10**9, ValueError),
+    ("num_return_sequences", 0, ValueError),
+    ("temperature", float("nan"), ValueError),
+    ("temperature", "hot", TypeError),
+    ("top_k", 1.5, TypeError),
+    ("top_p", 0, ValueError),
+    ("min_p", 2, ValueError),
+    ("guidance_scale", float("inf"), ValueError),
+    ("guidance_scale", -1, ValueError),
+    ("do_sample", "yes", TypeError),
+    ("suppress_tokens", 5, TypeError),
+    ("bad_words_ids", [["x"]], TypeError),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "error"), ARGUMENTS)
+def test_a_setting_out_of_range_is_refused_by_name(model, name, value, error):
+    with pytest.raises(error, match=name):
+        model.generate(**ONE, **{name: value})
+
+
+@pytest.fixture
+def written(tmp_path):
+    def write(**settings):
+        (tmp_path / "generation_config.json").write_text(json.dumps(settings))
+        return tmp_path / "generation_config.json"
+
+    return write
+
+
+def test_the_settings_of_a_dia_pass(written):
+    published = {"do_sample": True, "guidance_scale": 3.0, "max_length": 3072, "temperature": 1.2, "top_k": 45}
+    ids = {"bos_token_id": 1026, "eos_token_id": 1024, "pad_token_id": 1025, "decoder_start_token_id": 1026}
+    own = {"closing_tag": False, "carry": "nothing", "pass_seconds": 12.0, "transformers_version": "5.17.0"}
+    check_file_settings(written(**published, **ids, **own, top_p=0.95, _from_model_config=True))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *({name: value} for name, value, _ in ARGUMENTS if value == value and value != float("inf")),
+        {"pass_seconds": 1e9},
+        {"carry": "all"},
+        {"eos_token_id": "x"},
+        {"num_beams": 4},
+        {"num_return_sequences": 2},
+        {"penalty_alpha": 0.6, "top_k": 4},
+        {"watermarking_config": {"bias": 2}},
+        {"cache_implementation": "paged"},
+        {"to_dict": 1},
+        {"__class__": 1},
+        {"tokenizer_class": "DiaTokenizer"},
+    ],
+)
+def test_what_a_dia_cannot_be_asked_for_is_refused_by_file_and_name(written, wrong):
+    with pytest.raises(ValueError, match=rf"generation_config\.json.*({'|'.join(wrong)}|its settings)"):
+        check_file_settings(written(**wrong))

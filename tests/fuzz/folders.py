@@ -1,0 +1,96 @@
+"""Mutated checkpoint folders through `Dia.from_pretrained`, and a few frames of speech from those that load.
+
+    python -m tests.fuzz.folders --count 300 --seed 0
+
+Prints a table of counts, and every mutation that was not refused by naming a file, with the seed that makes it again:
+`--only value:1234567`.
+"""
+
+import shutil
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from tests.fuzz.mutations import drawn, mutate
+from tests.fuzz.run import Named, chosen, import_helpers, parser, run
+from tests.fuzz.sandbox import Unnamed, deliberate
+
+REFUSALS = (ValueError, OSError)
+
+
+def load_and_speak(folder: Path) -> str:
+    """Load a folder and say a word; the answer is how it sounds."""
+    from dia.model import Dia
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        dia = Dia.from_pretrained(folder, device="cpu")
+        rows = max(dia.model.config.delay_pattern) + 12
+        try:
+            sound = dia.generate("[S1] Hello there.", max_tokens=rows, seed=0)
+        except ValueError as error:
+            if not str(error).startswith("text"):
+                raise
+            return f"no text: {error}"  # a tokenizer may read less than its model
+    return f"{len(sound)} samples, {float(abs(sound).sum()):.4f}"
+
+
+def named(folder: Path, message: str) -> bool:
+    """Whether a message names a file of the folder or of a folder in it."""
+    names = {"config.json", "model.safetensors", "audio_tokenizer", "pronunciations.txt.gz", "processor_config.json"}
+    names |= {entry.name for entry in folder.rglob("*")}
+    return any(name in message for name in names)
+
+
+def tried(source: Path, folder: Path, name: str, seed: int) -> str:
+    """Mutate, load, speak.
+
+    Raises:
+        ValueError: the folder was refused by the name of a file.
+        Unnamed: it was refused, and no file is named.
+    """
+    told = mutate(source, folder, name, seed)
+    try:
+        return f"{told}: {load_and_speak(folder)}"
+    except REFUSALS as error:
+        if not deliberate(error):
+            raise RuntimeError(f"{told}: stumbled: {type(error).__name__}: {error}") from error
+        kind = ValueError if named(folder, str(error)) else Unnamed
+        raise kind(f"{told}: {type(error).__name__}: {error}") from None
+    except Exception as error:
+        error.args = (f"{told}: {error}",)
+        raise
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def calls(source: Path, place: Path, inputs: list[tuple[str, int]]) -> Iterator[Named]:
+    """Every mutation as a call of its own, in a folder of its own."""
+    for number, (name, seed) in enumerate(inputs):
+        folder = place / f"{name}-{seed}-{number}"
+        yield f"{name}:{seed}", _later(source, folder, name, seed)
+
+
+def _later(source: Path, folder: Path, name: str, seed: int) -> Callable[[], str]:
+    return lambda: tried(source, folder, name, seed)
+
+
+def main() -> int:
+    """Run it; the exit status is 1 where anything was uncaught, unnamed, hung or killed."""
+    options = parser(__doc__, 300)
+    options.add_argument("--folder", type=Path, help="to mutate; the embedded model by default")
+    options.add_argument("--place", type=Path, help="where copies are made; on the disk of the folder they are links")
+    given = options.parse_args()
+    import_helpers()
+    from dia import MINI
+
+    source = given.folder or MINI
+    load_and_speak(source)  # imports everything, so that children need not
+    with tempfile.TemporaryDirectory(prefix="dia-fuzz-", dir=given.place) as place:
+        return run(given, calls(source, Path(place), chosen(given, drawn(given.count, given.seed))), REFUSALS)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,4 +1,4 @@
-"""A tiny Dia that speaks, and does not mind what: model, processor and codec as a `Speech`."""
+"""A tiny Dia that speaks, and does not mind what: model, processor and codec as a `Synthesizer`."""
 
 from typing import Any
 
@@ -6,13 +6,13 @@ from tiny import EOS, tiny_config, tiny_model
 from tiny_codec import tiny_codec, tiny_processor
 from transformers import GenerationConfig
 
-from dia.synthesis.synthesizer import Speech
+from dia.synthesis.synthesizer import Synthesizer
 from dia.tokenization_dia import DiaTokenizer
 
 ROOM, ROWS = 400, 1600  # text ids; rows of the grid, 8 s
 
 
-def tiny_speech(ends: float = 2.5, **settings: Any) -> Speech:
+def tiny_speech(ends: float = 2.5, **settings: Any) -> Synthesizer:
     """A speaker that ends on its own (`ends=0`: never), with room for a dialogue.
 
     Args:
@@ -27,4 +27,4 @@ def tiny_speech(ends: float = 2.5, **settings: Any) -> Speech:
     model.generation_config = GenerationConfig(**{**sampling, **settings})
     processor = tiny_processor(tiny_codec((2, 4, 5)))
     processor.tokenizer = DiaTokenizer(max_length=ROOM)
-    return Speech(model, processor)
+    return Synthesizer(model, processor)

@@ -83,7 +83,7 @@ def heard(dia: Dia, told: Sequence[Told], at_once: int, seed: int) -> list[Heard
         seeds = [seed + first + number for number in range(len(part))]
         spoken = dia.generate([f"[S1] {t.text}" for t in part], voice=[t.voice for t in part], seed=seeds)
         for one, sound in zip(part, spoken, strict=True):
-            codec = median_pitch(dia.speech.sound(one.voice.codes), dia.sample_rate)
+            codec = median_pitch(dia.synthesizer.sound(one.voice.codes), dia.sample_rate)
             new = median_pitch(sound, dia.sample_rate)
             found.append(Heard(one.teacher, one.pitch, codec, new, len(sound) / dia.sample_rate))
     return found

@@ -22,8 +22,8 @@ from dia.audio.pitch import median_pitch
 from dia.model import Dia
 from dia.synthesis.joining import Piece
 from dia.synthesis.long_form import speak_long
-from dia.synthesis.synthesizer import Speech
-from dia.synthesis.take import Care, Line
+from dia.synthesis.synthesizer import Synthesizer
+from dia.synthesis.take import Line, TakeOptions
 from dia.synthesis.takes import make_take
 from dia.text.prompt_format import CARRIES, Carry, PromptFormat
 from dia.text.script import Script, Turn
@@ -82,12 +82,14 @@ def heard_in(piece: Piece, recogniser: Recogniser) -> Heard:
 
 
 def single_turns(
-    speech: Speech, turns: Sequence[Turn], seed: int, recogniser: Recogniser, care: Care
+    synthesizer: Synthesizer, turns: Sequence[Turn], seed: int, recogniser: Recogniser, take_options: TakeOptions
 ) -> list[tuple[int, int]]:
     """Word errors and words of every turn spoken by itself."""
     pairs = []
     for number, turn in enumerate(tqdm(turns, "single turns", leave=False)):
-        take = make_take(speech, Line(str(Turn(turn.speaker, turn.text))), seed + number, care=care)
+        take = make_take(
+            synthesizer, Line(str(Turn(turn.speaker, turn.text))), seed + number, take_options=take_options
+        )
         pairs.append(recogniser.errors(turn.text, take.audio, take.sampling_rate))
     return pairs
 
@@ -138,11 +140,16 @@ def rounded(figure: Figure) -> list[float]:
 
 
 def spoken(
-    speech: Speech, script: Script, carry: Carry, seed: int, recogniser: Recogniser, care: Care
+    synthesizer: Synthesizer,
+    script: Script,
+    carry: Carry,
+    seed: int,
+    recogniser: Recogniser,
+    take_options: TakeOptions,
 ) -> tuple[list[Heard], int]:
     """What is heard of a script in the long form, and how many of its parts had faults."""
     heard, faults = [], 0
-    for piece in speak_long(speech, script, seed=seed, care=care, carry=carry, progress=True):
+    for piece in speak_long(synthesizer, script, seed=seed, take_options=take_options, carry=carry, progress=True):
         heard.append(heard_in(piece, recogniser))
         faults += bool(piece.take.warnings)
     return heard, faults
@@ -155,20 +162,21 @@ def main() -> None:
         sys.exit(f"long_form_quality: --carry {', '.join(sorted(unknown))} is none of {', '.join(CARRIES)}.")
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
-    speech, recogniser = Dia.from_pretrained(arguments.model, device="cpu").speech, Recogniser(vocabulary())
-    carries = arguments.carry or [PromptFormat.of(speech.model.generation_config).carry]
+    synthesizer, recogniser = Dia.from_pretrained(arguments.model, device="cpu").synthesizer, Recogniser(vocabulary())
+    carries = arguments.carry or [PromptFormat.of(synthesizer.model.generation_config).carry]
     results: dict[str, Any] = {"seed": arguments.seed, "retries": arguments.retries}
     known: dict[str, tuple[int, int]] = {}
-    care = Care(retries=arguments.retries)
+    take_options = TakeOptions(retries=arguments.retries)
     for turns, carry in itertools.product(arguments.turns, carries):
         scripts = scripts_of(turns, arguments.at_least, arguments.seed)
         said = [turn for script in scripts for turn in script.turns]
         new = [turn for turn in said if turn.text not in known]
-        found = single_turns(speech, new, arguments.seed + len(known), recogniser, care)
+        found = single_turns(synthesizer, new, arguments.seed + len(known), recogniser, take_options)
         known |= {turn.text: pair for turn, pair in zip(new, found, strict=True)}
         alone = [known[turn.text] for turn in said]
         pairs = [
-            spoken(speech, script, carry, arguments.seed + at, recogniser, care) for at, script in enumerate(scripts)
+            spoken(synthesizer, script, carry, arguments.seed + at, recogniser, take_options)
+            for at, script in enumerate(scripts)
         ]
         results[f"{turns} turns, carrying {carry}"] = {
             **figures([heard for heard, _ in pairs], alone),

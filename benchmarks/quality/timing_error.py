@@ -21,7 +21,7 @@ from tqdm import tqdm
 from dia import MINI
 from dia.model import Dia
 from dia.synthesis import alignment as timing
-from dia.synthesis.synthesizer import Speech
+from dia.synthesis.synthesizer import Synthesizer
 from dia.synthesis.take_analysis import on_sound
 from dia.training.mini.teacher_voices import loud_span, voice_of
 
@@ -110,10 +110,10 @@ def turns_from(texts: Iterator[str], lengths: Sequence[int]) -> Iterator[Labelle
         )
 
 
-def errors(speech: Speech, item: Labelled) -> dict[str, list[float]]:
+def errors(synthesizer: Synthesizer, item: Labelled) -> dict[str, list[float]]:
     """Found less true seconds, of the beginnings and ends of words and turns."""
-    (codes,) = speech.processor.encode_audio([item.audio], sampling_rate=TEACHER_RATE)
-    reading = timing.read(speech.model, speech.processor, item.script, codes)
+    (codes,) = synthesizer.processor.encode_audio([item.audio], sampling_rate=TEACHER_RATE)
+    reading = timing.read(synthesizer.model, synthesizer.processor, item.script, codes)
     found = on_sound(reading.turns(), item.audio, TEACHER_RATE)
     pairs = [
         (word, truth)
@@ -146,7 +146,7 @@ def main() -> None:
         sys.exit("timing_error: flite, the teacher, is not installed. Run: apt-get install flite")
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
-    speech = Dia.from_pretrained(arguments.model, device="cpu").speech
+    synthesizer = Dia.from_pretrained(arguments.model, device="cpu").synthesizer
     texts = (text for text in sentences(f"timing {arguments.seed}") if "(" not in text)
     kinds = {
         "single turns": [1] * arguments.items,
@@ -154,7 +154,7 @@ def main() -> None:
     }
     results = {}
     for kind, lengths in kinds.items():
-        parts = [errors(speech, item) for item in tqdm(turns_from(texts, lengths), kind, len(lengths))]
+        parts = [errors(synthesizer, item) for item in tqdm(turns_from(texts, lengths), kind, len(lengths))]
         results[kind] = {name: summary([error for part in parts for error in part[name]]) for name in parts[0]}
         for name, told in results[kind].items():
             print(f"{kind}, {name}: {told}")

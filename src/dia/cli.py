@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dia.runtime.interruption import described, exit_code, remarks_of, terminable
-from dia.runtime.standard_streams import standard_streams, tell
+from dia.runtime.standard_streams import print_lines, standard_streams
 
 if TYPE_CHECKING:
     from dia.commands.parser import Parser
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 NOTICE = """\
 Do not imitate a real person without consent, and do not deceive: no fake news, nothing illegal or meant to harm.
 Written files carry a tag that says they are synthetic."""
-_EPILOG = f"""`dia COMMAND --help` tells all about a command.
+_EPILOG = f"""`dia COMMAND --help` explains a command.
 
 examples:
   dia say "[S1] Hello. [S2] Hi! How are you?" -o hello.wav
@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _BROKEN_PIPE
     except KeyboardInterrupt as interrupt:
         interrupt.__traceback__ = None  # what it holds, such as a progress bar, is closed before the message
-        tell(described(interrupt))
+        print_lines(described(interrupt))
         return exit_code(interrupt)
     except Exception as error:
         return _failed(error, getattr(arguments, "debug", False))
@@ -67,10 +67,10 @@ def _failed(error: Exception, debug: bool) -> int:
         traceback.print_exception(error)
     error.__traceback__ = None  # as above
     full = type(error).__name__ == "OutOfMemoryError"  # torch's, of a device; importing torch to ask takes seconds
-    told, code = _one_line(error), _WRONG
+    message, code = _one_line(error), _WRONG
     if not (full or isinstance(error, _EXPECTED)):
-        told, code = f"internal error: {type(error).__name__}: {told}. {_REPORT}", _FAILED
-    tell(told, *remarks_of(error))
+        message, code = f"internal error: {type(error).__name__}: {message}. {_REPORT}", _FAILED
+    print_lines(message, *remarks_of(error))
     return code
 
 

@@ -18,7 +18,7 @@ _TOKEN_IDS = ("bos_token_id", "eos_token_id", "pad_token_id")
 QUANT_METHOD = "dia"  # in `quantization_config` of a config.json
 # transformers alone would take the codes of quantised weights for weights. It refuses to load a file that is no
 # safetensors file, and its error ends in the file's name: so this is what config.json says their file is called.
-NEEDS_DIA = "8- or 4-bit weights of dia-tts, to be loaded after `import dia` (pip install dia-tts)"
+NEEDS_DIA = "8- or 4-bit weights of dia-tts, to be loaded after `import dia`"
 _SIZES: Mapping[str, Range] = {
     "max_position_embeddings": limits.ROWS,
     "num_hidden_layers": limits.LAYERS,

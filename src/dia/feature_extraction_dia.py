@@ -16,7 +16,7 @@ from transformers import BatchFeature
 from transformers.feature_extraction_sequence_utils import SequenceFeatureExtractor
 
 from dia.audio import files as audio_file
-from dia.audio.files import Waveform
+from dia.audio.waveform import Waveform
 from dia.runtime import limits
 from dia.runtime.ranges import check_given, check_numbers
 

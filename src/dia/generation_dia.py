@@ -24,7 +24,8 @@ from transformers.generation.streamers import BaseStreamer
 from transformers.modeling_outputs import BaseModelOutput
 
 from dia.decoding.cache import CACHE, new_cache, one_cache
-from dia.decoding.fused_sampling import PlainLoopNeeded, choice_of
+from dia.decoding.decode_config import DecodeConfig, check_model, compile_options
+from dia.decoding.fused_sampling import PlainLoopNeeded, sampler_of
 from dia.decoding.guidance import (
     DiaDelayedEndLogitsProcessor,
     DiaEndOfSpeechLogitsProcessor,
@@ -32,13 +33,12 @@ from dia.decoding.guidance import (
     check_rules,
 )
 from dia.decoding.inputs import Grid, check_text, positions_of, start_grid
-from dia.decoding.plan import Plan, check_model, compile_options
 from dia.decoding.records import Records, records_anything
 from dia.decoding.sampling import EndFlag, Generators, drawer, noise_source
 from dia.decoding.setting_ranges import check_ranges
 from dia.decoding.settings import check_settings, fill_special_ids, is_synced
 from dia.decoding.static_step import runner_for, write_rows
-from dia.decoding.streamers import ended, hand_over
+from dia.decoding.streamers import emit, ended
 from dia.runtime.log import get_logger
 
 logger = get_logger(__name__)
@@ -255,15 +255,15 @@ class DiaGenerationMixin(GenerationMixin):
     def _write(self, call: _Call) -> tuple[int, Records]:
         """Write rows by the fast step where the call allows it, else by the plain loop; an info line says which."""
         try:
-            plan = self._plan(call)
+            config = self._decode_config(call)
         except PlainLoopNeeded as reason:
             ignored = " compile_config is not used there." if call.compilation else ""
             logger.info_once(f"generate() runs the plain loop, which is slower: {reason}.{ignored}")
             return self._write_rows(call)
-        logger.info_once(f"generate() runs the fast step, {plan.how}.")
-        return self._write_fast(call, plan), Records(call.settings)
+        logger.info_once(f"generate() runs the fast step, {config.how}.")
+        return self._write_fast(call, config), Records(call.settings)
 
-    def _plan(self, call: _Call) -> Plan:
+    def _decode_config(self, call: _Call) -> DecodeConfig:
         """What the fast step is to be made for, or PlainLoopNeeded."""
         settings, grid, decoder = call.settings, call.grid, self.config.get_text_config()
         own_ids = settings.eos_token_id, settings.pad_token_id
@@ -284,8 +284,8 @@ class DiaGenerationMixin(GenerationMixin):
         compilation = call.compilation
         if compilation is None and self._compiled_call_impl is not None and not settings.disable_compile:
             compilation = CompileConfig()  # who has called `model.compile()` wants the step compiled
-        return Plan(
-            choice=choice_of(call.rules, bool(settings.do_sample)),
+        return DecodeConfig(
+            sampler=sampler_of(call.rules, bool(settings.do_sample)),
             pattern=tuple(self.config.delay_pattern),
             pad=grid.pad,
             clips=len(grid.ids) // grid.channels,
@@ -298,16 +298,16 @@ class DiaGenerationMixin(GenerationMixin):
             compiled=None if compilation is None else compile_options(compilation),
         )
 
-    def _write_fast(self, call: _Call, plan: Plan) -> int:
+    def _write_fast(self, call: _Call, config: DecodeConfig) -> int:
         grid, decoder, kept = call.grid, self.config.decoder_config, call.cache
-        noise = noise_source(call.generator, plan.clips) if call.settings.do_sample else None
+        noise = noise_source(call.generator, config.clips) if call.settings.do_sample else None
         call.cache = EncoderDecoderCache(DynamicCache(config=decoder), DynamicCache(config=decoder))
-        if not hand_over(call.streamer, grid.rows(0, grid.prefilled)):
+        if not emit(call.streamer, grid.rows(0, grid.prefilled)):
             return grid.prefilled
         # Not a compiled forward: it would be compiled for one run.
         logits = self._run_rows(call, 0, grid.prefilled, self.forward).logits[:, -1]  # [N · C, V]
-        logits = logits.to(grid.ids.device, torch.float32).reshape(plan.clips * plan.halves, -1)
-        with runner_for(self, plan) as runner:
+        logits = logits.to(grid.ids.device, torch.float32).reshape(config.clips * config.halves, -1)
+        with runner_for(self, config) as runner:
             runner.step.load(grid, call.cache, call.text.mask, call.settings.max_length)
             text = call.text.states.last_hidden_state.shape[1]
             call.cache = None  # the step has taken it over
@@ -315,14 +315,14 @@ class DiaGenerationMixin(GenerationMixin):
             end = write_rows(runner, grid, logits, call.settings.max_length, noise, over, call.streamer)
             if call.settings.return_dict_in_generate and kept is not None:
                 call.cache = kept
-                runner.step.save(kept, plan.clips, end - 1, text)
+                runner.step.save(kept, config.clips, end - 1, text)
         return end
 
     def _write_rows(self, call: _Call) -> tuple[int, Records]:
         """Write rows until every channel has ended; returns the number of rows and what was recorded."""
         grid, streamer, records = call.grid, call.streamer, Records(call.settings)
         over, done = EndFlag(grid.ids.device), grid.ids.new_zeros(grid.ids.shape[0], dtype=torch.bool)
-        wanted = hand_over(streamer, grid.rows(0, grid.prefilled))
+        wanted = emit(streamer, grid.rows(0, grid.prefilled))
         seen, row = 0 if call.cache is None else int(call.cache.get_seq_length()), grid.prefilled
         if seen >= row:
             raise ValueError(f"`{CACHE}` holds {seen} rows of {row} in the prompt; the last must be left to read.")
@@ -336,7 +336,7 @@ class DiaGenerationMixin(GenerationMixin):
             grid.ids[:, row] = torch.where(grid.forced[:, row] == grid.pad, drawn, grid.forced[:, row])
             seen, row = (0 if call.cache is None else row), row + 1
             done = done | call.criteria(grid.ids[:, :row], scores)
-            wanted = hand_over(streamer, grid.rows(row - 1, row)[:, 0])
+            wanted = emit(streamer, grid.rows(row - 1, row)[:, 0])
             if over(done):
                 break
         while self._wait_for_others(call, finished=True):

@@ -13,21 +13,22 @@ from torch import Tensor
 
 from dia import MINI
 from dia.audio.files import Provenance
+from dia.audio.waveform import Waveform
 from dia.checkpoints.loading import by_name, from_files
 from dia.checkpoints.placement import choose_device, choose_dtype
 from dia.checkpoints.source import REAL, REAL_CODEC
 from dia.modeling_dia import DiaForConditionalGeneration
 from dia.processing_dia import DiaProcessor
-from dia.runtime.background import Listening
+from dia.runtime.background import ClosingIterator
 from dia.runtime.warnings import DiaWarning
 from dia.synthesis.job import SynthesisJob, is_long, kept_in
 from dia.synthesis.joining import Piece, as_one
 from dia.synthesis.options import Options
 from dia.synthesis.recognition import Recogniser
 from dia.synthesis.request import Prompt, jobs_of, read_script
-from dia.synthesis.speak import hear, speak, speak_together
-from dia.synthesis.synthesizer import Audio, Speech
-from dia.synthesis.take import Care, Take
+from dia.synthesis.speak import speak, speak_together, stream_job
+from dia.synthesis.synthesizer import Synthesizer
+from dia.synthesis.take import Take, TakeOptions
 from dia.text.script import Script
 from dia.voices.prompt import encode_recording
 
@@ -128,9 +129,9 @@ class Dia:
         return int(self.processor.feature_extractor.sampling_rate)
 
     @property
-    def speech(self) -> Speech:
+    def synthesizer(self) -> Synthesizer:
         """What speaks: one pass of the model, on which everything longer is built."""
-        return Speech(self.model, self.processor)
+        return Synthesizer(self.model, self.processor)
 
     def generate(
         self,
@@ -196,9 +197,9 @@ class Dia:
         if audio_prompt_path is not None or use_cfg_filter is not None:
             warnings.warn(_DEPRECATED, FutureWarning, stacklevel=2)
         jobs = jobs_of(
-            self.speech,
+            self.synthesizer,
             text,
-            Care(retries=retries),
+            TakeOptions(retries=retries),
             long_form,
             max_tokens=max_tokens,
             cfg_scale=cfg_scale,
@@ -213,7 +214,7 @@ class Dia:
             normalize=normalize,
         )
         self._prepare(jobs, use_torch_compile, verbose)
-        takes = speak_together(self.speech, jobs, verbose)
+        takes = speak_together(self.synthesizer, jobs, verbose)
         answers = [take.codes if self.processor.audio_tokenizer is None else take.audio for take in takes]
         return answers[0] if isinstance(text, str) else answers
 
@@ -226,7 +227,7 @@ class Dia:
         recogniser: Recogniser | None = None,
         long_form: bool | None = None,
         parts: str | Path | None = None,
-        left: Event | None = None,
+        cancel: Event | None = None,
         use_torch_compile: bool = False,
         verbose: bool = False,
         **options: "Unpack[Options]",
@@ -241,7 +242,7 @@ class Dia:
             long_form: by default True where the script is longer than a pass speaks well, or asks for pauses.
             parts: a folder for the finished parts of a long form, from which an interrupted speech continues where it
                 stopped; made if it is not there. It is yours to remove.
-            left: where another thread sets it, the pass under way ends at its next frame, and `Left` is raised.
+            cancel: once another thread sets it, the pass under way ends at its next frame and `Cancelled` is raised.
             use_torch_compile: as in `generate`.
             verbose: print device and dtype, and show progress.
             **options: the other arguments of `generate`, `seed`, `voice` and so on, for one script.
@@ -255,13 +256,13 @@ class Dia:
         """
         if not isinstance(text, str):
             raise TypeError(f"text is {type(text).__name__}; expected one script.")
-        speech = replace(self.speech, left=left)
-        (job,) = jobs_of(speech, text, Care(retries, best_of, recogniser=recogniser), long_form, **options)
-        keeper = None
-        if parts is not None and is_long(speech, job):
-            job, keeper = kept_in(parts, speech, job)
+        synthesizer = replace(self.synthesizer, cancel=cancel)
+        (job,) = jobs_of(synthesizer, text, TakeOptions(retries, best_of, recogniser=recogniser), long_form, **options)
+        store = None
+        if parts is not None and is_long(synthesizer, job):
+            job, store = kept_in(parts, synthesizer, job)
         self._prepare([job], use_torch_compile, verbose)
-        return speak(speech, job, keeper, verbose)
+        return speak(synthesizer, job, store, verbose)
 
     def speak(self, text: str, retries: int = 0, best_of: int = 1, **options: Any) -> Take:
         """Speak one script as a `Take`: audio, seed, codes, when each turn and word is heard, and what is wrong.
@@ -286,7 +287,7 @@ class Dia:
         use_torch_compile: bool = False,
         verbose: bool = False,
         **options: "Unpack[Options]",
-    ) -> Iterator[Audio]:
+    ) -> Iterator[Waveform]:
         """Speak one script, heard while it is generated: the samples of `generate`, piece by piece.
 
         The first piece is short and comes as soon as it is certain; later ones grow. The parts of a long form are
@@ -305,16 +306,16 @@ class Dia:
             An iterator over float32 arrays [N] at `sample_rate`. Joined they are what `generate` returns.
 
         Raises:
-            TypeError, ValueError: as `generate`, here for what can be told without the model, else from the iterator;
+            TypeError, ValueError: as `generate`, at once where no model is needed to know, else from the iterator;
                 and the model was loaded without its codec.
             TimeoutError: from the iterator, when a piece does not come in time.
         """
         if not isinstance(text, str):
             raise TypeError(f"text is {type(text).__name__}; expected one script.")
-        (job,) = jobs_of(self.speech, text, None, long_form, **options)
-        sound = hear(self.speech, job, timeout)
+        (job,) = jobs_of(self.synthesizer, text, None, long_form, **options)
+        sound = stream_job(self.synthesizer, job, timeout)
         self._prepare([job], use_torch_compile, verbose)
-        return Listening(sound)
+        return ClosingIterator(sound)
 
     def read(self, text: str, normalize: bool = True) -> Script:
         """How a script is understood: its turns, what is spoken for what is written, and what is doubtful about it.
@@ -326,7 +327,7 @@ class Dia:
         Raises:
             TypeError, ValueError: it cannot be spoken; the message says why.
         """
-        return read_script(self.speech, text, normalize)
+        return read_script(self.synthesizer, text, normalize)
 
     def is_long(self, text: str, **options: "Unpack[Options]") -> bool:
         """Whether a script is spoken part after part: it is longer than a pass speaks well, or asks for pauses.
@@ -338,7 +339,7 @@ class Dia:
         Raises:
             TypeError, ValueError: as `pieces`.
         """
-        return is_long(self.speech, jobs_of(self.speech, text, **options)[0])
+        return is_long(self.synthesizer, jobs_of(self.synthesizer, text, **options)[0])
 
     def save_audio(self, path: str | Path, audio: Any, seed: int | None = None) -> None:
         """Write what `generate` returned; the suffix chooses the format.
@@ -360,8 +361,8 @@ class Dia:
         name = str(self.model.name_or_path or "")
         folder = Path(name)
         # Where on a disk a model lies is nobody else's business.
-        told = name if not folder.is_dir() else "mini" if folder == MINI else folder.name
-        return Provenance(told, seed)
+        label = name if not folder.is_dir() else "mini" if folder == MINI else folder.name
+        return Provenance(label, seed)
 
     def load_audio(self, path: str | Path) -> Tensor:
         """Read a recording as codes [T, C], ready to be an `audio_prompt` any number of times.

@@ -209,7 +209,7 @@ class DiaProcessor(SavedProcessor):
         model, channels = self._codec("decoding"), self._channels(self._options(kwargs)["audio_kwargs"])
         _check_channels(model, channels)
         rows = grid.as_grid(decoder_input_ids)
-        grid.check_room(rows, channels)
+        grid.check_free_memory(rows, channels)
         codes = grid.spoken(rows, audio_prompt_len, channels)
         return [waveform.cpu() for waveform in codec.decode(model, codes, dtype=self.codec_dtype)]
 
@@ -367,8 +367,8 @@ def _check_rates(model: DacModel, extractor: DiaFeatureExtractor) -> None:
         ("samples per frame", codec.hop_length(model.config), "hop_length"),
     ):
         if has != (value := getattr(extractor, name)):
-            told = f"audio_tokenizer has {has} {unit}, but feature_extractor.{name} is {value}."
-            raise ValueError(f"{told} Use parts made for each other.")
+            fact = f"audio_tokenizer has {has} {unit}, but feature_extractor.{name} is {value}."
+            raise ValueError(f"{fact} Use parts made for each other.")
 
 
 def _check_channels(model: DacModel, channels: Channels) -> None:

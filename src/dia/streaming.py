@@ -44,7 +44,7 @@ class DiaAudioStreamer(BaseStreamer):
         timeout: seconds to wait for the next chunk; None waits for ever.
 
     Attributes:
-        left: an event, if there is one; once it is set nobody listens any more, and `generate` stops at the next row.
+        cancel: an optional event; once it is set, `generate` stops at the next row.
 
     Raises:
         TypeError: a number is none.
@@ -66,7 +66,7 @@ class DiaAudioStreamer(BaseStreamer):
         if most < first:
             raise ValueError(f"most_frames={most} is less than first_frames={first}; windows grow.")
         self.timeout = seconds(timeout)
-        self.left: Event | None = None
+        self.cancel: Event | None = None
         self._samples = codec.ClipStream(processor.audio_tokenizer, processor.codec_dtype)
         self._pattern, self._eos = processor.delay_pattern, processor.eos_token_id
         self._window, self._most = float(first), float(most)
@@ -80,7 +80,7 @@ class DiaAudioStreamer(BaseStreamer):
     @property
     def closed(self) -> bool:
         """Whether nobody listens any more; `generate` stops at the next row."""
-        return self._closed or (self.left is not None and self.left.is_set())
+        return self._closed or (self.cancel is not None and self.cancel.is_set())
 
     def put(self, value: Tensor) -> None:
         """Take the prompt's grid [1, R, C] first, which is not heard, then one row [1, C] after another."""
@@ -99,7 +99,7 @@ class DiaAudioStreamer(BaseStreamer):
             self._chunks.put(None if self._closed else error)
 
     def end(self) -> None:
-        """Decode what is left and end the iteration, in any case: somebody waits for it."""
+        """Decode the remaining rows and end the iteration, whatever happens: a consumer waits for the end."""
         if self._over:
             return
         try:

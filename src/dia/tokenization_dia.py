@@ -252,7 +252,7 @@ class DiaTokenizer(TokenizersBackend):
                 columns["token_type_ids"] = [[0] * len(ids) for ids in columns["token_type_ids"]]
             if self.pronunciations and "offset_mapping" in columns:
                 columns["offset_mapping"] = [
-                    self._told(rows[row], part.sequence_ids, offsets)
+                    self._report(rows[row], part.sequence_ids, offsets)
                     for part, offsets in zip(parts, columns["offset_mapping"], strict=True)
                 ]
             if overflowing:
@@ -263,7 +263,7 @@ class DiaTokenizer(TokenizersBackend):
             return BatchEncoding({key: values[0] for key, values in data.items()}, kept)
         return BatchEncoding(data, kept, tensor_type=return_tensors)
 
-    def _told(
+    def _report(
         self, row: Any, sequences: Sequence[int | None], offsets: Sequence[tuple[int, int]]
     ) -> list[tuple[int, int]]:
         """Offsets into what is spoken as offsets into the row's text or texts; those of padding stay empty."""

@@ -205,7 +205,7 @@ def templates(_benchmarks_importable):
     from sounds_heard import examples_of, templates_of
 
     voices = {"S1": voice(172.0, 0.7), "S2": voice(100.0, 0.7)}
-    return {name: templates_of(examples_of(name, [speech] * 3), RATE) for name, speech in voices.items()}
+    return {name: templates_of(examples_of(name, [synthesizer] * 3), RATE) for name, synthesizer in voices.items()}
 
 
 @pytest.mark.parametrize("speaker", ["S1", "S2"])

@@ -37,7 +37,7 @@ REFUSED = {
     "no output": ([*SAY], "name a sound file with -o"),
     "no command": ([], "command is missing"),
     "an option": ([*SAY, "-o", "a.wav", "--sede", "1"], "did you mean '--seed'"),
-    "a number": ([*SAY, "-o", "a.wav", "--speaking-rate", "9"], "must be 0.5 to 2"),
+    "a number": ([*SAY, "-o", "a.wav", "--speaking-rate", "9"], "must be a number from 0.5 to 2"),
     "a format": ([*SAY, "-o", "a.xyz"], "names no audio format. Use one of aiff,"),
     "a folder that is not there": ([*SAY, "-o", "none/a.wav"], "none does not exist. Make it first"),
     "a folder as output": ([*SAY, "-o", "voices"], "voices is a folder"),

@@ -58,7 +58,7 @@ def test_it_names_no_folders(facts, monkeypatch, tmp_path):
     ],
 )
 def test_folders_are_cut_off_paths(text, left):
-    assert env._told(lambda: iter([text])) == left
+    assert env._described(lambda: iter([text])) == left
 
 
 def test_a_fact_that_cannot_be_found_out_is_said(facts, monkeypatch):

@@ -26,9 +26,9 @@ SCRIPT = "[S1] These are words. [pause:200ms] [S2] These are words. [pause:200ms
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tiny")
-    speech = tiny_speech(pass_seconds=5.0)
-    speech.model.save_pretrained(folder)
-    speech.processor.save_pretrained(folder)
+    synthesizer = tiny_speech(pass_seconds=5.0)
+    synthesizer.model.save_pretrained(folder)
+    synthesizer.processor.save_pretrained(folder)
     return str(folder)
 
 

@@ -18,9 +18,9 @@ LONG = " ".join(f"[S{1 + number % 2}] These are words." for number in range(8))
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tiny")
-    speech = tiny_speech(pass_seconds=5.0)
-    speech.model.save_pretrained(folder)
-    speech.processor.save_pretrained(folder)
+    synthesizer = tiny_speech(pass_seconds=5.0)
+    synthesizer.model.save_pretrained(folder)
+    synthesizer.processor.save_pretrained(folder)
     return str(folder)
 
 
@@ -60,11 +60,11 @@ def test_an_interrupted_command_goes_on_where_it_stopped(say, tmp_path, monkeypa
     (tmp_path / "a.wav").unlink()
     making, made = takes._in_one_batch, []
 
-    def interrupted(speech, tries, *rest):
+    def interrupted(synthesizer, tries, *rest):
         made.append(tries[0][0].line)
         if len(made) == 3:
             raise KeyboardInterrupt
-        return making(speech, tries, *rest)
+        return making(synthesizer, tries, *rest)
 
     monkeypatch.setattr(takes, "_in_one_batch", interrupted)
     assert say("--seed", "3") == 130

@@ -17,9 +17,7 @@ from transformers.cache_utils import DynamicCache, EncoderDecoderCache
 from transformers.generation.logits_process import InfNanRemoveLogitsProcessor
 
 from dia import generation_dia
-from dia.decoding import plan as plans
-from dia.decoding import static_layer as fast_layer
-from dia.decoding import static_step as fast_decode
+from dia.decoding import decode_config, static_layer, static_step
 from dia.decoding.cache import cache_in
 from dia.decoding.fused_sampling import PlainLoopNeeded
 
@@ -46,15 +44,15 @@ def talkative():
 
 @pytest.fixture
 def fast(monkeypatch):
-    """How many calls went the fast way, as a list of their plans."""
-    plans = []
+    """How many calls went the fast way, as a list of their configs."""
+    configs = []
 
-    def counted(model, plan, original=fast_decode.runner_for):
-        plans.append(plan)
-        return original(model, plan)
+    def counted(model, config, original=static_step.runner_for):
+        configs.append(config)
+        return original(model, config)
 
     monkeypatch.setattr(generation_dia, "runner_for", counted)
-    return plans
+    return configs
 
 
 def generate(model, inputs, **settings):
@@ -135,11 +133,11 @@ def test_a_clip_whose_text_is_all_padding_gives_numbers(talkative, fast, in_span
     mask, steps = BATCH["attention_mask"].clone(), []
     mask[1] = 0
 
-    def watched(step, *arguments, original=fast_decode.Step.load):
+    def watched(step, *arguments, original=static_step.Step.load):
         original(step, *arguments)
         steps.append(step)
 
-    monkeypatch.setattr(fast_decode.Step, "load", watched)
+    monkeypatch.setattr(static_step.Step, "load", watched)
     for how in ({}, in_spans):
         grid = generate(talkative, {**BATCH, "attention_mask": mask}, **how)
         assert (steps[-1].text_mask == 0).any(-1).all(), "no row of the mask hides everything"
@@ -166,8 +164,8 @@ def test_half_precision_speaks(model, fast, dtype):
 @pytest.fixture
 def in_spans(monkeypatch):
     """Steps as for a graph, of whole spans and rounded batches, but run as they are."""
-    monkeypatch.setattr(plans, "_SPAN", 16)
-    monkeypatch.setattr(fast_decode.Runner, "_compile", lambda self: self.step)
+    monkeypatch.setattr(decode_config, "_SPAN", 16)
+    monkeypatch.setattr(static_step.GraphRunner, "_compile", lambda self: self.step)
     return {"compile_config": CompileConfig()}
 
 
@@ -180,9 +178,11 @@ def test_whole_spans_and_rounded_batches_change_nothing(talkative, in_spans, inp
 
 def test_a_second_call_of_another_length_and_batch_makes_nothing_new(talkative, in_spans, monkeypatch):
     made = []
-    original = fast_decode.Step.__init__
+    original = static_step.Step.__init__
     monkeypatch.setattr(
-        fast_decode.Step, "__init__", lambda self, model, plan: (made.append(plan), original(self, model, plan))[1]
+        static_step.Step,
+        "__init__",
+        lambda self, model, config: (made.append(config), original(self, model, config))[1],
     )
     four = {**texts(8, 3, 5, 11), **prompts(0, 0, 0, 0)}
     model = copy.deepcopy(talkative)
@@ -212,35 +212,35 @@ def test_a_kept_step_serves_calls_in_and_out_of_inference_mode(talkative, in_spa
 def test_a_call_that_came_to_nothing_does_not_spoil_the_next(talkative, in_spans):
     model = copy.deepcopy(talkative)
     expected = generate(model, BATCH, **in_spans)
-    ((_, runner),) = fast_decode._kept[model]
+    ((_, runner),) = static_step._kept[model]
     for layer in runner.step.layers:
         layer.keys.fill_(float("nan"))
         layer.text_values.fill_(float("inf"))
     assert torch.equal(generate(model, BATCH, **in_spans), expected)
-    assert fast_decode._kept[model][0][1] is runner
+    assert static_step._kept[model][0][1] is runner
 
 
 def test_steps_of_former_weights_are_let_go(talkative, in_spans):
     model = copy.deepcopy(talkative)
     generate(model, BATCH, **in_spans)
-    old = weakref.ref(fast_decode._kept[model][0][1])
+    old = weakref.ref(static_step._kept[model][0][1])
     generate(model.double().float(), BATCH, **in_spans)
     gc.collect()
     assert old() is None
-    assert len(fast_decode._kept[model]) == 1
+    assert len(static_step._kept[model]) == 1
 
 
 def test_kept_steps_make_room_where_memory_ends(talkative, in_spans, monkeypatch):
-    model, original, refused = copy.deepcopy(talkative), fast_decode.Step.__init__, []
+    model, original, refused = copy.deepcopy(talkative), static_step.Step.__init__, []
     generate(model, ONE, **in_spans)
 
-    def crowded(self, model, plan):
-        if fast_decode._kept[model]:
-            refused.append(plan)
+    def crowded(self, model, config):
+        if static_step._kept[model]:
+            refused.append(config)
             raise torch.OutOfMemoryError
-        original(self, model, plan)
+        original(self, model, config)
 
-    monkeypatch.setattr(fast_decode.Step, "__init__", crowded)
+    monkeypatch.setattr(static_step.Step, "__init__", crowded)
     assert torch.equal(generate(model, BATCH, **in_spans), generate(talkative, BATCH, **PLAIN))
     assert len(refused) == 1
 
@@ -248,7 +248,7 @@ def test_kept_steps_make_room_where_memory_ends(talkative, in_spans, monkeypatch
 def test_a_model_is_let_go_with_its_kept_steps(talkative, in_spans):
     model = copy.deepcopy(talkative)
     generate(model, BATCH, **in_spans)
-    step, gone = weakref.ref(fast_decode._kept[model][0][1].step), weakref.ref(model)
+    step, gone = weakref.ref(static_step._kept[model][0][1].step), weakref.ref(model)
     del model
     gc.collect()
     assert gone() is None
@@ -263,13 +263,13 @@ def test_steps_with_adapters_are_not_kept_for_they_are_switched_unnoticed(talkat
     generate(adapted, BATCH, **in_spans)
     with adapted.disable_adapter():
         assert torch.equal(generate(adapted, BATCH, **in_spans), generate(talkative, BATCH, **PLAIN))
-    assert not fast_decode._kept.get(adapted.base_model.model)
+    assert not static_step._kept.get(adapted.base_model.model)
 
 
 def test_every_span_is_compiled_however_many_there_are(model, monkeypatch):
     mute, graphs = copy.deepcopy(model), []
     mute.logits_dense.weight.data[EOS] = 0
-    monkeypatch.setattr(plans, "_SPAN", 4)
+    monkeypatch.setattr(decode_config, "_SPAN", 4)
 
     def backend(graph, _):
         graphs.append(graph)
@@ -288,8 +288,8 @@ def test_a_compiler_that_fails_is_reported_and_done_without(talkative, monkeypat
         return fails
 
     told = []
-    monkeypatch.setattr(fast_decode.Runner, "_compile", compiled)
-    monkeypatch.setattr(fast_decode.logger, "warning_once", told.append)
+    monkeypatch.setattr(static_step.GraphRunner, "_compile", compiled)
+    monkeypatch.setattr(static_step.logger, "warning_once", told.append)
     model = copy.deepcopy(talkative)
     grid = generate(model, BATCH, compile_config=CompileConfig())
     assert torch.equal(grid, generate(model, BATCH, **PLAIN))
@@ -300,13 +300,13 @@ def test_a_step_that_cannot_be_recorded_runs_as_it_is_and_that_is_reported(talka
     def fails(self, span):
         raise RuntimeError("not permitted when stream is capturing\nhere is the whole trace")
 
-    def for_a_gpu(model, plan, original=fast_decode.runner_for):
-        return original(model, replace(plan, recorded=True))
+    def for_a_gpu(model, config, original=static_step.runner_for):
+        return original(model, replace(config, recorded=True))
 
     told = []
-    monkeypatch.setattr(fast_decode.Runner, "_recorded", fails)
+    monkeypatch.setattr(static_step.GraphRunner, "_recorded", fails)
     monkeypatch.setattr(generation_dia, "runner_for", for_a_gpu)
-    monkeypatch.setattr(fast_decode.logger, "warning_once", told.append)
+    monkeypatch.setattr(static_step.logger, "warning_once", told.append)
     model = copy.deepcopy(talkative)
     assert torch.equal(generate(model, BATCH), generate(model, BATCH, **PLAIN))
     assert len(told) == 1
@@ -399,7 +399,7 @@ def test_the_fast_step_serves_what_it_can_and_says_so(talkative, fast, in_spans,
 def test_any_attention_of_transformers_leaves_the_fast_step_in_place(model, attention):
     other = copy.deepcopy(model)
     other.model.decoder.config._attn_implementation_internal = attention
-    plans.check_model(other)
+    decode_config.check_model(other)
 
 
 def test_which_loop_runs_is_said_at_the_verbosity_of_transformers():
@@ -477,7 +477,7 @@ def test_the_fast_step_stands_in_for_no_changed_model(model, change):
     changed = copy.deepcopy(model)
     change(changed)
     with pytest.raises(PlainLoopNeeded):
-        plans.check_model(changed)
+        decode_config.check_model(changed)
 
 
 def test_hooks_that_record_outputs_do_not_slow_later_calls(model, fast):
@@ -521,5 +521,5 @@ def test_attention_written_out_is_the_fused_one():
     query, keys, values = torch.randn(2, 4, 8), torch.randn(2, 2, 5, 8), torch.randn(2, 2, 5, 8)
     mask = torch.zeros(2, 1, 1, 5).index_fill(3, torch.tensor([3, 4]), float("-inf"))
     for hidden in (None, mask):
-        fused = fast_layer._attend(query, keys, values, hidden, 0.7)
-        torch.testing.assert_close(fast_layer._attend_written_out(query, keys, values, hidden, 0.7), fused)
+        fused = static_layer._attend(query, keys, values, hidden, 0.7)
+        torch.testing.assert_close(static_layer._attend_written_out(query, keys, values, hidden, 0.7), fused)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from tiny import Rows
 
-from dia.decoding.streamers import ended, hand_over
+from dia.decoding.streamers import emit, ended
 
 
 class Listener(Rows):
@@ -16,20 +16,20 @@ class Listener(Rows):
 
 def test_what_is_handed_over_is_a_copy():
     streamer, row = Rows(), torch.zeros(1, 3)
-    assert hand_over(streamer, row)
+    assert emit(streamer, row)
     row += 1
     assert streamer.taken[0].sum() == 0
 
 
 def test_without_a_streamer_more_is_wanted():
-    assert hand_over(None, torch.zeros(1, 3))
+    assert emit(None, torch.zeros(1, 3))
 
 
 def test_who_is_closed_wants_no_more():
     streamer = Listener()
-    assert hand_over(streamer, torch.zeros(1, 3))
+    assert emit(streamer, torch.zeros(1, 3))
     streamer.closed = True
-    assert not hand_over(streamer, torch.zeros(1, 3))
+    assert not emit(streamer, torch.zeros(1, 3))
 
 
 @pytest.mark.parametrize("streamer", [Listener(), Rows(), None])

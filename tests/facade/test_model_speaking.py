@@ -11,15 +11,15 @@ from dia.audio.silence import trimmed
 from dia.model import Dia
 from dia.streaming import DiaAudioStreamer
 from dia.synthesis import take_analysis
-from dia.synthesis.synthesizer import Left
+from dia.synthesis.synthesizer import Cancelled
 
 SHORT, LONG = "[S1] Hi there. [S2] Yes.", " ".join(f"[S{1 + number % 2}] These are words." for number in range(10))
 
 
 @pytest.fixture(scope="module")
 def dia():
-    speech = tiny_speech(pass_seconds=6.0)
-    return Dia(speech.model, speech.processor)
+    synthesizer = tiny_speech(pass_seconds=6.0)
+    return Dia(synthesizer.model, synthesizer.processor)
 
 
 @pytest.fixture(autouse=True)
@@ -48,8 +48,8 @@ def test_generate_speaks_a_long_script_part_after_part(dia):
 
 
 def test_generate_speaks_a_short_script_in_one_pass_and_trims_it(dia):
-    (spoken,) = dia.speech([SHORT], (), [3])
-    whole, _ = trimmed(dia.speech.sound(spoken.codes), dia.sample_rate)
+    (spoken,) = dia.synthesizer([SHORT], (), [3])
+    whole, _ = trimmed(dia.synthesizer.sound(spoken.codes), dia.sample_rate)
     np.testing.assert_allclose(dia.generate(SHORT, seed=3), whole, atol=1e-6)
 
 
@@ -86,11 +86,11 @@ def test_who_leaves_a_long_stream_ends_the_pass_under_way(dia, monkeypatch):
 
 
 def test_a_pass_that_was_left_is_no_take(dia):
-    left = Event()
-    pieces = dia.pieces(LONG, seed=3, left=left)
+    cancel = Event()
+    pieces = dia.pieces(LONG, seed=3, cancel=cancel)
     next(pieces)
-    left.set()
-    with pytest.raises(Left):
+    cancel.set()
+    with pytest.raises(Cancelled):
         next(pieces)
 
 

@@ -18,7 +18,7 @@ from dia.codec import dac as codec
 from dia.model import Dia
 from dia.streaming import DiaAudioStreamer
 from dia.synthesis.stream import stream
-from dia.synthesis.synthesizer import Speech
+from dia.synthesis.synthesizer import Synthesizer
 
 FRAMES = 30
 FIRST = RATE // 40 // 10  # frames of the first window, a tenth of a second
@@ -48,8 +48,8 @@ def talkative():
 
 
 @pytest.fixture(scope="module")
-def speech(speaker, processor):
-    return Speech(speaker, processor)
+def synthesizer(speaker, processor):
+    return Synthesizer(speaker, processor)
 
 
 @pytest.fixture
@@ -230,22 +230,22 @@ def test_leaving_a_loop_closes_and_next_does_not(processor):
     assert streamer.closed
 
 
-def test_a_stream_is_what_the_same_seed_gives_whole(speech):
+def test_a_stream_is_what_the_same_seed_gives_whole(synthesizer):
     prompt = random_codes(5)[0]
-    pieces = list(stream(speech, "[S1] Hi.", prompt, 3, {"max_length": 45}))
-    whole = speech(["[S1] Hi."], [prompt], [3], {"max_length": 45})[0]
+    pieces = list(stream(synthesizer, "[S1] Hi.", prompt, 3, {"max_length": 45}))
+    whole = synthesizer(["[S1] Hi."], [prompt], [3], {"max_length": 45})[0]
     assert len(pieces) > 1
     assert {piece.dtype for piece in pieces} == {np.dtype(np.float32)}
-    np.testing.assert_allclose(np.concatenate(pieces), speech.sound(whole.codes), atol=1e-5)
+    np.testing.assert_allclose(np.concatenate(pieces), synthesizer.sound(whole.codes), atol=1e-5)
 
 
-def test_a_stream_returns_what_was_spoken(speech):
+def test_a_stream_returns_what_was_spoken(synthesizer):
     def listening():
-        spoken.append((yield from stream(speech, "[S1] Hi.", seed=3)))
+        spoken.append((yield from stream(synthesizer, "[S1] Hi.", seed=3)))
 
     spoken = []
     sound = np.concatenate(list(listening()))
-    np.testing.assert_allclose(sound, speech.sound(spoken[0].codes), atol=1e-5)
+    np.testing.assert_allclose(sound, synthesizer.sound(spoken[0].codes), atol=1e-5)
     assert not spoken[0].ended
 
 
@@ -284,7 +284,7 @@ def held(monkeypatch):
 
 
 @pytest.mark.parametrize("leave", [leave_the_loop, close_it, forget_it, raise_in_the_loop])
-def test_who_stops_listening_ends_the_work_within_a_row_and_nothing_stays(speech, held, rows, monkeypatch, leave):
+def test_who_stops_listening_ends_the_work_within_a_row_and_nothing_stays(synthesizer, held, rows, monkeypatch, leave):
     made, init = [], DiaAudioStreamer.__init__
     monkeypatch.setattr(
         DiaAudioStreamer, "__init__", lambda self, *a, **k: (init(self, *a, **k), made.append(ref(self)))[0]
@@ -292,38 +292,38 @@ def test_who_stops_listening_ends_the_work_within_a_row_and_nothing_stays(speech
     gc.collect()
     gc.disable()
     try:
-        leave(stream(speech, "[S1] Hi.", seed=3))
+        leave(stream(synthesizer, "[S1] Hi.", seed=3))
         assert streaming_threads() == []
         assert made[0]() is None, "the streamer is freed without the garbage collector"
     finally:
         gc.enable()
-    assert len(rows) == 1 + needed(speech.processor, FIRST)
+    assert len(rows) == 1 + needed(synthesizer.processor, FIRST)
 
 
-def test_nothing_is_done_before_the_first_chunk_is_asked_for(speech, rows):
-    pieces = stream(speech, "[S1] Hi.")
+def test_nothing_is_done_before_the_first_chunk_is_asked_for(synthesizer, rows):
+    pieces = stream(synthesizer, "[S1] Hi.")
     assert streaming_threads() == []
     pieces.close()
     assert rows == []
 
 
-def test_errors_of_the_other_thread_are_raised_here(speech):
+def test_errors_of_the_other_thread_are_raised_here(synthesizer):
     class Fails:
         def __call__(self, ids, scores):
             if ids.shape[1] > 48:
                 raise RuntimeError("out of memory")
             return scores
 
-    pieces = stream(speech, "[S1] Hi.", seed=3, settings={"logits_processor": LogitsProcessorList([Fails()])})
+    pieces = stream(synthesizer, "[S1] Hi.", seed=3, settings={"logits_processor": LogitsProcessorList([Fails()])})
     assert len(next(pieces))
     with pytest.raises(RuntimeError, match="out of memory"):
         list(pieces)
     assert streaming_threads() == []
     with pytest.raises(ValueError, match="48"):
-        next(stream(speech, "[S1] " + "a" * 100))
+        next(stream(synthesizer, "[S1] " + "a" * 100))
 
 
-def test_who_waits_too_long_is_told(speech):
+def test_who_waits_too_long_is_told(synthesizer):
     held = threading.Event()
 
     class Hangs:
@@ -331,7 +331,9 @@ def test_who_waits_too_long_is_told(speech):
             held.wait(20)
             return scores
 
-    pieces = stream(speech, "[S1] Hi.", settings={"logits_processor": LogitsProcessorList([Hangs()])}, timeout=0.05)
+    pieces = stream(
+        synthesizer, "[S1] Hi.", settings={"logits_processor": LogitsProcessorList([Hangs()])}, timeout=0.05
+    )
     with pytest.raises(TimeoutError, match=r"0\.05 s"):
         next(pieces)
     held.set()
@@ -339,9 +341,9 @@ def test_who_waits_too_long_is_told(speech):
         thread.join()
 
 
-def test_two_streams_at_once_do_not_disturb_each_other(speech):
-    alone = [np.concatenate(list(stream(speech, "[S1] Hi.", seed=seed))) for seed in (1, 2)]
-    one, other = (stream(speech, "[S1] Hi.", seed=seed) for seed in (1, 2))
+def test_two_streams_at_once_do_not_disturb_each_other(synthesizer):
+    alone = [np.concatenate(list(stream(synthesizer, "[S1] Hi.", seed=seed))) for seed in (1, 2)]
+    one, other = (stream(synthesizer, "[S1] Hi.", seed=seed) for seed in (1, 2))
     pieces = [(next(one, None), next(other, None)) for _ in range(20)]
     for seed in (0, 1):
         together = np.concatenate([pair[seed] for pair in pieces if pair[seed] is not None])

@@ -218,9 +218,9 @@ def tiny_model(folder: Path) -> str:
     from dia.synthesis import take_analysis
 
     take_analysis.faults = lambda performance: ()
-    speech = tiny_speech(pass_seconds=5.0)
-    speech.model.save_pretrained(folder)
-    speech.processor.save_pretrained(folder)
+    synthesizer = tiny_speech(pass_seconds=5.0)
+    synthesizer.model.save_pretrained(folder)
+    synthesizer.processor.save_pretrained(folder)
     return str(folder)
 
 

@@ -129,11 +129,12 @@ def files(folder: str) -> set[str]:
 
 def test_a_wheel_holds_every_file_of_the_package(monkeypatch):
     monkeypatch.chdir(ROOT)
-    distribution = Distribution()
+    distribution = Distribution({"script_name": "setup.py"})
     distribution.parse_config_files()
     command = distribution.get_command_obj("build_py")
     command.ensure_finalized()
-    assert set(command.get_source_files()) == files("src/dia")
+    data = {f"{folder}/{name}" for _, folder, _, names in command.data_files for name in names}
+    assert {*command.get_source_files(), *data} == files("src/dia")
 
 
 def test_a_source_distribution_holds_documents_tests_and_benchmarks(sources):

@@ -1,4 +1,4 @@
-"""Work a little ahead of who takes it: order, room, errors, and an end with nobody left behind."""
+"""Work in a background thread: order, limit, errors, and an end without leftover threads."""
 
 import threading
 import time
@@ -7,7 +7,7 @@ from threading import Event
 
 import pytest
 
-from dia.runtime.background import ahead
+from dia.runtime.background import in_background
 
 
 def threads():
@@ -29,27 +29,27 @@ def eventually(condition):
 
 
 def test_everything_comes_in_its_order():
-    assert list(ahead(lambda: counted([], 20), room=3)) == list(range(20))
-    assert list(ahead(lambda: counted([], 0))) == []
+    assert list(in_background(lambda: counted([], 20), buffered=3)) == list(range(20))
+    assert list(in_background(lambda: counted([], 0))) == []
     assert not threads()
 
 
 def test_nothing_is_made_before_the_first_is_asked_for():
     made: list[int] = []
-    iterator = ahead(lambda: counted(made))
+    iterator = in_background(lambda: counted(made))
     time.sleep(0.02)
     assert (made, threads()) == ([], [])
     iterator.close()
 
 
-@pytest.mark.parametrize("room", [1, 2])
-def test_no_more_is_made_than_there_is_room_for(room):
+@pytest.mark.parametrize("buffered", [1, 2])
+def test_no_more_is_made_in_advance_than_asked(buffered):
     made: list[int] = []
-    iterator = ahead(lambda: counted(made), room=room)
+    iterator = in_background(lambda: counted(made), buffered=buffered)
     assert [next(iterator), next(iterator)] == [0, 1]
-    assert eventually(lambda: len(made) == 2 + room)
+    assert eventually(lambda: len(made) == 2 + buffered)
     time.sleep(0.03)
-    assert len(made) == 2 + room
+    assert len(made) == 2 + buffered
     iterator.close()
 
 
@@ -58,7 +58,7 @@ def test_an_error_comes_after_what_was_made_before_it():
         yield 1
         raise OSError("the disk is full")
 
-    iterator = ahead(make)
+    iterator = in_background(make)
     assert next(iterator) == 1
     with pytest.raises(OSError, match="the disk is full"):
         next(iterator)
@@ -87,22 +87,22 @@ def leave_by_error(iterator):
 
 @pytest.mark.parametrize("leave", [leave_by_close, leave_by_break, leave_by_error])
 def test_who_leaves_ends_the_work(leave):
-    left, made = Event(), []
-    iterator = ahead(lambda: counted(made), left)
+    cancel, made = Event(), []
+    iterator = in_background(lambda: counted(made), cancel)
     next(iterator)
     leave(iterator)
     del iterator
-    assert left.is_set()
+    assert cancel.is_set()
     assert eventually(lambda: not threads())
     assert len(made) < 5
 
 
 def test_who_waits_too_long_is_told():
-    left = Event()
+    cancel = Event()
 
     def make():
-        yield left.wait(5)
+        yield cancel.wait(5)
 
     with pytest.raises(TimeoutError, match=r"nothing has come for 0\.05 s"):
-        next(ahead(make, left, timeout=0.05))
+        next(in_background(make, cancel, timeout=0.05))
     assert not threads()

@@ -5,7 +5,7 @@ from tiny_checkpoint import write_tiny_checkpoint
 
 from dia.model import Dia
 from dia.runtime import free_memory as room
-from dia.runtime.free_memory import check_room, free_memory
+from dia.runtime.free_memory import check_free_memory, free_memory
 
 
 @pytest.fixture
@@ -16,17 +16,17 @@ def free(monkeypatch):
 
 def test_what_fits_is_not_spoken_of(free):
     free(1000)
-    check_room(1000, {})
+    check_free_memory(1000, {})
     free(None)
-    check_room(1e30, {})
+    check_free_memory(1e30, {})
 
 
 def test_what_does_not_fit_is_refused_with_what_is_smaller(free):
     free(2_000_000_000)
     with pytest.raises(MemoryError, match=r"take 3\.20 GB of memory and 2\.00 GB are free: less takes 1\.00 GB; or"):
-        check_room(3.2e9, {"less": 1e9})
+        check_free_memory(3.2e9, {"less": 1e9})
     with pytest.raises(MemoryError, match="take a smaller model"):
-        check_room(3.2e9, {})
+        check_free_memory(3.2e9, {})
 
 
 def test_what_is_free_counts_swap_and_ends_at_the_limit_of_the_group(tmp_path, monkeypatch):

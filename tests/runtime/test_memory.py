@@ -8,7 +8,7 @@ from tiny import tiny_model
 
 from dia import DiaForConditionalGeneration
 from dia.runtime import memory as own_memory
-from dia.runtime.memory import give_back, keep_few_shapes, leave_in_file, to_own_memory
+from dia.runtime.memory import keep_few_shapes, leave_in_file, release_free_memory, to_own_memory
 
 linux = pytest.mark.skipif(not own_memory._MAPS.exists(), reason="the system does not tell what is mapped")
 
@@ -75,7 +75,7 @@ def test_weights_left_in_their_file_take_no_memory(tmp_path):
 def test_giving_back_what_was_freed_changes_nothing_that_is_held():
     held = torch.arange(1_000_000)
     del (freed := [torch.zeros(100_000) for _ in range(20)])[::2]
-    give_back()
+    release_free_memory()
     assert held[-1] == 999_999
     assert not any(tensor.any() for tensor in freed)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dia.runtime.standard_streams import is_closed, standard_streams, tell
+from dia.runtime.standard_streams import is_closed, print_lines, standard_streams
 
 pytestmark = pytest.mark.skipif(not Path("/dev/full").exists(), reason="runs a shell, and needs /dev/full")
 
@@ -86,5 +86,5 @@ def test_what_was_closed_is_known(monkeypatch):
 
 
 def test_messages_name_the_command(capsys):
-    tell("one", ValueError("two"))
+    print_lines("one", ValueError("two"))
     assert capsys.readouterr().err == "dia: one\ndia: two\n"

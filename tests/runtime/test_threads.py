@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from dia.runtime import threads as thread_pools
-from dia.runtime.threads import ThreadChoice, apply, choose_threads, give_back, wait_passively
+from dia.runtime.threads import ThreadChoice, apply, choose_threads, release_thread_pool, wait_passively
 
 TASKS = Path("/proc/self/task")
 
@@ -27,7 +27,7 @@ def two_threads():
 def test_computing_goes_on_after_the_pool_is_given_back():
     matrix = torch.randn(300, 300)
     before = matrix @ matrix
-    give_back()
+    release_thread_pool()
     assert torch.equal(matrix @ matrix, before)
 
 
@@ -37,7 +37,7 @@ def test_a_thread_less_is_there(two_threads):
         pytest.skip("OpenMP is not GNU's")
     torch.randn(2000, 2000).exp_().sum()
     with_pool = len(list(TASKS.iterdir()))
-    give_back()
+    release_thread_pool()
     assert len(list(TASKS.iterdir())) == with_pool - 1
 
 
@@ -45,7 +45,7 @@ def test_where_there_is_no_such_library_nothing_happens(monkeypatch, tmp_path):
     monkeypatch.setattr(thread_pools, "_MAPS", tmp_path / "missing")
     thread_pools._openmp.cache_clear()
     try:
-        give_back()
+        release_thread_pool()
         assert thread_pools._openmp() is None
     finally:
         thread_pools._openmp.cache_clear()
@@ -61,7 +61,7 @@ def test_other_threads_keep_theirs():
 
     thread = threading.Thread(target=work)
     thread.start()
-    give_back()
+    release_thread_pool()
     thread.join(20)
     assert done.is_set()
 

@@ -8,7 +8,7 @@ from tiny_codec import random_codes, tiny_processor
 
 from dia.decoding.grid import Channels, prefill
 from dia.synthesis import alignment as timing
-from dia.synthesis.alignment import Reading, TurnTime, WordTime, as_shown, monotonic_path, read
+from dia.synthesis.alignment import Alignment, TurnTime, WordTime, as_shown, monotonic_path, read
 from dia.text.script import Script, Turn, parse
 
 TEXT = "[S1] One two. [S2] Three."
@@ -20,7 +20,7 @@ def processor():
 
 
 def reading(path, text=TEXT, frame_rate=10.0):
-    return Reading(text, np.array(path), np.ones(len(path), np.float32), frame_rate)
+    return Alignment(text, np.array(path), np.ones(len(path), np.float32), frame_rate)
 
 
 def steady(text=TEXT, frames_per_character=2):

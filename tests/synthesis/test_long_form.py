@@ -13,13 +13,13 @@ from tiny_speech import tiny_speech
 
 from dia.synthesis import long_form, take_analysis, takes
 from dia.synthesis.alignment import TurnTime
-from dia.synthesis.joining import heard_early, pieces
-from dia.synthesis.long_form import Memory, hear_long, speak_long
+from dia.synthesis.joining import pieces, stream_joined
+from dia.synthesis.long_form import Memory, speak_long, stream_long
 from dia.synthesis.parts import finished_parts
 from dia.synthesis.planning import part_seconds
 from dia.synthesis.resume import KeptParts, fingerprint
-from dia.synthesis.synthesizer import Speech
-from dia.synthesis.take import Attempt, Care, Line, Take
+from dia.synthesis.synthesizer import Synthesizer
+from dia.synthesis.take import Attempt, Line, Take, TakeOptions
 from dia.synthesis.take_analysis import TakeAnalysis
 from dia.text.script import Script, Turn, estimated_seconds, parse
 
@@ -30,7 +30,7 @@ TURNS = Script(
 
 
 @pytest.fixture(scope="module")
-def speech():
+def synthesizer():
     return tiny_speech(pass_seconds=3.0)
 
 
@@ -45,9 +45,9 @@ def watched(monkeypatch):
     """The lines that takes are made of, in order."""
     lines = []
 
-    def make_take(speech, line, *rest):
+    def make_take(synthesizer, line, *rest):
         lines.append(line)
-        return takes.make_take(speech, line, *rest)
+        return takes.make_take(synthesizer, line, *rest)
 
     monkeypatch.setattr(long_form, "make_take", make_take)
     return lines
@@ -69,8 +69,8 @@ def whole(spoken):
     return np.concatenate([piece.audio for piece in spoken])
 
 
-def test_each_part_goes_on_from_the_first_and_the_last(speech, watched):
-    spoken = list(speak_long(speech, TURNS, seed=1, carry="both"))
+def test_each_part_goes_on_from_the_first_and_the_last(synthesizer, watched):
+    spoken = list(speak_long(synthesizer, TURNS, seed=1, carry="both"))
     assert len(spoken) == len(watched) > 3
     assert watched[0].prompt is None
     assert watched[1].transcript == watched[0].text
@@ -112,10 +112,10 @@ def test_a_voice_takes_the_place_of_the_first_part():
     assert len(line.prompt) == 14
 
 
-def test_no_part_goes_on_from_a_bad_take(speech, watched, monkeypatch):
+def test_no_part_goes_on_from_a_bad_take(synthesizer, watched, monkeypatch):
     verdicts = itertools.chain([(), ("is silent",)], itertools.repeat(()))
     monkeypatch.setattr(take_analysis, "faults", lambda performance: next(verdicts))
-    spoken = list(speak_long(speech, TURNS, seed=1, carry="last"))
+    spoken = list(speak_long(synthesizer, TURNS, seed=1, carry="last"))
     assert spoken[1].take.warnings == ("is silent",)
     assert watched[2].transcript == watched[0].text
 
@@ -127,16 +127,16 @@ def test_a_pause_is_whole_though_more_was_heard_than_the_take_keeps():
         yield np.concatenate([take.audio, tone(1)])
         return take
 
-    heard = np.concatenate(list(heard_early([early(), early()], [1.0, 0.0], 0.1, RATE)))
+    heard = np.concatenate(list(stream_joined([early(), early()], [1.0, 0.0], 0.1, RATE)))
     assert (heard[len(take.audio) + RATE :][:RATE] == 0).all()
 
 
 @pytest.mark.parametrize("carry", ["nothing", "first", "both"])
 def test_what_is_heard_early_is_what_the_parts_are(carry):
-    speech, settings = tiny_speech(ends=0, pass_seconds=6.0, carry=carry), {"max_new_tokens": 120}
+    synthesizer, settings = tiny_speech(ends=0, pass_seconds=6.0, carry=carry), {"max_new_tokens": 120}
     script = parse("[S1] Turn a it is. [pause:400ms] [S2] Turn b it is. [S1] Turn c it is. [pause:1s] [S2] Turn d.")
-    heard = list(hear_long(speech, script, seed=7, settings=settings))
-    spoken = list(speak_long(speech, script, seed=7, settings=settings))
+    heard = list(stream_long(synthesizer, script, seed=7, settings=settings))
+    spoken = list(speak_long(synthesizer, script, seed=7, settings=settings))
     assert len(spoken) > 2
     assert len(heard) > len(spoken)
     np.testing.assert_allclose(np.concatenate(heard), whole(spoken), atol=1e-5)
@@ -145,7 +145,7 @@ def test_what_is_heard_early_is_what_the_parts_are(carry):
 def test_the_first_sound_does_not_wait_for_the_first_part(monkeypatch):
     finished, take = [], TakeAnalysis.take
     monkeypatch.setattr(TakeAnalysis, "take", lambda self, *rest: finished.append(1) or take(self, *rest))
-    heard = hear_long(tiny_speech(ends=0, max_length=300, pass_seconds=6.0), TURNS, seed=7)
+    heard = stream_long(tiny_speech(ends=0, max_length=300, pass_seconds=6.0), TURNS, seed=7)
     assert len(next(heard)) > 0
     assert finished == []
     heard.close()
@@ -168,7 +168,7 @@ FOUR = Script(TURNS.turns[:4])
 
 def test_a_part_that_fails_every_time_is_spoken_in_smaller_parts(watched, cannot_be_said):
     cannot_be_said(lambda text: "Turn a" in text and "Turn b" in text)
-    (piece,) = speak_long(tiny_speech(), FOUR, seed=5, care=Care(retries=1))
+    (piece,) = speak_long(tiny_speech(), FOUR, seed=5, take_options=TakeOptions(retries=1))
     a, b, c, d = (f"[{turn.speaker}] {turn.text}" for turn in FOUR.turns)
     assert [line.text for line in watched] == [f"{a} {b} {c} {d}", f"{a} {b}", a, b, f"{c} {d}"]
     assert piece.take.warnings == ()
@@ -180,13 +180,13 @@ def test_a_part_that_fails_every_time_is_spoken_in_smaller_parts(watched, cannot
 
 def test_what_is_wrong_with_a_smaller_part_is_told(cannot_be_said):
     cannot_be_said(lambda text: "Turn a" in text)
-    (piece,) = speak_long(tiny_speech(), FOUR, seed=5, care=Care(retries=1))
+    (piece,) = speak_long(tiny_speech(), FOUR, seed=5, take_options=TakeOptions(retries=1))
     assert piece.take.warnings == ("babbles at 'Turn a it is.'",)
 
 
 def test_what_comes_out_well_of_a_part_is_heard_and_gone_on_from(watched, cannot_be_said):
     cannot_be_said(lambda text: "Turn a" in text or "Turn c" in text)
-    (piece,) = speak_long(tiny_speech(carry="last"), FOUR, seed=5, care=Care(retries=1))
+    (piece,) = speak_long(tiny_speech(carry="last"), FOUR, seed=5, take_options=TakeOptions(retries=1))
     assert piece.take.warnings == ("babbles at 'Turn a it is.'", "babbles at 'Turn c it is.'")
     assert [turn.text for turn in piece.turns] == [turn.text for turn in FOUR.turns]
     after = {line.transcript for line in watched if "Turn c" in line.text or "Turn d" in line.text}
@@ -195,7 +195,7 @@ def test_what_comes_out_well_of_a_part_is_heard_and_gone_on_from(watched, cannot
 
 def test_smaller_parts_that_are_no_better_are_not_taken(cannot_be_said):
     cannot_be_said(lambda text: True)
-    (piece,) = speak_long(tiny_speech(), FOUR, seed=5, care=Care(retries=1))
+    (piece,) = speak_long(tiny_speech(), FOUR, seed=5, take_options=TakeOptions(retries=1))
     assert piece.take.warnings == ("babbles",)
     assert len(piece.take.attempts) == 2 * (1 + 2 + 4)
 
@@ -208,28 +208,30 @@ def test_without_retries_a_part_is_spoken_once(watched, cannot_be_said):
 def test_a_single_sentence_is_not_cut(watched, cannot_be_said):
     cannot_be_said(lambda text: True)
     long = parse("[S1] It goes on and on, and then, in the end, it goes on again.")
-    assert len(list(speak_long(tiny_speech(), long, seed=5, care=Care(retries=1)))) == len(watched) == 1
+    assert len(list(speak_long(tiny_speech(), long, seed=5, take_options=TakeOptions(retries=1)))) == len(watched) == 1
 
 
 def test_smaller_parts_are_kept(tmp_path, watched, cannot_be_said):
     cannot_be_said(lambda text: "Turn a" in text and "Turn b" in text)
-    speech, folder = tiny_speech(), tmp_path / "parts"
-    kept = keeper(folder, speech)
-    (once,) = speak_long(speech, FOUR, seed=7, care=Care(retries=1), keeper=kept)
+    synthesizer, folder = tiny_speech(), tmp_path / "parts"
+    kept = store(folder, synthesizer)
+    (once,) = speak_long(synthesizer, FOUR, seed=7, take_options=TakeOptions(retries=1), store=kept)
     assert len(list(folder.glob("part-*"))) == len(watched) == 5
-    (again,) = speak_long(speech, FOUR, seed=7, care=Care(retries=1), keeper=keeper(folder, speech))
+    (again,) = speak_long(
+        synthesizer, FOUR, seed=7, take_options=TakeOptions(retries=1), store=store(folder, synthesizer)
+    )
     assert len(watched) == 5
     np.testing.assert_allclose(again.audio, once.audio, atol=1e-5)
 
 
-def test_the_same_seed_gives_the_same_speech(speech):
-    first, again, other = (whole(speak_long(speech, TURNS, seed=seed)) for seed in (1, 1, 2))
+def test_the_same_seed_gives_the_same_speech(synthesizer):
+    first, again, other = (whole(speak_long(synthesizer, TURNS, seed=seed)) for seed in (1, 1, 2))
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
 
 
-def test_parts_come_as_they_are_finished(speech, watched):
-    spoken = speak_long(speech, TURNS, seed=1)
+def test_parts_come_as_they_are_finished(synthesizer, watched):
+    spoken = speak_long(synthesizer, TURNS, seed=1)
     assert watched == []
     first = next(spoken)
     assert len(watched) == 1
@@ -278,40 +280,40 @@ def test_times_are_those_of_the_whole():
         assert np.abs(audio[max(0, at - 100) : at - 20]).max() < 0.01
 
 
-def test_what_carries_nothing_known_is_named(speech):
+def test_what_carries_nothing_known_is_named(synthesizer):
     with pytest.raises(ValueError, match="carry='all' must be one of nothing, first, last, both"):
-        next(speak_long(speech, TURNS, carry="all"))
+        next(speak_long(synthesizer, TURNS, carry="all"))
 
 
-def keeper(folder, speech, **changes):
-    return KeptParts(folder, plan(**changes), speech, Care())
+def store(folder, synthesizer, **changes):
+    return KeptParts(folder, plan(**changes), synthesizer, TakeOptions())
 
 
-def begun(folder, speech, **changes):
+def begun(folder, synthesizer, **changes):
     """A folder in which one part is finished."""
-    kept = keeper(folder, speech, **changes)
-    kept.keep((0,), takes.make_take(speech, Line("[S1] Hi."), 1))
+    kept = store(folder, synthesizer, **changes)
+    kept.keep((0,), takes.make_take(synthesizer, Line("[S1] Hi."), 1))
     return kept
 
 
-def test_an_interrupted_speech_goes_on_where_it_stopped(speech, tmp_path, watched):
-    uninterrupted = whole(speak_long(speech, TURNS, seed=7))
+def test_an_interrupted_speech_goes_on_where_it_stopped(synthesizer, tmp_path, watched):
+    uninterrupted = whole(speak_long(synthesizer, TURNS, seed=7))
     watched.clear()
-    kept = keeper(tmp_path / "parts", speech)
-    spoken = speak_long(speech, TURNS, seed=7, keeper=kept)
+    kept = store(tmp_path / "parts", synthesizer)
+    spoken = speak_long(synthesizer, TURNS, seed=7, store=kept)
     heard = [next(spoken), next(spoken)]
     spoken.close()
     assert len(list(kept.folder.glob("part-*"))) == len(watched) == 2
-    again = keeper(tmp_path / "parts", speech)
-    resumed = list(speak_long(speech, TURNS, seed=again.seed, keeper=again))
+    again = store(tmp_path / "parts", synthesizer)
+    resumed = list(speak_long(synthesizer, TURNS, seed=again.seed, store=again))
     assert len(watched) == len(resumed)  # the first two were not made again
     np.testing.assert_allclose(whole(resumed), uninterrupted, atol=1e-5)
     assert resumed[1].turns == heard[1].turns
 
 
-def test_an_interrupt_amid_a_part_leaves_the_parts_before(speech, tmp_path, monkeypatch):
-    kept = keeper(tmp_path / "parts", speech)
-    spoken = speak_long(speech, TURNS, seed=7, keeper=kept)
+def test_an_interrupt_amid_a_part_leaves_the_parts_before(synthesizer, tmp_path, monkeypatch):
+    kept = store(tmp_path / "parts", synthesizer)
+    spoken = speak_long(synthesizer, TURNS, seed=7, store=kept)
     next(spoken)
 
     def interrupted(*_):
@@ -323,9 +325,9 @@ def test_an_interrupt_amid_a_part_leaves_the_parts_before(speech, tmp_path, monk
     assert len(list(kept.folder.glob("part-*"))) == 1
 
 
-def test_a_full_disk_leaves_the_parts_before_and_no_half_file(speech, tmp_path, monkeypatch):
-    kept = keeper(tmp_path / "parts", speech)
-    spoken = speak_long(speech, TURNS, seed=7, keeper=kept)
+def test_a_full_disk_leaves_the_parts_before_and_no_half_file(synthesizer, tmp_path, monkeypatch):
+    kept = store(tmp_path / "parts", synthesizer)
+    spoken = speak_long(synthesizer, TURNS, seed=7, store=kept)
     next(spoken)
 
     def full(path, content):
@@ -348,114 +350,114 @@ def test_a_voice_of_one_speaker_leaves_the_other_to_be_carried():
     assert len(before.prompt) == 9
 
 
-def test_parts_leave_room_for_a_speaker_who_comes_later(speech, watched):
+def test_parts_leave_room_for_a_speaker_who_comes_later(synthesizer, watched):
     late = parse("[S1] These are some words. " * 6 + " ".join(f"[S{1 + n % 2}] Here they are." for n in range(6)))
-    list(speak_long(speech, late, seed=7, carry="first"))
+    list(speak_long(synthesizer, late, seed=7, carry="first"))
     assert {turn.speaker for turn in parse(watched[0].text).turns} == {"S1"}
-    room = part_seconds(speech.model.generation_config.pass_seconds, "first", more=1)
+    room = part_seconds(synthesizer.model.generation_config.pass_seconds, "first", more=1)
     several = [line.text for line in watched if len(line.text.split(". ")) > 1]
     assert all(estimated_seconds(text) <= room for text in several)
 
 
-def test_a_longest_length_counts_what_is_new_in_every_part(speech, monkeypatch):
+def test_a_longest_length_counts_what_is_new_in_every_part(synthesizer, monkeypatch):
     asked = []
 
-    def make_take(speech, line, seed, settings, care):
+    def make_take(synthesizer, line, seed, settings, take_options):
         asked.append(dict(settings))
-        return takes.make_take(speech, line, seed, settings, care)
+        return takes.make_take(synthesizer, line, seed, settings, take_options)
 
     monkeypatch.setattr(long_form, "make_take", make_take)
-    next(speak_long(speech, TURNS, seed=7, settings={"max_length": 30, "temperature": 0.7}))
+    next(speak_long(synthesizer, TURNS, seed=7, settings={"max_length": 30, "temperature": 0.7}))
     assert asked == [{"max_new_tokens": 30, "temperature": 0.7}]
 
 
 @pytest.mark.parametrize("content", ["", "{}", '{"seed": null}', "[1]"])
-def test_a_damaged_plan_is_named_with_its_remedy(content, speech, tmp_path):
-    begun(tmp_path / "parts", speech)
+def test_a_damaged_plan_is_named_with_its_remedy(content, synthesizer, tmp_path):
+    begun(tmp_path / "parts", synthesizer)
     (tmp_path / "parts" / "speech.json").write_text(content)
     with pytest.raises(ValueError, match=r"speech\.json is damaged .*\. Delete .*parts to begin anew"):
-        keeper(tmp_path / "parts", speech)
+        store(tmp_path / "parts", synthesizer)
 
 
-def test_a_damaged_part_is_spoken_again(speech, tmp_path, watched):
-    kept = keeper(tmp_path / "parts", speech)
-    once = whole(speak_long(speech, TURNS, seed=7, keeper=kept))
+def test_a_damaged_part_is_spoken_again(synthesizer, tmp_path, watched):
+    kept = store(tmp_path / "parts", synthesizer)
+    once = whole(speak_long(synthesizer, TURNS, seed=7, store=kept))
     (kept.folder / "part-00001.safetensors").write_bytes(b"nothing of use")
     watched.clear()
-    np.testing.assert_allclose(whole(speak_long(speech, TURNS, seed=7, keeper=kept)), once, atol=1e-5)
+    np.testing.assert_allclose(whole(speak_long(synthesizer, TURNS, seed=7, store=kept)), once, atol=1e-5)
     assert len(watched) == 1
 
 
-def test_a_changed_script_or_setting_is_noticed_and_named(speech, tmp_path):
-    begun(tmp_path / "parts", speech, settings={"temperature": 0.7})
+def test_a_changed_script_or_setting_is_noticed_and_named(synthesizer, tmp_path):
+    begun(tmp_path / "parts", synthesizer, settings={"temperature": 0.7})
     with pytest.raises(
         ValueError, match=r"another speech: script was '\[S1\] Turn a.*…', now '\[S1\] Another\.'\. Ask"
     ):
-        keeper(tmp_path / "parts", speech, settings={"temperature": 0.7}, script="[S1] Another.")
+        store(tmp_path / "parts", synthesizer, settings={"temperature": 0.7}, script="[S1] Another.")
     with pytest.raises(
         ValueError, match=r"speech: seed was 7, now 8; temperature was 0\.7, now unset; another voice\."
     ):
-        keeper(tmp_path / "parts", speech, seed=8, voice="mine")
+        store(tmp_path / "parts", synthesizer, seed=8, voice="mine")
 
 
-def test_of_long_scripts_the_place_is_named_where_they_differ(speech, tmp_path):
+def test_of_long_scripts_the_place_is_named_where_they_differ(synthesizer, tmp_path):
     script = "[S1] " + "And so it went on. " * 20
-    begun(tmp_path / "parts", speech, script=f"{script}The end.")
+    begun(tmp_path / "parts", synthesizer, script=f"{script}The end.")
     with pytest.raises(
         ValueError, match=r"script was '… so it went on\. The end\.', now '… so it went on\. The finish\.'"
     ):
-        keeper(tmp_path / "parts", speech, script=f"{script}The finish.")
+        store(tmp_path / "parts", synthesizer, script=f"{script}The finish.")
 
 
-def test_a_plan_without_a_finished_part_binds_nobody(speech, tmp_path):
-    keeper(tmp_path / "parts", speech, script="[S1] Another.")
-    assert keeper(tmp_path / "parts", speech).plan["script"] == str(TURNS)
+def test_a_plan_without_a_finished_part_binds_nobody(synthesizer, tmp_path):
+    store(tmp_path / "parts", synthesizer, script="[S1] Another.")
+    assert store(tmp_path / "parts", synthesizer).plan["script"] == str(TURNS)
 
 
-def test_parts_without_a_plan_are_not_gone_on_from(speech, tmp_path, watched):
+def test_parts_without_a_plan_are_not_gone_on_from(synthesizer, tmp_path, watched):
     """They are left where a kill comes while finished parts are removed."""
-    kept = keeper(tmp_path / "parts", speech)
-    count = len(list(speak_long(speech, TURNS, seed=7, keeper=kept)))
+    kept = store(tmp_path / "parts", synthesizer)
+    count = len(list(speak_long(synthesizer, TURNS, seed=7, store=kept)))
     (kept.folder / "speech.json").unlink()
-    again = keeper(tmp_path / "parts", speech)
+    again = store(tmp_path / "parts", synthesizer)
     assert finished_parts(again.folder) == 0
-    list(speak_long(speech, TURNS, seed=7, keeper=again))
+    list(speak_long(synthesizer, TURNS, seed=7, store=again))
     assert len(watched) == 2 * count
 
 
-def test_a_part_of_another_plan_is_never_taken(speech, tmp_path, watched):
+def test_a_part_of_another_plan_is_never_taken(synthesizer, tmp_path, watched):
     """Such as where two processes begin in one folder at the same moment."""
-    kept = keeper(tmp_path / "parts", speech)
-    count = len(list(speak_long(speech, TURNS, seed=7, keeper=kept)))
+    kept = store(tmp_path / "parts", synthesizer)
+    count = len(list(speak_long(synthesizer, TURNS, seed=7, store=kept)))
     kept._mark = "another"
-    list(speak_long(speech, TURNS, seed=7, keeper=kept))
+    list(speak_long(synthesizer, TURNS, seed=7, store=kept))
     assert len(watched) == 2 * count
 
 
-def test_without_a_seed_the_one_that_was_drawn_is_gone_on_with(speech, tmp_path):
-    first = begun(tmp_path / "parts", speech, seed=None).seed
-    assert keeper(tmp_path / "parts", speech, seed=None).seed == first
+def test_without_a_seed_the_one_that_was_drawn_is_gone_on_with(synthesizer, tmp_path):
+    first = begun(tmp_path / "parts", synthesizer, seed=None).seed
+    assert store(tmp_path / "parts", synthesizer, seed=None).seed == first
 
 
-def test_a_folder_that_cannot_be_made_is_found_out_before_the_work(speech, tmp_path):
+def test_a_folder_that_cannot_be_made_is_found_out_before_the_work(synthesizer, tmp_path):
     with pytest.raises(OSError, match="missing"):
-        keeper(tmp_path / "missing" / "parts", speech)
+        store(tmp_path / "missing" / "parts", synthesizer)
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match="file"):
-        keeper(tmp_path / "file", speech)
+        store(tmp_path / "file", synthesizer)
 
 
-def test_what_is_no_longer_needed_is_removed(speech, tmp_path):
-    kept = keeper(tmp_path / "parts", speech)
-    kept.keep((0,), takes.make_take(speech, Line("[S1] Hi."), 1))
+def test_what_is_no_longer_needed_is_removed(synthesizer, tmp_path):
+    kept = store(tmp_path / "parts", synthesizer)
+    kept.keep((0,), takes.make_take(synthesizer, Line("[S1] Hi."), 1))
     kept.remove()
     assert list(tmp_path.iterdir()) == []
 
 
-def test_attempts_are_kept(speech, tmp_path):
-    kept = keeper(tmp_path / "parts", speech)
+def test_attempts_are_kept(synthesizer, tmp_path):
+    kept = store(tmp_path / "parts", synthesizer)
     line = Line("[S1] Hi.")
-    take = takes.make_take(speech, line, 1, care=Care(best_of=2))
+    take = takes.make_take(synthesizer, line, 1, take_options=TakeOptions(best_of=2))
     kept.keep((3,), take)
     found = kept.kept((3,), line)
     assert found.attempts == take.attempts
@@ -464,5 +466,5 @@ def test_attempts_are_kept(speech, tmp_path):
 
 
 def test_models_are_told_apart():
-    one, same, other = (Speech(tiny_model(seed=seed), tiny_processor()) for seed in (1, 1, 2))
+    one, same, other = (Synthesizer(tiny_model(seed=seed), tiny_processor()) for seed in (1, 1, 2))
     assert fingerprint(one) == fingerprint(same) != fingerprint(other)

@@ -71,9 +71,9 @@ def test_parts_are_shorter_where_a_later_speaker_is_carried_beside_the_first_par
 
 
 def test_what_is_planned_is_what_is_spoken():
-    speech = tiny_speech(pass_seconds=6.0, carry="nothing")
-    parts = passes_of(TURNS, PromptFormat.of(speech.model.generation_config))
-    spoken = list(speak_long(speech, TURNS, seed=1))
+    synthesizer = tiny_speech(pass_seconds=6.0, carry="nothing")
+    parts = passes_of(TURNS, PromptFormat.of(synthesizer.model.generation_config))
+    spoken = list(speak_long(synthesizer, TURNS, seed=1))
     assert len(parts) == len(spoken) > 1
     assert [" ".join(turn.text for turn in piece.take.turns) for piece in spoken] == [
         " ".join(turn.shown for turn in part.script.turns) for part in parts

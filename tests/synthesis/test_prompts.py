@@ -13,7 +13,7 @@ from dia.model import Dia
 from dia.processing_dia import DiaProcessor
 from dia.runtime.warnings import DiaWarning
 from dia.synthesis import prompts
-from dia.synthesis.alignment import Reading
+from dia.synthesis.alignment import Alignment
 from dia.synthesis.prompts import VoicePrompt, fitted, held_seconds, named, recorded, room_for, shortened
 from dia.synthesis.request import jobs_of
 from dia.synthesis.take import Line
@@ -24,14 +24,14 @@ SAID = "[S1] One two three. Four five, six seven eight nine. Ten eleven twelve."
 
 
 @pytest.fixture(scope="module")
-def speech():
+def synthesizer():
     return tiny_speech(pass_seconds=6.0)
 
 
 def evenly_read(model, processor, text, codes):
     """An alignment in which every character takes as long as any other."""
     path = np.arange(len(codes)) * len(text) // len(codes)
-    return Reading(text, path, np.ones(len(codes), np.float32), processor.frame_rate)
+    return Alignment(text, path, np.ones(len(codes), np.float32), processor.frame_rate)
 
 
 @pytest.fixture
@@ -41,56 +41,56 @@ def aligned(monkeypatch):
     monkeypatch.setattr(prompts, "pauses", lambda sound, rate: [(len(sound) // 2, len(sound) // 2 + rate // 5)])
 
 
-def part_of(speech, seconds, said=SAID):
-    return Line("", random_codes(round(seconds * speech.processor.frame_rate))[0], said)
+def part_of(synthesizer, seconds, said=SAID):
+    return Line("", random_codes(round(seconds * synthesizer.processor.frame_rate))[0], said)
 
 
-def seconds_of(speech, line):
-    return len(line.prompt) / speech.processor.frame_rate
+def seconds_of(synthesizer, line):
+    return len(line.prompt) / synthesizer.processor.frame_rate
 
 
 # Recordings
 
 
-def test_a_recording_is_prepared_and_its_faults_are_remarked_on(speech):
+def test_a_recording_is_prepared_and_its_faults_are_remarked_on(synthesizer):
     sound = talking(6.0, rate=RATE)
     late = np.concatenate([np.zeros(2 * RATE, np.float32), sound])
-    whole = recorded(speech, late, "[S1] " + 5 * "La la la la. ")
-    assert seconds_of(speech, whole.line) == pytest.approx(6.2, abs=0.1)
+    whole = recorded(synthesizer, late, "[S1] " + 5 * "La la la la. ")
+    assert seconds_of(synthesizer, whole.line) == pytest.approx(6.2, abs=0.1)
     assert whole.remarks == ()
-    opposite = recorded(speech, np.stack([late, -late]), "", "audio_prompt[3]")
+    opposite = recorded(synthesizer, np.stack([late, -late]), "", "audio_prompt[3]")
     assert opposite.remarks == (
         "about audio_prompt[3]: its channels cancel each other out; the loudest one is taken.",
     )
     assert torch.equal(opposite.line.prompt, whole.line.prompt)
-    (doubt,) = recorded(speech, late, "[S1] La.").remarks
+    (doubt,) = recorded(synthesizer, late, "[S1] La.").remarks
     assert "See that the transcript has all that is said" in doubt
 
 
 def test_every_door_prepares_a_recording_alike():
-    speech = tiny_speech(pass_seconds=20.0)
+    synthesizer = tiny_speech(pass_seconds=20.0)
     sound = np.concatenate([np.zeros(2 * RATE, np.float32), talking(6.0, rate=RATE)])
     said = "[S1] " + 5 * "La la la la. "
-    voice = Voice.from_audio(sound, said, processor=speech.processor, consent="nobody's voice")
-    (job,) = jobs_of(speech, "[S1] Hi.", audio_prompt=sound, audio_prompt_text=said)
+    voice = Voice.from_audio(sound, said, processor=synthesizer.processor, consent="nobody's voice")
+    (job,) = jobs_of(synthesizer, "[S1] Hi.", audio_prompt=sound, audio_prompt_text=said)
     assert torch.equal(job.voice.prompt, voice.codes)
     assert job.voice.transcript == voice.transcript
 
 
-def test_loading_a_recording_prepares_and_warns(speech, tmp_path):
+def test_loading_a_recording_prepares_and_warns(synthesizer, tmp_path):
     sound = np.concatenate([np.zeros(2 * RATE, np.float32), talking(2.0, rate=RATE)])
     soundfile.write(tmp_path / "a.wav", sound, RATE, subtype="FLOAT")
     with pytest.warns(DiaWarning, match=r"about the recording: it holds 2.0 s"):
-        codes = Dia(speech.model, speech.processor).load_audio(tmp_path / "a.wav")
-    assert torch.equal(codes, recorded(speech, sound, "").line.prompt)
+        codes = Dia(synthesizer.model, synthesizer.processor).load_audio(tmp_path / "a.wav")
+    assert torch.equal(codes, recorded(synthesizer, sound, "").line.prompt)
 
 
-def test_a_recording_of_many_texts_is_encoded_once(speech, monkeypatch):
+def test_a_recording_of_many_texts_is_encoded_once(synthesizer, monkeypatch):
     encoded = []
     encode = DiaProcessor.encode_audio
     monkeypatch.setattr(DiaProcessor, "encode_audio", lambda *given: encoded.append(1) or encode(*given))
     jobs = jobs_of(
-        speech, ["[S1] Hi.", "[S1] Ho."], audio_prompt=talking(1.5, rate=RATE), audio_prompt_text="[S1] La."
+        synthesizer, ["[S1] Hi.", "[S1] Ho."], audio_prompt=talking(1.5, rate=RATE), audio_prompt_text="[S1] La."
     )
     assert len(encoded) == 1
     assert jobs[0].voice.prompt is jobs[1].voice.prompt
@@ -105,27 +105,27 @@ def test_a_recording_of_many_texts_is_encoded_once(speech, monkeypatch):
         (torch.full((9, 3), -1), "holds codes -1 to -1"),
     ],
 )
-def test_codes_of_another_codec_are_refused(speech, codes, message):
+def test_codes_of_another_codec_are_refused(synthesizer, codes, message):
     with pytest.raises(ValueError, match=f"audio_prompt {message}"):
-        recorded(speech, codes, "[S1] La.")
+        recorded(synthesizer, codes, "[S1] La.")
 
 
-def test_a_prompt_longer_than_the_model_holds_is_refused_in_seconds_before_it_is_encoded(speech, monkeypatch):
-    assert held_seconds(speech) == ROWS / 200
+def test_a_prompt_longer_than_the_model_holds_is_refused_in_seconds_before_it_is_encoded(synthesizer, monkeypatch):
+    assert held_seconds(synthesizer) == ROWS / 200
     monkeypatch.setattr(DiaProcessor, "encode_audio", lambda *_: pytest.fail("it was encoded"))
     with pytest.raises(ValueError, match=r"audio_prompt lasts 9.2 s, and the model holds 8.0 s together with what"):
-        recorded(speech, talking(9.0, rate=RATE), "")
+        recorded(synthesizer, talking(9.0, rate=RATE), "")
     with pytest.raises(ValueError, match=r"audio_prompt lasts 9.0 s, and the model holds 8.0 s"):
-        recorded(speech, random_codes(9 * 200)[0], "[S1] La.")
-    recorded(speech, random_codes(9 * 200)[0], "[S1] La.", rows=10 * 200)  # where more rows are asked for
+        recorded(synthesizer, random_codes(9 * 200)[0], "[S1] La.")
+    recorded(synthesizer, random_codes(9 * 200)[0], "[S1] La.", rows=10 * 200)  # where more rows are asked for
     with pytest.raises(ValueError, match=r"holds 25.0 s of speech; a voice is taken from 1 to 20 s"):
-        recorded(speech, talking(25.0, rate=RATE), "")
+        recorded(synthesizer, talking(25.0, rate=RATE), "")
 
 
-def test_a_voice_longer_than_the_model_holds_is_refused(speech):
-    codec = CodecRecord.of(speech.processor.audio_tokenizer)
+def test_a_voice_longer_than_the_model_holds_is_refused(synthesizer):
+    codec = CodecRecord.of(synthesizer.processor.audio_tokenizer)
     with pytest.raises(ValueError, match=r"voice lasts 9.0 s, and the model holds 8.0 s"):
-        named(speech, Voice(random_codes(9 * 200)[0], "[S1] La.", codec, "nobody's voice"))
+        named(synthesizer, Voice(random_codes(9 * 200)[0], "[S1] La.", codec, "nobody's voice"))
 
 
 # Room
@@ -136,73 +136,73 @@ def test_a_pass_needs_room_for_its_script_and_no_more_than_five_seconds():
     assert room_for(parse("[S1] " + "These are some words. " * 40)) == 5.0
 
 
-def test_a_prompt_that_leaves_room_stays_as_it_is(speech):
-    whole = VoicePrompt((part_of(speech, 3.0),), ("a remark",))
-    line, remarks = fitted(speech, whole, 3.0)
+def test_a_prompt_that_leaves_room_stays_as_it_is(synthesizer):
+    whole = VoicePrompt((part_of(synthesizer, 3.0),), ("a remark",))
+    line, remarks = fitted(synthesizer, whole, 3.0)
     assert line.prompt is whole.parts[0].prompt
     assert (line.transcript, remarks) == (SAID, ("a remark",))
 
 
-def test_a_prompt_is_shortened_to_the_last_sentence_that_fits(speech, aligned):
-    part = part_of(speech, 7.0)
+def test_a_prompt_is_shortened_to_the_last_sentence_that_fits(synthesizer, aligned):
+    part = part_of(synthesizer, 7.0)
     whole = len(part.transcript)
     for seconds, said in (
         (6.5, "[S1] One two three. Four five, six seven eight nine."),
         (4.0, "[S1] One two three. Four five."),  # the first sentence alone is shorter than 2 s
         (2.2, "[S1] One two three."),
     ):
-        line = shortened(speech, part, seconds)
+        line = shortened(synthesizer, part, seconds)
         assert line.transcript == said
         assert torch.equal(line.prompt, part.prompt[: len(line.prompt)])
-        assert seconds_of(speech, line) == pytest.approx(7.0 * len(said) / whole, abs=0.6)
-        assert seconds_of(speech, line) <= seconds
+        assert seconds_of(synthesizer, line) == pytest.approx(7.0 * len(said) / whole, abs=0.6)
+        assert seconds_of(synthesizer, line) <= seconds
 
 
-def test_without_a_pause_nothing_is_cut(speech, aligned, monkeypatch):
-    part = part_of(speech, 5.5)
+def test_without_a_pause_nothing_is_cut(synthesizer, aligned, monkeypatch):
+    part = part_of(synthesizer, 5.5)
     monkeypatch.setattr(prompts, "pauses", lambda sound, rate: [])
-    assert shortened(speech, part, 4.0) is part
-    line, (remark,) = fitted(speech, VoicePrompt((part,)), 3.0)
+    assert shortened(synthesizer, part, 4.0) is part
+    line, (remark,) = fitted(synthesizer, VoicePrompt((part,)), 3.0)
     assert line.prompt is part.prompt
     assert remark.startswith("the voice takes 5.5 s of the 6.0 s that the model speaks well at once")
     assert remark.endswith("Use a voice of at most 3.0 s.")
 
 
-def test_a_recording_of_two_keeps_both(speech, aligned):
+def test_a_recording_of_two_keeps_both(synthesizer, aligned):
     said = "[S1] One two three four. Five six seven. [S2] Eight nine ten. Eleven twelve thirteen."
-    assert shortened(speech, part_of(speech, 7.0, said), 6.0).transcript == said[: said.index(" Eleven")]
-    part = part_of(speech, 7.0, said)
-    assert shortened(speech, part, 4.0) is part  # S2 would be lost
+    assert shortened(synthesizer, part_of(synthesizer, 7.0, said), 6.0).transcript == said[: said.index(" Eleven")]
+    part = part_of(synthesizer, 7.0, said)
+    assert shortened(synthesizer, part, 4.0) is part  # S2 would be lost
 
 
-def test_each_speaker_has_an_equal_share_and_what_the_other_leaves(speech, aligned):
-    short, long = part_of(speech, 1.0, "[S1] La."), part_of(speech, 5.0, SAID.replace("S1", "S2"))
-    line, remarks = fitted(speech, VoicePrompt((short, long)), 2.0)
+def test_each_speaker_has_an_equal_share_and_what_the_other_leaves(synthesizer, aligned):
+    short, long = part_of(synthesizer, 1.0, "[S1] La."), part_of(synthesizer, 5.0, SAID.replace("S1", "S2"))
+    line, remarks = fitted(synthesizer, VoicePrompt((short, long)), 2.0)
     assert line.transcript == "[S1] La. [S2] One two three. Four five."
     assert torch.equal(line.prompt[:200], short.prompt)
-    assert seconds_of(speech, line) <= 4.0
+    assert seconds_of(synthesizer, line) <= 4.0
     assert remarks == ()
 
 
 def test_what_is_shortened_does_not_depend_on_the_texts_beside_it(aligned):
-    speech = tiny_speech(pass_seconds=10.0)
-    codec = CodecRecord.of(speech.processor.audio_tokenizer)
-    voice = Voice(part_of(speech, 6.5).prompt, SAID, codec, "nobody's voice")
+    synthesizer = tiny_speech(pass_seconds=10.0)
+    codec = CodecRecord.of(synthesizer.processor.audio_tokenizer)
+    voice = Voice(part_of(synthesizer, 6.5).prompt, SAID, codec, "nobody's voice")
     short, long = "[S1] Hi.", "[S1] " + "These are some words. " * 10
-    alone = [jobs_of(speech, text, voice=voice)[0].voice for text in (short, long)]
-    together = [job.voice for job in jobs_of(speech, [short, long], voice=voice)]
+    alone = [jobs_of(synthesizer, text, voice=voice)[0].voice for text in (short, long)]
+    together = [job.voice for job in jobs_of(synthesizer, [short, long], voice=voice)]
     assert [line.transcript for line in together] == [line.transcript for line in alone]
     assert alone[0].transcript == SAID
     assert alone[1].transcript != SAID
 
 
 def test_the_example_voices_work_together():
-    speech = Dia.from_pretrained("mini").speech
+    synthesizer = Dia.from_pretrained("mini").synthesizer
     script = parse("[S1] " + "These are some words. [S2] And these are others. [S1] " * 6 + "Yes.")
-    whole = named(speech, {"S1": "clara", "S2": "bruno"})
-    line, remarks = fitted(speech, whole, room_for(script))
+    whole = named(synthesizer, {"S1": "clara", "S2": "bruno"})
+    line, remarks = fitted(synthesizer, whole, room_for(script))
     assert line.transcript == (
         "[S1] Good morning. The garden looks beautiful today. [S2] Good evening. We came home late last night."
     )
-    assert seconds_of(speech, line) == pytest.approx(5.6, abs=0.4)
+    assert seconds_of(synthesizer, line) == pytest.approx(5.6, abs=0.4)
     assert remarks == ()

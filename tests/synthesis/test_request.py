@@ -9,29 +9,31 @@ from tiny_codec import random_codes
 from tiny_speech import tiny_speech
 
 from dia.synthesis.request import jobs_of
-from dia.synthesis.take import Care
+from dia.synthesis.take import TakeOptions
 
 
 @pytest.fixture(scope="module")
-def speech():
+def synthesizer():
     return tiny_speech()
 
 
-def test_what_is_left_out_is_the_models_own(speech):
-    (job,) = jobs_of(speech, "[S1] Hi.")
+def test_what_is_left_out_is_the_models_own(synthesizer):
+    (job,) = jobs_of(synthesizer, "[S1] Hi.")
     assert (job.settings, job.voice, job.seed, job.long_form, job.rate) == ({}, None, None, None, None)
     assert job.line.text == "[S1] Hi."
 
 
-def test_every_text_is_read_as_a_script(speech):
-    first, second = jobs_of(speech, ["s1: It costs $5.", "[s2] Café"], Care(retries=3), True, seed=[1, 2])
+def test_every_text_is_read_as_a_script(synthesizer):
+    first, second = jobs_of(synthesizer, ["s1: It costs $5.", "[s2] Café"], TakeOptions(retries=3), True, seed=[1, 2])
     assert first.script.spoken == "[S1] It costs five dollars."
     assert second.script.spoken == "[S2] Cafe"
-    assert (first.seed, second.seed, first.care.retries, first.long_form) == (1, 2, 3, True)
+    assert (first.seed, second.seed, first.take_options.retries, first.long_form) == (1, 2, 3, True)
 
 
-def test_the_native_names_become_those_of_transformers(speech):
-    (job,) = jobs_of(speech, "[S1] Hi.", max_tokens=30, cfg_scale=2, temperature=0.9, top_p=0.5, cfg_filter_top_k=7)
+def test_the_native_names_become_those_of_transformers(synthesizer):
+    (job,) = jobs_of(
+        synthesizer, "[S1] Hi.", max_tokens=30, cfg_scale=2, temperature=0.9, top_p=0.5, cfg_filter_top_k=7
+    )
     assert job.settings == {
         "max_length": 30 - max(PATTERN),
         "guidance_scale": 2,
@@ -40,34 +42,36 @@ def test_the_native_names_become_those_of_transformers(speech):
         "top_p": 0.5,
         "top_k": 7,
     }
-    assert jobs_of(speech, "[S1] Hi.", temperature=0)[0].settings == {"do_sample": False}
+    assert jobs_of(synthesizer, "[S1] Hi.", temperature=0)[0].settings == {"do_sample": False}
 
 
-def test_one_of_anything_is_for_every_text(speech):
+def test_one_of_anything_is_for_every_text(synthesizer):
     codes = random_codes(4)[0]
-    jobs = jobs_of(speech, ["[S1] Hi.", "[S1] Ho."], audio_prompt=codes, audio_prompt_text="S1: La $5 ", seed=3)
+    jobs = jobs_of(synthesizer, ["[S1] Hi.", "[S1] Ho."], audio_prompt=codes, audio_prompt_text="S1: La $5 ", seed=3)
     assert [job.voice.transcript for job in jobs] == ["[S1] La five dollars"] * 2
     assert [job.seed for job in jobs] == [3, 3]
     assert all(job.voice.prompt is codes for job in jobs)
 
 
-def test_a_job_can_be_sent_to_another_machine(speech):
-    (job,) = jobs_of(speech, "[S1] Hi.", audio_prompt=random_codes(4)[0], audio_prompt_text="[S1] La.", seed=3)
+def test_a_job_can_be_sent_to_another_machine(synthesizer):
+    (job,) = jobs_of(synthesizer, "[S1] Hi.", audio_prompt=random_codes(4)[0], audio_prompt_text="[S1] La.", seed=3)
     sent = pickle.loads(pickle.dumps(job))
     assert (sent.script, sent.seed, sent.settings) == (job.script, job.seed, job.settings)
     assert torch.equal(sent.voice.prompt, job.voice.prompt)
 
 
-def test_a_recording_without_its_words_is_remarked_on_where_the_text_cannot_hold_them(speech):
-    recording = random_codes(round(4 * speech.processor.frame_rate))[0]
-    (job,) = jobs_of(speech, "[S1] And this is new.", audio_prompt=recording)
+def test_a_recording_without_its_words_is_remarked_on_where_the_text_cannot_hold_them(synthesizer):
+    recording = random_codes(round(4 * synthesizer.processor.frame_rate))[0]
+    (job,) = jobs_of(synthesizer, "[S1] And this is new.", audio_prompt=recording)
     assert any("audio_prompt_text is missing" in remark for remark in job.remarks)
-    (job,) = jobs_of(speech, "[S1] " + "What is said in the recording. " * 6, audio_prompt=recording, long_form=False)
+    (job,) = jobs_of(
+        synthesizer, "[S1] " + "What is said in the recording. " * 6, audio_prompt=recording, long_form=False
+    )
     assert not any("audio_prompt_text" in remark for remark in job.remarks)
 
 
-def test_what_one_pass_cannot_do_is_remarked_on(speech):
-    (job,) = jobs_of(speech, "[S1] Hi. [pause:1s] Ho.", long_form=False)
+def test_what_one_pass_cannot_do_is_remarked_on(synthesizer):
+    (job,) = jobs_of(synthesizer, "[S1] Hi. [pause:1s] Ho.", long_form=False)
     assert any("pauses of the script are left out (long_form=False)" in remark for remark in job.remarks)
 
 
@@ -88,14 +92,14 @@ def test_what_one_pass_cannot_do_is_remarked_on(speech):
         ({"voice": "nobody"}, ValueError, "there is no voice 'nobody'"),
     ],
 )
-def test_an_unusable_option_is_named(speech, options, error, message):
+def test_an_unusable_option_is_named(synthesizer, options, error, message):
     with pytest.raises(error, match=message):
-        jobs_of(speech, "[S1] Hi.", **options)
+        jobs_of(synthesizer, "[S1] Hi.", **options)
 
 
 @pytest.mark.parametrize(
     ("text", "error"), [("", ValueError), ([], ValueError), (7, TypeError), (["a", 7], TypeError)]
 )
-def test_an_unusable_text_is_named(speech, text, error):
+def test_an_unusable_text_is_named(synthesizer, text, error):
     with pytest.raises(error, match="text"):
-        jobs_of(speech, text)
+        jobs_of(synthesizer, text)

@@ -7,7 +7,7 @@ from tiny_speech import tiny_speech
 from dia.synthesis import take_analysis
 from dia.synthesis.long_form import speak_long
 from dia.synthesis.seeds import check_seed, later_seed
-from dia.synthesis.take import Care, Line
+from dia.synthesis.take import Line, TakeOptions
 from dia.synthesis.takes import make_take
 from dia.text.script import parse
 
@@ -49,7 +49,7 @@ def test_what_no_generator_takes_is_refused(seed, error):
 
 def test_retries_and_parts_go_on_behind_the_last_seed(monkeypatch):
     monkeypatch.setattr(take_analysis, "faults", lambda performance: ("babbles",))
-    take = make_take(tiny_speech(), Line("[S1] Hi."), LAST, care=Care(retries=1, best_of=2))
+    take = make_take(tiny_speech(), Line("[S1] Hi."), LAST, take_options=TakeOptions(retries=1, best_of=2))
     assert [attempt.seed for attempt in take.attempts] == [LAST, 0, 1, 2]
     script = parse("[S1] These are words. [pause:300ms] These are words.")
     assert [piece.take.seed for piece in speak_long(tiny_speech(), script, seed=LAST)] == [LAST, 999]

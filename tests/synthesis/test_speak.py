@@ -13,9 +13,9 @@ from dia.synthesis import take_analysis
 from dia.synthesis.job import SynthesisJob, is_long, kept_in
 from dia.synthesis.joining import as_one
 from dia.synthesis.request import jobs_of
-from dia.synthesis.speak import hear, speak, speak_together
-from dia.synthesis.synthesizer import Speech, Spoken
-from dia.synthesis.take import Care, Line
+from dia.synthesis.speak import speak, speak_together, stream_job
+from dia.synthesis.synthesizer import Spoken, Synthesizer
+from dia.synthesis.take import Line, TakeOptions
 from dia.synthesis.takes import make_take
 from dia.text.script import parse
 
@@ -24,7 +24,7 @@ LONG = parse(" ".join(f"[S{1 + number % 2}] These are some words." for number in
 
 
 @pytest.fixture(scope="module")
-def speech():
+def synthesizer():
     return tiny_speech(pass_seconds=6.0)
 
 
@@ -33,8 +33,10 @@ def never_wrong(monkeypatch):
     monkeypatch.setattr(take_analysis, "faults", lambda performance: ())
 
 
-def voice_of(speech, seconds):
-    return Line("", random_codes(round(seconds * speech.processor.frame_rate))[0], "[S1] La.") if seconds else None
+def voice_of(synthesizer, seconds):
+    return (
+        Line("", random_codes(round(seconds * synthesizer.processor.frame_rate))[0], "[S1] La.") if seconds else None
+    )
 
 
 @pytest.mark.parametrize(
@@ -47,54 +49,58 @@ def voice_of(speech, seconds):
     ],
     ids=["short", "long", "behind a long voice", "with a pause"],
 )
-def test_the_long_form_is_for_what_a_pass_does_not_speak_well(speech, script, voice, long):
-    assert is_long(speech, SynthesisJob(script, voice_of(speech, voice))) == long
-    (job,) = jobs_of(speech, str(script), **prompted(speech, voice))
-    assert is_long(speech, job) == long
+def test_the_long_form_is_for_what_a_pass_does_not_speak_well(synthesizer, script, voice, long):
+    assert is_long(synthesizer, SynthesisJob(script, voice_of(synthesizer, voice))) == long
+    (job,) = jobs_of(synthesizer, str(script), **prompted(synthesizer, voice))
+    assert is_long(synthesizer, job) == long
 
 
-def prompted(speech, seconds):
-    voice = voice_of(speech, seconds)
+def prompted(synthesizer, seconds):
+    voice = voice_of(synthesizer, seconds)
     return {"audio_prompt": voice.prompt, "audio_prompt_text": voice.transcript} if voice else {}
 
 
-def test_where_the_words_of_a_recording_are_not_known_there_is_no_long_form(speech):
-    (job,) = jobs_of(speech, str(LONG), audio_prompt=random_codes(9)[0])
-    assert not is_long(speech, job)
+def test_where_the_words_of_a_recording_are_not_known_there_is_no_long_form(synthesizer):
+    (job,) = jobs_of(synthesizer, str(LONG), audio_prompt=random_codes(9)[0])
+    assert not is_long(synthesizer, job)
     assert any("longer than one pass speaks well (audio_prompt_text is missing)" in told for told in job.remarks)
-    (job,) = jobs_of(speech, str(LONG), None, True, audio_prompt=random_codes(9)[0])
+    (job,) = jobs_of(synthesizer, str(LONG), None, True, audio_prompt=random_codes(9)[0])
     with pytest.raises(ValueError, match="audio_prompt_text is missing"):
-        speak(speech, job)
+        speak(synthesizer, job)
 
 
-def test_without_a_codec_there_is_no_long_form_and_no_stream(speech):
-    mute = Speech(speech.model, tiny_processor())
-    mute.processor.tokenizer = speech.processor.tokenizer
+def test_without_a_codec_there_is_no_long_form_and_no_stream(synthesizer):
+    mute = Synthesizer(synthesizer.model, tiny_processor())
+    mute.processor.tokenizer = synthesizer.processor.tokenizer
     (job,) = jobs_of(mute, str(LONG))
     assert not is_long(mute, job)
     with pytest.raises(ValueError, match="there is no codec"):
-        hear(mute, job)
+        stream_job(mute, job)
 
 
-def test_a_speech_whose_parts_are_kept_keeps_its_seed(speech, tmp_path):
-    first, kept = kept_in(tmp_path / "parts", speech, SynthesisJob(LONG))
+def test_a_speech_whose_parts_are_kept_keeps_its_seed(synthesizer, tmp_path):
+    first, kept = kept_in(tmp_path / "parts", synthesizer, SynthesisJob(LONG))
     assert first.seed == kept.seed is not None
-    again, _ = kept_in(tmp_path / "parts", speech, SynthesisJob(LONG))
+    again, _ = kept_in(tmp_path / "parts", synthesizer, SynthesisJob(LONG))
     assert again.seed == first.seed
-    kept.keep((0,), make_take(speech, Line(SHORT.spoken), seed=first.seed))
+    kept.keep((0,), make_take(synthesizer, Line(SHORT.spoken), seed=first.seed))
     with pytest.raises(ValueError, match=r"retries was 0, now 1; another voice\."):
-        kept_in(tmp_path / "parts", speech, SynthesisJob(LONG, voice_of(speech, 1), care=Care(retries=1)))
+        kept_in(
+            tmp_path / "parts",
+            synthesizer,
+            SynthesisJob(LONG, voice_of(synthesizer, 1), take_options=TakeOptions(retries=1)),
+        )
 
 
-def test_a_short_script_is_one_take(speech):
-    take = as_one(speak(speech, SynthesisJob(SHORT, seed=3)))
-    plain = make_take(speech, Line(SHORT.spoken), seed=3)
+def test_a_short_script_is_one_take(synthesizer):
+    take = as_one(speak(synthesizer, SynthesisJob(SHORT, seed=3)))
+    plain = make_take(synthesizer, Line(SHORT.spoken), seed=3)
     assert np.array_equal(take.audio, plain.audio)
     assert take.turns == plain.turns
 
 
-def test_a_long_script_is_one_take_of_many_parts(speech):
-    take = as_one(speak(speech, SynthesisJob(LONG, seed=3)))
+def test_a_long_script_is_one_take_of_many_parts(synthesizer):
+    take = as_one(speak(synthesizer, SynthesisJob(LONG, seed=3)))
     assert [turn.text for turn in take.turns] == [turn.text for turn in LONG.turns]
     starts = [turn.start for turn in take.turns]
     assert starts == sorted(starts)
@@ -102,29 +108,29 @@ def test_a_long_script_is_one_take_of_many_parts(speech):
     assert take.turns[-1].end <= take.seconds
 
 
-def test_the_long_form_may_be_asked_for_or_refused(speech):
-    assert len(list(speak(speech, SynthesisJob(LONG, seed=3, long_form=False)))) == 1
-    assert len(list(speak(speech, SynthesisJob(SHORT, seed=3, long_form=True)))) == 1
-    once, again = (as_one(speak(speech, SynthesisJob(SHORT, seed=3, long_form=long))) for long in (True, False))
+def test_the_long_form_may_be_asked_for_or_refused(synthesizer):
+    assert len(list(speak(synthesizer, SynthesisJob(LONG, seed=3, long_form=False)))) == 1
+    assert len(list(speak(synthesizer, SynthesisJob(SHORT, seed=3, long_form=True)))) == 1
+    once, again = (as_one(speak(synthesizer, SynthesisJob(SHORT, seed=3, long_form=long))) for long in (True, False))
     assert np.array_equal(once.audio, again.audio)
 
 
-def test_a_voice_goes_before(speech):
+def test_a_voice_goes_before(synthesizer):
     voice = Line("", random_codes(12)[0], "[S1] La la.")
-    take = as_one(speak(speech, SynthesisJob(SHORT, voice, seed=3)))
-    plain = make_take(speech, Line(SHORT.spoken, voice.prompt, voice.transcript), seed=3)
+    take = as_one(speak(synthesizer, SynthesisJob(SHORT, voice, seed=3)))
+    plain = make_take(synthesizer, Line(SHORT.spoken, voice.prompt, voice.transcript), seed=3)
     assert np.array_equal(take.audio, plain.audio)
 
 
-def test_a_pause_is_in_the_audio_of_the_whole(speech):
-    take = as_one(speak(speech, SynthesisJob(parse("[S1] Hi. [pause:1s]"), seed=3)))
+def test_a_pause_is_in_the_audio_of_the_whole(synthesizer):
+    take = as_one(speak(synthesizer, SynthesisJob(parse("[S1] Hi. [pause:1s]"), seed=3)))
     assert (take.audio[-take.sampling_rate :] == 0).all()
     assert take.seconds > 1
 
 
-def test_a_fault_of_a_part_is_reported_with_its_number(speech, monkeypatch):
+def test_a_fault_of_a_part_is_reported_with_its_number(synthesizer, monkeypatch):
     monkeypatch.setattr(take_analysis, "faults", lambda performance: ("is silent",))
-    take = as_one(speak(speech, SynthesisJob(LONG, seed=3, care=Care(retries=1))))
+    take = as_one(speak(synthesizer, SynthesisJob(LONG, seed=3, take_options=TakeOptions(retries=1))))
     assert take.warnings[1].startswith("part 2 of ")
     assert take.warnings[1].endswith("is silent")
 
@@ -133,11 +139,11 @@ def computing_threads():
     return [thread.name for thread in threading.enumerate() if thread.name.startswith("dia.")]
 
 
-def test_a_long_script_is_heard_as_it_is_made_and_whoever_leaves_ends_the_work(speech):
-    (job,) = jobs_of(speech, str(LONG), None, True, seed=3)
-    whole = np.concatenate(list(hear(speech, job)))
-    np.testing.assert_allclose(whole, as_one(speak(speech, SynthesisJob(LONG, seed=3))).audio, atol=1e-5)
-    leaving = hear(speech, job)
+def test_a_long_script_is_heard_as_it_is_made_and_whoever_leaves_ends_the_work(synthesizer):
+    (job,) = jobs_of(synthesizer, str(LONG), None, True, seed=3)
+    whole = np.concatenate(list(stream_job(synthesizer, job)))
+    np.testing.assert_allclose(whole, as_one(speak(synthesizer, SynthesisJob(LONG, seed=3))).audio, atol=1e-5)
+    leaving = stream_job(synthesizer, job)
     first = next(leaving)
     np.testing.assert_allclose(first, whole[: len(first)], atol=1e-5)
     leaving.close()
@@ -145,25 +151,25 @@ def test_a_long_script_is_heard_as_it_is_made_and_whoever_leaves_ends_the_work(s
 
 
 @pytest.mark.parametrize("rate", [None, 1.25])
-def test_one_script_sounds_the_same_whichever_way_it_is_spoken(speech, rate):
-    (short,), (long,) = (jobs_of(speech, str(script), seed=3, speaking_rate=rate) for script in (SHORT, LONG))
-    together = [take.audio for take in speak_together(speech, [short, long])]
+def test_one_script_sounds_the_same_whichever_way_it_is_spoken(synthesizer, rate):
+    (short,), (long,) = (jobs_of(synthesizer, str(script), seed=3, speaking_rate=rate) for script in (SHORT, LONG))
+    together = [take.audio for take in speak_together(synthesizer, [short, long])]
     for job, audio in zip((short, long), together, strict=True):
-        np.testing.assert_allclose(as_one(speak(speech, job)).audio, audio, atol=1e-5)
-        np.testing.assert_allclose(np.concatenate(list(hear(speech, job))), audio, atol=1e-4)
+        np.testing.assert_allclose(as_one(speak(synthesizer, job)).audio, audio, atol=1e-5)
+        np.testing.assert_allclose(np.concatenate(list(stream_job(synthesizer, job))), audio, atol=1e-4)
 
 
-def test_every_way_to_speak_warns_of_what_is_wrong(speech, monkeypatch):
+def test_every_way_to_speak_warns_of_what_is_wrong(synthesizer, monkeypatch):
     monkeypatch.setattr(take_analysis, "faults", lambda performance: ("is silent",))
     for script in (SHORT, LONG):
-        (job,) = jobs_of(speech, str(script), seed=3)
-        for way in (speak, hear, lambda speech, job: speak_together(speech, [job])):
+        (job,) = jobs_of(synthesizer, str(script), seed=3)
+        for way in (speak, stream_job, lambda synthesizer, job: speak_together(synthesizer, [job])):
             with pytest.warns(DiaWarning, match=r"seed 3\) is silent. Try another seed, or retries=2"):
-                list(way(speech, job))
+                list(way(synthesizer, job))
 
 
-def test_nothing_new_behind_a_recording_without_its_words_is_an_error(speech, monkeypatch):
-    (job,) = jobs_of(speech, "[S1] Hi.", audio_prompt=random_codes(9)[0], seed=1)
-    monkeypatch.setattr(Speech, "__call__", lambda *_: [Spoken(torch.zeros(0, 3).long(), ended=True)])
+def test_nothing_new_behind_a_recording_without_its_words_is_an_error(synthesizer, monkeypatch):
+    (job,) = jobs_of(synthesizer, "[S1] Hi.", audio_prompt=random_codes(9)[0], seed=1)
+    monkeypatch.setattr(Synthesizer, "__call__", lambda *_: [Spoken(torch.zeros(0, 3).long(), ended=True)])
     with pytest.raises(ValueError, match="nothing new was said"):
-        list(speak(speech, job))
+        list(speak(synthesizer, job))

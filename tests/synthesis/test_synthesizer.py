@@ -9,22 +9,22 @@ from tiny import CHANNELS, EOS, PATTERN, Rows, tiny_model
 from tiny_codec import random_codes, tiny_codec, tiny_processor
 from transformers import GenerationConfig
 
-from dia.synthesis.synthesizer import Speech
+from dia.synthesis.synthesizer import Synthesizer
 
 SAMPLED = {"do_sample": True, "temperature": 1.2, "max_length": 40}
 
 
-def speech(loudness_of_the_end=1.0, codec=True):
+def synthesizer(loudness_of_the_end=1.0, codec=True):
     model = tiny_model()
     model.logits_dense.weight.data[EOS] *= loudness_of_the_end
     model.generation_config = GenerationConfig(**SAMPLED)
-    return Speech(model, tiny_processor(tiny_codec() if codec else None))
+    return Synthesizer(model, tiny_processor(tiny_codec() if codec else None))
 
 
 @pytest.fixture(scope="module")
 def speaker():
     """Never ends on its own."""
-    return speech(0.0)
+    return synthesizer(0.0)
 
 
 def test_codes_are_frames_without_the_prompt(speaker):
@@ -57,8 +57,8 @@ def test_what_leaves_no_room_for_a_frame_is_refused_before_the_model_runs(speake
 
 
 def test_it_tells_who_ended_by_himself():
-    assert speech(2.5)(["[S1] Hi."], (), [2])[0].ended
-    assert not speech(0.0)(["[S1] Hi."], (), [2])[0].ended
+    assert synthesizer(2.5)(["[S1] Hi."], (), [2])[0].ended
+    assert not synthesizer(0.0)(["[S1] Hi."], (), [2])[0].ended
 
 
 @pytest.mark.parametrize("limit", [{}, {"max_length": 20}, {"max_new_tokens": 9}, {"max_length": 30, "top_k": 5}])
@@ -91,7 +91,7 @@ def test_codes_become_sound(speaker):
 
 
 def test_without_a_codec_there_are_codes_alone():
-    mute = speech(codec=False)
+    mute = synthesizer(codec=False)
     assert mute(["[S1] Hi."])[0].codes.shape[1] == CHANNELS
     with pytest.raises(ValueError, match="no codec"):
         mute.sound(random_codes(3)[0])

@@ -9,16 +9,16 @@ from tiny_codec import random_codes
 from tiny_speech import tiny_speech
 
 from dia.synthesis import take_analysis, takes
-from dia.synthesis.alignment import Reading
+from dia.synthesis.alignment import Alignment
 from dia.synthesis.synthesizer import Spoken
-from dia.synthesis.take import Care, Line
+from dia.synthesis.take import Line, TakeOptions
 from dia.synthesis.takes import made_take, make_take, stream_take
 
 LINE = Line("[S1] Hi there. [S2] Yes.")
 
 
 @pytest.fixture(scope="module")
-def speech():
+def synthesizer():
     return tiny_speech()
 
 
@@ -39,10 +39,10 @@ def wrong_until(monkeypatch, good_seed_count, told="is silent"):
     return made
 
 
-def test_a_take_brings_everything_that_is_known_of_it(speech):
-    take = make_take(speech, LINE, seed=3)
+def test_a_take_brings_everything_that_is_known_of_it(synthesizer):
+    take = make_take(synthesizer, LINE, seed=3)
     assert take.audio.dtype == np.float32
-    assert take.sampling_rate == speech.processor.sampling_rate
+    assert take.sampling_rate == synthesizer.processor.sampling_rate
     assert take.seed == 3
     assert take.codes.dtype == torch.int64
     assert [(turn.speaker, turn.text) for turn in take.turns] == [("S1", "Hi there."), ("S2", "Yes.")]
@@ -50,68 +50,68 @@ def test_a_take_brings_everything_that_is_known_of_it(speech):
     assert take.warnings == take.attempts[0].faults
 
 
-def test_its_codes_are_those_of_a_plain_pass_with_the_same_seed(speech):
-    (plain,) = speech([LINE.text], (), [3])
-    assert torch.equal(make_take(speech, LINE, seed=3).codes, plain.codes)
+def test_its_codes_are_those_of_a_plain_pass_with_the_same_seed(synthesizer):
+    (plain,) = synthesizer([LINE.text], (), [3])
+    assert torch.equal(make_take(synthesizer, LINE, seed=3).codes, plain.codes)
 
 
-def test_the_same_seed_gives_the_same_take_alone_and_in_a_batch(speech, never_wrong):
-    best = make_take(speech, LINE, seed=3, care=Care(best_of=4))
-    alone = make_take(speech, LINE, seed=best.seed)
+def test_the_same_seed_gives_the_same_take_alone_and_in_a_batch(synthesizer, never_wrong):
+    best = make_take(synthesizer, LINE, seed=3, take_options=TakeOptions(best_of=4))
+    alone = make_take(synthesizer, LINE, seed=best.seed)
     assert torch.equal(best.codes, alone.codes)
     np.testing.assert_allclose(best.audio, alone.audio, atol=1e-5)
     assert [attempt.seed for attempt in best.attempts] == [3, 4, 5, 6]
 
 
-def test_without_a_seed_it_tells_the_one_that_gives_it_again(speech):
-    take = make_take(speech, LINE)
-    assert torch.equal(make_take(speech, LINE, seed=take.seed).codes, take.codes)
+def test_without_a_seed_it_tells_the_one_that_gives_it_again(synthesizer):
+    take = make_take(synthesizer, LINE)
+    assert torch.equal(make_take(synthesizer, LINE, seed=take.seed).codes, take.codes)
     torch.manual_seed(1)
-    first = make_take(speech, LINE).seed
+    first = make_take(synthesizer, LINE).seed
     torch.manual_seed(1)
-    assert make_take(speech, LINE).seed == first
+    assert make_take(synthesizer, LINE).seed == first
 
 
-def test_a_bad_take_is_made_again_with_the_next_seed(speech, monkeypatch):
+def test_a_bad_take_is_made_again_with_the_next_seed(synthesizer, monkeypatch):
     made = wrong_until(monkeypatch, 3)
-    take = make_take(speech, LINE, seed=10, care=Care(retries=5))
+    take = make_take(synthesizer, LINE, seed=10, take_options=TakeOptions(retries=5))
     assert len(made) == 3
     assert take.seed == 12
     assert take.warnings == ()
     assert [attempt.faults for attempt in take.attempts] == [("is silent",), ("is silent",), ()]
 
 
-def test_no_more_often_than_asked_and_then_the_least_bad_one_is_kept_and_says_so(speech, monkeypatch):
+def test_no_more_often_than_asked_and_then_the_least_bad_one_is_kept_and_says_so(synthesizer, monkeypatch):
     several = iter([("a", "b"), ("a",), ("a", "b", "c")])
     monkeypatch.setattr(take_analysis, "faults", lambda performance: next(several))
-    take = make_take(speech, LINE, seed=10, care=Care(retries=2))
+    take = make_take(synthesizer, LINE, seed=10, take_options=TakeOptions(retries=2))
     assert (take.seed, take.warnings) == (11, ("a",))
     assert len(take.attempts) == 3
 
 
-def test_retries_of_several_at_once_have_seeds_of_their_own(speech, monkeypatch):
+def test_retries_of_several_at_once_have_seeds_of_their_own(synthesizer, monkeypatch):
     wrong_until(monkeypatch, 3)
-    take = make_take(speech, LINE, seed=10, care=Care(retries=1, best_of=2))
+    take = make_take(synthesizer, LINE, seed=10, take_options=TakeOptions(retries=1, best_of=2))
     assert [attempt.seed for attempt in take.attempts] == [10, 11, 12, 13]
 
 
-def test_the_best_of_several_is_the_one_that_reads_the_text_best(speech, monkeypatch, never_wrong):
+def test_the_best_of_several_is_the_one_that_reads_the_text_best(synthesizer, monkeypatch, never_wrong):
     attention = iter([0.2, 0.9, 0.5])
 
     def read(model, processor, text, codes):
         path = np.linspace(0, len(text) - 1, len(codes)).astype(int)
-        return Reading(text, path, np.full(len(codes), next(attention), np.float32), processor.frame_rate)
+        return Alignment(text, path, np.full(len(codes), next(attention), np.float32), processor.frame_rate)
 
     monkeypatch.setattr(take_analysis.alignment, "read", read)
-    take = make_take(speech, LINE, seed=10, care=Care(best_of=3))
+    take = make_take(synthesizer, LINE, seed=10, take_options=TakeOptions(best_of=3))
     assert take.seed == 11
     assert [round(attempt.score, 2) for attempt in take.attempts] == [0.2, 0.9, 0.5]
 
 
-def test_a_recogniser_has_the_word_if_there_is_one(speech, never_wrong):
+def test_a_recogniser_has_the_word_if_there_is_one(synthesizer, never_wrong):
     heard = iter(["nothing", "hi there", "hi there yes"])
-    care = Care(best_of=3, recogniser=lambda audio, rate: next(heard))
-    take = make_take(speech, LINE, seed=10, care=care)
+    take_options = TakeOptions(best_of=3, recogniser=lambda audio, rate: next(heard))
+    take = make_take(synthesizer, LINE, seed=10, take_options=take_options)
     assert take.seed == 12
     assert [round(attempt.score, 2) for attempt in take.attempts] == [0.0, 0.67, 1.0]
 
@@ -124,7 +124,7 @@ def test_speech_that_never_ends_is_ended_and_told():
     assert "did not end by itself" in take.warnings[0]
 
 
-def test_a_limit_that_is_given_is_kept(speech):
+def test_a_limit_that_is_given_is_kept(synthesizer):
     endless = tiny_speech(ends=0.0)
     assert len(make_take(endless, LINE, seed=1, settings={"max_new_tokens": 12}).codes) == 12 - 3 - 1
 
@@ -134,11 +134,11 @@ def test_what_runs_away_is_stopped_long_before_the_models_own_limit():
     assert len(make_take(endless, Line("[S1] Hi."), seed=1).codes) < 3 * endless.processor.frame_rate
 
 
-def test_a_prompt_is_gone_on_from_and_not_heard_nor_timed(speech):
+def test_a_prompt_is_gone_on_from_and_not_heard_nor_timed(synthesizer):
     prompt = random_codes(12)[0]
     line = Line("[S1] Yes.", prompt, "[S2] La la.")
-    take = make_take(speech, line, seed=3)
-    (plain,) = speech(["[S2] La la. [S1] Yes."], [prompt], [3])
+    take = make_take(synthesizer, line, seed=3)
+    (plain,) = synthesizer(["[S2] La la. [S1] Yes."], [prompt], [3])
     assert torch.equal(take.codes, plain.codes)
     assert [turn.text for turn in take.turns] == ["Yes."]
 
@@ -159,15 +159,17 @@ def test_the_sound_of_the_closing_tag_is_removed(monkeypatch, never_wrong):
     path = np.interp(np.arange(frames), [0, frame_rate, 1.5 * frame_rate], [5, 7, 9]).astype(int)
     monkeypatch.setattr(type(wants), "sounds", lambda self, codes: [said for _ in codes])
     monkeypatch.setattr(
-        take_analysis.alignment, "read", lambda *_: Reading(text, path, np.ones(frames, np.float32), frame_rate)
+        take_analysis.alignment, "read", lambda *_: Alignment(text, path, np.ones(frames, np.float32), frame_rate)
     )
     take = make_take(wants, Line("[S1] Hi."), seed=1)
     assert take.seconds == pytest.approx(1.2, abs=0.02)
 
 
-def test_a_take_is_made_of_its_codes_again(speech):
-    take = make_take(speech, LINE, seed=3, care=Care(retries=1))
-    again = made_take(speech, LINE, Spoken(take.codes, take.ended), take.seed, take.attempts, Care(retries=1))
+def test_a_take_is_made_of_its_codes_again(synthesizer):
+    take = make_take(synthesizer, LINE, seed=3, take_options=TakeOptions(retries=1))
+    again = made_take(
+        synthesizer, LINE, Spoken(take.codes, take.ended), take.seed, take.attempts, TakeOptions(retries=1)
+    )
     np.testing.assert_allclose(again.audio, take.audio, atol=1e-6)
     for field in ("turns", "warnings", "seed", "attempts", "start"):
         assert getattr(again, field) == getattr(take, field)
@@ -186,18 +188,18 @@ def test_a_take_is_made_of_its_codes_again(speech):
 )
 def test_what_cannot_be_cared_for_is_named(wrong, error, named):
     with pytest.raises(error, match=named):
-        Care(**wrong)
+        TakeOptions(**wrong)
 
 
-def test_a_take_cannot_be_changed(speech):
+def test_a_take_cannot_be_changed(synthesizer):
     with pytest.raises(dataclasses.FrozenInstanceError):
-        make_take(speech, LINE, seed=3).seed = 4
+        make_take(synthesizer, LINE, seed=3).seed = 4
 
 
 @pytest.mark.parametrize("seed", ["7", 1.5, True])
-def test_a_seed_that_is_none_is_named(speech, seed):
+def test_a_seed_that_is_none_is_named(synthesizer, seed):
     with pytest.raises(TypeError, match="seed"):
-        make_take(speech, LINE, seed=seed)
+        make_take(synthesizer, LINE, seed=seed)
 
 
 def listened(generator):
@@ -214,9 +216,9 @@ def listened(generator):
 @pytest.mark.parametrize("seed", range(4))
 def test_a_take_that_is_heard_early_is_the_take(closing_tag, seed, monkeypatch):
     monkeypatch.setattr(takes, "_CLOSING_SECONDS", 0.5)
-    speech = tiny_speech(ends=0, max_length=400, closing_tag=closing_tag)
-    heard, take = listened(stream_take(speech, LINE, seed))
-    whole = make_take(speech, LINE, seed)
+    synthesizer = tiny_speech(ends=0, max_length=400, closing_tag=closing_tag)
+    heard, take = listened(stream_take(synthesizer, LINE, seed))
+    whole = make_take(synthesizer, LINE, seed)
     assert torch.equal(take.codes, whole.codes)
     assert take.turns == whole.turns
     np.testing.assert_allclose(take.audio, whole.audio, atol=1e-5)
@@ -225,7 +227,7 @@ def test_a_take_that_is_heard_early_is_the_take(closing_tag, seed, monkeypatch):
     np.testing.assert_allclose(early, take.audio[: len(early)], atol=1e-5)
 
 
-def test_a_take_of_which_nothing_is_certain_is_heard_when_it_is_made(speech):
-    heard, take = listened(stream_take(speech, LINE, 3, {"max_length": 12}))
+def test_a_take_of_which_nothing_is_certain_is_heard_when_it_is_made(synthesizer):
+    heard, take = listened(stream_take(synthesizer, LINE, 3, {"max_length": 12}))
     assert heard == []
-    np.testing.assert_allclose(take.audio, make_take(speech, LINE, 3, {"max_length": 12}).audio, atol=1e-5)
+    np.testing.assert_allclose(take.audio, make_take(synthesizer, LINE, 3, {"max_length": 12}).audio, atol=1e-5)

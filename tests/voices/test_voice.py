@@ -19,7 +19,7 @@ from dia.codec.identity import CodecRecord
 from dia.processing_dia import DiaProcessor
 from dia.runtime.warnings import DiaWarning
 from dia.voices import library as voice_folder
-from dia.voices.library import find_voice, keep_voice, remove_voice, told_voice, voice_files, voices_folder
+from dia.voices.library import find_voice, keep_voice, parse_voice_option, remove_voice, voice_files, voices_folder
 from dia.voices.voice import Voice, joined
 
 SAID = "[S1] The old man walked down to the harbour. He looked at all the ships, and went home again."
@@ -324,13 +324,13 @@ def test_a_voice_may_be_told_in_any_way(voice, folder):
 
 
 def test_voices_told_on_a_command_line():
-    assert told_voice([]) is None
-    assert told_voice(["ann"]) == "ann"
-    assert told_voice(["s1=ann"]) == {"S1": "ann"}
-    assert told_voice(["S2=voices/a=b.safetensors", "S1=ann"]) == {"S2": "voices/a=b.safetensors", "S1": "ann"}
+    assert parse_voice_option([]) is None
+    assert parse_voice_option(["ann"]) == "ann"
+    assert parse_voice_option(["s1=ann"]) == {"S1": "ann"}
+    assert parse_voice_option(["S2=voices/a=b.safetensors", "S1=ann"]) == {"S2": "voices/a=b.safetensors", "S1": "ann"}
     for wrong in (["ann", "bob"], ["S1=ann", "bob"], ["S1=ann", "s1=bob"]):
         with pytest.raises(ValueError, match="one for all, or S1=NAME and S2=NAME"):
-            told_voice(wrong)
+            parse_voice_option(wrong)
 
 
 def test_an_unknown_voice_is_refused_with_those_there_are(voice, folder):

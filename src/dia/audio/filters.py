@@ -8,7 +8,7 @@ Shapes: N samples, C channels.
 import numpy as np
 from numpy.typing import NDArray
 
-Waveform = NDArray[np.floating]
+from dia.audio.waveform import Waveform
 
 _MAINS = 50.0, 60.0  # Hz
 _HARMONICS = 20  # up to 1 or 1.2 kHz

@@ -1,4 +1,4 @@
-"""Speech in a recording, told from the recording's own noise: where it begins and ends, and how loud either is.
+"""Speech in a recording, told apart from the recording's own noise: where it begins and ends, and how loud either is.
 
 Measures levels of 10 ms in decibels of full scale. Knows nothing of words, codes or files. `dia.audio.silence` does
 the same for generated speech, whose background is silent.
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dia.audio.filters import without_bass
-from dia.audio.silence import Audio
+from dia.audio.waveform import Waveform
 
 Levels = NDArray[np.float64]
 
@@ -64,7 +64,7 @@ class Heard:
         return self.spans[-1][1] if self.spans else 0
 
 
-def heard(audio: Audio, sampling_rate: int) -> Heard:
+def heard(audio: Waveform, sampling_rate: int) -> Heard:
     """Find the sound in a recording: what is 6 dB above its noise or, without noise, within 55 dB of the loudest.
 
     Clicks that stand alone are left out.
@@ -85,7 +85,7 @@ def heard(audio: Audio, sampling_rate: int) -> Heard:
     return Heard(tuple(spans), speech, noise)
 
 
-def pauses(audio: Audio, sampling_rate: int, least: float = 0.08) -> list[tuple[int, int]]:
+def pauses(audio: Waveform, sampling_rate: int, least: float = 0.08) -> list[tuple[int, int]]:
     """The samples of each pause in speech, [(first, behind the last), …], the quiet at both ends included.
 
     Args:
@@ -124,8 +124,8 @@ def noise_level(levels: Levels) -> float | None:
 
 
 def without_pauses(
-    audio: Audio, sampling_rate: int, spans: Sequence[tuple[int, int]], longest: float, left: float
-) -> tuple[Audio, list[tuple[int, int]]]:
+    audio: Waveform, sampling_rate: int, spans: Sequence[tuple[int, int]], longest: float, left: float
+) -> tuple[Waveform, list[tuple[int, int]]]:
     """Shorten the pauses between stretches of sound.
 
     Args:
@@ -138,7 +138,7 @@ def without_pauses(
     Returns:
         The waveform, and the stretches in it.
     """
-    half, pieces, start, moved = round(left / 2 * sampling_rate), list[Audio](), 0, list(spans[:1])
+    half, pieces, start, moved = round(left / 2 * sampling_rate), list[Waveform](), 0, list(spans[:1])
     for (_, end), (first, last) in pairwise(spans):
         if first - end > longest * sampling_rate:
             pieces.append(audio[start : end + half])
@@ -148,7 +148,7 @@ def without_pauses(
     return _joined([*pieces, audio[start:]], round(_FADE_SECONDS * sampling_rate)), moved
 
 
-def _joined(pieces: Sequence[Audio], fade: int) -> Audio:
+def _joined(pieces: Sequence[Waveform], fade: int) -> Waveform:
     """Pieces one after another; where they meet, each fades to nothing and the next rises from it."""
     joined = np.concatenate(pieces)
     rising = np.linspace(0, 1, fade, endpoint=False, dtype=np.float32)
@@ -158,7 +158,7 @@ def _joined(pieces: Sequence[Audio], fade: int) -> Audio:
     return joined
 
 
-def _levels(audio: Audio, sampling_rate: int) -> Levels:
+def _levels(audio: Waveform, sampling_rate: int) -> Levels:
     """dB of full scale of each moment, [M], without most of the bass."""
     step = max(1, round(_MOMENT_SECONDS * sampling_rate))
     if not len(audio):

@@ -5,12 +5,11 @@ import stat
 import struct
 from contextlib import suppress
 from types import TracebackType
-from typing import Any, BinaryIO, TypeAlias
+from typing import Any, BinaryIO
 
 import numpy as np
-import numpy.typing as npt
 
-Samples: TypeAlias = npt.NDArray[np.float32]
+from dia.audio.waveform import Waveform
 
 PIPED = ("wav", "raw")
 
@@ -41,7 +40,7 @@ class Player:
     def __enter__(self) -> "Player":
         return self
 
-    def write(self, samples: Samples) -> None:
+    def write(self, samples: Waveform) -> None:
         """Play samples [N] after what is playing; returns when the device has taken them."""
         try:
             self._device.write(np.ascontiguousarray(samples, dtype=np.float32)[:, None])
@@ -92,7 +91,7 @@ class Pipe:
     def __enter__(self) -> "Pipe":
         return self
 
-    def write(self, samples: Samples) -> None:
+    def write(self, samples: Waveform) -> None:
         """Send samples [N] of ±1; what is beyond is clipped.
 
         Raises:
@@ -154,7 +153,7 @@ def _may_go_back(number: int) -> bool:
     return not fcntl.fcntl(number, fcntl.F_GETFL) & os.O_APPEND
 
 
-def play(samples: Samples, sampling_rate: int) -> None:
+def play(samples: Waveform, sampling_rate: int) -> None:
     """Play samples [N] to their end; raises as `Player`."""
     with Player(sampling_rate) as player:
         player.write(samples)

@@ -5,12 +5,11 @@ Shapes: N samples, M moments of 10 ms.
 
 import math
 from collections.abc import Iterable
-from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-Audio: TypeAlias = npt.NDArray[np.float32]
+from dia.audio.waveform import Waveform
 
 EDGE_SECONDS = 0.1
 
@@ -21,26 +20,26 @@ _FADE_SECONDS = 0.005
 _SETTLED = 30  # moments from the first sure sound until it is settled where an utterance begins
 
 
-def loud(audio: Audio, sampling_rate: int) -> npt.NDArray[np.bool_]:
+def loud(audio: Waveform, sampling_rate: int) -> npt.NDArray[np.bool_]:
     """Which moments of 10 ms are within 40 dB of the loudest, [M]; none where there is nothing to hear."""
     levels = _levels(audio, sampling_rate)
     return levels > _threshold(levels)
 
 
-def speech_span(audio: Audio, sampling_rate: int) -> tuple[int, int]:
+def speech_span(audio: Waveform, sampling_rate: int) -> tuple[int, int]:
     """The samples from the first loud moment to behind the last; (0, 0) where there is none."""
     heard, step = np.flatnonzero(loud(audio, sampling_rate)), _moment(sampling_rate)
     return (int(heard[0]) * step, min(len(audio), int(heard[-1] + 1) * step)) if len(heard) else (0, 0)
 
 
-def utterance_span(audio: Audio, sampling_rate: int) -> tuple[int, int]:
+def utterance_span(audio: Waveform, sampling_rate: int) -> tuple[int, int]:
     """As `speech_span`, but where it begins is known as soon as 0.3 s of sound are there: nothing later changes it."""
     levels, step = _levels(audio, sampling_rate), _moment(sampling_rate)
     first = _onset(levels)
     return (first * step, speech_span(audio, sampling_rate)[1]) if first < len(levels) else (0, 0)
 
 
-def certain_span(audio: Audio, sampling_rate: int, hold: float = 0.0) -> tuple[int, int]:
+def certain_span(audio: Waveform, sampling_rate: int, hold: float = 0.0) -> tuple[int, int]:
     """Of a waveform that goes on, the beginning of its `utterance_span` that stays whatever follows; (0, 0) for none.
 
     Args:
@@ -58,12 +57,12 @@ def certain_span(audio: Audio, sampling_rate: int, hold: float = 0.0) -> tuple[i
 
 
 def trimmed(
-    audio: Audio,
+    audio: Waveform,
     sampling_rate: int,
     before: float = EDGE_SECONDS,
     after: float = EDGE_SECONDS,
     span: tuple[int, int] | None = None,
-) -> tuple[Audio, float]:
+) -> tuple[Waveform, float]:
     """Cut the silence at both ends to a set length, or fill it up to that.
 
     What is kept of it fades to nothing, so that whatever is put beside it joins without a click. Sound is never cut,
@@ -91,7 +90,7 @@ def trimmed(
     return np.pad(kept, (lead - had_before, tail - had_after)), (lead - start) / sampling_rate
 
 
-def shortened(audio: Audio, sampling_rate: int, before: float, after: float) -> Audio:
+def shortened(audio: Waveform, sampling_rate: int, before: float, after: float) -> Waveform:
     """Cut seconds of silence off either end; what is left of it fades to nothing."""
     first, last = round(before * sampling_rate), len(audio) - round(after * sampling_rate)
     kept = np.array(audio[first:last], np.float32)
@@ -101,7 +100,7 @@ def shortened(audio: Audio, sampling_rate: int, before: float, after: float) -> 
     return kept
 
 
-def narrowed(audio: Audio, sampling_rate: int, spans: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
+def narrowed(audio: Waveform, sampling_rate: int, spans: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
     """Spans of time, in seconds, without the silence at their ends; those in which nothing is loud stay."""
     step = _moment(sampling_rate) / sampling_rate
     heard = np.flatnonzero(loud(audio, sampling_rate)) * step
@@ -113,7 +112,7 @@ def narrowed(audio: Audio, sampling_rate: int, spans: Iterable[tuple[float, floa
     return found
 
 
-def cut_after(audio: Audio, sampling_rate: int, seconds: float, pause: float = 0.12) -> Audio:
+def cut_after(audio: Waveform, sampling_rate: int, seconds: float, pause: float = 0.12) -> Waveform:
     """Leave out what is heard after the first `pause` seconds of silence that follow the time `seconds`.
 
     Where there is no such silence, or nothing after it, all is kept: nobody's ending shall be cut.
@@ -132,18 +131,18 @@ def _moment(sampling_rate: int) -> int:
     return max(1, round(_MOMENT_SECONDS * sampling_rate))
 
 
-def _levels(audio: Audio, sampling_rate: int) -> Audio:
+def _levels(audio: Waveform, sampling_rate: int) -> Waveform:
     """The root mean square of each moment, [M]; the last is filled up with zeros."""
     step = _moment(sampling_rate)
     padded = np.pad(np.asarray(audio, np.float32), (0, -len(audio) % step))
     return np.asarray(np.sqrt(np.mean(padded.reshape(-1, step) ** 2, axis=1)), np.float32)
 
 
-def _threshold(levels: Audio) -> float:
+def _threshold(levels: Waveform) -> float:
     return max(_NOTHING, float(levels.max(initial=0.0)) * _QUIET)
 
 
-def _onset(levels: Audio) -> int:
+def _onset(levels: Waveform) -> int:
     """The first moment that is loud beside the 0.3 s from the first sure sound on, and at most as long before that.
 
     Where no sound is sure the first that is loud beside all; their number if none is.
@@ -156,7 +155,7 @@ def _onset(levels: Audio) -> int:
     return near + int(heard[0]) if len(heard) else len(levels)
 
 
-def _fade(audio: Audio, sampling_rate: int, most: float = math.inf) -> None:
+def _fade(audio: Waveform, sampling_rate: int, most: float = math.inf) -> None:
     """Let 5 ms, but no more than `most` samples, rise from nothing, in place."""
     samples = int(min(round(_FADE_SECONDS * sampling_rate), most, len(audio)))
     audio[:samples] *= np.linspace(0, 1, samples, endpoint=False, dtype=np.float32)

@@ -17,7 +17,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dia.audio.files import Waveform
+from dia.audio.waveform import Waveform
 
 SLOWEST, FASTEST = 0.5, 2.0
 

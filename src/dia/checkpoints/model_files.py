@@ -57,7 +57,7 @@ def check_model(repository: Repository, config: DiaConfig | None = None) -> DiaC
     files = weight_files(repository)
     stored = {name: one for file in files for name, one in _headers(file).items()}
     if files and layout_of(stored) != "native":  # a native checkpoint is checked as a whole where it is converted
-        check_weights(stored, _told(files), config, repository.path(CONFIG_NAME))
+        check_weights(stored, _describe(files), config, repository.path(CONFIG_NAME))
     return config
 
 
@@ -88,11 +88,13 @@ def check_loaded(where: str | Path, model: nn.Module, missing: Iterable[str] = (
         ValueError: names them.
     """
     lacking, wrong = sorted(missing), not_finite([*model.named_parameters(), *model.named_buffers()])
-    told = _told(weight_files(Repository(str(where)))) if (lacking or wrong) and Path(where).is_dir() else where
+    found_in = (
+        _describe(weight_files(Repository(str(where)))) if (lacking or wrong) and Path(where).is_dir() else where
+    )
     if lacking:
-        raise ValueError(f"{told} lacks {some(lacking)}, and would speak with random weights; {REMEDY}.")
+        raise ValueError(f"{found_in} lacks {some(lacking)}, and would speak with random weights; {REMEDY}.")
     if wrong:
-        raise ValueError(f"{told} holds NaN or infinite weights in {some(wrong)}; {REMEDY}.")
+        raise ValueError(f"{found_in} holds NaN or infinite weights in {some(wrong)}; {REMEDY}.")
 
 
 def read_config(repository: Repository) -> DiaConfig:
@@ -138,7 +140,7 @@ def weight_files(repository: Repository) -> list[Path]:
     return found
 
 
-def _told(files: Sequence[Path]) -> str:
+def _describe(files: Sequence[Path]) -> str:
     return " and ".join(map(str, files)) if len(files) < 3 else f"{files[0]} or one of its {len(files) - 1} neighbours"
 
 

@@ -15,7 +15,7 @@ from dia.configuration_dia import QUANT_METHOD, DiaConfig
 from dia.decoding.sampling import published_generation_config
 from dia.modeling_dia import DiaForConditionalGeneration
 from dia.quantization.config import DiaQuantizationConfig
-from dia.runtime.free_memory import check_room
+from dia.runtime.free_memory import check_free_memory
 from dia.runtime.repository import Repository
 from dia.runtime.tensor_files import read_header
 
@@ -82,13 +82,15 @@ def _check_room(tensors: Mapping[str, "StoredTensor"], weights: str | None, sett
     """Refuse what memory cannot hold; `settled` are weights that are rounded already."""
     stored = sum(file.stat().st_size for file in {tensor.file for tensor in tensors.values()})
     if not tensors or settled:
-        return check_room(stored, {})
+        return check_free_memory(stored, {})
     itemsize = _ITEMSIZES.get(next(iter(tensors.values())).get_dtype(), 2)
     count = stored / itemsize
     exact = count * (dtype.itemsize if isinstance(dtype, torch.dtype) else itemsize)
     formats = {name: count * size for name, size in _ROUNDED.items()}
     needed = formats.get(str(weights), exact)
-    return check_room(needed, {f'quantization="{name}"': size for name, size in formats.items() if size < needed})
+    return check_free_memory(
+        needed, {f'quantization="{name}"': size for name, size in formats.items() if size < needed}
+    )
 
 
 class StoredTensor:

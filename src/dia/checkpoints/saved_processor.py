@@ -163,8 +163,10 @@ def _pipelines_told(kwargs: Mapping[str, Any]) -> Iterator[None]:
         yield
     except Exception as error:
         if "_from_pipeline" in kwargs:
-            told = "The pipeline goes on without the processor and returns codes in place of sound, because of this"
-            warnings.warn(f"{told} {type(error).__name__}: {error}", DiaWarning, stacklevel=3)
+            consequence = (
+                "The pipeline goes on without the processor and returns codes in place of sound, because of this"
+            )
+            warnings.warn(f"{consequence} {type(error).__name__}: {error}", DiaWarning, stacklevel=3)
         raise
 
 

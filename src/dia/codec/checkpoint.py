@@ -49,9 +49,9 @@ def load_codec(name: str | os.PathLike[str], **options: Any) -> DacModel:
     with blamed_on(repository.path(SAFE_WEIGHTS_NAME)):
         model, found = DacModel.from_pretrained(name, output_loading_info=True, **options)
     if found["missing_keys"]:
-        raise ValueError(_told(repository, f"lacks {some(sorted(found['missing_keys']))}"))
+        raise ValueError(_describe(repository, f"lacks {some(sorted(found['missing_keys']))}"))
     if names := not_finite(model.named_parameters()):
-        raise ValueError(_told(repository, f"holds NaN or infinite weights in {some(names)}"))
+        raise ValueError(_describe(repository, f"holds NaN or infinite weights in {some(names)}"))
     return model
 
 
@@ -110,12 +110,12 @@ def _check_weights(repository: Repository, expected: dict[str, tuple[int, ...]])
         return  # transformers reads the others, and what they lack is refused afterwards
     stored = read_header(file)
     if wrong := list(misfits(stored, expected.items())):
-        raise ValueError(_told(repository, f"does not fit {_CONFIG_NAME} beside it: {some(wrong)}"))
+        raise ValueError(_describe(repository, f"does not fit {_CONFIG_NAME} beside it: {some(wrong)}"))
     if more := [one for one in stored if one not in expected and one.startswith(_PARTS)]:
-        raise ValueError(_told(repository, f"holds {some(more)}, for which {_CONFIG_NAME} has no place"))
+        raise ValueError(_describe(repository, f"holds {some(more)}, for which {_CONFIG_NAME} has no place"))
 
 
-def _told(repository: Repository, fact: str) -> str:
+def _describe(repository: Repository, fact: str) -> str:
     return f"{repository.path(SAFE_WEIGHTS_NAME)} {fact}. It is damaged or of another codec; {REMEDY}."
 
 

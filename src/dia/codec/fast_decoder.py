@@ -25,7 +25,7 @@ from transformers import DacModel
 from transformers.models.dac.modeling_dac import DacDecoder, DacDecoderBlock, DacResidualUnit, Snake1d
 
 from dia.kernels.snake import snake
-from dia.runtime.memory import give_back, leave_in_file
+from dia.runtime.memory import leave_in_file, release_free_memory
 
 DTYPES = (torch.float32, torch.bfloat16)
 
@@ -121,7 +121,7 @@ def decoder_of(model: DacModel, dtype: torch.dtype) -> FastDecoder:
         if known is None or known[0] != identity or not torch.equal(known[1], sample):
             known = _decoders[model] = (identity, sample, FastDecoder(model, dtype))
             leave_in_file(weights)
-            give_back()
+            release_free_memory()
     return known[2]
 
 

@@ -4,15 +4,25 @@ Knows nothing of where codes are kept, nor of processors' folders.
 """
 
 import re
+import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
+from torch import Tensor
 from transformers import DacModel
 
-from dia.codec.checksum import checksum
 from dia.codec.dac import hop_length
+
+
+def checksum(tensors: Iterable[Tensor]) -> str:
+    """Values of tensors in eight hexadecimal digits; neither their device nor their precision counts."""
+    content = 0
+    for tensor in tensors:
+        content = zlib.crc32(tensor.detach().float().cpu().numpy().tobytes(), content)
+    return f"{content:08x}"
 
 
 class Processor(Protocol):
@@ -78,4 +88,4 @@ def published_name(codec: DacModel) -> str | None:
     return name if same else None
 
 
-__all__ = ["CodecRecord", "published_name"]
+__all__ = ["CodecRecord", "checksum", "published_name"]

@@ -44,12 +44,12 @@ def add_command(subparsers: Any, notice: str = "") -> None:
 
 
 def _kind(
-    kinds: Any, name: str, told: str, run: Callable[[argparse.Namespace], int], guide: str, notice: str
+    kinds: Any, name: str, summary: str, run: Callable[[argparse.Namespace], int], guide: str, notice: str
 ) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = kinds.add_parser(
         name,
-        help=told,
-        description=f"{told[0].upper()}{told[1:]}.",
+        help=summary,
+        description=f"{summary[0].upper()}{summary[1:]}.",
         epilog=f"{guide}\n{notice}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -99,8 +99,8 @@ def _codec(arguments: argparse.Namespace) -> int:
     from dia.checkpoints.codec_conversion import convert_codec
 
     with only_writer(arguments.target, parents=True):
-        told = convert_codec(arguments.source, arguments.target, arguments.overwrite, arguments.verify)
-    print(f"{arguments.target}: {told}")
+        result = convert_codec(arguments.source, arguments.target, arguments.overwrite, arguments.verify)
+    print(f"{arguments.target}: {result}")
     return 0
 
 

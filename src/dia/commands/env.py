@@ -14,7 +14,7 @@ from typing import Any
 
 _NEEDED = ("torch", "transformers", "tokenizers", "huggingface_hub", "safetensors", "numpy", "soundfile", "soxr")
 _OPTIONAL = ("accelerate", "datasets", "peft", "torchcodec", "sounddevice", "pocketsphinx", "torchao", "scipy")
-# Variables that change what happens. Those on the right hold folders: that they are set is all that is told.
+# Variables that change what happens. Those on the right hold folders: only that they are set is printed.
 _VARIABLES: tuple[str, ...] = (
     "OMP_NUM_THREADS",
     "OMP_WAIT_POLICY",
@@ -42,11 +42,11 @@ def add_command(subparsers: Any, notice: str = "") -> None:
 
 def _env(arguments: argparse.Namespace) -> int:
     for name, facts in _FACTS.items():
-        print(f"{name + ':':16}{_told(facts)}")
+        print(f"{name + ':':16}{_described(facts)}")
     return 0
 
 
-def _told(facts: Callable[[], Iterator[str]]) -> str:
+def _described(facts: Callable[[], Iterator[str]]) -> str:
     """What is found, without the folders in it; what cannot be found out is said, and ends nothing."""
     found: list[str] = []
     try:
@@ -175,8 +175,8 @@ def _compiler() -> str:
     if found is None:
         return "no C compiler"
     with contextlib.suppress(OSError, subprocess.SubprocessError):
-        told = subprocess.run([found, "--version"], capture_output=True, text=True, timeout=5).stdout
-        return told.partition("\n")[0]
+        printed = subprocess.run([found, "--version"], capture_output=True, text=True, timeout=5).stdout
+        return printed.partition("\n")[0]
     return f"{Path(found).name}, which does not run"
 
 

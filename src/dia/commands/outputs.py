@@ -53,7 +53,7 @@ def _check_standard_output() -> None:
 
 @contextmanager
 def only_command_for(output: Path | None) -> Iterator[None]:
-    """Write a sound file as the only process; where the work fails or is interrupted, tell what is left of it.
+    """Write a sound file as the only process; where the work fails or is interrupted, report what remains of it.
 
     Finished parts of a long script stay, for the same command to continue; a folder without any is removed.
 

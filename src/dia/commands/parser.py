@@ -68,14 +68,14 @@ class Parser(argparse.ArgumentParser):
 
     def lesson(self) -> str:
         """Usage, subcommands and two examples, for who gave too little."""
-        told = [self.format_usage().rstrip(), ""]
+        lines = [self.format_usage().rstrip(), ""]
         if self.subcommands is not None:
-            told += [*self.listed(), ""]
-        lines = (self.epilog or "").splitlines()
-        examples = [line for line in lines if line.startswith(f"  {self.prog} ") and not line.endswith("\\")]
+            lines += [*self.listed(), ""]
+        epilog = (self.epilog or "").splitlines()
+        examples = [line for line in epilog if line.startswith(f"  {self.prog} ") and not line.endswith("\\")]
         if examples:
-            told += ["examples:", *examples[:2], ""]
-        return "\n".join([*told, f"More: {self.prog} --help\n"])
+            lines += ["examples:", *examples[:2], ""]
+        return "\n".join([*lines, f"More: {self.prog} --help\n"])
 
     def listed(self) -> list[str]:
         """A line about each subcommand: its name, and how its description begins."""

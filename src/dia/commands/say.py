@@ -15,17 +15,17 @@ from dia.commands.early_checks import check_speech
 from dia.commands.numbers import count, option, seed_number, whole
 from dia.commands.outputs import check_places, only_command_for, sound_file
 from dia.runtime.atomic import atomic_file
-from dia.runtime.background import ahead
+from dia.runtime.background import in_background
 from dia.runtime.cores import CoreTimes
-from dia.runtime.standard_streams import tell
+from dia.runtime.standard_streams import print_lines
 from dia.runtime.threads import apply, choose_threads, wait_passively
 from dia.runtime.warnings import printed_warnings
 from dia.synthesis.parts import parts_folder, remove_parts, seed_in
 
 if TYPE_CHECKING:
+    from dia.audio.waveform import Waveform
     from dia.model import Dia
     from dia.synthesis.alignment import TurnTime
-    from dia.synthesis.synthesizer import Audio
 
 _EXAMPLES = """examples:
   dia say "[S1] Hello. [S2] Hi! How are you?" -o hello.wav
@@ -160,7 +160,7 @@ def _loaded(arguments: argparse.Namespace) -> "Dia":
     from dia.model import REAL, Dia  # loading torch takes seconds; a wrong argument should not wait for it
 
     if arguments.model is None and _is_watched(arguments):
-        tell(f"using the small embedded model; the real one is --model {REAL}")
+        print_lines(f"using the small embedded model; the real one is --model {REAL}")
     logging.disable_progress_bar()  # of loading weights; the one bar is that of speaking
     model = Dia.from_pretrained(
         arguments.model or "mini",
@@ -172,7 +172,7 @@ def _loaded(arguments: argparse.Namespace) -> "Dia":
         threads = choose_threads(model.model.num_parameters(), since, arguments.threads)
         apply(threads)
         if arguments.verbose:
-            tell(threads)
+            print_lines(threads)
     return model
 
 
@@ -239,7 +239,7 @@ def _sinks(model: "Dia", seed: int, arguments: argparse.Namespace, opened: ExitS
 
 def _sound(
     model: "Dia", text: str, seed: int, parts: Path | None, arguments: argparse.Namespace, turns: "list[TurnTime]"
-) -> Generator["Audio", None, None]:
+) -> Generator["Waveform", None, None]:
     """The sound as it comes, made by the facade: while it is generated, or in finished pieces, which time turns."""
     options, chosen = {**_options(arguments), "seed": seed}, {"long_form": arguments.long_form}
     timed = arguments.srt or arguments.vtt or arguments.retries or arguments.best_of > 1
@@ -248,16 +248,16 @@ def _sound(
         yield from _shown(model.stream(text, **options, **chosen), model.sample_rate)
         return
     chosen |= {"retries": arguments.retries, "best_of": arguments.best_of}
-    left, verbose = Event(), _is_watched(arguments) and arguments.output != "-"
-    made = partial(model.pieces, text, parts=parts, left=left, verbose=verbose, **options, **chosen)
-    for piece in ahead(made, left) if arguments.stream else made():
+    cancel, verbose = Event(), _is_watched(arguments) and arguments.output != "-"
+    made = partial(model.pieces, text, parts=parts, cancel=cancel, verbose=verbose, **options, **chosen)
+    for piece in in_background(made, cancel) if arguments.stream else made():
         turns += piece.turns
         yield piece.audio
 
 
 def _options(arguments: argparse.Namespace) -> dict[str, Any]:
     """The options that every way to speak has, but for the seed."""
-    from dia.voices.library import told_voice
+    from dia.voices.library import parse_voice_option
 
     return {
         "max_tokens": arguments.max_tokens,
@@ -267,13 +267,13 @@ def _options(arguments: argparse.Namespace) -> dict[str, Any]:
         "cfg_filter_top_k": arguments.top_k,
         "audio_prompt": arguments.audio_prompt,
         "audio_prompt_text": arguments.audio_prompt_text,
-        "voice": told_voice(arguments.voice or ()),
+        "voice": parse_voice_option(arguments.voice or ()),
         "speaking_rate": arguments.speaking_rate,
         "normalize": arguments.normalize,
     }
 
 
-def _shown(pieces: Iterator["Audio"], rate: int) -> Iterator["Audio"]:
+def _shown(pieces: Iterator["Waveform"], rate: int) -> Iterator["Waveform"]:
     """The pieces, with a bar on standard error of the seconds that have been made."""
     from tqdm import tqdm
 

@@ -53,12 +53,12 @@ def add_command(subparsers: Any, notice: str = "") -> None:
 
 
 def _action(
-    actions: Any, name: str, told: str, run: Callable[[argparse.Namespace], int], ending: str
+    actions: Any, name: str, summary: str, run: Callable[[argparse.Namespace], int], ending: str
 ) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = actions.add_parser(
         name,
-        help=told,
-        description=f"{told[0].upper()}{told[1:]}.",
+        help=summary,
+        description=f"{summary[0].upper()}{summary[1:]}.",
         epilog=ending,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -106,10 +106,10 @@ def _list(arguments: argparse.Namespace) -> int:
     width = max(map(len, files), default=0)
     for name, path in files.items():
         try:
-            told = _line(describe(path))
+            line = _line(describe(path))
         except (ValueError, OSError) as error:
-            told = str(error)
-        print(f"{name:{width}}  {told}{'  (example)' if path.parent == EXAMPLES else ''}")
+            line = str(error)
+        print(f"{name:{width}}  {line}{'  (example)' if path.parent == EXAMPLES else ''}")
     if not any(path.parent != EXAMPLES for path in files.values()):
         print(f"none of your own yet in {voices_folder()}; make one: dia voice make --help", file=sys.stderr)
     return 0

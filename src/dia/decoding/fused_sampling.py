@@ -21,7 +21,7 @@ from dia.decoding.guidance import (
 
 _NEVER = float("-inf")
 
-# In the order in which they must stand to mean what `Choice` does.
+# In the order in which they must stand to mean what `Sampler` does.
 _RULES = (
     DiaGuidanceLogitsProcessor,
     TemperatureLogitsWarper,
@@ -37,7 +37,7 @@ class PlainLoopNeeded(Exception):
 
 
 @dataclass(frozen=True)
-class Choice:
+class Sampler:
     """How the next ids are chosen from logits, decided before the loop.
 
     Args:
@@ -99,11 +99,11 @@ class Choice:
         return _at(ids, (likely / noise.gather(-1, ids)).argmax(-1, keepdim=True))
 
 
-def choice_of(rules: Iterable[Any], sample: bool) -> Choice:
-    """What a list of LogitsProcessors says, as one `Choice`.
+def sampler_of(rules: Iterable[Any], sample: bool) -> Sampler:
+    """What a list of LogitsProcessors says, as one `Sampler`.
 
     Raises:
-        PlainLoopNeeded: it holds a rule that `Choice` does not know, or in another order.
+        PlainLoopNeeded: it holds a rule that `Sampler` does not know, or in another order.
     """
     known: dict[type, Any] = {}
     for rule in rules:
@@ -114,7 +114,7 @@ def choice_of(rules: Iterable[Any], sample: bool) -> Choice:
     guidance, temperature, end, top_k, top_p, _ = (known.get(kind) for kind in _RULES)
     if end is None:
         raise PlainLoopNeeded("there is no rule for the end")
-    return Choice(
+    return Sampler(
         eos=end.eos_token_id,
         sample=sample,
         guidance=None if guidance is None else guidance.scale,
@@ -129,4 +129,4 @@ def _at(values: Tensor, index: Tensor) -> Tensor:
     return values.gather(-1, index)[..., 0]
 
 
-__all__ = ["Choice", "PlainLoopNeeded", "choice_of"]
+__all__ = ["PlainLoopNeeded", "Sampler", "sampler_of"]

@@ -139,7 +139,7 @@ def spoken(grid: Tensor, audio_prompt_len: int | Sequence[int] | Tensor | None, 
     return [_spoken_frames(row, start, channels) for row, start in zip(frames, starts, strict=True)]
 
 
-def check_room(grid: Tensor, channels: Channels) -> None:
+def check_free_memory(grid: Tensor, channels: Channels) -> None:
     """Refuse a grid [B, R, C] that is too short for BOS and one frame of speech, so that no sound can be in it.
 
     Raises:
@@ -174,4 +174,4 @@ def _spoken_frames(frames: Tensor, start: int, channels: Channels) -> Tensor:
     return frames[: int(complete[-1]) + 1] if len(complete) else frames[:0]
 
 
-__all__ = ["IGNORED", "Channels", "as_grid", "check_room", "labels_of", "prefill", "spoken", "training_pair"]
+__all__ = ["IGNORED", "Channels", "as_grid", "check_free_memory", "labels_of", "prefill", "spoken", "training_pair"]

@@ -18,11 +18,11 @@ from transformers.cache_utils import EncoderDecoderCache
 from transformers.generation.streamers import BaseStreamer
 
 from dia.decoding.cache import fill
+from dia.decoding.decode_config import DecodeConfig, span_of
 from dia.decoding.delay import last_end
 from dia.decoding.inputs import Grid
-from dia.decoding.plan import Plan, span_of
 from dia.decoding.static_layer import FastLayer, linear_of, norm_of, signed
-from dia.decoding.streamers import hand_over
+from dia.decoding.streamers import emit
 from dia.quantization.linear import QuantizedLinear
 from dia.runtime.log import get_logger
 
@@ -36,45 +36,47 @@ _recording = threading.Lock()  # meanwhile nobody else may record, or draw from 
 
 
 class Step:
-    """The next row of every clip. What is decided once stands in the plan; what moves are tensors that stay put."""
+    """The next row of every clip. What is decided once is in the config; what moves are tensors that stay put."""
 
-    def __init__(self, model: Any, plan: Plan) -> None:
+    def __init__(self, model: Any, config: DecodeConfig) -> None:
         decoder, device, dtype = model.model.decoder, model.device, model.dtype
-        batch, channels, eager = plan.clips * plan.halves, len(plan.pattern), plan.compiled is None
-        self.plan = plan
+        batch, channels, eager = config.clips * config.halves, len(config.pattern), config.compiled is None
+        self.config = config
         self.embed, self.norm, self.head = (
             decoder.embeddings,
             norm_of(decoder.norm, eager),
             linear_of(model.logits_dense, eager),
         )
-        size = batch, plan.rows, plan.text, dtype, eager, torch.zeros if plan.fixed else torch.empty
+        size = batch, config.rows, config.text, dtype, eager, torch.zeros if config.fixed else torch.empty
         self.layers = [FastLayer(layer, *size) for layer in decoder.layers]
-        positions, like = torch.arange(plan.rows, device=device)[None], torch.empty(0, dtype=dtype, device=device)
+        positions, like = torch.arange(config.rows, device=device)[None], torch.empty(0, dtype=dtype, device=device)
         self.rotary = signed(*(part[0] for part in decoder.rotary_emb(like, positions)))  # [R, 2, D]
-        self.delays = torch.tensor(plan.pattern, device=device)
-        self.ids = torch.full((plan.clips * channels, plan.rows), plan.pad, device=device)
+        self.delays = torch.tensor(config.pattern, device=device)
+        self.ids = torch.full((config.clips * channels, config.rows), config.pad, device=device)
         self.forced = self.ids.clone()
-        self.ended = torch.ones(plan.clips * channels, dtype=torch.bool, device=device)
+        self.ended = torch.ones(config.clips * channels, dtype=torch.bool, device=device)
         self.row, self.last_end = torch.zeros(2, 1, dtype=torch.long, device=device)  # the next row; the last for EOS
-        self.noise = torch.ones(plan.clips * channels, model.config.get_text_config().vocab_size, device=device)
-        self.mask = torch.zeros(batch, 1, 1, plan.rows, dtype=dtype, device=device) if plan.masked else None
-        self.text_mask = torch.zeros(batch, 1, 1, plan.text, dtype=dtype, device=device) if plan.text_masked else None
+        self.noise = torch.ones(config.clips * channels, model.config.get_text_config().vocab_size, device=device)
+        self.mask = torch.zeros(batch, 1, 1, config.rows, dtype=dtype, device=device) if config.masked else None
+        self.text_mask = (
+            torch.zeros(batch, 1, 1, config.text, dtype=dtype, device=device) if config.text_masked else None
+        )
 
     def load(self, grid: Grid, cache: EncoderDecoderCache, text_mask: Tensor | None, max_rows: int) -> None:
         """Begin a call: its grid, and keys and values of the rows and the text that the model has read."""
         pairs = zip(cache.self_attention_cache.layers, cache.cross_attention_cache.layers, strict=True)
         for layer, (own, text) in zip(self.layers, pairs, strict=True):
-            if self.plan.fixed:
+            if self.config.fixed:
                 layer.clear()
             layer.load(own, text, self._place)
-        _corner(self.ids.fill_(self.plan.pad), grid.ids)
-        _corner(self.forced.fill_(self.plan.pad), grid.forced)
+        _corner(self.ids.fill_(self.config.pad), grid.ids)
+        _corner(self.forced.fill_(self.config.pad), grid.forced)
         self.ended.fill_(True)[: len(grid.ids)] = False
         self.row.fill_(grid.prefilled)
-        self.last_end.fill_(last_end(max_rows, grid.prefilled, max(self.plan.pattern)))
-        batch = len(grid.ids) // grid.channels * self.plan.halves
+        self.last_end.fill_(last_end(max_rows, grid.prefilled, max(self.config.pattern)))
+        batch = len(grid.ids) // grid.channels * self.config.halves
         if self.mask is not None:
-            seen = None if grid.mask is None else grid.mask[:, : grid.prefilled].repeat(self.plan.halves, 1)
+            seen = None if grid.mask is None else grid.mask[:, : grid.prefilled].repeat(self.config.halves, 1)
             self._hide(self.mask, self.row.new_ones(batch, grid.prefilled) if seen is None else seen)
         if self.text_mask is not None:
             length = cache.cross_attention_cache.get_seq_length()
@@ -93,19 +95,19 @@ class Step:
 
     def _of(self, buffer: Tensor, clips: int, length: int) -> Tensor:
         """The part [n, G, length, D] of keys or values that belongs to a call's clips."""
-        return torch.cat([half[:clips, :, :length] for half in buffer.chunk(self.plan.halves)])
+        return torch.cat([half[:clips, :, :length] for half in buffer.chunk(self.config.halves)])
 
     def begin(self, logits: Tensor) -> None:
         """Write the first row, whose logits [n, C · V] the model itself has computed."""
-        whole = logits.new_zeros(self.plan.clips * self.plan.halves, logits.shape[1])
+        whole = logits.new_zeros(self.config.clips * self.config.halves, logits.shape[1])
         self._place(whole, logits)
         self._write(whole)
 
     def __call__(self, span: int) -> None:
         """Read the row before the next one and write that; the first `span` rows are looked at."""
         last = self.row - 1
-        hidden = self.embed(self.ids.index_select(1, last).view(-1, 1, len(self.plan.pattern)))[:, 0]  # [B, E]
-        hidden = hidden.repeat(self.plan.halves, 1)  # [N, E]
+        hidden = self.embed(self.ids.index_select(1, last).view(-1, 1, len(self.config.pattern)))[:, 0]  # [B, E]
+        hidden = hidden.repeat(self.config.halves, 1)  # [N, E]
         rotary, mask = self.rotary.index_select(0, last).unbind(1), None
         if self.mask is not None:
             mask = self.mask.index_fill_(3, last, 0.0)[..., :span]
@@ -115,23 +117,23 @@ class Step:
 
     def _write(self, logits: Tensor) -> None:
         """Choose the next row from logits [N, C · V] and write it: ends that are due, PAD after an end, the prompt."""
-        plan, eos, shape = self.plan, self.plan.choice.eos, (-1, len(self.plan.pattern), self.noise.shape[1])
-        picked = plan.choice(logits.float().view(shape), self.noise.view(shape))  # [B, C]
-        leader = self.ids.view(plan.clips, -1, plan.rows)[:, 0]  # [B, R]
+        config, eos, shape = self.config, self.config.sampler.eos, (-1, len(self.config.pattern), self.noise.shape[1])
+        picked = config.sampler(logits.float().view(shape), self.noise.view(shape))  # [B, C]
+        leader = self.ids.view(config.clips, -1, config.rows)[:, 0]  # [B, R]
         before = self.row - self.delays
         due = (leader.index_select(1, before.clamp(min=0)) == eos) & (before >= 0)
         now = (picked[:, :1] == eos) | (self.row >= self.last_end)
         picked = picked.masked_fill(torch.where(self.delays == 0, now, due), eos)
-        drawn = picked.view(-1).masked_fill(self.ended, plan.pad)
+        drawn = picked.view(-1).masked_fill(self.ended, config.pad)
         forced = self.forced.index_select(1, self.row)[:, 0]
-        drawn = torch.where(forced == plan.pad, drawn, forced)
+        drawn = torch.where(forced == config.pad, drawn, forced)
         self.ids.index_copy_(1, self.row, drawn[:, None])
         self.ended.logical_or_(drawn == eos)
         self.row.add_(1)
 
     def _place(self, buffer: Tensor, given: Tensor) -> None:
         """Put what belongs to a call's clips where a step for more clips, rows or text has it."""
-        for part, half in zip(buffer.chunk(self.plan.halves), given.chunk(self.plan.halves), strict=True):
+        for part, half in zip(buffer.chunk(self.config.halves), given.chunk(self.config.halves), strict=True):
             _corner(part, half)
 
     def _hide(self, buffer: Tensor, mask: Tensor) -> None:
@@ -144,21 +146,21 @@ class Step:
         )
 
 
-class Runner:
+class GraphRunner:
     """Runs a step as it is, compiled, or recorded; all three write the same rows."""
 
     def __init__(self, step: Step) -> None:
         self.step = step
-        self._run: Callable[[int], None] = step if step.plan.compiled is None else self._compile()
+        self._run: Callable[[int], None] = step if step.config.compiled is None else self._compile()
         self._ready: dict[int, Callable[[], None]] = {}
 
     def _compile(self) -> Callable[[int], None]:
-        compiled: Callable[[int], None] = torch.compile(self.step.__call__, **dict(self.step.plan.compiled or ()))
+        compiled: Callable[[int], None] = torch.compile(self.step.__call__, **dict(self.step.config.compiled or ()))
         return compiled
 
     def __call__(self, row: int) -> None:
         """Write row `row`."""
-        if not self.step.plan.fixed:
+        if not self.step.config.fixed:
             return self._run(row)
         span = span_of(row)
         if span not in self._ready:
@@ -168,7 +170,7 @@ class Runner:
     def _prepared(self, span: int) -> Callable[[], None]:
         """The step for one span. Preparing runs it, so what moves is put back after each run."""
         self._rehearse(span)
-        if self.step.plan.recorded:
+        if self.step.config.recorded:
             try:
                 return self._recorded(span)
             except RuntimeError as error:  # something asks the host, or memory has ended
@@ -211,41 +213,41 @@ def _many_versions() -> AbstractContextManager[Any]:
 
 
 # Of each model where its weights lay, and the last steps that were used.
-_kept: WeakKeyDictionary[Any, list[tuple[Any, Runner]]] = WeakKeyDictionary()
+_kept: WeakKeyDictionary[Any, list[tuple[Any, GraphRunner]]] = WeakKeyDictionary()
 _kept_lock = threading.Lock()
 
 
 @contextmanager
-def runner_for(model: Any, plan: Plan) -> Iterator[Runner]:
+def runner_for(model: Any, config: DecodeConfig) -> Iterator[GraphRunner]:
     """A runner for this call alone; one that is costly to make is kept for later calls and follows the weights."""
-    plan = plan.rounded()
-    if not plan.fixed or not _keepable(model):
-        yield Runner(Step(model, plan))
+    config = config.rounded()
+    if not config.fixed or not _keepable(model):
+        yield GraphRunner(Step(model, config))
         return
     weights = _weights_now(model)
     with _kept_lock:
         idle = _kept.setdefault(model, [])
         idle[:] = [one for one in idle if one[0] == weights]  # others will never fit again, and hold memory
-        found = next((index for index, one in enumerate(idle) if one[1].step.plan == plan), None)
+        found = next((index for index, one in enumerate(idle) if one[1].step.config == config), None)
         runner = None if found is None else idle.pop(found)[1]
-    runner = runner or _made(model, plan, idle)
+    runner = runner or _made(model, config, idle)
     yield runner
     with _kept_lock:
         idle.append((weights, runner))
         del idle[:-_KEPT]
 
 
-def _made(model: Any, plan: Plan, idle: list[tuple[Any, Runner]]) -> Runner:
+def _made(model: Any, config: DecodeConfig, idle: list[tuple[Any, GraphRunner]]) -> GraphRunner:
     # Tensors made in inference mode could not be written to outside of it, by a later call.
     with torch.inference_mode(False), torch.no_grad():
         try:
-            return Runner(Step(model, plan))
+            return GraphRunner(Step(model, config))
         except torch.OutOfMemoryError:
             if not idle:
                 raise
         with _kept_lock:
             idle.clear()
-        return Runner(Step(model, plan))
+        return GraphRunner(Step(model, config))
 
 
 def _keepable(model: Any) -> bool:
@@ -262,7 +264,7 @@ def _weights_now(model: Any) -> Any:
 
 
 def write_rows(
-    runner: Runner,
+    runner: GraphRunner,
     grid: Grid,
     logits: Tensor,
     max_rows: int,
@@ -295,7 +297,7 @@ def write_rows(
         else:
             runner(row)
         row += 1
-        if not hand_over(streamer, step.ids[:flat, row - 1].view(-1, grid.channels)):
+        if not emit(streamer, step.ids[:flat, row - 1].view(-1, grid.channels)):
             break
         if row % looks == 0 and over(step.ended):
             break
@@ -312,4 +314,4 @@ def _corner(buffer: Tensor, given: Tensor) -> None:
     buffer[tuple(slice(size) for size in given.shape)] = given
 
 
-__all__ = ["Runner", "Step", "runner_for", "write_rows"]
+__all__ = ["GraphRunner", "Step", "runner_for", "write_rows"]

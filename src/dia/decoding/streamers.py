@@ -1,7 +1,7 @@
 """How rows leave the loop. Knows streamers, transformers' and those that say more, and nothing of what they make.
 
 Beside transformers' `put` and `end` a streamer may have `closed`, true once nobody listens any more, and
-`fail(error)`, which is told what went wrong before `end`.
+`fail(error)`, which gets the error before `end`.
 """
 
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ def ended(streamer: BaseStreamer | None) -> Iterator[None]:
             streamer.end()
 
 
-def hand_over(streamer: BaseStreamer | None, rows: Tensor) -> bool:
+def emit(streamer: BaseStreamer | None, rows: Tensor) -> bool:
     """Give the prompt's rows [B, R, C] or the next row [B, C] to the streamer, if there is one.
 
     The streamer may keep what it is given. Without one nothing is read from the device.
@@ -39,4 +39,4 @@ def hand_over(streamer: BaseStreamer | None, rows: Tensor) -> bool:
     return not getattr(streamer, "closed", False)
 
 
-__all__ = ["ended", "hand_over"]
+__all__ = ["emit", "ended"]

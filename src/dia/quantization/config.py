@@ -25,7 +25,7 @@ from transformers.utils.quantization_config import QuantizationConfigMixin
 from dia.configuration_dia import QUANT_METHOD
 from dia.quantization.linear import Format, QuantizedLinear, fitting_group
 from dia.runtime.log import get_logger
-from dia.runtime.memory import give_back
+from dia.runtime.memory import release_free_memory
 from dia.runtime.ranges import shown
 
 logger = get_logger(__name__)
@@ -137,7 +137,7 @@ class _Round(ConversionOps):
         layer = QuantizedLinear.of(value[0] if isinstance(value, list) else value, *choice)
         layer._is_hf_initialized = True  # type: ignore[assignment]
         model.set_submodule(name, layer)
-        give_back()
+        release_free_memory()
         if missing_keys is not None:
             missing_keys.discard(full_layer_name)
         return {}
@@ -187,7 +187,7 @@ def pack(model: nn.Module, dtype: torch.dtype) -> None:
     for module in model.modules():
         if isinstance(module, QuantizedLinear):
             module.pack(dtype)
-            give_back()
+            release_free_memory()
 
 
 def count_weights(model: nn.Module) -> int:

@@ -1,4 +1,4 @@
-"""What is made a little before it is asked for, in a thread. Knows queues and who listens; nothing of what is made."""
+"""Iterators whose items are made in a background thread. Knows queues and events; nothing of what is made."""
 
 from collections.abc import Callable, Generator, Iterable, Iterator
 from functools import partial
@@ -12,10 +12,10 @@ from dia.runtime.threads import join, start
 T = TypeVar("T")
 
 
-class Listening(Generic[T]):
-    """An iterator that closes its generator when a `for` loop over it is left, by whatever way, though it has a name.
+class ClosingIterator(Generic[T]):
+    """An iterator that closes its generator when a `for` loop over it ends, also by `break` or an exception.
 
-    `next` takes one and leaves it open.
+    `next` takes one item and leaves the generator open.
     """
 
     def __init__(self, generator: Generator[T, None, object]) -> None:
@@ -31,24 +31,24 @@ class Listening(Generic[T]):
         return next(self._generator)
 
     def close(self) -> None:
-        """Take no more; the work ends."""
+        """Stop the work; nothing more is taken."""
         self._generator.close()
 
 
-class _Kept(Generic[T]):
-    """What is made and not yet taken; who takes one gives room for the next."""
+class _Buffer(Generic[T]):
+    """Items that are made and not yet taken; taking one allows the next to be made."""
 
-    def __init__(self, left: Event, room: int, timeout: float | None) -> None:
-        self.left, self.timeout, self._room = left, timeout, Semaphore(room - 1)
+    def __init__(self, cancel: Event, buffered: int, timeout: float | None) -> None:
+        self.cancel, self.timeout, self._free = cancel, timeout, Semaphore(buffered - 1)
         self._queue: SimpleQueue[T | BaseException | None] = SimpleQueue()
 
     def fill(self, make: Callable[[], Iterable[T]]) -> None:
-        """Make one after the other until nobody listens; an error comes after what was made before it."""
+        """Make items until `cancel` is set; an error follows the items that were made before it."""
         try:
             for item in make():
                 self._queue.put(item)
-                self._room.acquire()
-                if self.left.is_set():
+                self._free.acquire()
+                if self.cancel.is_set():
                     return
         except BaseException as error:
             self._queue.put(error)
@@ -56,14 +56,14 @@ class _Kept(Generic[T]):
             self._queue.put(None)
 
     def take(self) -> T | None:
-        """The next; None where there is none."""
+        """The next item; None at the end."""
         try:
             item = self._queue.get(timeout=self.timeout)
         except Empty:
             raise TimeoutError(
-                f"nothing has come for {self.timeout} s; wait longer, or look what holds it up."
+                f"nothing has come for {self.timeout} s; wait longer, or find out what blocks it."
             ) from None
-        self._room.release()
+        self._free.release()
         if not isinstance(item, BaseException):
             return item
         try:
@@ -71,40 +71,40 @@ class _Kept(Generic[T]):
         finally:
             del item  # an error that is held by its own traceback is freed late
 
-    def leave(self, thread: Thread) -> None:
-        """Nobody listens any more; wait for the end of the work, no longer than for anything else."""
-        self.left.set()
-        self._room.release()
+    def stop(self, thread: Thread) -> None:
+        """Cancel the work and wait for its end, at most `timeout` seconds."""
+        self.cancel.set()
+        self._free.release()
         join(thread, self.timeout)
 
 
-def ahead(
-    make: Callable[[], Iterable[T]], left: Event | None = None, room: int = 1, timeout: float | None = None
+def in_background(
+    make: Callable[[], Iterable[T]], cancel: Event | None = None, buffered: int = 1, timeout: float | None = None
 ) -> Generator[T, None, None]:
-    """What `make()` yields, never None; while one is used the next is made.
+    """Yield what `make()` yields, never None; the next item is made while the last one is used.
 
-    The work begins with the first `next`. When the generator is closed or dropped, or who iterates raises an
-    exception, `left` is set, and the work is waited for: what takes long should look at it now and then.
+    The work begins with the first `next`. When the generator is closed, dropped, or ended by an exception, `cancel` is
+    set and the generator waits for the work to end. Long work should check `cancel` now and then.
 
     Args:
-        make: gives what is to be iterated, in the thread.
-        left: set once nobody listens any more.
-        room: how many are made ahead, 1 or more.
-        timeout: seconds to wait for the next, and for the end; None waits for ever.
+        make: returns the iterable; called in the thread.
+        cancel: set when no more items are wanted.
+        buffered: how many items are made in advance, 1 or more.
+        timeout: seconds to wait for the next item, and for the end; None waits forever.
 
     Raises:
-        TimeoutError: from the generator, when the next did not come in time.
+        TimeoutError: from the generator, when the next item does not come in time.
         Exception: from the generator, whatever was raised while making.
     """
-    kept: _Kept[T] = _Kept(left or Event(), room, timeout)
-    thread = start(partial(kept.fill, make), "dia.runtime.background")
-    # At exit, too: a thread that computes while the interpreter goes away may take it along.
-    stop = finalize(kept, kept.leave, thread)
+    buffer: _Buffer[T] = _Buffer(cancel or Event(), buffered, timeout)
+    thread = start(partial(buffer.fill, make), "dia.runtime.background")
+    # At exit, too: a thread that computes while the interpreter shuts down can crash it.
+    stop = finalize(buffer, buffer.stop, thread)
     try:
-        while (item := kept.take()) is not None:
+        while (item := buffer.take()) is not None:
             yield item
     finally:
         stop()
 
 
-__all__ = ["Listening", "ahead"]
+__all__ = ["ClosingIterator", "in_background"]

@@ -1,4 +1,4 @@
-"""Whether weights will fit into memory, told before they are loaded. Knows sizes, nothing of models or files."""
+"""Whether weights fit into memory, checked before they are loaded. Knows sizes, nothing of models or files."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,7 +7,7 @@ _GROUP = Path("/sys/fs/cgroup")
 _MEMINFO = Path("/proc/meminfo")
 
 
-def check_room(needed: float, smaller: Mapping[str, float]) -> None:
+def check_free_memory(needed: float, smaller: Mapping[str, float]) -> None:
     """Refuse what this machine's memory cannot hold; where the system does not say what is free, nothing is refused.
 
     Args:
@@ -49,4 +49,4 @@ def _left_to_group() -> int | None:
         return None
 
 
-__all__ = ["check_room", "free_memory"]
+__all__ = ["check_free_memory", "free_memory"]

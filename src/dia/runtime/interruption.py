@@ -83,16 +83,16 @@ def _number(interrupt: BaseException | None) -> int:
 
 
 def _raising_again(hook: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """What is told of exceptions that cannot be raised: interrupts come again a moment later."""
+    """Reports exceptions that cannot be raised; interrupts are raised again a moment later."""
 
-    def unraisable(told: Any) -> None:
-        if issubclass(told.exc_type, KeyboardInterrupt):
-            number = _number(told.exc_value)
+    def unraisable(unraised: Any) -> None:
+        if issubclass(unraised.exc_type, KeyboardInterrupt):
+            number = _number(unraised.exc_value)
             if number != signal.SIGINT:
                 signal.signal(number, _raise)
             threading.Timer(_LOST_SECONDS, _send, [number]).start()
         else:
-            hook(told)
+            hook(unraised)
 
     return unraisable
 

@@ -46,7 +46,7 @@ def leave_in_file(weights: Iterable[Tensor]) -> None:
             _advise(weight, _PAGE_OUT)
 
 
-def give_back() -> None:
+def release_free_memory() -> None:
     """What was freed, to the system: glibc would keep it, half a gigabyte and more, in holes between what stays."""
     if sys.platform == "linux":
         trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
@@ -82,4 +82,4 @@ def _advise(mapped: Tensor, advice: int) -> None:
         ctypes.CDLL(None).madvise(ctypes.c_void_p(begin), ctypes.c_size_t(pages * mmap.PAGESIZE), advice)
 
 
-__all__ = ["give_back", "keep_few_shapes", "leave_in_file", "to_own_memory"]
+__all__ = ["keep_few_shapes", "leave_in_file", "release_free_memory", "to_own_memory"]

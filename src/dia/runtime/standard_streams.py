@@ -55,7 +55,7 @@ class _Messages:
             _silence(self._stream)
 
 
-def tell(*lines: object) -> None:
+def print_lines(*lines: object) -> None:
     """Print messages of the command to standard error, if it can take them."""
     print(*(f"dia: {line}" for line in lines), sep="\n", file=_Messages(sys.stderr))
 
@@ -95,4 +95,4 @@ def _open_closed() -> None:
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115, it stays open to the end
 
 
-__all__ = ["is_closed", "standard_streams", "tell"]
+__all__ = ["is_closed", "print_lines", "standard_streams"]

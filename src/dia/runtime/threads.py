@@ -95,7 +95,7 @@ def apply(choice: ThreadChoice) -> None:
         torch.set_num_interop_threads(1)
 
 
-def give_back() -> None:
+def release_thread_pool() -> None:
     """End the pool of the calling thread, if OpenMP is GNU's; it gets a new one where it computes again."""
     if (library := _openmp()) is not None:
         library.omp_pause_resource_all(_SOFT)
@@ -104,7 +104,7 @@ def give_back() -> None:
 def start(work: Callable[[], object], name: str) -> Thread:
     """A thread in which `work` computes for the calling one."""
     thread = Thread(target=work, name=name, daemon=True)
-    give_back()
+    release_thread_pool()
     thread.start()
     return thread
 
@@ -127,4 +127,4 @@ def _openmp() -> Any:
         return None
 
 
-__all__ = ["ThreadChoice", "apply", "choose_threads", "give_back", "join", "start", "wait_passively"]
+__all__ = ["ThreadChoice", "apply", "choose_threads", "join", "release_thread_pool", "start", "wait_passively"]

@@ -24,6 +24,7 @@ from dia.decoding.grid import Channels, prefill
 from dia.modeling_dia import DiaForConditionalGeneration
 from dia.processing_dia import DiaProcessor
 from dia.text.script import Script, Turn
+from dia.text.tags import TAG
 
 Floats = NDArray[np.float32]
 
@@ -33,7 +34,6 @@ _STEP = 4  # ids that the path may advance in a frame, at least
 _NEAR = 2  # ids to either side of the path that count as being on it
 _FAINT = 1e-4  # attention below this is as good as none
 
-_TAG = re.compile(r"\[(S[12])\]")
 _WORD = re.compile(r"\([^)]*\)|\{[^}]*\}|\w(?:[\w'’.:-]*\w)?")
 _NO_WORD = re.compile(r"\W+")
 _SOUND = re.compile(r"[(\[][^()\[\]]*[)\]]")
@@ -75,7 +75,7 @@ class TurnTime:
 
 
 @dataclass(frozen=True)
-class Reading:
+class Alignment:
     """How the decoder went through a text while it spoke.
 
     Attributes:
@@ -94,7 +94,7 @@ class Reading:
     def unread(self) -> str:
         """The words at the end of the text that no frame came to."""
         last = int(self.path[-1]) if len(self.path) else -1
-        words = _WORD.finditer(_TAG.sub("    ", self.text))
+        words = _WORD.finditer(TAG.sub("    ", self.text))
         return " ".join(word.group() for word in words if word.start() > last)
 
     def span(self, start: int, end: int) -> tuple[float, float]:
@@ -110,7 +110,7 @@ class Reading:
             skip: leave out the turns and words that begin before this character, those of a prompt.
             script: what the rest was made of, to tell the times of what its author wrote.
         """
-        tags = list(_TAG.finditer(self.text))
+        tags = list(TAG.finditer(self.text))
         ends = [*(tag.start() for tag in tags[1:]), len(self.text)]
         found = [self._turn(tag[1], max(tag.end(), skip), end) for tag, end in zip(tags, ends, strict=True)]
         spoken = tuple(turn for turn in found if turn is not None)
@@ -187,7 +187,7 @@ def _together(before: TurnTime, text: str, words: tuple[WordTime, ...]) -> TurnT
 
 
 @torch.no_grad()
-def read(model: DiaForConditionalGeneration, processor: DiaProcessor, text: str, codes: Tensor) -> Reading:
+def read(model: DiaForConditionalGeneration, processor: DiaProcessor, text: str, codes: Tensor) -> Alignment:
     """Follow the model through `text` as it would speak `codes`, in one pass.
 
     The heads of cross-attention that move along the text while time goes on are found by correlation, whatever the
@@ -205,14 +205,14 @@ def read(model: DiaForConditionalGeneration, processor: DiaProcessor, text: str,
     inputs = processor.tokenizer([text], return_tensors="pt", return_offsets_mapping=True)
     places = inputs["offset_mapping"][0, :, 0].numpy()
     if not len(codes):
-        return Reading(text, np.zeros(0, np.int64), np.zeros(0, np.float32), processor.frame_rate)
+        return Alignment(text, np.zeros(0, np.int64), np.zeros(0, np.float32), processor.frame_rate)
     grid, _ = prefill([codes], 0, Channels.of(model.config), closed=True)
     rows = grid[:, : len(codes)].to(model.device)  # the row before each frame's, in which it is foretold
     states = model.get_encoder()(input_ids=inputs["input_ids"].to(model.device)).last_hidden_state
     weights = np.mean(_along_the_text(chain.from_iterable(_cross_attention(model, states, rows))), axis=0)
     path = monotonic_path(np.log(weights + _FAINT))
     near = np.abs(np.arange(weights.shape[1]) - path[:, None]) <= _NEAR
-    return Reading(text, places[path], (weights * near).sum(1), processor.frame_rate)
+    return Alignment(text, places[path], (weights * near).sum(1), processor.frame_rate)
 
 
 def _cross_attention(model: DiaForConditionalGeneration, text: Tensor, rows: Tensor) -> Iterator[Floats]:
@@ -275,4 +275,4 @@ def monotonic_path(score: NDArray[np.floating[Any]]) -> NDArray[np.int64]:
     return path
 
 
-__all__ = ["Reading", "TurnTime", "WordTime", "as_shown", "monotonic_path", "read"]
+__all__ = ["Alignment", "TurnTime", "WordTime", "as_shown", "monotonic_path", "read"]

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from dia.codec.identity import CodecRecord
 from dia.synthesis.resume import KeptParts, fingerprint
-from dia.synthesis.synthesizer import Speech
-from dia.synthesis.take import Care, Line
+from dia.synthesis.synthesizer import Synthesizer
+from dia.synthesis.take import Line, TakeOptions
 from dia.text.prompt_format import PromptFormat
 from dia.text.script import Script
 from dia.version import __version__
@@ -27,7 +27,7 @@ class SynthesisJob:
             its transcript is empty, the script begins with the words of the recording.
         seed: of the first pass; None for a random one.
         settings: keywords of transformers' `generate`.
-        care: retries and the like.
+        take_options: retries and the like.
         long_form: part after part; None where the script asks for it, see `is_long`.
         rate: how many times as fast as the model speaks, 0.5 to 2; None leaves the sound as it is.
         remarks: what is doubtful about the script or the recording, each as a fact and its remedy.
@@ -37,7 +37,7 @@ class SynthesisJob:
     voice: Line | None = None
     seed: int | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
-    care: Care = field(default_factory=Care)
+    take_options: TakeOptions = field(default_factory=TakeOptions)
     long_form: bool | None = None
     rate: float | None = None
     remarks: tuple[str, ...] = ()
@@ -59,7 +59,7 @@ class SynthesisJob:
         return any(turn.pause for turn in self.script.turns)
 
 
-def is_long(speech: Speech, job: SynthesisJob) -> bool:
+def is_long(synthesizer: Synthesizer, job: SynthesisJob) -> bool:
     """Whether a job is spoken in the long form, part after part.
 
     By default it is where the script, with the voice before it, is longer than a pass speaks well, or has pauses. It
@@ -67,66 +67,66 @@ def is_long(speech: Speech, job: SynthesisJob) -> bool:
     """
     if job.long_form is not None:
         return job.long_form
-    return not (_needs_one_pass(speech, job)) and (job.has_pauses or _is_over_a_pass(speech, job))
+    return not (_needs_one_pass(synthesizer, job)) and (job.has_pauses or _is_over_a_pass(synthesizer, job))
 
 
-def with_remarks(speech: Speech, job: SynthesisJob) -> SynthesisJob:
+def with_remarks(synthesizer: Synthesizer, job: SynthesisJob) -> SynthesisJob:
     """The job, with a remark where it is spoken in one pass although the script asks for more."""
-    if is_long(speech, job):
+    if is_long(synthesizer, job):
         return job
-    reason = _needs_one_pass(speech, job) or "long_form=False"
+    reason = _needs_one_pass(synthesizer, job) or "long_form=False"
     remarks = []
     if job.has_pauses:
         remarks.append(f"the pauses of the script are left out ({reason}).")
-    if _is_over_a_pass(speech, job):
+    if _is_over_a_pass(synthesizer, job):
         remarks.append(f"the script is longer than one pass speaks well ({reason}): it may come apart. Split it.")
     return replace(job, remarks=(*job.remarks, *remarks))
 
 
-def remaining_seconds(speech: Speech, prompt: Tensor | None) -> float:
+def remaining_seconds(synthesizer: Synthesizer, prompt: Tensor | None) -> float:
     """How many seconds of new speech a pass speaks well behind a prompt."""
     given = 0 if prompt is None else len(prompt)
-    return PromptFormat.of(speech.model.generation_config).pass_seconds - given / speech.processor.frame_rate
+    return PromptFormat.of(synthesizer.model.generation_config).pass_seconds - given / synthesizer.processor.frame_rate
 
 
-def _needs_one_pass(speech: Speech, job: SynthesisJob) -> str:
+def _needs_one_pass(synthesizer: Synthesizer, job: SynthesisJob) -> str:
     """Why the long form is not possible; empty where it is."""
-    if speech.processor.audio_tokenizer is None:
+    if synthesizer.processor.audio_tokenizer is None:
         return "there is no codec"
     return "audio_prompt_text is missing" if job.untranscribed else ""
 
 
-def _is_over_a_pass(speech: Speech, job: SynthesisJob) -> bool:
+def _is_over_a_pass(synthesizer: Synthesizer, job: SynthesisJob) -> bool:
     prompt = job.voice.prompt if job.voice and not job.untranscribed else None
-    return job.script.seconds > remaining_seconds(speech, prompt)
+    return job.script.seconds > remaining_seconds(synthesizer, prompt)
 
 
-def plan_of(speech: Speech, job: SynthesisJob) -> dict[str, Any]:
+def plan_of(synthesizer: Synthesizer, job: SynthesisJob) -> dict[str, Any]:
     """Everything on which the parts of a speech depend, for `KeptParts`."""
-    voice, care, codec = job.voice, job.care, speech.processor.audio_tokenizer
-    defaults = speech.model.generation_config.to_diff_dict()
+    voice, take_options, codec = job.voice, job.take_options, synthesizer.processor.audio_tokenizer
+    defaults = synthesizer.model.generation_config.to_diff_dict()
     codes = b"" if voice is None or voice.prompt is None else voice.prompt.numpy().tobytes()
     return {
         "script": str(job.script),
         "seed": job.seed,
         "settings": dict(job.settings),
-        "care": {
-            "retries": care.retries,
-            "best_of": care.best_of,
-            "edge_seconds": care.edge_seconds,
-            "recogniser": care.recogniser is not None,
+        "take_options": {
+            "retries": take_options.retries,
+            "best_of": take_options.best_of,
+            "edge_seconds": take_options.edge_seconds,
+            "recogniser": take_options.recogniser is not None,
         },
         "voice": sha256(codes + (voice.transcript if voice else "").encode()).hexdigest()[:16],
-        "model": fingerprint(speech),
+        "model": fingerprint(synthesizer),
         "codec": None if codec is None else asdict(CodecRecord.of(codec)),
         "defaults": {name: value for name, value in defaults.items() if name != "transformers_version"},
         "version": __version__,
     }
 
 
-def kept_in(folder: str | Path, speech: Speech, job: SynthesisJob) -> tuple[SynthesisJob, KeptParts]:
+def kept_in(folder: str | Path, synthesizer: Synthesizer, job: SynthesisJob) -> tuple[SynthesisJob, KeptParts]:
     """A folder for the finished parts of a speech, and the job with the seed that is kept there."""
-    kept = KeptParts(folder, plan_of(speech, job), speech, job.care)
+    kept = KeptParts(folder, plan_of(synthesizer, job), synthesizer, job.take_options)
     return replace(job, seed=kept.seed), kept
 
 

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 
 from dia.audio.silence import shortened
+from dia.audio.waveform import Waveform
 from dia.synthesis.alignment import TurnTime
-from dia.synthesis.synthesizer import Audio
 from dia.synthesis.take import Take
 
 _AT_PAUSE = 0.02  # seconds left of a take's own silence where digital silence is asked for
@@ -28,7 +28,7 @@ class Piece:
         parts: how many there are.
     """
 
-    audio: Audio
+    audio: Waveform
     sampling_rate: int
     start: float
     turns: tuple[TurnTime, ...]
@@ -48,9 +48,9 @@ def pieces(takes: Iterable[Take], pauses: Sequence[float], edge_seconds: float) 
         samples, before = samples + len(audio), pause
 
 
-def heard_early(
-    takes: Iterable[Generator[Audio, None, Take]], pauses: Sequence[float], edge_seconds: float, sampling_rate: int
-) -> Generator[Audio, None, None]:
+def stream_joined(
+    takes: Iterable[Generator[Waveform, None, Take]], pauses: Sequence[float], edge_seconds: float, sampling_rate: int
+) -> Generator[Waveform, None, None]:
     """The audio of `pieces`, of takes that are heard while they are made, as `stream_take` makes them."""
     before = 0.0
     for take, pause in zip(takes, pauses, strict=True):
@@ -68,7 +68,7 @@ def heard_early(
         before = pause
 
 
-def _between(take: Take, before: float, pause: float, edge_seconds: float, given: int = 0) -> Audio:
+def _between(take: Take, before: float, pause: float, edge_seconds: float, given: int = 0) -> Waveform:
     """A take's audio between pauses of so many seconds, without what was given already, and the pause behind it."""
     audio = shortened(take.audio, take.sampling_rate, _cut(before, edge_seconds), _cut(pause, edge_seconds))
     return np.concatenate([audio[given:], np.zeros(round(pause * take.sampling_rate), np.float32)])
@@ -97,11 +97,11 @@ def as_one(spoken: Iterable[Piece]) -> Take:
         start=takes[0].start,
         turns=tuple(turn for part in parts for turn in part.turns),
         warnings=tuple(
-            f"part {part.number + 1} of {part.parts} {told}" for part in parts for told in part.take.warnings
+            f"part {part.number + 1} of {part.parts} {fault}" for part in parts for fault in part.take.warnings
         ),
         attempts=tuple(attempt for take in takes for attempt in take.attempts),
         remarks=takes[0].remarks,
     )
 
 
-__all__ = ["Piece", "as_one", "heard_early", "pieces"]
+__all__ = ["Piece", "as_one", "pieces", "stream_joined"]

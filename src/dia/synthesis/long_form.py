@@ -1,6 +1,6 @@
 """Scripts longer than a pass speaks well: part after part, each going on from what was said before.
 
-Knows takes and how they are joined. Knows nothing of files: what is finished is kept by a `Keeper`, if there is one.
+Knows takes and how they are joined. Knows nothing of files: a `PartStore`, if given, keeps what is finished.
 """
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -13,17 +13,19 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from dia.runtime.memory import give_back
-from dia.synthesis.joining import Piece, as_one, heard_early, pieces
+from dia.audio.waveform import Waveform
+from dia.runtime.memory import release_free_memory
+from dia.synthesis.joining import Piece, as_one, pieces, stream_joined
 from dia.synthesis.planning import Before, Part, plan
 from dia.synthesis.seeds import check_seed, later_seed
-from dia.synthesis.synthesizer import Audio, Speech
-from dia.synthesis.take import Care, Line, Take
+from dia.synthesis.synthesizer import Synthesizer
+from dia.synthesis.take import Line, Take, TakeOptions
 from dia.synthesis.take_checks import warn_of
 from dia.synthesis.takes import make_take, stream_take
 from dia.text.chunking import sentences_of
 from dia.text.prompt_format import CARRIES, Carry, PromptFormat, continued
 from dia.text.script import Script, estimated_seconds
+from dia.text.tags import speakers_in
 
 _SEEDS_APART = 1000  # between the parts' first seeds: room for the retries of each
 _SMALLER = 0.6  # of its length: what a part is cut into where it fails as a whole
@@ -32,7 +34,7 @@ _NOTHING: Mapping[str, Any] = {}
 Place = tuple[int, ...]  # of a part, its number from 0; of a part of it, that and the number in it
 
 
-class Keeper(Protocol):
+class PartStore(Protocol):
     """Where finished parts are kept, so that an interrupted speech goes on where it stopped."""
 
     def kept(self, place: Place, line: Line) -> Take | None:
@@ -66,7 +68,7 @@ class Memory:
             wanted.append(self._last)
         lines = list(dict.fromkeys(line for line in wanted if line is not None))
         if self.carry != "nothing":
-            heard = set(chain.from_iterable(_speakers(line.transcript) for line in lines))
+            heard = set(chain.from_iterable(speakers_in(line.transcript) for line in lines))
             missing = {turn.speaker for turn in script.turns} - heard
             lines = [self._by_speaker[name] for name in sorted(missing) if name in self._by_speaker] + lines
         return _joined(lines)
@@ -79,28 +81,28 @@ class Memory:
 
 
 def speak_long(
-    speech: Speech,
+    synthesizer: Synthesizer,
     script: Script,
     voice: Line | None = None,
     seed: int | None = None,
     settings: Mapping[str, Any] = _NOTHING,
-    care: Care | None = None,
+    take_options: TakeOptions | None = None,
     *,
     carry: Carry | None = None,
-    keeper: Keeper | None = None,
+    store: PartStore | None = None,
     progress: bool = False,
 ) -> Iterator[Piece]:
     """Speak a script of any length, part after part; none is kept here.
 
     Args:
-        speech: model, processor and codec.
+        synthesizer: model, processor and codec.
         script: what to say.
         voice: a voice to speak with, as a line whose text is empty.
         seed: of the first part; the next have seeds of their own that follow from it. By default a random one.
         settings: keywords of transformers' `generate`.
-        care: retries and the like, for every part.
+        take_options: retries and the like, for every part.
         carry: what each part goes on from; by default what suits the checkpoint, see `dia.text.prompt_format`.
-        keeper: keeps finished parts, and brings those that were finished before.
+        store: keeps finished parts, and brings those that were finished before.
         progress: show a bar.
 
     Yields:
@@ -109,29 +111,31 @@ def speak_long(
     Raises:
         ValueError: an argument is unusable; the message names it.
     """
-    teller = _Teller.of(speech, script, voice, seed, settings, care or Care(), carry, keeper)
-    counted = enumerate(tqdm(teller.parts, "speaking", unit=" parts", leave=False, disable=None if progress else True))
-    takes = (teller.take(part.script, (number,), teller.seed_of(number)) for number, part in counted)
-    return pieces(takes, [part.pause for part in teller.parts], teller.care.edge_seconds)
+    long_form = _LongForm.of(synthesizer, script, voice, seed, settings, take_options or TakeOptions(), carry, store)
+    counted = enumerate(
+        tqdm(long_form.parts, "speaking", unit=" parts", leave=False, disable=None if progress else True)
+    )
+    takes = (long_form.take(part.script, (number,), long_form.seed_of(number)) for number, part in counted)
+    return pieces(takes, [part.pause for part in long_form.parts], long_form.take_options.edge_seconds)
 
 
-def hear_long(
-    speech: Speech,
+def stream_long(
+    synthesizer: Synthesizer,
     script: Script,
     voice: Line | None = None,
     seed: int | None = None,
     settings: Mapping[str, Any] = _NOTHING,
-    care: Care | None = None,
-) -> Iterator[Audio]:
+    take_options: TakeOptions | None = None,
+) -> Iterator[Waveform]:
     """The audio of `speak_long` while it is made: the first of it as soon as it is certain.
 
     Args:
-        speech: model, processor and codec.
+        synthesizer: model, processor and codec.
         script: as in `speak_long`, like the others.
         voice: a voice.
         seed: of the first part.
         settings: keywords of transformers' `generate`.
-        care: of which the edges count: what is heard already is not spoken again.
+        take_options: of which the edges count: what is heard already is not spoken again.
 
     Yields:
         Samples [N], float32; joined they are the audio of the parts.
@@ -139,46 +143,48 @@ def hear_long(
     Raises:
         ValueError: an argument is unusable; the message names it.
     """
-    teller = _Teller.of(speech, script, voice, seed, settings, care or Care())
-    takes = (teller.early(number) for number in range(len(teller.parts)))
-    rate = speech.processor.sampling_rate
-    return heard_early(takes, [part.pause for part in teller.parts], teller.care.edge_seconds, rate)
+    long_form = _LongForm.of(synthesizer, script, voice, seed, settings, take_options or TakeOptions())
+    takes = (long_form.early(number) for number in range(len(long_form.parts)))
+    rate = synthesizer.processor.sampling_rate
+    return stream_joined(takes, [part.pause for part in long_form.parts], long_form.take_options.edge_seconds, rate)
 
 
 @dataclass(frozen=True)
-class _Teller:
+class _LongForm:
     """Speaks parts one after the other, each with what was said before it."""
 
-    speech: Speech
+    synthesizer: Synthesizer
     parts: list[Part]
     seed: int
     settings: Mapping[str, Any]
-    care: Care
+    take_options: TakeOptions
     memory: Memory
-    keeper: Keeper | None
+    store: PartStore | None
 
     @classmethod
     def of(
         cls,
-        speech: Speech,
+        synthesizer: Synthesizer,
         script: Script,
         voice: Line | None,
         seed: int | None,
         settings: Mapping[str, Any],
-        care: Care,
+        take_options: TakeOptions,
         carry: Carry | None = None,
-        keeper: Keeper | None = None,
-    ) -> "_Teller":
+        store: PartStore | None = None,
+    ) -> "_LongForm":
         """Plan a speech."""
-        format = PromptFormat.of(speech.model.generation_config)
+        format = PromptFormat.of(synthesizer.model.generation_config)
         carry = carry or format.carry
         if carry not in CARRIES:
             raise ValueError(f"carry={carry!r} must be one of {', '.join(CARRIES)}.")
         check_seed(seed)
         seed = int(torch.randint(2**31, ())) if seed is None else seed
-        seconds = 0.0 if voice is None or voice.prompt is None else len(voice.prompt) / speech.processor.frame_rate
-        parts = plan(script, format, carry, Before(_speakers(voice.transcript) if voice else (), seconds))
-        return cls(speech, parts, seed, _for_every_part(settings), care, Memory(carry, voice), keeper)
+        seconds = (
+            0.0 if voice is None or voice.prompt is None else len(voice.prompt) / synthesizer.processor.frame_rate
+        )
+        parts = plan(script, format, carry, Before(speakers_in(voice.transcript) if voice else (), seconds))
+        return cls(synthesizer, parts, seed, _for_every_part(settings), take_options, Memory(carry, voice), store)
 
     def seed_of(self, number: int) -> int:
         """The first seed of a part."""
@@ -192,15 +198,15 @@ class _Teller:
         first, *others = takes = self._takes(script, place, seed)
         if not others:
             return first
-        joined = as_one(pieces(takes, [0.0] * len(takes), self.care.edge_seconds))
+        joined = as_one(pieces(takes, [0.0] * len(takes), self.take_options.edge_seconds))
         begins = [f" at {take.turns[0].text!r}" if take.turns else "" for take in takes]
-        told = (fault + begin for take, begin in zip(takes, begins, strict=True) for fault in take.warnings)
-        return replace(joined, warnings=tuple(told))
+        faults = (fault + begin for take, begin in zip(takes, begins, strict=True) for fault in take.warnings)
+        return replace(joined, warnings=tuple(faults))
 
     def _takes(self, script: Script, place: Place, seed: int) -> list[Take]:
         """A part as one take, or as several; what is remembered of them is heard."""
         whole = self._whole(script, place, seed)
-        smaller = _smaller(script) if whole.warnings and self.care.retries else []
+        smaller = _smaller(script) if whole.warnings and self.take_options.retries else []
         takes = [take for number, part in enumerate(smaller) for take in self._takes(part, (*place, number), seed)]
         if all(take.warnings for take in takes):
             return [replace(whole, attempts=sum((take.attempts for take in takes), whole.attempts))]
@@ -209,18 +215,20 @@ class _Teller:
     def _whole(self, script: Script, place: Place, seed: int) -> Take:
         """A part in one pass, kept and remembered."""
         line = self._line(script)
-        take = None if self.keeper is None else self.keeper.kept(place, line)
+        take = None if self.store is None else self.store.kept(place, line)
         if take is None:
-            take = make_take(self.speech, line, seed, self.settings, self.care)
-            if self.keeper is not None:
-                self.keeper.keep(place, take)
+            take = make_take(self.synthesizer, line, seed, self.settings, self.take_options)
+            if self.store is not None:
+                self.store.keep(place, take)
         self._remember(script, take)
         return take
 
-    def early(self, number: int) -> Generator[Audio, None, Take]:
+    def early(self, number: int) -> Generator[Waveform, None, Take]:
         """A part in one pass, heard while it is made, and remembered; what is wrong with it is a warning."""
         script = self.parts[number].script
-        take = yield from stream_take(self.speech, self._line(script), self.seed_of(number), self.settings, self.care)
+        take = yield from stream_take(
+            self.synthesizer, self._line(script), self.seed_of(number), self.settings, self.take_options
+        )
         warn_of(take.warnings, take.seed, number, len(self.parts))
         self._remember(script, take)
         return take
@@ -231,8 +239,8 @@ class _Teller:
 
     def _remember(self, script: Script, take: Take) -> None:
         if not take.warnings:
-            self.memory.add(script, _heard(take, self.speech.processor.frame_rate))
-        give_back()
+            self.memory.add(script, _heard(take, self.synthesizer.processor.frame_rate))
+        release_free_memory()
 
 
 def _smaller(script: Script) -> list[Script]:
@@ -266,8 +274,4 @@ def _joined(lines: Sequence[Line]) -> Line | None:
     return Line("", torch.cat([line.prompt for line in lines if line.prompt is not None]), transcript)
 
 
-def _speakers(transcript: str) -> set[str]:
-    return {name for name in ("S1", "S2") if f"[{name}]" in transcript}
-
-
-__all__ = ["Keeper", "Memory", "Place", "hear_long", "speak_long"]
+__all__ = ["Memory", "PartStore", "Place", "speak_long", "stream_long"]

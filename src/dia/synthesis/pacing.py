@@ -4,8 +4,8 @@ from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import replace
 
-from dia.audio.files import Waveform
 from dia.audio.time_stretch import Tempo, stretched
+from dia.audio.waveform import Waveform
 from dia.synthesis.alignment import TurnTime
 from dia.synthesis.joining import Piece
 
@@ -28,7 +28,7 @@ def paced_stream(
 
 
 def paced_pieces(pieces: Iterable[Piece], rate: float) -> Iterator[Piece]:
-    """Pieces `rate` times as fast, with all that is told of times in them and in their takes.
+    """Pieces `rate` times as fast, with all times in them and in their takes changed likewise.
 
     Raises:
         ValueError: the rate is out of range.

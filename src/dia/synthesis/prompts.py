@@ -15,11 +15,12 @@ from transformers.utils import logging
 
 from dia.audio.noise import pauses
 from dia.audio.silence import EDGE_SECONDS
-from dia.synthesis.alignment import Reading, read
-from dia.synthesis.synthesizer import Speech
+from dia.synthesis.alignment import Alignment, read
+from dia.synthesis.synthesizer import Synthesizer
 from dia.synthesis.take import Line
 from dia.text.prompt_format import PromptFormat
 from dia.text.script import Script
+from dia.text.tags import TAG, speakers_in
 from dia.voices.library import find_voice
 from dia.voices.prompt import check_held, encode_recording
 
@@ -27,9 +28,8 @@ logger = logging.get_logger(__name__)
 
 _SENTENCE = re.compile(r"[.!?…]+[\"')\]]*(?=\s|$)")
 _CLAUSE = re.compile(r"[,;:][\"')\]]*(?=\s)")
-_NEXT_WORD = re.compile(r"(?:\s|\[S[12]\])*(?P<word>[^\s\[])")
+_NEXT_WORD = re.compile(rf"(?:\s|{TAG.pattern})*(?P<word>[^\s\[])")
 _OPEN_END = re.compile(r"[,;:]([\"')\]]*)$")
-_SPEAKER = re.compile(r"\[(S[12])\]")
 _ROOM_SECONDS = 5.0  # of new speech in a pass; shorter parts have no melody, and cost as much
 _LEAST_SECONDS = 1.0  # of a shortened prompt: less holds no voice
 _SENTENCE_SECONDS = 2.0  # which end with a sentence are better than more that end within one
@@ -56,11 +56,13 @@ class VoicePrompt:
         return Line("", codes if len(self.parts) > 1 else self.parts[0].prompt, _words(self.parts))
 
 
-def recorded(speech: Speech, audio: Any, transcript: str, name: str = "audio_prompt", rows: int = 0) -> VoicePrompt:
+def recorded(
+    synthesizer: Synthesizer, audio: Any, transcript: str, name: str = "audio_prompt", rows: int = 0
+) -> VoicePrompt:
     """A recording, or the codes of one, int64 [T, C].
 
     Args:
-        speech: model, processor and codec.
+        synthesizer: model, processor and codec.
         audio: the recording, in any form that `DiaFeatureExtractor` reads, or codes.
         transcript: what is said in it, as the model reads it; empty where that is not known.
         name: what the caller calls it, for error messages.
@@ -69,21 +71,21 @@ def recorded(speech: Speech, audio: Any, transcript: str, name: str = "audio_pro
     Raises:
         TypeError, ValueError, FileNotFoundError: it is unusable, or longer than the model holds; the message names it.
     """
-    held = held_seconds(speech, rows)
+    held = held_seconds(synthesizer, rows)
     if isinstance(audio, Tensor) and audio.dtype == torch.int64 and audio.ndim == 2:  # no sound has 64 bits
-        _check_codes(speech, audio, name)
-        check_held(len(audio) / speech.processor.frame_rate, held, name)
+        _check_codes(synthesizer, audio, name)
+        check_held(len(audio) / synthesizer.processor.frame_rate, held, name)
         return VoicePrompt((Line("", audio.cpu(), transcript),))
-    found = encode_recording(audio, transcript, speech.processor, name=name, longest=held)
+    found = encode_recording(audio, transcript, synthesizer.processor, name=name, longest=held)
     remarks = tuple(f"about {name}: {remark}" for remark in found.remarks)
     return VoicePrompt((Line("", found.codes, transcript),), remarks)
 
 
-def named(speech: Speech, given: Any, rows: int = 0) -> VoicePrompt:
+def named(synthesizer: Synthesizer, given: Any, rows: int = 0) -> VoicePrompt:
     """A voice, as `dia.voices.library.find_voice` takes it; a part for each speaker where there are several.
 
     Args:
-        speech: model and processor.
+        synthesizer: model and processor.
         given: the voice.
         rows: as in `recorded`.
 
@@ -91,17 +93,20 @@ def named(speech: Speech, given: Any, rows: int = 0) -> VoicePrompt:
         TypeError, ValueError, FileNotFoundError: it is unusable, or longer than the model holds.
     """
     whole = find_voice(given)
-    whole.check_fits(speech.processor)
-    check_held(whole.seconds, held_seconds(speech, rows), "voice")
+    whole.check_fits(synthesizer.processor)
+    check_held(whole.seconds, held_seconds(synthesizer, rows), "voice")
     voices = [whole]
     if isinstance(given, Mapping):
         voices = [find_voice(given[speaker]).speaking_as(speaker) for speaker in whole.speakers]
     return VoicePrompt(tuple(Line("", voice.codes, voice.transcript) for voice in voices))
 
 
-def held_seconds(speech: Speech, rows: int = 0) -> float:
+def held_seconds(synthesizer: Synthesizer, rows: int = 0) -> float:
     """How many seconds the model holds in a pass, prompt and speech together, or `rows` if they are more."""
-    return max(rows, int(speech.model.config.decoder_config.max_position_embeddings)) / speech.processor.frame_rate
+    return (
+        max(rows, int(synthesizer.model.config.decoder_config.max_position_embeddings))
+        / synthesizer.processor.frame_rate
+    )
 
 
 def room_for(script: Script) -> float:
@@ -109,22 +114,22 @@ def room_for(script: Script) -> float:
     return min(_ROOM_SECONDS, script.seconds)
 
 
-def fitted(speech: Speech, prompt: VoicePrompt, room: float) -> tuple[Line, tuple[str, ...]]:
+def fitted(synthesizer: Synthesizer, prompt: VoicePrompt, room: float) -> tuple[Line, tuple[str, ...]]:
     """A prompt that leaves room in a pass, and what is doubtful about it.
 
     One that is too long is shortened: each speaker keeps the longest beginning that ends with a sentence, or else a
     clause, and a pause. The words are cut where the sound is.
 
     Args:
-        speech: model, processor and codec.
+        synthesizer: model, processor and codec.
         prompt: what is to be continued.
         room: seconds, see `room_for`.
     """
-    line, rate = prompt.line, speech.processor.frame_rate
-    most = PromptFormat.of(speech.model.generation_config).pass_seconds - room
-    if len(_codes(line)) <= most * rate or not line.transcript or speech.processor.audio_tokenizer is None:
+    line, rate = prompt.line, synthesizer.processor.frame_rate
+    most = PromptFormat.of(synthesizer.model.generation_config).pass_seconds - room
+    if len(_codes(line)) <= most * rate or not line.transcript or synthesizer.processor.audio_tokenizer is None:
         return line, prompt.remarks
-    shorter = VoicePrompt(tuple(_shortened_together(speech, prompt.parts, most))).line
+    shorter = VoicePrompt(tuple(_shortened_together(synthesizer, prompt.parts, most))).line
     seconds = len(_codes(shorter)) / rate
     if seconds <= most:
         logger.info("The voice is shortened to %.1f s: %s", seconds, shorter.transcript)
@@ -137,51 +142,51 @@ def fitted(speech: Speech, prompt: VoicePrompt, room: float) -> tuple[Line, tupl
     )
 
 
-def shortened(speech: Speech, part: Line, seconds: float) -> Line:
+def shortened(synthesizer: Synthesizer, part: Line, seconds: float) -> Line:
     """The longest beginning of a prompt that lasts `seconds` at most and ends at a pause; all of it if there is none.
 
     Where words are heard is found by alignment, so that the transcript has exactly those that are left.
 
     Args:
-        speech: model, processor and codec.
+        synthesizer: model, processor and codec.
         part: codes and their words, as a line without a text.
         seconds: that it may last.
     """
-    text, codes = PromptFormat.of(speech.model.generation_config).ended(part.transcript), _codes(part)
-    reading = read(speech.model, speech.processor, text, codes)
+    text, codes = PromptFormat.of(synthesizer.model.generation_config).ended(part.transcript), _codes(part)
+    reading = read(synthesizer.model, synthesizer.processor, text, codes)
     for pattern, least in ((_SENTENCE, _SENTENCE_SECONDS), (_CLAUSE, _LEAST_SECONDS), (_SENTENCE, _LEAST_SECONDS)):
         for end in reversed([found.end() for found in pattern.finditer(text)]):
             gap = _gap_at(reading, end)
-            if gap is None or not least <= gap[0] <= seconds or _speakers(text[:end]) != _speakers(text):
+            if gap is None or not least <= gap[0] <= seconds or set(speakers_in(text[:end])) != set(speakers_in(text)):
                 continue
-            place = _pause_in(speech, codes, gap)
+            place = _pause_in(synthesizer, codes, gap)
             if place is not None and place <= seconds:
-                kept = codes[: int(place * speech.processor.frame_rate)]
+                kept = codes[: int(place * synthesizer.processor.frame_rate)]
                 return Line("", kept, _OPEN_END.sub(r".\1", text[:end]))
     return part
 
 
-def _shortened_together(speech: Speech, parts: Sequence[Line], seconds: float) -> list[Line]:
+def _shortened_together(synthesizer: Synthesizer, parts: Sequence[Line], seconds: float) -> list[Line]:
     """Parts that last `seconds` together, if they can: each an equal share, and what shorter ones leave."""
-    rate, made = speech.processor.frame_rate, dict[int, Line]()
+    rate, made = synthesizer.processor.frame_rate, dict[int, Line]()
     for index in sorted(range(len(parts)), key=lambda index: len(_codes(parts[index]))):
         share, part = seconds / (len(parts) - len(made)), parts[index]
-        made[index] = part if len(_codes(part)) <= share * rate else shortened(speech, part, share)
+        made[index] = part if len(_codes(part)) <= share * rate else shortened(synthesizer, part, share)
         seconds -= len(_codes(made[index])) / rate
     return [made[index] for index in range(len(parts))]
 
 
-def _gap_at(reading: Reading, place: int) -> tuple[float, float] | None:
+def _gap_at(reading: Alignment, place: int) -> tuple[float, float] | None:
     """Seconds from the end of the word before a character to the beginning of the next; None behind the last word."""
     following = _NEXT_WORD.search(reading.text, place)
     return None if following is None else reading.span(place - 1, following.start("word"))
 
 
-def _pause_in(speech: Speech, codes: Tensor, gap: tuple[float, float]) -> float | None:
+def _pause_in(synthesizer: Synthesizer, codes: Tensor, gap: tuple[float, float]) -> float | None:
     """The time, in seconds, at which to cut near a gap between words: shortly into the pause; None for no pause."""
-    frame_rate, rate = speech.processor.frame_rate, speech.processor.sampling_rate
+    frame_rate, rate = synthesizer.processor.frame_rate, synthesizer.processor.sampling_rate
     first = max(0, floor((gap[0] - _AROUND_SECONDS) * frame_rate))
-    sound = speech.sound(codes[first : ceil((gap[1] + _AROUND_SECONDS) * frame_rate)])
+    sound = synthesizer.sound(codes[first : ceil((gap[1] + _AROUND_SECONDS) * frame_rate)])
     spans = [
         (first / frame_rate + start / rate, first / frame_rate + end / rate) for start, end in pauses(sound, rate)
     ]
@@ -192,8 +197,8 @@ def _pause_in(speech: Speech, codes: Tensor, gap: tuple[float, float]) -> float 
     return min(start + EDGE_SECONDS, end)
 
 
-def _check_codes(speech: Speech, codes: Tensor, name: str) -> None:
-    channels, size = len(speech.processor.delay_pattern), speech.processor.eos_token_id
+def _check_codes(synthesizer: Synthesizer, codes: Tensor, name: str) -> None:
+    channels, size = len(synthesizer.processor.delay_pattern), synthesizer.processor.eos_token_id
     if not len(codes) or codes.shape[1] != channels:
         raise ValueError(f"{name} has shape {tuple(codes.shape)}; expected codes [frames, {channels} channels].")
     lowest, highest = int(codes.min()), int(codes.max())
@@ -208,10 +213,6 @@ def _codes(part: Line) -> Tensor:
 
 def _words(parts: Sequence[Line]) -> str:
     return " ".join(part.transcript for part in parts if part.transcript)
-
-
-def _speakers(transcript: str) -> set[str]:
-    return set(_SPEAKER.findall(transcript))
 
 
 __all__ = ["VoicePrompt", "fitted", "held_seconds", "named", "recorded", "room_for", "shortened"]

@@ -12,12 +12,14 @@ from typing import TypeAlias
 import numpy as np
 import soxr
 
-from dia.audio.silence import Audio
+from dia.audio.waveform import Waveform
+from dia.text.tags import TAG
 
-Recogniser: TypeAlias = Callable[[Audio, int], str]
+Recogniser: TypeAlias = Callable[[Waveform, int], str]
 
 _RATE = 16_000
 _EDGE_SECONDS, _EDGE_NOISE = 0.2, 3e-4  # its voice detection wants something to begin from
+_UNSPOKEN = re.compile(TAG.pattern + r"|\([^)]*\)|\{[^}]*\}")  # tags, sounds and phones
 
 
 def pocketsphinx_recogniser() -> Recogniser:
@@ -32,7 +34,7 @@ def pocketsphinx_recogniser() -> Recogniser:
         raise ImportError("a recogniser needs pocketsphinx: pip install pocketsphinx") from error
     decoder = Decoder(loglevel="FATAL")
 
-    def hear(audio: Audio, sampling_rate: int) -> str:
+    def hear(audio: Waveform, sampling_rate: int) -> str:
         speech = np.pad(soxr.resample(audio, sampling_rate, _RATE), round(_EDGE_SECONDS * _RATE))
         noisy = speech + _EDGE_NOISE * np.random.default_rng(0).standard_normal(len(speech))
         decoder.start_utt()
@@ -67,7 +69,7 @@ def edit_distance(reference: Sequence[str], heard: Sequence[str], alike: Callabl
 
 
 def _words(text: str) -> list[str]:
-    return re.findall(r"[a-z]+(?:'[a-z]+)?", re.sub(r"\[S[12]\]|\([^)]*\)|\{[^}]*\}", " ", text).lower())
+    return re.findall(r"[a-z]+(?:'[a-z]+)?", _UNSPOKEN.sub(" ", text).lower())
 
 
 __all__ = ["agreement", "edit_distance", "pocketsphinx_recogniser"]

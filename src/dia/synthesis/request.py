@@ -12,8 +12,8 @@ from dia.synthesis.job import SynthesisJob, with_remarks
 from dia.synthesis.options import Options, check_options
 from dia.synthesis.prompts import VoicePrompt, fitted, named, recorded, room_for
 from dia.synthesis.seeds import check_seed
-from dia.synthesis.synthesizer import Speech
-from dia.synthesis.take import Care, Line
+from dia.synthesis.synthesizer import Synthesizer
+from dia.synthesis.take import Line, TakeOptions
 from dia.text.prompt_format import PromptFormat
 from dia.text.script import Script, parse
 
@@ -21,9 +21,9 @@ Prompt: TypeAlias = Any  # a path, waveform, {"array", "sampling_rate"} or codes
 
 
 def jobs_of(
-    speech: Speech,
+    synthesizer: Synthesizer,
     text: str | Sequence[str],
-    care: Care | None = None,
+    take_options: TakeOptions | None = None,
     long_form: bool | None = None,
     **options: "Unpack[Options]",
 ) -> list[SynthesisJob]:
@@ -41,26 +41,26 @@ def jobs_of(
     seeds = _one_per_text(options.get("seed"), len(texts), "seed")
     for seed in seeds:
         check_seed(seed)
-    settings, rate = _settings(speech, options), _rate(speech, options.get("speaking_rate"))
+    settings, rate = _settings(synthesizer, options), _rate(synthesizer, options.get("speaking_rate"))
     normalize = options.get("normalize", True)
-    scripts = [read_script(speech, one, normalize) for one in texts]
-    format = PromptFormat.of(speech.model.generation_config)
-    voices = _voices(speech, scripts, options, settings.get("max_length", 0))
+    scripts = [read_script(synthesizer, one, normalize) for one in texts]
+    format = PromptFormat.of(synthesizer.model.generation_config)
+    voices = _voices(synthesizer, scripts, options, settings.get("max_length", 0))
     return [
         with_remarks(
-            speech,
+            synthesizer,
             SynthesisJob(
                 script=script,
                 voice=voice,
                 seed=seed,
                 settings=settings,
-                care=care or Care(),
+                take_options=take_options or TakeOptions(),
                 long_form=long_form,
                 rate=rate,
                 remarks=(
-                    *script.warnings_for(format, _seconds(speech, voice)),
+                    *script.warnings_for(format, _seconds(synthesizer, voice)),
                     *remarks,
-                    *_about(script, speech, voice),
+                    *_about(script, synthesizer, voice),
                 ),
             ),
         )
@@ -68,15 +68,15 @@ def jobs_of(
     ]
 
 
-def read_script(speech: Speech, text: str, normalize: bool = True) -> Script:
+def read_script(synthesizer: Synthesizer, text: str, normalize: bool = True) -> Script:
     """A text, read as the checkpoint's text frontend reads it; phones that its tokenizer does not know are refused.
 
     Raises:
         TypeError, ValueError: the text cannot be spoken.
     """
-    frontend = PromptFormat.of(speech.model.generation_config).text_frontend
+    frontend = PromptFormat.of(synthesizer.model.generation_config).text_frontend
     script = parse(text, frontend=frontend, normalize=normalize)
-    speech.processor.tokenizer.spoken(script.spoken)
+    synthesizer.processor.tokenizer.spoken(script.spoken)
     return script
 
 
@@ -93,21 +93,23 @@ def _checked_texts(text: Any) -> list[str]:
 
 
 def _voices(
-    speech: Speech, scripts: Sequence[Script], options: Mapping[str, Any], rows: int
+    synthesizer: Synthesizer, scripts: Sequence[Script], options: Mapping[str, Any], rows: int
 ) -> list[tuple[Line | None, tuple[str, ...]]]:
     """What every script continues, or None, and what is doubtful about it."""
-    prompts = _prompts(speech, len(scripts), options, rows)
-    fit = cache(partial(fitted, speech))  # a prompt of many scripts is shortened once
+    prompts = _prompts(synthesizer, len(scripts), options, rows)
+    fit = cache(partial(fitted, synthesizer))  # a prompt of many scripts is shortened once
     return [
         (None, ()) if prompt is None else fit(prompt, room_for(script))
         for prompt, script in zip(prompts, scripts, strict=True)
     ]
 
 
-def _prompts(speech: Speech, texts: int, options: Mapping[str, Any], rows: int) -> list[VoicePrompt | None]:
+def _prompts(synthesizer: Synthesizer, texts: int, options: Mapping[str, Any], rows: int) -> list[VoicePrompt | None]:
     """What every text continues, or None; `rows` of the grid are asked for."""
     if options.get("voice") is not None:
-        return _each_once(_one_per_text(options["voice"], texts, "voice"), lambda given, _: named(speech, given, rows))
+        return _each_once(
+            _one_per_text(options["voice"], texts, "voice"), lambda given, _: named(synthesizer, given, rows)
+        )
     prompts = _one_per_text(options.get("audio_prompt"), texts, "audio_prompt")
     transcripts = _one_per_text(options.get("audio_prompt_text"), texts, "audio_prompt_text")
     _check_types(transcripts, "audio_prompt_text", str)
@@ -115,8 +117,10 @@ def _prompts(speech: Speech, texts: int, options: Mapping[str, Any], rows: int) 
         if prompt is None and transcript:
             raise ValueError("audio_prompt_text is given without audio_prompt, the recording of it.")
     normalize = options.get("normalize", True)
-    said = [read_script(speech, transcript, normalize).spoken if transcript else "" for transcript in transcripts]
-    return _each_once(prompts, lambda prompt, row: recorded(speech, prompt, said[row], _name(row, texts), rows), said)
+    said = [read_script(synthesizer, transcript, normalize).spoken if transcript else "" for transcript in transcripts]
+    return _each_once(
+        prompts, lambda prompt, row: recorded(synthesizer, prompt, said[row], _name(row, texts), rows), said
+    )
 
 
 def _each_once(
@@ -135,16 +139,16 @@ def _name(row: int, texts: int) -> str:
     return "audio_prompt" if texts == 1 else f"audio_prompt[{row}]"
 
 
-def _seconds(speech: Speech, voice: Line | None) -> float:
+def _seconds(synthesizer: Synthesizer, voice: Line | None) -> float:
     """How long the recording of a voice is."""
-    return 0.0 if voice is None or voice.prompt is None else len(voice.prompt) / speech.processor.frame_rate
+    return 0.0 if voice is None or voice.prompt is None else len(voice.prompt) / synthesizer.processor.frame_rate
 
 
-def _about(script: Script, speech: Speech, voice: Line | None) -> list[str]:
+def _about(script: Script, synthesizer: Synthesizer, voice: Line | None) -> list[str]:
     """What is doubtful about a script behind a recording."""
     if voice is None or voice.transcript or voice.prompt is None:
         return []
-    heard = _seconds(speech, voice)
+    heard = _seconds(synthesizer, voice)
     if script.seconds > heard:
         return []  # the native package's way: the text begins with the words of the recording
     return [
@@ -153,7 +157,7 @@ def _about(script: Script, speech: Speech, voice: Line | None) -> list[str]:
     ]
 
 
-def _settings(speech: Speech, options: Mapping[str, Any]) -> dict[str, Any]:
+def _settings(synthesizer: Synthesizer, options: Mapping[str, Any]) -> dict[str, Any]:
     """The keywords of transformers' `generate` that say the same."""
     settings: dict[str, Any] = {}
     for name, keyword in (("top_p", "top_p"), ("cfg_filter_top_k", "top_k")):
@@ -165,15 +169,15 @@ def _settings(speech: Speech, options: Mapping[str, Any]) -> dict[str, Any]:
     if (temperature := options.get("temperature")) is not None:
         settings |= {"do_sample": True, "temperature": temperature} if temperature else {"do_sample": False}
     if (rows := options.get("max_tokens")) is not None:
-        delay = max(speech.model.config.delay_pattern)
+        delay = max(synthesizer.model.config.delay_pattern)
         Range(delay + 3, ROWS.most, whole=True).check("max_tokens", rows)
         settings["max_length"] = int(rows) - delay
     return settings
 
 
-def _rate(speech: Speech, rate: float | None) -> float | None:
+def _rate(synthesizer: Synthesizer, rate: float | None) -> float | None:
     """A speaking rate; None where it changes nothing."""
-    if rate is not None and speech.processor.audio_tokenizer is None:
+    if rate is not None and synthesizer.processor.audio_tokenizer is None:
         raise ValueError("speaking_rate changes sound, and there is no codec to make any; load the model with it.")
     return None if rate == 1 else rate
 

@@ -17,14 +17,14 @@ from safetensors.torch import save
 
 from dia.runtime.atomic import atomic_file
 from dia.synthesis.parts import PLAN, finished_parts, part_name, plan_in, remove_parts
-from dia.synthesis.synthesizer import Speech, Spoken
-from dia.synthesis.take import Attempt, Care, Line, Take
+from dia.synthesis.synthesizer import Spoken, Synthesizer
+from dia.synthesis.take import Attempt, Line, Take, TakeOptions
 from dia.synthesis.takes import made_take
 
 _SAMPLED = 64  # of every weight
 _SHOWN = 40  # characters of a value in a message
-_NESTED = ("settings", "care")
-_OPAQUE = ("model", "voice", "codec", "defaults")  # whose values tell a reader nothing
+_NESTED = ("settings", "take_options")
+_OPAQUE = ("model", "voice", "codec", "defaults")  # whose values mean nothing to a reader
 
 
 class KeptParts:
@@ -34,8 +34,8 @@ class KeptParts:
         folder: made if it is not there; its parents must exist.
         plan: what is spoken, and how: everything on which the parts depend, as JSON can write it. Where its seed is
             None, that of the parts which are there is taken over.
-        speech: makes takes of codes again.
-        care: as it was when the parts were made.
+        synthesizer: makes takes of codes again.
+        take_options: as it was when the parts were made.
 
     Attributes:
         plan: the plan with its seed.
@@ -45,8 +45,10 @@ class KeptParts:
         OSError: it cannot be made, or written to.
     """
 
-    def __init__(self, folder: str | Path, plan: Mapping[str, Any], speech: Speech, care: Care) -> None:
-        self.folder, self._speech, self._care = Path(folder), speech, care
+    def __init__(
+        self, folder: str | Path, plan: Mapping[str, Any], synthesizer: Synthesizer, take_options: TakeOptions
+    ) -> None:
+        self.folder, self._speech, self._care = Path(folder), synthesizer, take_options
         self.folder.mkdir(exist_ok=True)
         self.plan = self._agreed(json.loads(json.dumps(plan)))
         self._mark = sha256(json.dumps(self.plan, sort_keys=True).encode()).hexdigest()[:16]
@@ -111,13 +113,13 @@ class KeptParts:
 
 
 def _differences(there: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """What differs between two plans, with both values where they tell a reader something."""
+    """What differs between two plans, with both values where they mean something to a reader."""
     before, after = _flat(there), _flat(now)
     names = sorted(name for name in {*before, *after} if before.get(name) != after.get(name))
     return [
         f"another {name}"
         if name in _OPAQUE
-        else f"{name} was {_told(before, after, name)}, now {_told(after, before, name)}"
+        else f"{name} was {_shown_value(before, after, name)}, now {_shown_value(after, before, name)}"
         for name in names
     ]
 
@@ -128,7 +130,7 @@ def _flat(plan: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in plan.items() if name not in _NESTED} | nested
 
 
-def _told(own: Mapping[str, Any], other: Mapping[str, Any], name: str) -> str:
+def _shown_value(own: Mapping[str, Any], other: Mapping[str, Any], name: str) -> str:
     """A value as a message shows it; of long texts the place where they differ."""
     value, against = own.get(name), other.get(name)
     if not isinstance(value, str) or not isinstance(against, str):
@@ -139,14 +141,14 @@ def _told(own: Mapping[str, Any], other: Mapping[str, Any], name: str) -> str:
     return repr(f"{'…' if start else ''}{text}{'…' if len(value) > start + _SHOWN else ''}")
 
 
-def fingerprint(speech: Speech) -> str:
+def fingerprint(synthesizer: Synthesizer) -> str:
     """Tells models apart: a hash of a few numbers out of every weight."""
-    told = sha256()
-    for name, weight in speech.model.state_dict().items():
+    digest = sha256()
+    for name, weight in synthesizer.model.state_dict().items():
         if isinstance(weight, torch.Tensor):
-            told.update(f"{name} {tuple(weight.shape)}".encode())
-            told.update(weight.flatten()[:: weight.numel() // _SAMPLED + 1].cpu().float().numpy().tobytes())
-    return told.hexdigest()[:16]
+            digest.update(f"{name} {tuple(weight.shape)}".encode())
+            digest.update(weight.flatten()[:: weight.numel() // _SAMPLED + 1].cpu().float().numpy().tobytes())
+    return digest.hexdigest()[:16]
 
 
 __all__ = ["KeptParts", "fingerprint"]

@@ -8,28 +8,29 @@ from weakref import finalize
 
 from torch import Tensor
 
+from dia.audio.waveform import Waveform
 from dia.runtime.threads import join, start
 from dia.streaming import DiaAudioStreamer
-from dia.synthesis.synthesizer import Audio, Speech, Spoken
+from dia.synthesis.synthesizer import Spoken, Synthesizer
 
 _NOTHING: Mapping[str, Any] = {}
 
 
 def stream(
-    speech: Speech,
+    synthesizer: Synthesizer,
     text: str,
     prompt: Tensor | None = None,
     seed: int | None = None,
     settings: Mapping[str, Any] = _NOTHING,
     timeout: float | None = None,
-) -> Generator[Audio, None, Spoken]:
+) -> Generator[Waveform, None, Spoken]:
     """Speak one script, heard while it is generated in a thread of its own.
 
     The work begins with the first `next`. Closing the generator, dropping it, or an exception of whoever iterates
     ends the work at the next row, and waits for that.
 
     Args:
-        speech: what speaks.
+        synthesizer: what speaks.
         text: the script; where there is a prompt, what is said in it stands before what is new.
         prompt: int64 codes [T, C] to go on with.
         seed: makes the result repeatable.
@@ -37,7 +38,7 @@ def stream(
         timeout: seconds to wait for the next chunk; None waits for ever.
 
     Yields:
-        Samples [N], float32; joined they are `speech.sound` of what is returned.
+        Samples [N], float32; joined they are `synthesizer.sound` of what is returned.
 
     Returns:
         What was spoken, for who iterates by `yield from`.
@@ -47,12 +48,12 @@ def stream(
         TimeoutError: from the generator, when a chunk did not come in time.
         Exception: from the generator, whatever is raised while generating.
     """
-    streamer = DiaAudioStreamer(speech.processor, timeout=timeout)
-    streamer.left = speech.left
-    return _streamed(partial(speech, [text], [prompt], [seed], settings, streamer), streamer)
+    streamer = DiaAudioStreamer(synthesizer.processor, timeout=timeout)
+    streamer.cancel = synthesizer.cancel
+    return _streamed(partial(synthesizer, [text], [prompt], [seed], settings, streamer), streamer)
 
 
-def _streamed(work: Callable[[], list[Spoken]], streamer: DiaAudioStreamer) -> Generator[Audio, None, Spoken]:
+def _streamed(work: Callable[[], list[Spoken]], streamer: DiaAudioStreamer) -> Generator[Waveform, None, Spoken]:
     spoken: list[Spoken] = []
 
     def speak() -> None:
@@ -63,7 +64,7 @@ def _streamed(work: Callable[[], list[Spoken]], streamer: DiaAudioStreamer) -> G
         streamer.end()
 
     thread = start(speak, "dia.stream")
-    # At exit, too: a thread that computes while the interpreter goes away may take it along.
+    # At exit, too: a thread that computes while the interpreter shuts down can crash it.
     stop = finalize(streamer, _stop, streamer, thread)
     try:
         for chunk in streamer:

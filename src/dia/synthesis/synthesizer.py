@@ -1,4 +1,4 @@
-"""One pass of the model: scripts that fit into one, and voices to go on with, in; codes and sound out.
+"""One pass of the model: short scripts and voice prompts in, codes and sound out.
 
 Knows model and processor. Knows nothing of files, nor of scripts longer than a pass.
 """
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from transformers.generation.streamers import BaseStreamer
 
-from dia.audio.silence import Audio
+from dia.audio.waveform import Waveform
 from dia.codec import dac as codec
 from dia.decoding.delay import last_end
 from dia.decoding.inputs import speech_rows
@@ -25,11 +25,11 @@ _NOTHING: Mapping[str, Any] = {}
 
 @dataclass(frozen=True)
 class Spoken:
-    """What one script became.
+    """The result of one script.
 
     Attributes:
         codes: int64 [T, C] on the CPU, without the prompt; T may be 0.
-        ended: the model ended by itself; False where the limit of length, or somebody, ended it.
+        ended: whether the model ended by itself, not by the length limit or a cancellation.
     """
 
     codes: Tensor
@@ -40,41 +40,41 @@ class Spoken:
         return self if len(self.codes) < frames else Spoken(self.codes[:frames], ended=False)
 
 
-class Left(Exception):
-    """A pass was ended because somebody set `Speech.left`."""
+class Cancelled(Exception):
+    """A pass ended early because `Synthesizer.cancel` was set."""
 
 
-class _Leaving(BaseStreamer):
-    """Hears nothing; closed once `left` is set."""
+class _CancelStreamer(BaseStreamer):
+    """Ignores rows; closed once `cancel` is set, which ends `generate`."""
 
-    def __init__(self, left: Event) -> None:
-        self._left = left
+    def __init__(self, cancel: Event) -> None:
+        self._cancel = cancel
 
     @property
     def closed(self) -> bool:
-        """Whether nobody listens any more."""
-        return self._left.is_set()
+        """Whether `generate` should stop."""
+        return self._cancel.is_set()
 
     def put(self, value: Tensor) -> None:
-        """Take a row."""
+        """Ignore a row."""
 
     def end(self) -> None:
-        """Nothing is left to do."""
+        """Do nothing."""
 
 
 @dataclass(frozen=True)
-class Speech:
-    """A model and its processor, called to speak.
+class Synthesizer:
+    """A model and its processor; a call speaks scripts in one pass.
 
     Attributes:
         model: the network, on its device and in its dtype.
         processor: text, prompts and codes; without a codec there is no `sound`.
-        left: once it is set, by another thread, passes end at their next row by an error.
+        cancel: once another thread sets it, a pass ends at its next row with `Cancelled`.
     """
 
     model: DiaForConditionalGeneration
     processor: DiaProcessor
-    left: Event | None = None
+    cancel: Event | None = None
 
     def __call__(
         self,
@@ -96,9 +96,9 @@ class Speech:
 
         Raises:
             TypeError, ValueError: an argument is unusable; the message names it.
-            Left: `left` is set.
+            Cancelled: `cancel` is set.
         """
-        streamer = _Leaving(self.left) if streamer is None and self.left is not None else streamer
+        streamer = _CancelStreamer(self.cancel) if streamer is None and self.cancel is not None else streamer
         audio = None if all(prompt is None for prompt in prompts) else list(prompts)
         inputs = self.processor(text=list(texts), audio=audio)
         prompt_rows = self.processor.get_audio_prompt_len(inputs["decoder_attention_mask"])
@@ -106,13 +106,13 @@ class Speech:
         grids = self.model.generate(
             **inputs.to(self.model.device), **settings, generator=self._generators(seeds), streamer=streamer
         ).cpu()
-        if self.left is not None and self.left.is_set():
-            raise Left("nobody listens any more; the pass was ended.")
+        if self.cancel is not None and self.cancel.is_set():
+            raise Cancelled("the pass was cancelled.")
         codes = self.processor.undelayed_codes(grids, prompt_rows)
         ended = self._ended(grids, last)
         return [Spoken(clip, alone) for clip, alone in zip(codes, ended, strict=True)]
 
-    def sound(self, codes: Tensor) -> Audio:
+    def sound(self, codes: Tensor) -> Waveform:
         """Codes [T, C] as samples [N] of ±1 at the processor's sampling rate.
 
         Raises:
@@ -120,7 +120,7 @@ class Speech:
         """
         return self.sounds([codes])[0]
 
-    def sounds(self, codes: Sequence[Tensor]) -> list[Audio]:
+    def sounds(self, codes: Sequence[Tensor]) -> list[Waveform]:
         """As `sound`, for several clips."""
         if (decoder := self.processor.audio_tokenizer) is None:
             raise ValueError("there is no codec to make sound with; load the model with its codec.")
@@ -144,4 +144,4 @@ class Speech:
         return [bool(row.any()) for row in ends]
 
 
-__all__ = ["Audio", "Left", "Speech", "Spoken"]
+__all__ = ["Cancelled", "Spoken", "Synthesizer", "Waveform"]

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from dia.audio.silence import EDGE_SECONDS
+from dia.audio.waveform import Waveform
 from dia.runtime.limits import BEST_OF, EDGE_RANGE, RETRIES
 from dia.runtime.ranges import check_numbers
 from dia.synthesis.alignment import TurnTime
 from dia.synthesis.recognition import Recogniser
-from dia.synthesis.synthesizer import Audio
 from dia.text.script import Script
 
 
@@ -31,7 +31,7 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Care:
+class TakeOptions:
     """How much trouble is taken over a take.
 
     Attributes:
@@ -82,7 +82,7 @@ class Take:
         attempts: every pass that was made, in order; this take is one of them.
     """
 
-    audio: Audio
+    audio: Waveform
     sampling_rate: int
     seed: int
     codes: Tensor
@@ -99,4 +99,4 @@ class Take:
         return len(self.audio) / self.sampling_rate
 
 
-__all__ = ["Attempt", "Care", "Line", "Take"]
+__all__ = ["Attempt", "Line", "Take", "TakeOptions"]

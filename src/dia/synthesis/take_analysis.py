@@ -12,11 +12,12 @@ import numpy as np
 import torch
 
 from dia.audio.silence import cut_after, narrowed, trimmed, utterance_span
+from dia.audio.waveform import Waveform
 from dia.synthesis import alignment
-from dia.synthesis.alignment import Floats, Reading, TurnTime, WordTime
+from dia.synthesis.alignment import Alignment, Floats, TurnTime, WordTime
 from dia.synthesis.recognition import agreement
-from dia.synthesis.synthesizer import Audio, Speech, Spoken
-from dia.synthesis.take import Attempt, Care, Line, Take
+from dia.synthesis.synthesizer import Spoken, Synthesizer
+from dia.synthesis.take import Attempt, Line, Take, TakeOptions
 from dia.synthesis.take_checks import Performance, faults, longest_plausible
 from dia.text.prompt_format import PromptFormat, continued
 
@@ -28,14 +29,14 @@ _GRACE_SECONDS = 1.0  # beyond what is plausible, so that a take that runs away 
 class TakeAnalysis:
     """What is found out about the passes of one line: when words are heard, and what is wrong."""
 
-    speech: Speech
+    synthesizer: Synthesizer
     line: Line
-    care: Care
+    take_options: TakeOptions
 
     @property
     def format(self) -> PromptFormat:
         """How the model reads."""
-        return PromptFormat.of(self.speech.model.generation_config)
+        return PromptFormat.of(self.synthesizer.model.generation_config)
 
     @property
     def transcript(self) -> str:
@@ -52,11 +53,11 @@ class TakeAnalysis:
         """All that the model reads, the closing tag included."""
         return self.format.as_read(self.whole)
 
-    def take(self, spoken: Spoken, audio: Audio | None, seed: int) -> Take:
+    def take(self, spoken: Spoken, audio: Waveform | None, seed: int) -> Take:
         """What is found in one pass, which is its only attempt; without a codec there is no audio to look at."""
         if audio is None:
             return self._silent(spoken, seed)
-        rate, frame_rate = self.speech.processor.sampling_rate, self.speech.processor.frame_rate
+        rate, frame_rate = self.synthesizer.processor.sampling_rate, self.synthesizer.processor.frame_rate
         reading, skip, before = self._read(spoken)
         turns = [turn.shifted(-before / frame_rate) for turn in reading.turns(skip, self.line.script)]
         closing = np.flatnonzero(reading.path[before:] >= len(self.whole))  # frames of the closing tag
@@ -65,7 +66,7 @@ class TakeAnalysis:
         codes = spoken.codes[: math.ceil(len(audio) * frame_rate / rate)]
         text = self.line.text if self._transcribed else self.whole[skip:]
         found = faults(Performance(text, audio, rate, codes, frame_rate, spoken.ended, reading.unread))
-        edge = self.care.edge_seconds
+        edge = self.take_options.edge_seconds
         audio, later = trimmed(audio, rate, edge, edge, utterance_span(audio, rate))
         attempt = Attempt(seed, found, self._score(reading.attention[before:], audio))
         return Take(
@@ -85,18 +86,18 @@ class TakeAnalysis:
         """Whether it is known which words a prompt says; else they are somewhere at the beginning of the text."""
         return self.line.prompt is None or bool(self.line.transcript)
 
-    def _read(self, spoken: Spoken) -> tuple[Reading, int, int]:
+    def _read(self, spoken: Spoken) -> tuple[Alignment, int, int]:
         """How the text was read, the character of `whole` with which the new words begin, and the prompt's frames."""
         before = spoken.codes[:0] if self.line.prompt is None else self.line.prompt
         codes = torch.cat([before, spoken.codes])
-        reading = alignment.read(self.speech.model, self.speech.processor, self.text, codes)
+        reading = alignment.read(self.synthesizer.model, self.synthesizer.processor, self.text, codes)
         if self._transcribed:
             return reading, len(self.transcript), len(before)
         skip = int(reading.path[len(before) - 1]) + 1 if len(reading.path) else 0
         return reading, skip, len(before)
 
     def _silent(self, spoken: Spoken, seed: int) -> Take:
-        processor = self.speech.processor
+        processor = self.synthesizer.processor
         found = faults(Performance(self.line.text, None, 0, spoken.codes, processor.frame_rate, spoken.ended))
         return Take(
             audio=np.zeros(0, np.float32),
@@ -114,26 +115,28 @@ class TakeAnalysis:
         """The most frames that the line may take; None where the settings or the model allow no more anyway."""
         if {"max_length", "max_new_tokens"} & set(settings):
             return None
-        processor, own = self.speech.processor, self.speech.model.generation_config.max_length
+        processor, own = self.synthesizer.processor, self.synthesizer.model.generation_config.max_length
         frames = math.ceil((longest_plausible(self.line.text) + _GRACE_SECONDS) * processor.frame_rate)
         given = 0 if self.line.prompt is None else len(self.line.prompt)
         return None if own is not None and own < given + frames else frames
 
-    def _score(self, attention: Floats, audio: Audio) -> float:
+    def _score(self, attention: Floats, audio: Waveform) -> float:
         """What is heard of the text; or how well it was read, on the whole and where it was read worst: 0 to 1.
 
         Measured beside word error, reading told more than likelihood did; see docs/long_form.md.
         """
-        if self.care.recogniser is not None:
-            return agreement(self.line.text, self.care.recogniser(audio, self.speech.processor.sampling_rate))
+        if self.take_options.recogniser is not None:
+            return agreement(
+                self.line.text, self.take_options.recogniser(audio, self.synthesizer.processor.sampling_rate)
+            )
         if not len(attention):
             return 0.0
-        width = min(len(attention), math.ceil(_STRETCH_SECONDS * self.speech.processor.frame_rate))
+        width = min(len(attention), math.ceil(_STRETCH_SECONDS * self.synthesizer.processor.frame_rate))
         weakest = np.convolve(attention, np.full(width, 1 / width), "valid").min()
         return float(attention.mean() + weakest) / 2
 
 
-def on_sound(turns: Sequence[TurnTime], audio: Audio, sampling_rate: int) -> tuple[TurnTime, ...]:
+def on_sound(turns: Sequence[TurnTime], audio: Waveform, sampling_rate: int) -> tuple[TurnTime, ...]:
     """Turns whose words begin and end with sound: while it is silent the attention is on one of the words beside."""
     spans = iter(narrowed(audio, sampling_rate, [(word.start, word.end) for turn in turns for word in turn.words]))
     found = []

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from dia.audio.silence import Audio, loud
+from dia.audio.silence import loud
+from dia.audio.waveform import Waveform
 from dia.runtime.warnings import DiaWarning
 from dia.text.script import estimated_seconds
 
@@ -40,7 +41,7 @@ class Performance:
     """
 
     text: str
-    audio: Audio | None
+    audio: Waveform | None
     sampling_rate: int
     codes: Tensor
     frame_rate: float
@@ -72,7 +73,7 @@ def _found(performance: Performance) -> Iterator[str]:
         yield f"ends before the words {performance.unread!r}"
 
 
-def _heard(audio: Audio, sampling_rate: int) -> Iterator[str]:
+def _heard(audio: Waveform, sampling_rate: int) -> Iterator[str]:
     heard = loud(audio, sampling_rate)
     if not heard.any():
         yield "is silent"
@@ -88,8 +89,8 @@ def warn_of(faults: Sequence[str], seed: int, number: int = 0, parts: int = 1) -
     """Warn of what is wrong with a take, if anything is, and say what can be done about it."""
     if faults:
         part = f"part {number + 1} of {parts}" if parts > 1 else "the speech"
-        told = "; ".join(faults)
-        warnings.warn(f"{part} (seed {seed}) {told}. Try another seed, or retries=2.", DiaWarning, stacklevel=_CALLER)
+        found = "; ".join(faults)
+        warnings.warn(f"{part} (seed {seed}) {found}. Try another seed, or retries=2.", DiaWarning, stacklevel=_CALLER)
 
 
 def longest_plausible(text: str) -> float:

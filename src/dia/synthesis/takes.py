@@ -13,11 +13,12 @@ import torch
 from transformers.generation.streamers import BaseStreamer
 
 from dia.audio.silence import certain_span, trimmed
+from dia.audio.waveform import Waveform
 from dia.runtime.log import get_logger
 from dia.synthesis.seeds import check_seed, later_seed
 from dia.synthesis.stream import stream
-from dia.synthesis.synthesizer import Audio, Speech, Spoken
-from dia.synthesis.take import Attempt, Care, Line, Take
+from dia.synthesis.synthesizer import Spoken, Synthesizer
+from dia.synthesis.take import Attempt, Line, Take, TakeOptions
 from dia.synthesis.take_analysis import TakeAnalysis
 from dia.synthesis.take_checks import shortest_plausible
 
@@ -28,22 +29,22 @@ _CLOSING_SECONDS = 2.0  # the sound of a closing tag is hardly longer; it is cut
 
 
 def make_take(
-    speech: Speech,
+    synthesizer: Synthesizer,
     line: Line,
     seed: int | None = None,
     settings: Mapping[str, Any] = _NOTHING,
-    care: Care | None = None,
+    take_options: TakeOptions | None = None,
 ) -> Take:
     """As `make_takes`, for one line."""
-    return make_takes(speech, [line], [seed], settings, care)[0]
+    return make_takes(synthesizer, [line], [seed], settings, take_options)[0]
 
 
 def make_takes(
-    speech: Speech,
+    synthesizer: Synthesizer,
     lines: Sequence[Line],
     seeds: Sequence[int | None],
     settings: Mapping[str, Any] = _NOTHING,
-    care: Care | None = None,
+    take_options: TakeOptions | None = None,
     streamer: BaseStreamer | None = None,
 ) -> list[Take]:
     """Speak lines in one batch; those with something wrong are spoken again while there are retries.
@@ -52,28 +53,30 @@ def make_takes(
     alone and among others.
 
     Args:
-        speech: model and processor. Without a codec takes have codes and no audio.
+        synthesizer: model and processor. Without a codec takes have codes and no audio.
         lines: what to say; each must fit into a pass.
         seeds: of the first take of each line; a retry and each further take of `best_of` have the next. None draws
             one.
         settings: keywords of transformers' `generate`. Where they set no length, a take is ended when it is much
             longer than its text lets expect.
-        care: retries and the like.
+        take_options: retries and the like.
         streamer: is given every row of the first tries.
 
     Raises:
         TypeError, ValueError: an argument is unusable; the message names it.
     """
-    care = care or Care()
-    listeners = [TakeAnalysis(speech, line, care) for line in lines]
+    take_options = take_options or TakeOptions()
+    listeners = [TakeAnalysis(synthesizer, line, take_options) for line in lines]
     firsts = [_checked_seed(seed) for seed in seeds]
     made: list[list[Take]] = [[] for _ in lines]
-    for start in range(0, (care.retries + 1) * care.best_of, care.best_of):
+    for start in range(0, (take_options.retries + 1) * take_options.best_of, take_options.best_of):
         wrong = [index for index, takes in enumerate(made) if all(take.warnings for take in takes)]
         tries = [
-            (index, later_seed(firsts[index], start + number)) for index in wrong for number in range(care.best_of)
+            (index, later_seed(firsts[index], start + number))
+            for index in wrong
+            for number in range(take_options.best_of)
         ]
-        found = _in_one_batch(speech, [(listeners[index], seed) for index, seed in tries], settings, streamer)
+        found = _in_one_batch(synthesizer, [(listeners[index], seed) for index, seed in tries], settings, streamer)
         for (index, _), take in zip(tries, found, strict=True):
             made[index].append(take)
         streamer = None
@@ -91,7 +94,7 @@ def _best(takes: Sequence[Take]) -> Take:
 
 
 def _in_one_batch(
-    speech: Speech,
+    synthesizer: Synthesizer,
     tries: Sequence[tuple[TakeAnalysis, int]],
     settings: Mapping[str, Any],
     streamer: BaseStreamer | None,
@@ -99,38 +102,38 @@ def _in_one_batch(
     """One pass for every line and seed; each clip ends at the length limit of its own line."""
     if not tries:
         return []
-    limits = [listener.frames(settings) for listener, _ in tries]  # one frame of the room is for the end
-    spoken = speech(
-        [listener.text for listener, _ in tries],
-        [listener.line.prompt for listener, _ in tries],
+    limits = [analysis.frames(settings) for analysis, _ in tries]  # one frame of the room is for the end
+    spoken = synthesizer(
+        [analysis.text for analysis, _ in tries],
+        [analysis.line.prompt for analysis, _ in tries],
         [seed for _, seed in tries],
-        _limited(speech, settings, limits),
+        _limited(synthesizer, settings, limits),
         streamer,
     )
     spoken = [one if limit is None else one.cut(limit - 1) for one, limit in zip(spoken, limits, strict=True)]
-    has_codec = speech.processor.audio_tokenizer is not None
-    sounds = speech.sounds([one.codes for one in spoken]) if has_codec else [None] * len(spoken)
+    has_codec = synthesizer.processor.audio_tokenizer is not None
+    sounds = synthesizer.sounds([one.codes for one in spoken]) if has_codec else [None] * len(spoken)
     return [
-        listener.take(one, sound, seed) for (listener, seed), one, sound in zip(tries, spoken, sounds, strict=True)
+        analysis.take(one, sound, seed) for (analysis, seed), one, sound in zip(tries, spoken, sounds, strict=True)
     ]
 
 
-def _limited(speech: Speech, settings: Mapping[str, Any], limits: Sequence[int | None]) -> Mapping[str, Any]:
+def _limited(synthesizer: Synthesizer, settings: Mapping[str, Any], limits: Sequence[int | None]) -> Mapping[str, Any]:
     """The settings of a pass that lets every clip reach its limit in frames; None is the model's own limit."""
     frames = [limit for limit in limits if limit is not None]
     if len(frames) < len(limits):
         return settings
-    return {**settings, "max_new_tokens": max(frames) + max(speech.processor.delay_pattern)}
+    return {**settings, "max_new_tokens": max(frames) + max(synthesizer.processor.delay_pattern)}
 
 
 def stream_take(
-    speech: Speech,
+    synthesizer: Synthesizer,
     line: Line,
     seed: int | None,
     settings: Mapping[str, Any] = _NOTHING,
-    care: Care | None = None,
+    take_options: TakeOptions | None = None,
     timeout: float | None = None,
-) -> Generator[Audio, None, Take]:
+) -> Generator[Waveform, None, Take]:
     """Speak a line once, heard while it is made.
 
     Nothing is yielded before 0.3 s of sound are there. A model that reads a closing tag may make a sound of it, which
@@ -138,11 +141,11 @@ def stream_take(
     it has been heard, and the log says so.
 
     Args:
-        speech: model, processor and codec.
+        synthesizer: model, processor and codec.
         line: what to say; it must fit into a pass.
         seed: of the take; None draws one.
         settings: keywords of transformers' `generate`.
-        care: of which the edges count; there are no retries.
+        take_options: of which the edges count; there are no retries.
         timeout: seconds to wait for the next piece; None waits for ever.
 
     Yields:
@@ -154,18 +157,18 @@ def stream_take(
     Raises:
         TypeError, ValueError: an argument is unusable; the message names it.
     """
-    listener, seed = TakeAnalysis(speech, line, care or Care()), _checked_seed(seed)
-    rate, edge = speech.processor.sampling_rate, listener.care.edge_seconds
-    closing = _CLOSING_SECONDS if listener.format.closing_tag else 0.0
+    analysis, seed = TakeAnalysis(synthesizer, line, take_options or TakeOptions()), _checked_seed(seed)
+    rate, edge = synthesizer.processor.sampling_rate, analysis.take_options.edge_seconds
+    closing = _CLOSING_SECONDS if analysis.format.closing_tag else 0.0
     earliest = shortest_plausible(line.text) * rate  # samples before which the text is not over
     heard, given = np.zeros(0, np.float32), 0
-    limited = _limited(speech, settings, [listener.frames(settings)])
-    with closing_of(stream(speech, listener.text, line.prompt, seed, limited, timeout)) as sound:
+    limited = _limited(synthesizer, settings, [analysis.frames(settings)])
+    with closing_of(stream(synthesizer, analysis.text, line.prompt, seed, limited, timeout)) as sound:
         while True:
             try:
                 heard = np.concatenate([heard, next(sound)])
             except StopIteration as ended:
-                take = listener.take(ended.value, heard, seed)
+                take = analysis.take(ended.value, heard, seed)
                 if given > len(take.audio):
                     logger.warning("%.1f s were heard that belong to no word.", (given - len(take.audio)) / rate)
                 return take
@@ -178,11 +181,16 @@ def stream_take(
 
 
 def made_take(
-    speech: Speech, line: Line, spoken: Spoken, seed: int, attempts: tuple[Attempt, ...], care: Care
+    synthesizer: Synthesizer,
+    line: Line,
+    spoken: Spoken,
+    seed: int,
+    attempts: tuple[Attempt, ...],
+    take_options: TakeOptions,
 ) -> Take:
     """The take that `make_take` made of codes which are there already."""
-    listener = TakeAnalysis(speech, line, replace(care, recogniser=None))
-    return replace(listener.take(spoken, speech.sound(spoken.codes), seed), attempts=attempts)
+    analysis = TakeAnalysis(synthesizer, line, replace(take_options, recogniser=None))
+    return replace(analysis.take(spoken, synthesizer.sound(spoken.codes), seed), attempts=attempts)
 
 
 __all__ = ["made_take", "make_take", "make_takes", "stream_take"]

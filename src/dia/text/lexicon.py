@@ -20,13 +20,14 @@ from typing import NamedTuple
 from dia.runtime.atomic import atomic_file
 from dia.runtime.limits import PRONUNCIATION_BYTES, PRONUNCIATION_WORDS
 from dia.runtime.reading import REMEDY, read_bytes
+from dia.text.tags import TAG
 
 FIRST, MOST = 0xE000, 256  # phone i is written as the character FIRST + i, of Unicode's private use area
 PHONES = f"{chr(FIRST)}-{chr(FIRST + MOST - 1)}"  # for the brackets of a regular expression
 _PHONES = re.compile(f"[{PHONES}]+")
 _LETTER, _APOSTROPHE = "[^\\W\\d_][\u0300-\u036f]*", "['’ʼ＇]"
 _FOUND = re.compile(
-    rf"\[S[12]\]|\([a-z ]+\)|\{{[^{{}}]*\}}|\b[A-Z](?: [A-Z])+\b|(?:{_LETTER})+(?:{_APOSTROPHE}(?:{_LETTER})+)*"
+    rf"{TAG.pattern}|\([a-z ]+\)|\{{[^{{}}]*\}}|\b[A-Z](?: [A-Z])+\b|(?:{_LETTER})+(?:{_APOSTROPHE}(?:{_LETTER})+)*"
 )
 _ENDING = re.compile("'?[sS]$")  # of a possessive, or of capitals in the plural
 _VOICELESS, _HISSING = frozenset(["p", "t", "k", "f", "th"]), frozenset(["s", "z", "sh", "zh", "ch", "jh"])

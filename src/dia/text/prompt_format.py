@@ -13,15 +13,13 @@ from string import whitespace
 from types import SimpleNamespace
 from typing import Any, Literal, get_args
 
-from dia.text.tags import NON_VERBAL_TAGS
+from dia.text.tags import NON_VERBAL_TAGS, TAG
 
 Carry = Literal["nothing", "first", "last", "both"]
 CARRIES: tuple[Carry, ...] = get_args(Carry)
 Frontend = Literal["en", "none"]
 FRONTENDS: tuple[Frontend, ...] = get_args(Frontend)
 
-_TAG = re.compile(r"\[(S[12])\]\s*")
-_TURN_PARTS = re.compile(r"(\[S[12]\])")
 _LAST_SOUND = re.compile(r"\([^()]*\)$")
 _OPEN_ENDS = whitespace + ",;:-"  # what a stop takes the place of
 _CLOSERS = "\"')]”“’»›」』）"  # before which a stop stands
@@ -115,9 +113,11 @@ def stopped(text: str) -> str:
     >>> stopped("[S1] Well, (laughs) [S2] And then:")
     '[S1] Well, (laughs) [S2] And then.'
     """
-    return " ".join(
-        part if _TAG.fullmatch(part) else _with_stop(part) for part in _TURN_PARTS.split(text.strip()) if part.strip()
-    )
+    parts, end = list[str](), 0
+    for tag in TAG.finditer(text):
+        parts += [_with_stop(text[end : tag.start()]), tag[0]]
+        end = tag.end()
+    return " ".join(part for part in (*parts, _with_stop(text[end:])) if part)
 
 
 def _with_stop(words: str) -> str:
@@ -136,9 +136,9 @@ def continued(transcript: str, text: str) -> str:
     >>> continued("[S1] Hello. [S2] Hi.", "[S2] How are you?")
     '[S1] Hello. [S2] Hi. How are you?'
     """
-    said, begins = _TAG.findall(transcript), _TAG.match(text)
+    said, begins = TAG.findall(transcript), TAG.match(text)
     stays = begins is not None and said[-1:] == [begins[1]]
-    return f"{transcript.strip()} {text[begins.end() :] if begins and stays else text}".strip()
+    return f"{transcript.strip()} {text[begins.end() :].lstrip() if begins and stays else text}".strip()
 
 
 def closed(text: str) -> str:
@@ -147,7 +147,7 @@ def closed(text: str) -> str:
     >>> closed("[S1] Hello. [S2] Hi.")
     '[S1] Hello. [S2] Hi. [S1]'
     """
-    tags = list(_TAG.finditer(text))
+    tags = list(TAG.finditer(text))
     if not tags or tags[-1].end() == len(text):
         return text
     return f"{text} [{'S1' if tags[-1][1] == 'S2' else 'S2'}]"

@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from functools import lru_cache
 
 SPEAKERS = ("S1", "S2")
+TAG = re.compile(r"\[(S[12])\]")  # as the model reads it; SPEAKER_TAG is what authors may write
 NON_VERBAL_TAGS = (
     "(laughs)",
     "(clears throat)",
@@ -45,6 +46,11 @@ _NAMES = [tag.strip("()") for tag in NON_VERBAL_TAGS]
 _LIKE_A_SOUND = re.compile(r"[a-z]+(?:ing|s)(?: [a-z]+)?|giggle|laughter|music|pause|silence|whisper")
 
 
+def speakers_in(spoken: str) -> tuple[str, ...]:
+    """The speakers that a text as the model reads it names, in order: `[S2] Hi. [S1] Ho.` → `("S2", "S1")`."""
+    return tuple(dict.fromkeys(TAG.findall(spoken)))
+
+
 def listed_sound(bracketed: str) -> str | None:
     """The tag of `NON_VERBAL_TAGS` that words in brackets are: `[ Laughs ]` → `(laughs)`; None for other words."""
     tag = _tag(bracketed).lower()
@@ -78,7 +84,9 @@ __all__ = [
     "SPEAKERS",
     "SPEAKER_LINE",
     "SPEAKER_TAG",
+    "TAG",
     "listed_sound",
     "nearest",
     "sound_of",
+    "speakers_in",
 ]

@@ -45,14 +45,14 @@ def describe(path: Path) -> Description:
         raise ValueError(f"{path} has {path.stat().st_size >> 20} MB, and so is no voice.")
     try:
         header, length = _header(path.read_bytes())
-        told, codes = header["__metadata__"], header["codes"]
-        if told["kind"] != KIND:
+        metadata, codes = header["__metadata__"], header["codes"]
+        if metadata["kind"] != KIND:
             raise ValueError("it does not say that it is a voice")
         if codes["data_offsets"][1] != length:
             raise ValueError("it is cut off, or too long")
-        codec, frames = json.loads(told["codec"]), int(codes["shape"][0])
+        codec, frames = json.loads(metadata["codec"]), int(codes["shape"][0])
         rate = int(codec["sampling_rate"])
-        return Description(told["transcript"], told["consent"], frames * int(codec["hop_length"]) / rate, rate)
+        return Description(metadata["transcript"], metadata["consent"], frames * int(codec["hop_length"]) / rate, rate)
     except (ValueError, TypeError, LookupError, ArithmeticError, RecursionError) as error:
         raise ValueError(f"{path} is no voice, or damaged ({error}). Make it anew: dia voice make") from error
 

@@ -37,7 +37,7 @@ def voice_files() -> dict[str, Path]:
 
 
 def find_voice(given: Any) -> "Voice":
-    """A voice, however it is told.
+    """A voice from whatever names it.
 
     Args:
         given: a `Voice`, a name, the path of a file, or {"S1": …, "S2": …} of these, which are joined into one.
@@ -59,7 +59,7 @@ def find_voice(given: Any) -> "Voice":
 
 
 def voice_file(given: str | Path) -> Path:
-    """The file of a voice, told by name or path.
+    """The file of a voice, by name or path.
 
     Raises:
         ValueError: there is no voice of that name.
@@ -76,31 +76,31 @@ def voice_file(given: str | Path) -> Path:
     return files[given]
 
 
-def check_voices(told: Sequence[str]) -> None:
-    """Refuse, without loading torch, what `find_voice(told_voice(told))` would refuse for its name or its file.
+def check_voices(options: Sequence[str]) -> None:
+    """Refuse, without loading torch, what `find_voice` refuses for its name or its file.
 
     Raises:
         ValueError, FileNotFoundError: as these.
     """
-    given = told_voice(told)
+    given = parse_voice_option(options)
     for one in given.values() if isinstance(given, dict) else filter(None, [given]):
         describe(voice_file(one))
 
 
-def told_voice(told: Sequence[str]) -> Any:
-    """What `find_voice` takes, of what a command line tells: one name or file, or S1=… and S2=…; None of nothing.
+def parse_voice_option(options: Sequence[str]) -> Any:
+    """What `find_voice` takes, from options of a command line: one name or file, or S1=… and S2=…; None for none.
 
-    >>> told_voice(["S1=clara", "S2=bruno"])
+    >>> parse_voice_option(["S1=clara", "S2=bruno"])
     {'S1': 'clara', 'S2': 'bruno'}
 
     Raises:
-        ValueError: a speaker is told twice, or one voice for all stands beside another.
+        ValueError: a speaker is given twice, or one voice for all stands beside another.
     """
-    pairs = [_PAIR.fullmatch(one) for one in told]
+    pairs = [_PAIR.fullmatch(one) for one in options]
     found = {pair[1].upper(): pair[2] for pair in pairs if pair is not None}
-    if len(found) < len(told) and len(told) > 1:
-        raise ValueError(f"voices are {', '.join(told)}; tell one for all, or S1=NAME and S2=NAME.")
-    return found or (told[0] if told else None)
+    if len(found) < len(options) and len(options) > 1:
+        raise ValueError(f"voices are {', '.join(options)}; give one for all, or S1=NAME and S2=NAME.")
+    return found or (options[0] if options else None)
 
 
 def keep_voice(voice: "Voice", name: str, overwrite: bool = False) -> Path:
@@ -151,8 +151,8 @@ __all__ = [
     "check_voices",
     "find_voice",
     "keep_voice",
+    "parse_voice_option",
     "remove_voice",
-    "told_voice",
     "voice_file",
     "voice_files",
     "voices_folder",

@@ -3,7 +3,6 @@ saved or not, comes from here.
 """
 
 import math
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -12,9 +11,9 @@ from torch import Tensor
 
 from dia.processing_dia import DiaProcessor
 from dia.text.script import estimated_seconds
+from dia.text.tags import speakers_in
 from dia.voices.recording import Recording, prepare, two_voices
 
-_TAG = re.compile(r"\[(S[12])\]")
 _HASTE = 2.0  # how many times as long or as short as its transcript suggests a recording may be
 
 
@@ -75,7 +74,7 @@ def check_held(seconds: float, longest: float, name: str) -> None:
 
 def _disagreements(transcript: str, recording: Recording, sampling_rate: int) -> Iterable[str]:
     """Where recording and transcript seem not to be of the same."""
-    tags = len(set(_TAG.findall(transcript))) or 1
+    tags = len(speakers_in(transcript)) or 1
     found = 1 + two_voices(recording.waveform, sampling_rate)
     if found > tags and recording.clean:
         yield "two voices are heard, and the transcript names one. Tag their turns: '[S1] … [S2] …'"

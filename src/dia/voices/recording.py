@@ -13,11 +13,12 @@ import numpy as np
 import soxr
 
 from dia.audio.channels import as_channels, sounding
-from dia.audio.files import Waveform, check_seconds, checked_rate, full_scale
+from dia.audio.files import check_seconds, checked_rate, full_scale
 from dia.audio.filters import without_bass, without_hum
 from dia.audio.noise import SILENT, Heard, heard, without_pauses
 from dia.audio.pitch import pitches
 from dia.audio.silence import trimmed
+from dia.audio.waveform import Waveform
 from dia.feature_extraction_dia import read_clip
 
 SHORTEST, LONGEST = 1.0, 20.0  # seconds of speech, beyond which a recording is refused

@@ -5,7 +5,6 @@ Knows recordings, transcripts and the file that a voice is kept in. Knows nothin
 
 import json
 import os
-import re
 import warnings as warning_filters
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -25,11 +24,9 @@ from dia.runtime.reading import check_file
 from dia.runtime.tensor_files import read_header
 from dia.runtime.warnings import DiaWarning
 from dia.text.prompt_format import continued
-from dia.text.tags import SPEAKERS
+from dia.text.tags import SPEAKERS, TAG, speakers_in
 from dia.voices.description import KIND, SUFFIX, check_consent, checked_transcript
 from dia.voices.prompt import encode_recording
-
-_TAG = re.compile(r"\[(S[12])\]")
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +52,7 @@ class Voice:
 
     def __post_init__(self) -> None:
         _check_codes(self.codes, self.codec)
-        if not _TAG.match(self.transcript) or not _TAG.sub("", self.transcript).strip():
+        if not TAG.match(self.transcript) or not TAG.sub("", self.transcript).strip():
             raise ValueError(f"transcript {self.transcript!r} says nothing, or not who speaks: '[S1] What is said.'")
         check_consent(self.consent)
 
@@ -113,7 +110,7 @@ class Voice:
     @property
     def speakers(self) -> tuple[str, ...]:
         """Whose turns it holds, "S1" and "S2", in order of their appearance."""
-        return tuple(dict.fromkeys(_TAG.findall(self.transcript)))
+        return speakers_in(self.transcript)
 
     def check_fits(self, processor: DiaProcessor) -> None:
         """Refuse to go on with codes that mean something else to the model's codec.
@@ -147,7 +144,7 @@ class Voice:
             raise ValueError(f"{speaker!r} is no speaker; there are {' and '.join(SPEAKERS)}.")
         if len(self.speakers) > 1:
             raise ValueError(f"the voice for {speaker} is of two speakers; give a voice of one, or use it alone.")
-        return replace(self, transcript=_TAG.sub(f"[{speaker}]", self.transcript))
+        return replace(self, transcript=TAG.sub(f"[{speaker}]", self.transcript))
 
     def save(self, path: str | Path) -> None:
         """Write the voice into one file, whole or not at all; a file that is there is replaced.
@@ -159,9 +156,9 @@ class Voice:
         path = Path(path)
         if path.suffix != SUFFIX:
             raise ValueError(f"{path} does not end in {SUFFIX}, as the file of a voice does.")
-        told = {"kind": KIND, "transcript": self.transcript, "consent": self.consent}
-        told |= {"codec": json.dumps(asdict(self.codec)), "warnings": json.dumps(self.warnings)}
-        content = save({"codes": self.codes.to(torch.int32).contiguous()}, told)
+        metadata = {"kind": KIND, "transcript": self.transcript, "consent": self.consent}
+        metadata |= {"codec": json.dumps(asdict(self.codec)), "warnings": json.dumps(self.warnings)}
+        content = save({"codes": self.codes.to(torch.int32).contiguous()}, metadata)
         try:
             with atomic_file(path) as partial:
                 partial.write_bytes(content)
@@ -185,11 +182,13 @@ class Voice:
         try:
             read_header(path)
             with safe_open(path, framework="pt") as file:
-                told, codes = file.metadata() or {}, file.get_tensor("codes")
-            if told.get("kind") != KIND:
+                metadata, codes = file.metadata() or {}, file.get_tensor("codes")
+            if metadata.get("kind") != KIND:
                 raise ValueError("it does not say that it is a voice")
-            record = _read_record(json.loads(told["codec"]))
-            return cls(_whole(codes), told["transcript"], record, told["consent"], _remarks(told.get("warnings")))
+            record = _read_record(json.loads(metadata["codec"]))
+            return cls(
+                _whole(codes), metadata["transcript"], record, metadata["consent"], _remarks(metadata.get("warnings"))
+            )
         except (SafetensorError, ValueError, TypeError, KeyError, RecursionError, OverflowError) as error:
             raise ValueError(f"{path} is no voice, or damaged ({error}). Make it anew: dia voice make") from error
 
@@ -233,16 +232,16 @@ def _whole(codes: Tensor) -> Tensor:
     return codes.long()
 
 
-def _read_record(told: Any) -> CodecRecord:
-    record = CodecRecord(**told)
+def _read_record(metadata: Any) -> CodecRecord:
+    record = CodecRecord(**metadata)
     numbers = (*record.sizes, record.codebook_size)
     if not isinstance(record.weights, str) or any(type(number) is not int or number < 1 for number in numbers):
         raise ValueError("what it says of its codec is not possible")
     return record
 
 
-def _remarks(told: str | None) -> tuple[str, ...]:
-    return tuple(str(remark) for remark in json.loads(told or "[]"))
+def _remarks(metadata: str | None) -> tuple[str, ...]:
+    return tuple(str(remark) for remark in json.loads(metadata or "[]"))
 
 
 __all__ = ["Voice", "joined"]

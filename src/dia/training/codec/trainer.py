@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from transformers import DacModel
 
-from dia.codec.checksum import checksum
+from dia.codec.identity import checksum
 from dia.training.codec.codebooks import MOST_ROWS, CodebookUse, start_codebooks
 from dia.training.codec.discriminator import Adversary
 from dia.training.codec.initialization import in_half_precision
@@ -26,8 +26,8 @@ from dia.training.codec.muon import Muon
 from dia.training.codec.recipe import CodecProgress, CodecRecipe, learning_rate_at
 from dia.training.codec.state import (
     State,
+    check_free_memory,
     check_origin,
-    check_room,
     check_sizes,
     read_state,
     sizes_of,
@@ -73,7 +73,7 @@ class CodecTrainer:
         self.codec, self.folder = codec.train(), folder
         self.measure, self.hear, self.hear_every = measure, hear, hear_every
         self._restart_average()
-        check_room(folder, self.average)
+        check_free_memory(folder, self.average)
         self._origin = checksum(self.average[name] for name in sorted(self.average))
         self.progress, self.journal = CodecProgress(), Journal(folder)
         self.loss = SpectralLoss(codec.config.sampling_rate).to(codec.device)

@@ -2,7 +2,7 @@
 
 import torch
 
-from dia.codec.checksum import checksum
+from dia.codec.identity import checksum
 
 WEIGHTS = [torch.tensor([[1.0, -0.5]]), torch.tensor([2.0])]
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from transformers.generation.configuration_utils import CompileConfig
 
-from dia.decoding.fused_sampling import Choice, PlainLoopNeeded
+from dia.decoding.fused_sampling import PlainLoopNeeded, Sampler
 from dia.decoding.static_layer import HOME
 
 _CAPTURES = "transformers.utils.output_capturing"  # its hooks do nothing unless outputs are asked for
@@ -21,11 +21,11 @@ _TEXT = 64  # likewise, of text
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What a step is made for; steps of equal plans are interchangeable.
+class DecodeConfig:
+    """What a step is made for; steps of equal configs are interchangeable.
 
     Args:
-        choice: how ids are chosen.
+        sampler: how ids are chosen.
         pattern: delay of each channel.
         pad: fills what has ended.
         clips: B.
@@ -38,7 +38,7 @@ class Plan:
         compiled: options of `torch.compile`, None to leave it.
     """
 
-    choice: Choice
+    sampler: Sampler
     pattern: tuple[int, ...]
     pad: int
     clips: int
@@ -66,8 +66,8 @@ class Plan:
         """Making the step costs time, so that it is made for whole spans and kept."""
         return self.recorded or self.compiled is not None
 
-    def rounded(self) -> "Plan":
-        """A plan that many calls share: more clips, rows and text than asked for, what is too much of them masked."""
+    def rounded(self) -> "DecodeConfig":
+        """A config that many calls share: more clips, rows and text than asked for, the surplus masked."""
         if not self.fixed:
             return self
         clips, rows, text = (
@@ -75,8 +75,8 @@ class Plan:
             span_of(self.rows),
             _rounded_up(self.text, _TEXT),
         )
-        rest = {name: getattr(self, name) for name in ("choice", "pattern", "pad", "guided", "recorded", "compiled")}
-        return Plan(**rest, clips=clips, rows=rows, text=text, masked=True, text_masked=True)
+        rest = {name: getattr(self, name) for name in ("sampler", "pattern", "pad", "guided", "recorded", "compiled")}
+        return DecodeConfig(**rest, clips=clips, rows=rows, text=text, masked=True, text_masked=True)
 
 
 def check_model(model: Any) -> None:
@@ -120,4 +120,4 @@ def _rounded_up(number: int, step: int) -> int:
     return -(-number // step) * step
 
 
-__all__ = ["Plan", "check_model", "compile_options", "span_of"]
+__all__ = ["DecodeConfig", "check_model", "compile_options", "span_of"]

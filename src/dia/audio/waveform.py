@@ -1,0 +1,11 @@
+"""The type of sound inside the package."""
+
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+Waveform: TypeAlias = npt.NDArray[np.float32]
+"""Samples of ±1 full scale: [N], or [N, channels] where a function says so."""
+
+__all__ = ["Waveform"]

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -382,6 +383,14 @@ def test_the_users_folder_is_where_it_is_said(monkeypatch, tmp_path):
     assert voices_folder() == tmp_path / "dia" / "voices"
     monkeypatch.delenv("XDG_DATA_HOME")
     assert voices_folder().parts[-4:] == (".local", "share", "dia", "voices")
+
+
+def test_without_a_home_the_remedy_is_named(monkeypatch):
+    monkeypatch.delenv("DIA_VOICES", raising=False)
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)
+    with pytest.raises(OSError, match="set DIA_VOICES"):
+        voices_folder()
 
 
 # The examples

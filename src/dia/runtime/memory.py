@@ -55,10 +55,10 @@ def release_free_memory() -> None:
 
 
 def keep_few_shapes() -> None:
-    """Let PyTorch keep the code of its CPU kernels for the last 64 shapes, unless the environment says otherwise.
+    """Limit the CPU kernels that PyTorch caches to the last 64 shapes, for commands; variables that are set stay.
 
-    It would keep a thousand of each kind: texts and takes of all lengths add half a gigabyte in an hour of speech. The
-    limits are read from the environment at the first product in the process; later they change nothing.
+    Its own limit is a thousand of each kind: texts and takes of all lengths add half a gigabyte in an hour of speech.
+    The limits are environment variables, read at the first matrix product of the process; a library call sets none.
     """
     for name in _CACHES:
         os.environ.setdefault(name, _SHAPES)

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from platformdirs import user_data_path
+
 from dia import MINI
 from dia.runtime.locks import only_writer
 from dia.runtime.spelling import did_you_mean
@@ -24,10 +26,17 @@ _PAIR = re.compile(r"(S[12])=(.+)", re.IGNORECASE)
 
 
 def voices_folder() -> Path:
-    """Where the user's voices lie: `$DIA_VOICES`, or dia/voices among the user's data."""
+    """The folder of the user's voices: `$DIA_VOICES`, or dia/voices in the system's folder for user data.
+
+    Raises:
+        OSError: neither is known.
+    """
     if chosen := os.environ.get("DIA_VOICES"):
         return Path(chosen).expanduser()
-    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "dia" / "voices"
+    try:
+        return user_data_path("dia", appauthor=False) / "voices"
+    except RuntimeError as error:
+        raise OSError(f"there is no folder for voices: {error}. Or set DIA_VOICES to a folder.") from error
 
 
 def voice_files() -> dict[str, Path]:

@@ -15,9 +15,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from platformdirs import user_cache_path
-
 from dia.runtime.atomic import atomic_file
+from dia.runtime.folders import cache_folder
 from dia.runtime.log import get_logger
 
 logger = get_logger(__name__)
@@ -119,11 +118,7 @@ def _checksum(content: bytes) -> str:
 
 def _cache_folder() -> Path | None:
     """The folder for libraries, made if need be; None where others could write to it, for what is in it is run."""
-    try:
-        folder = user_cache_path("dia", appauthor=False)
-    except RuntimeError:  # there is no home directory
-        return None
-    if not folder.is_absolute():  # likewise, in older versions of platformdirs
+    if (folder := cache_folder()) is None:
         return None
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)

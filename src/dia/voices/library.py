@@ -9,9 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from platformdirs import user_data_path
-
 from dia import MINI
+from dia.runtime.folders import data_folder
 from dia.runtime.locks import only_writer
 from dia.runtime.spelling import did_you_mean
 from dia.voices.description import SUFFIX, describe
@@ -33,10 +32,9 @@ def voices_folder() -> Path:
     """
     if chosen := os.environ.get("DIA_VOICES"):
         return Path(chosen).expanduser()
-    try:
-        return user_data_path("dia", appauthor=False) / "voices"
-    except RuntimeError as error:
-        raise OSError(f"there is no folder for voices: {error}. Or set DIA_VOICES to a folder.") from error
+    if (folder := data_folder()) is None:
+        raise OSError("the user has no home directory to keep voices in; set DIA_VOICES to a folder.")
+    return folder / "voices"
 
 
 def voice_files() -> dict[str, Path]:

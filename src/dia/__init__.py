@@ -4,11 +4,12 @@ Importing this package makes transformers' Auto classes and pipelines resolve "d
 imported when they are first asked for.
 """
 
-import importlib
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dia.registration import register
+from dia.runtime.lazy import lazy_names
 from dia.version import __version__
 
 if TYPE_CHECKING:
@@ -44,20 +45,11 @@ _HOMES = {
     "tokenization_dia": ("DiaTokenizer",),
 }
 _MODULES = [home for home in _HOMES if "." not in home]  # `dia.streaming` and the like, without an import of their own
-_HOME = {name: home for home, names in _HOMES.items() for name in names}
+_get, __dir__ = lazy_names(__name__, _HOMES)
 
 
 def __getattr__(name: str) -> Any:
-    home = _HOME.get(name, name if name in _MODULES else None)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = importlib.import_module(f"{__name__}.{home}")
-    globals().update({each: getattr(module, each) for each in _HOMES.get(home, ())})
-    return globals()[name]
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return import_module(f"{__name__}.{name}") if name in _MODULES else _get(name)
 
 
 register()

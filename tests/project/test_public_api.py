@@ -29,6 +29,14 @@ PUBLIC = [
     "__version__",
     "register",
 ]
+BY_STAGE = {
+    "audio": ["Player", "Writer", "stretched"],
+    "codec": ["decode", "decode_context", "encode", "frame_rate"],
+    "quantization": ["DiaQuantizationConfig", "quantize"],
+    "synthesis": ["SynthesisJob", "Take", "pocketsphinx_recogniser", "srt", "vtt"],
+    "text": ["PromptFormat", "Script", "estimated_seconds", "parse", "spoken_form"],
+    "voices": ["Voice", "find_voice", "keep_voice", "remove_voice", "voice_files"],
+}
 SOURCE = Path(dia.__file__).parent
 MODULES = sorted(
     ".".join(path.relative_to(SOURCE).with_suffix("").parts)
@@ -45,6 +53,16 @@ def test_public_names_are_there_and_no_others():
     assert set(PUBLIC) <= set(dir(dia))
     with pytest.raises(AttributeError, match="no attribute 'Diva'"):
         _ = dia.Diva
+
+
+@pytest.mark.parametrize(("stage", "names"), BY_STAGE.items(), ids=BY_STAGE)
+def test_public_names_of_the_stages_are_pinned_and_there(stage, names):
+    package = importlib.import_module(f"dia.{stage}")
+    assert package.__all__ == names
+    assert set(names) <= set(dir(package))
+    assert all(getattr(package, name).__module__.startswith(f"dia.{stage}.") for name in names)
+    with pytest.raises(AttributeError, match=f"module 'dia.{stage}' has no attribute 'nothing'"):
+        _ = package.nothing
 
 
 def test_public_names_are_sorted():
@@ -76,6 +94,6 @@ def test_mini_is_a_folder_of_the_package():
 
 
 def test_importing_the_package_loads_neither_torch_nor_transformers():
-    program = "import sys, dia; print({'torch', 'transformers', 'numpy'} & set(sys.modules), dia.__version__)"
+    program = "import sys, dia, dia.text, dia.voices, dia.synthesis; print({'torch', 'transformers', 'numpy'} & set(sys.modules), dia.__version__)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout == f"set() {dia.__version__}\n"

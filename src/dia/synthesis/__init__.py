@@ -1,1 +1,23 @@
 """Scripts of any length to speech: requests, takes, checks, joins, alignment, subtitles."""
+
+from typing import TYPE_CHECKING
+
+from dia.runtime.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from dia.synthesis.job import SynthesisJob
+    from dia.synthesis.recognition import pocketsphinx_recogniser
+    from dia.synthesis.subtitles import srt, vtt
+    from dia.synthesis.take import Take
+
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "job": ("SynthesisJob",),
+        "recognition": ("pocketsphinx_recogniser",),
+        "subtitles": ("srt", "vtt"),
+        "take": ("Take",),
+    },
+)
+
+__all__ = ["SynthesisJob", "Take", "pocketsphinx_recogniser", "srt", "vtt"]

@@ -48,7 +48,7 @@ class KeptParts:
     def __init__(
         self, folder: str | Path, plan: Mapping[str, Any], synthesizer: Synthesizer, take_options: TakeOptions
     ) -> None:
-        self.folder, self._speech, self._care = Path(folder), synthesizer, take_options
+        self.folder, self._synthesizer, self._take_options = Path(folder), synthesizer, take_options
         self.folder.mkdir(exist_ok=True)
         self.plan = self._agreed(json.loads(json.dumps(plan)))
         self._mark = sha256(json.dumps(self.plan, sort_keys=True).encode()).hexdigest()[:16]
@@ -69,7 +69,7 @@ class KeptParts:
             spoken, seed, mark = Spoken(codes, about["ended"]), about["seed"], about["plan"]
         except (OSError, SafetensorError, KeyError, TypeError, ValueError):
             return None
-        return made_take(self._speech, line, spoken, seed, attempts, self._care) if mark == self._mark else None
+        return made_take(self._synthesizer, line, spoken, seed, attempts, self._take_options) if mark == self._mark else None
 
     def keep(self, place: tuple[int, ...], take: Take) -> None:
         """Keep a take. Raises OSError, as for a full disk; the parts before stay."""

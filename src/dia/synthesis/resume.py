@@ -69,7 +69,11 @@ class KeptParts:
             spoken, seed, mark = Spoken(codes, about["ended"]), about["seed"], about["plan"]
         except (OSError, SafetensorError, KeyError, TypeError, ValueError):
             return None
-        return made_take(self._synthesizer, line, spoken, seed, attempts, self._take_options) if mark == self._mark else None
+        return (
+            made_take(self._synthesizer, line, spoken, seed, attempts, self._take_options)
+            if mark == self._mark
+            else None
+        )
 
     def keep(self, place: tuple[int, ...], take: Take) -> None:
         """Keep a take. Raises OSError, as for a full disk; the parts before stay."""

@@ -3,12 +3,12 @@
 Knows folders, the Hub's cache and its addresses. Reads no weights.
 """
 
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from dia.runtime.reading import read_json
 from dia.runtime.spelling import did_you_mean
 
 REAL = "nari-labs/Dia-1.6B-0626"
@@ -114,12 +114,11 @@ def _cache(hub: dict[str, Any]) -> Path:
 
 
 def _settings(path: Path | None) -> dict[str, Any]:
-    """What a JSON file holds; nothing where it is missing or damaged, which is said when it is loaded."""
+    """What a JSON file holds; nothing where it is missing or damaged: loading reports that."""
     try:
-        read = {} if path is None else json.loads(path.read_text(encoding="utf-8"))
+        return {} if path is None else read_json(path)
     except (OSError, ValueError):
         return {}
-    return read if isinstance(read, dict) else {}
 
 
 def _cached(source: str, hub: dict[str, Any]) -> bool:

@@ -3,12 +3,12 @@
 Knows arguments and files. Loads no torch, and knows nothing of training.
 """
 
-import json
 import os
 import re
 from pathlib import Path
 
 from dia.checkpoints.source import check_source, why_out_of_reach
+from dia.runtime.reading import read_json
 
 _MODEL_FILES = "config.json, weights, preprocessor_config.json, processor_config.json and, inside or named, a codec"
 
@@ -110,11 +110,8 @@ def _check_kind(folder: Path, kind: str) -> None:
     path = folder / "config.json"
     if not path.is_file():
         raise ValueError(f"{folder} holds no model: there is no config.json in it.")
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-        found = config.get("model_type", "dia" if "model" in config else "unknown")  # the first native ones say none
-    except (ValueError, AttributeError) as error:
-        raise ValueError(f"{path} cannot be read ({error}). Copy or download it again.") from error
+    config = read_json(path)
+    found = config.get("model_type", "dia" if "model" in config else "unknown")  # the first native ones have none
     if found != kind:
         raise ValueError(f"{folder} holds a model of type {found}; a {kind} is wanted here.")
 

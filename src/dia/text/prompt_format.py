@@ -4,7 +4,6 @@ Reads generation_config.json, where the conventions are kept. A checkpoint that 
 whose published files hold none of them.
 """
 
-import json
 import math
 import re
 from dataclasses import dataclass, fields
@@ -13,6 +12,7 @@ from string import whitespace
 from types import SimpleNamespace
 from typing import Any, Literal, get_args
 
+from dia.runtime.reading import read_json
 from dia.text.tags import NON_VERBAL_TAGS, TAG
 
 Carry = Literal["nothing", "first", "last", "both"]
@@ -85,10 +85,8 @@ class PromptFormat:
         path = Path(folder) / "generation_config.json"
         if not path.is_file():
             return cls()
+        content = read_json(path)
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            if not isinstance(content, dict):
-                raise ValueError(f"it holds {type(content).__name__}, not an object")
             return cls.of(SimpleNamespace(**content))
         except ValueError as error:
             raise ValueError(f"{path} cannot be read: {error}. Copy it from where the model was published.") from error

@@ -6,6 +6,7 @@ from typing import Any
 from huggingface_hub.dataclasses import strict
 from transformers import PreTrainedConfig
 from transformers.activations import ACT2FN
+from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
 from dia.runtime import limits
 from dia.runtime.ranges import Range, shown
@@ -278,8 +279,16 @@ def _check_sizes(config: PreTrainedConfig, ranges: Mapping[str, Range]) -> None:
         allowed.check(name, getattr(config, name), ValueError)
     _check_activation(config.hidden_act)
     rope = config.rope_parameters or {}
+    check_rope_type(rope)
     if "rope_theta" in rope:
         limits.ROTARY_BASE.check("rope_theta", rope["rope_theta"], ValueError)
+
+
+def check_rope_type(rope: Mapping[str, Any]) -> None:
+    """Refuse rotary settings of a type that transformers does not know."""
+    known = ["default", *ROPE_INIT_FUNCTIONS]
+    if (kind := rope.get("rope_type", "default")) not in known:
+        raise ValueError(f"rope_parameters: rope_type={shown(kind)} is not known; choose one of {', '.join(known)}.")
 
 
 def _check_activation(name: str) -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
-from dia.configuration_dia import DiaDecoderConfig, DiaEncoderConfig
+from dia.configuration_dia import DiaDecoderConfig, DiaEncoderConfig, check_rope_type
 
 _LENGTH_DEPENDENT = ("dynamic", "longrope")
 
@@ -21,7 +21,7 @@ class DiaRotaryEmbedding(nn.Module):
     length of the call alone; transformers' "dynamic" also remembers the longest call before.
 
     Raises:
-        ValueError: the config names a rope type that transformers does not know, or turns a part of each head only.
+        ValueError: the config names a rope type that transformers does not know, or rotates a part of each head only.
     """
 
     inv_freq: Tensor
@@ -30,10 +30,8 @@ class DiaRotaryEmbedding(nn.Module):
         super().__init__()
         assert config.rope_parameters is not None
         self.config = config
+        check_rope_type(config.rope_parameters)
         self.rope_type: str = config.rope_parameters["rope_type"]
-        if self.rope_type != "default" and self.rope_type not in ROPE_INIT_FUNCTIONS:
-            known = ", ".join(["default", *ROPE_INIT_FUNCTIONS])
-            raise ValueError(f"rope_parameters: rope_type={self.rope_type!r} is not known; choose one of {known}.")
         frequencies, self.attention_scaling = self.frequencies()
         if 2 * len(frequencies) != config.head_dim:
             raise ValueError(

@@ -175,9 +175,10 @@ class DiaTokenizer(TokenizersBackend):
             raise ValueError(
                 f"the model reads phones, and its tokenizer has no {PRONUNCIATIONS}; copy it from where the model was."
             )
-        if self.pronunciations is not None and len(self) > vocab_size:
+        highest = max(self.get_vocab().values())
+        if self.pronunciations is not None and highest >= vocab_size:
             raise ValueError(
-                f"the tokenizer has {len(self)} ids and the model {vocab_size}: they were not made for each other."
+                f"the tokenizer has ids up to {highest} and the model {vocab_size} ids: they do not belong together."
             )
 
     def _spoken_rows(self, rows: Any) -> Any:

@@ -1,6 +1,7 @@
 """A damaged checkpoint is refused by a file's name and with a remedy, before anything costly; never half loaded."""
 
 import json
+import shutil
 import time
 import warnings
 
@@ -9,6 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from tiny_checkpoint import write_tiny_checkpoint
 
+from dia import MINI
 from dia.model import Dia
 from dia.modeling_dia import DiaForConditionalGeneration
 from dia.quantization.config import quantize
@@ -231,6 +233,34 @@ def processor_refused(folder, told, error=ValueError):
 def test_a_processor_that_does_not_fit_is_refused_by_file(folder, file, settings, told):
     change(folder / file, **settings)
     processor_refused(folder, rf"{file}.*{told}")
+
+
+@pytest.mark.parametrize("option", ["bos_token_id", "eos_token_id", "pad_token_id", "delay_pattern"])
+def test_an_option_that_the_processor_lacks_is_that_of_the_model(folder, option):
+    file = folder / "processor_config.json"
+    settings = json.loads(file.read_text())
+    wanted = settings.pop(option)
+    file.write_text(json.dumps(settings))
+    assert getattr(Dia.from_pretrained(folder, device="cpu").processor, option) == wanted
+
+
+def test_a_tokenizer_with_ids_that_the_model_lacks_is_refused_by_file(tmp_path):
+    shutil.copytree(MINI, tmp_path / "mini")
+    change(tmp_path / "mini" / "tokenizer_config.json", offset=100)
+    with pytest.raises(ValueError, match=r"tokenizer_config\.json: the tokenizer has ids up to \d+ and the model 320"):
+        Dia.from_pretrained(tmp_path / "mini", device="cpu")
+
+
+def test_a_rope_type_that_is_not_known_is_refused_by_file(folder):
+    change_part(folder, "encoder_config", rope_parameters={"rope_type": 7, "rope_theta": 10_000.0})
+    refused(folder, r"config\.json.*rope_type=7 is not known")
+
+
+@pytest.mark.parametrize("file", ["processor_config.json", "tokenizer_config.json"])
+@pytest.mark.parametrize("deep", ['{"a":' * 100_000, "[" * 100_000])
+def test_json_that_is_nested_too_deeply_is_refused_by_file(folder, file, deep):
+    (folder / file).write_text(deep)
+    processor_refused(folder, file.replace(".", r"\."))
 
 
 @pytest.mark.parametrize("file", ["processor_config.json", "tokenizer_config.json", "tokenizer.json"])

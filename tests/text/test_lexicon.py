@@ -188,7 +188,7 @@ def test_a_tokenizer_saved_over_another_leaves_none_of_its_phones(tokenizer, tmp
     assert DiaTokenizer.from_pretrained(tmp_path / "saved").pronunciations is None
 
 
-@pytest.mark.parametrize(("vocab_size", "told"), [(BYTES + 4, "the tokenizer has 265 ids and the model 260")])
+@pytest.mark.parametrize(("vocab_size", "told"), [(BYTES + 4, "the tokenizer has ids up to 264 and the model 260")])
 def test_ids_that_a_model_does_not_know_are_refused(tokenizer, vocab_size, told):
     tokenizer.check_fits(BYTES + len(PHONES))
     with pytest.raises(ValueError, match=told):

@@ -15,7 +15,7 @@ from dia.checkpoints import native
 from dia.checkpoints.model_files import ADAPTER_NAME, check_loaded, check_weights, read_config
 from dia.checkpoints.native_layout import count_parameters, layout_of
 from dia.checkpoints.placement import choose_device, place, place_codec, settled_dtype
-from dia.checkpoints.processor_checks import check_processor
+from dia.checkpoints.processor_checks import TOKENIZER_CONFIG, check_processor
 from dia.checkpoints.processor_files import PROCESSOR_FILE
 from dia.checkpoints.quantized import load_quantized
 from dia.checkpoints.source import EMBEDDED, REAL_CODEC, check_checkpoint
@@ -126,6 +126,8 @@ def _load_processor(
     with blamed_on(repository.path(PROCESSOR_FILE), repository.path(FEATURE_EXTRACTOR_NAME)):
         processor = DiaProcessor.from_pretrained(source, load_audio_tokenizer=load_dac, **hub)
         processor.check_codec()
+    with blamed_on(repository.path(TOKENIZER_CONFIG)):
+        processor.tokenizer.check_fits(model.config.encoder_config.vocab_size)
     if load_dac and processor.audio_tokenizer is None:
         raise ValueError(
             f"{repository.path(PROCESSOR_FILE)} is missing or names no codec; {REMEDY}, or pass load_dac=False to get "

@@ -112,4 +112,4 @@ _CHECKS = {
     "added_tokens.json": lambda settings: None,
 }
 
-__all__ = ["check_processor"]
+__all__ = ["TOKENIZER_CONFIG", "check_processor"]

@@ -47,8 +47,9 @@ def read(name: str, with_codec: bool, hub: dict[str, Any], placing: dict[str, An
     settings = settings_of(name, hub)
     reference = settings.pop(_REFERENCE, None) or Repository.of(name, hub).json(OLD_REFERENCE_FILE)
     inside = settings.pop(_INSIDE, None)
-    if OWN_OPTIONS[0] not in settings:
-        settings = {**_settings_of_the_model(name, hub), **settings}
+    if any(settings.get(option) is None for option in OWN_OPTIONS):
+        given = {option: value for option, value in settings.items() if value is not None}
+        settings = {**_settings_of_the_model(name, hub), **given}
     if with_codec:
         settings["audio_tokenizer"] = codec.load(name, inside, reference, {**hub, **placing})
     return settings

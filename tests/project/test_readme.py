@@ -35,7 +35,7 @@ from dia.decoding.sampling import published_generation_config
 from dia.model import REAL
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("README.md", "CHANGELOG.md", "examples/README.md")
+PAGES = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "examples/README.md")
 DOCUMENTS = [*(ROOT / page for page in PAGES), *sorted((ROOT / "docs").glob("**/*.md"))]
 DATA_SET = "hf-internal-testing/dailytalk-dummy"
 LANGUAGES = {"python", "sh", "bash", "text", "json", "mermaid"}

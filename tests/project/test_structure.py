@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from dia import cli
+from tests.project.test_layers import LAYERS
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "dia"
@@ -51,6 +52,17 @@ def test_every_folder_of_the_package_has_a_line():
     folders = {f"{file.parent.relative_to(SOURCE)}/" for file in SOURCE.rglob("__init__.py")} | {"mini/"}
     listed = re.findall(r"^\| `([^`]+/)` \|", PAGE, re.MULTILINE)
     assert sorted(listed) == sorted(folders)
+
+
+def test_the_layers_in_contributing_are_those_of_the_test():
+    (block,) = re.findall(
+        r"^```text\n(.*?)^```$", (ROOT / "CONTRIBUTING.md").read_text("utf-8"), re.DOTALL | re.MULTILINE
+    )
+    lines = [set(re.findall(r"\w+", line)) for line in block.splitlines()]
+    folders = [{name for name in layer if (SOURCE / name).is_dir()} for layer in LAYERS]
+    assert [named & set.union(*folders) for named in lines if named & set.union(*folders)] == [
+        layer for layer in folders if layer
+    ]
 
 
 def test_the_page_is_short():

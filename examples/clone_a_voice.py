@@ -1,7 +1,7 @@
 """Speak in the voice of a recording. Ask its owner for consent first."""
 
 from dia import Dia
-from dia.voices.voice import Voice
+from dia.voices import Voice
 
 RECORDING, TRANSCRIPT = "recording.wav", "[S1] The train to the coast leaves at nine, and we should be early."
 

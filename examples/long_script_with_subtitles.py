@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from dia import Dia
-from dia.audio.files import Writer
-from dia.synthesis.subtitles import srt
+from dia.audio import Writer
+from dia.synthesis import srt
 
 SCRIPT = """
 [S1] Welcome to the show. Today we talk about tea.

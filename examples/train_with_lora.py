@@ -6,7 +6,7 @@ Needs `pip install -e '.[train]'`. Six clips and three steps show how it works; 
 from pathlib import Path
 
 from dia import Dia
-from dia.text.prompt_format import PromptFormat
+from dia.text import PromptFormat
 from dia.training.data import read_source
 from dia.training.data_report import check
 from dia.training.encoding import encode_rows

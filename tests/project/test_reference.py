@@ -11,7 +11,7 @@ from tests.project.test_public_api import BY_STAGE
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "docs" / "reference").glob("*.md"))
-ENTRY = re.compile(r"^::: ([\w.]+)(?:\n    options: \{.*?members: \[(.*?)\])?", re.MULTILINE)
+ENTRY = re.compile(r"^::: ([\w.]+)(?:\n    options: \{(?:.*, )?members: \[(.*?)\])?", re.MULTILINE)
 
 
 def documented() -> list[str]:

@@ -1,4 +1,4 @@
-# `make hello` speaks, `make test` checks. Both make and fill .venv first.
+# `make hello` speaks, `make test` checks, `make docs` builds the documentation. All make and fill .venv first.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -12,7 +12,7 @@ SCRIPT := [S1] Dia is an open weights text to dialogue model. \
 PLAYERS := afplay pw-play paplay aplay ffplay xdg-open
 PLAY = $(shell for player in $(PLAYERS); do command -v $$player >/dev/null && echo $$player && exit; done; echo open)
 
-.PHONY: hello test clean
+.PHONY: hello test docs clean
 
 hello: $(VENV)/installed
 	@$(BIN)/dia say "$(SCRIPT)" --model mini --output hello.wav --seed 7
@@ -20,6 +20,12 @@ hello: $(VENV)/installed
 
 test: $(VENV)/installed-dev
 	scripts/check
+
+# Material for MkDocs prints news about its future where this is not set.
+docs: export NO_MKDOCS_2_WARNING = 1
+docs: $(VENV)/installed-docs
+	@$(BIN)/python -m mkdocs build --strict
+	@echo "Read it: site/index.html"
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info < (3, 14) else "Dia needs Python 3.11, 3.12 or 3.13; set PYTHON=…")'
@@ -32,5 +38,9 @@ $(VENV)/installed-dev: $(VENV)/installed
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
+$(VENV)/installed-docs: $(VENV)/installed
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'
+	@touch $@
+
 clean:
-	rm -rf $(VENV) build dist .cache .mypy_cache .pytest_cache .ruff_cache hello.wav
+	rm -rf $(VENV) build dist site .cache .mypy_cache .pytest_cache .ruff_cache hello.wav

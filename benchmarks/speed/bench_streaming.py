@@ -62,7 +62,7 @@ def heard(dia: Dia, text: str, options: dict[str, Any]) -> dict[str, float]:
 
 
 def streamed(dia: Dia, clock: Clock, options: dict[str, Any]) -> dict[str, float]:
-    """One pass as a stream, with milliseconds to its stations."""
+    """One pass as a stream, with the milliseconds of its stages."""
     clock.rows.clear()
     started = time.perf_counter()
     found = heard(dia, TEXT, options)
@@ -115,7 +115,7 @@ def main() -> None:
     whole = medians(lambda: generated(dia, options), given.repeat)
     long = medians(lambda: heard(dia, LONG, {**options, "long_form": True}), given.repeat)
     print(f"{stream['seconds']:.2f} s of speech, {torch.get_num_threads()} threads, {dia.device}\n")
-    print("| station | ms |\n|---|---|")
+    print("| stage | ms |\n|---|---|")
     for name in ("prompt", "first row", "rows", "codec", "first audio", "ahead"):
         print(f"| {name} | {stream[name]:.0f} |")
     for name in ("first audio", "ahead"):

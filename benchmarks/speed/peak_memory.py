@@ -70,7 +70,7 @@ def main() -> None:
         found = {
             form: found_by_child(__file__, [folder, form, "--rows", str(given.rows)], form) for form in given.formats
         }
-    print("| weights | GB imported | loaded | at most |\n|---|---|---|---|")
+    print("| weights | GB after import | after loading | peak |\n|---|---|---|---|")
     for form, sizes in found.items():
         if sizes is not None:
             told = " | ".join(f"{sizes[name] / 1e9:.2f}" for name in ("imported", "loaded", "spoken"))

@@ -46,7 +46,7 @@ _DECODER_SIZES: Mapping[str, Range] = {
 class DiaEncoderConfig(PreTrainedConfig):
     """The text encoder. The defaults are those of Dia-1.6B.
 
-    Args:
+    Attributes:
         max_position_embeddings: the longest text in bytes.
         num_hidden_layers: transformer layers.
         hidden_size: width of the residual stream.
@@ -89,7 +89,7 @@ class DiaEncoderConfig(PreTrainedConfig):
 class DiaDecoderConfig(PreTrainedConfig):
     """The audio decoder. The defaults are those of Dia-1.6B.
 
-    Args:
+    Attributes:
         max_position_embeddings: the longest grid in rows.
         num_hidden_layers: transformer layers.
         hidden_size: width of the residual stream.
@@ -168,7 +168,7 @@ class DiaDecoderConfig(PreTrainedConfig):
 class DiaConfig(PreTrainedConfig):
     """A whole Dia: encoder, decoder and the delay pattern between its channels.
 
-    Args:
+    Attributes:
         encoder_config: a `DiaEncoderConfig` or its fields as a dict.
         decoder_config: a `DiaDecoderConfig` or its fields as a dict.
         norm_eps: epsilon of the RMS norms, kept for files that carry it here.

@@ -35,7 +35,8 @@ from dia.decoding.sampling import published_generation_config
 from dia.model import REAL
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "examples/README.md")
+DOCUMENTS = [*(ROOT / page for page in PAGES), *sorted((ROOT / "docs").glob("**/*.md"))]
 DATA_SET = "hf-internal-testing/dailytalk-dummy"
 LANGUAGES = {"python", "sh", "bash", "text", "json", "mermaid"}
 
@@ -105,6 +106,10 @@ def blocks(document: Path) -> list[Block]:
 
 def prose(document: Path) -> str:
     return re.sub(r"^```.*?^```$", "", document.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+
+
+def title(document: Path) -> str:
+    return str(document.relative_to(ROOT)).removeprefix("docs/")
 
 
 def commands(document: Path) -> Iterator[list[str]]:
@@ -239,7 +244,7 @@ def test_the_readme_shows_both_programs_unchanged():
     assert VOICE_CLONING in shown
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=title)
 def test_every_block_of_python_runs(document, workplace, checkpoint, request):
     mute, left_out, namespace = why_data_sets_are_mute(), 0, {}
     for language, line, content in blocks(document):
@@ -259,13 +264,13 @@ def test_every_block_of_python_runs(document, workplace, checkpoint, request):
         pytest.skip(f"every block ran but {left_out}: {mute}")
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=title)
 def test_every_block_says_its_language(document):
     """A misspelt language would leave a block untested."""
     assert {block.language for block in blocks(document)} <= LANGUAGES
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=title)
 def test_every_command_is_one_that_the_project_has(document):
     for words in commands(document):
         match words:
@@ -273,6 +278,8 @@ def test_every_command_is_one_that_the_project_has(document):
                 cli.build_parser().parse_args(arguments)
             case ["python", "-m", module, *_]:
                 assert importlib.util.find_spec(module), words
+            case ["python", script] if script.startswith("examples/"):
+                assert (ROOT / script).is_file()
             case ["python", script, *arguments]:
                 load(ROOT / script).parser().parse_args(arguments)
 
@@ -286,7 +293,7 @@ def load(script: Path) -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=title)
 def test_every_make_target_and_extra_exists(document):
     text = document.read_text(encoding="utf-8")
     targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
@@ -295,7 +302,7 @@ def test_every_make_target_and_extra_exists(document):
     assert set(filter(None, extras.split(","))) <= set(metadata("dia-tts").get_all("Provides-Extra"))
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=title)
 def test_every_relative_link_leads_to_a_file_and_a_heading(document):
     for target in re.findall(r"\]\(([^)\s]+)\)", prose(document)):
         if "://" in target:
@@ -306,7 +313,7 @@ def test_every_relative_link_leads_to_a_file_and_a_heading(document):
         assert not anchor or anchor in anchors(there), target
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=title)
 def test_every_test_that_a_document_names_exists(document):
     sources = [path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py")]
     known = {name for source in sources for name in re.findall(r"^def (test_\w+)", source, re.MULTILINE)}

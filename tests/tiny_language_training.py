@@ -5,9 +5,9 @@ import random
 import torch
 
 from dia.configuration_dia import DiaConfig
-from dia.training.dialogues import Clip
-from dia.training.mini.initialization import mini_config
-from dia.training.mini.pretraining import Recipe, Trainer
+from dia.training.data.dialogues import Clip
+from dia.training.mini.pretraining.initialization import mini_config
+from dia.training.mini.pretraining.trainer import Recipe, Trainer
 
 
 def clip(text, speaker="S1", frames=3, channels=3, seed=0):

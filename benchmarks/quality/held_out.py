@@ -13,10 +13,10 @@ import numpy as np
 from recogniser import Audio, words_of
 from tqdm import tqdm
 
-from dia.training.mini.english import sentence, word_sequence
-from dia.training.mini.teacher import trim
-from dia.training.mini.teacher_texts import repertoire, split_of
-from dia.training.mini.teacher_voices import performs
+from dia.training.mini.teacher.english import sentence, word_sequence
+from dia.training.mini.teacher.speech import trim
+from dia.training.mini.teacher.texts import repertoire, split_of
+from dia.training.mini.teacher.voices import performs
 
 SPEAKERS = ("S1", "S2")
 TEACHER_RATE = 16_000

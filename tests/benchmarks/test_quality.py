@@ -92,7 +92,7 @@ def test_runs_reach_over_punctuation_and_sounds():
 def test_training_runs_are_those_of_its_split_alone():
     from held_out import runs_of, trained_runs
 
-    from dia.training.mini.teacher_texts import repertoire
+    from dia.training.mini.teacher.texts import repertoire
 
     stream = repertoire(0)
     texts = [next(stream) for _ in range(200)]

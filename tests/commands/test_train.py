@@ -16,7 +16,7 @@ from dia.cli import main
 from dia.commands import train as command
 from dia.text.lexicon import Pronunciations
 from dia.text.prompt_format import PromptFormat
-from dia.training.code_cache import CodeCache
+from dia.training.data.code_cache import CodeCache
 from dia.training.trainer import DiaTrainer
 
 

@@ -18,7 +18,7 @@ from dia.training.codec import fit as codec_fitting
 from dia.training.codec.fit import Diet
 from dia.training.codec.recipe import stages_from_nothing, stages_of_tuning
 from dia.training.codec.trainer import CodecTrainer, Diverged
-from dia.training.data import read_source
+from dia.training.data.source import read_source
 
 SIZES = ["--rate", "8000", "--ratios", "2,4,5", "--codebooks", "3", "--codebook-size", "64", "--codebook-width", "4"]
 SIZES += ["--encoder-width", "2", "--decoder-width", "16"]

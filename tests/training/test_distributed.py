@@ -10,7 +10,7 @@ import torch
 from tiny_language_training import tiny_trainer
 
 from dia.training import distributed as together
-from dia.training.mini import pretraining as language
+from dia.training.mini.pretraining import trainer as language
 
 
 def exchange(folder: Path) -> None:

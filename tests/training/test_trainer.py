@@ -21,9 +21,9 @@ from transformers import TrainerCallback
 from dia.modeling_dia import DiaForConditionalGeneration
 from dia.text.prompt_format import PromptFormat
 from dia.training.checkpoints import last_checkpoint
-from dia.training.data import Row
-from dia.training.dialogues import Clip
-from dia.training.encoding import encode_rows
+from dia.training.data.dialogues import Clip
+from dia.training.data.encoding import encode_rows
+from dia.training.data.source import Row
 from dia.training.lora import freeze, with_lora
 from dia.training.metrics import measure
 from dia.training.sample_callback import Hearing

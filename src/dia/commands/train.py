@@ -208,7 +208,7 @@ def _check_output(folder: Path, resume: bool) -> None:
 
 
 def _rows(arguments: argparse.Namespace) -> Any:
-    from dia.training.data import read_source
+    from dia.training.data.source import read_source
 
     columns = ("audio_column", "text_column", "speaker_column", "split")
     return read_source(arguments.data, **{name: getattr(arguments, name) for name in columns})
@@ -220,7 +220,7 @@ def _load(arguments: argparse.Namespace) -> tuple[Any, Any]:
     from dia import MINI
     from dia.modeling_dia import DiaForConditionalGeneration
     from dia.processing_dia import DiaProcessor
-    from dia.training.compatibility import check_processor
+    from dia.training.data.compatibility import check_processor
 
     source = str(MINI) if arguments.model in _EMBEDDED else arguments.model
     dtype = torch.bfloat16 if arguments.lora and arguments.bf16 else torch.float32
@@ -265,10 +265,10 @@ def _encoded(arguments: argparse.Namespace, rows: Any, model: Any, processor: An
     """Read, check and encode; the first process does it, the others read what it wrote."""
     from accelerate import PartialState
 
-    from dia.training.code_cache import CodeCache
-    from dia.training.compatibility import rooms
-    from dia.training.data_report import check
-    from dia.training.encoding import encode_rows
+    from dia.training.data.code_cache import CodeCache
+    from dia.training.data.compatibility import rooms
+    from dia.training.data.encoding import encode_rows
+    from dia.training.data.report import check
 
     folder, state = arguments.output / _CODES, PartialState(cpu=arguments.cpu)
     format = _format(model)
@@ -286,7 +286,7 @@ def _encoded(arguments: argparse.Namespace, rows: Any, model: Any, processor: An
 
 
 def _trainer(arguments: argparse.Namespace, model: Any, processor: Any, cache: Any) -> Any:
-    from dia.training.dataset import clips_of, hold_out
+    from dia.training.data.dataset import clips_of, hold_out
     from dia.training.lora import freeze, plain, with_lora
     from dia.training.trainer import DiaTrainer
 

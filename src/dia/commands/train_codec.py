@@ -114,7 +114,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _run(arguments: argparse.Namespace, work: Path) -> int:
     from dia.training.codec.fit import Diet, fit_codec
     from dia.training.codec.trainer import Diverged
-    from dia.training.data import read_source
+    from dia.training.data.source import read_source
 
     recipes = _recipes(arguments)
     rows = read_source(arguments.data, audio_column=arguments.audio_column, text_column=None, split=arguments.split)

@@ -8,10 +8,10 @@ from torch import Tensor, nn
 
 from dia.decoding.grid import IGNORED, Channels
 from dia.processing_dia import DiaProcessor
-from dia.training.collator import ALIGNMENT, SWAPPED, DiaCollator
-from dia.training.compatibility import spelt
-from dia.training.dataset import HeldOut
-from dia.training.dialogues import Clip
+from dia.training.data.collator import ALIGNMENT, SWAPPED, DiaCollator
+from dia.training.data.compatibility import spelt
+from dia.training.data.dataset import HeldOut
+from dia.training.data.dialogues import Clip
 from dia.training.lora import plain
 
 

@@ -24,10 +24,10 @@ from dia.runtime.limits import PART, SHARE
 from dia.runtime.ranges import check_numbers
 from dia.text.prompt_format import PromptFormat
 from dia.training.checkpoints import check_adapters, last_checkpoint, misfit, own_rates
-from dia.training.code_cache import CodeCache
-from dia.training.collator import TEXT_DROPOUT, DiaCollator
-from dia.training.compatibility import Clips, check_processor, fitting, rooms
-from dia.training.dataset import Examples, HeldOut
+from dia.training.data.code_cache import CodeCache
+from dia.training.data.collator import TEXT_DROPOUT, DiaCollator
+from dia.training.data.compatibility import Clips, check_processor, fitting, rooms
+from dia.training.data.dataset import Examples, HeldOut
 from dia.training.ema import Following, RunningAverage
 from dia.training.lora import merged, plain
 from dia.training.metrics import batch_sums, normalised, swapped_sums, told

@@ -10,11 +10,11 @@ from dia.modeling_dia import DiaForConditionalGeneration
 from dia.processing_dia import DiaProcessor
 from dia.text.lexicon import Pronunciations
 from dia.text.prompt_format import PromptFormat
-from dia.training.mini.english import vocabulary
-from dia.training.mini.initialization import mini_config
 from dia.training.mini.model_card import figures_table
 from dia.training.mini.packaging import PROMPT_FORMAT, SAMPLING, assemble
-from dia.training.mini.sounds import SOUNDS
+from dia.training.mini.pretraining.initialization import mini_config
+from dia.training.mini.teacher.english import vocabulary
+from dia.training.mini.teacher.sounds import SOUNDS
 
 FIGURES = {
     "training_texts": 60000,

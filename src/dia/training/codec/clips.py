@@ -18,7 +18,7 @@ from torch import Tensor
 from dia.audio.files import Waveform
 from dia.feature_extraction_dia import DiaFeatureExtractor
 from dia.runtime.limits import HELDOUT
-from dia.training.data_report import SILENT_PEAK
+from dia.training.data.report import SILENT_PEAK
 
 LEVEL = 0.1  # root mean square of a levelled clip, -20 dB of full scale
 LOUDEST = 0.95
@@ -44,7 +44,7 @@ class Clips:
     met, and a line is printed for each.
 
     Args:
-        rows: of `dia.training.data.read_source`, or anything else with `name` and `audio`.
+        rows: of `dia.training.data.source.read_source`, or anything else with `name` and `audio`.
         rate: Hz of the codec.
         hop: samples of one of its frames; shorter clips are left out.
         heldout_share: of the rows; at least one is held out. Which, depends on their names only.

@@ -65,7 +65,7 @@ def fit_codec(
 
     Args:
         codec: of `build_codec` or `DacModel.from_pretrained`, in fp32, on the device that is to train it.
-        rows: of `dia.training.data.read_source`.
+        rows: of `dia.training.data.source.read_source`.
         recipes: of `stages_from_nothing`, `stages_of_tuning`, or your own.
         work: receives `state.pt`, `log.jsonl` and `samples/`: held-out clips as they are and through the codec.
         out: receives what `DacModel.from_pretrained` reads, whole or not at all.

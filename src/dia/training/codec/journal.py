@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dia.runtime.atomic import atomic_file
-from dia.training.lines import lines_of
+from dia.training.data.lines import lines_of
 
 Line = Mapping[str, Any]
 

@@ -20,14 +20,14 @@ from dia.runtime.locks import only_writer
 from dia.tokenization_dia import PRONUNCIATIONS
 from dia.training import distributed as together
 from dia.training.codec.recipe import CodecRecipe
-from dia.training.encoding import CodeCache
+from dia.training.data.encoding import CodeCache
 from dia.training.mini.codec_stages import mini_recipes, save_codec, train_codec
 from dia.training.mini.encoding import encode_teacher
 from dia.training.mini.example_voices import make_examples
-from dia.training.mini.lexicon import english_words, pronounce
 from dia.training.mini.packaging import assemble
-from dia.training.mini.pretraining import Recipe, learn
-from dia.training.mini.teacher import synthesise
+from dia.training.mini.pretraining.trainer import Recipe, learn
+from dia.training.mini.teacher.lexicon import english_words, pronounce
+from dia.training.mini.teacher.speech import synthesise
 
 _GUIDE = """stages, in order; each goes on where it stopped, and is skipped where its work is done:
   speech    flite speaks the repertoire, in many voices              WORK/speech

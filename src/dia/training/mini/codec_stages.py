@@ -19,7 +19,7 @@ from dia.training.codec.initialization import MINI_CODEC, build_codec
 from dia.training.codec.recipe import CodecRecipe
 from dia.training.codec.state import check_sizes, read_state
 from dia.training.codec.trainer import CodecTrainer
-from dia.training.mini.teacher import read_shard, shard_numbers
+from dia.training.mini.teacher.speech import read_shard, shard_numbers
 
 SEGMENT_FRAMES = 16
 BATCH = 8
@@ -37,7 +37,7 @@ def speech_batches(folder: Path, samples: int, batch: int = BATCH, seed: int = 0
     while True:
         numbers = shard_numbers(folder)
         if not numbers:
-            raise ValueError(f"folder {folder} holds no teacher's speech. Run dia.training.mini.teacher first")
+            raise ValueError(f"folder {folder} holds no teacher's speech. Run dia.training.mini.teacher.speech first")
         shard = read_shard(folder, rng.choice(numbers))
         clips = [clip for clip in shard if clip.split == "train" for _ in range(_COPIES.get(clip.kind, 1))]
         rng.shuffle(clips)

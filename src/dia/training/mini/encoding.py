@@ -12,10 +12,10 @@ from tqdm import tqdm
 from transformers import DacModel
 
 from dia.audio.files import Waveform
-from dia.training import code_cache as cache
-from dia.training.code_cache import Codes
-from dia.training.encoding import Sound, encode_shard
-from dia.training.mini.teacher import read_shard, shard_numbers
+from dia.training.data import code_cache as cache
+from dia.training.data.code_cache import Codes
+from dia.training.data.encoding import Sound, encode_shard
+from dia.training.mini.teacher.speech import read_shard, shard_numbers
 
 Encoder = Callable[[Tensor], Tensor]
 

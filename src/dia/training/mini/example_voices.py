@@ -12,7 +12,7 @@ import numpy as np
 
 from dia import MINI
 from dia.processing_dia import DiaProcessor
-from dia.training.mini.teacher_voices import SAMPLING_RATE, Audio, performs
+from dia.training.mini.teacher.voices import SAMPLING_RATE, Audio, performs
 from dia.voices.description import SUFFIX
 from dia.voices.voice import Voice
 

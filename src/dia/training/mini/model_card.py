@@ -10,10 +10,10 @@ from typing import Any
 from transformers import DacModel
 
 from dia.modeling_dia import DiaForConditionalGeneration
-from dia.training.dialogues import Mixture
-from dia.training.mini.english import vocabulary
-from dia.training.mini.sounds import SOUNDS
-from dia.training.mini.teacher_voices import HELD_OUT, TRAINED
+from dia.training.data.dialogues import Mixture
+from dia.training.mini.teacher.english import vocabulary
+from dia.training.mini.teacher.sounds import SOUNDS
+from dia.training.mini.teacher.voices import HELD_OUT, TRAINED
 
 CARD = """---
 license: apache-2.0

@@ -16,9 +16,9 @@ from dia.decoding.sampling import published_generation_config
 from dia.modeling_dia import DiaForConditionalGeneration
 from dia.processing_dia import DiaProcessor
 from dia.runtime.atomic import atomic_folder
-from dia.training.lines import lines_of
-from dia.training.mini.english import vocabulary
+from dia.training.data.lines import lines_of
 from dia.training.mini.model_card import card, draw_curves
+from dia.training.mini.teacher.english import vocabulary
 
 SAMPLING = {"do_sample": True, "temperature": 0.4, "top_k": 20, "top_p": 1.0, "guidance_scale": 2.0}
 # See `dia.text.prompt_format`.
@@ -49,7 +49,7 @@ def assemble(
         language: folder of the trained model.
         codec: folder of the trained `DacModel`.
         destination: the folder to write.
-        pronunciations: file of `dia.training.mini.lexicon`, if the model reads phones.
+        pronunciations: file of `dia.training.mini.teacher.lexicon`, if the model reads phones.
         sampling: generation defaults, `SAMPLING` if none are given.
         log: the language model's `log.jsonl`, for the card's curves.
         figures: JSON of `benchmarks/quality/mini_quality.py`, for the card's table.

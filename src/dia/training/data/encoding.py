@@ -1,7 +1,7 @@
 """Speech into a cache of codes: every clip at one or several frame shifts, resumable.
 
 Knows clips, rows of a data set and a trained codec. Knows nothing of losses, texts' meaning or
-the language model; how a cache is laid out is `dia.training.code_cache`'s.
+the language model; how a cache is laid out is `dia.training.data.code_cache`'s.
 """
 
 from collections import Counter
@@ -19,9 +19,9 @@ from dia.audio.files import Waveform, full_scale
 from dia.codec.dac import encode, hop_length
 from dia.processing_dia import DiaProcessor
 from dia.text.prompt_format import Frontend
-from dia.training import code_cache as cache
-from dia.training.code_cache import CodeCache, CodedClip, Codes
-from dia.training.data import Row, as_spoken, check_rows, fingerprint
+from dia.training.data import code_cache as cache
+from dia.training.data.code_cache import CodeCache, CodedClip, Codes
+from dia.training.data.source import Row, as_spoken, check_rows, fingerprint
 
 EncodeClips = Callable[[DacModel, Sequence[Waveform]], list[Codes]]
 

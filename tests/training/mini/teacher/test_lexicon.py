@@ -2,8 +2,8 @@
 
 import pytest
 
-from dia.training.mini import lexicon as pronouncing
-from dia.training.mini.lexicon import OWN, english_words, pronounce, spelt_out
+from dia.training.mini.teacher import lexicon as pronouncing
+from dia.training.mini.teacher.lexicon import OWN, english_words, pronounce, spelt_out
 
 SAID = {
     "hello": ["hh", "ax0", "l", "ow1"],

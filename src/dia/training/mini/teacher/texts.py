@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-from dia.training.mini.corpus import SEED_DIALOGUE, Utterance, split_of
-from dia.training.mini.english import sentence, word_sequence
-from dia.training.mini.sounds import SOUNDS
-from dia.training.mini.teacher_voices import SPEAKERS, TRAINED
+from dia.training.mini.teacher.corpus import SEED_DIALOGUE, Utterance, split_of
+from dia.training.mini.teacher.english import sentence, word_sequence
+from dia.training.mini.teacher.sounds import SOUNDS
+from dia.training.mini.teacher.voices import SPEAKERS, TRAINED
 
 OWN_VOICES_SHARE = 0.62  # of the texts, by the voices of [S1] and [S2]; the rest is for continuing other voices
 

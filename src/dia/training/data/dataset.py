@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from dia.tokenization_dia import SPEAKER_TAGS
-from dia.training.dialogues import SPEAKERS, Clip, Script, compose, spell
+from dia.training.data.dialogues import SPEAKERS, Clip, Script, compose, spell
 
 
 class Coded(Protocol):
-    """A clip through the codec, as `dia.training.encoding.CodedClip`: codes are integers [T, C]."""
+    """A clip through the codec, as `dia.training.data.encoding.CodedClip`: codes are integers [T, C]."""
 
     @property
     def codes(self) -> NDArray[Any]:

@@ -13,10 +13,10 @@ from pathlib import Path
 import torch
 
 from dia.text.lexicon import Pronunciations
-from dia.training.alignment import WordLengths
-from dia.training.dataset import clips_of
-from dia.training.dialogues import SPEAKERS, Clip, spell
-from dia.training.encoding import CodeCache
+from dia.training.data.dataset import clips_of
+from dia.training.data.dialogues import SPEAKERS, Clip, spell
+from dia.training.data.encoding import CodeCache
+from dia.training.mini.pretraining.alignment import WordLengths
 
 LETTERS = 0.1  # share of the words learnt by their letters although their phones are known
 _WORD = re.compile(r"\[[^\]]*\]|\([^)]*\)|[A-Za-z']+")

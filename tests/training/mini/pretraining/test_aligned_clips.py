@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from dia.text.lexicon import FIRST, Pronunciations
-from dia.training.encoding import CodedClip
-from dia.training.mini import aligned_clips as placed_clips
-from dia.training.mini.aligned_clips import read_clips, validation_clips
+from dia.training.data.encoding import CodedClip
+from dia.training.mini.pretraining import aligned_clips as placed_clips
+from dia.training.mini.pretraining.aligned_clips import read_clips, validation_clips
 
 KNOWN = Pronunciations(["g", "ow1"], {"go": "g ow1"})
 GO = chr(FIRST) + chr(FIRST + 1)

@@ -1,6 +1,6 @@
 """What is kept from training, and what of a text is spoken."""
 
-from dia.training.mini.corpus import SEED_DIALOGUE, Utterance, split_of, spoken_words
+from dia.training.mini.teacher.corpus import SEED_DIALOGUE, Utterance, split_of, spoken_words
 
 
 def test_split_follows_the_words_not_their_punctuation_or_speaker():

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from dia.training.lines import lines_of
-from dia.training.mini.corpus import Utterance
-from dia.training.mini.teacher_texts import repertoire
-from dia.training.mini.teacher_voices import SAMPLING_RATE, Audio, loud_span, performs
+from dia.training.data.lines import lines_of
+from dia.training.mini.teacher.corpus import Utterance
+from dia.training.mini.teacher.texts import repertoire
+from dia.training.mini.teacher.voices import SAMPLING_RATE, Audio, loud_span, performs
 
 Speak = Callable[[str, str], Audio]
 
@@ -119,7 +119,7 @@ def read_shard(folder: Path, number: int) -> Iterator[Recording]:
 
 
 def main() -> None:
-    """`python -m dia.training.mini.teacher FOLDER COUNT`."""
+    """`python -m dia.training.mini.teacher.speech FOLDER COUNT`."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("count", type=int)

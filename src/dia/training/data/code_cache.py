@@ -25,7 +25,7 @@ from dia.codec.identity import CodecRecord
 from dia.processing_dia import DiaProcessor
 from dia.runtime.atomic import atomic_file, sweep
 from dia.text.prompt_format import Frontend
-from dia.training.lines import lines_of
+from dia.training.data.lines import lines_of
 
 Codes = NDArray[np.uint16]
 Line = dict[str, Any]

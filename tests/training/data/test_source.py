@@ -10,7 +10,7 @@ import soundfile
 
 from dia.feature_extraction_dia import DiaFeatureExtractor
 from dia.text.script import parse
-from dia.training.data import Row, as_spoken, fingerprint, read_source
+from dia.training.data.source import Row, as_spoken, fingerprint, read_source
 
 RATE = 8000
 

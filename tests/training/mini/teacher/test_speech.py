@@ -5,7 +5,7 @@ from itertools import islice
 import numpy as np
 
 from dia.training.mini import teacher
-from dia.training.mini.teacher_texts import repertoire
+from dia.training.mini.teacher.texts import repertoire
 
 
 def _tone(text, speaker):

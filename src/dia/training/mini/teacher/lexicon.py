@@ -1,4 +1,4 @@
-"""How the teacher pronounces English words: `python -m dia.training.mini.lexicon OUT`.
+"""How the teacher pronounces English words: `python -m dia.training.mini.teacher.lexicon OUT`.
 
 Knows flite's shared libraries and a list of words. Knows nothing of audio or of training.
 """
@@ -13,7 +13,7 @@ from typing import Any
 
 from dia.text.lexicon import Pronunciations
 from dia.text.tags import NON_VERBAL_TAGS
-from dia.training.mini.teacher_texts import listed, listed_lines
+from dia.training.mini.teacher.texts import listed, listed_lines
 
 # What flite guesses otherwise, and capitals that are no word: they are looked up as they are written first.
 OWN = {
@@ -100,7 +100,7 @@ def english_words() -> list[str]:
 
 
 def main() -> None:
-    """`python -m dia.training.mini.lexicon OUT`."""
+    """`python -m dia.training.mini.teacher.lexicon OUT`."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path, help="the file to write, such as pronunciations.txt.gz")
     parser.add_argument("--words", type=Path, help="a text file of words instead of the recogniser's dictionary")

@@ -16,7 +16,7 @@ import soxr
 from numpy.typing import NDArray
 
 from dia.audio.files import full_scale
-from dia.training.mini.sounds import SOUNDS, sound
+from dia.training.mini.teacher.sounds import SOUNDS, sound
 
 Audio = NDArray[np.int16]
 

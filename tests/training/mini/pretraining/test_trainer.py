@@ -11,10 +11,10 @@ from torch import nn
 from dia.modeling_dia import DiaForConditionalGeneration
 from dia.text.lexicon import FIRST, MOST
 from dia.tokenization_dia import BYTES
-from dia.training.alignment import AttentionProbe, WordLengths, pieces_of
-from dia.training.dialogues import GIVEN_FRAMES, SILENT_TAGS, Composer, Mixture, compose
-from dia.training.mini.encoder_probe import Reader
-from dia.training.mini.pretraining import Recipe, Trainer
+from dia.training.data.dialogues import GIVEN_FRAMES, SILENT_TAGS, Composer, Mixture, compose
+from dia.training.mini.pretraining.alignment import AttentionProbe, WordLengths, pieces_of
+from dia.training.mini.pretraining.encoder_probe import Reader
+from dia.training.mini.pretraining.trainer import Recipe, Trainer
 
 
 def test_places_of_later_clips_point_behind_the_earlier_text():
@@ -176,8 +176,8 @@ def test_queries_learn_at_a_quarter_of_the_rate(tmp_path):
 def quick(monkeypatch):
     """A clock that goes five seconds a step, so that a minute is twelve."""
     ticks = iter(range(10**6))
-    monkeypatch.setattr("dia.training.mini.pretraining.UNTIMED_STEPS", 0)
-    monkeypatch.setattr("dia.training.mini.pretraining.time.perf_counter", lambda: 5.0 * next(ticks))
+    monkeypatch.setattr("dia.training.mini.pretraining.trainer.UNTIMED_STEPS", 0)
+    monkeypatch.setattr("dia.training.mini.pretraining.trainer.time.perf_counter", lambda: 5.0 * next(ticks))
 
 
 @pytest.fixture

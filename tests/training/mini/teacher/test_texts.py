@@ -8,12 +8,12 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from dia.training.mini import teacher_voices as cast
-from dia.training.mini.corpus import SEED_DIALOGUE, spoken_words
-from dia.training.mini.english import lexicon, sentence, vocabulary, word_sequence
-from dia.training.mini.sounds import SOUNDS, sound
-from dia.training.mini.teacher_texts import repertoire, with_sounds
-from dia.training.mini.teacher_voices import HELD_OUT, SPEAKERS, TRAINED, Voice, quiet_ends_cut, says, voice_of
+from dia.training.mini.teacher import voices as cast
+from dia.training.mini.teacher.corpus import SEED_DIALOGUE, spoken_words
+from dia.training.mini.teacher.english import lexicon, sentence, vocabulary, word_sequence
+from dia.training.mini.teacher.sounds import SOUNDS, sound
+from dia.training.mini.teacher.texts import repertoire, with_sounds
+from dia.training.mini.teacher.voices import HELD_OUT, SPEAKERS, TRAINED, Voice, quiet_ends_cut, says, voice_of
 
 RATE = cast.SAMPLING_RATE
 

@@ -15,9 +15,9 @@ from transformers import DacConfig, DacModel
 
 from dia.runtime import atomic
 from dia.training import encoding
-from dia.training.code_cache import CodeCache, read_record
-from dia.training.data import Row, read_source
-from dia.training.encoding import encode_rows, shifted
+from dia.training.data.code_cache import CodeCache, read_record
+from dia.training.data.encoding import encode_rows, shifted
+from dia.training.data.source import Row, read_source
 from dia.training.mini import teacher
 from dia.training.mini.encoding import encode_packed, encode_teacher, pack
 

@@ -10,10 +10,10 @@ from torch.utils.data import DataLoader
 
 from dia.decoding.grid import IGNORED, Channels
 from dia.tokenization_dia import DiaTokenizer
-from dia.training.collator import DiaCollator, grid_of
-from dia.training.dataset import Examples, HeldOut, clips_of, hold_out
-from dia.training.dialogues import Clip, compose
-from dia.training.encoding import CodedClip
+from dia.training.data.collator import DiaCollator, grid_of
+from dia.training.data.dataset import Examples, HeldOut, clips_of, hold_out
+from dia.training.data.dialogues import Clip, compose
+from dia.training.data.encoding import CodedClip
 
 TINY = Channels.of(tiny_config())
 

@@ -16,7 +16,7 @@ import soundfile
 from dia.audio.files import as_array
 from dia.text.prompt_format import Frontend
 from dia.text.script import parse
-from dia.training.lines import csv_rows, json_rows, read_text
+from dia.training.data.lines import csv_rows, json_rows, read_text
 
 METADATA = ("metadata.csv", "metadata.jsonl")
 _HALF = re.compile("[\ud800-\udfff]")  # of a pair, which JSON can write alone
@@ -113,7 +113,8 @@ def check_rows(rows: Sequence[Row]) -> None:
     for index, row in enumerate(rows):
         if not (hasattr(row, "audio") and hasattr(row, "text")):
             raise TypeError(
-                f"rows[{index}] is {type(row).__name__}; expected dia.training.data.Row. Make rows with read_source."
+                f"rows[{index}] is {type(row).__name__}; expected dia.training.data.source.Row. Make rows with "
+                "read_source."
             )
 
 

@@ -10,9 +10,9 @@ from dia.processing_dia import DiaProcessor
 from dia.text.lexicon import PHONES
 from dia.text.prompt_format import PUBLISHED, PromptFormat
 from dia.tokenization_dia import BYTES
-from dia.training.code_cache import CodeCache
-from dia.training.dataset import Coded, clips_of
-from dia.training.dialogues import Clip, spell
+from dia.training.data.code_cache import CodeCache
+from dia.training.data.dataset import Coded, clips_of
+from dia.training.data.dialogues import Clip, spell
 
 _IDS = ("bos_token_id", "eos_token_id", "pad_token_id")
 
@@ -63,7 +63,7 @@ def fitting(
         if not hasattr(row, "codes"):
             raise TypeError(
                 f"row {index} of the data set is {type(row).__name__}; expected clips with codes. Encode recordings "
-                "first, see dia.training.encoding.encode_rows."
+                "first, see dia.training.data.encoding.encode_rows."
             )
     clips = [row for row in rows if isinstance(row, Clip)]
     clips += clips_of(row for row in rows if not isinstance(row, Clip))

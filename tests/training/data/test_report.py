@@ -10,8 +10,8 @@ from tiny_codec import RATE, tiny_codec, tiny_processor
 from tones import tone
 
 from dia.text.prompt_format import PromptFormat
-from dia.training.data import Row
-from dia.training.data_report import FATAL, WARNINGS, check, clipped_share
+from dia.training.data.report import FATAL, WARNINGS, check, clipped_share
+from dia.training.data.source import Row
 
 PROCESSOR = tiny_processor(tiny_codec())
 TEXT = "[S1] Hello there."

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from dia.decoding.grid import IGNORED, Channels, prefill, training_pair
-from dia.training.dialogues import Script
+from dia.training.data.dialogues import Script
 
 TEXT_DROPOUT = 0.15
 ALIGNMENT = ("places", "place_weight")

@@ -22,7 +22,7 @@ from dia.runtime.atomic import atomic_file
 from dia.text.prompt_format import PUBLISHED, PromptFormat
 from dia.text.script import parse
 from dia.text.tags import SPEAKER_LINE, SPEAKER_TAG
-from dia.training.data import Row, check_rows, fingerprint
+from dia.training.data.source import Row, check_rows, fingerprint
 
 # What makes a row unusable, and what is only worth a look; each with its remedy.
 FATAL = {
@@ -147,7 +147,8 @@ def check(
         rows: of `read_source`.
         processor: of the model that is to be trained; its tokenizer, rate and hop are the measure.
         progress: show a bar.
-        max_frames: the longest clip the model has room for, see `dia.training.compatibility.rooms`; None for no limit.
+        max_frames: the longest clip that the model can be trained with, see
+            `dia.training.data.compatibility.rooms`; None for no limit.
         min_seconds: the shortest.
         format: the conventions of the model, by which transcripts are read.
 

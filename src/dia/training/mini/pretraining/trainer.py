@@ -22,13 +22,13 @@ from dia.decoding.grid import Channels
 from dia.modeling_dia import DiaForConditionalGeneration
 from dia.text.lexicon import Pronunciations
 from dia.training import distributed as together
-from dia.training.alignment import AttentionProbe
-from dia.training.collator import DiaCollator
-from dia.training.dataset import HeldOut
-from dia.training.dialogues import Clip, Composer, Mixture
-from dia.training.mini.aligned_clips import read_clips, validation_clips
-from dia.training.mini.encoder_probe import Reader
-from dia.training.mini.initialization import initialise, mini_config, optimiser_for
+from dia.training.data.collator import DiaCollator
+from dia.training.data.dataset import HeldOut
+from dia.training.data.dialogues import Clip, Composer, Mixture
+from dia.training.mini.pretraining.aligned_clips import read_clips, validation_clips
+from dia.training.mini.pretraining.alignment import AttentionProbe
+from dia.training.mini.pretraining.encoder_probe import Reader
+from dia.training.mini.pretraining.initialization import initialise, mini_config, optimiser_for
 from dia.training.trainer import DiaTrainer, DiaTrainingArguments, last_checkpoint
 
 ENDLESS = 10**9  # steps; the clock ends the run
@@ -296,7 +296,7 @@ def learn(codes: Path, out: Path, recipe: Recipe, pronunciations: Path | None, c
         codes: folder of a code cache.
         out: folder for state, log and model; a run there goes on.
         recipe: of the run.
-        pronunciations: the file of `dia.training.mini.lexicon`; None for a model that reads letters.
+        pronunciations: the file of `dia.training.mini.teacher.lexicon`; None for a model that reads letters.
         compiled: compile the layers; needs a C++ compiler.
     """
     known = None if pronunciations is None else Pronunciations.load(pronunciations)
@@ -314,10 +314,10 @@ def learn(codes: Path, out: Path, recipe: Recipe, pronunciations: Path | None, c
 def main() -> None:
     """`python -m dia.training.mini.pretraining CODES OUT`."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("codes", type=Path, help="folder of `dia.training.encoding`")
+    parser.add_argument("codes", type=Path, help="folder of `dia.training.data.encoding`")
     parser.add_argument("out", type=Path, help="folder for state, log and model; a run there is resumed")
     parser.add_argument(
-        "--pronunciations", type=Path, help="file of `dia.training.mini.lexicon`; else letters are learnt"
+        "--pronunciations", type=Path, help="file of `dia.training.mini.teacher.lexicon`; else letters are learnt"
     )
     parser.add_argument("--minutes", type=float, default=Recipe.minutes, help="length of the whole run")
     parser.add_argument("--rows", type=int, default=Recipe.rows, help="batch size in grid rows")

@@ -30,5 +30,5 @@ def tiny_trainer(folder, **changes):
     rng = random.Random(0)
     words = ["red", "blue", "dog", "cat"]
     clips = [clip(" ".join(rng.choices(words, k=2)), rng.choice(["S1", "S2"]), 4, seed=i) for i in range(8)]
-    recipe = Recipe(**{"minutes": 1, "rows": 40, "guided_layers": (0, 1), **changes})
+    recipe = Recipe(**{"minutes": 1, "rows": 40, "alignment_layers": (0, 1), **changes})
     return Trainer(clips, clips, tiny_config(), recipe, folder)

@@ -14,8 +14,8 @@ from transformers import DacModel
 
 from dia.commands import train_codec as codec_command
 from dia.processing_dia import DiaProcessor
-from dia.training.codec import fit as codec_fitting
-from dia.training.codec.fit import Diet
+from dia.training.codec import fit
+from dia.training.codec.fit import BatchOptions
 from dia.training.codec.recipe import stages_from_nothing, stages_of_tuning
 from dia.training.codec.trainer import CodecTrainer, Diverged
 from dia.training.data.source import read_source
@@ -173,8 +173,8 @@ def test_stages_share_the_time_and_the_steps():
 
 
 def test_stretches_are_whole_frames_of_the_codec():
-    assert Diet(segment_seconds=0.1).samples(tiny_codec((2, 4, 5))) == 800
-    assert codec_fitting.LEAST_SECONDS > 0
+    assert BatchOptions(segment_seconds=0.1).samples(tiny_codec((2, 4, 5))) == 800
+    assert fit.LEAST_SECONDS > 0
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""`dia train` used wrongly, stopped, or on a machine that fails: told at once or at its step, and nothing lost."""
+"""`dia train` used wrongly, stopped, or on a failing machine: the error comes at once, and nothing is lost."""
 
 import json
 import math
@@ -13,7 +13,7 @@ from tiny_codec import tiny_codec
 from train_command import SECONDS, train
 from transformers import TrainerCallback
 
-from dia.commands import train as command
+from dia.commands import train as train_command
 from dia.commands import train_checks
 from dia.commands.train_checks import check_model
 from dia.training.checkpoints import last_checkpoint
@@ -38,7 +38,7 @@ def recordings(tmp_path_factory):
 @pytest.fixture
 def unloaded(monkeypatch):
     """Fails where the command begins to load, read or encode."""
-    monkeypatch.setattr(command, "_train", lambda arguments: pytest.fail("the work began"))
+    monkeypatch.setattr(train_command, "_train", lambda arguments: pytest.fail("the work began"))
 
 
 def during_training(monkeypatch, step, act):
@@ -71,7 +71,7 @@ def during_training(monkeypatch, step, act):
         ("--batch-size", "many", "invalid count value: 'many'"),
     ],
 )
-def test_numbers_that_mean_nothing_are_told_by_their_option(unloaded, tmp_path, capsys, option, value, complaint):
+def test_numbers_that_mean_nothing_are_reported_by_their_option(unloaded, tmp_path, capsys, option, value, complaint):
     with pytest.raises(SystemExit):
         train("anywhere", "any", tmp_path / "out", option, value)
     assert f"argument {option}: {complaint}" in capsys.readouterr().err
@@ -150,12 +150,12 @@ def test_what_the_hub_will_not_give_is_refused_before_the_work(
 
 def test_a_model_that_can_be_trained_passes(recordings, model, tmp_path, monkeypatch):
     check_model(model)
-    monkeypatch.setattr(command, "_train", lambda arguments: 0)
+    monkeypatch.setattr(train_command, "_train", lambda arguments: 0)
     assert train(recordings, "mini", tmp_path / "out") == 0
 
 
-def test_what_no_folder_shows_is_told_before_anything_is_encoded(recordings, model, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(command, "_encoded", lambda *_: pytest.fail("encoding began"))
+def test_what_no_folder_shows_is_reported_before_anything_is_encoded(recordings, model, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(train_command, "_encoded", lambda *_: pytest.fail("encoding began"))
     other, bare = tmp_path / "other", tmp_path / "bare"
     for folder in (other, bare):
         shutil.copytree(model, folder)
@@ -179,9 +179,9 @@ def test_a_loss_that_is_no_number_leaves_the_last_good_checkpoint_to_go_on_from(
     with monkeypatch.context() as patched:
         during_training(patched, 4, lambda model: model.logits_dense.weight.data.fill_(math.nan))
         assert train(recordings, model, out, "--steps", "6", "--every", "2") == 1
-    told = capsys.readouterr().err
-    assert "dia: the loss is nan at step 4" in told
-    assert f"{out / 'checkpoint-2'}; go on from there with a lower learning rate" in told
+    message = capsys.readouterr().err
+    assert "dia: the loss is nan at step 4" in message
+    assert f"{out / 'checkpoint-2'}; go on from there with a lower learning rate" in message
     assert last_checkpoint(out) == out / "checkpoint-2"
     assert not (out / "config.json").exists()
     assert train(recordings, model, out, "--steps", "6", "--every", "2", "--resume", "--learning-rate", "1e-6") == 0
@@ -210,9 +210,9 @@ def test_a_run_that_is_stopped_says_from_where_it_goes_on(
 ):
     during_training(monkeypatch, 4, act)
     assert train(recordings, model, tmp_path / "out", "--steps", "6", "--every", "2") == code
-    told = capsys.readouterr().err
-    assert complaint in told
-    assert f"The same command with --resume goes on from {tmp_path / 'out' / 'checkpoint-2'}.\n" in told
+    message = capsys.readouterr().err
+    assert complaint in message
+    assert f"The same command with --resume goes on from {tmp_path / 'out' / 'checkpoint-2'}.\n" in message
 
 
 def test_a_stop_before_the_first_checkpoint_says_that_too(recordings, model, tmp_path, monkeypatch, capsys):
@@ -221,6 +221,6 @@ def test_a_stop_before_the_first_checkpoint_says_that_too(recordings, model, tmp
     assert "No checkpoint was written yet" in capsys.readouterr().err
 
 
-def test_too_few_clips_to_measure_with_are_told(recordings, model, tmp_path, capsys):
+def test_too_few_clips_to_measure_with_are_reported(recordings, model, tmp_path, capsys):
     assert train(recordings, model, tmp_path / "out", "--steps", "1", "--held-out", "0") == 0
     assert "0 held out: there will be no eval_loss and no eval_gap" in capsys.readouterr().out

@@ -26,7 +26,7 @@ from dia.training.data.encoding import encode_rows
 from dia.training.data.source import Row
 from dia.training.lora import freeze, with_lora
 from dia.training.metrics import measure
-from dia.training.sample_callback import Hearing
+from dia.training.sample_callback import SampleCallback
 from dia.training.trainer import DiaTrainer, DiaTrainingArguments
 
 
@@ -105,7 +105,7 @@ def test_training_lowers_the_loss(tmp_path):
 
 def test_evaluation_is_of_the_average_and_tells_loss_and_gap(whole):
     line = next(line for line in reversed(whole.state.log_history) if "eval_gap" in line)
-    with whole.average.worn():
+    with whole.average.applied():
         measured = measure(whole.model.eval(), clips(6, seed=1))
     assert line["eval_gap"] == pytest.approx(measured.gap, abs=1e-5)
     assert [line[f"eval_loss_channel_{c}"] for c in range(CHANNELS)] == pytest.approx(measured.loss.tolist(), abs=1e-4)
@@ -178,7 +178,7 @@ run = trainer({folder!r}, per_device_train_batch_size=2, per_device_eval_batch_s
 run.train()
 assert run.args.world_size == 2
 if run.is_world_process_zero():
-    print("told", json.dumps([losses(run), run.state.log_history[-2]["eval_loss"]]))
+    print("result", json.dumps([losses(run), run.state.log_history[-2]["eval_loss"]]))
 torch.distributed.destroy_process_group()
 if other:
     assert os.waitpid(other, 0)[1] == 0
@@ -198,8 +198,8 @@ def test_two_processes_give_the_loss_of_one_with_twice_the_batch(whole, tmp_path
         timeout=300,
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    told = next(line for line in done.stdout.splitlines() if line.startswith("told "))
-    found, eval_loss = json.loads(told.removeprefix("told "))
+    line = next(line for line in done.stdout.splitlines() if line.startswith("result "))
+    found, eval_loss = json.loads(line.removeprefix("result "))
     assert found == pytest.approx(losses(whole)[:3], abs=1e-5)
     expected = next(line["eval_loss"] for line in whole.state.log_history if "eval_loss" in line)
     assert eval_loss == pytest.approx(expected, abs=1e-4)  # were a clip measured twice, 1e-2 apart
@@ -258,7 +258,7 @@ def test_adapters_are_all_that_learns_and_only_where_asked(adapted):
 def test_merged_adapters_load_without_peft(adapted, tmp_path):
     adapted.save_model(str(tmp_path))
     loaded = DiaForConditionalGeneration.from_pretrained(tmp_path)
-    with adapted.average.worn():
+    with adapted.average.applied():
         assert torch.allclose(logits(loaded), logits(adapted.model), atol=1e-5)
     assert not torch.allclose(logits(loaded), logits(tiny_model()), atol=1e-3)
 
@@ -271,7 +271,7 @@ def test_adapters_alone_load_through_peft_and_speak(adapted, tmp_path):
     adapted.args.merge_adapter = True
     assert not (tmp_path / "model.safetensors").exists()
     loaded = PeftModel.from_pretrained(tiny_model(), str(tmp_path))
-    with adapted.average.worn():
+    with adapted.average.applied():
         assert torch.allclose(logits(loaded), logits(adapted.model), atol=1e-5)
     assert loaded.generate(input_ids=torch.tensor([[1, 50]]), max_new_tokens=6, do_sample=False).shape[0] == 1
 
@@ -303,7 +303,7 @@ def test_damaged_weights_are_not_saved(tmp_path):
     assert last_checkpoint(tmp_path) is None
 
 
-def test_a_full_disk_is_told_and_leaves_the_last_checkpoint(tmp_path, monkeypatch):
+def test_a_full_disk_is_reported_and_leaves_the_last_checkpoint(tmp_path, monkeypatch):
     save = torch.save
 
     def full(thing, path, *rest):
@@ -358,9 +358,9 @@ def test_samples_are_heard_seen_and_logged_without_disturbing_the_training(tmp_p
     pytest.importorskip("tensorboard")
     config = tiny_config()
     codec = tiny_codec((2, 4, 5))
-    hearing = Hearing(tiny_processor(codec), ["[S1] Hi.", "[S2] No."], every=2, max_seconds=0.2)
+    callback = SampleCallback(tiny_processor(codec), ["[S1] Hi.", "[S2] No."], every=2, max_seconds=0.2)
     run = trainer(
-        tmp_path, tiny_model(config), [hearing], eval_strategy="steps", eval_steps=3, report_to=["tensorboard"]
+        tmp_path, tiny_model(config), [callback], eval_strategy="steps", eval_steps=3, report_to=["tensorboard"]
     )
     run.model.generation_config.min_new_tokens = 20
     run.train()
@@ -380,9 +380,9 @@ def test_samples_are_heard_seen_and_logged_without_disturbing_the_training(tmp_p
 
 def test_a_processor_without_codec_cannot_be_heard():
     with pytest.raises(ValueError, match="no codec"):
-        Hearing(tiny_processor(), ["[S1] Hi."])
+        SampleCallback(tiny_processor(), ["[S1] Hi."])
     with pytest.raises(ValueError, match="say at least one"):
-        Hearing(tiny_processor(tiny_codec()), [])
+        SampleCallback(tiny_processor(tiny_codec()), [])
 
 
 def test_a_resumed_run_may_learn_more_slowly(whole, tmp_path):
@@ -446,15 +446,15 @@ def test_a_finished_model_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
 
 
 def test_samples_that_cannot_be_written_stop_at_their_step_and_leave_the_checkpoint(tmp_path):
-    hearing = Hearing(tiny_processor(tiny_codec((2, 4, 5))), ["[S1] Hi."], every=2, max_seconds=0.1)
+    callback = SampleCallback(tiny_processor(tiny_codec((2, 4, 5))), ["[S1] Hi."], every=2, max_seconds=0.1)
     (tmp_path / "samples").touch()
     with pytest.raises(OSError, match=r"samples cannot be written to .*\(step 6\)\. What is saved .*checkpoint-3"):
-        trainer(tmp_path, callbacks=[hearing], eval_strategy="steps", eval_steps=3).train()
+        trainer(tmp_path, callbacks=[callback], eval_strategy="steps", eval_steps=3).train()
 
 
 def test_a_script_too_long_to_be_heard_is_refused_before_training():
     with pytest.raises(ValueError, match="encoder reads 48"):
-        Hearing(tiny_processor(tiny_codec((2, 4, 5))), ["[S1] Hi.", 60 * "a"])
+        SampleCallback(tiny_processor(tiny_codec((2, 4, 5))), ["[S1] Hi.", 60 * "a"])
 
 
 def test_a_processor_of_another_model_is_refused_before_anything_is_learnt(tmp_path):
@@ -481,8 +481,8 @@ def test_transcripts_that_were_read_otherwise_than_the_model_reads_are_refused(t
 
 def test_what_is_heard_is_read_as_the_model_reads_scripts():
     processor = tiny_processor(tiny_codec((2, 4, 5)))
-    assert Hearing(processor, ["I owe $5"]).scripts == ["[S1] I owe five dollars [S2]"]
+    assert SampleCallback(processor, ["I owe $5"]).scripts == ["[S1] I owe five dollars [S2]"]
     other = PromptFormat(closing_tag=False, final_stop=True, text_frontend="none")
-    assert Hearing(processor, ["5 €"], format=other).scripts == ["[S1] 5 €."]
+    assert SampleCallback(processor, ["5 €"], format=other).scripts == ["[S1] 5 €."]
     with pytest.raises(ValueError, match="CYRILLIC"):
-        Hearing(processor, ["Привет"])
+        SampleCallback(processor, ["Привет"])

@@ -138,7 +138,7 @@ def train(arguments: argparse.Namespace) -> int:
         with _only_run(arguments.output):
             return _train(arguments)
     except KeyboardInterrupt as interrupt:  # in the midst of a progress bar's line
-        print(f"\ndia: {described(interrupt)}. {_told_kept(arguments.output)}", file=sys.stderr)
+        print(f"\ndia: {described(interrupt)}. {_describe_checkpoint(arguments.output)}", file=sys.stderr)
         return exit_code(interrupt)
 
 
@@ -158,24 +158,24 @@ def _train(arguments: argparse.Namespace) -> int:
     try:
         trainer.train(resume_from_checkpoint=arguments.resume)
     except (FloatingPointError, torch.OutOfMemoryError) as error:
-        print(f"\ndia: {error}{_told_memory(arguments, error)}", file=sys.stderr)
+        print(f"\ndia: {error}{_memory_advice(arguments, error)}", file=sys.stderr)
         return 1
     trainer.save_model()
     if trainer.is_world_process_zero():
-        print(f"{arguments.output}: done. {_told_use(arguments)}")
+        print(f"{arguments.output}: done. {_describe_use(arguments)}")
     return 0
 
 
-def _told_memory(arguments: argparse.Namespace, error: Exception) -> str:
+def _memory_advice(arguments: argparse.Namespace, error: Exception) -> str:
     if isinstance(error, FloatingPointError):
         return ""
     return (
         f"\ndia: the device's memory is full. Take --batch-size {max(1, arguments.batch_size // 2)} and a larger "
-        f"--accumulate, --checkpointing, --bf16 or --lora. {_told_kept(arguments.output)}"
+        f"--accumulate, --checkpointing, --bf16 or --lora. {_describe_checkpoint(arguments.output)}"
     )
 
 
-def _told_kept(output: Path) -> str:
+def _describe_checkpoint(output: Path) -> str:
     from dia.training.checkpoints import last_checkpoint
 
     if (last := last_checkpoint(output)) is not None:
@@ -183,7 +183,7 @@ def _told_kept(output: Path) -> str:
     return f"No checkpoint was written yet; what is encoded stays in {output / _CODES}. Run the same command again."
 
 
-def _told_use(arguments: argparse.Namespace) -> str:
+def _describe_use(arguments: argparse.Namespace) -> str:
     if arguments.lora and arguments.keep_adapter:
         return f"Put the adapters on their model by peft.PeftModel.from_pretrained(model, '{arguments.output}')."
     return f'Hear it: dia say "[S1] Hello." --model {arguments.output} -o hello.wav'
@@ -234,7 +234,7 @@ def _load(arguments: argparse.Namespace) -> tuple[Any, Any]:
     if processor.audio_tokenizer is None:
         raise ValueError(f"--model {source} has no codec to encode recordings with; save it with its processor's.")
     if arguments.say:
-        _hearing(arguments.say, model, processor)  # what cannot be said is reported now, not after the encoding
+        _sample_callback(arguments.say, model, processor)  # fails now if a script cannot be read, not after encoding
     return model, processor
 
 
@@ -255,10 +255,10 @@ def _format(model: Any) -> "PromptFormat":
     return PromptFormat.of(model.generation_config)
 
 
-def _hearing(scripts: Sequence[str], model: Any, processor: Any) -> Any:
-    from dia.training.sample_callback import Hearing
+def _sample_callback(scripts: Sequence[str], model: Any, processor: Any) -> Any:
+    from dia.training.sample_callback import SampleCallback
 
-    return Hearing(processor, scripts, format=_format(model))
+    return SampleCallback(processor, scripts, format=_format(model))
 
 
 def _encoded(arguments: argparse.Namespace, rows: Any, model: Any, processor: Any) -> Any:
@@ -266,7 +266,7 @@ def _encoded(arguments: argparse.Namespace, rows: Any, model: Any, processor: An
     from accelerate import PartialState
 
     from dia.training.data.code_cache import CodeCache
-    from dia.training.data.compatibility import rooms
+    from dia.training.data.compatibility import length_limits
     from dia.training.data.encoding import encode_rows
     from dia.training.data.report import check
 
@@ -277,7 +277,7 @@ def _encoded(arguments: argparse.Namespace, rows: Any, model: Any, processor: An
             return CodeCache(folder)
         if arguments.resume:
             CodeCache(folder).check_read(format.text_frontend)
-        report = check(rows, processor, max_frames=rooms(model.config)[1], format=format)
+        report = check(rows, processor, max_frames=length_limits(model.config)[1], format=format)
         print(report)
         report.save(arguments.output)
         if not report.usable:
@@ -297,7 +297,7 @@ def _trainer(arguments: argparse.Namespace, model: Any, processor: Any, cache: A
         model = with_lora(model, arguments.rank, frozen=arguments.freeze)
     elif arguments.freeze:
         freeze(model, arguments.freeze)
-    hearing = [_hearing(arguments.say, plain(model), processor)] if arguments.say else []
+    callbacks = [_sample_callback(arguments.say, plain(model), processor)] if arguments.say else []
     none = "" if held_out else ": there will be no eval_loss and no eval_gap to watch; it takes six clips of a voice"
     print(f"{len(learnt)} clips to learn, {len(held_out)} held out{none}")
     return DiaTrainer(
@@ -306,7 +306,7 @@ def _trainer(arguments: argparse.Namespace, model: Any, processor: Any, cache: A
         learnt,
         held_out or None,
         processing_class=processor,
-        callbacks=hearing,
+        callbacks=callbacks,
     )
 
 
@@ -347,8 +347,8 @@ def _length(arguments: argparse.Namespace, clips: int) -> dict[str, Any]:
     """How many updates there are, and after how many it is evaluated and saved."""
     from accelerate import PartialState
 
-    together = arguments.batch_size * arguments.accumulate * PartialState().num_processes
-    epoch = math.ceil(clips / together)
+    per_update = arguments.batch_size * arguments.accumulate * PartialState().num_processes
+    epoch = math.ceil(clips / per_update)
     passes = max(EPOCHS * epoch, LEAST_STEPS) if arguments.epochs is None else math.ceil(arguments.epochs * epoch)
     steps = arguments.steps or passes
     every = arguments.every or min(max(epoch, LEAST_APART), steps)

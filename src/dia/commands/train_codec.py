@@ -112,27 +112,27 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _run(arguments: argparse.Namespace, work: Path) -> int:
-    from dia.training.codec.fit import Diet, fit_codec
+    from dia.training.codec.fit import BatchOptions, fit_codec
     from dia.training.codec.trainer import Diverged
     from dia.training.data.source import read_source
 
     recipes = _recipes(arguments)
     rows = read_source(arguments.data, audio_column=arguments.audio_column, text_column=None, split=arguments.split)
     codec = _codec(arguments)
-    diet = Diet(arguments.batch_size, arguments.segment_seconds, arguments.held_out, arguments.seed)
+    batch_options = BatchOptions(arguments.batch_size, arguments.segment_seconds, arguments.held_out, arguments.seed)
     try:
-        trained = fit_codec(codec, rows, recipes, work, arguments.output, diet, overwrite=arguments.overwrite)
+        trained = fit_codec(codec, rows, recipes, work, arguments.output, batch_options, overwrite=arguments.overwrite)
     except Diverged as error:
         print(f"dia: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt as interrupt:
-        print(f"dia: {described(interrupt)}. {_kept(work)}", file=sys.stderr)
+        print(f"dia: {described(interrupt)}. {_describe_state(work)}", file=sys.stderr)
         return exit_code(interrupt)
-    print(_told(arguments, trained))
+    print(_describe_result(arguments, trained))
     return 0
 
 
-def _kept(work: Path) -> str:
+def _describe_state(work: Path) -> str:
     from dia.training.codec.state import STATE
 
     if (work / STATE).is_file():
@@ -181,17 +181,17 @@ def _recipes(arguments: argparse.Namespace) -> list[Any]:
     return stages_of_tuning(arguments.minutes, arguments.steps, arguments.decoder_only, **options)
 
 
-def _told(arguments: argparse.Namespace, codec: "DacModel") -> str:
+def _describe_result(arguments: argparse.Namespace, codec: "DacModel") -> str:
     from dia.codec.dac import frame_rate
 
     config = codec.config
-    told = (
+    result = (
         f"{arguments.output}: {codec.num_parameters() / 1e6:.2f} million parameters, {config.sampling_rate} Hz, "
         f"{frame_rate(config):.1f} frames a second of {config.n_codebooks} codes out of {config.codebook_size}"
     )
     if arguments.decoder_only:
-        return f"{told}. Codes of {arguments.base} are codes of this one, too."
-    return f"{told}. Codes of any other codec mean nothing to it; encode your data anew."
+        return f"{result}. Codes of {arguments.base} are codes of this one, too."
+    return f"{result}. Codes of any other codec mean nothing to it; encode your data anew."
 
 
 def _ratios(text: str) -> list[int]:

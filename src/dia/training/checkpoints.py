@@ -46,13 +46,13 @@ def check_adapters(checkpoint: Path, model: Any) -> None:
         raise ValueError(f"{checkpoint} holds adapters of other layers than this run has. {_REMEDY}")
 
 
-def misfit(checkpoint: Path, error: Exception) -> ValueError:
+def mismatch(checkpoint: Path, error: Exception) -> ValueError:
     """What to raise when weights or the optimiser's moments of a checkpoint have other shapes than this run's."""
     return ValueError(f"{checkpoint} is of another run than this one ({str(error).splitlines()[0]}). {_REMEDY}")
 
 
 @contextmanager
-def own_rates(optimizer: Any, scheduler: Any) -> Iterator[None]:
+def keep_learning_rates(optimizer: Any, scheduler: Any) -> Iterator[None]:
     """What a checkpoint's optimiser and schedule, loaded within, have as learning rates becomes what they have now.
 
     Without that a run could not go on more gently than it began: the schedule keeps its first rate in the checkpoint.
@@ -75,4 +75,4 @@ def _parses(path: Path) -> bool:
     return True
 
 
-__all__ = ["check_adapters", "last_checkpoint", "misfit", "own_rates"]
+__all__ = ["check_adapters", "keep_learning_rates", "last_checkpoint", "mismatch"]

@@ -37,14 +37,14 @@ class RunningAverage:
         return ((name, weight) for name, weight in self._model.named_parameters() if weight.requires_grad)
 
     @torch.no_grad()
-    def follow(self, step: int) -> None:
+    def update(self, step: int) -> None:
         """Take the weights after step number `step`, the first being 1, into the average."""
         away = 1 - min(self.decay, step / (step + _WARMUP))
         present = [weight.detach().float() for _, weight in self._trained()]
         torch._foreach_lerp_(list(self.weights.values()), present, away)
 
     @contextmanager
-    def worn(self) -> Iterator[None]:
+    def applied(self) -> Iterator[None]:
         """The model has the averaged weights as long as the block runs."""
         own = {name: weight.data for name, weight in self._trained()}
         try:
@@ -69,7 +69,7 @@ class RunningAverage:
                 self.weights[name].copy_(weight)
 
 
-class Following(TrainerCallback):
+class AverageCallback(TrainerCallback):
     """Lets an average follow the training."""
 
     def __init__(self, average: RunningAverage) -> None:
@@ -77,7 +77,7 @@ class Following(TrainerCallback):
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """After each update."""
-        self._average.follow(state.global_step)
+        self._average.update(state.global_step)
 
 
 __all__ = ["RunningAverage"]

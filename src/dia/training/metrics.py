@@ -49,7 +49,7 @@ def batch_sums(model: Any, batch: dict[str, Tensor], channels: int) -> tuple[Ten
 
 @torch.no_grad()
 def swapped_sums(model: Any, batch: dict[str, Tensor], channels: int) -> Tensor:
-    """Everything `told` needs to know of one batch, [5, C]; the sum over batches is that of all."""
+    """Everything `losses_and_gap` needs to know of one batch, [5, C]; the sum over batches is that of all."""
     sums, counts = batch_sums(model, batch, channels)
     others, exchanged = sums, torch.zeros_like(counts)
     if SWAPPED[0] in batch:
@@ -62,7 +62,7 @@ def swapped_sums(model: Any, batch: dict[str, Tensor], channels: int) -> Tensor:
     )
 
 
-def told(total: Tensor) -> Measured:
+def losses_and_gap(total: Tensor) -> Measured:
     """What the sums of `swapped_sums` over all batches say."""
     sums, counts, own, others, exchanged = total
     gap = float((others - own)[0] / exchanged[0]) if exchanged[0] > 0 else None
@@ -79,7 +79,7 @@ def measure(model: Any, clips: Sequence[Clip], processor: DiaProcessor | None = 
         scripts = [held[index] for index in range(start, min(start + batch, len(held)))]
         inputs = {name: value.to(model.device) for name, value in collate(scripts).items()}
         total += swapped_sums(model, inputs, len(channels.pattern)).cpu()
-    return told(total)
+    return losses_and_gap(total)
 
 
 def normalised(weights: Sequence[float] | None, channels: int) -> Tensor:
@@ -102,4 +102,4 @@ def _differ(text: Tensor, other: Tensor) -> Tensor:
     return (first != second).any(1)
 
 
-__all__ = ["Measured", "batch_sums", "channel_sums", "measure", "normalised", "swapped_sums", "told"]
+__all__ = ["Measured", "batch_sums", "channel_sums", "losses_and_gap", "measure", "normalised", "swapped_sums"]

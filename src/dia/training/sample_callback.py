@@ -21,7 +21,7 @@ from dia.training.spectrogram import draw_spectrogram
 FOLDER = "samples"
 
 
-class Hearing(TrainerCallback):
+class SampleCallback(TrainerCallback):
     """Speaks scripts after every so many evaluations, always with the same seed, by the weights that were evaluated.
 
     `samples/step-000100-0.wav`, tagged as synthetic, and `.png`, its spectrogram, are written into the output folder,
@@ -70,7 +70,7 @@ class Hearing(TrainerCallback):
         try:
             folder.mkdir(parents=True, exist_ok=True)
             for number, waveform in enumerate(waveforms):
-                self._keep(folder / f"step-{state.global_step:06d}-{number}", waveform)
+                self._write(folder / f"step-{state.global_step:06d}-{number}", waveform)
                 if "tensorboard" in (args.report_to or []):
                     self._log(folder, number, waveform, state.global_step)
         except (OSError, ValueError) as error:
@@ -87,18 +87,18 @@ class Hearing(TrainerCallback):
         """The scripts as waveforms [N]; the random state of the training is left as it is."""
         inputs = self.processor(text=self.scripts).to(model.device)
         rows = int(self.max_seconds * self.processor.frame_rate) + max(self.processor.delay_pattern)
-        room = model.config.get_text_config().max_position_embeddings - inputs["decoder_input_ids"].shape[1]
+        remaining = model.config.get_text_config().max_position_embeddings - inputs["decoder_input_ids"].shape[1]
         was_training = model.training
         model.eval()
         try:
             with torch.random.fork_rng():
                 torch.manual_seed(self.seed)
-                grids = model.generate(**inputs, max_new_tokens=min(rows, room))
+                grids = model.generate(**inputs, max_new_tokens=min(rows, remaining))
         finally:
             model.train(was_training)
         return [waveform.numpy() for waveform in self.processor.batch_decode(grids)]
 
-    def _keep(self, stem: Path, waveform: NDArray[np.float32]) -> None:
+    def _write(self, stem: Path, waveform: NDArray[np.float32]) -> None:
         self.processor.save_audio(waveform, stem.with_suffix(".wav"))
         if len(waveform):
             draw_spectrogram(waveform, self.processor.sampling_rate, stem.with_suffix(".png"))
@@ -119,4 +119,4 @@ class Hearing(TrainerCallback):
             self._board.add_image(f"{name} spectrogram", imread(picture)[..., :3], step, dataformats="HWC")
 
 
-__all__ = ["Hearing"]
+__all__ = ["SampleCallback"]

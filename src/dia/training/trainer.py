@@ -23,14 +23,14 @@ from dia.runtime.atomic import atomic_entries
 from dia.runtime.limits import PART, SHARE
 from dia.runtime.ranges import check_numbers
 from dia.text.prompt_format import PromptFormat
-from dia.training.checkpoints import check_adapters, last_checkpoint, misfit, own_rates
+from dia.training.checkpoints import check_adapters, keep_learning_rates, last_checkpoint, mismatch
 from dia.training.data.code_cache import CodeCache
 from dia.training.data.collator import TEXT_DROPOUT, DiaCollator
-from dia.training.data.compatibility import Clips, check_processor, fitting, rooms
+from dia.training.data.compatibility import Clips, check_processor, length_limits, trainable_clips
 from dia.training.data.dataset import Examples, HeldOut
-from dia.training.ema import Following, RunningAverage
+from dia.training.ema import AverageCallback, RunningAverage
 from dia.training.lora import merged, plain
-from dia.training.metrics import batch_sums, normalised, swapped_sums, told
+from dia.training.metrics import batch_sums, losses_and_gap, normalised, swapped_sums
 
 _LAST = ("config.json", "adapter_config.json")  # by these a finished model is known
 _RANGES = {"text_dropout": SHARE, "prompt_dropout": SHARE, "code_noise": SHARE, "average": PART}
@@ -131,7 +131,7 @@ class DiaTrainer(Trainer):
                 "average needs whole weights in every process, and FSDP and DeepSpeed part them: average=0."
             )
         average = RunningAverage(self.model, args.average)
-        self.add_callback(Following(average))
+        self.add_callback(AverageCallback(average))
         return average
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Any:
@@ -163,18 +163,18 @@ class DiaTrainer(Trainer):
         """
         loss: Tensor = super().training_step(*args, **kwargs)
         if not torch.isfinite(loss):
-            raise FloatingPointError(self._told_divergence(f"the loss is {float(loss)}"))
+            raise FloatingPointError(self._describe_divergence(f"the loss is {float(loss)}"))
         return loss
 
-    def _told_divergence(self, fact: str) -> str:
+    def _describe_divergence(self, fact: str) -> str:
         rate = self._get_learning_rate() if self.lr_scheduler is not None else self.args.learning_rate
         return (
             f"{fact} at step {self.state.global_step + 1}, learning rate {rate:.2e}. The usual causes: a learning "
             "rate that is too high or not warmed up, float16 (use bf16), damaged weights to begin with. "
-            f"{self._told_saved()} with a lower learning rate."
+            f"{self._describe_saved()} with a lower learning rate."
         )
 
-    def _told_saved(self) -> str:
+    def _describe_saved(self) -> str:
         saved = last_checkpoint(self.args.output_dir)
         return (
             f"What is saved is unharmed: {saved}; go on from there" if saved else "Nothing is saved yet; begin again"
@@ -200,14 +200,14 @@ class DiaTrainer(Trainer):
         """As `Trainer`, of the averaged weights."""
         if self.average is None:
             return super().evaluate(*args, **kwargs)
-        with self.average.worn():
+        with self.average.applied():
             return super().evaluate(*args, **kwargs)
 
     def evaluation_loop(self, *args: Any, metric_key_prefix: str = "eval", **kwargs: Any) -> Any:
         """As `Trainer`, with the loss of every channel and the gap among the metrics."""
         self._measured_sums.zero_()
         output = super().evaluation_loop(*args, metric_key_prefix=metric_key_prefix, **kwargs)
-        measured = told(self.accelerator.reduce(self._measured_sums, "sum"))
+        measured = losses_and_gap(self.accelerator.reduce(self._measured_sums, "sum"))
         weights = self.channel_weights.to(measured.loss.device)
         metrics = {"loss": float((measured.loss * weights).mean()), **_named("loss_channel", measured.loss)}
         if measured.gap is not None:
@@ -240,8 +240,8 @@ class DiaTrainer(Trainer):
         try:
             return super().train(resume_from_checkpoint, *args, **kwargs)
         except OSError as error:
-            told = f"{error} (step {self.state.global_step}). {self._told_saved()} when that is put right."
-            raise OSError(told) from error
+            reason = f"{error} (step {self.state.global_step}). {self._describe_saved()} when that is put right."
+            raise OSError(reason) from error
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         folder = Path(resume_from_checkpoint)
@@ -249,16 +249,16 @@ class DiaTrainer(Trainer):
         try:
             super()._load_from_checkpoint(resume_from_checkpoint, model)
         except RuntimeError as error:
-            raise misfit(folder, error) from error
+            raise mismatch(folder, error) from error
         if self.average is not None:
             self.average.load(folder)
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         try:
-            with own_rates(self.optimizer, self.lr_scheduler):
+            with keep_learning_rates(self.optimizer, self.lr_scheduler):
                 super()._load_optimizer_and_scheduler(checkpoint)
         except ValueError as error:
-            raise misfit(Path(str(checkpoint)), error) from error
+            raise mismatch(Path(str(checkpoint)), error) from error
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         self._check_weights()
@@ -272,7 +272,7 @@ class DiaTrainer(Trainer):
 
     def _check_weights(self) -> None:
         if not all(bool(torch.isfinite(weight).all()) for weight in self.model.parameters() if weight.requires_grad):
-            raise FloatingPointError(self._told_divergence("a weight is no finite number"))
+            raise FloatingPointError(self._describe_divergence("a weight is no finite number"))
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
         """Write the finished model: averaged, whole, with the processor, ready for `from_pretrained`.
@@ -291,11 +291,11 @@ class DiaTrainer(Trainer):
             return
         self._check_weights()
         try:
-            with self.average.worn() if self.average is not None else nullcontext():
+            with self.average.applied() if self.average is not None else nullcontext():
                 self._save_finished(folder)
         except _WRITING_FAILED as error:
-            told = f"{folder} could not be written: {error}. {self._told_saved()} when there is room."
-            raise OSError(told) from error
+            reason = f"{folder} could not be written: {error}. {self._describe_saved()} when there is room."
+            raise OSError(reason) from error
 
     def _save_finished(self, folder: Path) -> None:
         writes = self.args.should_save
@@ -331,12 +331,16 @@ def _learnt(
     if isinstance(data, CodeCache) and processor is not None:
         data.check_fits(processor)
     seed = args.seed if args.data_seed is None else args.data_seed
-    clips = fitting(data, config, processor, format)
-    return Examples(clips, seed, args.prompt_dropout, args.learn_prompt, *rooms(config))
+    clips = trainable_clips(data, config, processor, format)
+    return Examples(clips, seed, args.prompt_dropout, args.learn_prompt, *length_limits(config))
 
 
 def _measured(data: Any, config: DiaConfig, processor: DiaProcessor | None, format: PromptFormat) -> Any:
-    return data if data is None or isinstance(data, Dataset) else HeldOut(fitting(data, config, processor, format))
+    return (
+        data
+        if data is None or isinstance(data, Dataset)
+        else HeldOut(trainable_clips(data, config, processor, format))
+    )
 
 
 def _named(prefix: str, values: Tensor) -> dict[str, float]:

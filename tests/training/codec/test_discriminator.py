@@ -13,7 +13,7 @@ from dia.training.codec.state import read_state
 SIZES = (128, 64)
 
 
-def adversary(kind="hinge", **options):
+def make_adversary(kind="hinge", **options):
     torch.manual_seed(0)
     return Adversary(kind, SIZES, **{"learning_rate": 1e-2, "width": 4, **options})
 
@@ -53,30 +53,30 @@ def test_features_of_the_same_sound_agree():
 
 @pytest.mark.parametrize("kind", ["hinge", "least_squares"])
 def test_it_learns_to_tell_noise_from_tones(kind):
-    listener, generator = adversary(kind), torch.Generator().manual_seed(0)
+    adversary, generator = make_adversary(kind), torch.Generator().manual_seed(0)
     losses = [
-        listener.learn(0.3 * torch.randn(4, 640, generator=generator), tones(4, 640, seed=step)) for step in range(20)
+        adversary.learn(0.3 * torch.randn(4, 640, generator=generator), tones(4, 640, seed=step)) for step in range(20)
     ]
     assert sum(losses[-5:]) < 0.3 * sum(losses[:5])
 
 
 def test_the_gradient_reaches_the_decoded_sound_alone():
-    listener, decoded = adversary(), nn.Parameter(tones(2, 640, seed=1))
-    adversarial, features = listener.persuade(decoded, tones(2, 640))
+    adversary, decoded = make_adversary(), nn.Parameter(tones(2, 640, seed=1))
+    adversarial, features = adversary.generator_losses(decoded, tones(2, 640))
     (adversarial + features).backward()
     assert decoded.grad.isfinite().all()
     assert decoded.grad.abs().sum() > 0
-    assert all(weight.grad is None for weight in listener.discriminator.parameters())
+    assert all(weight.grad is None for weight in adversary.discriminator.parameters())
 
 
 def test_silence_has_a_finite_gradient():
-    listener, decoded = adversary(), nn.Parameter(torch.zeros(2, 640))
-    sum(listener.persuade(decoded, torch.zeros(2, 640))).backward()
+    adversary, decoded = make_adversary(), nn.Parameter(torch.zeros(2, 640))
+    sum(adversary.generator_losses(decoded, torch.zeros(2, 640))).backward()
     assert decoded.grad.isfinite().all()
 
 
 def test_it_goes_on_where_its_state_was_saved():
-    first, second = adversary(), adversary()
+    first, second = make_adversary(), make_adversary()
     first.learn(tones(2, 640), tones(2, 640, seed=1))
     second.load_state_dict(copy.deepcopy(first.state_dict()))
     pair = tones(2, 640, seed=2), tones(2, 640, seed=3)
@@ -85,7 +85,7 @@ def test_it_goes_on_where_its_state_was_saved():
 
 def test_an_unknown_loss_is_refused_with_those_there_are():
     with pytest.raises(ValueError, match=r"kind is 'wasserstein'; .* hinge, least_squares"):
-        adversary("wasserstein")
+        make_adversary("wasserstein")
 
 
 def test_a_stage_asks_it_from_its_share_on_and_saves_it(tmp_path):

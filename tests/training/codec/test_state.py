@@ -10,7 +10,7 @@ import torch
 from tiny_codec_training import TINY, batches, recipe, tones, trainer
 from transformers import DacModel
 
-from dia.training.codec import state as codec_state
+from dia.training.codec import state as state_module
 from dia.training.codec.initialization import MINI_CODEC, build_codec
 from dia.training.codec.state import STATE, read_state
 from dia.training.codec.trainer import CodecTrainer, Diverged
@@ -72,7 +72,7 @@ def test_lines_of_steps_that_are_run_again_are_dropped(tmp_path):
 def test_weights_and_optimiser_are_of_the_same_step_wherever_a_save_is_cut_off(tmp_path, monkeypatch):
     training = trainer(tmp_path)
     training.run(recipe("warmup", 2))
-    monkeypatch.setattr(codec_state.os, "replace", lambda *paths: (_ for _ in ()).throw(Killed()))
+    monkeypatch.setattr(state_module.os, "replace", lambda *paths: (_ for _ in ()).throw(Killed()))
     monkeypatch.setattr("dia.runtime.atomic.os.replace", lambda *paths: (_ for _ in ()).throw(Killed()))
     with pytest.raises(Killed):
         training.run(recipe("joint", 2))
@@ -82,7 +82,7 @@ def test_weights_and_optimiser_are_of_the_same_step_wherever_a_save_is_cut_off(t
     assert [path.name for path in tmp_path.glob("*part*")] == []
 
 
-def test_a_full_disk_is_told_and_leaves_the_state_before(tmp_path):
+def test_a_full_disk_is_reported_and_leaves_the_state_before(tmp_path):
     training = trainer(tmp_path)
     training.run(recipe("warmup", 2))
     before = (tmp_path / STATE).read_bytes()
@@ -97,9 +97,9 @@ def test_a_full_disk_is_told_and_leaves_the_state_before(tmp_path):
     assert [path.name for path in tmp_path.iterdir() if path.is_file() and path.name != "log.jsonl"] == [STATE]
 
 
-def test_too_little_room_is_told_before_the_first_step(tmp_path, monkeypatch):
-    usage = codec_state.shutil.disk_usage(tmp_path)
-    monkeypatch.setattr(codec_state.shutil, "disk_usage", lambda folder: usage._replace(free=1000))
+def test_too_little_disk_space_is_reported_before_the_first_step(tmp_path, monkeypatch):
+    usage = state_module.shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(state_module.shutil, "disk_usage", lambda folder: usage._replace(free=1000))
     with pytest.raises(OSError, match=r"has 0 MB free; saving needs \d+ MB"):
         trainer(tmp_path)
 
@@ -119,7 +119,7 @@ def test_a_loss_that_is_no_number_names_its_step_and_keeps_the_state(tmp_path):
 
 def test_a_state_of_other_sizes_is_refused_by_name(tmp_path):
     trainer(tmp_path).run(recipe("warmup", 1))
-    other = type(TINY)(**{**codec_state.sizes_of(TINY), "codebook_size": 32})
+    other = type(TINY)(**{**state_module.sizes_of(TINY), "codebook_size": 32})
     with pytest.raises(ValueError, match=r"of a codec with codebook_size 16, not 32"):
         CodecTrainer(build_codec(other), batches, tmp_path).resume()
 

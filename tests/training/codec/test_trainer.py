@@ -7,12 +7,13 @@ import pytest
 import torch
 from tiny_codec_training import TINY, batches, recipe, tones, trainer
 
-from dia.training.codec.codebooks import CodebookUse, fit_codebooks, kmeans, start_codebooks
+from dia.training.codec.codebooks import CodebookUse, fit_codebooks, fit_codebooks_to_audio, kmeans
 from dia.training.codec.initialization import build_codec, in_half_precision
 from dia.training.codec.losses import SpectralLoss, mel_filters
 from dia.training.codec.recipe import CodecRecipe, learning_rate_at
 from dia.training.codec.trainer import CodecTrainer
-from dia.training.mini import codec_stages, teacher
+from dia.training.mini import codec_stages
+from dia.training.mini.teacher import speech as teacher_speech
 
 
 def small_loss():
@@ -38,7 +39,7 @@ def test_the_envelope_of_a_louder_sound_differs_in_its_first_coefficient_alone()
     assert small_loss().envelope(2 * noise, noise).item() == pytest.approx(math.log(2) * 25**0.5 / 13, rel=1e-3)
 
 
-def test_the_loss_counts_the_envelope_as_much_as_it_is_told():
+def test_the_loss_weighs_the_envelope_as_requested():
     ours, theirs = 0.1 * tones(2), tones(2)
     without, with_ = (SpectralLoss(16_000, envelope_weight=weight) for weight in (0.0, 2.0))
     torch.testing.assert_close(with_(ours, theirs), without(ours, theirs) + 2 * with_.envelope(ours, theirs))
@@ -62,7 +63,7 @@ def test_kmeans_refuses_fewer_points_than_centres():
 
 def test_codebooks_start_where_the_encoder_speaks():
     codec, audio = build_codec(TINY), tones(24)
-    start_codebooks(codec, audio)
+    fit_codebooks_to_audio(codec, audio)
     latent = codec.encoder(audio[:, None])
     quantised, codes, *_ = codec.eval().quantizer(latent)
     unexplained = (quantised - latent).square().mean() / (latent - latent.mean((0, 2), keepdim=True)).square().mean()
@@ -86,7 +87,7 @@ def test_an_encoder_that_says_the_same_of_everything_gives_finite_codebooks():
 
 def test_codebooks_are_fitted_anew_to_what_the_encoder_said_lately():
     codec = build_codec(TINY)
-    start_codebooks(codec, tones(24))
+    fit_codebooks_to_audio(codec, tones(24))
     use, latent = CodebookUse(codec), 3 + 2 * torch.randn(4, codec.config.hidden_size, 40)
     assert not use.refit(), "nothing was said yet"
 
@@ -102,7 +103,7 @@ def test_codebooks_are_fitted_anew_to_what_the_encoder_said_lately():
 
 def test_each_codebook_lowers_what_the_one_before_left():
     codec, audio = build_codec(TINY), tones(24)
-    start_codebooks(codec, audio)
+    fit_codebooks_to_audio(codec, audio)
     latent = codec.eval().encoder(audio[:, None])
     one, both = (codec.quantizer(latent, n)[0] for n in (1, 2))
     assert (both - latent).square().mean() < (one - latent).square().mean()
@@ -110,7 +111,7 @@ def test_each_codebook_lowers_what_the_one_before_left():
 
 def test_dead_codes_are_moved_onto_the_encoders_output():
     codec = build_codec(TINY)
-    start_codebooks(codec, tones(24))
+    fit_codebooks_to_audio(codec, tones(24))
     codec.quantizer.quantizers[0].codebook.weight.data[5:] = -100 * torch.eye(4)[0]
     use, latent = CodebookUse(codec), codec.encoder(tones(8)[:, None]).detach()
     use.note(codec.quantizer(latent)[1], latent)
@@ -227,8 +228,8 @@ def _hum(text, speaker):
 
 @pytest.fixture
 def speech(tmp_path, monkeypatch):
-    monkeypatch.setattr(teacher, "SHARD_SIZE", 4)
-    teacher.synthesise(tmp_path / "speech", 8, processes=1, speak=_hum)
+    monkeypatch.setattr(teacher_speech, "SHARD_SIZE", 4)
+    teacher_speech.synthesise(tmp_path / "speech", 8, processes=1, speak=_hum)
     return tmp_path / "speech"
 
 

@@ -14,12 +14,12 @@ from tones import tone
 from transformers import DacConfig, DacModel
 
 from dia.runtime import atomic
-from dia.training import encoding
+from dia.training.data import encoding
 from dia.training.data.code_cache import CodeCache, read_record
 from dia.training.data.encoding import encode_rows, shifted
 from dia.training.data.source import Row, read_source
-from dia.training.mini import teacher
 from dia.training.mini.encoding import encode_packed, encode_teacher, pack
+from dia.training.mini.teacher import speech as teacher_speech
 
 PROCESSOR = tiny_processor(tiny_codec())
 
@@ -254,8 +254,8 @@ def teachers_codec():
 
 @pytest.fixture
 def speech(tmp_path, monkeypatch):
-    monkeypatch.setattr(teacher, "SHARD_SIZE", 4)
-    teacher.synthesise(tmp_path / "speech", 8, processes=1, speak=_hum)
+    monkeypatch.setattr(teacher_speech, "SHARD_SIZE", 4)
+    teacher_speech.synthesise(tmp_path / "speech", 8, processes=1, speak=_hum)
     return tmp_path / "speech"
 
 
@@ -315,7 +315,7 @@ def test_damaged_lines_and_records_are_named(tmp_path):
 
 
 def test_rows_of_another_kind_are_refused(tmp_path):
-    with pytest.raises(TypeError, match=r"rows\[0\] is dict; expected dia\.training\.data\.Row"):
+    with pytest.raises(TypeError, match=r"rows\[0\] is dict; expected dia\.training\.data\.source\.Row"):
         encoded([{"audio": tone(), "text": "[S1] Hi."}], tmp_path)
 
 

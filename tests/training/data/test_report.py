@@ -1,4 +1,4 @@
-"""The check of a data set: every fault is found in the row that has it, told with a remedy, and kept out if fatal."""
+"""The check of a data set: every fault is reported with its row and a remedy; rows with fatal ones are left out."""
 
 import json
 
@@ -117,7 +117,7 @@ def test_rates_and_channels_are_counted(tmp_path):
     assert "2 at 8000 Hz, 1 at 16000 Hz; 1 will be resampled to 8000 Hz" in str(report)
 
 
-def test_the_same_recording_twice_is_told_with_its_first_name():
+def test_the_same_recording_twice_is_reported_with_its_first_name():
     rows = [Row("a", TEXT, tone()), Row("b", TEXT, tone()), Row("c", "[S1] What else?", tone())]
     report = check(rows, PROCESSOR, progress=False)
     assert [(finding.name, finding.reason) for finding in report.findings] == [
@@ -176,5 +176,5 @@ def test_every_kind_has_a_remedy_and_one_weight():
 
 
 def test_rows_of_another_kind_are_refused():
-    with pytest.raises(TypeError, match=r"rows\[1\] is str; expected dia\.training\.data\.Row"):
+    with pytest.raises(TypeError, match=r"rows\[1\] is str; expected dia\.training\.data\.source\.Row"):
         check([Row("a", TEXT, tone()), "a.wav"], PROCESSOR)

@@ -98,8 +98,8 @@ def test_the_card_tells_figures_run_and_ethics(parts, tmp_path):
         data="Much.",
     )
     card = (tmp_path / "mini" / "README.md").read_text()
-    for told in ("Much.", "7 steps in 2 minutes", "0.50 more with another text", "without consent", "Apache-2.0"):
-        assert told in card
+    for fact in ("Much.", "7 steps in 2 minutes", "0.50 more with another text", "without consent", "Apache-2.0"):
+        assert fact in card
     assert f"the {len(vocabulary()):,} words" in card
     assert all(f"`{tag}`" in card for tag in SOUNDS)
     assert "| ends by itself | 99.0 % [97.0, 100.0] | 300 |" in card

@@ -42,7 +42,7 @@ def _means(points: Tensor, of: Tensor, otherwise: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def start_codebooks(codec: DacModel, audio: Tensor, chunk: int = 16) -> None:
+def fit_codebooks_to_audio(codec: DacModel, audio: Tensor, chunk: int = 16) -> None:
     """`fit_codebooks` to what the encoder says of `audio` [N, samples]."""
     codec.eval()
     fit_codebooks(codec, torch.cat([codec.encoder(part[:, None]) for part in torch.split(audio, chunk)]))

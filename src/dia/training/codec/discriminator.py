@@ -86,7 +86,7 @@ def feature_loss(real: Opinion, fake: Opinion) -> Tensor:
 
 
 class Adversary:
-    """A discriminator with its optimiser: `learn` is its own step, `persuade` gives the codec its losses.
+    """A discriminator with its optimiser: `learn` is its own step, `generator_losses` gives the codec its losses.
 
     Args:
         kind: of the loss, "hinge" or "least_squares".
@@ -122,7 +122,7 @@ class Adversary:
         self.optimizer.step()
         return loss.item()
 
-    def persuade(self, decoded: Tensor, original: Tensor) -> tuple[Tensor, Tensor]:
+    def generator_losses(self, decoded: Tensor, original: Tensor) -> tuple[Tensor, Tensor]:
         """The adversarial and the feature loss of `decoded`, with a gradient for it alone."""
         self.discriminator.requires_grad_(False)
         with torch.no_grad():

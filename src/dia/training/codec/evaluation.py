@@ -17,7 +17,7 @@ from dia.codec.dac import decode, encode
 from dia.training.codec.losses import SpectralLoss
 from dia.training.spectrogram import draw_spectrogram
 
-AT_ONCE = 8
+BATCH = 8
 
 
 class Probe:
@@ -31,7 +31,7 @@ class Probe:
         """The spectral loss through the codec ("valid") and past its quantiser, and how many codes each book uses."""
         loss, drawn = self.loss.to(codec.device), list[Tensor]()
         bare, through = list[float](), list[float]()
-        for part in torch.split(self.audio, AT_ONCE):
+        for part in torch.split(self.audio, BATCH):
             audio = part.to(codec.device)
             latent = codec.encoder(audio[:, None])
             quantised, codes, *_ = codec.quantizer(latent)
@@ -44,7 +44,7 @@ class Probe:
         return {"valid": sum(through) / count, "valid_unquantised": sum(bare) / count, "codes_used": used}
 
 
-class Listener:
+class SampleWriter:
     """Writes `clips` as a codec gives them back: a wav and a spectrogram each, in `folder`, beside the originals."""
 
     def __init__(self, clips: Sequence[Waveform], sampling_rate: int, folder: Path) -> None:
@@ -53,8 +53,8 @@ class Listener:
     def __call__(self, codec: DacModel, name: str) -> None:
         """Write `name`-0.wav, `name`-0.png and so on; the originals, too, if they are not there."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        given_back = decode(codec, encode(codec, [torch.from_numpy(clip) for clip in self.clips]))
-        for number, (clip, decoded) in enumerate(zip(self.clips, given_back, strict=True)):
+        reconstructed = decode(codec, encode(codec, [torch.from_numpy(clip) for clip in self.clips]))
+        for number, (clip, decoded) in enumerate(zip(self.clips, reconstructed, strict=True)):
             if not (self.folder / f"original-{number}.wav").exists():
                 self._write(clip, f"original-{number}")
             self._write(audio_file.as_array(decoded), f"{name}-{number}")

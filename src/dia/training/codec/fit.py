@@ -15,17 +15,17 @@ from dia.runtime.atomic import atomic_folder, check_vacant
 from dia.runtime.limits import BATCH, SEGMENT_SECONDS
 from dia.runtime.ranges import check_numbers
 from dia.training.codec.clips import Clips, Recorded, stretches
-from dia.training.codec.evaluation import Listener, Probe
+from dia.training.codec.evaluation import Probe, SampleWriter
 from dia.training.codec.losses import resolutions_for
 from dia.training.codec.recipe import CodecRecipe
 from dia.training.codec.trainer import CodecTrainer
 
 LEAST_SECONDS = 20.0
-HEARD_CLIPS, HEARD_SECONDS = 2, 6.0
+SAMPLE_CLIPS, SAMPLE_SECONDS = 2, 6.0
 
 
 @dataclass(frozen=True)
-class Diet:
+class BatchOptions:
     """How recordings are fed to a codec: `batch` stretches of `segment_seconds` a step, a share of clips held out."""
 
     batch: int = 8
@@ -55,8 +55,8 @@ def fit_codec(
     recipes: Sequence[CodecRecipe],
     work: Path,
     out: Path,
-    diet: Diet | None = None,
-    hear_every: int = 5,
+    batch_options: BatchOptions | None = None,
+    sample_every: int = 5,
     overwrite: bool = False,
 ) -> DacModel:
     """Train `codec` on the recordings of `rows`, stage by stage, and write it to `out`.
@@ -69,8 +69,8 @@ def fit_codec(
         recipes: of `stages_from_nothing`, `stages_of_tuning`, or your own.
         work: receives `state.pt`, `log.jsonl` and `samples/`: held-out clips as they are and through the codec.
         out: receives what `DacModel.from_pretrained` reads, whole or not at all.
-        diet: how the recordings are fed.
-        hear_every: saves from one set of samples to the next.
+        batch_options: how the recordings are fed.
+        sample_every: saves from one set of samples to the next.
         overwrite: replace what stands at `out`.
 
     Returns:
@@ -82,18 +82,19 @@ def fit_codec(
         Diverged: a loss is no number any more; the last state stays in `work`.
     """
     check_vacant(out, overwrite)
-    diet = diet or Diet()
-    rate, samples = codec.config.sampling_rate, diet.samples(codec)
-    clips = Clips(rows, rate, hop_length(codec.config), diet.heldout_share, diet.seed)
+    batch_options = batch_options or BatchOptions()
+    rate, samples = codec.config.sampling_rate, batch_options.samples(codec)
+    clips = Clips(rows, rate, hop_length(codec.config), batch_options.heldout_share, batch_options.seed)
     clips.require(LEAST_SECONDS)
     held_out = clips.heldout_clips()
+    excerpts = [clip[: round(SAMPLE_SECONDS * rate)] for clip in held_out[:SAMPLE_CLIPS]]
     trainer = CodecTrainer(
         codec,
-        lambda drawn: clips.batches(samples, diet.batch, drawn),
+        lambda drawn: clips.batches(samples, batch_options.batch, drawn),
         work,
         Probe(stretches(held_out, samples), rate),
-        Listener([clip[: round(HEARD_SECONDS * rate)] for clip in held_out[:HEARD_CLIPS]], rate, work / "samples"),
-        hear_every,
+        SampleWriter(excerpts, rate, work / "samples"),
+        sample_every,
     )
     trained = trainer.run_all(recipes)
     with atomic_folder(out, overwrite) as folder:

@@ -98,7 +98,7 @@ def check_origin(state: State, origin: str, folder: Path) -> None:
         )
 
 
-def check_free_memory(folder: Path, weights: dict[str, Tensor]) -> None:
+def check_disk_space(folder: Path, weights: dict[str, Tensor]) -> None:
     """Refuse to begin where the states will not fit: weights, average, two moments, and all of it once more.
 
     Raises:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from transformers import DacModel
 
 from dia.codec.identity import checksum
-from dia.training.codec.codebooks import MOST_ROWS, CodebookUse, start_codebooks
+from dia.training.codec.codebooks import MOST_ROWS, CodebookUse, fit_codebooks_to_audio
 from dia.training.codec.discriminator import Adversary
 from dia.training.codec.initialization import in_half_precision
 from dia.training.codec.journal import Journal, Means
@@ -26,7 +26,7 @@ from dia.training.codec.muon import Muon
 from dia.training.codec.recipe import CodecProgress, CodecRecipe, learning_rate_at
 from dia.training.codec.state import (
     State,
-    check_free_memory,
+    check_disk_space,
     check_origin,
     check_sizes,
     read_state,
@@ -52,9 +52,9 @@ class CodecTrainer:
         codec: on the device that is to train it.
         batches: gives, for n, the endless batches from the n-th on: fp32 audio [B, samples], samples a multiple of
             the codec's hop.
-        folder: receives `state.pt` and `log.jsonl`, and what `hear` leaves.
+        folder: receives `state.pt` and `log.jsonl`, and the output of `write_samples`.
         measure: figures of a codec on audio never trained on, taken whenever the state is saved.
-        hear: called with the averaged codec and a name such as "joint-000500", every `hear_every` saves.
+        write_samples: called with the averaged codec and a name such as "joint-000500", every `sample_every` saves.
 
     Raises:
         OSError: there is too little room in `folder`.
@@ -66,14 +66,14 @@ class CodecTrainer:
         batches: Batches,
         folder: Path,
         measure: Measure | None = None,
-        hear: Callable[[DacModel, str], None] | None = None,
-        hear_every: int = 5,
+        write_samples: Callable[[DacModel, str], None] | None = None,
+        sample_every: int = 5,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.codec, self.folder = codec.train(), folder
-        self.measure, self.hear, self.hear_every = measure, hear, hear_every
+        self.measure, self.write_samples, self.sample_every = measure, write_samples, sample_every
         self._restart_average()
-        check_free_memory(folder, self.average)
+        check_disk_space(folder, self.average)
         self._origin = checksum(self.average[name] for name in sorted(self.average))
         self.progress, self.journal = CodecProgress(), Journal(folder)
         self.loss = SpectralLoss(codec.config.sampling_rate).to(codec.device)
@@ -129,7 +129,7 @@ class CodecTrainer:
         kind = Muon if recipe.optimizer == "muon" else partial(torch.optim.AdamW, fused=True)
         optimizer = kind(trained, recipe.learning_rate, betas=(0.8, 0.98), weight_decay=1e-3)
         resumed, self._resumed = self._resumed or {}, None
-        self._take_adversary(recipe, resumed.get("adversary"))
+        self._set_adversary(recipe, resumed.get("adversary"))
         if self.progress.stage == recipe.stage:
             if resumed.get("optimizer") is not None:
                 optimizer.load_state_dict(resumed["optimizer"])
@@ -138,11 +138,11 @@ class CodecTrainer:
         if decoder_only:
             self.codec.load_state_dict(in_half_precision(self.average) if recipe.half else self.average)
         if recipe.stage == "joint" and recipe.refit_every:
-            start_codebooks(self.codec, self._audio_to_fit(self.use.fewest))
+            fit_codebooks_to_audio(self.codec, self._audio_to_fit(self.use.fewest))
         self._restart_average()
         return optimizer
 
-    def _take_adversary(self, recipe: CodecRecipe, saved: State | None) -> None:
+    def _set_adversary(self, recipe: CodecRecipe, saved: State | None) -> None:
         """A discriminator goes on from stage to stage, and from a saved state, as long as recipes want one."""
         if recipe.discriminator is None:
             self.adversary = None
@@ -162,7 +162,7 @@ class CodecTrainer:
     def _fit_average(self) -> None:
         """The averaged encoder says everything a little otherwise than the last one: it gets codebooks of its own."""
         codec = self.averaged()
-        start_codebooks(codec, self._audio_to_fit(max(MOST_ROWS, self.use.fewest)))
+        fit_codebooks_to_audio(codec, self._audio_to_fit(max(MOST_ROWS, self.use.fewest)))
         self.average |= _quantiser_of(codec)
 
     def _restart_average(self) -> None:
@@ -196,7 +196,7 @@ class CodecTrainer:
             total = total + recipe.steadiness * moved
         if self.adversary is not None and self.progress.position(recipe) >= recipe.discriminator_from:
             losses["discriminator"] = self.adversary.learn(decoded, original)
-            adversarial, features = self.adversary.persuade(decoded, original)
+            adversarial, features = self.adversary.generator_losses(decoded, original)
             total = total + recipe.adversarial_weight * adversarial + recipe.feature_weight * features
             losses |= {"adversarial": adversarial.item(), "features": features.item()}
         total.backward()
@@ -250,7 +250,7 @@ class CodecTrainer:
     def _after_step(self, recipe: CodecRecipe, losses: dict[str, float], optimizer: torch.optim.Optimizer) -> None:
         step = self.progress.step
         if recipe.stage == "joint":
-            losses |= self._tend_codebooks(recipe)
+            losses |= self._update_codebooks(recipe)
         self._means.add(losses)
         if self.progress.over(recipe):
             return
@@ -259,7 +259,7 @@ class CodecTrainer:
         elif step % recipe.log_every == 0:
             self._report(recipe)
 
-    def _tend_codebooks(self, recipe: CodecRecipe) -> dict[str, float]:
+    def _update_codebooks(self, recipe: CodecRecipe) -> dict[str, float]:
         step = self.progress.step
         if recipe.refit_every:
             if step % recipe.refit_every == 0 and self.use.refit():
@@ -270,13 +270,15 @@ class CodecTrainer:
         return {}
 
     def _report_and_save(self, recipe: CodecRecipe, optimizer: torch.optim.Optimizer) -> None:
-        """Measure, tell, save and, now and then and at a stage's end, let hear."""
+        """Measure, report and save; every `sample_every` saves, and at the end of a stage, write samples."""
         codec = self.averaged()
         self._report(recipe, self.measure(codec) if self.measure is not None else {})
         self.save(optimizer)
         self.saves += 1
-        if self.hear is not None and (self.saves % self.hear_every == 0 or recipe.stage in self.progress.finished):
-            self.hear(codec, f"{recipe.stage}-{self.progress.step:06d}")
+        if self.write_samples is not None and (
+            self.saves % self.sample_every == 0 or recipe.stage in self.progress.finished
+        ):
+            self.write_samples(codec, f"{recipe.stage}-{self.progress.step:06d}")
 
     def _report(self, recipe: CodecRecipe, measured: Mapping[str, Any] = MappingProxyType({})) -> None:
         progress = self.progress

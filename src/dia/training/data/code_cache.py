@@ -114,12 +114,12 @@ def _clips(index: Path, codes: Codes) -> Iterator[CodedClip]:
     for line in read_lines(index):
         try:
             grid = codes[line["start"] : line["start"] + line["frames"]]
-            told = {key: line[key] for key in ("text", "speaker", "split", "kind", "seconds")}
+            fields = {key: line[key] for key in ("text", "speaker", "split", "kind", "seconds")}
         except KeyError as error:
             raise _damaged(index, f"{error} is missing in a line") from error
         if len(grid) != line["frames"]:
             raise _damaged(index.with_suffix(".npy"), "codes are missing at its end")
-        yield CodedClip(grid, **told, name=line.get("name", ""), frontend=line.get("frontend", ""))
+        yield CodedClip(grid, **fields, name=line.get("name", ""), frontend=line.get("frontend", ""))
 
 
 def claim(folder: Path, codec: DacModel) -> None:

@@ -19,7 +19,7 @@ _IDS = ("bos_token_id", "eos_token_id", "pad_token_id")
 Clips = CodeCache | Sequence[Clip] | Sequence[Coded]
 
 
-def rooms(config: DiaConfig) -> tuple[int, int]:
+def length_limits(config: DiaConfig) -> tuple[int, int]:
     """The longest text in bytes and the longest clip in frames that a model can be trained with."""
     encoder = config.encoder_config
     assert isinstance(encoder, DiaEncoderConfig)
@@ -47,7 +47,7 @@ def check_processor(processor: DiaProcessor, config: DiaConfig) -> None:
             )
 
 
-def fitting(
+def trainable_clips(
     data: Clips, config: DiaConfig, processor: DiaProcessor | None = None, format: PromptFormat = PUBLISHED
 ) -> list[Clip]:
     """The data as clips, each of which the model can be trained with, ended by its conventions and spelt as the
@@ -69,13 +69,13 @@ def fitting(
     clips += clips_of(row for row in rows if not isinstance(row, Clip))
     if not clips:
         raise ValueError("the data set holds no clip; there is nothing to learn.")
-    text_room, room = rooms(config)
+    max_bytes, max_frames = length_limits(config)
     decoder = config.get_text_config()
     learnt = spelt([clip._replace(text=format.ended(clip.text)) for clip in clips], config, processor)
     for clip, read in zip(clips, learnt, strict=True):
         for codes in clip.codes:
             _check_codes(clip, codes, decoder.num_channels, int(decoder.eos_token_id))
-        _check_length(clip, len(spell(read.text)), text_room, room)
+        _check_length(clip, len(spell(read.text)), max_bytes, max_frames)
     return learnt
 
 
@@ -113,18 +113,18 @@ def _check_codes(clip: Clip, codes: Tensor, channels: int, codebook: int) -> Non
         )
 
 
-def _check_length(clip: Clip, said: int, text_room: int, room: int) -> None:
+def _check_length(clip: Clip, said: int, max_bytes: int, max_frames: int) -> None:
     frames = max(map(len, clip.codes))
-    if frames > room:
+    if frames > max_frames:
         raise ValueError(
-            f"the clip {clip.text[:40]!r} has {frames} frames; with its delay the model has room for {room}. "
+            f"the clip {clip.text[:40]!r} has {frames} frames; with its delay the model has room for {max_frames}. "
             "Cut it, or leave it out."
         )
-    if said > text_room:
+    if said > max_bytes:
         raise ValueError(
-            f"the text {clip.text[:40]!r} … is {said} bytes; the model reads {text_room}. "
+            f"the text {clip.text[:40]!r} … is {said} bytes; the model reads {max_bytes}. "
             "Cut the clip, or leave it out."
         )
 
 
-__all__ = ["Clips", "check_processor", "fitting", "rooms", "spelt"]
+__all__ = ["Clips", "check_processor", "length_limits", "spelt", "trainable_clips"]

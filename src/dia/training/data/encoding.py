@@ -159,15 +159,15 @@ def _keep(folder: Path, wanted: dict[str, Row], shifts: int, frontend: Frontend)
         _, variant = cache.shard_of(index)
         kept = [line for line in lines if line.get("source") in wanted and variant < shifts]
         there |= {(line["source"], variant) for line in kept}
-        told = [{**line, **_told(wanted[line["source"]], frontend)} for line in kept]
-        if not told:
+        current = [{**line, **_row_fields(wanted[line["source"]], frontend)} for line in kept]
+        if not current:
             cache.delete_shard(index)
-        elif told != lines:
-            cache.write_lines(index, told)
+        elif current != lines:
+            cache.write_lines(index, current)
     return there
 
 
-def _told(row: Row, frontend: Frontend) -> cache.Line:
+def _row_fields(row: Row, frontend: Frontend) -> cache.Line:
     return {"name": row.name, "text": row.text, "speaker": row.speaker, "frontend": frontend}
 
 
@@ -177,7 +177,7 @@ def _recorded(
     for source in sources:
         row = wanted[source]
         audio = processor.feature_extractor.load(row.audio, name=row.name)
-        line = {**_told(row, frontend), "kind": cache.RECORDING, "split": "train", "source": source}
+        line = {**_row_fields(row, frontend), "kind": cache.RECORDING, "split": "train", "source": source}
         yield Sound(audio, line)
         bar.update()
 

@@ -148,7 +148,7 @@ def check(
         processor: of the model that is to be trained; its tokenizer, rate and hop are the measure.
         progress: show a bar.
         max_frames: the longest clip that the model can be trained with, see
-            `dia.training.data.compatibility.rooms`; None for no limit.
+            `dia.training.data.compatibility.length_limits`; None for no limit.
         min_seconds: the shortest.
         format: the conventions of the model, by which transcripts are read.
 
@@ -163,12 +163,12 @@ def check(
     limits = min_seconds, math.inf if max_frames is None else (max_frames - 1) / processor.frame_rate
     report, first = Report(rows, processor.sampling_rate), dict[str, int]()
     for index, row in enumerate(tqdm(rows, desc="checking", unit=" clips", disable=not progress)):
-        found = [*_read_faults(row.text, processor, format)]
-        measure, heard = _listen(row, processor.feature_extractor, limits)
-        found += heard
+        found = [*_text_faults(row.text, processor, format)]
+        measure, faults = _measure(row, processor.feature_extractor, limits)
+        found += faults
         if measure is not None:
             report.measures[index] = measure
-            found += _second_thoughts(rows, index, first, measure)
+            found += _row_faults(rows, index, first, measure)
         named = f"{row.name}: "
         report.findings += [Finding(index, row.name, kind, reason.removeprefix(named)) for kind, reason in found]
     return report
@@ -177,7 +177,7 @@ def check(
 Fault = tuple[str, str]
 
 
-def _read_faults(text: str, processor: DiaProcessor, format: PromptFormat) -> Iterator[Fault]:
+def _text_faults(text: str, processor: DiaProcessor, format: PromptFormat) -> Iterator[Fault]:
     if not text.strip():
         yield "empty transcript", "there is no text"
         return
@@ -193,7 +193,7 @@ def _read_faults(text: str, processor: DiaProcessor, format: PromptFormat) -> It
     yield from (("doubtful transcript", remark) for remark in script.warnings if remark not in script.advice)
 
 
-def _listen(
+def _measure(
     row: Row, extractor: DiaFeatureExtractor, limits: tuple[float, float]
 ) -> tuple[Measure | None, list[Fault]]:
     """A clip in numbers, None where there is no use in them, and what is wrong with it."""
@@ -249,7 +249,7 @@ def clipped_share(samples: Waveform) -> float:
     return float(cut.mean())
 
 
-def _second_thoughts(rows: Sequence[Row], index: int, first: dict[str, int], measure: Measure) -> Iterator[Fault]:
+def _row_faults(rows: Sequence[Row], index: int, first: dict[str, int], measure: Measure) -> Iterator[Fault]:
     """What takes transcript and recording together; `first` is where each recording was seen first."""
     row = rows[index]
     if row.text.strip() and not SLOWEST <= measure.pace <= FASTEST:

@@ -18,14 +18,14 @@ from dia.processing_dia import DiaProcessor
 from dia.runtime.interruption import described, exit_code, terminable
 from dia.runtime.locks import only_writer
 from dia.tokenization_dia import PRONUNCIATIONS
-from dia.training import distributed as together
+from dia.training import distributed
 from dia.training.codec.recipe import CodecRecipe
 from dia.training.data.encoding import CodeCache
 from dia.training.mini.codec_stages import mini_recipes, save_codec, train_codec
 from dia.training.mini.encoding import encode_teacher
 from dia.training.mini.example_voices import make_examples
 from dia.training.mini.packaging import assemble
-from dia.training.mini.pretraining.trainer import Recipe, learn
+from dia.training.mini.pretraining.trainer import Recipe, pretrain
 from dia.training.mini.teacher.lexicon import english_words, pronounce
 from dia.training.mini.teacher.speech import synthesise
 
@@ -94,7 +94,7 @@ def language(plan: Plan) -> None:
     """A small Dia from nothing."""
     work, recipe = plan.work, Recipe(minutes=plan.minutes_language)
     given = work / "codes", work / "language", recipe, work / PRONUNCIATIONS, plan.compiled
-    together.run(learn, plan.workers, *given)
+    distributed.run(pretrain, plan.workers, *given)
 
 
 def decoder(plan: Plan) -> None:
@@ -118,7 +118,7 @@ def assembling(plan: Plan) -> None:
         pronunciations=plan.work / PRONUNCIATIONS,
         log=log if log.exists() else None,
         figures=plan.figures,
-        data=_told_data(plan.work),
+        data=_describe_data(plan.work),
         remark=plan.remark,
     )
 
@@ -128,7 +128,7 @@ def voices(plan: Plan) -> None:
     make_examples(DiaProcessor.from_pretrained(plan.out), plan.out / "voices")
 
 
-def _told_data(work: Path) -> str:
+def _describe_data(work: Path) -> str:
     """How much speech was learnt from, in a sentence."""
     rows = CodeCache(work / "codes").rows
     texts = {(row.speaker, row.text): row.seconds for row in rows}

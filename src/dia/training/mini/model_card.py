@@ -10,7 +10,7 @@ from typing import Any
 from transformers import DacModel
 
 from dia.modeling_dia import DiaForConditionalGeneration
-from dia.training.data.dialogues import Mixture
+from dia.training.mini.pretraining.composer import Mixture
 from dia.training.mini.teacher.english import vocabulary
 from dia.training.mini.teacher.sounds import SOUNDS
 from dia.training.mini.teacher.voices import HELD_OUT, TRAINED
@@ -119,13 +119,13 @@ def card(
         trained=len(TRAINED) + 2,
         held_out=len(HELD_OUT),
         data=data,
-        training=_told_run(lines) + (remark and f"{remark}\n"),
+        training=_describe_run(lines) + (remark and f"{remark}\n"),
         figures="Not measured yet." if measured is None else figures_table(measured),
     )
     return text if curves_drawn else "\n".join(line for line in text.splitlines() if "curves.png" not in line) + "\n"
 
 
-def _told_run(lines: Sequence[dict[str, Any]]) -> str:
+def _describe_run(lines: Sequence[dict[str, Any]]) -> str:
     if not lines:
         return ""
     last = lines[-1]
@@ -146,7 +146,7 @@ def figures_table(measured: Mapping[str, Any]) -> str:
     for name, title in _SHARES.items():
         if name in figures:
             rows.append(f"| {title} | {_percent(figures[name])} | {figures[name]['of']} |")
-    return "\n".join([*rows, *_numbers(figures), _MEASURED.format(fresh=_told_freshness(measured))])
+    return "\n".join([*rows, *_numbers(figures), _MEASURED.format(fresh=_describe_freshness(measured))])
 
 
 def _percent(figure: Mapping[str, Any] | None) -> str:
@@ -170,7 +170,7 @@ def _numbers(figures: Mapping[str, Any]) -> list[str]:
     return rows
 
 
-def _told_freshness(measured: Mapping[str, Any]) -> str:
+def _describe_freshness(measured: Mapping[str, Any]) -> str:
     texts = measured.get("training_texts")
     return "" if texts is None else f", that share no four words in a row with any of the {texts:,} texts trained on"
 

@@ -5,7 +5,7 @@ import pytest
 
 from dia.text.lexicon import FIRST, Pronunciations
 from dia.training.data.encoding import CodedClip
-from dia.training.mini.pretraining import aligned_clips as placed_clips
+from dia.training.mini.pretraining import aligned_clips
 from dia.training.mini.pretraining.aligned_clips import read_clips, validation_clips
 
 KNOWN = Pronunciations(["g", "ow1"], {"go": "g ow1"})
@@ -21,7 +21,7 @@ def row(text: str, split: str = "train", speaker: str = "S1", frames: int = 12) 
 def cache(monkeypatch, tmp_path):
     """A cache of as many clips as a test puts into the list."""
     rows: list[CodedClip] = []
-    monkeypatch.setattr(placed_clips, "CodeCache", lambda folder: type("Cache", (), {"rows": rows}))
+    monkeypatch.setattr(aligned_clips, "CodeCache", lambda folder: type("Cache", (), {"rows": rows}))
     return rows
 
 

@@ -11,9 +11,10 @@ from torch import nn
 from dia.modeling_dia import DiaForConditionalGeneration
 from dia.text.lexicon import FIRST, MOST
 from dia.tokenization_dia import BYTES
-from dia.training.data.dialogues import GIVEN_FRAMES, SILENT_TAGS, Composer, Mixture, compose
+from dia.training.data.dialogues import SILENT_TAGS, compose
 from dia.training.mini.pretraining.alignment import AttentionProbe, WordLengths, pieces_of
-from dia.training.mini.pretraining.encoder_probe import Reader
+from dia.training.mini.pretraining.composer import GIVEN_FRAMES, Composer, Mixture
+from dia.training.mini.pretraining.encoder_probe import EncoderProbe
 from dia.training.mini.pretraining.trainer import Recipe, Trainer
 
 
@@ -57,7 +58,7 @@ def test_other_voices_speak_only_where_their_beginning_is_given():
     assert any(b"v1" in bytes(script.ids) and b"v2" in bytes(script.ids) for script in given)
 
 
-def test_a_gentle_beginning_leaves_out_long_clips():
+def test_the_curriculum_leaves_out_long_clips():
     composer = Composer([clip("short", frames=4), clip("long", frames=40)], seed=0)
     assert {len(composer.script(Mixture(few=0, many=0, continued=0), longest_clip=10).codes) for _ in range(20)} == {4}
 
@@ -138,14 +139,14 @@ class Letters(nn.Module):
 def test_the_reader_learns_codes_from_letters_alone_and_teaches_them():
     encoder = Letters(4)
     torch.manual_seed(0)
-    reader = Reader(encoder, 8, 5, learning_rate=1e-2)
+    probe = EncoderProbe(encoder, 8, 5, learning_rate=1e-2)
     places, labels = torch.tensor([[0.2, 1.5, 2.5, 3.9]]), torch.tensor([[4, 1, 0, 2]])
     losses = []
     for _ in range(60):
         encoder()
-        losses.append(reader.loss(places, torch.ones(1, 4), labels))
+        losses.append(probe.loss(places, torch.ones(1, 4), labels))
         losses[-1].backward()
-        reader.step()
+        probe.step()
     assert losses[0] > 1
     assert losses[-1] < 0.01
     assert encoder.letters.grad.abs().min() > 0
@@ -153,11 +154,11 @@ def test_the_reader_learns_codes_from_letters_alone_and_teaches_them():
 
 def test_the_reader_asks_nothing_of_rows_without_weight_or_label():
     encoder = Letters(4)
-    reader = Reader(encoder, 8, 5)
+    probe = EncoderProbe(encoder, 8, 5)
     encoder()
     places, labels = torch.zeros(1, 2), torch.tensor([[4, -100]])
-    assert reader.loss(places, torch.tensor([[0, 1]]), labels) == 0
-    assert reader.loss(places, torch.tensor([[1, 1]]), labels) > 0
+    assert probe.loss(places, torch.tensor([[0, 1]]), labels) == 0
+    assert probe.loss(places, torch.tensor([[1, 1]]), labels) > 0
 
 
 def test_the_learning_rate_warms_up_and_falls_to_a_twentieth(tmp_path):
@@ -218,11 +219,11 @@ def test_a_run_goes_on_where_it_stopped(finished, quick, tmp_path):
 
 def test_the_reader_goes_on_with_what_it_has_learnt(finished, quick, tmp_path):
     longer = tiny_trainer(tmp_path, minutes=1.5)
-    learnt = finished.reader.head[0].weight.clone()
+    learnt = finished.encoder_probe.head[0].weight.clone()
     loaded = []
-    longer.reader.load = lambda path: (
-        Reader.load(longer.reader, path),
-        loaded.append(longer.reader.head[0].weight.clone()),
+    longer.encoder_probe.load = lambda path: (
+        EncoderProbe.load(longer.encoder_probe, path),
+        loaded.append(longer.encoder_probe.head[0].weight.clone()),
     )
     longer.run()
     assert torch.equal(loaded[0], learnt)
@@ -232,7 +233,7 @@ def test_a_model_of_phones_is_trained_and_measured(quick, tmp_path):
     config = tiny_config()
     config.encoder_config.vocab_size = BYTES + 4
     clips = [clip(f"{chr(FIRST + number % 4)} a", ["S1", "S2"][number % 2], 4, seed=number) for number in range(8)]
-    recipe = Recipe(minutes=0.5, rows=40, guided_layers=(0, 1), report_minutes=0.5)
+    recipe = Recipe(minutes=0.5, rows=40, alignment_layers=(0, 1), report_minutes=0.5)
     trainer = Trainer(clips, clips, config, recipe, tmp_path)
     before = trainer.model.get_encoder().embedding.weight[BYTES:].detach().clone()
     trainer.run()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dia.training.mini.teacher import lexicon as pronouncing
+from dia.training.mini.teacher import lexicon
 from dia.training.mini.teacher.lexicon import OWN, english_words, pronounce, spelt_out
 
 SAID = {
@@ -18,8 +18,8 @@ LINES = ["a.", "a EY", "b B IY", "c S IY", "g JH IY", "p P IY", "bbc B IY B IY S
 @pytest.fixture
 def teacher(monkeypatch):
     """A lexicon in which a letter is said by its own name."""
-    monkeypatch.setattr(pronouncing, "_lexicon", lambda: lambda word: SAID.get(word, [f"{word}1"]))
-    monkeypatch.setattr(pronouncing, "listed_lines", lambda: LINES)
+    monkeypatch.setattr(lexicon, "_lexicon", lambda: lambda word: SAID.get(word, [f"{word}1"]))
+    monkeypatch.setattr(lexicon, "listed_lines", lambda: LINES)
 
 
 def test_words_are_said_as_the_lexicon_says_them(teacher):
@@ -55,10 +55,10 @@ def test_english_words_are_letters_and_apostrophes():
     assert not any("(" in word or "." in word for word in words)
 
 
-def test_without_flite_the_remedy_is_told(monkeypatch):
+def test_without_flite_the_remedy_is_reported(monkeypatch):
     def missing(name, mode=0):
         raise OSError(f"{name}: cannot open shared object file")
 
-    monkeypatch.setattr(pronouncing.ctypes, "CDLL", missing)
+    monkeypatch.setattr(lexicon.ctypes, "CDLL", missing)
     with pytest.raises(OSError, match="apt install flite"):
         pronounce(["hello"])

@@ -4,8 +4,8 @@ from itertools import islice
 
 import numpy as np
 
-from dia.training.mini import teacher
-from dia.training.mini.teacher.texts import repertoire
+from dia.training.mini.teacher import speech
+from dia.training.mini.teacher.texts import utterances
 
 
 def _tone(text, speaker):
@@ -17,38 +17,38 @@ def _tone(text, speaker):
 
 
 def test_trimmed_speech_keeps_exactly_a_tenth_of_a_second_on_both_sides():
-    clip = teacher.trim(_tone("four", "S1"))
+    clip = speech.trim(_tone("four", "S1"))
     loud = np.flatnonzero(np.abs(clip.astype(int)) > 328)
     assert loud[0] == 1600
     assert len(clip) - 1 - loud[-1] == 1600
 
 
 def test_trim_adds_quiet_where_the_clip_has_too_little():
-    clip = teacher.trim(np.full(100, 9000, np.int16))
+    clip = speech.trim(np.full(100, 9000, np.int16))
     assert len(clip) == 100 + 3200
     assert clip[0] == 0
 
 
 def test_trimmed_silence_is_two_edges():
-    assert len(teacher.trim(np.zeros(9000, np.int16))) == 3200
+    assert len(speech.trim(np.zeros(9000, np.int16))) == 3200
 
 
 def test_synthesis_resumes_after_the_last_whole_shard(tmp_path, monkeypatch):
-    monkeypatch.setattr(teacher, "SHARD_SIZE", 4)
+    monkeypatch.setattr(speech, "SHARD_SIZE", 4)
     spoken = []
 
     def speak(text, speaker):
         spoken.append(text)
         return _tone(text, speaker)
 
-    teacher.synthesise(tmp_path, 8, processes=1, speak=speak)
-    teacher.synthesise(tmp_path, 12, processes=1, speak=speak)
+    speech.synthesise(tmp_path, 8, processes=1, speak=speak)
+    speech.synthesise(tmp_path, 12, processes=1, speak=speak)
     assert len(spoken) == 12
-    assert teacher.shard_numbers(tmp_path) == [0, 1, 2]
+    assert speech.shard_numbers(tmp_path) == [0, 1, 2]
 
 
 def test_a_shard_gives_back_what_was_spoken(tmp_path):
-    teacher.synthesise(tmp_path, 8, processes=1, speak=_tone)
-    clips = list(teacher.read_shard(tmp_path, 0))
-    assert [clip.text for clip in clips] == [item.text for item in islice(repertoire(), 8)]
-    np.testing.assert_array_equal(clips[3].audio, teacher.trim(_tone(clips[3].text, clips[3].speaker)))
+    speech.synthesise(tmp_path, 8, processes=1, speak=_tone)
+    clips = list(speech.read_shard(tmp_path, 0))
+    assert [clip.text for clip in clips] == [item.text for item in islice(utterances(), 8)]
+    np.testing.assert_array_equal(clips[3].audio, speech.trim(_tone(clips[3].text, clips[3].speaker)))

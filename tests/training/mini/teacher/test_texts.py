@@ -8,14 +8,14 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from dia.training.mini.teacher import voices as cast
+from dia.training.mini.teacher import voices as teacher_voices
 from dia.training.mini.teacher.corpus import SEED_DIALOGUE, spoken_words
 from dia.training.mini.teacher.english import lexicon, sentence, vocabulary, word_sequence
 from dia.training.mini.teacher.sounds import SOUNDS, sound
-from dia.training.mini.teacher.texts import repertoire, with_sounds
+from dia.training.mini.teacher.texts import utterances, with_sounds
 from dia.training.mini.teacher.voices import HELD_OUT, SPEAKERS, TRAINED, Voice, quiet_ends_cut, says, voice_of
 
-RATE = cast.SAMPLING_RATE
+RATE = teacher_voices.SAMPLING_RATE
 
 
 def test_the_lexicon_holds_two_thousand_words_and_more_the_first_dialogue_among_them():
@@ -46,14 +46,14 @@ def test_a_sequence_has_the_length_asked_for():
 
 
 def test_the_repertoire_is_the_same_every_time_and_begins_with_the_first_dialogue():
-    first, second = (list(islice(repertoire(5), 300)) for _ in range(2))
+    first, second = (list(islice(utterances(5), 300)) for _ in range(2))
     assert first == second
     assert {text for _, text in SEED_DIALOGUE} == {utterance.text for utterance in first[:8]}
     assert {utterance.kind for utterance in first} == {"seed", "sentence", "sequence", "spelling", "sounds"}
 
 
 def test_most_is_said_by_the_two_speakers_and_nothing_by_voices_held_out():
-    voices = [utterance.speaker for utterance in islice(repertoire(), 3000)]
+    voices = [utterance.speaker for utterance in islice(utterances(), 3000)]
     assert 0.55 < sum(voice in SPEAKERS for voice in voices) / 3000 < 0.7
     assert set(voices) - set(SPEAKERS) == {str(voice) for voice in TRAINED}
     assert not set(voices) & {str(voice) for voice in HELD_OUT}
@@ -109,7 +109,7 @@ def test_without_flite_the_error_says_how_to_get_it(monkeypatch):
 @pytest.mark.skipif(shutil.which("flite") is None, reason="flite is not installed")
 def test_a_voice_of_another_rate_is_refused():
     with pytest.raises(ValueError, match="flite spoke at 8000 Hz; the mini model is trained at 16000 Hz"):
-        cast.words("Hello.", Voice("kal"))
+        teacher_voices.words("Hello.", Voice("kal"))
 
 
 def test_tags_are_heard_between_words_and_unknown_ones_left_out(monkeypatch):
@@ -119,11 +119,11 @@ def test_tags_are_heard_between_words_and_unknown_ones_left_out(monkeypatch):
         said.append(text)
         return np.pad(np.full(800, 9000, np.int16), 400)
 
-    monkeypatch.setattr(cast, "words", words)
+    monkeypatch.setattr(teacher_voices, "words", words)
     audio = says("Well. (beep) That is it, (coughs) friend.", Voice("slt"), np.random.default_rng(0))
     assert said == ["Well.", "That is it,", "friend."]
     beep = sound("(beep)", np.random.default_rng(0), Voice("slt").pitch, RATE)
-    assert audio.size == 3 * 800 + beep.size + 3 * round(cast.PAUSE_SECONDS * RATE)
+    assert audio.size == 3 * 800 + beep.size + 3 * round(teacher_voices.PAUSE_SECONDS * RATE)
 
 
 def test_quiet_ends_are_cut():

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 AROUND = torch.arange(-1, 3)  # letters that are read, counted from the one being spoken
 
 
-class Reader(nn.Module):
+class EncoderProbe(nn.Module):
     """Predicts channel 0 of a frame from the encoder's output at the letters around the one being spoken.
 
     The decoder guesses a frame from those before it, so that the encoder is told little of what its letters sound
@@ -80,4 +80,4 @@ class Reader(nn.Module):
             self.optimizer.load_state_dict(optimizer)
 
 
-__all__ = ["Reader"]
+__all__ = ["EncoderProbe"]

@@ -21,19 +21,20 @@ from dia.configuration_dia import DiaConfig
 from dia.decoding.grid import Channels
 from dia.modeling_dia import DiaForConditionalGeneration
 from dia.text.lexicon import Pronunciations
-from dia.training import distributed as together
+from dia.training import distributed
 from dia.training.data.collator import DiaCollator
 from dia.training.data.dataset import HeldOut
-from dia.training.data.dialogues import Clip, Composer, Mixture
+from dia.training.data.dialogues import Clip
 from dia.training.mini.pretraining.aligned_clips import read_clips, validation_clips
 from dia.training.mini.pretraining.alignment import AttentionProbe
-from dia.training.mini.pretraining.encoder_probe import Reader
+from dia.training.mini.pretraining.composer import Composer, Mixture
+from dia.training.mini.pretraining.encoder_probe import EncoderProbe
 from dia.training.mini.pretraining.initialization import initialise, mini_config, optimiser_for
 from dia.training.trainer import DiaTrainer, DiaTrainingArguments, last_checkpoint
 
 ENDLESS = 10**9  # steps; the clock ends the run
 UNTIMED_STEPS = 5  # compilation is not training
-READER = "reader.pt"  # in each checkpoint
+PROBE_FILE = "encoder_probe.pt"  # in each checkpoint
 LONGEST_STEP = 10.0  # seconds; a process that was stopped and continued has not trained meanwhile
 
 
@@ -41,27 +42,29 @@ LONGEST_STEP = 10.0  # seconds; a process that was stopped and continued has not
 class Recipe:
     """Every choice of the training run; defaults are those of the embedded model.
 
-    `rows` is the batch in padded grid rows, shared out among the processes. The learning rate warms up over `warmup`
-    steps, then falls on a cosine to a twentieth at `minutes`. For the first `gentle` of the time no clip is longer
-    than `gentle_frames` and no two are joined. Channel c counts 1/(c + 1) in the loss. Text is dropped (for guidance)
-    and input codes are replaced at random with the probabilities named so; whole rows of them with the probability
-    `row_noise`, which falls from its first value to its second: where what was said before is not to be trusted, the
-    text tells the next sound. A `Reader` of the encoder counts `reading`, attention near the spoken letter in the
-    `guided_layers` counts `guided`.
+    `rows` is the batch size in padded grid rows, divided among the processes. The learning rate warms up over `warmup`
+    steps, then falls on a cosine to a twentieth at `minutes`. During the first share `curriculum` of the time, clips
+    are at most `curriculum_frames` long and are not joined. Channel c has the weight 1/(c + 1) in the loss.
+
+    `text_dropout` and `code_noise` are the probabilities with which a text is dropped, for guidance, and an input code
+    is replaced by a random one. Whole rows are replaced with the probability `row_noise`, which falls from its first
+    value to its second: a model that cannot rely on previous frames learns to use the text. `probe_weight` is the
+    weight of the `EncoderProbe` in the loss, and `alignment_weight` that of attention near the spoken letter in the
+    `alignment_layers`.
     """
 
     minutes: float = 150.0
     rows: int = 1600
     learning_rate: float = 1.2e-3
     warmup: int = 150
-    gentle: float = 0.04
-    gentle_frames: int = 90
+    curriculum: float = 0.04
+    curriculum_frames: int = 90
     text_dropout: float = 0.12
     code_noise: float = 0.02
     row_noise: tuple[float, float] = (0.35, 0.03)
-    guided: float = 0.2
-    guided_layers: tuple[int, ...] = (1, 2)
-    reading: float = 0.5
+    alignment_weight: float = 0.2
+    alignment_layers: tuple[int, ...] = (1, 2)
+    probe_weight: float = 0.5
     average: float = 0.998
     mixture: Mixture = field(default_factory=Mixture)
     seed: int = 0
@@ -89,10 +92,10 @@ class Trainer(DiaTrainer):
             config._attn_implementation = "eager"  # a third faster than CPU flash attention at these lengths
         model = DiaForConditionalGeneration(config)
         initialise(model)
-        names = [f"layers.{index}.cross_attention" for index in recipe.guided_layers]
-        self.probe = AttentionProbe([model.model.decoder.get_submodule(name) for name in names])
+        names = [f"layers.{index}.cross_attention" for index in recipe.alignment_layers]
+        self.attention_probe = AttentionProbe([model.model.decoder.get_submodule(name) for name in names])
         encoder = model.model.encoder
-        self.reader = Reader(encoder, encoder.config.hidden_size, config.get_text_config().vocab_size)
+        self.encoder_probe = EncoderProbe(encoder, encoder.config.hidden_size, config.get_text_config().vocab_size)
         collator = DiaCollator(Channels.of(config), recipe.text_dropout, recipe.code_noise, aligned=True)
         super().__init__(
             model,
@@ -106,7 +109,7 @@ class Trainer(DiaTrainer):
         self.add_callback(self.clock)
         self.remove_callback(PrinterCallback)
         self.add_callback(_Journal(self))
-        self._terms: dict[str, list[Tensor]] = {"aligned": [], "read": []}
+        self._terms: dict[str, list[Tensor]] = {"aligned": [], "probe": []}
 
     def run(self) -> None:
         """Train until the time is spent, reporting and saving on the way; a run in the folder goes on."""
@@ -117,7 +120,7 @@ class Trainer(DiaTrainer):
             print(f"{self.folder} holds a run of {self.recipe.minutes} minutes already; give it more to go on.")
             return
         if last is not None:
-            self.reader.load(last / READER)
+            self.encoder_probe.load(last / PROBE_FILE)
         self.train(resume_from_checkpoint=last is not None)
 
     def get_train_dataloader(self) -> Any:
@@ -146,17 +149,17 @@ class Trainer(DiaTrainer):
         """As `DiaTrainer`, with attention held near the letters spoken, and these read without the decoder."""
         loss = super().compute_loss(model, inputs, *args, **kwargs)
         places, weight = inputs["places"], inputs["place_weight"]
-        aligned = self.probe.loss(places, inputs["attention_mask"], weight)
-        read = self.reader.loss(places, weight, inputs["labels"][:: len(self.channels.pattern)])
-        for name, term in (("aligned", aligned), ("read", read)):
+        aligned = self.attention_probe.loss(places, inputs["attention_mask"], weight)
+        probed = self.encoder_probe.loss(places, weight, inputs["labels"][:: len(self.channels.pattern)])
+        for name, term in (("aligned", aligned), ("probe", probed)):
             self._terms[name].append(term.detach())
-        return loss + self.recipe.guided * aligned + self.recipe.reading * read
+        return loss + self.recipe.alignment_weight * aligned + self.recipe.probe_weight * probed
 
     def training_step(self, *args: Any, **kwargs: Any) -> Tensor:
         """As `DiaTrainer`; the reader moves along."""
         loss = super().training_step(*args, **kwargs)
-        together.average_gradients([*self.model.parameters(), *self.reader.head.parameters()])
-        self.reader.step()
+        distributed.average_gradients([*self.model.parameters(), *self.encoder_probe.head.parameters()])
+        self.encoder_probe.step()
         return loss
 
     def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
@@ -180,11 +183,11 @@ class _Batches(IterableDataset[dict[str, Tensor]]):
         recipe, trainer, collator = self._recipe, self._trainer, self._trainer.data_collator
         first, last = recipe.row_noise
         while True:
-            self._composer.rng.seed(f"{recipe.seed}/{trainer.state.global_step}/{together.rank()}")
-            gentle = trainer.clock.progress < recipe.gentle
-            mixture = Mixture(few=0.0, many=0.0, continued=0.0) if gentle else recipe.mixture
-            longest = recipe.gentle_frames if gentle else None
-            rows = recipe.rows // together.processes()
+            self._composer.rng.seed(f"{recipe.seed}/{trainer.state.global_step}/{distributed.rank()}")
+            curriculum = trainer.clock.progress < recipe.curriculum
+            mixture = Mixture(few=0.0, many=0.0, continued=0.0) if curriculum else recipe.mixture
+            longest = recipe.curriculum_frames if curriculum else None
+            rows = recipe.rows // distributed.processes()
             for scripts in self._composer.batches(mixture, rows, max(trainer.channels.pattern), longest):
                 collator.row_noise = first + (last - first) * trainer.clock.progress
                 yield collator(scripts)
@@ -210,14 +213,14 @@ class Clock(TrainerCallback):
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """A step begins, when all processes are there: one may have been measuring."""
-        together.wait()
+        distributed.wait()
         self._began = time.perf_counter()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Count the step, and see what is due."""
         if state.global_step - self._first > UNTIMED_STEPS:
             self.elapsed += min(time.perf_counter() - self._began, LONGEST_STEP)
-        self.elapsed = together.mean(self.elapsed)
+        self.elapsed = distributed.mean(self.elapsed)
         over = self.progress >= 1.0
         if over or self.elapsed - self._reported >= 60 * self.recipe.report_minutes:
             self._reported, control.should_evaluate = self.elapsed, True
@@ -225,7 +228,7 @@ class Clock(TrainerCallback):
             self._saved, control.should_save = self.elapsed, True
         control.should_log = control.should_evaluate or control.should_save
         control.should_training_stop = over
-        if together.rank():
+        if distributed.rank():
             control.should_log = control.should_evaluate = control.should_save = False
 
 
@@ -246,7 +249,7 @@ class _Journal(TrainerCallback):
             "minutes": round(self._trainer.clock.elapsed / 60, 2),
             "step": state.global_step,
             "rate": round(self._trainer._get_learning_rate() / 0.25, 6),  # the first group's are a quarter
-            "train": [round(trained.get(name, 0.0), 4) for name in ("loss", "aligned", "read", "loss_channel_0")],
+            "train": [round(trained.get(name, 0.0), 4) for name in ("loss", "aligned", "probe", "loss_channel_0")],
             "validation": [value for name, value in metrics.items() if name.startswith("eval_loss_channel_")],
             "gap": round(metrics["eval_gap"], 4),
         }
@@ -256,7 +259,7 @@ class _Journal(TrainerCallback):
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         checkpoint = last_checkpoint(self._trainer.folder) or self._trainer.folder
-        self._trainer.reader.save(checkpoint / READER)
+        self._trainer.encoder_probe.save(checkpoint / PROBE_FILE)
         self._trainer.save_model(str(self._trainer.folder / "model"))
 
 
@@ -289,7 +292,7 @@ def compile_layers(model: DiaForConditionalGeneration) -> None:
         layer.compile(dynamic=True)
 
 
-def learn(codes: Path, out: Path, recipe: Recipe, pronunciations: Path | None, compiled: bool) -> None:
+def pretrain(codes: Path, out: Path, recipe: Recipe, pronunciations: Path | None, compiled: bool) -> None:
     """A small Dia from nothing: one process of the run, see `dia.training.distributed`.
 
     Args:
@@ -305,9 +308,9 @@ def learn(codes: Path, out: Path, recipe: Recipe, pronunciations: Path | None, c
     trainer = Trainer(clips, held_out, config, recipe, out)
     if compiled:
         compile_layers(trainer.model)
-    if not together.rank():
-        told = f"{len(clips)} clips, {len(held_out)} held out, {trainer.model.num_parameters():,} parameters"
-        print(told, flush=True)
+    if not distributed.rank():
+        summary = f"{len(clips)} clips, {len(held_out)} held out, {trainer.model.num_parameters():,} parameters"
+        print(summary, flush=True)
     trainer.run()
 
 
@@ -326,7 +329,7 @@ def main() -> None:
     parser.add_argument("--compile", action="store_true", help="compile the layers; needs a C++ compiler")
     given = parser.parse_args()
     recipe = Recipe(minutes=given.minutes, rows=given.rows, learning_rate=given.learning_rate)
-    together.run(learn, given.processes, given.codes, given.out, recipe, given.pronunciations, given.compile)
+    distributed.run(pretrain, given.processes, given.codes, given.out, recipe, given.pronunciations, given.compile)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ import numpy as np
 
 from dia.training.data.lines import lines_of
 from dia.training.mini.teacher.corpus import Utterance
-from dia.training.mini.teacher.texts import repertoire
+from dia.training.mini.teacher.texts import utterances
 from dia.training.mini.teacher.voices import SAMPLING_RATE, Audio, loud_span, performs
 
 Speak = Callable[[str, str], Audio]
@@ -78,7 +78,7 @@ def synthesise(
     count: int,
     processes: int = 2,
     speak: Speak = performs,
-    corpus: Callable[[], Iterator[Utterance]] = repertoire,
+    corpus: Callable[[], Iterator[Utterance]] = utterances,
 ) -> None:
     """Speak the first `count` utterances of `corpus` into `folder`. Shards that exist are kept."""
     folder.mkdir(parents=True, exist_ok=True)

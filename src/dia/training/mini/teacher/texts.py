@@ -17,7 +17,7 @@ from dia.training.mini.teacher.voices import SPEAKERS, TRAINED
 OWN_VOICES_SHARE = 0.62  # of the texts, by the voices of [S1] and [S2]; the rest is for continuing other voices
 
 
-def repertoire(seed: int = 0) -> Iterator[Utterance]:
+def utterances(seed: int = 0) -> Iterator[Utterance]:
     """The seed's dialogue in both voices, then texts without end; `speaker` is "S1", "S2" or the name of a voice.
 
     Of 100 texts 43 are sentences, 28 sequences of 1 to 6 words of the lexicon, 14 sequences of 1 to 4 words of a large

@@ -84,7 +84,7 @@ def test_the_same_command_goes_on_after_a_stop(recordings, tmp_path, monkeypatch
 
     monkeypatch.setattr(CodecTrainer, "_step", interrupted)
     assert command(*arguments) == 130
-    assert "The same command continues" in capsys.readouterr().err
+    assert "run the same command again" in capsys.readouterr().err
     assert not (tmp_path / "codec").exists()
     assert command(*arguments) == 0
     assert len(counted) == 4 + 8 - 2  # two steps had been saved; the third is made again
@@ -117,8 +117,8 @@ def test_a_diverged_run_is_told_and_leaves_nothing_half_made(recordings, tmp_pat
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--rate", "8000", "--from", "x"], "--rate and --from exclude each other"),
-        (["--decoder-only"], "--decoder-only needs a codec"),
+        (["--rate", "8000", "--from", "x"], "--rate cannot be used with --from"),
+        (["--decoder-only"], "--decoder-only needs an existing codec"),
         (["--ratios", "2,4", "--decoder-width", "10"], "decoder_width is 10; 2 ratios need a multiple of 4"),
         (["--ratios", "2,0"], r"ratios\[1\]=0[.0]* must be"),
         (["--codebook-size", "1"], "codebook_size=1[.0]* must be"),
@@ -180,11 +180,11 @@ def test_stretches_are_whole_frames_of_the_codec():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--from", "nowhere/at/all"], "--from nowhere/at/all: there is no such folder"),
-        (["--from", "{dia}"], "holds a model of type dia; a dac is wanted here"),
-        (["--from", "{data}"], "holds no model: there is no config.json"),
-        (["--output", "{data}/codec"], "lies in --data .*name a folder outside"),
-        (["--work", "{data}/work"], "--work .*lies in --data"),
+        (["--from", "nowhere/at/all"], "--from nowhere/at/all: no such folder"),
+        (["--from", "{dia}"], "holds a model of type dia; expected type dac"),
+        (["--from", "{data}"], "holds no model: config.json is missing"),
+        (["--output", "{data}/codec"], "lies inside --data .*Choose a folder outside"),
+        (["--work", "{data}/work"], "--work .*lies inside --data"),
         (["--output", "{file}"], "is a file"),
         (["--work", "{file}/work"], "cannot be written"),
         (["--data", "{file}"], "is a file; name the folder that holds the recordings"),

@@ -217,7 +217,7 @@ def test_a_run_goes_on_where_it_stopped(finished, quick, tmp_path):
     assert lines(tmp_path)[-1]["minutes"] == 1.5
 
 
-def test_the_reader_goes_on_with_what_it_has_learnt(finished, quick, tmp_path):
+def test_the_encoder_probe_resumes_with_its_weights(finished, quick, tmp_path):
     longer = tiny_trainer(tmp_path, minutes=1.5)
     learnt = finished.encoder_probe.head[0].weight.clone()
     loaded = []

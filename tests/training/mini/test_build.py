@@ -33,7 +33,7 @@ def test_every_stage_leaves_a_line_with_its_minutes(done, tmp_path):
 def test_an_unknown_stage_is_named_with_those_that_exist(done, tmp_path, capsys):
     assert build.main(["--work", str(tmp_path), "--stages", "speech,singing"]) == 2
     assert not done
-    assert "singing; there are speech, codec" in capsys.readouterr().err
+    assert "singing. Choose from speech, codec" in capsys.readouterr().err
 
 
 def test_a_failing_stage_is_named_and_ends_the_run(done, tmp_path, monkeypatch, capsys):

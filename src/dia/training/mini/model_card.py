@@ -1,6 +1,6 @@
-"""What is told of the embedded model: its card, the table of its figures and the picture of its losses.
+"""The model card of the embedded model: its text, the tables of measured figures and the plot of the losses.
 
-Knows the JSON of `benchmarks/quality/mini_quality.py`. Knows nothing of folders nor of training.
+The figures come from the JSON file that `benchmarks/quality/mini_quality.py` writes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -94,16 +94,16 @@ def card(
     remark: str,
     curves_drawn: bool,
 ) -> str:
-    """The model card, with what is known of the run.
+    """The text of the model card.
 
     Args:
-        model: the network.
+        model: the language model.
         codec: its codec.
-        lines: of the language model's `log.jsonl`.
-        measured: what `benchmarks/quality/mini_quality.py` wrote; None if it has not run.
-        data: a sentence on the amount of data.
-        remark: what the run did otherwise than the recipe says.
-        curves_drawn: whether there is a picture to show.
+        lines: the lines of the language model's `log.jsonl`.
+        measured: the results of `benchmarks/quality/mini_quality.py`; None if it has not run.
+        data: a sentence on the amount of training data.
+        remark: a sentence on how the run differs from the recipe.
+        curves_drawn: whether the plot `curves.png` exists.
     """
     frames = codec.config.sampling_rate / codec.config.hop_length
     text = CARD.format(
@@ -136,7 +136,7 @@ def _describe_run(lines: Sequence[dict[str, Any]]) -> str:
 
 
 def figures_table(measured: Mapping[str, Any]) -> str:
-    """Markdown tables of what `benchmarks/quality/mini_quality.py` found; what it did not measure is left out."""
+    """Markdown tables of the results of `benchmarks/quality/mini_quality.py`; missing figures are left out."""
     figures = measured["figures"]
     rows = ["| word error rate | sentences | random words |", "| --- | --- | --- |"]
     for title, who in (("the model", "model"), ("the teacher through the codec", "codec"), ("the teacher", "teacher")):
@@ -157,7 +157,7 @@ def _percent(figure: Mapping[str, Any] | None) -> str:
 
 
 def _numbers(figures: Mapping[str, Any]) -> list[str]:
-    """Rows of figures that are no shares."""
+    """Table rows of the figures that are not shares."""
     rows = []
     if "gap" in figures:
         gap = figures["gap"]
@@ -176,7 +176,7 @@ def _describe_freshness(measured: Mapping[str, Any]) -> str:
 
 
 def draw_curves(lines: Sequence[dict[str, Any]], path: Path) -> bool:
-    """A small picture of validation loss and gap over minutes; false without lines or without matplotlib."""
+    """Plot validation loss and gap over minutes to `path`; returns False without lines or without matplotlib."""
     if not lines:
         return False
     try:

@@ -1,7 +1,4 @@
-"""The clips that a small Dia learns from: pronounced, and every frame placed in its text.
-
-Knows a code cache, pronunciations and the lengths of words. Knows nothing of scripts, of batches or of the model.
-"""
+"""Read a code cache as training clips: texts as phones, and for each frame the position in the text being spoken."""
 
 import math
 import random
@@ -18,18 +15,23 @@ from dia.training.data.dialogues import SPEAKERS, Clip, spell
 from dia.training.data.encoding import CodeCache
 from dia.training.mini.pretraining.alignment import WordLengths
 
-LETTERS = 0.1  # share of the words learnt by their letters although their phones are known
+LETTERS = 0.1  # share of the words that keep their letters although their phones are known
 _WORD = re.compile(r"\[[^\]]*\]|\([^)]*\)|[A-Za-z']+")
 
 
 def read_clips(
     folder: Path, pronunciations: Pronunciations | None = None, edge_seconds: float = 0.1
 ) -> tuple[list[Clip], list[Clip], int]:
-    """The code cache in `folder` as clips to learn, clips held out and the codebook size.
+    """Read the code cache in `folder`: training clips, held-out clips and the codebook size.
 
-    The same words in the same voice, encoded at several frame shifts, are one clip; `edge_seconds` of quiet stand at
-    either end of each. With pronunciations, texts are phones; in half of the clips to learn every fifth word keeps its
-    letters, so that the model can attempt words that have no pronunciation.
+    The same words in the same voice, encoded at several frame shifts, are one clip. With pronunciations, texts are
+    converted to phones. In half of the training clips a fifth of the words keep their letters, so that the model also
+    learns words that have no pronunciation.
+
+    Args:
+        folder: of the code cache.
+        pronunciations: of the words; None keeps texts as letters.
+        edge_seconds: silence at either end of each recording.
     """
     rows = CodeCache(folder).rows
     learnt, held_out = (clips_of(row for row in rows if row.split == split) for split in ("train", "heldout"))
@@ -47,7 +49,7 @@ def read_clips(
 
 
 def validation_clips(held_out: Sequence[Clip], count: int = 192) -> list[Clip]:
-    """As many held-out clips of each speaker, `count` in all."""
+    """`count` of the held-out clips, the same number of each speaker."""
     return [clip for speaker in SPEAKERS for clip in [c for c in held_out if c.speaker == speaker][: count // 2]]
 
 

@@ -1,7 +1,4 @@
-"""Which character is being spoken in which frame: lengths by regression, then attention held near them.
-
-Knows texts, frame counts and attention weights. Knows nothing of audio, codes or the teacher.
-"""
+"""Alignment of text and frames: a regression of word lengths, and a loss that keeps attention near the result."""
 
 import re
 from collections import Counter
@@ -22,7 +19,7 @@ _PIECE = re.compile(rf"\([a-z ]+\)|[A-Za-z'{PHONES}]+|[^A-Za-z'{PHONES}\s(]")
 
 
 class Piece(NamedTuple):
-    """A word, a mark or a (tag) of a text and the bytes it covers, `start` to `end`."""
+    """A word, a punctuation mark or a (tag) of a text, and the bytes it covers, `start` to `end`."""
 
     key: str
     start: int
@@ -30,8 +27,8 @@ class Piece(NamedTuple):
 
     @property
     def parts(self) -> list[str]:
-        """What its length is the sum of: the letters or phones of a word and their pairs, its edges among them; else
-        itself."""
+        """The parts whose lengths add up to this piece's: the letters or phones of a word and their pairs, including
+        pairs with the word's edges; for a mark or a tag, itself."""
         if not _LETTER.fullmatch(self.key[-1]):
             return [self.key]
         edged = f"<{self.key}>"
@@ -39,8 +36,8 @@ class Piece(NamedTuple):
 
 
 def pieces_of(text: str) -> list[Piece]:
-    """The words, marks and tags of an ASCII text, with phones or without, in order; a closing mark is left out, for it
-    has no length."""
+    """The words, marks and tags of an ASCII text, with or without phones, in order. A mark at the end has no length
+    and is left out."""
     pieces = [Piece(match.group().lower(), match.start(), match.end()) for match in _PIECE.finditer(text)]
     while pieces and re.fullmatch(rf"[^a-z{PHONES}(]", pieces[-1].key):
         pieces.pop()
@@ -48,16 +45,16 @@ def pieces_of(text: str) -> list[Piece]:
 
 
 class WordLengths:
-    """Frames that each word, mark and tag takes, and from them the place of every frame in its text.
+    """The number of frames that each word, mark and tag takes, and from it the position of each frame in its text.
 
-    The lengths of letters and their pairs solve a ridge regression of clip lengths, so no aligner and no teacher is
-    needed, and words never met have a length, too. What is left over in a clip is spread over its pieces in
-    proportion, so that a slow voice needs no lengths of its own.
+    The lengths of letters and of their pairs are the solution of a ridge regression on clip lengths. This needs no
+    aligner, and it gives a length for unknown words, too. The residual of a clip is distributed over its pieces in
+    proportion to their lengths, so that slow voices need no lengths of their own.
 
     Args:
         texts: one per clip.
-        frames: length of each clip.
-        edge: frames of quiet at either end of a clip.
+        frames: length of each clip in frames.
+        edge: frames of silence at either end of a clip.
     """
 
     def __init__(self, texts: Sequence[str], frames: Sequence[int], edge: float) -> None:
@@ -80,7 +77,7 @@ class WordLengths:
         return max(0.5, float(self.solution[columns].sum())) if columns else 2.0 * len(piece.key)
 
     def places(self, text: str, frames: int) -> Floats:
-        """The byte of `text`, a fraction between two, that is being spoken in each frame: [frames], never falling."""
+        """The position in `text` being spoken in each frame, in bytes with fractions: [frames], non-decreasing."""
         pieces = pieces_of(text)
         if not pieces:
             return np.linspace(0.0, len(text), frames)
@@ -90,7 +87,7 @@ class WordLengths:
 
 
 def _corners(pieces: Sequence[Piece], ends: Floats, edge: float) -> tuple[Floats, Floats]:
-    """Times and bytes of the polyline through the beginning and end of every piece."""
+    """Times and bytes of the polyline through the start and end of every piece."""
     begins = np.concatenate([[edge], ends[:-1]])
     times = np.stack([begins, ends - 1e-6], axis=1).ravel()
     places = np.array([[piece.start, piece.end] for piece in pieces], np.float64).ravel()
@@ -98,9 +95,10 @@ def _corners(pieces: Sequence[Piece], ends: Floats, edge: float) -> tuple[Floats
 
 
 class AttentionProbe:
-    """Keeps queries and keys of some cross-attention layers of the forward pass under way, to hold them near the text.
+    """A loss that keeps the attention of some cross-attention layers near the text being spoken.
 
-    Fast attention kernels return no weights; these layers' weights are computed once more, from the projections.
+    Fast attention kernels return no weights. Hooks therefore store the queries and keys of the current forward pass,
+    from which the weights are computed a second time.
 
     Args:
         layers: the modules with `q_proj`, `k_proj` and `head_dim`.
@@ -118,8 +116,8 @@ class AttentionProbe:
         Args:
             places: [B, R], the byte being spoken in the frame that each row predicts.
             text_mask: [B, S], 0 where the text is padded.
-            weight: [B, R], 0 where nothing is asked of a row.
-            width: standard deviation in bytes of the window, whose peak is 1.
+            weight: [B, R], 0 for rows without a loss.
+            width: standard deviation of the window in bytes; its peak is 1.
         """
         bytes_ = torch.arange(text_mask.shape[1], device=places.device)
         window = torch.exp(-((bytes_ - places[..., None]) ** 2) / (2 * width**2))  # [B, R, S]
@@ -138,5 +136,5 @@ class AttentionProbe:
 
 
 def _remember(module: nn.Module, _: tuple[Any, ...], output: Tensor) -> None:
-    # One function for every layer: a closure of each layer's own would make torch.compile compile each anew.
+    # One function for all layers: with a closure per layer, torch.compile would compile each layer separately.
     module.remembered = output

@@ -11,9 +11,17 @@ GIVEN_FRAMES = 40  # of a continuation's first clip that serve as its prompt
 
 @dataclass(frozen=True)
 class Mixture:
-    """How scripts are composed: probabilities of 2 to 3 and of 4 to 6 clips (else one), of the next clip staying with
-    its speaker, of a soundless tag after a clip, of a speaker's tag said again, of a script that goes on in a voice
-    it is given; and the longest script in frames."""
+    """How scripts are composed.
+
+    Args:
+        few: probability of 2 to 3 clips.
+        many: probability of 4 to 6 clips; otherwise a script is a single clip.
+        same_speaker: probability that the next clip has the same speaker.
+        tag: probability of a silent tag after a clip.
+        again: probability that the tag is repeated although the speaker does not change.
+        continued: probability of a script that continues a given voice.
+        longest: maximum length of a script in frames.
+    """
 
     few: float = 0.25
     many: float = 0.08
@@ -32,12 +40,12 @@ def retagged(clip: Clip, speaker: str) -> Clip:
 class Composer:
     """An endless source of scripts from a pool of clips.
 
-    Clips of "S1" and "S2" are spoken under their tags, from nothing. In other voices, and now and then in these, a
-    script goes on under either tag from a beginning that is given and not learnt, as when a voice is cloned.
+    Clips of "S1" and "S2" get their own tags and no prompt. Clips of other voices, and some of these, are composed as
+    for voice cloning: under either tag, after a prompt in the same voice, which has no loss.
 
     Args:
         clips: the pool.
-        seed: of all choices.
+        seed: of all random choices.
     """
 
     def __init__(self, clips: Sequence[Clip], seed: int) -> None:
@@ -49,7 +57,7 @@ class Composer:
         self._voices = sorted(self._by_voice)
 
     def script(self, mixture: Mixture, longest_clip: int | None = None) -> Script:
-        """One script; `longest_clip` leaves out longer clips, for a gentle beginning."""
+        """One script. `longest_clip`, for the curriculum, is the maximum length of a clip in frames."""
         if not self._own or self.rng.random() < mixture.continued:
             script = self._continued(mixture, longest_clip)
         else:
@@ -71,7 +79,7 @@ class Composer:
         return clips
 
     def _continued(self, mixture: Mixture, longest_clip: int | None) -> Script:
-        """One voice in two or three clips, or a dialogue of two voices; the first words of each voice are given."""
+        """Two or three clips of one voice, or a dialogue of two voices; the start of each voice is the prompt."""
         voices = self.rng.choices(self._voices, k=1 if self.rng.random() < 0.75 else 2)
         tags = self.rng.sample(SPEAKERS, 2)
         turns = list(zip(voices, tags, strict=False)) * (2 if len(voices) == 2 else self.rng.randint(2, 3))
@@ -101,7 +109,7 @@ class Composer:
         return clip
 
     def batches(self, mixture: Mixture, rows: int, delay: int, longest_clip: int | None) -> Iterator[list[Script]]:
-        """A pool of scripts, sorted by length, cut into batches of at most `rows` padded rows, in random order."""
+        """A pool of scripts, sorted by length, in batches of at most `rows` padded rows and in random order."""
         pool = sorted((self.script(mixture, longest_clip) for _ in range(384)), key=lambda script: len(script.codes))
         groups: list[list[Script]] = [[]]
         for script in pool:

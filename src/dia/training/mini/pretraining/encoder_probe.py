@@ -1,7 +1,4 @@
-"""A second reader of the encoder: what the letters alone tell of the sound, learnt without the sound before it.
-
-Knows the encoder's output, places in the text and the codes of channel 0. Knows nothing of the decoder.
-"""
+"""An auxiliary head that predicts codes from the text encoder's output alone."""
 
 from pathlib import Path
 from typing import Any
@@ -9,21 +6,21 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-AROUND = torch.arange(-1, 3)  # letters that are read, counted from the one being spoken
+AROUND = torch.arange(-1, 3)  # positions of the letters that are read, relative to the one being spoken
 
 
 class EncoderProbe(nn.Module):
     """Predicts channel 0 of a frame from the encoder's output at the letters around the one being spoken.
 
-    The decoder guesses a frame from those before it, so that the encoder is told little of what its letters sound
-    like. This head sees nothing but the letters; its gradient goes to the encoder, and it is left behind when training
-    ends.
+    The decoder can predict much of a frame from the previous ones, so the encoder receives little gradient about how
+    its letters sound. This head sees only the letters, and its gradient goes to the encoder. It is not part of the
+    trained model.
 
     Args:
-        encoder: whose output is read.
-        width: of that output, E.
+        encoder: the text encoder, whose output is read.
+        width: width of that output, E.
         codes: size of the decoder's vocabulary, V.
-        learning_rate: of the head's own weights.
+        learning_rate: for the head's own weights.
     """
 
     def __init__(self, encoder: nn.Module, width: int, codes: int, learning_rate: float = 1e-3) -> None:
@@ -38,15 +35,15 @@ class EncoderProbe(nn.Module):
         self._encoded = output[0]
 
     def loss(self, places: Tensor, weight: Tensor, labels: Tensor) -> Tensor:
-        """Mean cross entropy of channel 0, of the forward pass that the encoder has just made.
+        """Mean cross entropy of channel 0 for the encoder's last forward pass.
 
         Args:
-            places: [B, R], the byte being spoken in the frame that each row predicts, a fraction between two.
-            weight: [B, R], 0 where nothing is asked of a row.
-            labels: [B, R], codes of channel 0, -100 where nothing is to be learnt.
+            places: [B, R], the position being spoken in the frame that each row predicts, in bytes with fractions.
+            weight: [B, R], 0 for rows without a loss.
+            labels: [B, R], codes of channel 0, -100 where there is no loss.
 
         Returns:
-            A scalar in nats; 0 where no row has a weight.
+            A scalar in nats; 0 if no row has a weight.
         """
         logits = self.head(self._read(places)).float()
         labels = torch.where(weight > 0, labels, -100)
@@ -54,7 +51,7 @@ class EncoderProbe(nn.Module):
         return lost / (labels != -100).sum().clamp_min(1)
 
     def _read(self, places: Tensor) -> Tensor:
-        """The letters around each place and how far the letter is spoken, [B, R, inputs]."""
+        """The encoded letters around each position, and the fraction of the current letter, [B, R, inputs]."""
         at = places.floor()
         nearby = at.long()[..., None] + AROUND.to(at.device)
         nearby = nearby.clamp(0, self._encoded.shape[1] - 1).flatten(1)[..., None]
@@ -64,16 +61,16 @@ class EncoderProbe(nn.Module):
         return torch.cat([letters, phase.to(letters.dtype)], -1)
 
     def step(self) -> None:
-        """Move the head's weights along the gradients of the last backward pass."""
+        """Update the head's weights with the gradients of the last backward pass."""
         self.optimizer.step()
         self.optimizer.zero_grad()
 
     def save(self, path: Path) -> None:
-        """Write the head and its optimiser's state."""
+        """Write the head's weights and its optimiser's state to `path`."""
         torch.save([self.head.state_dict(), self.optimizer.state_dict()], path)
 
     def load(self, path: Path) -> None:
-        """Go on from what `save` has written; without the file, from nothing."""
+        """Load what `save` wrote; without the file, nothing changes."""
         if path.is_file():
             head, optimizer = torch.load(path, weights_only=True)
             self.head.load_state_dict(head)

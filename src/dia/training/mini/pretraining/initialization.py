@@ -1,4 +1,4 @@
-"""What a small Dia begins as: config, first weights, and how fast each of them learns. Knows nothing of data."""
+"""Config, initial weights and optimiser of the embedded language model."""
 
 from typing import Any
 
@@ -11,8 +11,10 @@ from dia.tokenization_dia import BYTES
 
 
 def mini_config(codebook_size: int, channels: int, phones: int = 0) -> DiaConfig:
-    """The embedded model's config for a codec of `channels` codebooks and a text with `phones` beside its bytes: EOS,
-    PAD and BOS follow the codes."""
+    """The embedded model's config, for a codec with `channels` codebooks and a text vocabulary of bytes and `phones`.
+
+    The ids of EOS, PAD and BOS follow those of the codes.
+    """
     heads: dict[str, Any] = {"num_attention_heads": 4, "num_key_value_heads": 4}
     encoder = {
         "max_position_embeddings": 512,
@@ -45,8 +47,11 @@ def mini_config(codebook_size: int, channels: int, phones: int = 0) -> DiaConfig
 
 @torch.no_grad()
 def initialise(model: DiaForConditionalGeneration) -> None:
-    """Weights for training from nothing: 1/sqrt(width) everywhere, the attention's missing 1/sqrt(head width) inside
-    the query weights, and what is added to the residual stream shrunk by its depth."""
+    """Set random weights for training from scratch.
+
+    The standard deviation is 1/sqrt(width). Query weights contain the factor 1/sqrt(head width), which Dia's attention
+    lacks. Projections into the residual stream are scaled down with the depth.
+    """
     for part in (model.model.encoder, model.model.decoder):
         depth = len(part.layers)
         for name, module in part.named_modules():
@@ -63,7 +68,7 @@ def initialise(model: DiaForConditionalGeneration) -> None:
 
 
 def optimiser_for(model: nn.Module, learning_rate: float) -> torch.optim.AdamW:
-    """AdamW; queries, whose weights are small by construction, learn at a quarter of the rate, vectors undecayed."""
+    """AdamW. Query weights, which are small by construction, get a quarter of the rate, vectors no weight decay."""
     queries: list[nn.Parameter] = []
     matrices: list[nn.Parameter] = []
     vectors: list[nn.Parameter] = []

@@ -1,6 +1,6 @@
-"""Trains a small Dia from nothing on codes: `python -m dia.training.mini.pretraining CODES OUT`.
+"""Train the embedded language model from random weights: `python -m dia.training.mini.pretraining CODES OUT`.
 
-Knows the model, batches of scripts and the clock. Knows nothing of audio; the codes come from a codec that is frozen.
+The run is limited by time: learning rate, noise and curriculum follow from the minutes trained.
 """
 
 import argparse
@@ -32,15 +32,15 @@ from dia.training.mini.pretraining.encoder_probe import EncoderProbe
 from dia.training.mini.pretraining.initialization import initialise, mini_config, optimiser_for
 from dia.training.trainer import DiaTrainer, DiaTrainingArguments, last_checkpoint
 
-ENDLESS = 10**9  # steps; the clock ends the run
-UNTIMED_STEPS = 5  # compilation is not training
+UNLIMITED = 10**9  # steps; the clock ends the run
+UNTIMED_STEPS = 5  # after a start, because compilation does not count as training time
 PROBE_FILE = "encoder_probe.pt"  # in each checkpoint
-LONGEST_STEP = 10.0  # seconds; a process that was stopped and continued has not trained meanwhile
+LONGEST_STEP = 10.0  # seconds that a step counts at most, in case the process was suspended
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Every choice of the training run; defaults are those of the embedded model.
+    """The settings of a training run; the defaults are those of the embedded model.
 
     `rows` is the batch size in padded grid rows, divided among the processes. The learning rate warms up over `warmup`
     steps, then falls on a cosine to a twentieth at `minutes`. During the first share `curriculum` of the time, clips
@@ -73,14 +73,14 @@ class Recipe:
 
 
 class Trainer(DiaTrainer):
-    """The run, on the clock: how far it is, and so the learning rate and the noise, follow from the minutes trained.
+    """Trains for a fixed time: the learning rate and the noise follow from the minutes trained.
 
     Args:
-        clips: what is learnt; their codes and places give the config's channels.
-        held_out: clips with texts never trained on, for the reports.
+        clips: training clips, with `places`.
+        held_out: clips whose texts are not trained on, for the reports.
         config: of the model.
-        recipe: of the run.
-        folder: for checkpoints, `log.jsonl` and `model/`, the averaged model as transformers saves it.
+        recipe: the settings of the run.
+        folder: for checkpoints, `log.jsonl` and `model/`, the averaged model in the format of transformers.
     """
 
     def __init__(
@@ -112,19 +112,19 @@ class Trainer(DiaTrainer):
         self._terms: dict[str, list[Tensor]] = {"aligned": [], "probe": []}
 
     def run(self) -> None:
-        """Train until the time is spent, reporting and saving on the way; a run in the folder goes on."""
+        """Train until the time is up, with reports and checkpoints; a run in the folder is continued."""
         last = last_checkpoint(self.folder)
         if last is not None and minutes_of(TrainerState.load_from_json(str(last / "trainer_state.json"))) >= (
             self.recipe.minutes
         ):
-            print(f"{self.folder} holds a run of {self.recipe.minutes} minutes already; give it more to go on.")
+            print(f"{self.folder} already holds a run of {self.recipe.minutes} minutes; give more to continue it.")
             return
         if last is not None:
             self.encoder_probe.load(last / PROBE_FILE)
         self.train(resume_from_checkpoint=last is not None)
 
     def get_train_dataloader(self) -> Any:
-        """Batches as they come; on the clock there are no epochs."""
+        """An endless stream of batches, without epochs."""
         return DataLoader(self.batches, batch_size=None)
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
@@ -134,19 +134,19 @@ class Trainer(DiaTrainer):
         return self.optimizer
 
     def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
-        """The learning rate by step while it warms up, then by the clock."""
+        """A schedule that follows the step during warm-up, then the clock."""
         if self.lr_scheduler is None:  # type: ignore[has-type]
             self.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer or self.optimizer, self.rate_factor)
             self._created_lr_scheduler = True
         return self.lr_scheduler
 
     def rate_factor(self, step: int) -> float:
-        """The share of the recipe's learning rate at this moment of the schedule."""
+        """The current factor of the recipe's learning rate."""
         warm = min(1.0, (step + 1) / self.recipe.warmup)
         return warm * (0.05 + 0.475 * (1 + math.cos(math.pi * self.clock.progress)))
 
     def compute_loss(self, model: Any, inputs: dict[str, Tensor], *args: Any, **kwargs: Any) -> Any:
-        """As `DiaTrainer`, with attention held near the letters spoken, and these read without the decoder."""
+        """As `DiaTrainer`, plus the losses of the attention probe and the encoder probe."""
         loss = super().compute_loss(model, inputs, *args, **kwargs)
         places, weight = inputs["places"], inputs["place_weight"]
         aligned = self.attention_probe.loss(places, inputs["attention_mask"], weight)
@@ -156,14 +156,14 @@ class Trainer(DiaTrainer):
         return loss + self.recipe.alignment_weight * aligned + self.recipe.probe_weight * probed
 
     def training_step(self, *args: Any, **kwargs: Any) -> Tensor:
-        """As `DiaTrainer`; the reader moves along."""
+        """As `DiaTrainer`; averages gradients over the processes and updates the encoder probe."""
         loss = super().training_step(*args, **kwargs)
         distributed.average_gradients([*self.model.parameters(), *self.encoder_probe.head.parameters()])
         self.encoder_probe.step()
         return loss
 
     def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
-        """Add the clock and the two terms; the minutes are read again when the run goes on."""
+        """Add the two auxiliary losses and the minutes trained, from which a resumed run continues."""
         logs["minutes"] = round(self.clock.elapsed / 60, 3)
         for name, terms in self._terms.items():
             if "loss" in logs and terms:
@@ -173,8 +173,11 @@ class Trainer(DiaTrainer):
 
 
 class _Batches(IterableDataset[dict[str, Tensor]]):
-    """Scripts composed as the recipe wants them at this moment. Every pool follows from the seed, the step at which it
-    is made and the process, so a run that goes on needs no more to know."""
+    """Batches of scripts, composed as the recipe asks at the current time.
+
+    Each pool is determined by the seed, the step at which it is made and the process, so that a resumed run needs no
+    other state.
+    """
 
     def __init__(self, clips: Sequence[Clip], recipe: Recipe, trainer: Trainer) -> None:
         self._composer, self._recipe, self._trainer = Composer(clips, recipe.seed), recipe, trainer
@@ -194,7 +197,7 @@ class _Batches(IterableDataset[dict[str, Tensor]]):
 
 
 class Clock(TrainerCallback):
-    """Counts the time that is spent training, and says when to report, to save and to stop."""
+    """Measures the training time, and requests evaluations, checkpoints and the end of the run."""
 
     def __init__(self, recipe: Recipe) -> None:
         self.recipe, self.elapsed = recipe, 0.0
@@ -202,22 +205,22 @@ class Clock(TrainerCallback):
 
     @property
     def progress(self) -> float:
-        """The share of the time that is spent, 0 to 1."""
+        """The share of the time that has passed, 0 to 1."""
         return min(1.0, self.elapsed / (60 * self.recipe.minutes))
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Go on from the time of the last log."""
+        """Continue from the time in the last log line."""
         self.elapsed = 60 * minutes_of(state)
         self._reported = self._saved = self.elapsed
         self._first = state.global_step
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """A step begins, when all processes are there: one may have been measuring."""
+        """Start timing when all processes are ready; one of them may have been evaluating."""
         distributed.wait()
         self._began = time.perf_counter()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Count the step, and see what is due."""
+        """Count the time of the step and request what is due."""
         if state.global_step - self._first > UNTIMED_STEPS:
             self.elapsed += min(time.perf_counter() - self._began, LONGEST_STEP)
         self.elapsed = distributed.mean(self.elapsed)
@@ -233,12 +236,12 @@ class Clock(TrainerCallback):
 
 
 def minutes_of(state: TrainerState) -> float:
-    """For how long a run has been training, by its log."""
+    """The minutes that a run has trained, from its log."""
     return max((line["minutes"] for line in state.log_history if "minutes" in line), default=0.0)
 
 
 class _Journal(TrainerCallback):
-    """Writes `log.jsonl`, a line for each report, and with each checkpoint the averaged model."""
+    """Writes a line to `log.jsonl` for each evaluation, and the averaged model with each checkpoint."""
 
     def __init__(self, trainer: Trainer) -> None:
         self._trainer = trainer
@@ -248,7 +251,7 @@ class _Journal(TrainerCallback):
         line = {
             "minutes": round(self._trainer.clock.elapsed / 60, 2),
             "step": state.global_step,
-            "rate": round(self._trainer._get_learning_rate() / 0.25, 6),  # the first group's are a quarter
+            "rate": round(self._trainer._get_learning_rate() / 0.25, 6),  # the first group has a quarter of the rate
             "train": [round(trained.get(name, 0.0), 4) for name in ("loss", "aligned", "probe", "loss_channel_0")],
             "validation": [value for name, value in metrics.items() if name.startswith("eval_loss_channel_")],
             "gap": round(metrics["eval_gap"], 4),
@@ -266,7 +269,7 @@ class _Journal(TrainerCallback):
 def _arguments(recipe: Recipe, config: DiaConfig, folder: Path) -> DiaTrainingArguments:
     return DiaTrainingArguments(
         str(folder),
-        max_steps=ENDLESS,
+        max_steps=UNLIMITED,
         ignore_data_skip=True,
         save_total_limit=1,
         per_device_eval_batch_size=32,
@@ -285,21 +288,21 @@ def _arguments(recipe: Recipe, config: DiaConfig, folder: Path) -> DiaTrainingAr
 
 
 def compile_layers(model: DiaForConditionalGeneration) -> None:
-    """Compile every layer for any batch and length. About two minutes once, then a quarter faster on a CPU."""
-    torch._dynamo.config.skip_nnmodule_hook_guards = False  # the probed layers carry hooks, the others do not
+    """Compile every layer for any batch size and length. Takes about two minutes; a step is then a quarter faster on a CPU."""
+    torch._dynamo.config.skip_nnmodule_hook_guards = False  # only the probed layers have hooks
     torch._dynamo.config.recompile_limit = 64
     for layer in (*model.model.encoder.layers, *model.model.decoder.layers):
         layer.compile(dynamic=True)
 
 
 def pretrain(codes: Path, out: Path, recipe: Recipe, pronunciations: Path | None, compiled: bool) -> None:
-    """A small Dia from nothing: one process of the run, see `dia.training.distributed`.
+    """Train the language model: one process of the run, see `dia.training.distributed`.
 
     Args:
         codes: folder of a code cache.
-        out: folder for state, log and model; a run there goes on.
-        recipe: of the run.
-        pronunciations: the file of `dia.training.mini.teacher.lexicon`; None for a model that reads letters.
+        out: folder for checkpoints, log and model; a run in it is continued.
+        recipe: the settings of the run.
+        pronunciations: a file of `dia.training.mini.teacher.lexicon`; None for a model that reads letters.
         compiled: compile the layers; needs a C++ compiler.
     """
     known = None if pronunciations is None else Pronunciations.load(pronunciations)
@@ -317,15 +320,15 @@ def pretrain(codes: Path, out: Path, recipe: Recipe, pronunciations: Path | None
 def main() -> None:
     """`python -m dia.training.mini.pretraining CODES OUT`."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("codes", type=Path, help="folder of `dia.training.data.encoding`")
-    parser.add_argument("out", type=Path, help="folder for state, log and model; a run there is resumed")
+    parser.add_argument("codes", type=Path, help="folder of a code cache")
+    parser.add_argument("out", type=Path, help="folder for checkpoints, log and model; a run in it is continued")
     parser.add_argument(
-        "--pronunciations", type=Path, help="file of `dia.training.mini.teacher.lexicon`; else letters are learnt"
+        "--pronunciations", type=Path, help="file of dia.training.mini.teacher.lexicon (default: read letters)"
     )
     parser.add_argument("--minutes", type=float, default=Recipe.minutes, help="length of the whole run")
     parser.add_argument("--rows", type=int, default=Recipe.rows, help="batch size in grid rows")
     parser.add_argument("--learning-rate", type=float, default=Recipe.learning_rate)
-    parser.add_argument("--processes", type=int, default=1, help="best one for each core, which share out the batch")
+    parser.add_argument("--processes", type=int, default=1, help="processes that share the batch, best one per core")
     parser.add_argument("--compile", action="store_true", help="compile the layers; needs a C++ compiler")
     given = parser.parse_args()
     recipe = Recipe(minutes=given.minutes, rows=given.rows, learning_rate=given.learning_rate)

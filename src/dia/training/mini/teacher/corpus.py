@@ -1,7 +1,4 @@
-"""What a text to be learnt is: an utterance, its spoken words, and which side of the split it is on.
-
-Knows words only. Knows nothing of audio, of voices or of where texts come from.
-"""
+"""Training utterances, their words, and the split into training and held-out texts."""
 
 import hashlib
 import re
@@ -29,12 +26,12 @@ class Utterance:
 
     @property
     def split(self) -> Split:
-        """The side of the split this text is on, for every speaker and every run."""
+        """The split of this text, the same for all speakers and runs."""
         return split_of(self.text)
 
 
 def spoken_words(text: str) -> list[str]:
-    """The words that are heard when `text` is spoken: lower case, no punctuation, no (tags)."""
+    """The spoken words of `text`, in lower case, without punctuation and (tags)."""
     return re.findall(r"[a-z']+", re.sub(r"\([^)]*\)", " ", text.lower()))
 
 
@@ -42,7 +39,7 @@ _SEED_TEXTS = frozenset(" ".join(spoken_words(text)) for _, text in SEED_DIALOGU
 
 
 def split_of(text: str) -> Split:
-    """Train or held-out, decided by a hash of the spoken words; the seed's own sentences are always trained on."""
+    """The split of a text, from a hash of its spoken words; the sentences of `SEED_DIALOGUE` are always trained on."""
     key = " ".join(spoken_words(text))
     if key in _SEED_TEXTS:
         return "train"

@@ -1,7 +1,4 @@
-"""English texts without end: a lexicon of 3,000 words by class, a grammar over it, and sequences of any words.
-
-Knows words only. Knows nothing of audio, of voices or of codes.
-"""
+"""Random English texts: a word list of 3,000 words by class, sentences of a grammar, and sequences of any words."""
 
 import random
 import re
@@ -122,12 +119,12 @@ def lexicon() -> dict[str, tuple[str, ...]]:
 
 @cache
 def vocabulary() -> tuple[str, ...]:
-    """Every word of the lexicon, sorted."""
+    """Every word of the word list, sorted."""
     return tuple(sorted({word for words in lexicon().values() for word in words}))
 
 
 def sentence(rng: random.Random, shortest: int = 2, longest: int = 14) -> str:
-    """A grammatical sentence of `shortest` to `longest` words, punctuated; its sense is left to chance."""
+    """A grammatical sentence of `shortest` to `longest` words, with punctuation; it need not make sense."""
     while True:
         plain = _articles(_fill(rng.choice(TEMPLATES), rng))
         if shortest <= len(plain.split()) <= longest:
@@ -136,14 +133,14 @@ def sentence(rng: random.Random, shortest: int = 2, longest: int = 14) -> str:
 
 
 def word_sequence(rng: random.Random, length: int, words: tuple[str, ...] | None = None) -> str:
-    """`length` words drawn evenly from `words`, the lexicon by default: nothing in it can be guessed."""
+    """`length` words drawn uniformly from `words`, by default the word list, so that none can be predicted."""
     chosen = rng.choices(words or vocabulary(), k=length)
     joints = [rng.choice([" "] * 12 + [", ", ". "]) for _ in chosen[1:]] + [""]
     return typeset("".join(word + joint for word, joint in zip(chosen, joints, strict=True)), rng.choice(".....!?"))
 
 
 def typeset(plain: str, ending: str) -> str:
-    """Lower-case words with inner punctuation → capitals where a user types them, and an ending mark.
+    """Add capitals and the final mark `ending` to lower-case words with inner punctuation.
 
     >>> typeset("yes. i think dia can speak on monday", "!")
     'Yes. I think Dia can speak on Monday!'

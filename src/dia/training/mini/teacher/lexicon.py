@@ -1,7 +1,4 @@
-"""How the teacher pronounces English words: `python -m dia.training.mini.teacher.lexicon OUT`.
-
-Knows flite's shared libraries and a list of words. Knows nothing of audio or of training.
-"""
+"""The teacher's pronunciations of English words: `python -m dia.training.mini.teacher.lexicon OUT`."""
 
 import argparse
 import ctypes
@@ -15,7 +12,7 @@ from dia.text.lexicon import Pronunciations
 from dia.text.tags import NON_VERBAL_TAGS
 from dia.training.mini.teacher.texts import listed, listed_lines
 
-# What flite guesses otherwise, and capitals that are no word: they are looked up as they are written first.
+# Words that flite gets wrong, and capitals that are not words; they are looked up before the lower-case form.
 OWN = {
     "git": "g ih1 t",
     "github": "g ih1 t hh ah1 b",
@@ -29,15 +26,15 @@ OWN = {
     "TV": "t iy1 v iy1",
     "US": "y uw1 eh1 s",
 }
-# No vowel, and no letters either.
+# Words without a vowel that are not spelt out.
 NOISES = {"br", "brr", "brrr", "grr", "grrr", "hm", "hmm", "hmmm", "mhm", "mm", "mmm", "pst", "psst"}
 NOISES |= {"sh", "shh", "shhh", "tsk", "zzz"}
 
 
 def pronounce(words: Iterable[str]) -> Pronunciations:
-    """The phones that flite speaks for each word: those of its lexicon, else of its letter-to-sound rules.
+    """The phones of each word, from flite's lexicon or else its letter-to-sound rules.
 
-    Stress is a phone's last digit. What a phrase does to a word, such as *the* before a vowel, is not among it.
+    The last digit of a phone is its stress. Effects of neighbouring words, such as *the* before a vowel, are ignored.
 
     Raises:
         OSError: flite's libraries are not installed.
@@ -57,7 +54,9 @@ def _lexicon() -> Callable[[str], list[str]]:
     try:
         flite, lexicon = (ctypes.CDLL(f"libflite{name}.so.1", mode=ctypes.RTLD_GLOBAL) for name in ("", "_cmulex"))
     except OSError as error:
-        raise OSError(f"flite speaks the words and cannot be loaded: {error}. Run: apt install flite") from error
+        raise OSError(
+            f"flite, which pronounces the words, cannot be loaded: {error}. Run: apt install flite"
+        ) from error
     handle = ctypes.c_void_p
     for function in (lexicon.cmu_lex_init, flite.lex_lookup, flite.val_car, flite.val_cdr):
         function.restype = handle
@@ -80,14 +79,14 @@ def _lexicon() -> Callable[[str], list[str]]:
 
 
 def _unspeakable(word: str, phones: str) -> bool:
-    """Whether a word has no vowel and is no noise, such as `gps`."""
+    """Whether a word has no vowel and is not one of `NOISES`, such as `gps`."""
     return (
         len(word) > 1 and not re.search("[aeiouy.']", word) and not re.search("[012]", phones) and word not in NOISES
     )
 
 
 def spelt_out() -> set[str]:
-    """Words whose pronunciation in the recogniser's dictionary is that of their letters' names, such as `bbc`."""
+    """Words that the recogniser's dictionary pronounces letter by letter, such as `bbc`."""
     phones = {line.split()[0]: line.split()[1:] for line in listed_lines()}
     names = {letter: phones.get(f"{letter}.", phones.get(letter, [])) for letter in string.ascii_lowercase}
     short = (word for word in phones if 2 <= len(word) <= 5 and set(word) <= set(names))
@@ -95,7 +94,7 @@ def spelt_out() -> set[str]:
 
 
 def english_words() -> list[str]:
-    """The words of the recogniser's English dictionary that are letters and apostrophes, about 124,000."""
+    """The words of the recogniser's English dictionary that consist of letters and apostrophes, about 124,000."""
     return [word for word in listed() if re.fullmatch(r"[a-z]+(?:'[a-z]+)*", word)]
 
 
@@ -103,7 +102,7 @@ def main() -> None:
     """`python -m dia.training.mini.teacher.lexicon OUT`."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path, help="the file to write, such as pronunciations.txt.gz")
-    parser.add_argument("--words", type=Path, help="a text file of words instead of the recogniser's dictionary")
+    parser.add_argument("--words", type=Path, help="text file with the words (default: the recogniser's dictionary)")
     arguments = parser.parse_args()
     words = arguments.words.read_text(encoding="utf-8").lower().split() if arguments.words else english_words()
     found = pronounce(words)

@@ -1,7 +1,4 @@
-"""The sounds between words, made by arithmetic: laughs, a beep, claps, a whistle, a sigh.
-
-Knows waveforms only. Knows nothing of texts, of the teacher or of codes.
-"""
+"""Synthetic non-verbal sounds: laughs, a beep, claps, a whistle, a sigh."""
 
 from collections.abc import Callable
 
@@ -34,7 +31,7 @@ def beep(rng: Generator, pitch: float, rate: int) -> Wave:
 
 
 def claps(rng: Generator, pitch: float, rate: int) -> Wave:
-    """Three to five bursts of noise that die away at once."""
+    """Three to five bursts of noise that decay quickly."""
     parts = []
     for _ in range(int(rng.integers(3, 6))):
         length = int(rate * rng.uniform(0.16, 0.22))
@@ -53,7 +50,7 @@ def whistles(rng: Generator, pitch: float, rate: int) -> Wave:
 
 
 def sighs(rng: Generator, pitch: float, rate: int) -> Wave:
-    """Breath through an open mouth: noise that swells quickly, sinks slowly and darkens."""
+    """Breath through an open mouth: noise with a quick rise, a slow fall and a falling centre frequency."""
     length = int(rate * rng.uniform(0.7, 0.95))
     noise = rng.standard_normal(length)
     bright, dark = _band(noise, 800, 3200, rate), _band(noise, 300, 1200, rate)
@@ -71,14 +68,14 @@ SOUNDS: dict[str, Callable[[Generator, float, int], Wave]] = {
 
 
 def sound(tag: str, rng: Generator, pitch: float, rate: int, peak: float = 0.35) -> NDArray[np.int16]:
-    """The sound of a tag as int16 at `rate` Hz, a little different every time.
+    """The sound of a tag as int16 [N] at `rate` Hz, with random variation.
 
     Args:
         tag: one of `SOUNDS`.
-        rng: of all that varies.
-        pitch: fundamental frequency of who laughs, in Hz.
+        rng: source of the variation.
+        pitch: fundamental frequency of the laughing voice in Hz.
         rate: sampling rate in Hz, 8000 or more.
-        peak: the loudest sample, of full scale.
+        peak: the largest sample, as a share of full scale.
     """
     wave = SOUNDS[tag](rng, pitch, rate)
     wave = wave / np.abs(wave).max() * peak * rng.uniform(0.85, 1.1)
@@ -86,7 +83,7 @@ def sound(tag: str, rng: Generator, pitch: float, rate: int, peak: float = 0.35)
 
 
 def _voiced(pitch: Wave, rate: int) -> Wave:
-    """Pulses of a voice whose pitch in Hz is given for every sample, with a slope of 12 dB an octave."""
+    """Glottal pulses with the pitch in Hz of each sample, and a slope of 12 dB per octave."""
     phase = 2 * np.pi * np.cumsum(pitch) / rate
     harmonics = range(1, int(0.4 * rate / pitch.max()))
     return np.sum([np.cos(number * phase) / number**1.5 for number in harmonics], axis=0)
@@ -101,7 +98,7 @@ def _band(wave: Wave, low: float, high: float, rate: int, order: int = 2) -> Wav
 
 
 def _hump(length: int, rise: float) -> Wave:
-    """From 0 up to 1 within the first `rise` of the length, and down to 0."""
+    """An envelope from 0 up to 1 within the share `rise` of the length, then down to 0."""
     ramp = np.linspace(0, 1, length)
     up, down = np.minimum(ramp / rise, 1), np.maximum(ramp - rise, 0) / (1 - rise)
     return np.minimum(np.sin(np.pi / 2 * up), np.cos(np.pi / 2 * down))

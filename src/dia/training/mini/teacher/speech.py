@@ -1,7 +1,4 @@
-"""The teacher's speech: the repertoire performed into shards of int16 audio on disk, resumable.
-
-Knows the repertoire, who performs it and the shard files. Knows nothing of codecs, codes or models.
-"""
+"""Synthesize the training utterances to shards of int16 audio on disk; an interrupted run can be resumed."""
 
 import argparse
 import itertools
@@ -37,9 +34,9 @@ class Recording:
 
 
 def trim(audio: Audio, edge_seconds: float = EDGE_SECONDS) -> Audio:
-    """Cut silence at both ends down to exactly `edge_seconds`; what is missing is filled with zeros.
+    """Make the silence at both ends exactly `edge_seconds` long, by cutting or adding zeros.
 
-    Silence everywhere comes back as two edges.
+    A clip that is all silence becomes two edges.
     """
     edge, loud = round(edge_seconds * SAMPLING_RATE), loud_span(audio)
     if loud.start == loud.stop:
@@ -52,7 +49,7 @@ def _paths(folder: Path, number: int) -> tuple[Path, Path]:
 
 
 def write_shard(folder: Path, number: int, batch: list[Utterance], speak: Speak) -> None:
-    """Speak `batch` into shard `number`; the index is renamed into place last, so it exists only for a whole shard."""
+    """Synthesize `batch` to shard `number`. The index is written last, so that it exists only for complete shards."""
     clips = [trim(speak(utterance.text, utterance.speaker)) for utterance in batch]
     starts = itertools.accumulate((clip.size for clip in clips), initial=0)
     audio_path, index_path = _paths(folder, number)
@@ -80,7 +77,7 @@ def synthesise(
     speak: Speak = performs,
     corpus: Callable[[], Iterator[Utterance]] = utterances,
 ) -> None:
-    """Speak the first `count` utterances of `corpus` into `folder`. Shards that exist are kept."""
+    """Synthesize the first `count` utterances of `corpus` to `folder`; existing shards are kept."""
     folder.mkdir(parents=True, exist_ok=True)
     texts = list(itertools.islice(corpus(), count))
     shards = [(i, texts[start : start + SHARD_SIZE]) for i, start in enumerate(range(0, count, SHARD_SIZE))]
@@ -92,7 +89,7 @@ def synthesise(
 
 
 class _Serial:
-    """A pool of nobody: the caller works, so that tests may inject any function."""
+    """Takes the place of a pool and works in the calling process, so that tests can pass any function."""
 
     imap = staticmethod(map)
 
@@ -104,12 +101,12 @@ class _Serial:
 
 
 def shard_numbers(folder: Path) -> list[int]:
-    """The whole shards in `folder`, in order."""
+    """The numbers of the complete shards in `folder`, in order."""
     return sorted(int(path.stem.rsplit("-", 1)[1]) for path in folder.glob("speech-*.jsonl"))
 
 
 def read_shard(folder: Path, number: int) -> Iterator[Recording]:
-    """The clips of one shard, in the order of the corpus; audio is a view into the mapped file."""
+    """The clips of one shard, in order; `audio` is a view into the memory-mapped file."""
     audio_path, index_path = _paths(folder, number)
     audio = np.load(audio_path, mmap_mode="r")
     for line in lines_of(index_path.read_text(encoding="utf-8")):

@@ -1,7 +1,4 @@
-"""What is spoken by whom: a reproducible stream of texts in many voices, sounds between the words among them.
-
-Knows texts and the names of voices. Knows nothing of audio, of shards or of codes.
-"""
+"""The training utterances: an endless, reproducible stream of texts and voices, some texts with sounds."""
 
 import random
 import re
@@ -14,14 +11,14 @@ from dia.training.mini.teacher.english import sentence, word_sequence
 from dia.training.mini.teacher.sounds import SOUNDS
 from dia.training.mini.teacher.voices import SPEAKERS, TRAINED
 
-OWN_VOICES_SHARE = 0.62  # of the texts, by the voices of [S1] and [S2]; the rest is for continuing other voices
+OWN_VOICES_SHARE = 0.62  # of the texts in the voices of [S1] and [S2]; the rest is for voice cloning
 
 
 def utterances(seed: int = 0) -> Iterator[Utterance]:
-    """The seed's dialogue in both voices, then texts without end; `speaker` is "S1", "S2" or the name of a voice.
+    """`SEED_DIALOGUE` in both voices, then an endless stream; `speaker` is "S1", "S2" or the name of a voice.
 
-    Of 100 texts 43 are sentences, 28 sequences of 1 to 6 words of the lexicon, 14 sequences of 1 to 4 words of a large
-    dictionary, in which every pair of phones is met, and 15 have sounds in them.
+    Of 100 texts 43 are sentences, 28 are sequences of 1 to 6 words of the word list, 14 are sequences of 1 to 4 words
+    of a large dictionary, which has every pair of phones, and 15 contain sounds.
     """
     for speaker in SPEAKERS:
         for _, text in SEED_DIALOGUE:
@@ -46,7 +43,7 @@ def _text(rng: random.Random) -> tuple[str, str]:
 
 
 def with_sounds(rng: random.Random) -> str:
-    """A sentence with a sound after it, before it or, where it has a comma or a stop, within it; or a sound alone."""
+    """A sentence with a sound before it, after it or at a comma or full stop inside it; or a sound alone."""
     tag, fate = rng.choice(list(SOUNDS)), rng.random()
     if fate < 0.1:
         return tag
@@ -80,5 +77,5 @@ def listed_lines() -> list[str]:
     try:
         from pocketsphinx import get_model_path
     except ImportError as error:
-        raise ImportError("pocketsphinx brings the dictionary. Run: pip install pocketsphinx") from error
+        raise ImportError("the English dictionary is part of pocketsphinx. Run: pip install pocketsphinx") from error
     return Path(get_model_path("en-us/cmudict-en-us.dict")).read_text(encoding="utf-8").splitlines()

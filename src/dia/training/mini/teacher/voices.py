@@ -1,7 +1,4 @@
-"""Who speaks: flite's voices as they are, and many more made of them by playing faster or slower at the same tempo.
-
-Knows how to let flite say a text with sounds in it. Knows nothing of corpora, of shards or of codes.
-"""
+"""The teacher's voices: flite's own, and variants of them with higher or lower pitch at the same tempo."""
 
 import re
 import shutil
@@ -27,7 +24,7 @@ BASES = {"slt": 172.0, "rms": 98.0, "awb": 125.0, "kal16": 104.0}
 
 
 class Voice(NamedTuple):
-    """A voice of flite played `speed` times as fast: pitch and formants are that much higher, the tempo is kept."""
+    """A voice of flite with pitch and formants multiplied by `speed`; the tempo stays the same."""
 
     base: str
     speed: float = 1.0
@@ -51,7 +48,7 @@ HELD_OUT = tuple(Voice(base, speed) for base in BASES for speed in _HELD_OUT)
 
 
 def voice_of(speaker: str) -> Voice:
-    """The voice of "S1" or "S2", or of a name as `str(Voice(…))` writes it.
+    """The voice of "S1" or "S2", or of a name in the format of `str(Voice(…))`.
 
     >>> voice_of("rms*0.86")
     Voice(base='rms', speed=0.86)
@@ -61,17 +58,17 @@ def voice_of(speaker: str) -> Voice:
 
 
 def performs(text: str, speaker: str) -> Audio:
-    """`says` for a speaker's name; the same text and speaker always sound the same."""
+    """`says` for a speaker's name; the same text and speaker always give the same audio."""
     return says(text, voice_of(speaker), np.random.default_rng(zlib.crc32(f"{speaker} {text}".encode())))
 
 
 def says(text: str, voice: Voice, rng: np.random.Generator) -> Audio:
-    """`text` in `voice` at `SAMPLING_RATE`; the tags of `SOUNDS` in it are heard, others are left out.
+    """Synthesize `text` in `voice`, int16 at `SAMPLING_RATE`. Tags of `SOUNDS` become sounds, others are ignored.
 
     Args:
         text: words, punctuation and (tags), without the speaker's tag.
-        voice: who speaks.
-        rng: varies the sounds.
+        voice: the voice.
+        rng: source of the sounds' variation.
 
     Raises:
         FileNotFoundError: flite is not installed.
@@ -87,15 +84,17 @@ def says(text: str, voice: Voice, rng: np.random.Generator) -> Audio:
 
 
 def words(text: str, voice: Voice) -> Audio:
-    """flite's own reading of a text without tags, silence at its ends included.
+    """flite's speech for a text without tags, with the silence at both ends.
 
     Raises:
         FileNotFoundError: flite is not installed.
-        ValueError: its voice is of another rate than `SAMPLING_RATE`.
+        ValueError: flite's sampling rate is not `SAMPLING_RATE`.
     """
     if shutil.which("flite") is None:
-        raise FileNotFoundError("flite is not installed; it is the teacher's voice. Run: apt-get install flite")
-    stretch = f"duration_stretch={voice.speed:g}"  # said at speed 1, too: some voices have another default
+        raise FileNotFoundError(
+            "flite is not installed; it synthesizes the training speech. Run: apt-get install flite"
+        )
+    stretch = f"duration_stretch={voice.speed:g}"  # also at speed 1: some voices have another default
     with tempfile.NamedTemporaryFile(suffix=".wav") as wav:
         command = ["flite", "-voice", voice.base, "--setf", stretch, "-t", text, "-o", wav.name]
         subprocess.run(command, check=True, capture_output=True)
@@ -108,11 +107,11 @@ def words(text: str, voice: Voice) -> Audio:
 
 
 def quiet_ends_cut(audio: Audio) -> Audio:
-    """`audio` without its quiet ends."""
+    """`audio` without the silence at both ends."""
     return audio[loud_span(audio)]
 
 
 def loud_span(audio: Audio, threshold: float = 0.01) -> slice:
-    """From the first to the last sample above `threshold` of full scale; `slice(0, 0)` where there is none."""
+    """From the first to the last sample above `threshold` of full scale; `slice(0, 0)` if there is none."""
     loud = np.flatnonzero(np.abs(full_scale(audio)) > threshold)
     return slice(int(loud[0]), int(loud[-1]) + 1) if loud.size else slice(0, 0)

@@ -187,7 +187,7 @@ def test_stretches_are_whole_frames_of_the_codec():
         (["--work", "{data}/work"], "--work .*lies inside --data"),
         (["--output", "{file}"], "is a file"),
         (["--work", "{file}/work"], "cannot be written"),
-        (["--data", "{file}"], "is a file; name the folder that holds the recordings"),
+        (["--data", "{file}"], "is a file; give the folder that holds the recordings"),
     ],
 )
 def test_places_that_cannot_be_meant_are_told_before_training(recordings, tmp_path, arguments, message):

@@ -183,7 +183,7 @@ def test_a_loss_that_is_no_number_leaves_the_last_good_checkpoint_to_go_on_from(
         assert train(recordings, model, out, "--steps", "6", "--every", "2") == 1
     message = capsys.readouterr().err
     assert "dia: the loss is nan at step 4" in message
-    assert f"{out / 'checkpoint-2'}; go on from there with a lower learning rate" in message
+    assert f"Resume from {out / 'checkpoint-2'}, which is not affected, with a lower learning rate" in message
     assert last_checkpoint(out) == out / "checkpoint-2"
     assert not (out / "config.json").exists()
     assert train(recordings, model, out, "--steps", "6", "--every", "2", "--resume", "--learning-rate", "1e-6") == 0

@@ -121,8 +121,8 @@ def test_the_same_recording_twice_is_reported_with_its_first_name():
     rows = [Row("a", TEXT, tone()), Row("b", TEXT, tone()), Row("c", "[S1] What else?", tone())]
     report = check(rows, PROCESSOR, progress=False)
     assert [(finding.name, finding.reason) for finding in report.findings] == [
-        ("b", "the recording of a, with its transcript"),
-        ("c", "the recording of a, with another transcript"),
+        ("b", "same recording as a, with the same transcript"),
+        ("c", "same recording as a, with another transcript"),
     ]
     assert len(report.usable) == 3
 

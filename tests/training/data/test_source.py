@@ -64,7 +64,7 @@ def test_other_files_lie_beside_pairs_undisturbed(pairs):
 def test_a_pair_without_its_other_half_is_named(pairs, lost):
     (pairs / lost).unlink()
     left = {"a.txt", "a.wav"} - {lost}
-    with pytest.raises(ValueError, match=rf"1 files lack their other half: {left.pop()}\..*metadata\.csv"):
+    with pytest.raises(ValueError, match=rf"1 files have no counterpart: {left.pop()}\..*metadata\.csv"):
         read_source(pairs)
 
 
@@ -89,42 +89,46 @@ def test_jsonl_names_them_too_under_any_column(listed):
         (
             "metadata.csv",
             "file,text\nclips/a.wav,Hi.\n",
-            r"line 2: there is no column 'file_name'; there are file, text",
+            r"line 2: column 'file_name' is missing; the columns are file, text",
         ),
         (
             "metadata.csv",
             "file_name,sentence\nclips/a.wav,Hi.\n",
-            r"'text'; there are file_name, sentence.*text_column",
+            r"'text' is missing; the columns are file_name, sentence.*text_column",
         ),
         (
             "metadata.csv",
             "file_name,text\nclips/a.wav,Well, hi.\n",
-            r"line 2: 3 cells, and the header has 2.*double quotes",
+            r"line 2: 3 cells, but the header has 2.*double quotes",
         ),
-        ("metadata.csv", "file_name,text,speaker\nclips/a.wav,Hi.\n", r"line 2: 2 cells, and the header has 3"),
+        ("metadata.csv", "file_name,text,speaker\nclips/a.wav,Hi.\n", r"line 2: 2 cells, but the header has 3"),
         (
             "metadata.csv",
             'file_name,text\nclips/a.wav,"Hi.\nclips/b.wav,"Ho.\n',
-            r"metadata\.csv, line 2: this is no row of CSV \(unexpected end of data\).*in double quotes ends with one",
+            r"metadata\.csv, line 2: not valid CSV \(unexpected end of data\).*Close double quotes",
         ),
         ("metadata.csv", f"file_name,text\nclips/a.wav,{'a' * 140_000}\n", r"line 2: .*field larger than field limit"),
         ("metadata.csv", 'file_name,text\nclips/a.wav,"Hi."x\n', r"line 2: .*',' expected after '\"'"),
-        ("metadata.csv", "file_name,text,text\nclips/a.wav,Hi.,Ho.\n", r"line 1: there are two columns 'text'"),
-        ("metadata.csv", f"file_name,text\n{'a' * 300}.wav,Hi.\n", "1 of 1 files that are not there"),
-        ("metadata.jsonl", '{"file_name": "a", "text": "b", "text": "c"}', "line 1: .*the key 'text' is there twice"),
-        ("metadata.jsonl", "[" * 100_000, "line 1: no JSON"),
-        ("metadata.jsonl", '{"file_name": "clips/a.wav", "text": ' + "1" * 5000 + "}", "line 1: no JSON"),
-        ("metadata.jsonl", '{"file_name": "clips/a.wav", "text": "\\ud800"}', "line 1: .* holds half a character"),
+        ("metadata.csv", "file_name,text,text\nclips/a.wav,Hi.,Ho.\n", r"line 1: two columns are named 'text'"),
+        ("metadata.csv", f"file_name,text\n{'a' * 300}.wav,Hi.\n", "1 of 1 files do not exist"),
+        ("metadata.jsonl", '{"file_name": "a", "text": "b", "text": "c"}', "line 1: .*the key 'text' occurs twice"),
+        ("metadata.jsonl", "[" * 100_000, "line 1: not valid JSON"),
+        ("metadata.jsonl", '{"file_name": "clips/a.wav", "text": ' + "1" * 5000 + "}", "line 1: not valid JSON"),
+        ("metadata.jsonl", '{"file_name": "clips/a.wav", "text": "\\ud800"}', "line 1: .* contains half a character"),
         ("metadata.csv", "file_name,text\n", "holds no rows"),
         ("metadata.csv", "", "holds no rows"),
         (
             "metadata.jsonl",
             jsonl({"file_name": "clips/a.wav", "text": "Hi."}) + "\n{no",
-            r"metadata\.jsonl, line 2: no",
+            r"metadata\.jsonl, line 2: not valid JSON",
         ),
         ("metadata.jsonl", "[1]", "line 1: expected an object"),
-        ("metadata.jsonl", jsonl({"file_name": "clips/a.wav", "text": 7}), "line 1: 7 is int. Write it in quotes"),
-        ("metadata.jsonl", jsonl({"file_name": "c.wav", "text": "Hi."}), r"1 of 1 files that are not there: c\.wav\."),
+        (
+            "metadata.jsonl",
+            jsonl({"file_name": "clips/a.wav", "text": 7}),
+            "line 1: 7 is int, not a string. Put it in quotes",
+        ),
+        ("metadata.jsonl", jsonl({"file_name": "c.wav", "text": "Hi."}), r"1 of 1 files do not exist: c\.wav\."),
     ],
 )
 def test_faulty_metadata_is_refused_by_file_and_line(listed, name, content, complaint):
@@ -151,13 +155,15 @@ def test_line_ends_of_windows_and_empty_lines_count_for_nothing(listed):
 
 def test_two_recordings_of_one_transcript_are_refused(pairs):
     shutil.copy(pairs / "a.wav", pairs / "a.flac")
-    with pytest.raises(ValueError, match=r"a\.flac and a\.wav are recordings of one name. Keep one"):
+    with pytest.raises(
+        ValueError, match=r"a\.flac and a\.wav are recordings with the same name. Delete or rename one"
+    ):
         read_source(pairs)
 
 
 def test_two_transcripts_of_one_recording_are_refused(pairs):
     shutil.copy(pairs / "a.txt", pairs / "a.TXT")
-    with pytest.raises(ValueError, match=r"a\.TXT and a\.txt are transcripts of one name"):
+    with pytest.raises(ValueError, match=r"a\.TXT and a\.txt are transcripts with the same name"):
         read_source(pairs)
 
 
@@ -172,7 +178,7 @@ def test_what_is_hidden_is_not_read(pairs):
 def test_many_missing_files_are_counted(listed):
     lines = [{"file_name": f"{number}.wav", "text": "Hi."} for number in range(9)]
     (listed / "metadata.jsonl").write_text(jsonl(*lines))
-    with pytest.raises(ValueError, match=r"names 9 of 9 .* 4\.wav and 4 more"):
+    with pytest.raises(ValueError, match=r"9 of 9 files .* 4\.wav and 4 more"):
         read_source(listed)
 
 
@@ -222,7 +228,7 @@ def test_a_split_is_chosen_and_a_wrong_one_lists_those_there_are(tmp_path):
     both = datasets.DatasetDict(train=data_set(tmp_path), test=data_set(tmp_path).select([1]))
     assert len(read_source(both)) == 2
     assert [row.text for row in read_source(both, split="test")] == ["[S2] Good morning."]
-    with pytest.raises(ValueError, match="no split 'dev'; there are train, test"):
+    with pytest.raises(ValueError, match="no split 'dev'; the splits are train, test"):
         read_source(both, split="dev")
 
 
@@ -234,13 +240,13 @@ def test_paths_and_arrays_are_recordings_too(tmp_path):
     assert read_source(source) == [Row("row 0", "[S1] Hi.", path)]
     [row] = read_source(source, audio_column="raw")
     assert dict(row.audio) == {"array": [0.0, 0.5], "sampling_rate": RATE}
-    with pytest.raises(ValueError, match=r"no column 'sentence'; there are audio, raw, text"):
+    with pytest.raises(ValueError, match=r"no column 'sentence'; the columns are audio, raw, text"):
         read_source(source, text_column="sentence")
 
 
 def test_a_column_of_no_recordings_is_refused():
     datasets = pytest.importorskip("datasets")
-    with pytest.raises(ValueError, match=r"column 'audio' holds .*int64.*, no recordings"):
+    with pytest.raises(ValueError, match=r"column 'audio' holds .*int64.*, not recordings"):
         read_source(datasets.Dataset.from_dict({"audio": [1], "text": ["Hi."]}))
 
 
@@ -252,7 +258,7 @@ def test_a_stream_of_rows_is_refused(tmp_path):
 def test_what_is_no_source_is_refused(tmp_path):
     with pytest.raises(TypeError, match="source is int; give a folder"):
         read_source(7)
-    with pytest.raises(ValueError, match="there is no such folder"):
+    with pytest.raises(ValueError, match="no such folder"):
         read_source(tmp_path / "nowhere")
     with pytest.raises(ValueError, match="holds no rows"):
         read_source(tmp_path)
@@ -265,7 +271,7 @@ def test_a_hub_id_that_cannot_be_read_says_why(monkeypatch):
         raise ConnectionError("no route to the Hub.")
 
     monkeypatch.setattr(datasets, "load_dataset", refuse)
-    with pytest.raises(ValueError, match=r"'someone/speech' is no folder here.*no route to the Hub\."):
+    with pytest.raises(ValueError, match=r"'someone/speech' is not a folder.*no route to the Hub"):
         read_source("someone/speech")
 
 
@@ -307,5 +313,5 @@ def test_a_transcript_that_is_no_script_is_named_by_its_row():
 
 
 def test_a_file_is_no_source(tmp_path):
-    with pytest.raises(ValueError, match=r"x\.wav is a file; name the folder that holds the recordings"):
+    with pytest.raises(ValueError, match=r"x\.wav is a file; give the folder that holds the recordings"):
         read_source(write_tone(tmp_path / "x.wav"))

@@ -1,1 +1,1 @@
-"""Recordings and transcripts on their way to batches: read, check, encode, compose, collate."""
+"""From recordings and transcripts to batches: read, check, encode, compose, collate."""

@@ -1,10 +1,8 @@
-"""Codes on disk: the shards they stand in, the codec they belong to, and their reader.
+"""The cache of codes on disk: read and write shards, and check that they belong to the right codec.
 
-Knows files only: it encodes nothing, and knows nothing of audio or of what texts mean.
-
-A shard is `codes-00007-0.npy`, the codes of some clips one after another, and `codes-00007-0.jsonl`, a line for each
-clip; the last number tells at which of several frame shifts. The lines are written last, so a shard is there whole or
-not at all. `codec.json` says whose codes they are.
+A shard consists of `codes-00007-0.npy`, the codes of some clips one after another, and `codes-00007-0.jsonl`, one line
+for each clip. The last number is the index of the frame shift. The lines are written last, so that a shard is either
+complete or not there. `codec.json` identifies the codec.
 """
 
 import itertools
@@ -31,15 +29,22 @@ Codes = NDArray[np.uint16]
 Line = dict[str, Any]
 
 RECORD = "codec.json"
-RECORDING = "recording"  # the kind of clips that rows of a data set became
+RECORDING = "recording"  # the kind of clips that come from rows of a data set
 
 
 @dataclass(frozen=True)
 class CodedClip:
-    """One utterance: `codes` uint16 [T, C]; `seconds` is the length of the recording, quiet edges included.
+    """One encoded utterance.
 
-    `kind` names what spoke it or made its text up; `name` is the row's, empty where the clip was synthesised.
-    `frontend` is the `text_frontend` that its transcript was read with, empty where the text stands as it was written.
+    Args:
+        codes: uint16 [T, C].
+        text: the transcript.
+        speaker: the name of the voice.
+        split: "train" or "heldout".
+        kind: the origin of the clip, such as "recording".
+        seconds: length of the recording, with silence at its ends.
+        name: of the row; empty if the clip was synthesised.
+        frontend: the `text_frontend` that normalized the transcript; empty if it is unchanged.
     """
 
     codes: Codes
@@ -53,14 +58,14 @@ class CodedClip:
 
 
 class CodeCache:
-    """Everything that has been encoded into `folder` so far, in memory (about 1 kB a clip).
+    """All clips encoded into `folder` so far, in memory (about 1 kB per clip).
 
     >>> clip = CodeCache(folder)[0]  # doctest: +SKIP
     >>> clip.codes.shape, clip.text, clip.speaker, clip.split  # doctest: +SKIP
     ((59, 8), 'Dia is an open weights text to dialogue model.', 'S1', 'train')
 
     Raises:
-        ValueError: there are no codes, or a shard is damaged.
+        ValueError: the folder holds no codes, or a shard is damaged.
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -79,14 +84,14 @@ class CodeCache:
 
     @cached_property
     def codec(self) -> CodecRecord:
-        """Whose codes these are. Raises ValueError where no record of it was kept."""
+        """The codec that the codes belong to. Raises ValueError if it was not recorded."""
         return read_record(self.folder)
 
     def check_fits(self, processor: DiaProcessor) -> None:
-        """Refuse to train a model on codes that are not its codec's.
+        """Check that the codes belong to the processor's codec.
 
         Raises:
-            ValueError: rate, hop, channels or codebook are not the processor's, or the codec it has is another one.
+            ValueError: the sampling rate, hop length, channels, codebook size or weights differ.
         """
         if wrong := self.codec.misfits(processor):
             raise ValueError(
@@ -95,18 +100,18 @@ class CodeCache:
             )
 
     def check_read(self, frontend: Frontend) -> None:
-        """Refuse to train a model on transcripts that were not read as it reads scripts.
+        """Check that transcripts were normalized with the model's text front end.
 
         Raises:
-            ValueError: some were read with another `text_frontend` than the model's, or stand as they were written.
+            ValueError: some were normalized with another `text_frontend`, or not at all.
         """
         others = {clip.frontend for clip in self.rows if clip.kind == RECORDING} - {frontend}
         if others:
             how = " and ".join(f"read with text_frontend {one!r}" if one else "as they were written" for one in others)
             raise ValueError(
                 f"folder {self.folder} holds transcripts {how}, and the model reads with {frontend!r}. Choose the "
-                f"same (dia train --text-frontend), or run encode_rows on the folder again: it reads the transcripts "
-                f"anew, and encodes no recording twice."
+                f"same front end (dia train --text-frontend), or run encode_rows on the folder again, which "
+                f"normalizes the transcripts again without encoding any recording twice."
             )
 
 
@@ -123,27 +128,27 @@ def _clips(index: Path, codes: Codes) -> Iterator[CodedClip]:
 
 
 def claim(folder: Path, codec: DacModel) -> None:
-    """Make `folder` if need be, and record that it holds this codec's codes.
+    """Create `folder` if necessary, and record in it the codec that its codes belong to.
 
     Raises:
-        ValueError: it holds another codec's.
-        OSError: it cannot be written.
+        ValueError: it holds codes of another codec.
+        OSError: it cannot be written to.
     """
     folder.mkdir(parents=True, exist_ok=True)
     sweep(folder)
     record = CodecRecord.of(codec)
     if indices(folder) and read_record(folder) != record:
-        raise ValueError(f"folder {folder} holds codes of another codec. Use an empty folder or delete it.")
+        raise ValueError(f"folder {folder} holds codes of another codec. Use an empty folder, or delete this one.")
     with _writing(folder / RECORD) as path:
         path.write_text(json.dumps(asdict(record)) + "\n", encoding="utf-8")
 
 
 def read_record(folder: Path) -> CodecRecord:
-    """Whose codes a folder holds. Raises ValueError where no record of it was kept."""
+    """The codec that a folder's codes belong to. Raises ValueError if it was not recorded."""
     path = folder / RECORD
     if not path.is_file():
         raise ValueError(
-            f"folder {folder} does not say by which codec: {RECORD} is missing. Encode into another folder."
+            f"folder {folder} does not identify its codec: {RECORD} is missing. Encode into another folder."
         )
     try:
         return CodecRecord(**json.loads(path.read_text(encoding="utf-8")))
@@ -152,24 +157,30 @@ def read_record(folder: Path) -> CodecRecord:
 
 
 def indices(folder: Path) -> list[Path]:
-    """The lines' files of all whole shards, in order."""
+    """The .jsonl files of all complete shards, in order."""
     return sorted(folder.glob("codes-*.jsonl"))
 
 
 def shard_of(index: Path) -> tuple[int, int]:
-    """The shard's number and its shift's."""
+    """The number of the shard and the index of its frame shift."""
     _, number, variant = index.stem.split("-")
     return int(number), int(variant)
 
 
 def index_of(folder: Path, number: int, variant: int) -> Path:
-    """Where the lines of a shard stand."""
+    """The path of a shard's .jsonl file."""
     return folder / f"codes-{number:05d}-{variant}.jsonl"
 
 
 def read_lines(index: Path) -> list[Line]:
-    """The clips of a shard: text, speaker, kind, split, shift, start and frames in its codes, seconds, and for rows
-    of a data set their name, source and frontend. Raises ValueError where the file is damaged."""
+    """The lines of a shard, one for each clip.
+
+    A line has text, speaker, kind, split, shift, seconds, and start and frames of the clip in the shard's codes. Clips
+    from a data set also have name, source and frontend.
+
+    Raises:
+        ValueError: the file is damaged.
+    """
     try:
         return [json.loads(line) for line in lines_of(index.read_text(encoding="utf-8"))]
     except ValueError as error:
@@ -183,7 +194,7 @@ def write_lines(index: Path, lines: Sequence[Line]) -> None:
 
 
 def write_shard(index: Path, codes: Sequence[Codes], lines: Sequence[Line]) -> None:
-    """Write a shard: the codes of its clips, and a line for each, to which its place is added. Raises OSError."""
+    """Write a shard: the codes of its clips, and a line for each, with its start and frames. Raises OSError."""
     with _writing(index.with_suffix(".npy")) as path, path.open("wb") as file:
         np.save(file, np.concatenate(codes))
     starts = itertools.accumulate((len(grid) for grid in codes), initial=0)
@@ -192,7 +203,7 @@ def write_shard(index: Path, codes: Sequence[Codes], lines: Sequence[Line]) -> N
 
 
 def delete_shard(index: Path) -> None:
-    """Remove a shard; first its lines, so that a stop in between leaves no half of it."""
+    """Delete a shard. The lines go first, so that an interruption leaves no incomplete shard."""
     index.unlink()
     index.with_suffix(".npy").unlink()
 
@@ -205,8 +216,8 @@ def _writing(path: Path) -> Iterator[Path]:
     except OSError as error:
         free = shutil.disk_usage(path.parent).free / 2**20
         raise OSError(
-            f"{path} cannot be written: {error.strerror or error}; {free:.0f} MB are free there. Make room or use a "
-            f"folder on another disk. What is finished stays; run the same again to go on."
+            f"{path} cannot be written: {error.strerror or error}; {free:.0f} MB are free there. Free disk space, or "
+            f"use a folder on another disk. Finished shards are kept; run the same command again to continue."
         ) from error
 
 

@@ -1,7 +1,4 @@
-"""Batches out of scripts: delay, end, labels, what is left out for guidance, what is disturbed on purpose.
-
-Knows scripts and the grid. Knows nothing of where scripts come from, nor of the model.
-"""
+"""Collate examples into batches: delay pattern, labels, text dropout for guidance, and noise in the input codes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,25 +13,25 @@ TEXT_DROPOUT = 0.15
 ALIGNMENT = ("places", "place_weight")
 SWAPPED = ("swapped_input_ids", "swapped_attention_mask")
 
-_REPLACED = 0.7  # of the rows of a script with replaced rows
+_REPLACED = 0.7  # share of replaced rows in a script that has any
 
 
 @dataclass
 class DiaCollator:
     """Scripts → the tensors that `DiaForConditionalGeneration` is trained with.
 
-    What is random is drawn from each script's own seed, so that a script gives the same rows in every worker and
-    process and beside any other script; one without a seed is left as it is.
+    Random choices depend only on each script's seed. A script therefore gives the same rows in every worker, process
+    and batch. A script without a seed gets no noise and no dropout.
 
     Args:
         channels: delays and special ids of the model.
-        text_dropout: share of the scripts whose text is zeros under the same mask, which is what generation takes as
-            "no text" for guidance.
-        code_noise: share of the codes that the decoder reads to be replaced by others. The labels stay.
-        row_noise: share of the rows to be replaced whole, at most 0.7. They are those of few scripts, in which seven
-            rows in ten are replaced: these have to be read from the text, and the others as they will be spoken.
-        aligned: return what an `AttentionProbe` needs, too.
-        multiple: text and rows come to multiples of it, so that few shapes occur.
+        text_dropout: share of the scripts whose text is replaced by zeros under the same mask, as in the unconditional
+            input of guidance.
+        code_noise: share of the decoder's input codes that are replaced by random ones. Labels do not change.
+        row_noise: share of the input rows that are replaced completely, at most 0.7. In the scripts chosen for it 70 %
+            of the rows are replaced, so that they must be predicted from the text; the other scripts have none.
+        aligned: also return the tensors that an `AttentionProbe` needs.
+        multiple: text length and rows are padded to multiples of it, so that there are few different shapes.
     """
 
     channels: Channels
@@ -49,9 +46,9 @@ class DiaCollator:
 
         Returns:
             `input_ids` and `attention_mask` [B, S]; `decoder_input_ids` [B, R, C], delayed; `decoder_attention_mask`
-            [B, R]; `labels` [B · C, R], -100 where nothing is to be learnt. If `aligned`, `places`, the byte being
-            spoken in the frame each row predicts, and `place_weight` [B, R]. If every script brings other words, their
-            `swapped_input_ids` and `swapped_attention_mask` [B, S].
+            [B, R]; `labels` [B · C, R], -100 where there is no loss. If `aligned`, also `places`, the byte being
+            spoken in the frame each row predicts, and `place_weight` [B, R]. If all scripts have `other` texts, also
+            their `swapped_input_ids` and `swapped_attention_mask` [B, S].
         """
         text, text_mask = self._text([script.ids for script in scripts])
         grid, mask = self._grid([grid_of(script.codes.long(), self.channels) for script in scripts])
@@ -59,9 +56,9 @@ class DiaCollator:
         if self.aligned:
             batch.update(zip(ALIGNMENT, _alignment(scripts, mask.shape[1] - 1), strict=True))
         for row, script in enumerate(scripts):
-            self._forget_prompt(batch["labels"], row, script.prompt)
+            self._ignore_prompt(batch["labels"], row, script.prompt)
             if script.seed is not None:
-                self._disturb(batch, row, script.seed)
+                self._add_noise(batch, row, script.seed)
         others = [script.other for script in scripts if script.other is not None]
         if len(others) == len(scripts):
             batch.update(zip(SWAPPED, self._text(others), strict=True))
@@ -77,7 +74,7 @@ class DiaCollator:
         return text, mask
 
     def _grid(self, grids: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-        """Grid [B, R + 1, C] and mask [B, R + 1]; the last row of a grid is only ever predicted."""
+        """Grid [B, R + 1, C] and mask [B, R + 1]; the last row of a grid is a label, but never an input."""
         rows = 1 + _round_up(max(map(len, grids)) - 1, self.multiple)
         grid = torch.full((len(grids), rows, len(self.channels.pattern)), self.channels.pad)
         mask = torch.zeros(grid.shape[:2], dtype=torch.long)
@@ -86,12 +83,12 @@ class DiaCollator:
             mask[row, : len(one) - 1] = 1
         return grid, mask
 
-    def _forget_prompt(self, labels: Tensor, row: int, frames: int) -> None:
+    def _ignore_prompt(self, labels: Tensor, row: int, frames: int) -> None:
         channels = len(self.channels.pattern)
         for channel, delay in enumerate(self.channels.pattern if frames else ()):
             labels[row * channels + channel, : delay + frames] = IGNORED
 
-    def _disturb(self, batch: dict[str, Tensor], row: int, seed: int) -> None:
+    def _add_noise(self, batch: dict[str, Tensor], row: int, seed: int) -> None:
         generator = torch.Generator().manual_seed(seed)
         if torch.rand((), generator=generator) < self.text_dropout:
             batch["input_ids"][row] = 0
@@ -109,7 +106,7 @@ class DiaCollator:
 
 
 def grid_of(codes: Tensor, channels: Channels) -> Tensor:
-    """Codes [T, C] → the delayed grid [T + 2 + largest delay, C] with a row of BOS before and EOS after the frames.
+    """Codes [T, C] → the delayed grid [T + 2 + largest delay, C], with BOS before the frames and EOS after them.
 
     With three channels delayed by 0, 1, 2, `_` for BOS, `$` for EOS and `.` for PAD:
 
@@ -124,7 +121,7 @@ def grid_of(codes: Tensor, channels: Channels) -> Tensor:
 
 
 def _alignment(scripts: Sequence[Script], rows: int) -> tuple[Tensor, Tensor]:
-    """The byte being spoken in the frame that each row predicts, and 1 where there is one, [B, R] each."""
+    """The byte being spoken in the frame that each row predicts, and weights of 1 for these rows, [B, R] each."""
     places, weight = torch.zeros(len(scripts), rows), torch.zeros(len(scripts), rows)
     for row, script in enumerate(scripts):
         frames = len(script.codes)

@@ -1,4 +1,4 @@
-"""Whether clips and a model fit each other. Knows clips and a config; knows nothing of weights or of training."""
+"""Check that clips and processor fit a model, and prepare clips for its tokenizer."""
 
 import re
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ Clips = CodeCache | Sequence[Clip] | Sequence[Coded]
 
 
 def length_limits(config: DiaConfig) -> tuple[int, int]:
-    """The longest text in bytes and the longest clip in frames that a model can be trained with."""
+    """The maximum length of a text in bytes and of a clip in frames that a model can be trained with."""
     encoder = config.encoder_config
     assert isinstance(encoder, DiaEncoderConfig)
     around = 2 + max(config.delay_pattern or [0])
@@ -28,10 +28,10 @@ def length_limits(config: DiaConfig) -> tuple[int, int]:
 
 
 def check_processor(processor: DiaProcessor, config: DiaConfig) -> None:
-    """Refuse a processor that is not the model's, before anything is encoded with it.
+    """Check that a processor fits a model, before anything is encoded with it.
 
     Raises:
-        ValueError: its phones, delays or token ids are not the model's.
+        ValueError: its phones, delay pattern or token ids differ from the model's.
     """
     assert isinstance(config.encoder_config, DiaEncoderConfig)
     processor.tokenizer.check_fits(config.encoder_config.vocab_size)
@@ -42,21 +42,22 @@ def check_processor(processor: DiaProcessor, config: DiaConfig) -> None:
     ):
         if theirs != ours:
             raise ValueError(
-                f"the processor has {name}={theirs}, and the model {ours}: they were not made for each other. Take "
-                "the processor that the model was published with."
+                f"the processor has {name}={theirs}, and the model {ours}. Use the processor that the model was "
+                "published with."
             )
 
 
 def trainable_clips(
     data: Clips, config: DiaConfig, processor: DiaProcessor | None = None, format: PromptFormat = PUBLISHED
 ) -> list[Clip]:
-    """The data as clips, each of which the model can be trained with, ended by its conventions and spelt as the
-    processor spells.
+    """Convert data to clips that the model can be trained with.
+
+    Texts are completed by the prompt format and, if the tokenizer has a lexicon, converted to phones.
 
     Raises:
-        ValueError: there is none, one comes from another codec, or one is too long; the message names it. Or the
-            model reads phones, and there is no processor that knows them.
-        TypeError: it holds something else than coded clips.
+        ValueError: there are no clips, or a clip is too long or from another codec; the message names it. Or the model
+            reads phones, and no processor with its lexicon is given.
+        TypeError: the data holds something other than coded clips.
     """
     rows: Sequence[Clip | Coded] = data.rows if isinstance(data, CodeCache) else data
     for index, row in enumerate(rows):
@@ -68,7 +69,9 @@ def trainable_clips(
     clips = [row for row in rows if isinstance(row, Clip)]
     clips += clips_of(row for row in rows if not isinstance(row, Clip))
     if not clips:
-        raise ValueError("the data set holds no clip; there is nothing to learn.")
+        raise ValueError(
+            "the data set holds no clips. Encode recordings first, see dia.training.data.encoding.encode_rows."
+        )
     max_bytes, max_frames = length_limits(config)
     decoder = config.get_text_config()
     learnt = spelt([clip._replace(text=format.ended(clip.text)) for clip in clips], config, processor)
@@ -80,20 +83,20 @@ def trainable_clips(
 
 
 def spelt(clips: Sequence[Clip], config: DiaConfig, processor: DiaProcessor | None = None) -> list[Clip]:
-    """The clips with their texts as the processor's tokenizer reads them, in phones where it knows any.
+    """Convert the texts of clips as the processor's tokenizer does, to phones if it has a lexicon.
 
     Raises:
-        ValueError: the model reads phones, and there is no processor that knows them.
+        ValueError: the model reads phones, and no processor with its lexicon is given.
     """
     assert isinstance(config.encoder_config, DiaEncoderConfig)
     if processor is not None and processor.tokenizer.pronunciations is not None:
         return [clip._replace(text=processor.tokenizer.spoken(clip.text)) for clip in clips]
     if config.encoder_config.vocab_size > BYTES:
-        raise ValueError("the model reads phones. Pass its processor, which knows them, as processing_class.")
+        raise ValueError("the model reads phones. Pass its processor, which has the lexicon, as processing_class.")
     for clip in clips:
         if found := re.search(f"[{PHONES}]", clip.text):
             raise ValueError(
-                f"the clip {clip.text[:40]!r} holds the private character U+{ord(found[0]):04X}; remove it."
+                f"the clip {clip.text[:40]!r} contains the private-use character U+{ord(found[0]):04X}. Remove it."
             )
     return list(clips)
 
@@ -103,27 +106,27 @@ def _check_codes(clip: Clip, codes: Tensor, channels: int, codebook: int) -> Non
         raise ValueError(f"the clip {clip.text[:40]!r} has codes of shape {tuple(codes.shape)}; expected [T, C].")
     if codes.shape[1] != channels:
         raise ValueError(
-            f"the codes have {codes.shape[1]} codebooks and the model {channels} channels: they come from another "
-            "codec than the model's. Encode the audio with the model's own processor."
+            f"the codes have {codes.shape[1]} codebooks and the model {channels} channels: they are from another "
+            "codec. Encode the audio with the model's own processor."
         )
     if int(codes.max()) >= codebook or int(codes.min()) < 0:
         raise ValueError(
-            f"the clip {clip.text[:40]!r} has codes of {int(codes.min())} to {int(codes.max())} and the model's end "
-            f"at {codebook - 1}: they come from another codec. Encode the audio with the model's own processor."
+            f"the clip {clip.text[:40]!r} has codes from {int(codes.min())} to {int(codes.max())}, and the model's "
+            f"are 0 to {codebook - 1}: they are from another codec. Encode the audio with the model's own processor."
         )
 
 
-def _check_length(clip: Clip, said: int, max_bytes: int, max_frames: int) -> None:
+def _check_length(clip: Clip, text_bytes: int, max_bytes: int, max_frames: int) -> None:
     frames = max(map(len, clip.codes))
     if frames > max_frames:
         raise ValueError(
-            f"the clip {clip.text[:40]!r} has {frames} frames; with its delay the model has room for {max_frames}. "
-            "Cut it, or leave it out."
+            f"the clip {clip.text[:40]!r} has {frames} frames; the model can be trained with {max_frames}. "
+            "Split the clip, or leave it out."
         )
-    if said > max_bytes:
+    if text_bytes > max_bytes:
         raise ValueError(
-            f"the text {clip.text[:40]!r} … is {said} bytes; the model reads {max_bytes}. "
-            "Cut the clip, or leave it out."
+            f"the text {clip.text[:40]!r} … is {text_bytes} bytes; the model reads {max_bytes}. "
+            "Split the clip, or leave it out."
         )
 
 

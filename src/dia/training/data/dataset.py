@@ -1,7 +1,4 @@
-"""What is learnt from: one clip after the other, at a random frame shift, sometimes behind a prompt in its voice.
-
-Knows coded clips and scripts. Knows nothing of batches or of the model.
-"""
+"""Data sets of training and evaluation examples, made of coded clips."""
 
 import random
 from collections.abc import Iterable, Sequence
@@ -16,26 +13,25 @@ from dia.training.data.dialogues import SPEAKERS, Clip, Script, compose, spell
 
 
 class Coded(Protocol):
-    """A clip through the codec, as `dia.training.data.encoding.CodedClip`: codes are integers [T, C]."""
+    """An encoded clip, such as `dia.training.data.code_cache.CodedClip`."""
 
     @property
     def codes(self) -> NDArray[Any]:
-        """Integers [T, C]."""
+        """The codes, integers [T, C]."""
 
     @property
     def text(self) -> str:
-        """What is said."""
+        """The transcript."""
 
     @property
     def speaker(self) -> str:
-        """Who says it."""
+        """The name of the voice."""
 
 
 def clips_of(rows: Iterable[Coded]) -> list[Clip]:
-    """One clip for all rows of one recording, or where it has no name of the same words in the same voice: they are
-    the same clip at several frame shifts.
+    """Group rows that are the same recording at several frame shifts: one clip per name, text and speaker.
 
-    A text without a speaker's tag gets the speaker's own, or else `[S1]`.
+    A text without a speaker tag gets the tag of its speaker if that is S1 or S2, and else `[S1]`.
     """
     clips: dict[tuple[str, str, str], Clip] = {}
     for row in rows:
@@ -47,7 +43,7 @@ def clips_of(rows: Iterable[Coded]) -> list[Clip]:
 
 
 class Voices:
-    """Who has said what."""
+    """The clips of each voice."""
 
     def __init__(self, clips: Sequence[Clip]) -> None:
         self._of: dict[str, list[int]] = {}
@@ -59,7 +55,7 @@ class Voices:
         self._clips = clips
 
     def other(self, number: int, rng: random.Random | None = None) -> Clip | None:
-        """Another clip in the voice of clip `number`: a random one, or the next; None if there is none."""
+        """Another clip in the voice of clip `number`, random or the next one; None if there is no other."""
         numbers = self._of[self._clips[number].speaker]
         step = rng.randrange(1, max(2, len(numbers))) if rng else 1
         other = numbers[(self._places[number] + step) % len(numbers)]
@@ -67,17 +63,19 @@ class Voices:
 
 
 class Examples(Dataset[Script]):
-    """Every clip once an epoch. All choices follow from the seed, the epoch and the clip's number alone, so they are
-    the same in any worker or process, and after a run is resumed.
+    """The training examples: each clip once per epoch, at a random frame shift.
+
+    Random choices depend only on the seed, the epoch and the clip's index. They are the same in every worker and
+    process, and in a resumed run.
 
     Args:
-        clips: what is learnt.
-        seed: of all choices.
-        prompt_dropout: share of the clips that stand without a prompt. Before the others stands another clip in the
-            same voice, and its text before theirs, as when a voice is cloned. 1 never gives a prompt.
-        learn_prompt: whether the prompt's codes are to be learnt, too.
-        longest_text: in bytes; where prompt and clip would be longer together, there is no prompt.
-        longest: in frames, likewise.
+        clips: to train on.
+        seed: of all random choices.
+        prompt_dropout: share of the clips without a voice prompt. The others follow another clip in the same voice,
+            with both texts joined, as in voice cloning. 1 for no prompts.
+        learn_prompt: whether the codes of the prompt have a loss, too.
+        longest_text: maximum length of prompt and clip together in bytes. A clip that would exceed it gets no prompt.
+        longest: the same limit in frames.
     """
 
     def __init__(
@@ -93,17 +91,19 @@ class Examples(Dataset[Script]):
         self.prompt_dropout, self.learn_prompt = prompt_dropout, learn_prompt
         self.longest, self.longest_text = longest, longest_text
         self._voices = Voices(clips)
-        self._epoch = torch.zeros(1, dtype=torch.long).share_memory_()  # seen by workers that outlive an epoch
+        self._epoch = torch.zeros(
+            1, dtype=torch.long
+        ).share_memory_()  # shared with workers that persist across epochs
 
     def set_epoch(self, epoch: int) -> None:
-        """From now on the choices are those of this epoch."""
+        """Use the random choices of this epoch from now on."""
         self._epoch.fill_(epoch)
 
     def __len__(self) -> int:
         return len(self.clips)
 
     def __getitem__(self, index: int) -> Script:
-        """Clip `index` as this epoch has it."""
+        """The example of clip `index` in the current epoch."""
         rng = random.Random(f"{self.seed}/{int(self._epoch)}/{index}")
         clip, prompt = self.clips[index], None
         if rng.random() >= self.prompt_dropout:
@@ -122,7 +122,10 @@ class Examples(Dataset[Script]):
 
 
 class HeldOut(Dataset[Script]):
-    """Clips never trained on, undisturbed, at their first shift; with each the words of another clip in its voice."""
+    """The evaluation examples: held-out clips at their first frame shift, without noise.
+
+    Each has in `other` the text of another clip in the same voice, to measure the gap.
+    """
 
     def __init__(self, clips: Sequence[Clip]) -> None:
         self.clips = sorted(clips, key=lambda clip: (clip.speaker, len(clip.codes[0])))
@@ -132,7 +135,7 @@ class HeldOut(Dataset[Script]):
         return len(self.clips)
 
     def __getitem__(self, index: int) -> Script:
-        """Clip `index`, with the next clip's words; alone in its voice, with its own."""
+        """Clip `index`, with the next clip's text as `other`, or its own if it is the only clip of its voice."""
         clip = self.clips[index]
         other = self._voices.other(index) or clip
         first = clip._replace(codes=clip.codes[:1], places=clip.places[:1])
@@ -140,9 +143,13 @@ class HeldOut(Dataset[Script]):
 
 
 def hold_out(clips: Sequence[Clip], share: float, seed: int = 0) -> tuple[list[Clip], list[Clip]]:
-    """Part clips into those to learn and those to measure with, of every voice in proportion, at least two of each.
+    """Split clips into training and held-out clips.
 
-    A voice of fewer than six clips is learnt whole.
+    Args:
+        clips: all clips.
+        share: of the clips of each voice that are held out, but at least two; 0 for none. All clips of a voice with
+            fewer than six are training clips.
+        seed: of the choice.
     """
     learnt: list[Clip] = []
     held: list[Clip] = []

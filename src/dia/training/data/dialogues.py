@@ -1,7 +1,4 @@
-"""Dialogue scripts out of single clips: text ids, codes, and which id is spoken in which frame.
-
-Knows clips and the byte encoding. Knows nothing of the grid, of the model or of audio.
-"""
+"""Training examples composed of clips: text ids, codes, and the position in the text being spoken in each frame."""
 
 import random
 import re
@@ -15,15 +12,21 @@ from dia.text.lexicon import FIRST, MOST
 from dia.tokenization_dia import BYTES
 
 SPEAKERS = ("S1", "S2")
-# Tags that Dia reads and the teacher cannot perform: they are read in silence.
+# Tags that Dia reads, but for which the training speech has no sound.
 SILENT_TAGS = ("(clears throat)", "(gasps)", "(coughs)", "(sings)", "(mumbles)", "(groans)", "(sniffs)", "(screams)")
 LEADING_TAG = re.compile(r"\[(S[12])\]\s*")
 _TAG = re.compile(r"\[(S[12])\]")
 
 
 class Clip(NamedTuple):
-    """One utterance: a [T, C] of codes for each frame shift, its text with speaker tags, whose voice it is, and, where
-    alignment is asked for, the place in the text's ids being spoken in each frame for each shift, [T]."""
+    """One utterance.
+
+    Args:
+        codes: [T, C] for each frame shift.
+        text: the transcript, with speaker tags.
+        speaker: the name of the voice.
+        places: for each shift the position in the text's ids being spoken in each frame, [T]; empty without alignment.
+    """
 
     codes: list[Tensor]
     text: str
@@ -32,10 +35,15 @@ class Clip(NamedTuple):
 
 
 class Script(NamedTuple):
-    """A composed example: byte ids, codes [T, C] and the id being spoken in each frame, [T].
+    """A training example, composed of one or more clips.
 
-    `prompt` leading frames are given and not to be learnt. `seed` decides how the example is disturbed; None leaves it
-    as it is. `other` are the ids of other words in the same voice.
+    Args:
+        ids: of the text.
+        codes: [T, C].
+        places: the position in `ids` being spoken in each frame, [T].
+        prompt: number of leading frames that are a voice prompt, without a loss.
+        seed: of the collator's noise and dropout; None for none.
+        other: ids of another text in the same voice, to measure the gap.
     """
 
     ids: list[int]
@@ -47,7 +55,7 @@ class Script(NamedTuple):
 
 
 def spell(text: str) -> list[int]:
-    """The ids of what a tokenizer calls spoken: bytes, one id for a speaker's tag and one for each phone."""
+    """The ids of a tokenizer's spoken text: UTF-8 bytes, one id per speaker tag and one per phone."""
     text = text.replace("[S1]", "\1").replace("[S2]", "\2")
     return [id_ for character in text for id_ in (_phone(character) or character.encode())]
 
@@ -58,13 +66,13 @@ def _phone(character: str) -> list[int]:
 
 
 def compose(clips: Sequence[Clip], rng: random.Random, tag: float = 0.0, again: float = 0.0) -> Script:
-    """Speak `clips` one after the other; where the speaker stays, the tag with which a clip begins is left out.
+    """Join `clips` into one example. A clip's leading tag is left out if the speaker does not change.
 
     Args:
         clips: at least one.
-        rng: chooses each clip's frame shift and where one of `SILENT_TAGS` follows a clip.
+        rng: chooses the frame shift of each clip and whether one of `SILENT_TAGS` follows it.
         tag: probability of such a tag.
-        again: probability that a speaker's tag is said again.
+        again: probability that a speaker's tag is repeated although the speaker does not change.
     """
     ids: list[int] = []
     codes, places, speaker = [], [], ""

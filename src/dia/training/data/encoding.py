@@ -1,8 +1,4 @@
-"""Speech into a cache of codes: every clip at one or several frame shifts, resumable.
-
-Knows clips, rows of a data set and a trained codec. Knows nothing of losses, texts' meaning or
-the language model; how a cache is laid out is `dia.training.data.code_cache`'s.
-"""
+"""Encode recordings into a cache of codes, each at one or several frame shifts; an interrupted run can be resumed."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -30,21 +26,21 @@ BATCH_SAMPLES = 2**24  # 64 MB
 
 
 class Sound(NamedTuple):
-    """A clip to be encoded, fp32 at the codec's rate or int16, and what its line in the cache says of it."""
+    """A clip to encode, fp32 or int16 [N] at the codec's sampling rate, and the fields of its line in the cache."""
 
     audio: Waveform | NDArray[np.int16]
     line: cache.Line
 
 
 def shifted(audio: Waveform | NDArray[np.int16], shift: int, hop: int) -> Waveform:
-    """fp32 audio that begins `shift` samples earlier, with the mirrored start of itself, and fills whole frames."""
+    """fp32 audio, extended at the start by its first `shift` samples mirrored, and padded to whole frames."""
     samples = full_scale(audio)
     longer = np.concatenate([samples[:shift][::-1], samples])
     return np.pad(longer, (0, -longer.size % hop))
 
 
 def encode_apart(codec: DacModel, clips: Sequence[Waveform]) -> list[Codes]:
-    """fp32 clips → codes [T, C] each, the same as if every clip were encoded alone."""
+    """fp32 clips → codes [T, C] each, equal to those of each clip encoded alone."""
     return [grid.cpu().numpy().astype(np.uint16) for grid in encode(codec, [torch.from_numpy(clip) for clip in clips])]
 
 
@@ -56,9 +52,9 @@ def encode_shard(
     variant: int,
     encode_clips: EncodeClips = encode_apart,
 ) -> None:
-    """Encode one shard into `folder`: variant 0 as the clips stand, the others at random shifts below one frame.
+    """Encode one shard into `folder`: variant 0 without a shift, the others at random shifts of less than one frame.
 
-    Clips are taken from `sounds` as they are needed; no more than `BATCH_SAMPLES` samples, or one clip, are held.
+    Clips are taken from `sounds` one at a time. At most `BATCH_SAMPLES` samples, or one clip, are in memory.
     """
     hop, generator = hop_length(codec.config), np.random.default_rng([number, variant])
     codes, lines = list[Codes](), list[cache.Line]()
@@ -94,32 +90,33 @@ def encode_rows(
 ) -> CodeCache:
     """Encode the recordings of a data set into a cache on disk, and open it.
 
-    Transcripts are read as scripts are, so that `$5` is "five dollars" in both. A recording is known by its content:
-    what `folder` holds already is not encoded again, be it after a stop at any moment, after rows were added or
-    dropped, or after a transcript was corrected. In the end the cache holds exactly these rows, each `shifts` times.
+    Transcripts are normalized like scripts: `$5` becomes "five dollars" in both. A recording is identified by its
+    content. Recordings that `folder` already holds are not encoded again, even if the last run was interrupted, rows
+    were added or removed, or transcripts were corrected. In the end the cache holds exactly these rows, each `shifts`
+    times.
 
     Args:
-        rows: of `read_source`, or better the `usable` ones of `check`.
-        processor: with the codec of the model that is to be trained; it encodes on the device where it is.
+        rows: of `read_source`, or preferably the `usable` rows of `check`.
+        processor: with the codec of the model to train, on the device that encodes.
         folder: of the cache.
-        shifts: how often every clip is encoded; after the first time it begins a random part of a frame earlier, so
-            that it has other codes for the same sound.
-        frontend: the `text_frontend` that the model is to have: "en", or "none" for another language than English.
-        shard_rows: clips that are encoded between two writes to the disk.
-        progress: show a bar.
+        shifts: how many times each clip is encoded. All but the first time it starts earlier by a random part of a
+            frame, which gives different codes for the same sound.
+        frontend: the `text_frontend` of the model to train: "en", or "none" for other languages.
+        shard_rows: number of clips encoded between two writes to the disk.
+        progress: show a progress bar.
 
     Raises:
-        ValueError: there are no rows, the processor has no codec, `folder` holds codes of another codec or of other
-            recordings only, or a recording or its transcript is unusable; the message names its row.
-        TypeError: the rows are not of `read_source`.
-        FileNotFoundError: a recording is gone.
-        OSError: the disk is full; what is finished stays.
+        ValueError: `rows` is empty, the processor has no codec, `folder` holds only codes of another codec or of other
+            recordings, or a recording or its transcript is unusable; the message names the row.
+        TypeError: `rows` holds something other than rows.
+        FileNotFoundError: a recording does not exist any more.
+        OSError: the disk is full; finished shards are kept.
     """
     if not rows:
-        raise ValueError("rows is empty; there is nothing to encode. Where check left none, see its report.")
+        raise ValueError("rows is empty; there is nothing to encode. If check found no usable rows, see its report.")
     check_rows(rows)
     if shifts < 1:
-        raise ValueError(f"shifts is {shifts}; every clip is encoded at least once.")
+        raise ValueError(f"shifts is {shifts}; it must be at least 1.")
     if (codec := processor.audio_tokenizer) is None:
         raise ValueError("processor has no codec. Load it with load_audio_tokenizer=True.")
     folder, wanted = Path(folder), _by_content(as_spoken(rows, frontend))
@@ -139,7 +136,7 @@ def encode_rows(
 
 
 def _by_content(rows: Sequence[Row]) -> dict[str, Row]:
-    """Rows by the fingerprint of their recording, numbered where several have the same."""
+    """Rows by the fingerprint of their recording, with a number, because several can have the same one."""
     seen, named = Counter[str](), dict[str, Row]()
     for row in rows:
         mark = fingerprint(row.audio)
@@ -149,11 +146,11 @@ def _by_content(rows: Sequence[Row]) -> dict[str, Row]:
 
 
 def _keep(folder: Path, wanted: dict[str, Row], shifts: int, frontend: Frontend) -> set[tuple[str, int]]:
-    """Leave in the cache only what is wanted, with the texts of today; returns (source, variant) of that."""
+    """Remove unwanted clips from the cache and update the texts of the others; returns their (source, variant)."""
     shards = {index: cache.read_lines(index) for index in cache.indices(folder)}
     known = {line.get("source") for lines in shards.values() for line in lines}
     if shards and not known & wanted.keys():
-        raise ValueError(f"folder {folder} holds codes of other recordings. Use an empty folder or delete it.")
+        raise ValueError(f"folder {folder} holds codes of other recordings. Use an empty folder, or delete this one.")
     there = set()
     for index, lines in shards.items():
         _, variant = cache.shard_of(index)

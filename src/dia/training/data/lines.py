@@ -1,7 +1,4 @@
-"""Files of lines, read strictly: a line is a row, and what is wrong with one is named with its file and number.
-
-Knows text, JSON and CSV. Knows nothing of what the rows mean.
-"""
+"""Strict readers of CSV and JSON Lines files, in which each line is a row. Errors name the file and the line."""
 
 import csv
 import json
@@ -13,11 +10,11 @@ _EXAMPLE = '{"file_name": "a.wav", "text": "[S1] Hello."}'
 
 
 def read_text(path: Path) -> str:
-    """A file of UTF-8, with or without a byte order mark.
+    """Read a UTF-8 file, with or without a byte order mark.
 
     Raises:
-        ValueError: it is not UTF-8.
-        OSError: it cannot be read.
+        ValueError: the file is not UTF-8.
+        OSError: the file cannot be read.
     """
     try:
         return path.read_text(encoding="utf-8-sig")
@@ -26,8 +23,10 @@ def read_text(path: Path) -> str:
 
 
 def lines_of(text: str) -> list[str]:
-    """The lines of a text, without their ends. Only a line feed ends one: `str.splitlines` also cuts at characters
-    that may stand within a sentence, such as U+2028.
+    """The lines of a text, without line feeds.
+
+    Only a line feed ends a line. `str.splitlines` also splits at characters that may occur in a sentence, such as
+    U+2028.
 
     >>> lines_of("one\\u2028still one\\ntwo\\n")
     ['one\\u2028still one', 'two']
@@ -37,11 +36,10 @@ def lines_of(text: str) -> list[str]:
 
 
 def csv_rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    """The rows of a CSV file whose first line names the columns, each with the number of its line; empty lines count
-    for nothing.
+    """The rows of a CSV file, each with its line number. The first line names the columns; empty lines are skipped.
 
     Raises:
-        ValueError: a line is no row of as many cells as there are columns, or two columns have one name.
+        ValueError: a line is not valid CSV or has the wrong number of cells, or two columns have the same name.
     """
     header: list[str] | None = None
     for number, line in enumerate(lines_of(read_text(path)), start=1):
@@ -51,12 +49,12 @@ def csv_rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
         if header is None:
             header = cells
             if twice := sorted({name for name in header if header.count(name) > 1}):
-                raise ValueError(f"{path}, line {number}: there are two columns {twice[0]!r}. Rename one of them.")
+                raise ValueError(f"{path}, line {number}: two columns are named {twice[0]!r}. Rename one of them.")
             continue
         if len(cells) != len(header):
             raise ValueError(
-                f"{path}, line {number}: {len(cells)} cells, and the header has {len(header)} columns. Put texts that "
-                f"hold commas in double quotes; where a cell is empty, write its comma nevertheless."
+                f"{path}, line {number}: {len(cells)} cells, but the header has {len(header)} columns. Put texts with "
+                f"commas in double quotes, and write the comma of an empty cell, too."
             )
         yield number, dict(zip(header, cells, strict=True))
 
@@ -66,18 +64,17 @@ def _cells(line: str, place: str) -> list[str]:
         (cells,) = csv.reader([line], strict=True)
     except csv.Error as error:
         raise ValueError(
-            f"{place}: this is no row of CSV ({error}). A row is one line; a cell in double quotes ends with one, and "
-            f"quotes within it are doubled."
+            f"{place}: not valid CSV ({error}). A row is one line. Close double quotes, and double the quotes inside "
+            f"a quoted cell."
         ) from error
     return cells
 
 
 def json_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The objects of a file with one JSON object on each line, each with the number of its line; empty lines count for
-    nothing.
+    """The objects of a file with one JSON object per line, each with its line number. Empty lines are skipped.
 
     Raises:
-        ValueError: a line is no object, or has a key twice.
+        ValueError: a line is not a JSON object, or has a key twice.
     """
     for number, line in enumerate(lines_of(read_text(path)), start=1):
         if line.strip():
@@ -87,11 +84,15 @@ def json_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 def _object(line: str, place: str) -> dict[str, Any]:
     try:
         content = json.loads(line, object_pairs_hook=_unique)
-    except (ValueError, RecursionError) as error:  # a number of a thousand digits is a plain ValueError
+    except (ValueError, RecursionError) as error:  # a number of a thousand digits raises a plain ValueError
         reason = getattr(error, "msg", error)
-        raise ValueError(f"{place}: no JSON ({reason}). Write one object per line, such as {_EXAMPLE}.") from error
+        raise ValueError(
+            f"{place}: not valid JSON ({reason}). Write one object per line, such as {_EXAMPLE}."
+        ) from error
     if not isinstance(content, dict):
-        raise ValueError(f"{place}: expected an object in braces, not {type(content).__name__}.")
+        raise ValueError(
+            f"{place}: expected an object in braces, not {type(content).__name__}. Write it like {_EXAMPLE}."
+        )
     return content
 
 
@@ -99,7 +100,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     content = dict(pairs)
     if len(content) < len(pairs):
         names = [name for name, _ in pairs]
-        raise ValueError(f"the key {next(name for name in names if names.count(name) > 1)!r} is there twice")
+        raise ValueError(f"the key {next(name for name in names if names.count(name) > 1)!r} occurs twice")
     return content
 
 

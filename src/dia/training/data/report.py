@@ -1,7 +1,4 @@
-"""What is wrong with a data set, found before it is trained on: every row read once, a report and a picture.
-
-Knows rows, the processor's limits and what good recordings look like. Changes nothing and knows nothing of training.
-"""
+"""Check a data set before training: read each row once, and report what is wrong as a table, JSON and a histogram."""
 
 import json
 import math
@@ -24,24 +21,24 @@ from dia.text.script import parse
 from dia.text.tags import SPEAKER_LINE, SPEAKER_TAG
 from dia.training.data.source import Row, check_rows, fingerprint
 
-# What makes a row unusable, and what is only worth a look; each with its remedy.
+# Findings that make a row unusable, and warnings; each with its remedy.
 FATAL = {
-    "missing file": "put the file there or drop the row",
-    "unreadable clip": "convert it again from its source, to wav or flac",
+    "missing file": "add the file or remove the row",
+    "unreadable clip": "convert it again from its source to wav or flac",
     "not finite": "export the recording again; it holds NaN or infinite samples",
-    "silent": "record it again or drop the row",
-    "too short": "drop the row",
-    "too long": "cut the recording and its transcript into sentences",
-    "empty transcript": "write down what is said",
-    "unusable transcript": "shorten or clean the text; of another language than English: --text-frontend none",
+    "silent": "record it again or remove the row",
+    "too short": "remove the row",
+    "too long": "split the recording and its transcript into sentences",
+    "empty transcript": "write a transcript",
+    "unusable transcript": "shorten or correct the text; for languages other than English: --text-frontend none",
 }
 WARNINGS = {
-    "no speaker tag": "begin the text with [S1] or [S2]; it is taken for [S1]",
+    "no speaker tag": "begin the text with [S1] or [S2]; without a tag it is [S1]",
     "doubtful transcript": "write exactly the words that are said, and sounds such as (laughs)",
-    "clipping": "lower the level in the recording; what is cut off stays lost",
+    "clipping": "record again at a lower level",
     "very quiet": "raise the level",
-    "silence at an end": "cut it, or the model learns to pause",
-    "odd pace": "see whether the transcript belongs to the recording",
+    "silence at an end": "trim it, or the model learns to pause",
+    "odd pace": "check that the transcript belongs to the recording",
     "duplicate": "keep one of them",
 }
 
@@ -54,7 +51,7 @@ LISTED = 5
 
 
 class Finding(NamedTuple):
-    """What is wrong with one row: `row` counts from 0, `kind` is a key of `FATAL` or `WARNINGS`."""
+    """One problem of one row: `row` counts from 0, `kind` is a key of `FATAL` or `WARNINGS`."""
 
     row: int
     name: str
@@ -68,7 +65,7 @@ class Finding(NamedTuple):
 
 
 class Measure(NamedTuple):
-    """One clip in numbers: Hz and channels as stored, seconds, RMS in dB of full scale, characters per second."""
+    """Figures of a clip: rate in Hz and channels as stored, seconds, RMS in dBFS, characters per second."""
 
     rate: int
     channels: int
@@ -79,7 +76,7 @@ class Measure(NamedTuple):
 
 @dataclass
 class Report:
-    """What `check` found. `str(report)` is a table with the first offending rows of every kind."""
+    """The result of `check`. `str(report)` is a table with the first rows of each kind of finding."""
 
     rows: Sequence[Row]
     sampling_rate: int
@@ -94,28 +91,28 @@ class Report:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many findings there are of every kind, the fatal ones first."""
+        """The number of findings of each kind, fatal ones first."""
         found = Counter(finding.kind for finding in self.findings)
         return {kind: found[kind] for kind in (*FATAL, *WARNINGS) if found[kind]}
 
     @property
     def rates(self) -> dict[int, int]:
-        """How many clips there are at each rate in Hz."""
+        """The number of clips at each rate in Hz."""
         return dict(Counter(measure.rate for measure in self.measures.values()).most_common())
 
     @property
     def channels(self) -> dict[int, int]:
-        """How many clips there are of one channel and of two."""
+        """The number of clips with one and with two channels."""
         return dict(Counter(measure.channels for measure in self.measures.values()).most_common())
 
     def __str__(self) -> str:
         return "\n".join(_lines(self))
 
     def save(self, folder: str | Path) -> None:
-        """Write report.json, with every finding, and histogram.png into `folder`, which is made if need be.
+        """Write report.json, with every finding, and histogram.png to `folder`, which is created if necessary.
 
         Raises:
-            ImportError: matplotlib is not installed; report.json is written all the same.
+            ImportError: matplotlib is not installed; report.json has been written.
         """
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
@@ -141,25 +138,25 @@ def check(
     min_seconds: float = 0.2,
     format: PromptFormat = PUBLISHED,
 ) -> Report:
-    """Read every recording and transcript once, one at a time, and tell what is wrong with them.
+    """Read every recording and transcript once, one at a time, and report what is wrong with them.
 
     Args:
         rows: of `read_source`.
-        processor: of the model that is to be trained; its tokenizer, rate and hop are the measure.
-        progress: show a bar.
+        processor: of the model to train; its tokenizer, sampling rate and hop length set the limits.
+        progress: show a progress bar.
         max_frames: the longest clip that the model can be trained with, see
             `dia.training.data.compatibility.length_limits`; None for no limit.
-        min_seconds: the shortest.
-        format: the conventions of the model, by which transcripts are read.
+        min_seconds: the length of the shortest usable clip.
+        format: the prompt format of the model, which determines how transcripts are read.
 
     Raises:
-        ValueError: there are no rows.
-        TypeError: they are something else.
+        ValueError: `rows` is empty.
+        TypeError: `rows` holds something other than rows.
     """
     if not rows:
-        raise ValueError("rows is empty; there is nothing to check. See read_source.")
+        raise ValueError("rows is empty; there is nothing to check. Use read_source to make rows.")
     check_rows(rows)
-    # One frame less, because a shift may lengthen a clip by one.
+    # One frame less, because a shift can lengthen a clip by one.
     limits = min_seconds, math.inf if max_frames is None else (max_frames - 1) / processor.frame_rate
     report, first = Report(rows, processor.sampling_rate), dict[str, int]()
     for index, row in enumerate(tqdm(rows, desc="checking", unit=" clips", disable=not progress)):
@@ -189,14 +186,14 @@ def _text_faults(text: str, processor: DiaProcessor, format: PromptFormat) -> It
         return
     if not (SPEAKER_TAG.match(text.lstrip()) or SPEAKER_LINE.match(text.lstrip())):
         yield "no speaker tag", f"the text begins with {text[:24]!r}"
-    # Recordings of the second speaker alone, or of one who takes turns with nobody, are as good as others.
+    # Advice on dialogues does not apply: recordings of [S2] alone, or of a single speaker, are fine.
     yield from (("doubtful transcript", remark) for remark in script.warnings if remark not in script.advice)
 
 
 def _measure(
     row: Row, extractor: DiaFeatureExtractor, limits: tuple[float, float]
 ) -> tuple[Measure | None, list[Fault]]:
-    """A clip in numbers, None where there is no use in them, and what is wrong with it."""
+    """The figures of a clip, or None if it cannot be measured, and its faults."""
     try:
         array, rate = read_clip(row.audio, row.name)
     except FileNotFoundError as error:
@@ -225,7 +222,7 @@ def _sound_faults(
     array: NDArray[Any], waveform: Waveform, rate: int, measure: Measure, max_seconds: float
 ) -> Iterator[Fault]:
     if measure.seconds > max_seconds:
-        yield "too long", f"{measure.seconds:.2f} s; the model has room for {max_seconds:.2f} s"
+        yield "too long", f"{measure.seconds:.2f} s; the model can be trained with {max_seconds:.2f} s"
     peak = float(np.abs(waveform).max())
     if peak < SILENT_PEAK:
         yield "silent", f"its peak is {peak:.1g} of full scale"
@@ -241,7 +238,7 @@ def _sound_faults(
 
 
 def clipped_share(samples: Waveform) -> float:
-    """The share of `samples`, [N] or with channels on another axis, that is beyond full scale or flat near it."""
+    """The share of `samples`, [N] or with a channel axis, that is beyond full scale or constant near it."""
     flat = samples if samples.ndim == 1 else samples.ravel("C" if samples.shape[0] < samples.shape[-1] else "F")
     same = flat[1:] == flat[:-1]
     cut = np.abs(flat) > 1
@@ -250,15 +247,15 @@ def clipped_share(samples: Waveform) -> float:
 
 
 def _row_faults(rows: Sequence[Row], index: int, first: dict[str, int], measure: Measure) -> Iterator[Fault]:
-    """What takes transcript and recording together; `first` is where each recording was seen first."""
+    """Faults of transcript and recording together; `first` maps each recording's hash to its first row."""
     row = rows[index]
     if row.text.strip() and not SLOWEST <= measure.pace <= FASTEST:
         yield "odd pace", f"{measure.pace:.1f} characters per second"
     before = first.setdefault(fingerprint(row.audio), index)
     if before != index:
         other = rows[before]
-        what = "its transcript" if row.text == other.text else "another transcript"
-        yield "duplicate", f"the recording of {other.name}, with {what}"
+        what = "the same transcript" if row.text == other.text else "another transcript"
+        yield "duplicate", f"same recording as {other.name}, with {what}"
 
 
 def _lines(report: Report) -> Iterator[str]:

@@ -1,8 +1,4 @@
-"""Recordings and their transcripts as rows: from a folder, a `datasets.Dataset` or a data set of the Hub.
-
-Knows where recordings and transcripts lie and what they are called. Decodes nothing; knows nothing of limits, codecs
-or models.
-"""
+"""Read recordings and transcripts as rows, from a folder, a `datasets.Dataset` or the Hub. Decodes no audio."""
 
 import hashlib
 import os
@@ -19,15 +15,19 @@ from dia.text.script import parse
 from dia.training.data.lines import csv_rows, json_rows, read_text
 
 METADATA = ("metadata.csv", "metadata.jsonl")
-_HALF = re.compile("[\ud800-\udfff]")  # of a pair, which JSON can write alone
-NAMED = 5  # offending files that a message names; the others are counted
+_SURROGATE = re.compile("[\ud800-\udfff]")  # half of a character, which JSON escapes can contain
+NAMED = 5  # files that an error message names; the others are counted
 
 
 class Row(NamedTuple):
-    """One recording and what is said in it.
+    """One recording and its transcript.
 
-    `name` is what reports call it; `text` has its speaker tags; `audio` is anything that `DiaFeatureExtractor` reads,
-    here a path or a mapping with "bytes" and "path" that reads its data set when asked; `speaker` is free text.
+    Args:
+        name: the name in reports and messages.
+        text: the transcript, with speaker tags.
+        audio: anything that `DiaFeatureExtractor` reads. `read_source` gives a path, or a mapping with "bytes" and
+            "path" that reads the data set on access.
+        speaker: any name of the speaker; may be empty.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Row(NamedTuple):
 
 
 class Columns(NamedTuple):
-    """What a source calls the parts of a row; `speaker` may be missing in it, `text` None asks for audio alone."""
+    """The names of a source's columns. `speaker` may be missing in the source; `text` None reads audio alone."""
 
     audio: str
     text: str | None
@@ -52,27 +52,27 @@ def read_source(
     speaker_column: str = "speaker",
     split: str = "train",
 ) -> list[Row]:
-    """List what a data set holds, without decoding any audio.
+    """List the recordings and transcripts of a data set, without decoding any audio.
 
     Args:
         source: one of
-            - a folder with metadata.csv or metadata.jsonl: `file_name`, the text and, if known, the speaker;
-            - a folder of pairs, `a.wav` and `a.txt` (any suffix that soundfile reads), subfolders included;
+            - a folder with metadata.csv or metadata.jsonl: `file_name`, the text and, optionally, the speaker;
+            - a folder with pairs of files, `a.wav` and `a.txt` (any suffix that soundfile reads), also in subfolders;
             - a `datasets.Dataset`, a `DatasetDict`, or a folder that their `save_to_disk` wrote;
             - the id of a data set on the Hub.
-        audio_column: the column of recordings, where the source is a data set.
-        text_column: the column of transcripts, in metadata too. None reads recordings alone, such as a codec learns
-            from: texts are empty, and a folder may hold nothing but sound files.
-        speaker_column: the column of speakers, in metadata too; it may be missing.
-        split: which one, where the source has several.
+        audio_column: the column of recordings in a data set.
+        text_column: the column of transcripts in a data set or metadata file. None reads only recordings, for training
+            a codec: texts are empty, and a folder needs nothing but audio files.
+        speaker_column: the column of speakers in a data set or metadata file; it may be missing.
+        split: the split of a data set that has several.
 
     Returns:
-        One row per recording, in the source's order. Runs of white space in texts are single spaces.
+        One row per recording, in the source's order. Runs of white space in texts are replaced by single spaces.
 
     Raises:
-        ValueError: the source is unknown, empty or incomplete; the message names what is missing.
-        TypeError: it is no kind of source.
-        ImportError: it needs the package `datasets`, which is not installed.
+        ValueError: the source is unknown, empty or incomplete; the message says what is missing.
+        TypeError: `source` is of none of these types.
+        ImportError: the source needs the package `datasets`, which is not installed.
     """
     columns = Columns(audio_column, text_column, speaker_column)
     if not isinstance(source, str | Path):
@@ -80,24 +80,24 @@ def read_source(
     elif (folder := Path(source).expanduser()).is_dir():
         rows = _from_folder(folder, columns, split)
     elif folder.exists():
-        raise ValueError(f"source {source} is a file; name the folder that holds the recordings.")
+        raise ValueError(f"source {source} is a file; give the folder that holds the recordings.")
     else:
         rows = _from_dataset(_from_hub(str(source), split), columns, split)
     if not rows:
         what = source if isinstance(source, str | Path) else type(source).__name__
-        raise ValueError(f"source {what} holds no rows. Put recordings with transcripts there, or name another.")
+        raise ValueError(f"source {what} holds no rows. Add recordings with transcripts, or give another source.")
     return rows
 
 
 def as_spoken(rows: Sequence[Row], frontend: Frontend = "en") -> list[Row]:
-    """The rows with their transcripts as a model reads scripts: `I owe $5.` is "[S1] I owe five dollars.".
+    """Normalize transcripts as scripts are: `I owe $5.` becomes "[S1] I owe five dollars.".
 
     Args:
-        rows: of `read_source`; what is in this form already stays.
+        rows: of `read_source`. Normalized transcripts do not change.
         frontend: the `text_frontend` of the model, see `dia.text.prompt_format`.
 
     Raises:
-        ValueError: a transcript is no script; the message names the row.
+        ValueError: a transcript is not a valid script; the message names the row.
     """
     read = []
     for row in rows:
@@ -109,20 +109,20 @@ def as_spoken(rows: Sequence[Row], frontend: Frontend = "en") -> list[Row]:
 
 
 def check_rows(rows: Sequence[Row]) -> None:
-    """Refuse what is not of `read_source`. Raises TypeError."""
+    """Check the type of the rows. Raises TypeError for anything but `Row` objects."""
     for index, row in enumerate(rows):
         if not (hasattr(row, "audio") and hasattr(row, "text")):
             raise TypeError(
-                f"rows[{index}] is {type(row).__name__}; expected dia.training.data.source.Row. Make rows with "
-                "read_source."
+                f"rows[{index}] is {type(row).__name__}; expected dia.training.data.source.Row. Use "
+                "read_source to make rows."
             )
 
 
 def fingerprint(audio: Any) -> str:
-    """A hash of a recording as it is stored; the same bytes at another place have the same one.
+    """A hash of a recording's stored bytes, independent of its path.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: the recording cannot be read.
     """
     digest = hashlib.blake2b(digest_size=8)
     if isinstance(audio, str | Path):
@@ -154,8 +154,8 @@ def _from_metadata(path: Path, columns: Columns) -> list[Row]:
         if missing:
             there = ", ".join(map(str, line)) or "nothing"
             raise ValueError(
-                f"{path}, line {number}: there is no column {missing[0]!r}; there are {there}. Rename the column, or "
-                f"pass text_column for the one that holds the transcripts."
+                f"{path}, line {number}: column {missing[0]!r} is missing; the columns are {there}. Rename the "
+                f"column, or pass the name of the column of transcripts as text_column."
             )
         file = _string(line["file_name"], path, number)
         text, speaker = (_string(line.get(column or ""), path, number) for column in (columns.text, columns.speaker))
@@ -163,18 +163,20 @@ def _from_metadata(path: Path, columns: Columns) -> list[Row]:
     absent = [row.name for row in rows if not _is_file(row.audio)]
     if absent:
         raise ValueError(
-            f"{path} names {len(absent)} of {len(rows)} files that are not there: {_some(absent)}. Paths are relative "
-            f"to {path.parent}; put the files there or delete their lines."
+            f"{path}: {len(absent)} of {len(rows)} files do not exist: {_some(absent)}. Paths are relative to "
+            f"{path.parent}. Add the files, or delete their lines."
         )
     return rows
 
 
 def _string(value: Any, path: Path, number: int) -> str:
     if value is not None and not isinstance(value, str):
-        raise ValueError(f"{path}, line {number}: {value!r} is {type(value).__name__}. Write it in quotes.")
-    if value and _HALF.search(value):
         raise ValueError(
-            f"{path}, line {number}: {value!r} holds half a character (\\ud800 to \\udfff). Write it whole."
+            f"{path}, line {number}: {value!r} is {type(value).__name__}, not a string. Put it in quotes."
+        )
+    if value and _SURROGATE.search(value):
+        raise ValueError(
+            f"{path}, line {number}: {value!r} contains half a character (\\ud800 to \\udfff). Write it whole."
         )
     return value or ""
 
@@ -183,13 +185,14 @@ def _from_pairs(folder: Path) -> list[Row]:
     files = _files(folder)
     texts = _by_stem(folder, [path for path in files if path.suffix.lower() == ".txt"], "transcripts")
     sounds = _by_stem(folder, [path for path in files if path.suffix.lower() in _sound_suffixes()], "recordings")
-    halves = [path for stem, path in sounds.items() if stem not in texts]
-    halves += [path for stem, path in texts.items() if stem not in sounds]
-    if halves:
-        names = _some([str(path.relative_to(folder)) for path in halves])
+    unpaired = [path for stem, path in sounds.items() if stem not in texts]
+    unpaired += [path for stem, path in texts.items() if stem not in sounds]
+    if unpaired:
+        names = _some([str(path.relative_to(folder)) for path in unpaired])
         raise ValueError(
-            f"source {folder}: {len(halves)} files lack their other half: {names}. A recording a.wav needs its "
-            f"transcript a.txt beside it; or list the recordings in {METADATA[0]} with the columns file_name and text."
+            f"source {folder}: {len(unpaired)} files have no counterpart: {names}. A recording a.wav needs a "
+            f"transcript a.txt in the same folder; or list the recordings in {METADATA[0]} with the columns file_name "
+            f"and text."
         )
     return [
         Row(path.relative_to(folder).as_posix(), _spaced(read_text(texts[stem])), path)
@@ -198,12 +201,12 @@ def _from_pairs(folder: Path) -> list[Row]:
 
 
 def _by_stem(folder: Path, files: Sequence[Path], what: str) -> dict[Path, Path]:
-    """Files by their path without its suffix; two that differ in nothing else are refused."""
+    """Files by path without suffix. Raises ValueError for two files that differ only in their suffix."""
     found: dict[Path, Path] = {}
     for path in files:
         if (other := found.setdefault(path.with_suffix(""), path)) is not path:
             names = f"{other.relative_to(folder)} and {path.relative_to(folder)}"
-            raise ValueError(f"source {folder}: {names} are {what} of one name. Keep one of them, or rename one.")
+            raise ValueError(f"source {folder}: {names} are {what} with the same name. Delete or rename one of them.")
     return found
 
 
@@ -213,7 +216,7 @@ def _from_sounds(folder: Path) -> list[Row]:
 
 
 def _files(folder: Path) -> list[Path]:
-    """All files of a folder and its subfolders, in order; what is hidden, or in a hidden folder, is not read."""
+    """All files of a folder and its subfolders, sorted, without hidden files and folders."""
     found = []
     for place, folders, names in os.walk(folder, onerror=_raise):
         folders[:] = [name for name in folders if not name.startswith(".")]
@@ -232,20 +235,20 @@ def _sound_suffixes() -> set[str]:
 def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
-    except OSError:  # such as of a name that is too long
+    except OSError:  # such as a name that is too long
         return False
 
 
 def _from_hub(name: str, split: str) -> Any:
     if not re.fullmatch(r"[\w-][\w.-]*(/[\w.-]+)?", name):
-        raise ValueError(f"source {name}: there is no such folder. Name a folder or a data set of the Hub.")
+        raise ValueError(f"source {name}: no such folder. Give a folder, or the id of a data set on the Hub.")
     datasets = _datasets()
     try:
         return datasets.load_dataset(name, split=split)
     except Exception as error:
         raise ValueError(
-            f"source {name!r} is no folder here, and as a data set of the Hub it cannot be read ({error}). Name "
-            f"another folder, or look at the id, the split and the connection."
+            f"source {name!r} is not a folder, and cannot be loaded from the Hub ({error}). Check the path, or the "
+            f"id, the split and the connection."
         ) from error
 
 
@@ -259,17 +262,21 @@ def _datasets() -> Any:
 
 def _from_dataset(source: Any, columns: Columns, split: str) -> list[Row]:
     if not type(source).__module__.startswith("datasets."):
-        raise TypeError(f"source is {type(source).__name__}; give a folder, a datasets.Dataset or the id of one.")
+        raise TypeError(
+            f"source is {type(source).__name__}; give a folder, a datasets.Dataset or the id of a data set."
+        )
     if isinstance(source, _datasets().DatasetDict):
         if split not in source:
-            raise ValueError(f"source has no split {split!r}; there are {', '.join(source)}. Pass split.")
+            raise ValueError(
+                f"source has no split {split!r}; the splits are {', '.join(source)}. Pass one of them as split."
+            )
         source = source[split]
     if not isinstance(source, _datasets().Dataset):
-        raise TypeError(f"source is {type(source).__name__}; its rows must be countable. Load it without streaming.")
+        raise TypeError(f"source is {type(source).__name__}, whose rows cannot be counted. Load it without streaming.")
     for column in (columns.audio, columns.text):
         if column is not None and column not in source.column_names:
             raise ValueError(
-                f"source has no column {column!r}; there are {', '.join(source.column_names) or 'none'}. Pass "
+                f"source has no column {column!r}; the columns are {', '.join(source.column_names) or 'none'}. Pass "
                 f"audio_column and text_column."
             )
     source = source.with_format(None)
@@ -280,8 +287,8 @@ def _from_dataset(source: Any, columns: Columns, split: str) -> list[Row]:
     for index, (text, audio, speaker) in enumerate(zip(texts, recordings, speakers, strict=True)):
         if text is not None and not isinstance(text, str):
             raise ValueError(
-                f"row {index}: column {columns.text!r} holds {text!r}, {type(text).__name__}. Make it a text, or pass "
-                f"text_column for the one that holds the transcripts."
+                f"row {index}: column {columns.text!r} holds {text!r}, {type(text).__name__}, not a string. Pass the "
+                f"name of the column of transcripts as text_column."
             )
         rows.append(Row(f"row {index}", _spaced(text or ""), audio, str(speaker or "")))
     return rows
@@ -295,15 +302,15 @@ def _recordings(source: Any, column: str) -> list[Any]:
         source = source.cast_column(column, datasets.Audio(decode=False))
     elif not isinstance(kind, dict):
         raise ValueError(
-            f"column {column!r} holds {kind}, no recordings. Pass audio_column for one of Audio, paths, or dicts with "
-            f'"array" and "sampling_rate".'
+            f"column {column!r} holds {kind}, not recordings. Pass as audio_column a column of Audio, of paths, or of "
+            f'dicts with "array" and "sampling_rate".'
         )
     alone = source.select_columns([column])
     return [_Entry(alone, index, column) for index in range(len(alone))]
 
 
 class _Entry(Mapping[str, Any]):
-    """One recording of a data set, read anew whenever it is asked for, so that a list of them takes no memory."""
+    """One recording of a data set, read on each access, so that a list of them takes little memory."""
 
     def __init__(self, dataset: Any, index: int, column: str) -> None:
         self._dataset, self._index, self._column = dataset, index, column

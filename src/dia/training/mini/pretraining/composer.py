@@ -33,7 +33,7 @@ class Mixture:
 
 
 def retagged(clip: Clip, speaker: str) -> Clip:
-    """The same clip with the tag of another speaker before it; its text must begin with one."""
+    """The clip with its leading speaker tag replaced by that of `speaker`; its text must begin with a tag."""
     return clip._replace(text=LEADING_TAG.sub(f"[{speaker}] ", clip.text, count=1))
 
 

@@ -288,7 +288,7 @@ def _arguments(recipe: Recipe, config: DiaConfig, folder: Path) -> DiaTrainingAr
 
 
 def compile_layers(model: DiaForConditionalGeneration) -> None:
-    """Compile every layer for any batch size and length. Takes about two minutes; a step is then a quarter faster on a CPU."""
+    """Compile every layer for any batch size and length: two minutes once, then steps a quarter faster on a CPU."""
     torch._dynamo.config.skip_nnmodule_hook_guards = False  # only the probed layers have hooks
     torch._dynamo.config.recompile_limit = 64
     for layer in (*model.model.encoder.layers, *model.model.decoder.layers):

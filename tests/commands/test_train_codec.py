@@ -148,7 +148,7 @@ def test_an_occupied_folder_is_refused_before_anything_is_read(tmp_path):
 
 
 def test_too_little_sound_is_refused(recordings, tmp_path):
-    with pytest.raises(ValueError, match=r"7\.0 s to learn from"):
+    with pytest.raises(ValueError, match=r"7\.0 s of audio to train on"):
         command("--data", recordings / "part0", "--held-out", "0.01", "--output", tmp_path / "codec", *SIZES)
 
 

@@ -89,7 +89,7 @@ def test_a_full_disk_is_reported_and_leaves_the_state_before(tmp_path):
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) // 2, limits[1]))
     try:
-        with pytest.raises(OSError, match=r"state\.pt cannot be written .* Make room"):
+        with pytest.raises(OSError, match=r"state\.pt cannot be written .* Free disk space"):
             training.run(recipe("joint", 2))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
@@ -120,13 +120,13 @@ def test_a_loss_that_is_no_number_names_its_step_and_keeps_the_state(tmp_path):
 def test_a_state_of_other_sizes_is_refused_by_name(tmp_path):
     trainer(tmp_path).run(recipe("warmup", 1))
     other = type(TINY)(**{**state_module.sizes_of(TINY), "codebook_size": 32})
-    with pytest.raises(ValueError, match=r"of a codec with codebook_size 16, not 32"):
+    with pytest.raises(ValueError, match=r"from a codec with codebook_size 16, not 32"):
         CodecTrainer(build_codec(other), batches, tmp_path).resume()
 
 
 def test_a_state_begun_from_other_weights_is_refused(tmp_path):
     trainer(tmp_path).run(recipe("warmup", 1))
-    with pytest.raises(ValueError, match="begun from another codec, or with another seed"):
+    with pytest.raises(ValueError, match="started from another codec, or with another seed"):
         CodecTrainer(build_codec(TINY, seed=9), batches, tmp_path).resume()
 
 
@@ -166,7 +166,7 @@ def test_an_older_optimiser_of_another_step_is_left_alone(older):
 
 
 def test_an_older_state_of_another_codec_is_refused(older, tmp_path):
-    with pytest.raises(ValueError, match=r"of another codec: encoder\.conv1\.weight"):
+    with pytest.raises(ValueError, match=r"from another codec: encoder\.conv1\.weight"):
         save_codec(older, tmp_path / "codec")
 
 

@@ -131,7 +131,9 @@ def test_a_full_disk_is_named_and_leaves_finished_shards_usable(tmp_path, monkey
         save(file, array)
 
     monkeypatch.setattr(np, "save", fill_up)
-    with pytest.raises(OSError, match=r"codes-00002-0\.npy cannot be written: No space left.*MB are free.*Free disk space"):
+    with pytest.raises(
+        OSError, match=r"codes-00002-0\.npy cannot be written: No space left.*MB are free.*Free disk space"
+    ):
         encoded(rows(6), tmp_path, shard_rows=2)
     assert len(CodeCache(tmp_path)) == 4
     kept = times(tmp_path)

@@ -222,8 +222,8 @@ class CodecTrainer:
         if wrong:
             raise Diverged(
                 f"stage {recipe.stage}, step {self.progress.step + 1}: {', '.join(wrong)}. The last saved state, if "
-                f"any, is kept in {self.folder}. Continue from it with a lower learning rate, without bf16, or without the "
-                f"recordings of that step."
+                f"any, is kept in {self.folder}. Continue from it with a lower learning rate, without bf16, or "
+                f"without the recordings of that step."
             )
 
     def _quantise(self, recipe: CodecRecipe, latent: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""Two processes that train one model: gradients and clocks are averaged, weights stay the same, one of them writes."""
+"""Two processes that train one model: gradients and times are averaged, weights stay equal, one process writes."""
 
 import json
 import os

@@ -106,7 +106,7 @@ def test_there_must_be_something_to_resume(unloaded, recordings, model, tmp_path
         ),
     ],
 )
-def test_a_model_folder_that_lacks_a_file_is_refused_with_the_way_out(model, tmp_path, missing, complaint):
+def test_a_model_folder_that_lacks_a_file_is_refused_with_a_remedy(model, tmp_path, missing, complaint):
     folder = tmp_path / "model"
     shutil.copytree(model, folder)
     (folder / missing).unlink()
@@ -114,7 +114,7 @@ def test_a_model_folder_that_lacks_a_file_is_refused_with_the_way_out(model, tmp
         check_model(str(folder))
 
 
-def test_a_folder_that_is_no_model_to_train_is_refused_by_what_it_is(tmp_path, monkeypatch):
+def test_a_folder_without_a_model_to_train_is_refused_with_what_it_holds(tmp_path, monkeypatch):
     tiny_codec().save_pretrained(tmp_path / "codec")
     for name, file in (("run/checkpoint-7", "trainer_state.json"), ("adapters", "adapter_config.json")):
         (tmp_path / name).mkdir(parents=True)
@@ -140,7 +140,7 @@ def test_a_folder_that_is_no_model_to_train_is_refused_by_what_it_is(tmp_path, m
 
 
 @pytest.mark.parametrize("options", [("--data", "someone/speech"), ("--model", "someone/model-of-the-hub")])
-def test_what_the_hub_will_not_give_is_refused_before_the_work(
+def test_what_cannot_be_loaded_from_the_hub_is_refused_before_the_work(
     unloaded, recordings, tmp_path, monkeypatch, capsys, options
 ):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
@@ -156,7 +156,9 @@ def test_a_model_that_can_be_trained_passes(recordings, model, tmp_path, monkeyp
     assert train(recordings, "mini", tmp_path / "out") == 0
 
 
-def test_what_no_folder_shows_is_reported_before_anything_is_encoded(recordings, model, tmp_path, monkeypatch, capsys):
+def test_errors_that_show_only_after_loading_are_reported_before_anything_is_encoded(
+    recordings, model, tmp_path, monkeypatch, capsys
+):
     monkeypatch.setattr(train_command, "_encoded", lambda *_: pytest.fail("encoding began"))
     other, bare = tmp_path / "other", tmp_path / "bare"
     for folder in (other, bare):
@@ -207,7 +209,7 @@ def exhaust(_):
     ("act", "code", "complaint"),
     [(stop, 130, "\ndia: interrupted. "), (exhaust, 1, "Use --batch-size 1 with a larger --accumulate")],
 )
-def test_a_run_that_is_stopped_says_from_where_it_goes_on(
+def test_a_stopped_run_names_the_checkpoint_to_continue_from(
     recordings, model, tmp_path, monkeypatch, capsys, act, code, complaint
 ):
     during_training(monkeypatch, 4, act)

@@ -103,7 +103,7 @@ def test_training_lowers_the_loss(tmp_path):
     assert losses(run)[-1] < losses(run)[0] - 0.3
 
 
-def test_evaluation_is_of_the_average_and_tells_loss_and_gap(whole):
+def test_evaluation_uses_the_average_and_reports_loss_and_gap(whole):
     line = next(line for line in reversed(whole.state.log_history) if "eval_gap" in line)
     with whole.average.applied():
         measured = measure(whole.model.eval(), clips(6, seed=1))
@@ -354,7 +354,7 @@ def test_clips_may_be_batched_by_length(tmp_path):
     assert len(losses(run)) == 2
 
 
-def test_samples_are_heard_seen_and_logged_without_disturbing_the_training(tmp_path):
+def test_samples_are_written_and_logged_without_changing_the_training(tmp_path):
     pytest.importorskip("tensorboard")
     config = tiny_config()
     codec = tiny_codec((2, 4, 5))
@@ -378,7 +378,7 @@ def test_samples_are_heard_seen_and_logged_without_disturbing_the_training(tmp_p
     shutil.rmtree(tmp_path / "plain")
 
 
-def test_a_processor_without_codec_cannot_be_heard():
+def test_samples_need_a_codec_and_a_script():
     with pytest.raises(ValueError, match="no codec"):
         SampleCallback(tiny_processor(), ["[S1] Hi."])
     with pytest.raises(ValueError, match="give at least one script"):
@@ -456,7 +456,7 @@ def test_samples_that_cannot_be_written_stop_at_their_step_and_leave_the_checkpo
         trainer(tmp_path, callbacks=[callback], eval_strategy="steps", eval_steps=3).train()
 
 
-def test_a_script_too_long_to_be_heard_is_refused_before_training():
+def test_a_sample_script_that_is_too_long_is_refused_before_training():
     with pytest.raises(ValueError, match="encoder reads 48"):
         SampleCallback(tiny_processor(tiny_codec((2, 4, 5))), ["[S1] Hi.", 60 * "a"])
 
@@ -473,7 +473,7 @@ def test_rows_that_are_not_coded_are_refused(tmp_path):
         DiaTrainer(tiny_model(), options(tmp_path), [{"text": "[S1] Hi."}])
 
 
-def test_transcripts_that_were_read_otherwise_than_the_model_reads_are_refused(tmp_path):
+def test_transcripts_that_were_normalized_differently_are_refused(tmp_path):
     processor = tiny_processor(tiny_codec())
     cache = encode_rows([Row("a", "I owe $5.", tone(0.03))], processor, tmp_path / "codes", progress=False)
     model = tiny_model()
@@ -483,7 +483,7 @@ def test_transcripts_that_were_read_otherwise_than_the_model_reads_are_refused(t
     DiaTrainer(tiny_model(), options(tmp_path), cache)
 
 
-def test_what_is_heard_is_read_as_the_model_reads_scripts():
+def test_sample_scripts_are_read_as_the_model_reads_scripts():
     processor = tiny_processor(tiny_codec((2, 4, 5)))
     assert SampleCallback(processor, ["I owe $5"]).scripts == ["[S1] I owe five dollars [S2]"]
     other = PromptFormat(closing_tag=False, final_stop=True, text_frontend="none")

@@ -50,7 +50,7 @@ def with_lora(
 
     Raises:
         ImportError: peft is not installed; the message says how to install it.
-        TypeError: a number is none.
+        TypeError: a number is of another type.
         ValueError: a number is out of range, `frozen` is unknown, or the model is quantised.
     """
     if getattr(model, "hf_quantizer", None) is not None:

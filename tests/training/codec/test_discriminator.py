@@ -1,4 +1,4 @@
-"""The discriminator: what it sees, what it minimises, that it learns, and what it tells a codec."""
+"""The discriminator: its input, its losses, its training, and the losses that it gives a codec."""
 
 import copy
 
@@ -22,7 +22,7 @@ def opinion(score):
     return [(torch.full((2, 3, 4), float(score)), [torch.ones(2, 1)])]
 
 
-def test_every_resolution_has_its_opinion():
+def test_every_resolution_has_its_own_output():
     torch.manual_seed(0)
     opinions = Discriminator(SIZES, width=4)(tones(3, 640))
     assert len(opinions) == 2
@@ -40,7 +40,7 @@ def test_losses_of_the_discriminator_are_zero_where_it_is_right(kind, real, fake
 
 
 @pytest.mark.parametrize("kind", ["hinge", "least_squares"])
-def test_the_codec_gains_by_being_taken_for_real(kind):
+def test_the_codecs_loss_is_lower_for_the_scores_of_real_audio(kind):
     assert generator_loss(opinion(1), kind) < generator_loss(opinion(0), kind) < generator_loss(opinion(-1), kind)
 
 
@@ -75,7 +75,7 @@ def test_silence_has_a_finite_gradient():
     assert decoded.grad.isfinite().all()
 
 
-def test_it_goes_on_where_its_state_was_saved():
+def test_it_resumes_from_a_saved_state():
     first, second = make_adversary(), make_adversary()
     first.learn(tones(2, 640), tones(2, 640, seed=1))
     second.load_state_dict(copy.deepcopy(first.state_dict()))
@@ -83,12 +83,12 @@ def test_it_goes_on_where_its_state_was_saved():
     assert [first.learn(*pair) for _ in range(2)] == pytest.approx([second.learn(*pair) for _ in range(2)], 1e-4)
 
 
-def test_an_unknown_loss_is_refused_with_those_there_are():
+def test_an_unknown_loss_is_refused_and_the_known_ones_are_listed():
     with pytest.raises(ValueError, match=r"kind is 'wasserstein'; .* hinge, least_squares"):
         make_adversary("wasserstein")
 
 
-def test_a_stage_asks_it_from_its_share_on_and_saves_it(tmp_path):
+def test_a_stage_uses_it_after_its_share_and_saves_it(tmp_path):
     training = trainer(tmp_path)
     training.run(recipe("decoder", 4, discriminator="least_squares", discriminator_from=0.5))
     assert ["discriminator" in line for line in training.journal.lines()] == [False, False, True, True]

@@ -1,4 +1,4 @@
-"""The journal of a run: lines that a kill cannot spoil, means, curves for TensorBoard, pictures of sound."""
+"""The training log: lines that survive a kill, means, TensorBoard curves; and spectrograms."""
 
 import sys
 from types import ModuleType

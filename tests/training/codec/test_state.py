@@ -1,4 +1,4 @@
-"""A codec's training that is interrupted: it goes on as if it had not been, and nothing already trained is lost."""
+"""An interrupted training of a codec: it resumes with the same result, and nothing is lost."""
 
 import itertools
 import json

@@ -1,4 +1,4 @@
-"""The mini codec's training: losses that rank, codebooks that live, stages that resume."""
+"""Training of a codec: losses, codebooks, stages and resuming."""
 
 import math
 
@@ -61,7 +61,7 @@ def test_kmeans_refuses_fewer_points_than_centres():
         kmeans(torch.randn(3, 4), 8)
 
 
-def test_codebooks_start_where_the_encoder_speaks():
+def test_initial_codebooks_fit_the_encoders_output():
     codec, audio = build_codec(TINY), tones(24)
     fit_codebooks_to_audio(codec, audio)
     latent = codec.encoder(audio[:, None])
@@ -71,7 +71,7 @@ def test_codebooks_start_where_the_encoder_speaks():
     assert all(codes[:, number].unique().numel() >= 12 for number in range(2))
 
 
-def test_a_code_tells_how_far_out_a_point_lies_and_not_its_direction_alone():
+def test_a_code_encodes_the_distance_of_a_point_and_not_only_its_direction():
     codec = build_codec(TINY)
     latent = torch.randn(1, codec.config.hidden_size, 1).repeat(1, 1, 400) * torch.linspace(0.1, 4, 400)
     fit_codebooks(codec, latent)
@@ -79,13 +79,13 @@ def test_a_code_tells_how_far_out_a_point_lies_and_not_its_direction_alone():
     assert (quantised - latent).square().mean() < 1e-3 * latent.square().mean()
 
 
-def test_an_encoder_that_says_the_same_of_everything_gives_finite_codebooks():
+def test_an_encoder_with_constant_output_gives_finite_codebooks():
     codec = build_codec(TINY)
     fit_codebooks(codec, torch.ones(2, codec.config.hidden_size, 40))
     assert all(weight.isfinite().all() for weight in codec.quantizer.parameters())
 
 
-def test_codebooks_are_fitted_anew_to_what_the_encoder_said_lately():
+def test_codebooks_are_refitted_to_recent_encoder_outputs():
     codec = build_codec(TINY)
     fit_codebooks_to_audio(codec, tones(24))
     use, latent = CodebookUse(codec), 3 + 2 * torch.randn(4, codec.config.hidden_size, 40)
@@ -101,7 +101,7 @@ def test_codebooks_are_fitted_anew_to_what_the_encoder_said_lately():
     assert use.counts.sum() == 0
 
 
-def test_each_codebook_lowers_what_the_one_before_left():
+def test_each_codebook_reduces_the_residual_of_the_previous_one():
     codec, audio = build_codec(TINY), tones(24)
     fit_codebooks_to_audio(codec, audio)
     latent = codec.eval().encoder(audio[:, None])
@@ -109,7 +109,7 @@ def test_each_codebook_lowers_what_the_one_before_left():
     assert (both - latent).square().mean() < (one - latent).square().mean()
 
 
-def test_dead_codes_are_moved_onto_the_encoders_output():
+def test_unused_codes_are_replaced_by_encoder_outputs():
     codec = build_codec(TINY)
     fit_codebooks_to_audio(codec, tones(24))
     codec.quantizer.quantizers[0].codebook.weight.data[5:] = -100 * torch.eye(4)[0]
@@ -159,7 +159,7 @@ def test_joint_stage_starts_from_used_codebooks(tmp_path):
     assert [line["stage"] for line in training.journal.lines()] == ["warmup"] * 2 + ["joint"] * 4
 
 
-def test_codebooks_that_are_taught_further_are_not_placed_anew(tmp_path):
+def test_fine_tuned_codebooks_are_not_initialised_again(tmp_path):
     training = trainer(tmp_path)
     before = training.codec.quantizer.quantizers[0].codebook.weight.clone()
     training.run(recipe("joint", 1, refit_every=0, learning_rate=1e-6))

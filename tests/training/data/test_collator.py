@@ -1,4 +1,4 @@
-"""What is learnt from, and batches of it: delay, labels, dropped text, noise, prompts; all from the seed."""
+"""Examples and batches: delay, labels, dropped text, noise and prompts, all determined by the seed."""
 
 import random
 
@@ -70,7 +70,7 @@ def test_shorter_clips_are_padded_on_the_right_and_not_learnt_from_there():
     assert (batch["labels"] != IGNORED).sum().item() == CHANNELS * (3 + 1 + 9 + 1)
 
 
-def test_a_prompt_may_be_given_and_not_learnt():
+def test_a_prompt_may_have_no_loss():
     whole, half = plain()([script(frames=6)])["labels"], plain()([script(frames=6, prompt=2)])["labels"]
     for channel, delay in enumerate(PATTERN):
         assert (half[channel, : delay + 2] == IGNORED).all()
@@ -106,13 +106,13 @@ def test_the_rows_to_be_replaced_are_those_of_few_scripts():
     assert replaced[replaced > 0].min() > 0.4
 
 
-def test_alignment_is_asked_of_spoken_rows_and_not_without_text():
+def test_alignment_has_weight_only_in_spoken_rows_with_text():
     scripts = [script(frames=3, seed=1), script(frames=6, seed=2)]
     assert plain(aligned=True)(scripts)["place_weight"].sum(1).tolist() == [4, 7]
     assert not plain(aligned=True, text_dropout=1.0)(scripts)["place_weight"].any()
 
 
-def test_a_script_is_disturbed_alike_in_any_company():
+def test_the_noise_of_a_script_is_the_same_in_any_batch():
     collate = plain(text_dropout=0.5, code_noise=0.3)
     alone = collate([script(frames=5, seed=7)])["decoder_input_ids"][0]
     among = collate([script(frames=20, seed=3), script(frames=5, seed=7)])["decoder_input_ids"][1]
@@ -158,7 +158,7 @@ def test_prompts_are_dropped_as_often_as_asked():
     assert lengths.count(4) / 200 == pytest.approx(0.3, abs=0.1)
 
 
-def test_no_prompt_stands_where_there_is_no_room():
+def test_a_prompt_that_would_exceed_the_limits_is_left_out():
     clips = [clip("[S1] One."), clip("[S1] Two.")]
     assert len(Examples(clips, prompt_dropout=0.0, longest=7)[0].codes) == 4
     assert len(Examples(clips, prompt_dropout=0.0, longest_text=10)[0].codes) == 4
@@ -179,7 +179,7 @@ def test_workers_see_the_same_examples_in_every_epoch(workers):
             assert all(torch.equal(batch[name], wanted[name]) for name in wanted)
 
 
-def test_held_out_clips_bring_the_words_of_another_clip_in_their_voice():
+def test_held_out_clips_have_the_text_of_another_clip_in_their_voice():
     held = HeldOut([clip("[S1] One."), clip("[S1] Alone.", "bob"), clip("[S1] Two.")])
     assert [(bytes(one.ids[2:]), bytes(one.other[2:]), one.seed) for one in held] == [
         (b"One.", b"Two.", None),

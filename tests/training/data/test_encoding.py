@@ -1,4 +1,4 @@
-"""The cache of codes: right codes, whole shards whatever happens, one codec, and always the rows of today."""
+"""The cache of codes: correct codes, complete shards after any interruption, one codec, and the current rows."""
 
 import errno
 import itertools
@@ -173,7 +173,7 @@ def test_one_recording_in_two_rows_stays_two_rows(tmp_path):
         assert [clip.text for clip in encoded(data, tmp_path).rows] == ["[S1] A.", "[S1] B."]
 
 
-def test_the_cache_of_another_data_set_is_left_alone(tmp_path):
+def test_the_cache_of_another_data_set_is_not_changed(tmp_path):
     encoded(rows(2), tmp_path)
     with pytest.raises(ValueError, match="codes of other recordings"):
         encoded([Row("x", "[S1] X.", tone(0.5))], tmp_path)
@@ -243,7 +243,7 @@ def test_a_shifted_clip_starts_earlier_by_its_own_quiet_edge():
     np.testing.assert_allclose(longer[:5], [2, 1, 0, 0, 1])
 
 
-def test_clips_stand_in_rows_with_quiet_between():
+def test_clips_are_packed_into_rows_with_silence_between_them():
     assert pack([5, 4, 10, 1], 15) == [(0, 0), (0, 9), (1, 0), (1, 14)]
 
 
@@ -333,7 +333,7 @@ def test_transcripts_are_kept_as_the_model_reads_them(tmp_path, frontend, expect
     cache.check_read(frontend)
 
 
-def test_transcripts_read_in_another_way_are_refused_and_read_anew_without_encoding(tmp_path):
+def test_transcripts_normalized_differently_are_refused_and_updated_without_encoding(tmp_path):
     data = [row._replace(text="I owe $5.") for row in rows(2)]
     encoded(data, tmp_path)
     with pytest.raises(ValueError, match=r"holds transcripts read with text_frontend 'en', and the model .* 'none'"):

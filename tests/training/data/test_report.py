@@ -84,7 +84,7 @@ def test_faults_of_recordings(audio, expected):
     assert kinds(Row("a", TEXT, audio), max_frames=frames) == [expected]
 
 
-def test_a_clip_leaves_room_for_the_frame_that_a_shift_adds():
+def test_the_length_limit_includes_the_frame_that_a_shift_adds():
     longest = Row("a", TEXT, tone(1.5))  # 2000 frames
     assert kinds(longest, max_frames=2001) == []
     assert kinds(longest, max_frames=2000) == ["too long"]

@@ -1,4 +1,4 @@
-"""Sources of recordings and transcripts: every kind is read without decoding, and what is missing is named."""
+"""Sources of recordings and transcripts: all formats are read without decoding, and errors name what is missing."""
 
 import builtins
 import json
@@ -54,14 +54,14 @@ def test_pairs_are_found_in_subfolders_and_texts_are_single_spaced(pairs):
     ]
 
 
-def test_other_files_lie_beside_pairs_undisturbed(pairs):
+def test_other_files_are_ignored(pairs):
     (pairs / "notes.md").write_text("unrelated")
     (pairs / ".hidden.txt").write_text("unrelated")
     assert len(read_source(str(pairs))) == 2
 
 
 @pytest.mark.parametrize("lost", ["a.txt", "a.wav"])
-def test_a_pair_without_its_other_half_is_named(pairs, lost):
+def test_a_file_without_a_counterpart_is_named(pairs, lost):
     (pairs / lost).unlink()
     left = {"a.txt", "a.wav"} - {lost}
     with pytest.raises(ValueError, match=rf"1 files have no counterpart: {left.pop()}\..*metadata\.csv"):
@@ -182,7 +182,7 @@ def test_many_missing_files_are_counted(listed):
         read_source(listed)
 
 
-def test_two_lists_of_one_folder_are_one_too_many(listed):
+def test_two_metadata_files_in_one_folder_are_refused(listed):
     for name in ("metadata.csv", "metadata.jsonl"):
         (listed / name).touch()
     with pytest.raises(ValueError, match="both"):

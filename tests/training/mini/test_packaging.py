@@ -1,4 +1,4 @@
-"""The embedded checkpoint is put together whole: it loads, speaks, tells what is known of it, and replaces cleanly."""
+"""The assembled checkpoint loads and speaks, has a model card, and replaces an old one cleanly."""
 
 import json
 
@@ -88,7 +88,7 @@ def test_pronunciations_come_with_it(parts, tmp_path):
     assert tokenizer("go")["input_ids"] == [256, 257]
 
 
-def test_the_card_tells_figures_run_and_ethics(parts, tmp_path):
+def test_the_card_contains_figures_run_and_ethics(parts, tmp_path):
     assemble(
         parts / "language",
         parts / "codec",
@@ -128,7 +128,7 @@ def test_figures_become_tables_with_their_intervals():
     assert "2.00 nat" in table
     assert "3.1 times realtime" in table
     assert "10.4 s of speech | 6.0 s |" in table
-    assert "any of the 60,000 texts" in table
+    assert "any of the 60,000 training texts" in table
 
 
 def test_what_was_not_measured_is_left_out():

@@ -1,4 +1,4 @@
-"""Clips out of a code cache for the small model: words as phones, some by their letters, every frame in its place."""
+"""Training clips from a code cache: words as phones, some as letters, and the position of each frame in the text."""
 
 import numpy as np
 import pytest

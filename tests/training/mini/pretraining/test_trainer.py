@@ -46,7 +46,7 @@ def test_composed_scripts_stay_below_the_longest_length():
     assert {len(composer.script(mixture).codes) for _ in range(20)} == {20}
 
 
-def test_other_voices_speak_only_where_their_beginning_is_given():
+def test_other_voices_occur_only_after_a_prompt():
     own = [clip("own", speaker, 60) for speaker in ("S1", "S2")]
     others = [clip(f"v{number}", frames=60, seed=number)._replace(speaker=f"slt*{number}") for number in range(3)]
     composer = Composer(own + others, seed=0)
@@ -81,7 +81,7 @@ def test_a_script_of_phones_has_their_ids():
     assert script.ids == [1, 32, BYTES + 3, 32, ord("a")]
 
 
-def test_word_lengths_are_found_by_regression_and_guessed_for_words_never_met():
+def test_word_lengths_are_found_by_regression_and_estimated_for_unknown_words():
     rng = random.Random(0)
     true = {"long": 20, "short": 5, "red": 9}
     texts = [" ".join(rng.choices(list(true), k=rng.randint(1, 4))) for _ in range(300)]
@@ -136,7 +136,7 @@ class Letters(nn.Module):
         return (self.letters,)
 
 
-def test_the_reader_learns_codes_from_letters_alone_and_teaches_them():
+def test_the_encoder_probe_learns_codes_from_letters_alone_and_trains_the_encoder():
     encoder = Letters(4)
     torch.manual_seed(0)
     probe = EncoderProbe(encoder, 8, 5, learning_rate=1e-2)
@@ -152,7 +152,7 @@ def test_the_reader_learns_codes_from_letters_alone_and_teaches_them():
     assert encoder.letters.grad.abs().min() > 0
 
 
-def test_the_reader_asks_nothing_of_rows_without_weight_or_label():
+def test_the_encoder_probe_has_no_loss_for_rows_without_weight_or_label():
     encoder = Letters(4)
     probe = EncoderProbe(encoder, 8, 5)
     encoder()

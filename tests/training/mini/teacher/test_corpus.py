@@ -1,4 +1,4 @@
-"""What is kept from training, and what of a text is spoken."""
+"""The split of training texts, and their spoken words."""
 
 from dia.training.mini.teacher.corpus import SEED_DIALOGUE, Utterance, split_of, spoken_words
 

@@ -42,7 +42,7 @@ def test_abbreviations_are_spelt_out_and_noises_are_not(teacher):
     assert [found.words[word] for word in ("bbc", "gp", "shh")] == ["b1 b1 c1", "g1 p1", "sh"]
 
 
-def test_what_the_lexicon_does_not_say_is_left_out(teacher, monkeypatch):
+def test_words_without_a_pronunciation_are_left_out(teacher, monkeypatch):
     monkeypatch.setitem(SAID, "silent", [])
     assert "silent" not in pronounce(["silent", "hello"]).words
 

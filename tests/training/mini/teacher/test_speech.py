@@ -1,4 +1,4 @@
-"""The teacher's shards: silence trimmed, whole shards kept, what was spoken given back."""
+"""Shards of the teacher's speech: trimmed silence, resuming and reading."""
 
 from itertools import islice
 
@@ -47,7 +47,7 @@ def test_synthesis_resumes_after_the_last_whole_shard(tmp_path, monkeypatch):
     assert speech.shard_numbers(tmp_path) == [0, 1, 2]
 
 
-def test_a_shard_gives_back_what_was_spoken(tmp_path):
+def test_a_shard_returns_the_clips_that_were_spoken(tmp_path):
     speech.synthesise(tmp_path, 8, processes=1, speak=_tone)
     clips = list(speech.read_shard(tmp_path, 0))
     assert [clip.text for clip in clips] == [item.text for item in islice(utterances(), 8)]

@@ -1,4 +1,4 @@
-"""What the embedded model is taught to say: texts, sounds between words, and voices."""
+"""The training speech of the embedded model: texts, sounds and voices."""
 
 import random
 import re
@@ -45,7 +45,7 @@ def test_a_sequence_has_the_length_asked_for():
     assert set(spoken_words(word_sequence(random.Random(3), 9, ("north", "south")))) <= {"north", "south"}
 
 
-def test_the_repertoire_is_the_same_every_time_and_begins_with_the_first_dialogue():
+def test_training_texts_are_reproducible_and_begin_with_the_first_dialogue():
     first, second = (list(islice(utterances(5), 300)) for _ in range(2))
     assert first == second
     assert {text for _, text in SEED_DIALOGUE} == {utterance.text for utterance in first[:8]}
@@ -89,13 +89,13 @@ def test_each_sound_has_its_own_frequencies():
     assert centroid("(laughs)") < 1000
 
 
-def test_names_of_voices_tell_base_and_speed():
+def test_names_of_voices_contain_base_and_speed():
     assert [str(Voice("slt")), str(Voice("rms", 0.86))] == ["slt", "rms*0.86"]
     assert not {*TRAINED, *SPEAKERS.values()} & set(HELD_OUT)
     assert len({*TRAINED, *HELD_OUT}) == len(TRAINED) + len(HELD_OUT)
 
 
-def test_every_speaker_of_the_repertoire_has_a_voice():
+def test_every_speaker_has_a_voice():
     assert voice_of("S2") == Voice("rms")
     assert [voice_of(str(voice)) for voice in (*TRAINED, *HELD_OUT)] == [*TRAINED, *HELD_OUT]
 

@@ -48,8 +48,8 @@ their words, are held out.
 ## Recipe
 `python -m dia.training.mini` builds this folder from scratch. The codec is trained with its quantiser, then its
 decoder alone. The language model is trained on the codes, with a loss that keeps attention near the spoken phones in
-two layers, a second head that predicts codes from the encoder alone, random replacement of input codes, and 12 % of texts
-dropped for guidance.
+two layers, a second head that predicts codes from the encoder alone, random replacement of input codes, and 12 %
+of texts dropped for guidance.
 {training}
 ![Loss with the right text and with another text, over the minutes of training](curves.png)
 

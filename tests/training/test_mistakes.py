@@ -126,7 +126,7 @@ def test_a_folder_without_a_model_to_train_is_refused_with_what_it_holds(tmp_pat
         ("codec", "holds a model of type dac; expected type dia"),
         ("run/checkpoint-7", r"is a checkpoint of a run. Continue that run with --output .*run --resume"),
         ("adapters", "holds only adapters.*merge them"),
-        ("damaged", r"config\.json cannot be read"),
+        ("damaged", r"config\.json is not valid JSON"),
     ):
         with pytest.raises(ValueError, match=complaint):
             check_model(str(tmp_path / name))

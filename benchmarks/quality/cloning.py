@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from dia import MINI
 from dia.model import Dia
-from dia.training.mini.teacher_voices import HELD_OUT, performs, quiet_ends_cut
+from dia.training.mini.teacher.voices import HELD_OUT, performs, quiet_ends_cut
 from dia.voices.voice import Voice
 
 GUIDE = """examples:

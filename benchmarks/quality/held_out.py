@@ -13,10 +13,10 @@ import numpy as np
 from recogniser import Audio, words_of
 from tqdm import tqdm
 
-from dia.training.mini.english import sentence, word_sequence
-from dia.training.mini.teacher import trim
-from dia.training.mini.teacher_texts import repertoire, split_of
-from dia.training.mini.teacher_voices import performs
+from dia.training.mini.teacher.english import sentence, word_sequence
+from dia.training.mini.teacher.speech import trim
+from dia.training.mini.teacher.texts import split_of, utterances
+from dia.training.mini.teacher.voices import performs
 
 SPEAKERS = ("S1", "S2")
 TEACHER_RATE = 16_000
@@ -66,8 +66,8 @@ def runs_of(text: str, length: int = RUN) -> set[tuple[str, ...]]:
 
 
 def trained_runs(count: int, seed: int = 0) -> Runs:
-    """All runs of four words in the training split of the first `count` utterances of the repertoire."""
-    texts = (utterance.text for utterance in islice(repertoire(seed), count) if utterance.split == "train")
+    """All runs of four words in the training split of the first `count` training utterances."""
+    texts = (utterance.text for utterance in islice(utterances(seed), count) if utterance.split == "train")
     bar = tqdm(texts, "texts trained on", total=count, leave=False)
     return frozenset(run for text in bar for run in runs_of(text))
 

@@ -27,7 +27,7 @@ from dia.synthesis.take import Line, TakeOptions
 from dia.synthesis.takes import make_take
 from dia.text.prompt_format import CARRIES, Carry, PromptFormat
 from dia.text.script import Script, Turn
-from dia.training.mini.english import vocabulary
+from dia.training.mini.teacher.english import vocabulary
 
 GUIDE = """examples:
   python benchmarks/quality/long_form_quality.py --json long.json       scripts of 2, 20 and 100 turns, a hundred each

@@ -30,8 +30,8 @@ from recogniser import Audio, Recogniser, words_of
 from speaking import Line, Speaker
 
 from dia import MINI
-from dia.training.mini import english
-from dia.training.mini.teacher_voices import performs
+from dia.training.mini.teacher import english
+from dia.training.mini.teacher.voices import performs
 from dia.training.trainer import last_checkpoint
 
 Features = NDArray[np.float64]
@@ -58,7 +58,7 @@ class Heard(NamedTuple):
 
 
 def vocabulary(model: Path) -> list[str]:
-    """The words that a model's folder lists in vocabulary.txt, or else those of `dia.training.mini.english`."""
+    """The words in the vocabulary.txt of a model's folder, or else those of `dia.training.mini.teacher.english`."""
     listed = model / "vocabulary.txt"
     return listed.read_text(encoding="utf-8").split() if listed.is_file() else list(english.vocabulary())
 
@@ -80,7 +80,7 @@ def texts(words: Sequence[str], count: int, rng: random.Random) -> list[str]:
 
 
 def recording(text: str, voice: str) -> Audio:
-    """A text in a voice, `espeak:en-us+f3` or a name of `dia.training.mini.teacher_voices`, at `TEACHER_RATE`."""
+    """A text in a voice, `espeak:en-us+f3` or a name of `dia.training.mini.teacher.voices`, at `TEACHER_RATE`."""
     kind, _, name = voice.rpartition(":")
     if kind != "espeak":
         spoken, own_rate = performs(text, name), TEACHER_RATE

@@ -34,10 +34,10 @@ from voices_heard import MOST_TURNS, cloned, dialogues, prompts_and_continuation
 from words_heard import errors, words_heard
 
 from dia import MINI
-from dia.training.dialogues import Clip
+from dia.training.data.dialogues import Clip
 from dia.training.metrics import measure
-from dia.training.mini.english import vocabulary
-from dia.training.mini.teacher_texts import SEED_DIALOGUE
+from dia.training.mini.teacher.english import vocabulary
+from dia.training.mini.teacher.texts import SEED_DIALOGUE
 
 GUIDE = """examples:
   python benchmarks/quality/mini_quality.py --json figures.json       everything, some 20 minutes on 2 idle cores

@@ -24,10 +24,10 @@ from torch import Tensor, nn
 from dia import MINI, DiaConfig, DiaForConditionalGeneration, DiaProcessor
 from dia.quantization.config import DiaQuantizationConfig, quantize
 from dia.quantization.linear import QuantizedLinear
-from dia.training.dialogues import Clip
+from dia.training.data.dialogues import Clip
 from dia.training.metrics import measure
-from dia.training.mini.teacher import trim
-from dia.training.mini.teacher_voices import performs
+from dia.training.mini.teacher.speech import trim
+from dia.training.mini.teacher.voices import performs
 
 FORMATS = ("int8", "int4")
 PARTS = ("errors", "loss", "words")
@@ -140,9 +140,9 @@ def taught(processor: DiaProcessor, said: Sequence[tuple[str, str]]) -> list[Cli
 def real_batch(clips: Sequence[Clip]) -> dict[str, Tensor]:
     """A few clips as the model sees them while it learns."""
     from dia.decoding.grid import Channels
-    from dia.training.collator import ALIGNMENT, SWAPPED, DiaCollator
-    from dia.training.compatibility import spelt
-    from dia.training.dataset import HeldOut
+    from dia.training.data.collator import ALIGNMENT, SWAPPED, DiaCollator
+    from dia.training.data.compatibility import spelt
+    from dia.training.data.dataset import HeldOut
 
     config = DiaConfig.from_pretrained(MINI)
     channels = Channels.of(config)

@@ -22,8 +22,8 @@ from recogniser import Audio
 from speaking import Line, Speaker
 from tqdm import tqdm
 
-from dia.training.mini.sounds import SOUNDS, sound
-from dia.training.mini.teacher_voices import PAUSE_SECONDS, voice_of
+from dia.training.mini.teacher.sounds import SOUNDS, sound
+from dia.training.mini.teacher.voices import PAUSE_SECONDS, voice_of
 
 WORDS = "words"
 BANDS, FLOOR_DECIBELS = 24, -45.0

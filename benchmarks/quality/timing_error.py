@@ -23,7 +23,7 @@ from dia.model import Dia
 from dia.synthesis import alignment as timing
 from dia.synthesis.synthesizer import Synthesizer
 from dia.synthesis.take_analysis import on_sound
-from dia.training.mini.teacher_voices import loud_span, voice_of
+from dia.training.mini.teacher.voices import loud_span, voice_of
 
 GUIDE = """examples:
   python benchmarks/quality/timing_error.py                      40 sentences and 20 dialogues of 2 to 5 turns

@@ -15,7 +15,7 @@ from speaking import Line, Speaker
 from tqdm import tqdm
 from words_heard import errors
 
-from dia.training.mini.teacher_voices import HELD_OUT
+from dia.training.mini.teacher.voices import HELD_OUT
 
 FEWEST_TURNS, MOST_TURNS = 2, 6
 

@@ -47,7 +47,7 @@ def codes_of(model: DacModel, size: str, seconds: float) -> Tensor:
     noise = torch.Generator().manual_seed(0)
     spoken = torch.randint(model.config.codebook_size, (frames, model.config.n_codebooks), generator=noise)
     if size == "mini":
-        from dia.training.mini.teacher_voices import performs
+        from dia.training.mini.teacher.voices import performs
 
         try:
             samples = performs("You get full control over scripts and voices.", "S1")

@@ -92,9 +92,9 @@ def test_runs_reach_over_punctuation_and_sounds():
 def test_training_runs_are_those_of_its_split_alone():
     from held_out import runs_of, trained_runs
 
-    from dia.training.mini.teacher_texts import repertoire
+    from dia.training.mini.teacher.texts import utterances
 
-    stream = repertoire(0)
+    stream = utterances(0)
     texts = [next(stream) for _ in range(200)]
     learnt = set().union(*(runs_of(u.text) for u in texts if u.split == "train"))
     assert trained_runs(200, 0) == learnt

@@ -67,8 +67,8 @@ REFUSED = {
     "no transcript": (["voice", "make", "bob", "voice.wav", *CONSENT], "transcript is missing"),
     "a native checkpoint": (["convert", "model", "./none", "dst"], "there is no folder ./none"),
     "a native codec": (["convert", "codec", "none.pth", "dst"], "there is no file none.pth"),
-    "data": (["train", "--data", "./none"], "--data ./none: there is no such folder"),
-    "data for a codec": (["train-codec", "--data", "./none", "--output", "dst"], "there is no such folder"),
+    "data": (["train", "--data", "./none"], "--data ./none: no such folder"),
+    "data for a codec": (["train-codec", "--data", "./none", "--output", "dst"], "no such folder"),
 }
 ANSWERED = {
     "version": (["--version"], "dia "),

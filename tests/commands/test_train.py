@@ -16,7 +16,7 @@ from dia.cli import main
 from dia.commands import train as command
 from dia.text.lexicon import Pronunciations
 from dia.text.prompt_format import PromptFormat
-from dia.training.code_cache import CodeCache
+from dia.training.data.code_cache import CodeCache
 from dia.training.trainer import DiaTrainer
 
 
@@ -169,7 +169,7 @@ def test_a_missing_extra_is_told_with_the_line_that_installs_it(model, tmp_path,
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == "peft" else find(name, *rest))
     assert train("anywhere", model, tmp_path) == 2
-    assert "training needs peft, not installed: pip install peft" in capsys.readouterr().err
+    assert "training needs peft. Run: pip install peft" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

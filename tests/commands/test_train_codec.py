@@ -14,11 +14,11 @@ from transformers import DacModel
 
 from dia.commands import train_codec as codec_command
 from dia.processing_dia import DiaProcessor
-from dia.training.codec import fit as codec_fitting
-from dia.training.codec.fit import Diet
+from dia.training.codec import fit
+from dia.training.codec.fit import BatchOptions
 from dia.training.codec.recipe import stages_from_nothing, stages_of_tuning
 from dia.training.codec.trainer import CodecTrainer, Diverged
-from dia.training.data import read_source
+from dia.training.data.source import read_source
 
 SIZES = ["--rate", "8000", "--ratios", "2,4,5", "--codebooks", "3", "--codebook-size", "64", "--codebook-width", "4"]
 SIZES += ["--encoder-width", "2", "--decoder-width", "16"]
@@ -84,7 +84,7 @@ def test_the_same_command_goes_on_after_a_stop(recordings, tmp_path, monkeypatch
 
     monkeypatch.setattr(CodecTrainer, "_step", interrupted)
     assert command(*arguments) == 130
-    assert "The same command continues" in capsys.readouterr().err
+    assert "run the same command again" in capsys.readouterr().err
     assert not (tmp_path / "codec").exists()
     assert command(*arguments) == 0
     assert len(counted) == 4 + 8 - 2  # two steps had been saved; the third is made again
@@ -117,8 +117,8 @@ def test_a_diverged_run_is_told_and_leaves_nothing_half_made(recordings, tmp_pat
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--rate", "8000", "--from", "x"], "--rate and --from exclude each other"),
-        (["--decoder-only"], "--decoder-only needs a codec"),
+        (["--rate", "8000", "--from", "x"], "--rate cannot be used with --from"),
+        (["--decoder-only"], "--decoder-only needs an existing codec"),
         (["--ratios", "2,4", "--decoder-width", "10"], "decoder_width is 10; 2 ratios need a multiple of 4"),
         (["--ratios", "2,0"], r"ratios\[1\]=0[.0]* must be"),
         (["--codebook-size", "1"], "codebook_size=1[.0]* must be"),
@@ -148,7 +148,7 @@ def test_an_occupied_folder_is_refused_before_anything_is_read(tmp_path):
 
 
 def test_too_little_sound_is_refused(recordings, tmp_path):
-    with pytest.raises(ValueError, match=r"7\.0 s to learn from"):
+    with pytest.raises(ValueError, match=r"7\.0 s of audio to train on"):
         command("--data", recordings / "part0", "--held-out", "0.01", "--output", tmp_path / "codec", *SIZES)
 
 
@@ -173,21 +173,21 @@ def test_stages_share_the_time_and_the_steps():
 
 
 def test_stretches_are_whole_frames_of_the_codec():
-    assert Diet(segment_seconds=0.1).samples(tiny_codec((2, 4, 5))) == 800
-    assert codec_fitting.LEAST_SECONDS > 0
+    assert BatchOptions(segment_seconds=0.1).samples(tiny_codec((2, 4, 5))) == 800
+    assert fit.LEAST_SECONDS > 0
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--from", "nowhere/at/all"], "--from nowhere/at/all: there is no such folder"),
-        (["--from", "{dia}"], "holds a model of type dia; a dac is wanted here"),
-        (["--from", "{data}"], "holds no model: there is no config.json"),
-        (["--output", "{data}/codec"], "lies in --data .*name a folder outside"),
-        (["--work", "{data}/work"], "--work .*lies in --data"),
+        (["--from", "nowhere/at/all"], "--from nowhere/at/all: no such folder"),
+        (["--from", "{dia}"], "holds a model of type dia; expected type dac"),
+        (["--from", "{data}"], "holds no model: config.json is missing"),
+        (["--output", "{data}/codec"], "lies inside --data .*Choose a folder outside"),
+        (["--work", "{data}/work"], "--work .*lies inside --data"),
         (["--output", "{file}"], "is a file"),
         (["--work", "{file}/work"], "cannot be written"),
-        (["--data", "{file}"], "is a file; name the folder that holds the recordings"),
+        (["--data", "{file}"], "is a file; give the folder that holds the recordings"),
     ],
 )
 def test_places_that_cannot_be_meant_are_told_before_training(recordings, tmp_path, arguments, message):

@@ -159,7 +159,7 @@ def _training() -> list[Door]:
     from tiny import tiny_model
 
     from dia.quantization.config import DiaQuantizationConfig, quantize
-    from dia.training.codec.fit import Diet
+    from dia.training.codec.fit import BatchOptions
     from dia.training.codec.initialization import codec_config
     from dia.training.codec.recipe import CodecRecipe, stages_from_nothing
     from dia.training.lora import with_lora
@@ -171,17 +171,17 @@ def _training() -> list[Door]:
     def recipe(given: Mapping[str, Any]) -> None:
         CodecRecipe(**{"stage": "joint", "steps": 10, **given})
 
-    def diet(given: Mapping[str, Any]) -> None:
+    def batch_options(given: Mapping[str, Any]) -> None:
         from tiny_codec import tiny_codec
 
-        Diet(**given).samples(tiny_codec())
+        BatchOptions(**given).samples(tiny_codec())
 
     numbers = tuple(field.name for field in fields(CodecRecipe) if field.type in ("int", "float", int, float))
     return [
         Door("codec_config", sizes, lambda given: codec_config(**given)),
         Door("CodecRecipe", numbers, recipe),
         Door("stages", ("minutes", "steps"), lambda given: stages_from_nothing(**{"minutes": 5.0, **given})),
-        Door("Diet", ("batch", "segment_seconds"), diet),
+        Door("BatchOptions", ("batch", "segment_seconds"), batch_options),
         Door("with_lora", ("rank", "alpha", "dropout"), lambda given: with_lora(tiny_model(), **given)),
         Door("training", shares, lambda given: DiaTrainingArguments(output_dir="/tmp/x", **given)),
         Door("quantize", ("weights",), lambda given: quantize(tiny_model(), **given), names=False),

@@ -35,6 +35,16 @@ BY_STAGE = {
     "quantization": ["DiaQuantizationConfig", "quantize"],
     "synthesis": ["SynthesisJob", "Take", "pocketsphinx_recogniser", "srt", "vtt"],
     "text": ["PromptFormat", "Script", "estimated_seconds", "parse", "spoken_form"],
+    "training.data": [
+        "CodeCache",
+        "Report",
+        "Row",
+        "check",
+        "encode_rows",
+        "hold_out",
+        "length_limits",
+        "read_source",
+    ],
     "voices": ["Voice", "find_voice", "keep_voice", "remove_voice", "voice_files"],
 }
 SOURCE = Path(dia.__file__).parent

@@ -1,4 +1,4 @@
-"""Two processes that train one model: gradients and clocks are averaged, weights stay the same, one of them writes."""
+"""Two processes that train one model: gradients and times are averaged, weights stay equal, one process writes."""
 
 import json
 import os
@@ -9,21 +9,21 @@ import pytest
 import torch
 from tiny_language_training import tiny_trainer
 
-from dia.training import distributed as together
-from dia.training.mini import pretraining as language
+from dia.training import distributed
+from dia.training.mini.pretraining import trainer as pretraining
 
 
 def exchange(folder: Path) -> None:
-    rank = together.rank()
+    rank = distributed.rank()
     weights = [torch.zeros(2, 3), torch.zeros(1), torch.zeros(4)]
     weights[0].grad, weights[1].grad = torch.full((2, 3), 1.0 + rank), torch.tensor([4.0 * rank])
-    together.average_gradients(weights)
-    means = [weights[0].grad.tolist(), weights[1].grad.tolist(), weights[2].grad, together.mean(float(rank))]
-    (folder / f"{rank}.json").write_text(json.dumps([together.processes(), means]))
+    distributed.average_gradients(weights)
+    means = [weights[0].grad.tolist(), weights[1].grad.tolist(), weights[2].grad, distributed.mean(float(rank))]
+    (folder / f"{rank}.json").write_text(json.dumps([distributed.processes(), means]))
 
 
 def fail(folder: Path) -> None:
-    if together.rank():
+    if distributed.rank():
         raise OSError("the disk is full")
     time.sleep(300)
 
@@ -31,38 +31,38 @@ def fail(folder: Path) -> None:
 def train(folder: Path) -> None:
     torch.set_num_threads(1)
     ticks = iter(range(10**6))
-    language.UNTIMED_STEPS, language.time.perf_counter = 0, lambda: (4.0 + 2 * together.rank()) * next(ticks)
+    pretraining.UNTIMED_STEPS, pretraining.time.perf_counter = 0, lambda: (4.0 + 2 * distributed.rank()) * next(ticks)
     trainer = tiny_trainer(folder / "run", learning_rate=1e-2, warmup=1)
     trainer.run()
-    torch.save([trainer.state.global_step, trainer.model.state_dict()], folder / f"{together.rank()}.pt")
+    torch.save([trainer.state.global_step, trainer.model.state_dict()], folder / f"{distributed.rank()}.pt")
 
 
 def test_alone_nothing_is_exchanged():
     weight = torch.zeros(1)
     weight.grad = torch.ones(1)
-    together.average_gradients([weight])
-    assert (together.rank(), together.processes(), together.mean(3.0), float(weight.grad)) == (0, 1, 3.0, 1.0)
+    distributed.average_gradients([weight])
+    assert (distributed.rank(), distributed.processes(), distributed.mean(3.0), float(weight.grad)) == (0, 1, 3.0, 1.0)
 
 
 def test_one_process_is_this_one(tmp_path):
     seen = []
-    together.run(lambda number: seen.append((number, os.getpid())), 1, 5)
+    distributed.run(lambda number: seen.append((number, os.getpid())), 1, 5)
     assert seen == [(5, os.getpid())]
 
 
 def test_gradients_and_numbers_are_averaged(tmp_path):
-    together.run(exchange, 2, tmp_path)
+    distributed.run(exchange, 2, tmp_path)
     expected = [2, [[[1.5] * 3] * 2, [2.0], None, 0.5]]
     assert [json.loads((tmp_path / f"{rank}.json").read_text()) for rank in (0, 1)] == [expected] * 2
 
 
 def test_a_process_that_fails_ends_them_all(tmp_path):
     with pytest.raises(torch.multiprocessing.ProcessRaisedException, match="the disk is full"):
-        together.run(fail, 2, tmp_path)
+        distributed.run(fail, 2, tmp_path)
 
 
 def test_two_processes_keep_one_model_and_write_one_log(tmp_path):
-    together.run(train, 2, tmp_path)
+    distributed.run(train, 2, tmp_path)
     (steps, first), (others, second) = (torch.load(tmp_path / f"{rank}.pt") for rank in (0, 1))
     assert steps == others == 12  # of five seconds, the mean of four and six
     assert all(torch.equal(first[name], second[name]) for name in first)

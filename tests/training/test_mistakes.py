@@ -1,4 +1,4 @@
-"""`dia train` used wrongly, stopped, or on a machine that fails: told at once or at its step, and nothing lost."""
+"""`dia train` used wrongly, stopped, or on a failing machine: the error comes at once, and nothing is lost."""
 
 import json
 import math
@@ -13,7 +13,7 @@ from tiny_codec import tiny_codec
 from train_command import SECONDS, train
 from transformers import TrainerCallback
 
-from dia.commands import train as command
+from dia.commands import train as train_command
 from dia.commands import train_checks
 from dia.commands.train_checks import check_model
 from dia.training.checkpoints import last_checkpoint
@@ -38,7 +38,7 @@ def recordings(tmp_path_factory):
 @pytest.fixture
 def unloaded(monkeypatch):
     """Fails where the command begins to load, read or encode."""
-    monkeypatch.setattr(command, "_train", lambda arguments: pytest.fail("the work began"))
+    monkeypatch.setattr(train_command, "_train", lambda arguments: pytest.fail("the work began"))
 
 
 def during_training(monkeypatch, step, act):
@@ -71,7 +71,7 @@ def during_training(monkeypatch, step, act):
         ("--batch-size", "many", "invalid count value: 'many'"),
     ],
 )
-def test_numbers_that_mean_nothing_are_told_by_their_option(unloaded, tmp_path, capsys, option, value, complaint):
+def test_numbers_that_mean_nothing_are_reported_by_their_option(unloaded, tmp_path, capsys, option, value, complaint):
     with pytest.raises(SystemExit):
         train("anywhere", "any", tmp_path / "out", option, value)
     assert f"argument {option}: {complaint}" in capsys.readouterr().err
@@ -82,10 +82,10 @@ def test_an_output_that_cannot_be_written_or_lies_in_the_data_is_refused_at_once
 ):
     (tmp_path / "file").touch()
     for output, complaint in (
-        (tmp_path / "file", "is a file; name a folder as --output"),
+        (tmp_path / "file", "is a file; --output must be a folder"),
         (tmp_path / "file" / "below", "cannot be written"),
-        (recordings, "lies in --data"),
-        (f"{recordings}/voice", "lies in --data"),
+        (recordings, "lies inside --data"),
+        (f"{recordings}/voice", "lies inside --data"),
     ):
         assert train(recordings, model, output) == 2
         assert complaint in capsys.readouterr().err
@@ -93,20 +93,20 @@ def test_an_output_that_cannot_be_written_or_lies_in_the_data_is_refused_at_once
 
 def test_there_must_be_something_to_resume(unloaded, recordings, model, tmp_path, capsys):
     assert train(recordings, model, tmp_path / "out", "--resume") == 2
-    assert "holds no checkpoint to go on from; leave --resume out" in capsys.readouterr().err
+    assert "holds no checkpoint to resume from. Run the command without --resume" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("missing", "complaint"),
     [
-        ("config.json", "holds no model: there is no config.json"),
+        ("config.json", "holds no model: config.json is missing"),
         (
             "preprocessor_config.json",
-            r"a model without its processor, as native weights do.*dia convert model",
+            r"a model without a processor, such as native weights.*dia convert model",
         ),
     ],
 )
-def test_a_model_folder_that_lacks_a_file_is_refused_with_the_way_out(model, tmp_path, missing, complaint):
+def test_a_model_folder_that_lacks_a_file_is_refused_with_a_remedy(model, tmp_path, missing, complaint):
     folder = tmp_path / "model"
     shutil.copytree(model, folder)
     (folder / missing).unlink()
@@ -114,7 +114,7 @@ def test_a_model_folder_that_lacks_a_file_is_refused_with_the_way_out(model, tmp
         check_model(str(folder))
 
 
-def test_a_folder_that_is_no_model_to_train_is_refused_by_what_it_is(tmp_path, monkeypatch):
+def test_a_folder_without_a_model_to_train_is_refused_with_what_it_holds(tmp_path, monkeypatch):
     tiny_codec().save_pretrained(tmp_path / "codec")
     for name, file in (("run/checkpoint-7", "trainer_state.json"), ("adapters", "adapter_config.json")):
         (tmp_path / name).mkdir(parents=True)
@@ -122,16 +122,16 @@ def test_a_folder_that_is_no_model_to_train_is_refused_by_what_it_is(tmp_path, m
     (tmp_path / "damaged").mkdir()
     (tmp_path / "damaged" / "config.json").write_text("{oops")
     for name, complaint in (
-        ("nowhere", "there is no such folder"),
-        ("codec", "holds a model of type dac; a dia is wanted"),
-        ("run/checkpoint-7", r"is a checkpoint within a run; go on with --output .*run --resume"),
-        ("adapters", "holds adapters alone.*merge them"),
-        ("damaged", r"config\.json cannot be read"),
+        ("nowhere", "no such folder"),
+        ("codec", "holds a model of type dac; expected type dia"),
+        ("run/checkpoint-7", r"is a checkpoint of a run. Continue that run with --output .*run --resume"),
+        ("adapters", "holds only adapters.*merge them"),
+        ("damaged", r"config\.json is not valid JSON"),
     ):
         with pytest.raises(ValueError, match=complaint):
             check_model(str(tmp_path / name))
     for name in ("./nowhere", "nowhere", "no/where/else", "~/nowhere", str(tmp_path / "damaged" / "config.json")):
-        with pytest.raises(ValueError, match="there is no such folder"):
+        with pytest.raises(ValueError, match="no such folder"):
             check_model(name)
     asked = []
     monkeypatch.setattr(train_checks, "check_source", lambda *about: asked.append(about))
@@ -140,22 +140,26 @@ def test_a_folder_that_is_no_model_to_train_is_refused_by_what_it_is(tmp_path, m
 
 
 @pytest.mark.parametrize("options", [("--data", "someone/speech"), ("--model", "someone/model-of-the-hub")])
-def test_what_the_hub_will_not_give_is_refused_before_the_work(
+def test_what_cannot_be_loaded_from_the_hub_is_refused_before_the_work(
     unloaded, recordings, tmp_path, monkeypatch, capsys, options
 ):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     assert train(recordings, "mini", tmp_path / "out", *options) == 2
-    assert f"{options[0]} {options[1]} is no folder, and the Hub is not asked" in capsys.readouterr().err
+    message = capsys.readouterr().err
+    assert f"{options[0]} {options[1]} is no" in message
+    assert "the Hub is not asked" in message
 
 
 def test_a_model_that_can_be_trained_passes(recordings, model, tmp_path, monkeypatch):
     check_model(model)
-    monkeypatch.setattr(command, "_train", lambda arguments: 0)
+    monkeypatch.setattr(train_command, "_train", lambda arguments: 0)
     assert train(recordings, "mini", tmp_path / "out") == 0
 
 
-def test_what_no_folder_shows_is_told_before_anything_is_encoded(recordings, model, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(command, "_encoded", lambda *_: pytest.fail("encoding began"))
+def test_errors_that_show_only_after_loading_are_reported_before_anything_is_encoded(
+    recordings, model, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(train_command, "_encoded", lambda *_: pytest.fail("encoding began"))
     other, bare = tmp_path / "other", tmp_path / "bare"
     for folder in (other, bare):
         shutil.copytree(model, folder)
@@ -164,7 +168,7 @@ def test_what_no_folder_shows_is_told_before_anything_is_encoded(recordings, mod
     shutil.rmtree(bare / "audio_tokenizer")
     for source, more, complaint in (
         (other, (), "the processor has delay_pattern=[0, 1, 2], and the model [0, 2, 3]"),
-        (bare, (), "its processor or its codec cannot be loaded"),
+        (bare, (), "the processor or the codec cannot be loaded"),
         (model, ("--say", 60 * "a"), "the encoder reads 48"),
         (model, ("--say", ""), "text"),
     ):
@@ -179,9 +183,9 @@ def test_a_loss_that_is_no_number_leaves_the_last_good_checkpoint_to_go_on_from(
     with monkeypatch.context() as patched:
         during_training(patched, 4, lambda model: model.logits_dense.weight.data.fill_(math.nan))
         assert train(recordings, model, out, "--steps", "6", "--every", "2") == 1
-    told = capsys.readouterr().err
-    assert "dia: the loss is nan at step 4" in told
-    assert f"{out / 'checkpoint-2'}; go on from there with a lower learning rate" in told
+    message = capsys.readouterr().err
+    assert "dia: the loss is nan at step 4" in message
+    assert f"Resume from {out / 'checkpoint-2'}, which is not affected, with a lower learning rate" in message
     assert last_checkpoint(out) == out / "checkpoint-2"
     assert not (out / "config.json").exists()
     assert train(recordings, model, out, "--steps", "6", "--every", "2", "--resume", "--learning-rate", "1e-6") == 0
@@ -203,24 +207,24 @@ def exhaust(_):
 
 @pytest.mark.parametrize(
     ("act", "code", "complaint"),
-    [(stop, 130, "\ndia: interrupted. "), (exhaust, 1, "Take --batch-size 1 and a larger --accumulate")],
+    [(stop, 130, "\ndia: interrupted. "), (exhaust, 1, "Use --batch-size 1 with a larger --accumulate")],
 )
-def test_a_run_that_is_stopped_says_from_where_it_goes_on(
+def test_a_stopped_run_names_the_checkpoint_to_continue_from(
     recordings, model, tmp_path, monkeypatch, capsys, act, code, complaint
 ):
     during_training(monkeypatch, 4, act)
     assert train(recordings, model, tmp_path / "out", "--steps", "6", "--every", "2") == code
-    told = capsys.readouterr().err
-    assert complaint in told
-    assert f"The same command with --resume goes on from {tmp_path / 'out' / 'checkpoint-2'}.\n" in told
+    message = capsys.readouterr().err
+    assert complaint in message
+    assert f"To continue from {tmp_path / 'out' / 'checkpoint-2'}, run the same command with --resume.\n" in message
 
 
 def test_a_stop_before_the_first_checkpoint_says_that_too(recordings, model, tmp_path, monkeypatch, capsys):
     during_training(monkeypatch, 1, stop)
     assert train(recordings, model, tmp_path / "out", "--steps", "6") == 130
-    assert "No checkpoint was written yet" in capsys.readouterr().err
+    assert "No checkpoint was saved yet" in capsys.readouterr().err
 
 
-def test_too_few_clips_to_measure_with_are_told(recordings, model, tmp_path, capsys):
+def test_too_few_clips_to_measure_with_are_reported(recordings, model, tmp_path, capsys):
     assert train(recordings, model, tmp_path / "out", "--steps", "1", "--held-out", "0") == 0
-    assert "0 held out: there will be no eval_loss and no eval_gap" in capsys.readouterr().out
+    assert "0 held out (no eval_loss and no eval_gap: " in capsys.readouterr().out

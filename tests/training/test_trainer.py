@@ -21,12 +21,12 @@ from transformers import TrainerCallback
 from dia.modeling_dia import DiaForConditionalGeneration
 from dia.text.prompt_format import PromptFormat
 from dia.training.checkpoints import last_checkpoint
-from dia.training.data import Row
-from dia.training.dialogues import Clip
-from dia.training.encoding import encode_rows
+from dia.training.data.dialogues import Clip
+from dia.training.data.encoding import encode_rows
+from dia.training.data.source import Row
 from dia.training.lora import freeze, with_lora
 from dia.training.metrics import measure
-from dia.training.sample_callback import Hearing
+from dia.training.sample_callback import SampleCallback
 from dia.training.trainer import DiaTrainer, DiaTrainingArguments
 
 
@@ -103,9 +103,9 @@ def test_training_lowers_the_loss(tmp_path):
     assert losses(run)[-1] < losses(run)[0] - 0.3
 
 
-def test_evaluation_is_of_the_average_and_tells_loss_and_gap(whole):
+def test_evaluation_uses_the_average_and_reports_loss_and_gap(whole):
     line = next(line for line in reversed(whole.state.log_history) if "eval_gap" in line)
-    with whole.average.worn():
+    with whole.average.applied():
         measured = measure(whole.model.eval(), clips(6, seed=1))
     assert line["eval_gap"] == pytest.approx(measured.gap, abs=1e-5)
     assert [line[f"eval_loss_channel_{c}"] for c in range(CHANNELS)] == pytest.approx(measured.loss.tolist(), abs=1e-4)
@@ -137,7 +137,7 @@ def test_a_killed_run_goes_on_with_the_same_losses(whole, tmp_path):
 
 
 def test_without_a_checkpoint_there_is_nothing_to_resume(tmp_path):
-    with pytest.raises(ValueError, match="holds no whole checkpoint"):
+    with pytest.raises(ValueError, match="holds no complete checkpoint"):
         trainer(tmp_path).train(resume_from_checkpoint=True)
 
 
@@ -178,7 +178,7 @@ run = trainer({folder!r}, per_device_train_batch_size=2, per_device_eval_batch_s
 run.train()
 assert run.args.world_size == 2
 if run.is_world_process_zero():
-    print("told", json.dumps([losses(run), run.state.log_history[-2]["eval_loss"]]))
+    print("result", json.dumps([losses(run), run.state.log_history[-2]["eval_loss"]]))
 torch.distributed.destroy_process_group()
 if other:
     assert os.waitpid(other, 0)[1] == 0
@@ -198,8 +198,8 @@ def test_two_processes_give_the_loss_of_one_with_twice_the_batch(whole, tmp_path
         timeout=300,
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    told = next(line for line in done.stdout.splitlines() if line.startswith("told "))
-    found, eval_loss = json.loads(told.removeprefix("told "))
+    line = next(line for line in done.stdout.splitlines() if line.startswith("result "))
+    found, eval_loss = json.loads(line.removeprefix("result "))
     assert found == pytest.approx(losses(whole)[:3], abs=1e-5)
     expected = next(line["eval_loss"] for line in whole.state.log_history if "eval_loss" in line)
     assert eval_loss == pytest.approx(expected, abs=1e-4)  # were a clip measured twice, 1e-2 apart
@@ -258,7 +258,7 @@ def test_adapters_are_all_that_learns_and_only_where_asked(adapted):
 def test_merged_adapters_load_without_peft(adapted, tmp_path):
     adapted.save_model(str(tmp_path))
     loaded = DiaForConditionalGeneration.from_pretrained(tmp_path)
-    with adapted.average.worn():
+    with adapted.average.applied():
         assert torch.allclose(logits(loaded), logits(adapted.model), atol=1e-5)
     assert not torch.allclose(logits(loaded), logits(tiny_model()), atol=1e-3)
 
@@ -271,7 +271,7 @@ def test_adapters_alone_load_through_peft_and_speak(adapted, tmp_path):
     adapted.args.merge_adapter = True
     assert not (tmp_path / "model.safetensors").exists()
     loaded = PeftModel.from_pretrained(tiny_model(), str(tmp_path))
-    with adapted.average.worn():
+    with adapted.average.applied():
         assert torch.allclose(logits(loaded), logits(adapted.model), atol=1e-5)
     assert loaded.generate(input_ids=torch.tensor([[1, 50]]), max_new_tokens=6, do_sample=False).shape[0] == 1
 
@@ -298,12 +298,12 @@ def test_a_loss_that_is_no_number_stops_with_step_causes_and_checkpoint(tmp_path
 def test_damaged_weights_are_not_saved(tmp_path):
     run = trainer(tmp_path)
     run.model.logits_dense.weight.data[0] = math.inf
-    with pytest.raises(FloatingPointError, match="a weight is no finite number"):
+    with pytest.raises(FloatingPointError, match="a weight is not finite"):
         run._save_checkpoint(run.model, None)
     assert last_checkpoint(tmp_path) is None
 
 
-def test_a_full_disk_is_told_and_leaves_the_last_checkpoint(tmp_path, monkeypatch):
+def test_a_full_disk_is_reported_and_leaves_the_last_checkpoint(tmp_path, monkeypatch):
     save = torch.save
 
     def full(thing, path, *rest):
@@ -328,7 +328,7 @@ def codes(frames=4, channels=CHANNELS, highest=1):
         (Clip([codes(channels=2)], "[S1] Hi.", "ann"), "2 codebooks and the model 3 channels"),
         (Clip([codes(highest=EOS)], "[S1] Hi.", "ann"), "another codec"),
         (Clip([codes(frames=0)], "[S1] Hi.", "ann"), "codes of shape"),
-        (Clip([codes(frames=60)], "[S1] Hi.", "ann"), "60 frames.*room for 59"),
+        (Clip([codes(frames=60)], "[S1] Hi.", "ann"), "60 frames.*trained with 59"),
         (Clip([codes()], "[S1] " + 60 * "a", "ann"), "62 bytes; the model reads 48"),
     ],
 )
@@ -354,13 +354,13 @@ def test_clips_may_be_batched_by_length(tmp_path):
     assert len(losses(run)) == 2
 
 
-def test_samples_are_heard_seen_and_logged_without_disturbing_the_training(tmp_path):
+def test_samples_are_written_and_logged_without_changing_the_training(tmp_path):
     pytest.importorskip("tensorboard")
     config = tiny_config()
     codec = tiny_codec((2, 4, 5))
-    hearing = Hearing(tiny_processor(codec), ["[S1] Hi.", "[S2] No."], every=2, max_seconds=0.2)
+    callback = SampleCallback(tiny_processor(codec), ["[S1] Hi.", "[S2] No."], every=2, max_seconds=0.2)
     run = trainer(
-        tmp_path, tiny_model(config), [hearing], eval_strategy="steps", eval_steps=3, report_to=["tensorboard"]
+        tmp_path, tiny_model(config), [callback], eval_strategy="steps", eval_steps=3, report_to=["tensorboard"]
     )
     run.model.generation_config.min_new_tokens = 20
     run.train()
@@ -378,11 +378,11 @@ def test_samples_are_heard_seen_and_logged_without_disturbing_the_training(tmp_p
     shutil.rmtree(tmp_path / "plain")
 
 
-def test_a_processor_without_codec_cannot_be_heard():
+def test_samples_need_a_codec_and_a_script():
     with pytest.raises(ValueError, match="no codec"):
-        Hearing(tiny_processor(), ["[S1] Hi."])
-    with pytest.raises(ValueError, match="say at least one"):
-        Hearing(tiny_processor(tiny_codec()), [])
+        SampleCallback(tiny_processor(), ["[S1] Hi."])
+    with pytest.raises(ValueError, match="give at least one script"):
+        SampleCallback(tiny_processor(tiny_codec()), [])
 
 
 def test_a_resumed_run_may_learn_more_slowly(whole, tmp_path):
@@ -400,15 +400,19 @@ def test_a_checkpoint_of_another_run_is_refused(whole, adapted, tmp_path):
     frozen = tiny_model()
     freeze(frozen, "encoder")
     for folder, model, message in (
-        (plain_run, with_lora(tiny_model(), rank=2), "of a run that trains all weights, and this one trains low-rank"),
-        (lora, tiny_model(), "of a run that trains low-rank adapters, and this one trains all weights"),
-        (lora, with_lora(tiny_model(), rank=3, frozen="encoder"), "adapters of rank 2, and this run's have rank 3"),
-        (lora, with_lora(tiny_model(), rank=2), "adapters of other layers"),
-        (plain_run, tiny_model(wider), "of another run than this one"),
-        (plain_run, frozen, "of another run than this one"),
+        (
+            plain_run,
+            with_lora(tiny_model(), rank=2),
+            "from a run that trains all weights, but this run trains low-rank",
+        ),
+        (lora, tiny_model(), "from a run that trains low-rank adapters, but this run trains all weights"),
+        (lora, with_lora(tiny_model(), rank=3, frozen="encoder"), "adapters of rank 2, but this run has rank 3"),
+        (lora, with_lora(tiny_model(), rank=2), "adapters for other layers"),
+        (plain_run, tiny_model(wider), "does not fit this run"),
+        (plain_run, frozen, "does not fit this run"),
     ):
         shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
-        with pytest.raises(ValueError, match=rf"checkpoint-6 .*{message}.*was begun with"):
+        with pytest.raises(ValueError, match=rf"checkpoint-6 .*{message}.*was started with"):
             trainer(tmp_path, model).train(resume_from_checkpoint=True)
         shutil.rmtree(tmp_path)
         tmp_path.mkdir()
@@ -440,21 +444,21 @@ def test_a_finished_model_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
     assert (tmp_path / "config.json").is_file()
     run.model.logits_dense.weight.data[0] = math.nan
     written = (tmp_path / "model.safetensors").read_bytes()
-    with pytest.raises(FloatingPointError, match="a weight is no finite number"):
+    with pytest.raises(FloatingPointError, match="a weight is not finite"):
         run.save_model()
     assert (tmp_path / "model.safetensors").read_bytes() == written
 
 
 def test_samples_that_cannot_be_written_stop_at_their_step_and_leave_the_checkpoint(tmp_path):
-    hearing = Hearing(tiny_processor(tiny_codec((2, 4, 5))), ["[S1] Hi."], every=2, max_seconds=0.1)
+    callback = SampleCallback(tiny_processor(tiny_codec((2, 4, 5))), ["[S1] Hi."], every=2, max_seconds=0.1)
     (tmp_path / "samples").touch()
-    with pytest.raises(OSError, match=r"samples cannot be written to .*\(step 6\)\. What is saved .*checkpoint-3"):
-        trainer(tmp_path, callbacks=[hearing], eval_strategy="steps", eval_steps=3).train()
+    with pytest.raises(OSError, match=r"samples cannot be written to .*\(step 6\)\. Resume from .*checkpoint-3"):
+        trainer(tmp_path, callbacks=[callback], eval_strategy="steps", eval_steps=3).train()
 
 
-def test_a_script_too_long_to_be_heard_is_refused_before_training():
+def test_a_sample_script_that_is_too_long_is_refused_before_training():
     with pytest.raises(ValueError, match="encoder reads 48"):
-        Hearing(tiny_processor(tiny_codec((2, 4, 5))), ["[S1] Hi.", 60 * "a"])
+        SampleCallback(tiny_processor(tiny_codec((2, 4, 5))), ["[S1] Hi.", 60 * "a"])
 
 
 def test_a_processor_of_another_model_is_refused_before_anything_is_learnt(tmp_path):
@@ -469,7 +473,7 @@ def test_rows_that_are_not_coded_are_refused(tmp_path):
         DiaTrainer(tiny_model(), options(tmp_path), [{"text": "[S1] Hi."}])
 
 
-def test_transcripts_that_were_read_otherwise_than_the_model_reads_are_refused(tmp_path):
+def test_transcripts_that_were_normalized_differently_are_refused(tmp_path):
     processor = tiny_processor(tiny_codec())
     cache = encode_rows([Row("a", "I owe $5.", tone(0.03))], processor, tmp_path / "codes", progress=False)
     model = tiny_model()
@@ -479,10 +483,10 @@ def test_transcripts_that_were_read_otherwise_than_the_model_reads_are_refused(t
     DiaTrainer(tiny_model(), options(tmp_path), cache)
 
 
-def test_what_is_heard_is_read_as_the_model_reads_scripts():
+def test_sample_scripts_are_read_as_the_model_reads_scripts():
     processor = tiny_processor(tiny_codec((2, 4, 5)))
-    assert Hearing(processor, ["I owe $5"]).scripts == ["[S1] I owe five dollars [S2]"]
+    assert SampleCallback(processor, ["I owe $5"]).scripts == ["[S1] I owe five dollars [S2]"]
     other = PromptFormat(closing_tag=False, final_stop=True, text_frontend="none")
-    assert Hearing(processor, ["5 €"], format=other).scripts == ["[S1] 5 €."]
+    assert SampleCallback(processor, ["5 €"], format=other).scripts == ["[S1] 5 €."]
     with pytest.raises(ValueError, match="CYRILLIC"):
-        Hearing(processor, ["Привет"])
+        SampleCallback(processor, ["Привет"])

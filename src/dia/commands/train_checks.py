@@ -1,7 +1,4 @@
-"""What can be seen to be wrong with a command to train before any work is done: its folders and its models.
-
-Knows arguments and files. Loads no torch, and knows nothing of training.
-"""
+"""Checks of the folders, models and data that a training command names, made before torch is loaded."""
 
 import os
 import re
@@ -10,37 +7,38 @@ from pathlib import Path
 from dia.checkpoints.source import check_source, why_out_of_reach
 from dia.runtime.reading import read_json
 
-_MODEL_FILES = "config.json, weights, preprocessor_config.json, processor_config.json and, inside or named, a codec"
+_MODEL_FILES = "config.json, weights, preprocessor_config.json, processor_config.json and a codec (or the id of one)"
 
 
 def check_place(folder: Path, data: str, option: str = "--output") -> None:
-    """Refuse a folder to write in that cannot be one, or lies among the recordings, where samples would become data.
+    """Check the folder that a command writes to.
+
+    It must not lie inside the recordings, because samples written there would become training data.
 
     Raises:
-        ValueError: it is such a folder.
-        OSError: it cannot be made or written in.
+        ValueError: `folder` is a file, or lies inside `data`.
+        OSError: it cannot be created or written to.
     """
     if folder.exists() and not folder.is_dir():
-        raise ValueError(f"{folder} is a file; name a folder as {option}.")
+        raise ValueError(f"{folder} is a file; {option} must be a folder.")
     source = Path(data).expanduser()
     if source.is_dir() and folder.resolve().is_relative_to(source.resolve()):
-        raise ValueError(f"{option} {folder} lies in --data {data}; name a folder outside the recordings.")
+        raise ValueError(f"{option} {folder} lies inside --data {data}. Choose a folder outside the recordings.")
     nearest = next(place for place in (folder, *folder.absolute().parents) if place.exists())
     trial = nearest / f".{folder.name}.trial"
     try:
         trial.mkdir()
         trial.rmdir()
     except OSError as error:
-        raise OSError(f"{folder} cannot be written ({error.strerror}); name another {option}.") from error
+        raise OSError(f"{folder} cannot be written ({error.strerror}). Choose another {option}.") from error
 
 
 def check_model(source: str) -> None:
-    """Refuse a folder that holds no Dia to train: none, another model, adapters, a checkpoint, no processor.
-
-    What is no folder and does not look like one is left to the Hub.
+    """Check that `source` is a Dia that can be trained: a folder with model and processor, or an id on the Hub.
 
     Raises:
-        ValueError: it is such a folder; the message says what is missing and what to do.
+        ValueError: it is not, such as a folder with another model, only adapters, a checkpoint of a run, or no
+            processor. The message says what is missing and what to do.
     """
     folder = Path(source).expanduser()
     if not folder.is_dir():
@@ -48,26 +46,26 @@ def check_model(source: str) -> None:
         return
     if (folder / "trainer_state.json").is_file():
         raise ValueError(
-            f"--model {folder} is a checkpoint within a run; go on with --output {folder.parent} --resume."
+            f"--model {folder} is a checkpoint of a run. Continue that run with --output {folder.parent} --resume."
         )
     if (folder / "adapter_config.json").is_file():
         raise ValueError(
-            f"--model {folder} holds adapters alone. Train the model they belong to, or merge them into it first "
+            f"--model {folder} holds only adapters. Train the model they belong to, or merge them into it first "
             f"(train without --keep-adapter)."
         )
     _check_kind(folder, "dia")
     if not (folder / "preprocessor_config.json").is_file():
         raise ValueError(
-            f"--model {folder} holds a model without its processor, as native weights do: a folder to train has "
-            f"{_MODEL_FILES}. Make one: dia convert model {folder} NEW --codec CODEC"
+            f"--model {folder} holds a model without a processor, such as native weights. A folder to train needs "
+            f"{_MODEL_FILES}. To make one, run: dia convert model {folder} NEW --codec CODEC"
         )
 
 
 def check_codec(source: str) -> None:
-    """Refuse a folder that holds no codec of the DAC kind; what is no folder is left to the Hub.
+    """Check that `source` is a folder with a DAC codec, or an id on the Hub.
 
     Raises:
-        ValueError: it is such a folder.
+        ValueError: it is neither.
     """
     folder = Path(source).expanduser()
     if folder.is_dir():
@@ -77,29 +75,27 @@ def check_codec(source: str) -> None:
 
 
 def check_data(source: str) -> None:
-    """Refuse data that is no folder, and that the Hub will not give.
+    """Check that `source` is a folder, or a data set that can be loaded from the Hub or its cache.
 
     Raises:
-        ValueError: it is neither, or the Hub cannot be asked and its cache does not hold it.
+        ValueError: it is neither.
     """
     from huggingface_hub import constants
 
     if Path(source).expanduser().exists():
         return
     if not re.fullmatch(r"\w[\w.-]*(/[\w.-]+)?", source):
-        raise ValueError(f"--data {source}: there is no such folder. Name a folder, or a data set of the Hub.")
+        raise ValueError(f"--data {source}: no such folder. Give a folder, or the id of a data set on the Hub.")
     cache = Path(os.environ.get("HF_DATASETS_CACHE") or Path(constants.HF_HOME) / "datasets")
     if (cache / source.replace("/", "___")).is_dir():
         return
     if reason := why_out_of_reach(source, "README.md", "dataset"):
-        raise ValueError(f"--data {source} is no folder, and {reason}.")
+        raise ValueError(f"--data {source} is not a folder, and {reason}.")
 
 
 def _check_id(source: str, option: str, kind: str) -> None:
     if not re.fullmatch(r"\w[\w.-]*/[\w.-]+", source):
-        raise ValueError(
-            f"{option} {source}: there is no such folder. Name a folder, or an id of the Hub: owner/name."
-        )
+        raise ValueError(f"{option} {source}: no such folder. Give a folder, or an id on the Hub such as owner/name.")
     try:
         check_source(source, kind)
     except OSError as error:
@@ -109,11 +105,12 @@ def _check_id(source: str, option: str, kind: str) -> None:
 def _check_kind(folder: Path, kind: str) -> None:
     path = folder / "config.json"
     if not path.is_file():
-        raise ValueError(f"{folder} holds no model: there is no config.json in it.")
+        raise ValueError(f"{folder} holds no model: config.json is missing.")
     config = read_json(path)
-    found = config.get("model_type", "dia" if "model" in config else "unknown")  # the first native ones have none
+    # The first native files name no type.
+    found = config.get("model_type", "dia" if "model" in config else "unknown")
     if found != kind:
-        raise ValueError(f"{folder} holds a model of type {found}; a {kind} is wanted here.")
+        raise ValueError(f"{folder} holds a model of type {found}; expected type {kind}.")
 
 
 __all__ = ["check_codec", "check_data", "check_model", "check_place"]

@@ -1,1 +1,1 @@
-"""How a Dia and its codec are trained. Knows the model and the processor; does not know the facade."""
+"""Training of Dia and of codecs. Uses the model and the processor, but not the facade `dia.Dia`."""

@@ -1,7 +1,4 @@
-"""What a run that was stopped goes on from: its last whole checkpoint, whether that is of this run, its learning rate.
-
-Knows the files of transformers' checkpoints, adapters and optimisers. Knows nothing of data or losses.
-"""
+"""Resume a run: find its last complete checkpoint, check that it fits, and apply the new learning rate."""
 
 import json
 from collections.abc import Iterator
@@ -13,11 +10,11 @@ from dia.training.lora import is_adapted
 
 STATE = "trainer_state.json"
 ADAPTER = "adapter_config.json"
-_REMEDY = "Go on with the model, the adapters and the frozen half that the run was begun with, or begin another run."
+_REMEDY = "Resume with the same model, adapters and frozen half as the run was started with, or start a new run."
 
 
 def last_checkpoint(folder: str | Path) -> Path | None:
-    """The checkpoint of most steps that was written to its end; one that a kill cut short does not count."""
+    """The complete checkpoint with the most steps; one whose writing was interrupted does not count."""
     there = [path.parent for path in Path(folder).glob(f"checkpoint-*/{STATE}")]
     steps = {path: path.name.rpartition("-")[2] for path in there}
     whole = [path for path in there if steps[path].isdigit() and _parses(path / STATE)]
@@ -25,37 +22,36 @@ def last_checkpoint(folder: str | Path) -> Path | None:
 
 
 def check_adapters(checkpoint: Path, model: Any) -> None:
-    """Refuse a checkpoint of adapters for a model without, and the other way round, and adapters of another rank.
+    """Check that a checkpoint has the same kind of weights as the model: all, or adapters of the same rank and layers.
 
     Raises:
-        ValueError: they do not fit.
+        ValueError: it does not.
     """
     saved = checkpoint / ADAPTER
     if saved.is_file() != is_adapted(model):
         there, here = ("low-rank adapters", "all weights") if saved.is_file() else ("all weights", "low-rank adapters")
-        raise ValueError(f"{checkpoint} is of a run that trains {there}, and this one trains {here}. {_REMEDY}")
+        raise ValueError(f"{checkpoint} is from a run that trains {there}, but this run trains {here}. {_REMEDY}")
     if not saved.is_file():
         return
     was = json.loads(saved.read_text(encoding="utf-8"))
     now = next(iter(model.peft_config.values()))
     if was["r"] != now.r:
-        raise ValueError(
-            f"{checkpoint} holds adapters of rank {was['r']}, and this run's have rank {now.r}. {_REMEDY}"
-        )
+        raise ValueError(f"{checkpoint} holds adapters of rank {was['r']}, but this run has rank {now.r}. {_REMEDY}")
     if was["target_modules"] != now.target_modules:
-        raise ValueError(f"{checkpoint} holds adapters of other layers than this run has. {_REMEDY}")
+        raise ValueError(f"{checkpoint} holds adapters for other layers than this run. {_REMEDY}")
 
 
-def misfit(checkpoint: Path, error: Exception) -> ValueError:
-    """What to raise when weights or the optimiser's moments of a checkpoint have other shapes than this run's."""
-    return ValueError(f"{checkpoint} is of another run than this one ({str(error).splitlines()[0]}). {_REMEDY}")
+def mismatch(checkpoint: Path, error: Exception) -> ValueError:
+    """The error for weights or optimiser states of a checkpoint whose shapes differ from this run's."""
+    return ValueError(f"{checkpoint} does not fit this run ({str(error).splitlines()[0]}). {_REMEDY}")
 
 
 @contextmanager
-def own_rates(optimizer: Any, scheduler: Any) -> Iterator[None]:
-    """What a checkpoint's optimiser and schedule, loaded within, have as learning rates becomes what they have now.
+def keep_learning_rates(optimizer: Any, scheduler: Any) -> Iterator[None]:
+    """Keep the current learning rates while a checkpoint's optimiser and schedule are loaded in the `with` block.
 
-    Without that a run could not go on more gently than it began: the schedule keeps its first rate in the checkpoint.
+    The schedule in the checkpoint contains the initial rate of the run. Without this, a run could not be resumed with
+    a lower rate.
     """
     wanted = list(getattr(scheduler, "base_lrs", []))
     yield
@@ -75,4 +71,4 @@ def _parses(path: Path) -> bool:
     return True
 
 
-__all__ = ["check_adapters", "last_checkpoint", "misfit", "own_rates"]
+__all__ = ["check_adapters", "keep_learning_rates", "last_checkpoint", "mismatch"]

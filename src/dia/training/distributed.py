@@ -1,7 +1,4 @@
-"""Several processes on one machine that train one model: a process for each core is faster than a thread for each.
-
-Knows torch.distributed and tensors. Knows nothing of the model or its batches.
-"""
+"""Train one model in several processes on one machine. On CPUs one process per core is faster than one thread."""
 
 import os
 import tempfile
@@ -17,9 +14,9 @@ from dia.runtime.limits import PROCESSES
 
 
 def run(work: Callable[..., None], processes: int, *arguments: Any) -> None:
-    """Call `work(*arguments)` in as many processes, which share out the cores; alone, in this one with its threads.
+    """Call `work(*arguments)` in `processes` processes that share the cores; a single one is the current process.
 
-    `work` and its arguments must be picklable. If one process fails the others are stopped.
+    `work` and its arguments must be picklable. If one process fails, the others are stopped.
 
     Raises:
         TypeError, ValueError: processes is no whole number, or out of range.
@@ -39,21 +36,21 @@ def _joined(rank: int, meeting: Path, processes: int, work: Callable[..., None],
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // processes))
     dist.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=processes)
     work(*arguments)
-    dist.destroy_process_group()  # not after an error: the others would be told of a lost connection, not of the error
+    dist.destroy_process_group()  # not after an error: the others would report a lost connection
 
 
 def rank() -> int:
-    """Which of the processes this is; 0 alone."""
+    """The index of this process; 0 if it is the only one."""
     return dist.get_rank() if dist.is_initialized() else 0
 
 
 def processes() -> int:
-    """How many train together; 1 alone."""
+    """The number of processes; 1 if this is the only one."""
     return dist.get_world_size() if dist.is_initialized() else 1
 
 
 def mean(number: float) -> float:
-    """The mean of a number over the processes, the same in each."""
+    """The mean of a number over all processes."""
     if processes() == 1:
         return number
     shared = torch.tensor([number], dtype=torch.float64)
@@ -62,13 +59,13 @@ def mean(number: float) -> float:
 
 
 def wait() -> None:
-    """Go on when all processes have come here."""
+    """Wait until all processes have called this."""
     if processes() > 1:
         dist.barrier()
 
 
 def average_gradients(parameters: Iterable[Tensor]) -> None:
-    """Put in the place of every gradient its mean over the processes; all must have gradients of the same tensors."""
+    """Replace each gradient by its mean over all processes, which must have gradients for the same tensors."""
     if processes() == 1:
         return
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]

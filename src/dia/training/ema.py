@@ -1,4 +1,4 @@
-"""A running average of the weights that are trained, kept beside the model. Knows parameters and one file."""
+"""A running average of the trained weights."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,9 +18,9 @@ class RunningAverage:
     """The exponential moving average of every parameter that takes a gradient, in float32.
 
     Args:
-        model: whose weights are averaged; its average begins with them.
-        decay: what of the average stays at each step, below 1; at step n no more than n / (n + 20), so that the first
-            weights are soon forgotten.
+        model: the model whose weights are averaged. The average starts with its current weights.
+        decay: share of the average that is kept at each step, below 1. At step n it is at most n / (n + 20), so that
+            the initial weights soon lose their influence.
     """
 
     def __init__(self, model: nn.Module, decay: float) -> None:
@@ -30,22 +30,22 @@ class RunningAverage:
         self.restart()
 
     def restart(self) -> None:
-        """Begin anew with the model's present weights."""
+        """Start again with the model's current weights."""
         self.weights = {name: weight.detach().float().clone() for name, weight in self._trained()}
 
     def _trained(self) -> Iterator[tuple[str, nn.Parameter]]:
         return ((name, weight) for name, weight in self._model.named_parameters() if weight.requires_grad)
 
     @torch.no_grad()
-    def follow(self, step: int) -> None:
-        """Take the weights after step number `step`, the first being 1, into the average."""
+    def update(self, step: int) -> None:
+        """Add the weights after step `step` to the average; the first step is 1."""
         away = 1 - min(self.decay, step / (step + _WARMUP))
         present = [weight.detach().float() for _, weight in self._trained()]
         torch._foreach_lerp_(list(self.weights.values()), present, away)
 
     @contextmanager
-    def worn(self) -> Iterator[None]:
-        """The model has the averaged weights as long as the block runs."""
+    def applied(self) -> Iterator[None]:
+        """Give the model the averaged weights inside the `with` block."""
         own = {name: weight.data for name, weight in self._trained()}
         try:
             for name, weight in self._trained():
@@ -56,11 +56,11 @@ class RunningAverage:
                 weight.data = own[name]
 
     def save(self, folder: Path) -> None:
-        """Write the average into a checkpoint's folder."""
+        """Write the average to a checkpoint's folder."""
         save_file({name: weight.contiguous() for name, weight in self.weights.items()}, folder / FILE)
 
     def load(self, folder: Path) -> None:
-        """Read it again; a checkpoint without one begins a new average from its weights."""
+        """Load the average from a checkpoint's folder; if it has none, start with the current weights."""
         self.restart()
         if not (folder / FILE).is_file():
             return
@@ -69,15 +69,15 @@ class RunningAverage:
                 self.weights[name].copy_(weight)
 
 
-class Following(TrainerCallback):
-    """Lets an average follow the training."""
+class AverageCallback(TrainerCallback):
+    """Updates an average after each step."""
 
     def __init__(self, average: RunningAverage) -> None:
         self._average = average
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """After each update."""
-        self._average.follow(state.global_step)
+        """Update the average."""
+        self._average.update(state.global_step)
 
 
 __all__ = ["RunningAverage"]

@@ -1,4 +1,4 @@
-"""Which weights are trained: all but a frozen half, or low-rank adapters alone. Knows the model and peft."""
+"""Choose the weights that are trained: freeze a half of the model, or train low-rank adapters."""
 
 import copy
 from typing import Any, Literal
@@ -14,10 +14,10 @@ _LAYERS = r"(self_attention|cross_attention)\.[qkvo]_proj|mlp\.(gate_up|down)_pr
 
 
 def freeze(model: DiaForConditionalGeneration, half: Half) -> None:
-    """Take a half of the model out of training: the text encoder, or the audio decoder with its head.
+    """Freeze a half of the model: the text encoder, or the audio decoder with its head.
 
     Raises:
-        ValueError: there is no such half.
+        ValueError: `half` is neither "encoder" nor "decoder".
     """
     halves: dict[str, list[nn.Module]] = {
         "encoder": [model.model.encoder],
@@ -36,25 +36,25 @@ def with_lora(
     dropout: float = 0.0,
     frozen: Half | None = None,
 ) -> Any:
-    """The model with low-rank adapters (arXiv:2106.09685) on every matrix of attention and MLP; nothing else learns.
+    """Add low-rank adapters (arXiv:2106.09685) to all matrices of attention and MLP; only they are trained.
 
     Args:
-        model: is changed: it becomes the inside of what is returned.
+        model: is changed in place and wrapped by the result.
         rank: of the adapters, 1 or more.
-        alpha: what the adapters say counts alpha / rank; twice the rank by default.
-        dropout: on what the adapters read.
-        frozen: a half that gets no adapters.
+        alpha: the adapters' output is multiplied by alpha / rank; by default twice the rank.
+        dropout: on the adapters' input.
+        frozen: a half of the model that gets no adapters.
 
     Returns:
-        peft's model, which `DiaTrainer` takes in the place of the model and whose `generate` works as before.
+        A peft model, which can be passed to `DiaTrainer` and whose `generate` works as before.
 
     Raises:
         ImportError: peft is not installed; the message says how to install it.
-        TypeError: a number is none.
-        ValueError: a number is out of range, there is no such half, or the model is quantised.
+        TypeError: a number is of another type.
+        ValueError: a number is out of range, `frozen` is unknown, or the model is quantised.
     """
     if getattr(model, "hf_quantizer", None) is not None:
-        raise ValueError("the model is quantised, and adapters need its exact weights; load it without quantization.")
+        raise ValueError("the model is quantised, and adapters need its exact weights. Load it without quantization.")
     RANK.check("rank", rank)
     PART.check("dropout", dropout)
     check_given({"alpha": ADAPTER_SCALE}, {"alpha": alpha})
@@ -63,7 +63,7 @@ def with_lora(
     try:
         from peft import LoraConfig, get_peft_model
     except ImportError as error:
-        raise ImportError("LoRA needs peft, which is not installed: pip install peft") from error
+        raise ImportError("LoRA needs peft. Run: pip install peft") from error
     halves = "|".join(half for half in ("encoder", "decoder") if half != frozen)
     config = LoraConfig(
         r=rank,
@@ -75,19 +75,19 @@ def with_lora(
 
 
 def is_adapted(model: Any) -> bool:
-    """Whether the model is peft's."""
+    """Whether the model is a peft model."""
     return hasattr(model, "peft_config") and hasattr(model, "merge_and_unload")
 
 
 def plain(model: Any) -> DiaForConditionalGeneration:
-    """The Dia inside peft's model, or the model itself."""
+    """The Dia inside a peft model, or the model itself."""
     inside = model.get_base_model() if is_adapted(model) else model
     assert isinstance(inside, DiaForConditionalGeneration)
     return inside
 
 
 def merged(model: Any) -> DiaForConditionalGeneration:
-    """A copy of the model on the CPU with its adapters added to its weights, which needs peft no more."""
+    """A copy of the model on the CPU with the adapters merged into its weights; it does not need peft."""
     if not is_adapted(model):
         return plain(model)
     copied = copy.deepcopy(model).cpu().merge_and_unload()

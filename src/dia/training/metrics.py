@@ -1,4 +1,4 @@
-"""What a model loses: channel by channel, with the right words and with others. Knows logits, labels and batches."""
+"""Evaluate a model: the loss of each channel, with the right text and with another text."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -8,31 +8,35 @@ from torch import Tensor, nn
 
 from dia.decoding.grid import IGNORED, Channels
 from dia.processing_dia import DiaProcessor
-from dia.training.collator import ALIGNMENT, SWAPPED, DiaCollator
-from dia.training.compatibility import spelt
-from dia.training.dataset import HeldOut
-from dia.training.dialogues import Clip
+from dia.training.data.collator import ALIGNMENT, SWAPPED, DiaCollator
+from dia.training.data.compatibility import spelt
+from dia.training.data.dataset import HeldOut
+from dia.training.data.dialogues import Clip
 from dia.training.lora import plain
 
 
 class Measured(NamedTuple):
-    """Mean cross entropy of each channel in nat, [C], and how much more channel 0 loses with other words of the same
-    voice; None where no clip had other words."""
+    """The result of an evaluation.
+
+    Args:
+        loss: mean cross entropy of each channel in nats, [C].
+        gap: how much the loss of channel 0 rises with another text in the same voice; None if no clip had one.
+    """
 
     loss: Tensor
     gap: float | None
 
 
 def channel_sums(logits: Tensor, labels: Tensor, channels: int) -> tuple[Tensor, Tensor]:
-    """Cross entropy summed over each row of the batch and each channel, and how many places are labelled.
+    """The cross entropy summed over each example and channel, and the number of labels.
 
     Args:
         logits: [B · C, R, V].
-        labels: [B · C, R], `IGNORED` where no loss is taken.
+        labels: [B · C, R], `IGNORED` where there is no loss.
         channels: C.
 
     Returns:
-        Sums in nat and counts, [B, C] each.
+        Sums in nats and counts, [B, C] each.
     """
     losses = nn.functional.cross_entropy(
         logits.float().flatten(0, 1), labels.flatten(), ignore_index=IGNORED, reduction="none"
@@ -42,14 +46,14 @@ def channel_sums(logits: Tensor, labels: Tensor, channels: int) -> tuple[Tensor,
 
 
 def batch_sums(model: Any, batch: dict[str, Tensor], channels: int) -> tuple[Tensor, Tensor]:
-    """`channel_sums` of a batch of `DiaCollator` with its own words."""
+    """`channel_sums` of a batch of `DiaCollator`, with its own texts."""
     inputs = {name: value for name, value in batch.items() if name not in ("labels", *ALIGNMENT, *SWAPPED)}
     return channel_sums(model(**inputs, use_cache=False).logits, batch["labels"], channels)
 
 
 @torch.no_grad()
 def swapped_sums(model: Any, batch: dict[str, Tensor], channels: int) -> Tensor:
-    """Everything `told` needs to know of one batch, [5, C]; the sum over batches is that of all."""
+    """The sums of one batch that `losses_and_gap` needs, [5, C]; those of several batches can be added."""
     sums, counts = batch_sums(model, batch, channels)
     others, exchanged = sums, torch.zeros_like(counts)
     if SWAPPED[0] in batch:
@@ -62,15 +66,15 @@ def swapped_sums(model: Any, batch: dict[str, Tensor], channels: int) -> Tensor:
     )
 
 
-def told(total: Tensor) -> Measured:
-    """What the sums of `swapped_sums` over all batches say."""
+def losses_and_gap(total: Tensor) -> Measured:
+    """The losses and the gap, from the sums of `swapped_sums` over all batches."""
     sums, counts, own, others, exchanged = total
     gap = float((others - own)[0] / exchanged[0]) if exchanged[0] > 0 else None
     return Measured(sums / counts.clamp_min(1), gap)
 
 
 def measure(model: Any, clips: Sequence[Clip], processor: DiaProcessor | None = None, batch: int = 32) -> Measured:
-    """Measure a model on clips, undisturbed, in the dtype that it has; one that reads phones needs its processor."""
+    """Evaluate a model on clips, without noise and in its dtype. A model that reads phones needs its processor."""
     config = plain(model).config
     channels, held = Channels.of(config), HeldOut(spelt(clips, config, processor))
     collate = DiaCollator(channels)
@@ -79,14 +83,14 @@ def measure(model: Any, clips: Sequence[Clip], processor: DiaProcessor | None = 
         scripts = [held[index] for index in range(start, min(start + batch, len(held)))]
         inputs = {name: value.to(model.device) for name, value in collate(scripts).items()}
         total += swapped_sums(model, inputs, len(channels.pattern)).cpu()
-    return told(total)
+    return losses_and_gap(total)
 
 
 def normalised(weights: Sequence[float] | None, channels: int) -> Tensor:
-    """One weight per channel with mean 1; by default channel 0 counts four times as much as any other.
+    """Weights per channel with mean 1; by default channel 0 has four times the weight of the others.
 
     Raises:
-        ValueError: the weights are not one for each channel, or not all 0 or more, or all 0.
+        ValueError: there is not one weight per channel, a weight is negative, or all are 0.
     """
     given = [4.0, *[1.0] * (channels - 1)] if weights is None else list(weights)
     if len(given) != channels or min(given) < 0 or not sum(given):
@@ -96,10 +100,10 @@ def normalised(weights: Sequence[float] | None, channels: int) -> Tensor:
 
 
 def _differ(text: Tensor, other: Tensor) -> Tensor:
-    """Which rows of two paddings, [B, S] and [B, S'], are different texts, [B]."""
+    """Which rows of two padded batches of texts, [B, S] and [B, S'], differ, [B]."""
     width = max(text.shape[1], other.shape[1])
     first, second = (nn.functional.pad(ids, (0, width - ids.shape[1])) for ids in (text, other))
     return (first != second).any(1)
 
 
-__all__ = ["Measured", "batch_sums", "channel_sums", "measure", "normalised", "swapped_sums", "told"]
+__all__ = ["Measured", "batch_sums", "channel_sums", "losses_and_gap", "measure", "normalised", "swapped_sums"]

@@ -1,7 +1,4 @@
-"""What a model in training sounds like: scripts spoken after evaluations, as sound, pictures and TensorBoard logs.
-
-Knows the model's `generate`, the processor and TensorBoard. Knows nothing of losses.
-"""
+"""Write audio samples of the model during training, with spectrograms and TensorBoard logs."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,23 +18,22 @@ from dia.training.spectrogram import draw_spectrogram
 FOLDER = "samples"
 
 
-class Hearing(TrainerCallback):
-    """Speaks scripts after every so many evaluations, always with the same seed, by the weights that were evaluated.
+class SampleCallback(TrainerCallback):
+    """Synthesizes scripts after evaluations, with the evaluated weights and always the same seed.
 
-    `samples/step-000100-0.wav`, tagged as synthetic, and `.png`, its spectrogram, are written into the output folder,
-    and where TensorBoard logs are kept, into those.
+    Writes `samples/step-000100-0.wav`, tagged as synthetic, and its spectrogram `.png` to the output folder, and both
+    to the TensorBoard logs if TensorBoard is used.
 
     Args:
         processor: with a codec.
-        scripts: what is said, read as `dia.text.script.parse` reads it.
-        every: how many evaluations apart.
-        max_seconds: the longest sample.
-        seed: of the sampling.
-        format: the conventions of the model in training.
+        scripts: the scripts, in the syntax of `dia.text.script.parse`.
+        every: number of evaluations between two sets of samples.
+        max_seconds: maximum length of a sample.
+        seed: for the sampling.
+        format: the prompt format of the model.
 
     Raises:
-        ValueError: the processor has no codec, there is nothing to say, or a script cannot be read, or is longer than
-            the model reads.
+        ValueError: the processor has no codec, there are no scripts, or a script is invalid or too long for the model.
     """
 
     def __init__(
@@ -50,18 +46,18 @@ class Hearing(TrainerCallback):
         format: PromptFormat = PUBLISHED,
     ) -> None:
         if processor.audio_tokenizer is None:
-            raise ValueError("processor has no codec; samples cannot be heard without one.")
+            raise ValueError("processor has no codec, which samples need. Load it with load_audio_tokenizer=True.")
         if not scripts or every < 1:
-            raise ValueError(f"scripts={scripts!r}, every={every}: say at least one, every 1 evaluation or more.")
+            raise ValueError(f"scripts={scripts!r}, every={every}: give at least one script, and every=1 or more.")
         read = [format.as_read(parse(script, frontend=format.text_frontend).spoken) for script in scripts]
-        processor(text=read)  # now, not after the first hours
+        processor(text=read)  # raises for texts that are too long, before the training starts
         self.processor, self.scripts, self.every = processor, read, every
         self.max_seconds, self.seed = max_seconds, seed
         self._evaluations = 0
         self._board: Any = None
 
     def on_evaluate(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
-        """Speak, if it is time. Raises OSError where the samples cannot be written."""
+        """Write samples if they are due. Raises OSError if they cannot be written."""
         self._evaluations += 1
         if self._evaluations % self.every or not state.is_world_process_zero:
             return
@@ -70,35 +66,35 @@ class Hearing(TrainerCallback):
         try:
             folder.mkdir(parents=True, exist_ok=True)
             for number, waveform in enumerate(waveforms):
-                self._keep(folder / f"step-{state.global_step:06d}-{number}", waveform)
+                self._write(folder / f"step-{state.global_step:06d}-{number}", waveform)
                 if "tensorboard" in (args.report_to or []):
                     self._log(folder, number, waveform, state.global_step)
         except (OSError, ValueError) as error:
             raise OSError(f"samples cannot be written to {folder}: {error}") from error
 
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Close the log."""
+        """Close the TensorBoard log."""
         if self._board is not None:
             self._board.close()
             self._board = None
 
     @torch.no_grad()
     def speak(self, model: Any) -> list[NDArray[np.float32]]:
-        """The scripts as waveforms [N]; the random state of the training is left as it is."""
+        """Synthesize the scripts to waveforms [N], without changing the random state of the training."""
         inputs = self.processor(text=self.scripts).to(model.device)
         rows = int(self.max_seconds * self.processor.frame_rate) + max(self.processor.delay_pattern)
-        room = model.config.get_text_config().max_position_embeddings - inputs["decoder_input_ids"].shape[1]
+        remaining = model.config.get_text_config().max_position_embeddings - inputs["decoder_input_ids"].shape[1]
         was_training = model.training
         model.eval()
         try:
             with torch.random.fork_rng():
                 torch.manual_seed(self.seed)
-                grids = model.generate(**inputs, max_new_tokens=min(rows, room))
+                grids = model.generate(**inputs, max_new_tokens=min(rows, remaining))
         finally:
             model.train(was_training)
         return [waveform.numpy() for waveform in self.processor.batch_decode(grids)]
 
-    def _keep(self, stem: Path, waveform: NDArray[np.float32]) -> None:
+    def _write(self, stem: Path, waveform: NDArray[np.float32]) -> None:
         self.processor.save_audio(waveform, stem.with_suffix(".wav"))
         if len(waveform):
             draw_spectrogram(waveform, self.processor.sampling_rate, stem.with_suffix(".png"))
@@ -119,4 +115,4 @@ class Hearing(TrainerCallback):
             self._board.add_image(f"{name} spectrogram", imread(picture)[..., :3], step, dataformats="HWC")
 
 
-__all__ = ["Hearing"]
+__all__ = ["SampleCallback"]

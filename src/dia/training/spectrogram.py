@@ -1,4 +1,4 @@
-"""A picture of a waveform: its spectrogram in decibels. Knows samples and matplotlib, nothing of models."""
+"""Spectrograms in decibels, and their plots."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ FLOOR_DECIBELS = -80.0
 
 
 def spectrogram(waveform: NDArray[np.float32], rate: int) -> NDArray[np.float32]:
-    """Decibels below the loudest point, [frequencies, frames]: Hann windows of 32 ms, a quarter of one apart."""
+    """Decibels relative to the maximum, [frequencies, frames], from Hann windows of 32 ms that overlap by 3/4."""
     size = max(16, round(WINDOW_SECONDS * rate))
     padded = np.pad(waveform.astype(np.float32), size // 2 + size % 2)
     frames = np.lib.stride_tricks.sliding_window_view(padded, size)[:: size // 4]
@@ -20,7 +20,7 @@ def spectrogram(waveform: NDArray[np.float32], rate: int) -> NDArray[np.float32]
 
 
 def draw_spectrogram(waveform: NDArray[np.float32], rate: int, path: Path) -> bool:
-    """Write a PNG of `waveform` [samples] at `rate` Hz; false, with a printed line, where matplotlib is missing."""
+    """Plot `waveform` [N] at `rate` Hz to a PNG file; without matplotlib, print a line and return False."""
     try:
         from matplotlib.figure import Figure
     except ImportError:

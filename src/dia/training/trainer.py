@@ -1,7 +1,4 @@
-"""Training of Dia by transformers' `Trainer`: losses by channel, the gap, the running average, what is saved.
-
-Knows the model, batches and checkpoints. Knows nothing of audio or of how clips came to be codes.
-"""
+"""`DiaTrainer`: transformers' `Trainer` with losses per channel, the gap, a running average and safe saving."""
 
 import shutil
 from contextlib import nullcontext
@@ -23,33 +20,32 @@ from dia.runtime.atomic import atomic_entries
 from dia.runtime.limits import PART, SHARE
 from dia.runtime.ranges import check_numbers
 from dia.text.prompt_format import PromptFormat
-from dia.training.checkpoints import check_adapters, last_checkpoint, misfit, own_rates
-from dia.training.code_cache import CodeCache
-from dia.training.collator import TEXT_DROPOUT, DiaCollator
-from dia.training.compatibility import Clips, check_processor, fitting, rooms
-from dia.training.dataset import Examples, HeldOut
-from dia.training.ema import Following, RunningAverage
+from dia.training.checkpoints import check_adapters, keep_learning_rates, last_checkpoint, mismatch
+from dia.training.data.code_cache import CodeCache
+from dia.training.data.collator import TEXT_DROPOUT, DiaCollator
+from dia.training.data.compatibility import Clips, check_processor, length_limits, trainable_clips
+from dia.training.data.dataset import Examples, HeldOut
+from dia.training.ema import AverageCallback, RunningAverage
 from dia.training.lora import merged, plain
-from dia.training.metrics import batch_sums, normalised, swapped_sums, told
+from dia.training.metrics import batch_sums, losses_and_gap, normalised, swapped_sums
 
-_LAST = ("config.json", "adapter_config.json")  # by these a finished model is known
+_LAST = ("config.json", "adapter_config.json")  # written last: they mark a finished model
 _RANGES = {"text_dropout": SHARE, "prompt_dropout": SHARE, "code_noise": SHARE, "average": PART}
 _WRITING_FAILED = (OSError, RuntimeError, SafetensorError)
 
 
 @dataclass
 class DiaTrainingArguments(TrainingArguments):
-    """Those of transformers, and what is Dia's own.
+    """`TrainingArguments` of transformers with the following additions.
 
     Args:
-        channel_weights: how much each channel counts in the loss; by default channel 0 four times as much as another.
-        text_dropout: share of the clips whose text is left out, for guidance.
-        prompt_dropout: share of the clips without a prompt before them; 1 never trains cloning.
-        learn_prompt: whether the prompt's codes are learnt, too.
-        code_noise: share of the codes read to be replaced by others.
-        average: decay of the running average of the weights, which is what is measured and saved at the end; 0 for
-            none.
-        merge_adapter: save the model whole at the end, adapters added, rather than the adapters alone.
+        channel_weights: weight of each channel in the loss; by default channel 0 has four times the weight of others.
+        text_dropout: share of the clips trained without text, for guidance.
+        prompt_dropout: share of the clips without a voice prompt; 1 does not train cloning.
+        learn_prompt: whether the prompt's codes have a loss, too.
+        code_noise: share of the decoder's input codes that are replaced by random ones.
+        average: decay of the running average of the weights, which is evaluated and saved at the end; 0 for none.
+        merge_adapter: whether to save the model with the adapters merged, rather than only the adapters.
     """
 
     channel_weights: list[float] | None = field(default=None)
@@ -59,7 +55,7 @@ class DiaTrainingArguments(TrainingArguments):
     code_noise: float = field(default=0.0)
     average: float = field(default=0.999)
     merge_adapter: bool = field(default=True)
-    # Defaults of transformers that do not suit: batches are ours, and a loss that is no number has to be seen.
+    # Other defaults than in transformers: the collator needs all columns, and a NaN loss must show up in the log.
     remove_unused_columns: bool | None = field(default=False)
     logging_nan_inf_filter: bool = field(default=False)
 
@@ -72,22 +68,22 @@ class DiaTrainingArguments(TrainingArguments):
 class DiaTrainer(Trainer):
     """transformers' `Trainer` for Dia.
 
-    Beside what that logs: the loss of every channel (`loss_channel_0` …), and in evaluations the **gap**, how much
-    more channel 0 loses when each clip is given another clip's words in the same voice. A model that ignores its text
-    has a gap of 0, whatever its loss.
+    It also logs the loss of each channel (`loss_channel_0` …) and, in evaluations, the **gap**: how much the loss of
+    channel 0 rises when each clip gets the text of another clip in the same voice. A model that ignores its text has a
+    gap of 0, whatever its loss.
 
     Args:
-        model: Dia, or what `with_lora` made of it.
-        args: all options.
-        train_dataset: coded clips, such as a `CodeCache`; or a data set of scripts of one's own.
-        eval_dataset: clips never trained on; likewise.
-        processing_class: a `DiaProcessor`, saved with the finished model.
-        data_collator: in the place of `DiaCollator`.
-        **options: the other arguments of `Trainer`.
+        model: Dia, or the result of `with_lora`.
+        args: the training options.
+        train_dataset: coded clips, such as a `CodeCache`, or a torch `Dataset` of `Script`.
+        eval_dataset: clips that are not trained on, of the same types.
+        processing_class: a `DiaProcessor`, which is saved with the finished model.
+        data_collator: replaces `DiaCollator`.
+        **options: other arguments of `Trainer`.
 
     Raises:
-        ValueError: the clips do not fit the model, or their transcripts were read in another way than it reads
-            scripts; the message says where.
+        ValueError: the clips do not fit the model, or their transcripts were normalized differently; the message names
+            the clip or folder.
     """
 
     def __init__(
@@ -109,15 +105,15 @@ class DiaTrainer(Trainer):
         self.channel_weights = normalised(args.channel_weights, len(self.channels.pattern))
         collator = data_collator or DiaCollator(self.channels, args.text_dropout, args.code_noise)
         use_cache = config.use_cache
-        # Trainer would put the tokenizer's ids, those of text, in the place of the model's own, those of codes.
+        # Trainer would replace the model's special ids, which are codes, with the tokenizer's, which are text.
         options["processing_class"] = None
         learnt, measured = (
             _learnt(train_dataset, args, config, processing_class, format),
             _measured(eval_dataset, config, processing_class, format),
         )
         super().__init__(model, args, collator, learnt, measured, **options)
-        config.use_cache = use_cache  # Trainer turned it off, and it would be saved so
-        self.model_accepts_loss_kwargs = True  # the number of labels in all processes and accumulated batches
+        config.use_cache = use_cache  # Trainer turns it off, and would save it so
+        self.model_accepts_loss_kwargs = True  # makes Trainer pass num_items_in_batch
         self.average = self._averaging(args)
         self.add_callback(_Epochs(learnt))
         self._training_sums = torch.zeros(2, len(self.channels.pattern), device=args.device)
@@ -128,10 +124,10 @@ class DiaTrainer(Trainer):
             return None
         if self.is_fsdp_enabled or self.is_deepspeed_enabled:
             raise ValueError(
-                "average needs whole weights in every process, and FSDP and DeepSpeed part them: average=0."
+                "average needs the whole weights in every process, and FSDP and DeepSpeed shard them. Set average=0."
             )
         average = RunningAverage(self.model, args.average)
-        self.add_callback(Following(average))
+        self.add_callback(AverageCallback(average))
         return average
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Any:
@@ -145,7 +141,7 @@ class DiaTrainer(Trainer):
     def compute_loss(
         self, model: Any, inputs: dict[str, Tensor], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
-        """The weighted mean over channels; labels are counted over all processes and accumulated batches."""
+        """The weighted mean over channels, normalized by the labels in all processes and accumulated batches."""
         sums, counts = batch_sums(model, inputs, len(self.channels.pattern))
         if model.training:
             self._training_sums += torch.stack([sums.detach().sum(0), counts.sum(0)])
@@ -156,32 +152,30 @@ class DiaTrainer(Trainer):
         return (loss, {}) if return_outputs else loss
 
     def training_step(self, *args: Any, **kwargs: Any) -> Tensor:
-        """One pass forward and back.
+        """One forward and backward pass.
 
         Raises:
-            FloatingPointError: the loss is no finite number; no weight has been changed by it.
+            FloatingPointError: the loss is not finite; no weight has been changed by it.
         """
         loss: Tensor = super().training_step(*args, **kwargs)
         if not torch.isfinite(loss):
-            raise FloatingPointError(self._told_divergence(f"the loss is {float(loss)}"))
+            raise FloatingPointError(self._describe_divergence(f"the loss is {float(loss)}"))
         return loss
 
-    def _told_divergence(self, fact: str) -> str:
+    def _describe_divergence(self, fact: str) -> str:
         rate = self._get_learning_rate() if self.lr_scheduler is not None else self.args.learning_rate
         return (
-            f"{fact} at step {self.state.global_step + 1}, learning rate {rate:.2e}. The usual causes: a learning "
-            "rate that is too high or not warmed up, float16 (use bf16), damaged weights to begin with. "
-            f"{self._told_saved()} with a lower learning rate."
+            f"{fact} at step {self.state.global_step + 1}, learning rate {rate:.2e}. The usual causes are a learning "
+            "rate that is too high or not warmed up, float16 (use bf16), or damaged initial weights. "
+            f"{self._describe_saved()} with a lower learning rate."
         )
 
-    def _told_saved(self) -> str:
+    def _describe_saved(self) -> str:
         saved = last_checkpoint(self.args.output_dir)
-        return (
-            f"What is saved is unharmed: {saved}; go on from there" if saved else "Nothing is saved yet; begin again"
-        )
+        return f"Resume from {saved}, which is not affected," if saved else "Nothing is saved yet; start again"
 
     def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
-        """Add what each channel lost since the last time."""
+        """Add the loss of each channel since the last log."""
         if "loss" in logs:
             sums, counts = self.accelerator.reduce(self._training_sums, "sum")
             logs |= _named("loss_channel", sums / counts.clamp_min(1))
@@ -189,7 +183,7 @@ class DiaTrainer(Trainer):
         super().log(logs, *args, **kwargs)
 
     def get_eval_dataloader(self, eval_dataset: Any = None) -> Any:
-        """As `Trainer`, but no process measures clips of another to fill its last batch."""
+        """As `Trainer`, but no process repeats clips to fill its last batch."""
         even, self.accelerator.even_batches = self.accelerator.even_batches, False
         try:
             return super().get_eval_dataloader(eval_dataset)
@@ -197,17 +191,17 @@ class DiaTrainer(Trainer):
             self.accelerator.even_batches = even
 
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
-        """As `Trainer`, of the averaged weights."""
+        """As `Trainer`, with the averaged weights."""
         if self.average is None:
             return super().evaluate(*args, **kwargs)
-        with self.average.worn():
+        with self.average.applied():
             return super().evaluate(*args, **kwargs)
 
     def evaluation_loop(self, *args: Any, metric_key_prefix: str = "eval", **kwargs: Any) -> Any:
-        """As `Trainer`, with the loss of every channel and the gap among the metrics."""
+        """As `Trainer`, with the loss of each channel and the gap as additional metrics."""
         self._measured_sums.zero_()
         output = super().evaluation_loop(*args, metric_key_prefix=metric_key_prefix, **kwargs)
-        measured = told(self.accelerator.reduce(self._measured_sums, "sum"))
+        measured = losses_and_gap(self.accelerator.reduce(self._measured_sums, "sum"))
         weights = self.channel_weights.to(measured.loss.device)
         metrics = {"loss": float((measured.loss * weights).mean()), **_named("loss_channel", measured.loss)}
         if measured.gap is not None:
@@ -218,30 +212,30 @@ class DiaTrainer(Trainer):
     def prediction_step(
         self, model: Any, inputs: dict[str, Tensor], prediction_loss_only: bool, ignore_keys: Any = None
     ) -> tuple[None, None, None]:
-        """Measure a batch with its own words and with others; only the sums are exchanged, in the end."""
+        """Evaluate a batch with its own texts and with other texts; processes exchange only the sums, at the end."""
         self._measured_sums += swapped_sums(model, self._prepare_inputs(inputs), len(self.channels.pattern))
         return None, None, None
 
     def train(self, resume_from_checkpoint: str | bool | None = None, *args: Any, **kwargs: Any) -> Any:
-        """As `Trainer`; `resume_from_checkpoint=True` takes the last checkpoint that was written to its end.
+        """As `Trainer`; `resume_from_checkpoint=True` uses the last complete checkpoint.
 
         Raises:
-            ValueError: there is none.
-            FloatingPointError: the loss is no number any more.
-            OSError: something cannot be written, such as on a full disk; the last checkpoint stays.
+            ValueError: there is no complete checkpoint.
+            FloatingPointError: the loss is not finite.
+            OSError: a file cannot be written, such as on a full disk; the last checkpoint is kept.
         """
         if resume_from_checkpoint is True:
             last = last_checkpoint(self.args.output_dir)
             if last is None:
                 raise ValueError(
-                    f"{self.args.output_dir} holds no whole checkpoint to resume from; train from the start."
+                    f"{self.args.output_dir} holds no complete checkpoint to resume from. Train without resuming."
                 )
             resume_from_checkpoint = str(last)
         try:
             return super().train(resume_from_checkpoint, *args, **kwargs)
         except OSError as error:
-            told = f"{error} (step {self.state.global_step}). {self._told_saved()} when that is put right."
-            raise OSError(told) from error
+            reason = f"{error} (step {self.state.global_step}). {self._describe_saved()} when the cause is fixed."
+            raise OSError(reason) from error
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         folder = Path(resume_from_checkpoint)
@@ -249,16 +243,16 @@ class DiaTrainer(Trainer):
         try:
             super()._load_from_checkpoint(resume_from_checkpoint, model)
         except RuntimeError as error:
-            raise misfit(folder, error) from error
+            raise mismatch(folder, error) from error
         if self.average is not None:
             self.average.load(folder)
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         try:
-            with own_rates(self.optimizer, self.lr_scheduler):
+            with keep_learning_rates(self.optimizer, self.lr_scheduler):
                 super()._load_optimizer_and_scheduler(checkpoint)
         except ValueError as error:
-            raise misfit(Path(str(checkpoint)), error) from error
+            raise mismatch(Path(str(checkpoint)), error) from error
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         self._check_weights()
@@ -268,20 +262,20 @@ class DiaTrainer(Trainer):
         except _WRITING_FAILED as error:
             free = shutil.disk_usage(folder.parent).free / 2**20
             shutil.rmtree(folder, ignore_errors=True)
-            raise OSError(f"{folder} could not be written: {error}; {free:.0f} MB were left there") from error
+            raise OSError(f"{folder} could not be written: {error}; {free:.0f} MB were free there") from error
 
     def _check_weights(self) -> None:
         if not all(bool(torch.isfinite(weight).all()) for weight in self.model.parameters() if weight.requires_grad):
-            raise FloatingPointError(self._told_divergence("a weight is no finite number"))
+            raise FloatingPointError(self._describe_divergence("a weight is not finite"))
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
-        """Write the finished model: averaged, whole, with the processor, ready for `from_pretrained`.
+        """Write the finished model, with averaged weights and the processor, for `from_pretrained`.
 
-        Within checkpoints the weights are written as they are, and the average beside them.
+        A checkpoint holds the current weights instead, and the average in a separate file.
 
         Raises:
-            FloatingPointError: a weight is no finite number; nothing is written.
-            OSError: there is no room; nothing half-written stays.
+            FloatingPointError: a weight is not finite; nothing is written.
+            OSError: the disk is full; incomplete files are removed.
         """
         folder = Path(output_dir or self.args.output_dir)
         if _internal_call:
@@ -291,11 +285,11 @@ class DiaTrainer(Trainer):
             return
         self._check_weights()
         try:
-            with self.average.worn() if self.average is not None else nullcontext():
+            with self.average.applied() if self.average is not None else nullcontext():
                 self._save_finished(folder)
         except _WRITING_FAILED as error:
-            told = f"{folder} could not be written: {error}. {self._told_saved()} when there is room."
-            raise OSError(told) from error
+            reason = f"{folder} could not be written: {error}. {self._describe_saved()} when there is disk space."
+            raise OSError(reason) from error
 
     def _save_finished(self, folder: Path) -> None:
         writes = self.args.should_save
@@ -305,13 +299,13 @@ class DiaTrainer(Trainer):
             else:
                 super().save_model(str(place), _internal_call=True)
             if writes:
-                plain(self.model).generation_config.save_pretrained(place)  # adapters alone would go without
+                plain(self.model).generation_config.save_pretrained(place)  # peft does not save it with adapters
             if self.processor is not None and writes:
                 self.processor.save_pretrained(place)
 
 
 class _Epochs(TrainerCallback):
-    """Tells the examples which epoch it is."""
+    """Passes the current epoch to the examples."""
 
     def __init__(self, examples: Any) -> None:
         self._examples = examples
@@ -331,12 +325,16 @@ def _learnt(
     if isinstance(data, CodeCache) and processor is not None:
         data.check_fits(processor)
     seed = args.seed if args.data_seed is None else args.data_seed
-    clips = fitting(data, config, processor, format)
-    return Examples(clips, seed, args.prompt_dropout, args.learn_prompt, *rooms(config))
+    clips = trainable_clips(data, config, processor, format)
+    return Examples(clips, seed, args.prompt_dropout, args.learn_prompt, *length_limits(config))
 
 
 def _measured(data: Any, config: DiaConfig, processor: DiaProcessor | None, format: PromptFormat) -> Any:
-    return data if data is None or isinstance(data, Dataset) else HeldOut(fitting(data, config, processor, format))
+    return (
+        data
+        if data is None or isinstance(data, Dataset)
+        else HeldOut(trainable_clips(data, config, processor, format))
+    )
 
 
 def _named(prefix: str, values: Tensor) -> dict[str, float]:

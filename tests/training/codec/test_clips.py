@@ -1,4 +1,4 @@
-"""Recordings as batches for a codec: any rate, bounded memory, the same batch whenever asked, bad clips told."""
+"""Recordings as batches for a codec: any rate, bounded memory, the same batch whenever asked, bad clips reported."""
 
 import random
 from typing import Any, NamedTuple
@@ -8,7 +8,7 @@ import pytest
 import soundfile
 import torch
 
-from dia.training.codec import clips as codec_clips
+from dia.training.codec import clips as clips_module
 from dia.training.codec.clips import LEVEL, Clips, cut, levelled, stretches
 
 RATE, HOP = 8000, 40
@@ -41,9 +41,9 @@ def test_a_batch_holds_levelled_stretches_of_training_clips():
 
 
 def test_the_same_batch_comes_whenever_it_is_asked_for(monkeypatch):
-    monkeypatch.setattr(codec_clips, "POOL_BATCHES", 2)
-    monkeypatch.setattr(codec_clips, "POOL_SECONDS", 3.0)
-    monkeypatch.setattr(codec_clips, "LONGEST_SECONDS", 0.8)
+    monkeypatch.setattr(clips_module, "POOL_BATCHES", 2)
+    monkeypatch.setattr(clips_module, "POOL_SECONDS", 3.0)
+    monkeypatch.setattr(clips_module, "LONGEST_SECONDS", 0.8)
     straight = clips(rows()).batches(400, 2)
     first = [next(straight) for _ in range(7)]
     resumed = clips(rows()).batches(400, 2, first=5)
@@ -52,7 +52,7 @@ def test_the_same_batch_comes_whenever_it_is_asked_for(monkeypatch):
 
 
 def test_the_pool_is_bounded_and_changes(monkeypatch):
-    monkeypatch.setattr(codec_clips, "POOL_SECONDS", 3.0)
+    monkeypatch.setattr(clips_module, "POOL_SECONDS", 3.0)
     some = clips(rows(40))
     pools = [set(some.pool(number)) for number in range(8)]
     assert all(len(pool) == 3 for pool in pools)
@@ -69,7 +69,7 @@ def test_clips_that_all_fit_are_read_once(monkeypatch):
 
 
 def test_a_long_recording_gives_a_stretch_only(monkeypatch):
-    monkeypatch.setattr(codec_clips, "LONGEST_SECONDS", 2.0)
+    monkeypatch.setattr(clips_module, "LONGEST_SECONDS", 2.0)
     some = clips([Row("a", {"array": tone(9.0), "sampling_rate": RATE}), *rows(3)])
     assert max(map(len, some.pool(0).values())) <= 2 * RATE
     assert max(map(len, some.heldout_clips())) <= 2 * RATE
@@ -104,25 +104,23 @@ def test_bad_clips_are_skipped_named_and_counted(tmp_path, capsys):
     for number in range(3):
         assert len(some.pool(number)) == 11
     assert set(some.skipped) == {row.name for row in bad}
-    told = capsys.readouterr().out
-    assert told.count("skipped: ") == len(bad)
+    output = capsys.readouterr().out
+    assert output.count("skipped: ") == len(bad)
     for row in bad:
-        assert row.name in told
-    assert "quiet.wav is silent" in told
+        assert row.name in output
+    assert "quiet.wav is silent" in output
 
 
 def test_too_little_sound_is_refused_with_what_was_skipped(tmp_path):
     some = clips(rows(3))
     some.train.append(Row("missing.wav", tmp_path / "missing.wav"))
     some.require(2.0)
-    with pytest.raises(
-        ValueError, match=r"(?s)2\.0 s to learn from.*at the very least.*1 clips were skipped.*missing"
-    ):
+    with pytest.raises(ValueError, match=r"(?s)2\.0 s of audio to train on.*at least.*1 clips were skipped.*missing"):
         some.require(20.0)
 
 
 def test_enough_sound_is_known_before_all_is_read(monkeypatch):
-    monkeypatch.setattr(codec_clips, "POOL_SECONDS", 3.0)
+    monkeypatch.setattr(clips_module, "POOL_SECONDS", 3.0)
     some = clips(rows(40))
     some.require(20.0)
     assert len(some.pool(0)) == 3

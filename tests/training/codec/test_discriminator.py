@@ -1,4 +1,4 @@
-"""The discriminator: what it sees, what it minimises, that it learns, and what it tells a codec."""
+"""The discriminator: its input, its losses, its training, and the losses that it gives a codec."""
 
 import copy
 
@@ -13,7 +13,7 @@ from dia.training.codec.state import read_state
 SIZES = (128, 64)
 
 
-def adversary(kind="hinge", **options):
+def make_adversary(kind="hinge", **options):
     torch.manual_seed(0)
     return Adversary(kind, SIZES, **{"learning_rate": 1e-2, "width": 4, **options})
 
@@ -22,7 +22,7 @@ def opinion(score):
     return [(torch.full((2, 3, 4), float(score)), [torch.ones(2, 1)])]
 
 
-def test_every_resolution_has_its_opinion():
+def test_every_resolution_has_its_own_output():
     torch.manual_seed(0)
     opinions = Discriminator(SIZES, width=4)(tones(3, 640))
     assert len(opinions) == 2
@@ -40,7 +40,7 @@ def test_losses_of_the_discriminator_are_zero_where_it_is_right(kind, real, fake
 
 
 @pytest.mark.parametrize("kind", ["hinge", "least_squares"])
-def test_the_codec_gains_by_being_taken_for_real(kind):
+def test_the_codecs_loss_is_lower_for_the_scores_of_real_audio(kind):
     assert generator_loss(opinion(1), kind) < generator_loss(opinion(0), kind) < generator_loss(opinion(-1), kind)
 
 
@@ -53,42 +53,42 @@ def test_features_of_the_same_sound_agree():
 
 @pytest.mark.parametrize("kind", ["hinge", "least_squares"])
 def test_it_learns_to_tell_noise_from_tones(kind):
-    listener, generator = adversary(kind), torch.Generator().manual_seed(0)
+    adversary, generator = make_adversary(kind), torch.Generator().manual_seed(0)
     losses = [
-        listener.learn(0.3 * torch.randn(4, 640, generator=generator), tones(4, 640, seed=step)) for step in range(20)
+        adversary.learn(0.3 * torch.randn(4, 640, generator=generator), tones(4, 640, seed=step)) for step in range(20)
     ]
     assert sum(losses[-5:]) < 0.3 * sum(losses[:5])
 
 
 def test_the_gradient_reaches_the_decoded_sound_alone():
-    listener, decoded = adversary(), nn.Parameter(tones(2, 640, seed=1))
-    adversarial, features = listener.persuade(decoded, tones(2, 640))
+    adversary, decoded = make_adversary(), nn.Parameter(tones(2, 640, seed=1))
+    adversarial, features = adversary.generator_losses(decoded, tones(2, 640))
     (adversarial + features).backward()
     assert decoded.grad.isfinite().all()
     assert decoded.grad.abs().sum() > 0
-    assert all(weight.grad is None for weight in listener.discriminator.parameters())
+    assert all(weight.grad is None for weight in adversary.discriminator.parameters())
 
 
 def test_silence_has_a_finite_gradient():
-    listener, decoded = adversary(), nn.Parameter(torch.zeros(2, 640))
-    sum(listener.persuade(decoded, torch.zeros(2, 640))).backward()
+    adversary, decoded = make_adversary(), nn.Parameter(torch.zeros(2, 640))
+    sum(adversary.generator_losses(decoded, torch.zeros(2, 640))).backward()
     assert decoded.grad.isfinite().all()
 
 
-def test_it_goes_on_where_its_state_was_saved():
-    first, second = adversary(), adversary()
+def test_it_resumes_from_a_saved_state():
+    first, second = make_adversary(), make_adversary()
     first.learn(tones(2, 640), tones(2, 640, seed=1))
     second.load_state_dict(copy.deepcopy(first.state_dict()))
     pair = tones(2, 640, seed=2), tones(2, 640, seed=3)
     assert [first.learn(*pair) for _ in range(2)] == pytest.approx([second.learn(*pair) for _ in range(2)], 1e-4)
 
 
-def test_an_unknown_loss_is_refused_with_those_there_are():
+def test_an_unknown_loss_is_refused_and_the_known_ones_are_listed():
     with pytest.raises(ValueError, match=r"kind is 'wasserstein'; .* hinge, least_squares"):
-        adversary("wasserstein")
+        make_adversary("wasserstein")
 
 
-def test_a_stage_asks_it_from_its_share_on_and_saves_it(tmp_path):
+def test_a_stage_uses_it_after_its_share_and_saves_it(tmp_path):
     training = trainer(tmp_path)
     training.run(recipe("decoder", 4, discriminator="least_squares", discriminator_from=0.5))
     assert ["discriminator" in line for line in training.journal.lines()] == [False, False, True, True]

@@ -1,4 +1,4 @@
-"""The journal of a run: lines that a kill cannot spoil, means, curves for TensorBoard, pictures of sound."""
+"""The training log: lines that survive a kill, means, TensorBoard curves; and spectrograms."""
 
 import sys
 from types import ModuleType
@@ -12,15 +12,15 @@ from dia.training.spectrogram import draw_spectrogram, spectrogram
 
 @pytest.fixture
 def curves(monkeypatch):
-    """What TensorBoard is told."""
-    told: list[tuple[str, float, int]] = []
+    """What TensorBoard receives."""
+    scalars: list[tuple[str, float, int]] = []
 
     class SummaryWriter:
         def __init__(self, folder):
             self.folder = folder
 
         def add_scalar(self, tag, value, step):
-            told.append((tag, value, step))
+            scalars.append((tag, value, step))
 
         def flush(self):
             pass
@@ -28,7 +28,7 @@ def curves(monkeypatch):
     module = ModuleType("torch.utils.tensorboard")
     module.SummaryWriter = SummaryWriter
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", module)
-    return told
+    return scalars
 
 
 @pytest.fixture

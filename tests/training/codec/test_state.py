@@ -1,4 +1,4 @@
-"""A codec's training that is interrupted: it goes on as if it had not been, and nothing already trained is lost."""
+"""An interrupted training of a codec: it resumes with the same result, and nothing is lost."""
 
 import itertools
 import json
@@ -10,7 +10,7 @@ import torch
 from tiny_codec_training import TINY, batches, recipe, tones, trainer
 from transformers import DacModel
 
-from dia.training.codec import state as codec_state
+from dia.training.codec import state as state_module
 from dia.training.codec.initialization import MINI_CODEC, build_codec
 from dia.training.codec.state import STATE, read_state
 from dia.training.codec.trainer import CodecTrainer, Diverged
@@ -72,7 +72,7 @@ def test_lines_of_steps_that_are_run_again_are_dropped(tmp_path):
 def test_weights_and_optimiser_are_of_the_same_step_wherever_a_save_is_cut_off(tmp_path, monkeypatch):
     training = trainer(tmp_path)
     training.run(recipe("warmup", 2))
-    monkeypatch.setattr(codec_state.os, "replace", lambda *paths: (_ for _ in ()).throw(Killed()))
+    monkeypatch.setattr(state_module.os, "replace", lambda *paths: (_ for _ in ()).throw(Killed()))
     monkeypatch.setattr("dia.runtime.atomic.os.replace", lambda *paths: (_ for _ in ()).throw(Killed()))
     with pytest.raises(Killed):
         training.run(recipe("joint", 2))
@@ -82,14 +82,14 @@ def test_weights_and_optimiser_are_of_the_same_step_wherever_a_save_is_cut_off(t
     assert [path.name for path in tmp_path.glob("*part*")] == []
 
 
-def test_a_full_disk_is_told_and_leaves_the_state_before(tmp_path):
+def test_a_full_disk_is_reported_and_leaves_the_state_before(tmp_path):
     training = trainer(tmp_path)
     training.run(recipe("warmup", 2))
     before = (tmp_path / STATE).read_bytes()
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) // 2, limits[1]))
     try:
-        with pytest.raises(OSError, match=r"state\.pt cannot be written .* Make room"):
+        with pytest.raises(OSError, match=r"state\.pt cannot be written .* Free disk space"):
             training.run(recipe("joint", 2))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
@@ -97,9 +97,9 @@ def test_a_full_disk_is_told_and_leaves_the_state_before(tmp_path):
     assert [path.name for path in tmp_path.iterdir() if path.is_file() and path.name != "log.jsonl"] == [STATE]
 
 
-def test_too_little_room_is_told_before_the_first_step(tmp_path, monkeypatch):
-    usage = codec_state.shutil.disk_usage(tmp_path)
-    monkeypatch.setattr(codec_state.shutil, "disk_usage", lambda folder: usage._replace(free=1000))
+def test_too_little_disk_space_is_reported_before_the_first_step(tmp_path, monkeypatch):
+    usage = state_module.shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(state_module.shutil, "disk_usage", lambda folder: usage._replace(free=1000))
     with pytest.raises(OSError, match=r"has 0 MB free; saving needs \d+ MB"):
         trainer(tmp_path)
 
@@ -119,14 +119,14 @@ def test_a_loss_that_is_no_number_names_its_step_and_keeps_the_state(tmp_path):
 
 def test_a_state_of_other_sizes_is_refused_by_name(tmp_path):
     trainer(tmp_path).run(recipe("warmup", 1))
-    other = type(TINY)(**{**codec_state.sizes_of(TINY), "codebook_size": 32})
-    with pytest.raises(ValueError, match=r"of a codec with codebook_size 16, not 32"):
+    other = type(TINY)(**{**state_module.sizes_of(TINY), "codebook_size": 32})
+    with pytest.raises(ValueError, match=r"from a codec with codebook_size 16, not 32"):
         CodecTrainer(build_codec(other), batches, tmp_path).resume()
 
 
 def test_a_state_begun_from_other_weights_is_refused(tmp_path):
     trainer(tmp_path).run(recipe("warmup", 1))
-    with pytest.raises(ValueError, match="begun from another codec, or with another seed"):
+    with pytest.raises(ValueError, match="started from another codec, or with another seed"):
         CodecTrainer(build_codec(TINY, seed=9), batches, tmp_path).resume()
 
 
@@ -166,7 +166,7 @@ def test_an_older_optimiser_of_another_step_is_left_alone(older):
 
 
 def test_an_older_state_of_another_codec_is_refused(older, tmp_path):
-    with pytest.raises(ValueError, match=r"of another codec: encoder\.conv1\.weight"):
+    with pytest.raises(ValueError, match=r"from another codec: encoder\.conv1\.weight"):
         save_codec(older, tmp_path / "codec")
 
 

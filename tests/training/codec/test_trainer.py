@@ -1,4 +1,4 @@
-"""The mini codec's training: losses that rank, codebooks that live, stages that resume."""
+"""Training of a codec: losses, codebooks, stages and resuming."""
 
 import math
 
@@ -7,12 +7,13 @@ import pytest
 import torch
 from tiny_codec_training import TINY, batches, recipe, tones, trainer
 
-from dia.training.codec.codebooks import CodebookUse, fit_codebooks, kmeans, start_codebooks
+from dia.training.codec.codebooks import CodebookUse, fit_codebooks, fit_codebooks_to_audio, kmeans
 from dia.training.codec.initialization import build_codec, in_half_precision
 from dia.training.codec.losses import SpectralLoss, mel_filters
 from dia.training.codec.recipe import CodecRecipe, learning_rate_at
 from dia.training.codec.trainer import CodecTrainer
-from dia.training.mini import codec_stages, teacher
+from dia.training.mini import codec_stages
+from dia.training.mini.teacher import speech as teacher_speech
 
 
 def small_loss():
@@ -38,7 +39,7 @@ def test_the_envelope_of_a_louder_sound_differs_in_its_first_coefficient_alone()
     assert small_loss().envelope(2 * noise, noise).item() == pytest.approx(math.log(2) * 25**0.5 / 13, rel=1e-3)
 
 
-def test_the_loss_counts_the_envelope_as_much_as_it_is_told():
+def test_the_loss_weighs_the_envelope_as_requested():
     ours, theirs = 0.1 * tones(2), tones(2)
     without, with_ = (SpectralLoss(16_000, envelope_weight=weight) for weight in (0.0, 2.0))
     torch.testing.assert_close(with_(ours, theirs), without(ours, theirs) + 2 * with_.envelope(ours, theirs))
@@ -60,9 +61,9 @@ def test_kmeans_refuses_fewer_points_than_centres():
         kmeans(torch.randn(3, 4), 8)
 
 
-def test_codebooks_start_where_the_encoder_speaks():
+def test_initial_codebooks_fit_the_encoders_output():
     codec, audio = build_codec(TINY), tones(24)
-    start_codebooks(codec, audio)
+    fit_codebooks_to_audio(codec, audio)
     latent = codec.encoder(audio[:, None])
     quantised, codes, *_ = codec.eval().quantizer(latent)
     unexplained = (quantised - latent).square().mean() / (latent - latent.mean((0, 2), keepdim=True)).square().mean()
@@ -70,7 +71,7 @@ def test_codebooks_start_where_the_encoder_speaks():
     assert all(codes[:, number].unique().numel() >= 12 for number in range(2))
 
 
-def test_a_code_tells_how_far_out_a_point_lies_and_not_its_direction_alone():
+def test_a_code_encodes_the_distance_of_a_point_and_not_only_its_direction():
     codec = build_codec(TINY)
     latent = torch.randn(1, codec.config.hidden_size, 1).repeat(1, 1, 400) * torch.linspace(0.1, 4, 400)
     fit_codebooks(codec, latent)
@@ -78,15 +79,15 @@ def test_a_code_tells_how_far_out_a_point_lies_and_not_its_direction_alone():
     assert (quantised - latent).square().mean() < 1e-3 * latent.square().mean()
 
 
-def test_an_encoder_that_says_the_same_of_everything_gives_finite_codebooks():
+def test_an_encoder_with_constant_output_gives_finite_codebooks():
     codec = build_codec(TINY)
     fit_codebooks(codec, torch.ones(2, codec.config.hidden_size, 40))
     assert all(weight.isfinite().all() for weight in codec.quantizer.parameters())
 
 
-def test_codebooks_are_fitted_anew_to_what_the_encoder_said_lately():
+def test_codebooks_are_refitted_to_recent_encoder_outputs():
     codec = build_codec(TINY)
-    start_codebooks(codec, tones(24))
+    fit_codebooks_to_audio(codec, tones(24))
     use, latent = CodebookUse(codec), 3 + 2 * torch.randn(4, codec.config.hidden_size, 40)
     assert not use.refit(), "nothing was said yet"
 
@@ -100,17 +101,17 @@ def test_codebooks_are_fitted_anew_to_what_the_encoder_said_lately():
     assert use.counts.sum() == 0
 
 
-def test_each_codebook_lowers_what_the_one_before_left():
+def test_each_codebook_reduces_the_residual_of_the_previous_one():
     codec, audio = build_codec(TINY), tones(24)
-    start_codebooks(codec, audio)
+    fit_codebooks_to_audio(codec, audio)
     latent = codec.eval().encoder(audio[:, None])
     one, both = (codec.quantizer(latent, n)[0] for n in (1, 2))
     assert (both - latent).square().mean() < (one - latent).square().mean()
 
 
-def test_dead_codes_are_moved_onto_the_encoders_output():
+def test_unused_codes_are_replaced_by_encoder_outputs():
     codec = build_codec(TINY)
-    start_codebooks(codec, tones(24))
+    fit_codebooks_to_audio(codec, tones(24))
     codec.quantizer.quantizers[0].codebook.weight.data[5:] = -100 * torch.eye(4)[0]
     use, latent = CodebookUse(codec), codec.encoder(tones(8)[:, None]).detach()
     use.note(codec.quantizer(latent)[1], latent)
@@ -158,7 +159,7 @@ def test_joint_stage_starts_from_used_codebooks(tmp_path):
     assert [line["stage"] for line in training.journal.lines()] == ["warmup"] * 2 + ["joint"] * 4
 
 
-def test_codebooks_that_are_taught_further_are_not_placed_anew(tmp_path):
+def test_fine_tuned_codebooks_are_not_initialised_again(tmp_path):
     training = trainer(tmp_path)
     before = training.codec.quantizer.quantizers[0].codebook.weight.clone()
     training.run(recipe("joint", 1, refit_every=0, learning_rate=1e-6))
@@ -227,8 +228,8 @@ def _hum(text, speaker):
 
 @pytest.fixture
 def speech(tmp_path, monkeypatch):
-    monkeypatch.setattr(teacher, "SHARD_SIZE", 4)
-    teacher.synthesise(tmp_path / "speech", 8, processes=1, speak=_hum)
+    monkeypatch.setattr(teacher_speech, "SHARD_SIZE", 4)
+    teacher_speech.synthesise(tmp_path / "speech", 8, processes=1, speak=_hum)
     return tmp_path / "speech"
 
 

@@ -1,4 +1,4 @@
-"""The embedded checkpoint is put together whole: it loads, speaks, tells what is known of it, and replaces cleanly."""
+"""The assembled checkpoint loads and speaks, has a model card, and replaces an old one cleanly."""
 
 import json
 
@@ -10,11 +10,11 @@ from dia.modeling_dia import DiaForConditionalGeneration
 from dia.processing_dia import DiaProcessor
 from dia.text.lexicon import Pronunciations
 from dia.text.prompt_format import PromptFormat
-from dia.training.mini.english import vocabulary
-from dia.training.mini.initialization import mini_config
 from dia.training.mini.model_card import figures_table
 from dia.training.mini.packaging import PROMPT_FORMAT, SAMPLING, assemble
-from dia.training.mini.sounds import SOUNDS
+from dia.training.mini.pretraining.initialization import mini_config
+from dia.training.mini.teacher.english import vocabulary
+from dia.training.mini.teacher.sounds import SOUNDS
 
 FIGURES = {
     "training_texts": 60000,
@@ -88,7 +88,7 @@ def test_pronunciations_come_with_it(parts, tmp_path):
     assert tokenizer("go")["input_ids"] == [256, 257]
 
 
-def test_the_card_tells_figures_run_and_ethics(parts, tmp_path):
+def test_the_card_contains_figures_run_and_ethics(parts, tmp_path):
     assemble(
         parts / "language",
         parts / "codec",
@@ -98,8 +98,8 @@ def test_the_card_tells_figures_run_and_ethics(parts, tmp_path):
         data="Much.",
     )
     card = (tmp_path / "mini" / "README.md").read_text()
-    for told in ("Much.", "7 steps in 2 minutes", "0.50 more with another text", "without consent", "Apache-2.0"):
-        assert told in card
+    for fact in ("Much.", "7 steps in 2 minutes", "0.50 more with another text", "without consent", "Apache-2.0"):
+        assert fact in card
     assert f"the {len(vocabulary()):,} words" in card
     assert all(f"`{tag}`" in card for tag in SOUNDS)
     assert "| ends by itself | 99.0 % [97.0, 100.0] | 300 |" in card
@@ -128,7 +128,7 @@ def test_figures_become_tables_with_their_intervals():
     assert "2.00 nat" in table
     assert "3.1 times realtime" in table
     assert "10.4 s of speech | 6.0 s |" in table
-    assert "any of the 60,000 texts" in table
+    assert "any of the 60,000 training texts" in table
 
 
 def test_what_was_not_measured_is_left_out():

@@ -1,1 +1,1 @@
-"""Training of codecs."""
+"""Training of DAC codecs: recordings, losses, stages and their state on disk."""

@@ -1,8 +1,7 @@
-"""Recordings of any kind as batches for a codec: read at random, levelled and cut, with some held out.
+"""Random batches of excerpts from recordings, for training a codec, and the held-out recordings.
 
-Memory is bounded by a pool of clips, which is drawn from for a while and then filled anew. Batch n is the same
-whenever it is asked for, so that training goes on after a kill as if it had not been. Knows recordings, rates and
-levels. Knows nothing of codecs or losses.
+Clips are drawn from a pool that is refilled from time to time, so that memory is bounded. Batch n depends only on n
+and the seed, so that an interrupted run gets the same batches when it is resumed.
 """
 
 import hashlib
@@ -18,18 +17,18 @@ from torch import Tensor
 from dia.audio.files import Waveform
 from dia.feature_extraction_dia import DiaFeatureExtractor
 from dia.runtime.limits import HELDOUT
-from dia.training.data_report import SILENT_PEAK
+from dia.training.data.report import SILENT_PEAK
 
-LEVEL = 0.1  # root mean square of a levelled clip, -20 dB of full scale
+LEVEL = 0.1  # root mean square of a normalized clip, -20 dB of full scale
 LOUDEST = 0.95
 POOL_SECONDS = 600.0
 POOL_BATCHES = 200
-LONGEST_SECONDS = 30.0  # what one visit to a longer recording brings into the pool
+LONGEST_SECONDS = 30.0  # length of the excerpt that the pool takes from a longer recording
 HELDOUT_CLIPS = 48
 
 
 class Recorded(Protocol):
-    """What this module wants of a row: a name for messages and anything `DiaFeatureExtractor` reads."""
+    """A row: a name for messages, and audio that `DiaFeatureExtractor` can read."""
 
     @property
     def name(self) -> str: ...
@@ -38,27 +37,29 @@ class Recorded(Protocol):
 
 
 class Clips:
-    """The recordings of a source, some of them held out from training.
+    """The recordings of a source, split into training and held-out recordings.
 
-    Clips that cannot be read or hold nothing but silence are left out; `skipped` tells which, and why, as they are
-    met, and a line is printed for each.
+    Recordings that cannot be read or are silent are skipped. For each one a line is printed, and `skipped` maps its
+    name to the reason.
 
     Args:
-        rows: of `dia.training.data.read_source`, or anything else with `name` and `audio`.
-        rate: Hz of the codec.
-        hop: samples of one of its frames; shorter clips are left out.
-        heldout_share: of the rows; at least one is held out. Which, depends on their names only.
-        seed: of every choice made at random.
+        rows: of `dia.training.data.source.read_source`, or other objects with `name` and `audio`.
+        rate: sampling rate of the codec in Hz.
+        hop: samples per frame of the codec; shorter clips are skipped.
+        heldout_share: share of the rows that are held out, at least one. The choice depends only on the names.
+        seed: of all random choices.
 
     Raises:
-        TypeError, ValueError: there are fewer than two rows, or the share is none.
+        TypeError, ValueError: there are fewer than two rows, or the share is out of range.
     """
 
     def __init__(
         self, rows: Sequence[Recorded], rate: int, hop: int, heldout_share: float = 0.05, seed: int = 0
     ) -> None:
         if len(rows) < 2:
-            raise ValueError(f"rows holds {len(rows)} recordings; training holds one out. Cut long ones into several.")
+            raise ValueError(
+                f"rows holds {len(rows)} recordings; at least two are needed, one of them held out. Split long ones."
+            )
         HELDOUT.check("heldout_share", heldout_share)
         ranked = sorted(rows, key=lambda row: hashlib.sha256(row.name.encode(errors="surrogateescape")).digest())
         count = max(1, round(heldout_share * len(rows)))
@@ -70,7 +71,7 @@ class Clips:
         self._filled: int | None = None
 
     def read(self, row: Recorded) -> Waveform | None:
-        """A clip, mono, at the codec's rate and levelled; None, and noted in `skipped`, if it is of no use."""
+        """A recording, mono, at the codec's rate and with normalized level; None if it is skipped."""
         if row.name in self.skipped:
             return None
         try:
@@ -83,21 +84,21 @@ class Clips:
         return levelled(waveform)
 
     def require(self, seconds: float) -> None:
-        """Refuse a source with too little to learn from. Reads clips until there is enough, not all of them.
+        """Check that there is enough audio to train on. Reads only as many recordings as it needs to.
 
         Raises:
-            ValueError: all clips that can be read last less than `seconds`.
+            ValueError: the readable recordings are shorter than `seconds` in total.
         """
         found = sum(map(len, self.pool(0).values())) / self.rate
         if found < min(seconds, POOL_SECONDS):
             reasons = "".join(f"\n  {reason}" for reason in list(self.skipped.values())[:5])
             raise ValueError(
-                f"there are {found:.1f} s to learn from, too few for a codec: give {seconds:g} s at the very least. "
+                f"there are {found:.1f} s of audio to train on; a codec needs at least {seconds:g} s. "
                 f"{len(self.skipped)} clips were skipped{':' if reasons else '.'}{reasons}"
             )
 
     def pool(self, number: int) -> dict[int, Waveform]:
-        """Clips for `POOL_BATCHES` batches, by their place in `train`; where all fit, they are read once only."""
+        """The clips for `POOL_BATCHES` batches, by index in `train`. If all clips fit, they are read only once."""
         if self._filled != number:
             longest, seconds = round(LONGEST_SECONDS * self.rate), 0.0
             former = {index: clip for index, clip in self._pool.items() if len(clip) < longest}
@@ -115,24 +116,26 @@ class Clips:
         return self._pool
 
     def batches(self, samples: int, batch: int, first: int = 0) -> Iterator[Tensor]:
-        """Endless batches [batch, samples] from the `first`-th on, at slightly different levels.
+        """Endless batches [batch, samples], starting with number `first`, at slightly different levels.
 
         Raises:
-            ValueError: no clip can be read.
+            ValueError: no recording can be read.
         """
         for number in itertools.count(first):
             pool = list(self.pool(number // POOL_BATCHES).values())
             if not pool:
-                raise ValueError(f"none of the {len(self.train)} recordings can be read. See what was skipped, above.")
+                raise ValueError(
+                    f"none of the {len(self.train)} recordings can be read. The reasons are printed above."
+                )
             rng = random.Random(f"{self.seed} batch {number}")
             drawn = rng.choices(pool, weights=[len(clip) for clip in pool], k=batch)
             yield torch.stack([cut(clip, samples, rng) * rng.uniform(0.5, 1.0) for clip in drawn])
 
     def heldout_clips(self) -> list[Waveform]:
-        """Up to `HELDOUT_CLIPS` held-out clips, each at most `LONGEST_SECONDS`.
+        """Up to `HELDOUT_CLIPS` held-out clips of at most `LONGEST_SECONDS` each.
 
         Raises:
-            ValueError: none can be read.
+            ValueError: no held-out recording can be read.
         """
         rng, found = random.Random(f"{self.seed} heldout"), list[Waveform]()
         for row in self.heldout:
@@ -152,13 +155,13 @@ class Clips:
 
 
 def levelled(waveform: Waveform) -> Waveform:
-    """The clip at `LEVEL`, or as near to it as its peak allows."""
+    """The clip at `LEVEL`, or as close to it as its peak allows."""
     factor = min(LEVEL / max(float(np.sqrt(np.mean(waveform**2))), 1e-6), LOUDEST / float(np.abs(waveform).max()))
     return waveform * np.float32(factor)
 
 
 def stretch(waveform: Waveform, samples: int, rng: random.Random) -> Waveform:
-    """At most `samples` of it, from a random place, in memory of its own."""
+    """A random excerpt of at most `samples`, copied so that the whole clip can be freed."""
     if len(waveform) <= samples:
         return waveform
     start = rng.randint(0, len(waveform) - samples)
@@ -166,13 +169,13 @@ def stretch(waveform: Waveform, samples: int, rng: random.Random) -> Waveform:
 
 
 def cut(waveform: Waveform, samples: int, rng: random.Random) -> Tensor:
-    """A random stretch as fp32 [samples]; a shorter clip stands at a random place in silence."""
+    """A random excerpt as fp32 [samples]; a shorter clip is padded with silence at a random position."""
     part = stretch(waveform, samples, rng)
     before = rng.randint(0, samples - len(part))
     return torch.from_numpy(np.pad(part, (before, samples - len(part) - before)))
 
 
 def stretches(clips: Sequence[Waveform], samples: int, count: int = HELDOUT_CLIPS) -> Tensor:
-    """`count` stretches [count, samples] of the clips, taken in turn; the same ones every time."""
+    """`count` excerpts [count, samples] of the clips, taken in turn; always the same ones."""
     rng = random.Random(1)
     return torch.stack([cut(clips[index % len(clips)], samples, rng) for index in range(count)])

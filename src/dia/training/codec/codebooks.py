@@ -1,7 +1,4 @@
-"""A residual quantiser's codebooks: fitted by k-means, or kept alive while they learn by gradient.
-
-Knows `DacModel`'s quantiser. Knows nothing of audio, losses or training loops.
-"""
+"""Codebooks of a residual quantiser: fit them by k-means, or replace unused codes while they train by gradient."""
 
 from collections import deque
 from typing import Any
@@ -10,22 +7,22 @@ import torch
 from torch import Tensor, nn
 from transformers import DacModel
 
-# DAC finds a code by its direction alone. With one coordinate kept constant, so many times as long as the others
-# together, the nearest direction is the nearest point, and how loud a frame is can be told from its code.
+# DAC looks up a code by direction only. One coordinate is therefore constant, this many times the RMS length of the
+# others. The nearest direction is then the nearest point, and a code also encodes the level of a frame.
 CONSTANT = 3.0
-# Rows to fit each codebook on: at least so many for each code, and never more in memory.
+# Rows to fit each codebook on: the minimum per code, and the maximum in memory.
 FEWEST_ROWS, MOST_ROWS = 6, 24_000
 
 
 def kmeans(points: Tensor, count: int, iterations: int = 12, seed: int = 0) -> Tensor:
-    """`count` centres [count, D] of `points` [N, D]; a centre without points is redrawn.
+    """`count` centres [count, D] of `points` [N, D]; a centre without points is drawn again.
 
     Raises:
         ValueError: there are fewer points than centres.
     """
     generator = torch.Generator().manual_seed(seed)
     if len(points) < count:
-        raise ValueError(f"points has {len(points)} rows; k-means needs at least count={count}. Pass more audio")
+        raise ValueError(f"points has {len(points)} rows; k-means needs at least count={count}. Pass more audio.")
     centres = points[torch.randperm(len(points), generator=generator)[:count]].clone()
     for _ in range(iterations):
         nearest = torch.cdist(points, centres).argmin(1)
@@ -35,15 +32,15 @@ def kmeans(points: Tensor, count: int, iterations: int = 12, seed: int = 0) -> T
 
 
 def _means(points: Tensor, of: Tensor, otherwise: Tensor) -> Tensor:
-    """The mean of the points that belong to each centre, or where none does its row of `otherwise`."""
+    """The mean of the points of each centre; for a centre without points, its row of `otherwise`."""
     counts = torch.bincount(of, minlength=len(otherwise))[:, None]
     sums = torch.zeros_like(otherwise).index_add_(0, of, points)
     return torch.where(counts > 0, sums / counts.clamp(min=1), otherwise)
 
 
 @torch.no_grad()
-def start_codebooks(codec: DacModel, audio: Tensor, chunk: int = 16) -> None:
-    """`fit_codebooks` to what the encoder says of `audio` [N, samples]."""
+def fit_codebooks_to_audio(codec: DacModel, audio: Tensor, chunk: int = 16) -> None:
+    """`fit_codebooks` on the encoder's output for `audio` [N, samples]."""
     codec.eval()
     fit_codebooks(codec, torch.cat([codec.encoder(part[:, None]) for part in torch.split(audio, chunk)]))
     codec.train()
@@ -51,10 +48,10 @@ def start_codebooks(codec: DacModel, audio: Tensor, chunk: int = 16) -> None:
 
 @torch.no_grad()
 def fit_codebooks(codec: DacModel, latent: Tensor) -> None:
-    """Set every quantiser from the encoder's output [B, hidden, T], one after the other on what the last left over.
+    """Set all quantisers from the encoder's output [B, hidden, T], each fitted to the residual of the previous ones.
 
-    A quantiser looks at the residual's principal directions and at a constant, so that the nearest code by direction
-    is the nearest code; the projection out is the transpose of the one in.
+    A quantiser projects the residual on its principal directions and adds a constant coordinate, so that the nearest
+    code by direction is the nearest code. The output projection is the transpose of the input projection.
 
     Raises:
         ValueError: there are fewer frames than codes.
@@ -89,12 +86,12 @@ def _fit_one(quantiser: Any, rows: Tensor, seed: int) -> Tensor:
 
 
 def _unit(points: Tensor) -> Tensor:
-    """Directions of points [N, D] to which the constant is added, [N, D + 1]."""
+    """Unit vectors of points [N, D] with the constant coordinate added, [N, D + 1]."""
     return nn.functional.normalize(nn.functional.pad(points, (0, 1), value=1.0))
 
 
 class CodebookUse:
-    """Remembers what the encoder said lately and which codes it drew: to fit codebooks anew, or revive dead codes."""
+    """Keeps recent encoder outputs and counts of codes, to refit codebooks or to replace unused codes."""
 
     def __init__(self, codec: DacModel) -> None:
         self.codec = codec
@@ -104,16 +101,16 @@ class CodebookUse:
         self._latents: deque[Tensor] = deque()
 
     def state_dict(self) -> dict[str, Any]:
-        """All that `load_state_dict` goes on from."""
+        """The counts and encoder outputs."""
         return {"counts": self.counts, "latents": list(self._latents)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Remember what another has noted."""
+        """Restore the result of `state_dict`."""
         self.counts, self._latents = state["counts"], deque(state["latents"])
 
     @torch.no_grad()
     def note(self, codes: Tensor, latent: Tensor) -> None:
-        """Count `codes` [B, C, T] and keep `latent` [B, hidden, T], the encoder's output they came from."""
+        """Count `codes` [B, C, T] and keep `latent` [B, hidden, T], the encoder's output they are from."""
         size = self.counts.shape[1]
         for number in range(codes.shape[1]):
             self.counts[number] += torch.bincount(codes[:, number].flatten(), minlength=size)
@@ -125,7 +122,7 @@ class CodebookUse:
         return sum(map(_frames, self._latents))
 
     def refit(self) -> bool:
-        """Fit every codebook to what the encoder said lately; False where that is too little. Counts start again."""
+        """Fit all codebooks to recent encoder outputs and reset the counts; returns False if there are too few."""
         if self._frames() < self.fewest:
             return False
         fit_codebooks(self.codec, torch.cat(list(self._latents)))
@@ -134,9 +131,9 @@ class CodebookUse:
 
     @torch.no_grad()
     def revive(self, average: dict[str, Tensor], seed: int = 0) -> int:
-        """Move every code that was never drawn onto a random latent of the last batch; returns how many were moved.
+        """Replace each unused code by a random latent of the last batch; returns the number of replaced codes.
 
-        `average`, a state dict of averaged weights, is moved with them. Counts start again.
+        The codes are also replaced in `average`, a state dict of averaged weights. The counts are reset.
         """
         generator = torch.Generator().manual_seed(seed)
         revived, residual = 0, self._latents[-1]

@@ -1,7 +1,6 @@
-"""A listener that learns to tell decoded sound from recorded sound, and what a codec learns from it.
+"""Adversarial training: a discriminator of decoded and recorded audio, and the losses that it gives a codec.
 
-Several small networks look at the complex spectrogram of a waveform, each at its own resolution. Knows waveforms.
-Knows nothing of codecs, codes or training stages.
+The discriminator consists of several small networks on complex spectrograms with different resolutions.
 """
 
 from collections.abc import Sequence
@@ -18,28 +17,28 @@ Opinion = list[tuple[Tensor, list[Tensor]]]
 
 
 class SpectrogramDiscriminator(nn.Module):
-    """Six 2-D convolutions over real and imaginary part at one FFT size; the frequency axis is halved three times."""
+    """Six 2-D convolutions on real and imaginary parts for one FFT size; the frequency axis is halved three times."""
 
     def __init__(self, fft_size: int, width: int) -> None:
         super().__init__()
         self.fft_size = fft_size
         self.register_buffer("window", torch.hann_window(fft_size), persistent=False)
         layers = [_convolution(2, width, (3, 9))]
-        # Dilation in time: each layer sees twice as far as the one before.
+        # The dilation in time doubles from layer to layer.
         layers += [_convolution(width, width, (3, 9), stride=(1, 2), dilation=(2**depth, 1)) for depth in range(3)]
         layers += [_convolution(width, width, (3, 3))]
         self.layers = nn.ModuleList(layers)
         self.verdict = _convolution(width, 1, (3, 3))
 
     def forward(self, audio: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """`audio` [B, samples] in fp32 → scores [B, frames, bands], high where it sounds real, and every layer's
-        output [B, width, frames, bands]."""
+        """`audio` [B, samples] in fp32 → scores [B, frames, bands], high for real audio, and the layers' outputs,
+        [B, width, frames, bands]."""
         window = self.get_buffer("window")
         spectrum = torch.stft(
             audio, self.fft_size, self.fft_size // 4, window=window, normalized=True, return_complex=True
         )
         parts, features = torch.view_as_real(spectrum), []
-        # The square root of the magnitude: quiet harmonics tell the two apart as well as loud ones do.
+        # The square root of the magnitude, so that quiet harmonics matter as much as loud ones.
         hidden = (parts * (parts.square().sum(-1, keepdim=True) + 1e-5) ** -0.25).permute(0, 3, 2, 1)
         for layer in self.layers:
             hidden = nn.functional.leaky_relu(layer(hidden), SLOPE)
@@ -48,7 +47,7 @@ class SpectrogramDiscriminator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """One `SpectrogramDiscriminator` for each of `fft_sizes`; `forward` gives the opinion of each, in that order."""
+    """One `SpectrogramDiscriminator` for each of `fft_sizes`; `forward` returns their outputs in that order."""
 
     def __init__(self, fft_sizes: Sequence[int] = (1024, 512, 256), width: int = 16) -> None:
         super().__init__()
@@ -59,7 +58,7 @@ class Discriminator(nn.Module):
 
 
 def discriminator_loss(real: Opinion, fake: Opinion, kind: Kind) -> Tensor:
-    """What the listener minimises: real scores towards 1, and fake ones towards -1 (hinge) or 0 (least squares)."""
+    """The discriminator's loss: scores of real audio go to 1, of decoded audio to -1 (hinge) or 0 (least squares)."""
     total = real[0][0].new_zeros(())
     for (of_real, _), (of_fake, _) in zip(real, fake, strict=True):
         if kind == "hinge":
@@ -70,13 +69,13 @@ def discriminator_loss(real: Opinion, fake: Opinion, kind: Kind) -> Tensor:
 
 
 def generator_loss(fake: Opinion, kind: Kind) -> Tensor:
-    """What the codec minimises to be taken for real."""
+    """The codec's adversarial loss: scores of decoded audio go to those of real audio."""
     scores = [-score.mean() if kind == "hinge" else (1 - score).square().mean() for score, _ in fake]
     return torch.stack(scores).mean()
 
 
 def feature_loss(real: Opinion, fake: Opinion) -> Tensor:
-    """How far the layers' outputs for decoded sound are from those for the original, relative to their size."""
+    """The L1 distance of the layers' outputs for decoded and original audio, relative to the latter."""
     distances = [
         (of_fake - of_real).abs().mean() / of_real.abs().mean().clamp(min=1e-5)
         for (_, reals), (_, fakes) in zip(real, fake, strict=True)
@@ -86,17 +85,17 @@ def feature_loss(real: Opinion, fake: Opinion) -> Tensor:
 
 
 class Adversary:
-    """A discriminator with its optimiser: `learn` is its own step, `persuade` gives the codec its losses.
+    """A discriminator and its optimiser: `learn` updates it, `generator_losses` returns the losses of the codec.
 
     Args:
         kind: of the loss, "hinge" or "least_squares".
-        fft_sizes: of its spectrograms.
+        fft_sizes: of the spectrograms.
         learning_rate: of the discriminator.
         width: channels of its layers.
-        device: where the waveforms will be.
+        device: of the waveforms.
 
     Raises:
-        ValueError: there is no such `kind`.
+        ValueError: `kind` is unknown.
     """
 
     def __init__(
@@ -108,7 +107,7 @@ class Adversary:
         device: torch.device | str = "cpu",
     ) -> None:
         if kind not in KINDS:
-            raise ValueError(f"kind is {kind!r}; a discriminator learns by one of {', '.join(KINDS)}.")
+            raise ValueError(f"kind is {kind!r}; it must be one of {', '.join(KINDS)}.")
         self.kind, self.discriminator = kind, Discriminator(fft_sizes, width).to(device)
         self.optimizer = torch.optim.AdamW(self.discriminator.parameters(), learning_rate, betas=(0.8, 0.99))
 
@@ -122,8 +121,8 @@ class Adversary:
         self.optimizer.step()
         return loss.item()
 
-    def persuade(self, decoded: Tensor, original: Tensor) -> tuple[Tensor, Tensor]:
-        """The adversarial and the feature loss of `decoded`, with a gradient for it alone."""
+    def generator_losses(self, decoded: Tensor, original: Tensor) -> tuple[Tensor, Tensor]:
+        """The adversarial loss and the feature loss of `decoded`, with a gradient only for `decoded`."""
         self.discriminator.requires_grad_(False)
         with torch.no_grad():
             real = self.discriminator(original)
@@ -131,11 +130,11 @@ class Adversary:
         return generator_loss(fake, self.kind), feature_loss(real, fake)
 
     def state_dict(self) -> dict[str, Any]:
-        """Weights and the optimiser's moments."""
+        """The weights and the optimiser's state."""
         return {"weights": self.discriminator.state_dict(), "optimizer": self.optimizer.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up what `state_dict` gave."""
+        """Restore the result of `state_dict`."""
         self.discriminator.load_state_dict(state["weights"])
         self.optimizer.load_state_dict(state["optimizer"])
 

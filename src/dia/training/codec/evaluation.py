@@ -1,7 +1,4 @@
-"""What a codec does to sound it never learnt from: figures, and files to listen to and to look at.
-
-Knows a codec and held-out waveforms. Knows nothing of training.
-"""
+"""Evaluate a codec on held-out audio: figures, audio samples and spectrograms."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,27 +8,26 @@ import torch
 from torch import Tensor
 from transformers import DacModel
 
-from dia.audio import files as audio_file
-from dia.audio.files import Waveform
+from dia.audio.files import Waveform, as_array, write
 from dia.codec.dac import decode, encode
 from dia.training.codec.losses import SpectralLoss
 from dia.training.spectrogram import draw_spectrogram
 
-AT_ONCE = 8
+BATCH = 8
 
 
 class Probe:
-    """Measures any codec on the same held-out `audio` [N, samples] at `sampling_rate`, every time it is called."""
+    """Measures codecs on the same held-out `audio` [N, samples] at `sampling_rate`."""
 
     def __init__(self, audio: Tensor, sampling_rate: int) -> None:
         self.audio, self.loss = audio, SpectralLoss(sampling_rate)
 
     @torch.no_grad()
     def __call__(self, codec: DacModel) -> dict[str, Any]:
-        """The spectral loss through the codec ("valid") and past its quantiser, and how many codes each book uses."""
+        """The spectral loss with the quantiser ("valid") and without it, and the number of codes used per codebook."""
         loss, drawn = self.loss.to(codec.device), list[Tensor]()
         bare, through = list[float](), list[float]()
-        for part in torch.split(self.audio, AT_ONCE):
+        for part in torch.split(self.audio, BATCH):
             audio = part.to(codec.device)
             latent = codec.encoder(audio[:, None])
             quantised, codes, *_ = codec.quantizer(latent)
@@ -44,21 +40,21 @@ class Probe:
         return {"valid": sum(through) / count, "valid_unquantised": sum(bare) / count, "codes_used": used}
 
 
-class Listener:
-    """Writes `clips` as a codec gives them back: a wav and a spectrogram each, in `folder`, beside the originals."""
+class SampleWriter:
+    """Writes `clips` before and after the codec to `folder`, each as a wav file and a spectrogram."""
 
     def __init__(self, clips: Sequence[Waveform], sampling_rate: int, folder: Path) -> None:
         self.clips, self.rate, self.folder = clips, sampling_rate, folder
 
     def __call__(self, codec: DacModel, name: str) -> None:
-        """Write `name`-0.wav, `name`-0.png and so on; the originals, too, if they are not there."""
+        """Write `name`-0.wav, `name`-0.png and so on, and the originals if they do not exist yet."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        given_back = decode(codec, encode(codec, [torch.from_numpy(clip) for clip in self.clips]))
-        for number, (clip, decoded) in enumerate(zip(self.clips, given_back, strict=True)):
+        reconstructed = decode(codec, encode(codec, [torch.from_numpy(clip) for clip in self.clips]))
+        for number, (clip, decoded) in enumerate(zip(self.clips, reconstructed, strict=True)):
             if not (self.folder / f"original-{number}.wav").exists():
                 self._write(clip, f"original-{number}")
-            self._write(audio_file.as_array(decoded), f"{name}-{number}")
+            self._write(as_array(decoded), f"{name}-{number}")
 
     def _write(self, waveform: Waveform, name: str) -> None:
-        audio_file.write(self.folder / f"{name}.wav", waveform, self.rate)
+        write(self.folder / f"{name}.wav", waveform, self.rate)
         draw_spectrogram(waveform, self.rate, self.folder / f"{name}.png")

@@ -1,7 +1,4 @@
-"""A codec from recordings, from nothing or from one that is there, in one call: `fit_codec`.
-
-Knows the order of things: clips, stages, the work folder, the finished folder. The work is in the modules beside it.
-"""
+"""`fit_codec`: train a new or an existing codec on recordings and save it, in one call."""
 
 import shutil
 from collections.abc import Sequence
@@ -15,18 +12,18 @@ from dia.runtime.atomic import atomic_folder, check_vacant
 from dia.runtime.limits import BATCH, SEGMENT_SECONDS
 from dia.runtime.ranges import check_numbers
 from dia.training.codec.clips import Clips, Recorded, stretches
-from dia.training.codec.evaluation import Listener, Probe
+from dia.training.codec.evaluation import Probe, SampleWriter
 from dia.training.codec.losses import resolutions_for
 from dia.training.codec.recipe import CodecRecipe
 from dia.training.codec.trainer import CodecTrainer
 
 LEAST_SECONDS = 20.0
-HEARD_CLIPS, HEARD_SECONDS = 2, 6.0
+SAMPLE_CLIPS, SAMPLE_SECONDS = 2, 6.0
 
 
 @dataclass(frozen=True)
-class Diet:
-    """How recordings are fed to a codec: `batch` stretches of `segment_seconds` a step, a share of clips held out."""
+class BatchOptions:
+    """How recordings become batches: `batch` excerpts of `segment_seconds` per step, and a share held out."""
 
     batch: int = 8
     segment_seconds: float = 0.5
@@ -34,11 +31,11 @@ class Diet:
     seed: int = 0
 
     def samples(self, codec: DacModel) -> int:
-        """Whole frames of the codec, as samples.
+        """The length of an excerpt in samples, which is a multiple of the codec's frame.
 
         Raises:
-            TypeError, ValueError: a number is none or out of range, or a stretch is shorter than the longest window of
-                the loss.
+            TypeError, ValueError: a number is out of range, or an excerpt is shorter than the longest window of the
+                loss.
         """
         check_numbers({"batch": BATCH, "segment_seconds": SEGMENT_SECONDS}, vars(self))
         hop, rate = hop_length(codec.config), codec.config.sampling_rate
@@ -55,45 +52,46 @@ def fit_codec(
     recipes: Sequence[CodecRecipe],
     work: Path,
     out: Path,
-    diet: Diet | None = None,
-    hear_every: int = 5,
+    batch_options: BatchOptions | None = None,
+    sample_every: int = 5,
     overwrite: bool = False,
 ) -> DacModel:
     """Train `codec` on the recordings of `rows`, stage by stage, and write it to `out`.
 
-    Called again with the same arguments after an interruption, it goes on from the last state in `work`.
+    After an interruption, call it again with the same arguments to continue from the last state in `work`.
 
     Args:
-        codec: of `build_codec` or `DacModel.from_pretrained`, in fp32, on the device that is to train it.
-        rows: of `dia.training.data.read_source`.
+        codec: of `build_codec` or `DacModel.from_pretrained`, in fp32, on the device to train on.
+        rows: of `dia.training.data.source.read_source`.
         recipes: of `stages_from_nothing`, `stages_of_tuning`, or your own.
-        work: receives `state.pt`, `log.jsonl` and `samples/`: held-out clips as they are and through the codec.
-        out: receives what `DacModel.from_pretrained` reads, whole or not at all.
-        diet: how the recordings are fed.
-        hear_every: saves from one set of samples to the next.
-        overwrite: replace what stands at `out`.
+        work: folder for `state.pt`, `log.jsonl` and `samples/`, held-out clips before and after the codec.
+        out: folder for the trained codec, in the format of `DacModel.from_pretrained`; written whole or not at all.
+        batch_options: how the recordings become batches.
+        sample_every: number of saved states between two sets of samples.
+        overwrite: replace an existing folder `out`.
 
     Returns:
         The codec with averaged weights, in evaluation mode.
 
     Raises:
-        ValueError: too little can be read, `out` is occupied, or `work` holds a state of another codec.
-        OSError: there is no room to save.
-        Diverged: a loss is no number any more; the last state stays in `work`.
+        ValueError: there is too little audio, `out` exists, or `work` holds a state of another codec.
+        OSError: there is too little disk space.
+        Diverged: a loss is not finite; the last state is kept in `work`.
     """
     check_vacant(out, overwrite)
-    diet = diet or Diet()
-    rate, samples = codec.config.sampling_rate, diet.samples(codec)
-    clips = Clips(rows, rate, hop_length(codec.config), diet.heldout_share, diet.seed)
+    batch_options = batch_options or BatchOptions()
+    rate, samples = codec.config.sampling_rate, batch_options.samples(codec)
+    clips = Clips(rows, rate, hop_length(codec.config), batch_options.heldout_share, batch_options.seed)
     clips.require(LEAST_SECONDS)
     held_out = clips.heldout_clips()
+    excerpts = [clip[: round(SAMPLE_SECONDS * rate)] for clip in held_out[:SAMPLE_CLIPS]]
     trainer = CodecTrainer(
         codec,
-        lambda drawn: clips.batches(samples, diet.batch, drawn),
+        lambda drawn: clips.batches(samples, batch_options.batch, drawn),
         work,
         Probe(stretches(held_out, samples), rate),
-        Listener([clip[: round(HEARD_SECONDS * rate)] for clip in held_out[:HEARD_CLIPS]], rate, work / "samples"),
-        hear_every,
+        SampleWriter(excerpts, rate, work / "samples"),
+        sample_every,
     )
     trained = trainer.run_all(recipes)
     with atomic_folder(out, overwrite) as folder:

@@ -1,7 +1,4 @@
-"""Codecs before their first step: their sizes, checked, and weights from which narrow ones learn.
-
-Knows `DacConfig` and `DacModel`. Knows nothing of audio, losses or training.
-"""
+"""New codecs: a checked config, and initial weights that also work for narrow layers."""
 
 from collections.abc import Sequence
 
@@ -35,18 +32,18 @@ def codec_config(
     """The config of a new codec.
 
     Args:
-        rate: Hz of its audio.
-        ratios: how much each block of the encoder shortens its input; their product is the samples of one frame.
-        codebooks: how many codes a frame has.
-        codebook_size: how many codes each codebook has.
-        codebook_width: numbers in the vector of one code.
-        encoder_width: channels at the encoder's start; each block doubles them.
-        decoder_width: channels at the decoder's start; each block halves them.
+        rate: sampling rate in Hz.
+        ratios: downsampling of each encoder block; their product is the number of samples per frame.
+        codebooks: number of codebooks, which is the number of codes per frame.
+        codebook_size: number of codes per codebook.
+        codebook_width: dimensions of a code vector.
+        encoder_width: channels of the first encoder block; each block doubles them.
+        decoder_width: channels of the first decoder block; each block halves them.
 
     Raises:
-        TypeError: a size is no whole number.
-        ValueError: a size is out of range, there are fewer than two codes or numbers in one, the decoder cannot halve
-            its width so often, or a code is wider than what the encoder says.
+        TypeError: a size is not a whole number.
+        ValueError: a size is out of range, the decoder's width cannot be halved in every block, or a code has more
+            dimensions than the encoder's output.
     """
     if not isinstance(ratios, Sequence):
         raise TypeError(f"ratios is {shown(ratios)}; give one for each block, such as 2,4,5,8.")
@@ -76,9 +73,9 @@ def codec_config(
 
 
 def build_codec(config: DacConfig, seed: int = 0) -> DacModel:
-    """A fresh codec for narrow widths: the convolutions' own default initialisation, small residual branches.
+    """A new codec with torch's default initialisation of convolutions and scaled-down residual branches.
 
-    `DacModel`'s own initialisation has a spread of 0.02 everywhere, which at these widths passes no signal.
+    The initialisation of `DacModel` has a standard deviation of 0.02 everywhere. In narrow layers the signal vanishes.
     """
     torch.manual_seed(seed)
     codec = DacModel(config)
@@ -91,5 +88,5 @@ def build_codec(config: DacConfig, seed: int = 0) -> DacModel:
 
 
 def in_half_precision(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """fp32 weights as fp16 can hold them: codes are frozen with the values that are saved, not with finer ones."""
+    """fp32 weights rounded to fp16, so that the frozen codes match a codec that is saved in fp16."""
     return {name: value.half().float() for name, value in weights.items()}

@@ -1,7 +1,4 @@
-"""What a run tells while it trains: lines in `log.jsonl`, and curves for TensorBoard where that is installed.
-
-Knows lines of figures and files. Knows nothing of models.
-"""
+"""The training log: lines in `log.jsonl`, and TensorBoard curves if TensorBoard is installed."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -9,16 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from dia.runtime.atomic import atomic_file
-from dia.training.lines import lines_of
+from dia.training.data.lines import lines_of
 
 Line = Mapping[str, Any]
 
 
 class Journal:
-    """`log.jsonl` in `folder`, one line a report, each flushed when it is written.
+    """`log.jsonl` in `folder`, with one line per report.
 
-    A saved run notes `count`; after a kill the lines beyond it are dropped with `replace`, so that the file never
-    tells a step twice.
+    A saved state contains `count`. When it is resumed, `replace` removes later lines, so that no step is logged twice.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -27,9 +23,9 @@ class Journal:
         self._curves: Any = None
 
     def write(self, line: Line) -> str:
-        """Append `line` and return it as written, numbers rounded to five digits.
+        """Append `line`, with numbers rounded to five digits, and return the text.
 
-        Numbers become curves too, named by the line's "stage", if it has one, over its "step".
+        Numbers are also written as curves over the line's "step", with its "stage" as a prefix of their names.
         """
         written = json.dumps({key: _rounded(value) for key, value in line.items()})
         with self.path.open("a", encoding="utf-8") as file:
@@ -39,14 +35,14 @@ class Journal:
         return written
 
     def lines(self) -> list[dict[str, Any]]:
-        """What stands in the file; a last line that a kill left unfinished does not count."""
+        """The lines of the file, without a last line whose writing was interrupted."""
         if not self.path.exists():
             return []
         whole, _, _ = self.path.read_text(encoding="utf-8").rpartition("\n")
         return [json.loads(line) for line in lines_of(whole)]
 
     def replace(self, lines: Sequence[Line]) -> None:
-        """Let the file hold `lines` alone."""
+        """Replace the content of the file with `lines`."""
         with atomic_file(self.path) as path:
             path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
         self.count = len(lines)
@@ -64,25 +60,25 @@ class Journal:
 
 
 class Means:
-    """Means of named figures since they were last taken."""
+    """Means of named figures since the last `take`."""
 
     def __init__(self) -> None:
         self._values: dict[str, list[float]] = {}
 
     def add(self, figures: Mapping[str, float]) -> None:
-        """Note one value of each; a name may be missing now and then."""
+        """Add one value of each figure; names may be missing."""
         for name, value in figures.items():
             self._values.setdefault(name, []).append(value)
 
     def take(self) -> dict[str, float]:
-        """The mean of each, and begin again."""
+        """Return the mean of each figure and start again."""
         means = {name: sum(values) / len(values) for name, values in self._values.items()}
         self._values = {}
         return means
 
 
 def _tensorboard(folder: Path) -> Any:
-    """A writer of curves; False where TensorBoard is not installed."""
+    """A TensorBoard writer; False if TensorBoard is not installed."""
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:

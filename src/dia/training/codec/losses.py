@@ -1,8 +1,4 @@
-"""How far a decoded waveform is from the original: log-mel distance and spectral convergence at several resolutions,
-and the distance of the spectral envelopes.
-
-Knows waveforms and spectra. Knows nothing of codecs, codes or training loops.
-"""
+"""Spectral losses: log-mel distance and spectral convergence at several resolutions, and envelope distance."""
 
 import math
 from collections.abc import Sequence
@@ -10,11 +6,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-# Weak formants and fricatives lie 60 to 70 dB below full scale in single bands. A floor of 3e-4 hides them: the loss
-# looks better, and a recogniser hears nine words in ten wrong.
+# Weak formants and fricatives are 60 to 70 dB below full scale in single bands. With a floor of 3e-4 the loss ignores
+# them: it looks better, but a recogniser then gets nine words in ten wrong.
 LOG_FLOOR = 3e-5
 
-ENVELOPE = (25, 13)  # mel bands and cepstral coefficients, as many as recognisers of speech look at
+ENVELOPE = (25, 13)  # mel bands and cepstral coefficients, as in speech recognition
 
 
 def mel_filters(bands: int, fft_size: int, sampling_rate: int) -> Tensor:
@@ -29,9 +25,9 @@ def mel_filters(bands: int, fft_size: int, sampling_rate: int) -> Tensor:
 
 
 def resolutions_for(sampling_rate: int) -> tuple[tuple[int, int, float], ...]:
-    """FFT sizes next to 64, 32, 16 and 8 ms, each with its mel bands and its weight.
+    """The FFT sizes closest to 64, 32, 16 and 8 ms, each with its number of mel bands and its weight.
 
-    Windows of 32 ms weigh most: formants stand out there, and recognisers listen there.
+    Windows of 32 ms have the largest weight: they resolve formants, and recognisers use them.
     """
     shapes = ((0.064, 80, 1.0), (0.032, 48, 2.0), (0.016, 32, 1.0), (0.008, 16, 0.5))
     return tuple((2 ** round(math.log2(seconds * sampling_rate)), bands, weight) for seconds, bands, weight in shapes)
@@ -46,12 +42,18 @@ def cosines(bands: int, count: int) -> Tensor:
 
 
 class SpectralLoss(nn.Module):
-    """Weighted mean over resolutions of log-mel L1 plus `convergence_weight` times spectral convergence; and
-    `envelope_weight` times the L1 of mel cepstra, which tell vowels apart where single bands are full of noise.
+    """The spectral distance of decoded and original audio.
 
-    `resolutions` holds FFT sizes, each with its number of mel bands and its weight, by default `resolutions_for` the
-    rate; the hop is a quarter of the FFT size.
-    Magnitudes are scaled so that a sine of amplitude a peaks near a / 2, whatever the FFT size.
+    It is the weighted mean over resolutions of log-mel L1 plus `convergence_weight` times spectral convergence, plus
+    `envelope_weight` times the L1 distance of mel cepstra, which distinguish vowels even if single bands are noisy.
+    Magnitudes are scaled so that a sine of amplitude a peaks near a / 2 for every FFT size.
+
+    Args:
+        sampling_rate: in Hz.
+        resolutions: FFT sizes, each with its number of mel bands and its weight; by default `resolutions_for` the
+            rate. The hop is a quarter of the FFT size.
+        convergence_weight: of spectral convergence.
+        envelope_weight: of the distance of mel cepstra.
     """
 
     def __init__(
@@ -82,7 +84,7 @@ class SpectralLoss(nn.Module):
         return (power + 1e-10).sqrt().transpose(1, 2) / window.sum()
 
     def at(self, fft_size: int, decoded: Tensor, original: Tensor) -> tuple[Tensor, Tensor]:
-        """The log-mel L1 and the spectral convergence of one resolution, in that order."""
+        """The log-mel L1 and the spectral convergence at one resolution."""
         ours, theirs = self.magnitudes(decoded, fft_size), self.magnitudes(original, fft_size)
         mel = self.get_buffer(f"mel_{fft_size}")
         log_ours, log_theirs = (_log_mel(x, mel) for x in (ours, theirs))
@@ -90,7 +92,7 @@ class SpectralLoss(nn.Module):
         return (log_ours - log_theirs).abs().mean(), convergence.mean()
 
     def envelope(self, decoded: Tensor, original: Tensor) -> Tensor:
-        """The L1 of the first cepstral coefficients, at the resolution that weighs most."""
+        """The L1 distance of the first cepstral coefficients, at the resolution with the largest weight."""
         mel = self.get_buffer("mel_envelope")
         ours, theirs = (_log_mel(self.magnitudes(x, self.envelope_fft), mel) for x in (decoded, original))
         return ((ours - theirs) @ self.get_buffer("cosines")).abs().mean()

@@ -1,4 +1,4 @@
-"""Muon: momentum made orthogonal, for the matrices of a network. Knows parameters and gradients only."""
+"""The Muon optimiser: orthogonalised momentum for the matrices of a network."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-# A quintic whose iteration drives every singular value to about 1 (Jordan et al., 2024, "Muon").
+# A quintic polynomial whose iteration brings all singular values close to 1 (Jordan et al., 2024, "Muon").
 _QUINTIC = (3.4445, -4.7750, 2.0315)
 _ITERATIONS = 5
 
@@ -23,15 +23,16 @@ def orthogonalised(matrix: Tensor) -> Tensor:
 
 
 class Muon(torch.optim.AdamW):
-    """Steps along the orthogonalised momentum, of the size that Adam's steps have (Liu et al., 2025, section 2.2);
-    what is no matrix, or a narrow one, follows AdamW.
+    """Updates matrices along their orthogonalised momentum, and all other parameters with AdamW.
+
+    The step size matches that of Adam (Liu et al., 2025, section 2.2). Narrow matrices count as other parameters.
 
     Args:
-        parameters: all of a network; those of three dimensions and more are matrices of their first by the others.
+        parameters: of a network. Those with three or more dimensions are matrices of the first by the others.
         lr: learning rate, as for AdamW.
         betas: of AdamW.
-        weight_decay: decoupled, of all.
-        momentum: what of the momentum stays at each step.
+        weight_decay: decoupled, for all parameters.
+        momentum: share of the momentum that is kept at each step.
     """
 
     def __init__(
@@ -51,12 +52,12 @@ class Muon(torch.optim.AdamW):
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
-        """Move every parameter that has a gradient; the gradients of matrices are spent."""
+        """Update every parameter that has a gradient; the gradients of matrices are set to None."""
         for group in self.param_groups:
             for parameter in group["params"] if group["momentum"] else ():
                 if parameter.grad is not None:
                     self._move(parameter, group)
-                    parameter.grad = None  # AdamW below leaves alone what has none
+                    parameter.grad = None  # AdamW below skips parameters without one
         super().step()
 
     def _move(self, parameter: nn.Parameter, group: dict[str, Any]) -> None:
@@ -64,14 +65,14 @@ class Muon(torch.optim.AdamW):
         assert gradient is not None
         state: dict[str, Tensor] = self.state[parameter]
         if "momentum" not in state:
-            state |= {"momentum": torch.zeros_like(parameter), "step": torch.zeros(())}  # AdamW reads back a step
+            state |= {"momentum": torch.zeros_like(parameter), "step": torch.zeros(())}  # AdamW's state has a step
         momentum = state["momentum"].mul_(group["momentum"]).add_(gradient)
-        ahead = gradient.add(momentum, alpha=group["momentum"]).flatten(1)
-        size = 0.2 * max(ahead.shape) ** 0.5
+        lookahead = gradient.add(momentum, alpha=group["momentum"]).flatten(1)
+        size = 0.2 * max(lookahead.shape) ** 0.5
         parameter.mul_(1 - group["lr"] * group["weight_decay"])
-        parameter.add_(orthogonalised(ahead).view_as(parameter), alpha=-group["lr"] * size)
+        parameter.add_(orthogonalised(lookahead).view_as(parameter), alpha=-group["lr"] * size)
 
 
 def is_matrix(parameter: nn.Parameter, narrowest: int = 8) -> bool:
-    """Whether orthogonal steps make sense for a parameter: both sides are at least `narrowest` wide."""
+    """Whether a parameter is updated as a matrix: both sides are at least `narrowest` wide."""
     return parameter.ndim >= 2 and min(parameter.shape[0], parameter.shape[1]) >= narrowest

@@ -1,7 +1,4 @@
-"""What a stage of a codec's training is: its length, rates and weights, and the stages that make a codec.
-
-Knows numbers only. Knows nothing of codecs or audio.
-"""
+"""The settings of a codec's training stages, and the stages of a complete training."""
 
 import math
 from dataclasses import dataclass, field
@@ -28,20 +25,37 @@ _RANGES = {
 
 @dataclass(frozen=True)
 class CodecRecipe:
-    """How one stage of training runs.
+    """The settings of one stage. Loss weights are relative to the spectral loss.
 
-    `stage` is "warmup" (no quantiser), "joint" or "decoder" (codes frozen). It ends after `steps` or `seconds`,
-    whichever comes first. In a joint stage the codebooks are fitted by k-means at its start and every `refit_every`
-    steps; 0 leaves them where they stand, to learn by gradient, and gives codes that nobody draws a new place every
-    `revive_every`. `half` freezes the codes of a decoder stage with the values that fp16 holds, for a codec that will
-    be saved so. A `discriminator`, if any, takes part
-    once `discriminator_from` of the stage is done. `steadiness` weighs how far the encoder's output moves when the
-    audio moves by at most `steady_seconds`: the steadier the codes, the less of the waveform's phase a language model
-    has to guess. Weights are relative to the spectral loss.
+    Args:
+        stage: "warmup" (without the quantiser), "joint" or "decoder" (with frozen codes).
+        steps: maximum number of steps.
+        learning_rate: after the warm-up.
+        optimizer: "adamw" or "muon".
+        warmup_share: share of the stage in which the learning rate rises.
+        final_share: the last learning rate, as a share of `learning_rate`.
+        quantiser_weight: weight of the quantiser's loss.
+        steadiness: weight of the change of the encoder's output when the audio is shifted. Steadier codes depend less
+            on the phase of the waveform, which a language model would have to predict.
+        steady_seconds: maximum shift for `steadiness`.
+        refit_every: in a joint stage, fit the codebooks by k-means at the start and after this many steps; 0 trains
+            them by gradient.
+        revive_every: with `refit_every=0`, replace unused codes after this many steps.
+        half: in a decoder stage, freeze the codes with weights rounded to fp16, for a codec that is saved in fp16.
+        discriminator: kind of the discriminator, or None.
+        discriminator_from: share of the stage after which the discriminator is used.
+        adversarial_weight: weight of the adversarial loss.
+        feature_weight: weight of the feature loss.
+        average_decay: decay of the weights' running average.
+        save_every: steps between two saved states.
+        log_every: steps between two lines of the log.
+        bf16: compute the convolutions in bfloat16.
+        compiled: compile the convolutions.
+        seconds: maximum training time of the stage.
 
     Raises:
-        TypeError: a number is none.
-        ValueError: `stage` or `optimizer` is none that there is, or a number is out of its range.
+        TypeError: a number is of another type.
+        ValueError: `stage` or `optimizer` is unknown, or a number is out of range.
     """
 
     stage: str
@@ -69,17 +83,17 @@ class CodecRecipe:
 
     def __post_init__(self) -> None:
         if self.stage not in STAGES:
-            raise ValueError(f"stage is {self.stage!r}; there are {', '.join(STAGES)}.")
+            raise ValueError(f"stage is {self.stage!r}; it must be one of {', '.join(STAGES)}.")
         check_numbers(_RANGES, vars(self))
         if self.seconds != math.inf:
             SECONDS.check("seconds", self.seconds)
         if self.optimizer not in get_args(Optimizer):
-            raise ValueError(f"optimizer is {self.optimizer!r}; there are {', '.join(get_args(Optimizer))}.")
+            raise ValueError(f"optimizer is {self.optimizer!r}; it must be one of {', '.join(get_args(Optimizer))}.")
 
 
 @dataclass
 class CodecProgress:
-    """Where training stands: `step` and `seconds` of `stage`, batches drawn in all, lines in the log."""
+    """The progress of a training: step and seconds of the stage, all batches drawn, and lines in the log."""
 
     stage: str = ""
     step: int = 0
@@ -89,21 +103,21 @@ class CodecProgress:
     logged: int = 0
 
     def position(self, recipe: CodecRecipe) -> float:
-        """The share of the stage that is done, 0 to 1."""
+        """The completed share of the stage, 0 to 1."""
         return min(1.0, max(self.step / recipe.steps, self.seconds / recipe.seconds))
 
     def over(self, recipe: CodecRecipe) -> bool:
-        """Whether nothing of the stage is left."""
+        """Whether the stage is complete."""
         return self.position(recipe) >= 1.0
 
 
 def stages_from_nothing(minutes: float, steps: int | None = None, **options: Any) -> list[CodecRecipe]:
-    """A short start without quantiser, three fifths of the time jointly, the rest on the decoder alone.
+    """The stages of a new codec: a short warmup, three fifths of the time jointly, the rest on the decoder alone.
 
     Args:
-        minutes: of training, which `steps`, if given, may end before.
-        steps: of all stages together.
-        options: fields of `CodecRecipe` for every stage.
+        minutes: maximum training time.
+        steps: maximum number of steps of all stages together.
+        options: fields of `CodecRecipe` for all stages.
 
     Raises:
         ValueError: a number is out of its range.
@@ -119,7 +133,7 @@ def stages_from_nothing(minutes: float, steps: int | None = None, **options: Any
 def stages_of_tuning(
     minutes: float, steps: int | None = None, decoder_only: bool = False, **options: Any
 ) -> list[CodecRecipe]:
-    """A trained codec taught further: jointly and then the decoder, or the decoder alone so that codes stay valid.
+    """The stages to fine-tune a codec: jointly and then the decoder, or only the decoder, so that codes stay valid.
 
     Arguments and errors as for `stages_from_nothing`.
     """
@@ -146,7 +160,7 @@ def _shared(shares: dict[str, float], minutes: float, steps: int | None, options
 
 
 def learning_rate_at(position: float, recipe: CodecRecipe) -> float:
-    """Linear warm-up, then a cosine down to `final_share`; `position` is the share of the stage done, 0 to 1."""
+    """Linear warm-up, then a cosine down to `final_share`. `position` is the completed share of the stage, 0 to 1."""
     warm = recipe.warmup_share
     if position < warm:
         return recipe.learning_rate * (0.05 + 0.95 * position / warm)

@@ -1,7 +1,4 @@
-"""The state of a codec's training on disk: one file that is whole or not there, and what today's older files hold.
-
-Knows files and sizes. Knows nothing of stages, losses or audio.
-"""
+"""The state of a codec's training on disk: write it atomically, read it, and check that it fits the codec."""
 
 import os
 import shutil
@@ -15,7 +12,7 @@ from transformers import DacConfig
 from dia.runtime.atomic import atomic_file
 
 STATE = "state.pt"
-# What makes two codecs differ in shape or in meaning.
+# The config entries that determine shapes and the meaning of codes.
 SIZES = (
     "sampling_rate",
     "encoder_hidden_size",
@@ -36,25 +33,25 @@ def sizes_of(config: DacConfig) -> dict[str, Any]:
 
 
 def write_state(folder: Path, state: State) -> None:
-    """Write `state.pt`; the one before it stays until this one is whole and on the disk.
+    """Write `state.pt`; the previous one is kept until the new one is complete on disk.
 
     Raises:
-        OSError: it cannot be written, such as on a full disk.
+        OSError: the file cannot be written, such as on a full disk.
     """
     try:
         with atomic_file(folder / STATE) as path, path.open("wb") as file:
             torch.save(state, file)
             file.flush()
             os.fsync(file.fileno())
-    except (OSError, RuntimeError) as error:  # torch wraps what the disk says
+    except (OSError, RuntimeError) as error:  # torch wraps errors of the disk
         raise OSError(
-            f"{folder / STATE} cannot be written ({error}). Make room there and start again: training goes on from "
-            f"the state before it, if there is one."
+            f"{folder / STATE} cannot be written ({error}). Free disk space and run the same command again: training "
+            f"continues from the previous state, if there is one."
         ) from error
 
 
 def read_state(folder: Path, device: torch.device | str = "cpu") -> State | None:
-    """What `folder` holds, or None: what the trainer saved, and "log", the lines that only older states hold.
+    """The state in `folder`, or None. "log" holds the log lines that older versions saved in the state.
 
     Raises:
         ValueError: `state.pt` cannot be read.
@@ -66,63 +63,65 @@ def read_state(folder: Path, device: torch.device | str = "cpu") -> State | None
 
 
 def check_sizes(state: State, config: DacConfig, weights: dict[str, Tensor], folder: Path) -> None:
-    """Refuse a state of another codec.
+    """Check that a state belongs to a codec with this config.
 
     Raises:
-        ValueError: it names the first size, or in older states the first weight, that differs.
+        ValueError: it does not; the message names the first size, or in older states the first weight, that differs.
     """
-    remedy = "Give the sizes it was begun with, or another folder to work in."
+    remedy = "Use the sizes that it was started with, or another work folder."
     for name, ours in sizes_of(config).items():
         theirs = state.get("sizes", {}).get(name, ours)
         if theirs != ours:
-            raise ValueError(f"{folder / STATE} is of a codec with {name} {theirs}, not {ours}. {remedy}")
+            raise ValueError(f"{folder / STATE} is from a codec with {name} {theirs}, not {ours}. {remedy}")
     for name, weight in weights.items():
         saved = state["codec"].get(name)
         if saved is None or saved.shape != weight.shape:
-            shape = "is not in it" if saved is None else f"has shape {tuple(saved.shape)} in it"
+            shape = "is missing in it" if saved is None else f"has shape {tuple(saved.shape)} in it"
             raise ValueError(
-                f"{folder / STATE} is of another codec: {name}, here {tuple(weight.shape)}, {shape}. {remedy}"
+                f"{folder / STATE} is from another codec: {name}, here {tuple(weight.shape)}, {shape}. {remedy}"
             )
 
 
 def check_origin(state: State, origin: str, folder: Path) -> None:
-    """Refuse a state that was begun from other weights than those with the checksum `origin`; older ones do not say.
+    """Check that a state was started from weights with the checksum `origin`; older states have no checksum.
 
     Raises:
-        ValueError: it was.
+        ValueError: it was started from other weights.
     """
     if state.get("origin", origin) != origin:
         raise ValueError(
-            f"{folder / STATE} was begun from another codec, or with another seed. Give the one it was begun with, or "
-            f"another folder to work in."
+            f"{folder / STATE} was started from another codec, or with another seed. Use those that it was started "
+            f"with, or another work folder."
         )
 
 
-def check_free_memory(folder: Path, weights: dict[str, Tensor]) -> None:
-    """Refuse to begin where the states will not fit: weights, average, two moments, and all of it once more.
+def check_disk_space(folder: Path, weights: dict[str, Tensor]) -> None:
+    """Check that there is space for two states of weights, average and the optimiser's two moments.
 
     Raises:
-        OSError: there is too little room; the message says how much is needed.
+        OSError: there is too little disk space; the message says how much is needed.
     """
     needed = 2 * 4 * sum(weight.numel() * weight.element_size() for weight in weights.values())
     free = shutil.disk_usage(folder).free
     if free < needed:
-        raise OSError(f"{folder} has {free / 1e6:.0f} MB free; saving needs {needed / 1e6:.0f} MB. Make room first.")
+        raise OSError(
+            f"{folder} has {free / 1e6:.0f} MB free; saving needs {needed / 1e6:.0f} MB. Free disk space first."
+        )
 
 
 def _load(path: Path, device: torch.device | str) -> State:
     try:
         content: State = torch.load(path, map_location=device, weights_only=True)
-    except Exception as error:  # torch raises of many kinds for damaged files
-        raise ValueError(f"{path} cannot be read ({error}). Delete it to begin anew.") from error
+    except Exception as error:  # torch raises many types for damaged files
+        raise ValueError(f"{path} cannot be read ({error}). Delete it to start again.") from error
     return content
 
 
 def _from_older(state: State, folder: Path, device: torch.device | str) -> State:
-    """Older states have the log inside the progress, and the optimiser in a file of its own.
+    """Convert an older state, with the log in the progress and the optimiser in a separate file.
 
-    Such an optimiser is taken only if it has made as many steps as the state: a kill between the two files leaves one
-    that has not.
+    The optimiser is used only if it has the same number of steps as the state. They differ if a run was killed between
+    writing the two files.
     """
     progress = dict(state["progress"])
     log = progress.pop("log", [])

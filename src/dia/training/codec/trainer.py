@@ -1,7 +1,4 @@
-"""Training of a `DacModel`: jointly, first without and then with a quantiser, then the decoder alone.
-
-Knows the codec, its losses and batches of audio. Knows nothing of texts, of the language model or of audio files.
-"""
+"""`CodecTrainer`: train a `DacModel` in stages, with a running average, a log and a state that can be resumed."""
 
 import math
 import time
@@ -17,7 +14,7 @@ from torch import Tensor, nn
 from transformers import DacModel
 
 from dia.codec.identity import checksum
-from dia.training.codec.codebooks import MOST_ROWS, CodebookUse, start_codebooks
+from dia.training.codec.codebooks import MOST_ROWS, CodebookUse, fit_codebooks_to_audio
 from dia.training.codec.discriminator import Adversary
 from dia.training.codec.initialization import in_half_precision
 from dia.training.codec.journal import Journal, Means
@@ -26,7 +23,7 @@ from dia.training.codec.muon import Muon
 from dia.training.codec.recipe import CodecProgress, CodecRecipe, learning_rate_at
 from dia.training.codec.state import (
     State,
-    check_free_memory,
+    check_disk_space,
     check_origin,
     check_sizes,
     read_state,
@@ -35,29 +32,30 @@ from dia.training.codec.state import (
 )
 
 START_BATCHES = 12
-LONGEST_STEP = 10.0  # seconds; a process that was stopped and continued has not trained meanwhile
+LONGEST_STEP = 10.0  # seconds that a step counts at most, in case the process was suspended
 
 Batches = Callable[[int], Iterator[Tensor]]
 Measure = Callable[[DacModel], dict[str, Any]]
 
 
 class Diverged(ArithmeticError):
-    """A loss or a gradient is no number any more. The message names the step and the state that is left."""
+    """A loss or a gradient is not finite. The message names the step and the last state."""
 
 
 class CodecTrainer:
-    """Runs stages on one codec and keeps an exponential average of its weights in `average`.
+    """Trains a codec in stages, and keeps a running average of its weights in `average`.
 
     Args:
-        codec: on the device that is to train it.
-        batches: gives, for n, the endless batches from the n-th on: fp32 audio [B, samples], samples a multiple of
-            the codec's hop.
-        folder: receives `state.pt` and `log.jsonl`, and what `hear` leaves.
-        measure: figures of a codec on audio never trained on, taken whenever the state is saved.
-        hear: called with the averaged codec and a name such as "joint-000500", every `hear_every` saves.
+        codec: on the device to train on.
+        batches: called with n, returns an endless iterator over batches from number n on: fp32 audio [B, samples],
+            where samples is a multiple of the codec's hop length.
+        folder: for `state.pt` and `log.jsonl`.
+        measure: returns the figures of a codec on held-out audio; called whenever the state is saved.
+        write_samples: called with the averaged codec and a name such as "joint-000500".
+        sample_every: number of saved states between two calls of `write_samples`.
 
     Raises:
-        OSError: there is too little room in `folder`.
+        OSError: there is too little disk space for `folder`.
     """
 
     def __init__(
@@ -66,14 +64,14 @@ class CodecTrainer:
         batches: Batches,
         folder: Path,
         measure: Measure | None = None,
-        hear: Callable[[DacModel, str], None] | None = None,
-        hear_every: int = 5,
+        write_samples: Callable[[DacModel, str], None] | None = None,
+        sample_every: int = 5,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.codec, self.folder = codec.train(), folder
-        self.measure, self.hear, self.hear_every = measure, hear, hear_every
+        self.measure, self.write_samples, self.sample_every = measure, write_samples, sample_every
         self._restart_average()
-        check_free_memory(folder, self.average)
+        check_disk_space(folder, self.average)
         self._origin = checksum(self.average[name] for name in sorted(self.average))
         self.progress, self.journal = CodecProgress(), Journal(folder)
         self.loss = SpectralLoss(codec.config.sampling_rate).to(codec.device)
@@ -85,14 +83,14 @@ class CodecTrainer:
         self._means = Means()
 
     def run(self, recipe: CodecRecipe) -> None:
-        """Train for one stage, or for what is left of it.
+        """Run one stage, or the rest of it.
 
         Raises:
-            Diverged: a loss is no number any more.
+            Diverged: a loss is not finite.
             OSError: the state cannot be saved.
         """
         if recipe.stage in self.progress.finished:
-            print(f"stage {recipe.stage} is finished; {self.folder} holds its end", flush=True)
+            print(f"stage {recipe.stage} is already finished in {self.folder}", flush=True)
             return
         optimizer = self._begin(recipe)
         networks = self._networks(recipe)
@@ -110,9 +108,9 @@ class CodecTrainer:
         self._report_and_save(recipe, optimizer)
 
     def run_all(self, recipes: Sequence[CodecRecipe]) -> DacModel:
-        """Run stages in order, from where `folder` stands; returns the averaged codec, in evaluation mode."""
+        """Run stages in order, from the state in `folder` if there is one; returns the averaged codec in eval mode."""
         self.resume()
-        torch.set_flush_denormal(True)  # numbers too small to hear, and very slow to compute with
+        torch.set_flush_denormal(True)  # denormal numbers are inaudible, and very slow
         try:
             for recipe in recipes:
                 self.run(recipe)
@@ -129,7 +127,7 @@ class CodecTrainer:
         kind = Muon if recipe.optimizer == "muon" else partial(torch.optim.AdamW, fused=True)
         optimizer = kind(trained, recipe.learning_rate, betas=(0.8, 0.98), weight_decay=1e-3)
         resumed, self._resumed = self._resumed or {}, None
-        self._take_adversary(recipe, resumed.get("adversary"))
+        self._set_adversary(recipe, resumed.get("adversary"))
         if self.progress.stage == recipe.stage:
             if resumed.get("optimizer") is not None:
                 optimizer.load_state_dict(resumed["optimizer"])
@@ -138,12 +136,12 @@ class CodecTrainer:
         if decoder_only:
             self.codec.load_state_dict(in_half_precision(self.average) if recipe.half else self.average)
         if recipe.stage == "joint" and recipe.refit_every:
-            start_codebooks(self.codec, self._audio_to_fit(self.use.fewest))
+            fit_codebooks_to_audio(self.codec, self._audio_to_fit(self.use.fewest))
         self._restart_average()
         return optimizer
 
-    def _take_adversary(self, recipe: CodecRecipe, saved: State | None) -> None:
-        """A discriminator goes on from stage to stage, and from a saved state, as long as recipes want one."""
+    def _set_adversary(self, recipe: CodecRecipe, saved: State | None) -> None:
+        """Make the discriminator that the recipe asks for, or keep that of the previous stage or saved state."""
         if recipe.discriminator is None:
             self.adversary = None
         elif self.adversary is None or self.adversary.kind != recipe.discriminator:
@@ -154,15 +152,15 @@ class CodecTrainer:
                 self.adversary.load_state_dict(saved)
 
     def _audio_to_fit(self, frames: int) -> Tensor:
-        """The next batches, as many as make so many frames and, for variety, no fewer than `START_BATCHES`."""
+        """The next batches: enough for `frames` frames, and for variety at least `START_BATCHES`."""
         audio = [self._next()]
         count = max(START_BATCHES, -(-frames * self.codec.config.hop_length // audio[0].numel()))
         return torch.cat([*audio, *(self._next() for _ in range(count - 1))])
 
     def _fit_average(self) -> None:
-        """The averaged encoder says everything a little otherwise than the last one: it gets codebooks of its own."""
+        """Fit codebooks to the averaged encoder, whose output differs slightly from that of the last one."""
         codec = self.averaged()
-        start_codebooks(codec, self._audio_to_fit(max(MOST_ROWS, self.use.fewest)))
+        fit_codebooks_to_audio(codec, self._audio_to_fit(max(MOST_ROWS, self.use.fewest)))
         self.average |= _quantiser_of(codec)
 
     def _restart_average(self) -> None:
@@ -196,7 +194,7 @@ class CodecTrainer:
             total = total + recipe.steadiness * moved
         if self.adversary is not None and self.progress.position(recipe) >= recipe.discriminator_from:
             losses["discriminator"] = self.adversary.learn(decoded, original)
-            adversarial, features = self.adversary.persuade(decoded, original)
+            adversarial, features = self.adversary.generator_losses(decoded, original)
             total = total + recipe.adversarial_weight * adversarial + recipe.feature_weight * features
             losses |= {"adversarial": adversarial.item(), "features": features.item()}
         total.backward()
@@ -208,14 +206,14 @@ class CodecTrainer:
         return losses
 
     def _encode(self, recipe: CodecRecipe, encoder: Any, audio: Tensor) -> tuple[Tensor, Tensor | None]:
-        """The encoder's output, and how far it moves with the audio if the recipe asks: a share of its variance."""
+        """The encoder's output and, with `steadiness`, its change for shifted audio, relative to its variance."""
         if not recipe.steadiness or recipe.stage == "decoder":
             return encoder(audio[:, None]).float(), None
         longest = max(1, round(recipe.steady_seconds * self.codec.config.sampling_rate))
         chance = torch.Generator().manual_seed(self.progress.drawn)
         later = nn.functional.pad(audio, (int(torch.randint(1, longest + 1, (), generator=chance)), 0))
         latent, shifted = encoder(torch.cat([audio, later[:, : audio.shape[-1]]])[:, None]).float().chunk(2)
-        inner = slice(1, -1)  # what stands at the edges differs for another reason
+        inner = slice(1, -1)  # at the edges the padding makes a difference
         moved = (latent - shifted)[..., inner].square().mean() / latent.detach().var().clamp_min(1e-6)
         return latent, moved
 
@@ -223,8 +221,8 @@ class CodecTrainer:
         wrong = [f"{name} is {value}" for name, value in losses.items() if not math.isfinite(value)]
         if wrong:
             raise Diverged(
-                f"stage {recipe.stage}, step {self.progress.step + 1}: {', '.join(wrong)}. The last state saved, if "
-                f"any, is kept in {self.folder}. Start again from it with a lower learning rate, without bf16, or "
+                f"stage {recipe.stage}, step {self.progress.step + 1}: {', '.join(wrong)}. The last saved state, if "
+                f"any, is kept in {self.folder}. Continue from it with a lower learning rate, without bf16, or "
                 f"without the recordings of that step."
             )
 
@@ -250,7 +248,7 @@ class CodecTrainer:
     def _after_step(self, recipe: CodecRecipe, losses: dict[str, float], optimizer: torch.optim.Optimizer) -> None:
         step = self.progress.step
         if recipe.stage == "joint":
-            losses |= self._tend_codebooks(recipe)
+            losses |= self._update_codebooks(recipe)
         self._means.add(losses)
         if self.progress.over(recipe):
             return
@@ -259,24 +257,26 @@ class CodecTrainer:
         elif step % recipe.log_every == 0:
             self._report(recipe)
 
-    def _tend_codebooks(self, recipe: CodecRecipe) -> dict[str, float]:
+    def _update_codebooks(self, recipe: CodecRecipe) -> dict[str, float]:
         step = self.progress.step
         if recipe.refit_every:
             if step % recipe.refit_every == 0 and self.use.refit():
-                # A mean over two codings is neither.
+                # A mean of old and new codebooks would fit neither encoder.
                 self.average |= {name: value.clone() for name, value in _quantiser_of(self.codec).items()}
         elif step % recipe.revive_every == 0 and step < 0.8 * recipe.steps:
             return {"revived": self.use.revive(self.average, seed=step)}
         return {}
 
     def _report_and_save(self, recipe: CodecRecipe, optimizer: torch.optim.Optimizer) -> None:
-        """Measure, tell, save and, now and then and at a stage's end, let hear."""
+        """Measure, report and save; every `sample_every` saves, and at the end of a stage, write samples."""
         codec = self.averaged()
         self._report(recipe, self.measure(codec) if self.measure is not None else {})
         self.save(optimizer)
         self.saves += 1
-        if self.hear is not None and (self.saves % self.hear_every == 0 or recipe.stage in self.progress.finished):
-            self.hear(codec, f"{recipe.stage}-{self.progress.step:06d}")
+        if self.write_samples is not None and (
+            self.saves % self.sample_every == 0 or recipe.stage in self.progress.finished
+        ):
+            self.write_samples(codec, f"{recipe.stage}-{self.progress.step:06d}")
 
     def _report(self, recipe: CodecRecipe, measured: Mapping[str, Any] = MappingProxyType({})) -> None:
         progress = self.progress
@@ -285,13 +285,13 @@ class CodecTrainer:
         print(self.journal.write({**line, "rate": rate, **self._means.take(), **measured}), flush=True)
 
     def averaged(self) -> DacModel:
-        """A copy of the codec with the averaged weights, in evaluation mode."""
+        """A copy of the codec with the averaged weights, in eval mode."""
         codec = DacModel(self.codec.config).to(self.codec.device)
         codec.load_state_dict(self.average)
         return codec.eval()
 
     def save(self, optimizer: torch.optim.Optimizer) -> None:
-        """Write everything that training goes on from to `folder`, whole or not at all."""
+        """Write the state that `resume` reads to `folder`, whole or not at all."""
         self.progress.logged = self.journal.count
         state = {
             "sizes": sizes_of(self.codec.config),
@@ -306,10 +306,10 @@ class CodecTrainer:
         write_state(self.folder, state)
 
     def resume(self) -> bool:
-        """Take up what `save` wrote; False if there is nothing.
+        """Load the state that `save` wrote; returns False if there is none.
 
         Raises:
-            ValueError: what `folder` holds is of another codec, or cannot be read.
+            ValueError: the state is from another codec, or cannot be read.
         """
         state = read_state(self.folder, self.codec.device)
         if state is None:

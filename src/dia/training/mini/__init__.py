@@ -1,1 +1,1 @@
-"""How the embedded model is made."""
+"""The build of the embedded model."""

@@ -1,4 +1,4 @@
-"""`python -m dia.training.mini` makes the embedded model from nothing."""
+"""`python -m dia.training.mini` builds the embedded model from scratch."""
 
 from dia.training.mini.build import main
 

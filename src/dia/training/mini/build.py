@@ -1,6 +1,6 @@
-"""The embedded model from nothing in one command: `python -m dia.training.mini --help`.
+"""Build the embedded model from scratch: `python -m dia.training.mini --help`.
 
-Knows the order of the stages and where each leaves its work. The work itself is in the modules beside this one.
+Runs the stages in order, each with a folder for its result. The work itself is in the other modules of this package.
 """
 
 import argparse
@@ -18,40 +18,40 @@ from dia.processing_dia import DiaProcessor
 from dia.runtime.interruption import described, exit_code, terminable
 from dia.runtime.locks import only_writer
 from dia.tokenization_dia import PRONUNCIATIONS
-from dia.training import distributed as together
+from dia.training import distributed
 from dia.training.codec.recipe import CodecRecipe
-from dia.training.encoding import CodeCache
+from dia.training.data.encoding import CodeCache
 from dia.training.mini.codec_stages import mini_recipes, save_codec, train_codec
 from dia.training.mini.encoding import encode_teacher
 from dia.training.mini.example_voices import make_examples
-from dia.training.mini.lexicon import english_words, pronounce
 from dia.training.mini.packaging import assemble
-from dia.training.mini.pretraining import Recipe, learn
-from dia.training.mini.teacher import synthesise
+from dia.training.mini.pretraining.trainer import Recipe, pretrain
+from dia.training.mini.teacher.lexicon import english_words, pronounce
+from dia.training.mini.teacher.speech import synthesise
 
-_GUIDE = """stages, in order; each goes on where it stopped, and is skipped where its work is done:
-  speech    flite speaks the repertoire, in many voices              WORK/speech
-  codec     a codec learns to pass it on                             WORK/codec, WORK/codec-frozen
+_GUIDE = """stages, in order; each resumes where it stopped, and is skipped if its result exists:
+  speech    flite speaks the training texts in many voices           WORK/speech
+  codec     a codec is trained on the speech                         WORK/codec, WORK/codec-frozen
   codes     every clip is encoded                                    WORK/codes
-  words     flite says how English words are pronounced              WORK/pronunciations.txt.gz
-  language  a small Dia learns the codes from the phones             WORK/language
-  decoder   the codec's decoder alone is refined, codes stay valid   WORK/codec, WORK/codec-final
-  assemble  everything goes into one folder                          OUT
-  voices    two example voices speak through the new codec           OUT/voices
+  words     flite's pronunciations of English words are looked up    WORK/pronunciations.txt.gz
+  language  the language model, a small Dia, is trained on the codes WORK/language
+  decoder   the codec's decoder is trained further; codes stay valid WORK/codec, WORK/codec-final
+  assemble  all parts are written to one folder                      OUT
+  voices    two example voices are encoded with the new codec        OUT/voices
 
 examples:
   python -m dia.training.mini                          all stages, about nine hours on 2 CPU cores
   python -m dia.training.mini --stages language,assemble,voices --minutes-language 180
   python -m dia.training.mini --utterances 500 --minutes-codec 2 --minutes-language 2 --minutes-decoder 1
-                                                       a rehearsal: it will babble
+                                                       a quick test of all stages; the speech will be unintelligible
 
-Needs flite (apt-get install flite). Measure the result with: python benchmarks/quality/mini_quality.py --model OUT
+flite is required (apt-get install flite). To measure the result: python benchmarks/quality/mini_quality.py --model OUT
 """
 
 
 @dataclass(frozen=True)
-class Plan:
-    """Folders, amounts and minutes of one run."""
+class BuildOptions:
+    """The options of one run."""
 
     work: Path
     out: Path
@@ -66,70 +66,70 @@ class Plan:
     remark: str
 
 
-def speech(plan: Plan) -> None:
-    """flite speaks the repertoire."""
-    synthesise(plan.work / "speech", plan.utterances, plan.workers)
+def speak_texts(options: BuildOptions) -> None:
+    """Let flite speak the training texts."""
+    synthesise(options.work / "speech", options.utterances, options.workers)
 
 
-def codec(plan: Plan) -> None:
-    """Encoder, quantiser and decoder together, then frozen."""
-    if not (plan.work / "codec-frozen").exists():
-        train_codec(plan.work / "speech", plan.work / "codec", _recipes(plan)[:2], plan.workers)
-        save_codec(plan.work / "codec", plan.work / "codec-frozen")
+def train_whole_codec(options: BuildOptions) -> None:
+    """Train encoder, quantiser and decoder together, and save the result as the frozen codec."""
+    if not (options.work / "codec-frozen").exists():
+        train_codec(options.work / "speech", options.work / "codec", _recipes(options)[:2], options.workers)
+        save_codec(options.work / "codec", options.work / "codec-frozen")
 
 
-def codes(plan: Plan) -> None:
-    """Every clip through the frozen encoder."""
-    frozen = DacModel.from_pretrained(plan.work / "codec-frozen").float()
-    encode_teacher(frozen, plan.work / "speech", plan.work / "codes", plan.shifts, plan.compiled)
+def encode_speech(options: BuildOptions) -> None:
+    """Encode every clip with the frozen codec."""
+    frozen = DacModel.from_pretrained(options.work / "codec-frozen").float()
+    encode_teacher(frozen, options.work / "speech", options.work / "codes", options.shifts, options.compiled)
 
 
-def pronouncing(plan: Plan) -> None:
-    """flite's phones of English words."""
-    if not (plan.work / PRONUNCIATIONS).exists():
-        pronounce(english_words()).save(plan.work / PRONUNCIATIONS)
+def look_up_words(options: BuildOptions) -> None:
+    """Write flite's pronunciations of English words."""
+    if not (options.work / PRONUNCIATIONS).exists():
+        pronounce(english_words()).save(options.work / PRONUNCIATIONS)
 
 
-def language(plan: Plan) -> None:
-    """A small Dia from nothing."""
-    work, recipe = plan.work, Recipe(minutes=plan.minutes_language)
-    given = work / "codes", work / "language", recipe, work / PRONUNCIATIONS, plan.compiled
-    together.run(learn, plan.workers, *given)
+def train_language_model(options: BuildOptions) -> None:
+    """Train the language model from random weights."""
+    work, recipe = options.work, Recipe(minutes=options.minutes_language)
+    arguments = work / "codes", work / "language", recipe, work / PRONUNCIATIONS, options.compiled
+    distributed.run(pretrain, options.workers, *arguments)
 
 
-def decoder(plan: Plan) -> None:
-    """The decoder alone, codes frozen."""
-    train_codec(plan.work / "speech", plan.work / "codec", _recipes(plan)[2:], plan.workers)
-    save_codec(plan.work / "codec", plan.work / "codec-final")
+def train_decoder(options: BuildOptions) -> None:
+    """Train the codec's decoder alone; codes stay valid."""
+    train_codec(options.work / "speech", options.work / "codec", _recipes(options)[2:], options.workers)
+    save_codec(options.work / "codec", options.work / "codec-final")
 
 
-def _recipes(plan: Plan) -> list[CodecRecipe]:
-    return mini_recipes(plan.minutes_codec, plan.minutes_decoder, plan.compiled)
+def _recipes(options: BuildOptions) -> list[CodecRecipe]:
+    return mini_recipes(options.minutes_codec, options.minutes_decoder, options.compiled)
 
 
-def assembling(plan: Plan) -> None:
-    """One folder that speaks."""
-    final = plan.work / "codec-final"
-    log = plan.work / "language" / "log.jsonl"
+def assemble_checkpoint(options: BuildOptions) -> None:
+    """Write the finished checkpoint folder."""
+    final = options.work / "codec-final"
+    log = options.work / "language" / "log.jsonl"
     assemble(
-        plan.work / "language" / "model",
-        final if final.exists() else plan.work / "codec-frozen",
-        plan.out,
-        pronunciations=plan.work / PRONUNCIATIONS,
+        options.work / "language" / "model",
+        final if final.exists() else options.work / "codec-frozen",
+        options.out,
+        pronunciations=options.work / PRONUNCIATIONS,
         log=log if log.exists() else None,
-        figures=plan.figures,
-        data=_told_data(plan.work),
-        remark=plan.remark,
+        figures=options.figures,
+        data=_describe_data(options.work),
+        remark=options.remark,
     )
 
 
-def voices(plan: Plan) -> None:
-    """The example voices, in the new codec's codes."""
-    make_examples(DiaProcessor.from_pretrained(plan.out), plan.out / "voices")
+def write_voices(options: BuildOptions) -> None:
+    """Write the example voices, encoded with the new codec."""
+    make_examples(DiaProcessor.from_pretrained(options.out), options.out / "voices")
 
 
-def _told_data(work: Path) -> str:
-    """How much speech was learnt from, in a sentence."""
+def _describe_data(work: Path) -> str:
+    """A sentence on the amount of training speech, for the model card."""
     rows = CodeCache(work / "codes").rows
     texts = {(row.speaker, row.text): row.seconds for row in rows}
     hours = sum(texts.values()) / 3600
@@ -138,15 +138,15 @@ def _told_data(work: Path) -> str:
     )
 
 
-STAGES: dict[str, Callable[[Plan], None]] = {
-    "speech": speech,
-    "codec": codec,
-    "codes": codes,
-    "words": pronouncing,
-    "language": language,
-    "decoder": decoder,
-    "assemble": assembling,
-    "voices": voices,
+STAGES: dict[str, Callable[[BuildOptions], None]] = {
+    "speech": speak_texts,
+    "codec": train_whole_codec,
+    "codes": encode_speech,
+    "words": look_up_words,
+    "language": train_language_model,
+    "decoder": train_decoder,
+    "assemble": assemble_checkpoint,
+    "voices": write_voices,
 }
 
 
@@ -156,34 +156,37 @@ def main(argv: Sequence[str] | None = None) -> int:
     stages = [stage.strip() for stage in arguments.stages.split(",")]
     unknown = [stage for stage in stages if stage not in STAGES]
     if unknown:
-        print(f"unknown stages: {', '.join(unknown)}; there are {', '.join(STAGES)}", file=sys.stderr)
+        print(f"unknown stages: {', '.join(unknown)}. Choose from {', '.join(STAGES)}.", file=sys.stderr)
         return 2
     values = {name: value for name, value in vars(arguments).items() if name != "stages"}
-    plan = Plan(**values)
-    plan.work.mkdir(parents=True, exist_ok=True)
+    options = BuildOptions(**values)
+    options.work.mkdir(parents=True, exist_ok=True)
     try:
-        with terminable(), only_writer(plan.work):
-            return _run(plan, stages)
+        with terminable(), only_writer(options.work):
+            return _run(options, stages)
     except KeyboardInterrupt as interrupt:
-        print(f"\n{described(interrupt)}; the same command continues with what {plan.work} holds", file=sys.stderr)
+        print(
+            f"\n{described(interrupt)}. To continue from the results in {options.work}, run the same command again.",
+            file=sys.stderr,
+        )
         return exit_code(interrupt)
     except BlockingIOError as error:
         print(error, file=sys.stderr)
         return 2
 
 
-def _run(plan: Plan, stages: Sequence[str]) -> int:
+def _run(options: BuildOptions, stages: Sequence[str]) -> int:
     """Run stages in order; returns the exit code."""
     for stage in (name for name in STAGES if name in stages):
         print(f"== {stage}", flush=True)
         began = time.monotonic()
         try:
-            STAGES[stage](plan)
+            STAGES[stage](options)
         except (OSError, ValueError, ProcessException) as error:
             print(f"{stage}: {error}", file=sys.stderr)
             return 1
         line = {"stage": stage, "minutes": round((time.monotonic() - began) / 60, 1)}
-        with (plan.work / "stages.jsonl").open("a", encoding="utf-8") as log:
+        with (options.work / "stages.jsonl").open("a", encoding="utf-8") as log:
             log.write(json.dumps(line) + "\n")
     return 0
 
@@ -191,24 +194,53 @@ def _run(plan: Plan, stages: Sequence[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m dia.training.mini",
-        description="Train the embedded model from nothing.",
+        description="Build the embedded model from scratch.",
         epilog=_GUIDE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--work", type=Path, default=Path("mini-work"), help="where stages leave their work")
-    parser.add_argument("--out", type=Path, default=Path("mini"), help="the finished folder; it is replaced whole")
-    parser.add_argument("--stages", default=",".join(STAGES), help="which stages to run, separated by commas")
-    parser.add_argument("--utterances", type=int, default=60_000, help="how many clips flite speaks")
-    parser.add_argument("--shifts", type=int, default=1, help="at how many frame shifts each is encoded")
-    parser.add_argument("--minutes-codec", type=float, default=120, help="encoder, quantiser and decoder together")
-    parser.add_argument("--minutes-language", type=float, default=240, help="the language model")
-    parser.add_argument("--minutes-decoder", type=float, default=150, help="the decoder alone")
     parser.add_argument(
-        "--workers", type=int, default=2, help="processes of teacher and language model, threads of the codec"
+        "--work", type=Path, default=Path("mini-work"), help="folder for intermediate results (default: mini-work)"
     )
-    parser.add_argument("--no-compile", dest="compiled", action="store_false", help="do not compile (no C++ compiler)")
-    parser.add_argument("--figures", type=Path, help="JSON of benchmarks/quality/mini_quality.py for the model card")
-    parser.add_argument("--remark", default="", help="a sentence for the card: what was done otherwise than by recipe")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("mini"),
+        help="folder for the finished model, replaced if it exists (default: mini)",
+    )
+    parser.add_argument("--stages", default=",".join(STAGES), help="stages to run, separated by commas (default: all)")
+    parser.add_argument(
+        "--utterances", type=int, default=60_000, help="number of clips that flite speaks (default: 60000)"
+    )
+    parser.add_argument(
+        "--shifts", type=int, default=1, help="number of frame offsets at which each clip is encoded (default: 1)"
+    )
+    parser.add_argument(
+        "--minutes-codec", type=float, default=120, help="minutes of training of the whole codec (default: 120)"
+    )
+    parser.add_argument(
+        "--minutes-language", type=float, default=240, help="minutes of training of the language model (default: 240)"
+    )
+    parser.add_argument(
+        "--minutes-decoder", type=float, default=150, help="minutes of training of the decoder alone (default: 150)"
+    )
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=2,
+        help="processes for speech and language model, threads for the codec (default: 2)",
+    )
+    parser.add_argument(
+        "--no-compile",
+        dest="compiled",
+        action="store_false",
+        help="do not compile the layers, which needs a C++ compiler",
+    )
+    parser.add_argument(
+        "--figures", type=Path, help="results of benchmarks/quality/mini_quality.py (JSON) for the model card"
+    )
+    parser.add_argument(
+        "--remark", default="", help="a sentence for the model card on how the run differs from the recipe"
+    )
     return parser
 
 

@@ -1,7 +1,4 @@
-"""The mini codec's training from the teacher's shards on disk: batches, validation, and the order of the stages.
-
-Knows the teacher's files and the codec trainer. Knows nothing of texts or of the language model.
-"""
+"""Training of the embedded codec on the teacher's speech: batches, validation and stages."""
 
 import argparse
 import random
@@ -19,25 +16,28 @@ from dia.training.codec.initialization import MINI_CODEC, build_codec
 from dia.training.codec.recipe import CodecRecipe
 from dia.training.codec.state import check_sizes, read_state
 from dia.training.codec.trainer import CodecTrainer
-from dia.training.mini.teacher import read_shard, shard_numbers
+from dia.training.mini.teacher.speech import read_shard, shard_numbers
 
 SEGMENT_FRAMES = 16
 BATCH = 8
-# Sounds fill 4 % of the time: too little for a codec to learn how a whistle differs from a sigh.
+# Sounds are 4 % of the speech: too little for a codec to learn how a whistle differs from a sigh.
 _COPIES = {"sounds": 4}
 
 
 def speech_batches(folder: Path, samples: int, batch: int = BATCH, seed: int = 0) -> Iterator[Tensor]:
     """Endless batches [batch, samples] of training clips at random places and slightly different levels.
 
-    Shards that appear in `folder` while training are taken up; each is read in random order of shards.
+    Shards are read in random order. Shards that are added to `folder` during training are used, too.
+
+    Raises:
+        ValueError: `folder` holds no shards.
     """
     rng = random.Random(seed)
     row: list[Tensor] = []
     while True:
         numbers = shard_numbers(folder)
         if not numbers:
-            raise ValueError(f"folder {folder} holds no teacher's speech. Run dia.training.mini.teacher first")
+            raise ValueError(f"folder {folder} holds no speech. Run dia.training.mini.teacher.speech first.")
         shard = read_shard(folder, rng.choice(numbers))
         clips = [clip for clip in shard if clip.split == "train" for _ in range(_COPIES.get(clip.kind, 1))]
         rng.shuffle(clips)
@@ -49,22 +49,26 @@ def speech_batches(folder: Path, samples: int, batch: int = BATCH, seed: int = 0
 
 
 def heldout_probe(folder: Path, samples: int, count: int = 48) -> Probe:
-    """Measures codecs on the same `count` held-out stretches every time."""
+    """A probe that measures codecs on the same `count` held-out excerpts each time.
+
+    Raises:
+        ValueError: `folder` holds no held-out speech.
+    """
     rng = random.Random(1)
     clips = [
         clip for number in shard_numbers(folder) for clip in read_shard(folder, number) if clip.split == "heldout"
     ]
     if not clips:
-        raise ValueError(f"folder {folder} holds no held-out speech. Let the teacher speak more of the corpus.")
+        raise ValueError(f"folder {folder} holds no held-out speech. Synthesize more utterances.")
     chosen = rng.sample(clips, min(count, len(clips)))
     audio = torch.stack([cut(full_scale(clip.audio), samples, rng) for clip in chosen])
     return Probe(audio, MINI_CODEC.sampling_rate)
 
 
 def train_codec(speech: Path, folder: Path, recipes: Sequence[CodecRecipe], threads: int | None = None) -> DacModel:
-    """Run `recipes` in order, resuming where `folder` stands; returns the averaged codec.
+    """Run `recipes` in order, from the state in `folder` if there is one; returns the averaged codec.
 
-    `threads` are torch's, by default as many as it takes by itself.
+    `threads` is the number of CPU threads, by default torch's choice.
     """
     if threads is not None:
         torch.set_num_threads(threads)
@@ -79,7 +83,7 @@ def train_codec(speech: Path, folder: Path, recipes: Sequence[CodecRecipe], thre
 
 
 def mini_recipes(joint_minutes: float, decoder_minutes: float, compiled: bool = True) -> list[CodecRecipe]:
-    """The three stages of the mini codec; each but the first is bounded by time, so that any machine finishes."""
+    """The three stages of the embedded codec; the second and third are limited by time, not steps."""
     return [
         CodecRecipe("warmup", 250, 1.5e-3, final_share=1.0, compiled=compiled),
         CodecRecipe(
@@ -104,10 +108,14 @@ def mini_recipes(joint_minutes: float, decoder_minutes: float, compiled: bool = 
 
 
 def save_codec(state: Path, destination: Path) -> None:
-    """Write the averaged codec of a trainer's `state` folder to `destination`, in fp16, for `from_pretrained`."""
+    """Write the averaged codec from a trainer's folder `state` to `destination`, in fp16, for `from_pretrained`.
+
+    Raises:
+        ValueError: `state` holds no codec, or one of other sizes.
+    """
     content = read_state(state)
     if content is None:
-        raise ValueError(f"state {state} holds no codec. Run python -m dia.training.mini.codec_stages first")
+        raise ValueError(f"state {state} holds no codec. Run python -m dia.training.mini.codec_stages first.")
     codec = DacModel(MINI_CODEC)
     check_sizes(content, MINI_CODEC, codec.state_dict(), state)
     codec.load_state_dict(content["average"])

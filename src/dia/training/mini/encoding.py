@@ -1,4 +1,4 @@
-"""The teacher's shards of speech into a cache of codes, several clips a row."""
+"""Encode the teacher's speech into a cache of codes, several clips per row."""
 
 import argparse
 from collections.abc import Callable, Iterator, Sequence
@@ -12,10 +12,10 @@ from tqdm import tqdm
 from transformers import DacModel
 
 from dia.audio.files import Waveform
-from dia.training import code_cache as cache
-from dia.training.code_cache import Codes
-from dia.training.encoding import Sound, encode_shard
-from dia.training.mini.teacher import read_shard, shard_numbers
+from dia.training.data import code_cache as cache
+from dia.training.data.code_cache import Codes
+from dia.training.data.encoding import Sound, encode_shard
+from dia.training.mini.teacher.speech import read_shard, shard_numbers
 
 Encoder = Callable[[Tensor], Tensor]
 
@@ -25,9 +25,9 @@ GAP_FRAMES = 4
 
 
 def pack(frames: list[int], row_frames: int) -> list[tuple[int, int]]:
-    """Where clips of `frames` frames stand, in order, in rows of `row_frames`: (row, first frame) of each.
+    """Arrange clips of `frames` frames in rows of `row_frames`, in order; returns (row, first frame) of each.
 
-    Clips are `GAP_FRAMES` apart, so that the encoder hears silence between them, as it does around a clip alone.
+    Clips are `GAP_FRAMES` apart, so that each is surrounded by silence, as it is when encoded alone.
     """
     places, row, used = [], 0, 0
     for length in frames:
@@ -42,9 +42,9 @@ def pack(frames: list[int], row_frames: int) -> list[tuple[int, int]]:
 def encode_packed(codec: DacModel, clips: Sequence[Waveform], encoder: Encoder | None = None) -> list[Codes]:
     """fp32 clips of whole frames → codes [T, C] each, in the given order.
 
-    All are laid out in rows of equal length, `ROWS_AT_ONCE` at a time, so that memory is bounded and a compiled
-    `encoder` (by default the codec's own) sees one shape only. Codes at the edges of a clip may differ from those
-    that `encode_apart` gives.
+    The clips are packed into rows of equal length, of which `ROWS_AT_ONCE` are encoded at a time. Memory is therefore
+    bounded, and a compiled `encoder` (by default the codec's own) is compiled for one shape. Codes at the edges of a
+    clip may differ from those of `encode_apart`.
     """
     run, hop = encoder if encoder is not None else codec.encoder, codec.config.hop_length
     lengths = [clip.size // hop for clip in clips]
@@ -61,11 +61,11 @@ def encode_packed(codec: DacModel, clips: Sequence[Waveform], encoder: Encoder |
 
 
 def encode_teacher(codec: DacModel, speech: Path, folder: Path, variants: int = 3, compiled: bool = False) -> None:
-    """Encode every shard of `speech` at `variants` shifts. What `folder` already holds is kept.
+    """Encode every shard of `speech` at `variants` shifts. Shards that exist in `folder` are not encoded again.
 
     Raises:
         ValueError: `folder` holds codes of another codec.
-        OSError: the disk is full; what is finished stays.
+        OSError: the disk is full; finished shards are kept.
     """
     cache.claim(folder, codec)
     codec.eval()

@@ -1,6 +1,6 @@
-"""The voices that come with the embedded model: two of the teacher's, saying a sentence or two, in its codec's codes.
+"""The example voices of the embedded model: two voices of the teacher, encoded with the embedded codec.
 
-Knows what they say. To be run again whenever the embedded codec changes: `python -m dia.training.mini.example_voices`.
+Run this again whenever the embedded codec changes: `python -m dia.training.mini.example_voices`.
 """
 
 import argparse
@@ -12,13 +12,13 @@ import numpy as np
 
 from dia import MINI
 from dia.processing_dia import DiaProcessor
-from dia.training.mini.teacher_voices import SAMPLING_RATE, Audio, performs
+from dia.training.mini.teacher.voices import SAMPLING_RATE, Audio, performs
 from dia.voices.description import SUFFIX
 from dia.voices.voice import Voice
 
 
 class Example(NamedTuple):
-    """A voice by the name it gets, the teacher's name for it (see `teacher_voices`), and what it says."""
+    """The name of the voice, the teacher's name for it (see `dia.training.mini.teacher.voices`), and its text."""
 
     name: str
     speaker: str
@@ -42,12 +42,12 @@ EXAMPLES = (
 def make_examples(
     processor: DiaProcessor, folder: Path, speak: Callable[[str, str], Audio] = performs
 ) -> dict[str, Voice]:
-    """Write a file for each of `EXAMPLES` into `folder`, which is made if need be; returns them by name.
+    """Write a file for each of `EXAMPLES` to `folder`, which is created if necessary; returns the voices by name.
 
     Args:
         processor: of the embedded model, with its codec.
         folder: to write into.
-        speak: a text and a speaker's name to audio at `SAMPLING_RATE`.
+        speak: returns the audio of a text and a speaker's name, at `SAMPLING_RATE`.
 
     Raises:
         FileNotFoundError: flite is not installed.
@@ -72,7 +72,7 @@ def main() -> None:
     arguments = parser.parse_args()
     folder = arguments.output or arguments.model / "voices"
     for name, voice in make_examples(DiaProcessor.from_pretrained(arguments.model), folder).items():
-        print(f"{folder / name}{SUFFIX}: {voice.seconds:.1f} s, {'; '.join(voice.warnings) or 'as it should be'}")
+        print(f"{folder / name}{SUFFIX}: {voice.seconds:.1f} s, {'; '.join(voice.warnings) or 'no warnings'}")
 
 
 if __name__ == "__main__":

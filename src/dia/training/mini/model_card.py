@@ -1,6 +1,6 @@
-"""What is told of the embedded model: its card, the table of its figures and the picture of its losses.
+"""The model card of the embedded model: its text, the tables of measured figures and the plot of the losses.
 
-Knows the JSON of `benchmarks/quality/mini_quality.py`. Knows nothing of folders nor of training.
+The figures come from the JSON file that `benchmarks/quality/mini_quality.py` writes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,10 +10,10 @@ from typing import Any
 from transformers import DacModel
 
 from dia.modeling_dia import DiaForConditionalGeneration
-from dia.training.dialogues import Mixture
-from dia.training.mini.english import vocabulary
-from dia.training.mini.sounds import SOUNDS
-from dia.training.mini.teacher_voices import HELD_OUT, TRAINED
+from dia.training.mini.pretraining.composer import Mixture
+from dia.training.mini.teacher.english import vocabulary
+from dia.training.mini.teacher.sounds import SOUNDS
+from dia.training.mini.teacher.voices import HELD_OUT, TRAINED
 
 CARD = """---
 license: apache-2.0
@@ -25,62 +25,62 @@ tags: [dia, text-to-speech, dialogue]
 # The embedded Dia
 
 A small Dia ({parameters}) with a small codec of DAC's architecture ({codec_parameters}, {rate} Hz, {frames} frames a
-second, {channels} codebooks of {codes}), trained from nothing on a CPU. It is here so that everything in this package
-can be run, heard and tested offline. It is not a small edition of Dia-1.6B and shares no weights with it.
+second, {channels} codebooks of {codes}), trained from scratch on a CPU. It is part of the package so that everything
+can be run and tested offline. It is not a distilled Dia-1.6B and shares no weights with it.
 
 ## What it can say
-English: it was taught the {words:,} words of `vocabulary.txt`, in sentences and in any order, and a seventh of its
-texts were of a large dictionary's words. It reads phones: `pronunciations.txt.gz` holds those of 124,000 words as
-flite says them. Words that are not among them it spells out as best it can; `{{n aa1 r iy0}}` in a text tells it how.
-- **Voices**: `[S1]` is a woman's, `[S2]` a man's, in dialogues of up to six turns. Scripts up to about {longest:.0f} s
-  were trained on.
-- **Sounds**: {sounds}, before, between or after words. Other tags, such as `(coughs)`, are read in silence.
-- **Cloning**: given a recording and its transcript it goes on in that voice, as far as the voice is like one of
-  {trained} that it was taught, none of a real person. {held_out} further voices were held out to measure this.
+English. It was trained on the {words:,} words of `vocabulary.txt`, in sentences and in random order; a seventh of its
+texts are words of a large dictionary. It reads phones: `pronunciations.txt.gz` holds flite's phones for 124,000 words.
+Other words are read by their letters, less reliably. `{{n aa1 r iy0}}` in a text gives the phones of a word.
+- **Voices**: `[S1]` is female, `[S2]` male, in dialogues of up to six turns. Training scripts were up to about
+  {longest:.0f} s long.
+- **Sounds**: {sounds}, before, between or after words. Other tags, such as `(coughs)`, are silent.
+- **Cloning**: given a recording and its transcript, it continues in that voice if the voice is similar to one of the
+  {trained} training voices, none of which is a real person's. {held_out} other voices were held out to measure this.
 
 ## Teacher and data
 The teacher is flite (voices `slt` for `[S1]`, `rms` for `[S2]`, 16 kHz), a free parametric synthesiser; the other
-voices are flite's `slt`, `rms`, `awb` and `kal16`, played faster or slower at the same tempo. The sounds are made by
-arithmetic. No recording of a person was used beside those that flite's voices were built from. {data}
-Texts are sentences of a grammar, word sequences and dictionary words, all drawn at random; a hash of the words sets
-3 % of all texts aside.
+voices are flite's `slt`, `rms`, `awb` and `kal16`, played faster or slower at the same tempo. The sounds are
+synthesised. No recordings of people were used except those that flite's voices are built from. {data}
+Texts are random sentences of a grammar, word sequences and dictionary words. 3 % of all texts, chosen by a hash of
+their words, are held out.
 
 ## Recipe
-`python -m dia.training.mini` makes this folder from nothing. The codec is trained with its quantiser, then its decoder
-alone; the language model learns from codes, with attention held near the spoken phones in two layers, a second reader
-that has the encoder alone tell the sound, random replacement of what was said before, and 12 % of texts dropped
-for guidance.
+`python -m dia.training.mini` builds this folder from scratch. The codec is trained with its quantiser, then its
+decoder alone. The language model is trained on the codes, with a loss that keeps attention near the spoken phones in
+two layers, a second head that predicts codes from the encoder alone, random replacement of input codes, and 12 %
+of texts dropped for guidance.
 {training}
-![Loss, and gap to swapped text, over the minutes of training](curves.png)
+![Loss with the right text and with another text, over the minutes of training](curves.png)
 
 ## Figures
 {figures}
 
 ## Limits
-It was taught by a parametric synthesiser and sounds like one, a little hoarser. It misses words, most often short
-ones. It has no expression, and of most recordings of people it will not catch the voice. It knows English alone.
+Its training speech is from a parametric synthesiser; it sounds similar, slightly hoarser. It misses words, mostly
+short ones. It has no expression, and it cannot clone most real voices. It speaks only English.
 
-## Use it well
-Do not imitate a real person without consent, and do not deceive: no fake news, nothing illegal or meant to harm. Files
-written by this package carry a tag that says the speech is synthetic.
+## Responsible use
+Do not imitate a real person without consent, and do not deceive: no fake news, nothing illegal or harmful. Files
+written by this package carry a tag that marks the speech as synthetic.
 
 ## Licence
-Apache-2.0, weights and code. The file NOTICE of the package names every source of data, the dictionary of
-pronunciations among them, and its terms.
+Apache-2.0, for weights and code. The file NOTICE of the package lists all sources of data, including the dictionary of
+pronunciations, and their terms.
 """
 _MEASURED = """
-Brackets hold 95 % intervals. `python benchmarks/quality/mini_quality.py` measures all of it again, on texts of the
-part set aside{fresh}. Words are counted by pocketsphinx, which takes any word of the vocabulary to be as likely as any
-other; words that can be pronounced alike count as equal."""
+Brackets are 95 % intervals. `python benchmarks/quality/mini_quality.py` repeats the measurement, on held-out
+texts{fresh}. Words are recognised by pocketsphinx, with the same probability for all words of the
+vocabulary. Words with the same pronunciation count as equal."""
 _SHARES = {
     "ended": "ends by itself",
     "duration": "length within 25 % of the teacher's",
     "voice": "right pitch of the voice, turns of dialogues",
     "cloned": "pitch of an unknown voice kept, within 10 %",
     "cloned_teacher": "… by the teacher itself",
-    "cloned_chance": "… by a voice that ignores the recording",
-    "sounds": "sounds told apart",
-    "sounds_fresh": "… as the codec alone passes them on",
+    "cloned_chance": "… if the recording were ignored",
+    "sounds": "sounds recognised",
+    "sounds_fresh": "… after the codec alone",
     "seed_dialogue": "word error in the first dialogue of Dia's README",
 }
 
@@ -94,16 +94,16 @@ def card(
     remark: str,
     curves_drawn: bool,
 ) -> str:
-    """The model card, with what is known of the run.
+    """The text of the model card.
 
     Args:
-        model: the network.
+        model: the language model.
         codec: its codec.
-        lines: of the language model's `log.jsonl`.
-        measured: what `benchmarks/quality/mini_quality.py` wrote; None if it has not run.
-        data: a sentence on the amount of data.
-        remark: what the run did otherwise than the recipe says.
-        curves_drawn: whether there is a picture to show.
+        lines: the lines of the language model's `log.jsonl`.
+        measured: the results of `benchmarks/quality/mini_quality.py`; None if it has not run.
+        data: a sentence on the amount of training data.
+        remark: a sentence on how the run differs from the recipe.
+        curves_drawn: whether the plot `curves.png` exists.
     """
     frames = codec.config.sampling_rate / codec.config.hop_length
     text = CARD.format(
@@ -119,13 +119,13 @@ def card(
         trained=len(TRAINED) + 2,
         held_out=len(HELD_OUT),
         data=data,
-        training=_told_run(lines) + (remark and f"{remark}\n"),
+        training=_describe_run(lines) + (remark and f"{remark}\n"),
         figures="Not measured yet." if measured is None else figures_table(measured),
     )
     return text if curves_drawn else "\n".join(line for line in text.splitlines() if "curves.png" not in line) + "\n"
 
 
-def _told_run(lines: Sequence[dict[str, Any]]) -> str:
+def _describe_run(lines: Sequence[dict[str, Any]]) -> str:
     if not lines:
         return ""
     last = lines[-1]
@@ -136,7 +136,7 @@ def _told_run(lines: Sequence[dict[str, Any]]) -> str:
 
 
 def figures_table(measured: Mapping[str, Any]) -> str:
-    """Markdown tables of what `benchmarks/quality/mini_quality.py` found; what it did not measure is left out."""
+    """Markdown tables of the results of `benchmarks/quality/mini_quality.py`; missing figures are left out."""
     figures = measured["figures"]
     rows = ["| word error rate | sentences | random words |", "| --- | --- | --- |"]
     for title, who in (("the model", "model"), ("the teacher through the codec", "codec"), ("the teacher", "teacher")):
@@ -146,7 +146,7 @@ def figures_table(measured: Mapping[str, Any]) -> str:
     for name, title in _SHARES.items():
         if name in figures:
             rows.append(f"| {title} | {_percent(figures[name])} | {figures[name]['of']} |")
-    return "\n".join([*rows, *_numbers(figures), _MEASURED.format(fresh=_told_freshness(measured))])
+    return "\n".join([*rows, *_numbers(figures), _MEASURED.format(fresh=_describe_freshness(measured))])
 
 
 def _percent(figure: Mapping[str, Any] | None) -> str:
@@ -157,11 +157,11 @@ def _percent(figure: Mapping[str, Any] | None) -> str:
 
 
 def _numbers(figures: Mapping[str, Any]) -> list[str]:
-    """Rows of figures that are no shares."""
+    """Table rows of the figures that are not shares."""
     rows = []
     if "gap" in figures:
         gap = figures["gap"]
-        rows.append(f"| channel 0: loss more with another text | {gap['value']:.2f} nat | {gap['of']} |")
+        rows.append(f"| gap: rise of the loss of channel 0 with another text | {gap['value']:.2f} nat | {gap['of']} |")
     if "realtime" in figures:
         rows.append(f"| speed on 2 CPU cores | {figures['realtime']['value']:.1f} times realtime | |")
     if "command" in figures:
@@ -170,13 +170,13 @@ def _numbers(figures: Mapping[str, Any]) -> list[str]:
     return rows
 
 
-def _told_freshness(measured: Mapping[str, Any]) -> str:
+def _describe_freshness(measured: Mapping[str, Any]) -> str:
     texts = measured.get("training_texts")
-    return "" if texts is None else f", that share no four words in a row with any of the {texts:,} texts trained on"
+    return "" if texts is None else f" that share no four consecutive words with any of the {texts:,} training texts"
 
 
 def draw_curves(lines: Sequence[dict[str, Any]], path: Path) -> bool:
-    """A small picture of validation loss and gap over minutes; false without lines or without matplotlib."""
+    """Plot validation loss and gap over minutes to `path`; returns False without lines or without matplotlib."""
     if not lines:
         return False
     try:

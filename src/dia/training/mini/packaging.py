@@ -1,7 +1,4 @@
-"""The embedded checkpoint's folder out of its parts: model, codec, processor files, vocabulary and model card.
-
-Knows files. Knows nothing of how the parts were trained, nor of what the card tells.
-"""
+"""Assemble the embedded checkpoint's folder: model, codec, processor files, vocabulary and model card."""
 
 import json
 from pathlib import Path
@@ -16,9 +13,9 @@ from dia.decoding.sampling import published_generation_config
 from dia.modeling_dia import DiaForConditionalGeneration
 from dia.processing_dia import DiaProcessor
 from dia.runtime.atomic import atomic_folder
-from dia.training.lines import lines_of
-from dia.training.mini.english import vocabulary
+from dia.training.data.lines import lines_of
 from dia.training.mini.model_card import card, draw_curves
+from dia.training.mini.teacher.english import vocabulary
 
 SAMPLING = {"do_sample": True, "temperature": 0.4, "top_k": 20, "top_p": 1.0, "guidance_scale": 2.0}
 # See `dia.text.prompt_format`.
@@ -43,21 +40,21 @@ def assemble(
     data: str = "",
     remark: str = "",
 ) -> None:
-    """Write a complete checkpoint folder, whole or not at all; what stood at `destination` is replaced.
+    """Write a complete checkpoint folder, whole or not at all; an existing `destination` is replaced.
 
     Args:
         language: folder of the trained model.
         codec: folder of the trained `DacModel`.
         destination: the folder to write.
-        pronunciations: file of `dia.training.mini.lexicon`, if the model reads phones.
-        sampling: generation defaults, `SAMPLING` if none are given.
+        pronunciations: file of `dia.training.mini.teacher.lexicon`, if the model reads phones.
+        sampling: generation defaults; None for `SAMPLING`.
         log: the language model's `log.jsonl`, for the card's curves.
         figures: JSON of `benchmarks/quality/mini_quality.py`, for the card's table.
-        data: a sentence on the amount of data, for the card.
-        remark: what the run did otherwise than the recipe says, for the card.
+        data: a sentence on the amount of training data, for the card.
+        remark: a sentence on how the run differs from the recipe, for the card.
 
     Raises:
-        OSError: a part is not there.
+        OSError: a part is missing.
     """
     model = DiaForConditionalGeneration.from_pretrained(language, dtype=torch.bfloat16)
     dac = DacModel.from_pretrained(codec, dtype=torch.float32)
@@ -78,16 +75,16 @@ def assemble(
 def generation_config(
     model: DiaForConditionalGeneration, codec: DacModel, sampling: dict[str, Any]
 ) -> GenerationConfig:
-    """The model's ids, `sampling`, how it likes to be spoken to, and a longest length in rows."""
+    """The model's token ids, `sampling`, the prompt format and the maximum length in rows."""
     config = published_generation_config(model.config)
     frames = LONGEST_SECONDS * codec.config.sampling_rate / codec.config.hop_length
     config.update(**sampling, max_length=int(frames))
-    for name, value in PROMPT_FORMAT.items():  # `update` leaves out what it does not know
+    for name, value in PROMPT_FORMAT.items():  # `update` ignores unknown names
         setattr(config, name, value)
     return config
 
 
 def halve(weights: Path) -> None:
-    """Store weights in fp16. The config beside them still says float32, so that they are read as such."""
+    """Store weights in fp16. The config still says float32, so that they are converted back when loaded."""
     tensors = {name: tensor.half().contiguous() for name, tensor in load_file(weights).items()}
     save_file(tensors, weights, metadata={"format": "pt"})

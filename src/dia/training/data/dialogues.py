@@ -1,0 +1,92 @@
+"""Training examples composed of clips: text ids, codes, and the position in the text being spoken in each frame."""
+
+import random
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from dia.text.lexicon import FIRST, MOST
+from dia.tokenization_dia import BYTES
+
+SPEAKERS = ("S1", "S2")
+# Tags that Dia reads, but for which the training speech has no sound.
+SILENT_TAGS = ("(clears throat)", "(gasps)", "(coughs)", "(sings)", "(mumbles)", "(groans)", "(sniffs)", "(screams)")
+LEADING_TAG = re.compile(r"\[(S[12])\]\s*")
+_TAG = re.compile(r"\[(S[12])\]")
+
+
+class Clip(NamedTuple):
+    """One utterance.
+
+    Args:
+        codes: [T, C] for each frame shift.
+        text: the transcript, with speaker tags.
+        speaker: the name of the voice.
+        places: for each shift the position in the text's ids being spoken in each frame, [T]; empty without alignment.
+    """
+
+    codes: list[Tensor]
+    text: str
+    speaker: str
+    places: Sequence[Tensor] = ()
+
+
+class Script(NamedTuple):
+    """A training example, composed of one or more clips.
+
+    Args:
+        ids: of the text.
+        codes: [T, C].
+        places: the position in `ids` being spoken in each frame, [T].
+        prompt: number of leading frames that are a voice prompt, without a loss.
+        seed: of the collator's noise and dropout; None for none.
+        other: ids of another text in the same voice, to measure the gap.
+    """
+
+    ids: list[int]
+    codes: Tensor
+    places: Tensor
+    prompt: int = 0
+    seed: int | None = None
+    other: list[int] | None = None
+
+
+def spell(text: str) -> list[int]:
+    """The ids of a tokenizer's spoken text: UTF-8 bytes, one id per speaker tag and one per phone."""
+    text = text.replace("[S1]", "\1").replace("[S2]", "\2")
+    return [id_ for character in text for id_ in (_phone(character) or character.encode())]
+
+
+def _phone(character: str) -> list[int]:
+    number = ord(character) - FIRST
+    return [BYTES + number] if 0 <= number < MOST else []
+
+
+def compose(clips: Sequence[Clip], rng: random.Random, tag: float = 0.0, again: float = 0.0) -> Script:
+    """Join `clips` into one example. A clip's leading tag is left out if the speaker does not change.
+
+    Args:
+        clips: at least one.
+        rng: chooses the frame shift of each clip and whether one of `SILENT_TAGS` follows it.
+        tag: probability of such a tag.
+        again: probability that a speaker's tag is repeated although the speaker does not change.
+    """
+    ids: list[int] = []
+    codes, places, speaker = [], [], ""
+    for clip in clips:
+        leading = LEADING_TAG.match(clip.text)
+        repeated = leading is not None and leading[1] == speaker and not (again and rng.random() < again)
+        said = clip.text[leading.end() :] if leading and repeated else clip.text
+        ids += b" " if ids else b""
+        shift = rng.randrange(len(clip.codes))
+        codes.append(clip.codes[shift])
+        left_out = len(spell(clip.text)) - len(spell(said))
+        places.append((clip.places[shift] if clip.places else torch.zeros(len(codes[-1]))) + len(ids) - left_out)
+        ids += spell(said)
+        speaker = (_TAG.findall(clip.text) or [speaker])[-1]
+        if rng.random() < tag:
+            ids += f" {rng.choice(SILENT_TAGS)}".encode()
+    return Script(ids, torch.cat(codes), torch.cat(places))

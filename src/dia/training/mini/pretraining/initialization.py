@@ -1,0 +1,86 @@
+"""Config, initial weights and optimiser of the embedded language model."""
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from dia.configuration_dia import DiaConfig
+from dia.modeling_dia import DiaForConditionalGeneration
+from dia.tokenization_dia import BYTES
+
+
+def mini_config(codebook_size: int, channels: int, phones: int = 0) -> DiaConfig:
+    """The embedded model's config, for a codec with `channels` codebooks and a text vocabulary of bytes and `phones`.
+
+    The ids of EOS, PAD and BOS follow those of the codes.
+    """
+    heads: dict[str, Any] = {"num_attention_heads": 4, "num_key_value_heads": 4}
+    encoder = {
+        "max_position_embeddings": 512,
+        "vocab_size": BYTES + phones,
+        "num_hidden_layers": 4,
+        "hidden_size": 256,
+        "intermediate_size": 640,
+        "head_dim": 64,
+        **heads,
+    }
+    decoder = {
+        "max_position_embeddings": 2048,
+        "num_hidden_layers": 5,
+        "hidden_size": 256,
+        "intermediate_size": 768,
+        "head_dim": 64,
+        "cross_num_attention_heads": 4,
+        "cross_num_key_value_heads": 4,
+        "cross_head_dim": 64,
+        "cross_hidden_size": 256,
+        "num_channels": channels,
+        "vocab_size": codebook_size + 3,
+        "eos_token_id": codebook_size,
+        "pad_token_id": codebook_size + 1,
+        "bos_token_id": codebook_size + 2,
+        **heads,
+    }
+    return DiaConfig(encoder_config=encoder, decoder_config=decoder, delay_pattern=list(range(channels)))
+
+
+@torch.no_grad()
+def initialise(model: DiaForConditionalGeneration) -> None:
+    """Set random weights for training from scratch.
+
+    The standard deviation is 1/sqrt(width). Query weights contain the factor 1/sqrt(head width), which Dia's attention
+    lacks. Projections into the residual stream are scaled down with the depth.
+    """
+    for part in (model.model.encoder, model.model.decoder):
+        depth = len(part.layers)
+        for name, module in part.named_modules():
+            if isinstance(module, nn.Linear):
+                scale = module.in_features**-0.5
+                if name.endswith("q_proj"):
+                    scale *= (module.out_features // part.config.num_attention_heads) ** -0.5
+                if name.endswith(("o_proj", "down_proj")):
+                    scale *= (2 * depth) ** -0.5
+                module.weight.normal_(0.0, scale)
+            elif isinstance(module, nn.Embedding):
+                module.weight.normal_(0.0, 0.5)
+    model.logits_dense.weight.normal_(0.0, 0.02)
+
+
+def optimiser_for(model: nn.Module, learning_rate: float) -> torch.optim.AdamW:
+    """AdamW. Query weights, which are small by construction, get a quarter of the rate, vectors no weight decay."""
+    queries: list[nn.Parameter] = []
+    matrices: list[nn.Parameter] = []
+    vectors: list[nn.Parameter] = []
+    for name, parameter in model.named_parameters():
+        group = vectors if parameter.ndim < 2 else queries if "q_proj" in name else matrices
+        group.append(parameter)
+    groups = [
+        {"params": queries, "lr": 0.25 * learning_rate, "weight_decay": 0.05},
+        {"params": matrices, "weight_decay": 0.05},
+        {"params": vectors, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=learning_rate, betas=(0.9, 0.98), fused=True)
+
+
+__all__ = ["initialise", "mini_config", "optimiser_for"]

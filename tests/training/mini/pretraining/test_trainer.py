@@ -1,0 +1,246 @@
+"""Training of the language model: scripts out of clips, labels, alignment, and a run that resumes where it stopped."""
+
+import json
+import random
+
+import pytest
+import torch
+from tiny_language_training import clip, tiny_config, tiny_trainer
+from torch import nn
+
+from dia.modeling_dia import DiaForConditionalGeneration
+from dia.text.lexicon import FIRST, MOST
+from dia.tokenization_dia import BYTES
+from dia.training.data.dialogues import SILENT_TAGS, compose
+from dia.training.mini.pretraining.alignment import AttentionProbe, WordLengths, pieces_of
+from dia.training.mini.pretraining.composer import GIVEN_FRAMES, Composer, Mixture
+from dia.training.mini.pretraining.encoder_probe import EncoderProbe
+from dia.training.mini.pretraining.trainer import Recipe, Trainer
+
+
+def test_places_of_later_clips_point_behind_the_earlier_text():
+    script = compose([clip("ab"), clip("cd", "S2")], random.Random(0))
+    assert bytes(script.ids[int(place)] for place in (script.places[0], script.places[3])) == b"ac"
+
+
+def test_places_follow_when_a_tag_is_not_said_again():
+    script = compose([clip("ab"), clip("cd")], random.Random(0))
+    assert bytes(script.ids[int(place)] for place in (script.places[0], script.places[3])) == b"ac"
+
+
+def test_a_speakers_tag_may_be_said_again():
+    script = compose([clip("ab"), clip("cd")], random.Random(0), again=1.0)
+    assert bytes(script.ids) == b"\1 ab \1 cd"
+    assert script.ids[int(script.places[3])] == ord("c")
+
+
+def test_a_soundless_tag_adds_text_and_no_frames():
+    script = compose([clip("ab")], random.Random(0), tag=1.0)
+    assert bytes(script.ids[2:]).decode().removeprefix("ab ") in SILENT_TAGS
+    assert len(script.codes) == 3
+
+
+def test_composed_scripts_stay_below_the_longest_length():
+    composer = Composer([clip("ab", s, 10) for s in ("S1", "S2")], seed=0)
+    mixture = Mixture(few=0.0, many=1.0, continued=0.0, longest=25)
+    assert {len(composer.script(mixture).codes) for _ in range(20)} == {20}
+
+
+def test_other_voices_occur_only_after_a_prompt():
+    own = [clip("own", speaker, 60) for speaker in ("S1", "S2")]
+    others = [clip(f"v{number}", frames=60, seed=number)._replace(speaker=f"slt*{number}") for number in range(3)]
+    composer = Composer(own + others, seed=0)
+    alone = [composer.script(Mixture(continued=0.0)) for _ in range(40)]
+    assert all(script.prompt == 0 and b"v" not in bytes(script.ids) for script in alone)
+    given = [composer.script(Mixture(continued=1.0)) for _ in range(40)]
+    assert {script.prompt for script in given} == {GIVEN_FRAMES, 60 + GIVEN_FRAMES}
+    assert {bytes(script.ids)[0] for script in given} == {1, 2}
+    assert any(b"v1" in bytes(script.ids) and b"v2" in bytes(script.ids) for script in given)
+
+
+def test_the_curriculum_leaves_out_long_clips():
+    composer = Composer([clip("short", frames=4), clip("long", frames=40)], seed=0)
+    assert {len(composer.script(Mixture(few=0, many=0, continued=0), longest_clip=10).codes) for _ in range(20)} == {4}
+
+
+def test_words_marks_and_tags_are_pieces_and_the_closing_mark_is_none():
+    assert [piece.key for piece in pieces_of("Wow. I'm (laughs) here!")] == ["wow", ".", "i'm", "(laughs)", "here"]
+
+
+def test_phones_are_letters_of_pieces():
+    word, other = f"{chr(FIRST)}{chr(FIRST + 2)}", chr(FIRST + MOST - 1)
+    pieces = pieces_of(f"{word}, ab {other}.")
+    assert [(piece.key, piece.start, piece.end) for piece in pieces] == [
+        (word, 0, 2), (",", 2, 3), ("ab", 4, 6), (other, 7, 8)
+    ]  # fmt: skip
+    assert pieces[0].parts == [*word, f"<{word[0]}", word, f"{word[1]}>"]
+
+
+def test_a_script_of_phones_has_their_ids():
+    script = compose([clip(f"{chr(FIRST + 3)} a")], random.Random(0))
+    assert script.ids == [1, 32, BYTES + 3, 32, ord("a")]
+
+
+def test_word_lengths_are_found_by_regression_and_estimated_for_unknown_words():
+    rng = random.Random(0)
+    true = {"long": 20, "short": 5, "red": 9}
+    texts = [" ".join(rng.choices(list(true), k=rng.randint(1, 4))) for _ in range(300)]
+    frames = [sum(true[word] for word in text.split()) + 6 for text in texts]
+    lengths = WordLengths(texts, frames, edge=3.0)
+    assert lengths.residual < 0.5
+    places = lengths.places("short long", 31)
+    assert places[4] == pytest.approx(1.5, abs=0.5)
+    assert (places[8:28] > 5.9).all()
+    assert (places[1:] >= places[:-1]).all()
+    longs, shorts = (lengths.length(pieces_of(word)[0]) for word in ("longlong", "shorts"))
+    assert longs > 2 * shorts
+
+
+class OneLayer(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.head_dim = 2
+        self.q_proj, self.k_proj = nn.Identity(), nn.Identity()
+
+    def forward(self, query, key):
+        return self.q_proj(query), self.k_proj(key)
+
+
+def test_the_alignment_term_is_small_only_where_attention_is_on_the_spoken_byte():
+    layer = OneLayer()
+    probe = AttentionProbe([layer])
+    keys = torch.tensor([[[9.0, 0], [0, 9.0], [9.0, 9.0]]])
+    layer(torch.tensor([[[9.0, 0], [0, 9.0]]]) - torch.tensor([[[0, 9.0], [9.0, 0]]]), keys)
+    mask, weight = torch.ones(1, 3), torch.ones(1, 2)
+    right = probe.loss(torch.tensor([[0.0, 1.0]]), mask, weight, width=0.3)
+    wrong = probe.loss(torch.tensor([[1.0, 0.0]]), mask, weight, width=0.3)
+    assert right < 0.01
+    assert wrong > 4
+
+
+def test_padding_takes_no_attention():
+    layer = OneLayer()
+    probe = AttentionProbe([layer])
+    layer(torch.ones(1, 1, 2), torch.tensor([[[1.0, 0], [5.0, 5.0]]]))
+    assert probe.loss(torch.zeros(1, 1), torch.tensor([[1, 0]]), torch.ones(1, 1)) == pytest.approx(0, abs=1e-6)
+
+
+class Letters(nn.Module):
+    """An encoder whose output is a weight of its own."""
+
+    def __init__(self, length, width=8):
+        super().__init__()
+        self.letters = nn.Parameter(torch.randn(1, length, width, generator=torch.Generator().manual_seed(0)))
+
+    def forward(self):
+        return (self.letters,)
+
+
+def test_the_encoder_probe_learns_codes_from_letters_alone_and_trains_the_encoder():
+    encoder = Letters(4)
+    torch.manual_seed(0)
+    probe = EncoderProbe(encoder, 8, 5, learning_rate=1e-2)
+    places, labels = torch.tensor([[0.2, 1.5, 2.5, 3.9]]), torch.tensor([[4, 1, 0, 2]])
+    losses = []
+    for _ in range(60):
+        encoder()
+        losses.append(probe.loss(places, torch.ones(1, 4), labels))
+        losses[-1].backward()
+        probe.step()
+    assert losses[0] > 1
+    assert losses[-1] < 0.01
+    assert encoder.letters.grad.abs().min() > 0
+
+
+def test_the_encoder_probe_has_no_loss_for_rows_without_weight_or_label():
+    encoder = Letters(4)
+    probe = EncoderProbe(encoder, 8, 5)
+    encoder()
+    places, labels = torch.zeros(1, 2), torch.tensor([[4, -100]])
+    assert probe.loss(places, torch.tensor([[0, 1]]), labels) == 0
+    assert probe.loss(places, torch.tensor([[1, 1]]), labels) > 0
+
+
+def test_the_learning_rate_warms_up_and_falls_to_a_twentieth(tmp_path):
+    trainer = tiny_trainer(tmp_path, warmup=10)
+    assert trainer.rate_factor(0) == pytest.approx(0.1)
+    trainer.clock.elapsed = 60.0
+    assert trainer.rate_factor(100) == pytest.approx(0.05)
+
+
+def test_queries_learn_at_a_quarter_of_the_rate(tmp_path):
+    rates = [group["lr"] for group in tiny_trainer(tmp_path, learning_rate=1e-3).create_optimizer().param_groups]
+    assert rates == [0.25e-3, 1e-3, 1e-3]
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """A clock that goes five seconds a step, so that a minute is twelve."""
+    ticks = iter(range(10**6))
+    monkeypatch.setattr("dia.training.mini.pretraining.trainer.UNTIMED_STEPS", 0)
+    monkeypatch.setattr("dia.training.mini.pretraining.trainer.time.perf_counter", lambda: 5.0 * next(ticks))
+
+
+@pytest.fixture
+def finished(quick, tmp_path):
+    trainer = tiny_trainer(tmp_path, learning_rate=1e-2, warmup=1, row_noise=(0.0, 0.0), report_minutes=0.5)
+    trainer.run()
+    return trainer
+
+
+def lines(folder):
+    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+
+
+def test_the_clock_ends_the_run_and_every_report_has_loss_and_gap(finished, tmp_path):
+    assert finished.state.global_step == 12
+    assert [line["minutes"] for line in lines(tmp_path)] == [0.5, 1.0]
+    for line in lines(tmp_path):
+        assert set(line) == {"minutes", "step", "rate", "train", "validation", "gap"}
+        assert len(line["validation"]) == 3
+        assert len(line["train"]) == 4
+    first, last = (line["train"][0] for line in lines(tmp_path))
+    assert last < first
+
+
+def test_a_saved_model_is_the_running_average(finished, tmp_path):
+    loaded = DiaForConditionalGeneration.from_pretrained(tmp_path / "model")
+    for name, weight in loaded.named_parameters():
+        assert torch.equal(weight, finished.average.weights[name])
+        assert not torch.equal(weight, finished.model.get_parameter(name))
+
+
+def test_a_run_goes_on_where_it_stopped(finished, quick, tmp_path):
+    longer = tiny_trainer(tmp_path, minutes=1.5)
+    longer.run()
+    assert longer.state.global_step == 18
+    assert lines(tmp_path)[-1]["minutes"] == 1.5
+
+
+def test_the_encoder_probe_resumes_with_its_weights(finished, quick, tmp_path):
+    longer = tiny_trainer(tmp_path, minutes=1.5)
+    learnt = finished.encoder_probe.head[0].weight.clone()
+    loaded = []
+    longer.encoder_probe.load = lambda path: (
+        EncoderProbe.load(longer.encoder_probe, path),
+        loaded.append(longer.encoder_probe.head[0].weight.clone()),
+    )
+    longer.run()
+    assert torch.equal(loaded[0], learnt)
+
+
+def test_a_model_of_phones_is_trained_and_measured(quick, tmp_path):
+    config = tiny_config()
+    config.encoder_config.vocab_size = BYTES + 4
+    clips = [clip(f"{chr(FIRST + number % 4)} a", ["S1", "S2"][number % 2], 4, seed=number) for number in range(8)]
+    recipe = Recipe(minutes=0.5, rows=40, alignment_layers=(0, 1), report_minutes=0.5)
+    trainer = Trainer(clips, clips, config, recipe, tmp_path)
+    before = trainer.model.get_encoder().embedding.weight[BYTES:].detach().clone()
+    trainer.run()
+    assert not torch.equal(trainer.model.get_encoder().embedding.weight[BYTES:], before)
+    assert lines(tmp_path)[-1]["validation"]
+
+
+def test_a_run_that_is_done_stays_as_it_is(finished, quick, tmp_path):
+    tiny_trainer(tmp_path).run()
+    assert len(lines(tmp_path)) == 2

@@ -7,9 +7,7 @@ from pathlib import Path
 
 from dia import Dia
 from dia.text import PromptFormat
-from dia.training.data import read_source
-from dia.training.data_report import check
-from dia.training.encoding import encode_rows
+from dia.training.data import check, encode_rows, read_source
 from dia.training.lora import with_lora
 from dia.training.trainer import DiaTrainer, DiaTrainingArguments
 

@@ -22,7 +22,7 @@ NAMED = 5  # files that an error message names; the others are counted
 class Row(NamedTuple):
     """One recording and its transcript.
 
-    Args:
+    Attributes:
         name: the name in reports and messages.
         text: the transcript, with speaker tags.
         audio: anything that `DiaFeatureExtractor` reads. `read_source` gives a path, or a mapping with "bytes" and

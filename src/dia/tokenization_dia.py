@@ -228,9 +228,13 @@ class DiaTokenizer(TokenizersBackend):
             if len(encoding) > limit:
                 name = f"text[{row}]" if batched else "text"
                 unit = "phones and bytes" if self.pronunciations else "bytes"
-                reads = "the encoder reads" if limit == self.max_length else "model_max_length is"
+                most = (
+                    f"the encoder reads {limit} (max_length)"
+                    if limit == self.max_length
+                    else f"model_max_length is {limit}"
+                )
                 raise ValueError(
-                    f"{name} is {len(encoding)} {unit} (a speaker tag counts as one); {reads} {limit}. "
+                    f"{name} is {len(encoding)} {unit} (a speaker tag counts as one); {most}. "
                     f"Split the script into shorter texts, or pass truncation=True to drop what comes after the limit."
                 )
 

@@ -100,7 +100,7 @@ class Synthesizer:
         """
         streamer = _CancelStreamer(self.cancel) if streamer is None and self.cancel is not None else streamer
         audio = None if all(prompt is None for prompt in prompts) else list(prompts)
-        inputs = self.processor(text=list(texts), audio=audio)
+        inputs = self.processor(text=list(texts), audio=audio, final_stop=False)
         prompt_rows = self.processor.get_audio_prompt_len(inputs["decoder_attention_mask"])
         last = self._last_end(settings, prompt_rows)
         grids = self.model.generate(

@@ -54,7 +54,7 @@ class Hearing(TrainerCallback):
         if not scripts or every < 1:
             raise ValueError(f"scripts={scripts!r}, every={every}: say at least one, every 1 evaluation or more.")
         read = [format.as_read(parse(script, frontend=format.text_frontend).spoken) for script in scripts]
-        processor(text=read)  # now, not after the first hours
+        processor(text=read, final_stop=False)  # now, not after the first hours
         self.processor, self.scripts, self.every = processor, read, every
         self.max_seconds, self.seed = max_seconds, seed
         self._evaluations = 0
@@ -85,7 +85,7 @@ class Hearing(TrainerCallback):
     @torch.no_grad()
     def speak(self, model: Any) -> list[NDArray[np.float32]]:
         """The scripts as waveforms [N]; the random state of the training is left as it is."""
-        inputs = self.processor(text=self.scripts).to(model.device)
+        inputs = self.processor(text=self.scripts, final_stop=False).to(model.device)
         rows = int(self.max_seconds * self.processor.frame_rate) + max(self.processor.delay_pattern)
         room = model.config.get_text_config().max_position_embeddings - inputs["decoder_input_ids"].shape[1]
         was_training = model.training

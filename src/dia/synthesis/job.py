@@ -6,9 +6,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
 from dia.codec.identity import CodecRecord
+from dia.synthesis import planning
 from dia.synthesis.resume import KeptParts, fingerprint
 from dia.synthesis.synthesizer import Synthesizer
 from dia.synthesis.take import Line, TakeOptions
@@ -53,21 +52,16 @@ class SynthesisJob:
         """Whether there is a recording whose words are not known."""
         return self.voice is not None and not self.voice.transcript
 
-    @property
-    def has_pauses(self) -> bool:
-        """Whether silence is asked for."""
-        return any(turn.pause for turn in self.script.turns)
-
 
 def is_long(synthesizer: Synthesizer, job: SynthesisJob) -> bool:
     """Whether a job is spoken in the long form, part after part.
 
-    By default it is where the script, with the voice before it, is longer than a pass speaks well, or has pauses. It
-    cannot be without a codec, nor where the words of the recording are not known.
+    By default where `planning.is_long` says so of the script behind its voice. It cannot be without a codec, nor where
+    the words of the recording are not known.
     """
     if job.long_form is not None:
         return job.long_form
-    return not (_needs_one_pass(synthesizer, job)) and (job.has_pauses or _is_over_a_pass(synthesizer, job))
+    return not _needs_one_pass(synthesizer, job) and planning.is_long(*_asked(synthesizer, job))
 
 
 def with_remarks(synthesizer: Synthesizer, job: SynthesisJob) -> SynthesisJob:
@@ -76,17 +70,11 @@ def with_remarks(synthesizer: Synthesizer, job: SynthesisJob) -> SynthesisJob:
         return job
     reason = _needs_one_pass(synthesizer, job) or "long_form=False"
     remarks = []
-    if job.has_pauses:
+    if job.script.has_pauses:
         remarks.append(f"the pauses of the script are left out ({reason}).")
-    if _is_over_a_pass(synthesizer, job):
+    if planning.is_over_a_pass(*_asked(synthesizer, job)):
         remarks.append(f"the script is longer than one pass speaks well ({reason}): it may come apart. Split it.")
     return replace(job, remarks=(*job.remarks, *remarks))
-
-
-def remaining_seconds(synthesizer: Synthesizer, prompt: Tensor | None) -> float:
-    """How many seconds of new speech a pass speaks well behind a prompt."""
-    given = 0 if prompt is None else len(prompt)
-    return PromptFormat.of(synthesizer.model.generation_config).pass_seconds - given / synthesizer.processor.frame_rate
 
 
 def _needs_one_pass(synthesizer: Synthesizer, job: SynthesisJob) -> str:
@@ -96,9 +84,11 @@ def _needs_one_pass(synthesizer: Synthesizer, job: SynthesisJob) -> str:
     return "audio_prompt_text is missing" if job.untranscribed else ""
 
 
-def _is_over_a_pass(synthesizer: Synthesizer, job: SynthesisJob) -> bool:
+def _asked(synthesizer: Synthesizer, job: SynthesisJob) -> tuple[Script, PromptFormat, float]:
+    """The script, how the model reads, and the seconds of recording that a pass has to hold beside the script."""
     prompt = job.voice.prompt if job.voice and not job.untranscribed else None
-    return job.script.seconds > remaining_seconds(synthesizer, prompt)
+    seconds = 0.0 if prompt is None else len(prompt) / synthesizer.processor.frame_rate
+    return job.script, PromptFormat.of(synthesizer.model.generation_config), seconds
 
 
 def plan_of(synthesizer: Synthesizer, job: SynthesisJob) -> dict[str, Any]:
@@ -130,4 +120,4 @@ def kept_in(folder: str | Path, synthesizer: Synthesizer, job: SynthesisJob) -> 
     return replace(job, seed=kept.seed), kept
 
 
-__all__ = ["SynthesisJob", "is_long", "kept_in", "plan_of", "remaining_seconds", "with_remarks"]
+__all__ = ["SynthesisJob", "is_long", "kept_in", "plan_of", "with_remarks"]

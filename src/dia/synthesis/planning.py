@@ -40,7 +40,12 @@ def passes_of(script: Script, format: PromptFormat, before: Before = NOBODY) -> 
 
 def is_long(script: Script, format: PromptFormat, before: float = 0.0) -> bool:
     """Whether a script, behind `before` seconds of a recording, is longer than a pass speaks well, or has pauses."""
-    return script.seconds > format.pass_seconds - before or any(turn.pause for turn in script.turns)
+    return script.has_pauses or is_over_a_pass(script, format, before)
+
+
+def is_over_a_pass(script: Script, format: PromptFormat, before: float = 0.0) -> bool:
+    """Whether a script, behind `before` seconds of a recording, is longer than a pass speaks well."""
+    return script.seconds > format.pass_seconds - before
 
 
 def plan(script: Script, format: PromptFormat, carry: Carry | None = None, before: Before = NOBODY) -> list[Part]:
@@ -81,4 +86,4 @@ def part_seconds(pass_seconds: float, carry: Carry, voice_seconds: float = 0.0, 
     return max(_SHORTEST, (pass_seconds - voice_seconds) / (1 + carried))
 
 
-__all__ = ["NOBODY", "Before", "Part", "is_long", "part_seconds", "parts_of", "passes_of", "plan"]
+__all__ = ["NOBODY", "Before", "Part", "is_long", "is_over_a_pass", "part_seconds", "parts_of", "passes_of", "plan"]

@@ -68,6 +68,29 @@ def jobs_of(
     ]
 
 
+def job_of(
+    synthesizer: Synthesizer,
+    text: Any,
+    take_options: TakeOptions | None = None,
+    long_form: bool | None = None,
+    **options: "Unpack[Options]",
+) -> SynthesisJob:
+    """One script as a job; what is a job already stays as it is.
+
+    Raises:
+        TypeError: it is neither, or options are given beside a job.
+        ValueError: as `jobs_of`.
+    """
+    if isinstance(text, SynthesisJob):
+        if options or long_form is not None or take_options not in (None, TakeOptions()):
+            raise TypeError("text is a job, which has its options already; pass them to `Dia.job`.")
+        return text
+    if not isinstance(text, str):
+        raise TypeError(f"text is {type(text).__name__}; expected one script.")
+    (job,) = jobs_of(synthesizer, text, take_options, long_form, **options)
+    return job
+
+
 def read_script(synthesizer: Synthesizer, text: str, normalize: bool = True) -> Script:
     """A text, read as the checkpoint's text frontend reads it; phones that its tokenizer does not know are refused.
 
@@ -197,4 +220,4 @@ def _check_types(values: Sequence[Any], name: str, kind: type) -> None:
             raise TypeError(f"{name} holds {shown(value)}; expected {kind.__name__}, or a list of one per text.")
 
 
-__all__ = ["Prompt", "jobs_of", "read_script"]
+__all__ = ["Prompt", "job_of", "jobs_of", "read_script"]

@@ -14,7 +14,8 @@ from dia.processing_dia import DiaProcessor
 from dia.runtime.warnings import DiaWarning
 from dia.synthesis import prompts
 from dia.synthesis.alignment import Alignment
-from dia.synthesis.prompts import VoicePrompt, fitted, held_seconds, named, recorded, room_for, shortened
+from dia.synthesis.planning import room_for
+from dia.synthesis.prompts import VoicePrompt, fitted, held_seconds, named, recorded, shortened
 from dia.synthesis.request import jobs_of
 from dia.synthesis.take import Line
 from dia.text.script import parse

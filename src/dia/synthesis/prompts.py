@@ -19,7 +19,6 @@ from dia.synthesis.alignment import Alignment, read
 from dia.synthesis.synthesizer import Synthesizer
 from dia.synthesis.take import Line
 from dia.text.prompt_format import PromptFormat
-from dia.text.script import Script
 from dia.text.tags import TAG, speakers_in
 from dia.voices.library import find_voice
 from dia.voices.prompt import check_held, encode_recording
@@ -30,7 +29,6 @@ _SENTENCE = re.compile(r"[.!?…]+[\"')\]]*(?=\s|$)")
 _CLAUSE = re.compile(r"[,;:][\"')\]]*(?=\s)")
 _NEXT_WORD = re.compile(rf"(?:\s|{TAG.pattern})*(?P<word>[^\s\[])")
 _OPEN_END = re.compile(r"[,;:]([\"')\]]*)$")
-_ROOM_SECONDS = 5.0  # of new speech in a pass; shorter parts have no melody, and cost as much
 _LEAST_SECONDS = 1.0  # of a shortened prompt: less holds no voice
 _SENTENCE_SECONDS = 2.0  # which end with a sentence are better than more that end within one
 _NEAR_SECONDS = 0.15  # by which the alignment may miss a pause
@@ -109,11 +107,6 @@ def held_seconds(synthesizer: Synthesizer, rows: int = 0) -> float:
     )
 
 
-def room_for(script: Script) -> float:
-    """The seconds of a pass that a prompt is to leave free: those of the script, or enough to sound natural."""
-    return min(_ROOM_SECONDS, script.seconds)
-
-
 def fitted(synthesizer: Synthesizer, prompt: VoicePrompt, room: float) -> tuple[Line, tuple[str, ...]]:
     """A prompt that leaves room in a pass, and what is doubtful about it.
 
@@ -123,7 +116,7 @@ def fitted(synthesizer: Synthesizer, prompt: VoicePrompt, room: float) -> tuple[
     Args:
         synthesizer: model, processor and codec.
         prompt: what is to be continued.
-        room: seconds, see `room_for`.
+        room: seconds, see `dia.synthesis.planning.room_for`.
     """
     line, rate = prompt.line, synthesizer.processor.frame_rate
     most = PromptFormat.of(synthesizer.model.generation_config).pass_seconds - room
@@ -215,4 +208,4 @@ def _words(parts: Sequence[Line]) -> str:
     return " ".join(part.transcript for part in parts if part.transcript)
 
 
-__all__ = ["VoicePrompt", "fitted", "held_seconds", "named", "recorded", "room_for", "shortened"]
+__all__ = ["VoicePrompt", "fitted", "held_seconds", "named", "recorded", "shortened"]

@@ -10,7 +10,8 @@ from dia.runtime.limits import ROWS
 from dia.runtime.ranges import Range, shown
 from dia.synthesis.job import SynthesisJob, with_remarks
 from dia.synthesis.options import Options, check_options
-from dia.synthesis.prompts import VoicePrompt, fitted, named, recorded, room_for
+from dia.synthesis.planning import room_for
+from dia.synthesis.prompts import VoicePrompt, fitted, named, recorded
 from dia.synthesis.seeds import check_seed
 from dia.synthesis.synthesizer import Synthesizer
 from dia.synthesis.take import Line, TakeOptions

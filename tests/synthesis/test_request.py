@@ -60,14 +60,28 @@ def test_a_job_can_be_sent_to_another_machine(synthesizer):
     assert torch.equal(sent.voice.prompt, job.voice.prompt)
 
 
-def test_a_recording_without_its_words_is_remarked_on_where_the_text_cannot_hold_them(synthesizer):
+@pytest.mark.parametrize(
+    ("text", "facts"),
+    [
+        (
+            "[S1] And this is new.",
+            ["taken to begin with the words of the recording (4.0 s)", "It is too short for that"],
+        ),
+        ("[S1] " + "What is said in the recording. " * 6, ["taken to begin with the words of the recording (4.0 s)"]),
+        ("[S1] Hi. [pause:1s] Ho.", ["It is too short", "pauses of the script are cancel out"]),
+        ("[S1] " + "These are some words. " * 30, ["It is longer than one pass speaks well"]),
+    ],
+    ids=["short", "holds the words", "with a pause", "long"],
+)
+@pytest.mark.parametrize("long_form", [None, False])
+def test_a_recording_without_its_words_is_one_remark(synthesizer, text, facts, long_form):
     recording = random_codes(round(4 * synthesizer.processor.frame_rate))[0]
-    (job,) = jobs_of(synthesizer, "[S1] And this is new.", audio_prompt=recording)
-    assert any("audio_prompt_text is missing" in remark for remark in job.remarks)
-    (job,) = jobs_of(
-        synthesizer, "[S1] " + "What is said in the recording. " * 6, audio_prompt=recording, long_form=False
-    )
-    assert not any("audio_prompt_text" in remark for remark in job.remarks)
+    (job,) = jobs_of(synthesizer, text, None, long_form, audio_prompt=recording)
+    (remark,) = [one for one in job.remarks if "audio_prompt_text" in one]
+    assert [fact for fact in facts if fact not in remark] == []
+    assert ("too short" in remark) == ("too short" in " ".join(facts))
+    assert len(job.remarks) == 1
+    assert not any("audio_prompt_text" in one for one in jobs_of(synthesizer, text)[0].remarks)
 
 
 def test_what_one_pass_cannot_do_is_remarked_on(synthesizer):

@@ -50,7 +50,7 @@ class SynthesisJob:
     @property
     def untranscribed(self) -> bool:
         """Whether there is a recording whose words are not known."""
-        return self.voice is not None and not self.voice.transcript
+        return self.voice is not None and self.voice.prompt is not None and not self.voice.transcript
 
 
 def is_long(synthesizer: Synthesizer, job: SynthesisJob) -> bool:
@@ -65,9 +65,14 @@ def is_long(synthesizer: Synthesizer, job: SynthesisJob) -> bool:
 
 
 def with_remarks(synthesizer: Synthesizer, job: SynthesisJob) -> SynthesisJob:
-    """The job, with a remark where it is spoken in one pass although the script asks for more."""
+    """The job, with remarks on what the script asks for and a single pass leaves out.
+
+    Where the words of the recording are missing, that is the reason, and all of it is one remark.
+    """
     if is_long(synthesizer, job):
         return job
+    if job.untranscribed:
+        return replace(job, remarks=(*job.remarks, _on_missing_words(synthesizer, job)))
     reason = _needs_one_pass(synthesizer, job) or "long_form=False"
     remarks = []
     if job.script.has_pauses:
@@ -75,6 +80,23 @@ def with_remarks(synthesizer: Synthesizer, job: SynthesisJob) -> SynthesisJob:
     if planning.is_over_a_pass(*_asked(synthesizer, job)):
         remarks.append(f"the script is longer than one pass speaks well ({reason}): it may come apart. Split it.")
     return replace(job, remarks=(*job.remarks, *remarks))
+
+
+def _on_missing_words(synthesizer: Synthesizer, job: SynthesisJob) -> str:
+    assert job.voice is not None
+    assert job.voice.prompt is not None
+    script, format, _ = _asked(synthesizer, job)
+    heard = len(job.voice.prompt) / synthesizer.processor.frame_rate
+    remark = (
+        f"audio_prompt_text is missing: the text is taken to begin with the words of the recording ({heard:.1f} s)."
+    )
+    if script.seconds <= heard:
+        remark += " It is too short for that: they would be spoken again, or nothing at all."
+    if script.has_pauses:
+        remark += " The pauses of the script are cancel out."
+    if planning.is_over_a_pass(script, format):
+        remark += " It is longer than one pass speaks well and may come apart."
+    return f"{remark} Pass what is said in the recording as audio_prompt_text."
 
 
 def _needs_one_pass(synthesizer: Synthesizer, job: SynthesisJob) -> str:

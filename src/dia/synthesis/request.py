@@ -58,11 +58,7 @@ def jobs_of(
                 take_options=take_options or TakeOptions(),
                 long_form=long_form,
                 rate=rate,
-                remarks=(
-                    *script.warnings_for(format, _seconds(synthesizer, voice)),
-                    *remarks,
-                    *_about(script, synthesizer, voice),
-                ),
+                remarks=(*script.warnings_for(format, _seconds(synthesizer, voice)), *remarks),
             ),
         )
         for script, (voice, remarks), seed in zip(scripts, voices, seeds, strict=True)
@@ -166,19 +162,6 @@ def _name(row: int, texts: int) -> str:
 def _seconds(synthesizer: Synthesizer, voice: Line | None) -> float:
     """How long the recording of a voice is."""
     return 0.0 if voice is None or voice.prompt is None else len(voice.prompt) / synthesizer.processor.frame_rate
-
-
-def _about(script: Script, synthesizer: Synthesizer, voice: Line | None) -> list[str]:
-    """What is doubtful about a script behind a recording."""
-    if voice is None or voice.transcript or voice.prompt is None:
-        return []
-    heard = _seconds(synthesizer, voice)
-    if script.seconds > heard:
-        return []  # the native package's way: the text begins with the words of the recording
-    return [
-        f"audio_prompt_text is missing, and the text is too short to begin with the words of the recording "
-        f"({heard:.1f} s): they would be spoken again, or nothing at all. Pass audio_prompt_text."
-    ]
 
 
 def _settings(synthesizer: Synthesizer, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -129,7 +129,7 @@ def test_words_may_stay_as_they_are(capsys):
         (["[S1] Hi. [S3] Ho."], "[S3] names another speaker"),
         (["nofile.srt"], "there is no file nofile.srt"),
         (["Hi.", "--voice", "nobody"], "there is no voice 'nobody'"),
-        (["Hi.", "--voice", "clara", "--voice", "S1=bruno"], "tell one for all"),
+        (["Hi.", "--voice", "clara", "--voice", "S1=bruno"], "give one for all"),
         (["[S1] привет"], "CYRILLIC SMALL LETTER PE"),
         (["Hi.", "--model", "./nowhere"], "--model ./nowhere: there is no such folder"),
         (["Hi.", "--model", "nowhere"], "--model nowhere: there is no such folder"),

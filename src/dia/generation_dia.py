@@ -33,6 +33,7 @@ from dia.decoding.guidance import (
     check_rules,
 )
 from dia.decoding.inputs import Grid, check_text, positions_of, start_grid
+from dia.decoding.overrun import asks_for_length, overrun, warn_of_overrun
 from dia.decoding.records import Records, records_anything
 from dia.decoding.sampling import EndFlag, Generators, drawer, noise_source
 from dia.decoding.setting_ranges import check_ranges
@@ -135,6 +136,9 @@ class DiaGenerationMixin(GenerationMixin):
 
         Raises:
             ValueError: an argument is refused, unknown, or does not fit; the message names it.
+
+        Warns:
+            DiaWarning: a clip was ended by the model's own limit of length, where the call sets none.
         """
         refused = {
             "prefix_allowed_tokens_fn": prefix_allowed_tokens_fn,
@@ -171,7 +175,14 @@ class DiaGenerationMixin(GenerationMixin):
                 model_kwargs=model_kwargs,
             )
             end, records = self._write(call)
+            if not asks_for_length(self.generation_config, generation_config, kwargs):
+                self._warn_of_overrun(grid, end, settings)
             return records.output(grid.rows(0, end), grid.prefilled, text.states, call.cache)
+
+    def _warn_of_overrun(self, grid: Grid, end: int, settings: GenerationConfig) -> None:
+        limit, eos = settings.max_length, self.config.get_text_config().eos_token_id
+        clips = overrun(grid, end, limit, max(self.config.delay_pattern), eos)
+        warn_of_overrun(clips, len(grid.ids) // grid.channels, limit)
 
     def _settings(
         self, config: GenerationConfig | None, refused: dict[str, Any], kwargs: dict[str, Any]

@@ -11,12 +11,11 @@ from typing import Any, Unpack
 import torch
 from torch import Tensor
 
-from dia import MINI
 from dia.audio.files import Provenance
 from dia.audio.waveform import Waveform
 from dia.checkpoints.loading import by_name, from_files
-from dia.checkpoints.placement import choose_device, choose_dtype
-from dia.checkpoints.source import REAL, REAL_CODEC
+from dia.checkpoints.placement import choose_device, choose_dtype, compiled
+from dia.checkpoints.source import REAL, REAL_CODEC, public_name
 from dia.modeling_dia import DiaForConditionalGeneration
 from dia.processing_dia import DiaProcessor
 from dia.runtime.background import ClosingIterator
@@ -25,7 +24,7 @@ from dia.synthesis.job import SynthesisJob, is_long, kept_in
 from dia.synthesis.joining import Piece, as_one
 from dia.synthesis.options import Options
 from dia.synthesis.recognition import Recogniser
-from dia.synthesis.request import Prompt, jobs_of, read_script
+from dia.synthesis.request import Prompt, job_of, jobs_of, read_script
 from dia.synthesis.speak import speak, speak_together, stream_job
 from dia.synthesis.synthesizer import Synthesizer
 from dia.synthesis.take import Take, TakeOptions
@@ -218,9 +217,31 @@ class Dia:
         answers = [take.codes if self.processor.audio_tokenizer is None else take.audio for take in takes]
         return answers[0] if isinstance(text, str) else answers
 
-    def pieces(
+    def job(
         self,
         text: str,
+        *,
+        retries: int = 0,
+        best_of: int = 1,
+        recogniser: Recogniser | None = None,
+        long_form: bool | None = None,
+        **options: "Unpack[Options]",
+    ) -> SynthesisJob:
+        """Check what is to be spoken and read its recording, once, for `is_long`, `pieces`, `speak` and `stream`.
+
+        The arguments are those of `pieces`; the job, a plain value, takes the place of all of them. What is doubtful
+        is in its `remarks`, and a warning when it is spoken.
+
+        Raises:
+            TypeError, ValueError: as `pieces`.
+        """
+        return job_of(
+            self.synthesizer, text, TakeOptions(retries, best_of, recogniser=recogniser), long_form, **options
+        )
+
+    def pieces(
+        self,
+        text: str | SynthesisJob,
         *,
         retries: int = 0,
         best_of: int = 1,
@@ -235,7 +256,8 @@ class Dia:
         """Speak one script of any length, part after part, each checked and timed; see docs/long_form.md.
 
         Args:
-            text: the script, as `dia.text.script.parse` reads it: `[S1] … [pause:700ms] [S2] …`, numbers and all.
+            text: the script, as `dia.text.script.parse` reads it: `[S1] … [pause:700ms] [S2] …`, numbers and all; or a
+                job, with no options beside it.
             retries: how often a part in which something is wrong is spoken again, with the next seeds.
             best_of: how many takes of a part are made at once; the best is kept.
             recogniser: a function of a waveform and its rate that answers what it hears; chooses the best take.
@@ -254,17 +276,15 @@ class Dia:
             TypeError, ValueError: an argument is unusable, or `parts` holds another speech; the message says which.
             OSError: `parts` cannot be made.
         """
-        if not isinstance(text, str):
-            raise TypeError(f"text is {type(text).__name__}; expected one script.")
         synthesizer = replace(self.synthesizer, cancel=cancel)
-        (job,) = jobs_of(synthesizer, text, TakeOptions(retries, best_of, recogniser=recogniser), long_form, **options)
+        job = job_of(synthesizer, text, TakeOptions(retries, best_of, recogniser=recogniser), long_form, **options)
         store = None
         if parts is not None and is_long(synthesizer, job):
             job, store = kept_in(parts, synthesizer, job)
         self._prepare([job], use_torch_compile, verbose)
         return speak(synthesizer, job, store, verbose)
 
-    def speak(self, text: str, retries: int = 0, best_of: int = 1, **options: Any) -> Take:
+    def speak(self, text: str | SynthesisJob, retries: int = 0, best_of: int = 1, **options: Any) -> Take:
         """Speak one script as a `Take`: audio, seed, codes, when each turn and word is heard, and what is wrong.
 
         Args:
@@ -280,7 +300,7 @@ class Dia:
 
     def stream(
         self,
-        text: str,
+        text: str | SynthesisJob,
         *,
         timeout: float | None = None,
         long_form: bool | None = None,
@@ -295,7 +315,7 @@ class Dia:
         the next frame when the iterator is closed, dropped, or left by an exception.
 
         Args:
-            text: `[S1] … [S2] …`.
+            text: `[S1] … [S2] …`, or a job, whose retries do not count here.
             timeout: seconds to wait for the next piece; None waits for ever.
             long_form: as in `generate`.
             use_torch_compile: as in `generate`.
@@ -310,9 +330,7 @@ class Dia:
                 and the model was loaded without its codec.
             TimeoutError: from the iterator, when a piece does not come in time.
         """
-        if not isinstance(text, str):
-            raise TypeError(f"text is {type(text).__name__}; expected one script.")
-        (job,) = jobs_of(self.synthesizer, text, None, long_form, **options)
+        job = job_of(self.synthesizer, text, None, long_form, **options)
         sound = stream_job(self.synthesizer, job, timeout)
         self._prepare([job], use_torch_compile, verbose)
         return ClosingIterator(sound)
@@ -329,17 +347,12 @@ class Dia:
         """
         return read_script(self.synthesizer, text, normalize)
 
-    def is_long(self, text: str, **options: "Unpack[Options]") -> bool:
+    def is_long(self, text: str | SynthesisJob, **options: "Unpack[Options]") -> bool:
         """Whether a script is spoken part after part: it is longer than a pass speaks well, or asks for pauses.
 
-        Args:
-            text: as in `pieces`.
-            **options: as in `pieces`.
-
-        Raises:
-            TypeError, ValueError: as `pieces`.
+        The arguments and errors are those of `job`.
         """
-        return is_long(self.synthesizer, jobs_of(self.synthesizer, text, **options)[0])
+        return is_long(self.synthesizer, job_of(self.synthesizer, text, **options))
 
     def save_audio(self, path: str | Path, audio: Any, seed: int | None = None) -> None:
         """Write what `generate` returned; the suffix chooses the format.
@@ -358,11 +371,7 @@ class Dia:
 
     def provenance(self, seed: int | None = None) -> Provenance:
         """What files shall say of where their speech comes from."""
-        name = str(self.model.name_or_path or "")
-        folder = Path(name)
-        # Where on a disk a model lies is nobody else's business.
-        label = name if not folder.is_dir() else "mini" if folder == MINI else folder.name
-        return Provenance(label, seed)
+        return Provenance(public_name(str(self.model.name_or_path or "")), seed)
 
     def load_audio(self, path: str | Path) -> Tensor:
         """Read a recording as codes [T, C], ready to be an `audio_prompt` any number of times.
@@ -378,19 +387,13 @@ class Dia:
             warnings.warn(f"about the recording: {remark}", DiaWarning, stacklevel=2)
         return recording.codes
 
-    def _prepare(self, jobs: Sequence[SynthesisJob], compiled: bool, verbose: bool) -> None:
+    def _prepare(self, jobs: Sequence[SynthesisJob], compile: bool, verbose: bool) -> None:
         for remark in dict.fromkeys(remark for job in jobs for remark in job.remarks):
             warnings.warn(remark, DiaWarning, stacklevel=3)
-        if compiled:
-            self._compile()
+        if compile:
+            compiled(self.model)
         if verbose:
             print(f"Dia on {self.device}, {str(self.dtype).removeprefix('torch.')}", file=sys.stderr)
-
-    def _compile(self) -> None:
-        if self.device.type == "cpu" and getattr(self.model, "is_quantized", False):
-            warnings.warn("quantised weights on a CPU have kernels that are compiled already.", stacklevel=4)
-        elif getattr(self.model, "_compiled_call_impl", None) is None:
-            self.model.compile(dynamic=True)
 
 
 __all__ = ["REAL", "Dia", "choose_device", "choose_dtype"]

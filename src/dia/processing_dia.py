@@ -25,8 +25,9 @@ from dia.configuration_dia import (
     DiaEncoderConfig,
 )
 from dia.decoding import delay, grid
-from dia.decoding.grid import Channels, checked_pattern
+from dia.decoding.grid import Channels, check_channels, checked_pattern, is_codes
 from dia.feature_extraction_dia import DiaFeatureExtractor, named_clips
+from dia.text.prompt_format import all_stopped
 from dia.tokenization_dia import DiaTokenizer
 
 
@@ -66,9 +67,11 @@ class DiaProcessor(SavedProcessor):
         bos_token_id: stands before a channel begins; the published model's by default, as are the next two.
         eos_token_id: ends a channel.
         pad_token_id: stands after a channel's end and where the model has yet to predict.
+        final_stop: end every turn of a text with a full stop where it has no end, see `dia.text.prompt_format`;
+            `from_pretrained` reads it from the folder. Dia-1.6B needs none.
 
     Raises:
-        TypeError: a part is of the wrong class.
+        TypeError: a part is of the wrong class, or `final_stop` is neither True nor False.
         ValueError: the codec's rate or hop, or its channels and a `delay_pattern`, do not fit each other.
     """
 
@@ -85,23 +88,27 @@ class DiaProcessor(SavedProcessor):
         bos_token_id: int | None = None,
         eos_token_id: int | None = None,
         pad_token_id: int | None = None,
+        final_stop: bool = False,
     ) -> None:
         if not isinstance(feature_extractor, DiaFeatureExtractor):
             kind = type(feature_extractor)
             raise TypeError(
                 f"feature_extractor is {kind.__module__}.{kind.__name__}; expected dia.DiaFeatureExtractor."
             )
+        if not isinstance(final_stop, bool):
+            raise TypeError(f"final_stop is {final_stop!r}; expected True or False.")
         super().__init__(feature_extractor, tokenizer, audio_tokenizer=audio_tokenizer)
         published = DiaDecoderConfig()
         self.audio_tokenizer = audio_tokenizer
         self.delay_pattern = checked_pattern(PUBLISHED_DELAY_PATTERN if delay_pattern is None else delay_pattern)
+        self.final_stop = final_stop
         self.bos_token_id = published.bos_token_id if bos_token_id is None else bos_token_id
         self.eos_token_id = published.eos_token_id if eos_token_id is None else eos_token_id
         self.pad_token_id = published.pad_token_id if pad_token_id is None else pad_token_id
         if audio_tokenizer is not None:
             _check_rates(audio_tokenizer, feature_extractor)
             if delay_pattern is not None:
-                _check_channels(audio_tokenizer, self._channels({}))
+                check_channels(audio_tokenizer, self._channels({}))
 
     @classmethod
     def for_config(
@@ -137,7 +144,13 @@ class DiaProcessor(SavedProcessor):
         return self.sampling_rate / float(hop)
 
     def __call__(
-        self, text: str | Sequence[str], audio: Any = None, output_labels: bool | None = False, **kwargs: Any
+        self,
+        text: str | Sequence[str],
+        audio: Any = None,
+        output_labels: bool | None = False,
+        *,
+        final_stop: bool | None = None,
+        **kwargs: Any,
     ) -> BatchFeature:
         """Prepare one script or a batch for the model, with audio prompts or, for training, target audio.
 
@@ -146,6 +159,8 @@ class DiaProcessor(SavedProcessor):
             audio: what is spoken already: one clip per text, in any form that `DiaFeatureExtractor` reads, or int64
                 codes [T, C]; None in the list where a text has none. Without it generation begins with BOS alone.
             output_labels: return `labels` too; needs `generation=False`.
+            final_stop: end every turn of the text with a full stop where it has no end; by default as the model
+                expects it. False leaves the text as it is.
             **kwargs: `generation` (True; False closes every clip with EOS for training), `sampling_rate` (Hz of the
                 clips that bring none), `delay_pattern`, `bos_token_id`, `eos_token_id`, `pad_token_id`, and
                 tokenizer options; or the same within `text_kwargs` and `audio_kwargs`. `padding`, `truncation` and
@@ -163,7 +178,8 @@ class DiaProcessor(SavedProcessor):
         channels = self._channels(options["audio_kwargs"])
         generation = options["audio_kwargs"].get("generation", True)
         _check_mode(text, audio, generation, output_labels, options["text_kwargs"].get("return_tensors"))
-        inputs = self.tokenizer(text, **options["text_kwargs"])
+        ended = all_stopped(text) if (self.final_stop if final_stop is None else final_stop) else text
+        inputs = self.tokenizer(ended, **options["text_kwargs"])
         rate = options["audio_kwargs"].get("sampling_rate")
         batch_size = len(inputs["input_ids"])
         codes, width = self._spoken(audio, batch_size, channels, rate, kwargs.get("audio_kwargs", {}))
@@ -207,9 +223,9 @@ class DiaProcessor(SavedProcessor):
                 frame holds no code.
         """
         model, channels = self._codec("decoding"), self._channels(self._options(kwargs)["audio_kwargs"])
-        _check_channels(model, channels)
+        check_channels(model, channels)
         rows = grid.as_grid(decoder_input_ids)
-        grid.check_free_memory(rows, channels)
+        grid.check_room(rows, channels)
         codes = grid.spoken(rows, audio_prompt_len, channels)
         return [waveform.cpu() for waveform in codec.decode(model, codes, dtype=self.codec_dtype)]
 
@@ -272,11 +288,6 @@ class DiaProcessor(SavedProcessor):
         for path, (name, clip) in zip(paths, clips.items(), strict=True):
             audio_file.write(path, clip, rate, name, provenance or audio_file.Provenance())
 
-    def to_dict(self) -> dict[str, Any]:
-        """What `processor_config.json` holds, but for where the codec is."""
-        settings = {name: getattr(self, name) for name in OWN_OPTIONS}
-        return {**settings, "feature_extractor": self.feature_extractor.to_dict(), "processor_class": "DiaProcessor"}
-
     def check_codec(self) -> None:
         """Whether the codec, if there is one, fits the other parts; loading does not ask.
 
@@ -285,7 +296,7 @@ class DiaProcessor(SavedProcessor):
         """
         if self.audio_tokenizer is not None:
             _check_rates(self.audio_tokenizer, self.feature_extractor)
-            _check_channels(self.audio_tokenizer, self._channels({}))
+            check_channels(self.audio_tokenizer, self._channels({}))
 
     @staticmethod
     def build_indices(
@@ -339,10 +350,10 @@ class DiaProcessor(SavedProcessor):
             raise ValueError(
                 f"audio holds {len(clips)} clips for {batch_size} texts; give one for each, None where there is none."
             )
-        codes = {name: clip if _is_codes(clip, channels) else None for name, clip in clips.items()}
+        codes = {name: clip if is_codes(clip, channels) else None for name, clip in clips.items()}
         sounds = {name: clip for name, clip in clips.items() if clip is not None and codes[name] is None}
         if sounds and self.audio_tokenizer is not None:
-            _check_channels(self.audio_tokenizer, channels)
+            check_channels(self.audio_tokenizer, channels)
         encoded, width = self._encode(sounds, rate, options) if sounds else ([], 0)
         codes.update(zip(sounds, encoded, strict=True))
         return list(codes.values()), width
@@ -371,17 +382,6 @@ def _check_rates(model: DacModel, extractor: DiaFeatureExtractor) -> None:
             raise ValueError(f"{fact} Use parts made for each other.")
 
 
-def _check_channels(model: DacModel, channels: Channels) -> None:
-    books, size = model.config.n_codebooks, model.config.codebook_size
-    if books != len(channels.pattern):
-        raise ValueError(
-            f"audio_tokenizer has {books} codebooks, but delay_pattern has {len(channels.pattern)} delays. Pass the "
-            "delay_pattern of the model, or use the codec that it was made with."
-        )
-    if channels.eos < size:
-        raise ValueError(f"eos_token_id={channels.eos} is a code of the codec, whose codes end at {size}.")
-
-
 def _check_mode(text: Any, audio: Any, generation: bool, output_labels: bool | None, return_tensors: Any) -> None:
     if text is None:
         raise ValueError("text is None; give a script or a list of scripts.")
@@ -391,11 +391,6 @@ def _check_mode(text: Any, audio: Any, generation: bool, output_labels: bool | N
         raise ValueError("output_labels=True is for training; pass generation=False with it.")
     if not generation and audio is None:
         raise ValueError("audio is missing; training (generation=False) needs a clip for every text.")
-
-
-def _is_codes(clip: Any, channels: Channels) -> bool:
-    # No PCM has 64 bits, so int64 can only mean codes.
-    return isinstance(clip, Tensor) and clip.dtype == torch.int64 and clip.shape[1:] == (len(channels.pattern),)
 
 
 __all__ = ["DiaProcessor"]

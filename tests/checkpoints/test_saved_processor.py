@@ -9,7 +9,7 @@ import torch
 from tiny import BOS, EOS, PAD, PATTERN
 from tiny_checkpoint import write_tiny_checkpoint
 from tiny_codec import HOP, RATE, random_codes, tiny_codec, tiny_processor
-from transformers import AutoProcessor, DacModel
+from transformers import AutoProcessor, DacModel, GenerationConfig
 
 from dia.checkpoints.saved_processor import ProcessorGlance
 from dia.configuration_dia import DiaConfig
@@ -392,3 +392,32 @@ def test_processors_of_other_models_are_read_as_transformers_reads_them(tmp_path
         {"processor_class": "ClapProcessor", "a": 1},
         {"b": 2},
     )
+
+
+def test_how_turns_end_is_read_from_the_folder_of_the_model(mute, tmp_path):
+    mute.save_pretrained(tmp_path)
+    assert DiaProcessor.from_pretrained(tmp_path).final_stop is False
+    GenerationConfig(final_stop=True).save_pretrained(tmp_path)
+    assert DiaProcessor.from_pretrained(tmp_path).final_stop is True
+    assert AutoProcessor.from_pretrained(tmp_path).final_stop is True
+    assert DiaProcessor.from_pretrained(tmp_path, final_stop=False).final_stop is False
+
+
+def test_how_turns_end_is_saved_with_the_processor(mute, tmp_path):
+    mute.save_pretrained(tmp_path)
+    assert "final_stop" not in settings(tmp_path)  # the folder of a model that needs no stops stays as it was
+    DiaProcessor.from_pretrained(tmp_path, final_stop=True).save_pretrained(tmp_path / "alone")
+    assert settings(tmp_path / "alone")["final_stop"] is True
+    assert DiaProcessor.from_pretrained(tmp_path / "alone").final_stop is True
+    GenerationConfig(final_stop=False).save_pretrained(tmp_path / "alone")
+    assert DiaProcessor.from_pretrained(tmp_path / "alone").final_stop is False  # the model's word comes first
+
+
+def test_a_damaged_convention_is_named(mute, tmp_path):
+    mute.save_pretrained(tmp_path)
+    GenerationConfig(final_stop="yes").save_pretrained(tmp_path)
+    with pytest.raises(
+        ValueError,
+        match=r"generation_config\.json: generation_config\.final_stop is 'yes'; it must be one of True, False",
+    ):
+        DiaProcessor.from_pretrained(tmp_path)

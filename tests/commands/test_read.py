@@ -8,7 +8,13 @@ import sys
 import pytest
 from transformers import GenerationConfig
 
+from dia import MINI
 from dia.cli import main
+from dia.synthesis.planning import Before, passes_of
+from dia.text.prompt_format import PromptFormat
+from dia.text.script import parse
+from dia.voices.description import describe
+from dia.voices.library import voice_file
 
 SCRIPT = "[S1] I owe you $5, my café. (Laughs) [pause:700ms] [S2] Since 2024?"
 
@@ -92,6 +98,24 @@ def test_a_model_of_the_hub_is_taken_for_dia_and_that_is_said(capsys):
     assert "warning: the script is about 3 s of speech" in printed.out
 
 
+def test_a_voice_takes_room_in_every_part(capsys):
+    script = "[S1] " + "We come home late. " * 16
+    clara = describe(voice_file("clara"))
+    format = PromptFormat.in_folder(MINI)
+    told = as_json(capsys, script, "--voice", "clara")
+    planned = passes_of(parse(script), format, Before(("S1",), clara.seconds))
+    assert [part["spoken"] for part in told["parts"]] == [part.script.spoken for part in planned]
+    assert len(told["parts"]) > len(as_json(capsys, script)["parts"])
+    assert told["warnings"] == []
+
+
+def test_voices_that_are_shortened_when_they_speak_are_warned_of(capsys):
+    told = as_json(capsys, "[S1] " + "We come home late. " * 16, "--voice", "S1=clara", "--voice", "S2=bruno")
+    (warning,) = told["warnings"]
+    assert warning.startswith("the voice takes 12.7 s and is shortened to at most 7.0 s when it speaks")
+    assert as_json(capsys, "[S1] Hi.", "--voice", "S1=clara")["warnings"] == []
+
+
 def test_words_may_stay_as_they_are(capsys):
     told = as_json(capsys, "[S1] I owe $5.", "--no-normalize")
     assert told["turns"][0]["spoken"] == "I owe $5."
@@ -104,6 +128,8 @@ def test_words_may_stay_as_they_are(capsys):
         ([" "], "text is empty"),
         (["[S1] Hi. [S3] Ho."], "[S3] names another speaker"),
         (["nofile.srt"], "there is no file nofile.srt"),
+        (["Hi.", "--voice", "nobody"], "there is no voice 'nobody'"),
+        (["Hi.", "--voice", "clara", "--voice", "S1=bruno"], "give one for all"),
         (["[S1] привет"], "CYRILLIC SMALL LETTER PE"),
         (["Hi.", "--model", "./nowhere"], "--model ./nowhere: there is no such folder"),
         (["Hi.", "--model", "nowhere"], "--model nowhere: there is no such folder"),
@@ -135,7 +161,7 @@ def test_it_prints_on_any_encoding(monkeypatch, options):
 
 def test_no_model_is_loaded():
     program = (
-        "import sys; from dia.cli import main; main(['read', '[S1] I owe $5.']); "
+        "import sys; from dia.cli import main; main(['read', '[S1] I owe $5.', '--voice', 'clara']); "
         "sys.exit(any(name in sys.modules for name in ('torch', 'transformers', 'numpy')))"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False, stdout=subprocess.DEVNULL).returncode == 0

@@ -1,14 +1,17 @@
 """`dia voice`: a voice is made, listed, heard and removed; what is wrong is said before anything is written."""
 
 import argparse
+import shutil
 
 import numpy as np
 import pytest
 import soundfile
 from talking import RATE, talking
 from tiny_codec import tiny_codec, tiny_processor
+from transformers import GenerationConfig
 
 from dia.commands import voice as voice_command
+from dia.runtime.repository import Repository
 from dia.voices import library as voice_folder
 from dia.voices.library import find_voice, voice_files
 
@@ -84,6 +87,33 @@ def test_the_transcript_may_stand_in_a_file(recording, model, tmp_path):
     (tmp_path / "ann.txt").write_text(SAID, encoding="utf-8")
     command("make", "ann", recording, "--transcript", tmp_path / "ann.txt", *CONSENT, "--model", model)
     assert find_voice("ann").transcript == SAID
+
+
+@pytest.mark.parametrize(
+    ("frontend", "read"),
+    [("en", "[S1] Good morning, I owe you five dollars"), ("none", "[S1] Schönen Morgen, ich schulde dir 5 €")],
+)
+def test_the_transcript_is_read_as_the_model_reads_scripts(recording, model, tmp_path, frontend, read):
+    shutil.copytree(model, tmp_path / "own")
+    GenerationConfig(text_frontend=frontend).save_pretrained(tmp_path / "own")
+    said = {"en": "Good morning, I owe you $5", "none": "Schönen Morgen, ich schulde dir 5 €"}[frontend]
+    made = ("make", "ann", recording, "--transcript", f"[S1] {said}, and so on and on, you know.", *CONSENT)
+    assert command(*made, "--model", tmp_path / "own") == 0
+    assert find_voice("ann").transcript.startswith(read)
+
+
+def test_a_model_of_the_hub_is_asked_how_it_reads(monkeypatch):
+    asked, stated = [], {"text_frontend": "none"}
+    monkeypatch.setattr(Repository, "json", lambda self, file: asked.append((self.name, file)) or stated)
+    assert voice_command._frontend("someone/dia") == "none"
+    assert asked == [("someone/dia", "generation_config.json")]
+
+
+def test_a_transcript_that_the_model_cannot_read_is_refused_before_it_is_loaded(recording, model, monkeypatch):
+    monkeypatch.setattr(voice_command, "_processor", None)
+    arguments = ("make", "ann", recording, "--transcript", "[S1] привет", *CONSENT)
+    with pytest.raises(ValueError, match=r"transcript: .*CYRILLIC"):
+        command(*arguments, "--model", model)
 
 
 def test_what_makes_the_voice_worse_is_told_once_and_does_not_stop_it(model, tmp_path, capsys):

@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+import torch
 from transformers import (
     AutoConfig,
     AutoFeatureExtractor,
@@ -52,6 +53,21 @@ def test_the_pipeline_speaks_with_it():
     spoken = speak("[S1] Hello.")
     assert spoken["sampling_rate"] == speak.model.generation_config.to_dict().get("sampling_rate", 16_000)
     assert np.abs(spoken["audio"]).max() > 0.05
+
+
+@pytest.mark.parametrize("task", ["text-to-speech", "text-to-audio"])
+def test_a_text_without_a_final_stop_ends_through_the_pipeline(task):
+    speak = pipeline(task, model=str(MINI))
+    limit = speak.model.generation_config.max_length * speak.processor.feature_extractor.hop_length
+    torch.manual_seed(0)
+    assert len(speak("[S1] Hello world")["audio"]) < limit / 10
+
+
+def test_the_processor_ends_turns_as_the_model_was_trained():
+    processor = AutoProcessor.from_pretrained(MINI, load_audio_tokenizer=False)
+    assert processor.final_stop
+    ended, open_end = processor("[S1] Hello world")["input_ids"], processor("[S1] Hello world", final_stop=False)
+    assert ended.tolist() == processor("[S1] Hello world.")["input_ids"].tolist() != open_end["input_ids"].tolist()
 
 
 def test_its_numbers_are_its_own(dia):

@@ -137,6 +137,30 @@ def test_clips_padded_on_the_left_have_the_codes_of_clips_padded_on_the_right(pr
         assert torch.equal(one, other)
 
 
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("[S1] Hello world", "[S1] Hello world."),
+        ("[S1] Who? [S2] Me:", "[S1] Who? [S2] Me."),
+        (["[S1] One", "[S2] Two."], ["[S1] One.", "[S2] Two."]),
+        (("[S1] One", "[S2] Two (laughs)"), ["[S1] One.", "[S2] Two (laughs)"]),
+    ],
+)
+def test_turns_end_as_the_model_expects_it(text, read):
+    plain, stopping = tiny_processor(), tiny_processor()
+    stopping.final_stop = True
+    ended, as_given = plain(read)["input_ids"], plain(text)["input_ids"]
+    assert torch.equal(stopping(text)["input_ids"], ended)
+    assert torch.equal(plain(text, final_stop=True)["input_ids"], ended)
+    assert torch.equal(stopping(text, final_stop=False)["input_ids"], as_given)
+    assert not torch.equal(as_given, ended)
+
+
+def test_whether_turns_are_ended_is_true_or_false(model):
+    with pytest.raises(TypeError, match="final_stop is 'yes'; expected True or False"):
+        DiaProcessor(DiaFeatureExtractor(), DiaTokenizer(), final_stop="yes")
+
+
 def test_what_the_tokenizer_was_made_with_is_its_default(model):
     own = tiny_processor(model)
     own.tokenizer = DiaTokenizer(max_length=48, padding_side="left", pad_to_multiple_of=4)

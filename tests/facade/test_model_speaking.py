@@ -5,6 +5,7 @@ from threading import enumerate as enumerate_threads
 
 import numpy as np
 import pytest
+from talking import RATE, talking
 from tiny_speech import tiny_speech
 
 from dia.audio.silence import trimmed
@@ -110,6 +111,29 @@ def test_several_takes_and_retries_are_told(dia, monkeypatch):
     take = dia.speak(SHORT, retries=1, best_of=2, seed=3)
     assert [attempt.seed for attempt in take.attempts] == [3, 4, 5, 6]
     assert take.warnings == ("is silent",)
+
+
+@pytest.mark.parametrize("script", [SHORT, LONG], ids=["short", "long"])
+def test_a_job_reads_its_recording_once_for_every_use(monkeypatch, script):
+    speech = tiny_speech(pass_seconds=6.0, max_length=500)
+    dia, encoded = Dia(speech.model, speech.processor), []
+    encode = dia.processor.encode_audio
+    monkeypatch.setattr(dia.processor, "encode_audio", lambda clips, *rest: encoded.append(1) or encode(clips, *rest))
+    voice = {"audio_prompt": {"array": talking(1.2), "sampling_rate": RATE}, "audio_prompt_text": "[S1] Good morning."}
+    job = dia.job(script, seed=3, retries=1, **voice)
+    assert dia.is_long(job) == (script == LONG)
+    told = [dia.speak(job).audio, np.concatenate([piece.audio for piece in dia.pieces(job)])]
+    told.append(np.concatenate(list(dia.stream(job))))
+    assert len(encoded) == 1
+    for audio in told:
+        np.testing.assert_allclose(audio, told[0], atol=1e-5)
+    np.testing.assert_allclose(dia.generate(script, seed=3, **voice), told[0], atol=1e-5)
+
+
+@pytest.mark.parametrize("way", ["pieces", "speak", "stream"])
+def test_a_job_has_its_options_already(dia, way):
+    with pytest.raises(TypeError, match=r"text is a job, which has its options already; pass them to `Dia\.job`"):
+        getattr(dia, way)(dia.job(SHORT), seed=3)
 
 
 def test_an_interrupted_speech_goes_on_from_its_folder(dia, tmp_path):

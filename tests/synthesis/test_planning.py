@@ -7,7 +7,7 @@ import pytest
 from tiny_speech import tiny_speech
 
 from dia.synthesis.long_form import speak_long
-from dia.synthesis.planning import Before, Part, is_long, part_seconds, parts_of, passes_of, plan
+from dia.synthesis.planning import Before, Part, is_long, is_over_a_pass, part_seconds, parts_of, passes_of, plan
 from dia.text.prompt_format import PromptFormat
 from dia.text.script import parse
 
@@ -53,6 +53,12 @@ def test_a_long_voice_leaves_room_for_a_few_words_nevertheless():
 )
 def test_a_script_is_long_where_a_pass_is_too_short_for_it_or_it_has_pauses(text, before, long):
     assert is_long(parse(text), PromptFormat(), before) == long
+
+
+def test_pauses_alone_make_a_script_long():
+    script = parse("[S1] Hi. [pause:1s] [S2] Ho.")
+    assert is_long(script, PromptFormat())
+    assert not is_over_a_pass(script, PromptFormat())
 
 
 def test_one_pass_is_one_part():

@@ -14,7 +14,8 @@ from dia.processing_dia import DiaProcessor
 from dia.runtime.warnings import DiaWarning
 from dia.synthesis import prompts
 from dia.synthesis.alignment import Alignment
-from dia.synthesis.prompts import VoicePrompt, fitted, held_seconds, named, recorded, room_for, shortened
+from dia.synthesis.planning import room_for
+from dia.synthesis.prompts import VoicePrompt, fitted, limit_of, named, recorded, shortened
 from dia.synthesis.request import jobs_of
 from dia.synthesis.take import Line
 from dia.text.script import parse
@@ -111,13 +112,15 @@ def test_codes_of_another_codec_are_refused(synthesizer, codes, message):
 
 
 def test_a_prompt_longer_than_the_model_holds_is_refused_in_seconds_before_it_is_encoded(synthesizer, monkeypatch):
-    assert held_seconds(synthesizer) == ROWS / 200
+    assert limit_of(synthesizer).seconds == ROWS / 200
     monkeypatch.setattr(DiaProcessor, "encode_audio", lambda *_: pytest.fail("it was encoded"))
     with pytest.raises(ValueError, match=r"audio_prompt lasts 9.2 s, and the model holds 8.0 s together with what"):
         recorded(synthesizer, talking(9.0, rate=RATE), "")
     with pytest.raises(ValueError, match=r"audio_prompt lasts 9.0 s, and the model holds 8.0 s"):
         recorded(synthesizer, random_codes(9 * 200)[0], "[S1] La.")
-    recorded(synthesizer, random_codes(9 * 200)[0], "[S1] La.", rows=10 * 200)  # where more rows are asked for
+    recorded(
+        synthesizer, random_codes(9 * 200)[0], "[S1] La.", limit=limit_of(synthesizer, 10 * 200)
+    )  # where more rows are asked for
     with pytest.raises(ValueError, match=r"holds 25.0 s of speech; a voice is taken from 1 to 20 s"):
         recorded(synthesizer, talking(25.0, rate=RATE), "")
 

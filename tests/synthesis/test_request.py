@@ -4,12 +4,16 @@ import pickle
 
 import pytest
 import torch
+from talking import talking
 from tiny import PATTERN
-from tiny_codec import random_codes
+from tiny_codec import RATE, random_codes
 from tiny_speech import tiny_speech
 
+from dia.processing_dia import DiaProcessor
+from dia.synthesis.job import is_long
 from dia.synthesis.request import jobs_of
 from dia.synthesis.take import TakeOptions
+from dia.synthesis.takes import make_take
 
 
 @pytest.fixture(scope="module")
@@ -60,14 +64,70 @@ def test_a_job_can_be_sent_to_another_machine(synthesizer):
     assert torch.equal(sent.voice.prompt, job.voice.prompt)
 
 
-def test_a_recording_without_its_words_is_remarked_on_where_the_text_cannot_hold_them(synthesizer):
+@pytest.mark.parametrize(
+    ("text", "facts"),
+    [
+        (
+            "[S1] And this is new.",
+            ["taken to begin with the words of the recording (4.0 s)", "It is too short for that"],
+        ),
+        ("[S1] " + "What is said in the recording. " * 6, ["taken to begin with the words of the recording (4.0 s)"]),
+        ("[S1] Hi. [pause:1s] Ho.", ["It is too short", "pauses of the script are cancel out"]),
+        ("[S1] " + "These are some words. " * 30, ["It is longer than one pass speaks well"]),
+    ],
+    ids=["short", "holds the words", "with a pause", "long"],
+)
+@pytest.mark.parametrize("long_form", [None, False])
+def test_a_recording_without_its_words_is_one_remark(synthesizer, text, facts, long_form):
     recording = random_codes(round(4 * synthesizer.processor.frame_rate))[0]
-    (job,) = jobs_of(synthesizer, "[S1] And this is new.", audio_prompt=recording)
-    assert any("audio_prompt_text is missing" in remark for remark in job.remarks)
-    (job,) = jobs_of(
-        synthesizer, "[S1] " + "What is said in the recording. " * 6, audio_prompt=recording, long_form=False
-    )
-    assert not any("audio_prompt_text" in remark for remark in job.remarks)
+    (job,) = jobs_of(synthesizer, text, None, long_form, audio_prompt=recording)
+    (remark,) = [one for one in job.remarks if "audio_prompt_text" in one]
+    assert [fact for fact in facts if fact not in remark] == []
+    assert ("too short" in remark) == ("too short" in " ".join(facts))
+    assert len(job.remarks) == 1
+    assert not any("audio_prompt_text" in one for one in jobs_of(synthesizer, text)[0].remarks)
+
+
+NO_ROOM = (
+    r" lasts \d\.\d s, and max_tokens=100 holds 0\.5 s together with what it is to say\. Raise max_tokens, or cut"
+)
+
+
+@pytest.mark.parametrize("text", ["[S1] Hi.", "[S1] " + "These are some words. " * 10])
+@pytest.mark.parametrize("words", ["[S1] La.", None])
+def test_a_prompt_that_max_tokens_leaves_no_room_is_refused_in_seconds_before_it_is_encoded(
+    synthesizer, monkeypatch, text, words
+):
+    monkeypatch.setattr(DiaProcessor, "encode_audio", lambda *_: pytest.fail("it was encoded"))
+    sound = talking(1.2, rate=RATE)
+    options = {"audio_prompt": sound, "audio_prompt_text": words, "max_tokens": 100}
+    with pytest.raises(ValueError, match=f"audio_prompt{NO_ROOM}"):
+        jobs_of(synthesizer, text, None, False, **options)
+    with pytest.raises(ValueError, match=rf"audio_prompt\[1\]{NO_ROOM}"):
+        jobs_of(
+            synthesizer,
+            ["[S1] Hi."] * 2,
+            audio_prompt=[None, sound],
+            audio_prompt_text=[None, words],
+            max_tokens=100,
+        )
+
+
+def test_a_prompt_that_max_tokens_leaves_room_is_fine(synthesizer):
+    delay = max(synthesizer.model.config.delay_pattern)
+    prompt, least = random_codes(40)[0], 40 + delay + 3  # a row of BOS, a frame, a row of EOS
+    told = {"audio_prompt": prompt, "audio_prompt_text": "[S1] La."}
+    (job,) = jobs_of(synthesizer, "[S1] Hi.", **told, max_tokens=least)
+    assert len(make_take(synthesizer, job.line, 1, job.settings).codes) <= 1
+    with pytest.raises(ValueError, match=r"audio_prompt lasts 0\.2 s, and max_tokens=45 holds 0\.2 s"):
+        jobs_of(synthesizer, "[S1] Hi.", **told, max_tokens=least - 1)
+
+
+def test_max_tokens_are_for_every_part_of_a_long_form(synthesizer):
+    told = {"audio_prompt": random_codes(300)[0], "audio_prompt_text": "[S1] La.", "max_tokens": 100}
+    assert is_long(synthesizer, jobs_of(synthesizer, "[S1] Hi. [pause:1s] Ho.", **told)[0])
+    with pytest.raises(ValueError, match=r"and max_tokens=100 holds 0\.5 s"):
+        jobs_of(synthesizer, "[S1] Hi. Ho.", **told)
 
 
 def test_what_one_pass_cannot_do_is_remarked_on(synthesizer):

@@ -1,5 +1,7 @@
 """Where a model computes and in what: devices and dtypes, and putting model and codec there. Knows no checkpoints."""
 
+import warnings
+
 import torch
 
 from dia.modeling_dia import DiaForConditionalGeneration
@@ -28,6 +30,14 @@ def choose_device(device: str | torch.device | None = None) -> torch.device:
             numbers = f" ({chosen.type}:0 to {chosen.type}:{count - 1})" if count else ""
             raise ValueError(f"device={device!r} is not available; here are {', '.join(there)}{numbers}.")
     return chosen
+
+
+def compiled(model: DiaForConditionalGeneration) -> None:
+    """Have a model compiled on its first use, unless it is already."""
+    if model.device.type == "cpu" and getattr(model, "is_quantized", False):
+        warnings.warn("quantised weights on a CPU have kernels that are compiled already.", stacklevel=4)
+    elif getattr(model, "_compiled_call_impl", None) is None:
+        model.compile(dynamic=True)
 
 
 def choose_dtype(device: torch.device, parameters: int) -> torch.dtype:

@@ -1,6 +1,6 @@
 """Where a processor's parts lie in its folder: `processor_config.json`, and the codec inside or by reference.
 
-    processor_config.json       delays, token ids, and where the codec is
+    processor_config.json       delays, token ids, how turns end, and where the codec is
     tokenizer_config.json, …    what the tokenizer and the feature extractor write
     audio_tokenizer/            the codec
 
@@ -13,22 +13,25 @@ Knows files and the codec's loader. Knows nothing of texts, of waveforms or of t
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from transformers import DacModel
-from transformers.utils import CONFIG_NAME
+from transformers.utils import CONFIG_NAME, GENERATION_CONFIG_NAME
 
 from dia.codec import dac as codec
 from dia.codec.identity import published_name
 from dia.configuration_dia import DiaConfig
 from dia.runtime.atomic import destination
-from dia.runtime.reading import read_json
+from dia.runtime.reading import blamed_on, read_json
 from dia.runtime.repository import HUB_OPTIONS, Repository
+from dia.text.prompt_format import PromptFormat
 
 PROCESSOR_FILE = "processor_config.json"
 OLD_REFERENCE_FILE = "audio_tokenizer_config.json"
 CODEC_FOLDER = "audio_tokenizer"
 OWN_OPTIONS = ("delay_pattern", "bos_token_id", "eos_token_id", "pad_token_id")
+FINAL_STOP = "final_stop"
 
 _INSIDE, _REFERENCE = "audio_tokenizer_subfolder", "audio_tokenizer"
 
@@ -37,6 +40,7 @@ def read(name: str, with_codec: bool, hub: dict[str, Any], placing: dict[str, An
     """The settings of a folder or Hub id, with the loaded codec under `audio_tokenizer` if `with_codec`.
 
     Delays and ids that processor_config.json lacks, as one that transformers wrote, are those of the model beside it.
+    `final_stop` is what generation_config.json says of it, or else processor_config.json.
 
     Args:
         name: a folder or a Hub id.
@@ -50,6 +54,7 @@ def read(name: str, with_codec: bool, hub: dict[str, Any], placing: dict[str, An
     if any(settings.get(option) is None for option in OWN_OPTIONS):
         given = {option: value for option, value in settings.items() if value is not None}
         settings = {**_settings_of_the_model(name, hub), **given}
+    settings[FINAL_STOP] = _final_stop(Repository.of(name, hub), settings.get(FINAL_STOP, False))
     if with_codec:
         settings["audio_tokenizer"] = codec.load(name, inside, reference, {**hub, **placing})
     return settings
@@ -99,8 +104,15 @@ def _settings_of_the_model(name: str, hub: dict[str, Any]) -> dict[str, Any]:
     return {"delay_pattern": config.delay_pattern, **{key: getattr(decoder, key) for key in OWN_OPTIONS[1:]}}
 
 
+def _final_stop(repository: Repository, default: Any) -> bool:
+    stated = repository.json(GENERATION_CONFIG_NAME) or {}
+    with blamed_on(repository.path(GENERATION_CONFIG_NAME if FINAL_STOP in stated else PROCESSOR_FILE)):
+        return PromptFormat.of(SimpleNamespace(final_stop=stated.get(FINAL_STOP, default))).final_stop
+
+
 __all__ = [
     "CODEC_FOLDER",
+    "FINAL_STOP",
     "HUB_OPTIONS",
     "OLD_REFERENCE_FILE",
     "OWN_OPTIONS",

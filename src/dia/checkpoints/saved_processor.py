@@ -16,7 +16,14 @@ from transformers.processing_utils import ProcessorMixin
 
 from dia.checkpoints import processor_files
 from dia.checkpoints.processor_checks import check_processor
-from dia.checkpoints.processor_files import CODEC_FOLDER, HUB_OPTIONS, OLD_REFERENCE_FILE, OWN_OPTIONS, PROCESSOR_FILE
+from dia.checkpoints.processor_files import (
+    CODEC_FOLDER,
+    FINAL_STOP,
+    HUB_OPTIONS,
+    OLD_REFERENCE_FILE,
+    OWN_OPTIONS,
+    PROCESSOR_FILE,
+)
 from dia.feature_extraction_dia import DiaFeatureExtractor
 from dia.runtime.atomic import atomic_entries
 from dia.runtime.repository import Repository
@@ -26,7 +33,15 @@ from dia.tokenization_dia import PRONUNCIATIONS, DiaTokenizer
 _CODEC_OPTIONS = ("device_map", "dtype")
 # Keyword arguments of `from_pretrained` that are meant for no part.
 _FOR_NO_PART = (
-    *(*OWN_OPTIONS, *_CODEC_OPTIONS, "load_audio_tokenizer", "feature_extractor", "tokenizer", "audio_tokenizer"),
+    *(
+        *OWN_OPTIONS,
+        FINAL_STOP,
+        *_CODEC_OPTIONS,
+        "load_audio_tokenizer",
+        "feature_extractor",
+        "tokenizer",
+        "audio_tokenizer",
+    ),
     *("trust_remote_code", "return_unused_kwargs", "_from_auto", "_from_pipeline"),
 )
 _EXTRACTOR_OPTIONS = {*inspect.signature(DiaFeatureExtractor.__init__).parameters, "return_attention_mask"}
@@ -34,6 +49,14 @@ _EXTRACTOR_OPTIONS = {*inspect.signature(DiaFeatureExtractor.__init__).parameter
 
 class SavedProcessor(ProcessorMixin):
     """The half of `DiaProcessor` that writes and reads its folder."""
+
+    final_stop: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        """What `processor_config.json` holds, but for where the codec is."""
+        settings = {name: getattr(self, name) for name in OWN_OPTIONS}
+        settings |= {FINAL_STOP: True} if self.final_stop else {}
+        return {**settings, "feature_extractor": self.feature_extractor.to_dict(), "processor_class": "DiaProcessor"}
 
     def save_pretrained(
         self,

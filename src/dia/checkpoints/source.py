@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from dia import MINI
 from dia.runtime.reading import read_json
 from dia.runtime.spelling import did_you_mean
 
@@ -19,6 +20,12 @@ _ID = re.compile(r"\w[\w.-]*/[\w.-]+")
 _CONFIG = "config.json"
 _WEIGHTS = ("*.safetensors", "*.pth", "*.bin")
 _SECONDS = 5.0  # for one answer; a Hub that takes longer for a few bytes will not bring gigabytes
+
+
+def public_name(name: str) -> str:
+    """What files say of the model: a Hub id, or the name of its folder without the path, which is private."""
+    folder = Path(name)
+    return name if not folder.is_dir() else EMBEDDED if folder == MINI else folder.name
 
 
 def check_checkpoint(name: str | Path, with_codec: bool = True, **hub: Any) -> bool:
@@ -175,4 +182,4 @@ def _in_cache(kind: str, hub: dict[str, Any]) -> Iterator[str]:
             yield repository
 
 
-__all__ = ["EMBEDDED", "REAL", "REAL_CODEC", "check_checkpoint", "check_source", "why_out_of_reach"]
+__all__ = ["EMBEDDED", "REAL", "REAL_CODEC", "check_checkpoint", "check_source", "public_name", "why_out_of_reach"]

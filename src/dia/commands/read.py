@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dia.synthesis.planning import Part
+    from dia.synthesis.planning import Before, Part
     from dia.text.prompt_format import PromptFormat
     from dia.text.script import Script
 
 _GUIDE = """examples:
   dia read "[S1] I owe you $5. [S2] Since May 17, 2024?"
   dia read book.txt
+  dia read book.txt --voice ann
   dia read book.txt --json | jq '.parts[].seconds'
   echo "[S1] Good morning." | dia read -
 
@@ -24,6 +25,10 @@ script is spoken in with their estimated length, and warnings. A script that can
 2. No model is loaded: of MODEL only generation_config.json is read.
 """
 _EMBEDDED = (None, "mini")
+_SHORTENED = (
+    "the voice takes {:.1f} s and is shortened to at most {:.1f} s when it speaks: parts may be cut at other places. "
+    "Use a shorter voice."
+)
 
 
 def add_command(subparsers: Any, notice: str = "") -> None:
@@ -40,6 +45,12 @@ def add_command(subparsers: Any, notice: str = "") -> None:
     parser.add_argument("--json", action="store_true", help="print one object: turns, parts and warnings")
     parser.add_argument("--model", help="folder or Hub id of the model that is to speak (default: the embedded one)")
     parser.add_argument(
+        "--voice",
+        action="append",
+        metavar="VOICE",
+        help="the voice that is to speak, which takes room in every part: name or file; S1=VOICE for one speaker",
+    )
+    parser.add_argument(
         "--text-frontend",
         choices=("en", "none"),
         help="read English, or leave words of any language as they are (default: the model's own)",
@@ -50,7 +61,7 @@ def add_command(subparsers: Any, notice: str = "") -> None:
 
 
 def _read(arguments: argparse.Namespace) -> int:
-    from dia.synthesis.planning import passes_of
+    from dia.synthesis.planning import passes_of, room_for
     from dia.text.script import parse
     from dia.text.source import script_text
 
@@ -58,11 +69,17 @@ def _read(arguments: argparse.Namespace) -> int:
     if arguments.text_frontend is not None:
         format = replace(format, text_frontend=arguments.text_frontend)
     script = parse(text, frontend=format.text_frontend, normalize=arguments.normalize)
-    parts, warnings = passes_of(script, format), script.warnings_for(format)
+    before = _voice(arguments.voice or ())
+    most = format.pass_seconds - room_for(script)
+    warnings = list(script.warnings_for(format, before.seconds))
+    if before.seconds > most:
+        warnings.append(_SHORTENED.format(before.seconds, most))
+        before = replace(before, seconds=most)
+    parts = passes_of(script, format, before)
     if arguments.json:
-        _print(_as_json(script, parts, warnings, format))
+        print(_as_json(script, parts, warnings, format))
     else:
-        _print("\n".join(_as_text(script, parts, warnings, format)))
+        print("\n".join(_as_text(script, parts, warnings, format)))
     return 0
 
 
@@ -78,6 +95,21 @@ def _format(source: str | None) -> "PromptFormat":
         raise ValueError(f"--model {source}: there is no such folder. Name a folder, or an id of the Hub: owner/name.")
     print(f"dia: {source} is no folder here; the script is read as for Dia-1.6B", file=sys.stderr)
     return PromptFormat()
+
+
+def _voice(told: Sequence[str]) -> "Before":
+    """What a voice brings to every part, by what its file says of itself."""
+    from dia.synthesis.planning import Before
+    from dia.text.tags import SPEAKERS
+    from dia.voices.description import describe
+    from dia.voices.library import parse_voice_option, voice_file
+
+    given = parse_voice_option(told)
+    voices = given if isinstance(given, dict) else {None: given} if given else {}
+    described = {speaker: describe(voice_file(name)) for speaker, name in voices.items()}
+    heard = [f"[{speaker}]" if speaker else voice.transcript for speaker, voice in described.items()]
+    speakers = frozenset(speaker for speaker in SPEAKERS if any(f"[{speaker}]" in one for one in heard))
+    return Before(speakers, sum(voice.seconds for voice in described.values()))
 
 
 def _as_json(script: "Script", parts: "Sequence[Part]", warnings: Sequence[str], format: "PromptFormat") -> str:
@@ -112,13 +144,6 @@ def _as_text(
     pauses = sum(turn.pause for turn in script.turns)
     yield f"about {script.seconds + pauses:.1f} s in {len(parts)} part{'s' if len(parts) > 1 else ''}"
     yield from (f"warning: {warning}" for warning in warnings)
-
-
-def _print(text: str) -> None:
-    """Print on any encoding; characters that it does not have are escaped."""
-    if not _printable(text):
-        text = text.encode(sys.stdout.encoding, "backslashreplace").decode(sys.stdout.encoding)
-    print(text)
 
 
 def _printable(text: str) -> bool:

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from threading import Event
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from dia.audio.waveform import Waveform
     from dia.model import Dia
     from dia.synthesis.alignment import TurnTime
+    from dia.synthesis.job import SynthesisJob
 
 _EXAMPLES = """examples:
   dia say "[S1] Hello. [S2] Hi! How are you?" -o hello.wav
@@ -138,10 +140,12 @@ def _say(arguments: argparse.Namespace) -> int:
 def _load_and_say(text: str, arguments: argparse.Namespace) -> int:
     started = time.perf_counter()
     model = _loaded(arguments)
-    parts = _parts(model, text, arguments)
-    seed = _seed(arguments, parts)
-    loaded = time.perf_counter()
-    seconds, place = _spoken(model, text, seed, parts, arguments), arguments.output or "played"
+    with printed_warnings():
+        job = _job(model, text, arguments)
+        parts = _parts(model, job, arguments)
+        seed = _seed(arguments, parts)
+        loaded = time.perf_counter()
+        seconds, place = _spoken(model, replace(job, seed=seed), parts, arguments), arguments.output or "played"
     taken = time.perf_counter() - loaded
     print(
         f"{place}: {seconds:.2f} s of speech in {taken:.2f} s, {seconds / taken:.2f}x realtime "
@@ -183,14 +187,13 @@ def _is_watched(arguments: argparse.Namespace) -> bool:
     return bool(arguments.verbose or sys.stderr.isatty())
 
 
-def _spoken(model: "Dia", text: str, seed: int, parts: Path | None, arguments: argparse.Namespace) -> float:
+def _spoken(model: "Dia", job: "SynthesisJob", parts: Path | None, arguments: argparse.Namespace) -> float:
     """Speak into every place that was asked for; returns how many seconds it is."""
     samples = 0
     turns: list[TurnTime] = []
     with ExitStack() as opened:
-        opened.enter_context(printed_warnings())
-        sinks = _sinks(model, seed, arguments, opened)
-        sound = opened.enter_context(closing(_sound(model, text, seed, parts, arguments, turns)))
+        sinks = _sinks(model, job.seed, arguments, opened)
+        sound = opened.enter_context(closing(_sound(model, job, parts, arguments, turns)))
         for piece in sound:
             for sink in sinks:
                 sink.write(piece)
@@ -201,12 +204,10 @@ def _spoken(model: "Dia", text: str, seed: int, parts: Path | None, arguments: a
     return samples / model.sample_rate
 
 
-def _parts(model: "Dia", text: str, arguments: argparse.Namespace) -> Path | None:
+def _parts(model: "Dia", job: "SynthesisJob", arguments: argparse.Namespace) -> Path | None:
     """The folder for the finished parts of a long script that goes into a file."""
-    if (output := sound_file(arguments)) is None or arguments.long_form is False:
-        return None
-    long = arguments.long_form or model.is_long(text, **_options(arguments))
-    return parts_folder(output) if long else None
+    output = sound_file(arguments)
+    return parts_folder(output) if output is not None and model.is_long(job) else None
 
 
 def _seed(arguments: argparse.Namespace, parts: Path | None) -> int:
@@ -226,7 +227,7 @@ def _write_subtitles(turns: "Sequence[TurnTime]", arguments: argparse.Namespace)
                 partial.write_text(form(turns), encoding="utf-8")
 
 
-def _sinks(model: "Dia", seed: int, arguments: argparse.Namespace, opened: ExitStack) -> list[Any]:
+def _sinks(model: "Dia", seed: int | None, arguments: argparse.Namespace, opened: ExitStack) -> list[Any]:
     from dia.audio.files import Writer
     from dia.audio.playback import Pipe, Player
 
@@ -240,39 +241,41 @@ def _sinks(model: "Dia", seed: int, arguments: argparse.Namespace, opened: ExitS
 
 
 def _sound(
-    model: "Dia", text: str, seed: int, parts: Path | None, arguments: argparse.Namespace, turns: "list[TurnTime]"
+    model: "Dia", job: "SynthesisJob", parts: Path | None, arguments: argparse.Namespace, turns: "list[TurnTime]"
 ) -> Generator["Waveform", None, None]:
     """The sound as it comes, made by the facade: while it is generated, or in finished pieces, which time turns."""
-    options, chosen = {**_options(arguments), "seed": seed}, {"long_form": arguments.long_form}
     timed = arguments.srt or arguments.vtt or arguments.retries or arguments.best_of > 1
     at_once = arguments.stream or arguments.output == "-"
     if at_once and not timed and parts is None:
-        yield from _shown(model.stream(text, **options, **chosen), model.sample_rate)
+        yield from _shown(model.stream(job), model.sample_rate)
         return
-    chosen |= {"retries": arguments.retries, "best_of": arguments.best_of}
     cancel, verbose = Event(), _is_watched(arguments) and arguments.output != "-"
-    made = partial(model.pieces, text, parts=parts, cancel=cancel, verbose=verbose, **options, **chosen)
+    made = partial(model.pieces, job, parts=parts, cancel=cancel, verbose=verbose)
     for piece in in_background(made, cancel) if arguments.stream else made():
         turns += piece.turns
         yield piece.audio
 
 
-def _options(arguments: argparse.Namespace) -> dict[str, Any]:
-    """The options that every way to speak has, but for the seed."""
+def _job(model: "Dia", text: str, arguments: argparse.Namespace) -> "SynthesisJob":
+    """What is to be spoken, but for the seed."""
     from dia.voices.library import parse_voice_option
 
-    return {
-        "max_tokens": arguments.max_tokens,
-        "cfg_scale": arguments.cfg_scale,
-        "temperature": arguments.temperature,
-        "top_p": arguments.top_p,
-        "cfg_filter_top_k": arguments.top_k,
-        "audio_prompt": arguments.audio_prompt,
-        "audio_prompt_text": arguments.audio_prompt_text,
-        "voice": parse_voice_option(arguments.voice or ()),
-        "speaking_rate": arguments.speaking_rate,
-        "normalize": arguments.normalize,
-    }
+    return model.job(
+        text,
+        retries=arguments.retries,
+        best_of=arguments.best_of,
+        long_form=arguments.long_form,
+        max_tokens=arguments.max_tokens,
+        cfg_scale=arguments.cfg_scale,
+        temperature=arguments.temperature,
+        top_p=arguments.top_p,
+        cfg_filter_top_k=arguments.top_k,
+        audio_prompt=arguments.audio_prompt,
+        audio_prompt_text=arguments.audio_prompt_text,
+        voice=parse_voice_option(arguments.voice or ()),
+        speaking_rate=arguments.speaking_rate,
+        normalize=arguments.normalize,
+    )
 
 
 def _shown(pieces: Iterator["Waveform"], rate: int) -> Iterator["Waveform"]:

@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from dia.commands.early_checks import check_device, check_model, check_output, check_recording
@@ -11,6 +12,7 @@ from dia.runtime.warnings import printed_warnings
 
 if TYPE_CHECKING:
     from dia.processing_dia import DiaProcessor
+    from dia.text.prompt_format import Frontend
     from dia.voices.description import Description
 
 _GUIDE = """examples:
@@ -84,14 +86,21 @@ def _make(arguments: argparse.Namespace) -> int:
 
     check_free(arguments.name, arguments.overwrite)
     check_recording(arguments.recording)
-    transcript = checked_transcript(_text(arguments.transcript))
+    transcript = _text(arguments.transcript)
+    checked_transcript(transcript, "none")
     check_consent(arguments.consent)
     check_model(arguments.model)
+    frontend = _frontend(arguments.model)
+    checked_transcript(transcript, frontend)
     from dia.voices.voice import Voice
 
     with printed_warnings():
         voice = Voice.from_audio(
-            arguments.recording, transcript, processor=_processor(arguments.model), consent=arguments.consent
+            arguments.recording,
+            transcript,
+            processor=_processor(arguments.model),
+            consent=arguments.consent,
+            text_frontend=frontend,
         )
     path = keep_voice(voice, arguments.name, arguments.overwrite)
     print(f"{arguments.name}: {voice.seconds:.1f} s, {path.stat().st_size / 1000:.0f} kB, in {path}")
@@ -158,6 +167,20 @@ def _text(given: str | None) -> str | None:
     if given is not None and given.endswith(".txt"):
         return read_script(given)
     return given
+
+
+def _frontend(source: str) -> "Frontend":
+    """How the model reads text, by its generation_config.json, which of a model of the Hub is fetched."""
+    from dia import MINI
+    from dia.text.prompt_format import PromptFormat
+
+    folder = MINI if source == "mini" else Path(source).expanduser()
+    if folder.is_dir():
+        return PromptFormat.in_folder(folder).text_frontend
+    from dia.runtime.repository import Repository
+
+    stated = Repository.of(source, {}).json("generation_config.json") or {}
+    return PromptFormat.of(SimpleNamespace(**stated)).text_frontend
 
 
 def _processor(source: str) -> "DiaProcessor":

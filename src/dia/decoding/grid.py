@@ -1,6 +1,6 @@
 """The decoder's grid: laid out from prompts, and cut back to the frames that were spoken.
 
-Knows the delay pattern and the special ids. Knows nothing of codecs, text or the model.
+Knows the delay pattern, the special ids and the numbers of a codec. Knows nothing of sound, text or the model.
 """
 
 from collections.abc import Sequence
@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from transformers import DacModel
 
 from dia.configuration_dia import DiaConfig
 from dia.decoding.delay import delay, undelay
@@ -139,7 +140,7 @@ def spoken(grid: Tensor, audio_prompt_len: int | Sequence[int] | Tensor | None, 
     return [_spoken_frames(row, start, channels) for row, start in zip(frames, starts, strict=True)]
 
 
-def check_free_memory(grid: Tensor, channels: Channels) -> None:
+def check_room(grid: Tensor, channels: Channels) -> None:
     """Refuse a grid [B, R, C] that is too short for BOS and one frame of speech, so that no sound can be in it.
 
     Raises:
@@ -151,6 +152,27 @@ def check_free_memory(grid: Tensor, channels: Channels) -> None:
             f"decoder_input_ids holds {grid.shape[1]} rows; with delays up to {needed - 2} a frame of sound needs "
             f"{needed}: generate with max_new_tokens={needed} or more."
         )
+
+
+def check_channels(codec: DacModel, channels: Channels) -> None:
+    """Refuse a codec that does not fit the grid's channels.
+
+    Raises:
+        ValueError: it has another number of codebooks, or a special id is one of its codes.
+    """
+    books, size = codec.config.n_codebooks, codec.config.codebook_size
+    if books != len(channels.pattern):
+        raise ValueError(
+            f"audio_tokenizer has {books} codebooks, but delay_pattern has {len(channels.pattern)} delays. Pass the "
+            "delay_pattern of the model, or use the codec that it was made with."
+        )
+    if channels.eos < size:
+        raise ValueError(f"eos_token_id={channels.eos} is a code of the codec, whose codes end at {size}.")
+
+
+def is_codes(clip: Any, channels: Channels) -> bool:
+    """Whether a clip is codes [T, C]. No PCM has 64 bits, so int64 can only mean codes."""
+    return isinstance(clip, Tensor) and clip.dtype == torch.int64 and clip.shape[1:] == (len(channels.pattern),)
 
 
 def _prompt_rows(audio_prompt_len: int | Sequence[int] | Tensor | None, rows: int) -> list[int]:
@@ -174,4 +196,16 @@ def _spoken_frames(frames: Tensor, start: int, channels: Channels) -> Tensor:
     return frames[: int(complete[-1]) + 1] if len(complete) else frames[:0]
 
 
-__all__ = ["IGNORED", "Channels", "as_grid", "check_free_memory", "labels_of", "prefill", "spoken", "training_pair"]
+__all__ = [
+    "IGNORED",
+    "Channels",
+    "as_grid",
+    "check_channels",
+    "check_room",
+    "checked_pattern",
+    "is_codes",
+    "labels_of",
+    "prefill",
+    "spoken",
+    "training_pair",
+]

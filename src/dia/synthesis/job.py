@@ -6,9 +6,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
 from dia.codec.identity import CodecRecord
+from dia.synthesis import planning
 from dia.synthesis.resume import KeptParts, fingerprint
 from dia.synthesis.synthesizer import Synthesizer
 from dia.synthesis.take import Line, TakeOptions
@@ -51,42 +50,53 @@ class SynthesisJob:
     @property
     def untranscribed(self) -> bool:
         """Whether there is a recording whose words are not known."""
-        return self.voice is not None and not self.voice.transcript
-
-    @property
-    def has_pauses(self) -> bool:
-        """Whether silence is asked for."""
-        return any(turn.pause for turn in self.script.turns)
+        return self.voice is not None and self.voice.prompt is not None and not self.voice.transcript
 
 
 def is_long(synthesizer: Synthesizer, job: SynthesisJob) -> bool:
     """Whether a job is spoken in the long form, part after part.
 
-    By default it is where the script, with the voice before it, is longer than a pass speaks well, or has pauses. It
-    cannot be without a codec, nor where the words of the recording are not known.
+    By default where `planning.is_long` says so of the script behind its voice. It cannot be without a codec, nor where
+    the words of the recording are not known.
     """
     if job.long_form is not None:
         return job.long_form
-    return not (_needs_one_pass(synthesizer, job)) and (job.has_pauses or _is_over_a_pass(synthesizer, job))
+    return not _needs_one_pass(synthesizer, job) and planning.is_long(*_asked(synthesizer, job))
 
 
 def with_remarks(synthesizer: Synthesizer, job: SynthesisJob) -> SynthesisJob:
-    """The job, with a remark where it is spoken in one pass although the script asks for more."""
+    """The job, with remarks on what the script asks for and a single pass leaves out.
+
+    Where the words of the recording are missing, that is the reason, and all of it is one remark.
+    """
     if is_long(synthesizer, job):
         return job
+    if job.untranscribed:
+        return replace(job, remarks=(*job.remarks, _on_missing_words(synthesizer, job)))
     reason = _needs_one_pass(synthesizer, job) or "long_form=False"
     remarks = []
-    if job.has_pauses:
+    if job.script.has_pauses:
         remarks.append(f"the pauses of the script are left out ({reason}).")
-    if _is_over_a_pass(synthesizer, job):
+    if planning.is_over_a_pass(*_asked(synthesizer, job)):
         remarks.append(f"the script is longer than one pass speaks well ({reason}): it may come apart. Split it.")
     return replace(job, remarks=(*job.remarks, *remarks))
 
 
-def remaining_seconds(synthesizer: Synthesizer, prompt: Tensor | None) -> float:
-    """How many seconds of new speech a pass speaks well behind a prompt."""
-    given = 0 if prompt is None else len(prompt)
-    return PromptFormat.of(synthesizer.model.generation_config).pass_seconds - given / synthesizer.processor.frame_rate
+def _on_missing_words(synthesizer: Synthesizer, job: SynthesisJob) -> str:
+    assert job.voice is not None
+    assert job.voice.prompt is not None
+    script, format, _ = _asked(synthesizer, job)
+    heard = len(job.voice.prompt) / synthesizer.processor.frame_rate
+    remark = (
+        f"audio_prompt_text is missing: the text is taken to begin with the words of the recording ({heard:.1f} s)."
+    )
+    if script.seconds <= heard:
+        remark += " It is too short for that: they would be spoken again, or nothing at all."
+    if script.has_pauses:
+        remark += " The pauses of the script are cancel out."
+    if planning.is_over_a_pass(script, format):
+        remark += " It is longer than one pass speaks well and may come apart."
+    return f"{remark} Pass what is said in the recording as audio_prompt_text."
 
 
 def _needs_one_pass(synthesizer: Synthesizer, job: SynthesisJob) -> str:
@@ -96,9 +106,11 @@ def _needs_one_pass(synthesizer: Synthesizer, job: SynthesisJob) -> str:
     return "audio_prompt_text is missing" if job.untranscribed else ""
 
 
-def _is_over_a_pass(synthesizer: Synthesizer, job: SynthesisJob) -> bool:
+def _asked(synthesizer: Synthesizer, job: SynthesisJob) -> tuple[Script, PromptFormat, float]:
+    """The script, how the model reads, and the seconds of recording that a pass has to hold beside the script."""
     prompt = job.voice.prompt if job.voice and not job.untranscribed else None
-    return job.script.seconds > remaining_seconds(synthesizer, prompt)
+    seconds = 0.0 if prompt is None else len(prompt) / synthesizer.processor.frame_rate
+    return job.script, PromptFormat.of(synthesizer.model.generation_config), seconds
 
 
 def plan_of(synthesizer: Synthesizer, job: SynthesisJob) -> dict[str, Any]:
@@ -130,4 +142,4 @@ def kept_in(folder: str | Path, synthesizer: Synthesizer, job: SynthesisJob) -> 
     return replace(job, seed=kept.seed), kept
 
 
-__all__ = ["SynthesisJob", "is_long", "kept_in", "plan_of", "remaining_seconds", "with_remarks"]
+__all__ = ["SynthesisJob", "is_long", "kept_in", "plan_of", "with_remarks"]

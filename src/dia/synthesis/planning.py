@@ -10,6 +10,7 @@ from dia.text.prompt_format import Carry, PromptFormat
 from dia.text.script import Script, Turn
 
 _SHORTEST = 2.0  # seconds of a part; less has no melody
+_ROOM_SECONDS = 5.0  # of new speech behind a voice; shorter parts have no melody, and cost as much
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,12 @@ def passes_of(script: Script, format: PromptFormat, before: Before = NOBODY) -> 
 
 def is_long(script: Script, format: PromptFormat, before: float = 0.0) -> bool:
     """Whether a script, behind `before` seconds of a recording, is longer than a pass speaks well, or has pauses."""
-    return script.seconds > format.pass_seconds - before or any(turn.pause for turn in script.turns)
+    return script.has_pauses or is_over_a_pass(script, format, before)
+
+
+def is_over_a_pass(script: Script, format: PromptFormat, before: float = 0.0) -> bool:
+    """Whether a script, behind `before` seconds of a recording, is longer than a pass speaks well."""
+    return script.seconds > format.pass_seconds - before
 
 
 def plan(script: Script, format: PromptFormat, carry: Carry | None = None, before: Before = NOBODY) -> list[Part]:
@@ -73,6 +79,11 @@ def parts_of(script: Script, seconds: float) -> list[Part]:
     return parts
 
 
+def room_for(script: Script) -> float:
+    """The seconds of a pass that a voice is to leave free: those of the script, or enough to sound natural."""
+    return min(_ROOM_SECONDS, script.seconds)
+
+
 def part_seconds(pass_seconds: float, carry: Carry, voice_seconds: float = 0.0, more: int = 0) -> float:
     """How long a part may be so that it and what is carried, with `more` parts beside, fill a pass."""
     carried = {"nothing": 0, "first": 1, "last": 1, "both": 2}[carry] + more
@@ -81,4 +92,15 @@ def part_seconds(pass_seconds: float, carry: Carry, voice_seconds: float = 0.0, 
     return max(_SHORTEST, (pass_seconds - voice_seconds) / (1 + carried))
 
 
-__all__ = ["NOBODY", "Before", "Part", "is_long", "part_seconds", "parts_of", "passes_of", "plan"]
+__all__ = [
+    "NOBODY",
+    "Before",
+    "Part",
+    "is_long",
+    "is_over_a_pass",
+    "part_seconds",
+    "parts_of",
+    "passes_of",
+    "plan",
+    "room_for",
+]

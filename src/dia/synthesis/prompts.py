@@ -19,10 +19,9 @@ from dia.synthesis.alignment import Alignment, read
 from dia.synthesis.synthesizer import Synthesizer
 from dia.synthesis.take import Line
 from dia.text.prompt_format import PromptFormat
-from dia.text.script import Script
 from dia.text.tags import TAG, speakers_in
 from dia.voices.library import find_voice
-from dia.voices.prompt import check_held, encode_recording
+from dia.voices.prompt import Limit, encode_recording
 
 logger = logging.get_logger(__name__)
 
@@ -30,7 +29,6 @@ _SENTENCE = re.compile(r"[.!?…]+[\"')\]]*(?=\s|$)")
 _CLAUSE = re.compile(r"[,;:][\"')\]]*(?=\s)")
 _NEXT_WORD = re.compile(rf"(?:\s|{TAG.pattern})*(?P<word>[^\s\[])")
 _OPEN_END = re.compile(r"[,;:]([\"')\]]*)$")
-_ROOM_SECONDS = 5.0  # of new speech in a pass; shorter parts have no melody, and cost as much
 _LEAST_SECONDS = 1.0  # of a shortened prompt: less holds no voice
 _SENTENCE_SECONDS = 2.0  # which end with a sentence are better than more that end within one
 _NEAR_SECONDS = 0.15  # by which the alignment may miss a pause
@@ -57,7 +55,7 @@ class VoicePrompt:
 
 
 def recorded(
-    synthesizer: Synthesizer, audio: Any, transcript: str, name: str = "audio_prompt", rows: int = 0
+    synthesizer: Synthesizer, audio: Any, transcript: str, name: str = "audio_prompt", limit: Limit | None = None
 ) -> VoicePrompt:
     """A recording, or the codes of one, int64 [T, C].
 
@@ -66,52 +64,57 @@ def recorded(
         audio: the recording, in any form that `DiaFeatureExtractor` reads, or codes.
         transcript: what is said in it, as the model reads it; empty where that is not known.
         name: what the caller calls it, for error messages.
-        rows: of the grid that are asked for, where those are more than the model was made for.
+        limit: how much it may hold; by default what the model holds.
 
     Raises:
         TypeError, ValueError, FileNotFoundError: it is unusable, or longer than the model holds; the message names it.
     """
-    held = held_seconds(synthesizer, rows)
+    limit = limit or limit_of(synthesizer)
     if isinstance(audio, Tensor) and audio.dtype == torch.int64 and audio.ndim == 2:  # no sound has 64 bits
         _check_codes(synthesizer, audio, name)
-        check_held(len(audio) / synthesizer.processor.frame_rate, held, name)
+        limit.check(len(audio) / synthesizer.processor.frame_rate, name)
         return VoicePrompt((Line("", audio.cpu(), transcript),))
-    found = encode_recording(audio, transcript, synthesizer.processor, name=name, longest=held)
+    found = encode_recording(audio, transcript, synthesizer.processor, name=name, limit=limit)
     remarks = tuple(f"about {name}: {remark}" for remark in found.remarks)
     return VoicePrompt((Line("", found.codes, transcript),), remarks)
 
 
-def named(synthesizer: Synthesizer, given: Any, rows: int = 0) -> VoicePrompt:
+def named(synthesizer: Synthesizer, given: Any, limit: Limit | None = None) -> VoicePrompt:
     """A voice, as `dia.voices.library.find_voice` takes it; a part for each speaker where there are several.
 
     Args:
         synthesizer: model and processor.
         given: the voice.
-        rows: as in `recorded`.
+        limit: as in `recorded`.
 
     Raises:
         TypeError, ValueError, FileNotFoundError: it is unusable, or longer than the model holds.
     """
     whole = find_voice(given)
     whole.check_fits(synthesizer.processor)
-    check_held(whole.seconds, held_seconds(synthesizer, rows), "voice")
+    (limit or limit_of(synthesizer)).check(whole.seconds, "voice")
     voices = [whole]
     if isinstance(given, Mapping):
         voices = [find_voice(given[speaker]).speaking_as(speaker) for speaker in whole.speakers]
     return VoicePrompt(tuple(Line("", voice.codes, voice.transcript) for voice in voices))
 
 
-def held_seconds(synthesizer: Synthesizer, rows: int = 0) -> float:
-    """How many seconds the model holds in a pass, prompt and speech together, or `rows` if they are more."""
-    return (
-        max(rows, int(synthesizer.model.config.decoder_config.max_position_embeddings))
-        / synthesizer.processor.frame_rate
+def limit_of(synthesizer: Synthesizer, max_tokens: int | None = None, one_pass: bool = False) -> Limit:
+    """How much a pass holds.
+
+    Args:
+        synthesizer: model and processor.
+        max_tokens: rows of the grid that the caller asks for; more than the model was made for are allowed.
+        one_pass: these rows are for prompt and speech together. In the long form they are for the speech of each part.
+    """
+    rate = synthesizer.processor.frame_rate
+    held, delay = (
+        synthesizer.model.config.decoder_config.max_position_embeddings,
+        max(synthesizer.model.config.delay_pattern),
     )
-
-
-def room_for(script: Script) -> float:
-    """The seconds of a pass that a prompt is to leave free: those of the script, or enough to sound natural."""
-    return min(_ROOM_SECONDS, script.seconds)
+    if max_tokens is not None and (one_pass or max_tokens > held):
+        return Limit((max_tokens - delay - 2) / rate, max_tokens)  # beside the delay a row of BOS and one of EOS
+    return Limit(held / rate)
 
 
 def fitted(synthesizer: Synthesizer, prompt: VoicePrompt, room: float) -> tuple[Line, tuple[str, ...]]:
@@ -123,7 +126,7 @@ def fitted(synthesizer: Synthesizer, prompt: VoicePrompt, room: float) -> tuple[
     Args:
         synthesizer: model, processor and codec.
         prompt: what is to be continued.
-        room: seconds, see `room_for`.
+        room: seconds, see `dia.synthesis.planning.room_for`.
     """
     line, rate = prompt.line, synthesizer.processor.frame_rate
     most = PromptFormat.of(synthesizer.model.generation_config).pass_seconds - room
@@ -215,4 +218,4 @@ def _words(parts: Sequence[Line]) -> str:
     return " ".join(part.transcript for part in parts if part.transcript)
 
 
-__all__ = ["VoicePrompt", "fitted", "held_seconds", "named", "recorded", "room_for", "shortened"]
+__all__ = ["VoicePrompt", "fitted", "limit_of", "named", "recorded", "shortened"]

@@ -8,14 +8,16 @@ import numpy as np
 
 from dia.runtime.limits import ROWS
 from dia.runtime.ranges import Range, shown
-from dia.synthesis.job import SynthesisJob, with_remarks
+from dia.synthesis.job import SynthesisJob, is_long, with_remarks
 from dia.synthesis.options import Options, check_options
-from dia.synthesis.prompts import VoicePrompt, fitted, named, recorded, room_for
+from dia.synthesis.planning import room_for
+from dia.synthesis.prompts import VoicePrompt, fitted, limit_of, named, recorded
 from dia.synthesis.seeds import check_seed
 from dia.synthesis.synthesizer import Synthesizer
 from dia.synthesis.take import Line, TakeOptions
 from dia.text.prompt_format import PromptFormat
 from dia.text.script import Script, parse
+from dia.voices.prompt import Limit
 
 Prompt: TypeAlias = Any  # a path, waveform, {"array", "sampling_rate"} or codes [T, C]; what DiaFeatureExtractor reads
 
@@ -45,8 +47,8 @@ def jobs_of(
     normalize = options.get("normalize", True)
     scripts = [read_script(synthesizer, one, normalize) for one in texts]
     format = PromptFormat.of(synthesizer.model.generation_config)
-    voices = _voices(synthesizer, scripts, options, settings.get("max_length", 0))
-    return [
+    voices = _voices(synthesizer, scripts, options, long_form)
+    jobs = [
         with_remarks(
             synthesizer,
             SynthesisJob(
@@ -57,15 +59,37 @@ def jobs_of(
                 take_options=take_options or TakeOptions(),
                 long_form=long_form,
                 rate=rate,
-                remarks=(
-                    *script.warnings_for(format, _seconds(synthesizer, voice)),
-                    *remarks,
-                    *_about(script, synthesizer, voice),
-                ),
+                remarks=(*script.warnings_for(format, _seconds(synthesizer, voice)), *remarks),
             ),
         )
         for script, (voice, remarks), seed in zip(scripts, voices, seeds, strict=True)
     ]
+    for row, job in enumerate(jobs):
+        _check_room(synthesizer, job, options, row, len(jobs))
+    return jobs
+
+
+def job_of(
+    synthesizer: Synthesizer,
+    text: Any,
+    take_options: TakeOptions | None = None,
+    long_form: bool | None = None,
+    **options: "Unpack[Options]",
+) -> SynthesisJob:
+    """One script as a job; what is a job already stays as it is.
+
+    Raises:
+        TypeError: it is neither, or options are given beside a job.
+        ValueError: as `jobs_of`.
+    """
+    if isinstance(text, SynthesisJob):
+        if options or long_form is not None or take_options not in (None, TakeOptions()):
+            raise TypeError("text is a job, which has its options already; pass them to `Dia.job`.")
+        return text
+    if not isinstance(text, str):
+        raise TypeError(f"text is {type(text).__name__}; expected one script.")
+    (job,) = jobs_of(synthesizer, text, take_options, long_form, **options)
+    return job
 
 
 def read_script(synthesizer: Synthesizer, text: str, normalize: bool = True) -> Script:
@@ -93,10 +117,10 @@ def _checked_texts(text: Any) -> list[str]:
 
 
 def _voices(
-    synthesizer: Synthesizer, scripts: Sequence[Script], options: Mapping[str, Any], rows: int
+    synthesizer: Synthesizer, scripts: Sequence[Script], options: Mapping[str, Any], long_form: bool | None
 ) -> list[tuple[Line | None, tuple[str, ...]]]:
     """What every script continues, or None, and what is doubtful about it."""
-    prompts = _prompts(synthesizer, len(scripts), options, rows)
+    prompts = _prompts(synthesizer, scripts, options, long_form)
     fit = cache(partial(fitted, synthesizer))  # a prompt of many scripts is shortened once
     return [
         (None, ()) if prompt is None else fit(prompt, room_for(script))
@@ -104,12 +128,14 @@ def _voices(
     ]
 
 
-def _prompts(synthesizer: Synthesizer, texts: int, options: Mapping[str, Any], rows: int) -> list[VoicePrompt | None]:
-    """What every text continues, or None; `rows` of the grid are asked for."""
+def _prompts(
+    synthesizer: Synthesizer, scripts: Sequence[Script], options: Mapping[str, Any], long_form: bool | None
+) -> list[VoicePrompt | None]:
+    """What every text continues, or None."""
+    texts, limit = len(scripts), partial(_limit, synthesizer, options.get("max_tokens"), long_form)
     if options.get("voice") is not None:
-        return _each_once(
-            _one_per_text(options["voice"], texts, "voice"), lambda given, _: named(synthesizer, given, rows)
-        )
+        voices = _one_per_text(options["voice"], texts, "voice")
+        return _each_once(voices, lambda voice, row: named(synthesizer, voice, limit(scripts[row], True)))
     prompts = _one_per_text(options.get("audio_prompt"), texts, "audio_prompt")
     transcripts = _one_per_text(options.get("audio_prompt_text"), texts, "audio_prompt_text")
     _check_types(transcripts, "audio_prompt_text", str)
@@ -118,9 +144,27 @@ def _prompts(synthesizer: Synthesizer, texts: int, options: Mapping[str, Any], r
             raise ValueError("audio_prompt_text is given without audio_prompt, the recording of it.")
     normalize = options.get("normalize", True)
     said = [read_script(synthesizer, transcript, normalize).spoken if transcript else "" for transcript in transcripts]
-    return _each_once(
-        prompts, lambda prompt, row: recorded(synthesizer, prompt, said[row], _name(row, texts), rows), said
-    )
+
+    def make(prompt: Any, row: int) -> VoicePrompt:
+        return recorded(synthesizer, prompt, said[row], _name(row, texts), limit(scripts[row], bool(said[row])))
+
+    return _each_once(prompts, make, said)
+
+
+def _limit(
+    synthesizer: Synthesizer, max_tokens: int | None, long_form: bool | None, script: Script, transcribed: bool
+) -> Limit:
+    """How long a prompt may be, as far as it shows before it is encoded: a long form is limited part by part."""
+    short = not script.has_pauses and room_for(script) == script.seconds
+    one_pass = short if long_form is None else not long_form
+    return limit_of(synthesizer, max_tokens, one_pass or not transcribed)
+
+
+def _check_room(synthesizer: Synthesizer, job: SynthesisJob, options: Mapping[str, Any], row: int, texts: int) -> None:
+    """Refuse a prompt that leaves a pass no room for speech within `max_tokens`."""
+    if job.voice is not None and not is_long(synthesizer, job):
+        name = "voice" if options.get("voice") is not None else _name(row, texts)
+        limit_of(synthesizer, options.get("max_tokens"), one_pass=True).check(_seconds(synthesizer, job.voice), name)
 
 
 def _each_once(
@@ -142,19 +186,6 @@ def _name(row: int, texts: int) -> str:
 def _seconds(synthesizer: Synthesizer, voice: Line | None) -> float:
     """How long the recording of a voice is."""
     return 0.0 if voice is None or voice.prompt is None else len(voice.prompt) / synthesizer.processor.frame_rate
-
-
-def _about(script: Script, synthesizer: Synthesizer, voice: Line | None) -> list[str]:
-    """What is doubtful about a script behind a recording."""
-    if voice is None or voice.transcript or voice.prompt is None:
-        return []
-    heard = _seconds(synthesizer, voice)
-    if script.seconds > heard:
-        return []  # the native package's way: the text begins with the words of the recording
-    return [
-        f"audio_prompt_text is missing, and the text is too short to begin with the words of the recording "
-        f"({heard:.1f} s): they would be spoken again, or nothing at all. Pass audio_prompt_text."
-    ]
 
 
 def _settings(synthesizer: Synthesizer, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -197,4 +228,4 @@ def _check_types(values: Sequence[Any], name: str, kind: type) -> None:
             raise TypeError(f"{name} holds {shown(value)}; expected {kind.__name__}, or a list of one per text.")
 
 
-__all__ = ["Prompt", "jobs_of", "read_script"]
+__all__ = ["Prompt", "job_of", "jobs_of", "read_script"]

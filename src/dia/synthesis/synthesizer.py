@@ -98,9 +98,10 @@ class Synthesizer:
             TypeError, ValueError: an argument is unusable; the message names it.
             Cancelled: `cancel` is set.
         """
+        settings = self._with_length(settings)
         streamer = _CancelStreamer(self.cancel) if streamer is None and self.cancel is not None else streamer
         audio = None if all(prompt is None for prompt in prompts) else list(prompts)
-        inputs = self.processor(text=list(texts), audio=audio)
+        inputs = self.processor(text=list(texts), audio=audio, final_stop=False)
         prompt_rows = self.processor.get_audio_prompt_len(inputs["decoder_attention_mask"])
         last = self._last_end(settings, prompt_rows)
         grids = self.model.generate(
@@ -131,6 +132,18 @@ class Synthesizer:
         if all(seed is None for seed in seeds):
             return None
         return [None if seed is None else torch.Generator(self.model.device).manual_seed(seed) for seed in seeds]
+
+    def _with_length(self, settings: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Settings with a limit of length; by default the model's own.
+
+        With a limit in the call `generate` does not warn of clips that reach it. `Spoken.ended` tells the same.
+        """
+        if {"max_length", "max_new_tokens"} & set(settings):
+            return settings
+        own, default = self.model.generation_config, self.model.config.decoder_config.max_position_embeddings
+        if own.max_new_tokens is not None:
+            return {**settings, "max_new_tokens": own.max_new_tokens}
+        return {**settings, "max_length": own.max_length or default}
 
     def _last_end(self, settings: Mapping[str, Any], prefilled: int) -> int:
         """The row in which the limit of length makes channel 0 end; an error where it leaves no room for a frame."""

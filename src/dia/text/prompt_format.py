@@ -118,6 +118,13 @@ def stopped(text: str) -> str:
     return " ".join(part for part in (*parts, _with_stop(text[end:])) if part)
 
 
+def all_stopped(text: Any) -> Any:
+    """As `stopped`, for a text or a list of texts; what is no text stays as it is."""
+    if isinstance(text, list | tuple):
+        return [all_stopped(one) for one in text]
+    return stopped(text) if isinstance(text, str) else text
+
+
 def _with_stop(words: str) -> str:
     words = words.strip()
     if (sound := _LAST_SOUND.search(words)) and sound[0] in NON_VERBAL_TAGS:
@@ -151,4 +158,4 @@ def closed(text: str) -> str:
     return f"{text} [{'S1' if tags[-1][1] == 'S2' else 'S2'}]"
 
 
-__all__ = ["CARRIES", "FRONTENDS", "PUBLISHED", "PromptFormat", "closed", "continued", "stopped"]
+__all__ = ["CARRIES", "FRONTENDS", "PUBLISHED", "PromptFormat", "all_stopped", "closed", "continued", "stopped"]

@@ -115,6 +115,11 @@ class Script:
         """About how long its words take to say; pauses take no time."""
         return sum(estimated_seconds(turn.text) for turn in self.turns)
 
+    @property
+    def has_pauses(self) -> bool:
+        """Whether silence is asked for."""
+        return any(turn.pause for turn in self.turns)
+
     def warnings_for(self, format: PromptFormat, before: float = 0.0) -> tuple[str, ...]:
         """`warnings`, and what a model with these conventions does not speak well.
 

@@ -50,7 +50,7 @@ class SampleCallback(TrainerCallback):
         if not scripts or every < 1:
             raise ValueError(f"scripts={scripts!r}, every={every}: give at least one script, and every=1 or more.")
         read = [format.as_read(parse(script, frontend=format.text_frontend).spoken) for script in scripts]
-        processor(text=read)  # raises for texts that are too long, before the training starts
+        processor(text=read, final_stop=False)  # raises for texts that are too long, before the training starts
         self.processor, self.scripts, self.every = processor, read, every
         self.max_seconds, self.seed = max_seconds, seed
         self._evaluations = 0
@@ -81,7 +81,7 @@ class SampleCallback(TrainerCallback):
     @torch.no_grad()
     def speak(self, model: Any) -> list[NDArray[np.float32]]:
         """Synthesize the scripts to waveforms [N], without changing the random state of the training."""
-        inputs = self.processor(text=self.scripts).to(model.device)
+        inputs = self.processor(text=self.scripts, final_stop=False).to(model.device)
         rows = int(self.max_seconds * self.processor.frame_rate) + max(self.processor.delay_pattern)
         remaining = model.config.get_text_config().max_position_embeddings - inputs["decoder_input_ids"].shape[1]
         was_training = model.training

@@ -7,9 +7,12 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dia.runtime.limits import VOICE_BYTES
+
+if TYPE_CHECKING:
+    from dia.text.prompt_format import Frontend
 
 SUFFIX = ".safetensors"
 KIND = "dia voice 1"
@@ -76,8 +79,12 @@ def check_consent(consent: Any) -> None:
         )
 
 
-def checked_transcript(transcript: str | None) -> str:
+def checked_transcript(transcript: str | None, frontend: "Frontend" = "en") -> str:
     """What is said, as a script spelt out.
+
+    Args:
+        transcript: the script.
+        frontend: how the model that is to speak reads text, see `dia.text.prompt_format`.
 
     Raises:
         TypeError, ValueError: it says nothing, or is no script.
@@ -93,7 +100,7 @@ def checked_transcript(transcript: str | None) -> str:
     if not isinstance(transcript, str):
         raise TypeError(f"transcript is {type(transcript).__name__}; expected what is said in the recording.")
     try:
-        return parse(transcript).spoken
+        return parse(transcript, frontend=frontend).spoken
     except ValueError as error:
         raise ValueError(f"transcript: {error}") from error
 

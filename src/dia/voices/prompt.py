@@ -2,7 +2,6 @@
 saved or not, comes from here.
 """
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +14,35 @@ from dia.text.tags import speakers_in
 from dia.voices.recording import Recording, prepare, two_voices
 
 _HASTE = 2.0  # how many times as long or as short as its transcript suggests a recording may be
+
+
+@dataclass(frozen=True)
+class Limit:
+    """How much of a prompt and new speech together fits into a pass.
+
+    Attributes:
+        seconds: a prompt of so many or more leaves no room.
+        max_tokens: the argument that sets the limit, in rows of the grid; None where the model does.
+    """
+
+    seconds: float
+    max_tokens: int | None = None
+
+    def check(self, seconds: float, name: str) -> None:
+        """Refuse a prompt that leaves no room for speech.
+
+        Raises:
+            ValueError: it is too long.
+        """
+        if seconds < self.seconds:
+            return
+        holder, remedy = "the model", "Cut"
+        if self.max_tokens is not None:
+            holder, remedy = f"max_tokens={self.max_tokens}", "Raise max_tokens, or cut"
+        raise ValueError(
+            f"{name} lasts {seconds:.1f} s, and {holder} holds {max(0.0, self.seconds):.1f} s together with what it "
+            f"is to say. {remedy} out a part and its transcript, best of 5 to 10 s."
+        )
 
 
 @dataclass(frozen=True)
@@ -36,7 +64,7 @@ def encode_recording(
     processor: DiaProcessor,
     sampling_rate: int | None = None,
     name: str = "audio",
-    longest: float = math.inf,
+    limit: "Limit | None" = None,
 ) -> EncodedRecording:
     """Prepare a recording, compare it with what is said in it, and encode it.
 
@@ -46,7 +74,7 @@ def encode_recording(
         processor: with the codec.
         sampling_rate: Hz, where `audio` does not bring its own; by default the processor's.
         name: what the caller calls it, for error messages.
-        longest: seconds that the model holds; a longer recording is refused before it is encoded.
+        limit: how much the model holds; a longer recording is refused before it is encoded.
 
     Raises:
         TypeError, ValueError, FileNotFoundError: there is no codec, or the recording is unusable; see `prepare`.
@@ -54,22 +82,10 @@ def encode_recording(
     if processor.audio_tokenizer is None:
         raise ValueError(f"{name} cannot be encoded: there is no codec. Load the processor with its codec.")
     recording = prepare(audio, sampling_rate, processor.sampling_rate, name)
-    check_held(len(recording.waveform) / processor.sampling_rate, longest, name)
+    if limit is not None:
+        limit.check(len(recording.waveform) / processor.sampling_rate, name)
     doubts = _disagreements(transcript, recording, processor.sampling_rate) if transcript else ()
     return EncodedRecording(processor.encode_audio([recording.waveform])[0].cpu(), (*recording.remarks, *doubts))
-
-
-def check_held(seconds: float, longest: float, name: str) -> None:
-    """Refuse a prompt that leaves a model no room for speech.
-
-    Raises:
-        ValueError: it lasts `longest` seconds or more.
-    """
-    if seconds >= longest:
-        raise ValueError(
-            f"{name} lasts {seconds:.1f} s, and the model holds {longest:.1f} s together with what it is to say. Cut "
-            f"out a part and its transcript, best of 5 to 10 s."
-        )
 
 
 def _disagreements(transcript: str, recording: Recording, sampling_rate: int) -> Iterable[str]:
@@ -88,4 +104,4 @@ def _disagreements(transcript: str, recording: Recording, sampling_rate: int) ->
         )
 
 
-__all__ = ["EncodedRecording", "check_held", "encode_recording"]
+__all__ = ["EncodedRecording", "Limit", "encode_recording"]

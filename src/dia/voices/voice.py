@@ -23,7 +23,7 @@ from dia.runtime.limits import VOICE_BYTES
 from dia.runtime.reading import check_file
 from dia.runtime.tensor_files import read_header
 from dia.runtime.warnings import DiaWarning
-from dia.text.prompt_format import continued
+from dia.text.prompt_format import Frontend, continued
 from dia.text.tags import SPEAKERS, TAG, speakers_in
 from dia.voices.description import KIND, SUFFIX, check_consent, checked_transcript
 from dia.voices.prompt import encode_recording
@@ -35,7 +35,7 @@ class Voice:
 
     Attributes:
         codes: int64 [T, C], on the CPU.
-        transcript: what is said in it, with speakers' tags, spelt out as `dia.text.script` does.
+        transcript: what is said in it, with speakers' tags, spelt out as the model's text frontend does.
         codec: which codec the codes are of.
         consent: whose voice it is, and by what right it is copied.
         warnings: what is not as it should be about the recording.
@@ -65,6 +65,7 @@ class Voice:
         processor: DiaProcessor,
         consent: str | None = None,
         sampling_rate: int | None = None,
+        text_frontend: Frontend = "en",
     ) -> "Voice":
         """Make a voice of a recording: check it, cut silence off its ends, level its loudness, encode it once.
 
@@ -78,12 +79,14 @@ class Voice:
             processor: with the codec of the model that shall speak.
             consent: whose voice it is, and by what right it is copied: "my own voice".
             sampling_rate: Hz, where `audio` does not bring its own; by default the processor's.
+            text_frontend: how the model reads the transcript: "en" as English, "none" as it stands; that of its
+                generation_config.json.
 
         Raises:
             TypeError, ValueError, FileNotFoundError: recording, transcript or consent are missing or unusable; the
                 message says what to do. What only makes the voice worse is a warning, kept in `warnings`, too.
         """
-        said = checked_transcript(transcript)
+        said = checked_transcript(transcript, text_frontend)
         check_consent(consent)
         recording = encode_recording(audio, said, processor, sampling_rate)
         assert processor.audio_tokenizer is not None

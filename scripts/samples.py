@@ -10,7 +10,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from dia.model import Dia
-from dia.synthesis.take import Take
+from dia.synthesis.takes.take import Take
 from dia.training.spectrogram import FLOOR_DECIBELS, spectrogram
 
 FOLDER = Path(__file__).parents[1] / "docs" / "samples"

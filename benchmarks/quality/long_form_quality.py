@@ -20,11 +20,11 @@ from tqdm import tqdm
 from dia import MINI
 from dia.audio.pitch import median_pitch
 from dia.model import Dia
-from dia.synthesis.joining import Piece
-from dia.synthesis.long_form import speak_long
+from dia.synthesis.parts.joining import Piece
+from dia.synthesis.parts.long_form import speak_long
 from dia.synthesis.synthesizer import Synthesizer
-from dia.synthesis.take import Line, TakeOptions
-from dia.synthesis.takes import make_take
+from dia.synthesis.takes.generation import make_take
+from dia.synthesis.takes.take import Line, TakeOptions
 from dia.text.prompt_format import CARRIES, Carry, PromptFormat
 from dia.text.script import Script, Turn
 from dia.training.mini.teacher.english import vocabulary

@@ -20,9 +20,9 @@ from tqdm import tqdm
 
 from dia import MINI
 from dia.model import Dia
-from dia.synthesis import alignment as timing
 from dia.synthesis.synthesizer import Synthesizer
-from dia.synthesis.take_analysis import on_sound
+from dia.synthesis.takes import alignment
+from dia.synthesis.takes.analysis import on_sound
 from dia.training.mini.teacher.voices import loud_span, voice_of
 
 GUIDE = """examples:
@@ -72,7 +72,7 @@ def labelled_turn(text: str, speaker: str) -> Labelled | None:
 
 def timing_words(text: str) -> list[str]:
     """The words whose times are compared."""
-    return [word.group() for word in timing._WORD.finditer(text)]
+    return [word.group() for word in alignment._WORD.finditer(text)]
 
 
 def _sounds(told: str) -> Iterator[tuple[float, float]]:
@@ -113,7 +113,7 @@ def turns_from(texts: Iterator[str], lengths: Sequence[int]) -> Iterator[Labelle
 def errors(synthesizer: Synthesizer, item: Labelled) -> dict[str, list[float]]:
     """Found less true seconds, of the beginnings and ends of words and turns."""
     (codes,) = synthesizer.processor.encode_audio([item.audio], sampling_rate=TEACHER_RATE)
-    reading = timing.read(synthesizer.model, synthesizer.processor, item.script, codes)
+    reading = alignment.read(synthesizer.model, synthesizer.processor, item.script, codes)
     found = on_sound(reading.turns(), item.audio, TEACHER_RATE)
     pairs = [
         (word, truth)

@@ -21,13 +21,13 @@ from dia.processing_dia import DiaProcessor
 from dia.runtime.background import ClosingIterator
 from dia.runtime.warnings import DiaWarning
 from dia.synthesis.job import SynthesisJob, is_long, kept_in
-from dia.synthesis.joining import Piece, as_one
 from dia.synthesis.options import Options
-from dia.synthesis.recognition import Recogniser
+from dia.synthesis.parts.joining import Piece, as_one
 from dia.synthesis.request import Prompt, job_of, jobs_of, read_script
 from dia.synthesis.speak import speak, speak_together, stream_job
 from dia.synthesis.synthesizer import Synthesizer
-from dia.synthesis.take import Take, TakeOptions
+from dia.synthesis.takes.recognition import Recogniser
+from dia.synthesis.takes.take import Take, TakeOptions
 from dia.text.script import Script
 from dia.voices.prompt import encode_recording
 

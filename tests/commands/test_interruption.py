@@ -16,7 +16,7 @@ from tiny_speech import tiny_speech
 
 from dia.cli import main
 from dia.runtime.locks import only_writer
-from dia.synthesis import take_analysis
+from dia.synthesis.takes import analysis
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="forks, signals and limits of POSIX")
 
@@ -34,7 +34,7 @@ def model(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def never_wrong(monkeypatch):
-    monkeypatch.setattr(take_analysis, "faults", lambda performance: ())
+    monkeypatch.setattr(analysis, "faults", lambda performance: ())
 
 
 @pytest.fixture
@@ -136,11 +136,11 @@ def test_two_outputs_are_two_files(say, folder, capsys):
 
 
 def test_a_linked_output_is_written_through_and_resumed_by_either_name(say, folder, tmp_path, monkeypatch):
-    from dia.synthesis import takes
+    from dia.synthesis.takes import generation
 
     (tmp_path / "elsewhere").mkdir()
     (folder / "a.wav").symlink_to(tmp_path / "elsewhere" / "real.wav")
-    making, made = takes._in_one_batch, []
+    making, made = generation._in_one_batch, []
 
     def interrupted(*rest):
         made.append(1)
@@ -148,7 +148,7 @@ def test_a_linked_output_is_written_through_and_resumed_by_either_name(say, fold
             raise KeyboardInterrupt
         return making(*rest)
 
-    monkeypatch.setattr(takes, "_in_one_batch", interrupted)
+    monkeypatch.setattr(generation, "_in_one_batch", interrupted)
     assert say() == 130
     assert names(folder) == ["a.wav"]
     assert names(tmp_path / "elsewhere") == [".real.wav.parts"]

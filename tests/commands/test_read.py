@@ -10,7 +10,7 @@ from transformers import GenerationConfig
 
 from dia import MINI
 from dia.cli import main
-from dia.synthesis.planning import Before, passes_of
+from dia.synthesis.parts.planning import Before, passes_of
 from dia.text.prompt_format import PromptFormat
 from dia.text.script import parse
 from dia.voices.description import describe

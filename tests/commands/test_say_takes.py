@@ -10,7 +10,7 @@ from tiny_speech import tiny_speech
 
 from dia.cli import main
 from dia.model import Dia
-from dia.synthesis import take_analysis, takes
+from dia.synthesis.takes import analysis, generation
 
 LONG = " ".join(f"[S{1 + number % 2}] These are words." for number in range(8))
 
@@ -26,7 +26,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def never_wrong(monkeypatch):
-    monkeypatch.setattr(take_analysis, "faults", lambda performance: ())
+    monkeypatch.setattr(analysis, "faults", lambda performance: ())
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_an_interrupted_command_goes_on_where_it_stopped(say, tmp_path, monkeypa
     assert say("--seed", "3") == 0
     whole = soundfile.read(tmp_path / "a.wav")[0]
     (tmp_path / "a.wav").unlink()
-    making, made = takes._in_one_batch, []
+    making, made = generation._in_one_batch, []
 
     def interrupted(synthesizer, tries, *rest):
         made.append(tries[0][0].line)
@@ -66,7 +66,7 @@ def test_an_interrupted_command_goes_on_where_it_stopped(say, tmp_path, monkeypa
             raise KeyboardInterrupt
         return making(synthesizer, tries, *rest)
 
-    monkeypatch.setattr(takes, "_in_one_batch", interrupted)
+    monkeypatch.setattr(generation, "_in_one_batch", interrupted)
     assert say("--seed", "3") == 130
     assert (
         "dia: interrupted; 2 finished parts are kept; the same command continues from there" in capsys.readouterr().err
@@ -105,14 +105,14 @@ def test_an_interrupt_before_the_first_part_leaves_nothing(say, tmp_path, monkey
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(takes, "_in_one_batch", interrupted)
+    monkeypatch.setattr(generation, "_in_one_batch", interrupted)
     assert say("--seed", "3") == 130
     assert "dia: interrupted; nothing was written" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
 
 def test_what_is_wrong_with_a_part_is_told(say, monkeypatch, capsys):
-    monkeypatch.setattr(take_analysis, "faults", lambda performance: ("is silent",))
+    monkeypatch.setattr(analysis, "faults", lambda performance: ("is silent",))
     assert say("--retries", "1", script="[S1] Hi.") == 0
     assert "is silent. Try another seed" in capsys.readouterr().err
 

@@ -10,7 +10,7 @@ from tiny_speech import tiny_speech
 from dia import DiaWarning
 from dia.cli import main
 from dia.model import Dia
-from dia.synthesis import take_analysis
+from dia.synthesis.takes import analysis
 
 TEXTS = {
     "short": "[S1] And this is new.",
@@ -26,7 +26,7 @@ def speech():
 
 @pytest.fixture
 def dia(speech, monkeypatch):
-    monkeypatch.setattr(take_analysis, "faults", lambda performance: ())
+    monkeypatch.setattr(analysis, "faults", lambda performance: ())
     return Dia(speech.model, speech.processor)
 
 

@@ -11,8 +11,8 @@ from tiny_speech import tiny_speech
 from dia.audio.silence import trimmed
 from dia.model import Dia
 from dia.streaming import DiaAudioStreamer
-from dia.synthesis import take_analysis
 from dia.synthesis.synthesizer import Cancelled
+from dia.synthesis.takes import analysis
 
 SHORT, LONG = "[S1] Hi there. [S2] Yes.", " ".join(f"[S{1 + number % 2}] These are words." for number in range(10))
 
@@ -25,7 +25,7 @@ def dia():
 
 @pytest.fixture(autouse=True)
 def never_wrong(monkeypatch):
-    monkeypatch.setattr(take_analysis, "faults", lambda performance: ())
+    monkeypatch.setattr(analysis, "faults", lambda performance: ())
 
 
 def test_a_take_tells_what_it_is(dia):
@@ -107,7 +107,7 @@ def test_long_and_short_scripts_may_stand_side_by_side(dia):
 
 
 def test_several_takes_and_retries_are_told(dia, monkeypatch):
-    monkeypatch.setattr(take_analysis, "faults", lambda performance: ("is silent",))
+    monkeypatch.setattr(analysis, "faults", lambda performance: ("is silent",))
     take = dia.speak(SHORT, retries=1, best_of=2, seed=3)
     assert [attempt.seed for attempt in take.attempts] == [3, 4, 5, 6]
     assert take.warnings == ("is silent",)

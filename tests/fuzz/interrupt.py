@@ -29,7 +29,7 @@ import soundfile
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL)
 SCRIPT = " ".join(f"[S{1 + number % 2}] These are words. [pause:200ms]" for number in range(6)) + " [S1] The end."
-_COUNTED = ("runtime", "commands", "cli", "synthesis/parts", "synthesis/resume", "synthesis/long_form", "audio/files")
+_COUNTED = ("runtime", "commands", "cli", "synthesis/parts", "audio/files")
 _KEPT = re.compile(r"(\d+) finished parts? (?:is|are) kept; the same command continues from there")
 
 
@@ -215,9 +215,9 @@ def tiny_model(folder: Path) -> str:
     sys.path.insert(0, str(Path(__file__).parents[1]))
     from tiny_speech import tiny_speech
 
-    from dia.synthesis import take_analysis
+    from dia.synthesis.takes import analysis
 
-    take_analysis.faults = lambda performance: ()
+    analysis.faults = lambda performance: ()
     synthesizer = tiny_speech(pass_seconds=5.0)
     synthesizer.model.save_pretrained(folder)
     synthesizer.processor.save_pretrained(folder)

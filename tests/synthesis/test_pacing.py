@@ -6,10 +6,10 @@ import torch
 from talking import RATE, talking
 
 from dia.audio.time_stretch import stretched
-from dia.synthesis.alignment import TurnTime, WordTime
-from dia.synthesis.joining import Piece
 from dia.synthesis.pacing import paced_pieces, paced_stream
-from dia.synthesis.take import Take
+from dia.synthesis.parts.joining import Piece
+from dia.synthesis.takes.alignment import TurnTime, WordTime
+from dia.synthesis.takes.take import Take
 
 
 def streamed(spoken: np.ndarray, size: int, closed: list[str]):

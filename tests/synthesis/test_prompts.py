@@ -13,11 +13,11 @@ from dia.model import Dia
 from dia.processing_dia import DiaProcessor
 from dia.runtime.warnings import DiaWarning
 from dia.synthesis import prompts
-from dia.synthesis.alignment import Alignment
-from dia.synthesis.planning import room_for
+from dia.synthesis.parts.planning import room_for
 from dia.synthesis.prompts import VoicePrompt, fitted, limit_of, named, recorded, shortened
 from dia.synthesis.request import jobs_of
-from dia.synthesis.take import Line
+from dia.synthesis.takes.alignment import Alignment
+from dia.synthesis.takes.take import Line
 from dia.text.script import parse
 from dia.voices.voice import Voice
 

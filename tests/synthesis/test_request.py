@@ -12,8 +12,8 @@ from tiny_speech import tiny_speech
 from dia.processing_dia import DiaProcessor
 from dia.synthesis.job import is_long
 from dia.synthesis.request import jobs_of
-from dia.synthesis.take import TakeOptions
-from dia.synthesis.takes import make_take
+from dia.synthesis.takes.generation import make_take
+from dia.synthesis.takes.take import TakeOptions
 
 
 @pytest.fixture(scope="module")

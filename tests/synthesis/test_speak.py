@@ -9,14 +9,14 @@ from tiny_codec import random_codes, tiny_processor
 from tiny_speech import tiny_speech
 
 from dia.runtime.warnings import DiaWarning
-from dia.synthesis import take_analysis
 from dia.synthesis.job import SynthesisJob, is_long, kept_in
-from dia.synthesis.joining import as_one
+from dia.synthesis.parts.joining import as_one
 from dia.synthesis.request import jobs_of
 from dia.synthesis.speak import speak, speak_together, stream_job
 from dia.synthesis.synthesizer import Spoken, Synthesizer
-from dia.synthesis.take import Line, TakeOptions
-from dia.synthesis.takes import make_take
+from dia.synthesis.takes import analysis
+from dia.synthesis.takes.generation import make_take
+from dia.synthesis.takes.take import Line, TakeOptions
 from dia.text.script import parse
 
 SHORT = parse("[S1] Hi there. [S2] Yes.")
@@ -30,7 +30,7 @@ def synthesizer():
 
 @pytest.fixture(autouse=True)
 def never_wrong(monkeypatch):
-    monkeypatch.setattr(take_analysis, "faults", lambda performance: ())
+    monkeypatch.setattr(analysis, "faults", lambda performance: ())
 
 
 def voice_of(synthesizer, seconds):
@@ -131,7 +131,7 @@ def test_a_pause_is_in_the_audio_of_the_whole(synthesizer):
 
 
 def test_a_fault_of_a_part_is_reported_with_its_number(synthesizer, monkeypatch):
-    monkeypatch.setattr(take_analysis, "faults", lambda performance: ("is silent",))
+    monkeypatch.setattr(analysis, "faults", lambda performance: ("is silent",))
     take = as_one(speak(synthesizer, SynthesisJob(LONG, seed=3, take_options=TakeOptions(retries=1))))
     assert take.warnings[1].startswith("part 2 of ")
     assert take.warnings[1].endswith("is silent")
@@ -162,7 +162,7 @@ def test_one_script_sounds_the_same_whichever_way_it_is_spoken(synthesizer, rate
 
 
 def test_every_way_to_speak_warns_of_what_is_wrong(synthesizer, monkeypatch):
-    monkeypatch.setattr(take_analysis, "faults", lambda performance: ("is silent",))
+    monkeypatch.setattr(analysis, "faults", lambda performance: ("is silent",))
     for script in (SHORT, LONG):
         (job,) = jobs_of(synthesizer, str(script), seed=3)
         for way in (speak, stream_job, lambda synthesizer, job: speak_together(synthesizer, [job])):

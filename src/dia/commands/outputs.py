@@ -10,7 +10,7 @@ from dia.runtime.atomic import check_file, sweep
 from dia.runtime.interruption import add_remark
 from dia.runtime.locks import only_writer
 from dia.runtime.standard_streams import is_closed
-from dia.synthesis.parts import finished_parts, parts_folder, remove_parts
+from dia.synthesis.parts.folder import finished_parts, parts_folder, remove_parts
 
 
 def sound_file(arguments: argparse.Namespace) -> Path | None:

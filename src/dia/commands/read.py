@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dia.synthesis.planning import Before, Part
+    from dia.synthesis.parts.planning import Before, Part
     from dia.text.prompt_format import PromptFormat
     from dia.text.script import Script
 
@@ -61,7 +61,7 @@ def add_command(subparsers: Any, notice: str = "") -> None:
 
 
 def _read(arguments: argparse.Namespace) -> int:
-    from dia.synthesis.planning import passes_of, room_for
+    from dia.synthesis.parts.planning import passes_of, room_for
     from dia.text.script import parse
     from dia.text.source import script_text
 
@@ -99,7 +99,7 @@ def _format(source: str | None) -> "PromptFormat":
 
 def _voice(told: Sequence[str]) -> "Before":
     """What a voice brings to every part, by what its file says of itself."""
-    from dia.synthesis.planning import Before
+    from dia.synthesis.parts.planning import Before
     from dia.text.tags import SPEAKERS
     from dia.voices.description import describe
     from dia.voices.library import parse_voice_option, voice_file

@@ -21,13 +21,13 @@ from dia.runtime.cores import CoreTimes
 from dia.runtime.standard_streams import print_lines
 from dia.runtime.threads import apply, choose_threads, wait_passively
 from dia.runtime.warnings import printed_warnings
-from dia.synthesis.parts import parts_folder, remove_parts, seed_in
+from dia.synthesis.parts.folder import parts_folder, remove_parts, seed_in
 
 if TYPE_CHECKING:
     from dia.audio.waveform import Waveform
     from dia.model import Dia
-    from dia.synthesis.alignment import TurnTime
     from dia.synthesis.job import SynthesisJob
+    from dia.synthesis.takes.alignment import TurnTime
 
 _EXAMPLES = """examples:
   dia say "[S1] Hello. [S2] Hi! How are you?" -o hello.wav

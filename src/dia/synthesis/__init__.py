@@ -6,17 +6,17 @@ from dia.runtime.lazy import lazy_names
 
 if TYPE_CHECKING:
     from dia.synthesis.job import SynthesisJob
-    from dia.synthesis.recognition import pocketsphinx_recogniser
     from dia.synthesis.subtitles import srt, vtt
-    from dia.synthesis.take import Take
+    from dia.synthesis.takes.recognition import pocketsphinx_recogniser
+    from dia.synthesis.takes.take import Take
 
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "job": ("SynthesisJob",),
-        "recognition": ("pocketsphinx_recogniser",),
+        "takes.recognition": ("pocketsphinx_recogniser",),
         "subtitles": ("srt", "vtt"),
-        "take": ("Take",),
+        "takes.take": ("Take",),
     },
 )
 

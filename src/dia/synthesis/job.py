@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from dia.codec.identity import CodecRecord
-from dia.synthesis import planning
-from dia.synthesis.resume import KeptParts, fingerprint
+from dia.synthesis.parts import planning
+from dia.synthesis.parts.resume import KeptParts, fingerprint
 from dia.synthesis.synthesizer import Synthesizer
-from dia.synthesis.take import Line, TakeOptions
+from dia.synthesis.takes.take import Line, TakeOptions
 from dia.text.prompt_format import PromptFormat
 from dia.text.script import Script
 from dia.version import __version__

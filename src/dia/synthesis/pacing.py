@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from dia.audio.time_stretch import Tempo, stretched
 from dia.audio.waveform import Waveform
-from dia.synthesis.alignment import TurnTime
-from dia.synthesis.joining import Piece
+from dia.synthesis.parts.joining import Piece
+from dia.synthesis.takes.alignment import TurnTime
 
 
 def paced_stream(

@@ -15,9 +15,9 @@ from transformers.utils import logging
 
 from dia.audio.noise import pauses
 from dia.audio.silence import EDGE_SECONDS
-from dia.synthesis.alignment import Alignment, read
 from dia.synthesis.synthesizer import Synthesizer
-from dia.synthesis.take import Line
+from dia.synthesis.takes.alignment import Alignment, read
+from dia.synthesis.takes.take import Line
 from dia.text.prompt_format import PromptFormat
 from dia.text.tags import TAG, speakers_in
 from dia.voices.library import find_voice
@@ -126,7 +126,7 @@ def fitted(synthesizer: Synthesizer, prompt: VoicePrompt, room: float) -> tuple[
     Args:
         synthesizer: model, processor and codec.
         prompt: what is to be continued.
-        room: seconds, see `dia.synthesis.planning.room_for`.
+        room: seconds, see `dia.synthesis.parts.planning.room_for`.
     """
     line, rate = prompt.line, synthesizer.processor.frame_rate
     most = PromptFormat.of(synthesizer.model.generation_config).pass_seconds - room

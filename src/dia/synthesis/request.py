@@ -10,11 +10,11 @@ from dia.runtime.limits import ROWS
 from dia.runtime.ranges import Range, shown
 from dia.synthesis.job import SynthesisJob, is_long, with_remarks
 from dia.synthesis.options import Options, check_options
-from dia.synthesis.planning import room_for
+from dia.synthesis.parts.planning import room_for
 from dia.synthesis.prompts import VoicePrompt, fitted, limit_of, named, recorded
-from dia.synthesis.seeds import check_seed
 from dia.synthesis.synthesizer import Synthesizer
-from dia.synthesis.take import Line, TakeOptions
+from dia.synthesis.takes.seeds import check_seed
+from dia.synthesis.takes.take import Line, TakeOptions
 from dia.text.prompt_format import PromptFormat
 from dia.text.script import Script, parse
 from dia.voices.prompt import Limit

@@ -12,13 +12,13 @@ from dia.runtime.background import in_background
 from dia.runtime.progress import Progress
 from dia.streaming import seconds
 from dia.synthesis.job import SynthesisJob, is_long
-from dia.synthesis.joining import Piece, as_one, pieces, stream_joined
-from dia.synthesis.long_form import PartStore, speak_long, stream_long
 from dia.synthesis.pacing import paced_pieces, paced_stream
+from dia.synthesis.parts.joining import Piece, as_one, pieces, stream_joined
+from dia.synthesis.parts.long_form import PartStore, speak_long, stream_long
 from dia.synthesis.synthesizer import Synthesizer
-from dia.synthesis.take import Take
-from dia.synthesis.take_checks import warn_of
-from dia.synthesis.takes import make_takes, stream_take
+from dia.synthesis.takes.checks import warn_of
+from dia.synthesis.takes.generation import make_takes, stream_take
+from dia.synthesis.takes.take import Take
 
 _AHEAD = 20  # pieces, most of them of a second, that are made before they are heard: the next part begins meanwhile
 

@@ -13,7 +13,7 @@ LINES = 2
 
 
 class TimedTurn(Protocol):
-    """Whatever has these four: `dia.synthesis.takes.TurnTime` for one. Start and end are seconds."""
+    """Whatever has these four: `dia.synthesis.takes.generation.TurnTime` for one. Start and end are seconds."""
 
     @property
     def speaker(self) -> str:

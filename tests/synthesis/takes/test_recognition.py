@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 
-from dia.synthesis.recognition import agreement, pocketsphinx_recogniser
+from dia.synthesis.takes.recognition import agreement, pocketsphinx_recogniser
 
 
 @pytest.mark.parametrize(

@@ -13,12 +13,12 @@ import torch
 
 from dia.audio.silence import cut_after, narrowed, trimmed, utterance_span
 from dia.audio.waveform import Waveform
-from dia.synthesis import alignment
-from dia.synthesis.alignment import Alignment, Floats, TurnTime, WordTime
-from dia.synthesis.recognition import agreement
 from dia.synthesis.synthesizer import Spoken, Synthesizer
-from dia.synthesis.take import Attempt, Line, Take, TakeOptions
-from dia.synthesis.take_checks import Performance, faults, longest_plausible
+from dia.synthesis.takes import alignment
+from dia.synthesis.takes.alignment import Alignment, Floats, TurnTime, WordTime
+from dia.synthesis.takes.checks import Performance, faults, longest_plausible
+from dia.synthesis.takes.recognition import agreement
+from dia.synthesis.takes.take import Attempt, Line, Take, TakeOptions
 from dia.text.prompt_format import PromptFormat, continued
 
 _STRETCH_SECONDS = 0.2  # about a syllable

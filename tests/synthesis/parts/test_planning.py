@@ -6,8 +6,8 @@ import sys
 import pytest
 from tiny_speech import tiny_speech
 
-from dia.synthesis.long_form import speak_long
-from dia.synthesis.planning import Before, Part, is_long, is_over_a_pass, part_seconds, parts_of, passes_of, plan
+from dia.synthesis.parts.long_form import speak_long
+from dia.synthesis.parts.planning import Before, Part, is_long, is_over_a_pass, part_seconds, parts_of, passes_of, plan
 from dia.text.prompt_format import PromptFormat
 from dia.text.script import parse
 
@@ -87,5 +87,7 @@ def test_what_is_planned_is_what_is_spoken():
 
 
 def test_planning_needs_no_torch():
-    program = "import sys, dia.synthesis.planning; sys.exit(any(name in sys.modules for name in ('torch', 'numpy')))"
+    program = (
+        "import sys, dia.synthesis.parts.planning; sys.exit(any(name in sys.modules for name in ('torch', 'numpy')))"
+    )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

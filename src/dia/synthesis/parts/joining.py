@@ -8,8 +8,8 @@ import torch
 
 from dia.audio.silence import shortened
 from dia.audio.waveform import Waveform
-from dia.synthesis.alignment import TurnTime
-from dia.synthesis.take import Take
+from dia.synthesis.takes.alignment import TurnTime
+from dia.synthesis.takes.take import Take
 
 _AT_PAUSE = 0.02  # seconds left of a take's own silence where digital silence is asked for
 

@@ -8,11 +8,11 @@ import torch
 from tiny_codec import random_codes
 from tiny_speech import tiny_speech
 
-from dia.synthesis import take_analysis, takes
-from dia.synthesis.alignment import Alignment
 from dia.synthesis.synthesizer import Spoken
-from dia.synthesis.take import Line, TakeOptions
-from dia.synthesis.takes import made_take, make_take, stream_take
+from dia.synthesis.takes import analysis, generation
+from dia.synthesis.takes.alignment import Alignment
+from dia.synthesis.takes.generation import made_take, make_take, stream_take
+from dia.synthesis.takes.take import Line, TakeOptions
 
 LINE = Line("[S1] Hi there. [S2] Yes.")
 
@@ -24,7 +24,7 @@ def synthesizer():
 
 @pytest.fixture
 def never_wrong(monkeypatch):
-    monkeypatch.setattr(take_analysis, "faults", lambda performance: ())
+    monkeypatch.setattr(analysis, "faults", lambda performance: ())
 
 
 def wrong_until(monkeypatch, good_seed_count, told="is silent"):
@@ -35,7 +35,7 @@ def wrong_until(monkeypatch, good_seed_count, told="is silent"):
         made.append(performance)
         return () if len(made) >= good_seed_count else (told,)
 
-    monkeypatch.setattr(take_analysis, "faults", faults)
+    monkeypatch.setattr(analysis, "faults", faults)
     return made
 
 
@@ -83,7 +83,7 @@ def test_a_bad_take_is_made_again_with_the_next_seed(synthesizer, monkeypatch):
 
 def test_no_more_often_than_asked_and_then_the_least_bad_one_is_kept_and_says_so(synthesizer, monkeypatch):
     several = iter([("a", "b"), ("a",), ("a", "b", "c")])
-    monkeypatch.setattr(take_analysis, "faults", lambda performance: next(several))
+    monkeypatch.setattr(analysis, "faults", lambda performance: next(several))
     take = make_take(synthesizer, LINE, seed=10, take_options=TakeOptions(retries=2))
     assert (take.seed, take.warnings) == (11, ("a",))
     assert len(take.attempts) == 3
@@ -102,7 +102,7 @@ def test_the_best_of_several_is_the_one_that_reads_the_text_best(synthesizer, mo
         path = np.linspace(0, len(text) - 1, len(codes)).astype(int)
         return Alignment(text, path, np.full(len(codes), next(attention), np.float32), processor.frame_rate)
 
-    monkeypatch.setattr(take_analysis.alignment, "read", read)
+    monkeypatch.setattr(analysis.alignment, "read", read)
     take = make_take(synthesizer, LINE, seed=10, take_options=TakeOptions(best_of=3))
     assert take.seed == 11
     assert [round(attempt.score, 2) for attempt in take.attempts] == [0.2, 0.9, 0.5]
@@ -159,7 +159,7 @@ def test_the_sound_of_the_closing_tag_is_removed(monkeypatch, never_wrong):
     path = np.interp(np.arange(frames), [0, frame_rate, 1.5 * frame_rate], [5, 7, 9]).astype(int)
     monkeypatch.setattr(type(wants), "sounds", lambda self, codes: [said for _ in codes])
     monkeypatch.setattr(
-        take_analysis.alignment, "read", lambda *_: Alignment(text, path, np.ones(frames, np.float32), frame_rate)
+        analysis.alignment, "read", lambda *_: Alignment(text, path, np.ones(frames, np.float32), frame_rate)
     )
     take = make_take(wants, Line("[S1] Hi."), seed=1)
     assert take.seconds == pytest.approx(1.2, abs=0.02)
@@ -215,7 +215,7 @@ def listened(generator):
 @pytest.mark.parametrize("closing_tag", [False, True])
 @pytest.mark.parametrize("seed", range(4))
 def test_a_take_that_is_heard_early_is_the_take(closing_tag, seed, monkeypatch):
-    monkeypatch.setattr(takes, "_CLOSING_SECONDS", 0.5)
+    monkeypatch.setattr(generation, "_CLOSING_SECONDS", 0.5)
     synthesizer = tiny_speech(ends=0, max_length=400, closing_tag=closing_tag)
     heard, take = listened(stream_take(synthesizer, LINE, seed))
     whole = make_take(synthesizer, LINE, seed)

@@ -8,8 +8,8 @@ from dia.audio.silence import EDGE_SECONDS
 from dia.audio.waveform import Waveform
 from dia.runtime.limits import BEST_OF, EDGE_RANGE, RETRIES
 from dia.runtime.ranges import check_numbers
-from dia.synthesis.alignment import TurnTime
-from dia.synthesis.recognition import Recogniser
+from dia.synthesis.takes.alignment import TurnTime
+from dia.synthesis.takes.recognition import Recogniser
 from dia.text.script import Script
 
 

@@ -15,13 +15,13 @@ from tqdm import tqdm
 
 from dia.audio.waveform import Waveform
 from dia.runtime.memory import release_free_memory
-from dia.synthesis.joining import Piece, as_one, pieces, stream_joined
-from dia.synthesis.planning import Before, Part, plan
-from dia.synthesis.seeds import check_seed, later_seed
+from dia.synthesis.parts.joining import Piece, as_one, pieces, stream_joined
+from dia.synthesis.parts.planning import Before, Part, plan
 from dia.synthesis.synthesizer import Synthesizer
-from dia.synthesis.take import Line, Take, TakeOptions
-from dia.synthesis.take_checks import warn_of
-from dia.synthesis.takes import make_take, stream_take
+from dia.synthesis.takes.checks import warn_of
+from dia.synthesis.takes.generation import make_take, stream_take
+from dia.synthesis.takes.seeds import check_seed, later_seed
+from dia.synthesis.takes.take import Line, Take, TakeOptions
 from dia.text.chunking import sentences_of
 from dia.text.prompt_format import CARRIES, Carry, PromptFormat, continued
 from dia.text.script import Script, estimated_seconds

@@ -16,10 +16,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from dia.runtime.atomic import atomic_file
-from dia.synthesis.parts import PLAN, finished_parts, part_name, plan_in, remove_parts
+from dia.synthesis.parts.folder import PLAN, finished_parts, part_name, plan_in, remove_parts
 from dia.synthesis.synthesizer import Spoken, Synthesizer
-from dia.synthesis.take import Attempt, Line, Take, TakeOptions
-from dia.synthesis.takes import made_take
+from dia.synthesis.takes.generation import made_take
+from dia.synthesis.takes.take import Attempt, Line, Take, TakeOptions
 
 _SAMPLED = 64  # of every weight
 _SHOWN = 40  # characters of a value in a message

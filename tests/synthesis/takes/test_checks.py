@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from dia.synthesis.take_checks import Performance, faults, longest_run
+from dia.synthesis.takes.checks import Performance, faults, longest_run
 
 RATE, FRAMES = 8000, 50.0
 TEXT = "[S1] " + "Fifteen letters" * 4  # about four seconds

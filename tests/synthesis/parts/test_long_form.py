@@ -11,16 +11,17 @@ from tiny import tiny_model
 from tiny_codec import random_codes, tiny_processor
 from tiny_speech import tiny_speech
 
-from dia.synthesis import long_form, take_analysis, takes
-from dia.synthesis.alignment import TurnTime
-from dia.synthesis.joining import pieces, stream_joined
-from dia.synthesis.long_form import Memory, speak_long, stream_long
-from dia.synthesis.parts import finished_parts
-from dia.synthesis.planning import part_seconds
-from dia.synthesis.resume import KeptParts, fingerprint
+from dia.synthesis.parts import long_form
+from dia.synthesis.parts.folder import finished_parts
+from dia.synthesis.parts.joining import pieces, stream_joined
+from dia.synthesis.parts.long_form import Memory, speak_long, stream_long
+from dia.synthesis.parts.planning import part_seconds
+from dia.synthesis.parts.resume import KeptParts, fingerprint
 from dia.synthesis.synthesizer import Synthesizer
-from dia.synthesis.take import Attempt, Line, Take, TakeOptions
-from dia.synthesis.take_analysis import TakeAnalysis
+from dia.synthesis.takes import analysis, generation
+from dia.synthesis.takes.alignment import TurnTime
+from dia.synthesis.takes.analysis import TakeAnalysis
+from dia.synthesis.takes.take import Attempt, Line, Take, TakeOptions
 from dia.text.script import Script, Turn, estimated_seconds, parse
 
 RATE = 8000
@@ -37,7 +38,7 @@ def synthesizer():
 @pytest.fixture(autouse=True)
 def never_wrong(monkeypatch):
     """A tiny model's speech is no speech: the checks have tests of their own."""
-    monkeypatch.setattr(take_analysis, "faults", lambda performance: ())
+    monkeypatch.setattr(analysis, "faults", lambda performance: ())
 
 
 @pytest.fixture
@@ -47,7 +48,7 @@ def watched(monkeypatch):
 
     def make_take(synthesizer, line, *rest):
         lines.append(line)
-        return takes.make_take(synthesizer, line, *rest)
+        return generation.make_take(synthesizer, line, *rest)
 
     monkeypatch.setattr(long_form, "make_take", make_take)
     return lines
@@ -114,7 +115,7 @@ def test_a_voice_takes_the_place_of_the_first_part():
 
 def test_no_part_goes_on_from_a_bad_take(synthesizer, watched, monkeypatch):
     verdicts = itertools.chain([(), ("is silent",)], itertools.repeat(()))
-    monkeypatch.setattr(take_analysis, "faults", lambda performance: next(verdicts))
+    monkeypatch.setattr(analysis, "faults", lambda performance: next(verdicts))
     spoken = list(speak_long(synthesizer, TURNS, seed=1, carry="last"))
     assert spoken[1].take.warnings == ("is silent",)
     assert watched[2].transcript == watched[0].text
@@ -156,9 +157,7 @@ def cannot_be_said(monkeypatch):
     """Texts in which something is wrong with every take: those for which a function says so."""
 
     def wrong(holds):
-        monkeypatch.setattr(
-            take_analysis, "faults", lambda performance: ("babbles",) if holds(performance.text) else ()
-        )
+        monkeypatch.setattr(analysis, "faults", lambda performance: ("babbles",) if holds(performance.text) else ())
 
     return wrong
 
@@ -292,7 +291,7 @@ def store(folder, synthesizer, **changes):
 def begun(folder, synthesizer, **changes):
     """A folder in which one part is finished."""
     kept = store(folder, synthesizer, **changes)
-    kept.keep((0,), takes.make_take(synthesizer, Line("[S1] Hi."), 1))
+    kept.keep((0,), generation.make_take(synthesizer, Line("[S1] Hi."), 1))
     return kept
 
 
@@ -364,7 +363,7 @@ def test_a_longest_length_counts_what_is_new_in_every_part(synthesizer, monkeypa
 
     def make_take(synthesizer, line, seed, settings, take_options):
         asked.append(dict(settings))
-        return takes.make_take(synthesizer, line, seed, settings, take_options)
+        return generation.make_take(synthesizer, line, seed, settings, take_options)
 
     monkeypatch.setattr(long_form, "make_take", make_take)
     next(speak_long(synthesizer, TURNS, seed=7, settings={"max_length": 30, "temperature": 0.7}))
@@ -449,7 +448,7 @@ def test_a_folder_that_cannot_be_made_is_found_out_before_the_work(synthesizer, 
 
 def test_what_is_no_longer_needed_is_removed(synthesizer, tmp_path):
     kept = store(tmp_path / "parts", synthesizer)
-    kept.keep((0,), takes.make_take(synthesizer, Line("[S1] Hi."), 1))
+    kept.keep((0,), generation.make_take(synthesizer, Line("[S1] Hi."), 1))
     kept.remove()
     assert list(tmp_path.iterdir()) == []
 
@@ -457,7 +456,7 @@ def test_what_is_no_longer_needed_is_removed(synthesizer, tmp_path):
 def test_attempts_are_kept(synthesizer, tmp_path):
     kept = store(tmp_path / "parts", synthesizer)
     line = Line("[S1] Hi.")
-    take = takes.make_take(synthesizer, line, 1, take_options=TakeOptions(best_of=2))
+    take = generation.make_take(synthesizer, line, 1, take_options=TakeOptions(best_of=2))
     kept.keep((3,), take)
     found = kept.kept((3,), line)
     assert found.attempts == take.attempts

@@ -15,12 +15,12 @@ from transformers.generation.streamers import BaseStreamer
 from dia.audio.silence import certain_span, trimmed
 from dia.audio.waveform import Waveform
 from dia.runtime.log import get_logger
-from dia.synthesis.seeds import check_seed, later_seed
 from dia.synthesis.stream import stream
 from dia.synthesis.synthesizer import Spoken, Synthesizer
-from dia.synthesis.take import Attempt, Line, Take, TakeOptions
-from dia.synthesis.take_analysis import TakeAnalysis
-from dia.synthesis.take_checks import shortest_plausible
+from dia.synthesis.takes.analysis import TakeAnalysis
+from dia.synthesis.takes.checks import shortest_plausible
+from dia.synthesis.takes.seeds import check_seed, later_seed
+from dia.synthesis.takes.take import Attempt, Line, Take, TakeOptions
 
 logger = get_logger(__name__)
 

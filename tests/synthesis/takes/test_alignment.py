@@ -7,8 +7,8 @@ from tiny import tiny_model
 from tiny_codec import random_codes, tiny_processor
 
 from dia.decoding.grid import Channels, prefill
-from dia.synthesis import alignment as timing
-from dia.synthesis.alignment import Alignment, TurnTime, WordTime, as_shown, monotonic_path, read
+from dia.synthesis.takes import alignment
+from dia.synthesis.takes.alignment import Alignment, TurnTime, WordTime, as_shown, monotonic_path, read
 from dia.text.script import Script, Turn, parse
 
 TEXT = "[S1] One two. [S2] Three."
@@ -57,13 +57,13 @@ def test_few_frames_may_take_long_steps():
 
 def test_heads_that_move_along_the_text_are_chosen_whatever_their_number():
     along, still, back = np.eye(9), np.full((9, 9), 1 / 9), np.eye(9)[::-1]
-    chosen = timing._along_the_text(head.astype(np.float32) for head in (still, back, along, still))
+    chosen = alignment._along_the_text(head.astype(np.float32) for head in (still, back, along, still))
     assert len(chosen) == 1
     assert (chosen[0] == along).all()
 
 
 def test_where_all_heads_move_against_the_text_there_is_a_best_one_nevertheless():
-    assert len(timing._along_the_text([np.eye(5, dtype=np.float32)[::-1]])) == 1
+    assert len(alignment._along_the_text([np.eye(5, dtype=np.float32)[::-1]])) == 1
 
 
 def test_the_attention_is_what_the_model_itself_reports(processor):
@@ -73,7 +73,7 @@ def test_the_attention_is_what_the_model_itself_reports(processor):
     rows = prefill([codes], 0, Channels.of(model.config), closed=True)[0][:, : len(codes)]
     with torch.no_grad():
         text = model.get_encoder()(input_ids=ids).last_hidden_state
-        found = list(timing._cross_attention(model, text, rows))
+        found = list(alignment._cross_attention(model, text, rows))
         model.set_attn_implementation("eager")
         told = model(input_ids=ids, decoder_input_ids=rows, output_attentions=True).cross_attentions
     for weights, own in zip(found, told, strict=True):

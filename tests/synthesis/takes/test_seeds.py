@@ -4,11 +4,11 @@ import pytest
 import torch
 from tiny_speech import tiny_speech
 
-from dia.synthesis import take_analysis
-from dia.synthesis.long_form import speak_long
-from dia.synthesis.seeds import check_seed, later_seed
-from dia.synthesis.take import Line, TakeOptions
-from dia.synthesis.takes import make_take
+from dia.synthesis.parts.long_form import speak_long
+from dia.synthesis.takes import analysis
+from dia.synthesis.takes.generation import make_take
+from dia.synthesis.takes.seeds import check_seed, later_seed
+from dia.synthesis.takes.take import Line, TakeOptions
 from dia.text.script import parse
 
 LAST = 2**64 - 1
@@ -48,7 +48,7 @@ def test_what_no_generator_takes_is_refused(seed, error):
 
 
 def test_retries_and_parts_go_on_behind_the_last_seed(monkeypatch):
-    monkeypatch.setattr(take_analysis, "faults", lambda performance: ("babbles",))
+    monkeypatch.setattr(analysis, "faults", lambda performance: ("babbles",))
     take = make_take(tiny_speech(), Line("[S1] Hi."), LAST, take_options=TakeOptions(retries=1, best_of=2))
     assert [attempt.seed for attempt in take.attempts] == [LAST, 0, 1, 2]
     script = parse("[S1] These are words. [pause:300ms] These are words.")

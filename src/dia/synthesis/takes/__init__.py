@@ -1,0 +1,1 @@
+"""One take of a line: made, checked, aligned with its text, and chosen among several."""

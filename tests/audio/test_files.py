@@ -253,3 +253,17 @@ def test_an_mp3_is_written_and_read_without_seams(tmp_path, capfd, monkeypatch):
         audio_file.read(tmp_path / "a.mp3")[0], soundfile.read(tmp_path / "a.mp3", always_2d=True)[0], atol=1e-6
     )
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("seed", ["7", 1.5, True, 2**64])
+def test_provenance_has_a_seed_or_none(seed):
+    with pytest.raises((TypeError, ValueError), match="seed"):
+        audio_file.Provenance("mini", seed)
+
+
+def test_a_model_in_a_folder_with_an_undecodable_name_is_named_as_far_as_it_can_be(tmp_path):
+    audio_file.write(
+        tmp_path / "a.wav", np.zeros(100, np.float32), 16_000, provenance=audio_file.Provenance("m\udcff", 7)
+    )
+    with soundfile.SoundFile(tmp_path / "a.wav") as file:
+        assert file.comment.endswith("model=m?; seed=7")

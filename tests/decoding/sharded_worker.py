@@ -1,4 +1,4 @@
-"""One of two processes that share a model's weights; run by `test_sharded.py` through torch.distributed.run."""
+"""One of two processes with sharded weights, started by `test_sharded.py` with torch.distributed.run."""
 
 import torch
 import torch.distributed as dist

@@ -1,4 +1,4 @@
-"""The delay pattern: its drawing is its test."""
+"""The delay pattern, tested with the grid of its docstring."""
 
 import pytest
 import torch
@@ -8,7 +8,7 @@ from dia.decoding.delay import delay, last_end, shift, shift_indices, undelay
 B, P = 90, 99  # BOS and PAD
 
 
-def test_delay_is_the_grid_of_its_docstring():
+def test_delay_gives_the_grid_of_its_docstring():
     frames = torch.tensor([[[10, 20, 30], [11, 21, 31]]])
     assert delay(frames, [0, 1, 2], B, P)[0].tolist() == [
         [10, B, B],
@@ -18,7 +18,7 @@ def test_delay_is_the_grid_of_its_docstring():
     ]
 
 
-def test_undelay_keeps_the_frames_whose_every_channel_is_there():
+def test_undelay_keeps_complete_frames():
     grid = torch.tensor([[[10, B, B], [11, 20, B], [12, 21, 30]]])
     assert undelay(grid, [0, 1, 2])[0].tolist() == [[10, 20, 30]]
 
@@ -32,7 +32,7 @@ def test_undelay_is_the_inverse_of_delay(pattern, frames):
     assert torch.equal(undelay(grid, pattern), codes)
 
 
-def test_a_grid_shorter_than_its_delay_holds_no_frame():
+def test_a_grid_shorter_than_its_delay_has_no_frames():
     assert undelay(torch.zeros(2, 3, 3, dtype=torch.long), [0, 4, 5]).shape == (2, 0, 3)
 
 
@@ -40,17 +40,17 @@ def test_a_grid_shorter_than_its_delay_holds_no_frame():
     ("codes", "pattern", "message"),
     [
         (torch.zeros(4, 3), [0, 1, 2], "expected \\[batch, frames, channels\\]"),
-        (torch.zeros(1, 4, 3), [0, 1], "3 channels, the delay pattern 2"),
+        (torch.zeros(1, 4, 3), [0, 1], "3 channels, but the delay pattern is"),
         (torch.zeros(1, 4, 2), [0, -1], "negative delay"),
     ],
 )
 @pytest.mark.parametrize("function", [lambda x, pattern: delay(x, pattern, B, P), undelay])
-def test_what_does_not_fit_is_refused(function, codes, pattern, message):
+def test_invalid_shapes_and_patterns_are_refused(function, codes, pattern, message):
     with pytest.raises(ValueError, match=message):
         function(codes, pattern)
 
 
-def test_shifting_inside_a_grid_of_one_size_delays_it_and_reverting_brings_it_back():
+def test_shift_delays_a_grid_and_revert_undoes_it():
     grid = torch.tensor([[[10, 20, 30], [11, 21, 31], [12, 22, 32]]])
     down = shift(grid, shift_indices(1, 3, 3, [0, 1, 2], revert=False), B, P)
     assert down[0].tolist() == [
@@ -66,7 +66,7 @@ def test_shifting_inside_a_grid_of_one_size_delays_it_and_reverting_brings_it_ba
     ]
 
 
-def test_indices_say_where_every_cell_comes_from():
+def test_indices_are_the_source_of_every_cell():
     rows, cells = shift_indices(2, 3, 2, [0, 2], revert=False)
     assert rows.tolist() == [[[0, -2], [1, -1], [2, 0]]] * 2
     assert cells.reshape(2, 3, 2, 3)[1].tolist() == [
@@ -82,5 +82,5 @@ def test_indices_say_where_every_cell_comes_from():
     [(10, 1, 6), (5, 1, 1), (4, 1, 4), (2, 1, 2), (10, 6, 6), (10, 7, 10)],
     ids=["in time", "at once", "too late by a row", "far too late", "at once after a prompt", "after a longer prompt"],
 )
-def test_channel_0_ends_where_the_last_can_still_follow_and_else_nowhere(rows, given, end):
+def test_channel_0_ends_where_the_last_channel_can_still_end(rows, given, end):
     assert last_end(rows, given, 3) == end

@@ -1,4 +1,4 @@
-"""The decoder's grid: prompts laid out, and what was spoken cut out again."""
+"""The decoder's grid: building it from prompts, and extracting the generated frames."""
 
 import pytest
 import torch
@@ -13,7 +13,7 @@ def clip(frames, first=0):
     return torch.arange(first, first + frames)[:, None] * 10 + torch.arange(3)
 
 
-def test_without_a_prompt_there_is_bos_and_then_what_is_free():
+def test_without_a_prompt_the_grid_is_bos_and_pad():
     grid, mask = prefill([None], 0, CHANNELS, closed=False)
     assert grid[0].tolist() == [[B, B, B], [P, B, B], [P, P, B]]
     assert mask.tolist() == [[1, 1, 1]]
@@ -27,7 +27,7 @@ def test_shorter_prompts_are_padded_with_bos_on_the_left():
     assert mask.tolist() == [[1, 1, 1, 1, 1], [0, 0, 1, 1, 1], [0, 1, 1, 1, 1]]
 
 
-def test_for_training_a_clip_is_closed_and_each_row_predicts_the_next():
+def test_for_training_clips_end_with_eos_and_each_row_predicts_the_next():
     grid, mask = prefill([clip(2)], 0, CHANNELS, closed=True)
     assert grid[0].tolist() == [[B, B, B], [0, B, B], [10, 1, B], [E, 11, 2], [P, E, 12], [P, P, E]]
     pair = training_pair(grid, mask, CHANNELS)
@@ -36,7 +36,7 @@ def test_for_training_a_clip_is_closed_and_each_row_predicts_the_next():
     assert pair["decoder_attention_mask"].shape == (1, 5)
 
 
-def test_what_was_laid_out_is_spoken_again():
+def test_frames_laid_out_in_a_grid_are_restored():
     clips = [clip(4), clip(1, 5), None, clip(7)]
     for closed in (False, True):
         grid, _ = prefill(clips, 0, CHANNELS, closed)
@@ -45,7 +45,7 @@ def test_what_was_laid_out_is_spoken_again():
         assert torch.equal(codes[3], clip(7))
 
 
-def test_no_frame_is_dropped_for_an_end_that_is_not_there():
+def test_no_frame_is_dropped_without_an_eos():
     grid, _ = prefill([clip(5)], 0, CHANNELS, closed=False)
     assert torch.equal(spoken(grid, None, CHANNELS)[0], clip(5))
 
@@ -71,7 +71,7 @@ def test_a_grid_cut_off_gives_every_complete_frame():
     ]
 
 
-def test_rows_end_each_at_their_own_end():
+def test_each_clip_ends_at_its_own_end():
     short, _ = prefill([clip(2)], 0, CHANNELS, closed=True)
     long, _ = prefill([clip(6)], 0, CHANNELS, closed=True)
     filled = torch.full_like(long, P)
@@ -80,14 +80,14 @@ def test_rows_end_each_at_their_own_end():
 
 
 @pytest.mark.parametrize("lengths", [[3, 5], (3, 5), torch.tensor([3, 5])])
-def test_prompts_may_have_a_length_for_each_row(lengths):
+def test_each_clip_can_have_its_own_prompt_length(lengths):
     grid, _ = prefill([clip(6), clip(6)], 0, CHANNELS, closed=True)
     codes = spoken(grid, lengths, CHANNELS)
     assert torch.equal(codes[0], clip(6)[2:])
     assert torch.equal(codes[1], clip(6)[4:])
 
 
-def test_a_prompt_as_long_as_the_grid_leaves_nothing():
+def test_a_prompt_as_long_as_the_grid_leaves_no_frames():
     grid, _ = prefill([clip(3)], 0, CHANNELS, closed=True)
     assert spoken(grid, 50, CHANNELS)[0].shape == (0, 3)
 
@@ -99,9 +99,9 @@ def test_only_the_delay_is_trimmed():
 
 
 @pytest.mark.parametrize(
-    ("length", "message"), [(-1, "audio_prompt_len is -1"), ([1, 2], "2 lengths for 1 rows"), ([1.5], "1.5")]
+    ("length", "message"), [(-1, "audio_prompt_len is -1"), ([1, 2], "2 lengths for 1 grids"), ([1.5], "1.5")]
 )
-def test_impossible_prompt_lengths_are_refused(length, message):
+def test_invalid_prompt_lengths_are_refused(length, message):
     grid, _ = prefill([clip(3)], 0, CHANNELS, closed=True)
     with pytest.raises(ValueError, match=message):
         spoken(grid, length, CHANNELS)
@@ -111,6 +111,6 @@ def test_impossible_prompt_lengths_are_refused(length, message):
     ("grid", "error"),
     [([[1, 2]], TypeError), (torch.zeros(2, 3, 3), ValueError), (torch.zeros(3, dtype=torch.long), ValueError)],
 )
-def test_what_is_no_grid_is_refused_by_name(grid, error):
+def test_invalid_grids_are_refused_by_name(grid, error):
     with pytest.raises(error, match="decoder_input_ids is"):
         as_grid(grid)

@@ -1,4 +1,4 @@
-"""Each rule on the next row's logits, alone, on numbers small enough to check by hand."""
+"""Each LogitsProcessor on its own, with numbers small enough to check by hand."""
 
 import pytest
 import torch
@@ -45,13 +45,13 @@ def test_scale_zero_leaves_the_conditional_logits():
     assert DiaGuidanceLogitsProcessor(0.0, top_k=1)(rows(1), scores).tolist() == [[NO, 2.0, NO]]
 
 
-def test_more_candidates_than_ids_are_all_ids():
+def test_more_candidates_than_ids_keep_all_ids():
     scores = torch.tensor([[1.0, 2.0], [3.0, 1.0]])
     assert DiaGuidanceLogitsProcessor(2.0, top_k=50)(rows(1), scores).tolist() == [[1.0, 2.0]]
 
 
 @pytest.mark.parametrize("scale", [-0.5, float("nan"), float("inf")])
-def test_a_scale_that_means_nothing_is_refused(scale):
+def test_an_invalid_scale_is_refused(scale):
     with pytest.raises(ValueError, match="guidance_scale"):
         DiaGuidanceLogitsProcessor(scale)
 
@@ -90,7 +90,7 @@ def test_special_ids_above_eos_do_not_hide_that_eos_is_best():
     assert end_of_speech([[0.0, 0.0, 0.0, 1.0, 7.0, 8.0]], channels=1) == [[NO, NO, NO, 1.0, NO, NO]]
 
 
-def test_clips_of_a_batch_end_alone():
+def test_clips_of_a_batch_end_independently():
     best, not_best = [0.0, 0.0, 0.0, 1.0, 0.0, 0.0], [1.0, 0.0, 0.0, 0.0, 0.0, 0.0]
     kept = end_of_speech([best, not_best, not_best, not_best])
     assert [row[EOS] for row in kept] == [1.0, NO, NO, NO]
@@ -115,7 +115,7 @@ PATTERN = [0, 2, 3]
 
 
 def forced(leader: list[int], best: int = 0, max_rows: int = 100) -> list[bool]:
-    """Which channels must end after rows whose channel 0 was `leader`, when `best` is best now."""
+    """The channels that must end in a row where `best` is the best id, after rows with `leader` on channel 0."""
     ids = torch.zeros(3, len(leader), dtype=torch.long)
     ids[0] = torch.tensor(leader)
     scores = torch.zeros(3, 5)
@@ -127,7 +127,7 @@ def forced(leader: list[int], best: int = 0, max_rows: int = 100) -> list[bool]:
     return ends
 
 
-def test_nothing_is_forced_while_channel_0_speaks():
+def test_nothing_is_forced_before_channel_0_ends():
     assert forced([1, 1, 1, 1]) == [False, False, False]
 
 
@@ -160,12 +160,12 @@ def test_past_the_limit_channel_0_still_ends():
 
 
 @pytest.mark.parametrize("pattern", [[], [0, -1]])
-def test_a_pattern_that_means_nothing_is_refused(pattern):
+def test_an_invalid_pattern_is_refused(pattern):
     with pytest.raises(ValueError, match="delay_pattern"):
         DiaDelayedEndLogitsProcessor(pattern, EOS, 100)
 
 
-def test_one_rule_serves_several_calls():
+def test_a_rule_can_be_used_for_several_calls():
     rule = DiaDelayedEndLogitsProcessor(PATTERN, EOS, 100)
     ended, speaking = torch.tensor([[EOS, 9], [1, 1], [1, 1]]), rows(3, 2)
     scores = torch.zeros(3, 5)
@@ -174,9 +174,9 @@ def test_one_rule_serves_several_calls():
     assert torch.equal(rule(ended, scores), first)
 
 
-def test_a_channel_ends_once_also_where_nothing_stops_it():
+def test_a_channel_ends_once_even_if_generation_continues():
     rule, ids = DiaDelayedEndLogitsProcessor(PATTERN, EOS, 9), torch.ones(len(PATTERN), 1, dtype=torch.long)
-    for _ in range(1, 9):  # whoever overrides `eos_token_id` goes on
+    for _ in range(1, 9):  # with another `eos_token_id`, generation continues
         scores = torch.zeros(len(PATTERN), EOS + 3)
         scores[:, 1] = 1.0
         drawn = rule(ids, scores).argmax(-1)
@@ -185,9 +185,9 @@ def test_a_channel_ends_once_also_where_nothing_stops_it():
     assert ends == [[9 - max(PATTERN) - 1 + delay] for delay in PATTERN]
 
 
-def test_rules_of_a_caller_are_a_list_without_guidance():
+def test_callers_rules_are_a_list_without_guidance():
     ours, theirs = DiaEndOfSpeechLogitsProcessor(3, 8), LogitsProcessorList([DiaGuidanceLogitsProcessor(3.0)])
     assert check_rules(None) == []
     assert check_rules([ours]) == [ours]
-    with pytest.raises(ValueError, match="`logits_processor` holds DiaGuidanceLogitsProcessor"):
+    with pytest.raises(ValueError, match="`logits_processor` contains DiaGuidanceLogitsProcessor"):
         check_rules(theirs)

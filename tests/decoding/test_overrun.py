@@ -1,4 +1,4 @@
-"""A clip that only the model's own limit ended is warned of, once, unless the call asks for that length."""
+"""A clip that reaches the model's own length limit causes one warning, unless the call sets the limit."""
 
 import warnings
 
@@ -32,13 +32,13 @@ def found(call):
 
 @pytest.mark.parametrize("way", [{}, PLAIN], ids=["fast step", "plain loop"])
 @pytest.mark.parametrize("inputs", [ONE, PROMPTED], ids=["one text", "prompts"])
-def test_a_clip_that_the_own_limit_ends_is_warned_of(inputs, way):
+def test_a_clip_that_reaches_the_models_limit_causes_a_warning(inputs, way):
     (said,) = found(lambda: speaker().generate(**inputs, **way))
     assert "did not end by itself within 15 rows, the model's own limit" in said
     assert "pass max_new_tokens" in said
 
 
-def test_the_clips_that_ran_on_are_told_from_those_that_ended():
+def test_only_clips_that_did_not_end_are_found():
     ids = torch.zeros(3, CHANNELS, 15, dtype=torch.long)
     ids[0, 0, 11] = EOS  # forced, so that the last channel ends in row 14
     ids[1, 0, 6], ids[1, 0, 7:] = EOS, PAD
@@ -54,17 +54,17 @@ def test_several_clips_are_numbered():
 
 
 @pytest.mark.parametrize("asked", [{"max_new_tokens": 11}, {"max_length": 12}, {"max_new_tokens": 20}], ids=str)
-def test_a_length_that_is_asked_for_is_no_surprise(asked):
+def test_a_requested_length_causes_no_warning(asked):
     assert found(lambda: speaker().generate(**ONE, **asked)) == []
 
 
-def test_a_config_of_the_call_asks_for_its_length_where_that_is_not_the_models_own():
+def test_a_config_of_the_call_sets_a_limit_unless_it_equals_the_models():
     given = {length: GenerationConfig(max_length=length) for length in (12, 13)}
     assert found(lambda: speaker().generate(**ONE, generation_config=given[13])) == []
     assert len(found(lambda: speaker().generate(**ONE, generation_config=given[12]))) == 1  # as a pipeline passes it
 
 
-def test_a_clip_that_a_listener_stops_is_fine():
+def test_a_clip_stopped_by_a_streamer_causes_no_warning():
     class Leaving(Rows):
         @property
         def closed(self):
@@ -89,7 +89,7 @@ def test_a_pipeline_warns_as_well(tmp_path):
 
 
 @pytest.mark.parametrize("way", ["generate", "stream", "pieces"])
-def test_the_facade_says_it_once(way):
+def test_the_facade_warns_once(way):
     speech = tiny_speech(ends=0)  # its own limit is below what the text may take
     dia = Dia(speech.model, speech.processor)
     said = found(lambda: list(getattr(dia, way)("[S1] Good morning, everyone.", seed=1)))

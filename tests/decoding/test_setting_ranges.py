@@ -42,7 +42,7 @@ def written(tmp_path):
     return write
 
 
-def test_the_settings_of_a_dia_pass(written):
+def test_valid_settings_are_accepted(written):
     published = {"do_sample": True, "guidance_scale": 3.0, "max_length": 3072, "temperature": 1.2, "top_k": 45}
     ids = {"bos_token_id": 1026, "eos_token_id": 1024, "pad_token_id": 1025, "decoder_start_token_id": 1026}
     own = {"closing_tag": False, "carry": "nothing", "pass_seconds": 12.0, "transformers_version": "5.17.0"}
@@ -66,6 +66,6 @@ def test_the_settings_of_a_dia_pass(written):
         {"tokenizer_class": "DiaTokenizer"},
     ],
 )
-def test_what_a_dia_cannot_be_asked_for_is_refused_by_file_and_name(written, wrong):
+def test_unsupported_settings_are_refused_by_file_and_name(written, wrong):
     with pytest.raises(ValueError, match=rf"generation_config\.json.*({'|'.join(wrong)}|its settings)"):
         check_file_settings(written(**wrong))

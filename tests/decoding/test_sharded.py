@@ -1,6 +1,6 @@
-"""Processes that share a model's weights (FSDP) speak clips of different lengths without waiting forever.
+"""Processes with sharded weights (FSDP) generate clips of different lengths without a deadlock.
 
-Slow, for only two processes that really gather weights from each other show that they run the same steps.
+Slow: only two real processes that gather each other's weights show that both run the same steps.
 """
 
 import os
@@ -17,7 +17,7 @@ WORKER = Path(__file__).with_name("sharded_worker.py")
 
 @pytest.mark.skipif(not torch.distributed.is_available(), reason="this torch has no processes")
 @pytest.mark.skipif(sys.platform != "linux", reason="gloo is tried on Linux alone")
-def test_each_process_speaks_what_it_would_alone():
+def test_each_process_generates_what_it_generates_alone():
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(WORKER)]
     paths = os.pathsep.join([str(WORKER.parents[1]), *sys.path])
     environment = {**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}

@@ -1,4 +1,4 @@
-"""The fast step writes what the plain loop writes where it may stand in for it, and steps aside where it may not."""
+"""The fast step writes the same codes as the plain loop, and unsupported calls use the plain loop."""
 
 import copy
 import gc
@@ -35,7 +35,7 @@ SETTINGS = {
 
 
 @pytest.fixture(scope="module")
-def talkative():
+def ending_model():
     """A model whose clips end on their own, at different rows."""
     model = tiny_model()
     model.logits_dense.weight.data[EOS] *= 2.5
@@ -44,7 +44,7 @@ def talkative():
 
 @pytest.fixture
 def fast(monkeypatch):
-    """How many calls went the fast way, as a list of their configs."""
+    """The configs of all calls that use the fast step."""
     configs = []
 
     def counted(model, config, original=static_step.runner_for):
@@ -68,51 +68,53 @@ def assert_same(model, inputs, **settings):
 
 @pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
 @pytest.mark.parametrize("inputs", INPUTS.values(), ids=INPUTS)
-def test_codes_are_those_of_the_plain_loop(talkative, fast, inputs, settings):
-    assert_same(talkative, inputs, **settings)
-    assert len(fast) == 1, "a limit of time alone asks for the plain loop"
+def test_codes_equal_those_of_the_plain_loop(ending_model, fast, inputs, settings):
+    assert_same(ending_model, inputs, **settings)
+    assert len(fast) == 1, "only max_time selects the plain loop"
 
 
-def test_the_end_of_each_channel_is_that_of_the_plain_loop(talkative):
-    grid = assert_same(talkative, BATCH, max_new_tokens=60)
+def test_channels_end_where_they_end_in_the_plain_loop(ending_model):
+    grid = assert_same(ending_model, BATCH, max_new_tokens=60)
     ends = [(clip[:, 0] == EOS).nonzero().flatten().tolist() for clip in grid]
-    assert len({end[0] for end in ends}) > 1, "the clips should end at different rows for this test to mean anything"
+    assert len({end[0] for end in ends}) > 1, "the test needs clips that end at different rows"
 
 
 def test_a_length_limit_ends_every_channel(model):
-    mute = copy.deepcopy(model)
-    mute.logits_dense.weight.data[EOS] = 0
-    grid = assert_same(mute, PROMPTED, max_new_tokens=12)
+    endless = copy.deepcopy(model)
+    endless.logits_dense.weight.data[EOS] = 0
+    grid = assert_same(endless, PROMPTED, max_new_tokens=12)
     assert (grid == EOS).any(1).all()
 
 
-def test_without_a_mask_for_the_text(talkative, fast):
-    assert_same(talkative, {name: tensor for name, tensor in ONE.items() if name != "attention_mask"})
+def test_the_text_mask_is_optional(ending_model, fast):
+    assert_same(ending_model, {name: tensor for name, tensor in ONE.items() if name != "attention_mask"})
     assert not fast[0].text_masked
 
 
-def test_a_clip_is_the_same_alone_and_in_a_batch(talkative):
+def test_a_clip_is_the_same_alone_and_in_a_batch(ending_model):
     settings = {"do_sample": True, "guidance_scale": 3.0, "max_new_tokens": 30}
-    together = talkative.generate(**BATCH, **settings, generator=[torch.Generator().manual_seed(i) for i in range(3)])
+    together = ending_model.generate(
+        **BATCH, **settings, generator=[torch.Generator().manual_seed(i) for i in range(3)]
+    )
     for index in range(3):
         alone = {name: tensor[index : index + 1] for name, tensor in BATCH.items()}
-        clip = talkative.generate(**alone, **settings, generator=torch.Generator().manual_seed(index))[0]
+        clip = ending_model.generate(**alone, **settings, generator=torch.Generator().manual_seed(index))[0]
         assert together[index, : len(clip)].tolist() == clip.tolist()
 
 
-def test_rows_are_streamed_as_they_come(talkative):
+def test_rows_are_streamed_as_they_are_generated(ending_model):
     streamer = Rows()
-    grid = generate(talkative, PROMPTED, streamer=streamer)
+    grid = generate(ending_model, PROMPTED, streamer=streamer)
     prompt, *rows = streamer.taken
     assert torch.equal(torch.cat([prompt, torch.stack(rows, dim=1)], dim=1), grid)
 
 
-def test_two_threads_generate_at_once(talkative):
-    expected = [talkative.generate(**inputs, max_new_tokens=30) for inputs in (ONE, PROMPTED)]
+def test_two_threads_generate_at_once(ending_model):
+    expected = [ending_model.generate(**inputs, max_new_tokens=30) for inputs in (ONE, PROMPTED)]
     got = {}
 
     def run(index, inputs):
-        got[index] = talkative.generate(**inputs, max_new_tokens=30)
+        got[index] = ending_model.generate(**inputs, max_new_tokens=30)
 
     threads = [threading.Thread(target=run, args=pair) for pair in enumerate((ONE, PROMPTED))]
     for thread in threads:
@@ -122,14 +124,14 @@ def test_two_threads_generate_at_once(talkative):
     assert all(torch.equal(got[index], grid) for index, grid in enumerate(expected))
 
 
-def test_nothing_is_left_on_the_model_or_in_its_state(talkative):
-    before = set(vars(talkative)), {name: tensor.data_ptr() for name, tensor in talkative.state_dict().items()}
-    generate(talkative, BATCH)
-    after = set(vars(talkative)), {name: tensor.data_ptr() for name, tensor in talkative.state_dict().items()}
+def test_no_state_is_left_on_the_model(ending_model):
+    before = set(vars(ending_model)), {name: tensor.data_ptr() for name, tensor in ending_model.state_dict().items()}
+    generate(ending_model, BATCH)
+    after = set(vars(ending_model)), {name: tensor.data_ptr() for name, tensor in ending_model.state_dict().items()}
     assert after == before
 
 
-def test_a_clip_whose_text_is_all_padding_gives_numbers(talkative, fast, in_spans, monkeypatch):
+def test_a_clip_whose_text_is_all_padding_gives_no_nan(ending_model, fast, in_spans, monkeypatch):
     mask, steps = BATCH["attention_mask"].clone(), []
     mask[1] = 0
 
@@ -139,9 +141,9 @@ def test_a_clip_whose_text_is_all_padding_gives_numbers(talkative, fast, in_span
 
     monkeypatch.setattr(static_step.Step, "load", watched)
     for how in ({}, in_spans):
-        grid = generate(talkative, {**BATCH, "attention_mask": mask}, **how)
-        assert (steps[-1].text_mask == 0).any(-1).all(), "no row of the mask hides everything"
-        assert torch.equal(grid[[0, 2]], generate(talkative, BATCH)[[0, 2], : grid.shape[1]])
+        grid = generate(ending_model, {**BATCH, "attention_mask": mask}, **how)
+        assert (steps[-1].text_mask == 0).any(-1).all(), "no row of the mask is fully masked"
+        assert torch.equal(grid[[0, 2]], generate(ending_model, BATCH)[[0, 2], : grid.shape[1]])
     assert len(fast) == 4
 
 
@@ -152,18 +154,18 @@ def test_any_number_of_key_heads(heads):
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_half_precision_speaks(model, fast, dtype):
+def test_half_precision_generates(model, fast, dtype):
     grid = generate(copy.deepcopy(model).to(dtype), PROMPTED, guidance_scale=3.0, do_sample=True)
     assert grid.shape == (3, 47, 3)
     assert fast
 
 
-# What is made for spans and kept
+# Cached steps
 
 
 @pytest.fixture
 def in_spans(monkeypatch):
-    """Steps as for a graph, of whole spans and rounded batches, but run as they are."""
+    """Steps that are rounded and cached as for a CUDA graph, but run eagerly."""
     monkeypatch.setattr(decode_config, "_SPAN", 16)
     monkeypatch.setattr(static_step.GraphRunner, "_compile", lambda self: self.step)
     return {"compile_config": CompileConfig()}
@@ -171,12 +173,12 @@ def in_spans(monkeypatch):
 
 @pytest.mark.parametrize("inputs", INPUTS.values(), ids=INPUTS)
 @pytest.mark.parametrize("settings", [SETTINGS["greedy, guided"], SETTINGS["sampled, guided"]])
-def test_whole_spans_and_rounded_batches_change_nothing(talkative, in_spans, inputs, settings):
-    expected = generate(talkative, inputs, **settings, **PLAIN)
-    assert torch.equal(generate(talkative, inputs, **settings, **in_spans), expected)
+def test_rounding_rows_and_batches_up_does_not_change_the_codes(ending_model, in_spans, inputs, settings):
+    expected = generate(ending_model, inputs, **settings, **PLAIN)
+    assert torch.equal(generate(ending_model, inputs, **settings, **in_spans), expected)
 
 
-def test_a_second_call_of_another_length_and_batch_makes_nothing_new(talkative, in_spans, monkeypatch):
+def test_calls_of_other_lengths_and_batch_sizes_reuse_a_step(ending_model, in_spans, monkeypatch):
     made = []
     original = static_step.Step.__init__
     monkeypatch.setattr(
@@ -185,7 +187,7 @@ def test_a_second_call_of_another_length_and_batch_makes_nothing_new(talkative, 
         lambda self, model, config: (made.append(config), original(self, model, config))[1],
     )
     four = {**texts(8, 3, 5, 11), **prompts(0, 0, 0, 0)}
-    model = copy.deepcopy(talkative)
+    model = copy.deepcopy(ending_model)
     for inputs, rows in ((BATCH, 40), (four, 38), (PROMPTED, 35)):
         settings = {"guidance_scale": 3.0, "max_new_tokens": rows}
         assert torch.equal(
@@ -194,61 +196,61 @@ def test_a_second_call_of_another_length_and_batch_makes_nothing_new(talkative, 
     assert len(made) == 1
 
 
-def test_a_kept_step_follows_the_weights(talkative, in_spans):
-    model = copy.deepcopy(talkative)
+def test_a_cached_step_uses_the_current_weights(ending_model, in_spans):
+    model = copy.deepcopy(ending_model)
     generate(model, BATCH, **in_spans)
     for weight in model.parameters():
         weight.data.mul_(0.9)
     assert torch.equal(generate(model, BATCH, **in_spans), generate(model, BATCH, **PLAIN))
 
 
-def test_a_kept_step_serves_calls_in_and_out_of_inference_mode(talkative, in_spans):
-    model = copy.deepcopy(talkative)
+def test_a_cached_step_works_in_and_out_of_inference_mode(ending_model, in_spans):
+    model = copy.deepcopy(ending_model)
     with torch.inference_mode():
         within = generate(model, BATCH, **in_spans)
     assert torch.equal(generate(model, BATCH, **in_spans), within)
 
 
-def test_a_call_that_came_to_nothing_does_not_spoil_the_next(talkative, in_spans):
-    model = copy.deepcopy(talkative)
+def test_nan_in_the_buffers_of_a_cached_step_does_not_affect_the_next_call(ending_model, in_spans):
+    model = copy.deepcopy(ending_model)
     expected = generate(model, BATCH, **in_spans)
-    ((_, runner),) = static_step._kept[model]
+    ((_, runner),) = static_step._runners[model]
     for layer in runner.step.layers:
         layer.keys.fill_(float("nan"))
         layer.text_values.fill_(float("inf"))
     assert torch.equal(generate(model, BATCH, **in_spans), expected)
-    assert static_step._kept[model][0][1] is runner
+    assert static_step._runners[model][0][1] is runner
 
 
-def test_steps_of_former_weights_are_let_go(talkative, in_spans):
-    model = copy.deepcopy(talkative)
+def test_steps_for_former_weights_are_freed(ending_model, in_spans):
+    model = copy.deepcopy(ending_model)
     generate(model, BATCH, **in_spans)
-    old = weakref.ref(static_step._kept[model][0][1])
+    old = weakref.ref(static_step._runners[model][0][1])
     generate(model.double().float(), BATCH, **in_spans)
     gc.collect()
     assert old() is None
-    assert len(static_step._kept[model]) == 1
+    assert len(static_step._runners[model]) == 1
 
 
-def test_kept_steps_make_room_where_memory_ends(talkative, in_spans, monkeypatch):
-    model, original, refused = copy.deepcopy(talkative), static_step.Step.__init__, []
+def test_cached_steps_are_freed_when_memory_runs_out(ending_model, in_spans, monkeypatch):
+    model, original, refused = copy.deepcopy(ending_model), static_step.Step.__init__, []
     generate(model, ONE, **in_spans)
 
     def crowded(self, model, config):
-        if static_step._kept[model]:
+        if static_step._runners[model]:
             refused.append(config)
             raise torch.OutOfMemoryError
         original(self, model, config)
 
     monkeypatch.setattr(static_step.Step, "__init__", crowded)
-    assert torch.equal(generate(model, BATCH, **in_spans), generate(talkative, BATCH, **PLAIN))
+    assert torch.equal(generate(model, BATCH, **in_spans), generate(ending_model, BATCH, **PLAIN))
     assert len(refused) == 1
 
 
-def test_a_model_is_let_go_with_its_kept_steps(talkative, in_spans):
-    model = copy.deepcopy(talkative)
+def test_a_model_is_freed_with_its_cached_steps(ending_model, in_spans):
+    model = copy.deepcopy(ending_model)
     generate(model, BATCH, **in_spans)
-    step, gone = weakref.ref(static_step._kept[model][0][1].step), weakref.ref(model)
+    step, gone = weakref.ref(static_step._runners[model][0][1].step), weakref.ref(model)
     del model
     gc.collect()
     assert gone() is None
@@ -256,30 +258,30 @@ def test_a_model_is_let_go_with_its_kept_steps(talkative, in_spans):
 
 
 @pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")
-def test_steps_with_adapters_are_not_kept_for_they_are_switched_unnoticed(talkative, in_spans):
+def test_steps_of_models_with_adapters_are_not_cached(ending_model, in_spans):
     peft = pytest.importorskip("peft")
     config = peft.LoraConfig(target_modules=["q_proj", "down_proj"], r=4, init_lora_weights=False)
-    adapted = peft.get_peft_model(copy.deepcopy(talkative), config).eval()
+    adapted = peft.get_peft_model(copy.deepcopy(ending_model), config).eval()
     generate(adapted, BATCH, **in_spans)
     with adapted.disable_adapter():
-        assert torch.equal(generate(adapted, BATCH, **in_spans), generate(talkative, BATCH, **PLAIN))
-    assert not static_step._kept.get(adapted.base_model.model)
+        assert torch.equal(generate(adapted, BATCH, **in_spans), generate(ending_model, BATCH, **PLAIN))
+    assert not static_step._runners.get(adapted.base_model.model)
 
 
-def test_every_span_is_compiled_however_many_there_are(model, monkeypatch):
-    mute, graphs = copy.deepcopy(model), []
-    mute.logits_dense.weight.data[EOS] = 0
+def test_every_span_is_compiled(model, monkeypatch):
+    endless, graphs = copy.deepcopy(model), []
+    endless.logits_dense.weight.data[EOS] = 0
     monkeypatch.setattr(decode_config, "_SPAN", 4)
 
     def backend(graph, _):
         graphs.append(graph)
         return graph.forward
 
-    generate(mute, ONE, compile_config=CompileConfig(backend=backend, mode=None))
-    assert len(graphs) == 10, "torch leaves functions of more than eight versions uncompiled"
+    generate(endless, ONE, compile_config=CompileConfig(backend=backend, mode=None))
+    assert len(graphs) == 10, "by default torch stops after eight recompilations"
 
 
-def test_a_compiler_that_fails_is_reported_and_done_without(talkative, monkeypatch):
+def test_if_compilation_fails_the_step_runs_eagerly_with_a_warning(ending_model, monkeypatch):
     def compiled(self):
         def fails(span):
             self.step.row.add_(5)
@@ -287,50 +289,50 @@ def test_a_compiler_that_fails_is_reported_and_done_without(talkative, monkeypat
 
         return fails
 
-    told = []
+    warnings = []
     monkeypatch.setattr(static_step.GraphRunner, "_compile", compiled)
-    monkeypatch.setattr(static_step.logger, "warning_once", told.append)
-    model = copy.deepcopy(talkative)
+    monkeypatch.setattr(static_step.logger, "warning_once", warnings.append)
+    model = copy.deepcopy(ending_model)
     grid = generate(model, BATCH, compile_config=CompileConfig())
     assert torch.equal(grid, generate(model, BATCH, **PLAIN))
-    assert told == ["the step could not be compiled and runs as it is: RuntimeError: no compiler here"]
+    assert warnings == ["torch.compile failed, so the step runs eagerly: RuntimeError: no compiler here"]
 
 
-def test_a_step_that_cannot_be_recorded_runs_as_it_is_and_that_is_reported(talkative, monkeypatch):
+def test_if_recording_fails_the_step_runs_eagerly_with_a_warning(ending_model, monkeypatch):
     def fails(self, span):
         raise RuntimeError("not permitted when stream is capturing\nhere is the whole trace")
 
     def for_a_gpu(model, config, original=static_step.runner_for):
         return original(model, replace(config, recorded=True))
 
-    told = []
-    monkeypatch.setattr(static_step.GraphRunner, "_recorded", fails)
+    warnings = []
+    monkeypatch.setattr(static_step.GraphRunner, "_record", fails)
     monkeypatch.setattr(generation_dia, "runner_for", for_a_gpu)
-    monkeypatch.setattr(static_step.logger, "warning_once", told.append)
-    model = copy.deepcopy(talkative)
+    monkeypatch.setattr(static_step.logger, "warning_once", warnings.append)
+    model = copy.deepcopy(ending_model)
     assert torch.equal(generate(model, BATCH), generate(model, BATCH, **PLAIN))
-    assert len(told) == 1
-    assert told[0].endswith("slower: RuntimeError: not permitted when stream is capturing"), "a string, its first line"
+    assert len(warnings) == 1
+    assert warnings[0].endswith("eagerly: RuntimeError: not permitted when stream is capturing"), "only the first line"
 
 
-def test_a_compiled_model_has_its_step_compiled_and_nothing_else(talkative, fast, in_spans):
-    model = copy.deepcopy(talkative)
+def test_for_a_compiled_model_only_the_step_is_compiled(ending_model, fast, in_spans):
+    model = copy.deepcopy(ending_model)
     model._compiled_call_impl = "never called"
-    assert torch.equal(generate(model, BATCH), generate(talkative, BATCH, **PLAIN))
+    assert torch.equal(generate(model, BATCH), generate(ending_model, BATCH, **PLAIN))
     assert fast[0].compiled is not None
 
 
 @pytest.mark.real
 @pytest.mark.filterwarnings("ignore")
-def test_a_compiled_step_writes_the_same(talkative):
-    grid = generate(talkative, PROMPTED, guidance_scale=3.0, compile_config=CompileConfig(fullgraph=True))
-    assert torch.equal(grid, generate(talkative, PROMPTED, guidance_scale=3.0, **PLAIN))
+def test_a_compiled_step_writes_the_same_codes(ending_model):
+    grid = generate(ending_model, PROMPTED, guidance_scale=3.0, compile_config=CompileConfig(fullgraph=True))
+    assert torch.equal(grid, generate(ending_model, PROMPTED, guidance_scale=3.0, **PLAIN))
 
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("settings", [SETTINGS["greedy, guided"], SETTINGS["sampled, guided"]])
-def test_a_recorded_step_writes_the_same(talkative, settings):
-    model = copy.deepcopy(talkative).cuda()
+def test_a_recorded_step_writes_the_same_codes(ending_model, settings):
+    model = copy.deepcopy(ending_model).cuda()
     for inputs in INPUTS.values():
         inputs = {name: tensor.cuda() for name, tensor in inputs.items()}
         recorded = generate(model, inputs, **settings)
@@ -340,7 +342,7 @@ def test_a_recorded_step_writes_the_same(talkative, settings):
 
 # When the plain loop is used
 
-ASIDE = {
+UNSUPPORTED = {
     "cache": lambda: {"cache": EncoderDecoderCache(DynamicCache(), DynamicCache())},
     "logits_processor": lambda: {"logits_processor": LogitsProcessorList([InfNanRemoveLogitsProcessor()])},
     "a rule of the settings": lambda: {"repetition_penalty": 1.2},
@@ -361,20 +363,20 @@ ASIDE = {
 
 
 @pytest.fixture
-def told(monkeypatch):
-    """What is said at the level of information."""
+def log_lines(monkeypatch):
+    """The log messages of level INFO."""
     lines = []
     monkeypatch.setattr(generation_dia.logger, "info_once", lines.append)
     return lines
 
 
-@pytest.mark.parametrize("settings", ASIDE.values(), ids=ASIDE)
-def test_the_plain_loop_is_used_where_more_is_asked_and_says_why(model, fast, settings, told):
+@pytest.mark.parametrize("settings", UNSUPPORTED.values(), ids=UNSUPPORTED)
+def test_unsupported_calls_use_the_plain_loop_and_log_the_reason(model, fast, settings, log_lines):
     generate(model, ONE, max_new_tokens=12, **settings())
     assert fast == []
-    (line,) = told
-    assert line.startswith("generate() runs the plain loop, which is slower: ")
-    assert ("compile_config is not used" in line) == ("compile_config" in settings())
+    (line,) = log_lines
+    assert line.startswith("generate() uses the plain loop, which is slower, because ")
+    assert ("compile_config is ignored" in line) == ("compile_config" in settings())
 
 
 SERVED = {
@@ -387,22 +389,22 @@ SERVED = {
 
 
 @pytest.mark.parametrize("settings", SERVED.values(), ids=SERVED)
-def test_the_fast_step_serves_what_it_can_and_says_so(talkative, fast, in_spans, settings, told):
-    grid = generate(talkative, BATCH, **settings)
-    assert torch.equal(getattr(grid, "sequences", grid), generate(talkative, BATCH, **PLAIN))
+def test_supported_calls_use_the_fast_step_and_log_it(ending_model, fast, in_spans, settings, log_lines):
+    grid = generate(ending_model, BATCH, **settings)
+    assert torch.equal(getattr(grid, "sequences", grid), generate(ending_model, BATCH, **PLAIN))
     assert len(fast) == 1
-    how = "compiled" if "compile_config" in settings else "as it is"
-    assert told[0] == f"generate() runs the fast step, {how}."
+    mode = "compiled" if "compile_config" in settings else "eager"
+    assert log_lines[0] == f"generate() uses the fast step, {mode}."
 
 
 @pytest.mark.parametrize("attention", ["eager", "flex_attention", "flash_attention_2", "flash_attention_3"])
-def test_any_attention_of_transformers_leaves_the_fast_step_in_place(model, attention):
+def test_the_fast_step_supports_every_attention_of_transformers(model, attention):
     other = copy.deepcopy(model)
     other.model.decoder.config._attn_implementation_internal = attention
     decode_config.check_model(other)
 
 
-def test_which_loop_runs_is_said_at_the_verbosity_of_transformers():
+def test_the_log_line_follows_the_verbosity_of_transformers():
     before = transformers.logging.get_verbosity()
     try:
         for verbosity, heard in ((logging.INFO, True), (logging.WARNING, False)):
@@ -414,11 +416,11 @@ def test_which_loop_runs_is_said_at_the_verbosity_of_transformers():
 
 @pytest.mark.parametrize("kind", [None, "dynamic", "static"])
 @pytest.mark.parametrize("guidance", [None, 3.0])
-def test_the_fast_step_returns_the_cache_of_the_plain_loop(talkative, fast, in_spans, kind, guidance):
+def test_the_fast_step_returns_the_cache_of_the_plain_loop(ending_model, fast, in_spans, kind, guidance):
     wanted = {"return_dict_in_generate": True, "cache_implementation": kind, "guidance_scale": guidance}
-    plain = cache_in(generate(talkative, PROMPTED, **wanted, **PLAIN))
+    plain = cache_in(generate(ending_model, PROMPTED, **wanted, **PLAIN))
     for how in ({}, in_spans):
-        kept = cache_in(generate(talkative, PROMPTED, **wanted, **how))
+        kept = cache_in(generate(ending_model, PROMPTED, **wanted, **how))
         for part in ("self_attention_cache", "cross_attention_cache"):
             own, expected = getattr(kept, part), getattr(plain, part)
             assert type(own) is type(expected)
@@ -429,7 +431,7 @@ def test_the_fast_step_returns_the_cache_of_the_plain_loop(talkative, fast, in_s
     assert len(fast) == 2
 
 
-def test_speech_goes_on_from_a_cache_of_the_fast_step(model, fast):
+def test_generation_continues_from_a_cache_of_the_fast_step(model, fast):
     whole = generate(model, ONE, max_new_tokens=20)
     first = generate(model, ONE, max_new_tokens=8, return_dict_in_generate=True)
     kept, given = cache_in(first), whole[:, :6]  # its last rows end what the longer one goes on with
@@ -461,26 +463,26 @@ def replaced(model):
 
 
 def other_attention(model):
-    model.model.decoder.config._attn_implementation_internal = "somebody_elses"
+    model.model.decoder.config._attn_implementation_internal = "custom_attention"
 
 
-def turned_by_length(model):
+def length_dependent_rope(model):
     model.model.decoder.rotary_emb.rope_type = "dynamic"
 
 
-def listened_to(model):
+def hooked_head(model):
     model.logits_dense.register_forward_hook(lambda module, inputs, logits: -logits)
 
 
-@pytest.mark.parametrize("change", [hooked, patched, replaced, listened_to, other_attention, turned_by_length])
-def test_the_fast_step_stands_in_for_no_changed_model(model, change):
+@pytest.mark.parametrize("change", [hooked, patched, replaced, hooked_head, other_attention, length_dependent_rope])
+def test_changed_models_use_the_plain_loop(model, change):
     changed = copy.deepcopy(model)
     change(changed)
     with pytest.raises(PlainLoopNeeded):
         decode_config.check_model(changed)
 
 
-def test_hooks_that_record_outputs_do_not_slow_later_calls(model, fast):
+def test_hooks_that_record_outputs_do_not_disable_the_fast_step(model, fast):
     used = copy.deepcopy(model)
     generate(used, ONE, max_new_tokens=12, return_dict_in_generate=True, output_hidden_states=True)
     assert_same(used, ONE)
@@ -488,7 +490,7 @@ def test_hooks_that_record_outputs_do_not_slow_later_calls(model, fast):
 
 
 class Halved(nn.Module):
-    """A projection that is no `nn.Linear`."""
+    """A projection that is not an `nn.Linear`."""
 
     def __init__(self, linear):
         super().__init__()
@@ -498,8 +500,8 @@ class Halved(nn.Module):
         return rows @ (2 * self.kept).T
 
 
-def test_projections_of_another_class_are_called_as_they_are(talkative, fast):
-    changed = copy.deepcopy(talkative)
+def test_projections_of_other_classes_are_called_unchanged(ending_model, fast):
+    changed = copy.deepcopy(ending_model)
     layer = changed.model.decoder.layers[0]
     layer.self_attention.k_proj = Halved(layer.self_attention.k_proj)
     layer.mlp.down_proj = Halved(layer.mlp.down_proj)
@@ -508,18 +510,18 @@ def test_projections_of_another_class_are_called_as_they_are(talkative, fast):
 
 
 @pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")
-def test_adapters_are_heard(talkative, fast):
+def test_adapters_affect_the_codes(ending_model, fast):
     peft = pytest.importorskip("peft")
     config = peft.LoraConfig(target_modules=["q_proj", "down_proj"], r=4, init_lora_weights=False)
-    adapted = peft.get_peft_model(copy.deepcopy(talkative), config).eval()
+    adapted = peft.get_peft_model(copy.deepcopy(ending_model), config).eval()
     grid = assert_same(adapted, BATCH)
     assert len(fast) == 1
-    assert not torch.equal(grid, generate(talkative, BATCH))
+    assert not torch.equal(grid, generate(ending_model, BATCH))
 
 
-def test_attention_written_out_is_the_fused_one():
+def test_unfused_attention_equals_fused_attention():
     query, keys, values = torch.randn(2, 4, 8), torch.randn(2, 2, 5, 8), torch.randn(2, 2, 5, 8)
     mask = torch.zeros(2, 1, 1, 5).index_fill(3, torch.tensor([3, 4]), float("-inf"))
     for hidden in (None, mask):
         fused = static_layer._attend(query, keys, values, hidden, 0.7)
-        torch.testing.assert_close(static_layer._attend_written_out(query, keys, values, hidden, 0.7), fused)
+        torch.testing.assert_close(static_layer._attend_unfused(query, keys, values, hidden, 0.7), fused)

@@ -1,10 +1,10 @@
-"""Rows leave the loop as copies; a streamer that nobody listens to wants no more, and is told what went wrong."""
+"""Streamers receive copies of rows, can stop generation, and are informed of errors."""
 
 import pytest
 import torch
 from tiny import Rows
 
-from dia.decoding.streamers import emit, ended
+from dia.decoding.streamers import emit, finishing
 
 
 class Listener(Rows):
@@ -14,18 +14,18 @@ class Listener(Rows):
         self.error = error
 
 
-def test_what_is_handed_over_is_a_copy():
+def test_streamers_receive_copies():
     streamer, row = Rows(), torch.zeros(1, 3)
     assert emit(streamer, row)
     row += 1
     assert streamer.taken[0].sum() == 0
 
 
-def test_without_a_streamer_more_is_wanted():
+def test_without_a_streamer_generation_continues():
     assert emit(None, torch.zeros(1, 3))
 
 
-def test_who_is_closed_wants_no_more():
+def test_a_closed_streamer_stops_generation():
     streamer = Listener()
     assert emit(streamer, torch.zeros(1, 3))
     streamer.closed = True
@@ -33,8 +33,8 @@ def test_who_is_closed_wants_no_more():
 
 
 @pytest.mark.parametrize("streamer", [Listener(), Rows(), None])
-def test_a_streamer_is_ended_and_told_of_an_error_if_it_can_be(streamer):
-    with pytest.raises(RuntimeError, match="memory"), ended(streamer):
+def test_a_streamer_ends_after_an_error_and_receives_it_if_it_has_fail(streamer):
+    with pytest.raises(RuntimeError, match="memory"), finishing(streamer):
         raise RuntimeError("memory")
     assert streamer is None or streamer.ended
     assert not isinstance(streamer, Listener) or str(streamer.error) == "memory"

@@ -1,1 +1,1 @@
-"""The decoder's grid, guidance, sampling and the fast decoder step."""
+"""Decoding: the grid, guidance, sampling and the fast decoder step."""

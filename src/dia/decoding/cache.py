@@ -1,6 +1,6 @@
-"""The cache of keys and values that `generate()` and the model pass on, under both of its names.
+"""Creates and reads key-value caches. Independent of the layers.
 
-transformers calls it `past_key_values` before 5.24 and `cache` since. Knows transformers' caches, nothing of layers.
+transformers names the cache `past_key_values` before 5.24 and `cache` from 5.24 on.
 """
 
 from typing import Any
@@ -17,14 +17,14 @@ _KINDS = ("dynamic", "static")
 
 
 def one_cache(cache: Any, past_key_values: Any) -> Any:
-    """What is given under either name, or None.
+    """The cache passed under either name, or None.
 
     Raises:
-        TypeError: it is no `EncoderDecoderCache`.
-        ValueError: both are given.
+        TypeError: it is not an `EncoderDecoderCache`.
+        ValueError: both names are given.
     """
     if cache is not None and past_key_values is not None:
-        raise ValueError("`cache` and `past_key_values` are two names for one thing; give one of them.")
+        raise ValueError("`cache` and `past_key_values` are names of the same argument; pass one of them.")
     given = past_key_values if cache is None else cache
     if given is not None and not isinstance(given, EncoderDecoderCache):
         raise TypeError(
@@ -34,15 +34,23 @@ def one_cache(cache: Any, past_key_values: Any) -> Any:
 
 
 def cache_in(output: Any) -> Any:
-    """The cache of a model's output."""
+    """The cache in a model's output."""
     return getattr(output, CACHE)
 
 
 def new_cache(settings: GenerationConfig, decoder: DiaDecoderConfig, text: int) -> EncoderDecoderCache | None:
-    """An empty cache of the kind that the settings name for a text of so many ids; None where they want none.
+    """Create an empty cache.
+
+    Args:
+        settings: the settings of the call; `cache_implementation` selects the type of cache.
+        decoder: the decoder's config.
+        text: text length in ids.
+
+    Returns:
+        The cache, or None if `use_cache` is False.
 
     Raises:
-        ValueError: `cache_implementation` names another kind.
+        ValueError: `cache_implementation` is not supported.
     """
     kind = settings.cache_implementation or "dynamic"
     if kind not in _KINDS:
@@ -51,13 +59,13 @@ def new_cache(settings: GenerationConfig, decoder: DiaDecoderConfig, text: int) 
         return None
     if kind == "dynamic":
         return EncoderDecoderCache(DynamicCache(config=decoder), DynamicCache(config=decoder))
-    rows = max(settings.max_length - 1, settings.max_cache_len or 0)  # the last row is never read
+    rows = max(settings.max_length - 1, settings.max_cache_len or 0)  # the decoder never reads the last row
     own, cross = (StaticCache(config=decoder, max_cache_len=length) for length in (rows, text))
     return EncoderDecoderCache(own, cross)
 
 
 def fill(cache: EncoderDecoderCache, layer: int, own: tuple[Tensor, Tensor], text: tuple[Tensor, Tensor]) -> None:
-    """Put the keys and values of rows and text, [B, G, rows or S, D] each, into a layer of an empty cache."""
+    """Store the keys and values of rows and text, [B, G, rows or S, D] each, in a layer of an empty cache."""
     cache.self_attention_cache.update(*own, layer)
     cache.cross_attention_cache.update(*text, layer)
     cache.is_updated[layer] = True

@@ -1,4 +1,4 @@
-"""What a fast step is made for, and which models it may stand in for. Knows shapes and modules, runs nothing.
+"""Configuration of the fast decoder step, and the check whether it supports a model.
 
 Shapes: B clips, N rows of the network (B, under guidance 2B), R grid rows, S text length.
 """
@@ -11,31 +11,31 @@ import torch
 from transformers.generation.configuration_utils import CompileConfig
 
 from dia.decoding.fused_sampling import PlainLoopNeeded, Sampler
-from dia.decoding.static_layer import HOME
+from dia.decoding.static_layer import MODELING_MODULE
 
-_CAPTURES = "transformers.utils.output_capturing"  # its hooks do nothing unless outputs are asked for
-# What they compute is the same; the step has an attention of its own for all of them.
+_CAPTURES = "transformers.utils.output_capturing"  # its hooks do nothing unless outputs are requested
+# These implementations compute the same function, which the step implements itself.
 _ATTENTIONS = re.compile(r"eager|sdpa|flex_attention|flash_attention_\d|kernels-community/(vllm-)?flash-attn\d?")
-_SPAN = 256  # rows that a recorded or compiled step is made for at a time
-_TEXT = 64  # likewise, of text
+_SPAN = 256  # recorded and compiled steps round the number of rows up to a multiple of this
+_TEXT = 64  # and the text length to a multiple of this
 
 
 @dataclass(frozen=True)
 class DecodeConfig:
-    """What a step is made for; steps of equal configs are interchangeable.
+    """Configuration of a step. Steps with equal configurations are interchangeable.
 
     Args:
-        sampler: how ids are chosen.
-        pattern: delay of each channel.
-        pad: fills what has ended.
+        sampler: chooses the ids.
+        pattern: delay of each channel in rows.
+        pad: PAD id, which fills channels after their end.
         clips: B.
-        rows: R, prompt and delay included.
+        rows: R, including prompt and delay.
         text: S.
-        guided: the second half of N is unconditional.
-        masked: some rows are hidden.
-        text_masked: some text is hidden.
-        recorded: record the kernels of a GPU.
-        compiled: options of `torch.compile`, None to leave it.
+        guided: whether the second half of N is unconditional.
+        masked: whether some rows are masked.
+        text_masked: whether parts of the text are masked.
+        recorded: record the step as a CUDA graph.
+        compiled: options of `torch.compile`; None runs the step without compilation.
     """
 
     sampler: Sampler
@@ -56,19 +56,19 @@ class DecodeConfig:
         return 2 if self.guided else 1
 
     @property
-    def how(self) -> str:
-        """In words, how the step is run."""
-        compiled = "as it is" if self.compiled is None else "compiled"
+    def mode(self) -> str:
+        """How the step runs, for log messages."""
+        compiled = "eager" if self.compiled is None else "compiled"
         return f"{compiled} and recorded as a CUDA graph" if self.recorded else compiled
 
     @property
-    def fixed(self) -> bool:
-        """Making the step costs time, so that it is made for whole spans and kept."""
+    def reusable(self) -> bool:
+        """Whether the step is recorded or compiled. Such steps are slow to create, so later calls reuse them."""
         return self.recorded or self.compiled is not None
 
     def rounded(self) -> "DecodeConfig":
-        """A config that many calls share: more clips, rows and text than asked for, the surplus masked."""
-        if not self.fixed:
+        """Round clips, rows and text up, so that many calls share a step. The surplus is masked."""
+        if not self.reusable:
             return self
         clips, rows, text = (
             1 << (self.clips - 1).bit_length(),
@@ -80,22 +80,22 @@ class DecodeConfig:
 
 
 def check_model(model: Any) -> None:
-    """Refuse a model whose decoder does other things than its weights say.
+    """Check that the fast step computes what the model's decoder computes.
 
     Raises:
-        PlainLoopNeeded: it has hooks, forward methods or an attention of somebody else's.
+        PlainLoopNeeded: the decoder has hooks, replaced forward methods, or an unsupported attention or RoPE type.
     """
     decoder = model.model.decoder
     if not _ATTENTIONS.fullmatch(decoder.config._attn_implementation):
-        raise PlainLoopNeeded(f"the attention is {decoder.config._attn_implementation}")
+        raise PlainLoopNeeded(f"attn_implementation is {decoder.config._attn_implementation}")
     if getattr(decoder.rotary_emb, "length_dependent", False):
-        raise PlainLoopNeeded("the angles of its positions change with the length (rope type)")
+        raise PlainLoopNeeded("the RoPE type depends on the sequence length")
     if torch.is_autocast_enabled(model.device.type):
         raise PlainLoopNeeded("autocast is on")
     parts = [(layer, layer.self_attention, layer.cross_attention, layer.mlp) for layer in decoder.layers]
     for module in (model, model.model, decoder, decoder.embeddings, *(part for layer in parts for part in layer)):
-        if type(module).forward.__module__ != HOME:
-            raise PlainLoopNeeded(f"{type(module).__name__} has a forward method of its own")
+        if type(module).forward.__module__ != MODELING_MODULE:
+            raise PlainLoopNeeded(f"{type(module).__name__} has a replaced forward method")
     outer = ("model", model), ("model", model.model), ("logits_dense", model.logits_dense)
     for name, module in (*outer, *decoder.named_modules(prefix="decoder")):
         hooks = [*module._forward_hooks.values(), *module._forward_pre_hooks.values()]
@@ -104,19 +104,19 @@ def check_model(model: Any) -> None:
 
 
 def compile_options(config: CompileConfig) -> tuple[tuple[str, Any], ...]:
-    """What `torch.compile` is called with. Recording the step is our own business, so no mode may do it too."""
+    """Options for `torch.compile`. The step records CUDA graphs itself, so modes that record them are replaced."""
     modes = {"reduce-overhead": "default", "max-autotune": "max-autotune-no-cudagraphs"}
     mode = modes.get(config.mode, config.mode)
     return ("backend", config.backend), ("dynamic", False), ("fullgraph", config.fullgraph), ("mode", mode)
 
 
 def span_of(row: int) -> int:
-    """So many rows are looked at by the step that writes a row: whole spans, for each of which it is made once."""
+    """Number of rows that the step attends to when it writes `row`, rounded up so that few steps are created."""
     return _rounded_up(row, _SPAN)
 
 
 def _rounded_up(number: int, step: int) -> int:
-    """The next multiple of `step`."""
+    """Round up to a multiple of `step`."""
     return -(-number // step) * step
 
 

@@ -1,4 +1,4 @@
-"""Delay pattern arithmetic: frames to the decoder's grid and back. Knows nothing of the model."""
+"""Applies the delay pattern: converts frames to the decoder's grid and back. Independent of the model."""
 
 from collections.abc import Sequence
 
@@ -17,16 +17,16 @@ def delay(codes: Tensor, pattern: Sequence[int], bos: int, pad: int) -> Tensor:
                          .  . c1
 
     Args:
-        codes: [B, T, C] integers; the frames, a leading BOS frame and a closing EOS frame included if there are any.
-        pattern: one delay in rows per channel, none negative.
-        bos: fills the rows before a channel begins.
+        codes: the frames, [B, T, C] integers, including BOS and EOS frames if there are any.
+        pattern: delay of each channel in rows, 0 or more.
+        bos: fills the rows before a channel starts.
         pad: fills the rows after a channel has ended.
 
     Returns:
         The grid, [B, T + max(pattern), C].
 
     Raises:
-        ValueError: `codes` is not three-dimensional or `pattern` does not give one delay per channel.
+        ValueError: `codes` is not three-dimensional, or `pattern` does not have one delay per channel.
     """
     _check(codes, pattern, "codes")
     batch, frames, channels = codes.shape
@@ -38,17 +38,17 @@ def delay(codes: Tensor, pattern: Sequence[int], bos: int, pad: int) -> Tensor:
 
 
 def undelay(grid: Tensor, pattern: Sequence[int]) -> Tensor:
-    """Lift every channel up by its delay; the inverse of `delay`.
+    """Shift every channel up by its delay; the inverse of `delay`.
 
     Args:
         grid: [B, R, C] integers.
-        pattern: one delay in rows per channel, none negative.
+        pattern: delay of each channel in rows, 0 or more.
 
     Returns:
-        The frames whose every channel lies inside the grid, [B, max(R - max(pattern), 0), C].
+        The frames with all channels inside the grid, [B, max(R - max(pattern), 0), C].
 
     Raises:
-        ValueError: `grid` is not three-dimensional or `pattern` does not give one delay per channel.
+        ValueError: `grid` is not three-dimensional, or `pattern` does not have one delay per channel.
     """
     _check(grid, pattern, "grid")
     frames = max(grid.shape[1] - max(pattern), 0)
@@ -56,18 +56,18 @@ def undelay(grid: Tensor, pattern: Sequence[int]) -> Tensor:
 
 
 def shift_indices(batch: int, rows: int, channels: int, pattern: Sequence[int], revert: bool) -> tuple[Tensor, Tensor]:
-    """Where every cell of a shifted grid comes from, in a grid of the same size.
+    """Source indices of each cell of a shifted grid, in a grid of the same size.
 
     Args:
-        batch: B, grids.
+        batch: B, number of grids.
         rows: R.
         channels: C.
-        pattern: one delay in rows per channel.
-        revert: lift the channels up instead of shifting them down.
+        pattern: delay of each channel in rows.
+        revert: shift the channels up instead of down.
 
     Returns:
-        The row that each cell comes from, int32 [B, R, C], which may lie outside the grid; and batch, row and channel
-        of the nearest cell inside, int64 [B · R · C, 3].
+        The source row of each cell, int32 [B, R, C], which may be outside the grid; and batch, row and channel of the
+        nearest cell inside the grid, int64 [B · R · C, 3].
     """
     delays = torch.tensor(pattern, dtype=torch.int32)
     source = torch.arange(rows, dtype=torch.int32)[:, None] + (delays if revert else -delays)  # [R, C]
@@ -77,20 +77,20 @@ def shift_indices(batch: int, rows: int, channels: int, pattern: Sequence[int], 
 
 
 def shift(grid: Tensor, indices: tuple[Tensor, Tensor], bos: int, pad: int) -> Tensor:
-    """The cells of `grid` [B, R, C] that `shift_indices` names; `bos` where it leads above the grid, `pad` below."""
+    """Gather cells of `grid` [B, R, C] by `shift_indices`. Source rows before the grid are `bos`, after it `pad`."""
     source, cells = (index.to(grid.device) for index in indices)
     shifted = grid[cells[:, 0], cells[:, 1], cells[:, 2]].view(grid.shape)
     return shifted.masked_fill(source < 0, bos).masked_fill(source >= grid.shape[1], pad)
 
 
 def last_end(max_rows: int, prefilled: int, delay_rows: int) -> int:
-    """The row in which channel 0 must end for the last channel to end inside a grid of `max_rows`.
+    """The last row in which channel 0 can end so that all channels end inside a grid of `max_rows`.
 
-    Where the prompt leaves no room for that, no row is: the grid is cut off at its limit.
+    If that row is inside the prompt, the result is `max_rows`: no end is forced, and the grid is cut off at its limit.
 
     Args:
         max_rows: R.
-        prefilled: rows that are given.
+        prefilled: number of prompt rows.
         delay_rows: the largest delay.
     """
     row = max_rows - delay_rows - 1
@@ -101,6 +101,6 @@ def _check(codes: Tensor, pattern: Sequence[int], name: str) -> None:
     if codes.ndim != 3:
         raise ValueError(f"{name} has shape {tuple(codes.shape)}; expected [batch, frames, channels].")
     if len(pattern) != codes.shape[-1]:
-        raise ValueError(f"{name} has {codes.shape[-1]} channels, the delay pattern {len(pattern)}: {list(pattern)}.")
+        raise ValueError(f"{name} has {codes.shape[-1]} channels, but the delay pattern is {list(pattern)}.")
     if min(pattern) < 0:
-        raise ValueError(f"the delay pattern {list(pattern)} holds a negative delay.")
+        raise ValueError(f"the delay pattern {list(pattern)} has a negative delay; delays must be 0 or more.")

@@ -1,6 +1,7 @@
-"""All rules of a row at once, over the candidates alone; what the LogitsProcessors say one by one, in few operations.
+"""Fused sampling: applies all rules of a row in few operations, on the candidates only.
 
-From the same noise the same ids are drawn. Knows scores, nothing of the model or of rows that were.
+With the same noise it draws the same ids as the separate LogitsProcessors. Independent of the model and of earlier
+rows.
 
 Shapes: B clips, C channels, V ids of one channel, K candidates.
 """
@@ -19,9 +20,9 @@ from dia.decoding.guidance import (
     DiaGuidanceLogitsProcessor,
 )
 
-_NEVER = float("-inf")
+_MINUS_INF = float("-inf")
 
-# In the order in which they must stand to mean what `Sampler` does.
+# The order of rules that `Sampler` implements.
 _RULES = (
     DiaGuidanceLogitsProcessor,
     TemperatureLogitsWarper,
@@ -33,21 +34,21 @@ _RULES = (
 
 
 class PlainLoopNeeded(Exception):
-    """Why a call cannot be made by the fast path; never leaves `generate()`."""
+    """The fast step does not support the call. The message is the reason; `generate()` catches the exception."""
 
 
 @dataclass(frozen=True)
 class Sampler:
-    """How the next ids are chosen from logits, decided before the loop.
+    """Chooses the next ids from logits. Its settings are fixed before the loop.
 
     Args:
-        eos: ids below it are codes; channel 0 alone may end, and does where EOS is the best of its candidates.
-        sample: draw; else take the best.
-        guidance: scale, None without guidance.
-        guided_candidates: how many ids guidance leaves, None for all.
+        eos: EOS id; ids below it are codes. Only channel 0 can end, and ends if EOS is its best candidate.
+        sample: draw ids; otherwise take the best.
+        guidance: guidance scale; None for no guidance.
+        guided_candidates: number of ids that guidance keeps; None keeps all.
         temperature: divides the scores.
-        top_k: how many ids of those are drawn from, None for all.
-        top_p: share of the probability that is drawn from, None for all.
+        top_k: number of best ids to draw from; None for all.
+        top_p: probability mass to draw from; None for all.
     """
 
     eos: int
@@ -59,20 +60,20 @@ class Sampler:
     top_p: float | None = None
 
     def __call__(self, logits: Tensor, noise: Tensor) -> Tensor:
-        """Logits [B, C, V], under guidance [2B, C, V], and exponential noise [B, C, V] → ids [B, C]."""
+        """Logits [B, C, V], with guidance [2B, C, V], and exponential noise [B, C, V] → ids [B, C]."""
         scores, ids = self._candidates(logits)
         if self.temperature != 1.0:
             scores = scores / self.temperature
         special = ids >= self.eos
-        codes = scores.masked_fill(special, _NEVER)
-        picked = self._drawn(codes, ids, noise) if self.sample else _at(ids, codes.argmax(-1, keepdim=True))
-        picked = picked.masked_fill(picked >= self.eos, 0)  # guidance has left no code at all
-        end = scores[:, 0].masked_fill(ids[:, 0] != self.eos, _NEVER).amax(-1)  # [B]
+        codes = scores.masked_fill(special, _MINUS_INF)
+        picked = self._draw(codes, ids, noise) if self.sample else _gather(ids, codes.argmax(-1, keepdim=True))
+        picked = picked.masked_fill(picked >= self.eos, 0)  # guidance has removed all codes
+        end = scores[:, 0].masked_fill(ids[:, 0] != self.eos, _MINUS_INF).amax(-1)  # [B]
         picked[:, 0].masked_fill_(end > codes[:, 0].amax(-1), self.eos)
         return picked
 
     def _candidates(self, logits: Tensor) -> tuple[Tensor, Tensor]:
-        """The conditional scores of what guidance leaves, and their ids, both [B, C, K]."""
+        """The conditional scores of the candidates, and their ids, both [B, C, K]."""
         scores = logits
         if self.guidance is not None:
             scores, unconditional = logits.chunk(2)
@@ -83,8 +84,8 @@ class Sampler:
             scores = guided
         return scores, torch.arange(scores.shape[-1], device=scores.device).expand_as(scores)
 
-    def _drawn(self, scores: Tensor, ids: Tensor, noise: Tensor) -> Tensor:
-        """A draw: the largest of p / exponential noise, as in `dia.decoding.sampling.drawer`."""
+    def _draw(self, scores: Tensor, ids: Tensor, noise: Tensor) -> Tensor:
+        """Draw ids: the argmax of p / exponential noise, as in `dia.decoding.sampling.token_chooser`."""
         if self.top_k is not None and self.top_k < scores.shape[-1]:
             scores, best = scores.topk(self.top_k)
             ids = ids.gather(-1, best)
@@ -96,24 +97,24 @@ class Sampler:
             out = likely.cumsum(-1) <= 1 - self.top_p
             out[..., -1] = False
             likely = likely.masked_fill(out, 0.0)
-        return _at(ids, (likely / noise.gather(-1, ids)).argmax(-1, keepdim=True))
+        return _gather(ids, (likely / noise.gather(-1, ids)).argmax(-1, keepdim=True))
 
 
 def sampler_of(rules: Iterable[Any], sample: bool) -> Sampler:
-    """What a list of LogitsProcessors says, as one `Sampler`.
+    """The `Sampler` equivalent to a list of LogitsProcessors.
 
     Raises:
-        PlainLoopNeeded: it holds a rule that `Sampler` does not know, or in another order.
+        PlainLoopNeeded: the list has a rule that `Sampler` does not implement, or another order.
     """
     known: dict[type, Any] = {}
     for rule in rules:
         later = _RULES[max((_RULES.index(kind) for kind in known), default=-1) + 1 :]
         if type(rule) not in later:
-            raise PlainLoopNeeded(f"{type(rule).__name__} is a rule of its own")
+            raise PlainLoopNeeded(f"the fast step does not implement {type(rule).__name__}")
         known[type(rule)] = rule
     guidance, temperature, end, top_k, top_p, _ = (known.get(kind) for kind in _RULES)
     if end is None:
-        raise PlainLoopNeeded("there is no rule for the end")
+        raise PlainLoopNeeded("there is no end-of-speech rule")
     return Sampler(
         eos=end.eos_token_id,
         sample=sample,
@@ -125,7 +126,7 @@ def sampler_of(rules: Iterable[Any], sample: bool) -> Sampler:
     )
 
 
-def _at(values: Tensor, index: Tensor) -> Tensor:
+def _gather(values: Tensor, index: Tensor) -> Tensor:
     return values.gather(-1, index)[..., 0]
 
 

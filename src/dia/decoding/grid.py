@@ -1,6 +1,6 @@
-"""The decoder's grid: laid out from prompts, and cut back to the frames that were spoken.
+"""Builds the decoder's grid from prompts, and extracts the generated frames from it.
 
-Knows the delay pattern, the special ids and the numbers of a codec. Knows nothing of sound, text or the model.
+Independent of audio, of text and of the model.
 """
 
 from collections.abc import Sequence
@@ -16,15 +16,15 @@ from dia.decoding.delay import delay, undelay
 from dia.runtime.limits import DELAY, ID
 from dia.runtime.ranges import shown
 
-IGNORED = -100  # a label that the loss leaves out
+IGNORED = -100  # a label that the loss ignores
 
 
 @dataclass(frozen=True)
 class Channels:
-    """The delay of each channel in rows, and the ids that are no codes.
+    """The delay of each channel in rows, and the special ids.
 
     Raises:
-        TypeError, ValueError: a number is none, or out of range; the message names it.
+        TypeError, ValueError: a number has the wrong type or is out of range; the message names it.
     """
 
     pattern: list[int]
@@ -39,40 +39,40 @@ class Channels:
 
     @classmethod
     def of(cls, config: DiaConfig) -> "Channels":
-        """Those of a model."""
+        """The delays and special ids of a model."""
         decoder = config.get_text_config()
         return cls(list(config.delay_pattern or ()), decoder.bos_token_id, decoder.eos_token_id, decoder.pad_token_id)
 
 
 def checked_pattern(pattern: Any) -> list[int]:
-    """A delay pattern as a list.
+    """Validate a delay pattern and return it as a list.
 
     Raises:
-        TypeError: it is no sequence of whole numbers.
+        TypeError: it is not a sequence of integers.
         ValueError: it is empty, or a delay is out of range.
     """
     if not isinstance(pattern, Sequence) or isinstance(pattern, str):
         raise TypeError(f"delay_pattern is {shown(pattern)}; expected one delay in rows per channel.")
     if not pattern:
-        raise ValueError("delay_pattern is empty; give one delay in rows per channel.")
+        raise ValueError("delay_pattern is empty; pass one delay in rows per channel.")
     for rows in pattern:
         DELAY.check("delay_pattern", rows)
     return list(pattern)
 
 
 def prefill(codes: Sequence[Tensor | None], width: int, channels: Channels, closed: bool) -> tuple[Tensor, Tensor]:
-    """Lay out what the decoder reads first, or in training: BOS, each clip's frames, and EOS if it is `closed`.
+    """Build the decoder's input grid: BOS, each clip's frames, and EOS if `closed`.
 
     Shorter clips are padded with BOS on the left, so that all end in the same row.
 
     Args:
-        codes: int64 [T, C] per row, None for a row without frames.
-        width: make room for this many frames at least.
+        codes: int64 [T, C] per clip; None for a clip without frames.
+        width: minimum number of frames.
         channels: delays and special ids.
-        closed: end every clip with EOS.
+        closed: end every clip with EOS, for training.
 
     Returns:
-        The grid [B, R, C] with PAD where it is free to be predicted, and a mask [B, R], 0 over the left padding.
+        The grid [B, R, C] with PAD in the cells to predict, and a mask [B, R] that is 0 for padding on the left.
     """
     empty = torch.empty(0, len(channels.pattern), dtype=torch.long)
     clips = [empty if clip is None else clip.cpu() for clip in codes]
@@ -88,17 +88,16 @@ def prefill(codes: Sequence[Tensor | None], width: int, channels: Channels, clos
 
 
 def labels_of(grid: Tensor, channels: Channels) -> Tensor:
-    """What each row of a closed grid but the last must predict, [B, R - 1, C]: the row after it, `IGNORED` where that
-    is BOS or PAD."""
+    """The labels of a closed grid, [B, R - 1, C]: for each row the next row, with `IGNORED` for BOS and PAD."""
     following = grid[:, 1:]
     return following.masked_fill(torch.isin(following, torch.tensor([channels.bos, channels.pad])), IGNORED)
 
 
 def training_pair(grid: Tensor, mask: Tensor, channels: Channels) -> dict[str, Tensor]:
-    """Let each row of a closed grid predict the next one.
+    """Split a closed grid into decoder inputs and labels.
 
     Returns:
-        `labels` [B · C, R - 1], see `labels_of`, and grid and mask without their last row.
+        `labels` [B · C, R - 1], see `labels_of`, and the grid and mask without their last row.
     """
     return {
         "labels": labels_of(grid, channels).transpose(1, 2).flatten(0, 1).contiguous(),  # [B · C, R]
@@ -108,11 +107,14 @@ def training_pair(grid: Tensor, mask: Tensor, channels: Channels) -> dict[str, T
 
 
 def as_grid(decoder_input_ids: Any) -> Tensor:
-    """The grid as int64 [B, R, C] on the CPU, from a tensor [B, R, C] or [R, C] or what holds one as `sequences`.
+    """Convert to an int64 grid [B, R, C] on the CPU.
+
+    Args:
+        decoder_input_ids: a tensor [B, R, C] or [R, C], or an output of `generate` with the tensor as `sequences`.
 
     Raises:
-        TypeError: there is no tensor.
-        ValueError: it is not of that shape, or not of integers.
+        TypeError: it is not a tensor.
+        ValueError: the tensor has another shape, or is not of integers.
     """
     grid = getattr(decoder_input_ids, "sequences", decoder_input_ids)
     if not isinstance(grid, Tensor):
@@ -123,39 +125,39 @@ def as_grid(decoder_input_ids: Any) -> Tensor:
 
 
 def spoken(grid: Tensor, audio_prompt_len: int | Sequence[int] | Tensor | None, channels: Channels) -> list[Tensor]:
-    """The frames [T, C] that each row of a grid [B, R, C] speaks after its prompt.
+    """The frames [T, C] of each clip in a grid [B, R, C], without its prompt.
 
-    A row ends where channel 0 says EOS or PAD; cut off before that, it gives every frame that is complete.
+    Speech ends where channel 0 is EOS or PAD. A grid that ends earlier gives all complete frames.
 
     Args:
         grid: int64 ids on the CPU.
-        audio_prompt_len: rows to leave out at the beginning, one number or one per row; BOS is always left out.
+        audio_prompt_len: number of rows to skip at the start, one number or one per clip; BOS is always skipped.
         channels: delays and special ids.
 
     Raises:
-        ValueError: the grid does not fit the delay pattern, or a length is not 0 or more.
+        ValueError: the grid does not match the delay pattern, or a length is negative.
     """
     starts = _prompt_rows(audio_prompt_len, len(grid))
     frames = undelay(grid, channels.pattern)
     return [_spoken_frames(row, start, channels) for row, start in zip(frames, starts, strict=True)]
 
 
-def check_room(grid: Tensor, channels: Channels) -> None:
-    """Refuse a grid [B, R, C] that is too short for BOS and one frame of speech, so that no sound can be in it.
+def check_row_count(grid: Tensor, channels: Channels) -> None:
+    """Raise an error if a grid [B, R, C] is too short for BOS and one frame of speech.
 
     Raises:
-        ValueError: the message says how many rows are needed.
+        ValueError: the message gives the number of rows needed.
     """
     needed = max(channels.pattern) + 2
     if grid.shape[1] < needed:
         raise ValueError(
-            f"decoder_input_ids holds {grid.shape[1]} rows; with delays up to {needed - 2} a frame of sound needs "
-            f"{needed}: generate with max_new_tokens={needed} or more."
+            f"decoder_input_ids has {grid.shape[1]} rows, but one frame of audio needs {needed} with delays up to "
+            f"{needed - 2}; generate with max_new_tokens={needed} or more."
         )
 
 
 def check_channels(codec: DacModel, channels: Channels) -> None:
-    """Refuse a codec that does not fit the grid's channels.
+    """Raise an error if a codec does not match the grid's channels.
 
     Raises:
         ValueError: it has another number of codebooks, or a special id is one of its codes.
@@ -164,14 +166,14 @@ def check_channels(codec: DacModel, channels: Channels) -> None:
     if books != len(channels.pattern):
         raise ValueError(
             f"audio_tokenizer has {books} codebooks, but delay_pattern has {len(channels.pattern)} delays. Pass the "
-            "delay_pattern of the model, or use the codec that it was made with."
+            "delay_pattern of the model, or use the codec that it was trained with."
         )
     if channels.eos < size:
-        raise ValueError(f"eos_token_id={channels.eos} is a code of the codec, whose codes end at {size}.")
+        raise ValueError(f"eos_token_id={channels.eos} must be at least {size}, the codec's codebook size.")
 
 
 def is_codes(clip: Any, channels: Channels) -> bool:
-    """Whether a clip is codes [T, C]. No PCM has 64 bits, so int64 can only mean codes."""
+    """Whether a clip is codes [T, C]. There is no 64-bit integer PCM, so int64 means codes."""
     return isinstance(clip, Tensor) and clip.dtype == torch.int64 and clip.shape[1:] == (len(channels.pattern),)
 
 
@@ -179,15 +181,15 @@ def _prompt_rows(audio_prompt_len: int | Sequence[int] | Tensor | None, rows: in
     given = audio_prompt_len.tolist() if isinstance(audio_prompt_len, Tensor) else audio_prompt_len
     starts: list[Any] = list(given) if isinstance(given, Sequence) else [given or 0] * rows
     if len(starts) != rows:
-        raise ValueError(f"audio_prompt_len holds {len(starts)} lengths for {rows} rows; give one, or one for each.")
+        raise ValueError(f"audio_prompt_len has {len(starts)} lengths for {rows} grids; pass one, or one for each.")
     for start in starts:
         if not isinstance(start, int) or start < 0:
-            raise ValueError(f"audio_prompt_len is {start!r}; expected rows, 0 or more.")
+            raise ValueError(f"audio_prompt_len is {start!r}; expected a number of rows, 0 or more.")
     return starts
 
 
 def _spoken_frames(frames: Tensor, start: int, channels: Channels) -> Tensor:
-    """What is spoken in one row's frames [T, C], from frame `start` on."""
+    """The speech in one clip's frames [T, C], from frame `start` on."""
     leading = int((frames[:, 0] == channels.bos).long().cumprod(0).sum())
     frames = frames[max(start, leading) :]
     ended = torch.isin(frames[:, 0], torch.tensor([channels.eos, channels.pad])).nonzero()
@@ -201,7 +203,7 @@ __all__ = [
     "Channels",
     "as_grid",
     "check_channels",
-    "check_room",
+    "check_row_count",
     "checked_pattern",
     "is_codes",
     "labels_of",

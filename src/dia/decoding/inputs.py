@@ -1,4 +1,4 @@
-"""What `generate()` is given, checked and laid out: text ids, prompt, limits. Knows nothing of the network.
+"""Validates the inputs of `generate()` and builds the initial grid. Independent of the network.
 
 Shapes: B clips, S text length, R grid rows, C channels.
 """
@@ -15,11 +15,11 @@ from dia.decoding.delay import delay
 
 @dataclass
 class Grid:
-    """The grid being written. `ids` and `forced` are flat [B · C, rows]; `forced` is PAD where a row is free."""
+    """The grid during generation. `ids` and `forced` are [B · C, rows]; `forced` is PAD for the cells to predict."""
 
     ids: Tensor
     forced: Tensor
-    mask: Tensor | None  # [B, rows], None when no clip is padded
+    mask: Tensor | None  # [B, rows], None if no clip is padded
     prefilled: int
     channels: int
     pad: int
@@ -29,7 +29,7 @@ class Grid:
         return self.ids[:, start:stop].unflatten(0, (-1, self.channels)).transpose(1, 2)
 
     def written(self, rows: int) -> int:
-        """How many of `rows` hold anything: a late end flag lets a few rows of nothing but PAD be written."""
+        """`rows` without trailing rows of PAD, which a late end flag can leave."""
         empty = (self.ids[:, :rows] == self.pad).all(0)
         return rows - int(empty.flip(0).cumprod(0).sum())
 
@@ -42,18 +42,18 @@ def start_grid(
     clips: int,
     device: torch.device,
 ) -> Grid:
-    """Lay out the whole grid once: the prompt's rows, then PAD up to the length limit.
+    """Create the full grid: the prompt's rows, then PAD up to the length limit.
 
     Args:
-        config: the model's.
-        settings: the call's, with every special id set; its `max_length` becomes the number of rows.
-        prompt: [clips or clips / num_return_sequences, R, C], PAD where codes are to be predicted; BOS by default.
-        prompt_mask: [likewise, R], 0 where the prompt is padded on the left.
+        config: the model's config.
+        settings: the settings of the call, with all special ids set; `max_length` is set to the number of rows.
+        prompt: [clips or clips / num_return_sequences, R, C], PAD in the cells to predict; BOS by default.
+        prompt_mask: [clips or clips / num_return_sequences, R], 0 for padding on the left.
         clips: B.
-        device: where the grid is to be.
+        device: device of the grid.
 
     Raises:
-        ValueError: the prompt does not fit, or leaves no room for speech; the message names the argument.
+        ValueError: the prompt has an invalid shape, or leaves no room for speech; the message names the argument.
     """
     decoder, pattern = config.get_text_config(), config.delay_pattern
     assert pattern is not None
@@ -67,7 +67,7 @@ def start_grid(
     free = (prompt[:, :, 0] == decoder.pad_token_id).sum(1)
     prefilled = int(prompt.shape[1] - free.max())
     if prefilled == 0:
-        raise ValueError("`decoder_input_ids` holds nothing but PAD; it begins with BOS.")
+        raise ValueError("`decoder_input_ids` contains only PAD; it must start with BOS.")
     settings.max_length = max_rows(settings, prefilled, max(pattern), decoder.max_position_embeddings)
     forced = prompt.new_full((clips * len(pattern), max(settings.max_length, prompt.shape[1])), decoder.pad_token_id)
     forced[:, : prompt.shape[1]] = prompt.transpose(1, 2).flatten(0, 1)
@@ -76,19 +76,21 @@ def start_grid(
 
 
 def check_text(inputs: Tensor | None, ids: Tensor | None, mask: Tensor | None, encoder: DiaEncoderConfig) -> Tensor:
-    """The text ids [B, S] of a call, or a ValueError that names what is wrong with them."""
+    """Validate and return the text ids [B, S] of a call. Raises ValueError if they are invalid."""
     if inputs is not None and ids is not None:
-        raise ValueError("`inputs` and `input_ids` are the same; give one of them.")
+        raise ValueError("`inputs` and `input_ids` are names of the same argument; pass one of them.")
     ids = ids if inputs is None else inputs
     if ids is None:
-        raise ValueError("`input_ids` is missing: generate() needs the text ids [batch, length] of the processor.")
+        raise ValueError("`input_ids` is missing; pass the processor's text ids [batch, length].")
     if ids.ndim != 2 or ids.numel() == 0:
-        raise ValueError(f"`input_ids` has shape {tuple(ids.shape)}; expected [batch, length], neither of them 0.")
+        raise ValueError(f"`input_ids` has shape {tuple(ids.shape)}; expected a non-empty tensor [batch, length].")
     if ids.shape[1] > encoder.max_position_embeddings:
         limit = encoder.max_position_embeddings
-        raise ValueError(f"`input_ids` holds {ids.shape[1]} ids; the encoder reads {limit}. Split the script.")
+        raise ValueError(f"`input_ids` has {ids.shape[1]} ids; the encoder's limit is {limit}. Split the script.")
     if mask is not None and mask.shape != ids.shape:
-        raise ValueError(f"`attention_mask` has shape {tuple(mask.shape)}, `input_ids` {tuple(ids.shape)}.")
+        raise ValueError(
+            f"`attention_mask` has shape {tuple(mask.shape)}; expected {list(ids.shape)}, the shape of `input_ids`."
+        )
     _check_ids("input_ids", ids, encoder.vocab_size)
     return ids
 
@@ -101,8 +103,8 @@ def _check_prompt(prompt: Tensor, mask: Tensor | None, clips: int, copies: int, 
         )
     if mask is not None and mask.shape != prompt.shape[:2]:
         raise ValueError(
-            f"`decoder_attention_mask` has shape {tuple(mask.shape)}; expected {list(prompt.shape[:2])}, the batch "
-            "and rows of `decoder_input_ids`."
+            f"`decoder_attention_mask` has shape {tuple(mask.shape)}; expected {list(prompt.shape[:2])}, batch and "
+            "rows of `decoder_input_ids`."
         )
     _check_ids("decoder_input_ids", prompt, decoder.vocab_size)
 
@@ -110,11 +112,11 @@ def _check_prompt(prompt: Tensor, mask: Tensor | None, clips: int, copies: int, 
 def _check_ids(name: str, ids: Tensor, vocabulary: int) -> None:
     wrong = (ids < 0) | (ids >= vocabulary)
     if wrong.any():
-        raise ValueError(f"`{name}` holds {int(ids[wrong][0])}; ids run from 0 to {vocabulary - 1}.")
+        raise ValueError(f"`{name}` contains {int(ids[wrong][0])}; ids must be from 0 to {vocabulary - 1}.")
 
 
 def max_rows(settings: GenerationConfig, prefilled: int, delay_rows: int, default: int) -> int:
-    """The longest grid that the length settings allow, prompt and delay included.
+    """Maximum number of grid rows allowed by the length settings, including prompt and delay.
 
     Raises:
         ValueError: there is no room for a new row.
@@ -128,23 +130,23 @@ def max_rows(settings: GenerationConfig, prefilled: int, delay_rows: int, defaul
 
 
 def speech_rows(settings: GenerationConfig, prefilled: int, delay_rows: int, default: int) -> int:
-    """As `max_rows`, for grids that are to be heard.
+    """As `max_rows`, for grids that are decoded to audio.
 
     Raises:
-        ValueError: there is no room for a frame, its EOS and the rows of the delay.
+        ValueError: there is no room for a frame, its EOS and the delay.
     """
     limit, name = _limit(settings, prefilled, delay_rows, default)
     shortest = prefilled + delay_rows + 2
     if limit < shortest:
         raise ValueError(
-            f"{name} leaves no room for a frame of speech after {prefilled} rows of prompt and the {delay_rows} rows "
-            f"of the delay; use max_new_tokens={shortest - prefilled} or more."
+            f"{name} leaves no room for a frame of speech after {prefilled} rows of prompt and {delay_rows} rows of "
+            f"delay; use max_new_tokens={shortest - prefilled} or more."
         )
     return limit
 
 
 def _limit(settings: GenerationConfig, prefilled: int, delay_rows: int, default: int) -> tuple[int, str]:
-    """The longest grid, and the setting that says so."""
+    """Maximum number of rows, and the setting it comes from."""
     if settings.max_new_tokens is not None:
         return prefilled + settings.max_new_tokens, f"max_new_tokens={settings.max_new_tokens}"
     if settings.max_length is not None:
@@ -153,14 +155,14 @@ def _limit(settings: GenerationConfig, prefilled: int, delay_rows: int, default:
 
 
 def positions_of(given: Tensor | None, grid: Grid) -> Tensor:
-    """The position of every row to come, [1 or B, rows]: 0, 1, 2, … or the caller's, and from its last on.
+    """Positions of all rows, [1 or B, rows]: 0, 1, 2, …, or the caller's, continued after the prompt.
 
     Args:
-        given: `decoder_position_ids`, [1 or a divisor of B, rows of the prompt or more].
-        grid: laid out.
+        given: `decoder_position_ids`, [1 or a divisor of B, rows of the prompt or more], or None.
+        grid: the grid from `start_grid`.
 
     Raises:
-        ValueError: `given` has another shape.
+        ValueError: `given` has an invalid shape.
     """
     clips, rows = grid.ids.shape[0] // grid.channels, grid.ids.shape[1]
     counted = torch.arange(rows, device=grid.ids.device)[None]
@@ -168,15 +170,15 @@ def positions_of(given: Tensor | None, grid: Grid) -> Tensor:
         return counted
     if given.ndim != 2 or clips % given.shape[0] or given.shape[1] < grid.prefilled:
         raise ValueError(
-            f"`decoder_position_ids` has shape {tuple(given.shape)}; expected one position for each of the "
-            f"{grid.prefilled} rows of prompt of each of {clips} clips."
+            f"`decoder_position_ids` has shape {tuple(given.shape)}; expected [{clips}, {grid.prefilled}], a position "
+            "for each prompt row of each clip."
         )
     given = given.to(counted)[:, : grid.prefilled].repeat_interleave(clips // given.shape[0], dim=0)
     return torch.cat([given, given[:, -1:] + counted[:, 1 : rows - grid.prefilled + 1]], dim=1)
 
 
 def _grid_mask(mask: Tensor | None, prefilled: int, rows: int, copies: int, device: torch.device) -> Tensor | None:
-    """The decoder's mask over all rows to come, or None when nothing is padded, so that kernels may skip it."""
+    """The decoder's mask over all rows, or None if nothing is padded, so that kernels can skip it."""
     if mask is None or bool(mask[:, :prefilled].all()):
         return None
     whole = torch.ones(mask.shape[0], rows, dtype=torch.long, device=device)

@@ -1,7 +1,4 @@
-"""Clips that the model's own limit of length ended, though nobody asked for that length: they are warned of.
-
-Knows the grid and the settings of lengths. Knows nothing of texts or sound.
-"""
+"""Warns of clips that reach the model's default length limit. Independent of text and audio."""
 
 import warnings
 from collections.abc import Mapping, Sequence
@@ -14,18 +11,18 @@ from dia.decoding.inputs import Grid
 from dia.runtime.warnings import DiaWarning
 
 _LENGTHS = ("max_length", "max_new_tokens")
-_CALLER = 5  # frames up from the warning to who calls `generate`, which torch wraps once
+_CALLER = 5  # stack level of the caller of `generate`, which torch wraps once
 
 
 def asks_for_length(own: GenerationConfig, given: GenerationConfig | None, keywords: Mapping[str, Any]) -> bool:
-    """Whether a call says how long a clip may be.
+    """Whether a call sets a length limit.
 
-    A config with the lengths of the model's own does not: transformers' pipelines pass a copy of that.
+    A config with the model's own limits does not count, because transformers' pipelines pass a copy of it.
 
     Args:
-        own: the model's.
-        given: that of the call.
-        keywords: of the call.
+        own: the model's config.
+        given: the call's config.
+        keywords: the call's keyword arguments.
     """
     if any(keywords.get(name) is not None for name in _LENGTHS):
         return True
@@ -34,30 +31,30 @@ def asks_for_length(own: GenerationConfig, given: GenerationConfig | None, keywo
 
 
 def overrun(grid: Grid, end: int, limit: int, delay_rows: int, eos: int) -> list[int]:
-    """The clips that did not end before the limit forced them to.
+    """Indices of the clips that ended only because of the length limit.
 
     Args:
-        grid: written.
-        end: its rows that hold something.
-        limit: the most rows that it could have.
+        grid: the generated grid.
+        end: number of its rows that are not only PAD.
+        limit: maximum number of rows.
         delay_rows: the largest delay.
-        eos: ends a channel.
+        eos: EOS id.
     """
     last = last_end(limit, grid.prefilled, delay_rows)
     if end < limit or last == limit:
         return []
     spoken = grid.rows(grid.prefilled, last)[..., 0]  # [B, R]
     ended = ((spoken == eos) | (spoken == grid.pad)).any(1)
-    return [clip for clip, alone in enumerate(ended.tolist()) if not alone]
+    return [clip for clip, has_ended in enumerate(ended.tolist()) if not has_ended]
 
 
 def warn_of_overrun(clips: Sequence[int], all_clips: int, limit: int) -> None:
-    """Warn of the clips that `overrun` found, if any."""
+    """Warn of the clips found by `overrun`, if there are any."""
     if not clips:
         return
     which = f"clip {', '.join(map(str, clips))} of {all_clips}" if all_clips > 1 else "the speech"
     warnings.warn(
-        f"{which} did not end by itself within {limit} rows, the model's own limit: what comes after the text is "
+        f"{which} did not end by itself within {limit} rows, the model's own limit, so what follows the text is "
         f"noise. Use another seed, or pass max_new_tokens.",
         DiaWarning,
         stacklevel=_CALLER,

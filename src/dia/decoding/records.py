@@ -1,4 +1,4 @@
-"""What `return_dict_in_generate` hands back beside the codes. Knows transformers' names, nothing of the loop."""
+"""Collects the outputs for `return_dict_in_generate`. Independent of the loop."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,10 +13,10 @@ from dia.decoding.cache import CACHE
 
 @dataclass
 class Records:
-    """One entry per row of everything that the settings ask for.
+    """The requested outputs, one entry per row.
 
     Args:
-        settings: the call's.
+        settings: the settings of the call.
     """
 
     settings: GenerationConfig
@@ -27,7 +27,7 @@ class Records:
     decoder_hidden_states: list[Any] = field(default_factory=list)
 
     def add(self, outputs: Any, logits: Tensor, scores: Tensor) -> None:
-        """Keep what is asked for of a row: the model's outputs, and its logits before and after the rules."""
+        """Record the requested outputs of a row: the model's outputs, and logits before and after the rules."""
         settings = self.settings
         if not settings.return_dict_in_generate:
             return
@@ -42,11 +42,11 @@ class Records:
             self.decoder_hidden_states.append(outputs.decoder_hidden_states)
 
     def output(self, sequences: Tensor, prefilled: int, text: BaseModelOutput, cache: Any) -> Any:
-        """The grids [B, R, C], or all of it where the settings ask for a dict.
+        """The grids [B, R, C], or an output object with `return_dict_in_generate`.
 
         Args:
             sequences: the grids.
-            prefilled: so many of their rows were given.
+            prefilled: number of prompt rows.
             text: the encoder's output.
             cache: keys and values of all rows but the last.
         """
@@ -54,24 +54,24 @@ class Records:
         if not settings.return_dict_in_generate:
             return sequences
 
-        def taken(entries: list[Any]) -> tuple[Any, ...] | None:
+        def of_rows(entries: list[Any]) -> tuple[Any, ...] | None:
             return tuple(entries[:rows]) if entries else None
 
         return GenerateEncoderDecoderOutput(
             sequences=sequences,
-            scores=taken(self.scores),
-            logits=taken(self.logits),
+            scores=of_rows(self.scores),
+            logits=of_rows(self.logits),
             encoder_attentions=text.attentions if settings.output_attentions else None,
             encoder_hidden_states=text.hidden_states if settings.output_hidden_states else None,
-            decoder_attentions=taken(self.decoder_attentions),
-            cross_attentions=taken(self.cross_attentions),
-            decoder_hidden_states=taken(self.decoder_hidden_states),
+            decoder_attentions=of_rows(self.decoder_attentions),
+            cross_attentions=of_rows(self.cross_attentions),
+            decoder_hidden_states=of_rows(self.decoder_hidden_states),
             **{CACHE: cache},
         )
 
 
 def records_anything(settings: GenerationConfig) -> bool:
-    """Whether more is asked for than the codes and the cache."""
+    """Whether outputs other than the codes and the cache are requested."""
     wanted = settings.output_scores, settings.output_logits, settings.output_attentions, settings.output_hidden_states
     return bool(settings.return_dict_in_generate and any(wanted))
 

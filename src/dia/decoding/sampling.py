@@ -1,4 +1,4 @@
-"""How ids are drawn from scores, how the end is noticed, and the published settings. Knows nothing of the model."""
+"""Draws ids from scores, detects the end, and holds the published sampling settings. Independent of the model."""
 
 from collections.abc import Callable, Sequence
 
@@ -21,7 +21,7 @@ PUBLISHED_SAMPLING = {
 
 
 def published_generation_config(config: DiaConfig) -> GenerationConfig:
-    """The sampling that Dia-1.6B was published with, for checkpoints that bring no generation_config.json."""
+    """The published sampling settings of Dia-1.6B, for checkpoints without a generation_config.json."""
     decoder = config.get_text_config()
     return GenerationConfig(
         **PUBLISHED_SAMPLING,
@@ -32,29 +32,29 @@ def published_generation_config(config: DiaConfig) -> GenerationConfig:
     )
 
 
-def drawer(sample: bool, generator: Generators, clips: int) -> Callable[[Tensor], Tensor]:
-    """How an id is chosen from scores [B · C, V], decided once before the loop.
+def token_chooser(sample: bool, generator: Generators, clips: int) -> Callable[[Tensor], Tensor]:
+    """A function that chooses ids from scores [B · C, V].
 
     Args:
-        sample: draw; else take the highest score.
-        generator: one source of randomness for all clips, or a list of one per clip.
+        sample: draw ids; otherwise take the highest score.
+        generator: one generator for all clips, or a list with one per clip.
         clips: B.
 
     Raises:
-        ValueError: `generator` is neither.
+        ValueError: `generator` has an invalid type or length.
     """
     if not sample:
         return lambda scores: scores.argmax(-1)
     noise = noise_source(generator, clips)
-    # The largest of p / exponential noise is a draw from p; unlike multinomial() it never asks the host.
+    # The argmax of p / exponential noise is a draw from p. Unlike multinomial() it does not synchronize with the host.
     return lambda scores: (scores.softmax(-1) / noise(torch.empty_like(scores))).argmax(-1)
 
 
 def noise_source(generator: Generators, clips: int) -> Callable[[Tensor], Tensor]:
-    """How a tensor [B · C, V] is filled with exponential noise, each clip's part by its own generator if it has one.
+    """A function that fills a tensor [B · C, V] with exponential noise, with each clip's own generator if it has one.
 
     Raises:
-        ValueError: `generator` is neither one source of randomness nor a list of one per clip.
+        ValueError: `generator` is neither a generator nor a list with one per clip.
     """
     if generator is None or isinstance(generator, torch.Generator):
         generators: list[torch.Generator | None] = [generator]
@@ -62,7 +62,7 @@ def noise_source(generator: Generators, clips: int) -> Callable[[Tensor], Tensor
         generators = list(generator)
     known = all(one is None or isinstance(one, torch.Generator) for one in generators)
     if not known or len(generators) not in (1, clips):
-        raise ValueError(f"`generator` must be one torch.Generator or a list of {clips}, one per returned clip.")
+        raise ValueError(f"`generator` must be a torch.Generator or a list of {clips}, one per returned clip.")
 
     def fill(noise: Tensor) -> Tensor:
         for part, one in zip(noise.chunk(len(generators)), generators, strict=True):
@@ -76,31 +76,31 @@ def noise_source(generator: Generators, clips: int) -> Callable[[Tensor], Tensor
 
 
 class EndFlag:
-    """Tells when every channel has ended without stalling the device: on CUDA each answer comes one call late.
+    """Reports whether all channels have ended, without blocking the device. On CUDA each result is one call late.
 
-    Never sooner or later, whatever the speed of host and device: equal calls then draw equally much noise.
+    The delay is always exactly one call, independent of timing, so that equal calls draw the same amount of noise.
     """
 
     def __init__(self, device: torch.device) -> None:
         self._late = device.type == "cuda"
-        self._asked: tuple[torch.cuda.Event, Tensor] | None = None
+        self._pending: tuple[torch.cuda.Event, Tensor] | None = None
 
     def __call__(self, ended: Tensor) -> bool:
         if not self._late:
             return bool(ended.all())
-        before, self._asked = self._asked, self._ask(ended)
-        if before is None:
+        previous, self._pending = self._pending, self._start_copy(ended)
+        if previous is None:
             return False
-        event, answer = before
-        event.synchronize()  # waits for the rows before the last call, while those since then keep the device busy
-        return bool(answer)
+        event, all_ended = previous
+        event.synchronize()  # waits for the rows up to the previous call; the device is busy with later rows
+        return bool(all_ended)
 
-    def _ask(self, ended: Tensor) -> tuple[torch.cuda.Event, Tensor]:
-        # Only into pinned memory does a copy to the host not wait.
-        answer = torch.empty((), dtype=torch.bool, pin_memory=True).copy_(ended.all(), non_blocking=True)
+    def _start_copy(self, ended: Tensor) -> tuple[torch.cuda.Event, Tensor]:
+        # Copies to the host are asynchronous only into pinned memory.
+        all_ended = torch.empty((), dtype=torch.bool, pin_memory=True).copy_(ended.all(), non_blocking=True)
         event = torch.cuda.Event()
         event.record(torch.cuda.current_stream(ended.device))
-        return event, answer
+        return event, all_ended
 
 
-__all__ = ["EndFlag", "Generators", "drawer", "noise_source", "published_generation_config"]
+__all__ = ["EndFlag", "Generators", "noise_source", "published_generation_config", "token_chooser"]

@@ -1,6 +1,6 @@
-"""The range of every setting of `generate()`, as an argument and in generation_config.json.
+"""The valid range of every setting of `generate()`, as an argument and in generation_config.json.
 
-Knows names and ranges. Knows nothing of how the settings act.
+Independent of how the settings are used.
 """
 
 from collections.abc import Mapping
@@ -56,15 +56,15 @@ CACHES = ("dynamic", "static")
 _TOKEN_IDS = ("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id")
 _IN_FILES = {*NUMBERS, *FLAGS, *ID_LISTS, *_TOKEN_IDS, "cache_implementation"}
 _OTHERS = {"architectures", "encoder_config", "delay_pattern", "feature_extractor_type", "tokenizer_class"}
-_SPOKEN_ALONE = ("num_beams", "num_return_sequences")  # one clip for each text, by sampling or greedy search
+_ALWAYS_ONE = ("num_beams", "num_return_sequences")  # one clip for each text, by sampling or greedy search
 
 
 def check_ranges(values: Mapping[str, Any]) -> None:
-    """Check the settings that are there; None stands for the model's own.
+    """Validate settings; None means the model's own setting.
 
     Raises:
         TypeError: a setting has the wrong type; the message names it.
-        ValueError: one is out of range.
+        ValueError: a setting is out of range; the message names it.
     """
     check_given(NUMBERS, values)
     for name in FLAGS:
@@ -72,23 +72,23 @@ def check_ranges(values: Mapping[str, Any]) -> None:
             raise TypeError(f"{name} is {shown(values[name])}; expected True or False.")
     for name in ID_LISTS:
         if values.get(name) is not None and (not isinstance(values[name], list) or not values[name]):
-            raise TypeError(f"{name} is {shown(values[name])}; expected a list of ids, not an empty one.")
+            raise TypeError(f"{name} is {shown(values[name])}; expected a non-empty list of ids.")
         _check_ids(name, values.get(name))
 
 
 def check_file_settings(path: Path) -> None:
-    """Check a generation_config.json.
+    """Validate a generation_config.json.
 
     Raises:
-        OSError, ValueError: it is damaged, or holds what a Dia cannot be asked for; the message names it.
+        OSError, ValueError: the file is damaged, or has a setting that Dia does not support; the message names it.
     """
     data = read_json(path)
     if others := sorted(_OTHERS & set(data)):
-        raise ValueError(f"{path} sets {others[0]!r}, so it is another file under this name; {REMEDY}.")
+        raise ValueError(f"{path} sets {others[0]!r}, so it is another file with this name; {REMEDY}.")
     settings = GenerationConfig()
     for name, value in data.items():
         if hasattr(GenerationConfig, name):
-            raise ValueError(f"{path} sets {name!r}, which is no setting; remove it, or {REMEDY}.")
+            raise ValueError(f"{path} sets {name!r}, which is not a setting; remove it, or {REMEDY}.")
         if hasattr(settings, name) and name not in _IN_FILES and value is not None and not name.startswith("_"):
             if value == settings._get_default_generation_params().get(name) or name == "transformers_version":
                 continue
@@ -99,21 +99,21 @@ def check_file_settings(path: Path) -> None:
             _check_ids(name, [data[name]] if data.get(name) is not None else None)
         if data.get("pass_seconds") is not None:
             PASS_SECONDS.check("pass_seconds", data["pass_seconds"])
-        for name in _SPOKEN_ALONE:
+        for name in _ALWAYS_ONE:
             if data.get(name) not in (None, 1):
-                raise ValueError(f"{name} is {data[name]}; Dia speaks each text once")
+                raise ValueError(f"{name} is {data[name]}; it must be 1")
         if data.get("cache_implementation") not in (None, *CACHES):
             raise ValueError(
                 f"cache_implementation is {data['cache_implementation']!r}; use one of {', '.join(CACHES)}"
             )
         mode = GenerationConfig(**data).get_generation_mode()
         if mode not in (GenerationMode.SAMPLE, GenerationMode.GREEDY_SEARCH):
-            raise ValueError(f"its settings ask for {mode.value!r}; Dia is sampled, or searched greedily")
+            raise ValueError(f"its settings select {mode.value!r}; Dia supports sampling and greedy search")
         PromptFormat.of(GenerationConfig(**data))
 
 
 def _check_ids(name: str, ids: Any) -> None:
-    """A list of ids, or for phrases a list of such lists."""
+    """Check ids: a number, a list of ids, or a list of such lists."""
     for one in ids if isinstance(ids, list) else [] if ids is None else [ids]:
         if isinstance(one, list):
             _check_ids(name, one)

@@ -1,4 +1,4 @@
-"""Settings of a call of `generate()`: what Dia cannot do is refused by name, what is left open is filled in."""
+"""Validates the settings of a call of `generate()` and fills in defaults."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,31 +10,31 @@ from transformers.integrations import is_deepspeed_zero3_enabled, is_fsdp_manage
 
 from dia.configuration_dia import DiaDecoderConfig
 
-# Settings that no rule, loop or cache of ours reads, with the value that asks for nothing.
-_REFUSED = {
+# Unsupported settings, with the value that turns them off.
+_UNSUPPORTED = {
     "stop_strings": None,  # codes are not text
     "token_healing": False,
-    "prefill_chunk_size": None,  # a prompt of a minute is 86 · 60 rows
-    "encoder_repetition_penalty": 1.0,  # it compares codes with bytes of text
+    "prefill_chunk_size": None,  # prompts are short: a minute is 86 · 60 rows
+    "encoder_repetition_penalty": 1.0,  # compares codes with bytes of text
     "encoder_no_repeat_ngram_size": 0,
 }
 
 
 def check_settings(settings: GenerationConfig, arguments: Mapping[str, Any]) -> None:
-    """Refuse what Dia cannot do.
+    """Raise an error for unsupported settings and arguments.
 
     Args:
-        settings: those of the call, with the model's own filled in.
-        arguments: those of `generate()` that are refused unless None.
+        settings: the settings of the call, merged with the model's.
+        arguments: unsupported arguments of `generate()`, which must be None.
 
     Raises:
-        ValueError: the message names the argument, or the mode of generation.
+        ValueError: the message names the argument, or the generation mode.
     """
-    asked = {name: getattr(settings, name, None) for name in _REFUSED}
-    refused = [name for name, value in arguments.items() if value is not None]
-    refused += [name for name, value in asked.items() if value not in (None, _REFUSED[name])]
-    for name in refused:
-        raise ValueError(f"`{name}` is not supported by Dia; leave it out.")
+    values = {name: getattr(settings, name, None) for name in _UNSUPPORTED}
+    unsupported = [name for name, value in arguments.items() if value is not None]
+    unsupported += [name for name, value in values.items() if value not in (None, _UNSUPPORTED[name])]
+    for name in unsupported:
+        raise ValueError(f"`{name}` is not supported by Dia; omit it.")
     mode = settings.get_generation_mode()
     if mode not in (GenerationMode.SAMPLE, GenerationMode.GREEDY_SEARCH):
         raise ValueError(
@@ -42,14 +42,14 @@ def check_settings(settings: GenerationConfig, arguments: Mapping[str, Any]) -> 
             "(num_beams=1, no penalty_alpha, no dola_layers, no constraints)."
         )
     if settings.do_sample and settings.temperature is not None and not settings.temperature > 0:
-        raise ValueError(f"temperature={settings.temperature} must be above 0; do_sample=False is greedy.")
+        raise ValueError(f"temperature={settings.temperature} must be above 0; use do_sample=False for greedy search.")
 
 
 def fill_special_ids(settings: GenerationConfig, decoder: DiaDecoderConfig) -> None:
-    """Set the special ids that nobody has set to the checkpoint's.
+    """Set missing special ids to the checkpoint's.
 
     Raises:
-        ValueError: an id that is to be written lies outside the vocabulary.
+        ValueError: PAD or the start id is outside the vocabulary.
     """
     if settings.eos_token_id is None:
         settings.eos_token_id = decoder.eos_token_id
@@ -62,26 +62,28 @@ def fill_special_ids(settings: GenerationConfig, decoder: DiaDecoderConfig) -> N
     for name in ("pad_token_id", "decoder_start_token_id"):
         value = getattr(settings, name)
         if not isinstance(value, int) or not 0 <= value < decoder.vocab_size:
-            raise ValueError(f"{name}={value} is written to the grid; ids run from 0 to {decoder.vocab_size - 1}.")
+            raise ValueError(f"{name}={value} must be from 0 to {decoder.vocab_size - 1}, the ids of the decoder.")
 
 
 def is_synced(model: Any, asked: bool | None) -> bool:
-    """Whether the processes of a group must run the same steps; where they share weights and nobody says otherwise.
+    """Whether the processes of a group must run the same steps.
+
+    Args:
+        model: the model.
+        asked: the argument `synced_gpus`; None is True if the weights are sharded over several processes.
 
     Raises:
-        ValueError: it is asked for where there is no group.
+        ValueError: `asked` is True, but there is no process group.
     """
     group = torch.distributed.is_available() and torch.distributed.is_initialized()
     if asked and not group:
-        raise ValueError(
-            "`synced_gpus` needs a group of processes; call torch.distributed.init_process_group() first."
-        )
+        raise ValueError("`synced_gpus` needs a process group; call torch.distributed.init_process_group() first.")
     if asked is None:
-        return group and torch.distributed.get_world_size() > 1 and _shares_weights(model)
+        return group and torch.distributed.get_world_size() > 1 and _is_sharded(model)
     return asked
 
 
-def _shares_weights(model: Any) -> bool:
+def _is_sharded(model: Any) -> bool:
     from torch.distributed.fsdp import FSDPModule, FullyShardedDataParallel
 
     if is_deepspeed_zero3_enabled() or is_fsdp_managed_module(model):

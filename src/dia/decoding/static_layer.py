@@ -1,6 +1,6 @@
-"""One decoder layer for one new row of each clip, over keys and values that keep their place.
+"""A decoder layer for one new row per clip, with keys and values in static buffers.
 
-Receives the model's layer and uses its weights as they lie; knows its parts by name, not by import, and no ids.
+Uses the weights of a `DiaDecoderLayer` in place, without importing the class. Independent of ids.
 
 Shapes: N rows of the network, E model width, R grid rows, S text length, H heads, G key heads, D head width.
 """
@@ -13,23 +13,23 @@ from torch import Tensor, nn
 
 from dia.kernels.decoder import skinny_attention, skinny_linear, skinny_norm
 
-HOME = "dia.modeling_dia"  # whose forward methods the step knows how to stand in for
-_NARROW = 1024  # up to this width a step waits for calls, not for memory, and joined weights are worth their copy
+MODELING_MODULE = "dia.modeling_dia"  # the step replaces forward methods of this module only
+_NARROW = 1024  # up to this width call overhead dominates, so that copying weights into one matrix pays off
 
 Linear = Callable[[Tensor], Tensor]
 
 
 class FastLayer:
-    """A `DiaDecoderLayer` of the model.
+    """A fast equivalent of a `DiaDecoderLayer`.
 
     Args:
-        layer: the module.
+        layer: the `DiaDecoderLayer`.
         batch: N.
-        rows: R, how many rows there is room for.
-        text: S, likewise.
-        dtype: of keys and values.
-        eager: it will not be compiled, so that kernels of our own may be called.
-        new: makes the room, `torch.empty` where no row is looked at before it is written.
+        rows: R, capacity in rows.
+        text: S, capacity in text ids.
+        dtype: dtype of keys and values.
+        eager: whether the step runs without torch.compile, so that custom kernels can be used.
+        new: creates the buffers; `torch.empty` if every row is written before it is read.
     """
 
     def __init__(
@@ -55,19 +55,25 @@ class FastLayer:
         self.keys, self.values = new(2, batch, groups, rows, own.head_dim, dtype=dtype, device=device)
         self.text_keys, self.text_values = new(2, batch, text_groups, text, cross.head_dim, dtype=dtype, device=device)
         self.attend_text = _attend
-        # On a CPU the fused kernel is several times slower than two products for single queries in half precision.
+        # For single queries in half precision, the fused kernel on CPUs is several times slower than two products.
         if device.type == "cpu" and dtype != torch.float32:
-            self.attend_text = _attend_skinny if eager else _attend_written_out
-            # Read along the text by the first product.
+            self.attend_text = _attend_skinny if eager else _attend_unfused
+            # The first product reads the keys along the text axis.
             self.text_keys = new(batch, text_groups, cross.head_dim, text, dtype=dtype, device=device).transpose(2, 3)
 
     def clear(self) -> None:
-        """Forget a former call. Masks hide what it has left, but not if that is no number."""
+        """Zero the buffers. Masks hide values of an earlier call, but not NaN."""
         for kept in (self.keys, self.values, self.text_keys, self.text_values):
             kept.zero_()
 
     def load(self, own: Any, text: Any, place: Callable[[Tensor, Tensor], None]) -> None:
-        """Take over the keys and values that the model has computed: transformers' cache layers of rows and text."""
+        """Copy the keys and values that the model has computed.
+
+        Args:
+            own: transformers' cache layer of the rows.
+            text: transformers' cache layer of the text.
+            place: copies a tensor into a buffer.
+        """
         if isinstance(self.own_in, _Joined):
             self.own_in.refresh()
         place(self.keys, own.keys)
@@ -77,53 +83,60 @@ class FastLayer:
 
     def __call__(
         self,
-        hidden: Tensor,
-        rotary: tuple[Tensor, ...],
+        hidden_states: Tensor,
+        position_embeddings: tuple[Tensor, ...],
         row: Tensor,
         span: int,
-        mask: Tensor | None,
-        text_mask: Tensor | None,
+        attention_mask: Tensor | None,
+        encoder_attention_mask: Tensor | None,
     ) -> Tensor:
-        """States of one row [N, E] → those after the layer.
+        """Compute the layer's output [N, E] for one row.
 
         Args:
-            hidden: [N, E].
-            rotary: cosines and signed sines of the row, [1, D] each.
-            row: its number, [1].
-            span: so many rows are looked at, this one among them.
-            mask: added to the scores, [N, 1, 1, span].
-            text_mask: likewise, [N, 1, 1, S].
+            hidden_states: [N, E].
+            position_embeddings: cosines and signed sines of the row, [1, D] each.
+            row: index of the row, [1].
+            span: number of rows to attend to, including this row.
+            attention_mask: added to the scores, [N, 1, 1, span].
+            encoder_attention_mask: added to the scores of the text, [N, 1, 1, S].
         """
-        hidden = hidden + self._read_rows(self.own_norm(hidden), rotary, row, span, mask)
-        hidden = hidden + self._read_text(self.text_norm(hidden), text_mask)
-        gate, up = self.gate_up(self.mlp_norm(hidden)).chunk(2, dim=-1)
-        return hidden + self.down(self.activation(gate) * up)
+        normed = self.own_norm(hidden_states)
+        hidden_states = hidden_states + self._self_attention(normed, position_embeddings, row, span, attention_mask)
+        hidden_states = hidden_states + self._cross_attention(self.text_norm(hidden_states), encoder_attention_mask)
+        gate, up = self.gate_up(self.mlp_norm(hidden_states)).chunk(2, dim=-1)
+        return hidden_states + self.down(self.activation(gate) * up)
 
-    def _read_rows(
-        self, hidden: Tensor, rotary: tuple[Tensor, ...], row: Tensor, span: int, mask: Tensor | None
+    def _self_attention(
+        self,
+        hidden_states: Tensor,
+        position_embeddings: tuple[Tensor, ...],
+        row: Tensor,
+        span: int,
+        attention_mask: Tensor | None,
     ) -> Tensor:
-        joined = self.own_in(hidden).view(len(hidden), -1, self.keys.shape[-1])  # [N, H + 2G, D]
-        turning = self.heads + self.groups
-        turned = rotate(joined[:, :turning], rotary)
-        self.keys.index_copy_(2, row, turned[:, self.heads :, None])
-        self.values.index_copy_(2, row, joined[:, turning:, None])
+        heads = self.own_in(hidden_states).view(len(hidden_states), -1, self.keys.shape[-1])  # [N, H + 2G, D]
+        first_value = self.heads + self.groups
+        rotated = rotate(heads[:, :first_value], position_embeddings)
+        self.keys.index_copy_(2, row, rotated[:, self.heads :, None])
+        self.values.index_copy_(2, row, heads[:, first_value:, None])
         keys, values = self.keys[:, :, :span], self.values[:, :, :span]
-        return self.own_out(_attend(turned[:, : self.heads], keys, values, mask, self.scaling))
+        return self.own_out(_attend(rotated[:, : self.heads], keys, values, attention_mask, self.scaling))
 
-    def _read_text(self, hidden: Tensor, mask: Tensor | None) -> Tensor:
-        query = self.text_in(hidden).view(len(hidden), -1, self.text_keys.shape[-1])
-        return self.text_out(self.attend_text(query, self.text_keys, self.text_values, mask, self.text_scaling))
+    def _cross_attention(self, hidden_states: Tensor, attention_mask: Tensor | None) -> Tensor:
+        query = self.text_in(hidden_states).view(len(hidden_states), -1, self.text_keys.shape[-1])
+        output = self.attend_text(query, self.text_keys, self.text_values, attention_mask, self.text_scaling)
+        return self.text_out(output)
 
 
 class _Joined:
-    """Plain projections of the same rows in one multiplication: [N, E] → [N, sum of the outputs]."""
+    """Several projections of the same rows in one matrix product: [N, E] → [N, sum of the outputs]."""
 
     def __init__(self, parts: list[Tensor]) -> None:
         self.parts = parts
         self.weight = torch.cat(parts)
 
     def refresh(self) -> None:
-        """Follow the model's weights, which may have been trained since."""
+        """Copy the model's current weights, which training may have changed."""
         torch.cat(self.parts, out=self.weight)
 
     def __call__(self, rows: Tensor) -> Tensor:
@@ -131,7 +144,7 @@ class _Joined:
 
 
 def linear_of(module: nn.Module, eager: bool) -> Linear:
-    """A projection of rows [N, in]: its weight where it is nothing but that, else the module, adapters and all."""
+    """A projection of rows [N, in]: a direct product for a plain `nn.Linear`, otherwise the module itself."""
     if not _plain(module):
         return module
     weight: Any = module.weight
@@ -140,22 +153,22 @@ def linear_of(module: nn.Module, eager: bool) -> Linear:
 
 
 def norm_of(module: Any, eager: bool) -> Linear:
-    """A root-mean-square norm in one call where the module is the model's own."""
-    if type(module).forward.__module__ != HOME:
+    """A root-mean-square norm: a single call for the model's own class, otherwise the module itself."""
+    if type(module).forward.__module__ != MODELING_MODULE:
         return module
     weight, shape, eps = module.weight, module.weight.shape, module.eps
     own = skinny_norm(weight, eps) if eager else None
     return own or (lambda rows: torch.rms_norm(rows, shape, weight, eps))
 
 
-def rotate(heads: Tensor, rotary: tuple[Tensor, ...]) -> Tensor:
-    """Turn heads [N, H, D] by the angles of their row; the sine comes with the sign of its half, see `signed`."""
-    cos, sin = rotary
+def rotate(heads: Tensor, position_embeddings: tuple[Tensor, ...]) -> Tensor:
+    """Rotate heads [N, H, D] by the angles of their row. The sines are signed, see `signed`."""
+    cos, sin = position_embeddings
     return torch.addcmul(heads * cos, heads.roll(heads.shape[-1] // 2, dims=-1), sin)
 
 
 def signed(cos: Tensor, sin: Tensor) -> Tensor:
-    """Cosines and sines of all rows, [R, D] each, as the one table [R, 2, D] that `rotate` reads rows of."""
+    """Combine cosines and sines of all rows, [R, D] each, in a table [R, 2, D] for `rotate`."""
     first, second = sin.chunk(2, dim=-1)
     return torch.stack([cos, torch.cat([-first, second], dim=-1)], dim=1)
 
@@ -170,7 +183,7 @@ def _joined(modules: list[nn.Module], eager: bool) -> Linear:
 
 
 def _plain(module: nn.Module) -> bool:
-    """Its weight is all there is to it, and a tensor of the usual kind; torchao's, for one, only look like that."""
+    """Whether a module is a plain `nn.Linear` without bias. torchao replaces the weight with a tensor subclass."""
     return type(module) is nn.Linear and module.bias is None and type(module.weight) is nn.Parameter
 
 
@@ -181,7 +194,7 @@ def _attend(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, sc
     return output.reshape(len(query), -1)
 
 
-def _attend_written_out(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, scaling: float) -> Tensor:
+def _attend_unfused(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, scaling: float) -> Tensor:
     scores = (_grouped(query, keys) * scaling) @ keys.transpose(2, 3)
     weights = (scores if mask is None else scores + mask).softmax(-1)
     return (weights @ values).reshape(len(query), -1)
@@ -189,12 +202,12 @@ def _attend_written_out(query: Tensor, keys: Tensor, values: Tensor, mask: Tenso
 
 def _attend_skinny(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, scaling: float) -> Tensor:
     own = skinny_attention(_grouped(query, keys), keys, values, mask, scaling)
-    return _attend_written_out(query, keys, values, mask, scaling) if own is None else own.view(len(query), -1)
+    return _attend_unfused(query, keys, values, mask, scaling) if own is None else own.view(len(query), -1)
 
 
 def _grouped(query: Tensor, keys: Tensor) -> Tensor:
-    """The query heads that share a key head laid out as rows, so that no key is repeated: [N, G, H / G, D]."""
+    """Reshape the query to [N, G, H / G, D]: heads that share a key head become rows, so keys are not repeated."""
     return query.reshape(len(query), keys.shape[1], -1, query.shape[-1])
 
 
-__all__ = ["HOME", "FastLayer", "linear_of", "norm_of", "rotate", "signed"]
+__all__ = ["MODELING_MODULE", "FastLayer", "linear_of", "norm_of", "rotate", "signed"]

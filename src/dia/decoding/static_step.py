@@ -1,7 +1,7 @@
-"""The decoder step over tensors of fixed shape: one row read, the next one chosen and written, the host asked nothing.
+"""The fast decoder step: reads one row, chooses the next and writes it, on static tensors and without host syncs.
 
-Receives a model, and what the model itself has computed of the rows before the first chosen one. On a GPU the step is
-recorded once for every span of rows and replayed. Recorded and compiled steps are kept for calls of the same shapes.
+The model itself computes the keys and values of the prompt. On a GPU the step is recorded as a CUDA graph once for
+every span of rows and replayed. Recorded and compiled steps are cached for later calls with the same shapes.
 
 Shapes: B clips, N rows of the network (B, under guidance 2B), R grid rows, C channels, V ids of each, S text length.
 """
@@ -28,15 +28,15 @@ from dia.runtime.log import get_logger
 
 logger = get_logger(__name__)
 
-_LOOKS = 8  # rows between two looks at the end on a GPU
-_VERSIONS = 1 << 16  # of one function, compiled
-_KEPT = 4  # steps that are kept for later calls; each holds its keys and values
-_OF_OUR_KIND = ("dia", "torch", "transformers")  # packages whose modules do not change but by their weights
-_recording = threading.Lock()  # meanwhile nobody else may record, or draw from the device's own generator
+_ROWS_PER_END_CHECK = 8  # on a GPU
+_RECOMPILE_LIMIT = 1 << 16  # compiled versions of one function
+_CACHED_RUNNERS = 4  # per model; each holds its keys and values
+_STATELESS_PACKAGES = ("dia", "torch", "transformers")  # the output of their modules depends on their weights only
+_recording = threading.Lock()  # held while a graph is recorded, and while noise is drawn from the device's generator
 
 
 class Step:
-    """The next row of every clip. What is decided once is in the config; what moves are tensors that stay put."""
+    """Computes the next row of every clip. The config is fixed, and all state is in static tensors."""
 
     def __init__(self, model: Any, config: DecodeConfig) -> None:
         decoder, device, dtype = model.model.decoder, model.device, model.dtype
@@ -47,7 +47,7 @@ class Step:
             norm_of(decoder.norm, eager),
             linear_of(model.logits_dense, eager),
         )
-        size = batch, config.rows, config.text, dtype, eager, torch.zeros if config.fixed else torch.empty
+        size = batch, config.rows, config.text, dtype, eager, torch.zeros if config.reusable else torch.empty
         self.layers = [FastLayer(layer, *size) for layer in decoder.layers]
         positions, like = torch.arange(config.rows, device=device)[None], torch.empty(0, dtype=dtype, device=device)
         self.rotary = signed(*(part[0] for part in decoder.rotary_emb(like, positions)))  # [R, 2, D]
@@ -63,14 +63,21 @@ class Step:
         )
 
     def load(self, grid: Grid, cache: EncoderDecoderCache, text_mask: Tensor | None, max_rows: int) -> None:
-        """Begin a call: its grid, and keys and values of the rows and the text that the model has read."""
+        """Start a call: copy its grid, and the keys and values of the prompt and the text.
+
+        Args:
+            grid: the grid from `start_grid`.
+            cache: the cache that the model has filled.
+            text_mask: [n, S], 0 for padding; None if nothing is padded.
+            max_rows: length limit of the grid.
+        """
         pairs = zip(cache.self_attention_cache.layers, cache.cross_attention_cache.layers, strict=True)
         for layer, (own, text) in zip(self.layers, pairs, strict=True):
-            if self.config.fixed:
+            if self.config.reusable:
                 layer.clear()
             layer.load(own, text, self._place)
-        _corner(self.ids.fill_(self.config.pad), grid.ids)
-        _corner(self.forced.fill_(self.config.pad), grid.forced)
+        _copy_to_corner(self.ids.fill_(self.config.pad), grid.ids)
+        _copy_to_corner(self.forced.fill_(self.config.pad), grid.forced)
         self.ended.fill_(True)[: len(grid.ids)] = False
         self.row.fill_(grid.prefilled)
         self.last_end.fill_(last_end(max_rows, grid.prefilled, max(self.config.pattern)))
@@ -83,7 +90,7 @@ class Step:
             self._hide(self.text_mask, self.row.new_ones(batch, length) if text_mask is None else text_mask)
 
     def save(self, cache: EncoderDecoderCache, clips: int, rows: int, text: int) -> None:
-        """Copy keys and values of the call's rows and text into an empty cache, as the model would have left it."""
+        """Copy the keys and values of the call's rows and text to an empty cache, as the model would fill it."""
         for index, layer in enumerate(self.layers):
             own, read = (layer.keys, layer.values), (layer.text_keys, layer.text_values)
             fill(
@@ -94,29 +101,29 @@ class Step:
             )
 
     def _of(self, buffer: Tensor, clips: int, length: int) -> Tensor:
-        """The part [n, G, length, D] of keys or values that belongs to a call's clips."""
+        """The part [n, G, length, D] of keys or values that belongs to the call's clips."""
         return torch.cat([half[:clips, :, :length] for half in buffer.chunk(self.config.halves)])
 
     def begin(self, logits: Tensor) -> None:
-        """Write the first row, whose logits [n, C · V] the model itself has computed."""
-        whole = logits.new_zeros(self.config.clips * self.config.halves, logits.shape[1])
-        self._place(whole, logits)
-        self._write(whole)
+        """Write the first row from logits [n, C · V] that the model has computed."""
+        padded = logits.new_zeros(self.config.clips * self.config.halves, logits.shape[1])
+        self._place(padded, logits)
+        self._write(padded)
 
     def __call__(self, span: int) -> None:
-        """Read the row before the next one and write that; the first `span` rows are looked at."""
+        """Decode the last row and write the next one, attending to the first `span` rows."""
         last = self.row - 1
-        hidden = self.embed(self.ids.index_select(1, last).view(-1, 1, len(self.config.pattern)))[:, 0]  # [B, E]
-        hidden = hidden.repeat(self.config.halves, 1)  # [N, E]
-        rotary, mask = self.rotary.index_select(0, last).unbind(1), None
+        last_ids = self.ids.index_select(1, last).view(-1, 1, len(self.config.pattern))  # [B, 1, C]
+        hidden_states = self.embed(last_ids)[:, 0].repeat(self.config.halves, 1)  # [N, E]
+        position_embeddings, mask = self.rotary.index_select(0, last).unbind(1), None
         if self.mask is not None:
             mask = self.mask.index_fill_(3, last, 0.0)[..., :span]
         for layer in self.layers:
-            hidden = layer(hidden, rotary, last, span, mask, self.text_mask)
-        self._write(self.head(self.norm(hidden)))
+            hidden_states = layer(hidden_states, position_embeddings, last, span, mask, self.text_mask)
+        self._write(self.head(self.norm(hidden_states)))
 
     def _write(self, logits: Tensor) -> None:
-        """Choose the next row from logits [N, C · V] and write it: ends that are due, PAD after an end, the prompt."""
+        """Choose the next row from logits [N, C · V] and write it, with delayed EOS, PAD after EOS, and the prompt."""
         config, eos, shape = self.config, self.config.sampler.eos, (-1, len(self.config.pattern), self.noise.shape[1])
         picked = config.sampler(logits.float().view(shape), self.noise.view(shape))  # [B, C]
         leader = self.ids.view(config.clips, -1, config.rows)[:, 0]  # [B, R]
@@ -132,13 +139,13 @@ class Step:
         self.row.add_(1)
 
     def _place(self, buffer: Tensor, given: Tensor) -> None:
-        """Put what belongs to a call's clips where a step for more clips, rows or text has it."""
+        """Copy values of the call's clips to a buffer that may be larger in clips, rows and text."""
         for part, half in zip(buffer.chunk(self.config.halves), given.chunk(self.config.halves), strict=True):
-            _corner(part, half)
+            _copy_to_corner(part, half)
 
     def _hide(self, buffer: Tensor, mask: Tensor) -> None:
-        """Fill an additive mask [N, 1, 1, …] from one of ones and zeros [n, …]; what that does not reach is hidden."""
-        # A clip that is not there, or of which nothing is seen, sees everything: of nothing some devices make NaN.
+        """Fill an additive mask [N, 1, 1, …] from a mask of ones and zeros [n, …]. Positions beyond it are hidden."""
+        # Unused and fully masked clips attend to everything, because some devices return NaN for empty rows.
         buffer.zero_()[..., mask.shape[1] :] = float("-inf")
         hidden = (mask == 0) & (mask != 0).any(1, keepdim=True)
         self._place(
@@ -147,7 +154,7 @@ class Step:
 
 
 class GraphRunner:
-    """Runs a step as it is, compiled, or recorded; all three write the same rows."""
+    """Runs a step eagerly, compiled, or as a recorded CUDA graph. All three write the same rows."""
 
     def __init__(self, step: Step) -> None:
         self.step = step
@@ -160,7 +167,7 @@ class GraphRunner:
 
     def __call__(self, row: int) -> None:
         """Write row `row`."""
-        if not self.step.config.fixed:
+        if not self.step.config.reusable:
             return self._run(row)
         span = span_of(row)
         if span not in self._ready:
@@ -168,97 +175,98 @@ class GraphRunner:
         return self._ready[span]()
 
     def _prepared(self, span: int) -> Callable[[], None]:
-        """The step for one span. Preparing runs it, so what moves is put back after each run."""
-        self._rehearse(span)
+        """The step for one span. Preparing runs the step, so its state is restored after each run."""
+        self._warm_up(span)
         if self.step.config.recorded:
             try:
-                return self._recorded(span)
-            except RuntimeError as error:  # something asks the host, or memory has ended
-                logger.warning_once(f"the step could not be recorded and runs as it is, slower: {_said(error)}")
+                return self._record(span)
+            except RuntimeError as error:  # a host sync, or not enough memory
+                logger.warning_once(f"CUDA graph recording failed, so the step runs eagerly: {_first_line(error)}")
         return lambda: self._run(span)
 
-    def _recorded(self, span: int) -> Callable[[], None]:
+    def _record(self, span: int) -> Callable[[], None]:
         device = self.step.ids.device
-        # A recording that fails would leave its own stream as the current one.
+        # A failed recording would leave its own stream as the current stream.
         with _recording, torch.cuda.device(device), torch.cuda.stream(torch.cuda.current_stream(device)):
             stream, graph = torch.cuda.Stream(), torch.cuda.CUDAGraph()
             stream.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(stream):
-                self._rehearse(span)
+                self._warm_up(span)
             torch.cuda.current_stream().wait_stream(stream)
             with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
                 self._run(span)
         return graph.replay
 
-    def _rehearse(self, span: int) -> None:
-        moving = self.step.ids, self.step.ended, self.step.row
-        before = [tensor.clone() for tensor in moving]
+    def _warm_up(self, span: int) -> None:
+        state = self.step.ids, self.step.ended, self.step.row
+        saved = [tensor.clone() for tensor in state]
         try:
-            with nullcontext() if self._run is self.step else _many_versions():
+            with nullcontext() if self._run is self.step else _raised_recompile_limit():
                 self._run(span)
-        except Exception as error:  # compilers have no error in common
+        except Exception as error:  # compilers have no common error class
             if self._run is self.step:
                 raise
-            logger.warning_once(f"the step could not be compiled and runs as it is: {_said(error)}")
+            logger.warning_once(f"torch.compile failed, so the step runs eagerly: {_first_line(error)}")
             self._run = self.step
-        for tensor, kept in zip(moving, before, strict=True):
-            tensor.copy_(kept)
+        for tensor, value in zip(state, saved, strict=True):
+            tensor.copy_(value)
 
 
-def _many_versions() -> AbstractContextManager[Any]:
-    """Every span and every kept step is a version of one function; after eight torch would give up compiling."""
-    limits: Any = torch._dynamo.config
-    many: AbstractContextManager[Any] = limits.patch(recompile_limit=_VERSIONS, accumulated_recompile_limit=_VERSIONS)
-    return many
+def _raised_recompile_limit() -> AbstractContextManager[Any]:
+    """Every span of every cached step is a recompilation of one function. By default torch stops after eight."""
+    config: Any = torch._dynamo.config
+    limits = dict.fromkeys(("recompile_limit", "accumulated_recompile_limit"), _RECOMPILE_LIMIT)
+    raised: AbstractContextManager[Any] = config.patch(**limits)
+    return raised
 
 
-# Of each model where its weights lay, and the last steps that were used.
-_kept: WeakKeyDictionary[Any, list[tuple[Any, GraphRunner]]] = WeakKeyDictionary()
-_kept_lock = threading.Lock()
+# For each model, pairs of `_weights_key` and a runner that is not in use, the latest last.
+_runners: WeakKeyDictionary[Any, list[tuple[Any, GraphRunner]]] = WeakKeyDictionary()
+_runners_lock = threading.Lock()
 
 
 @contextmanager
 def runner_for(model: Any, config: DecodeConfig) -> Iterator[GraphRunner]:
-    """A runner for this call alone; one that is costly to make is kept for later calls and follows the weights."""
+    """A runner for the exclusive use of one call. Reusable runners are cached until the weights change."""
     config = config.rounded()
-    if not config.fixed or not _keepable(model):
+    if not config.reusable or not _is_cacheable(model):
         yield GraphRunner(Step(model, config))
         return
-    weights = _weights_now(model)
-    with _kept_lock:
-        idle = _kept.setdefault(model, [])
-        idle[:] = [one for one in idle if one[0] == weights]  # others will never fit again, and hold memory
+    weights = _weights_key(model)
+    with _runners_lock:
+        idle = _runners.setdefault(model, [])
+        idle[:] = [one for one in idle if one[0] == weights]  # drop runners of former weights, which hold memory
         found = next((index for index, one in enumerate(idle) if one[1].step.config == config), None)
         runner = None if found is None else idle.pop(found)[1]
-    runner = runner or _made(model, config, idle)
+    runner = runner or _new_runner(model, config, idle)
     yield runner
-    with _kept_lock:
+    with _runners_lock:
         idle.append((weights, runner))
-        del idle[:-_KEPT]
+        del idle[:-_CACHED_RUNNERS]
 
 
-def _made(model: Any, config: DecodeConfig, idle: list[tuple[Any, GraphRunner]]) -> GraphRunner:
-    # Tensors made in inference mode could not be written to outside of it, by a later call.
+def _new_runner(model: Any, config: DecodeConfig, idle: list[tuple[Any, GraphRunner]]) -> GraphRunner:
+    # Tensors created in inference mode cannot be written to outside of it, by a later call.
     with torch.inference_mode(False), torch.no_grad():
         try:
             return GraphRunner(Step(model, config))
         except torch.OutOfMemoryError:
             if not idle:
                 raise
-        with _kept_lock:
+        with _runners_lock:
             idle.clear()
         return GraphRunner(Step(model, config))
 
 
-def _keepable(model: Any) -> bool:
-    """Whether `_weights_now` tells all changes. Adapters are switched, and packed tensors exchanged, unnoticed."""
+def _is_cacheable(model: Any) -> bool:
+    """Whether `_weights_key` detects all changes. It misses switched adapters and replaced packed tensors."""
     modules = [*model.model.decoder.modules(), model.logits_dense]
-    ours = all(type(module).__module__.partition(".")[0] in _OF_OUR_KIND for module in modules)
-    return ours and all(type(weight) is torch.nn.Parameter for weight in model.parameters())
+    stateless = all(type(module).__module__.partition(".")[0] in _STATELESS_PACKAGES for module in modules)
+    return stateless and all(type(weight) is torch.nn.Parameter for weight in model.parameters())
 
 
-def _weights_now(model: Any) -> Any:
-    """Where the weights lie; a step made for others would read what is no longer there."""
+def _weights_key(model: Any) -> Any:
+    """The addresses of the weights. A step for other addresses would read freed memory."""
     kernels = [module._kernel for module in model.modules() if isinstance(module, QuantizedLinear)]
     return [(weight.data_ptr(), weight.dtype, weight.shape) for weight in model.parameters()], kernels
 
@@ -275,19 +283,19 @@ def write_rows(
     """Write rows until every channel has ended.
 
     Args:
-        runner: its step is loaded.
-        grid: the rows are written to it.
-        logits: of the first row, [N, C · V].
-        max_rows: where the grid ends.
-        noise: fills the noise of the clips, [B · C, V]; None for greedy search.
-        over: tells when all of a tensor is true, perhaps late.
-        streamer: is given every row [B, C], and ends the work when nobody listens to it any more.
+        runner: a runner whose step has loaded the call.
+        grid: the grid to write to.
+        logits: logits of the first row, [N, C · V].
+        max_rows: length limit of the grid.
+        noise: fills a tensor [B · C, V] with noise; None for greedy search.
+        over: returns whether a tensor is all true, possibly late.
+        streamer: receives every row [B, C], and stops the loop when it is closed.
 
     Returns:
         The number of rows in the grid.
     """
     step, flat, row = runner.step, len(grid.ids), grid.prefilled
-    looks = _LOOKS if grid.ids.is_cuda and streamer is None else 1
+    rows_per_check = _ROWS_PER_END_CHECK if grid.ids.is_cuda and streamer is None else 1
     while row < max_rows:
         if noise is not None:
             with _recording:
@@ -299,18 +307,18 @@ def write_rows(
         row += 1
         if not emit(streamer, step.ids[:flat, row - 1].view(-1, grid.channels)):
             break
-        if row % looks == 0 and over(step.ended):
+        if row % rows_per_check == 0 and over(step.ended):
             break
     grid.ids[:, :row] = step.ids[:flat, :row]
     return grid.written(row)
 
 
-def _said(error: Exception) -> str:
-    """The first line of an error. The error itself would be kept for good by what logs once, with all it refers to."""
+def _first_line(error: Exception) -> str:
+    """The first line of an error, as a str: `warning_once` would keep the error itself alive, with its frames."""
     return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
 
 
-def _corner(buffer: Tensor, given: Tensor) -> None:
+def _copy_to_corner(buffer: Tensor, given: Tensor) -> None:
     buffer[tuple(slice(size) for size in given.shape)] = given
 
 

@@ -1,7 +1,7 @@
-"""How rows leave the loop. Knows streamers, transformers' and those that say more, and nothing of what they make.
+"""Sends rows to streamers. Independent of what a streamer does with them.
 
-Beside transformers' `put` and `end` a streamer may have `closed`, true once nobody listens any more, and
-`fail(error)`, which gets the error before `end`.
+In addition to transformers' `put` and `end`, a streamer may have an attribute `closed`, which stops generation when it
+is true, and a method `fail(error)`, which is called before `end` if generation fails.
 """
 
 from collections.abc import Iterator
@@ -12,8 +12,8 @@ from transformers.generation.streamers import BaseStreamer
 
 
 @contextmanager
-def ended(streamer: BaseStreamer | None) -> Iterator[None]:
-    """Ends the streamer also when generation fails: somebody may wait for it in another thread."""
+def finishing(streamer: BaseStreamer | None) -> Iterator[None]:
+    """Call the streamer's `end` on exit, also after an error, because another thread may be waiting for it."""
     try:
         yield
     except BaseException as error:
@@ -26,12 +26,12 @@ def ended(streamer: BaseStreamer | None) -> Iterator[None]:
 
 
 def emit(streamer: BaseStreamer | None, rows: Tensor) -> bool:
-    """Give the prompt's rows [B, R, C] or the next row [B, C] to the streamer, if there is one.
+    """Send the prompt's rows [B, R, C] or the next row [B, C] to the streamer, if there is one.
 
-    The streamer may keep what it is given. Without one nothing is read from the device.
+    The streamer gets a copy on the CPU. Without a streamer, nothing is copied.
 
     Returns:
-        Whether anybody wants more.
+        False if the streamer is closed.
     """
     if streamer is None:
         return True
@@ -39,4 +39,4 @@ def emit(streamer: BaseStreamer | None, rows: Tensor) -> bool:
     return not getattr(streamer, "closed", False)
 
 
-__all__ = ["emit", "ended"]
+__all__ = ["emit", "finishing"]

@@ -1,4 +1,4 @@
-"""`dia convert` writes complete folders, or nothing and one line that says why."""
+"""`dia convert` writes complete folders, or nothing and a one-line error."""
 
 import json
 import socket
@@ -121,10 +121,10 @@ def test_without_a_codec_the_published_one_is_named_and_nothing_downloaded(tmp_p
 
 def test_a_codec_of_another_model_is_refused(tmp_path, tiny, codec, capsys):
     assert converted(str(tiny[0]), str(tmp_path / "dia")) == 2
-    assert "has 9 codebooks of 1024 codes, this Dia 3 channels of 16" in capsys.readouterr().err
+    assert "has 9 codebooks of 1024 codes, but the model has 3 channels of 16" in capsys.readouterr().err
     folder, _ = source(tmp_path / "other", published_channels(first_generation()))
     assert converted(str(folder), str(tmp_path / "dia"), "--codec", codec) == 2
-    assert "has 3 codebooks of 16 codes, this Dia 9 channels of 1024" in capsys.readouterr().err
+    assert "has 3 codebooks of 16 codes, but the model has 9 channels of 1024" in capsys.readouterr().err
     assert not (tmp_path / "dia").exists()
 
 
@@ -150,7 +150,7 @@ def test_a_weight_file_is_converted_with_the_config_beside_it(tmp_path, codec):
     assert DiaForConditionalGeneration.from_pretrained(tmp_path / "dia").num_parameters() == model.num_parameters()
 
 
-def test_what_cannot_be_read_is_one_line_and_leaves_nothing(tmp_path, tiny, codec, capsys):
+def test_unreadable_sources_give_a_one_line_error_and_write_nothing(tmp_path, tiny, codec, capsys):
     file = tiny[0] / "model.safetensors"
     file.write_bytes(file.read_bytes()[:-100])
     before = names(tmp_path)
@@ -161,27 +161,29 @@ def test_what_cannot_be_read_is_one_line_and_leaves_nothing(tmp_path, tiny, code
 
 
 @pytest.mark.parametrize("missing", ["./nowhere", "/nowhere/at/all", "mini"])
-def test_a_source_that_is_not_there_is_said(tmp_path, missing, no_network, capsys):
+def test_a_missing_source_is_reported(tmp_path, missing, no_network, capsys):
     assert converted(missing, tmp_path / "dia") == 2
     assert capsys.readouterr().err == f"dia: there is no folder {missing}.\n"
-    with pytest.raises(ValueError, match=f"{missing} does not exist" if "/" in missing else "no native Dia|had from"):
+    with pytest.raises(
+        ValueError, match=f"{missing} does not exist" if "/" in missing else "not a native Dia|loaded from"
+    ):
         conversion.find_source(missing)
 
 
-def test_a_hub_id_out_of_reach_is_said(tmp_path, monkeypatch, capsys):
+def test_an_unreachable_hub_id_is_reported(tmp_path, monkeypatch, capsys):
     def unreachable(*args, **kwargs):
         raise ConnectionError("no route\nto host")
 
     monkeypatch.setattr(native, "snapshot_download", unreachable)
-    with pytest.raises(ValueError, match=r"cannot be had from the Hub: no route$"):
+    with pytest.raises(ValueError, match=r"cannot be loaded from the Hub: no route$"):
         conversion.find_source("nari-labs/Dia-1.6B")
     monkeypatch.setattr("huggingface_hub.get_hf_file_metadata", unreachable)
     assert converted("nari-labs/Dia-1.6B", tmp_path / "dia") == 2
-    expected = "dia: nari-labs/Dia-1.6B is no folder, and the Hub cannot be reached (no route to host).\n"
+    expected = "dia: nari-labs/Dia-1.6B is not a local folder, and the Hub cannot be reached (no route to host).\n"
     assert capsys.readouterr().err == expected
 
 
-def test_a_folder_in_the_way_is_left_alone_unless_overwritten(tmp_path, tiny, codec, capsys):
+def test_an_existing_folder_is_kept_unless_overwrite_is_set(tmp_path, tiny, codec, capsys):
     (tmp_path / "dia").mkdir()
     (tmp_path / "dia" / "mine.txt").write_text("keep me")
     arguments = [str(tiny[0]), str(tmp_path / "dia"), "--codec", codec]
@@ -196,11 +198,11 @@ def test_a_folder_in_the_way_is_left_alone_unless_overwritten(tmp_path, tiny, co
 def test_the_source_is_never_overwritten(tmp_path, tiny, codec, capsys):
     assert converted(str(tiny[0]), str(tiny[0]), "--codec", codec, "--overwrite") == 2
     assert converted(str(tiny[0]), str(tmp_path), "--codec", codec, "--overwrite") == 2
-    assert capsys.readouterr().err.count("holds the source") == 2
+    assert capsys.readouterr().err.count("contains the source") == 2
 
 
 @pytest.mark.parametrize(("interruption", "status"), [(KeyboardInterrupt, 130), (OSError("disk full"), 2)])
-def test_an_interrupted_write_leaves_what_was_there(tmp_path, tiny, codec, interruption, status, monkeypatch):
+def test_an_interrupted_write_changes_nothing(tmp_path, tiny, codec, interruption, status, monkeypatch):
     (tmp_path / "dia").mkdir()
     (tmp_path / "dia" / "old.txt").write_text("still here")
     before = names(tmp_path)
@@ -224,7 +226,7 @@ def test_a_folder_is_written_beside_its_place_and_moved_there_at_the_end(tmp_pat
     assert names(tmp_path / "deep") == ["folder"]
 
 
-def test_a_file_in_the_way_is_refused(tmp_path):
+def test_an_existing_file_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ValueError, match="is a file"), atomic_folder(tmp_path / "file", overwrite=True):
         pass
@@ -238,7 +240,7 @@ def weights_pth(tmp_path: Path) -> tuple[Path, DacModel]:
 def test_a_native_codec_becomes_a_folder_that_sounds_the_same(tmp_path, capsys):
     path, codec = weights_pth(tmp_path)
     assert codec_converted(str(path), str(tmp_path / "dac")) == 0
-    assert "8000 Hz, 40 samples a frame, 3 codebooks" in capsys.readouterr().out
+    assert "8000 Hz, 40 samples per frame, 3 codebooks" in capsys.readouterr().out
     loaded = DacModel.from_pretrained(tmp_path / "dac").eval()
     codes = torch.randint(16, (1, 3, 12), generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
@@ -248,7 +250,7 @@ def test_a_native_codec_becomes_a_folder_that_sounds_the_same(tmp_path, capsys):
     assert (extractor.sampling_rate, extractor.hop_length) == (8000, 40)
 
 
-def test_a_damaged_codec_is_one_line_and_leaves_nothing(tmp_path, capsys):
+def test_a_damaged_codec_gives_a_one_line_error_and_writes_nothing(tmp_path, capsys):
     path, _ = weights_pth(tmp_path)
     path.write_bytes(path.read_bytes()[:500])
     assert codec_converted(str(path), str(tmp_path / "dac")) == 2
@@ -260,7 +262,7 @@ def test_verification_says_when_the_native_package_is_missing(tmp_path, capsys, 
     monkeypatch.setitem(sys.modules, "dac", None)
     path, _ = weights_pth(tmp_path)
     assert codec_converted(str(path), str(tmp_path / "dac"), "--verify") == 0
-    assert "not verified: descript-audio-codec cannot be imported here" in capsys.readouterr().out
+    assert "not verified: descript-audio-codec cannot be imported" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("loudness", "status"), [(1.0, 0), (0.5, 2)])
@@ -270,7 +272,7 @@ def test_verification_compares_codes_and_sound_with_the_native_package(
     path, codec = weights_pth(tmp_path)
 
     class NativeCodec:
-        """Stands in for `dac.DAC`, which computes the same as the tiny codec, or at `loudness` 0.5 does not."""
+        """A fake `dac.DAC` that gives the output of the tiny codec, multiplied by `loudness`."""
 
         def __init__(self, **kwargs):
             assert kwargs["encoder_dim"] == 6
@@ -293,7 +295,7 @@ def test_verification_compares_codes_and_sound_with_the_native_package(
     monkeypatch.setitem(sys.modules, "dac", package)
     assert codec_converted(str(path), str(tmp_path / "dac"), "--verify") == status
     said = capsys.readouterr()
-    assert ("verified against descript-audio-codec: codes agree in 100.00%" in said.out) == (status == 0)
+    assert ("verified against descript-audio-codec: 100.00% of codes are equal" in said.out) == (status == 0)
     assert ("differs from the native one" in said.err) == (status == 2)
     assert (tmp_path / "dac").exists() == (status == 0)
 
@@ -308,7 +310,7 @@ def test_help_teaches_with_examples_and_says_what_is_forbidden(kind, capsys):
 
 
 @pytest.mark.parametrize(("name", "kind"), [("convert_dia_checkpoint", "model"), ("convert_dac_checkpoint", "codec")])
-def test_the_scripts_are_the_command(name, kind, tmp_path, capsys):
+def test_the_scripts_run_the_command(name, kind, tmp_path, capsys):
     assert script(name).main([str(tmp_path / "nowhere"), str(tmp_path / "dst")]) == 2
     assert "nowhere" in capsys.readouterr().err
     assert script(name).parser().prog == f"dia convert {kind}"

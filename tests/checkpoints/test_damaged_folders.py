@@ -1,4 +1,4 @@
-"""A damaged checkpoint is refused by a file's name and with a remedy, before anything costly; never half loaded."""
+"""A damaged checkpoint is refused before costly work, with the file's name and a remedy, and never partly loaded."""
 
 import json
 import shutil
@@ -43,16 +43,16 @@ def change_weights(folder, alter):
     save_file(weights, file, {"format": "pt"})
 
 
-def refused(folder, told, error=ValueError):
+def refused(folder, message, error=ValueError):
     begun = time.monotonic()
-    with pytest.raises(error, match=told):
+    with pytest.raises(error, match=message):
         Dia.from_pretrained(folder)
-    assert time.monotonic() - begun < 5  # sizes of gigabytes are refused by their numbers
-    with pytest.raises(error, match=told):
+    assert time.monotonic() - begun < 5  # huge sizes are refused without allocating memory
+    with pytest.raises(error, match=message):
         DiaForConditionalGeneration.from_pretrained(folder)
 
 
-def test_a_whole_folder_speaks(folder):
+def test_a_complete_folder_generates_speech(folder):
     dia = Dia.from_pretrained(folder)
     with warnings.catch_warnings(action="ignore"):
         assert len(dia.generate("[S1] Hi.", seed=0, max_tokens=12))
@@ -65,7 +65,7 @@ def test_missing_settings_do_not_become_those_of_another_size(folder):
 
 def test_missing_weights_are_named(folder):
     (folder / "model.safetensors").unlink()
-    refused(folder, r"tiny/model\.safetensors is missing: there are no weights", OSError)
+    refused(folder, r"tiny/model\.safetensors is missing, and there are no other weights", OSError)
 
 
 def test_weights_that_git_lfs_has_not_fetched_are_named(folder):
@@ -108,21 +108,21 @@ def not_a_number(weights):
 
 WEIGHTS = {
     rename: r"logits_dense\.weight \[207, 32\] is missing",
-    another_layer: r"holds model\.decoder\.layers\.2\..*config\.json has no place",
+    another_layer: r"has model\.decoder\.layers\.2\..*unexpected for .*config\.json",
     fewer_layers: r"model\.decoder\.layers\.1\..*is missing",
     transpose: r"logits_dense\.weight is \[32, 207\], where \[207, 32\] is expected",
     whole_numbers: r"logits_dense\.weight is stored as I64",
-    not_a_number: r"holds NaN or infinite weights in model\.decoder\.norm\.weight",
+    not_a_number: r"contains NaN or infinite weights in model\.decoder\.norm\.weight",
 }
 
 
 @pytest.mark.parametrize("alter", WEIGHTS)
-def test_weights_that_do_not_fit_or_are_no_numbers_are_never_spoken_with(folder, alter):
+def test_weights_that_do_not_match_or_are_not_finite_are_refused(folder, alter):
     change_weights(folder, alter)
     refused(folder, rf"tiny/model\.safetensors .*{WEIGHTS[alter]}")
 
 
-def test_a_tensor_beside_those_of_the_model_changes_nothing(folder):
+def test_an_extra_tensor_changes_nothing(folder):
     before = Dia.from_pretrained(folder).model.state_dict()
     change_weights(folder, lambda weights: weights.update({"speaker_head.weight": torch.zeros(3)}))
     after = Dia.from_pretrained(folder).model.state_dict()
@@ -131,23 +131,23 @@ def test_a_tensor_beside_those_of_the_model_changes_nothing(folder):
 
 @pytest.mark.parametrize("size", ["hidden_size", "num_hidden_layers", "vocab_size", "intermediate_size"])
 @pytest.mark.parametrize("part", ["encoder_config", "decoder_config"])
-def test_sizes_of_a_billion_are_refused_without_trying(folder, part, size):
+def test_sizes_of_a_billion_are_refused_before_allocation(folder, part, size):
     change_part(folder, part, **{size: 10**9})
     refused(folder, rf"tiny/config\.json: {size}=1000000000 must be a whole number from 1 to")
 
 
 @pytest.mark.parametrize("size", [("hidden_size", 2**16), ("num_hidden_layers", 500), ("vocab_size", 2**19)])
-def test_sizes_that_the_weights_do_not_have_are_refused_by_their_shapes(folder, size):
+def test_sizes_that_do_not_match_the_weights_are_refused_by_shape(folder, size):
     change_part(folder, "encoder_config", **dict([size]))
     if size[0] == "hidden_size":
         change_part(folder, "decoder_config", cross_hidden_size=size[1])
-    refused(folder, r"model\.safetensors does not fit .*config\.json: model\.encoder\.")
+    refused(folder, r"model\.safetensors does not match .*config\.json: model\.encoder\.")
 
 
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    ("settings", "message"),
     [
-        ({"model_type": "bert"}, "is of a model of type 'bert'"),
+        ({"model_type": "bert"}, "describes a model of type 'bert'"),
         ({"encoder_config": 5}, "encoder_config"),
         ({"delay_pattern": [0, 10**9, 3]}, "delay_pattern=1000000000"),
         ({"num_labels": 10**9}, "sets 'num_labels'"),
@@ -157,28 +157,28 @@ def test_sizes_that_the_weights_do_not_have_are_refused_by_their_shapes(folder, 
         ({"quantization_config": "int8"}, "quantization_config"),
     ],
 )
-def test_settings_that_no_dia_has_are_refused_by_name(folder, settings, told):
+def test_unsupported_settings_are_refused_by_name(folder, settings, message):
     change(folder / "config.json", **settings)
-    refused(folder, rf"tiny/config\.json.*{told}")
+    refused(folder, rf"tiny/config\.json.*{message}")
 
 
-def test_a_broken_generation_config_is_never_replaced_in_silence(folder):
+def test_a_damaged_generation_config_is_never_replaced_silently(folder):
     (folder / "generation_config.json").write_text('{"temperature": ')
     refused(folder, r"tiny/generation_config\.json is not valid JSON")
 
 
-def test_a_missing_generation_config_is_told(folder):
+def test_a_missing_generation_config_is_reported(folder):
     (folder / "generation_config.json").unlink()
     with pytest.warns(DiaWarning, match=r"generation_config\.json is missing"):
         dia = Dia.from_pretrained(folder)
     assert dia.model.generation_config.temperature == 1.2
 
 
-def test_an_index_leads_to_no_file_elsewhere(folder):
+def test_an_index_cannot_name_files_in_other_folders(folder):
     (folder / "model.safetensors").rename(folder.parent / "model.safetensors")
     index = {"metadata": {}, "weight_map": {"logits_dense.weight": "../model.safetensors"}}
     (folder / "model.safetensors.index.json").write_text(json.dumps(index))
-    refused(folder, r"index\.json names '\.\./model\.safetensors', which is no file beside it")
+    refused(folder, r"index\.json names '\.\./model\.safetensors', which is not a file in the same folder")
 
 
 def test_adapters_alone_are_refused_with_the_remedy(folder):
@@ -188,7 +188,7 @@ def test_adapters_alone_are_refused_with_the_remedy(folder):
 
 
 @pytest.mark.parametrize("weights", ["int8", "int4"])
-def test_quantised_weights_are_checked_too(folder, weights):
+def test_quantized_weights_are_checked(folder, weights):
     model = quantize(DiaForConditionalGeneration.from_pretrained(folder), weights)
     model.save_pretrained(folder)
     Dia.from_pretrained(folder)
@@ -197,7 +197,7 @@ def test_quantised_weights_are_checked_too(folder, weights):
     refused(folder, rf"model\.safetensors .*{name} \[32.*\] is missing")
 
 
-def test_random_weights_may_be_asked_for(folder):
+def test_random_weights_can_be_requested(folder):
     change_weights(folder, rename)
     model = DiaForConditionalGeneration.from_pretrained(folder, ignore_mismatched_sizes=True)
     assert model.logits_dense.weight.isfinite().all()
@@ -206,18 +206,18 @@ def test_random_weights_may_be_asked_for(folder):
 # The processor's files
 
 
-def processor_refused(folder, told, error=ValueError):
-    with pytest.raises(error, match=told):
+def processor_refused(folder, message, error=ValueError):
+    with pytest.raises(error, match=message):
         Dia.from_pretrained(folder)
 
 
 @pytest.mark.parametrize(
-    ("file", "settings", "told"),
+    ("file", "settings", "message"),
     [
-        ("processor_config.json", {"delay_pattern": [0, 1, 2]}, "delay_pattern is"),
+        ("processor_config.json", {"delay_pattern": [0, 1, 2]}, "sets delay_pattern to"),
         ("processor_config.json", {"delay_pattern": "x"}, "delay_pattern is 'x'"),
-        ("processor_config.json", {"eos_token_id": 1}, "eos_token_id is 1"),
-        ("processor_config.json", {"audio_tokenizer_subfolder": "../elsewhere"}, "no folder beside it"),
+        ("processor_config.json", {"eos_token_id": 1}, "sets eos_token_id to 1"),
+        ("processor_config.json", {"audio_tokenizer_subfolder": "../elsewhere"}, "which is not a subfolder"),
         ("processor_config.json", {"feature_extractor": {"sampling_rate": 1}}, "sampling_rate=1 must be"),
         (
             "processor_config.json",
@@ -230,9 +230,9 @@ def processor_refused(folder, told, error=ValueError):
         ("tokenizer.json", {"post_processor": 1}, "Exception"),
     ],
 )
-def test_a_processor_that_does_not_fit_is_refused_by_file(folder, file, settings, told):
+def test_a_processor_that_does_not_match_is_refused_by_file(folder, file, settings, message):
     change(folder / file, **settings)
-    processor_refused(folder, rf"{file}.*{told}")
+    processor_refused(folder, rf"{file}.*{message}")
 
 
 @pytest.mark.parametrize("option", ["bos_token_id", "eos_token_id", "pad_token_id", "delay_pattern"])
@@ -251,9 +251,9 @@ def test_a_tokenizer_with_ids_that_the_model_lacks_is_refused_by_file(tmp_path):
         Dia.from_pretrained(tmp_path / "mini", device="cpu")
 
 
-def test_a_rope_type_that_is_not_known_is_refused_by_file(folder):
+def test_an_unknown_rope_type_is_refused_by_file(folder):
     change_part(folder, "encoder_config", rope_parameters={"rope_type": 7, "rope_theta": 10_000.0})
-    refused(folder, r"config\.json.*rope_type=7 is not known")
+    refused(folder, r"config\.json.*rope_type=7 is unknown")
 
 
 @pytest.mark.parametrize("file", ["processor_config.json", "tokenizer_config.json"])
@@ -264,12 +264,12 @@ def test_json_that_is_nested_too_deeply_is_refused_by_file(folder, file, deep):
 
 
 @pytest.mark.parametrize("file", ["processor_config.json", "tokenizer_config.json", "tokenizer.json"])
-def test_a_file_of_the_processor_that_is_no_json_is_named(folder, file):
+def test_a_processor_file_that_is_not_json_is_named(folder, file):
     (folder / file).write_text("[")
     processor_refused(folder, rf"{file} is not valid JSON")
 
 
-def test_a_folder_without_its_codec_is_refused_unless_codes_are_wanted(folder):
+def test_a_folder_without_its_codec_is_refused_unless_load_dac_is_false(folder):
     (folder / "processor_config.json").unlink()
     processor_refused(folder, r"processor_config\.json is missing or names no codec.*load_dac=False")
     processor = Dia.from_pretrained(folder, load_dac=False).processor

@@ -1,4 +1,4 @@
-"""Nari Labs checkpoints are found, read and turned into the Hugging Face layout; damaged ones are named."""
+"""Nari Labs checkpoints are found, read and converted to the Hugging Face layout; damaged files are named."""
 
 import json
 from pathlib import Path
@@ -34,7 +34,7 @@ def read(tmp_path: Path, data: dict) -> DiaConfig:
     return native.read_config(path)
 
 
-def test_both_generations_of_config_say_the_same(tmp_path):
+def test_both_generations_of_config_are_equal(tmp_path):
     first, second = read(tmp_path, first_generation()), read(tmp_path, second_generation())
     assert first.to_dict() == second.to_dict()
 
@@ -54,7 +54,7 @@ def test_every_number_of_the_first_generation_is_read(tmp_path):
     assert encoder.rope_parameters["rope_theta"] == decoder.rope_parameters["rope_theta"] == 5000.0
 
 
-def test_what_the_first_generation_leaves_out_is_the_native_default(tmp_path):
+def test_missing_keys_of_the_first_generation_have_the_native_defaults(tmp_path):
     data = first_generation()
     sizes = {"n_layer": 12, "n_embd": 1024, "n_hidden": 4096, "n_head": 16, "head_dim": 128}
     data["model"] = {"encoder": sizes, "decoder": data["model"]["decoder"], "src_vocab_size": 256}
@@ -74,7 +74,7 @@ def test_what_the_first_generation_leaves_out_is_the_native_default(tmp_path):
         ("data", "channels", 4, "delay_pattern has 3 entries"),
     ],
 )
-def test_a_config_that_cannot_be_said_is_refused_by_key(tmp_path, section, key, value, named):
+def test_a_config_without_a_hugging_face_equivalent_is_refused_by_key(tmp_path, section, key, value, named):
     data = first_generation()
     data[section][key] = value
     with pytest.raises(ValueError, match=named):
@@ -82,7 +82,7 @@ def test_a_config_that_cannot_be_said_is_refused_by_key(tmp_path, section, key, 
 
 
 def test_a_config_of_something_else_is_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"no Dia config\.json"):
+    with pytest.raises(ValueError, match=r"not a Dia config\.json"):
         read(tmp_path, {"model_type": "bert"})
 
 
@@ -96,7 +96,7 @@ def test_converting_restores_every_weight(tmp_path, model, weights, generation, 
     assert all(weight.is_contiguous() for weight in converted.values())
 
 
-def test_the_weights_can_be_asked_for_in_another_dtype(tmp_path, model, weights):
+def test_the_weights_can_be_converted_to_another_dtype(tmp_path, model, weights):
     converted = native.find(write(tmp_path, first_generation(), weights)).state_dict(dtype=torch.bfloat16)
     for name, weight in model.state_dict().items():
         assert torch.equal(converted[name], weight.to(torch.bfloat16))
@@ -110,7 +110,7 @@ def test_the_converted_weights_outlive_the_file(tmp_path, model, weights):
 
 
 @pytest.mark.parametrize("prefix", ["_orig_mod.", "module.", "model.", "module._orig_mod."])
-def test_prefixes_left_by_wrappers_are_dropped(model, weights, prefix):
+def test_prefixes_left_by_wrappers_are_removed(model, weights, prefix):
     wrapped = {prefix + name: weight for name, weight in weights.items()}
     assert native.convert_state_dict(wrapped, model.config).keys() == model.state_dict().keys()
 
@@ -121,7 +121,7 @@ def test_a_hugging_face_checkpoint_is_not_native(tmp_path, model):
     assert not native.is_native(tmp_path)
 
 
-def test_native_names_decide_even_under_a_hugging_face_config(tmp_path, model, weights):
+def test_native_tensor_names_take_precedence_over_a_hugging_face_config(tmp_path, model, weights):
     model.config.save_pretrained(tmp_path)
     save_file(weights, tmp_path / "model.safetensors")
     checkpoint = native.find(tmp_path)
@@ -132,14 +132,14 @@ def test_native_names_decide_even_under_a_hugging_face_config(tmp_path, model, w
     assert checkpoint.state_dict().keys() == model.state_dict().keys()
 
 
-def test_hugging_face_weights_beside_native_ones_win_unless_asked(tmp_path, model, weights):
+def test_hugging_face_weights_are_preferred_by_default(tmp_path, model, weights):
     model.save_pretrained(tmp_path)
     torch.save(weights, tmp_path / "dia-v1.pth")
     assert native.find(tmp_path) is None
     assert native.find(tmp_path, prefer_native=True).weight_files == (tmp_path / "dia-v1.pth",)
 
 
-def test_a_weight_file_alone_tells_its_layout(tmp_path, model, weights):
+def test_the_layout_of_a_weight_file_is_detected(tmp_path, model, weights):
     torch.save(weights, tmp_path / "native.pth")
     torch.save(model.state_dict(), tmp_path / "ours.pth")
     assert native.is_native(tmp_path / "native.pth")
@@ -154,11 +154,11 @@ def test_a_folder_without_config_or_of_something_else_is_not_native(tmp_path):
 
 def test_a_native_config_without_weights_is_an_error(tmp_path, weights):
     (write(tmp_path, first_generation(), weights) / "model.safetensors").unlink()
-    with pytest.raises(ValueError, match=r"no weights; put model\.safetensors"):
+    with pytest.raises(ValueError, match=r"no weights; add model\.safetensors"):
         native.find(tmp_path)
 
 
-def test_missing_tensors_are_named_with_the_shape_they_should_have(tmp_path, weights):
+def test_missing_tensors_are_named_with_their_expected_shape(tmp_path, weights):
     del weights["decoder.layers.1.cross_attention.k_proj.weight"]
     checkpoint = native.find(write(tmp_path, first_generation(), weights))
     with pytest.raises(
@@ -169,14 +169,14 @@ def test_missing_tensors_are_named_with_the_shape_they_should_have(tmp_path, wei
 
 def test_unexpected_tensors_are_named(model, weights):
     weights["decoder.layers.3.mlp.wo.weight"] = torch.zeros(56, 32)
-    with pytest.raises(ValueError, match=r"holds decoder\.layers\.3\.mlp\.wo\.weight \(56, 32\)"):
+    with pytest.raises(ValueError, match=r"has decoder\.layers\.3\.mlp\.wo\.weight \(56, 32\)"):
         native.convert_state_dict(weights, model.config)
 
 
 def test_wrong_shapes_are_named_with_found_and_expected(model, weights):
     name = "encoder.layers.0.self_attention.q_proj.weight"
     weights[name] = weights[name].flatten(1)
-    with pytest.raises(ValueError, match=r"q_proj\.weight is \(24, 30\) where config.json asks for \(24, 3, 10\)"):
+    with pytest.raises(ValueError, match=r"q_proj\.weight has shape \(24, 30\), expected \(24, 3, 10\)"):
         native.convert_state_dict(weights, model.config)
 
 
@@ -194,7 +194,7 @@ def test_a_missing_shard_is_named(tmp_path, weights):
     folder = write(tmp_path, first_generation(), weights, "sharded")
     (folder / "model-00002-of-00002.safetensors").unlink()
     with pytest.raises(
-        FileNotFoundError, match=r"model-00002-of-00002\.safetensors is missing, which .* names; download it again"
+        FileNotFoundError, match=r"model-00002-of-00002\.safetensors is missing, but .* names it; download it again"
     ):
         native.find(folder)
 
@@ -206,13 +206,13 @@ def test_a_pickle_with_code_in_it_is_never_executed(tmp_path):
 
     (tmp_path / "config.json").write_text(json.dumps(first_generation()))
     torch.save({"trap": Trap()}, tmp_path / "dia-v0_1.pth")
-    with pytest.raises(ValueError, match="not a state dict"):
+    with pytest.raises(ValueError, match="other objects than tensors"):
         native.find(tmp_path)
     assert not (tmp_path / "sprung").exists()
 
 
 def hub_of(source: Path, cache: Path, asked: list[list[str]]):
-    """Stands in for `snapshot_download`: copies the files whose names match."""
+    """A fake `snapshot_download` that copies the files whose names match."""
 
     def snapshot_download(repo_id, allow_patterns, **hub):
         asked.append(allow_patterns)
@@ -224,7 +224,7 @@ def hub_of(source: Path, cache: Path, asked: list[list[str]]):
     return snapshot_download
 
 
-def test_from_the_hub_only_one_form_of_the_weights_is_fetched(tmp_path, model, weights, monkeypatch):
+def test_only_one_format_of_the_weights_is_downloaded(tmp_path, model, weights, monkeypatch):
     source, asked = write(tmp_path / "hub", first_generation(), weights), []
     torch.save(weights, source / "dia-v0_1.pth")
     monkeypatch.setattr(native, "snapshot_download", hub_of(source, tmp_path / "cache", asked))
@@ -233,9 +233,7 @@ def test_from_the_hub_only_one_form_of_the_weights_is_fetched(tmp_path, model, w
     assert sorted(file.name for file in (tmp_path / "cache").iterdir()) == ["config.json", "model.safetensors"]
 
 
-def test_a_hub_repository_with_both_layouts_is_left_to_transformers_unless_asked(
-    tmp_path, model, weights, monkeypatch
-):
+def test_a_hub_repository_with_both_layouts_is_left_to_transformers_by_default(tmp_path, model, weights, monkeypatch):
     source, asked = tmp_path / "hub", []
     model.save_pretrained(source, max_shard_size="20kB")
     torch.save(weights, source / "dia-v1.pth")
@@ -248,7 +246,7 @@ def test_a_hub_repository_with_both_layouts_is_left_to_transformers_unless_asked
 def test_a_hub_repository_without_native_weights_is_refused(tmp_path, model, monkeypatch):
     model.save_pretrained(tmp_path / "hub")
     monkeypatch.setattr(native, "snapshot_download", hub_of(tmp_path / "hub", tmp_path / "cache", []))
-    with pytest.raises(ValueError, match="someone/dia holds no native Dia checkpoint"):
+    with pytest.raises(ValueError, match="someone/dia is not a native Dia checkpoint"):
         native.fetch("someone/dia")
 
 
@@ -268,13 +266,13 @@ def test_true_shapes_of_1_6b_convert_to_the_shapes_of_the_model():
 
 
 def anonymous_memory() -> int:
-    """Bytes of this process that no file backs."""
+    """Anonymous memory of this process in bytes."""
     line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("RssAnon"))
     return 1024 * int(line.split()[1])
 
 
 @pytest.mark.real
-def test_a_checkpoint_of_true_size_needs_little_more_memory_than_its_result(tmp_path):
+def test_a_full_size_checkpoint_needs_little_more_memory_than_its_result(tmp_path):
     stored = {
         name: torch.zeros(row.shape, dtype=torch.bfloat16) for row in layout(DiaConfig()) for name in row.sources
     }

@@ -1,4 +1,4 @@
-"""Native codec checkpoints become DacModels that sound the same; damaged ones are named."""
+"""Native codec checkpoints become DacModels with the same output; damaged files are named."""
 
 import numpy as np
 import pytest
@@ -42,7 +42,7 @@ def test_the_config_is_read_from_the_metadata(codec):
     assert config.hop_length == 40
 
 
-def test_metadata_left_out_is_that_of_the_44_khz_codec():
+def test_missing_metadata_defaults_to_the_44_khz_codec():
     config = native_dac.read_config({})
     assert (config.sampling_rate, config.hop_length, config.hidden_size) == (44100, 512, 1024)
     assert (config.n_codebooks, config.codebook_size, config.codebook_dim) == (9, 1024, 8)
@@ -59,7 +59,7 @@ def test_numbers_of_numpy_in_the_metadata_are_read_without_unpickling_code(tmp_p
     ("argument", "value", "named"),
     [
         ("decoder_rates", [2, 4, 5], "decoder_rates"),
-        ("latent_dim", 64, "latent_dim is 64; DacModel has 48"),
+        ("latent_dim", 64, "latent_dim is 64; DacModel supports only 48"),
         ("codebook_dim", [4, 4, 8], "codebook_dim"),
     ],
 )
@@ -78,7 +78,7 @@ def test_a_missing_tensor_is_named_with_its_shape(tmp_path, codec):
         native_dac.read(write(tmp_path / "weights.pth", native))
 
 
-def test_a_tensor_too_many_is_named(tmp_path, codec):
+def test_an_unexpected_tensor_is_named(tmp_path, codec):
     native = {**to_native(codec), "encoder.block.9.bias": torch.zeros(3)}
     with pytest.raises(ValueError, match=r"encoder\.block\.9\.bias"):
         native_dac.read(write(tmp_path / "weights.pth", native))
@@ -86,7 +86,7 @@ def test_a_tensor_too_many_is_named(tmp_path, codec):
 
 def test_a_wrong_shape_is_named_with_the_expected_one(tmp_path, codec):
     native = {**to_native(codec), "encoder.block.0.bias": torch.zeros(5)}
-    with pytest.raises(ValueError, match=r"encoder\.block\.0\.bias is \(5,\), where \(6,\) was expected"):
+    with pytest.raises(ValueError, match=r"encoder\.block\.0\.bias has shape \(5,\), expected \(6,\)"):
         native_dac.read(write(tmp_path / "weights.pth", native))
 
 
@@ -99,7 +99,7 @@ def test_a_truncated_file_is_named(tmp_path, codec, kept):
         native_dac.read(path)
 
 
-def test_a_file_of_something_else_is_refused(tmp_path):
+def test_other_files_are_refused(tmp_path):
     torch.save({"weight": torch.zeros(1)}, tmp_path / "other.pth")
-    with pytest.raises(ValueError, match="must hold `state_dict` and `metadata`"):
+    with pytest.raises(ValueError, match="must contain `state_dict` and `metadata`"):
         native_dac.read(tmp_path / "other.pth")

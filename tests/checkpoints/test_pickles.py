@@ -1,4 +1,4 @@
-"""Files of `torch.save` are read without running code, and without unpacking more than they hold."""
+"""Files of `torch.save` are read without running code, and without unpacking zip bombs."""
 
 import zipfile
 from pathlib import Path
@@ -19,35 +19,35 @@ def test_tensors_are_read(file):
     assert load_pickle(file)["a"].tolist() == [1, 1, 1]
 
 
-def test_a_file_of_before_the_zip_format_is_read(file):
+def test_a_file_from_before_the_zip_format_is_read(file):
     torch.save({"a": torch.ones(3)}, file, _use_new_zipfile_serialization=False)
     assert load_pickle(file)["a"].tolist() == [1, 1, 1]
 
 
-def test_code_is_refused_and_nobody_is_told_how_to_run_it(file):
+def test_code_is_refused_without_instructions_to_run_it(file):
     class Trap:
         def __reduce__(self):
             return Path.touch, (file.with_name("sprung"),)
 
     torch.save(Trap(), file)
-    with pytest.raises(ValueError, match=r"weights\.pth cannot be read: .*no code in it is run") as caught:
+    with pytest.raises(ValueError, match=r"weights\.pth cannot be read: .*code is never run") as caught:
         load_pickle(file)
     assert "weights_only" not in str(caught.value)
     assert not file.with_name("sprung").exists()
 
 
-def test_an_archive_that_unpacks_to_more_than_it_takes_is_refused_packed(file):
+def test_an_archive_that_unpacks_to_more_than_its_size_is_refused(file):
     with zipfile.ZipFile(file) as archive:
         entries = {entry: archive.read(entry) for entry in archive.namelist()}
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in entries.items():
             archive.writestr(name, bytes(5_000_000) if name.endswith("data/0") else content)
-    with pytest.raises(ValueError, match=r"weights\.pth cannot be read: .*unpacks to 500\d\d\d\d bytes"):
+    with pytest.raises(ValueError, match=r"weights\.pth cannot be read: .*unpacks to 500\d\d\d\d"):
         load_pickle(file)
 
 
 @pytest.mark.parametrize("content", [b"", b"x", b"PK\x03\x04", bytes(1000), b"\x80\x02}q\x00.", b"\x80\x02."])
-def test_bytes_of_anything_else_are_refused(file, content):
+def test_other_bytes_are_refused(file, content):
     file.write_bytes(content)
     with pytest.raises(ValueError, match=r"weights\.pth cannot be read: .*download it again"):
         load_pickle(file)
@@ -62,6 +62,6 @@ FORMS = {
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_tensor_that_is_not_all_there_is_refused_by_name(form):
+def test_an_incomplete_tensor_is_refused_by_name(form):
     with pytest.raises(ValueError, match=r"weights\.pth .*a\b"):
         check_tensors("weights.pth", {"a": FORMS[form]})

@@ -1,4 +1,4 @@
-"""Where a model computes and in what, when nobody says so and when somebody does."""
+"""Default and requested devices and dtypes."""
 
 import pytest
 import torch
@@ -10,20 +10,20 @@ from dia.checkpoints.placement import choose_device, choose_dtype, place, place_
 CPU = torch.device("cpu")
 
 
-def test_the_first_device_that_is_there_is_taken():
+def test_the_default_is_the_first_available_device():
     assert choose_device().type in ("cuda", "mps", "cpu")
     assert choose_device("cpu") == choose_device(CPU) == CPU
 
 
 @pytest.mark.parametrize("name", ["quantum", "cuda:99999999999", "mps", ""])
-def test_a_device_that_is_not_there_is_refused_by_name(name, monkeypatch):
+def test_an_unavailable_device_is_refused_by_name(name, monkeypatch):
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     monkeypatch.setattr(torch.mps, "is_available", lambda: False, raising=False)
     with pytest.raises(ValueError, match="device="):
         choose_device(name)
 
 
-def test_a_number_beyond_the_last_device_is_refused(monkeypatch):
+def test_a_device_index_out_of_range_is_refused(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     assert choose_device("cuda:1") == torch.device("cuda:1")
@@ -42,7 +42,7 @@ def test_a_model_is_placed_ready_to_speak():
     assert not model.training
 
 
-def test_a_codec_keeps_its_weights_whole_and_decodes_in_half_where_asked():
+def test_a_codec_keeps_float32_weights_and_decodes_in_bfloat16_on_request():
     processor = place_codec(tiny_processor(tiny_codec()), CPU, "bfloat16")
     assert processor.audio_tokenizer.dtype == torch.float32
     assert processor.codec_dtype == torch.bfloat16
@@ -50,6 +50,6 @@ def test_a_codec_keeps_its_weights_whole_and_decodes_in_half_where_asked():
 
 
 @pytest.mark.parametrize("dtype", ["int3", "int8", torch.float64, 16])
-def test_a_dtype_that_no_model_computes_in_is_refused_by_name(dtype):
+def test_an_unsupported_dtype_is_refused_by_name(dtype):
     with pytest.raises(ValueError, match="compute_dtype="):
         place(tiny_model(), CPU, dtype)

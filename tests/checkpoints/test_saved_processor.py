@@ -1,4 +1,4 @@
-"""One folder holds the processor: whole, movable, readable by transformers' own Dia, with options for loading."""
+"""A saved processor is one complete, movable folder that transformers' Dia can read; loading has options."""
 
 import json
 import shutil
@@ -11,7 +11,7 @@ from tiny_checkpoint import write_tiny_checkpoint
 from tiny_codec import HOP, RATE, random_codes, tiny_codec, tiny_processor
 from transformers import AutoProcessor, DacModel, GenerationConfig
 
-from dia.checkpoints.saved_processor import ProcessorGlance
+from dia.checkpoints.saved_processor import ProcessorSettingsReader
 from dia.configuration_dia import DiaConfig
 from dia.decoding.delay import delay
 from dia.feature_extraction_dia import DiaFeatureExtractor
@@ -33,7 +33,7 @@ def processor(model):
 
 
 @pytest.fixture(scope="module")
-def mute():
+def text_processor():
     """A processor without a codec."""
     return tiny_processor()
 
@@ -47,7 +47,7 @@ def settings(folder):
 
 
 def named(folder):
-    """The codec that transformers' own Dia is told to load."""
+    """The codec that transformers' Dia would load."""
     return settings(folder)["audio_tokenizer"]["audio_tokenizer_name_or_path"]
 
 
@@ -67,7 +67,7 @@ def test_a_saved_processor_is_self_contained_and_can_be_moved(processor, tmp_pat
     torch.testing.assert_close(sound(loaded), sound(processor), rtol=0, atol=1e-6)
 
 
-def test_the_one_path_in_a_saved_folder_leads_transformers_own_dia_to_the_codec(processor, tmp_path):
+def test_the_only_path_in_a_saved_folder_is_the_codec_for_transformers(processor, tmp_path):
     processor.save_pretrained(tmp_path)
     assert settings(tmp_path)["audio_tokenizer_subfolder"] == "audio_tokenizer"
     reference = settings(tmp_path)["audio_tokenizer"]
@@ -75,12 +75,12 @@ def test_the_one_path_in_a_saved_folder_leads_transformers_own_dia_to_the_codec(
         "audio_tokenizer_class": "DacModel",
         "audio_tokenizer_name_or_path": str(tmp_path / "audio_tokenizer"),
     }
-    told = {file.name: file.read_text().count(str(tmp_path)) for file in tmp_path.rglob("*.json")}
-    assert {name for name, count in told.items() if count} == {"processor_config.json"}
-    assert told["processor_config.json"] == 1
+    counts = {file.name: file.read_text().count(str(tmp_path)) for file in tmp_path.rglob("*.json")}
+    assert {name for name, count in counts.items() if count} == {"processor_config.json"}
+    assert counts["processor_config.json"] == 1
 
 
-def test_a_folder_written_elsewhere_first_names_its_final_place(processor, tmp_path):
+def test_a_folder_written_to_a_temporary_place_has_its_final_path(processor, tmp_path):
     with atomic_folder(tmp_path / "whole") as place:
         processor.save_pretrained(place)
     with atomic_entries(tmp_path / "entries there") as place:
@@ -90,7 +90,7 @@ def test_a_folder_written_elsewhere_first_names_its_final_place(processor, tmp_p
 
 
 @pytest.mark.parametrize("load_audio_tokenizer", [True, False])
-def test_saving_a_moved_folder_again_mends_the_path(processor, tmp_path, load_audio_tokenizer):
+def test_saving_a_moved_folder_again_updates_the_path(processor, tmp_path, load_audio_tokenizer):
     processor.save_pretrained(tmp_path / "here")
     shutil.move(tmp_path / "here", tmp_path / "there")
     moved = AutoProcessor.from_pretrained(tmp_path / "there", load_audio_tokenizer=load_audio_tokenizer)
@@ -99,7 +99,7 @@ def test_saving_a_moved_folder_again_mends_the_path(processor, tmp_path, load_au
     assert named(tmp_path / "there") == str(tmp_path / "there" / "audio_tokenizer")
 
 
-def test_a_codec_of_the_hub_keeps_its_name_as_long_as_it_is_unchanged(monkeypatch, tmp_path):
+def test_an_unchanged_codec_from_the_hub_keeps_its_name(monkeypatch, tmp_path):
     published, own = tiny_codec(), tiny_codec()
     monkeypatch.setattr(DacModel, "from_pretrained", lambda name, **options: published)
     own.name_or_path = "someone/codec"
@@ -115,7 +115,7 @@ def test_a_codec_of_the_hub_keeps_its_name_as_long_as_it_is_unchanged(monkeypatc
     assert DiaProcessor.from_pretrained(tmp_path / "unchanged").audio_tokenizer.name_or_path == "someone/codec"
 
 
-def test_a_name_of_the_hub_without_a_copy_here_proves_nothing(tmp_path):
+def test_a_hub_name_is_not_kept_without_a_local_copy_to_compare(tmp_path):
     own = tiny_codec()
     own.name_or_path = "someone/codec-that-is-not-here"
     tiny_processor(own).save_pretrained(tmp_path)
@@ -149,8 +149,8 @@ def test_a_codec_may_be_saved_over_the_files_it_was_loaded_from(processor, tmp_p
     assert torch.equal(sound(DiaProcessor.from_pretrained(tmp_path)), sound(processor))
 
 
-def test_what_would_be_read_before_the_new_files_is_removed(processor, mute, tmp_path):
-    mute.save_pretrained(tmp_path)
+def test_old_files_that_would_take_precedence_are_removed(processor, text_processor, tmp_path):
+    text_processor.save_pretrained(tmp_path)
     (tmp_path / "audio_tokenizer_config.json").write_text(json.dumps(REFERENCE))
     Pronunciations(["b"], {"bee": "b"}).save(tmp_path / PRONUNCIATIONS)
     processor.save_pretrained(tmp_path)
@@ -158,7 +158,7 @@ def test_what_would_be_read_before_the_new_files_is_removed(processor, mute, tmp
     assert not (tmp_path / PRONUNCIATIONS).exists()
 
 
-def test_transformers_own_dia_is_kept_from_a_tokenizer_with_phones(model, tmp_path):
+def test_transformers_refuses_a_tokenizer_with_phones(model, tmp_path):
     Pronunciations(["b"], {"bee": "b"}).save(tmp_path / "phones.gz")
     tokenizer = DiaTokenizer(max_length=48, pronunciations_file=tmp_path / "phones.gz", truncation_side="left")
     extractor = DiaFeatureExtractor(sampling_rate=RATE, hop_length=HOP)
@@ -170,7 +170,7 @@ def test_transformers_own_dia_is_kept_from_a_tokenizer_with_phones(model, tmp_pa
     assert loaded.tokenizer.truncation_side == "left"
     assert loaded.tokenizer("bee")["input_ids"] == tokenizer("bee")["input_ids"]
     (tmp_path / PRONUNCIATIONS).unlink()
-    with pytest.raises(ValueError, match=r"reads phones, and pronunciations\.txt\.gz is not beside it; copy it"):
+    with pytest.raises(ValueError, match=r"uses phones, but its folder has no pronunciations\.txt\.gz; copy it"):
         DiaProcessor.from_pretrained(tmp_path)
 
 
@@ -181,7 +181,7 @@ def test_parts_of_a_saved_folder_load_alone(processor, tmp_path):
     assert (tmp_path / "preprocessor_config.json").is_file()
 
 
-def test_the_codec_may_be_left_out_or_brought_along(processor, tmp_path):
+def test_the_codec_can_be_omitted_or_passed(processor, tmp_path):
     processor.save_pretrained(tmp_path)
     assert DiaProcessor.from_pretrained(tmp_path, load_audio_tokenizer=False).audio_tokenizer is None
     own = tiny_codec(seed=1)
@@ -189,8 +189,8 @@ def test_the_codec_may_be_left_out_or_brought_along(processor, tmp_path):
     assert DiaProcessor.from_pretrained(tmp_path, load_audio_tokenizer=False, eos_token_id=59).eos_token_id == 59
 
 
-def test_a_processor_without_a_codec_is_saved_and_loaded(mute, tmp_path):
-    mute.save_pretrained(tmp_path)
+def test_a_processor_without_a_codec_is_saved_and_loaded(text_processor, tmp_path):
+    text_processor.save_pretrained(tmp_path)
     assert DiaProcessor.from_pretrained(tmp_path).audio_tokenizer is None
 
 
@@ -208,7 +208,7 @@ def test_a_processor_inside_a_subfolder_is_found(processor, tmp_path):
 
 @pytest.fixture
 def hub(monkeypatch, model):
-    """Codecs that were asked for, in place of the Hub."""
+    """The codecs requested from a fake Hub."""
     asked = []
 
     def from_pretrained(name, **options):
@@ -222,66 +222,66 @@ def hub(monkeypatch, model):
 REFERENCE = {"audio_tokenizer_class": "DacModel", "audio_tokenizer_name_or_path": "descript/dac_44khz"}
 
 
-def test_a_processor_that_names_its_codec_loads_it_from_the_hub(mute, hub, tmp_path):
-    mute.save_pretrained(tmp_path, audio_tokenizer_reference="descript/dac_44khz")
+def test_a_processor_that_names_its_codec_loads_it_from_the_hub(text_processor, hub, tmp_path):
+    text_processor.save_pretrained(tmp_path, audio_tokenizer_reference="descript/dac_44khz")
     assert json.loads((tmp_path / "processor_config.json").read_text())["audio_tokenizer"] == REFERENCE
     DiaProcessor.from_pretrained(tmp_path, revision="main", token="t", dtype="auto")
     ((name, options),) = hub
     assert name == "descript/dac_44khz"
-    assert "revision" not in options  # it is the processor's, not the codec's
+    assert "revision" not in options  # the processor's revision, not the codec's
     assert (options["token"], options["dtype"]) == ("t", "auto")
 
 
-def test_an_older_processor_names_its_codec_in_a_file_of_its_own(mute, hub, tmp_path):
-    mute.save_pretrained(tmp_path)
+def test_an_older_processor_names_its_codec_in_a_file_of_its_own(text_processor, hub, tmp_path):
+    text_processor.save_pretrained(tmp_path)
     (tmp_path / "audio_tokenizer_config.json").write_text(json.dumps(REFERENCE))
     DiaProcessor.from_pretrained(tmp_path)
     assert [name for name, _ in hub] == ["descript/dac_44khz"]
 
 
-def test_published_files_without_processor_config_get_the_published_ids(mute, hub, tmp_path):
+def test_published_files_without_processor_config_get_the_published_ids(text_processor, hub, tmp_path):
     DiaFeatureExtractor(sampling_rate=44100).save_pretrained(tmp_path)
     DiaTokenizer().save_pretrained(tmp_path)
     processor = DiaProcessor.from_pretrained(tmp_path)
     assert (processor.eos_token_id, processor.audio_tokenizer, hub) == (1024, None, [])
 
 
-def test_a_codec_named_by_a_relative_path_lies_beside_the_processor(mute, model, tmp_path):
-    mute.save_pretrained(tmp_path / "p", audio_tokenizer_reference="../codec")
+def test_a_relative_codec_path_is_relative_to_the_processor(text_processor, model, tmp_path):
+    text_processor.save_pretrained(tmp_path / "p", audio_tokenizer_reference="../codec")
     model.save_pretrained(tmp_path / "codec")
     assert isinstance(DiaProcessor.from_pretrained(tmp_path / "p").audio_tokenizer, DacModel)
 
 
-def test_a_codec_that_cannot_be_loaded_is_named_with_the_remedy(mute, tmp_path):
-    mute.save_pretrained(tmp_path, audio_tokenizer_reference=str(tmp_path / "gone"))
+def test_a_codec_that_cannot_be_loaded_is_named_with_the_remedy(text_processor, tmp_path):
+    text_processor.save_pretrained(tmp_path, audio_tokenizer_reference=str(tmp_path / "gone"))
     with pytest.raises(OSError, match=r"names the codec .*gone.*load_audio_tokenizer=False"):
         DiaProcessor.from_pretrained(tmp_path)
 
 
-def test_a_codec_of_another_kind_is_refused(mute, tmp_path):
-    mute.save_pretrained(tmp_path)
+def test_a_codec_of_another_kind_is_refused(text_processor, tmp_path):
+    text_processor.save_pretrained(tmp_path)
     other = {"audio_tokenizer_class": "EncodecModel", "audio_tokenizer_name_or_path": "x"}
     (tmp_path / "audio_tokenizer_config.json").write_text(json.dumps(other))
     with pytest.raises(ValueError, match="names a EncodecModel as its codec"):
         DiaProcessor.from_pretrained(tmp_path)
 
 
-def test_a_file_is_no_folder_to_save_in(mute, tmp_path):
+def test_saving_to_a_file_is_refused(text_processor, tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(ValueError, match="is a file; name a folder"):
-        mute.save_pretrained(tmp_path / "file")
+    with pytest.raises(ValueError, match="is a file; pass a folder"):
+        text_processor.save_pretrained(tmp_path / "file")
 
 
-def test_pushing_uploads_under_the_folders_name(mute, tmp_path, monkeypatch):
+def test_pushing_uploads_under_the_folders_name(text_processor, tmp_path, monkeypatch):
     pushed = []
     monkeypatch.setattr(DiaProcessor, "push_to_hub", lambda _, repo, **options: pushed.append((repo, options)))
-    mute.save_pretrained(tmp_path / "mine", push_to_hub=True, private=True)
-    mute.save_pretrained(tmp_path / "mine", push_to_hub=True, repo_id="me/other")
+    text_processor.save_pretrained(tmp_path / "mine", push_to_hub=True, private=True)
+    text_processor.save_pretrained(tmp_path / "mine", push_to_hub=True, repo_id="me/other")
     assert pushed == [("mine", {"private": True}), ("me/other", {})]
 
 
-def test_a_damaged_file_is_named(mute, tmp_path):
-    mute.save_pretrained(tmp_path)
+def test_a_damaged_file_is_named(text_processor, tmp_path):
+    text_processor.save_pretrained(tmp_path)
     (tmp_path / "processor_config.json").write_text("{")
     with pytest.raises(ValueError, match=r"processor_config\.json is not valid JSON"):
         DiaProcessor.from_pretrained(tmp_path)
@@ -307,7 +307,7 @@ def test_a_damaged_file_is_named(mute, tmp_path):
     ],
 )
 @pytest.mark.parametrize("auto", [AutoProcessor, DiaProcessor])
-def test_options_reach_the_part_they_are_for(processor, tmp_path, auto, option, value, part):
+def test_options_reach_their_part(processor, tmp_path, auto, option, value, part):
     processor.save_pretrained(tmp_path)
     loaded = auto.from_pretrained(tmp_path, **{option: value})
     assert getattr(getattr(loaded, part), option) == value
@@ -316,20 +316,20 @@ def test_options_reach_the_part_they_are_for(processor, tmp_path, auto, option, 
     assert not {"sampling_rate", "hop_length", "feature_size", "max_seconds"} & set(kept)
 
 
-def test_options_of_the_tokenizer_have_an_effect(mute, tmp_path):
-    mute.save_pretrained(tmp_path)
+def test_options_of_the_tokenizer_have_an_effect(text_processor, tmp_path):
+    text_processor.save_pretrained(tmp_path)
     left = AutoProcessor.from_pretrained(tmp_path, padding_side="left", pad_token="[PAD]")
     assert left(["a", "[PAD]bc"])["input_ids"].tolist() == [[0, 0, 97], [0, 98, 99]]
     assert left(["a", "bc"], padding_side="right")["input_ids"].tolist() == [[97, 0], [98, 99]]
     short = AutoProcessor.from_pretrained(tmp_path, model_max_length=5)
     assert short("abcdefgh", truncation=True)["input_ids"].shape == (1, 5)
-    with pytest.raises(ValueError, match=r"text is 6 bytes .*; model_max_length is 5"):
+    with pytest.raises(ValueError, match=r"text has 6 bytes .*; model_max_length is 5"):
         short("abcdef")
     padded = AutoProcessor.from_pretrained(tmp_path, max_length=9, padding="max_length")
     assert padded("abc")["input_ids"].shape == (1, 9)
 
 
-def test_a_rate_that_is_not_the_codecs_is_refused_where_sound_goes_in(processor, tmp_path):
+def test_a_rate_other_than_the_codecs_is_refused_when_encoding(processor, tmp_path):
     processor.save_pretrained(tmp_path)
     loaded = AutoProcessor.from_pretrained(tmp_path, sampling_rate=2 * RATE)
     assert loaded("a")["input_ids"].tolist() == [[97]]
@@ -347,7 +347,7 @@ def grid(codes, pattern):
 
 @pytest.fixture
 def as_transformers_saves(tmp_path):
-    """A processor of four codebooks, in a folder that says nothing of delays and ids."""
+    """A processor with four codebooks, in a folder without delays and ids."""
     codec = tiny_codec(channels=4)
     ids = {"bos_token_id": BOS, "eos_token_id": EOS, "pad_token_id": PAD}
     extractor = DiaFeatureExtractor(sampling_rate=RATE, hop_length=HOP)
@@ -368,18 +368,18 @@ def test_a_codec_of_any_number_of_codebooks_loads_and_the_call_gives_the_delays(
     for call in (lambda: loaded("a", noise(60)), lambda: loaded.decode(grid(codes, [0, 1, 2, 3]))):
         with pytest.raises(ValueError, match=r"4 codebooks, but delay_pattern has 9 delays\. Pass the delay_pattern"):
             call()
-    with pytest.raises(ValueError, match="eos_token_id=5 is a code of the codec"):
+    with pytest.raises(ValueError, match="eos_token_id=5 must be at least 64, the codec's"):
         loaded("a", noise(60), **{**own, "eos_token_id": 5})
 
 
-def test_delays_and_ids_that_a_folder_does_not_say_are_those_of_the_model_beside_it(as_transformers_saves):
+def test_missing_delays_and_ids_come_from_the_model_in_the_same_folder(as_transformers_saves):
     config = DiaConfig(delay_pattern=[0, 2, 3, 5], decoder_config={"num_channels": 4, "bos_token_id": 1027})
     config.save_pretrained(as_transformers_saves)
     loaded = AutoProcessor.from_pretrained(as_transformers_saves)
     assert (loaded.delay_pattern, loaded.bos_token_id) == ([0, 2, 3, 5], 1027)
 
 
-def test_the_facade_refuses_a_codec_that_does_not_fit_when_it_loads(tmp_path):
+def test_loading_refuses_a_codec_that_does_not_match(tmp_path):
     write_tiny_checkpoint(tmp_path)
     AutoProcessor.from_pretrained(tmp_path, sampling_rate=2 * RATE).save_pretrained(tmp_path)
     with pytest.raises(ValueError, match=f"{RATE} Hz, but feature_extractor.sampling_rate is {2 * RATE}"):
@@ -388,14 +388,14 @@ def test_the_facade_refuses_a_codec_that_does_not_fit_when_it_loads(tmp_path):
 
 def test_processors_of_other_models_are_read_as_transformers_reads_them(tmp_path):
     (tmp_path / "processor_config.json").write_text('{"processor_class": "ClapProcessor", "a": 1}')
-    assert ProcessorGlance.get_processor_dict(tmp_path, b=2) == (
+    assert ProcessorSettingsReader.get_processor_dict(tmp_path, b=2) == (
         {"processor_class": "ClapProcessor", "a": 1},
         {"b": 2},
     )
 
 
-def test_how_turns_end_is_read_from_the_folder_of_the_model(mute, tmp_path):
-    mute.save_pretrained(tmp_path)
+def test_final_stop_is_read_from_the_folder_of_the_model(text_processor, tmp_path):
+    text_processor.save_pretrained(tmp_path)
     assert DiaProcessor.from_pretrained(tmp_path).final_stop is False
     GenerationConfig(final_stop=True).save_pretrained(tmp_path)
     assert DiaProcessor.from_pretrained(tmp_path).final_stop is True
@@ -403,8 +403,8 @@ def test_how_turns_end_is_read_from_the_folder_of_the_model(mute, tmp_path):
     assert DiaProcessor.from_pretrained(tmp_path, final_stop=False).final_stop is False
 
 
-def test_how_turns_end_is_saved_with_the_processor(mute, tmp_path):
-    mute.save_pretrained(tmp_path)
+def test_final_stop_is_saved_with_the_processor(text_processor, tmp_path):
+    text_processor.save_pretrained(tmp_path)
     assert "final_stop" not in settings(tmp_path)  # the folder of a model that needs no stops stays as it was
     DiaProcessor.from_pretrained(tmp_path, final_stop=True).save_pretrained(tmp_path / "alone")
     assert settings(tmp_path / "alone")["final_stop"] is True
@@ -413,8 +413,8 @@ def test_how_turns_end_is_saved_with_the_processor(mute, tmp_path):
     assert DiaProcessor.from_pretrained(tmp_path / "alone").final_stop is False  # the model's word comes first
 
 
-def test_a_damaged_convention_is_named(mute, tmp_path):
-    mute.save_pretrained(tmp_path)
+def test_a_damaged_convention_is_named(text_processor, tmp_path):
+    text_processor.save_pretrained(tmp_path)
     GenerationConfig(final_stop="yes").save_pretrained(tmp_path)
     with pytest.raises(
         ValueError,

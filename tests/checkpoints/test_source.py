@@ -1,4 +1,4 @@
-"""Whether a checkpoint can be had is known before anything is loaded, and the Hub is asked once."""
+"""The availability of a checkpoint is checked before anything is loaded, with one request to the Hub."""
 
 import json
 import time
@@ -13,7 +13,7 @@ COMMIT = "0" * 40
 
 @pytest.fixture(autouse=True)
 def asked(monkeypatch, tmp_path):
-    """What the Hub is asked for; it cannot be reached. Its cache is empty."""
+    """The requests to an unreachable Hub, with an empty cache."""
     urls = []
 
     def unreachable(url, **options):
@@ -26,7 +26,7 @@ def asked(monkeypatch, tmp_path):
 
 
 def cached(tmp_path, name, kind="dia", files=("model.safetensors",)):
-    """A repository as the Hub's cache holds it; returns its folder."""
+    """Create a repository in the Hub's cache; returns its folder."""
     repository = tmp_path / "cache" / f"models--{name.replace('/', '--')}"
     folder = repository / "snapshots" / COMMIT
     folder.mkdir(parents=True)
@@ -38,74 +38,74 @@ def cached(tmp_path, name, kind="dia", files=("model.safetensors",)):
     return folder
 
 
-def test_a_folder_and_the_embedded_model_are_here(tmp_path, asked):
+def test_a_folder_and_the_embedded_model_are_local(tmp_path, asked):
     assert check_source(tmp_path)
     assert check_checkpoint("mini")
     assert asked == []
 
 
 @pytest.mark.parametrize("name", ["/no/where", "./nowhere", "no/where/at/all", "nowhere", ""])
-def test_what_is_no_id_is_a_folder_that_is_not_there(name, asked):
+def test_a_name_that_is_not_an_id_is_a_missing_folder(name, asked):
     with pytest.raises(OSError, match=f"there is no folder {name}"):
         check_source(name)
     assert asked == []
 
 
 def test_a_misspelt_embedded_model_is_recognised():
-    with pytest.raises(OSError, match=r"no folder mimi; did you mean 'mini'\? Here is: 'mini'\."):
+    with pytest.raises(OSError, match=r"no folder mimi; did you mean 'mini'\? Available locally: 'mini'\."):
         check_source("mimi")
 
 
-def test_a_file_is_no_checkpoint(tmp_path):
+def test_a_file_is_not_a_checkpoint(tmp_path):
     (tmp_path / "a.pth").write_bytes(b"")
-    with pytest.raises(OSError, match=r"a\.pth is a file; name the folder"):
+    with pytest.raises(OSError, match=r"a\.pth is a file; pass the folder"):
         check_source(tmp_path / "a.pth")
 
 
-def test_without_a_network_the_hub_is_asked_once_and_what_is_here_is_named(tmp_path, asked):
+def test_without_a_network_there_is_one_request_and_local_checkpoints_are_listed(tmp_path, asked):
     cached(tmp_path, "ann/dia-small")
     cached(tmp_path, "ann/half", files=())
     cached(tmp_path, "ann/codec", "dac")
     cached(tmp_path, "ann/llama", "llama")
     with pytest.raises(
-        OSError, match=r"nobody/nothing is no folder, and the Hub cannot be reached \(Name or"
+        OSError, match=r"nobody/nothing is not a local folder, and the Hub cannot be reached \(Name or"
     ) as error:
         check_source("nobody/nothing")
-    assert str(error.value).endswith("Here is: 'mini', ann/dia-small.")
+    assert str(error.value).endswith("Available locally: 'mini', ann/dia-small.")
     assert asked == ["https://huggingface.co/nobody/nothing/resolve/main/config.json"]
-    with pytest.raises(OSError, match=r"Here is: ann/codec\.$"):
+    with pytest.raises(OSError, match=r"Available locally: ann/codec\.$"):
         check_source("nobody/nothing", "dac")
 
 
-def test_the_facade_says_so_too_and_at_once():
+def test_loading_reports_the_same_error_at_once():
     started = time.perf_counter()
-    with pytest.raises(OSError, match="nobody/nothing is no folder, and the Hub cannot be reached"):
+    with pytest.raises(OSError, match="nobody/nothing is not a local folder, and the Hub cannot be reached"):
         Dia.from_pretrained("nobody/nothing")
     assert time.perf_counter() - started < 1.0
 
 
 @pytest.mark.parametrize("how", ["environment", "argument"])
-def test_where_the_network_is_off_the_hub_is_not_asked(how, monkeypatch, asked):
+def test_in_offline_mode_there_is_no_request(how, monkeypatch, asked):
     if how == "environment":
         monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    with pytest.raises(OSError, match=r"the Hub is not asked, because .* set"):
+    with pytest.raises(OSError, match=r"the Hub is not used, because .* set"):
         check_source("nobody/nothing", **({"local_files_only": True} if how == "argument" else {}))
     assert asked == []
 
 
-def test_what_the_cache_holds_is_not_asked_for(tmp_path, asked):
+def test_cached_checkpoints_need_no_request(tmp_path, asked):
     cached(tmp_path, "ann/dia-small")
     assert check_source("ann/dia-small")
     assert asked == []
     cached(tmp_path, "ann/half", files=())
-    with pytest.raises(OSError, match="ann/half is no folder"):
+    with pytest.raises(OSError, match="ann/half is not a local folder"):
         check_source("ann/half")
 
 
 def test_a_revision_is_looked_up_in_the_cache_too(tmp_path):
     cached(tmp_path, "ann/dia-small")
     assert check_source("ann/dia-small", revision=COMMIT)
-    with pytest.raises(OSError, match="ann/dia-small is no folder"):
+    with pytest.raises(OSError, match="ann/dia-small is not a local folder"):
         check_source("ann/dia-small", revision="v2")
 
 
@@ -119,7 +119,7 @@ def test_the_cache_is_where_the_hub_puts_it(tmp_path):
 
 
 def answer(monkeypatch, status, code=""):
-    """Let the Hub answer with a status, as its package reads it."""
+    """Make the Hub respond with a status code."""
     from types import SimpleNamespace
 
     from huggingface_hub import errors
@@ -135,20 +135,20 @@ def answer(monkeypatch, status, code=""):
 
 
 @pytest.mark.parametrize(
-    ("status", "told"),
+    ("status", "message"),
     [
-        (401, r"the Hub has none of that name, or it is private \(hf auth login\)"),
-        (403, "its owners let in whom they know"),
-        (404, r"on the Hub it holds no config\.json"),
+        (401, r"the Hub has no repository with that name, or it is private \(hf auth login\)"),
+        (403, "access on the Hub is restricted"),
+        (404, r"its repository on the Hub has no config\.json"),
     ],
 )
-def test_what_the_hub_will_not_give_is_told(monkeypatch, status, told):
+def test_errors_of_the_hub_are_reported(monkeypatch, status, message):
     answer(monkeypatch, status)
-    with pytest.raises(OSError, match=told):
+    with pytest.raises(OSError, match=message):
         check_source("nobody/nothing")
 
 
-def test_a_hub_that_is_busy_is_asked_again_when_the_checkpoint_is_loaded(monkeypatch):
+def test_a_busy_hub_is_not_an_error(monkeypatch):
     answer(monkeypatch, 503)
     assert not check_source("nobody/something")
 
@@ -162,20 +162,22 @@ def test_a_hub_that_is_busy_is_asked_again_when_the_checkpoint_is_loaded(monkeyp
     ],
     ids=["named", "named as of old", "native"],
 )
-def test_the_codec_that_a_model_names_is_asked_for_before_the_model_is_loaded(tmp_path, files, asked):
+def test_a_referenced_codec_is_checked_before_the_model_is_loaded(tmp_path, files, asked):
     (tmp_path / "dia").mkdir()
     (tmp_path / "dia" / "config.json").write_text("{}")
     for name, content in files.items():
         (tmp_path / "dia" / name).write_text(json.dumps(content))
     codec = "ann/codec" if files else REAL_CODEC
-    with pytest.raises(OSError, match=f"dia needs the codec {codec}: {codec} is no folder, and the Hub cannot"):
+    with pytest.raises(
+        OSError, match=f"dia needs the codec {codec}: {codec} is not a local folder, and the Hub cannot"
+    ):
         check_checkpoint(tmp_path / "dia")
     assert check_checkpoint(tmp_path / "dia", with_codec=False)
     cached(tmp_path, codec, "dac")
     assert check_checkpoint(tmp_path / "dia")
 
 
-def test_a_codec_inside_is_not_asked_for(tmp_path, asked):
+def test_a_codec_in_the_folder_needs_no_request(tmp_path, asked):
     (tmp_path / "dia").mkdir()
     (tmp_path / "dia" / "config.json").write_text("{}")
     (tmp_path / "dia" / "processor_config.json").write_text('{"audio_tokenizer_subfolder": "audio_tokenizer"}')

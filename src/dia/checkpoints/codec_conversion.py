@@ -1,4 +1,4 @@
-"""A native Descript Audio Codec as a `DacModel` folder; `dia.checkpoints.native_dac` reads it."""
+"""Converts a native Descript Audio Codec checkpoint to a `DacModel` folder."""
 
 from pathlib import Path
 from typing import Any
@@ -11,19 +11,19 @@ from dia.runtime.atomic import atomic_folder, check_vacant
 
 
 def convert_codec(source: Path, target: Path, overwrite: bool = False, verify: bool = False) -> str:
-    """Write `target` whole or not at all.
+    """Convert a codec. `target` is written atomically.
 
     Args:
-        source: native weights, a .pth of `state_dict` and `metadata`.
+        source: native weights, a .pth file with `state_dict` and `metadata`.
         target: the folder to write.
-        overwrite: replace `target` if it is there.
+        overwrite: replace `target` if it exists.
         verify: compare codes and waveform with descript-audio-codec, if it is installed.
 
     Returns:
-        What the codec is, and what verification found, a line each.
+        The result of verification, if requested, and a description of the codec, one line each.
 
     Raises:
-        ValueError: `source` cannot be converted, `target` is occupied, or verification found a difference.
+        ValueError: `source` cannot be converted, `target` exists, or verification found a difference.
     """
     check_vacant(target, overwrite)
     config, weights = native_dac.read(source)
@@ -36,7 +36,7 @@ def convert_codec(source: Path, target: Path, overwrite: bool = False, verify: b
         model.save_pretrained(folder)
         extractor = DacFeatureExtractor(sampling_rate=config.sampling_rate, hop_length=config.hop_length)
         extractor.save_pretrained(folder)
-    about = f"{config.sampling_rate} Hz, {config.hop_length} samples a frame, {config.n_codebooks} codebooks"
+    about = f"{config.sampling_rate} Hz, {config.hop_length} samples per frame, {config.n_codebooks} codebooks"
     return "\n".join([*found, about])
 
 
@@ -45,30 +45,30 @@ def check_against_native(source: Path, model: DacModel, seconds: float = 1.0, to
     """Encode and decode seeded noise with both implementations.
 
     Returns:
-        One line saying how near they are, or that descript-audio-codec cannot be imported.
+        One line with the differences, or that descript-audio-codec cannot be imported.
 
     Raises:
-        ValueError: codes differ, or samples by more than `tolerance`.
+        ValueError: codes differ, or samples differ by more than `tolerance`.
     """
     native = _native_model(source)
     if native is None:
-        return "not verified: descript-audio-codec cannot be imported here (pip install descript-audio-codec)."
+        return "not verified: descript-audio-codec cannot be imported (pip install descript-audio-codec)."
     hop = model.config.hop_length
     frames = max(1, round(seconds * model.config.sampling_rate / hop))
     noise = 0.1 * torch.randn(1, 1, frames * hop, generator=torch.Generator().manual_seed(0))
-    quantised, native_codes, *_ = native.encode(noise)
+    quantized, native_codes, *_ = native.encode(noise)
     codes = model.encode(noise).audio_codes
     agreement = (codes == native_codes).float().mean().item()
     waveform = model.decode(audio_codes=native_codes).audio_values
-    difference = (waveform - native.decode(quantised).squeeze(1)).abs().max().item()
-    found = f"codes agree in {agreement:.2%}, samples within {difference:.1e}"
+    difference = (waveform - native.decode(quantized).squeeze(1)).abs().max().item()
+    found = f"{agreement:.2%} of codes are equal, samples differ by at most {difference:.1e}"
     if agreement < 1 or difference > tolerance:
         raise ValueError(f"the converted codec differs from the native one: {found}. Nothing was written.")
     return f"verified against descript-audio-codec: {found}."
 
 
 def _native_model(source: Path) -> Any | None:
-    """Descript's own model with the same weights, built from tensors rather than unpickled; None if not installed."""
+    """Descript's model with the same weights, built without unpickling, or None if it is not installed."""
     try:
         import dac  # type: ignore[import-not-found]
     except ImportError:

@@ -1,4 +1,4 @@
-"""Which keys a config.json may hold beside those of a Dia: any that change nothing. Knows names, no values."""
+"""Checks the keys of a config.json. Unknown keys are allowed if they have no effect."""
 
 from pathlib import Path
 from typing import Any
@@ -7,28 +7,28 @@ from dia.configuration_dia import NEEDS_DIA, DiaConfig
 from dia.runtime.ranges import shown
 from dia.runtime.reading import REMEDY
 
-# They would choose other files, other code, or another shape for single layers.
-_ELSEWHERE = {"transformers_weights", "fusion_config", "distributed_config", "per_layer_config", "layer_types"}
-_ELSEWHERE |= {"attn_implementation", "experts_implementation"}
-# Properties of every config that files of some version of transformers hold.
-_USUAL = {"model_type", "name_or_path", "output_attentions", "rope_scaling", "torch_dtype", "use_return_dict"}
+# Keys that select other files, other code, or another shape for single layers.
+_REDIRECTING = {"transformers_weights", "fusion_config", "distributed_config", "per_layer_config", "layer_types"}
+_REDIRECTING |= {"attn_implementation", "experts_implementation"}
+# Properties of all configs that some versions of transformers write.
+_COMMON = {"model_type", "name_or_path", "output_attentions", "rope_scaling", "torch_dtype", "use_return_dict"}
 _FIELDS = set(DiaConfig.__dataclass_fields__)
 
 
 def check_keys(path: str | Path, settings: Any) -> None:
-    """Refuse keys that would take the place of a config's own methods and properties, or lead elsewhere.
+    """Raise an error for keys that replace a config's methods and properties, or redirect loading.
 
     Args:
         path: the file, for the message.
-        settings: what it holds, or one of its parts; what is no dict is left to the config.
+        settings: its content, or one of its parts. The config class checks values that are not dicts.
 
     Raises:
         ValueError: there is such a key.
     """
     for name in settings if isinstance(settings, dict) else ():
-        own = hasattr(DiaConfig, name) and name not in _FIELDS | _USUAL
-        if (name in _ELSEWHERE and settings[name] != NEEDS_DIA) or own:
-            raise ValueError(f"{path} sets {shown(name)}, which no Dia has; remove it, or {REMEDY}.")
+        reserved = hasattr(DiaConfig, name) and name not in _FIELDS | _COMMON
+        if (name in _REDIRECTING and settings[name] != NEEDS_DIA) or reserved:
+            raise ValueError(f"{path} sets {shown(name)}, which Dia does not support; remove it, or {REMEDY}.")
 
 
 __all__ = ["check_keys"]

@@ -1,4 +1,4 @@
-"""A native Nari Labs Dia as a complete Hugging Face folder; `dia.checkpoints.native` reads it."""
+"""Converts a native Nari Labs checkpoint to a complete Hugging Face folder."""
 
 from functools import partial
 from pathlib import Path
@@ -23,21 +23,22 @@ def convert_model(
     dtype: torch.dtype | None = None,
     overwrite: bool = False,
 ) -> None:
-    """Write `target` whole or not at all.
+    """Convert a checkpoint. `target` is written atomically.
 
     Args:
-        source: a native checkpoint: a folder, a weight file beside its config.json, or a Hub id.
+        source: a native checkpoint: a folder, a weight file next to its config.json, or a Hub id.
         target: the folder to write.
-        codec: folder or Hub id of a codec to put inside; by default the published one is named, not fetched.
-        dtype: of the written weights; by default as in `source`.
-        overwrite: replace `target` if it is there.
+        codec: folder or Hub id of a codec to copy into the folder; by default the folder refers to the published codec
+            by name, without downloading it.
+        dtype: dtype of the written weights; by default as in `source`.
+        overwrite: replace `target` if it exists.
 
     Raises:
-        ValueError: `source` cannot be converted, `codec` does not fit it, or `target` is occupied.
+        ValueError: `source` cannot be converted, `codec` does not match it, or `target` exists.
     """
     check_vacant(target, overwrite)
     if Path(source).exists() and target.resolve() in (Path(source).resolve(), *Path(source).resolve().parents):
-        raise ValueError(f"{target} holds the source; name another folder.")
+        raise ValueError(f"{target} contains the source; use another folder.")
     checkpoint = find_source(source)
     config = checkpoint.config()
     audio = _load_codec(codec, config)
@@ -48,7 +49,7 @@ def convert_model(
 
 
 def find_source(source: str | Path) -> native.NativeCheckpoint:
-    """A folder, a weight file beside its config.json, or a Hub id. Raises ValueError if nothing native is there."""
+    """Find the native checkpoint in a folder, a weight file or a Hub id. Raises ValueError if there is none."""
     path = Path(source)
     if path.is_file():
         return native.NativeCheckpoint(path.parent / "config.json", (path,))
@@ -58,19 +59,19 @@ def find_source(source: str | Path) -> native.NativeCheckpoint:
         checkpoint = native.locate(source, prefer_native=True)
     except OSError as error:
         reason = str(error).partition("\n")[0]
-        raise ValueError(f"{source} is no local folder and cannot be had from the Hub: {reason}") from error
+        raise ValueError(f"{source} is not a local folder and cannot be loaded from the Hub: {reason}") from error
     if checkpoint is None:
         raise ValueError(
-            f"{source} holds no native Dia checkpoint; if it is in the Hugging Face layout, use it as it is."
+            f"{source} is not a native Dia checkpoint; if it is in the Hugging Face layout, it needs no conversion."
         )
     return checkpoint
 
 
 def _load_codec(codec: str | Path | None, config: DiaConfig) -> DacModel | None:
-    """The codec to put inside, None to name the published one.
+    """The codec to copy into the folder, or None to refer to the published one.
 
     Raises:
-        ValueError: its codebooks are not the model's channels and codes.
+        ValueError: its codebooks do not match the model's channels and codes.
     """
     model = DacModel.from_pretrained(codec) if codec is not None else None
     published = DiaDecoderConfig()
@@ -80,14 +81,14 @@ def _load_codec(codec: str | Path | None, config: DiaConfig) -> DacModel | None:
     decoder = config.get_text_config()
     if has != (decoder.num_channels, decoder.eos_token_id):
         raise ValueError(
-            f"codec {codec or REAL_CODEC} has {has[0]} codebooks of {has[1]} codes, this Dia {decoder.num_channels} "
-            f"channels of {decoder.eos_token_id}; give the codec it was trained with (--codec)."
+            f"codec {codec or REAL_CODEC} has {has[0]} codebooks of {has[1]} codes, but the model has "
+            f"{decoder.num_channels} channels of {decoder.eos_token_id}; pass the codec of the model (--codec)."
         )
     return model
 
 
 def _save_model(config: DiaConfig, weights: dict[str, torch.Tensor], folder: Path) -> None:
-    """Weights in shards of at most 5 GB, config.json, and the published sampling as generation_config.json."""
+    """Save weights in shards of at most 5 GB, config.json, and the published sampling as generation_config.json."""
     with torch.device("meta"):
         model = DiaForConditionalGeneration(config)
     model.load_state_dict(weights, assign=True)
@@ -96,7 +97,7 @@ def _save_model(config: DiaConfig, weights: dict[str, torch.Tensor], folder: Pat
 
 
 def _save_processor(config: DiaConfig, codec: DacModel | None, folder: Path) -> None:
-    """Tokenizer, feature extractor and processor; the codec inside, or else the published one by name."""
+    """Save the processor, with the codec in its folder or a reference to the published one."""
     processor = DiaProcessor.for_config(config, codec)
     processor.save_pretrained(folder, audio_tokenizer_reference=REAL_CODEC if codec is None else None)
 

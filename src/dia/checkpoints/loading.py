@@ -1,4 +1,4 @@
-"""A model and its processor out of a name, a folder or single files. Knows checkpoints; knows nothing of speaking."""
+"""Loads a model and its processor from a folder, a Hub id or single files. Independent of generation."""
 
 import os
 import warnings
@@ -14,7 +14,7 @@ from dia import MINI
 from dia.checkpoints import native
 from dia.checkpoints.model_files import ADAPTER_NAME, check_loaded, check_weights, read_config
 from dia.checkpoints.native_layout import count_parameters, layout_of
-from dia.checkpoints.placement import choose_device, place, place_codec, settled_dtype
+from dia.checkpoints.placement import choose_device, place, place_codec, resolve_dtype
 from dia.checkpoints.processor_checks import TOKENIZER_CONFIG, check_processor
 from dia.checkpoints.processor_files import PROCESSOR_FILE
 from dia.checkpoints.quantized import load_quantized
@@ -45,7 +45,7 @@ def by_name(
     quantization: str | None,
     kwargs: dict[str, Any],
 ) -> _Loaded:
-    """What `Dia.from_pretrained` loads; arguments and errors are its."""
+    """Load the model and processor for `Dia.from_pretrained`, which documents arguments and errors."""
     if not isinstance(name_or_path, str | os.PathLike):
         raise TypeError(f'name_or_path is {shown(name_or_path)}; expected a folder, a Hub id or "mini".')
     source = str(MINI if str(name_or_path) == EMBEDDED else name_or_path)
@@ -55,7 +55,7 @@ def by_name(
     compute_dtype = compute_dtype or kwargs.pop("dtype", None) or kwargs.pop("torch_dtype", None)
     repository = Repository.of(source, kwargs)
     config = _checked_config(repository)
-    kwargs["dtype"] = settled_dtype(compute_dtype, device, count_parameters(config))
+    kwargs["dtype"] = resolve_dtype(compute_dtype, device, count_parameters(config))
     check_processor(repository, config)
     model = load_quantized(source, config, quantization, hub, kwargs)
     if model is None:
@@ -73,12 +73,12 @@ def from_files(
     codec_path: str | Path,
     quantization: str | None,
 ) -> _Loaded:
-    """What `Dia.from_local` loads; arguments and errors are its."""
+    """Load the model and processor for `Dia.from_local`, which documents arguments and errors."""
     device = choose_device(device)
     config, tensors = native.read_config(config_path), native.read_tensors([checkpoint_path])
-    beside = Path(config_path).with_name(GENERATION_CONFIG_NAME)
-    if beside.is_file():
-        check_file_settings(beside)
+    settings = Path(config_path).with_name(GENERATION_CONFIG_NAME)
+    if settings.is_file():
+        check_file_settings(settings)
     if layout_of(tensors) == "native":
         with blamed_on(checkpoint_path):
             tensors = native.convert_state_dict(tensors, config)
@@ -87,7 +87,9 @@ def from_files(
     model = DiaForConditionalGeneration.from_pretrained(None, config=config, state_dict=tensors)
     check_loaded(str(checkpoint_path), model)
     model.generation_config = (
-        GenerationConfig.from_pretrained(beside.parent) if beside.is_file() else published_generation_config(config)
+        GenerationConfig.from_pretrained(settings.parent)
+        if settings.is_file()
+        else published_generation_config(config)
     )
     audio_tokenizer = load_codec(codec_path) if load_dac else None
     phones = Path(config_path).with_name(PRONUNCIATIONS)
@@ -102,8 +104,8 @@ def _checked_config(repository: Repository) -> DiaConfig:
     adapter = repository.path(ADAPTER_NAME)
     if repository.is_folder and repository.find(ADAPTER_NAME) is not None:
         raise ValueError(
-            f"{adapter} says that this folder holds adapters; merge them into their model (dia.training.lora.merged) "
-            "and load that."
+            f"{adapter} marks this folder as adapters; merge them into their model with dia.training.lora.merged, and "
+            "load the result."
         )
     return read_config(repository)
 
@@ -111,15 +113,15 @@ def _checked_config(repository: Repository) -> DiaConfig:
 def _load_processor(
     repository: Repository, model: DiaForConditionalGeneration, load_dac: bool, hub: Mapping[str, Any]
 ) -> DiaProcessor:
-    """The checkpoint's processor, or for a native checkpoint, which has none, the published one."""
+    """The checkpoint's processor. Native checkpoints have none and use the published one."""
     source, files = repository.name, (PROCESSOR_FILE, FEATURE_EXTRACTOR_NAME)
     if not any(repository.find(file) for file in files):
         return DiaProcessor.for_config(model.config, load_codec(REAL_CODEC) if load_dac else None)
     if repository.find(GENERATION_CONFIG_NAME) is None:
         model.generation_config = published_generation_config(model.config)
         warnings.warn(
-            f"{repository.path(GENERATION_CONFIG_NAME)} is missing; the sampling of Dia-1.6B takes its place. If the "
-            f"model came with one, {REMEDY}.",
+            f"{repository.path(GENERATION_CONFIG_NAME)} is missing, so the sampling settings of Dia-1.6B are used. If "
+            f"the model came with one, {REMEDY}.",
             DiaWarning,
             stacklevel=4,
         )
@@ -131,7 +133,7 @@ def _load_processor(
     if load_dac and processor.audio_tokenizer is None:
         raise ValueError(
             f"{repository.path(PROCESSOR_FILE)} is missing or names no codec; {REMEDY}, or pass load_dac=False to get "
-            "codes in the place of sound."
+            "codes instead of audio."
         )
     return processor
 

@@ -1,6 +1,6 @@
-"""A model's folder: its settings, and names and shapes of its weights, checked before any is read.
+"""Checks a model's settings, and the names and shapes of its weights, before any weights are read.
 
-Knows both layouts. Knows nothing of how a model is built.
+Supports both layouts. Independent of the model classes.
 """
 
 import re
@@ -32,23 +32,23 @@ from dia.runtime.tensor_files import FLOATS, Stored, described, misfits, not_fin
 CONFIG_NAME = "config.json"
 ADAPTER_NAME = "adapter_config.json"
 _CODES = (*FLOATS, "I8", "U8")
-_NUMBERED = re.compile(r"model\.(encoder|decoder)\.layers\.\d+\.")  # `rotary_emb.inv_freq` of older files stands apart
+_NUMBERED = re.compile(r"model\.(encoder|decoder)\.layers\.\d+\.")  # excludes `rotary_emb.inv_freq` of older files
 _Shapes = Iterator[tuple[str, tuple[int, ...]]]
 
 
 def check_model(repository: Repository, config: DiaConfig | None = None) -> DiaConfig:
-    """Refuse a model that cannot be loaded whole.
+    """Raise an error if a model cannot be loaded completely.
 
     Args:
-        repository: of the model, in the Hugging Face or the native layout.
-        config: to load it with, in the place of its config.json.
+        repository: the model, in the Hugging Face or the native layout.
+        config: config to use instead of its config.json.
 
     Returns:
-        Its config.
+        The config.
 
     Raises:
-        OSError: a file is missing, or is no file.
-        ValueError: a file is damaged, or does not fit another; the message names it and says what to do.
+        OSError: a file is missing, or is not a regular file.
+        ValueError: a file is damaged or does not match another; the message names it and the remedy.
     """
     if config is None:
         config = read_config(repository)
@@ -56,64 +56,64 @@ def check_model(repository: Repository, config: DiaConfig | None = None) -> DiaC
         check_file_settings(settings)
     files = weight_files(repository)
     stored = {name: one for file in files for name, one in _headers(file).items()}
-    if files and layout_of(stored) != "native":  # a native checkpoint is checked as a whole where it is converted
+    if files and layout_of(stored) != "native":  # conversion checks native checkpoints
         check_weights(stored, _describe(files), config, repository.path(CONFIG_NAME))
     return config
 
 
 def check_options(name: Any, options: Mapping[str, Any]) -> None:
-    """`check_model` for what transformers' `from_pretrained` is called with; where that chooses other files, nothing.
+    """Run `check_model` for a call of transformers' `from_pretrained`, unless its options select other files.
 
     Raises:
-        OSError, ValueError: as `check_model`.
+        OSError, ValueError: as in `check_model`.
     """
     repository, config = Repository.of(name, options), options.get("config")
     if repository.is_folder and (adapter := repository.json(ADAPTER_NAME)) is not None:
         for key in ("peft_type", "base_model_name_or_path"):
             if not isinstance(adapter.get(key), str):
-                raise ValueError(f"{repository.path(ADAPTER_NAME)} says no {key}; {REMEDY}.")
+                raise ValueError(f"{repository.path(ADAPTER_NAME)} has no {key}; {REMEDY}.")
     elif options.get("variant") is None and options.get("use_safetensors") is not False:
         check_model(repository, config if isinstance(config, DiaConfig) else None)
 
 
 def check_loaded(where: str | Path, model: nn.Module, missing: Iterable[str] = ()) -> None:
-    """Refuse weights that no file has given, which are random, and those that are not finite.
+    """Raise an error for missing weights, which would be random, and for weights that are not finite.
 
     Args:
-        where: the file that the weights were read from, or the folder or Hub id.
-        model: with its weights, on any device.
-        missing: names of weights that were not there.
+        where: the file, folder or Hub id that the weights were read from.
+        model: the loaded model, on any device.
+        missing: names of missing weights.
 
     Raises:
-        ValueError: names them.
+        ValueError: there are such weights; the message names them.
     """
     lacking, wrong = sorted(missing), not_finite([*model.named_parameters(), *model.named_buffers()])
     found_in = (
         _describe(weight_files(Repository(str(where)))) if (lacking or wrong) and Path(where).is_dir() else where
     )
     if lacking:
-        raise ValueError(f"{found_in} lacks {some(lacking)}, and would speak with random weights; {REMEDY}.")
+        raise ValueError(f"{found_in} lacks {some(lacking)}, which would be random weights; {REMEDY}.")
     if wrong:
-        raise ValueError(f"{found_in} holds NaN or infinite weights in {some(wrong)}; {REMEDY}.")
+        raise ValueError(f"{found_in} contains NaN or infinite weights in {some(wrong)}; {REMEDY}.")
 
 
 def read_config(repository: Repository) -> DiaConfig:
-    """The config.json of a model in either layout.
+    """Read the config.json of a model in either layout.
 
     Raises:
-        OSError: there is none.
-        ValueError: it is damaged, of another model, or holds what no Dia can have.
+        OSError: the file does not exist.
+        ValueError: the file is damaged, belongs to another type of model, or has invalid values.
     """
     path = repository.find(CONFIG_NAME)
     if path is None and not repository.is_folder:
-        raise OSError(f"{repository.name} is no folder here, and the Hub gives no {CONFIG_NAME} of that name.")
+        raise OSError(f"{repository.name} is not a local folder, and the Hub has no {CONFIG_NAME} for that id.")
     if path is None:
-        raise FileNotFoundError(f"{repository.path(CONFIG_NAME)} is missing; {REMEDY}, or name the folder it is in.")
+        raise FileNotFoundError(f"{repository.path(CONFIG_NAME)} is missing; {REMEDY}, or pass the folder it is in.")
     data = read_json(path)
     if isinstance(data.get("model"), dict):
         return native.read_config(path)
     if (kind := data.get("model_type", DiaConfig.model_type)) != DiaConfig.model_type:
-        raise ValueError(f"{path} is of a model of type {kind!r}, not of a Dia.")
+        raise ValueError(f"{path} describes a model of type {kind!r}; expected {DiaConfig.model_type!r}.")
     for part in (data, data.get("encoder_config"), data.get("decoder_config")):
         check_keys(path, part)
     with blamed_on(path):
@@ -123,10 +123,10 @@ def read_config(repository: Repository) -> DiaConfig:
 
 
 def weight_files(repository: Repository) -> list[Path]:
-    """The files that hold a model's weights, those that transformers would choose.
+    """The weight files of a model, in transformers' order of preference.
 
     Raises:
-        OSError: there are none, or one that an index names is missing.
+        OSError: there are no weights, or a file named by an index is missing.
         ValueError: an index is damaged.
     """
     for whole, index in ((SAFE_WEIGHTS_NAME, SAFE_WEIGHTS_INDEX_NAME), (WEIGHTS_NAME, WEIGHTS_INDEX_NAME)):
@@ -136,25 +136,27 @@ def weight_files(repository: Repository) -> list[Path]:
             return [_shard(repository, name, listed) for name in native.shard_names(listed)]
     found = native.other_weight_files(Path(repository.path(""))) if repository.is_folder else []
     if not found and repository.is_folder:
-        raise FileNotFoundError(f"{repository.path(SAFE_WEIGHTS_NAME)} is missing: there are no weights; {REMEDY}.")
+        raise FileNotFoundError(
+            f"{repository.path(SAFE_WEIGHTS_NAME)} is missing, and there are no other weights; {REMEDY}."
+        )
     return found
 
 
 def _describe(files: Sequence[Path]) -> str:
-    return " and ".join(map(str, files)) if len(files) < 3 else f"{files[0]} or one of its {len(files) - 1} neighbours"
+    return " and ".join(map(str, files)) if len(files) < 3 else f"{files[0]} or one of {len(files) - 1} other shards"
 
 
 def _shard(repository: Repository, name: str, index: Path) -> Path:
     file = repository.find(name)
     if file is None:
-        raise FileNotFoundError(f"{repository.path(name)} is missing, which {index.name} names; {REMEDY}.")
+        raise FileNotFoundError(f"{repository.path(name)} is missing, but {index.name} names it; {REMEDY}.")
     return file
 
 
 def _checked_quantization(data: Any) -> DiaQuantizationConfig | None:
-    """How weights are stored; None where it is in a way that another package knows."""
+    """The quantization of the stored weights, or None if it is another package's."""
     if not isinstance(data, dict) or not isinstance(data.get("quant_method"), str):
-        raise ValueError("quantization_config says no quant_method")
+        raise ValueError("quantization_config has no quant_method")
     if data["quant_method"] != QUANT_METHOD:
         return None
     return DiaQuantizationConfig(**data)
@@ -165,22 +167,22 @@ def _headers(file: Path) -> dict[str, Stored]:
 
 
 def check_weights(stored: dict[str, Stored], files: str, config: DiaConfig, config_file: str) -> None:
-    """Compare names, shapes and types of what is stored, in the Hugging Face layout, with what the config asks for.
+    """Compare names, shapes and types of stored tensors in the Hugging Face layout with the config.
 
     Raises:
         ValueError: they differ; the message names both files.
     """
     data = getattr(config, "quantization_config", None)
-    said = data if data is None or isinstance(data, dict) else data.to_dict()
-    quantization = None if said is None else _checked_quantization(said)
-    if said is not None and quantization is None:
-        return  # transformers and the other package know what there must be
+    settings = data if data is None or isinstance(data, dict) else data.to_dict()
+    quantization = None if settings is None else _checked_quantization(settings)
+    if settings is not None and quantization is None:
+        return  # the other package checks its format
     expected = dict(_expected(config, quantization))
-    remedy = f"One of them is damaged or of another model; {REMEDY}."
+    remedy = f"One of them is damaged or belongs to another model; {REMEDY}."
     if wrong := list(misfits(stored, expected.items(), FLOATS if quantization is None else _CODES)):
-        raise ValueError(f"{files} does not fit {config_file}: {some(wrong)}. {remedy}")
-    if more := [name for name in stored if name not in expected and _NUMBERED.match(name)]:
-        raise ValueError(f"{files} holds {some(more)}, for which {config_file} has no place. {remedy}")
+        raise ValueError(f"{files} does not match {config_file}: {some(wrong)}. {remedy}")
+    if extra := [name for name in stored if name not in expected and _NUMBERED.match(name)]:
+        raise ValueError(f"{files} has {some(extra)}, unexpected for {config_file}. {remedy}")
 
 
 def _expected(config: DiaConfig, quantization: DiaQuantizationConfig | None) -> _Shapes:
@@ -188,17 +190,17 @@ def _expected(config: DiaConfig, quantization: DiaQuantizationConfig | None) -> 
         if quantization is None or len(row.result) != 2 or "embed" in row.target:
             yield row.target, row.result
         else:
-            yield from _as_stored(row.target, row.result[0], row.result[1], quantization)
+            yield from _quantized_shapes(row.target, row.result[0], row.result[1], quantization)
 
 
-def _as_stored(name: str, outputs: int, inputs: int, quantization: DiaQuantizationConfig) -> _Shapes:
-    """The tensors in which a matrix is stored where its weights are rounded."""
+def _quantized_shapes(name: str, outputs: int, inputs: int, quantization: DiaQuantizationConfig) -> _Shapes:
+    """Names and shapes of the tensors that store a quantized matrix."""
     linear = nn.Linear(inputs, outputs, bias=False, device="meta")
-    choice = quantization.choice(name.removesuffix(".weight"), linear)
-    if choice is None:
+    format_and_group = quantization.format_of(name.removesuffix(".weight"), linear)
+    if format_and_group is None:
         yield name, (outputs, inputs)
         return
-    codes = QuantizedLinear(choice[0], inputs, outputs, choice[1], device="meta").codes()
+    codes = QuantizedLinear(format_and_group[0], inputs, outputs, format_and_group[1], device="meta").codes()
     yield from ((name.removesuffix("weight") + part, tuple(tensor.shape)) for part, tensor in codes.items())
 
 

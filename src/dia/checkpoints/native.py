@@ -1,9 +1,9 @@
-"""Nari Labs checkpoints, local and on the Hub: files and both generations of config.json. Knows nothing of modeling.
+"""Finds and reads native Nari Labs checkpoints, local and on the Hub. Independent of modeling.
 
-    checkpoint = native.locate("nari-labs/Dia-1.6B")     # None: nothing to convert, transformers reads it as it is
+    checkpoint = native.locate("nari-labs/Dia-1.6B")     # None if transformers can read it without conversion
     config, weights = checkpoint.config(), checkpoint.state_dict(dtype=torch.bfloat16)
 
-Tensor names and shapes are the business of `native_layout`.
+There are two generations of native config.json. `native_layout` converts tensor names and shapes.
 """
 
 import os
@@ -28,7 +28,7 @@ from dia.runtime.ranges import shown
 from dia.runtime.reading import REMEDY, blamed_on, read_json
 from dia.runtime.tensor_files import not_finite, read_header, some
 
-# The least to download first: Dia-1.6B has the first, Dia-1.6B-0626 the second, others may have the third.
+# Smallest download first. Dia-1.6B has the first, Dia-1.6B-0626 the second, and others may have the third.
 _HUB_FILES = (("model.safetensors",), ("*.pth",), ("*.safetensors", "*.safetensors.index.json"))
 _STANDARD_NAME = re.compile(r"model(-\d+-of-\d+)?\.safetensors")
 
@@ -54,7 +54,7 @@ _DECODER_KEYS = {
     "cross_hidden_size": "model.encoder.n_embd",
     "max_position_embeddings": "data.audio_length",
 }
-# What the native package assumes where config.json is silent.
+# Defaults of the native package.
 _DEFAULTS: dict[str, Any] = {
     "model.src_vocab_size": 128,
     "model.tgt_vocab_size": 1028,
@@ -74,13 +74,13 @@ _TOKEN_IDS = ("bos_token_id", "eos_token_id", "pad_token_id")
 
 @dataclass(frozen=True)
 class NativeCheckpoint:
-    """A native checkpoint on disk: its config.json and the one or more files that hold its tensors."""
+    """A native checkpoint on disk: its config.json and its weight files."""
 
     config_file: Path
     weight_files: tuple[Path, ...]
 
     def config(self) -> DiaConfig:
-        """The config, whichever generation it is. Raises ValueError as `read_config` does."""
+        """Read the config. Raises ValueError as `read_config` does."""
         return read_config(self.config_file)
 
     def state_dict(
@@ -88,12 +88,12 @@ class NativeCheckpoint:
         dtype: torch.dtype | None = None,
         progress: Callable[[Sequence[LayoutRow]], Iterable[LayoutRow]] = iter,
     ) -> dict[str, Tensor]:
-        """The weights in the Hugging Face layout, in `dtype` or as stored.
+        """Read the weights and convert them to the Hugging Face layout, in `dtype` or as stored.
 
         Raises:
-            OSError: a file is missing, or is no file.
-            ValueError: a file cannot be read, its tensors do not fit the config, or they hold NaN or infinities; the
-                message names file and tensor.
+            OSError: a file is missing, or is not a regular file.
+            ValueError: a file cannot be read, or its tensors do not match the config or are not finite; the message
+                names file and tensor.
         """
         config, tensors = self.config(), read_tensors(self.weight_files)
         try:
@@ -102,16 +102,17 @@ class NativeCheckpoint:
             raise ValueError(f"{_some_names(self.weight_files)}: {error}") from error
         if names := not_finite(converted.items()):
             raise ValueError(
-                f"{_some_names(self.weight_files)} holds NaN or infinite weights in {some(names)}; {REMEDY}."
+                f"{_some_names(self.weight_files)} contains NaN or infinite weights in {some(names)}; {REMEDY}."
             )
         return converted
 
 
 def locate(name_or_path: str | Path, prefer_native: bool = False, **hub: Any) -> NativeCheckpoint | None:
-    """`find` for a local folder; a Hub id is fetched and searched if its config.json is of the first generation.
+    """Find a native checkpoint in a local folder or a Hub repository.
 
-    Hub repositories whose config.json is of the second generation are left to transformers, since the published one
-    carries weights in the Hugging Face layout, unless `prefer_native` asks for the native ones. `hub` goes to `fetch`.
+    A Hub repository with a config.json of the first generation is downloaded. One of the second generation is left to
+    transformers, because the published one also has weights in the Hugging Face layout, unless `prefer_native` is
+    True. `hub` is passed to `fetch`.
     """
     if Path(name_or_path).is_dir():
         return find(name_or_path, prefer_native)
@@ -123,14 +124,14 @@ def locate(name_or_path: str | Path, prefer_native: bool = False, **hub: Any) ->
 
 
 def to_convert(name_or_path: str | Path, options: Mapping[str, Any]) -> NativeCheckpoint | None:
-    """The native checkpoint that `from_pretrained` is asked for; None for one that transformers reads as it is.
+    """The native checkpoint that `from_pretrained` must convert, or None if transformers can read it directly.
 
     Args:
         name_or_path: a folder or a Hub id.
-        options: of `from_pretrained`.
+        options: keyword arguments of `from_pretrained`.
 
     Raises:
-        OSError, ValueError: as `find`.
+        OSError, ValueError: as in `find`.
     """
     if options.get("state_dict") is not None:
         return None
@@ -141,23 +142,23 @@ def to_convert(name_or_path: str | Path, options: Mapping[str, Any]) -> NativeCh
     try:
         return locate(str(name_or_path), **hub)
     except (OSError, HfHubHTTPError, HFValidationError):
-        return None  # transformers says better than we could why a repository cannot be read
+        return None  # transformers reports why the repository cannot be read
 
 
 def find(folder: str | Path, prefer_native: bool = False) -> NativeCheckpoint | None:
-    """Look for a native checkpoint in a local folder; weights are mapped, not read.
+    """Find a native checkpoint in a local folder. Weights are mapped, not read.
 
     Args:
-        folder: holds config.json and weights: safetensors (sharded or not), pytorch_model.bin or a .pth file.
-        prefer_native: take native weights even if weights in the Hugging Face layout lie beside them
-            (nari-labs/Dia-1.6B-0626 has both); else those win, because they need no conversion.
+        folder: a folder with config.json and weights: safetensors (sharded or not), pytorch_model.bin or a .pth file.
+        prefer_native: prefer native weights in a folder that also has weights in the Hugging Face layout, such as
+            nari-labs/Dia-1.6B-0626. By default those are preferred, because they need no conversion.
 
     Returns:
         The checkpoint, or None if there is nothing to convert.
 
     Raises:
-        OSError: a file that an index names is missing, or is no file.
-        ValueError: a file is truncated or no checkpoint, or a native config.json stands without weights.
+        OSError: a file named by an index is missing, or is not a regular file.
+        ValueError: a file is truncated or is not a checkpoint, or a native config.json has no weights.
     """
     config_file = Path(folder) / "config.json"
     if not config_file.is_file():
@@ -169,17 +170,15 @@ def find(folder: str | Path, prefer_native: bool = False) -> NativeCheckpoint | 
         if layout == "huggingface" and not prefer_native:
             return None
     if _generation(read_json(config_file)) == 1:
-        raise ValueError(
-            f"{folder} has a native config.json but no weights; put model.safetensors or a .pth beside it."
-        )
+        raise ValueError(f"{folder} has a native config.json but no weights; add model.safetensors or a .pth file.")
     return None
 
 
 def is_native(path: str | Path) -> bool:
-    """Whether a checkpoint folder or a weight file must be converted before transformers can read it.
+    """Whether a checkpoint folder or weight file must be converted before transformers can read it.
 
     Raises:
-        ValueError: as `find` and `read_tensors` do.
+        ValueError: as in `find` and `read_tensors`.
     """
     if Path(path).is_dir():
         return find(path) is not None
@@ -187,33 +186,33 @@ def is_native(path: str | Path) -> bool:
 
 
 def fetch(repo_id: str, **hub: Any) -> Path:
-    """Download a native checkpoint from the Hugging Face Hub, one form of its weights only.
+    """Download a native checkpoint from the Hugging Face Hub, with its weights in one file format only.
 
     Args:
-        repo_id: such as `nari-labs/Dia-1.6B`.
+        repo_id: Hub id, such as `nari-labs/Dia-1.6B`.
         **hub: passed to `huggingface_hub.snapshot_download`: `revision`, `token`, `cache_dir`, `local_files_only`, …
 
     Returns:
         The local folder; `find(folder, prefer_native=True)` finds the checkpoint in it.
 
     Raises:
-        ValueError: the repository holds no native checkpoint.
+        ValueError: the repository has no native checkpoint.
     """
     for patterns in _HUB_FILES:
         folder = Path(snapshot_download(repo_id, allow_patterns=["config.json", *patterns], **hub))
         if any(layout_of(_names(files)) == "native" for files in _weight_sets(folder)):
             return folder
     raise ValueError(
-        f"{repo_id} holds no native Dia checkpoint; if it is in the Hugging Face layout, load it as it is."
+        f"{repo_id} is not a native Dia checkpoint; if it is in the Hugging Face layout, it needs no conversion."
     )
 
 
 def read_tensors(files: Iterable[str | Path]) -> dict[str, Tensor]:
-    """Open weight files; tensors are mapped from disk and read when used.
+    """Open weight files. Tensors are mapped from disk and read on first use.
 
     Raises:
-        OSError: a file is missing, or is no file.
-        ValueError: a file is truncated, no checkpoint, or holds other objects than tensors; the message names it.
+        OSError: a file is missing, or is not a regular file.
+        ValueError: a file is truncated, is not a checkpoint, or has other objects than tensors; the message names it.
     """
     tensors: dict[str, Tensor] = {}
     for file in map(Path, files):
@@ -222,52 +221,52 @@ def read_tensors(files: Iterable[str | Path]) -> dict[str, Tensor]:
 
 
 def other_weight_files(folder: Path) -> list[Path]:
-    """Files of weights in a folder under names that transformers does not know."""
+    """Weight files in a folder with names that transformers does not recognize."""
     found = (file for pattern in ("*.safetensors", "*.pth") for file in sorted(folder.glob(pattern)))
     return [file for file in found if not _STANDARD_NAME.fullmatch(file.name)]
 
 
 def shard_names(index: Path) -> list[str]:
-    """The files that an index of shards names, each once.
+    """The names of the shards in an index, without duplicates.
 
     Raises:
-        OSError, ValueError: it is no such index, or names something else than files beside it.
+        OSError, ValueError: the file is not an index, or names files outside its folder.
     """
     names = read_json(index).get("weight_map")
     if not isinstance(names, dict) or not names or not all(isinstance(name, str) for name in names.values()):
-        raise ValueError(f"{index} has no weight_map that names files; {REMEDY}.")
+        raise ValueError(f"{index} has no weight_map with file names; {REMEDY}.")
     shards = sorted(set(names.values()))
     for name in shards:
         if not name or Path(name).name != name:
-            raise ValueError(f"{index} names {shown(name)}, which is no file beside it; {REMEDY}.")
+            raise ValueError(f"{index} names {shown(name)}, which is not a file in the same folder; {REMEDY}.")
     if len(shards) > SHARDS:
-        raise ValueError(f"{index} names {len(shards)} files, where at most {SHARDS} are read; {REMEDY}.")
+        raise ValueError(f"{index} names {len(shards)} files, more than the limit of {SHARDS}; {REMEDY}.")
     return shards
 
 
 def read_config(path: str | Path) -> DiaConfig:
-    """Read a native config.json of either generation; the second resembles the Hugging Face one, which is read too.
+    """Read a native config.json of either generation, or one of transformers, which resembles the second generation.
 
     Raises:
-        OSError: there is no such file.
-        ValueError: a key is missing or says what the Hugging Face layout cannot; the message names file and key.
+        OSError: the file does not exist.
+        ValueError: a key is missing, or the Hugging Face layout does not support its value; the message names both.
     """
     data = read_json(Path(path))
     for part in (data.get("encoder_config"), data.get("decoder_config")):
         check_keys(path, part)
     with blamed_on(path):
-        return _first_generation(data) if _generation(data) == 1 else _second_generation(data)
+        return _read_first_generation(data) if _generation(data) == 1 else _read_second_generation(data)
 
 
 def _generation(data: Mapping[str, Any]) -> int:
-    """1 for nested `model` and `data`, else 2."""
+    """1 if the keys are nested in `model` and `data`, otherwise 2."""
     return 1 if isinstance(data.get("model"), dict) else 2
 
 
-def _first_generation(data: Mapping[str, Any]) -> DiaConfig:
+def _read_first_generation(data: Mapping[str, Any]) -> DiaConfig:
     for key, only in _FIXED.items():
         if (value := _lookup(data, key)) != only:
-            raise ValueError(f"{key} is {value}; the Hugging Face layout has no place for another value than {only}.")
+            raise ValueError(f"{key} is {value}; the Hugging Face layout supports only {only}.")
     shared = {
         "norm_eps": _lookup(data, "model.normalization_layer_epsilon"),
         "rope_parameters": {"rope_type": "default", "rope_theta": float(_lookup(data, "model.rope_max_timescale"))},
@@ -284,11 +283,13 @@ def _first_generation(data: Mapping[str, Any]) -> DiaConfig:
     )
 
 
-def _second_generation(data: Mapping[str, Any]) -> DiaConfig:
-    """Its keys are those of the Hugging Face layout, but token ids stand at the top."""
+def _read_second_generation(data: Mapping[str, Any]) -> DiaConfig:
+    """Read keys of the Hugging Face layout, with token ids at the top level."""
     for key in ("encoder_config", "decoder_config"):
         if not isinstance(data.get(key), dict):
-            raise ValueError(f"it has neither {key} nor model.encoder and model.decoder, so it is no Dia config.json.")
+            raise ValueError(
+                f"it has neither {key} nor model.encoder and model.decoder, so it is not a Dia config.json."
+            )
     ids = {name: data[name] for name in _TOKEN_IDS if data.get(name) is not None}
     others = "delay_pattern", "norm_eps", "initializer_range", "quantization_config"
     rest = {name: data[name] for name in others if name in data}
@@ -307,7 +308,7 @@ def _lookup(data: Mapping[str, Any], key: str) -> Any:
 
 
 def _weight_sets(folder: Path) -> Iterator[tuple[Path, ...]]:
-    """Groups of files that are one set of weights each, those that transformers would choose first."""
+    """Groups of files that form a complete set of weights, in transformers' order of preference."""
     for name in ("model.safetensors", "pytorch_model.bin"):
         if (folder / name).is_file():
             yield (folder / name,)
@@ -317,26 +318,26 @@ def _weight_sets(folder: Path) -> Iterator[tuple[Path, ...]]:
 
 
 def _shard(file: Path, index: Path) -> Path:
-    if not os.path.exists(file):  # that of Path raises where a name is too long
-        raise FileNotFoundError(f"{file} is missing, which {index.name} names; {REMEDY}.")
+    if not os.path.exists(file):  # Path.exists raises an error for a name that is too long
+        raise FileNotFoundError(f"{file} is missing, but {index.name} names it; {REMEDY}.")
     return file
 
 
 def _names(files: Iterable[Path]) -> list[str]:
-    """Of the tensors in files; no tensor of a safetensors file is read."""
+    """Names of the tensors in files. Only the headers of safetensors files are read."""
     return [name for file in files for name in (read_header if file.suffix == ".safetensors" else _open_pickle)(file)]
 
 
 def _open_safetensors(file: Path) -> dict[str, Tensor]:
-    read_header(file)  # says what is wrong with the file
+    read_header(file)  # raises clear errors for damaged files
     with safe_open(file, framework="pt") as opened:
-        return {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 - it is no mapping
+        return {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 - not a mapping
 
 
 def _open_pickle(file: Path) -> dict[str, Tensor]:
     loaded = load_pickle(file)
     if not isinstance(loaded, Mapping):
-        raise ValueError(f"{file} holds a {type(loaded).__name__}, not a state dict of tensors; {REMEDY}.")
+        raise ValueError(f"{file} contains a {type(loaded).__name__}, not a state dict of tensors; {REMEDY}.")
     return check_tensors(file, {name: tensor for name, tensor in loaded.items() if isinstance(tensor, Tensor)})
 
 

@@ -1,6 +1,6 @@
-"""Descript's own codec checkpoints: a .pth of weight-normalised tensors, read into transformers' `DacModel` layout.
+"""Reads Descript's native codec checkpoints (.pth) and converts them to transformers' `DacModel` layout.
 
-Knows the names in both layouts and how weight normalisation is folded away. Needs nothing of descript-audio-codec.
+Renames tensors and folds weight normalization. Independent of descript-audio-codec.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,7 +18,7 @@ from dia.runtime.limits import RATIOS
 from dia.runtime.reading import REMEDY, blamed_on
 from dia.runtime.tensor_files import not_finite, some
 
-# What the native class assumes where the metadata are silent.
+# Defaults of the native class.
 _DEFAULTS: dict[str, Any] = {
     "encoder_dim": 64,
     "encoder_rates": [2, 4, 8, 8],
@@ -31,9 +31,9 @@ _DEFAULTS: dict[str, Any] = {
     "quantizer_dropout": 0.0,
     "sample_rate": 44100,
 }
-# Magnitude and direction of a normalised weight, as the old and the new way of torch name them.
-_NORMALISED = (("weight_g", "weight_v"), ("parametrizations.weight.original0", "parametrizations.weight.original1"))
-# Metadata may hold numbers of numpy, whose two pickled spellings are harmless.
+# Names of magnitude and direction of a normalized weight in torch's old and new implementation.
+_NORMALIZED = (("weight_g", "weight_v"), ("parametrizations.weight.original0", "parametrizations.weight.original1"))
+# Metadata can contain numpy numbers. Both of their pickled names are harmless.
 _SCALAR: Any = np.float64(0).__reduce__()[0]
 _SCALARS: list[Any] = [
     (_SCALAR, "numpy.core.multiarray.scalar"),
@@ -51,25 +51,25 @@ def read(path: str | Path) -> tuple[DacConfig, dict[str, Tensor]]:
         The config, and the state dict of `DacModel(config)`.
 
     Raises:
-        OSError: there is no such file.
-        ValueError: the file is truncated, no codec checkpoint, holds NaN or infinities, or no `DacModel` can be like
-            it; the message says it.
+        OSError: the file does not exist.
+        ValueError: the file is truncated, is not a codec checkpoint, has NaN or infinite weights, or describes a codec
+            that `DacModel` does not support; the message says which.
     """
     weights, kwargs = read_native(path)
     with blamed_on(path):
         config = read_config(kwargs)
         converted = convert_state_dict(weights, config)
         if names := not_finite(converted.items()):
-            raise ValueError(f"it holds NaN or infinite weights in {some(names)}")
+            raise ValueError(f"it contains NaN or infinite weights in {some(names)}")
     return config, converted
 
 
 def read_native(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The tensors and the constructor arguments a native .pth holds, as they are.
+    """Read the tensors and the constructor arguments of a native .pth without conversion.
 
     Raises:
-        OSError: there is no such file.
-        ValueError: the file is truncated or no codec checkpoint.
+        OSError: the file does not exist.
+        ValueError: the file is truncated or is not a codec checkpoint.
     """
     loaded = load_pickle(path, _SCALARS, mapped=False)
     try:
@@ -78,17 +78,17 @@ def read_native(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         weights = kwargs = None
     if not isinstance(weights, Mapping) or kwargs is None:
         raise ValueError(
-            f"{path} is no codec checkpoint: it must hold `state_dict` and `metadata` with the constructor's "
+            f"{path} is not a codec checkpoint: it must contain `state_dict` and `metadata` with the constructor's "
             f"`kwargs`; {REMEDY}."
         )
     return check_tensors(path, weights), kwargs
 
 
 def read_config(kwargs: Mapping[str, Any]) -> DacConfig:
-    """The config that the native constructor arguments stand for.
+    """Convert the native constructor arguments to a config.
 
     Raises:
-        ValueError: `DacModel` has no such variant; the message names the argument.
+        ValueError: `DacModel` does not support an argument; the message names it.
     """
     given = {name: kwargs.get(name, default) for name, default in _DEFAULTS.items()}
     RATIOS.check("the number of encoder_rates", len(given["encoder_rates"]), ValueError)
@@ -96,10 +96,12 @@ def read_config(kwargs: Mapping[str, Any]) -> DacConfig:
     latent = width * 2 ** len(rates)
     if list(given["decoder_rates"]) != rates[::-1]:
         raise ValueError(
-            f"decoder_rates {given['decoder_rates']} are not encoder_rates {rates} reversed, as DacModel has them."
+            f"decoder_rates is {given['decoder_rates']}; DacModel supports only {rates[::-1]}, encoder_rates reversed."
         )
     if given["latent_dim"] not in (None, latent):
-        raise ValueError(f"latent_dim is {given['latent_dim']}; DacModel has {latent}, encoder_dim doubled per rate.")
+        raise ValueError(
+            f"latent_dim is {given['latent_dim']}; DacModel supports only {latent}, encoder_dim doubled per rate."
+        )
     config = DacConfig(
         encoder_hidden_size=width,
         downsampling_ratios=rates,
@@ -115,7 +117,7 @@ def read_config(kwargs: Mapping[str, Any]) -> DacConfig:
 
 
 def convert_state_dict(native: Mapping[str, Tensor], config: DacConfig) -> dict[str, Tensor]:
-    """Rename the native tensors and fold weight normalisation into plain weights.
+    """Rename the native tensors and fold weight normalization into plain weights.
 
     Returns:
         The state dict of `DacModel(config)`.
@@ -125,35 +127,36 @@ def convert_state_dict(native: Mapping[str, Tensor], config: DacConfig) -> dict[
     """
     with torch.device("meta"):
         expected = {name: tuple(weight.shape) for name, weight in DacModel(config).state_dict().items()}
-    modules, left, converted = dict(_modules(config)), dict(native), {}
+    modules, remaining, converted = dict(_modules(config)), dict(native), {}
     for target, shape in expected.items():
         module, parameter = target.rsplit(".", 1)
-        converted[target] = _take(left, f"{modules[module]}.{parameter}", shape)
-    if left:
-        raise ValueError(f"{len(left)} tensors have no place in DacModel, the first is {min(left)}.")
+        converted[target] = _take(remaining, f"{modules[module]}.{parameter}", shape)
+    if remaining:
+        raise ValueError(f"DacModel does not have {len(remaining)} of the tensors; the first is {min(remaining)}.")
     return converted
 
 
-def _take(left: dict[str, Tensor], name: str, shape: tuple[int, ...]) -> Tensor:
-    """Remove a parameter from what is left, its normalisation folded."""
-    if name in left:
-        return _checked(name, left.pop(name), shape)
+def _take(remaining: dict[str, Tensor], name: str, shape: tuple[int, ...]) -> Tensor:
+    """Remove a parameter from the remaining tensors and fold its normalization."""
+    if name in remaining:
+        return _checked(name, remaining.pop(name), shape)
     module = name.rsplit(".", 1)[0]
-    for magnitude, direction in _NORMALISED:
-        if f"{module}.{magnitude}" in left and f"{module}.{direction}" in left and name.endswith(".weight"):
+    for magnitude, direction in _NORMALIZED:
+        names = f"{module}.{magnitude}", f"{module}.{direction}"
+        if all(one in remaining for one in names) and name.endswith(".weight"):
             lengths = (shape[0], *(1 for _ in shape[1:]))
             return _fold(
-                _checked(f"{module}.{magnitude}", left.pop(f"{module}.{magnitude}"), lengths),
-                _checked(f"{module}.{direction}", left.pop(f"{module}.{direction}"), shape),
+                _checked(names[0], remaining.pop(names[0]), lengths),
+                _checked(names[1], remaining.pop(names[1]), shape),
             )
     raise ValueError(f"{name} {shape} is missing, also as weight_g and weight_v.")
 
 
 def _checked(name: str, tensor: Tensor, shape: tuple[int, ...]) -> Tensor:
     if tuple(tensor.shape) != shape:
-        raise ValueError(f"{name} is {tuple(tensor.shape)}, where {shape} was expected.")
+        raise ValueError(f"{name} has shape {tuple(tensor.shape)}, expected {shape}.")
     if not tensor.is_floating_point():
-        raise ValueError(f"{name} is {tensor.dtype}, not of floats.")
+        raise ValueError(f"{name} has dtype {tensor.dtype}, expected a floating-point dtype.")
     return tensor
 
 
@@ -164,7 +167,7 @@ def _fold(magnitude: Tensor, direction: Tensor) -> Tensor:
 
 
 def _modules(config: DacConfig) -> Iterator[tuple[str, str]]:
-    """Pairs of transformers' and the native module name: the native code numbers what transformers names."""
+    """Pairs of transformers' and the native module name. The native code numbers its modules."""
     last = len(config.downsampling_ratios) + 1
     for native, part in (("encoder.block", "encoder"), ("decoder.model", "decoder")):
         yield from ((f"{part}.conv1", f"{native}.0"), (f"{part}.snake1", f"{native}.{last}"))
@@ -191,5 +194,5 @@ def _residual_unit(target: str, native: str) -> Iterator[tuple[str, str]]:
 def _one_width(widths: int | Sequence[int]) -> int:
     distinct = {int(width) for width in widths} if isinstance(widths, Sequence) else {int(widths)}
     if len(distinct) != 1:
-        raise ValueError(f"codebook_dim is {widths}; DacModel has one width for all codebooks.")
+        raise ValueError(f"codebook_dim is {widths}; DacModel needs the same width for all codebooks.")
     return distinct.pop()

@@ -1,7 +1,7 @@
-"""The Nari Labs tensors: names, shapes, and the way to the Hugging Face layout. Knows nothing of files or modeling.
+"""Converts tensors of native checkpoints to the Hugging Face layout. Independent of files and modeling.
 
-Native kernels are stored input-first with split axes; the Hugging Face layout has [out, in] matrices. With D and E the
-widths of decoder and encoder, H heads of width d, K key-value heads, I the MLP's inner width, C channels of V ids:
+Native weights have the input axes first and split axes; the Hugging Face layout has [out, in] matrices. D and E are
+the widths of decoder and encoder, H heads of width d, K key-value heads, I the MLP's inner width, C channels of V ids:
 
     native                              shape        Hugging Face                              shape
     encoder.embedding                   (256, E)     model.encoder.embedding                   (256, E)
@@ -13,7 +13,8 @@ widths of decoder and encoder, H heads of width d, K key-value heads, I the MLP'
     decoder.embeddings.C, one each      (V, D)       model.decoder.embeddings.embed            (C·V, D)
     decoder.logits_dense                (D, C, V)    logits_dense                              (C·V, D)
 
-Cross-attention is like self-attention, its k_proj and v_proj read E. Norms keep name and shape behind `model.`.
+Cross-attention is like self-attention, but k_proj and v_proj have E inputs. Norms keep their names, with the prefix
+`model.`, and shapes.
 """
 
 import math
@@ -33,13 +34,13 @@ _WRAPPERS = re.compile(r"^(?:_orig_mod\.|module\.|model\.)+")  # left by torch.c
 
 @dataclass(frozen=True)
 class LayoutRow:
-    """One parameter of the Hugging Face layout and the native tensors it is made of.
+    """A parameter of the Hugging Face layout and its native source tensors.
 
     Attributes:
-        target: its Hugging Face name.
-        sources: native names; several are concatenated along the first axis.
+        target: Hugging Face name.
+        sources: native names; several tensors are concatenated along the first axis.
         shape: native shape of each source.
-        inputs: how many leading native axes a product sums over; 0 for tensors that are stored alike.
+        inputs: number of leading native axes that are inputs; 0 for tensors with the same shape in both layouts.
     """
 
     target: str
@@ -55,7 +56,7 @@ class LayoutRow:
         return len(self.sources) * self.shape[0], *self.shape[1:]
 
     def convert(self, tensors: Sequence[Tensor], dtype: torch.dtype | None = None) -> Tensor:
-        """Join and turn the `sources`, each of `shape`, into a tensor that shares no memory with them."""
+        """Concatenate and transpose the `sources`, each of `shape`, to a tensor that shares no memory with them."""
         tensor = torch.cat(list(tensors)) if len(tensors) > 1 else tensors[0]
         if self.inputs:
             tensor = tensor.flatten(0, self.inputs - 1).flatten(1).T
@@ -63,7 +64,7 @@ class LayoutRow:
 
 
 def layout_of(names: Iterable[str]) -> Literal["native", "huggingface"] | None:
-    """Which layout the names of a checkpoint's tensors speak of, or None for neither."""
+    """The layout of a checkpoint, detected by its tensor names, or None."""
     known = list(names)
     if any(name.endswith(".mlp.wi_fused.weight") for name in known):
         return "native"
@@ -77,19 +78,19 @@ def convert_state_dict(
     dtype: torch.dtype | None = None,
     progress: Callable[[Sequence[LayoutRow]], Iterable[LayoutRow]] = iter,
 ) -> dict[str, Tensor]:
-    """Turn native weights into the Hugging Face layout, one tensor after the other.
+    """Convert native weights to the Hugging Face layout, tensor by tensor.
 
     Args:
-        native: tensors by native name; prefixes that wrappers leave (`_orig_mod.`, `module.`, `model.`) are dropped.
-        config: says which tensors there must be, and their shapes.
-        dtype: of the result; as stored by default.
+        native: tensors by native name; the prefixes of wrappers (`_orig_mod.`, `module.`, `model.`) are removed.
+        config: determines the expected tensors and shapes.
+        dtype: dtype of the result; by default as stored.
         progress: wraps the loop, such as `tqdm`.
 
     Returns:
-        The state dict of `DiaForConditionalGeneration`; it shares no memory with `native`.
+        The state dict of `DiaForConditionalGeneration`, which shares no memory with `native`.
 
     Raises:
-        ValueError: tensors are missing, unexpected or of a shape the config does not ask for; the message names them.
+        ValueError: tensors are missing, unexpected, or of another shape than in the config; the message names them.
     """
     tensors = {_WRAPPERS.sub("", name): tensor for name, tensor in native.items()}
     rows = layout(config)
@@ -103,7 +104,7 @@ def layout(config: DiaConfig) -> list[LayoutRow]:
 
 
 def count_parameters(config: DiaConfig) -> int:
-    """How many numbers a model with this config has."""
+    """Number of parameters of a model with this config."""
     return sum(math.prod(row.result) for row in layout(config))
 
 
@@ -162,15 +163,15 @@ def _check(tensors: Mapping[str, Tensor], rows: Sequence[LayoutRow]) -> None:
     missing = [f"{name} {shape}" for name, shape in expected.items() if name not in tensors]
     if missing:
         raise ValueError(
-            f"the checkpoint lacks {some(missing)}; is config.json the one it came with, and is it whole?"
+            f"the checkpoint lacks {some(missing)}; check that it is complete and that config.json belongs to it."
         )
     if unexpected := [f"{name} {tuple(tensors[name].shape)}" for name in tensors if name not in expected]:
-        raise ValueError(f"the checkpoint holds {some(unexpected)}, which config.json has no place for.")
+        raise ValueError(f"the checkpoint has {some(unexpected)}, unexpected for its config.json.")
     wrong = [
-        f"{name} is {tuple(tensors[name].shape)} where config.json asks for {shape}"
+        f"{name} has shape {tuple(tensors[name].shape)}, expected {shape}"
         for name, shape in expected.items()
         if tuple(tensors[name].shape) != shape
     ]
-    wrong += [f"{name} is {one.dtype}, not of floats" for name, one in tensors.items() if not one.is_floating_point()]
+    wrong += [f"{name} is {one.dtype}, not floats" for name, one in tensors.items() if not one.is_floating_point()]
     if wrong:
-        raise ValueError(f"the checkpoint does not fit its config.json: {some(wrong)}.")
+        raise ValueError(f"the checkpoint does not match its config.json: {some(wrong)}.")

@@ -1,4 +1,4 @@
-"""Where a model computes and in what: devices and dtypes, and putting model and codec there. Knows no checkpoints."""
+"""Selects device and dtype, and moves model and codec there. Independent of checkpoints."""
 
 import warnings
 
@@ -10,38 +10,38 @@ from dia.quantization.config import count_weights, pack
 from dia.runtime.memory import to_own_memory
 from dia.runtime.ranges import shown
 
-_SMALL = 4_000_000  # parameters below which a step waits for calls, not for memory, and half precision gains nothing
+_SMALL = 4_000_000  # parameters; for smaller models call overhead dominates, and half precision is not faster
 
 
 def choose_device(device: str | torch.device | None = None) -> torch.device:
-    """The device asked for, or the first of cuda, mps and cpu that is there.
+    """The requested device, or the first available one of cuda, mps and cpu.
 
     Raises:
-        ValueError: the device asked for is not there.
+        ValueError: the requested device is unknown or not available.
     """
-    there = [name for name in ("cuda", "mps") if getattr(torch, name).is_available()] + ["cpu"]
+    available = [name for name in ("cuda", "mps") if getattr(torch, name).is_available()] + ["cpu"]
     try:
-        chosen = torch.device(there[0] if device is None else device)
+        chosen = torch.device(available[0] if device is None else device)
     except (RuntimeError, TypeError, ValueError) as error:
-        raise ValueError(f"device={shown(device)} is not known; here are {', '.join(there)}.") from error
+        raise ValueError(f"device={shown(device)} is unknown; available: {', '.join(available)}.") from error
     if chosen.type in ("cuda", "mps", "cpu"):
-        count = int(getattr(torch, chosen.type).device_count()) if chosen.type in there else 0
+        count = int(getattr(torch, chosen.type).device_count()) if chosen.type in available else 0
         if (chosen.index or 0) >= count:
             numbers = f" ({chosen.type}:0 to {chosen.type}:{count - 1})" if count else ""
-            raise ValueError(f"device={device!r} is not available; here are {', '.join(there)}{numbers}.")
+            raise ValueError(f"device={device!r} is not available; available: {', '.join(available)}{numbers}.")
     return chosen
 
 
 def compiled(model: DiaForConditionalGeneration) -> None:
-    """Have a model compiled on its first use, unless it is already."""
+    """Compile a model on first use, unless it is already compiled."""
     if model.device.type == "cpu" and getattr(model, "is_quantized", False):
-        warnings.warn("quantised weights on a CPU have kernels that are compiled already.", stacklevel=4)
+        warnings.warn("torch.compile is skipped: quantized weights use precompiled kernels on CPUs.", stacklevel=4)
     elif getattr(model, "_compiled_call_impl", None) is None:
         model.compile(dynamic=True)
 
 
 def choose_dtype(device: torch.device, parameters: int) -> torch.dtype:
-    """The fastest dtype that is safe: half precision where the hardware computes in it and the model is large."""
+    """The fastest safe dtype: half precision if the hardware supports it and the model is large."""
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
     if device.type == "cpu" and parameters >= _SMALL and _cpu_has_bf16():
@@ -49,11 +49,11 @@ def choose_dtype(device: torch.device, parameters: int) -> torch.dtype:
     return torch.float32
 
 
-def settled_dtype(wanted: str | torch.dtype | None, device: torch.device, parameters: int) -> torch.dtype:
-    """The dtype asked for, by name or itself, or what `choose_dtype` chooses.
+def resolve_dtype(wanted: str | torch.dtype | None, device: torch.device, parameters: int) -> torch.dtype:
+    """The requested dtype, given as a name or a dtype, or the result of `choose_dtype`.
 
     Raises:
-        ValueError: `wanted` is none that a model computes in.
+        ValueError: `wanted` is not supported.
     """
     if wanted is None:
         return choose_dtype(device, parameters)
@@ -66,14 +66,14 @@ def settled_dtype(wanted: str | torch.dtype | None, device: torch.device, parame
 def place(
     model: DiaForConditionalGeneration, device: torch.device, dtype: str | torch.dtype | None
 ) -> DiaForConditionalGeneration:
-    """Move a model to its device and dtype, by default the fastest that is safe; one that is spread out stays so.
+    """Move a model to a device and dtype, by default the fastest safe dtype. Dispatched models are not moved.
 
     Raises:
-        ValueError: `dtype` is none that a model computes in.
+        ValueError: `dtype` is not supported.
     """
     if getattr(model, "hf_device_map", None) is not None:
         return model.eval()
-    chosen = settled_dtype(dtype, device, count_weights(model))
+    chosen = resolve_dtype(dtype, device, count_weights(model))
     model.to(device, chosen).eval()
     if device.type == "cpu":
         to_own_memory(model)
@@ -82,14 +82,14 @@ def place(
 
 
 def place_codec(processor: DiaProcessor, device: torch.device, dtype: str | torch.dtype | None) -> DiaProcessor:
-    """Move a processor's codec, if it has one, to its device; its weights stay float32, whatever it decodes in.
+    """Move a processor's codec, if it has one, to a device. Its weights stay float32, also if it decodes in bfloat16.
 
     Raises:
-        ValueError: `dtype` is none that a model computes in.
+        ValueError: `dtype` is not supported.
     """
     if (codec := processor.audio_tokenizer) is not None:
         codec.to(device, torch.float32).eval()
-        if device.type == "cpu" and settled_dtype(dtype, device, codec.num_parameters()) == torch.bfloat16:
+        if device.type == "cpu" and resolve_dtype(dtype, device, codec.num_parameters()) == torch.bfloat16:
             processor.codec_dtype = torch.bfloat16
     return processor
 
@@ -98,4 +98,4 @@ def _cpu_has_bf16() -> bool:
     return any(getattr(torch.cpu, name, bool)() for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
 
 
-__all__ = ["choose_device", "choose_dtype", "place", "place_codec", "settled_dtype"]
+__all__ = ["choose_device", "choose_dtype", "place", "place_codec", "resolve_dtype"]

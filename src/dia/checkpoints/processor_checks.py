@@ -1,7 +1,4 @@
-"""A processor's files, checked before they are read into tokenizer, feature extractor and codec.
-
-Reads JSON. Knows which settings the files may hold, and those in which a processor repeats its model's config.
-"""
+"""Checks a processor's JSON files before tokenizer, feature extractor and codec are loaded from them."""
 
 from collections.abc import Mapping
 from pathlib import PurePosixPath, PureWindowsPath
@@ -25,13 +22,13 @@ _CODEC = ("audio_tokenizer_class", "audio_tokenizer_name_or_path")
 
 
 def check_processor(repository: Repository, config: DiaConfig | None = None) -> None:
-    """Refuse the files of a processor that cannot be read, or that belong to another model than `config` describes.
+    """Raise an error if a processor's files are damaged or do not match the model's `config`.
 
-    Files that are missing are left to the loaders, which know which of them are needed.
+    Missing files are not an error here; the loaders check for the files they need.
 
     Raises:
-        OSError: a file is no file.
-        ValueError: a file is damaged, or does not fit the model; the message names it.
+        OSError: a file is not a regular file.
+        ValueError: a file is damaged or does not match the model; the message names it.
     """
     for name, check in _CHECKS.items():
         if (settings := repository.json(name)) is not None:
@@ -56,7 +53,7 @@ def _check_settings(settings: Mapping[str, Any]) -> None:
     if (inside := settings.get("audio_tokenizer_subfolder")) is not None:
         paths = PurePosixPath(inside), PureWindowsPath(inside)
         if not inside or "\0" in inside or any(path.is_absolute() or ".." in path.parts for path in paths):
-            raise ValueError(f"audio_tokenizer_subfolder is {shown(inside)}, no folder beside it")
+            raise ValueError(f"audio_tokenizer_subfolder is {shown(inside)}, which is not a subfolder")
     if settings.get("audio_tokenizer"):
         _check_reference(settings["audio_tokenizer"])
     _check_extractor(settings.get("feature_extractor") or {})
@@ -65,7 +62,7 @@ def _check_settings(settings: Mapping[str, Any]) -> None:
 def _check_reference(settings: Mapping[str, Any]) -> None:
     for name in _CODEC:
         if not isinstance(settings.get(name), str) or "\0" in settings[name]:
-            raise ValueError(f"{name} is {shown(settings.get(name))}, which names no codec")
+            raise ValueError(f"{name} is {shown(settings.get(name))}, which does not name a codec")
 
 
 def _check_extractor(settings: Mapping[str, Any]) -> None:
@@ -97,8 +94,8 @@ def _compare(path: str, settings: Mapping[str, Any], config: DiaConfig) -> None:
     for name, value in wanted.items():
         if settings.get(name) not in (None, value):
             raise ValueError(
-                f"{path} says that {name} is {shown(settings[name])}, and the model's config.json {shown(value)}; one "
-                f"of them is damaged or of another model: {REMEDY}."
+                f"{path} sets {name} to {shown(settings[name])}, but the model's config.json to {shown(value)}. One "
+                f"of them is damaged or belongs to another model; {REMEDY}."
             )
 
 

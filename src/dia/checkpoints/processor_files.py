@@ -1,14 +1,14 @@
-"""Where a processor's parts lie in its folder: `processor_config.json`, and the codec inside or by reference.
+"""The layout of a processor's folder: `processor_config.json`, and the codec in a subfolder or by reference.
 
-    processor_config.json       delays, token ids, how turns end, and where the codec is
-    tokenizer_config.json, …    what the tokenizer and the feature extractor write
+    processor_config.json       delays, token ids, final stops, and the location of the codec
+    tokenizer_config.json, …    files of the tokenizer and the feature extractor
     audio_tokenizer/            the codec
 
-`audio_tokenizer_subfolder` in processor_config.json names the codec inside; this package reads that, so the folder may
-be moved. `audio_tokenizer` names the same codec for the Dia inside transformers, which knows Hub ids and paths from
-the working directory, but no place relative to the folder.
+In processor_config.json, `audio_tokenizer_subfolder` names the codec's subfolder. This package reads it, so the folder
+can be moved. `audio_tokenizer` names the same codec for the Dia inside transformers, which supports Hub ids and paths
+from the working directory, but not paths relative to the folder.
 
-Knows files and the codec's loader. Knows nothing of texts, of waveforms or of the grid.
+Independent of text, waveforms and the grid.
 """
 
 import os
@@ -37,15 +37,16 @@ _INSIDE, _REFERENCE = "audio_tokenizer_subfolder", "audio_tokenizer"
 
 
 def read(name: str, with_codec: bool, hub: dict[str, Any], placing: dict[str, Any]) -> dict[str, Any]:
-    """The settings of a folder or Hub id, with the loaded codec under `audio_tokenizer` if `with_codec`.
+    """Read the settings of a folder or Hub id, with the loaded codec as `audio_tokenizer` if `with_codec`.
 
-    Delays and ids that processor_config.json lacks, as one that transformers wrote, are those of the model beside it.
-    `final_stop` is what generation_config.json says of it, or else processor_config.json.
+    If processor_config.json has no delays and ids, as in files written by transformers, those of the model's
+    config.json in the same folder are used. `final_stop` is read from generation_config.json, otherwise from
+    processor_config.json.
 
     Args:
         name: a folder or a Hub id.
-        with_codec: False leaves the codec where it is.
-        hub: options of the Hub, see `HUB_OPTIONS`.
+        with_codec: whether to load the codec.
+        hub: Hub options, see `HUB_OPTIONS`.
         placing: `device_map` and `dtype` of the codec.
     """
     settings = settings_of(name, hub)
@@ -53,7 +54,7 @@ def read(name: str, with_codec: bool, hub: dict[str, Any], placing: dict[str, An
     inside = settings.pop(_INSIDE, None)
     if any(settings.get(option) is None for option in OWN_OPTIONS):
         given = {option: value for option, value in settings.items() if value is not None}
-        settings = {**_settings_of_the_model(name, hub), **given}
+        settings = {**_settings_of_model(name, hub), **given}
     settings[FINAL_STOP] = _final_stop(Repository.of(name, hub), settings.get(FINAL_STOP, False))
     if with_codec:
         settings["audio_tokenizer"] = codec.load(name, inside, reference, {**hub, **placing})
@@ -61,18 +62,18 @@ def read(name: str, with_codec: bool, hub: dict[str, Any], placing: dict[str, An
 
 
 def settings_of(name: str, hub: dict[str, Any]) -> dict[str, Any]:
-    """What processor_config.json holds; nothing where there is none."""
+    """The content of processor_config.json, empty if the file does not exist."""
     return Repository.of(name, hub).json(PROCESSOR_FILE) or {}
 
 
-def where(folder: Path, model: DacModel | None, reference: str | None, foreign: bool) -> dict[str, Any]:
-    """How processor_config.json is to name the codec: the one put inside or the reference, or else as it does now.
+def codec_entries(folder: Path, model: DacModel | None, reference: str | None, foreign: bool) -> dict[str, Any]:
+    """The entries of processor_config.json that locate the codec.
 
     Args:
-        folder: of the processor, or where it is written until it is moved to its place.
-        model: the codec that is put inside, unless `reference` names one.
+        folder: the processor's folder, or the temporary folder it is written to.
+        model: the codec that is saved in the subfolder, unless `reference` is given; None keeps the current entries.
         reference: Hub id or path of a codec.
-        foreign: the Dia inside transformers can read the rest of the folder.
+        foreign: whether the Dia inside transformers can read the rest of the folder.
     """
     if reference is not None:
         return {_REFERENCE: _reference(reference)}
@@ -82,12 +83,12 @@ def where(folder: Path, model: DacModel | None, reference: str | None, foreign: 
         named = {_INSIDE: CODEC_FOLDER, _REFERENCE: _reference(published_name(model) or inside)}
     else:
         path = folder / PROCESSOR_FILE
-        there = read_json(path) if path.is_file() else {}
-        named = {key: there[key] for key in (_INSIDE, _REFERENCE) if key in there}
+        current = read_json(path) if path.is_file() else {}
+        named = {key: current[key] for key in (_INSIDE, _REFERENCE) if key in current}
         if _INSIDE in named and os.path.isabs(named.get(_REFERENCE, {}).get("audio_tokenizer_name_or_path", "")):
             named[_REFERENCE] = _reference(inside)
     if _INSIDE in named and not foreign:
-        named.pop(_REFERENCE, None)  # of no use there, and wrong once the folder is moved
+        named.pop(_REFERENCE, None)  # unusable, and wrong once the folder is moved
     return named
 
 
@@ -95,7 +96,7 @@ def _reference(name: str) -> dict[str, str]:
     return {"audio_tokenizer_class": "DacModel", "audio_tokenizer_name_or_path": name}
 
 
-def _settings_of_the_model(name: str, hub: dict[str, Any]) -> dict[str, Any]:
+def _settings_of_model(name: str, hub: dict[str, Any]) -> dict[str, Any]:
     described = Repository.of(name, hub).json(CONFIG_NAME) or {}
     if described.get("model_type") != DiaConfig.model_type or described.get("delay_pattern") is None:
         return {}
@@ -117,7 +118,7 @@ __all__ = [
     "OLD_REFERENCE_FILE",
     "OWN_OPTIONS",
     "PROCESSOR_FILE",
+    "codec_entries",
     "read",
     "settings_of",
-    "where",
 ]

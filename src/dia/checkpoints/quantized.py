@@ -1,4 +1,4 @@
-"""A checkpoint into quantised weights, tensor by tensor. Knows where tensors are stored and how models are loaded."""
+"""Loads a checkpoint as quantized weights, tensor by tensor."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,45 +19,45 @@ from dia.runtime.free_memory import check_free_memory
 from dia.runtime.repository import Repository
 from dia.runtime.tensor_files import read_header
 
-_ITEMSIZES = {"F64": 8, "F32": 4}  # of what is stored, where it is not 2
-_ROUNDED = {"int8": 1.05, "int4": 0.65}  # bytes to a weight, with what stays exact, or int8, spread over all
+_ITEMSIZES = {"F64": 8, "F32": 4}  # stored bytes per weight; 2 for all other dtypes
+_BYTES_PER_WEIGHT = {"int8": 1.05, "int4": 0.65}  # averaged over all weights, including those that stay exact or int8
 
 
 def load_quantized(
     source: str, config: DiaConfig, weights: str | None, hub: Mapping[str, Any], kwargs: Mapping[str, Any]
 ) -> DiaForConditionalGeneration | None:
-    """A model whose weights are rounded as they are read, or were before they were saved.
+    """Load a model and quantize its weights as they are read, or load quantized weights.
 
     Args:
         source: a folder or a Hub id.
-        config: its config.json.
-        weights: "int8" or "int4"; None leaves it to the checkpoint.
+        config: its config.
+        weights: "int8" or "int4"; None uses the format of the checkpoint.
         hub: `revision`, `token`, `cache_dir`, `local_files_only`, …
-        kwargs: for transformers' `from_pretrained`, the former among them.
+        kwargs: for transformers' `from_pretrained`, including the Hub options.
 
     Returns:
-        The model; None if neither `weights` nor the checkpoint asks for our formats.
+        The model, or None if neither `weights` nor the checkpoint selects a format of this package.
 
     Raises:
-        ValueError: there is no such format, or checkpoint or `kwargs` ask for another.
-        MemoryError: the weights, be they quantised or not, do not fit into memory.
+        ValueError: the format is unknown, or the checkpoint or `kwargs` select another.
+        MemoryError: the weights, quantized or not, do not fit in memory.
     """
-    said = getattr(config, "quantization_config", None)
+    stored = getattr(config, "quantization_config", None)
     tensors = {} if {"device_map", "subfolder", "variant"} & set(kwargs) else stored_tensors(source, **hub)
     if "quantization_config" not in kwargs:
-        _check_room(tensors, weights, said is not None, kwargs.get("dtype"))
-    if weights is None and (said is None or said.get("quant_method") != QUANT_METHOD):
+        _check_memory(tensors, weights, stored is not None, kwargs.get("dtype"))
+    if weights is None and (stored is None or stored.get("quant_method") != QUANT_METHOD):
         return None
     if weights is not None:
         if "quantization_config" in kwargs:
-            raise ValueError("quantization and quantization_config are both given; leave one out.")
+            raise ValueError("quantization and quantization_config are both given; pass one of them.")
         wanted = DiaQuantizationConfig(weights)
-        if said is not None and said.get("weights") != weights:
-            made = said.get("weights", said.get("quant_method"))
-            raise ValueError(f"quantization={weights!r}, but {source} is {made} already; leave quantization out.")
-        if said is None:
+        if stored is not None and stored.get("weights") != weights:
+            format = stored.get("weights", stored.get("quant_method"))
+            raise ValueError(f"quantization={weights!r}, but {source} is already {format}; omit quantization.")
+        if stored is None:
             kwargs = {**kwargs, "quantization_config": wanted}
-    if layout_of(tensors) != "huggingface":  # native checkpoints are converted first, and whole
+    if layout_of(tensors) != "huggingface":  # native checkpoints are converted first, as a whole
         return DiaForConditionalGeneration.from_pretrained(source, **kwargs)
     return _from_stored(source, tensors, hub, {name: value for name, value in kwargs.items() if name not in hub})
 
@@ -78,15 +78,15 @@ def _from_stored(
     return model
 
 
-def _check_room(tensors: Mapping[str, "StoredTensor"], weights: str | None, settled: bool, dtype: Any) -> None:
-    """Refuse what memory cannot hold; `settled` are weights that are rounded already."""
+def _check_memory(tensors: Mapping[str, "StoredTensor"], weights: str | None, quantized: bool, dtype: Any) -> None:
+    """Raise an error if the weights do not fit in memory. `quantized` is whether the stored weights are quantized."""
     stored = sum(file.stat().st_size for file in {tensor.file for tensor in tensors.values()})
-    if not tensors or settled:
+    if not tensors or quantized:
         return check_free_memory(stored, {})
     itemsize = _ITEMSIZES.get(next(iter(tensors.values())).get_dtype(), 2)
     count = stored / itemsize
     exact = count * (dtype.itemsize if isinstance(dtype, torch.dtype) else itemsize)
-    formats = {name: count * size for name, size in _ROUNDED.items()}
+    formats = {name: count * size for name, size in _BYTES_PER_WEIGHT.items()}
     needed = formats.get(str(weights), exact)
     return check_free_memory(
         needed, {f'quantization="{name}"': size for name, size in formats.items() if size < needed}
@@ -96,8 +96,8 @@ def _check_room(tensors: Mapping[str, "StoredTensor"], weights: str | None, sett
 class StoredTensor:
     """A tensor in a safetensors file, read when it is sliced.
 
-    transformers keeps the file mapped until all is loaded, and whatever was read counts as memory until then. Here the
-    mapping ends with the tensor.
+    transformers keeps the file mapped until all tensors are loaded, and pages that were read count as memory until
+    then. Here the file is mapped only while one tensor is read.
     """
 
     def __init__(self, file: Path, name: str) -> None:
@@ -109,13 +109,13 @@ class StoredTensor:
         return tensor[index]
 
     def get_dtype(self) -> str:
-        """As the file writes it, such as "BF16"."""
+        """The dtype's name in the file, such as "BF16"."""
         with safe_open(self.file, framework="pt") as opened:
             return str(opened.get_slice(self._name).get_dtype())
 
 
 def stored_tensors(name_or_path: str | Path, **hub: Any) -> dict[str, StoredTensor]:
-    """The tensors of a checkpoint in safetensors files, unread; nothing if it is stored otherwise.
+    """The tensors of a checkpoint in safetensors files, without reading them. Empty for other file formats.
 
     Args:
         name_or_path: a folder or a Hub id.
@@ -124,7 +124,6 @@ def stored_tensors(name_or_path: str | Path, **hub: Any) -> dict[str, StoredTens
     Raises:
         OSError, ValueError: a file is missing or damaged; the message names it.
     """
-
     files = weight_files(Repository.of(name_or_path, hub))
     return {
         name: StoredTensor(file, name) for file in files if file.suffix == ".safetensors" for name in read_header(file)

@@ -1,7 +1,4 @@
-"""The half of DiaProcessor that writes and reads its folder.
-
-Knows which options are for which part. How the folder is laid out is known to `dia.checkpoints.processor_files`.
-"""
+"""Saves and loads `DiaProcessor`. `dia.checkpoints.processor_files` defines the layout of its folder."""
 
 import inspect
 import json
@@ -31,8 +28,8 @@ from dia.runtime.warnings import DiaWarning
 from dia.tokenization_dia import PRONUNCIATIONS, DiaTokenizer
 
 _CODEC_OPTIONS = ("device_map", "dtype")
-# Keyword arguments of `from_pretrained` that are meant for no part.
-_FOR_NO_PART = (
+# Keyword arguments of `from_pretrained` that are not passed to tokenizer and feature extractor.
+_NOT_FOR_PARTS = (
     *(
         *OWN_OPTIONS,
         FINAL_STOP,
@@ -48,12 +45,12 @@ _EXTRACTOR_OPTIONS = {*inspect.signature(DiaFeatureExtractor.__init__).parameter
 
 
 class SavedProcessor(ProcessorMixin):
-    """The half of `DiaProcessor` that writes and reads its folder."""
+    """Base class of `DiaProcessor` that saves and loads its folder."""
 
     final_stop: bool
 
     def to_dict(self) -> dict[str, Any]:
-        """What `processor_config.json` holds, but for where the codec is."""
+        """The content of `processor_config.json`, without the location of the codec."""
         settings = {name: getattr(self, name) for name in OWN_OPTIONS}
         settings |= {FINAL_STOP: True} if self.final_stop else {}
         return {**settings, "feature_extractor": self.feature_extractor.to_dict(), "processor_class": "DiaProcessor"}
@@ -65,16 +62,16 @@ class SavedProcessor(ProcessorMixin):
         audio_tokenizer_reference: str | None = None,
         **kwargs: Any,
     ) -> list[str]:
-        """Write everything into one folder that can be moved, the codec in its subfolder `audio_tokenizer`.
+        """Save everything to one folder that can be moved, with the codec in the subfolder `audio_tokenizer`.
 
-        Every file appears whole, or nothing changes. A processor without a codec leaves the codec that the folder has.
-        The Dia inside transformers reads the folder too, as long as it stays where it is or its codec is, unchanged,
-        one of the Hub; a tokenizer that reads phones it refuses.
+        The write is atomic. A processor without a codec keeps the codec that is already in the folder. The Dia inside
+        transformers can also read the folder, if it is not moved or its codec is an unchanged one from the Hub, and if
+        its tokenizer has no phones.
 
         Args:
-            save_directory: the folder; made if it is not there.
-            push_to_hub: upload the folder as well.
-            audio_tokenizer_reference: name this codec, a Hub id, instead of putting one inside.
+            save_directory: the folder, created if needed.
+            push_to_hub: also upload the folder.
+            audio_tokenizer_reference: Hub id of a codec to refer to instead of saving the codec.
             **kwargs: `repo_id` (the folder's name by default) and other options of `push_to_hub`.
 
         Returns:
@@ -82,18 +79,20 @@ class SavedProcessor(ProcessorMixin):
         """
         folder = Path(save_directory)
         if folder.is_file():
-            raise ValueError(f"save_directory {folder} is a file; name a folder.")
+            raise ValueError(f"save_directory {folder} is a file; pass a folder.")
         phones = self.tokenizer.pronunciations is not None
-        where = processor_files.where(folder, self.audio_tokenizer, audio_tokenizer_reference, foreign=not phones)
+        entries = processor_files.codec_entries(
+            folder, self.audio_tokenizer, audio_tokenizer_reference, foreign=not phones
+        )
         with atomic_entries(folder, (PROCESSOR_FILE,)) as place:
             self.feature_extractor.save_pretrained(place)
             self.tokenizer.save_pretrained(place)
             if audio_tokenizer_reference is None and self.audio_tokenizer is not None:
                 self.audio_tokenizer.save_pretrained(place / CODEC_FOLDER)
-            settings = json.dumps({**self.to_dict(), **where}, indent=2)
+            settings = json.dumps({**self.to_dict(), **entries}, indent=2)
             (place / PROCESSOR_FILE).write_text(settings + "\n", encoding="utf-8")
-        # What another processor left here, and what would be read before what has just been written.
-        for name, stale in ((OLD_REFERENCE_FILE, bool(where)), (PRONUNCIATIONS, not phones)):
+        # Remove files of an earlier processor that would take precedence over the new ones.
+        for name, stale in ((OLD_REFERENCE_FILE, bool(entries)), (PRONUNCIATIONS, not phones)):
             if stale:
                 (folder / name).unlink(missing_ok=True)
         if push_to_hub:
@@ -102,25 +101,25 @@ class SavedProcessor(ProcessorMixin):
 
     @classmethod
     def from_pretrained(cls, *args: Any, **kwargs: Any) -> Any:
-        """Load from a folder or a Hub id; for the keyword arguments see `get_processor_dict`.
+        """Load from a folder or a Hub id. See `get_processor_dict` for the keyword arguments.
 
         Raises:
             OSError: a file is missing, or the codec cannot be loaded.
-            ValueError: a file is damaged or a value unusable; the message names it.
+            ValueError: a file is damaged or a value is invalid; the message names it.
         """
-        with _pipelines_told(kwargs):
+        with _warn_in_pipelines(kwargs):
             return super().from_pretrained(*args, **kwargs)
 
     @classmethod
     def get_processor_dict(
         cls, pretrained_model_name_or_path: str | os.PathLike[str], load_audio_tokenizer: bool = True, **kwargs: Any
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Read processor_config.json and load the codec it names; `from_pretrained` takes the same options.
+        """Read processor_config.json and load its codec. `from_pretrained` accepts the same options.
 
         Args:
             pretrained_model_name_or_path: a folder or a Hub id.
             load_audio_tokenizer: False for a processor without a codec.
-            **kwargs: options of the Hub, values that override the file's, and options of tokenizer and feature
+            **kwargs: Hub options, values that override those of the file, and options of tokenizer and feature
                 extractor, such as `padding_side`, `model_max_length` or `sampling_rate`.
         """
         hub = {key: kwargs.pop(key) for key in HUB_OPTIONS if key in kwargs}
@@ -132,7 +131,7 @@ class SavedProcessor(ProcessorMixin):
 
     @classmethod
     def from_args_and_dict(cls, args: list[Any], processor_dict: dict[str, Any], **kwargs: Any) -> Any:
-        """Make a processor of parts and settings. Whether the codec fits them shows where it is used."""
+        """Create a processor from parts and settings. The codec is checked against them when it is used."""
         settings = dict(processor_dict)
         model = kwargs.pop("audio_tokenizer", settings.pop("audio_tokenizer", None))
         loaded = super().from_args_and_dict(args, settings, **kwargs)
@@ -146,30 +145,30 @@ class SavedProcessor(ProcessorMixin):
     def _get_arguments_from_pretrained(
         cls, pretrained_model_name_or_path: str, processor_dict: dict[str, Any] | None = None, **kwargs: Any
     ) -> list[Any]:
-        # Not by the Auto classes, so that a processor of this package is made of parts of this package.
+        # Do not use the Auto classes: they could return classes of other packages.
         hub = {key: kwargs.pop(key) for key in HUB_OPTIONS if key in kwargs}
-        given = {key: value for key, value in kwargs.items() if key not in _FOR_NO_PART}
-        of_sound = {key: value for key, value in given.items() if key in _EXTRACTOR_OPTIONS or key == "padding_side"}
-        of_text = {key: value for key, value in given.items() if key not in _EXTRACTOR_OPTIONS}
+        given = {key: value for key, value in kwargs.items() if key not in _NOT_FOR_PARTS}
+        for_audio = {key: value for key, value in given.items() if key in _EXTRACTOR_OPTIONS or key == "padding_side"}
+        for_text = {key: value for key, value in given.items() if key not in _EXTRACTOR_OPTIONS}
         return [
-            DiaFeatureExtractor.from_pretrained(pretrained_model_name_or_path, **hub, **of_sound),
-            DiaTokenizer.from_pretrained(pretrained_model_name_or_path, **hub, **of_text),
+            DiaFeatureExtractor.from_pretrained(pretrained_model_name_or_path, **hub, **for_audio),
+            DiaTokenizer.from_pretrained(pretrained_model_name_or_path, **hub, **for_text),
         ]
 
 
-class ProcessorGlance(ProcessorMixin):
-    """What AutoProcessor asks for a processor's class, in place of `ProcessorMixin`.
+class ProcessorSettingsReader(ProcessorMixin):
+    """Replaces `ProcessorMixin` where AutoProcessor looks up a processor's class.
 
-    `ProcessorMixin` would load the codec by the reference for transformers, and fail once the folder has been moved.
+    `ProcessorMixin` would load the codec by the reference for transformers, and fail if the folder has been moved.
     """
 
     @classmethod
     def get_processor_dict(
         cls, pretrained_model_name_or_path: str | os.PathLike[str], **kwargs: Any
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The settings of a Dia processor as they stand in its file; any other's as `ProcessorMixin` reads them."""
+        """Read the settings of a Dia processor from its file, and those of other processors with `ProcessorMixin`."""
         hub = {key: kwargs[key] for key in HUB_OPTIONS if key in kwargs}
-        with _pipelines_told(kwargs):
+        with _warn_in_pipelines(kwargs):
             settings = processor_files.settings_of(str(pretrained_model_name_or_path), hub)
         if settings.get("processor_class") == "DiaProcessor":
             return settings, kwargs
@@ -180,17 +179,15 @@ class ProcessorGlance(ProcessorMixin):
 
 
 @contextmanager
-def _pipelines_told(kwargs: Mapping[str, Any]) -> Iterator[None]:
-    """Warn about an error that a pipeline drops: it goes on without the processor, and without a codec."""
+def _warn_in_pipelines(kwargs: Mapping[str, Any]) -> Iterator[None]:
+    """Warn about errors that a pipeline ignores. It continues without the processor and its codec."""
     try:
         yield
     except Exception as error:
         if "_from_pipeline" in kwargs:
-            consequence = (
-                "The pipeline goes on without the processor and returns codes in place of sound, because of this"
-            )
+            consequence = "The pipeline continues without the processor and returns codes instead of audio, because of"
             warnings.warn(f"{consequence} {type(error).__name__}: {error}", DiaWarning, stacklevel=3)
         raise
 
 
-__all__ = ["ProcessorGlance", "SavedProcessor"]
+__all__ = ["ProcessorSettingsReader", "SavedProcessor"]

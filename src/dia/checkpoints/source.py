@@ -1,7 +1,4 @@
-"""Whether a checkpoint can be had, found out before torch is imported and before the Hub is asked again and again.
-
-Knows folders, the Hub's cache and its addresses. Reads no weights.
-"""
+"""Checks that a checkpoint is available, locally or on the Hub, without importing torch or reading weights."""
 
 import re
 from collections.abc import Iterator
@@ -19,77 +16,76 @@ EMBEDDED = "mini"
 _ID = re.compile(r"\w[\w.-]*/[\w.-]+")
 _CONFIG = "config.json"
 _WEIGHTS = ("*.safetensors", "*.pth", "*.bin")
-_SECONDS = 5.0  # for one answer; a Hub that takes longer for a few bytes will not bring gigabytes
+_SECONDS = 5.0  # timeout; a Hub that takes longer for a few bytes cannot deliver gigabytes
 
 
 def public_name(name: str) -> str:
-    """What files say of the model: a Hub id, or the name of its folder without the path, which is private."""
+    """The model's name in file metadata: a Hub id, or the name of its folder without the path, which is private."""
     folder = Path(name)
     return name if not folder.is_dir() else EMBEDDED if folder == MINI else folder.name
 
 
 def check_checkpoint(name: str | Path, with_codec: bool = True, **hub: Any) -> bool:
-    """Refuse a name that leads to no Dia, or to one whose codec cannot be had; see `check_source`.
+    """Raise an error if a model or its codec is not available; see `check_source`.
 
     Returns:
-        Whether all of it is here, and nothing has to be fetched.
+        Whether everything is available locally.
 
     Raises:
-        OSError: the model, or the codec that it names, is not here and cannot be fetched.
+        OSError: the model, or the codec that it refers to, is neither local nor on the Hub.
     """
-    here = check_source(name, **hub)
+    local = check_source(name, **hub)
     if with_codec and (codec := _named_codec(str(name), hub)):
         try:
             return (
-                check_source(codec, "dac", **{key: value for key, value in hub.items() if key != "revision"}) and here
+                check_source(codec, "dac", **{key: value for key, value in hub.items() if key != "revision"}) and local
             )
         except OSError as error:
             raise OSError(f"{name} needs the codec {codec}: {error}") from None
-    return here
+    return local
 
 
 def check_source(name: str | Path, kind: str = "dia", **hub: Any) -> bool:
-    """Refuse a name that leads to no checkpoint: no such folder, not on the Hub, or no network to ask it.
+    """Raise an error if a checkpoint is neither local nor on the Hub, or if the Hub cannot be reached.
 
-    What the Hub's cache holds is not asked for. Of what it does not hold, one file is asked for, once.
+    Checkpoints in the Hub's cache need no request. For others, one request checks that the config exists.
 
     Args:
         name: a folder, a Hub id, or "mini".
-        kind: "dia", "native" or "dac"; the message about a wrong name says which of the kind are here.
-        **hub: `revision`, `token`, `cache_dir` and `local_files_only`, as `from_pretrained` takes them.
+        kind: "dia", "native" or "dac"; error messages list the local checkpoints of this kind.
+        **hub: `revision`, `token`, `cache_dir` and `local_files_only`, as in `from_pretrained`.
 
     Returns:
-        Whether it is here, and need not be fetched.
+        Whether the checkpoint is available locally.
 
     Raises:
-        OSError: there is no such checkpoint here, and it cannot be fetched; the message names what is here.
+        OSError: the checkpoint is not available; the message lists the local checkpoints.
     """
     source = str(name)
     embedded = [EMBEDDED] if kind == "dia" else []
     if source in embedded or (source and Path(source).is_dir()):
         return True
     if Path(source).is_file():
-        raise OSError(f"{source} is a file; name the folder that holds {_CONFIG} and the weights.")
+        raise OSError(f"{source} is a file; pass the folder with {_CONFIG} and the weights.")
     if not _ID.fullmatch(source):
-        raise OSError(
-            f"there is no folder {source or repr(source)}{did_you_mean(source, embedded) or '.'}{_here(kind, hub)}"
-        )
+        hint = did_you_mean(source, embedded) or "."
+        raise OSError(f"there is no folder {source or repr(source)}{hint}{_local_checkpoints(kind, hub)}")
     if _cached(source, hub):
         return True
-    if reason := why_out_of_reach(source, **hub):
-        raise OSError(f"{source} is no folder, and {reason}.{_here(kind, hub)}")
+    if reason := unavailable_reason(source, **hub):
+        raise OSError(f"{source} is not a local folder, and {reason}.{_local_checkpoints(kind, hub)}")
     return False
 
 
 def _named_codec(source: str, hub: dict[str, Any]) -> str | None:
-    """The codec that a checkpoint names in place of bringing it; None where it brings it, or is not here yet."""
+    """The codec that a checkpoint refers to, or None if it contains its codec or is not local."""
     if _file(source, _CONFIG, hub) is None:
         return None
     described = [
         _settings(_file(source, name, hub)) for name in ("processor_config.json", "audio_tokenizer_config.json")
     ]
     if not any(described) and _file(source, "preprocessor_config.json", hub) is None:
-        return REAL_CODEC  # a native checkpoint, which has no processor
+        return REAL_CODEC  # a native checkpoint without a processor
     if "audio_tokenizer_subfolder" in described[0]:
         return None
     reference = described[0].get("audio_tokenizer") or described[1]
@@ -104,7 +100,7 @@ def _file(source: str, name: str, hub: dict[str, Any]) -> Path | None:
 
 
 def _snapshot(source: str, hub: dict[str, Any]) -> Path | None:
-    """The folder of a repository in the Hub's cache: refs/REVISION holds the name of a folder in snapshots/."""
+    """The folder of a repository in the Hub's cache. refs/REVISION contains the name of a folder in snapshots/."""
     if not _ID.fullmatch(source):
         return None
     repository = _cache(hub) / f"models--{source.replace('/', '--')}"
@@ -121,7 +117,7 @@ def _cache(hub: dict[str, Any]) -> Path:
 
 
 def _settings(path: Path | None) -> dict[str, Any]:
-    """What a JSON file holds; nothing where it is missing or damaged: loading reports that."""
+    """The content of a JSON file, empty if it is missing or damaged. Loading reports such errors."""
     try:
         return {} if path is None else read_json(path)
     except (OSError, ValueError):
@@ -129,26 +125,26 @@ def _settings(path: Path | None) -> dict[str, Any]:
 
 
 def _cached(source: str, hub: dict[str, Any]) -> bool:
-    """Whether the Hub's cache holds settings and weights."""
+    """Whether config and weights are in the Hub's cache."""
     config = _file(source, _CONFIG, hub)
     return config is not None and any(any(config.parent.glob(pattern)) for pattern in _WEIGHTS)
 
 
-def why_out_of_reach(source: str, file: str = _CONFIG, repo_type: str | None = None, **hub: Any) -> str | None:
-    """Why the Hub will not give a file, asked once; None where it will, or may.
+def unavailable_reason(source: str, file: str = _CONFIG, repo_type: str | None = None, **hub: Any) -> str | None:
+    """Why a file cannot be downloaded from the Hub, found with one request; None if it may be available.
 
     Args:
         source: a Hub id.
-        file: of the repository.
+        file: file name in the repository.
         repo_type: "dataset", or None for a model.
         **hub: as in `check_source`.
     """
     from huggingface_hub import constants
 
     if constants.HF_HUB_OFFLINE:
-        return "the Hub is not asked, because HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE is set"
+        return "the Hub is not used, because HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE is set"
     if hub.get("local_files_only"):
-        return "the Hub is not asked, because local_files_only is set"
+        return "the Hub is not used, because local_files_only is set"
     from huggingface_hub import get_hf_file_metadata, hf_hub_url
     from huggingface_hub.errors import EntryNotFoundError, GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
 
@@ -156,22 +152,22 @@ def why_out_of_reach(source: str, file: str = _CONFIG, repo_type: str | None = N
     try:
         get_hf_file_metadata(url, token=hub.get("token"), timeout=_SECONDS)
     except GatedRepoError:
-        return "its owners let in whom they know: ask them on its page of the Hub, then log in (hf auth login)"
+        return "access on the Hub is restricted: request access on its page, then log in (hf auth login)"
     except RepositoryNotFoundError:
-        return "the Hub has none of that name, or it is private (hf auth login)"
+        return "the Hub has no repository with that name, or it is private (hf auth login)"
     except EntryNotFoundError:
-        return f"on the Hub it holds no {file}" if file == _CONFIG else None
+        return f"its repository on the Hub has no {file}" if file == _CONFIG else None
     except HfHubHTTPError:
-        return None  # a Hub that is busy is asked again when the checkpoint is loaded
-    except Exception as error:  # of httpx or httpx2, whichever the Hub's package uses
+        return None  # a busy server; loading the checkpoint tries again
+    except Exception as error:  # from httpx or httpx2, depending on the version of huggingface_hub
         return f"the Hub cannot be reached ({str(error) or type(error).__name__})"
     return None
 
 
-def _here(kind: str, hub: dict[str, Any]) -> str:
-    """What can be loaded without a network, as a sentence."""
+def _local_checkpoints(kind: str, hub: dict[str, Any]) -> str:
+    """A sentence that lists the checkpoints that need no network."""
     names = [repr(EMBEDDED), *sorted(_in_cache(kind, hub))] if kind == "dia" else sorted(_in_cache(kind, hub))
-    return f" Here is: {', '.join(names)}." if names else ""
+    return f" Available locally: {', '.join(names)}." if names else ""
 
 
 def _in_cache(kind: str, hub: dict[str, Any]) -> Iterator[str]:
@@ -182,4 +178,4 @@ def _in_cache(kind: str, hub: dict[str, Any]) -> Iterator[str]:
             yield repository
 
 
-__all__ = ["EMBEDDED", "REAL", "REAL_CODEC", "check_checkpoint", "check_source", "public_name", "why_out_of_reach"]
+__all__ = ["EMBEDDED", "REAL", "REAL_CODEC", "check_checkpoint", "check_source", "public_name", "unavailable_reason"]

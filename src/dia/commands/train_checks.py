@@ -4,7 +4,7 @@ import os
 import re
 from pathlib import Path
 
-from dia.checkpoints.source import check_source, why_out_of_reach
+from dia.checkpoints.source import check_source, unavailable_reason
 from dia.runtime.reading import read_json
 
 _MODEL_FILES = "config.json, weights, preprocessor_config.json, processor_config.json and a codec (or the id of one)"
@@ -89,7 +89,7 @@ def check_data(source: str) -> None:
     cache = Path(os.environ.get("HF_DATASETS_CACHE") or Path(constants.HF_HOME) / "datasets")
     if (cache / source.replace("/", "___")).is_dir():
         return
-    if reason := why_out_of_reach(source, "README.md", "dataset"):
+    if reason := unavailable_reason(source, "README.md", "dataset"):
         raise ValueError(f"--data {source} is not a folder, and {reason}.")
 
 

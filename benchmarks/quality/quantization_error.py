@@ -52,7 +52,7 @@ def quantised(model: nn.Module, names: Sequence[str], config: DiaQuantizationCon
     exact = {name: model.get_submodule(name) for name in names}
     try:
         for name, linear in exact.items():
-            choice = config.choice(name, linear)
+            choice = config.format_of(name, linear)
             if choice is not None:
                 model.set_submodule(name, QuantizedLinear.of(linear.weight, *choice))
         yield

@@ -1,4 +1,4 @@
-"""Layers of 8 and 4 bits: what rounding loses, and that every kernel multiplies by the same numbers."""
+"""8- and 4-bit layers: the rounding error, and that all kernels multiply by the same matrix."""
 
 import copy
 import subprocess
@@ -11,7 +11,12 @@ from dia.kernels import compile as compiling
 from dia.quantization import linear as quantized_linear
 from dia.quantization.linear import QuantizedLinear, dequantized, fitting_group, int4_codes, int8_codes
 
-SHAPES = [(96, 256), (259, 64), (16, 32), (100, 40)]  # outputs, inputs; not all fit int4 or our own kernel
+SHAPES = [
+    (96, 256),
+    (259, 64),
+    (16, 32),
+    (100, 40),
+]  # outputs, inputs; int4 and the compiled kernel do not support all of them
 
 
 def matrix(n, k, seed=0):
@@ -20,7 +25,7 @@ def matrix(n, k, seed=0):
 
 def rows(r, k, dtype=torch.float32):
     x = torch.randn(r, k, generator=torch.Generator().manual_seed(1))
-    x[0, 3] = 40.0  # one number much louder than the others of its row
+    x[0, 3] = 40.0  # one number much larger than the others in its row
     return x.to(dtype)
 
 
@@ -33,13 +38,13 @@ def layers():
 
 @pytest.fixture(params=["ours", "torch's"])
 def kernels(request, monkeypatch):
-    """With the kernel compiled from C, where it can be, and without."""
+    """With the compiled C kernel, if available, and without."""
     if request.param == "torch's":
         monkeypatch.setattr("dia.quantization.linear._function", lambda codes: None)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
-def test_a_kernel_multiplies_by_what_the_codes_stand_for(kernels, dtype):
+def test_kernels_multiply_by_the_dequantized_matrix(kernels, dtype):
     tolerance = {torch.float32: 5e-4, torch.bfloat16: 5e-3, torch.float16: 1e-3}[dtype]
     for layer in layers():
         exact = dequantized(layer.codes())
@@ -51,13 +56,13 @@ def test_a_kernel_multiplies_by_what_the_codes_stand_for(kernels, dtype):
 
 
 @pytest.mark.parametrize(("k", "group"), [(64, 4), (48, 12), (120, 20), (40, 8), (64, 32), (144, 48)])
-def test_groups_of_any_size_are_multiplied_by_what_they_stand_for(kernels, k, group):
+def test_kernels_support_groups_of_any_size(kernels, k, group):
     layer = QuantizedLinear.of(matrix(32, k), "int4", group)
     x, exact = rows(3, k), dequantized(layer.codes())
     assert (layer(x) - x @ exact.t()).norm() < 5e-4 * (x @ exact.t()).norm()
 
 
-def test_a_row_comes_out_the_same_in_any_company(kernels):
+def test_a_row_does_not_depend_on_the_batch(kernels):
     for layer in layers():
         x = rows(5, layer.in_features)
         assert torch.allclose(layer(x)[4:], layer(x[4:]), rtol=1e-5, atol=1e-5)
@@ -74,7 +79,7 @@ def test_more_dimensions_are_rows():
     assert torch.equal(layer(x), layer(x.view(6, 64)).view(2, 3, 32))
 
 
-def test_codes_come_out_of_a_kernel_as_they_went_in(kernels):
+def test_kernels_restore_their_codes(kernels):
     for layer in layers():
         before = {name: tensor.clone() for name, tensor in layer.codes().items()}
         layer(rows(1, layer.in_features, torch.float16))
@@ -89,7 +94,7 @@ def test_int8_is_off_by_half_a_step_at_most():
 
 
 def test_int4_is_off_by_half_a_step_at_most_but_for_rounded_scales():
-    weight = matrix(16, 128) + 3  # far from zero: symmetric levels would do much worse
+    weight = matrix(16, 128) + 3  # far from zero, where symmetric levels have a much larger error
     codes = int4_codes(weight, 32)
     step = codes["scale"].float().repeat_interleave(32, dim=1)
     assert ((dequantized(codes) - weight).abs() <= 0.6 * step).all()
@@ -108,7 +113,7 @@ def test_constant_and_zero_weights_are_kept():
         assert torch.allclose(dequantized(int8_codes(weight)), weight)
 
 
-def test_a_copy_says_the_same(kernels):
+def test_a_copy_gives_the_same_output(kernels):
     for layer in layers():
         x = rows(2, layer.in_features)
         y = layer(x)
@@ -126,7 +131,7 @@ def test_codes_are_loaded_into_a_layer_that_has_been_used(kernels):
         assert torch.equal(other(x), wanted)
 
 
-def test_a_compiler_that_fails_is_asked_once(monkeypatch):
+def test_a_failing_compiler_runs_once(monkeypatch):
     asked = []
 
     def fails(source, *flags):
@@ -146,7 +151,7 @@ def test_a_compiler_that_fails_is_asked_once(monkeypatch):
 
 @pytest.mark.parametrize("format", ["int8", "int4"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_cpus_that_do_not_multiply_bytes_have_a_kernel_too(monkeypatch, format, dtype):
+def test_cpus_without_byte_products_have_a_kernel(monkeypatch, format, dtype):
     monkeypatch.setattr(quantized_linear, "_multiplies_bytes", lambda: False)
     layer = QuantizedLinear.of(matrix(32, 64), format)
     x = rows(3, 64, dtype)
@@ -154,7 +159,7 @@ def test_cpus_that_do_not_multiply_bytes_have_a_kernel_too(monkeypatch, format, 
     assert (layer(x).float() - wanted).norm() < 0.02 * wanted.norm()
 
 
-def test_two_threads_may_meet_at_the_first_use(kernels):
+def test_two_threads_can_use_a_layer_for_the_first_time_at_once(kernels):
     layer, x, heard = QuantizedLinear.of(matrix(32, 64), "int4"), rows(2, 64), []
     threads = [threading.Thread(target=lambda: heard.append(layer(x))) for _ in range(4)]
     for thread in threads:

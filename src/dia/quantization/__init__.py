@@ -1,4 +1,4 @@
-"""Weights of 8 and 4 bits."""
+"""Quantization of weights to 8 and 4 bits."""
 
 from typing import TYPE_CHECKING
 

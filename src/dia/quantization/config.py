@@ -1,10 +1,10 @@
-"""Quantised weights: which matrix of a model gets which format, before, while and after it is loaded.
+"""Quantizes the weights of a model, while it is loaded or afterwards.
 
     model = DiaForConditionalGeneration.from_pretrained(name, quantization_config=DiaQuantizationConfig("int4"))
     quantize(model, "int8")                                     # or afterwards, in place
-    model.save_pretrained("smaller")                            # its config.json says how to load it
+    model.save_pretrained("smaller")                            # config.json stores the quantization
 
-Knows transformers' hooks for loading and the names of layers. The arithmetic is that of `quantized_linear`.
+Selects the format of each layer and implements transformers' hooks. `dia.quantization.linear` does the arithmetic.
 """
 
 from collections.abc import Iterator, Sequence
@@ -31,34 +31,35 @@ from dia.runtime.ranges import shown
 logger = get_logger(__name__)
 
 FORMATS = ("int8", "int4")
-# Too sensitive for 16 levels: see docs/quantization.md.
+# Too sensitive for 16 levels, see docs/quantization.md.
 SENSITIVE = ("logits_dense", "self_attention.q_proj", "self_attention.k_proj")
 
 
 class DiaQuantizationConfig(QuantizationConfigMixin):
-    """What `quantization_config=` takes and config.json keeps.
+    """Quantization settings, for the argument `quantization_config` and for config.json.
 
     Args:
         weights: "int8" or "int4".
-        int8: ends of names of matrices that are int8 where the others are int4; shapes that do not fit int4 are, too.
-        keep: ends of names of matrices that are not quantised at all.
+        int8: suffixes of the names of matrices that use int8 if the others use int4. Matrices with a shape that int4
+            does not support also use int8.
+        keep: suffixes of the names of matrices that are not quantized.
 
     Raises:
-        TypeError: `int8` or `keep` is no list of names.
-        ValueError: there is no such format.
+        TypeError: `int8` or `keep` is not a list of names.
+        ValueError: `weights` is unknown.
     """
 
     def __init__(
         self, weights: str = "int8", int8: Sequence[str] = SENSITIVE, keep: Sequence[str] = (), **_: Any
     ) -> None:
         if weights not in FORMATS:
-            raise ValueError(f"quantization={shown(weights)} is not known; choose one of {', '.join(FORMATS)}.")
+            raise ValueError(f"quantization={shown(weights)} is unknown; choose one of {', '.join(FORMATS)}.")
         self.quant_method: Any = QUANT_METHOD
         self.weights: Format = "int8" if weights == "int8" else "int4"
         self.int8, self.keep = _names("int8", int8), _names("keep", keep)
 
-    def choice(self, name: str, module: nn.Module) -> tuple[Format, int] | None:
-        """Format and group size for a layer by its name; None if it stays as it is."""
+    def format_of(self, name: str, module: nn.Module) -> tuple[Format, int] | None:
+        """Format and group size of a layer, or None if it is not quantized."""
         if type(module) is not nn.Linear or module.bias is not None or name.endswith(tuple(self.keep)):
             return None
         if self.weights == "int8" or name.endswith(tuple(self.int8)):
@@ -66,7 +67,7 @@ class DiaQuantizationConfig(QuantizationConfigMixin):
         group_size = fitting_group(module.in_features, module.out_features)
         if group_size is None:
             logger.debug(
-                f"{name}: {module.out_features} x {module.in_features} does not fit int4; int8 takes its place."
+                f"{name}: int4 does not support the shape {module.out_features} x {module.in_features}; using int8."
             )
             return "int8", module.in_features
         return "int4", group_size
@@ -74,49 +75,49 @@ class DiaQuantizationConfig(QuantizationConfigMixin):
 
 def _names(argument: str, given: Any) -> list[str]:
     if not isinstance(given, list | tuple) or not all(isinstance(name, str) for name in given):
-        raise TypeError(f"{argument} is {shown(given)}; expected a list of ends of names.")
+        raise TypeError(f"{argument} is {shown(given)}; expected a list of name suffixes.")
     return list(given)
 
 
 class DiaQuantizer(HfQuantizer):
-    """What transformers asks while it loads or saves a quantised Dia."""
+    """Implements transformers' quantizer interface for loading and saving."""
 
     quantization_config: DiaQuantizationConfig
 
     @property
     def quantized_element_size(self) -> float:
-        """Bytes of one weight."""
+        """Bytes per weight."""
         return 1.0 if self.quantization_config.weights == "int8" else 0.5625
 
     def _process_model_before_weight_loading(self, model: PreTrainedModel, **_: Any) -> None:
         if self.pre_quantized:
-            for name, linear, choice in _choices(model, self.quantization_config):
-                shape = (linear.in_features, linear.out_features)
-                model.set_submodule(name, QuantizedLinear(choice[0], *shape, choice[1], device="meta"))
+            for name, linear, (format, group_size) in _layers_to_quantize(model, self.quantization_config):
+                layer = QuantizedLinear(format, linear.in_features, linear.out_features, group_size, device="meta")
+                model.set_submodule(name, layer)
 
     def param_needs_quantization(self, model: PreTrainedModel, param_name: str, **_: Any) -> bool:
-        """Whether a tensor of the checkpoint is still to be rounded."""
+        """Whether a tensor of the checkpoint must be quantized."""
         name = param_name.removesuffix(".weight")
         if self.pre_quantized or name == param_name:
             return False
-        return self.quantization_config.choice(name, model.get_submodule(name)) is not None
+        return self.quantization_config.format_of(name, model.get_submodule(name)) is not None
 
     def get_quantize_ops(self) -> ConversionOps:
-        """What is done to such a tensor."""
-        return _Round(self.quantization_config)
+        """The operation that quantizes a tensor."""
+        return _QuantizeOnLoad(self.quantization_config)
 
     def is_serializable(self) -> bool:
-        """Its codes are plain tensors."""
+        """True: the codes are plain tensors."""
         return True
 
     @property
     def is_trainable(self) -> bool:
-        """Rounded weights have no gradient."""
+        """False: quantized weights have no gradient."""
         return False
 
 
-class _Round(ConversionOps):
-    """Rounds one matrix as soon as it is read, so that the model is never in memory whole."""
+class _QuantizeOnLoad(ConversionOps):
+    """Quantizes each matrix right after it is read, so that the full model is never in memory."""
 
     def __init__(self, config: DiaQuantizationConfig) -> None:
         self.config = config
@@ -131,10 +132,10 @@ class _Round(ConversionOps):
         **__: Any,
     ) -> dict[str, Tensor]:
         name = full_layer_name.removesuffix(".weight")
-        choice = self.config.choice(name, model.get_submodule(name))
-        assert choice is not None
+        format_and_group = self.config.format_of(name, model.get_submodule(name))
+        assert format_and_group is not None
         (value,) = input_dict.values()
-        layer = QuantizedLinear.of(value[0] if isinstance(value, list) else value, *choice)
+        layer = QuantizedLinear.of(value[0] if isinstance(value, list) else value, *format_and_group)
         layer._is_hf_initialized = True  # type: ignore[assignment]
         model.set_submodule(name, layer)
         release_free_memory()
@@ -144,28 +145,28 @@ class _Round(ConversionOps):
 
 
 def quantize(model: PreTrainedModel, weights: str | DiaQuantizationConfig = "int8") -> PreTrainedModel:
-    """Quantise a model in place, one matrix after the other.
+    """Quantize a model in place, matrix by matrix.
 
     Args:
-        model: a Dia in any floating dtype, on its device.
-        weights: "int8", "int4", or a config that says more.
+        model: a Dia model in any floating dtype, on its device.
+        weights: "int8", "int4", or a config.
 
     Returns:
         The model.
 
     Raises:
-        ValueError: there is no such format, the model is quantised already, or it carries adapters.
+        ValueError: the format is unknown, the model is already quantized, or it has adapters.
     """
     config = weights if isinstance(weights, DiaQuantizationConfig) else DiaQuantizationConfig(weights)
     if getattr(model, "hf_quantizer", None) is not None:
-        raise ValueError("the model is quantised already; load it again to quantise it otherwise.")
+        raise ValueError("the model is already quantized; load it again to use another format.")
     if hasattr(model, "peft_config"):
         raise ValueError(
-            "the model carries adapters, which quantised weights cannot; merge them first: "
+            "the model has adapters, which quantized weights do not support; merge them first with "
             "dia.training.lora.merged(model)."
         )
-    for name, linear, choice in _choices(model, config):
-        model.set_submodule(name, QuantizedLinear.of(linear.weight, *choice))
+    for name, linear, format_and_group in _layers_to_quantize(model, config):
+        model.set_submodule(name, QuantizedLinear.of(linear.weight, *format_and_group))
     quantizer = DiaQuantizer(config, pre_quantized=False)
     quantizer.preprocess_model(model)
     model.hf_quantizer = quantizer
@@ -173,17 +174,19 @@ def quantize(model: PreTrainedModel, weights: str | DiaQuantizationConfig = "int
     return model
 
 
-def _choices(model: nn.Module, config: DiaQuantizationConfig) -> Iterator[tuple[str, nn.Linear, tuple[Format, int]]]:
-    """Every layer to be quantised, by name; while they are taken, layers may be exchanged."""
+def _layers_to_quantize(
+    model: nn.Module, config: DiaQuantizationConfig
+) -> Iterator[tuple[str, nn.Linear, tuple[Format, int]]]:
+    """Name, layer, and format with group size of every layer to quantize. Layers can be replaced during iteration."""
     for name in [name for name, module in model.named_modules() if isinstance(module, nn.Linear)]:
         linear = model.get_submodule(name)
-        choice = config.choice(name, linear)
-        if choice is not None and isinstance(linear, nn.Linear):
-            yield name, linear, choice
+        format_and_group = config.format_of(name, linear)
+        if format_and_group is not None and isinstance(linear, nn.Linear):
+            yield name, linear, format_and_group
 
 
 def pack(model: nn.Module, dtype: torch.dtype) -> None:
-    """Bring all quantised weights into their kernels' order now, instead of at their first use."""
+    """Pack all quantized weights for their kernels now instead of on first use."""
     for module in model.modules():
         if isinstance(module, QuantizedLinear):
             module.pack(dtype)
@@ -191,13 +194,13 @@ def pack(model: nn.Module, dtype: torch.dtype) -> None:
 
 
 def count_weights(model: nn.Module) -> int:
-    """Parameters of a model, those that are quantised included."""
-    quantised = (m.in_features * m.out_features for m in model.modules() if isinstance(m, QuantizedLinear))
-    return sum(quantised) + sum(parameter.numel() for parameter in model.parameters())
+    """Number of parameters of a model, including quantized weights."""
+    quantized = (m.in_features * m.out_features for m in model.modules() if isinstance(m, QuantizedLinear))
+    return sum(quantized) + sum(parameter.numel() for parameter in model.parameters())
 
 
 def register() -> None:
-    """Make transformers know the method by its name in config.json. Calling it again changes nothing."""
+    """Register the quantization method with transformers. Safe to call repeatedly."""
     if QUANT_METHOD not in AUTO_QUANTIZATION_CONFIG_MAPPING:
         register_quantization_config(QUANT_METHOD)(DiaQuantizationConfig)
         register_quantizer(QUANT_METHOD)(DiaQuantizer)

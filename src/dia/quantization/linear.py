@@ -1,12 +1,12 @@
-"""Linear layers whose weights are numbers of 8 or 4 bits. Knows tensors and PyTorch's kernels, nothing of models.
+"""Linear layers with 8- or 4-bit weights. Independent of models.
 
 Shapes: R rows, K inputs, N outputs, G groups of inputs that share a scale.
 
     int8    weight = code · scale               code −127…127 [N, K], scale [N]
     int4    weight = (code − 8) · scale + zero  code 0…15, two to a byte [N, K / 2], scale and zero [N, G]
 
-In these formats weights are saved and moved; on first use a layer brings them into the order that the fastest kernel
-of the device reads. On CPUs with AVX512-VNNI that is `quantized.c`, where it can be compiled, else one of PyTorch's.
+Weights are saved and moved in these formats. On first use a layer packs them for the fastest kernel of the device. On
+CPUs with AVX512-VNNI that is `quantized.c` if it can be compiled, otherwise one of PyTorch's kernels.
 """
 
 import ctypes
@@ -29,31 +29,31 @@ Format = Literal["int8", "int4"]
 Codes = dict[str, Tensor]  # "weight", "scale" and for int4 "zero", as above
 
 GROUP_SIZES = (64, 32)  # the first that divides K
-_PACKED_GROUPS = (32, 64, 128, 256)  # what PyTorch's int4 kernels take
-_TILE = 16  # outputs side by side in kernels of the CPU
+_PACKED_GROUPS = (32, 64, 128, 256)  # group sizes that PyTorch's int4 kernels support
+_TILE = 16  # outputs per tile in CPU kernels
 _ROWS_AT_ONCE = 256
-_LEAST = 1e-8
+_MIN_SCALE = 1e-8
 _SOURCE = Path(__file__).parents[1] / "kernels" / "quantized.c"
 _FLAGS = ("-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512vnni", "-fno-math-errno", "-fno-trapping-math")
 _ARGUMENTS = [ctypes.c_void_p] * 4 + [ctypes.c_long] * 4 + [ctypes.c_int] * 2
-_packing = threading.Lock()  # two threads may meet at a layer's first use
+_packing = threading.Lock()  # two threads can use a layer for the first time at once
 
 
 def int8_codes(weight: Tensor) -> Codes:
-    """Round each row of a matrix [N, K] to 255 levels, symmetric about zero."""
+    """Quantize each row of a matrix [N, K] to 255 levels, symmetric about zero."""
     wide = weight.detach().float()
-    scale = (wide.abs().amax(1) / 127).clamp_min(_LEAST)
+    scale = (wide.abs().amax(1) / 127).clamp_min(_MIN_SCALE)
     return {"weight": (wide / scale[:, None]).round_().to(torch.int8), "scale": scale}
 
 
 def int4_codes(weight: Tensor, group_size: int) -> Codes:
-    """Round each group of `group_size` neighbours in a row of [N, K] to 16 levels between its least and its greatest.
+    """Quantize each group of `group_size` adjacent weights in a row of [N, K] to 16 levels between their min and max.
 
-    Scale and zero are bfloat16, which every kernel takes; codes are chosen for them as rounded.
+    Scale and zero are bfloat16, which every kernel supports. Codes are computed from the rounded scale and zero.
     """
     groups = weight.detach().float().unflatten(1, (-1, group_size))  # [N, G, K / G]
     low, high = groups.amin(-1), groups.amax(-1)
-    scale = ((high - low) / 15).clamp_min(_LEAST).bfloat16()
+    scale = ((high - low) / 15).clamp_min(_MIN_SCALE).bfloat16()
     zero = (low + 8 * scale.float()).bfloat16()
     codes = (groups - zero.float()[..., None]).div_(scale.float()[..., None]).round_().add_(8).clamp_(0, 15)
     codes = codes.to(torch.uint8).flatten(1)
@@ -61,61 +61,61 @@ def int4_codes(weight: Tensor, group_size: int) -> Codes:
 
 
 def dequantized(codes: Codes) -> Tensor:
-    """The matrix that the codes stand for, float32 [N, K]."""
+    """The dequantized matrix, float32 [N, K]."""
     if "zero" not in codes:
         return codes["weight"].float() * codes["scale"][:, None]
-    groups = _spread(codes["weight"]).float().unflatten(1, (codes["scale"].shape[1], -1))
+    groups = _unpack_pairs(codes["weight"]).float().unflatten(1, (codes["scale"].shape[1], -1))
     return ((groups - 8) * codes["scale"].float()[..., None] + codes["zero"].float()[..., None]).flatten(1)
 
 
 def _group_size(codes: Codes) -> int:
-    """How many int4 weights share a scale."""
+    """Number of int4 weights that share a scale."""
     return 2 * codes["weight"].shape[1] // codes["scale"].shape[1]
 
 
-def _spread(pairs: Tensor) -> Tensor:
-    """Two codes to a byte, [N, K / 2] → one, [N, K]."""
+def _unpack_pairs(pairs: Tensor) -> Tensor:
+    """Unpack two codes per byte, [N, K / 2], to one code per byte, [N, K]."""
     return torch.stack((pairs >> 4, pairs & 15), dim=-1).flatten(1)
 
 
-def _whole_tiles(matrix: Tensor) -> Tensor:
-    """Zeros after the last output, until a tile of the kernel is full."""
+def _pad_to_tiles(matrix: Tensor) -> Tensor:
+    """Pad the outputs with zeros to a multiple of the tile size."""
     return nn.functional.pad(matrix, (0, 0) * (matrix.ndim - 1) + (0, -len(matrix) % _TILE))
 
 
 def _int8_tiles(weight: Tensor) -> Tensor:
-    """Codes [N, K] → with a bias, so that they have no sign, [N / 16, K / 4, 16, 4]."""
+    """Codes [N, K] → unsigned, offset by 128, [N / 16, K / 4, 16, 4]."""
     return (weight.view(torch.uint8) ^ 128).reshape(-1, _TILE, weight.shape[1] // 4, 4).transpose(1, 2).contiguous()
 
 
-def _of_int8_tiles(tiles: Tensor) -> Tensor:
+def _from_int8_tiles(tiles: Tensor) -> Tensor:
     return (tiles.transpose(1, 2).flatten(2).flatten(0, 1) ^ 128).view(torch.int8)
 
 
 def _int4_tiles(pairs: Tensor) -> Tensor:
-    """Two codes to a byte, [N, K / 2] → the fifth of eight codes with the first, and so on, [N / 16, K / 8, 16, 4]."""
-    eights = _spread(pairs).view(-1, _TILE, pairs.shape[1] // 4, 2, 4)
+    """Two codes per byte, [N, K / 2] → of every eight codes, code i with code i + 4, [N / 16, K / 8, 16, 4]."""
+    eights = _unpack_pairs(pairs).view(-1, _TILE, pairs.shape[1] // 4, 2, 4)
     return (eights[..., 0, :] | eights[..., 1, :] << 4).transpose(1, 2).contiguous()
 
 
-def _of_int4_tiles(tiles: Tensor) -> Tensor:
+def _from_int4_tiles(tiles: Tensor) -> Tensor:
     eights = tiles.transpose(1, 2)
     codes = torch.stack((eights & 15, eights >> 4), -2).flatten(2).flatten(0, 1)
     return codes[:, ::2] << 4 | codes[:, 1::2]
 
 
 class Kernel(Protocol):
-    """Codes as a device reads them."""
+    """Quantized weights, packed for a device."""
 
     def __call__(self, x: Tensor) -> Tensor:
-        """[R, K] → [R, N], of the same dtype."""
+        """[R, K] → [R, N], in the same dtype."""
 
     def codes(self) -> Codes:
-        """The codes again, exactly."""
+        """The original codes, restored exactly."""
 
 
 class _Cast:
-    """Weights cast to the dtype of x before every product: right everywhere; fast where a compiler fuses the cast."""
+    """Casts weights to the dtype of x before every product. Works everywhere; fast if a compiler fuses the cast."""
 
     def __init__(self, codes: Codes) -> None:
         self._codes = codes
@@ -130,16 +130,16 @@ class _Cast:
 
 
 class _Compiled:
-    """Our own kernel, `quantized.c`, which reads weights in tiles: 16 outputs side by side, a few inputs of each."""
+    """Uses the kernel `quantized.c`, which reads weights in tiles of 16 outputs by a few inputs."""
 
     def __init__(self, codes: Codes, function: Callable[..., int]) -> None:
         self._function, self._is_int4 = function, "zero" in codes
         tile = _int4_tiles if self._is_int4 else _int8_tiles
-        few = codes["weight"].split(_ROWS_AT_ONCE)
-        self._tiles = torch.cat([tile(_whole_tiles(rows)) for rows in few])
+        chunks = codes["weight"].split(_ROWS_AT_ONCE)
+        self._tiles = torch.cat([tile(_pad_to_tiles(rows)) for rows in chunks])
         scale = codes["scale"]
         steps = torch.stack((scale, codes["zero"]), -1) if self._is_int4 else scale[:, None, None]  # [N, G, 2 or 1]
-        self._steps = _whole_tiles(steps).unflatten(0, (-1, _TILE)).permute(0, 2, 3, 1).contiguous()
+        self._steps = _pad_to_tiles(steps).unflatten(0, (-1, _TILE)).permute(0, 2, 3, 1).contiguous()
         self._outputs, self._inputs = len(scale), codes["weight"].shape[1] * (2 if self._is_int4 else 1)
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -149,13 +149,13 @@ class _Compiled:
         addresses = (tensor.data_ptr() for tensor in (read, self._tiles, self._steps, y))
         sizes = *y.shape, self._inputs, self._inputs // self._steps.shape[1]
         if not self._function(*addresses, *sizes, half, torch.get_num_threads()):
-            raise MemoryError(f"there is no memory left for {len(read)} rows of {self._inputs} numbers.")
+            raise MemoryError(f"out of memory for {len(read)} rows of {self._inputs} numbers; use a smaller batch.")
         return y.to(x.dtype)
 
     def codes(self) -> Codes:
-        of_tiles = _of_int4_tiles if self._is_int4 else _of_int8_tiles
-        few = self._tiles.split(_ROWS_AT_ONCE // _TILE)
-        weight = torch.cat([of_tiles(tiles) for tiles in few])[: self._outputs]
+        from_tiles = _from_int4_tiles if self._is_int4 else _from_int8_tiles
+        chunks = self._tiles.split(_ROWS_AT_ONCE // _TILE)
+        weight = torch.cat([from_tiles(tiles) for tiles in chunks])[: self._outputs]
         steps = self._steps.permute(2, 0, 3, 1).flatten(1, 2)[:, : self._outputs].contiguous()  # [2 or 1, N, G]
         if self._is_int4:
             return {"weight": weight, "scale": steps[0], "zero": steps[1]}
@@ -163,10 +163,10 @@ class _Compiled:
 
 
 class _Int8Dot:
-    """Products of bytes, four to an instruction (AVX512-VNNI).
+    """Uses byte products, four per instruction (AVX512-VNNI).
 
-    x is written with two digits of 8 bits, as two rows, so that nothing but the weights is rounded noticeably. Each
-    row has its own scale: a clip comes out the same in any company.
+    x is split into two 8-bit digits, as two rows, so that its rounding error is negligible next to that of the
+    weights. Each row has its own scale, so a clip's result does not depend on the batch.
     """
 
     _LEVELS, _ZERO, _DIGIT = 127, 128, 254
@@ -175,9 +175,7 @@ class _Int8Dot:
         scale = codes["scale"].double()
         engine, torch.backends.quantized.engine = torch.backends.quantized.engine, "fbgemm"
         try:
-            with (
-                warnings.catch_warnings()
-            ):  # the way in, tensors that know their scale, is deprecated since torch 2.13
+            with warnings.catch_warnings():  # quantized tensors are deprecated since torch 2.13
                 warnings.filterwarnings("ignore", message=".*quantized tensor creation", category=UserWarning)
                 matrix = torch._make_per_channel_quantized_tensor(codes["weight"], scale, (0 * scale).long(), 0)
                 self._packed = torch.ops.quantized.linear_prepack(matrix, None)
@@ -185,7 +183,7 @@ class _Int8Dot:
             torch.backends.quantized.engine = engine
 
     def __call__(self, x: Tensor) -> Tensor:
-        peak = torch.linalg.vector_norm(x, torch.inf, 1, keepdim=True, dtype=torch.float32).clamp_min_(_LEAST)
+        peak = torch.linalg.vector_norm(x, torch.inf, 1, keepdim=True, dtype=torch.float32).clamp_min_(_MIN_SCALE)
         first = x / peak  # −1…1
         second = (first - (first * self._LEVELS).round_().div_(self._LEVELS)).mul_(self._DIGIT)
         digits = torch.cat((first, second))  # [2R, K]
@@ -200,7 +198,7 @@ class _Int8Dot:
 
 
 class _Int8Pack:
-    """Weights widened in registers, for CPUs without products of bytes."""
+    """Converts weights in registers, for CPUs without byte products."""
 
     def __init__(self, codes: Codes) -> None:
         self._codes = codes
@@ -213,7 +211,7 @@ class _Int8Pack:
 
 
 class _Int4Pack:
-    """Weights in tiles, widened in registers; the same product on CPU and CUDA, each with tiles of its own."""
+    """Converts packed weights in registers. CPU and CUDA use the same product with different packing."""
 
     def __init__(self, codes: Codes, dtype: torch.dtype) -> None:
         self._cuda = codes["weight"].is_cuda
@@ -225,7 +223,7 @@ class _Int4Pack:
             depth = 128 // self._group_size if self._group_size < 128 else 1
             self._packed = torch.ops.aten._convert_weight_to_int4pack(codes["weight"], 8 // depth)
         else:
-            self._packed = torch.ops.aten._convert_weight_to_int4pack_for_cpu(_spread(codes["weight"]).int(), 1)
+            self._packed = torch.ops.aten._convert_weight_to_int4pack_for_cpu(_unpack_pairs(codes["weight"]).int(), 1)
 
     def __call__(self, x: Tensor) -> Tensor:
         return self._product(x.to(self._dtype).contiguous(), self._scales).to(x.dtype)
@@ -236,9 +234,9 @@ class _Int4Pack:
         return cast(Tensor, product(x, self._packed, self._group_size, scales))
 
     def codes(self) -> Codes:
-        """Tiles are private to the kernel: products with known rows tell what is in them.
+        """Recover the codes with products of known rows, because the packing is private to the kernel.
 
-        A row of 1 and 16 reads two codes at once, first + 16 · second; every such sum is exact in any dtype.
+        A row of 16 and 1 recovers two codes at once, 16 · first + second. These sums are exact in any dtype.
         """
         groups, outputs, _ = self._scales.shape
         inputs = groups * self._group_size
@@ -251,7 +249,7 @@ class _Int4Pack:
 
 
 def _kernel(codes: Codes, dtype: torch.dtype) -> Kernel:
-    """The fastest kernel for codes on their device, for x of a dtype."""
+    """The fastest kernel for the codes' device and the dtype of x."""
     where, is_int4 = codes["weight"].device, "zero" in codes
     function = _function(codes) if where.type == "cpu" else None
     if function is not None:
@@ -261,12 +259,12 @@ def _kernel(codes: Codes, dtype: torch.dtype) -> Kernel:
     if where.type == "cpu":
         return _Int8Dot(codes) if _multiplies_bytes() else _Int8Pack(codes)
     if where.type != "cuda":
-        logger.warning_once(f"{where.type} has no kernel for quantised weights: they save memory there, but no time.")
+        logger.warning_once(f"{where.type} has no kernel for quantized weights; they save memory, but not time.")
     return _Cast(codes)
 
 
 def _function(codes: Codes) -> Callable[..., int] | None:
-    """The function of `quantized.c` for codes, if their shape and the CPU fit it."""
+    """The function of `quantized.c` for the codes, or None if it does not support their shape or the CPU."""
     fits = _group_size(codes) % 8 == 0 if "zero" in codes else codes["weight"].shape[1] % 4 == 0
     if not fits or not _multiplies_bytes() or torch.backends.cpu.get_cpu_capability() != "AVX512":
         return None
@@ -276,7 +274,7 @@ def _function(codes: Codes) -> Callable[..., int] | None:
 
 @cache
 def _library() -> Any:
-    """The compiled kernels, or None; the attempt is made once for each process, not once for each layer."""
+    """The compiled kernels, or None. Compilation is attempted once per process."""
     return functions_of(_SOURCE, _FLAGS, dict.fromkeys(("int8_linear", "int4_linear"), _ARGUMENTS), ctypes.c_int)
 
 
@@ -290,14 +288,14 @@ def _has_bf16_tensor_cores(device: torch.device) -> bool:
 
 
 class QuantizedLinear(nn.Module):
-    """x Wᵀ for an x of any floating dtype, [..., K] → [..., N], without bias; for inference alone.
+    """Computes x Wᵀ for x of any floating dtype, [..., K] → [..., N], without bias, for inference only.
 
     Args:
         format: "int8" or "int4".
         in_features: K.
         out_features: N.
-        group_size: of int4, a divisor of K; int8 has one scale to a row.
-        device: of codes that are still to be loaded.
+        group_size: weights per scale in int4, a divisor of K; int8 has one scale per row.
+        device: device of the empty buffers.
     """
 
     def __init__(
@@ -326,10 +324,10 @@ class QuantizedLinear(nn.Module):
 
     @classmethod
     def of(cls, weight: Tensor, format: Format, group_size: int = GROUP_SIZES[0]) -> "QuantizedLinear":
-        """Round a matrix [N, K]."""
+        """Quantize a matrix [N, K]."""
         layer = cls(format, weight.shape[1], weight.shape[0], group_size, device="meta")
-        few = weight.split(_ROWS_AT_ONCE)  # small intermediates: what they leave behind in the heap counts as memory
-        parts = [int8_codes(rows) if format == "int8" else int4_codes(rows, group_size) for rows in few]
+        chunks = weight.split(_ROWS_AT_ONCE)  # keeps intermediates small, because the heap does not shrink
+        parts = [int8_codes(rows) if format == "int8" else int4_codes(rows, group_size) for rows in chunks]
         layer._set({name: torch.cat([part[name] for part in parts]) for name in parts[0]})
         return layer
 
@@ -341,23 +339,23 @@ class QuantizedLinear(nn.Module):
         return kernel(x.reshape(-1, self.in_features)).unflatten(0, x.shape[:-1])
 
     def pack(self, dtype: torch.dtype) -> Kernel:
-        """Make ready for x of a dtype; the first `forward` does it otherwise."""
+        """Pack the weights for x of a dtype. Otherwise the first `forward` does it."""
         with _packing:
             if self._kernel is None:
                 self._device = self.device
                 self._kernel = _kernel(self.codes(), dtype)
-                self._buffers.update(dict.fromkeys(self._buffers))  # a second copy
+                self._buffers.update(dict.fromkeys(self._buffers))  # free the unpacked copy
         return self._kernel
 
     def codes(self) -> Codes:
-        """Codes, scales and zeros in the format of this file."""
+        """Codes, scales and zeros in the format described in this module."""
         if self._kernel is not None:
             return self._kernel.codes()
         return {name: tensor for name, tensor in self._buffers.items() if tensor is not None}
 
     @property
     def device(self) -> torch.device:
-        """Where the codes are."""
+        """Device of the codes."""
         return self._device if self._kernel is not None else self.codes()["weight"].device
 
     def _set(self, codes: Codes) -> None:
@@ -365,7 +363,7 @@ class QuantizedLinear(nn.Module):
         self._kernel = None
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "QuantizedLinear":
-        """Follow the model to its device; its dtype is no matter to codes and must not round scales."""
+        """Move to the model's device. The model's dtype does not apply to codes, and must not round scales."""
         there = fn(torch.empty(0, dtype=torch.uint8, device=self.device)).device
         if there != self.device:
             move = torch.empty_like if self.device.type == "meta" else torch.Tensor.to
@@ -376,19 +374,19 @@ class QuantizedLinear(nn.Module):
         destination.update({f"{prefix}{name}": tensor for name, tensor in self.codes().items()})
 
     def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
-        self._set(self.codes())  # out of the kernel's order, in which nothing has a name
+        self._set(self.codes())  # unpack, because packed weights have no names
         super()._load_from_state_dict(*args, **kwargs)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_buffers": self.codes(), "_kernel": None}
 
     def extra_repr(self) -> str:
-        """What `print(model)` shows."""
+        """Text for `print(model)`."""
         return f"{self.format}, in_features={self.in_features}, out_features={self.out_features}"
 
 
 def fitting_group(in_features: int, out_features: int) -> int | None:
-    """The group size for which a matrix can be int4; None if its shape does not fit the kernels."""
+    """The int4 group size for a matrix, or None if the kernels do not support its shape."""
     if out_features % _TILE:
         return None
     return next((size for size in GROUP_SIZES if in_features % size == 0), None)

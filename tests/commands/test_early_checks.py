@@ -56,7 +56,10 @@ REFUSED = {
     "a device": ([*SAY, "-o", "a.wav", "--device", "cdua"], "--device cdua is not known; did you mean 'cuda'?"),
     "a device's number": ([*SAY, "-o", "a.wav", "--device", "cuda:x"], "--device cuda:x is not known"),
     "a model": ([*SAY, "-o", "a.wav", "--model", "mimi"], "there is no folder mimi; did you mean 'mini'?"),
-    "a model of the Hub": ([*SAY, "-o", "a.wav", "--model", "nobody/nothing"], "nobody/nothing is no folder, and the"),
+    "a model of the Hub": (
+        [*SAY, "-o", "a.wav", "--model", "nobody/nothing"],
+        "nobody/nothing is not a local folder, and the",
+    ),
     "nothing that plays": ([*SAY, "--stream"], "pip install sounddevice"),
     "nothing that plays a voice": (["voice", "play", "clara"], "pip install sounddevice"),
     "a voice to play": (["voice", "play", "nobody"], "there is no voice 'nobody'"),

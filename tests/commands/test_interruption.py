@@ -56,7 +56,7 @@ def names(folder):
 def test_kills_at_any_call_leave_what_can_be_resumed_and_nothing_else(model, folder):
     """Takes seconds: it loads a model and speaks five times."""
     command = interrupt.Command(folder, model, SCRIPT)
-    command.undisturbed()
+    command.run_uninterrupted()
     for number, share in ((signal.SIGTERM, 0.8), (signal.SIGKILL, 0.7), (signal.SIGINT, 0.85)):
         command.kill_at(round(share * command.calls), number)
     command.finish()

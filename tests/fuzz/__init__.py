@@ -1,1 +1,1 @@
-"""Damaged folders, files and arguments, tried by the thousand: `python -m tests.fuzz.folders`, `… .arguments`."""
+"""Fuzz tests with damaged folders, files and arguments: `python -m tests.fuzz.folders`, `… .arguments`."""

@@ -1,8 +1,8 @@
-"""Hostile numbers, objects and scripts through everything public that takes them.
+"""Calls all public functions with invalid numbers, objects and scripts.
 
     python -m tests.fuzz.arguments --count 2000 --seed 0
 
-A call answers, or refuses by the argument's name. The model is the tests' tiny one, with every door of the large.
+A call must return, or raise an error that names the argument. Uses the tests' tiny model.
 """
 
 import random
@@ -12,69 +12,69 @@ import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.fuzz.doors import Door, doors_of
+from tests.fuzz.entry_points import EntryPoint, entry_points_of
 from tests.fuzz.run import Named, chosen, import_helpers, parser, run
 from tests.fuzz.sandbox import REFUSALS, Unnamed, deliberate
 from tests.fuzz.values import hostile, script
 
 
-def drawn(doors: list[Door], count: int, seed: int) -> list[tuple[str, int]]:
-    """Names of `count` doors, the more arguments the oftener, and the seeds of what goes through."""
+def drawn(entry_points: list[EntryPoint], count: int, seed: int) -> list[tuple[str, int]]:
+    """Draw `count` names of entry points, weighted by their number of arguments, and seeds."""
     draw = random.Random(seed)
-    often = [1 + len(door.arguments) for door in doors]
-    return [(door.name, draw.randrange(2**32)) for door in draw.choices(doors, often, k=count)]
+    weights = [1 + len(entry_point.arguments) for entry_point in entry_points]
+    return [(entry_point.name, draw.randrange(2**32)) for entry_point in draw.choices(entry_points, weights, k=count)]
 
 
-def tried(door: Door, seed: int) -> str:
-    """One or two hostile arguments through a door.
+def tried(entry_point: EntryPoint, seed: int) -> str:
+    """Call an entry point with one or two invalid arguments.
 
     Raises:
-        Unnamed: they were refused, and neither of them is named.
+        Unnamed: they were refused without naming either of them.
     """
     draw = random.Random(seed)
-    names = draw.sample(door.arguments, min(len(door.arguments), draw.choice([1, 1, 1, 2])))
-    given = {name: script(draw) if name in door.scripts else hostile(draw) for name in names}
-    told = ", ".join(f"{name}={ascii(value)[:80]}" for name, value in given.items())
+    names = draw.sample(entry_point.arguments, min(len(entry_point.arguments), draw.choice([1, 1, 1, 2])))
+    given = {name: script(draw) if name in entry_point.scripts else hostile(draw) for name in names}
+    call = ", ".join(f"{name}={ascii(value)[:80]}" for name, value in given.items())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            door.call(given)
-        except door.refusals as error:
+            entry_point.call(given)
+        except entry_point.refusals as error:
             if not deliberate(error):
-                raise RuntimeError(f"{told}: stumbled: {type(error).__name__}: {error}") from error
-            if door.names and not any(_names(str(error), name) for name in names):
-                raise Unnamed(f"{told}: {type(error).__name__}: {error}") from error
-            raise ValueError(f"{told}: {error}") from None
+                raise RuntimeError(f"{call}: unintended error: {type(error).__name__}: {error}") from error
+            if entry_point.names and not any(_names(str(error), name) for name in names):
+                raise Unnamed(f"{call}: {type(error).__name__}: {error}") from error
+            raise ValueError(f"{call}: {error}") from None
         except Exception as error:
-            error.args = (f"{told}: {error}",)
+            error.args = (f"{call}: {error}",)
             raise
-    return told
+    return call
 
 
 def _names(message: str, argument: str) -> bool:
-    """Whether a message names an argument; transformers' own say "penalty" for `repetition_penalty`."""
+    """Whether a message names an argument. Those of transformers say "penalty" for `repetition_penalty`."""
     return argument in message or any(part in message for part in argument.split("_") if len(part) > 3)
 
 
-def calls(doors: list[Door], inputs: list[tuple[str, int]]) -> Iterator[Named]:
-    """Every input as a call of its own."""
-    by_name = {door.name: door for door in doors}
+def calls(entry_points: list[EntryPoint], inputs: list[tuple[str, int]]) -> Iterator[Named]:
+    """One call per input."""
+    by_name = {entry_point.name: entry_point for entry_point in entry_points}
     for name, seed in inputs:
         yield f"{name}:{seed}", _later(by_name[name], seed)
 
 
-def _later(door: Door, seed: int) -> Callable[[], str]:
-    return lambda: tried(door, seed)
+def _later(entry_point: EntryPoint, seed: int) -> Callable[[], str]:
+    return lambda: tried(entry_point, seed)
 
 
 def main() -> int:
-    """Run it; the exit status is 1 where anything was uncaught, unnamed, hung or killed."""
+    """Run the script; the exit status is 1 if a call was uncaught, unnamed, hung or killed."""
     options = parser(__doc__, 2000)
     given = options.parse_args()
     import_helpers()
     with tempfile.TemporaryDirectory(prefix="dia-fuzz-") as place:
-        doors = doors_of(Path(place))
-        return run(given, calls(doors, chosen(given, drawn(doors, given.count, given.seed))), REFUSALS)
+        entry_points = entry_points_of(Path(place))
+        return run(given, calls(entry_points, chosen(given, drawn(entry_points, given.count, given.seed))), REFUSALS)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""Mutated native checkpoints, native codecs and voices through their readers.
+"""Reads mutated native checkpoints, native codecs and voices.
 
     python -m tests.fuzz.conversions --count 500 --seed 0
 
-What can be read is converted as the converters do; what cannot is refused by the file's name, and no code is run.
+Readable files must be converted, others refused with the file's name, and no code may be executed.
 """
 
 import random
@@ -25,7 +25,7 @@ SOURCES = ("safetensors", "sharded", "pth", "bin", "second", "codec", "voice")
 
 
 class Trap:
-    """A pickle of it runs code when it is loaded; the code leaves a file."""
+    """An object whose pickle runs code when it is loaded. The code creates a file."""
 
     def __init__(self, file: Path) -> None:
         self.file = file
@@ -35,7 +35,7 @@ class Trap:
 
 
 def pickled(folder: Path, draw: random.Random) -> str:
-    """Another object in the place of a pickled state dict, or within it."""
+    """Replace a pickled state dict or one of its tensors with another object."""
     import torch
 
     file = mutations.of_kind(folder, draw, ".pth", ".bin")
@@ -56,7 +56,7 @@ def pickled(folder: Path, draw: random.Random) -> str:
 
 
 def metadata(folder: Path, draw: random.Random) -> str:
-    """Other settings beside a codec's weights."""
+    """Change the metadata of a codec."""
     import torch
 
     file = mutations.of_kind(folder, draw, ".pth")
@@ -75,7 +75,7 @@ def metadata(folder: Path, draw: random.Random) -> str:
 
 
 def packed(folder: Path, draw: random.Random) -> str:
-    """A zip archive that unpacks to far more than it takes, or to something else."""
+    """Replace entries of a zip archive, or make it a zip bomb."""
     file = mutations.of_kind(folder, draw, ".pth", ".bin")
     with zipfile.ZipFile(file) as archive:
         entries = {entry.filename: archive.read(entry) for entry in archive.infolist()}
@@ -97,20 +97,23 @@ def packed(folder: Path, draw: random.Random) -> str:
 
 
 def text_inside(folder: Path, draw: random.Random) -> str:
-    """Other metadata in the header of a safetensors file, where a voice keeps what is said in it."""
+    """Change the metadata in the header of a safetensors file, where a voice stores its transcript."""
     from safetensors.torch import load_file, save_file
 
     file = mutations.of_kind(folder, draw, ".safetensors")
-    told = {name: draw.choice(["", "x", "[]", "{}", "null", "5", "[" * 50_000, '{"weights": 1}']) for name in _TOLD}
-    dropped = draw.choice(_TOLD)
-    del told[dropped]
+    changed = {
+        name: draw.choice(["", "x", "[]", "{}", "null", "5", "[" * 50_000, '{"weights": 1}'])
+        for name in _VOICE_METADATA
+    }
+    dropped = draw.choice(_VOICE_METADATA)
+    del changed[dropped]
     tensors = load_file(file)
     file.unlink()
-    save_file(tensors, file, told)
-    return f"text {file.name} {told}"[:150]
+    save_file(tensors, file, changed)
+    return f"text {file.name} {changed}"[:150]
 
 
-_TOLD = ("kind", "transcript", "consent", "codec", "warnings")
+_VOICE_METADATA = ("kind", "transcript", "consent", "codec", "warnings")
 _KINDS: dict[str, Callable[[Any, Path], Any]] = {
     "missing": lambda tensor, folder: None,
     "int": lambda tensor, folder: tensor.long(),
@@ -118,7 +121,7 @@ _KINDS: dict[str, Callable[[Any, Path], Any]] = {
     "complex": lambda tensor, folder: tensor.to(dtype=_torch().complex64),
     "sparse": lambda tensor, folder: tensor.to_sparse(),
     "meta": lambda tensor, folder: tensor.to("meta"),
-    "quantised": lambda tensor, folder: _torch().quantize_per_tensor(tensor.float(), 0.1, 0, _torch().qint8),
+    "quantized": lambda tensor, folder: _torch().quantize_per_tensor(tensor.float(), 0.1, 0, _torch().qint8),
     "expanded": lambda tensor, folder: tensor.flatten()[:1].expand(10**6, 10**6),
     "expanded alike": lambda tensor, folder: tensor.flatten()[:1].expand(tensor.shape),
     "transposed": lambda tensor, folder: tensor.flatten().flip(0).reshape(tensor.shape[::-1]),
@@ -168,7 +171,7 @@ MUTATIONS: dict[str, list[Mutation]] = {
 
 
 def write_sources(place: Path) -> None:
-    """One folder of each kind."""
+    """Write one folder of each kind."""
     import native_checkpoints as checkpoints
     import native_codecs as codecs
 
@@ -189,7 +192,7 @@ def write_sources(place: Path) -> None:
 
 
 def read(folder: Path, source: str) -> str:
-    """What a converter, the loader of a native checkpoint, or that of a voice makes of it."""
+    """Read a folder with the converter, or the loader of native checkpoints or of voices."""
     from dia.checkpoints import native, native_dac
     from dia.modeling_dia import DiaForConditionalGeneration
     from dia.voices.voice import Voice
@@ -205,42 +208,42 @@ def read(folder: Path, source: str) -> str:
 
 
 def tried(source: Path, folder: Path, seed: int) -> str:
-    """Mutate and read.
+    """Mutate a folder and read it.
 
     Raises:
-        ValueError: it was refused by a file's name.
-        Unnamed: it was refused, and no file is named.
-        RuntimeError: code in a pickle was run, or what was raised was no refusal.
+        ValueError: it was refused with the name of a file.
+        Unnamed: it was refused without the name of a file.
+        RuntimeError: code in a pickle was executed, or the error was unintended.
     """
     draw = random.Random(seed)
     shutil.copytree(source, folder)
-    told = draw.choice(MUTATIONS[source.name])(folder, draw)
+    mutation = draw.choice(MUTATIONS[source.name])(folder, draw)
     try:
         answer = read(folder, source.name)
     except REFUSALS as error:
         if not deliberate(error):
-            raise RuntimeError(f"{told}: stumbled: {type(error).__name__}: {error}") from error
+            raise RuntimeError(f"{mutation}: unintended error: {type(error).__name__}: {error}") from error
         named = any(file.name in str(error) for file in [*folder.rglob("*"), *source.rglob("*")])
-        raise (ValueError if named else Unnamed)(f"{told}: {type(error).__name__}: {error}") from None
+        raise (ValueError if named else Unnamed)(f"{mutation}: {type(error).__name__}: {error}") from None
     except Exception as error:
-        error.args = (f"{told}: {error}",)
+        error.args = (f"{mutation}: {error}",)
         raise
     finally:
         sprung = (folder / "sprung").exists()
         shutil.rmtree(folder, ignore_errors=True)
         if sprung:
-            raise RuntimeError(f"{told}: the trap was sprung")
-    return f"{told}: {answer}"
+            raise RuntimeError(f"{mutation}: code in a pickle was executed")
+    return f"{mutation}: {answer}"
 
 
 def drawn(count: int, seed: int) -> list[tuple[str, int]]:
-    """Names of sources, and the seeds of what is done to them."""
+    """Draw the names of `count` sources and the seeds of their mutations."""
     draw = random.Random(seed)
     return [(draw.choice(SOURCES), draw.randrange(2**32)) for _ in range(count)]
 
 
 def calls(sources: Path, place: Path, inputs: list[tuple[str, int]]) -> Iterator[Named]:
-    """Every mutation as a call of its own, in a folder of its own."""
+    """One call per mutation, each with its own folder."""
     for number, (name, seed) in enumerate(inputs):
         yield f"{name}:{seed}", _later(sources / name, place / f"{name}-{seed}-{number}", seed)
 
@@ -256,7 +259,7 @@ def _torch() -> Any:
 
 
 def main() -> int:
-    """Run it; the exit status is 1 where anything was uncaught, unnamed, hung or killed."""
+    """Run the script; the exit status is 1 if a call was uncaught, unnamed, hung or killed."""
     given = parser(__doc__, 500).parse_args()
     import_helpers()
     with tempfile.TemporaryDirectory(prefix="dia-fuzz-") as place:

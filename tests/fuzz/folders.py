@@ -1,8 +1,8 @@
-"""Mutated checkpoint folders through `Dia.from_pretrained`, and a few frames of speech from those that load.
+"""Loads mutated checkpoint folders with `Dia.from_pretrained`, and generates a few frames of speech.
 
     python -m tests.fuzz.folders --count 300 --seed 0
 
-Prints a table of counts, and every mutation that was not refused by naming a file, with the seed that makes it again:
+Prints a table of counts, and every mutation that fails without naming a file, with the seed to reproduce it:
 `--only value:1234567`.
 """
 
@@ -21,7 +21,7 @@ REFUSALS = (ValueError, OSError)
 
 
 def load_and_speak(folder: Path) -> str:
-    """Load a folder and say a word; the answer is how it sounds."""
+    """Load a folder and generate a few words; returns a description of the audio."""
     from dia.model import Dia
 
     with warnings.catch_warnings():
@@ -33,41 +33,41 @@ def load_and_speak(folder: Path) -> str:
         except ValueError as error:
             if not str(error).startswith("text"):
                 raise
-            return f"no text: {error}"  # a tokenizer may read less than its model
+            return f"no text: {error}"  # a tokenizer's limit can be lower than its model's
     return f"{len(sound)} samples, {float(abs(sound).sum()):.4f}"
 
 
 def named(folder: Path, message: str) -> bool:
-    """Whether a message names a file of the folder or of a folder in it."""
+    """Whether a message names a file in the folder or in a subfolder."""
     names = {"config.json", "model.safetensors", "audio_tokenizer", "pronunciations.txt.gz", "processor_config.json"}
     names |= {entry.name for entry in folder.rglob("*")}
     return any(name in message for name in names)
 
 
 def tried(source: Path, folder: Path, name: str, seed: int) -> str:
-    """Mutate, load, speak.
+    """Mutate a folder, load it and generate speech.
 
     Raises:
-        ValueError: the folder was refused by the name of a file.
-        Unnamed: it was refused, and no file is named.
+        ValueError: the folder was refused with the name of a file.
+        Unnamed: the folder was refused without the name of a file.
     """
-    told = mutate(source, folder, name, seed)
+    mutation = mutate(source, folder, name, seed)
     try:
-        return f"{told}: {load_and_speak(folder)}"
+        return f"{mutation}: {load_and_speak(folder)}"
     except REFUSALS as error:
         if not deliberate(error):
-            raise RuntimeError(f"{told}: stumbled: {type(error).__name__}: {error}") from error
+            raise RuntimeError(f"{mutation}: unintended error: {type(error).__name__}: {error}") from error
         kind = ValueError if named(folder, str(error)) else Unnamed
-        raise kind(f"{told}: {type(error).__name__}: {error}") from None
+        raise kind(f"{mutation}: {type(error).__name__}: {error}") from None
     except Exception as error:
-        error.args = (f"{told}: {error}",)
+        error.args = (f"{mutation}: {error}",)
         raise
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def calls(source: Path, place: Path, inputs: list[tuple[str, int]]) -> Iterator[Named]:
-    """Every mutation as a call of its own, in a folder of its own."""
+    """One call per mutation, each with its own folder."""
     for number, (name, seed) in enumerate(inputs):
         folder = place / f"{name}-{seed}-{number}"
         yield f"{name}:{seed}", _later(source, folder, name, seed)
@@ -78,16 +78,16 @@ def _later(source: Path, folder: Path, name: str, seed: int) -> Callable[[], str
 
 
 def main() -> int:
-    """Run it; the exit status is 1 where anything was uncaught, unnamed, hung or killed."""
+    """Run the script; the exit status is 1 if a call was uncaught, unnamed, hung or killed."""
     options = parser(__doc__, 300)
-    options.add_argument("--folder", type=Path, help="to mutate; the embedded model by default")
-    options.add_argument("--place", type=Path, help="where copies are made; on the disk of the folder they are links")
+    options.add_argument("--folder", type=Path, help="folder to mutate; by default the embedded model")
+    options.add_argument("--place", type=Path, help="folder for copies; on the same disk they are hard links")
     given = options.parse_args()
     import_helpers()
     from dia import MINI
 
     source = given.folder or MINI
-    load_and_speak(source)  # imports everything, so that children need not
+    load_and_speak(source)  # imports everything before forking
     with tempfile.TemporaryDirectory(prefix="dia-fuzz-", dir=given.place) as place:
         return run(given, calls(source, Path(place), chosen(given, drawn(given.count, given.seed))), REFUSALS)
 

@@ -1,10 +1,10 @@
-"""`dia say` is killed at random moments; after every kill the folder must hold what can be resumed, and nothing else.
+"""Kills `dia say` at random times. After every kill the folder must contain only files that allow resuming.
 
     python tests/fuzz/interrupt.py --kills 200              the embedded model, signals at random times
     python tests/fuzz/interrupt.py --kills 2000 --tiny      a tiny model of the tests, signals at random calls
 
-Every kill is followed by the same command again, killed again or not, until it ends by itself: then the sound must be
-that of a command that nobody has disturbed. The commands run in forks of this process, which has imported everything.
+After every kill the same command runs again, killed again or not, until it finishes. Its audio must then equal that of
+an uninterrupted run. The commands run in forks of this process, which has imported everything.
 `tests/commands/test_interruption.py` runs a few of these kills.
 """
 
@@ -35,15 +35,15 @@ _KEPT = re.compile(r"(\d+) finished parts? (?:is|are) kept; the same command con
 
 @dataclass
 class Command:
-    """`dia say` of a long script into `folder`/a.wav, run in forks.
+    """Runs `dia say` with a long script and the output `folder`/a.wav in forks.
 
     Attributes:
-        folder: holds nothing else.
-        model: for --model.
-        script: what to say.
-        expected: the sound of an undisturbed run.
-        old: what stands at a.wav before.
-        kills: how many have been tried, by signal and exit code.
+        folder: a folder for this command only.
+        model: value of --model.
+        script: the script.
+        expected: the audio of an uninterrupted run.
+        old: content of a.wav before the run.
+        kills: number of kills by signal and exit code.
     """
 
     folder: Path
@@ -66,8 +66,8 @@ class Command:
     def arguments(self) -> list[str]:
         return ["say", self.script, "-o", str(self.output), "--model", self.model, "--seed", "7"]
 
-    def undisturbed(self) -> None:
-        """Run once, to know what is expected and how long it takes."""
+    def run_uninterrupted(self) -> None:
+        """Run once to get the expected audio and the duration."""
         counted = self.folder.parent / "calls"
         began = time.monotonic()
         assert self.run(lambda: _count_calls(counted))[0] == 0
@@ -76,14 +76,14 @@ class Command:
         self.renew()
 
     def renew(self) -> None:
-        """Put something old where the sound goes."""
+        """Write an old file to the output path."""
         soundfile.write(self.output, np.zeros(100), 8000)
         self.old = self.output.read_bytes()
 
     def run(
         self, prepare: Callable[[], Callable[[], object] | None], watch: Callable[[int], object] | None = None
     ) -> tuple[int, str]:
-        """Run in a fork; returns the exit code, negative for a signal, and what was printed to standard error."""
+        """Run in a fork; returns the exit code, negative for a signal, and the output to standard error."""
         log = self.folder.parent / "errors"
         process = os.fork()
         if process == 0:
@@ -94,7 +94,7 @@ class Command:
         return code, log.read_text(encoding="utf-8", errors="replace")
 
     def kill_after(self, seconds: float, number: int) -> None:
-        """Send a signal at a moment, and look at what is left."""
+        """Send a signal after some seconds, and check the remaining files."""
 
         def watch(process: int) -> None:
             time.sleep(seconds)
@@ -103,14 +103,14 @@ class Command:
         self._killed(number, *self.run(lambda: None, watch))
 
     def kill_at(self, call: int, number: int) -> None:
-        """Send a signal at the so-manieth call of a function of this package, and look at what is left."""
+        """Send a signal at the given call of a function of this package, and check the remaining files."""
         self._killed(number, *self.run(lambda: _signal_at(call, number)))
 
     def finish(self) -> None:
-        """Run undisturbed to the end, and compare."""
+        """Run to the end without interruption, and check the audio."""
         code, printed = self.run(lambda: None)
         assert code == 0, printed
-        self._check_whole()
+        self._check_output()
         self.renew()
 
     def _killed(self, number: int, code: int, printed: str) -> None:
@@ -119,28 +119,28 @@ class Command:
         assert code in allowed | {0}, (code, printed)
         assert "Traceback" not in printed, printed
         if code == 0 or self.output.read_bytes() != self.old:
-            self._check_whole(dead=number == signal.SIGKILL)
+            self._check_output(dead=number == signal.SIGKILL)
             self.renew()
         left = sorted(path.name for path in self.folder.iterdir() if path not in (self.output, self.parts))
         if number != signal.SIGKILL:
             assert left == [], (left, printed)
-        kept, told = self._kept(), _KEPT.search(printed)
-        if told or "nothing was written" in printed:  # before the command has taken its output it says neither
-            assert kept == (int(told[1]) if told else 0), (kept, printed)
-            assert told or not self.parts.exists(), printed
+        kept, reported = self._kept(), _KEPT.search(printed)
+        if reported or "nothing was written" in printed:  # neither is printed before the command opens its output
+            assert kept == (int(reported[1]) if reported else 0), (kept, printed)
+            assert reported or not self.parts.exists(), printed
 
     def _kept(self) -> int:
-        """How many parts are kept; nothing else may lie among them after a clean end."""
+        """Number of parts that are kept."""
         return len(list(self.parts.glob("part-*.safetensors")))
 
-    def _check_whole(self, dead: bool = False) -> None:
+    def _check_output(self, dead: bool = False) -> None:
         np.testing.assert_allclose(soundfile.read(self.output)[0], self.expected, atol=1e-3)
         left = sorted(path.name for path in self.folder.iterdir() if path != self.output)
         assert dead or left == [], left
 
 
 def _become_command(arguments: list[str], log: Path, prepare: Callable[[], Callable[[], object] | None]) -> None:
-    """Be `dia` from here on."""
+    """Replace this process with `dia`."""
     code, done = 70, None
     try:
         for number, to in ((0, os.devnull), (1, os.devnull), (2, str(log))):
@@ -153,7 +153,7 @@ def _become_command(arguments: list[str], log: Path, prepare: Callable[[], Calla
             signal.signal(each, signal.default_int_handler if each == signal.SIGINT else signal.SIG_DFL)
         done = prepare()
         code = main(arguments)
-    except KeyboardInterrupt:  # before the command began, or after it had ended
+    except KeyboardInterrupt:  # before the command starts, or after it has ended
         code = 130
     finally:
         sys.setprofile(None)
@@ -161,13 +161,13 @@ def _become_command(arguments: list[str], log: Path, prepare: Callable[[], Calla
             done()
         import dia.runtime.atomic as atomic
 
-        atomic._remove_unfinished()  # as at exit, which a fork must not run for its parent
+        atomic._remove_unfinished()  # as at exit; a fork must not run its parent's exit handlers
         sys.stderr.flush()
         os._exit(code)
 
 
 def _profile(count: Callable[[], object]) -> None:
-    """Call `count` at every call and return of a function that has to do with files, or leads to one."""
+    """Call `count` at every call and return of functions in the modules of `_COUNTED`."""
     import dia
 
     home = Path(dia.__file__).parent
@@ -181,7 +181,7 @@ def _profile(count: Callable[[], object]) -> None:
 
 
 def _count_calls(to: Path) -> Callable[[], object]:
-    """Count until what is returned is called, which writes the number to a file."""
+    """Start counting calls. The returned function writes the count to a file."""
     counter = itertools.count()
     _profile(lambda: next(counter))
     return lambda: to.write_text(str(next(counter)))
@@ -200,18 +200,18 @@ def _signal_at(call: int, number: int) -> None:
 
 
 def ready_to_fork() -> None:
-    """Import what the command needs, and leave nothing that forks would share or miss."""
+    """Import what the command needs, and remove state that forks cannot share."""
     import torch
     from tqdm import tqdm
 
     import dia.model  # noqa: F401
 
-    torch.set_num_threads(1)  # a fork has no other threads
-    tqdm.set_lock(threading.RLock())  # its own is shared by forks: one that is killed while it draws would keep it
+    torch.set_num_threads(1)  # forks do not copy threads
+    tqdm.set_lock(threading.RLock())  # the default lock is shared by forks, and a killed fork could hold it forever
 
 
 def tiny_model(folder: Path) -> str:
-    """The tests' tiny model, on a disk; its speech is nothing, so that nothing is said about it."""
+    """Save the tests' tiny model and return its path. Its output is noise, so the check for faults is turned off."""
     sys.path.insert(0, str(Path(__file__).parents[1]))
     from tiny_speech import tiny_speech
 
@@ -224,8 +224,8 @@ def tiny_model(folder: Path) -> str:
     return str(folder)
 
 
-def disturb(command: Command, kills: int, chance: random.Random, at_calls: bool) -> None:
-    """Kill so often; after about every third kill the command may end by itself."""
+def kill_repeatedly(command: Command, kills: int, chance: random.Random, at_calls: bool) -> None:
+    """Kill the command `kills` times. After about every third kill it runs to the end."""
     for number in range(kills):
         which = chance.choice(SIGNALS)
         if at_calls:
@@ -240,7 +240,7 @@ def disturb(command: Command, kills: int, chance: random.Random, at_calls: bool)
 
 
 def main() -> None:
-    """Run as the arguments say; an invariant that is broken is an AssertionError."""
+    """Run the script. A violated invariant is an AssertionError."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
@@ -253,12 +253,12 @@ def main() -> None:
         folder.mkdir()
         model = tiny_model(Path(place) / "model") if arguments.tiny else "mini"
         command = Command(folder, model)
-        command.undisturbed()
-        print(f"undisturbed: {command.seconds:.1f} s, {command.calls} calls", flush=True)
-        disturb(command, arguments.kills, random.Random(arguments.seed), arguments.tiny)
+        command.run_uninterrupted()
+        print(f"uninterrupted: {command.seconds:.1f} s, {command.calls} calls", flush=True)
+        kill_repeatedly(command, arguments.kills, random.Random(arguments.seed), arguments.tiny)
     for (name, code), count in sorted(command.kills.items()):
         print(f"{name}: exit code {code}: {count}")
-    print(f"{arguments.kills} kills, 0 invariants broken")
+    print(f"{arguments.kills} kills, no invariant violated")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""One fault put into a copy of a checkpoint's folder: what downloads, disks, editors and enemies do to files.
+"""Mutations that damage a copy of a checkpoint folder, as failed downloads, disks, editors and attackers do.
 
-A mutation has a name, from which it can be made again, and is a function of the folder and a source of randomness.
+A mutation is a function of the folder and a random number generator. Its name and seed reproduce it.
 """
 
 import codecs
@@ -16,10 +16,10 @@ from typing import Any
 from tests.fuzz.values import hostile
 from tests.fuzz.weights import tensors
 
-Mutation = Callable[[Path, random.Random], str]  # what it did, in words
+Mutation = Callable[[Path, random.Random], str]  # returns a description
 
 POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:{}\nsize 19480864\n"
-# Settings that files do not have yet but that some reader of them looks for.
+# Settings that the files do not have, but that some code reads.
 ADDED = [
     *("num_labels", "id2label", "dtype", "torch_dtype", "quantization_config", "attn_implementation", "auto_map"),
     *(
@@ -57,7 +57,7 @@ ADDED = [
 
 
 def of_kind(folder: Path, draw: random.Random, *suffixes: str) -> Path:
-    """A file of the folder or of a folder in it, with one of the suffixes."""
+    """A random file with one of the suffixes in the folder or its subfolders."""
     return draw.choice(sorted(file for file in folder.rglob("*") if file.suffix in suffixes and file.is_file()))
 
 
@@ -66,7 +66,7 @@ def any_file(folder: Path, draw: random.Random) -> Path:
 
 
 def replaced(file: Path, content: bytes) -> None:
-    """Write anew; the file may be a link to the original."""
+    """Replace a file, which may be a hard link to the original."""
     file.unlink()
     file.write_bytes(content)
 
@@ -75,7 +75,7 @@ def replaced(file: Path, content: bytes) -> None:
 
 
 def value(folder: Path, draw: random.Random) -> str:
-    """Another value for a setting."""
+    """Change the value of a setting."""
 
     def change(holder: Any, key: Any) -> Any:
         holder[key] = hostile(draw)
@@ -85,12 +85,12 @@ def value(folder: Path, draw: random.Random) -> str:
 
 
 def deleted(folder: Path, draw: random.Random) -> str:
-    """A setting that is missing."""
+    """Delete a setting."""
     return _edited(folder, draw, "deleted", lambda holder, key: holder.pop(key))
 
 
 def renamed(folder: Path, draw: random.Random) -> str:
-    """A setting under another name."""
+    """Rename a setting."""
 
     def change(holder: Any, key: Any) -> Any:
         if isinstance(holder, dict):
@@ -100,7 +100,7 @@ def renamed(folder: Path, draw: random.Random) -> str:
 
 
 def added(folder: Path, draw: random.Random) -> str:
-    """A setting that the file did not have, beside any other."""
+    """Add a setting."""
 
     def change(holder: Any, key: Any) -> Any:
         if isinstance(holder, dict):
@@ -114,7 +114,7 @@ def added(folder: Path, draw: random.Random) -> str:
 
 
 def twice(folder: Path, draw: random.Random) -> str:
-    """A setting that stands twice, with two values."""
+    """Duplicate a setting, with another value."""
     file = of_kind(folder, draw, ".json")
     text = file.read_text(encoding="utf-8")
     key = draw.choice(list(json.loads(text)))
@@ -130,9 +130,9 @@ def _edited(folder: Path, draw: random.Random, what: str, change: Callable[[Any,
     holder = data
     for key in path[:-1]:
         holder = holder[key]
-    told = change(holder, path[-1])
+    changed = change(holder, path[-1])
     replaced(file, json.dumps(data).encode("utf-8", "surrogatepass"))
-    return f"{what} {file.relative_to(folder)} {'.'.join(map(str, path))} {str(told)[:60]}"
+    return f"{what} {file.relative_to(folder)} {'.'.join(map(str, path))} {str(changed)[:60]}"
 
 
 def _places(data: Any, path: tuple[Any, ...]) -> Any:
@@ -146,7 +146,7 @@ def _places(data: Any, path: tuple[Any, ...]) -> Any:
 
 
 def whole_json(folder: Path, draw: random.Random) -> str:
-    """A file that is JSON, but nothing that was meant."""
+    """Replace a JSON file with other content."""
     file = of_kind(folder, draw, ".json")
     whole = file.read_bytes()
     forms = {
@@ -179,14 +179,14 @@ def whole_json(folder: Path, draw: random.Random) -> str:
 
 
 def missing(folder: Path, draw: random.Random) -> str:
-    """A file that was not copied."""
+    """Delete a file."""
     file = any_file(folder, draw)
     file.unlink()
     return f"missing {file.relative_to(folder)}"
 
 
 def truncated(folder: Path, draw: random.Random) -> str:
-    """A file that ends too soon, or is empty."""
+    """Truncate a file."""
     file = any_file(folder, draw)
     whole = file.read_bytes()
     kept = draw.choice([0, 1, 7, 8, 9, 100, len(whole) // 2, len(whole) - 1, draw.randrange(len(whole))])
@@ -195,7 +195,7 @@ def truncated(folder: Path, draw: random.Random) -> str:
 
 
 def flipped(folder: Path, draw: random.Random) -> str:
-    """Bytes that are others, mostly near the beginning."""
+    """Change bytes, mostly near the beginning."""
     file = any_file(folder, draw)
     whole = bytearray(file.read_bytes())
     for _ in range(draw.choice([1, 1, 10])):
@@ -205,7 +205,7 @@ def flipped(folder: Path, draw: random.Random) -> str:
 
 
 def garbage(folder: Path, draw: random.Random) -> str:
-    """Random bytes, or more bytes behind the end."""
+    """Replace a file with random bytes, or append random bytes."""
     file = any_file(folder, draw)
     noise = draw.randbytes(draw.choice([1, 100, 5000]))
     behind = draw.random() < 0.3
@@ -214,14 +214,14 @@ def garbage(folder: Path, draw: random.Random) -> str:
 
 
 def pointer(folder: Path, draw: random.Random) -> str:
-    """A pointer of Git LFS in a file's place."""
+    """Replace a file with a Git LFS pointer."""
     file = any_file(folder, draw)
     replaced(file, POINTER.format("0" * 64).encode())
     return f"pointer {file.relative_to(folder)}"
 
 
 def no_file(folder: Path, draw: random.Random) -> str:
-    """Something in a file's place that is no file."""
+    """Replace a file with something that is not a regular file."""
     file = any_file(folder, draw)
     content = file.read_bytes()
     file.unlink()
@@ -243,7 +243,7 @@ def no_file(folder: Path, draw: random.Random) -> str:
 
 
 def swapped(folder: Path, draw: random.Random) -> str:
-    """Two files in each other's place."""
+    """Swap two files."""
     one, other = any_file(folder, draw), any_file(folder, draw)
     contents = one.read_bytes(), other.read_bytes()
     replaced(one, contents[1])
@@ -253,7 +253,7 @@ def swapped(folder: Path, draw: random.Random) -> str:
 
 
 def codec_folder(folder: Path, draw: random.Random) -> str:
-    """The codec's folder is missing, empty, a file, or the model's own."""
+    """Remove the codec's folder, or replace it with an empty folder, a file, or the model's folder."""
     inside = folder / "audio_tokenizer"
     kind = draw.choice(["missing", "empty", "file", "the model"])
     shutil.rmtree(inside)
@@ -267,7 +267,7 @@ def codec_folder(folder: Path, draw: random.Random) -> str:
 
 
 def more_files(folder: Path, draw: random.Random) -> str:
-    """Files beside the others that some reader takes notice of."""
+    """Add a file that some code reads."""
     files: dict[str, bytes] = {
         "model.safetensors.index.json": json.dumps(_index(draw)).encode(),
         "adapter_config.json": json.dumps({"peft_type": hostile(draw)}, default=str).encode("utf-8", "replace"),
@@ -302,7 +302,7 @@ def _index(draw: random.Random) -> Any:
 
 
 def pronunciations(folder: Path, draw: random.Random) -> str:
-    """A dictionary that is no dictionary, or unpacks to far more than it should."""
+    """Replace the dictionary with invalid content, or with a gzip bomb."""
     file = of_kind(folder, draw, ".gz")
     lines = gzip.decompress(file.read_bytes()).decode().split("\n")
     texts: dict[str, Callable[[], bytes]] = {
@@ -324,7 +324,7 @@ def pronunciations(folder: Path, draw: random.Random) -> str:
     return f"pronunciations {kind}"
 
 
-MUTATIONS: dict[str, tuple[Mutation, int]] = {  # and how often each is drawn
+MUTATIONS: dict[str, tuple[Mutation, int]] = {  # with their weights
     "value": (value, 30),
     "deleted": (deleted, 8),
     "renamed": (renamed, 4),
@@ -346,14 +346,14 @@ MUTATIONS: dict[str, tuple[Mutation, int]] = {  # and how often each is drawn
 
 
 def drawn(count: int, seed: int) -> list[tuple[str, int]]:
-    """Names of `count` mutations and the seeds they are made with; the same for the same seed."""
+    """Draw the names and seeds of `count` mutations, reproducible by `seed`."""
     draw = random.Random(seed)
-    names, often = list(MUTATIONS), [often for _, often in MUTATIONS.values()]
-    return [(name, draw.randrange(2**32)) for name in draw.choices(names, often, k=count)]
+    names, weights = list(MUTATIONS), [weight for _, weight in MUTATIONS.values()]
+    return [(name, draw.randrange(2**32)) for name in draw.choices(names, weights, k=count)]
 
 
 def mutate(source: Path, folder: Path, name: str, seed: int) -> str:
-    """Make `folder` a copy of `source`, of links where nothing is changed, with one fault; returns what it is."""
+    """Copy `source` to `folder` with hard links and apply one mutation. Returns its description."""
     shutil.copytree(source, folder, copy_function=os.link)
     return MUTATIONS[name][0](folder, random.Random(seed))
 

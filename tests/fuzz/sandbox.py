@@ -1,4 +1,4 @@
-"""A call in a child process that has a limit of memory and of time, forked from a parent that has all imported."""
+"""Runs calls in forked child processes with limits on memory and time."""
 
 import json
 import linecache
@@ -17,9 +17,9 @@ REFUSALS = (ValueError, TypeError, OSError, MemoryError)
 
 
 def deliberate(error: BaseException) -> bool:
-    """Whether somebody wrote `raise` where an error comes from; else an operation stumbled over what it was given."""
+    """Whether an error comes from a `raise` statement and not from an operation on an invalid value."""
     if isinstance(error, OSError):
-        return True  # the system's own refusals say what they are about
+        return True  # errors of the system name their cause
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
@@ -29,20 +29,20 @@ def deliberate(error: BaseException) -> bool:
 
 
 class Unnamed(Exception):
-    """An input was refused, and the message does not say which part of it."""
+    """An input was refused, and the message does not name the invalid part."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a call.
+    """The outcome of a call.
 
     Attributes:
-        kind: "loaded", "refused", "unnamed", "uncaught", "hung" (ended at the limit of time) or "killed" (by a
+        kind: "loaded", "refused", "unnamed", "uncaught", "hung" (stopped at the time limit) or "killed" (by a
             signal).
-        detail: the answer, or the error.
-        seconds: how long it took.
-        megabytes: how much memory it took beyond the parent's.
-        trace: where an uncaught error was raised.
+        detail: the result, or the error.
+        seconds: duration.
+        megabytes: memory in addition to the parent's.
+        trace: traceback of an uncaught error.
     """
 
     kind: str
@@ -53,7 +53,7 @@ class Outcome:
 
 
 def judged(call: Callable[[], str], refusals: tuple[type[Exception], ...] = REFUSALS) -> Outcome:
-    """Call it here: loaded, refused, unnamed, or uncaught."""
+    """Run a call in this process; the kind is loaded, refused, unnamed or uncaught."""
     try:
         return Outcome("loaded", call())
     except Unnamed as error:
@@ -73,7 +73,7 @@ def run_all(
     seconds: float = 60.0,
     gigabytes: float = 4.0,
 ) -> Iterator[tuple[str, Outcome]]:
-    """The outcome of every named call, each in its own child; `jobs` of them at once, in the order they end."""
+    """Run every named call in its own child process, `jobs` at a time. Yields outcomes in order of completion."""
     waiting, running = iter(calls), dict[int, "_Child"]()
     more = True
     while more or running:
@@ -100,7 +100,7 @@ class _Child:
     pid: int
     pipe: int
     begun: float
-    said: bytes = b""
+    output: bytes = b""
 
     @classmethod
     def start(
@@ -112,37 +112,37 @@ class _Child:
         pid = os.fork()
         if pid == 0:
             os.close(reading)
-            _live(call, refusals, writing, gigabytes)
+            _run_child(call, refusals, writing, gigabytes)
         os.close(writing)
         return cls(name, pid, reading, time.monotonic())
 
     def read(self) -> bool:
-        """Take what there is; False at its end."""
+        """Read available output. Returns False at its end."""
         more = os.read(self.pipe, 65536)
-        self.said += more
+        self.output += more
         return bool(more)
 
     def outcome(self) -> Outcome:
         os.close(self.pipe)
         _, status, usage = os.wait4(self.pid, 0)
-        if not self.said:
+        if not self.output:
             return Outcome("killed", f"ended by signal {-os.waitstatus_to_exitcode(status)}")
         own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return Outcome(**json.loads(self.said) | {"megabytes": max(usage.ru_maxrss - own, 0) >> 10})
+        return Outcome(**json.loads(self.output) | {"megabytes": max(usage.ru_maxrss - own, 0) >> 10})
 
 
-def _live(call: Callable[[], str], refusals: tuple[type[Exception], ...], writing: int, gigabytes: float) -> None:
-    """The child's whole life."""
+def _run_child(call: Callable[[], str], refusals: tuple[type[Exception], ...], writing: int, gigabytes: float) -> None:
+    """Run a call in the child process, write the outcome to a pipe, and exit."""
     nowhere = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
         os.dup2(nowhere, stream)
-    room = _address_space() + int(gigabytes * 2**30)
-    resource.setrlimit(resource.RLIMIT_AS, (room, room))
+    limit = _address_space() + int(gigabytes * 2**30)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     begun = time.monotonic()
     outcome = judged(call, refusals)
-    told = vars(outcome) | {"seconds": round(time.monotonic() - begun, 2)}
+    report = vars(outcome) | {"seconds": round(time.monotonic() - begun, 2)}
     with os.fdopen(writing, "wb") as pipe:
-        pipe.write(json.dumps(told).encode())
+        pipe.write(json.dumps(report).encode())
     os._exit(0)
 
 

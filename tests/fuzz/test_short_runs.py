@@ -1,4 +1,4 @@
-"""A short run of every fuzz script, the same each time; the long ones are run by hand."""
+"""Short, reproducible runs of the fuzz scripts. Long runs are started by hand."""
 
 import warnings
 
@@ -7,7 +7,7 @@ from huggingface_hub import constants
 from tiny_checkpoint import write_tiny_checkpoint
 
 from tests.fuzz import arguments, conversions, folders, mutations
-from tests.fuzz.doors import doors_of
+from tests.fuzz.entry_points import entry_points_of
 from tests.fuzz.run import GOOD
 from tests.fuzz.sandbox import REFUSALS, judged
 
@@ -28,15 +28,15 @@ def bad(found):
 
 def test_mutated_folders_load_or_are_refused_by_file(tmp_path):
     source = write_tiny_checkpoint(tmp_path / "tiny")
-    inputs = [one for one in mutations.drawn(30, 0) if one[0] != "pronunciations"]  # of which it has none
+    inputs = [one for one in mutations.drawn(30, 0) if one[0] != "pronunciations"]  # the tiny checkpoint has none
     found = outcomes(folders.calls(source, tmp_path, inputs), folders.REFUSALS)
     assert bad(found) == {}
     assert {outcome.kind for outcome in found.values()} == set(GOOD)
 
 
 def test_hostile_arguments_are_refused_by_name(tmp_path):
-    doors = doors_of(tmp_path)
-    found = outcomes(arguments.calls(doors, arguments.drawn(doors, 120, 0)), REFUSALS)
+    entry_points = entry_points_of(tmp_path)
+    found = outcomes(arguments.calls(entry_points, arguments.drawn(entry_points, 120, 0)), REFUSALS)
     assert bad(found) == {}
     assert {outcome.kind for outcome in found.values()} == set(GOOD)
 
@@ -50,7 +50,7 @@ def test_mutated_native_checkpoints_are_read_or_refused_by_file(tmp_path):
 
 
 @pytest.mark.parametrize("name", [name for name in mutations.MUTATIONS if name != "pronunciations"])
-def test_every_mutation_can_be_made_again(tmp_path, name):
+def test_every_mutation_is_reproducible(tmp_path, name):
     source = write_tiny_checkpoint(tmp_path / "tiny")
-    told = [mutations.mutate(source, tmp_path / place, name, 7) for place in ("one", "other")]
-    assert told[0] == told[1]
+    descriptions = [mutations.mutate(source, tmp_path / place, name, 7) for place in ("one", "other")]
+    assert descriptions[0] == descriptions[1]

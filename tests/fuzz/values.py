@@ -1,4 +1,4 @@
-"""What stands in a file or an argument where something else is expected."""
+"""Invalid values for settings and arguments."""
 
 import math
 import random
@@ -12,7 +12,7 @@ OTHERS: list[Any] = [
     *(None, True, False, "", "x", "1", "nan", "cuda:99", "../../etc/passwd", "a\0b", "\ud800", "é" * 3, "y" * 10_000),
     *([], [1], [-1], [0], [10**9] * 3, [[]], [None], ["x"], [True], list(range(1000)), {}, {"a": 1}, {"": {}}),
 ]
-# Of these scripts are made that nobody would write.
+# Parts of unusual scripts.
 SNIPPETS = [
     *(
         "[S1]",
@@ -86,7 +86,7 @@ SNIPPETS = [
 
 
 def script(draw: random.Random) -> str:
-    """Snippets in any order, with or without blanks; sometimes very many."""
+    """Random snippets, with or without spaces; sometimes very many."""
     count = draw.choice([0, 1, 2, 5, 12, 12, 30, 300])
     usual = ["Hello there.", "[S1]", "[S2]", "and more,", "2024", "[pause:300ms]", "Really?"]
     words = (draw.choice(SNIPPETS if draw.random() < 4 / (count + 4) else usual) for _ in range(count))
@@ -94,7 +94,7 @@ def script(draw: random.Random) -> str:
 
 
 def hostile(draw: random.Random) -> Any:
-    """One of them; a wrong number twice as often as anything else."""
+    """A random value; numbers are more likely than other types."""
     return draw.choice(NUMBERS if draw.random() < 0.6 else OTHERS)
 
 

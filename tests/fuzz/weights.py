@@ -1,4 +1,4 @@
-"""Faults of safetensors files: their header, their tensors' names, shapes, types and values."""
+"""Mutations of safetensors files: their header, and names, shapes, types and values of tensors."""
 
 import json
 import math
@@ -16,19 +16,19 @@ Weights = dict[str, Tensor]
 
 
 def tensors(folder: Path, draw: random.Random) -> str:
-    """One fault of the model's weights or of the codec's."""
+    """Apply one mutation to the weights of the model or the codec."""
     file = draw.choice(sorted(folder.rglob("*.safetensors")))
     while "voices" in file.parts:
         file = draw.choice(sorted(folder.rglob("*.safetensors")))
     kind = draw.choice(sorted(_CHANGES) + sorted(_HEADERS))
     if kind in _HEADERS:
-        told = _with_header(file, draw, _HEADERS[kind])
+        detail = _with_header(file, draw, _HEADERS[kind])
     else:
         weights = load_file(file)
         file.unlink()
-        told = _CHANGES[kind](weights, draw)
+        detail = _CHANGES[kind](weights, draw)
         save_file({name: tensor.contiguous().clone() for name, tensor in weights.items()}, file, {"format": "pt"})
-    return f"tensors {file.relative_to(folder)} {kind} {told}"
+    return f"tensors {file.relative_to(folder)} {kind} {detail}"
 
 
 def _name(weights: Weights, draw: random.Random) -> str:
@@ -134,7 +134,7 @@ _CHANGES: dict[str, Callable[[Weights, random.Random], str]] = {
 }
 
 
-# The header: eight bytes of length, then JSON
+# The header: its length in eight bytes, then JSON
 
 
 def _with_header(file: Path, draw: random.Random, change: Callable[[Any, bytes, random.Random], bytes]) -> str:
@@ -193,7 +193,7 @@ _HEADERS: dict[str, Callable[[Any, bytes, random.Random], bytes]] = {
     "no metadata": _no_metadata,
     "header is a list": lambda header, data, draw: _written([], data),
     "deep header": lambda header, data, draw: struct.pack("<Q", 200_000) + b"[" * 100_000 + b"]" * 100_000 + data,
-    "all in vain": lambda header, data, draw: _written({}, b""),
+    "all empty": lambda header, data, draw: _written({}, b""),
 }
 
 

@@ -1,4 +1,4 @@
-"""Everything public that takes numbers, scripts or names, each as a call of a dict of arguments."""
+"""Public functions that take numbers, scripts or names, each as a call with a dict of arguments."""
 
 from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
@@ -18,16 +18,16 @@ _SETTINGS = (
 
 
 @dataclass(frozen=True)
-class Door:
-    """A call that is public.
+class EntryPoint:
+    """A public function.
 
     Attributes:
-        name: of the door.
-        arguments: what may be given; all others have values that are right.
-        call: is given the arguments.
-        scripts: those of the arguments that are texts.
-        names: a refusal names the argument.
-        refusals: errors that refuse.
+        name: name of the entry point.
+        arguments: names of the arguments to fuzz; all others have valid values.
+        call: calls the function with a dict of arguments.
+        scripts: names of arguments that are scripts.
+        names: whether error messages must name the argument.
+        refusals: expected error classes.
     """
 
     name: str
@@ -38,8 +38,8 @@ class Door:
     refusals: tuple[type[Exception], ...] = REFUSALS
 
 
-def doors_of(place: Path) -> list[Door]:
-    """All doors, with a tiny checkpoint that is written to `place`."""
+def entry_points_of(place: Path) -> list[EntryPoint]:
+    """All entry points, with a tiny checkpoint that is written to `place`."""
     import torch
     from tiny_checkpoint import write_tiny_checkpoint
 
@@ -59,7 +59,7 @@ def doors_of(place: Path) -> list[Door]:
     ]
 
 
-def _speaking(dia: Any, place: Path) -> list[Door]:
+def _speaking(dia: Any, place: Path) -> list[EntryPoint]:
     options = ("max_tokens", "cfg_scale", "temperature", "top_p", "cfg_filter_top_k", "seed", "speaking_rate")
     options = (*options, "normalize", "audio_prompt_text")
     usual = {"max_tokens": 12, "seed": 0}
@@ -75,16 +75,16 @@ def _speaking(dia: Any, place: Path) -> list[Door]:
         dia.save_audio(**{"path": place / "a.wav", "audio": [0.0] * 50, **given})
 
     return [
-        Door("generate", options, lambda given: dia.generate(TEXT, **{**usual, **given})),
-        Door("generate list", ("seed", "voice"), lambda given: dia.generate([TEXT, TEXT], **{**usual, **given})),
-        Door("speak", (*options, "retries", "best_of"), lambda given: dia.speak(TEXT, **{**usual, **given})),
-        Door("stream", (*options, "timeout"), stream),
-        Door("pieces", (*options, "retries", "best_of", "recogniser"), pieces),
-        Door("save_audio", ("seed",), save, names=False),
+        EntryPoint("generate", options, lambda given: dia.generate(TEXT, **{**usual, **given})),
+        EntryPoint("generate list", ("seed", "voice"), lambda given: dia.generate([TEXT, TEXT], **{**usual, **given})),
+        EntryPoint("speak", (*options, "retries", "best_of"), lambda given: dia.speak(TEXT, **{**usual, **given})),
+        EntryPoint("stream", (*options, "timeout"), stream),
+        EntryPoint("pieces", (*options, "retries", "best_of", "recogniser"), pieces),
+        EntryPoint("save_audio", ("seed",), save, names=False),
     ]
 
 
-def _model(dia: Any) -> list[Door]:
+def _model(dia: Any) -> list[EntryPoint]:
     import torch
 
     from dia.generation_dia import DiaGenerationMixin
@@ -102,12 +102,12 @@ def _model(dia: Any) -> list[Door]:
         DiaAudioStreamer(dia.processor, **given)
 
     return [
-        Door("model.generate", _SETTINGS, generate),
-        Door("DiaAudioStreamer", ("first_frames", "most_frames", "timeout"), streamer),
+        EntryPoint("model.generate", _SETTINGS, generate),
+        EntryPoint("DiaAudioStreamer", ("first_frames", "most_frames", "timeout"), streamer),
     ]
 
 
-def _parts(dia: Any) -> list[Door]:
+def _parts(dia: Any) -> list[EntryPoint]:
     from dia.decoding.guidance import DiaGuidanceLogitsProcessor
     from dia.feature_extraction_dia import DiaFeatureExtractor
     from dia.processing_dia import DiaProcessor
@@ -129,16 +129,18 @@ def _parts(dia: Any) -> list[Door]:
 
     extractor = ("feature_size", "hop_length", "max_seconds", "padding_value", "sampling_rate")
     return [
-        Door("DiaProcessor", (*ids, "delay_pattern"), build),
-        Door("DiaProcessor call", (*ids, "delay_pattern", "generation"), call, names=False),
-        Door("DiaProcessor decode", (*ids, "delay_pattern", "audio_prompt_len"), decode, names=False),
-        Door("DiaFeatureExtractor", extractor, lambda given: DiaFeatureExtractor(**given)),
-        Door("DiaTokenizer", ("max_length", "offset"), lambda given: DiaTokenizer(**given)("[S1] Hi.")),
-        Door("DiaGuidance", ("scale", "top_k"), lambda given: DiaGuidanceLogitsProcessor(**{"scale": 3.0, **given})),
+        EntryPoint("DiaProcessor", (*ids, "delay_pattern"), build),
+        EntryPoint("DiaProcessor call", (*ids, "delay_pattern", "generation"), call, names=False),
+        EntryPoint("DiaProcessor decode", (*ids, "delay_pattern", "audio_prompt_len"), decode, names=False),
+        EntryPoint("DiaFeatureExtractor", extractor, lambda given: DiaFeatureExtractor(**given)),
+        EntryPoint("DiaTokenizer", ("max_length", "offset"), lambda given: DiaTokenizer(**given)("[S1] Hi.")),
+        EntryPoint(
+            "DiaGuidance", ("scale", "top_k"), lambda given: DiaGuidanceLogitsProcessor(**{"scale": 3.0, **given})
+        ),
     ]
 
 
-def _configs() -> list[Door]:
+def _configs() -> list[EntryPoint]:
     from huggingface_hub.errors import StrictDataclassError
 
     from dia.configuration_dia import DiaConfig, DiaDecoderConfig, DiaEncoderConfig
@@ -149,13 +151,17 @@ def _configs() -> list[Door]:
         return tuple(name for name in kind.__annotations__ if not name.startswith("_"))
 
     return [
-        Door("DiaConfig", own(DiaConfig), lambda given: DiaConfig(**given), names=False, refusals=refusals),
-        Door("DiaEncoderConfig", own(DiaEncoderConfig), lambda given: DiaEncoderConfig(**given), refusals=refusals),
-        Door("DiaDecoderConfig", own(DiaDecoderConfig), lambda given: DiaDecoderConfig(**given), refusals=refusals),
+        EntryPoint("DiaConfig", own(DiaConfig), lambda given: DiaConfig(**given), names=False, refusals=refusals),
+        EntryPoint(
+            "DiaEncoderConfig", own(DiaEncoderConfig), lambda given: DiaEncoderConfig(**given), refusals=refusals
+        ),
+        EntryPoint(
+            "DiaDecoderConfig", own(DiaDecoderConfig), lambda given: DiaDecoderConfig(**given), refusals=refusals
+        ),
     ]
 
 
-def _training() -> list[Door]:
+def _training() -> list[EntryPoint]:
     from tiny import tiny_model
 
     from dia.quantization.config import DiaQuantizationConfig, quantize
@@ -178,18 +184,20 @@ def _training() -> list[Door]:
 
     numbers = tuple(field.name for field in fields(CodecRecipe) if field.type in ("int", "float", int, float))
     return [
-        Door("codec_config", sizes, lambda given: codec_config(**given)),
-        Door("CodecRecipe", numbers, recipe),
-        Door("stages", ("minutes", "steps"), lambda given: stages_from_nothing(**{"minutes": 5.0, **given})),
-        Door("BatchOptions", ("batch", "segment_seconds"), batch_options),
-        Door("with_lora", ("rank", "alpha", "dropout"), lambda given: with_lora(tiny_model(), **given)),
-        Door("training", shares, lambda given: DiaTrainingArguments(output_dir="/tmp/x", **given)),
-        Door("quantize", ("weights",), lambda given: quantize(tiny_model(), **given), names=False),
-        Door("quantization", ("weights", "int8", "keep"), lambda given: DiaQuantizationConfig(**given), names=False),
+        EntryPoint("codec_config", sizes, lambda given: codec_config(**given)),
+        EntryPoint("CodecRecipe", numbers, recipe),
+        EntryPoint("stages", ("minutes", "steps"), lambda given: stages_from_nothing(**{"minutes": 5.0, **given})),
+        EntryPoint("BatchOptions", ("batch", "segment_seconds"), batch_options),
+        EntryPoint("with_lora", ("rank", "alpha", "dropout"), lambda given: with_lora(tiny_model(), **given)),
+        EntryPoint("training", shares, lambda given: DiaTrainingArguments(output_dir="/tmp/x", **given)),
+        EntryPoint("quantize", ("weights",), lambda given: quantize(tiny_model(), **given), names=False),
+        EntryPoint(
+            "quantization", ("weights", "int8", "keep"), lambda given: DiaQuantizationConfig(**given), names=False
+        ),
     ]
 
 
-def _texts(dia: Any) -> list[Door]:
+def _texts(dia: Any) -> list[EntryPoint]:
     from dia.text.script import parse
 
     def spoken(given: Mapping[str, Any]) -> None:
@@ -203,17 +211,17 @@ def _texts(dia: Any) -> list[Door]:
 
     return [
         *(
-            Door(f"read script {number}", ("text",), lambda given: parse(given["text"]), ("text",), False)
+            EntryPoint(f"read script {number}", ("text",), lambda given: parse(given["text"]), ("text",), False)
             for number in range(6)
         ),
-        *(Door(f"read plain {number}", ("text",), plain, ("text",), False) for number in range(2)),
-        *(Door(f"tokenize {number}", ("text",), ids, ("text",), False) for number in range(2)),
-        *(Door(f"speak script {number}", ("text",), spoken, ("text",), False) for number in range(2)),
-        Door("speak anything", ("text",), spoken, (), False),
+        *(EntryPoint(f"read plain {number}", ("text",), plain, ("text",), False) for number in range(2)),
+        *(EntryPoint(f"tokenize {number}", ("text",), ids, ("text",), False) for number in range(2)),
+        *(EntryPoint(f"speak script {number}", ("text",), spoken, ("text",), False) for number in range(2)),
+        EntryPoint("speak anything", ("text",), spoken, (), False),
     ]
 
 
-def _loading(folder: Path) -> list[Door]:
+def _loading(folder: Path) -> list[EntryPoint]:
     from dia.model import Dia
     from dia.voices.library import find_voice
 
@@ -222,9 +230,9 @@ def _loading(folder: Path) -> list[Door]:
 
     options = ("name_or_path", "device", "compute_dtype", "load_dac", "quantization")
     return [
-        Door("from_pretrained", options, load, names=False),
-        Door("find_voice", ("name",), lambda given: find_voice(given["name"]), names=False),
+        EntryPoint("from_pretrained", options, load, names=False),
+        EntryPoint("find_voice", ("name",), lambda given: find_voice(given["name"]), names=False),
     ]
 
 
-__all__ = ["Door", "doors_of"]
+__all__ = ["EntryPoint", "entry_points_of"]

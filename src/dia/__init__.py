@@ -1,7 +1,7 @@
-"""Dia, at home in transformers: turns a dialogue script into speech.
+"""Dia for transformers: turns a dialogue script into speech.
 
-Importing this package makes transformers' Auto classes and pipelines resolve "dia" to it. The classes themselves are
-imported when they are first asked for.
+Importing this package makes transformers' Auto classes and pipelines resolve "dia" to it. The classes are imported
+on first access.
 """
 
 from importlib import import_module
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 MINI = Path(__file__).parent / "mini"
 
-_HOMES = {
+_MODULE_OF_NAMES = {
     "configuration_dia": ("DiaConfig", "DiaDecoderConfig", "DiaEncoderConfig"),
     "feature_extraction_dia": ("DiaFeatureExtractor",),
     "decoding.guidance": (
@@ -44,12 +44,12 @@ _HOMES = {
     "streaming": ("DiaAudioStreamer",),
     "tokenization_dia": ("DiaTokenizer",),
 }
-_MODULES = [home for home in _HOMES if "." not in home]  # `dia.streaming` and the like, without an import of their own
-_get, __dir__ = lazy_names(__name__, _HOMES)
+_SUBMODULES = [module for module in _MODULE_OF_NAMES if "." not in module]  # `dia.streaming` works after `import dia`
+_get, __dir__ = lazy_names(__name__, _MODULE_OF_NAMES)
 
 
 def __getattr__(name: str) -> Any:
-    return import_module(f"{__name__}.{name}") if name in _MODULES else _get(name)
+    return import_module(f"{__name__}.{name}") if name in _SUBMODULES else _get(name)
 
 
 register()

@@ -1,4 +1,4 @@
-"""`python -m dia` is the command `dia`."""
+"""Runs the command `dia` as `python -m dia`."""
 
 import sys
 

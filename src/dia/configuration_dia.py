@@ -1,4 +1,4 @@
-"""Every number that describes a Dia checkpoint. Knows nothing of weights, text or audio."""
+"""Configuration classes of Dia checkpoints. Independent of weights, text and audio."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,14 +11,14 @@ from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 from dia.runtime import limits
 from dia.runtime.ranges import Range, shown
 
-# Of the codec that Dia-1.6B was trained with; every other codec brings its own.
+# Defaults from the codec of Dia-1.6B. Other checkpoints store their own values.
 PUBLISHED_SAMPLING_RATE = 44_100
 PUBLISHED_HOP_LENGTH = 512
 PUBLISHED_DELAY_PATTERN = (0, 8, 9, 10, 11, 12, 13, 14, 15)
 _TOKEN_IDS = ("bos_token_id", "eos_token_id", "pad_token_id")
 QUANT_METHOD = "dia"  # in `quantization_config` of a config.json
-# transformers alone would take the codes of quantised weights for weights. It refuses to load a file that is no
-# safetensors file, and its error ends in the file's name: so this is what config.json says their file is called.
+# Without this package, transformers would read the integer codes of quantized weights as weights. It refuses a weight
+# file that is not a safetensors file and ends its error with the file name, so config.json gives this as the name.
 NEEDS_DIA = "8- or 4-bit weights of dia-tts, to be loaded after `import dia`"
 _SIZES: Mapping[str, Range] = {
     "max_position_embeddings": limits.ROWS,
@@ -44,24 +44,24 @@ _DECODER_SIZES: Mapping[str, Range] = {
 
 @strict
 class DiaEncoderConfig(PreTrainedConfig):
-    """The text encoder. The defaults are those of Dia-1.6B.
+    """Configuration of the text encoder. The defaults match Dia-1.6B.
 
     Attributes:
-        max_position_embeddings: the longest text in bytes.
+        max_position_embeddings: maximum text length in bytes.
         num_hidden_layers: transformer layers.
         hidden_size: width of the residual stream.
         num_attention_heads: query heads.
-        num_key_value_heads: key and value heads; they divide the query heads.
-        head_dim: width of one head, even because rotary embeddings turn pairs.
-        intermediate_size: width inside the gated MLP.
+        num_key_value_heads: key and value heads; must divide `num_attention_heads`.
+        head_dim: width of one head; must be even, because rotary embeddings rotate pairs.
+        intermediate_size: inner width of the gated MLP.
         norm_eps: epsilon of the RMS norms.
-        vocab_size: text ids, one per byte value.
-        hidden_act: the MLP's activation.
-        rope_parameters: transformers' rotary settings, `{"rope_type": "default", "rope_theta": 10000.0}` by default.
-        initializer_range: standard deviation of fresh weights.
+        vocab_size: number of text ids, one per byte value.
+        hidden_act: activation of the MLP.
+        rope_parameters: transformers' RoPE settings; `{"rope_type": "default", "rope_theta": 10000.0}` by default.
+        initializer_range: standard deviation of newly initialized weights.
 
     Raises:
-        StrictDataclassError: (of huggingface_hub) a value that no model can have; the message names the field.
+        StrictDataclassError: (from huggingface_hub) a value is invalid; the message names the field.
     """
 
     model_type = "dia_encoder"
@@ -80,41 +80,41 @@ class DiaEncoderConfig(PreTrainedConfig):
     initializer_range: float = 0.02
 
     def validate_architecture(self) -> None:
-        """Refuse sizes that no encoder can have."""
+        """Raise an error if the sizes are invalid."""
         _check_sizes(self, _SIZES)
         _check_heads(self, "num_attention_heads", "num_key_value_heads", "head_dim", rotary=True)
 
 
 @strict
 class DiaDecoderConfig(PreTrainedConfig):
-    """The audio decoder. The defaults are those of Dia-1.6B.
+    """Configuration of the audio decoder. The defaults match Dia-1.6B.
 
     Attributes:
-        max_position_embeddings: the longest grid in rows.
+        max_position_embeddings: maximum grid length in rows.
         num_hidden_layers: transformer layers.
         hidden_size: width of the residual stream.
-        intermediate_size: width inside the gated MLP.
+        intermediate_size: inner width of the gated MLP.
         num_attention_heads: query heads of self-attention.
-        num_key_value_heads: key and value heads of self-attention; they divide the query heads.
-        head_dim: width of one self-attention head, even because rotary embeddings turn pairs.
+        num_key_value_heads: key and value heads of self-attention; must divide `num_attention_heads`.
+        head_dim: width of one self-attention head; must be even, because rotary embeddings rotate pairs.
         cross_num_attention_heads: query heads of cross-attention.
         cross_head_dim: width of one cross-attention head.
         cross_num_key_value_heads: key and value heads of cross-attention.
         cross_hidden_size: width of the encoder's output.
         norm_eps: epsilon of the RMS norms.
-        vocab_size: ids of one channel: the codebook, then EOS, PAD and BOS, and what the checkpoint reserves.
-        hidden_act: the MLP's activation.
-        num_channels: codebooks of the codec, one channel each.
-        rope_parameters: transformers' rotary settings, `{"rope_type": "default", "rope_theta": 10000.0}` by default.
-        initializer_range: standard deviation of fresh weights.
-        use_cache: keep keys and values between steps.
-        is_encoder_decoder: always true; transformers' caches read it.
-        pad_token_id: fills the grid where a channel has ended, and marks rows free to be predicted.
+        vocab_size: ids of one channel: the codebook, then EOS, PAD and BOS, then any reserved ids.
+        hidden_act: activation of the MLP.
+        num_channels: number of channels, one per codebook of the codec.
+        rope_parameters: transformers' RoPE settings; `{"rope_type": "default", "rope_theta": 10000.0}` by default.
+        initializer_range: standard deviation of newly initialized weights.
+        use_cache: cache keys and values between steps.
+        is_encoder_decoder: always True; transformers' caches read it.
+        pad_token_id: fills the grid after a channel has ended, and marks the cells to predict.
         eos_token_id: ends a channel; ids below it are codec codes.
-        bos_token_id: fills the grid before a channel begins.
+        bos_token_id: fills the grid before a channel starts.
 
     Raises:
-        StrictDataclassError: (of huggingface_hub) a value that no model can have; the message names the field.
+        StrictDataclassError: (from huggingface_hub) a value is invalid; the message names the field.
     """
 
     model_type = "dia_decoder"
@@ -143,45 +143,45 @@ class DiaDecoderConfig(PreTrainedConfig):
     bos_token_id: int = 1026
 
     def validate_architecture(self) -> None:
-        """Refuse sizes that no decoder can have."""
+        """Raise an error if the sizes are invalid."""
         _check_sizes(self, _DECODER_SIZES)
         _check_heads(self, "num_attention_heads", "num_key_value_heads", "head_dim", rotary=True)
         _check_heads(self, "cross_num_attention_heads", "cross_num_key_value_heads", "cross_head_dim", rotary=False)
 
     def validate_token_ids(self) -> None:
-        """Refuse token ids that collide or lie outside the vocabulary.
+        """Raise an error if token ids collide or are outside the vocabulary.
 
         Raises:
             ValueError: the message names the field.
         """
         ids = [_check_token_id(self, name) for name in _TOKEN_IDS]
         if len(set(ids)) != len(ids):
-            raise ValueError(f"{', '.join(_TOKEN_IDS)} are {ids}; each needs an id of its own.")
+            raise ValueError(f"{', '.join(_TOKEN_IDS)} are {ids}; they must be distinct.")
         if self.eos_token_id != min(ids):
             raise ValueError(
-                f"eos_token_id={self.eos_token_id} lies above another special id of {ids}; "
-                "codes end where EOS begins, so EOS is the lowest of the three."
+                f"eos_token_id={self.eos_token_id} must be the lowest of the special ids {ids}, because all ids below "
+                "it are codes."
             )
 
 
 @strict
 class DiaConfig(PreTrainedConfig):
-    """A whole Dia: encoder, decoder and the delay pattern between its channels.
+    """Configuration of a complete Dia model: encoder, decoder and delay pattern.
 
     Attributes:
         encoder_config: a `DiaEncoderConfig` or its fields as a dict.
         decoder_config: a `DiaDecoderConfig` or its fields as a dict.
-        norm_eps: epsilon of the RMS norms, kept for files that carry it here.
-        is_encoder_decoder: always true.
-        pad_token_id: read from old files, whose token ids stood here, and moved to `decoder_config`.
-        eos_token_id: likewise.
-        bos_token_id: likewise.
-        delay_pattern: delay in rows of each channel; `[0, 8, 9, 10, 11, 12, 13, 14, 15]` by default.
-        initializer_range: standard deviation of fresh weights.
-        use_cache: keep keys and values between steps.
+        norm_eps: epsilon of the RMS norms, for files that store it at the top level.
+        is_encoder_decoder: always True.
+        pad_token_id: moved to `decoder_config`; old files store the token ids at the top level.
+        eos_token_id: as `pad_token_id`.
+        bos_token_id: as `pad_token_id`.
+        delay_pattern: delay of each channel in rows; `[0, 8, 9, 10, 11, 12, 13, 14, 15]` by default.
+        initializer_range: standard deviation of newly initialized weights.
+        use_cache: cache keys and values between steps.
 
     Raises:
-        StrictDataclassError: (of huggingface_hub) a value that no model can have; the message names the field.
+        StrictDataclassError: (from huggingface_hub) a value is invalid; the message names the field.
 
     Example:
 
@@ -196,8 +196,8 @@ class DiaConfig(PreTrainedConfig):
 
     model_type = "dia"
     keys_to_ignore_at_inference = ["past_key_values", "cache"]  # noqa: RUF012 - the base class declares it so
-    # transformers renamed it within the versions that we support.
-    sub_configs = {"encoder_config": DiaEncoderConfig, "decoder_config": DiaDecoderConfig}  # noqa: RUF012 - likewise
+    # Both names of one attribute: transformers renamed it within the supported versions.
+    sub_configs = {"encoder_config": DiaEncoderConfig, "decoder_config": DiaDecoderConfig}  # noqa: RUF012 - as above
     sub_configs_defaults = sub_configs
 
     encoder_config: DiaEncoderConfig | dict[str, Any] | None = None
@@ -212,7 +212,7 @@ class DiaConfig(PreTrainedConfig):
     use_cache: bool = True
 
     def __post_init__(self, **kwargs: Any) -> None:
-        if _is_ours(kwargs.get("quantization_config")):
+        if _is_dia_quantization(kwargs.get("quantization_config")):
             kwargs.pop("transformers_weights", None)
         moved = {name: value for name in _TOKEN_IDS if (value := getattr(self, name)) is not None}
         if isinstance(self.decoder_config, DiaDecoderConfig):
@@ -229,12 +229,12 @@ class DiaConfig(PreTrainedConfig):
         super().__post_init__(**kwargs)
 
     def validate_architecture(self) -> None:
-        """Refuse parts that do not fit each other."""
+        """Raise an error if encoder, decoder and delay pattern do not match."""
         encoder, decoder, pattern = self.encoder_config, self.decoder_config, self.delay_pattern
         assert isinstance(encoder, DiaEncoderConfig)
         assert isinstance(decoder, DiaDecoderConfig)
         assert pattern is not None
-        _check_kind(self)
+        _check_model_type(self)
         if len(pattern) != decoder.num_channels:
             raise ValueError(
                 f"delay_pattern has {len(pattern)} entries and decoder_config.num_channels is "
@@ -243,7 +243,7 @@ class DiaConfig(PreTrainedConfig):
         for delay in pattern:
             limits.DELAY.check("delay_pattern", delay, ValueError)
         if pattern[0] != 0:
-            raise ValueError(f"delay_pattern={pattern}: channel 0 leads with delay 0.")
+            raise ValueError(f"delay_pattern={pattern} must start with 0, the delay of channel 0.")
         if decoder.cross_hidden_size != encoder.hidden_size:
             raise ValueError(
                 f"decoder_config.cross_hidden_size={decoder.cross_hidden_size} must equal "
@@ -251,30 +251,34 @@ class DiaConfig(PreTrainedConfig):
             )
 
     def validate_token_ids(self) -> None:
-        """Nothing to check here: the ids live on `decoder_config`, which checks its own."""
+        """Check nothing: the ids are stored in `decoder_config`, which validates them."""
 
     def to_diff_dict(self) -> dict[str, Any]:
-        """What config.json says; with quantised weights also that nothing but this package can load them."""
+        """The content of config.json. For quantized weights it includes that loading them needs this package."""
         fields: dict[str, Any] = super().to_diff_dict()
-        return fields | {"transformers_weights": NEEDS_DIA} if _is_ours(fields.get("quantization_config")) else fields
+        return (
+            fields | {"transformers_weights": NEEDS_DIA}
+            if _is_dia_quantization(fields.get("quantization_config"))
+            else fields
+        )
 
     def get_text_config(self, *args: Any, **kwargs: Any) -> DiaDecoderConfig:
-        """The config of the part that generates: the decoder's."""
+        """The decoder's config, which is the part that generates."""
         assert isinstance(self.decoder_config, DiaDecoderConfig)
         return self.decoder_config
 
 
-def _is_ours(quantization: Any) -> bool:
+def _is_dia_quantization(quantization: Any) -> bool:
     return isinstance(quantization, dict) and quantization.get("quant_method") == QUANT_METHOD
 
 
-def _check_kind(config: PreTrainedConfig) -> None:
+def _check_model_type(config: PreTrainedConfig) -> None:
     if config.model_type != type(config).model_type:
         raise ValueError(f"model_type is {shown(config.model_type)}; it must be {type(config).model_type!r}.")
 
 
 def _check_sizes(config: PreTrainedConfig, ranges: Mapping[str, Range]) -> None:
-    _check_kind(config)
+    _check_model_type(config)
     for name, allowed in ranges.items():
         allowed.check(name, getattr(config, name), ValueError)
     _check_activation(config.hidden_act)
@@ -285,22 +289,22 @@ def _check_sizes(config: PreTrainedConfig, ranges: Mapping[str, Range]) -> None:
 
 
 def check_rope_type(rope: Mapping[str, Any]) -> None:
-    """Refuse rotary settings of a type that transformers does not know."""
+    """Raise an error if the RoPE type is unknown to transformers."""
     known = ["default", *ROPE_INIT_FUNCTIONS]
     if (kind := rope.get("rope_type", "default")) not in known:
-        raise ValueError(f"rope_parameters: rope_type={shown(kind)} is not known; choose one of {', '.join(known)}.")
+        raise ValueError(f"rope_parameters: rope_type={shown(kind)} is unknown; choose one of {', '.join(known)}.")
 
 
 def _check_activation(name: str) -> None:
     if name not in ACT2FN:
-        raise ValueError(f"hidden_act={shown(name)} is not known; Dia's is 'silu'.")
+        raise ValueError(f"hidden_act={shown(name)} is unknown; Dia uses 'silu'.")
 
 
 def _check_heads(config: PreTrainedConfig, heads: str, groups: str, width: str, rotary: bool) -> None:
     if getattr(config, heads) % getattr(config, groups):
         raise ValueError(f"{groups}={getattr(config, groups)} must divide {heads}={getattr(config, heads)}.")
     if rotary and getattr(config, width) % 2:
-        raise ValueError(f"{width}={getattr(config, width)} must be even: rotary embeddings turn pairs.")
+        raise ValueError(f"{width}={getattr(config, width)} must be even, because rotary embeddings rotate pairs.")
 
 
 def _check_token_id(config: DiaDecoderConfig, name: str) -> int:

@@ -1,6 +1,6 @@
-"""Waveforms in: every way of giving a clip becomes mono float32 at the codec's rate, padded to whole frames.
+"""`DiaFeatureExtractor`: converts clips of any supported type to mono float32 at the codec's rate, padded to frames.
 
-Knows kinds of input, channels, rates and lengths. Knows nothing of codes or of the model.
+Independent of codes and of the model.
 """
 
 import inspect
@@ -21,7 +21,7 @@ from dia.runtime import limits
 from dia.runtime.ranges import check_given, check_numbers
 
 _CHANNELS = 2
-_CANCELLED = 0.03  # of the peak of either channel, about -30 dB: what averaging leaves of opposite channels
+_CANCELLED = 0.03  # of the channels' peak, about -30 dB: a lower average means that the channels cancel
 
 _NUMBERS = {
     "feature_size": limits.CLIP_CHANNELS,
@@ -33,23 +33,23 @@ EXTRACTOR_RANGES = {**_NUMBERS, "max_seconds": limits.CLIP_SECONDS}
 
 
 class DiaFeatureExtractor(SequenceFeatureExtractor):
-    """Turns recordings into a batch the codec can read.
+    """Converts recordings to a batch for the codec.
 
-    A clip may be a numpy array or a torch tensor ([samples], [channels, samples] or [samples, channels], at most two
-    channels, averaged), a list of floats, a path, a dict `{"array": …, "sampling_rate": …}` (or `{"path": …}`,
-    `{"bytes": …}`), or anything that answers those two keys, such as the audio objects of `datasets`. Floats are
-    taken as ±1 full scale; 8, 16 and 32 bit integers are scaled to it. A list or tuple of clips is a batch, in which
-    kinds may be mixed; a two-dimensional array is one clip.
+    A clip is a numpy array or torch tensor ([samples], [channels, samples] or [samples, channels], at most two
+    channels, which are averaged), a list of floats, a path, a dict `{"array": …, "sampling_rate": …}` (or
+    `{"path": …}`, `{"bytes": …}`), or an object with those two keys, such as the audio objects of `datasets`. The full
+    scale of floats is ±1; 8, 16 and 32 bit integers are scaled to it. A list or tuple of clips is a batch and may mix
+    types; a two-dimensional array is one clip.
 
     Args:
-        feature_size: accepted for compatibility, 1 or 2; stereo is averaged to mono with either.
+        feature_size: 1 or 2, accepted for compatibility; stereo is always averaged to mono.
         sampling_rate: Hz of the output, the codec's rate.
-        padding_value: what pads a clip, at its end unless `padding_side` is "left".
+        padding_value: value that pads a clip, at its end unless `padding_side` is "left".
         hop_length: samples per codec frame; lengths are padded to a multiple of it.
-        max_seconds: longer clips are refused; None for no limit.
+        max_seconds: maximum length of a clip; None for no limit.
 
     Raises:
-        TypeError, ValueError: a number is none, or out of range; the message names it.
+        TypeError, ValueError: a number has the wrong type or is out of range; the message names it.
     """
 
     model_input_names = ["input_values", "padding_mask"]  # noqa: RUF012 (the base class declares it without ClassVar)
@@ -77,7 +77,7 @@ class DiaFeatureExtractor(SequenceFeatureExtractor):
 
     @classmethod
     def from_dict(cls, feature_extractor_dict: dict[str, Any], **kwargs: Any) -> Any:
-        """Make one of a file's settings; keyword arguments replace them, also those that the file does not hold."""
+        """Create a feature extractor from a file's settings. Keyword arguments override or add settings."""
         own = inspect.signature(cls.__init__).parameters
         given = {name: kwargs.pop(name) for name in (*own, "padding_side") if name in kwargs}
         return super().from_dict({**feature_extractor_dict, **given}, **kwargs)
@@ -95,30 +95,30 @@ class DiaFeatureExtractor(SequenceFeatureExtractor):
 
         Args:
             raw_audio: a clip or a list of clips, see the class.
-            padding: True or "longest" (the default), "max_length", or False to leave the lengths alone.
-            truncation: cut clips to `max_length`.
+            padding: True or "longest" (the default), "max_length", or False for no padding.
+            truncation: truncate clips to `max_length`.
             max_length: samples, rounded up to whole frames.
-            return_tensors: "pt" or "np"; without it `input_values` is a list of arrays.
-            sampling_rate: Hz of the clips that do not bring their own rate. Without it they are taken to be at
-                `self.sampling_rate` already.
+            return_tensors: "pt" or "np"; by default `input_values` is a list of arrays.
+            sampling_rate: Hz of clips without a rate of their own; by default `self.sampling_rate`.
 
         Returns:
             `input_values` [B, 1, N] float32 and `padding_mask` [B, N] int32, 1 where there is audio.
 
         Raises:
-            TypeError: a clip is of no known kind.
-            ValueError: a clip is empty, too short, too long, not finite, far beyond full scale or of many channels.
-            FileNotFoundError: a path leads to no file.
+            TypeError: a clip has an unsupported type.
+            ValueError: a clip is empty, too short, too long, not finite, far beyond full scale, or has more than two
+                channels.
+            FileNotFoundError: a path does not exist.
         """
         if padding and truncation:
-            raise ValueError("padding and truncation are both set; use one of them.")
+            raise ValueError("padding and truncation are both set; pass one of them.")
         clips = named_clips(raw_audio, "raw_audio")
         waveforms = [self.load(clip, sampling_rate, name) for name, clip in clips.items()]
         if max_length is not None:
             max_length = self._whole_frames(max_length)
         if truncation:
             if max_length is None:
-                raise ValueError("truncation is set without max_length; say to how many samples.")
+                raise ValueError("truncation is set without max_length; pass max_length in samples.")
             waveforms = [waveform[:max_length] for waveform in waveforms]
         return self._pad_batch(waveforms, "longest" if padding is None else padding, max_length, return_tensors)
 
@@ -127,8 +127,8 @@ class DiaFeatureExtractor(SequenceFeatureExtractor):
 
         Args:
             clip: one clip, see the class.
-            sampling_rate: Hz, where the clip does not bring its own.
-            name: what the caller calls the clip, for error messages.
+            sampling_rate: Hz, if the clip has no rate of its own.
+            name: name of the clip in error messages.
 
         Raises:
             TypeError, ValueError, FileNotFoundError: as `__call__`.
@@ -137,7 +137,7 @@ class DiaFeatureExtractor(SequenceFeatureExtractor):
         return self.convert(array, own_rate if own_rate is not None else sampling_rate, name)
 
     def convert(self, array: npt.NDArray[Any], rate: int | None, name: str = "audio") -> Waveform:
-        """What `load` makes of samples that are read already, as `read_clip` returns them."""
+        """Convert samples returned by `read_clip`, as `load` does."""
         waveform = audio_file.full_scale(_mono(array, name), name)
         if rate is not None and rate != self.sampling_rate:
             rate = audio_file.checked_rate(rate, name)
@@ -150,7 +150,7 @@ class DiaFeatureExtractor(SequenceFeatureExtractor):
         if len(waveform) < self.hop_length:
             raise ValueError(
                 f"{name} has {len(waveform)} samples at {self.sampling_rate} Hz, less than one codec frame of "
-                f"{self.hop_length}. Give a longer clip."
+                f"{self.hop_length}. Use a longer clip."
             )
         audio_file.check_seconds(len(waveform) / self.sampling_rate, self.max_seconds, name)
 
@@ -179,23 +179,23 @@ class DiaFeatureExtractor(SequenceFeatureExtractor):
 
 
 def named_clips(audio: Any, name: str) -> dict[str, Any]:
-    """Tell one clip from a batch, and give every clip the name that error messages call it by.
+    """Split a batch into clips and name each clip for error messages.
 
-    A list or tuple of anything but numbers is a batch.
+    A list or tuple is a batch unless it contains numbers.
 
     Returns:
-        The clips in order: `{"audio": clip}`, or `{"audio[0]": clip, "audio[1]": clip, …}` for several.
+        The clips in order: `{"audio": clip}` for one, `{"audio[0]": clip, "audio[1]": clip, …}` for several.
 
     Raises:
         ValueError: `audio` is an empty list.
         TypeError: `audio` is None.
     """
     if audio is None:
-        raise TypeError(f"{name} is None; give a clip or a list of clips.")
+        raise TypeError(f"{name} is None; pass a clip or a list of clips.")
     if not isinstance(audio, list | tuple):
         return {name: audio}
     if not audio:
-        raise ValueError(f"{name} is an empty list; give at least one clip.")
+        raise ValueError(f"{name} is an empty list; pass at least one clip.")
     if _is_number(audio[0]):
         return {name: audio}
     return {f"{name}[{row}]" if len(audio) > 1 else name: clip for row, clip in enumerate(audio)}
@@ -206,20 +206,20 @@ def _is_number(item: Any) -> bool:
 
 
 def read_clip(clip: Any, name: str = "audio", longest: float | None = None) -> tuple[npt.NDArray[Any], int | None]:
-    """Read a clip of any kind that `DiaFeatureExtractor` takes.
+    """Read a clip of any type that `DiaFeatureExtractor` supports.
 
     Args:
         clip: one clip.
-        name: what the caller calls it, for error messages.
-        longest: seconds; longer files are refused before they are decoded. None for no limit.
+        name: name of the clip in error messages.
+        longest: maximum length of a file in seconds, checked before decoding; None for no limit.
 
     Returns:
-        Its samples as they are, of any shape and type, and its rate in Hz where it knows it.
+        The samples without conversion, of any shape and type, and the rate in Hz, or None if it is unknown.
 
     Raises:
-        TypeError: it is of no known kind.
-        ValueError: it cannot be decoded, or is a file longer than `longest`.
-        FileNotFoundError: a path leads to no file.
+        TypeError: the clip has an unsupported type.
+        ValueError: the clip cannot be decoded, or is a file longer than `longest`.
+        FileNotFoundError: a path does not exist.
     """
     if isinstance(clip, str | Path):
         return audio_file.read(clip, name, longest)
@@ -238,13 +238,13 @@ def _from_list(clip: Sequence[Any], name: str) -> npt.NDArray[Any]:
             return np.asarray(clip, dtype=np.float64)
     except (TypeError, ValueError):  # ragged, or not of numbers
         pass
-    raise TypeError(f"{name} is a list that does not hold numbers only; give an array or floats.")
+    raise TypeError(f"{name} is a list with non-numeric values; pass an array or floats.")
 
 
 def _read_keys(clip: Any, name: str) -> tuple[npt.NDArray[Any], int | None]:
     try:
         array, rate = clip["array"], clip["sampling_rate"]
-    except (TypeError, KeyError, IndexError, AttributeError) as error:  # whatever a stranger's object raises
+    except (TypeError, KeyError, IndexError, AttributeError) as error:  # any error that an unknown object can raise
         raise TypeError(
             f"{name} is {type(clip).__name__}; expected an array, a tensor, a list of floats, a path or a dict with "
             f'"array" and "sampling_rate".'
@@ -256,18 +256,19 @@ def _read_encoded(clip: Mapping[str, Any], name: str, longest: float | None) -> 
     for source in (clip.get("bytes"), clip.get("path")):
         if source is not None:
             return audio_file.read(source, name, longest)
-    raise ValueError(f'{name} is a dict with {sorted(clip)}; it needs "array" and "sampling_rate", "path" or "bytes".')
+    keys = '"array" and "sampling_rate", "path" or "bytes"'
+    raise ValueError(f"{name} is a dict with the keys {sorted(clip)}; expected {keys}.")
 
 
 def _mono(array: npt.NDArray[Any], name: str) -> npt.NDArray[Any]:
     if array.size == 0:
-        raise ValueError(f"{name} is empty; give a clip with samples.")
+        raise ValueError(f"{name} is empty; pass a clip with samples.")
     if array.ndim == 1:
         return array
     if array.ndim != 2 or min(array.shape) > _CHANNELS:
         raise ValueError(
-            f"{name} has shape {array.shape}; one clip is [samples] or up to {_CHANNELS} channels. For a batch give a "
-            f"list of clips; mix more channels down first."
+            f"{name} has shape {array.shape}; expected [samples], or up to {_CHANNELS} channels. Pass a batch as a "
+            f"list of clips, and mix down recordings with more channels."
         )
     channel_axis = int(np.argmin(array.shape))
     if array.shape[channel_axis] == 1:
@@ -276,8 +277,8 @@ def _mono(array: npt.NDArray[Any], name: str) -> npt.NDArray[Any]:
     mean = channels.mean(axis=channel_axis)
     if np.abs(mean).max() < _CANCELLED * np.abs(channels).max():
         raise ValueError(
-            f"{name}: its two channels cancel each other out when they are averaged, as one is the other turned "
-            f"upside down. Give one of them alone."
+            f"{name} has two channels of opposite polarity, which cancel out when they are averaged. Pass a single "
+            f"channel."
         )
     return np.asarray(mean)
 

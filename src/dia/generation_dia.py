@@ -1,4 +1,4 @@
-"""The generation loop: one row of the grid after another. Knows the model's forward, nothing of text or waveforms.
+"""The generation loop, which writes the grid row by row. Independent of text and waveforms.
 
 Shapes: B clips, S text length, R grid rows, C channels, V ids of one channel.
 """
@@ -35,19 +35,19 @@ from dia.decoding.guidance import (
 from dia.decoding.inputs import Grid, check_text, positions_of, start_grid
 from dia.decoding.overrun import asks_for_length, overrun, warn_of_overrun
 from dia.decoding.records import Records, records_anything
-from dia.decoding.sampling import EndFlag, Generators, drawer, noise_source
+from dia.decoding.sampling import EndFlag, Generators, noise_source, token_chooser
 from dia.decoding.setting_ranges import check_ranges
 from dia.decoding.settings import check_settings, fill_special_ids, is_synced
 from dia.decoding.static_step import runner_for, write_rows
-from dia.decoding.streamers import emit, ended
+from dia.decoding.streamers import emit, finishing
 from dia.runtime.log import get_logger
 
 logger = get_logger(__name__)
 
 
 @dataclass
-class _Text:
-    """What the decoder sees of the text, the unconditional half after the conditional one under guidance."""
+class _EncodedText:
+    """The encoded text. With guidance, the unconditional half follows the conditional half."""
 
     states: BaseModelOutput  # last_hidden_state [B or 2B, S, E]
     mask: Tensor | None  # [B or 2B, S]
@@ -55,13 +55,13 @@ class _Text:
 
 @dataclass
 class _Call:
-    """One call of `generate()`, decided before the loop; nothing of it lives on the model."""
+    """The state of one call of `generate()`, set up before the loop. Nothing is stored on the model."""
 
-    text: _Text
+    text: _EncodedText
     grid: Grid
     positions: Tensor  # [1 or B, rows]
     cache: EncoderDecoderCache | None
-    brought: list[str]  # what the caller has given that only the plain loop can use
+    plain_loop_arguments: list[str]  # arguments of the caller that only the plain loop supports
     generator: Generators
     rules: LogitsProcessorList
     criteria: StoppingCriteriaList
@@ -74,12 +74,12 @@ class _Call:
 
     @property
     def compilation(self) -> CompileConfig | None:
-        """What the caller asks of `torch.compile`, if anything."""
+        """Options for `torch.compile`, or None."""
         return None if self.settings.disable_compile else self.settings.compile_config
 
 
 class DiaGenerationMixin(GenerationMixin):
-    """`generate()` for Dia, with the arguments and the meaning users know from transformers."""
+    """`generate()` for Dia, with the arguments of transformers."""
 
     @torch.no_grad()
     def generate(
@@ -98,47 +98,47 @@ class DiaGenerationMixin(GenerationMixin):
         generator: Generators = None,
         **kwargs: Any,
     ) -> GenerateEncoderDecoderOutput | Tensor:
-        """Speak: text ids, and perhaps a prompt, → grids of codes; `DiaProcessor` makes the one and reads the other.
+        """Generate grids of codes from text ids and an optional prompt. `DiaProcessor` prepares the inputs and decodes
+        the grids.
 
         Args:
-            inputs: text ids, [B, S]; `input_ids=` is the same.
-            generation_config: settings to use in place of the model's own; single ones may be given as keywords:
+            inputs: text ids, [B, S]; `input_ids=` is an alias.
+            generation_config: settings to use instead of the model's. Keyword arguments override single settings:
                 `do_sample`, `temperature` (above 0), `top_k`, `top_p`, `guidance_scale` (0 or more, 1 turns guidance
                 off), `num_return_sequences`, `cache_implementation` ("dynamic" or "static"), `use_cache`,
-                `return_dict_in_generate`, `output_scores`, `output_logits` and the like.
-                `max_new_tokens` counts grid rows, the rows of the delay among them; `max_length` counts rows before
-                the delay is added, prompt included. With fewer new rows than the largest delay and two more the grid
-                is cut off before any frame is whole; what makes sound refuses that.
-                `eos_token_id` and `pad_token_id`: what stops a channel, and what is written from then on; the rules
-                of the end keep to the checkpoint's.
-            logits_processor: more rules; they see `input_ids` [B · C, R] and guided scores [B · C, V].
-            stopping_criteria: more reasons to stop, asked after every row with the same shapes.
-            prefix_allowed_tokens_fn: refused.
-            synced_gpus: go on until every process of the group has ended, for weights that are spread over devices
-                (FSDP, DeepSpeed ZeRO-3); by default where they are.
-            assistant_model: refused.
-            streamer: is given the prompt's grid [B, R, C] and then every row [B, C] as it is drawn; see
-                `dia.streaming.DiaAudioStreamer` for sound.
-            negative_prompt_ids: refused; the unconditional text of Dia is fixed.
-            negative_prompt_attention_mask: likewise.
-            custom_generate: refused.
-            generator: source of randomness, one for all or one per returned clip. With its own generator a clip
-                comes out the same alone and in a batch.
-            **kwargs: `attention_mask` [B, S]; `decoder_input_ids` [B, R, C], the delayed prompt with PAD where codes
-                are to be predicted; `decoder_attention_mask` [B, R], 0 where the prompt is padded on the left;
-                `decoder_position_ids` [B, R], the position of every row of the prompt; the rows after it count on;
-                `past_key_values` or `cache`, a cache of your own, in which fewer rows than the prompt's may already
-                be; `encoder_outputs`, those of the text alone; `logits_to_keep`, which changes nothing here; and the
-                settings named above.
+                `return_dict_in_generate`, `output_scores`, `output_logits` and others.
+                `max_new_tokens` counts grid rows, including the delay. `max_length` counts rows before the delay is
+                added, including the prompt. A grid with fewer new rows than the largest delay plus two holds no
+                complete frame; decoding it to audio is an error.
+                `eos_token_id` stops a channel and `pad_token_id` fills it afterwards; the end-of-speech rules always
+                use the checkpoint's ids.
+            logits_processor: additional rules; they receive `input_ids` [B · C, R] and guided scores [B · C, V].
+            stopping_criteria: additional criteria, called after every row with the same shapes.
+            prefix_allowed_tokens_fn: not supported.
+            synced_gpus: run until every process of the group has finished, for weights that are sharded over devices
+                (FSDP, DeepSpeed ZeRO-3); by default True for sharded weights.
+            assistant_model: not supported.
+            streamer: receives the prompt's grid [B, R, C] and then each row [B, C] as it is generated; see
+                `dia.streaming.DiaAudioStreamer` for audio.
+            negative_prompt_ids: not supported; Dia's unconditional text is fixed.
+            negative_prompt_attention_mask: not supported.
+            custom_generate: not supported.
+            generator: random number generator, one for all clips or one per returned clip. With its own generator a
+                clip is the same alone and in a batch.
+            **kwargs: `attention_mask` [B, S]; `decoder_input_ids` [B, R, C], the delayed prompt with PAD in the cells
+                to predict; `decoder_attention_mask` [B, R], 0 for padding on the left; `decoder_position_ids` [B, R],
+                the positions of the prompt's rows, which later rows continue; `past_key_values` or `cache`, a cache
+                that holds fewer rows than the prompt; `encoder_outputs` of the text, without the unconditional half;
+                `logits_to_keep`, which has no effect here; and the settings above.
 
         Returns:
-            Grids, [B · num_return_sequences, R, C], or a `GenerateEncoderDecoderOutput` whose `sequences` they are.
+            Grids, [B · num_return_sequences, R, C], or a `GenerateEncoderDecoderOutput` with the grids as `sequences`.
 
         Raises:
-            ValueError: an argument is refused, unknown, or does not fit; the message names it.
+            ValueError: an argument is unsupported, unknown or invalid; the message names it.
 
         Warns:
-            DiaWarning: a clip was ended by the model's own limit of length, where the call sets none.
+            DiaWarning: a clip reached the model's own length limit, and the call sets no limit.
         """
         refused = {
             "prefix_allowed_tokens_fn": prefix_allowed_tokens_fn,
@@ -147,7 +147,7 @@ class DiaGenerationMixin(GenerationMixin):
             "negative_prompt_attention_mask": negative_prompt_attention_mask,
             "custom_generate": custom_generate,
         }
-        with ended(streamer):
+        with finishing(streamer):
             settings, model_kwargs = self._settings(generation_config, refused, kwargs)
             guided = settings.guidance_scale not in (None, 1)
             text = self._encode_text(inputs, model_kwargs, settings.num_return_sequences, guided)
@@ -157,17 +157,17 @@ class DiaGenerationMixin(GenerationMixin):
             prompt, mask = (model_kwargs.pop(name, None) for name in ("decoder_input_ids", "decoder_attention_mask"))
             grid = start_grid(self.config, settings, prompt, mask, clips, states.device)
             self._prepare_special_tokens(settings, device=grid.ids.device)
-            brought = given | {"stopping_criteria": stopping_criteria}
+            plain_loop_arguments = given | {"stopping_criteria": stopping_criteria}
             call = _Call(
                 text=text,
                 grid=grid,
                 positions=positions_of(given["decoder_position_ids"], grid),
                 cache=self._start_cache(settings, given[CACHE], states.shape[1]),
-                brought=[name for name, value in brought.items() if value is not None],
+                plain_loop_arguments=[name for name, value in plain_loop_arguments.items() if value is not None],
                 generator=generator,
                 rules=self._rules(settings, grid, logits_processor, guided),
                 criteria=self._get_stopping_criteria(settings, stopping_criteria or StoppingCriteriaList()),
-                draw=drawer(bool(settings.do_sample), generator, clips),
+                draw=token_chooser(bool(settings.do_sample), generator, clips),
                 streamer=streamer,
                 settings=settings,
                 guided=guided,
@@ -187,25 +187,25 @@ class DiaGenerationMixin(GenerationMixin):
     def _settings(
         self, config: GenerationConfig | None, refused: dict[str, Any], kwargs: dict[str, Any]
     ) -> tuple[GenerationConfig, dict[str, Any]]:
-        """One settled GenerationConfig and what remains for the model, or a refusal by name."""
+        """Merge and validate the settings; returns them and the keyword arguments for the model."""
         for values in (vars(config or self.generation_config), kwargs):
             check_ranges(values)
         settings, model_kwargs = self._prepare_generation_config(config, **kwargs)
         lengths = (kwargs.get("max_length"), getattr(config, "max_length", None), self.generation_config.max_length)
         if lengths == (None, None, None):
-            settings.max_length = None  # where nobody sets a length transformers sets 20
+            settings.max_length = None  # transformers defaults to 20
         check_settings(settings, refused)
-        own = one_cache(model_kwargs.pop("cache", None), model_kwargs.pop("past_key_values", None))
-        for unused in ("logits_to_keep", "tokenizer"):  # the last row's logits are looked at, and no text is written
+        cache = one_cache(model_kwargs.pop("cache", None), model_kwargs.pop("past_key_values", None))
+        for unused in ("logits_to_keep", "tokenizer"):  # only the last row's logits are needed, and no text is decoded
             model_kwargs.pop(unused, None)
         if model_kwargs.get("inputs_embeds") is not None:
-            raise ValueError("`inputs_embeds` is not supported by Dia; give `input_ids`.")
+            raise ValueError("`inputs_embeds` is not supported by Dia; pass `input_ids`.")
         self._validate_model_kwargs(dict(model_kwargs))
         fill_special_ids(settings, self.config.get_text_config())
-        return settings, model_kwargs if own is None else model_kwargs | {CACHE: own}
+        return settings, model_kwargs if cache is None else model_kwargs | {CACHE: cache}
 
-    def _encode_text(self, inputs: Tensor | None, kwargs: dict[str, Any], copies: int, guided: bool) -> _Text:
-        """Run the encoder once; under guidance a second batch half reads zeros through the same mask."""
+    def _encode_text(self, inputs: Tensor | None, kwargs: dict[str, Any], copies: int, guided: bool) -> _EncodedText:
+        """Run the encoder once. With guidance, the second half of the batch is zeros with the same mask."""
         ids, mask = kwargs.pop("input_ids", None), kwargs.pop("attention_mask", None)
         states, masks = kwargs.pop("encoder_outputs", None), mask.repeat(2, 1) if guided and mask is not None else mask
         if states is None:
@@ -217,12 +217,12 @@ class DiaGenerationMixin(GenerationMixin):
             states = states if isinstance(states, BaseModelOutput) else BaseModelOutput(*states)
             states = self._with_unconditional(states, mask) if guided else states
         if masks is not None and bool(masks.all()):
-            masks = None  # nothing is padded: no row need make a mask of it
+            masks = None  # nothing is padded, so no step has to build a mask
         if copies > 1:
             repeated = states.last_hidden_state.repeat_interleave(copies, dim=0)
             states = BaseModelOutput(repeated, states.hidden_states, states.attentions)
             masks = None if masks is None else masks.repeat_interleave(copies, dim=0)
-        return _Text(states, masks)
+        return _EncodedText(states, masks)
 
     def _with_unconditional(self, conditional: BaseModelOutput, mask: Tensor | None) -> BaseModelOutput:
         states = conditional.last_hidden_state  # [B, S, E] → [2B, S, E]
@@ -239,14 +239,14 @@ class DiaGenerationMixin(GenerationMixin):
     ) -> LogitsProcessorList:
         """All rules: guidance, transformers' own, the caller's, temperature, end, top-k and top-p, delayed end."""
         eos = self.config.decoder_config.eos_token_id
-        ours = LogitsProcessorList(check_rules(extra))
-        if settings.temperature not in (None, 0.0, 1.0):  # 0 comes here with greedy search only
-            ours.append(TemperatureLogitsWarper(float(settings.temperature)))
-        ours.append(DiaEndOfSpeechLogitsProcessor(grid.channels, eos))
+        own = LogitsProcessorList(check_rules(extra))
+        if settings.temperature not in (None, 0.0, 1.0):  # 0 is possible with greedy search only
+            own.append(TemperatureLogitsWarper(float(settings.temperature)))
+        own.append(DiaEndOfSpeechLogitsProcessor(grid.channels, eos))
         plain = copy.copy(settings)
         plain.guidance_scale = plain.temperature = None
         rules = self._get_logits_processor(
-            plain, input_ids_seq_length=grid.prefilled, logits_processor=ours, device=grid.ids.device, model_kwargs={}
+            plain, input_ids_seq_length=grid.prefilled, logits_processor=own, device=grid.ids.device, model_kwargs={}
         )
         if guided:
             rules.insert(0, DiaGuidanceLogitsProcessor(settings.guidance_scale, settings.top_k or None))
@@ -260,33 +260,33 @@ class DiaGenerationMixin(GenerationMixin):
         if own is None:
             return new_cache(settings, self.config.get_text_config(), text)
         if settings.cache_implementation is not None:
-            raise ValueError(f"`cache_implementation` and `{CACHE}` both say which cache to use; give one of them.")
+            raise ValueError(f"`cache_implementation` and `{CACHE}` are both given; pass one of them.")
         return own
 
     def _write(self, call: _Call) -> tuple[int, Records]:
-        """Write rows by the fast step where the call allows it, else by the plain loop; an info line says which."""
+        """Write rows with the fast step if it supports the call, else with the plain loop. Logs which one runs."""
         try:
             config = self._decode_config(call)
         except PlainLoopNeeded as reason:
-            ignored = " compile_config is not used there." if call.compilation else ""
-            logger.info_once(f"generate() runs the plain loop, which is slower: {reason}.{ignored}")
+            ignored = " compile_config is ignored." if call.compilation else ""
+            logger.info_once(f"generate() uses the plain loop, which is slower, because {reason}.{ignored}")
             return self._write_rows(call)
-        logger.info_once(f"generate() runs the fast step, {config.how}.")
+        logger.info_once(f"generate() uses the fast step, {config.mode}.")
         return self._write_fast(call, config), Records(call.settings)
 
     def _decode_config(self, call: _Call) -> DecodeConfig:
-        """What the fast step is to be made for, or PlainLoopNeeded."""
+        """The configuration of the fast step. Raises PlainLoopNeeded if the fast step does not support the call."""
         settings, grid, decoder = call.settings, call.grid, self.config.get_text_config()
         own_ids = settings.eos_token_id, settings.pad_token_id
         reasons = {
-            "rows are not cached": not settings.use_cache,
-            "scores, logits, attentions or hidden states are asked for": records_anything(settings),
-            "there is a limit of time": settings.max_time is not None,
-            "processes wait for each other (synced_gpus)": call.synced,
+            "use_cache is False": not settings.use_cache,
+            "scores, logits, attentions or hidden states are requested": records_anything(settings),
+            "max_time is set": settings.max_time is not None,
+            "synced_gpus is on": call.synced,
             "eos_token_id or pad_token_id is not the checkpoint's": own_ids
             != (decoder.eos_token_id, decoder.pad_token_id),
-            f"the caller brings {', '.join(call.brought)}": call.brought,
-            f"the model is given {', '.join(call.model_kwargs)}": call.model_kwargs,
+            f"the call passes {', '.join(call.plain_loop_arguments)}": call.plain_loop_arguments,
+            f"the model receives {', '.join(call.model_kwargs)}": call.model_kwargs,
         }
         for reason, holds in reasons.items():
             if holds:
@@ -294,7 +294,7 @@ class DiaGenerationMixin(GenerationMixin):
         check_model(self)
         compilation = call.compilation
         if compilation is None and self._compiled_call_impl is not None and not settings.disable_compile:
-            compilation = CompileConfig()  # who has called `model.compile()` wants the step compiled
+            compilation = CompileConfig()  # after `model.compile()` the step is compiled, too
         return DecodeConfig(
             sampler=sampler_of(call.rules, bool(settings.do_sample)),
             pattern=tuple(self.config.delay_pattern),
@@ -315,13 +315,13 @@ class DiaGenerationMixin(GenerationMixin):
         call.cache = EncoderDecoderCache(DynamicCache(config=decoder), DynamicCache(config=decoder))
         if not emit(call.streamer, grid.rows(0, grid.prefilled)):
             return grid.prefilled
-        # Not a compiled forward: it would be compiled for one run.
+        # Use the eager forward: a compiled one would be compiled for a single run.
         logits = self._run_rows(call, 0, grid.prefilled, self.forward).logits[:, -1]  # [N · C, V]
         logits = logits.to(grid.ids.device, torch.float32).reshape(config.clips * config.halves, -1)
         with runner_for(self, config) as runner:
             runner.step.load(grid, call.cache, call.text.mask, call.settings.max_length)
             text = call.text.states.last_hidden_state.shape[1]
-            call.cache = None  # the step has taken it over
+            call.cache = None  # the step has copied it
             over = EndFlag(grid.ids.device)
             end = write_rows(runner, grid, logits, call.settings.max_length, noise, over, call.streamer)
             if call.settings.return_dict_in_generate and kept is not None:
@@ -330,15 +330,17 @@ class DiaGenerationMixin(GenerationMixin):
         return end
 
     def _write_rows(self, call: _Call) -> tuple[int, Records]:
-        """Write rows until every channel has ended; returns the number of rows and what was recorded."""
+        """Write rows until every channel has ended; returns the number of rows and the recorded outputs."""
         grid, streamer, records = call.grid, call.streamer, Records(call.settings)
         over, done = EndFlag(grid.ids.device), grid.ids.new_zeros(grid.ids.shape[0], dtype=torch.bool)
         wanted = emit(streamer, grid.rows(0, grid.prefilled))
         seen, row = 0 if call.cache is None else int(call.cache.get_seq_length()), grid.prefilled
         if seen >= row:
-            raise ValueError(f"`{CACHE}` holds {seen} rows of {row} in the prompt; the last must be left to read.")
+            raise ValueError(
+                f"`{CACHE}` has {seen} rows for {row} rows of prompt; the last row of the prompt must not be cached."
+            )
         while wanted and row < call.settings.max_length:
-            self._wait_for_others(call, finished=False)
+            self._any_unfinished(call, finished=False)
             outputs = self._run_rows(call, seen, row)
             logits = outputs.logits[:, -1].to(grid.ids.device, torch.float32, copy=True)  # [B · C or 2 · B · C, V]
             scores = call.rules(grid.ids[:, :row], logits)
@@ -350,22 +352,27 @@ class DiaGenerationMixin(GenerationMixin):
             wanted = emit(streamer, grid.rows(row - 1, row)[:, 0])
             if over(done):
                 break
-        while self._wait_for_others(call, finished=True):
-            self._run_again(call)
+        while self._any_unfinished(call, finished=True):
+            self._run_idle_step(call)
         return grid.written(row), records
 
-    def _wait_for_others(self, call: _Call, finished: bool) -> bool:
-        """Where processes share weights, tell the others whether this one has finished; whether any goes on."""
+    def _any_unfinished(self, call: _Call, finished: bool) -> bool:
+        """Whether any process of the group is unfinished; False if processes are not synchronized.
+
+        Args:
+            call: the call.
+            finished: whether this process has finished.
+        """
         return call.synced and self._has_unfinished_sequences(finished, True, call.grid.ids.device)
 
-    def _run_again(self, call: _Call) -> None:
-        """Take part in a step of the others, which need this process's share of the weights; nothing is kept."""
+    def _run_idle_step(self, call: _Call) -> None:
+        """Run a step whose result is dropped, because the other processes need this process's weight shards."""
         unmasked = replace(call.grid, mask=None)
         last = call.grid.prefilled
         self._run_rows(replace(call, grid=unmasked, cache=None, model_kwargs={}), last - 1, last)
 
     def _run_rows(self, call: _Call, start: int, stop: int, forward: Callable[..., Any] | None = None) -> Any:
-        """The decoder over rows start…stop − 1, which after the first call is a single one."""
+        """Run the decoder over rows start…stop − 1. After the first call that is a single row."""
         grid, halves, positions = call.grid, 2 if call.guided else 1, call.positions[:, start:stop]
         return (forward or self)(
             attention_mask=call.text.mask,

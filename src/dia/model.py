@@ -1,4 +1,4 @@
-"""`Dia`, the facade: script in, speech out. Chooses device and dtype; everything else is done by the parts inside."""
+"""`Dia`, the high-level API: turns scripts into speech."""
 
 import sys
 import warnings
@@ -31,22 +31,22 @@ from dia.synthesis.takes.take import Take, TakeOptions
 from dia.text.script import Script
 from dia.voices.prompt import encode_recording
 
-_DEPRECATED = "audio_prompt_path and use_cfg_filter are deprecated; pass audio_prompt, and leave use_cfg_filter out."
+_DEPRECATED = "audio_prompt_path and use_cfg_filter are deprecated; pass audio_prompt, and omit use_cfg_filter."
 
 
 class Dia:
-    """A model and its processor behind three calls: load, generate, save.
+    """A model and its processor: load, generate, save.
 
     Args:
-        model: the network, on its device and in its dtype.
-        processor: text, prompts and codes; without a codec it gives codes in place of sound.
+        model: the model, on its device and in its dtype.
+        processor: the model's processor. Without a codec, results are codes instead of audio.
 
     Raises:
-        ValueError: the processor's tokenizer is not the model's.
+        ValueError: the tokenizer does not match the model.
 
     Attributes:
-        model: the `DiaForConditionalGeneration` inside.
-        processor: the `DiaProcessor` inside.
+        model: the `DiaForConditionalGeneration`.
+        processor: the `DiaProcessor`.
     """
 
     def __init__(self, model: DiaForConditionalGeneration, processor: DiaProcessor) -> None:
@@ -68,17 +68,17 @@ class Dia:
 
         Args:
             name_or_path: a folder or a Hub id, in the Hugging Face or the native layout; "mini" is the embedded model.
-            device: "cuda", "mps", "cpu", …; by default the first of these that is there.
+            device: "cuda", "mps", "cpu", …; by default the first of these that is available.
             compute_dtype: "float32", "bfloat16" or "float16"; by default the fastest that is safe on the device.
-            load_dac: load the codec too. Without it `generate` returns codes.
-            quantization: "int8" or "int4" weights: half and a third of the memory of half precision, and faster on
-                CPUs. See docs/quantization.md for what it costs.
-            **kwargs: for transformers' `from_pretrained`: `revision`, `token`, `attn_implementation`, …
+            load_dac: also load the codec. Without it `generate` returns codes.
+            quantization: "int8" or "int4" weights, which need half and a third of the memory of half precision and are
+                faster on CPUs. See docs/quantization.md for the loss of quality.
+            **kwargs: passed to transformers' `from_pretrained`: `revision`, `token`, `attn_implementation`, …
 
         Raises:
-            OSError: there is no such checkpoint.
-            MemoryError: it will not fit; the message says what is smaller.
-            ValueError: the checkpoint is damaged or an argument is not known.
+            OSError: the checkpoint does not exist.
+            MemoryError: the weights do not fit in memory; the message names smaller formats.
+            ValueError: the checkpoint is damaged, or an argument is unknown.
         """
         return cls(*by_name(name_or_path, device, compute_dtype, load_dac, quantization, kwargs))
 
@@ -93,19 +93,19 @@ class Dia:
         codec_path: str | Path = REAL_CODEC,
         quantization: str | None = None,
     ) -> "Dia":
-        """Load a config.json and one file of weights, native or in the Hugging Face layout.
+        """Load a model from a config.json and one weight file, in the native or the Hugging Face layout.
 
         Args:
             config_path: the config.json, of either native generation or of transformers.
             checkpoint_path: the weights, `.safetensors` or `.pth`.
             device: as in `from_pretrained`.
             compute_dtype: as in `from_pretrained`.
-            load_dac: load the codec too.
+            load_dac: also load the codec.
             codec_path: folder or Hub id of the codec.
-            quantization: as in `from_pretrained`; the weights are read whole first.
+            quantization: as in `from_pretrained`; the full weights are loaded before they are quantized.
 
         Raises:
-            ValueError: a file is missing, damaged, or does not fit the other.
+            ValueError: a file is missing or damaged, or the files do not match.
         """
         return cls(
             *from_files(config_path, checkpoint_path, device, compute_dtype, load_dac, codec_path, quantization)
@@ -113,23 +113,23 @@ class Dia:
 
     @property
     def device(self) -> torch.device:
-        """Where the model is."""
+        """The model's device."""
         return torch.device(self.model.device)
 
     @property
     def dtype(self) -> torch.dtype:
-        """What the model computes in."""
+        """The model's dtype."""
         dtype: torch.dtype = self.model.dtype
         return dtype
 
     @property
     def sample_rate(self) -> int:
-        """Hz of what `generate` returns."""
+        """Sampling rate of the audio in Hz."""
         return int(self.processor.feature_extractor.sampling_rate)
 
     @property
     def synthesizer(self) -> Synthesizer:
-        """What speaks: one pass of the model, on which everything longer is built."""
+        """Runs single passes of the model."""
         return Synthesizer(self.model, self.processor)
 
     def generate(
@@ -154,40 +154,40 @@ class Dia:
         normalize: bool = True,
         retries: int = 0,
     ) -> Any:
-        """Speak a script, or several at once.
+        """Generate speech for one script or a list of scripts.
 
-        What is doubtful about a script, a recording or the result is a `dia.DiaWarning`; `speak` returns it, too.
+        Problems with a script, a recording or the result are reported as `dia.DiaWarning`; `speak` also returns them.
 
         Args:
             text: `[S1] … [S2] …`, or a list of such scripts.
-            max_tokens: rows of the grid at most, prompt and delay included; by default the checkpoint's own.
-            cfg_scale: guidance, 0 or more; more follows the text more closely. As in the native package 0 alone
-                is unguided.
-            temperature: above 0; 0 is greedy.
-            top_p: nucleus of the sampling, above 0 and at most 1.
+            max_tokens: maximum number of grid rows, including prompt and delay; by default the checkpoint's setting.
+            cfg_scale: guidance scale, 0 or more; a higher scale follows the text more closely. As in the native
+                package, only 0 turns guidance off.
+            temperature: sampling temperature; 0 is greedy.
+            top_p: nucleus sampling threshold, above 0 and at most 1.
             use_torch_compile: compile the model on first use.
-            cfg_filter_top_k: candidates that guidance leaves.
-            audio_prompt: a voice to go on with: a path, a waveform at `sample_rate`, a dict
-                `{"array", "sampling_rate"}`, or the codes of `load_audio`; for several texts a list, with None where
-                there is none.
-            audio_prompt_path: deprecated, `audio_prompt` takes paths too.
-            use_cfg_filter: deprecated and ignored, guidance always chooses candidates.
+            cfg_filter_top_k: number of candidates kept by guidance.
+            audio_prompt: a recording of the voice to continue: a path, a waveform at `sample_rate`, a dict
+                `{"array", "sampling_rate"}`, or codes from `load_audio`; for several texts a list, with None for texts
+                without a prompt.
+            audio_prompt_path: deprecated; `audio_prompt` also accepts paths.
+            use_cfg_filter: deprecated and ignored; guidance always filters candidates.
             verbose: print device and dtype, and show progress.
-            audio_prompt_text: what is said in the prompt; it is put before the text. Or put it there yourself.
-            seed: makes the result repeatable; one for all texts, or one per text. A text sounds the same alone and
-                among others.
-            voice: a voice to speak with, in place of `audio_prompt` and its text: a
-                `dia.voices.voice.Voice`, the name of one or its file, or {"S1": …, "S2": …} of these; for
-                several texts one, or a list.
-            long_form: speak part after part, see `pieces`; by default where a text is longer than a pass speaks well,
-                or asks for pauses. False never does.
-            speaking_rate: how many times as fast as the model speaks, at the same pitch; 0.5 to 2.
-            normalize: write numbers, dates, abbreviations and the like as words; False leaves words as they are.
-            retries: how often a script is spoken again, with the next seeds, while something is wrong with the result.
+            audio_prompt_text: transcript of the prompt, which is prepended to the text. Omit it if the text already
+                starts with it.
+            seed: seed for reproducible results, one for all texts or one per text. A text sounds the same alone and in
+                a batch.
+            voice: the voice to use instead of `audio_prompt` and its transcript: a `dia.voices.voice.Voice`, its name
+                or file, or a dict {"S1": …, "S2": …} of these; for several texts one voice or a list.
+            long_form: generate in parts, see `pieces`; by default for texts that are too long for one pass or that
+                contain pauses. False always uses one pass.
+            speaking_rate: speed relative to the model's, at constant pitch; 0.5 to 2.
+            normalize: expand numbers, dates, abbreviations and so on to words; False leaves the text unchanged.
+            retries: maximum number of new attempts, with the next seeds, if the result has faults.
 
         Returns:
-            For a str one float32 array [N] at `sample_rate`, without the prompt and with 0.1 s of silence at both
-            ends; for a list a list of them. Without a codec, int64 codes [T, C] in their place.
+            For a str, a float32 array [N] at `sample_rate`, without the prompt and with 0.1 s of silence at both ends;
+            for a list, a list of arrays. Without a codec, int64 codes [T, C] instead of arrays.
 
         Raises:
             TypeError: an argument has the wrong type; the message names it.
@@ -227,13 +227,13 @@ class Dia:
         long_form: bool | None = None,
         **options: "Unpack[Options]",
     ) -> SynthesisJob:
-        """Check what is to be spoken and read its recording, once, for `is_long`, `pieces`, `speak` and `stream`.
+        """Validate the arguments and read the recording once, for `is_long`, `pieces`, `speak` and `stream`.
 
-        The arguments are those of `pieces`; the job, a plain value, takes the place of all of them. What is doubtful
-        is in its `remarks`, and a warning when it is spoken.
+        Takes the arguments of `pieces`. The job is a plain value that replaces them. Problems are in its `remarks`,
+        and are warnings when it is used.
 
         Raises:
-            TypeError, ValueError: as `pieces`.
+            TypeError, ValueError: as in `pieces`.
         """
         return job_of(
             self.synthesizer, text, TakeOptions(retries, best_of, recogniser=recogniser), long_form, **options
@@ -253,28 +253,29 @@ class Dia:
         verbose: bool = False,
         **options: "Unpack[Options]",
     ) -> Iterator[Piece]:
-        """Speak one script of any length, part after part, each checked and timed; see docs/long_form.md.
+        """Generate speech for one script of any length, part by part, with checks and timings; see docs/long_form.md.
 
         Args:
-            text: the script, as `dia.text.script.parse` reads it: `[S1] … [pause:700ms] [S2] …`, numbers and all; or a
-                job, with no options beside it.
-            retries: how often a part in which something is wrong is spoken again, with the next seeds.
-            best_of: how many takes of a part are made at once; the best is kept.
-            recogniser: a function of a waveform and its rate that answers what it hears; chooses the best take.
-            long_form: by default True where the script is longer than a pass speaks well, or asks for pauses.
-            parts: a folder for the finished parts of a long form, from which an interrupted speech continues where it
-                stopped; made if it is not there. It is yours to remove.
-            cancel: once another thread sets it, the pass under way ends at its next frame and `Cancelled` is raised.
+            text: the script in the syntax of `dia.text.script.parse`: `[S1] … [pause:700ms] [S2] …`; or a job, without
+                further options.
+            retries: maximum number of new attempts, with the next seeds, for a part that has faults.
+            best_of: number of takes to generate per part in one batch; the best is kept.
+            recogniser: a function that takes a waveform and its rate and returns a transcript; used to rank takes.
+            long_form: by default True if the script is too long for one pass or contains pauses.
+            parts: a folder for finished parts, created if needed, from which an interrupted run resumes. It is not
+                removed.
+            cancel: an event; once another thread sets it, the current pass ends at its next frame and `Cancelled` is
+                raised.
             use_torch_compile: as in `generate`.
             verbose: print device and dtype, and show progress.
-            **options: the other arguments of `generate`, `seed`, `voice` and so on, for one script.
+            **options: the other arguments of `generate`, such as `seed` and `voice`, for one script.
 
         Returns:
-            An iterator over the parts as they are finished; their audio, joined, is the whole.
+            An iterator over the parts as they finish. Their concatenated audio is the whole speech.
 
         Raises:
-            TypeError, ValueError: an argument is unusable, or `parts` holds another speech; the message says which.
-            OSError: `parts` cannot be made.
+            TypeError, ValueError: an argument is invalid, or `parts` holds parts of another run; the message names it.
+            OSError: `parts` cannot be created.
         """
         synthesizer = replace(self.synthesizer, cancel=cancel)
         job = job_of(synthesizer, text, TakeOptions(retries, best_of, recogniser=recogniser), long_form, **options)
@@ -285,7 +286,7 @@ class Dia:
         return speak(synthesizer, job, store, verbose)
 
     def speak(self, text: str | SynthesisJob, retries: int = 0, best_of: int = 1, **options: Any) -> Take:
-        """Speak one script as a `Take`: audio, seed, codes, when each turn and word is heard, and what is wrong.
+        """Generate speech for one script as a `Take`: audio, seed, codes, times of turns and words, and faults.
 
         Args:
             text: as in `pieces`.
@@ -294,7 +295,7 @@ class Dia:
             **options: the other arguments of `pieces`.
 
         Raises:
-            TypeError, ValueError, OSError: as `pieces`.
+            TypeError, ValueError, OSError: as in `pieces`.
         """
         return as_one(self.pieces(text, retries=retries, best_of=best_of, **options))
 
@@ -308,79 +309,79 @@ class Dia:
         verbose: bool = False,
         **options: "Unpack[Options]",
     ) -> Iterator[Waveform]:
-        """Speak one script, heard while it is generated: the samples of `generate`, piece by piece.
+        """Generate speech for one script and return the audio in chunks while it is generated.
 
-        The first piece is short and comes as soon as it is certain; later ones grow. The parts of a long form are
-        heard while they are made, too. The work is done in a thread, which begins with the first `next` and ends at
-        the next frame when the iterator is closed, dropped, or left by an exception.
+        The first chunk is short and is returned as soon as its audio is final; later chunks are longer. Long scripts
+        are streamed, too. A worker thread starts with the first `next` and stops at the next frame when the iterator
+        is closed, deleted, or left by an exception.
 
         Args:
-            text: `[S1] … [S2] …`, or a job, whose retries do not count here.
-            timeout: seconds to wait for the next piece; None waits for ever.
+            text: `[S1] … [S2] …`, or a job, whose retries are ignored.
+            timeout: seconds to wait for the next chunk; None waits indefinitely.
             long_form: as in `generate`.
             use_torch_compile: as in `generate`.
             verbose: print device and dtype.
-            **options: the other arguments of `generate`, `seed`, `audio_prompt` and so on, for one script.
+            **options: the other arguments of `generate`, such as `seed` and `audio_prompt`, for one script.
 
         Returns:
-            An iterator over float32 arrays [N] at `sample_rate`. Joined they are what `generate` returns.
+            An iterator over float32 arrays [N] at `sample_rate`. Concatenated, they equal the result of `generate`.
 
         Raises:
-            TypeError, ValueError: as `generate`, at once where no model is needed to know, else from the iterator;
-                and the model was loaded without its codec.
-            TimeoutError: from the iterator, when a piece does not come in time.
+            TypeError, ValueError: as in `generate`, or the model was loaded without its codec. Errors that need no
+                model are raised at once, others by the iterator.
+            TimeoutError: from the iterator, if a chunk does not arrive in time.
         """
         job = job_of(self.synthesizer, text, None, long_form, **options)
-        sound = stream_job(self.synthesizer, job, timeout)
+        chunks = stream_job(self.synthesizer, job, timeout)
         self._prepare([job], use_torch_compile, verbose)
-        return ClosingIterator(sound)
+        return ClosingIterator(chunks)
 
     def read(self, text: str, normalize: bool = True) -> Script:
-        """How a script is understood: its turns, what is spoken for what is written, and what is doubtful about it.
+        """Parse a script: its turns, its normalized text and its warnings.
 
         Args:
             text: as in `pieces`.
             normalize: as in `generate`.
 
         Raises:
-            TypeError, ValueError: it cannot be spoken; the message says why.
+            TypeError, ValueError: the script is invalid; the message says why.
         """
         return read_script(self.synthesizer, text, normalize)
 
     def is_long(self, text: str | SynthesisJob, **options: "Unpack[Options]") -> bool:
-        """Whether a script is spoken part after part: it is longer than a pass speaks well, or asks for pauses.
+        """Whether a script is generated in parts, because it is too long for one pass or contains pauses.
 
-        The arguments and errors are those of `job`.
+        Arguments and errors are those of `job`.
         """
         return is_long(self.synthesizer, job_of(self.synthesizer, text, **options))
 
     def save_audio(self, path: str | Path, audio: Any, seed: int | None = None) -> None:
-        """Write what `generate` returned; the suffix chooses the format.
+        """Write the result of `generate` to a file. The suffix selects the format.
 
-        A tag says that the speech is synthetic, and by which model, version and seed it was made.
+        A tag marks the speech as synthetic and stores the model, version and seed.
 
         Args:
-            path: one path, or a list of them for a list of waveforms.
+            path: a path, or a list of paths for a list of waveforms.
             audio: [N] at `sample_rate`, array or tensor, or a list of them.
-            seed: that it was generated with.
+            seed: the seed of the generation.
 
         Raises:
-            ValueError: the format is not known or the samples are no sound; nothing is written.
+            ValueError: the format is unknown, or the samples are not audio; nothing is written.
         """
         self.processor.save_audio(audio, path, provenance=self.provenance(seed))
 
     def provenance(self, seed: int | None = None) -> Provenance:
-        """What files shall say of where their speech comes from."""
+        """The model, version and seed to store in audio files."""
         return Provenance(public_name(str(self.model.name_or_path or "")), seed)
 
     def load_audio(self, path: str | Path) -> Tensor:
-        """Read a recording as codes [T, C], ready to be an `audio_prompt` any number of times.
+        """Read a recording as codes [T, C], which can be used as `audio_prompt` repeatedly.
 
-        It is prepared as every recording is, see docs/voices.md. What makes the voice worse is a `dia.DiaWarning`.
+        The recording is prepared as described in docs/voices.md. Flaws are reported as `dia.DiaWarning`.
 
         Raises:
-            FileNotFoundError: there is no such file.
-            ValueError: the file is no usable recording, or the codec was not loaded; the message says what to do.
+            FileNotFoundError: the file does not exist.
+            ValueError: the recording is unusable, or the codec was not loaded; the message gives the remedy.
         """
         recording = encode_recording(str(path), "", self.processor)
         for remark in recording.remarks:

@@ -1,4 +1,4 @@
-"""The network: text encoder, audio decoder, logits, training loss. Knows nothing of sampling, text or waveforms.
+"""The network: text encoder, audio decoder, logits and training loss. Independent of sampling, text and waveforms.
 
 Shapes: B batch, S text length, R grid rows, C channels, V ids of one channel, H heads, D head width, E model width.
 """
@@ -25,7 +25,7 @@ from transformers.utils import can_return_tuple
 from transformers.utils.generic import merge_with_config_defaults
 from transformers.utils.output_capturing import capture_outputs
 
-from dia.attention_dia import eager_attention, nowhere_empty
+from dia.attention_dia import eager_attention, unmask_empty_rows
 from dia.checkpoints import model_files, native
 from dia.configuration_dia import DiaConfig, DiaDecoderConfig, DiaEncoderConfig
 from dia.decoding.cache import cache_in, one_cache
@@ -37,12 +37,12 @@ from dia.runtime.log import get_logger
 
 logger = get_logger(__name__)
 
-# Trained without the usual 1/sqrt(D): the query weights carry it.
+# The usual factor 1/sqrt(D) is part of the trained query weights.
 _ATTENTION_SCALE = 1.0
 
 
 class DiaRMSNorm(nn.Module):
-    """Root-mean-square norm, computed in float32 whatever the weights are (arXiv:1910.07467)."""
+    """Root-mean-square norm (arXiv:1910.07467), computed in float32 for weights of any dtype."""
 
     def __init__(self, size: int, eps: float) -> None:
         super().__init__()
@@ -56,7 +56,7 @@ class DiaRMSNorm(nn.Module):
 
 
 class DiaMLP(nn.Module):
-    """Gated MLP, down(up · silu(gate)), gate and up fused in one matrix with the gate first."""
+    """Gated MLP, down(up · silu(gate)). Gate and up projections are fused in one matrix, gate first."""
 
     def __init__(self, config: DiaEncoderConfig | DiaDecoderConfig) -> None:
         super().__init__()
@@ -70,7 +70,7 @@ class DiaMLP(nn.Module):
 
 
 class _Attention(nn.Module):
-    """Projections shared by self- and cross-attention. The attribute names are those transformers' kernels read."""
+    """Projections shared by self- and cross-attention. Attribute names are the ones transformers' kernels expect."""
 
     def __init__(
         self,
@@ -106,7 +106,7 @@ class _Attention(nn.Module):
 
 
 class DiaSelfAttention(_Attention):
-    """Attention of a sequence to itself, with rotary positions."""
+    """Self-attention with rotary position embeddings."""
 
     def __init__(self, config: DiaEncoderConfig | DiaDecoderConfig, layer_idx: int, causal: bool) -> None:
         heads, groups = config.num_attention_heads, config.num_key_value_heads
@@ -129,7 +129,7 @@ class DiaSelfAttention(_Attention):
 
 
 class DiaCrossAttention(_Attention):
-    """Attention of the audio to the encoded text, without positions; its keys are computed once per call."""
+    """Cross-attention from audio to text, without position embeddings. Its keys are computed once per call."""
 
     def __init__(self, config: DiaDecoderConfig, layer_idx: int) -> None:
         heads, groups = config.cross_num_attention_heads, config.cross_num_key_value_heads
@@ -160,7 +160,7 @@ class DiaCrossAttention(_Attention):
 
 
 class DiaEncoderLayer(GradientCheckpointingLayer):
-    """Self-attention and MLP, each behind a norm and added to the residual stream."""
+    """Pre-norm layer: self-attention and MLP."""
 
     def __init__(self, config: DiaEncoderConfig, layer_idx: int) -> None:
         super().__init__()
@@ -182,7 +182,7 @@ class DiaEncoderLayer(GradientCheckpointingLayer):
 
 
 class DiaDecoderLayer(GradientCheckpointingLayer):
-    """Causal self-attention, cross-attention to the text and MLP, each behind a norm."""
+    """Pre-norm layer: causal self-attention, cross-attention to the text, and MLP."""
 
     def __init__(self, config: DiaDecoderConfig, layer_idx: int) -> None:
         super().__init__()
@@ -203,18 +203,18 @@ class DiaDecoderLayer(GradientCheckpointingLayer):
         cache: EncoderDecoderCache | None = None,
         **kwargs: Any,
     ) -> Tensor:
-        own = None if cache is None else cache.self_attention_cache
+        self_cache = None if cache is None else cache.self_attention_cache
         normed = self.pre_sa_norm(hidden_states)
-        read = self.self_attention(normed, position_embeddings, attention_mask, own, **kwargs)[0]
-        hidden_states = hidden_states + read
+        output = self.self_attention(normed, position_embeddings, attention_mask, self_cache, **kwargs)[0]
+        hidden_states = hidden_states + output
         normed = self.pre_ca_norm(hidden_states)
-        heard = self.cross_attention(normed, encoder_hidden_states, encoder_attention_mask, cache, **kwargs)[0]
-        hidden_states = hidden_states + heard
+        output = self.cross_attention(normed, encoder_hidden_states, encoder_attention_mask, cache, **kwargs)[0]
+        hidden_states = hidden_states + output
         return hidden_states + self.mlp(self.pre_mlp_norm(hidden_states))
 
 
 class DiaMultiChannelEmbedding(nn.Module):
-    """One table for all channels, `C · V` rows; a frame is the sum of its channels' rows."""
+    """One embedding table for all channels, [C · V, E]. A row's embedding is the sum over its channels."""
 
     def __init__(self, config: DiaDecoderConfig) -> None:
         super().__init__()
@@ -227,7 +227,7 @@ class DiaMultiChannelEmbedding(nn.Module):
 
 
 class DiaPreTrainedModel(PreTrainedModel):
-    """What every part of Dia tells transformers about itself."""
+    """Settings and loading shared by all Dia models."""
 
     config_class = DiaConfig
     base_model_prefix = "model"
@@ -238,20 +238,19 @@ class DiaPreTrainedModel(PreTrainedModel):
     _supports_flex_attn = True
     _can_compile_fullgraph = True
     _no_split_modules = ["DiaEncoderLayer", "DiaDecoderLayer"]  # noqa: RUF012 - the base class declares it so
-    # peft asks by this name, for which transformers warns.
+    # peft reads this name; the property of transformers would warn.
     is_gradient_checkpointing = property(lambda me: any(vars(m).get("gradient_checkpointing") for m in me.modules()))
 
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path: Any, *args: Any, **kwargs: Any) -> Any:
-        """Load a checkpoint in the Hugging Face layout, or in the native one of Nari Labs, converted in memory.
+        """Load a checkpoint in the Hugging Face layout or in Nari Labs' native layout, which is converted in memory.
 
-        The arguments are those of transformers.
-
-        Weights that the checkpoint lacks are refused, unless `ignore_mismatched_sizes=True` asks for random ones.
+        Takes the arguments of transformers' `from_pretrained`. Missing weights are an error, unless
+        `ignore_mismatched_sizes=True` allows randomly initialized ones.
 
         Raises:
-            ValueError: a file is damaged, or does not fit another; the message names it.
-            OSError: there is no such checkpoint, or a file of it is missing.
+            ValueError: a file is damaged or does not match the others; the message names it.
+            OSError: the checkpoint does not exist, or one of its files is missing.
         """
         quantization.register()
         name = pretrained_model_name_or_path
@@ -302,15 +301,18 @@ class DiaEncoder(DiaPreTrainedModel):
     @merge_with_config_defaults
     @capture_outputs
     def forward(self, input_ids: Tensor, attention_mask: Tensor | None = None, **kwargs: Any) -> BaseModelOutput:
-        """Encode text; `attention_mask` [B, S] is 0 where a row is padded on the right."""
+        """Encode text. `attention_mask` [B, S] is 0 for padding on the right."""
         _refuse(kwargs)
-        hidden = self.embedding(input_ids)
-        mask = create_bidirectional_mask(config=self.config, inputs_embeds=hidden, attention_mask=attention_mask)
-        mask = nowhere_empty(mask)
-        positions = self.rotary_emb(hidden, torch.arange(input_ids.shape[1], device=hidden.device)[None])
+        hidden_states = self.embedding(input_ids)
+        mask = create_bidirectional_mask(
+            config=self.config, inputs_embeds=hidden_states, attention_mask=attention_mask
+        )
+        mask = unmask_empty_rows(mask)
+        position_ids = torch.arange(input_ids.shape[1], device=hidden_states.device)[None]
+        position_embeddings = self.rotary_emb(hidden_states, position_ids)
         for layer in self.layers:
-            hidden = layer(hidden, positions, mask, **kwargs)
-        return BaseModelOutput(last_hidden_state=self.norm(hidden))
+            hidden_states = layer(hidden_states, position_embeddings, mask, **kwargs)
+        return BaseModelOutput(last_hidden_state=self.norm(hidden_states))
 
 
 class DiaDecoder(DiaPreTrainedModel):
@@ -334,16 +336,16 @@ class DiaDecoder(DiaPreTrainedModel):
 
     @property
     def recomputes(self) -> bool:
-        """Whether layers run twice (gradient checkpointing), so that a cache would take every row twice."""
+        """Whether layers run twice (gradient checkpointing). A cache would then store every row twice."""
         return self.training and any(layer.gradient_checkpointing for layer in self.layers)
 
     def resize_token_embeddings(self, *args: Any, **kwargs: Any) -> nn.Module:
-        """Refused.
+        """Not supported: the codec fixes the number of codes.
 
         Raises:
             ValueError: always.
         """
-        raise ValueError("the decoder's embeddings are those of the codec's codes, which cannot be more or fewer.")
+        raise ValueError("the decoder's embeddings cannot be resized, because the codec fixes the number of codes.")
 
     @merge_with_config_defaults
     @capture_outputs
@@ -358,34 +360,36 @@ class DiaDecoder(DiaPreTrainedModel):
         cache: EncoderDecoderCache | None = None,
         **kwargs: Any,
     ) -> BaseModelOutputWithPastAndCrossAttentions:
-        """Decode rows; `attention_mask` [B, rows seen so far and now] is 0 where a row is padded on the left."""
+        """Decode rows. `attention_mask` [B, cached rows + R] is 0 for padding on the left."""
         _refuse(kwargs)
         cache = None if self.recomputes else one_cache(cache, past_key_values)
-        hidden = self.embeddings(input_ids)
+        hidden_states = self.embeddings(input_ids)
         if position_ids is None:
-            seen = 0 if cache is None else cache.get_seq_length()
-            position_ids = torch.arange(input_ids.shape[1], device=hidden.device)[None] + seen
-        # Looking whether a mask hides anything stalls the device: worth it for many rows, not for a single one.
-        look = hidden.shape[1] > 1
-        skip = look or attention_mask is None
-        # The cache is passed by position: its name differs between the oldest and the newest transformers.
-        mask = create_causal_mask(self.config, hidden, attention_mask, cache, allow_is_causal_skip=skip)
+            cached = 0 if cache is None else cache.get_seq_length()
+            position_ids = torch.arange(input_ids.shape[1], device=hidden_states.device)[None] + cached
+        # Checking whether a mask can be skipped synchronizes the device; that pays off for many rows only.
+        many = hidden_states.shape[1] > 1
+        skip = many or attention_mask is None
+        # Pass the cache by position: its name differs between the oldest and the newest transformers.
+        mask = create_causal_mask(self.config, hidden_states, attention_mask, cache, allow_is_causal_skip=skip)
         text_mask = create_bidirectional_mask(
             config=self.config,
-            inputs_embeds=hidden,
+            inputs_embeds=hidden_states,
             attention_mask=encoder_attention_mask,
             encoder_hidden_states=encoder_hidden_states,
-            allow_is_bidirectional_skip=look or encoder_attention_mask is None,
+            allow_is_bidirectional_skip=many or encoder_attention_mask is None,
         )
-        mask, text_mask = nowhere_empty(mask), nowhere_empty(text_mask)
-        positions = self.rotary_emb(hidden, position_ids)
+        masks = unmask_empty_rows(mask), unmask_empty_rows(text_mask)
+        position_embeddings = self.rotary_emb(hidden_states, position_ids)
         for layer in self.layers:
-            hidden = layer(hidden, positions, mask, encoder_hidden_states, text_mask, cache=cache, **kwargs)
-        return BaseModelOutputWithPastAndCrossAttentions(self.norm(hidden), cache)
+            hidden_states = layer(
+                hidden_states, position_embeddings, masks[0], encoder_hidden_states, masks[1], cache=cache, **kwargs
+            )
+        return BaseModelOutputWithPastAndCrossAttentions(self.norm(hidden_states), cache)
 
 
 class DiaModel(DiaPreTrainedModel):
-    """Encoder and decoder, without the head that makes logits."""
+    """Encoder and decoder, without the language modeling head."""
 
     def __init__(self, config: DiaConfig) -> None:
         super().__init__(config)
@@ -396,15 +400,15 @@ class DiaModel(DiaPreTrainedModel):
         self.post_init()
 
     def get_input_embeddings(self) -> nn.Module:
-        """The text's; those of the codes are the decoder's own."""
+        """The text embeddings. The decoder holds the code embeddings."""
         return self.encoder.embedding
 
     def set_input_embeddings(self, value: Any) -> None:
-        """Exchange the text's embeddings."""
+        """Replace the text embeddings."""
         self.encoder.embedding = value
 
     def resize_token_embeddings(self, *args: Any, **kwargs: Any) -> nn.Module:
-        """Give the text more ids or fewer, as transformers does; the codes of sound keep theirs."""
+        """Resize the text embeddings, as in transformers. The code embeddings do not change."""
         return self.encoder.resize_token_embeddings(*args, **kwargs)
 
     @can_return_tuple
@@ -421,28 +425,29 @@ class DiaModel(DiaPreTrainedModel):
         cache: EncoderDecoderCache | None = None,
         **kwargs: Any,
     ) -> Seq2SeqModelOutput:
-        """Run text and grid through the network.
+        """Encode the text and decode the grid.
 
         Args:
-            input_ids: text, [B, S]. Needed unless `encoder_outputs` is given.
-            attention_mask: [B, S], 0 where the text is padded.
-            decoder_input_ids: the delayed grid, [B, R, C], or flat, [B · C, R]; one row of BOS by default.
-            decoder_position_ids: [B or 1, R]; counts on from the cache by default.
-            decoder_attention_mask: [B, rows in the cache and now], 0 where the grid is padded.
-            encoder_outputs: the encoder's output of an earlier call.
-            past_key_values: keys and values of earlier rows; the cache is extended in place.
-            use_cache: make such a cache if none is given.
-            cache: another name for `past_key_values`, that of transformers since 5.24.
+            input_ids: text ids, [B, S]. Required unless `encoder_outputs` is given.
+            attention_mask: [B, S], 0 for padding.
+            decoder_input_ids: the delayed grid, [B, R, C], or flattened, [B · C, R]; one row of BOS by default.
+            decoder_position_ids: [B or 1, R]; by default the positions after the cached rows.
+            decoder_attention_mask: [B, cached rows + R], 0 for padding.
+            encoder_outputs: encoder output of an earlier call.
+            past_key_values: keys and values of earlier rows; extended in place.
+            use_cache: create a cache if none is given.
+            cache: the name of `past_key_values` since transformers 5.24.
 
         Returns:
-            States of the last layer, [B, R, E], and the cache.
+            Hidden states of the last layer, [B, R, E], and the cache.
 
         Raises:
-            ValueError: neither text nor its encoding is given; there are two caches, or embeddings in place of ids.
+            ValueError: neither `input_ids` nor `encoder_outputs` is given, two caches are given, or embeddings are
+                given instead of ids.
         """
         _refuse(kwargs)
         if encoder_outputs is None and input_ids is None:
-            raise ValueError("neither `input_ids` nor `encoder_outputs` is given; the decoder needs a text.")
+            raise ValueError("neither `input_ids` nor `encoder_outputs` is given; pass one of them.")
         encoded: Any = encoder_outputs
         if encoded is None:
             encoded = self.encoder(input_ids=input_ids, attention_mask=attention_mask, **kwargs)
@@ -479,7 +484,7 @@ class DiaModel(DiaPreTrainedModel):
     def _cache(self, cache: EncoderDecoderCache | None, use_cache: bool | None) -> EncoderDecoderCache | None:
         if self.decoder.recomputes:
             if use_cache:
-                logger.warning_once("`use_cache=True` does not go with gradient checkpointing; no cache is kept.")
+                logger.warning_once("`use_cache=True` is ignored, because gradient checkpointing is on.")
             return None
         if cache is None and use_cache:
             decoder = self.config.decoder_config
@@ -488,9 +493,9 @@ class DiaModel(DiaPreTrainedModel):
 
 
 class DiaForConditionalGeneration(DiaPreTrainedModel, DiaGenerationMixin):
-    """Dia with its head: text ids and a grid of codes → the logits of the next row, the loss, or whole grids.
+    """Dia with a language modeling head: computes logits and loss, and generates grids of codes.
 
-    `generate()` is described in `dia.generation_dia`.
+    `dia.generation_dia` documents `generate()`.
     """
 
     output_modalities = ("audio",)
@@ -505,7 +510,7 @@ class DiaForConditionalGeneration(DiaPreTrainedModel, DiaGenerationMixin):
         self.post_init()
 
     def resize_token_embeddings(self, *args: Any, **kwargs: Any) -> nn.Module:
-        """As of `DiaModel`."""
+        """Resize the text embeddings, see `DiaModel`."""
         return self.model.resize_token_embeddings(*args, **kwargs)
 
     @can_return_tuple
@@ -524,14 +529,14 @@ class DiaForConditionalGeneration(DiaPreTrainedModel, DiaGenerationMixin):
         cache: EncoderDecoderCache | None = None,
         **kwargs: Any,
     ) -> Seq2SeqLMOutput:
-        """Logits of every row, and the loss if labels are given. The arguments not listed are those of `DiaModel`.
+        """Compute logits, and the loss if labels are given. See `DiaModel` for the other arguments.
 
         Args:
-            labels: the grid one row ahead, [B · C, R], ids below V, or -100 where no loss is taken.
-            logits_to_keep: compute the logits of that many last rows only, or of the rows a tensor names; 0 means all.
+            labels: the grid shifted by one row, [B · C, R]: ids below V, or -100 to ignore a cell.
+            logits_to_keep: compute logits for this many last rows only, or for the rows in a tensor; 0 means all.
 
         Returns:
-            `logits` [B · C, R, V]; `loss`, the mean cross entropy over labelled places.
+            `logits` [B · C, R, V], and `loss`, the mean cross entropy over all labels that are not ignored.
         """
         outputs = self.model(
             input_ids=input_ids,
@@ -565,10 +570,10 @@ class DiaForConditionalGeneration(DiaPreTrainedModel, DiaGenerationMixin):
 
 
 def _refuse(kwargs: dict[str, Any]) -> None:
-    """Nothing that a caller gives may be ignored in silence."""
+    """Raise an error for unsupported arguments instead of ignoring them."""
     for name in ("inputs_embeds", "decoder_inputs_embeds", "position_ids"):
         if kwargs.get(name) is not None:
-            raise ValueError(f"`{name}` is not supported by Dia; give `input_ids` and `decoder_input_ids`.")
+            raise ValueError(f"`{name}` is not supported by Dia; pass `input_ids` and `decoder_input_ids`.")
 
 
 __all__ = ["DiaForConditionalGeneration", "DiaModel", "DiaPreTrainedModel"]

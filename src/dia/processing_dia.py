@@ -1,6 +1,6 @@
-"""Scripts and prompts to the model's inputs, and its grid back to sound: DiaProcessor.
+"""`DiaProcessor`: converts scripts and audio prompts to model inputs, and generated grids to audio.
 
-Knows tokenizer, feature extractor, codec and grid. Knows nothing of the model, nor how the folder is laid out.
+Independent of the model and of the folder layout.
 """
 
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ from dia.tokenization_dia import DiaTokenizer
 
 
 class DiaAudioKwargs(AudioKwargs, total=False):  # type: ignore[call-arg]
-    """What `audio_kwargs` may hold beside the general options; the defaults are the processor's own attributes."""
+    """Options of `audio_kwargs` in addition to the general ones. The processor's attributes are the defaults."""
 
     bos_token_id: int
     eos_token_id: int
@@ -42,7 +42,7 @@ class DiaAudioKwargs(AudioKwargs, total=False):  # type: ignore[call-arg]
 
 
 class DiaProcessorKwargs(ProcessingKwargs, total=False):  # type: ignore[call-arg]
-    """The keyword arguments of `DiaProcessor.__call__`."""
+    """Keyword arguments of `DiaProcessor.__call__`."""
 
     audio_kwargs: DiaAudioKwargs
 
@@ -57,26 +57,26 @@ class DiaProcessorKwargs(ProcessingKwargs, total=False):  # type: ignore[call-ar
 
 
 class DiaProcessor(SavedProcessor):
-    """Everything around the model in one object. It keeps nothing about a call, so threads may share it.
+    """Combines tokenizer, feature extractor and codec. Stores no state of a call, so threads can share it.
 
     Args:
-        feature_extractor: reads prompts; its rate and hop are the codec's.
+        feature_extractor: reads audio prompts; must have the codec's sampling rate and hop length.
         tokenizer: reads scripts.
-        audio_tokenizer: the codec; None for a processor that only handles text and codes.
-        delay_pattern: delay in rows of each channel; the published model's by default, unless a call brings its own.
-        bos_token_id: stands before a channel begins; the published model's by default, as are the next two.
+        audio_tokenizer: the codec, or None for a processor that handles only text and codes.
+        delay_pattern: delay of each channel in rows; by default that of Dia-1.6B. A call can override it.
+        bos_token_id: fills the grid before a channel starts; by default that of Dia-1.6B, as the next two.
         eos_token_id: ends a channel.
-        pad_token_id: stands after a channel's end and where the model has yet to predict.
-        final_stop: end every turn of a text with a full stop where it has no end, see `dia.text.prompt_format`;
-            `from_pretrained` reads it from the folder. Dia-1.6B needs none.
+        pad_token_id: fills the grid after a channel's end and in the cells to predict.
+        final_stop: add a full stop to turns without one, see `dia.text.prompt_format`. `from_pretrained` reads it
+            from the folder; Dia-1.6B does not need it.
 
     Raises:
-        TypeError: a part is of the wrong class, or `final_stop` is neither True nor False.
-        ValueError: the codec's rate or hop, or its channels and a `delay_pattern`, do not fit each other.
+        TypeError: a part has the wrong class, or `final_stop` is not a bool.
+        ValueError: the codec does not match the feature extractor or `delay_pattern`.
     """
 
     audio_tokenizer_class = "DacModel"
-    codec_dtype: torch.dtype | None = None  # that the codec decodes in, where it is not to be its own
+    codec_dtype: torch.dtype | None = None  # dtype for decoding; None uses the codec's own
     valid_processor_kwargs = DiaProcessorKwargs
 
     def __init__(
@@ -114,7 +114,7 @@ class DiaProcessor(SavedProcessor):
     def for_config(
         cls, config: DiaConfig, audio_tokenizer: DacModel | None = None, pronunciations: Path | None = None
     ) -> "DiaProcessor":
-        """For a model that brings none: with its codec's rate and hop, or the published; and its file of phones."""
+        """Create a processor for a model without one. The codec sets rate and hop length, by default Dia-1.6B's."""
         encoder, decoder = config.encoder_config, config.get_text_config()
         assert isinstance(encoder, DiaEncoderConfig)
         rate, hop = PUBLISHED_SAMPLING_RATE, PUBLISHED_HOP_LENGTH
@@ -132,13 +132,13 @@ class DiaProcessor(SavedProcessor):
 
     @property
     def sampling_rate(self) -> int:
-        """Hz of the sound that comes out, and that goes in if the parts fit each other."""
+        """Hz of the codec's audio, or of the feature extractor if there is no codec."""
         model = self.audio_tokenizer
         return int((self.feature_extractor if model is None else model.config).sampling_rate)
 
     @property
     def frame_rate(self) -> float:
-        """Frames per second of sound."""
+        """Codec frames per second of audio."""
         model = self.audio_tokenizer
         hop = self.feature_extractor.hop_length if model is None else codec.hop_length(model.config)
         return self.sampling_rate / float(hop)
@@ -155,24 +155,23 @@ class DiaProcessor(SavedProcessor):
         """Prepare one script or a batch for the model, with audio prompts or, for training, target audio.
 
         Args:
-            text: a script or a list of them.
-            audio: what is spoken already: one clip per text, in any form that `DiaFeatureExtractor` reads, or int64
-                codes [T, C]; None in the list where a text has none. Without it generation begins with BOS alone.
-            output_labels: return `labels` too; needs `generation=False`.
-            final_stop: end every turn of the text with a full stop where it has no end; by default as the model
-                expects it. False leaves the text as it is.
-            **kwargs: `generation` (True; False closes every clip with EOS for training), `sampling_rate` (Hz of the
-                clips that bring none), `delay_pattern`, `bos_token_id`, `eos_token_id`, `pad_token_id`, and
-                tokenizer options; or the same within `text_kwargs` and `audio_kwargs`. `padding`, `truncation` and
-                `max_length` concern audio only inside `audio_kwargs`.
+            text: a script or a list of scripts.
+            audio: the prompts: one clip per text, in any form that `DiaFeatureExtractor` reads, or int64 codes
+                [T, C]; None for a text without a prompt. By default generation starts from BOS.
+            output_labels: also return `labels`; requires `generation=False`.
+            final_stop: add a full stop to turns without one; by default as the model expects. False changes nothing.
+            **kwargs: `generation` (True by default; False ends every clip with EOS for training), `sampling_rate` (Hz
+                of clips without a rate), `delay_pattern`, `bos_token_id`, `eos_token_id`, `pad_token_id`, and
+                tokenizer options. They can also be given in `text_kwargs` and `audio_kwargs`. `padding`, `truncation`
+                and `max_length` apply to audio only inside `audio_kwargs`.
 
         Returns:
-            `input_ids` and `attention_mask` [B, S]; `decoder_input_ids` [B, R, C], delayed, shorter prompts padded
-            with BOS on the left; `decoder_attention_mask` [B, R]; on request `labels` [B · C, R], where -100 is
-            ignored.
+            `input_ids` and `attention_mask` [B, S]; `decoder_input_ids` [B, R, C], delayed, with shorter prompts
+            padded with BOS on the left; `decoder_attention_mask` [B, R]; if requested `labels` [B · C, R], -100 where
+            the loss ignores a cell.
 
         Raises:
-            TypeError, ValueError, FileNotFoundError: an argument is unusable; the message names it.
+            TypeError, ValueError, FileNotFoundError: an argument is invalid; the message names it.
         """
         options = self._options(kwargs)
         channels = self._channels(options["audio_kwargs"])
@@ -182,9 +181,9 @@ class DiaProcessor(SavedProcessor):
         inputs = self.tokenizer(ended, **options["text_kwargs"])
         rate = options["audio_kwargs"].get("sampling_rate")
         batch_size = len(inputs["input_ids"])
-        codes, width = self._spoken(audio, batch_size, channels, rate, kwargs.get("audio_kwargs", {}))
+        codes, width = self._prompt_codes(audio, batch_size, channels, rate, kwargs.get("audio_kwargs", {}))
         if not generation and any(clip is None for clip in codes):
-            raise ValueError("audio holds None; training needs a clip for every text.")
+            raise ValueError("audio contains None; training needs a clip for every text.")
         rows, mask = grid.prefill(codes, width, channels, closed=not generation)
         data = {**inputs, "decoder_input_ids": rows, "decoder_attention_mask": mask}
         if output_labels:
@@ -192,11 +191,11 @@ class DiaProcessor(SavedProcessor):
         return BatchFeature(data)
 
     def encode_audio(self, audio: Any, sampling_rate: int | None = None, **options: Any) -> list[Tensor]:
-        """Turn clips into codes.
+        """Encode clips.
 
         Args:
             audio: a clip or a list of clips, in any form that `DiaFeatureExtractor` reads.
-            sampling_rate: Hz of the clips that do not bring their own rate.
+            sampling_rate: Hz of clips without a rate of their own.
             **options: `truncation` and `max_length` (samples) of the feature extractor.
 
         Returns:
@@ -207,49 +206,48 @@ class DiaProcessor(SavedProcessor):
     def batch_decode(
         self, decoder_input_ids: Any, audio_prompt_len: int | Sequence[int] | Tensor | None = None, **kwargs: Any
     ) -> list[Tensor]:
-        """Turn the model's output into sound.
+        """Decode generated grids to audio.
 
         Args:
-            decoder_input_ids: the whole grid [B, R, C], or the output object of `generate` that holds it.
-            audio_prompt_len: rows to leave out at the beginning, see `get_audio_prompt_len`; one number or one per
-                row. By default only BOS is left out, so a prompt is heard again.
-            **kwargs: as in `__call__`: `delay_pattern` and token ids, where they are not the processor's.
+            decoder_input_ids: the grids [B, R, C], or the output object of `generate`.
+            audio_prompt_len: number of rows to skip at the start, see `get_audio_prompt_len`; one number, or one per
+                grid. By default only BOS is skipped, so the audio includes the prompt.
+            **kwargs: `delay_pattern` and token ids, as in `__call__`, to override the processor's.
 
         Returns:
-            One float32 waveform [N] per row at `sampling_rate`, on the CPU; empty where nothing was spoken.
+            One float32 waveform [N] per grid at `sampling_rate`, on the CPU; empty if the grid has no speech.
 
         Raises:
-            ValueError: there is no codec, the grid does not fit the delay pattern or has no room for a frame, or a
-                frame holds no code.
+            ValueError: no codec, a grid that is too short or does not match the delay pattern, or an invalid code.
         """
         model, channels = self._codec("decoding"), self._channels(self._options(kwargs)["audio_kwargs"])
         check_channels(model, channels)
         rows = grid.as_grid(decoder_input_ids)
-        grid.check_room(rows, channels)
+        grid.check_row_count(rows, channels)
         codes = grid.spoken(rows, audio_prompt_len, channels)
         return [waveform.cpu() for waveform in codec.decode(model, codes, dtype=self.codec_dtype)]
 
     def decode(
         self, decoder_input_ids: Any, audio_prompt_len: int | Sequence[int] | Tensor | None = None, **kwargs: Any
     ) -> Tensor:
-        """Turn a single grid, [1, R, C] or [R, C], into one waveform [N]; otherwise as `batch_decode`."""
+        """Decode a single grid, [1, R, C] or [R, C], to one waveform [N]. See `batch_decode`."""
         rows = grid.as_grid(decoder_input_ids)
         if len(rows) != 1:
-            raise ValueError(f"decoder_input_ids holds {len(rows)} grids; decode reads one, batch_decode several.")
+            raise ValueError(f"decoder_input_ids has {len(rows)} grids, but decode takes one; use batch_decode.")
         return self.batch_decode(rows, audio_prompt_len, **kwargs)[0]
 
     def undelayed_codes(
         self, decoder_input_ids: Any, audio_prompt_len: int | Sequence[int] | Tensor | None = None, **kwargs: Any
     ) -> list[Tensor]:
-        """The frames that `batch_decode` decodes, int64 [T, C] per row on the CPU; needs no codec.
+        """The frames that `batch_decode` decodes, int64 [T, C] per grid, on the CPU. Needs no codec.
 
-        A row ends where channel 0 says EOS or PAD; cut off before that, it gives every frame that is complete.
+        Speech ends where channel 0 is EOS or PAD. A grid that ends earlier gives all complete frames.
         """
         channels = self._channels(self._options(kwargs)["audio_kwargs"])
         return grid.spoken(grid.as_grid(decoder_input_ids), audio_prompt_len, channels)
 
     def get_audio_prompt_len(self, decoder_attention_mask: Tensor, **kwargs: Any) -> int:
-        """Rows of the grid that the prompts take, BOS and padding included; what `batch_decode` leaves out."""
+        """Number of prompt rows in the grid, including BOS and padding, for `audio_prompt_len`."""
         channels = self._channels(self._options(kwargs)["audio_kwargs"])
         return int(decoder_attention_mask.shape[1]) - max(channels.pattern)
 
@@ -261,26 +259,26 @@ class DiaProcessor(SavedProcessor):
         provenance: audio_file.Provenance | None = None,
         **kwargs: Any,
     ) -> None:
-        """Write waveforms to files, each whole or not at all, in the format of the path's suffix.
+        """Write waveforms to audio files. The file name suffix selects the format. Each write is atomic.
 
-        Samples beyond ±1 are clipped. Where the format has a comment field it says that the speech is synthetic.
+        Samples beyond ±1 are clipped. If the format has a comment field, the comment marks the speech as synthetic.
 
         Args:
-            audio: a waveform [N], or a list of them.
-            saving_path: a path, or a list of as many paths.
-            sampling_rate: Hz; the processor's by default.
-            provenance: what the files shall say of model and seed.
-            **kwargs: `audio_kwargs={"sampling_rate": …}` is read too.
+            audio: a waveform [N], or a list of waveforms.
+            saving_path: a path, or a list with one path per waveform.
+            sampling_rate: Hz; by default the processor's.
+            provenance: model and seed to store in the comment.
+            **kwargs: `audio_kwargs={"sampling_rate": …}` is also accepted.
 
         Raises:
-            TypeError, ValueError, FileNotFoundError: a path or a waveform is unusable; what stood at the path stays.
+            TypeError, ValueError, FileNotFoundError: a path or waveform is invalid; an existing file is not changed.
         """
         clips = named_clips(audio, "audio")
         paths = [saving_path] if isinstance(saving_path, str | Path) else saving_path
         if not isinstance(paths, list | tuple) or not all(isinstance(path, str | Path) for path in paths):
             raise TypeError(f"saving_path is {type(saving_path).__name__}; expected a path or a list of paths.")
         if len(paths) != len(clips):
-            raise ValueError(f"saving_path holds {len(paths)} paths for {len(clips)} waveforms; give one for each.")
+            raise ValueError(f"saving_path has {len(paths)} paths for {len(clips)} waveforms; pass one for each.")
         for path in paths:
             audio_file.file_format(Path(path))
         given = self._options(kwargs)["audio_kwargs"].get("sampling_rate")
@@ -289,10 +287,10 @@ class DiaProcessor(SavedProcessor):
             audio_file.write(path, clip, rate, name, provenance or audio_file.Provenance())
 
     def check_codec(self) -> None:
-        """Whether the codec, if there is one, fits the other parts; loading does not ask.
+        """Raise an error if the codec does not match the other parts. Loading does not check this.
 
         Raises:
-            ValueError: it does not; the message says in what.
+            ValueError: the codec has another sampling rate, hop length or number of channels.
         """
         if self.audio_tokenizer is not None:
             _check_rates(self.audio_tokenizer, self.feature_extractor)
@@ -302,11 +300,11 @@ class DiaProcessor(SavedProcessor):
     def build_indices(
         bsz: int, seq_len: int, num_channels: int, delay_pattern: list[int], revert: bool = False
     ) -> tuple[Tensor, Tensor]:
-        """Where each cell of a delayed grid [B, R, C] comes from; with `revert`, of one whose delay is undone.
+        """Source indices of each cell of a delayed grid [B, R, C], or with `revert` of an undelayed grid.
 
         Returns:
-            Its row, int32 [B, R, C], negative or beyond the last where it comes from outside; and its batch, row and
-            channel, int64 [B · R · C, 3], the row clamped to the grid.
+            The source row, int32 [B, R, C], negative or too large if it is outside the grid; and batch, row and
+            channel, int64 [B · R · C, 3], with the row clamped to the grid.
         """
         return delay.shift_indices(bsz, seq_len, num_channels, delay_pattern, revert)
 
@@ -314,12 +312,12 @@ class DiaProcessor(SavedProcessor):
     def apply_audio_delay(
         audio: Tensor, pad_token_id: int, bos_token_id: int, precomputed_idx: tuple[Tensor, Tensor]
     ) -> Tensor:
-        """Move the cells of `audio` [B, R, C] as `build_indices` says; above the grid is BOS, below it PAD."""
+        """Gather cells of `audio` [B, R, C] by `build_indices`. Source rows before the grid are BOS, after it PAD."""
         return delay.shift(audio, precomputed_idx, bos_token_id, pad_token_id)
 
     def _options(self, kwargs: dict[str, Any]) -> dict[str, Any]:
-        """Keyword arguments by the part they are for; what the tokenizer was loaded with is its default."""
-        # Its `max_length` is a limit, not a length to pad or to cut to.
+        """Group keyword arguments by the part they configure. The tokenizer's init arguments are its defaults."""
+        # The tokenizer's `max_length` is a limit, not a length to pad or truncate to.
         loaded = {key: value for key, value in self.tokenizer.init_kwargs.items() if key != "max_length"}
         options: dict[str, Any] = self._merge_kwargs(DiaProcessorKwargs, tokenizer_init_kwargs=loaded, **kwargs)
         return options
@@ -327,7 +325,7 @@ class DiaProcessor(SavedProcessor):
     def _codec(self, purpose: str) -> DacModel:
         if self.audio_tokenizer is None:
             raise ValueError(
-                f"{purpose} needs a codec, and this processor has none. Load it with its codec, or pass "
+                f"{purpose} needs a codec, but the processor has none. Load it with its codec, or pass "
                 f"audio_tokenizer=DacModel.from_pretrained(…) to DiaProcessor."
             )
         return self.audio_tokenizer
@@ -336,30 +334,30 @@ class DiaProcessor(SavedProcessor):
         pattern, *ids = (options.get(name, getattr(self, name)) for name in OWN_OPTIONS)
         for name, value in zip(OWN_OPTIONS, (pattern, *ids), strict=True):
             if value is None:
-                raise ValueError(f"{name} is None; leave it out to use the processor's own.")
+                raise ValueError(f"{name} is None; omit it to use the processor's value.")
         return Channels(checked_pattern(pattern), *ids)
 
-    def _spoken(
+    def _prompt_codes(
         self, audio: Any, batch_size: int, channels: Channels, rate: int | None, options: dict[str, Any]
     ) -> tuple[list[Tensor | None], int]:
-        """The codes of every text's audio, None where there is none, and for how many frames to make room."""
+        """The codes of each text's audio, or None, and the number of frames to pad them to."""
         if audio is None:
             return [None] * batch_size, 0
         clips = named_clips(audio, "audio")
         if len(clips) != batch_size:
             raise ValueError(
-                f"audio holds {len(clips)} clips for {batch_size} texts; give one for each, None where there is none."
+                f"audio has {len(clips)} clips for {batch_size} texts; pass one for each, None for a text without one."
             )
         codes = {name: clip if is_codes(clip, channels) else None for name, clip in clips.items()}
-        sounds = {name: clip for name, clip in clips.items() if clip is not None and codes[name] is None}
-        if sounds and self.audio_tokenizer is not None:
+        waveforms = {name: clip for name, clip in clips.items() if clip is not None and codes[name] is None}
+        if waveforms and self.audio_tokenizer is not None:
             check_channels(self.audio_tokenizer, channels)
-        encoded, width = self._encode(sounds, rate, options) if sounds else ([], 0)
-        codes.update(zip(sounds, encoded, strict=True))
+        encoded, width = self._encode(waveforms, rate, options) if waveforms else ([], 0)
+        codes.update(zip(waveforms, encoded, strict=True))
         return list(codes.values()), width
 
     def _encode(self, clips: dict[str, Any], rate: int | None, options: dict[str, Any]) -> tuple[list[Tensor], int]:
-        """Codes of named clips, and the frames they are padded to."""
+        """The codes of named clips, and the number of frames they are padded to."""
         model = self._codec("audio")
         _check_rates(model, self.feature_extractor)
         waveforms = [self.feature_extractor.load(clip, rate, name) for name, clip in clips.items()]
@@ -367,7 +365,7 @@ class DiaProcessor(SavedProcessor):
         features = self.feature_extractor(waveforms, return_tensors="pt", **shape)
         hop, waves = codec.hop_length(model.config), []
         for wave, mask in zip(features["input_values"], features["padding_mask"], strict=True):
-            start = int(mask.argmax())  # not 0 where clips are padded on the left
+            start = int(mask.argmax())  # not 0 for clips padded on the left
             waves.append(wave[0, start : start + -(-int(mask.sum()) // hop) * hop])
         return [clip.cpu() for clip in codec.encode(model, waves)], features["padding_mask"].shape[1] // hop
 
@@ -379,16 +377,16 @@ def _check_rates(model: DacModel, extractor: DiaFeatureExtractor) -> None:
     ):
         if has != (value := getattr(extractor, name)):
             fact = f"audio_tokenizer has {has} {unit}, but feature_extractor.{name} is {value}."
-            raise ValueError(f"{fact} Use parts made for each other.")
+            raise ValueError(f"{fact} Use parts of the same checkpoint.")
 
 
 def _check_mode(text: Any, audio: Any, generation: bool, output_labels: bool | None, return_tensors: Any) -> None:
     if text is None:
-        raise ValueError("text is None; give a script or a list of scripts.")
+        raise ValueError("text is None; pass a script or a list of scripts.")
     if return_tensors != "pt":
         raise ValueError(f"return_tensors is {return_tensors!r}; only 'pt' is supported.")
     if generation and output_labels:
-        raise ValueError("output_labels=True is for training; pass generation=False with it.")
+        raise ValueError("output_labels=True needs generation=False, because labels are for training.")
     if not generation and audio is None:
         raise ValueError("audio is missing; training (generation=False) needs a clip for every text.")
 

@@ -1,4 +1,4 @@
-"""Rotary positions: the angles by which queries and keys are turned, for every rope type of transformers.
+"""Rotary position embeddings (RoPE) for all RoPE types of transformers.
 
 Shapes: B batch, R rows, H heads, D head width.
 """
@@ -15,13 +15,13 @@ _LENGTH_DEPENDENT = ("dynamic", "longrope")
 
 
 class DiaRotaryEmbedding(nn.Module):
-    """Cosines and sines that turn queries and keys by their position (arXiv:2104.09864).
+    """Computes the cosines and sines that rotate queries and keys by position (arXiv:2104.09864).
 
-    The rope types "dynamic" and "longrope" change their angles with the length of the sequence. Here that is the
-    length of the call alone; transformers' "dynamic" also remembers the longest call before.
+    For the RoPE types "dynamic" and "longrope" the angles depend on the sequence length. Only the length of the
+    current call counts; transformers' "dynamic" also depends on the longest earlier call.
 
     Raises:
-        ValueError: the config names a rope type that transformers does not know, or rotates a part of each head only.
+        ValueError: the RoPE type is unknown to transformers, or rotates only part of each head.
     """
 
     inv_freq: Tensor
@@ -35,28 +35,28 @@ class DiaRotaryEmbedding(nn.Module):
         frequencies, self.attention_scaling = self.frequencies()
         if 2 * len(frequencies) != config.head_dim:
             raise ValueError(
-                f"rope_parameters: partial_rotary_factor turns {2 * len(frequencies)} of head_dim={config.head_dim} "
-                "dimensions; Dia turns whole heads. Leave it out, or use rope_type='proportional'."
+                f"rope_parameters: partial_rotary_factor rotates {2 * len(frequencies)} of head_dim={config.head_dim} "
+                "dimensions, but Dia rotates whole heads. Remove it, or use rope_type='proportional'."
             )
         self.register_buffer("inv_freq", frequencies, persistent=False)
 
     def _apply(self, *args: Any, **kwargs: Any) -> "DiaRotaryEmbedding":
-        """Follow the model to its device, but never to half precision: far rows would turn by wrong angles."""
+        """Move to the model's device, but stay in float32: in half precision the angles of late rows are wrong."""
         super()._apply(*args, **kwargs)
         self.inv_freq = self.frequencies()[0].to(self.inv_freq.device)
         return self
 
     @property
     def length_dependent(self) -> bool:
-        """Whether the angles change with the length of the sequence."""
+        """Whether the angles depend on the sequence length."""
         return self.rope_type in _LENGTH_DEPENDENT
 
     def frequencies(self, length: Any = None, device: torch.device | None = None) -> tuple[Tensor, float]:
-        """One angular step per pair of dimensions, [D / 2], and the factor on cosines and sines.
+        """One angle per row and pair of dimensions, [D / 2], and the factor for cosines and sines.
 
         Args:
-            length: of the sequence, a number or a tensor of one; by default what the model was trained for.
-            device: of the steps.
+            length: sequence length, a number or a one-element tensor; by default the length the model was trained for.
+            device: device of the result.
         """
         rope = self.config.rope_parameters
         assert rope is not None
@@ -69,26 +69,26 @@ class DiaRotaryEmbedding(nn.Module):
     @torch.no_grad()
     def forward(self, x: Tensor, position_ids: Tensor) -> tuple[Tensor, Tensor]:
         """Cosines and sines [B or 1, R, D] of `position_ids` [B or 1, R], in the dtype of `x`."""
-        angles = position_ids[..., None].float() * self._steps_for(position_ids)  # [B or 1, R, D / 2]
+        angles = position_ids[..., None].float() * self._frequencies_for(position_ids)  # [B or 1, R, D / 2]
         angles = torch.cat((angles, angles), dim=-1)
         scale = self.attention_scaling
         return (angles.cos() * scale).to(x.dtype), (angles.sin() * scale).to(x.dtype)
 
-    def _steps_for(self, positions: Tensor) -> Tensor:
-        """The angular steps [D / 2] of a sequence whose last position is the largest of these."""
-        steps = self.inv_freq.to(positions.device, torch.float32)
+    def _frequencies_for(self, positions: Tensor) -> Tensor:
+        """The frequencies [D / 2] for a sequence that ends at the largest of these positions."""
+        frequencies = self.inv_freq.to(positions.device, torch.float32)
         if not self.length_dependent:
-            return steps
+            return frequencies
         rope, dynamic = self.config.rope_parameters, self.rope_type == "dynamic"
         assert rope is not None
         limit = self.config.max_position_embeddings if dynamic else rope["original_max_position_embeddings"]
         length = positions.max() + 1
         longer, _ = self.frequencies(length if dynamic else limit + 1, positions.device)
-        return torch.where(length > limit, longer, steps)
+        return torch.where(length > limit, longer, frequencies)
 
 
 def rotate(states: Tensor, position_embeddings: tuple[Tensor, Tensor]) -> Tensor:
-    """Turn each pair (first half, second half) of the head by its position's angle; states: [B, H, R, D]."""
+    """Rotate the pairs (first half, second half) of each head by their position's angles; states: [B, H, R, D]."""
     cos, sin = (part[:, None] for part in position_embeddings)
     first, second = states.chunk(2, dim=-1)
     return states * cos + torch.cat((-second, first), dim=-1) * sin

@@ -1,7 +1,6 @@
-"""Text to byte ids and back: DiaTokenizer.
+"""`DiaTokenizer`: converts text to byte ids, speaker tags and, for small models, phones, and back.
 
-Knows the byte vocabulary, the two speaker tags, the phones of a small model and how many ids the encoder reads. Knows
-nothing of audio or of the model.
+Independent of audio and of the model.
 """
 
 import copy
@@ -29,39 +28,39 @@ _PAD = "<pad>"
 PRONUNCIATIONS = "pronunciations.txt.gz"
 TOKENIZER_RANGES = {"offset": ID_OFFSET, "max_length": TEXT_IDS}
 
-# What `convert_to_native_format` and older files hand to __init__ although the backend is built here.
+# Arguments that `convert_to_native_format` and older files pass to __init__, although the backend is built here.
 _BACKEND_ARGUMENTS = ("vocab", "merges", "vocab_file", "tokenizer_file", "tokenizer_object", "backend")
 
-# The Dia inside transformers knows no phones and would read every word as letters, without an error. It refuses a
-# truncation side that it does not know, and quotes it: files of a tokenizer with phones hold this after the side.
+# The Dia in transformers has no phones and would read all words as letters, without an error. It rejects an unknown
+# truncation side and quotes it, so files of a tokenizer with phones append this message to the side.
 _ONLY_HERE = (
     "; this tokenizer reads phones, which only the package dia-tts does: install it, and `import dia` before loading"
 )
 
 
 class DiaTokenizer(TokenizersBackend):
-    """Reads a script as its UTF-8 bytes: the id of a byte is its value, except for three ids.
+    """Tokenizes a script into its UTF-8 bytes. The id of a byte is its value, except for three ids.
 
-    Id 0 is padding, ids 1 and 2 are the speaker tags `[S1]` and `[S2]`, which count as one id each; there are no other
-    special tokens. Because those ids are taken, the control characters U+0000 to U+0002 cannot be written as bytes: a
-    text that holds one of them is refused, so that nobody's stray byte becomes padding or a change of speaker.
-    Whatever is accepted comes back unchanged from `decode`.
+    Id 0 is padding. Ids 1 and 2 are the speaker tags `[S1]` and `[S2]`, one id each. There are no other special
+    tokens. Because these ids are taken, the control characters U+0000 to U+0002 cannot be encoded: a text that
+    contains one is an error, so that a stray byte never becomes padding or a change of speaker. `decode` restores
+    every accepted text exactly.
 
-    The backend is a `tokenizers.Tokenizer`, so `return_offsets_mapping=True` gives every id's place in the text in
-    characters (all bytes of one character share its place). Encoding changes nothing on the tokenizer: it may be
-    shared by threads.
+    The backend is a `tokenizers.Tokenizer`, so `return_offsets_mapping=True` gives the position of every id in the
+    text in characters (all bytes of a character share its position). Encoding does not change the tokenizer, so
+    threads can share it.
 
-    A small model's tokenizer comes with pronunciations, and with ids after the bytes for their phones: words that it
-    knows are read as phones, all others as their bytes. `{n aa1 r iy0}` gives a word's phones; `decode` gives phones
-    back so.
+    The tokenizer of a small model has pronunciations, and ids after the bytes for their phones: known words are
+    encoded as phones, all others as bytes. `{n aa1 r iy0}` in a text gives a word's phones, and `decode` writes phones
+    the same way.
 
     Args:
         pad_token: the padding token, id 0.
-        unk_token: stands for tokens that are not in the vocabulary, the padding token by default; no text produces it.
-        max_length: the most ids a text may have, the encoder's limit; None for no limit. A smaller
-            `model_max_length` limits texts further, a larger one does not widen it.
-        offset: added to the id of every byte. From 3 on, all 256 bytes have ids of their own.
-        pronunciations_file: a file that `Pronunciations.save` wrote; None, as for Dia-1.6B, reads bytes alone.
+        unk_token: token for entries outside the vocabulary, by default the padding token; encoding never produces it.
+        max_length: maximum number of ids per text, the encoder's limit; None for no limit. A smaller
+            `model_max_length` lowers the limit; a larger one has no effect.
+        offset: added to the id of every byte. From 3 on, all 256 bytes have an id of their own.
+        pronunciations_file: a file written by `Pronunciations.save`; None, as for Dia-1.6B, encodes bytes only.
     """
 
     vocab_files_names = {**TokenizersBackend.vocab_files_names, "pronunciations_file": PRONUNCIATIONS}  # noqa: RUF012
@@ -83,9 +82,9 @@ class DiaTokenizer(TokenizersBackend):
         limits = [limit for limit in (max_length, kwargs.pop("model_max_length", None)) if limit is not None]
         self.pronunciations = None if pronunciations_file is None else Pronunciations.load(pronunciations_file)
         phones = len(self.pronunciations.phones) if self.pronunciations else 0
-        if str(unk_token) == _PAD:  # the token with id 0, whatever its name; another one would get an id of its own
+        if str(unk_token) == _PAD:  # use the token with id 0; any other name would get a new id
             unk_token = pad_token
-        if added := kwargs.get("added_tokens_decoder"):  # the first ids are made here, under the names given now
+        if added := kwargs.get("added_tokens_decoder"):  # the first ids are created below, with the current names
             kwargs["added_tokens_decoder"] = {at: token for at, token in added.items() if int(at) > len(SPEAKER_TAGS)}
         if "truncation_side" in kwargs:
             kwargs["truncation_side"] = _side(kwargs["truncation_side"], self.pronunciations)
@@ -104,9 +103,9 @@ class DiaTokenizer(TokenizersBackend):
 
     @classmethod
     def from_pretrained(cls, *args: Any, **kwargs: Any) -> "DiaTokenizer":
-        """Load from a folder or a Hub id; keyword arguments replace what its files say.
+        """Load from a folder or a Hub id. Keyword arguments override the settings of its files.
 
-        A file's `model_max_length` follows from its `max_length`, so a `max_length` given here replaces both.
+        A saved `model_max_length` is derived from `max_length`, so `max_length` overrides both.
         """
         if "max_length" in kwargs:
             kwargs.setdefault("model_max_length", None)
@@ -114,7 +113,7 @@ class DiaTokenizer(TokenizersBackend):
         return loaded
 
     def get_vocab(self) -> dict[str, int]:
-        """Tokens and their ids, in the order of the ids."""
+        """The ids of all tokens, sorted by id."""
         vocabulary: dict[str, int] = super().get_vocab()
         return dict(sorted(vocabulary.items(), key=lambda item: item[1]))
 
@@ -134,10 +133,10 @@ class DiaTokenizer(TokenizersBackend):
         split_special_tokens: bool | None = None,
         **options: Any,
     ) -> BatchEncoding:
-        """Encode one text or a batch; every public way of encoding ends here.
+        """Encode one text or a batch. All public encoding methods call this method.
 
-        Truncation is set on a copy of the backend and padding applied to the encodings, where the base class sets both
-        on the backend: that would be state shared between threads.
+        The base class sets truncation and padding on the backend, which threads share. Here truncation is set on a
+        copy of the backend, and padding is applied to the encodings.
         """
         batched, rows = _rows(text, text_pair, is_split_into_words, self.offset)
         spoken, backend = self._spoken_rows(rows), self._backend(split_special_tokens)
@@ -162,35 +161,36 @@ class DiaTokenizer(TokenizersBackend):
         return self._as_batch(encodings, rows, batched, return_tensors, options)
 
     def spoken(self, text: str) -> str:
-        """The text with a character of Unicode's private use for each phone of the words that have pronunciations."""
+        """The text with known words replaced by their phones, one private use character per phone."""
         return self.pronunciations.spoken(text) if self.pronunciations else text
 
     def check_fits(self, vocab_size: int) -> None:
-        """Whether this is the tokenizer of a model that knows `vocab_size` ids of text.
+        """Raise an error if the tokenizer does not match a model with `vocab_size` text ids.
 
         Raises:
-            ValueError: the model reads phones and this knows none, or this knows ids that the model does not.
+            ValueError: the model has phones but the tokenizer has none, or the tokenizer has more ids than the model.
         """
         if self.pronunciations is None and vocab_size > BYTES + self.offset:
             raise ValueError(
-                f"the model reads phones, and its tokenizer has no {PRONUNCIATIONS}; copy it from where the model was."
+                f"the model uses phones, but its tokenizer has no {PRONUNCIATIONS}; copy it from the checkpoint."
             )
         highest = max(self.get_vocab().values())
         if self.pronunciations is not None and highest >= vocab_size:
             raise ValueError(
-                f"the tokenizer has ids up to {highest} and the model {vocab_size} ids: they do not belong together."
+                f"the tokenizer has ids up to {highest} and the model {vocab_size} ids; use the tokenizer of the "
+                "model's checkpoint."
             )
 
     def _spoken_rows(self, rows: Any) -> Any:
-        """`spoken` of every text in rows, pairs and lists of words."""
+        """Apply `spoken` to every text in rows, pairs and lists of words."""
         if self.pronunciations is None:
             return rows
         if not isinstance(rows, str):
             return type(rows)(map(self._spoken_rows, rows))
         if found := re.search(f"[{PHONES}]", rows):
             raise ValueError(
-                f"text holds U+{ord(found.group()):04X} at position {found.start()}, a private use character that "
-                "stands for a phone. Remove it, or name the phone in braces."
+                f"text contains U+{ord(found.group()):04X} at position {found.start()}, a private use character that "
+                "is reserved for a phone. Remove it, or write the phone in braces."
             )
         return self.pronunciations.spoken(rows)
 
@@ -204,13 +204,13 @@ class DiaTokenizer(TokenizersBackend):
         written: tuple[str, ...] = super()._save_pretrained(save_directory, file_names, *args, **kwargs)
         path, settings_file = os.path.join(save_directory, PRONUNCIATIONS), Path(file_names[0])
         settings = json.loads(settings_file.read_text(encoding="utf-8"))
-        for of_this_machine in ("is_local", "local_files_only"):
-            settings.pop(of_this_machine, None)
+        for machine_specific in ("is_local", "local_files_only"):
+            settings.pop(machine_specific, None)
         if self.pronunciations is not None:
             settings["truncation_side"] = self.truncation_side + _ONLY_HERE
         settings_file.write_text(json.dumps(settings, indent=2, sort_keys=True, ensure_ascii=False) + "\n", "utf-8")
         if self.pronunciations is None:
-            Path(path).unlink(missing_ok=True)  # another tokenizer's, that was saved here before
+            Path(path).unlink(missing_ok=True)  # left by a tokenizer that was saved here before
             return written
         self.pronunciations.save(path)
         return (*written, path)
@@ -228,14 +228,12 @@ class DiaTokenizer(TokenizersBackend):
             if len(encoding) > limit:
                 name = f"text[{row}]" if batched else "text"
                 unit = "phones and bytes" if self.pronunciations else "bytes"
-                most = (
-                    f"the encoder reads {limit} (max_length)"
-                    if limit == self.max_length
-                    else f"model_max_length is {limit}"
-                )
+                reads = f"the encoder's limit is {limit} (max_length)"
+                if limit != self.max_length:
+                    reads = f"model_max_length is {limit}"
                 raise ValueError(
-                    f"{name} is {len(encoding)} {unit} (a speaker tag counts as one); {most}. "
-                    f"Split the script into shorter texts, or pass truncation=True to drop what comes after the limit."
+                    f"{name} has {len(encoding)} {unit} (a speaker tag counts as one); {reads}. "
+                    f"Split the script into shorter texts, or pass truncation=True to cut it at the limit."
                 )
 
     def _as_batch(
@@ -253,11 +251,11 @@ class DiaTokenizer(TokenizersBackend):
         for row, encoding in enumerate(encodings):
             columns, parts = self._convert_encoding(encoding, **flags)
             kept.extend(parts)
-            if "token_type_ids" in columns:  # both texts of a pair are of one type
+            if "token_type_ids" in columns:  # both texts of a pair have the same type
                 columns["token_type_ids"] = [[0] * len(ids) for ids in columns["token_type_ids"]]
             if self.pronunciations and "offset_mapping" in columns:
                 columns["offset_mapping"] = [
-                    self._report(rows[row], part.sequence_ids, offsets)
+                    self._written_offsets(rows[row], part.sequence_ids, offsets)
                     for part, offsets in zip(parts, columns["offset_mapping"], strict=True)
                 ]
             if overflowing:
@@ -268,10 +266,10 @@ class DiaTokenizer(TokenizersBackend):
             return BatchEncoding({key: values[0] for key, values in data.items()}, kept)
         return BatchEncoding(data, kept, tensor_type=return_tensors)
 
-    def _report(
+    def _written_offsets(
         self, row: Any, sequences: Sequence[int | None], offsets: Sequence[tuple[int, int]]
     ) -> list[tuple[int, int]]:
-        """Offsets into what is spoken as offsets into the row's text or texts; those of padding stay empty."""
+        """Convert offsets into the spoken text to offsets into the original text or pair. Padding stays empty."""
         assert self.pronunciations is not None
         texts = (row,) if isinstance(row, str) else row
         if not all(isinstance(text, str) for text in texts) or max(s or 0 for s in sequences) >= len(texts):
@@ -284,7 +282,7 @@ class DiaTokenizer(TokenizersBackend):
 
 
 def _byte_tokenizer(pad_token: str, offset: int, phones: int = 0) -> Tokenizer:
-    # Without merges, BPE with byte fallback splits into characters and the characters it does not know into bytes.
+    # Without merges, BPE with byte fallback splits text into characters, and unknown characters into bytes.
     reserved = (pad_token, *SPEAKER_TAGS)
     vocabulary = {token: index for index, token in enumerate(reserved)}
     for value in range(max(len(reserved) - offset, 0), BYTES):
@@ -298,11 +296,11 @@ def _byte_tokenizer(pad_token: str, offset: int, phones: int = 0) -> Tokenizer:
 
 
 def _side(given: Any, pronunciations: Pronunciations | None) -> Any:
-    """The truncation side of a file, without `_ONLY_HERE`."""
+    """The truncation side from a file, without `_ONLY_HERE`."""
     side, remark, _ = str(given).partition(_ONLY_HERE[0])
     if remark and pronunciations is None:
         raise ValueError(
-            f"the tokenizer reads phones, and {PRONUNCIATIONS} is not beside it; copy it from where the model was."
+            f"the tokenizer uses phones, but its folder has no {PRONUNCIATIONS}; copy it from the checkpoint."
         )
     return side if remark else given
 
@@ -317,33 +315,33 @@ def _rows(text: Any, text_pair: Any, is_split_into_words: bool, offset: int) -> 
     if not batched:
         return False, [(text, text_pair)]
     if not isinstance(text_pair, list | tuple) or len(text_pair) != len(text):
-        raise ValueError(f"text_pair must be a list of {len(text)} texts, one for each of text.")
+        raise ValueError(f"text_pair must be a list of {len(text)} texts, one for each item of text.")
     return True, list(zip(text, text_pair, strict=True))
 
 
 def _check(text: Any, name: str, offset: int) -> None:
     if isinstance(text, list | tuple):
         if not text:
-            raise ValueError(f"{name} is an empty list; give at least one text.")
+            raise ValueError(f"{name} is an empty list; pass at least one text.")
         for index, item in enumerate(text):
             _check(item, f"{name}[{index}]", offset)
         return
     if not isinstance(text, str):
         raise TypeError(f"{name} is {type(text).__name__}; expected a str or a list of str.")
     if not text:
-        raise ValueError(f"{name} is empty; give at least one character.")
+        raise ValueError(f"{name} is empty; pass at least one character.")
     if any("\ud800" <= character <= "\udfff" for character in text):
-        raise ValueError(f"{name} holds a lone surrogate, which is no character. Decode the source as UTF-8.")
+        raise ValueError(f"{name} contains a lone surrogate, which is not a character. Decode the source as UTF-8.")
     for value in range(max(len(SPEAKER_TAGS) + 1 - offset, 0)):
         if (at := text.find(chr(value))) >= 0:
             raise ValueError(
-                f"{name} holds the control character U+{value:04X} at position {at}, whose id means padding or a "
-                f"speaker. Remove it; write speakers as [S1] and [S2]."
+                f"{name} contains the control character U+{value:04X} at position {at}, whose id is reserved for "
+                f"padding or a speaker. Remove it, and write speakers as [S1] and [S2]."
             )
 
 
 def _check_cut(encodings: Sequence[Encoding], strategy: TruncationStrategy, limit: int, stride: int) -> None:
-    """Refuse what the backend cannot cut, in words of its own or with a panic."""
+    """Raise a clear error for truncation that the backend rejects or panics on."""
     for encoding in encodings:
         lengths = [encoding.sequence_ids.count(sequence) for sequence in range(encoding.n_sequences)]
         excess = sum(lengths) - limit
@@ -355,9 +353,9 @@ def _check_cut(encodings: Sequence[Encoding], strategy: TruncationStrategy, limi
             left = [*lengths, 0][second] - excess
         if left <= stride:
             raise ValueError(
-                f"truncation={strategy.value!r} to max_length={limit} leaves {max(left, 0)} ids of the text it cuts; "
-                f"with stride={stride} at least {stride + 1} must stay. Use truncation='longest_first', a larger "
-                "max_length or a smaller stride."
+                f"truncation={strategy.value!r} to max_length={limit} leaves {max(left, 0)} ids of the cut text, but "
+                f"stride={stride} needs at least {stride + 1}. Use truncation='longest_first', a larger max_length or "
+                "a smaller stride."
             )
 
 

@@ -1,4 +1,4 @@
-"""Every number of a checkpoint: the published defaults, what old files say elsewhere, and what no model can have."""
+"""Configuration: the published defaults, old files, and invalid values."""
 
 import json
 import warnings
@@ -28,7 +28,7 @@ def test_the_defaults_are_the_published_model():
         assert part.rope_parameters == {"rope_type": "default", "rope_theta": 10_000.0}
 
 
-def test_a_config_comes_back_from_its_file(config, tmp_path):
+def test_a_config_is_restored_from_its_file(config, tmp_path):
     config.save_pretrained(tmp_path)
     again = DiaConfig.from_pretrained(tmp_path)
     assert again.to_dict() == config.to_dict()
@@ -36,7 +36,7 @@ def test_a_config_comes_back_from_its_file(config, tmp_path):
     assert isinstance(again.decoder_config, DiaDecoderConfig)
 
 
-def test_parts_may_be_objects_or_dicts(config):
+def test_parts_can_be_objects_or_dicts(config):
     objects = DiaConfig(
         encoder_config=config.encoder_config, decoder_config=config.decoder_config, delay_pattern=[0, 2, 3]
     )
@@ -52,7 +52,7 @@ def test_parts_are_read_from_the_file_of_the_whole(config, tmp_path):
 
 
 def old_file(tmp_path, **changes) -> DiaConfig:
-    """config.json as transformers 4 wrote it: token ids at the top, rotary settings loose."""
+    """A config.json of transformers 4, with token ids and rotary settings at the top level."""
     data = tiny_config().to_dict()
     for part in ("encoder_config", "decoder_config"):
         del data[part]["rope_parameters"]
@@ -74,7 +74,7 @@ def test_token_ids_at_the_top_reach_a_decoder_given_as_an_object():
     assert ids_of(config.decoder_config) == {"eos_token_id": 1000, "pad_token_id": 1001, "bos_token_id": 1002}
 
 
-def test_loose_rotary_settings_of_an_old_file_are_read(tmp_path):
+def test_top_level_rotary_settings_of_an_old_file_are_read(tmp_path):
     config = old_file(tmp_path)
     for part in (config.encoder_config, config.decoder_config):
         assert part.rope_parameters["rope_theta"] == 5000.0
@@ -95,7 +95,7 @@ def test_token_ids_changed_after_reading_an_old_file_are_kept(tmp_path):
     assert DiaConfig.from_pretrained(tmp_path / "new").decoder_config.bos_token_id == BOS + 1
 
 
-# What no model can have
+# Invalid values
 
 ENCODER_FAULTS = {
     "num_hidden_layers": 0,
@@ -122,13 +122,13 @@ DECODER_FAULTS = {
 
 
 @pytest.mark.parametrize(("field", "value"), ENCODER_FAULTS.items())
-def test_an_impossible_encoder_is_refused_by_field(field, value):
+def test_an_invalid_encoder_is_refused_by_field(field, value):
     with pytest.raises(StrictDataclassError, match=field):
         DiaEncoderConfig(**{field: value})
 
 
 @pytest.mark.parametrize(("field", "value"), DECODER_FAULTS.items())
-def test_an_impossible_decoder_is_refused_by_field(field, value):
+def test_an_invalid_decoder_is_refused_by_field(field, value):
     with pytest.raises(StrictDataclassError, match=field):
         DiaDecoderConfig(**{field: value})
 
@@ -139,17 +139,17 @@ def test_a_value_of_the_wrong_type_is_refused_by_field(field, value):
         DiaDecoderConfig(**{field: value})
 
 
-def test_an_odd_head_is_refused_only_where_it_is_turned():
+def test_an_odd_head_width_is_refused_only_with_rotary_positions():
     assert DiaDecoderConfig(cross_head_dim=7).cross_head_dim == 7
 
 
 def test_token_ids_that_collide_are_refused():
-    with pytest.raises(StrictDataclassError, match="each needs an id of its own"):
+    with pytest.raises(StrictDataclassError, match="they must be distinct"):
         DiaDecoderConfig(eos_token_id=1024, pad_token_id=1024)
 
 
 def test_a_special_id_among_the_codes_is_refused():
-    with pytest.raises(StrictDataclassError, match="EOS is the lowest"):
+    with pytest.raises(StrictDataclassError, match="must be the lowest"):
         DiaDecoderConfig(bos_token_id=3)
 
 
@@ -160,17 +160,17 @@ def test_a_delay_pattern_of_another_length_is_refused(pattern):
 
 
 @pytest.mark.parametrize("first", [1, -1])
-def test_channel_0_leads(first):
+def test_channel_0_must_have_delay_0(first):
     with pytest.raises(StrictDataclassError, match="delay_pattern"):
         DiaConfig(delay_pattern=[first, 8, 9, 10, 11, 12, 13, 14, 15])
 
 
-def test_halves_of_different_width_are_refused():
+def test_encoder_and_decoder_of_different_width_are_refused():
     with pytest.raises(StrictDataclassError, match="cross_hidden_size=512"):
         DiaConfig(decoder_config={"cross_hidden_size": 512})
 
 
-def test_two_configs_share_nothing():
+def test_two_configs_share_no_state():
     first, second = DiaConfig(), DiaConfig()
     first.delay_pattern[1] = 99
     first.decoder_config.num_channels = 3

@@ -1,4 +1,4 @@
-"""However a clip is given, the codec gets mono float32 at its own rate in whole frames."""
+"""Clips of every type become mono float32 at the codec's rate in whole frames."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ def tone(rate=RATE, seconds=0.25):
 
 
 class Decoder:
-    """As the audio objects of `datasets` answer."""
+    """An object like the audio objects of `datasets`."""
 
     def __init__(self, array, rate):
         self._items = {"array": array, "sampling_rate": rate}
@@ -54,7 +54,7 @@ KINDS = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_audio_of_any_kind_becomes_the_same_waveform(extractor, kind):
+def test_audio_of_any_type_becomes_the_same_waveform(extractor, kind):
     coarse = kind in ("uint8", "float16", "bfloat16 tensor")
     features = extractor(KINDS[kind], return_tensors="np")
     assert features["input_values"].shape == (1, 1, 4032)
@@ -82,18 +82,20 @@ def test_audio_at_another_rate_is_resampled(extractor, rate, tmp_path):
         extractor.load({"array": clip, "sampling_rate": rate}),
         extractor.load(Decoder(clip, rate)),
         extractor.load(tmp_path / "a.flac"),
-        extractor.load({"array": clip, "sampling_rate": rate}, sampling_rate=RATE),  # its own rate is the truth
+        extractor.load(
+            {"array": clip, "sampling_rate": rate}, sampling_rate=RATE
+        ),  # the clip's own rate takes precedence
     ]
     for waveform in ways:
         assert abs(len(waveform) - 4000) <= 1
         np.testing.assert_allclose(waveform[200:3800], CLIP[200:3800], atol=2e-3)
 
 
-def test_a_bare_array_is_taken_to_be_at_the_right_rate(extractor):
+def test_an_array_without_a_rate_has_the_extractors_rate(extractor):
     np.testing.assert_array_equal(extractor.load(CLIP), CLIP)
 
 
-def test_a_batch_may_mix_kinds_and_lengths(extractor, tmp_path):
+def test_a_batch_can_mix_types_and_lengths(extractor, tmp_path):
     audio_file.write(tmp_path / "a.wav", tone(8000, 0.1), 8000)
     features = extractor([CLIP, PCM[:1000], tmp_path / "a.wav", CLIP[:64].tolist()], return_tensors="pt")
     assert features["input_values"].shape == (4, 1, 4032)
@@ -133,31 +135,31 @@ def test_a_list_is_a_batch_unless_it_holds_numbers():
         ([CLIP, None], TypeError, r"raw_audio\[1\] is NoneType"),
         ([CLIP, 3], TypeError, r"raw_audio\[1\] is int"),
         (["a", 0.5], FileNotFoundError, r"raw_audio\[0\]: there is no file"),
-        ([[0.0, "x"], [1.0]], TypeError, r"raw_audio\[0\] is a list that does not hold numbers only"),
+        ([[0.0, "x"], [1.0]], TypeError, r"raw_audio\[0\] is a list with non-numeric values"),
         (np.array([0.1, np.nan] * 64), ValueError, "NaN or infinite"),
         (np.array([0.1, np.inf] * 64), ValueError, "NaN or infinite"),
         (np.zeros(63), ValueError, "63 samples at 16000 Hz, less than one codec frame of 64"),
         ({"array": np.zeros(100), "sampling_rate": 44100}, ValueError, "less than one codec frame"),
-        (np.zeros((6, 1000)), ValueError, r"shape \(6, 1000\).*For a batch give a list"),
+        (np.zeros((6, 1000)), ValueError, r"shape \(6, 1000\).*Pass a batch as a list"),
         (np.zeros((1, 2, 1000)), ValueError, r"shape \(1, 2, 1000\)"),
         (np.array(0.5), ValueError, r"shape \(\)"),
         (np.zeros(100, dtype=complex), ValueError, "complex128"),
         (np.zeros(100, dtype=bool), ValueError, "bool"),
         (np.zeros(100, dtype=np.int64), ValueError, "int64; give floats"),
         (PCM.astype(np.float32), ValueError, "Divide by the full scale"),
-        ({"samples": CLIP}, ValueError, r"a dict with \['samples'\]"),
+        ({"samples": CLIP}, ValueError, r"a dict with the keys \['samples'\]"),
         ({"array": CLIP}, TypeError, "raw_audio is dict"),
         ({"array": CLIP, "sampling_rate": 0}, ValueError, "the sampling rate is 0"),
         ({"array": CLIP, "sampling_rate": None}, ValueError, "the sampling rate is None"),
         (object(), TypeError, "raw_audio is object; expected an array"),
     ],
 )
-def test_what_cannot_be_read_is_refused_by_name(extractor, clip, error, message):
+def test_invalid_clips_are_refused_by_name(extractor, clip, error, message):
     with pytest.raises(error, match=message):
         extractor(clip)
 
 
-def test_a_limit_on_the_length_names_itself():
+def test_the_error_names_the_length_limit():
     extractor = DiaFeatureExtractor(sampling_rate=RATE, hop_length=HOP, max_seconds=0.2)
     with pytest.raises(ValueError, match=r"lasts 0.25 s; at most 0.2 s"):
         extractor(CLIP)
@@ -179,18 +181,18 @@ def test_a_limit_on_the_length_names_itself():
         ("padding_side", "middle"),
     ],
 )
-def test_impossible_options_are_refused_by_name(option, value):
+def test_invalid_options_are_refused_by_name(option, value):
     with pytest.raises((TypeError, ValueError), match=option):
         DiaFeatureExtractor(**{option: value})
 
 
-def test_it_survives_saving(tmp_path):
+def test_it_can_be_saved_and_loaded(tmp_path):
     DiaFeatureExtractor(sampling_rate=RATE, hop_length=HOP, max_seconds=3.0).save_pretrained(tmp_path)
     loaded = DiaFeatureExtractor.from_pretrained(tmp_path)
     assert (loaded.sampling_rate, loaded.hop_length, loaded.max_seconds) == (RATE, HOP, 3.0)
 
 
-def test_an_option_that_the_file_does_not_hold_has_an_effect_too(tmp_path):
+def test_options_that_the_file_does_not_have_take_effect(tmp_path):
     (tmp_path / "preprocessor_config.json").write_text('{"sampling_rate": 44100}')
     loaded = DiaFeatureExtractor.from_pretrained(tmp_path, padding_side="left", hop_length=HOP, max_seconds=2.0)
     assert (loaded.sampling_rate, loaded.padding_side, loaded.hop_length) == (44100, "left", HOP)
@@ -211,14 +213,14 @@ def test_an_audio_object_of_datasets_is_read_directly(extractor, tmp_path):
 
 def test_opposite_channels_are_refused_because_their_average_is_silence(extractor):
     for clip in (np.stack([CLIP, -CLIP]), np.stack([CLIP, -CLIP], -1), np.stack([PCM, -PCM])):
-        with pytest.raises(ValueError, match=r"raw_audio: its two channels cancel each other out.*Give one of them"):
+        with pytest.raises(ValueError, match=r"raw_audio has two channels of opposite polarity.*Pass a single"):
             extractor(clip)
-    extractor(np.stack([CLIP, -0.9 * CLIP]))  # as the stock class takes it: faint, and not silent
+    extractor(np.stack([CLIP, -0.9 * CLIP]))  # as in the stock class: quiet, but not silent
     assert not extractor(np.zeros((2, 4000), np.float32), return_tensors="np")["input_values"].any()
 
 
 @pytest.mark.parametrize("rate", [1, 7_999, 384_001, 2**63, 16_000.5, float("inf"), float("nan"), True, "16000"])
-def test_impossible_rates_are_refused_before_anything_is_resampled(extractor, rate):
+def test_invalid_rates_are_refused_before_anything_is_resampled(extractor, rate):
     for clip in (CLIP, {"array": CLIP, "sampling_rate": rate}):
         with pytest.raises(ValueError, match="expected a whole number of Hz, 8000 to 384000"):
             extractor.load(clip, sampling_rate=rate)
@@ -231,6 +233,6 @@ def test_a_clip_over_the_limit_is_refused_before_it_is_resampled(monkeypatch):
         extractor.load({"array": CLIP, "sampling_rate": 8_000})
 
 
-def test_a_list_of_truth_values_is_no_sound(extractor):
-    with pytest.raises(TypeError, match="does not hold numbers only"):
+def test_a_list_of_booleans_is_refused(extractor):
+    with pytest.raises(TypeError, match="with non-numeric values"):
         extractor([True, False] * 100)

@@ -1,4 +1,4 @@
-"""What `generate()` promises beyond the stock loop, and how it refuses what it cannot do."""
+"""`generate()`: features beyond the stock loop, and errors for unsupported arguments."""
 
 import copy
 import threading
@@ -71,13 +71,13 @@ def test_a_temperature_near_0_is_greedy(model):
     assert torch.equal(cold, model.generate(**BATCH, max_new_tokens=12))
 
 
-def test_temperature_says_nothing_to_greedy_search(model):
+def test_temperature_does_not_affect_greedy_search(model):
     grids = [model.generate(**BATCH, max_new_tokens=12, temperature=t) for t in (1.0, 0.0, 0.3, 1.8)]
     assert all(torch.equal(grid, grids[0]) for grid in grids)
 
 
 @pytest.mark.parametrize("temperature", [0.0, -1.0])
-def test_a_temperature_that_means_nothing_is_refused(model, temperature):
+def test_an_invalid_temperature_is_refused(model, temperature):
     with pytest.raises(ValueError, match="temperature"):
         model.generate(**ONE, **SAMPLED, temperature=temperature)
 
@@ -127,13 +127,13 @@ def test_a_seed_gives_the_same_clip_alone_and_in_a_batch(model, guidance):
         assert (together[index, len(alone) :] == PAD).all()
 
 
-def test_a_generator_repeats_what_it_gave(model):
+def test_a_generator_with_the_same_seed_repeats_the_result(model):
     first, again, other = (model.generate(**BATCH, **SAMPLED, generator=seeded(seed)) for seed in (1, 1, 2))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
 
 
-def test_a_generator_leaves_the_global_randomness_alone(model):
+def test_a_generator_does_not_use_the_global_state(model):
     torch.manual_seed(0)
     expected = torch.rand(1)
     torch.manual_seed(0)
@@ -141,7 +141,7 @@ def test_a_generator_leaves_the_global_randomness_alone(model):
     assert torch.equal(torch.rand(1), expected)
 
 
-def test_a_draw_never_takes_what_may_not_be_drawn(model):
+def test_excluded_ids_are_never_drawn(model):
     grid = model.generate(**BATCH, do_sample=True, temperature=5.0, max_new_tokens=40, generator=seeded(0))
     spoken = grid[:, 1 + max(PATTERN) :]
     assert not ((spoken == BOS) | (spoken > PAD)).any()
@@ -150,7 +150,7 @@ def test_a_draw_never_takes_what_may_not_be_drawn(model):
 # Lengths
 
 
-def test_without_a_length_the_model_speaks_as_long_as_it_was_trained_for(model):
+def test_the_default_length_is_that_of_training(model):
     unset = tiny_model()
     unset.logits_dense.weight.data[EOS] = 0
     grid = unset.generate(**ONE)
@@ -168,15 +168,15 @@ def test_max_length_means_the_same_in_all_three_places(model):
     assert [grid.shape[1] for grid in grids] == [14 + max(PATTERN)] * 3
 
 
-def test_the_shortest_room_is_one_frame(model):
-    mute = tiny_model()
-    mute.logits_dense.weight.data[EOS] = 0
-    grid = mute.generate(**ONE, max_new_tokens=max(PATTERN) + 2)
+def test_the_minimum_length_is_one_frame(model):
+    endless = tiny_model()
+    endless.logits_dense.weight.data[EOS] = 0
+    grid = endless.generate(**ONE, max_new_tokens=max(PATTERN) + 2)
     assert grid[0, :, 0].tolist()[2:] == [EOS] + [PAD] * max(PATTERN)
 
 
 @pytest.mark.parametrize("rows", range(1, max(PATTERN) + 1))
-def test_with_no_room_for_a_frame_and_its_end_the_grid_is_cut_off(rows):
+def test_a_limit_too_short_for_a_frame_cuts_the_grid_off(rows):
     eager = tiny_model()
     eager.logits_dense.weight.data[EOS] = 0
     for how in ({}, PLAIN):
@@ -197,7 +197,7 @@ def test_prompt_longer_than_the_limit_still_ends(model):
 # The grid
 
 
-def test_without_a_prompt_it_begins_with_delayed_bos(model):
+def test_without_a_prompt_it_starts_with_delayed_bos(model):
     text = texts(9, 4)
     implicit = model.generate(**text, max_new_tokens=12)
     assert torch.equal(implicit, model.generate(**text, **prompts(0, 0), max_new_tokens=12))
@@ -212,10 +212,10 @@ def test_prefill_forces_the_last_channel_of_the_last_prompt_frame(model):
     given = prompt != PAD
     assert torch.equal(grid[:, : prompt.shape[1]][given], prompt[given])
     last_frame = 6 + PATTERN[-1]
-    assert given[0, last_frame, -1], "the last row of the prompt holds the last channel of its last frame"
+    assert given[0, last_frame, -1], "the last row of the prompt has the last channel of its last frame"
 
 
-def test_padded_prompts_speak_as_they_do_alone(model):
+def test_padded_prompts_give_the_same_codes_as_alone(model):
     together = model.generate(**PROMPTED, max_new_tokens=12)
     for index, length in enumerate((2, 6, 0)):
         alone = model.generate(**row(texts(12, 7, 10), index), **prompt_of(index, length), max_new_tokens=12)[0]
@@ -248,7 +248,7 @@ def test_nothing_follows_the_last_end():
 
 
 class LateFlag:
-    """Tells the end three rows late, as on a GPU."""
+    """An end flag that is three rows late, as on a GPU."""
 
     def __init__(self, device: torch.device) -> None:
         self.answers = [False] * 3
@@ -268,11 +268,11 @@ def test_a_late_end_flag_changes_nothing(monkeypatch):
     late = talkative.generate(**BATCH, **wanted, streamer=streamer)
     assert torch.equal(late.sequences, prompt.sequences)
     assert len(late.scores) == len(prompt.scores)
-    assert len(streamer.taken) == 1 + len(prompt.scores) + 3, "the late rows hold nothing but PAD"
+    assert len(streamer.taken) == 1 + len(prompt.scores) + 3, "the late rows contain only PAD"
 
 
 @pytest.mark.gpu
-def test_a_gpu_speaks_as_the_cpu_does():
+def test_a_gpu_gives_the_codes_of_the_cpu():
     talkative = tiny_model()
     talkative.logits_dense.weight.data[EOS] *= 2.5
     expected = talkative.generate(**PROMPTED, max_new_tokens=50, guidance_scale=3.0)
@@ -289,14 +289,14 @@ def test_inputs_are_not_changed(model):
 # Caches and encoder outputs
 
 
-def test_a_cache_of_ones_own_is_filled(model):
+def test_a_callers_cache_is_filled(model):
     cache = EncoderDecoderCache(DynamicCache(), DynamicCache())
     grid = model.generate(**ONE, max_new_tokens=12, past_key_values=cache)
     assert torch.equal(grid, model.generate(**ONE, max_new_tokens=12))
     assert cache.get_seq_length() == grid.shape[1] - 1
 
 
-def test_speech_goes_on_from_a_cache(model):
+def test_generation_continues_from_a_cache(model):
     whole = model.generate(**ONE, max_new_tokens=16)
     cache = EncoderDecoderCache(DynamicCache(), DynamicCache())
     first = model.generate(
@@ -311,16 +311,16 @@ def stop(ids: torch.Tensor, length: int) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("name", ["cache", "past_key_values"])
-def test_a_cache_that_has_seen_the_whole_prompt_is_refused(model, name):
+def test_a_cache_that_contains_the_whole_prompt_is_refused(model, name):
     cache = EncoderDecoderCache(DynamicCache(), DynamicCache())
     grid = model.generate(**ONE, max_new_tokens=12, **{name: cache})
     assert torch.equal(grid, model.generate(**ONE, max_new_tokens=12))
     assert cache.get_seq_length() == grid.shape[1] - 1
-    with pytest.raises(ValueError, match="the last must be left to read"):
+    with pytest.raises(ValueError, match="must not be cached"):
         model.generate(**ONE, max_new_tokens=12, **{name: cache})
 
 
-def test_a_static_cache_holds_every_row_but_the_last_or_what_is_asked_for(model):
+def test_a_static_cache_has_room_for_every_row_but_the_last_or_max_cache_len(model):
     for longest, rows in ((None, 1 + 12 - 1), (40, 40)):
         wanted = {"cache_implementation": "static", "max_cache_len": longest, "return_dict_in_generate": True}
         kept = cache_in(model.generate(**ONE, max_new_tokens=12, **wanted))
@@ -328,12 +328,12 @@ def test_a_static_cache_holds_every_row_but_the_last_or_what_is_asked_for(model)
         assert {layer.keys.shape[2] for layer in kept.cross_attention_cache.layers} == {9}
 
 
-def test_which_logits_to_keep_changes_nothing(model):
+def test_logits_to_keep_has_no_effect(model):
     expected = model.generate(**ONE, max_new_tokens=12)
     assert torch.equal(model.generate(**ONE, max_new_tokens=12, logits_to_keep=0), expected)
 
 
-def test_positions_of_the_prompt_count_on(model):
+def test_positions_continue_after_the_prompt(model):
     expected, rows = model.generate(**PROMPTED, max_new_tokens=12), torch.arange(7)[None]
     settings = {**PROMPTED, "max_new_tokens": 12}
     assert torch.equal(model.generate(**settings, decoder_position_ids=rows), expected)
@@ -344,7 +344,7 @@ def test_positions_of_the_prompt_count_on(model):
 
 
 @pytest.mark.parametrize("guidance", [None, 3.0])
-def test_positions_may_differ_from_clip_to_clip(model, guidance):
+def test_positions_can_differ_between_clips(model, guidance):
     own = torch.stack([torch.arange(7), 2 * torch.arange(7), 3 * torch.arange(7)])
     settings = {"max_new_tokens": 12, "guidance_scale": guidance}
     together = model.generate(**PROMPTED, decoder_position_ids=own, **settings)
@@ -354,7 +354,7 @@ def test_positions_may_differ_from_clip_to_clip(model, guidance):
 
 
 @pytest.mark.parametrize("guidance", [None, 3.0])
-def test_encoded_text_gives_what_the_text_gives(model, guidance):
+def test_encoder_outputs_give_the_same_codes_as_the_text(model, guidance):
     text = texts(9, 4)
     with torch.no_grad():
         encoded = model.get_encoder()(**text)
@@ -369,7 +369,7 @@ def test_a_cache_of_unknown_kind_is_refused(model):
         model.generate(**ONE, max_new_tokens=12, cache_implementation="quantized")
 
 
-# Rules of the caller's own
+# The caller's rules
 
 
 class MergesHalves(LogitsProcessor):
@@ -382,8 +382,8 @@ GUIDANCE = [DiaGuidanceLogitsProcessor(3.0), ClassifierFreeGuidanceLogitsProcess
 
 @pytest.mark.parametrize("guidance", [None, 1.0, 3.0])
 @pytest.mark.parametrize("rule", GUIDANCE, ids=lambda rule: type(rule).__name__)
-def test_guidance_among_the_rules_is_refused_for_it_would_mix_two_clips(model, rule, guidance):
-    with pytest.raises(ValueError, match=r"`logits_processor` holds .*Guidance.*; pass `guidance_scale`"):
+def test_guidance_in_logits_processor_is_refused(model, rule, guidance):
+    with pytest.raises(ValueError, match=r"`logits_processor` contains .*Guidance.*; pass `guidance_scale`"):
         model.generate(**BATCH, max_new_tokens=12, logits_processor=[rule], guidance_scale=guidance)
 
 
@@ -393,16 +393,16 @@ def test_a_rule_that_merges_clips_is_refused(model):
         model.generate(**two, max_new_tokens=12, logits_processor=LogitsProcessorList([MergesHalves()]))
 
 
-# Processes that share weights
+# Sharded weights
 
 
 @pytest.mark.parametrize("guidance", [None, 3.0])
-def test_whoever_ends_first_goes_on_running_steps_until_all_have_ended(model, monkeypatch, guidance):
-    said, calls, expected = [], [], model.generate(**PROMPTED, max_new_tokens=12, guidance_scale=guidance)
+def test_a_finished_process_runs_steps_until_all_have_finished(model, monkeypatch, guidance):
+    reports, calls, expected = [], [], model.generate(**PROMPTED, max_new_tokens=12, guidance_scale=guidance)
 
     def others_take_four_more(self, finished, synced, device):
-        said.append(finished)
-        return not finished or said.count(True) <= 4
+        reports.append(finished)
+        return not finished or reports.count(True) <= 4
 
     def counted(self, *args, original=DiaDecoder.forward, **kwargs):
         calls.append(1)
@@ -413,13 +413,13 @@ def test_whoever_ends_first_goes_on_running_steps_until_all_have_ended(model, mo
     monkeypatch.setattr(DiaDecoder, "forward", counted)
     grid = model.generate(**PROMPTED, max_new_tokens=12, guidance_scale=guidance)
     assert torch.equal(grid, expected)
-    rows = said.count(False)
-    assert said == [False] * rows + [True] * 5
-    assert len(calls) == rows + 4, "as many steps as everybody else"
+    rows = reports.count(False)
+    assert reports == [False] * rows + [True] * 5
+    assert len(calls) == rows + 4, "all processes run the same number of steps"
 
 
 def sharded(monkeypatch):
-    monkeypatch.setattr("torch.distributed.fsdp.FSDPModule", DiaDecoder)  # as `fully_shard()` makes it one
+    monkeypatch.setattr("torch.distributed.fsdp.FSDPModule", DiaDecoder)  # as after `fully_shard()`
 
 
 def wrapped(monkeypatch):
@@ -431,9 +431,9 @@ def of_deepspeed(monkeypatch):
 
 
 @pytest.mark.parametrize("shared", [sharded, wrapped, of_deepspeed])
-def test_processes_wait_for_each_other_where_they_share_weights(model, monkeypatch, shared):
+def test_processes_with_sharded_weights_are_synchronized(model, monkeypatch, shared):
     shared(monkeypatch)
-    assert settings.is_synced(model, None) is False, "there is no group of processes"
+    assert settings.is_synced(model, None) is False, "there is no process group"
     monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
     for processes, synced in ((1, False), (2, True)):
         monkeypatch.setattr(torch.distributed, "get_world_size", lambda size=processes: size)
@@ -454,11 +454,11 @@ def test_a_streamer_gets_the_prompt_and_then_row_after_row(model):
     assert torch.equal(torch.cat([prompt, torch.stack(rows, dim=1)], dim=1), grid)
 
 
-# Several at once
+# Threads
 
 
-def at_once(*calls):
-    """The results of all calls, run in threads that start together."""
+def run_in_threads(*calls):
+    """The results of all calls, run in threads that start at the same time."""
     barrier, results = threading.Barrier(len(calls)), [None] * len(calls)
 
     def run(index: int) -> None:
@@ -473,7 +473,7 @@ def at_once(*calls):
     return results
 
 
-def test_guidance_is_not_kept_on_the_model(model):
+def test_guidance_is_not_stored_on_the_model(model):
     def call(scale):
         return lambda: model.generate(**BATCH, max_new_tokens=16, guidance_scale=scale, top_k=3)
 
@@ -481,7 +481,7 @@ def test_guidance_is_not_kept_on_the_model(model):
     alone = [call(scale)() for scale in scales]
     before = set(vars(model))
     for _ in range(2):
-        assert all(torch.equal(a, b) for a, b in zip(at_once(*map(call, scales)), alone, strict=True))
+        assert all(torch.equal(a, b) for a, b in zip(run_in_threads(*map(call, scales)), alone, strict=True))
     assert set(vars(model)) == before
     assert model.generation_config.guidance_scale is None
 
@@ -493,16 +493,16 @@ def test_threads_record_their_own_hidden_states(model):
         return lambda: model.generate(**inputs, **wanted)
 
     alone = [call(inputs)() for inputs in (ONE, BATCH)]
-    for a, b in zip(at_once(call(ONE), call(BATCH)), alone, strict=True):
+    for a, b in zip(run_in_threads(call(ONE), call(BATCH)), alone, strict=True):
         torch.testing.assert_close(a.decoder_hidden_states, b.decoder_hidden_states)
         torch.testing.assert_close(a.encoder_hidden_states, b.encoder_hidden_states)
 
 
-# No waiting for the host
+# No host synchronization
 
 
 class HostReads(TorchDispatchMode):
-    """Counts the operations that make the host wait for the device."""
+    """Counts operations that synchronize host and device."""
 
     WAITS = ("_local_scalar_dense", "item", "nonzero", "is_nonzero", "equal", "masked_select", "unique")
 
@@ -527,19 +527,19 @@ CASES = {
 
 
 @pytest.mark.parametrize(("inputs", "settings"), CASES.values(), ids=CASES)
-def test_a_row_waits_for_nothing_but_the_end_flag(inputs, settings):
-    mute = tiny_model()
-    mute.logits_dense.weight.data[EOS] = 0
+def test_the_end_flag_is_the_only_host_sync_of_a_row(inputs, settings):
+    endless = tiny_model()
+    endless.logits_dense.weight.data[EOS] = 0
 
     def waits(rows: int) -> int:
         with HostReads() as reads:
-            mute.generate(**inputs, **settings, max_new_tokens=rows)
+            endless.generate(**inputs, **settings, max_new_tokens=rows)
         return sum(reads.count.values())
 
     assert waits(20) - waits(10) == 10
 
 
-# Refusals
+# Errors
 
 REFUSED = {
     "prefix_allowed_tokens_fn": lambda batch, ids: [1],
@@ -556,7 +556,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("name", "value"), REFUSED.items(), ids=REFUSED)
-def test_what_dia_cannot_do_is_refused_by_name(model, name, value):
+def test_unsupported_arguments_are_refused_by_name(model, name, value):
     with pytest.raises(ValueError, match=f"`{name}` is not supported by Dia"):
         model.generate(**ONE, max_new_tokens=12, **{name: value})
 
@@ -589,49 +589,52 @@ WRONG = {
     "no text": ({"max_new_tokens": 12}, "input_ids"),
     "text of one dimension": (bad(input_ids=torch.ones(9, dtype=LONGS)), r"`input_ids` has shape \(9,\)"),
     "empty text": (bad(input_ids=torch.ones(1, 0, dtype=LONGS), attention_mask=None), r"`input_ids` has shape"),
-    "text too long": (bad(**texts(TEXT_LIMIT + 1)), f"`input_ids` holds {TEXT_LIMIT + 1} ids; the encoder reads"),
+    "text too long": (bad(**texts(TEXT_LIMIT + 1)), f"`input_ids` has {TEXT_LIMIT + 1} ids; the encoder's limit"),
     "mask of another length": (bad(attention_mask=torch.ones(1, 8)), r"`attention_mask` has shape \(1, 8\)"),
     "prompts of another batch": (bad(**prompts(0, 0)), r"`decoder_input_ids` has shape .* expected \[1, rows, 3\]"),
     "a flat prompt": (bad(decoder_input_ids=torch.full((1, 4), BOS)), "`decoder_input_ids` has shape"),
     "prompts of other channels": (bad(decoder_input_ids=torch.full((1, 4, 2), BOS)), "`decoder_input_ids` has shape"),
     "a prompt of nothing": (bad(decoder_input_ids=torch.full((1, 4, 3), PAD)), "`decoder_input_ids`"),
-    "a code above the vocabulary": (bad(decoder_input_ids=torch.full((1, 4, 3), 99)), "`decoder_input_ids` holds 99"),
-    "a negative code": (bad(decoder_input_ids=torch.full((1, 4, 3), -1)), "`decoder_input_ids` holds -1"),
-    "a byte above the vocabulary": (bad(input_ids=torch.full((1, 9), 256)), "`input_ids` holds 256"),
+    "a code above the vocabulary": (
+        bad(decoder_input_ids=torch.full((1, 4, 3), 99)),
+        "`decoder_input_ids` contains 99",
+    ),
+    "a negative code": (bad(decoder_input_ids=torch.full((1, 4, 3), -1)), "`decoder_input_ids` contains -1"),
+    "a byte above the vocabulary": (bad(input_ids=torch.full((1, 9), 256)), "`input_ids` contains 256"),
     "prompt mask of another batch": (bad(decoder_attention_mask=torch.ones(2, 4)), "`decoder_attention_mask`"),
     "prompt mask too short": (bad(decoder_attention_mask=torch.ones(1, 0)), "`decoder_attention_mask`"),
     "an unknown argument": (bad(guidence_scale=3.0), "guidence_scale"),
     "embeddings": (bad(inputs_embeds=torch.zeros(1, 9, 24)), "`inputs_embeds` is not supported by Dia"),
-    "two caches": (bad(cache=a_cache(), past_key_values=a_cache()), "two names for one thing"),
-    "a cache and a kind": (bad(cache=a_cache(), cache_implementation="static"), "both say which cache to use"),
+    "two caches": (bad(cache=a_cache(), past_key_values=a_cache()), "names of the same argument"),
+    "a cache and a kind": (bad(cache=a_cache(), cache_implementation="static"), "are both given"),
     "positions too few": (bad(decoder_position_ids=torch.zeros(1, 0)), r"`decoder_position_ids` has shape \(1, 0\)"),
     "positions of another batch": (bad(decoder_position_ids=torch.zeros(2, 9)), "`decoder_position_ids` has shape"),
     "a PAD outside the vocabulary": (bad(pad_token_id=-1), "pad_token_id=-1"),
     "a BOS outside the vocabulary": (bad(decoder_start_token_id=VOCABULARY), f"decoder_start_token_id={VOCABULARY}"),
-    "peers where there are none": (bad(synced_gpus=True), "`synced_gpus` needs a group of processes"),
+    "peers where there are none": (bad(synced_gpus=True), "`synced_gpus` needs a process group"),
     "text twice": (bad(inputs=texts(9)["input_ids"]), "input_ids"),
     "too few generators": (
         {**BATCH, **SAMPLED, "generator": [torch.Generator()] * 2},
-        "`generator` must be one torch.Generator or a list of 3",
+        "`generator` must be a torch.Generator or a list of 3",
     ),
     "a seed in place of a generator": ({**BATCH, **SAMPLED, "generator": [1, 2, 3]}, "`generator`"),
 }
 
 
 @pytest.mark.parametrize(("arguments", "message"), WRONG.values(), ids=WRONG)
-def test_wrong_input_is_refused_by_name(model, arguments, message):
+def test_invalid_input_is_refused_by_name(model, arguments, message):
     with pytest.raises(ValueError, match=message):
         model.generate(**arguments)
 
 
-def test_wrong_input_writes_nothing_to_the_streamer(model):
+def test_invalid_input_sends_nothing_to_the_streamer(model):
     streamer = Rows()
     with pytest.raises(ValueError, match="generator"):
         model.generate(**BATCH, **SAMPLED, generator=[torch.Generator()] * 2, streamer=streamer)
     assert streamer.taken == []
 
 
-def test_a_streamer_is_ended_when_generation_fails(model):
+def test_a_streamer_ends_when_generation_fails(model):
     class Fails(LogitsProcessor):
         def __call__(self, input_ids, scores):
             raise RuntimeError("broken rule")
@@ -639,10 +642,10 @@ def test_a_streamer_is_ended_when_generation_fails(model):
     streamer = Rows()
     with pytest.raises(RuntimeError, match="broken rule"):
         model.generate(**ONE, max_new_tokens=12, streamer=streamer, logits_processor=LogitsProcessorList([Fails()]))
-    assert streamer.ended, "who plays the sound in another thread waits for the end"
+    assert streamer.ended, "a thread that plays the audio waits for the end"
 
 
-# Other homes
+# Other environments
 
 
 def test_the_published_settings_run_on_another_size(config):
@@ -652,7 +655,7 @@ def test_the_published_settings_run_on_another_size(config):
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_half_precision_speaks(dtype):
+def test_half_precision_generates(dtype):
     grid = tiny_model().to(dtype).generate(**PROMPTED, **SAMPLED, guidance_scale=3.0)
     assert grid.shape == (3, 7 + 12, CHANNELS)
 

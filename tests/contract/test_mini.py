@@ -1,4 +1,4 @@
-"""The embedded model: complete, small, unlike the published one in every number, and it speaks."""
+"""The embedded model is complete and small, differs from the published one in all sizes, and generates speech."""
 
 import re
 
@@ -47,7 +47,7 @@ def test_every_auto_class_reads_the_embedded_folder(auto):
     assert type(auto.from_pretrained(MINI)).__module__.startswith("dia.")
 
 
-def test_the_pipeline_speaks_with_it():
+def test_the_pipeline_can_use_it():
     speak = pipeline("text-to-speech", model=str(MINI))
     assert type(speak.model).__module__ == "dia.modeling_dia"
     spoken = speak("[S1] Hello.")
@@ -90,7 +90,7 @@ def test_it_knows_the_words_of_the_first_dialogue():
     assert words <= set(vocabulary)
 
 
-def test_the_card_tells_teacher_limits_and_ethics():
+def test_the_model_card_states_teacher_limits_and_ethics():
     card = (MINI / "README.md").read_text(encoding="utf-8").lower()
     for word in ("flite", "limits", "without", "consent", "deceive", "mini_quality"):
         assert word in card
@@ -103,13 +103,13 @@ def test_it_reads_the_words_of_its_vocabulary_as_phones(dia):
     assert max(tokenizer(" ".join(vocabulary[:60]))["input_ids"]) >= 256
 
 
-def test_it_speaks_and_ends_by_itself(dia):
+def test_it_speaks_and_ends_on_its_own(dia):
     audio = dia.generate("[S1] Thank you for the music.", seed=7)
     assert 1 < len(audio) / dia.sample_rate < 6
     assert 0.02 < np.sqrt(np.mean(audio**2)) < 0.5
 
 
-def test_it_speaks_the_first_dialogue_and_ends_by_itself(dia):
+def test_it_speaks_the_first_dialogue_and_ends_on_its_own(dia):
     audio = dia.generate(SCRIPT, seed=7)
     assert 6 < len(audio) / dia.sample_rate < 20
     assert 0.02 < np.sqrt(np.mean(audio**2)) < 0.5

@@ -1,4 +1,4 @@
-"""What the network promises on its own: shapes, caches, half precision, checkpointing, loading."""
+"""The network on its own: shapes, caches, half precision, checkpointing, loading."""
 
 import inspect
 
@@ -22,7 +22,7 @@ def training_batch():
 
 
 @torch.no_grad()
-def test_logits_stand_channel_by_channel(model):
+def test_logits_are_ordered_by_channel(model):
     logits = model(**PADDED).logits
     assert logits.shape == (2 * CHANNELS, PADDED["decoder_input_ids"].shape[1], VOCABULARY)
 
@@ -40,7 +40,7 @@ def test_a_flat_grid_is_the_same_grid(model):
 
 
 @torch.no_grad()
-def test_only_the_last_logits_are_made_on_request(model):
+def test_only_the_last_logits_are_computed_on_request(model):
     torch.testing.assert_close(model(**PADDED, logits_to_keep=2).logits, model(**PADDED).logits[:, -2:])
 
 
@@ -70,7 +70,7 @@ def test_fully_masked_rows_stay_finite(implementation, dtype):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_fully_masked_rows_stay_finite_under_large_scores(dtype):
-    # Scores are not divided by √D, so they are large; in float16 the lowest number minus 40 would be -inf.
+    # Scores are not divided by √D, so they are large; in float16 the minimum minus 40 would be -inf.
     query, key = torch.full((1, 1, 2, 4), -10.0, dtype=dtype), torch.full((1, 1, 2, 4), 1.0, dtype=dtype)
     mask = torch.full((1, 1, 2, 2), torch.finfo(dtype).min, dtype=dtype)
     output, weights = eager_attention(torch.nn.Identity().eval(), query, key, key, mask, scaling=1.0)
@@ -79,37 +79,37 @@ def test_fully_masked_rows_stay_finite_under_large_scores(dtype):
 
 
 @torch.no_grad()
-def test_no_row_of_a_mask_is_empty_where_kernels_make_nan_of_that(monkeypatch):
+def test_no_row_of_a_mask_is_empty_on_devices_that_return_nan(monkeypatch):
     expected = tiny_model()(**PADDED).logits
-    built, original = [], attention_dia.nowhere_empty
+    built, original = [], attention_dia.unmask_empty_rows
 
     def watched(mask):
         built.append(original(mask))
         return built[-1]
 
-    monkeypatch.setattr(attention_dia, "_SAFE", ())  # as on an older Apple GPU
-    monkeypatch.setattr(modeling_dia, "nowhere_empty", watched)
+    monkeypatch.setattr(attention_dia, "_ZERO_FOR_EMPTY_ROWS", ())  # as on an older Apple GPU
+    monkeypatch.setattr(modeling_dia, "unmask_empty_rows", watched)
     got = tiny_model()(**PADDED).logits
     masks = [mask for mask in built if isinstance(mask, torch.Tensor)]
-    assert len(masks) == 3, "of the text, of the rows, and of the text as the rows see it"
+    assert len(masks) == 3, "masks of the encoder, of self-attention and of cross-attention"
     assert all(mask.any(-1).all() for mask in masks)
     seen = PADDED["decoder_attention_mask"].repeat_interleave(CHANNELS, dim=0).bool()
     torch.testing.assert_close(got[seen], expected[seen])
 
 
-def test_a_text_of_nothing_but_padding_gives_numbers(monkeypatch):
-    monkeypatch.setattr(attention_dia, "_SAFE", ())
+def test_a_text_of_only_padding_gives_no_nan(monkeypatch):
+    monkeypatch.setattr(attention_dia, "_ZERO_FOR_EMPTY_ROWS", ())
     text = {**texts(9), "attention_mask": torch.zeros(1, 9, dtype=torch.long)}
     assert tiny_model()(**text, **prompts(0)).logits.isfinite().all()
 
 
-def test_neither_text_nor_its_encoding_is_an_error(model):
+def test_a_missing_text_is_an_error(model):
     with pytest.raises(ValueError, match="input_ids"):
         model(decoder_input_ids=prompts(0)["decoder_input_ids"])
 
 
 @torch.no_grad()
-def test_an_encoding_serves_several_calls(model):
+def test_encoder_outputs_can_be_reused(model):
     encoded = model.get_encoder()(**texts(9, 4))
     again = {"attention_mask": texts(9, 4)["attention_mask"], "encoder_outputs": encoded}
     assert torch.equal(model(**again).logits, model(**texts(9, 4)).logits)
@@ -120,7 +120,7 @@ def test_an_encoding_serves_several_calls(model):
 
 
 def checkpoint(model, **options):
-    """The call was renamed within the versions of transformers that we support."""
+    """Call a method that was renamed within the supported versions of transformers."""
     enable = getattr(model, "activation_checkpointing_enable", None) or model.gradient_checkpointing_enable
     enable(options or None)
 
@@ -151,7 +151,7 @@ def test_gradient_checkpointing_keeps_no_cache():
     assert model.eval()(**texts(9), use_cache=True).past_key_values is not None
 
 
-def test_gradient_checkpointing_fills_no_cache_of_a_callers():
+def test_gradient_checkpointing_does_not_fill_a_callers_cache():
     model, cache = tiny_model().train(), EncoderDecoderCache(DynamicCache(), DynamicCache())
     checkpoint(model)
     states = torch.zeros(1, 9, 24)
@@ -159,11 +159,11 @@ def test_gradient_checkpointing_fills_no_cache_of_a_callers():
     assert cache.get_seq_length() == 0
 
 
-def test_training_makes_no_cache_unasked():
+def test_training_creates_no_cache_by_default():
     assert tiny_model().train()(**training_batch()).past_key_values is None
 
 
-def test_ignored_labels_count_nothing():
+def test_ignored_labels_do_not_affect_the_loss():
     model, batch = tiny_model(), training_batch()
     labels = torch.full_like(batch["labels"], -100)
     labels[0, 0] = batch["labels"][0, 0]
@@ -176,7 +176,7 @@ def test_ignored_labels_count_nothing():
 
 
 @torch.no_grad()
-def test_a_saved_model_comes_back(model, tmp_path):
+def test_a_saved_model_is_restored(model, tmp_path):
     model.save_pretrained(tmp_path)
     again, report = DiaForConditionalGeneration.from_pretrained(tmp_path, output_loading_info=True)
     assert not any(report.values())
@@ -188,12 +188,12 @@ def test_a_dtype_is_loaded_and_kept(model, tmp_path, dtype):
     model.save_pretrained(tmp_path)
     loaded = DiaModel.from_pretrained(tmp_path, dtype=dtype)
     assert {weight.dtype for weight in loaded.parameters()} == {dtype}
-    assert {buffer.dtype for buffer in loaded.buffers()} == {torch.float32}, "rotary steps"
+    assert {buffer.dtype for buffer in loaded.buffers()} == {torch.float32}, "rotary frequencies"
     loaded.save_pretrained(tmp_path / "half")
     assert DiaModel.from_pretrained(tmp_path / "half", dtype="auto").dtype == dtype
 
 
-def test_rotary_steps_stay_exact_in_half_precision():
+def test_rotary_frequencies_stay_exact_in_half_precision():
     exact, half = tiny_model(), tiny_model().to(torch.bfloat16)
     for one, other in zip(exact.modules(), half.modules(), strict=True):
         if type(one).__name__ == "DiaRotaryEmbedding":
@@ -212,11 +212,11 @@ def test_rotary_scaling_is_applied():
 @pytest.mark.parametrize(
     ("rope", "message"),
     [
-        ({"rope_type": "spiral"}, "rope_type='spiral' is not known; choose one of default, linear, dynamic"),
-        ({"rope_type": "linear", "factor": 2.0, "partial_rotary_factor": 0.5}, "partial_rotary_factor turns 8 of"),
+        ({"rope_type": "spiral"}, "rope_type='spiral' is unknown; choose one of default, linear, dynamic"),
+        ({"rope_type": "linear", "factor": 2.0, "partial_rotary_factor": 0.5}, "partial_rotary_factor rotates 8 of"),
     ],
 )
-def test_rotary_settings_that_mean_nothing_are_refused(rope, message):
+def test_invalid_rotary_settings_are_refused(rope, message):
     config = tiny_config()
     config.decoder_config.rope_parameters = {"rope_theta": 10_000.0, **rope}
     with pytest.raises(ValueError, match=message):
@@ -224,7 +224,7 @@ def test_rotary_settings_that_mean_nothing_are_refused(rope, message):
 
 
 @pytest.mark.parametrize("rope_type", ["dynamic", "longrope"])
-def test_angles_follow_the_length_of_the_call_never_of_an_earlier_one(rope_type):
+def test_angles_depend_on_the_length_of_the_current_call_only(rope_type):
     config = tiny_config()
     factors = {"short_factor": [1.0] * 8, "long_factor": [3.0] * 8, "original_max_position_embeddings": ROW_LIMIT}
     config.decoder_config.rope_parameters = {"rope_type": rope_type, "factor": 4.0, "rope_theta": 100.0, **factors}
@@ -239,7 +239,7 @@ def test_angles_follow_the_length_of_the_call_never_of_an_earlier_one(rope_type)
 
 
 @torch.no_grad()
-def test_a_cache_may_come_under_either_name(model):
+def test_a_cache_can_be_passed_under_either_name(model):
     inputs, rows = texts(9), prompts(5)["decoder_input_ids"]
     caches = [cache_in(model(**inputs, decoder_input_ids=rows[:, :5], use_cache=True)) for _ in range(2)]
     new, old = (
@@ -250,23 +250,23 @@ def test_a_cache_may_come_under_either_name(model):
     assert cache_in(new) is caches[0]
 
 
-def test_two_caches_and_what_is_none_are_refused(model):
+def test_two_caches_and_other_objects_are_refused(model):
     cache = EncoderDecoderCache(DynamicCache(), DynamicCache())
-    with pytest.raises(ValueError, match="`cache` and `past_key_values` are two names"):
+    with pytest.raises(ValueError, match="`cache` and `past_key_values` are names of the same argument"):
         model(**texts(9), cache=cache, past_key_values=cache)
     with pytest.raises(TypeError, match="DynamicCache; expected EncoderDecoderCache"):
         model(**texts(9), cache=DynamicCache())
 
 
 @pytest.mark.parametrize("name", ["inputs_embeds", "decoder_inputs_embeds", "position_ids"])
-def test_what_the_network_does_not_read_is_refused_by_name(model, name):
+def test_unsupported_inputs_are_refused_by_name(model, name):
     for part in (model, model.model, model.get_encoder()):
         with pytest.raises(ValueError, match=f"`{name}` is not supported by Dia"):
             part(**texts(9), **{name: torch.zeros(1, 9, 24)})
 
 
 @torch.no_grad()
-def test_logits_may_be_asked_for_by_row(model):
+def test_logits_can_be_requested_by_row(model):
     whole = model(**texts(9), **prompts(5)).logits
     some = model(**texts(9), **prompts(5), logits_to_keep=torch.tensor([0, 3])).logits
     torch.testing.assert_close(some, whole[:, [0, 3]])
@@ -296,23 +296,23 @@ def test_modules_take_the_arguments_of_transformers():
 
 
 @torch.no_grad()
-def test_the_text_may_have_more_ids():
+def test_the_text_vocabulary_can_be_resized():
     model, before = tiny_model(), tiny_model()(**texts(9), **prompts(0)).logits
     embedding = model.resize_token_embeddings(300, mean_resizing=False)
     assert embedding is model.get_input_embeddings()
     assert model.config.encoder_config.vocab_size == len(embedding.weight) == 300
-    assert model.config.decoder_config.vocab_size == VOCABULARY, "the codes keep theirs"
+    assert model.config.decoder_config.vocab_size == VOCABULARY, "the code embeddings do not change"
     torch.testing.assert_close(model(**texts(9), **prompts(0)).logits, before)
     assert model.generate(torch.tensor([[299, 5]]), max_new_tokens=6).shape == (1, 7, CHANNELS)
 
 
-def test_embeddings_of_the_text_may_be_exchanged():
+def test_text_embeddings_can_be_replaced():
     for model in (tiny_model(), tiny_model().model):
         other = torch.nn.Embedding(256, 24)
         model.set_input_embeddings(other)
         assert model.get_input_embeddings() is model.get_encoder().embedding is other
 
 
-def test_embeddings_of_codes_are_neither_more_nor_fewer():
-    with pytest.raises(ValueError, match="the codec's codes"):
+def test_code_embeddings_cannot_be_resized():
+    with pytest.raises(ValueError, match="the number of codes"):
         tiny_model().get_decoder().resize_token_embeddings(80)

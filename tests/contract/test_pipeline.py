@@ -1,4 +1,4 @@
-"""`pipeline("text-to-speech")` with every form of text and options; codes are never passed off as sound in silence."""
+"""`pipeline("text-to-speech")` with all types of text and options; it never silently returns codes as audio."""
 
 import numpy as np
 import pytest
@@ -42,7 +42,7 @@ def assert_sound(spoken, frames=FRAMES):
     ids=str,
 )
 @pytest.mark.parametrize("text", ["[S1] Hello.", "No tag."])
-def test_a_text_becomes_sound(speak, text, options):
+def test_a_text_becomes_audio(speak, text, options):
     assert_sound(speak(text, **options))
 
 
@@ -55,22 +55,22 @@ def test_a_list_becomes_a_list(speak, batch_size):
         assert_sound(each)
 
 
-def test_a_generator_of_texts_is_read_as_it_comes(speak):
+def test_a_generator_of_texts_is_consumed_lazily(speak):
     spoken = speak((text for text in ["[S1] Hello.", "Hi."]), generate_kwargs=SHORT)
     assert [each["sampling_rate"] for each in spoken] == [RATE, RATE]
 
 
-def test_a_recording_to_speak_like_goes_through_preprocess_params(speak):
+def test_an_audio_prompt_is_passed_with_preprocess_params(speak):
     clip = (np.random.default_rng(0).random(3 * HOP) - 0.5).astype(np.float32)
     for audio in (clip, [clip]):
         spoken = speak("[S1] Hello.", preprocess_params={"audio": audio}, generate_kwargs=SHORT)
-        assert len(spoken["audio"]) > 3 * HOP - 10  # what it was given is heard first
+        assert len(spoken["audio"]) > 3 * HOP - 10  # the audio starts with the prompt
         assert_sound(spoken, FRAMES + 3)
     fast = {"audio": np.repeat(clip, 2), "sampling_rate": 2 * RATE}
     assert_sound(speak("[S1] Hello.", preprocess_params=fast, generate_kwargs=SHORT), FRAMES + 3)
 
 
-def test_the_same_seed_says_the_same(speak):
+def test_the_same_seed_gives_the_same_audio(speak):
     spoken = []
     for _ in range(2):
         torch.manual_seed(3)
@@ -78,7 +78,7 @@ def test_the_same_seed_says_the_same(speak):
     np.testing.assert_array_equal(*spoken)
 
 
-def test_a_model_and_a_processor_in_hand_are_taken(folder):
+def test_a_loaded_model_and_processor_can_be_passed(folder):
     processor = DiaProcessor.from_pretrained(folder)
     model = DiaForConditionalGeneration.from_pretrained(folder)
     speak = pipeline("text-to-audio", model=model, processor=processor, tokenizer=processor.tokenizer)
@@ -88,20 +88,20 @@ def test_a_model_and_a_processor_in_hand_are_taken(folder):
 @pytest.mark.parametrize(
     ("text", "options", "message"),
     [
-        ("x" * 100, {}, r"text\[0\] is 102 bytes .* the encoder reads 48"),
+        ("x" * 100, {}, r"text\[0\] has 102 bytes .* the encoder's limit is 48"),
         ("[S1] Hello.", {"preprocess_params": {"audio": np.zeros(3)}}, "audio has 3 samples"),
-        (["[S1] Hello.", "\x01"], {}, r"text\[0\] holds the control character"),
+        (["[S1] Hello.", "\x01"], {}, r"text\[0\] contains the control character"),
     ],
 )
-def test_errors_are_those_of_the_parts(speak, text, options, message):
+def test_errors_of_the_parts_are_raised(speak, text, options, message):
     with pytest.raises(ValueError, match=message):
         speak(text, generate_kwargs=SHORT, **options)
 
 
 @pytest.mark.parametrize("damage", ["processor_config.json", "audio_tokenizer/config.json"])
-def test_a_pipeline_that_goes_on_without_its_processor_says_so(tmp_path, damage):
+def test_a_pipeline_without_its_processor_warns(tmp_path, damage):
     folder = write_tiny_checkpoint(tmp_path)
     (folder / damage).write_text("{")
-    with pytest.warns(DiaWarning, match=r"returns codes in place of sound.*config\.json"):
+    with pytest.warns(DiaWarning, match=r"returns codes instead of audio.*config\.json"):
         speak = pipeline("text-to-speech", model=str(folder))
     assert speak.processor is None

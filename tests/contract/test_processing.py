@@ -1,4 +1,4 @@
-"""The processor: scripts and prompts in, sound out, and one folder that holds everything."""
+"""The processor: prepares scripts and prompts, decodes grids to audio, and is saved to one folder."""
 
 import threading
 from pathlib import Path
@@ -31,7 +31,7 @@ def processor(model):
 
 
 @pytest.fixture(scope="module")
-def mute():
+def text_processor():
     """A processor without a codec."""
     return tiny_processor()
 
@@ -41,7 +41,7 @@ def noise(samples, seed=0):
 
 
 def finished(codes, rows=None):
-    """The grid a model leaves that spoke `codes` [T, C] and ended."""
+    """The grid of a model that has generated `codes` [T, C] and ended."""
     ends = [torch.full((1, len(PATTERN)), value) for value in (BOS, EOS)]
     grid = delay(torch.cat([ends[0], codes, ends[1]])[None], PATTERN, BOS, PAD)[0]
     return torch.cat([grid, torch.full(((rows or len(grid)) - len(grid), len(PATTERN)), PAD)])
@@ -52,7 +52,7 @@ def alone(model, codes):
         return model.decode(audio_codes=codes.T[None]).audio_values[0]
 
 
-# Inputs of the model
+# Model inputs
 
 
 def test_text_alone_starts_from_bos(processor):
@@ -63,7 +63,7 @@ def test_text_alone_starts_from_bos(processor):
     assert inputs["decoder_attention_mask"].all()
 
 
-def test_prompts_of_unequal_length_end_together(processor, model):
+def test_prompts_of_unequal_length_end_in_the_same_row(processor, model):
     clips = [noise(60), noise(121)]
     inputs = processor(["a", "b"], clips)
     codes = codec.encode(model, [torch.from_numpy(clip) for clip in clips])
@@ -83,7 +83,7 @@ def test_rows_without_a_prompt_are_none_in_the_list(processor):
     assert torch.equal(nothing["decoder_input_ids"], processor(["a", "b"])["decoder_input_ids"])
 
 
-def test_a_prompt_may_be_a_path_a_dict_or_codes_at_any_rate(processor, tmp_path):
+def test_a_prompt_can_be_a_path_a_dict_or_codes_at_any_rate(processor, tmp_path):
     clip = noise(600)
     soundfile.write(tmp_path / "a.wav", clip, RATE, subtype="FLOAT")
     expected = processor("a", clip)["decoder_input_ids"]
@@ -94,9 +94,11 @@ def test_a_prompt_may_be_a_path_a_dict_or_codes_at_any_rate(processor, tmp_path)
     assert fast["decoder_input_ids"].shape == expected.shape
 
 
-def test_codes_are_prompts_without_a_codec_too(mute):
+def test_codes_are_prompts_without_a_codec_too(text_processor):
     codes = random_codes(5)[0]
-    assert torch.equal(mute.undelayed_codes(mute(["a", "b"], [codes, None])["decoder_input_ids"])[0], codes)
+    assert torch.equal(
+        text_processor.undelayed_codes(text_processor(["a", "b"], [codes, None])["decoder_input_ids"])[0], codes
+    )
 
 
 def test_labels_are_the_next_row_without_bos_and_pad(processor):
@@ -118,7 +120,7 @@ def test_token_ids_and_delays_can_be_given_with_the_call(processor):
     assert torch.equal(own, nested)
 
 
-def test_options_of_the_text_leave_the_audio_whole(processor):
+def test_text_options_do_not_affect_the_audio(processor):
     plain = processor("abcdef", noise(600))
     cut = processor("abcdef", noise(600), truncation=True, max_length=3)
     assert cut["input_ids"].shape == (1, 3)
@@ -146,7 +148,7 @@ def test_clips_padded_on_the_left_have_the_codes_of_clips_padded_on_the_right(pr
         (("[S1] One", "[S2] Two (laughs)"), ["[S1] One.", "[S2] Two (laughs)"]),
     ],
 )
-def test_turns_end_as_the_model_expects_it(text, read):
+def test_final_stops_are_added_as_the_model_expects(text, read):
     plain, stopping = tiny_processor(), tiny_processor()
     stopping.final_stop = True
     ended, as_given = plain(read)["input_ids"], plain(text)["input_ids"]
@@ -156,12 +158,12 @@ def test_turns_end_as_the_model_expects_it(text, read):
     assert not torch.equal(as_given, ended)
 
 
-def test_whether_turns_are_ended_is_true_or_false(model):
+def test_final_stop_must_be_a_bool(model):
     with pytest.raises(TypeError, match="final_stop is 'yes'; expected True or False"):
         DiaProcessor(DiaFeatureExtractor(), DiaTokenizer(), final_stop="yes")
 
 
-def test_what_the_tokenizer_was_made_with_is_its_default(model):
+def test_init_arguments_of_the_tokenizer_are_its_defaults(model):
     own = tiny_processor(model)
     own.tokenizer = DiaTokenizer(max_length=48, padding_side="left", pad_to_multiple_of=4)
     assert own(["a", "bcdef"])["input_ids"].shape == (2, 8)
@@ -169,7 +171,7 @@ def test_what_the_tokenizer_was_made_with_is_its_default(model):
     assert own(["a", "bc"], padding_side="right")["input_ids"].tolist() == [[97, 0, 0, 0], [98, 99, 0, 0]]
 
 
-def test_the_delay_is_at_hand_as_static_functions():
+def test_the_delay_is_available_as_static_methods():
     indices = DiaProcessor.build_indices(bsz=1, seq_len=3, num_channels=2, delay_pattern=[0, 2], revert=False)
     grid = torch.tensor([[[1, 2], [3, 4], [5, 6]]])
     delayed = DiaProcessor.apply_audio_delay(grid, pad_token_id=PAD, bos_token_id=BOS, precomputed_idx=indices)
@@ -181,8 +183,8 @@ def test_the_delay_is_at_hand_as_static_functions():
     [
         (None, None, {}, ValueError, "text is None"),
         (["a", 5], None, {}, TypeError, r"text\[1\] is int"),
-        ("x" * 49, None, {}, ValueError, "text is 49 bytes .* the encoder reads 48"),
-        (["a", "b"], [np.zeros(60)], {}, ValueError, "audio holds 1 clips for 2 texts"),
+        ("x" * 49, None, {}, ValueError, "text has 49 bytes .* the encoder's limit is 48"),
+        (["a", "b"], [np.zeros(60)], {}, ValueError, "audio has 1 clips for 2 texts"),
         (["a", "b"], [np.zeros(60), np.zeros(2)], {}, ValueError, r"audio\[1\] has 2 samples"),
         (["a", "b"], [None, np.full(60, np.nan)], {}, ValueError, r"audio\[1\] holds NaN"),
         ("a", object(), {}, TypeError, "audio is object"),
@@ -192,15 +194,15 @@ def test_the_delay_is_at_hand_as_static_functions():
         ("a", None, {"return_tensors": "np"}, ValueError, "return_tensors is 'np'"),
     ],
 )
-def test_what_cannot_be_prepared_is_refused_by_name(processor, text, audio, options, error, message):
+def test_invalid_inputs_are_refused_by_name(processor, text, audio, options, error, message):
     with pytest.raises(error, match=message):
         processor(text, audio, **options)
 
 
-# Sound from the model's output
+# Decoding
 
 
-def test_batch_decode_gives_every_row_as_if_alone(processor, model):
+def test_batch_decode_decodes_every_row_as_if_alone(processor, model):
     clips = random_codes(7, 30, 1)
     grid = torch.stack([finished(codes, rows=40) for codes in clips])
     for waveform, codes in zip(processor.batch_decode(grid), clips, strict=True):
@@ -209,7 +211,7 @@ def test_batch_decode_gives_every_row_as_if_alone(processor, model):
         torch.testing.assert_close(waveform, alone(model, codes), rtol=0, atol=1e-5)
 
 
-def test_batch_decode_drops_no_frame_when_no_eos_is_there(processor, model):
+def test_batch_decode_drops_no_frame_without_an_eos(processor, model):
     codes = random_codes(12)[0]
     grid = finished(codes)[: 1 + 12 + DELAY][None]
     torch.testing.assert_close(processor.batch_decode(grid)[0], alone(model, codes), rtol=0, atol=1e-5)
@@ -243,27 +245,27 @@ def test_only_the_delay_rows_are_trimmed(processor, model):
 @pytest.mark.parametrize("rows", [1, max(PATTERN) + 1])
 def test_a_grid_without_room_for_a_frame_makes_no_sound(processor, rows):
     cut_off = torch.zeros(1, rows, CHANNELS, dtype=torch.long)
-    with pytest.raises(ValueError, match=rf"holds {rows} rows; .* a frame of sound needs {max(PATTERN) + 2}"):
+    with pytest.raises(ValueError, match=rf"has {rows} rows, but one frame of audio needs {max(PATTERN) + 2}"):
         processor.batch_decode(cut_off)
 
 
-def test_a_row_that_says_nothing_is_empty(processor):
+def test_a_row_without_speech_is_empty(processor):
     grid = torch.stack([finished(codes, rows=10) for codes in random_codes(0, 4)])
     assert [len(waveform) > 0 for waveform in processor.batch_decode(grid)] == [False, True]
 
 
-def test_decode_reads_one_grid_and_the_output_object_of_generate(processor):
+def test_decode_accepts_one_grid_and_the_output_object_of_generate(processor):
     grid = finished(random_codes(6)[0])
     expected = processor.batch_decode(grid[None])[0]
     for output in (grid, grid[None], SimpleNamespace(sequences=grid[None])):
         assert torch.equal(processor.decode(output), expected)
-    with pytest.raises(ValueError, match="holds 2 grids"):
+    with pytest.raises(ValueError, match="has 2 grids"):
         processor.decode(torch.stack([grid, grid]))
 
 
-def test_codes_come_out_without_a_codec(mute):
+def test_codes_can_be_extracted_without_a_codec(text_processor):
     codes = random_codes(6)[0]
-    assert torch.equal(mute.undelayed_codes(finished(codes)[None])[0], codes)
+    assert torch.equal(text_processor.undelayed_codes(finished(codes)[None])[0], codes)
 
 
 def test_invalid_codes_are_refused_never_turned_to_zero(processor):
@@ -273,7 +275,7 @@ def test_invalid_codes_are_refused_never_turned_to_zero(processor):
         processor.batch_decode(grid)
 
 
-def test_a_prompt_encoded_and_decoded_is_the_codec_alone(processor, model):
+def test_encoding_and_decoding_a_prompt_equals_the_codec(processor, model):
     clip = noise(600)
     waveform = processor.decode(processor("a", clip)["decoder_input_ids"])
     codes = codec.encode(model, [torch.from_numpy(clip)])[0]
@@ -281,17 +283,20 @@ def test_a_prompt_encoded_and_decoded_is_the_codec_alone(processor, model):
 
 
 def test_a_grid_of_another_model_is_refused(processor):
-    with pytest.raises(ValueError, match="4 channels, the delay pattern 3"):
+    with pytest.raises(ValueError, match="4 channels, but the delay pattern is"):
         processor.batch_decode(torch.zeros(1, 20, 4, dtype=torch.long))
 
 
-def test_without_a_codec_sound_is_refused_with_the_remedy(mute):
-    for call in (lambda: mute("a", noise(60)), lambda: mute.batch_decode(finished(random_codes(4)[0])[None])):
-        with pytest.raises(ValueError, match="needs a codec, and this processor has none"):
+def test_without_a_codec_audio_is_refused_with_the_remedy(text_processor):
+    for call in (
+        lambda: text_processor("a", noise(60)),
+        lambda: text_processor.batch_decode(finished(random_codes(4)[0])[None]),
+    ):
+        with pytest.raises(ValueError, match="needs a codec, but the processor has none"):
             call()
 
 
-# Parts that fit each other
+# Matching parts
 
 
 @pytest.mark.parametrize(
@@ -300,10 +305,10 @@ def test_without_a_codec_sound_is_refused_with_the_remedy(mute):
         ({"delay_pattern": [0, 1]}, "3 codebooks, but delay_pattern has 2"),
         ({"feature_extractor": DiaFeatureExtractor(sampling_rate=16000, hop_length=HOP)}, "8000 Hz, but feature_ext"),
         ({"feature_extractor": DiaFeatureExtractor(sampling_rate=RATE, hop_length=512)}, "6 samples per frame"),
-        ({"eos_token_id": 31}, "eos_token_id=31 is a code"),
+        ({"eos_token_id": 31}, "eos_token_id=31 must be at least 64"),
     ],
 )
-def test_parts_that_do_not_fit_are_refused(model, parts, message):
+def test_parts_that_do_not_match_are_refused(model, parts, message):
     fitting = {
         "feature_extractor": DiaFeatureExtractor(sampling_rate=RATE, hop_length=HOP),
         "tokenizer": DiaTokenizer(),
@@ -332,7 +337,7 @@ def test_token_ids_are_arguments_and_are_saved(name, tmp_path):
         assert 1027 in processor("a")["decoder_input_ids"]
 
 
-def test_a_codec_alone_says_nothing_of_delays(model):
+def test_a_codec_does_not_determine_the_delays(model):
     extractor = DiaFeatureExtractor(sampling_rate=RATE, hop_length=HOP)
     processor = DiaProcessor(extractor, DiaTokenizer(), model)
     assert processor("a", noise(60), delay_pattern=PATTERN)["decoder_input_ids"].shape == (1, 11 + DELAY, 3)
@@ -348,7 +353,7 @@ def test_the_published_ids_and_delays_are_the_default():
     assert (processor.eos_token_id, processor.pad_token_id, processor.bos_token_id) == (1024, 1025, 1026)
 
 
-# Files of sound
+# Audio files
 
 
 def test_save_audio_writes_one_or_many(processor, tmp_path):
@@ -374,7 +379,7 @@ def test_save_audio_writes_one_or_many(processor, tmp_path):
         ([], "a.wav", ValueError, "audio is an empty list"),
     ],
 )
-def test_what_cannot_be_saved_is_refused_before_anything_is_written(
+def test_invalid_audio_is_refused_before_anything_is_written(
     processor, tmp_path, monkeypatch, audio, path, error, message
 ):
     monkeypatch.chdir(tmp_path)

@@ -1,4 +1,4 @@
-"""After `import dia` everything that transformers looks up for "dia" is ours, whichever was imported first."""
+"""After `import dia`, transformers resolves "dia" to this package, whichever was imported first."""
 
 import importlib
 import json
@@ -79,7 +79,7 @@ def test_import_order_does_not_matter(folder, order):
     assert json.loads(done.stdout.splitlines()[-1]) == expected
 
 
-def test_importing_dia_waits_for_nothing_that_is_not_needed_yet():
+def test_importing_dia_is_lazy():
     code = """
 import sys, dia, dia.cli
 print([name for name in ("torch", "transformers", "numpy") if name in sys.modules], dia.DiaConfig.__module__)
@@ -89,7 +89,7 @@ print([name for name in ("torch", "transformers", "numpy") if name in sys.module
 
 
 def test_a_class_of_a_part_alone_is_ours(folder):
-    """`AutoTokenizer` looks the class's name up without asking for the configuration."""
+    """`AutoTokenizer` looks up the class by name, without the configuration."""
     code = "import dia, sys; from transformers import AutoTokenizer as A; print(type(A.from_pretrained(sys.argv[1])))"
     done = subprocess.run([sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=True)
     assert "dia.tokenization_dia" in done.stdout
@@ -109,7 +109,7 @@ def test_the_pipeline_speaks(folder):
     assert output["audio"].size > 0
 
 
-def test_files_name_classes_that_stock_has_too(folder):
+def test_files_name_classes_that_also_exist_in_stock(folder):
     names = [
         json.loads((folder / "tokenizer_config.json").read_text())["tokenizer_class"],
         json.loads((folder / "preprocessor_config.json").read_text())["feature_extractor_type"],

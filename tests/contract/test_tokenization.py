@@ -1,4 +1,4 @@
-"""Text is its UTF-8 bytes, with three ids of its own, and comes back unchanged."""
+"""Text is encoded as UTF-8 bytes, with three reserved ids, and decoded exactly."""
 
 import json
 import threading
@@ -30,7 +30,7 @@ def test_a_byte_is_its_value_and_a_speaker_tag_one_id(tokenizer):
         "\x03\x7f\x80\xff",
     ],
 )
-def test_decode_gives_back_what_was_encoded_non_ascii_included(tokenizer, text):
+def test_decode_restores_the_text_including_non_ascii(tokenizer, text):
     assert tokenizer.decode(tokenizer(text)["input_ids"]) == text
     assert tokenizer.decode(tokenizer(text)["input_ids"], skip_special_tokens=True) == text
 
@@ -59,22 +59,22 @@ def test_padding_follows_its_options(tokenizer):
     assert tokenizer("ab", padding=True, pad_to_multiple_of=3, padding_side="left")["input_ids"] == [0, 97, 98]
 
 
-def test_offsets_are_places_in_the_text_in_characters(tokenizer):
+def test_offsets_are_positions_in_characters(tokenizer):
     offsets = tokenizer("é[S1]x", return_offsets_mapping=True)["offset_mapping"]
     assert offsets == [(0, 1), (0, 1), (1, 5), (5, 6)]
 
 
-def test_text_over_the_limit_is_an_error_that_names_it_never_a_silent_cut(tokenizer):
+def test_text_over_the_limit_is_an_error_and_never_truncated_silently(tokenizer):
     assert len(tokenizer("[S1]" + "é" * 511 + "x")["input_ids"]) == 1024
     with pytest.raises(
-        ValueError, match=r"text is 1025 bytes .*; the encoder reads 1024 \(max_length\)\. Split the script"
+        ValueError, match=r"text has 1025 bytes .*; the encoder's limit is 1024 \(max_length\)\. Split the script"
     ):
         tokenizer("[S1]" + "é" * 512)
-    with pytest.raises(ValueError, match=r"text\[1\] is 2000 bytes"):
+    with pytest.raises(ValueError, match=r"text\[1\] has 2000 bytes"):
         tokenizer(["short", "x" * 2000], padding=True)
 
 
-def test_truncation_that_is_asked_for_is_done(tokenizer):
+def test_requested_truncation_is_applied(tokenizer):
     assert len(tokenizer("x" * 2000, truncation=True)["input_ids"]) == 1024
     assert tokenizer("abcdef", truncation=True, max_length=3)["input_ids"] == [97, 98, 99]
     parts = tokenizer("abcdef", truncation=True, max_length=4, stride=1, return_overflowing_tokens=True)
@@ -92,7 +92,7 @@ def test_truncation_that_is_asked_for_is_done(tokenizer):
         ("only_second", "left", "abcdefgh5"),
     ],
 )
-def test_a_pair_is_cut_where_it_is_asked_to_be(strategy, side, expected):
+def test_a_pair_is_truncated_by_its_strategy(strategy, side, expected):
     tokenizer = DiaTokenizer(truncation_side=side)
     cut = tokenizer("abcdefgh", "12345", truncation=strategy, max_length=9)
     assert tokenizer.decode(cut["input_ids"]) == expected
@@ -101,7 +101,7 @@ def test_a_pair_is_cut_where_it_is_asked_to_be(strategy, side, expected):
     assert tokenizer.batch_decode(batch["input_ids"]) == [expected, "a1"]
 
 
-def test_what_is_cut_from_a_pair_can_be_had(tokenizer):
+def test_the_overflow_of_a_pair_is_returned(tokenizer):
     parts = tokenizer("abcdef", "123", truncation="only_first", max_length=6, stride=1, return_overflowing_tokens=True)
     assert tokenizer.batch_decode(parts["input_ids"]) == ["abc123", "cde123", "ef123"]
 
@@ -116,30 +116,30 @@ def test_what_is_cut_from_a_pair_can_be_had(tokenizer):
         (("abcdefgh",), {"truncation": True, "max_length": 4, "stride": 4}),
     ],
 )
-def test_what_cannot_be_cut_as_asked_is_refused_never_left_too_long(tokenizer, texts, options):
-    with pytest.raises(ValueError, match=r"truncation='\w+' to max_length=\d leaves \d ids of the text it cuts"):
+def test_impossible_truncation_is_refused(tokenizer, texts, options):
+    with pytest.raises(ValueError, match=r"truncation='\w+' to max_length=\d leaves \d ids of the cut text"):
         tokenizer(*texts, **options)
 
 
-def test_a_length_to_cut_to_does_not_widen_the_limit(tokenizer):
-    with pytest.raises(ValueError, match=r"text is 1100 bytes .*; the encoder reads 1024"):
+def test_max_length_of_a_call_does_not_raise_the_limit(tokenizer):
+    with pytest.raises(ValueError, match=r"text has 1100 bytes .*; the encoder's limit is 1024"):
         tokenizer("x" * 2000, truncation=True, max_length=1100)
 
 
-def test_a_smaller_model_max_length_limits_a_larger_one_does_not_widen():
+def test_model_max_length_can_only_lower_the_limit():
     assert len(DiaTokenizer(model_max_length=8)("123456789", truncation=True)["input_ids"]) == 8
-    with pytest.raises(ValueError, match=r"text is 9 bytes .*; model_max_length is 8"):
+    with pytest.raises(ValueError, match=r"text has 9 bytes .*; model_max_length is 8"):
         DiaTokenizer(model_max_length=8)("123456789")
-    with pytest.raises(ValueError, match="the encoder reads 8"):
+    with pytest.raises(ValueError, match="the encoder's limit is 8"):
         DiaTokenizer(max_length=8, model_max_length=100)("123456789")
 
 
-def test_the_vocabulary_is_in_the_order_of_the_ids(tokenizer):
+def test_the_vocabulary_is_sorted_by_id(tokenizer):
     assert list(tokenizer.get_vocab().values()) == list(range(256))
     assert list(tokenizer.get_vocab())[:4] == ["<pad>", "[S1]", "[S2]", "\x03"]
 
 
-def test_another_padding_token_takes_the_place_of_the_first(tmp_path):
+def test_another_padding_token_replaces_the_default(tmp_path):
     tokenizer = DiaTokenizer(pad_token="[PAD]")
     assert tokenizer("[PAD]<pad>")["input_ids"] == [0, *b"<pad>"]
     assert len(tokenizer) == 256
@@ -148,7 +148,7 @@ def test_another_padding_token_takes_the_place_of_the_first(tmp_path):
     assert loaded("[PAD]<pad>")["input_ids"] == [0, *b"<pad>"]
 
 
-def test_files_say_nothing_of_the_machine(tmp_path):
+def test_files_have_no_machine_specific_settings(tmp_path):
     DiaTokenizer().save_pretrained(tmp_path / "a")
     DiaTokenizer.from_pretrained(tmp_path / "a").save_pretrained(tmp_path / "b")
     one, other = (json.loads((tmp_path / name / "tokenizer_config.json").read_text()) for name in "ab")
@@ -156,14 +156,14 @@ def test_files_say_nothing_of_the_machine(tmp_path):
 
 
 def test_the_limit_comes_from_the_checkpoint():
-    with pytest.raises(ValueError, match="the encoder reads 8"):
+    with pytest.raises(ValueError, match="the encoder's limit is 8"):
         DiaTokenizer(max_length=8)("123456789")
     assert len(DiaTokenizer(max_length=None)("x" * 5000)["input_ids"]) == 5000
 
 
 @pytest.mark.parametrize("character", ["\x00", "\x01", "\x02"])
-def test_bytes_whose_ids_are_taken_are_refused_not_read_as_padding_or_a_speaker(tokenizer, character):
-    with pytest.raises(ValueError, match=r"text holds the control character U\+000\d at position 2"):
+def test_bytes_with_reserved_ids_are_refused(tokenizer, character):
+    with pytest.raises(ValueError, match=r"text contains the control character U\+000\d at position 2"):
         tokenizer(f"ab{character}c")
 
 
@@ -179,13 +179,13 @@ def test_bytes_whose_ids_are_taken_are_refused_not_read_as_padding_or_a_speaker(
         ("\ud800", ValueError, "lone surrogate"),
     ],
 )
-def test_what_is_no_text_is_refused_by_name(tokenizer, text, error, message):
+def test_invalid_texts_are_refused_by_name(tokenizer, text, error, message):
     with pytest.raises(error, match=message):
         tokenizer(text)
 
 
 @pytest.mark.parametrize(("option", "value"), [("offset", -1), ("max_length", 0)])
-def test_impossible_options_are_refused_by_name(option, value):
+def test_invalid_options_are_refused_by_name(option, value):
     with pytest.raises(ValueError, match=option):
         DiaTokenizer(**{option: value})
 
@@ -231,7 +231,7 @@ def test_it_loads_from_published_files_which_hold_no_tokenizer_json(tmp_path):
         tokenizer("x" * 1025)
 
 
-def test_it_survives_saving(tmp_path):
+def test_it_can_be_saved_and_loaded(tmp_path):
     DiaTokenizer(max_length=20).save_pretrained(tmp_path)
     tokenizer = DiaTokenizer.from_pretrained(tmp_path)
     assert tokenizer("[S1] é🙂")["input_ids"] == DiaTokenizer()("[S1] é🙂")["input_ids"]

@@ -54,7 +54,7 @@ WAYS = {
 
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
-def test_a_recording_without_its_words_says_so_once(dia, voice, way, text):
+def test_a_recording_without_a_transcript_warns_once(dia, voice, way, text):
     (warning,) = said(lambda: way(dia, text, voice))
     assert warning.startswith(
         "audio_prompt_text is missing: the text is taken to begin with the words of the recording"
@@ -63,11 +63,11 @@ def test_a_recording_without_its_words_says_so_once(dia, voice, way, text):
 
 
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
-def test_without_a_recording_nothing_is_said_of_it(dia, way):
+def test_without_a_recording_there_is_no_warning(dia, way):
     assert said(lambda: way(dia, TEXTS["short"], None)) == []
 
 
-def test_it_is_among_the_remarks_of_the_take(dia, voice):
+def test_the_warning_is_among_those_of_the_take(dia, voice):
     with pytest.warns(DiaWarning, match="audio_prompt_text is missing"):
         take = dia.speak(TEXTS["short"], audio_prompt=voice, seed=1)
     assert [remark for remark in take.remarks if "audio_prompt_text is missing" in remark] == list(take.remarks)[-1:]
@@ -78,7 +78,7 @@ def test_it_is_among_the_remarks_of_the_take(dia, voice):
     [["-o", "said.wav"], ["-o", "said.wav", "--retries", "2"], ["-o", "said.wav", "--srt", "said.srt"], ["-o", "-"]],
     ids=" ".join,
 )
-def test_the_command_says_it_once(dia, voice, options, tmp_path, monkeypatch, capsysbinary):
+def test_the_command_warns_once(dia, voice, options, tmp_path, monkeypatch, capsysbinary):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("dia.commands.say._loaded", lambda arguments: dia)
     soundfile.write("voice.wav", voice["array"], RATE)

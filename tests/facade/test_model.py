@@ -1,4 +1,4 @@
-"""The facade: one call from script to speech, with the meanings the native package gave its arguments."""
+"""`Dia`: from script to speech in one call, with arguments as in the native package."""
 
 import numpy as np
 import pytest
@@ -70,19 +70,19 @@ def test_cfg_scale_one_guides_as_in_the_native_package(dia, monkeypatch):
     assert seen[0]["guidance_scale"] == pytest.approx(1)
 
 
-def test_a_prompt_is_not_heard_again(dia, voice):
+def test_the_prompt_is_not_in_the_audio(dia, voice):
     grid = dia.generate("[S1] Hi.", audio_prompt=voice, audio_prompt_text="[S1] La.", max_tokens=330, temperature=0)
     edges = round(0.2 * RATE)  # the silence at both ends
     assert 0 < len(grid) <= (330 - len(voice) // HOP) * HOP + edges
 
 
-def test_the_transcript_of_the_prompt_stands_before_the_text(dia, voice):
+def test_the_transcript_of_the_prompt_is_prepended_to_the_text(dia, voice):
     apart = dia.generate("[S1] Hi.", audio_prompt=voice, audio_prompt_text="[S1] La.", max_tokens=330, seed=2)
     joined = dia.generate("[S1] La. [S1] Hi.", audio_prompt=voice, max_tokens=330, seed=2)
     assert np.array_equal(apart, joined)
 
 
-def test_a_prompt_may_be_a_path_or_codes_or_missing_for_one_of_two_texts(dia, voice, tmp_path):
+def test_a_prompt_can_be_a_path_or_codes_or_missing_for_one_of_two_texts(dia, voice, tmp_path):
     path = tmp_path / "voice.wav"
     soundfile.write(path, voice, RATE, subtype="FLOAT")
     codes = dia.load_audio(path)
@@ -93,7 +93,7 @@ def test_a_prompt_may_be_a_path_or_codes_or_missing_for_one_of_two_texts(dia, vo
     np.testing.assert_allclose(from_codes[0], from_path, atol=1e-5)
 
 
-def test_without_a_codec_it_gives_codes(dia, folder):
+def test_without_a_codec_it_returns_codes(dia, folder):
     mute = Dia.from_pretrained(folder, load_dac=False)
     codes = mute.generate("[S1] Hi.", seed=1)
     spoken = dia.processor.audio_tokenizer.decode(audio_codes=codes.T[None]).audio_values[0]
@@ -101,12 +101,12 @@ def test_without_a_codec_it_gives_codes(dia, folder):
     np.testing.assert_allclose(whole, dia.generate("[S1] Hi.", seed=1), atol=1e-5)
 
 
-def test_verbose_says_device_and_dtype_first(dia, capsys):
+def test_verbose_prints_device_and_dtype_first(dia, capsys):
     dia.generate("[S1] Hi.", seed=1, verbose=True)
     assert capsys.readouterr().err.splitlines()[0] == "Dia on cpu, float32"
 
 
-def test_a_stream_is_what_generate_gives_piece_by_piece(dia, voice):
+def test_the_chunks_of_a_stream_equal_generate(dia, voice):
     options = {"audio_prompt": voice, "audio_prompt_text": "[S1] La.", "max_tokens": 500, "seed": 2}
     pieces = list(dia.stream("[S1] Hi.", **options))
     np.testing.assert_allclose(np.concatenate(pieces), dia.generate("[S1] Hi.", **options), atol=1e-5)
@@ -128,7 +128,7 @@ def test_a_stream_refuses_bad_input_at_once(dia, arguments, message):
         dia.stream(**arguments)
 
 
-def test_a_voice_is_put_before_every_text_that_has_one(dia, voice):
+def test_a_voice_is_prepended_to_every_text_that_has_one(dia, voice):
     sine = 0.3 * np.sin(2 * np.pi * 220 * np.arange(RATE) / RATE)
     codes = dia.processor.encode_audio({"array": sine, "sampling_rate": RATE})[0]
     alto = Voice(codes, "[S1] La.", CodecRecord.of(dia.processor.audio_tokenizer), "a sine, nobody's voice")
@@ -150,14 +150,14 @@ def test_save_audio_writes_what_generate_returned(dia, tmp_path):
     np.testing.assert_allclose(read, audio, atol=1e-4)
 
 
-def test_files_name_model_and_seed_but_not_where_the_model_lies(dia, folder, tmp_path):
+def test_files_name_model_and_seed_but_not_the_models_path(dia, folder, tmp_path):
     dia.save_audio(tmp_path / "hi.wav", np.zeros(800, np.float32), seed=7)
     with soundfile.SoundFile(tmp_path / "hi.wav") as file:
         assert file.comment.endswith(f"model={folder.name}; seed=7")
     assert "/" not in str(dia.provenance())
 
 
-def test_compiling_changes_nothing_that_is_heard(dia, folder, monkeypatch):
+def test_compiling_does_not_change_the_audio(dia, folder, monkeypatch):
     compiled = []
     fresh = Dia.from_pretrained(folder)
     monkeypatch.setattr(fresh.model, "compile", lambda **options: compiled.append(options))
@@ -224,13 +224,13 @@ def test_weights_are_read_in_the_dtype_they_will_compute_in(folder, monkeypatch)
     assert read == [dia.dtype for dia in dias] == [torch.bfloat16, torch.float16]
 
 
-def test_two_dtypes_speak(folder):
+def test_two_dtypes_generate(folder):
     for dtype in ("bfloat16", torch.float16):
         dia = Dia.from_pretrained(folder, device="cpu", compute_dtype=dtype)
         assert np.isfinite(dia.generate("[S1] Hi.", seed=1)).all()
 
 
-def test_without_a_name_the_real_model_is_meant():
+def test_the_default_is_the_published_model():
     assert Dia.from_pretrained.__func__.__defaults__[0] == REAL == "nari-labs/Dia-1.6B-0626"
 
 
@@ -252,7 +252,7 @@ def without_codec(dia):
 
 
 @pytest.mark.parametrize("speaking_rate", [0.5, 1.6])
-def test_speech_at_another_rate_is_the_same_however_it_is_asked_for(dia, speaking_rate):
+def test_every_entry_point_applies_the_speaking_rate_alike(dia, speaking_rate):
     options = {"seed": 3, "max_tokens": 60}
     spoken = dia.generate("[S1] Hello there.", **options)
     paced = dia.generate("[S1] Hello there.", speaking_rate=speaking_rate, **options)

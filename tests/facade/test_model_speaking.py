@@ -1,4 +1,4 @@
-"""The facade on scripts of any length: pieces, takes, and `generate` on what is too long for a pass."""
+"""`Dia` with scripts of any length: pieces, takes, and `generate` for scripts that are too long for one pass."""
 
 from threading import Event, Timer
 from threading import enumerate as enumerate_threads
@@ -35,26 +35,26 @@ def test_a_take_tells_what_it_is(dia):
     assert np.array_equal(dia.speak(SHORT, seed=take.seed).audio, take.audio)
 
 
-def test_pieces_joined_are_the_take(dia):
+def test_concatenated_pieces_equal_the_take(dia):
     take = dia.speak(LONG, seed=3)
     pieces = list(dia.pieces(LONG, seed=3))
     assert len(pieces) > 1
     assert np.array_equal(np.concatenate([piece.audio for piece in pieces]), take.audio)
 
 
-def test_generate_speaks_a_long_script_part_after_part(dia):
+def test_generate_splits_a_long_script_into_parts(dia):
     assert np.array_equal(dia.generate(LONG, seed=3), dia.speak(LONG, seed=3).audio)
     once = dia.generate(LONG, seed=3, long_form=False)
     assert len(once) != len(dia.generate(LONG, seed=3))
 
 
-def test_generate_speaks_a_short_script_in_one_pass_and_trims_it(dia):
+def test_generate_uses_one_pass_for_a_short_script_and_trims_it(dia):
     (spoken,) = dia.synthesizer([SHORT], (), [3])
     whole, _ = trimmed(dia.synthesizer.sound(spoken.codes), dia.sample_rate)
     np.testing.assert_allclose(dia.generate(SHORT, seed=3), whole, atol=1e-6)
 
 
-def test_a_stream_of_a_long_script_is_what_generate_gives(dia):
+def test_a_stream_of_a_long_script_equals_generate(dia):
     heard = list(dia.stream(LONG, seed=3))
     assert len(heard) >= len(list(dia.pieces(LONG, seed=3)))
     assert np.array_equal(np.concatenate(heard), dia.generate(LONG, seed=3))
@@ -62,7 +62,7 @@ def test_a_stream_of_a_long_script_is_what_generate_gives(dia):
     np.testing.assert_allclose(once, dia.generate(LONG, seed=3, long_form=False), atol=1e-4)
 
 
-def test_who_leaves_a_long_stream_ends_the_pass_under_way(dia, monkeypatch):
+def test_closing_a_long_stream_ends_the_current_pass(dia, monkeypatch):
     rows, second, leave, taken = [], Event(), Event(), DiaAudioStreamer.put
 
     def put(self, value):
@@ -86,7 +86,7 @@ def test_who_leaves_a_long_stream_ends_the_pass_under_way(dia, monkeypatch):
     assert not [thread for thread in enumerate_threads() if thread.name in ("dia.runtime.background", "dia.stream")]
 
 
-def test_a_pass_that_was_left_is_no_take(dia):
+def test_a_cancelled_pass_is_not_a_take(dia):
     cancel = Event()
     pieces = dia.pieces(LONG, seed=3, cancel=cancel)
     next(pieces)
@@ -95,18 +95,18 @@ def test_a_pass_that_was_left_is_no_take(dia):
         next(pieces)
 
 
-def test_a_timeout_of_nothing_is_refused_for_long_scripts_too(dia):
+def test_an_invalid_timeout_is_refused_for_long_scripts(dia):
     with pytest.raises(ValueError, match="timeout=-1"):
         dia.stream(LONG, timeout=-1)
 
 
-def test_long_and_short_scripts_may_stand_side_by_side(dia):
+def test_long_and_short_scripts_can_be_mixed(dia):
     first, second = dia.generate([LONG, SHORT], seed=[3, 4])
     assert np.array_equal(first, dia.generate(LONG, seed=3))
     np.testing.assert_allclose(second, dia.generate(SHORT, seed=4), atol=1e-5)
 
 
-def test_several_takes_and_retries_are_told(dia, monkeypatch):
+def test_takes_and_retries_are_reported(dia, monkeypatch):
     monkeypatch.setattr(analysis, "faults", lambda performance: ("is silent",))
     take = dia.speak(SHORT, retries=1, best_of=2, seed=3)
     assert [attempt.seed for attempt in take.attempts] == [3, 4, 5, 6]
@@ -131,12 +131,12 @@ def test_a_job_reads_its_recording_once_for_every_use(monkeypatch, script):
 
 
 @pytest.mark.parametrize("way", ["pieces", "speak", "stream"])
-def test_a_job_has_its_options_already(dia, way):
+def test_a_job_takes_no_further_options(dia, way):
     with pytest.raises(TypeError, match=r"text is a job, which has its options already; pass them to `Dia\.job`"):
         getattr(dia, way)(dia.job(SHORT), seed=3)
 
 
-def test_an_interrupted_speech_goes_on_from_its_folder(dia, tmp_path):
+def test_an_interrupted_run_resumes_from_its_folder(dia, tmp_path):
     whole = dia.speak(LONG, seed=3).audio
     spoken = dia.pieces(LONG, seed=3, parts=tmp_path / "parts")
     next(spoken)
@@ -158,11 +158,11 @@ def test_an_interrupted_speech_goes_on_from_its_folder(dia, tmp_path):
         ({"pitch": 3}, TypeError, "pitch"),
     ],
 )
-def test_what_is_unusable_is_named_before_the_work(dia, wrong, error, named):
+def test_invalid_arguments_are_named_before_the_work(dia, wrong, error, named):
     with pytest.raises(error, match=named):
         dia.pieces(**{"text": SHORT, **wrong})
 
 
-def test_a_book_chapter_is_cut_into_parts_at_once(dia):
+def test_a_book_chapter_is_split_into_parts_at_once(dia):
     first = next(dia.pieces("[S1] These are words. " * 1_000, seed=1))
     assert first.parts > 100

@@ -1,5 +1,4 @@
-"""Sound while it is generated is the sound that is made afterwards; it comes early, and nobody works when nobody
-listens."""
+"""Streamed audio equals the audio of `generate`, arrives early, and closing the stream stops generation."""
 
 import contextlib
 import gc
@@ -40,7 +39,7 @@ def speaker():
 
 
 @pytest.fixture(scope="module")
-def talkative():
+def ending_model():
     """Ends on its own after a while."""
     model = tiny_model()
     model.logits_dense.weight.data[EOS] *= 2.5
@@ -54,7 +53,7 @@ def synthesizer(speaker, processor):
 
 @pytest.fixture
 def rows(monkeypatch):
-    """Counts the rows that streamers are given, the prompt's grid included."""
+    """Counts the rows that streamers receive, including the prompt's grid."""
     taken, put = [], DiaAudioStreamer.put
 
     def counting(self, value):
@@ -66,7 +65,7 @@ def rows(monkeypatch):
 
 
 def streamed(model, processor, windows, **inputs):
-    """The chunks, played while they are made, and the whole grid."""
+    """The streamed chunks, and the whole grid."""
     streamer = DiaAudioStreamer(processor, *windows, timeout=60)
     grids = []
     thread = Thread(target=lambda: grids.append(model.generate(**inputs, streamer=streamer)))
@@ -81,7 +80,7 @@ def streaming_threads():
 
 
 def needed(processor, window):
-    """Rows after the prompt until the first chunk is certain."""
+    """Number of rows after the prompt until the first chunk is final."""
     return window + codec.decode_context(processor.audio_tokenizer)[1] + max(PATTERN)
 
 
@@ -113,9 +112,9 @@ def test_windows_grow_by_half_up_to_the_largest(speaker, processor):
     assert 4 <= frames[0] < 5
 
 
-def test_speech_that_ends_on_its_own(talkative, processor):
+def test_speech_that_ends_on_its_own(ending_model, processor):
     inputs = {**texts(4), **prompts(0), "max_new_tokens": 50}
-    chunks, grid = streamed(talkative, processor, (3, 3), **inputs)
+    chunks, grid = streamed(ending_model, processor, (3, 3), **inputs)
     assert grid.shape[1] < 51
     torch.testing.assert_close(torch.cat(chunks), processor.decode(grid), atol=1e-5, rtol=1e-5)
 
@@ -128,7 +127,7 @@ def test_speech_cut_off_before_its_end(speaker, processor):
     torch.testing.assert_close(torch.cat(chunks), processor.decode(grid), atol=1e-5, rtol=1e-5)
 
 
-def test_the_prompt_is_not_heard(speaker, processor):
+def test_the_prompt_is_skipped(speaker, processor):
     inputs = {**texts(9), **prompts(6), "max_new_tokens": FRAMES}
     chunks, grid = streamed(speaker, processor, (5, 5), **inputs)
     rows = processor.get_audio_prompt_len(inputs["decoder_attention_mask"])
@@ -136,7 +135,7 @@ def test_the_prompt_is_not_heard(speaker, processor):
 
 
 @pytest.mark.parametrize("window", [1, 2, 5])
-def test_the_first_chunk_comes_with_the_row_that_makes_it_certain(speaker, processor, window):
+def test_the_first_chunk_comes_with_the_row_that_makes_it_final(speaker, processor, window):
     grid = speaker.generate(**texts(9), **prompts(0), max_new_tokens=FRAMES)
     streamer = DiaAudioStreamer(processor, window, timeout=0)
     streamer.put(grid[:, :1])
@@ -150,7 +149,7 @@ def test_the_first_chunk_comes_with_the_row_that_makes_it_certain(speaker, proce
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_rows_come_one_at_a_time_while_they_are_drawn(speaker, processor, way):
+def test_rows_are_streamed_one_at_a_time(speaker, processor, way):
     drawn, seen = [], []
 
     class Watched(DiaAudioStreamer):
@@ -165,34 +164,34 @@ def test_rows_come_one_at_a_time_while_they_are_drawn(speaker, processor, way):
     assert seen.index(1) == needed(processor, 2), "the prompt is number 0"
 
 
-def test_rows_that_were_handed_over_stay_what_they_were(speaker, processor, rows):
+def test_streamed_rows_are_not_modified_later(speaker, processor, rows):
     inputs = {**texts(9), **prompts(0), "max_new_tokens": FRAMES}
     _, grid = streamed(speaker, processor, (), **inputs)
     speaker.generate(**inputs)
     assert torch.equal(torch.cat([rows[0], torch.stack(rows[1:], dim=1)], dim=1), grid)
 
 
-def test_nothing_spoken_is_an_empty_stream(processor):
+def test_no_speech_gives_an_empty_stream(processor):
     streamer = DiaAudioStreamer(processor)
     streamer.put(prompts(0)["decoder_input_ids"][:, :1])
     streamer.end()
     assert list(streamer) == []
 
 
-def test_an_error_in_the_generating_thread_reaches_who_listens(speaker, processor):
+def test_an_error_in_the_generating_thread_is_raised_by_the_iteration(speaker, processor):
     streamer = DiaAudioStreamer(processor, timeout=60)
-    with pytest.raises(ValueError, match="plays one clip; 2"):
+    with pytest.raises(ValueError, match="supports one clip, but the batch has 2"):
         speaker.generate(**texts(9, 4), **prompts(0, 0), max_new_tokens=FRAMES, streamer=streamer)
-    with pytest.raises(ValueError, match="plays one clip; 2"):
+    with pytest.raises(ValueError, match="supports one clip, but the batch has 2"):
         list(streamer)
     assert list(streamer) == [], "an error is raised once"
 
 
-def test_a_streamer_serves_one_call(speaker, processor):
+def test_a_streamer_can_be_used_for_one_call_only(speaker, processor):
     streamer = DiaAudioStreamer(processor)
     inputs = {**texts(9), **prompts(0), "max_new_tokens": FRAMES}
     speaker.generate(**inputs, streamer=streamer)
-    with pytest.raises(ValueError, match="make one for every call"):
+    with pytest.raises(ValueError, match="create a new one for every call"):
         speaker.generate(**inputs, streamer=streamer)
     assert torch.cat(list(streamer)).isfinite().all()
 
@@ -230,7 +229,7 @@ def test_leaving_a_loop_closes_and_next_does_not(processor):
     assert streamer.closed
 
 
-def test_a_stream_is_what_the_same_seed_gives_whole(synthesizer):
+def test_a_stream_equals_generate_with_the_same_seed(synthesizer):
     prompt = random_codes(5)[0]
     pieces = list(stream(synthesizer, "[S1] Hi.", prompt, 3, {"max_length": 45}))
     whole = synthesizer(["[S1] Hi."], [prompt], [3], {"max_length": 45})[0]
@@ -271,7 +270,7 @@ def raise_in_the_loop(pieces):
 
 @pytest.fixture
 def held(monkeypatch):
-    """Once the first chunk is out, generating waits for what who listens does."""
+    """After the first chunk, generation waits for the consumer."""
     decided, put, close = threading.Event(), DiaAudioStreamer.put, DiaAudioStreamer.close
 
     def waiting(self, value):
@@ -284,7 +283,7 @@ def held(monkeypatch):
 
 
 @pytest.mark.parametrize("leave", [leave_the_loop, close_it, forget_it, raise_in_the_loop])
-def test_who_stops_listening_ends_the_work_within_a_row_and_nothing_stays(synthesizer, held, rows, monkeypatch, leave):
+def test_closing_a_stream_stops_generation_within_a_row(synthesizer, held, rows, monkeypatch, leave):
     made, init = [], DiaAudioStreamer.__init__
     monkeypatch.setattr(
         DiaAudioStreamer, "__init__", lambda self, *a, **k: (init(self, *a, **k), made.append(ref(self)))[0]
@@ -300,7 +299,7 @@ def test_who_stops_listening_ends_the_work_within_a_row_and_nothing_stays(synthe
     assert len(rows) == 1 + needed(synthesizer.processor, FIRST)
 
 
-def test_nothing_is_done_before_the_first_chunk_is_asked_for(synthesizer, rows):
+def test_a_stream_starts_when_the_first_chunk_is_requested(synthesizer, rows):
     pieces = stream(synthesizer, "[S1] Hi.")
     assert streaming_threads() == []
     pieces.close()
@@ -323,7 +322,7 @@ def test_errors_of_the_other_thread_are_raised_here(synthesizer):
         next(stream(synthesizer, "[S1] " + "a" * 100))
 
 
-def test_who_waits_too_long_is_told(synthesizer):
+def test_waiting_too_long_is_a_timeout_error(synthesizer):
     held = threading.Event()
 
     class Hangs:
@@ -368,7 +367,7 @@ def test_a_processor_without_a_codec_is_refused():
         ({"timeout": float("nan")}, ValueError, "timeout=nan"),
     ],
 )
-def test_windows_and_timeouts_of_nothing_are_refused(processor, arguments, error, message):
+def test_invalid_windows_and_timeouts_are_refused(processor, arguments, error, message):
     with pytest.raises(error, match=message):
         DiaAudioStreamer(processor, **arguments)
 

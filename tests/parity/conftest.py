@@ -1,4 +1,4 @@
-"""The oracle: transformers' own Dia with the weights of ours. Only in this folder may a test import it."""
+"""The reference: transformers' Dia with the weights of ours. Only tests in this folder may import it."""
 
 import pytest
 from transformers.models.dia import configuration_dia, modeling_dia

@@ -1,4 +1,4 @@
-"""Our feature extractor gives the batch of the stock one wherever the stock one is right."""
+"""Our feature extractor gives the same batches as the stock one, except where the stock one has a fault."""
 
 import numpy as np
 import pytest
@@ -79,7 +79,7 @@ def test_fault_stereo_is_fragile():
     np.testing.assert_allclose(ours["input_values"][0, 0], noise(640, channels=2).mean(0), atol=1e-7)
 
 
-def test_what_the_stock_feature_extractor_saved_is_loaded_and_back(tmp_path):
+def test_feature_extractor_files_are_interchangeable_with_stock(tmp_path):
     stock.DiaFeatureExtractor(**SETTINGS).save_pretrained(tmp_path)
     assert DiaFeatureExtractor.from_pretrained(tmp_path).hop_length == 64
     DiaFeatureExtractor(**SETTINGS).save_pretrained(tmp_path)

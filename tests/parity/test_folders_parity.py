@@ -1,6 +1,6 @@
-"""Folders go from here to the Dia inside transformers, where this package is not installed, and back.
+"""Folders saved here load in transformers without this package, and the other way round.
 
-A process of its own stands for the other machine: here the Auto classes resolve to this package.
+Transformers runs in a separate process, because in this one the Auto classes resolve to this package.
 """
 
 import json
@@ -21,7 +21,7 @@ from dia.processing_dia import DiaProcessor
 
 TEXT, SAMPLES = "[S1] Héllo, you.", 700
 
-# Loads and uses folders with transformers alone; `report` collects what happens.
+# Loads and uses folders with transformers alone; `report` collects the results.
 STOCK = """
 import json, os, sys
 import numpy as np, torch
@@ -61,7 +61,7 @@ print(json.dumps(report))
 
 
 def of_published_layout():
-    """A small model and processor with the channels, delays, ids and rate that transformers' own Dia has built in."""
+    """A small model and processor with the channels, delays, ids and rate that are built into transformers' Dia."""
     small = {"num_hidden_layers": 1, "hidden_size": 16, "intermediate_size": 16, "head_dim": 8}
     small |= {"num_attention_heads": 2, "num_key_value_heads": 2}
     cross = {"cross_hidden_size": 16, "cross_head_dim": 8}
@@ -76,7 +76,7 @@ def of_published_layout():
 
 
 def visit_stock(*paths):
-    """What transformers alone makes of a folder, a moved one and the embedded model; it saves to the last path."""
+    """Report of transformers alone with a folder, a moved folder and the embedded model; it saves to the last path."""
     command = [sys.executable, "-c", STOCK, *map(str, paths)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -85,7 +85,7 @@ def visit_stock(*paths):
 
 @pytest.fixture(scope="module")
 def trip(tmp_path_factory):
-    """Folders saved here, the processor in them, and what transformers alone made of them."""
+    """Folders saved here, their processor, and the report of transformers alone."""
     root = tmp_path_factory.mktemp("trip")
     model, processor = of_published_layout()
     for name in ("ours", "moved"):
@@ -116,7 +116,7 @@ def test_a_folder_saved_here_works_where_this_package_is_not_installed(trip):
     assert shape[0] > 100
 
 
-def test_what_is_saved_there_loads_here_and_goes_there_again(trip):
+def test_folders_saved_by_stock_load_here_and_again_in_stock(trip):
     root, _, report = trip
     back = AutoProcessor.from_pretrained(root / "stock")
     assert type(back) is DiaProcessor
@@ -130,7 +130,7 @@ def test_what_is_saved_there_loads_here_and_goes_there_again(trip):
     assert_the_same(DiaProcessor.from_pretrained(root / "third, moved"), report["inputs"])
 
 
-def test_a_moved_folder_works_here_and_is_refused_there_by_the_path_of_its_codec(trip):
+def test_a_moved_folder_works_here_and_is_refused_by_stock_with_the_codec_path(trip):
     root, _, report = trip
     assert report["moved"].startswith("OSError: ")
     assert str(root / "moved" / "audio_tokenizer") in report["moved"]
@@ -139,5 +139,5 @@ def test_a_moved_folder_works_here_and_is_refused_there_by_the_path_of_its_codec
 
 
 @pytest.mark.parametrize("kind", ["tokenizer", "processor", "pipeline"])
-def test_the_embedded_model_is_refused_there_with_the_remedy(trip, kind):
+def test_the_embedded_model_is_refused_by_stock_with_the_remedy(trip, kind):
     assert "this tokenizer reads phones, which only the package dia-tts does: install it" in trip[2]["mini"][kind]

@@ -1,6 +1,6 @@
-"""With the same weights, text, prompt and seed our loop writes the codes that transformers' own Dia writes.
+"""With the same weights, text, prompt and seed, our loop generates the same codes as transformers' Dia.
 
-Where the stock loop is at fault (see test_generation.py) ours differs on purpose; those cases are not here.
+test_generation.py has the cases in which the stock loop has a fault and ours differs on purpose.
 """
 
 import pytest
@@ -50,16 +50,16 @@ def test_codes_are_the_same(model, stock, inputs, settings):
 
 @pytest.mark.parametrize("guidance", [None, 3.0])
 def test_clips_that_end_on_their_own_end_at_the_same_rows(stock_twin, guidance):
-    talkative = tiny_model()
-    talkative.logits_dense.weight.data[EOS] *= 2.5  # so that channel 0 ends now and then
-    grid = assert_same_codes(talkative, stock_twin(talkative), BATCH, max_new_tokens=50, guidance_scale=guidance)
+    ending_model = tiny_model()
+    ending_model.logits_dense.weight.data[EOS] *= 2.5  # so that channel 0 ends sometimes
+    grid = assert_same_codes(ending_model, stock_twin(ending_model), BATCH, max_new_tokens=50, guidance_scale=guidance)
     ends = [(row[:, 0] == EOS).nonzero().flatten().tolist() for row in grid]
     assert all(len(end) == 1 for end in ends)
-    assert len({end[0] for end in ends}) > 1, "the clips should end at different rows for this test to mean anything"
+    assert len({end[0] for end in ends}) > 1, "the test needs clips that end at different rows"
     assert min(ends)[0] < grid.shape[1] - 1 - max(tiny_config().delay_pattern)
 
 
-def test_min_new_tokens_holds_the_end_back(stock_twin):
+def test_min_new_tokens_delays_the_end(stock_twin):
     eager = tiny_model()
     eager.logits_dense.weight.data[EOS] *= 5
     theirs = stock_twin(eager)
@@ -95,10 +95,14 @@ def test_everything_recorded_is_the_same(stock_twin, guidance):
     assert a.sequences.tolist() == b.sequences.tolist()
     assert type(a) is type(b)
     assert a.keys() == b.keys()
-    drawn = a.sequences[:, -7:].permute(1, 0, 2).flatten(1) != PAD  # [7, B · C]; what is not drawn is not compared
+    drawn = (
+        a.sequences[:, -7:].permute(1, 0, 2).flatten(1) != PAD
+    )  # [7, B · C]; ids that cannot be drawn are not compared
     for row, live in enumerate(drawn):
         torch.testing.assert_close(a.scores[row][live], b.scores[row][live], atol=1e-4, rtol=1e-4)
-    for ours_now, theirs_now in zip(a.logits, b.logits, strict=True):  # stock writes its rules into its raw logits
+    for ours_now, theirs_now in zip(
+        a.logits, b.logits, strict=True
+    ):  # stock applies its rules to the raw logits in place
         kept = theirs_now.isfinite()
         torch.testing.assert_close(ours_now[kept], theirs_now[kept], atol=1e-4, rtol=1e-4)
     for field in set(a.keys()) - {"sequences", CACHE, "scores", "logits"}:
@@ -130,7 +134,7 @@ def test_stopping_criteria_stop_at_the_same_row(model, stock, criterion):
     assert grid.shape[1] == 9
 
 
-def test_a_generation_config_object_says_the_same_as_keywords(model, stock):
+def test_a_generation_config_object_equals_keywords(model, stock):
     settings = {"max_new_tokens": 9, "do_sample": True, "top_k": 9, "guidance_scale": 3.0}
     expected = assert_same_codes(model, stock, BATCH, **settings)
     assert (
@@ -139,14 +143,14 @@ def test_a_generation_config_object_says_the_same_as_keywords(model, stock):
     )
 
 
-def test_text_may_come_first_and_without_a_name(model, stock):
+def test_text_can_be_the_first_positional_argument(model, stock):
     text = {**ONE}
     ids = text.pop("input_ids")
     ours, theirs = (m.generate(ids, **text, max_new_tokens=9) for m in (model, stock))
     assert ours.tolist() == theirs.tolist()
 
 
-def test_an_attention_mask_of_ones_may_be_left_out(model, stock):
+def test_an_attention_mask_of_ones_can_be_omitted(model, stock):
     text = {name: tensor for name, tensor in ONE.items() if name != "attention_mask"}
     grid = assert_same_codes(model, stock, text, max_new_tokens=9, guidance_scale=3.0)
     assert grid.tolist() == generate(model, ONE, max_new_tokens=9, guidance_scale=3.0).tolist()
@@ -172,15 +176,15 @@ def test_the_shape_is_the_stock_shape(model):
 
 @pytest.mark.parametrize("rows", [1, 2, 3, 4, 5, 6])
 @pytest.mark.parametrize("inputs", INPUTS.values(), ids=INPUTS)
-def test_however_few_rows_may_be_written(model, stock, inputs, rows):
+def test_any_number_of_rows_can_be_written(model, stock, inputs, rows):
     for settings in ({}, {"do_sample": True, "guidance_scale": 3.0}, {"min_new_tokens": rows}):
         grid = assert_same_codes(model, stock, inputs, max_new_tokens=rows, **settings)
         assert grid.shape[1] == rows + (7 if inputs is PROMPTED else 1)
 
 
 @pytest.fixture(scope="module")
-def talkative():
-    """Its channel 0 ends now and then."""
+def ending_model():
+    """A model whose channel 0 ends sometimes."""
     model = tiny_model()
     model.logits_dense.weight.data[EOS] *= 2.5
     return model
@@ -189,12 +193,12 @@ def talkative():
 @pytest.mark.parametrize("sample", [False, True], ids=["greedy", "sampled"])
 @pytest.mark.parametrize("ids", [{"eos_token_id": -1}, {"eos_token_id": 68}, {"pad_token_id": 0}], ids=str)
 @pytest.mark.parametrize("inputs", INPUTS.values(), ids=INPUTS)
-def test_what_stops_a_channel_and_what_follows_may_be_overridden(talkative, stock_twin, inputs, ids, sample):
-    assert_same_codes(talkative, stock_twin(talkative), inputs, max_new_tokens=30, do_sample=sample, **ids)
+def test_the_ids_that_stop_and_fill_a_channel_can_be_overridden(ending_model, stock_twin, inputs, ids, sample):
+    assert_same_codes(ending_model, stock_twin(ending_model), inputs, max_new_tokens=30, do_sample=sample, **ids)
 
 
 @pytest.mark.parametrize("ids", [5, [5, 6]], ids=str)
-def test_a_code_may_stop_a_channel(model, stock, ids):
+def test_a_code_can_stop_a_channel(model, stock, ids):
     grid = assert_same_codes(model, stock, BATCH, max_new_tokens=30, eos_token_id=ids)
     assert not torch.equal(grid, generate(model, BATCH, max_new_tokens=30))
 
@@ -229,8 +233,8 @@ def test_positions_of_the_prompt_mean_the_same(model, stock, guidance, step):
 
 
 @pytest.mark.parametrize("kind", [None, "static"])
-def test_the_cache_that_is_returned_is_as_large(model, stock_twin, kind):
-    stock = stock_twin(model)  # a fresh one: stock remembers the longest static cache on the model
+def test_the_returned_cache_has_the_same_size(model, stock_twin, kind):
+    stock = stock_twin(model)  # a new model, because stock stores the longest static cache on the model
     wanted = {"return_dict_in_generate": True, "cache_implementation": kind, "max_new_tokens": 12}
     ours, theirs = (cache_in(generate(m, PROMPTED, **wanted)) for m in (model, stock))
     for part in ("self_attention_cache", "cross_attention_cache"):

@@ -1,4 +1,4 @@
-"""Our rules against the processors that transformers has for Dia, on random logits."""
+"""Our LogitsProcessors against those of transformers for Dia, on random logits."""
 
 import pytest
 import torch

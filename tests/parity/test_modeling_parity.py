@@ -1,4 +1,4 @@
-"""With the same weights our network computes what transformers' own Dia computes."""
+"""With the same weights, our network gives the same results as transformers' Dia."""
 
 import json
 
@@ -26,13 +26,13 @@ each_input = pytest.mark.parametrize("inputs", INPUTS.values(), ids=INPUTS)
 
 
 def valid_rows(inputs, logits):
-    """`logits` [B · C, R, V] without the rows that are left padding."""
+    """`logits` [B · C, R, V] without padding rows on the left."""
     mask = inputs.get("decoder_attention_mask")
     return logits if mask is None else logits[mask.repeat_interleave(CHANNELS, dim=0).bool()]
 
 
 def training_batch():
-    """Texts, grids, and labels a third of which are ignored."""
+    """Texts, grids, and labels, a third of which are ignored."""
     inputs = {**texts(9, 4), **prompts(3, 6)}
     grid = inputs["decoder_input_ids"]
     labels = grid.roll(-1, dims=1).transpose(1, 2).flatten(0, 1).clone()
@@ -58,7 +58,7 @@ def test_cached_rows_give_the_logits_of_the_whole_grid(model, stock):
     first = {**inputs, "decoder_input_ids": whole[:, :5], "decoder_attention_mask": mask[:, :5]}
     rest = {**inputs, "decoder_input_ids": whole[:, 5:]}
     expected = stock(**inputs).logits[:, 5:]
-    for start in (model, stock):  # a cache that stock filled serves ours as well
+    for start in (model, stock):  # our model can use a cache filled by stock
         cache = start(**first, use_cache=True).past_key_values
         assert cache.get_seq_length() == 5
         torch.testing.assert_close(model(**rest, past_key_values=cache).logits, expected, atol=1e-4, rtol=1e-4)
@@ -218,7 +218,7 @@ def test_rope_types_turn_by_the_same_angles(stock_twin, rope_type):
         part.max_position_embeddings = 12
     ours = tiny_model(config)
     theirs = stock_twin(ours)
-    for length in (6, 12, 13, 17, 40):  # up to what it is made for, and beyond
+    for length in (6, 12, 13, 17, 40):  # up to the trained length, and beyond
         noise = torch.Generator().manual_seed(length)
         text = torch.randint(1, 256, (2, length), generator=noise)
         rows = torch.randint(0, 64, (2, length, CHANNELS), generator=noise)
@@ -251,7 +251,7 @@ def test_a_cache_under_either_name_gives_the_same(model, stock):
 
 
 @pytest.mark.parametrize("weights", ["int8", "int4"])
-def test_stock_refuses_quantised_weights_and_says_what_reads_them(tmp_path, weights):
+def test_stock_refuses_quantized_weights_and_names_this_package(tmp_path, weights):
     model = quantize(tiny_model(), weights)
     model.save_pretrained(tmp_path)
     with pytest.raises(ValueError, match=r"weights of dia-tts, to be loaded after `import dia`"):

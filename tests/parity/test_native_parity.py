@@ -1,4 +1,4 @@
-"""A converted native checkpoint computes, in our classes and in transformers' own, what its weights say."""
+"""A converted native checkpoint gives the same results in our classes and in transformers'."""
 
 import json
 
@@ -25,7 +25,7 @@ def original(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def oracle(original, stock_twin):
-    """The stock model with the weights as they were before they went into the native layout."""
+    """The stock model with the weights from which the native checkpoint was made."""
     return stock_twin(original)
 
 
@@ -39,7 +39,7 @@ def folder(tmp_path, original):
 
 @pytest.fixture
 def converted(folder, tmp_path):
-    """The folder that conversion writes, a codec inside."""
+    """The folder that conversion writes, with a codec."""
     native_codecs.tiny_codec().save_pretrained(tmp_path / "codec")
     conversion.convert_model(folder(first_generation), tmp_path / "dia", tmp_path / "codec")
     return tmp_path / "dia"
@@ -60,7 +60,7 @@ def logits(model):
 
 
 def greedy(model, scale):
-    """As the processor asks for it: the first rows hold BOS where a channel has not begun."""
+    """A grid as from the processor, with BOS before a channel starts."""
     start = delay(torch.full((2, 1, 3), 18), [0, 2, 3], bos=18, pad=17)
     prompt = {"decoder_input_ids": start, "decoder_attention_mask": torch.ones(start.shape[:2], dtype=torch.long)}
     return model.generate(**inputs(), **prompt, guidance_scale=scale, **GREEDY)
@@ -75,7 +75,7 @@ def test_our_classes_read_native_folders_and_compute_the_stock_logits(folder, or
 
 @GENERATIONS
 @pytest.mark.parametrize("scale", [None, 3.0])
-def test_a_native_folder_speaks_the_stock_greedy_codes(folder, oracle, generation, scale):
+def test_a_native_folder_generates_the_stock_greedy_codes(folder, oracle, generation, scale):
     ours = DiaForConditionalGeneration.from_pretrained(folder(generation)).eval()
     assert torch.equal(greedy(ours, scale), greedy(oracle, scale))
 

@@ -1,4 +1,4 @@
-"""Our processor gives the tensors and the sound of the stock one wherever the stock one is right."""
+"""Our processor gives the same tensors and audio as the stock one, except where the stock one has a fault."""
 
 import json
 
@@ -14,10 +14,10 @@ from dia.feature_extraction_dia import DiaFeatureExtractor
 from dia.processing_dia import DiaProcessor
 from dia.tokenization_dia import DiaTokenizer
 
-# The stock processor hands its tokenizer a max_length that it then warns about.
+# The stock processor passes its tokenizer a max_length that causes a warning.
 pytestmark = pytest.mark.filterwarnings("ignore:`max_length` is ignored when `padding`")
 
-# The published ids and delays, which the stock processor cannot be without; the codec is small and at 44.1 kHz.
+# The published ids and delays, which the stock processor requires, and a small codec at 44.1 kHz.
 CHANNELS, BOS, EOS, PAD = 9, 1026, 1024, 1025
 DELAYS = [0, 8, 9, 10, 11, 12, 13, 14, 15]
 TEXTS = ["[S1] Hi.", "[S2] Héllo, you.", "[S1] A"]
@@ -50,13 +50,13 @@ def assert_same(pair, *arguments, **options):
     ours, theirs = (processor(*arguments, **options) for processor in pair)
     assert set(ours) == set(theirs)
     for key in theirs:
-        # The stock grid is int32, ours int64 as ids are everywhere else.
+        # The stock grid is int32; ours is int64, as all other ids.
         assert torch.equal(ours[key], theirs[key].long()), key
 
 
 @pytest.mark.parametrize("text", ["[S1] Hi.", TEXTS])
 @pytest.mark.parametrize("options", [{}, {"delay_pattern": [0, 1, 2], "bos_token_id": 7}, {"padding_side": "left"}])
-def test_text_alone_is_prepared_alike(pair, text, options):
+def test_text_only_is_prepared_alike(pair, text, options):
     assert_same(pair, text, **options)
     assert_same(pair, text=text, return_tensors="pt", **options)
 
@@ -87,7 +87,7 @@ def test_the_prompt_length_is_the_same(pair, clips):
 
 
 def finished(*lengths):
-    """Grids as a model leaves them that ended by itself, [B, R, C]."""
+    """Grids of a model that has ended on its own, [B, R, C]."""
     noise = torch.Generator().manual_seed(0)
     frames = torch.full((len(lengths), max(lengths) + 2, CHANNELS), PAD)
     frames[:, 0] = BOS
@@ -97,7 +97,7 @@ def finished(*lengths):
     return delay(frames, DELAYS, BOS, PAD)
 
 
-def test_ended_speech_decodes_to_the_same_sound(pair):
+def test_ended_speech_decodes_to_the_same_audio(pair):
     grid = finished(30, 90, 61)
     ours, theirs = (processor.batch_decode(grid) for processor in pair)
     for one, other in zip(ours, theirs, strict=True):
@@ -105,7 +105,7 @@ def test_ended_speech_decodes_to_the_same_sound(pair):
     torch.testing.assert_close(pair[0].decode(grid[1:2]), pair[1].decode(grid[1:2]), rtol=0, atol=1e-5)
 
 
-def test_speech_after_a_prompt_decodes_to_the_same_sound(pair):
+def test_speech_after_a_prompt_decodes_to_the_same_audio(pair):
     grid = finished(30, 90)
     ours, theirs = (processor.batch_decode(grid, audio_prompt_len=11) for processor in pair)
     for one, other in zip(ours, theirs, strict=True):
@@ -139,7 +139,7 @@ def test_fault_the_saved_processor_only_names_its_codec(pair, tmp_path):
     assert list((tmp_path / "ours" / "audio_tokenizer").glob("*.safetensors"))
 
 
-def test_what_the_stock_processor_saved_is_loaded(pair, codec, clips, tmp_path):
+def test_files_of_the_stock_processor_are_loaded(pair, codec, clips, tmp_path):
     ours, theirs = pair
     codec.save_pretrained(tmp_path / "codec")
     theirs.save_pretrained(tmp_path)
@@ -176,7 +176,7 @@ def test_fault_clips_padded_on_the_left_are_encoded_as_their_padding(pair, codec
     assert not torch.equal(theirs(TEXTS, clips)["decoder_input_ids"].long(), wanted)
 
 
-def test_what_the_tokenizer_was_made_with_is_the_default_of_both(codec):
+def test_init_arguments_of_the_tokenizer_are_the_defaults_of_both(codec):
     made = {"padding_side": "left", "pad_to_multiple_of": 16}
     rates = {"sampling_rate": 44100, "hop_length": 8}
     ours = DiaProcessor(DiaFeatureExtractor(**rates), DiaTokenizer(**made), codec)

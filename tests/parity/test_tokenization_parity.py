@@ -1,4 +1,4 @@
-"""Our tokenizer gives the ids of the stock one wherever the stock one is right."""
+"""Our tokenizer gives the same ids as the stock one, except where the stock one has a fault."""
 
 import random
 
@@ -73,11 +73,11 @@ def test_fault_decode_mangles_non_ascii(pair):
 def test_fault_text_over_the_limit_is_passed_on(pair):
     ours, theirs = pair
     assert len(theirs("x" * 1025)["input_ids"]) == 1025
-    with pytest.raises(ValueError, match="the encoder reads 1024"):
+    with pytest.raises(ValueError, match="the encoder's limit is 1024"):
         ours("x" * 1025)
 
 
-def test_what_the_stock_tokenizer_saved_is_loaded(pair, tmp_path):
+def test_files_of_the_stock_tokenizer_are_loaded(pair, tmp_path):
     _, theirs = pair
     theirs.save_pretrained(tmp_path)
     ours = DiaTokenizer.from_pretrained(tmp_path)
@@ -94,14 +94,14 @@ def cut(tokenizer, lengths, strategy, side, limit):
 @pytest.mark.parametrize("strategy", [True, "only_first", "only_second", "longest_first"])
 @pytest.mark.parametrize("side", ["left", "right"])
 @pytest.mark.parametrize("lengths", [(9, 2), (3, 5), (7, 6), (12, 12)])
-def test_pairs_are_cut_alike(strategy, side, lengths):
+def test_pairs_are_truncated_alike(strategy, side, lengths):
     for limit in range(lengths[0] + 2 * lengths[1] - 2, 40, 2):
         assert cut(DiaTokenizer(), lengths, strategy, side, limit) == cut(
             stock.DiaTokenizer(), lengths, strategy, side, limit
         )
 
 
-def test_difference_the_odd_id_of_a_pair_of_which_both_are_cut_goes_to_the_longer(pair):
+def test_difference_the_odd_id_of_a_truncated_pair_goes_to_the_longer_text(pair):
     ours, theirs = (each("ab", "1234", truncation=True, max_length=3)["input_ids"] for each in pair)
     assert (bytes(ours), bytes(theirs)) == (b"a12", b"ab1")
 
@@ -112,15 +112,15 @@ def test_both_texts_of_a_pair_are_of_one_type(pair):
     assert set(ours["token_type_ids"][0]) == {0}
 
 
-def test_fault_a_pair_that_cannot_be_cut_as_asked_stays_too_long():
+def test_fault_a_pair_that_cannot_be_truncated_as_requested_stays_too_long():
     asked = {"truncation": "only_first", "max_length": 6}
     assert len(stock.DiaTokenizer()("abc", "12345678", **asked)["input_ids"]) == 8
-    with pytest.raises(ValueError, match="leaves 0 ids of the text it cuts"):
+    with pytest.raises(ValueError, match="leaves 0 ids of the cut text"):
         DiaTokenizer()("abc", "12345678", **asked)
 
 
 @pytest.mark.parametrize("options", [{}, {"pad_token": "[PAD]", "max_length": 30, "padding_side": "left"}])
-def test_what_our_tokenizer_saved_is_loaded_and_back(tmp_path, options):
+def test_tokenizer_files_are_interchangeable_with_stock(tmp_path, options):
     ours = DiaTokenizer(**options)
     ours.save_pretrained(tmp_path / "ours")
     theirs = stock.DiaTokenizer.from_pretrained(tmp_path / "ours")

@@ -1,4 +1,4 @@
-"""The oracle at the published size: 1.6 billion random weights, shared by both models. Minutes and 8 GB of memory."""
+"""Parity at the published size: both models share 1.6 billion random weights. Takes minutes and 8 GB of memory."""
 
 import pytest
 import torch
@@ -37,7 +37,7 @@ def test_greedy_codes_and_logits_are_those_of_the_stock_model(twins, guidance):
     got, wanted = (model.generate(**inputs, **settings, **output) for model in twins)
     assert torch.equal(got.sequences, wanted.sequences)
     for row, reference in zip(got.logits, wanted.logits, strict=True):
-        # Without guidance the stock rule for EOS writes its -inf into the raw logits that are then handed out.
+        # Without guidance, the stock EOS rule modifies the raw logits in place before they are returned.
         there = reference.isfinite()
         torch.testing.assert_close(row[there], reference[there], atol=1e-4, rtol=0)
 

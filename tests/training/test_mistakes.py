@@ -147,7 +147,7 @@ def test_what_cannot_be_loaded_from_the_hub_is_refused_before_the_work(
     assert train(recordings, "mini", tmp_path / "out", *options) == 2
     message = capsys.readouterr().err
     assert f"{options[0]} {options[1]} is no" in message
-    assert "the Hub is not asked" in message
+    assert "the Hub is not used" in message
 
 
 def test_a_model_that_can_be_trained_passes(recordings, model, tmp_path, monkeypatch):
@@ -169,7 +169,7 @@ def test_errors_that_show_only_after_loading_are_reported_before_anything_is_enc
     for source, more, complaint in (
         (other, (), "the processor has delay_pattern=[0, 1, 2], and the model [0, 2, 3]"),
         (bare, (), "the processor or the codec cannot be loaded"),
-        (model, ("--say", 60 * "a"), "the encoder reads 48"),
+        (model, ("--say", 60 * "a"), "the encoder's limit is 48"),
         (model, ("--say", ""), "text"),
     ):
         assert train(recordings, str(source), tmp_path / "out", *more) == 2

@@ -216,7 +216,7 @@ ENDLESS = np.lib.stride_tricks.as_strided(np.zeros(1, np.float32), (10**12,), (0
     [
         (ENDLESS, ValueError, "lasts 62500000.00 s; at most 120 s are read"),
         (np.ones(RATE, bool), ValueError, "holds bool"),
-        ([True, False] * RATE, TypeError, "does not hold numbers only"),
+        ([True, False] * RATE, TypeError, "with non-numeric values"),
         (np.ones(RATE, object), ValueError, "holds object"),
         (np.ones(RATE, np.int64), ValueError, "holds int64"),
         (np.ones(RATE, np.uint16), ValueError, "holds uint16"),

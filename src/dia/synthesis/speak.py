@@ -10,7 +10,7 @@ from threading import Event
 from dia.audio.waveform import Waveform
 from dia.runtime.background import in_background
 from dia.runtime.progress import Progress
-from dia.streaming import seconds
+from dia.streaming import checked_timeout
 from dia.synthesis.job import SynthesisJob, is_long
 from dia.synthesis.pacing import paced_pieces, paced_stream
 from dia.synthesis.parts.joining import Piece, as_one, pieces, stream_joined
@@ -85,7 +85,7 @@ def stream_job(
     """
     if synthesizer.processor.audio_tokenizer is None:
         raise ValueError("a stream is sound, and there is no codec to make any; load the model with it.")
-    timeout = seconds(timeout)
+    timeout = checked_timeout(timeout)
     if is_long(synthesizer, job):
         cancel = Event()
         asked = replace(synthesizer, cancel=cancel), job.script, job.voice, job.seed, job.settings, job.take_options

@@ -227,7 +227,7 @@ def test_it_loads_from_published_files_which_hold_no_tokenizer_json(tmp_path):
     tokenizer = DiaTokenizer.from_pretrained(tmp_path)
     assert tokenizer("[S2] é")["input_ids"] == [2, 32, 0xC3, 0xA9]
     assert tokenizer.decode([0, 2, 32], skip_special_tokens=True) == "[S2] "
-    with pytest.raises(ValueError, match="reads 1024"):
+    with pytest.raises(ValueError, match="the encoder's limit is 1024"):
         tokenizer("x" * 1025)
 
 

@@ -74,11 +74,11 @@ def test_help_teaches_and_gives_the_notice(capsys):
     ("arguments", "message"),
     [
         (["  ", "-o", "{tmp}/a.wav"], "text is empty"),
-        (["scirpt.txt", "-o", "{tmp}/a.wav"], "there is no file scirpt.txt"),
+        (["scirpt.txt", "-o", "{tmp}/a.wav"], "the file scirpt.txt does not exist"),
         (["no_such_script", "-o", "{tmp}/a.wav"], "there is no file no_such_script"),
         (["{tmp}", "-o", "{tmp}/a.wav"], "is a folder"),
         (["[S1] Привет", "-o", "{tmp}/a.wav"], "CYRILLIC"),
-        (["[S1] Hi.", "-o", "{tmp}/missing/a.wav"], "missing does not exist. Make it first"),
+        (["[S1] Hi.", "-o", "{tmp}/missing/a.wav"], "missing does not exist. Create it first"),
         (["[S1] Hi.", "-o", "{tmp}/a.xyz"], "xyz"),
         (["[S1] Hi.", "-o", "{tmp}/a.wav", "--device", "quantum"], "quantum"),
         (["[S1] Hi.", "-o", "{tmp}/a.wav", "--audio-prompt", "{tmp}/none.wav"], "none.wav"),

@@ -103,7 +103,7 @@ def test_a_second_command_for_one_output_is_refused_before_it_loads_a_model(say,
 
 
 def held(folder: Path) -> None:
-    with only_writer(folder / "a.wav"):
+    with exclusive_writer(folder / "a.wav"):
         (folder / "ready").touch()
         while not (folder / "go").exists():
             time.sleep(0.005)
@@ -112,10 +112,10 @@ def held(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("output", "message"),
     [
-        ("folder.wav", "folder.wav is a folder; name a file in it."),
-        ("pipe.wav", "pipe.wav is a device or a pipe, which cannot be replaced by a file; name another place."),
+        ("folder.wav", "folder.wav is a folder. Give the path of a file."),
+        ("pipe.wav", "pipe.wav is a device or a pipe, which a file cannot replace. Choose another path."),
         ("circle.wav", "circle.wav: Too many levels of symbolic links"),
-        ("nowhere/a.wav", "nowhere does not exist. Make it first."),
+        ("nowhere/a.wav", "nowhere does not exist. Create it first."),
     ],
 )
 def test_where_no_file_can_be_is_refused_before_a_model_is_loaded(say, folder, monkeypatch, capsys, output, message):

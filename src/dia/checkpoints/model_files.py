@@ -25,9 +25,9 @@ from dia.configuration_dia import QUANT_METHOD, DiaConfig
 from dia.decoding.setting_ranges import check_file_settings
 from dia.quantization.config import DiaQuantizationConfig
 from dia.quantization.linear import QuantizedLinear
-from dia.runtime.reading import REMEDY, blamed_on, read_json
+from dia.runtime.reading import REMEDY, errors_name, read_json
 from dia.runtime.repository import Repository
-from dia.runtime.tensor_files import FLOATS, Stored, described, misfits, not_finite, read_header, some
+from dia.runtime.tensor_files import FLOATS, Stored, describe_tensors, first_few, mismatches, not_finite, read_header
 
 CONFIG_NAME = "config.json"
 ADAPTER_NAME = "adapter_config.json"
@@ -92,9 +92,9 @@ def check_loaded(where: str | Path, model: nn.Module, missing: Iterable[str] = (
         _describe(weight_files(Repository(str(where)))) if (lacking or wrong) and Path(where).is_dir() else where
     )
     if lacking:
-        raise ValueError(f"{found_in} lacks {some(lacking)}, and would speak with random weights; {REMEDY}.")
+        raise ValueError(f"{found_in} lacks {first_few(lacking)}, and would speak with random weights; {REMEDY}.")
     if wrong:
-        raise ValueError(f"{found_in} holds NaN or infinite weights in {some(wrong)}; {REMEDY}.")
+        raise ValueError(f"{found_in} holds NaN or infinite weights in {first_few(wrong)}; {REMEDY}.")
 
 
 def read_config(repository: Repository) -> DiaConfig:
@@ -116,7 +116,7 @@ def read_config(repository: Repository) -> DiaConfig:
         raise ValueError(f"{path} is of a model of type {kind!r}, not of a Dia.")
     for part in (data, data.get("encoder_config"), data.get("decoder_config")):
         check_keys(path, part)
-    with blamed_on(path):
+    with errors_name(path):
         if data.get("quantization_config") is not None:
             _checked_quantization(data["quantization_config"])
         return DiaConfig.from_dict(deepcopy(data))
@@ -161,7 +161,7 @@ def _checked_quantization(data: Any) -> DiaQuantizationConfig | None:
 
 
 def _headers(file: Path) -> dict[str, Stored]:
-    return read_header(file) if file.suffix == ".safetensors" else described(native.read_tensors([file]))
+    return read_header(file) if file.suffix == ".safetensors" else describe_tensors(native.read_tensors([file]))
 
 
 def check_weights(stored: dict[str, Stored], files: str, config: DiaConfig, config_file: str) -> None:
@@ -177,10 +177,10 @@ def check_weights(stored: dict[str, Stored], files: str, config: DiaConfig, conf
         return  # transformers and the other package know what there must be
     expected = dict(_expected(config, quantization))
     remedy = f"One of them is damaged or of another model; {REMEDY}."
-    if wrong := list(misfits(stored, expected.items(), FLOATS if quantization is None else _CODES)):
-        raise ValueError(f"{files} does not fit {config_file}: {some(wrong)}. {remedy}")
+    if wrong := list(mismatches(stored, expected.items(), FLOATS if quantization is None else _CODES)):
+        raise ValueError(f"{files} does not fit {config_file}: {first_few(wrong)}. {remedy}")
     if more := [name for name in stored if name not in expected and _NUMBERED.match(name)]:
-        raise ValueError(f"{files} holds {some(more)}, for which {config_file} has no place. {remedy}")
+        raise ValueError(f"{files} holds {first_few(more)}, for which {config_file} has no place. {remedy}")
 
 
 def _expected(config: DiaConfig, quantization: DiaQuantizationConfig | None) -> _Shapes:

@@ -26,7 +26,7 @@ import torch
 from torch import Tensor
 
 from dia.configuration_dia import DiaConfig, DiaDecoderConfig, DiaEncoderConfig
-from dia.runtime.tensor_files import some
+from dia.runtime.tensor_files import first_few
 
 _WRAPPERS = re.compile(r"^(?:_orig_mod\.|module\.|model\.)+")  # left by torch.compile, DataParallel and the HF layout
 
@@ -162,10 +162,10 @@ def _check(tensors: Mapping[str, Tensor], rows: Sequence[LayoutRow]) -> None:
     missing = [f"{name} {shape}" for name, shape in expected.items() if name not in tensors]
     if missing:
         raise ValueError(
-            f"the checkpoint lacks {some(missing)}; is config.json the one it came with, and is it whole?"
+            f"the checkpoint lacks {first_few(missing)}; is config.json the one it came with, and is it whole?"
         )
     if unexpected := [f"{name} {tuple(tensors[name].shape)}" for name in tensors if name not in expected]:
-        raise ValueError(f"the checkpoint holds {some(unexpected)}, which config.json has no place for.")
+        raise ValueError(f"the checkpoint holds {first_few(unexpected)}, which config.json has no place for.")
     wrong = [
         f"{name} is {tuple(tensors[name].shape)} where config.json asks for {shape}"
         for name, shape in expected.items()
@@ -173,4 +173,4 @@ def _check(tensors: Mapping[str, Tensor], rows: Sequence[LayoutRow]) -> None:
     ]
     wrong += [f"{name} is {one.dtype}, not of floats" for name, one in tensors.items() if not one.is_floating_point()]
     if wrong:
-        raise ValueError(f"the checkpoint does not fit its config.json: {some(wrong)}.")
+        raise ValueError(f"the checkpoint does not fit its config.json: {first_few(wrong)}.")

@@ -14,9 +14,9 @@ from transformers.utils import SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME, WEIGH
 
 from dia.runtime import limits
 from dia.runtime.ranges import Range
-from dia.runtime.reading import REMEDY, blamed_on
+from dia.runtime.reading import REMEDY, errors_name
 from dia.runtime.repository import Repository
-from dia.runtime.tensor_files import misfits, not_finite, read_header, some
+from dia.runtime.tensor_files import first_few, mismatches, not_finite, read_header
 
 _CONFIG_NAME = "config.json"
 _OTHER_WEIGHTS = (SAFE_WEIGHTS_INDEX_NAME, WEIGHTS_NAME, WEIGHTS_INDEX_NAME)
@@ -46,12 +46,12 @@ def load_codec(name: str | os.PathLike[str], **options: Any) -> DacModel:
     repository = Repository.of(name, options)
     if (config := _read_config(repository)) is not None:
         _check_weights(repository, _expected(config))
-    with blamed_on(repository.path(SAFE_WEIGHTS_NAME)):
+    with errors_name(repository.path(SAFE_WEIGHTS_NAME)):
         model, found = DacModel.from_pretrained(name, output_loading_info=True, **options)
     if found["missing_keys"]:
-        raise ValueError(_describe(repository, f"lacks {some(sorted(found['missing_keys']))}"))
+        raise ValueError(_describe(repository, f"lacks {first_few(sorted(found['missing_keys']))}"))
     if names := not_finite(model.named_parameters()):
-        raise ValueError(_describe(repository, f"holds NaN or infinite weights in {some(names)}"))
+        raise ValueError(_describe(repository, f"holds NaN or infinite weights in {first_few(names)}"))
     return model
 
 
@@ -88,7 +88,7 @@ def _read_config(repository: Repository) -> DacConfig | None:
         raise FileNotFoundError(f"{path} is missing; {REMEDY}.")
     if (kind := data.get("model_type", DacConfig.model_type)) != DacConfig.model_type:
         raise ValueError(f"{path} is of a model of type {kind!r}; Dia speaks through a DacModel, whose type is 'dac'.")
-    with blamed_on(path):
+    with errors_name(path):
         for name in data:
             if callable(getattr(DacConfig, name, None)):
                 raise ValueError(f"{name!r} is no setting")
@@ -109,10 +109,10 @@ def _check_weights(repository: Repository, expected: dict[str, tuple[int, ...]])
             raise FileNotFoundError(f"{repository.path(SAFE_WEIGHTS_NAME)} is missing; {REMEDY}.")
         return  # transformers reads the others, and what they lack is refused afterwards
     stored = read_header(file)
-    if wrong := list(misfits(stored, expected.items())):
-        raise ValueError(_describe(repository, f"does not fit {_CONFIG_NAME} beside it: {some(wrong)}"))
+    if wrong := list(mismatches(stored, expected.items())):
+        raise ValueError(_describe(repository, f"does not fit {_CONFIG_NAME} beside it: {first_few(wrong)}"))
     if more := [one for one in stored if one not in expected and one.startswith(_PARTS)]:
-        raise ValueError(_describe(repository, f"holds {some(more)}, for which {_CONFIG_NAME} has no place"))
+        raise ValueError(_describe(repository, f"holds {first_few(more)}, for which {_CONFIG_NAME} has no place"))
 
 
 def _describe(repository: Repository, fact: str) -> str:

@@ -25,7 +25,7 @@ from transformers import DacModel
 from transformers.models.dac.modeling_dac import DacDecoder, DacDecoderBlock, DacResidualUnit, Snake1d
 
 from dia.kernels.snake import snake
-from dia.runtime.memory import leave_in_file, release_free_memory
+from dia.runtime.memory import page_out_weights, release_free_memory
 
 DTYPES = (torch.float32, torch.bfloat16)
 
@@ -120,7 +120,7 @@ def decoder_of(model: DacModel, dtype: torch.dtype) -> FastDecoder:
         known = _decoders.get(model)
         if known is None or known[0] != identity or not torch.equal(known[1], sample):
             known = _decoders[model] = (identity, sample, FastDecoder(model, dtype))
-            leave_in_file(weights)
+            page_out_weights(weights)
             release_free_memory()
     return known[2]
 

@@ -26,7 +26,7 @@ def checksum(tensors: Iterable[Tensor]) -> str:
 
 
 class Processor(Protocol):
-    """What `misfits` reads of a `DiaProcessor`."""
+    """What `mismatches` reads of a `DiaProcessor`."""
 
     audio_tokenizer: Any
     feature_extractor: Any
@@ -57,7 +57,7 @@ class CodecRecord:
         rate, hop = int(config.sampling_rate), hop_length(config)
         return cls(weights, rate, hop, int(config.n_codebooks), int(config.codebook_size))
 
-    def misfits(self, processor: Processor) -> list[str]:
+    def mismatches(self, processor: Processor) -> list[str]:
         """Why a processor cannot use these codes, such as "it has 44100 Hz, the model's 16000"; nothing where it can.
 
         A processor without a codec is compared by its sizes alone.

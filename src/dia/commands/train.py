@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from dia.commands.numbers import count, part, positive, share, training_seed
 from dia.commands.train_checks import check_data, check_model, check_place
-from dia.runtime.interruption import described, exit_code
-from dia.runtime.locks import only_writer
+from dia.runtime.interruption import exit_code, interrupt_message
+from dia.runtime.locks import exclusive_writer
 
 if TYPE_CHECKING:
     from dia.text.prompt_format import PromptFormat
@@ -194,7 +194,7 @@ def _only_run(folder: Path) -> AbstractContextManager[None]:
     """Lock the folder for this run; if several processes train together, only the first one does."""
     if os.environ.get("RANK", "0") != "0":
         return nullcontext()
-    return only_writer(folder, parents=True)
+    return exclusive_writer(folder, parents=True)
 
 
 def _train(arguments: argparse.Namespace) -> int:

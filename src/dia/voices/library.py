@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from dia import MINI
 from dia.runtime.folders import data_folder
-from dia.runtime.locks import only_writer
+from dia.runtime.locks import exclusive_writer
 from dia.runtime.spelling import did_you_mean
 from dia.voices.description import SUFFIX, describe
 
@@ -118,7 +118,7 @@ def keep_voice(voice: "Voice", name: str, overwrite: bool = False) -> Path:
         OSError: it cannot be written.
     """
     path = check_free(name, overwrite)
-    with only_writer(path, parents=True):
+    with exclusive_writer(path, parents=True):
         check_free(name, overwrite)  # another process may have made one meanwhile
         voice.save(path)
     return path

@@ -121,7 +121,7 @@ class Voice:
         Raises:
             ValueError: rate, frames, channels or weights of the codec are others.
         """
-        if wrong := self.codec.misfits(processor):
+        if wrong := self.codec.mismatches(processor):
             raise ValueError(
                 f"the voice was made with another codec than the model's: {'; '.join(wrong)}. Make it anew from its "
                 f"recording, with this model: dia voice make NAME RECORDING --model MODEL"
@@ -135,7 +135,7 @@ class Voice:
         >>> voice.before("[S1] And more.")  # doctest: +SKIP
         '[S1] What was said before. And more.'
         """
-        return continued(self.transcript, text.strip())
+        return continue_transcript(self.transcript, text.strip())
 
     def speaking_as(self, speaker: str) -> "Voice":
         """The same voice under the tag of `speaker`, "S1" or "S2".

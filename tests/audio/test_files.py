@@ -95,7 +95,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(tmp_path, suffix):
     noise = np.random.default_rng(0).uniform(-1, 1, 400_000).astype(np.float32)
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
     try:
-        with pytest.raises(OSError, match="disk full"):
+        with pytest.raises(OSError, match="disk is full"):
             audio_file.write(tmp_path / f"a.{suffix}", noise, 16000)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
@@ -147,7 +147,7 @@ def test_samples_beyond_full_scale_are_clipped(tmp_path):
 
 @pytest.mark.parametrize("name", ["a.xyz", "a", "a.raw", ".wav"])
 def test_an_unknown_suffix_is_refused_with_those_there_are(tmp_path, name):
-    with pytest.raises(ValueError, match=r"names no audio format. Use one of .*flac.*mp3.*ogg.*wav"):
+    with pytest.raises(ValueError, match=r"is not an audio format. Use one of .*flac.*mp3.*ogg.*wav"):
         audio_file.write(tmp_path / name, tone(), 8000)
 
 
@@ -156,7 +156,7 @@ def test_an_unknown_suffix_is_refused_with_those_there_are(tmp_path, name):
     [
         (np.array([0.0, np.nan]), "NaN"),
         (np.array([0.0, 20000.0]), "reaches 20000"),
-        (np.zeros((5, 800)), "one clip"),
+        (np.zeros((5, 800)), "expected \\[samples\\]"),
         (np.zeros(4, dtype=complex), "complex128"),
         (np.zeros(4, dtype=np.int64), "int64"),
     ],
@@ -173,7 +173,7 @@ def test_what_cannot_be_sound_is_refused_and_leaves_the_old_file(tmp_path, audio
 def test_a_format_that_cannot_hold_the_rate_is_refused(tmp_path):
     with pytest.raises(ValueError, match="MP3 at 12345 Hz cannot be written"):
         audio_file.write(tmp_path / "a.mp3", tone(), 12345)
-    with pytest.raises(ValueError, match="WVE turned 16000 Hz into 8000 Hz"):
+    with pytest.raises(ValueError, match="WVE does not support 16000 Hz"):
         audio_file.write(tmp_path / "a.wve", tone(), 16000)
     assert list(tmp_path.iterdir()) == []
 
@@ -191,7 +191,7 @@ def test_an_interrupted_write_leaves_nothing_behind(tmp_path, monkeypatch):
 def test_missing_folders_and_files_are_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"the folder .*nowhere does not exist"):
         audio_file.write(tmp_path / "nowhere" / "a.wav", tone(), 8000)
-    with pytest.raises(FileNotFoundError, match=r"audio\[2\]: there is no file"):
+    with pytest.raises(FileNotFoundError, match=r"audio\[2\]: the file .* does not exist"):
         audio_file.read(tmp_path / "none.wav", "audio[2]")
 
 
@@ -216,7 +216,7 @@ def test_a_file_over_a_limit_is_refused_before_it_is_decoded(tmp_path, monkeypat
     audio_file.write(tmp_path / "a.flac", tone(seconds=2.0), 16000)
     assert len(audio_file.read(tmp_path / "a.flac", longest=2.0)[0]) == 32_000
     monkeypatch.setattr(soundfile.SoundFile, "read", lambda *_, **__: pytest.fail("it was decoded"))
-    with pytest.raises(ValueError, match=r"my_clip lasts 2.00 s; at most 1.5 s are read"):
+    with pytest.raises(ValueError, match=r"my_clip lasts 2.00 s, but at most 1.5 s are allowed"):
         audio_file.read(tmp_path / "a.flac", "my_clip", longest=1.5)
 
 

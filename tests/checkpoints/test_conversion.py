@@ -199,7 +199,7 @@ def test_the_source_is_never_overwritten(tmp_path, tiny, codec, capsys):
     assert capsys.readouterr().err.count("holds the source") == 2
 
 
-@pytest.mark.parametrize(("interruption", "status"), [(KeyboardInterrupt, 130), (OSError("disk full"), 2)])
+@pytest.mark.parametrize(("interruption", "status"), [(KeyboardInterrupt, 130), (OSError("disk is full"), 2)])
 def test_an_interrupted_write_leaves_what_was_there(tmp_path, tiny, codec, interruption, status, monkeypatch):
     (tmp_path / "dia").mkdir()
     (tmp_path / "dia" / "old.txt").write_text("still here")

@@ -75,7 +75,7 @@ def test_help_teaches_and_gives_the_notice(capsys):
     [
         (["  ", "-o", "{tmp}/a.wav"], "text is empty"),
         (["scirpt.txt", "-o", "{tmp}/a.wav"], "the file scirpt.txt does not exist"),
-        (["no_such_script", "-o", "{tmp}/a.wav"], "there is no file no_such_script"),
+        (["no_such_script", "-o", "{tmp}/a.wav"], "the file no_such_script does not exist"),
         (["{tmp}", "-o", "{tmp}/a.wav"], "is a folder"),
         (["[S1] Привет", "-o", "{tmp}/a.wav"], "CYRILLIC"),
         (["[S1] Hi.", "-o", "{tmp}/missing/a.wav"], "missing does not exist. Create it first"),

@@ -80,7 +80,7 @@ def test_a_full_disk_leaves_the_old_file_and_what_is_finished(say, folder, capsy
     assert (folder / "a.wav").read_text() == "old"
     printed = capsys.readouterr().err.splitlines()
     error, *left = [line for line in printed if "unnatural" not in line]  # that the script is short
-    assert "disk full" in error or "File too large" in error
+    assert "disk is full" in error or "File too large" in error
     parts = len(list(folder.glob(".a.wav.parts/part-*")))
     assert names(folder) == [*[".a.wav.parts"] * (parts > 0), "a.wav"]
     assert len(left) == (parts > 0)

@@ -132,7 +132,7 @@ def test_a_list_is_a_batch_unless_it_holds_numbers():
         (None, TypeError, "raw_audio is None"),
         ([CLIP, None], TypeError, r"raw_audio\[1\] is NoneType"),
         ([CLIP, 3], TypeError, r"raw_audio\[1\] is int"),
-        (["a", 0.5], FileNotFoundError, r"raw_audio\[0\]: there is no file"),
+        (["a", 0.5], FileNotFoundError, r"raw_audio\[0\]: the file .* does not exist"),
         ([[0.0, "x"], [1.0]], TypeError, r"raw_audio\[0\] is a list that does not hold numbers only"),
         (np.array([0.1, np.nan] * 64), ValueError, "NaN or infinite"),
         (np.array([0.1, np.inf] * 64), ValueError, "NaN or infinite"),

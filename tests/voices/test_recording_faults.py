@@ -118,7 +118,7 @@ def test_what_is_harmless_leaves_the_voice_as_it_is(clara, clean, case):
 def test_opposite_channels_give_the_loud_one(clara, clean, gain):
     recording = prepare(np.stack([clara, -gain * clara], 1), None, RATE)
     assert same_voice(recording, clean, within=1e-5)
-    assert recording.remarks == ("its channels cancel each other out; the loudest one is taken.",)
+    assert recording.remarks == ("its channels cancel each other out, so only the loudest one is used.",)
 
 
 def test_reversed_polarity_is_the_same_voice(clara, clean):
@@ -128,17 +128,23 @@ def test_reversed_polarity_is_the_same_voice(clara, clean):
 
 REMARKED = {
     "loud hiss": (lambda speech: late(speech) + hiss(len(late(speech)), -35), "its noise is only 14 dB below"),
-    "telephone": (lambda speech: {"array": soxr.resample(speech, RATE, 8000), "sampling_rate": 8000}, "8000 Hz where"),
+    "telephone": (
+        lambda speech: {"array": soxr.resample(speech, RATE, 8000), "sampling_rate": 8000},
+        "8000 Hz, but the model uses",
+    ),
     "telephone, at a higher rate": (
         lambda speech: soxr.resample(soxr.resample(speech, RATE, 8000), 8000, RATE),
-        "no sound above 4.2 kHz",
+        "no frequencies above 4.2 kHz",
     ),
-    "μ-law": (lambda speech: stored(soxr.resample(speech, RATE, 8000), "ULAW", 8000), "as by telephone"),
+    "μ-law": (lambda speech: stored(soxr.resample(speech, RATE, 8000), "ULAW", 8000), "as on a telephone"),
     "clipped": (lambda speech: np.clip(8 * speech, -0.9, 0.9), "is clipped"),
     "faint": (lambda speech: (0.003 * 32767 * speech).astype(np.int16), "very quiet"),
-    "drops out": (dropped, "it drops out 3 times, for 0.12 s together"),
+    "drops out": (dropped, "it drops out 3 times, for 0.12 s in total"),
     "a long pause": (paused, "its pauses of more than 1 s are shortened"),
-    "a short label on its rate": (lambda speech: {"array": speech, "sampling_rate": 44_100}, "holds 2.1 s of speech"),
+    "a short label on its rate": (
+        lambda speech: {"array": speech, "sampling_rate": 44_100},
+        "contains 2.1 s of speech",
+    ),
 }
 
 
@@ -193,11 +199,11 @@ CHORD = (
 WITHOUT_SPEECH = {
     "zeros": (zeros(6), "is silent"),
     "a constant": (zeros(6) + 0.5, "is silent"),
-    "hiss": (hiss(6 * RATE, -30), "no speech that stands out"),
-    "hum": (hum(6 * RATE, 50, -20), "is silent|no speech that stands out"),
-    "a chord": (CHORD, "no speech that stands out"),
+    "hiss": (hiss(6 * RATE, -30), "contains no speech above the noise"),
+    "hum": (hum(6 * RATE, 50, -20), "is silent|contains no speech above the noise"),
+    "a chord": (CHORD, "contains no speech above the noise"),
     "a click": (np.where(np.arange(6 * RATE) == RATE, 0.9, 0).astype(np.float32), "is silent|no speech"),
-    "speech under noise": (talking(6.0) * 0.02 + hiss(6 * RATE, -30), "no speech that stands out"),
+    "speech under noise": (talking(6.0) * 0.02 + hiss(6 * RATE, -30), "contains no speech above the noise"),
 }
 
 
@@ -214,19 +220,19 @@ ENDLESS = np.lib.stride_tricks.as_strided(np.zeros(1, np.float32), (10**12,), (0
 @pytest.mark.parametrize(
     ("given", "error", "message"),
     [
-        (ENDLESS, ValueError, "lasts 62500000.00 s; at most 120 s are read"),
-        (np.ones(RATE, bool), ValueError, "holds bool"),
+        (ENDLESS, ValueError, "lasts 62500000.00 s, but at most 120 s are allowed"),
+        (np.ones(RATE, bool), ValueError, "has dtype bool"),
         ([True, False] * RATE, TypeError, "does not hold numbers only"),
-        (np.ones(RATE, object), ValueError, "holds object"),
-        (np.ones(RATE, np.int64), ValueError, "holds int64"),
-        (np.ones(RATE, np.uint16), ValueError, "holds uint16"),
+        (np.ones(RATE, object), ValueError, "has dtype object"),
+        (np.ones(RATE, np.int64), ValueError, "has dtype int64"),
+        (np.ones(RATE, np.uint16), ValueError, "has dtype uint16"),
         (np.full(RATE, 1e300), ValueError, "reaches 1e\\+300"),
         (np.zeros((2, 0), np.float32), ValueError, "is empty"),
         (np.float32(1), TypeError, "is float32"),
         (b"RIFF", TypeError, "is bytes"),
         (None, TypeError, "is NoneType"),
-        ("x" * 5000, FileNotFoundError, "there is no file"),
-        ("a\0b", FileNotFoundError, "there is no file"),
+        ("x" * 5000, FileNotFoundError, "the file .* does not exist"),
+        ("a\0b", FileNotFoundError, "the file .* does not exist"),
     ],
     ids=lambda value: value if isinstance(value, str) and len(value) < 60 else "",
 )

@@ -1,7 +1,4 @@
-"""Audio files and PCM levels: files read as they are, written whole or not at all.
-
-Knows soundfile, formats and full scale. Knows nothing of codecs or models.
-"""
+"""Read audio files, write them atomically, and convert PCM to full scale. Independent of codecs and models."""
 
 import contextlib
 import io
@@ -27,26 +24,26 @@ _BLOCK = 65536  # samples that are handed to libsndfile at once; its Vorbis enco
 _SYSTEM_ERROR = 2  # libsndfile's code for what the system has refused
 _UNCOUNTED = 2**40  # samples; a FLAC whose end could not be written claims more
 
-# Full scale of each PCM type: what divides it to ±1, after what stands for silence is taken off.
+# For each PCM type, the value of silence, and the divisor that scales the rest to ±1.
 _PCM: dict[str, tuple[float, float]] = {
     "int8": (0.0, 128.0),
     "uint8": (128.0, 128.0),
     "int16": (0.0, 32768.0),
     "int32": (0.0, 2147483648.0),
 }
-# Peaks above this are not loud speech but integers held as floats.
+# Floats above this are not loud speech but unscaled integers.
 _LOUDEST = 16.0
 
-# Hz. Telephones sample at 8000, and less holds too little of a voice; 384 000 is the most that studios use. Beyond
-# that a rate is a mistake, and resampling from it may take more memory than there is.
+# Hz. Telephones use 8000 Hz, and a lower rate loses too much of a voice. Studios use at most 384 000 Hz; a higher rate
+# is a mistake, and resampling from it may exhaust memory.
 RATES = 8_000, 384_000
 
 
 def checked_rate(rate: Any, name: str = "audio") -> int:
-    """A sampling rate in Hz as an int.
+    """Convert a sampling rate in Hz to an int.
 
     Raises:
-        ValueError: it is not a whole number within `RATES`.
+        ValueError: the rate is not a whole number within `RATES`.
     """
     lowest, highest = RATES
     number = isinstance(rate, int | float | np.number) and not isinstance(rate, bool)
@@ -70,18 +67,18 @@ class _ForwardFile(soundfile.SoundFile):
 
 
 def read(source: str | Path | bytes, name: str = "audio", longest: float | None = None) -> tuple[Waveform, int]:
-    """Read a file, or the bytes of one.
+    """Read an audio file from a path or from its bytes.
 
     Args:
         source: a path, or the content of a file.
-        name: what the caller calls it, for error messages.
-        longest: seconds; a longer file is refused before it is decoded. None for no limit.
+        name: the name of the argument, for error messages.
+        longest: the maximum length in seconds, checked before decoding. None for no limit.
 
     Returns:
-        Samples [N, channels] of ±1 full scale and the rate in Hz.
+        Samples [N, channels] with ±1 full scale, and the sampling rate in Hz.
 
     Raises:
-        FileNotFoundError: there is no such file.
+        FileNotFoundError: the file does not exist.
         ValueError: it is longer than `longest`, its rate is outside `RATES`, or soundfile cannot decode it.
     """
     with _opened(source, name, longest) as file:
@@ -89,10 +86,10 @@ def read(source: str | Path | bytes, name: str = "audio", longest: float | None 
 
 
 def check_readable(source: str | Path, name: str = "audio") -> None:
-    """Refuse a file that `read` cannot read, as far as its beginning shows.
+    """Check from its header that `read` can read a file.
 
     Raises:
-        FileNotFoundError: there is no such file.
+        FileNotFoundError: the file does not exist.
         ValueError: its rate is outside `RATES`, or soundfile cannot decode it.
     """
     with _opened(source, name, None):
@@ -101,14 +98,14 @@ def check_readable(source: str | Path, name: str = "audio") -> None:
 
 @contextlib.contextmanager
 def _opened(source: str | Path | bytes, name: str, longest: float | None) -> Iterator[soundfile.SoundFile]:
-    """A file, open for reading; what cannot be read, now or later, is an error that names the way to convert it."""
+    """Open a file for reading. Errors inside the block, too, include a command that converts the file."""
     if not isinstance(source, bytes) and not os.path.isfile(source):
-        raise FileNotFoundError(f"{name}: there is no file {source}.")
+        raise FileNotFoundError(f"{name}: the file {source} does not exist.")
     try:
         with _ForwardFile(io.BytesIO(source) if isinstance(source, bytes) else source) as file:
             check_seconds(file.frames / checked_rate(file.samplerate, name), longest, name)
             yield file
-    except (soundfile.LibsndfileError, TypeError) as error:  # a TypeError where the suffix says raw samples
+    except (soundfile.LibsndfileError, TypeError) as error:  # a TypeError for the suffix of raw samples
         what = f"{len(source)} bytes" if isinstance(source, bytes) else source
         reason = str(getattr(error, "error_string", error)).rstrip(".")
         raise ValueError(
@@ -118,9 +115,9 @@ def _opened(source: str | Path | bytes, name: str, longest: float | None) -> Ite
 
 
 def check_seconds(seconds: float, longest: float | None, name: str) -> None:
-    """Refuse what lasts longer than `longest` seconds; None for no limit."""
+    """Raise ValueError if a clip is longer than `longest` seconds; None for no limit."""
     if longest is not None and seconds > longest:
-        raise ValueError(f"{name} lasts {seconds:.2f} s; at most {longest:g} s are read. Cut the clip.")
+        raise ValueError(f"{name} lasts {seconds:.2f} s, but at most {longest:g} s are allowed. Shorten the clip.")
 
 
 def _all_of(file: soundfile.SoundFile) -> Waveform:
@@ -135,7 +132,7 @@ def _blocks(file: soundfile.SoundFile) -> Iterator[Waveform]:
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where speech comes from.
+    """The origin of generated speech.
 
     Attributes:
         model: the name of the model that spoke; "" where it is not known.
@@ -167,20 +164,20 @@ def write(
 ) -> None:
     """Write a waveform in the format of the path's suffix, with a notice that it is synthetic.
 
-    The file appears complete or not at all. Samples beyond ±1 are clipped. The notice stands in the comment field
-    of the formats that have one (wav, flac, ogg, mp3, aiff and others).
+    The file appears complete or not at all. Samples beyond ±1 are clipped. The notice is in the comment field of
+    formats that have one (wav, flac, ogg, mp3, aiff and others).
 
     Args:
-        path: where to; its folder must exist. A file that is already there is replaced.
+        path: the path of the file, in an existing folder. An existing file is replaced.
         audio: array, list or tensor, [N], or [N, 2] or [2, N] for stereo; floats of ±1 or PCM integers.
         sampling_rate: Hz.
-        name: what the caller calls the audio, for error messages.
-        provenance: what the notice says of model and seed.
+        name: the name of the argument, for error messages.
+        provenance: the model and seed for the notice.
 
     Raises:
-        ValueError: the suffix is no format that soundfile writes, the format cannot hold this rate, or the audio is
-            not finite, far beyond full scale or of another shape.
-        OSError: the folder does not exist or may not be written to, or the disk is full.
+        ValueError: soundfile does not support the suffix, the format does not support the rate, or the audio is not
+            finite, far beyond full scale or of another shape.
+        OSError: the folder does not exist or is not writable, or the disk is full.
     """
     file_format(Path(path))
     samples = full_scale(_frames_first(as_array(audio), name), name)
@@ -189,23 +186,23 @@ def write(
 
 
 class Writer:
-    """A file that is written while its sound comes, and appears, whole, once it is closed; a context manager.
+    """An audio file that is written incrementally and appears, complete, when it is closed. A context manager.
 
-    Until then the sound lies beside it under a name that begins with a dot and ends in `.partial`.
+    Until then, the audio is in a hidden file next to it that ends in `.partial`.
 
     Args:
-        path: where to; its suffix chooses the format. A file that is already there is replaced at the end; where it is
-            a link, what it leads to.
+        path: the path of the file; its suffix selects the format. An existing file is replaced at the end. If it is a
+            link, its target is replaced.
         sampling_rate: Hz.
-        provenance: what the notice says of model and seed.
-        channels: of the sound.
-        keep: leave a whole file of what there is, too, when the block ends by an error or an interrupt; without it
-            nothing is left, and what was there stays.
+        provenance: the model and seed for the notice.
+        channels: the number of channels.
+        keep: if the block ends with an error or an interrupt, write a complete file of the audio so far. Otherwise
+            nothing is written, and an existing file is kept.
 
     Raises:
-        ValueError: the suffix is no format that soundfile writes, the rate is outside `RATES` or not one that the
-            format can hold, or `path` is a folder or a device.
-        OSError: the folder does not exist or may not be written to, or the disk is full.
+        ValueError: soundfile does not support the suffix, the rate is outside `RATES` or not supported by the format,
+            or `path` is a folder or a device.
+        OSError: the folder does not exist or is not writable, or the disk is full.
     """
 
     def __init__(
@@ -222,7 +219,7 @@ class Writer:
         self._partial = Partial(self._target)
         try:
             self._file = self._opened(channels)
-            # Formats without text fields, such as au, refuse it.
+            # Formats without text fields, such as au, reject it.
             with contextlib.suppress(soundfile.LibsndfileError):
                 self._file.comment = str(provenance)
         except BaseException:
@@ -231,29 +228,29 @@ class Writer:
 
     @property
     def seconds(self) -> float:
-        """How much has been written."""
+        """The length of the audio written so far."""
         return int(self._file.frames) / self._rate
 
     def write(self, samples: Any, name: str = "audio") -> None:
-        """Append samples [N], or [N, channels]; what is beyond ±1 is clipped.
+        """Append samples [N] or [N, channels]. Values beyond ±1 are clipped.
 
         Raises:
-            ValueError: they are not finite, or far beyond full scale.
+            ValueError: the samples are not finite, or far beyond full scale.
             OSError: the disk is full.
         """
         clipped = np.clip(full_scale(as_array(samples), name), -1.0, 1.0)
         for start in range(0, len(clipped), _BLOCK):
             try:
                 self._file.write(clipped[start : start + _BLOCK])
-            except (soundfile.LibsndfileError, AssertionError) as error:  # it asserts that all could be written
-                raise self._full() from error
+            except (soundfile.LibsndfileError, AssertionError) as error:  # it asserts that all is written
+                raise self._full_disk_error() from error
 
     def close(self) -> None:
-        """Let the file appear.
+        """Finish the file and move it to its final path.
 
         Raises:
-            ValueError: the format could not hold the rate; nothing is left.
-            OSError: the disk is full; nothing is left.
+            ValueError: the format does not support the rate; no file is written.
+            OSError: the disk is full; no file is written.
         """
         try:
             frames = int(self._file.frames)
@@ -264,7 +261,7 @@ class Writer:
             self.discard()
 
     def discard(self) -> None:
-        """Leave nothing; after `close` it does nothing."""
+        """Remove the unfinished file. Does nothing after `close`."""
         with contextlib.suppress(soundfile.LibsndfileError):
             self._file.close()
         self._partial.release()
@@ -275,7 +272,7 @@ class Writer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
-        """Close the file; after an error discard it, unless what there is is to be kept."""
+        """Close the file; after an error, discard it unless `keep` is set."""
         if kind is None:
             self.close()
         elif self.keep and self._file.frames:
@@ -288,10 +285,12 @@ class Writer:
         try:
             return soundfile.SoundFile(self._partial.path, "w", self._rate, channels, format=self._kind)
         except soundfile.LibsndfileError as error:
-            raise self._full() if error.code == _SYSTEM_ERROR else self._unfit(error.error_string) from error
+            if error.code == _SYSTEM_ERROR:
+                raise self._full_disk_error() from error
+            raise self._format_error(error.error_string) from error
 
     def _check(self, frames: int) -> None:
-        """Whether all that was written can be read again: most formats are silent about a full disk."""
+        """Check that all samples can be read again, because most formats do not report a full disk."""
         try:
             with _ForwardFile(self._partial.path) as written:
                 rate, whole = written.samplerate, frames <= written.frames < frames + _UNCOUNTED
@@ -299,40 +298,45 @@ class Writer:
                     whole = sum(map(len, _blocks(written))) >= frames
         except soundfile.LibsndfileError as error:
             if not frames:
-                raise ValueError(f"{self.path}: there is no sound to write, and {self._kind} holds some.") from error
-            raise self._full() from error
+                raise ValueError(
+                    f"{self.path}: {self._kind} files cannot be empty. Write some audio first."
+                ) from error
+            raise self._full_disk_error() from error
         if rate != self._rate:
-            raise ValueError(f"{self.path}: {self._kind} turned {self._rate} Hz into {rate} Hz. Use another format.")
+            raise ValueError(f"{self.path}: {self._kind} does not support {self._rate} Hz. Use another format.")
         if not whole:
-            raise self._full()
+            raise self._full_disk_error()
 
-    def _full(self) -> OSError:
-        return OSError(f"{self.path} could not be written to its end; is the disk full? What was there before stays.")
+    def _full_disk_error(self) -> OSError:
+        return OSError(
+            f"{self.path} could not be written completely; an existing file is unchanged. Check whether the disk is "
+            f"full."
+        )
 
-    def _unfit(self, reason: str) -> ValueError:
-        what = f"{self._kind} at {self._rate} Hz cannot be written ({reason})"
-        return ValueError(f"{self.path}: {what} Use another format, such as wav.")
+    def _format_error(self, reason: str) -> ValueError:
+        what = f"{self._kind} at {self._rate} Hz cannot be written ({reason.rstrip('.')})"
+        return ValueError(f"{self.path}: {what}. Use another format, such as wav.")
 
 
 def file_format(path: Path) -> str:
     """The soundfile format of a path's suffix.
 
     Raises:
-        ValueError: there is none; the message lists those there are.
+        ValueError: the suffix is unknown; the message lists the known ones.
     """
     kind = path.suffix[1:].upper()
     known = sorted(format_ for format_ in soundfile.available_formats() if format_ != "RAW")
     if kind not in known:
         suffixes = ", ".join(format_.lower() for format_ in known)
-        raise ValueError(f"{path}: the suffix {path.suffix!r} names no audio format. Use one of {suffixes}.")
+        raise ValueError(f"{path}: the suffix {path.suffix!r} is not an audio format. Use one of {suffixes}.")
     return kind
 
 
 def full_scale(array: npt.NDArray[Any], name: str = "audio") -> Waveform:
-    """Samples of any shape as float32 of ±1 full scale: integers are scaled, floats only checked.
+    """Convert samples of any shape to float32 with ±1 full scale. Integers are scaled, floats only checked.
 
     Raises:
-        ValueError: neither floats nor 8, 16 or 32 bit integers; NaN or infinite; or floats far beyond ±1.
+        ValueError: the samples are neither floats nor 8, 16 or 32 bit integers, not finite, or far beyond ±1.
     """
     kind = array.dtype.name
     if kind in _PCM:
@@ -340,21 +344,21 @@ def full_scale(array: npt.NDArray[Any], name: str = "audio") -> Waveform:
         return ((array.astype(np.float64) - silence) / full).astype(np.float32)
     if not np.issubdtype(array.dtype, np.floating):
         known = ", ".join(_PCM)
-        raise ValueError(f"{name} holds {kind}; give floats of ±1 full scale or PCM of type {known}.")
-    peak = float(max(array.max(initial=0.0), -array.min(initial=0.0)))  # NaN where there is one
+        raise ValueError(f"{name} has dtype {kind}; give floats of ±1 full scale or PCM of type {known}.")
+    peak = float(max(array.max(initial=0.0), -array.min(initial=0.0)))  # NaN if any sample is
     if not np.isfinite(peak):
-        raise ValueError(f"{name} holds NaN or infinite samples; repair the recording first.")
+        raise ValueError(f"{name} contains NaN or infinite samples; repair the recording first.")
     if peak > _LOUDEST:
         raise ValueError(
-            f"{name} reaches {peak:g} where floats mean ±1 full scale. Divide by the full scale of its source, or "
-            f"give PCM as integers (np.int16)."
+            f"{name} reaches {peak:g}, but floats must be within ±1. Divide by the full scale of the source, or give "
+            f"PCM as integers (np.int16)."
         )
     return array.astype(np.float32)
 
 
 def as_array(audio: Any) -> npt.NDArray[Any]:
-    """An array, a list or a torch tensor of any kind as a numpy array."""
-    import torch  # here, so that a file's name can be checked without waiting for it
+    """Convert an array, a list or a torch tensor to a numpy array."""
+    import torch  # imported here so that a file name can be checked without this delay
 
     if not isinstance(audio, torch.Tensor):
         return np.asarray(audio)
@@ -369,7 +373,7 @@ def _frames_first(array: npt.NDArray[Any], name: str) -> npt.NDArray[Any]:
         return array
     if array.ndim == 2 and array.shape[0] == 2:
         return array.T
-    raise ValueError(f"{name} has shape {array.shape}; one clip is [samples], mono, or stereo with 2 channels.")
+    raise ValueError(f"{name} has shape {array.shape}; expected [samples], or 2 channels for stereo.")
 
 
 __all__ = [

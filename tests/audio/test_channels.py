@@ -1,4 +1,4 @@
-"""Of many channels those with speech are averaged; of channels that cancel the loudest is taken."""
+"""Channels with speech are mixed; of channels that cancel, the loudest is used."""
 
 import numpy as np
 import pytest

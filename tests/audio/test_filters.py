@@ -1,4 +1,4 @@
-"""A constant offset, rumble and hum are taken out of a recording; a voice is not."""
+"""DC offset, rumble and hum are filtered out of a recording; a voice is kept."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def loudness(audio):
     return float(np.sqrt(np.mean(audio**2)))
 
 
-def test_offset_and_rumble_go_and_a_low_voice_stays():
+def test_offset_and_rumble_are_removed_and_a_low_voice_is_kept():
     inside = slice(RATE // 10, -RATE // 10)
     assert np.abs(high_pass(tone(150) + 0.5, RATE, 40.0) - tone(150))[inside].max() < 2e-3
     assert loudness(high_pass(tone(10), RATE, 40.0)) < 0.01 * loudness(tone(10))
@@ -28,12 +28,12 @@ def test_offset_and_rumble_go_and_a_low_voice_stays():
 
 
 @pytest.mark.parametrize("hertz", [50.0, 49.95, 150.1, 60.02, 120.0, 300.0])
-def test_hum_is_subtracted_and_speech_is_as_before(hertz):
+def test_hum_is_removed_and_speech_is_unchanged(hertz):
     speech = talking(6.0).astype(np.float64)
     assert loudness(remove_hum(tone(hertz), RATE)) < 0.05 * loudness(tone(hertz))
     assert loudness(remove_hum(0.3 * speech + tone(hertz), RATE) - 0.3 * speech) < 0.1 * loudness(tone(hertz))
 
 
-def test_where_there_is_no_hum_nothing_changes():
+def test_audio_without_hum_is_unchanged():
     for speech in (talking(6.0), talking(6.0, 100.0), tone(175.0)):
         np.testing.assert_array_equal(remove_hum(speech, RATE), speech.astype(np.float64))

@@ -1,4 +1,4 @@
-"""Speech is told from the noise of its recording, however loud that is; soft speech is not taken for noise."""
+"""Detecting speech in noise of any level, without mistaking soft speech for noise."""
 
 from itertools import pairwise
 
@@ -24,7 +24,7 @@ def joined(*parts):
 
 
 @pytest.mark.parametrize("decibels", [-80, -60, -45, -35])
-def test_the_level_of_the_noise_is_found_and_speech_above_it(decibels):
+def test_the_level_of_the_noise_and_the_speech_above_it_are_found(decibels):
     recording = joined(zeros(2), SPEECH, zeros(1))
     found = detect_speech(recording + noise(len(recording), decibels), RATE)
     assert found.noise == pytest.approx(decibels, abs=1)
@@ -39,19 +39,19 @@ def test_digital_silence_before_the_noise_does_not_hide_it():
     assert found.first / RATE == pytest.approx(3.0, abs=0.1)
 
 
-def test_speech_without_a_pause_has_no_noise_to_measure_and_is_all_kept():
+def test_speech_without_a_pause_has_no_measurable_noise_and_is_one_span():
     found = detect_speech(SPEECH + noise(len(SPEECH), -35), RATE)
     assert found.noise is None
     assert found.spans == ((0, len(SPEECH)),)
 
 
 @pytest.mark.parametrize("decibels", [-20, -40])
-def test_soft_speech_is_no_noise(decibels):
+def test_soft_speech_is_not_noise(decibels):
     soft = (10 ** (decibels / 20) * talking(1.5)).astype(np.float32)
     assert detect_speech(joined(zeros(1), soft, SPEECH), RATE).first / RATE == pytest.approx(1.0, abs=0.1)
 
 
-def test_a_click_that_stands_alone_is_not_heard_and_one_beside_speech_is():
+def test_an_isolated_click_is_ignored_and_one_next_to_speech_is_not():
     click = np.full(160, 0.9, np.float32)
     assert detect_speech(joined(click, zeros(1), SPEECH, zeros(1), click), RATE).first / RATE == pytest.approx(
         1.01, abs=0.02
@@ -60,7 +60,7 @@ def test_a_click_that_stands_alone_is_not_heard_and_one_beside_speech_is():
 
 
 @pytest.mark.parametrize("audio", [zeros(0), zeros(1), noise(RATE, -100), noise(RATE, -30), noise(100, -30)])
-def test_where_nothing_stands_out_nothing_is_heard(audio):
+def test_nothing_is_detected_without_sound_above_the_noise(audio):
     assert detect_speech(audio, RATE).spans == ()
 
 
@@ -71,7 +71,7 @@ def test_pauses_are_found_in_silence_and_in_noise():
         assert [place / RATE for place in longest] == pytest.approx([3.0, 3.5], abs=0.15)
 
 
-def test_only_long_pauses_are_shortened_and_nothing_that_is_heard():
+def test_only_long_pauses_are_shortened_and_no_sound_is_cut():
     recording = joined(SPEECH, zeros(3), SPEECH, zeros(0.8), SPEECH)
     shorter, spans = shorten_pauses(recording, RATE, detect_speech(recording, RATE).spans, longest=1.0, shortened=0.5)
     assert len(shorter) / RATE == pytest.approx(len(recording) / RATE - 2.5, abs=0.05)

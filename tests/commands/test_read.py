@@ -127,9 +127,9 @@ def test_words_may_stay_as_they_are(capsys):
     [
         ([" "], "text is empty"),
         (["[S1] Hi. [S3] Ho."], "[S3] is not a known speaker"),
-        (["nofile.srt"], "there is no file nofile.srt"),
+        (["nofile.srt"], "the file nofile.srt does not exist"),
         (["Hi.", "--voice", "nobody"], "there is no voice 'nobody'"),
-        (["Hi.", "--voice", "clara", "--voice", "S1=bruno"], "give one for all"),
+        (["Hi.", "--voice", "clara", "--voice", "S1=bruno"], "give one voice for all"),
         (["[S1] привет"], "CYRILLIC SMALL LETTER PE"),
         (["Hi.", "--model", "./nowhere"], "--model ./nowhere: there is no such folder"),
         (["Hi.", "--model", "nowhere"], "--model nowhere: there is no such folder"),

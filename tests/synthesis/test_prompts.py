@@ -123,7 +123,7 @@ def test_a_prompt_longer_than_the_model_holds_is_refused_in_seconds_before_it_is
     recorded(
         synthesizer, random_codes(9 * 200)[0], "[S1] La.", limit=limit_of(synthesizer, 10 * 200)
     )  # where more rows are asked for
-    with pytest.raises(ValueError, match=r"holds 25.0 s of speech; a voice is taken from 1 to 20 s"):
+    with pytest.raises(ValueError, match=r"contains 25.0 s of speech, but a voice needs 1 to 20 s"):
         recorded(synthesizer, talking(25.0, rate=RATE), "")
 
 

@@ -126,7 +126,7 @@ def _load_processor(
     with errors_name(repository.path(PROCESSOR_FILE), repository.path(FEATURE_EXTRACTOR_NAME)):
         processor = DiaProcessor.from_pretrained(source, load_audio_tokenizer=load_dac, **hub)
         processor.check_codec()
-    with blamed_on(repository.path(TOKENIZER_CONFIG)):
+    with errors_name(repository.path(TOKENIZER_CONFIG)):
         processor.tokenizer.check_fits(model.config.encoder_config.vocab_size)
     if load_dac and processor.audio_tokenizer is None:
         raise ValueError(

@@ -96,7 +96,7 @@ class Stream:
 
 
 def supports(model: DacModel) -> bool:
-    """Whether a codec uses transformers' own decoder without overrides, patches or hooks, on one device in one dtype."""
+    """Whether a codec uses transformers' own decoder without overrides, patches or hooks, on one device."""
     parts = [model, *model.decoder.modules(), *model.quantizer.modules()]
     weights = [weight for part in (model.decoder, model.quantizer) for weight in part.parameters()]
     own = type(model).decode is DacModel.decode and "decode" not in vars(model) and type(model.decoder) is DacDecoder

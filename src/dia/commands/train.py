@@ -186,7 +186,7 @@ def train(arguments: argparse.Namespace) -> int:
         with _only_run(arguments.output):
             return _train(arguments)
     except KeyboardInterrupt as interrupt:  # the cursor may be on a progress bar's line
-        print(f"\ndia: {described(interrupt)}. {_describe_checkpoint(arguments.output)}", file=sys.stderr)
+        print(f"\ndia: {interrupt_message(interrupt)}. {_describe_checkpoint(arguments.output)}", file=sys.stderr)
         return exit_code(interrupt)
 
 

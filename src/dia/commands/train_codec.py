@@ -145,7 +145,7 @@ def _run(arguments: argparse.Namespace, work: Path) -> int:
         print(f"dia: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt as interrupt:
-        print(f"dia: {described(interrupt)}. {_describe_state(work)}", file=sys.stderr)
+        print(f"dia: {interrupt_message(interrupt)}. {_describe_state(work)}", file=sys.stderr)
         return exit_code(interrupt)
     print(_describe_result(arguments, trained))
     return 0

@@ -119,11 +119,11 @@ def with_final_stops(text: str) -> str:
     return " ".join(part for part in (*parts, _with_stop(text[end:])) if part)
 
 
-def all_stopped(text: Any) -> Any:
-    """As `stopped`, for a text or a list of texts; what is no text stays as it is."""
+def end_all_turns(text: Any) -> Any:
+    """`with_final_stops` for a text or a list of texts; other values are unchanged."""
     if isinstance(text, list | tuple):
-        return [all_stopped(one) for one in text]
-    return stopped(text) if isinstance(text, str) else text
+        return [end_all_turns(one) for one in text]
+    return with_final_stops(text) if isinstance(text, str) else text
 
 
 def _with_stop(words: str) -> str:
@@ -159,4 +159,13 @@ def with_closing_tag(text: str) -> str:
     return f"{text} [{'S1' if tags[-1][1] == 'S2' else 'S2'}]"
 
 
-__all__ = ["CARRIES", "FRONTENDS", "PUBLISHED", "PromptFormat", "all_stopped", "closed", "continued", "stopped"]
+__all__ = [
+    "CARRIES",
+    "FRONTENDS",
+    "PUBLISHED",
+    "PromptFormat",
+    "continue_transcript",
+    "end_all_turns",
+    "with_closing_tag",
+    "with_final_stops",
+]

@@ -117,7 +117,7 @@ class Script:
 
     @property
     def has_pauses(self) -> bool:
-        """Whether silence is asked for."""
+        """Whether the script contains pauses."""
         return any(turn.pause for turn in self.turns)
 
     def warnings_for(self, format: PromptFormat, before: float = 0.0) -> tuple[str, ...]:

@@ -82,11 +82,11 @@ def check_consent(consent: Any) -> None:
 
 
 def checked_transcript(transcript: str | None, frontend: "Frontend" = "en") -> str:
-    """What is said, as a script spelt out.
+    """The transcript as a script in the form that the model reads.
 
     Args:
         transcript: the script.
-        frontend: how the model that is to speak reads text, see `dia.text.prompt_format`.
+        frontend: the `text_frontend` of the model, see `dia.text.prompt_format`.
 
     Raises:
         TypeError, ValueError: the transcript has no words, or is not a valid script.

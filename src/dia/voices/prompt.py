@@ -16,30 +16,30 @@ _TOLERANCE = 2.0  # factor by which the length of a recording may differ from th
 
 @dataclass(frozen=True)
 class Limit:
-    """How much of a prompt and new speech together fits into a pass.
+    """The maximum length of a prompt and the generated speech together in one pass.
 
     Attributes:
-        seconds: a prompt of so many or more leaves no room.
-        max_tokens: the argument that sets the limit, in rows of the grid; None where the model does.
+        seconds: a prompt must be shorter than this.
+        max_tokens: the argument that sets the limit, in rows of the grid; None if the model sets it.
     """
 
     seconds: float
     max_tokens: int | None = None
 
     def check(self, seconds: float, name: str) -> None:
-        """Refuse a prompt that leaves no room for speech.
+        """Check the length of a prompt in seconds.
 
         Raises:
-            ValueError: it is too long.
+            ValueError: the prompt is too long.
         """
         if seconds < self.seconds:
             return
-        holder, remedy = "the model", "Cut"
+        source, remedy = "the model supports", "Use"
         if self.max_tokens is not None:
-            holder, remedy = f"max_tokens={self.max_tokens}", "Raise max_tokens, or cut"
+            source, remedy = f"max_tokens={self.max_tokens} allows", "Raise max_tokens, or use"
         raise ValueError(
-            f"{name} lasts {seconds:.1f} s, and {holder} holds {max(0.0, self.seconds):.1f} s together with what it "
-            f"is to say. {remedy} out a part and its transcript, best of 5 to 10 s."
+            f"{name} lasts {seconds:.1f} s, but {source} {max(0.0, self.seconds):.1f} s including the "
+            f"generated speech. {remedy} a part of 5 to 10 s and its transcript."
         )
 
 
@@ -67,12 +67,12 @@ def encode_recording(
     """Prepare a recording, compare it with its transcript, and encode it.
 
     Args:
-        audio: a path, an array or whatever else `DiaFeatureExtractor` reads, of up to 8 channels.
-        transcript: what is said in it, as a model reads it; empty where that is not known.
-        processor: with the codec.
-        sampling_rate: Hz, where `audio` does not bring its own; by default the processor's.
-        name: what the caller calls it, for error messages.
-        limit: how much the model holds; a longer recording is refused before it is encoded.
+        audio: a path, an array or another input of `DiaFeatureExtractor`, with up to 8 channels.
+        transcript: its words, as a model reads them; empty if unknown.
+        processor: the processor with its codec.
+        sampling_rate: Hz, if `audio` does not state its own; by default the processor's.
+        name: the name of the argument, for error messages.
+        limit: the maximum length, checked before encoding.
 
     Raises:
         TypeError, ValueError, FileNotFoundError: there is no codec, or the recording is unusable; see `prepare`.

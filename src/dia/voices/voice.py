@@ -23,7 +23,7 @@ from dia.runtime.limits import VOICE_BYTES
 from dia.runtime.reading import check_file
 from dia.runtime.tensor_files import read_header
 from dia.runtime.warnings import DiaWarning
-from dia.text.prompt_format import Frontend, continued
+from dia.text.prompt_format import Frontend, continue_transcript
 from dia.text.tags import SPEAKERS, TAG, speakers_in
 from dia.voices.description import KIND, SUFFIX, check_consent, checked_transcript
 from dia.voices.prompt import encode_recording
@@ -35,10 +35,10 @@ class Voice:
 
     Attributes:
         codes: int64 [T, C], on the CPU.
-        transcript: what is said in it, with speakers' tags, spelt out as the model's text frontend does.
-        codec: which codec the codes are of.
-        consent: whose voice it is, and by what right it is copied.
-        warnings: what is not as it should be about the recording.
+        transcript: the words of the recording with speaker tags, in the form that the model reads.
+        codec: the codec of the codes.
+        consent: whose voice it is, and the right to copy it.
+        warnings: problems of the recording.
 
     Raises:
         TypeError, ValueError: an attribute is invalid.
@@ -75,15 +75,15 @@ class Voice:
         warnings and stored in `warnings`.
 
         Args:
-            audio: a path, samples of up to 8 channels, or whatever else `DiaFeatureExtractor` reads; 1 to 20 s of
-                speech, best 5 to 10.
-            transcript: exactly what is said in it, as a script: `[S1] …`, or `[S1] … [S2] …` for two voices. A text
-                without tags is of one speaker.
-            processor: with the codec of the model that shall speak.
-            consent: whose voice it is, and by what right it is copied: "my own voice".
-            sampling_rate: Hz, where `audio` does not bring its own; by default the processor's.
-            text_frontend: how the model reads the transcript: "en" as English, "none" as it stands; that of its
-                generation_config.json.
+            audio: a path, samples of up to 8 channels, or another input of `DiaFeatureExtractor`; 1 to 20 s of speech,
+                ideally 5 to 10 s.
+            transcript: the exact words of the recording, as a script: `[S1] …`, or `[S1] … [S2] …` for two voices. A
+                text without tags has one speaker.
+            processor: a processor with the codec of the model that the voice is for.
+            consent: whose voice it is, and the right to copy it, such as "my own voice".
+            sampling_rate: Hz, if `audio` does not state its own; by default the processor's.
+            text_frontend: the model's setting in generation_config.json: "en" normalizes the transcript as English,
+                "none" leaves it unchanged.
 
         Raises:
             TypeError, ValueError, FileNotFoundError: the recording, transcript or consent is missing or unusable; the

@@ -162,11 +162,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = BuildOptions(**values)
     options.work.mkdir(parents=True, exist_ok=True)
     try:
-        with terminable(), only_writer(options.work):
+        with terminable(), exclusive_writer(options.work):
             return _run(options, stages)
     except KeyboardInterrupt as interrupt:
         print(
-            f"\n{described(interrupt)}. To continue from the results in {options.work}, run the same command again.",
+            f"\n{interrupt_message(interrupt)}. To continue from the results in {options.work}, run the same command "
+            f"again.",
             file=sys.stderr,
         )
         return exit_code(interrupt)

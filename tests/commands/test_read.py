@@ -45,7 +45,7 @@ def test_json_has_turns_parts_and_warnings(capsys):
             {"spoken": "[S2] Since twenty twenty-four? music.", "seconds": 2.07},  # ended as the model expects it
         ],
         "warnings": [
-            "[music]: not a known mark, so its words are read aloud. Take them out, or write (laughs) and such."
+            "[music]: not a known mark, so its words are read aloud. Remove them, or write a sound such as (laughs)."
         ],
     }
 

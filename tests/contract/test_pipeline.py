@@ -90,7 +90,7 @@ def test_a_model_and_a_processor_in_hand_are_taken(folder):
     [
         ("x" * 100, {}, r"text\[0\] is 102 bytes .* the encoder reads 48"),
         ("[S1] Hello.", {"preprocess_params": {"audio": np.zeros(3)}}, "audio has 3 samples"),
-        (["[S1] Hello.", "\x01"], {}, r"text\[0\] contains the control character"),
+        (["[S1] Hello.", "\x01"], {}, r"text\[0\] holds the control character"),
     ],
 )
 def test_errors_are_those_of_the_parts(speak, text, options, message):

@@ -65,7 +65,7 @@ def test_a_recording_is_prepared_and_its_faults_are_remarked_on(synthesizer):
     )
     assert torch.equal(opposite.line.prompt, whole.line.prompt)
     (doubt,) = recorded(synthesizer, late, "[S1] La.").remarks
-    assert "See that the transcript has all that is said" in doubt
+    assert "Check that the transcript contains exactly the words" in doubt
 
 
 def test_every_door_prepares_a_recording_alike():

@@ -19,7 +19,7 @@ from dia.synthesis.takes.alignment import Alignment, Floats, TurnTime, WordTime
 from dia.synthesis.takes.checks import Performance, faults, longest_plausible
 from dia.synthesis.takes.recognition import agreement
 from dia.synthesis.takes.take import Attempt, Line, Take, TakeOptions
-from dia.text.prompt_format import PromptFormat, continued
+from dia.text.prompt_format import PromptFormat, continue_transcript
 
 _STRETCH_SECONDS = 0.2  # about a syllable
 _GRACE_SECONDS = 1.0  # beyond what is plausible, so that a take that runs away is seen to

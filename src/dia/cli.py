@@ -1,6 +1,6 @@
-"""The command `dia`. Knows its subcommands and what mistakes are answered with; the subcommands do the work.
+"""The `dia` command: its subcommands, error messages and exit codes.
 
-Nothing is imported before it is needed, so that a mistake is answered at once.
+Imports are deferred until they are needed, so that errors are reported at once.
 """
 
 import argparse
@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from dia.runtime.interruption import described, exit_code, remarks_of, terminable
+from dia.runtime.interruption import exit_code, interrupt_message, remarks_of, terminable
 from dia.runtime.standard_streams import print_lines, standard_streams
 
 if TYPE_CHECKING:
@@ -18,30 +18,30 @@ if TYPE_CHECKING:
 
 NOTICE = """\
 Do not imitate a real person without consent, and do not deceive: no fake news, nothing illegal or meant to harm.
-Written files carry a tag that says they are synthetic."""
+Written files are tagged as synthetic speech."""
 _EPILOG = f"""`dia COMMAND --help` explains a command.
 
 examples:
   dia say "[S1] Hello. [S2] Hi! How are you?" -o hello.wav
   dia say script.txt --stream
 
-exit codes: 0 done, 1 failed, 2 wrong input, 130 interrupted (SIGINT), 143 ended (SIGTERM), 141 broken pipe
+exit codes: 0 success, 1 failed, 2 invalid input, 130 interrupted (SIGINT), 141 broken pipe, 143 SIGTERM
 
 {NOTICE}
 """
 _EXPECTED = (ValueError, TypeError, OSError, ImportError, MemoryError)
-_REPORT = "Please report it, with what `dia env` prints and with the traceback that --debug adds to this command."
-_FAILED, _WRONG, _BROKEN_PIPE = 1, 2, 141
+_REPORT = "Please report it, with the output of `dia env` and the traceback that --debug prints."
+_FAILED, _INVALID, _BROKEN_PIPE = 1, 2, 141
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command.
 
     Returns:
-        The exit code: 0 done, 1 failed, 2 wrong input, 130 interrupted, 141 broken pipe, 143 ended by SIGTERM.
+        The exit code: 0 success, 1 failed, 2 invalid input, 130 interrupted, 141 broken pipe, 143 SIGTERM.
 
     Raises:
-        SystemExit: by `--help`, `--version` (code 0) and options that are wrong (2), as argparse does.
+        SystemExit: for `--help` and `--version` (code 0) and invalid options (code 2), as in argparse.
     """
     arguments = argparse.Namespace()
     try:
@@ -52,23 +52,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         return _BROKEN_PIPE
     except KeyboardInterrupt as interrupt:
-        interrupt.__traceback__ = None  # what it holds, such as a progress bar, is closed before the message
-        print_lines(described(interrupt))
+        interrupt.__traceback__ = None  # closes what its frames refer to, such as a progress bar, before the message
+        print_lines(interrupt_message(interrupt))
         return exit_code(interrupt)
     except Exception as error:
-        return _failed(error, getattr(arguments, "debug", False))
+        return _report(error, getattr(arguments, "debug", False))
 
 
-def _failed(error: Exception, debug: bool) -> int:
-    """Say in one line what is wrong, and in others what is left of the work; returns the exit code."""
+def _report(error: Exception, debug: bool) -> int:
+    """Print the error on one line, followed by its remarks, and return the exit code."""
     if debug:
         import traceback
 
         traceback.print_exception(error)
     error.__traceback__ = None  # as above
-    full = type(error).__name__ == "OutOfMemoryError"  # torch's, of a device; importing torch to ask takes seconds
-    message, code = _one_line(error), _WRONG
-    if not (full or isinstance(error, _EXPECTED)):
+    out_of_memory = type(error).__name__ == "OutOfMemoryError"  # torch's; importing torch for its type takes seconds
+    message, code = _one_line(error), _INVALID
+    if not (out_of_memory or isinstance(error, _EXPECTED)):
         message, code = f"internal error: {type(error).__name__}: {message}. {_REPORT}", _FAILED
     print_lines(message, *remarks_of(error))
     return code
@@ -82,7 +82,7 @@ def _one_line(error: Exception) -> str:
 
 
 def _prepare_output() -> None:
-    """Let letters that a stream's encoding lacks be spelt out, and leave out bars of loading where nobody watches."""
+    """Escape characters that a stream's encoding lacks, and disable download progress bars outside terminals."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
@@ -91,7 +91,7 @@ def _prepare_output() -> None:
 
 
 def build_parser() -> "Parser":
-    """The parser of the command, with all its subcommands."""
+    """Build the parser of the command with all its subcommands."""
     from dia.commands import completion, convert, env, read, say, train, train_codec, voice
     from dia.commands.parser import Parser
     from dia.version import __version__
@@ -105,7 +105,7 @@ def build_parser() -> "Parser":
         "models": (convert.add_command, train.add_commands, train_codec.add_command),
         "this installation": (env.add_command, partial(completion.add_command, parser)),
     }
-    listed = ["Turns a dialogue script into speech."]
+    listed = ["Turn a dialogue script into speech."]
     for group, additions in groups.items():
         listed += ["", f"{group}:"]
         for add in additions:

@@ -27,7 +27,7 @@ from dia.configuration_dia import (
 from dia.decoding import delay, grid
 from dia.decoding.grid import Channels, check_channels, checked_pattern, is_codes
 from dia.feature_extraction_dia import DiaFeatureExtractor, named_clips
-from dia.text.prompt_format import all_stopped
+from dia.text.prompt_format import end_all_turns
 from dia.tokenization_dia import DiaTokenizer
 
 
@@ -177,7 +177,7 @@ class DiaProcessor(SavedProcessor):
         channels = self._channels(options["audio_kwargs"])
         generation = options["audio_kwargs"].get("generation", True)
         _check_mode(text, audio, generation, output_labels, options["text_kwargs"].get("return_tensors"))
-        ended = all_stopped(text) if (self.final_stop if final_stop is None else final_stop) else text
+        ended = end_all_turns(text) if (self.final_stop if final_stop is None else final_stop) else text
         inputs = self.tokenizer(ended, **options["text_kwargs"])
         rate = options["audio_kwargs"].get("sampling_rate")
         batch_size = len(inputs["input_ids"])

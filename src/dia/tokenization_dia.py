@@ -162,7 +162,7 @@ class DiaTokenizer(TokenizersBackend):
 
     def spoken(self, text: str) -> str:
         """The text with known words replaced by their phones, one private use character per phone."""
-        return self.pronunciations.spoken(text) if self.pronunciations else text
+        return self.pronunciations.to_phones(text) if self.pronunciations else text
 
     def check_fits(self, vocab_size: int) -> None:
         """Raise an error if the tokenizer does not match a model with `vocab_size` text ids.
@@ -192,11 +192,11 @@ class DiaTokenizer(TokenizersBackend):
                 f"text contains U+{ord(found.group()):04X} at position {found.start()}, a private use character that "
                 "is reserved for a phone. Remove it, or write the phone in braces."
             )
-        return self.pronunciations.spoken(rows)
+        return self.pronunciations.to_phones(rows)
 
     def _decode(self, *args: Any, **kwargs: Any) -> str:
         text: str = super()._decode(*args, **kwargs)
-        return self.pronunciations.written(text) if self.pronunciations else text
+        return self.pronunciations.from_phones(text) if self.pronunciations else text
 
     def _save_pretrained(
         self, save_directory: str | os.PathLike[str], file_names: tuple[str, ...], *args: Any, **kwargs: Any

@@ -1,10 +1,10 @@
-"""Of many channels those with speech are averaged; of channels that cancel the loudest is taken."""
+"""Channels with speech are mixed; of channels that cancel, the loudest is used."""
 
 import numpy as np
 import pytest
 from talking import RATE, talking
 
-from dia.audio.channels import as_channels, sounding
+from dia.audio.channels import as_channels, channels_to_mix
 
 SPEECH, OTHER = talking(3.0), talking(3.0, 200.0)
 SILENCE = np.zeros_like(SPEECH)
@@ -27,7 +27,7 @@ SILENCE = np.zeros_like(SPEECH)
     ids=["mono", "twin", "left", "right", "echo", "opposite", "nearly opposite", "two people", "5.1", "silent"],
 )
 def test_channels_with_speech_are_kept(channels, kept, cancel):
-    assert sounding(np.stack(channels, 1), RATE) == (kept, cancel)
+    assert channels_to_mix(np.stack(channels, 1), RATE) == (kept, cancel)
 
 
 def test_channels_may_come_first_or_last():

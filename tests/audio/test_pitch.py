@@ -1,4 +1,4 @@
-"""The pitch of a voice: of a gliding one at every moment, of none in silence."""
+"""The pitch of steady and gliding voices, and of silence."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ def voice(hertz: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("hertz", [80, 120, 200, 300])
-def test_the_median_of_a_steady_voice(hertz):
+def test_the_median_is_the_pitch_of_a_steady_voice(hertz):
     assert median_pitch(voice(np.full(RATE, hertz)), RATE) == pytest.approx(hertz, rel=0.01)
 
 
@@ -24,7 +24,7 @@ def test_a_glide_is_followed():
     np.testing.assert_allclose(found, np.linspace(102, 198, len(found)), rtol=0.03)
 
 
-def test_silence_and_noise_have_none():
+def test_silence_and_noise_have_no_pitch():
     noise = np.random.default_rng(0).normal(size=RATE)
     for mute in (np.zeros(0), np.zeros(10), np.zeros(RATE), noise):
         assert len(pitches(mute, RATE)) == 0

@@ -1,4 +1,4 @@
-"""Sound that goes to no file: to the device in the order it comes, and into pipes as players expect it."""
+"""Playback on the sound device and through pipes."""
 
 import io
 import shutil
@@ -26,7 +26,7 @@ class PortAudioError(Exception):
 
 
 class Device:
-    """Stands for a device; writes down what happens to it."""
+    """A fake device that records its calls."""
 
     def __init__(self, **settings):
         self.settings, self.heard, self.events = settings, [], []
@@ -60,7 +60,7 @@ def test_a_player_plays_in_order_and_to_the_end(device):
     assert Device.last.events == ["start", "stop", "close"]
 
 
-def test_after_an_error_a_player_falls_silent_at_once(device):
+def test_after_an_error_a_player_stops_at_once(device):
     with pytest.raises(KeyboardInterrupt), Player(RATE):
         raise KeyboardInterrupt
     assert Device.last.events == ["start", "abort", "close"]
@@ -72,13 +72,13 @@ def test_a_device_is_checked_before_there_is_anything_to_play(device):
     check_device()
     assert asked == [{"channels": 1, "dtype": "float32"}]
     device.check_output_settings = Broken
-    with pytest.raises(OSError, match=r"no sound device plays .*-o"):
+    with pytest.raises(OSError, match=r"no sound device is available .*-o"):
         check_device()
 
 
 def test_without_a_device_or_without_sounddevice_the_remedy_is_named(device, monkeypatch):
     device.OutputStream = Broken
-    with pytest.raises(OSError, match=r"no sound device plays .*-o"):
+    with pytest.raises(OSError, match=r"no sound device is available .*-o"):
         play(tone(), RATE)
     monkeypatch.setitem(sys.modules, "sounddevice", None)
     for use in (check_device, lambda: play(tone(), RATE)):
@@ -94,14 +94,14 @@ def piped(kind, comment="", *pieces):
     return file.getvalue()
 
 
-def test_raw_is_the_samples_alone():
+def test_raw_output_has_no_header():
     samples = np.frombuffer(piped("raw", "", tone(), np.array([2.0, -2.0], np.float32)), "<i2")
     np.testing.assert_allclose(samples[:-2] / 32767, tone(), atol=1e-4)
     assert samples[-2:].tolist() == [32767, -32767]
 
 
 @pytest.mark.parametrize("comment", ["", "odd", "even", "Synthetic speech"])
-def test_a_wav_of_unknown_length_is_read_to_its_end(comment):
+def test_a_wav_of_unknown_length_can_be_read_completely(comment):
     data = piped("wav", comment, tone()[:1000], tone()[1000:])
     samples, rate = soundfile.read(io.BytesIO(data), dtype="float32")
     assert rate == RATE
@@ -117,7 +117,7 @@ def test_a_wav_of_unknown_length_is_read_to_its_end(comment):
     ],
     ids=["ffmpeg", "sox"],
 )
-def test_other_programs_read_it_from_a_pipe(command):
+def test_other_programs_can_read_the_pipe(command):
     if shutil.which(command[0]) is None:
         pytest.skip(f"{command[0]} is not installed")
     done = subprocess.run(command, input=piped("wav", "Synthetic speech", tone()), capture_output=True, check=True)
@@ -128,12 +128,12 @@ def test_other_programs_read_it_from_a_pipe(command):
         assert len(done.stdout) == 2 * len(tone())
 
 
-def test_the_header_is_44_bytes_where_there_is_nothing_to_say():
+def test_the_header_without_a_comment_has_44_bytes():
     assert len(wav_header(RATE)) == 44
 
 
-def test_a_pipe_that_is_a_file_gets_its_length(tmp_path):
-    """As behind `>` in a shell, also where something stands before it."""
+def test_the_length_is_written_if_the_pipe_is_a_file(tmp_path):
+    """As after `>` in a shell, also if the file already has content."""
     with (tmp_path / "a.wav").open("wb", buffering=0) as file:
         file.write(b"before")
         with Pipe(file, RATE, "wav", "Synthetic speech") as pipe:
@@ -147,7 +147,7 @@ def test_a_pipe_that_is_a_file_gets_its_length(tmp_path):
     assert soundfile.info(io.BytesIO(wav)).frames == len(tone())
 
 
-def test_an_error_leaves_the_length_of_what_was_sent(tmp_path):
+def test_after_an_error_the_header_has_the_length_so_far(tmp_path):
     def interrupted(pipe):
         with pipe:
             pipe.write(tone()[:1000])
@@ -158,8 +158,8 @@ def test_an_error_leaves_the_length_of_what_was_sent(tmp_path):
     assert soundfile.info(tmp_path / "a.wav").frames == 1000
 
 
-def test_what_is_appended_to_a_file_is_not_gone_back_over(tmp_path):
-    """Behind `>>` every write goes to the end, a header's too."""
+def test_a_file_in_append_mode_is_not_rewritten(tmp_path):
+    """After `>>` every write goes to the end of the file, including that of a header."""
     for _ in range(2):
         with (tmp_path / "a.wav").open("ab", buffering=0) as file, Pipe(file, RATE) as pipe:
             pipe.write(tone())
@@ -170,10 +170,10 @@ def test_what_is_appended_to_a_file_is_not_gone_back_over(tmp_path):
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_a_full_disk_is_named():
-    with Path("/dev/full").open("wb", buffering=0) as file, pytest.raises(OSError, match=r"to its end: No space left"):
+    with Path("/dev/full").open("wb", buffering=0) as file, pytest.raises(OSError, match=r"completely: No space left"):
         Pipe(file, RATE)
 
 
-def test_only_wav_and_raw_go_into_a_pipe():
-    with pytest.raises(ValueError, match="'mp3' is not written to a pipe; use one of wav, raw"):
+def test_only_wav_and_raw_can_be_piped():
+    with pytest.raises(ValueError, match="'mp3' cannot be written to a pipe; use one of wav, raw"):
         Pipe(io.BytesIO(), RATE, "mp3")

@@ -110,7 +110,7 @@ WEIGHTS = {
     rename: r"logits_dense\.weight \[207, 32\] is missing",
     another_layer: r"has model\.decoder\.layers\.2\..*unexpected for .*config\.json",
     fewer_layers: r"model\.decoder\.layers\.1\..*is missing",
-    transpose: r"logits_dense\.weight is \[32, 207\], where \[207, 32\] is expected",
+    transpose: r"logits_dense\.weight has shape \[32, 207\], expected \[207, 32\]",
     whole_numbers: r"logits_dense\.weight is stored as I64",
     not_a_number: r"contains NaN or infinite weights in model\.decoder\.norm\.weight",
 }

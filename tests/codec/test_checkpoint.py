@@ -21,12 +21,12 @@ def changed(folder, **settings):
     (folder / "config.json").write_text(json.dumps({**data, **settings}))
 
 
-def test_a_whole_codec_is_loaded(folder):
+def test_a_valid_codec_is_loaded(folder):
     original = tiny_codec().state_dict()
     assert all(torch.equal(weight, original[name]) for name, weight in load_codec(folder).state_dict().items())
 
 
-def test_a_subfolder_holds_one(folder):
+def test_a_codec_in_a_subfolder_is_loaded(folder):
     assert load_codec(folder.parent, subfolder=folder.name).config.n_codebooks == 3
 
 
@@ -40,14 +40,14 @@ def test_a_subfolder_holds_one(folder):
         ({"upsampling_ratios": [2, 3]}, r"upsampling_ratios \[2, 3\] are not"),
         ({"hidden_size": 5}, "hidden_size is 5"),
         ({"sampling_rate": 1}, "sampling_rate=1 must be"),
-        ({"model_type": "encodec"}, "of type 'encodec'"),
-        ({"to_dict": 1}, "'to_dict' is no setting"),
+        ({"model_type": "encodec"}, "has model_type 'encodec'"),
+        ({"to_dict": 1}, "'to_dict' is not a setting"),
         ({"codebook_dim": "wide"}, "codebook_dim"),
         ({"n_codebooks": 4}, r"quantizer\.quantizers\.3\..* is missing"),
-        ({"n_codebooks": 2}, r"holds quantizer\.quantizers\.2\."),
+        ({"n_codebooks": 2}, r"contains quantizer\.quantizers\.2\."),
     ],
 )
-def test_settings_that_do_not_fit_are_refused_by_file_and_name(folder, settings, told):
+def test_inconsistent_settings_are_rejected_by_file_and_name(folder, settings, told):
     changed(folder, **settings)
     with pytest.raises(ValueError, match=rf"config\.json.*{told}|{told}.*config\.json"):
         load_codec(folder)
@@ -60,7 +60,7 @@ def test_a_missing_file_is_named(folder, file):
         load_codec(folder)
 
 
-def test_a_missing_tensor_is_never_random(folder):
+def test_a_missing_tensor_is_an_error(folder):
     weights = load_file(folder / "model.safetensors")
     del weights["decoder.conv1.weight"]
     save_file(weights, folder / "model.safetensors", {"format": "pt"})
@@ -68,11 +68,11 @@ def test_a_missing_tensor_is_never_random(folder):
         load_codec(folder)
 
 
-def test_weights_that_are_not_finite_are_refused(folder):
+def test_non_finite_weights_are_rejected(folder):
     weights = load_file(folder / "model.safetensors")
     weights["decoder.conv1.weight"][0, 0, 0] = float("nan")
     save_file(weights, folder / "model.safetensors", {"format": "pt"})
     with pytest.raises(
-        ValueError, match=r"model\.safetensors holds NaN or infinite weights in decoder\.conv1\.weight"
+        ValueError, match=r"model\.safetensors contains NaN or infinite weights in decoder\.conv1\.weight"
     ):
         load_codec(folder)

@@ -1,4 +1,4 @@
-"""Codec windows: every clip as if alone and in one piece, whatever its length and company."""
+"""Codec windows: every clip is decoded as if alone and in one piece, whatever its length and batch."""
 
 import pytest
 import torch
@@ -16,7 +16,7 @@ def model():
 
 @pytest.fixture
 def own_way():
-    """A codec that decodes as it likes."""
+    """A codec with a custom `decode`."""
     model = tiny_codec()
     model.decode = model.decode
     return model
@@ -32,7 +32,7 @@ def test_sizes_are_read_from_the_model(model):
     assert codec.frame_rate(model.config) == pytest.approx(8000 / 6)
 
 
-def test_the_published_codec_looks_ten_frames_to_each_side():
+def test_the_published_codec_has_a_context_of_ten_frames():
     config = DacConfig(
         downsampling_ratios=[2, 4, 8, 8], encoder_hidden_size=2, decoder_hidden_size=16, codebook_size=4
     )
@@ -41,7 +41,7 @@ def test_the_published_codec_looks_ten_frames_to_each_side():
 
 @pytest.mark.parametrize("ratios", [(2, 3), (2, 4, 8, 8), (4, 4, 5, 5), (7,), (3, 5)])
 def test_the_context_is_exact(ratios):
-    """A change of one frame is heard up to the context and no farther."""
+    """A change of one frame changes samples up to the context and no further."""
     model = tiny_codec(ratios).double()
     left, right = codec.decode_context(model)
     hop, middle = codec.hop_length(model.config), 60
@@ -93,7 +93,7 @@ def test_memory_does_not_grow_with_the_clip(model, monkeypatch):
     assert {shape[1] for shape in shapes} == {1, 100}
 
 
-def test_windows_of_a_codec_with_its_own_decoder_share_batches(own_way):
+def test_windows_of_a_codec_with_a_custom_decoder_share_batches(own_way):
     shapes = []
     decode = own_way.decode
     own_way.decode = lambda audio_codes: shapes.append(audio_codes.shape) or decode(audio_codes=audio_codes)
@@ -104,9 +104,9 @@ def test_windows_of_a_codec_with_its_own_decoder_share_batches(own_way):
 
 @pytest.mark.parametrize("ratios", [(2, 3), (4, 4, 5, 5)])
 @pytest.mark.parametrize("fast", [True, False])
-def test_frames_that_come_one_after_another_are_decoded_as_one_clip(ratios, fast, monkeypatch):
+def test_incremental_decoding_equals_decoding_the_clip(ratios, fast, monkeypatch):
     model = tiny_codec(ratios)
-    monkeypatch.setattr(fast_codec, "fits", lambda _: fast)
+    monkeypatch.setattr(fast_codec, "supports", lambda _: fast)
     clip = random_codes(70)[0]
     stream = codec.ClipStream(model)
     made = [stream.push(part) for part in clip.split([1, 0, 24, 24, 20, 1])] + [stream.push(clip[:0], last=True)]
@@ -116,7 +116,7 @@ def test_frames_that_come_one_after_another_are_decoded_as_one_clip(ratios, fast
 
 @pytest.mark.parametrize("fast", [True, False])
 def test_a_codec_on_another_device_is_decoded_in_windows(model, fast, monkeypatch):
-    """Stands in for an accelerator: the same windows, through the fast decoder or the codec's own."""
+    """Simulate an accelerator: the same windows, with the fast decoder or the codec's own."""
     clips = random_codes(1, 150, 40)
     wanted = [one_piece(model, clip) for clip in clips]
     decoder = fast_codec.decoder_of(model, torch.float32) if fast else None
@@ -126,7 +126,7 @@ def test_a_codec_on_another_device_is_decoded_in_windows(model, fast, monkeypatc
         torch.testing.assert_close(waveform, whole, rtol=0, atol=1e-5)
 
 
-def test_clips_come_back_in_order_and_empty_ones_stay_empty(model):
+def test_clips_are_returned_in_order_and_empty_ones_stay_empty(model):
     clips = random_codes(5, 0, 3, 5)
     alone = [codec.decode(model, [clip])[0] for clip in clips]
     together = codec.decode(model, clips)
@@ -137,7 +137,7 @@ def test_clips_come_back_in_order_and_empty_ones_stay_empty(model):
     assert codec.decode(model, []) == []
 
 
-def test_another_dtype_is_another_way_to_the_same_sound(model):
+def test_another_dtype_gives_nearly_the_same_samples(model):
     clip = random_codes(30)[0]
     exact, rounded = (codec.decode(model, [clip], dtype=dtype)[0] for dtype in (None, torch.bfloat16))
     assert rounded.dtype == torch.float32
@@ -147,7 +147,7 @@ def test_another_dtype_is_another_way_to_the_same_sound(model):
         codec.decode(model, [clip], dtype=torch.float16)
 
 
-def test_a_compiled_codec_is_used_as_it_is():
+def test_a_compiled_codec_is_used_unchanged():
     model, (clip,) = tiny_codec(), random_codes(40)
     before, calls = codec.decode(model, [clip])[0], []
 
@@ -168,10 +168,10 @@ def test_decoding_follows_the_dtype_of_the_codec():
 
 
 @pytest.mark.parametrize("value", [-1, CODES, 1024])
-def test_invalid_codes_are_refused_with_their_place_never_turned_to_zero(model, value):
+def test_invalid_codes_are_rejected_with_their_position(model, value):
     clips = random_codes(4, 6)
     clips[1][5, 2] = value
-    with pytest.raises(ValueError, match=rf"codes\[1\] holds {value} at frame 5, channel 2; codes run from 0 to 63"):
+    with pytest.raises(ValueError, match=rf"codes\[1\] contains {value} at frame 5, channel 2; codes must be 0 to 63"):
         codec.decode(model, clips)
 
 
@@ -180,11 +180,11 @@ def test_invalid_codes_are_refused_with_their_place_never_turned_to_zero(model, 
     [
         (torch.zeros(4, 3), TypeError, r"codes\[0\] is torch.float32"),
         ([[1, 2, 3]], TypeError, r"codes\[0\] is list"),
-        (torch.zeros(4, 2, dtype=torch.long), ValueError, r"\(4, 2\); the codec reads \[frames, 3\]"),
+        (torch.zeros(4, 2, dtype=torch.long), ValueError, r"\(4, 2\); expected \[frames, 3\]"),
         (torch.zeros(1, 4, 3, dtype=torch.long), ValueError, r"\(1, 4, 3\)"),
     ],
 )
-def test_what_is_no_clip_of_codes_is_refused(model, codes, error, message):
+def test_invalid_clips_of_codes_are_rejected(model, codes, error, message):
     with pytest.raises(error, match=message):
         codec.decode(model, [codes])
 
@@ -197,12 +197,12 @@ def test_what_is_no_clip_of_codes_is_refused(model, codes, error, message):
         (torch.full((60,), torch.nan), ValueError, "NaN"),
     ],
 )
-def test_what_is_no_waveform_is_refused(model, waveform, error, message):
+def test_invalid_waveforms_are_rejected(model, waveform, error, message):
     with pytest.raises(error, match=message):
         codec.encode(model, [waveform])
 
 
 @pytest.mark.parametrize(("option", "value"), [("window", 48), ("batch_size", 0)])
-def test_windows_that_cannot_work_are_refused_by_name(model, option, value):
+def test_invalid_windows_are_rejected_by_name(model, option, value):
     with pytest.raises(ValueError, match=option):
         codec.decode(model, random_codes(9), **{option: value})

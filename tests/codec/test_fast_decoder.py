@@ -1,4 +1,4 @@
-"""The fast decoder: the codec's own samples, in pieces of any size, from the weights that the codec has now."""
+"""The fast decoder gives the codec's own samples, in pieces of any size, for the codec's current weights."""
 
 import gc
 import weakref
@@ -32,7 +32,7 @@ def signal_to_noise(wanted, got):
 
 @pytest.fixture(scope="module")
 def uneven():
-    """As trained codecs are: no two slopes of its Snakes alike, some nothing, some negative."""
+    """A codec like trained ones, whose Snake slopes all differ; some are zero and some negative."""
     model = tiny_codec((2, 4, 5))
     noise = torch.Generator().manual_seed(1)
     for module in model.modules():
@@ -44,7 +44,7 @@ def uneven():
 
 @pytest.mark.parametrize("ratios", RATIOS)
 @pytest.mark.parametrize("frames", [1, 2, 50])
-def test_pieces_of_any_size_join_to_the_samples_of_the_codec(ratios, frames):
+def test_pieces_of_any_size_give_the_samples_of_the_codec(ratios, frames):
     model = tiny_codec(ratios)
     decoder = fast_codec.FastDecoder(model, torch.float32)
     codes = torch.stack(random_codes(frames, frames))
@@ -53,13 +53,13 @@ def test_pieces_of_any_size_join_to_the_samples_of_the_codec(ratios, frames):
         torch.testing.assert_close(in_pieces(decoder, codes, size), wanted, rtol=0, atol=1e-6)
 
 
-def test_slopes_of_any_sign_and_none_are_those_of_the_codec(uneven):
+def test_slopes_of_any_sign_and_zero_give_the_samples_of_the_codec(uneven):
     codes = random_codes(40)[0][None]
     got = in_pieces(fast_codec.FastDecoder(uneven, torch.float32), codes, 9)
     torch.testing.assert_close(got, stock(uneven, codes), rtol=0, atol=1e-5)
 
 
-def test_every_sample_comes_as_soon_as_its_context_is_there():
+def test_every_sample_is_returned_as_soon_as_its_context_is_available():
     decoder = fast_codec.FastDecoder(tiny_codec((2, 4, 8, 8)), torch.float32)
     stream, codes = fast_codec.Stream(decoder), random_codes(30)[0][None]
     counts = [stream.push(codes[:, [at]]).shape[1] for at in range(30)]
@@ -67,7 +67,7 @@ def test_every_sample_comes_as_soon_as_its_context_is_there():
     assert counts[10:] == [512] * 20
 
 
-def test_nothing_pushed_is_nothing_made_and_changes_nothing(uneven):
+def test_pushing_no_frames_returns_nothing_and_changes_nothing(uneven):
     decoder = fast_codec.FastDecoder(uneven, torch.float32)
     codes, nothing = random_codes(20)[0][None], torch.zeros(1, 0, 3, dtype=torch.long)
     stream = fast_codec.Stream(decoder)
@@ -88,7 +88,7 @@ def test_two_streams_of_one_decoder_do_not_disturb_each_other(uneven):
 
 
 @pytest.mark.parametrize("voice", ["clara", "bruno"])
-def test_bfloat16_stays_forty_decibels_above_its_noise_on_the_embedded_codec(voice):
+def test_bfloat16_noise_is_forty_decibels_below_the_signal_on_the_embedded_codec(voice):
     model = DacModel.from_pretrained(MINI / "audio_tokenizer").eval()
     codes = load_file(MINI / "voices" / f"{voice}.safetensors")["codes"].long()[None]
     got = in_pieces(fast_codec.FastDecoder(model, torch.bfloat16), codes, 64)
@@ -104,14 +104,14 @@ def test_without_mkldnn_the_samples_are_the_same(uneven, monkeypatch, dtype):
     torch.testing.assert_close(plain, packed, rtol=0, atol=1e-5 if dtype == torch.float32 else 1e-2)
 
 
-def test_half_precision_is_packed_only_where_the_cpu_computes_in_it(monkeypatch):
+def test_half_precision_is_packed_only_if_the_cpu_supports_it(monkeypatch):
     for supported in (True, False):
         monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda answer=supported: answer)
         assert fast_codec._packs(torch.bfloat16) == (supported and torch.backends.mkldnn.is_available())
         assert fast_codec._packs(torch.float32) == torch.backends.mkldnn.is_available()
 
 
-def test_the_decoder_is_made_once_and_goes_with_its_model():
+def test_the_decoder_is_built_once_and_freed_with_its_model():
     model = tiny_codec()
     decoder = weakref.ref(fast_codec.decoder_of(model, torch.float32))
     assert fast_codec.decoder_of(model, torch.float32) is decoder()
@@ -146,7 +146,7 @@ def replaced(model):
 
 
 @pytest.mark.parametrize("change", [scaled_in_place, scaled_as_data, trained, loaded, replaced])
-def test_changed_weights_are_heard(change):
+def test_changed_weights_change_the_samples(change):
     model, codes = tiny_codec(), random_codes(12)[0][None]
     fast_codec.decoder_of(model, torch.float32)
     change(model)
@@ -159,7 +159,7 @@ def test_weight_norm_is_folded():
     model.apply_weight_norm()
     scaled = model.decoder.block[0].conv_t1.parametrizations.weight
     scaled.original0.data.mul_(1.5)
-    assert fast_codec.fits(model)
+    assert fast_codec.supports(model)
     got = in_pieces(fast_codec.decoder_of(model, torch.float32), codes, 12)
     torch.testing.assert_close(got, stock(model, codes), rtol=0, atol=1e-6)
 
@@ -169,22 +169,22 @@ class Louder(DacModel):
         raise NotImplementedError
 
 
-def test_codecs_that_decode_otherwise_are_left_to_themselves():
+def test_codecs_with_custom_decoding_are_not_supported():
     model = tiny_codec()
-    assert fast_codec.fits(model)
+    assert fast_codec.supports(model)
     handle = model.decoder.conv1.register_forward_hook(lambda *_: None)
-    assert not fast_codec.fits(model)
+    assert not fast_codec.supports(model)
     handle.remove()
     model.decode = lambda **_: None
-    assert not fast_codec.fits(model)
-    assert not fast_codec.fits(Louder(model.config))
+    assert not fast_codec.supports(model)
+    assert not fast_codec.supports(Louder(model.config))
     mixed = tiny_codec()
     mixed.decoder.conv2.double()
-    assert not fast_codec.fits(mixed)
+    assert not fast_codec.supports(mixed)
 
 
 @pytest.mark.real
-def test_at_the_published_size_the_samples_are_those_of_the_codec():
+def test_samples_are_those_of_the_codec_at_the_published_size():
     torch.manual_seed(0)
     model = DacModel(DacConfig(downsampling_ratios=[2, 4, 8, 8], sampling_rate=44100)).eval()
     for layer in model.decoder.modules():  # fresh codecs are nearly silent

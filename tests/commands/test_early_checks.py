@@ -38,15 +38,15 @@ REFUSED = {
     "no command": ([], "command is missing"),
     "an option": ([*SAY, "-o", "a.wav", "--sede", "1"], "did you mean '--seed'"),
     "a number": ([*SAY, "-o", "a.wav", "--speaking-rate", "9"], "must be a number from 0.5 to 2"),
-    "a format": ([*SAY, "-o", "a.xyz"], "names no audio format. Use one of aiff,"),
-    "a folder that is not there": ([*SAY, "-o", "none/a.wav"], "none does not exist. Make it first"),
+    "a format": ([*SAY, "-o", "a.xyz"], "is not an audio format. Use one of aiff,"),
+    "a folder that is not there": ([*SAY, "-o", "none/a.wav"], "none does not exist. Create it first"),
     "a folder as output": ([*SAY, "-o", "voices"], "voices is a folder"),
-    "subtitles nowhere": ([*SAY, "-o", "a.wav", "--srt", "none/a.srt"], "none does not exist. Make it first"),
+    "subtitles nowhere": ([*SAY, "-o", "a.wav", "--srt", "none/a.srt"], "none does not exist. Create it first"),
     "one file twice": ([*SAY, "-o", "a.wav", "--srt", "x.srt", "--vtt", "x.srt"], "are the same file"),
     "a voice": ([*SAY, "-o", "a.wav", "--voice", "clar"], "there is no voice 'clar'; did you mean 'clara'?"),
     "one of two voices": ([*SAY, "-o", "a.wav", "--voice", "S1=clara", "--voice", "S2=nobody"], "no voice 'nobody'"),
-    "a voice's file": ([*SAY, "-o", "a.wav", "--voice", "none/ann.safetensors"], "there is no voice at none/ann"),
-    "a damaged voice": ([*SAY, "-o", "a.wav", "--voice", "broken"], "is no voice, or damaged"),
+    "a voice's file": ([*SAY, "-o", "a.wav", "--voice", "none/ann.safetensors"], "the voice file none/ann"),
+    "a damaged voice": ([*SAY, "-o", "a.wav", "--voice", "broken"], "is not a voice, or is damaged"),
     "a recording": ([*SAY, "-o", "a.wav", "--audio-prompt", "none.wav"], "none.wav is not there"),
     "no recording": ([*SAY, "-o", "a.wav", "--audio-prompt", "text.wav"], "cannot be read as audio"),
     "a text without its recording": (
@@ -139,7 +139,7 @@ def test_what_needs_no_model_does_without_torch(answers, name):
 def test_a_list_of_voices_says_which_are_damaged(answers):
     lines = answers["voices"]["out"].splitlines()
     assert [line.split()[0] for line in lines] == ["ann", "broken", "bruno", "clara"]
-    assert "is no voice, or damaged" in lines[1]
+    assert "is not a voice, or is damaged" in lines[1]
 
 
 def test_a_description_says_what_the_voice_says(tmp_path):
@@ -159,5 +159,5 @@ def test_a_description_of_a_file_that_is_cut_off_is_refused(tmp_path, cut):
     path = tmp_path / "a.safetensors"
     Voice(zeros(30, 3).long(), "[S1] Hi there.", CodecRecord.of(tiny_codec()), "my own voice").save(path)
     path.write_bytes(path.read_bytes()[:cut])
-    with pytest.raises(ValueError, match="is no voice, or damaged"):
+    with pytest.raises(ValueError, match="is not a voice, or is damaged"):
         describe(path)

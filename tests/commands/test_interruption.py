@@ -15,7 +15,7 @@ from fuzz import interrupt
 from tiny_speech import tiny_speech
 
 from dia.cli import main
-from dia.runtime.locks import only_writer
+from dia.runtime.locks import exclusive_writer
 from dia.synthesis.takes import analysis
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="forks, signals and limits of POSIX")
@@ -80,7 +80,7 @@ def test_a_full_disk_leaves_the_old_file_and_what_is_finished(say, folder, capsy
     assert (folder / "a.wav").read_text() == "old"
     printed = capsys.readouterr().err.splitlines()
     error, *left = [line for line in printed if "unnatural" not in line]  # that the script is short
-    assert "disk full" in error or "File too large" in error
+    assert "disk is full" in error or "File too large" in error
     parts = len(list(folder.glob(".a.wav.parts/part-*")))
     assert names(folder) == [*[".a.wav.parts"] * (parts > 0), "a.wav"]
     assert len(left) == (parts > 0)
@@ -103,7 +103,7 @@ def test_a_second_command_for_one_output_is_refused_before_it_loads_a_model(say,
 
 
 def held(folder: Path) -> None:
-    with only_writer(folder / "a.wav"):
+    with exclusive_writer(folder / "a.wav"):
         (folder / "ready").touch()
         while not (folder / "go").exists():
             time.sleep(0.005)
@@ -112,10 +112,10 @@ def held(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("output", "message"),
     [
-        ("folder.wav", "folder.wav is a folder; name a file in it."),
-        ("pipe.wav", "pipe.wav is a device or a pipe, which cannot be replaced by a file; name another place."),
+        ("folder.wav", "folder.wav is a folder. Give the path of a file."),
+        ("pipe.wav", "pipe.wav is a device or a pipe, which a file cannot replace. Choose another path."),
         ("circle.wav", "circle.wav: Too many levels of symbolic links"),
-        ("nowhere/a.wav", "nowhere does not exist. Make it first."),
+        ("nowhere/a.wav", "nowhere does not exist. Create it first."),
     ],
 )
 def test_where_no_file_can_be_is_refused_before_a_model_is_loaded(say, folder, monkeypatch, capsys, output, message):

@@ -103,5 +103,6 @@ def test_the_help_of_the_command_groups_teaches_and_gives_codes_and_notice(capsy
     told = capsys.readouterr().out
     for part in ("speech:\n  say ", "models:\n  convert ", "this installation:\n  env ", "examples:\n  dia say"):
         assert part in told
-    for part in ("0 done", "1 failed", "2 wrong input", "130 interrupted", "143 ended", "141 broken pipe", "consent"):
+    codes = "0 success", "1 failed", "2 invalid input", "130 interrupted", "143 SIGTERM", "141 broken pipe"
+    for part in (*codes, "consent"):
         assert part in told

@@ -45,7 +45,7 @@ def test_json_has_turns_parts_and_warnings(capsys):
             {"spoken": "[S2] Since twenty twenty-four? music.", "seconds": 2.07},  # ended as the model expects it
         ],
         "warnings": [
-            "[music]: no mark of a script, so the words are read aloud. Take them out, or write (laughs) and such."
+            "[music]: not a known mark, so its words are read aloud. Remove them, or write a sound such as (laughs)."
         ],
     }
 
@@ -126,10 +126,10 @@ def test_words_may_stay_as_they_are(capsys):
     ("arguments", "message"),
     [
         ([" "], "text is empty"),
-        (["[S1] Hi. [S3] Ho."], "[S3] names another speaker"),
-        (["nofile.srt"], "there is no file nofile.srt"),
+        (["[S1] Hi. [S3] Ho."], "[S3] is not a known speaker"),
+        (["nofile.srt"], "the file nofile.srt does not exist"),
         (["Hi.", "--voice", "nobody"], "there is no voice 'nobody'"),
-        (["Hi.", "--voice", "clara", "--voice", "S1=bruno"], "give one for all"),
+        (["Hi.", "--voice", "clara", "--voice", "S1=bruno"], "give one voice for all"),
         (["[S1] привет"], "CYRILLIC SMALL LETTER PE"),
         (["Hi.", "--model", "./nowhere"], "--model ./nowhere: there is no such folder"),
         (["Hi.", "--model", "nowhere"], "--model nowhere: there is no such folder"),

@@ -150,7 +150,7 @@ def test_a_seed_is_drawn_and_told_so_that_the_same_can_be_said_again(folder, tmp
         (["-o", "{tmp}/a.wav", "--format", "wav"], "--format is for -o -"),
         (["--stream"], "pip install sounddevice"),
         (["-o", "{tmp}/a.wav", "--voice", "nobody"], "nobody"),
-        (["-o", "{tmp}/a.wav", "--voice", "ann", "--voice", "bruno"], "give one for all"),
+        (["-o", "{tmp}/a.wav", "--voice", "ann", "--voice", "bruno"], "give one voice for all"),
     ],
 )
 def test_mistakes_are_answered_in_one_line_and_leave_no_file(say, tmp_path, capsys, monkeypatch, arguments, message):

@@ -120,13 +120,13 @@ def test_what_makes_the_voice_worse_is_told_once_and_does_not_stop_it(model, tmp
     soundfile.write(tmp_path / "ann.wav", talking(3.0), RATE)
     assert made(tmp_path / "ann.wav", model) == 0
     told = capsys.readouterr().err.splitlines()
-    assert len([line for line in told if line.startswith("dia: about the recording: it holds 3.0 s")]) == 1
+    assert len([line for line in told if line.startswith("dia: about the recording: it contains 3.0 s")]) == 1
     assert "ann" in voice_files()
 
 
 def test_a_name_that_is_taken_is_refused_before_the_work(recording, model):
     made(recording, model)
-    with pytest.raises(ValueError, match="there is a voice 'ann' already"):
+    with pytest.raises(ValueError, match="a voice 'ann' already exists"):
         command("make", "ann", "no such recording", "--transcript", SAID, *CONSENT, "--model", "no such model")
     assert made(recording, model, "--overwrite") == 0
 
@@ -154,7 +154,7 @@ def test_a_voice_of_another_codec_is_not_played(recording, model, tmp_path):
 
 def test_unusable_outputs_and_models_are_refused(recording, model, tmp_path):
     made(recording, model)
-    with pytest.raises(ValueError, match="names no audio format"):
+    with pytest.raises(ValueError, match="is not an audio format"):
         command("play", "ann", "--model", model, "-o", tmp_path / "heard.txt")
     tiny_processor().save_pretrained(tmp_path / "mute")
     with pytest.raises(ValueError, match="has no codec"):
@@ -168,7 +168,7 @@ def test_damaged_voices_are_listed_with_what_is_wrong(recording, model, folder, 
     assert command("list") == 0
     ann, bob = capsys.readouterr().out.splitlines()
     assert ann.startswith("ann")
-    assert "is no voice, or damaged" in bob
+    assert "is not a voice, or is damaged" in bob
 
 
 def test_an_empty_list_says_how_to_make_one(folder, capsys):

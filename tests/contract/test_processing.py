@@ -271,7 +271,7 @@ def test_codes_can_be_extracted_without_a_codec(text_processor):
 def test_invalid_codes_are_refused_never_turned_to_zero(processor):
     grid = finished(random_codes(6)[0])[None].clone()
     grid[0, 1 + 2 + PATTERN[1], 1] = CODES
-    with pytest.raises(ValueError, match=rf"codes\[0\] holds {CODES} at frame 2, channel 1"):
+    with pytest.raises(ValueError, match=rf"codes\[0\] contains {CODES} at frame 2, channel 1"):
         processor.batch_decode(grid)
 
 

@@ -1,4 +1,4 @@
-"""C files are compiled once, and where the libraries come from is safe."""
+"""C files are compiled once, and libraries are loaded only from a safe cache."""
 
 import ctypes
 import os
@@ -16,7 +16,7 @@ SOURCE = skinny._SOURCE
 
 @pytest.fixture
 def cache(monkeypatch, tmp_path):
-    """An empty cache, and in place of a compiler what writes an empty file and is counted."""
+    """An empty cache, and a fake compiler that writes an empty file and counts its calls."""
     runs = []
 
     def run(command, **_):
@@ -31,7 +31,7 @@ def cache(monkeypatch, tmp_path):
     return tmp_path / "dia", runs
 
 
-def test_a_library_is_compiled_once_and_kept_where_nobody_else_can_write(cache):
+def test_a_library_is_compiled_once_and_cached_where_only_the_user_can_write(cache):
     folder, runs = cache
     path = compiling.compiled(SOURCE)
     assert compiling.compiled(SOURCE) == path
@@ -51,7 +51,7 @@ def a_file(folder):
 
 @pytest.mark.skipif(os.name != "posix", reason="there are no owners to ask for")
 @pytest.mark.parametrize("make", [writable_by_others, a_file])
-def test_where_the_cache_is_not_safe_nothing_is_loaded_from_it(cache, make):
+def test_nothing_is_loaded_from_an_unsafe_cache(cache, make):
     folder, runs = cache
     make(folder)
     for _ in range(2):
@@ -62,7 +62,7 @@ def test_where_the_cache_is_not_safe_nothing_is_loaded_from_it(cache, make):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="there are no owners to ask for")
-def test_a_cache_of_somebody_else_is_not_loaded_from(cache, monkeypatch):
+def test_nothing_is_loaded_from_the_cache_of_another_user(cache, monkeypatch):
     folder, _ = cache
     compiling.compiled(SOURCE)
     owner = folder.stat().st_uid
@@ -70,7 +70,7 @@ def test_a_cache_of_somebody_else_is_not_loaded_from(cache, monkeypatch):
     assert owner == 0 or compiling._cache_folder() is None
 
 
-def test_a_user_without_a_home_is_served_too(cache, monkeypatch):
+def test_a_library_works_without_a_home_directory(cache, monkeypatch):
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setattr(compiling.os.path, "expanduser", lambda path: path)
     assert compiling._cache_folder() is None
@@ -82,14 +82,14 @@ compiles = pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C 
 
 @pytest.fixture
 def answer(monkeypatch, tmp_path):
-    """A function that compiles a small C file, or loads it, and returns its answer; and the folder of the cache."""
+    """A function that compiles or loads a small C file and returns its result, and the folder of the cache."""
     source = tmp_path / "answer.c"
     source.write_text(ANSWER)
     monkeypatch.delenv("DIA_NO_KERNEL", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
 
     def ask():
-        library = compiling.functions_of(source, (), {"answer": []}, ctypes.c_int)
+        library = compiling.load_functions(source, (), {"answer": []}, ctypes.c_int)
         return library and library.answer()
 
     return ask, tmp_path / "dia"
@@ -111,7 +111,7 @@ def of_another_program(library):
 
 @compiles
 @pytest.mark.parametrize("damage", [truncated, text, of_another_program])
-def test_a_library_in_the_cache_that_is_damaged_is_compiled_again(answer, damage):
+def test_a_damaged_library_in_the_cache_is_compiled_again(answer, damage):
     ask, folder = answer
     assert ask() == 42
     (library,) = folder.glob("*.so")
@@ -125,7 +125,7 @@ def test_a_library_in_the_cache_that_is_damaged_is_compiled_again(answer, damage
 
 
 @compiles
-def test_a_library_that_cannot_be_loaded_is_compiled_again_once_and_then_done_without(answer, monkeypatch):
+def test_a_library_that_cannot_be_loaded_is_compiled_again_only_once(answer, monkeypatch):
     ask, _ = answer
     loads = []
 
@@ -140,34 +140,34 @@ def test_a_library_that_cannot_be_loaded_is_compiled_again_once_and_then_done_wi
 
 
 @compiles
-def test_a_library_without_the_functions_is_done_without(tmp_path, monkeypatch):
+def test_a_library_without_the_functions_is_not_used(tmp_path, monkeypatch):
     source = tmp_path / "answer.c"
     source.write_text(ANSWER)
     monkeypatch.delenv("DIA_NO_KERNEL", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert compiling.functions_of(source, (), {"question": []}) is None
+    assert compiling.load_functions(source, (), {"question": []}) is None
 
 
 @compiles
-def test_where_the_cache_cannot_be_written_the_library_serves_this_process(answer, monkeypatch):
+def test_without_a_writable_cache_the_library_is_compiled_for_this_process(answer, monkeypatch):
     ask, folder = answer
 
     def full(library, folder):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(compiling, "_keep", full)
+    monkeypatch.setattr(compiling, "_store", full)
     assert ask() == 42
     assert list(folder.glob("*.so")) == []
 
 
-def test_a_compiler_that_hangs_is_given_up(monkeypatch, tmp_path):
+def test_a_compiler_that_hangs_is_stopped(monkeypatch, tmp_path):
     slow = tmp_path / "cc"
     slow.write_text("#!/bin/sh\nexec sleep 30\n")
     slow.chmod(0o755)
     monkeypatch.delenv("DIA_NO_KERNEL", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(compiling.shutil, "which", lambda name: str(slow))
-    monkeypatch.setattr(compiling, "_PATIENCE", 0.2)
+    monkeypatch.setattr(compiling, "_TIMEOUT", 0.2)
     with pytest.raises(subprocess.TimeoutExpired):
         compiling.compiled(SOURCE)
     assert list((tmp_path / "dia").iterdir()) == []

@@ -1,4 +1,4 @@
-"""The kernels of our own compute what torch computes, where they can be had."""
+"""Our kernels, if available, compute the same as torch."""
 
 import contextlib
 import ctypes
@@ -25,7 +25,7 @@ def test_the_kernel_multiplies(rows):
 @needs_kernel
 @pytest.mark.parametrize("rows", [1, 4])
 @pytest.mark.parametrize("width", [16, 70, 2048])
-def test_the_kernel_norms(rows, width):
+def test_the_kernel_normalizes(rows, width):
     weight, x = torch.rand(width).bfloat16(), 3 * torch.randn(rows, width).bfloat16()
     got = skinny.skinny_norm(weight, 1e-5)(x)
     torch.testing.assert_close(got, torch.rms_norm(x, (width,), weight, 1e-5), atol=0.02, rtol=0.01)
@@ -47,14 +47,14 @@ def test_the_kernel_attends(masked, queries, length, width):
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
-def test_what_the_kernel_cannot_read_is_left_to_torch(dtype):
+def test_weights_that_the_kernel_cannot_read_are_left_to_torch(dtype):
     query, keys = torch.ones(1, 1, 1, 16, dtype=dtype), torch.ones(1, 1, 16, 4, dtype=dtype).transpose(2, 3)
     assert skinny.skinny_attention(query, keys, torch.ones(1, 1, 4, 16, dtype=dtype), None, 1.0) is None
     assert skinny.skinny_norm(torch.ones(16, dtype=dtype), 1e-5) is None
 
 
 @pytest.mark.parametrize("weight", [torch.ones(4, 32), torch.ones(4, 40).bfloat16(), torch.ones(32, 4).bfloat16().T])
-def test_what_the_kernel_cannot_multiply_is_left_to_torch(weight):
+def test_inputs_that_the_kernel_cannot_multiply_are_left_to_torch(weight):
     assert skinny.skinny_linear(weight) is None
 
 
@@ -69,18 +69,18 @@ def test_without_a_compiler_there_is_no_kernel(monkeypatch, tmp_path, compiler):
         skinny._kernel.cache_clear()
 
 
-def test_rows_of_another_dtype_are_not_read_as_if_they_were_its_own():
+def test_rows_of_another_dtype_are_not_passed_to_the_kernel():
     linear = skinny.skinny_linear(torch.ones(4, 32).bfloat16())
     if linear is not None:
         with pytest.raises(RuntimeError, match="dtype"):
             linear(torch.ones(1, 32))
 
 
-# A weight whose data is exchanged
+# A weight whose data is replaced
 
 
 class FakeKernel:
-    """Reads from the addresses that it is given what the compiled kernel would read, and counts its calls."""
+    """Reads from memory addresses like the compiled kernel, and counts its calls."""
 
     def __init__(self):
         self.calls = 0
@@ -96,7 +96,7 @@ class FakeKernel:
 
 
 def at(address, *shape):
-    """The bfloat16 numbers that lie at an address."""
+    """The bfloat16 numbers at an address."""
     buffer = (ctypes.c_int16 * math.prod(shape)).from_address(address)
     return torch.frombuffer(buffer, dtype=torch.bfloat16).view(shape)
 
@@ -119,7 +119,7 @@ MADE = {
 
 
 @pytest.mark.parametrize(("make", "shape", "expected"), MADE.values(), ids=MADE)
-def test_a_weight_whose_data_is_exchanged_is_read_where_it_lies_now(fake, make, shape, expected):
+def test_a_weight_with_replaced_data_is_read_at_its_new_address(fake, make, shape, expected):
     weight, x = nn.Parameter(torch.randn(shape).bfloat16(), requires_grad=False), torch.randn(2, 32).bfloat16()
     kernel = make(weight)
     for _ in range(3):
@@ -129,7 +129,7 @@ def test_a_weight_whose_data_is_exchanged_is_read_where_it_lies_now(fake, make, 
 
 
 @pytest.mark.parametrize(("make", "shape", "expected"), MADE.values(), ids=MADE)
-def test_the_memory_of_a_weight_outlives_its_exchange(fake, make, shape, expected):
+def test_the_memory_of_a_weight_stays_alive_after_its_data_is_replaced(fake, make, shape, expected):
     weight = nn.Parameter(torch.randn(shape).bfloat16(), requires_grad=False)
     kernel = make(weight)
     address = weight.data_ptr()
@@ -142,7 +142,7 @@ def test_the_memory_of_a_weight_outlives_its_exchange(fake, make, shape, expecte
 @pytest.mark.parametrize(("make", "shape", "expected"), MADE.values(), ids=MADE)
 @pytest.mark.parametrize("change", ["dtype", "shape"])
 @pytest.mark.filterwarnings("ignore:Mismatch dtype between input and weight:UserWarning")
-def test_a_weight_that_has_become_another_is_left_to_torch(fake, make, shape, expected, change):
+def test_a_weight_that_has_become_unreadable_is_left_to_torch(fake, make, shape, expected, change):
     weight, x = nn.Parameter(torch.ones(shape).bfloat16(), requires_grad=False), torch.ones(2, 32).bfloat16()
     kernel = make(weight)
     weight.data = torch.ones(shape) if change == "dtype" else torch.ones(*shape[:-1], 64).bfloat16()

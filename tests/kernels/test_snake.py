@@ -1,4 +1,4 @@
-"""The codec's activation: what the kernel makes is what the formula says, with torch alone as well."""
+"""The codec's activation equals its formula, with the kernel and with torch alone."""
 
 import pytest
 import torch
@@ -27,7 +27,7 @@ def some(shape, dtype, size=8.0):
 
 @pytest.mark.parametrize("shape", [(1, 5, 96), (2, 3, 17), (1, 1, 1), (1, 40, 16), (1, 0, 24)])
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 2e-6), (torch.bfloat16, 2e-2)])
-def test_the_formula(kernel, shape, dtype, tolerance):
+def test_the_result_is_that_of_the_formula(kernel, shape, dtype, tolerance):
     rows, slope = some(shape, dtype), torch.linspace(0.1, 3, shape[-1])
     before = rows.clone()
     made = snake(rows, slope)
@@ -44,17 +44,17 @@ def test_without_slopes_rows_are_overwritten(kernel):
     torch.testing.assert_close(rows.double(), wanted, rtol=2e-6, atol=2e-6)
 
 
-def test_far_from_zero_the_sine_is_still_right(kernel):
+def test_the_sine_is_accurate_far_from_zero(kernel):
     rows = some((1, 50, 32), torch.float32, size=3000.0)
     torch.testing.assert_close(snake(rows.clone()).double(), exact(rows, None), rtol=1e-6, atol=1e-5)
 
 
-def test_rows_with_gaps(kernel):
+def test_rows_with_gaps_are_supported(kernel):
     rows = some((2, 9, 32), torch.float32)[:, 2:7]
     torch.testing.assert_close(snake(rows, torch.ones(32)).double(), exact(rows, None), rtol=2e-6, atol=2e-6)
 
 
-def test_what_is_no_number_stays_that(kernel):
+def test_nan_is_propagated(kernel):
     rows = torch.tensor([[[float("nan"), float("inf"), 1.0]]])
     made = snake(rows, torch.ones(3))
     assert made.isfinite().tolist() == [[[False, False, True]]]

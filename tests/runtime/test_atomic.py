@@ -1,4 +1,4 @@
-"""Files and folders appear whole or not at all; what a killed process has left is removed, and nothing else is."""
+"""Files and folders appear completely or not at all; only leftovers of killed processes are removed."""
 
 import os
 import signal
@@ -18,7 +18,7 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="locks and links of P
 
 @pytest.fixture(autouse=True)
 def first_look(monkeypatch):
-    """As in a process that has not yet looked for what others have left."""
+    """Act as a process that has not yet removed leftovers."""
     monkeypatch.setattr(atomic, "_swept", set())
 
 
@@ -70,7 +70,7 @@ def test_a_link_is_written_through(tmp_path, target):
 
 
 @posix
-def test_permissions_stay(tmp_path):
+def test_permissions_are_kept(tmp_path):
     (tmp_path / "a.txt").write_text("old")
     (tmp_path / "a.txt").chmod(0o600)
     with atomic_file(tmp_path / "a.txt") as partial:
@@ -79,14 +79,14 @@ def test_permissions_stay(tmp_path):
 
 
 @posix
-def test_what_is_no_file_is_refused(tmp_path):
+def test_a_path_that_is_not_a_file_is_rejected(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "circle").symlink_to(tmp_path / "circle")
-    with pytest.raises(ValueError, match="is a folder; name a file in it"):
+    with pytest.raises(ValueError, match=r"is a folder\. Give the path of a file"):
         check_file(tmp_path)
     with pytest.raises(ValueError, match="pipe is a device or a pipe"):
         check_file(tmp_path / "pipe")
-    with pytest.raises(FileNotFoundError, match=r"nowhere does not exist\. Make it first"):
+    with pytest.raises(FileNotFoundError, match=r"nowhere does not exist\. Create it first"):
         check_file(tmp_path / "nowhere" / "a.txt")
     with pytest.raises(OSError, match="circle"):
         check_file(tmp_path / "circle")
@@ -100,7 +100,7 @@ def test_the_longest_name_can_be_written(tmp_path):
 
 
 @posix
-def test_what_a_killed_process_has_left_is_removed_by_the_next_that_writes_there(tmp_path):
+def test_leftovers_of_a_killed_process_are_removed_by_the_next_writer(tmp_path):
     def writing():
         with atomic_file(tmp_path / "a.txt") as partial, atomic_folder(tmp_path / "b") as folder:
             partial.write_text("half")
@@ -116,7 +116,7 @@ def test_what_a_killed_process_has_left_is_removed_by_the_next_that_writes_there
 
 
 @posix
-def test_what_a_living_process_writes_stays(tmp_path):
+def test_unfinished_output_of_a_running_process_is_kept(tmp_path):
     held = Partial(tmp_path / "a.txt")
     sweep(tmp_path)
     assert held.path.exists()
@@ -124,7 +124,7 @@ def test_what_a_living_process_writes_stays(tmp_path):
     assert names(tmp_path) == []
 
 
-def test_files_of_others_stay(tmp_path):
+def test_unrelated_files_are_kept(tmp_path):
     kept = ["a.partial", ".b.partial", ".c.1234.partial", "d.12345678.partial", ".lock"]
     for name in kept:
         (tmp_path / name).touch()
@@ -132,7 +132,7 @@ def test_files_of_others_stay(tmp_path):
     assert names(tmp_path) == sorted(kept)
 
 
-def test_where_there_are_no_locks_only_what_is_old_is_removed(tmp_path, monkeypatch):
+def test_without_locks_only_old_leftovers_are_removed(tmp_path, monkeypatch):
     monkeypatch.setattr(atomic, "lock", lambda path: None)
     for name, age in ((".new.01234567.partial", 60), (".old.01234567.partial", 2 * 24 * 3600)):
         (tmp_path / name).touch()
@@ -142,7 +142,7 @@ def test_where_there_are_no_locks_only_what_is_old_is_removed(tmp_path, monkeypa
     assert names(tmp_path) == [".new.01234567.partial"]
 
 
-def test_at_exit_what_an_unlucky_interrupt_has_left_is_removed(tmp_path):
+def test_leftovers_of_an_interrupt_are_removed_at_exit(tmp_path):
     held = Partial(tmp_path / "a.txt")
     atomic._remove_unfinished()
     assert names(tmp_path) == []
@@ -150,7 +150,7 @@ def test_at_exit_what_an_unlucky_interrupt_has_left_is_removed(tmp_path):
 
 
 @pytest.mark.parametrize("exchanged", [True, False])
-def test_a_folder_is_replaced_whole(tmp_path, monkeypatch, exchanged):
+def test_a_folder_is_replaced_completely(tmp_path, monkeypatch, exchanged):
     if not exchanged:
         monkeypatch.setattr(atomic, "_exchanged", lambda one, other: False)
     (tmp_path / "a").mkdir()
@@ -163,8 +163,8 @@ def test_a_folder_is_replaced_whole(tmp_path, monkeypatch, exchanged):
 
 
 @posix
-def test_a_folder_that_was_about_to_be_replaced_comes_back(tmp_path, monkeypatch):
-    """Where a system cannot exchange two folders, a kill may come while neither is in place."""
+def test_a_folder_that_was_being_replaced_is_restored(tmp_path, monkeypatch):
+    """If the system cannot swap two folders, a process may be killed while neither has the final name."""
     monkeypatch.setattr(atomic, "_exchanged", lambda one, other: False)
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "old").touch()
@@ -186,7 +186,7 @@ def test_a_folder_that_was_about_to_be_replaced_comes_back(tmp_path, monkeypatch
     assert names(tmp_path / "a") == ["old"]
 
 
-def test_entries_appear_beside_others_the_last_of_them_last(tmp_path, monkeypatch):
+def test_entries_are_added_to_others_with_the_last_ones_last(tmp_path, monkeypatch):
     moved, move = [], atomic._move
     monkeypatch.setattr(atomic, "_move", lambda new, place: moved.append(place.name) or move(new, place))
     for name in ("kept", "sub"):
@@ -204,15 +204,15 @@ def test_entries_appear_beside_others_the_last_of_them_last(tmp_path, monkeypatc
 @pytest.mark.parametrize(
     "error", [SafetensorError("I/O error: No space left on device (os error 28)"), RuntimeError("File too large")]
 )
-def test_a_full_disk_is_an_os_error_whatever_a_library_makes_of_it(tmp_path, error):
-    with pytest.raises(OSError, match=r"a cannot be written: .*Make room there"), atomic_folder(tmp_path / "a"):
+def test_a_full_disk_is_an_os_error_whatever_a_library_raises(tmp_path, error):
+    with pytest.raises(OSError, match=r"a cannot be written: .*Free some disk space"), atomic_folder(tmp_path / "a"):
         raise error
     with pytest.raises(ValueError, match="another"), atomic_folder(tmp_path / "a"):
         raise ValueError("another")
     assert names(tmp_path) == []
 
 
-def test_a_path_inside_what_is_being_written_has_a_destination(tmp_path):
+def test_a_path_inside_unfinished_output_has_a_destination(tmp_path):
     with atomic_folder(tmp_path / "out") as folder, atomic_entries(folder / "sub") as entries:
         with atomic_file(entries / "a.json") as file:
             assert destination(file) == tmp_path / "out" / "sub" / "a.json"

@@ -1,4 +1,4 @@
-"""Work in a background thread: order, limit, errors, and an end without leftover threads."""
+"""Iterators in a background thread: order, buffer, errors, and no leftover threads."""
 
 import threading
 import time
@@ -28,13 +28,13 @@ def eventually(condition):
     return False
 
 
-def test_everything_comes_in_its_order():
+def test_items_arrive_in_order():
     assert list(in_background(lambda: counted([], 20), buffered=3)) == list(range(20))
     assert list(in_background(lambda: counted([], 0))) == []
     assert not threads()
 
 
-def test_nothing_is_made_before_the_first_is_asked_for():
+def test_nothing_is_made_before_the_first_item_is_requested():
     made: list[int] = []
     iterator = in_background(lambda: counted(made))
     time.sleep(0.02)
@@ -43,7 +43,7 @@ def test_nothing_is_made_before_the_first_is_asked_for():
 
 
 @pytest.mark.parametrize("buffered", [1, 2])
-def test_no_more_is_made_in_advance_than_asked(buffered):
+def test_no_more_than_the_buffered_items_are_made_in_advance(buffered):
     made: list[int] = []
     iterator = in_background(lambda: counted(made), buffered=buffered)
     assert [next(iterator), next(iterator)] == [0, 1]
@@ -53,7 +53,7 @@ def test_no_more_is_made_in_advance_than_asked(buffered):
     iterator.close()
 
 
-def test_an_error_comes_after_what_was_made_before_it():
+def test_an_error_follows_the_items_made_before_it():
     def make():
         yield 1
         raise OSError("the disk is full")
@@ -86,7 +86,7 @@ def leave_by_error(iterator):
 
 
 @pytest.mark.parametrize("leave", [leave_by_close, leave_by_break, leave_by_error])
-def test_who_leaves_ends_the_work(leave):
+def test_leaving_the_iteration_ends_the_work(leave):
     cancel, made = Event(), []
     iterator = in_background(lambda: counted(made), cancel)
     next(iterator)
@@ -97,12 +97,12 @@ def test_who_leaves_ends_the_work(leave):
     assert len(made) < 5
 
 
-def test_who_waits_too_long_is_told():
+def test_waiting_too_long_is_a_timeout_error():
     cancel = Event()
 
     def make():
         yield cancel.wait(5)
 
-    with pytest.raises(TimeoutError, match=r"nothing has come for 0\.05 s"):
+    with pytest.raises(TimeoutError, match=r"no item arrived within 0\.05 s"):
         next(in_background(make, cancel, timeout=0.05))
     assert not threads()

@@ -1,4 +1,4 @@
-"""How many cores may be used and are free, on machines that are made up."""
+"""Usable and free cores, on simulated machines."""
 
 import os
 import time
@@ -12,7 +12,7 @@ from dia.runtime.cores import CoreTimes, free_cores, usable_cores
 
 @pytest.fixture
 def machine(tmp_path, monkeypatch):
-    """A machine without limits or hardware threads; a function binds this process to some of its cores."""
+    """A machine without limits or hardware threads; returns a function that sets the number of cores in the mask."""
     for name, place in (("_GROUPS", "cgroup"), ("_OWN_GROUPS", "own"), ("_STAT", "stat"), ("_TOPOLOGY", "cpus")):
         monkeypatch.setattr(cores, name, tmp_path / place)
     bound = lambda count: monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(count)), raising=False)  # noqa: E731
@@ -25,7 +25,7 @@ def machine(tmp_path, monkeypatch):
     return SimpleNamespace(bound=bound, write=write)
 
 
-def test_cores_that_the_process_is_bound_to(machine):
+def test_cores_in_the_affinity_mask_are_usable(machine):
     assert usable_cores() == 8
     machine.bound(3)
     assert usable_cores() == 3
@@ -54,7 +54,7 @@ def test_hardware_threads_of_a_core_count_once(machine):
         ("2:memory:/", {"memory/cpu.max": "100000 100000"}, 8),
     ],
 )
-def test_the_quota_of_a_group_is_kept(machine, own, files, usable):
+def test_the_quota_of_a_cgroup_limits_the_cores(machine, own, files, usable):
     machine.write("own", own)
     for name, content in files.items():
         machine.write(f"cgroup/{name}", f"{content}\n")
@@ -74,7 +74,7 @@ def between(machine, before, after, own=0.0, seconds=1.0):
     return free_cores(CoreTimes(since.counts, since.own - own, now - seconds))
 
 
-def test_idle_cores_are_free_and_those_that_this_process_has_used(machine):
+def test_idle_cores_and_those_used_by_this_process_are_free(machine):
     machine.bound(2)
     before, after = stat(500, 500), stat(600, 500, total=1100)
     assert between(machine, before, after) == pytest.approx(1.0, abs=0.01)
@@ -87,14 +87,14 @@ def test_cores_of_others_do_not_count(machine):
     assert between(machine, stat(0, 0), stat(50, 100, total=1100)) == pytest.approx(0.5, abs=0.01)
 
 
-def test_half_a_core_that_is_busy_counts_as_a_core_that_is(machine):
+def test_a_busy_hardware_thread_counts_as_part_of_its_core(machine):
     for number in range(2):
         machine.write(f"cpus/cpu{number}/topology/thread_siblings_list", "0-1\n")
     machine.bound(2)
     assert between(machine, stat(0, 0), stat(100, 0, total=1100)) == pytest.approx(0.5, abs=0.01)
 
 
-def test_where_the_system_does_not_say_nothing_is_known(machine):
+def test_without_counters_the_number_of_free_cores_is_unknown(machine):
     assert free_cores() is None
     machine.bound(2)
     assert between(machine, stat(1, 1), stat(1, 1)) is None

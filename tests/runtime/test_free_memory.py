@@ -1,4 +1,4 @@
-"""Too little memory is told of before anything is loaded, with what would fit."""
+"""Too little memory is an error before anything is loaded, and the message names alternatives."""
 
 import pytest
 from tiny_checkpoint import write_tiny_checkpoint
@@ -10,26 +10,27 @@ from dia.runtime.free_memory import check_free_memory, free_memory
 
 @pytest.fixture
 def free(monkeypatch):
-    """Sets how much memory is free."""
+    """Return a function that sets the free memory."""
     return lambda size: monkeypatch.setattr(room, "free_memory", lambda: size)
 
 
-def test_what_fits_is_not_spoken_of(free):
+def test_weights_that_fit_are_accepted(free):
     free(1000)
     check_free_memory(1000, {})
     free(None)
     check_free_memory(1e30, {})
 
 
-def test_what_does_not_fit_is_refused_with_what_is_smaller(free):
+def test_weights_that_do_not_fit_are_rejected_with_smaller_alternatives(free):
     free(2_000_000_000)
-    with pytest.raises(MemoryError, match=r"take 3\.20 GB of memory and 2\.00 GB are free: less takes 1\.00 GB; or"):
+    message = r"take 3\.20 GB of memory, but only 2\.00 GB are free\. Free some memory, or use less \(1\.00 GB\)"
+    with pytest.raises(MemoryError, match=message):
         check_free_memory(3.2e9, {"less": 1e9})
-    with pytest.raises(MemoryError, match="take a smaller model"):
+    with pytest.raises(MemoryError, match="or use a smaller model"):
         check_free_memory(3.2e9, {})
 
 
-def test_what_is_free_counts_swap_and_ends_at_the_limit_of_the_group(tmp_path, monkeypatch):
+def test_free_memory_includes_swap_and_respects_the_cgroup_limit(tmp_path, monkeypatch):
     monkeypatch.setattr(room, "_MEMINFO", tmp_path / "meminfo")
     monkeypatch.setattr(room, "_GROUP", tmp_path)
     assert free_memory() is None
@@ -43,16 +44,16 @@ def test_what_is_free_counts_swap_and_ends_at_the_limit_of_the_group(tmp_path, m
     assert free_memory() == 1050
 
 
-def test_a_model_is_refused_before_it_is_read_and_the_formats_that_fit_are_named(tmp_path, free):
+def test_a_model_is_rejected_before_it_is_read_and_the_message_names_formats_that_fit(tmp_path, free):
     folder = write_tiny_checkpoint(tmp_path)
     stored = (folder / "model.safetensors").stat().st_size
     free(int(0.9 * stored))
-    with pytest.raises(MemoryError, match=r'quantization="int8" takes .*quantization="int4" takes'):
+    with pytest.raises(MemoryError, match=r'use quantization="int8" \(.* GB\) or quantization="int4" \('):
         Dia.from_pretrained(folder, device="cpu", load_dac=False)
     int8 = Dia.from_pretrained(folder, device="cpu", load_dac=False, quantization="int8")
     int8.model.save_pretrained(tmp_path / "int8")
     free(int(0.2 * stored))
-    with pytest.raises(MemoryError, match='free: quantization="int4" takes'):
+    with pytest.raises(MemoryError, match='or use quantization="int4"'):
         Dia.from_pretrained(folder, device="cpu", load_dac=False, quantization="int8")
-    with pytest.raises(MemoryError, match="take a smaller model"):
+    with pytest.raises(MemoryError, match="or use a smaller model"):
         Dia.from_pretrained(tmp_path / "int8", device="cpu", load_dac=False)

@@ -1,4 +1,4 @@
-"""Signals that end a command take the way of Ctrl-C, and say which they were."""
+"""Signals that end a command act like Ctrl-C and are named in its message."""
 
 import signal
 import sys
@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from dia.runtime.interruption import Terminated, add_remark, described, exit_code, terminable
+from dia.runtime.interruption import Terminated, add_remark, exit_code, interrupt_message, terminable
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 
@@ -27,15 +27,15 @@ def test_a_signal_is_an_interrupt_with_its_own_exit_code(number, code):
     assert exit_code(interrupt.value) == code
 
 
-def test_messages_name_the_signal_and_what_is_left():
-    assert described(KeyboardInterrupt()) == "interrupted"
+def test_messages_name_the_signal_and_include_remarks():
+    assert interrupt_message(KeyboardInterrupt()) == "interrupted"
     error = Terminated(signal.SIGTERM)
     add_remark(error, "nothing was written")
-    assert described(error) == "ended by SIGTERM; nothing was written"
+    assert interrupt_message(error) == "ended by SIGTERM; nothing was written"
 
 
-def test_one_signal_is_enough():
-    """A second one must not cut the clean-up short."""
+def test_a_second_signal_does_not_interrupt_the_clean_up():
+    """A second signal must not interrupt the clean-up."""
     cleaned = []
 
     def work():
@@ -50,14 +50,14 @@ def test_one_signal_is_enough():
     assert cleaned == [1]
 
 
-def test_handlers_are_as_before_afterwards():
+def test_handlers_are_restored():
     with terminable():
         assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
 @pytest.mark.parametrize("handler", [signal.SIG_IGN, lambda *_: None])
-def test_what_is_ignored_or_handled_already_stays(handler):
+def test_ignored_and_handled_signals_are_left_alone(handler):
     """As under nohup, or in a program that calls the command."""
     signal.signal(signal.SIGHUP, handler)
     with terminable():
@@ -65,7 +65,7 @@ def test_what_is_ignored_or_handled_already_stays(handler):
         assert signal.getsignal(signal.SIGHUP) is handler
 
 
-def test_other_threads_change_nothing():
+def test_nothing_changes_outside_the_main_thread():
     found = []
 
     def work():
@@ -79,21 +79,21 @@ def test_other_threads_change_nothing():
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_an_interrupt_within_a_finaliser_is_not_lost(number):
+def test_an_interrupt_in_a_finalizer_is_raised_again(number):
     class Finalised:
         def __del__(self):
             signal.raise_signal(number)
 
     def work():
         Finalised()
-        time.sleep(10)  # it comes again a moment later
+        time.sleep(10)  # until the interrupt is sent again
 
     with pytest.raises(KeyboardInterrupt) as interrupt, terminable():
         work()
     assert exit_code(interrupt.value) == 128 + number
 
 
-def test_other_errors_within_finalisers_are_reported_as_ever(monkeypatch):
+def test_other_errors_in_finalizers_are_reported_as_usual(monkeypatch):
     told = []
     monkeypatch.setattr(sys, "unraisablehook", lambda error: told.append(error.exc_type))
 

@@ -1,4 +1,4 @@
-"""What this package logs is heard at the verbosity of transformers."""
+"""Loggers follow the verbosity of transformers."""
 
 import logging
 
@@ -18,7 +18,7 @@ def test_verbosity_of_transformers_applies(verbosity, heard):
         transformers.logging.set_verbosity(before)
 
 
-def test_what_is_said_once_is_said_once(monkeypatch):
+def test_warning_once_logs_once(monkeypatch):
     logger, lines = get_logger("dia.somewhere.else"), []
     monkeypatch.setattr(logger, "info", lines.append)
     for _ in range(3):

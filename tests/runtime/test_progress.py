@@ -1,4 +1,4 @@
-"""A bar counts what is spoken, on a terminal, and goes away."""
+"""A progress bar counts frames on a terminal and is removed at the end."""
 
 import io
 import sys
@@ -26,7 +26,7 @@ def test_rows_are_counted_after_the_prompt(capsys, monkeypatch):
     assert capsys.readouterr().out == ""
 
 
-def test_where_nobody_watches_nothing_is_drawn(capsys):
+def test_nothing_is_drawn_outside_a_terminal(capsys):
     progress = Progress(frame_rate=16)
     for _ in range(33):
         progress.put(torch.zeros(1, 3))
@@ -34,6 +34,6 @@ def test_where_nobody_watches_nothing_is_drawn(capsys):
     assert capsys.readouterr().err == ""
 
 
-def test_nothing_spoken_draws_nothing(capsys):
+def test_nothing_is_drawn_without_rows(capsys):
     Progress(frame_rate=16).end()
     assert capsys.readouterr().err == ""

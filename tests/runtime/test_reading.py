@@ -1,4 +1,4 @@
-"""What is no file, too large, or no JSON is refused by name, and nothing is waited for."""
+"""Invalid, oversized and special files are rejected by name, without blocking."""
 
 import json
 import os
@@ -6,7 +6,7 @@ import os
 import pytest
 
 from dia.runtime.limits import JSON_BYTES, JSON_DEPTH
-from dia.runtime.reading import blamed_on, check_file, read_bytes, read_json
+from dia.runtime.reading import check_file, errors_name, read_bytes, read_json
 
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n"
 
@@ -26,13 +26,13 @@ NO_FILES = {
     "is a folder": lambda path: path.mkdir(),
     "is a pipe": os.mkfifo,
     "is a device": lambda path: path.symlink_to("/dev/zero"),
-    "is a link that leads nowhere": lambda path: path.symlink_to("/nowhere/at/all"),
+    "is a broken link": lambda path: path.symlink_to("/nowhere/at/all"),
     "cannot be read": lambda path: path.symlink_to(path.name),
 }
 
 
 @pytest.mark.parametrize("what", NO_FILES)
-def test_what_is_no_file_is_refused_at_once(file, what):
+def test_a_path_that_is_not_a_file_is_rejected_at_once(file, what):
     NO_FILES[what](file)
     with pytest.raises(OSError, match=rf"settings\.json {what}.*download it again"):
         read_json(file)
@@ -41,13 +41,13 @@ def test_what_is_no_file_is_refused_at_once(file, what):
 NO_JSON = {
     "": "is not valid JSON",
     '{"a": 1': "is not valid JSON",
-    "[]": "holds a JSON list",
-    "5": "holds a JSON int",
-    "null": "holds a JSON NoneType",
-    '{"a": NaN}': "NaN is no JSON number",
-    '{"a": -Infinity}': "-Infinity is no JSON number",
+    "[]": "contains a JSON list",
+    "5": "contains a JSON int",
+    "null": "contains a JSON NoneType",
+    '{"a": NaN}': "NaN is not a JSON number",
+    '{"a": -Infinity}': "-Infinity is not a JSON number",
     '{"a": 1e999}': "the number 1e999 is too large",
-    '{"a": 1, "a": 2}': "'a' stands there twice",
+    '{"a": 1, "a": 2}': "duplicate key 'a'",
     '{"a": "\\ud800"}': "is not valid JSON",
     '\ufeff{"a": 1}': "is not valid JSON",
     '{"a": ' + "9" * 5000 + "}": "is not valid JSON",
@@ -57,31 +57,31 @@ NO_JSON = {
 
 
 @pytest.mark.parametrize("content", NO_JSON, ids=range(len(NO_JSON)))
-def test_what_is_no_object_of_settings_is_refused(file, content):
+def test_content_that_is_not_a_json_object_is_rejected(file, content):
     file.write_text(content, encoding="utf-8")
     with pytest.raises(ValueError, match=rf"settings\.json .*{NO_JSON[content]}.*download it again"):
         read_json(file)
 
 
-def test_what_is_not_utf_8_is_refused(file):
+def test_content_that_is_not_utf_8_is_rejected(file):
     file.write_bytes('{"a": "é"}'.encode("latin-1"))
     with pytest.raises(ValueError, match=r"settings\.json is not valid JSON"):
         read_json(file)
 
 
-def test_the_deepest_that_is_allowed_is_read(file):
+def test_the_deepest_allowed_nesting_is_read(file):
     file.write_text('{"a":' * JSON_DEPTH + "1" + "}" * JSON_DEPTH)
     assert json.dumps(read_json(file)).count("a") == JSON_DEPTH
 
 
-def test_a_file_that_is_too_large_is_refused_unread(file):
+def test_a_file_that_is_too_large_is_rejected_unread(file):
     with file.open("wb") as opened:
         opened.truncate(JSON_BYTES + 1)
-    with pytest.raises(ValueError, match=rf"has {JSON_BYTES + 1} bytes, where at most {JSON_BYTES} are read"):
+    with pytest.raises(ValueError, match=rf"has {JSON_BYTES + 1} bytes, but at most {JSON_BYTES} are allowed"):
         read_json(file)
 
 
-def test_a_pointer_of_git_lfs_is_told_from_a_file(file):
+def test_a_git_lfs_pointer_is_recognized(file):
     file.write_bytes(POINTER)
     with pytest.raises(ValueError, match=r"settings\.json is a Git LFS pointer.*git lfs pull"):
         read_bytes(file, 1000)
@@ -95,16 +95,16 @@ def test_the_size_is_returned(file):
 def test_any_error_of_a_reader_names_the_file():
     with (
         pytest.raises(ValueError, match=r"tokenizer\.json: KeyError: 'vocab'; download it again"),
-        blamed_on("tokenizer.json"),
+        errors_name("tokenizer.json"),
     ):
         _ = {}["vocab"]
 
 
 def test_an_error_that_names_the_file_is_passed_on():
-    with pytest.raises(FileNotFoundError, match=r"a\.json is gone"), blamed_on("a.json"):
+    with pytest.raises(FileNotFoundError, match=r"a\.json is gone"), errors_name("a.json"):
         raise FileNotFoundError("a.json is gone")
 
 
-def test_a_lack_of_memory_is_no_fault_of_a_file():
-    with pytest.raises(MemoryError), blamed_on("a.json"):
+def test_a_memory_error_does_not_blame_the_file():
+    with pytest.raises(MemoryError), errors_name("a.json"):
         raise MemoryError

@@ -1,4 +1,4 @@
-"""Files of a folder or of the Hub, found by name."""
+"""Finding files in a folder or on the Hub."""
 
 import os
 
@@ -21,13 +21,13 @@ def test_a_subfolder_is_a_repository_of_its_own(tmp_path):
     assert inside.json("a.json") == Repository(str(tmp_path)).within("in").json("a.json") == {"x": 1}
 
 
-def test_what_has_the_name_but_is_no_file_is_refused(tmp_path):
+def test_a_pipe_with_the_name_of_a_file_is_rejected(tmp_path):
     os.mkfifo(tmp_path / "a.json")
     with pytest.raises(OSError, match=r"a\.json is a pipe"):
         Repository(str(tmp_path)).find("a.json")
 
 
-def test_the_hub_is_asked_with_its_own_options_alone(monkeypatch):
+def test_only_the_options_for_the_hub_are_passed_to_it(monkeypatch):
     asked = []
     monkeypatch.setattr(repository, "cached_file", lambda *names, **options: asked.append((names, options)))
     Repository.of("someone/dia", {"revision": "main", "token": None, "attn_implementation": "eager"}).find("a.json")

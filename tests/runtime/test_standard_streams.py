@@ -1,4 +1,4 @@
-"""A command whose standard streams are closed, full or broken: in processes of their own, which import no torch."""
+"""Standard streams that are closed, full or broken, tested in separate processes that do not import torch."""
 
 import subprocess
 import sys
@@ -25,7 +25,7 @@ with standard_streams():
 
 
 def run(code, redirected, *arguments):
-    """A program under a shell's redirections; returns its exit code and what it printed."""
+    """Run a program with redirections of a shell; return its exit code and output."""
     line = f'"$0" -c "$1" "${{@:2}}" {redirected}'
     done = subprocess.run(
         ["bash", "-c", line, sys.executable, code, *map(str, arguments)],
@@ -38,19 +38,19 @@ def run(code, redirected, *arguments):
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
-def test_closed_streams_end_no_work_and_take_nothing_of_the_first_file(tmp_path, closed):
+def test_closed_streams_neither_stop_the_work_nor_write_into_the_first_file(tmp_path, closed):
     assert run(_WRITES, closed, tmp_path / "a")[0] == 0
     assert (tmp_path / "a").read_text() == "the file's own"
 
 
-def test_a_message_never_lands_in_standard_output(tmp_path):
-    """With standard error closed, `print(…, file=sys.stderr)` would print there, amid the sound of `-o -`."""
+def test_a_message_is_never_written_to_standard_output(tmp_path):
+    """With standard error closed, `print(…, file=sys.stderr)` would write into the audio of `-o -`."""
     code, printed, _ = run(_WRITES, "2>&-", tmp_path / "a")
     assert (code, printed) == (0, "from Can answer\n")
 
 
 @pytest.mark.parametrize("redirected", ["2>/dev/full", "2> >(exit 0)"])
-def test_messages_that_cannot_be_written_end_no_work(tmp_path, redirected):
+def test_messages_that_cannot_be_written_do_not_stop_the_work(tmp_path, redirected):
     code, printed, _ = run(_WRITES.replace("os.write(2", "(lambda *_: 0)(2"), redirected, tmp_path / "a")
     assert (code, printed) == (0, "from Can answer\n")
 
@@ -65,18 +65,18 @@ def test_messages_that_cannot_be_written_end_no_work(tmp_path, redirected):
         (">/dev/full", 2, "dia: standard output cannot be written: No space left on device.\n"),
     ],
 )
-def test_the_command_answers_with_the_right_exit_code(redirected, code, message):
+def test_the_command_returns_the_right_exit_code(redirected, code, message):
     found = run(_VERSION, redirected)
     assert (found[0], found[2]) == (code, message)
 
 
-def test_a_reader_that_has_gone_is_an_exit_code_and_no_message():
+def test_a_broken_pipe_gives_an_exit_code_without_a_message():
     late = "import time; from dia.cli import main; time.sleep(0.3); raise SystemExit(main(['say', '--help']))"
     code, printed, errors = run(late, "| true; exit ${PIPESTATUS[0]}")
     assert (code, printed, errors) == (141, "", "")
 
 
-def test_what_was_closed_is_known(monkeypatch):
+def test_closed_streams_are_recognized(monkeypatch):
     monkeypatch.setattr(sys, "stdout", None)
     with standard_streams():
         assert is_closed(sys.stdout)
@@ -85,6 +85,6 @@ def test_what_was_closed_is_known(monkeypatch):
     assert not is_closed(sys.__stdout__)
 
 
-def test_messages_name_the_command(capsys):
+def test_messages_start_with_the_name_of_the_command(capsys):
     print_lines("one", ValueError("two"))
     assert capsys.readouterr().err == "dia: one\ndia: two\n"

@@ -1,4 +1,4 @@
-"""How many threads compute, how they wait, and that their pool is given back while computing goes on."""
+"""The number of compute threads, how they wait, and releasing their pool."""
 
 import os
 import subprocess
@@ -24,7 +24,7 @@ def two_threads():
     torch.set_num_threads(before)
 
 
-def test_computing_goes_on_after_the_pool_is_given_back():
+def test_computing_works_after_the_pool_is_released():
     matrix = torch.randn(300, 300)
     before = matrix @ matrix
     release_thread_pool()
@@ -32,7 +32,7 @@ def test_computing_goes_on_after_the_pool_is_given_back():
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_a_thread_less_is_there(two_threads):
+def test_releasing_the_pool_ends_its_threads(two_threads):
     if thread_pools._openmp() is None:
         pytest.skip("OpenMP is not GNU's")
     torch.randn(2000, 2000).exp_().sum()
@@ -41,7 +41,7 @@ def test_a_thread_less_is_there(two_threads):
     assert len(list(TASKS.iterdir())) == with_pool - 1
 
 
-def test_where_there_is_no_such_library_nothing_happens(monkeypatch, tmp_path):
+def test_without_gnu_openmp_nothing_happens(monkeypatch, tmp_path):
     monkeypatch.setattr(thread_pools, "_MAPS", tmp_path / "missing")
     thread_pools._openmp.cache_clear()
     try:
@@ -51,7 +51,7 @@ def test_where_there_is_no_such_library_nothing_happens(monkeypatch, tmp_path):
         thread_pools._openmp.cache_clear()
 
 
-def test_other_threads_keep_theirs():
+def test_other_threads_keep_their_pools():
     done = threading.Event()
 
     def work():
@@ -68,7 +68,7 @@ def test_other_threads_keep_theirs():
 
 @pytest.fixture
 def machine(monkeypatch):
-    """A function makes up a machine of so many usable and free cores."""
+    """Return a function that simulates a machine with some usable and free cores."""
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
 
     def make(usable, free):
@@ -83,27 +83,27 @@ def machine(monkeypatch):
     ("usable", "free", "threads"),
     [(8, 8.0, 8), (8, 6.9, 7), (8, 6.7, 6), (2, 1.0, 1), (2, 0.1, 1), (2, 7.9, 2), (4, None, 4)],
 )
-def test_a_large_model_takes_the_cores_that_are_free(machine, usable, free, threads):
+def test_a_large_model_uses_the_free_cores(machine, usable, free, threads):
     machine(usable, free)
     choice = choose_threads(1_600_000_000)
     assert choice.threads == threads
     assert f"{usable} " in choice.reason
 
 
-def test_a_small_model_takes_one(machine):
-    assert str(choose_threads(10_000_000)) == "1 thread: a model of 10 million parameters gains nothing from more"
+def test_a_small_model_uses_one_thread(machine):
+    assert str(choose_threads(10_000_000)) == "1 thread: a model of 10 million parameters is not faster with more"
 
 
-def test_what_the_user_asks_for_is_taken(machine, monkeypatch):
+def test_the_requested_number_of_threads_is_used(machine, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "5")
     assert choose_threads(10_000_000) == ThreadChoice(5, "OMP_NUM_THREADS is set")
-    assert choose_threads(10_000_000, wanted=3) == ThreadChoice(3, "as asked for")
+    assert choose_threads(10_000_000, wanted=3) == ThreadChoice(3, "as requested")
     with pytest.raises(ValueError, match="threads=0 must be 1 or more"):
         choose_threads(10_000_000, wanted=0)
 
 
 @pytest.mark.parametrize("given", ["", "0", "4,2", "many"])
-def test_what_openmp_would_not_take_alone_is_left_out(machine, monkeypatch, given):
+def test_values_of_omp_num_threads_that_are_not_one_number_are_ignored(machine, monkeypatch, given):
     monkeypatch.setenv("OMP_NUM_THREADS", given)
     assert choose_threads(10_000_000).threads == 1
 
@@ -113,7 +113,7 @@ def test_a_choice_is_applied(two_threads):
     assert torch.get_num_threads() == 1
 
 
-def test_waiting_threads_sleep_unless_the_user_says_otherwise(monkeypatch):
+def test_waiting_threads_sleep_unless_the_environment_says_otherwise(monkeypatch):
     monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
     assert wait_passively() is False  # torch is loaded here
     assert os.environ["OMP_WAIT_POLICY"] == "PASSIVE"
@@ -122,7 +122,7 @@ def test_waiting_threads_sleep_unless_the_user_says_otherwise(monkeypatch):
     assert os.environ["OMP_WAIT_POLICY"] == "ACTIVE"
 
 
-def test_it_has_an_effect_before_torch_is_loaded():
+def test_wait_passively_has_an_effect_before_torch_is_loaded():
     program = "import dia; from dia.runtime.threads import wait_passively; print(wait_passively())"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "True\n"

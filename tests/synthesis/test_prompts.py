@@ -61,11 +61,11 @@ def test_a_recording_is_prepared_and_its_faults_are_remarked_on(synthesizer):
     assert whole.remarks == ()
     opposite = recorded(synthesizer, np.stack([late, -late]), "", "audio_prompt[3]")
     assert opposite.remarks == (
-        "about audio_prompt[3]: its channels cancel each other out; the loudest one is taken.",
+        "about audio_prompt[3]: its channels cancel each other out, so only the loudest one is used.",
     )
     assert torch.equal(opposite.line.prompt, whole.line.prompt)
     (doubt,) = recorded(synthesizer, late, "[S1] La.").remarks
-    assert "See that the transcript has all that is said" in doubt
+    assert "Check that the transcript contains exactly the words" in doubt
 
 
 def test_every_door_prepares_a_recording_alike():
@@ -81,7 +81,7 @@ def test_every_door_prepares_a_recording_alike():
 def test_loading_a_recording_prepares_and_warns(synthesizer, tmp_path):
     sound = np.concatenate([np.zeros(2 * RATE, np.float32), talking(2.0, rate=RATE)])
     soundfile.write(tmp_path / "a.wav", sound, RATE, subtype="FLOAT")
-    with pytest.warns(DiaWarning, match=r"about the recording: it holds 2.0 s"):
+    with pytest.warns(DiaWarning, match=r"about the recording: it contains 2.0 s"):
         codes = Dia(synthesizer.model, synthesizer.processor).load_audio(tmp_path / "a.wav")
     assert torch.equal(codes, recorded(synthesizer, sound, "").line.prompt)
 
@@ -114,20 +114,22 @@ def test_codes_of_another_codec_are_refused(synthesizer, codes, message):
 def test_a_prompt_longer_than_the_model_holds_is_refused_in_seconds_before_it_is_encoded(synthesizer, monkeypatch):
     assert limit_of(synthesizer).seconds == ROWS / 200
     monkeypatch.setattr(DiaProcessor, "encode_audio", lambda *_: pytest.fail("it was encoded"))
-    with pytest.raises(ValueError, match=r"audio_prompt lasts 9.2 s, and the model holds 8.0 s together with what"):
+    with pytest.raises(
+        ValueError, match=r"audio_prompt lasts 9.2 s, but the model supports 8.0 s including the generated"
+    ):
         recorded(synthesizer, talking(9.0, rate=RATE), "")
-    with pytest.raises(ValueError, match=r"audio_prompt lasts 9.0 s, and the model holds 8.0 s"):
+    with pytest.raises(ValueError, match=r"audio_prompt lasts 9.0 s, but the model supports 8.0 s"):
         recorded(synthesizer, random_codes(9 * 200)[0], "[S1] La.")
     recorded(
         synthesizer, random_codes(9 * 200)[0], "[S1] La.", limit=limit_of(synthesizer, 10 * 200)
     )  # where more rows are asked for
-    with pytest.raises(ValueError, match=r"holds 25.0 s of speech; a voice is taken from 1 to 20 s"):
+    with pytest.raises(ValueError, match=r"contains 25.0 s of speech, but a voice needs 1 to 20 s"):
         recorded(synthesizer, talking(25.0, rate=RATE), "")
 
 
 def test_a_voice_longer_than_the_model_holds_is_refused(synthesizer):
     codec = CodecRecord.of(synthesizer.processor.audio_tokenizer)
-    with pytest.raises(ValueError, match=r"voice lasts 9.0 s, and the model holds 8.0 s"):
+    with pytest.raises(ValueError, match=r"voice lasts 9.0 s, but the model supports 8.0 s"):
         named(synthesizer, Voice(random_codes(9 * 200)[0], "[S1] La.", codec, "nobody's voice"))
 
 

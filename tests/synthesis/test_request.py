@@ -89,7 +89,7 @@ def test_a_recording_without_its_words_is_one_remark(synthesizer, text, facts, l
 
 
 NO_ROOM = (
-    r" lasts \d\.\d s, and max_tokens=100 holds 0\.5 s together with what it is to say\. Raise max_tokens, or cut"
+    r" lasts \d\.\d s, but max_tokens=100 allows 0\.5 s including the generated speech\. Raise max_tokens, or use"
 )
 
 

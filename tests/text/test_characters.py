@@ -1,10 +1,10 @@
-"""Which characters a script may hold, and what becomes of the others."""
+"""Characters of a script and their plain replacements."""
 
 import pytest
 from hypothesis import given
 from random_scripts import anything, steady
 
-from dia.text.characters import SPOKEN_SYMBOLS, places, plain, unchanged
+from dia.text.characters import SPOKEN_SYMBOLS, plain, source_positions, unchanged
 
 
 @pytest.mark.parametrize(
@@ -34,10 +34,10 @@ def test_a_text_is_written_in_plain_characters(written, expected):
     assert plain(written) == (expected, ())
 
 
-def test_emoji_and_pictures_are_left_out_and_named_once():
-    text, left_out = plain("Hi 🙂🙂 👍🏽!")
+def test_emoji_are_omitted_and_named_once():
+    text, omitted = plain("Hi 🙂🙂 👍🏽!")
     assert text.split() == ["Hi", "!"]
-    assert left_out == ("'🙂' (SLIGHTLY SMILING FACE)", "'👍' (THUMBS UP SIGN)")
+    assert omitted == ("'🙂' (SLIGHTLY SMILING FACE)", "'👍' (THUMBS UP SIGN)")
 
 
 @pytest.mark.parametrize(
@@ -52,30 +52,30 @@ def test_emoji_and_pictures_are_left_out_and_named_once():
         ("α", "GREEK SMALL LETTER ALPHA"),
     ],
 )
-def test_letters_of_other_scripts_are_refused_by_name(written, named):
-    with pytest.raises(ValueError, match=r"text holds .* Dia speaks English: write it in Latin letters") as raised:
+def test_letters_of_other_scripts_are_rejected_by_name(written, named):
+    with pytest.raises(ValueError, match=r"text contains .* Dia speaks English; write it in Latin letters") as raised:
         plain(written)
     assert named in str(raised.value)
 
 
 @pytest.mark.parametrize("character", ["\x00", "\x07", "\x1b", "\x7f", "\x9f"])
-def test_control_characters_are_refused_with_their_place(character):
+def test_control_characters_are_rejected_with_their_position(character):
     with pytest.raises(ValueError, match=rf"control character U\+{ord(character):04X} at position 2"):
         plain(f"ab{character}c")
 
 
-def test_half_a_surrogate_pair_is_refused():
+def test_a_lone_surrogate_is_rejected():
     with pytest.raises(ValueError, match="lone surrogate at position 1"):
         plain("a\ud800")
 
 
 @pytest.mark.parametrize(("given", "message"), [(None, "NoneType"), (b"a", "bytes; decode it"), (["a"], "list")])
-def test_what_is_no_str_is_refused(given, message):
+def test_a_text_that_is_not_a_str_is_rejected(given, message):
     with pytest.raises(TypeError, match=f"text is {message}"):
         plain(given)
 
 
-def test_a_control_character_is_placed_in_the_text_as_it_was_given():
+def test_the_position_of_a_control_character_refers_to_the_original_text():
     with pytest.raises(ValueError, match=r"U\+0007 at position 5"):
         plain("a\r\nb½\x07")
 
@@ -90,24 +90,24 @@ def test_a_control_character_is_placed_in_the_text_as_it_was_given():
         ("🙂 a", [0, 1, 2]),
     ],
 )
-def test_every_plain_character_knows_its_place(written, expected):
-    assert list(places(written)) == expected
+def test_every_plain_character_has_its_source_position(written, expected):
+    assert list(source_positions(written)) == expected
 
 
 @steady
 @given(anything)
-def test_there_are_as_many_places_as_plain_characters_and_they_never_fall(text):
+def test_there_are_as_many_positions_as_plain_characters_and_they_never_decrease(text):
     try:
         characters = plain(text).text
     except ValueError:
         return
-    found = list(places(text))
+    found = list(source_positions(text))
     assert len(found) == len(characters)
     assert found == sorted(found)
     assert all(0 <= place < len(text) for place in found)
 
 
-def test_a_text_may_stay_as_it_is_but_for_the_ends_of_its_lines():
+def test_unchanged_text_differs_only_in_line_breaks():
     assert unchanged("Grüße 5 € 你好 🙂\r\nb\u2028c") == "Grüße 5 € 你好 🙂\n\nb\nc"
     for text, message in (("a\x00", "U.0000"), ("a\x9f", "U.009F"), ("a\udfff", "lone surrogate")):
         with pytest.raises(ValueError, match=message):

@@ -1,11 +1,11 @@
-"""Where a text may be cut, and how pieces are gathered evenly."""
+"""Splitting a text and merging its pieces into even groups."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from random_scripts import steady
 
-from dia.text.chunking import cost_after, even_groups, pieces
+from dia.text.chunking import cut_cost, even_groups, pieces
 
 
 @pytest.mark.parametrize(
@@ -21,12 +21,12 @@ from dia.text.chunking import cost_after, even_groups, pieces
         ("... one. ' two - three ...", 3, ["... one. '", "two -", "three ..."]),
     ],
 )
-def test_a_text_is_cut_at_sentences_then_clauses_then_words(text, limit, expected):
+def test_a_text_is_split_at_sentences_then_clauses_then_words(text, limit, expected):
     assert pieces(text, limit, len) == expected
 
 
 def test_cutting_after_a_sentence_costs_least_and_inside_a_clause_most():
-    assert cost_after("Yes.") == cost_after('"Yes!"') < cost_after("yes,") < cost_after("yes")
+    assert cut_cost("Yes.") == cut_cost('"Yes!"') < cut_cost("yes,") < cut_cost("yes")
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_groups_are_few_and_even(sizes, limit, expected):
     assert [len(group) for group in even_groups(sizes, limit, [0.0] * len(sizes))] == expected
 
 
-def test_a_cheap_place_is_preferred_to_an_even_one():
+def test_a_cheap_cut_is_preferred_to_an_even_one():
     assert [len(group) for group in even_groups([4, 4, 4, 4], 12, [0, 0, 0.5, 0])] == [3, 1]
 
 

@@ -1,4 +1,4 @@
-"""Words as phones: what is found, what is left, what is said back, and the file."""
+"""Words as phones: lookup, unknown words, decoding and the file format."""
 
 import copy
 import gzip
@@ -54,32 +54,32 @@ def tokenizer(known, tmp_path) -> DiaTokenizer:
         ("", ""),
     ],
 )
-def test_known_words_become_phones_and_all_else_stays(known, text, said):
-    assert known.written(known.spoken(text)) == said
-    assert known.spoken(said) == known.spoken(text)
+def test_known_words_become_phones_and_other_text_is_unchanged(known, text, said):
+    assert known.from_phones(known.to_phones(text)) == said
+    assert known.to_phones(said) == known.to_phones(text)
 
 
-def test_every_phone_is_one_character_with_a_share_of_its_word(known):
+def test_every_phone_is_one_character_with_a_part_of_its_word(known):
     text = "[S1] hello (go) x"
-    spoken, spans = known.spoken(text), known.spans(text)
+    spoken, spans = known.to_phones(text), known.spans(text)
     assert len(spoken) == len(spans) == len("[S1] ") + 4 + len(" (") + 2 + len(") x")
     assert spoken[5] == chr(FIRST + PHONES.index("hh"))
     assert [text[start:end] for start, end in spans[5:9]] == ["he", "el", "ll", "lo"]
     assert [text[start:end] for start, end in spans[9:]] == [" ", "(", "g", "o", ")", " ", "x"]
 
 
-def test_few_letters_of_many_phones_are_shared(known):
+def test_phones_share_letters_if_there_are_more_phones_than_letters(known):
     assert known.spans("{g ow1}") == [(0, 4), (3, 7)]
     assert Pronunciations(["a", "b", "c"], {"x": "a b c"}).spans("x") == [(0, 1)] * 3
 
 
-@pytest.mark.parametrize(("text", "told"), [("{}", "there is no phone"), ("a {qq g}", "'qq' is no phone")])
-def test_braces_around_something_else_are_refused(known, text, told):
+@pytest.mark.parametrize(("text", "told"), [("{}", "it contains no phone"), ("a {qq g}", "'qq' is not a phone")])
+def test_braces_around_something_else_are_rejected(known, text, told):
     with pytest.raises(ValueError, match=told):
-        known.spoken(text)
+        known.to_phones(text)
 
 
-def test_a_file_gives_the_same_pronunciations_back(known, tmp_path):
+def test_a_saved_file_loads_as_the_same_pronunciations(known, tmp_path):
     known.save(tmp_path / "file")
     read = Pronunciations.load(tmp_path / "file")
     assert (read.phones, read.words, read.tags) == (known.phones, dict(sorted(WORDS.items())), known.tags)
@@ -95,12 +95,12 @@ FLIPPED[60] ^= 0xFF
 @pytest.mark.parametrize("content", [b"", b"words", gzip.compress(b"a b\n\nword"), CUT_SHORT, bytes(FLIPPED)])
 def test_a_damaged_file_is_named(content, tmp_path):
     (tmp_path / "file").write_bytes(content)
-    with pytest.raises(ValueError, match=r"file is no file of pronunciations, or damaged"):
+    with pytest.raises(ValueError, match=r"file is not a pronunciation file, or is damaged"):
         Pronunciations.load(tmp_path / "file")
 
 
-def test_no_more_phones_than_have_a_number():
-    with pytest.raises(ValueError, match="there are 257 phones"):
+def test_too_many_phones_are_rejected():
+    with pytest.raises(ValueError, match="phones has 257 items"):
         Pronunciations(map(str, range(257)), {})
 
 
@@ -109,7 +109,7 @@ def test_phones_have_ids_after_the_bytes(tokenizer):
     assert len(tokenizer) == BYTES + len(PHONES)
 
 
-def test_phones_come_back_in_braces_and_are_read_again(tokenizer):
+def test_phones_are_decoded_in_braces_and_can_be_encoded_again(tokenizer):
     ids = tokenizer("[S1] Hello bus (laughs) é")["input_ids"]
     text = tokenizer.decode(ids)
     assert text == "[S1] {hh ax0 l ow1} {b ax0 s} (laughs) é"
@@ -117,7 +117,7 @@ def test_phones_come_back_in_braces_and_are_read_again(tokenizer):
     assert tokenizer.batch_decode([ids]) == [text]
 
 
-def test_offsets_are_places_in_the_text_as_written(tokenizer):
+def test_offsets_refer_to_the_text_as_written(tokenizer):
     texts = ["hello x", "go"]
     found = tokenizer(texts, return_offsets_mapping=True, padding=True)["offset_mapping"]
     assert [texts[0][start:end] for start, end in found[0]] == ["he", "el", "ll", "lo", " ", "x"]
@@ -130,7 +130,7 @@ def test_a_batch_pairs_and_words_are_pronounced(tokenizer):
     assert tokenizer(["go", "x"], is_split_into_words=True)["input_ids"] == [BYTES + 3, BYTES + 6, ord("x")]
 
 
-def test_a_character_that_stands_for_a_phone_is_refused(tokenizer):
+def test_a_character_of_the_private_use_area_is_rejected(tokenizer):
     with pytest.raises(ValueError, match=r"text holds U\+E003 at position 2"):
         tokenizer("a \ue003")
 
@@ -156,25 +156,25 @@ def packed(path, content):
     ("content", "told"),
     [
         (bytes(PRONUNCIATION_BYTES + 1), "unpacks to more than"),
-        (b"a b\n\n" + b"\n" * PRONUNCIATION_WORDS, "lines, and at most"),
-        (b"a b\n\nword c", "'word' is pronounced 'c', and there is no such phone"),
+        (b"a b\n\n" + b"\n" * PRONUNCIATION_WORDS, "lines, but at most"),
+        (b"a b\n\nword c", "'word' is pronounced with 'c', which is not a phone"),
         (b"a b\n\nword", "length 1"),
         (b"", "not enough"),
         (b"\xff\n\nword a", "codec"),
     ],
 )
-def test_a_file_that_holds_no_dictionary_or_too_much_is_refused_by_name(tmp_path, content, told):
-    with pytest.raises(ValueError, match=rf"p\.gz is no file of pronunciations, or damaged .*{told}|{told}.*p\.gz"):
+def test_a_file_that_is_not_a_dictionary_or_too_large_is_rejected_by_name(tmp_path, content, told):
+    with pytest.raises(ValueError, match=rf"p\.gz is not a pronunciation file, or is damaged .*{told}|{told}.*p\.gz"):
         Pronunciations.load(packed(tmp_path / "p.gz", content))
 
 
-def test_a_pointer_of_git_lfs_is_no_dictionary(tmp_path):
+def test_a_git_lfs_pointer_is_not_a_dictionary(tmp_path):
     (tmp_path / "p.gz").write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n")
     with pytest.raises(ValueError, match=r"p\.gz is a Git LFS pointer"):
         Pronunciations.load(tmp_path / "p.gz")
 
 
-def test_without_pronunciations_text_stays_bytes(tmp_path):
+def test_without_pronunciations_text_is_encoded_as_bytes(tmp_path):
     tokenizer = DiaTokenizer()
     assert tokenizer.spoken("go \ue003 {x}") == "go \ue003 {x}"
     assert tokenizer.decode(tokenizer("go \ue003 {x}")["input_ids"]) == "go \ue003 {x}"
@@ -182,7 +182,7 @@ def test_without_pronunciations_text_stays_bytes(tmp_path):
     assert not (tmp_path / PRONUNCIATIONS).exists()
 
 
-def test_a_tokenizer_saved_over_another_leaves_none_of_its_phones(tokenizer, tmp_path):
+def test_saving_over_another_tokenizer_removes_its_phones(tokenizer, tmp_path):
     tokenizer.save_pretrained(tmp_path / "saved")
     DiaTokenizer().save_pretrained(tmp_path / "saved")
     assert DiaTokenizer.from_pretrained(tmp_path / "saved").pronunciations is None
@@ -195,13 +195,13 @@ def test_ids_that_a_model_does_not_know_are_refused(tokenizer, vocab_size, told)
         tokenizer.check_fits(vocab_size)
 
 
-def test_a_model_of_phones_refuses_a_tokenizer_without():
+def test_a_model_of_phones_rejects_a_tokenizer_without_phones():
     DiaTokenizer().check_fits(BYTES)
     with pytest.raises(ValueError, match=r"its tokenizer has no pronunciations\.txt\.gz"):
         DiaTokenizer().check_fits(BYTES + 1)
 
 
-def test_a_copied_or_pickled_tokenizer_knows_its_phones(tokenizer):
+def test_a_copied_or_pickled_tokenizer_keeps_its_phones(tokenizer):
     for copied in (copy.deepcopy(tokenizer), pickle.loads(pickle.dumps(tokenizer))):
         assert copied("go")["input_ids"] == tokenizer("go")["input_ids"]
 

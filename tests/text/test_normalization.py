@@ -1,4 +1,4 @@
-"""What is written and how it is said."""
+"""Written text and its spoken form."""
 
 import pytest
 from hypothesis import given
@@ -141,14 +141,14 @@ MARKS = {
         for pair in table.items()
     ],
 )
-def test_what_is_written_is_said(written, said):
+def test_written_text_becomes_spoken_text(written, said):
     assert spoken_form(written) == said
     assert spoken_form(said) == said
 
 
 @steady
 @given(anything)
-def test_what_is_in_spoken_form_stays(text):
+def test_spoken_form_is_idempotent(text):
     try:
         said = spoken_form(text)
     except ValueError:
@@ -170,7 +170,7 @@ def test_what_is_in_spoken_form_stays(text):
         (2100, "two thousand one hundred"),
     ],
 )
-def test_years_are_said_in_pairs_where_people_do(number, words):
+def test_years_are_spoken_in_pairs_of_digits_where_usual(number, words):
     assert year(number) == words
 
 
@@ -181,21 +181,21 @@ def test_numbers_alone():
     assert amount("1,000.05") == "one thousand point zero five"
 
 
-def test_the_library_of_numbers_is_not_imported_before_it_is_needed():
+def test_num2words_is_not_imported_before_it_is_needed():
     assert not hasattr(spoken_numbers, "num2words")
 
 
 @pytest.mark.parametrize(
     "unit", ["9", "1,", "1-", "1/", ",123", "(a", "Aa", "a.", "a@", "http://", "$1", "[S", "May 1 "]
 )
-def test_long_runs_take_no_longer_than_their_length(unit):
-    """Each of these would take hours if some pattern were tried anew at every place."""
+def test_long_runs_take_linear_time(unit):
+    """With quadratic patterns, each of these would take hours."""
     assert spoken_form(unit * (20_000 // len(unit)))
 
 
 @pytest.mark.parametrize(
     ("given", "error"), [(None, TypeError), (b"a", TypeError), ("\0", ValueError), ("я", ValueError)]
 )
-def test_what_cannot_be_said_is_refused(given, error):
+def test_text_that_cannot_be_spoken_is_rejected(given, error):
     with pytest.raises(error, match="text"):
         spoken_form(given)

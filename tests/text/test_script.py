@@ -1,4 +1,4 @@
-"""What a script is: how it may be written, what it is warned of, how it is cut."""
+"""Parsing a script, its warnings, and splitting it."""
 
 import math
 
@@ -49,7 +49,7 @@ def words(script: Script) -> list[tuple[str, str]]:
         ("(applause)", [("S1", "(applause)")]),
     ],
 )
-def test_a_script_is_read_as_people_write_it(text, expected):
+def test_common_notations_of_a_script_are_parsed(text, expected):
     assert turns(text) == expected
 
 
@@ -63,17 +63,17 @@ def test_a_script_is_read_as_people_write_it(text, expected):
         ("[pause:0s]", 0.0),
     ],
 )
-def test_a_pause_cuts_a_turn_in_two(mark, seconds):
+def test_a_pause_splits_a_turn(mark, seconds):
     script = parse(f"[S1] One {mark} two. [S2] Three.")
     assert script.turns == (Turn("S1", "One", seconds), Turn("S1", "two."), Turn("S2", "Three."))
 
 
-def test_pauses_follow_the_turn_before_them_and_add_up():
+def test_consecutive_pauses_add_up():
     assert parse("[S1] One. [S2] [pause:700ms] [pause:1s] Two.").turns == (Turn("S1", "One.", 1.7), Turn("S2", "Two."))
 
 
 @pytest.mark.parametrize("tag", NON_VERBAL_TAGS)
-def test_the_sounds_dia_knows_stay(tag):
+def test_known_sounds_are_kept(tag):
     script = parse(f"[S1] {LONG} {tag.upper()} {LONG}")
     assert script.turns == (Turn("S1", f"{LONG} {tag} {LONG}"),)
     assert script.warnings == ()
@@ -83,12 +83,12 @@ def test_there_are_21_sounds():
     assert len(set(NON_VERBAL_TAGS)) == 21
 
 
-def test_the_model_reads_a_tag_where_the_speaker_changes_and_no_pauses():
+def test_the_text_for_the_model_has_a_tag_per_change_of_speaker_and_no_pauses():
     script = parse("[S1] One [pause:1s] two. [S1] Three. [S2] Four.")
     assert script.spoken == "[S1] One two. Three. [S2] Four."
 
 
-def test_a_script_is_printed_a_turn_in_a_line():
+def test_a_script_is_printed_with_one_turn_per_line():
     script = parse("One [pause:1.5s] two. [s2] 3")
     assert str(script) == "[S1] One [pause:1500ms]\n[S1] two.\n[S2] three"
     assert parse(str(script)) == script
@@ -97,24 +97,24 @@ def test_a_script_is_printed_a_turn_in_a_line():
 @pytest.mark.parametrize(
     ("text", "warning"),
     [
-        (f"[S2] {LONG}", "the script begins with [S2]; Dia speaks best when [S1] begins. Exchange the tags."),
+        (f"[S2] {LONG}", "the script begins with [S2], but Dia works best if it begins with [S1]. Swap the tags."),
         (
             f"{LONG} [S2] Yes.",
-            "the script does not begin with a speaker's tag; its first words are S1's. Begin with [S1].",
+            "the script does not begin with a speaker tag, so its first words belong to S1. Begin with [S1].",
         ),
-        (f"[S1] {LONG} [S1] Yes. [S1] No.", "turn 2 ([S1]), turn 3 ([S1]): the same speaker as in the turn before."),
+        (f"[S1] {LONG} [S1] Yes. [S1] No.", "turn 2 ([S1]), turn 3 ([S1]): same speaker as in the previous turn."),
         (
             f"[S1] {LONG} (chuckles)",
-            "(chuckles) is not among the sounds Dia knows and comes out as it likes. Write (chuckle)",
+            "(chuckles) is not a sound that Dia knows, so the result is unpredictable. Write (chuckle)",
         ),
-        (f"[S1] {LONG} (sneers)", "(sneers) is not among the sounds Dia knows and comes out as it likes. "),
-        (f"[S1] {LONG} [music]", "[music]: no mark of a script, so the words are read aloud."),
-        (f"[S1] {LONG} 🙂", "'🙂' (SLIGHTLY SMILING FACE): cannot be spoken and is left out."),
-        (f"[S1] {LONG} [S2] ?!", "'?!': holds no words and is left out."),
-        (f"[pause:1s] {LONG}", "[pause:1s]: stands before the first words and is left out."),
+        (f"[S1] {LONG} (sneers)", "(sneers) is not a sound that Dia knows, so the result is unpredictable. "),
+        (f"[S1] {LONG} [music]", "[music]: not a known mark, so its words are read aloud."),
+        (f"[S1] {LONG} 🙂", "'🙂' (SLIGHTLY SMILING FACE): cannot be spoken and is omitted."),
+        (f"[S1] {LONG} [S2] ?!", "'?!': contains no words and is omitted."),
+        (f"[pause:1s] {LONG}", "[pause:1s]: precedes the first words and is ignored."),
     ],
 )
-def test_what_dia_does_not_speak_well_is_warned_of(text, warning):
+def test_text_that_dia_does_not_speak_well_causes_a_warning(text, warning):
     (found,) = parse(text).warnings
     assert found.startswith(warning)
 
@@ -128,38 +128,38 @@ def test_what_dia_does_not_speak_well_is_warned_of(text, warning):
         f"[S1] {LONG} [S2]",
     ],
 )
-def test_there_is_no_warning_without_a_cause(text):
+def test_a_good_script_has_no_warnings(text):
     assert parse(text).warnings == ()
 
 
-def test_many_warnings_of_a_kind_are_one():
+def test_warnings_of_one_kind_are_merged():
     (warning,) = parse("[S1] yes. " * 1000).warnings
     assert warning.startswith("turn 2 ([S1]), turn 3 ([S1])")
-    assert "and 994 more: the same speaker" in warning
+    assert "and 994 more: same speaker" in warning
 
 
 @pytest.mark.parametrize(
     ("text", "error", "message"),
     [
-        ("", ValueError, "text is empty: nothing in it can be spoken. Write"),
+        ("", ValueError, "text is empty or contains no words. Write"),
         (" \n\t ", ValueError, "text is empty"),
         ("[S1] [S2]", ValueError, "text is empty"),
         ("[pause:1s]", ValueError, "text is empty"),
         ("🙂 🙂", ValueError, "text is empty"),
         ("[S1] ... [S2] !", ValueError, "text is empty"),
-        ("[S1] Hi. [S3] Hi.", ValueError, r"\[S3\] names another speaker; Dia knows two, \[S1\] and \[S2\]. Give"),
-        ("Speaker 4: Hi.", ValueError, "Speaker 4: names another speaker"),
-        ("[S0] Hi.", ValueError, r"\[S0\] names another speaker"),
-        ("[S1] Hi. [pause]", ValueError, r"\[pause\] has no length that can be read; write \[pause:700ms\]"),
-        ("[S1] Hi. [pause:5]", ValueError, r"\[pause:5\] has no length"),
-        ("[S1] Hi. [pause:90s]", ValueError, "a pause of 90 s; the longest is 60 s"),
+        ("[S1] Hi. [S3] Hi.", ValueError, r"\[S3\] is not a known speaker; Dia supports \[S1\] and \[S2\]. Assign"),
+        ("Speaker 4: Hi.", ValueError, "Speaker 4: is not a known speaker"),
+        ("[S0] Hi.", ValueError, r"\[S0\] is not a known speaker"),
+        ("[S1] Hi. [pause]", ValueError, r"\[pause\] has no valid length\. Write \[pause:700ms\]"),
+        ("[S1] Hi. [pause:5]", ValueError, r"\[pause:5\] has no valid length"),
+        ("[S1] Hi. [pause:90s]", ValueError, "a pause of 90 s, but the maximum is 60 s"),
         ("[S1] שלום", ValueError, "HEBREW LETTER SHIN"),
         ("[S1] a\0b", ValueError, r"control character U\+0000 at position 6"),
         (None, TypeError, "text is NoneType"),
         (b"[S1] Hi.", TypeError, "text is bytes; decode it first"),
     ],
 )
-def test_what_is_no_script_is_refused_with_a_remedy(text, error, message):
+def test_an_invalid_script_is_rejected_with_a_remedy(text, error, message):
     with pytest.raises(error, match=message):
         parse(text)
 
@@ -167,8 +167,8 @@ def test_what_is_no_script_is_refused_with_a_remedy(text, error, message):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Turn("S3", "Hi."), "speaker is 'S3'; Dia knows S1 and S2"),
-        (lambda: Turn("S1", " "), "text is ' '; a turn says something"),
+        (lambda: Turn("S3", "Hi."), "speaker is 'S3'; use S1 or S2"),
+        (lambda: Turn("S1", " "), "text is ' '; a turn must not be empty"),
         (lambda: Turn("S1", "Hi.", -1), "pause is -1 s"),
         (lambda: Turn("S1", "Hi.", math.nan), "pause is nan s"),
         (lambda: Script(()), "turns is empty"),
@@ -177,7 +177,7 @@ def test_what_is_no_script_is_refused_with_a_remedy(text, error, message):
         (lambda: parse("Hi.").chunks(5, rate=-1), "rate is -1"),
     ],
 )
-def test_impossible_parts_are_refused_by_name(make, message):
+def test_invalid_fields_are_rejected_by_name(make, message):
     with pytest.raises(ValueError, match=message):
         make()
 
@@ -194,12 +194,12 @@ def test_a_script_within_the_limit_is_one_chunk():
     assert script.chunks(60) == [script]
 
 
-def test_chunks_are_cut_between_turns_of_even_length():
+def test_chunks_end_between_turns_and_have_similar_lengths():
     script = parse(" ".join(f"[S{1 + index % 2}] {LONG}" for index in range(8)))
     assert [len(chunk.turns) for chunk in script.chunks(20)] == [3, 3, 2]
 
 
-def test_a_long_turn_is_cut_between_sentences_and_keeps_its_pause_at_the_end():
+def test_a_long_turn_is_split_between_sentences_and_its_last_part_has_the_pause():
     chunks = parse(f"[S1] {LONG} {LONG} {LONG} [pause:1s] [S2] Yes.").chunks(7)
     assert [str(chunk) for chunk in chunks] == [
         f"[S1] {LONG}",
@@ -208,7 +208,7 @@ def test_a_long_turn_is_cut_between_sentences_and_keeps_its_pause_at_the_end():
     ]
 
 
-def test_a_sentence_too_long_is_cut_between_words():
+def test_a_long_sentence_is_split_between_words():
     chunks = parse("word " * 300).chunks(10)
     seconds = [estimated_seconds(chunk.spoken) for chunk in chunks]
     assert max(seconds) <= 10
@@ -217,7 +217,7 @@ def test_a_sentence_too_long_is_cut_between_words():
 
 @steady
 @given(anything)
-def test_printing_and_parsing_is_stable_and_nothing_but_what_is_documented_is_raised(text):
+def test_printing_and_parsing_is_stable_and_raises_only_documented_errors(text):
     try:
         script = parse(text)
     except ValueError:
@@ -242,7 +242,7 @@ def test_chunking_loses_and_reorders_nothing(text, seconds):
 @pytest.mark.parametrize(
     "part", ["[S1] Hm. ", "word ", "[", "[S1", "[pause:", "(laughs) ", "\n", "\n \n", "S1:", "a. "]
 )
-def test_a_long_script_takes_no_longer_than_its_length(part):
+def test_a_long_script_takes_linear_time(part):
     script = parse("[S1] Yes." + part * (20_000 // len(part)))
     assert len(script.chunks(3600)) == 1
 
@@ -261,7 +261,7 @@ MARKS = [
 )
 @pytest.mark.parametrize(("written", "speakers"), MARKS)
 @pytest.mark.parametrize("options", [{"frontend": "none"}, {"normalize": False}], ids=str)
-def test_without_a_frontend_words_stay_as_they_are_and_marks_are_read(words, written, speakers, options):
+def test_without_a_frontend_words_are_unchanged_and_marks_are_parsed(words, written, speakers, options):
     script = parse(written.format(words), **options)
     assert [(turn.speaker, turn.text, turn.shown) for turn in script.turns] == [
         (speaker, words, words) for speaker in speakers.split()
@@ -270,7 +270,7 @@ def test_without_a_frontend_words_stay_as_they_are_and_marks_are_read(words, wri
 
 
 @pytest.mark.parametrize("options", [{"frontend": "none"}, {"normalize": False}], ids=str)
-def test_pauses_and_sounds_are_read_in_any_language(options):
+def test_pauses_and_sounds_are_parsed_in_any_language(options):
     script = parse("[S1] Grüße\u00a0 ( Laughs )\r\n[clears throat]\u2028(vielleicht) [x]. [pause:1s] 5", **options)
     assert script.turns == (Turn("S1", "Grüße (laughs) (clears throat) (vielleicht) [x].", 1.0), Turn("S1", "5"))
 
@@ -280,23 +280,23 @@ def test_pauses_and_sounds_are_read_in_any_language(options):
     [
         ("", "text is empty"),
         ("[S1] … [S2] 🙂", "text is empty"),
-        ("[S3] Grüße", "names another speaker"),
-        ("Grüße [pause]", "has no length"),
+        ("[S3] Grüße", "is not a known speaker"),
+        ("Grüße [pause]", "has no valid length"),
         ("a\0b", r"control character U\+0000 at position 1"),
         ("a\x1b", r"control character U\+001B at position 1"),
         ("a\ud800", "lone surrogate at position 1"),
     ],
 )
-def test_what_is_no_script_in_any_language_is_refused(text, message):
+def test_an_invalid_script_is_rejected_in_any_language(text, message):
     for options in ({"frontend": "none"}, {"normalize": False}):
         with pytest.raises(ValueError, match=message):
             parse(text, **options)
 
 
-def test_normalize_false_says_what_is_not_checked():
+def test_normalize_false_warns_that_words_are_not_checked():
     assert parse(f"[S1] {LONG} [x] (sneers) 🙂", frontend="none").warnings == ()
     (warning,) = parse(f"[S1] {LONG} [x] (sneers) 🙂", normalize=False).warnings
-    assert warning.startswith("normalize=False: the words are read as they stand. Numbers, abbreviations, symbols")
+    assert warning.startswith("normalize=False: numbers, abbreviations, symbols")
 
 
 def test_there_are_two_frontends():
@@ -333,22 +333,24 @@ README = [
         ("[S1] " + "word " * 16, 0.0, False),
     ],
 )
-def test_shortness_is_warned_of_where_the_model_minds_and_more_words_would_help(text, before, warned):
+def test_a_short_script_causes_a_warning_if_the_model_needs_longer_ones(text, before, warned):
     script = parse(text)
     assert script.warnings == ()
     found = script.warnings_for(PromptFormat(), before)
     assert len(found) == warned
     if warned:
-        assert found[0].startswith("the script is about 3 s of speech; under 5 s Dia may sound unnatural. Write more")
+        assert found[0].startswith(
+            "the script is about 3 s of speech; below 5 s, Dia may sound unnatural. Write at least 75"
+        )
     assert script.warnings_for(PromptFormat(shortest_seconds=0.0)) == ()
 
 
 @pytest.mark.parametrize("text", README)
-def test_the_embedded_model_speaks_short_scripts_without_a_warning(text):
+def test_the_embedded_model_accepts_short_scripts_without_a_warning(text):
     assert parse(text).warnings_for(PromptFormat.in_folder(MINI)) == ()
 
 
-def test_advice_on_the_order_of_speakers_is_known_as_such():
+def test_advice_contains_the_warnings_about_the_order_of_speakers():
     script = parse(f"[S2] {LONG} [music] [S2] Yes.")
     assert len(script.warnings) == 3
     assert len(script.advice) == 2
@@ -359,5 +361,5 @@ def test_advice_on_the_order_of_speakers_is_known_as_such():
     ("text", "letters"),
     [("Schöne Grüße", 12), ("Привет", 6), ("e\u0301a", 2), ("नमस्ते", 4), ("你好", 6), ("한국", 6)],
 )
-def test_letters_of_other_scripts_take_their_time(text, letters):
+def test_seconds_are_estimated_for_letters_of_other_scripts(text, letters):
     assert estimated_seconds(text) == pytest.approx(letters / LETTERS_PER_SECOND)

@@ -1,4 +1,4 @@
-"""Is it a script or where one lies: files, standard input, and what only looks like a path."""
+"""An argument is a script, a file, standard input, or text that only looks like a path."""
 
 import io
 import os
@@ -46,7 +46,7 @@ def place(tmp_path, monkeypatch):
         "",
     ],
 )
-def test_words_are_the_script(given):
+def test_words_are_a_script(given):
     assert script_text(given) == given
 
 
@@ -68,29 +68,31 @@ def test_words_are_the_script(given):
         "and/or",
     ],
 )
-def test_what_looks_like_a_path_and_is_not_there_is_never_spoken(given):
-    with pytest.raises(ValueError, match="there is no file") as raised:
+def test_a_missing_path_is_never_spoken(given):
+    with pytest.raises(ValueError, match="does not exist; check its name") as raised:
         script_text(given)
-    assert f"there is no file {given}." in str(raised.value)
-    assert str(raised.value).endswith(f"To speak these words, write a speaker before them: '[S1] {given}'")
+    assert f"the file {given} does not exist;" in str(raised.value)
+    assert str(raised.value).endswith(f"To speak these words themselves, start with a speaker tag: '[S1] {given}'")
     assert script_text(f"[S1] {given}") == f"[S1] {given}"
 
 
-def test_a_folder_is_no_script(place):
+def test_a_folder_is_not_a_script(place):
     (place / "texts").mkdir()
-    with pytest.raises(ValueError, match=r"texts is a folder; name a file in it\. To speak these words"):
+    with pytest.raises(
+        ValueError, match=r"texts is a folder; give the path of a file\. To speak these words themselves"
+    ):
         script_text("texts")
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read everything")
-def test_a_file_that_may_not_be_read_is_named(place):
+def test_an_unreadable_file_is_named(place):
     (place / "secret.txt").write_text("Hi.")
     (place / "secret.txt").chmod(0)
     with pytest.raises(OSError, match=r"secret\.txt"):
         script_text("secret.txt")
 
 
-def test_links_that_lead_nowhere_are_errors(place):
+def test_broken_links_are_errors(place):
     (place / "loop.txt").symlink_to("loop.txt")
     (place / "gone.txt").symlink_to("nowhere.txt")
     for name in ("loop.txt", "gone.txt"):
@@ -99,7 +101,7 @@ def test_links_that_lead_nowhere_are_errors(place):
 
 
 @pytest.mark.parametrize("name", ["Hello", "script.txt", "my talk", "a[1].md"])
-def test_what_is_a_file_is_read_whatever_its_name(place, name):
+def test_an_existing_file_is_read_whatever_its_name(place, name):
     (place / name).write_text("[S1] From the file.", encoding="utf-8")
     assert script_text(name) == "[S1] From the file."
 
@@ -128,7 +130,7 @@ TEXT = "[S1] Café, “yes”.\n"
         b"\xfe\xff" + TEXT.encode("utf-16-be"),
     ],
 )
-def test_a_file_is_utf_8_or_says_that_it_is_utf_16(place, content):
+def test_a_file_is_utf_8_or_utf_16_with_a_byte_order_mark(place, content):
     (place / "script.txt").write_bytes(content)
     assert read_script("script.txt") == read_script(place / "script.txt") == TEXT
 
@@ -136,23 +138,23 @@ def test_a_file_is_utf_8_or_says_that_it_is_utf_16(place, content):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"[S1] Caf\xe9.", r"is not UTF-8: byte 8 is 0xE9\. Scripts are read from plain text, such as \.txt or \.md"),
+        (b"[S1] Caf\xe9.", r"is not UTF-8: byte 8 is 0xE9\. Save the script as plain text, such as \.txt or \.md"),
         (b"\xff\xfea", "is not UTF-16.*: byte 2"),
-        ("[S1] Hi.".encode("utf-16-le"), "is no text: it holds zero bytes"),
-        (b"%PDF-1.7 ...", "is a PDF document. Scripts are read from plain text"),
-        (b"PK\x03\x04...", r"is a ZIP archive, as \.docx, \.odt and \.epub are"),
-        (b"{\\rtf1 Hi.}", "is a document in RTF"),
+        ("[S1] Hi.".encode("utf-16-le"), "is not text: it contains zero bytes"),
+        (b"%PDF-1.7 ...", "is a PDF document. Save the script as plain text"),
+        (b"PK\x03\x04...", r"is a ZIP archive, such as \.docx, \.odt or \.epub"),
+        (b"{\\rtf1 Hi.}", "is an RTF document"),
         (b"\xd0\xcf\x11\xe0...", "is an old Office document"),
         (b"RIFF....WAVE", "is a recording"),
         (b"ID3\x04", "is a recording"),
         (b"OggS", "is a recording"),
         (b"fLaC", "is a recording"),
-        (b"\xff\xfb\x90\x00", "is no text"),
+        (b"\xff\xfb\x90\x00", "is not text"),
         (b"\x89PNG\r\n", "is a picture"),
         (b"\x1f\x8b\x08", "is a gzip archive"),
     ],
 )
-def test_a_file_that_is_no_text_is_refused_by_its_kind(place, content, message):
+def test_a_file_that_is_not_text_is_rejected_by_its_kind(place, content, message):
     (place / "script.txt").write_bytes(content)
     with pytest.raises(ValueError, match=rf"^script\.txt {message}"):
         script_text("script.txt")
@@ -163,7 +165,7 @@ def test_a_file_is_read_up_to_a_size(place, monkeypatch):
     (place / "large.txt").write_bytes(b"a" * 2**20)
     assert len(script_text("large.txt")) == 2**20
     (place / "large.txt").write_bytes(b"a" * (2**20 + 1))
-    with pytest.raises(ValueError, match=r"large\.txt is larger than 1 MB.*Cut it into several scripts"):
+    with pytest.raises(ValueError, match=r"large\.txt is larger than 1 MB.*Split it into several scripts"):
         script_text("large.txt")
 
 
@@ -189,10 +191,10 @@ def test_a_dash_is_standard_input(monkeypatch, capsys):
     assert capsys.readouterr().err == ""
 
 
-def test_at_a_terminal_it_is_said_how_to_end_it(monkeypatch, capsys):
+def test_at_a_terminal_a_message_explains_how_to_end_the_input(monkeypatch, capsys):
     standard_input(monkeypatch, b"Hi.", Terminal)
     assert script_text("-") == "Hi."
-    assert "end it by Ctrl-" in capsys.readouterr().err
+    assert "then press Ctrl-" in capsys.readouterr().err
 
 
 def test_standard_input_has_the_same_limits(monkeypatch):

@@ -1,4 +1,4 @@
-"""What a voice is made of: any recording becomes one channel at one rate, trimmed and level, or is told why not."""
+"""Preparing a recording: mono, resampled, trimmed and normalized, or an error that explains why not."""
 
 import numpy as np
 import pyloudnorm
@@ -18,7 +18,7 @@ def quiet(seconds: float, rate: int = RATE) -> np.ndarray:
     return np.zeros(round(seconds * rate), np.float32)
 
 
-def test_a_good_recording_passes_without_remarks():
+def test_a_good_recording_has_no_remarks():
     recording = prepare(talking(6.0), None, RATE)
     assert recording.remarks == ()
     assert recording.seconds == pytest.approx(6.0, abs=0.3)
@@ -32,7 +32,7 @@ def test_loudness_does_not_depend_on_the_level_of_the_recording(gain):
     assert loudness(recording.waveform) == pytest.approx(LOUDNESS, abs=0.1)
 
 
-def test_loudness_stops_where_the_peak_would_clip():
+def test_loudness_is_limited_by_the_peak():
     given = 0.01 * talking(6.0)
     given[20_000] = 0.5
     waveform = prepare(given, None, RATE).waveform
@@ -40,7 +40,7 @@ def test_loudness_stops_where_the_peak_would_clip():
     assert loudness(waveform) < LOUDNESS - 3
 
 
-def test_silence_at_the_ends_is_cut_to_a_tenth_of_a_second():
+def test_silence_at_the_ends_is_trimmed_to_a_tenth_of_a_second():
     given = np.concatenate([quiet(2.0), talking(6.0), quiet(3.0)])
     recording = prepare(given, None, RATE)
     assert len(recording.waveform) / RATE == pytest.approx(recording.seconds + 0.2, abs=0.01)
@@ -48,7 +48,7 @@ def test_silence_at_the_ends_is_cut_to_a_tenth_of_a_second():
 
 
 @pytest.mark.parametrize("rate", [8_000, 22_050, 44_100, 192_000])
-def test_every_rate_gives_the_same_voice(rate):
+def test_every_sampling_rate_gives_the_same_voice(rate):
     recording = prepare(talking(6.0, rate=rate), rate, RATE)
     assert len(recording.waveform) / RATE == pytest.approx(6.2, abs=0.3)
     assert median_pitch(recording.waveform, RATE) == pytest.approx(120, rel=0.05)
@@ -56,15 +56,15 @@ def test_every_rate_gives_the_same_voice(rate):
     assert bool(recording.remarks) == (rate == 8_000)
 
 
-def test_a_narrow_band_is_remarked():
+def test_a_narrow_band_causes_a_remark():
     (remark,) = prepare(talking(6.0, rate=8_000), 8_000, RATE).remarks
-    assert "8000 Hz where the model speaks at 16000" in remark
+    assert "8000 Hz, but the model uses 16000 Hz" in remark
 
 
 @pytest.mark.parametrize(
     "rate", [7_999, 384_001, 0, 1, -8_000, 2**63, 44_100.5, float("inf"), float("nan"), True, "8000"]
 )
-def test_rates_beyond_are_refused(rate):
+def test_rates_out_of_range_are_rejected(rate):
     for clip in (talking(1.2), {"array": talking(1.2), "sampling_rate": rate}):
         with pytest.raises(ValueError, match="expected a whole number of Hz, 8000 to 384000"):
             prepare(clip, rate, RATE)
@@ -85,7 +85,7 @@ def test_stereo_and_surround_are_mixed(tmp_path):
             np.testing.assert_allclose(prepare(given, None, RATE).waveform, alone, atol=1e-4)
 
 
-def test_the_bass_channel_of_surround_sound_is_left_out():
+def test_the_bass_channel_of_surround_sound_is_excluded():
     sound = surround(6, 2)
     sound[:, 3] = 0.5 * np.sin(np.arange(len(sound)) * 2 * np.pi * 40 / RATE)
     np.testing.assert_allclose(
@@ -93,26 +93,26 @@ def test_the_bass_channel_of_surround_sound_is_left_out():
     )
 
 
-def test_channels_that_cancel_are_not_added():
+def test_channels_that_cancel_are_not_mixed():
     spoken = talking(6.0)
     recording = prepare(np.stack([spoken, -spoken]), None, RATE)
     assert "cancel each other" in recording.remarks[0]
     np.testing.assert_allclose(recording.waveform, prepare(spoken, None, RATE).waveform, atol=1e-6)
 
 
-def test_clipping_is_remarked():
+def test_clipping_causes_a_remark():
     (remark,) = prepare(np.clip(4 * talking(6.0), -0.5, 0.5), None, RATE).remarks
     assert "is clipped" in remark
     assert "less gain" in remark
 
 
-def test_a_faint_recording_is_remarked():
+def test_a_quiet_recording_causes_a_remark():
     (remark,) = prepare(0.01 * talking(6.0), None, RATE).remarks
     assert "very quiet" in remark
 
 
-@pytest.mark.parametrize(("seconds", "word"), [(2.0, "surely"), (15.0, "room")])
-def test_lengths_beside_the_advised_are_remarked(seconds, word):
+@pytest.mark.parametrize(("seconds", "word"), [(2.0, "more reliable"), (15.0, "less time")])
+def test_lengths_outside_the_recommended_range_cause_a_remark(seconds, word):
     (remark,) = prepare(talking(seconds), None, RATE).remarks
     assert word in remark
 
@@ -124,7 +124,7 @@ def test_lengths_beside_the_advised_are_remarked(seconds, word):
         (quiet(6.0), "silent"),
         (1e-4 * talking(6.0), "silent"),
         (talking(0.5), "Record more"),
-        (talking(25.0), "Cut out a part"),
+        (talking(25.0), "Use a part of it"),
         (np.where(np.arange(6 * RATE) == 5, np.nan, talking(6.0)), "NaN"),
         (np.where(np.arange(6 * RATE) == 5, np.inf, talking(6.0)), "infinite"),
         (20_000 * talking(6.0), "full scale"),
@@ -134,22 +134,22 @@ def test_lengths_beside_the_advised_are_remarked(seconds, word):
     ],
     ids=lambda value: value if isinstance(value, str) else "given",
 )
-def test_what_no_voice_can_be_made_of_is_refused(given, message):
+def test_an_unusable_recording_is_rejected(given, message):
     with pytest.raises(ValueError, match=message):
         prepare(given, None, RATE)
 
 
-def test_a_file_that_is_no_sound_is_refused(tmp_path):
+def test_a_file_that_is_not_audio_is_rejected(tmp_path):
     (tmp_path / "text.wav").write_text("no sound")
     with pytest.raises(ValueError, match="cannot be read as audio"):
         prepare(tmp_path / "text.wav", None, RATE)
-    with pytest.raises(FileNotFoundError, match="there is no file"):
+    with pytest.raises(FileNotFoundError, match=r"the file .* does not exist"):
         prepare(tmp_path / "missing.wav", None, RATE)
     with pytest.raises(TypeError, match="my_audio is object"):
         prepare(object(), None, RATE, "my_audio")
 
 
-def test_two_voices_are_told_by_their_pitch():
+def test_two_voices_are_distinguished_by_their_pitch():
     low, high = talking(3.0, 100), talking(3.0, 200)
     assert two_voices(np.concatenate([low, high]), RATE)
     assert not two_voices(low, RATE)

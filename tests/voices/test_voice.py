@@ -1,4 +1,4 @@
-"""Voices: made of a recording and its transcript, kept in a file, joined for two speakers, found by name."""
+"""Voices: made from a recording and its transcript, saved to a file, joined for two speakers, found by name."""
 
 import errno
 import json
@@ -44,7 +44,7 @@ def voice(record):
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """An empty folder of the user's, and no examples."""
+    """An empty folder for the user's voices, and no examples."""
     monkeypatch.setenv("DIA_VOICES", str(tmp_path / "voices"))
     monkeypatch.setattr(voice_folder, "EXAMPLES", tmp_path / "examples")
     return tmp_path / "voices"
@@ -66,7 +66,7 @@ def same(one: Voice, other: Voice) -> bool:
 # Making
 
 
-def test_a_voice_is_codes_and_what_is_said_in_them(processor, record):
+def test_a_voice_has_codes_and_a_transcript(processor, record):
     voice = made(processor)
     assert voice.codes.dtype == torch.int64
     assert voice.codes.shape[1] == CHANNELS
@@ -86,12 +86,12 @@ def test_a_file_and_its_samples_make_the_same_voice(processor, tmp_path):
     )
 
 
-def test_silence_around_a_recording_is_no_part_of_the_voice(processor):
+def test_silence_around_a_recording_is_not_part_of_the_voice(processor):
     padded = np.pad(talking(6.0), (2 * RECORDED, RECORDED))
     assert made(processor, padded).seconds == pytest.approx(made(processor).seconds, abs=0.02)
 
 
-def test_a_transcript_without_tags_is_of_one_speaker_and_is_spelt_out(processor):
+def test_a_transcript_without_tags_has_one_speaker_and_is_normalized(processor):
     plain = "The old man walked down to the harbour at 6 p.m. and looked at all the ships, and went home."
     voice = made(processor, transcript=f"  {plain}\n")
     assert voice.transcript.startswith("[S1] The old man")
@@ -99,12 +99,12 @@ def test_a_transcript_without_tags_is_of_one_speaker_and_is_spelt_out(processor)
 
 
 @pytest.mark.parametrize("transcript", [None, "", "  \n", "[S1]", "[S1] [S2]"])
-def test_a_missing_transcript_is_refused_with_the_reason(processor, transcript):
-    with pytest.raises(ValueError, match=r"transcript is missing.*goes on with a text.*babbles.*Write down exactly"):
+def test_a_missing_transcript_is_rejected_with_the_reason(processor, transcript):
+    with pytest.raises(ValueError, match=r"transcript is missing.*repeats the words.*babbles.*Write down exactly"):
         made(processor, transcript=transcript)
 
 
-def test_an_unusable_transcript_is_refused(processor):
+def test_an_invalid_transcript_is_rejected(processor):
     with pytest.raises(TypeError, match="transcript is int"):
         made(processor, transcript=7)
     with pytest.raises(ValueError, match="transcript: "):
@@ -113,50 +113,50 @@ def test_an_unusable_transcript_is_refused(processor):
 
 @pytest.mark.parametrize("consent", [None, "", "yes", True, "  ", "---"])
 def test_a_voice_needs_a_statement_of_consent(processor, consent):
-    with pytest.raises(ValueError, match=r"Say whose voice it is.*my own voice.*do not copy"):
+    with pytest.raises(ValueError, match=r"State whose voice it is.*my own voice.*do not copy"):
         made(processor, consent=consent)
 
 
-def test_a_processor_without_a_codec_is_refused():
-    with pytest.raises(ValueError, match="there is no codec"):
+def test_a_processor_without_a_codec_is_rejected():
+    with pytest.raises(ValueError, match="without a codec"):
         made(tiny_processor())
 
 
-def test_problems_are_warned_of_and_kept(processor):
-    with pytest.warns(DiaWarning, match=r"about the recording: it holds 3\.0 s"):
+def test_problems_cause_warnings_and_are_stored(processor):
+    with pytest.warns(DiaWarning, match=r"about the recording: it contains 3\.0 s"):
         voice = made(processor, talking(3.0), "[S1] The old man walked down to the harbour.")
     assert len(voice.warnings) == 1
 
 
-def test_more_voices_than_the_transcript_names_are_warned_of(processor):
+def test_another_number_of_voices_than_in_the_transcript_causes_a_warning(processor):
     both = np.concatenate([talking(3.0, 100), talking(3.0, 200)])
-    with pytest.warns(DiaWarning, match="two voices are heard, and the transcript names one"):
+    with pytest.warns(DiaWarning, match="contains two voices, but the transcript names one"):
         made(processor, both)
     half = len(SAID) // 2
     assert made(processor, both, f"{SAID[:half]} [S2] {SAID[half:]}").warnings == ()
-    with pytest.warns(DiaWarning, match="names two speakers, and by pitch only one is heard"):
+    with pytest.warns(DiaWarning, match="names two speakers, but the pitch suggests only one"):
         made(processor, transcript=f"{SAID[:half]} [S2] {SAID[half:]}")
 
 
 @pytest.mark.parametrize("transcript", ["[S1] Hello.", f"{SAID} {3 * SAID[5:]}"])
-def test_a_transcript_of_another_length_is_warned_of(processor, transcript):
-    with pytest.warns(DiaWarning, match="See that the transcript has all that is said, and no more"):
+def test_a_transcript_of_another_length_causes_a_warning(processor, transcript):
+    with pytest.warns(DiaWarning, match="Check that the transcript contains exactly the words"):
         made(processor, transcript=transcript)
 
 
-def test_an_unusable_recording_is_refused(processor, tmp_path):
+def test_an_unusable_recording_is_rejected(processor, tmp_path):
     with pytest.raises(ValueError, match="audio is silent"):
         made(processor, np.zeros(6 * RECORDED))
-    with pytest.raises(FileNotFoundError, match="there is no file"):
+    with pytest.raises(FileNotFoundError, match=r"the file .* does not exist"):
         made(processor, tmp_path / "missing.wav")
 
 
-def test_parts_that_make_no_voice_are_refused(voice, record):
+def test_invalid_attributes_are_rejected(voice, record):
     for codes, message in (
         (voice.codes[:0], "expected"),
         (voice.codes[:, :1], "expected"),
-        (voice.codes + CODES, "the codec has 0 to"),
-        (voice.codes - CODES, "the codec has 0 to"),
+        (voice.codes + CODES, "they must be 0 to"),
+        (voice.codes - CODES, "they must be 0 to"),
     ):
         with pytest.raises(ValueError, match=message):
             replace(voice, codes=codes)
@@ -172,7 +172,7 @@ def test_parts_that_make_no_voice_are_refused(voice, record):
 # Using
 
 
-def test_the_transcript_stands_before_the_text_and_no_tag_is_said_twice(voice):
+def test_the_transcript_precedes_the_text_and_no_tag_is_repeated(voice):
     assert voice.before("[S1] And more.") == f"{SAID} And more."
     assert voice.before(" [S2] And more. [S1] Yes.") == f"{SAID} [S2] And more. [S1] Yes."
     assert voice.speaking_as("S2").before("[S1] And more.") == f"{SAID.replace('S1', 'S2')} [S1] And more."
@@ -189,20 +189,20 @@ def test_two_voices_are_joined_into_one_prompt(voice, record):
     assert joined({"S2": voice}).transcript == SAID.replace("[S1]", "[S2]")
 
 
-def test_what_cannot_be_joined_is_refused(voice):
+def test_voices_that_cannot_be_joined_are_rejected(voice):
     both = joined({"S1": voice, "S2": voice})
-    with pytest.raises(ValueError, match="the voice for S2 is of two speakers"):
+    with pytest.raises(ValueError, match="the voice for S2 has two speakers"):
         joined({"S1": voice, "S2": both})
     for speakers in ({}, {"S3": voice}, {"S1": voice, "s2": voice}):
-        with pytest.raises(ValueError, match="one for S1, for S2, or for both"):
+        with pytest.raises(ValueError, match="give them for S1, S2 or both"):
             joined(speakers)
     with pytest.raises(ValueError, match="different codecs"):
         joined({"S1": voice, "S2": replace(voice, codec=replace(voice.codec, weights="00000000"))})
 
 
-def test_a_voice_fits_its_own_codec_alone(voice, processor):
+def test_a_voice_fits_only_its_own_codec(voice, processor):
     voice.check_fits(processor)
-    with pytest.raises(ValueError, match=r"another codec than the model's: its weights are others.*dia voice make"):
+    with pytest.raises(ValueError, match=r"another codec than the model's: its weights differ.*dia voice make"):
         voice.check_fits(tiny_processor(tiny_codec((2, 4, 5), seed=1)))
     with pytest.raises(ValueError, match="it has 40 samples per frame, the model's 6"):
         voice.check_fits(tiny_processor(tiny_codec()))
@@ -211,7 +211,7 @@ def test_a_voice_fits_its_own_codec_alone(voice, processor):
 # Keeping
 
 
-def test_a_saved_voice_is_the_same_and_small(voice, tmp_path):
+def test_a_saved_voice_loads_unchanged_and_is_small(voice, tmp_path):
     kept = replace(voice, warnings=("it is short.",))
     kept.save(tmp_path / "voice.safetensors")
     assert same(Voice.load(tmp_path / "voice.safetensors"), kept)
@@ -219,7 +219,7 @@ def test_a_saved_voice_is_the_same_and_small(voice, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["voice.safetensors"]
 
 
-def test_a_voice_is_written_whole_or_not_at_all(voice, tmp_path, monkeypatch):
+def test_a_voice_is_written_completely_or_not_at_all(voice, tmp_path, monkeypatch):
     path = tmp_path / "voice.safetensors"
     voice.save(path)
 
@@ -227,13 +227,15 @@ def test_a_voice_is_written_whole_or_not_at_all(voice, tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("pathlib.Path.write_bytes", full)
-    with pytest.raises(OSError, match=r"voice\.safetensors cannot be written: No space left.*What stood there stays"):
+    with pytest.raises(
+        OSError, match=r"voice\.safetensors cannot be written: No space left.*An existing file is unchanged"
+    ):
         replace(voice, transcript="[S1] Another one.").save(path)
     assert same(Voice.load(path), voice)
     assert [path.name for path in tmp_path.iterdir()] == ["voice.safetensors"]
 
 
-def test_places_that_cannot_be_written_are_told(voice, tmp_path):
+def test_paths_that_cannot_be_written_are_errors(voice, tmp_path):
     with pytest.raises(OSError, match="the folder does not exist"):
         voice.save(tmp_path / "nowhere" / "voice.safetensors")
     with pytest.raises(ValueError, match="does not end in"):
@@ -241,7 +243,7 @@ def test_places_that_cannot_be_written_are_told(voice, tmp_path):
 
 
 def damaged(path, told=None, codes=None):
-    """Write a file like a voice's with something else in it."""
+    """Write a voice file with other metadata or codes."""
     record = CodecRecord("00000000", 8000, 40, CHANNELS, CODES)
     right = {"kind": "dia voice 1", "transcript": SAID, "consent": CONSENT, "codec": json.dumps(vars(record))}
     metadata = {key: value for key, value in (right | (told or {})).items() if value is not None}
@@ -267,35 +269,35 @@ def damaged(path, told=None, codes=None):
     ],
     ids=str,
 )
-def test_a_file_that_says_something_impossible_is_refused(tmp_path, told):
+def test_a_file_with_invalid_metadata_is_rejected(tmp_path, told):
     damaged(tmp_path / "voice.safetensors", told)
-    with pytest.raises(ValueError, match=r"voice\.safetensors is no voice, or damaged .* Make it anew"):
+    with pytest.raises(ValueError, match=r"voice\.safetensors is not a voice, or is damaged .* Make it again"):
         Voice.load(tmp_path / "voice.safetensors")
 
 
 @pytest.mark.parametrize("codes", [torch.zeros(0, CHANNELS), torch.zeros(4), torch.zeros(4, CHANNELS), torch.ones(1)])
 @pytest.mark.parametrize("dtype", [torch.int32, torch.float32])
-def test_codes_of_another_kind_are_refused(tmp_path, codes, dtype):
+def test_codes_of_another_dtype_or_shape_are_rejected(tmp_path, codes, dtype):
     codes = codes.to(dtype)
     if dtype == torch.int32 and codes.shape == (4, CHANNELS):
         codes -= 1
     damaged(tmp_path / "voice.safetensors", codes=codes)
-    with pytest.raises(ValueError, match="is no voice, or damaged"):
+    with pytest.raises(ValueError, match="is not a voice, or is damaged"):
         Voice.load(tmp_path / "voice.safetensors")
 
 
-def test_a_file_that_is_cut_off_or_of_another_kind_is_refused(voice, tmp_path):
+def test_a_file_that_is_truncated_or_not_a_voice_is_rejected(voice, tmp_path):
     path = tmp_path / "voice.safetensors"
     voice.save(path)
     whole = path.read_bytes()
     for content in (b"", b"no voice", whole[:20], whole[:-5], b"\xff" * 100):
         path.write_bytes(content)
-        with pytest.raises(ValueError, match="is no voice, or damaged"):
+        with pytest.raises(ValueError, match="is not a voice, or is damaged"):
             Voice.load(path)
     path.write_bytes(bytes(17 * 2**20))
     with pytest.raises(ValueError, match="17 MB"):
         Voice.load(path)
-    with pytest.raises(FileNotFoundError, match="there is no voice at"):
+    with pytest.raises(FileNotFoundError, match=r"the voice file .* does not exist"):
         Voice.load(tmp_path / "missing.safetensors")
 
 
@@ -312,7 +314,7 @@ def test_voices_are_kept_found_and_removed_by_name(voice, folder):
     assert voice_files() == {}
 
 
-def test_a_voice_may_be_told_in_any_way(voice, folder):
+def test_a_voice_can_be_given_in_several_forms(voice, folder):
     path = keep_voice(voice, "ann")
     for given in (voice, "ann", path, str(path)):
         assert same(find_voice(given), voice)
@@ -320,32 +322,32 @@ def test_a_voice_may_be_told_in_any_way(voice, folder):
     for nothing in (7, None, ["ann"]):
         with pytest.raises(TypeError, match="expected a Voice, a name, a path"):
             find_voice(nothing)
-    with pytest.raises(FileNotFoundError, match="there is no voice at"):
+    with pytest.raises(FileNotFoundError, match=r"the voice file .* does not exist"):
         find_voice("folder/of/ann")
 
 
-def test_voices_told_on_a_command_line():
+def test_voice_options_of_the_command_line_are_parsed():
     assert parse_voice_option([]) is None
     assert parse_voice_option(["ann"]) == "ann"
     assert parse_voice_option(["s1=ann"]) == {"S1": "ann"}
     assert parse_voice_option(["S2=voices/a=b.safetensors", "S1=ann"]) == {"S2": "voices/a=b.safetensors", "S1": "ann"}
     for wrong in (["ann", "bob"], ["S1=ann", "bob"], ["S1=ann", "s1=bob"]):
-        with pytest.raises(ValueError, match="one for all, or S1=NAME and S2=NAME"):
+        with pytest.raises(ValueError, match="one voice for all, or S1=NAME and S2=NAME"):
             parse_voice_option(wrong)
 
 
-def test_an_unknown_voice_is_refused_with_those_there_are(voice, folder):
-    with pytest.raises(ValueError, match="there is no voice 'bob'; there are: none"):
+def test_an_unknown_voice_is_rejected_with_the_known_ones(voice, folder):
+    with pytest.raises(ValueError, match=r"there is no voice 'bob'\. Choose one of these \(none"):
         find_voice("bob")
     keep_voice(voice, "ann")
     for ask in (find_voice, remove_voice):
-        with pytest.raises(ValueError, match="there is no voice 'bob'; there are: ann"):
+        with pytest.raises(ValueError, match=r"there is no voice 'bob'\. Choose one of these \(ann"):
             ask("bob")
 
 
-def test_a_voice_is_replaced_only_where_that_is_said(voice, folder):
+def test_a_voice_is_replaced_only_with_overwrite(voice, folder):
     keep_voice(voice, "ann")
-    with pytest.raises(ValueError, match="there is a voice 'ann' already"):
+    with pytest.raises(ValueError, match="a voice 'ann' already exists"):
         keep_voice(voice, "ann")
     keep_voice(voice.speaking_as("S2"), "ann", overwrite=True)
     assert find_voice("ann").speakers == ("S2",)
@@ -354,14 +356,14 @@ def test_a_voice_is_replaced_only_where_that_is_said(voice, folder):
 @pytest.mark.parametrize(
     "name", ["", ".", "..", "../ann", "a/b", "a\\b", "/ann", ".ann", "ann.wav", "a b", "a" * 65, "a\0", 7]
 )
-def test_names_are_no_paths(voice, folder, name):
+def test_names_must_not_be_paths(voice, folder, name):
     for act in (lambda: keep_voice(voice, name), lambda: remove_voice(name)):
-        with pytest.raises(ValueError, match="is no name for a voice"):
+        with pytest.raises(ValueError, match="is not a valid name of a voice"):
             act()
     assert not folder.exists()
 
 
-def test_examples_are_there_hidden_by_the_users_own_and_never_removed(voice, folder, monkeypatch):
+def test_examples_can_be_overridden_but_not_removed(voice, folder, monkeypatch):
     examples = folder.parent / "examples"
     examples.mkdir()
     voice.save(examples / "ann.safetensors")
@@ -374,7 +376,7 @@ def test_examples_are_there_hidden_by_the_users_own_and_never_removed(voice, fol
     assert same(find_voice("ann"), voice)
 
 
-def test_the_users_folder_is_where_it_is_said(monkeypatch, tmp_path):
+def test_the_folder_can_be_set_by_the_environment(monkeypatch, tmp_path):
     monkeypatch.setenv("DIA_VOICES", "~/spoken")
     assert voices_folder().parts[-1] == "spoken"
     assert "~" not in str(voices_folder())
@@ -398,7 +400,7 @@ def test_without_a_home_the_remedy_is_named(monkeypatch):
 
 @pytest.mark.skipif(not (MINI / "voices").is_dir(), reason="the examples are not made yet")
 def test_the_examples_fit_the_embedded_codec():
-    """After another codec came: python -m dia.training.mini.example_voices"""
+    """After a change of the codec, run: python -m dia.training.mini.example_voices"""
     processor = DiaProcessor.from_pretrained(MINI)
     examples = sorted((MINI / "voices").glob("*.safetensors"))
     assert len(examples) == 2

@@ -1,4 +1,4 @@
-"""Waveforms and files: reading, writing, level, silence, pitch, time stretching, playback."""
+"""Waveforms and audio files: reading, writing, levels, silence, pitch, time stretching and playback."""
 
 from typing import TYPE_CHECKING
 

@@ -1,6 +1,6 @@
-"""What is taken out of a recording by frequency: constant offset and rumble, and the hum of the mains.
+"""Filter DC offset, rumble and mains hum out of a recording. Independent of speech.
 
-Filters by Fourier transform of the whole recording, so that nothing is delayed. Knows nothing of speech.
+The filters work on the Fourier transform of the whole recording, so they cause no delay.
 
 Shapes: N samples, C channels.
 """
@@ -12,13 +12,13 @@ from dia.audio.waveform import Waveform
 
 _MAINS = 50.0, 60.0  # Hz
 _HARMONICS = 20  # up to 1 or 1.2 kHz
-_DRIFT = 0.002  # of its frequency, by which the mains is off
-_LINE, _AROUND = 0.5, 8.0  # Hz from a multiple: where its line may be, and what is beside it
-_STANDS_OUT = 10.0  # times what is beside it, 20 dB; the pitch of speech glides, and makes no such line
+_DRIFT = 0.002  # relative deviation of the mains frequency
+_LINE, _AROUND = 0.5, 8.0  # Hz around a harmonic: the range of its peak, and the range it is compared with
+_STANDS_OUT = 10.0  # amplitude ratio, 20 dB; the pitch of speech varies and makes no such peak
 
 
-def without_bass(audio: Waveform, sampling_rate: int, lowest: float) -> NDArray[np.float64]:
-    """A waveform without what is below `lowest` Hz: half is left at that frequency, nothing at 0.
+def high_pass(audio: Waveform, sampling_rate: int, lowest: float) -> NDArray[np.float64]:
+    """Attenuate frequencies below `lowest` Hz: by half at that frequency, completely at 0.
 
     Args:
         audio: [N] or [N, C].
@@ -34,10 +34,10 @@ def without_bass(audio: Waveform, sampling_rate: int, lowest: float) -> NDArray[
     return np.asarray(np.fft.irfft(spectrum, len(mirrored), axis=0)[edge : edge + len(audio)])
 
 
-def without_hum(audio: Waveform, sampling_rate: int) -> NDArray[np.float64]:
-    """A waveform [N] without the hum of the mains: steady tones near multiples of 50 and 60 Hz are subtracted.
+def remove_hum(audio: Waveform, sampling_rate: int) -> NDArray[np.float64]:
+    """Subtract mains hum, which is steady tones near multiples of 50 and 60 Hz, from a waveform [N].
 
-    Where there are none nothing changes.
+    A waveform without hum is unchanged.
     """
     clean, window = audio.astype(np.float64), np.hanning(len(audio))
     times, step = np.arange(len(audio)) / sampling_rate, sampling_rate / max(1, len(audio))
@@ -46,13 +46,13 @@ def without_hum(audio: Waveform, sampling_rate: int) -> NDArray[np.float64]:
         near = _bins(line, _LINE + _DRIFT * line, step, len(level))
         peak = near.start + int(level[near].argmax())
         if level[peak] > _STANDS_OUT * np.median(level[_bins(line, _AROUND, step, len(level))]):
-            turning = np.exp(-2j * np.pi * step * (peak + _beside_peak(level, peak)) * times)
-            clean -= 2 * np.real(np.conj(turning) * (clean * window * turning).sum() / window.sum())
+            tone = np.exp(-2j * np.pi * step * (peak + _peak_offset(level, peak)) * times)
+            clean -= 2 * np.real(np.conj(tone) * (clean * window * tone).sum() / window.sum())
     return clean
 
 
-def _beside_peak(level: NDArray[np.float64], peak: int) -> float:
-    """How many bins beside the highest the peak is, -0.5 to 0.5: the summit of the parabola through three bins."""
+def _peak_offset(level: NDArray[np.float64], peak: int) -> float:
+    """The offset of the peak from the highest bin, -0.5 to 0.5 bins, by parabolic interpolation."""
     if not 0 < peak < len(level) - 1:
         return 0.0
     before, at, after = np.log(np.maximum(level[peak - 1 : peak + 2], 1e-12))
@@ -61,9 +61,9 @@ def _beside_peak(level: NDArray[np.float64], peak: int) -> float:
 
 
 def _bins(line: float, width: float, step: float, most: int) -> slice:
-    """The bins within `width` Hz of a line, one at least."""
+    """The bins within `width` Hz of a frequency, at least one."""
     first = min(most - 1, max(0, round((line - width) / step)))
     return slice(first, max(first, round((line + width) / step)) + 1)
 
 
-__all__ = ["without_bass", "without_hum"]
+__all__ = ["high_pass", "remove_hum"]

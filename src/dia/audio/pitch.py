@@ -1,4 +1,4 @@
-"""The fundamental frequency of a voice, moment by moment. Knows waveforms; knows nothing of words or of codes."""
+"""Estimate the fundamental frequency of a voice over time. Independent of words and codes."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -6,7 +6,7 @@ from numpy.typing import ArrayLike, NDArray
 LOWEST, HIGHEST = 60.0, 350.0
 
 _FRAME_SECONDS, _STEP_SECONDS = 0.05, 0.01
-_VOICED = 0.5  # normalised autocorrelation at the period
+_VOICED = 0.5  # normalized autocorrelation at the period
 _QUIET_DECIBELS = -30.0
 _NEARLY = 0.9
 
@@ -14,11 +14,11 @@ _NEARLY = 0.9
 def pitches(
     waveform: ArrayLike, sampling_rate: int, lowest: float = LOWEST, highest: float = HIGHEST
 ) -> NDArray[np.float64]:
-    """Fundamental frequency in Hz of the voiced moments of a waveform [samples], in order, one every 10 ms.
+    """The fundamental frequencies in Hz of the voiced frames of a waveform [N], in order, at steps of 10 ms.
 
-    Normalised autocorrelation of 50 ms frames; a frame is voiced where its peak passes 0.5 and its level is within
-    30 dB of the loudest frame. Of near-equal peaks the shortest lag is taken: a multiple of the period correlates as
-    well as the period does.
+    Uses the normalized autocorrelation of 50 ms frames. A frame is voiced if its peak exceeds 0.5 and its level is
+    within 30 dB of the loudest frame. Among peaks of similar height, the one with the shortest lag is chosen, because
+    multiples of the period correlate as well as the period.
     """
     frames = _frames(np.asarray(waveform, np.float64), sampling_rate)
     level = np.sqrt((frames**2).mean(-1))
@@ -35,7 +35,7 @@ def pitches(
 
 
 def median_pitch(waveform: ArrayLike, sampling_rate: int, lowest: float = LOWEST, highest: float = HIGHEST) -> float:
-    """The median of `pitches` in Hz; NaN where nothing is voiced."""
+    """The median of `pitches` in Hz; NaN if no frame is voiced."""
     found = pitches(waveform, sampling_rate, lowest, highest)
     return float(np.median(found)) if len(found) else float("nan")
 

@@ -1,4 +1,4 @@
-"""Where sound goes that goes to no file: the sound device, or a pipe. Knows sounddevice and PCM, nothing of speech."""
+"""Play audio on the sound device, or write it to a pipe. Independent of speech."""
 
 import os
 import stat
@@ -13,19 +13,19 @@ from dia.audio.waveform import Waveform
 
 PIPED = ("wav", "raw")
 
-_UNKNOWN = 0xFFFFFFFF  # the length of a RIFF chunk that is still being written, by common consent
+_UNKNOWN = 0xFFFFFFFF  # by convention, the length of a RIFF chunk that is still being written
 _FULL = 32767.0
 
 
 class Player:
-    """The sound device, written to as sound comes; a context manager, left when the last sample has been heard.
+    """Plays audio incrementally on the sound device. A context manager that exits after the last sample has played.
 
     Args:
         sampling_rate: Hz.
 
     Raises:
-        ImportError: sounddevice, or the PortAudio below it, is not installed.
-        OSError: there is no device that plays.
+        ImportError: sounddevice, or the PortAudio library it uses, is not installed.
+        OSError: there is no output device.
     """
 
     def __init__(self, sampling_rate: int) -> None:
@@ -41,16 +41,16 @@ class Player:
         return self
 
     def write(self, samples: Waveform) -> None:
-        """Play samples [N] after what is playing; returns when the device has taken them."""
+        """Append samples [N] to the audio being played. Returns when the device has buffered them."""
         try:
             self._device.write(np.ascontiguousarray(samples, dtype=np.float32)[:, None])
         except self._error as error:
-            raise OSError(f"the sound device stopped playing ({error}); is it still there?") from error
+            raise _stopped(error) from error
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
-        """Play what is left, or after an error fall silent at once."""
+        """Play the remaining audio; after an error, stop at once."""
         try:
             if kind is None:
                 self._device.stop()
@@ -58,45 +58,45 @@ class Player:
                 self._device.abort()
         except self._error as failed:
             if kind is None:
-                raise OSError(f"the sound device stopped playing ({failed}); is it still there?") from failed
+                raise _stopped(failed) from failed
         finally:
             self._device.close()
 
 
 class Pipe:
-    """16 bit mono PCM into a pipe, as it comes, raw or behind the header of a WAV; a context manager.
+    """Writes 16-bit mono PCM to a pipe incrementally, raw or with a WAV header. A context manager.
 
-    The length of a WAV is not known while it is sent, and its header says so. Where the pipe is in truth a file, as
-    behind `>` in a shell, the header gets its length when the block ends.
+    The header marks the length as unknown. If the pipe is really a file, as after `>` in a shell, the length is
+    written into the header when the block ends.
 
     Args:
-        file: a binary file that need not seek, such as `sys.stdout.buffer`.
+        file: a binary file, not necessarily seekable, such as `sys.stdout.buffer`.
         sampling_rate: Hz.
-        kind: "wav" or "raw", little-endian samples without a header.
-        comment: what the header says about the sound.
+        kind: "wav", or "raw" for little-endian samples without a header.
+        comment: the comment for the header.
 
     Raises:
-        ValueError: `kind` is neither.
-        OSError: it cannot be written, such as on a full disk.
+        ValueError: `kind` is unknown.
+        OSError: the pipe cannot be written, for example because the disk is full.
     """
 
     def __init__(self, file: BinaryIO, sampling_rate: int, kind: str = "wav", comment: str = "") -> None:
         if kind not in PIPED:
-            raise ValueError(f"format {kind!r} is not written to a pipe; use one of {', '.join(PIPED)}.")
+            raise ValueError(f"format {kind!r} cannot be written to a pipe; use one of {', '.join(PIPED)}.")
         self._file, self._samples = file, 0
         self._header = wav_header(sampling_rate, comment) if kind == "wav" else b""
-        self._start = _place_in_file(file) if kind == "wav" else None
+        self._start = _rewritable_position(file) if kind == "wav" else None
         self._send(self._header)
 
     def __enter__(self) -> "Pipe":
         return self
 
     def write(self, samples: Waveform) -> None:
-        """Send samples [N] of ±1; what is beyond is clipped.
+        """Write samples [N] with ±1 full scale. Values beyond are clipped.
 
         Raises:
-            BrokenPipeError: nobody reads any more.
-            OSError: it cannot be written, such as on a full disk.
+            BrokenPipeError: the reader has closed the pipe.
+            OSError: the pipe cannot be written, for example because the disk is full.
         """
         self._send((np.clip(samples, -1.0, 1.0) * _FULL).round().astype("<i2").tobytes())
         self._samples += len(samples)
@@ -104,7 +104,7 @@ class Pipe:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
-        """Write the length of what was sent into the header, if it can still be reached."""
+        """Write the length into the header if the file supports it."""
         size = 2 * self._samples
         if self._start is None or len(self._header) + size >= _UNKNOWN:
             return
@@ -121,46 +121,46 @@ class Pipe:
         except BrokenPipeError:
             raise
         except OSError as error:
-            raise OSError(f"the sound cannot be written to its end: {error.strerror or error}.") from error
+            raise OSError(f"the audio cannot be written completely: {error.strerror or error}.") from error
 
 
-def _place_in_file(file: BinaryIO) -> int | None:
-    """Where in a regular file the next byte goes, if it may be gone back to; None in a pipe, or behind `>>`."""
+def _rewritable_position(file: BinaryIO) -> int | None:
+    """The current position of a file that can be rewritten from there; None for a pipe, or a file after `>>`."""
     try:
-        number = _number(file)
-        reachable = file.seekable() and (number is None or _may_go_back(number))
-        return file.tell() if reachable else None
+        descriptor = _descriptor(file)
+        rewritable = file.seekable() and (descriptor is None or _is_rewritable(descriptor))
+        return file.tell() if rewritable else None
     except (OSError, ValueError):
         return None
 
 
-def _number(file: BinaryIO) -> int | None:
-    """The file descriptor; None of what is no file, such as `io.BytesIO`."""
+def _descriptor(file: BinaryIO) -> int | None:
+    """The file descriptor; None for an object without one, such as `io.BytesIO`."""
     try:
         return file.fileno()
     except (OSError, AttributeError):
         return None
 
 
-def _may_go_back(number: int) -> bool:
-    """Whether a regular file is not opened to be appended to, which would put a header at its end."""
-    if not stat.S_ISREG(os.fstat(number).st_mode):
+def _is_rewritable(descriptor: int) -> bool:
+    """Whether it is a regular file that is not in append mode, in which all writes go to the end."""
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         return False
     try:
         import fcntl
     except ImportError:  # on Windows
         return True
-    return not fcntl.fcntl(number, fcntl.F_GETFL) & os.O_APPEND
+    return not fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_APPEND
 
 
 def play(samples: Waveform, sampling_rate: int) -> None:
-    """Play samples [N] to their end; raises as `Player`."""
+    """Play samples [N] and wait until they have played. Raises the errors of `Player`."""
     with Player(sampling_rate) as player:
         player.write(samples)
 
 
 def check_device() -> None:
-    """Refuse, before there is anything to play, what no device would play; raises as `Player`."""
+    """Check that an output device is available. Raises the errors of `Player`."""
     sounddevice = _sounddevice()
     try:
         sounddevice.check_output_settings(channels=1, dtype="float32")
@@ -169,7 +169,7 @@ def check_device() -> None:
 
 
 def wav_header(sampling_rate: int, comment: str = "") -> bytes:
-    """The header of a mono WAV of 16 bit samples, whose length is not known yet; `comment` becomes its ICMT field."""
+    """The header of a 16-bit mono WAV file of unknown length; `comment` becomes its ICMT field."""
     text = comment.encode("utf-8") + b"\0"
     text += b"\0" * (len(text) % 2)
     info = b"INFO" + _chunk(b"ICMT", text)
@@ -183,7 +183,11 @@ def _chunk(name: bytes, content: bytes) -> bytes:
 
 
 def _no_device(error: Exception) -> OSError:
-    return OSError(f"no sound device plays ({error}); write a file with -o, or to a pipe with -o -.")
+    return OSError(f"no sound device is available ({error}). Write a file with -o FILE, or to a pipe with -o -.")
+
+
+def _stopped(error: Exception) -> OSError:
+    return OSError(f"the sound device stopped playing ({error}). Check that it is still connected.")
 
 
 def _sounddevice() -> Any:
@@ -191,10 +195,10 @@ def _sounddevice() -> Any:
         import sounddevice
     except ImportError as error:
         raise ImportError(
-            "playing needs sounddevice: pip install sounddevice (on Debian also: apt install libportaudio2)."
+            "playback needs sounddevice: pip install sounddevice (on Debian also: apt install libportaudio2)."
         ) from error
-    except OSError as error:  # its wheel brings PortAudio for macOS and Windows alone
-        raise ImportError(f"playing needs PortAudio ({error}); on Debian: apt install libportaudio2.") from error
+    except OSError as error:  # its wheel includes PortAudio only for macOS and Windows
+        raise ImportError(f"playback needs PortAudio ({error}); on Debian: apt install libportaudio2.") from error
     return sounddevice
 
 

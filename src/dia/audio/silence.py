@@ -1,6 +1,6 @@
-"""Where speech begins and ends, and what stands between. Knows waveforms; knows nothing of words, codes or files.
+"""Find, trim and shorten the silence in generated speech. Independent of words, codes and files.
 
-Shapes: N samples, M moments of 10 ms.
+Shapes: N samples, M blocks of 10 ms.
 """
 
 import math
@@ -13,46 +13,46 @@ from dia.audio.waveform import Waveform
 
 EDGE_SECONDS = 0.1
 
-_MOMENT_SECONDS = 0.01
-_QUIET = 0.01  # of the loudest moment, 40 dB below it; what is above this of full scale is loud beside any
-_NOTHING = 1e-3  # of full scale; what nowhere passes it is silence everywhere
+_BLOCK_SECONDS = 0.01
+_QUIET = 0.01  # of the loudest block, 40 dB below it; a level above this share of full scale is loud in any case
+_NOTHING = 1e-3  # of full scale; audio that never exceeds it is silent
 _FADE_SECONDS = 0.005
-_SETTLED = 30  # moments from the first sure sound until it is settled where an utterance begins
+_SETTLED = 30  # blocks after the first certain sound that determine where an utterance begins
 
 
 def loud(audio: Waveform, sampling_rate: int) -> npt.NDArray[np.bool_]:
-    """Which moments of 10 ms are within 40 dB of the loudest, [M]; none where there is nothing to hear."""
+    """Which blocks of 10 ms are within 40 dB of the loudest, [M]; none if the audio is silent."""
     levels = _levels(audio, sampling_rate)
     return levels > _threshold(levels)
 
 
 def speech_span(audio: Waveform, sampling_rate: int) -> tuple[int, int]:
-    """The samples from the first loud moment to behind the last; (0, 0) where there is none."""
-    heard, step = np.flatnonzero(loud(audio, sampling_rate)), _moment(sampling_rate)
-    return (int(heard[0]) * step, min(len(audio), int(heard[-1] + 1) * step)) if len(heard) else (0, 0)
+    """The start and end sample of the loud blocks; (0, 0) if there are none."""
+    sound, step = np.flatnonzero(loud(audio, sampling_rate)), _block(sampling_rate)
+    return (int(sound[0]) * step, min(len(audio), int(sound[-1] + 1) * step)) if len(sound) else (0, 0)
 
 
 def utterance_span(audio: Waveform, sampling_rate: int) -> tuple[int, int]:
-    """As `speech_span`, but where it begins is known as soon as 0.3 s of sound are there: nothing later changes it."""
-    levels, step = _levels(audio, sampling_rate), _moment(sampling_rate)
+    """Like `speech_span`, but the start depends only on the first 0.3 s of sound and not on anything later."""
+    levels, step = _levels(audio, sampling_rate), _block(sampling_rate)
     first = _onset(levels)
     return (first * step, speech_span(audio, sampling_rate)[1]) if first < len(levels) else (0, 0)
 
 
 def certain_span(audio: Waveform, sampling_rate: int, hold: float = 0.0) -> tuple[int, int]:
-    """Of a waveform that goes on, the beginning of its `utterance_span` that stays whatever follows; (0, 0) for none.
+    """The part of a growing waveform that belongs to its `utterance_span` whatever follows; (0, 0) if none.
 
     Args:
-        audio: [N], what there is until now.
+        audio: [N], the waveform so far.
         sampling_rate: Hz.
-        hold: seconds at the end that are not certain yet for other reasons.
+        hold: seconds at the end that may still change for other reasons.
     """
-    step = _moment(sampling_rate)
+    step = _block(sampling_rate)
     levels = _levels(audio[: len(audio) // step * step], sampling_rate)
-    heard = np.flatnonzero(levels > _QUIET)
-    if not len(heard) or heard[0] + _SETTLED > len(levels):
+    sound = np.flatnonzero(levels > _QUIET)
+    if not len(sound) or sound[0] + _SETTLED > len(levels):
         return 0, 0
-    last = heard[heard < len(levels) - round(hold / _MOMENT_SECONDS)]
+    last = sound[sound < len(levels) - round(hold / _BLOCK_SECONDS)]
     return (_onset(levels) * step, int(last[-1] + 1) * step) if len(last) else (0, 0)
 
 
@@ -63,21 +63,21 @@ def trimmed(
     after: float = EDGE_SECONDS,
     span: tuple[int, int] | None = None,
 ) -> tuple[Waveform, float]:
-    """Cut the silence at both ends to a set length, or fill it up to that.
+    """Cut or extend the silence at both ends to a given length.
 
-    What is kept of it fades to nothing, so that whatever is put beside it joins without a click. Sound is never cut,
-    nor faded: where it reaches the end of `audio`, zeros follow.
+    The remaining silence fades out, so that other audio can be joined without a click. Sound is neither cut nor faded;
+    if it reaches the end of `audio`, zeros are appended.
 
     Args:
         audio: [N].
         sampling_rate: Hz.
         before: seconds of silence at the beginning.
         after: seconds of silence at the end.
-        span: the samples from the first to behind the last that are heard; by default those of `speech_span`.
+        span: the start and end sample of the sound; by default, those of `speech_span`.
 
     Returns:
-        The waveform, and how many seconds later everything is in it (earlier, if negative). Where nothing is heard
-        it is silence of `before` and `after` together.
+        The waveform, and the time shift of its content in seconds, negative if it moves earlier. Silent audio results
+        in silence of `before` plus `after` seconds.
     """
     lead, tail = round(before * sampling_rate), round(after * sampling_rate)
     start, end = speech_span(audio, sampling_rate) if span is None else span
@@ -91,7 +91,7 @@ def trimmed(
 
 
 def shortened(audio: Waveform, sampling_rate: int, before: float, after: float) -> Waveform:
-    """Cut seconds of silence off either end; what is left of it fades to nothing."""
+    """Cut seconds of silence off both ends, and fade the ends that are cut."""
     first, last = round(before * sampling_rate), len(audio) - round(after * sampling_rate)
     kept = np.array(audio[first:last], np.float32)
     for end, cut in ((kept, before), (kept[::-1], after)):
@@ -101,39 +101,39 @@ def shortened(audio: Waveform, sampling_rate: int, before: float, after: float) 
 
 
 def narrowed(audio: Waveform, sampling_rate: int, spans: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Spans of time, in seconds, without the silence at their ends; those in which nothing is loud stay."""
-    step = _moment(sampling_rate) / sampling_rate
-    heard = np.flatnonzero(loud(audio, sampling_rate)) * step
+    """Remove the silence at the ends of time spans, in seconds. Spans without loud blocks are unchanged."""
+    step = _block(sampling_rate) / sampling_rate
+    sound = np.flatnonzero(loud(audio, sampling_rate)) * step
     found = []
     for start, end in spans:
-        inside = heard[np.searchsorted(heard, start - step, "right") : np.searchsorted(heard, end)]
+        inside = sound[np.searchsorted(sound, start - step, "right") : np.searchsorted(sound, end)]
         span = (max(start, float(inside[0])), min(end, float(inside[-1]) + step)) if len(inside) else (start, end)
         found.append(span)
     return found
 
 
 def cut_after(audio: Waveform, sampling_rate: int, seconds: float, pause: float = 0.12) -> Waveform:
-    """Leave out what is heard after the first `pause` seconds of silence that follow the time `seconds`.
+    """Cut off all sound after the first silence of `pause` seconds that follows the time `seconds`.
 
-    Where there is no such silence, or nothing after it, all is kept: nobody's ending shall be cut.
+    Without such a silence, or without sound after it, nothing is cut, so that no ending is lost.
     """
-    step = _moment(sampling_rate)
-    heard = np.flatnonzero(loud(audio, sampling_rate)) * step
-    last = np.searchsorted(heard, seconds * sampling_rate)
-    gaps = np.flatnonzero(np.diff(heard[max(0, last - 1) :]) > pause * sampling_rate + step)
-    if not len(gaps) or not len(heard):
+    step = _block(sampling_rate)
+    sound = np.flatnonzero(loud(audio, sampling_rate)) * step
+    last = np.searchsorted(sound, seconds * sampling_rate)
+    gaps = np.flatnonzero(np.diff(sound[max(0, last - 1) :]) > pause * sampling_rate + step)
+    if not len(gaps) or not len(sound):
         return audio
-    return audio[: int(heard[max(0, last - 1) + gaps[0]]) + step + round(pause * sampling_rate)]
+    return audio[: int(sound[max(0, last - 1) + gaps[0]]) + step + round(pause * sampling_rate)]
 
 
-def _moment(sampling_rate: int) -> int:
-    """Samples in a moment."""
-    return max(1, round(_MOMENT_SECONDS * sampling_rate))
+def _block(sampling_rate: int) -> int:
+    """Samples per block."""
+    return max(1, round(_BLOCK_SECONDS * sampling_rate))
 
 
 def _levels(audio: Waveform, sampling_rate: int) -> Waveform:
-    """The root mean square of each moment, [M]; the last is filled up with zeros."""
-    step = _moment(sampling_rate)
+    """The root mean square of each block, [M]; the last block is padded with zeros."""
+    step = _block(sampling_rate)
     padded = np.pad(np.asarray(audio, np.float32), (0, -len(audio) % step))
     return np.asarray(np.sqrt(np.mean(padded.reshape(-1, step) ** 2, axis=1)), np.float32)
 
@@ -143,20 +143,20 @@ def _threshold(levels: Waveform) -> float:
 
 
 def _onset(levels: Waveform) -> int:
-    """The first moment that is loud beside the 0.3 s from the first sure sound on, and at most as long before that.
+    """The first block that is loud relative to the 0.3 s after the first certain sound, at most 0.3 s before it.
 
-    Where no sound is sure the first that is loud beside all; their number if none is.
+    Without a certain sound, the first block that is loud relative to all; without any, the number of blocks.
     """
-    sure = np.flatnonzero(levels > _QUIET)
-    first = int(sure[0]) if len(sure) else 0
-    beside = levels[first : first + _SETTLED] if len(sure) else levels
+    certain = np.flatnonzero(levels > _QUIET)
+    first = int(certain[0]) if len(certain) else 0
+    reference = levels[first : first + _SETTLED] if len(certain) else levels
     near = max(0, first - _SETTLED)
-    heard = np.flatnonzero(levels[near:] > _threshold(beside))
-    return near + int(heard[0]) if len(heard) else len(levels)
+    sound = np.flatnonzero(levels[near:] > _threshold(reference))
+    return near + int(sound[0]) if len(sound) else len(levels)
 
 
 def _fade(audio: Waveform, sampling_rate: int, most: float = math.inf) -> None:
-    """Let 5 ms, but no more than `most` samples, rise from nothing, in place."""
+    """Fade in the first 5 ms, but at most `most` samples, in place."""
     samples = int(min(round(_FADE_SECONDS * sampling_rate), most, len(audio)))
     audio[:samples] *= np.linspace(0, 1, samples, endpoint=False, dtype=np.float32)
 

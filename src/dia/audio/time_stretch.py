@@ -1,15 +1,13 @@
-"""Tempo without pitch: speech made faster or slower by joining pieces of itself where they look alike (WSOLA).
+"""Time stretching: change the tempo of audio without its pitch, by WSOLA. Independent of speech, codes and files.
 
-Knows waveforms and rates. Knows nothing of speech, of codes or of files.
+Each block of the result is a cross-fade from the continuation of the previous block to the next piece of the input.
+The exact position of that piece is searched for nearby, so that both are in phase and pitch periods stay intact:
 
-A block of the result is cross-faded from how the sound just made would go on, to the piece of the input that is due;
-which piece exactly is searched for nearby, so that the two are in phase and the pitch periods stay whole:
+    input    |---------|=previous=|~continuation~|--------|==next==|------     rate 2: every second piece is skipped
+    result             |=previous=|~continuation~ → ==next==|
 
-    input    |----due-2----|=due-1=|~~goes on~~|--------|==due==|------     rate 2: every second piece is left out
-    result                 |=due-1=|~~goes on~~ → ==due==|
-
-Written here because what there is does not stream and is no longer kept (audiotsm), pulls in librosa or a compiler's
-work (PyTSMod, python-stretch) or needs a program beside Python (pyrubberband); it takes fewer lines than an adapter.
+The available packages either do not stream and are unmaintained (audiotsm), need librosa or a compiler (PyTSMod,
+python-stretch), or need an external program (pyrubberband). This file is shorter than an adapter for one of them.
 """
 
 import math
@@ -22,21 +20,21 @@ from dia.audio.waveform import Waveform
 SLOWEST, FASTEST = 0.5, 2.0
 
 _BLOCK_SECONDS = 0.02
-_SEARCH_SECONDS = 0.01  # to both sides: together more than the longest period of a voice
-_STRAYING = 1e-3  # what the furthest piece has to be better by than the one that is due
+_SEARCH_SECONDS = 0.01  # in both directions, together more than the longest period of a voice
+_OFFSET_PENALTY = 1e-3  # the correlation by which the furthest piece must exceed the nearest
 
 
 class Tempo:
-    """A waveform changed while it comes; all that `push` and `close` return, joined, is what `stretched` makes of it.
+    """Stretches a waveform incrementally. The concatenated results of `push` and `close` equal those of `stretched`.
 
-    About 50 ms are held back until more has come.
+    The result lags behind the input by about 50 ms.
 
     Args:
-        rate: how many times as fast, 0.5 to 2.
+        rate: the tempo relative to the input, 0.5 to 2.
         sampling_rate: Hz.
 
     Raises:
-        ValueError: one of them is out of range.
+        ValueError: `rate` or `sampling_rate` is out of range.
     """
 
     def __init__(self, rate: float, sampling_rate: int) -> None:
@@ -48,70 +46,70 @@ class Tempo:
         self._ahead = 2 * self._block + self._search
         self._fade = 0.5 - 0.5 * np.cos(np.pi * (np.arange(self._block) + 0.5) / self._block)
         self._input = np.zeros(0)  # from sample `_begin` on
-        self._begin = self._goes_on = 0
-        self._taken = self._blocks = 0
+        self._begin = self._continuation = 0
+        self._received = self._blocks = 0
 
     def push(self, samples: ArrayLike) -> Waveform:
-        """Take the next samples [N]; returns what is certain now. Raises ValueError for any other shape."""
+        """Add the next samples [N], and return the samples that are ready. Raises ValueError for any other shape."""
         new = _checked_samples(samples)
-        self._taken += len(new)
+        self._received += len(new)
         if self._rate == 1.0:
             return new.astype(np.float32)
         self._input = np.concatenate([self._input, new])
-        return self._made(self._taken)
+        return self._stretch(self._received)
 
     def close(self) -> Waveform:
-        """The rest; in all there are round(N / rate) samples."""
-        missing = round(self._taken / self._rate) - self._blocks * self._block
+        """Return the remaining samples. The total is round(N / rate)."""
+        missing = round(self._received / self._rate) - self._blocks * self._block
         if self._rate == 1.0 or missing <= 0:
             return np.zeros(0, np.float32)
-        # Mirrored, the end goes on without a jump.
-        room = self._ahead + math.ceil(self._block * self._rate) + self._block
-        self._input = np.pad(self._input, (0, room), mode="symmetric")
-        return self._made(self._taken + room)[:missing]
+        # Mirror the end so that the continuation has no jump.
+        padding = self._ahead + math.ceil(self._block * self._rate) + self._block
+        self._input = np.pad(self._input, (0, padding), mode="symmetric")
+        return self._stretch(self._received + padding)[:missing]
 
-    def _made(self, available: int) -> Waveform:
-        """All blocks that `available` samples are enough for."""
-        made = []
+    def _stretch(self, available: int) -> Waveform:
+        """All further blocks for which `available` samples suffice."""
+        blocks = []
         while (due := round(self._blocks * self._block * self._rate)) + self._ahead <= available:
-            made.append(self._next_block(due))
-        self._forget(due)
-        return np.concatenate([*made, np.zeros(0)]).astype(np.float32)
+            blocks.append(self._next_block(due))
+        self._drop_input(due)
+        return np.concatenate([*blocks, np.zeros(0)]).astype(np.float32)
 
     def _next_block(self, due: int) -> NDArray[np.float64]:
-        going_on = self._piece(self._goes_on, self._block)
-        found = self._most_alike(going_on, due) if self._blocks else due
-        self._goes_on = found + self._block
+        continuation = self._piece(self._continuation, self._block)
+        found = self._best_match(continuation, due) if self._blocks else due
+        self._continuation = found + self._block
         self._blocks += 1
-        return going_on + self._fade * (self._piece(found, self._block) - going_on)
+        return continuation + self._fade * (self._piece(found, self._block) - continuation)
 
-    def _most_alike(self, wanted: NDArray[np.float64], due: int) -> int:
-        """Where near `due` the input goes on most like `wanted`, by normalised correlation."""
+    def _best_match(self, wanted: NDArray[np.float64], due: int) -> int:
+        """The position near `due` at which the input is most similar to `wanted`, by normalized correlation."""
         first = max(0, due - self._search)
         around = self._piece(first, due + self._search - first + len(wanted))
         energies = np.cumsum(np.append(0.0, around**2))
         norms = np.sqrt(np.maximum(energies[len(wanted) :] - energies[: -len(wanted)], 1e-9))
-        likeness = np.correlate(around, wanted, "valid") / (norms * math.sqrt(max(float(wanted @ wanted), 1e-9)))
-        # A slope, not a ridge: of places that are equally alike and equally far, rounding must not choose.
-        strayed = (first + np.arange(len(likeness)) - due) / self._search
-        return first + int(np.argmax(likeness - _STRAYING * np.abs(strayed + 0.1)))
+        similarity = np.correlate(around, wanted, "valid") / (norms * math.sqrt(max(float(wanted @ wanted), 1e-9)))
+        # The 0.1 makes the penalty asymmetric, so that rounding does not decide between equally distant positions.
+        offset = (first + np.arange(len(similarity)) - due) / self._search
+        return first + int(np.argmax(similarity - _OFFSET_PENALTY * np.abs(offset + 0.1)))
 
     def _piece(self, start: int, length: int) -> NDArray[np.float64]:
         return self._input[start - self._begin : start - self._begin + length]
 
-    def _forget(self, due: int) -> None:
-        """Drop the input that is no longer needed; mirroring at the end needs the last of it."""
-        needed = min(self._goes_on, due - self._search, self._taken - 3 * self._ahead)
+    def _drop_input(self, due: int) -> None:
+        """Drop the input that is no longer needed. The last part is kept for mirroring at the end."""
+        needed = min(self._continuation, due - self._search, self._received - 3 * self._ahead)
         if needed > self._begin:
             self._input, self._begin = self._input[needed - self._begin :], needed
 
 
 def stretched(waveform: ArrayLike, rate: float, sampling_rate: int) -> Waveform:
-    """Make a waveform faster or slower at the same pitch.
+    """Change the tempo of a waveform at the same pitch.
 
     Args:
         waveform: [N], float.
-        rate: how many times as fast, 0.5 to 2; 1 gives the samples back as they are.
+        rate: the tempo relative to the input, 0.5 to 2; 1 returns the samples unchanged.
         sampling_rate: Hz.
 
     Returns:
@@ -126,7 +124,7 @@ def stretched(waveform: ArrayLike, rate: float, sampling_rate: int) -> Waveform:
 
 def _checked_rate(rate: float) -> float:
     if isinstance(rate, bool) or not isinstance(rate, int | float) or not SLOWEST <= rate <= FASTEST:
-        raise ValueError(f"rate is {rate!r}; speech can be made {SLOWEST:g} to {FASTEST:g} times as fast.")
+        raise ValueError(f"rate is {rate!r}; use a number from {SLOWEST:g} to {FASTEST:g}.")
     return float(rate)
 
 

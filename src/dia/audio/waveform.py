@@ -1,4 +1,4 @@
-"""The type of sound inside the package."""
+"""The array type of audio inside the package."""
 
 from typing import TypeAlias
 
@@ -6,6 +6,6 @@ import numpy as np
 import numpy.typing as npt
 
 Waveform: TypeAlias = npt.NDArray[np.float32]
-"""Samples of ±1 full scale: [N], or [N, channels] where a function says so."""
+"""Samples with ±1 full scale: [N], or [N, channels] if a function says so."""
 
 __all__ = ["Waveform"]

@@ -27,9 +27,9 @@ from dia.modeling_dia import DiaForConditionalGeneration
 from dia.processing_dia import DiaProcessor
 from dia.quantization.config import quantize
 from dia.runtime.ranges import shown
-from dia.runtime.reading import REMEDY, blamed_on
+from dia.runtime.reading import REMEDY, errors_name
 from dia.runtime.repository import Repository
-from dia.runtime.tensor_files import described
+from dia.runtime.tensor_files import describe_tensors
 from dia.runtime.warnings import DiaWarning
 from dia.tokenization_dia import PRONUNCIATIONS
 
@@ -80,10 +80,10 @@ def from_files(
     if settings.is_file():
         check_file_settings(settings)
     if layout_of(tensors) == "native":
-        with blamed_on(checkpoint_path):
+        with errors_name(checkpoint_path):
             tensors = native.convert_state_dict(tensors, config)
     else:
-        check_weights(described(tensors), str(checkpoint_path), config, str(config_path))
+        check_weights(describe_tensors(tensors), str(checkpoint_path), config, str(config_path))
     model = DiaForConditionalGeneration.from_pretrained(None, config=config, state_dict=tensors)
     check_loaded(str(checkpoint_path), model)
     model.generation_config = (
@@ -125,10 +125,10 @@ def _load_processor(
             DiaWarning,
             stacklevel=4,
         )
-    with blamed_on(repository.path(PROCESSOR_FILE), repository.path(FEATURE_EXTRACTOR_NAME)):
+    with errors_name(repository.path(PROCESSOR_FILE), repository.path(FEATURE_EXTRACTOR_NAME)):
         processor = DiaProcessor.from_pretrained(source, load_audio_tokenizer=load_dac, **hub)
         processor.check_codec()
-    with blamed_on(repository.path(TOKENIZER_CONFIG)):
+    with errors_name(repository.path(TOKENIZER_CONFIG)):
         processor.tokenizer.check_fits(model.config.encoder_config.vocab_size)
     if load_dac and processor.audio_tokenizer is None:
         raise ValueError(

@@ -25,9 +25,9 @@ from dia.configuration_dia import QUANT_METHOD, DiaConfig
 from dia.decoding.setting_ranges import check_file_settings
 from dia.quantization.config import DiaQuantizationConfig
 from dia.quantization.linear import QuantizedLinear
-from dia.runtime.reading import REMEDY, blamed_on, read_json
+from dia.runtime.reading import REMEDY, errors_name, read_json
 from dia.runtime.repository import Repository
-from dia.runtime.tensor_files import FLOATS, Stored, described, misfits, not_finite, read_header, some
+from dia.runtime.tensor_files import FLOATS, Stored, describe_tensors, first_few, mismatches, not_finite, read_header
 
 CONFIG_NAME = "config.json"
 ADAPTER_NAME = "adapter_config.json"
@@ -92,9 +92,9 @@ def check_loaded(where: str | Path, model: nn.Module, missing: Iterable[str] = (
         _describe(weight_files(Repository(str(where)))) if (lacking or wrong) and Path(where).is_dir() else where
     )
     if lacking:
-        raise ValueError(f"{found_in} lacks {some(lacking)}, which would be random weights; {REMEDY}.")
+        raise ValueError(f"{found_in} lacks {first_few(lacking)}, which would be random weights; {REMEDY}.")
     if wrong:
-        raise ValueError(f"{found_in} contains NaN or infinite weights in {some(wrong)}; {REMEDY}.")
+        raise ValueError(f"{found_in} contains NaN or infinite weights in {first_few(wrong)}; {REMEDY}.")
 
 
 def read_config(repository: Repository) -> DiaConfig:
@@ -116,7 +116,7 @@ def read_config(repository: Repository) -> DiaConfig:
         raise ValueError(f"{path} describes a model of type {kind!r}; expected {DiaConfig.model_type!r}.")
     for part in (data, data.get("encoder_config"), data.get("decoder_config")):
         check_keys(path, part)
-    with blamed_on(path):
+    with errors_name(path):
         if data.get("quantization_config") is not None:
             _checked_quantization(data["quantization_config"])
         return DiaConfig.from_dict(deepcopy(data))
@@ -163,7 +163,7 @@ def _checked_quantization(data: Any) -> DiaQuantizationConfig | None:
 
 
 def _headers(file: Path) -> dict[str, Stored]:
-    return read_header(file) if file.suffix == ".safetensors" else described(native.read_tensors([file]))
+    return read_header(file) if file.suffix == ".safetensors" else describe_tensors(native.read_tensors([file]))
 
 
 def check_weights(stored: dict[str, Stored], files: str, config: DiaConfig, config_file: str) -> None:
@@ -179,10 +179,10 @@ def check_weights(stored: dict[str, Stored], files: str, config: DiaConfig, conf
         return  # the other package checks its format
     expected = dict(_expected(config, quantization))
     remedy = f"One of them is damaged or belongs to another model; {REMEDY}."
-    if wrong := list(misfits(stored, expected.items(), FLOATS if quantization is None else _CODES)):
-        raise ValueError(f"{files} does not match {config_file}: {some(wrong)}. {remedy}")
+    if wrong := list(mismatches(stored, expected.items(), FLOATS if quantization is None else _CODES)):
+        raise ValueError(f"{files} does not match {config_file}: {first_few(wrong)}. {remedy}")
     if extra := [name for name in stored if name not in expected and _NUMBERED.match(name)]:
-        raise ValueError(f"{files} has {some(extra)}, unexpected for {config_file}. {remedy}")
+        raise ValueError(f"{files} has {first_few(extra)}, unexpected for {config_file}. {remedy}")
 
 
 def _expected(config: DiaConfig, quantization: DiaQuantizationConfig | None) -> _Shapes:

@@ -25,8 +25,8 @@ from dia.checkpoints.pickles import check_tensors, load_pickle
 from dia.configuration_dia import DiaConfig
 from dia.runtime.limits import SHARDS
 from dia.runtime.ranges import shown
-from dia.runtime.reading import REMEDY, blamed_on, read_json
-from dia.runtime.tensor_files import not_finite, read_header, some
+from dia.runtime.reading import REMEDY, errors_name, read_json
+from dia.runtime.tensor_files import first_few, not_finite, read_header
 
 # Smallest download first. Dia-1.6B has the first, Dia-1.6B-0626 the second, and others may have the third.
 _HUB_FILES = (("model.safetensors",), ("*.pth",), ("*.safetensors", "*.safetensors.index.json"))
@@ -102,7 +102,7 @@ class NativeCheckpoint:
             raise ValueError(f"{_some_names(self.weight_files)}: {error}") from error
         if names := not_finite(converted.items()):
             raise ValueError(
-                f"{_some_names(self.weight_files)} contains NaN or infinite weights in {some(names)}; {REMEDY}."
+                f"{_some_names(self.weight_files)} contains NaN or infinite weights in {first_few(names)}; {REMEDY}."
             )
         return converted
 
@@ -254,7 +254,7 @@ def read_config(path: str | Path) -> DiaConfig:
     data = read_json(Path(path))
     for part in (data.get("encoder_config"), data.get("decoder_config")):
         check_keys(path, part)
-    with blamed_on(path):
+    with errors_name(path):
         return _read_first_generation(data) if _generation(data) == 1 else _read_second_generation(data)
 
 

@@ -15,8 +15,8 @@ from transformers import DacConfig, DacModel
 from dia.checkpoints.pickles import check_tensors, load_pickle
 from dia.codec.checkpoint import check_sizes
 from dia.runtime.limits import RATIOS
-from dia.runtime.reading import REMEDY, blamed_on
-from dia.runtime.tensor_files import not_finite, some
+from dia.runtime.reading import REMEDY, errors_name
+from dia.runtime.tensor_files import first_few, not_finite
 
 # Defaults of the native class.
 _DEFAULTS: dict[str, Any] = {
@@ -56,11 +56,11 @@ def read(path: str | Path) -> tuple[DacConfig, dict[str, Tensor]]:
             that `DacModel` does not support; the message says which.
     """
     weights, kwargs = read_native(path)
-    with blamed_on(path):
+    with errors_name(path):
         config = read_config(kwargs)
         converted = convert_state_dict(weights, config)
         if names := not_finite(converted.items()):
-            raise ValueError(f"it contains NaN or infinite weights in {some(names)}")
+            raise ValueError(f"it contains NaN or infinite weights in {first_few(names)}")
     return config, converted
 
 

@@ -27,7 +27,7 @@ import torch
 from torch import Tensor
 
 from dia.configuration_dia import DiaConfig, DiaDecoderConfig, DiaEncoderConfig
-from dia.runtime.tensor_files import some
+from dia.runtime.tensor_files import first_few
 
 _WRAPPERS = re.compile(r"^(?:_orig_mod\.|module\.|model\.)+")  # left by torch.compile, DataParallel and the HF layout
 
@@ -163,10 +163,10 @@ def _check(tensors: Mapping[str, Tensor], rows: Sequence[LayoutRow]) -> None:
     missing = [f"{name} {shape}" for name, shape in expected.items() if name not in tensors]
     if missing:
         raise ValueError(
-            f"the checkpoint lacks {some(missing)}; check that it is complete and that config.json belongs to it."
+            f"the checkpoint lacks {first_few(missing)}; check that it is complete and that config.json belongs to it."
         )
     if unexpected := [f"{name} {tuple(tensors[name].shape)}" for name in tensors if name not in expected]:
-        raise ValueError(f"the checkpoint has {some(unexpected)}, unexpected for its config.json.")
+        raise ValueError(f"the checkpoint has {first_few(unexpected)}, unexpected for its config.json.")
     wrong = [
         f"{name} has shape {tuple(tensors[name].shape)}, expected {shape}"
         for name, shape in expected.items()
@@ -174,4 +174,4 @@ def _check(tensors: Mapping[str, Tensor], rows: Sequence[LayoutRow]) -> None:
     ]
     wrong += [f"{name} is {one.dtype}, not floats" for name, one in tensors.items() if not one.is_floating_point()]
     if wrong:
-        raise ValueError(f"the checkpoint does not match its config.json: {some(wrong)}.")
+        raise ValueError(f"the checkpoint does not match its config.json: {first_few(wrong)}.")

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from dia.runtime.ranges import shown
-from dia.runtime.reading import REMEDY, check_file, check_no_pointer, reason_of
+from dia.runtime.reading import REMEDY, check_file, check_not_pointer, reason_of
 
 
 def load_pickle(path: str | Path, allowed: Sequence[Any] = (), mapped: bool = True) -> Any:
@@ -31,7 +31,7 @@ def load_pickle(path: str | Path, allowed: Sequence[Any] = (), mapped: bool = Tr
     path = Path(path)
     size = check_file(path)
     with path.open("rb") as file:
-        check_no_pointer(path, file.read(64))
+        check_not_pointer(path, file.read(64))
     try:
         archive = is_zipfile(path)  # files from before torch 1.6 are not, and cannot be mapped
         if archive:

@@ -7,7 +7,7 @@ import torch
 from dia.modeling_dia import DiaForConditionalGeneration
 from dia.processing_dia import DiaProcessor
 from dia.quantization.config import count_weights, pack
-from dia.runtime.memory import to_own_memory
+from dia.runtime.memory import copy_mapped_weights
 from dia.runtime.ranges import shown
 
 _SMALL = 4_000_000  # parameters; for smaller models call overhead dominates, and half precision is not faster
@@ -76,7 +76,7 @@ def place(
     chosen = resolve_dtype(dtype, device, count_weights(model))
     model.to(device, chosen).eval()
     if device.type == "cpu":
-        to_own_memory(model)
+        copy_mapped_weights(model)
     pack(model, chosen)
     return model
 

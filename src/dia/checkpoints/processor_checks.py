@@ -12,7 +12,7 @@ from dia.configuration_dia import DiaConfig
 from dia.feature_extraction_dia import EXTRACTOR_RANGES
 from dia.runtime import limits
 from dia.runtime.ranges import check_given, shown
-from dia.runtime.reading import REMEDY, blamed_on
+from dia.runtime.reading import REMEDY, errors_name
 from dia.runtime.repository import Repository
 from dia.tokenization_dia import TOKENIZER_RANGES
 
@@ -32,7 +32,7 @@ def check_processor(repository: Repository, config: DiaConfig | None = None) -> 
     """
     for name, check in _CHECKS.items():
         if (settings := repository.json(name)) is not None:
-            with blamed_on(repository.path(name)):
+            with errors_name(repository.path(name)):
                 check(settings)
     settings = repository.json(PROCESSOR_FILE)
     if settings is not None and config is not None:

@@ -23,7 +23,7 @@ from dia.codec import dac as codec
 from dia.codec.identity import published_name
 from dia.configuration_dia import DiaConfig
 from dia.runtime.atomic import destination
-from dia.runtime.reading import blamed_on, read_json
+from dia.runtime.reading import errors_name, read_json
 from dia.runtime.repository import HUB_OPTIONS, Repository
 from dia.text.prompt_format import PromptFormat
 
@@ -107,7 +107,7 @@ def _settings_of_model(name: str, hub: dict[str, Any]) -> dict[str, Any]:
 
 def _final_stop(repository: Repository, default: Any) -> bool:
     stated = repository.json(GENERATION_CONFIG_NAME) or {}
-    with blamed_on(repository.path(GENERATION_CONFIG_NAME if FINAL_STOP in stated else PROCESSOR_FILE)):
+    with errors_name(repository.path(GENERATION_CONFIG_NAME if FINAL_STOP in stated else PROCESSOR_FILE)):
         return PromptFormat.of(SimpleNamespace(final_stop=stated.get(FINAL_STOP, default))).final_stop
 
 

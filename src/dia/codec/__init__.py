@@ -1,4 +1,4 @@
-"""Codes to waveforms and back."""
+"""Conversion between codes and waveforms."""
 
 from typing import TYPE_CHECKING
 

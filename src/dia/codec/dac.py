@@ -1,19 +1,18 @@
-"""Codes to waveforms and back through a DacModel: clips of any lengths, in windows, each as if it were alone.
+"""Convert between codes and waveforms with a DacModel: clips of any lengths, in windows, each as if alone.
 
-Knows the codec's layers, rates and code range; all of them are read from the model. Knows nothing of delays, special
-tokens or text.
+Reads layers, rates and the code range from the model. Independent of delays, special tokens and text.
 
-A long clip is cut into windows of one length, which overlap by as many frames as the codec's layers look sideways:
+A long clip is split into windows of equal length, which overlap by the context of the codec's layers:
 
     clip      |=============================|
     window 0  |~~~~~~~~~~~··|
     window 1           |··~~~~~~~~··|               ~ kept    · context, dropped
     window 2                    |······~~~~~|
 
-The first window starts where the clip starts and the last one ends where it ends, so the true edges are treated as
-the codec treats them; every window has the same length, so windows of different clips share a batch.
+The first window starts at the start of the clip and the last one ends at its end, so the codec pads the true edges.
+All windows have the same length, so windows of different clips can share a batch.
 
-On a CPU `dia.codec.fast_decoder` decodes a clip piece by piece instead, and keeps what windows compute twice.
+On a CPU, `dia.codec.fast_decoder` decodes a clip piece by piece instead, without computing the overlaps twice.
 """
 
 import math
@@ -31,13 +30,13 @@ from transformers import DacConfig, DacModel
 from dia.codec import fast_decoder as fast_codec
 from dia.codec.checkpoint import load_codec
 
-# A second or two of sound. On a CPU longer pieces, and several at once, leave its caches and are slower per second.
+# A second or two of audio. On a CPU, longer pieces and batches exceed the caches and are slower per second of audio.
 _WINDOW = 128
 _PIECE = 64
 _ACCELERATOR_BATCH = 16
 
-# What is meant for the Hub and the device, not for one repository.
-_ELSEWHERE = ("cache_dir", "force_download", "proxies", "token", "local_files_only", "device_map", "dtype")
+# Options of `from_pretrained` that also apply to a codec in another repository.
+_SHARED_OPTIONS = ("cache_dir", "force_download", "proxies", "token", "local_files_only", "device_map", "dtype")
 
 
 def hop_length(config: DacConfig) -> int:
@@ -51,7 +50,7 @@ def frame_rate(config: DacConfig) -> float:
 
 
 def decoded_length(model: DacModel, frames: int) -> int:
-    """Samples that `frames` decode to. Odd upsampling ratios make it a little less than frames · hop."""
+    """The number of samples that `frames` decode to. With odd upsampling ratios, it is slightly below frames · hop."""
     length = frames
     for layer in _convolutions(model.decoder):
         length = _output_length(layer, length)
@@ -59,13 +58,13 @@ def decoded_length(model: DacModel, frames: int) -> int:
 
 
 def decode_context(model: DacModel) -> tuple[int, int]:
-    """How many frames before and after a frame change its samples, (10, 10) for the published 44.1 kHz codec."""
+    """How many frames before and after a frame affect its samples: (10, 10) for the published 44.1 kHz codec."""
     first, last = _reach(model.decoder, 0, hop_length(model.config) - 1)
     return -first, last
 
 
 def encode_context(model: DacModel) -> tuple[int, int]:
-    """How many frames of waveform before and after a frame change its codes."""
+    """How many frames of waveform before and after a frame affect its codes."""
     hop = hop_length(model.config)
     first, last = _reach(model.encoder, 0, 0)
     return -(first // hop), last // hop
@@ -83,21 +82,21 @@ def decode(
 
     Args:
         model: the codec.
-        codes: one [T, C] integer tensor per clip, T of any size, C the codec's codebooks.
-        window: frames decoded at once, context included; by default 128, or more where the context needs it. On a
-            CPU 64, and there is no context to include.
-        batch_size: windows in one batch; by default 1 on a CPU and 16 elsewhere. Memory grows with
-            window · batch_size, not with the clips.
-        dtype: float32 or bfloat16 to compute in, whatever the model's own; a codec with layers of its own making
-            computes in its own in any case.
+        codes: one integer tensor [T, C] per clip, with any T; C is the number of codebooks.
+        window: frames decoded at once, including context; by default 128, or more if the context requires it. On a CPU
+            the default is 64, and there is no context to include.
+        batch_size: windows per batch; by default 1 on a CPU and 16 elsewhere. Memory grows with
+            window · batch_size, not with the length of the clips.
+        dtype: float32 or bfloat16, the dtype to compute in instead of the model's; ignored by a codec with custom
+            layers.
 
     Returns:
         One float32 tensor [N] per clip on the model's device, N = `decoded_length(model, T)`.
 
     Raises:
         TypeError: a clip is not a tensor of integers.
-        ValueError: a clip is not [T, C], or holds a value that is no code; `window` is not longer than the context;
-            `dtype` is neither of the two.
+        ValueError: a clip is not [T, C], or contains an invalid code; `window` is not longer than the context;
+            `dtype` is not supported.
     """
     clips = [_checked_codes(model.config, clip, f"codes[{row}]") for row, clip in enumerate(codes)]
     context, at_once = decode_context(model), _batch_size(model, batch_size)
@@ -122,7 +121,7 @@ def decode(
 
 
 class ClipStream:
-    """One clip, decoded while its frames come; all that is returned, joined, is what `decode` makes of the clip.
+    """Decodes one clip incrementally. The concatenated results equal those of `decode`.
 
     Args:
         model: the codec.
@@ -134,24 +133,24 @@ class ClipStream:
         self._fast = fast_codec.Stream(decoder) if decoder is not None else None
         self._model, self._dtype = model, dtype
         self._frames = torch.zeros(0, model.config.n_codebooks, dtype=torch.long)
-        self._made = 0  # of `_frames`, which begin with the context of what is to be made next
+        self._decoded = 0  # frames of `_frames` already decoded: the context of the next ones
 
     @torch.no_grad()
     def push(self, codes: Tensor, last: bool = False) -> Tensor:
-        """The next frames [T, C]; returns the samples [N] that are certain now, or at the `last` call all others."""
+        """Add the next frames [T, C], and return the samples [N] that are ready; with `last`, all remaining ones."""
         codes = _checked_codes(self._model.config, codes, "codes")
         if self._fast is not None:
             return self._fast.push(codes[None], last)[0]
         self._frames = torch.cat([self._frames, codes.cpu()])
         before, after = decode_context(self._model)
-        until = max(len(self._frames) - (0 if last else after), self._made)
-        if until == self._made and not last:
+        until = max(len(self._frames) - (0 if last else after), self._decoded)
+        if until == self._decoded and not last:
             return torch.zeros(0)
         hop = hop_length(self._model.config)
         samples = decode(self._model, [self._frames], dtype=self._dtype)[0]
-        new = samples[self._made * hop : None if last else until * hop]
+        new = samples[self._decoded * hop : None if last else until * hop]
         first = max(until - before, 0)
-        self._frames, self._made = self._frames[first:], until - first
+        self._frames, self._decoded = self._frames[first:], until - first
         return new
 
 
@@ -163,9 +162,9 @@ def encode(
 
     Args:
         model: the codec.
-        waveforms: one float tensor [N] per clip at the codec's rate; silence fills up the last frame.
-        window: frames encoded at once, context included; by default 128, or more where the context needs it.
-        batch_size: windows in one batch; by default 1 on a CPU and 16 elsewhere.
+        waveforms: one float tensor [N] per clip at the codec's rate; the last frame is padded with silence.
+        window: frames encoded at once, including context; by default 128, or more if the context requires it.
+        batch_size: windows per batch; by default 1 on a CPU and 16 elsewhere.
 
     Returns:
         One int64 tensor [T, C] per clip on the model's device, T = ⌈N / hop⌉.
@@ -188,55 +187,55 @@ def encode(
 
 
 def load(name: str, inside: str | None, reference: dict[str, Any] | None, options: dict[str, Any]) -> DacModel | None:
-    """Load the codec that a processor's folder holds or names.
+    """Load the codec that a processor's folder contains or refers to.
 
     Args:
         name: the processor's folder or Hub id.
-        inside: the subfolder in which it holds its codec, if it does.
-        reference: `audio_tokenizer_class` and `audio_tokenizer_name_or_path`, a Hub id or a path, which may be
-            relative to the folder: where the codec is if not inside, and else its name on the Hub, if it has one.
-        options: of `from_pretrained`, for the processor's own repository.
+        inside: the subfolder that contains the codec, if any.
+        reference: `audio_tokenizer_class` and `audio_tokenizer_name_or_path`, a Hub id or a path, possibly relative to
+            the folder. Without `inside`, it locates the codec; otherwise it is the codec's name on the Hub, if any.
+        options: options of `from_pretrained` for the processor's own repository.
 
     Returns:
-        The codec; None if there is neither.
+        The codec; None if there is neither `inside` nor `reference`.
 
     Raises:
-        ValueError: it is no `DacModel`.
-        OSError: it cannot be loaded.
+        ValueError: the codec is not a `DacModel`.
+        OSError: the codec cannot be loaded.
     """
     if inside is not None:
         within = os.path.join(options.pop("subfolder", None) or "", inside)
         model = load_codec(name, subfolder=within, **options)
         named = (reference or {}).get("audio_tokenizer_name_or_path")
-        # A name of the Hub stays the codec's name; a path may be from before the folder was moved.
+        # Keep a Hub id as the codec's name, but not a path, because the folder may have been moved.
         model.name_or_path = os.path.join(name, within) if named is None or os.path.isabs(named) else named
         return model
     if reference is None:
         return None
     if (kind := reference["audio_tokenizer_class"]) != "DacModel":
-        raise ValueError(f"{name} names a {kind} as its codec; Dia speaks through a DacModel.")
+        raise ValueError(f"{name} has a codec of type {kind}, but Dia needs a DacModel.")
     target = reference["audio_tokenizer_name_or_path"]
     beside = Path(name, options.get("subfolder") or "", target)
-    elsewhere = {key: options[key] for key in _ELSEWHERE if key in options}
+    shared = {key: options[key] for key in _SHARED_OPTIONS if key in options}
     try:
-        return load_codec(str(beside) if beside.is_dir() else target, **elsewhere)
+        return load_codec(str(beside) if beside.is_dir() else target, **shared)
     except OSError as error:
         raise OSError(
-            f"{name} names the codec {target!r}, which cannot be loaded: {error} Pass audio_tokenizer=…, or "
-            f"load_audio_tokenizer=False to do without."
+            f"the codec {target!r} of {name} cannot be loaded: {error} Pass audio_tokenizer=…, or "
+            f"load_audio_tokenizer=False to load without a codec."
         ) from error
 
 
 def _fast_decoder(model: DacModel, dtype: torch.dtype | None) -> fast_codec.FastDecoder | None:
-    """None where the model's own `decode` is the one to be used."""
+    """The fast decoder for a codec; None if its own `decode` should be used."""
     if dtype not in (None, *fast_codec.DTYPES):
-        raise ValueError(f"dtype={dtype!r} must be torch.float32, torch.bfloat16 or None, the codec's own.")
+        raise ValueError(f"dtype={dtype!r} must be torch.float32, torch.bfloat16, or None for the codec's own.")
     wanted = model.dtype if dtype is None else dtype
-    if not fast_codec.fits(model) or wanted not in fast_codec.DTYPES:
+    if not fast_codec.supports(model) or wanted not in fast_codec.DTYPES:
         return None
-    if model.decoder._compiled_call_impl is not None:  # who has called `decoder.compile()` wants that
+    if model.decoder._compiled_call_impl is not None:  # the user has called `decoder.compile()`
         return None
-    # Elsewhere than on a CPU the model's own layers are as good in the model's own dtype.
+    # On other devices than a CPU, the model's own layers are as fast in the model's own dtype.
     if not _on_cpu(model) and wanted == model.dtype:
         return None
     return fast_codec.decoder_of(model, wanted)
@@ -246,13 +245,13 @@ def _in_pieces(decoder: fast_codec.FastDecoder, clip: Tensor, size: int) -> Tens
     if not len(clip):
         return torch.zeros(0)
     stream, pieces = fast_codec.Stream(decoder), clip.split(size)
-    made = [stream.push(piece[None], last=at == len(pieces) - 1)[0] for at, piece in enumerate(pieces)]
-    return torch.cat(made)
+    samples = [stream.push(piece[None], last=at == len(pieces) - 1)[0] for at, piece in enumerate(pieces)]
+    return torch.cat(samples)
 
 
 @dataclass(frozen=True)
 class _Window:
-    """A stretch of one clip, in frames: what is run through the codec and what is kept of it."""
+    """A section of one clip, in frames: the part to process and the part of the result to keep."""
 
     clip: int
     start: int
@@ -278,7 +277,7 @@ def _checked_window(context: tuple[int, int], asked: int | None) -> int:
         return max(_WINDOW, 3 * sum(context))
     if asked <= sum(context):
         raise ValueError(
-            f"window is {asked} frames, the context at its two edges alone {sum(context)}. Use a longer window."
+            f"window is {asked} frames, but the context at its edges is already {sum(context)}. Use a longer window."
         )
     return asked
 
@@ -286,7 +285,7 @@ def _checked_window(context: tuple[int, int], asked: int | None) -> int:
 def _batches(
     lengths: Sequence[int], context: tuple[int, int], window: int, batch_size: int
 ) -> Iterator[list[_Window]]:
-    """Windows of equal length, `batch_size` at a time."""
+    """Batches of up to `batch_size` windows of equal length."""
     windows = [w for clip, frames in enumerate(lengths) for w in _windows(clip, frames, window, *context)]
     for _, group in groupby(sorted(windows, key=lambda w: w.length), key=lambda w: w.length):
         equal = list(group)
@@ -306,12 +305,12 @@ def _windows(clip: int, frames: int, window: int, left: int, right: int) -> Iter
 
 
 def _convolutions(layers: nn.Module) -> list[nn.Conv1d | nn.ConvTranspose1d]:
-    # DAC registers its layers in the order in which it runs them.
+    # DAC registers its layers in execution order.
     return [layer for layer in layers.modules() if isinstance(layer, nn.Conv1d | nn.ConvTranspose1d)]
 
 
 def _reach(layers: nn.Module, first: int, last: int) -> tuple[int, int]:
-    """The inputs that the outputs `first`…`last` are computed from, as if nothing ended anywhere."""
+    """The range of inputs that the outputs `first` to `last` depend on, in an infinitely long clip."""
     for layer in reversed(_convolutions(layers)):
         kernel, stride, padding, dilation = _geometry(layer)
         span = (kernel - 1) * dilation
@@ -339,13 +338,13 @@ def _checked_codes(config: DacConfig, codes: Tensor, name: str) -> Tensor:
         kind = codes.dtype if isinstance(codes, Tensor) else type(codes).__name__
         raise TypeError(f"{name} is {kind}; expected a tensor of integers.")
     if codes.ndim != 2 or codes.shape[1] != config.n_codebooks:
-        raise ValueError(f"{name} has shape {tuple(codes.shape)}; the codec reads [frames, {config.n_codebooks}].")
+        raise ValueError(f"{name} has shape {tuple(codes.shape)}; expected [frames, {config.n_codebooks}].")
     wrong = (codes < 0) | (codes >= config.codebook_size)
     if wrong.any():
         frame, channel = wrong.nonzero()[0].tolist()
         raise ValueError(
-            f"{name} holds {int(codes[frame, channel])} at frame {frame}, channel {channel}; codes run from 0 to "
-            f"{config.codebook_size - 1}. Cut special tokens off before decoding."
+            f"{name} contains {int(codes[frame, channel])} at frame {frame}, channel {channel}; codes must be 0 to "
+            f"{config.codebook_size - 1}. Remove special tokens before decoding."
         )
     return codes.long()
 
@@ -357,7 +356,7 @@ def _checked_waveform(waveform: Tensor, hop: int, name: str) -> Tensor:
     if waveform.ndim != 1:
         raise ValueError(f"{name} has shape {tuple(waveform.shape)}; expected [samples].")
     if not waveform.isfinite().all():
-        raise ValueError(f"{name} holds NaN or infinite samples; repair the recording first.")
+        raise ValueError(f"{name} contains NaN or infinite samples; repair the recording first.")
     return nn.functional.pad(waveform, (0, -len(waveform) % hop))
 
 

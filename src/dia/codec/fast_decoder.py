@@ -1,16 +1,16 @@
-"""A DAC decoder for listening: the samples of `DacModel.decode`, sooner, and piece by piece.
+"""A DAC decoder for inference: the samples of `DacModel.decode`, faster, and piece by piece.
 
-Knows the layers of transformers' DAC and folds their weights into fewer and larger steps. Knows nothing of clips of
-several lengths, nor of when it is worth its while: `dia.codec.dac` does.
+Folds the weights of transformers' DAC layers into fewer and larger operations. `dia.codec.dac` handles clips of
+different lengths and decides when to use it.
 
-What flows through it are rows, [B, T, C], one for each moment: convolutions and activations alike then read memory in
-the order in which it lies. Every stage looks a few rows to both sides and keeps those that it will need again:
+Activations are rows [B, T, C], one per time step, so that convolutions and activation functions read contiguous
+memory. Every stage needs a few rows of context on both sides and keeps those that it needs again:
 
     first piece   [ silence | ~~~~~~~~~~ | kept ]
     next piece                           [ kept | ~~~~~~~~~~ | kept ]
     last piece                                               [ kept | ~~~~~~ | silence ]
 
-so nothing is computed twice, and memory grows with the piece, not with the clip.
+Nothing is computed twice, and memory grows with the piece, not with the clip.
 """
 
 from collections.abc import Iterator
@@ -25,21 +25,21 @@ from transformers import DacModel
 from transformers.models.dac.modeling_dac import DacDecoder, DacDecoderBlock, DacResidualUnit, Snake1d
 
 from dia.kernels.snake import snake
-from dia.runtime.memory import leave_in_file, release_free_memory
+from dia.runtime.memory import page_out_weights, release_free_memory
 
 DTYPES = (torch.float32, torch.bfloat16)
 
 _USUAL_ROWS = 512
 _LEAST_SLOPE = 1e-9  # a Snake divides by its slope
-_EXACT = 2  # first stages, a twenty-fifth of the work, that stay float32: all others pass their noise on
+_EXACT = 2  # first stages that stay float32: 4 % of the work, but their rounding noise passes through all others
 
 
 class FastDecoder:
-    """The decoder of a codec as it is now; weights that change later do not reach it.
+    """A decoder with a copy of a codec's current weights. Later changes of the weights have no effect.
 
     Args:
-        model: a codec that `fits`.
-        dtype: to compute in, one of `DTYPES`; the first stages are float32 in any case.
+        model: a codec that is supported, see `supports`.
+        dtype: the dtype to compute in, one of `DTYPES`; the first stages always use float32.
     """
 
     @torch.no_grad()
@@ -50,13 +50,13 @@ class FastDecoder:
         self.stages = tuple(_stages(model, dtype))
 
     def embed(self, codes: Tensor) -> Tensor:
-        """Codes [B, T, C] as rows [B, T, C · D + 1]; the last column tells a frame from the silence around a clip."""
+        """Embed codes [B, T, C] as rows [B, T, C · D + 1]; the last column is 1, but 0 in silence around a clip."""
         rows = nn.functional.embedding(codes.to(self._offsets.device) + self._offsets, self._codebooks).flatten(2)
         return nn.functional.pad(rows, (0, 1), value=1.0)
 
 
 class Stream:
-    """Clips of one length on their way through a decoder: the rows that every stage keeps."""
+    """Decodes a batch of clips of equal length incrementally. Stores the rows that every stage keeps."""
 
     def __init__(self, decoder: FastDecoder) -> None:
         self._decoder = decoder
@@ -64,22 +64,22 @@ class Stream:
 
     @torch.no_grad()
     def push(self, codes: Tensor, last: bool = False) -> Tensor:
-        """Decode the next frames, as far as what they need has come.
+        """Decode the next frames, as far as their context is available.
 
         Args:
-            codes: [B, T, C], T of any size, 0 included.
-            last: the clips end here.
+            codes: [B, T, C], with any T, including 0.
+            last: whether the clips end here.
 
         Returns:
-            The next float32 samples [B, N]. They lag behind the codes by the decoder's context; the last call brings
+            The next float32 samples [B, N]. They lag behind the codes by the decoder's context; the last call returns
             the rest.
         """
         rows = self._decoder.embed(codes)
         for index, stage in enumerate(self._decoder.stages):
-            rows = self._through(index, stage, rows, last)
+            rows = self._run_stage(index, stage, rows, last)
         return rows[..., 0].float().tanh_()
 
-    def _through(self, index: int, stage: "_Stage", rows: Tensor, last: bool) -> Tensor:
+    def _run_stage(self, index: int, stage: "_Stage", rows: Tensor, last: bool) -> Tensor:
         rows = rows.to(stage.dtype)
         nothing = rows.new_zeros(len(rows), 0, stage.width)
         if not rows.shape[1] and not last:
@@ -91,12 +91,12 @@ class Stream:
         self._kept[index] = rows[:, max(rows.shape[1] - stage.span, 0) :].clone()
         if rows.shape[1] <= stage.span:
             return nothing
-        made = stage(rows)
-        return made[:, stage.crop if first else 0 : made.shape[1] - (stage.crop if last else 0)]
+        result = stage(rows)
+        return result[:, stage.crop if first else 0 : result.shape[1] - (stage.crop if last else 0)]
 
 
-def fits(model: DacModel) -> bool:
-    """Whether `model` decodes as transformers' own does: nothing overridden, patched, hooked in or spread about."""
+def supports(model: DacModel) -> bool:
+    """Whether a codec uses transformers' own decoder without overrides, patches or hooks, on one device."""
     parts = [model, *model.decoder.modules(), *model.quantizer.modules()]
     weights = [weight for part in (model.decoder, model.quantizer) for weight in part.parameters()]
     own = type(model).decode is DacModel.decode and "decode" not in vars(model) and type(model.decoder) is DacDecoder
@@ -110,29 +110,29 @@ _making = Lock()
 
 @torch.no_grad()
 def decoder_of(model: DacModel, dtype: torch.dtype) -> FastDecoder:
-    """The decoder of a codec that `fits`: made once, and anew when its weights, its device or `dtype` change."""
+    """The cached decoder of a supported codec. It is built again if the weights, the device or `dtype` change."""
     weights = [weight for part in (model.decoder, model.quantizer) for weight in part.parameters()]
     versions = [0 if weight.is_inference() else weight._version for weight in weights]
     identity = (dtype, versions, [weight.data_ptr() for weight in weights])
-    # What is written through `.data` leaves no other trace.
+    # Writes through `.data` do not change `_version`, so compare a sample of the values.
     sample = torch.stack([weight.flatten()[weight.numel() // 2] for weight in weights])
     with _making:
         known = _decoders.get(model)
         if known is None or known[0] != identity or not torch.equal(known[1], sample):
             known = _decoders[model] = (identity, sample, FastDecoder(model, dtype))
-            leave_in_file(weights)
+            page_out_weights(weights)
             release_free_memory()
     return known[2]
 
 
 class _Convolution:
-    """A convolution that brings no silence of its own: [B, T, I] → [B, T - (K - 1) · dilation, O].
+    """A convolution without padding: [B, T, I] → [B, T - (K - 1) · dilation, O].
 
     Args:
         weight: [O, I, K].
         bias: [O].
-        dtype: of rows.
-        dilation: rows from one tap to the next.
+        dtype: the dtype of the rows.
+        dilation: distance between taps, in rows.
     """
 
     def __init__(self, weight: Tensor, bias: Tensor, dtype: torch.dtype, dilation: int = 1) -> None:
@@ -145,20 +145,20 @@ class _Convolution:
         self._weight = weight[:, :, None].to(dtype, memory_format=torch.channels_last)
         self._bias = bias.to(dtype)
         self._packed = weight.device.type == "cpu" and _packs(dtype)
-        if self._packed:  # else every call would lay the weights out again, as it would without a size to expect
+        if self._packed:  # otherwise every call reorders the weights; without an expected size, too
             size = [1, weight.shape[1], 1, _USUAL_ROWS]
             self._weight = torch.ops.mkldnn._reorder_convolution_weight(self._weight, *self._geometry, size)
 
     def __call__(self, rows: Tensor) -> Tensor:
         if self._packed:
-            made = torch.ops.mkldnn._convolution_pointwise(*self._operands(rows), "none", [], None)
+            result = torch.ops.mkldnn._convolution_pointwise(*self._operands(rows), "none", [], None)
         else:
             image, weight, bias, padding, stride, dilation, groups = self._operands(rows)
-            made = nn.functional.conv2d(image, weight, bias, stride, padding, dilation, groups)
-        return made.squeeze(2).transpose(1, 2)
+            result = nn.functional.conv2d(image, weight, bias, stride, padding, dilation, groups)
+        return result.squeeze(2).transpose(1, 2)
 
     def added_to(self, stream: Tensor, rows: Tensor) -> Tensor:
-        """`stream` + what this makes of `rows`, in the memory of `stream`."""
+        """Add the convolution of `rows` to `stream` in place."""
         if not self._packed or len(stream) > 1:
             return stream.add_(self(rows))
         added = torch.ops.mkldnn._convolution_pointwise_.binary
@@ -170,14 +170,14 @@ class _Convolution:
 
 
 class _Stage:
-    """A layer between rows.
+    """A layer that maps rows to rows.
 
     Attributes:
-        around: rows of silence that belong before and after a clip.
-        span: how many rows fewer than it reads it makes, before they are multiplied; so many are kept.
-        crop: rows to be dropped from both ends of what is made of a clip.
-        width: columns that it makes.
-        dtype: that it computes in.
+        around: rows of silence to add before and after a clip.
+        span: by how many rows the output is shorter than the input, before upsampling; as many are kept for later.
+        crop: rows to drop from both ends of the output of a clip.
+        width: columns of the output.
+        dtype: the dtype to compute in.
     """
 
     around, span, crop, width = 3, 6, 0, 1
@@ -186,12 +186,12 @@ class _Stage:
         self.dtype = dtype
 
     def __call__(self, rows: Tensor) -> Tensor:
-        """Rows [B, T, C], which may be overwritten, to rows [B, (T - span) · n, width]."""
+        """Map rows [B, T, C], which may be overwritten, to rows [B, (T - span) · n, width]."""
         raise NotImplementedError
 
 
 class _First(_Stage):
-    """Embedded codes → the decoder's width: projections of all codebooks and the first convolution in one."""
+    """The projections of all codebooks and the first convolution as one convolution."""
 
     def __init__(self, model: DacModel, dtype: torch.dtype) -> None:
         super().__init__(dtype)
@@ -208,7 +208,7 @@ class _First(_Stage):
 
 
 class _Up(_Stage):
-    """Snake and transposed convolution, as a convolution of two rows that makes a whole block of rows at once."""
+    """Snake and a transposed convolution, as a convolution over two rows that computes a block of rows at once."""
 
     around, span = 1, 1
 
@@ -229,7 +229,7 @@ class _Up(_Stage):
 
 
 class _Unit(_Stage):
-    """A residual unit. The slopes of both Snakes are in the weights on their two sides."""
+    """A residual unit. The slopes of both Snakes are folded into the adjacent weights."""
 
     def __init__(self, unit: DacResidualUnit, dtype: torch.dtype) -> None:
         super().__init__(dtype)
@@ -247,7 +247,7 @@ class _Unit(_Stage):
 
 
 class _Last(_Stage):
-    """Snake and the convolution to one column; the hyperbolic tangent is still to come."""
+    """Snake and the convolution to one column, without the final tanh."""
 
     def __init__(self, decoder: DacDecoder, dtype: torch.dtype) -> None:
         super().__init__(dtype)
@@ -260,7 +260,7 @@ class _Last(_Stage):
 
 
 def _packs(dtype: torch.dtype) -> bool:
-    """Whether oneDNN computes in `dtype` on this CPU; in half precision it refuses those without AVX512."""
+    """Whether oneDNN supports `dtype` on this CPU; bfloat16 requires AVX512."""
     if not torch.backends.mkldnn.is_available():
         return False
     return dtype != torch.bfloat16 or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
@@ -282,8 +282,8 @@ def _slope(snake: Snake1d) -> Tensor:
 
 
 def _image(rows: Tensor) -> Tensor:
-    """[B, T, C] as an image [B, C, 1, T] of the same memory."""
+    """A view of rows [B, T, C] as an image [B, C, 1, T]."""
     return rows.transpose(1, 2).unsqueeze(2)
 
 
-__all__ = ["DTYPES", "FastDecoder", "Stream", "decoder_of", "fits"]
+__all__ = ["DTYPES", "FastDecoder", "Stream", "decoder_of", "supports"]

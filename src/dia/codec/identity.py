@@ -1,6 +1,6 @@
-"""Which codec this is: the one that made some codes, the one a processor has, or one of the Hub.
+"""Identify codecs: record which codec made some codes, and compare it with that of a processor or on the Hub.
 
-Knows nothing of where codes are kept, nor of processors' folders.
+Independent of where codes are stored, and of processor folders.
 """
 
 import re
@@ -18,7 +18,7 @@ from dia.codec.dac import hop_length
 
 
 def checksum(tensors: Iterable[Tensor]) -> str:
-    """Values of tensors in eight hexadecimal digits; neither their device nor their precision counts."""
+    """A checksum of the values of tensors in eight hexadecimal digits, independent of device and precision."""
     content = 0
     for tensor in tensors:
         content = zlib.crc32(tensor.detach().float().cpu().numpy().tobytes(), content)
@@ -26,7 +26,7 @@ def checksum(tensors: Iterable[Tensor]) -> str:
 
 
 class Processor(Protocol):
-    """What `misfits` reads of a `DiaProcessor`."""
+    """The attributes of a `DiaProcessor` that `CodecRecord.mismatches` uses."""
 
     audio_tokenizer: Any
     feature_extractor: Any
@@ -36,7 +36,7 @@ class Processor(Protocol):
 
 @dataclass(frozen=True)
 class CodecRecord:
-    """Which codec made some codes: a checksum of what encodes, Hz, samples per frame, codebooks and their size."""
+    """The codec that made some codes: a checksum of its encoder and quantizer, and its sizes."""
 
     weights: str
     sampling_rate: int
@@ -46,21 +46,21 @@ class CodecRecord:
 
     @property
     def sizes(self) -> tuple[int, int, int]:
-        """Hz, samples per frame and codebooks."""
+        """Sampling rate in Hz, samples per frame, and number of codebooks."""
         return self.sampling_rate, self.hop_length, self.channels
 
     @classmethod
     def of(cls, codec: DacModel) -> "CodecRecord":
-        """Of a codec in hand; its decoder does not count."""
+        """The record of a codec. Its decoder is not included."""
         weights = checksum((*codec.encoder.parameters(), *codec.quantizer.parameters()))
         config = codec.config
         rate, hop = int(config.sampling_rate), hop_length(config)
         return cls(weights, rate, hop, int(config.n_codebooks), int(config.codebook_size))
 
-    def misfits(self, processor: Processor) -> list[str]:
-        """Why a processor cannot use these codes, such as "it has 44100 Hz, the model's 16000"; nothing where it can.
+    def mismatches(self, processor: Processor) -> list[str]:
+        """The reasons why a processor cannot use these codes, such as "it has 44100 Hz, the model's 16000".
 
-        A processor without a codec is compared by its sizes alone.
+        Empty if it can. Of a processor without a codec, only the sizes are compared.
         """
         model, width = processor.audio_tokenizer, len(processor.delay_pattern)
         extractor = processor.feature_extractor
@@ -70,12 +70,12 @@ class CodecRecord:
         if self.codebook_size > processor.eos_token_id:
             wrong.append(f"it has {self.codebook_size} codes, the model {processor.eos_token_id}")
         if not wrong and model is not None and CodecRecord.of(model) != self:
-            wrong.append("its weights are others")
+            wrong.append("its weights differ")
         return wrong
 
 
 def published_name(codec: DacModel) -> str | None:
-    """The Hub id that a codec was loaded from; None if there is none, or if this machine holds no copy equal to it."""
+    """The Hub id that a codec was loaded from; None if there is none, or no equal copy in the local cache."""
     name = str(codec.name_or_path)
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", name) or Path(name).exists():
         return None

@@ -7,7 +7,7 @@ from typing import Any
 
 from dia.checkpoints.source import REAL_CODEC, check_source
 from dia.runtime.atomic import check_vacant
-from dia.runtime.locks import only_writer
+from dia.runtime.locks import exclusive_writer
 
 _MODEL = f"""examples:
   dia convert model nari-labs/Dia-1.6B dia-1.6b
@@ -86,7 +86,7 @@ def _model(arguments: argparse.Namespace) -> int:
     from dia.checkpoints.conversion import convert_model
 
     dtype = None if arguments.dtype is None else getattr(torch, arguments.dtype)
-    with only_writer(arguments.target, parents=True):
+    with exclusive_writer(arguments.target, parents=True):
         convert_model(arguments.source, arguments.target, arguments.codec, dtype, arguments.overwrite)
     print(f"{arguments.target}: converted; DiaForConditionalGeneration and DiaProcessor load it.")
     return 0
@@ -98,7 +98,7 @@ def _codec(arguments: argparse.Namespace) -> int:
         raise FileNotFoundError(f"there is no file {arguments.source}; name the codec's .pth.")
     from dia.checkpoints.codec_conversion import convert_codec
 
-    with only_writer(arguments.target, parents=True):
+    with exclusive_writer(arguments.target, parents=True):
         result = convert_codec(arguments.source, arguments.target, arguments.overwrite, arguments.verify)
     print(f"{arguments.target}: {result}")
     return 0

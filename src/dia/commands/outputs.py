@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dia.runtime.atomic import check_file, sweep
 from dia.runtime.interruption import add_remark
-from dia.runtime.locks import only_writer
+from dia.runtime.locks import exclusive_writer
 from dia.runtime.standard_streams import is_closed
 from dia.synthesis.parts.folder import finished_parts, parts_folder, remove_parts
 
@@ -64,7 +64,7 @@ def only_command_for(output: Path | None) -> Iterator[None]:
     if output is None:
         yield
         return
-    with only_writer(output):
+    with exclusive_writer(output):
         before, parts = _identity(output), parts_folder(output)
         for folder in (parts.parent, parts):
             sweep(folder)

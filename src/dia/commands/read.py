@@ -117,7 +117,9 @@ def _as_json(script: "Script", parts: "Sequence[Part]", warnings: Sequence[str],
         {"speaker": turn.speaker, "shown": turn.shown, "spoken": turn.text, "pause_seconds": turn.pause}
         for turn in script.turns
     ]
-    spoken = [{"spoken": format.ended(part.script.spoken), "seconds": round(part.script.seconds, 2)} for part in parts]
+    spoken = [
+        {"spoken": format.end_turns(part.script.spoken), "seconds": round(part.script.seconds, 2)} for part in parts
+    ]
     content = {"turns": turns, "parts": spoken, "warnings": list(warnings)}
     readable = json.dumps(content, ensure_ascii=False, indent=1)
     return readable if _printable(readable) else json.dumps(content, indent=1)
@@ -137,7 +139,7 @@ def _as_text(
     yield ""
     if len(parts) > 1:
         yield from (
-            f"part {number}, about {part.script.seconds:.1f} s: {format.ended(part.script.spoken)}"
+            f"part {number}, about {part.script.seconds:.1f} s: {format.end_turns(part.script.spoken)}"
             for number, part in enumerate(parts, 1)
         )
         yield ""

@@ -162,9 +162,9 @@ def _loaded(arguments: argparse.Namespace) -> "Dia":
     from transformers.utils import logging
 
     from dia.model import REAL, Dia  # loading torch takes seconds; a wrong argument should not wait for it
-    from dia.runtime.memory import keep_few_shapes
+    from dia.runtime.memory import limit_kernel_caches
 
-    keep_few_shapes()
+    limit_kernel_caches()
     if arguments.model is None and _is_watched(arguments):
         print_lines(f"using the small embedded model; the real one is --model {REAL}")
     logging.disable_progress_bar()  # of loading weights; the one bar is that of speaking

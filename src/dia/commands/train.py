@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from dia.commands.numbers import count, part, positive, share, training_seed
 from dia.commands.train_checks import check_data, check_model, check_place
-from dia.runtime.interruption import described, exit_code
-from dia.runtime.locks import only_writer
+from dia.runtime.interruption import exit_code, interrupt_message
+from dia.runtime.locks import exclusive_writer
 
 if TYPE_CHECKING:
     from dia.text.prompt_format import PromptFormat
@@ -186,7 +186,7 @@ def train(arguments: argparse.Namespace) -> int:
         with _only_run(arguments.output):
             return _train(arguments)
     except KeyboardInterrupt as interrupt:  # the cursor may be on a progress bar's line
-        print(f"\ndia: {described(interrupt)}. {_describe_checkpoint(arguments.output)}", file=sys.stderr)
+        print(f"\ndia: {interrupt_message(interrupt)}. {_describe_checkpoint(arguments.output)}", file=sys.stderr)
         return exit_code(interrupt)
 
 
@@ -194,7 +194,7 @@ def _only_run(folder: Path) -> AbstractContextManager[None]:
     """Lock the folder for this run; if several processes train together, only the first one does."""
     if os.environ.get("RANK", "0") != "0":
         return nullcontext()
-    return only_writer(folder, parents=True)
+    return exclusive_writer(folder, parents=True)
 
 
 def _train(arguments: argparse.Namespace) -> int:

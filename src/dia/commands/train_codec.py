@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from dia.commands.numbers import count, training_seed
 from dia.commands.train_checks import check_codec, check_data, check_place
-from dia.runtime.interruption import described, exit_code
-from dia.runtime.locks import only_writer
+from dia.runtime.interruption import exit_code, interrupt_message
+from dia.runtime.locks import exclusive_writer
 
 if TYPE_CHECKING:
     from transformers import DacModel
@@ -126,7 +126,7 @@ def run(arguments: argparse.Namespace) -> int:
     check_place(arguments.output, arguments.data)
     check_place(work, arguments.data, "--work")
     check_data(arguments.data)
-    with only_writer(arguments.output, parents=True), only_writer(work, parents=True):
+    with exclusive_writer(arguments.output, parents=True), exclusive_writer(work, parents=True):
         return _run(arguments, work)
 
 
@@ -145,7 +145,7 @@ def _run(arguments: argparse.Namespace, work: Path) -> int:
         print(f"dia: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt as interrupt:
-        print(f"dia: {described(interrupt)}. {_describe_state(work)}", file=sys.stderr)
+        print(f"dia: {interrupt_message(interrupt)}. {_describe_state(work)}", file=sys.stderr)
         return exit_code(interrupt)
     print(_describe_result(arguments, trained))
     return 0

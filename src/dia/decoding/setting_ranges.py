@@ -25,7 +25,7 @@ from dia.runtime.limits import (
     WAIT_SECONDS,
 )
 from dia.runtime.ranges import Range, check_given, shown
-from dia.runtime.reading import REMEDY, blamed_on, read_json
+from dia.runtime.reading import REMEDY, errors_name, read_json
 from dia.text.prompt_format import PromptFormat
 
 NUMBERS: Mapping[str, Range] = {
@@ -93,7 +93,7 @@ def check_file_settings(path: Path) -> None:
             if value == settings._get_default_generation_params().get(name) or name == "transformers_version":
                 continue
             raise ValueError(f"{path} sets {name!r}, which Dia does not support; remove it.")
-    with blamed_on(path):
+    with errors_name(path):
         check_ranges(data)
         for name in _TOKEN_IDS:
             _check_ids(name, [data[name]] if data.get(name) is not None else None)

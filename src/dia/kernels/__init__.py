@@ -1,1 +1,1 @@
-"""C sources and their compilation."""
+"""C kernels and their compilation."""

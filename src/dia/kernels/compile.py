@@ -1,6 +1,6 @@
-"""C files as libraries, compiled on first use and kept in the user's cache, if that is safe.
+"""Compile C files on first use, and cache the libraries in the user's cache folder if it is safe.
 
-Knows compilers and folders, nothing of what is compiled. DIA_NO_KERNEL=1 leaves it all out.
+Independent of the C code. DIA_NO_KERNEL=1 disables all kernels.
 """
 
 import ctypes
@@ -22,19 +22,19 @@ from dia.runtime.log import get_logger
 logger = get_logger(__name__)
 
 _SHARED = ("-O3", "-fopenmp", "-shared", "-fPIC")
-_PATIENCE = 60  # seconds for a compiler that takes one
+_TIMEOUT = 60  # seconds; the compiler needs about one
 
 
-def functions_of(
+def load_functions(
     source: Path, flags: Sequence[str], arguments: Mapping[str, Sequence[Any]], result: Any = None
 ) -> Any | None:
-    """The functions of a C file, ready to be called; None, and a debug log line, where it cannot be compiled.
+    """Load a C file as a library with typed functions. If it cannot be compiled, log it at debug level, return None.
 
     Args:
-        source: the file.
-        flags: for the compiler, see `compiled`.
-        arguments: of each function, as `ctypes` names their types.
-        result: the type that all of them answer; by default nothing.
+        source: the C file.
+        flags: compiler flags, see `compiled`.
+        arguments: the `ctypes` argument types of each function.
+        result: the `ctypes` result type of all functions; by default none.
     """
     try:
         library = compiled(source, *flags)
@@ -42,20 +42,20 @@ def functions_of(
             function = getattr(library, name)
             function.argtypes, function.restype = types, result
     except (OSError, AttributeError, subprocess.SubprocessError) as error:
-        logger.debug("%s is not compiled, PyTorch's kernels are used: %s", source.name, error)
+        logger.debug("cannot compile %s, using PyTorch's kernels instead: %s", source.name, error)
         return None
     return library
 
 
 def compiled(source: Path, *flags: str) -> ctypes.CDLL:
-    """A C file as a library, compiled once for each version of it and kept in the user's cache.
+    """Load a C file as a library, compiled once per version and cached in the user's cache folder.
 
-    A library that was kept but is damaged, or cannot be loaded, is compiled anew. Where there is no cache that only
-    this user can write to, it is compiled for this process alone.
+    A cached library that is damaged or cannot be loaded is compiled again. Without a cache folder that only this user
+    can write to, the library is compiled for this process only.
 
     Args:
-        source: the file.
-        flags: for the compiler, beside those for optimisation, OpenMP and a shared library.
+        source: the C file.
+        flags: compiler flags in addition to those for optimization, OpenMP and a shared library.
 
     Raises:
         OSError: there is no compiler, the library cannot be loaded, or DIA_NO_KERNEL is set.
@@ -65,50 +65,50 @@ def compiled(source: Path, *flags: str) -> ctypes.CDLL:
         raise OSError("DIA_NO_KERNEL is set")
     version = _checksum(source.read_bytes() + " ".join(flags).encode())
     name, folder = f"{source.stem}-{platform.machine()}-{version}", _cache_folder()
-    kept = None if folder is None else _load_kept(folder, name)
-    if kept is not None:
-        return kept
+    cached = None if folder is None else _load_cached(folder, name)
+    if cached is not None:
+        return cached
     with TemporaryDirectory(prefix="dia-", ignore_cleanup_errors=True) as private:
         library = Path(private) / f"{name}.so"
         _compile(source, flags, library)
         if folder is not None:
-            with suppress(OSError):  # such as a full disk
-                library = _keep(library, folder)
+            with suppress(OSError):  # for example a full disk
+                library = _store(library, folder)
         return ctypes.CDLL(str(library))
 
 
 def _compile(source: Path, flags: Sequence[str], library: Path) -> None:
     compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
     if compiler is None:
-        raise FileNotFoundError("there is no C compiler")
+        raise FileNotFoundError("no C compiler found")
     command = [compiler, *_SHARED, *flags, str(source), "-o", str(library)]
-    subprocess.run(command, check=True, stdin=subprocess.DEVNULL, capture_output=True, timeout=_PATIENCE)
+    subprocess.run(command, check=True, stdin=subprocess.DEVNULL, capture_output=True, timeout=_TIMEOUT)
 
 
-def _keep(library: Path, folder: Path) -> Path:
-    """Copy a library into the cache; its name there ends in its checksum."""
+def _store(library: Path, folder: Path) -> Path:
+    """Copy a library into the cache under a name that ends in its checksum."""
     content = library.read_bytes()
-    place = folder / f"{library.stem}-{_checksum(content)}.so"
-    with atomic_file(place) as partial:
+    path = folder / f"{library.stem}-{_checksum(content)}.so"
+    with atomic_file(path) as partial:
         partial.write_bytes(content)
-    return place
+    return path
 
 
-def _load_kept(folder: Path, name: str) -> ctypes.CDLL | None:
-    """The library that is kept under a name; one that is damaged, or made for another system, is removed.
+def _load_cached(folder: Path, name: str) -> ctypes.CDLL | None:
+    """Load a library from the cache. A library that is damaged, or built for another system, is removed.
 
-    Loading part of a library would end the process by a bus error, so the checksum is compared first.
+    The checksum is compared first, because loading a truncated library kills the process with a bus error.
     """
-    for place in folder.glob(f"{name}-*.so"):
+    for path in folder.glob(f"{name}-*.so"):
         try:
-            if place.stem.endswith(_checksum(place.read_bytes())):
-                return ctypes.CDLL(str(place))
-            problem: object = "its checksum is another"
+            if path.stem.endswith(_checksum(path.read_bytes())):
+                return ctypes.CDLL(str(path))
+            problem: object = "its checksum is wrong"
         except OSError as error:
             problem = error
-        logger.debug("%s is compiled again: %s", place, problem)
+        logger.debug("compiling %s again: %s", path, problem)
         with suppress(OSError):
-            place.unlink()
+            path.unlink()
     return None
 
 
@@ -117,17 +117,17 @@ def _checksum(content: bytes) -> str:
 
 
 def _cache_folder() -> Path | None:
-    """The folder for libraries, made if need be; None where others could write to it, for what is in it is run."""
+    """The folder for libraries, created if necessary; None if other users can write to it, because its code is run."""
     if (folder := cache_folder()) is None:
         return None
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        about = folder.stat()
+        status = folder.stat()
     except OSError:
         return None
-    if hasattr(os, "getuid") and (about.st_uid not in (0, os.getuid()) or about.st_mode & 0o022):
+    if hasattr(os, "getuid") and (status.st_uid not in (0, os.getuid()) or status.st_mode & 0o022):
         return None
     return folder
 
 
-__all__ = ["compiled", "functions_of"]
+__all__ = ["compiled", "load_functions"]

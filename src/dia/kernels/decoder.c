@@ -1,6 +1,7 @@
-// y = x wT in bfloat16 for a few rows x: weights are read once, at the memory's speed, and used for four rows at a time.
-// While the later rows compute with a block of weights, the next block is fetched. Matrix libraries are made for many
-// rows and reach half of that here. Below it what else a step does with few rows, where calls cost more than numbers.
+// y = x wT in bfloat16 for a few rows x. Weights are read once, at memory bandwidth, and used for four rows at a time.
+// While later rows compute with a block of weights, the next block is prefetched. Matrix libraries are optimized for
+// many rows and reach half of this speed here. Below are the other operations of a step with few rows, where call
+// overhead exceeds the computation.
 
 #include <immintrin.h>
 #include <math.h>
@@ -11,8 +12,8 @@
 typedef uint16_t bf16;
 
 enum { TILE = 4 }; // rows or outputs of one tile
-enum { BLOCK = 32, BLOCK_OF_LONG = 16, LONG = 4096 }; // outputs of one task: two tasks' weights fit the second cache
-enum { LINES = 2 }; // of 64 bytes, to be fetched ahead with every step of a tile
+enum { BLOCK = 32, BLOCK_OF_LONG = 16, LONG = 4096 }; // outputs per task: the weights of two tasks fit into the L2 cache
+enum { LINES = 2 }; // cache lines of 64 bytes to prefetch per step of a tile
 
 static bf16 narrow(float wide) {
     uint32_t bits;
@@ -27,7 +28,7 @@ static float widen(bf16 half) {
     return wide;
 }
 
-// `rows` rows of x times `outs` rows of w; both are constants wherever this is called, so that the sums stay in registers.
+// `rows` rows of x times `outs` rows of w. All callers pass constants, so that the sums stay in registers.
 static inline __attribute__((always_inline)) void tile(
     const bf16 *x, const bf16 *w, bf16 *y, long outputs, long inputs, const int rows, const int outs,
     const char **ahead) {
@@ -48,8 +49,7 @@ static inline __attribute__((always_inline)) void tile(
         for (int o = 0; o < outs; o++) y[r * outputs + o] = narrow(_mm512_reduce_add_ps(sums[r][o]));
 }
 
-// `rows` rows, a constant again, for `count` outputs. One output at a time is read best while the rows are few and short
-// enough to stay in the first cache.
+// `rows` rows, again a constant, for `count` outputs. One output at a time is fastest if the rows fit into the L1 cache.
 static inline __attribute__((always_inline)) void strip(
     const bf16 *x, const bf16 *w, bf16 *y, long count, long outputs, long inputs, const int rows, const char **ahead) {
     long o = 0;
@@ -87,7 +87,7 @@ static inline void save(bf16 *to, __mmask16 there, __m512 numbers) {
     _mm256_mask_storeu_epi16(to, there, (__m256i)_mm512_cvtneps_pbh(numbers));
 }
 
-// Rows [rows, width] over their root mean square, times a weight [width].
+// Rows [rows, width] divided by their root mean square, times a weight [width].
 void norm_rows(const bf16 *x, const bf16 *weight, bf16 *y, long rows, long width, float eps) {
     for (long r = 0; r < rows; r++, x += width, y += width) {
         __m512 squares = _mm512_setzero_ps();
@@ -104,7 +104,7 @@ void norm_rows(const bf16 *x, const bf16 *weight, bf16 *y, long rows, long width
     }
 }
 
-// e^x for x up to 0: a power of two times a polynomial of what is left, |r| <= ln 2 / 2, right to 2e-7.
+// e^x for x <= 0: a power of two times a polynomial of the remainder, |r| <= ln 2 / 2, with an error of 2e-7.
 static inline __m512 exponential(__m512 x) {
     x = _mm512_max_ps(x, _mm512_set1_ps(-104));
     const __m512 n = _mm512_roundscale_ps(_mm512_mul_ps(x, _mm512_set1_ps(1.44269504f)), _MM_FROUND_TO_NEAREST_INT);
@@ -115,8 +115,8 @@ static inline __m512 exponential(__m512 x) {
     return _mm512_scalef_ps(sum, n);
 }
 
-// Softmax of `length` scores in place; returns their sum before it was taken out.
-static float soften(float *scores, long length) {
+// Exponentials of `length` scores minus their maximum, in place; returns their sum, the divisor of the softmax.
+static float exponentials(float *scores, long length) {
     __m512 most = _mm512_set1_ps(-INFINITY), sum = _mm512_setzero_ps();
     for (long s = 0; s < length; s += 16)
         most = _mm512_max_ps(most, _mm512_mask_loadu_ps(most, lanes(length - s), scores + s));
@@ -152,7 +152,7 @@ void attend_text(const bf16 *query, const bf16 *keys, const bf16 *values, const 
                 _mm512_mask_storeu_ps(scores + s, first, a);
                 if (second) _mm512_mask_storeu_ps(scores + s + 16, second, b);
             }
-            const __m512 share = _mm512_set1_ps(1 / soften(scores, length));
+            const __m512 share = _mm512_set1_ps(1 / exponentials(scores, length));
             for (long d = 0; d < width; d += 32) {
                 const __mmask16 first = lanes(width - d), second = lanes(width - d - 16);
                 __m512 a = _mm512_setzero_ps(), b = a;

@@ -1,6 +1,6 @@
-"""Kernels for the few rows of a decoder step on a CPU, products, norms, attention: `decoder.c`, compiled on first use.
+"""Linear, norm and attention kernels for the few rows of a decoder step on a CPU: `decoder.c`, compiled on first use.
 
-Knows shapes, nothing of models. Where the CPU lacks bfloat16, or `decoder.c` cannot be compiled, there is no kernel.
+Independent of models. Without CPU support for bfloat16, or if `decoder.c` cannot be compiled, there is no kernel.
 """
 
 import ctypes
@@ -12,12 +12,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dia.kernels.compile import functions_of
+from dia.kernels.compile import load_functions
 
 _SOURCE = Path(__file__).with_name("decoder.c")
 _FLAGS = ("-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512bf16", "-fno-math-errno")
-_ROWS = 16  # of the input; with more, torch's own kernel is as fast
-_LANES = 32  # numbers in a vector
+_ROWS = 16  # maximum number of input rows; with more, torch's own kernel is as fast
+_LANES = 32  # bfloat16 numbers per vector
 _ARGUMENTS: dict[str, list[Any]] = {
     "skinny_linear": [ctypes.c_void_p] * 3 + [ctypes.c_long] * 3 + [ctypes.c_int],
     "norm_rows": [ctypes.c_void_p] * 3 + [ctypes.c_long] * 2 + [ctypes.c_float],
@@ -26,7 +26,7 @@ _ARGUMENTS: dict[str, list[Any]] = {
 
 
 class _Weight:
-    """A parameter's memory as a kernel reads it. It is held, so that it outlives `parameter.data = …`.
+    """The memory of a parameter for a kernel. The reference keeps it alive after `parameter.data = …`.
 
     Args:
         parameter: bfloat16, contiguous, on the CPU.
@@ -34,25 +34,25 @@ class _Weight:
 
     def __init__(self, parameter: Tensor) -> None:
         self._parameter, self._shape = parameter, parameter.shape
-        self._hold()
+        self._update()
 
-    def _hold(self) -> None:
-        self._held, self._address = self._parameter.detach(), self._parameter.data_ptr()
+    def _update(self) -> None:
+        self._reference, self._address = self._parameter.detach(), self._parameter.data_ptr()
 
     def address(self) -> int | None:
-        """Where the weight is now; None if what has taken its place is no longer what the kernel reads."""
+        """The current address of the weight; None if its new data is not readable by the kernel."""
         if self._parameter.data_ptr() != self._address:
             if not _readable(self._parameter) or self._parameter.shape != self._shape:
                 return None
-            self._hold()
+            self._update()
         return self._address
 
 
 def skinny_linear(weight: Tensor) -> Callable[[Tensor], Tensor] | None:
-    """`linear(x)` for a bfloat16 weight [out, in] on the CPU that reads it once at the memory's speed, or None.
+    """A function `linear(x)` for a bfloat16 weight [out, in] on the CPU, or None without a kernel.
 
-    It takes x [N, in] and gives [N, out]; more than 16 rows, rows with gaps or of another dtype go to torch. It
-    follows a weight whose data is exchanged.
+    The function maps x [N, in] to [N, out] and reads the weight once, at memory bandwidth. It uses torch for more than
+    16 rows, non-contiguous rows and other dtypes. It follows replaced data of the weight.
     """
     if not _readable(weight) or weight.shape[1] % _LANES:
         return None
@@ -74,9 +74,9 @@ def skinny_linear(weight: Tensor) -> Callable[[Tensor], Tensor] | None:
 
 
 def skinny_norm(weight: Tensor, eps: float) -> Callable[[Tensor], Tensor] | None:
-    """`norm(x)`, root mean square, of rows [N, width] for a bfloat16 weight [width] on the CPU, or None.
+    """A function `norm(x)`, the RMS norm of rows [N, width], for a bfloat16 weight [width] on the CPU, or None.
 
-    It follows a weight whose data is exchanged.
+    It follows replaced data of the weight.
     """
     kernel = _kernel() if _readable(weight) else None
     if kernel is None:
@@ -95,7 +95,7 @@ def skinny_norm(weight: Tensor, eps: float) -> Callable[[Tensor], Tensor] | None
 
 
 def _readable(weight: Tensor) -> bool:
-    """Whether a kernel can read a weight as it lies."""
+    """Whether a kernel can read a weight directly from memory."""
     plain = type(weight) in (Tensor, nn.Parameter) and weight.is_contiguous()
     return plain and weight.device.type == "cpu" and weight.dtype == torch.bfloat16
 
@@ -104,11 +104,11 @@ def skinny_attention(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor |
     """Attention of one row in bfloat16 on the CPU: query [N, G, Q, D] over [N, G, S, D] → [N, G, Q, D], or None.
 
     Args:
-        query: queries of one row; those that share a key head, Q, stand together.
-        keys: read along S: their transpose is contiguous.
+        query: the queries of one row; the Q queries that share a key head are adjacent.
+        keys: contiguous along S, which means that their transpose is contiguous.
         values: contiguous.
         mask: added to the scores, [N, 1, 1, S].
-        scale: of the scores.
+        scale: factor of the scores.
     """
     along, given = keys.transpose(2, 3), [query, values] if mask is None else [query, values, mask]
     kernel = _kernel() if all(x.dtype == torch.bfloat16 and x.is_contiguous() for x in (along, *given)) else None
@@ -124,10 +124,10 @@ def skinny_attention(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor |
 
 @cache
 def _kernel() -> Any:
-    """The compiled functions, or None; the attempt is made once for each process."""
+    """The compiled functions, or None. Compiled at most once per process."""
     if not getattr(torch.cpu, "_is_avx512_bf16_supported", bool)():
         return None
-    return functions_of(_SOURCE, _FLAGS, _ARGUMENTS)
+    return load_functions(_SOURCE, _FLAGS, _ARGUMENTS)
 
 
 __all__ = ["skinny_attention", "skinny_linear", "skinny_norm"]

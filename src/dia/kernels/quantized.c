@@ -1,11 +1,11 @@
-// y = x wT for weights of 8 or 4 bits, read once, at the memory's speed.
+// y = x wT for weights of 8 or 4 bits, read once, at memory bandwidth.
 //
-// Weights lie in tiles of 16 outputs, in the order in which they are read: in a vector of 64 bytes each lane holds, of
-// one output, 4 weights of 8 bits or 8 of 4. A lane sums up its own output, and nothing is added across lanes.
+// Weights are stored in tiles of 16 outputs, in the order in which they are read. In a vector of 64 bytes, each lane
+// has 4 weights of 8 bits, or 8 of 4 bits, of one output. Each lane sums its own output; there are no sums across lanes.
 //
-// x is written with two digits of 8 bits, x = step (first + second / 254), so that nothing but the weights is rounded
-// noticeably; each row has its own step. Products are of bytes, four to a lane (AVX512-VNNI), which asks for one factor
-// without sign: weights have a bias, 128 or 8, and sums begin at minus the bias times the digits' sum.
+// x is represented by two digits of 8 bits, x = step (first + second / 254), so that only the weights are rounded
+// noticeably; each row has its own step. AVX512-VNNI multiplies four bytes per lane and requires one factor to be
+// unsigned. Therefore weights have a bias of 128 or 8, and sums start at minus the bias times the sum of the digits.
 
 #include <immintrin.h>
 #include <math.h>
@@ -15,11 +15,11 @@
 
 #define LEVELS 127
 #define DIGIT 254
-#define LEAST 1e-30f // of a row's peak; below, the row counts as zero
-#define OUTPUTS 16   // of a tile
-#define BYTES 64     // in a vector
-#define TOGETHER 4   // rows of x at once, whose sums fit the registers
-#define AHEAD 8192   // bytes of weights asked for, into the second cache, before they are needed
+#define LEAST 1e-30f // a row with a lower peak counts as zero
+#define OUTPUTS 16   // per tile
+#define BYTES 64     // per vector
+#define TOGETHER 4   // rows of x at a time, so that their sums fit into registers
+#define AHEAD 8192   // bytes of weights to prefetch into the L2 cache
 #define INLINE static inline __attribute__((always_inline))
 
 typedef uint16_t bf16;
@@ -60,7 +60,7 @@ static const float *widen(const Input *in, const void *x, long r, int half) {
 }
 
 static float peak_of(const float *x, long n) {
-    uint32_t peak = 0; // as bits, which are in the order of the numbers
+    uint32_t peak = 0; // the bits of positive floats have the same order as the floats
     for (long k = 0; k < n; k++) {
         uint32_t bits;
         memcpy(&bits, x + k, sizeof bits);
@@ -114,7 +114,7 @@ INLINE __m512 with_digits(__m512i first, __m512i second) {
     return _mm512_fmadd_ps(_mm512_cvtepi32_ps(second), digit, _mm512_cvtepi32_ps(first));
 }
 
-// The outputs of a tile, those of them that there are.
+// Store the outputs of a tile; the last tile may be incomplete.
 INLINE void store(const Output *y, long row, long tile, __m512 values) {
     const long output = tile * OUTPUTS, place = row * y->outputs + output, left = y->outputs - output;
     const __mmask16 there = left < OUTPUTS ? (1u << left) - 1 : 0xffff;
@@ -129,7 +129,7 @@ INLINE void store(const Output *y, long row, long tile, __m512 values) {
     _mm256_mask_storeu_epi16((bf16 *)y->values + place, there, halves);
 }
 
-// w [tiles, inputs / 4, outputs of the tile, 4], biased by 128; scale [outputs, in whole tiles].
+// w [tiles, inputs / 4, OUTPUTS, 4], biased by 128; scale [outputs], padded to complete tiles.
 INLINE void tile8(const Input *in, const Output *y, long r, long tile, const uint8_t *w, const float *scale,
                   const int rows) {
     __m512i sums[TOGETHER][2];
@@ -150,8 +150,8 @@ INLINE __m512 sixteen(const bf16 *from) {
     return _mm512_castsi512_ps(_mm512_slli_epi32(wide, 16));
 }
 
-// w [tiles, inputs / 8, outputs of the tile, 4]: of 8 inputs the first four in the lower halves of bytes, the others in
-// the upper ones. grid [tiles, groups, 2, outputs of the tile]: scale, then zero; a weight is (code - 8) scale + zero.
+// w [tiles, inputs / 8, OUTPUTS, 4]: of 8 inputs, the first four are in the low nibbles and the others in the high
+// nibbles. grid [tiles, groups, 2, OUTPUTS]: scale, then zero; a weight is (code - 8) scale + zero.
 INLINE void tile4(const Input *in, const Output *y, long r, long tile, const uint8_t *w, const bf16 *grid,
                   const int rows) {
     const __m512i lower = _mm512_set1_epi8(15);
@@ -178,7 +178,7 @@ INLINE void tile4(const Input *in, const Output *y, long r, long tile, const uin
         store(y, r + i, tile, _mm512_mul_ps(totals[i], _mm512_set1_ps(in->steps[r + i])));
 }
 
-// The number of rows is a constant wherever a tile is called, so that its sums stay in registers.
+// The number of rows in each call of a tile is a constant, so that its sums stay in registers.
 #define PRODUCT(TILE, STEPS)                                                                                           \
     Input in = {.rows = rows, .inputs = inputs, .group = group, .groups = inputs / group};                             \
     const Output out = {.values = y, .outputs = outputs, .half = half};                                                \
@@ -199,7 +199,7 @@ INLINE void tile4(const Input *in, const Output *y, long r, long tile, const uin
     return 1;
 
 // x [rows, inputs] and y [rows, outputs], bfloat16 if half, else float32. `group` inputs share a scale: for int8 all of
-// them, a multiple of 4; for int4 a multiple of 8. Both return 0 where memory is missing.
+// them, a multiple of 4; for int4 a multiple of 8. Both functions return 0 if they run out of memory.
 int int8_linear(const void *x, const uint8_t *w, const float *scale, void *y, long rows, long outputs, long inputs,
                 long group, int half, int threads) {
     PRODUCT(tile8, scale)

@@ -1,5 +1,5 @@
-// u + sin(u)^2 of u = slope x, number by number, in one pass over memory; all between is float32. A row has one slope for
-// each of its columns; without slopes u is x. y may be x.
+// u + sin(u)^2 with u = slope x, elementwise, in one pass over memory; intermediate values are float32. Each column has
+// one slope; without slopes, u is x. y may be x.
 
 #include <immintrin.h>
 #include <stddef.h>
@@ -7,7 +7,7 @@
 
 typedef uint16_t bf16;
 
-// sin(u)^2 repeats after pi: u is brought to within pi/2 of 0, pi subtracted in three parts, and the sine is a polynomial.
+// sin(u)^2 has period pi: u is reduced to [-pi/2, pi/2] with pi in three parts, and the sine is a polynomial.
 static inline __m512 snake(__m512 u) {
     __m512 turns = _mm512_roundscale_ps(_mm512_mul_ps(u, _mm512_set1_ps(0.318309886f)), _MM_FROUND_TO_NEAREST_INT);
     __m512 r = _mm512_fnmadd_ps(turns, _mm512_set1_ps(3.140625f), u);

@@ -1,7 +1,7 @@
-"""The activation between a DAC's convolutions, u + sin²(u), in one pass over memory: `snake.c`, compiled on first use.
+"""The Snake activation of a DAC, u + sin²(u), in one pass over memory: `snake.c`, compiled on first use.
 
-Knows rows and slopes, nothing of codecs. Where there is no compiler or the CPU lacks bfloat16, torch does it in three
-passes; in half precision it then rounds between them.
+Independent of codecs. Without a compiler or CPU support for bfloat16, torch computes it in three passes; in half
+precision it then rounds between them.
 """
 
 import ctypes
@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dia.kernels.compile import functions_of
+from dia.kernels.compile import load_functions
 
 _SOURCE = Path(__file__).with_name("snake.c")
 _FLAGS = ("-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512bf16")
@@ -20,33 +20,33 @@ _ARGUMENTS = [ctypes.c_void_p] * 3 + [ctypes.c_long] * 2 + [ctypes.c_int]
 
 
 def snake(rows: Tensor, slope: Tensor | None = None) -> Tensor:
-    """u + sin²(u) of u = slope · rows.
+    """Compute u + sin²(u) with u = slope · rows.
 
     Args:
-        rows: [B, T, C], float32 or bfloat16; they are overwritten where there is no slope.
+        rows: [B, T, C], float32 or bfloat16; overwritten if there is no slope.
         slope: float32 [C], by default ones.
 
     Returns:
-        [B, T, C] of the same dtype.
+        [B, T, C] with the same dtype.
     """
     function = _functions().get(rows.dtype) if rows.device.type == "cpu" and rows.is_contiguous() else None
     if function is None:
-        turned = rows if slope is None else rows * slope.to(rows.dtype)
-        wave = torch.sin(turned)
-        return turned.addcmul_(wave, wave)
-    made = rows if slope is None else torch.empty_like(rows)
+        scaled = rows if slope is None else rows * slope.to(rows.dtype)
+        wave = torch.sin(scaled)
+        return scaled.addcmul_(wave, wave)
+    result = rows if slope is None else torch.empty_like(rows)
     width = rows.shape[-1]
     sizes = rows.numel() // width, width, torch.get_num_threads()
-    function(rows.data_ptr(), None if slope is None else slope.data_ptr(), made.data_ptr(), *sizes)
-    return made
+    function(rows.data_ptr(), None if slope is None else slope.data_ptr(), result.data_ptr(), *sizes)
+    return result
 
 
 @cache
 def _functions() -> dict[torch.dtype, Any]:
-    """The kernel for each dtype; none where it cannot be had. The attempt is made once for each process."""
+    """The kernel for each dtype; empty if not available. Compiled at most once per process."""
     if not getattr(torch.cpu, "_is_avx512_bf16_supported", bool)():
         return {}
-    library = functions_of(_SOURCE, _FLAGS, dict.fromkeys(("snake_float", "snake_half"), _ARGUMENTS))
+    library = load_functions(_SOURCE, _FLAGS, dict.fromkeys(("snake_float", "snake_half"), _ARGUMENTS))
     if library is None:
         return {}
     return {torch.float32: library.snake_float, torch.bfloat16: library.snake_half}

@@ -20,7 +20,6 @@ from typing import Any, Literal, Protocol, cast
 import torch
 from torch import Tensor, nn
 
-from dia.kernels.compile import functions_of
 from dia.runtime.log import get_logger
 
 logger = get_logger(__name__)
@@ -275,7 +274,7 @@ def _function(codes: Codes) -> Callable[..., int] | None:
 @cache
 def _library() -> Any:
     """The compiled kernels, or None. Compilation is attempted once per process."""
-    return functions_of(_SOURCE, _FLAGS, dict.fromkeys(("int8_linear", "int4_linear"), _ARGUMENTS), ctypes.c_int)
+    return load_functions(_SOURCE, _FLAGS, dict.fromkeys(("int8_linear", "int4_linear"), _ARGUMENTS), ctypes.c_int)
 
 
 def _multiplies_bytes() -> bool:

@@ -1,1 +1,1 @@
-"""Helpers that know nothing of speech: atomic files, background threads, memory, progress."""
+"""Helpers independent of speech: atomic files, background threads, memory, progress."""

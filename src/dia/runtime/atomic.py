@@ -1,7 +1,7 @@
-"""Files and folders written whole or not at all. Knows nothing of what is in them.
+"""Write files and folders completely or not at all. Independent of their contents.
 
-What is being written lies beside its place under a hidden name that ends in `.partial`, and is locked as long as its
-process lives. What a killed process leaves is removed by the next one that writes into the same folder.
+Unfinished output has a hidden name that ends in `.partial`, next to its final path, and is locked until its process
+ends. Leftovers of killed processes are removed by the next process that writes to the same folder.
 """
 
 import atexit
@@ -20,25 +20,25 @@ from uuid import uuid4
 
 from dia.runtime.locks import LOCK_SUFFIX, beside, lock
 
-_LEFT = re.compile(rf"\..+(\.[0-9a-f]{{8}}\.(partial|old)|{re.escape(LOCK_SUFFIX)})", re.DOTALL)
-_OLD_SECONDS = 24 * 3600  # where there are no locks, what nobody has written to for so long belongs to nobody
-_AT_CWD, _EXCHANGE = -100, 2  # of Linux' renameat2
+_LEFTOVER = re.compile(rf"\..+(\.[0-9a-f]{{8}}\.(partial|old)|{re.escape(LOCK_SUFFIX)})", re.DOTALL)
+_STALE_SECONDS = 24 * 3600  # without file locks, output that has not changed for this long counts as abandoned
+_AT_CWD, _EXCHANGE = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of Linux's renameat2
 
 _swept: set[Path] = set()
-_becomes: dict[Path, Path] = {}  # where what is being written will stand
-_unfinished: dict[Path, int] = {}  # with the process that made it: a forked one leaves its parent's alone
+_final_paths: dict[Path, Path] = {}  # from unfinished output to its final path
+_unfinished: dict[Path, int] = {}  # with the id of the process that made it: a forked process keeps its parent's
 
 
 @contextmanager
 def atomic_file(path: str | Path) -> Iterator[Path]:
-    """Give a path beside `path` to write to, and move it to `path`, over what is there, once the block has ended well.
+    """Yield a temporary path next to `path`, and move it to `path` when the block succeeds, replacing any file there.
 
-    If the block raises, or is interrupted, what it wrote is removed and `path` stays as it was. Where `path` is a
-    link, what it leads to is replaced. The file keeps the permissions of the one before it.
+    If the block raises or is interrupted, the temporary file is removed and `path` is unchanged. If `path` is a link,
+    its target is replaced. The new file keeps the permissions of the old one.
 
     Raises:
-        ValueError: `path` is a folder, or a device or the like.
-        OSError: the folder does not exist or may not be written to, or the disk is full.
+        ValueError: `path` is a folder, a device or similar.
+        OSError: the folder does not exist or is not writable, or the disk is full.
     """
     target = check_file(path)
     with _partial(target) as partial:
@@ -48,21 +48,21 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
-    """Give a fresh folder beside `path` to write into, and move it to `path` once the block has ended well.
+    """Yield an empty temporary folder next to `path`, and move it to `path` when the block succeeds.
 
-    If the block raises, or is interrupted, what it wrote is removed and `path` stays as it was.
+    If the block raises or is interrupted, the temporary folder is removed and `path` is unchanged.
 
     Args:
-        path: where the folder shall stand; missing parents are made. Where it is a link, what it leads to is replaced.
-        overwrite: replace a folder that is there and not empty.
+        path: the final path; missing parents are created. If it is a link, its target is replaced.
+        overwrite: replace an existing folder that is not empty.
 
     Raises:
         ValueError: `path` is a file, or a folder that is not empty and `overwrite` is false.
-        OSError: it cannot be written, such as on a full disk.
+        OSError: the folder cannot be written, for example because the disk is full.
     """
     path = Path(os.path.realpath(path))
     path.parent.mkdir(parents=True, exist_ok=True)
-    sweep(path.parent)  # a folder that a killed process was about to replace comes back
+    sweep(path.parent)  # restores a folder that a killed process was replacing
     check_vacant(path, overwrite)
     with _partial(path, folder=True) as partial:
         with _full_disk_named(path):
@@ -73,17 +73,18 @@ def atomic_folder(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
 
 @contextmanager
 def atomic_entries(folder: str | Path, last: Sequence[str] = ()) -> Iterator[Path]:
-    """Give a fresh folder, and move what was written into it to `folder` once the block has ended well.
+    """Yield an empty temporary folder, and move its entries into `folder` when the block succeeds.
 
-    What else `folder` holds stays; every file and subfolder appears whole, those named `last` after all others: where
-    they are, all is. If the block raises, or is interrupted, what it wrote is removed and `folder` stays as it was.
+    Other entries of `folder` are kept. Each file and subfolder appears complete. Those named in `last` appear after
+    all others, so their presence means that everything is there. If the block raises or is interrupted, the temporary
+    folder is removed and `folder` is unchanged.
 
     Raises:
-        OSError: it cannot be written, such as on a full disk.
+        OSError: the folder cannot be written, for example because the disk is full.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    with _partial(folder / "entries", folder=True, becomes=folder) as partial:
+    with _partial(folder / "entries", folder=True, final_path=folder) as partial:
         with _full_disk_named(folder):
             yield partial
         for entry in sorted(partial.iterdir(), key=lambda path: path.name in last):
@@ -91,45 +92,45 @@ def atomic_entries(folder: str | Path, last: Sequence[str] = ()) -> Iterator[Pat
 
 
 def check_file(path: str | Path) -> Path:
-    """Refuse a path at which no file may be written; to be asked before long work, too.
+    """Raise if no file can be written at `path`. Call it before long work, too.
 
     Returns:
-        The place itself: where `path` is a link, what it leads to.
+        The resolved path: the target if `path` is a link.
 
     Raises:
-        ValueError: it is a folder, or a device or the like.
-        OSError: the folder does not exist, or links lead in a circle.
+        ValueError: `path` is a folder, a device or similar.
+        OSError: the parent folder does not exist, or links form a cycle.
     """
     target = Path(os.path.realpath(path))
     try:
         kind = target.stat().st_mode
     except FileNotFoundError:
         if not target.parent.is_dir():
-            raise FileNotFoundError(f"{path}: the folder {target.parent} does not exist. Make it first.") from None
+            raise FileNotFoundError(f"{path}: the folder {target.parent} does not exist. Create it first.") from None
         return target
     if stat.S_ISDIR(kind):
-        raise ValueError(f"{path} is a folder; name a file in it.")
+        raise ValueError(f"{path} is a folder. Give the path of a file.")
     if not stat.S_ISREG(kind):
-        raise ValueError(f"{path} is a device or a pipe, which cannot be replaced by a file; name another place.")
+        raise ValueError(f"{path} is a device or a pipe, which a file cannot replace. Choose another path.")
     return target
 
 
 def check_vacant(path: Path, overwrite: bool = False) -> None:
-    """Refuse a path at which no folder may be written; to be asked before hours of work, too."""
+    """Raise ValueError if no folder may be written at `path`. Call it before long work, too."""
     if path.exists() and not path.is_dir():
-        raise ValueError(f"{path} is a file; name a folder.")
+        raise ValueError(f"{path} is a file. Give the path of a folder.")
     if not overwrite and path.is_dir() and any(path.iterdir()):
-        raise ValueError(f"{path} exists and is not empty; name another folder or allow overwriting (--overwrite).")
+        raise ValueError(f"{path} exists and is not empty. Choose another folder or allow overwriting (--overwrite).")
 
 
 class Partial:
-    """A hidden file or folder beside `target`, there and locked until it is released; then what is left is removed.
+    """A hidden file or folder next to `target`. It is locked until `release`, which removes it unless it was moved.
 
     Attributes:
-        path: where it is.
+        path: its path.
 
     Raises:
-        OSError: it cannot be made.
+        OSError: it cannot be created.
     """
 
     def __init__(self, target: Path, folder: bool = False) -> None:
@@ -140,10 +141,10 @@ class Partial:
             _unfinished[self.path] = os.getpid()
             try:
                 self._make(folder)
-            except (FileNotFoundError, BlockingIOError):  # another process swept it away before it was locked
+            except (FileNotFoundError, BlockingIOError):  # another process removed it before it was locked
                 _unfinished.pop(self.path)
                 if not target.parent.is_dir():
-                    raise FileNotFoundError(f"the folder {target.parent} does not exist. Make it first.") from None
+                    raise FileNotFoundError(f"the folder {target.parent} does not exist. Create it first.") from None
             except BaseException:
                 self.release()
                 raise
@@ -151,7 +152,7 @@ class Partial:
                 return
 
     def release(self) -> None:
-        """Remove what has not been moved away, and unlock."""
+        """Remove the file or folder if it has not been moved, and unlock it."""
         _remove(self.path)
         _unfinished.pop(self.path, None)
         if self._lock is not None:
@@ -163,68 +164,68 @@ class Partial:
             self.path.mkdir()
         else:
             self.path.touch(exist_ok=False)
-        if sys.platform != "win32":  # there what is open cannot be moved
+        if sys.platform != "win32":  # Windows cannot move an open file
             self._lock = lock(self.path)
 
 
 @contextmanager
-def _partial(target: Path, folder: bool = False, becomes: Path | None = None) -> Iterator[Path]:
+def _partial(target: Path, folder: bool = False, final_path: Path | None = None) -> Iterator[Path]:
     partial = None
     try:
         partial = Partial(target, folder)
-        _becomes[partial.path.absolute()] = becomes or target
+        _final_paths[partial.path.absolute()] = final_path or target
         yield partial.path
     finally:
         if partial is not None:
             partial.release()
-            _becomes.pop(partial.path.absolute(), None)
+            _final_paths.pop(partial.path.absolute(), None)
 
 
 def destination(path: str | Path) -> Path:
-    """Where `path` will stand once the blocks of this file in which it is written have ended; absolute."""
+    """The absolute final path of `path`, once the enclosing `atomic_*` blocks have ended."""
     path = Path(path).absolute()
     for above in (path, *path.parents):
-        if above in _becomes:
-            return destination(_becomes[above] / path.relative_to(above))
+        if above in _final_paths:
+            return destination(_final_paths[above] / path.relative_to(above))
     return path
 
 
 def replace_file(partial: Path, target: Path) -> None:
-    """Move a finished file over another one, once it is on the disk; permissions stay as they were.
+    """Flush a finished file to disk and move it to `target`, keeping the permissions of the file it replaces.
 
     Raises:
-        OSError: the disk is full, or the file cannot be moved there.
+        OSError: the disk is full, or the file cannot be moved.
     """
     with partial.open("rb+") as file:
         os.fsync(file.fileno())
-    with suppress(OSError):  # there is none before it
+    with suppress(OSError):  # there is no old file
         shutil.copymode(target, partial)
     os.replace(partial, target)
 
 
 def sweep(folder: Path) -> None:
-    """Remove what killed processes have left half written in a folder; each process looks once."""
+    """Remove unfinished output of killed processes from a folder, once per process and folder."""
     if folder in _swept:
         return
     _swept.add(folder)
-    with suppress(OSError):  # a folder that may not be listed may be written to nevertheless
+    with suppress(OSError):  # a folder that cannot be listed may still be writable
         for name in sorted(os.listdir(folder)):
-            if _LEFT.fullmatch(name):
+            if _LEFTOVER.fullmatch(name):
                 with suppress(OSError):
                     _clear(folder / name)
 
 
-def _clear(left: Path) -> None:
-    """Remove one thing that was left, unless its process lives; a folder that was about to be replaced goes back."""
-    opened = None if sys.platform == "win32" else lock(left)
-    if opened is None and time.time() - left.lstat().st_mtime < _OLD_SECONDS:
+def _clear(leftover: Path) -> None:
+    """Remove a leftover unless its process is alive. A folder that was being replaced gets its name back."""
+    opened = None if sys.platform == "win32" else lock(leftover)
+    if opened is None and time.time() - leftover.lstat().st_mtime < _STALE_SECONDS:
         return
     try:
-        before = left.with_name(left.name[1 : -len(".01234567.old")])
-        if left.suffix == ".old" and not before.exists():
-            left.rename(before)
+        original = leftover.with_name(leftover.name[1 : -len(".01234567.old")])
+        if leftover.suffix == ".old" and not original.exists():
+            leftover.rename(original)
         else:
-            _remove(left)
+            _remove(leftover)
     finally:
         if opened is not None:
             os.close(opened)
@@ -239,7 +240,7 @@ def _remove(path: Path) -> None:
 
 
 def _remove_unfinished() -> None:
-    """At exit: what an interrupt at an unlucky moment has left."""
+    """Remove at exit what an interrupt during clean-up has left behind."""
     for path, process in list(_unfinished.items()):
         if process == os.getpid():
             _remove(path)
@@ -248,38 +249,38 @@ def _remove_unfinished() -> None:
 atexit.register(_remove_unfinished)
 
 
-def _move(new: Path, place: Path) -> None:
-    """Move a file or folder to a place, over what is there, which is whole at every moment where the system allows."""
-    if not (place.is_dir() and not place.is_symlink()):
-        os.replace(new, place)
-    elif not any(place.iterdir()):
-        place.rmdir()
-        new.rename(place)
-    elif _exchanged(new, place):
+def _move(new: Path, target: Path) -> None:
+    """Move a file or folder to `target`, replacing what is there: atomically if the system supports it."""
+    if not (target.is_dir() and not target.is_symlink()):
+        os.replace(new, target)
+    elif not any(target.iterdir()):
+        target.rmdir()
+        new.rename(target)
+    elif _exchanged(new, target):
         _remove(new)
     else:
-        _move_in_two_steps(new, place)
+        _move_in_two_steps(new, target)
 
 
-def _move_in_two_steps(new: Path, place: Path) -> None:
-    aside, held = beside(place, f".{uuid4().hex[:8]}.old"), None
+def _move_in_two_steps(new: Path, target: Path) -> None:
+    old, locked = beside(target, f".{uuid4().hex[:8]}.old"), None
     try:
-        held = None if sys.platform == "win32" else lock(place)
-        place.rename(aside)
+        locked = None if sys.platform == "win32" else lock(target)
+        target.rename(old)
         try:
-            new.rename(place)
+            new.rename(target)
         except BaseException:
-            aside.rename(place)
+            old.rename(target)
             raise
     finally:
-        if place.exists():
-            _remove(aside)
-        if held is not None:
-            os.close(held)
+        if target.exists():
+            _remove(old)
+        if locked is not None:
+            os.close(locked)
 
 
 def _exchanged(one: Path, other: Path) -> bool:
-    """Let two entries of a file system change places at once; False where the system cannot."""
+    """Swap two file system entries atomically. False if the system cannot."""
     if sys.platform != "linux":
         return False
     rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
@@ -289,19 +290,19 @@ def _exchanged(one: Path, other: Path) -> bool:
 
 @contextmanager
 def _full_disk_named(path: Path) -> Iterator[None]:
-    """Raise OSError where a library has another class for what the disk says: safetensors and torch do."""
+    """Raise OSError for a full disk, which safetensors and torch report with other exception types."""
     try:
         yield
     except OSError:
         raise
     except Exception as error:
-        code = next((code for code in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT) if _says(error, code)), None)
+        code = next((code for code in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT) if _mentions(error, code)), None)
         if code is None:
             raise
-        raise OSError(f"{path} cannot be written: {os.strerror(code)}. Make room there.") from error
+        raise OSError(f"{path} cannot be written: {os.strerror(code)}. Free some disk space.") from error
 
 
-def _says(error: Exception, code: int) -> bool:
+def _mentions(error: Exception, code: int) -> bool:
     return f"os error {code})" in str(error) or os.strerror(code) in str(error)
 
 

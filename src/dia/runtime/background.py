@@ -1,4 +1,4 @@
-"""Iterators whose items are made in a background thread. Knows queues and events; nothing of what is made."""
+"""Iterators that produce their items in a background thread. Independent of the items."""
 
 from collections.abc import Callable, Generator, Iterable, Iterator
 from functools import partial
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class ClosingIterator(Generic[T]):
-    """An iterator that closes its generator when a `for` loop over it ends, also by `break` or an exception.
+    """An iterator that closes its generator when a `for` loop over it ends, including by `break` or an exception.
 
     `next` takes one item and leaves the generator open.
     """
@@ -31,19 +31,19 @@ class ClosingIterator(Generic[T]):
         return next(self._generator)
 
     def close(self) -> None:
-        """Stop the work; nothing more is taken."""
+        """Stop the work and end the iteration."""
         self._generator.close()
 
 
 class _Buffer(Generic[T]):
-    """Items that are made and not yet taken; taking one allows the next to be made."""
+    """Items that are ready and not yet taken. Taking one lets the producer make the next."""
 
     def __init__(self, cancel: Event, buffered: int, timeout: float | None) -> None:
         self.cancel, self.timeout, self._free = cancel, timeout, Semaphore(buffered - 1)
         self._queue: SimpleQueue[T | BaseException | None] = SimpleQueue()
 
     def fill(self, make: Callable[[], Iterable[T]]) -> None:
-        """Make items until `cancel` is set; an error follows the items that were made before it."""
+        """Produce items until `cancel` is set. An error is queued after the items produced before it."""
         try:
             for item in make():
                 self._queue.put(item)
@@ -56,12 +56,12 @@ class _Buffer(Generic[T]):
             self._queue.put(None)
 
     def take(self) -> T | None:
-        """The next item; None at the end."""
+        """Return the next item, or None at the end."""
         try:
             item = self._queue.get(timeout=self.timeout)
         except Empty:
             raise TimeoutError(
-                f"nothing has come for {self.timeout} s; wait longer, or find out what blocks it."
+                f"no item arrived within {self.timeout} s. Increase the timeout, or find out what blocks the producer."
             ) from None
         self._free.release()
         if not isinstance(item, BaseException):
@@ -69,10 +69,10 @@ class _Buffer(Generic[T]):
         try:
             raise item
         finally:
-            del item  # an error that is held by its own traceback is freed late
+            del item  # otherwise the error's traceback refers to the error itself, which delays freeing both
 
     def stop(self, thread: Thread) -> None:
-        """Cancel the work and wait for its end, at most `timeout` seconds."""
+        """Cancel the work and wait up to `timeout` seconds for it to end."""
         self.cancel.set()
         self._free.release()
         join(thread, self.timeout)
@@ -81,24 +81,24 @@ class _Buffer(Generic[T]):
 def in_background(
     make: Callable[[], Iterable[T]], cancel: Event | None = None, buffered: int = 1, timeout: float | None = None
 ) -> Generator[T, None, None]:
-    """Yield what `make()` yields, never None; the next item is made while the last one is used.
+    """Yield the items of `make()`, producing the next one while the caller uses the last one. No item may be None.
 
-    The work begins with the first `next`. When the generator is closed, dropped, or ended by an exception, `cancel` is
-    set and the generator waits for the work to end. Long work should check `cancel` now and then.
+    The work begins with the first `next`. When the generator is closed, dropped, or ended by an exception, it sets
+    `cancel` and waits for the work to end. Long work should check `cancel` now and then.
 
     Args:
         make: returns the iterable; called in the thread.
         cancel: set when no more items are wanted.
-        buffered: how many items are made in advance, 1 or more.
+        buffered: how many items to produce in advance, 1 or more.
         timeout: seconds to wait for the next item, and for the end; None waits forever.
 
     Raises:
-        TimeoutError: from the generator, when the next item does not come in time.
-        Exception: from the generator, whatever was raised while making.
+        TimeoutError: from the generator, if the next item does not arrive in time.
+        Exception: from the generator, any error raised by the work.
     """
     buffer: _Buffer[T] = _Buffer(cancel or Event(), buffered, timeout)
     thread = start(partial(buffer.fill, make), "dia.runtime.background")
-    # At exit, too: a thread that computes while the interpreter shuts down can crash it.
+    # Also runs at exit: a thread that computes while the interpreter shuts down can crash it.
     stop = finalize(buffer, buffer.stop, thread)
     try:
         while (item := buffer.take()) is not None:

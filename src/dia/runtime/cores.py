@@ -1,4 +1,4 @@
-"""How many CPU cores this process may use, and how many of them are free. Knows Linux; elsewhere what Python knows."""
+"""Count the CPU cores that this process may use and those that are free. Other systems than Linux report less."""
 
 import os
 import time
@@ -12,19 +12,19 @@ _GROUPS = Path("/sys/fs/cgroup")
 _OWN_GROUPS = Path("/proc/self/cgroup")
 _STAT = Path("/proc/stat")
 _TOPOLOGY = Path("/sys/devices/system/cpu")
-_IDLE = slice(3, 5)  # of a line of /proc/stat after its name: idle, and waiting for a disk
-_ALL = slice(0, 8)  # what comes after counts a second time what guests of this machine do
-_LEAST_SECONDS = 0.2  # of a measurement: the system counts in hundredths
+_IDLE = slice(3, 5)  # the fields idle and iowait of a line of /proc/stat, after its name
+_ALL = slice(0, 8)  # the guest fields that follow are already included in user and nice
+_LEAST_SECONDS = 0.2  # shortest measurement: the kernel counts in hundredths of a second
 
 
 @dataclass(frozen=True)
 class CoreTimes:
-    """What the cores have done until now: the first of two measurements, see `free_cores`.
+    """CPU time counters at one moment: the first of two measurements, see `free_cores`.
 
     Attributes:
-        counts: for each core that this process may use, what was idle and all of it, in hundredths of a second.
-        own: seconds of CPU time that this process has taken.
-        seconds: when that was.
+        counts: for each core that this process may use, its idle time and total time, in hundredths of a second.
+        own: CPU time of this process, in seconds.
+        seconds: monotonic time of the measurement.
     """
 
     counts: dict[int, tuple[int, int]]
@@ -33,7 +33,7 @@ class CoreTimes:
 
     @classmethod
     def now(cls) -> "CoreTimes":
-        """Measure; takes a fraction of a millisecond."""
+        """Read the counters. Takes a fraction of a millisecond."""
         counts: dict[int, tuple[int, int]] = {}
         with suppress(OSError, ValueError):
             allowed = _allowed()
@@ -46,20 +46,20 @@ class CoreTimes:
 
 
 def usable_cores() -> int:
-    """Cores that this process may keep busy: those it is bound to, each counted once, within its group's quota."""
+    """The number of physical cores in this process's affinity mask, limited by its cgroup quota; at least 1."""
     cores = len(_cores(_allowed()))
     quota = min(_quotas(), default=float("inf"))
     return max(1, int(min(cores, floor(quota))) if quota < cores else cores)
 
 
 def free_cores(since: CoreTimes | None = None) -> float | None:
-    """Cores that others have left to this process on average, those that it has used itself among them.
+    """The average number of cores that other processes leave free, including those that this process uses itself.
 
     Args:
-        since: an earlier measurement, a second or so ago; by default it is measured for 0.2 s.
+        since: a measurement from about a second ago; by default, measures for 0.2 s.
 
     Returns:
-        At most the number of cores that this process is bound to; None where the system does not say.
+        At most the number of cores in this process's affinity mask; None if the system does not provide the counters.
     """
     since = since or CoreTimes.now()
     time.sleep(max(0.0, since.seconds + _LEAST_SECONDS - time.monotonic()))
@@ -82,7 +82,7 @@ def _allowed() -> set[int]:
 
 
 def _cores(numbers: set[int]) -> set[str]:
-    """The cores of hardware threads: those that share one share its arithmetic, too."""
+    """The physical cores of hardware threads: threads of one core share its arithmetic units."""
     return {_siblings(number) for number in numbers}
 
 
@@ -94,11 +94,11 @@ def _siblings(number: int) -> str:
 
 
 def _quotas() -> Iterator[float]:
-    """How many cores' time the groups that this process is in may take, both kinds of groups."""
+    """The quotas of this process's cgroups, in cores, for cgroup versions 1 and 2."""
     for folder in _groups():
         with suppress(OSError, ValueError, ZeroDivisionError):
             quota, period = (folder / "cpu.max").read_text(encoding="ascii").split()
-            yield int(quota) / int(period)  # "max" is no number, and no limit
+            yield int(quota) / int(period)  # "max" means no limit; int() rejects it
         with suppress(OSError, ValueError, ZeroDivisionError):
             quota, period = (
                 (folder / f"cpu.cfs_{name}_us").read_text(encoding="ascii") for name in ("quota", "period")
@@ -108,7 +108,7 @@ def _quotas() -> Iterator[float]:
 
 
 def _groups() -> Iterator[Path]:
-    """Folders of the groups that this process is in; those of a container may be at the root."""
+    """The folders of this process's cgroups and their parents. In a container they may be at the root."""
     try:
         lines = _OWN_GROUPS.read_text(encoding="utf-8").splitlines()
     except OSError:

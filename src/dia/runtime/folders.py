@@ -1,4 +1,4 @@
-"""The folders that each system keeps for a user's data and caches, as platformdirs finds them."""
+"""The user's data and cache folders, from platformdirs."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,12 +7,12 @@ from platformdirs import user_cache_path, user_data_path
 
 
 def data_folder() -> Path | None:
-    """The folder for this package's files of the user; None where the user has no home directory."""
+    """The folder for the user's data of this package; None if the user has no home directory."""
     return _found(user_data_path)
 
 
 def cache_folder() -> Path | None:
-    """The folder for what can be made again; None where the user has no home directory."""
+    """The folder for caches of this package; None if the user has no home directory."""
     return _found(user_cache_path)
 
 

@@ -1,6 +1,6 @@
-"""Signals that end a command: all of them take the way of Ctrl-C, so that what is open is closed or removed.
+"""Handle the signals that end a command like Ctrl-C, so that open files are closed or removed.
 
-Knows signals and exit codes. Knows nothing of what is interrupted.
+Independent of the interrupted work.
 """
 
 import signal
@@ -11,15 +11,15 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-_ENDING = ("SIGTERM", "SIGHUP")  # of a supervisor or `kill`; of a terminal that is closed
-_LOST_SECONDS = 0.05
+_ENDING = ("SIGTERM", "SIGHUP")  # sent by a supervisor or `kill`, and by a terminal that closes
+_RESEND_SECONDS = 0.05
 
 
 class Terminated(KeyboardInterrupt):
-    """A signal other than Ctrl-C's asks the process to end.
+    """A signal other than SIGINT asked the process to end.
 
     Attributes:
-        number: the signal's.
+        number: the signal number.
     """
 
     def __init__(self, number: int) -> None:
@@ -29,11 +29,11 @@ class Terminated(KeyboardInterrupt):
 
 @contextmanager
 def terminable() -> Iterator[None]:
-    """Raise `Terminated` in the main thread where SIGTERM or SIGHUP arrive while the block runs.
+    """Raise `Terminated` in the main thread if SIGTERM or SIGHUP arrives while the block runs.
 
-    For commands: signals belong to the whole process. What has a handler already, or is ignored as under nohup, stays
-    as it is; in other threads than the main one nothing changes. An interrupt that Python has to drop, because it came
-    while an object was finalised, is raised again.
+    For commands only: signal handlers apply to the whole process. A signal that already has a handler, or is ignored
+    as under nohup, is left alone. Outside the main thread, nothing changes. Python drops an interrupt that arrives
+    while an object is being finalized; such an interrupt is raised again.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -42,7 +42,7 @@ def terminable() -> Iterator[None]:
     replaced = [number for number in numbers if signal.getsignal(number) is signal.SIG_DFL]
     hook = sys.unraisablehook
     try:
-        sys.unraisablehook = _raising_again(hook)
+        sys.unraisablehook = _resending_interrupts(hook)
         for number in replaced:
             signal.signal(number, _raise)
         yield
@@ -53,28 +53,28 @@ def terminable() -> Iterator[None]:
 
 
 def exit_code(interrupt: KeyboardInterrupt) -> int:
-    """What a shell sees of a program that this has ended: 130 for Ctrl-C, 143 for SIGTERM, 129 for SIGHUP."""
+    """The exit code of a program ended by this interrupt: 130 for Ctrl-C, 143 for SIGTERM, 129 for SIGHUP."""
     return 128 + _number(interrupt)
 
 
-def described(interrupt: KeyboardInterrupt) -> str:
-    """What a message says of it: "interrupted" or the signal that ended the command, and what is left of the work."""
+def interrupt_message(interrupt: KeyboardInterrupt) -> str:
+    """The message for an interrupt: "interrupted" or "ended by" a signal, followed by the remarks attached to it."""
     what = f"ended by {interrupt}" if isinstance(interrupt, Terminated) else "interrupted"
     return "; ".join([what, *remarks_of(interrupt)])
 
 
 def add_remark(error: BaseException, remark: str) -> None:
-    """Note with an error what is left of the work that it has ended."""
+    """Attach a remark to an error, such as which partial output is kept."""
     error.dia_remarks = (*remarks_of(error), remark)  # type: ignore[attr-defined]
 
 
 def remarks_of(error: BaseException) -> tuple[str, ...]:
-    """What `add_remark` has noted."""
+    """The remarks that `add_remark` has attached."""
     return tuple(getattr(error, "dia_remarks", ()))
 
 
 def _raise(number: int, frame: FrameType | None) -> None:
-    signal.signal(number, signal.SIG_IGN)  # once is enough: the clean-up is under way
+    signal.signal(number, signal.SIG_IGN)  # a second signal must not interrupt the clean-up
     raise Terminated(number)
 
 
@@ -82,15 +82,15 @@ def _number(interrupt: BaseException | None) -> int:
     return interrupt.number if isinstance(interrupt, Terminated) else signal.SIGINT
 
 
-def _raising_again(hook: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Reports exceptions that cannot be raised; interrupts are raised again a moment later."""
+def _resending_interrupts(hook: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """An unraisable hook that sends dropped interrupts again after a moment, and passes on other exceptions."""
 
     def unraisable(unraised: Any) -> None:
         if issubclass(unraised.exc_type, KeyboardInterrupt):
             number = _number(unraised.exc_value)
             if number != signal.SIGINT:
                 signal.signal(number, _raise)
-            threading.Timer(_LOST_SECONDS, _send, [number]).start()
+            threading.Timer(_RESEND_SECONDS, _send, [number]).start()
         else:
             hook(unraised)
 
@@ -106,4 +106,4 @@ def _send(number: int) -> None:
         signal.raise_signal(number)
 
 
-__all__ = ["Terminated", "add_remark", "described", "exit_code", "remarks_of", "terminable"]
+__all__ = ["Terminated", "add_remark", "exit_code", "interrupt_message", "remarks_of", "terminable"]

@@ -1,4 +1,4 @@
-"""Names of a package that are imported when they are first asked for, so that importing the package is quick."""
+"""Lazy imports of a package's public names, so that importing the package is fast."""
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -9,11 +9,11 @@ from typing import Any
 def lazy_names(
     package: str, homes: Mapping[str, Sequence[str]]
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """`__getattr__` and `__dir__` of a package that re-exports names of its modules.
+    """`__getattr__` and `__dir__` for a package that re-exports names of its modules.
 
     Args:
-        package: the package, `__name__` there.
-        homes: the names that each of its modules gives it.
+        package: the package's `__name__`.
+        homes: for each of its modules, the names to re-export.
     """
     home = {name: module for module, names in homes.items() for name in names}
 

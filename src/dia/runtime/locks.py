@@ -1,4 +1,4 @@
-"""Locks that end with the process that holds them, however it ends. Knows files, nothing of what is in them."""
+"""File locks that are released when their process ends, even if it is killed. Independent of file contents."""
 
 import errno
 import os
@@ -10,31 +10,31 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 LOCK_SUFFIX = ".dia-lock"
-_LONGEST_NAME = 255  # bytes; what common file systems take
+_LONGEST_NAME = 255  # bytes, on common file systems
 _BUSY = (errno.EAGAIN, errno.EACCES, errno.EDEADLK)
 
 
 def beside(path: Path, ending: str) -> Path:
-    """A hidden place in the folder of `path`: `.NAME` and `ending`; a name too long for that is cut short."""
+    """The path of a hidden file next to `path`: `.NAME` followed by `ending`. A name that is too long is shortened."""
     name = os.fsencode(path.name)[: _LONGEST_NAME - 1 - len(os.fsencode(ending))]
     return path.with_name(f".{os.fsdecode(name)}{ending}")
 
 
 def lock(path: Path) -> int | None:
-    """Lock a file or folder that is there, until the file descriptor is closed or this process ends.
+    """Lock an existing file or folder until the file descriptor is closed or this process ends.
 
     Returns:
-        The file descriptor; None where the system or the file system has no such locks.
+        The file descriptor; None if the operating system or the file system does not support locks.
 
     Raises:
-        BlockingIOError: it is locked already, by another process or by this one.
-        FileNotFoundError: there is nothing at `path`, or no longer.
+        BlockingIOError: another process or this one already holds the lock.
+        FileNotFoundError: `path` does not exist, or has just been replaced.
     """
     opened = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
     try:
         locked = _locked(opened)
         if not os.path.samestat(os.fstat(opened), os.stat(path)):
-            raise FileNotFoundError(errno.ENOENT, "replaced meanwhile", str(path))
+            raise FileNotFoundError(errno.ENOENT, "replaced by another file", str(path))
     except BaseException:
         os.close(opened)
         raise
@@ -44,26 +44,26 @@ def lock(path: Path) -> int | None:
 
 
 @contextmanager
-def only_writer(path: str | Path, parents: bool = False) -> Iterator[None]:
-    """Keep an output, a file or a folder, for this process while the block runs.
+def exclusive_writer(path: str | Path, parents: bool = False) -> Iterator[None]:
+    """Reserve an output file or folder for this process while the block runs.
 
-    A hidden file beside it holds the lock; it is removed at the end. One that a killed process has left counts for
-    nothing. Where `path` is a link, the lock lies beside what it leads to.
+    The lock is a hidden file next to the output; it is removed at the end. A lock file left by a killed process has
+    no effect. If `path` is a link, the lock file is next to its target.
 
     Args:
-        path: the output, which need not be there.
-        parents: make the folder that it lies in, too.
+        path: the output, which need not exist.
+        parents: create missing parent folders.
 
     Raises:
-        BlockingIOError: another process writes it; the message says which.
-        OSError: the folder does not exist, or may not be written to.
+        BlockingIOError: another process is writing the output; the message names it.
+        OSError: the folder does not exist, or is not writable.
     """
     place = beside(Path(os.path.realpath(path)), LOCK_SUFFIX)
     opened = None
     if parents:
         place.parent.mkdir(parents=True, exist_ok=True)
     try:
-        opened = _taken(place, path)
+        opened = _acquire(place, path)
         yield
     finally:
         if opened is not None:
@@ -72,11 +72,11 @@ def only_writer(path: str | Path, parents: bool = False) -> Iterator[None]:
             os.close(opened)
 
 
-def _taken(place: Path, path: str | Path) -> int:
-    """A file descriptor that holds the lock at `place`."""
+def _acquire(place: Path, path: str | Path) -> int:
+    """Lock the file `place` and return its file descriptor."""
     while place.parent.is_dir():
-        with suppress(FileNotFoundError):  # whoever held it has just removed it
-            opened = _made(place, path)
+        with suppress(FileNotFoundError):  # its last holder has just removed it
+            opened = _open(place, path)
             try:
                 if (held := lock(place)) is None and _is_held(place):
                     raise BlockingIOError
@@ -85,29 +85,31 @@ def _taken(place: Path, path: str | Path) -> int:
                 if not isinstance(error, BlockingIOError):
                     raise
                 raise BlockingIOError(
-                    f"{path} is being written by {_holder(place)}. Wait for its end, or choose another output."
+                    f"{path} is being written by {_holder(place)}. Wait until it ends, or choose another output."
                 ) from None
-            with suppress(OSError):  # on a full disk the lock holds all the same
+            with suppress(OSError):  # the lock works without its text, for example on a full disk
                 os.ftruncate(opened, 0)
                 os.write(opened, f"process {os.getpid()} on {socket.gethostname()}".encode())
             if held is None:
                 return opened
             os.close(opened)
             return held
-    raise FileNotFoundError(f"{path}: the folder {place.parent} does not exist. Make it first.")
+    raise FileNotFoundError(f"{path}: the folder {place.parent} does not exist. Create it first.")
 
 
-def _made(place: Path, path: str | Path) -> int:
+def _open(place: Path, path: str | Path) -> int:
     try:
         return os.open(place, os.O_RDWR | os.O_CREAT, 0o666)
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise type(error)(f"{path} cannot be written: {error.strerror} in {place.parent}.") from error
+        raise type(error)(
+            f"{path} cannot be written: {error.strerror} in {place.parent}. Choose another output."
+        ) from error
 
 
 def _locked(opened: int) -> bool:
-    """Lock what is open; False where that cannot be done. Raises BlockingIOError."""
+    """Lock an open file. False if locks are not supported; raises BlockingIOError if it is locked already."""
     try:
         if sys.platform == "win32":
             import msvcrt
@@ -125,7 +127,7 @@ def _locked(opened: int) -> bool:
 
 
 def _is_held(place: Path) -> bool:
-    """Whether the process that a lock names still runs, where nothing better tells; elsewhere none can be asked."""
+    """Whether the process named in a lock file is running, for file systems without locks. False for other hosts."""
     named = re.fullmatch(rf"process (\d+) on {re.escape(socket.gethostname())}", _holder(place))
     if named is None or sys.platform == "win32":
         return False
@@ -145,4 +147,4 @@ def _holder(place: Path) -> str:
         return "another process"
 
 
-__all__ = ["LOCK_SUFFIX", "beside", "lock", "only_writer"]
+__all__ = ["LOCK_SUFFIX", "beside", "exclusive_writer", "lock"]

@@ -6,10 +6,10 @@ from transformers.utils import logging
 
 
 def get_logger(name: str) -> Any:
-    """The logger of a module of this package, below transformers' own: its level and its handlers apply.
+    """The logger of a module of this package: a child of transformers' logger, with its level and handlers.
 
-    Beside the methods of `logging.Logger` it has `warning_once` and `info_once`. Pass them one formatted string: they
-    keep their arguments for good.
+    It has `warning_once` and `info_once` besides the methods of `logging.Logger`. Pass them one formatted string,
+    because they cache their arguments forever.
     """
     return logging.get_logger(f"transformers.{name}")
 

@@ -1,8 +1,8 @@
-"""What a model holds of the machine's memory: no more than it needs, and where it is read fastest.
+"""Reduce a model's memory use and move its weights to where the CPU reads them fastest.
 
-Weights leave the mapping of their file for memory of their own, which a CPU reads faster: on the machine this was
-written on 1.6 times, for a file's pages lie scattered. Weights that have been made into others stay in the file. What
-was freed is given back. Knows tensors, and what Linux, glibc and oneDNN can be told; elsewhere it does nothing.
+Memory-mapped weights are copied to ordinary memory, from which a CPU reads faster (1.6 times on one machine, because
+the pages of a file are scattered). Weights that were converted to another format are paged out. Freed memory goes
+back to the system. Uses calls of Linux and glibc; does nothing on other systems.
 """
 
 import ctypes
@@ -15,16 +15,15 @@ from pathlib import Path
 from torch import Tensor, nn
 
 _MAPS = Path("/proc/self/maps")
-_DONT_NEED, _PAGE_OUT = 4, 21  # of madvise
+_DONT_NEED, _PAGE_OUT = 4, 21  # MADV_DONTNEED and MADV_PAGEOUT
 _SHAPES = "64"
-_CACHES = ("LRU_CACHE_CAPACITY", "ONEDNN_PRIMITIVE_CACHE_CAPACITY")  # PyTorch's own, and that of oneDNN below it
+_CACHES = ("LRU_CACHE_CAPACITY", "ONEDNN_PRIMITIVE_CACHE_CAPACITY")  # of PyTorch and of oneDNN
 
 
-def to_own_memory(model: nn.Module) -> None:
-    """Copy every parameter that lies in a mapped file, one after the other, and let go of the file's pages.
+def copy_mapped_weights(model: nn.Module) -> None:
+    """Copy every memory-mapped parameter to ordinary memory, one at a time, and release the file's pages.
 
-    At no time are there more than one parameter's pages twice. Where the system does not tell what is mapped, nothing
-    is copied.
+    At any time, at most one parameter is in memory twice. Nothing is copied on systems without `/proc/self/maps`.
     """
     ranges = _file_ranges()
     for weight in model.parameters():
@@ -35,10 +34,10 @@ def to_own_memory(model: nn.Module) -> None:
             _advise(mapped, _DONT_NEED)
 
 
-def leave_in_file(weights: Iterable[Tensor]) -> None:
-    """Weights of a mapped file that will hardly be read again: they take no memory until they are.
+def page_out_weights(weights: Iterable[Tensor]) -> None:
+    """Page out memory-mapped weights that are rarely read. They take no memory until they are read again.
 
-    What was written to them since stays: the system drops only what it can read again from where it was.
+    Changes to the weights are kept: the system drops only pages that it can read again.
     """
     ranges = _file_ranges()
     for weight in weights:
@@ -47,18 +46,19 @@ def leave_in_file(weights: Iterable[Tensor]) -> None:
 
 
 def release_free_memory() -> None:
-    """What was freed, to the system: glibc would keep it, half a gigabyte and more, in holes between what stays."""
+    """Return freed memory to the system. Otherwise glibc keeps half a gigabyte or more in a fragmented heap."""
     if sys.platform == "linux":
         trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
         if trim is not None:
             trim(0)
 
 
-def keep_few_shapes() -> None:
-    """Limit the CPU kernels that PyTorch caches to the last 64 shapes, for commands; variables that are set stay.
+def limit_kernel_caches() -> None:
+    """Limit PyTorch's caches of CPU kernels to the last 64 shapes. For commands only.
 
-    Its own limit is a thousand of each kind: texts and takes of all lengths add half a gigabyte in an hour of speech.
-    The limits are environment variables, read at the first matrix product of the process; a library call sets none.
+    The default limit is about a thousand shapes per kind of kernel. Texts and takes of many lengths then add half a
+    gigabyte in an hour of speech. The limits are environment variables that are read at the first matrix product of
+    the process. Variables that are already set are kept.
     """
     for name in _CACHES:
         os.environ.setdefault(name, _SHAPES)
@@ -74,7 +74,7 @@ def _file_ranges() -> list[tuple[int, int]]:
 
 
 def _advise(mapped: Tensor, advice: int) -> None:
-    """Tell the system what becomes of the whole pages of a tensor; what is in the file stays there."""
+    """Call madvise for all complete pages of a tensor. The file is not changed."""
     size = mapped.numel() * mapped.element_size()
     begin = -(-mapped.data_ptr() // mmap.PAGESIZE) * mmap.PAGESIZE
     pages = (mapped.data_ptr() + size - begin) // mmap.PAGESIZE
@@ -82,4 +82,4 @@ def _advise(mapped: Tensor, advice: int) -> None:
         ctypes.CDLL(None).madvise(ctypes.c_void_p(begin), ctypes.c_size_t(pages * mmap.PAGESIZE), advice)
 
 
-__all__ = ["keep_few_shapes", "leave_in_file", "release_free_memory", "to_own_memory"]
+__all__ = ["copy_mapped_weights", "limit_kernel_caches", "page_out_weights", "release_free_memory"]

@@ -1,4 +1,4 @@
-"""A progress bar for speech, in frames and seconds. Knows streamers, nothing of what is said."""
+"""A progress bar for generation, in frames and seconds of speech."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from transformers.generation.streamers import BaseStreamer
 
 
 class Progress(BaseStreamer):
-    """A streamer that draws a bar on standard error if that is a terminal; the total is not known before the end.
+    """A streamer that draws a progress bar, without a total, on standard error if that is a terminal.
 
     Args:
         frame_rate: frames per second.
@@ -19,7 +19,7 @@ class Progress(BaseStreamer):
         self._frame_rate = frame_rate
 
     def put(self, value: Tensor) -> None:
-        """Count one row; the prompt's grid, which comes first, begins the bar."""
+        """Count one row. The first call is the prompt's grid and starts the bar."""
         if self._bar is None:
             self._bar = tqdm(unit=" frames", desc="speaking", leave=False, disable=None)
             return
@@ -28,7 +28,7 @@ class Progress(BaseStreamer):
             self._bar.set_postfix_str(f"{self._bar.n / self._frame_rate:.1f} s of speech")
 
     def end(self) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         if self._bar is not None:
             self._bar.close()
 

@@ -1,23 +1,23 @@
-"""Numbers within bounds: the one check of every number that a caller, a file or an option gives."""
+"""Range checks for every number given by a caller, a file or an option."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
 
-_LONGEST = 60  # characters of a value in a message
+_LONGEST = 60  # characters of a value shown in a message
 
 
 @dataclass(frozen=True)
 class Range:
-    """The numbers from `least` to `most`, both included. Infinity and NaN are in no range, and True is no number.
+    """The numbers from `least` to `most`, inclusive. Infinity and NaN are in no range, and booleans are not numbers.
 
     Args:
-        least: the smallest.
-        most: the greatest.
-        whole: integers only.
-        above: `least` itself is excluded.
-        note: what one of the numbers means, such as "greedy at 0".
+        least: the smallest number.
+        most: the largest number.
+        whole: allow integers only.
+        above: exclude `least` itself.
+        note: an explanation shown in messages, such as "0 is greedy".
     """
 
     least: float
@@ -27,16 +27,16 @@ class Range:
     note: str = ""
 
     def check(self, name: str, value: Any, exception: type[Exception] | None = None) -> None:
-        """Refuse what is not in the range.
+        """Raise if a value is not in the range.
 
         Args:
-            name: what the caller calls the value.
-            value: what was given.
-            exception: raised in the place of both errors, for callers whose values come from a file.
+            name: the name of the value, for the message.
+            value: the value to check.
+            exception: the type to raise instead of both errors, for values that come from a file.
 
         Raises:
-            TypeError: it is no number, or not whole.
-            ValueError: it is out of range.
+            TypeError: the value is not a number, or not an integer where one is required.
+            ValueError: the value is out of range.
         """
         if isinstance(value, bool) or not isinstance(value, Integral if self.whole else Real):
             raise (exception or TypeError)(f"{name} is {shown(value)}; expected {self}.")
@@ -53,7 +53,7 @@ class Range:
 
 
 def check_numbers(ranges: Mapping[str, Range], values: Mapping[str, Any]) -> None:
-    """Check a value for every range.
+    """Check one value per range.
 
     Raises:
         TypeError, ValueError: as `Range.check`.
@@ -63,7 +63,7 @@ def check_numbers(ranges: Mapping[str, Range], values: Mapping[str, Any]) -> Non
 
 
 def check_given(ranges: Mapping[str, Range], values: Mapping[str, Any]) -> None:
-    """Check the values that have a range and are given; None stands for what is not.
+    """Check the values that have a range and are not None.
 
     Raises:
         TypeError, ValueError: as `Range.check`.
@@ -72,10 +72,10 @@ def check_given(ranges: Mapping[str, Range], values: Mapping[str, Any]) -> None:
 
 
 def shown(value: Any) -> str:
-    """A value for a message: short, on one line, and printable on every terminal."""
+    """Format a value for a message: short, on one line, and in ASCII."""
     try:
         text = ascii(value)
-    except ValueError:  # Python writes out no integer of more than 4300 digits
+    except ValueError:  # Python does not format integers of more than 4300 digits
         text = f"an integer of {value.bit_length()} bits" if isinstance(value, int) else type(value).__name__
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 

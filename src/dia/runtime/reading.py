@@ -1,6 +1,6 @@
-"""Files that others wrote, read with care: what is no file, too large, cut off or no JSON is refused by name.
+"""Read untrusted files, with errors that name a file if it is missing, too large or not valid JSON.
 
-Knows bytes and JSON. Knows nothing of what the files are for, beside the remedy that its messages offer.
+Independent of the purpose of the files.
 """
 
 import json
@@ -19,63 +19,63 @@ _POINTER = b"version https://git-lfs"
 
 
 def check_file(path: Path, most: int | None = None) -> int:
-    """Refuse what cannot be read as a file: a folder, a pipe, a device, a link to nothing.
+    """Raise if `path` is not a regular file, such as a folder, a pipe, a device or a broken link.
 
     Args:
-        path: what is to be read.
-        most: bytes it may have.
+        path: the file.
+        most: its maximum size in bytes.
 
     Returns:
         Its size in bytes.
 
     Raises:
-        FileNotFoundError: there is nothing, or a link that leads nowhere.
-        OSError: it is no file, or may not be read.
+        FileNotFoundError: it does not exist, or is a broken link.
+        OSError: it is not a regular file, or cannot be accessed.
         ValueError: it is too large.
     """
     try:
         status = path.stat()
     except FileNotFoundError:
-        what = "is a link that leads nowhere" if path.is_symlink() else "is missing"
+        what = "is a broken link" if path.is_symlink() else "is missing"
         raise FileNotFoundError(f"{path} {what}; {REMEDY}.") from None
     except OSError as error:
         raise OSError(f"{path} cannot be read: {error.strerror or error}; {REMEDY}.") from None
     if not stat.S_ISREG(status.st_mode):
         raise OSError(f"{path} is a {_kind(status.st_mode)}, not a file; {REMEDY}.")
     if most is not None and status.st_size > most:
-        raise ValueError(f"{path} has {status.st_size} bytes, where at most {most} are read; {REMEDY}.")
+        raise ValueError(f"{path} has {status.st_size} bytes, but at most {most} are allowed; {REMEDY}.")
     return status.st_size
 
 
 def read_bytes(path: Path, most: int) -> bytes:
-    """All of a file.
+    """Read a whole file of at most `most` bytes.
 
     Raises:
-        OSError, ValueError: as `check_file`; or it is a pointer of Git LFS.
+        OSError, ValueError: as `check_file`, or it is a Git LFS pointer.
     """
     check_file(path, most)
     try:
         content = path.read_bytes()
     except OSError as error:
         raise OSError(f"{path} cannot be read: {error.strerror or error}.") from error
-    check_no_pointer(path, content)
+    check_not_pointer(path, content)
     return content
 
 
-def check_no_pointer(path: Path, content: bytes) -> None:
-    """Refuse the few lines that Git LFS puts in a file's place until it has fetched it; `content` is how it begins."""
+def check_not_pointer(path: Path, content: bytes) -> None:
+    """Raise ValueError if a file is a Git LFS pointer, not yet replaced by its content. `content` is its beginning."""
     if content.startswith(_POINTER):
         raise ValueError(f"{path} is a Git LFS pointer, not the file itself; run `git lfs pull`, or {REMEDY}.")
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """A JSON file that holds an object.
+    """Read a JSON file that holds an object.
 
-    What Python's reader would accept and other readers would not, or would understand otherwise, is refused: NaN and
-    infinities, a key that stands twice, half of a surrogate pair, a byte order mark.
+    Stricter than Python's `json`: rejects content that other readers reject or read differently, which is NaN,
+    infinities, duplicate keys, lone surrogates and a byte order mark.
 
     Raises:
-        OSError, ValueError: as `read_bytes`; or it is no such file. The message names it and says where the fault is.
+        OSError, ValueError: as `read_bytes`, or it is not such a JSON file. The message names the file and the fault.
     """
     content = read_bytes(path, JSON_BYTES)
     try:
@@ -88,19 +88,19 @@ def read_json(path: Path) -> dict[str, Any]:
     except ValueError as error:
         raise ValueError(f"{path} is not valid JSON: {error}; {REMEDY}.") from error
     if not isinstance(data, dict):
-        raise ValueError(f"{path} holds a JSON {type(data).__name__}, not an object of settings; {REMEDY}.")
+        raise ValueError(f"{path} contains a JSON {type(data).__name__}, but expected an object; {REMEDY}.")
     return data
 
 
 @contextmanager
-def blamed_on(*files: str | Path) -> Iterator[None]:
-    """Turn whatever another package's reader stumbles over into an error that names the files it was reading.
+def errors_name(*files: str | Path) -> Iterator[None]:
+    """Make every error in the block name the files that another package was reading.
 
-    For blocks whose only input is those files: an error there is a fault of the files, whatever its type.
+    Use it for blocks whose only input is those files, so that any error is a fault of the files.
 
     Raises:
-        OSError: names the files, where the system refused something.
-        ValueError: names the files, where anything else went wrong. An error that names one already is passed on.
+        OSError: an operating system error, with the names of the files.
+        ValueError: any other error, with the names of the files. An error that already names one is passed on.
     """
     try:
         yield
@@ -114,7 +114,7 @@ def blamed_on(*files: str | Path) -> Iterator[None]:
 
 
 def reason_of(error: BaseException) -> str:
-    """What went wrong, on one line; huggingface_hub says it in the cause of its errors."""
+    """The reason for an error, on one line. For errors of huggingface_hub, this is the message of their cause."""
     cause = error.__cause__ or error
     line = str(cause).strip().partition("\n")[0].rstrip(".;") or type(cause).__name__
     return line if isinstance(cause, ValueError | TypeError | OSError) else f"{type(cause).__name__}: {line}"
@@ -124,13 +124,13 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in pairs:
         if key in found:
-            raise ValueError(f"{shown(key)} stands there twice")
+            raise ValueError(f"duplicate key {shown(key)}")
         found[key] = value
     return found
 
 
 def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON number")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def _finite(text: str) -> float:
@@ -141,20 +141,20 @@ def _finite(text: str) -> float:
 
 
 def _check_shape(data: Any) -> None:
-    """Refuse what is nested too deep, and strings that cannot be written."""
+    """Raise if values are nested too deeply, or if a string cannot be encoded."""
     level = [data]
-    for _ in range(JSON_DEPTH + 2):  # those that hold others, and what the last of them holds
+    for _ in range(JSON_DEPTH + 2):  # the nested levels, the innermost values, and a last empty level
         if not level:
             return
         for item in level:
             if isinstance(item, str):
                 item.encode()
-        held = [[*item, *item.values()] if isinstance(item, dict) else item for item in level if _holds(item)]
-        level = [item for items in held for item in items]
+        nested = [[*item, *item.values()] if isinstance(item, dict) else item for item in level if _is_nested(item)]
+        level = [item for items in nested for item in items]
     raise RecursionError
 
 
-def _holds(item: Any) -> bool:
+def _is_nested(item: Any) -> bool:
     return isinstance(item, dict | list)
 
 
@@ -163,4 +163,4 @@ def _kind(mode: int) -> str:
     return next((name for is_kind, name in kinds.items() if is_kind(mode)), "device")
 
 
-__all__ = ["REMEDY", "blamed_on", "check_file", "check_no_pointer", "read_bytes", "read_json", "reason_of"]
+__all__ = ["REMEDY", "check_file", "check_not_pointer", "errors_name", "read_bytes", "read_json", "reason_of"]

@@ -1,7 +1,4 @@
-"""A checkpoint's folder or its repository on the Hub: finding the files in it and reading the small ones.
-
-Knows where files lie. Knows nothing of what is in them.
-"""
+"""Find files in a checkpoint's folder or Hub repository, and read its JSON files. Independent of their contents."""
 
 import os
 from collections.abc import Mapping
@@ -18,11 +15,11 @@ HUB_OPTIONS = ("cache_dir", "force_download", "proxies", "token", "local_files_o
 
 @dataclass(frozen=True)
 class Repository:
-    """A folder, or a repository of the Hub.
+    """A local folder or a Hub repository.
 
     Args:
-        name: the folder's path, or a Hub id.
-        options: of the Hub, see `HUB_OPTIONS`.
+        name: the folder's path or the repository's id.
+        options: options for the Hub, see `HUB_OPTIONS`.
     """
 
     name: str
@@ -30,28 +27,28 @@ class Repository:
 
     @classmethod
     def of(cls, name: str | os.PathLike[str], options: Mapping[str, Any]) -> "Repository":
-        """The options that concern the Hub are picked from all that are given."""
+        """Create a repository, keeping only the options for the Hub."""
         return cls(str(name), {key: options[key] for key in HUB_OPTIONS if options.get(key) is not None})
 
     @property
     def is_folder(self) -> bool:
-        """Whether it is on this machine's disk."""
+        """Whether it is a local folder."""
         return os.path.isdir(self.name)
 
     def within(self, subfolder: str) -> "Repository":
-        """A folder in it, as a repository of its own."""
+        """A subfolder of it, as a repository."""
         inside = os.path.join(self.options.get("subfolder") or "", subfolder)
         return replace(self, options={**self.options, "subfolder": inside})
 
     def path(self, file: str) -> str:
-        """How messages call a file of it."""
+        """The path of a file, for messages."""
         return os.path.join(self.name, self.options.get("subfolder") or "", file)
 
     def find(self, file: str) -> Path | None:
-        """A file of it; None if it has none of that name.
+        """Return the local path of a file, downloading it if necessary; None if the repository does not have it.
 
         Raises:
-            OSError: what has the name is no file, or the Hub cannot be asked.
+            OSError: the name belongs to something other than a file, or the Hub cannot be reached.
         """
         if not self.is_folder:
             found = cached_file(self.name, file, _raise_exceptions_for_missing_entries=False, **self.options)
@@ -63,7 +60,7 @@ class Repository:
         return path
 
     def json(self, file: str) -> dict[str, Any] | None:
-        """What a JSON file of it holds; None if it has none of that name.
+        """Read a JSON file; None if the repository does not have it.
 
         Raises:
             OSError, ValueError: as `find` and `read_json`.

@@ -1,10 +1,10 @@
-"""Advice about a misspelt word: the one that was probably meant."""
+"""Suggest the word that a misspelt one was probably meant to be."""
 
 from collections.abc import Iterable
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A clause that names the nearest of the known words, such as "; did you mean 'say'?"; "" where none is near.
+    """A clause that suggests the most similar known word, or "" if none is similar.
 
     >>> did_you_mean("sya", ["say", "train"])
     "; did you mean 'say'?"

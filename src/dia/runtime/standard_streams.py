@@ -1,4 +1,4 @@
-"""Standard streams of a command that are closed, full, or whose reader has gone. Knows nothing of what is written."""
+"""Handle standard streams that are closed, on a full disk, or a broken pipe. Independent of what is written."""
 
 import os
 import sys
@@ -9,23 +9,23 @@ from typing import Any, TextIO
 
 @contextmanager
 def standard_streams() -> Iterator[None]:
-    """Give closed standard streams the null device, and write out what is buffered when the block ends.
+    """Connect closed standard streams to the null device, and flush standard output when the block ends.
 
-    Without it the first file that is opened would take the place of a closed stream, and messages would land in it.
-    Messages on standard error that cannot be written are dropped: no work ends because of them.
+    Otherwise the first file opened would get the descriptor of a closed stream, and messages would be written into it.
+    Messages that standard error cannot take are dropped and do not interrupt the work.
 
     Raises:
-        BrokenPipeError: nobody reads standard output any more. Nothing more is written to it.
-        OSError: it cannot be written, such as on a full disk; likewise.
+        BrokenPipeError: the reader of standard output has closed it. Nothing more is written to it.
+        OSError: standard output cannot be written, for example on a full disk. Nothing more is written to it.
     """
     _open_closed()
     errors = sys.stderr
     sys.stderr = _Messages(errors)
     try:
         yield
-        _flushed()
+        _flush_output()
     except (SystemExit, OSError):
-        _flushed()  # what could not be written may be the reason of the error, which does not name it
+        _flush_output()  # if standard output caused the error, this raises one that names it
         raise
     finally:
         _silence(sys.stdout)
@@ -33,7 +33,7 @@ def standard_streams() -> Iterator[None]:
 
 
 class _Messages:
-    """Standard error, which is silent from the first message on that it cannot take."""
+    """Standard error; after the first failed write, everything is dropped."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -56,7 +56,7 @@ class _Messages:
 
 
 def print_lines(*lines: object) -> None:
-    """Print messages of the command to standard error, if it can take them."""
+    """Print messages of the command to standard error; drop them if it cannot be written."""
     print(*(f"dia: {line}" for line in lines), sep="\n", file=_Messages(sys.stderr))
 
 
@@ -66,7 +66,7 @@ def is_closed(stream: object) -> bool:
 
 
 def _silence(stream: TextIO) -> None:
-    """Let what a stream cannot write go nowhere; the interpreter would try again at its end, and complain."""
+    """Redirect a stream to the null device if it cannot be flushed; otherwise the interpreter reports it at exit."""
     with suppress(OSError, ValueError, AttributeError):
         try:
             stream.flush()
@@ -76,7 +76,7 @@ def _silence(stream: TextIO) -> None:
             os.close(null)
 
 
-def _flushed() -> None:
+def _flush_output() -> None:
     if sys.stdout is not None and not sys.stdout.closed:
         try:
             sys.stdout.flush()
@@ -92,7 +92,7 @@ def _open_closed() -> None:
     os.close(opened)
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115, it stays open to the end
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115, it stays open until exit
 
 
 __all__ = ["is_closed", "print_lines", "standard_streams"]

@@ -1,4 +1,4 @@
-"""The one category of warnings that this package raises about a user's input, and how the command prints them."""
+"""The category of all warnings about a user's input, and how the command prints them."""
 
 import sys
 import warnings
@@ -8,15 +8,15 @@ from typing import TextIO
 
 
 class DiaWarning(UserWarning):
-    """Something in a script, a recording or a take that is probably not as its author wants it.
+    """A probable problem in a script, a recording or a take.
 
-    Filter it as any other: `warnings.simplefilter("ignore", dia.DiaWarning)`.
+    Filter it like any other category: `warnings.simplefilter("ignore", dia.DiaWarning)`.
     """
 
 
 @contextmanager
 def printed_warnings() -> Iterator[None]:
-    """Print every `DiaWarning` of the block once, as a line `dia: …` on standard error."""
+    """Print each distinct `DiaWarning` of the block once on standard error, as a line `dia: …`."""
     printed = set[str]()
     show = warnings.showwarning
 

@@ -155,7 +155,7 @@ def shortened(synthesizer: Synthesizer, part: Line, seconds: float) -> Line:
         part: codes and their words, as a line without a text.
         seconds: that it may last.
     """
-    text, codes = PromptFormat.of(synthesizer.model.generation_config).ended(part.transcript), _codes(part)
+    text, codes = PromptFormat.of(synthesizer.model.generation_config).end_turns(part.transcript), _codes(part)
     reading = read(synthesizer.model, synthesizer.processor, text, codes)
     for pattern, least in ((_SENTENCE, _SENTENCE_SECONDS), (_CLAUSE, _LEAST_SECONDS), (_SENTENCE, _LEAST_SECONDS)):
         for end in reversed([found.end() for found in pattern.finditer(text)]):

@@ -1,4 +1,4 @@
-"""Scripts: turns, tags, normalization, chunking, pronunciations, prompt format."""
+"""Scripts: turns, tags, normalization, chunking, pronunciations and the prompt format."""
 
 from typing import TYPE_CHECKING
 

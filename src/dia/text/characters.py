@@ -1,14 +1,11 @@
-"""Which characters a script may hold, and the plain ones that stand for the others.
-
-Knows Unicode. Knows nothing of words, numbers or tags.
-"""
+"""Convert Unicode text to the plain characters that a script may contain. Independent of words, numbers and tags."""
 
 import re
 import unicodedata
 from collections.abc import Sequence
 from typing import NamedTuple
 
-# Not ASCII, but read aloud by name: `spoken_form` finds words for them.
+# Symbols outside ASCII that `spoken_form` replaces with words.
 SPOKEN_SYMBOLS = "€£¥¢₹₩₽°\u00b5\u03a9"
 
 _STAND_INS = {
@@ -53,68 +50,68 @@ _STAND_INS = {
     "Ŋ": "Ng",
     "ı": "i",
 }
-_SILENT = ("Cf", "Mn", "Mc", "Me", "Sk")  # joiners, accents that stand alone, skin tones
+_SILENT = ("Cf", "Mn", "Mc", "Me", "Sk")  # joiners, separate accents, skin tones
 _LATIN = re.compile(r"LATIN (SMALL|CAPITAL) LETTER ([A-Z])(?: WITH .*)?")
 _NOT_PLAIN = re.compile(r"[^\n\x20-\x7e]")
-_NEVER_TEXT = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff]")  # controls, half surrogate pairs
+_NEVER_TEXT = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff]")  # controls, lone surrogates
 _LINE_ENDS = dict.fromkeys(map(ord, "\r\v\f\x85\u2028\u2029"), "\n")
 
 
 class Plain(NamedTuple):
-    """A text in plain characters, and the names of those that could not be kept: emoji and other pictures."""
+    """A text in plain characters, and the names of the characters it omits, such as emoji."""
 
     text: str
-    left_out: tuple[str, ...]
+    omitted: tuple[str, ...]
 
 
 def plain(text: str) -> Plain:
-    """Write a text in ASCII and `SPOKEN_SYMBOLS`: quotes straightened, accents dropped, ½ as 1/2, lines kept.
+    """Convert a text to ASCII and `SPOKEN_SYMBOLS`: straight quotes, no accents, 1/2 for ½. Line breaks are kept.
 
     Raises:
-        TypeError: text is no str.
-        ValueError: it holds a letter of another script, a control character or half a surrogate pair.
+        TypeError: text is not a str.
+        ValueError: text contains a letter of another script, a control character or a lone surrogate.
     """
     _check_type(text)
     written = _stand_ins(text)
     for character, stand_in in written.items():
         if stand_in is None:
-            _refuse_letters_and_controls(character, text)
-    left_out = (_named(character) for character, stand_in in written.items() if stand_in is None)
-    return Plain(text.replace("\r\n", "\n").translate(_table(written)), tuple(left_out))
+            _reject_letters_and_controls(character, text)
+    omitted = (_named(character) for character, stand_in in written.items() if stand_in is None)
+    return Plain(text.replace("\r\n", "\n").translate(_table(written)), tuple(omitted))
 
 
-def places(text: str) -> Sequence[int]:
-    """For each character of `plain(text).text`, the place in `text` of the character that it stands for."""
+def source_positions(text: str) -> Sequence[int]:
+    """For each character of `plain(text).text`, the position in `text` of the character that it replaces."""
     if text.isascii() and "\r\n" not in text:
         return range(len(text))
-    table, found = _table(_stand_ins(text)), list[int]()
-    for place, character in enumerate(text):
-        if not (character == "\r" and text.startswith("\n", place + 1)):  # \r\n is one end of a line
-            found += [place] * len(table.get(ord(character), character))
-    return found
+    table, positions = _table(_stand_ins(text)), list[int]()
+    for position, character in enumerate(text):
+        if not (character == "\r" and text.startswith("\n", position + 1)):  # \r\n is a single line break
+            positions += [position] * len(table.get(ord(character), character))
+    return positions
 
 
 def unchanged(text: str) -> str:
-    """The text as it stands, with `\\n` for each character that ends a line; of the same length.
+    """The text with every line break as `\\n` and otherwise unchanged, including its length.
 
     Raises:
-        TypeError: text is no str.
-        ValueError: it holds a control character or half a surrogate pair.
+        TypeError: text is not a str.
+        ValueError: text contains a control character or a lone surrogate.
     """
     _check_type(text)
-    if strange := _NEVER_TEXT.search(text):
-        _refuse_letters_and_controls(strange[0], text)
+    if invalid := _NEVER_TEXT.search(text):
+        _reject_letters_and_controls(invalid[0], text)
     return text.translate(_LINE_ENDS)
 
 
 def _check_type(text: object) -> None:
     if not isinstance(text, str):
-        hint = "; decode it first, as in text.decode('utf-8')" if isinstance(text, bytes) else "; pass a str"
+        hint = "; decode it first, such as by text.decode('utf-8')" if isinstance(text, bytes) else "; pass a str"
         raise TypeError(f"text is {type(text).__name__}{hint}.")
 
 
 def _stand_ins(text: str) -> dict[str, str | None]:
-    """What stands for each character of a text that is not plain, in order of appearance."""
+    """The replacement of each character of a text that is not plain, in order of appearance."""
     return {character: _written(character) for character in dict.fromkeys(_NOT_PLAIN.findall(text))}
 
 
@@ -123,7 +120,7 @@ def _table(written: dict[str, str | None]) -> dict[int, str]:
 
 
 def _written(character: str) -> str | None:
-    """What stands for a character; None where nothing does."""
+    """The replacement of a character, or None if there is none."""
     if character in _STAND_INS:
         return _STAND_INS[character]
     if " " <= character <= "~":
@@ -155,18 +152,18 @@ def _decomposed(character: str) -> str | None:
     return f"^{written}" if kind == "<super>" and written.isdigit() else written
 
 
-def _refuse_letters_and_controls(character: str, text: str) -> None:
-    category, place = unicodedata.category(character), text.index(character)
+def _reject_letters_and_controls(character: str, text: str) -> None:
+    category, position = unicodedata.category(character), text.index(character)
     if category == "Cc":
         raise ValueError(
-            f"text holds the control character U+{ord(character):04X} at position {place}; "
+            f"text contains the control character U+{ord(character):04X} at position {position}; "
             f"save the script as plain UTF-8 text."
         )
     if category == "Cs":
-        raise ValueError(f"text holds a lone surrogate at position {place}; decode it as UTF-8.")
+        raise ValueError(f"text contains a lone surrogate at position {position}; decode it as UTF-8.")
     if category[0] == "L":
         raise ValueError(
-            f"text holds {_named(character)} at position {place}; Dia speaks English: write it in Latin letters."
+            f"text contains {_named(character)} at position {position}. Dia speaks English; write it in Latin letters."
         )
 
 
@@ -174,4 +171,4 @@ def _named(character: str) -> str:
     return f"{character!r} ({unicodedata.name(character, f'U+{ord(character):04X}')})"
 
 
-__all__ = ["SPOKEN_SYMBOLS", "Plain", "places", "plain", "unchanged"]
+__all__ = ["SPOKEN_SYMBOLS", "Plain", "plain", "source_positions", "unchanged"]

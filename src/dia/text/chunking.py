@@ -1,34 +1,35 @@
-"""Cuts a long text into pieces at sentences, clauses and words, and gathers pieces into groups of even size.
+"""Split a long text at sentences, clauses and words, and merge the pieces into groups of similar size.
 
-Knows sizes and punctuation. Knows nothing of speakers or seconds.
+Independent of speakers and durations.
 """
 
 import math
 import re
 from collections.abc import Callable, Iterable, Sequence
 
-# Beside the English ones the ends of other languages, for models whose text is not brought into ASCII.
+# Includes the punctuation of other languages, for models whose text is not converted to ASCII.
 _SENTENCE_END = re.compile(
     r"(?<=[.!?…؟।。！？]) (?![a-z])|(?<=[.!?…؟।。！？][\"'”»)]) |(?<=[^.]\.) (?=[a-z])|(?<=[!?]) (?=[a-z])"
 )
 _CLAUSE_END = re.compile(r"(?<=[,;:،、，；：]) ")
 _WORD = re.compile(r"[^\s({]*(?:\([A-Za-z]+ [A-Za-z]+\)|\{[^{}]*\})\S*|\S+")
-# Members under this share of the limit are not worth a place to cut at: 80 at most are tried for a group.
-_CRUMB = 1 / 40
-# Beside the unevenness of a group, (1 - its share of the limit)².
+# Members below this share of the limit are merged before the search, so that it tries at most 80 members per group.
+_SMALL = 1 / 40
+# The costs of cutting after a sentence or a clause. The cost of an uneven group is (1 - its share of the limit)².
 _COSTS = ((re.compile(r"[.!?…؟।。！？][\"'”»)]?$"), 0.1), (re.compile(r"[,;:،、，；：]$"), 0.2))
 _COST_INSIDE_A_CLAUSE = 0.3
 
 
 def pieces(text: str, limit: float, size: Callable[[str], float]) -> list[str]:
-    """Cut a text at blanks: into its sentences, of those over the limit the clauses, of those in turn the words.
+    """Split a text into sentences, sentences over the limit into clauses, and clauses over the limit into words.
 
-    A single word over the limit stays whole, and what holds no letters stays with its neighbour.
+    A single word over the limit stays whole. A piece without letters is merged into its neighbour. The pieces joined
+    by spaces are the original text.
 
     Args:
-        text: with single blanks between words; the pieces joined by blanks are the text again.
-        limit: the size that a piece may have.
-        size: measures a piece.
+        text: the text, with single spaces between words.
+        limit: the maximum size of a piece.
+        size: returns the size of a piece.
     """
     parts = (
         part
@@ -40,42 +41,42 @@ def pieces(text: str, limit: float, size: Callable[[str], float]) -> list[str]:
 
 
 def sentences_of(text: str) -> list[str]:
-    """The sentences of a text with single blanks between words; joined by blanks they are the text again."""
+    """Split a text, with single spaces between words, into sentences. Joined by spaces, they are the original text."""
     return pieces(text, math.inf, len)
 
 
 def _with_words(parts: Iterable[str]) -> list[str]:
-    """Parts that hold letters; those that do not stay with their neighbours, for nobody could speak them alone."""
+    """Merge parts without letters into their neighbours, because they cannot be spoken alone."""
     groups: list[list[str]] = []
-    worded = False
+    has_words = False
     for part in parts:
         words = any(character.isalpha() for character in part)
-        if groups and not (words and worded):
+        if groups and not (words and has_words):
             groups[-1].append(part)
-            worded = worded or words
+            has_words = has_words or words
         else:
             groups.append([part])
-            worded = words
+            has_words = words
     return [" ".join(group) for group in groups]
 
 
-def cost_after(piece: str) -> float:
-    """What it costs to cut after a piece that is not the end of a turn: least after a sentence."""
+def cut_cost(piece: str) -> float:
+    """The cost of cutting after a piece inside a turn: lowest after a sentence."""
     return next((cost for end, cost in _COSTS if end.search(piece)), _COST_INSIDE_A_CLAUSE)
 
 
 def even_groups(sizes: Sequence[float], limit: float, costs: Sequence[float]) -> list[range]:
-    """Gather neighbours into groups of at most `limit`, as few and as even as the costs of cutting allow.
+    """Merge consecutive members into groups of at most `limit`, as few and as even as the costs of cutting allow.
 
-    Least is the sum over groups of (1 - size / limit)², plus the costs of the places cut at. A member over the limit
-    makes a group of its own.
+    Minimizes the sum over groups of (1 - size / limit)², plus the costs of all cuts. A member over the limit forms its
+    own group.
 
     Args:
-        sizes: of the members, one or more.
-        limit: the most that a group may sum to.
-        costs: of cutting before each member; the first counts for nothing.
+        sizes: the sizes of the members, one or more.
+        limit: the maximum size of a group.
+        costs: the costs of cutting before each member; the first is ignored.
     """
-    members = _without_crumbs(sizes, limit * _CRUMB)
+    members = _merge_small(sizes, limit * _SMALL)
     totals = [sum(sizes[member.start : member.stop]) for member in members]
     starts = _best_starts(totals, limit, [costs[member.start] for member in members])
     groups, end = [], len(members)
@@ -86,21 +87,21 @@ def even_groups(sizes: Sequence[float], limit: float, costs: Sequence[float]) ->
     return groups[::-1]
 
 
-def _without_crumbs(sizes: Sequence[float], crumb: float) -> list[range]:
+def _merge_small(sizes: Sequence[float], limit: float) -> list[range]:
     members: list[range] = []
-    room = 0.0
+    remaining = 0.0
     for index, size in enumerate(sizes):
-        if size <= room:
+        if size <= remaining:
             members[-1] = range(members[-1].start, index + 1)
-            room -= size
+            remaining -= size
         else:
             members.append(range(index, index + 1))
-            room = crumb - size
+            remaining = limit - size
     return members
 
 
 def _best_starts(sizes: Sequence[float], limit: float, costs: Sequence[float]) -> list[int]:
-    """For every end, 1 to the number of members, where the last group before it begins; [0] means nothing."""
+    """For every end, from 1 to the number of members, the start of the last group before it; item 0 is unused."""
     least, starts = [0.0], [0]
     for end in range(1, len(sizes) + 1):
         best, best_start, total = float("inf"), end - 1, 0.0
@@ -116,4 +117,4 @@ def _best_starts(sizes: Sequence[float], limit: float, costs: Sequence[float]) -
     return starts
 
 
-__all__ = ["cost_after", "even_groups", "pieces", "sentences_of"]
+__all__ = ["cut_cost", "even_groups", "pieces", "sentences_of"]

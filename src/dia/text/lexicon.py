@@ -1,9 +1,7 @@
-"""How words are pronounced: a dictionary's phones in the place of letters.
+"""A pronunciation dictionary: replaces words with their phones. Independent of token ids, models and audio.
 
-Knows words, phones and the file that lists them. Knows nothing of ids, of the model or of audio.
-
-A small model has no room for English spelling. One that comes with a dictionary reads phones, and letters where a word
-is not in it; Dia-1.6B comes with none and reads every text as it is written.
+A small model cannot learn English spelling. A checkpoint with a dictionary reads phones, and letters for words that
+the dictionary lacks. Dia-1.6B has no dictionary and reads letters.
 """
 
 import gzip
@@ -22,19 +20,19 @@ from dia.runtime.limits import PRONUNCIATION_BYTES, PRONUNCIATION_WORDS
 from dia.runtime.reading import REMEDY, read_bytes
 from dia.text.tags import TAG
 
-FIRST, MOST = 0xE000, 256  # phone i is written as the character FIRST + i, of Unicode's private use area
-PHONES = f"{chr(FIRST)}-{chr(FIRST + MOST - 1)}"  # for the brackets of a regular expression
+FIRST, MOST = 0xE000, 256  # phone i is the character FIRST + i, in Unicode's private use area
+PHONES = f"{chr(FIRST)}-{chr(FIRST + MOST - 1)}"  # for a character class of a regular expression
 _PHONES = re.compile(f"[{PHONES}]+")
 _LETTER, _APOSTROPHE = "[^\\W\\d_][\u0300-\u036f]*", "['’ʼ＇]"
 _FOUND = re.compile(
     rf"{TAG.pattern}|\([a-z ]+\)|\{{[^{{}}]*\}}|\b[A-Z](?: [A-Z])+\b|(?:{_LETTER})+(?:{_APOSTROPHE}(?:{_LETTER})+)*"
 )
-_ENDING = re.compile("'?[sS]$")  # of a possessive, or of capitals in the plural
+_ENDING = re.compile("'?[sS]$")  # of a possessive, or of the plural of capitals
 _VOICELESS, _HISSING = frozenset(["p", "t", "k", "f", "th"]), frozenset(["s", "z", "sh", "zh", "ch", "jh"])
 
 
 class _Part(NamedTuple):
-    """A stretch of a text, from `start` to `end`, and what is said for it; None where it stays as it is."""
+    """The span `start` to `end` of a text, and its replacement; None if it is unchanged."""
 
     start: int
     end: int
@@ -42,37 +40,37 @@ class _Part(NamedTuple):
 
 
 class Pronunciations:
-    """The phones of many words.
+    """A dictionary of words and their phones.
 
     Args:
-        phones: names of the phones, such as `ax0`; a phone's place among them is its number.
-        words: words, and the names of their phones separated by spaces. Those with capitals are pronounced so only
-            where they stand so; a letter and a stop, such as `B.`, is the letter's name.
-        tags: what stands in parentheses without being words, such as `(laughs)`.
+        phones: the names of the phones, such as `ax0`; the number of a phone is its index.
+        words: maps each word to the names of its phones, separated by spaces. A word with capitals matches only the
+            same capitals; a letter with a full stop, such as `B.`, stands for the name of the letter.
+        tags: sounds in parentheses that are not words, such as `(laughs)`.
 
     Raises:
-        ValueError: there are more phones than have a number.
+        ValueError: there are more than 256 phones.
     """
 
     def __init__(self, phones: Iterable[str], words: Mapping[str, str], tags: Iterable[str] = ()) -> None:
         self.phones, self.words, self.tags = tuple(phones), words, frozenset(tags)
         if len(self.phones) > MOST:
-            raise ValueError(f"there are {len(self.phones)} phones; at most {MOST} have a number.")
+            raise ValueError(f"phones has {len(self.phones)} items; at most {MOST} are supported.")
         self._characters = {phone: chr(FIRST + number) for number, phone in enumerate(self.phones)}
 
-    def spoken(self, text: str) -> str:
-        """The text with one character for each phone in the place of every word that is known.
+    def to_phones(self, text: str) -> str:
+        """Replace every known word with its phones, one character each.
 
-        `{n aa1 r iy0}` gives the phones of a word by their names. Speakers and tags stay as they are. So do words that
-        are not known: a model that has learnt letters, too, attempts them.
+        `{n aa1 r iy0}` gives the phones of a word by name. Speaker tags and sounds are unchanged. So are unknown
+        words: a model that also knows letters attempts to read them.
 
         Raises:
-            ValueError: there are braces around something else than the names of phones.
+            ValueError: braces contain something other than names of phones.
         """
         return "".join(text[part.start : part.end] if part.said is None else part.said for part in self._parts(text))
 
     def spans(self, text: str) -> list[tuple[int, int]]:
-        """For every character of `spoken(text)` the stretch of the text it stands for; phones share out their word."""
+        """The span of the text for every character of `to_phones(text)`. The phones of a word divide its letters."""
         spans: list[tuple[int, int]] = []
         for start, end, said in self._parts(text):
             count, length = end - start if said is None else len(said), end - start
@@ -81,15 +79,15 @@ class Pronunciations:
             )
         return spans
 
-    def written(self, spoken: str) -> str:
-        """What `spoken` gave, phones by their names in braces; these are read as the same phones."""
+    def from_phones(self, spoken: str) -> str:
+        """Convert the output of `to_phones` to text, with phones as names in braces. `to_phones` inverts this."""
         return _PHONES.sub(lambda found: "{" + " ".join(map(self._name, found.group())) + "}", spoken)
 
     def phones_of(self, word: str) -> list[str] | None:
-        """The names of a word's phones; None where it is not known.
+        """The names of a word's phones; None if the word is unknown.
 
-        A possessive is known by its word, and capitals that are no word, or have blanks between them, are spelt by
-        their names.
+        Possessives are derived from their word. Capitals that are not a word, or are separated by spaces, are spelt by
+        the names of their letters.
         """
         word = re.sub(_APOSTROPHE, "'", word)
         plain = "".join(letter for letter in unicodedata.normalize("NFKD", word) if not unicodedata.combining(letter))
@@ -110,7 +108,7 @@ class Pronunciations:
         return [*phones, "s" if phones[-1] in _VOICELESS else "z"]
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Write a file that `load` reads, whole or not at all: gzipped lines of phones, of tags, and of each word."""
+        """Write a file for `load`, atomically: gzipped lines with the phones, the tags, and each word."""
         lines = [" ".join(self.phones), " ".join(sorted(self.tags))]
         lines += [f"{word} {phones}" for word, phones in sorted(self.words.items())]
         with atomic_file(Path(path)) as partial:
@@ -118,11 +116,11 @@ class Pronunciations:
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> "Pronunciations":
-        """Read what `save` has written.
+        """Read a file written by `save`.
 
         Raises:
-            OSError: it is missing, no file, or may not be read.
-            ValueError: it is no such file, or damaged, or unpacks to more than any dictionary holds.
+            OSError: it is missing, not a regular file, or cannot be read.
+            ValueError: it is not such a file, is damaged, or exceeds the limits in size or words.
         """
         content = read_bytes(Path(path), PRONUNCIATION_BYTES)
         try:
@@ -131,10 +129,10 @@ class Pronunciations:
             _check_phones(phones.split(), words)
             return cls(phones.split(), words, re.findall(r"\([^)]*\)", tags))
         except (EOFError, gzip.BadGzipFile, zlib.error, ValueError) as error:
-            raise ValueError(f"{path} is no file of pronunciations, or damaged ({error}); {REMEDY}.") from error
+            raise ValueError(f"{path} is not a pronunciation file, or is damaged ({error}); {REMEDY}.") from error
 
     def _parts(self, text: str, start: int = 0, end: int | None = None) -> Iterator[_Part]:
-        """The stretches of a text, one after the other, with nothing between them."""
+        """The consecutive parts of a text, without gaps."""
         end = len(text) if end is None else end
         at = start
         for found in _FOUND.finditer(text, start, end):
@@ -157,10 +155,10 @@ class Pronunciations:
         if not given and (not names or unknown):
             return None
         if not names or unknown:
-            what = f"{unknown[0]!r} is no phone" if names else "there is no phone"
+            what = f"{unknown[0]!r} is not a phone" if names else "it contains no phone"
             raise ValueError(
-                f"text says {found!r}: {what}. Between braces stand phones, separated by spaces, of these: "
-                f"{' '.join(self.phones)}. Write other things in parentheses."
+                f"text contains {found!r}, but {what}. Write phones in braces, separated by spaces, from this list "
+                f"({' '.join(self.phones)}), and anything else in parentheses."
             )
         return "".join(self._characters[name] for name in names)
 
@@ -170,21 +168,21 @@ class Pronunciations:
 
 
 def _check_phones(phones: Sequence[str], words: Mapping[str, str]) -> None:
-    """Refuse a list of phones that was cut: some of a hundredth of the words are pronounced with phones beyond it."""
+    """Raise ValueError if the list of phones is truncated, by checking every hundredth word for unknown phones."""
     known = set(phones)
     for word, said in islice(words.items(), 0, None, 100):
         if unknown := [phone for phone in said.split() if phone not in known]:
-            raise ValueError(f"{word!r} is pronounced {unknown[0]!r}, and there is no such phone")
+            raise ValueError(f"{word!r} is pronounced with {unknown[0]!r}, which is not a phone")
 
 
 def _unpacked(content: bytes) -> bytes:
-    """Gzipped lines; no more of them are unpacked than are allowed."""
+    """Unpack gzipped lines, up to the limits in size and number."""
     with gzip.open(BytesIO(content)) as file:
         unpacked = file.read(PRONUNCIATION_BYTES + 1)
     if len(unpacked) > PRONUNCIATION_BYTES:
         raise ValueError(f"it unpacks to more than {PRONUNCIATION_BYTES} bytes")
     if (lines := unpacked.count(b"\n")) > PRONUNCIATION_WORDS:
-        raise ValueError(f"it holds {lines} lines, and at most {PRONUNCIATION_WORDS} are read")
+        raise ValueError(f"it has {lines} lines, but at most {PRONUNCIATION_WORDS} are allowed")
     return unpacked
 
 

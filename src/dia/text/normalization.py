@@ -1,7 +1,7 @@
-"""Written English → what is said: `spoken_form("Dr. Lee owes $5.")` is "Doctor Lee owes five dollars."
+"""Convert written English to spoken form: `spoken_form("Dr. Lee owes $5.")` is "Doctor Lee owes five dollars."
 
-Knows abbreviations, addresses of the internet, symbols and punctuation; figures are `spoken_numbers`'. Leaves the
-marks of a script (`dia.text.tags`) as they are. Knows nothing of turns.
+Expands abbreviations, internet addresses, symbols and punctuation; `dia.text.numbers` expands numbers. Tags, pauses
+and sounds (`dia.text.tags`) are unchanged. Independent of turns.
 """
 
 import re
@@ -28,8 +28,8 @@ _TITLES = {
     "Sgt": "Sergeant",
     "Rev": "Reverend",
 }
-_PASSES = 8  # words that one pass writes may be another's abbreviation: 2St. → two St. → two Street.
-# These may end a sentence: the full stop stays before a capital and at the end.
+_PASSES = 8  # the output of one pass may contain an abbreviation: 2St. → two St. → two Street.
+# These may end a sentence: their full stop is kept before a capital and at the end.
 _SHORT = {
     "etc": "et cetera",
     "a.m": "AM",
@@ -109,15 +109,15 @@ _SYMBOLS = {
 
 
 def spoken_form(text: str) -> str:
-    """Write English as it is said, in ASCII words: numbers, dates, money, abbreviations, addresses, symbols.
+    """Convert English to ASCII words as they are spoken: numbers, dates, money, abbreviations, addresses, symbols.
 
-    Speaker tags, pause marks and sounds such as (laughs) stay. Whitespace becomes single blanks. What is in spoken
-    form already stays as it is: `spoken_form(spoken_form(text)) == spoken_form(text)`.
+    Speaker tags, pause marks and sounds such as (laughs) are unchanged. Whitespace becomes single spaces. The function
+    is idempotent: `spoken_form(spoken_form(text)) == spoken_form(text)`. It omits emoji without a warning;
+    `dia.text.characters.plain` lists them.
 
     Raises:
-        TypeError: text is no str.
-        ValueError: text holds letters of another script or control characters; emoji are left out in silence, as
-            `dia.text.characters.plain` says which.
+        TypeError: text is not a str.
+        ValueError: text contains letters of another script or control characters.
     """
     said = plain(text).text
     for _ in range(_PASSES + 1):
@@ -181,12 +181,12 @@ def _address(match: re.Match[str]) -> str:
 
 
 def _short(match: re.Match[str]) -> str:
-    """An abbreviation in full; its full stop, if it may end a sentence and does."""
+    """Expand an abbreviation, keeping its full stop if it ends a sentence."""
     return _SHORT[match[1]] + (match[2] or " ")
 
 
 def _initials(match: re.Match[str]) -> str:
-    """U.S. → U S, with its full stop where the text ends."""
+    """U.S. → U S, with its full stop at the end of the text."""
     last = not match.string[match.end() : match.end() + 2].strip()
     return match[1].replace(".", " ") + ("." if last else " ")
 

@@ -1,7 +1,7 @@
-"""Figures → English words: dates, times, telephone numbers, money, measures, ranges, fractions, years, ordinals.
+"""Write numbers as English words: dates, times, phone numbers, money, measures, ranges, fractions, years, ordinals.
 
-Reads text of `dia.text.characters`, with single blanks. Knows nothing of tags, abbreviations or other
-symbols. American readings: 5/6/2024 is a day in May, 101 has no "and".
+Expects plain text (`dia.text.characters`) with single spaces. Independent of tags, abbreviations and other symbols.
+Reads numbers as in American English: 5/6/2024 is a day in May, and 101 has no "and".
 """
 
 import re
@@ -10,8 +10,8 @@ from functools import lru_cache
 
 from dia.text.units import CURRENCIES, MEASURES, SCALES
 
-_LONGEST = 15  # digits that are read as one number; num2words itself goes further than listeners do
-_LONGEST_BARE = 9  # digits without separators; more are a reference, read one by one
+_LONGEST = 15  # digits read as one number; num2words supports more, but listeners cannot follow
+_LONGEST_BARE = 9  # digits without separators; longer ones are identifiers, read digit by digit
 _MONTHS = (
     *("January", "February", "March", "April", "May", "June"),
     *("July", "August", "September", "October", "November", "December"),
@@ -25,7 +25,7 @@ _PLAIN_DENOMINATORS = {*range(2, 11), 12, 16, 32, 64, 100, 1000}
 @lru_cache(maxsize=4096)
 def cardinal(number: int) -> str:
     """1234 → one thousand two hundred thirty-four."""
-    from num2words import num2words  # with all its languages it is not for everyone who imports dia
+    from num2words import num2words  # imported here because it loads all its languages
 
     return str(num2words(number)).replace(",", "").replace(" and ", " ")
 
@@ -39,7 +39,7 @@ def ordinal(number: int) -> str:
 
 
 def digits(written: str) -> str:
-    """007 → zero zero seven; whatever is no digit is left out."""
+    """007 → zero zero seven; other characters are ignored."""
     return " ".join(cardinal(int(digit)) for digit in written if digit.isdigit())
 
 
@@ -61,7 +61,7 @@ def year(number: int) -> str:
 
 
 def in_words(text: str) -> str:
-    """Write every figure of a text in words; other text stays."""
+    """Write every number of a text in words; other text is unchanged."""
     for pattern, words in _RULES:
         text = pattern.sub(words, text)
     return text

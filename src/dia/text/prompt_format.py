@@ -1,7 +1,6 @@
-"""The prompt conventions of a checkpoint: what the texts look like that it was trained to read.
+"""The prompt conventions of a checkpoint: the form of the texts that it was trained on.
 
-Reads generation_config.json, where the conventions are kept. A checkpoint that states none is treated as Dia-1.6B,
-whose published files hold none of them.
+They are stored in generation_config.json. The defaults are those of Dia-1.6B, whose published files do not state them.
 """
 
 import math
@@ -21,28 +20,29 @@ Frontend = Literal["en", "none"]
 FRONTENDS: tuple[Frontend, ...] = get_args(Frontend)
 
 _LAST_SOUND = re.compile(r"\([^()]*\)$")
-_OPEN_ENDS = whitespace + ",;:-"  # what a stop takes the place of
-_CLOSERS = "\"')]”“’»›」』）"  # before which a stop stands
+_OPEN_ENDS = whitespace + ",;:-"  # replaced by the full stop
+_CLOSERS = "\"')]”“’»›」』）"  # the full stop goes before these
 _STOPS = ".!?…؟।。！？"
 
 
 @dataclass(frozen=True)
 class PromptFormat:
-    """What a model was trained to read.
+    """The prompt conventions of a model.
 
     Attributes:
-        closing_tag: end a script with the tag of the speaker who does not speak last. Dia-1.6B's last words then sound
-            as they do within a dialogue. Must be false for a model that was never trained on such an ending.
-        final_stop: end every turn with a full stop where it has no `.`, `!`, `?`, `…` or their like in other
-            languages. A model whose training texts all end so does not stop by itself after any other ending.
-        text_frontend: "en" reads English: numbers, dates and abbreviations become words, characters of other scripts
-            are refused. "none" passes text through unchanged, for models of other languages.
-        pass_seconds: the seconds of speech, the prompt included, that one pass speaks well. Dia-1.6B speaks longer
-            texts too fast.
-        carry: what each part of a long script continues from: the "first" part, which keeps the voices, the "last",
-            which keeps the tone but may pass faults on, "both", or "nothing", where the tags alone set the voices.
-        shortest_seconds: the seconds of speech below which the model sounds unnatural; 0 where none do. The makers of
-            Dia-1.6B advise 5 s or more.
+        closing_tag: end a script with the tag of the speaker who does not speak last. The last words of Dia-1.6B then
+            sound as they do within a dialogue. Must be false for a model that was not trained on such an ending.
+        final_stop: end every turn with a full stop unless it ends with `.`, `!`, `?`, `…` or an equivalent in another
+            language. A model whose training texts all end this way does not stop by itself after any other ending.
+        text_frontend: "en" for English: numbers, dates and abbreviations become words, and characters of other scripts
+            raise an error. "none" passes text through unchanged, for models of other languages.
+        pass_seconds: the longest speech, in seconds and including the prompt, that one pass handles well. Dia-1.6B
+            speaks longer texts too fast.
+        carry: what each part of a long script continues from: the "first" part, which keeps the voices; the "last"
+            part, which keeps the tone but can propagate artifacts; "both"; or "nothing" if the tags alone determine
+            the voices.
+        shortest_seconds: the shortest speech, in seconds, that sounds natural; 0 if there is no such limit. The
+            authors of Dia-1.6B recommend at least 5 s.
     """
 
     closing_tag: bool = True
@@ -57,7 +57,7 @@ class PromptFormat:
         """Read the conventions of a checkpoint.
 
         Raises:
-            ValueError: generation_config.json holds a value that is not allowed.
+            ValueError: generation_config.json contains an invalid value.
         """
         stated = {field.name: getattr(generation_config, field.name, None) for field in fields(cls)}
         found = cls(**{name: value for name, value in stated.items() if value is not None})
@@ -75,12 +75,12 @@ class PromptFormat:
 
     @classmethod
     def in_folder(cls, folder: str | Path) -> "PromptFormat":
-        """Read the conventions of a checkpoint's folder, without loading anything else of it.
+        """Read only the conventions from a checkpoint's folder.
 
-        A folder without a generation_config.json, as native ones are, has the conventions of Dia-1.6B.
+        Without a generation_config.json, as in the native layout, the conventions are those of Dia-1.6B.
 
         Raises:
-            ValueError: generation_config.json is damaged or holds a value that is not allowed.
+            ValueError: generation_config.json is damaged or contains an invalid value.
         """
         path = Path(folder) / "generation_config.json"
         if not path.is_file():
@@ -89,26 +89,27 @@ class PromptFormat:
         try:
             return cls.of(SimpleNamespace(**content))
         except ValueError as error:
-            raise ValueError(f"{path} cannot be read: {error}. Copy it from where the model was published.") from error
+            reason = str(error).rstrip(".")
+            raise ValueError(f"{path} cannot be read: {reason}. Download the file again.") from error
 
-    def ended(self, text: str) -> str:
-        """A text whose turns end as those that the model was trained on."""
-        return stopped(text) if self.final_stop else text
+    def end_turns(self, text: str) -> str:
+        """Add a full stop to every turn that needs one, if the model expects it."""
+        return with_final_stops(text) if self.final_stop else text
 
-    def as_read(self, text: str) -> str:
-        """A whole text, as the model reads it: with ended turns and, where the model expects it, the closing tag."""
-        return closed(self.ended(text)) if self.closing_tag else self.ended(text)
+    def model_text(self, text: str) -> str:
+        """A complete text as the model reads it, with the full stops and the closing tag that it expects."""
+        return with_closing_tag(self.end_turns(text)) if self.closing_tag else self.end_turns(text)
 
 
 PUBLISHED = PromptFormat()  # the conventions of Dia-1.6B
 
 
-def stopped(text: str) -> str:
-    """A text in which every turn ends with `.`, `!`, `?`, `…` or a sound.
+def with_final_stops(text: str) -> str:
+    """Add a full stop to every turn that does not end with `.`, `!`, `?`, `…` or a sound.
 
-    >>> stopped('[S1] Hello world [S2] "Who, me"')
+    >>> with_final_stops('[S1] Hello world [S2] "Who, me"')
     '[S1] Hello world. [S2] "Who, me."'
-    >>> stopped("[S1] Well, (laughs) [S2] And then:")
+    >>> with_final_stops("[S1] Well, (laughs) [S2] And then:")
     '[S1] Well, (laughs) [S2] And then.'
     """
     parts, end = list[str](), 0
@@ -118,11 +119,11 @@ def stopped(text: str) -> str:
     return " ".join(part for part in (*parts, _with_stop(text[end:])) if part)
 
 
-def all_stopped(text: Any) -> Any:
-    """As `stopped`, for a text or a list of texts; what is no text stays as it is."""
+def end_all_turns(text: Any) -> Any:
+    """`with_final_stops` for a text or a list of texts; other values are unchanged."""
     if isinstance(text, list | tuple):
-        return [all_stopped(one) for one in text]
-    return stopped(text) if isinstance(text, str) else text
+        return [end_all_turns(one) for one in text]
+    return with_final_stops(text) if isinstance(text, str) else text
 
 
 def _with_stop(words: str) -> str:
@@ -135,21 +136,21 @@ def _with_stop(words: str) -> str:
     return words if not body or body[-1] in _STOPS else f"{body}.{closers}"
 
 
-def continued(transcript: str, text: str) -> str:
-    """A text behind what is said before it; the tag that it begins with is left out where the speaker stays.
+def continue_transcript(transcript: str, text: str) -> str:
+    """Append a text to a transcript, omitting the first tag of the text if the speaker is the same.
 
-    >>> continued("[S1] Hello. [S2] Hi.", "[S2] How are you?")
+    >>> continue_transcript("[S1] Hello. [S2] Hi.", "[S2] How are you?")
     '[S1] Hello. [S2] Hi. How are you?'
     """
-    said, begins = TAG.findall(transcript), TAG.match(text)
-    stays = begins is not None and said[-1:] == [begins[1]]
-    return f"{transcript.strip()} {text[begins.end() :].lstrip() if begins and stays else text}".strip()
+    tags, first = TAG.findall(transcript), TAG.match(text)
+    same = first is not None and tags[-1:] == [first[1]]
+    return f"{transcript.strip()} {text[first.end() :].lstrip() if first and same else text}".strip()
 
 
-def closed(text: str) -> str:
-    """A text with the tag of the speaker who does not speak last at its end, unless it ends with a tag already.
+def with_closing_tag(text: str) -> str:
+    """Append the tag of the speaker who does not speak last, unless the text already ends with a tag.
 
-    >>> closed("[S1] Hello. [S2] Hi.")
+    >>> with_closing_tag("[S1] Hello. [S2] Hi.")
     '[S1] Hello. [S2] Hi. [S1]'
     """
     tags = list(TAG.finditer(text))
@@ -158,4 +159,13 @@ def closed(text: str) -> str:
     return f"{text} [{'S1' if tags[-1][1] == 'S2' else 'S2'}]"
 
 
-__all__ = ["CARRIES", "FRONTENDS", "PUBLISHED", "PromptFormat", "all_stopped", "closed", "continued", "stopped"]
+__all__ = [
+    "CARRIES",
+    "FRONTENDS",
+    "PUBLISHED",
+    "PromptFormat",
+    "continue_transcript",
+    "end_all_turns",
+    "with_closing_tag",
+    "with_final_stops",
+]

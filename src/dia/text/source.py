@@ -1,7 +1,4 @@
-"""Where a script comes from: the words themselves, a file of text, or standard input.
-
-Knows arguments, paths and encodings. Knows nothing of what a script means.
-"""
+"""Read a script from an argument, a text file or standard input. Independent of the script's syntax."""
 
 import codecs
 import os
@@ -13,8 +10,8 @@ from typing import BinaryIO
 
 from dia.text.tags import PAUSE_MARK, SPEAKER_TAG
 
-LARGEST_BYTES = 16 * 2**20  # a novel has less than 4 MB; these are twelve days of speech
-_LONGEST_NAME, _LONGEST_PATH = 255, 4095  # bytes, of one name and in all: what file systems take
+LARGEST_BYTES = 16 * 2**20  # twelve days of speech; a novel has less than 4 MB
+_LONGEST_NAME, _LONGEST_PATH = 255, 4095  # bytes of one name and of a whole path, the limits of file systems
 
 _PATH_BEGINNING = re.compile(r"(?:~|\.{1,2})?/\S|(?:\.{1,2}\\|\\\\)\S|[A-Za-z]:[\\/]")
 _JOINED = re.compile(r"[/\\]|[^\W_]_+[^\W_]")
@@ -24,12 +21,12 @@ _KNOWN_SUFFIX = re.compile(
     r"|pages|pptx?|xlsx?|wav|mp3|flac|ogg|oga|opus|m4a|aac|aiff?|webm|mp4|png|jpe?g|gif|zip|gz|safetensors)$",
     re.IGNORECASE,
 )
-_LONGEST_FILE_NAME = 5  # words; a longer one that ends like a file name is a sentence about a file
-_KINDS = (  # how files that are no text begin
+_LONGEST_FILE_NAME = 5  # words; longer text that ends like a file name is a sentence about a file
+_KINDS = (  # the first bytes of common binary files
     (b"%PDF", "a PDF document"),
-    (b"PK\x03\x04", "a ZIP archive, as .docx, .odt and .epub are"),
+    (b"PK\x03\x04", "a ZIP archive, such as .docx, .odt or .epub"),
     (b"\xd0\xcf\x11\xe0", "an old Office document"),
-    (b"{\\rtf", "a document in RTF"),
+    (b"{\\rtf", "an RTF document"),
     (b"RIFF", "a recording"),
     (b"ID3", "a recording"),
     (b"OggS", "a recording"),
@@ -41,20 +38,19 @@ _KINDS = (  # how files that are no text begin
     (b"\xff\xd8\xff", "a picture"),
     (b"GIF8", "a picture"),
 )
-_READ = "Scripts are read from plain text, such as .txt or .md, in UTF-8 (or UTF-16 with a byte order mark)"
-_SAVE = "Save its words as plain text"
+_REMEDY = "Save the script as plain text, such as .txt or .md, in UTF-8 (or UTF-16 with a byte order mark)"
 
 
 def script_text(given: str) -> str:
-    """The script that is meant by an argument: what it names, or itself.
+    """The script that an argument refers to: the content of a file, or the argument itself.
 
-    `-` is standard input. What is a path of this machine is read. What looks like a path or the name of a file, and is
-    not there, is an error. Everything else is the script.
+    `-` is standard input. An existing file is read. An argument that looks like a path or a file name but does not
+    exist is an error. Everything else is the script itself.
 
     Raises:
-        ValueError: there is no such file, or it is a folder, too large, or no text; the message says how to speak the
+        ValueError: the file does not exist, is a folder, too large, or not text. The message explains how to speak the
             argument itself.
-        OSError: it cannot be read.
+        OSError: the file cannot be read.
     """
     if given == "-":
         return read_script("-")
@@ -70,39 +66,40 @@ def script_text(given: str) -> str:
         found = None
     if found is not None:
         if stat.S_ISDIR(found.st_mode):
-            raise ValueError(f"{given} is a folder; name a file in it. {_to_speak(given)}")
+            raise ValueError(f"{given} is a folder; give the path of a file. {_to_speak(given)}")
         return read_script(given)
     if _looks_like_a_path(given):
-        raise ValueError(f"there is no file {given}. Look at its name and folder. {_to_speak(given)}")
+        raise ValueError(f"the file {given} does not exist; check its name and folder. {_to_speak(given)}")
     return given
 
 
 def read_script(path: str | Path) -> str:
-    """The text of a script's file: UTF-8 with or without a byte order mark, UTF-16 with one; `-` is standard input.
+    """Read a script from a file, or from standard input for `-`.
 
-    Where standard input is a terminal, standard error says how to end it.
+    The encoding is UTF-8 with or without a byte order mark, or UTF-16 with one. If standard input is a terminal, a
+    message on standard error explains how to end the input.
 
     Raises:
-        ValueError: the file is no text, larger than `LARGEST_BYTES`, or of another encoding; the message names the
-            place.
-        OSError: it cannot be read.
+        ValueError: the file is not text, is larger than `LARGEST_BYTES`, or has another encoding; the message then
+            gives the position of the first invalid byte.
+        OSError: the file cannot be read.
     """
     if str(path) != "-":
         with open(path, "rb") as file:
             return _text(_limited(file, str(path)), str(path))
     if sys.stdin is None:
-        raise ValueError("standard input is closed; name a file, or write the script itself.")
+        raise ValueError("standard input is closed. Give a file or the script itself as the argument.")
     source = getattr(sys.stdin, "buffer", None)
-    if source is None:  # a stand-in, such as io.StringIO
+    if source is None:  # replaced, for example by io.StringIO
         return str(sys.stdin.read())
     if sys.stdin.isatty():
         end = "Ctrl-Z and Enter" if os.name == "nt" else "Ctrl-D"
-        print(f"dia: write the script, and end it by {end} on a line of its own", file=sys.stderr)
+        print(f"dia: type the script, then press {end} on an empty line", file=sys.stderr)
     return _text(_limited(source, "standard input"), "standard input")
 
 
 def _may_be_a_path(given: str) -> bool:
-    """Whether a file system may be asked for it."""
+    """Whether a file system accepts it as a path."""
     if not given.strip() or any(character in given for character in "\n\r\0"):
         return False
     if SPEAKER_TAG.search(given) or PAUSE_MARK.search(given):
@@ -116,7 +113,7 @@ def _may_be_a_path(given: str) -> bool:
 
 
 def _looks_like_a_path(given: str) -> bool:
-    """Whether somebody who writes this means a file."""
+    """Whether it is probably meant as a path."""
     if _PATH_BEGINNING.match(given):
         return True
     words = given.split()
@@ -127,14 +124,14 @@ def _looks_like_a_path(given: str) -> bool:
 
 
 def _to_speak(given: str) -> str:
-    return f"To speak these words, write a speaker before them: '[S1] {given}'"
+    return f"To speak these words themselves, start with a speaker tag: '[S1] {given}'"
 
 
 def _limited(file: BinaryIO, name: str) -> bytes:
     content = file.read(LARGEST_BYTES + 1)
     if len(content) > LARGEST_BYTES:
         raise ValueError(
-            f"{name} is larger than {LARGEST_BYTES >> 20} MB, which is days of speech. Cut it into several scripts."
+            f"{name} is larger than {LARGEST_BYTES >> 20} MB, which is days of speech. Split it into several scripts."
         )
     return content
 
@@ -143,15 +140,14 @@ def _text(content: bytes, name: str) -> str:
     encoding = "utf-16" if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
     kind = next((kind for beginning, kind in _KINDS if content.startswith(beginning)), None)
     if kind is None and encoding != "utf-16" and b"\0" in content:
-        kind = "no text: it holds zero bytes"
+        kind = "not text: it contains zero bytes"
     if kind is not None:
-        raise ValueError(f"{name} is {kind}. {_READ}. {_SAVE}.")
+        raise ValueError(f"{name} is {kind}. {_REMEDY}.")
     try:
         return content.decode(encoding)
     except UnicodeDecodeError as error:
         raise ValueError(
-            f"{name} is not {error.encoding.upper()}: byte {error.start} is 0x{content[error.start]:02X}. {_READ}. "
-            f"{_SAVE}."
+            f"{name} is not {error.encoding.upper()}: byte {error.start} is 0x{content[error.start]:02X}. {_REMEDY}."
         ) from None
 
 

@@ -1,14 +1,11 @@
-"""The marks of a script: speaker tags, sounds and pauses, and how each may be written.
-
-Knows nothing of the words between them.
-"""
+"""The syntax of a script's marks: speaker tags, sounds and pauses. Independent of the words between them."""
 
 import re
 from difflib import get_close_matches
 from functools import lru_cache
 
 SPEAKERS = ("S1", "S2")
-TAG = re.compile(r"\[(S[12])\]")  # as the model reads it; SPEAKER_TAG is what authors may write
+TAG = re.compile(r"\[(S[12])\]")  # the form that the model reads; authors may write any form of SPEAKER_TAG
 NON_VERBAL_TAGS = (
     "(laughs)",
     "(clears throat)",
@@ -36,9 +33,9 @@ NON_VERBAL_TAGS = (
 SPEAKER_TAG = re.compile(r"[\[［] *(?:s|speaker) *(\d{1,9}) *[\]］]", re.IGNORECASE)
 SPEAKER_LINE = re.compile(r"^ *(?:s|speaker) *(\d{1,9}) *[:：]", re.IGNORECASE | re.MULTILINE)
 PAUSE_MARK = re.compile(r"\[ *pause\b([^\[\]]*)\]", re.IGNORECASE)
-# One or two words in round brackets: a sound, or an aside.
+# One or two words in parentheses: a sound or an aside.
 MAYBE_SOUND = re.compile(r"\( *[A-Za-z]+(?: +[A-Za-z]+)? *\)")
-# A word by the names of its phones, for a model that reads them: {n aa1 r iy0}.
+# The names of a word's phones, for a model that reads phones: {n aa1 r iy0}.
 _VOWEL = "(?:aa|ae|ah|ao|aw|ax|ay|eh|er|ey|ih|iy|ow|oy|uh|uw)[012]"
 PHONES_IN_BRACES = re.compile(rf"\{{(?=[^{{}}]*\b{_VOWEL}\b) *[a-z]{{1,3}}[012]?(?: +[a-z]{{1,3}}[012]?){{0,63}} *\}}")
 
@@ -47,18 +44,18 @@ _LIKE_A_SOUND = re.compile(r"[a-z]+(?:ing|s)(?: [a-z]+)?|giggle|laughter|music|p
 
 
 def speakers_in(spoken: str) -> tuple[str, ...]:
-    """The speakers that a text as the model reads it names, in order: `[S2] Hi. [S1] Ho.` → `("S2", "S1")`."""
+    """The speakers in a text for the model, by first appearance: `[S2] Hi. [S1] Ho.` → `("S2", "S1")`."""
     return tuple(dict.fromkeys(TAG.findall(spoken)))
 
 
 def listed_sound(bracketed: str) -> str | None:
-    """The tag of `NON_VERBAL_TAGS` that words in brackets are: `[ Laughs ]` → `(laughs)`; None for other words."""
+    """The tag of `NON_VERBAL_TAGS` with the same words: `[ Laughs ]` → `(laughs)`; None for other words."""
     tag = _tag(bracketed).lower()
     return tag if tag in NON_VERBAL_TAGS else None
 
 
 def sound_of(bracketed: str) -> str | None:
-    """The tag that words in brackets mean: `( Laughs )` → `(laughs)`, `(giggles)` as it is; None for an aside."""
+    """The sound tag for words in brackets: `( Laughs )` → `(laughs)`, `(giggles)` unchanged; None for an aside."""
     if listed := listed_sound(bracketed):
         return listed
     tag = _tag(bracketed)
@@ -71,7 +68,7 @@ def _tag(bracketed: str) -> str:
 
 @lru_cache(maxsize=1024)
 def nearest(tag: str) -> str | None:
-    """The listed tag that is spelt nearly so: `(chuckles)` → `(chuckle)`; None where there is none."""
+    """The listed tag with a similar spelling: `(chuckles)` → `(chuckle)`; None if there is none."""
     close = get_close_matches(tag.strip("()").lower(), _NAMES, n=1, cutoff=0.75)
     return f"({close[0]})" if close else None
 

@@ -1,6 +1,6 @@
-"""What a script is once it is read: who says what in turn, how long that takes, and how a long one is cut.
+"""A parsed script: its turns, their estimated duration, and splitting a long script into parts.
 
-Knows text alone. Knows nothing of models, audio or how a script may be written.
+Independent of models, audio and the syntax of a script.
 """
 
 import math
@@ -12,9 +12,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
-from dia.text.chunking import cost_after, even_groups, pieces
+from dia.text.chunking import cut_cost, even_groups, pieces
 from dia.text.prompt_format import PromptFormat
-from dia.text.shown import Word, aligned
 from dia.text.tags import (
     MAYBE_SOUND,
     NON_VERBAL_TAGS,
@@ -24,11 +23,12 @@ from dia.text.tags import (
     SPEAKERS,
     listed_sound,
 )
+from dia.text.word_alignment import Word, align_words
 
-LETTERS_PER_SECOND = 15.0  # of unhurried English, pauses for breath included
-WIDE_LETTER = 3  # letters: a Chinese, Japanese or Korean character takes about as long as a syllable
-SOUND_SECONDS = 1.0  # what (laughs) and the like take
-ADVISED_SECONDS = 2.0  # a shorter script is a word or two on purpose: to write more is no advice for it
+LETTERS_PER_SECOND = 15.0  # of unhurried English, including pauses for breath
+WIDE_LETTER = 3  # letters per Chinese, Japanese or Korean character, which takes about as long as a syllable
+SOUND_SECONDS = 1.0  # duration of a sound such as (laughs)
+ADVISED_SECONDS = 2.0  # no advice below this: a script of a word or two is short on purpose
 LONGEST_PAUSE = 60.0
 
 _MARKED = re.compile(r"[\[［({]")
@@ -36,16 +36,16 @@ _MARKED = re.compile(r"[\[［({]")
 
 @dataclass(frozen=True)
 class Turn:
-    """What one speaker says without a break.
+    """Words that one speaker says without a break.
 
     Args:
         speaker: S1 or S2.
-        text: what is said, without the speaker's tag, with sounds such as (laughs) in it; in spoken form, unless the
-            script was read without one.
-        pause: seconds of silence after it, to the millisecond.
-        shown: what the author wrote, without tags and pause marks, with single blanks; by default the text.
-        span: where that stands in the text that was parsed, as the first character and the one after the last.
-        places: where each word of `shown` begins in the text that was parsed; empty where that is not known.
+        text: the words without the speaker tag, including sounds such as (laughs); in spoken form if the script was
+            normalized.
+        pause: silence after the turn in seconds, to the millisecond.
+        shown: the words as the author wrote them, without tags and pause marks, with single spaces; by default `text`.
+        span: the start and end of these words in the parsed text, end exclusive.
+        positions: the position of each word of `shown` in the parsed text; empty if unknown.
     """
 
     speaker: str
@@ -53,13 +53,13 @@ class Turn:
     pause: float = 0.0
     shown: str = field(default="", compare=False)
     span: tuple[int, int] = field(default=(0, 0), compare=False)
-    places: tuple[int, ...] = field(default=(), compare=False, repr=False)
+    positions: tuple[int, ...] = field(default=(), compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.speaker not in SPEAKERS:
-            raise ValueError(f"speaker is {self.speaker!r}; Dia knows {' and '.join(SPEAKERS)}.")
+            raise ValueError(f"speaker is {self.speaker!r}; use {' or '.join(SPEAKERS)}.")
         if not isinstance(self.text, str) or not self.text.strip():
-            raise ValueError(f"text is {self.text!r}; a turn says something.")
+            raise ValueError(f"text is {self.text!r}; a turn must not be empty.")
         if not 0 <= self.pause <= LONGEST_PAUSE:
             raise ValueError(f"pause is {self.pause} s; use 0 to {LONGEST_PAUSE:g} s.")
         if not self.shown:
@@ -69,23 +69,23 @@ class Turn:
         return f"[{self.speaker}] {self.text}" + (f" [pause:{round(1000 * self.pause)}ms]" if self.pause else "")
 
     def words(self) -> list[Word]:
-        """The words of `shown`, each with the characters of `text` that say it: `$5` with "five dollars"."""
-        return aligned(self.shown, self.text)
+        """The words of `shown`, each with its span in `text`: `$5` with "five dollars"."""
+        return align_words(self.shown, self.text)
 
     @property
     def sounds(self) -> list[str]:
-        """The sounds in it, such as (laughs), in order."""
+        """The sounds in the text, such as (laughs), in order."""
         return [sound for sound in MAYBE_SOUND.findall(self.text) if sound in NON_VERBAL_TAGS]
 
 
 @dataclass(frozen=True)
 class Script:
-    """Turns in their order, and what may be wrong with them.
+    """A parsed script and the warnings about it.
 
     Args:
-        turns: one or more.
-        warnings: each a fact and its remedy.
-        advice: those of the warnings that are about the order of the speakers.
+        turns: the turns in order, one or more.
+        warnings: each states a fact and its remedy.
+        advice: the subset of the warnings about the order of the speakers.
     """
 
     turns: tuple[Turn, ...]
@@ -94,15 +94,15 @@ class Script:
 
     def __post_init__(self) -> None:
         if not self.turns:
-            raise ValueError("turns is empty; a script says something.")
+            raise ValueError("turns is empty; a script needs at least one turn.")
 
     def __str__(self) -> str:
-        """The script, a turn in a line; `parse` makes the same turns of it."""
+        """The script with one turn per line; `parse` returns the same turns for it."""
         return "\n".join(str(turn) for turn in self.turns)
 
     @property
     def spoken(self) -> str:
-        """What the model reads, in one line: a tag where the speaker changes, no pauses."""
+        """The text for the model on one line, with a tag at each change of speaker and without pauses."""
         before = (None, *(turn.speaker for turn in self.turns))
         said = (
             turn.text if turn.speaker == last else f"[{turn.speaker}] {turn.text}"
@@ -112,41 +112,41 @@ class Script:
 
     @property
     def seconds(self) -> float:
-        """About how long its words take to say; pauses take no time."""
+        """The estimated duration of its words, without pauses."""
         return sum(estimated_seconds(turn.text) for turn in self.turns)
 
     @property
     def has_pauses(self) -> bool:
-        """Whether silence is asked for."""
+        """Whether the script contains pauses."""
         return any(turn.pause for turn in self.turns)
 
     def warnings_for(self, format: PromptFormat, before: float = 0.0) -> tuple[str, ...]:
-        """`warnings`, and what a model with these conventions does not speak well.
+        """`warnings`, plus a warning if the script is too short for the model.
 
         Args:
             format: the conventions of the model.
-            before: seconds of a recording that the script continues.
+            before: seconds of the recording that the script continues.
         """
         seconds, least = self.seconds, format.shortest_seconds
         if not ADVISED_SECONDS <= seconds < least - before:
             return self.warnings
         short = (
-            f"the script is about {math.ceil(seconds)} s of speech; under {least:g} s Dia may sound unnatural. Write "
-            f"more, at least {least * LETTERS_PER_SECOND:.0f} letters."
+            f"the script is about {math.ceil(seconds)} s of speech; below {least:g} s, Dia may sound unnatural. Write "
+            f"at least {least * LETTERS_PER_SECOND:.0f} letters."
         )
         return (*self.warnings, short)
 
     def chunks(self, seconds: float, rate: float = LETTERS_PER_SECOND) -> list["Script"]:
-        """Cut into consecutive scripts of at most `seconds` and of even length; nothing is lost or reordered.
+        """Split into consecutive scripts of at most `seconds` and of similar length.
 
-        Cuts are made between turns, inside turns between sentences, in sentences over the limit between clauses, in
-        such clauses between words; a single word over the limit stays whole. The parts of a turn that is cut are turns
-        of the same speaker, the last of them with the pause. Each keeps its part of what the author wrote; a word that
-        is cut itself, such as a long number, is shown in both parts.
+        Cuts are made between turns and sentences. Sentences over the limit are cut between clauses, and clauses over
+        the limit between words; a single word over the limit stays whole. The parts of a turn have the same speaker,
+        and the last one has the pause. Each keeps its part of the author's words. A written word that is cut, such as
+        a long number, is shown in both parts.
 
         Args:
-            seconds: of speech, estimated; pauses do not count.
-            rate: letters of text a second.
+            seconds: the maximum estimated seconds of speech, without pauses.
+            rate: letters of text per second.
 
         Raises:
             ValueError: seconds or rate is not above 0.
@@ -161,18 +161,18 @@ class Script:
 
 
 def estimated_seconds(text: str, rate: float = LETTERS_PER_SECOND) -> float:
-    """About how long a text in spoken form takes to say, in seconds; speaker tags and pauses take no time."""
+    """The estimated duration of a text in spoken form, in seconds; speaker tags and pauses do not count."""
     if not _MARKED.search(text):
         return _letters(text.lstrip()) / rate
     words = PAUSE_MARK.sub("", SPEAKER_TAG.sub("", text)).lstrip()
     sounds = [sound for sound in MAYBE_SOUND.findall(words) if listed_sound(sound)]
-    words = PHONES_IN_BRACES.sub(lambda phones: "x" * len(phones[0].split()), words)  # about a letter to a phone
+    words = PHONES_IN_BRACES.sub(lambda phones: "x" * len(phones[0].split()), words)  # about one letter per phone
     letters = _letters(words) - sum(len(sound) for sound in sounds)
     return letters / rate + SOUND_SECONDS * len(sounds)
 
 
 def _letters(text: str) -> int:
-    """Characters, marks above and below letters left out, as letters of English that take as long to say."""
+    """The number of English letters that take as long to say: combining marks count 0, wide characters more."""
     if text.isascii():
         return len(text)
     wide = sum(WIDE_LETTER - 1 for character in text if unicodedata.east_asian_width(character) in "WF")
@@ -180,28 +180,28 @@ def _letters(text: str) -> int:
 
 
 class _Cut:
-    """A turn that may be cut. Finds out which words are whose only where it is."""
+    """A turn that may be cut. It aligns words only if a cut needs it."""
 
     def __init__(self, turn: Turn) -> None:
         self.turn = turn
 
     def part(self, start: int, end: int) -> Turn:
-        """The turn from character `start` of its text to before `end`."""
+        """The part `text[start:end]` of the turn."""
         turn = self.turn
         if end - start == len(turn.text):
             return turn
         last = bisect_left(self._starts, end)
         first, after = self._words[bisect_right(self._ends, start)].first, self._first_of(last)
         span = turn.span
-        if turn.places:
-            span = turn.places[first], turn.places[after] if after < len(turn.places) else turn.span[1]
+        if turn.positions:
+            span = turn.positions[first], turn.positions[after] if after < len(turn.positions) else turn.span[1]
         return Turn(
             turn.speaker,
             turn.text[start:end],
             turn.pause if end == len(turn.text) else 0.0,
             " ".join(self._shown[first:after]),
             span,
-            turn.places[first:after],
+            turn.positions[first:after],
         )
 
     def _first_of(self, number: int) -> int:
@@ -225,8 +225,7 @@ class _Cut:
 
 
 class _Part(NamedTuple):
-    """A piece of a turn: its characters `start` to before `end`, and what cutting before it costs, 0 where the turn
-    begins."""
+    """A piece of a turn, `text[start:end]`, and the cost of cutting before it, which is 0 at the start of the turn."""
 
     cut: _Cut
     start: int
@@ -243,7 +242,7 @@ def _parts(turn: Turn, seconds: float, rate: float) -> list[_Part]:
     parts, start, cost = list[_Part](), 0, 0.0
     for text in texts:
         parts.append(_Part(cut, start, start + len(text), cost))
-        start, cost = start + len(text) + 1, cost_after(text)
+        start, cost = start + len(text) + 1, cut_cost(text)
     return parts
 
 

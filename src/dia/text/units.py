@@ -1,6 +1,6 @@
-"""The names of currencies, scales and units of measure, as they are said. Tables alone."""
+"""Tables of the spoken names of currencies, scales and units of measure."""
 
-# What is written → one, many, one hundredth, many hundredths ("" where hundredths are not said).
+# Symbol → singular, plural, singular of the hundredth, its plural ("" if hundredths are not spoken).
 CURRENCIES = {
     "$": ("dollar", "dollars", "cent", "cents"),
     "US$": ("US dollar", "US dollars", "cent", "cents"),

@@ -49,7 +49,7 @@ class SampleCallback(TrainerCallback):
             raise ValueError("processor has no codec, which samples need. Load it with load_audio_tokenizer=True.")
         if not scripts or every < 1:
             raise ValueError(f"scripts={scripts!r}, every={every}: give at least one script, and every=1 or more.")
-        read = [format.as_read(parse(script, frontend=format.text_frontend).spoken) for script in scripts]
+        read = [format.model_text(parse(script, frontend=format.text_frontend).spoken) for script in scripts]
         processor(text=read, final_stop=False)  # raises for texts that are too long, before the training starts
         self.processor, self.scripts, self.every = processor, read, every
         self.max_seconds, self.seed = max_seconds, seed

@@ -1,6 +1,6 @@
-"""What the file of a voice says of itself, and what must be said of a voice: its transcript and its consent.
+"""The description in a voice file, and checks of a voice's transcript and consent.
 
-Reads the file's metadata alone, and without torch. Knows nothing of codecs, nor where voices lie.
+Reads only the file's metadata, without torch. Independent of codecs and of where voices are stored.
 """
 
 import json
@@ -20,13 +20,13 @@ KIND = "dia voice 1"
 
 @dataclass(frozen=True)
 class Description:
-    """What a list of voices shows.
+    """The properties of a voice that a list of voices shows.
 
     Attributes:
-        transcript: what is said in the recording.
-        consent: whose voice it is, and by what right it is copied.
-        seconds: how long it is.
-        sampling_rate: Hz of the sound that its codes decode to.
+        transcript: the words of the recording.
+        consent: whose voice it is, and the right to copy it.
+        seconds: the length of the recording.
+        sampling_rate: Hz of the audio that its codes decode to.
     """
 
     transcript: str
@@ -36,69 +36,71 @@ class Description:
 
 
 def describe(path: Path) -> Description:
-    """Read what a voice's file says of itself; its codes are not read.
+    """Read the description from a voice file, without its codes.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it is damaged, or holds something else.
+        FileNotFoundError: the file does not exist.
+        ValueError: it is damaged, or not a voice.
     """
     if not path.is_file():
-        raise FileNotFoundError(f"there is no voice at {path}.")
+        raise FileNotFoundError(f"the voice file {path} does not exist.")
     if path.stat().st_size > VOICE_BYTES:
-        raise ValueError(f"{path} has {path.stat().st_size >> 20} MB, and so is no voice.")
+        raise ValueError(f"{path} has {path.stat().st_size >> 20} MB, which is too large for a voice.")
     try:
         header, length = _header(path.read_bytes())
         metadata, codes = header["__metadata__"], header["codes"]
         if metadata["kind"] != KIND:
-            raise ValueError("it does not say that it is a voice")
+            raise ValueError("it is not marked as a voice")
         if codes["data_offsets"][1] != length:
-            raise ValueError("it is cut off, or too long")
+            raise ValueError("it is truncated or too long")
         codec, frames = json.loads(metadata["codec"]), int(codes["shape"][0])
         rate = int(codec["sampling_rate"])
         return Description(metadata["transcript"], metadata["consent"], frames * int(codec["hop_length"]) / rate, rate)
     except (ValueError, TypeError, LookupError, ArithmeticError, RecursionError) as error:
-        raise ValueError(f"{path} is no voice, or damaged ({error}). Make it anew: dia voice make") from error
+        raise ValueError(
+            f"{path} is not a voice, or is damaged ({error}). Make it again from its recording: dia voice make"
+        ) from error
 
 
 def _header(content: bytes) -> tuple[Any, int]:
-    """The JSON that a safetensors file begins with, after its length in 8 bytes, and how many bytes follow it."""
+    """The JSON header of a safetensors file, which follows its length in 8 bytes, and the number of bytes after it."""
     size = int.from_bytes(content[:8], "little")
     return json.loads(content[8 : 8 + size]), len(content) - 8 - size
 
 
 def check_consent(consent: Any) -> None:
-    """Refuse a voice of which nobody says whose it is.
+    """Check the statement of consent for a voice.
 
     Raises:
-        ValueError: it is no statement of at least two words.
+        ValueError: it is not a statement of at least two words.
     """
     if not isinstance(consent, str) or len(re.findall(r"\w+", consent)) < 2:
         raise ValueError(
-            f"consent is {consent!r}. Say whose voice it is and by what right it is copied, such as 'my own voice' or "
-            f"'Ann Lee, agreed in writing'. Without a person's consent, do not copy that person's voice."
+            f"consent is {consent!r}. State whose voice it is and why you may copy it, such as 'my own voice' or "
+            f"'Ann Lee, agreed in writing'; do not copy a person's voice without consent."
         )
 
 
 def checked_transcript(transcript: str | None, frontend: "Frontend" = "en") -> str:
-    """What is said, as a script spelt out.
+    """The transcript as a script in the form that the model reads.
 
     Args:
         transcript: the script.
-        frontend: how the model that is to speak reads text, see `dia.text.prompt_format`.
+        frontend: the `text_frontend` of the model, see `dia.text.prompt_format`.
 
     Raises:
-        TypeError, ValueError: it says nothing, or is no script.
+        TypeError, ValueError: the transcript has no words, or is not a valid script.
     """
-    from dia.text.script import parse  # takes a while, and a list of voices need not wait for it
+    from dia.text.script import parse  # imported here because it is slow and a list of voices does not need it
     from dia.text.tags import SPEAKER_TAG
 
     if transcript is None or (isinstance(transcript, str) and not SPEAKER_TAG.sub("", transcript).strip()):
         raise ValueError(
-            "transcript is missing. The model goes on with a text whose beginning it has heard: without the words of "
-            "the recording it says them again, or babbles. Write down exactly what is said: '[S1] …'"
+            "transcript is missing; without it, the model repeats the words of the recording or babbles. Write down "
+            "exactly what is said: '[S1] …'"
         )
     if not isinstance(transcript, str):
-        raise TypeError(f"transcript is {type(transcript).__name__}; expected what is said in the recording.")
+        raise TypeError(f"transcript is {type(transcript).__name__}; expected the words of the recording as a str.")
     try:
         return parse(transcript, frontend=frontend).spoken
     except ValueError as error:

@@ -1,6 +1,6 @@
-"""Voices by name: the user's own, in a folder, and those that come with the embedded model.
+"""Find, save and remove voices by name: the user's own and the examples of the embedded model.
 
-Knows names and files. Knows nothing of what is in a voice, and imports torch only to load one.
+Independent of the contents of a voice; imports torch only to load one.
 """
 
 import os
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from dia import MINI
 from dia.runtime.folders import data_folder
-from dia.runtime.locks import only_writer
+from dia.runtime.locks import exclusive_writer
 from dia.runtime.spelling import did_you_mean
 from dia.voices.description import SUFFIX, describe
 
@@ -28,31 +28,31 @@ def voices_folder() -> Path:
     """The folder of the user's voices: `$DIA_VOICES`, or dia/voices in the system's folder for user data.
 
     Raises:
-        OSError: neither is known.
+        OSError: DIA_VOICES is not set and the user has no home directory.
     """
     if chosen := os.environ.get("DIA_VOICES"):
         return Path(chosen).expanduser()
     if (folder := data_folder()) is None:
-        raise OSError("the user has no home directory to keep voices in; set DIA_VOICES to a folder.")
+        raise OSError("there is no home directory to store voices in; set DIA_VOICES to a folder.")
     return folder / "voices"
 
 
 def voice_files() -> dict[str, Path]:
-    """All voices by name, in order. One of the user's hides an example of the same name."""
+    """All voices, sorted by name. A voice of the user takes precedence over an example with the same name."""
     found = {path.stem: path for folder in (EXAMPLES, voices_folder()) for path in folder.glob(f"*{SUFFIX}")}
     return {name: found[name] for name in sorted(found) if _NAME.fullmatch(name)}
 
 
 def find_voice(given: Any) -> "Voice":
-    """A voice from whatever names it.
+    """Load a voice by name or path.
 
     Args:
-        given: a `Voice`, a name, the path of a file, or {"S1": …, "S2": …} of these, which are joined into one.
+        given: a `Voice`, a name, the path of a file, or a dict {"S1": …, "S2": …} of these, which are joined.
 
     Raises:
-        TypeError: it is none of these.
-        ValueError: there is no voice of that name, or its file is damaged.
-        FileNotFoundError: a path leads to no file.
+        TypeError: `given` has another type.
+        ValueError: the name is unknown, or the file is damaged.
+        FileNotFoundError: the file does not exist.
     """
     from dia.voices.voice import Voice, joined
 
@@ -61,33 +61,34 @@ def find_voice(given: Any) -> "Voice":
     if isinstance(given, Mapping):
         return joined({speaker: find_voice(one) for speaker, one in given.items()})
     if not isinstance(given, str | Path):
-        raise TypeError(f"voice is {type(given).__name__}; expected a Voice, a name, a path, or S1's and S2's.")
+        raise TypeError(
+            f"voice is {type(given).__name__}; expected a Voice, a name, a path, or a dict of these for S1 and S2."
+        )
     return Voice.load(voice_file(given))
 
 
 def voice_file(given: str | Path) -> Path:
-    """The file of a voice, by name or path.
+    """The path of a voice's file, from its name or path.
 
     Raises:
-        ValueError: there is no voice of that name.
+        ValueError: the name is unknown.
     """
     if isinstance(given, Path) or given.endswith(SUFFIX) or Path(given).parts[1:]:
         return Path(given)
     files = voice_files()
     if given not in files:
-        near = did_you_mean(given, files)
         raise ValueError(
-            f"there is no voice {given!r}{f'{near} There' if near else '; there'} are: {', '.join(files) or 'none'}. "
-            f"Make one: dia voice make {given!r} RECORDING"
+            f"there is no voice {given!r}{did_you_mean(given, files) or '.'} Choose one of these "
+            f"({', '.join(files) or 'none'}), or make one: dia voice make {given!r} RECORDING"
         )
     return files[given]
 
 
 def check_voices(options: Sequence[str]) -> None:
-    """Refuse, without loading torch, what `find_voice` refuses for its name or its file.
+    """Check the names and files of voice options without loading torch.
 
     Raises:
-        ValueError, FileNotFoundError: as these.
+        ValueError, FileNotFoundError: as `find_voice`.
     """
     given = parse_voice_option(options)
     for one in given.values() if isinstance(given, dict) else filter(None, [given]):
@@ -95,60 +96,60 @@ def check_voices(options: Sequence[str]) -> None:
 
 
 def parse_voice_option(options: Sequence[str]) -> Any:
-    """What `find_voice` takes, from options of a command line: one name or file, or S1=… and S2=…; None for none.
+    """Convert command line options to an argument of `find_voice`: a name or file, or S1=… and S2=…; None for none.
 
     >>> parse_voice_option(["S1=clara", "S2=bruno"])
     {'S1': 'clara', 'S2': 'bruno'}
 
     Raises:
-        ValueError: a speaker is given twice, or one voice for all stands beside another.
+        ValueError: a speaker is given twice, or a voice for all is combined with another.
     """
     pairs = [_PAIR.fullmatch(one) for one in options]
     found = {pair[1].upper(): pair[2] for pair in pairs if pair is not None}
     if len(found) < len(options) and len(options) > 1:
-        raise ValueError(f"voices are {', '.join(options)}; give one for all, or S1=NAME and S2=NAME.")
+        raise ValueError(f"voice is {', '.join(options)}; give one voice for all, or S1=NAME and S2=NAME.")
     return found or (options[0] if options else None)
 
 
 def keep_voice(voice: "Voice", name: str, overwrite: bool = False) -> Path:
-    """Save a voice under a name, into the user's folder, which is made if need be; returns its path.
+    """Save a voice under a name in the user's folder, creating the folder if necessary. Returns the path.
 
     Raises:
-        ValueError: it is no name, or there is a voice of that name and `overwrite` is false.
-        OSError: it cannot be written.
+        ValueError: the name is invalid, or a voice of that name exists and `overwrite` is false.
+        OSError: the file cannot be written.
     """
     path = check_free(name, overwrite)
-    with only_writer(path, parents=True):
-        check_free(name, overwrite)  # another process may have made one meanwhile
+    with exclusive_writer(path, parents=True):
+        check_free(name, overwrite)  # another process may have written one in the meantime
         voice.save(path)
     return path
 
 
 def check_free(name: str, overwrite: bool = False) -> Path:
-    """Where a voice of that name will lie; to be asked before it is made. Raises ValueError as `keep_voice`."""
-    path = _place(name)
+    """Check that a voice can be saved under a name, and return its path. Raises ValueError as `keep_voice`."""
+    path = _path(name)
     if path.exists() and not overwrite:
-        raise ValueError(f"there is a voice {name!r} already; choose another name or allow overwriting (--overwrite).")
+        raise ValueError(f"a voice {name!r} already exists; choose another name or allow overwriting (--overwrite).")
     return path
 
 
 def remove_voice(name: str) -> Path:
-    """Delete a voice of the user's; returns where it was.
+    """Delete a voice of the user, and return the path that it had.
 
     Raises:
-        ValueError: there is none of that name, or it is an example.
-        OSError: it cannot be deleted.
+        ValueError: the name is unknown, or belongs to an example.
+        OSError: the file cannot be deleted.
     """
-    path = _place(name)
+    path = _path(name)
     if not path.is_file() and voice_file(name).parent == EXAMPLES:
-        raise ValueError(f"{name!r} is an example that comes with the embedded model; it is not removed.")
+        raise ValueError(f"{name!r} is an example voice of the embedded model and cannot be removed.")
     path.unlink()
     return path
 
 
-def _place(name: str) -> Path:
+def _path(name: str) -> Path:
     if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise ValueError(f"{name!r} is no name for a voice: use letters, digits, - and _, at most 64, no folders.")
+        raise ValueError(f"{name!r} is not a valid name of a voice. Use at most 64 letters, digits, - and _.")
     return voices_folder() / f"{name}{SUFFIX}"
 
 

@@ -1,6 +1,4 @@
-"""A recording as codes: prepared, compared with its words, and encoded once. Every recording that a model continues,
-saved or not, comes from here.
-"""
+"""Prepare a recording, compare it with its transcript, and encode it. All audio prompts and voices use this module."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,45 +11,45 @@ from dia.text.script import estimated_seconds
 from dia.text.tags import speakers_in
 from dia.voices.recording import Recording, prepare, two_voices
 
-_HASTE = 2.0  # how many times as long or as short as its transcript suggests a recording may be
+_TOLERANCE = 2.0  # factor by which the length of a recording may differ from the estimate for its transcript
 
 
 @dataclass(frozen=True)
 class Limit:
-    """How much of a prompt and new speech together fits into a pass.
+    """The maximum length of a prompt and the generated speech together in one pass.
 
     Attributes:
-        seconds: a prompt of so many or more leaves no room.
-        max_tokens: the argument that sets the limit, in rows of the grid; None where the model does.
+        seconds: a prompt must be shorter than this.
+        max_tokens: the argument that sets the limit, in rows of the grid; None if the model sets it.
     """
 
     seconds: float
     max_tokens: int | None = None
 
     def check(self, seconds: float, name: str) -> None:
-        """Refuse a prompt that leaves no room for speech.
+        """Check the length of a prompt in seconds.
 
         Raises:
-            ValueError: it is too long.
+            ValueError: the prompt is too long.
         """
         if seconds < self.seconds:
             return
-        holder, remedy = "the model", "Cut"
+        source, remedy = "the model supports", "Use"
         if self.max_tokens is not None:
-            holder, remedy = f"max_tokens={self.max_tokens}", "Raise max_tokens, or cut"
+            source, remedy = f"max_tokens={self.max_tokens} allows", "Raise max_tokens, or use"
         raise ValueError(
-            f"{name} lasts {seconds:.1f} s, and {holder} holds {max(0.0, self.seconds):.1f} s together with what it "
-            f"is to say. {remedy} out a part and its transcript, best of 5 to 10 s."
+            f"{name} lasts {seconds:.1f} s, but {source} {max(0.0, self.seconds):.1f} s including the "
+            f"generated speech. {remedy} a part of 5 to 10 s and its transcript."
         )
 
 
 @dataclass(frozen=True)
 class EncodedRecording:
-    """A recording to continue.
+    """An encoded recording for the model to continue.
 
     Attributes:
         codes: int64 [T, C], on the CPU.
-        remarks: what makes the voice worse, or is doubtful about the transcript; see `Recording`.
+        remarks: problems of the recording, see `Recording`, and of its transcript.
     """
 
     codes: Tensor
@@ -66,21 +64,21 @@ def encode_recording(
     name: str = "audio",
     limit: "Limit | None" = None,
 ) -> EncodedRecording:
-    """Prepare a recording, compare it with what is said in it, and encode it.
+    """Prepare a recording, compare it with its transcript, and encode it.
 
     Args:
-        audio: a path, an array or whatever else `DiaFeatureExtractor` reads, of up to 8 channels.
-        transcript: what is said in it, as a model reads it; empty where that is not known.
-        processor: with the codec.
-        sampling_rate: Hz, where `audio` does not bring its own; by default the processor's.
-        name: what the caller calls it, for error messages.
-        limit: how much the model holds; a longer recording is refused before it is encoded.
+        audio: a path, an array or another input of `DiaFeatureExtractor`, with up to 8 channels.
+        transcript: its words, as a model reads them; empty if unknown.
+        processor: the processor with its codec.
+        sampling_rate: Hz, if `audio` does not state its own; by default the processor's.
+        name: the name of the argument, for error messages.
+        limit: the maximum length, checked before encoding.
 
     Raises:
         TypeError, ValueError, FileNotFoundError: there is no codec, or the recording is unusable; see `prepare`.
     """
     if processor.audio_tokenizer is None:
-        raise ValueError(f"{name} cannot be encoded: there is no codec. Load the processor with its codec.")
+        raise ValueError(f"{name} cannot be encoded without a codec. Load the processor with its codec.")
     recording = prepare(audio, sampling_rate, processor.sampling_rate, name)
     if limit is not None:
         limit.check(len(recording.waveform) / processor.sampling_rate, name)
@@ -89,18 +87,18 @@ def encode_recording(
 
 
 def _disagreements(transcript: str, recording: Recording, sampling_rate: int) -> Iterable[str]:
-    """Where recording and transcript seem not to be of the same."""
+    """Warnings about a transcript that does not seem to match the recording."""
     tags = len(speakers_in(transcript)) or 1
     found = 1 + two_voices(recording.waveform, sampling_rate)
     if found > tags and recording.clean:
-        yield "two voices are heard, and the transcript names one. Tag their turns: '[S1] … [S2] …'"
+        yield "it contains two voices, but the transcript names one speaker. Tag their turns: '[S1] … [S2] …'"
     if found < tags and recording.clean:
-        yield "the transcript names two speakers, and by pitch only one is heard. See that both speak."
+        yield "the transcript names two speakers, but the pitch suggests only one. Check that both speak."
     seconds, expected = recording.seconds, estimated_seconds(transcript)
-    if not expected / _HASTE <= seconds <= expected * _HASTE:
+    if not expected / _TOLERANCE <= seconds <= expected * _TOLERANCE:
         yield (
-            f"it holds {seconds:.1f} s of speech, where the transcript would take about {expected:.1f} s. See that "
-            f"the transcript has all that is said, and no more."
+            f"it contains {seconds:.1f} s of speech, but the transcript would take about {expected:.1f} s. Check that "
+            f"the transcript contains exactly the words of the recording."
         )
 
 

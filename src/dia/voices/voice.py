@@ -1,6 +1,6 @@
-"""A voice to speak in: codes of a recording, the words said in it, whose codec's the codes are, and by whose leave.
+"""A voice: the codes and transcript of a recording, the codec of the codes, and the consent to use the voice.
 
-Knows recordings, transcripts and the file that a voice is kept in. Knows nothing of the model, nor where voices lie.
+Independent of the model and of where voices are stored.
 """
 
 import json
@@ -23,7 +23,7 @@ from dia.runtime.limits import VOICE_BYTES
 from dia.runtime.reading import check_file
 from dia.runtime.tensor_files import read_header
 from dia.runtime.warnings import DiaWarning
-from dia.text.prompt_format import Frontend, continued
+from dia.text.prompt_format import Frontend, continue_transcript
 from dia.text.tags import SPEAKERS, TAG, speakers_in
 from dia.voices.description import KIND, SUFFIX, check_consent, checked_transcript
 from dia.voices.prompt import encode_recording
@@ -31,17 +31,17 @@ from dia.voices.prompt import encode_recording
 
 @dataclass(frozen=True, eq=False)
 class Voice:
-    """A recording, ready to be gone on with. It can be used any number of times, with any model that has its codec.
+    """An encoded recording for a model to continue. It can be reused, with any model that has the same codec.
 
     Attributes:
         codes: int64 [T, C], on the CPU.
-        transcript: what is said in it, with speakers' tags, spelt out as the model's text frontend does.
-        codec: which codec the codes are of.
-        consent: whose voice it is, and by what right it is copied.
-        warnings: what is not as it should be about the recording.
+        transcript: the words of the recording with speaker tags, in the form that the model reads.
+        codec: the codec of the codes.
+        consent: whose voice it is, and the right to copy it.
+        warnings: problems of the recording.
 
     Raises:
-        TypeError, ValueError: the parts make no voice.
+        TypeError, ValueError: an attribute is invalid.
     """
 
     codes: Tensor
@@ -53,7 +53,9 @@ class Voice:
     def __post_init__(self) -> None:
         _check_codes(self.codes, self.codec)
         if not TAG.match(self.transcript) or not TAG.sub("", self.transcript).strip():
-            raise ValueError(f"transcript {self.transcript!r} says nothing, or not who speaks: '[S1] What is said.'")
+            raise ValueError(
+                f"transcript {self.transcript!r} has no words or no speaker tag. Write it as '[S1] What is said.'"
+            )
         check_consent(self.consent)
 
     @classmethod
@@ -67,24 +69,25 @@ class Voice:
         sampling_rate: int | None = None,
         text_frontend: Frontend = "en",
     ) -> "Voice":
-        """Make a voice of a recording: check it, cut silence off its ends, level its loudness, encode it once.
+        """Make a voice from a recording: check it, trim silence, normalize its loudness and encode it.
 
-        Only make voices of people who have agreed to it.
+        Only make voices of people who have agreed to it. Problems that only make the voice worse are issued as
+        warnings and stored in `warnings`.
 
         Args:
-            audio: a path, samples of up to 8 channels, or whatever else `DiaFeatureExtractor` reads; 1 to 20 s of
-                speech, best 5 to 10.
-            transcript: exactly what is said in it, as a script: `[S1] …`, or `[S1] … [S2] …` for two voices. A text
-                without tags is of one speaker.
-            processor: with the codec of the model that shall speak.
-            consent: whose voice it is, and by what right it is copied: "my own voice".
-            sampling_rate: Hz, where `audio` does not bring its own; by default the processor's.
-            text_frontend: how the model reads the transcript: "en" as English, "none" as it stands; that of its
-                generation_config.json.
+            audio: a path, samples of up to 8 channels, or another input of `DiaFeatureExtractor`; 1 to 20 s of speech,
+                ideally 5 to 10 s.
+            transcript: the exact words of the recording, as a script: `[S1] …`, or `[S1] … [S2] …` for two voices. A
+                text without tags has one speaker.
+            processor: a processor with the codec of the model that the voice is for.
+            consent: whose voice it is, and the right to copy it, such as "my own voice".
+            sampling_rate: Hz, if `audio` does not state its own; by default the processor's.
+            text_frontend: the model's setting in generation_config.json: "en" normalizes the transcript as English,
+                "none" leaves it unchanged.
 
         Raises:
-            TypeError, ValueError, FileNotFoundError: recording, transcript or consent are missing or unusable; the
-                message says what to do. What only makes the voice worse is a warning, kept in `warnings`, too.
+            TypeError, ValueError, FileNotFoundError: the recording, transcript or consent is missing or unusable; the
+                message states the remedy.
         """
         said = checked_transcript(transcript, text_frontend)
         check_consent(consent)
@@ -97,68 +100,68 @@ class Voice:
 
     @property
     def sampling_rate(self) -> int:
-        """Hz of the sound that the codes decode to."""
+        """Hz of the audio that the codes decode to."""
         return self.codec.sampling_rate
 
     @property
     def fingerprint(self) -> str:
-        """A checksum of what encodes in the codec."""
+        """A checksum of the codec's encoder and quantizer."""
         return self.codec.weights
 
     @property
     def seconds(self) -> float:
-        """How long it is."""
+        """The length of the recording."""
         return len(self.codes) * self.codec.hop_length / self.codec.sampling_rate
 
     @property
     def speakers(self) -> tuple[str, ...]:
-        """Whose turns it holds, "S1" and "S2", in order of their appearance."""
+        """The speakers in the transcript, "S1" and "S2", by first appearance."""
         return speakers_in(self.transcript)
 
     def check_fits(self, processor: DiaProcessor) -> None:
-        """Refuse to go on with codes that mean something else to the model's codec.
+        """Check that the voice has the same codec as the model.
 
         Raises:
-            ValueError: rate, frames, channels or weights of the codec are others.
+            ValueError: the codec has another sampling rate, frame size, number of channels or other weights.
         """
-        if wrong := self.codec.misfits(processor):
+        if wrong := self.codec.mismatches(processor):
             raise ValueError(
-                f"the voice was made with another codec than the model's: {'; '.join(wrong)}. Make it anew from its "
-                f"recording, with this model: dia voice make NAME RECORDING --model MODEL"
+                f"the voice was made with another codec than the model's: {'; '.join(wrong)}. Make it again from its "
+                f"recording with this model: dia voice make NAME RECORDING --model MODEL"
             )
 
     def before(self, text: str) -> str:
-        """What the model shall read to say `text` in this voice: the transcript, then the text.
+        """The text for the model to speak `text` in this voice: the transcript followed by `text`.
 
-        Where the transcript's last speaker goes on, the tag is not said again.
+        The first tag of `text` is omitted if the last speaker of the transcript continues.
 
         >>> voice.before("[S1] And more.")  # doctest: +SKIP
         '[S1] What was said before. And more.'
         """
-        return continued(self.transcript, text.strip())
+        return continue_transcript(self.transcript, text.strip())
 
     def speaking_as(self, speaker: str) -> "Voice":
-        """The same voice under the tag of `speaker`, "S1" or "S2".
+        """The same voice with the tag of `speaker`, "S1" or "S2".
 
         Raises:
-            ValueError: it holds two speakers, or there is no such tag.
+            ValueError: the voice has two speakers, or the tag is unknown.
         """
         if speaker not in SPEAKERS:
-            raise ValueError(f"{speaker!r} is no speaker; there are {' and '.join(SPEAKERS)}.")
+            raise ValueError(f"speaker is {speaker!r}; use {' or '.join(SPEAKERS)}.")
         if len(self.speakers) > 1:
-            raise ValueError(f"the voice for {speaker} is of two speakers; give a voice of one, or use it alone.")
+            raise ValueError(f"the voice for {speaker} has two speakers; use a voice with one, or use this one alone.")
         return replace(self, transcript=TAG.sub(f"[{speaker}]", self.transcript))
 
     def save(self, path: str | Path) -> None:
-        """Write the voice into one file, whole or not at all; a file that is there is replaced.
+        """Write the voice to a file atomically. An existing file is replaced.
 
         Raises:
             ValueError: the path does not end in .safetensors.
-            OSError: it cannot be written.
+            OSError: the file cannot be written.
         """
         path = Path(path)
         if path.suffix != SUFFIX:
-            raise ValueError(f"{path} does not end in {SUFFIX}, as the file of a voice does.")
+            raise ValueError(f"{path} does not end in {SUFFIX}; a voice file must.")
         metadata = {"kind": KIND, "transcript": self.transcript, "consent": self.consent}
         metadata |= {"codec": json.dumps(asdict(self.codec)), "warnings": json.dumps(self.warnings)}
         content = save({"codes": self.codes.to(torch.int32).contiguous()}, metadata)
@@ -167,46 +170,52 @@ class Voice:
                 partial.write_bytes(content)
         except OSError as error:
             reason = "the folder does not exist" if not path.parent.exists() else error.strerror or error
-            raise OSError(f"{path} cannot be written: {reason}. What stood there stays.") from error
+            raise OSError(f"{path} cannot be written: {reason}. An existing file is unchanged.") from error
 
     @classmethod
     def load(cls, path: str | Path) -> "Voice":
-        """Read what `save` wrote.
+        """Read a voice written by `save`.
 
         Raises:
-            FileNotFoundError: there is no such file.
-            ValueError: it is damaged, or holds something else.
+            FileNotFoundError: the file does not exist.
+            ValueError: it is damaged, or not a voice.
         """
         path = Path(path)
         if not os.path.isfile(path):
-            raise FileNotFoundError(f"there is no voice at {path}.")
+            raise FileNotFoundError(f"the voice file {path} does not exist.")
         if (size := check_file(path)) > VOICE_BYTES:
-            raise ValueError(f"{path} has {size >> 20} MB, and so is no voice.")
+            raise ValueError(f"{path} has {size >> 20} MB, which is too large for a voice.")
         try:
             read_header(path)
             with safe_open(path, framework="pt") as file:
                 metadata, codes = file.metadata() or {}, file.get_tensor("codes")
             if metadata.get("kind") != KIND:
-                raise ValueError("it does not say that it is a voice")
+                raise ValueError("it is not marked as a voice")
             record = _read_record(json.loads(metadata["codec"]))
             return cls(
-                _whole(codes), metadata["transcript"], record, metadata["consent"], _remarks(metadata.get("warnings"))
+                _checked_dtype(codes),
+                metadata["transcript"],
+                record,
+                metadata["consent"],
+                _remarks(metadata.get("warnings")),
             )
         except (SafetensorError, ValueError, TypeError, KeyError, RecursionError, OverflowError) as error:
-            raise ValueError(f"{path} is no voice, or damaged ({error}). Make it anew: dia voice make") from error
+            raise ValueError(
+                f"{path} is not a voice, or is damaged ({error}). Make it again from its recording: dia voice make"
+            ) from error
 
 
 def joined(voices: Mapping[str, Voice]) -> Voice:
-    """One prompt of a voice for each speaker: `[S1] … [S2] …`, codes one after another.
+    """Join one voice per speaker to a single prompt: `[S1] … [S2] …`, with their codes concatenated.
 
     Args:
-        voices: a voice of one speaker for "S1", for "S2", or for both.
+        voices: voices with one speaker, for "S1", "S2" or both.
 
     Raises:
-        ValueError: a key is no speaker, a voice is of two, or their codecs differ.
+        ValueError: a key is not a speaker, a voice has two speakers, or the codecs differ.
     """
     if not voices or set(voices) - set(SPEAKERS):
-        raise ValueError(f"voices are given for {sorted(voices)}; give one for S1, for S2, or for both.")
+        raise ValueError(f"voices are given for {sorted(voices)}; give them for S1, S2 or both.")
     parts = [voices[speaker].speaking_as(speaker) for speaker in SPEAKERS if speaker in voices]
     if any(part.codec != parts[0].codec for part in parts):
         raise ValueError("the voices for S1 and S2 were made with different codecs; make them with the same model.")
@@ -221,17 +230,17 @@ def joined(voices: Mapping[str, Voice]) -> Voice:
 
 def _check_codes(codes: Tensor, record: CodecRecord) -> None:
     if not isinstance(codes, Tensor) or codes.dtype != torch.int64:
-        raise TypeError("codes are no int64 tensor; give what DiaProcessor.encode_audio returns.")
+        raise TypeError("codes must be an int64 tensor, as returned by DiaProcessor.encode_audio.")
     if codes.ndim != 2 or not len(codes) or codes.shape[1] != record.channels:
-        raise ValueError(f"codes have shape {tuple(codes.shape)}; expected [frames, {record.channels} channels].")
+        raise ValueError(f"codes have shape {tuple(codes.shape)}; expected [frames, {record.channels}].")
     lowest, highest = int(codes.min()), int(codes.max())
     if lowest < 0 or highest >= record.codebook_size:
-        raise ValueError(f"codes are {lowest} to {highest}; the codec has 0 to {record.codebook_size - 1}.")
+        raise ValueError(f"codes are {lowest} to {highest}; they must be 0 to {record.codebook_size - 1}.")
 
 
-def _whole(codes: Tensor) -> Tensor:
+def _checked_dtype(codes: Tensor) -> Tensor:
     if codes.dtype != torch.int32:
-        raise ValueError(f"its codes are of type {codes.dtype}, and ought to be whole numbers of 32 bits")
+        raise ValueError(f"its codes have dtype {codes.dtype}, expected torch.int32")
     return codes.long()
 
 
@@ -239,7 +248,7 @@ def _read_record(metadata: Any) -> CodecRecord:
     record = CodecRecord(**metadata)
     numbers = (*record.sizes, record.codebook_size)
     if not isinstance(record.weights, str) or any(type(number) is not int or number < 1 for number in numbers):
-        raise ValueError("what it says of its codec is not possible")
+        raise ValueError("its description of the codec is invalid")
     return record
 
 

@@ -203,7 +203,7 @@ def test_a_cache_fits_its_own_codec_only(tmp_path):
     cache = encoded(rows(1), tmp_path)
     cache.check_fits(PROCESSOR)
     cache.check_fits(tiny_processor())
-    with pytest.raises(ValueError, match="its weights are others"):
+    with pytest.raises(ValueError, match="its weights differ"):
         cache.check_fits(tiny_processor(tiny_codec(seed=1)))
     with pytest.raises(ValueError, match=r"it has 6 samples per frame, the model's 40.*Encode the recordings"):
         cache.check_fits(tiny_processor(tiny_codec((2, 4, 5))))

@@ -139,7 +139,7 @@ def test_the_table_counts_lists_and_advises():
     lines = str(report).splitlines()
     assert any(line.split()[:4] == ["fatal", "missing", "file", "7"] for line in lines)
     assert any(FATAL["missing file"] in line for line in lines)
-    assert "  0.wav: there is no file 0.wav." in lines
+    assert "  0.wav: the file 0.wav does not exist." in lines
     assert lines[-1] == "  … and 2 more"
 
 

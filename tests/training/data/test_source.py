@@ -308,7 +308,7 @@ def test_transcripts_are_read_as_scripts_are(text, frontend, expected):
 
 
 def test_a_transcript_that_is_no_script_is_named_by_its_row():
-    with pytest.raises(ValueError, match=r"b\.wav: \[S3\] names another speaker"):
+    with pytest.raises(ValueError, match=r"b\.wav: \[S3\] is not a known speaker"):
         as_spoken([Row("a.wav", "Hi.", None), Row("b.wav", "[S3] Hi.", None)])
 
 

@@ -23,7 +23,7 @@ from dia.synthesis.takes.generation import make_take, stream_take
 from dia.synthesis.takes.seeds import check_seed, later_seed
 from dia.synthesis.takes.take import Line, Take, TakeOptions
 from dia.text.chunking import sentences_of
-from dia.text.prompt_format import CARRIES, Carry, PromptFormat, continued
+from dia.text.prompt_format import CARRIES, Carry, PromptFormat, continue_transcript
 from dia.text.script import Script, estimated_seconds
 from dia.text.tags import speakers_in
 
@@ -270,7 +270,7 @@ def _joined(lines: Sequence[Line]) -> Line | None:
         return None
     transcript = ""
     for line in lines:
-        transcript = continued(transcript, line.transcript)
+        transcript = continue_transcript(transcript, line.transcript)
     return Line("", torch.cat([line.prompt for line in lines if line.prompt is not None]), transcript)
 
 

@@ -19,7 +19,7 @@ from dia.synthesis.takes.alignment import Alignment, Floats, TurnTime, WordTime
 from dia.synthesis.takes.checks import Performance, faults, longest_plausible
 from dia.synthesis.takes.recognition import agreement
 from dia.synthesis.takes.take import Attempt, Line, Take, TakeOptions
-from dia.text.prompt_format import PromptFormat, continued
+from dia.text.prompt_format import PromptFormat, continue_transcript
 
 _STRETCH_SECONDS = 0.2  # about a syllable
 _GRACE_SECONDS = 1.0  # beyond what is plausible, so that a take that runs away is seen to
@@ -41,17 +41,17 @@ class TakeAnalysis:
     @property
     def transcript(self) -> str:
         """What is said in the prompt, as the model reads it."""
-        return self.format.ended(self.line.transcript)
+        return self.format.end_turns(self.line.transcript)
 
     @property
     def whole(self) -> str:
         """The transcript and the text; a tag is not said again where the speaker stays."""
-        return continued(self.transcript, self.format.ended(self.line.text))
+        return continue_transcript(self.transcript, self.format.end_turns(self.line.text))
 
     @property
     def text(self) -> str:
         """All that the model reads, the closing tag included."""
-        return self.format.as_read(self.whole)
+        return self.format.model_text(self.whole)
 
     def take(self, spoken: Spoken, audio: Waveform | None, seed: int) -> Take:
         """What is found in one pass, which is its only attempt; without a codec there is no audio to look at."""

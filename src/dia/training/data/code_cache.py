@@ -93,7 +93,7 @@ class CodeCache:
         Raises:
             ValueError: the sampling rate, hop length, channels, codebook size or weights differ.
         """
-        if wrong := self.codec.misfits(processor):
+        if wrong := self.codec.mismatches(processor):
             raise ValueError(
                 f"folder {self.folder} holds codes of another codec than the model's: {'; '.join(wrong)}. Encode the "
                 f"recordings with the model's processor, into another folder."

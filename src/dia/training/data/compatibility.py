@@ -74,7 +74,7 @@ def trainable_clips(
         )
     max_bytes, max_frames = length_limits(config)
     decoder = config.get_text_config()
-    learnt = spelt([clip._replace(text=format.ended(clip.text)) for clip in clips], config, processor)
+    learnt = spelt([clip._replace(text=format.end_turns(clip.text)) for clip in clips], config, processor)
     for clip, read in zip(clips, learnt, strict=True):
         for codes in clip.codes:
             _check_codes(clip, codes, decoder.num_channels, int(decoder.eos_token_id))

@@ -180,7 +180,7 @@ def _text_faults(text: str, processor: DiaProcessor, format: PromptFormat) -> It
         return
     try:
         script = parse(text, frontend=format.text_frontend)
-        processor.tokenizer(format.ended(script.spoken))
+        processor.tokenizer(format.end_turns(script.spoken))
     except ValueError as error:
         yield "unusable transcript", str(error)
         return

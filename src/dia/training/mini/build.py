@@ -15,8 +15,8 @@ from torch.multiprocessing.spawn import ProcessException
 from transformers import DacModel
 
 from dia.processing_dia import DiaProcessor
-from dia.runtime.interruption import described, exit_code, terminable
-from dia.runtime.locks import only_writer
+from dia.runtime.interruption import exit_code, interrupt_message, terminable
+from dia.runtime.locks import exclusive_writer
 from dia.tokenization_dia import PRONUNCIATIONS
 from dia.training import distributed
 from dia.training.codec.recipe import CodecRecipe
@@ -162,11 +162,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = BuildOptions(**values)
     options.work.mkdir(parents=True, exist_ok=True)
     try:
-        with terminable(), only_writer(options.work):
+        with terminable(), exclusive_writer(options.work):
             return _run(options, stages)
     except KeyboardInterrupt as interrupt:
         print(
-            f"\n{described(interrupt)}. To continue from the results in {options.work}, run the same command again.",
+            f"\n{interrupt_message(interrupt)}. To continue from the results in {options.work}, run the same command "
+            f"again.",
             file=sys.stderr,
         )
         return exit_code(interrupt)

@@ -57,8 +57,8 @@ def _pronounced(clip: Clip, pronunciations: Pronunciations, letters: float = 0.0
     rng = random.Random(zlib.crc32(f"{clip.speaker} {clip.text}".encode()))
     kept = 2 * letters if rng.random() < 0.5 else 0.0
     if not kept:
-        return clip._replace(text=pronunciations.spoken(clip.text))
-    said = _WORD.sub(lambda word: word[0] if rng.random() < kept else pronunciations.spoken(word[0]), clip.text)
+        return clip._replace(text=pronunciations.to_phones(clip.text))
+    said = _WORD.sub(lambda word: word[0] if rng.random() < kept else pronunciations.to_phones(word[0]), clip.text)
     return clip._replace(text=said)
 
 

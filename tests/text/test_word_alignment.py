@@ -1,4 +1,4 @@
-"""What the author wrote for each stretch of a spoken text: every word of both belongs somewhere, in order."""
+"""Alignment of written and spoken words: every word of both belongs to one result, in order."""
 
 from itertools import pairwise
 
@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from random_scripts import anything, dialogues, steady
 
-from dia.text import shown
+from dia.text import word_alignment
 from dia.text.script import Turn, parse
-from dia.text.shown import aligned, written_words
+from dia.text.word_alignment import align_words, written_words
 
 
 def pairs(text):
@@ -60,7 +60,7 @@ def changed(text):
         ("Ask {n aa1 r iy0}, and {y uw1}", [("…,", "{n aa1 r iy0},"), ("…", "{y uw1}")]),
     ],
 )
-def test_what_is_spoken_otherwise_is_known_by_what_was_written(text, expected):
+def test_changed_words_are_aligned_with_the_written_ones(text, expected):
     assert changed(text) == expected
 
 
@@ -74,11 +74,11 @@ def test_what_is_spoken_otherwise_is_known_by_what_was_written(text, expected):
         ("[music] Nari{n aa1 r iy0}, {n aa1 r iy0}.", ["[music] Nari, …."]),
     ],
 )
-def test_a_turn_shows_what_its_author_wrote_without_marks(text, expected):
+def test_a_turn_shows_the_written_words_without_marks(text, expected):
     assert [turn.shown for turn in parse(text).turns] == expected
 
 
-def test_what_is_not_said_belongs_to_the_word_before_it():
+def test_unspoken_tokens_belong_to_the_word_before_them():
     words = Turn("S1", "Hello, you.", shown="🙂 Hello — you 🙂.").words()
     assert [(word.shown, word.first) for word in words] == [("Hello", 0), ("you", 3)]
 
@@ -100,7 +100,7 @@ def test_phones_are_not_shown():
 
 @steady
 @given(anything)
-def test_every_word_belongs_to_one_and_they_stay_in_order(text):
+def test_every_word_belongs_to_exactly_one_result_in_order(text):
     try:
         script = parse(text)
     except ValueError:
@@ -118,10 +118,10 @@ def test_every_word_belongs_to_one_and_they_stay_in_order(text):
 
 @steady
 @given(dialogues)
-def test_a_span_is_where_the_words_stand_in_the_text(text):
+def test_a_span_is_the_position_of_the_words_in_the_text(text):
     for turn in parse(text).turns:
         assert " ".join(text[slice(*turn.span)].split()) == turn.shown
-        assert [text[place:].split()[0] for place in turn.places] == turn.shown.split(" ")
+        assert [text[place:].split()[0] for place in turn.positions] == turn.shown.split(" ")
 
 
 @pytest.mark.parametrize(
@@ -133,13 +133,13 @@ def test_a_span_is_where_the_words_stand_in_the_text(text):
         "🙂 yes 👍🏽 [S2] é\u0301 no",
     ],
 )
-def test_spans_hold_where_characters_become_several_or_none(text):
+def test_spans_are_right_if_characters_become_several_or_none(text):
     for turn in parse(text).turns:
         assert text[slice(*turn.span)].split() == turn.shown.split()
-        assert turn.span[0] == turn.places[0]
+        assert turn.span[0] == turn.positions[0]
 
 
-def test_a_part_of_a_turn_shows_its_part_of_what_was_written():
+def test_a_part_of_a_turn_shows_its_part_of_the_written_words():
     text = "[S1] It cost $5, he said. The café opened on May 17, 2024. [pause:1s] And that was all of it."
     first, second, third = parse(text).chunks(5)
     assert [turn.shown for turn in first.turns] == ["It cost $5, he said."]
@@ -165,21 +165,21 @@ def test_parts_show_every_word_once(text):
 
 
 @pytest.mark.parametrize("part", ["yes 5 ", "1 000 ", "$ 5 May 17 ", "a — ", "x y z ", "No. 5 km. "])
-def test_the_work_goes_with_the_length(part, monkeypatch):
-    compared, agreeing = [], shown._Pairing._agreeing
-    monkeypatch.setattr(shown._Pairing, "_agreeing", lambda *given: compared.append(given) or agreeing(*given))
+def test_alignment_takes_linear_time(part, monkeypatch):
+    compared, agreeing = [], word_alignment._Pairing._match
+    monkeypatch.setattr(word_alignment._Pairing, "_match", lambda *given: compared.append(given) or agreeing(*given))
     work = []
     for many in (100, 400):
         turn = parse(part * many).turns[0]
         compared.clear()
-        assert aligned(turn.shown, turn.text)
+        assert align_words(turn.shown, turn.text)
         work.append(len(compared))
     assert work[1] <= 5 * work[0]
 
 
-def test_texts_that_have_nothing_in_common_are_shared_out_evenly():
+def test_texts_without_common_words_are_divided_evenly():
     written, spoken = " ".join(f"a{n}" for n in range(300)), " ".join(f"b{n}" for n in range(600))
-    words = aligned(written, spoken)
+    words = align_words(written, spoken)
     assert words[0].start == 0
     assert words[-1].end == len(spoken)
     assert all(abs(word.start / len(spoken) - word.first / 300) < 0.1 for word in words)

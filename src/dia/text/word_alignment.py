@@ -1,6 +1,6 @@
-"""Which words of the author each stretch of a spoken text says: in "five dollars" it is `$5`.
+"""Align the words that an author wrote with the spoken text of a turn: `$5` with "five dollars".
 
-Knows written and spoken words of one turn. Knows nothing of turns, nor of the rules by which words became others.
+Independent of the normalization rules.
 """
 
 import re
@@ -11,24 +11,24 @@ from typing import NamedTuple
 from dia.text.normalization import spoken_form
 from dia.text.tags import MAYBE_SOUND, PHONES_IN_BRACES
 
-UNSPELT = "…"  # shown for a word that is given by its phones alone
+UNSPELT = "…"  # shown for a word that the author gave only as phones
 
 _WRITTEN = re.compile(rf"(?:{PHONES_IN_BRACES.pattern}|\S)+")
 _TOKEN = re.compile(rf"(?:{PHONES_IN_BRACES.pattern}|{MAYBE_SOUND.pattern}|\S)+")
 _PHONES = "{}"
 _EDGES = punctuation + "“”„‘’‚«»…—–¿¡"
-_REACH = 24  # words, written and spoken together, within which readings that depend on their neighbours agree again
-_IN_A_ROW = 2  # words that have to agree before it counts: one may do so by chance
+_REACH = 24  # written plus spoken words searched for the next match; a mismatch of context-dependent words is shorter
+_IN_A_ROW = 2  # consecutive words that must match: a single one may match by chance
 
 
 class Word(NamedTuple):
-    """What the author wrote, one word or several that are read as one, and the part of the spoken text that says it.
+    """One or more words that the author wrote, and their span in the spoken text.
 
     Attributes:
-        shown: as it was written, with its punctuation.
-        start: where what is said for it begins in the spoken text.
-        end: where that ends.
-        first: the number of its first word among those of what is shown, from 0.
+        shown: the words as written, with punctuation.
+        start: the start of the span in the spoken text.
+        end: the end of the span.
+        first: the index of the first of these words in the shown text.
     """
 
     shown: str
@@ -38,27 +38,27 @@ class Word(NamedTuple):
 
 
 def written_words(written: str) -> tuple[list[str], list[int]]:
-    """The words of a text as they are shown, and where each begins in it.
+    """The words of a text as they are shown, and the position of each in the text.
 
-    Phones in braces are not shown: of `Nari{n aa1 r iy0}` it is `Nari`, and of `{n aa1 r iy0}` alone `UNSPELT`.
+    Phones in braces are not shown: `Nari{n aa1 r iy0}` becomes `Nari`, and `{n aa1 r iy0}` alone becomes `UNSPELT`.
     """
     found = list(re.finditer(r"\S+", written) if "{" not in written else _WRITTEN.finditer(written))
     return [PHONES_IN_BRACES.sub(_spelling, word[0]) for word in found], [word.start() for word in found]
 
 
-def aligned(shown: str, spoken: str) -> list[Word]:
-    """The words of what is shown, in order, each with its part of the spoken text.
+def align_words(shown: str, spoken: str) -> list[Word]:
+    """The words of the shown text in order, each with its span in the spoken text.
 
-    Every word of the spoken text belongs to exactly one of them, and so does every word of what is shown. What is
-    written but not said, such as a dash, belongs to the word before it.
+    Every word of both texts belongs to exactly one result. A token that is written but not spoken, such as a dash,
+    belongs to the word before it.
 
-    Words that are the same, or are read so when they stand alone, are found to belong together; those between them
-    form a group (`5 km` for "five kilometers" is two words, `$ 5` for "five dollars" one). Takes time in proportion to
+    A written word matches spoken words that are equal to it or to its spoken form. The words between matches form a
+    group: `5 km` for "five kilometers" gives two results, `$ 5` for "five dollars" one. The running time is linear in
     the length of the texts.
 
     Args:
-        shown: what the author wrote, with single blanks between words.
-        spoken: the same in spoken form.
+        shown: the text as the author wrote it, with single spaces between words.
+        spoken: the text in spoken form.
     """
     tokens, said = list(_TOKEN.finditer(shown)), list(_TOKEN.finditer(spoken))
     pairs = _Pairing([token[0] for token in tokens], [_key(token[0]) for token in said])
@@ -73,9 +73,9 @@ def aligned(shown: str, spoken: str) -> list[Word]:
 
 
 class _Group(NamedTuple):
-    """Written words from `spoken_from` to before `spoken_to` are said by the spoken ones from `start` to before `end`.
+    """Written words `spoken_from` to `spoken_to` (exclusive) and their spoken words `start` to `end` (exclusive).
 
-    `first` is where its written words begin together with those that are not said.
+    `first` is the first written word including those that are not spoken.
     """
 
     first: int
@@ -86,9 +86,9 @@ class _Group(NamedTuple):
 
 
 def _whole(groups: Iterator[_Group]) -> list[_Group]:
-    """The groups, with those that have no written word, or say nothing, given to the one before or to the next."""
+    """Merge groups without written or without spoken words into the previous or the next group."""
     whole: list[_Group] = []
-    first, start = 0, 0  # of what is still to be given to the next
+    first, start = 0, 0  # of the words to be merged into the next group
     for group in groups:
         unsaid, unwritten = group.start == group.end, group.spoken_from == group.spoken_to
         if not (unsaid or unwritten):
@@ -101,11 +101,11 @@ def _whole(groups: Iterator[_Group]) -> list[_Group]:
 
 
 class _Pairing:
-    """Goes through written and spoken words together.
+    """Matches written words with spoken words.
 
     Args:
-        written: the words of what is shown.
-        said: the spoken words, by `_key`.
+        written: the words of the shown text.
+        said: the spoken words, as `_key` returns them.
     """
 
     def __init__(self, written: Sequence[str], said: Sequence[str]) -> None:
@@ -114,12 +114,12 @@ class _Pairing:
         self._alone: dict[str, list[str]] = {}
 
     def groups(self) -> Iterator[_Group]:
-        """All words of both, in order."""
+        """Divide all words of both texts into groups, in order."""
         place, at = 0, 0
         while place < len(self._written):
-            many, length = 1, self._agreeing(place, at)
+            many, length = 1, self._match(place, at)
             if length is None:
-                many, length = self._apart(place, at)
+                many, length = self._mismatch(place, at)
             if self._one_by_one(place, at, many, length):
                 yield from (_Group(place + n, place + n, place + n + 1, at + n, at + n + 1) for n in range(many))
             else:
@@ -128,8 +128,8 @@ class _Pairing:
         if at < len(self._said):
             yield _Group(place, place, place, at, len(self._said))
 
-    def _agreeing(self, place: int, at: int) -> int | None:
-        """How many spoken words from `at` on the written word says; None where it says others."""
+    def _match(self, place: int, at: int) -> int | None:
+        """The number of spoken words from `at` on that match the written word; None if they do not match."""
         key, said = self._keys[place], self._said[at] if at < len(self._said) else ""
         if said and (key == said or (said == _PHONES and UNSPELT in self._written[place])):
             return 1
@@ -137,45 +137,48 @@ class _Pairing:
         return len(alone) if self._said[at : at + len(alone)] == alone else None
 
     def _read(self, word: str) -> list[str]:
-        """How a written word is read alone."""
+        """The spoken words of a written word on its own."""
         if word not in self._alone:
             try:
                 said = spoken_form(word)
-            except ValueError:  # letters that English does not have
+            except ValueError:  # letters of other scripts
                 said = word
             self._alone[word] = [_key(token[0]) for token in _TOKEN.finditer(said)] if _has_words(said) else []
         return self._alone[word]
 
-    def _apart(self, place: int, at: int) -> tuple[int, int]:
-        """How many written and spoken words it is to where they agree again: as few as may be."""
-        left, unsaid = len(self._written) - place, len(self._said) - at
+    def _mismatch(self, place: int, at: int) -> tuple[int, int]:
+        """The smallest numbers of written and spoken words before the next match."""
+        unread, unsaid = len(self._written) - place, len(self._said) - at
         if not unsaid:
-            return left, 0
+            return unread, 0
         for both in range(1, _REACH + 1):
-            for many in range(max(0, both - unsaid), min(both, left) + 1):
-                if self._agree_again(place + many, at + both - many):
+            for many in range(max(0, both - unsaid), min(both, unread) + 1):
+                if self._matches_again(place + many, at + both - many):
                     return many, both - many
-        many = min(_REACH // 2, left)
-        return many, unsaid if many == left else many * unsaid // left
+        many = min(_REACH // 2, unread)
+        return many, unsaid if many == unread else many * unsaid // unread
 
     def _one_by_one(self, place: int, at: int, many: int, length: int) -> bool:
-        """Whether each written word of a group says one spoken word: as many are spoken, and none of those that are
-        read as one of them stands elsewhere, as in `$ 5`."""
+        """Whether each written word of a group stands for one spoken word.
+
+        This requires equal numbers of both, and no written word whose spoken words occur at another position of the
+        group, as in `$ 5`.
+        """
         if many != length or many == 1:
             return False
         said = self._said[at : at + length]
         alone = [self._read(word) for word in self._written[place : place + many]]
         return all(read[:1] == [own] or not set(read) & set(said) for read, own in zip(alone, said, strict=True))
 
-    def _agree_again(self, place: int, at: int) -> bool:
-        """Whether several words in a row agree, or all that are left."""
-        agreeing = 0
-        while place < len(self._written) and agreeing < _IN_A_ROW:
-            length = self._agreeing(place, at)
+    def _matches_again(self, place: int, at: int) -> bool:
+        """Whether several consecutive words match, or all remaining words."""
+        matching = 0
+        while place < len(self._written) and matching < _IN_A_ROW:
+            length = self._match(place, at)
             if length is None:
                 return False
-            place, at, agreeing = place + 1, at + length, agreeing + bool(length)
-        return agreeing == _IN_A_ROW or at == len(self._said)
+            place, at, matching = place + 1, at + length, matching + bool(length)
+        return matching == _IN_A_ROW or at == len(self._said)
 
 
 def _spelling(phones: re.Match[str]) -> str:
@@ -187,8 +190,8 @@ def _has_words(text: str) -> bool:
 
 
 def _key(word: str) -> str:
-    """By what words are compared: without punctuation at their ends, in small letters; all phones in braces alike."""
+    """The form in which words are compared: lowercase, without punctuation at the ends; all phones in braces equal."""
     return _PHONES if "{" in word and PHONES_IN_BRACES.search(word) else word.strip(_EDGES).casefold()
 
 
-__all__ = ["UNSPELT", "Word", "aligned", "written_words"]
+__all__ = ["UNSPELT", "Word", "align_words", "written_words"]

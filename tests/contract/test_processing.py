@@ -186,7 +186,7 @@ def test_the_delay_is_available_as_static_methods():
         ("x" * 49, None, {}, ValueError, "text has 49 bytes .* the encoder's limit is 48"),
         (["a", "b"], [np.zeros(60)], {}, ValueError, "audio has 1 clips for 2 texts"),
         (["a", "b"], [np.zeros(60), np.zeros(2)], {}, ValueError, r"audio\[1\] has 2 samples"),
-        (["a", "b"], [None, np.full(60, np.nan)], {}, ValueError, r"audio\[1\] holds NaN"),
+        (["a", "b"], [None, np.full(60, np.nan)], {}, ValueError, r"audio\[1\] contains NaN"),
         ("a", object(), {}, TypeError, "audio is object"),
         ("a", np.zeros(60), {"output_labels": True}, ValueError, "generation=False"),
         ("a", None, {"generation": False}, ValueError, "audio is missing"),
@@ -374,7 +374,7 @@ def test_save_audio_writes_one_or_many(processor, tmp_path):
     [
         (torch.zeros(9), ["a.wav", "b.wav"], ValueError, "2 paths for 1 waveforms"),
         ([torch.zeros(9)], 5, TypeError, "saving_path is int"),
-        ([torch.zeros(9), torch.zeros(9)], ["a.wav", "b.nope"], ValueError, "no audio format"),
+        ([torch.zeros(9), torch.zeros(9)], ["a.wav", "b.nope"], ValueError, "not an audio format"),
         (torch.full((9,), torch.nan), "a.wav", ValueError, "NaN"),
         ([], "a.wav", ValueError, "audio is an empty list"),
     ],

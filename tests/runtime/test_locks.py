@@ -103,3 +103,31 @@ def test_the_error_names_a_missing_or_read_only_folder(tmp_path, monkeypatch):
     forbidden = exclusive_writer(tmp_path / "a.wav")
     with pytest.raises(PermissionError, match=r"a\.wav cannot be written: Permission denied in "), forbidden:
         pass
+
+
+@pytest.fixture
+def interrupted(monkeypatch):
+    """Interrupts the next writer when it has opened its lock file, before it holds the lock."""
+    original = locks._locked
+
+    def once(opened):
+        monkeypatch.setattr(locks, "_locked", original)
+        raise KeyboardInterrupt
+
+    return lambda: monkeypatch.setattr(locks, "_locked", once)
+
+
+def test_an_interrupt_while_the_lock_is_taken_leaves_no_file(tmp_path, interrupted):
+    interrupted()
+    with pytest.raises(KeyboardInterrupt), locks.exclusive_writer(tmp_path / "a.wav"):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interrupt_leaves_the_lock_file_of_another_writer(tmp_path, interrupted):
+    with locks.exclusive_writer(tmp_path / "a.wav"):
+        interrupted()
+        with pytest.raises(KeyboardInterrupt), locks.exclusive_writer(tmp_path / "a.wav"):
+            pass
+        assert len(list(tmp_path.iterdir())) == 1
+    assert list(tmp_path.iterdir()) == []

@@ -131,13 +131,13 @@ def test_a_batch_pairs_and_words_are_pronounced(tokenizer):
 
 
 def test_a_character_of_the_private_use_area_is_rejected(tokenizer):
-    with pytest.raises(ValueError, match=r"text holds U\+E003 at position 2"):
+    with pytest.raises(ValueError, match=r"text contains U\+E003 at position 2"):
         tokenizer("a \ue003")
 
 
 def test_the_limit_counts_phones(tokenizer):
     assert len(tokenizer("hello " * 12 + "go")["input_ids"]) == 62
-    with pytest.raises(ValueError, match="text is 65 phones and bytes"):
+    with pytest.raises(ValueError, match="text has 65 phones and bytes"):
         tokenizer("hello " * 13)
 
 

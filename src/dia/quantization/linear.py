@@ -20,6 +20,7 @@ from typing import Any, Literal, Protocol, cast
 import torch
 from torch import Tensor, nn
 
+from dia.kernels.compile import load_functions
 from dia.runtime.log import get_logger
 
 logger = get_logger(__name__)

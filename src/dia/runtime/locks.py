@@ -58,43 +58,67 @@ def exclusive_writer(path: str | Path, parents: bool = False) -> Iterator[None]:
         BlockingIOError: another process is writing the output; the message names it.
         OSError: the folder does not exist, or is not writable.
     """
-    place = beside(Path(os.path.realpath(path)), LOCK_SUFFIX)
-    opened = None
+    held = _LockFile(beside(Path(os.path.realpath(path)), LOCK_SUFFIX))
     if parents:
-        place.parent.mkdir(parents=True, exist_ok=True)
+        held.place.parent.mkdir(parents=True, exist_ok=True)
     try:
-        opened = _acquire(place, path)
+        held.acquire(path)
         yield
     finally:
-        if opened is not None:
-            with suppress(OSError):
-                place.unlink()
-            os.close(opened)
+        held.release()
 
 
-def _acquire(place: Path, path: str | Path) -> int:
-    """Lock the file `place` and return its file descriptor."""
-    while place.parent.is_dir():
-        with suppress(FileNotFoundError):  # its last holder has just removed it
-            opened = _open(place, path)
+class _LockFile:
+    """A lock file that is removed with its lock, also if the process is interrupted while it acquires the lock."""
+
+    def __init__(self, place: Path) -> None:
+        self.place, self._opened, self._owned = place, -1, False
+
+    def acquire(self, path: str | Path) -> None:
+        """Create and lock the file; `path` is the output, for messages."""
+        while self.place.parent.is_dir():
+            self._opened = _open(self.place, path)
             try:
-                if (held := lock(place)) is None and _is_held(place):
+                locked = _locked(self._opened)
+                if self._is_current() and (locked or not _is_held(self.place)):
+                    self._owned = True
+                    self._sign()
+                    return
+                if self._is_current():
                     raise BlockingIOError
-            except BaseException as error:
-                os.close(opened)
-                if not isinstance(error, BlockingIOError):
-                    raise
+            except BlockingIOError:
+                holder = _holder(self.place)
+                self._close()
                 raise BlockingIOError(
-                    f"{path} is being written by {_holder(place)}. Wait until it ends, or choose another output."
+                    f"{path} is being written by {holder}. Wait until it ends, or choose another output."
                 ) from None
-            with suppress(OSError):  # the lock works without its text, for example on a full disk
-                os.ftruncate(opened, 0)
-                os.write(opened, f"process {os.getpid()} on {socket.gethostname()}".encode())
-            if held is None:
-                return opened
-            os.close(opened)
-            return held
-    raise FileNotFoundError(f"{path}: the folder {place.parent} does not exist. Create it first.")
+            self._close()  # its last holder has just removed it
+        raise FileNotFoundError(f"{path}: the folder {self.place.parent} does not exist. Create it first.")
+
+    def release(self) -> None:
+        """Remove the file if it is ours, and give up the lock."""
+        if self._opened < 0:
+            return
+        with suppress(OSError):  # interrupted before the lock was taken: the file is ours if nobody else locks it
+            if self._owned or (_locked(self._opened) and self._is_current()):
+                self.place.unlink()
+        self._close()
+
+    def _sign(self) -> None:
+        with suppress(OSError):  # the lock works without its text, for example on a full disk
+            os.ftruncate(self._opened, 0)
+            os.write(self._opened, f"process {os.getpid()} on {socket.gethostname()}".encode())
+
+    def _is_current(self) -> bool:
+        """Whether the open file is still the one at `place`."""
+        try:
+            return os.path.samestat(os.fstat(self._opened), os.stat(self.place))
+        except FileNotFoundError:
+            return False
+
+    def _close(self) -> None:
+        opened, self._opened = self._opened, -1
+        os.close(opened)
 
 
 def _open(place: Path, path: str | Path) -> int:

@@ -17,7 +17,7 @@ from dia import DiaForConditionalGeneration
 from dia.checkpoints import conversion, native
 from dia.cli import main
 from dia.processing_dia import DiaProcessor
-from dia.runtime.atomic import atomic_folder
+from dia.runtime.files.atomic import atomic_folder
 
 SCRIPTS = Path(__file__).parents[2] / "conversion_scripts"
 

@@ -17,7 +17,7 @@ from dia.decoding.delay import delay
 from dia.feature_extraction_dia import DiaFeatureExtractor
 from dia.model import Dia
 from dia.processing_dia import DiaProcessor
-from dia.runtime.atomic import atomic_entries, atomic_folder
+from dia.runtime.files.atomic import atomic_entries, atomic_folder
 from dia.text.lexicon import Pronunciations
 from dia.tokenization_dia import PRONUNCIATIONS, DiaTokenizer
 

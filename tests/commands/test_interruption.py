@@ -15,7 +15,7 @@ from fuzz import interrupt
 from tiny_speech import tiny_speech
 
 from dia.cli import main
-from dia.runtime.locks import exclusive_writer
+from dia.runtime.files.locks import exclusive_writer
 from dia.synthesis.takes import analysis
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="forks, signals and limits of POSIX")

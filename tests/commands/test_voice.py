@@ -11,7 +11,7 @@ from tiny_codec import tiny_codec, tiny_processor
 from transformers import GenerationConfig
 
 from dia.commands import voice as voice_command
-from dia.runtime.repository import Repository
+from dia.runtime.files.repository import Repository
 from dia.voices import library as voice_folder
 from dia.voices.library import find_voice, voice_files
 

@@ -159,7 +159,7 @@ def _become_command(arguments: list[str], log: Path, prepare: Callable[[], Calla
         sys.setprofile(None)
         if done is not None:
             done()
-        import dia.runtime.atomic as atomic
+        import dia.runtime.files.atomic as atomic
 
         atomic._remove_unfinished()  # as at exit; a fork must not run its parent's exit handlers
         sys.stderr.flush()

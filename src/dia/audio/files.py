@@ -14,7 +14,7 @@ import numpy.typing as npt
 import soundfile
 
 from dia.audio.waveform import Waveform
-from dia.runtime.atomic import Partial, check_file, replace_file
+from dia.runtime.files.atomic import Partial, check_file, replace_file
 from dia.runtime.limits import SEED
 from dia.version import __version__
 

@@ -7,7 +7,7 @@ import torch
 from transformers import DacFeatureExtractor, DacModel
 
 from dia.checkpoints import native_dac
-from dia.runtime.atomic import atomic_folder, check_vacant
+from dia.runtime.files.atomic import atomic_folder, check_vacant
 
 
 def convert_codec(source: Path, target: Path, overwrite: bool = False, verify: bool = False) -> str:

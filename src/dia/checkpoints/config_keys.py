@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from dia.configuration_dia import NEEDS_DIA, DiaConfig
+from dia.runtime.files.reading import REMEDY
 from dia.runtime.ranges import shown
-from dia.runtime.reading import REMEDY
 
 # Keys that select other files, other code, or another shape for single layers.
 _REDIRECTING = {"transformers_weights", "fusion_config", "distributed_config", "per_layer_config", "layer_types"}

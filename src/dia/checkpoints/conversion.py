@@ -13,7 +13,7 @@ from dia.configuration_dia import DiaConfig, DiaDecoderConfig
 from dia.decoding.sampling import published_generation_config
 from dia.modeling_dia import DiaForConditionalGeneration
 from dia.processing_dia import DiaProcessor
-from dia.runtime.atomic import atomic_folder, check_vacant
+from dia.runtime.files.atomic import atomic_folder, check_vacant
 
 
 def convert_model(

@@ -26,10 +26,10 @@ from dia.decoding.setting_ranges import check_file_settings
 from dia.modeling_dia import DiaForConditionalGeneration
 from dia.processing_dia import DiaProcessor
 from dia.quantization.config import quantize
+from dia.runtime.files.reading import REMEDY, errors_name
+from dia.runtime.files.repository import Repository
+from dia.runtime.files.tensor_files import describe_tensors
 from dia.runtime.ranges import shown
-from dia.runtime.reading import REMEDY, errors_name
-from dia.runtime.repository import Repository
-from dia.runtime.tensor_files import describe_tensors
 from dia.runtime.warnings import DiaWarning
 from dia.tokenization_dia import PRONUNCIATIONS
 

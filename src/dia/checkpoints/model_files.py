@@ -25,9 +25,17 @@ from dia.configuration_dia import QUANT_METHOD, DiaConfig
 from dia.decoding.setting_ranges import check_file_settings
 from dia.quantization.config import DiaQuantizationConfig
 from dia.quantization.linear import QuantizedLinear
-from dia.runtime.reading import REMEDY, errors_name, read_json
-from dia.runtime.repository import Repository
-from dia.runtime.tensor_files import FLOATS, Stored, describe_tensors, first_few, mismatches, not_finite, read_header
+from dia.runtime.files.reading import REMEDY, errors_name, read_json
+from dia.runtime.files.repository import Repository
+from dia.runtime.files.tensor_files import (
+    FLOATS,
+    Stored,
+    describe_tensors,
+    first_few,
+    mismatches,
+    not_finite,
+    read_header,
+)
 
 CONFIG_NAME = "config.json"
 ADAPTER_NAME = "adapter_config.json"

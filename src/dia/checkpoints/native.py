@@ -23,10 +23,10 @@ from dia.checkpoints.config_keys import check_keys
 from dia.checkpoints.native_layout import LayoutRow, convert_state_dict, layout_of
 from dia.checkpoints.pickles import check_tensors, load_pickle
 from dia.configuration_dia import DiaConfig
+from dia.runtime.files.reading import REMEDY, errors_name, read_json
+from dia.runtime.files.tensor_files import first_few, not_finite, read_header
 from dia.runtime.limits import SHARDS
 from dia.runtime.ranges import shown
-from dia.runtime.reading import REMEDY, errors_name, read_json
-from dia.runtime.tensor_files import first_few, not_finite, read_header
 
 # Smallest download first. Dia-1.6B has the first, Dia-1.6B-0626 the second, and others may have the third.
 _HUB_FILES = (("model.safetensors",), ("*.pth",), ("*.safetensors", "*.safetensors.index.json"))

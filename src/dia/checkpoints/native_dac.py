@@ -14,9 +14,9 @@ from transformers import DacConfig, DacModel
 
 from dia.checkpoints.pickles import check_tensors, load_pickle
 from dia.codec.checkpoint import check_sizes
+from dia.runtime.files.reading import REMEDY, errors_name
+from dia.runtime.files.tensor_files import first_few, not_finite
 from dia.runtime.limits import RATIOS
-from dia.runtime.reading import REMEDY, errors_name
-from dia.runtime.tensor_files import first_few, not_finite
 
 # Defaults of the native class.
 _DEFAULTS: dict[str, Any] = {

@@ -27,7 +27,7 @@ import torch
 from torch import Tensor
 
 from dia.configuration_dia import DiaConfig, DiaDecoderConfig, DiaEncoderConfig
-from dia.runtime.tensor_files import first_few
+from dia.runtime.files.tensor_files import first_few
 
 _WRAPPERS = re.compile(r"^(?:_orig_mod\.|module\.|model\.)+")  # left by torch.compile, DataParallel and the HF layout
 

@@ -12,8 +12,8 @@ from zipfile import BadZipFile, ZipFile, is_zipfile
 import torch
 from torch import Tensor
 
+from dia.runtime.files.reading import REMEDY, check_file, check_not_pointer, reason_of
 from dia.runtime.ranges import shown
-from dia.runtime.reading import REMEDY, check_file, check_not_pointer, reason_of
 
 
 def load_pickle(path: str | Path, allowed: Sequence[Any] = (), mapped: bool = True) -> Any:

@@ -11,9 +11,9 @@ from dia.checkpoints.processor_files import OLD_REFERENCE_FILE, PROCESSOR_FILE
 from dia.configuration_dia import DiaConfig
 from dia.feature_extraction_dia import EXTRACTOR_RANGES
 from dia.runtime import limits
+from dia.runtime.files.reading import REMEDY, errors_name
+from dia.runtime.files.repository import Repository
 from dia.runtime.ranges import check_given, shown
-from dia.runtime.reading import REMEDY, errors_name
-from dia.runtime.repository import Repository
 from dia.tokenization_dia import TOKENIZER_RANGES
 
 TOKENIZER_CONFIG, TOKENIZER = "tokenizer_config.json", "tokenizer.json"

@@ -22,9 +22,9 @@ from transformers.utils import CONFIG_NAME, GENERATION_CONFIG_NAME
 from dia.codec import dac as codec
 from dia.codec.identity import published_name
 from dia.configuration_dia import DiaConfig
-from dia.runtime.atomic import destination
-from dia.runtime.reading import errors_name, read_json
-from dia.runtime.repository import HUB_OPTIONS, Repository
+from dia.runtime.files.atomic import destination
+from dia.runtime.files.reading import errors_name, read_json
+from dia.runtime.files.repository import HUB_OPTIONS, Repository
 from dia.text.prompt_format import PromptFormat
 
 PROCESSOR_FILE = "processor_config.json"

@@ -22,8 +22,8 @@ from dia.checkpoints.processor_files import (
     PROCESSOR_FILE,
 )
 from dia.feature_extraction_dia import DiaFeatureExtractor
-from dia.runtime.atomic import atomic_entries
-from dia.runtime.repository import Repository
+from dia.runtime.files.atomic import atomic_entries
+from dia.runtime.files.repository import Repository
 from dia.runtime.warnings import DiaWarning
 from dia.tokenization_dia import PRONUNCIATIONS, DiaTokenizer
 

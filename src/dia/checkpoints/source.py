@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from dia import MINI
-from dia.runtime.reading import read_json
+from dia.runtime.files.reading import read_json
 from dia.runtime.spelling import did_you_mean
 
 REAL = "nari-labs/Dia-1.6B-0626"

@@ -13,10 +13,10 @@ from transformers import DacConfig, DacModel
 from transformers.utils import SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME, WEIGHTS_INDEX_NAME, WEIGHTS_NAME
 
 from dia.runtime import limits
+from dia.runtime.files.reading import REMEDY, errors_name
+from dia.runtime.files.repository import Repository
+from dia.runtime.files.tensor_files import first_few, mismatches, not_finite, read_header
 from dia.runtime.ranges import Range
-from dia.runtime.reading import REMEDY, errors_name
-from dia.runtime.repository import Repository
-from dia.runtime.tensor_files import first_few, mismatches, not_finite, read_header
 
 _CONFIG_NAME = "config.json"
 _OTHER_WEIGHTS = (SAFE_WEIGHTS_INDEX_NAME, WEIGHTS_NAME, WEIGHTS_INDEX_NAME)

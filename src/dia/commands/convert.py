@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from dia.checkpoints.source import REAL_CODEC, check_source
-from dia.runtime.atomic import check_vacant
-from dia.runtime.locks import exclusive_writer
+from dia.runtime.files.atomic import check_vacant
+from dia.runtime.files.locks import exclusive_writer
 
 _MODEL = f"""examples:
   dia convert model nari-labs/Dia-1.6B dia-1.6b

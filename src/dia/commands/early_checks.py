@@ -8,7 +8,7 @@ import os
 import re
 from pathlib import Path
 
-from dia.runtime.atomic import check_file
+from dia.runtime.files.atomic import check_file
 from dia.runtime.spelling import did_you_mean
 
 # The names that torch gives to kinds of devices, as far as models run on them.

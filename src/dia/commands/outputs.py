@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from dia.runtime.atomic import check_file, sweep
+from dia.runtime.files.atomic import check_file, sweep
+from dia.runtime.files.locks import exclusive_writer
 from dia.runtime.interruption import add_remark
-from dia.runtime.locks import exclusive_writer
 from dia.runtime.standard_streams import is_closed
 from dia.synthesis.parts.folder import finished_parts, parts_folder, remove_parts
 

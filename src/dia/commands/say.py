@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 from dia.commands.early_checks import check_speech
 from dia.commands.numbers import count, option, seed_number, whole
 from dia.commands.outputs import check_places, only_command_for, sound_file
-from dia.runtime.atomic import atomic_file
 from dia.runtime.background import in_background
 from dia.runtime.cores import CoreTimes
+from dia.runtime.files.atomic import atomic_file
 from dia.runtime.standard_streams import print_lines
 from dia.runtime.threads import apply, choose_threads, wait_passively
 from dia.runtime.warnings import printed_warnings

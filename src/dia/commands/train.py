@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from dia.commands.numbers import count, part, positive, share, training_seed
 from dia.commands.train_checks import check_data, check_model, check_place
+from dia.runtime.files.locks import exclusive_writer
 from dia.runtime.interruption import exit_code, interrupt_message
-from dia.runtime.locks import exclusive_writer
 
 if TYPE_CHECKING:
     from dia.text.prompt_format import PromptFormat

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 from dia.checkpoints.source import check_source, unavailable_reason
-from dia.runtime.reading import read_json
+from dia.runtime.files.reading import read_json
 
 _MODEL_FILES = "config.json, weights, preprocessor_config.json, processor_config.json and a codec (or the id of one)"
 

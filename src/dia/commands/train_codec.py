@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from dia.commands.numbers import count, training_seed
 from dia.commands.train_checks import check_codec, check_data, check_place
+from dia.runtime.files.locks import exclusive_writer
 from dia.runtime.interruption import exit_code, interrupt_message
-from dia.runtime.locks import exclusive_writer
 
 if TYPE_CHECKING:
     from transformers import DacModel
@@ -120,7 +120,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the command; returns the exit code."""
     _check(arguments)
     work = arguments.work or arguments.output.with_name(f"{arguments.output.name}-work")
-    from dia.runtime.atomic import check_vacant
+    from dia.runtime.files.atomic import check_vacant
 
     check_vacant(arguments.output, arguments.overwrite)
     check_place(arguments.output, arguments.data)

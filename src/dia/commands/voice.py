@@ -177,7 +177,7 @@ def _frontend(source: str) -> "Frontend":
     folder = MINI if source == "mini" else Path(source).expanduser()
     if folder.is_dir():
         return PromptFormat.in_folder(folder).text_frontend
-    from dia.runtime.repository import Repository
+    from dia.runtime.files.repository import Repository
 
     stated = Repository.of(source, {}).json("generation_config.json") or {}
     return PromptFormat.of(SimpleNamespace(**stated)).text_frontend

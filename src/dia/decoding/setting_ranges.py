@@ -10,6 +10,7 @@ from typing import Any
 from transformers import GenerationConfig
 from transformers.generation.configuration_utils import GenerationMode
 
+from dia.runtime.files.reading import REMEDY, errors_name, read_json
 from dia.runtime.limits import (
     BATCH,
     CANDIDATES,
@@ -25,7 +26,6 @@ from dia.runtime.limits import (
     WAIT_SECONDS,
 )
 from dia.runtime.ranges import Range, check_given, shown
-from dia.runtime.reading import REMEDY, errors_name, read_json
 from dia.text.prompt_format import PromptFormat
 
 NUMBERS: Mapping[str, Range] = {

@@ -15,8 +15,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from dia.runtime.atomic import atomic_file
-from dia.runtime.folders import cache_folder
+from dia.runtime.files.atomic import atomic_file
+from dia.runtime.files.folders import cache_folder
 from dia.runtime.log import get_logger
 
 logger = get_logger(__name__)

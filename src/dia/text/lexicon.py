@@ -15,9 +15,9 @@ from os import PathLike
 from pathlib import Path
 from typing import NamedTuple
 
-from dia.runtime.atomic import atomic_file
+from dia.runtime.files.atomic import atomic_file
+from dia.runtime.files.reading import REMEDY, read_bytes
 from dia.runtime.limits import PRONUNCIATION_BYTES, PRONUNCIATION_WORDS
-from dia.runtime.reading import REMEDY, read_bytes
 from dia.text.tags import TAG
 
 FIRST, MOST = 0xE000, 256  # phone i is the character FIRST + i, in Unicode's private use area

@@ -11,7 +11,7 @@ from string import whitespace
 from types import SimpleNamespace
 from typing import Any, Literal, get_args
 
-from dia.runtime.reading import read_json
+from dia.runtime.files.reading import read_json
 from dia.text.tags import NON_VERBAL_TAGS, TAG
 
 Carry = Literal["nothing", "first", "last", "both"]

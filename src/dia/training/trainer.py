@@ -16,7 +16,7 @@ from transformers.trainer_pt_utils import LengthGroupedSampler
 from dia.configuration_dia import DiaConfig
 from dia.decoding.grid import Channels
 from dia.processing_dia import DiaProcessor
-from dia.runtime.atomic import atomic_entries
+from dia.runtime.files.atomic import atomic_entries
 from dia.runtime.limits import PART, SHARE
 from dia.runtime.ranges import check_numbers
 from dia.text.prompt_format import PromptFormat

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dia import MINI
-from dia.runtime.folders import data_folder
-from dia.runtime.locks import exclusive_writer
+from dia.runtime.files.folders import data_folder
+from dia.runtime.files.locks import exclusive_writer
 from dia.runtime.spelling import did_you_mean
 from dia.voices.description import SUFFIX, describe
 

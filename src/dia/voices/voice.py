@@ -18,10 +18,10 @@ from torch import Tensor
 
 from dia.codec.identity import CodecRecord
 from dia.processing_dia import DiaProcessor
-from dia.runtime.atomic import atomic_file
+from dia.runtime.files.atomic import atomic_file
+from dia.runtime.files.reading import check_file
+from dia.runtime.files.tensor_files import read_header
 from dia.runtime.limits import VOICE_BYTES
-from dia.runtime.reading import check_file
-from dia.runtime.tensor_files import read_header
 from dia.runtime.warnings import DiaWarning
 from dia.text.prompt_format import Frontend, continue_transcript
 from dia.text.tags import SPEAKERS, TAG, speakers_in

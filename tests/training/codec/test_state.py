@@ -73,7 +73,7 @@ def test_weights_and_optimiser_are_of_the_same_step_wherever_a_save_is_cut_off(t
     training = trainer(tmp_path)
     training.run(recipe("warmup", 2))
     monkeypatch.setattr(state_module.os, "replace", lambda *paths: (_ for _ in ()).throw(Killed()))
-    monkeypatch.setattr("dia.runtime.atomic.os.replace", lambda *paths: (_ for _ in ()).throw(Killed()))
+    monkeypatch.setattr("dia.runtime.files.atomic.os.replace", lambda *paths: (_ for _ in ()).throw(Killed()))
     with pytest.raises(Killed):
         training.run(recipe("joint", 2))
     state = read_state(tmp_path)

@@ -13,7 +13,7 @@ from tiny_codec import CODES, HOP, RATE, tiny_codec, tiny_processor
 from tones import tone
 from transformers import DacConfig, DacModel
 
-from dia.runtime import atomic
+from dia.runtime.files import atomic
 from dia.training.data import encoding
 from dia.training.data.code_cache import CodeCache, read_record
 from dia.training.data.encoding import encode_rows, shifted

@@ -7,8 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from dia.runtime.atomic import sweep
-from dia.runtime.locks import beside
+from dia.runtime.files.atomic import sweep
+from dia.runtime.files.locks import beside
 
 PLAN = "speech.json"
 _PART = re.compile(r"part-\d{5}(-\d+)*\.safetensors")

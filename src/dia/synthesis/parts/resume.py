@@ -15,7 +15,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from dia.runtime.atomic import atomic_file
+from dia.runtime.files.atomic import atomic_file
 from dia.synthesis.parts.folder import PLAN, finished_parts, part_name, plan_in, remove_parts
 from dia.synthesis.synthesizer import Spoken, Synthesizer
 from dia.synthesis.takes.generation import made_take

@@ -8,7 +8,7 @@ from pathlib import Path
 from transformers import DacModel
 
 from dia.codec.dac import hop_length
-from dia.runtime.atomic import atomic_folder, check_vacant
+from dia.runtime.files.atomic import atomic_folder, check_vacant
 from dia.runtime.limits import BATCH, SEGMENT_SECONDS
 from dia.runtime.ranges import check_numbers
 from dia.training.codec.clips import Clips, Recorded, stretches

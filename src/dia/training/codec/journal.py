@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dia.runtime.atomic import atomic_file
+from dia.runtime.files.atomic import atomic_file
 from dia.training.data.lines import lines_of
 
 Line = Mapping[str, Any]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from transformers import DacConfig
 
-from dia.runtime.atomic import atomic_file
+from dia.runtime.files.atomic import atomic_file
 
 STATE = "state.pt"
 # The config entries that determine shapes and the meaning of codes.

@@ -21,7 +21,7 @@ from transformers import DacModel
 
 from dia.codec.identity import CodecRecord
 from dia.processing_dia import DiaProcessor
-from dia.runtime.atomic import atomic_file, sweep
+from dia.runtime.files.atomic import atomic_file, sweep
 from dia.text.prompt_format import Frontend
 from dia.training.data.lines import lines_of
 

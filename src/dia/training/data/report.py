@@ -15,7 +15,7 @@ from tqdm import tqdm
 from dia.audio.files import Waveform, full_scale
 from dia.feature_extraction_dia import DiaFeatureExtractor, read_clip
 from dia.processing_dia import DiaProcessor
-from dia.runtime.atomic import atomic_file
+from dia.runtime.files.atomic import atomic_file
 from dia.text.prompt_format import PUBLISHED, PromptFormat
 from dia.text.script import parse
 from dia.text.tags import SPEAKER_LINE, SPEAKER_TAG

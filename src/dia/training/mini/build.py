@@ -15,8 +15,8 @@ from torch.multiprocessing.spawn import ProcessException
 from transformers import DacModel
 
 from dia.processing_dia import DiaProcessor
+from dia.runtime.files.locks import exclusive_writer
 from dia.runtime.interruption import exit_code, interrupt_message, terminable
-from dia.runtime.locks import exclusive_writer
 from dia.tokenization_dia import PRONUNCIATIONS
 from dia.training import distributed
 from dia.training.codec.recipe import CodecRecipe

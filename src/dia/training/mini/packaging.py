@@ -12,7 +12,7 @@ from dia.checkpoints.processor_files import CODEC_FOLDER
 from dia.decoding.sampling import published_generation_config
 from dia.modeling_dia import DiaForConditionalGeneration
 from dia.processing_dia import DiaProcessor
-from dia.runtime.atomic import atomic_folder
+from dia.runtime.files.atomic import atomic_folder
 from dia.training.data.lines import lines_of
 from dia.training.mini.model_card import card, draw_curves
 from dia.training.mini.teacher.english import vocabulary

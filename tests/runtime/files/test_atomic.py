@@ -10,8 +10,16 @@ import pytest
 from forks import die, ended, forked
 from safetensors import SafetensorError
 
-from dia.runtime import atomic
-from dia.runtime.atomic import Partial, atomic_entries, atomic_file, atomic_folder, check_file, destination, sweep
+from dia.runtime.files import atomic
+from dia.runtime.files.atomic import (
+    Partial,
+    atomic_entries,
+    atomic_file,
+    atomic_folder,
+    check_file,
+    destination,
+    sweep,
+)
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="locks and links of POSIX")
 

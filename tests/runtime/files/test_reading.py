@@ -5,8 +5,8 @@ import os
 
 import pytest
 
+from dia.runtime.files.reading import check_file, errors_name, read_bytes, read_json
 from dia.runtime.limits import JSON_BYTES, JSON_DEPTH
-from dia.runtime.reading import check_file, errors_name, read_bytes, read_json
 
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n"
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from dia.runtime.tensor_files import Stored, describe_tensors, mismatches, not_finite, read_header
+from dia.runtime.files.tensor_files import Stored, describe_tensors, mismatches, not_finite, read_header
 
 TENSORS = {"a": torch.zeros(2, 3), "b": torch.zeros(4, dtype=torch.bfloat16)}
 HEADER = {"a": Stored("F32", (2, 3)), "b": Stored("BF16", (4,))}

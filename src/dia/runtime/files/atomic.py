@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
-from dia.runtime.locks import LOCK_SUFFIX, beside, lock
+from dia.runtime.files.locks import LOCK_SUFFIX, beside, lock
 
 _LEFTOVER = re.compile(rf"\..+(\.[0-9a-f]{{8}}\.(partial|old)|{re.escape(LOCK_SUFFIX)})", re.DOTALL)
 _STALE_SECONDS = 24 * 3600  # without file locks, output that has not changed for this long counts as abandoned

@@ -8,7 +8,7 @@ from typing import Any
 
 from transformers.utils import cached_file
 
-from dia.runtime.reading import check_file, read_json
+from dia.runtime.files.reading import check_file, read_json
 
 HUB_OPTIONS = ("cache_dir", "force_download", "proxies", "token", "local_files_only", "revision", "subfolder")
 

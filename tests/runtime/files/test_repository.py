@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from dia.runtime import repository
-from dia.runtime.repository import Repository
+from dia.runtime.files import repository
+from dia.runtime.files.repository import Repository
 
 
 def test_a_file_of_a_folder_is_found(tmp_path):

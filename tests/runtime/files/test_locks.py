@@ -11,8 +11,8 @@ from contextlib import suppress
 import pytest
 from forks import ended, forked
 
-from dia.runtime import locks
-from dia.runtime.locks import exclusive_writer
+from dia.runtime.files import locks
+from dia.runtime.files.locks import exclusive_writer
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="forks, and locks of POSIX")
 

@@ -11,8 +11,8 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
+from dia.runtime.files.reading import REMEDY, check_file, check_not_pointer, reason_of
 from dia.runtime.limits import HEADER_BYTES
-from dia.runtime.reading import REMEDY, check_file, check_not_pointer, reason_of
 
 _LENGTH = 8  # bytes of the header's length field
 FLOATS = ("F64", "F32", "F16", "BF16")

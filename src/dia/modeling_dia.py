@@ -26,7 +26,8 @@ from transformers.utils.generic import merge_with_config_defaults
 from transformers.utils.output_capturing import capture_outputs
 
 from dia.attention_dia import eager_attention, unmask_empty_rows
-from dia.checkpoints import model_files, native
+from dia.checkpoints import model_files
+from dia.checkpoints.native import checkpoint as native
 from dia.configuration_dia import DiaConfig, DiaDecoderConfig, DiaEncoderConfig
 from dia.decoding.cache import cache_in, one_cache
 from dia.decoding.sampling import published_generation_config

@@ -176,7 +176,7 @@ def write_sources(place: Path) -> None:
     import native_codecs as codecs
 
     from dia import MINI
-    from dia.checkpoints import native
+    from dia.checkpoints.native import checkpoint as native
 
     first, second = checkpoints.first_generation(), checkpoints.second_generation()
     (place / "config.json").write_text(checkpoints.json.dumps(first))
@@ -193,7 +193,8 @@ def write_sources(place: Path) -> None:
 
 def read(folder: Path, source: str) -> str:
     """Read a folder with the converter, or the loader of native checkpoints or of voices."""
-    from dia.checkpoints import native, native_dac
+    from dia.checkpoints.native import checkpoint as native
+    from dia.checkpoints.native import dac as native_dac
     from dia.modeling_dia import DiaForConditionalGeneration
     from dia.voices.voice import Voice
 

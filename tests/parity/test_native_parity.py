@@ -9,7 +9,8 @@ from native_checkpoints import first_generation, second_generation, tiny_model, 
 from transformers.models.dia import feature_extraction_dia, modeling_dia, processing_dia, tokenization_dia
 
 from dia import DiaForConditionalGeneration
-from dia.checkpoints import conversion, native
+from dia.checkpoints.native import checkpoint as native
+from dia.checkpoints.native import conversion
 from dia.decoding.delay import delay
 
 GENERATIONS = pytest.mark.parametrize("generation", [first_generation, second_generation])

@@ -30,7 +30,7 @@ from tiny_codec import tiny_codec, tiny_processor
 
 import dia
 from dia import cli
-from dia.checkpoints import native
+from dia.checkpoints.native import checkpoint as native
 from dia.decoding.sampling import published_generation_config
 from dia.model import REAL
 

@@ -12,7 +12,7 @@ from torch import nn
 from transformers import AutoModelForTextToWaveform
 
 from dia import DiaForConditionalGeneration
-from dia.checkpoints.native import read_config
+from dia.checkpoints.native.checkpoint import read_config
 from dia.checkpoints.quantized import StoredTensor, stored_tensors
 from dia.cli import main
 from dia.model import Dia

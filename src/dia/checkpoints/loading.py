@@ -11,9 +11,9 @@ from transformers import GenerationConfig
 from transformers.utils import FEATURE_EXTRACTOR_NAME, GENERATION_CONFIG_NAME
 
 from dia import MINI
-from dia.checkpoints import native
 from dia.checkpoints.model_files import ADAPTER_NAME, check_loaded, check_weights, read_config
-from dia.checkpoints.native_layout import count_parameters, layout_of
+from dia.checkpoints.native import checkpoint as native
+from dia.checkpoints.native.layout import count_parameters, layout_of
 from dia.checkpoints.placement import choose_device, place, place_codec, resolve_dtype
 from dia.checkpoints.processor_checks import TOKENIZER_CONFIG, check_processor
 from dia.checkpoints.processor_files import PROCESSOR_FILE

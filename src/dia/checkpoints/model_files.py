@@ -18,9 +18,9 @@ from transformers.utils import (
     WEIGHTS_NAME,
 )
 
-from dia.checkpoints import native
 from dia.checkpoints.config_keys import check_keys
-from dia.checkpoints.native_layout import layout, layout_of
+from dia.checkpoints.native import checkpoint as native
+from dia.checkpoints.native.layout import layout, layout_of
 from dia.configuration_dia import QUANT_METHOD, DiaConfig
 from dia.decoding.setting_ranges import check_file_settings
 from dia.quantization.config import DiaQuantizationConfig

@@ -10,7 +10,7 @@ from torch import Tensor
 from transformers import GenerationConfig
 
 from dia.checkpoints.model_files import check_loaded, check_model, weight_files
-from dia.checkpoints.native_layout import layout_of
+from dia.checkpoints.native.layout import layout_of
 from dia.configuration_dia import QUANT_METHOD, DiaConfig
 from dia.decoding.sampling import published_generation_config
 from dia.modeling_dia import DiaForConditionalGeneration

@@ -83,7 +83,7 @@ def _model(arguments: argparse.Namespace) -> int:
         check_source(arguments.source, "native")
     import torch
 
-    from dia.checkpoints.conversion import convert_model
+    from dia.checkpoints.native.conversion import convert_model
 
     dtype = None if arguments.dtype is None else getattr(torch, arguments.dtype)
     with exclusive_writer(arguments.target, parents=True):
@@ -96,7 +96,7 @@ def _codec(arguments: argparse.Namespace) -> int:
     check_vacant(arguments.target, arguments.overwrite)
     if not arguments.source.is_file():
         raise FileNotFoundError(f"there is no file {arguments.source}; name the codec's .pth.")
-    from dia.checkpoints.codec_conversion import convert_codec
+    from dia.checkpoints.native.codec_conversion import convert_codec
 
     with exclusive_writer(arguments.target, parents=True):
         result = convert_codec(arguments.source, arguments.target, arguments.overwrite, arguments.verify)

@@ -9,8 +9,8 @@ from native_checkpoints import first_generation, second_generation, tiny_model, 
 from safetensors.torch import save_file
 
 from dia import DiaConfig, DiaForConditionalGeneration
-from dia.checkpoints import native
-from dia.checkpoints.native_layout import layout
+from dia.checkpoints.native import checkpoint as native
+from dia.checkpoints.native.layout import layout
 
 GENERATIONS = pytest.mark.parametrize("generation", [first_generation, second_generation])
 FORMS = pytest.mark.parametrize("form", ["safetensors", "sharded", "pth", "bin"])

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from transformers import DacFeatureExtractor, DacModel
 
-from dia.checkpoints import native_dac
+from dia.checkpoints.native import dac as native_dac
 from dia.runtime.files.atomic import atomic_folder, check_vacant
 
 

@@ -20,8 +20,8 @@ from safetensors import safe_open
 from torch import Tensor
 
 from dia.checkpoints.config_keys import check_keys
-from dia.checkpoints.native_layout import LayoutRow, convert_state_dict, layout_of
-from dia.checkpoints.pickles import check_tensors, load_pickle
+from dia.checkpoints.native.layout import LayoutRow, convert_state_dict, layout_of
+from dia.checkpoints.native.pickles import check_tensors, load_pickle
 from dia.configuration_dia import DiaConfig
 from dia.runtime.files.reading import REMEDY, errors_name, read_json
 from dia.runtime.files.tensor_files import first_few, not_finite, read_header

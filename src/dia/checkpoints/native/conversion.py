@@ -7,7 +7,7 @@ import torch
 from tqdm import tqdm
 from transformers import DacModel
 
-from dia.checkpoints import native
+from dia.checkpoints.native import checkpoint as native
 from dia.checkpoints.source import REAL_CODEC
 from dia.configuration_dia import DiaConfig, DiaDecoderConfig
 from dia.decoding.sampling import published_generation_config

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from transformers import DacConfig, DacModel
 
-from dia.checkpoints.pickles import check_tensors, load_pickle
+from dia.checkpoints.native.pickles import check_tensors, load_pickle
 from dia.codec.checkpoint import check_sizes
 from dia.runtime.files.reading import REMEDY, errors_name
 from dia.runtime.files.tensor_files import first_few, not_finite

@@ -6,7 +6,7 @@ import torch
 from native_codecs import ARGUMENTS, tiny_codec, to_native, write
 from transformers import DacModel
 
-from dia.checkpoints import native_dac
+from dia.checkpoints.native import dac as native_dac
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,8 @@ from native_checkpoints import first_generation, second_generation, tiny_model, 
 from transformers import DacFeatureExtractor, DacModel, GenerationConfig
 
 from dia import DiaForConditionalGeneration
-from dia.checkpoints import conversion, native
+from dia.checkpoints.native import checkpoint as native
+from dia.checkpoints.native import conversion
 from dia.cli import main
 from dia.processing_dia import DiaProcessor
 from dia.runtime.files.atomic import atomic_folder

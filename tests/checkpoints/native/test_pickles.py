@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from dia.checkpoints.pickles import check_tensors, load_pickle
+from dia.checkpoints.native.pickles import check_tensors, load_pickle
 
 
 @pytest.fixture

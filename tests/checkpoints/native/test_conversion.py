@@ -20,7 +20,7 @@ from dia.cli import main
 from dia.processing_dia import DiaProcessor
 from dia.runtime.files.atomic import atomic_folder
 
-SCRIPTS = Path(__file__).parents[2] / "conversion_scripts"
+SCRIPTS = Path(__file__).parents[3] / "conversion_scripts"
 
 
 def script(name: str) -> ModuleType:

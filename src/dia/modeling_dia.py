@@ -33,6 +33,7 @@ from dia.decoding.cache import cache_in, one_cache
 from dia.decoding.sampling import published_generation_config
 from dia.generation_dia import DiaGenerationMixin
 from dia.quantization import config as quantization
+from dia.quantization.linear import QuantizedLinear
 from dia.rope_dia import DiaRotaryEmbedding, rotate
 from dia.runtime.log import get_logger
 
@@ -241,6 +242,11 @@ class DiaPreTrainedModel(PreTrainedModel):
     _no_split_modules = ["DiaEncoderLayer", "DiaDecoderLayer"]  # noqa: RUF012 - the base class declares it so
     # peft reads this name; the property of transformers would warn.
     is_gradient_checkpointing = property(lambda me: any(vars(m).get("gradient_checkpointing") for m in me.modules()))
+
+    def get_memory_footprint(self, return_buffers: bool = True) -> int:
+        """Bytes of parameters, buffers and packed quantized weights."""
+        packed = sum(module.packed_bytes for module in self.modules() if isinstance(module, QuantizedLinear))
+        return int(super().get_memory_footprint(return_buffers)) + packed
 
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path: Any, *args: Any, **kwargs: Any) -> Any:

@@ -226,3 +226,11 @@ def test_torchao_quantizes_through_transformers(folder, tmp_path):
     assert torch.equal(grid, plain)
     model.save_pretrained(tmp_path)
     assert torch.equal(logits(DiaForConditionalGeneration.from_pretrained(tmp_path)), logits(model))
+
+
+@pytest.mark.parametrize("format", ["int8", "int4"])
+def test_the_memory_footprint_counts_packed_weights(folder, format):
+    model = quantize(DiaForConditionalGeneration.from_pretrained(folder), format)
+    before = model.get_memory_footprint()
+    model(**texts(8))
+    assert model.get_memory_footprint() == before

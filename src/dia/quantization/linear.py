@@ -354,6 +354,11 @@ class QuantizedLinear(nn.Module):
         return {name: tensor for name, tensor in self._buffers.items() if tensor is not None}
 
     @property
+    def packed_bytes(self) -> int:
+        """Size of the packed weights, which are no buffers; 0 before they are packed."""
+        return 0 if self._kernel is None else sum(tensor.nbytes for tensor in self._empty("meta").values())
+
+    @property
     def device(self) -> torch.device:
         """Device of the codes."""
         return self._device if self._kernel is not None else self.codes()["weight"].device

@@ -110,7 +110,7 @@ def build_parser() -> "Parser":
         listed += ["", f"{group}:"]
         for add in additions:
             add(commands, NOTICE)
-            listed.append(parser.listed()[-1])
+            listed.append(parser.command_lines()[-1])
     parser.description = "\n".join(listed)
     return parser
 

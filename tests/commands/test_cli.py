@@ -1,4 +1,4 @@
-"""The command: what it reads, writes, prints and answers to mistakes."""
+"""The command: what it reads, writes and prints, and how it reports errors."""
 
 import io
 import json
@@ -41,7 +41,7 @@ def test_the_script_may_be_a_file_or_standard_input(folder, tmp_path, monkeypatc
 
 
 @pytest.mark.parametrize("options", [["--no-normalize"], []])
-def test_a_script_of_another_language_is_spoken_where_it_is_read_unchanged(folder, tmp_path, options, capsys):
+def test_another_language_is_spoken_if_the_text_frontend_is_none(folder, tmp_path, options, capsys):
     model = tmp_path / "model"
     shutil.copytree(folder, model)
     if not options:
@@ -61,7 +61,7 @@ def test_a_recording_may_be_continued(folder, tmp_path):
     assert output.is_file()
 
 
-def test_help_teaches_and_gives_the_notice(capsys):
+def test_help_shows_examples_and_the_notice(capsys):
     with pytest.raises(SystemExit) as exit_code:
         main(["say", "--help"])
     assert exit_code.value.code == 0
@@ -84,7 +84,7 @@ def test_help_teaches_and_gives_the_notice(capsys):
         (["[S1] Hi.", "-o", "{tmp}/a.wav", "--audio-prompt", "{tmp}/none.wav"], "none.wav"),
     ],
 )
-def test_mistakes_are_answered_in_one_line_and_leave_no_file(folder, tmp_path, capsys, arguments, message):
+def test_errors_are_one_line_and_leave_no_file(folder, tmp_path, capsys, arguments, message):
     filled = [argument.replace("{tmp}", str(tmp_path)) for argument in arguments]
     assert main(["say", *filled, "--model", folder]) == 2
     error = capsys.readouterr().err.strip().splitlines()[-1]

@@ -1,4 +1,4 @@
-"""The scripts that complete the command: each shell reads its own, and finds commands, options, values and voices."""
+"""Completion scripts: each shell accepts its script, which completes commands, options, values and voices."""
 
 import os
 import shlex
@@ -32,7 +32,7 @@ FOUND = {
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory):
-    """Where `dia` is this one, and there are no voices but the examples."""
+    """An environment where `dia` is this package, with the example voices only."""
     folder = tmp_path_factory.mktemp("bin")
     (folder / "dia").write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m dia "$@"\n')
     (folder / "dia").chmod(0o755)
@@ -41,7 +41,7 @@ def environment(tmp_path_factory):
 
 
 def script(shell, tmp_path, capsys):
-    """The file that `dia completion` prints; skips where the shell is not installed."""
+    """The script that `dia completion` prints; skips the test if the shell is not installed."""
     if shutil.which(shell) is None:
         pytest.skip(f"{shell} is not installed")
     assert main(["completion", shell]) == 0
@@ -75,20 +75,20 @@ def test_bash_completes(what, tmp_path, capsys, environment):
         (("--seed", "1"), set()),
     ],
 )
-def test_bash_takes_an_equals_sign_for_a_word(words, found, tmp_path, capsys, environment):
+def test_bash_splits_words_at_an_equals_sign(words, found, tmp_path, capsys, environment):
     assert in_bash(script("bash", tmp_path, capsys), ("dia", "say", "hello", *words), environment) == found
 
 
 @pytest.mark.parametrize("what", WORDS)
 def test_fish_completes(what, tmp_path, capsys, environment):
     line = f"source {script('fish', tmp_path, capsys)}; complete -C {shlex.quote(' '.join(WORDS[what]))}"
-    told = printed(["fish", "--no-config", "-c", line], {**environment, "HOME": str(tmp_path)})
-    assert {one.partition("\t")[0] for one in told} == FOUND[what]
+    found = printed(["fish", "--no-config", "-c", line], {**environment, "HOME": str(tmp_path)})
+    assert {one.partition("\t")[0] for one in found} == FOUND[what]
 
 
-def test_zsh_reads_its_script(tmp_path, capsys, environment):
+def test_zsh_accepts_its_script(tmp_path, capsys, environment):
     file = script("zsh", tmp_path, capsys)
     line = f"autoload -U compinit; compinit -D -u; source {file}; print $_comps[dia]"
     assert printed(["zsh", "-f", "-c", line], environment) == ["_dia"]
-    assert "'*--quantization=[smaller weights, faster on CPUs]: :(int8 int4)'" in file.read_text()
-    assert "'*--voice=[name or file; S1=VOICE for one speaker]: :_dia_voices'" in file.read_text()
+    assert "'*--quantization=[quantize the weights\\: less memory, faster on CPUs]: :(int8 int4)'" in file.read_text()
+    assert "'*--voice=[name or file of a voice; S1=VOICE for one speaker]: :_dia_voices'" in file.read_text()

@@ -1,6 +1,6 @@
-"""What needs no model is answered before one is loaded, and before torch and transformers are imported.
+"""Errors that need no model are reported before one is loaded, and before torch and transformers are imported.
 
-One process runs all the commands, one after another, and says of each what it printed and what it imported.
+One process runs all the commands in turn, and reports what each printed and imported.
 """
 
 import json
@@ -34,7 +34,7 @@ print(json.dumps(answers))
 SAY = ["say", "[S1] Good morning to all of you. [S2] It is a fine day, and we have much time."]
 CONSENT = ["--consent", "nobody's voice"]
 REFUSED = {
-    "no output": ([*SAY], "name a sound file with -o"),
+    "no output": ([*SAY], "there is no output; pass an audio file with -o"),
     "no command": ([], "command is missing"),
     "an option": ([*SAY, "-o", "a.wav", "--sede", "1"], "did you mean '--seed'"),
     "a number": ([*SAY, "-o", "a.wav", "--speaking-rate", "9"], "must be a number from 0.5 to 2"),
@@ -47,14 +47,14 @@ REFUSED = {
     "one of two voices": ([*SAY, "-o", "a.wav", "--voice", "S1=clara", "--voice", "S2=nobody"], "no voice 'nobody'"),
     "a voice's file": ([*SAY, "-o", "a.wav", "--voice", "none/ann.safetensors"], "the voice file none/ann"),
     "a damaged voice": ([*SAY, "-o", "a.wav", "--voice", "broken"], "is not a voice, or is damaged"),
-    "a recording": ([*SAY, "-o", "a.wav", "--audio-prompt", "none.wav"], "none.wav is not there"),
+    "a recording": ([*SAY, "-o", "a.wav", "--audio-prompt", "none.wav"], "none.wav does not exist"),
     "no recording": ([*SAY, "-o", "a.wav", "--audio-prompt", "text.wav"], "cannot be read as audio"),
     "a text without its recording": (
         [*SAY, "-o", "a.wav", "--audio-prompt-text", "[S1] Hi."],
-        "name it with --audio-",
+        "pass --audio-prompt too",
     ),
-    "a device": ([*SAY, "-o", "a.wav", "--device", "cdua"], "--device cdua is not known; did you mean 'cuda'?"),
-    "a device's number": ([*SAY, "-o", "a.wav", "--device", "cuda:x"], "--device cuda:x is not known"),
+    "a device": ([*SAY, "-o", "a.wav", "--device", "cdua"], "--device cdua is unknown; did you mean 'cuda'?"),
+    "a device's number": ([*SAY, "-o", "a.wav", "--device", "cuda:x"], "--device cuda:x is unknown"),
     "a model": ([*SAY, "-o", "a.wav", "--model", "mimi"], "there is no folder mimi; did you mean 'mini'?"),
     "a model of the Hub": (
         [*SAY, "-o", "a.wav", "--model", "nobody/nothing"],
@@ -65,11 +65,14 @@ REFUSED = {
     "a voice to play": (["voice", "play", "nobody"], "there is no voice 'nobody'"),
     "a voice to remove": (["voice", "remove", "nobody"], "there is no voice 'nobody'"),
     "an example": (["voice", "remove", "clara"], "is an example"),
-    "a recording for a voice": (["voice", "make", "bob", "none.wav", "--transcript", "Hi.", *CONSENT], "is not there"),
+    "a recording for a voice": (
+        ["voice", "make", "bob", "none.wav", "--transcript", "Hi.", *CONSENT],
+        "does not exist",
+    ),
     "no consent": (["voice", "make", "bob", "voice.wav", "--transcript", "[S1] Hello."], "consent is None"),
     "no transcript": (["voice", "make", "bob", "voice.wav", *CONSENT], "transcript is missing"),
     "a native checkpoint": (["convert", "model", "./none", "dst"], "there is no folder ./none"),
-    "a native codec": (["convert", "codec", "none.pth", "dst"], "there is no file none.pth"),
+    "a native codec": (["convert", "codec", "none.pth", "dst"], "the file none.pth does not exist"),
     "data": (["train", "--data", "./none"], "--data ./none: no such folder"),
     "data for a codec": (["train-codec", "--data", "./none", "--output", "dst"], "no such folder"),
 }
@@ -83,7 +86,7 @@ ANSWERED = {
 
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory):
-    """What each command answers, by its name in the tables."""
+    """The output of each command, by its name in the tables."""
     folder = tmp_path_factory.mktemp("answers")
     (folder / "voices").mkdir()
     record = CodecRecord("0", 8000, 40, 3, 16)
@@ -119,7 +122,7 @@ def silent_wav() -> bytes:
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_mistakes_are_told_before_torch_is_imported(answers, name):
+def test_errors_are_reported_before_torch_is_imported(answers, name):
     answer = answers[name]
     assert answer["heavy"] == []
     assert answer["code"] == 2
@@ -129,31 +132,31 @@ def test_mistakes_are_told_before_torch_is_imported(answers, name):
 
 
 @pytest.mark.parametrize("name", ANSWERED)
-def test_what_needs_no_model_does_without_torch(answers, name):
+def test_commands_without_a_model_do_not_import_torch(answers, name):
     answer = answers[name]
     assert answer["heavy"] == []
     assert answer["code"] == 0
     assert ANSWERED[name][1] in answer["out"]
 
 
-def test_a_list_of_voices_says_which_are_damaged(answers):
+def test_the_list_of_voices_shows_which_are_damaged(answers):
     lines = answers["voices"]["out"].splitlines()
     assert [line.split()[0] for line in lines] == ["ann", "broken", "bruno", "clara"]
     assert "is not a voice, or is damaged" in lines[1]
 
 
-def test_a_description_says_what_the_voice_says(tmp_path):
+def test_a_description_has_the_metadata_of_its_voice(tmp_path):
     from dia.voices.description import describe
 
     voice = Voice(zeros(30, 3).long(), "[S1] Hi there.", CodecRecord.of(tiny_codec()), "my own voice")
     voice.save(tmp_path / "a.safetensors")
-    told = describe(tmp_path / "a.safetensors")
-    assert (told.transcript, told.consent) == (voice.transcript, voice.consent)
-    assert (told.seconds, told.sampling_rate) == (voice.seconds, voice.sampling_rate)
+    described = describe(tmp_path / "a.safetensors")
+    assert (described.transcript, described.consent) == (voice.transcript, voice.consent)
+    assert (described.seconds, described.sampling_rate) == (voice.seconds, voice.sampling_rate)
 
 
 @pytest.mark.parametrize("cut", [0, 4, 100, -1])
-def test_a_description_of_a_file_that_is_cut_off_is_refused(tmp_path, cut):
+def test_a_truncated_voice_file_is_rejected(tmp_path, cut):
     from dia.voices.description import describe
 
     path = tmp_path / "a.safetensors"

@@ -1,4 +1,4 @@
-"""`dia env`: every fact on its line, nothing about folders, and no fact that fails takes the others along."""
+"""`dia env`: one line per fact, no folder names, and a fact that fails does not affect the others."""
 
 import sys
 from pathlib import Path
@@ -18,25 +18,25 @@ def facts(capsys):
     def read():
         assert main(["env"]) == 0
         lines = capsys.readouterr().out.splitlines()
-        return {name: told.strip() for name, _, told in (line.partition(":") for line in lines)}
+        return {name: printed.strip() for name, _, printed in (line.partition(":") for line in lines)}
 
     return read
 
 
-def test_it_says_what_a_report_needs(facts):
-    told = facts()
-    assert list(told) == list(env._FACTS)
-    assert told["dia"] == dia.__version__
-    assert told["Python"].startswith(sys.version.split()[0])
-    assert f"torch {torch.__version__}" in told["packages"]
-    assert "torch computes with 1 threads" in told["cores"]
-    assert told["dtype"].endswith("for Dia-1.6B")
+def test_it_prints_what_a_report_needs(facts):
+    printed = facts()
+    assert list(printed) == list(env._FACTS)
+    assert printed["dia"] == dia.__version__
+    assert printed["Python"].startswith(sys.version.split()[0])
+    assert f"torch {torch.__version__}" in printed["packages"]
+    assert "torch uses 1 threads" in printed["cores"]
+    assert printed["dtype"].endswith("for Dia-1.6B")
     for name in ("decoder.c", "snake.c", "quantized.c"):
-        assert name in told["kernels"]
-    assert not [name for name, fact in told.items() if "cannot be found out" in fact]
+        assert name in printed["kernels"]
+    assert not [name for name, fact in printed.items() if "unknown (" in fact]
 
 
-def test_it_names_no_folders(facts, monkeypatch, tmp_path):
+def test_it_prints_no_folder_names(facts, monkeypatch, tmp_path):
     monkeypatch.setenv("DIA_VOICES", str(tmp_path / "voices"))
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hub"))
     monkeypatch.setenv("DIA_NO_KERNEL", "1")
@@ -57,22 +57,22 @@ def test_it_names_no_folders(facts, monkeypatch, tmp_path):
         ("a\n  b", "a b"),
     ],
 )
-def test_folders_are_cut_off_paths(text, left):
+def test_folders_are_removed_from_paths(text, left):
     assert env._described(lambda: iter([text])) == left
 
 
-def test_a_fact_that_cannot_be_found_out_is_said(facts, monkeypatch):
+def test_a_fact_that_fails_is_printed_as_unknown(facts, monkeypatch):
     def broken():
         yield "so far"
         raise RuntimeError("no driver")
 
     monkeypatch.setitem(env._FACTS, "devices", broken)
-    told = facts()
-    assert told["devices"] == "so far, cannot be found out (RuntimeError: no driver)"
-    assert told["memory"]
+    printed = facts()
+    assert printed["devices"] == "so far, unknown (RuntimeError: no driver)"
+    assert printed["memory"]
 
 
-def test_a_kernel_that_is_not_compiled_says_why(facts, monkeypatch):
+def test_a_kernel_that_fails_to_compile_shows_the_reason(facts, monkeypatch):
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True, raising=False)
     monkeypatch.setenv("DIA_NO_KERNEL", "1")
     assert "decoder.c not compiled (DIA_NO_KERNEL is set)" in facts()["kernels"]

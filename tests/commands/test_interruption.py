@@ -1,5 +1,6 @@
-"""`dia say` that is killed, or finds the disk full: the old file survives, finished parts are continued, and nothing
-else is left. `tests/fuzz/interrupt.py` does the same at hundreds of random moments."""
+"""`dia say` that is killed or finds the disk full: the old file survives, finished parts are resumed, and nothing
+else remains. `tests/fuzz/interrupt.py` does the same at hundreds of random moments.
+"""
 
 import os
 import signal
@@ -53,8 +54,8 @@ def names(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_kills_at_any_call_leave_what_can_be_resumed_and_nothing_else(model, folder):
-    """Takes seconds: it loads a model and speaks five times."""
+def test_a_kill_at_any_call_leaves_only_resumable_parts(model, folder):
+    """Takes seconds, as it loads a model and speaks five times."""
     command = interrupt.Command(folder, model, SCRIPT)
     command.run_uninterrupted()
     for number, share in ((signal.SIGTERM, 0.8), (signal.SIGKILL, 0.7), (signal.SIGINT, 0.85)):
@@ -64,8 +65,8 @@ def test_kills_at_any_call_leave_what_can_be_resumed_and_nothing_else(model, fol
 
 
 @pytest.mark.parametrize("limit", [0, 300, 1500, 4000])
-def test_a_full_disk_leaves_the_old_file_and_what_is_finished(say, folder, capsys, limit):
-    """A limit on the size of files stands for it: whatever is larger cannot be written."""
+def test_a_full_disk_preserves_the_old_file_and_finished_parts(say, folder, capsys, limit):
+    """Simulated by a limit on file size."""
     resource = pytest.importorskip("resource")
     assert say() == 0
     whole = soundfile.read(folder / "a.wav")[0]
@@ -90,7 +91,7 @@ def test_a_full_disk_leaves_the_old_file_and_what_is_finished(say, folder, capsy
     np.testing.assert_allclose(soundfile.read(folder / "a.wav")[0], whole, atol=1e-3)
 
 
-def test_a_second_command_for_one_output_is_refused_before_it_loads_a_model(say, folder, monkeypatch, capsys):
+def test_a_second_command_for_the_same_output_is_rejected_before_loading(say, folder, monkeypatch, capsys):
     monkeypatch.setattr("dia.model.Dia.from_pretrained", None)
     process = forked(lambda: held(folder))
     while not (folder / "ready").exists():
@@ -118,7 +119,7 @@ def held(folder: Path) -> None:
         ("nowhere/a.wav", "nowhere does not exist. Create it first."),
     ],
 )
-def test_where_no_file_can_be_is_refused_before_a_model_is_loaded(say, folder, monkeypatch, capsys, output, message):
+def test_an_impossible_output_is_rejected_before_loading(say, folder, monkeypatch, capsys, output, message):
     monkeypatch.setattr("dia.model.Dia.from_pretrained", None)
     (folder / "folder.wav").mkdir()
     (folder / "circle.wav").symlink_to(folder / "circle.wav")
@@ -129,18 +130,18 @@ def test_where_no_file_can_be_is_refused_before_a_model_is_loaded(say, folder, m
     assert names(folder) == before
 
 
-def test_two_outputs_are_two_files(say, folder, capsys):
+def test_two_outputs_need_two_files(say, folder, capsys):
     (folder / "link.srt").symlink_to(folder / "a.srt")
     assert say("a.wav", "--srt", str(folder / "a.srt"), "--vtt", str(folder / "link.srt")) == 2
     assert "--srt and --vtt are the same file" in capsys.readouterr().err
 
 
-def test_a_linked_output_is_written_through_and_resumed_by_either_name(say, folder, tmp_path, monkeypatch):
+def test_a_linked_output_is_written_to_its_target_and_resumed_by_either_name(say, folder, tmp_path, monkeypatch):
     from dia.synthesis.takes import generation
 
     (tmp_path / "elsewhere").mkdir()
     (folder / "a.wav").symlink_to(tmp_path / "elsewhere" / "real.wav")
-    making, made = generation._in_one_batch, []
+    making, made = generation._run_batch, []
 
     def interrupted(*rest):
         made.append(1)
@@ -148,7 +149,7 @@ def test_a_linked_output_is_written_through_and_resumed_by_either_name(say, fold
             raise KeyboardInterrupt
         return making(*rest)
 
-    monkeypatch.setattr(generation, "_in_one_batch", interrupted)
+    monkeypatch.setattr(generation, "_run_batch", interrupted)
     assert say() == 130
     assert names(folder) == ["a.wav"]
     assert names(tmp_path / "elsewhere") == [".real.wav.parts"]

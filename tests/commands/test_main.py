@@ -1,4 +1,4 @@
-"""How a command ends: its exit code, one line about an error, signals, and streams that cannot take every letter."""
+"""How a command ends: its exit code, its error message, signals, and streams that cannot encode every character."""
 
 import os
 import signal
@@ -34,7 +34,7 @@ def raising(error):
 
 
 class OutOfMemoryError(RuntimeError):
-    """As torch names its own."""
+    """Has the name of torch's exception."""
 
 
 @pytest.mark.parametrize(
@@ -50,13 +50,13 @@ class OutOfMemoryError(RuntimeError):
         (OutOfMemoryError("CUDA out of memory."), "dia: CUDA out of memory."),
     ],
 )
-def test_what_is_wrong_with_the_input_is_one_line_and_2(dia, capsys, error, line):
+def test_invalid_input_gives_one_line_and_code_2(dia, capsys, error, line):
     assert dia(raising(error)) == 2
     assert capsys.readouterr().err == f"{line}\n"
 
 
 @pytest.mark.parametrize("error", [KeyError("x"), RuntimeError("no\nmore"), AssertionError(), ZeroDivisionError("0")])
-def test_what_nobody_expected_is_one_line_that_asks_for_a_report_and_1(dia, capsys, error):
+def test_an_unexpected_error_gives_one_line_that_asks_for_a_report_and_code_1(dia, capsys, error):
     assert dia(raising(error)) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"dia: internal error: {type(error).__name__}: ")
@@ -65,20 +65,20 @@ def test_what_nobody_expected_is_one_line_that_asks_for_a_report_and_1(dia, caps
 
 
 @pytest.mark.parametrize("arguments", [("--debug", "do"), ("do", "--debug")])
-def test_debug_shows_the_traceback_before_the_command_and_after_it(dia, capsys, arguments):
+def test_debug_shows_the_traceback_before_or_after_the_subcommand(dia, capsys, arguments):
     for error, code in ((ValueError("wrong"), 2), (KeyError("x"), 1)):
         assert dia(raising(error), *arguments) == code
-        told = capsys.readouterr().err
-        assert told.startswith("Traceback (most recent call last):")
-        assert "in work" in told
-        assert told.splitlines()[-1].startswith("dia: ")
+        printed = capsys.readouterr().err
+        assert printed.startswith("Traceback (most recent call last):")
+        assert "in work" in printed
+        assert printed.splitlines()[-1].startswith("dia: ")
 
 
 @pytest.mark.parametrize(
-    ("number", "code", "told"),
+    ("number", "code", "printed"),
     [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "ended by SIGTERM")],
 )
-def test_signals_end_the_command_with_their_code_and_one_line(dia, capsys, number, code, told):
+def test_signals_end_the_command_with_their_code_and_one_line(dia, capsys, number, code, printed):
     before = signal.getsignal(number)
 
     def work():
@@ -86,19 +86,19 @@ def test_signals_end_the_command_with_their_code_and_one_line(dia, capsys, numbe
         time.sleep(10)
 
     assert dia(work) == code
-    assert capsys.readouterr().err == f"dia: {told}\n"
+    assert capsys.readouterr().err == f"dia: {printed}\n"
     assert signal.getsignal(number) == before
 
 
 def ran(arguments, redirected="", **environment) -> subprocess.CompletedProcess:
-    """`dia` in a process of its own, started by a shell that may close its streams."""
+    """`dia` in a separate process, started by a shell that may close its streams."""
     line = f'exec "$0" -m dia "$@" {redirected}'
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **environment}
     return subprocess.run(["sh", "-c", line, sys.executable, *arguments], capture_output=True, env=environment)
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "ascii:strict"])
-def test_letters_that_a_stream_cannot_take_are_spelt_out(tmp_path, encoding):
+def test_characters_that_a_stream_cannot_encode_are_escaped(tmp_path, encoding):
     voices = tmp_path / "voices"
     voices.mkdir()
     (voices / "ярослав.safetensors").write_bytes(b"")
@@ -122,19 +122,19 @@ def test_letters_that_a_stream_cannot_take_are_spelt_out(tmp_path, encoding):
         ("| true", ["voice", "list"], 0),  # of `true`
     ],
 )
-def test_closed_streams_crash_nothing(redirected, arguments, code):
+def test_closed_streams_cause_no_crash(redirected, arguments, code):
     done = ran(arguments, redirected)
     assert done.returncode == code
     for sign in (b"Traceback", b"Exception ignored", b"rror:"):
         assert sign not in done.stderr
 
 
-def test_a_pipe_that_nobody_reads_ends_the_command_quietly_with_141(dia, capsys):
+def test_a_closed_pipe_ends_the_command_silently_with_code_141(dia, capsys):
     assert dia(raising(BrokenPipeError(32, "Broken pipe"))) == 141
     assert capsys.readouterr().err == ""
 
 
-def test_a_full_disk_behind_standard_output_is_told():
+def test_a_full_disk_for_standard_output_is_reported():
     done = ran(["voice", "list"], "> /dev/full")
     assert done.returncode == 2
     assert done.stderr.startswith(b"dia: ")

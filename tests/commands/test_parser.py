@@ -1,4 +1,4 @@
-"""What the command answers to too little and to what is misspelt: one line, the nearest word, two examples."""
+"""Errors for missing arguments and misspelled names: one line, a suggestion, two examples."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from dia.cli import build_parser, main
 
 
 def refused(capsys, *arguments) -> str:
-    """What standard error says; the exit code is 2 and standard output is empty."""
+    """The contents of standard error; the exit code is 2 and standard output is empty."""
     with pytest.raises(SystemExit, match="2"):
         main(list(arguments))
     printed = capsys.readouterr()
@@ -27,22 +27,22 @@ def refused(capsys, *arguments) -> str:
         (["completion"], "SHELL is missing", "  dia completion bash"),
     ],
 )
-def test_too_little_is_answered_with_examples(capsys, arguments, missing, example):
-    told = refused(capsys, *arguments)
-    assert told.startswith(f"dia: {missing}.\nusage: dia")
-    assert example in told
-    assert told.endswith(f"More: {' '.join(['dia', *arguments])} --help\n")
-    assert told.count("\n") < 20
+def test_missing_arguments_show_examples(capsys, arguments, missing, example):
+    printed = refused(capsys, *arguments)
+    assert printed.startswith(f"dia: {missing}.\nusage: dia")
+    assert example in printed
+    assert printed.endswith(f"More: {' '.join(['dia', *arguments])} --help\n")
+    assert printed.count("\n") < 20
 
 
-def test_without_a_command_all_of_them_are_listed(capsys):
-    told = refused(capsys)
+def test_without_a_command_all_commands_are_listed(capsys):
+    printed = refused(capsys)
     for command in build_parser().subcommands.choices:
-        assert f"\n  {command} " in told
+        assert f"\n  {command} " in printed
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "printed"),
     [
         (["sya", "hello"], "there is no command 'sya'; did you mean 'say'? There are: say, "),
         (["qqqq"], "there is no command 'qqqq'. There are: say, "),
@@ -50,20 +50,20 @@ def test_without_a_command_all_of_them_are_listed(capsys):
         (["say", "hello", "--sede", "3"], "there is no option --sede; did you mean '--seed'? See dia say --help"),
         (["say", "hello", "--sede=3"], "there is no option --sede; did you mean '--seed'?"),
         (["voice", "list", "--qqqq"], "there is no option --qqqq. See dia voice list --help"),
-        (["say", "[S1]", "Hello.", "-o", "a.wav"], "unrecognized arguments: Hello.; put quotes around a text"),
+        (["say", "[S1]", "Hello.", "-o", "a.wav"], "unrecognized arguments: Hello.; put quotes around text"),
         (["say", "hello", "--dtype", "floot32"], "did you mean 'float32'?"),
         (["say", "hello", "--format", "mp3"], "--format: invalid choice: 'mp3' (choose from"),
     ],
 )
-def test_what_is_misspelt_is_answered_in_one_line_with_the_nearest_word(capsys, arguments, told):
+def test_misspelled_names_give_one_line_with_a_suggestion(capsys, arguments, printed):
     line = refused(capsys, *arguments)
     assert line.startswith("dia: ")
-    assert told in line
+    assert printed in line
     assert line.count("\n") == 1
 
 
 @pytest.mark.parametrize(
-    ("option", "value", "told"),
+    ("option", "value", "printed"),
     [
         ("--speaking-rate", "9", "must be a number from 0.5 to 2"),
         ("--temperature", "-1", "must be a number from 0 to 100 (0 is greedy)"),
@@ -76,17 +76,17 @@ def test_what_is_misspelt_is_answered_in_one_line_with_the_nearest_word(capsys, 
         ("--retries", "-1", "must be 0 or more"),
         ("--best-of", "0", "must be 1 or more"),
         ("--threads", "0", "must be 1 or more"),
-        ("--seed", str(2**64), "must fit into 64 bits"),
+        ("--seed", str(2**64), "must fit in 64 bits"),
     ],
 )
-def test_numbers_out_of_range_are_told_by_their_option(capsys, option, value, told):
+def test_numbers_out_of_range_are_reported_with_their_option(capsys, option, value, printed):
     line = refused(capsys, "say", "hello", "-o", "a.wav", option, value)
     assert f"argument {option}: " in line
-    assert told in line
+    assert printed in line
 
 
-def test_every_help_is_ascii_ends_well_and_knows_debug(capsys):
-    """Whatever a terminal can show, it can show these."""
+def test_every_help_is_ascii_and_lists_debug(capsys):
+    """Any terminal can display ASCII."""
 
     def helped(parser):
         assert parser.format_help().isascii(), parser.prog
@@ -97,12 +97,12 @@ def test_every_help_is_ascii_ends_well_and_knows_debug(capsys):
     helped(build_parser())
 
 
-def test_the_help_of_the_command_groups_teaches_and_gives_codes_and_notice(capsys):
+def test_the_help_lists_groups_examples_exit_codes_and_notice(capsys):
     with pytest.raises(SystemExit, match="0"):
         main(["--help"])
-    told = capsys.readouterr().out
+    printed = capsys.readouterr().out
     for part in ("speech:\n  say ", "models:\n  convert ", "this installation:\n  env ", "examples:\n  dia say"):
-        assert part in told
+        assert part in printed
     codes = "0 success", "1 failed", "2 invalid input", "130 interrupted", "143 SIGTERM", "141 broken pipe"
     for part in (*codes, "consent"):
-        assert part in told
+        assert part in printed

@@ -1,4 +1,4 @@
-"""`dia read`: what it prints of a script, as text and as JSON, and that it loads no model for it."""
+"""`dia read`: its output for a script, as text and as JSON, without loading a model."""
 
 import io
 import json
@@ -10,7 +10,7 @@ from transformers import GenerationConfig
 
 from dia import MINI
 from dia.cli import main
-from dia.synthesis.parts.planning import Before, passes_of
+from dia.synthesis.parts.planning import VoiceInfo, plan_passes
 from dia.text.prompt_format import PromptFormat
 from dia.text.script import parse
 from dia.voices.description import describe
@@ -50,7 +50,7 @@ def test_json_has_turns_parts_and_warnings(capsys):
     }
 
 
-def test_text_shows_what_is_spoken_where_it_differs(capsys):
+def test_text_shows_the_spoken_form_if_it_differs(capsys):
     assert main(["read", SCRIPT]) == 0
     assert capsys.readouterr().out == (
         "S1  I owe you $5, my café. (Laughs)\n"
@@ -79,47 +79,47 @@ def test_files_and_standard_input_are_read(capsys, tmp_path, monkeypatch):
     assert as_json(capsys, "-") == first
 
 
-def test_the_model_decides_how_a_script_is_read_and_cut(capsys, tmp_path):
+def test_the_model_determines_how_a_script_is_parsed_and_split(capsys, tmp_path):
     long = "[S1] " + "Grüße aus 5 Orten. " * 15  # 28 s
     assert len(as_json(capsys, long)["parts"]) == 3
     GenerationConfig(text_frontend="none", pass_seconds=30.0).save_pretrained(tmp_path)
-    told = as_json(capsys, long, "--model", str(tmp_path))
-    assert len(told["parts"]) == 1
-    assert told["turns"][0]["spoken"] == told["turns"][0]["shown"]
+    output = as_json(capsys, long, "--model", str(tmp_path))
+    assert len(output["parts"]) == 1
+    assert output["turns"][0]["spoken"] == output["turns"][0]["shown"]
     english = as_json(capsys, long, "--model", str(tmp_path), "--text-frontend", "en")
     assert english["turns"][0]["spoken"].startswith("Grusse aus five Orten.")
     assert as_json(capsys, long, "--model", "mini") == as_json(capsys, long)
 
 
-def test_a_model_of_the_hub_is_taken_for_dia_and_that_is_said(capsys):
+def test_a_hub_model_is_treated_as_dia_with_a_message(capsys):
     assert main(["read", "[S1] " + "word " * 9, "--model", "nari-labs/Dia-1.6B-0626"]) == 0
     printed = capsys.readouterr()
-    assert "nari-labs/Dia-1.6B-0626 is no folder here; the script is read as for Dia-1.6B" in printed.err
+    assert "nari-labs/Dia-1.6B-0626 is not a local folder; using the prompt format of Dia-1.6B" in printed.err
     assert "warning: the script is about 3 s of speech" in printed.out
 
 
-def test_a_voice_takes_room_in_every_part(capsys):
+def test_a_voice_shortens_every_part(capsys):
     script = "[S1] " + "We come home late. " * 16
     clara = describe(voice_file("clara"))
     format = PromptFormat.in_folder(MINI)
-    told = as_json(capsys, script, "--voice", "clara")
-    planned = passes_of(parse(script), format, Before(("S1",), clara.seconds))
-    assert [part["spoken"] for part in told["parts"]] == [part.script.spoken for part in planned]
-    assert len(told["parts"]) > len(as_json(capsys, script)["parts"])
-    assert told["warnings"] == []
+    output = as_json(capsys, script, "--voice", "clara")
+    planned = plan_passes(parse(script), format, VoiceInfo(("S1",), clara.seconds))
+    assert [part["spoken"] for part in output["parts"]] == [part.script.spoken for part in planned]
+    assert len(output["parts"]) > len(as_json(capsys, script)["parts"])
+    assert output["warnings"] == []
 
 
-def test_voices_that_are_shortened_when_they_speak_are_warned_of(capsys):
-    told = as_json(capsys, "[S1] " + "We come home late. " * 16, "--voice", "S1=clara", "--voice", "S2=bruno")
-    (warning,) = told["warnings"]
+def test_a_voice_that_will_be_shortened_gives_a_warning(capsys):
+    output = as_json(capsys, "[S1] " + "We come home late. " * 16, "--voice", "S1=clara", "--voice", "S2=bruno")
+    (warning,) = output["warnings"]
     assert warning.startswith("the voice takes 12.7 s and is shortened to at most 7.0 s when it speaks")
     assert as_json(capsys, "[S1] Hi.", "--voice", "S1=clara")["warnings"] == []
 
 
-def test_words_may_stay_as_they_are(capsys):
-    told = as_json(capsys, "[S1] I owe $5.", "--no-normalize")
-    assert told["turns"][0]["spoken"] == "I owe $5."
-    assert told["warnings"][0].startswith("normalize=False")
+def test_normalization_can_be_disabled(capsys):
+    output = as_json(capsys, "[S1] I owe $5.", "--no-normalize")
+    assert output["turns"][0]["spoken"] == "I owe $5."
+    assert output["warnings"][0].startswith("normalize=False")
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_words_may_stay_as_they_are(capsys):
         (["Hi.", "--model", "nowhere"], "--model nowhere: there is no such folder"),
     ],
 )
-def test_what_cannot_be_read_is_an_error(capsys, arguments, message):
+def test_invalid_input_is_an_error(capsys, arguments, message):
     assert main(["read", *arguments]) == 2
     printed = capsys.readouterr()
     assert printed.out == ""

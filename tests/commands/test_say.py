@@ -1,4 +1,4 @@
-"""`dia say` aloud and into pipes: what is heard, what goes to standard output, and who is told what."""
+"""`dia say` with playback and pipes: what is played, and what goes to standard output and standard error."""
 
 import io
 import sys
@@ -25,13 +25,13 @@ def say(folder):
 
 @pytest.fixture
 def whole(say, tmp_path):
-    """What the same seed says into a file."""
+    """The audio file written with the same seed."""
     assert say("-o", str(tmp_path / "whole.wav")) == 0
     return soundfile.read(tmp_path / "whole.wav", dtype="float32")[0]
 
 
 class Heard:
-    """Stands for the sound device."""
+    """Replaces the sound device."""
 
     pieces: ClassVar[list] = []
 
@@ -55,7 +55,7 @@ def device(monkeypatch):
     return Heard.pieces
 
 
-def test_it_is_heard_while_it_is_made(say, device, whole, capsys):
+def test_stream_plays_while_generating(say, device, whole, capsys):
     assert say("--stream") == 0
     *pieces, error = device
     assert error is None
@@ -65,7 +65,7 @@ def test_it_is_heard_while_it_is_made(say, device, whole, capsys):
     assert "seed 1" in printed.out
 
 
-def test_it_may_be_heard_and_written(say, device, whole, tmp_path):
+def test_speech_can_be_played_and_written(say, device, whole, tmp_path):
     assert say("--stream", "-o", str(tmp_path / "a.wav")) == 0
     samples, rate = soundfile.read(tmp_path / "a.wav", dtype="float32")
     assert rate == RATE
@@ -73,7 +73,7 @@ def test_it_may_be_heard_and_written(say, device, whole, tmp_path):
     np.testing.assert_allclose(np.concatenate(device[:-1]), whole, atol=1e-4)
 
 
-def test_a_wav_goes_into_a_pipe_and_nothing_else_does(say, whole, capsysbinary):
+def test_only_the_wav_is_written_to_a_pipe(say, whole, capsysbinary):
     capsysbinary.readouterr()
     assert say("-o", "-") == 0
     printed = capsysbinary.readouterr()
@@ -84,7 +84,7 @@ def test_a_wav_goes_into_a_pipe_and_nothing_else_does(say, whole, capsysbinary):
     assert b"s of speech in" in printed.err
 
 
-def test_raw_samples_go_into_a_pipe(say, whole, capsysbinary):
+def test_raw_samples_are_written_to_a_pipe(say, whole, capsysbinary):
     capsysbinary.readouterr()
     assert say("-o", "-", "--format", "raw") == 0
     samples = np.frombuffer(capsysbinary.readouterr().out, "<i2") / 32767
@@ -92,7 +92,7 @@ def test_raw_samples_go_into_a_pipe(say, whole, capsysbinary):
 
 
 class Pipe:
-    """Standard output that nobody reads."""
+    """Standard output whose reader is closed."""
 
     buffer = property(lambda self: self)
     closed = False
@@ -120,7 +120,7 @@ def test_a_broken_pipe_ends_quietly(say, monkeypatch, capsys):
     assert "roken" not in capsys.readouterr().err
 
 
-def test_an_interrupt_falls_silent(say, device, monkeypatch, capsys):
+def test_an_interrupt_stops_playback(say, device, monkeypatch, capsys):
     def interrupted(self, samples):
         raise KeyboardInterrupt
 
@@ -130,12 +130,12 @@ def test_an_interrupt_falls_silent(say, device, monkeypatch, capsys):
     assert capsys.readouterr().err.endswith("dia: interrupted\n")
 
 
-def test_what_is_doubtful_about_a_script_is_told(folder, tmp_path, capsys):
+def test_problems_with_a_script_are_printed(folder, tmp_path, capsys):
     assert main(["say", "[S1] Hi. (giggels)", "--model", folder, "-o", str(tmp_path / "a.wav")]) == 0
     assert "giggels" in capsys.readouterr().err
 
 
-def test_a_seed_is_drawn_and_told_so_that_the_same_can_be_said_again(folder, tmp_path, capsys):
+def test_a_random_seed_is_printed_and_reproduces_the_speech(folder, tmp_path, capsys):
     assert main(["say", "[S1] Hi.", "--model", folder, "-o", str(tmp_path / "a.wav")]) == 0
     seed = capsys.readouterr().out.rpartition("seed ")[2].strip(")\n")
     assert main(["say", "[S1] Hi.", "--model", folder, "-o", str(tmp_path / "b.wav"), "--seed", seed]) == 0
@@ -145,7 +145,7 @@ def test_a_seed_is_drawn_and_told_so_that_the_same_can_be_said_again(folder, tmp
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "name a sound file with -o, or hear it with --stream"),
+        ([], "pass an audio file with -o, or play the speech with --stream"),
         (["--stream", "--format", "raw"], "--format is for -o -"),
         (["-o", "{tmp}/a.wav", "--format", "wav"], "--format is for -o -"),
         (["--stream"], "pip install sounddevice"),
@@ -153,14 +153,14 @@ def test_a_seed_is_drawn_and_told_so_that_the_same_can_be_said_again(folder, tmp
         (["-o", "{tmp}/a.wav", "--voice", "ann", "--voice", "bruno"], "give one voice for all"),
     ],
 )
-def test_mistakes_are_answered_in_one_line_and_leave_no_file(say, tmp_path, capsys, monkeypatch, arguments, message):
+def test_errors_are_one_line_and_leave_no_file(say, tmp_path, capsys, monkeypatch, arguments, message):
     monkeypatch.setitem(sys.modules, "sounddevice", None)
     assert say(*[argument.replace("{tmp}", str(tmp_path)) for argument in arguments]) == 2
     assert message in capsys.readouterr().err.strip().splitlines()[-1]
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_terminal_is_no_pipe(say, monkeypatch, capsys):
+def test_a_terminal_is_rejected_as_output(say, monkeypatch, capsys):
     monkeypatch.setattr(Pipe, "isatty", lambda self: True)
     monkeypatch.setattr(sys, "stdout", Pipe())
     assert say("-o", "-") == 2

@@ -1,4 +1,4 @@
-"""`dia say` with takes: subtitles, retries, long scripts that go on where they stopped."""
+"""`dia say` with takes: subtitles, retries, and long scripts that resume where they stopped."""
 
 import json
 import re
@@ -34,12 +34,12 @@ def say(folder, tmp_path):
     return lambda *rest, script=LONG: main(["say", script, "-o", str(tmp_path / "a.wav"), "--model", folder, *rest])
 
 
-def test_the_checkpoint_keeps_its_prompt_format(folder):
+def test_the_checkpoint_stores_its_prompt_format(folder):
     with open(f"{folder}/generation_config.json") as file:
         assert json.load(file)["pass_seconds"] == 5.0
 
 
-def test_a_long_script_is_written_whole_and_leaves_nothing_else(say, tmp_path, folder):
+def test_a_long_script_leaves_only_the_output_file(say, tmp_path, folder):
     assert say("--seed", "3") == 0
     assert [path.name for path in tmp_path.iterdir()] == ["a.wav"]
     written, rate = soundfile.read(tmp_path / "a.wav", dtype="float32")
@@ -54,11 +54,11 @@ def test_subtitles_name_every_turn(say, tmp_path):
     assert (tmp_path / "a.vtt").read_text().startswith("WEBVTT")
 
 
-def test_an_interrupted_command_goes_on_where_it_stopped(say, tmp_path, monkeypatch, capsys):
+def test_an_interrupted_command_resumes_where_it_stopped(say, tmp_path, monkeypatch, capsys):
     assert say("--seed", "3") == 0
     whole = soundfile.read(tmp_path / "a.wav")[0]
     (tmp_path / "a.wav").unlink()
-    making, made = generation._in_one_batch, []
+    making, made = generation._run_batch, []
 
     def interrupted(synthesizer, tries, *rest):
         made.append(tries[0][0].line)
@@ -66,7 +66,7 @@ def test_an_interrupted_command_goes_on_where_it_stopped(say, tmp_path, monkeypa
             raise KeyboardInterrupt
         return making(synthesizer, tries, *rest)
 
-    monkeypatch.setattr(generation, "_in_one_batch", interrupted)
+    monkeypatch.setattr(generation, "_run_batch", interrupted)
     assert say("--seed", "3") == 130
     assert (
         "dia: interrupted; 2 finished parts are kept; the same command continues from there" in capsys.readouterr().err
@@ -84,10 +84,10 @@ def test_kept_parts_of_another_script_are_not_mixed_in(say, tmp_path, capsys):
     (tmp_path / ".a.wav.parts" / "part-00000.safetensors").write_bytes(b"a part")
     assert say() == 2
     error = capsys.readouterr().err
-    assert "holds finished parts of another speech: " in error
+    assert "contains finished parts of another request: " in error
     assert "script was '[S1] Other.', now '[S1] These are words." in error
     assert "seed was" not in error  # the one that is kept was taken over
-    assert "Ask for the same speech as then to continue it, choose another output, or delete this folder" in error
+    assert "Repeat the earlier request to resume it, choose another output, or delete this folder" in error
     assert [path.name for path in tmp_path.iterdir()] == [".a.wav.parts"]
 
 
@@ -105,19 +105,19 @@ def test_an_interrupt_before_the_first_part_leaves_nothing(say, tmp_path, monkey
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(generation, "_in_one_batch", interrupted)
+    monkeypatch.setattr(generation, "_run_batch", interrupted)
     assert say("--seed", "3") == 130
     assert "dia: interrupted; nothing was written" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_is_wrong_with_a_part_is_told(say, monkeypatch, capsys):
+def test_faults_of_a_part_are_printed(say, monkeypatch, capsys):
     monkeypatch.setattr(analysis, "faults", lambda performance: ("is silent",))
     assert say("--retries", "1", script="[S1] Hi.") == 0
     assert "is silent. Try another seed" in capsys.readouterr().err
 
 
-def test_subtitles_that_could_not_be_written_are_refused_and_nothing_is(say, tmp_path, capsys):
+def test_subtitles_that_cannot_be_written_are_rejected_before_the_work(say, tmp_path, capsys):
     assert say("--srt", "no/such/a.srt") == 2
     assert "does not exist" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir() if path.suffix == ".wav"] == []

@@ -1,4 +1,4 @@
-"""`dia voice`: a voice is made, listed, heard and removed; what is wrong is said before anything is written."""
+"""`dia voice`: voices are made, listed, played and removed; errors are reported before anything is written."""
 
 import argparse
 import shutil
@@ -51,16 +51,16 @@ def made(recording, model, *arguments) -> int:
     return command("make", "ann", recording, "--transcript", SAID, *CONSENT, "--model", model, *arguments)
 
 
-def test_a_voice_from_its_making_to_its_end(recording, model, folder, tmp_path, capsys):
+def test_a_voice_is_made_listed_used_and_removed(recording, model, folder, tmp_path, capsys):
     assert made(recording, model) == 0
     assert capsys.readouterr().out.startswith("ann: 6.2 s")
     assert find_voice("ann").consent == CONSENT[1]
 
     assert command("list") == 0
-    told = capsys.readouterr().out
-    assert "ann" in told
-    assert SAID[:30] in told
-    assert CONSENT[1] in told
+    printed = capsys.readouterr().out
+    assert "ann" in printed
+    assert SAID[:30] in printed
+    assert CONSENT[1] in printed
 
     assert command("play", "ann", "--model", model, "-o", tmp_path / "heard.wav") == 0
     samples, rate = soundfile.read(tmp_path / "heard.wav")
@@ -68,7 +68,7 @@ def test_a_voice_from_its_making_to_its_end(recording, model, folder, tmp_path, 
     assert len(samples) / rate == pytest.approx(find_voice("ann").seconds, abs=0.1)
 
     assert command("remove", "ann") == 0
-    assert "is deleted" in capsys.readouterr().out
+    assert "is removed" in capsys.readouterr().out
     assert voice_files() == {}
 
 
@@ -83,7 +83,7 @@ def test_without_an_output_it_is_played(recording, model, monkeypatch):
     assert rate == find_voice("ann").sampling_rate
 
 
-def test_the_transcript_may_stand_in_a_file(recording, model, tmp_path):
+def test_the_transcript_may_be_in_a_file(recording, model, tmp_path):
     (tmp_path / "ann.txt").write_text(SAID, encoding="utf-8")
     command("make", "ann", recording, "--transcript", tmp_path / "ann.txt", *CONSENT, "--model", model)
     assert find_voice("ann").transcript == SAID
@@ -93,7 +93,7 @@ def test_the_transcript_may_stand_in_a_file(recording, model, tmp_path):
     ("frontend", "read"),
     [("en", "[S1] Good morning, I owe you five dollars"), ("none", "[S1] Schönen Morgen, ich schulde dir 5 €")],
 )
-def test_the_transcript_is_read_as_the_model_reads_scripts(recording, model, tmp_path, frontend, read):
+def test_the_transcript_is_normalized_as_the_model_expects(recording, model, tmp_path, frontend, read):
     shutil.copytree(model, tmp_path / "own")
     GenerationConfig(text_frontend=frontend).save_pretrained(tmp_path / "own")
     said = {"en": "Good morning, I owe you $5", "none": "Schönen Morgen, ich schulde dir 5 €"}[frontend]
@@ -102,29 +102,29 @@ def test_the_transcript_is_read_as_the_model_reads_scripts(recording, model, tmp
     assert find_voice("ann").transcript.startswith(read)
 
 
-def test_a_model_of_the_hub_is_asked_how_it_reads(monkeypatch):
+def test_the_text_frontend_of_a_hub_model_is_used(monkeypatch):
     asked, stated = [], {"text_frontend": "none"}
     monkeypatch.setattr(Repository, "json", lambda self, file: asked.append((self.name, file)) or stated)
     assert voice_command._frontend("someone/dia") == "none"
     assert asked == [("someone/dia", "generation_config.json")]
 
 
-def test_a_transcript_that_the_model_cannot_read_is_refused_before_it_is_loaded(recording, model, monkeypatch):
+def test_an_invalid_transcript_is_rejected_before_loading(recording, model, monkeypatch):
     monkeypatch.setattr(voice_command, "_processor", None)
     arguments = ("make", "ann", recording, "--transcript", "[S1] привет", *CONSENT)
     with pytest.raises(ValueError, match=r"transcript: .*CYRILLIC"):
         command(*arguments, "--model", model)
 
 
-def test_what_makes_the_voice_worse_is_told_once_and_does_not_stop_it(model, tmp_path, capsys):
+def test_flaws_of_a_recording_are_printed_once_and_do_not_stop_the_command(model, tmp_path, capsys):
     soundfile.write(tmp_path / "ann.wav", talking(3.0), RATE)
     assert made(tmp_path / "ann.wav", model) == 0
-    told = capsys.readouterr().err.splitlines()
-    assert len([line for line in told if line.startswith("dia: about the recording: it contains 3.0 s")]) == 1
+    printed = capsys.readouterr().err.splitlines()
+    assert len([line for line in printed if line.startswith("dia: about the recording: it contains 3.0 s")]) == 1
     assert "ann" in voice_files()
 
 
-def test_a_name_that_is_taken_is_refused_before_the_work(recording, model):
+def test_an_existing_name_is_rejected_before_the_work(recording, model):
     made(recording, model)
     with pytest.raises(ValueError, match="a voice 'ann' already exists"):
         command("make", "ann", "no such recording", "--transcript", SAID, *CONSENT, "--model", "no such model")
@@ -138,13 +138,13 @@ def test_a_name_that_is_taken_is_refused_before_the_work(recording, model):
         (CONSENT, "transcript is missing"),
     ],
 )
-def test_consent_and_transcript_are_asked_for(recording, model, arguments, message):
+def test_consent_and_transcript_are_required(recording, model, arguments, message):
     with pytest.raises(ValueError, match=message):
         command("make", "ann", recording, *arguments, "--model", model)
     assert voice_files() == {}
 
 
-def test_a_voice_of_another_codec_is_not_played(recording, model, tmp_path):
+def test_a_voice_of_another_codec_is_rejected(recording, model, tmp_path):
     made(recording, model)
     tiny_processor(tiny_codec((2, 4, 5), seed=1)).save_pretrained(tmp_path / "other")
     with pytest.raises(ValueError, match="another codec than the model's"):
@@ -152,7 +152,7 @@ def test_a_voice_of_another_codec_is_not_played(recording, model, tmp_path):
     assert not (tmp_path / "heard.wav").exists()
 
 
-def test_unusable_outputs_and_models_are_refused(recording, model, tmp_path):
+def test_unusable_outputs_and_models_are_rejected(recording, model, tmp_path):
     made(recording, model)
     with pytest.raises(ValueError, match="is not an audio format"):
         command("play", "ann", "--model", model, "-o", tmp_path / "heard.txt")
@@ -161,7 +161,7 @@ def test_unusable_outputs_and_models_are_refused(recording, model, tmp_path):
         command("play", "ann", "--model", tmp_path / "mute", "-o", tmp_path / "heard.wav")
 
 
-def test_damaged_voices_are_listed_with_what_is_wrong(recording, model, folder, capsys):
+def test_damaged_voices_are_listed_with_their_error(recording, model, folder, capsys):
     made(recording, model)
     (folder / "bob.safetensors").write_bytes(b"no voice")
     capsys.readouterr()
@@ -171,17 +171,17 @@ def test_damaged_voices_are_listed_with_what_is_wrong(recording, model, folder, 
     assert "is not a voice, or is damaged" in bob
 
 
-def test_an_empty_list_says_how_to_make_one(folder, capsys):
+def test_an_empty_list_explains_how_to_make_a_voice(folder, capsys):
     assert command("list") == 0
-    told = capsys.readouterr()
-    assert told.out == ""
-    assert f"none of your own yet in {folder}; make one: dia voice make" in told.err
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert f"you have no voices in {folder} yet; to make one, see dia voice make" in printed.err
 
 
-def test_the_help_tells_of_consent(capsys):
+def test_the_help_explains_consent(capsys):
     for arguments in (["--help"], ["make", "--help"]):
         with pytest.raises(SystemExit):
             command(*arguments)
-        told = " ".join(capsys.readouterr().out.split())
-        assert "Make voices only of yourself, or of people who have agreed to it" in told
-        assert "Be kind." in told
+        printed = " ".join(capsys.readouterr().out.split())
+        assert "Make voices only of yourself, or of people who have agreed to it" in printed
+        assert "Be kind." in printed

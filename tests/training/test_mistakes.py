@@ -63,11 +63,11 @@ def during_training(monkeypatch, step, act):
     [
         *[(option, "0", "0 must be 1 or more") for option in ("--steps", "--batch-size", "--accumulate", "--every")],
         *[(option, "0", "0 must be 1 or more") for option in ("--rank", "--shifts")],
-        *[(option, "0", "0 must be above 0") for option in ("--epochs", "--learning-rate")],
-        ("--learning-rate", "nan", "nan must be above 0"),
+        *[(option, "0", "0 must be greater than 0") for option in ("--epochs", "--learning-rate")],
+        ("--learning-rate", "nan", "nan must be greater than 0"),
         ("--seed", "-1", "-1 must be 0 to 2**32 - 1"),
-        *[(option, "1", "1 must be at least 0 and below 1") for option in ("--held-out", "--warmup", "--average")],
-        *[(option, "2", "2 must be a share, 0 to 1") for option in ("--text-dropout", "--prompts")],
+        *[(option, "1", "1 must be at least 0 and less than 1") for option in ("--held-out", "--warmup", "--average")],
+        *[(option, "2", "2 must be between 0 and 1") for option in ("--text-dropout", "--prompts")],
         ("--batch-size", "many", "invalid count value: 'many'"),
     ],
 )

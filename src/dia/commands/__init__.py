@@ -1,1 +1,1 @@
-"""The subcommands of `dia`: each parses options and calls the facade."""
+"""The subcommands of `dia`. Each parses its options and calls the facade or the package that does the work."""

@@ -1,4 +1,4 @@
-"""`dia completion`: a script with which a shell completes the command, made of the parser."""
+"""`dia completion`: print a shell completion script, generated from the argument parser."""
 
 import argparse
 from collections.abc import Callable, Iterator, Sequence
@@ -15,20 +15,20 @@ _GUIDE = """examples:
   dia completion zsh > ~/.zfunc/_dia
       with `fpath+=~/.zfunc` before `compinit` in ~/.zshrc
 
-Open a new shell afterwards. The script knows the options of this version: print it again after an update.
+Then open a new shell. The script contains the options of this version; print it again after an update.
 """
 _VOICES = "dia voice list 2>/dev/null | sed 's/ .*//'"
 
 
 @dataclass(frozen=True)
-class Choice:
-    """An option, or what stands in its place: the arguments of a command without options of their own.
+class Argument:
+    """An option, or the positional argument of a command.
 
     Attributes:
-        names: the option's spellings; none for arguments.
-        kind: what follows: "nothing", "words", "voices", "files", or "value" where nobody can know.
-        words: what may follow, where that is known.
-        help: a line about it.
+        names: the spellings of an option; empty for a positional argument.
+        kind: the type of its value: "nothing", "words", "voices", "files" or "value" for anything else.
+        words: the allowed values, if there is a list.
+        help: a one-line description.
     """
 
     names: tuple[str, ...]
@@ -37,15 +37,15 @@ class Choice:
     help: str
 
 
-Commands = dict[str, list[Choice]]  # by the words that lead to a command: "" is `dia`, " voice make" a subcommand
+Commands = dict[str, list[Argument]]  # keys are the words before the arguments: "" for `dia`, " voice make"
 
 
 def add_command(parser: Parser, subparsers: Any, notice: str = "") -> None:
-    """Add `completion` to the subparsers of `dia`, whose parser it describes; `notice` is not for it."""
+    """Add `completion` to the subparsers of `dia`, for whose parser it generates scripts; `notice` is unused."""
     completion = subparsers.add_parser(
         "completion",
-        help="print a script that completes the command in a shell",
-        description="Print a script that completes the command in a shell.",
+        help="print a shell completion script",
+        description="Print a shell completion script.",
         epilog=_GUIDE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -58,15 +58,15 @@ def _print(parser: Parser, arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _commands(parser: Parser, words: str = "") -> Iterator[tuple[str, list[Choice]]]:
-    """Every command and subcommand, with what may follow it."""
-    yield words, [_choice(action) for action in parser._actions]
+def _commands(parser: Parser, words: str = "") -> Iterator[tuple[str, list[Argument]]]:
+    """All commands and subcommands with their arguments."""
+    yield words, [_argument(action) for action in parser._actions]
     if parser.subcommands is not None:
         for name, subparser in parser.subcommands.choices.items():
             yield from _commands(subparser, f"{words} {name}")
 
 
-def _choice(action: argparse.Action) -> Choice:
+def _argument(action: argparse.Action) -> Argument:
     words = tuple(map(str, action.choices or ()))
     if action.nargs == 0:
         kind = "nothing"
@@ -77,12 +77,12 @@ def _choice(action: argparse.Action) -> Choice:
     else:
         kind = "files" if action.type in (None, Path) else "value"
     about = "" if action.help in (None, argparse.SUPPRESS) else str(action.help).replace("%%", "%")
-    return Choice(tuple(action.option_strings), kind, words, about)
+    return Argument(tuple(action.option_strings), kind, words, about)
 
 
-def _argument(choices: list[Choice]) -> Choice:
-    """What stands where no option does."""
-    return next((choice for choice in choices if not choice.names), Choice((), "value", (), ""))
+def _positional(arguments: list[Argument]) -> Argument:
+    """The positional argument of a command."""
+    return next((argument for argument in arguments if not argument.names), Argument((), "value", (), ""))
 
 
 def _quoted(text: str) -> str:
@@ -94,69 +94,70 @@ def _known(commands: Commands, between: str) -> str:
 
 
 def _bash(commands: Commands) -> str:
-    after: dict[str, list[str]] = {}  # what is replied, and after which options
-    options, arguments = [], []
-    for words, choices in commands.items():
-        named = [choice for choice in choices if choice.names]
-        for choice in named:
-            if choice.kind != "nothing":
-                after.setdefault(_bash_reply(choice), []).extend(_quoted(f"{words} {name}") for name in choice.names)
-        names = " ".join(name for choice in named for name in choice.names)
+    after: dict[str, list[str]] = {}  # completions, and the options they follow
+    options, positionals = [], []
+    for words, arguments in commands.items():
+        named = [argument for argument in arguments if argument.names]
+        for argument in named:
+            if argument.kind != "nothing":
+                patterns = [_quoted(f"{words} {name}") for name in argument.names]
+                after.setdefault(_bash_reply(argument), []).extend(patterns)
+        names = " ".join(name for argument in named for name in argument.names)
         options.append(f'      {_quoted(words)}) COMPREPLY=($(compgen -W "{names}" -- "$cur")) ;;')
-        arguments.append(f"      {_quoted(words)}) {_bash_reply(_argument(choices))} ;;")
+        positionals.append(f"      {_quoted(words)}) {_bash_reply(_positional(arguments))} ;;")
     replies = [f"    {'|'.join(patterns)}) {reply}; return ;;" for reply, patterns in after.items()]
-    return _filled(_BASH, known=[_known(commands, "|")], after=replies, options=options, arguments=arguments)
+    return _filled(_BASH, known=[_known(commands, "|")], after=replies, options=options, arguments=positionals)
 
 
-def _bash_reply(choice: Choice) -> str:
-    if choice.kind == "words":
-        return f'COMPREPLY=($(compgen -W "{" ".join(choice.words)}" -- "$cur"))'
-    if choice.kind == "voices":
+def _bash_reply(argument: Argument) -> str:
+    if argument.kind == "words":
+        return f'COMPREPLY=($(compgen -W "{" ".join(argument.words)}" -- "$cur"))'
+    if argument.kind == "voices":
         return f'COMPREPLY=($(compgen -W "$({_VOICES})" -- "$cur"))'
-    return ":"  # files are what bash completes by itself
+    return ":"  # bash completes files by default
 
 
 def _zsh(commands: Commands) -> str:
     cases = []
-    for words, choices in commands.items():
-        specs = [spec for choice in choices if choice.names for spec in _zsh_specs(choice)]
-        specs.append(_quoted(f"*: :{_zsh_action(_argument(choices))}"))
+    for words, arguments in commands.items():
+        specs = [spec for argument in arguments if argument.names for spec in _zsh_specs(argument)]
+        specs.append(_quoted(f"*: :{_zsh_action(_positional(arguments))}"))
         cases.append(f"    {_quoted(words)}) _arguments {' '.join(specs)} ;;")
     return _filled(_ZSH, known=[_known(commands, "|")], cases=cases)
 
 
-def _zsh_specs(choice: Choice) -> Iterator[str]:
-    about = choice.help.replace("[", "\\[").replace("]", "\\]").replace(":", "\\:")
-    follows = "" if choice.kind == "nothing" else f": :{_zsh_action(choice)}"
-    for name in choice.names:
+def _zsh_specs(argument: Argument) -> Iterator[str]:
+    about = argument.help.replace("[", "\\[").replace("]", "\\]").replace(":", "\\:")
+    follows = "" if argument.kind == "nothing" else f": :{_zsh_action(argument)}"
+    for name in argument.names:
         yield _quoted(f"*{name}{'=' if follows and name.startswith('--') else ''}[{about}]{follows}")
 
 
-def _zsh_action(choice: Choice) -> str:
-    actions = {"words": f"({' '.join(choice.words)})", "voices": "_dia_voices", "files": "_files"}
-    return actions.get(choice.kind, " ")
+def _zsh_action(argument: Argument) -> str:
+    actions = {"words": f"({' '.join(argument.words)})", "voices": "_dia_voices", "files": "_files"}
+    return actions.get(argument.kind, " ")
 
 
 def _fish(commands: Commands) -> str:
     lines = []
-    for words, choices in commands.items():
+    for words, arguments in commands.items():
         where = f"complete -c dia -n 'test (__dia_words) = \"{words}\"'"
-        lines += [" ".join([where, *_fish_parts(choice)]) for choice in choices]
+        lines += [" ".join([where, *_fish_parts(argument)]) for argument in arguments]
     return _filled(_FISH, known=[_known(commands, " ")], lines=lines)
 
 
-def _fish_parts(choice: Choice) -> Iterator[str]:
-    for name in choice.names:
+def _fish_parts(argument: Argument) -> Iterator[str]:
+    for name in argument.names:
         yield f"-l {name[2:]}" if name.startswith("--") else f"-s {name[1:]}"
-    if choice.names and choice.kind != "nothing":
+    if argument.names and argument.kind != "nothing":
         yield "-r"
-    yield "-F" if choice.kind == "files" else "-f"
-    if choice.kind == "words":
-        yield f"-a {_quoted(' '.join(choice.words))}"
-    if choice.kind == "voices":
+    yield "-F" if argument.kind == "files" else "-f"
+    if argument.kind == "words":
+        yield f"-a {_quoted(' '.join(argument.words))}"
+    if argument.kind == "voices":
         yield "-a '(__dia_voices)'"
-    if choice.names:
-        yield f"-d {_quoted(choice.help)}"
+    if argument.names:
+        yield f"-d {_quoted(argument.help)}"
 
 
 def _filled(script: str, **parts: Sequence[str]) -> str:
@@ -169,7 +170,7 @@ _BASH = """\
 # Completes the command dia in bash.
 _dia() {
   local cur=${COMP_WORDS[COMP_CWORD]} words="" word
-  local -i before=COMP_CWORD-1  # where the option stands: bash takes --voice S1=ann for four words
+  local -i before=COMP_CWORD-1  # index of the option; bash splits --voice S1=ann into four words
   [[ $cur == = ]] && cur="" || { [[ ${COMP_WORDS[before]} == = ]] && before=before-1; }
   [[ ${COMP_WORDS[before]} == [Ss][12] ]] && before=before-1
   COMPREPLY=()

@@ -1,4 +1,4 @@
-"""`dia convert`: native checkpoints as Hugging Face folders. Parses and prints; `dia.checkpoints` converts."""
+"""`dia convert`: convert native checkpoints to Hugging Face folders. Parses options; `dia.checkpoints` converts."""
 
 import argparse
 from collections.abc import Callable
@@ -14,33 +14,35 @@ _MODEL = f"""examples:
   dia convert model ./native dia-1.6b --dtype bfloat16
   dia convert model ./native dia-1.6b --codec ./dac_44khz
 
-SRC is a Hub id, or a folder with config.json (either generation) and model.safetensors, sharded or not, or a .pth.
-Without --codec the processor names {REAL_CODEC}, fetched when it is first loaded; nothing is downloaded now if
-SRC is a folder. With --codec the codec lies inside DST, which then works without a network.
+SRC is a Hub id, or a folder with a config.json of either generation and weights: model.safetensors, sharded or not,
+or a .pth file. Without --codec, the processor refers to {REAL_CODEC}, which is downloaded when the
+processor is first loaded. With --codec, the codec is copied into DST, which then works offline.
 """
 _CODEC = f"""examples:
   dia convert codec weights.pth dac_44khz
   dia convert codec weights.pth dac_44khz --verify
 
-DST is a transformers codec, as {REAL_CODEC} is: DacModel.from_pretrained("dac_44khz") reads it, and
-`dia convert model --codec dac_44khz` puts it inside a Dia. descript-audio-codec need not be installed.
+DST is a transformers codec like {REAL_CODEC}: DacModel.from_pretrained("dac_44khz") loads it, and
+`dia convert model --codec dac_44khz` copies it into a Dia folder. descript-audio-codec is not required.
 """
 
 
 def add_command(subparsers: Any, notice: str = "") -> None:
-    """Add `convert` to the subparsers of `dia`; `notice` ends its help."""
+    """Add `convert` to the subparsers of `dia`; `notice` is appended to its help."""
     examples = ["examples:", *(text.splitlines()[1] for text in (_MODEL, _CODEC))]
     parser = subparsers.add_parser(
         "convert",
-        help="turn native checkpoints into Hugging Face folders",
-        description="Turn native checkpoints into Hugging Face folders.",
+        help="convert native checkpoints to Hugging Face folders",
+        description="Convert native checkpoints to Hugging Face folders.",
         epilog="\n".join([*examples, "", notice]),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     kinds = parser.add_subparsers(metavar="kind", required=True)
-    _add_model(_kind(kinds, "model", "turn a native Nari Labs Dia into a Hugging Face folder", _model, _MODEL, notice))
-    about = "turn a native Descript Audio Codec into a DacModel folder"
-    _add_codec(_kind(kinds, "codec", about, _codec, _CODEC, notice))
+    _add_model(
+        _kind(kinds, "model", "convert a native Nari Labs Dia to a Hugging Face folder", _model, _MODEL, notice)
+    )
+    summary = "convert a native Descript Audio Codec to a DacModel folder"
+    _add_codec(_kind(kinds, "codec", summary, _codec, _CODEC, notice))
 
 
 def _kind(
@@ -59,19 +61,21 @@ def _kind(
 
 def _add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", metavar="SRC", help="native checkpoint: a folder, a weight file or a Hub id")
-    parser.add_argument("target", metavar="DST", type=Path, help="folder to write; must not exist or be empty")
-    parser.add_argument("--codec", metavar="FOLDER_OR_ID", help="transformers codec (DacModel) to put inside DST")
+    parser.add_argument("target", metavar="DST", type=Path, help="folder to write; must not exist, or be empty")
+    parser.add_argument("--codec", metavar="FOLDER_OR_ID", help="transformers codec (DacModel) to copy into DST")
     dtypes = ("float32", "bfloat16", "float16")
-    parser.add_argument("--dtype", choices=dtypes, help="of the written weights; as in SRC by default")
-    parser.add_argument("--overwrite", action="store_true", help="replace DST if it is there")
+    parser.add_argument("--dtype", choices=dtypes, help="data type of the weights (default: as in SRC)")
+    parser.add_argument("--overwrite", action="store_true", help="replace DST if it exists")
 
 
 def _add_codec(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", metavar="SRC.pth", type=Path, help="native weights: state_dict and metadata")
-    parser.add_argument("target", metavar="DST", type=Path, help="folder to write; must not exist or be empty")
-    parser.add_argument("--overwrite", action="store_true", help="replace DST if it is there")
+    parser.add_argument("target", metavar="DST", type=Path, help="folder to write; must not exist, or be empty")
+    parser.add_argument("--overwrite", action="store_true", help="replace DST if it exists")
     parser.add_argument(
-        "--verify", action="store_true", help="compare codes and waveform with descript-audio-codec, if installed"
+        "--verify",
+        action="store_true",
+        help="compare codes and waveform with descript-audio-codec, if it is installed",
     )
 
 
@@ -95,7 +99,7 @@ def _model(arguments: argparse.Namespace) -> int:
 def _codec(arguments: argparse.Namespace) -> int:
     check_vacant(arguments.target, arguments.overwrite)
     if not arguments.source.is_file():
-        raise FileNotFoundError(f"there is no file {arguments.source}; name the codec's .pth.")
+        raise FileNotFoundError(f"the file {arguments.source} does not exist; pass the .pth file of the codec.")
     from dia.checkpoints.native.codec_conversion import convert_codec
 
     with exclusive_writer(arguments.target, parents=True):

@@ -1,7 +1,4 @@
-"""What can be seen to be wrong with a command to speak before a model is loaded, and before torch is imported.
-
-Knows arguments, files, names of devices and models. Opens nothing for writing.
-"""
+"""Checks of options that need neither a model nor torch: files, voices, devices and model names. Writes no files."""
 
 import argparse
 import os
@@ -11,22 +8,24 @@ from pathlib import Path
 from dia.runtime.files.atomic import check_file
 from dia.runtime.spelling import did_you_mean
 
-# The names that torch gives to kinds of devices, as far as models run on them.
+# torch's names of device types that can run models.
 _DEVICES = ("cpu", "cuda", "mps", "xpu", "hpu", "npu", "mlu", "musa", "mtia", "xla", "hip", "vulkan", "meta")
 
 
 def check_speech(arguments: argparse.Namespace) -> None:
-    """Refuse a voice, a recording, a device or a model of `dia say` that is not there.
+    """Check the options of `dia say`: voice, recording, device and model.
 
     Raises:
-        ValueError: options exclude each other, or a name is not known.
-        OSError: a file is missing, nothing plays, or the model is not here and cannot be fetched.
-        ImportError: what plays is not installed.
+        ValueError: options conflict, or a name is unknown.
+        OSError: a file is missing, there is no sound device, or the model is neither local nor downloadable.
+        ImportError: the package for playback is not installed.
     """
     if arguments.voice and (arguments.audio_prompt or arguments.audio_prompt_text):
-        raise ValueError("--voice brings a recording and its text; leave --audio-prompt and --audio-prompt-text out.")
+        raise ValueError(
+            "--voice cannot be combined with --audio-prompt or --audio-prompt-text; pass one or the other."
+        )
     if arguments.audio_prompt_text and not arguments.audio_prompt:
-        raise ValueError("--audio-prompt-text says what is said in a recording; name it with --audio-prompt.")
+        raise ValueError("--audio-prompt-text is the transcript of --audio-prompt; pass --audio-prompt too.")
     if arguments.audio_prompt:
         check_recording(Path(arguments.audio_prompt), "--audio-prompt")
     if arguments.voice:
@@ -37,16 +36,16 @@ def check_speech(arguments: argparse.Namespace) -> None:
         check_device()
     kind, _, number = (arguments.device or "cpu").partition(":")
     if kind not in _DEVICES or not re.fullmatch(r"\d*", number):
-        raise ValueError(f"--device {arguments.device} is not known{did_you_mean(kind, _DEVICES) or '.'}")
+        raise ValueError(f"--device {arguments.device} is unknown{did_you_mean(kind, _DEVICES) or '.'}")
     check_model(arguments.model)
 
 
 def check_output(path: Path | None) -> None:
-    """Refuse a sound file that could not be written; None is none.
+    """Check that an audio file can be written; None is allowed.
 
     Raises:
-        ValueError: its suffix names no format, or it is no place for a file.
-        OSError: its folder does not exist, or may not be written to.
+        ValueError: the suffix is not an audio format, or the path cannot be a file.
+        OSError: the folder does not exist or is not writable.
     """
     if path is not None:
         from dia.audio.files import file_format
@@ -56,41 +55,41 @@ def check_output(path: Path | None) -> None:
 
 
 def check_recording(path: Path, option: str = "the recording") -> None:
-    """Refuse a recording that is not there, or is no sound.
+    """Check that a recording exists and is audio.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it cannot be read as sound.
+        FileNotFoundError: the file does not exist.
+        ValueError: the file cannot be read as audio.
     """
     if not path.is_file():
-        what = "a folder, and no sound" if path.is_dir() else "not there"
-        raise FileNotFoundError(f"{option}: {path} is {what}; name a sound file.")
+        fault = "is a folder" if path.is_dir() else "does not exist"
+        raise FileNotFoundError(f"{option}: {path} {fault}; pass an audio file.")
     from dia.audio.files import check_readable
 
     check_readable(path, option)
 
 
 def check_model(source: str | None) -> None:
-    """Refuse a model that is not here and cannot be fetched; None is the embedded one.
+    """Check that a model is local or can be downloaded; None is the embedded model.
 
-    Where nothing has to be fetched, loading shows no bars: the only one is that of the speech.
+    If nothing has to be downloaded, disables progress bars for loading.
 
     Raises:
-        OSError: it is such a model; the message names what is here.
+        OSError: the model is neither local nor downloadable; the message lists local models.
     """
     from dia.checkpoints.source import EMBEDDED, check_checkpoint
 
     if check_checkpoint(source or EMBEDDED) and "HF_HUB_DISABLE_PROGRESS_BARS" not in os.environ:
         from huggingface_hub.utils import disable_progress_bars  # type: ignore[attr-defined]
 
-        disable_progress_bars()  # those of transformers, too, which is imported later
+        disable_progress_bars()  # also for transformers, which is imported later
 
 
 def check_device() -> None:
-    """Refuse to play where nothing plays.
+    """Check that there is a sound device.
 
     Raises:
-        ImportError: what plays is not installed; the message says how to.
+        ImportError: the package for playback is not installed; the message has the install command.
         OSError: there is no sound device.
     """
     from dia.audio import playback

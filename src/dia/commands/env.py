@@ -1,4 +1,4 @@
-"""`dia env`: what a report of a bug should say about the machine. Changes nothing, names no folders."""
+"""`dia env`: print what to include in a bug report. Changes nothing and prints no folder names."""
 
 import argparse
 import contextlib
@@ -14,7 +14,7 @@ from typing import Any
 
 _NEEDED = ("torch", "transformers", "tokenizers", "huggingface_hub", "safetensors", "numpy", "soundfile", "soxr")
 _OPTIONAL = ("accelerate", "datasets", "peft", "torchcodec", "sounddevice", "pocketsphinx", "torchao", "scipy")
-# Variables that change what happens. Those on the right hold folders: only that they are set is printed.
+# Variables that affect the package. Those in _FOLDERS contain paths, so their values are not printed.
 _VARIABLES: tuple[str, ...] = (
     "OMP_NUM_THREADS",
     "OMP_WAIT_POLICY",
@@ -31,11 +31,11 @@ _FOLDER = re.compile(r"(?<!\w)(?:[A-Za-z]:[\\/]|~?/)(?:[^\s/\\:'\"(),]+[/\\])+")
 
 
 def add_command(subparsers: Any, notice: str = "") -> None:
-    """Add `env` to the subparsers of `dia`; `notice` is not for it."""
+    """Add `env` to the subparsers of `dia`; `notice` is unused."""
     parser = subparsers.add_parser(
         "env",
-        help="print what a report of a bug should say",
-        description="Print what a report of a bug should say: versions, hardware, kernels. Names no folders.",
+        help="print information for a bug report",
+        description="Print information for a bug report: versions, hardware, kernels. Prints no folder names.",
     )
     parser.set_defaults(run=_env)
 
@@ -47,12 +47,12 @@ def _env(arguments: argparse.Namespace) -> int:
 
 
 def _described(facts: Callable[[], Iterator[str]]) -> str:
-    """What is found, without the folders in it; what cannot be found out is said, and ends nothing."""
+    """The facts, with folder names removed; an error is printed instead of raised."""
     found: list[str] = []
     try:
         found.extend(facts())
     except Exception as error:
-        found.append(f"cannot be found out ({type(error).__name__}: {error})")
+        found.append(f"unknown ({type(error).__name__}: {error})")
     return _FOLDER.sub("", " ".join(", ".join(found).split()))
 
 
@@ -64,7 +64,7 @@ def _dia() -> Iterator[str]:
 
 def _python() -> Iterator[str]:
     yield f"{platform.python_version()} ({platform.python_implementation()})"
-    yield f"output in {sys.stdout.encoding}"
+    yield f"output encoding {sys.stdout.encoding}"
 
 
 def _platform() -> Iterator[str]:
@@ -107,12 +107,12 @@ def _cores() -> Iterator[str]:
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     yield f"{os.cpu_count()}, {usable} of them usable"
     quota = (_lines(_GROUP / "cpu.max") or ["max"])[0].split()
-    yield "no limit by cgroup" if quota[0] == "max" else f"cgroup gives {int(quota[0]) / int(quota[1]):g}"
+    yield "no cgroup limit" if quota[0] == "max" else f"cgroup limit {int(quota[0]) / int(quota[1]):g}"
     if hasattr(os, "getloadavg"):
         yield f"load {os.getloadavg()[0]:.2f}"
     import torch
 
-    yield f"torch computes with {torch.get_num_threads()} threads"
+    yield f"torch uses {torch.get_num_threads()} threads"
 
 
 def _memory() -> Iterator[str]:
@@ -177,20 +177,20 @@ def _compiler() -> str:
     with contextlib.suppress(OSError, subprocess.SubprocessError):
         printed = subprocess.run([found, "--version"], capture_output=True, text=True, timeout=5).stdout
         return printed.partition("\n")[0]
-    return f"{Path(found).name}, which does not run"
+    return f"{Path(found).name}, which fails to run"
 
 
 def _ffmpeg() -> Iterator[str]:
-    yield "the program is there" if shutil.which("ffmpeg") else "no program"
+    yield "program found" if shutil.which("ffmpeg") else "program not found"
     if _version("torchcodec") is None:
-        yield "its libraries are not asked for: torchcodec is not installed"
+        yield "libraries not checked: torchcodec is not installed"
         return
     try:
         import torchcodec  # noqa: F401
 
-        yield "torchcodec loads its libraries"
+        yield "libraries found by torchcodec"
     except (ImportError, RuntimeError, OSError):
-        yield "torchcodec finds none of its libraries that fit"
+        yield "no suitable libraries found by torchcodec"
 
 
 def _sound() -> Iterator[str]:

@@ -1,60 +1,60 @@
-"""Numbers as options take them, each in its range; argparse says which option a wrong one was given to."""
+"""Number types for argparse, each with its range; argparse adds the option's name to their errors."""
 
 from argparse import ArgumentTypeError
 from collections.abc import Callable
 
 
 def count(text: str) -> int:
-    """A whole number of 1 or more."""
+    """An integer of 1 or more."""
     return _at_least(int(text), 1)
 
 
-def whole(text: str) -> int:
-    """A whole number of 0 or more."""
+def non_negative(text: str) -> int:
+    """An integer of 0 or more."""
     return _at_least(int(text), 0)
 
 
 def seed_number(text: str) -> int:
-    """A whole number of 64 bits, with or without a sign."""
+    """A 64-bit integer, signed or unsigned."""
     number = int(text)
     if not -(2**63) <= number < 2**64:
-        raise ArgumentTypeError(f"{text} must fit into 64 bits")
+        raise ArgumentTypeError(f"{text} must fit in 64 bits")
     return number
 
 
 def training_seed(text: str) -> int:
-    """A whole number from 0 to 2**32 - 1, which is what numpy's generators take."""
+    """An integer from 0 to 2**32 - 1, the range of numpy's generators."""
     if not 0 <= int(text) < 2**32:
         raise ArgumentTypeError(f"{text} must be 0 to 2**32 - 1")
     return int(text)
 
 
 def positive(text: str) -> float:
-    """A number above 0."""
+    """A number greater than 0."""
     if not 0 < float(text) < float("inf"):
-        raise ArgumentTypeError(f"{text} must be above 0")
+        raise ArgumentTypeError(f"{text} must be greater than 0")
     return float(text)
 
 
 def share(text: str) -> float:
     """A number from 0 to 1."""
     if not 0 <= float(text) <= 1:
-        raise ArgumentTypeError(f"{text} must be a share, 0 to 1")
+        raise ArgumentTypeError(f"{text} must be between 0 and 1")
     return float(text)
 
 
 def part(text: str) -> float:
-    """A number from 0 to below 1."""
+    """A number from 0 to 1, excluding 1."""
     if not 0 <= float(text) < 1:
-        raise ArgumentTypeError(f"{text} must be at least 0 and below 1")
+        raise ArgumentTypeError(f"{text} must be at least 0 and less than 1")
     return float(text)
 
 
 def option(name: str, kind: type[int] | type[float] = float) -> Callable[[str], float]:
-    """A reader of an option that every way to speak has, in the range that `dia.synthesis.options` gives it."""
+    """An argument type for a shared option, with the range from `dia.synthesis.options`."""
 
     def number(text: str) -> float:
-        from dia.synthesis.options import check_options  # brings numpy, for which help need not wait
+        from dia.synthesis.options import check_options  # imports numpy, which `--help` does not need
 
         value = kind(text)
         try:
@@ -72,4 +72,4 @@ def _at_least(number: int, least: int) -> int:
     return number
 
 
-__all__ = ["count", "option", "part", "positive", "seed_number", "share", "training_seed", "whole"]
+__all__ = ["count", "non_negative", "option", "part", "positive", "seed_number", "share", "training_seed"]

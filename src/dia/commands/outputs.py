@@ -1,4 +1,4 @@
-"""Where `dia say` writes to: what is refused before the work, and what is left of it when it is interrupted."""
+"""The outputs of `dia say`: checks before the work, a lock during it, and a report of what is kept if it fails."""
 
 import argparse
 import sys
@@ -14,24 +14,24 @@ from dia.synthesis.parts.folder import finished_parts, parts_folder, remove_part
 
 
 def sound_file(arguments: argparse.Namespace) -> Path | None:
-    """The sound file to write; None for standard output or none."""
+    """The audio file to write; None if there is none, or for standard output."""
     return None if arguments.output in (None, "-") else Path(arguments.output)
 
 
-def check_places(arguments: argparse.Namespace) -> None:
-    """Refuse before the work what could not be written after it.
+def check_outputs(arguments: argparse.Namespace) -> None:
+    """Reject outputs that cannot be written, before the work starts.
 
     Raises:
-        ValueError, OSError: the message says what, and what to do.
+        ValueError, OSError: an output is invalid; the message gives the remedy.
     """
     if arguments.output is None and not arguments.stream:
-        raise ValueError("name a sound file with -o, or hear it with --stream.")
+        raise ValueError("there is no output; pass an audio file with -o, or play the speech with --stream.")
     if arguments.format is not None and arguments.output != "-":
-        raise ValueError("--format is for -o -; the suffix of a file says its format.")
+        raise ValueError("--format is only allowed with -o -; for a file, the suffix selects the format.")
     if arguments.output == "-":
         _check_standard_output()
     files = {"--output": sound_file(arguments), "--srt": arguments.srt, "--vtt": arguments.vtt}
-    taken: dict[Path, str] = {}
+    used: dict[Path, str] = {}
     for option, path in files.items():
         if path is None:
             continue
@@ -40,26 +40,26 @@ def check_places(arguments: argparse.Namespace) -> None:
             from dia.audio.files import file_format
 
             file_format(path)
-        if (other := taken.setdefault(place, option)) != option:
-            raise ValueError(f"{other} and {option} are the same file, {path}; name two.")
+        if (other := used.setdefault(place, option)) != option:
+            raise ValueError(f"{other} and {option} are the same file, {path}; use different files.")
 
 
 def _check_standard_output() -> None:
     if is_closed(sys.stdout):
-        raise ValueError("standard output is closed; name a sound file with -o, or redirect: dia say … -o - > a.wav")
+        raise ValueError("standard output is closed; pass an audio file with -o, or redirect: dia say … -o - > a.wav")
     if sys.stdout.isatty():
-        raise ValueError("standard output is a terminal; pipe it into a player: dia say … -o - | ffplay -")
+        raise ValueError("standard output is a terminal; pipe the audio into a player: dia say … -o - | ffplay -")
 
 
 @contextmanager
-def only_command_for(output: Path | None) -> Iterator[None]:
-    """Write a sound file as the only process; where the work fails or is interrupted, report what remains of it.
+def exclusive_output(output: Path | None) -> Iterator[None]:
+    """Reserve an audio file for this process. If the work fails or is interrupted, report what remains of it.
 
-    Finished parts of a long script stay, for the same command to continue; a folder without any is removed.
+    Finished parts of a long script are kept so that the same command can resume; an empty parts folder is removed.
 
     Raises:
-        BlockingIOError: another process writes the file.
-        OSError: its folder may not be written to.
+        BlockingIOError: another process is writing the file.
+        OSError: its folder is not writable.
     """
     if output is None:
         yield
@@ -72,17 +72,20 @@ def only_command_for(output: Path | None) -> Iterator[None]:
             yield
         except KeyboardInterrupt as interrupt:
             written = _identity(output) != before
-            add_remark(interrupt, _left(output) or (f"{output} is written" if written else "nothing was written"))
+            add_remark(
+                interrupt,
+                _kept_parts_message(output) or (f"{output} is written" if written else "nothing was written"),
+            )
             raise
         except Exception as error:
-            left = _left(output)
-            if left and not isinstance(error, ValueError | TypeError):  # which the same command would meet again
-                add_remark(error, left)
+            kept = _kept_parts_message(output)
+            if kept and not isinstance(error, ValueError | TypeError):  # these would occur again on resuming
+                add_remark(error, kept)
             raise
 
 
-def _left(output: Path) -> str:
-    """What is kept of an unfinished speech; empty where nothing is."""
+def _kept_parts_message(output: Path) -> str:
+    """How many finished parts are kept; empty if there are none."""
     folder = parts_folder(output)
     if count := finished_parts(folder):
         parts = "1 finished part is kept" if count == 1 else f"{count} finished parts are kept"
@@ -92,7 +95,7 @@ def _left(output: Path) -> str:
 
 
 def _identity(output: Path) -> tuple[int, int] | None:
-    """Tells a file from the one that replaces it."""
+    """Values that change when the file is replaced."""
     try:
         about = output.stat()
     except OSError:
@@ -100,4 +103,4 @@ def _identity(output: Path) -> tuple[int, int] | None:
     return about.st_ino, about.st_mtime_ns
 
 
-__all__ = ["check_places", "only_command_for", "sound_file"]
+__all__ = ["check_outputs", "exclusive_output", "sound_file"]

@@ -1,4 +1,4 @@
-"""The parser of `dia` and of each subcommand: a mistake is one line, a missing argument is answered with examples."""
+"""The argument parser of `dia`: one-line errors, suggestions for misspelled names, examples for missing arguments."""
 
 import argparse
 import re
@@ -12,9 +12,9 @@ _CHOICE = re.compile(r"invalid choice: '(.*?)' \(choose from (.*)\)", re.DOTALL)
 
 
 class Parser(argparse.ArgumentParser):
-    """An `ArgumentParser` for people: short errors that name the nearest word, examples, `--debug` everywhere.
+    """An `ArgumentParser` with short errors that suggest the closest name, and with a `--debug` option.
 
-    Subparsers are of the same class. The examples are the lines of the epilog that begin with the command's name.
+    Subparsers have the same class. Examples are the lines of the epilog that begin with the command's name.
     """
 
     subcommands: "argparse._SubParsersAction[Parser] | None" = None
@@ -26,38 +26,38 @@ class Parser(argparse.ArgumentParser):
         )
 
     def add_subparsers(self, **kwargs: Any) -> Any:
-        """As argparse does; they are kept as `subcommands`."""
+        """Like the method of argparse; also stores the result as `subcommands`."""
         self.subcommands = super().add_subparsers(**{"prog": self.prog, **kwargs})
         return self.subcommands
 
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """As argparse does; what is not known is refused by the subcommand it was given to."""
+        """Like the method of argparse, but the subcommand reports unknown arguments."""
         arguments, unknown = self.parse_known_args(args, namespace)
         if unknown:
-            self.named(args or ()).refuse(unknown)
+            self.subparser_for(args or ()).reject(unknown)
         return arguments
 
-    def named(self, words: Sequence[str]) -> "Parser":
-        """The parser of the subcommand that the words of a command line name, or this one."""
+    def subparser_for(self, words: Sequence[str]) -> "Parser":
+        """The parser of the subcommand named on a command line, or this one."""
         parser = self
         for word in words:
             if parser.subcommands is not None and word in parser.subcommands.choices:
                 parser = parser.subcommands.choices[word]
         return parser
 
-    def refuse(self, unknown: Sequence[str]) -> NoReturn:
-        """End with what is wrong with arguments that nobody knows."""
+    def reject(self, unknown: Sequence[str]) -> NoReturn:
+        """Exit with an error message about unknown arguments."""
         option = next((word for word in unknown if word.startswith("-") and word != "-"), None)
         if option is None:
-            self.error(f"unrecognized arguments: {' '.join(unknown)}; put quotes around a text that has spaces.")
+            self.error(f"unrecognized arguments: {' '.join(unknown)}; put quotes around text that contains spaces.")
         name = option.partition("=")[0]
         self.error(f"there is no option {name}{did_you_mean(name, self._option_string_actions)}")
 
     def error(self, message: str) -> NoReturn:
-        """End with one line, and with examples where something is missing; the exit code is 2."""
+        """Exit with code 2 and a one-line message, followed by examples if an argument is missing."""
         if message.startswith(_MISSING):
             missing = message.removeprefix(_MISSING)
-            self.exit(2, f"dia: {missing} {'are' if ',' in missing else 'is'} missing.\n{self.lesson()}")
+            self.exit(2, f"dia: {missing} {'are' if ',' in missing else 'is'} missing.\n{self.short_help()}")
         names = ", ".join(self.subcommands.choices) if self.subcommands is not None else ""
         if choice := _CHOICE.search(message):
             near = did_you_mean(choice[1], re.findall(r"[\w-]+", choice[2]))
@@ -66,19 +66,19 @@ class Parser(argparse.ArgumentParser):
         end = "" if message.endswith(("?", ".")) else "."
         self.exit(2, f"dia: {message}{end} See {self.prog} --help\n")
 
-    def lesson(self) -> str:
-        """Usage, subcommands and two examples, for who gave too little."""
+    def short_help(self) -> str:
+        """Usage, subcommands and two examples."""
         lines = [self.format_usage().rstrip(), ""]
         if self.subcommands is not None:
-            lines += [*self.listed(), ""]
+            lines += [*self.command_lines(), ""]
         epilog = (self.epilog or "").splitlines()
         examples = [line for line in epilog if line.startswith(f"  {self.prog} ") and not line.endswith("\\")]
         if examples:
             lines += ["examples:", *examples[:2], ""]
         return "\n".join([*lines, f"More: {self.prog} --help\n"])
 
-    def listed(self) -> list[str]:
-        """A line about each subcommand: its name, and how its description begins."""
+    def command_lines(self) -> list[str]:
+        """One line per subcommand: its name and the first sentence of its description."""
         parsers = {} if self.subcommands is None else self.subcommands.choices
         return [f"  {name:12} {re.split('[.:]', one.description or '')[0]}" for name, one in parsers.items()]
 

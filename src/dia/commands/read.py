@@ -1,4 +1,4 @@
-"""`dia read`: how a script is understood, without a model. Parses options and prints; `dia.text` does the reading."""
+"""`dia read`: show how a script is parsed, without a model. Parses options and prints; `dia.text` does the work."""
 
 import argparse
 import json
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dia.synthesis.parts.planning import Before, Part
+    from dia.synthesis.parts.planning import Part, VoiceInfo
     from dia.text.prompt_format import PromptFormat
     from dia.text.script import Script
 
@@ -20,48 +20,48 @@ _GUIDE = """examples:
   dia read book.txt --json | jq '.parts[].seconds'
   echo "[S1] Good morning." | dia read -
 
-It prints each turn as it was written and, where that differs, as it is spoken; pauses, sounds, the parts that a long
-script is spoken in with their estimated length, and warnings. A script that cannot be read ends the command with code
-2. No model is loaded: of MODEL only generation_config.json is read.
+Prints each turn as written and, if different, as spoken; its pauses and sounds; the parts of a long script with
+their estimated length; and warnings. The exit code for an invalid script is 2. No model is loaded: only
+generation_config.json is read from MODEL.
 """
 _EMBEDDED = (None, "mini")
-_SHORTENED = (
-    "the voice takes {:.1f} s and is shortened to at most {:.1f} s when it speaks: parts may be cut at other places. "
-    "Use a shorter voice."
+_SHORTENED_VOICE = (
+    "the voice takes {:.1f} s and is shortened to at most {:.1f} s for speaking, so parts may be split elsewhere than "
+    "shown. Use a shorter voice."
 )
 
 
 def add_command(subparsers: Any, notice: str = "") -> None:
-    """Add `read` to the subparsers of `dia`; `notice` ends its help."""
+    """Add `read` to the subparsers of `dia`; `notice` is appended to its help."""
     parser = subparsers.add_parser(
         "read",
-        help="print how a script is understood, without a model",
-        description="Print how a script is understood, without a model.",
+        help="print how a script is parsed, without a model",
+        description="Print how a script is parsed, without a model.",
         epilog="\n".join(part for part in (_GUIDE, notice) if part),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.set_defaults(run=_read)
-    parser.add_argument("script", help="the script, a file that holds it, or - for standard input")
-    parser.add_argument("--json", action="store_true", help="print one object: turns, parts and warnings")
-    parser.add_argument("--model", help="folder or Hub id of the model that is to speak (default: the embedded one)")
+    parser.add_argument("script", help="the script, a file that contains it, or - for standard input")
+    parser.add_argument("--json", action="store_true", help="print a JSON object with turns, parts and warnings")
+    parser.add_argument("--model", help="folder or Hub id of the model (default: the small embedded model)")
     parser.add_argument(
         "--voice",
         action="append",
         metavar="VOICE",
-        help="the voice that is to speak, which takes room in every part: name or file; S1=VOICE for one speaker",
+        help="name or file of the voice, which shortens every part; S1=VOICE for one speaker",
     )
     parser.add_argument(
         "--text-frontend",
         choices=("en", "none"),
-        help="read English, or leave words of any language as they are (default: the model's own)",
+        help="normalize English text, or leave text of any language unchanged (default: the model's setting)",
     )
     parser.add_argument(
-        "--no-normalize", dest="normalize", action="store_false", help="leave the words as they are, English too"
+        "--no-normalize", dest="normalize", action="store_false", help="do not spell out numbers and abbreviations"
     )
 
 
 def _read(arguments: argparse.Namespace) -> int:
-    from dia.synthesis.parts.planning import passes_of, room_for
+    from dia.synthesis.parts.planning import plan_passes, reserved_seconds
     from dia.text.script import parse
     from dia.text.source import script_text
 
@@ -69,13 +69,13 @@ def _read(arguments: argparse.Namespace) -> int:
     if arguments.text_frontend is not None:
         format = replace(format, text_frontend=arguments.text_frontend)
     script = parse(text, frontend=format.text_frontend, normalize=arguments.normalize)
-    before = _voice(arguments.voice or ())
-    most = format.pass_seconds - room_for(script)
-    warnings = list(script.warnings_for(format, before.seconds))
-    if before.seconds > most:
-        warnings.append(_SHORTENED.format(before.seconds, most))
-        before = replace(before, seconds=most)
-    parts = passes_of(script, format, before)
+    voice = _voice_info(arguments.voice or ())
+    max_seconds = format.pass_seconds - reserved_seconds(script)
+    warnings = list(script.warnings_for(format, voice.seconds))
+    if voice.seconds > max_seconds:
+        warnings.append(_SHORTENED_VOICE.format(voice.seconds, max_seconds))
+        voice = replace(voice, seconds=max_seconds)
+    parts = plan_passes(script, format, voice)
     if arguments.json:
         print(_as_json(script, parts, warnings, format))
     else:
@@ -84,7 +84,7 @@ def _read(arguments: argparse.Namespace) -> int:
 
 
 def _format(source: str | None) -> "PromptFormat":
-    """The conventions of the model that is to speak."""
+    """The prompt conventions of the model."""
     from dia import MINI
     from dia.text.prompt_format import PromptFormat
 
@@ -92,24 +92,24 @@ def _format(source: str | None) -> "PromptFormat":
     if folder.is_dir():
         return PromptFormat.in_folder(folder)
     if folder.exists() or str(source).count("/") != 1 or str(source).startswith((".", "/", "~")):
-        raise ValueError(f"--model {source}: there is no such folder. Name a folder, or an id of the Hub: owner/name.")
-    print(f"dia: {source} is no folder here; the script is read as for Dia-1.6B", file=sys.stderr)
+        raise ValueError(f"--model {source}: the folder does not exist. Pass a folder or a Hub id such as owner/name.")
+    print(f"dia: {source} is not a local folder; using the prompt format of Dia-1.6B", file=sys.stderr)
     return PromptFormat()
 
 
-def _voice(told: Sequence[str]) -> "Before":
-    """What a voice brings to every part, by what its file says of itself."""
-    from dia.synthesis.parts.planning import Before
+def _voice_info(options: Sequence[str]) -> "VoiceInfo":
+    """The speakers and duration of the voices, from the metadata in their files."""
+    from dia.synthesis.parts.planning import VoiceInfo
     from dia.text.tags import SPEAKERS
     from dia.voices.description import describe
     from dia.voices.library import parse_voice_option, voice_file
 
-    given = parse_voice_option(told)
+    given = parse_voice_option(options)
     voices = given if isinstance(given, dict) else {None: given} if given else {}
     described = {speaker: describe(voice_file(name)) for speaker, name in voices.items()}
-    heard = [f"[{speaker}]" if speaker else voice.transcript for speaker, voice in described.items()]
-    speakers = frozenset(speaker for speaker in SPEAKERS if any(f"[{speaker}]" in one for one in heard))
-    return Before(speakers, sum(voice.seconds for voice in described.values()))
+    tags = [f"[{speaker}]" if speaker else voice.transcript for speaker, voice in described.items()]
+    speakers = frozenset(speaker for speaker in SPEAKERS if any(f"[{speaker}]" in text for text in tags))
+    return VoiceInfo(speakers, sum(voice.seconds for voice in described.values()))
 
 
 def _as_json(script: "Script", parts: "Sequence[Part]", warnings: Sequence[str], format: "PromptFormat") -> str:

@@ -1,4 +1,4 @@
-"""`dia voice`: make, list, play and remove voices. Parses arguments and prints; `dia.voices` does the work."""
+"""`dia voice`: make, list, play and remove voices. Parses options and prints; `dia.voices` does the work."""
 
 import argparse
 import sys
@@ -16,42 +16,45 @@ if TYPE_CHECKING:
     from dia.voices.description import Description
 
 _GUIDE = """examples:
-  dia voice make ann ann.wav --transcript "[S1] What Ann says in the recording." --consent "Ann Lee, agreed in writing"
+  dia voice make ann ann.wav --transcript "[S1] The words of the recording." --consent "Ann Lee, agreed in writing"
   dia voice list
   dia voice play ann
-  dia say "[S1] And this is new." --voice ann -o new.wav
+  dia say "[S1] Some new words." --voice ann -o new.wav
   dia say "[S1] Hello. [S2] Hi!" --voice S1=ann --voice S2=bruno -o both.wav
   dia voice remove ann
 
-A recording is best 5 to 10 seconds of one person speaking, without music or echo. Its transcript has every word that
-is said, and no other. Voices lie in $DIA_VOICES, or else in ~/.local/share/dia/voices, a small file for each; a voice
-belongs to the codec of the model that it was made for.
+Use a recording of 5 to 10 seconds of one person speaking, without music or echo. The transcript must contain
+exactly the words of the recording. Voices are small files in $DIA_VOICES, by default ~/.local/share/dia/voices.
+A voice only works with models that have the codec it was made with.
 """
 _CONSENT = (
-    "Make voices only of yourself, or of people who have agreed to it: --consent says whose voice it is and why."
+    "Make voices only of yourself or of people who have agreed. --consent states whose voice it is and why you may "
+    "use it."
 )
 
 
 def add_command(subparsers: Any, notice: str = "") -> None:
-    """Add `voice` to the subparsers of `dia`; `notice` ends its help."""
+    """Add `voice` to the subparsers of `dia`; `notice` is appended to its help."""
     ending = "\n".join(part for part in (_CONSENT, notice) if part)
     parser = subparsers.add_parser(
         "voice",
-        help="make, list, play and remove voices to speak in",
-        description="Make, list, play and remove voices to speak in.",
+        help="make, list, play and remove voices",
+        description="Make, list, play and remove voices.",
         epilog=f"{_GUIDE}\n{ending}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     actions = parser.add_subparsers(metavar="action", required=True)
     example = next(line for line in _GUIDE.splitlines() if "voice make" in line)
-    _add_make(_action(actions, "make", "make a voice of a recording", _make, f"examples:\n{example}\n\n{ending}"))
-    _action(actions, "list", "list the voices there are", _list, "")
-    play = _action(actions, "play", "hear a voice, or write it to a sound file", _play, "")
-    play.add_argument("voice", help="name or file")
-    play.add_argument("-o", "--output", type=Path, help="the sound file to write, in place of playing")
-    play.add_argument("--model", default="mini", help="folder or Hub id of the model that it was made for (mini)")
-    remove = _action(actions, "remove", "delete a voice", _remove, "")
-    remove.add_argument("voice", help="its name")
+    _add_make(_action(actions, "make", "make a voice from a recording", _make, f"examples:\n{example}\n\n{ending}"))
+    _action(actions, "list", "list all voices", _list, "")
+    play = _action(actions, "play", "play a voice, or write it to an audio file", _play, "")
+    play.add_argument("voice", help="name or file of the voice")
+    play.add_argument("-o", "--output", type=Path, help="audio file to write instead of playing")
+    play.add_argument(
+        "--model", default="mini", help="folder or Hub id of the model that the voice was made for (default: mini)"
+    )
+    remove = _action(actions, "remove", "remove a voice", _remove, "")
+    remove.add_argument("voice", help="name of the voice")
 
 
 def _action(
@@ -70,14 +73,18 @@ def _action(
 
 def _add_make(parser: argparse.ArgumentParser) -> None:
     parser.usage = "dia voice make NAME RECORDING --transcript TEXT --consent STATEMENT [options]"
-    parser.add_argument("name", metavar="NAME", help="what it is called")
+    parser.add_argument("name", metavar="NAME", help="name of the voice")
     parser.add_argument(
-        "recording", metavar="RECORDING", type=Path, help="a sound file, 1 to 20 seconds, best 5 to 10"
+        "recording", metavar="RECORDING", type=Path, help="audio file of 1 to 20 seconds, ideally 5 to 10"
     )
-    parser.add_argument("--transcript", metavar="TEXT", help="what is said in it, or a text file with that")
-    parser.add_argument("--consent", metavar="STATEMENT", help="whose voice it is, and why you may copy it")
-    parser.add_argument("--model", default="mini", help="folder or Hub id of the model that will speak (mini)")
-    parser.add_argument("--overwrite", action="store_true", help="replace a voice of that name")
+    parser.add_argument(
+        "--transcript", metavar="TEXT", help="transcript of the recording, or a .txt file that contains it"
+    )
+    parser.add_argument("--consent", metavar="STATEMENT", help="whose voice it is, and why you may use it")
+    parser.add_argument(
+        "--model", default="mini", help="folder or Hub id of the model to make the voice for (default: mini)"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing voice of that name")
 
 
 def _make(arguments: argparse.Namespace) -> int:
@@ -120,13 +127,13 @@ def _list(arguments: argparse.Namespace) -> int:
             line = str(error)
         print(f"{name:{width}}  {line}{'  (example)' if path.parent == EXAMPLES else ''}")
     if not any(path.parent != EXAMPLES for path in files.values()):
-        print(f"none of your own yet in {voices_folder()}; make one: dia voice make --help", file=sys.stderr)
+        print(f"you have no voices in {voices_folder()} yet; to make one, see dia voice make --help", file=sys.stderr)
     return 0
 
 
 def _line(voice: "Description") -> str:
-    said = voice.transcript if len(voice.transcript) <= 40 else f"{voice.transcript[:37]}..."
-    return f"{voice.seconds:4.1f} s  {voice.sampling_rate:5} Hz  {said}  [{voice.consent}]"
+    transcript = voice.transcript if len(voice.transcript) <= 40 else f"{voice.transcript[:37]}..."
+    return f"{voice.seconds:4.1f} s  {voice.sampling_rate:5} Hz  {transcript}  [{voice.consent}]"
 
 
 def _play(arguments: argparse.Namespace) -> int:
@@ -156,12 +163,12 @@ def _play(arguments: argparse.Namespace) -> int:
 def _remove(arguments: argparse.Namespace) -> int:
     from dia.voices.library import remove_voice
 
-    print(f"{remove_voice(arguments.voice)} is deleted")
+    print(f"{remove_voice(arguments.voice)} is removed")
     return 0
 
 
 def _text(given: str | None) -> str | None:
-    """What is said, or what a file of that name holds."""
+    """A transcript as given, or read from a .txt file."""
     from dia.text.source import read_script
 
     if given is not None and given.endswith(".txt"):
@@ -170,7 +177,7 @@ def _text(given: str | None) -> str | None:
 
 
 def _frontend(source: str) -> "Frontend":
-    """How the model reads text, by its generation_config.json, which of a model of the Hub is fetched."""
+    """The text frontend of the model, from its generation_config.json, which is downloaded for a Hub model."""
     from dia import MINI
     from dia.text.prompt_format import PromptFormat
 
@@ -179,8 +186,8 @@ def _frontend(source: str) -> "Frontend":
         return PromptFormat.in_folder(folder).text_frontend
     from dia.runtime.files.repository import Repository
 
-    stated = Repository.of(source, {}).json("generation_config.json") or {}
-    return PromptFormat.of(SimpleNamespace(**stated)).text_frontend
+    config = Repository.of(source, {}).json("generation_config.json") or {}
+    return PromptFormat.of(SimpleNamespace(**config)).text_frontend
 
 
 def _processor(source: str) -> "DiaProcessor":
@@ -189,7 +196,7 @@ def _processor(source: str) -> "DiaProcessor":
 
     processor = DiaProcessor.from_pretrained(str(MINI) if source == "mini" else source)
     if processor.audio_tokenizer is None:
-        raise ValueError(f"--model {source} has no codec; name a model that has one.")
+        raise ValueError(f"--model {source} has no codec; pass a model with a codec.")
     return processor
 
 

@@ -22,7 +22,7 @@ from dia import MINI
 from dia.model import Dia
 from dia.synthesis.synthesizer import Synthesizer
 from dia.synthesis.takes import alignment
-from dia.synthesis.takes.analysis import on_sound
+from dia.synthesis.takes.analysis import snap_to_sound
 from dia.training.mini.teacher.voices import loud_span, voice_of
 
 GUIDE = """examples:
@@ -113,8 +113,8 @@ def turns_from(texts: Iterator[str], lengths: Sequence[int]) -> Iterator[Labelle
 def errors(synthesizer: Synthesizer, item: Labelled) -> dict[str, list[float]]:
     """Found less true seconds, of the beginnings and ends of words and turns."""
     (codes,) = synthesizer.processor.encode_audio([item.audio], sampling_rate=TEACHER_RATE)
-    reading = alignment.read(synthesizer.model, synthesizer.processor, item.script, codes)
-    found = on_sound(reading.turns(), item.audio, TEACHER_RATE)
+    reading = alignment.align(synthesizer.model, synthesizer.processor, item.script, codes)
+    found = snap_to_sound(reading.turns(), item.audio, TEACHER_RATE)
     pairs = [
         (word, truth)
         for turn, truths in zip(found, item.turns, strict=True)

@@ -20,11 +20,11 @@ from dia.modeling_dia import DiaForConditionalGeneration
 from dia.processing_dia import DiaProcessor
 from dia.runtime.background import ClosingIterator
 from dia.runtime.warnings import DiaWarning
-from dia.synthesis.job import SynthesisJob, is_long, kept_in
+from dia.synthesis.job import SynthesisJob, is_long, open_part_store
 from dia.synthesis.options import Options
-from dia.synthesis.parts.joining import Piece, as_one
+from dia.synthesis.parts.joining import Piece, join_pieces
 from dia.synthesis.request import Prompt, job_of, jobs_of, read_script
-from dia.synthesis.speak import speak, speak_together, stream_job
+from dia.synthesis.speak import speak, speak_batch, stream_job
 from dia.synthesis.synthesizer import Synthesizer
 from dia.synthesis.takes.recognition import Recogniser
 from dia.synthesis.takes.take import Take, TakeOptions
@@ -213,7 +213,7 @@ class Dia:
             normalize=normalize,
         )
         self._prepare(jobs, use_torch_compile, verbose)
-        takes = speak_together(self.synthesizer, jobs, verbose)
+        takes = speak_batch(self.synthesizer, jobs, verbose)
         answers = [take.codes if self.processor.audio_tokenizer is None else take.audio for take in takes]
         return answers[0] if isinstance(text, str) else answers
 
@@ -281,7 +281,7 @@ class Dia:
         job = job_of(synthesizer, text, TakeOptions(retries, best_of, recogniser=recogniser), long_form, **options)
         store = None
         if parts is not None and is_long(synthesizer, job):
-            job, store = kept_in(parts, synthesizer, job)
+            job, store = open_part_store(parts, synthesizer, job)
         self._prepare([job], use_torch_compile, verbose)
         return speak(synthesizer, job, store, verbose)
 
@@ -297,7 +297,7 @@ class Dia:
         Raises:
             TypeError, ValueError, OSError: as in `pieces`.
         """
-        return as_one(self.pieces(text, retries=retries, best_of=best_of, **options))
+        return join_pieces(self.pieces(text, retries=retries, best_of=best_of, **options))
 
     def stream(
         self,

@@ -56,9 +56,7 @@ WAYS = {
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 def test_a_recording_without_a_transcript_warns_once(dia, voice, way, text):
     (warning,) = said(lambda: way(dia, text, voice))
-    assert warning.startswith(
-        "audio_prompt_text is missing: the text is taken to begin with the words of the recording"
-    )
+    assert warning.startswith("audio_prompt_text is missing, so the text must begin with the words of the recording")
     assert warning.endswith("Pass what is said in the recording as audio_prompt_text.")
 
 

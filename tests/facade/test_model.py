@@ -179,7 +179,7 @@ def test_deprecated_arguments_of_the_native_package_still_work(dia, voice, tmp_p
         ({"text": None}, "text is NoneType"),
         ({"text": ""}, "text"),
         ({"text": []}, "text"),
-        ({"text": ["[S1] Hi.", None]}, "text holds None"),
+        ({"text": ["[S1] Hi.", None]}, "text contains None"),
         ({"text": "[S1] " + "a" * 100}, "48"),
         ({"text": "[S1] Hi.", "temperature": -1.0}, "temperature"),
         ({"text": "[S1] Hi.", "temperature": "hot"}, "temperature"),

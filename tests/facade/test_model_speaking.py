@@ -132,7 +132,7 @@ def test_a_job_reads_its_recording_once_for_every_use(monkeypatch, script):
 
 @pytest.mark.parametrize("way", ["pieces", "speak", "stream"])
 def test_a_job_takes_no_further_options(dia, way):
-    with pytest.raises(TypeError, match=r"text is a job, which has its options already; pass them to `Dia\.job`"):
+    with pytest.raises(TypeError, match=r"text is a job, so no further options are allowed; pass them to `Dia\.job`"):
         getattr(dia, way)(dia.job(SHORT), seed=3)
 
 

@@ -1,4 +1,4 @@
-"""Speech at another tempo: streams give what the whole would, pieces keep their times with their sound."""
+"""The speaking rate: a paced stream equals the stretched whole, and times of pieces are scaled with their audio."""
 
 import numpy as np
 import pytest
@@ -30,13 +30,13 @@ def piece(number: int, start: float) -> Piece:
 
 
 @pytest.mark.parametrize("rate", [0.5, 1.0, 1.6])
-def test_a_stream_gives_what_the_whole_would(rate):
+def test_a_paced_stream_equals_the_stretched_whole(rate):
     spoken = talking(1.5)
     joined = np.concatenate(list(paced_stream(streamed(spoken, 1000, []), rate, RATE)))
     np.testing.assert_allclose(joined, stretched(spoken, rate, RATE), atol=1e-6)
 
 
-def test_leaving_a_paced_stream_closes_the_stream():
+def test_closing_a_paced_stream_closes_its_source():
     closed: list[str] = []
     stream = paced_stream(streamed(talking(1.5), 4000, closed), 1.5, RATE)
     next(stream)
@@ -45,7 +45,7 @@ def test_leaving_a_paced_stream_closes_the_stream():
 
 
 @pytest.mark.parametrize("rate", [0.5, 1.0, 2.0])
-def test_times_go_with_the_sound(rate):
+def test_times_are_scaled_with_the_audio(rate):
     first, second = paced_pieces([piece(0, 0.0), piece(1, 1.5)], rate)
     for given, paced in ((piece(0, 0.0), first), (piece(1, 1.5), second)):
         assert len(paced.audio) == round(len(given.audio) / rate)
@@ -57,7 +57,7 @@ def test_times_go_with_the_sound(rate):
         assert paced.take.turns[0].end == pytest.approx(0.8 / rate)
 
 
-def test_rates_out_of_range_are_refused():
+def test_rates_out_of_range_are_rejected():
     with pytest.raises(ValueError, match="times as fast"):
         next(paced_stream(streamed(talking(1.5), 1000, []), 3.0, RATE))
     with pytest.raises(ValueError, match="times as fast"):

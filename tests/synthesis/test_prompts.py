@@ -1,4 +1,4 @@
-"""What a model continues: recordings and voices as codes with their words, short enough to leave a pass its script."""
+"""Prompts from recordings and voices: codes with transcripts, short enough to leave time for the script."""
 
 import numpy as np
 import pytest
@@ -13,8 +13,15 @@ from dia.model import Dia
 from dia.processing_dia import DiaProcessor
 from dia.runtime.warnings import DiaWarning
 from dia.synthesis import prompts
-from dia.synthesis.parts.planning import room_for
-from dia.synthesis.prompts import VoicePrompt, fitted, limit_of, named, recorded, shortened
+from dia.synthesis.parts.planning import reserved_seconds
+from dia.synthesis.prompts import (
+    VoicePrompt,
+    fit_prompt,
+    prompt_from_recording,
+    prompt_from_voice,
+    prompt_limit,
+    shorten_prompt,
+)
 from dia.synthesis.request import jobs_of
 from dia.synthesis.takes.alignment import Alignment
 from dia.synthesis.takes.take import Line
@@ -30,15 +37,15 @@ def synthesizer():
 
 
 def evenly_read(model, processor, text, codes):
-    """An alignment in which every character takes as long as any other."""
+    """An alignment in which all characters have the same length."""
     path = np.arange(len(codes)) * len(text) // len(codes)
     return Alignment(text, path, np.ones(len(codes), np.float32), processor.frame_rate)
 
 
 @pytest.fixture
 def aligned(monkeypatch):
-    """Words are heard evenly, and there is a pause of 0.2 s wherever one is looked for."""
-    monkeypatch.setattr(prompts, "read", evenly_read)
+    """Words are spaced evenly, and there is a pause of 0.2 s wherever one is needed."""
+    monkeypatch.setattr(prompts, "align", evenly_read)
     monkeypatch.setattr(prompts, "pauses", lambda sound, rate: [(len(sound) // 2, len(sound) // 2 + rate // 5)])
 
 
@@ -53,22 +60,22 @@ def seconds_of(synthesizer, line):
 # Recordings
 
 
-def test_a_recording_is_prepared_and_its_faults_are_remarked_on(synthesizer):
+def test_a_recording_is_prepared_and_its_flaws_are_remarks(synthesizer):
     sound = talking(6.0, rate=RATE)
     late = np.concatenate([np.zeros(2 * RATE, np.float32), sound])
-    whole = recorded(synthesizer, late, "[S1] " + 5 * "La la la la. ")
+    whole = prompt_from_recording(synthesizer, late, "[S1] " + 5 * "La la la la. ")
     assert seconds_of(synthesizer, whole.line) == pytest.approx(6.2, abs=0.1)
     assert whole.remarks == ()
-    opposite = recorded(synthesizer, np.stack([late, -late]), "", "audio_prompt[3]")
+    opposite = prompt_from_recording(synthesizer, np.stack([late, -late]), "", "audio_prompt[3]")
     assert opposite.remarks == (
         "about audio_prompt[3]: its channels cancel each other out, so only the loudest one is used.",
     )
     assert torch.equal(opposite.line.prompt, whole.line.prompt)
-    (doubt,) = recorded(synthesizer, late, "[S1] La.").remarks
+    (doubt,) = prompt_from_recording(synthesizer, late, "[S1] La.").remarks
     assert "Check that the transcript contains exactly the words" in doubt
 
 
-def test_every_door_prepares_a_recording_alike():
+def test_all_entry_points_prepare_a_recording_alike():
     synthesizer = tiny_speech(pass_seconds=20.0)
     sound = np.concatenate([np.zeros(2 * RATE, np.float32), talking(6.0, rate=RATE)])
     said = "[S1] " + 5 * "La la la la. "
@@ -83,10 +90,10 @@ def test_loading_a_recording_prepares_and_warns(synthesizer, tmp_path):
     soundfile.write(tmp_path / "a.wav", sound, RATE, subtype="FLOAT")
     with pytest.warns(DiaWarning, match=r"about the recording: it contains 2.0 s"):
         codes = Dia(synthesizer.model, synthesizer.processor).load_audio(tmp_path / "a.wav")
-    assert torch.equal(codes, recorded(synthesizer, sound, "").line.prompt)
+    assert torch.equal(codes, prompt_from_recording(synthesizer, sound, "").line.prompt)
 
 
-def test_a_recording_of_many_texts_is_encoded_once(synthesizer, monkeypatch):
+def test_a_recording_for_several_texts_is_encoded_once(synthesizer, monkeypatch):
     encoded = []
     encode = DiaProcessor.encode_audio
     monkeypatch.setattr(DiaProcessor, "encode_audio", lambda *given: encoded.append(1) or encode(*given))
@@ -102,48 +109,48 @@ def test_a_recording_of_many_texts_is_encoded_once(synthesizer, monkeypatch):
     [
         (torch.zeros(0, 3).long(), r"has shape \(0, 3\); expected codes \[frames, 3 channels\]"),
         (torch.zeros(9, 4).long(), r"has shape \(9, 4\)"),
-        (torch.full((9, 3), CODES), f"holds codes {CODES} to {CODES}; the model has 0 to {CODES - 1}"),
-        (torch.full((9, 3), -1), "holds codes -1 to -1"),
+        (torch.full((9, 3), CODES), f"contains codes from {CODES} to {CODES}; expected 0 to {CODES - 1}"),
+        (torch.full((9, 3), -1), "contains codes from -1 to -1"),
     ],
 )
-def test_codes_of_another_codec_are_refused(synthesizer, codes, message):
+def test_codes_of_another_codec_are_rejected(synthesizer, codes, message):
     with pytest.raises(ValueError, match=f"audio_prompt {message}"):
-        recorded(synthesizer, codes, "[S1] La.")
+        prompt_from_recording(synthesizer, codes, "[S1] La.")
 
 
-def test_a_prompt_longer_than_the_model_holds_is_refused_in_seconds_before_it_is_encoded(synthesizer, monkeypatch):
-    assert limit_of(synthesizer).seconds == ROWS / 200
+def test_a_prompt_too_long_for_the_model_is_rejected_before_it_is_encoded(synthesizer, monkeypatch):
+    assert prompt_limit(synthesizer).seconds == ROWS / 200
     monkeypatch.setattr(DiaProcessor, "encode_audio", lambda *_: pytest.fail("it was encoded"))
     with pytest.raises(
         ValueError, match=r"audio_prompt lasts 9.2 s, but the model supports 8.0 s including the generated"
     ):
-        recorded(synthesizer, talking(9.0, rate=RATE), "")
+        prompt_from_recording(synthesizer, talking(9.0, rate=RATE), "")
     with pytest.raises(ValueError, match=r"audio_prompt lasts 9.0 s, but the model supports 8.0 s"):
-        recorded(synthesizer, random_codes(9 * 200)[0], "[S1] La.")
-    recorded(
-        synthesizer, random_codes(9 * 200)[0], "[S1] La.", limit=limit_of(synthesizer, 10 * 200)
+        prompt_from_recording(synthesizer, random_codes(9 * 200)[0], "[S1] La.")
+    prompt_from_recording(
+        synthesizer, random_codes(9 * 200)[0], "[S1] La.", limit=prompt_limit(synthesizer, 10 * 200)
     )  # where more rows are asked for
     with pytest.raises(ValueError, match=r"contains 25.0 s of speech, but a voice needs 1 to 20 s"):
-        recorded(synthesizer, talking(25.0, rate=RATE), "")
+        prompt_from_recording(synthesizer, talking(25.0, rate=RATE), "")
 
 
-def test_a_voice_longer_than_the_model_holds_is_refused(synthesizer):
+def test_a_voice_too_long_for_the_model_is_rejected(synthesizer):
     codec = CodecRecord.of(synthesizer.processor.audio_tokenizer)
     with pytest.raises(ValueError, match=r"voice lasts 9.0 s, but the model supports 8.0 s"):
-        named(synthesizer, Voice(random_codes(9 * 200)[0], "[S1] La.", codec, "nobody's voice"))
+        prompt_from_voice(synthesizer, Voice(random_codes(9 * 200)[0], "[S1] La.", codec, "nobody's voice"))
 
 
 # Room
 
 
-def test_a_pass_needs_room_for_its_script_and_no_more_than_five_seconds():
-    assert room_for(parse("[S1] These are three words.")) == pytest.approx(1.5, abs=0.2)
-    assert room_for(parse("[S1] " + "These are some words. " * 40)) == 5.0
+def test_a_pass_reserves_the_length_of_the_script_but_at_most_five_seconds():
+    assert reserved_seconds(parse("[S1] These are three words.")) == pytest.approx(1.5, abs=0.2)
+    assert reserved_seconds(parse("[S1] " + "These are some words. " * 40)) == 5.0
 
 
-def test_a_prompt_that_leaves_room_stays_as_it_is(synthesizer):
+def test_a_prompt_that_leaves_enough_time_is_unchanged(synthesizer):
     whole = VoicePrompt((part_of(synthesizer, 3.0),), ("a remark",))
-    line, remarks = fitted(synthesizer, whole, 3.0)
+    line, remarks = fit_prompt(synthesizer, whole, 3.0)
     assert line.prompt is whole.parts[0].prompt
     assert (line.transcript, remarks) == (SAID, ("a remark",))
 
@@ -156,7 +163,7 @@ def test_a_prompt_is_shortened_to_the_last_sentence_that_fits(synthesizer, align
         (4.0, "[S1] One two three. Four five."),  # the first sentence alone is shorter than 2 s
         (2.2, "[S1] One two three."),
     ):
-        line = shortened(synthesizer, part, seconds)
+        line = shorten_prompt(synthesizer, part, seconds)
         assert line.transcript == said
         assert torch.equal(line.prompt, part.prompt[: len(line.prompt)])
         assert seconds_of(synthesizer, line) == pytest.approx(7.0 * len(said) / whole, abs=0.6)
@@ -166,30 +173,32 @@ def test_a_prompt_is_shortened_to_the_last_sentence_that_fits(synthesizer, align
 def test_without_a_pause_nothing_is_cut(synthesizer, aligned, monkeypatch):
     part = part_of(synthesizer, 5.5)
     monkeypatch.setattr(prompts, "pauses", lambda sound, rate: [])
-    assert shortened(synthesizer, part, 4.0) is part
-    line, (remark,) = fitted(synthesizer, VoicePrompt((part,)), 3.0)
+    assert shorten_prompt(synthesizer, part, 4.0) is part
+    line, (remark,) = fit_prompt(synthesizer, VoicePrompt((part,)), 3.0)
     assert line.prompt is part.prompt
-    assert remark.startswith("the voice takes 5.5 s of the 6.0 s that the model speaks well at once")
+    assert remark.startswith("the voice takes 5.5 s of the 6.0 s that the model speaks well in one pass")
     assert remark.endswith("Use a voice of at most 3.0 s.")
 
 
-def test_a_recording_of_two_keeps_both(synthesizer, aligned):
+def test_shortening_keeps_both_speakers_of_a_recording(synthesizer, aligned):
     said = "[S1] One two three four. Five six seven. [S2] Eight nine ten. Eleven twelve thirteen."
-    assert shortened(synthesizer, part_of(synthesizer, 7.0, said), 6.0).transcript == said[: said.index(" Eleven")]
+    assert (
+        shorten_prompt(synthesizer, part_of(synthesizer, 7.0, said), 6.0).transcript == said[: said.index(" Eleven")]
+    )
     part = part_of(synthesizer, 7.0, said)
-    assert shortened(synthesizer, part, 4.0) is part  # S2 would be lost
+    assert shorten_prompt(synthesizer, part, 4.0) is part  # S2 would be lost
 
 
-def test_each_speaker_has_an_equal_share_and_what_the_other_leaves(synthesizer, aligned):
+def test_each_speaker_has_an_equal_share_plus_what_the_other_leaves(synthesizer, aligned):
     short, long = part_of(synthesizer, 1.0, "[S1] La."), part_of(synthesizer, 5.0, SAID.replace("S1", "S2"))
-    line, remarks = fitted(synthesizer, VoicePrompt((short, long)), 2.0)
+    line, remarks = fit_prompt(synthesizer, VoicePrompt((short, long)), 2.0)
     assert line.transcript == "[S1] La. [S2] One two three. Four five."
     assert torch.equal(line.prompt[:200], short.prompt)
     assert seconds_of(synthesizer, line) <= 4.0
     assert remarks == ()
 
 
-def test_what_is_shortened_does_not_depend_on_the_texts_beside_it(aligned):
+def test_shortening_does_not_depend_on_the_other_texts(aligned):
     synthesizer = tiny_speech(pass_seconds=10.0)
     codec = CodecRecord.of(synthesizer.processor.audio_tokenizer)
     voice = Voice(part_of(synthesizer, 6.5).prompt, SAID, codec, "nobody's voice")
@@ -204,8 +213,8 @@ def test_what_is_shortened_does_not_depend_on_the_texts_beside_it(aligned):
 def test_the_example_voices_work_together():
     synthesizer = Dia.from_pretrained("mini").synthesizer
     script = parse("[S1] " + "These are some words. [S2] And these are others. [S1] " * 6 + "Yes.")
-    whole = named(synthesizer, {"S1": "clara", "S2": "bruno"})
-    line, remarks = fitted(synthesizer, whole, room_for(script))
+    whole = prompt_from_voice(synthesizer, {"S1": "clara", "S2": "bruno"})
+    line, remarks = fit_prompt(synthesizer, whole, reserved_seconds(script))
     assert line.transcript == (
         "[S1] Good morning. The garden looks beautiful today. [S2] Good evening. We came home late last night."
     )

@@ -1,4 +1,4 @@
-"""What a caller asks for becomes jobs: a script, a voice, a seed and settings for each text."""
+"""Requests become jobs: a script, a voice, a seed and settings for each text."""
 
 import pickle
 
@@ -21,20 +21,20 @@ def synthesizer():
     return tiny_speech()
 
 
-def test_what_is_left_out_is_the_models_own(synthesizer):
+def test_omitted_options_default_to_the_models(synthesizer):
     (job,) = jobs_of(synthesizer, "[S1] Hi.")
     assert (job.settings, job.voice, job.seed, job.long_form, job.rate) == ({}, None, None, None, None)
     assert job.line.text == "[S1] Hi."
 
 
-def test_every_text_is_read_as_a_script(synthesizer):
+def test_every_text_is_parsed_as_a_script(synthesizer):
     first, second = jobs_of(synthesizer, ["s1: It costs $5.", "[s2] Café"], TakeOptions(retries=3), True, seed=[1, 2])
     assert first.script.spoken == "[S1] It costs five dollars."
     assert second.script.spoken == "[S2] Cafe"
     assert (first.seed, second.seed, first.take_options.retries, first.long_form) == (1, 2, 3, True)
 
 
-def test_the_native_names_become_those_of_transformers(synthesizer):
+def test_native_option_names_map_to_those_of_transformers(synthesizer):
     (job,) = jobs_of(
         synthesizer, "[S1] Hi.", max_tokens=30, cfg_scale=2, temperature=0.9, top_p=0.5, cfg_filter_top_k=7
     )
@@ -49,7 +49,7 @@ def test_the_native_names_become_those_of_transformers(synthesizer):
     assert jobs_of(synthesizer, "[S1] Hi.", temperature=0)[0].settings == {"do_sample": False}
 
 
-def test_one_of_anything_is_for_every_text(synthesizer):
+def test_a_single_value_applies_to_every_text(synthesizer):
     codes = random_codes(4)[0]
     jobs = jobs_of(synthesizer, ["[S1] Hi.", "[S1] Ho."], audio_prompt=codes, audio_prompt_text="S1: La $5 ", seed=3)
     assert [job.voice.transcript for job in jobs] == ["[S1] La five dollars"] * 2
@@ -57,7 +57,7 @@ def test_one_of_anything_is_for_every_text(synthesizer):
     assert all(job.voice.prompt is codes for job in jobs)
 
 
-def test_a_job_can_be_sent_to_another_machine(synthesizer):
+def test_a_job_can_be_pickled(synthesizer):
     (job,) = jobs_of(synthesizer, "[S1] Hi.", audio_prompt=random_codes(4)[0], audio_prompt_text="[S1] La.", seed=3)
     sent = pickle.loads(pickle.dumps(job))
     assert (sent.script, sent.seed, sent.settings) == (job.script, job.seed, job.settings)
@@ -69,16 +69,16 @@ def test_a_job_can_be_sent_to_another_machine(synthesizer):
     [
         (
             "[S1] And this is new.",
-            ["taken to begin with the words of the recording (4.0 s)", "It is too short for that"],
+            ["must begin with the words of the recording (4.0 s)", "It is too short for that"],
         ),
-        ("[S1] " + "What is said in the recording. " * 6, ["taken to begin with the words of the recording (4.0 s)"]),
-        ("[S1] Hi. [pause:1s] Ho.", ["It is too short", "pauses of the script are cancel out"]),
-        ("[S1] " + "These are some words. " * 30, ["It is longer than one pass speaks well"]),
+        ("[S1] " + "What is said in the recording. " * 6, ["must begin with the words of the recording (4.0 s)"]),
+        ("[S1] Hi. [pause:1s] Ho.", ["It is too short", "pauses of the script are ignored"]),
+        ("[S1] " + "These are some words. " * 30, ["It is too long for one pass"]),
     ],
     ids=["short", "holds the words", "with a pause", "long"],
 )
 @pytest.mark.parametrize("long_form", [None, False])
-def test_a_recording_without_its_words_is_one_remark(synthesizer, text, facts, long_form):
+def test_a_missing_transcript_is_a_single_remark(synthesizer, text, facts, long_form):
     recording = random_codes(round(4 * synthesizer.processor.frame_rate))[0]
     (job,) = jobs_of(synthesizer, text, None, long_form, audio_prompt=recording)
     (remark,) = [one for one in job.remarks if "audio_prompt_text" in one]
@@ -95,9 +95,7 @@ NO_ROOM = (
 
 @pytest.mark.parametrize("text", ["[S1] Hi.", "[S1] " + "These are some words. " * 10])
 @pytest.mark.parametrize("words", ["[S1] La.", None])
-def test_a_prompt_that_max_tokens_leaves_no_room_is_refused_in_seconds_before_it_is_encoded(
-    synthesizer, monkeypatch, text, words
-):
+def test_a_prompt_too_long_for_max_tokens_is_rejected_before_it_is_encoded(synthesizer, monkeypatch, text, words):
     monkeypatch.setattr(DiaProcessor, "encode_audio", lambda *_: pytest.fail("it was encoded"))
     sound = talking(1.2, rate=RATE)
     options = {"audio_prompt": sound, "audio_prompt_text": words, "max_tokens": 100}
@@ -113,26 +111,26 @@ def test_a_prompt_that_max_tokens_leaves_no_room_is_refused_in_seconds_before_it
         )
 
 
-def test_a_prompt_that_max_tokens_leaves_room_is_fine(synthesizer):
+def test_a_prompt_that_fits_in_max_tokens_is_accepted(synthesizer):
     delay = max(synthesizer.model.config.delay_pattern)
     prompt, least = random_codes(40)[0], 40 + delay + 3  # a row of BOS, a frame, a row of EOS
-    told = {"audio_prompt": prompt, "audio_prompt_text": "[S1] La."}
-    (job,) = jobs_of(synthesizer, "[S1] Hi.", **told, max_tokens=least)
+    voice = {"audio_prompt": prompt, "audio_prompt_text": "[S1] La."}
+    (job,) = jobs_of(synthesizer, "[S1] Hi.", **voice, max_tokens=least)
     assert len(make_take(synthesizer, job.line, 1, job.settings).codes) <= 1
     with pytest.raises(ValueError, match=r"audio_prompt lasts 0\.2 s, and max_tokens=45 holds 0\.2 s"):
-        jobs_of(synthesizer, "[S1] Hi.", **told, max_tokens=least - 1)
+        jobs_of(synthesizer, "[S1] Hi.", **voice, max_tokens=least - 1)
 
 
-def test_max_tokens_are_for_every_part_of_a_long_form(synthesizer):
-    told = {"audio_prompt": random_codes(300)[0], "audio_prompt_text": "[S1] La.", "max_tokens": 100}
-    assert is_long(synthesizer, jobs_of(synthesizer, "[S1] Hi. [pause:1s] Ho.", **told)[0])
+def test_max_tokens_apply_to_each_part_of_the_long_form(synthesizer):
+    voice = {"audio_prompt": random_codes(300)[0], "audio_prompt_text": "[S1] La.", "max_tokens": 100}
+    assert is_long(synthesizer, jobs_of(synthesizer, "[S1] Hi. [pause:1s] Ho.", **voice)[0])
     with pytest.raises(ValueError, match=r"and max_tokens=100 holds 0\.5 s"):
-        jobs_of(synthesizer, "[S1] Hi. Ho.", **told)
+        jobs_of(synthesizer, "[S1] Hi. Ho.", **voice)
 
 
-def test_what_one_pass_cannot_do_is_remarked_on(synthesizer):
+def test_limits_of_a_single_pass_are_remarks(synthesizer):
     (job,) = jobs_of(synthesizer, "[S1] Hi. [pause:1s] Ho.", long_form=False)
-    assert any("pauses of the script are left out (long_form=False)" in remark for remark in job.remarks)
+    assert any("pauses of the script are ignored (long_form=False)" in remark for remark in job.remarks)
 
 
 @pytest.mark.parametrize(
@@ -146,13 +144,13 @@ def test_what_one_pass_cannot_do_is_remarked_on(synthesizer):
         ({"normalize": "no"}, TypeError, "normalize is 'no'"),
         ({"seed": 2**64}, ValueError, "64 bits"),
         ({"seed": 1.5}, TypeError, "seed is 1.5"),
-        ({"pitch": 3}, TypeError, "pitch is no option; there are audio_prompt"),
-        ({"audio_prompt_text": "[S1] La."}, ValueError, "audio_prompt_text is given without audio_prompt"),
-        ({"voice": "clara", "audio_prompt": "a.wav"}, ValueError, "voice brings a prompt"),
+        ({"pitch": 3}, TypeError, "unknown option pitch; expected one of audio_prompt"),
+        ({"audio_prompt_text": "[S1] La."}, ValueError, "audio_prompt_text is the transcript of audio_prompt"),
+        ({"voice": "clara", "audio_prompt": "a.wav"}, ValueError, "voice cannot be combined with audio_prompt"),
         ({"voice": "nobody"}, ValueError, "there is no voice 'nobody'"),
     ],
 )
-def test_an_unusable_option_is_named(synthesizer, options, error, message):
+def test_an_invalid_option_is_named(synthesizer, options, error, message):
     with pytest.raises(error, match=message):
         jobs_of(synthesizer, "[S1] Hi.", **options)
 
@@ -160,6 +158,6 @@ def test_an_unusable_option_is_named(synthesizer, options, error, message):
 @pytest.mark.parametrize(
     ("text", "error"), [("", ValueError), ([], ValueError), (7, TypeError), (["a", 7], TypeError)]
 )
-def test_an_unusable_text_is_named(synthesizer, text, error):
+def test_an_invalid_text_is_named(synthesizer, text, error):
     with pytest.raises(error, match="text"):
         jobs_of(synthesizer, text)

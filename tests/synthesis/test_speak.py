@@ -1,4 +1,4 @@
-"""A script is spoken in one pass where that is enough, and part after part where it is not."""
+"""A script is spoken in one pass if that is enough, and in parts otherwise."""
 
 import threading
 
@@ -9,11 +9,11 @@ from tiny_codec import random_codes, tiny_processor
 from tiny_speech import tiny_speech
 
 from dia.runtime.warnings import DiaWarning
-from dia.synthesis.job import SynthesisJob, is_long, kept_in
-from dia.synthesis.parts.joining import as_one
+from dia.synthesis.job import SynthesisJob, is_long, open_part_store
+from dia.synthesis.parts.joining import join_pieces
 from dia.synthesis.request import jobs_of
-from dia.synthesis.speak import speak, speak_together, stream_job
-from dia.synthesis.synthesizer import Spoken, Synthesizer
+from dia.synthesis.speak import speak, speak_batch, stream_job
+from dia.synthesis.synthesizer import PassResult, Synthesizer
 from dia.synthesis.takes import analysis
 from dia.synthesis.takes.generation import make_take
 from dia.synthesis.takes.take import Line, TakeOptions
@@ -49,7 +49,7 @@ def voice_of(synthesizer, seconds):
     ],
     ids=["short", "long", "behind a long voice", "with a pause"],
 )
-def test_the_long_form_is_for_what_a_pass_does_not_speak_well(synthesizer, script, voice, long):
+def test_scripts_that_are_too_long_for_a_pass_use_the_long_form(synthesizer, script, voice, long):
     assert is_long(synthesizer, SynthesisJob(script, voice_of(synthesizer, voice))) == long
     (job,) = jobs_of(synthesizer, str(script), **prompted(synthesizer, voice))
     assert is_long(synthesizer, job) == long
@@ -60,12 +60,12 @@ def prompted(synthesizer, seconds):
     return {"audio_prompt": voice.prompt, "audio_prompt_text": voice.transcript} if voice else {}
 
 
-def test_where_the_words_of_a_recording_are_not_known_there_is_no_long_form(synthesizer):
+def test_without_a_transcript_there_is_no_long_form(synthesizer):
     (job,) = jobs_of(synthesizer, str(LONG), audio_prompt=random_codes(9)[0])
     assert not is_long(synthesizer, job)
-    (told,) = job.remarks
-    assert told.startswith("audio_prompt_text is missing: ")
-    assert "longer than one pass speaks well" in told
+    (remark,) = job.remarks
+    assert remark.startswith("audio_prompt_text is missing, ")
+    assert "too long for one pass" in remark
     (job,) = jobs_of(synthesizer, str(LONG), None, True, audio_prompt=random_codes(9)[0])
     with pytest.raises(ValueError, match="audio_prompt_text is missing"):
         speak(synthesizer, job)
@@ -80,14 +80,14 @@ def test_without_a_codec_there_is_no_long_form_and_no_stream(synthesizer):
         stream_job(mute, job)
 
 
-def test_a_speech_whose_parts_are_kept_keeps_its_seed(synthesizer, tmp_path):
-    first, kept = kept_in(tmp_path / "parts", synthesizer, SynthesisJob(LONG))
-    assert first.seed == kept.seed is not None
-    again, _ = kept_in(tmp_path / "parts", synthesizer, SynthesisJob(LONG))
+def test_a_resumed_job_keeps_its_seed(synthesizer, tmp_path):
+    first, store = open_part_store(tmp_path / "parts", synthesizer, SynthesisJob(LONG))
+    assert first.seed == store.seed is not None
+    again, _ = open_part_store(tmp_path / "parts", synthesizer, SynthesisJob(LONG))
     assert again.seed == first.seed
-    kept.keep((0,), make_take(synthesizer, Line(SHORT.spoken), seed=first.seed))
+    store.save((0,), make_take(synthesizer, Line(SHORT.spoken), seed=first.seed))
     with pytest.raises(ValueError, match=r"retries was 0, now 1; another voice\."):
-        kept_in(
+        open_part_store(
             tmp_path / "parts",
             synthesizer,
             SynthesisJob(LONG, voice_of(synthesizer, 1), take_options=TakeOptions(retries=1)),
@@ -95,14 +95,14 @@ def test_a_speech_whose_parts_are_kept_keeps_its_seed(synthesizer, tmp_path):
 
 
 def test_a_short_script_is_one_take(synthesizer):
-    take = as_one(speak(synthesizer, SynthesisJob(SHORT, seed=3)))
+    take = join_pieces(speak(synthesizer, SynthesisJob(SHORT, seed=3)))
     plain = make_take(synthesizer, Line(SHORT.spoken), seed=3)
     assert np.array_equal(take.audio, plain.audio)
     assert take.turns == plain.turns
 
 
-def test_a_long_script_is_one_take_of_many_parts(synthesizer):
-    take = as_one(speak(synthesizer, SynthesisJob(LONG, seed=3)))
+def test_the_pieces_of_a_long_script_join_to_one_take(synthesizer):
+    take = join_pieces(speak(synthesizer, SynthesisJob(LONG, seed=3)))
     assert [turn.text for turn in take.turns] == [turn.text for turn in LONG.turns]
     starts = [turn.start for turn in take.turns]
     assert starts == sorted(starts)
@@ -110,29 +110,31 @@ def test_a_long_script_is_one_take_of_many_parts(synthesizer):
     assert take.turns[-1].end <= take.seconds
 
 
-def test_the_long_form_may_be_asked_for_or_refused(synthesizer):
+def test_the_long_form_can_be_forced_or_disabled(synthesizer):
     assert len(list(speak(synthesizer, SynthesisJob(LONG, seed=3, long_form=False)))) == 1
     assert len(list(speak(synthesizer, SynthesisJob(SHORT, seed=3, long_form=True)))) == 1
-    once, again = (as_one(speak(synthesizer, SynthesisJob(SHORT, seed=3, long_form=long))) for long in (True, False))
+    once, again = (
+        join_pieces(speak(synthesizer, SynthesisJob(SHORT, seed=3, long_form=long))) for long in (True, False)
+    )
     assert np.array_equal(once.audio, again.audio)
 
 
-def test_a_voice_goes_before(synthesizer):
+def test_a_voice_precedes_the_script(synthesizer):
     voice = Line("", random_codes(12)[0], "[S1] La la.")
-    take = as_one(speak(synthesizer, SynthesisJob(SHORT, voice, seed=3)))
+    take = join_pieces(speak(synthesizer, SynthesisJob(SHORT, voice, seed=3)))
     plain = make_take(synthesizer, Line(SHORT.spoken, voice.prompt, voice.transcript), seed=3)
     assert np.array_equal(take.audio, plain.audio)
 
 
-def test_a_pause_is_in_the_audio_of_the_whole(synthesizer):
-    take = as_one(speak(synthesizer, SynthesisJob(parse("[S1] Hi. [pause:1s]"), seed=3)))
+def test_the_joined_audio_contains_the_pauses(synthesizer):
+    take = join_pieces(speak(synthesizer, SynthesisJob(parse("[S1] Hi. [pause:1s]"), seed=3)))
     assert (take.audio[-take.sampling_rate :] == 0).all()
     assert take.seconds > 1
 
 
 def test_a_fault_of_a_part_is_reported_with_its_number(synthesizer, monkeypatch):
     monkeypatch.setattr(analysis, "faults", lambda performance: ("is silent",))
-    take = as_one(speak(synthesizer, SynthesisJob(LONG, seed=3, take_options=TakeOptions(retries=1))))
+    take = join_pieces(speak(synthesizer, SynthesisJob(LONG, seed=3, take_options=TakeOptions(retries=1))))
     assert take.warnings[1].startswith("part 2 of ")
     assert take.warnings[1].endswith("is silent")
 
@@ -141,10 +143,10 @@ def computing_threads():
     return [thread.name for thread in threading.enumerate() if thread.name.startswith("dia.")]
 
 
-def test_a_long_script_is_heard_as_it_is_made_and_whoever_leaves_ends_the_work(synthesizer):
+def test_a_long_script_is_streamed_and_closing_the_stream_stops_the_work(synthesizer):
     (job,) = jobs_of(synthesizer, str(LONG), None, True, seed=3)
     whole = np.concatenate(list(stream_job(synthesizer, job)))
-    np.testing.assert_allclose(whole, as_one(speak(synthesizer, SynthesisJob(LONG, seed=3))).audio, atol=1e-5)
+    np.testing.assert_allclose(whole, join_pieces(speak(synthesizer, SynthesisJob(LONG, seed=3))).audio, atol=1e-5)
     leaving = stream_job(synthesizer, job)
     first = next(leaving)
     np.testing.assert_allclose(first, whole[: len(first)], atol=1e-5)
@@ -153,25 +155,25 @@ def test_a_long_script_is_heard_as_it_is_made_and_whoever_leaves_ends_the_work(s
 
 
 @pytest.mark.parametrize("rate", [None, 1.25])
-def test_one_script_sounds_the_same_whichever_way_it_is_spoken(synthesizer, rate):
+def test_all_entry_points_give_the_same_audio(synthesizer, rate):
     (short,), (long,) = (jobs_of(synthesizer, str(script), seed=3, speaking_rate=rate) for script in (SHORT, LONG))
-    together = [take.audio for take in speak_together(synthesizer, [short, long])]
+    together = [take.audio for take in speak_batch(synthesizer, [short, long])]
     for job, audio in zip((short, long), together, strict=True):
-        np.testing.assert_allclose(as_one(speak(synthesizer, job)).audio, audio, atol=1e-5)
+        np.testing.assert_allclose(join_pieces(speak(synthesizer, job)).audio, audio, atol=1e-5)
         np.testing.assert_allclose(np.concatenate(list(stream_job(synthesizer, job))), audio, atol=1e-4)
 
 
-def test_every_way_to_speak_warns_of_what_is_wrong(synthesizer, monkeypatch):
+def test_all_entry_points_warn_about_faults(synthesizer, monkeypatch):
     monkeypatch.setattr(analysis, "faults", lambda performance: ("is silent",))
     for script in (SHORT, LONG):
         (job,) = jobs_of(synthesizer, str(script), seed=3)
-        for way in (speak, stream_job, lambda synthesizer, job: speak_together(synthesizer, [job])):
-            with pytest.warns(DiaWarning, match=r"seed 3\) is silent. Try another seed, or retries=2"):
+        for way in (speak, stream_job, lambda synthesizer, job: speak_batch(synthesizer, [job])):
+            with pytest.warns(DiaWarning, match=r"seed 3\) is silent. Try another seed or retries=2"):
                 list(way(synthesizer, job))
 
 
-def test_nothing_new_behind_a_recording_without_its_words_is_an_error(synthesizer, monkeypatch):
+def test_an_untranscribed_recording_without_new_speech_is_an_error(synthesizer, monkeypatch):
     (job,) = jobs_of(synthesizer, "[S1] Hi.", audio_prompt=random_codes(9)[0], seed=1)
-    monkeypatch.setattr(Synthesizer, "__call__", lambda *_: [Spoken(torch.zeros(0, 3).long(), ended=True)])
-    with pytest.raises(ValueError, match="nothing new was said"):
+    monkeypatch.setattr(Synthesizer, "__call__", lambda *_: [PassResult(torch.zeros(0, 3).long(), ended=True)])
+    with pytest.raises(ValueError, match="nothing new was spoken"):
         list(speak(synthesizer, job))

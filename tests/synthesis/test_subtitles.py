@@ -1,4 +1,4 @@
-"""Subtitles: what stands in the files, and that no cue is too long or over another."""
+"""The contents of subtitle files; no cue is too long or overlaps another."""
 
 import math
 import re
@@ -40,17 +40,17 @@ def test_vtt():
     )
 
 
-def test_no_turns_make_empty_files():
+def test_no_turns_give_empty_files():
     assert srt([]) == ""
     assert vtt([]) == "WEBVTT\n"
     assert srt([turn("S1", " ", 0, 1)]) == ""
 
 
-def test_times_go_on_above_a_hundred_hours():
+def test_times_may_exceed_a_hundred_hours():
     assert "100:00:00,000 --> 100:00:01,000" in srt([turn("S1", "Hi.", 360_000, 360_001)])
 
 
-def test_turns_that_overlap_or_are_out_of_order_follow_one_another():
+def test_overlapping_or_unsorted_turns_become_consecutive_cues():
     shown = srt([turn("S2", "Two.", 1.0, 3.0), turn("S1", "One.", 0.0, 2.0), turn("S1", "Three.", 1.5, 1.6)])
     assert re.findall(r"\S+ --> \S+\n\w+", shown) == [
         "00:00:00,000 --> 00:00:02,000\nOne",
@@ -60,7 +60,7 @@ def test_turns_that_overlap_or_are_out_of_order_follow_one_another():
 
 
 @pytest.mark.parametrize(("start", "end"), [(-1, 1), (2, 1), (0, math.inf), (math.nan, 1)])
-def test_impossible_times_are_refused(start, end):
+def test_invalid_times_are_rejected(start, end):
     for write in (srt, vtt):
         with pytest.raises(ValueError, match=f"turns: 'Hi.' lasts from {start} to {end} s"):
             write([turn("S1", "Hi.", start, end)])
@@ -74,7 +74,7 @@ timed = st.builds(
 
 @steady
 @given(st.lists(timed, max_size=6))
-def test_cues_are_small_never_overlap_and_hold_every_letter(turns):
+def test_cues_are_short_never_overlap_and_contain_every_letter(turns):
     cues = [cue.split("\n") for cue in srt(turns).split("\n\n")[:-1]]
     free = "00:00:00,000"
     for number, (label, times, *lines) in enumerate(cues, 1):

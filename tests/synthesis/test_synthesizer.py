@@ -1,4 +1,4 @@
-"""One pass: texts, prompts and seeds in, codes out, and whether the model itself has ended."""
+"""Single passes: texts, prompts and seeds in, codes out, and whether the model ended by itself."""
 
 import dataclasses
 
@@ -36,7 +36,7 @@ def test_codes_are_frames_without_the_prompt(speaker):
     assert not torch.equal(alone.codes[: len(after.codes)], after.codes)
 
 
-def test_a_text_is_spoken_the_same_alone_and_among_others(speaker):
+def test_a_text_gives_the_same_codes_alone_and_in_a_batch(speaker):
     prompt = random_codes(5)[0]
     among = speaker(["[S1] Hi.", "[S2] You there?"], [prompt, None], [4, 5], {"max_new_tokens": 12})
     alone = speaker(["[S2] You there?"], (), [5], {"max_new_tokens": 12})
@@ -44,31 +44,31 @@ def test_a_text_is_spoken_the_same_alone_and_among_others(speaker):
     assert len(among) == 2
 
 
-def test_a_text_without_a_seed_may_stand_beside_one_with(speaker):
+def test_a_batch_may_mix_texts_with_and_without_a_seed(speaker):
     first, second = (speaker(["[S1] Hi.", "[S1] Ho."], (), [None, 7]) for _ in range(2))
     assert torch.equal(first[1].codes, second[1].codes)
 
 
 @pytest.mark.parametrize("prompt", [None, random_codes(5)[0]], ids=["alone", "after a prompt"])
-def test_what_leaves_no_room_for_a_frame_is_refused_before_the_model_runs(speaker, monkeypatch, prompt):
+def test_a_limit_too_short_for_a_frame_is_rejected_before_the_model_runs(speaker, monkeypatch, prompt):
     monkeypatch.setattr(type(speaker.model), "generate", None)
     with pytest.raises(ValueError, match=r"max_new_tokens=4 leaves no room for a frame .* use max_new_tokens=5"):
         speaker(["[S1] Hi."], [prompt], (), {"max_new_tokens": max(PATTERN) + 1})
 
 
-def test_it_tells_who_ended_by_himself():
+def test_the_result_reports_which_texts_ended_by_themselves():
     assert synthesizer(2.5)(["[S1] Hi."], (), [2])[0].ended
     assert not synthesizer(0.0)(["[S1] Hi."], (), [2])[0].ended
 
 
 @pytest.mark.parametrize("limit", [{}, {"max_length": 20}, {"max_new_tokens": 9}, {"max_length": 30, "top_k": 5}])
-def test_the_limit_of_length_is_no_end(speaker, limit):
+def test_reaching_the_length_limit_is_not_an_end(speaker, limit):
     assert [one.ended for one in speaker(["[S1] Hi.", "[S1] Ho."], [random_codes(3)[0], None], (), limit)] == [
         False
     ] * 2
 
 
-def test_who_is_stopped_has_not_ended(speaker):
+def test_a_cancelled_pass_has_not_ended(speaker):
     stop = [lambda ids, _: torch.full((ids.shape[0],), ids.shape[1] >= 9)]
     spoken = speaker(["[S1] Hi."], settings={"stopping_criteria": stop})[0]
     assert not spoken.ended
@@ -82,7 +82,7 @@ def test_rows_go_to_the_streamer(speaker):
     assert streamer.ended
 
 
-def test_codes_become_sound(speaker):
+def test_codes_are_decoded_to_audio(speaker):
     codes = random_codes(7, 4)
     one, other = speaker.sounds(codes)
     np.testing.assert_allclose(speaker.sound(codes[1]), other, atol=1e-5)
@@ -90,7 +90,7 @@ def test_codes_become_sound(speaker):
     assert len(speaker.sound(codes[0][:0])) == 0
 
 
-def test_without_a_codec_there_are_codes_alone():
+def test_without_a_codec_there_are_codes_only():
     mute = synthesizer(codec=False)
     assert mute(["[S1] Hi."])[0].codes.shape[1] == CHANNELS
     with pytest.raises(ValueError, match="no codec"):
@@ -105,12 +105,12 @@ def test_without_a_codec_there_are_codes_alone():
         (["[S1] " + "a" * 100], (), "48"),
     ],
 )
-def test_what_does_not_fit_is_refused_by_name(speaker, texts, prompts, message):
+def test_invalid_arguments_are_rejected_by_name(speaker, texts, prompts, message):
     with pytest.raises(ValueError, match=message):
         speaker(texts, prompts)
 
 
-def test_nothing_of_a_call_stays(speaker):
+def test_a_call_leaves_no_state(speaker):
     before = dataclasses.asdict(speaker).keys(), speaker.model.generation_config.to_dict()
     speaker(["[S1] Hi."], settings={"max_length": 20})
     assert (dataclasses.asdict(speaker).keys(), speaker.model.generation_config.to_dict()) == before

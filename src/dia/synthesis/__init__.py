@@ -1,4 +1,4 @@
-"""Scripts of any length to speech: requests, takes, checks, joins, alignment, subtitles."""
+"""From scripts to speech: requests, jobs, takes, checks, joining, alignment and subtitles."""
 
 from typing import TYPE_CHECKING
 

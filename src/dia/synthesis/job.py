@@ -1,4 +1,4 @@
-"""What is to be spoken, by whom and how: a plain value that gives the same sound wherever it is spoken."""
+"""A job: one script to speak, with its voice, seed and options. The same job gives the same audio wherever it runs."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -8,7 +8,7 @@ from typing import Any
 
 from dia.codec.identity import CodecRecord
 from dia.synthesis.parts import planning
-from dia.synthesis.parts.resume import KeptParts, fingerprint
+from dia.synthesis.parts.resume import FolderPartStore, fingerprint
 from dia.synthesis.synthesizer import Synthesizer
 from dia.synthesis.takes.take import Line, TakeOptions
 from dia.text.prompt_format import PromptFormat
@@ -22,14 +22,14 @@ class SynthesisJob:
 
     Attributes:
         script: the turns.
-        voice: a voice to continue, as a line of codes and transcript without a text; None for the model's own. Where
-            its transcript is empty, the script begins with the words of the recording.
-        seed: of the first pass; None for a random one.
-        settings: keywords of transformers' `generate`.
-        take_options: retries and the like.
-        long_form: part after part; None where the script asks for it, see `is_long`.
-        rate: how many times as fast as the model speaks, 0.5 to 2; None leaves the sound as it is.
-        remarks: what is doubtful about the script or the recording, each as a fact and its remedy.
+        voice: the voice to continue, as a line with codes and transcript but no text; None for the model's own voice.
+            If the transcript is empty, the script must begin with the words of the recording.
+        seed: seed of the first pass; None for a random one.
+        settings: keyword arguments of transformers' `generate`.
+        take_options: retries, best-of and so on.
+        long_form: whether to speak in parts; None to decide by the script, see `is_long`.
+        rate: speed relative to the model's, 0.5 to 2; None leaves the audio unchanged.
+        remarks: problems with the script or the recording, each with a remedy.
     """
 
     script: Script
@@ -43,78 +43,76 @@ class SynthesisJob:
 
     @property
     def line(self) -> Line:
-        """The whole script as one pass says it."""
+        """The whole script as a single pass."""
         voice = self.voice or Line("")
         return Line(self.script.spoken, voice.prompt, voice.transcript, self.script)
 
     @property
     def untranscribed(self) -> bool:
-        """Whether there is a recording whose words are not known."""
+        """Whether there is a recording without a transcript."""
         return self.voice is not None and self.voice.prompt is not None and not self.voice.transcript
 
 
 def is_long(synthesizer: Synthesizer, job: SynthesisJob) -> bool:
-    """Whether a job is spoken in the long form, part after part.
+    """Whether a job is spoken in the long form, in parts.
 
-    By default where `planning.is_long` says so of the script behind its voice. It cannot be without a codec, nor where
-    the words of the recording are not known.
+    By default, `planning.is_long` decides from the script and the length of its voice. The long form needs a codec and
+    the transcript of the recording.
     """
     if job.long_form is not None:
         return job.long_form
-    return not _needs_one_pass(synthesizer, job) and planning.is_long(*_asked(synthesizer, job))
+    return not _single_pass_reason(synthesizer, job) and planning.is_long(*_plan_arguments(synthesizer, job))
 
 
 def with_remarks(synthesizer: Synthesizer, job: SynthesisJob) -> SynthesisJob:
-    """The job, with remarks on what the script asks for and a single pass leaves out.
+    """Add remarks on what a single pass cannot do for the script.
 
-    Where the words of the recording are missing, that is the reason, and all of it is one remark.
+    If the transcript of the recording is missing, a single remark covers everything.
     """
     if is_long(synthesizer, job):
         return job
     if job.untranscribed:
-        return replace(job, remarks=(*job.remarks, _on_missing_words(synthesizer, job)))
-    reason = _needs_one_pass(synthesizer, job) or "long_form=False"
+        return replace(job, remarks=(*job.remarks, _missing_transcript_remark(synthesizer, job)))
+    reason = _single_pass_reason(synthesizer, job) or "long_form=False"
     remarks = []
     if job.script.has_pauses:
-        remarks.append(f"the pauses of the script are left out ({reason}).")
-    if planning.is_over_a_pass(*_asked(synthesizer, job)):
-        remarks.append(f"the script is longer than one pass speaks well ({reason}): it may come apart. Split it.")
+        remarks.append(f"the pauses of the script are ignored ({reason}).")
+    if planning.exceeds_pass(*_plan_arguments(synthesizer, job)):
+        remarks.append(f"the script is too long for one pass ({reason}), so the speech may be garbled. Split it.")
     return replace(job, remarks=(*job.remarks, *remarks))
 
 
-def _on_missing_words(synthesizer: Synthesizer, job: SynthesisJob) -> str:
+def _missing_transcript_remark(synthesizer: Synthesizer, job: SynthesisJob) -> str:
     assert job.voice is not None
     assert job.voice.prompt is not None
-    script, format, _ = _asked(synthesizer, job)
-    heard = len(job.voice.prompt) / synthesizer.processor.frame_rate
-    remark = (
-        f"audio_prompt_text is missing: the text is taken to begin with the words of the recording ({heard:.1f} s)."
-    )
-    if script.seconds <= heard:
-        remark += " It is too short for that: they would be spoken again, or nothing at all."
+    script, format, _ = _plan_arguments(synthesizer, job)
+    seconds = len(job.voice.prompt) / synthesizer.processor.frame_rate
+    remark = f"audio_prompt_text is missing, so the text must begin with the words of the recording ({seconds:.1f} s)."
+    if script.seconds <= seconds:
+        remark += " It is too short for that, so the result may repeat the recording or be empty."
     if script.has_pauses:
-        remark += " The pauses of the script are cancel out."
-    if planning.is_over_a_pass(script, format):
-        remark += " It is longer than one pass speaks well and may come apart."
-    return f"{remark} Pass what is said in the recording as audio_prompt_text."
+        remark += " The pauses of the script are ignored."
+    if planning.exceeds_pass(script, format):
+        remark += " It is too long for one pass, so the speech may be garbled."
+    return f"{remark} Pass the transcript of the recording as audio_prompt_text."
 
 
-def _needs_one_pass(synthesizer: Synthesizer, job: SynthesisJob) -> str:
-    """Why the long form is not possible; empty where it is."""
+def _single_pass_reason(synthesizer: Synthesizer, job: SynthesisJob) -> str:
+    """Why the long form is not possible; empty if it is."""
     if synthesizer.processor.audio_tokenizer is None:
         return "there is no codec"
     return "audio_prompt_text is missing" if job.untranscribed else ""
 
 
-def _asked(synthesizer: Synthesizer, job: SynthesisJob) -> tuple[Script, PromptFormat, float]:
-    """The script, how the model reads, and the seconds of recording that a pass has to hold beside the script."""
+def _plan_arguments(synthesizer: Synthesizer, job: SynthesisJob) -> tuple[Script, PromptFormat, float]:
+    """The script, the prompt conventions, and the seconds of recording that precede the script in a pass."""
     prompt = job.voice.prompt if job.voice and not job.untranscribed else None
     seconds = 0.0 if prompt is None else len(prompt) / synthesizer.processor.frame_rate
     return job.script, PromptFormat.of(synthesizer.model.generation_config), seconds
 
 
-def plan_of(synthesizer: Synthesizer, job: SynthesisJob) -> dict[str, Any]:
-    """Everything on which the parts of a speech depend, for `KeptParts`."""
+def resume_plan(synthesizer: Synthesizer, job: SynthesisJob) -> dict[str, Any]:
+    """Everything that determines the parts of a long script, for `FolderPartStore`."""
     voice, take_options, codec = job.voice, job.take_options, synthesizer.processor.audio_tokenizer
     defaults = synthesizer.model.generation_config.to_diff_dict()
     codes = b"" if voice is None or voice.prompt is None else voice.prompt.numpy().tobytes()
@@ -136,10 +134,12 @@ def plan_of(synthesizer: Synthesizer, job: SynthesisJob) -> dict[str, Any]:
     }
 
 
-def kept_in(folder: str | Path, synthesizer: Synthesizer, job: SynthesisJob) -> tuple[SynthesisJob, KeptParts]:
-    """A folder for the finished parts of a speech, and the job with the seed that is kept there."""
-    kept = KeptParts(folder, plan_of(synthesizer, job), synthesizer, job.take_options)
-    return replace(job, seed=kept.seed), kept
+def open_part_store(
+    folder: str | Path, synthesizer: Synthesizer, job: SynthesisJob
+) -> tuple[SynthesisJob, FolderPartStore]:
+    """Open a folder for the finished parts of a job; return the job with the seed stored there, and the store."""
+    store = FolderPartStore(folder, resume_plan(synthesizer, job), synthesizer, job.take_options)
+    return replace(job, seed=store.seed), store
 
 
-__all__ = ["SynthesisJob", "is_long", "kept_in", "plan_of", "with_remarks"]
+__all__ = ["SynthesisJob", "is_long", "open_part_store", "resume_plan", "with_remarks"]

@@ -1,4 +1,4 @@
-"""The options that every way to speak has, and the range of each. Imports no torch, which takes seconds."""
+"""The options that all entry points share, with their ranges. Does not import torch, which takes seconds."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
@@ -9,7 +9,7 @@ from dia.runtime.ranges import Range, check_given, shown
 
 
 class Options(TypedDict, total=False):
-    """The arguments of `Dia.generate` that every way to speak has; None is the model's own, or none."""
+    """Arguments of `Dia.generate` that all entry points share; None selects the model's default, or no value."""
 
     max_tokens: int | None
     cfg_scale: float | None
@@ -35,18 +35,18 @@ _RANGES: Mapping[str, Range] = {
 
 
 def check_options(options: Mapping[str, Any]) -> None:
-    """Check what can be checked without a model.
+    """Check options as far as possible without a model.
 
     Raises:
         TypeError: an option has the wrong type; the message names it.
-        ValueError: one is out of range, or two exclude each other; the message names them.
+        ValueError: an option is out of range, or two options conflict; the message names them.
     """
     check_given(_RANGES, options)
     if not isinstance(options.get("normalize", True), bool):
         raise TypeError(f"normalize is {shown(options['normalize'])}; expected True or False.")
     prompted = options.get("audio_prompt") is not None or options.get("audio_prompt_text") is not None
     if options.get("voice") is not None and prompted:
-        raise ValueError("voice brings a prompt and its text; leave audio_prompt and audio_prompt_text out.")
+        raise ValueError("voice cannot be combined with audio_prompt or audio_prompt_text; pass one or the other.")
 
 
 __all__ = ["Options", "check_options"]

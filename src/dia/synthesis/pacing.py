@@ -1,4 +1,4 @@
-"""Finished speech at another tempo: a stream of samples, or pieces with their times."""
+"""Apply the speaking rate to finished audio: to a stream of samples, or to pieces and their times."""
 
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
@@ -13,7 +13,7 @@ from dia.synthesis.takes.alignment import TurnTime
 def paced_stream(
     stream: Generator[Waveform, None, object], rate: float, sampling_rate: int
 ) -> Generator[Waveform, None, None]:
-    """What comes out of a stream, `rate` times as fast; closing it closes the stream.
+    """A stream at `rate` times its speed. Closing it closes the source.
 
     Raises:
         ValueError: the rate is out of range.
@@ -28,7 +28,7 @@ def paced_stream(
 
 
 def paced_pieces(pieces: Iterable[Piece], rate: float) -> Iterator[Piece]:
-    """Pieces `rate` times as fast, with all times in them and in their takes changed likewise.
+    """Pieces at `rate` times their speed; the times in the pieces and their takes are scaled to match.
 
     Raises:
         ValueError: the rate is out of range.
@@ -40,14 +40,14 @@ def paced_pieces(pieces: Iterable[Piece], rate: float) -> Iterator[Piece]:
             take,
             audio=stretched(take.audio, rate, hertz),
             start=take.start / rate,
-            turns=tuple(_sooner(turn, rate) for turn in take.turns),
+            turns=tuple(_scaled(turn, rate) for turn in take.turns),
         )
-        audio, turns = stretched(piece.audio, rate, hertz), tuple(_sooner(turn, rate) for turn in piece.turns)
+        audio, turns = stretched(piece.audio, rate, hertz), tuple(_scaled(turn, rate) for turn in piece.turns)
         yield replace(piece, audio=audio, start=start, turns=turns, take=paced)
         start += len(audio) / hertz
 
 
-def _sooner(turn: TurnTime, rate: float) -> TurnTime:
+def _scaled(turn: TurnTime, rate: float) -> TurnTime:
     words = tuple(replace(word, start=word.start / rate, end=word.end / rate) for word in turn.words)
     return replace(turn, start=turn.start / rate, end=turn.end / rate, words=words)
 

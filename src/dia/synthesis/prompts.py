@@ -1,6 +1,6 @@
-"""What a model continues: recordings and voices as codes with their words, short enough to leave a pass its script.
+"""Turn recordings and voices into prompts that the model continues, and shorten them to fit a pass.
 
-Knows the limits of a model, its alignment and its codec. Knows nothing of how recordings are prepared or voices kept.
+Independent of how recordings are prepared and how voices are stored.
 """
 
 import re
@@ -16,7 +16,7 @@ from transformers.utils import logging
 from dia.audio.noise import pauses
 from dia.audio.silence import EDGE_SECONDS
 from dia.synthesis.synthesizer import Synthesizer
-from dia.synthesis.takes.alignment import Alignment, read
+from dia.synthesis.takes.alignment import Alignment, align
 from dia.synthesis.takes.take import Line
 from dia.text.prompt_format import PromptFormat
 from dia.text.tags import TAG, speakers_in
@@ -29,19 +29,19 @@ _SENTENCE = re.compile(r"[.!?…]+[\"')\]]*(?=\s|$)")
 _CLAUSE = re.compile(r"[,;:][\"')\]]*(?=\s)")
 _NEXT_WORD = re.compile(rf"(?:\s|{TAG.pattern})*(?P<word>[^\s\[])")
 _OPEN_END = re.compile(r"[,;:]([\"')\]]*)$")
-_LEAST_SECONDS = 1.0  # of a shortened prompt: less holds no voice
-_SENTENCE_SECONDS = 2.0  # which end with a sentence are better than more that end within one
-_NEAR_SECONDS = 0.15  # by which the alignment may miss a pause
-_AROUND_SECONDS = 0.6  # of sound around a gap: enough to compare a pause with speech
+_MIN_SECONDS = 1.0  # a shorter prompt does not convey a voice
+_MIN_SENTENCE_SECONDS = 2.0  # from this length, whole sentences are preferred to a longer prompt that ends in a clause
+_TOLERANCE_SECONDS = 0.15  # the error of the alignment at a pause
+_CONTEXT_SECONDS = 0.6  # of audio around a gap, to compare the pause with speech
 
 
 @dataclass(frozen=True, eq=False)
 class VoicePrompt:
-    """What is to be continued.
+    """A recording to continue.
 
     Attributes:
-        parts: one line without a text, or one for each speaker.
-        remarks: what is doubtful about the recording.
+        parts: a single line without text, or one for each speaker.
+        remarks: problems with the recording.
     """
 
     parts: tuple[Line, ...]
@@ -49,28 +49,30 @@ class VoicePrompt:
 
     @property
     def line(self) -> Line:
-        """All of it: codes one after another, with their words."""
+        """All parts joined: their codes and transcripts in order."""
         codes = torch.cat([_codes(part) for part in self.parts])
-        return Line("", codes if len(self.parts) > 1 else self.parts[0].prompt, _words(self.parts))
+        return Line("", codes if len(self.parts) > 1 else self.parts[0].prompt, _transcript(self.parts))
 
 
-def recorded(
+def prompt_from_recording(
     synthesizer: Synthesizer, audio: Any, transcript: str, name: str = "audio_prompt", limit: Limit | None = None
 ) -> VoicePrompt:
-    """A recording, or the codes of one, int64 [T, C].
+    """Make a prompt from a recording, or from its codes, int64 [T, C].
 
     Args:
         synthesizer: model, processor and codec.
         audio: the recording, in any form that `DiaFeatureExtractor` reads, or codes.
-        transcript: what is said in it, as the model reads it; empty where that is not known.
-        name: what the caller calls it, for error messages.
-        limit: how much it may hold; by default what the model holds.
+        transcript: the words of the recording in spoken form; empty if unknown.
+        name: the caller's name for the recording, used in error messages.
+        limit: the maximum length; by default the model's limit.
 
     Raises:
-        TypeError, ValueError, FileNotFoundError: it is unusable, or longer than the model holds; the message names it.
+        TypeError, ValueError, FileNotFoundError: the recording is unusable or too long; the message names it.
     """
-    limit = limit or limit_of(synthesizer)
-    if isinstance(audio, Tensor) and audio.dtype == torch.int64 and audio.ndim == 2:  # no sound has 64 bits
+    limit = limit or prompt_limit(synthesizer)
+    if (
+        isinstance(audio, Tensor) and audio.dtype == torch.int64 and audio.ndim == 2
+    ):  # no audio has 64-bit integer samples
         _check_codes(synthesizer, audio, name)
         limit.check(len(audio) / synthesizer.processor.frame_rate, name)
         return VoicePrompt((Line("", audio.cpu(), transcript),))
@@ -79,121 +81,128 @@ def recorded(
     return VoicePrompt((Line("", found.codes, transcript),), remarks)
 
 
-def named(synthesizer: Synthesizer, given: Any, limit: Limit | None = None) -> VoicePrompt:
-    """A voice, as `dia.voices.library.find_voice` takes it; a part for each speaker where there are several.
+def prompt_from_voice(synthesizer: Synthesizer, given: Any, limit: Limit | None = None) -> VoicePrompt:
+    """Make a prompt from a voice, with one part for each speaker if there are several.
 
     Args:
         synthesizer: model and processor.
-        given: the voice.
-        limit: as in `recorded`.
+        given: the voice, in any form that `dia.voices.library.find_voice` accepts.
+        limit: as in `prompt_from_recording`.
 
     Raises:
-        TypeError, ValueError, FileNotFoundError: it is unusable, or longer than the model holds.
+        TypeError, ValueError, FileNotFoundError: the voice is unusable or too long.
     """
     whole = find_voice(given)
     whole.check_fits(synthesizer.processor)
-    (limit or limit_of(synthesizer)).check(whole.seconds, "voice")
+    (limit or prompt_limit(synthesizer)).check(whole.seconds, "voice")
     voices = [whole]
     if isinstance(given, Mapping):
         voices = [find_voice(given[speaker]).speaking_as(speaker) for speaker in whole.speakers]
     return VoicePrompt(tuple(Line("", voice.codes, voice.transcript) for voice in voices))
 
 
-def limit_of(synthesizer: Synthesizer, max_tokens: int | None = None, one_pass: bool = False) -> Limit:
-    """How much a pass holds.
+def prompt_limit(synthesizer: Synthesizer, max_tokens: int | None = None, one_pass: bool = False) -> Limit:
+    """The maximum length of a prompt.
 
     Args:
         synthesizer: model and processor.
-        max_tokens: rows of the grid that the caller asks for; more than the model was made for are allowed.
-        one_pass: these rows are for prompt and speech together. In the long form they are for the speech of each part.
+        max_tokens: grid rows requested by the caller; may exceed the number of positions of the model.
+        one_pass: whether `max_tokens` includes the prompt. In the long form it limits the new speech of each part.
     """
     rate = synthesizer.processor.frame_rate
-    held, delay = (
+    max_rows, delay = (
         synthesizer.model.config.decoder_config.max_position_embeddings,
         max(synthesizer.model.config.delay_pattern),
     )
-    if max_tokens is not None and (one_pass or max_tokens > held):
-        return Limit((max_tokens - delay - 2) / rate, max_tokens)  # beside the delay a row of BOS and one of EOS
-    return Limit(held / rate)
+    if max_tokens is not None and (one_pass or max_tokens > max_rows):
+        return Limit((max_tokens - delay - 2) / rate, max_tokens)  # two rows are BOS and EOS
+    return Limit(max_rows / rate)
 
 
-def fitted(synthesizer: Synthesizer, prompt: VoicePrompt, room: float) -> tuple[Line, tuple[str, ...]]:
-    """A prompt that leaves room in a pass, and what is doubtful about it.
+def fit_prompt(synthesizer: Synthesizer, prompt: VoicePrompt, reserved: float) -> tuple[Line, tuple[str, ...]]:
+    """Shorten a prompt if it leaves too little time for new speech in a pass; return it as a line, with remarks.
 
-    One that is too long is shortened: each speaker keeps the longest beginning that ends with a sentence, or else a
-    clause, and a pause. The words are cut where the sound is.
+    Each speaker of a prompt that is too long keeps the longest beginning that ends at a pause after a sentence, or
+    after a clause. Codes and transcript are cut at the same word.
 
     Args:
         synthesizer: model, processor and codec.
-        prompt: what is to be continued.
-        room: seconds, see `dia.synthesis.parts.planning.room_for`.
+        prompt: the prompt.
+        reserved: seconds to leave for new speech, see `dia.synthesis.parts.planning.reserved_seconds`.
     """
     line, rate = prompt.line, synthesizer.processor.frame_rate
-    most = PromptFormat.of(synthesizer.model.generation_config).pass_seconds - room
-    if len(_codes(line)) <= most * rate or not line.transcript or synthesizer.processor.audio_tokenizer is None:
+    max_seconds = PromptFormat.of(synthesizer.model.generation_config).pass_seconds - reserved
+    if len(_codes(line)) <= max_seconds * rate or not line.transcript or synthesizer.processor.audio_tokenizer is None:
         return line, prompt.remarks
-    shorter = VoicePrompt(tuple(_shortened_together(synthesizer, prompt.parts, most))).line
+    shorter = VoicePrompt(tuple(_shorten_parts(synthesizer, prompt.parts, max_seconds))).line
     seconds = len(_codes(shorter)) / rate
-    if seconds <= most:
+    if seconds <= max_seconds:
         logger.info("The voice is shortened to %.1f s: %s", seconds, shorter.transcript)
         return shorter, prompt.remarks
     return shorter, (
         *prompt.remarks,
-        f"the voice takes {seconds:.1f} s of the {most + room:.1f} s that the model speaks well at once, and has no "
-        f"pause at which it could be shortened: what is said in it may come apart. Use a voice of at most "
-        f"{most / len(prompt.parts):.1f} s{' for each speaker' if len(prompt.parts) > 1 else ''}.",
+        f"the voice takes {seconds:.1f} s of the {max_seconds + reserved:.1f} s that the model speaks well in one "
+        f"pass, and it has no pause to shorten it at, so the speech may be garbled. Use a voice of at most "
+        f"{max_seconds / len(prompt.parts):.1f} s{' for each speaker' if len(prompt.parts) > 1 else ''}.",
     )
 
 
-def shortened(synthesizer: Synthesizer, part: Line, seconds: float) -> Line:
-    """The longest beginning of a prompt that lasts `seconds` at most and ends at a pause; all of it if there is none.
+def shorten_prompt(synthesizer: Synthesizer, part: Line, seconds: float) -> Line:
+    """The longest beginning of a prompt, up to `seconds`, that ends at a pause; without one, the whole prompt.
 
-    Where words are heard is found by alignment, so that the transcript has exactly those that are left.
+    Aligns the prompt with its transcript to find the words that remain.
 
     Args:
         synthesizer: model, processor and codec.
-        part: codes and their words, as a line without a text.
-        seconds: that it may last.
+        part: codes and transcript, as a line without text.
+        seconds: the maximum length.
     """
     text, codes = PromptFormat.of(synthesizer.model.generation_config).end_turns(part.transcript), _codes(part)
-    reading = read(synthesizer.model, synthesizer.processor, text, codes)
-    for pattern, least in ((_SENTENCE, _SENTENCE_SECONDS), (_CLAUSE, _LEAST_SECONDS), (_SENTENCE, _LEAST_SECONDS)):
+    aligned = align(synthesizer.model, synthesizer.processor, text, codes)
+    for pattern, min_seconds in (
+        (_SENTENCE, _MIN_SENTENCE_SECONDS),
+        (_CLAUSE, _MIN_SECONDS),
+        (_SENTENCE, _MIN_SECONDS),
+    ):
         for end in reversed([found.end() for found in pattern.finditer(text)]):
-            gap = _gap_at(reading, end)
-            if gap is None or not least <= gap[0] <= seconds or set(speakers_in(text[:end])) != set(speakers_in(text)):
+            gap = _word_gap(aligned, end)
+            if gap is None or not min_seconds <= gap[0] <= seconds:
                 continue
-            place = _pause_in(synthesizer, codes, gap)
-            if place is not None and place <= seconds:
-                kept = codes[: int(place * synthesizer.processor.frame_rate)]
+            if set(speakers_in(text[:end])) != set(speakers_in(text)):
+                continue
+            cut = _cut_point(synthesizer, codes, gap)
+            if cut is not None and cut <= seconds:
+                kept = codes[: int(cut * synthesizer.processor.frame_rate)]
                 return Line("", kept, _OPEN_END.sub(r".\1", text[:end]))
     return part
 
 
-def _shortened_together(synthesizer: Synthesizer, parts: Sequence[Line], seconds: float) -> list[Line]:
-    """Parts that last `seconds` together, if they can: each an equal share, and what shorter ones leave."""
+def _shorten_parts(synthesizer: Synthesizer, parts: Sequence[Line], seconds: float) -> list[Line]:
+    """Shorten parts to `seconds` in total if possible. Each has an equal share, plus what shorter parts leave."""
     rate, made = synthesizer.processor.frame_rate, dict[int, Line]()
     for index in sorted(range(len(parts)), key=lambda index: len(_codes(parts[index]))):
         share, part = seconds / (len(parts) - len(made)), parts[index]
-        made[index] = part if len(_codes(part)) <= share * rate else shortened(synthesizer, part, share)
+        made[index] = part if len(_codes(part)) <= share * rate else shorten_prompt(synthesizer, part, share)
         seconds -= len(_codes(made[index])) / rate
     return [made[index] for index in range(len(parts))]
 
 
-def _gap_at(reading: Alignment, place: int) -> tuple[float, float] | None:
-    """Seconds from the end of the word before a character to the beginning of the next; None behind the last word."""
-    following = _NEXT_WORD.search(reading.text, place)
-    return None if following is None else reading.span(place - 1, following.start("word"))
+def _word_gap(aligned: Alignment, position: int) -> tuple[float, float] | None:
+    """The end of the word before a position and the start of the next word, in seconds; None after the last word."""
+    following = _NEXT_WORD.search(aligned.text, position)
+    return None if following is None else aligned.span(position - 1, following.start("word"))
 
 
-def _pause_in(synthesizer: Synthesizer, codes: Tensor, gap: tuple[float, float]) -> float | None:
-    """The time, in seconds, at which to cut near a gap between words: shortly into the pause; None for no pause."""
+def _cut_point(synthesizer: Synthesizer, codes: Tensor, gap: tuple[float, float]) -> float | None:
+    """The time in seconds at which to cut near a gap between words, shortly after a pause begins; None without one."""
     frame_rate, rate = synthesizer.processor.frame_rate, synthesizer.processor.sampling_rate
-    first = max(0, floor((gap[0] - _AROUND_SECONDS) * frame_rate))
-    sound = synthesizer.sound(codes[first : ceil((gap[1] + _AROUND_SECONDS) * frame_rate)])
+    first = max(0, floor((gap[0] - _CONTEXT_SECONDS) * frame_rate))
+    sound = synthesizer.sound(codes[first : ceil((gap[1] + _CONTEXT_SECONDS) * frame_rate)])
     spans = [
         (first / frame_rate + start / rate, first / frame_rate + end / rate) for start, end in pauses(sound, rate)
     ]
-    near = [(start, end) for start, end in spans if start < gap[1] + _NEAR_SECONDS and end > gap[0] - _NEAR_SECONDS]
+    earliest, latest = gap[0] - _TOLERANCE_SECONDS, gap[1] + _TOLERANCE_SECONDS
+    near = [(start, end) for start, end in spans if start < latest and end > earliest]
     if not near:
         return None
     start, end = max(near, key=lambda pause: pause[1] - pause[0])
@@ -206,7 +215,7 @@ def _check_codes(synthesizer: Synthesizer, codes: Tensor, name: str) -> None:
         raise ValueError(f"{name} has shape {tuple(codes.shape)}; expected codes [frames, {channels} channels].")
     lowest, highest = int(codes.min()), int(codes.max())
     if lowest < 0 or highest >= size:
-        raise ValueError(f"{name} holds codes {lowest} to {highest}; the model has 0 to {size - 1}.")
+        raise ValueError(f"{name} contains codes from {lowest} to {highest}; expected 0 to {size - 1}.")
 
 
 def _codes(part: Line) -> Tensor:
@@ -214,8 +223,8 @@ def _codes(part: Line) -> Tensor:
     return part.prompt
 
 
-def _words(parts: Sequence[Line]) -> str:
+def _transcript(parts: Sequence[Line]) -> str:
     return " ".join(part.transcript for part in parts if part.transcript)
 
 
-__all__ = ["VoicePrompt", "fitted", "limit_of", "named", "recorded", "shortened"]
+__all__ = ["VoicePrompt", "fit_prompt", "prompt_from_recording", "prompt_from_voice", "prompt_limit", "shorten_prompt"]

@@ -1,4 +1,4 @@
-"""What a caller of the facade asks for, checked and made into jobs."""
+"""Validate the arguments of the facade and turn them into jobs."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
@@ -10,8 +10,8 @@ from dia.runtime.limits import ROWS
 from dia.runtime.ranges import Range, shown
 from dia.synthesis.job import SynthesisJob, is_long, with_remarks
 from dia.synthesis.options import Options, check_options
-from dia.synthesis.parts.planning import room_for
-from dia.synthesis.prompts import VoicePrompt, fitted, limit_of, named, recorded
+from dia.synthesis.parts.planning import reserved_seconds
+from dia.synthesis.prompts import VoicePrompt, fit_prompt, prompt_from_recording, prompt_from_voice, prompt_limit
 from dia.synthesis.synthesizer import Synthesizer
 from dia.synthesis.takes.seeds import check_seed
 from dia.synthesis.takes.take import Line, TakeOptions
@@ -29,15 +29,15 @@ def jobs_of(
     long_form: bool | None = None,
     **options: "Unpack[Options]",
 ) -> list[SynthesisJob]:
-    """Check what `Dia.generate` and its like are asked for; a job for each text, recordings as codes.
+    """Validate the arguments of `Dia.generate` and similar methods; return one job per text, with recordings as codes.
 
     Raises:
         TypeError: an argument has the wrong type; the message names it.
-        ValueError: an argument is out of range, or a list of another length than the texts; the message names it.
+        ValueError: an argument is out of range, or a list has a different length than the texts; the message names it.
     """
     unknown = sorted(set(options) - set(Options.__annotations__))
     if unknown:
-        raise TypeError(f"{unknown[0]} is no option; there are {', '.join(sorted(Options.__annotations__))}.")
+        raise TypeError(f"unknown option {unknown[0]}; expected one of {', '.join(sorted(Options.__annotations__))}.")
     check_options(options)
     texts = _checked_texts(text)
     seeds = _one_per_text(options.get("seed"), len(texts), "seed")
@@ -59,13 +59,13 @@ def jobs_of(
                 take_options=take_options or TakeOptions(),
                 long_form=long_form,
                 rate=rate,
-                remarks=(*script.warnings_for(format, _seconds(synthesizer, voice)), *remarks),
+                remarks=(*script.warnings_for(format, _prompt_seconds(synthesizer, voice)), *remarks),
             ),
         )
         for script, (voice, remarks), seed in zip(scripts, voices, seeds, strict=True)
     ]
     for row, job in enumerate(jobs):
-        _check_room(synthesizer, job, options, row, len(jobs))
+        _check_prompt_length(synthesizer, job, options, row, len(jobs))
     return jobs
 
 
@@ -76,15 +76,15 @@ def job_of(
     long_form: bool | None = None,
     **options: "Unpack[Options]",
 ) -> SynthesisJob:
-    """One script as a job; what is a job already stays as it is.
+    """One script as a job. A job is returned unchanged.
 
     Raises:
-        TypeError: it is neither, or options are given beside a job.
-        ValueError: as `jobs_of`.
+        TypeError: `text` is neither a script nor a job, or options are passed with a job.
+        ValueError: as in `jobs_of`.
     """
     if isinstance(text, SynthesisJob):
         if options or long_form is not None or take_options not in (None, TakeOptions()):
-            raise TypeError("text is a job, which has its options already; pass them to `Dia.job`.")
+            raise TypeError("text is a job, so no further options are allowed; pass them to `Dia.job`.")
         return text
     if not isinstance(text, str):
         raise TypeError(f"text is {type(text).__name__}; expected one script.")
@@ -93,7 +93,7 @@ def job_of(
 
 
 def read_script(synthesizer: Synthesizer, text: str, normalize: bool = True) -> Script:
-    """A text, read as the checkpoint's text frontend reads it; phones that its tokenizer does not know are refused.
+    """Parse a text with the text frontend of the checkpoint, and check its phones against the tokenizer.
 
     Raises:
         TypeError, ValueError: the text cannot be spoken.
@@ -109,21 +109,21 @@ def _checked_texts(text: Any) -> list[str]:
         raise TypeError(f"text is {type(text).__name__}; expected a script or a list of scripts.")
     texts = [text] if isinstance(text, str) else list(text)
     if not texts:
-        raise ValueError("text is an empty list; give at least one script.")
+        raise ValueError("text is an empty list; pass at least one script.")
     for one in texts:
         if not isinstance(one, str):
-            raise TypeError(f"text holds {shown(one)}; expected scripts.")
+            raise TypeError(f"text contains {shown(one)}; expected scripts.")
     return texts
 
 
 def _voices(
     synthesizer: Synthesizer, scripts: Sequence[Script], options: Mapping[str, Any], long_form: bool | None
 ) -> list[tuple[Line | None, tuple[str, ...]]]:
-    """What every script continues, or None, and what is doubtful about it."""
+    """The prompt for each script, or None, with remarks on it."""
     prompts = _prompts(synthesizer, scripts, options, long_form)
-    fit = cache(partial(fitted, synthesizer))  # a prompt of many scripts is shortened once
+    fit = cache(partial(fit_prompt, synthesizer))  # shorten a prompt that several scripts share only once
     return [
-        (None, ()) if prompt is None else fit(prompt, room_for(script))
+        (None, ()) if prompt is None else fit(prompt, reserved_seconds(script))
         for prompt, script in zip(prompts, scripts, strict=True)
     ]
 
@@ -131,71 +131,75 @@ def _voices(
 def _prompts(
     synthesizer: Synthesizer, scripts: Sequence[Script], options: Mapping[str, Any], long_form: bool | None
 ) -> list[VoicePrompt | None]:
-    """What every text continues, or None."""
+    """The prompt for each text, or None."""
     texts, limit = len(scripts), partial(_limit, synthesizer, options.get("max_tokens"), long_form)
     if options.get("voice") is not None:
         voices = _one_per_text(options["voice"], texts, "voice")
-        return _each_once(voices, lambda voice, row: named(synthesizer, voice, limit(scripts[row], True)))
+        return _make_once(voices, lambda voice, row: prompt_from_voice(synthesizer, voice, limit(scripts[row], True)))
     prompts = _one_per_text(options.get("audio_prompt"), texts, "audio_prompt")
     transcripts = _one_per_text(options.get("audio_prompt_text"), texts, "audio_prompt_text")
     _check_types(transcripts, "audio_prompt_text", str)
     for prompt, transcript in zip(prompts, transcripts, strict=True):
         if prompt is None and transcript:
-            raise ValueError("audio_prompt_text is given without audio_prompt, the recording of it.")
+            raise ValueError("audio_prompt_text is the transcript of audio_prompt; pass audio_prompt too.")
     normalize = options.get("normalize", True)
-    said = [read_script(synthesizer, transcript, normalize).spoken if transcript else "" for transcript in transcripts]
+    spoken = [read_script(synthesizer, one, normalize).spoken if one else "" for one in transcripts]
 
     def make(prompt: Any, row: int) -> VoicePrompt:
-        return recorded(synthesizer, prompt, said[row], _name(row, texts), limit(scripts[row], bool(said[row])))
+        row_limit = limit(scripts[row], bool(spoken[row]))
+        return prompt_from_recording(synthesizer, prompt, spoken[row], _prompt_name(row, texts), row_limit)
 
-    return _each_once(prompts, make, said)
+    return _make_once(prompts, make, spoken)
 
 
 def _limit(
     synthesizer: Synthesizer, max_tokens: int | None, long_form: bool | None, script: Script, transcribed: bool
 ) -> Limit:
-    """How long a prompt may be, as far as it shows before it is encoded: a long form is limited part by part."""
-    short = not script.has_pauses and room_for(script) == script.seconds
+    """The maximum length of a prompt as known before encoding; `max_tokens` limits it only in a single pass."""
+    short = not script.has_pauses and reserved_seconds(script) == script.seconds
     one_pass = short if long_form is None else not long_form
-    return limit_of(synthesizer, max_tokens, one_pass or not transcribed)
+    return prompt_limit(synthesizer, max_tokens, one_pass or not transcribed)
 
 
-def _check_room(synthesizer: Synthesizer, job: SynthesisJob, options: Mapping[str, Any], row: int, texts: int) -> None:
-    """Refuse a prompt that leaves a pass no room for speech within `max_tokens`."""
+def _check_prompt_length(
+    synthesizer: Synthesizer, job: SynthesisJob, options: Mapping[str, Any], row: int, texts: int
+) -> None:
+    """Reject a prompt that leaves no time for new speech within `max_tokens`."""
     if job.voice is not None and not is_long(synthesizer, job):
-        name = "voice" if options.get("voice") is not None else _name(row, texts)
-        limit_of(synthesizer, options.get("max_tokens"), one_pass=True).check(_seconds(synthesizer, job.voice), name)
+        name = "voice" if options.get("voice") is not None else _prompt_name(row, texts)
+        limit = prompt_limit(synthesizer, options.get("max_tokens"), one_pass=True)
+        limit.check(_prompt_seconds(synthesizer, job.voice), name)
 
 
-def _each_once(
-    given: Sequence[Any], make: Callable[[Any, int], VoicePrompt], words: Sequence[str] | None = None
+def _make_once(
+    given: Sequence[Any], make: Callable[[Any, int], VoicePrompt], transcripts: Sequence[str] | None = None
 ) -> list[VoicePrompt | None]:
-    """What is given, made into prompts, each once with the same words; None stays None."""
+    """Make a prompt of each value, only once for the same value and transcript; None remains None."""
     made: dict[Any, VoicePrompt] = {}
-    keys = [(id(one), None if words is None else words[row]) for row, one in enumerate(given)]
+    keys = [(id(one), None if transcripts is None else transcripts[row]) for row, one in enumerate(given)]
     for row, (one, key) in enumerate(zip(given, keys, strict=True)):
         if one is not None and key not in made:
             made[key] = make(one, row)
     return [None if one is None else made[key] for one, key in zip(given, keys, strict=True)]
 
 
-def _name(row: int, texts: int) -> str:
+def _prompt_name(row: int, texts: int) -> str:
     return "audio_prompt" if texts == 1 else f"audio_prompt[{row}]"
 
 
-def _seconds(synthesizer: Synthesizer, voice: Line | None) -> float:
-    """How long the recording of a voice is."""
+def _prompt_seconds(synthesizer: Synthesizer, voice: Line | None) -> float:
+    """The length of a voice's recording."""
     return 0.0 if voice is None or voice.prompt is None else len(voice.prompt) / synthesizer.processor.frame_rate
 
 
 def _settings(synthesizer: Synthesizer, options: Mapping[str, Any]) -> dict[str, Any]:
-    """The keywords of transformers' `generate` that say the same."""
+    """Options as keyword arguments of transformers' `generate`."""
     settings: dict[str, Any] = {}
     for name, keyword in (("top_p", "top_p"), ("cfg_filter_top_k", "top_k")):
         if options.get(name) is not None:
             settings[keyword] = options[name]
     if (scale := options.get("cfg_scale")) is not None:
-        # To transformers exactly 1 means no guidance; the native package guides at 1 as at any other scale.
+        # In transformers a scale of exactly 1 turns guidance off; the native package applies guidance at 1.
         settings["guidance_scale"] = float(np.nextafter(1.0, 2.0)) if scale == 1 else scale
     if (temperature := options.get("temperature")) is not None:
         settings |= {"do_sample": True, "temperature": temperature} if temperature else {"do_sample": False}
@@ -207,25 +211,25 @@ def _settings(synthesizer: Synthesizer, options: Mapping[str, Any]) -> dict[str,
 
 
 def _rate(synthesizer: Synthesizer, rate: float | None) -> float | None:
-    """A speaking rate; None where it changes nothing."""
+    """A speaking rate; None if it changes nothing."""
     if rate is not None and synthesizer.processor.audio_tokenizer is None:
-        raise ValueError("speaking_rate changes sound, and there is no codec to make any; load the model with it.")
+        raise ValueError("there is no codec, so speaking_rate cannot be applied; load the model with its codec.")
     return None if rate == 1 else rate
 
 
 def _one_per_text(given: Any, texts: int, name: str) -> list[Any]:
-    """`given` for every text: a list as it stands, anything else repeated."""
+    """One value per text: a list is returned as it is, any other value is repeated."""
     if not isinstance(given, list | tuple) or (texts == 1 and len(given) != 1):
         return [given] * texts
     if len(given) != texts:
-        raise ValueError(f"{name} holds {len(given)} entries for {texts} texts; give one, or one for each.")
+        raise ValueError(f"{name} has {len(given)} entries for {texts} texts; pass one value, or one per text.")
     return list(given)
 
 
 def _check_types(values: Sequence[Any], name: str, kind: type) -> None:
     for value in values:
         if value is not None and (not isinstance(value, kind) or isinstance(value, bool)):
-            raise TypeError(f"{name} holds {shown(value)}; expected {kind.__name__}, or a list of one per text.")
+            raise TypeError(f"{name} contains {shown(value)}; expected {kind.__name__}, or a list with one per text.")
 
 
 __all__ = ["Prompt", "job_of", "jobs_of", "read_script"]

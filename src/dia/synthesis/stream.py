@@ -1,4 +1,4 @@
-"""One pass, heard while it is generated in a thread. Knows the pass and the streamer, no longer scripts."""
+"""Stream a single pass: generate in a thread and yield audio as it is made. Independent of scripts."""
 
 from collections.abc import Callable, Generator, Mapping
 from functools import partial
@@ -11,9 +11,9 @@ from torch import Tensor
 from dia.audio.waveform import Waveform
 from dia.runtime.threads import join, start
 from dia.streaming import DiaAudioStreamer
-from dia.synthesis.synthesizer import Spoken, Synthesizer
+from dia.synthesis.synthesizer import PassResult, Synthesizer
 
-_NOTHING: Mapping[str, Any] = {}
+_NO_SETTINGS: Mapping[str, Any] = {}
 
 
 def stream(
@@ -21,50 +21,52 @@ def stream(
     text: str,
     prompt: Tensor | None = None,
     seed: int | None = None,
-    settings: Mapping[str, Any] = _NOTHING,
+    settings: Mapping[str, Any] = _NO_SETTINGS,
     timeout: float | None = None,
-) -> Generator[Waveform, None, Spoken]:
-    """Speak one script, heard while it is generated in a thread of its own.
+) -> Generator[Waveform, None, PassResult]:
+    """Speak one script in a thread, and yield the audio while it is generated.
 
-    The work begins with the first `next`. Closing the generator, dropping it, or an exception of whoever iterates
-    ends the work at the next row, and waits for that.
+    The work starts with the first `next`. Closing or dropping the generator, or an exception in its consumer, stops
+    the work at the next row; the generator waits for the thread to end.
 
     Args:
-        synthesizer: what speaks.
-        text: the script; where there is a prompt, what is said in it stands before what is new.
-        prompt: int64 codes [T, C] to go on with.
-        seed: makes the result repeatable.
-        settings: keywords of transformers' `generate`.
-        timeout: seconds to wait for the next chunk; None waits for ever.
+        synthesizer: runs the pass.
+        text: the script; with a prompt, its transcript precedes the new text.
+        prompt: int64 codes [T, C] to continue.
+        seed: seed for a reproducible result.
+        settings: keyword arguments of transformers' `generate`.
+        timeout: seconds to wait for the next chunk; None waits indefinitely.
 
     Yields:
-        Samples [N], float32; joined they are `synthesizer.sound` of what is returned.
+        Samples [N], float32. Concatenated, they equal `synthesizer.sound` of the returned codes.
 
     Returns:
-        What was spoken, for who iterates by `yield from`.
+        The result of the pass, as the value of `yield from`.
 
     Raises:
-        ValueError: at once, where there is no codec or `timeout` is out of range.
-        TimeoutError: from the generator, when a chunk did not come in time.
-        Exception: from the generator, whatever is raised while generating.
+        ValueError: immediately, if there is no codec or `timeout` is out of range.
+        TimeoutError: from the generator, if a chunk does not arrive in time.
+        Exception: from the generator, any error raised during generation.
     """
     streamer = DiaAudioStreamer(synthesizer.processor, timeout=timeout)
     streamer.cancel = synthesizer.cancel
     return _streamed(partial(synthesizer, [text], [prompt], [seed], settings, streamer), streamer)
 
 
-def _streamed(work: Callable[[], list[Spoken]], streamer: DiaAudioStreamer) -> Generator[Waveform, None, Spoken]:
-    spoken: list[Spoken] = []
+def _streamed(
+    work: Callable[[], list[PassResult]], streamer: DiaAudioStreamer
+) -> Generator[Waveform, None, PassResult]:
+    results: list[PassResult] = []
 
     def speak() -> None:
         try:
-            spoken.extend(work())
-        except BaseException as error:  # it is raised where somebody listens
+            results.extend(work())
+        except BaseException as error:  # re-raised in the consuming thread
             streamer.fail(error)
         streamer.end()
 
     thread = start(speak, "dia.stream")
-    # At exit, too: a thread that computes while the interpreter shuts down can crash it.
+    # Also stops the thread at exit: computing while the interpreter shuts down can crash it.
     stop = finalize(streamer, _stop, streamer, thread)
     try:
         for chunk in streamer:
@@ -72,7 +74,7 @@ def _streamed(work: Callable[[], list[Spoken]], streamer: DiaAudioStreamer) -> G
         thread.join()
     finally:
         stop()
-    return spoken[0]
+    return results[0]
 
 
 def _stop(streamer: DiaAudioStreamer, thread: Thread) -> None:

@@ -1,39 +1,36 @@
-"""Subtitles from timed turns, as SubRip (.srt) and WebVTT (.vtt).
-
-Knows text and seconds. Knows nothing of how the times were found.
-"""
+"""Subtitles from timed turns, as SubRip (.srt) or WebVTT (.vtt). Independent of how the times are found."""
 
 import math
 import textwrap
 from collections.abc import Iterable
 from typing import NamedTuple, Protocol
 
-LINE_WIDTH = 42  # characters, as subtitles are commonly set
+LINE_WIDTH = 42  # characters, the common limit for subtitles
 LINES = 2
 
 
 class TimedTurn(Protocol):
-    """Whatever has these four: `dia.synthesis.takes.generation.TurnTime` for one. Start and end are seconds."""
+    """Any object with these attributes, such as `dia.synthesis.takes.alignment.TurnTime`. Times are in seconds."""
 
     @property
     def speaker(self) -> str:
-        """Who speaks, such as S1."""
+        """The speaker, such as S1."""
 
     @property
     def text(self) -> str:
-        """What is said."""
+        """The words."""
 
     @property
     def start(self) -> float:
-        """When it begins."""
+        """The start time."""
 
     @property
     def end(self) -> float:
-        """When it ends."""
+        """The end time."""
 
 
 class _Cue(NamedTuple):
-    """What is shown at once; times in milliseconds."""
+    """A subtitle on screen; times in milliseconds."""
 
     speaker: str
     lines: list[str]
@@ -42,10 +39,10 @@ class _Cue(NamedTuple):
 
 
 def srt(turns: Iterable[TimedTurn]) -> str:
-    """The turns as a SubRip file: cues of at most two lines of 42 characters, one after the other.
+    """Turns as a SubRip file, with cues of at most two lines of 42 characters.
 
-    A long turn is cut into cues whose times are in proportion to their letters. Where turns overlap, the later one is
-    shown when the earlier one has gone. SubRip has no mark for speakers, so they are not named.
+    A long turn is split into cues; each is shown in proportion to its number of letters. If turns overlap, the later
+    one is shown after the earlier one ends. SubRip has no mark for speakers, so they are not named.
 
     Raises:
         ValueError: a time is negative or not finite, or a turn ends before it starts.
@@ -58,10 +55,10 @@ def srt(turns: Iterable[TimedTurn]) -> str:
 
 
 def vtt(turns: Iterable[TimedTurn]) -> str:
-    """The turns as a WebVTT file, each cue with its speaker as its voice; otherwise as `srt`.
+    """Turns as a WebVTT file, with a voice tag for the speaker of each cue; otherwise like `srt`.
 
     Raises:
-        ValueError: as `srt`.
+        ValueError: as in `srt`.
     """
     cues = [
         f"{_clock(cue.start, '.')} --> {_clock(cue.end, '.')}\n<v {_escaped(cue.speaker)}>"
@@ -73,7 +70,7 @@ def vtt(turns: Iterable[TimedTurn]) -> str:
 
 def _cues(turns: Iterable[TimedTurn]) -> list[_Cue]:
     cues: list[_Cue] = []
-    free = 0  # no cue may begin before
+    free = 0  # the earliest start of the next cue
     for turn in sorted(map(_checked, turns), key=lambda turn: turn.start):
         shown = _shown(turn.text)
         start = max(round(1000 * turn.start), free)
@@ -89,31 +86,32 @@ def _cues(turns: Iterable[TimedTurn]) -> list[_Cue]:
 def _checked(turn: TimedTurn) -> TimedTurn:
     if not (math.isfinite(turn.start) and math.isfinite(turn.end) and 0 <= turn.start <= turn.end):
         raise ValueError(
-            f"turns: {turn.text[:40]!r} lasts from {turn.start} to {turn.end} s; give seconds from 0 on, in order."
+            f"turns: {turn.text[:40]!r} lasts from {turn.start} to {turn.end} s; expected finite times with "
+            f"0 <= start <= end."
         )
     return turn
 
 
 def _shown(text: str) -> list[list[str]]:
-    """A text as the lines of its cues: no more cues than full lines would need, and those evenly filled."""
+    """Split a text into the lines of its cues: the minimum number of cues, evenly filled."""
     full = textwrap.wrap(text, LINE_WIDTH)
     if len(full) < LINES:
         return [full] if full else []
-    most = math.ceil(len(full) / LINES) * LINES
+    max_lines = math.ceil(len(full) / LINES) * LINES
     narrow, wide = 1, LINE_WIDTH
     while narrow < wide:
         width = (narrow + wide) // 2
-        if _fits(text, width, most):
+        if _fits(text, width, max_lines):
             wide = width
         else:
             narrow = width + 1
-    lines = textwrap.wrap(text, wide) if _fits(text, wide, most) else full
+    lines = textwrap.wrap(text, wide) if _fits(text, wide, max_lines) else full
     return [lines[first : first + LINES] for first in range(0, len(lines), LINES)]
 
 
-def _fits(text: str, width: int, most: int) -> bool:
+def _fits(text: str, width: int, max_lines: int) -> bool:
     longest = max(map(len, text.split()), default=0)
-    return longest <= width and len(textwrap.wrap(text, width)) <= most
+    return longest <= width and len(textwrap.wrap(text, width)) <= max_lines
 
 
 def _clock(milliseconds: int, point: str) -> str:

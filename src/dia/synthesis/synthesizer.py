@@ -1,6 +1,6 @@
-"""One pass of the model: short scripts and voice prompts in, codes and sound out.
+"""Run single passes of the model: short scripts and voice prompts in, codes and audio out.
 
-Knows model and processor. Knows nothing of files, nor of scripts longer than a pass.
+Independent of files and of scripts that are longer than a pass.
 """
 
 import copy
@@ -20,24 +20,24 @@ from dia.decoding.inputs import speech_rows
 from dia.modeling_dia import DiaForConditionalGeneration
 from dia.processing_dia import DiaProcessor
 
-_NOTHING: Mapping[str, Any] = {}
+_NO_SETTINGS: Mapping[str, Any] = {}
 
 
 @dataclass(frozen=True)
-class Spoken:
-    """The result of one script.
+class PassResult:
+    """The codes of one script.
 
     Attributes:
         codes: int64 [T, C] on the CPU, without the prompt; T may be 0.
-        ended: whether the model ended by itself, not by the length limit or a cancellation.
+        ended: whether the model ended by itself, rather than at the length limit or by cancellation.
     """
 
     codes: Tensor
     ended: bool
 
-    def cut(self, frames: int) -> "Spoken":
-        """The same, but not ended by itself and of so many frames where it has as many or more."""
-        return self if len(self.codes) < frames else Spoken(self.codes[:frames], ended=False)
+    def truncated(self, frames: int) -> "PassResult":
+        """The first `frames` frames, marked as not ended by itself; unchanged if there are fewer."""
+        return self if len(self.codes) < frames else PassResult(self.codes[:frames], ended=False)
 
 
 class Cancelled(Exception):
@@ -45,7 +45,7 @@ class Cancelled(Exception):
 
 
 class _CancelStreamer(BaseStreamer):
-    """Ignores rows; closed once `cancel` is set, which ends `generate`."""
+    """Ignores rows and stops `generate` once `cancel` is set."""
 
     def __init__(self, cancel: Event) -> None:
         self._cancel = cancel
@@ -64,12 +64,12 @@ class _CancelStreamer(BaseStreamer):
 
 @dataclass(frozen=True)
 class Synthesizer:
-    """A model and its processor; a call speaks scripts in one pass.
+    """A model and its processor; calling it speaks scripts in one pass.
 
     Attributes:
-        model: the network, on its device and in its dtype.
-        processor: text, prompts and codes; without a codec there is no `sound`.
-        cancel: once another thread sets it, a pass ends at its next row with `Cancelled`.
+        model: the model, on its device and in its dtype.
+        processor: the model's processor; `sound` needs its codec.
+        cancel: an event; once another thread sets it, a pass ends at its next row with `Cancelled`.
     """
 
     model: DiaForConditionalGeneration
@@ -81,21 +81,21 @@ class Synthesizer:
         texts: Sequence[str],
         prompts: Sequence[Tensor | None] = (),
         seeds: Sequence[int | None] = (),
-        settings: Mapping[str, Any] = _NOTHING,
+        settings: Mapping[str, Any] = _NO_SETTINGS,
         streamer: BaseStreamer | None = None,
-    ) -> list[Spoken]:
+    ) -> list[PassResult]:
         """Speak scripts in one batch.
 
         Args:
-            texts: the scripts; where there is a prompt, what is said in it stands before what is new.
-            prompts: int64 codes [T, C] to go on with, or None, one per text; by default none at all.
-            seeds: one per text, or None; by default none at all. With its own seed a text is spoken the same alone
-                and among others.
-            settings: keywords of transformers' `generate`; what is left out is the model's own.
-            streamer: is given every row as it is drawn.
+            texts: the scripts; with a prompt, its transcript precedes the new text.
+            prompts: int64 codes [T, C] to continue, or None, one per text; by default no prompts.
+            seeds: one per text, or None; by default random. With its own seed, a text gives the same result alone and
+                in a batch.
+            settings: keyword arguments of transformers' `generate`; defaults are the model's.
+            streamer: receives every row as it is sampled.
 
         Raises:
-            TypeError, ValueError: an argument is unusable; the message names it.
+            TypeError, ValueError: an argument is invalid; the message names it.
             Cancelled: `cancel` is set.
         """
         settings = self._with_length(settings)
@@ -111,20 +111,20 @@ class Synthesizer:
             raise Cancelled("the pass was cancelled.")
         codes = self.processor.undelayed_codes(grids, prompt_rows)
         ended = self._ended(grids, last)
-        return [Spoken(clip, alone) for clip, alone in zip(codes, ended, strict=True)]
+        return [PassResult(clip, own_end) for clip, own_end in zip(codes, ended, strict=True)]
 
     def sound(self, codes: Tensor) -> Waveform:
-        """Codes [T, C] as samples [N] of ±1 at the processor's sampling rate.
+        """Decode codes [T, C] to samples [N] within ±1, at the processor's sampling rate.
 
         Raises:
-            TypeError, ValueError: there is no codec, or these are no codes of it.
+            TypeError, ValueError: there is no codec, or the codes are invalid.
         """
         return self.sounds([codes])[0]
 
     def sounds(self, codes: Sequence[Tensor]) -> list[Waveform]:
-        """As `sound`, for several clips."""
+        """Like `sound`, for several clips."""
         if (decoder := self.processor.audio_tokenizer) is None:
-            raise ValueError("there is no codec to make sound with; load the model with its codec.")
+            raise ValueError("there is no codec, so audio cannot be decoded; load the model with its codec.")
         waveforms = codec.decode(decoder, codes, dtype=self.processor.codec_dtype)
         return [waveform.cpu().numpy() for waveform in waveforms]
 
@@ -134,9 +134,10 @@ class Synthesizer:
         return [None if seed is None else torch.Generator(self.model.device).manual_seed(seed) for seed in seeds]
 
     def _with_length(self, settings: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Settings with a limit of length; by default the model's own.
+        """Settings with a length limit; by default the model's.
 
-        With a limit in the call `generate` does not warn of clips that reach it. `Spoken.ended` tells the same.
+        With an explicit limit, `generate` does not warn about clips that reach it; `PassResult.ended` reports the
+        same.
         """
         if {"max_length", "max_new_tokens"} & set(settings):
             return settings
@@ -146,7 +147,7 @@ class Synthesizer:
         return {**settings, "max_length": own.max_length or default}
 
     def _last_end(self, settings: Mapping[str, Any], prefilled: int) -> int:
-        """The row in which the limit of length makes channel 0 end; an error where it leaves no room for a frame."""
+        """The row in which the length limit ends channel 0; an error if the limit leaves no row for a frame."""
         pattern, own = self.processor.delay_pattern, copy.deepcopy(self.model.generation_config)
         own.update(**settings)
         default = self.model.config.decoder_config.max_position_embeddings
@@ -157,4 +158,4 @@ class Synthesizer:
         return [bool(row.any()) for row in ends]
 
 
-__all__ = ["Cancelled", "Spoken", "Synthesizer", "Waveform"]
+__all__ = ["Cancelled", "PassResult", "Synthesizer", "Waveform"]

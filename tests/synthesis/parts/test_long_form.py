@@ -1,4 +1,4 @@
-"""Long scripts: part after part in one voice, joined without a click, in memory that does not grow, and resumable."""
+"""Long scripts: in parts with one voice, joined without clicks, in constant memory, and resumable."""
 
 import errno
 import itertools
@@ -14,9 +14,9 @@ from tiny_speech import tiny_speech
 from dia.synthesis.parts import long_form
 from dia.synthesis.parts.folder import finished_parts
 from dia.synthesis.parts.joining import pieces, stream_joined
-from dia.synthesis.parts.long_form import Memory, speak_long, stream_long
+from dia.synthesis.parts.long_form import PromptMemory, speak_long, stream_long
 from dia.synthesis.parts.planning import part_seconds
-from dia.synthesis.parts.resume import KeptParts, fingerprint
+from dia.synthesis.parts.resume import FolderPartStore, fingerprint
 from dia.synthesis.synthesizer import Synthesizer
 from dia.synthesis.takes import analysis, generation
 from dia.synthesis.takes.alignment import TurnTime
@@ -37,13 +37,13 @@ def synthesizer():
 
 @pytest.fixture(autouse=True)
 def never_wrong(monkeypatch):
-    """A tiny model's speech is no speech: the checks have tests of their own."""
+    """Disables the checks, which have their own tests: a tiny model does not produce speech."""
     monkeypatch.setattr(analysis, "faults", lambda performance: ())
 
 
 @pytest.fixture
 def watched(monkeypatch):
-    """The lines that takes are made of, in order."""
+    """The lines that takes are made from, in order."""
     lines = []
 
     def make_take(synthesizer, line, *rest):
@@ -70,7 +70,7 @@ def whole(spoken):
     return np.concatenate([piece.audio for piece in spoken])
 
 
-def test_each_part_goes_on_from_the_first_and_the_last(synthesizer, watched):
+def test_each_part_continues_from_the_first_and_the_last(synthesizer, watched):
     spoken = list(speak_long(synthesizer, TURNS, seed=1, carry="both"))
     assert len(spoken) == len(watched) > 3
     assert watched[0].prompt is None
@@ -80,40 +80,40 @@ def test_each_part_goes_on_from_the_first_and_the_last(synthesizer, watched):
 
 
 @pytest.mark.parametrize(("carry", "before"), [("nothing", ""), ("last", "[S2] Two."), ("first", "[S1] One.")])
-def test_what_is_carried_on_may_be_chosen(carry, before):
-    memory = Memory(carry)
+def test_carry_selects_what_is_continued(carry, before):
+    memory = PromptMemory(carry)
     for text in ("[S1] One.", "[S2] Two."):
         memory.add(parse(text), random_codes(5)[0])
-    line = memory.before(parse("[S1] Three." if carry == "first" else "[S2] Three."))
+    line = memory.prompt_for(parse("[S1] Three." if carry == "first" else "[S2] Three."))
     assert (line.transcript if line else "") == before
 
 
-def test_by_default_what_suits_the_checkpoint_is_carried_on(watched):
+def test_carry_defaults_to_the_checkpoints_setting(watched):
     for carry, before in (("nothing", False), ("first", True)):
         watched.clear()
         list(speak_long(tiny_speech(pass_seconds=6.0, carry=carry), TURNS, seed=1))
         assert bool(watched[-1].transcript) == before
 
 
-def test_a_speaker_who_was_not_heard_lately_is_remembered():
-    memory = Memory("last")
+def test_a_speaker_of_earlier_parts_is_remembered():
+    memory = PromptMemory("last")
     for text in ("[S1] One.", "[S2] Two.", "[S2] Three."):
         memory.add(parse(text), random_codes(5)[0])
-    assert memory.before(parse("[S1] Four.")).transcript == "[S1] One. [S2] Three."
-    assert memory.before(parse("[S2] Four.")).transcript == "[S2] Three."
+    assert memory.prompt_for(parse("[S1] Four.")).transcript == "[S1] One. [S2] Three."
+    assert memory.prompt_for(parse("[S2] Four.")).transcript == "[S2] Three."
 
 
-def test_a_voice_takes_the_place_of_the_first_part():
-    memory = Memory("both", Line("", random_codes(9)[0], "[S1] La."))
-    assert memory.before(parse("[S1] One.")).transcript == "[S1] La."
+def test_a_voice_replaces_the_first_part():
+    memory = PromptMemory("both", Line("", random_codes(9)[0], "[S1] La."))
+    assert memory.prompt_for(parse("[S1] One.")).transcript == "[S1] La."
     memory.add(parse("[S1] One."), random_codes(5)[0])
     memory.add(parse("[S1] Two."), random_codes(5)[0])
-    line = memory.before(parse("[S1] Three."))
+    line = memory.prompt_for(parse("[S1] Three."))
     assert line.transcript == "[S1] La. Two."
     assert len(line.prompt) == 14
 
 
-def test_no_part_goes_on_from_a_bad_take(synthesizer, watched, monkeypatch):
+def test_no_part_continues_from_a_take_with_faults(synthesizer, watched, monkeypatch):
     verdicts = itertools.chain([(), ("is silent",)], itertools.repeat(()))
     monkeypatch.setattr(analysis, "faults", lambda performance: next(verdicts))
     spoken = list(speak_long(synthesizer, TURNS, seed=1, carry="last"))
@@ -121,7 +121,7 @@ def test_no_part_goes_on_from_a_bad_take(synthesizer, watched, monkeypatch):
     assert watched[2].transcript == watched[0].text
 
 
-def test_a_pause_is_whole_though_more_was_heard_than_the_take_keeps():
+def test_a_pause_is_complete_even_if_more_was_streamed_than_the_take_keeps():
     take = take_of(np.pad(tone(1), RATE // 10))
 
     def early():
@@ -133,7 +133,7 @@ def test_a_pause_is_whole_though_more_was_heard_than_the_take_keeps():
 
 
 @pytest.mark.parametrize("carry", ["nothing", "first", "both"])
-def test_what_is_heard_early_is_what_the_parts_are(carry):
+def test_the_streamed_audio_equals_the_audio_of_the_parts(carry):
     synthesizer, settings = tiny_speech(ends=0, pass_seconds=6.0, carry=carry), {"max_new_tokens": 120}
     script = parse("[S1] Turn a it is. [pause:400ms] [S2] Turn b it is. [S1] Turn c it is. [pause:1s] [S2] Turn d.")
     heard = list(stream_long(synthesizer, script, seed=7, settings=settings))
@@ -143,7 +143,7 @@ def test_what_is_heard_early_is_what_the_parts_are(carry):
     np.testing.assert_allclose(np.concatenate(heard), whole(spoken), atol=1e-5)
 
 
-def test_the_first_sound_does_not_wait_for_the_first_part(monkeypatch):
+def test_the_first_chunk_arrives_before_the_first_part_is_finished(monkeypatch):
     finished, take = [], TakeAnalysis.take
     monkeypatch.setattr(TakeAnalysis, "take", lambda self, *rest: finished.append(1) or take(self, *rest))
     heard = stream_long(tiny_speech(ends=0, max_length=300, pass_seconds=6.0), TURNS, seed=7)
@@ -154,7 +154,7 @@ def test_the_first_sound_does_not_wait_for_the_first_part(monkeypatch):
 
 @pytest.fixture
 def cannot_be_said(monkeypatch):
-    """Texts in which something is wrong with every take: those for which a function says so."""
+    """Texts for which every take has faults, as selected by a function."""
 
     def wrong(holds):
         monkeypatch.setattr(analysis, "faults", lambda performance: ("babbles",) if holds(performance.text) else ())
@@ -165,7 +165,7 @@ def cannot_be_said(monkeypatch):
 FOUR = Script(TURNS.turns[:4])
 
 
-def test_a_part_that_fails_every_time_is_spoken_in_smaller_parts(watched, cannot_be_said):
+def test_a_part_that_fails_after_all_retries_is_split(watched, cannot_be_said):
     cannot_be_said(lambda text: "Turn a" in text and "Turn b" in text)
     (piece,) = speak_long(tiny_speech(), FOUR, seed=5, take_options=TakeOptions(retries=1))
     a, b, c, d = (f"[{turn.speaker}] {turn.text}" for turn in FOUR.turns)
@@ -177,13 +177,13 @@ def test_a_part_that_fails_every_time_is_spoken_in_smaller_parts(watched, cannot
     assert len(piece.audio) == len(piece.take.audio)
 
 
-def test_what_is_wrong_with_a_smaller_part_is_told(cannot_be_said):
+def test_faults_of_a_smaller_part_are_reported(cannot_be_said):
     cannot_be_said(lambda text: "Turn a" in text)
     (piece,) = speak_long(tiny_speech(), FOUR, seed=5, take_options=TakeOptions(retries=1))
     assert piece.take.warnings == ("babbles at 'Turn a it is.'",)
 
 
-def test_what_comes_out_well_of_a_part_is_heard_and_gone_on_from(watched, cannot_be_said):
+def test_smaller_parts_without_faults_are_used_and_continued(watched, cannot_be_said):
     cannot_be_said(lambda text: "Turn a" in text or "Turn c" in text)
     (piece,) = speak_long(tiny_speech(carry="last"), FOUR, seed=5, take_options=TakeOptions(retries=1))
     assert piece.take.warnings == ("babbles at 'Turn a it is.'", "babbles at 'Turn c it is.'")
@@ -192,7 +192,7 @@ def test_what_comes_out_well_of_a_part_is_heard_and_gone_on_from(watched, cannot
     assert after == {"", "[S2] Turn b it is."}  # first within the whole, then behind what came out well
 
 
-def test_smaller_parts_that_are_no_better_are_not_taken(cannot_be_said):
+def test_smaller_parts_that_are_no_better_are_discarded(cannot_be_said):
     cannot_be_said(lambda text: True)
     (piece,) = speak_long(tiny_speech(), FOUR, seed=5, take_options=TakeOptions(retries=1))
     assert piece.take.warnings == ("babbles",)
@@ -204,20 +204,20 @@ def test_without_retries_a_part_is_spoken_once(watched, cannot_be_said):
     assert len(list(speak_long(tiny_speech(), FOUR, seed=5))) == len(watched) == 1
 
 
-def test_a_single_sentence_is_not_cut(watched, cannot_be_said):
+def test_a_single_sentence_is_not_split(watched, cannot_be_said):
     cannot_be_said(lambda text: True)
     long = parse("[S1] It goes on and on, and then, in the end, it goes on again.")
     assert len(list(speak_long(tiny_speech(), long, seed=5, take_options=TakeOptions(retries=1)))) == len(watched) == 1
 
 
-def test_smaller_parts_are_kept(tmp_path, watched, cannot_be_said):
+def test_smaller_parts_are_stored(tmp_path, watched, cannot_be_said):
     cannot_be_said(lambda text: "Turn a" in text and "Turn b" in text)
     synthesizer, folder = tiny_speech(), tmp_path / "parts"
-    kept = store(folder, synthesizer)
-    (once,) = speak_long(synthesizer, FOUR, seed=7, take_options=TakeOptions(retries=1), store=kept)
+    store = open_store(folder, synthesizer)
+    (once,) = speak_long(synthesizer, FOUR, seed=7, take_options=TakeOptions(retries=1), store=store)
     assert len(list(folder.glob("part-*"))) == len(watched) == 5
     (again,) = speak_long(
-        synthesizer, FOUR, seed=7, take_options=TakeOptions(retries=1), store=store(folder, synthesizer)
+        synthesizer, FOUR, seed=7, take_options=TakeOptions(retries=1), store=open_store(folder, synthesizer)
     )
     assert len(watched) == 5
     np.testing.assert_allclose(again.audio, once.audio, atol=1e-5)
@@ -239,10 +239,10 @@ def test_parts_come_as_they_are_finished(synthesizer, watched):
 
 
 def test_memory_does_not_grow_with_the_script():
-    memory = Memory("both")
+    memory = PromptMemory("both")
     for number in range(1000):
         memory.add(parse(f"[S{1 + number % 2}] One."), random_codes(5)[0])
-    assert len(memory.before(parse("[S1] Two.")).prompt) <= 15
+    assert len(memory.prompt_for(parse("[S1] Two.")).prompt) <= 15
 
 
 def test_a_pause_is_digital_silence_of_exactly_its_length():
@@ -257,7 +257,7 @@ def test_a_pause_is_digital_silence_of_exactly_its_length():
     assert len(first.audio) == pytest.approx((0.1 + 1 + 0.02 + 0.7) * RATE, abs=RATE // 50)
 
 
-def test_joins_do_not_click_and_leave_a_natural_gap():
+def test_joins_do_not_click_and_have_a_natural_gap():
     noise = 1e-4 * np.random.default_rng(0).standard_normal(RATE // 10)
     take = take_of(np.concatenate([noise, tone(1), noise]).astype(np.float32))
     audio = whole(pieces([take, take, take], [0.0] * 3, 0.1))
@@ -266,7 +266,7 @@ def test_joins_do_not_click_and_leave_a_natural_gap():
     assert len(audio) == 3 * len(take.audio)
 
 
-def test_times_are_those_of_the_whole():
+def test_times_refer_to_the_whole_speech():
     take = take_of(np.pad(tone(1), RATE // 10), (TurnTime("S1", "La.", 0.1, 1.1),))
     spoken = list(pieces([take] * 3, [0.0, 0.5, 0.0], 0.1))
     assert [round(piece.start, 2) for piece in spoken] == [0.0, 1.2, 2.82]
@@ -279,40 +279,40 @@ def test_times_are_those_of_the_whole():
         assert np.abs(audio[max(0, at - 100) : at - 20]).max() < 0.01
 
 
-def test_what_carries_nothing_known_is_named(synthesizer):
+def test_an_unknown_carry_is_named(synthesizer):
     with pytest.raises(ValueError, match="carry='all' must be one of nothing, first, last, both"):
         next(speak_long(synthesizer, TURNS, carry="all"))
 
 
-def store(folder, synthesizer, **changes):
-    return KeptParts(folder, plan(**changes), synthesizer, TakeOptions())
+def open_store(folder, synthesizer, **changes):
+    return FolderPartStore(folder, plan(**changes), synthesizer, TakeOptions())
 
 
 def begun(folder, synthesizer, **changes):
     """A folder in which one part is finished."""
-    kept = store(folder, synthesizer, **changes)
-    kept.keep((0,), generation.make_take(synthesizer, Line("[S1] Hi."), 1))
-    return kept
+    store = open_store(folder, synthesizer, **changes)
+    store.save((0,), generation.make_take(synthesizer, Line("[S1] Hi."), 1))
+    return store
 
 
-def test_an_interrupted_speech_goes_on_where_it_stopped(synthesizer, tmp_path, watched):
+def test_an_interrupted_speech_resumes_where_it_stopped(synthesizer, tmp_path, watched):
     uninterrupted = whole(speak_long(synthesizer, TURNS, seed=7))
     watched.clear()
-    kept = store(tmp_path / "parts", synthesizer)
-    spoken = speak_long(synthesizer, TURNS, seed=7, store=kept)
+    store = open_store(tmp_path / "parts", synthesizer)
+    spoken = speak_long(synthesizer, TURNS, seed=7, store=store)
     heard = [next(spoken), next(spoken)]
     spoken.close()
-    assert len(list(kept.folder.glob("part-*"))) == len(watched) == 2
-    again = store(tmp_path / "parts", synthesizer)
+    assert len(list(store.folder.glob("part-*"))) == len(watched) == 2
+    again = open_store(tmp_path / "parts", synthesizer)
     resumed = list(speak_long(synthesizer, TURNS, seed=again.seed, store=again))
     assert len(watched) == len(resumed)  # the first two were not made again
     np.testing.assert_allclose(whole(resumed), uninterrupted, atol=1e-5)
     assert resumed[1].turns == heard[1].turns
 
 
-def test_an_interrupt_amid_a_part_leaves_the_parts_before(synthesizer, tmp_path, monkeypatch):
-    kept = store(tmp_path / "parts", synthesizer)
-    spoken = speak_long(synthesizer, TURNS, seed=7, store=kept)
+def test_an_interrupt_within_a_part_preserves_earlier_parts(synthesizer, tmp_path, monkeypatch):
+    store = open_store(tmp_path / "parts", synthesizer)
+    spoken = speak_long(synthesizer, TURNS, seed=7, store=store)
     next(spoken)
 
     def interrupted(*_):
@@ -321,12 +321,12 @@ def test_an_interrupt_amid_a_part_leaves_the_parts_before(synthesizer, tmp_path,
     monkeypatch.setattr(long_form, "make_take", interrupted)
     with pytest.raises(KeyboardInterrupt):
         next(spoken)
-    assert len(list(kept.folder.glob("part-*"))) == 1
+    assert len(list(store.folder.glob("part-*"))) == 1
 
 
-def test_a_full_disk_leaves_the_parts_before_and_no_half_file(synthesizer, tmp_path, monkeypatch):
-    kept = store(tmp_path / "parts", synthesizer)
-    spoken = speak_long(synthesizer, TURNS, seed=7, store=kept)
+def test_a_full_disk_preserves_earlier_parts_and_leaves_no_partial_file(synthesizer, tmp_path, monkeypatch):
+    store = open_store(tmp_path / "parts", synthesizer)
+    spoken = speak_long(synthesizer, TURNS, seed=7, store=store)
     next(spoken)
 
     def full(path, content):
@@ -337,19 +337,19 @@ def test_a_full_disk_leaves_the_parts_before_and_no_half_file(synthesizer, tmp_p
     monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(OSError, match="No space left"):
         next(spoken)
-    assert sorted(path.name for path in kept.folder.iterdir()) == ["part-00000.safetensors", "speech.json"]
+    assert sorted(path.name for path in store.folder.iterdir()) == ["part-00000.safetensors", "speech.json"]
 
 
-def test_a_voice_of_one_speaker_leaves_the_other_to_be_carried():
-    memory = Memory("first", Line("", random_codes(5)[0], "[S1] La."))
+def test_after_a_voice_of_one_speaker_the_other_is_carried():
+    memory = PromptMemory("first", Line("", random_codes(5)[0], "[S1] La."))
     codes = random_codes(4)[0]
     memory.add(parse("[S1] One. [S2] Two."), codes)
-    before = memory.before(parse("[S2] Three."))
-    assert before.transcript == "[S1] One. [S2] Two. [S1] La."
-    assert len(before.prompt) == 9
+    prompt = memory.prompt_for(parse("[S2] Three."))
+    assert prompt.transcript == "[S1] One. [S2] Two. [S1] La."
+    assert len(prompt.prompt) == 9
 
 
-def test_parts_leave_room_for_a_speaker_who_comes_later(synthesizer, watched):
+def test_parts_are_short_enough_to_carry_a_later_speaker(synthesizer, watched):
     late = parse("[S1] These are some words. " * 6 + " ".join(f"[S{1 + n % 2}] Here they are." for n in range(6)))
     list(speak_long(synthesizer, late, seed=7, carry="first"))
     assert {turn.speaker for turn in parse(watched[0].text).turns} == {"S1"}
@@ -358,7 +358,7 @@ def test_parts_leave_room_for_a_speaker_who_comes_later(synthesizer, watched):
     assert all(estimated_seconds(text) <= room for text in several)
 
 
-def test_a_longest_length_counts_what_is_new_in_every_part(synthesizer, monkeypatch):
+def test_max_length_limits_the_new_speech_of_each_part(synthesizer, monkeypatch):
     asked = []
 
     def make_take(synthesizer, line, seed, settings, take_options):
@@ -374,96 +374,96 @@ def test_a_longest_length_counts_what_is_new_in_every_part(synthesizer, monkeypa
 def test_a_damaged_plan_is_named_with_its_remedy(content, synthesizer, tmp_path):
     begun(tmp_path / "parts", synthesizer)
     (tmp_path / "parts" / "speech.json").write_text(content)
-    with pytest.raises(ValueError, match=r"speech\.json is damaged .*\. Delete .*parts to begin anew"):
-        store(tmp_path / "parts", synthesizer)
+    with pytest.raises(ValueError, match=r"speech\.json is damaged .*\. Delete .*parts to start again"):
+        open_store(tmp_path / "parts", synthesizer)
 
 
 def test_a_damaged_part_is_spoken_again(synthesizer, tmp_path, watched):
-    kept = store(tmp_path / "parts", synthesizer)
-    once = whole(speak_long(synthesizer, TURNS, seed=7, store=kept))
-    (kept.folder / "part-00001.safetensors").write_bytes(b"nothing of use")
+    store = open_store(tmp_path / "parts", synthesizer)
+    once = whole(speak_long(synthesizer, TURNS, seed=7, store=store))
+    (store.folder / "part-00001.safetensors").write_bytes(b"nothing of use")
     watched.clear()
-    np.testing.assert_allclose(whole(speak_long(synthesizer, TURNS, seed=7, store=kept)), once, atol=1e-5)
+    np.testing.assert_allclose(whole(speak_long(synthesizer, TURNS, seed=7, store=store)), once, atol=1e-5)
     assert len(watched) == 1
 
 
-def test_a_changed_script_or_setting_is_noticed_and_named(synthesizer, tmp_path):
+def test_a_changed_script_or_setting_is_detected_and_named(synthesizer, tmp_path):
     begun(tmp_path / "parts", synthesizer, settings={"temperature": 0.7})
     with pytest.raises(
         ValueError, match=r"another speech: script was '\[S1\] Turn a.*…', now '\[S1\] Another\.'\. Ask"
     ):
-        store(tmp_path / "parts", synthesizer, settings={"temperature": 0.7}, script="[S1] Another.")
+        open_store(tmp_path / "parts", synthesizer, settings={"temperature": 0.7}, script="[S1] Another.")
     with pytest.raises(
         ValueError, match=r"speech: seed was 7, now 8; temperature was 0\.7, now unset; another voice\."
     ):
-        store(tmp_path / "parts", synthesizer, seed=8, voice="mine")
+        open_store(tmp_path / "parts", synthesizer, seed=8, voice="mine")
 
 
-def test_of_long_scripts_the_place_is_named_where_they_differ(synthesizer, tmp_path):
+def test_an_excerpt_shows_where_long_scripts_differ(synthesizer, tmp_path):
     script = "[S1] " + "And so it went on. " * 20
     begun(tmp_path / "parts", synthesizer, script=f"{script}The end.")
     with pytest.raises(
         ValueError, match=r"script was '… so it went on\. The end\.', now '… so it went on\. The finish\.'"
     ):
-        store(tmp_path / "parts", synthesizer, script=f"{script}The finish.")
+        open_store(tmp_path / "parts", synthesizer, script=f"{script}The finish.")
 
 
-def test_a_plan_without_a_finished_part_binds_nobody(synthesizer, tmp_path):
-    store(tmp_path / "parts", synthesizer, script="[S1] Another.")
-    assert store(tmp_path / "parts", synthesizer).plan["script"] == str(TURNS)
+def test_a_plan_without_finished_parts_is_replaced(synthesizer, tmp_path):
+    open_store(tmp_path / "parts", synthesizer, script="[S1] Another.")
+    assert open_store(tmp_path / "parts", synthesizer).plan["script"] == str(TURNS)
 
 
-def test_parts_without_a_plan_are_not_gone_on_from(synthesizer, tmp_path, watched):
-    """They are left where a kill comes while finished parts are removed."""
-    kept = store(tmp_path / "parts", synthesizer)
-    count = len(list(speak_long(synthesizer, TURNS, seed=7, store=kept)))
-    (kept.folder / "speech.json").unlink()
-    again = store(tmp_path / "parts", synthesizer)
+def test_parts_without_a_plan_are_not_resumed(synthesizer, tmp_path, watched):
+    """They remain if the process is killed while it removes finished parts."""
+    store = open_store(tmp_path / "parts", synthesizer)
+    count = len(list(speak_long(synthesizer, TURNS, seed=7, store=store)))
+    (store.folder / "speech.json").unlink()
+    again = open_store(tmp_path / "parts", synthesizer)
     assert finished_parts(again.folder) == 0
     list(speak_long(synthesizer, TURNS, seed=7, store=again))
     assert len(watched) == 2 * count
 
 
-def test_a_part_of_another_plan_is_never_taken(synthesizer, tmp_path, watched):
-    """Such as where two processes begin in one folder at the same moment."""
-    kept = store(tmp_path / "parts", synthesizer)
-    count = len(list(speak_long(synthesizer, TURNS, seed=7, store=kept)))
-    kept._mark = "another"
-    list(speak_long(synthesizer, TURNS, seed=7, store=kept))
+def test_a_part_of_another_plan_is_not_used(synthesizer, tmp_path, watched):
+    """For example, if two processes start in the same folder at the same moment."""
+    store = open_store(tmp_path / "parts", synthesizer)
+    count = len(list(speak_long(synthesizer, TURNS, seed=7, store=store)))
+    store._plan_hash = "another"
+    list(speak_long(synthesizer, TURNS, seed=7, store=store))
     assert len(watched) == 2 * count
 
 
-def test_without_a_seed_the_one_that_was_drawn_is_gone_on_with(synthesizer, tmp_path):
+def test_without_a_seed_the_stored_random_seed_is_used(synthesizer, tmp_path):
     first = begun(tmp_path / "parts", synthesizer, seed=None).seed
-    assert store(tmp_path / "parts", synthesizer, seed=None).seed == first
+    assert open_store(tmp_path / "parts", synthesizer, seed=None).seed == first
 
 
-def test_a_folder_that_cannot_be_made_is_found_out_before_the_work(synthesizer, tmp_path):
+def test_a_folder_that_cannot_be_created_is_detected_before_the_work(synthesizer, tmp_path):
     with pytest.raises(OSError, match="missing"):
-        store(tmp_path / "missing" / "parts", synthesizer)
+        open_store(tmp_path / "missing" / "parts", synthesizer)
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match="file"):
-        store(tmp_path / "file", synthesizer)
+        open_store(tmp_path / "file", synthesizer)
 
 
-def test_what_is_no_longer_needed_is_removed(synthesizer, tmp_path):
-    kept = store(tmp_path / "parts", synthesizer)
-    kept.keep((0,), generation.make_take(synthesizer, Line("[S1] Hi."), 1))
-    kept.remove()
+def test_remove_deletes_the_parts_and_their_folder(synthesizer, tmp_path):
+    store = open_store(tmp_path / "parts", synthesizer)
+    store.save((0,), generation.make_take(synthesizer, Line("[S1] Hi."), 1))
+    store.remove()
     assert list(tmp_path.iterdir()) == []
 
 
-def test_attempts_are_kept(synthesizer, tmp_path):
-    kept = store(tmp_path / "parts", synthesizer)
+def test_attempts_are_stored(synthesizer, tmp_path):
+    store = open_store(tmp_path / "parts", synthesizer)
     line = Line("[S1] Hi.")
     take = generation.make_take(synthesizer, line, 1, take_options=TakeOptions(best_of=2))
-    kept.keep((3,), take)
-    found = kept.kept((3,), line)
+    store.save((3,), take)
+    found = store.load((3,), line)
     assert found.attempts == take.attempts
     assert isinstance(found.attempts[0], Attempt)
     assert torch.equal(found.codes, take.codes)
 
 
-def test_models_are_told_apart():
+def test_fingerprints_distinguish_models():
     one, same, other = (Synthesizer(tiny_model(seed=seed), tiny_processor()) for seed in (1, 1, 2))
     assert fingerprint(one) == fingerprint(same) != fingerprint(other)

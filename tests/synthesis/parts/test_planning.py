@@ -1,4 +1,4 @@
-"""How a script is cut into parts of one pass each, without a model."""
+"""A script is split into parts of one pass each, without a model."""
 
 import subprocess
 import sys
@@ -7,7 +7,16 @@ import pytest
 from tiny_speech import tiny_speech
 
 from dia.synthesis.parts.long_form import speak_long
-from dia.synthesis.parts.planning import Before, Part, is_long, is_over_a_pass, part_seconds, parts_of, passes_of, plan
+from dia.synthesis.parts.planning import (
+    Part,
+    VoiceInfo,
+    exceeds_pass,
+    is_long,
+    part_seconds,
+    plan,
+    plan_passes,
+    split_script,
+)
 from dia.text.prompt_format import PromptFormat
 from dia.text.script import parse
 
@@ -15,14 +24,14 @@ TURNS = parse(" ".join(f"[S{1 + number % 2}] Turn {letter} it is." for number, l
 
 
 def test_nothing_is_lost_or_reordered():
-    parts = parts_of(TURNS, 2.0)
+    parts = split_script(TURNS, 2.0)
     assert len(parts) > 2
     assert [turn for part in parts for turn in part.script.turns] == list(TURNS.turns)
 
 
-def test_a_script_is_cut_wherever_a_pause_is_asked_for():
+def test_a_script_is_split_at_every_pause():
     script = parse("[S1] One. [pause:700ms] Two. [S2] Three. [pause:1s] [S1] Four.")
-    assert [(part.script.spoken, part.pause) for part in parts_of(script, 20)] == [
+    assert [(part.script.spoken, part.pause) for part in split_script(script, 20)] == [
         ("[S1] One.", 0.7),
         ("[S1] Two. [S2] Three.", 1.0),
         ("[S1] Four.", 0.0),
@@ -33,11 +42,11 @@ def test_a_script_is_cut_wherever_a_pause_is_asked_for():
     ("carry", "voice", "seconds"),
     [("nothing", 0, 20), ("first", 0, 10), ("last", 0, 10), ("both", 0, 20 / 3), ("both", 8, 6), ("first", 8, 12)],
 )
-def test_a_part_and_what_it_goes_on_from_fill_a_pass(carry, voice, seconds):
+def test_a_part_and_its_prompt_fill_a_pass(carry, voice, seconds):
     assert part_seconds(20, carry, voice) == pytest.approx(seconds)
 
 
-def test_a_long_voice_leaves_room_for_a_few_words_nevertheless():
+def test_a_part_has_a_minimum_length_even_after_a_long_voice():
     assert part_seconds(20, "both", 30) > 0
 
 
@@ -51,34 +60,36 @@ def test_a_long_voice_leaves_room_for_a_few_words_nevertheless():
         ("[S1] Hi. [pause:1s]", 0.0, True),
     ],
 )
-def test_a_script_is_long_where_a_pass_is_too_short_for_it_or_it_has_pauses(text, before, long):
+def test_a_script_is_long_if_it_exceeds_a_pass_or_has_pauses(text, before, long):
     assert is_long(parse(text), PromptFormat(), before) == long
 
 
 def test_pauses_alone_make_a_script_long():
     script = parse("[S1] Hi. [pause:1s] [S2] Ho.")
     assert is_long(script, PromptFormat())
-    assert not is_over_a_pass(script, PromptFormat())
+    assert not exceeds_pass(script, PromptFormat())
 
 
 def test_one_pass_is_one_part():
     script = parse("[S1] Hi. [S2] Ho.")
-    assert passes_of(script, PromptFormat()) == [Part(script, 0.0)]
+    assert plan_passes(script, PromptFormat()) == [Part(script, 0.0)]
     long = parse("[S1] Hi. [pause:1s] [S2] Ho.")
-    assert [part.pause for part in passes_of(long, PromptFormat())] == [1.0, 0.0]
+    assert [part.pause for part in plan_passes(long, PromptFormat())] == [1.0, 0.0]
 
 
-def test_parts_are_shorter_where_a_later_speaker_is_carried_beside_the_first_part():
+def test_parts_are_shorter_if_a_later_speaker_is_carried_too():
     late = parse("[S1] These are some words. " * 6 + " ".join(f"[S{1 + n % 2}] Here they are." for n in range(6)))
     alone, both = (plan(late, PromptFormat(pass_seconds=6.0), carry) for carry in ("nothing", "first"))
     assert len(both) > len(alone)
-    voice = Before(("S1", "S2"), 1.0)
-    assert plan(late, PromptFormat(pass_seconds=6.0), before=voice) == parts_of(late, part_seconds(6.0, "first", 1.0))
+    voice = VoiceInfo(("S1", "S2"), 1.0)
+    assert plan(late, PromptFormat(pass_seconds=6.0), voice=voice) == split_script(
+        late, part_seconds(6.0, "first", 1.0)
+    )
 
 
-def test_what_is_planned_is_what_is_spoken():
+def test_the_plan_matches_the_spoken_parts():
     synthesizer = tiny_speech(pass_seconds=6.0, carry="nothing")
-    parts = passes_of(TURNS, PromptFormat.of(synthesizer.model.generation_config))
+    parts = plan_passes(TURNS, PromptFormat.of(synthesizer.model.generation_config))
     spoken = list(speak_long(synthesizer, TURNS, seed=1))
     assert len(parts) == len(spoken) > 1
     assert [" ".join(turn.text for turn in piece.take.turns) for piece in spoken] == [

@@ -1,4 +1,4 @@
-"""When words are spoken: the decoder's attention is followed through the text, and never back."""
+"""Word times come from a non-decreasing path of the decoder's attention through the text."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from tiny_codec import random_codes, tiny_processor
 
 from dia.decoding.grid import Channels, prefill
 from dia.synthesis.takes import alignment
-from dia.synthesis.takes.alignment import Alignment, TurnTime, WordTime, as_shown, monotonic_path, read
+from dia.synthesis.takes.alignment import Alignment, TurnTime, WordTime, align, as_written, monotonic_path
 from dia.text.script import Script, Turn, parse
 
 TEXT = "[S1] One two. [S2] Three."
@@ -27,7 +27,7 @@ def steady(text=TEXT, frames_per_character=2):
     return reading(np.repeat(np.arange(len(text)), frames_per_character), text)
 
 
-def test_the_path_stays_or_advances_and_follows_the_brighter_places():
+def test_the_path_stays_or_advances_and_follows_high_scores():
     picture = """
         #......
         .#.....
@@ -40,7 +40,7 @@ def test_the_path_stays_or_advances_and_follows_the_brighter_places():
     assert monotonic_path(score).tolist() == [0, 1, 1, 3, 4, 4, 6]
 
 
-def test_the_path_does_not_go_back_for_what_is_bright_behind_it():
+def test_the_path_does_not_go_back_for_a_high_score():
     score = np.eye(6)
     score[5] = [1, 0, 0, 0, 0, 0.5]
     assert (np.diff(monotonic_path(score)) >= 0).all()
@@ -55,18 +55,18 @@ def test_few_frames_may_take_long_steps():
     assert monotonic_path(np.eye(30)[[0, 15, 29]])[-1] == 29
 
 
-def test_heads_that_move_along_the_text_are_chosen_whatever_their_number():
+def test_all_heads_that_move_along_the_text_are_selected():
     along, still, back = np.eye(9), np.full((9, 9), 1 / 9), np.eye(9)[::-1]
-    chosen = alignment._along_the_text(head.astype(np.float32) for head in (still, back, along, still))
+    chosen = alignment._monotonic_heads(head.astype(np.float32) for head in (still, back, along, still))
     assert len(chosen) == 1
     assert (chosen[0] == along).all()
 
 
-def test_where_all_heads_move_against_the_text_there_is_a_best_one_nevertheless():
-    assert len(alignment._along_the_text([np.eye(5, dtype=np.float32)[::-1]])) == 1
+def test_a_head_is_selected_even_if_all_move_against_the_text():
+    assert len(alignment._monotonic_heads([np.eye(5, dtype=np.float32)[::-1]])) == 1
 
 
-def test_the_attention_is_what_the_model_itself_reports(processor):
+def test_the_attention_equals_the_models_own_output(processor):
     model = tiny_model()
     codes = random_codes(9)[0]
     ids = processor.tokenizer([TEXT], return_tensors="pt")["input_ids"]
@@ -80,19 +80,19 @@ def test_the_attention_is_what_the_model_itself_reports(processor):
         np.testing.assert_allclose(weights, own[0].numpy(), atol=1e-5)
 
 
-def test_a_reading_has_a_place_for_every_frame_and_characters_not_bytes(processor):
+def test_an_alignment_has_a_position_in_characters_for_every_frame(processor):
     codes = random_codes(12)[0]
     text = "[S1] Café é."
-    found = read(tiny_model(), processor, text, codes)
+    found = align(tiny_model(), processor, text, codes)
     assert len(found.path) == len(found.attention) == 12
     assert (np.diff(found.path) >= 0).all()
     assert found.path.max() < len(text)
     assert ((found.attention >= 0) & (found.attention <= 1 + 1e-5)).all()
 
 
-def test_nothing_spoken_is_nothing_read(processor):
-    found = read(tiny_model(), processor, TEXT, random_codes(3)[0][:0])
-    assert found.unread == "One two Three"
+def test_no_codes_give_an_empty_alignment(processor):
+    found = align(tiny_model(), processor, TEXT, random_codes(3)[0][:0])
+    assert found.missing_words == "One two Three"
     assert [turn.end for turn in found.turns()] == [0.0, 0.0]
 
 
@@ -107,33 +107,33 @@ def test_turns_and_words_have_times():
     assert second.words == (WordTime("Three", 3.8, 4.8),)
 
 
-def test_non_verbal_tags_are_words_and_apostrophes_do_not_part_them():
+def test_non_verbal_tags_are_words_and_apostrophes_do_not_split_words():
     text = "[S1] Don't! (clears throat) It's 3.5."
     assert [word.text for word in steady(text).turns()[0].words] == ["Don't", "(clears throat)", "It's", "3.5"]
 
 
-def test_what_a_prompt_said_is_left_out_also_in_the_middle_of_a_turn():
+def test_the_words_of_a_prompt_are_omitted_even_within_a_turn():
     (second,) = steady().turns(skip=len("[S1] One two."))
     assert second.speaker == "S2"
     first, _ = steady().turns(skip=len("[S1] One"))
     assert [word.text for word in first.words] == ["two"]
 
 
-def test_a_tag_without_words_is_no_turn():
+def test_a_tag_without_words_is_not_a_turn():
     assert len(steady(f"{TEXT} [S1]").turns()) == 2
 
 
-def test_words_that_no_frame_came_to_are_told():
-    assert steady().unread == ""
-    assert reading([0, 5, 8, 9, 10]).unread == "Three"
+def test_words_that_no_frame_reaches_are_reported():
+    assert steady().missing_words == ""
+    assert reading([0, 5, 8, 9, 10]).missing_words == "Three"
 
 
-def test_words_that_were_passed_over_have_no_length():
+def test_skipped_words_have_no_length():
     first, second = reading([5, 6, 7, 19, 20, 23, 24]).turns()
     assert first.words[1].start == first.words[1].end == second.start
 
 
-def test_turns_are_moved_with_their_words_and_kept_within_the_audio():
+def test_turns_are_shifted_with_their_words_and_clipped_to_the_audio():
     turn = TurnTime("S1", "A b.", 1.0, 3.0, (WordTime("A", 1.0, 1.5), WordTime("b", 2.0, 3.0)))
     moved = turn.shifted(-1.2, latest=1.5)
     assert (moved.start, moved.end) == (0.0, 1.5)
@@ -142,7 +142,7 @@ def test_turns_are_moved_with_their_words_and_kept_within_the_audio():
 
 
 def shown(text, prompt="", read=None):
-    """The times of a script whose every character takes two frames, behind what a prompt says."""
+    """The times of a script after a prompt, if every character takes two frames."""
     script = parse(text)
     return steady(f"{prompt}{read or script.spoken}").turns(len(prompt), script)
 
@@ -159,13 +159,13 @@ def shown(text, prompt="", read=None):
         ("[S1] It cost $ 5 then", ["It cost $ 5 then"], ["It", "cost", "$ 5", "then"]),
     ],
 )
-def test_times_are_of_what_the_author_wrote(text, turns, words):
+def test_times_refer_to_the_words_as_written(text, turns, words):
     found = shown(text)
     assert [turn.text for turn in found] == turns
     assert [word.text for turn in found for word in turn.words] == words
 
 
-def test_what_is_shown_lasts_as_long_as_all_that_is_said_for_it():
+def test_a_written_word_lasts_as_long_as_all_its_spoken_words():
     (turn,) = shown("[S1] I owe $5.")
     (read,) = steady("[S1] I owe five dollars.").turns()
     assert turn.words[-1] == WordTime("$5", read.words[2].start, read.words[3].end)
@@ -173,12 +173,12 @@ def test_what_is_shown_lasts_as_long_as_all_that_is_said_for_it():
     assert turn.words[:2] == read.words[:2]
 
 
-def test_the_words_of_a_prompt_are_left_out_of_what_is_shown():
+def test_the_words_of_a_prompt_are_omitted_from_the_written_words():
     found = shown("[S1] For $5.", prompt="[S1] It is ours. ", read="For five dollars.")
     assert [(turn.speaker, turn.text) for turn in found] == [("S1", "For $5.")]
 
 
-def test_stops_and_tags_that_close_what_is_read_change_nothing():
+def test_final_stops_and_closing_tags_change_nothing():
     found = shown("[S1] In 2024 [S2] yes", read="[S1] In twenty twenty-four. [S2] yes. [S1]")
     assert [(turn.text, len(turn.words)) for turn in found] == [("In 2024", 2), ("yes", 1)]
 
@@ -196,12 +196,12 @@ def test_a_stop_within_brackets_changes_nothing():
         ("[S1] It cost five dollars then.", ["In 2024."]),
     ],
 )
-def test_of_a_script_that_begins_with_the_words_of_a_recording_the_rest_is_shown(skip, turns):
+def test_a_script_that_begins_with_the_transcript_yields_only_the_rest(skip, turns):
     script = parse("[S1] It cost $5 then. [S2] In 2024.")
     found = steady(script.spoken).turns(len(skip), script)
     assert [turn.text for turn in found] == turns
 
 
-def test_where_other_words_were_spoken_those_are_shown():
+def test_if_the_words_differ_from_the_script_the_spoken_words_are_returned():
     spoken = steady("[S1] Quite other words.").turns()
-    assert as_shown(spoken, Script((Turn("S1", "five dollars.", shown="$5."),))) == spoken
+    assert as_written(spoken, Script((Turn("S1", "five dollars.", shown="$5."),))) == spoken

@@ -1,4 +1,4 @@
-"""What is wrong with a take is found and told with figures; what is merely slow, soft or short is not."""
+"""Faults of a take are detected and reported with figures; takes that are merely slow, soft or short have none."""
 
 import dataclasses
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from dia.synthesis.takes.checks import Performance, faults, longest_run
+from dia.synthesis.takes.checks import CheckInput, faults, longest_run
 
 RATE, FRAMES = 8000, 50.0
 TEXT = "[S1] " + "Fifteen letters" * 4  # about four seconds
@@ -16,11 +16,11 @@ def tone(seconds, level=0.3):
     return (level * np.sin(2 * np.pi * 200 * np.arange(round(seconds * RATE)) / RATE)).astype(np.float32)
 
 
-def performance(audio=None, **changes):
+def check_input(audio=None, **changes):
     audio = tone(4.0) if audio is None else audio
     frames = round(len(audio) / RATE * FRAMES)
     codes = torch.arange(frames)[:, None].repeat(1, 3) % 7
-    good = Performance(TEXT, audio, RATE, codes, FRAMES, ended=True)
+    good = CheckInput(TEXT, audio, RATE, codes, FRAMES, ended=True)
     return dataclasses.replace(good, **changes)
 
 
@@ -31,13 +31,13 @@ def hush(seconds):
 @pytest.mark.parametrize(
     "good",
     [
-        performance(),
-        performance(tone(2.2)),
-        performance(tone(8.5)),
-        performance(tone(4, level=0.02)),
-        performance(np.concatenate([hush(0.5), tone(1.5), hush(1.2), tone(1.5), hush(0.5)])),
-        performance(tone(0.4), text="[S2] Yes."),
-        performance(tone(4), codes=torch.cat([torch.arange(160), torch.full((40,), 3)])[:, None]),
+        check_input(),
+        check_input(tone(2.2)),
+        check_input(tone(8.5)),
+        check_input(tone(4, level=0.02)),
+        check_input(np.concatenate([hush(0.5), tone(1.5), hush(1.2), tone(1.5), hush(0.5)])),
+        check_input(tone(0.4), text="[S2] Yes."),
+        check_input(tone(4), codes=torch.cat([torch.arange(160), torch.full((40,), 3)])[:, None]),
     ],
     ids=["plain", "fast", "slow", "soft", "with a pause", "short", "a long vowel"],
 )
@@ -46,28 +46,28 @@ def test_a_good_take_has_no_faults(good):
 
 
 @pytest.mark.parametrize(
-    ("bad", "told"),
+    ("bad", "expected"),
     [
-        (performance(ended=False), "did not end by itself within 4.0 s"),
-        (performance(tone(12)), "lasts 12.0 s, too long for a text of about 4.0 s"),
-        (performance(tone(0.7)), "lasts 0.7 s, too short for a text of about 4.0 s"),
-        (performance(hush(4)), "is silent"),
-        (performance(np.concatenate([tone(0.5), hush(3.5)])), "is silent for 88% of its time"),
-        (performance(np.concatenate([tone(1), hush(2.7), tone(1)])), "pauses for 2.7 s"),
-        (performance(np.clip(tone(4, level=2.0), -1, 1)), "is clipped in"),
-        (performance(codes=torch.full((200, 3), 5)), "is stuck on one sound for 4.0 s"),
-        (performance(unread="the end"), "ends before the words 'the end'"),
-        (performance(codes=torch.zeros(0, 3).long(), audio=hush(0)), "says nothing"),
+        (check_input(ended=False), "did not end by itself within 4.0 s"),
+        (check_input(tone(12)), "lasts 12.0 s, too long for a text of about 4.0 s"),
+        (check_input(tone(0.7)), "lasts 0.7 s, too short for a text of about 4.0 s"),
+        (check_input(hush(4)), "is silent"),
+        (check_input(np.concatenate([tone(0.5), hush(3.5)])), "is silent for 88% of its duration"),
+        (check_input(np.concatenate([tone(1), hush(2.7), tone(1)])), "has a pause of 2.7 s"),
+        (check_input(np.clip(tone(4, level=2.0), -1, 1)), "is clipped in"),
+        (check_input(codes=torch.full((200, 3), 5)), "is stuck on one sound for 4.0 s"),
+        (check_input(missing_words="the end"), "ends before the words 'the end'"),
+        (check_input(codes=torch.zeros(0, 3).long(), audio=hush(0)), "is empty"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_a_fault_is_told(bad, told):
+def test_a_fault_is_reported(bad, expected):
     (found,) = faults(bad)
-    assert found.startswith(told)
+    assert found.startswith(expected)
 
 
-def test_all_faults_are_told():
-    assert len(faults(performance(hush(12), ended=False))) == 3
+def test_all_faults_are_reported():
+    assert len(faults(check_input(hush(12), ended=False))) == 3
 
 
 def test_the_longest_run():

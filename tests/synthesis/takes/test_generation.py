@@ -1,4 +1,4 @@
-"""Takes: trimmed, timed and checked; made again while something is wrong; the best of several kept."""
+"""Takes are trimmed, timed and checked; those with faults are retried; the best of several is returned."""
 
 import dataclasses
 
@@ -8,10 +8,10 @@ import torch
 from tiny_codec import random_codes
 from tiny_speech import tiny_speech
 
-from dia.synthesis.synthesizer import Spoken
+from dia.synthesis.synthesizer import PassResult
 from dia.synthesis.takes import analysis, generation
 from dia.synthesis.takes.alignment import Alignment
-from dia.synthesis.takes.generation import made_take, make_take, stream_take
+from dia.synthesis.takes.generation import make_take, restore_take, stream_take
 from dia.synthesis.takes.take import Line, TakeOptions
 
 LINE = Line("[S1] Hi there. [S2] Yes.")
@@ -27,19 +27,19 @@ def never_wrong(monkeypatch):
     monkeypatch.setattr(analysis, "faults", lambda performance: ())
 
 
-def wrong_until(monkeypatch, good_seed_count, told="is silent"):
-    """Every take is wrong before the last of so many."""
+def wrong_until(monkeypatch, good_seed_count, fault="is silent"):
+    """All takes before the given one have a fault."""
     made = []
 
     def faults(performance):
         made.append(performance)
-        return () if len(made) >= good_seed_count else (told,)
+        return () if len(made) >= good_seed_count else (fault,)
 
     monkeypatch.setattr(analysis, "faults", faults)
     return made
 
 
-def test_a_take_brings_everything_that_is_known_of_it(synthesizer):
+def test_a_take_contains_audio_codes_times_and_attempts(synthesizer):
     take = make_take(synthesizer, LINE, seed=3)
     assert take.audio.dtype == np.float32
     assert take.sampling_rate == synthesizer.processor.sampling_rate
@@ -50,7 +50,7 @@ def test_a_take_brings_everything_that_is_known_of_it(synthesizer):
     assert take.warnings == take.attempts[0].faults
 
 
-def test_its_codes_are_those_of_a_plain_pass_with_the_same_seed(synthesizer):
+def test_its_codes_are_those_of_a_single_pass_with_the_same_seed(synthesizer):
     (plain,) = synthesizer([LINE.text], (), [3])
     assert torch.equal(make_take(synthesizer, LINE, seed=3).codes, plain.codes)
 
@@ -63,7 +63,7 @@ def test_the_same_seed_gives_the_same_take_alone_and_in_a_batch(synthesizer, nev
     assert [attempt.seed for attempt in best.attempts] == [3, 4, 5, 6]
 
 
-def test_without_a_seed_it_tells_the_one_that_gives_it_again(synthesizer):
+def test_without_a_seed_the_take_reports_the_random_one(synthesizer):
     take = make_take(synthesizer, LINE)
     assert torch.equal(make_take(synthesizer, LINE, seed=take.seed).codes, take.codes)
     torch.manual_seed(1)
@@ -72,7 +72,7 @@ def test_without_a_seed_it_tells_the_one_that_gives_it_again(synthesizer):
     assert make_take(synthesizer, LINE).seed == first
 
 
-def test_a_bad_take_is_made_again_with_the_next_seed(synthesizer, monkeypatch):
+def test_a_take_with_faults_is_retried_with_the_next_seed(synthesizer, monkeypatch):
     made = wrong_until(monkeypatch, 3)
     take = make_take(synthesizer, LINE, seed=10, take_options=TakeOptions(retries=5))
     assert len(made) == 3
@@ -81,7 +81,7 @@ def test_a_bad_take_is_made_again_with_the_next_seed(synthesizer, monkeypatch):
     assert [attempt.faults for attempt in take.attempts] == [("is silent",), ("is silent",), ()]
 
 
-def test_no_more_often_than_asked_and_then_the_least_bad_one_is_kept_and_says_so(synthesizer, monkeypatch):
+def test_after_the_last_retry_the_take_with_the_fewest_faults_is_returned(synthesizer, monkeypatch):
     several = iter([("a", "b"), ("a",), ("a", "b", "c")])
     monkeypatch.setattr(analysis, "faults", lambda performance: next(several))
     take = make_take(synthesizer, LINE, seed=10, take_options=TakeOptions(retries=2))
@@ -89,26 +89,26 @@ def test_no_more_often_than_asked_and_then_the_least_bad_one_is_kept_and_says_so
     assert len(take.attempts) == 3
 
 
-def test_retries_of_several_at_once_have_seeds_of_their_own(synthesizer, monkeypatch):
+def test_retries_in_a_batch_have_their_own_seeds(synthesizer, monkeypatch):
     wrong_until(monkeypatch, 3)
     take = make_take(synthesizer, LINE, seed=10, take_options=TakeOptions(retries=1, best_of=2))
     assert [attempt.seed for attempt in take.attempts] == [10, 11, 12, 13]
 
 
-def test_the_best_of_several_is_the_one_that_reads_the_text_best(synthesizer, monkeypatch, never_wrong):
+def test_the_best_take_has_the_highest_attention_on_the_text(synthesizer, monkeypatch, never_wrong):
     attention = iter([0.2, 0.9, 0.5])
 
-    def read(model, processor, text, codes):
+    def align(model, processor, text, codes):
         path = np.linspace(0, len(text) - 1, len(codes)).astype(int)
         return Alignment(text, path, np.full(len(codes), next(attention), np.float32), processor.frame_rate)
 
-    monkeypatch.setattr(analysis.alignment, "read", read)
+    monkeypatch.setattr(analysis.alignment, "align", align)
     take = make_take(synthesizer, LINE, seed=10, take_options=TakeOptions(best_of=3))
     assert take.seed == 11
     assert [round(attempt.score, 2) for attempt in take.attempts] == [0.2, 0.9, 0.5]
 
 
-def test_a_recogniser_has_the_word_if_there_is_one(synthesizer, never_wrong):
+def test_a_recogniser_ranks_the_takes(synthesizer, never_wrong):
     heard = iter(["nothing", "hi there", "hi there yes"])
     take_options = TakeOptions(best_of=3, recogniser=lambda audio, rate: next(heard))
     take = make_take(synthesizer, LINE, seed=10, take_options=take_options)
@@ -116,7 +116,7 @@ def test_a_recogniser_has_the_word_if_there_is_one(synthesizer, never_wrong):
     assert [round(attempt.score, 2) for attempt in take.attempts] == [0.0, 0.67, 1.0]
 
 
-def test_speech_that_never_ends_is_ended_and_told():
+def test_speech_that_never_ends_is_cut_off_and_reported():
     text = Line("[S1] Hi.")
     never = tiny_speech(ends=0.0, max_length=30)
     take = make_take(never, text, seed=1)
@@ -124,17 +124,17 @@ def test_speech_that_never_ends_is_ended_and_told():
     assert "did not end by itself" in take.warnings[0]
 
 
-def test_a_limit_that_is_given_is_kept(synthesizer):
+def test_an_explicit_length_limit_is_used(synthesizer):
     endless = tiny_speech(ends=0.0)
     assert len(make_take(endless, LINE, seed=1, settings={"max_new_tokens": 12}).codes) == 12 - 3 - 1
 
 
-def test_what_runs_away_is_stopped_long_before_the_models_own_limit():
+def test_a_runaway_take_is_stopped_long_before_the_models_limit():
     endless = tiny_speech(ends=0.0, max_length=30_000)
     assert len(make_take(endless, Line("[S1] Hi."), seed=1).codes) < 3 * endless.processor.frame_rate
 
 
-def test_a_prompt_is_gone_on_from_and_not_heard_nor_timed(synthesizer):
+def test_a_prompt_is_continued_but_not_part_of_the_audio_or_times(synthesizer):
     prompt = random_codes(12)[0]
     line = Line("[S1] Yes.", prompt, "[S2] La la.")
     take = make_take(synthesizer, line, seed=3)
@@ -143,7 +143,7 @@ def test_a_prompt_is_gone_on_from_and_not_heard_nor_timed(synthesizer):
     assert [turn.text for turn in take.turns] == ["Yes."]
 
 
-def test_the_closing_tag_is_read_where_the_checkpoint_wants_it(never_wrong):
+def test_the_closing_tag_is_added_if_the_checkpoint_expects_it(never_wrong):
     wants = tiny_speech(closing_tag=True)
     (plain,) = wants(["[S1] Hi there. [S2] Yes. [S1]"], (), [3])
     take = make_take(wants, LINE, seed=3)
@@ -159,16 +159,16 @@ def test_the_sound_of_the_closing_tag_is_removed(monkeypatch, never_wrong):
     path = np.interp(np.arange(frames), [0, frame_rate, 1.5 * frame_rate], [5, 7, 9]).astype(int)
     monkeypatch.setattr(type(wants), "sounds", lambda self, codes: [said for _ in codes])
     monkeypatch.setattr(
-        analysis.alignment, "read", lambda *_: Alignment(text, path, np.ones(frames, np.float32), frame_rate)
+        analysis.alignment, "align", lambda *_: Alignment(text, path, np.ones(frames, np.float32), frame_rate)
     )
     take = make_take(wants, Line("[S1] Hi."), seed=1)
     assert take.seconds == pytest.approx(1.2, abs=0.02)
 
 
-def test_a_take_is_made_of_its_codes_again(synthesizer):
+def test_a_take_is_restored_from_its_codes(synthesizer):
     take = make_take(synthesizer, LINE, seed=3, take_options=TakeOptions(retries=1))
-    again = made_take(
-        synthesizer, LINE, Spoken(take.codes, take.ended), take.seed, take.attempts, TakeOptions(retries=1)
+    again = restore_take(
+        synthesizer, LINE, PassResult(take.codes, take.ended), take.seed, take.attempts, TakeOptions(retries=1)
     )
     np.testing.assert_allclose(again.audio, take.audio, atol=1e-6)
     for field in ("turns", "warnings", "seed", "attempts", "start"):
@@ -186,18 +186,18 @@ def test_a_take_is_made_of_its_codes_again(synthesizer):
         ({"recogniser": "pocketsphinx"}, TypeError, "recogniser"),
     ],
 )
-def test_what_cannot_be_cared_for_is_named(wrong, error, named):
+def test_invalid_take_options_are_named(wrong, error, named):
     with pytest.raises(error, match=named):
         TakeOptions(**wrong)
 
 
-def test_a_take_cannot_be_changed(synthesizer):
+def test_a_take_is_immutable(synthesizer):
     with pytest.raises(dataclasses.FrozenInstanceError):
         make_take(synthesizer, LINE, seed=3).seed = 4
 
 
 @pytest.mark.parametrize("seed", ["7", 1.5, True])
-def test_a_seed_that_is_none_is_named(synthesizer, seed):
+def test_an_invalid_seed_is_named(synthesizer, seed):
     with pytest.raises(TypeError, match="seed"):
         make_take(synthesizer, LINE, seed=seed)
 
@@ -214,8 +214,8 @@ def listened(generator):
 
 @pytest.mark.parametrize("closing_tag", [False, True])
 @pytest.mark.parametrize("seed", range(4))
-def test_a_take_that_is_heard_early_is_the_take(closing_tag, seed, monkeypatch):
-    monkeypatch.setattr(generation, "_CLOSING_SECONDS", 0.5)
+def test_a_streamed_take_equals_the_take(closing_tag, seed, monkeypatch):
+    monkeypatch.setattr(generation, "_CLOSING_TAG_SECONDS", 0.5)
     synthesizer = tiny_speech(ends=0, max_length=400, closing_tag=closing_tag)
     heard, take = listened(stream_take(synthesizer, LINE, seed))
     whole = make_take(synthesizer, LINE, seed)
@@ -227,7 +227,7 @@ def test_a_take_that_is_heard_early_is_the_take(closing_tag, seed, monkeypatch):
     np.testing.assert_allclose(early, take.audio[: len(early)], atol=1e-5)
 
 
-def test_a_take_of_which_nothing_is_certain_is_heard_when_it_is_made(synthesizer):
+def test_a_take_without_certain_audio_is_yielded_at_its_end(synthesizer):
     heard, take = listened(stream_take(synthesizer, LINE, 3, {"max_length": 12}))
     assert heard == []
     np.testing.assert_allclose(take.audio, make_take(synthesizer, LINE, 3, {"max_length": 12}).audio, atol=1e-5)

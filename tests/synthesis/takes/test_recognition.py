@@ -1,11 +1,11 @@
-"""How much of a text a recogniser hears."""
+"""Recognition and word accuracy."""
 
 import sys
 
 import numpy as np
 import pytest
 
-from dia.synthesis.takes.recognition import agreement, pocketsphinx_recogniser
+from dia.synthesis.takes.recognition import pocketsphinx_recogniser, word_accuracy
 
 
 @pytest.mark.parametrize(
@@ -20,18 +20,18 @@ from dia.synthesis.takes.recognition import agreement, pocketsphinx_recogniser
         ("(laughs)", "", 1.0),
     ],
 )
-def test_agreement_is_one_less_the_word_error_rate(text, heard, part):
-    assert agreement(text, heard) == part
+def test_word_accuracy_is_one_minus_the_word_error_rate(text, heard, part):
+    assert word_accuracy(text, heard) == part
 
 
-def test_pocketsphinx_hears_nothing_in_silence():
+def test_pocketsphinx_recognises_nothing_in_silence():
     pytest.importorskip("pocketsphinx")
     hear = pocketsphinx_recogniser()
     assert hear(np.zeros(8000, np.float32), 8000) == ""
     assert hear(np.zeros(0, np.float32), 8000) == ""
 
 
-def test_where_it_is_missing_the_command_that_brings_it_is_told(monkeypatch):
+def test_if_pocketsphinx_is_missing_the_error_has_the_install_command(monkeypatch):
     monkeypatch.setitem(sys.modules, "pocketsphinx", None)
     with pytest.raises(ImportError, match=r"pip install pocketsphinx"):
         pocketsphinx_recogniser()

@@ -1,4 +1,4 @@
-"""Seeds that follow from others stay within what a generator takes."""
+"""Derived seeds stay within the range of torch generators."""
 
 import pytest
 import torch
@@ -26,13 +26,13 @@ LAST = 2**64 - 1
         (-(2**63), 1, 1 - 2**63),
     ],
 )
-def test_after_the_last_comes_the_first(seed, steps, later):
+def test_seeds_wrap_around(seed, steps, later):
     assert later_seed(seed, steps) == later
     check_seed(later)
 
 
-def test_to_a_generator_a_negative_seed_is_the_one_that_it_stands_for():
-    """So that counting on from -1 to 0 is counting on from the last one to the first."""
+def test_a_generator_treats_a_negative_seed_as_its_unsigned_equivalent():
+    """So incrementing -1 to 0 wraps around from the last seed to the first."""
     one, other = torch.Generator().manual_seed(-1), torch.Generator().manual_seed(LAST)
     assert torch.equal(torch.rand(3, generator=one), torch.rand(3, generator=other))
 
@@ -40,14 +40,14 @@ def test_to_a_generator_a_negative_seed_is_the_one_that_it_stands_for():
 @pytest.mark.parametrize(
     ("seed", "error"), [(2**64, ValueError), (-(2**63) - 1, ValueError), (1.0, TypeError), (True, TypeError)]
 )
-def test_what_no_generator_takes_is_refused(seed, error):
+def test_seeds_that_no_generator_accepts_are_rejected(seed, error):
     with pytest.raises(error, match="seed"):
         check_seed(seed)
     with pytest.raises(error, match="seed"):
         make_take(tiny_speech(), Line("[S1] Hi."), seed)
 
 
-def test_retries_and_parts_go_on_behind_the_last_seed(monkeypatch):
+def test_retries_and_parts_wrap_around_after_the_last_seed(monkeypatch):
     monkeypatch.setattr(analysis, "faults", lambda performance: ("babbles",))
     take = make_take(tiny_speech(), Line("[S1] Hi."), LAST, take_options=TakeOptions(retries=1, best_of=2))
     assert [attempt.seed for attempt in take.attempts] == [LAST, 0, 1, 2]

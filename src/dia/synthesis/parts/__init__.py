@@ -1,1 +1,1 @@
-"""Scripts longer than one pass: planned in parts, spoken one after the other, kept on disk, joined."""
+"""Scripts longer than one pass: split into parts, spoken in turn, stored on disk and joined."""

@@ -1,4 +1,4 @@
-"""The files of a speech's finished parts: where they lie, how many there are, and their removal. Imports no torch."""
+"""The folder of a long script's finished parts: its path, its files, and their removal. Does not import torch."""
 
 import json
 import os
@@ -15,26 +15,26 @@ _PART = re.compile(r"part-\d{5}(-\d+)*\.safetensors")
 
 
 def parts_folder(output: str | Path) -> Path:
-    """Where the finished parts of a sound file wait for the others; where that is a link, beside what it leads to."""
+    """The folder for the finished parts of an audio file. If the file is a link, the folder is next to its target."""
     return beside(Path(os.path.realpath(output)), ".parts")
 
 
 def finished_parts(folder: Path) -> int:
-    """How many finished parts there are in a folder."""
+    """The number of finished parts in a folder."""
     return len(_parts_in(folder))
 
 
 def remove_parts(folder: Path) -> None:
-    """Remove the parts in a folder, and the folder unless it holds something else; where there are none, nothing."""
+    """Remove the parts in a folder, and the folder itself if it is then empty. Does nothing if there are none."""
     sweep(folder)
-    for path in (folder / PLAN, *_parts_in(folder)):  # first the plan: without it the others count for nothing
+    for path in (folder / PLAN, *_parts_in(folder)):  # the plan first: without it, remaining parts are ignored
         path.unlink(missing_ok=True)
     with suppress(OSError):
         folder.rmdir()
 
 
 def seed_in(folder: Path) -> int | None:
-    """The seed of the speech whose parts are in a folder; None where there are none."""
+    """The seed of the parts in a folder; None if there are none."""
     plan = plan_in(folder)
     return None if plan is None else int(plan["seed"])
 
@@ -45,17 +45,17 @@ def _parts_in(folder: Path) -> list[Path]:
     return []
 
 
-def part_name(place: tuple[int, ...]) -> str:
-    """The file of a part, or of a part of a part."""
-    number, *within = place
+def part_name(index: tuple[int, ...]) -> str:
+    """The file name of a part, or of a part of a part."""
+    number, *within = index
     return f"{'-'.join([f'part-{number:05d}', *map(str, within)])}.safetensors"
 
 
 def plan_in(folder: Path) -> dict[str, Any] | None:
-    """The plan of the parts in a folder; None where there is none.
+    """The plan of the parts in a folder; None if there is none.
 
     Raises:
-        ValueError: there are parts, and their plan is damaged.
+        ValueError: there are parts, but their plan is damaged.
     """
     path = folder / PLAN
     if not path.is_file():
@@ -66,7 +66,7 @@ def plan_in(folder: Path) -> dict[str, Any] | None:
     except (KeyError, TypeError, ValueError) as error:
         if not finished_parts(folder):
             return None
-        raise ValueError(f"{path} is damaged ({error!r}). Delete {folder} to begin anew.") from error
+        raise ValueError(f"{path} is damaged ({error!r}). Delete {folder} to start again.") from error
     return plan
 
 

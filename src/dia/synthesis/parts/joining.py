@@ -1,4 +1,4 @@
-"""Takes one behind the other, each made ready to meet its neighbours, and all as one. Knows takes and silence."""
+"""Join takes with pauses between them, as pieces or as a single take."""
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,21 +11,21 @@ from dia.audio.waveform import Waveform
 from dia.synthesis.takes.alignment import TurnTime
 from dia.synthesis.takes.take import Take
 
-_AT_PAUSE = 0.02  # seconds left of a take's own silence where digital silence is asked for
+_PAUSE_EDGE_SECONDS = 0.02  # of a take's own silence that remain next to a pause of digital silence
 
 
 @dataclass(frozen=True, eq=False)
 class Piece:
-    """A part as it was spoken; the audio of all, one behind the other, is the whole.
+    """The audio of a part. Concatenated, the pieces are the whole speech.
 
     Attributes:
-        audio: float32 [N], the pause behind it included.
+        audio: float32 [N], including the pause after it.
         sampling_rate: Hz.
-        start: seconds of audio before it.
-        turns: when each turn and word is heard, in seconds of the whole.
-        take: the take it was made of, with what is wrong with it.
-        number: of the part, from 0.
-        parts: how many there are.
+        start: start of the piece within the whole speech, in seconds.
+        turns: the times of each turn and word within the whole speech, in seconds.
+        take: the take, with its faults.
+        number: number of the part, from 0.
+        parts: number of parts.
     """
 
     audio: Waveform
@@ -38,12 +38,12 @@ class Piece:
 
 
 def pieces(takes: Iterable[Take], pauses: Sequence[float], edge_seconds: float) -> Iterator[Piece]:
-    """Takes made ready to be joined: silence meets silence, and a pause is digital silence of exactly its length."""
+    """Takes as pieces: their edges are trimmed, and each pause is digital silence of exactly its length."""
     samples, before = 0, 0.0
     for number, (take, pause) in enumerate(zip(takes, pauses, strict=True)):
         rate, start = take.sampling_rate, samples / take.sampling_rate
-        audio = _between(take, before, pause, edge_seconds)
-        turns = tuple(turn.shifted(start - _cut(before, edge_seconds)) for turn in take.turns)
+        audio = _trimmed_take(take, before, pause, edge_seconds)
+        turns = tuple(turn.shifted(start - _excess_silence(before, edge_seconds)) for turn in take.turns)
         yield Piece(audio, rate, start, turns, take, number, len(pauses))
         samples, before = samples + len(audio), pause
 
@@ -51,38 +51,39 @@ def pieces(takes: Iterable[Take], pauses: Sequence[float], edge_seconds: float) 
 def stream_joined(
     takes: Iterable[Generator[Waveform, None, Take]], pauses: Sequence[float], edge_seconds: float, sampling_rate: int
 ) -> Generator[Waveform, None, None]:
-    """The audio of `pieces`, of takes that are heard while they are made, as `stream_take` makes them."""
+    """The audio of `pieces`, from takes that are streamed as by `stream_take`."""
     before = 0.0
     for take, pause in zip(takes, pauses, strict=True):
-        audio, given = np.zeros(0, np.float32), 0
+        audio, yielded = np.zeros(0, np.float32), 0
         while True:
             try:
                 audio = np.concatenate([audio, next(take)])
             except StopIteration as ended:
-                yield _between(ended.value, before, pause, edge_seconds, given)
+                yield _trimmed_take(ended.value, before, pause, edge_seconds, yielded)
                 break
-            known = shortened(audio, sampling_rate, _cut(before, edge_seconds), 0.0)
-            if len(known) > given:
-                yield known[given:]
-                given = len(known)
+            known = shortened(audio, sampling_rate, _excess_silence(before, edge_seconds), 0.0)
+            if len(known) > yielded:
+                yield known[yielded:]
+                yielded = len(known)
         before = pause
 
 
-def _between(take: Take, before: float, pause: float, edge_seconds: float, given: int = 0) -> Waveform:
-    """A take's audio between pauses of so many seconds, without what was given already, and the pause behind it."""
-    audio = shortened(take.audio, take.sampling_rate, _cut(before, edge_seconds), _cut(pause, edge_seconds))
-    return np.concatenate([audio[given:], np.zeros(round(pause * take.sampling_rate), np.float32)])
+def _trimmed_take(take: Take, before: float, pause: float, edge_seconds: float, yielded: int = 0) -> Waveform:
+    """A take's audio without samples already yielded, trimmed next to the pauses around it, and the pause after it."""
+    excess = _excess_silence(before, edge_seconds), _excess_silence(pause, edge_seconds)
+    audio = shortened(take.audio, take.sampling_rate, *excess)
+    return np.concatenate([audio[yielded:], np.zeros(round(pause * take.sampling_rate), np.float32)])
 
 
-def _cut(pause: float, edge_seconds: float) -> float:
-    """How much of a take's own silence is left out beside a pause, in seconds."""
-    return max(0.0, edge_seconds - _AT_PAUSE) if pause else 0.0
+def _excess_silence(pause: float, edge_seconds: float) -> float:
+    """Seconds of a take's own silence to remove next to a pause."""
+    return max(0.0, edge_seconds - _PAUSE_EDGE_SECONDS) if pause else 0.0
 
 
-def as_one(spoken: Iterable[Piece]) -> Take:
-    """All pieces as one take: what was heard and said of them, one after the other.
+def join_pieces(spoken: Iterable[Piece]) -> Take:
+    """All pieces as one take, with their audio, codes, turns and faults concatenated.
 
-    Its seed is the first one's; its codes are those of every part, silence between them and all.
+    The seed is that of the first piece; the codes include the silence between parts.
     """
     parts = list(spoken)
     takes = [part.take for part in parts]
@@ -104,4 +105,4 @@ def as_one(spoken: Iterable[Piece]) -> Take:
     )
 
 
-__all__ = ["Piece", "as_one", "pieces", "stream_joined"]
+__all__ = ["Piece", "join_pieces", "pieces", "stream_joined"]

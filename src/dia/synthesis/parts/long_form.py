@@ -1,6 +1,6 @@
-"""Scripts longer than a pass speaks well: part after part, each going on from what was said before.
+"""Speak scripts that are too long for one pass: in parts, each continuing from earlier ones.
 
-Knows takes and how they are joined. Knows nothing of files: a `PartStore`, if given, keeps what is finished.
+Independent of files; a `PartStore` can store finished parts.
 """
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -15,10 +15,10 @@ from tqdm import tqdm
 
 from dia.audio.waveform import Waveform
 from dia.runtime.memory import release_free_memory
-from dia.synthesis.parts.joining import Piece, as_one, pieces, stream_joined
-from dia.synthesis.parts.planning import Before, Part, plan
+from dia.synthesis.parts.joining import Piece, join_pieces, pieces, stream_joined
+from dia.synthesis.parts.planning import Part, VoiceInfo, plan
 from dia.synthesis.synthesizer import Synthesizer
-from dia.synthesis.takes.checks import warn_of
+from dia.synthesis.takes.checks import warn_about
 from dia.synthesis.takes.generation import make_take, stream_take
 from dia.synthesis.takes.seeds import check_seed, later_seed
 from dia.synthesis.takes.take import Line, Take, TakeOptions
@@ -27,32 +27,32 @@ from dia.text.prompt_format import CARRIES, Carry, PromptFormat, continue_transc
 from dia.text.script import Script, estimated_seconds
 from dia.text.tags import speakers_in
 
-_SEEDS_APART = 1000  # between the parts' first seeds: room for the retries of each
-_SMALLER = 0.6  # of its length: what a part is cut into where it fails as a whole
-_NOTHING: Mapping[str, Any] = {}
+_SEED_STRIDE = 1000  # distance between the first seeds of consecutive parts, to leave seeds for retries
+_SPLIT_SHARE = 0.6  # maximum length of the pieces of a failed part, relative to the part
+_NO_SETTINGS: Mapping[str, Any] = {}
 
-Place = tuple[int, ...]  # of a part, its number from 0; of a part of it, that and the number in it
+PartIndex = tuple[int, ...]  # the number of a part, from 0, followed by the number within it for each further split
 
 
 class PartStore(Protocol):
-    """Where finished parts are kept, so that an interrupted speech goes on where it stopped."""
+    """Stores finished parts so that an interrupted run can resume."""
 
-    def kept(self, place: Place, line: Line) -> Take | None:
-        """The take of a part, or None where it is still to be made."""
+    def load(self, index: PartIndex, line: Line) -> Take | None:
+        """The take of a part, or None if it is not stored."""
 
-    def keep(self, place: Place, take: Take) -> None:
-        """Keep a take."""
+    def save(self, index: PartIndex, take: Take) -> None:
+        """Store a take."""
 
 
 @dataclass
-class Memory:
-    """What has been said and goes before the next part: whose voices, and in which tone.
+class PromptMemory:
+    """Remembers earlier parts and selects those that precede the next part, to continue their voices and tone.
 
-    A take with something wrong in it is not gone on from, so that no fault is handed down.
+    Takes with faults are not remembered, so that faults do not spread.
 
     Attributes:
-        carry: the "first" part, the "last", "both" or "nothing".
-        voice: a voice to speak with, always first; it takes the place of the first part.
+        carry: what to continue from: the "first" part, the "last", "both" or "nothing".
+        voice: a voice that always comes first, in place of the first part.
     """
 
     carry: Carry
@@ -61,20 +61,20 @@ class Memory:
     _last: Line | None = None
     _by_speaker: dict[str, Line] = field(default_factory=dict)
 
-    def before(self, script: Script) -> Line | None:
-        """What goes before a part, as a line of nothing but prompt; None for nothing."""
+    def prompt_for(self, script: Script) -> Line | None:
+        """The prompt for a part, as a line without text; None for no prompt."""
         wanted = [self.voice or (self._first if self.carry in ("first", "both") else None)]
         if self.carry in ("last", "both"):
             wanted.append(self._last)
         lines = list(dict.fromkeys(line for line in wanted if line is not None))
         if self.carry != "nothing":
-            heard = set(chain.from_iterable(speakers_in(line.transcript) for line in lines))
-            missing = {turn.speaker for turn in script.turns} - heard
+            present = set(chain.from_iterable(speakers_in(line.transcript) for line in lines))
+            missing = {turn.speaker for turn in script.turns} - present
             lines = [self._by_speaker[name] for name in sorted(missing) if name in self._by_speaker] + lines
-        return _joined(lines)
+        return _join_lines(lines)
 
     def add(self, script: Script, codes: Tensor) -> None:
-        """Remember a part that went well; codes: [T, C], what is heard of it."""
+        """Remember a part without faults; codes: [T, C], those of its audio."""
         self._last = Line("", codes, script.spoken)
         self._first = self._first or self._last
         self._by_speaker |= {turn.speaker: self._last for turn in script.turns}
@@ -85,31 +85,31 @@ def speak_long(
     script: Script,
     voice: Line | None = None,
     seed: int | None = None,
-    settings: Mapping[str, Any] = _NOTHING,
+    settings: Mapping[str, Any] = _NO_SETTINGS,
     take_options: TakeOptions | None = None,
     *,
     carry: Carry | None = None,
     store: PartStore | None = None,
     progress: bool = False,
 ) -> Iterator[Piece]:
-    """Speak a script of any length, part after part; none is kept here.
+    """Speak a script of any length in parts, without holding finished audio in memory.
 
     Args:
         synthesizer: model, processor and codec.
-        script: what to say.
-        voice: a voice to speak with, as a line whose text is empty.
-        seed: of the first part; the next have seeds of their own that follow from it. By default a random one.
-        settings: keywords of transformers' `generate`.
-        take_options: retries and the like, for every part.
-        carry: what each part goes on from; by default what suits the checkpoint, see `dia.text.prompt_format`.
-        store: keeps finished parts, and brings those that were finished before.
-        progress: show a bar.
+        script: the script.
+        voice: a voice, as a line without text.
+        seed: seed of the first part, from which those of later parts are derived; by default random.
+        settings: keyword arguments of transformers' `generate`.
+        take_options: retries, best-of and so on, for every part.
+        carry: what each part continues from; by default the checkpoint's setting, see `dia.text.prompt_format`.
+        store: stores finished parts and returns those that were finished before.
+        progress: show a progress bar.
 
     Yields:
         The parts as they are finished.
 
     Raises:
-        ValueError: an argument is unusable; the message names it.
+        ValueError: an argument is invalid; the message names it.
     """
     long_form = _LongForm.of(synthesizer, script, voice, seed, settings, take_options or TakeOptions(), carry, store)
     counted = enumerate(
@@ -124,41 +124,41 @@ def stream_long(
     script: Script,
     voice: Line | None = None,
     seed: int | None = None,
-    settings: Mapping[str, Any] = _NOTHING,
+    settings: Mapping[str, Any] = _NO_SETTINGS,
     take_options: TakeOptions | None = None,
 ) -> Iterator[Waveform]:
-    """The audio of `speak_long` while it is made: the first of it as soon as it is certain.
+    """Yield the audio of `speak_long` while it is generated.
 
     Args:
         synthesizer: model, processor and codec.
-        script: as in `speak_long`, like the others.
-        voice: a voice.
-        seed: of the first part.
-        settings: keywords of transformers' `generate`.
-        take_options: of which the edges count: what is heard already is not spoken again.
+        script: as in `speak_long`.
+        voice: as in `speak_long`.
+        seed: as in `speak_long`.
+        settings: as in `speak_long`.
+        take_options: only `edge_seconds` is used; there are no retries.
 
     Yields:
-        Samples [N], float32; joined they are the audio of the parts.
+        Samples [N], float32. Concatenated, they are the audio of all parts.
 
     Raises:
-        ValueError: an argument is unusable; the message names it.
+        ValueError: an argument is invalid; the message names it.
     """
     long_form = _LongForm.of(synthesizer, script, voice, seed, settings, take_options or TakeOptions())
-    takes = (long_form.early(number) for number in range(len(long_form.parts)))
+    takes = (long_form.stream(number) for number in range(len(long_form.parts)))
     rate = synthesizer.processor.sampling_rate
     return stream_joined(takes, [part.pause for part in long_form.parts], long_form.take_options.edge_seconds, rate)
 
 
 @dataclass(frozen=True)
 class _LongForm:
-    """Speaks parts one after the other, each with what was said before it."""
+    """Speaks parts in turn, each with its prompt from earlier parts."""
 
     synthesizer: Synthesizer
     parts: list[Part]
     seed: int
     settings: Mapping[str, Any]
     take_options: TakeOptions
-    memory: Memory
+    memory: PromptMemory
     store: PartStore | None
 
     @classmethod
@@ -173,7 +173,7 @@ class _LongForm:
         carry: Carry | None = None,
         store: PartStore | None = None,
     ) -> "_LongForm":
-        """Plan a speech."""
+        """Plan the parts of a script."""
         format = PromptFormat.of(synthesizer.model.generation_config)
         carry = carry or format.carry
         if carry not in CARRIES:
@@ -183,89 +183,90 @@ class _LongForm:
         seconds = (
             0.0 if voice is None or voice.prompt is None else len(voice.prompt) / synthesizer.processor.frame_rate
         )
-        parts = plan(script, format, carry, Before(speakers_in(voice.transcript) if voice else (), seconds))
-        return cls(synthesizer, parts, seed, _for_every_part(settings), take_options, Memory(carry, voice), store)
+        parts = plan(script, format, carry, VoiceInfo(speakers_in(voice.transcript) if voice else (), seconds))
+        memory = PromptMemory(carry, voice)
+        return cls(synthesizer, parts, seed, _per_part_settings(settings), take_options, memory, store)
 
     def seed_of(self, number: int) -> int:
         """The first seed of a part."""
-        return later_seed(self.seed, number * _SEEDS_APART)
+        return later_seed(self.seed, number * _SEED_STRIDE)
 
-    def take(self, script: Script, place: Place, seed: int) -> Take:
-        """A part; where something is wrong with it after every retry, spoken in smaller parts if any comes out well.
+    def take(self, script: Script, index: PartIndex, seed: int) -> Take:
+        """A part as one take. If it has faults after all retries, it is split, provided that a smaller part has none.
 
-        Some texts a model cannot begin, whatever the seed; behind another beginning it speaks them well.
+        Some texts fail at the beginning of a pass with any seed, but succeed after other words.
         """
-        first, *others = takes = self._takes(script, place, seed)
+        first, *others = takes = self._takes(script, index, seed)
         if not others:
             return first
-        joined = as_one(pieces(takes, [0.0] * len(takes), self.take_options.edge_seconds))
-        begins = [f" at {take.turns[0].text!r}" if take.turns else "" for take in takes]
-        faults = (fault + begin for take, begin in zip(takes, begins, strict=True) for fault in take.warnings)
+        joined = join_pieces(pieces(takes, [0.0] * len(takes), self.take_options.edge_seconds))
+        places = [f" at {take.turns[0].text!r}" if take.turns else "" for take in takes]
+        faults = (fault + place for take, place in zip(takes, places, strict=True) for fault in take.warnings)
         return replace(joined, warnings=tuple(faults))
 
-    def _takes(self, script: Script, place: Place, seed: int) -> list[Take]:
-        """A part as one take, or as several; what is remembered of them is heard."""
-        whole = self._whole(script, place, seed)
-        smaller = _smaller(script) if whole.warnings and self.take_options.retries else []
-        takes = [take for number, part in enumerate(smaller) for take in self._takes(part, (*place, number), seed)]
+    def _takes(self, script: Script, index: PartIndex, seed: int) -> list[Take]:
+        """A part as a single take, or as several if it has faults and splitting it helps."""
+        whole = self._single_pass(script, index, seed)
+        smaller = _split(script) if whole.warnings and self.take_options.retries else []
+        takes = [take for number, part in enumerate(smaller) for take in self._takes(part, (*index, number), seed)]
         if all(take.warnings for take in takes):
             return [replace(whole, attempts=sum((take.attempts for take in takes), whole.attempts))]
         return [replace(takes[0], attempts=whole.attempts + takes[0].attempts), *takes[1:]]
 
-    def _whole(self, script: Script, place: Place, seed: int) -> Take:
-        """A part in one pass, kept and remembered."""
+    def _single_pass(self, script: Script, index: PartIndex, seed: int) -> Take:
+        """A part in one pass, stored and remembered."""
         line = self._line(script)
-        take = None if self.store is None else self.store.kept(place, line)
+        take = None if self.store is None else self.store.load(index, line)
         if take is None:
             take = make_take(self.synthesizer, line, seed, self.settings, self.take_options)
             if self.store is not None:
-                self.store.keep(place, take)
-        self._remember(script, take)
+                self.store.save(index, take)
+        self._add_to_memory(script, take)
         return take
 
-    def early(self, number: int) -> Generator[Waveform, None, Take]:
-        """A part in one pass, heard while it is made, and remembered; what is wrong with it is a warning."""
+    def stream(self, number: int) -> Generator[Waveform, None, Take]:
+        """Yield a part's audio while it is generated, and remember the part; faults are warnings."""
         script = self.parts[number].script
         take = yield from stream_take(
             self.synthesizer, self._line(script), self.seed_of(number), self.settings, self.take_options
         )
-        warn_of(take.warnings, take.seed, number, len(self.parts))
-        self._remember(script, take)
+        warn_about(take.warnings, take.seed, number, len(self.parts))
+        self._add_to_memory(script, take)
         return take
 
     def _line(self, script: Script) -> Line:
-        before = self.memory.before(script) or Line("")
-        return Line(script.spoken, before.prompt, before.transcript, script)
+        prompt = self.memory.prompt_for(script) or Line("")
+        return Line(script.spoken, prompt.prompt, prompt.transcript, script)
 
-    def _remember(self, script: Script, take: Take) -> None:
+    def _add_to_memory(self, script: Script, take: Take) -> None:
         if not take.warnings:
-            self.memory.add(script, _heard(take, self.synthesizer.processor.frame_rate))
+            self.memory.add(script, _audible_codes(take, self.synthesizer.processor.frame_rate))
         release_free_memory()
 
 
-def _smaller(script: Script) -> list[Script]:
-    """The parts of a part, cut between turns and sentences; none where there is nothing to cut."""
+def _split(script: Script) -> list[Script]:
+    """Split a part between turns and sentences; an empty list if that is not possible."""
     sentences = [sentence for turn in script.turns for sentence in sentences_of(turn.text)]
     sizes = [estimated_seconds(f"{sentence} ") for sentence in sentences]
-    parts = script.chunks(max(_SMALLER * sum(sizes), *sizes))
+    parts = script.chunks(max(_SPLIT_SHARE * sum(sizes), *sizes))
     return parts if len(parts) > 1 else []
 
 
-def _for_every_part(settings: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The settings of a pass, with its longest length asked of what is new: what is carried differs by part."""
+def _per_part_settings(settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Settings in which the length limit applies to the new speech of each part, as prompts differ in length."""
     if "max_length" not in settings:
         return settings
     rest = {name: value for name, value in settings.items() if name != "max_length"}
     return {"max_new_tokens": settings["max_length"], **rest}
 
 
-def _heard(take: Take, frame_rate: float) -> Tensor:
-    """The frames of a take that its audio was made of."""
+def _audible_codes(take: Take, frame_rate: float) -> Tensor:
+    """The codes of a take that its audio is made from."""
     first, last = take.start * frame_rate, (take.start + take.seconds) * frame_rate
     return take.codes[max(0, floor(first)) : ceil(last)]
 
 
-def _joined(lines: Sequence[Line]) -> Line | None:
+def _join_lines(lines: Sequence[Line]) -> Line | None:
     if not lines:
         return None
     transcript = ""
@@ -274,4 +275,4 @@ def _joined(lines: Sequence[Line]) -> Line | None:
     return Line("", torch.cat([line.prompt for line in lines if line.prompt is not None]), transcript)
 
 
-__all__ = ["Memory", "PartStore", "Place", "speak_long", "stream_long"]
+__all__ = ["PartIndex", "PartStore", "PromptMemory", "speak_long", "stream_long"]

@@ -1,6 +1,6 @@
-"""How a script is cut into parts of one pass each: what `dia say` speaks, and `dia read` shows before.
+"""Split a script into parts of one pass each, for both `dia say` and `dia read`.
 
-Knows scripts and the conventions of a checkpoint. Loads no torch, and knows nothing of models, voices' sound or files.
+Independent of models, voice recordings and files. Does not import torch.
 """
 
 from collections.abc import Collection
@@ -9,65 +9,65 @@ from dataclasses import dataclass, replace
 from dia.text.prompt_format import Carry, PromptFormat
 from dia.text.script import Script, Turn
 
-_SHORTEST = 2.0  # seconds of a part; less has no melody
-_ROOM_SECONDS = 5.0  # of new speech behind a voice; shorter parts have no melody, and cost as much
+_MIN_SECONDS = 2.0  # of a part; shorter parts lack natural intonation
+_RESERVED_SECONDS = 5.0  # of new speech after a voice; shorter parts lack natural intonation and cost as much
 
 
 @dataclass(frozen=True)
 class Part:
-    """What one pass says of a script, and the digital silence asked for behind it, in seconds."""
+    """A part of a script for one pass, and the length in seconds of the digital silence after it."""
 
     script: Script
     pause: float
 
 
 @dataclass(frozen=True)
-class Before:
-    """What a voice brings to every part: who speaks in its recording, such as "S1", and for how many seconds."""
+class VoiceInfo:
+    """The voice that precedes every part: its speakers, such as "S1", and its duration in seconds."""
 
     speakers: Collection[str] = ()
     seconds: float = 0.0
 
 
-NOBODY = Before()
+NO_VOICE = VoiceInfo()
 
 
-def passes_of(script: Script, format: PromptFormat, before: Before = NOBODY) -> list[Part]:
-    """The parts that a script is spoken in; a single one, the script, where one pass is enough."""
-    if is_long(script, format, before.seconds):
-        return plan(script, format, before=before)
+def plan_passes(script: Script, format: PromptFormat, voice: VoiceInfo = NO_VOICE) -> list[Part]:
+    """The parts of a script; the script itself as a single part if one pass is enough."""
+    if is_long(script, format, voice.seconds):
+        return plan(script, format, voice=voice)
     return [Part(script, 0.0)]
 
 
-def is_long(script: Script, format: PromptFormat, before: float = 0.0) -> bool:
-    """Whether a script, behind `before` seconds of a recording, is longer than a pass speaks well, or has pauses."""
-    return script.has_pauses or is_over_a_pass(script, format, before)
+def is_long(script: Script, format: PromptFormat, voice_seconds: float = 0.0) -> bool:
+    """Whether a script needs the long form: it is too long for a pass after its voice, or contains pauses."""
+    return script.has_pauses or exceeds_pass(script, format, voice_seconds)
 
 
-def is_over_a_pass(script: Script, format: PromptFormat, before: float = 0.0) -> bool:
-    """Whether a script, behind `before` seconds of a recording, is longer than a pass speaks well."""
-    return script.seconds > format.pass_seconds - before
+def exceeds_pass(script: Script, format: PromptFormat, voice_seconds: float = 0.0) -> bool:
+    """Whether a script after its voice is longer than the model speaks well in one pass."""
+    return script.seconds > format.pass_seconds - voice_seconds
 
 
-def plan(script: Script, format: PromptFormat, carry: Carry | None = None, before: Before = NOBODY) -> list[Part]:
-    """The parts of the long form: shorter ones where a later speaker has to be carried beside the first part.
+def plan(script: Script, format: PromptFormat, carry: Carry | None = None, voice: VoiceInfo = NO_VOICE) -> list[Part]:
+    """The parts of the long form. They are shorter if a later speaker must be carried in addition to the first part.
 
     Args:
-        script: what to say.
-        format: the conventions of the model.
-        carry: what each part continues from; by default the model's.
-        before: the voice that goes before every part.
+        script: the script.
+        format: the prompt conventions of the model.
+        carry: what each part continues from; by default the model's setting.
+        voice: the voice that precedes every part.
     """
     carry, seconds = carry or format.carry, format.pass_seconds
-    parts = parts_of(script, part_seconds(seconds, carry, before.seconds))
-    heard = set(before.speakers) or {turn.speaker for turn in parts[0].script.turns}
-    if carry == "nothing" or {turn.speaker for turn in script.turns} <= heard:
+    parts = split_script(script, part_seconds(seconds, carry, voice.seconds))
+    speakers = set(voice.speakers) or {turn.speaker for turn in parts[0].script.turns}
+    if carry == "nothing" or {turn.speaker for turn in script.turns} <= speakers:
         return parts
-    return parts_of(script, part_seconds(seconds, carry, before.seconds, more=1))
+    return split_script(script, part_seconds(seconds, carry, voice.seconds, more=1))
 
 
-def parts_of(script: Script, seconds: float) -> list[Part]:
-    """Cut a script into parts of at most about `seconds` each, and wherever a pause is asked for."""
+def split_script(script: Script, seconds: float) -> list[Part]:
+    """Split a script into parts of at most about `seconds` each, and at every pause."""
     parts: list[Part] = []
     turns: list[Turn] = []
     for number, turn in enumerate(script.turns, 1):
@@ -79,28 +79,28 @@ def parts_of(script: Script, seconds: float) -> list[Part]:
     return parts
 
 
-def room_for(script: Script) -> float:
-    """The seconds of a pass that a voice is to leave free: those of the script, or enough to sound natural."""
-    return min(_ROOM_SECONDS, script.seconds)
+def reserved_seconds(script: Script) -> float:
+    """Seconds of a pass that a voice must leave for new speech: the whole script, or enough to sound natural."""
+    return min(_RESERVED_SECONDS, script.seconds)
 
 
 def part_seconds(pass_seconds: float, carry: Carry, voice_seconds: float = 0.0, more: int = 0) -> float:
-    """How long a part may be so that it and what is carried, with `more` parts beside, fill a pass."""
+    """The maximum length of a part that fits in a pass with what is carried, including `more` additional parts."""
     carried = {"nothing": 0, "first": 1, "last": 1, "both": 2}[carry] + more
     if voice_seconds and carry in ("first", "both"):
         carried -= 1
-    return max(_SHORTEST, (pass_seconds - voice_seconds) / (1 + carried))
+    return max(_MIN_SECONDS, (pass_seconds - voice_seconds) / (1 + carried))
 
 
 __all__ = [
-    "NOBODY",
-    "Before",
+    "NO_VOICE",
     "Part",
+    "VoiceInfo",
+    "exceeds_pass",
     "is_long",
-    "is_over_a_pass",
     "part_seconds",
-    "parts_of",
-    "passes_of",
     "plan",
-    "room_for",
+    "plan_passes",
+    "reserved_seconds",
+    "split_script",
 ]

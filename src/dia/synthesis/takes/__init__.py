@@ -1,1 +1,1 @@
-"""One take of a line: made, checked, aligned with its text, and chosen among several."""
+"""Single takes of a line: generated, checked, aligned with the text, and selected."""

@@ -1,7 +1,6 @@
-"""When each turn and word is spoken: one pass over finished codes, and the path of the decoder's attention through the
-text.
+"""Find when each turn and word is spoken, from the cross-attention of the decoder over finished codes.
 
-Knows the model's cross-attention, texts and frames. Knows nothing of sound, of sampling or of how codes came about.
+Independent of audio, sampling and how the codes were made.
 
 Shapes: T frames, S text ids, H heads.
 """
@@ -26,25 +25,25 @@ from dia.processing_dia import DiaProcessor
 from dia.text.script import Script, Turn
 from dia.text.tags import TAG
 
-Floats = NDArray[np.float32]
+FloatArray = NDArray[np.float32]
 
-_HEADS = 8  # at most; more say the same again
-_NEARLY_BEST = 0.03  # below the best head's correlation; those further below follow the text loosely
-_STEP = 4  # ids that the path may advance in a frame, at least
-_NEAR = 2  # ids to either side of the path that count as being on it
-_FAINT = 1e-4  # attention below this is as good as none
+_HEADS = 8  # the maximum; more heads add no information
+_CORRELATION_MARGIN = 0.03  # to the best head's correlation; heads further below follow the text less closely
+_MIN_STEP = 4  # the path may always advance by this many ids per frame
+_PATH_WIDTH = 2  # ids on either side of the path that count as on the path
+_EPSILON = 1e-4  # attention below this is negligible
 
 _WORD = re.compile(r"\([^)]*\)|\{[^}]*\}|\w(?:[\w'’.:-]*\w)?")
 _NO_WORD = re.compile(r"\W+")
 _SOUND = re.compile(r"[(\[][^()\[\]]*[)\]]")
 _PUNCTUATION = (
-    " .,;:!?…\"'“”„‘’‚«»¿¡()[]{}*_~`-–—"  # at the ends of what is shown for a word; `$5` and `50%` keep theirs
+    " .,;:!?…\"'“”„‘’‚«»¿¡()[]{}*_~`-–—"  # stripped from displayed words; the symbols of `$5` and `50%` are not
 )
 
 
 @dataclass(frozen=True)
 class WordTime:
-    """A word, or a non-verbal tag, as its author wrote it, and when it is heard, in seconds."""
+    """A word or non-verbal tag as written by the author, with its times in seconds."""
 
     text: str
     start: float
@@ -53,9 +52,9 @@ class WordTime:
 
 @dataclass(frozen=True)
 class TurnTime:
-    """What a speaker says without another between, and when, in seconds; `text` is without the speaker's tag.
+    """The words of a speaker until the next speaker, with times in seconds; `text` excludes the speaker tag.
 
-    Of a script it is what its author wrote, see `as_shown`; of any other text what was read.
+    For a script, the text is as its author wrote it, see `as_written`; otherwise it is the text that the model read.
     """
 
     speaker: str
@@ -65,7 +64,7 @@ class TurnTime:
     words: tuple[WordTime, ...] = ()
 
     def shifted(self, seconds: float, latest: float = math.inf) -> "TurnTime":
-        """The same turn later by `seconds` (earlier, if negative), but nothing in it before 0 or after `latest`."""
+        """The turn moved by `seconds`, which may be negative; all times are clipped to between 0 and `latest`."""
 
         def moved(time: float) -> float:
             return min(latest, max(0.0, time + seconds))
@@ -76,45 +75,44 @@ class TurnTime:
 
 @dataclass(frozen=True)
 class Alignment:
-    """How the decoder went through a text while it spoke.
+    """The decoder's path through a text while it spoke.
 
     Attributes:
-        text: what was read, speaker tags included.
-        path: the character of `text` being spoken in each frame, int [T], never falling.
-        attention: the part of each frame's attention that lies on the path, float32 [T], 0 to 1.
+        text: the text that the model read, including speaker tags.
+        path: the position in `text` that each frame speaks, int [T], non-decreasing.
+        attention: the share of each frame's attention that lies on the path, float32 [T], 0 to 1.
         frame_rate: frames per second.
     """
 
     text: str
     path: NDArray[np.int64]
-    attention: Floats
+    attention: FloatArray
     frame_rate: float
 
     @property
-    def unread(self) -> str:
-        """The words at the end of the text that no frame came to."""
+    def missing_words(self) -> str:
+        """The words at the end of the text that no frame reaches."""
         last = int(self.path[-1]) if len(self.path) else -1
         words = _WORD.finditer(TAG.sub("    ", self.text))
         return " ".join(word.group() for word in words if word.start() > last)
 
     def span(self, start: int, end: int) -> tuple[float, float]:
-        """Seconds from the first frame that speaks characters `start` to `end` to behind the last; what was passed
-        over has no length."""
-        first, behind = np.searchsorted(self.path, [start, end])
-        return float(first) / self.frame_rate, float(behind) / self.frame_rate
+        """Start and end, in seconds, of the frames that speak characters `start` to `end`. Equal for skipped text."""
+        first, stop = np.searchsorted(self.path, [start, end])
+        return float(first) / self.frame_rate, float(stop) / self.frame_rate
 
     def turns(self, skip: int = 0, script: Script | None = None) -> tuple[TurnTime, ...]:
-        """The times of every turn with words in it, and of its words.
+        """The times of all turns that contain words, and of their words.
 
         Args:
-            skip: leave out the turns and words that begin before this character, those of a prompt.
-            script: what the rest was made of, to tell the times of what its author wrote.
+            skip: omit words that begin before this character, such as those of a prompt.
+            script: the script of the remaining text; the result then has the words as its author wrote them.
         """
         tags = list(TAG.finditer(self.text))
         ends = [*(tag.start() for tag in tags[1:]), len(self.text)]
         found = [self._turn(tag[1], max(tag.end(), skip), end) for tag, end in zip(tags, ends, strict=True)]
         spoken = tuple(turn for turn in found if turn is not None)
-        return spoken if script is None else as_shown(spoken, script)
+        return spoken if script is None else as_written(spoken, script)
 
     def _turn(self, speaker: str, start: int, end: int) -> TurnTime | None:
         words = [match for match in _WORD.finditer(self.text, start, end) if start < end]
@@ -124,15 +122,15 @@ class Alignment:
         return TurnTime(speaker, self.text[start:end].strip(), times[0].start, times[-1].end, times)
 
 
-def as_shown(spoken: Sequence[TurnTime], script: Script) -> tuple[TurnTime, ...]:
-    """The times of spoken words as times of what the author of their script wrote.
+def as_written(spoken: Sequence[TurnTime], script: Script) -> tuple[TurnTime, ...]:
+    """Map the times of spoken words to the words of the script as its author wrote them.
 
     Args:
-        spoken: turns of spoken words; punctuation may differ from the script's.
-        script: what was spoken, and no more after it; its beginning may be missing among the times.
+        spoken: turns of spoken words; punctuation may differ from the script.
+        script: the script, of which only the beginning may be missing in `spoken`.
 
     Returns:
-        The turns, `$5` in the place of "five" and "dollars"; as they are where the words are not the script's.
+        The turns, with `$5` in place of "five dollars"; `spoken` unchanged if its words are not those of the script.
     """
     times = [word for turn in spoken for word in turn.words]
     said = [word[0] for turn in script.turns for word in _WORD.finditer(turn.text)]
@@ -145,7 +143,7 @@ def as_shown(spoken: Sequence[TurnTime], script: Script) -> tuple[TurnTime, ...]
         found = list(_shown_words(turn, rest))
         words = tuple(time for _, time in found)
         if shown and shown[-1].speaker == turn.speaker:
-            shown[-1] = _together(shown[-1], turn.shown, words)
+            shown[-1] = _merge_turns(shown[-1], turn.shown, words)
         elif words:
             text = turn.shown.split(" ", found[0][0])[-1]
             shown.append(TurnTime(turn.speaker, text, words[0].start, words[-1].end, words))
@@ -153,11 +151,11 @@ def as_shown(spoken: Sequence[TurnTime], script: Script) -> tuple[TurnTime, ...]
 
 
 def _shown_words(turn: Turn, times: Iterator[WordTime | None]) -> Iterator[tuple[int, WordTime]]:
-    """The times of what is shown for the words of a turn, each with its number in what is shown.
+    """The times of a turn's written words, each with its index among the written words.
 
     Args:
-        turn: of a script.
-        times: of its spoken words, and of those of the turns after it; None for a word that was said before.
+        turn: a turn of a script.
+        times: the times of the spoken words of this turn and those after it; None for words that were spoken earlier.
     """
     starts = [word.start() for word in _WORD.finditer(turn.text)]
     number = 0
@@ -166,13 +164,13 @@ def _shown_words(turn: Turn, times: Iterator[WordTime | None]) -> Iterator[tuple
         while number < len(starts) and starts[number] < word.end:
             own.append(next(times))
             number += 1
-        heard = [time for time in own if time is not None]
-        if heard:
-            yield word.first, WordTime(_label(word.shown), heard[0].start, heard[-1].end)
+        known = [time for time in own if time is not None]
+        if known:
+            yield word.first, WordTime(_label(word.shown), known[0].start, known[-1].end)
 
 
 def _bare(word: str) -> str:
-    """A word without the punctuation that a model's conventions may add."""
+    """A word without punctuation, which a model's prompt format may add."""
     return _NO_WORD.sub("", word)
 
 
@@ -180,24 +178,24 @@ def _label(shown: str) -> str:
     return shown if _SOUND.fullmatch(shown) else shown.strip(_PUNCTUATION) or shown
 
 
-def _together(before: TurnTime, text: str, words: tuple[WordTime, ...]) -> TurnTime:
-    """A turn that goes on with more of the same speaker."""
+def _merge_turns(before: TurnTime, text: str, words: tuple[WordTime, ...]) -> TurnTime:
+    """Extend a turn by another of the same speaker."""
     end = words[-1].end if words else before.end
     return TurnTime(before.speaker, f"{before.text} {text}", before.start, end, before.words + words)
 
 
 @torch.no_grad()
-def read(model: DiaForConditionalGeneration, processor: DiaProcessor, text: str, codes: Tensor) -> Alignment:
-    """Follow the model through `text` as it would speak `codes`, in one pass.
+def align(model: DiaForConditionalGeneration, processor: DiaProcessor, text: str, codes: Tensor) -> Alignment:
+    """Align codes with the text they speak, in one pass of the model.
 
-    The heads of cross-attention that move along the text while time goes on are found by correlation, whatever the
-    layer; the path is the likeliest that never goes back, by dynamic programming over their mean.
+    Uses the cross-attention heads of any layer whose position in the text correlates with time. The path is the most
+    likely non-decreasing one through the mean of these heads, found by dynamic programming.
 
     Args:
-        model: the model that spoke, or another of its kind.
+        model: the model that generated the codes, or a similar one.
         processor: its processor.
-        text: everything that was read: the transcript of a prompt, if there was one, and the new text.
-        codes: everything that is heard, int64 [T, C], a prompt's codes first.
+        text: everything the model read: the transcript of the prompt, if any, and the new text.
+        codes: all codes, int64 [T, C], starting with those of the prompt.
 
     Raises:
         ValueError: `text` or `codes` does not fit the model.
@@ -207,60 +205,63 @@ def read(model: DiaForConditionalGeneration, processor: DiaProcessor, text: str,
     if not len(codes):
         return Alignment(text, np.zeros(0, np.int64), np.zeros(0, np.float32), processor.frame_rate)
     grid, _ = prefill([codes], 0, Channels.of(model.config), closed=True)
-    rows = grid[:, : len(codes)].to(model.device)  # the row before each frame's, in which it is foretold
+    rows = grid[:, : len(codes)].to(model.device)  # each frame is predicted in the row before its own
     states = model.get_encoder()(input_ids=inputs["input_ids"].to(model.device)).last_hidden_state
-    weights = np.mean(_along_the_text(chain.from_iterable(_cross_attention(model, states, rows))), axis=0)
-    path = monotonic_path(np.log(weights + _FAINT))
-    near = np.abs(np.arange(weights.shape[1]) - path[:, None]) <= _NEAR
+    weights = np.mean(_monotonic_heads(chain.from_iterable(_cross_attention(model, states, rows))), axis=0)
+    path = monotonic_path(np.log(weights + _EPSILON))
+    near = np.abs(np.arange(weights.shape[1]) - path[:, None]) <= _PATH_WIDTH
     return Alignment(text, places[path], (weights * near).sum(1), processor.frame_rate)
 
 
-def _cross_attention(model: DiaForConditionalGeneration, text: Tensor, rows: Tensor) -> Iterator[Floats]:
-    """The weights of every layer, [H, T, S], for one clip.
+def _cross_attention(model: DiaForConditionalGeneration, encoder_states: Tensor, rows: Tensor) -> Iterator[FloatArray]:
+    """The attention weights of every layer, [H, T, S], for one clip.
 
-    The layers are walked here because fast kernels return no weights, and which kernel is used is a setting of the
-    whole model, that other threads may be using.
+    Runs the layers itself: fast kernels return no weights, and choosing another kernel would change the whole
+    model, which other threads may be using.
     """
     decoder: Any = model.get_decoder()
-    hidden = decoder.embeddings(rows)
-    positions = torch.arange(rows.shape[1], device=hidden.device)[None]
-    rotary = decoder.rotary_emb(hidden, positions)
-    mask = create_causal_mask(decoder.config, hidden, None, None)  # no mask, no cache
+    hidden_states = decoder.embeddings(rows)
+    positions = torch.arange(rows.shape[1], device=hidden_states.device)[None]
+    position_embeddings = decoder.rotary_emb(hidden_states, positions)
+    attention_mask = create_causal_mask(decoder.config, hidden_states, None, None)  # no padding, no cache
     for layer in decoder.layers:
-        hidden = hidden + layer.self_attention(layer.pre_sa_norm(hidden), rotary, mask)[0]
-        asking, cross = layer.pre_ca_norm(hidden), layer.cross_attention
+        hidden_states = (
+            hidden_states
+            + layer.self_attention(layer.pre_sa_norm(hidden_states), position_embeddings, attention_mask)[0]
+        )
+        normed, cross = layer.pre_ca_norm(hidden_states), layer.cross_attention
         query, key = (
             projected[0].unflatten(-1, (-1, cross.head_dim)).transpose(0, 1)  # [H, T or S, D]
-            for projected in (cross.q_proj(asking), cross.k_proj(text))
+            for projected in (cross.q_proj(normed), cross.k_proj(encoder_states))
         )
         key = key.repeat_interleave(cross.num_key_value_groups, dim=0)
         yield (query @ key.transpose(1, 2) * cross.scaling).float().softmax(-1).cpu().numpy()
-        hidden = hidden + cross(asking, text, None)[0]
-        hidden = hidden + layer.mlp(layer.pre_mlp_norm(hidden))
+        hidden_states = hidden_states + cross(normed, encoder_states, None)[0]
+        hidden_states = hidden_states + layer.mlp(layer.pre_mlp_norm(hidden_states))
 
 
-def _along_the_text(heads: Iterable[Floats]) -> list[Floats]:
-    """The heads, of [T, S] each, whose attention moves through the text with time; only those are kept."""
-    ranked = ((_progress(head), -number, head) for number, head in enumerate(heads))
+def _monotonic_heads(heads: Iterable[FloatArray]) -> list[FloatArray]:
+    """The heads, each [T, S], whose attention moves through the text with time."""
+    ranked = ((_time_correlation(head), -number, head) for number, head in enumerate(heads))
     best = heapq.nlargest(_HEADS, ranked, key=lambda entry: entry[:2])
-    return [head for score, _, head in best if score >= best[0][0] - _NEARLY_BEST]
+    return [head for score, _, head in best if score >= best[0][0] - _CORRELATION_MARGIN]
 
 
-def _progress(weights: Floats) -> float:
-    """Correlation of time with the mean place of attention, -1 to 1; 0 for a head that stays where it is."""
+def _time_correlation(weights: FloatArray) -> float:
+    """Correlation of time with the mean position of attention, -1 to 1; 0 for a head that does not move."""
     places = weights @ np.arange(weights.shape[1], dtype=np.float32)
     time = np.arange(len(places), dtype=np.float32)
     spread = float(places.std() * time.std())
-    return float(np.mean((places - places.mean()) * (time - time.mean()))) / spread if spread > _FAINT else 0.0
+    return float(np.mean((places - places.mean()) * (time - time.mean()))) / spread if spread > _EPSILON else 0.0
 
 
 def monotonic_path(score: NDArray[np.floating[Any]]) -> NDArray[np.int64]:
-    """The path of the highest sum through `score` [T, S] that begins near place 0 and never goes back, int64 [T].
+    """The non-decreasing path with the highest sum through `score` [T, S], int64 [T]. It begins near position 0.
 
-    In a frame it may stay, or advance by a few places; how far it comes is free.
+    In each frame it may stay or advance by a few positions; it may end anywhere.
     """
     frames, places = score.shape
-    step = max(_STEP, -(-2 * places // frames))
+    step = max(_MIN_STEP, -(-2 * places // frames))
     best = np.where(np.arange(places) < step, score[0], -np.inf)
     steps = np.zeros((frames, places), np.int16)
     for frame in range(1, frames):
@@ -275,4 +276,4 @@ def monotonic_path(score: NDArray[np.floating[Any]]) -> NDArray[np.int64]:
     return path
 
 
-__all__ = ["Alignment", "TurnTime", "WordTime", "as_shown", "monotonic_path", "read"]
+__all__ = ["Alignment", "TurnTime", "WordTime", "align", "as_written", "monotonic_path"]

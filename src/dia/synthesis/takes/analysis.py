@@ -1,6 +1,6 @@
-"""One pass, analysed: aligned with its text, trimmed, timed and checked.
+"""Analyse a single pass: align it with its text, trim it, and check it for faults.
 
-Knows codes, the waveform and the text of a pass. Knows nothing of how often it is made.
+Independent of retries and of how the best take is chosen.
 """
 
 import math
@@ -13,21 +13,21 @@ import torch
 
 from dia.audio.silence import cut_after, narrowed, trimmed, utterance_span
 from dia.audio.waveform import Waveform
-from dia.synthesis.synthesizer import Spoken, Synthesizer
+from dia.synthesis.synthesizer import PassResult, Synthesizer
 from dia.synthesis.takes import alignment
-from dia.synthesis.takes.alignment import Alignment, Floats, TurnTime, WordTime
-from dia.synthesis.takes.checks import Performance, faults, longest_plausible
-from dia.synthesis.takes.recognition import agreement
+from dia.synthesis.takes.alignment import Alignment, FloatArray, TurnTime, WordTime
+from dia.synthesis.takes.checks import CheckInput, faults, max_plausible_seconds
+from dia.synthesis.takes.recognition import word_accuracy
 from dia.synthesis.takes.take import Attempt, Line, Take, TakeOptions
 from dia.text.prompt_format import PromptFormat, continue_transcript
 
 _STRETCH_SECONDS = 0.2  # about a syllable
-_GRACE_SECONDS = 1.0  # beyond what is plausible, so that a take that runs away is seen to
+_GRACE_SECONDS = 1.0  # beyond the longest plausible duration, so that a runaway take is detected as too long
 
 
 @dataclass(frozen=True)
 class TakeAnalysis:
-    """What is found out about the passes of one line: when words are heard, and what is wrong."""
+    """Analyses the passes of one line: word times and faults."""
 
     synthesizer: Synthesizer
     line: Line
@@ -35,40 +35,40 @@ class TakeAnalysis:
 
     @property
     def format(self) -> PromptFormat:
-        """How the model reads."""
+        """The prompt conventions of the model."""
         return PromptFormat.of(self.synthesizer.model.generation_config)
 
     @property
     def transcript(self) -> str:
-        """What is said in the prompt, as the model reads it."""
+        """The transcript of the prompt, as the model reads it."""
         return self.format.end_turns(self.line.transcript)
 
     @property
-    def whole(self) -> str:
-        """The transcript and the text; a tag is not said again where the speaker stays."""
+    def full_text(self) -> str:
+        """The transcript and the new text; a speaker tag is not repeated if the speaker stays the same."""
         return continue_transcript(self.transcript, self.format.end_turns(self.line.text))
 
     @property
     def text(self) -> str:
-        """All that the model reads, the closing tag included."""
-        return self.format.model_text(self.whole)
+        """The complete text that the model reads, including the closing tag."""
+        return self.format.model_text(self.full_text)
 
-    def take(self, spoken: Spoken, audio: Waveform | None, seed: int) -> Take:
-        """What is found in one pass, which is its only attempt; without a codec there is no audio to look at."""
+    def take(self, spoken: PassResult, audio: Waveform | None, seed: int) -> Take:
+        """Make a take from one pass, with that pass as its only attempt. `audio` is None if there is no codec."""
         if audio is None:
-            return self._silent(spoken, seed)
+            return self._without_audio(spoken, seed)
         rate, frame_rate = self.synthesizer.processor.sampling_rate, self.synthesizer.processor.frame_rate
-        reading, skip, before = self._read(spoken)
-        turns = [turn.shifted(-before / frame_rate) for turn in reading.turns(skip, self.line.script)]
-        closing = np.flatnonzero(reading.path[before:] >= len(self.whole))  # frames of the closing tag
+        aligned, skip, prompt_frames = self._align(spoken)
+        turns = [turn.shifted(-prompt_frames / frame_rate) for turn in aligned.turns(skip, self.line.script)]
+        closing = np.flatnonzero(aligned.path[prompt_frames:] >= len(self.full_text))  # frames of the closing tag
         if turns and len(closing):
             audio = cut_after(audio, rate, max(turns[-1].end, closing[0] / frame_rate))
         codes = spoken.codes[: math.ceil(len(audio) * frame_rate / rate)]
-        text = self.line.text if self._transcribed else self.whole[skip:]
-        found = faults(Performance(text, audio, rate, codes, frame_rate, spoken.ended, reading.unread))
+        text = self.line.text if self._transcribed else self.full_text[skip:]
+        found = faults(CheckInput(text, audio, rate, codes, frame_rate, spoken.ended, aligned.missing_words))
         edge = self.take_options.edge_seconds
         audio, later = trimmed(audio, rate, edge, edge, utterance_span(audio, rate))
-        attempt = Attempt(seed, found, self._score(reading.attention[before:], audio))
+        attempt = Attempt(seed, found, self._score(aligned.attention[prompt_frames:], audio))
         return Take(
             audio=audio,
             sampling_rate=rate,
@@ -76,29 +76,29 @@ class TakeAnalysis:
             codes=spoken.codes,
             ended=spoken.ended,
             start=-later,
-            turns=on_sound([turn.shifted(later, latest=len(audio) / rate) for turn in turns], audio, rate),
+            turns=snap_to_sound([turn.shifted(later, latest=len(audio) / rate) for turn in turns], audio, rate),
             warnings=found,
             attempts=(attempt,),
         )
 
     @property
     def _transcribed(self) -> bool:
-        """Whether it is known which words a prompt says; else they are somewhere at the beginning of the text."""
+        """Whether the transcript of the prompt is known; otherwise the text begins with it."""
         return self.line.prompt is None or bool(self.line.transcript)
 
-    def _read(self, spoken: Spoken) -> tuple[Alignment, int, int]:
-        """How the text was read, the character of `whole` with which the new words begin, and the prompt's frames."""
-        before = spoken.codes[:0] if self.line.prompt is None else self.line.prompt
-        codes = torch.cat([before, spoken.codes])
-        reading = alignment.read(self.synthesizer.model, self.synthesizer.processor, self.text, codes)
+    def _align(self, spoken: PassResult) -> tuple[Alignment, int, int]:
+        """The alignment, the position of the first new word in `full_text`, and the number of prompt frames."""
+        prompt = spoken.codes[:0] if self.line.prompt is None else self.line.prompt
+        codes = torch.cat([prompt, spoken.codes])
+        aligned = alignment.align(self.synthesizer.model, self.synthesizer.processor, self.text, codes)
         if self._transcribed:
-            return reading, len(self.transcript), len(before)
-        skip = int(reading.path[len(before) - 1]) + 1 if len(reading.path) else 0
-        return reading, skip, len(before)
+            return aligned, len(self.transcript), len(prompt)
+        skip = int(aligned.path[len(prompt) - 1]) + 1 if len(aligned.path) else 0
+        return aligned, skip, len(prompt)
 
-    def _silent(self, spoken: Spoken, seed: int) -> Take:
+    def _without_audio(self, spoken: PassResult, seed: int) -> Take:
         processor = self.synthesizer.processor
-        found = faults(Performance(self.line.text, None, 0, spoken.codes, processor.frame_rate, spoken.ended))
+        found = faults(CheckInput(self.line.text, None, 0, spoken.codes, processor.frame_rate, spoken.ended))
         return Take(
             audio=np.zeros(0, np.float32),
             sampling_rate=processor.sampling_rate,
@@ -111,22 +111,23 @@ class TakeAnalysis:
             attempts=(Attempt(seed, found, 0.0),),
         )
 
-    def frames(self, settings: Mapping[str, Any]) -> int | None:
-        """The most frames that the line may take; None where the settings or the model allow no more anyway."""
+    def max_frames(self, settings: Mapping[str, Any]) -> int | None:
+        """The maximum number of frames for the line; None if the settings set a length or the model allows less."""
         if {"max_length", "max_new_tokens"} & set(settings):
             return None
         processor, own = self.synthesizer.processor, self.synthesizer.model.generation_config.max_length
-        frames = math.ceil((longest_plausible(self.line.text) + _GRACE_SECONDS) * processor.frame_rate)
+        frames = math.ceil((max_plausible_seconds(self.line.text) + _GRACE_SECONDS) * processor.frame_rate)
         given = 0 if self.line.prompt is None else len(self.line.prompt)
         return None if own is not None and own < given + frames else frames
 
-    def _score(self, attention: Floats, audio: Waveform) -> float:
-        """What is heard of the text; or how well it was read, on the whole and where it was read worst: 0 to 1.
+    def _score(self, attention: FloatArray, audio: Waveform) -> float:
+        """The word accuracy if there is a recogniser; otherwise a measure of the attention on the text, 0 to 1.
 
-        Measured beside word error, reading told more than likelihood did; see docs/long_form.md.
+        The measure is the average of the mean attention and that of the weakest stretch. It predicts word errors
+        better than the likelihood does, see docs/long_form.md.
         """
         if self.take_options.recogniser is not None:
-            return agreement(
+            return word_accuracy(
                 self.line.text, self.take_options.recogniser(audio, self.synthesizer.processor.sampling_rate)
             )
         if not len(attention):
@@ -136,8 +137,8 @@ class TakeAnalysis:
         return float(attention.mean() + weakest) / 2
 
 
-def on_sound(turns: Sequence[TurnTime], audio: Waveform, sampling_rate: int) -> tuple[TurnTime, ...]:
-    """Turns whose words begin and end with sound: while it is silent the attention is on one of the words beside."""
+def snap_to_sound(turns: Sequence[TurnTime], audio: Waveform, sampling_rate: int) -> tuple[TurnTime, ...]:
+    """Move the starts and ends of words to sound: during silence, attention is on a neighbouring word."""
     spans = iter(narrowed(audio, sampling_rate, [(word.start, word.end) for turn in turns for word in turn.words]))
     found = []
     for turn in turns:
@@ -146,4 +147,4 @@ def on_sound(turns: Sequence[TurnTime], audio: Waveform, sampling_rate: int) -> 
     return tuple(found)
 
 
-__all__ = ["TakeAnalysis", "on_sound"]
+__all__ = ["TakeAnalysis", "snap_to_sound"]

@@ -1,6 +1,6 @@
-"""What can be wrong with a take. Knows waveforms, codes, and texts; knows nothing of the model.
+"""Check a take for faults. Independent of the model.
 
-Every check answers with a sentence that says what is wrong and by how much, or with nothing.
+Each check yields a phrase that states the fault and its extent, or nothing.
 """
 
 import warnings
@@ -15,29 +15,29 @@ from dia.audio.waveform import Waveform
 from dia.runtime.warnings import DiaWarning
 from dia.text.script import estimated_seconds
 
-# People take 0.5 to 2 times as long as is expected of a text: between an auctioneer and a dictation. A second is left
-# to either side, for a short text is said at any speed, and a sigh may take its time.
-SHORTEST, LONGEST, LEEWAY = 0.45, 2.2, 1.0
-STUCK_SECONDS = 1.0  # no sound of speech, and hardly a pause within it, goes on for so long without any change
-CLIPPED_SHARE = 1e-3  # a thousandth of all samples at full scale is heard as crackling
+# Between an auctioneer and a dictation, people take 0.5 to 2 times the estimated duration of a text. A second of
+# tolerance allows for short texts, which are spoken at any speed, and for slow sounds such as sighs.
+MIN_RATIO, MAX_RATIO, TOLERANCE_SECONDS = 0.45, 2.2, 1.0
+STUCK_SECONDS = 1.0  # no speech sound, and hardly any pause, lasts this long unchanged
+CLIPPED_SHARE = 1e-3  # one sample in a thousand at full scale is audible as crackling
 FULL_SCALE = 0.999
-HEARD_SHARE = 0.2  # of the moments of 10 ms: pauses take less than half of even a hesitant speaker's time
+MIN_SOUND_SHARE = 0.2  # of the 10 ms blocks; even a hesitant speaker pauses for less than half of the time
 PAUSE_SECONDS = 2.5
-_CALLER = 4  # frames up from `warn_of` to who uses the facade, in most ways to speak
+_CALLER = 4  # stack frames from `warn_about` up to the user's call, for most entry points
 
 
 @dataclass(frozen=True)
-class Performance:
-    """Everything that the checks look at.
+class CheckInput:
+    """The data that the checks use.
 
     Attributes:
-        text: what was to be said, without what a prompt says.
-        audio: [N], silence at the ends included; None where there is no codec.
+        text: the text to be spoken, without the prompt's transcript.
+        audio: [N], including silence at the ends; None if there is no codec.
         sampling_rate: Hz.
         codes: int64 [T, C].
         frame_rate: frames per second.
-        ended: the model ended by itself.
-        unread: the words at the end of the text that no frame came to.
+        ended: whether the model ended by itself.
+        missing_words: the words at the end of the text that no frame reaches.
     """
 
     text: str
@@ -46,65 +46,65 @@ class Performance:
     codes: Tensor
     frame_rate: float
     ended: bool
-    unread: str = ""
+    missing_words: str = ""
 
 
-def faults(performance: Performance) -> tuple[str, ...]:
-    """Everything that is wrong with a take; empty for a good one."""
-    if not len(performance.codes):
-        return ("says nothing",)
-    return tuple(_found(performance))
+def faults(take: CheckInput) -> tuple[str, ...]:
+    """All faults of a take; empty for a good one."""
+    if not len(take.codes):
+        return ("is empty",)
+    return tuple(_find_faults(take))
 
 
-def _found(performance: Performance) -> Iterator[str]:
-    seconds = len(performance.codes) / performance.frame_rate
-    if not performance.ended:
+def _find_faults(take: CheckInput) -> Iterator[str]:
+    seconds = len(take.codes) / take.frame_rate
+    if not take.ended:
         yield f"did not end by itself within {seconds:.1f} s"
-    expected = estimated_seconds(performance.text)
-    if seconds > longest_plausible(performance.text):
+    expected = estimated_seconds(take.text)
+    if seconds > max_plausible_seconds(take.text):
         yield f"lasts {seconds:.1f} s, too long for a text of about {expected:.1f} s"
-    if seconds < shortest_plausible(performance.text):
+    if seconds < min_plausible_seconds(take.text):
         yield f"lasts {seconds:.1f} s, too short for a text of about {expected:.1f} s"
-    if performance.audio is not None:
-        yield from _heard(performance.audio, performance.sampling_rate)
-    if (stuck := stuck_seconds(performance.codes, performance.frame_rate)) > STUCK_SECONDS:
+    if take.audio is not None:
+        yield from _audio_faults(take.audio, take.sampling_rate)
+    if (stuck := stuck_seconds(take.codes, take.frame_rate)) > STUCK_SECONDS:
         yield f"is stuck on one sound for {stuck:.1f} s"
-    if performance.unread:
-        yield f"ends before the words {performance.unread!r}"
+    if take.missing_words:
+        yield f"ends before the words {take.missing_words!r}"
 
 
-def _heard(audio: Waveform, sampling_rate: int) -> Iterator[str]:
-    heard = loud(audio, sampling_rate)
-    if not heard.any():
+def _audio_faults(audio: Waveform, sampling_rate: int) -> Iterator[str]:
+    sound = loud(audio, sampling_rate)
+    if not sound.any():
         yield "is silent"
-    elif heard.mean() < HEARD_SHARE:
-        yield f"is silent for {1 - heard.mean():.0%} of its time"
-    elif (pause := longest_run(~heard[heard.argmax() : len(heard) - heard[::-1].argmax()]) / 100) > PAUSE_SECONDS:
-        yield f"pauses for {pause:.1f} s"
+    elif sound.mean() < MIN_SOUND_SHARE:
+        yield f"is silent for {1 - sound.mean():.0%} of its duration"
+    elif (pause := longest_run(~sound[sound.argmax() : len(sound) - sound[::-1].argmax()]) / 100) > PAUSE_SECONDS:
+        yield f"has a pause of {pause:.1f} s"
     if (clipped := float(np.mean(np.abs(audio) >= FULL_SCALE))) > CLIPPED_SHARE:
         yield f"is clipped in {clipped:.1%} of its samples"
 
 
-def warn_of(faults: Sequence[str], seed: int, number: int = 0, parts: int = 1) -> None:
-    """Warn of what is wrong with a take, if anything is, and say what can be done about it."""
+def warn_about(faults: Sequence[str], seed: int, number: int = 0, parts: int = 1) -> None:
+    """Warn about the faults of a take, if it has any, with a remedy."""
     if faults:
         part = f"part {number + 1} of {parts}" if parts > 1 else "the speech"
         found = "; ".join(faults)
-        warnings.warn(f"{part} (seed {seed}) {found}. Try another seed, or retries=2.", DiaWarning, stacklevel=_CALLER)
+        warnings.warn(f"{part} (seed {seed}) {found}. Try another seed or retries=2.", DiaWarning, stacklevel=_CALLER)
 
 
-def longest_plausible(text: str) -> float:
-    """More seconds than a speaker takes for a text."""
-    return LONGEST * estimated_seconds(text) + LEEWAY
+def max_plausible_seconds(text: str) -> float:
+    """An upper bound on the time a speaker takes for a text."""
+    return MAX_RATIO * estimated_seconds(text) + TOLERANCE_SECONDS
 
 
-def shortest_plausible(text: str) -> float:
-    """Fewer seconds than a speaker takes for a text; below 0 for a short one, which may be said at any speed."""
-    return SHORTEST * estimated_seconds(text) - LEEWAY
+def min_plausible_seconds(text: str) -> float:
+    """A lower bound on the time a speaker takes for a text; negative for short texts, as these vary in speed."""
+    return MIN_RATIO * estimated_seconds(text) - TOLERANCE_SECONDS
 
 
 def stuck_seconds(codes: Tensor, frame_rate: float) -> float:
-    """How long the first codebook, which says most, stays on one code, in seconds; codes: [T, C]."""
+    """The longest time in seconds without change in the first, most important codebook; codes: [T, C]."""
     same = (codes[1:, 0] == codes[:-1, 0]).numpy()
     return (1 + longest_run(same)) / frame_rate
 
@@ -116,11 +116,11 @@ def longest_run(flags: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> int:
 
 
 __all__ = [
-    "Performance",
+    "CheckInput",
     "faults",
-    "longest_plausible",
     "longest_run",
-    "shortest_plausible",
+    "max_plausible_seconds",
+    "min_plausible_seconds",
     "stuck_seconds",
-    "warn_of",
+    "warn_about",
 ]

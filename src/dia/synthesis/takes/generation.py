@@ -1,6 +1,6 @@
-"""Takes that can be trusted: passes are analysed, and made again where something is wrong with them.
+"""Generate takes: run passes, analyse them, and retry those with faults.
 
-Knows one pass at a time. Knows nothing of files, nor of scripts longer than a pass.
+Independent of files and of scripts that are longer than a pass.
 """
 
 from collections.abc import Generator, Mapping, Sequence
@@ -16,26 +16,26 @@ from dia.audio.silence import certain_span, trimmed
 from dia.audio.waveform import Waveform
 from dia.runtime.log import get_logger
 from dia.synthesis.stream import stream
-from dia.synthesis.synthesizer import Spoken, Synthesizer
+from dia.synthesis.synthesizer import PassResult, Synthesizer
 from dia.synthesis.takes.analysis import TakeAnalysis
-from dia.synthesis.takes.checks import shortest_plausible
+from dia.synthesis.takes.checks import min_plausible_seconds
 from dia.synthesis.takes.seeds import check_seed, later_seed
 from dia.synthesis.takes.take import Attempt, Line, Take, TakeOptions
 
 logger = get_logger(__name__)
 
-_NOTHING: Mapping[str, Any] = {}
-_CLOSING_SECONDS = 2.0  # the sound of a closing tag is hardly longer; it is cut off when all is there
+_NO_SETTINGS: Mapping[str, Any] = {}
+_CLOSING_TAG_SECONDS = 2.0  # the sound of a closing tag is hardly longer; it is cut off once the pass ends
 
 
 def make_take(
     synthesizer: Synthesizer,
     line: Line,
     seed: int | None = None,
-    settings: Mapping[str, Any] = _NOTHING,
+    settings: Mapping[str, Any] = _NO_SETTINGS,
     take_options: TakeOptions | None = None,
 ) -> Take:
-    """As `make_takes`, for one line."""
+    """Like `make_takes`, for a single line."""
     return make_takes(synthesizer, [line], [seed], settings, take_options)[0]
 
 
@@ -43,30 +43,30 @@ def make_takes(
     synthesizer: Synthesizer,
     lines: Sequence[Line],
     seeds: Sequence[int | None],
-    settings: Mapping[str, Any] = _NOTHING,
+    settings: Mapping[str, Any] = _NO_SETTINGS,
     take_options: TakeOptions | None = None,
     streamer: BaseStreamer | None = None,
 ) -> list[Take]:
-    """Speak lines in one batch; those with something wrong are spoken again while there are retries.
+    """Speak lines in one batch, and retry those with faults.
 
-    Where every try of a line has something wrong with it, the least bad one is returned. A line gives the same take
-    alone and among others.
+    If all attempts at a line have faults, the best of them is returned. A line gives the same take alone and in a
+    batch.
 
     Args:
-        synthesizer: model and processor. Without a codec takes have codes and no audio.
-        lines: what to say; each must fit into a pass.
-        seeds: of the first take of each line; a retry and each further take of `best_of` have the next. None draws
-            one.
-        settings: keywords of transformers' `generate`. Where they set no length, a take is ended when it is much
-            longer than its text lets expect.
-        take_options: retries and the like.
-        streamer: is given every row of the first tries.
+        synthesizer: model and processor. Without a codec, takes have codes but no audio.
+        lines: the lines to speak; each must fit in a pass.
+        seeds: seed of the first take of each line; retries and the further takes of `best_of` use the next seeds. None
+            selects a random one.
+        settings: keyword arguments of transformers' `generate`. Unless they set a length, a take ends when it is much
+            longer than estimated from its text.
+        take_options: retries, best-of and so on.
+        streamer: receives every row of the first attempts.
 
     Raises:
-        TypeError, ValueError: an argument is unusable; the message names it.
+        TypeError, ValueError: an argument is invalid; the message names it.
     """
     take_options = take_options or TakeOptions()
-    listeners = [TakeAnalysis(synthesizer, line, take_options) for line in lines]
+    analyses = [TakeAnalysis(synthesizer, line, take_options) for line in lines]
     firsts = [_checked_seed(seed) for seed in seeds]
     made: list[list[Take]] = [[] for _ in lines]
     for start in range(0, (take_options.retries + 1) * take_options.best_of, take_options.best_of):
@@ -76,11 +76,11 @@ def make_takes(
             for index in wrong
             for number in range(take_options.best_of)
         ]
-        found = _in_one_batch(synthesizer, [(listeners[index], seed) for index, seed in tries], settings, streamer)
+        found = _run_batch(synthesizer, [(analyses[index], seed) for index, seed in tries], settings, streamer)
         for (index, _), take in zip(tries, found, strict=True):
             made[index].append(take)
         streamer = None
-    return [_best(takes) for takes in made]
+    return [_best_take(takes) for takes in made]
 
 
 def _checked_seed(seed: int | None) -> int:
@@ -88,29 +88,29 @@ def _checked_seed(seed: int | None) -> int:
     return int(torch.randint(2**31, ())) if seed is None else seed
 
 
-def _best(takes: Sequence[Take]) -> Take:
+def _best_take(takes: Sequence[Take]) -> Take:
     best = min(takes, key=lambda take: (len(take.warnings), -take.attempts[0].score))
     return replace(best, attempts=tuple(attempt for take in takes for attempt in take.attempts))
 
 
-def _in_one_batch(
+def _run_batch(
     synthesizer: Synthesizer,
     tries: Sequence[tuple[TakeAnalysis, int]],
     settings: Mapping[str, Any],
     streamer: BaseStreamer | None,
 ) -> list[Take]:
-    """One pass for every line and seed; each clip ends at the length limit of its own line."""
+    """Run one pass for all lines and seeds; each clip ends at the length limit of its own line."""
     if not tries:
         return []
-    limits = [analysis.frames(settings) for analysis, _ in tries]  # one frame of the room is for the end
+    limits = [analysis.max_frames(settings) for analysis, _ in tries]  # including one frame for the end
     spoken = synthesizer(
         [analysis.text for analysis, _ in tries],
         [analysis.line.prompt for analysis, _ in tries],
         [seed for _, seed in tries],
-        _limited(synthesizer, settings, limits),
+        _with_max_frames(synthesizer, settings, limits),
         streamer,
     )
-    spoken = [one if limit is None else one.cut(limit - 1) for one, limit in zip(spoken, limits, strict=True)]
+    spoken = [one if limit is None else one.truncated(limit - 1) for one, limit in zip(spoken, limits, strict=True)]
     has_codec = synthesizer.processor.audio_tokenizer is not None
     sounds = synthesizer.sounds([one.codes for one in spoken]) if has_codec else [None] * len(spoken)
     return [
@@ -118,8 +118,10 @@ def _in_one_batch(
     ]
 
 
-def _limited(synthesizer: Synthesizer, settings: Mapping[str, Any], limits: Sequence[int | None]) -> Mapping[str, Any]:
-    """The settings of a pass that lets every clip reach its limit in frames; None is the model's own limit."""
+def _with_max_frames(
+    synthesizer: Synthesizer, settings: Mapping[str, Any], limits: Sequence[int | None]
+) -> Mapping[str, Any]:
+    """Settings that let every clip reach its limit in frames; a limit of None is the model's own."""
     frames = [limit for limit in limits if limit is not None]
     if len(frames) < len(limits):
         return settings
@@ -130,67 +132,68 @@ def stream_take(
     synthesizer: Synthesizer,
     line: Line,
     seed: int | None,
-    settings: Mapping[str, Any] = _NOTHING,
+    settings: Mapping[str, Any] = _NO_SETTINGS,
     take_options: TakeOptions | None = None,
     timeout: float | None = None,
 ) -> Generator[Waveform, None, Take]:
-    """Speak a line once, heard while it is made.
+    """Speak a line once, and yield the audio while it is generated.
 
-    Nothing is yielded before 0.3 s of sound are there. A model that reads a closing tag may make a sound of it, which
-    is cut off: once the text may be over, the last two seconds are held back. Should more than that come of the tag,
-    it has been heard, and the log says so.
+    Yields nothing before there is 0.3 s of sound. A model that reads a closing tag may produce a sound for it, which
+    is cut off. Once the text may be complete, the last two seconds are therefore held back. If the sound of the tag
+    is longer, part of it is yielded, and a warning is logged.
 
     Args:
         synthesizer: model, processor and codec.
-        line: what to say; it must fit into a pass.
-        seed: of the take; None draws one.
-        settings: keywords of transformers' `generate`.
-        take_options: of which the edges count; there are no retries.
-        timeout: seconds to wait for the next piece; None waits for ever.
+        line: the line to speak; it must fit in a pass.
+        seed: seed of the take; None selects a random one.
+        settings: keyword arguments of transformers' `generate`.
+        take_options: only `edge_seconds` is used; there are no retries.
+        timeout: seconds to wait for the next chunk; None waits indefinitely.
 
     Yields:
-        Samples [N], float32; joined they are how the audio of what is returned begins.
+        Samples [N], float32. Concatenated, they are the beginning of the returned take's audio.
 
     Returns:
-        The take that `make_take` makes with this seed.
+        The same take as `make_take` with this seed.
 
     Raises:
-        TypeError, ValueError: an argument is unusable; the message names it.
+        TypeError, ValueError: an argument is invalid; the message names it.
     """
     analysis, seed = TakeAnalysis(synthesizer, line, take_options or TakeOptions()), _checked_seed(seed)
     rate, edge = synthesizer.processor.sampling_rate, analysis.take_options.edge_seconds
-    closing = _CLOSING_SECONDS if analysis.format.closing_tag else 0.0
-    earliest = shortest_plausible(line.text) * rate  # samples before which the text is not over
-    heard, given = np.zeros(0, np.float32), 0
-    limited = _limited(synthesizer, settings, [analysis.frames(settings)])
-    with closing_of(stream(synthesizer, analysis.text, line.prompt, seed, limited, timeout)) as sound:
+    closing = _CLOSING_TAG_SECONDS if analysis.format.closing_tag else 0.0
+    earliest = min_plausible_seconds(line.text) * rate  # in samples; the text cannot be complete earlier
+    audio, yielded = np.zeros(0, np.float32), 0
+    limited = _with_max_frames(synthesizer, settings, [analysis.max_frames(settings)])
+    with closing_of(stream(synthesizer, analysis.text, line.prompt, seed, limited, timeout)) as chunks:
         while True:
             try:
-                heard = np.concatenate([heard, next(sound)])
+                audio = np.concatenate([audio, next(chunks)])
             except StopIteration as ended:
-                take = analysis.take(ended.value, heard, seed)
-                if given > len(take.audio):
-                    logger.warning("%.1f s were heard that belong to no word.", (given - len(take.audio)) / rate)
+                take = analysis.take(ended.value, audio, seed)
+                if yielded > len(take.audio):
+                    extra = (yielded - len(take.audio)) / rate
+                    logger.warning("The stream ended with %.1f s of sound that belong to no word.", extra)
                 return take
-            span = certain_span(heard, rate, closing if len(heard) > earliest else 0.0)
+            span = certain_span(audio, rate, closing if len(audio) > earliest else 0.0)
             if any(span):
-                known, _ = trimmed(heard, rate, edge, 0.0, span)
-                if len(known) > given:
-                    yield known[given:]
-                    given = len(known)
+                known, _ = trimmed(audio, rate, edge, 0.0, span)
+                if len(known) > yielded:
+                    yield known[yielded:]
+                    yielded = len(known)
 
 
-def made_take(
+def restore_take(
     synthesizer: Synthesizer,
     line: Line,
-    spoken: Spoken,
+    spoken: PassResult,
     seed: int,
     attempts: tuple[Attempt, ...],
     take_options: TakeOptions,
 ) -> Take:
-    """The take that `make_take` made of codes which are there already."""
+    """Restore a take of `make_take` from its codes."""
     analysis = TakeAnalysis(synthesizer, line, replace(take_options, recogniser=None))
     return replace(analysis.take(spoken, synthesizer.sound(spoken.codes), seed), attempts=attempts)
 
 
-__all__ = ["made_take", "make_take", "make_takes", "stream_take"]
+__all__ = ["make_take", "make_takes", "restore_take", "stream_take"]

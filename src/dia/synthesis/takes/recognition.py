@@ -1,7 +1,7 @@
-"""What a recogniser hears, and how much of a text that is. Knows waveforms and words; knows nothing of takes.
+"""Speech recognition, and the word accuracy of its result. Independent of takes.
 
-Any function of a waveform and its rate that answers with a text is a recogniser; the one made here is pocketsphinx's,
-small and without a network, with the English that comes with it.
+A recogniser is any function that takes a waveform and its sampling rate and returns a text. The one provided here uses
+pocketsphinx, which is small and works offline with the English model it includes.
 """
 
 import re
@@ -18,12 +18,12 @@ from dia.text.tags import TAG
 Recogniser: TypeAlias = Callable[[Waveform, int], str]
 
 _RATE = 16_000
-_EDGE_SECONDS, _EDGE_NOISE = 0.2, 3e-4  # its voice detection wants something to begin from
+_EDGE_SECONDS, _EDGE_NOISE = 0.2, 3e-4  # pocketsphinx's voice detection needs some noise before the speech
 _UNSPOKEN = re.compile(TAG.pattern + r"|\([^)]*\)|\{[^}]*\}")  # tags, sounds and phones
 
 
 def pocketsphinx_recogniser() -> Recogniser:
-    """A recogniser of English. Each call of it stands alone; give every thread its own.
+    """A recogniser for English. Calls are independent of each other; use a separate recogniser in each thread.
 
     Raises:
         ImportError: pocketsphinx is not installed.
@@ -31,39 +31,40 @@ def pocketsphinx_recogniser() -> Recogniser:
     try:
         from pocketsphinx import Decoder
     except ImportError as error:
-        raise ImportError("a recogniser needs pocketsphinx: pip install pocketsphinx") from error
+        raise ImportError("the recogniser needs pocketsphinx: pip install pocketsphinx") from error
     decoder = Decoder(loglevel="FATAL")
 
-    def hear(audio: Waveform, sampling_rate: int) -> str:
+    def recognise(audio: Waveform, sampling_rate: int) -> str:
         speech = np.pad(soxr.resample(audio, sampling_rate, _RATE), round(_EDGE_SECONDS * _RATE))
         noisy = speech + _EDGE_NOISE * np.random.default_rng(0).standard_normal(len(speech))
         decoder.start_utt()
         decoder.process_raw((np.clip(noisy, -1, 1) * 32767).astype(np.int16).tobytes(), full_utt=True)
         decoder.end_utt()
-        heard = decoder.hyp()
-        return "" if heard is None else str(heard.hypstr)
 
-    return hear
+        hypothesis = decoder.hyp()
+        return "" if hypothesis is None else str(hypothesis.hypstr)
+
+    return recognise
 
 
-def agreement(text: str, heard: str) -> float:
-    """1 less the word error rate of what was heard of a text: 1 for every word, 0 or less for none.
+def word_accuracy(text: str, recognised: str) -> float:
+    """1 minus the word error rate of a recognised text: 1 if every word is correct, 0 or less if none is.
 
-    Speakers' tags, non-verbal tags and punctuation count for nothing.
+    Speaker tags, non-verbal tags and punctuation are ignored.
 
-    >>> agreement("[S1] Good morning! (laughs)", "good warning")
+    >>> word_accuracy("[S1] Good morning! (laughs)", "good warning")
     0.5
     """
-    wanted = _words(text)
-    return 1 - edit_distance(wanted, _words(heard)) / max(1, len(wanted))
+    expected = _words(text)
+    return 1 - edit_distance(expected, _words(recognised)) / max(1, len(expected))
 
 
-def edit_distance(reference: Sequence[str], heard: Sequence[str], alike: Callable[[str, str], bool] = eq) -> int:
-    """Fewest insertions, deletions and substitutions that turn `heard` into `reference`; `alike` words are equal."""
-    row = list(range(len(heard) + 1))
+def edit_distance(reference: Sequence[str], recognised: Sequence[str], alike: Callable[[str, str], bool] = eq) -> int:
+    """The minimum number of insertions, deletions and substitutions between two sequences; `alike` compares words."""
+    row = list(range(len(recognised) + 1))
     for i, expected in enumerate(reference, 1):
         diagonal, row[0] = row[0], i
-        for j, word in enumerate(heard, 1):
+        for j, word in enumerate(recognised, 1):
             diagonal, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, diagonal + (not alike(expected, word)))
     return row[-1]
 
@@ -72,4 +73,4 @@ def _words(text: str) -> list[str]:
     return re.findall(r"[a-z]+(?:'[a-z]+)?", _UNSPOKEN.sub(" ", text).lower())
 
 
-__all__ = ["agreement", "edit_distance", "pocketsphinx_recogniser"]
+__all__ = ["edit_distance", "pocketsphinx_recogniser", "word_accuracy"]

@@ -1,4 +1,4 @@
-"""Seeds: the numbers that torch's generators take, and those that follow from one. Imports no torch."""
+"""Seeds for torch generators, and the seeds derived from them. Does not import torch."""
 
 from dia.runtime.limits import SEED
 
@@ -6,18 +6,18 @@ _UNSIGNED = 2**64
 
 
 def check_seed(seed: int | None) -> None:
-    """Refuse what no generator takes; None is fine.
+    """Reject a seed that torch generators do not accept; None is allowed.
 
     Raises:
-        TypeError: it is no whole number.
-        ValueError: it does not fit into 64 bits.
+        TypeError: the seed is not an integer.
+        ValueError: the seed does not fit in 64 bits.
     """
     if seed is not None:
         SEED.check("seed", seed)
 
 
 def later_seed(seed: int, steps: int) -> int:
-    """The seed `steps` after another one; after the last, 2**64 - 1, comes 0.
+    """The seed `steps` after another one; it wraps around from 2**64 - 1 to 0.
 
     >>> later_seed(7, 2), later_seed(2**64 - 1, 2), later_seed(-1, 1)
     (9, 1, 0)

@@ -1,4 +1,4 @@
-"""Plain values: what one pass is to say, how much care is taken, and what came of it."""
+"""The values of a single pass: its line, its options and the resulting take."""
 
 from dataclasses import dataclass
 
@@ -15,13 +15,13 @@ from dia.text.script import Script
 
 @dataclass(frozen=True, eq=False)
 class Line:
-    """What one pass is to say.
+    """The input of a single pass.
 
     Attributes:
-        text: the new text, with its speakers' tags.
-        prompt: int64 codes [T, C] of what was said before it, or None.
-        transcript: what is said in the prompt, with its tags.
-        script: what the text is of, so that times are of what its author wrote; None where that is not known.
+        text: the new text, with speaker tags.
+        prompt: int64 codes [T, C] that precede it, or None.
+        transcript: the transcript of the prompt, with speaker tags.
+        script: the script that the text comes from, so that times refer to the words as written; None if unknown.
     """
 
     text: str
@@ -32,17 +32,17 @@ class Line:
 
 @dataclass(frozen=True)
 class TakeOptions:
-    """How much trouble is taken over a take.
+    """Options for a take.
 
     Attributes:
-        retries: how often a take is made again while something is wrong with it, each time with the next seeds.
-        best_of: how many takes are made at once, with one seed after another; the best is kept.
-        edge_seconds: the silence that is left at either end.
-        recogniser: given a waveform [N] and its rate in Hz it answers what it hears; the take in which it hears most
-            of the text is the best.
+        retries: maximum number of new attempts while a take has faults, each with the next seeds.
+        best_of: number of takes to generate in one batch, with consecutive seeds; the best one is kept.
+        edge_seconds: length of the silence at each end, in seconds.
+        recogniser: a function that takes a waveform [N] and its rate in Hz and returns a transcript; takes are ranked
+            by word accuracy.
 
     Raises:
-        TypeError, ValueError: one of them is unusable; the message names it.
+        TypeError, ValueError: an option is invalid; the message names it.
     """
 
     retries: int = 0
@@ -53,12 +53,14 @@ class TakeOptions:
     def __post_init__(self) -> None:
         check_numbers({"retries": RETRIES, "best_of": BEST_OF, "edge_seconds": EDGE_RANGE}, vars(self))
         if self.recogniser is not None and not callable(self.recogniser):
-            raise TypeError(f"recogniser is {self.recogniser!r}; expected a function of a waveform and its rate.")
+            raise TypeError(
+                f"recogniser is {self.recogniser!r}; expected a function that takes a waveform and its rate."
+            )
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """A pass that was made: its seed, what is wrong with it, and its score, of which more is better."""
+    """A pass that was run: its seed, its faults, and its score, where higher is better."""
 
     seed: int
     faults: tuple[str, ...]
@@ -67,19 +69,19 @@ class Attempt:
 
 @dataclass(frozen=True, eq=False)
 class Take:
-    """A pass that was chosen.
+    """The selected pass.
 
     Attributes:
-        audio: float32 [N], ±1, with a set length of silence at both ends.
+        audio: float32 [N] within ±1, with a fixed length of silence at both ends.
         sampling_rate: Hz.
-        seed: gives this take again, alone or among others.
-        codes: int64 [T, C], everything that the model spoke, silence included.
-        ended: the model ended by itself.
-        start: where in the sound of `codes` the audio begins, in seconds; negative where silence was put before it.
-        turns: when each turn and word is heard in `audio`.
-        warnings: what is wrong with it; empty for a good take.
-        remarks: what is doubtful about the script or the recording, whatever the take.
-        attempts: every pass that was made, in order; this take is one of them.
+        seed: the seed that reproduces this take, alone or in a batch.
+        codes: int64 [T, C], all generated codes, including silence.
+        ended: whether the model ended by itself.
+        start: start of `audio` relative to the decoded `codes`, in seconds; negative if silence was added in front.
+        turns: the times of each turn and word in `audio`.
+        warnings: the faults; empty for a good take.
+        remarks: problems with the script or the recording, independent of the take.
+        attempts: all passes that were run, in order; this take is one of them.
     """
 
     audio: Waveform
@@ -95,7 +97,7 @@ class Take:
 
     @property
     def seconds(self) -> float:
-        """How long the audio is."""
+        """The duration of the audio."""
         return len(self.audio) / self.sampling_rate
 
 

@@ -35,7 +35,7 @@ def model(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def never_wrong(monkeypatch):
-    monkeypatch.setattr(analysis, "faults", lambda performance: ())
+    monkeypatch.setattr(analysis, "faults", lambda check_input: ())
 
 
 @pytest.fixture

@@ -112,7 +112,7 @@ def test_a_voice_shortens_every_part(capsys):
 def test_a_voice_that_will_be_shortened_gives_a_warning(capsys):
     output = as_json(capsys, "[S1] " + "We come home late. " * 16, "--voice", "S1=clara", "--voice", "S2=bruno")
     (warning,) = output["warnings"]
-    assert warning.startswith("the voice takes 12.7 s and is shortened to at most 7.0 s when it speaks")
+    assert warning.startswith("the voice takes 12.7 s and is shortened to at most 7.0 s for speaking")
     assert as_json(capsys, "[S1] Hi.", "--voice", "S1=clara")["warnings"] == []
 
 
@@ -131,8 +131,8 @@ def test_normalization_can_be_disabled(capsys):
         (["Hi.", "--voice", "nobody"], "there is no voice 'nobody'"),
         (["Hi.", "--voice", "clara", "--voice", "S1=bruno"], "give one voice for all"),
         (["[S1] привет"], "CYRILLIC SMALL LETTER PE"),
-        (["Hi.", "--model", "./nowhere"], "--model ./nowhere: there is no such folder"),
-        (["Hi.", "--model", "nowhere"], "--model nowhere: there is no such folder"),
+        (["Hi.", "--model", "./nowhere"], "--model ./nowhere: the folder does not exist"),
+        (["Hi.", "--model", "nowhere"], "--model nowhere: the folder does not exist"),
     ],
 )
 def test_invalid_input_is_an_error(capsys, arguments, message):

@@ -146,8 +146,8 @@ def test_a_random_seed_is_printed_and_reproduces_the_speech(folder, tmp_path, ca
     ("arguments", "message"),
     [
         ([], "pass an audio file with -o, or play the speech with --stream"),
-        (["--stream", "--format", "raw"], "--format is for -o -"),
-        (["-o", "{tmp}/a.wav", "--format", "wav"], "--format is for -o -"),
+        (["--stream", "--format", "raw"], "--format is only allowed with -o -"),
+        (["-o", "{tmp}/a.wav", "--format", "wav"], "--format is only allowed with -o -"),
         (["--stream"], "pip install sounddevice"),
         (["-o", "{tmp}/a.wav", "--voice", "nobody"], "nobody"),
         (["-o", "{tmp}/a.wav", "--voice", "ann", "--voice", "bruno"], "give one voice for all"),

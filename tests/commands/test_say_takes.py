@@ -26,7 +26,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def never_wrong(monkeypatch):
-    monkeypatch.setattr(analysis, "faults", lambda performance: ())
+    monkeypatch.setattr(analysis, "faults", lambda check_input: ())
 
 
 @pytest.fixture
@@ -112,7 +112,7 @@ def test_an_interrupt_before_the_first_part_leaves_nothing(say, tmp_path, monkey
 
 
 def test_faults_of_a_part_are_printed(say, monkeypatch, capsys):
-    monkeypatch.setattr(analysis, "faults", lambda performance: ("is silent",))
+    monkeypatch.setattr(analysis, "faults", lambda check_input: ("is silent",))
     assert say("--retries", "1", script="[S1] Hi.") == 0
     assert "is silent. Try another seed" in capsys.readouterr().err
 

@@ -62,8 +62,8 @@ def test_a_voice_is_made_listed_used_and_removed(recording, model, folder, tmp_p
     assert SAID[:30] in printed
     assert CONSENT[1] in printed
 
-    assert command("play", "ann", "--model", model, "-o", tmp_path / "heard.wav") == 0
-    samples, rate = soundfile.read(tmp_path / "heard.wav")
+    assert command("play", "ann", "--model", model, "-o", tmp_path / "played.wav") == 0
+    samples, rate = soundfile.read(tmp_path / "played.wav")
     assert rate == find_voice("ann").sampling_rate
     assert len(samples) / rate == pytest.approx(find_voice("ann").seconds, abs=0.1)
 
@@ -73,12 +73,12 @@ def test_a_voice_is_made_listed_used_and_removed(recording, model, folder, tmp_p
 
 
 def test_without_an_output_it_is_played(recording, model, monkeypatch):
-    heard = []
-    monkeypatch.setattr("dia.audio.playback.play", lambda sound, rate: heard.append((sound, rate)))
+    played = []
+    monkeypatch.setattr("dia.audio.playback.play", lambda sound, rate: played.append((sound, rate)))
     monkeypatch.setattr("dia.audio.playback.check_device", lambda: None)
     made(recording, model)
     assert command("play", "ann", "--model", model) == 0
-    ((sound, rate),) = heard
+    ((sound, rate),) = played
     assert sound.dtype == np.float32
     assert rate == find_voice("ann").sampling_rate
 
@@ -148,17 +148,17 @@ def test_a_voice_of_another_codec_is_rejected(recording, model, tmp_path):
     made(recording, model)
     tiny_processor(tiny_codec((2, 4, 5), seed=1)).save_pretrained(tmp_path / "other")
     with pytest.raises(ValueError, match="another codec than the model's"):
-        command("play", "ann", "--model", tmp_path / "other", "-o", tmp_path / "heard.wav")
-    assert not (tmp_path / "heard.wav").exists()
+        command("play", "ann", "--model", tmp_path / "other", "-o", tmp_path / "played.wav")
+    assert not (tmp_path / "played.wav").exists()
 
 
 def test_unusable_outputs_and_models_are_rejected(recording, model, tmp_path):
     made(recording, model)
     with pytest.raises(ValueError, match="is not an audio format"):
-        command("play", "ann", "--model", model, "-o", tmp_path / "heard.txt")
+        command("play", "ann", "--model", model, "-o", tmp_path / "played.txt")
     tiny_processor().save_pretrained(tmp_path / "mute")
     with pytest.raises(ValueError, match="has no codec"):
-        command("play", "ann", "--model", tmp_path / "mute", "-o", tmp_path / "heard.wav")
+        command("play", "ann", "--model", tmp_path / "mute", "-o", tmp_path / "played.wav")
 
 
 def test_damaged_voices_are_listed_with_their_error(recording, model, folder, capsys):
@@ -183,5 +183,5 @@ def test_the_help_explains_consent(capsys):
         with pytest.raises(SystemExit):
             command(*arguments)
         printed = " ".join(capsys.readouterr().out.split())
-        assert "Make voices only of yourself, or of people who have agreed to it" in printed
+        assert "Make voices only of yourself or of people who have agreed" in printed
         assert "Be kind." in printed

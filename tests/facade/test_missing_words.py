@@ -57,7 +57,7 @@ WAYS = {
 def test_a_recording_without_a_transcript_warns_once(dia, voice, way, text):
     (warning,) = said(lambda: way(dia, text, voice))
     assert warning.startswith("audio_prompt_text is missing, so the text must begin with the words of the recording")
-    assert warning.endswith("Pass what is said in the recording as audio_prompt_text.")
+    assert warning.endswith("Pass the transcript of the recording as audio_prompt_text.")
 
 
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
@@ -78,7 +78,7 @@ def test_the_warning_is_among_those_of_the_take(dia, voice):
 )
 def test_the_command_warns_once(dia, voice, options, tmp_path, monkeypatch, capsysbinary):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("dia.commands.say._loaded", lambda arguments: dia)
+    monkeypatch.setattr("dia.commands.say._load_model", lambda arguments: dia)
     soundfile.write("voice.wav", voice["array"], RATE)
     assert main(["say", TEXTS["long"], "--audio-prompt", "voice.wav", "--seed", "1", *options]) == 0
     assert capsysbinary.readouterr().err.count(b"audio_prompt_text is missing") == 1

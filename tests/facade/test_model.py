@@ -136,7 +136,7 @@ def test_a_voice_is_prepended_to_every_text_that_has_one(dia, voice):
     by_voice = dia.generate(["[S1] Hi.", "[S1] Ho."], voice=[alto, None], **options)
     by_prompt = dia.generate(alto.before("[S1] Hi."), audio_prompt=alto.codes, **options)
     np.testing.assert_allclose(by_voice[0], by_prompt, atol=1e-5)
-    with pytest.raises(ValueError, match="leave audio_prompt"):
+    with pytest.raises(ValueError, match="voice cannot be combined with audio_prompt"):
         dia.generate("[S1] Hi.", voice=alto, audio_prompt=voice)
     with pytest.raises(ValueError, match="nobody"):
         dia.generate("[S1] Hi.", voice="nobody")
@@ -190,7 +190,7 @@ def test_deprecated_arguments_of_the_native_package_still_work(dia, voice, tmp_p
         ({"text": "[S1] Hi.", "seed": 1.5}, "seed is 1.5"),
         ({"text": "[S1] Hi.", "seed": [1, 2]}, r"seed is \[1, 2\]"),
         ({"text": "[S1] Hi.", "audio_prompt_text": 7}, "audio_prompt_text"),
-        ({"text": ["[S1] Hi.", "[S1] Ho."], "seed": [1, 2, 3]}, "seed holds 3"),
+        ({"text": ["[S1] Hi.", "[S1] Ho."], "seed": [1, 2, 3]}, "seed has 3"),
         ({"text": "[S1] Hi.", "audio_prompt": "no-such-file.wav"}, "no-such-file.wav"),
         ({"text": "[S1] Hi.", "audio_prompt": np.array([np.nan] * 4000, np.float32)}, "NaN"),
     ],

@@ -88,7 +88,7 @@ def test_a_missing_transcript_is_a_single_remark(synthesizer, text, facts, long_
     assert not any("audio_prompt_text" in one for one in jobs_of(synthesizer, text)[0].remarks)
 
 
-NO_ROOM = (
+TOO_LONG = (
     r" lasts \d\.\d s, but max_tokens=100 allows 0\.5 s including the generated speech\. Raise max_tokens, or use"
 )
 
@@ -99,9 +99,9 @@ def test_a_prompt_too_long_for_max_tokens_is_rejected_before_it_is_encoded(synth
     monkeypatch.setattr(DiaProcessor, "encode_audio", lambda *_: pytest.fail("it was encoded"))
     sound = talking(1.2, rate=RATE)
     options = {"audio_prompt": sound, "audio_prompt_text": words, "max_tokens": 100}
-    with pytest.raises(ValueError, match=f"audio_prompt{NO_ROOM}"):
+    with pytest.raises(ValueError, match=f"audio_prompt{TOO_LONG}"):
         jobs_of(synthesizer, text, None, False, **options)
-    with pytest.raises(ValueError, match=rf"audio_prompt\[1\]{NO_ROOM}"):
+    with pytest.raises(ValueError, match=rf"audio_prompt\[1\]{TOO_LONG}"):
         jobs_of(
             synthesizer,
             ["[S1] Hi."] * 2,

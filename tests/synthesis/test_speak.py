@@ -30,7 +30,7 @@ def synthesizer():
 
 @pytest.fixture(autouse=True)
 def never_wrong(monkeypatch):
-    monkeypatch.setattr(analysis, "faults", lambda performance: ())
+    monkeypatch.setattr(analysis, "faults", lambda check_input: ())
 
 
 def voice_of(synthesizer, seconds):
@@ -133,7 +133,7 @@ def test_the_joined_audio_contains_the_pauses(synthesizer):
 
 
 def test_a_fault_of_a_part_is_reported_with_its_number(synthesizer, monkeypatch):
-    monkeypatch.setattr(analysis, "faults", lambda performance: ("is silent",))
+    monkeypatch.setattr(analysis, "faults", lambda check_input: ("is silent",))
     take = join_pieces(speak(synthesizer, SynthesisJob(LONG, seed=3, take_options=TakeOptions(retries=1))))
     assert take.warnings[1].startswith("part 2 of ")
     assert take.warnings[1].endswith("is silent")
@@ -164,7 +164,7 @@ def test_all_entry_points_give_the_same_audio(synthesizer, rate):
 
 
 def test_all_entry_points_warn_about_faults(synthesizer, monkeypatch):
-    monkeypatch.setattr(analysis, "faults", lambda performance: ("is silent",))
+    monkeypatch.setattr(analysis, "faults", lambda check_input: ("is silent",))
     for script in (SHORT, LONG):
         (job,) = jobs_of(synthesizer, str(script), seed=3)
         for way in (speak, stream_job, lambda synthesizer, job: speak_batch(synthesizer, [job])):

@@ -38,7 +38,7 @@ def synthesizer():
 @pytest.fixture(autouse=True)
 def never_wrong(monkeypatch):
     """Disables the checks, which have their own tests: a tiny model does not produce speech."""
-    monkeypatch.setattr(analysis, "faults", lambda performance: ())
+    monkeypatch.setattr(analysis, "faults", lambda check_input: ())
 
 
 @pytest.fixture
@@ -115,7 +115,7 @@ def test_a_voice_replaces_the_first_part():
 
 def test_no_part_continues_from_a_take_with_faults(synthesizer, watched, monkeypatch):
     verdicts = itertools.chain([(), ("is silent",)], itertools.repeat(()))
-    monkeypatch.setattr(analysis, "faults", lambda performance: next(verdicts))
+    monkeypatch.setattr(analysis, "faults", lambda check_input: next(verdicts))
     spoken = list(speak_long(synthesizer, TURNS, seed=1, carry="last"))
     assert spoken[1].take.warnings == ("is silent",)
     assert watched[2].transcript == watched[0].text
@@ -128,28 +128,28 @@ def test_a_pause_is_complete_even_if_more_was_streamed_than_the_take_keeps():
         yield np.concatenate([take.audio, tone(1)])
         return take
 
-    heard = np.concatenate(list(stream_joined([early(), early()], [1.0, 0.0], 0.1, RATE)))
-    assert (heard[len(take.audio) + RATE :][:RATE] == 0).all()
+    chunks = np.concatenate(list(stream_joined([early(), early()], [1.0, 0.0], 0.1, RATE)))
+    assert (chunks[len(take.audio) + RATE :][:RATE] == 0).all()
 
 
 @pytest.mark.parametrize("carry", ["nothing", "first", "both"])
 def test_the_streamed_audio_equals_the_audio_of_the_parts(carry):
     synthesizer, settings = tiny_speech(ends=0, pass_seconds=6.0, carry=carry), {"max_new_tokens": 120}
     script = parse("[S1] Turn a it is. [pause:400ms] [S2] Turn b it is. [S1] Turn c it is. [pause:1s] [S2] Turn d.")
-    heard = list(stream_long(synthesizer, script, seed=7, settings=settings))
+    chunks = list(stream_long(synthesizer, script, seed=7, settings=settings))
     spoken = list(speak_long(synthesizer, script, seed=7, settings=settings))
     assert len(spoken) > 2
-    assert len(heard) > len(spoken)
-    np.testing.assert_allclose(np.concatenate(heard), whole(spoken), atol=1e-5)
+    assert len(chunks) > len(spoken)
+    np.testing.assert_allclose(np.concatenate(chunks), whole(spoken), atol=1e-5)
 
 
 def test_the_first_chunk_arrives_before_the_first_part_is_finished(monkeypatch):
     finished, take = [], TakeAnalysis.take
     monkeypatch.setattr(TakeAnalysis, "take", lambda self, *rest: finished.append(1) or take(self, *rest))
-    heard = stream_long(tiny_speech(ends=0, max_length=300, pass_seconds=6.0), TURNS, seed=7)
-    assert len(next(heard)) > 0
+    chunks = stream_long(tiny_speech(ends=0, max_length=300, pass_seconds=6.0), TURNS, seed=7)
+    assert len(next(chunks)) > 0
     assert finished == []
-    heard.close()
+    chunks.close()
 
 
 @pytest.fixture
@@ -157,7 +157,7 @@ def cannot_be_said(monkeypatch):
     """Texts for which every take has faults, as selected by a function."""
 
     def wrong(holds):
-        monkeypatch.setattr(analysis, "faults", lambda performance: ("babbles",) if holds(performance.text) else ())
+        monkeypatch.setattr(analysis, "faults", lambda check_input: ("babbles",) if holds(check_input.text) else ())
 
     return wrong
 
@@ -300,14 +300,14 @@ def test_an_interrupted_speech_resumes_where_it_stopped(synthesizer, tmp_path, w
     watched.clear()
     store = open_store(tmp_path / "parts", synthesizer)
     spoken = speak_long(synthesizer, TURNS, seed=7, store=store)
-    heard = [next(spoken), next(spoken)]
+    chunks = [next(spoken), next(spoken)]
     spoken.close()
     assert len(list(store.folder.glob("part-*"))) == len(watched) == 2
     again = open_store(tmp_path / "parts", synthesizer)
     resumed = list(speak_long(synthesizer, TURNS, seed=again.seed, store=again))
     assert len(watched) == len(resumed)  # the first two were not made again
     np.testing.assert_allclose(whole(resumed), uninterrupted, atol=1e-5)
-    assert resumed[1].turns == heard[1].turns
+    assert resumed[1].turns == chunks[1].turns
 
 
 def test_an_interrupt_within_a_part_preserves_earlier_parts(synthesizer, tmp_path, monkeypatch):
@@ -390,7 +390,7 @@ def test_a_damaged_part_is_spoken_again(synthesizer, tmp_path, watched):
 def test_a_changed_script_or_setting_is_detected_and_named(synthesizer, tmp_path):
     begun(tmp_path / "parts", synthesizer, settings={"temperature": 0.7})
     with pytest.raises(
-        ValueError, match=r"another speech: script was '\[S1\] Turn a.*…', now '\[S1\] Another\.'\. Ask"
+        ValueError, match=r"another request: script was '\[S1\] Turn a.*…', now '\[S1\] Another\.'\. Repeat"
     ):
         open_store(tmp_path / "parts", synthesizer, settings={"temperature": 0.7}, script="[S1] Another.")
     with pytest.raises(

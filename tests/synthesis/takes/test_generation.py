@@ -24,15 +24,15 @@ def synthesizer():
 
 @pytest.fixture
 def never_wrong(monkeypatch):
-    monkeypatch.setattr(analysis, "faults", lambda performance: ())
+    monkeypatch.setattr(analysis, "faults", lambda check_input: ())
 
 
 def wrong_until(monkeypatch, good_seed_count, fault="is silent"):
     """All takes before the given one have a fault."""
     made = []
 
-    def faults(performance):
-        made.append(performance)
+    def faults(check_input):
+        made.append(check_input)
         return () if len(made) >= good_seed_count else (fault,)
 
     monkeypatch.setattr(analysis, "faults", faults)
@@ -83,7 +83,7 @@ def test_a_take_with_faults_is_retried_with_the_next_seed(synthesizer, monkeypat
 
 def test_after_the_last_retry_the_take_with_the_fewest_faults_is_returned(synthesizer, monkeypatch):
     several = iter([("a", "b"), ("a",), ("a", "b", "c")])
-    monkeypatch.setattr(analysis, "faults", lambda performance: next(several))
+    monkeypatch.setattr(analysis, "faults", lambda check_input: next(several))
     take = make_take(synthesizer, LINE, seed=10, take_options=TakeOptions(retries=2))
     assert (take.seed, take.warnings) == (11, ("a",))
     assert len(take.attempts) == 3
@@ -109,8 +109,8 @@ def test_the_best_take_has_the_highest_attention_on_the_text(synthesizer, monkey
 
 
 def test_a_recogniser_ranks_the_takes(synthesizer, never_wrong):
-    heard = iter(["nothing", "hi there", "hi there yes"])
-    take_options = TakeOptions(best_of=3, recogniser=lambda audio, rate: next(heard))
+    transcripts = iter(["nothing", "hi there", "hi there yes"])
+    take_options = TakeOptions(best_of=3, recogniser=lambda audio, rate: next(transcripts))
     take = make_take(synthesizer, LINE, seed=10, take_options=take_options)
     assert take.seed == 12
     assert [round(attempt.score, 2) for attempt in take.attempts] == [0.0, 0.67, 1.0]
@@ -202,14 +202,14 @@ def test_an_invalid_seed_is_named(synthesizer, seed):
         make_take(synthesizer, LINE, seed=seed)
 
 
-def listened(generator):
+def drained(generator):
     """Everything that a generator yields, and what it returns."""
-    heard = []
+    chunks = []
     while True:
         try:
-            heard.append(next(generator))
+            chunks.append(next(generator))
         except StopIteration as ended:
-            return heard, ended.value
+            return chunks, ended.value
 
 
 @pytest.mark.parametrize("closing_tag", [False, True])
@@ -217,17 +217,17 @@ def listened(generator):
 def test_a_streamed_take_equals_the_take(closing_tag, seed, monkeypatch):
     monkeypatch.setattr(generation, "_CLOSING_TAG_SECONDS", 0.5)
     synthesizer = tiny_speech(ends=0, max_length=400, closing_tag=closing_tag)
-    heard, take = listened(stream_take(synthesizer, LINE, seed))
+    chunks, take = drained(stream_take(synthesizer, LINE, seed))
     whole = make_take(synthesizer, LINE, seed)
     assert torch.equal(take.codes, whole.codes)
     assert take.turns == whole.turns
     np.testing.assert_allclose(take.audio, whole.audio, atol=1e-5)
-    assert len(heard) > 1
-    early = np.concatenate(heard)
-    np.testing.assert_allclose(early, take.audio[: len(early)], atol=1e-5)
+    assert len(chunks) > 1
+    streamed = np.concatenate(chunks)
+    np.testing.assert_allclose(streamed, take.audio[: len(streamed)], atol=1e-5)
 
 
 def test_a_take_without_certain_audio_is_yielded_at_its_end(synthesizer):
-    heard, take = listened(stream_take(synthesizer, LINE, 3, {"max_length": 12}))
-    assert heard == []
+    chunks, take = drained(stream_take(synthesizer, LINE, 3, {"max_length": 12}))
+    assert chunks == []
     np.testing.assert_allclose(take.audio, make_take(synthesizer, LINE, 3, {"max_length": 12}).audio, atol=1e-5)

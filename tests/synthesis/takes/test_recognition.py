@@ -9,7 +9,7 @@ from dia.synthesis.takes.recognition import pocketsphinx_recogniser, word_accura
 
 
 @pytest.mark.parametrize(
-    ("text", "heard", "part"),
+    ("text", "recognised", "part"),
     [
         ("[S1] Good morning! (laughs)", "good morning", 1.0),
         ("[S1] Good morning!", "Good, morning", 1.0),
@@ -20,8 +20,8 @@ from dia.synthesis.takes.recognition import pocketsphinx_recogniser, word_accura
         ("(laughs)", "", 1.0),
     ],
 )
-def test_word_accuracy_is_one_minus_the_word_error_rate(text, heard, part):
-    assert word_accuracy(text, heard) == part
+def test_word_accuracy_is_one_minus_the_word_error_rate(text, recognised, part):
+    assert word_accuracy(text, recognised) == part
 
 
 def test_pocketsphinx_recognises_nothing_in_silence():

@@ -48,7 +48,7 @@ def test_seeds_that_no_generator_accepts_are_rejected(seed, error):
 
 
 def test_retries_and_parts_wrap_around_after_the_last_seed(monkeypatch):
-    monkeypatch.setattr(analysis, "faults", lambda performance: ("babbles",))
+    monkeypatch.setattr(analysis, "faults", lambda check_input: ("babbles",))
     take = make_take(tiny_speech(), Line("[S1] Hi."), LAST, take_options=TakeOptions(retries=1, best_of=2))
     assert [attempt.seed for attempt in take.attempts] == [LAST, 0, 1, 2]
     script = parse("[S1] These are words. [pause:300ms] These are words.")

@@ -53,7 +53,7 @@ def test_the_output_is_a_folder_that_speaks(trained, tmp_path, capsys):
     assert not (trained / "adapter_config.json").exists()
 
 
-def test_it_keeps_report_codes_samples_and_checkpoints(trained):
+def test_it_saves_report_codes_samples_and_checkpoints(trained):
     assert json.loads((trained / "report.json").read_text())["counts"]["silent"] == 1
     names = {path.name for path in trained.iterdir()}
     assert names >= {"histogram.png", "codes", "samples", "checkpoint-2", "checkpoint-4"}
@@ -69,12 +69,12 @@ def texts(output):
     return sorted({clip.text for clip in CodeCache(output / "codes").rows})
 
 
-def test_transcripts_are_read_as_scripts_are_and_the_choice_is_saved(trained):
+def test_transcripts_are_parsed_as_scripts_and_the_frontend_is_saved(trained):
     assert texts(trained) == [f"[S1] Tone {number}." for number in ("five", "four", "one", "three", "two", "zero")]
     assert json.loads((trained / "generation_config.json").read_text())["text_frontend"] == "en"
 
 
-def test_another_language_is_read_unchanged_from_training_to_speech(recordings, model, tmp_path, capsys):
+def test_another_language_is_unchanged_from_training_to_speech(recordings, model, tmp_path, capsys):
     output = tmp_path / "voice"
     options = ["--text-frontend", "none", "--steps", "1", "--every", "1", "--say", "Grüße, 5 €"]
     assert train(recordings, model, output, *options) == 0
@@ -89,13 +89,13 @@ def test_another_language_is_read_unchanged_from_training_to_speech(recordings, 
     assert "transcripts read with text_frontend 'none', and the model reads with 'en'" in capsys.readouterr().err
 
 
-def test_a_script_to_say_is_read_before_anything_is_encoded(recordings, model, tmp_path, capsys):
+def test_a_sample_script_is_parsed_before_anything_is_encoded(recordings, model, tmp_path, capsys):
     assert train(recordings, model, tmp_path / "out", "--say", "[S1] Привет") == 2
     assert "CYRILLIC" in capsys.readouterr().err
     assert not (tmp_path / "out" / "codes").exists()
 
 
-def test_for_another_language_no_word_is_pronounced_as_in_english():
+def test_another_language_does_not_use_the_english_lexicon():
     model, processor = tiny_model(), tiny_processor()
     processor.tokenizer.pronunciations = Pronunciations(["hh", "aa1"], {"die": "hh aa1"}, ["(laughs)"])
     assert processor.tokenizer.spoken("die") != "die"
@@ -112,7 +112,7 @@ def test_a_finished_or_stopped_run_is_not_overwritten_but_resumed(recordings, mo
     assert (trained / "checkpoint-5").is_dir() or (trained / "checkpoint-4").is_dir()
 
 
-def test_adapters_may_be_kept_apart(recordings, model, tmp_path, capsys):
+def test_adapters_can_be_saved_separately(recordings, model, tmp_path, capsys):
     options = ["--lora", "--bf16", "--checkpointing", "--freeze", "decoder", "--steps", "1", "--keep-adapter"]
     assert train(recordings, model, tmp_path / "out", *options) == 0
     assert (tmp_path / "out" / "adapter_config.json").exists()
@@ -120,7 +120,7 @@ def test_adapters_may_be_kept_apart(recordings, model, tmp_path, capsys):
     assert "peft.PeftModel.from_pretrained" in capsys.readouterr().out
 
 
-def test_a_loss_that_is_no_number_is_told_and_no_model_written(recordings, model, tmp_path, monkeypatch, capsys):
+def test_a_loss_of_nan_is_reported_and_no_model_is_written(recordings, model, tmp_path, monkeypatch, capsys):
     def diverge(self, **_):
         raise FloatingPointError("the loss is nan at step 3")
 
@@ -147,7 +147,7 @@ def options(recordings, model, tmp_path, monkeypatch):
     return chosen
 
 
-def test_few_recordings_are_passed_over_until_there_are_updates_enough(options, monkeypatch):
+def test_few_recordings_are_repeated_until_there_are_enough_updates(options, monkeypatch):
     chosen = options("--lora")
     assert (chosen.max_steps, chosen.save_steps, chosen.eval_steps) == (40, 20, 20)
     monkeypatch.setattr("dia.commands.train.LEAST_STEPS", 5)
@@ -158,14 +158,14 @@ def test_few_recordings_are_passed_over_until_there_are_updates_enough(options, 
     assert (chosen.max_steps, chosen.eval_steps) == (7, 2)
 
 
-def test_a_narrow_model_learns_at_a_higher_rate(options, model):
+def test_a_narrow_model_has_a_higher_learning_rate(options, model):
     width = json.loads((Path(model) / "config.json").read_text())["decoder_config"]["hidden_size"]
     assert options("--lora").learning_rate == pytest.approx(2e-4 * (2048 / width) ** 0.5)
     assert options().learning_rate == pytest.approx(2e-5 * (2048 / width) ** 0.5)
     assert options("--learning-rate", "1e-5").learning_rate == 1e-5
 
 
-def test_a_missing_extra_is_told_with_the_line_that_installs_it(model, tmp_path, monkeypatch, capsys):
+def test_a_missing_extra_is_reported_with_its_install_command(model, tmp_path, monkeypatch, capsys):
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == "peft" else find(name, *rest))
     assert train("anywhere", model, tmp_path) == 2
@@ -175,7 +175,7 @@ def test_a_missing_extra_is_told_with_the_line_that_installs_it(model, tmp_path,
 @pytest.mark.parametrize(
     ("text", "message"), [(None, "holds no row to train on"), ("nowhere", "nowhere")], ids=["unusable", "missing"]
 )
-def test_data_that_cannot_be_used_is_refused_before_training(model, tmp_path, capsys, text, message):
+def test_unusable_data_is_rejected_before_training(model, tmp_path, capsys, text, message):
     source = tmp_path / "data"
     source.mkdir()
     soundfile.write(source / "a.wav", np.zeros(2000), RATE)
@@ -184,7 +184,7 @@ def test_data_that_cannot_be_used_is_refused_before_training(model, tmp_path, ca
     assert message in capsys.readouterr().err
 
 
-def test_help_teaches_and_gives_the_notice(capsys):
+def test_help_shows_examples_and_the_notice(capsys):
     with pytest.raises(SystemExit) as exit_code:
         main(["train", "--help"])
     assert exit_code.value.code == 0

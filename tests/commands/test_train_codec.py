@@ -43,7 +43,7 @@ def command(*arguments, notice="Be kind."):
     return parsed.run(parsed)
 
 
-def test_a_codec_from_nothing_fits_a_processor(recordings, tmp_path, capsys):
+def test_a_codec_trained_from_scratch_fits_a_processor(recordings, tmp_path, capsys):
     out = tmp_path / "codec"
     arguments = ["--data", recordings, "--output", out, *SIZES, "--steps", "10", "--batch-size", "4"]
     assert command(*arguments) == 0
@@ -61,7 +61,7 @@ def test_a_codec_from_nothing_fits_a_processor(recordings, tmp_path, capsys):
     assert {"original-0.wav", "original-0.png", "decoder-000002-0.wav", "decoder-000002-0.png"} <= samples
 
 
-def test_tuning_the_decoder_alone_keeps_the_codes(recordings, tmp_path):
+def test_tuning_only_the_decoder_preserves_the_codes(recordings, tmp_path):
     base = tiny_codec((2, 4, 5))
     base.save_pretrained(tmp_path / "base")
     arguments = ["--data", recordings, "--from", tmp_path / "base", "--decoder-only", "--discriminator", "hinge"]
@@ -72,7 +72,7 @@ def test_tuning_the_decoder_alone_keeps_the_codes(recordings, tmp_path):
     assert not torch.equal(tuned.decode(audio_codes=codes).audio_values, base.decode(audio_codes=codes).audio_values)
 
 
-def test_the_same_command_goes_on_after_a_stop(recordings, tmp_path, monkeypatch, capsys):
+def test_the_same_command_resumes_after_a_stop(recordings, tmp_path, monkeypatch, capsys):
     arguments = ["--data", recordings, "--output", tmp_path / "codec", *SIZES, "--steps", "8", "--save-every", "2"]
     step, counted = CodecTrainer._step, []
 
@@ -104,7 +104,7 @@ def test_recordings_need_no_transcripts(recordings, tmp_path):
     assert len(read_source(recordings, text_column=None)) == len(files)
 
 
-def test_a_diverged_run_is_told_and_leaves_nothing_half_made(recordings, tmp_path, monkeypatch, capsys):
+def test_a_diverged_run_is_reported_and_leaves_no_partial_files(recordings, tmp_path, monkeypatch, capsys):
     def diverge(self, *rest):
         raise Diverged("stage warmup, step 1: loss is nan.")
 
@@ -134,25 +134,25 @@ def test_a_diverged_run_is_told_and_leaves_nothing_half_made(recordings, tmp_pat
         (["--learning-rate", "-1"], "learning_rate=-1[.05]* must be"),
     ],
 )
-def test_mistakes_are_told_before_training(recordings, tmp_path, arguments, message):
+def test_errors_are_reported_before_training(recordings, tmp_path, arguments, message):
     with pytest.raises(ValueError, match=message):
         command("--data", recordings, "--output", tmp_path / "codec", *arguments)
     assert not (tmp_path / "codec").exists()
 
 
-def test_an_occupied_folder_is_refused_before_anything_is_read(tmp_path):
+def test_a_non_empty_folder_is_rejected_before_anything_is_read(tmp_path):
     (tmp_path / "codec").mkdir()
     (tmp_path / "codec" / "precious").touch()
     with pytest.raises(ValueError, match="not empty"):
         command("--data", tmp_path / "nothing", "--output", tmp_path / "codec")
 
 
-def test_too_little_sound_is_refused(recordings, tmp_path):
+def test_too_little_audio_is_rejected(recordings, tmp_path):
     with pytest.raises(ValueError, match=r"7\.0 s of audio to train on"):
         command("--data", recordings / "part0", "--held-out", "0.01", "--output", tmp_path / "codec", *SIZES)
 
 
-def test_help_teaches_with_examples_and_ends_with_the_notice(capsys):
+def test_help_shows_examples_and_the_notice(capsys):
     with pytest.raises(SystemExit):
         command("--help")
     text = " ".join(capsys.readouterr().out.split())
@@ -172,7 +172,7 @@ def test_stages_share_the_time_and_the_steps():
     assert not stages_of_tuning(10)[0].refit_every
 
 
-def test_stretches_are_whole_frames_of_the_codec():
+def test_segments_are_whole_frames_of_the_codec():
     assert BatchOptions(segment_seconds=0.1).samples(tiny_codec((2, 4, 5))) == 800
     assert fit.LEAST_SECONDS > 0
 
@@ -190,7 +190,7 @@ def test_stretches_are_whole_frames_of_the_codec():
         (["--data", "{file}"], "is a file; give the folder that holds the recordings"),
     ],
 )
-def test_places_that_cannot_be_meant_are_told_before_training(recordings, tmp_path, arguments, message):
+def test_invalid_output_folders_are_reported_before_training(recordings, tmp_path, arguments, message):
     (tmp_path / "file").touch()
     (tmp_path / "dia").mkdir()
     tiny_config().save_pretrained(tmp_path / "dia")
@@ -203,7 +203,7 @@ def test_places_that_cannot_be_meant_are_told_before_training(recordings, tmp_pa
 
 
 @pytest.mark.parametrize("arguments", [("--threads", "0"), ("--seed", "-1")])
-def test_numbers_that_mean_nothing_are_told_by_their_option(tmp_path, arguments, capsys):
+def test_invalid_numbers_are_reported_with_their_option(tmp_path, arguments, capsys):
     with pytest.raises(SystemExit):
         command("--data", "x", "--output", tmp_path / "codec", *arguments)
     assert f"argument {arguments[0]}: {arguments[1]} must be" in capsys.readouterr().err

@@ -117,14 +117,14 @@ def test_a_prompt_that_fits_in_max_tokens_is_accepted(synthesizer):
     voice = {"audio_prompt": prompt, "audio_prompt_text": "[S1] La."}
     (job,) = jobs_of(synthesizer, "[S1] Hi.", **voice, max_tokens=least)
     assert len(make_take(synthesizer, job.line, 1, job.settings).codes) <= 1
-    with pytest.raises(ValueError, match=r"audio_prompt lasts 0\.2 s, and max_tokens=45 holds 0\.2 s"):
+    with pytest.raises(ValueError, match=r"audio_prompt lasts 0\.2 s, but max_tokens=45 allows 0\.2 s"):
         jobs_of(synthesizer, "[S1] Hi.", **voice, max_tokens=least - 1)
 
 
 def test_max_tokens_apply_to_each_part_of_the_long_form(synthesizer):
     voice = {"audio_prompt": random_codes(300)[0], "audio_prompt_text": "[S1] La.", "max_tokens": 100}
     assert is_long(synthesizer, jobs_of(synthesizer, "[S1] Hi. [pause:1s] Ho.", **voice)[0])
-    with pytest.raises(ValueError, match=r"and max_tokens=100 holds 0\.5 s"):
+    with pytest.raises(ValueError, match=r"but max_tokens=100 allows 0\.5 s"):
         jobs_of(synthesizer, "[S1] Hi. Ho.", **voice)
 
 

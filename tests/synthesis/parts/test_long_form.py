@@ -394,7 +394,7 @@ def test_a_changed_script_or_setting_is_detected_and_named(synthesizer, tmp_path
     ):
         open_store(tmp_path / "parts", synthesizer, settings={"temperature": 0.7}, script="[S1] Another.")
     with pytest.raises(
-        ValueError, match=r"speech: seed was 7, now 8; temperature was 0\.7, now unset; another voice\."
+        ValueError, match=r"request: seed was 7, now 8; temperature was 0\.7, now unset; another voice\."
     ):
         open_store(tmp_path / "parts", synthesizer, seed=8, voice="mine")
 

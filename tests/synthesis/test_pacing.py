@@ -58,7 +58,7 @@ def test_times_are_scaled_with_the_audio(rate):
 
 
 def test_rates_out_of_range_are_rejected():
-    with pytest.raises(ValueError, match="use a number from 0.5 to 2"):
+    with pytest.raises(ValueError, match=r"use a number from 0\.5 to 2"):
         next(paced_stream(streamed(talking(1.5), 1000, []), 3.0, RATE))
-    with pytest.raises(ValueError, match="use a number from 0.5 to 2"):
+    with pytest.raises(ValueError, match=r"use a number from 0\.5 to 2"):
         next(paced_pieces([piece(0, 0.0)], 0.1))

@@ -44,7 +44,7 @@ def test_every_other_name_is_a_command_or_a_public_name_or_a_path_from_the_root(
     commands = {name for name in rest if name.split()[0] == "dia"}
     parser = cli.build_parser()
     for command in commands - {"dia"}:
-        assert parser.named(command.split()[1:2]) is not parser, command
+        assert parser.subparser_for(command.split()[1:2]) is not parser, command
     assert [name for name in rest - commands if not hasattr(package, name)] == []
 
 

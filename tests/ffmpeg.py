@@ -1,4 +1,16 @@
-"""Whether `datasets` can decode sound here, which it does through torchcodec and FFmpeg's libraries."""
+"""Whether programs that read sound start here, and whether `datasets` decodes it, with torchcodec and FFmpeg."""
+
+import shutil
+import subprocess
+
+
+def runs(program: str) -> bool:
+    """Whether a program is installed and starts: ffprobe does not where FFmpeg's libraries are missing."""
+    if shutil.which(program) is None:
+        return False
+    return (
+        subprocess.run([program, "--version" if program == "sox" else "-version"], capture_output=True).returncode == 0
+    )
 
 
 def why_data_sets_are_mute() -> str | None:

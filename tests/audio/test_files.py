@@ -1,12 +1,12 @@
 """Audio files: written completely or not at all, in every format, and marked as synthetic."""
 
-import shutil
 import subprocess
 
 import numpy as np
 import pytest
 import soundfile
 import torch
+from ffmpeg import runs
 
 from dia.audio import files as audio_file
 from dia.version import __version__
@@ -41,7 +41,7 @@ def test_the_file_names_the_model_and_the_seed(tmp_path, suffix):
     said = f"{audio_file.NOTICE}; version={__version__}; model=nari-labs/Dia-1.6B-0626; seed=7"
     with soundfile.SoundFile(path) as file:
         assert file.comment == said
-    if shutil.which("ffprobe") is not None:
+    if runs("ffprobe"):
         shown = ["format_tags=comment:stream_tags=comment", "-of", "default=nw=1", str(path)]
         probed = subprocess.run(["ffprobe", "-v", "error", "-show_entries", *shown], capture_output=True, check=True)
         assert said in probed.stdout.decode()

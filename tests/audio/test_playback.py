@@ -1,7 +1,6 @@
 """Playback on the sound device and through pipes."""
 
 import io
-import shutil
 import struct
 import subprocess
 import sys
@@ -11,6 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import soundfile
+from ffmpeg import runs
 
 from dia.audio.playback import Pipe, Player, check_device, play, wav_header
 
@@ -118,8 +118,8 @@ def test_a_wav_of_unknown_length_can_be_read_completely(comment):
     ids=["ffmpeg", "sox"],
 )
 def test_other_programs_can_read_the_pipe(command):
-    if shutil.which(command[0]) is None:
-        pytest.skip(f"{command[0]} is not installed")
+    if not runs(command[0]):
+        pytest.skip(f"{command[0]} is not installed or does not start")
     done = subprocess.run(command, input=piped("wav", "Synthetic speech", tone()), capture_output=True, check=True)
     if command[0] == "ffprobe":
         assert b"sample_rate=16000" in done.stdout

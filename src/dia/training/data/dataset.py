@@ -8,8 +8,9 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
+from dia.text.tags import SPEAKERS
 from dia.tokenization_dia import SPEAKER_TAGS
-from dia.training.data.dialogues import SPEAKERS, Clip, Script, compose, spell
+from dia.training.data.dialogues import Clip, Script, compose, spell
 
 
 class Coded(Protocol):

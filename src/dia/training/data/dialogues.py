@@ -9,13 +9,12 @@ import torch
 from torch import Tensor
 
 from dia.text.lexicon import FIRST, MOST
+from dia.text.tags import TAG
 from dia.tokenization_dia import BYTES
 
-SPEAKERS = ("S1", "S2")
 # Tags that Dia reads, but for which the training speech has no sound.
 SILENT_TAGS = ("(clears throat)", "(gasps)", "(coughs)", "(sings)", "(mumbles)", "(groans)", "(sniffs)", "(screams)")
-LEADING_TAG = re.compile(r"\[(S[12])\]\s*")
-_TAG = re.compile(r"\[(S[12])\]")
+LEADING_TAG = re.compile(TAG.pattern + r"\s*")
 
 
 class Clip(NamedTuple):
@@ -86,7 +85,7 @@ def compose(clips: Sequence[Clip], rng: random.Random, tag: float = 0.0, again: 
         left_out = len(spell(clip.text)) - len(spell(said))
         places.append((clip.places[shift] if clip.places else torch.zeros(len(codes[-1]))) + len(ids) - left_out)
         ids += spell(said)
-        speaker = (_TAG.findall(clip.text) or [speaker])[-1]
+        speaker = (TAG.findall(clip.text) or [speaker])[-1]
         if rng.random() < tag:
             ids += f" {rng.choice(SILENT_TAGS)}".encode()
     return Script(ids, torch.cat(codes), torch.cat(places))

@@ -10,8 +10,9 @@ from pathlib import Path
 import torch
 
 from dia.text.lexicon import Pronunciations
+from dia.text.tags import SPEAKERS, TAG
 from dia.training.data.dataset import clips_of
-from dia.training.data.dialogues import SPEAKERS, Clip, spell
+from dia.training.data.dialogues import Clip, spell
 from dia.training.data.encoding import CodeCache
 from dia.training.mini.pretraining.alignment import WordLengths
 
@@ -63,7 +64,7 @@ def _pronounced(clip: Clip, pronunciations: Pronunciations, letters: float = 0.0
 
 
 def _words(clip: Clip) -> str:
-    return re.sub(r"^\[S[12]\] ", "", clip.text)
+    return re.sub(rf"^{TAG.pattern} ", "", clip.text)
 
 
 def _placed(clip: Clip, lengths: WordLengths) -> Clip:

@@ -4,7 +4,8 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from dia.training.data.dialogues import LEADING_TAG, SPEAKERS, Clip, Script, compose
+from dia.text.tags import SPEAKERS
+from dia.training.data.dialogues import LEADING_TAG, Clip, Script, compose
 
 GIVEN_FRAMES = 40  # of a continuation's first clip that serve as its prompt
 

@@ -16,7 +16,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """The command's options."""
-    return cli.build_parser().named(COMMAND)
+    return cli.build_parser().subparser_for(COMMAND)
 
 
 if __name__ == "__main__":

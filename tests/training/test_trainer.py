@@ -457,7 +457,7 @@ def test_samples_that_cannot_be_written_stop_at_their_step_and_leave_the_checkpo
 
 
 def test_a_sample_script_that_is_too_long_is_refused_before_training():
-    with pytest.raises(ValueError, match="encoder reads 48"):
+    with pytest.raises(ValueError, match="encoder's limit is 48"):
         SampleCallback(tiny_processor(tiny_codec((2, 4, 5))), ["[S1] Hi.", 60 * "a"])
 
 

@@ -23,7 +23,7 @@ class HibariTeacher:
     voices = ("heart",)
 
     def __init__(self) -> None:
-        packages.need("hibari-tts")
+        packages.need("onnxruntime", "hibari-tts")
         from hibari import Hibari, dsp
 
         self._reader, self._dsp = Hibari(), dsp

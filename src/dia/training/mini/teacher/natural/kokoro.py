@@ -34,7 +34,7 @@ class KokoroTeacher:
     """
 
     def __init__(self, folder: Path) -> None:
-        packages.need("hibari-tts", *_PARTS)
+        packages.need("onnxruntime", "hibari-tts", *_PARTS)
         self._styles = _styles(folder)
         model = b"".join((packages.folder_of(name.replace("-", "_")) / "part.bin").read_bytes() for name in _PARTS)
         if hashlib.sha256(model).hexdigest() != MODEL_SHA256:

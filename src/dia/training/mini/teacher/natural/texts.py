@@ -2,7 +2,7 @@
 
 import random
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,16 @@ from dia.training.mini.teacher.english import sentence
 from dia.training.mini.teacher.natural import everyday, prose
 
 # Of 100 texts. Single words and answers are short, so that they are a small part of the time.
-SHARES = {"prose": 36, "dialogue": 12, "question": 8, "phrase": 10, "everyday": 18, "answer": 6, "words": 6, "grammar": 4}
+SHARES = {
+    "prose": 36,
+    "dialogue": 12,
+    "question": 8,
+    "phrase": 10,
+    "everyday": 18,
+    "answer": 6,
+    "words": 6,
+    "grammar": 4,
+}
 OPEN_SHARE = 0.12  # of the texts that end in a full stop: they lose it
 
 
@@ -48,9 +57,10 @@ class Texts:
     """
 
     def __init__(self, folder: Path, never: Path) -> None:
-        self._never = keys(never.read_text(encoding="utf-8").splitlines())
+        self._never = {key_of(spoken_form(text)) for text in never.read_text(encoding="utf-8").splitlines()}
         self._prose = {source: prose.sentences(source, folder) for source in prose.SOURCES}
-        self._names = prose.names(folder)
+        seen = {word for text in self.distinct_prose() for word in re.findall(r"[A-Za-z]+", text)}
+        self._names = [name for name in prose.names(folder) if name in seen and name.lower() not in seen]
 
     def stream(self, seed: int = 0) -> Iterator[Text]:
         """Texts without end. Each sentence of the prose comes once before any comes twice."""
@@ -61,7 +71,7 @@ class Texts:
             kind = rng.choices(kinds, weights)[0]
             typed = _without_stop(draw[kind](), rng)
             text = Text(typed, spoken_form(typed), kind)
-            if spoken_words(text.spoken) and not keys([typed, text.spoken]) & self._never:
+            if (key := key_of(text.spoken)) and key not in self._never:
                 yield text
 
     def distinct_prose(self) -> set[str]:
@@ -70,9 +80,13 @@ class Texts:
 
     def _makers(self, rng: random.Random) -> dict[str, Callable[[], str]]:
         said = set(self._prose["austen-turns"])
-        plain = [text for name in ("melville", "addresses", "austen") for text in self._prose[name] if text not in said]
+        plain = [
+            text for name in ("melville", "addresses", "austen") for text in self._prose[name] if text not in said
+        ]
         asked = [text for text in self.distinct_prose() if text.endswith("?")]
-        words = sorted({word for text in self.distinct_prose() for word in re.findall(r"[a-z]{2,}", text)})
+        words = sorted(
+            {word for text in self.distinct_prose() for word in re.findall(r"(?<![\w'])[a-z]{2,}(?![\w'])", text)}
+        )
         decks = {
             "prose": deck([text for text in plain if not text.endswith("?")], rng),
             "dialogue": deck([text for text in self._prose["austen-turns"] if not text.endswith("?")], rng),
@@ -88,9 +102,9 @@ class Texts:
         return makers
 
 
-def keys(texts: Collection[str]) -> set[str]:
-    """What two texts share that differ in nothing but case, punctuation and the way of writing numbers."""
-    return {key for text in texts if (key := " ".join(spoken_words(spoken_form(text))))}
+def key_of(spoken: str) -> str:
+    """What texts share that differ in nothing but case and punctuation; numbers are words in `spoken`."""
+    return " ".join(spoken_words(spoken))
 
 
 def deck(cards: Sequence[str], rng: random.Random) -> Iterator[str]:

@@ -12,7 +12,7 @@ import pytest
 from dia.training.mini.teacher.natural import packages
 from dia.training.mini.teacher.natural.speech import Speech, timed
 
-CHAPTER = "CHAPTER 1. Loomings.\n\nCall me what you like. The sea was calm, and Mr. Starbuck slept. Why not?"
+CHAPTER = "CHAPTER 1. Loomings.\n\nCall me what you like. The sea was calm, and Mr. Starbuck slept. Why not wake him?"
 ADDRESSES = {
     "1850_old_w": "This old sentence is not read at all.",
     "1999_new_d": "We have 12 plans for the year. [Applause] Now is the time to act.",

@@ -20,6 +20,7 @@ def test_each_source_gives_its_sentences(archives):
     assert prose.sentences("melville", archives) == (
         "Call me what you like.",
         "The sea was calm, and Mr. Starbuck slept.",
+        "Why not wake him?",
     )
     assert prose.sentences("addresses", archives) == ("We have 12 plans for the year.", "Now is the time to act.")
     assert prose.sentences("wordnet", archives) == ("the sea was calm", "a calm voice")
@@ -81,3 +82,8 @@ def test_the_everyday_lines_are_not_those_of_the_benchmark():
 def test_a_deck_gives_every_card_before_any_comes_again():
     cards = deck("abcd", random.Random(0))
     assert sorted(islice(cards, 4)) == sorted(islice(cards, 4)) == list("abcd")
+
+
+def test_a_deck_without_cards_is_an_error():
+    with pytest.raises(ValueError, match="no sentence of one kind"):
+        next(deck([], random.Random(0)))

@@ -108,8 +108,13 @@ def key_of(spoken: str) -> str:
 
 
 def deck(cards: Sequence[str], rng: random.Random) -> Iterator[str]:
-    """The cards in random order, then in another random order, without end."""
-    shuffled = list(cards)
+    """The cards in random order, then in another random order, without end.
+
+    Raises:
+        ValueError: there are no cards.
+    """
+    if not (shuffled := list(cards)):
+        raise ValueError("cards: the archives hold no sentence of one kind; they are not those expected.")
     while True:
         rng.shuffle(shuffled)
         yield from shuffled

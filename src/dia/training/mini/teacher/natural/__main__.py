@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
+from dia.runtime.files.locks import only_writer
 from dia.runtime.interruption import described, exit_code, terminable
-from dia.runtime.locks import only_writer
 from dia.training.mini.teacher.natural.corpus import Studio, build, summary
 from dia.training.mini.teacher.natural.hearing import Whisper
 from dia.training.mini.teacher.natural.plan import Recipe
@@ -20,7 +20,7 @@ _GUIDE = """Needed: pip install "dia-tts[teacher]", apt-get install flite, and o
   python -m dia.training.mini.teacher.natural.packages teacher-packages
 The same command continues a run that has ended, on this machine or on another. Another machine needs only the same
 version of this project and the options in FOLDER/corpus.json; shards made there are copied into FOLDER.
-Two processes at once: one with --share 1/2, one with --share 2/2.
+Two processes at once: one with --share 1/2, one with --share 2/2. A folder keeps the --teachers it began with.
 """
 
 
@@ -74,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("folder", type=Path, help="of the corpus; what is there is kept")
-    parser.add_argument("--clips", type=int, default=45_000, help="clips in all parts (default: 45000)")
+    parser.add_argument("--clips", type=int, default=55_000, help="clips in all parts (default: 55000, about 50 hours)")
     parser.add_argument(
         "--packages",
         type=Path,

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from dia.audio.files import Waveform
-from dia.runtime.atomic import atomic_file
+from dia.runtime.files.atomic import atomic_file
 from dia.training.data.lines import lines_of
 from dia.training.mini.teacher.natural.hearing import Ear, letters_wrong
 from dia.training.mini.teacher.natural.plan import Recipe, Request, claim, shards

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from dia.runtime.atomic import atomic_file
+from dia.runtime.files.atomic import atomic_file
 from dia.training.mini.teacher.natural.packages import ARCHIVES, PYTHON_PACKAGES
 from dia.training.mini.teacher.natural.texts import SHARES, Text
 

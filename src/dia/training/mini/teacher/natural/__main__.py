@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
-from dia.runtime.files.locks import only_writer
-from dia.runtime.interruption import described, exit_code, terminable
+from dia.runtime.files.locks import exclusive_writer
+from dia.runtime.interruption import exit_code, interrupt_message, terminable
 from dia.training.mini.teacher.natural.corpus import Studio, build, summary
 from dia.training.mini.teacher.natural.hearing import Whisper
 from dia.training.mini.teacher.natural.plan import Recipe
@@ -29,10 +29,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     part, parts = arguments.share
     try:
-        with terminable(), only_writer(arguments.folder / f"part-{part}-of-{parts}", parents=True):
+        with terminable(), exclusive_writer(arguments.folder / f"part-{part}-of-{parts}", parents=True):
             _make(arguments)
     except KeyboardInterrupt as interrupt:
-        print(f"\n{described(interrupt)}. To continue, run the same command again.", file=sys.stderr)
+        print(f"\n{interrupt_message(interrupt)}. To continue, run the same command again.", file=sys.stderr)
         return exit_code(interrupt)
     except (ImportError, OSError, ValueError) as error:
         print(error, file=sys.stderr)
@@ -74,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("folder", type=Path, help="of the corpus; what is there is kept")
-    parser.add_argument("--clips", type=int, default=55_000, help="clips in all parts (default: 55000, about 50 hours)")
+    parser.add_argument("--clips", type=int, default=55_000, help="clips of all parts (default: 55000, 50 hours)")
     parser.add_argument(
         "--packages",
         type=Path,

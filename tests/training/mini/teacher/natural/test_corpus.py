@@ -140,6 +140,14 @@ def test_another_recipe_in_the_same_folder_is_refused(tmp_path, humming):
         build(tmp_path, Recipe(1, 24_000, 4, roles=ROLES), TEXTS, 4, _studio(humming))
 
 
+def test_a_voice_that_the_teacher_lacks_is_an_error_before_anything_is_made(tmp_path, humming):
+    roles = (*ROLES, Role("S3", "hum", "husky", 0.01))
+    with pytest.raises(ValueError, match=r"voice: there is no 'husky'. Choose from low, high."):
+        build(tmp_path / "corpus", Recipe(roles=roles), TEXTS, 4, _studio(humming))
+    assert not (tmp_path / "corpus").exists()
+    assert not humming.said
+
+
 def test_the_manifest_names_all_that_another_machine_needs(tmp_path, humming):
     build(tmp_path, RECIPE, TEXTS, 4, _studio(humming))
     manifest = json.loads((tmp_path / "corpus.json").read_text(encoding="utf-8"))

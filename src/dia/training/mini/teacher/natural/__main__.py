@@ -4,7 +4,6 @@ import argparse
 import dataclasses
 import sys
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 
 from dia.runtime.files.locks import exclusive_writer
@@ -47,7 +46,7 @@ def _make(arguments: argparse.Namespace) -> None:
     if not arguments.heard:
         recipe = dataclasses.replace(recipe, limit=0.0)
     opened: dict[str, Teacher] = {name: open_teacher(name, arguments.packages) for name in arguments.teachers}
-    studio = Studio(cache(opened.__getitem__), Whisper() if arguments.heard else None)
+    studio = Studio(opened.__getitem__, Whisper() if arguments.heard else None)
     texts = Texts(arguments.packages, arguments.never).stream(arguments.seed)
     build(arguments.folder, recipe, texts, arguments.clips, studio, arguments.share)
 

@@ -25,8 +25,8 @@ from dia.audio.files import Waveform
 from dia.runtime.files.atomic import atomic_file
 from dia.training.data.lines import lines_of
 from dia.training.mini.teacher.natural.hearing import Ear, letters_wrong
-from dia.training.mini.teacher.natural.plan import Recipe, Request, claim, shards
-from dia.training.mini.teacher.natural.speech import Label, Speech, Teacher
+from dia.training.mini.teacher.natural.plan import RECIPE, Recipe, Request, claim, shards
+from dia.training.mini.teacher.natural.speech import Label, Speech, Teacher, checked_voice
 from dia.training.mini.teacher.natural.texts import Text
 
 EDGE_SECONDS = 0.1
@@ -94,9 +94,11 @@ def build(
             machines can work at once.
 
     Raises:
-        ValueError: `folder` has clips of another recipe.
+        ValueError: `folder` has clips of another recipe, or a teacher lacks a voice of the recipe.
         OSError: the disk is full; finished shards are kept.
     """
+    for role in recipe.roles:
+        checked_voice(role.voice.partition("*")[0], studio.teacher(role.teacher).voices)
     claim(folder, recipe)
     part, parts = share
     total = -(-clips // recipe.shard_clips)
@@ -163,7 +165,7 @@ def summary(folder: Path) -> str:
         kept[speaker] += "dropped" not in line
         samples[speaker] += line["samples"]
         reasons.update([line["dropped"].partition(":")[0]] if "dropped" in line else [])
-    rate = json.loads((folder / "corpus.json").read_text(encoding="utf-8"))["rate"]
+    rate = json.loads((folder / RECIPE).read_text(encoding="utf-8"))["rate"]
     rows = [
         f"{speaker:12} {kept[speaker]:7,} clips {samples[speaker] / rate / 60:8.1f} min {dropped[speaker]:5,} dropped"
         for speaker in sorted(kept)

@@ -98,3 +98,16 @@ def test_hibari_tells_when_it_speaks_each_phone(tmp_path):
     assert all(a.end <= b.start for a, b in zip(speech.labels, speech.labels[1:], strict=False))
     assert speech.labels[-1].end <= len(speech.waveform) / speech.rate
     np.testing.assert_array_equal(speech.waveform, hibari.say("Good day. Yes.").waveform)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("hibari") is None, reason="hibari-tts is not installed")
+def test_what_hibari_labels_as_s_hisses(tmp_path):
+    speech = open_teacher("hibari", tmp_path).say("Six sons. She sees us.")
+
+    def hiss(label):
+        part = speech.waveform[round(label.start * speech.rate) : round(label.end * speech.rate)]
+        power = np.abs(np.fft.rfft(part * np.hanning(len(part)))) ** 2
+        return power[np.fft.rfftfreq(len(part), 1 / speech.rate) > 4000].sum() / power.sum()
+
+    assert np.mean([hiss(label) for label in speech.labels if label.phone == "s"]) > 0.6
+    assert np.mean([hiss(label) for label in speech.labels if label.phone in "ɪʌi"]) < 0.1

@@ -7,7 +7,7 @@ import numpy as np
 
 from dia.training.mini.teacher.natural import packages
 from dia.training.mini.teacher.natural.durations import session
-from dia.training.mini.teacher.natural.speech import Label, Speech, checked_voice, timed
+from dia.training.mini.teacher.natural.speech import LABEL_LAG, Label, Speech, checked_voice, timed
 
 FRAME = 600  # samples at 24 kHz that a unit of duration lasts
 _DURATIONS = "/Cast_32_output_0"
@@ -40,7 +40,7 @@ class HibariTeacher:
             ids = [0, *(self._reader.vocab[phone] for phone in phones), 0]
             speed = np.asarray([tempo], np.float32)
             *spectrum, frames = self._session.run(None, {"ids": np.asarray([ids], np.int64), "speed": speed})
-            start = sum(map(len, parts)) / rate
+            start = sum(map(len, parts)) / rate - LABEL_LAG
             labels += timed(["", *phones, ""], frames.reshape(-1).tolist(), FRAME / rate, start)
             parts.append(self._dsp.synth(*(values[0] for values in spectrum), noise))
         if not labels:

@@ -10,7 +10,7 @@ import numpy as np
 from dia.audio.files import Waveform
 from dia.training.mini.teacher.natural import packages
 from dia.training.mini.teacher.natural.durations import session
-from dia.training.mini.teacher.natural.speech import Speech, checked_voice, timed
+from dia.training.mini.teacher.natural.speech import LABEL_LAG, Speech, checked_voice, timed
 
 RATE, FRAME = 24_000, 600  # Hz; samples that a unit of duration lasts
 MODEL_SHA256 = "6e742170d309016e5891a994e1ce1559c702a2ccd0075e67ef7157974f6406cb"
@@ -65,7 +65,7 @@ class KokoroTeacher:
             "speed": np.asarray([tempo], np.float32),
         }
         waveform, frames = self._session.run(None, inputs)
-        labels = timed(["", *phones, ""], frames.reshape(-1).tolist(), FRAME / RATE)[1:-1]
+        labels = timed(["", *phones, ""], frames.reshape(-1).tolist(), FRAME / RATE, -LABEL_LAG)[1:-1]
         return Speech(np.asarray(waveform, np.float32).reshape(-1), RATE, tuple(labels))
 
 

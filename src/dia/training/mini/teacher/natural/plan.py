@@ -9,6 +9,7 @@ from pathlib import Path
 
 from dia.runtime.files.atomic import atomic_file
 from dia.training.mini.teacher.natural.packages import ARCHIVES, PYTHON_PACKAGES
+from dia.training.mini.teacher.natural.speech import LABEL_LAG
 from dia.training.mini.teacher.natural.texts import SHARES, Text
 
 RECIPE = "corpus.json"
@@ -113,4 +114,5 @@ def claim(folder: Path, recipe: Recipe) -> None:
 def described(recipe: Recipe) -> dict[str, object]:
     """The recipe with the shares of texts and the versions of packages, as values of JSON."""
     archives = {name: {"file": archive.file, "sha256": archive.sha256} for name, archive in ARCHIVES.items()}
-    return {**asdict(recipe), "texts": SHARES, "python_packages": PYTHON_PACKAGES, "archives": archives}
+    fixed = {"texts": SHARES, "label_lag": LABEL_LAG}
+    return {**asdict(recipe), **fixed, "python_packages": PYTHON_PACKAGES, "archives": archives}

@@ -9,6 +9,9 @@ from typing import Protocol
 from dia.audio.files import Waveform
 
 TEACHERS = ("hibari", "kokoro", "flite")
+# Seconds by which a phone is heard before the frames that hibari and Kokoro count for it. Measured: at this shift the
+# share of energy above 4 kHz differs most between labels of s, z, sh and those of vowels.
+LABEL_LAG = 0.05
 
 
 @dataclass(frozen=True)

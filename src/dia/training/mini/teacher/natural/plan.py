@@ -64,7 +64,7 @@ class Recipe:
 
     seed: int = 0
     rate: int = 24_000
-    shard_clips: int = 40
+    shard_clips: int = 20
     limit: float = 0.3
     roles: tuple[Role, ...] = ROLES
 

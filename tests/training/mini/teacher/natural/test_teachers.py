@@ -3,6 +3,7 @@
 import importlib.metadata
 import importlib.util
 import shutil
+import sys
 
 import numpy as np
 import pytest
@@ -58,6 +59,13 @@ def test_archives_are_downloaded_once(archives, monkeypatch):
     monkeypatch.setattr(packages, "ARCHIVES", {"men": packages.ARCHIVES["men"]})
     monkeypatch.setattr(packages.subprocess, "run", lambda *_, **__: pytest.fail("it is there"))
     packages.fetch(archives)
+
+
+def test_without_the_program_that_downloads_its_name_is_the_message(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["packages", str(tmp_path / "new")])
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(SystemExit, match="No such file or directory: 'npm'"):
+        packages.main()
 
 
 def test_a_deb_is_fetched_in_the_version_whose_content_is_known():

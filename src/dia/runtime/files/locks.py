@@ -65,7 +65,11 @@ def exclusive_writer(path: str | Path, parents: bool = False) -> Iterator[None]:
         held.acquire(path)
         yield
     finally:
-        held.release()
+        try:
+            held.release()
+        except BaseException:  # an interrupt, in the middle of it
+            held.release()
+            raise
 
 
 class _LockFile:
@@ -100,7 +104,7 @@ class _LockFile:
         if self._opened < 0:
             return
         with suppress(OSError):  # interrupted before the lock was taken: the file is ours if nobody else locks it
-            if self._owned or (_locked(self._opened) and self._is_current()):
+            if (self._owned or _locked(self._opened)) and self._is_current():
                 self.place.unlink()
         self._close()
 

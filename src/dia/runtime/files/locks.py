@@ -76,12 +76,14 @@ class _LockFile:
     """A lock file that is removed with its lock, also if the process is interrupted while it acquires the lock."""
 
     def __init__(self, place: Path) -> None:
-        self.place, self._opened, self._owned = place, -1, False
+        self.place, self._opened, self._owned, self._opening = place, -1, False, False
 
     def acquire(self, path: str | Path) -> None:
         """Create and lock the file; `path` is the output, for messages."""
         while self.place.parent.is_dir():
+            self._opening = True
             self._opened = _open(self.place, path)
+            self._opening = False
             try:
                 locked = _locked(self._opened)
                 if self._is_current() and (locked or not _is_held(self.place)):
@@ -101,6 +103,10 @@ class _LockFile:
 
     def release(self) -> None:
         """Remove the file if it is ours, and give up the lock."""
+        if self._opening:  # interrupted before the descriptor was known
+            self._opening = False
+            with suppress(OSError):
+                self._opened = os.open(self.place, os.O_RDWR)
         if self._opened < 0:
             return
         with suppress(OSError):  # interrupted before the lock was taken: the file is ours if nobody else locks it

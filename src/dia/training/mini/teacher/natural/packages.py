@@ -118,7 +118,7 @@ def need(*distributions: str) -> None:
         if found != wanted:
             state = "is not installed" if found is None else f"has version {found}, not {wanted}"
             raise ImportError(
-                f'{name} {state}. Run: pip install "{name}=={wanted}" (or: pip install "dia-tts[teacher]")'
+                f'{name} {state}. Run: pip install "{name}=={wanted}" (or, from a clone: pip install -e .[teacher])'
             )
 
 

@@ -1,5 +1,6 @@
 """A tiny Dia that speaks, and does not mind what: model, processor and codec as a `Synthesizer`."""
 
+from pathlib import Path
 from typing import Any
 
 from tiny import EOS, tiny_config, tiny_model
@@ -28,3 +29,11 @@ def tiny_speech(ends: float = 2.5, **settings: Any) -> Synthesizer:
     processor = tiny_processor(tiny_codec((2, 4, 5)))
     processor.tokenizer = DiaTokenizer(max_length=ROOM)
     return Synthesizer(model, processor)
+
+
+def saved_tiny_speech(folder: Path) -> str:
+    """Save a tiny Dia that speaks long scripts in several parts; returns the folder for `--model`."""
+    synthesizer = tiny_speech(pass_seconds=5.0)
+    synthesizer.model.save_pretrained(folder)
+    synthesizer.processor.save_pretrained(folder)
+    return str(folder)

@@ -97,7 +97,7 @@ def kept(pitches: Sequence[float], wanted: Sequence[float]) -> int:
 def told(found: Sequence[Heard]) -> dict[str, Any]:
     """The figures: of the model, of the codec alone, and of a model that always speaks in the voices' median.
 
-    Those of voices as low as nobody's are told apart, too.
+    Pitches below those of human voices are reported separately, too.
     """
     human = [one for one in found if one.recording >= LOWEST]
     median = float(np.median([one.recording for one in found]))

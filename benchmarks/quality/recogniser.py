@@ -14,7 +14,7 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from dia.synthesis.takes import recognition
+from dia.text import edit_distance as distance
 
 Audio = NDArray[np.float32]
 
@@ -35,7 +35,7 @@ def edit_distance(reference: Sequence[str], heard: Sequence[str], spoken: Pronun
 
     Words that share one of their pronunciations in `spoken` are equal: no ear can tell which of them was said.
     """
-    return recognition.edit_distance(reference, heard, lambda first, second: alike(first, second, spoken or {}))
+    return distance.edit_distance(reference, heard, lambda first, second: alike(first, second, spoken or {}))
 
 
 def alike(first: str, second: str, spoken: Pronunciations) -> bool:

@@ -131,7 +131,7 @@ def soundings(texts: Iterator[str], count: int) -> list[Sounding]:
 
 
 def sounds_right(speaker: Speaker, scripts: Sequence[Sounding], seed: int) -> dict[str, Figure]:
-    """How many sounds are told apart: the model's, and, through the codec, the teacher's and fresh ones."""
+    """How many sounds are recognized: the model's, and, through the codec, the teacher's and fresh ones."""
     clean: dict[str, Templates] = {}
     passed: dict[str, Templates] = {}
     for name in SPEAKERS:

@@ -13,7 +13,7 @@ import pytest
 import soundfile
 from forks import ended, forked
 from fuzz import interrupt
-from tiny_speech import tiny_speech
+from tiny_speech import saved_tiny_speech
 
 from dia.cli import main
 from dia.runtime.files.locks import exclusive_writer
@@ -26,11 +26,7 @@ SCRIPT = "[S1] These are words. [pause:200ms] [S2] These are words. [pause:200ms
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tiny")
-    synthesizer = tiny_speech(pass_seconds=5.0)
-    synthesizer.model.save_pretrained(folder)
-    synthesizer.processor.save_pretrained(folder)
-    return str(folder)
+    return saved_tiny_speech(tmp_path_factory.mktemp("tiny"))
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 import soundfile
-from tiny_speech import tiny_speech
+from tiny_speech import saved_tiny_speech
 
 from dia.cli import main
 from dia.model import Dia
@@ -17,11 +17,7 @@ LONG = " ".join(f"[S{1 + number % 2}] These are words." for number in range(8))
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tiny")
-    synthesizer = tiny_speech(pass_seconds=5.0)
-    synthesizer.model.save_pretrained(folder)
-    synthesizer.processor.save_pretrained(folder)
-    return str(folder)
+    return saved_tiny_speech(tmp_path_factory.mktemp("tiny"))
 
 
 @pytest.fixture(autouse=True)

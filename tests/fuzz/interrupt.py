@@ -213,15 +213,12 @@ def ready_to_fork() -> None:
 def tiny_model(folder: Path) -> str:
     """Save the tests' tiny model and return its path. Its output is noise, so the check for faults is turned off."""
     sys.path.insert(0, str(Path(__file__).parents[1]))
-    from tiny_speech import tiny_speech
+    from tiny_speech import saved_tiny_speech
 
     from dia.synthesis.takes import analysis
 
     analysis.faults = lambda performance: ()
-    synthesizer = tiny_speech(pass_seconds=5.0)
-    synthesizer.model.save_pretrained(folder)
-    synthesizer.processor.save_pretrained(folder)
-    return str(folder)
+    return saved_tiny_speech(folder)
 
 
 def kill_repeatedly(command: Command, kills: int, chance: random.Random, at_calls: bool) -> None:

@@ -380,7 +380,6 @@ __all__ = [
     "NOTICE",
     "RATES",
     "Provenance",
-    "Waveform",
     "Writer",
     "as_array",
     "check_readable",

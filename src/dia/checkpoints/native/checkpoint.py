@@ -3,7 +3,7 @@
     checkpoint = native.locate("nari-labs/Dia-1.6B")     # None if transformers can read it without conversion
     config, weights = checkpoint.config(), checkpoint.state_dict(dtype=torch.bfloat16)
 
-There are two generations of native config.json. `native_layout` converts tensor names and shapes.
+There are two generations of native config.json. `layout` converts tensor names and shapes.
 """
 
 import os

@@ -33,7 +33,7 @@ def lock(path: Path) -> int | None:
     opened = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
     try:
         locked = _locked(opened)
-        if not os.path.samestat(os.fstat(opened), os.stat(path)):
+        if not _is_at(opened, path):
             raise FileNotFoundError(errno.ENOENT, "replaced by another file", str(path))
     except BaseException:
         os.close(opened)
@@ -86,11 +86,11 @@ class _LockFile:
             self._opening = False
             try:
                 locked = _locked(self._opened)
-                if self._is_current() and (locked or not _is_held(self.place)):
+                if _is_at(self._opened, self.place) and (locked or not _is_held(self.place)):
                     self._owned = True
                     self._sign()
                     return
-                if self._is_current():
+                if _is_at(self._opened, self.place):
                     raise BlockingIOError
             except BlockingIOError:
                 holder = _holder(self.place)
@@ -110,7 +110,7 @@ class _LockFile:
         if self._opened < 0:
             return
         with suppress(OSError):  # interrupted before the lock was taken: the file is ours if nobody else locks it
-            if (self._owned or _locked(self._opened)) and self._is_current():
+            if (self._owned or _locked(self._opened)) and _is_at(self._opened, self.place):
                 self.place.unlink()
         self._close()
 
@@ -119,16 +119,17 @@ class _LockFile:
             os.ftruncate(self._opened, 0)
             os.write(self._opened, f"process {os.getpid()} on {socket.gethostname()}".encode())
 
-    def _is_current(self) -> bool:
-        """Whether the open file is still the one at `place`."""
-        try:
-            return os.path.samestat(os.fstat(self._opened), os.stat(self.place))
-        except FileNotFoundError:
-            return False
-
     def _close(self) -> None:
         opened, self._opened = self._opened, -1
         os.close(opened)
+
+
+def _is_at(opened: int, path: Path) -> bool:
+    """Whether an open file is still the one at `path`."""
+    try:
+        return os.path.samestat(os.fstat(opened), os.stat(path))
+    except FileNotFoundError:
+        return False
 
 
 def _open(place: Path, path: str | Path) -> int:

@@ -5,14 +5,14 @@ pocketsphinx, which is small and works offline with the English model it include
 """
 
 import re
-from collections.abc import Callable, Sequence
-from operator import eq
+from collections.abc import Callable
 from typing import TypeAlias
 
 import numpy as np
 import soxr
 
 from dia.audio.waveform import Waveform
+from dia.text.edit_distance import edit_distance
 from dia.text.tags import TAG
 
 Recogniser: TypeAlias = Callable[[Waveform, int], str]
@@ -59,18 +59,8 @@ def word_accuracy(text: str, recognised: str) -> float:
     return 1 - edit_distance(expected, _words(recognised)) / max(1, len(expected))
 
 
-def edit_distance(reference: Sequence[str], recognised: Sequence[str], alike: Callable[[str, str], bool] = eq) -> int:
-    """The minimum number of insertions, deletions and substitutions between two sequences; `alike` compares words."""
-    row = list(range(len(recognised) + 1))
-    for i, expected in enumerate(reference, 1):
-        diagonal, row[0] = row[0], i
-        for j, word in enumerate(recognised, 1):
-            diagonal, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, diagonal + (not alike(expected, word)))
-    return row[-1]
-
-
 def _words(text: str) -> list[str]:
     return re.findall(r"[a-z]+(?:'[a-z]+)?", _UNSPOKEN.sub(" ", text).lower())
 
 
-__all__ = ["edit_distance", "pocketsphinx_recogniser", "word_accuracy"]
+__all__ = ["pocketsphinx_recogniser", "word_accuracy"]

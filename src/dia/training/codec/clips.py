@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dia.audio.files import Waveform
+from dia.audio.waveform import Waveform
 from dia.feature_extraction_dia import DiaFeatureExtractor
 from dia.runtime.limits import HELDOUT
 from dia.training.data.report import SILENT_PEAK

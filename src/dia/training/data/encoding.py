@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 from transformers import DacModel
 
-from dia.audio.files import Waveform, full_scale
+from dia.audio.files import full_scale
+from dia.audio.waveform import Waveform
 from dia.codec.dac import encode, hop_length
 from dia.processing_dia import DiaProcessor
 from dia.text.prompt_format import Frontend

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from dia.audio.files import Waveform, full_scale
+from dia.audio.files import full_scale
+from dia.audio.waveform import Waveform
 from dia.feature_extraction_dia import DiaFeatureExtractor, read_clip
 from dia.processing_dia import DiaProcessor
 from dia.runtime.files.atomic import atomic_file

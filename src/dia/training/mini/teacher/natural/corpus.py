@@ -21,7 +21,7 @@ import soxr
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from dia.audio.files import Waveform
+from dia.audio.waveform import Waveform
 from dia.runtime.files.atomic import atomic_file
 from dia.training.data.lines import lines_of
 from dia.training.mini.teacher.natural.hearing import Ear, letters_wrong

@@ -10,7 +10,8 @@ from typing import Protocol
 import numpy as np
 import soxr
 
-from dia.audio.files import Waveform
+from dia.audio.waveform import Waveform
+from dia.text.edit_distance import edit_distance
 from dia.text.normalization import spoken_form
 from dia.training.mini.teacher.natural import packages
 
@@ -61,21 +62,7 @@ def letters_wrong(spoken: str, heard: str) -> float:
     0.125
     """
     reference, found = _letters(spoken), _letters(spoken_form(heard) if heard.strip() else "")
-    return distance(reference, found) / max(len(reference), 1)
-
-
-def distance(first: str, second: str) -> int:
-    """The edit distance of two strings.
-
-    >>> distance("kitten", "sitting")
-    3
-    """
-    row = list(range(len(second) + 1))
-    for count, letter in enumerate(first, start=1):
-        corner, row[0] = row[0], count
-        for place, other in enumerate(second, start=1):
-            corner, row[place] = row[place], min(row[place] + 1, row[place - 1] + 1, corner + (letter != other))
-    return row[-1]
+    return edit_distance(reference, found) / max(len(reference), 1)
 
 
 def _letters(text: str) -> str:

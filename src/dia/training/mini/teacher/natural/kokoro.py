@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from dia.audio.files import Waveform
+from dia.audio.waveform import Waveform
 from dia.training.mini.teacher.natural import packages
 from dia.training.mini.teacher.natural.durations import session
 from dia.training.mini.teacher.natural.speech import LABEL_LAG, Speech, checked_voice, timed

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from dia.audio.files import Waveform
+from dia.audio.waveform import Waveform
 
 TEACHERS = ("hibari", "kokoro", "flite")
 # Seconds by which a phone is heard before the frames that hibari and Kokoro count for it. Measured: at this shift the

@@ -71,7 +71,7 @@ def plain(text: str) -> Plain:
         TypeError: text is not a str.
         ValueError: text contains a letter of another script, a control character or a lone surrogate.
     """
-    _check_type(text)
+    checked(text)
     written = _stand_ins(text)
     for character, stand_in in written.items():
         if stand_in is None:
@@ -98,16 +98,22 @@ def unchanged(text: str) -> str:
         TypeError: text is not a str.
         ValueError: text contains a control character or a lone surrogate.
     """
-    _check_type(text)
+    checked(text)
     if invalid := _NEVER_TEXT.search(text):
         _reject_letters_and_controls(invalid[0], text)
     return text.translate(_LINE_ENDS)
 
 
-def _check_type(text: object) -> None:
+def checked(text: object) -> str:
+    """The text itself.
+
+    Raises:
+        TypeError: text is not a str.
+    """
     if not isinstance(text, str):
         hint = "; decode it first, such as by text.decode('utf-8')" if isinstance(text, bytes) else "; pass a str"
         raise TypeError(f"text is {type(text).__name__}{hint}.")
+    return text
 
 
 def _stand_ins(text: str) -> dict[str, str | None]:
@@ -171,4 +177,4 @@ def _named(character: str) -> str:
     return f"{character!r} ({unicodedata.name(character, f'U+{ord(character):04X}')})"
 
 
-__all__ = ["SPOKEN_SYMBOLS", "Plain", "plain", "source_positions", "unchanged"]
+__all__ = ["SPOKEN_SYMBOLS", "Plain", "checked", "plain", "source_positions", "unchanged"]

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from dia.text import characters
+from dia.text.edited import EditedText
 from dia.text.normalization import spoken_form
 from dia.text.prompt_format import FRONTENDS, Frontend
 from dia.text.tags import (
@@ -39,7 +40,7 @@ _UNCHECKED = (
 )
 
 
-def parse(text: str, *, frontend: Frontend = "en", normalize: bool = True) -> Script:
+def parse(text: str | EditedText, *, frontend: Frontend = "en", normalize: bool = True) -> Script:
     """Parse a script.
 
     Speakers are named by `[S1]` (also `[s1]`, `[ S1 ]`, `[Speaker 1]`) anywhere, or by `S1:` or `Speaker 1:` at the
@@ -51,7 +52,7 @@ def parse(text: str, *, frontend: Frontend = "en", normalize: bool = True) -> Sc
     sentence. With "none" or `normalize=False`, words are unchanged.
 
     Args:
-        text: the script.
+        text: the script, or one from which markup was removed; spans then refer to the author's text.
         frontend: the `text_frontend` of the checkpoint, see `dia.text.prompt_format`.
         normalize: False leaves English words unchanged, too, and adds a warning that they are not checked.
 
@@ -65,7 +66,8 @@ def parse(text: str, *, frontend: Frontend = "en", normalize: bool = True) -> Sc
     """
     if frontend not in FRONTENDS:
         raise ValueError(f"frontend is {frontend!r}; it must be one of {', '.join(FRONTENDS)}.")
-    reader = _Reader(text, frontend == "en" and normalize)
+    source = text if isinstance(text, EditedText) else EditedText.of(characters.checked(text))
+    reader = _Reader(source, frontend == "en" and normalize)
     end = 0
     for mark in _MARK.finditer(reader.written):
         reader.add_words(end, mark.start())
@@ -86,25 +88,25 @@ class _Reader:
     """Collects the turns of a script and the warnings about it.
 
     Args:
-        text: the script.
+        source: the script.
         english: convert words to spoken form; otherwise they are unchanged.
     """
 
-    def __init__(self, text: str, english: bool) -> None:
+    def __init__(self, source: EditedText, english: bool) -> None:
         self.turns: list[Turn] = []
         self.tagged: list[bool] = []  # whether a tag directly precedes the turn
         self.english = english
-        self._text, self._speaker, self._tagged = text, SPEAKERS[0], False
+        self._source, self._speaker, self._tagged = source, SPEAKERS[0], False
         self._warnings: dict[str, dict[str, None]] = {}
         self._positions: Sequence[int]
         if english:
-            self.written, omitted = characters.plain(text)
-            self._positions = characters.source_positions(text)
+            self.written, omitted = characters.plain(source.text)
+            self._positions = characters.source_positions(source.text)
             for character in omitted:
                 self.warn(character, "cannot be spoken and is omitted. Write words, or a sound such as (laughs).")
         else:
-            self.written = characters.unchanged(text)
-            self._positions = range(len(text))
+            self.written = characters.unchanged(source.text)
+            self._positions = range(len(source.text))
 
     def warn(self, item: str, fact_and_remedy: str) -> None:
         self._warnings.setdefault(fact_and_remedy, {})[item] = None
@@ -131,11 +133,12 @@ class _Reader:
             self.warn(repr(said), "contains no words and is omitted. Write the words to speak.")
 
     def _turn(self, said: str, start: int, end: int) -> Turn:
-        begin = self._positions[start]
-        written = self._text[begin : self._positions[end] if end < len(self._positions) else None]
+        begin, source = self._positions[start], self._source
+        written = source.text[begin : self._positions[end] if end < len(self._positions) else None]
         words, offsets = written_words(written)
-        span = begin + offsets[0], begin + len(written.rstrip())
-        return Turn(self._speaker, said, 0.0, " ".join(words), span, tuple(begin + offset for offset in offsets))
+        span = source.span(begin + offsets[0], begin + len(written.rstrip()))
+        positions = tuple(source.position(begin + offset) for offset in offsets)
+        return Turn(self._speaker, said, 0.0, " ".join(words), span, positions)
 
     def _in_english(self, written: str) -> str:
         return spoken_form(_one_paragraph(_BRACKETS.sub(self._bracketed, _without_spelling(written))))

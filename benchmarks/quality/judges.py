@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from recogniser import edit_distance, words_of
 
-from dia.text.normalization import spoken_form
+from dia.text.english.normalization import spoken_form
 
 Audio = NDArray[np.float32]
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from dia.text import characters
 from dia.text.edited import EditedText
-from dia.text.normalization import spoken_form
+from dia.text.english.normalization import spoken_form
 from dia.text.prompt_format import FRONTENDS, Frontend
 from dia.text.tags import (
     MAYBE_SOUND,
@@ -48,7 +48,7 @@ def parse(text: str | EditedText, *, frontend: Frontend = "en", normalize: bool 
     and split the turn. A tag at the very end, as recommended for a single pass of the model, does not start a turn.
     These rules apply to any language.
 
-    With `frontend="en"`, words are converted to spoken form (`dia.text.normalization`), and a blank line ends a
+    With `frontend="en"`, words are converted to spoken form (`dia.text.english.normalization`), and a blank line ends a
     sentence. With "none" or `normalize=False`, words are unchanged.
 
     Args:

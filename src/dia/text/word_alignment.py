@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from string import punctuation
 from typing import NamedTuple
 
-from dia.text.normalization import spoken_form
+from dia.text.english.normalization import spoken_form
 from dia.text.tags import MAYBE_SOUND, PHONES_IN_BRACES
 
 UNSPELT = "…"  # shown for a word that the author gave only as phones

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dia.text.normalization import spoken_form
+from dia.text.english.normalization import spoken_form
 from dia.training.mini.teacher.corpus import spoken_words
 from dia.training.mini.teacher.natural import everyday, prose
 from dia.training.mini.teacher.natural.texts import SHARES, Texts, deck, key_of

@@ -12,7 +12,7 @@ import soxr
 
 from dia.audio.waveform import Waveform
 from dia.text.edit_distance import edit_distance
-from dia.text.normalization import spoken_form
+from dia.text.english.normalization import spoken_form
 from dia.training.mini.teacher.natural import packages
 
 RATE = 16_000  # Hz, of the recogniser

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dia.text.normalization import spoken_form
+from dia.text.english.normalization import spoken_form
 from dia.training.mini.teacher.corpus import Split, split_of, spoken_words
 from dia.training.mini.teacher.english import sentence
 from dia.training.mini.teacher.natural import everyday, prose

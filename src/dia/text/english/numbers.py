@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 
-from dia.text.units import CURRENCIES, MEASURES, SCALES
+from dia.text.english.units import CURRENCIES, MEASURES, SCALES
 
 _LONGEST = 15  # digits read as one number; num2words supports more, but listeners cannot follow
 _LONGEST_BARE = 9  # digits without separators; longer ones are identifiers, read digit by digit

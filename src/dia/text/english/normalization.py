@@ -1,6 +1,6 @@
 """Convert written English to spoken form: `spoken_form("Dr. Lee owes $5.")` is "Doctor Lee owes five dollars."
 
-Expands abbreviations, internet addresses, symbols and punctuation; `dia.text.numbers` expands numbers. Tags, pauses
+Expands abbreviations, internet addresses, symbols and punctuation; `dia.text.english.numbers` expands numbers. Tags, pauses
 and sounds (`dia.text.tags`) are unchanged. Independent of turns.
 """
 
@@ -151,7 +151,7 @@ def _kept(mark: str) -> str | None:
 
 
 def _words(text: str) -> str:
-    from dia.text.numbers import in_words
+    from dia.text.english.numbers import in_words
 
     for pattern, stand_in in _BEFORE_NUMBERS:
         text = pattern.sub(stand_in, text)

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from random_scripts import anything, steady
 
-from dia.text import numbers as spoken_numbers
-from dia.text.normalization import spoken_form
-from dia.text.numbers import amount, cardinal, digits, ordinal, year
+from dia.text.english import numbers as spoken_numbers
+from dia.text.english.normalization import spoken_form
+from dia.text.english.numbers import amount, cardinal, digits, ordinal, year
 
 NUMBERS = {
     "0": "zero",

@@ -1,0 +1,1 @@
+"""Written English to spoken form: abbreviations, numbers, dates, money, units, symbols, addresses."""

@@ -48,8 +48,8 @@ def parse(text: str | EditedText, *, frontend: Frontend = "en", normalize: bool 
     and split the turn. A tag at the very end, as recommended for a single pass of the model, does not start a turn.
     These rules apply to any language.
 
-    With `frontend="en"`, words are converted to spoken form (`dia.text.english.normalization`), and a blank line ends a
-    sentence. With "none" or `normalize=False`, words are unchanged.
+    With `frontend="en"`, words are converted to spoken form (`dia.text.english.normalization`), and a blank line ends
+    a sentence. With "none" or `normalize=False`, words are unchanged.
 
     Args:
         text: the script, or one from which markup was removed; spans then refer to the author's text.

@@ -1,7 +1,7 @@
 """Convert written English to spoken form: `spoken_form("Dr. Lee owes $5.")` is "Doctor Lee owes five dollars."
 
-Expands abbreviations, internet addresses, symbols and punctuation; `dia.text.english.numbers` expands numbers. Tags, pauses
-and sounds (`dia.text.tags`) are unchanged. Independent of turns.
+Expands abbreviations, internet addresses, symbols and punctuation; `dia.text.english.numbers` expands numbers. Tags,
+pauses and sounds (`dia.text.tags`) are unchanged. Independent of turns.
 """
 
 import re

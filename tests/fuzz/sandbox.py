@@ -138,12 +138,19 @@ def _run_child(call: Callable[[], str], refusals: tuple[type[Exception], ...], w
         os.dup2(nowhere, stream)
     limit = _address_space() + int(gigabytes * 2**30)
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    _renew_thread_pool()
     begun = time.monotonic()
     outcome = judged(call, refusals)
     report = vars(outcome) | {"seconds": round(time.monotonic() - begun, 2)}
     with os.fdopen(writing, "wb") as pipe:
         pipe.write(json.dumps(report).encode())
     os._exit(0)
+
+
+def _renew_thread_pool() -> None:
+    """Make torch replace the parent's pool of threads now: it fails if several threads are the first to need it."""
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(torch.get_num_threads())
 
 
 def _address_space() -> int:

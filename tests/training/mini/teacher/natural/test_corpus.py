@@ -14,7 +14,7 @@ from training.mini.teacher.natural.conftest import Humming
 from dia.training.mini.teacher.natural import corpus
 from dia.training.mini.teacher.natural.__main__ import main
 from dia.training.mini.teacher.natural.corpus import Studio, build, index, read_shard, shard_numbers, summary
-from dia.training.mini.teacher.natural.hearing import letters_wrong
+from dia.training.mini.teacher.natural.hearing import Saying, _shares_of, hear, letters_wrong
 from dia.training.mini.teacher.natural.plan import Recipe, Role, requests
 from dia.training.mini.teacher.natural.speech import Speech
 from dia.training.mini.teacher.natural.texts import Text
@@ -22,6 +22,11 @@ from dia.training.mini.teacher.natural.texts import Text
 ROLES = (Role("S1", "hum", "low", 2.0), Role("S2", "hum", "high", 1.0, (0.9, 1.1)))
 RECIPE = Recipe(rate=16_000, shard_clips=4, roles=ROLES)
 TEXTS = [Text(f"Text {number}.", f"Text number {'x' * number}.", "prose") for number in range(40)]
+
+
+def _hum(text):
+    speech = Humming().say(text, "low")
+    return speech.waveform, speech.rate
 
 
 def _studio(teacher, ear=None):
@@ -92,18 +97,64 @@ def test_audio_without_its_lines_is_made_again(tmp_path, humming):
     assert len(list(read_shard(tmp_path, 0))) == 4
 
 
-def test_what_is_heard_wrong_is_dropped_and_counted(tmp_path, humming):
-    def ear(waveform, rate):
-        text = humming.said[-1][0]
-        return "something else" if text == TEXTS[1].spoken else text.upper()
+def _ear(said, mistakes):
+    """Understands a hum by its length: the texts of `said`, but for those in `mistakes`, which it hears as others."""
 
-    build(tmp_path, RECIPE, TEXTS, 4, _studio(humming, ear))
+    def ear(waveform, rate):
+        quiet = np.convolve(np.abs(waveform) < 0.01, np.ones(rate // 5), "same") > rate // 5 - 1
+        starts = np.flatnonzero(np.diff(np.concatenate([[1], quiet.astype(int), [1]])))
+        lengths = [round(10 * (b - a) / rate) - 2 for a, b in zip(starts[::2], starts[1::2], strict=True)]
+        heard = [min(said, key=lambda text: abs(len(text) - length)) for length in lengths if length > 2]
+        calls.append(len(heard))
+        return " ".join(mistakes.get(text, text.upper()) for text in heard)
+
+    calls = []
+    ear.calls = calls
+    return ear
+
+
+DISTINCT = ["Go on.", "Who was it?", "They found a key.", "Is there any more tea?", "Bring coffee for my uncle."]
+
+
+def test_what_is_heard_wrong_is_dropped_and_counted(tmp_path, humming):
+    texts = [Text(text, text, "prose") for text in DISTINCT[1:]]
+    ear = _ear(DISTINCT, {DISTINCT[2]: "something else"})
+    build(tmp_path, RECIPE, texts, 4, _studio(humming, ear))
     kept = list(read_shard(tmp_path, 0))
-    assert [clip.line["spoken"] for clip in kept] == [TEXTS[n].spoken for n in (0, 2, 3)]
-    assert [clip.line["wrong"] for clip in kept] == [0, 0, 0]
+    assert [clip.line["spoken"] for clip in kept] == [DISTINCT[n] for n in (1, 3, 4)]
+    assert all(clip.line["wrong"] <= RECIPE.limit for clip in kept)
     dropped = index(tmp_path, 0)[1]
     assert (dropped["dropped"], dropped["heard"], dropped["samples"]) == ("words", "something else", 0)
     assert summary(tmp_path).splitlines()[-1].endswith("1 dropped (1 words)")
+
+
+def test_clips_are_heard_together_and_again_alone_only_in_doubt():
+    texts = 4 * DISTINCT
+    ear = _ear(DISTINCT, {DISTINCT[0]: "noise"})
+    hearings = hear(ear, [Saying(text, *_hum(text)) for text in texts], 0.3)
+    others = [hearing for text, hearing in zip(texts, hearings, strict=True) if text != DISTINCT[0]]
+    assert all(hearing.wrong <= 0.3 for hearing in others)
+    assert hearings[0] == ("noise", pytest.approx(letters_wrong(DISTINCT[0], "noise")))
+    assert hearings[1].heard is None
+    assert ear.calls[0] > 5
+    assert sum(ear.calls) <= 2 * len(texts)
+    assert len(ear.calls) < len(texts)
+
+
+@pytest.mark.parametrize(
+    ("heard", "shares"),
+    [
+        ("one two. three four. five six", [0, 0, 0]),
+        ("one two. five six", [0, 1, 0]),
+        ("one two. three fore. five six", [0, 0.2, 0]),
+        ("", [1, 1, 1]),
+        ("1 2, 3 4, 5 6", [0, 0, 0]),
+    ],
+)
+def test_wrong_letters_of_a_pack_are_told_apart(heard, shares):
+    found = _shares_of(["One two.", "Three four.", "Five six."], heard)
+    assert all(share >= least for share, least in zip(found, shares, strict=True))
+    assert sum(found) <= sum(shares) + 0.5
 
 
 def test_a_text_that_the_teacher_refuses_and_silence_are_dropped_and_counted(tmp_path, humming):

@@ -10,7 +10,7 @@ import io
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,13 +24,14 @@ from tqdm import tqdm
 from dia.audio.waveform import Waveform
 from dia.runtime.files.atomic import atomic_file
 from dia.training.data.lines import lines_of
-from dia.training.mini.teacher.natural.hearing import Ear, letters_wrong
+from dia.training.mini.teacher.natural.hearing import Ear, Saying, hear
 from dia.training.mini.teacher.natural.plan import RECIPE, Recipe, Request, claim, shards
 from dia.training.mini.teacher.natural.speech import Label, Speech, Teacher, checked_voice
 from dia.training.mini.teacher.natural.texts import Text
 
 EDGE_SECONDS = 0.1
 QUIET = 0.01  # of full scale; what is below it at both ends is cut
+_NO_SPEECH = Speech(np.zeros(0, np.float32), 1)
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -57,26 +58,44 @@ class Studio:
     teacher: Callable[[str], Teacher]
     ear: Ear | None = None
 
-    def record(self, request: Request, recipe: Recipe) -> tuple[dict[str, Any], NDArray[np.int16]]:
-        """A line of the index, and the audio; it is empty if the clip is dropped."""
-        text, role = request.text, request.role
-        line: dict[str, Any] = {"typed": text.typed, "spoken": text.spoken, "kind": text.kind, "split": text.split}
-        line |= {"speaker": role.speaker, "teacher": role.teacher, "voice": role.voice, "tempo": request.tempo}
-        silence = np.zeros(0, np.int16)
-        try:
-            speech = trimmed(self.teacher(role.teacher).say(text.spoken, role.voice, request.tempo))
-        except ValueError as error:
-            return line | {"dropped": f"teacher: {error}"}, silence
-        if not len(speech.waveform):
-            return line | {"dropped": "silence"}, silence
+    def record(self, requests: Sequence[Request], recipe: Recipe) -> list[tuple[dict[str, Any], NDArray[np.int16]]]:
+        """A line of the index and the audio for each request; the audio is empty if the clip is dropped."""
+        takes = [(_line_of(request), *self._spoken(request)) for request in requests]
+        whole = [(line, speech) for line, speech, reason in takes if not reason]
         if self.ear is not None:
-            line["heard"] = self.ear(speech.waveform, speech.rate)
-            line["wrong"] = round(letters_wrong(text.spoken, line["heard"]), 3)
-            if line["wrong"] > recipe.limit:
-                return line | {"dropped": "words"}, silence
-        if speech.labels is not None:
-            line["labels"] = [[label.phone, round(label.start, 4), round(label.end, 4)] for label in speech.labels]
-        return line, as_pcm(speech, recipe.rate)
+            sayings = [Saying(line["spoken"], speech.waveform, speech.rate) for line, speech in whole]
+            for (line, _), hearing in zip(whole, hear(self.ear, sayings, recipe.limit), strict=True):
+                line |= {"wrong": round(hearing.wrong, 3)} | (
+                    {} if hearing.heard is None else {"heard": hearing.heard}
+                )
+        return [_kept_or_dropped(line, speech, reason, recipe) for line, speech, reason in takes]
+
+    def _spoken(self, request: Request) -> tuple[Speech, str]:
+        """The speech for a request, or why there is none."""
+        role = request.role
+        try:
+            speech = trimmed(self.teacher(role.teacher).say(request.text.spoken, role.voice, request.tempo))
+        except ValueError as error:
+            return _NO_SPEECH, f"teacher: {error}"
+        return (speech, "") if len(speech.waveform) else (_NO_SPEECH, "silence")
+
+
+def _line_of(request: Request) -> dict[str, Any]:
+    text, role = request.text, request.role
+    line = {"typed": text.typed, "spoken": text.spoken, "kind": text.kind, "split": text.split}
+    return line | {"speaker": role.speaker, "teacher": role.teacher, "voice": role.voice, "tempo": request.tempo}
+
+
+def _kept_or_dropped(
+    line: dict[str, Any], speech: Speech, reason: str, recipe: Recipe
+) -> tuple[dict[str, Any], NDArray[np.int16]]:
+    if line.get("wrong", 0.0) > recipe.limit:
+        reason = "words"
+    if reason:
+        return line | {"dropped": reason}, np.zeros(0, np.int16)
+    if speech.labels is not None:
+        line["labels"] = [[label.phone, round(label.start, 4), round(label.end, 4)] for label in speech.labels]
+    return line, as_pcm(speech, recipe.rate)
 
 
 def build(
@@ -109,7 +128,7 @@ def build(
                 return
             if number % parts == part - 1:
                 if not _paths(folder, number)[1].exists():
-                    _write(folder, number, [studio.record(request, recipe) for request in batch], recipe.rate)
+                    _write(folder, number, studio.record(batch, recipe), recipe.rate)
                 bar.update()
 
 

@@ -43,9 +43,9 @@ class Role:
 
 
 ROLES = (
-    Role("S1", "hibari", "heart", 38.0),
-    Role("S2", "kokoro", "am_michael", 26.0),
-    *(Role(voice, "kokoro", voice, 32 / len(_CLONED), (0.85, 1.2)) for voice in _CLONED),
+    Role("S1", "hibari", "heart", 60.0),
+    Role("S2", "kokoro", "am_michael", 18.0),
+    *(Role(voice, "kokoro", voice, 18 / len(_CLONED), (0.85, 1.2)) for voice in _CLONED),
     *(Role(f"flite-{voice}", "flite", voice, 1.0) for voice in ("slt", "rms", "awb", "kal16")),
 )
 

@@ -2,7 +2,6 @@
 
 import math
 
-import numpy as np
 import pytest
 import torch
 from tiny_codec_training import TINY, batches, recipe, tones, trainer
@@ -12,8 +11,6 @@ from dia.training.codec.initialization import build_codec, in_half_precision
 from dia.training.codec.losses import SpectralLoss, mel_filters
 from dia.training.codec.recipe import CodecRecipe, learning_rate_at
 from dia.training.codec.trainer import CodecTrainer
-from dia.training.mini import codec_stages
-from dia.training.mini.teacher import speech as teacher_speech
 
 
 def small_loss():
@@ -219,27 +216,3 @@ def test_every_stage_runs_on_cuda(tmp_path):
     training.run_all([recipe("warmup", 3), recipe("joint", 3, **options), recipe("decoder", 3, **options)])
     again = CodecTrainer(build_codec(TINY).cuda(), batches, tmp_path)
     assert again.resume()
-
-
-def _hum(text, speaker):
-    length = 300 * len(text)
-    return (8000 * np.sin(np.arange(length) * (0.1 if speaker == "S1" else 0.05))).astype(np.int16)
-
-
-@pytest.fixture
-def speech(tmp_path, monkeypatch):
-    monkeypatch.setattr(teacher_speech, "SHARD_SIZE", 4)
-    teacher_speech.synthesise(tmp_path / "speech", 8, processes=1, speak=_hum)
-    return tmp_path / "speech"
-
-
-def test_batches_hold_whole_stretches_of_training_speech(speech):
-    batch = next(codec_stages.speech_batches(speech, 4000, batch=3))
-    assert batch.shape == (3, 4000)
-    assert batch.dtype == torch.float32
-    assert 0 < batch.abs().max() < 1
-
-
-def test_batches_without_speech_name_the_remedy(tmp_path):
-    with pytest.raises(ValueError, match=r"dia\.training\.mini\.teacher"):
-        next(codec_stages.speech_batches(tmp_path, 4000))

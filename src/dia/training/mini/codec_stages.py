@@ -1,68 +1,20 @@
 """Training of the embedded codec on the teacher's speech: batches, validation and stages."""
 
 import argparse
-import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from torch import Tensor
 from transformers import DacModel
 
-from dia.audio.files import full_scale
-from dia.training.codec.clips import cut
-from dia.training.codec.evaluation import Probe
 from dia.training.codec.initialization import MINI_CODEC, build_codec
 from dia.training.codec.recipe import CodecRecipe
 from dia.training.codec.state import check_sizes, read_state
 from dia.training.codec.trainer import CodecTrainer
-from dia.training.mini.teacher.speech import read_shard, shard_numbers
+from dia.training.mini.speech_batches import heldout_probe, speech_batches
 
 SEGMENT_FRAMES = 16
 BATCH = 8
-# Sounds are 4 % of the speech: too little for a codec to learn how a whistle differs from a sigh.
-_COPIES = {"sounds": 4}
-
-
-def speech_batches(folder: Path, samples: int, batch: int = BATCH, seed: int = 0) -> Iterator[Tensor]:
-    """Endless batches [batch, samples] of training clips at random places and slightly different levels.
-
-    Shards are read in random order. Shards that are added to `folder` during training are used, too.
-
-    Raises:
-        ValueError: `folder` holds no shards.
-    """
-    rng = random.Random(seed)
-    row: list[Tensor] = []
-    while True:
-        numbers = shard_numbers(folder)
-        if not numbers:
-            raise ValueError(f"folder {folder} holds no speech. Run dia.training.mini.teacher.speech first.")
-        shard = read_shard(folder, rng.choice(numbers))
-        clips = [clip for clip in shard if clip.split == "train" for _ in range(_COPIES.get(clip.kind, 1))]
-        rng.shuffle(clips)
-        for clip in clips:
-            row.append(cut(full_scale(clip.audio), samples, rng) * rng.uniform(0.7, 1.15))
-            if len(row) == batch:
-                yield torch.stack(row)
-                row = []
-
-
-def heldout_probe(folder: Path, samples: int, count: int = 48) -> Probe:
-    """A probe that measures codecs on the same `count` held-out excerpts each time.
-
-    Raises:
-        ValueError: `folder` holds no held-out speech.
-    """
-    rng = random.Random(1)
-    clips = [
-        clip for number in shard_numbers(folder) for clip in read_shard(folder, number) if clip.split == "heldout"
-    ]
-    if not clips:
-        raise ValueError(f"folder {folder} holds no held-out speech. Synthesize more utterances.")
-    chosen = rng.sample(clips, min(count, len(clips)))
-    audio = torch.stack([cut(full_scale(clip.audio), samples, rng) for clip in chosen])
-    return Probe(audio, MINI_CODEC.sampling_rate)
 
 
 def train_codec(speech: Path, folder: Path, recipes: Sequence[CodecRecipe], threads: int | None = None) -> DacModel:
@@ -75,9 +27,9 @@ def train_codec(speech: Path, folder: Path, recipes: Sequence[CodecRecipe], thre
     samples = SEGMENT_FRAMES * MINI_CODEC.hop_length
     trainer = CodecTrainer(
         build_codec(MINI_CODEC),
-        lambda drawn: speech_batches(speech, samples, seed=1 + drawn),
+        lambda drawn: speech_batches(speech, samples, MINI_CODEC.sampling_rate, BATCH, seed=1 + drawn),
         folder,
-        heldout_probe(speech, samples),
+        heldout_probe(speech, samples, MINI_CODEC.sampling_rate),
     )
     return trainer.run_all(recipes)
 

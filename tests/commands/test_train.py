@@ -150,7 +150,7 @@ def options(recordings, model, tmp_path, monkeypatch):
 def test_few_recordings_are_repeated_until_there_are_enough_updates(options, monkeypatch):
     chosen = options("--lora")
     assert (chosen.max_steps, chosen.save_steps, chosen.eval_steps) == (40, 20, 20)
-    monkeypatch.setattr("dia.commands.train.LEAST_STEPS", 5)
+    monkeypatch.setattr("dia.commands.train_options.LEAST_STEPS", 5)
     assert options("--lora").max_steps == 10 * 2
     chosen = options("--epochs", "3")
     assert (chosen.max_steps, chosen.save_steps) == (3 * 2, 6)

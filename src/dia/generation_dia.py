@@ -36,7 +36,7 @@ from dia.decoding.inputs import Grid, check_text, positions_of, start_grid
 from dia.decoding.overrun import asks_for_length, overrun, warn_of_overrun
 from dia.decoding.records import Records, records_anything
 from dia.decoding.sampling import EndFlag, Generators, noise_source, token_chooser
-from dia.decoding.setting_ranges import check_ranges
+from dia.decoding.setting_ranges import NEVER_NONE, check_ranges
 from dia.decoding.settings import check_settings, fill_special_ids, is_synced
 from dia.decoding.static_step import runner_for, write_rows
 from dia.decoding.streamers import emit, finishing
@@ -190,7 +190,8 @@ class DiaGenerationMixin(GenerationMixin):
         """Merge and validate the settings; returns them and the keyword arguments for the model."""
         for values in (vars(config or self.generation_config), kwargs):
             check_ranges(values)
-        settings, model_kwargs = self._prepare_generation_config(config, **kwargs)
+        given = {name: value for name, value in kwargs.items() if value is not None or name not in NEVER_NONE}
+        settings, model_kwargs = self._prepare_generation_config(config, **given)
         lengths = (kwargs.get("max_length"), getattr(config, "max_length", None), self.generation_config.max_length)
         if lengths == (None, None, None):
             settings.max_length = None  # transformers defaults to 20
@@ -205,17 +206,19 @@ class DiaGenerationMixin(GenerationMixin):
         return settings, model_kwargs if cache is None else model_kwargs | {CACHE: cache}
 
     def _encode_text(self, inputs: Tensor | None, kwargs: dict[str, Any], copies: int, guided: bool) -> _EncodedText:
-        """Run the encoder once. With guidance, the second half of the batch is zeros with the same mask."""
+        """Run the encoder once. With guidance, the second half of the batch is the unconditional text."""
         ids, mask = kwargs.pop("input_ids", None), kwargs.pop("attention_mask", None)
         states, masks = kwargs.pop("encoder_outputs", None), mask.repeat(2, 1) if guided and mask is not None else mask
+        wanted = {name: kwargs[name] for name in ("output_attentions", "output_hidden_states") if kwargs.get(name)}
         if states is None:
             ids = check_text(inputs, ids, mask, self.config.encoder_config)
-            ids = torch.cat([ids, torch.zeros_like(ids)]) if guided else ids
-            wanted = {name: kwargs[name] for name in ("output_attentions", "output_hidden_states") if name in kwargs}
-            states = self.get_encoder()(input_ids=ids, attention_mask=masks, return_dict=True, **wanted)
+            whole = guided and bool(wanted)  # the outputs that the caller asks for are those of both halves
+            given = (torch.cat([ids, torch.zeros_like(ids)]), masks) if whole else (ids, mask)
+            states = self.get_encoder()(input_ids=given[0], attention_mask=given[1], return_dict=True, **wanted)
+            states = self._with_unconditional(states) if guided and not whole else states
         else:
             states = states if isinstance(states, BaseModelOutput) else BaseModelOutput(*states)
-            states = self._with_unconditional(states, mask) if guided else states
+            states = self._with_unconditional(states) if guided else states
         if masks is not None and bool(masks.all()):
             masks = None  # nothing is padded, so no step has to build a mask
         if copies > 1:
@@ -224,11 +227,15 @@ class DiaGenerationMixin(GenerationMixin):
             masks = None if masks is None else masks.repeat_interleave(copies, dim=0)
         return _EncodedText(states, masks)
 
-    def _with_unconditional(self, conditional: BaseModelOutput, mask: Tensor | None) -> BaseModelOutput:
+    def _with_unconditional(self, conditional: BaseModelOutput) -> BaseModelOutput:
+        """Append the states of the unconditional text, which is zeros.
+
+        Attention over equal values is that value, so all positions have the same state, and one of them is encoded.
+        """
         states = conditional.last_hidden_state  # [B, S, E] → [2B, S, E]
-        zeros = torch.zeros(states.shape[:2], dtype=torch.long, device=states.device)
-        unconditional = self.get_encoder()(input_ids=zeros, attention_mask=mask, return_dict=True)
-        return BaseModelOutput(torch.cat([states, unconditional.last_hidden_state]))
+        zero = torch.zeros(1, 1, dtype=torch.long, device=states.device)
+        unconditional = self.get_encoder()(input_ids=zero, return_dict=True).last_hidden_state
+        return BaseModelOutput(torch.cat([states, unconditional.to(states).expand_as(states)]))
 
     def _rules(
         self,
@@ -320,13 +327,13 @@ class DiaGenerationMixin(GenerationMixin):
         logits = logits.to(grid.ids.device, torch.float32).reshape(config.clips * config.halves, -1)
         with runner_for(self, config) as runner:
             runner.step.load(grid, call.cache, call.text.mask, call.settings.max_length)
-            text = call.text.states.last_hidden_state.shape[1]
-            call.cache = None  # the step has copied it
+            wanted = call.settings.return_dict_in_generate and kept is not None
+            prompt, call.cache = call.cache if wanted else None, None  # the step has copied it
             over = EndFlag(grid.ids.device)
             end = write_rows(runner, grid, logits, call.settings.max_length, noise, over, call.streamer)
-            if call.settings.return_dict_in_generate and kept is not None:
+            if kept is not None and prompt is not None:
                 call.cache = kept
-                runner.step.save(kept, config.clips, end - 1, text)
+                runner.step.save(kept, prompt.cross_attention_cache, config.clips, end - 1)
         return end
 
     def _write_rows(self, call: _Call) -> tuple[int, Records]:

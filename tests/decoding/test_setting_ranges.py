@@ -3,7 +3,8 @@
 import json
 
 import pytest
-from tiny import ONE
+import torch
+from tiny import ONE, tiny_model
 
 from dia.decoding.setting_ranges import check_file_settings
 
@@ -69,3 +70,11 @@ def test_valid_settings_are_accepted(written):
 def test_unsupported_settings_are_refused_by_file_and_name(written, wrong):
     with pytest.raises(ValueError, match=rf"generation_config\.json.*({'|'.join(wrong)}|its settings)"):
         check_file_settings(written(**wrong))
+
+
+@pytest.mark.parametrize("name", ["num_return_sequences", "use_cache", "do_sample"])
+def test_none_is_the_models_own_setting(name):
+    model = tiny_model()
+    assert torch.equal(
+        model.generate(**ONE, max_new_tokens=20, **{name: None}), model.generate(**ONE, max_new_tokens=20)
+    )

@@ -196,6 +196,33 @@ def test_calls_of_other_lengths_and_batch_sizes_reuse_a_step(ending_model, in_sp
     assert len(made) == 1
 
 
+def test_the_unconditional_text_takes_one_encoder_row_and_no_keys(ending_model, monkeypatch):
+    encoded, steps = [], []
+    encoder, made = type(ending_model.get_encoder()).forward, static_step.Step.__init__
+
+    def counted(self, input_ids, **rest):
+        encoded.append(tuple(input_ids.shape))
+        return encoder(self, input_ids=input_ids, **rest)
+
+    def kept(self, *arguments):
+        made(self, *arguments)
+        steps.append(self)
+
+    monkeypatch.setattr(type(ending_model.get_encoder()), "forward", counted)
+    monkeypatch.setattr(static_step.Step, "__init__", kept)
+    generate(ending_model, BATCH, guidance_scale=3.0)
+    assert encoded == [tuple(BATCH["input_ids"].shape), (1, 1)]
+    clips = len(BATCH["input_ids"])
+    assert {layer.keys.shape[0] for layer in steps[0].layers} == {2 * clips}
+    assert {layer.text_keys.shape[0] for layer in steps[0].layers} == {clips}
+
+
+def test_every_position_of_the_unconditional_text_has_the_same_state(ending_model):
+    zeros = torch.zeros(1, 9, dtype=torch.long)
+    states = ending_model.get_encoder()(input_ids=zeros).last_hidden_state
+    torch.testing.assert_close(states, states[:, :1].expand_as(states))
+
+
 def test_a_cached_step_uses_the_current_weights(ending_model, in_spans):
     model = copy.deepcopy(ending_model)
     generate(model, BATCH, **in_spans)

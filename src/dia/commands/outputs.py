@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -52,10 +52,11 @@ def _check_standard_output() -> None:
 
 
 @contextmanager
-def exclusive_output(output: Path | None) -> Iterator[None]:
+def exclusive_output(output: Path | None, others: Sequence[Path] = ()) -> Iterator[None]:
     """Reserve an audio file for this process. If the work fails or is interrupted, report what remains of it.
 
-    Finished parts of a long script are kept so that the same command can resume; an empty parts folder is removed.
+    Finished parts of a long script are kept so that the same command can resume. If the audio file and `others`, which
+    are made of the same parts, are complete, or if there are no parts, their folder is removed.
 
     Raises:
         BlockingIOError: another process is writing the file.
@@ -65,17 +66,18 @@ def exclusive_output(output: Path | None) -> Iterator[None]:
         yield
         return
     with exclusive_writer(output):
-        before, parts = _identity(output), parts_folder(output)
+        made = (output, *others)
+        before, parts = [_identity(path) for path in made], parts_folder(output)
         for folder in (parts.parent, parts):
             sweep(folder)
         try:
             yield
         except KeyboardInterrupt as interrupt:
-            written = _identity(output) != before
-            add_remark(
-                interrupt,
-                _kept_parts_message(output) or (f"{output} is written" if written else "nothing was written"),
-            )
+            written = [_identity(path) != old for path, old in zip(made, before, strict=True)]
+            if all(written):
+                remove_parts(parts)
+            what = f"{output} is written" if written[0] else "nothing was written"
+            add_remark(interrupt, _kept_parts_message(output) or what)
             raise
         except Exception as error:
             kept = _kept_parts_message(output)

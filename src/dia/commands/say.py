@@ -150,7 +150,8 @@ def _say(arguments: argparse.Namespace) -> int:
     text = _read_script(arguments.script, arguments.model, arguments.normalize)
     check_outputs(arguments)
     check_speech(arguments)
-    with exclusive_output(sound_file(arguments)):
+    subtitles = [path for path in (arguments.srt, arguments.vtt) if path is not None]
+    with exclusive_output(sound_file(arguments), subtitles):
         return _load_and_say(text, arguments)
 
 

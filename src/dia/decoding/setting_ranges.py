@@ -51,6 +51,7 @@ FLAGS = (
     *("do_sample", "use_cache", "renormalize_logits", "remove_invalid_values", "disable_compile"),
     *("return_dict_in_generate", "output_scores", "output_logits", "output_attentions", "output_hidden_states"),
 )
+NEVER_NONE = {*FLAGS, "num_return_sequences"}  # None is the model's own setting; for others it turns a rule off
 ID_LISTS = ("suppress_tokens", "begin_suppress_tokens", "bad_words_ids")
 CACHES = ("dynamic", "static")
 _TOKEN_IDS = ("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id")
@@ -121,4 +122,4 @@ def _check_ids(name: str, ids: Any) -> None:
             ID.check(name, one)
 
 
-__all__ = ["CACHES", "FLAGS", "ID_LISTS", "NUMBERS", "check_file_settings", "check_ranges"]
+__all__ = ["CACHES", "FLAGS", "ID_LISTS", "NEVER_NONE", "NUMBERS", "check_file_settings", "check_ranges"]

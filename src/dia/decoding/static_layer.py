@@ -2,7 +2,11 @@
 
 Uses the weights of a `DiaDecoderLayer` in place, without importing the class. Independent of ids.
 
-Shapes: N rows of the network, E model width, R grid rows, S text length, H heads, G key heads, D head width.
+Under guidance, half of the rows read the unconditional text. All its positions have the same value, so attention over
+them is that value: one vector of each layer.
+
+Shapes: B clips, N rows of the network (B, under guidance 2B), E model width, R grid rows, S text length, H heads,
+G key heads, D head width.
 """
 
 from collections.abc import Callable
@@ -24,9 +28,8 @@ class FastLayer:
 
     Args:
         layer: the `DiaDecoderLayer`.
-        batch: N.
-        rows: R, capacity in rows.
-        text: S, capacity in text ids.
+        rows: N, and R, the capacity in rows.
+        text: B, and S, the capacity in text ids.
         dtype: dtype of keys and values.
         eager: whether the step runs without torch.compile, so that custom kernels can be used.
         new: creates the buffers; `torch.empty` if every row is written before it is read.
@@ -35,9 +38,8 @@ class FastLayer:
     def __init__(
         self,
         layer: Any,
-        batch: int,
-        rows: int,
-        text: int,
+        rows: tuple[int, int],
+        text: tuple[int, int],
         dtype: torch.dtype,
         eager: bool,
         new: Callable[..., Tensor],
@@ -52,34 +54,42 @@ class FastLayer:
         groups, text_groups = own.config.num_key_value_heads, cross.config.cross_num_key_value_heads
         self.heads, self.groups = groups * own.num_key_value_groups, groups
         device = layer.pre_sa_norm.weight.device
-        self.keys, self.values = new(2, batch, groups, rows, own.head_dim, dtype=dtype, device=device)
-        self.text_keys, self.text_values = new(2, batch, text_groups, text, cross.head_dim, dtype=dtype, device=device)
+        self.keys, self.values = new(2, rows[0], groups, rows[1], own.head_dim, dtype=dtype, device=device)
+        like = {"dtype": dtype, "device": device}
+        self.text_keys, self.text_values = new(2, text[0], text_groups, text[1], cross.head_dim, **like)
+        self.text_repeats = cross.num_key_value_groups
+        self.unconditional = new(1, layer.pre_ca_norm.weight.shape[0], **like)  # output of attention, [1, E]
         self.attend_text = _attend
         # For single queries in half precision, the fused kernel on CPUs is several times slower than two products.
         if device.type == "cpu" and dtype != torch.float32:
             self.attend_text = _attend_skinny if eager else _attend_unfused
             # The first product reads the keys along the text axis.
-            self.text_keys = new(batch, text_groups, cross.head_dim, text, dtype=dtype, device=device).transpose(2, 3)
+            self.text_keys = new(text[0], text_groups, cross.head_dim, text[1], **like).transpose(2, 3)
 
     def clear(self) -> None:
         """Zero the buffers. Masks hide values of an earlier call, but not NaN."""
         for kept in (self.keys, self.values, self.text_keys, self.text_values):
             kept.zero_()
 
-    def load(self, own: Any, text: Any, place: Callable[[Tensor, Tensor], None]) -> None:
+    def load(self, own: Any, text: Any, place: Callable[[Tensor, Tensor], None], guided: bool) -> None:
         """Copy the keys and values that the model has computed.
 
         Args:
             own: transformers' cache layer of the rows.
             text: transformers' cache layer of the text.
-            place: copies a tensor into a buffer.
+            place: copies a tensor [N, …] into a buffer.
+            guided: whether the second half of N is unconditional.
         """
         if isinstance(self.own_in, _Joined):
             self.own_in.refresh()
         place(self.keys, own.keys)
         place(self.values, own.values)
-        place(self.text_keys, text.keys)
-        place(self.text_values, text.values)
+        clips = len(text.keys) // (2 if guided else 1)
+        for buffer, given in ((self.text_keys, text.keys), (self.text_values, text.values)):
+            buffer[:clips, :, : given.shape[2]] = given[:clips]
+        if guided:
+            value = text.values[clips, :, 0].repeat_interleave(self.text_repeats, dim=0)  # [H, D]
+            self.unconditional.copy_(self.text_out(value.view(1, -1)))
 
     def __call__(
         self,
@@ -102,7 +112,7 @@ class FastLayer:
         """
         normed = self.own_norm(hidden_states)
         hidden_states = hidden_states + self._self_attention(normed, position_embeddings, row, span, attention_mask)
-        hidden_states = hidden_states + self._cross_attention(self.text_norm(hidden_states), encoder_attention_mask)
+        hidden_states = hidden_states + self._cross_attention(hidden_states, encoder_attention_mask)
         gate, up = self.gate_up(self.mlp_norm(hidden_states)).chunk(2, dim=-1)
         return hidden_states + self.down(self.activation(gate) * up)
 
@@ -123,9 +133,11 @@ class FastLayer:
         return self.own_out(_attend(rotated[:, : self.heads], keys, values, attention_mask, self.scaling))
 
     def _cross_attention(self, hidden_states: Tensor, attention_mask: Tensor | None) -> Tensor:
-        query = self.text_in(hidden_states).view(len(hidden_states), -1, self.text_keys.shape[-1])
+        clips, rows = len(self.text_keys), len(hidden_states)
+        query = self.text_in(self.text_norm(hidden_states[:clips])).view(clips, -1, self.text_keys.shape[-1])
         output = self.attend_text(query, self.text_keys, self.text_values, attention_mask, self.text_scaling)
-        return self.text_out(output)
+        read = self.text_out(output)
+        return read if clips == rows else torch.cat([read, self.unconditional.expand(rows - clips, -1)])
 
 
 class _Joined:

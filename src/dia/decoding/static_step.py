@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
-from transformers.cache_utils import EncoderDecoderCache
+from transformers.cache_utils import Cache, EncoderDecoderCache
 from transformers.generation.streamers import BaseStreamer
 
 from dia.decoding.cache import fill
@@ -47,8 +47,9 @@ class Step:
             norm_of(decoder.norm, eager),
             linear_of(model.logits_dense, eager),
         )
-        size = batch, config.rows, config.text, dtype, eager, torch.zeros if config.reusable else torch.empty
-        self.layers = [FastLayer(layer, *size) for layer in decoder.layers]
+        sizes = (batch, config.rows), (config.clips, config.text)
+        new = torch.zeros if config.reusable else torch.empty
+        self.layers = [FastLayer(layer, *sizes, dtype, eager, new) for layer in decoder.layers]
         positions, like = torch.arange(config.rows, device=device)[None], torch.empty(0, dtype=dtype, device=device)
         self.rotary = signed(*(part[0] for part in decoder.rotary_emb(like, positions)))  # [R, 2, D]
         self.delays = torch.tensor(config.pattern, device=device)
@@ -59,7 +60,7 @@ class Step:
         self.noise = torch.ones(config.clips * channels, model.config.get_text_config().vocab_size, device=device)
         self.mask = torch.zeros(batch, 1, 1, config.rows, dtype=dtype, device=device) if config.masked else None
         self.text_mask = (
-            torch.zeros(batch, 1, 1, config.text, dtype=dtype, device=device) if config.text_masked else None
+            torch.zeros(config.clips, 1, 1, config.text, dtype=dtype, device=device) if config.text_masked else None
         )
 
     def load(self, grid: Grid, cache: EncoderDecoderCache, text_mask: Tensor | None, max_rows: int) -> None:
@@ -68,14 +69,14 @@ class Step:
         Args:
             grid: the grid from `start_grid`.
             cache: the cache that the model has filled.
-            text_mask: [n, S], 0 for padding; None if nothing is padded.
+            text_mask: [n, S], 0 for padding; None if nothing is padded. The unconditional half is not read.
             max_rows: length limit of the grid.
         """
         pairs = zip(cache.self_attention_cache.layers, cache.cross_attention_cache.layers, strict=True)
         for layer, (own, text) in zip(self.layers, pairs, strict=True):
             if self.config.reusable:
                 layer.clear()
-            layer.load(own, text, self._place)
+            layer.load(own, text, self._place, self.config.guided)
         _copy_to_corner(self.ids.fill_(self.config.pad), grid.ids)
         _copy_to_corner(self.forced.fill_(self.config.pad), grid.forced)
         self.ended.fill_(True)[: len(grid.ids)] = False
@@ -84,21 +85,17 @@ class Step:
         batch = len(grid.ids) // grid.channels * self.config.halves
         if self.mask is not None:
             seen = None if grid.mask is None else grid.mask[:, : grid.prefilled].repeat(self.config.halves, 1)
-            self._hide(self.mask, self.row.new_ones(batch, grid.prefilled) if seen is None else seen)
+            self._hide(self.mask, self.row.new_ones(batch, grid.prefilled) if seen is None else seen, self._place)
         if self.text_mask is not None:
-            length = cache.cross_attention_cache.get_seq_length()
-            self._hide(self.text_mask, self.row.new_ones(batch, length) if text_mask is None else text_mask)
+            clips, length = batch // self.config.halves, cache.cross_attention_cache.get_seq_length()
+            read = self.row.new_ones(clips, length) if text_mask is None else text_mask[:clips]
+            self._hide(self.text_mask, read, _copy_to_corner)
 
-    def save(self, cache: EncoderDecoderCache, clips: int, rows: int, text: int) -> None:
-        """Copy the keys and values of the call's rows and text to an empty cache, as the model would fill it."""
-        for index, layer in enumerate(self.layers):
-            own, read = (layer.keys, layer.values), (layer.text_keys, layer.text_values)
-            fill(
-                cache,
-                index,
-                (self._of(own[0], clips, rows), self._of(own[1], clips, rows)),
-                (self._of(read[0], clips, text), self._of(read[1], clips, text)),
-            )
+    def save(self, cache: EncoderDecoderCache, text: Cache, clips: int, rows: int) -> None:
+        """Copy the keys and values of the call's rows, and those of its text, to an empty cache."""
+        for index, (layer, read) in enumerate(zip(self.layers, text.layers, strict=True)):
+            own = self._of(layer.keys, clips, rows), self._of(layer.values, clips, rows)
+            fill(cache, index, own, (read.keys, read.values))
 
     def _of(self, buffer: Tensor, clips: int, length: int) -> Tensor:
         """The part [n, G, length, D] of keys or values that belongs to the call's clips."""
@@ -143,14 +140,12 @@ class Step:
         for part, half in zip(buffer.chunk(self.config.halves), given.chunk(self.config.halves), strict=True):
             _copy_to_corner(part, half)
 
-    def _hide(self, buffer: Tensor, mask: Tensor) -> None:
+    def _hide(self, buffer: Tensor, mask: Tensor, place: Callable[[Tensor, Tensor], None]) -> None:
         """Fill an additive mask [N, 1, 1, …] from a mask of ones and zeros [n, …]. Positions beyond it are hidden."""
         # Unused and fully masked clips attend to everything, because some devices return NaN for empty rows.
         buffer.zero_()[..., mask.shape[1] :] = float("-inf")
         hidden = (mask == 0) & (mask != 0).any(1, keepdim=True)
-        self._place(
-            buffer, torch.zeros_like(mask, dtype=buffer.dtype).masked_fill(hidden, float("-inf"))[:, None, None]
-        )
+        place(buffer, torch.zeros_like(mask, dtype=buffer.dtype).masked_fill(hidden, float("-inf"))[:, None, None])
 
 
 class GraphRunner:

@@ -4,13 +4,14 @@ Independent of models, audio and the length limit of an encoder.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from dia.text import characters
 from dia.text.edited import EditedText
 from dia.text.english.normalization import spoken_form
 from dia.text.prompt_format import FRONTENDS, Frontend
+from dia.text.speakers import tagged
 from dia.text.tags import (
     MAYBE_SOUND,
     NON_VERBAL_TAGS,
@@ -40,12 +41,19 @@ _UNCHECKED = (
 )
 
 
-def parse(text: str | EditedText, *, frontend: Frontend = "en", normalize: bool = True) -> Script:
+def parse(
+    text: str | EditedText,
+    *,
+    frontend: Frontend = "en",
+    normalize: bool = True,
+    speakers: Mapping[str, str] | None = None,
+) -> Script:
     """Parse a script.
 
     Speakers are named by `[S1]` (also `[s1]`, `[ S1 ]`, `[Speaker 1]`) anywhere, or by `S1:` or `Speaker 1:` at the
     beginning of a line; text before the first name belongs to S1. `[pause:700ms]` and `[pause:1.5s]` insert silence
     and split the turn. A tag at the very end, as recommended for a single pass of the model, does not start a turn.
+    Names of speakers, such as `JOHN:`, count as tags and are not spoken; see docs/scripts.md.
     These rules apply to any language.
 
     With `frontend="en"`, words are converted to spoken form (`dia.text.english.normalization`), and a blank line ends
@@ -54,20 +62,24 @@ def parse(text: str | EditedText, *, frontend: Frontend = "en", normalize: bool 
     Args:
         text: the script, or one from which markup was removed; spans then refer to the author's text.
         frontend: the `text_frontend` of the checkpoint, see `dia.text.prompt_format`.
-        normalize: False leaves English words unchanged, too, and adds a warning that they are not checked.
+        normalize: False leaves English words unchanged, too, and adds a warning that they are not checked. Only names
+            in `speakers` are then looked for.
+        speakers: S1 or S2 for the names of speakers in the script, such as `{"JOHN": "S1"}`; by default the first two
+            names are S1 and S2. An empty dict means that there are no names.
 
     Returns:
         The turns, with warnings about what Dia does not speak well; `warnings_for` adds those for a particular model.
 
     Raises:
-        TypeError: text is not a str.
+        TypeError: text is not a str, or speakers is not a dict of them.
         ValueError: the script has no words, names a third speaker, or contains an invalid pause or characters that
             cannot be spoken (`dia.text.characters`); or `frontend` is unknown.
     """
     if frontend not in FRONTENDS:
         raise ValueError(f"frontend is {frontend!r}; it must be one of {', '.join(FRONTENDS)}.")
     source = text if isinstance(text, EditedText) else EditedText.of(characters.checked(text))
-    reader = _Reader(source, frontend == "en" and normalize)
+    labelled = tagged(source, speakers, guess=normalize)
+    reader = _Reader(labelled.text, frontend == "en" and normalize)
     end = 0
     for mark in _MARK.finditer(reader.written):
         reader.add_words(end, mark.start())
@@ -81,7 +93,8 @@ def parse(text: str | EditedText, *, frontend: Frontend = "en", normalize: bool 
         raise ValueError("text is empty or contains no words. Write the words to speak, such as '[S1] Hello.'")
     unchecked = [] if normalize or frontend == "none" else [_UNCHECKED]
     advice = _speaker_advice(reader)
-    return Script(tuple(reader.turns), (*unchecked, *advice, *_sound_advice(reader), *reader.warnings()), advice)
+    warnings = (*labelled.warnings, *unchecked, *advice, *_sound_advice(reader), *reader.warnings())
+    return Script(tuple(reader.turns), warnings, advice, labelled.names)
 
 
 class _Reader:

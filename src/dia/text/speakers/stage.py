@@ -1,0 +1,106 @@
+"""The stage of `dia.text.script.parse` that turns labels of speakers into tags."""
+
+import re
+from collections.abc import Mapping, Sequence
+from itertools import zip_longest
+from typing import NamedTuple
+
+from dia.text import characters
+from dia.text.edited import Edit, EditedText
+from dia.text.speakers.decision import Found, found_labels
+from dia.text.speakers.labels import Label, labels_in
+from dia.text.speakers.mapping import assigned, checked_speakers, in_python_and_command, listed
+from dia.text.tags import SPEAKER_TAG
+
+_NAMED = 5  # a warning lists at most this many names
+_SHOWN = 40  # a warning shows at most this many characters of a paragraph
+_PARAGRAPH_END = re.compile(r"\n[ \t]*\n")
+_TRIGGERS = (":", "：", "(", "<", "{", "[", "（", " - ", " — ", " – ", " -- ", "\n")
+
+
+class Labelled(NamedTuple):
+    """A script in which labels of speakers are tags.
+
+    Attributes:
+        text: the script.
+        warnings: each states a fact and its remedy.
+        names: the speaker, S1 or S2, of each name as it is first written.
+    """
+
+    text: EditedText
+    warnings: list[str]
+    names: dict[str, str]
+
+
+def tagged(source: EditedText, speakers: Mapping[str, str] | None = None, guess: bool = True) -> Labelled:
+    """Replace labels such as `JOHN:` by `[S1] `.
+
+    Args:
+        source: the script.
+        speakers: the speaker of each name; names that are not given are found in the text. Empty: there are no names.
+        guess: False replaces only the labels of names that are given.
+
+    Raises:
+        TypeError, ValueError: speakers is invalid, or the script has more than two speakers.
+    """
+    given = checked_speakers(speakers)
+    if given == {} or (given is None and not guess) or not any(sign in source.text for sign in _TRIGGERS):
+        return Labelled(source, [], {})
+    text = characters.unchanged(source.text)
+    guess = guess and not SPEAKER_TAG.search(text)
+    if given is None and not guess:
+        return Labelled(source, [], {})
+    found = found_labels(text, labels_in(text), given or {}, guess)
+    speaker_of = assigned([label.name for label in found.labels], given or {})
+    written = dict[str, str]()
+    for label in found.labels:
+        written.setdefault(label.name.key, label.name.written)
+    names = {name: speaker_of[key] for key, name in written.items()}
+    edits = [Edit(label.start, label.end, _stand_in(label, speaker_of)) for label in found.labels]
+    warnings = [*_warnings(found, list(names)), *_unspoken_directions(text, found.labels)]
+    if given and not any(key in given for key in written):
+        warnings.append(_missing(speakers or {}))
+    return Labelled(source.edited(edits), warnings, names)
+
+
+def _stand_in(label: Label, speaker_of: Mapping[str, str]) -> str:
+    return " " if label.closes else f"[{speaker_of[label.name.key]}] {label.sound}"
+
+
+def _warnings(found: Found, names: Sequence[str]) -> list[str]:
+    warnings = []
+    if found.doubtful:
+        warnings.append(
+            f"{listed(names)}: taken for a name that is not spoken. If it is to be spoken, pass speakers={{}} "
+            f"(--speakers none)."
+        )
+    if found.left:
+        python, option = in_python_and_command(found.left)
+        warnings.append(
+            f"{listed([repr(name) for name in found.left[:_NAMED]])}: read aloud, but may be names of speakers. If "
+            f"so, pass speakers={python} ({option}), otherwise speakers={{}} (--speakers none)."
+        )
+    return warnings
+
+
+def _missing(speakers: Mapping[str, str]) -> str:
+    return (
+        f"speakers: none of the names {', '.join(speakers)} begins a line of the script. Write the names as in the "
+        f"script."
+    )
+
+
+def _unspoken_directions(text: str, labels: Sequence[Label]) -> list[str]:
+    """Warnings about paragraphs of a screenplay without a name, which are probably not meant to be spoken."""
+    found = []
+    for label, following in zip_longest(labels, labels[1:]):
+        end = following.start if following else len(text)
+        if label.form == "line" and not label.marked and not label.loose:
+            found += [part.strip() for part in _PARAGRAPH_END.split(text[label.end : end])[1:] if part.strip()]
+    if not found:
+        return []
+    shown = ", ".join(repr(part[:_SHOWN] + "…" if len(part) > _SHOWN else part) for part in found[:_NAMED])
+    return [f"{shown}: no name precedes this paragraph, so the last speaker says it. Remove directions."]
+
+
+__all__ = ["Labelled", "tagged"]

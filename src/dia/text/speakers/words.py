@@ -1,0 +1,208 @@
+"""Words that tell names of speakers from other words before a colon, and speech from other text.
+
+The lists are short on purpose: what decides is the whole text (`dia.text.speakers.evidence`).
+"""
+
+import re
+from typing import NamedTuple
+
+
+def _words(listed: str) -> frozenset[str]:
+    return frozenset(listed.split())
+
+
+# Who speaks, named by a role.
+ROLES = _words(
+    """
+    actor agent ai announcer answer artist assistant author bot boy brother buyer caller candidate captain chair
+    chairman chatbot chef child clerk client coach commentator counselor court customer dad daughter detective
+    director doctor driver editor employee employer expert farmer father girl grandfather grandma grandmother
+    grandpa guest guide himself host human husband interviewee interviewer journalist judge king lady lawyer
+    librarian man manager me mentor mistress moderator mom mother mum narrator nurse officer operator owner
+    passenger patient person pilot player poet police policeman presenter prince princess professor prosecutor
+    psychologist pupil queen question reader receptionist recruiter reporter salesman seller servant sister
+    soldier son speaker storyteller student support survivor teacher therapist tourist trainer traveler user
+    vendor visitor voice waiter waitress wife witness woman you
+    """
+)
+# Roles that speak alone. A single "Doctor:" or "Question:" may be anything.
+LONE_ROLES = _words(
+    """
+    announcer host narrator presenter speaker storyteller voice
+    """
+)
+# Roles that are named by a letter or a number: Speaker A, Voice 2.
+_NUMBERED = re.compile(r"(s|speaker|person|voice|player|character|actor|host|guest|q|a)[ _]*#?[ _]*(\d{1,4})")
+# Words that stand before a colon, a dash or text and are not names.
+_NOT_NAMES = _words(
+    """
+    about above absent abstract achievements action actions activity add added additionally address addresses
+    advantage advantages advice after afternoon age agenda aim aims all also alternatively although amount
+    analysis and announcement answers anyway appendix applause arrival article aside assignee assumption
+    assumptions attachments attention audience august authors autumn average avoid background bad balance
+    battery because before beginner below benefit benefits besides best beware body bonus book books bottom
+    break breakfast breaking bridge bronze budget but butter calories case category cause causes caution caveat
+    challenge change changes chapter characters check checklist chorus city claim class clear closed closing
+    code color colors colour comfort comment comments common company comparison complete con concept conclusion
+    conclusions cons consequence consequently consider contact content contents context continued continuous
+    contrast contributors cost costs counterpoint country course created credit credits current customers cut
+    danger data date dates day days deadline dear december decision default definition deliverables delivery
+    departure description design dessert details development diagnosis did difference differences difficulty
+    dimensions dinner disadvantage disadvantages disclaimer discussion dissolve div do does don't dont dosage
+    dose duration easy education effect effects eggs em email emphasis end ending energy english entry epilogue
+    episode equipment errata error errors essay estimate etc even evening event events evidence exactly
+    examination example examples except exception excerpt exercise exercises exhibit expected experience
+    explanation ext extra fact facts fade fall false family fax feature features february fees fiction figure
+    figures file files final finally finding findings first fixme flashback flour focus followed following
+    follows food footer footnote for foreword format formula french friday friends from function further fyi
+    garden gender general german getting given goal goals gold good grade great greetings group groups guests
+    guideline guidelines hard head header headline health hear height hello hence here hint hints history hobby
+    holiday hours how however html humidity hypothesis idea ideas if illustration imagine img impact implication
+    importance important impression include included includes including index info information ingredients input
+    inside instance instead instruction instructions int interesting intermission interpretation intro
+    introduction invoice is issue issues italian item items january job jobs july jump just justification key
+    keywords kind label labels language languages last later latin lead legend length lesson lessons let level
+    levels likewise limit limitations line link links list lists literally loc location locations look loser
+    lunch main maintenance march material materials maximum meaning meanwhile measures medication meeting member
+    members memo menu message method methods metrics midnight milestone milk minimum minute minutes mission
+    model monday money montage month months mood moral more moreover morning most motto moves music myth name
+    namely names nationality need news next nickname night no nobody none noon not notabene note notes nothing
+    notice november now number numbers oatmeal object objective objectives observation observations obviously
+    occupation october odds of offer oil once one only open opening option options or order orders organizer
+    origin other others otherwise our outcome outlook output outro outside overall overview owner page pages
+    paper paragraph parking part participants parts payment people pepper perhaps phase phone picture place
+    places plan plans please plot plus point points policy population position possible postscript practice pre
+    preface prefix premise preparation prerequisites present preview price prices principle priority prize pro
+    problem problems procedure process product profession profile program project projects prologue promise
+    proof properties property proposal proposition pros prosody ps publication published publisher purpose
+    quality quantity quick quiz quotation quote quotes range rating ratio rationale ratios re reaction reading
+    reality really reason reasons rebuttal recap recently recipe recommendation recommendations record reference
+    references refrain regarding region related release remark remarks remedy remember reminder repeat report
+    request required requirement requirements research resolution resources response responsibilities rest
+    result results returns review revision reward right risk risks roll route rule rules russian safety salary
+    sales salt same saturday saying scene schedule school science score scores screen screenplay season second
+    secondly secret section see september sequence series serves service services servings session setting
+    settings setup sex shape shift short should show side sign signature signed significance silver similarly
+    simply since site size skill skills smash so solution solutions some someone song sound soundtrack source
+    sources space span spanish speak specifically speed spoiler sport sports spring stage stanza start starting
+    state statement station statistics status step steps still stop story street strength strengths strong
+    structure style subject subjects subtotal sugar suggestion suggestions suitable summary summer sunday super
+    supplement supplies surprise symptom symptoms synonym synonyms synopsis system table take takeaway takeaways
+    target task tasks team tel temperature term terms test testing tests text thank thanks that then theorem
+    theory there therefore thesis thing things think third this though thought thoughts thread threat three
+    thursday thus tickets time timeline times tip tips title titles tl;dr to today todo together tomorrow
+    tonight tools top topic topics total totals tradition training transition translation transport treatment
+    trigger trivia true truth tuesday tutorial two type types unfortunately unit units update updated updates
+    url usage use used users uses usually value values variables venue verdict verse version versus video view
+    vision vocabulary volume vote votes vs warning warnings watch water way we weakness weaknesses weather
+    website wednesday week weekend weeks weight welcome what when where which while who whose why wind winner
+    winter with without wonder word words work works workshop worst wrong year years yes yesterday yet zero
+    """
+)
+# Such words that may precede a name: FIRST WITCH, GENERAL HUX.
+_BEFORE_NAMES = ("first", "second", "third", "fourth", "general", "major")
+# Words of phrases such as "He said" and "My name", in which no word is a name.
+_NEVER_IN_NAMES = _words(
+    """
+    about added adds am answered are as asked asks at be been but by can continued could did do does explained
+    for from goes had has have he her here his how i if is it its may means might must my no not on or our read
+    reads replied replies said say says shall she should shouted so tells than that their then there these they
+    this those to told was way we went were what when where which whispered who whom why will would writes wrote
+    you your
+    """
+)
+_PARTICLES = _words(
+    """
+    & al and at bin by da de del della den der di du el in la le of on ten ter the van von with y
+    """
+)
+_TITLE = re.compile(
+    r"(?:dr|mr|mrs|ms|prof|sgt|st|lt|capt|col|gen|rev|jr|sr|[^\W\d_])(?:\.|$)|(?:[^\W\d_]\.)+$", re.IGNORECASE
+)
+_FEWEST_WORDS_OF_A_SENTENCE = 5
+
+# What people say to each other, in English; the signs also occur in other languages. By weight: what is rare outside a
+# conversation, what is also said to readers, and what is common there.
+_TALK = (
+    (
+        1.0,
+        re.compile(
+            r"\b(?:I|I'[a-z]{1,2}|me|mine|hello|hi|hey|yes|yeah|yep|nope|oh|ah|aha|okay|ok|thanks|thank you|sorry"
+            r"|of course|good (?:morning|evening|night|afternoon)|wow|um|uh|hmm|let's|sir|madam|ma'am|objection"
+            r"|goodbye|bye)\b|[?？؟¿]",
+            re.IGNORECASE,
+        ),
+    ),
+    (0.75, re.compile(r"\b(?:you|your|yours|you're|well|sure|please|let us|shall)\b|[!！¡]", re.IGNORECASE)),
+    (0.5, re.compile(r"\b(?:we|us|our|no|my|always|never|exactly|almost|only|and|but|so|then)\b", re.IGNORECASE)),
+)
+
+
+class Name(NamedTuple):
+    """A name as written in the text, and its form for comparisons: `DR. SMITH` and `Dr Smith` are one name."""
+
+    written: str
+    key: str
+
+    @classmethod
+    def of(cls, written: str) -> "Name":
+        """The name for the words of a label."""
+        written = " ".join(written.split())
+        key = " ".join(written.casefold().replace("’", "'").replace(".", " ").replace("_", " ").split())
+        if (numbered := _NUMBERED.fullmatch(key)) is not None:
+            role = numbered[1]
+            key = role if role in ("q", "a") else f"{role} {int(numbered[2])}"
+        return cls(written, key)
+
+    @property
+    def number(self) -> int | None:
+        """The number of `S1`, `Speaker 1` and `Person 1`, which the author meant as a mark; None for other names."""
+        role, _, number = self.key.partition(" ")
+        return int(number) if role in ("s", "speaker", "person") and number.isdigit() else None
+
+    @property
+    def is_role(self) -> bool:
+        """Whether it names a role, perhaps with a number or letter: Host, Speaker A, Old Man, Question."""
+        words = self.key.split()
+        return words[-1] in ROLES or words[0] in ROLES or self.key in ("q", "a") or self.number is not None
+
+    @property
+    def is_upper(self) -> bool:
+        """Whether it is in capitals, two or more."""
+        return self.written.isupper() and sum(character.isalpha() for character in self.written) > 1
+
+    @property
+    def is_lower(self) -> bool:
+        """Whether it is in small letters."""
+        return self.written.islower()
+
+
+def may_be_name(name: Name) -> bool:
+    """Whether words before a colon may be the name of a speaker, as far as they show it themselves."""
+    words = name.key.split()
+    if not words or len(words) > _FEWEST_WORDS_OF_A_SENTENCE - 1 or "".join(words) in _NOT_NAMES:
+        return False
+    if name.number is not None or name.key in ROLES:
+        return True
+    titled = len(words) == 2 and words[0] in _BEFORE_NAMES
+    if any(word.strip("'") in _NOT_NAMES for word in words[titled:]):
+        return False
+    if len(words) > 1 and any(word in _NEVER_IN_NAMES for word in words):
+        return False
+    return _is_spelt_like_a_name(name.written.replace("_", " ").split())
+
+
+def _is_spelt_like_a_name(words: list[str]) -> bool:
+    if len(words) == 1 and words[0].islower():
+        return words[0].isalpha() or words[0][-1].isdigit()
+    if words[-1].endswith(".") and not _TITLE.match(words[-1]):
+        return False
+    return all(not word[0].islower() or word in _PARTICLES for word in words) and words[-1] not in _PARTICLES
+
+
+def talk_in(said: str) -> float:
+    """How much a text sounds like what people say to each other: 1 for a question or "I", 0 for no sign of it."""
+    return next((weight for weight, words in _TALK if words.search(said)), 0.0)
+
+
+__all__ = ["LONE_ROLES", "Name", "may_be_name", "talk_in"]

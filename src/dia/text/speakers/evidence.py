@@ -5,20 +5,24 @@ them is what people say, and most lines have one.
 """
 
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
+from functools import cached_property
 
-from dia.text.speakers.labels import Label
-from dia.text.speakers.words import LONE_ROLES, may_be_name, talk_in
+from dia.text.speakers.labels import Form, Label
+from dia.text.speakers.words import LONE_ROLES, is_greeting, may_be_name, talk_in
 
+_ADDRESSED = 10  # names that are looked for in what others say
 _SAID = 240  # characters of what is said that are examined
 _ENDS = re.compile(r"[.!?…。！？؟:][\"'”’)*_»\]]{0,3}(?:\s*</[^<>\n]{1,40}>)?$")
 _ASKS = re.compile(r"[?？؟][\"'”’)*_»\]]{0,3}(?:\s*</[^<>\n]{1,40}>)?$")
 _LONG_ENOUGH = 80  # a text of this length without a stop is no entry of a form
 _TALKS = 0.75  # what is said then sounds like speech
-_SURE = 3.0
-_DOUBTFUL = 1.5
+_COVERED = 0.2  # the share of lines with a label below which a text is no dialogue
+_SURE = 3.0  # a score that decides
+_DOUBTFUL = 1.5  # a score that is worth a warning
 
 
 class Verdict(Enum):
@@ -48,16 +52,17 @@ class Evidence:
     lines: int
     strays: tuple[str, ...] = ()
 
+    @cached_property
+    def count(self) -> Mapping[str, int]:
+        """How many labels have each name, by key and by first appearance."""
+        return Counter(label.name.key for label in self.labels)
+
     @property
     def names(self) -> list[str]:
         """The keys of the names by first appearance."""
-        return list(dict.fromkeys(label.name.key for label in self.labels))
+        return list(self.count)
 
-    def count(self, key: str) -> int:
-        """How many labels have a name."""
-        return sum(label.name.key == key for label in self.labels)
-
-    @property
+    @cached_property
     def returns(self) -> int:
         """How often a name comes back after another."""
         seen, last, found = set[str](), "", 0
@@ -67,55 +72,88 @@ class Evidence:
             last = label.name.key
         return found
 
-    @property
+    @cached_property
     def talk(self) -> float:
         """The share of labels that are followed by what people say to each other."""
         return sum(map(talk_in, self.said)) / len(self.said)
 
-    @property
+    @cached_property
     def entries(self) -> float:
         """The share of labels that are followed by an entry without a stop, as in a form or a list."""
         return sum(map(_is_entry, self.said)) / len(self.said)
 
-    @property
+    @cached_property
     def answered(self) -> bool:
         """Whether another name follows a question."""
         pairs = zip(self.labels, self.said, self.labels[1:], strict=False)
         return any(_ASKS.search(said) and label.name.key != after.name.key for label, said, after in pairs)
 
-    @property
+    @cached_property
     def addressed(self) -> bool:
         """Whether what is said mentions the name of another speaker."""
-        names = [name for name in self.names if len(name) > 1]
+        names = [re.escape(name) for name in self.names if len(name) > 1][:_ADDRESSED]
+        called = re.compile(rf"\b(?:{'|'.join(names) or '(?!)'})\b", re.IGNORECASE)
         return any(
-            re.search(rf"\b{re.escape(name)}\b", said, re.IGNORECASE)
+            match[0].casefold() != label.name.key
             for label, said in zip(self.labels, self.said, strict=True)
-            for name in names[:4]
-            if name != label.name.key
+            for match in called.finditer(said)
         )
 
-    @property
+    @cached_property
     def covered(self) -> float:
         """The share of lines that have a label; one that stands on a line of its own counts for two lines."""
-        weight = 2 if self.labels[0].form == "line" else 1
+        weight = 2 if self.form == "line" else 1
         return min(1.0, weight * len(self.labels) / max(1, self.lines))
 
+    @cached_property
+    def greets(self) -> bool:
+        """Whether what is said begins with a greeting or an answer somewhere."""
+        return any(map(is_greeting, self.said))
+
+    @cached_property
+    def roles(self) -> float:
+        """The share of labels that name a role."""
+        return sum(label.name.is_role for label in self.labels) / len(self.labels)
+
+    def every(self, shape: Callable[[Label], bool]) -> bool:
+        """Whether every label has a shape."""
+        return all(map(shape, self.labels))
+
+    @cached_property
+    def is_exchange(self) -> bool:
+        """Whether more than words such as "I" shows that several people speak."""
+        upper = self.form != "line" and self.every(lambda label: label.name.is_upper)
+        timed = self.every(lambda label: label.timed)
+        return bool(self.returns or self.answered or self.addressed or self.greets or self.roles or upper or timed)
+
     @property
+    def form(self) -> Form:
+        """How the labels are written."""
+        return self.labels[0].form
+
+    @cached_property
     def score(self) -> float:
         """How much speaks for a dialogue of two or more speakers."""
-        labels, names = self.labels, self.names
-        written = [label.name for label in labels]
-        roles = [name.is_role for name in written]
-        found = (
-            2.5 * min(self.returns, 3) + 3 * self.talk - 2 * self.entries + 1.5 * self.addressed + 1.5 * self.answered
-        )
-        found += 2 * any(roles) + 0.5 * all(roles) + 2 * all(name.number is not None for name in written)
-        found += all(name.is_upper for name in written) + 2 * all(label.timed for label in labels)
-        found -= all(name.is_lower for name in written) + 1.5 * (len(labels) < 1.5 * len(names)) * (len(names) - 2)
-        found -= 3 * (self.others >= len(labels)) + 2 * (self.covered < 0.2)
-        form = labels[0].form
-        return found - (form == "line") * (
-            2 - all(label.marked or name.is_upper for label, name in zip(labels, written, strict=True))
+        names, line = len(self.names), self.form == "line"
+        singles = max(0, names - 2) * (len(self.labels) < 1.5 * names)
+        return (
+            2.5 * min(self.returns, 3)
+            + 3.0 * self.talk
+            + 1.5 * self.addressed
+            + 1.5 * self.answered
+            + 0.5 * self.greets
+            + 2.0 * (self.roles > 0)
+            + 0.5 * (self.roles == 1)
+            + 2.0 * self.every(lambda label: label.name.number is not None)
+            + 2.5 * self.every(lambda label: label.timed)
+            + 1.0 * self.every(lambda label: label.name.is_upper)
+            - 1.0 * self.every(lambda label: label.name.is_lower)
+            - 1.0 * line
+            - 1.0 * (line and not self.every(lambda label: label.marked or label.name.is_upper))
+            - 2.0 * self.entries
+            - 1.5 * singles
+            - 3.0 * (self.others >= len(self.labels))
+            - 2.0 * (self.covered < _COVERED)
         )
 
 
@@ -133,15 +171,16 @@ def evidence(text: str, labels: Sequence[Label]) -> Evidence | None:
 
 def _without_strays(found: Evidence) -> Evidence:
     """Leave out single labels such as `Later:` among those of two speakers who return."""
-    core = [key for key in found.names if found.count(key) > 1]
+    core = {key for key, times in found.count.items() if times > 1}
     if len(core) != 2 or len(found.names) == 2:
         return found
     upper = all(label.name.is_upper for label in found.labels if label.name.key in core)
     pairs = list(zip(found.labels, found.said, strict=True))
-    strays = [label for label, said in pairs if label.name.key not in core and not _speaks(label, said, upper)]
-    kept = [(label, said) for label, said in pairs if label not in strays]
+    kept = [pair for pair in pairs if pair[0].name.key in core or _speaks(*pair, upper)]
     labels, said = [label for label, _ in kept], [said for _, said in kept]
-    return replace(found, labels=labels, said=said, strays=tuple(label.name.written for label in strays))
+    keys = {label.name.key for label in labels}
+    strays = tuple(label.name.written for label in found.labels if label.name.key not in keys)
+    return replace(found, labels=labels, said=said, strays=strays)
 
 
 def _speaks(label: Label, said: str, upper: bool) -> bool:
@@ -159,21 +198,23 @@ def _first_line(said: str) -> str:
 
 def verdict(found: Evidence) -> Verdict:
     """What the labels are."""
-    if found.labels[0].form == "stop":
-        return Verdict.NAMES if found.names == ["q", "a"] else Verdict.WORDS
+    if found.form == "mark" and found.labels[0].inline:
+        return Verdict.WORDS
+    if found.form == "stop" and found.names != ["q", "a"] and not found.returns:
+        return Verdict.WORDS
     if len(found.names) == 1:
         return _verdict_on_one(found)
     if found.score >= _SURE:
-        return Verdict.NAMES
+        return Verdict.NAMES if found.is_exchange else Verdict.PROBABLY if found.form != "line" else Verdict.PERHAPS
     return Verdict.PERHAPS if found.score >= _DOUBTFUL else Verdict.WORDS
 
 
 def _verdict_on_one(found: Evidence) -> Verdict:
     """What the labels of a text are that has only one name."""
     first = found.labels[0]
-    if first.form in ("line", "dash", "bracket"):
+    if first.form in ("line", "dash", "bracket", "stop"):
         return Verdict.WORDS
-    if first.name.number in (0, 1, 2) or (first.name.key in LONE_ROLES and found.covered > 0.2):
+    if first.name.number in (0, 1, 2) or (first.name.key in LONE_ROLES and found.covered > _COVERED):
         return Verdict.NAMES
     talks = found.talk >= _TALKS and not found.entries
     if len(found.labels) > 1:

@@ -18,7 +18,7 @@ _NAME = r"(?P<name>[^\W\d_][\w.'’&-]{0,30}(?:[ _][#\w][\w.'’&-]{0,30}){0,4})
 _DATE = r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}"
 _TIME = r"\d{1,2}:\d{2}(?::\d{2})?(?:[.,]\d{1,3})?(?: ?[AaPp]\.?[Mm]\.?)?"
 _STAMP = rf"[\[(]?(?:{_DATE},?[ T])?{_TIME}(?: ?(?:-->|-|–) ?{_TIME})?[\])]?"
-_BULLET = r"(?:>{1,6}|(?:\#{1,6}|[*+•·–—-]|\d{1,4}[.)])(?=[ \t]))"
+_BULLET = r"(?:>{1,6}|(?:\#{1,6}|[*+-]|[^\w\s\x00-\x7f]{1,4}|\d{1,4}[.)])(?=[ \t]))"
 # What may precede a name on its line: indentation, quote marks, bullets, numbers, the time.
 _BEFORE = (
     rf"^[ \t]{{0,200}}(?P<bullet>(?:{_BULLET}[ \t]{{0,9}}){{0,4}})"
@@ -30,9 +30,12 @@ _ABOUT = r"(?:[ \t]{0,3}[(\[（][^()\[\]（）\n]{0,80}[)\]）]){0,2}"
 _STAMPED = re.compile(rf"[(\[]{_TIME}[)\]]")
 _AT_COLON = rf"{_BOLD}{_NAME}(?P<about>{_ABOUT}){_UNBOLD}(?P<after>{_ABOUT})[ \t]?[:：]{_UNBOLD}"
 
-_COLON = re.compile(rf"{_BEFORE}{_AT_COLON}(?:[ \t]+|$|(?=[^\W_]|[\"'“‘(¿¡]))(?![\d\\/])", re.MULTILINE)
+_COLON = re.compile(rf"{_BEFORE}{_AT_COLON}(?:[ \t]+|$|(?=[^\W_]|[\"'“‘(¿¡—–…]))(?![\d\\/])", re.MULTILINE)
 _INLINE = re.compile(
     rf"(?<=[.!?…。！？\"”’)*])[ \t]{{1,3}}{_AT_COLON}[ \t]+(?![\d\\/])",
+)
+_NUMBER_INLINE = re.compile(
+    r"(?<=\S)[ \t]{1,3}(?P<bold>)(?P<name>(?:s|speaker)[ _]?\d{1,2})[ \t]?[:：][ \t]+", re.IGNORECASE
 )
 _DASH = re.compile(
     rf"{_BEFORE}{_BOLD}{_NAME}(?P<about>{_ABOUT}){_UNBOLD}[ \t]{{1,3}}(?:—|–|--?)[ \t]+(?=\S)", re.MULTILINE
@@ -43,7 +46,9 @@ _LINE = re.compile(
     rf"(?P<between>[ \t\n]{{0,200}}?)(?P<aside>(?:[ \t]{{0,200}}\([^()\n]{{0,80}}\)[ \t]*\n)?)(?=[ \t]*\S)",
     re.MULTILINE,
 )
-_STOP = re.compile(rf"{_BEFORE}{_BOLD}(?P<name>[QA])\.{_UNBOLD}[ \t]+(?=\S)", re.MULTILINE)
+_STOP = re.compile(
+    rf"{_BEFORE}{_BOLD}(?P<name>[A-Z](?:[A-Z'’. -]{{0,30}}[A-Z])?)\.{_UNBOLD}[ \t]+(?=\S)", re.MULTILINE
+)
 _MARK = re.compile(
     r"[({（]\s?(?P<name>(?:s|speaker|person)[ _]?\d{1,3})\s?[)}）]:?[ \t]*"
     r"|<(?P<close>/)?(?:v[ \t]+)?(?P<element>[^\W\d_][\w.'-]{0,30}(?:[ _]\w[\w.'-]{0,30}){0,2})>[ \t]*",
@@ -113,7 +118,7 @@ def _label(match: re.Match[str], form: Form, inline: bool = False) -> Label:
     timed = bool(groups.get("stamp") or groups.get("later") or _STAMPED.search(beside))
     marked = timed or bool(groups.get("bold")) or "#" in (groups.get("bullet") or "")
     return Label(
-        match.start(),
+        match.start("bold") if inline else match.start(),
         match.end(),
         Name.of(groups["name"]),
         form,
@@ -132,7 +137,8 @@ def _at_colons(text: str) -> Iterator[Label]:
     if not lines:
         return
     starts = {label.name.key for label in lines}
-    inline = _outside(lines, [_label(match, "colon", True) for match in _INLINE.finditer(text)])
+    pattern = _INLINE if lines[0].name.number is None else _NUMBER_INLINE  # Speaker 1: Hello Speaker 2: Hi
+    inline = _outside(lines, [_label(match, "colon", True) for match in pattern.finditer(text)])
     times: dict[str, int] = {}
     for label in inline:
         times[label.name.key] = times.get(label.name.key, 0) + 1
@@ -182,4 +188,4 @@ def _on_lines(text: str) -> Iterator[Label]:
             yield label
 
 
-__all__ = ["Form", "Label", "labels_in"]
+__all__ = ["Label", "labels_in"]

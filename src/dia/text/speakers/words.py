@@ -22,13 +22,13 @@ ROLES = _words(
     passenger patient person pilot player poet police policeman presenter prince princess professor prosecutor
     psychologist pupil queen question reader receptionist recruiter reporter salesman seller servant sister
     soldier son speaker storyteller student support survivor teacher therapist tourist trainer traveler user
-    vendor visitor voice waiter waitress wife witness woman you
+    vendor visitor voice voiceover waiter waitress wife witness woman you
     """
 )
 # Roles that speak alone. A single "Doctor:" or "Question:" may be anything.
 LONE_ROLES = _words(
     """
-    announcer host narrator presenter speaker storyteller voice
+    announcer host narrator presenter speaker storyteller voice voiceover
     """
 )
 # Roles that are named by a letter or a number: Speaker A, Voice 2.
@@ -38,69 +38,74 @@ _NOT_NAMES = _words(
     """
     about above absent abstract achievements action actions activity add added additionally address addresses
     advantage advantages advice after afternoon age agenda aim aims all also alternatively although amount
-    analysis and announcement answers anyway appendix applause arrival article aside assignee assumption
-    assumptions attachments attention audience august authors autumn average avoid background bad balance
-    battery because before beginner below benefit benefits besides best beware body bonus book books bottom
-    break breakfast breaking bridge bronze budget but butter calories case category cause causes caution caveat
-    challenge change changes chapter characters check checklist chorus city claim class clear closed closing
-    code color colors colour comfort comment comments common company comparison complete con concept conclusion
-    conclusions cons consequence consequently consider contact content contents context continued continuous
-    contrast contributors cost costs counterpoint country course created credit credits current customers cut
-    danger data date dates day days deadline dear december decision default definition deliverables delivery
-    departure description design dessert details development diagnosis did difference differences difficulty
-    dimensions dinner disadvantage disadvantages disclaimer discussion dissolve div do does don't dont dosage
-    dose duration easy education effect effects eggs em email emphasis end ending energy english entry epilogue
-    episode equipment errata error errors essay estimate etc even evening event events evidence exactly
-    examination example examples except exception excerpt exercise exercises exhibit expected experience
-    explanation ext extra fact facts fade fall false family fax feature features february fees fiction figure
-    figures file files final finally finding findings first fixme flashback flour focus followed following
-    follows food footer footnote for foreword format formula french friday friends from function further fyi
-    garden gender general german getting given goal goals gold good grade great greetings group groups guests
-    guideline guidelines hard head header headline health hear height hello hence here hint hints history hobby
-    holiday hours how however html humidity hypothesis idea ideas if illustration imagine img impact implication
-    importance important impression include included includes including index info information ingredients input
-    inside instance instead instruction instructions int interesting intermission interpretation intro
-    introduction invoice is issue issues italian item items january job jobs july jump just justification key
-    keywords kind label labels language languages last later latin lead legend length lesson lessons let level
-    levels likewise limit limitations line link links list lists literally loc location locations look loser
-    lunch main maintenance march material materials maximum meaning meanwhile measures medication meeting member
-    members memo menu message method methods metrics midnight milestone milk minimum minute minutes mission
-    model monday money montage month months mood moral more moreover morning most motto moves music myth name
-    namely names nationality need news next nickname night no nobody none noon not notabene note notes nothing
-    notice november now number numbers oatmeal object objective objectives observation observations obviously
-    occupation october odds of offer oil once one only open opening option options or order orders organizer
-    origin other others otherwise our outcome outlook output outro outside overall overview owner page pages
-    paper paragraph parking part participants parts payment people pepper perhaps phase phone picture place
-    places plan plans please plot plus point points policy population position possible postscript practice pre
-    preface prefix premise preparation prerequisites present preview price prices principle priority prize pro
-    problem problems procedure process product profession profile program project projects prologue promise
-    proof properties property proposal proposition pros prosody ps publication published publisher purpose
-    quality quantity quick quiz quotation quote quotes range rating ratio rationale ratios re reaction reading
-    reality really reason reasons rebuttal recap recently recipe recommendation recommendations record reference
-    references refrain regarding region related release remark remarks remedy remember reminder repeat report
-    request required requirement requirements research resolution resources response responsibilities rest
-    result results returns review revision reward right risk risks roll route rule rules russian safety salary
-    sales salt same saturday saying scene schedule school science score scores screen screenplay season second
-    secondly secret section see september sequence series serves service services servings session setting
-    settings setup sex shape shift short should show side sign signature signed significance silver similarly
-    simply since site size skill skills smash so solution solutions some someone song sound soundtrack source
-    sources space span spanish speak specifically speed spoiler sport sports spring stage stanza start starting
-    state statement station statistics status step steps still stop story street strength strengths strong
-    structure style subject subjects subtotal sugar suggestion suggestions suitable summary summer sunday super
-    supplement supplies surprise symptom symptoms synonym synonyms synopsis system table take takeaway takeaways
-    target task tasks team tel temperature term terms test testing tests text thank thanks that then theorem
-    theory there therefore thesis thing things think third this though thought thoughts thread threat three
-    thursday thus tickets time timeline times tip tips title titles tl;dr to today todo together tomorrow
-    tonight tools top topic topics total totals tradition training transition translation transport treatment
-    trigger trivia true truth tuesday tutorial two type types unfortunately unit units update updated updates
-    url usage use used users uses usually value values variables venue verdict verse version versus video view
+    analysis and android announcement answers anybody anyway appendix applause apr arrival article aside
+    assignee assumption assumptions attachments attention audience aug august authors autumn average avoid
+    background bad balance battery because before beginner below benefit benefits besides best beware body bonus
+    book books bottom break breakfast breaking bridge bronze budget but butter calories case category cause
+    causes caution caveat center centre challenge change changes chapter characters check checklist chorus city
+    claim class clear closed closing code color colors colour comfort comment comments common company comparison
+    complete con concept conclusion conclusions cons consequence consequently consider contact content contents
+    context continued continuous contrast contributors cost costs counterpoint country course created credit
+    credits current customers cut danger data date dates day days deadline dear dec december decision default
+    definition deliverables delivery departure description design dessert details development diagnosis did
+    difference differences difficulty dimensions dinner disadvantage disadvantages disclaimer discussion
+    dissolve div do does don't dont dosage dose duration easy education effect effects eggs em email emphasis
+    end ending energy english entry epilogue episode equipment errata error errors essay estimate etc even
+    evening event events everybody everyone evidence exactly examination example examples except exception
+    excerpt exercise exercises exhibit expected experience explanation ext extra fact facts fade fall false
+    family fax feature features feb february fees fiction figure figures file files final finally finding
+    findings first fixme flashback flour focus followed following follows food footer footnote for foreword
+    format formula french fri friday friends from function further fyi garden gender general german getting
+    given goal goals gold good grade great greetings group groups guests guideline guidelines hard head header
+    headline health hear height hello hence here hint hints history hobby holiday hours how however html
+    humidity hypothesis idea ideas if illustration imagine img impact implication importance important
+    impression include included includes including index info information ingredients input inside instance
+    instead instruction instructions int interesting intermission interpretation intro introduction invoice
+    iphone is issue issues italian item items january job jobs jul july jump jun just justification key keywords
+    kind label labels language languages last later latin lead left legend length lesson lessons let level
+    levels likewise limit limitations line link links linux list lists literally loc location locations look
+    loser lunch mac main maintenance mar march material materials maximum meaning meanwhile measures medication
+    meeting member members memo menu message method methods metrics middle midnight milestone milk minimum
+    minute minutes mission model mon monday money montage month months mood moral more moreover morning most
+    motto moves music myth name namely names nationality need news next nickname night no nobody none noon not
+    notabene note notes nothing notice nov november now nowhere number numbers oatmeal object objective
+    objectives observation observations obviously occupation oct october odds of offer oil once one only open
+    opening option options or order orders organizer origin other others otherwise our outcome outlook output
+    outro outside overall overview owner page pages paper paragraph parking part participants parts payment
+    people pepper perhaps phase phone picture place places plan plans please plot plus point points policy
+    population position possible postscript practice pre preface prefix premise preparation prerequisites
+    present preview price prices principle priority prize pro problem problems procedure process product
+    profession profile program project projects prologue promise proof properties property proposal proposition
+    pros prosody ps publication published publisher purpose quality quantity quick quiz quotation quote quotes
+    range rating ratio rationale ratios re reaction reading reality really reason reasons rebuttal recap
+    recently recipe recommendation recommendations record reference references refrain regarding region related
+    release remark remarks remedy remember reminder repeat report request required requirement requirements
+    research resolution resources response responsibilities rest result results returns review revision reward
+    right risk risks roll route rule rules russian safety salary sales salt same saturday saying scene schedule
+    school science score scores screen screenplay season second secondly secret section see sep sept september
+    sequence series serves service services servings session setting settings setup sex shape shift short should
+    show side sign signature signed significance silver similarly simply since site size skill skills smash so
+    solution solutions some someone song sound soundtrack source sources space span spanish speak specifically
+    speed spoiler sport sports spring stage stanza start starting state statement station statistics status step
+    steps still stop story street strength strengths strong structure style subject subjects subtotal sugar
+    suggestion suggestions suitable summary summer sunday super supplement supplies surprise symptom symptoms
+    synonym synonyms synopsis system table take takeaway takeaways target task tasks team tel temperature term
+    terms test testing tests text thank thanks that then theorem theory there therefore thesis thing things
+    think third this though thought thoughts thread threat three thu thur thurs thursday thus tickets time
+    timeline times tip tips title titles tl;dr to today todo together tomorrow tonight tools top topic topics
+    total totals tradition training transition translation transport treatment trigger trivia true truth tue
+    tues tuesday tutorial two type types unfortunately unit units update updated updates url usage use used
+    users uses usually value values variables vegan vegetarian venue verdict verse version versus video view
     vision vocabulary volume vote votes vs warning warnings watch water way we weakness weaknesses weather
-    website wednesday week weekend weeks weight welcome what when where which while who whose why wind winner
-    winter with without wonder word words work works workshop worst wrong year years yes yesterday yet zero
+    website wed wednesday week weekend weeks weight welcome what when where which while who whose why wind
+    windows winner winter with without wonder word words work works workshop worst wrong year years yes
+    yesterday yet zero
     """
 )
 # Such words that may precede a name: FIRST WITCH, GENERAL HUX.
 _BEFORE_NAMES = ("first", "second", "third", "fourth", "general", "major")
+# What precedes names only: MR. DAY.
+_TITLES = ("mr", "mrs", "ms", "miss", "dr", "prof", "professor", "sir", "lady", "lord", "aunt", "uncle")
 # Words of phrases such as "He said" and "My name", in which no word is a name.
 _NEVER_IN_NAMES = _words(
     """
@@ -129,12 +134,20 @@ _TALK = (
         re.compile(
             r"\b(?:I|I'[a-z]{1,2}|me|mine|hello|hi|hey|yes|yeah|yep|nope|oh|ah|aha|okay|ok|thanks|thank you|sorry"
             r"|of course|good (?:morning|evening|night|afternoon)|wow|um|uh|hmm|let's|sir|madam|ma'am|objection"
-            r"|goodbye|bye)\b|[?？؟¿]",
+            r"|goodbye|bye|welcome)\b|[?？؟¿]",
             re.IGNORECASE,
         ),
     ),
     (0.75, re.compile(r"\b(?:you|your|yours|you're|well|sure|please|let us|shall)\b|[!！¡]", re.IGNORECASE)),
     (0.5, re.compile(r"\b(?:we|us|our|no|my|always|never|exactly|almost|only|and|but|so|then)\b", re.IGNORECASE)),
+)
+
+
+_DIRECTION = re.compile(r"[(\[][a-z][a-z ,']{2,60}[)\]]", re.IGNORECASE)  # (laughs)
+_GREETING = re.compile(
+    r"[\"'“‘(]?(?:hello|hi|hey|good (?:morning|evening|night|afternoon|day)|yes|yeah|no|thanks|thank you|oh|okay|ok"
+    r"|well|sure|of course|welcome)\b",
+    re.IGNORECASE,
 )
 
 
@@ -184,10 +197,10 @@ def may_be_name(name: Name) -> bool:
         return False
     if name.number is not None or name.key in ROLES:
         return True
-    titled = len(words) == 2 and words[0] in _BEFORE_NAMES
-    if any(word.strip("'") in _NOT_NAMES for word in words[titled:]):
+    rest = words[1:] if len(words) > 1 and words[0] in _BEFORE_NAMES else words
+    if words[0] not in _TITLES and any(word.strip("'") in _NOT_NAMES for word in rest):
         return False
-    if len(words) > 1 and any(word in _NEVER_IN_NAMES for word in words):
+    if len(words) > 1 and words[0] not in _TITLES and any(word in _NEVER_IN_NAMES for word in words):
         return False
     return _is_spelt_like_a_name(name.written.replace("_", " ").split())
 
@@ -202,7 +215,14 @@ def _is_spelt_like_a_name(words: list[str]) -> bool:
 
 def talk_in(said: str) -> float:
     """How much a text sounds like what people say to each other: 1 for a question or "I", 0 for no sign of it."""
+    if _DIRECTION.match(said):
+        return 1.0
     return next((weight for weight, words in _TALK if words.search(said)), 0.0)
 
 
-__all__ = ["LONE_ROLES", "Name", "may_be_name", "talk_in"]
+def is_greeting(said: str) -> bool:
+    """Whether a text begins with a greeting or an answer: Hello, yes, well."""
+    return _GREETING.match(said) is not None
+
+
+__all__ = ["LONE_ROLES", "Name", "is_greeting", "may_be_name", "talk_in"]

@@ -40,6 +40,7 @@ def test_json_has_turns_parts_and_warnings(capsys):
                 "pause_seconds": 0.0,
             },
         ],
+        "names": {},
         "parts": [
             {"spoken": "[S1] I owe you five dollars, my cafe. (laughs)", "seconds": 3.2},
             {"spoken": "[S2] Since twenty twenty-four? music.", "seconds": 2.07},  # ended as the model expects it

@@ -59,7 +59,7 @@ def tagged(source: EditedText, speakers: Mapping[str, str] | None = None, guess:
     edits = [Edit(label.start, label.end, _stand_in(label, speaker_of)) for label in found.labels]
     warnings = [*_warnings(found, list(names)), *_unspoken_directions(text, found.labels)]
     if given and not any(key in given for key in written):
-        warnings.append(_missing(speakers or {}))
+        warnings.append(_missing(speakers or {}, list(names)))
     return Labelled(source.edited(edits), warnings, names)
 
 
@@ -71,23 +71,30 @@ def _warnings(found: Found, names: Sequence[str]) -> list[str]:
     warnings = []
     if found.doubtful:
         warnings.append(
-            f"{listed(names)}: taken for a name that is not spoken. If it is to be spoken, pass speakers={{}} "
-            f"(--speakers none)."
+            f"{_quoted(names)}: taken for {'a name' if len(names) == 1 else 'names'} and not spoken. If wrong, pass "
+            f"speakers={{}} (--speakers none)."
         )
     if found.left:
-        python, option = in_python_and_command(found.left)
+        python, option = in_python_and_command(found.left[:_NAMED])
         warnings.append(
-            f"{listed([repr(name) for name in found.left[:_NAMED]])}: read aloud, but may be names of speakers. If "
-            f"so, pass speakers={python} ({option}), otherwise speakers={{}} (--speakers none)."
+            f"{_quoted(found.left)}: read aloud, but may name {'a speaker' if len(found.left) == 1 else 'speakers'}. "
+            f"Pass speakers={python} ({option}) if so, and speakers={{}} (--speakers none) if not."
         )
     return warnings
 
 
-def _missing(speakers: Mapping[str, str]) -> str:
-    return (
-        f"speakers: none of the names {', '.join(speakers)} begins a line of the script. Write the names as in the "
-        f"script."
-    )
+def _missing(speakers: Mapping[str, str], names: Sequence[str]) -> str:
+    known = f"names {listed(names)}" if names else "names nobody"
+    return f"speakers has {_quoted(list(speakers))}, but the script {known}. Write names as in the script."
+
+
+def _quoted(words: Sequence[str]) -> str:
+    more = f" and {len(words) - _NAMED} more" if len(words) > _NAMED else ""
+    return f"{listed([repr(_cut(word)) for word in words[:_NAMED]])}{more}"
+
+
+def _cut(words: str) -> str:
+    return words if len(words) <= _SHOWN else f"{words[:_SHOWN]}…"
 
 
 def _unspoken_directions(text: str, labels: Sequence[Label]) -> list[str]:
@@ -97,10 +104,9 @@ def _unspoken_directions(text: str, labels: Sequence[Label]) -> list[str]:
         end = following.start if following else len(text)
         if label.form == "line" and not label.marked and not label.loose:
             found += [part.strip() for part in _PARAGRAPH_END.split(text[label.end : end])[1:] if part.strip()]
-    if not found:
-        return []
-    shown = ", ".join(repr(part[:_SHOWN] + "…" if len(part) > _SHOWN else part) for part in found[:_NAMED])
-    return [f"{shown}: no name precedes this paragraph, so the last speaker says it. Remove directions."]
+    return (
+        [f"{_quoted(found)}: without a name, so the last speaker says it. Remove stage directions."] if found else []
+    )
 
 
 __all__ = ["Labelled", "tagged"]

@@ -43,6 +43,7 @@ class Evidence:
         others: the number of labels of this form that are no names by themselves, such as `Note:`.
         said: the beginning of what follows each label.
         lines: the number of lines of the text that are not blank.
+        closed: whether labels have an end, as `<Alice>…</Alice>`.
         strays: single labels that were left out because two other names come back and these do not look like names.
     """
 
@@ -50,6 +51,7 @@ class Evidence:
     others: int
     said: Sequence[str]
     lines: int
+    closed: bool = False
     strays: tuple[str, ...] = ()
 
     @cached_property
@@ -124,7 +126,9 @@ class Evidence:
         """Whether more than words such as "I" shows that several people speak."""
         upper = self.form != "line" and self.every(lambda label: label.name.is_upper)
         timed = self.every(lambda label: label.timed)
-        return bool(self.returns or self.answered or self.addressed or self.greets or self.roles or upper or timed)
+        meant = any(label.directed or label.name.has_title for label in self.labels)
+        talks = self.returns or self.answered or self.addressed or self.greets
+        return bool(talks or self.roles or self.closed or upper or timed or meant)
 
     @property
     def form(self) -> Form:
@@ -144,12 +148,15 @@ class Evidence:
             + 0.5 * self.greets
             + 2.0 * (self.roles > 0)
             + 0.5 * (self.roles == 1)
-            + 2.0 * self.every(lambda label: label.name.number is not None)
+            + 2.0 * any(label.name.has_title for label in self.labels)
+            + 2.0 * self.every(lambda label: label.name.is_numbered)
+            + 1.5 * any(label.directed for label in self.labels)
+            + 2.5 * (self.closed and names == 2)
             + 2.5 * self.every(lambda label: label.timed)
-            + 1.0 * self.every(lambda label: label.name.is_upper)
+            + 1.5 * self.every(lambda label: label.name.is_upper)
             - 1.0 * self.every(lambda label: label.name.is_lower)
-            - 1.0 * line
-            - 1.0 * (line and not self.every(lambda label: label.marked or label.name.is_upper))
+            - 1.5 * line
+            - 0.5 * (line and not self.every(lambda label: label.marked or label.name.is_upper))
             - 2.0 * self.entries
             - 1.5 * singles
             - 3.0 * (self.others >= len(self.labels))
@@ -166,7 +173,7 @@ def evidence(text: str, labels: Sequence[Label]) -> Evidence | None:
     ends = [*(label.start for label in kept[1:]), len(text)]
     said = [_first_line(text[label.end : min(end, label.end + _SAID)]) for label, end in zip(kept, ends, strict=True)]
     lines = sum(1 for line in text.splitlines() if line.strip())
-    return _without_strays(Evidence(kept, len(opening) - len(kept), said, lines))
+    return _without_strays(Evidence(kept, len(opening) - len(kept), said, lines, len(opening) < len(labels)))
 
 
 def _without_strays(found: Evidence) -> Evidence:

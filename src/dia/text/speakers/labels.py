@@ -28,6 +28,7 @@ _BOLD = r"(?P<bold>[*_]{0,3})"
 _UNBOLD = r"[*_]{0,3}"
 _ABOUT = r"(?:[ \t]{0,3}[(\[（][^()\[\]（）\n]{0,80}[)\]）]){0,2}"
 _STAMPED = re.compile(rf"[(\[]{_TIME}[)\]]")
+_DIRECTED = re.compile(r"[(\[（][a-z][a-z ,'’-]{3,}[)\]）]")
 _AT_COLON = rf"{_BOLD}{_NAME}(?P<about>{_ABOUT}){_UNBOLD}(?P<after>{_ABOUT})[ \t]?[:：]{_UNBOLD}"
 
 _COLON = re.compile(rf"{_BEFORE}{_AT_COLON}(?:[ \t]+|$|(?=[^\W_]|[\"'“‘(¿¡—–…]))(?![\d\\/])", re.MULTILINE)
@@ -77,6 +78,7 @@ class Label(NamedTuple):
         sound: a listed sound in brackets beside the name, such as (laughs), or "".
         marked: whether it stands out: by bold, a heading or a time.
         timed: whether a time stands before or after the name.
+        directed: whether the manner of speaking stands beside the name: `John (tired):`.
         inline: whether other words precede it on its line.
         loose: whether a blank line precedes what is said.
         closes: whether it only ends what is said, as `</Person1>` does.
@@ -89,6 +91,7 @@ class Label(NamedTuple):
     sound: str = ""
     marked: bool = False
     timed: bool = False
+    directed: bool = False
     inline: bool = False
     loose: bool = False
     closes: bool = False
@@ -125,6 +128,7 @@ def _label(match: re.Match[str], form: Form, inline: bool = False) -> Label:
         f"{sounds[0]} " if sounds else "",
         marked,
         timed,
+        _DIRECTED.search(beside) is not None,
         inline,
         "\n" in (groups.get("between") or ""),
     )

@@ -33,6 +33,7 @@ LONE_ROLES = _words(
 )
 # Roles that are named by a letter or a number: Speaker A, Voice 2.
 _NUMBERED = re.compile(r"(s|speaker|person|voice|player|character|actor|host|guest|q|a)[ _]*#?[ _]*(\d{1,4})")
+_SERIES = re.compile(r"(?:speaker|person|voice|player|character|actor) (?:\d{1,4}|[a-z])")
 # Words that stand before a colon, a dash or text and are not names.
 _NOT_NAMES = _words(
     """
@@ -172,6 +173,17 @@ class Name(NamedTuple):
         """The number of `S1`, `Speaker 1` and `Person 1`, which the author meant as a mark; None for other names."""
         role, _, number = self.key.partition(" ")
         return int(number) if role in ("s", "speaker", "person") and number.isdigit() else None
+
+    @property
+    def is_numbered(self) -> bool:
+        """Whether it is one of a series: Speaker 1, Person A, Voice 2."""
+        return self.number is not None or _SERIES.fullmatch(self.key) is not None
+
+    @property
+    def has_title(self) -> bool:
+        """Whether it begins with a title: Dr. Smith."""
+        words = self.key.split()
+        return len(words) > 1 and words[0] in _TITLES
 
     @property
     def is_role(self) -> bool:

@@ -21,6 +21,8 @@ _ASKS = re.compile(r"[?？؟][\"'”’)*_»\]]{0,3}(?:\s*</[^<>\n]{1,40}>)?$")
 _LONG_ENOUGH = 80  # a text of this length without a stop is no entry of a form
 _TALKS = 0.75  # what is said then sounds like speech
 _COVERED = 0.2  # the share of lines with a label below which a text is no dialogue
+_SOME_TALK = 1 / 3  # of what is said, if a name comes back once
+_ALL = 0.9  # nearly all lines have a label
 _SURE = 3.0  # a score that decides
 _DOUBTFUL = 1.5  # a score that is worth a warning
 
@@ -122,13 +124,34 @@ class Evidence:
         return all(map(shape, self.labels))
 
     @cached_property
+    def complete(self) -> bool:
+        """Whether every line is what one of two people says: a label, a sentence, and words of speech or capitals."""
+        spoken = max(map(talk_in, self.said)) == 1 or self.upper
+        return len(self.count) == 2 and self.covered > _ALL and not self.entries and spoken
+
+    @cached_property
+    def upper(self) -> bool:
+        """Whether every name is in capitals."""
+        return self.every(lambda label: label.name.is_upper)
+
+    @cached_property
+    def timed(self) -> bool:
+        """Whether a time stands beside every name."""
+        return self.every(lambda label: label.timed)
+
+    @cached_property
     def is_exchange(self) -> bool:
         """Whether more than words such as "I" shows that several people speak."""
-        upper = self.form != "line" and self.every(lambda label: label.name.is_upper)
-        timed = self.every(lambda label: label.timed)
+        upper = self.form != "line" and self.upper and self.talk
         meant = any(label.directed or label.name.has_title for label in self.labels)
-        talks = self.returns or self.answered or self.addressed or self.greets
-        return bool(talks or self.roles or self.closed or upper or timed or meant)
+        talks = (
+            self.returns > 1
+            or (self.returns and self.talk > _SOME_TALK)
+            or self.answered
+            or self.addressed
+            or self.greets
+        )
+        return bool(talks or self.roles or self.closed or upper or self.timed or meant)
 
     @property
     def form(self) -> Form:
@@ -141,7 +164,7 @@ class Evidence:
         names, line = len(self.names), self.form == "line"
         singles = max(0, names - 2) * (len(self.labels) < 1.5 * names)
         return (
-            2.5 * min(self.returns, 3)
+            3.0 * min(self.returns, 3)
             + 3.0 * self.talk
             + 1.5 * self.addressed
             + 1.5 * self.answered
@@ -150,14 +173,16 @@ class Evidence:
             + 0.5 * (self.roles == 1)
             + 2.0 * any(label.name.has_title for label in self.labels)
             + 2.0 * self.every(lambda label: label.name.is_numbered)
-            + 1.5 * any(label.directed for label in self.labels)
+            + 3.0 * sum(label.directed for label in self.labels) / len(self.labels)
             + 2.5 * (self.closed and names == 2)
-            + 2.5 * self.every(lambda label: label.timed)
-            + 1.5 * self.every(lambda label: label.name.is_upper)
+            + 3.0 * self.timed
+            + 1.5 * self.upper
+            + 1.5 * self.complete
+            + 1.0 * any(label.name.key in LONE_ROLES for label in self.labels)
             - 1.0 * self.every(lambda label: label.name.is_lower)
-            - 1.5 * line
+            - (1.0 if self.returns else 1.5) * line
             - 0.5 * (line and not self.every(lambda label: label.marked or label.name.is_upper))
-            - 2.0 * self.entries
+            - 2.0 * self.entries * (not self.timed)
             - 1.5 * singles
             - 3.0 * (self.others >= len(self.labels))
             - 2.0 * (self.covered < _COVERED)
@@ -212,7 +237,9 @@ def verdict(found: Evidence) -> Verdict:
     if len(found.names) == 1:
         return _verdict_on_one(found)
     if found.score >= _SURE:
-        return Verdict.NAMES if found.is_exchange else Verdict.PROBABLY if found.form != "line" else Verdict.PERHAPS
+        if found.is_exchange:
+            return Verdict.NAMES
+        return Verdict.PROBABLY if found.form != "line" or found.returns else Verdict.PERHAPS
     return Verdict.PERHAPS if found.score >= _DOUBTFUL else Verdict.WORDS
 
 

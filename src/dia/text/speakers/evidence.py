@@ -22,6 +22,7 @@ _LONG_ENOUGH = 80  # a text of this length without a stop is no entry of a form
 _TALKS = 0.75  # what is said then sounds like speech
 _COVERED = 0.2  # the share of lines with a label below which a text is no dialogue
 _SOME_TALK = 1 / 3  # of what is said, if a name comes back once
+_MOST = 0.4
 _ALL = 0.9  # nearly all lines have a label
 _SURE = 3.0  # a score that decides
 _DOUBTFUL = 1.5  # a score that is worth a warning
@@ -135,6 +136,16 @@ class Evidence:
         return self.every(lambda label: label.name.is_upper)
 
     @cached_property
+    def lower(self) -> bool:
+        """Whether most names are in small letters."""
+        return sum(label.name.is_lower for label in self.labels) > len(self.labels) / 2
+
+    @cached_property
+    def is_company(self) -> bool:
+        """Whether three or more people surely speak; the text is then refused, so more has to show it."""
+        return self.talk > _MOST and self.covered > _MOST and not self.lower and self.entries < _COVERED
+
+    @cached_property
     def timed(self) -> bool:
         """Whether a time stands beside every name."""
         return self.every(lambda label: label.timed)
@@ -179,7 +190,7 @@ class Evidence:
             + 1.5 * self.upper
             + 1.5 * self.complete
             + 1.0 * any(label.name.key in LONE_ROLES for label in self.labels)
-            - 1.0 * self.every(lambda label: label.name.is_lower)
+            - (1.0 if self.covered > _MOST else 6.0) * self.lower
             - (1.0 if self.returns else 1.5) * line
             - 0.5 * (line and not self.every(lambda label: label.marked or label.name.is_upper))
             - 2.0 * self.entries * (not self.timed)
@@ -236,7 +247,7 @@ def verdict(found: Evidence) -> Verdict:
         return Verdict.WORDS
     if len(found.names) == 1:
         return _verdict_on_one(found)
-    if found.score >= _SURE:
+    if found.score >= _SURE and (len(found.names) == 2 or found.is_company):
         if found.is_exchange:
             return Verdict.NAMES
         return Verdict.PROBABLY if found.form != "line" or found.returns else Verdict.PERHAPS

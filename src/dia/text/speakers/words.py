@@ -39,68 +39,74 @@ _NOT_NAMES = _words(
     """
     about above absent abstract achievements action actions activity add added additionally address addresses
     advantage advantages advice after afternoon age agenda aim aims all also alternatively although amount
-    analysis and android announcement answers anybody anyway appendix applause apr arrival article aside
-    assignee assumption assumptions attachments attention audience aug august authors autumn average avoid
-    background bad balance battery because before beginner below benefit benefits besides best beware body bonus
-    book books bottom break breakfast breaking bridge bronze budget but butter calories case category cause
-    causes caution caveat center centre challenge change changes chapter characters check checklist chorus city
-    claim class clear closed closing code color colors colour comfort comment comments common company comparison
-    complete con concept conclusion conclusions cons consequence consequently consider contact content contents
-    context continued continuous contrast contributors cost costs counterpoint country course created credit
-    credits current customers cut danger data date dates day days deadline dear dec december decision default
-    definition deliverables delivery departure description design dessert details development diagnosis did
-    difference differences difficulty dimensions dinner disadvantage disadvantages disclaimer discussion
-    dissolve div do does don't dont dosage dose duration easy education effect effects eggs em email emphasis
-    end ending energy english entry epilogue episode equipment errata error errors essay estimate etc even
-    evening event events everybody everyone evidence exactly examination example examples except exception
-    excerpt exercise exercises exhibit expected experience explanation ext extra fact facts fade fall false
-    family fax feature features feb february fees fiction figure figures file files final finally finding
-    findings first fixme flashback flour focus followed following follows food footer footnote for foreword
-    format formula french fri friday friends from function further fyi garden gender general german getting
-    given goal goals gold good grade great greetings group groups guests guideline guidelines hard head header
-    headline health hear height hello hence here hint hints history hobby holiday hours how however html
-    humidity hypothesis idea ideas if illustration imagine img impact implication importance important
-    impression include included includes including index info information ingredients input inside instance
-    instead instruction instructions int interesting intermission interpretation intro introduction invoice
-    iphone is issue issues italian item items january job jobs jul july jump jun just justification key keywords
-    kind label labels language languages last later latin lead left legend length lesson lessons let level
-    levels likewise limit limitations line link links linux list lists literally loc location locations look
-    loser lunch mac main maintenance mar march material materials maximum meaning meanwhile measures medication
-    meeting member members memo menu message method methods metrics middle midnight milestone milk minimum
-    minute minutes mission model mon monday money montage month months mood moral more moreover morning most
-    motto moves music myth name namely names nationality need news next nickname night no nobody none noon not
-    notabene note notes nothing notice nov november now nowhere number numbers oatmeal object objective
-    objectives observation observations obviously occupation oct october odds of offer oil once one only open
-    opening option options or order orders organizer origin other others otherwise our outcome outlook output
-    outro outside overall overview owner page pages paper paragraph parking part participants parts payment
-    people pepper perhaps phase phone picture place places plan plans please plot plus point points policy
-    population position possible postscript practice pre preface prefix premise preparation prerequisites
-    present preview price prices principle priority prize pro problem problems procedure process product
-    profession profile program project projects prologue promise proof properties property proposal proposition
-    pros prosody ps publication published publisher purpose quality quantity quick quiz quotation quote quotes
-    range rating ratio rationale ratios re reaction reading reality really reason reasons rebuttal recap
-    recently recipe recommendation recommendations record reference references refrain regarding region related
-    release remark remarks remedy remember reminder repeat report request required requirement requirements
-    research resolution resources response responsibilities rest result results returns review revision reward
-    right risk risks roll route rule rules russian safety salary sales salt same saturday saying scene schedule
-    school science score scores screen screenplay season second secondly secret section see sep sept september
-    sequence series serves service services servings session setting settings setup sex shape shift short should
-    show side sign signature signed significance silver similarly simply since site size skill skills smash so
-    solution solutions some someone song sound soundtrack source sources space span spanish speak specifically
-    speed spoiler sport sports spring stage stanza start starting state statement station statistics status step
-    steps still stop story street strength strengths strong structure style subject subjects subtotal sugar
-    suggestion suggestions suitable summary summer sunday super supplement supplies surprise symptom symptoms
-    synonym synonyms synopsis system table take takeaway takeaways target task tasks team tel temperature term
-    terms test testing tests text thank thanks that then theorem theory there therefore thesis thing things
-    think third this though thought thoughts thread threat three thu thur thurs thursday thus tickets time
-    timeline times tip tips title titles tl;dr to today todo together tomorrow tonight tools top topic topics
-    total totals tradition training transition translation transport treatment trigger trivia true truth tue
-    tues tuesday tutorial two type types unfortunately unit units update updated updates url usage use used
-    users uses usually value values variables vegan vegetarian venue verdict verse version versus video view
-    vision vocabulary volume vote votes vs warning warnings watch water way we weakness weaknesses weather
-    website wed wednesday week weekend weeks weight welcome what when where which while who whose why wind
-    windows winner winter with without wonder word words work works workshop worst wrong year years yes
-    yesterday yet zero
+    analysis and android announcement answers anybody anyway appendix applause apr arg args argument arguments
+    array arrival article aside assignee assumption assumptions attachments attention attribute attributes
+    audience aug august author authors autumn average avoid axis background bad balance battery because before
+    beginner below benefit benefits besides best beware body bonus book books bool boolean bottom break
+    breakfast breaking bridge bronze budget bugs build but butter calories case category cause causes caution
+    caveat center centre challenge change changed changes chapter characters check checklist chorus city claim
+    class clear closed closing code color colors colour column columns comfort command commands comment comments
+    common company comparison complete con concept conclusion conclusions config configuration cons consequence
+    consequently consider contact content contents context continued continuous contrast contributors copyright
+    cost costs counterpoint country course created credit credits current customers cut danger data date dates
+    day days deadline dear dec december decision default defaults definition deliverables delivery departure
+    depends deprecated description design dessert details development device diagnosis dict did difference
+    differences difficulty dimensions dinner disadvantage disadvantages disclaimer discussion dissolve div do
+    does don't dont dosage dose dtype duration easy edge edges education effect effects eggs elif else em email
+    emphasis encoding end ending energy english entry environment epilogue episode equipment errata error errors
+    essay estimate etc even evening event events everybody everyone evidence exactly examination example
+    examples except exception excerpt exercise exercises exhibit expected experience explanation ext extra fact
+    facts fade fall false family fax feature features feb february fees fiction field fields figure figures file
+    files final finally finding findings first fixed fixme flashback float flour focus followed following
+    follows food footer footnote for foreword format formats formula french fri friday friends from function
+    functions further fyi garden gender general german getting given goal goals gold good grade great greetings
+    group groups guests guideline guidelines hard head header headline health hear height hello hence here hint
+    hints history hobby holiday homepage hours how however html humidity hypothesis idea ideas identifier if
+    illustration imagine img impact implication import importance important impression include included includes
+    including index info information ingredients input inside install installation instance instead instruction
+    instructions int interesting intermission interpretation intro introduction invoice iphone is issue issues
+    italian item items january job jobs jul july jump jun just justification key keyerror keywords kind kwargs
+    label labels lambda language languages last later latin layout lead left legend length lesson lessons let
+    level levels licence license licenses likewise limit limitations line link links linux list lists literally
+    loc location locations look loser lunch mac main maintainer maintainers maintenance mar march material
+    materials maximum meaning meanwhile measures medication meeting member members memo menu message method
+    methods metrics middle midnight milestone milk minimum minute minutes mission model module modules mon
+    monday money montage month months mood moral more moreover morning most motto moves music myth name namely
+    names nationality need news next nickname night no nobody node nodes none noon not notabene note notes
+    nothing notice nov november now nowhere null number numbers oatmeal object objective objectives observation
+    observations obviously occupation oct october odds of offer oil once one only open opening option optional
+    options or order orders organizer origin other others otherwise our outcome outlook output outro outside
+    overall overview owner package packages page pages paper paragraph param parameter parameters params parking
+    part participants parts password path paths payment people pepper perhaps phase phone picture place places
+    plan plans please plot plus point points policy population position possible postscript practice pre preface
+    prefix premise preparation prerequisites present preview price prices principle priority prize pro problem
+    problems procedure process product profession profile program project projects prologue promise proof
+    properties property proposal proposition pros prosody ps publication published publisher purpose quality
+    quantity quick quiz quotation quote quotes raise raises range rating ratio rationale ratios re reaction
+    reading reality really reason reasons rebuttal recap recently recipe recommendation recommendations
+    recommended record reference references refrain regarding region related release remark remarks remedy
+    remember reminder removed repeat report request required requirement requirements requires research
+    resolution resources response responsibilities rest result results return returns review revision reward
+    right risk risks roll route row rows rule rules runtimeerror russian safety salary sales salt same saturday
+    saying scene schedule school science score scores screen screenplay season second secondly secret section
+    see sep sept september sequence series serves service services servings session setting settings setup sex
+    shape shapes shift short should show side sign signature signed significance silver similarly simply since
+    site size skill skills smash so solution solutions some someone song sound soundtrack source sources space
+    span spanish speak specifically speed spoiler sport sports spring stage stanza start starting state
+    statement station statistics status step steps still stop story str street strength strengths string strong
+    structure style subject subjects subtotal sugar suggestion suggestions suitable summary summer sunday super
+    supplement supplies surprise symptom symptoms synonym synonyms synopsis system table take takeaway takeaways
+    target task tasks team tel temperature term terms test testing tests text thank thanks that then theorem
+    theory there therefore thesis thing things think third this though thought thoughts thread threat three thu
+    thur thurs thursday thus tickets time timeline times tip tips title titles tl;dr to today todo together
+    tomorrow tonight tools top topic topics total totals traceback tradition training transition translation
+    transport treatment trigger trivia true truth try tue tues tuesday tuple tutorial two type typeerror types
+    unfortunately unit units update updated updates upstream url usage use used username users uses usually
+    value valueerror values variables vegan vegetarian venue verdict verse version versus video view vision
+    vocabulary volume vote votes vs warning warnings watch water way we weakness weaknesses weather website wed
+    wednesday week weekend weeks weight welcome what when where which while who whose why wind windows winner
+    winter with without wonder word words work works workshop worst wrong year years yes yesterday yet yield
+    yields zero
     """
 )
 # Such words that may precede a name: FIRST WITCH, GENERAL HUX.
@@ -126,6 +132,8 @@ _TITLE = re.compile(
     r"(?:dr|mr|mrs|ms|prof|sgt|st|lt|capt|col|gen|rev|jr|sr|[^\W\d_])(?:\.|$)|(?:[^\W\d_]\.)+$", re.IGNORECASE
 )
 _FEWEST_WORDS_OF_A_SENTENCE = 5
+_LONGEST_WORD = 20
+_INNER_CAPITAL = re.compile(r"[a-z][A-Z]")  # ValueError; names have at most one, such as McCoy
 
 # What people say to each other, in English; the signs also occur in other languages. By weight: what is rare outside a
 # conversation, what is also said to readers, and what is common there.
@@ -218,6 +226,8 @@ def may_be_name(name: Name) -> bool:
 
 
 def _is_spelt_like_a_name(words: list[str]) -> bool:
+    if any(len(word) > _LONGEST_WORD or len(_INNER_CAPITAL.findall(word)) > 1 for word in words):
+        return False
     if len(words) == 1 and words[0].islower():
         return words[0].isalpha() or words[0][-1].isdigit()
     if words[-1].endswith(".") and not _TITLE.match(words[-1]):

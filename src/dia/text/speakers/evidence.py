@@ -175,7 +175,7 @@ class Evidence:
         names, line = len(self.names), self.form == "line"
         singles = max(0, names - 2) * (len(self.labels) < 1.5 * names)
         return (
-            3.0 * min(self.returns, 3)
+            3.0 * min(self.returns, 3) * min(1.0, self.covered / _MOST)
             + 3.0 * self.talk
             + 1.5 * self.addressed
             + 1.5 * self.answered

@@ -5,66 +5,31 @@ Finds more than there is; `dia.text.speakers.evidence` decides.
 
 import re
 from bisect import bisect
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
+from dia.text.speakers.patterns import (
+    BRACKET,
+    COLON,
+    DASH,
+    DIRECTED,
+    HTML,
+    INLINE,
+    LINE,
+    MARK,
+    NUMBER_INLINE,
+    STAMPED,
+    STOP,
+)
 from dia.text.speakers.words import Name
 from dia.text.tags import listed_sound, sound_of
 
 Form = Literal["colon", "dash", "line", "bracket", "mark", "stop"]
 
-_INDENT = 200
-_NAME = r"(?P<name>[^\W\d_][\w.'’&-]{0,30}(?:[ _][#\w][\w.'’&-]{0,30}){0,4})"
-_DATE = r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}"
-_TIME = r"\d{1,2}:\d{2}(?::\d{2})?(?:[.,]\d{1,3})?(?: ?[AaPp]\.?[Mm]\.?)?"
-_STAMP = rf"[\[(]?(?:{_DATE},?[ T])?{_TIME}(?: ?(?:-->|-|–) ?{_TIME})?[\])]?"
-_BULLET = r"(?:>{1,6}|(?:\#{1,6}|[*+-]|[^\w\s\x00-\x7f]{1,4}|\d{1,4}[.)])(?=[ \t]))"
-# What may precede a name on its line: indentation, quote marks, bullets, numbers, the time.
-_BEFORE = (
-    rf"^[ \t]{{0,200}}(?P<bullet>(?:{_BULLET}[ \t]{{0,9}}){{0,4}})"
-    rf"(?:(?P<stamp>{_STAMP})[ \t]{{0,9}}(?:[-–—][ \t]{{1,9}})?)?"
-)
-_BOLD = r"(?P<bold>[*_]{0,3})"
-_UNBOLD = r"[*_]{0,3}"
-_ABOUT = r"(?:[ \t]{0,3}[(\[（][^()\[\]（）\n]{0,80}[)\]）]){0,2}"
-_STAMPED = re.compile(rf"[(\[]{_TIME}[)\]]")
-_DIRECTED = re.compile(r"[(\[（][a-z][a-z ,'’-]{3,}[)\]）]")
-_AT_COLON = rf"{_BOLD}{_NAME}(?P<about>{_ABOUT}){_UNBOLD}(?P<after>{_ABOUT})[ \t]?[:：]{_UNBOLD}"
-
-_COLON = re.compile(rf"{_BEFORE}{_AT_COLON}(?:[ \t]+|$|(?=[^\W_]|[\"'“‘(¿¡—–…]))(?![\d\\/])", re.MULTILINE)
-_INLINE = re.compile(
-    rf"(?<=[.!?…。！？\"”’)*])[ \t]{{1,3}}{_AT_COLON}[ \t]+(?![\d\\/])",
-)
-_NUMBER_INLINE = re.compile(
-    r"(?<=\S)[ \t]{1,3}(?P<bold>)(?P<name>(?:s|speaker)[ _]?\d{1,2})[ \t]?[:：][ \t]+", re.IGNORECASE
-)
-_DASH = re.compile(
-    rf"{_BEFORE}{_BOLD}{_NAME}(?P<about>{_ABOUT}){_UNBOLD}[ \t]{{1,3}}(?:—|–|--?)[ \t]+(?=\S)", re.MULTILINE
-)
-_BRACKET = re.compile(rf"{_BEFORE}(?:\[{_NAME}\]|\({_NAME.replace('name', 'round')}\)):?[ \t]*(?=\S|$)", re.MULTILINE)
-_LINE = re.compile(
-    rf"{_BEFORE}{_BOLD}{_NAME}(?P<about>{_ABOUT}){_UNBOLD}[ \t]{{0,9}}(?:\^|(?P<later>{_STAMP}))?[ \t]*\n"
-    rf"(?P<between>[ \t\n]{{0,200}}?)(?P<aside>(?:[ \t]{{0,200}}\([^()\n]{{0,80}}\)[ \t]*\n)?)(?=[ \t]*\S)",
-    re.MULTILINE,
-)
-_STOP = re.compile(
-    rf"{_BEFORE}{_BOLD}(?P<name>[A-Z](?:[A-Z'’. -]{{0,30}}[A-Z])?)\.{_UNBOLD}[ \t]+(?=\S)", re.MULTILINE
-)
-_MARK = re.compile(
-    r"[({（]\s?(?P<name>(?:s|speaker|person)[ _]?\d{1,3})\s?[)}）]:?[ \t]*"
-    r"|<(?P<close>/)?(?:v[ \t]+)?(?P<element>[^\W\d_][\w.'-]{0,30}(?:[ _]\w[\w.'-]{0,30}){0,2})>[ \t]*",
-    re.IGNORECASE,
-)
-
-
-# HTML's elements of text, which occur without any other HTML.
-_HTML_ELEMENTS = (
-    "a abbr b big blockquote br center cite code dd del div dl dt em font h1 h2 h3 h4 h5 h6 hr i ins kbd li mark ol p "
-    "pre q s samp small span strike strong sub sup table tbody td th thead time tr tt u ul var wbr"
-)
-
-
-_HTML = frozenset(_HTML_ELEMENTS.split())
+_BEGINNING = 320  # characters of a line in which a label ends: indentation, a time, a name and words in brackets
+_LONGEST_LINE = 120  # characters of a line that holds a name only, without indentation
+_DASHES = (" - ", " — ", " – ", " -- ", "\t")
 
 
 class Label(NamedTuple):
@@ -99,26 +64,44 @@ class Label(NamedTuple):
 
 def labels_in(text: str) -> dict[Form, list[Label]]:
     """All that may be labels of speakers, by form and in order. Line breaks of `text` are `\\n`."""
-    found: dict[Form, list[Label]] = {
-        "colon": list(_at_colons(text)),
-        "dash": [_label(match, "dash") for match in _DASH.finditer(text)] if _has_dash(text) else [],
-        "bracket": list(_in_brackets(text)),
-        "mark": list(_marks(text)),
-        "stop": [_label(match, "stop") for match in _STOP.finditer(text)],
-        "line": list(_on_lines(text)),
-    }
+    found: dict[Form, list[Label]] = {"mark": list(_marks(text))}
+    for label in _at_line_starts(text):
+        found.setdefault(label.form, []).append(label)
+    if "colon" in found:
+        found["colon"] = sorted((*found["colon"], *_inside_lines(text, found["colon"])))
     return {form: labels for form, labels in found.items() if labels}
 
 
-def _has_dash(text: str) -> bool:
-    return any(dash in text for dash in (" - ", " — ", " – ", " -- "))
+def _at_line_starts(text: str) -> Iterator[Label]:
+    """Labels at the beginnings of lines. A sign of each form is looked for before its pattern, which takes longer."""
+    start = 0
+    while start < len(text):
+        end = text.find("\n", start) % (len(text) + 1)  # the end of the text for the last line
+        line = text[start : min(end, start + _BEGINNING)]
+        signs = line.strip()
+        if signs:
+            yield from _on_line(text, start, line, signs, end - start == len(line))
+        start = end + 1
+
+
+def _on_line(text: str, start: int, line: str, signs: str, is_whole: bool) -> Iterator[Label]:
+    if (":" in line or "：" in line) and (match := COLON.match(text, start)):
+        yield _label(match, "colon")
+    elif any(dash in line for dash in _DASHES) and (match := DASH.match(text, start)):
+        yield _label(match, "dash")
+    elif ("[" in line or "(" in line) and (match := BRACKET.match(text, start)):
+        yield from _in_brackets(match)
+    elif "." in line and (match := STOP.match(text, start)):
+        yield _label(match, "stop")
+    elif is_whole and len(signs) < _LONGEST_LINE and (match := LINE.match(text, start)):
+        yield from _alone(text, match)
 
 
 def _label(match: re.Match[str], form: Form, inline: bool = False) -> Label:
     groups = match.groupdict()
     beside = f"{groups.get('about') or ''}{groups.get('after') or ''}{groups.get('aside') or ''}"
     sounds = [sound for part in re.findall(r"\([^()]*\)", beside) if (sound := listed_sound(part))]
-    timed = bool(groups.get("stamp") or groups.get("later") or _STAMPED.search(beside))
+    timed = bool(groups.get("stamp") or groups.get("later") or STAMPED.search(beside))
     marked = timed or bool(groups.get("bold")) or "#" in (groups.get("bullet") or "")
     return Label(
         match.start("bold") if inline else match.start(),
@@ -128,26 +111,18 @@ def _label(match: re.Match[str], form: Form, inline: bool = False) -> Label:
         f"{sounds[0]} " if sounds else "",
         marked,
         timed,
-        _DIRECTED.search(beside) is not None,
+        DIRECTED.search(beside) is not None,
         inline,
         "\n" in (groups.get("between") or ""),
     )
 
 
-def _at_colons(text: str) -> Iterator[Label]:
-    if ":" not in text and "：" not in text:
-        return
-    lines = [_label(match, "colon") for match in _COLON.finditer(text)]
-    if not lines:
-        return
-    starts = {label.name.key for label in lines}
-    pattern = _INLINE if lines[0].name.number is None else _NUMBER_INLINE  # Speaker 1: Hello Speaker 2: Hi
+def _inside_lines(text: str, lines: Sequence[Label]) -> list[Label]:
+    """Labels after other words, in a text that has one label on a line, or names that come back."""
+    pattern = INLINE if lines[0].name.number is None else NUMBER_INLINE  # Speaker 1: Hello Speaker 2: Hi
     inline = _outside(lines, [_label(match, "colon", True) for match in pattern.finditer(text)])
-    times: dict[str, int] = {}
-    for label in inline:
-        times[label.name.key] = times.get(label.name.key, 0) + 1
-    known = (label for label in inline if len(lines) == 1 or label.name.key in starts or times[label.name.key] > 1)
-    yield from sorted((*lines, *known))
+    starts, times = {label.name.key for label in lines}, Counter(label.name.key for label in inline)
+    return [label for label in inline if len(lines) == 1 or label.name.key in starts or times[label.name.key] > 1]
 
 
 def _outside(lines: Sequence[Label], inline: Sequence[Label]) -> list[Label]:
@@ -158,38 +133,35 @@ def _outside(lines: Sequence[Label], inline: Sequence[Label]) -> list[Label]:
     ]
 
 
-def _in_brackets(text: str) -> Iterator[Label]:
-    if "[" not in text and "(" not in text:
-        return
-    for match in _BRACKET.finditer(text):
-        name = match["name"] or match["round"]
-        if sound_of(name) is None and not (match["round"] and name.islower()):
-            yield Label(match.start(), match.end(), Name.of(name), "bracket")
+def _in_brackets(match: re.Match[str]) -> Iterator[Label]:
+    name = match["name"] or match["round"]
+    if len(name) > 1 and sound_of(name) is None and not (match["round"] and name.islower()):
+        yield Label(match.start(), match.end(), Name.of(name), "bracket")
 
 
 def _marks(text: str) -> Iterator[Label]:
     """`(S1)`, `<S1>`, `<Person1>…</Person1>` anywhere, and `<Alice>` at the beginning of a line or with its end."""
     if not any(bracket in text for bracket in "<({（"):
         return
-    matches = list(_MARK.finditer(text))
+    matches = list(MARK.finditer(text))
     closed = {match["element"] for match in matches if match["close"]}
     for match in matches:
         name = Name.of(match["name"] or match["element"])
-        before = text[max(0, match.start() - _INDENT) : match.start()].rstrip(" \t>*-")
+        before = text[max(0, match.start() - _BEGINNING) : match.start()].rstrip(" \t>*-")
         first = not before or before.endswith("\n")
-        if match["element"] in _HTML:
+        if match["element"] in HTML:
             continue
         if name.number is not None or match["element"] in closed or first:
             start, end = match.span()
             yield Label(start, end, name, "mark", inline=not first, closes=bool(match["close"]))
 
 
-def _on_lines(text: str) -> Iterator[Label]:
-    for match in _LINE.finditer(text):
-        label = _label(match, "line")
-        before = text[max(0, label.start - _INDENT) : label.start]
-        if label.marked or not before.strip() or before[len(before.rstrip()) :].count("\n") > 1:
-            yield label
+def _alone(text: str, match: re.Match[str]) -> Iterator[Label]:
+    """The label of a line that holds a name only. A blank line precedes it unless it stands out."""
+    label = _label(match, "line")
+    before = text[max(0, label.start - _BEGINNING) : label.start]
+    if label.marked or not before.strip() or before[len(before.rstrip()) :].count("\n") > 1:
+        yield label
 
 
 __all__ = ["Label", "labels_in"]

@@ -39,12 +39,18 @@ def test_the_table_has_a_hundred_texts_of_both_sorts_and_half_of_them_have_sever
     assert len({row["text"] for row in ROWS}) == len(ROWS)
 
 
-@pytest.mark.parametrize("half", ["tuning", "held out"])
-def test_names_are_found_and_other_words_are_not(reading, half):
-    found = reading.score(reading.rows(half))
+@pytest.mark.parametrize("part", ["tuning", "held out", "fresh", "last"])
+def test_names_are_found_and_other_words_are_not(reading, part):
+    found = reading.score(reading.rows(part))
     assert found.precision >= 0.97
     assert found.recall >= 0.95
     assert found.warned <= 0.08
+
+
+def test_a_dialogue_is_found_or_warned_about_although_its_sentences_do_not_answer_each_other(reading):
+    for form in ("NAME:", "Name:", "Name —"):
+        assert reading.composed(form, 4).found >= 0.97
+        assert sum(reading.composed(form, 2)) >= 0.97
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.get("warns")], ids=lambda row: row["text"][:20])

@@ -126,9 +126,9 @@ class Evidence:
 
     @cached_property
     def complete(self) -> bool:
-        """Whether every line is what one of two people says: a label, a sentence, and words of speech or capitals."""
-        spoken = max(map(talk_in, self.said)) == 1 or self.upper
-        return len(self.count) == 2 and self.covered > _ALL and not self.entries and spoken
+        """Whether every line is a sentence after one of two labels."""
+        sentences = not self.entries and not any(said[:1].islower() for said in self.said)
+        return len(self.count) == 2 and self.covered > _ALL and sentences
 
     @cached_property
     def upper(self) -> bool:
@@ -188,7 +188,7 @@ class Evidence:
             + 2.5 * (self.closed and names == 2)
             + 3.0 * self.timed
             + 1.5 * self.upper
-            + 1.5 * self.complete
+            + 1.5 * (self.complete and (self.upper or max(map(talk_in, self.said)) == 1))
             + 1.0 * any(label.name.key in LONE_ROLES for label in self.labels)
             - (1.0 if self.covered > _MOST else 6.0) * self.lower
             - (1.0 if self.returns else 1.5) * line
@@ -247,11 +247,14 @@ def verdict(found: Evidence) -> Verdict:
         return Verdict.WORDS
     if len(found.names) == 1:
         return _verdict_on_one(found)
+    if found.form in ("colon", "mark") and found.every(lambda label: label.name.number is not None):
+        return Verdict.NAMES
     if found.score >= _SURE and (len(found.names) == 2 or found.is_company):
         if found.is_exchange:
             return Verdict.NAMES
         return Verdict.PROBABLY if found.form != "line" or found.returns else Verdict.PERHAPS
-    return Verdict.PERHAPS if found.score >= _DOUBTFUL else Verdict.WORDS
+    doubtful = found.score >= _DOUBTFUL or (found.complete and found.form != "line" and not found.others)
+    return Verdict.PERHAPS if doubtful else Verdict.WORDS
 
 
 def _verdict_on_one(found: Evidence) -> Verdict:

@@ -12,7 +12,7 @@ from enum import Enum
 from functools import cached_property
 
 from dia.text.speakers.labels import Form, Label
-from dia.text.speakers.words import LONE_ROLES, is_greeting, may_be_name, talk_in
+from dia.text.speakers.words import ASKING, LONE_ROLES, is_greeting, may_be_name, talk_in
 
 _ADDRESSED = 10  # names that are looked for in what others say
 _SAID = 240  # characters of what is said that are examined
@@ -184,7 +184,7 @@ class Evidence:
             + 0.5 * (self.roles == 1)
             + 2.0 * any(label.name.has_title for label in self.labels)
             + 2.0 * self.every(lambda label: label.name.is_numbered)
-            + 3.0 * sum(label.directed for label in self.labels) / len(self.labels)
+            + 3.0 * sum(label.directed for label in self.labels) / len(self.labels) * (not self.lower)
             + 2.5 * (self.closed and names == 2)
             + 3.0 * self.timed
             + 1.5 * self.upper
@@ -260,7 +260,7 @@ def verdict(found: Evidence) -> Verdict:
 def _verdict_on_one(found: Evidence) -> Verdict:
     """What the labels of a text are that has only one name."""
     first = found.labels[0]
-    if first.form in ("line", "dash", "bracket", "stop"):
+    if first.form in ("line", "dash", "bracket", "stop") or first.name.key in ASKING:
         return Verdict.WORDS
     if first.name.number in (0, 1, 2) or (first.name.key in LONE_ROLES and found.covered > _COVERED):
         return Verdict.NAMES

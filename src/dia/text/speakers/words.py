@@ -32,7 +32,11 @@ LONE_ROLES = _words(
     """
 )
 # Roles that are named by a letter or a number: Speaker A, Voice 2.
-_NUMBERED = re.compile(r"(s|speaker|person|voice|player|character|actor|host|guest|q|a)[ _]*#?[ _]*(\d{1,4})")
+_NUMBERED = re.compile(
+    r"(s|speaker|person|voice|player|character|actor|host|guest|question|answer|q|a)[ _]*#?[ _]*(\d{1,4})"
+)
+# Questions and answers, whose numbers count them and not the speakers. Alone they are headings.
+ASKING = ("q", "a", "question", "answer")
 _SERIES = re.compile(r"(?:speaker|person|voice|player|character|actor) (?:\d{1,4}|[a-z])")
 # Words that stand before a colon, a dash or text and are not names.
 _NOT_NAMES = _words(
@@ -173,7 +177,7 @@ class Name(NamedTuple):
         key = " ".join(written.casefold().replace("’", "'").replace(".", " ").replace("_", " ").split())
         if (numbered := _NUMBERED.fullmatch(key)) is not None:
             role = numbered[1]
-            key = role if role in ("q", "a") else f"{role} {int(numbered[2])}"
+            key = role if role in ASKING else f"{role} {int(numbered[2])}"
         return cls(written, key)
 
     @property
@@ -213,14 +217,18 @@ class Name(NamedTuple):
 def may_be_name(name: Name) -> bool:
     """Whether words before a colon may be the name of a speaker, as far as they show it themselves."""
     words = name.key.split()
-    if not words or len(words) > _FEWEST_WORDS_OF_A_SENTENCE - 1 or "".join(words) in _NOT_NAMES:
+    if not words or len(words) >= _FEWEST_WORDS_OF_A_SENTENCE:
         return False
     if name.number is not None or name.key in ROLES:
         return True
+    if "".join(words) in _NOT_NAMES:
+        return False
     rest = words[1:] if len(words) > 1 and words[0] in _BEFORE_NAMES else words
     if words[0] not in _TITLES and any(word.strip("'") in _NOT_NAMES for word in rest):
         return False
     if len(words) > 1 and words[0] not in _TITLES and any(word in _NEVER_IN_NAMES for word in words):
+        return False
+    if "_" in name.written and not name.is_numbered:
         return False
     return _is_spelt_like_a_name(name.written.replace("_", " ").split())
 
@@ -247,4 +255,4 @@ def is_greeting(said: str) -> bool:
     return _GREETING.match(said) is not None
 
 
-__all__ = ["LONE_ROLES", "Name", "is_greeting", "may_be_name", "talk_in"]
+__all__ = ["ASKING", "LONE_ROLES", "Name", "is_greeting", "may_be_name", "talk_in"]

@@ -78,7 +78,7 @@ def parse(
     if frontend not in FRONTENDS:
         raise ValueError(f"frontend is {frontend!r}; it must be one of {', '.join(FRONTENDS)}.")
     source = text if isinstance(text, EditedText) else EditedText.of(characters.checked(text))
-    labelled = tagged(source, speakers, guess=normalize)
+    labelled = tagged(source, speakers, guess=normalize, author=text if isinstance(text, str) else None)
     reader = _Reader(labelled.text, frontend == "en" and normalize)
     end = 0
     for mark in _MARK.finditer(reader.written):

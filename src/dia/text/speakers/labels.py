@@ -6,7 +6,7 @@ Finds more than there is; `dia.text.speakers.evidence` decides.
 import re
 from bisect import bisect
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
 from dia.text.speakers.patterns import (
@@ -23,7 +23,7 @@ from dia.text.speakers.patterns import (
     STOP,
 )
 from dia.text.speakers.words import Name
-from dia.text.tags import listed_sound, sound_of
+from dia.text.tags import listed_sound, nearest
 
 Form = Literal["colon", "dash", "line", "bracket", "mark", "stop"]
 
@@ -62,17 +62,22 @@ class Label(NamedTuple):
     closes: bool = False
 
 
-def labels_in(text: str) -> dict[Form, list[Label]]:
-    """All that may be labels of speakers, by form and in order. Line breaks of `text` are `\\n`."""
+def labels_in(text: str, stands_out: Callable[[int], bool] = lambda index: False) -> dict[Form, list[Label]]:
+    """All that may be labels of speakers, by form and in order.
+
+    Args:
+        text: the text, in which line breaks are `\\n`.
+        stands_out: whether a mark that was removed stood before a position of the text.
+    """
     found: dict[Form, list[Label]] = {"mark": list(_marks(text))}
-    for label in _at_line_starts(text):
+    for label in _at_line_starts(text, stands_out):
         found.setdefault(label.form, []).append(label)
     if "colon" in found:
         found["colon"] = sorted((*found["colon"], *_inside_lines(text, found["colon"])))
     return {form: labels for form, labels in found.items() if labels}
 
 
-def _at_line_starts(text: str) -> Iterator[Label]:
+def _at_line_starts(text: str, stands_out: Callable[[int], bool]) -> Iterator[Label]:
     """Labels at the beginnings of lines. A sign of each form is looked for before its pattern, which takes longer."""
     start = 0
     while start < len(text):
@@ -80,11 +85,12 @@ def _at_line_starts(text: str) -> Iterator[Label]:
         line = text[start : min(end, start + _BEGINNING)]
         signs = line.strip()
         if signs:
-            yield from _on_line(text, start, line, signs, end - start == len(line))
+            is_short = end - start == len(line) and len(signs) < _LONGEST_LINE
+            yield from _on_line(text, start, line, stands_out if is_short else None)
         start = end + 1
 
 
-def _on_line(text: str, start: int, line: str, signs: str, is_whole: bool) -> Iterator[Label]:
+def _on_line(text: str, start: int, line: str, stands_out: Callable[[int], bool] | None) -> Iterator[Label]:
     if (":" in line or "：" in line) and (match := COLON.match(text, start)):
         yield _label(match, "colon")
     elif any(dash in line for dash in _DASHES) and (match := DASH.match(text, start)):
@@ -93,8 +99,8 @@ def _on_line(text: str, start: int, line: str, signs: str, is_whole: bool) -> It
         yield from _in_brackets(match)
     elif "." in line and (match := STOP.match(text, start)):
         yield _label(match, "stop")
-    elif is_whole and len(signs) < _LONGEST_LINE and (match := LINE.match(text, start)):
-        yield from _alone(text, match)
+    elif stands_out is not None and (match := LINE.match(text, start)):
+        yield from _alone(text, match, stands_out)
 
 
 def _label(match: re.Match[str], form: Form, inline: bool = False) -> Label:
@@ -135,7 +141,7 @@ def _outside(lines: Sequence[Label], inline: Sequence[Label]) -> list[Label]:
 
 def _in_brackets(match: re.Match[str]) -> Iterator[Label]:
     name = match["name"] or match["round"]
-    if len(name) > 1 and sound_of(name) is None and not (match["round"] and name.islower()):
+    if len(name) > 1 and not name.islower() and nearest(f"({name})") is None:
         yield Label(match.start(), match.end(), Name.of(name), "bracket")
 
 
@@ -156,9 +162,10 @@ def _marks(text: str) -> Iterator[Label]:
             yield Label(start, end, name, "mark", inline=not first, closes=bool(match["close"]))
 
 
-def _alone(text: str, match: re.Match[str]) -> Iterator[Label]:
+def _alone(text: str, match: re.Match[str], stands_out: Callable[[int], bool]) -> Iterator[Label]:
     """The label of a line that holds a name only. A blank line precedes it unless it stands out."""
     label = _label(match, "line")
+    label = label._replace(marked=label.marked or stands_out(match.start("name")))
     before = text[max(0, label.start - _BEGINNING) : label.start]
     if label.marked or not before.strip() or before[len(before.rstrip()) :].count("\n") > 1:
         yield label

@@ -1,7 +1,7 @@
 """The stage of `dia.text.script.parse` that turns labels of speakers into tags."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import zip_longest
 from typing import NamedTuple
 
@@ -15,6 +15,7 @@ from dia.text.tags import SPEAKER_TAG
 _NAMED = 5  # a warning lists at most this many names
 _SHOWN = 40  # a warning shows at most this many characters of a paragraph
 _PARAGRAPH_END = re.compile(r"\n[ \t]*\n")
+_MARKS = ("#", "*", "_")
 _TRIGGERS = (":", "：", "(", "<", "{", "[", "（", " - ", " — ", " – ", " -- ", "\n")
 
 
@@ -32,13 +33,17 @@ class Labelled(NamedTuple):
     names: dict[str, str]
 
 
-def tagged(source: EditedText, speakers: Mapping[str, str] | None = None, guess: bool = True) -> Labelled:
+def tagged(
+    source: EditedText, speakers: Mapping[str, str] | None = None, guess: bool = True, author: str | None = None
+) -> Labelled:
     """Replace labels such as `JOHN:` by `[S1] `.
 
     Args:
         source: the script.
         speakers: the speaker of each name; names that are not given are found in the text. Empty: there are no names.
         guess: False replaces only the labels of names that are given.
+        author: the author's text, in which names that stand on lines of their own may have marks of Markdown that
+            `source` no longer has.
 
     Raises:
         TypeError, ValueError: speakers is invalid, or the script has more than two speakers.
@@ -50,7 +55,7 @@ def tagged(source: EditedText, speakers: Mapping[str, str] | None = None, guess:
     guess = guess and not SPEAKER_TAG.search(text)
     if given is None and not guess:
         return Labelled(source, [], {})
-    found = found_labels(text, labels_in(text), given or {}, guess)
+    found = found_labels(text, labels_in(text, _marks_in(source, author)), given or {}, guess)
     speaker_of = assigned([label.name for label in found.labels], given or {})
     written = dict[str, str]()
     for label in found.labels:
@@ -61,6 +66,15 @@ def tagged(source: EditedText, speakers: Mapping[str, str] | None = None, guess:
     if given and not any(key in given for key in written):
         warnings.append(_missing(speakers or {}, list(names)))
     return Labelled(source.edited(edits), warnings, names)
+
+
+def _marks_in(source: EditedText, author: str | None) -> Callable[[int], bool]:
+    """Whether a mark of a heading or of bold stood before a character of the text."""
+    if author is None or author == source.text:
+        return lambda index: False
+    return lambda index: (
+        written[max(0, source.position(index) - 2) : source.position(index)].rstrip(" ")[-1:] in _MARKS
+    )
 
 
 def _stand_in(label: Label, speaker_of: Mapping[str, str]) -> str:

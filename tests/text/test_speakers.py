@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import re
 from pathlib import Path
 from types import ModuleType
 
@@ -125,6 +126,13 @@ def test_a_transcript_that_begins_like_a_label_is_trained_on_as_it_is():
     transcripts = ("Note: be careful", "Paolo: I will see you at the station.", "Remember: you are not alone.")
     read = as_spoken([Row("a.wav", text, None) for text in transcripts])
     assert [row.text for row in read] == [f"[S1] {text}" for text in transcripts]
+
+
+def test_marks_of_markdown_that_were_removed_still_show_names():
+    author = "**Nadia**\nWhere did the time go?\n**Pavel**\nI was about to ask you."
+    source = EditedText.of(author).sub(re.compile(r"\*"), "")
+    assert tagged(source).names == {}
+    assert tagged(source, author=author).names == {"Nadia": "S1", "Pavel": "S2"}
 
 
 # --- the names that the caller gives

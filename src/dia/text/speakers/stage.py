@@ -72,9 +72,7 @@ def _marks_in(source: EditedText, author: str | None) -> Callable[[int], bool]:
     """Whether a mark of a heading or of bold stood before a character of the text."""
     if author is None or author == source.text:
         return lambda index: False
-    return lambda index: (
-        written[max(0, source.position(index) - 2) : source.position(index)].rstrip(" ")[-1:] in _MARKS
-    )
+    return lambda index: author[max(0, source.position(index) - 2) : source.position(index)].rstrip(" ")[-1:] in _MARKS
 
 
 def _stand_in(label: Label, speaker_of: Mapping[str, str]) -> str:

@@ -363,3 +363,9 @@ def test_advice_contains_the_warnings_about_the_order_of_speakers():
 )
 def test_seconds_are_estimated_for_letters_of_other_scripts(text, letters):
     assert estimated_seconds(text) == pytest.approx(letters / LETTERS_PER_SECOND)
+
+
+def test_the_format_of_a_text_must_be_known():
+    assert parse("[S1] Hello.", text_format="markdown").spoken == "[S1] Hello."
+    with pytest.raises(ValueError, match="text_format is 'pdf'; it must be one of plain, markdown, html, srt, vtt"):
+        parse("[S1] Hello.", text_format="pdf")

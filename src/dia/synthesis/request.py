@@ -15,6 +15,7 @@ from dia.synthesis.prompts import VoicePrompt, fit_prompt, prompt_from_recording
 from dia.synthesis.synthesizer import Synthesizer
 from dia.synthesis.takes.seeds import check_seed
 from dia.synthesis.takes.take import Line, TakeOptions
+from dia.text.markup.formats import TextFormat
 from dia.text.prompt_format import PromptFormat
 from dia.text.script import Script, parse
 from dia.voices.prompt import Limit
@@ -45,7 +46,8 @@ def jobs_of(
         check_seed(seed)
     settings, rate = _settings(synthesizer, options), _rate(synthesizer, options.get("speaking_rate"))
     normalize = options.get("normalize", True)
-    scripts = [read_script(synthesizer, one, normalize) for one in texts]
+    text_format = options.get("text_format", "plain")
+    scripts = [read_script(synthesizer, one, normalize, text_format) for one in texts]
     format = PromptFormat.of(synthesizer.model.generation_config)
     voices = _voices(synthesizer, scripts, options, long_form)
     jobs = [
@@ -92,14 +94,16 @@ def job_of(
     return job
 
 
-def read_script(synthesizer: Synthesizer, text: str, normalize: bool = True) -> Script:
+def read_script(
+    synthesizer: Synthesizer, text: str, normalize: bool = True, text_format: TextFormat = "plain"
+) -> Script:
     """Parse a text with the text frontend of the checkpoint, and check its phones against the tokenizer.
 
     Raises:
         TypeError, ValueError: the text cannot be spoken.
     """
     frontend = PromptFormat.of(synthesizer.model.generation_config).text_frontend
-    script = parse(text, frontend=frontend, normalize=normalize)
+    script = parse(text, frontend=frontend, normalize=normalize, text_format=text_format)
     synthesizer.processor.tokenizer.spoken(script.spoken)
     return script
 

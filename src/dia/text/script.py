@@ -10,6 +10,7 @@ from dataclasses import replace
 from dia.text import characters
 from dia.text.edited import EditedText
 from dia.text.english.normalization import spoken_form
+from dia.text.markup.formats import TextFormat, check_text_format, without_markup
 from dia.text.prompt_format import FRONTENDS, Frontend
 from dia.text.tags import (
     MAYBE_SOUND,
@@ -40,7 +41,13 @@ _UNCHECKED = (
 )
 
 
-def parse(text: str | EditedText, *, frontend: Frontend = "en", normalize: bool = True) -> Script:
+def parse(
+    text: str | EditedText,
+    *,
+    frontend: Frontend = "en",
+    normalize: bool = True,
+    text_format: TextFormat = "plain",
+) -> Script:
     """Parse a script.
 
     Speakers are named by `[S1]` (also `[s1]`, `[ S1 ]`, `[Speaker 1]`) anywhere, or by `S1:` or `Speaker 1:` at the
@@ -55,6 +62,8 @@ def parse(text: str | EditedText, *, frontend: Frontend = "en", normalize: bool 
         text: the script, or one from which markup was removed; spans then refer to the author's text.
         frontend: the `text_frontend` of the checkpoint, see `dia.text.prompt_format`.
         normalize: False leaves English words unchanged, too, and adds a warning that they are not checked.
+        text_format: how the text is written, see `dia.text.markup`. Unmistakable markup is removed from "plain" text,
+            too, unless `normalize` is False.
 
     Returns:
         The turns, with warnings about what Dia does not speak well; `warnings_for` adds those for a particular model.
@@ -62,12 +71,18 @@ def parse(text: str | EditedText, *, frontend: Frontend = "en", normalize: bool 
     Raises:
         TypeError: text is not a str.
         ValueError: the script has no words, names a third speaker, or contains an invalid pause or characters that
-            cannot be spoken (`dia.text.characters`); or `frontend` is unknown.
+            cannot be spoken (`dia.text.characters`); or `frontend` or `text_format` is unknown.
     """
     if frontend not in FRONTENDS:
         raise ValueError(f"frontend is {frontend!r}; it must be one of {', '.join(FRONTENDS)}.")
     source = text if isinstance(text, EditedText) else EditedText.of(characters.checked(text))
-    reader = _Reader(source, frontend == "en" and normalize)
+    english = frontend == "en" and normalize
+    check_text_format(text_format)
+    notes: list[str] = []
+    if normalize or text_format != "plain":
+        source, found = without_markup(source, text_format, english=english)
+        notes += found
+    reader = _Reader(source, english)
     end = 0
     for mark in _MARK.finditer(reader.written):
         reader.add_words(end, mark.start())
@@ -81,7 +96,9 @@ def parse(text: str | EditedText, *, frontend: Frontend = "en", normalize: bool 
         raise ValueError("text is empty or contains no words. Write the words to speak, such as '[S1] Hello.'")
     unchecked = [] if normalize or frontend == "none" else [_UNCHECKED]
     advice = _speaker_advice(reader)
-    return Script(tuple(reader.turns), (*unchecked, *advice, *_sound_advice(reader), *reader.warnings()), advice)
+    return Script(
+        tuple(reader.turns), (*unchecked, *notes, *advice, *_sound_advice(reader), *reader.warnings()), advice
+    )
 
 
 class _Reader:

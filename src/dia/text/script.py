@@ -12,6 +12,7 @@ from dia.text.edited import EditedText
 from dia.text.english.normalization import spoken_form
 from dia.text.markup.formats import TextFormat, check_text_format, without_markup
 from dia.text.prompt_format import FRONTENDS, Frontend
+from dia.text.sounds import marked_sounds, sound_of
 from dia.text.tags import (
     MAYBE_SOUND,
     NON_VERBAL_TAGS,
@@ -22,7 +23,6 @@ from dia.text.tags import (
     SPEAKERS,
     listed_sound,
     nearest,
-    sound_of,
 )
 from dia.text.turns import LETTERS_PER_SECOND, LONGEST_PAUSE, Script, Turn, estimated_seconds
 from dia.text.word_alignment import written_words
@@ -81,6 +81,9 @@ def parse(
     notes: list[str] = []
     if normalize or text_format != "plain":
         source, found = without_markup(source, text_format, english=english)
+        notes += found
+    if english:
+        source, found = marked_sounds(source)
         notes += found
     reader = _Reader(source, english)
     end = 0

@@ -35,10 +35,31 @@ def without_markup(
         The text without markup, and warnings about what was left out.
 
     Raises:
-        ValueError: the format is unknown.
+        ValueError: the format is unknown, or a tag in the text has an invalid value.
     """
     check_text_format(text_format)
-    return source, []
+    if text_format == "markdown":
+        from dia.text.markup.markdown import read_markdown
+
+        source, warnings = read_markdown(source, english=english)
+    elif text_format == "html":
+        from dia.text.markup.html import read_html
+
+        source, warnings = read_html(source, english=english)
+    else:
+        from dia.text.markup.plain import read_plain
+
+        return read_plain(source, english=english)
+    return _without_line_marks(source, english), warnings
+
+
+def _without_line_marks(source: EditedText, english: bool) -> EditedText:
+    """Leave out citation marks and divisions of words, which any format may contain."""
+    from dia.text.markup.citations import without_citations
+    from dia.text.markup.lines import without_divisions
+
+    source, _ = without_citations(source, english=english)
+    return without_divisions(source)[0] if english else source
 
 
 __all__ = ["TEXT_FORMATS", "check_text_format", "without_markup"]

@@ -5,11 +5,12 @@ Each becomes the nearest of the listed sounds, or a pause mark. Words in parenth
 
 import re
 from collections.abc import Iterator
+from difflib import get_close_matches
 from functools import lru_cache
 
 from dia.text.edited import Edit, EditedText
 from dia.text.english.dictionary import is_word
-from dia.text.tags import MAYBE_SOUND, NON_VERBAL_TAGS, listed_sound, nearest
+from dia.text.tags import MAYBE_SOUND, NON_VERBAL_TAGS, listed_sound
 
 # Seconds of `(short pause)`, `(pause)` and `(long pause)`.
 SHORT_PAUSE, PAUSE, LONG_PAUSE = 0.3, 0.7, 1.5
@@ -63,6 +64,8 @@ _PHRASES = (
     (re.compile(r"breath(?:es?|ing)? out"), "(exhales)"),
     (re.compile(r"(?:the )?(?:audience|crowd) (?:cheers|cheering)|round of applause"), "(applause)"),
 )
+# Without one of these, words name no sound.
+_HINT = re.compile("|".join([*_STEMS, "applause", "sang", "throat", "breath", "inhale", "audience", "crowd"]))
 # Sounds that Dia does not have. All other words in parentheses are an aside.
 _UNAVAILABLE = re.compile(
     r"(?:bark|bang|boo|cheer|click|growl|grunt|gulp|hiccup|howl|knock|purr|roar|scoff|shout|slurp|smack|sneer|snort|"
@@ -97,7 +100,9 @@ _MARKED = re.compile(
     r"|(?<![\w~])~{1,2}(?P<waves>[^\s~][^~\n]{0,48})~{1,2}(?![\w~])"
     r"|<(?P<closing>/?)(?P<tag>[A-Za-z][A-Za-z _-]{0,30})/?>"
 )
-_INITIALS = frozenset(tag[1] for tag in NON_VERBAL_TAGS)
+_NAMES = [tag.strip("()") for tag in NON_VERBAL_TAGS]
+_BY_INITIAL = {name[0]: [other for other in _NAMES if other[0] == name[0]] for name in _NAMES}
+_FEWEST_LETTERS, _MOST_LETTERS = 4, 16  # of a misspelt sound
 _LONGEST, _MOST_WORDS = 50, 5  # of a description of a sound
 _TRIGGERS = re.compile(r"[\[［(（*~<]")
 
@@ -164,7 +169,8 @@ def sound_named(words: str, *, aside: bool = True) -> str | None:
     if listed := listed_sound(words):
         return listed
     lower = words.lower()
-    return _phrase(lower) or _with_company(words, aside) or _misspelt(lower)
+    named = _phrase(lower) or _with_company(words, aside) if _HINT.search(lower) else None
+    return named or _misspelt(lower)
 
 
 def _phrase(words: str) -> str | None:
@@ -192,10 +198,10 @@ def _may_stand_beside(before: list[str], after: list[str]) -> bool:
 
 def _misspelt(words: str) -> str | None:
     """The listed sound with a similar spelling, if the words are not English."""
-    if words[:1] not in _INITIALS or len(words.split()) > 2:
+    if not _FEWEST_LETTERS <= len(words) <= _MOST_LETTERS:
         return None
-    tag = nearest(f"({words})")
-    return tag if tag and tag[1] == words[0] and not all(map(is_word, words.split())) else None
+    close = get_close_matches(words, _BY_INITIAL.get(words[0], ()), n=1, cutoff=0.75)
+    return f"({close[0]})" if close and not all(map(is_word, words.split())) else None
 
 
 def _is_unavailable(words: str) -> bool:

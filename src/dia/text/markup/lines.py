@@ -23,6 +23,7 @@ _BARE_NUMBER_AT_BREAK = re.compile(
     r"\f[ \t]{0,80}\d{1,4}[ \t]{0,80}(?=\n|$)|(?<=\n)[ \t]{0,80}\d{1,4}[ \t]{0,80}\n?\f"
 )
 _LONGEST_HEAD = 80
+_NEARBY = 400  # characters from a page break to a running head
 _SENTENCE_END = tuple(".!?:…\"'”’)]")
 
 
@@ -96,19 +97,18 @@ def _head(text: str, line: _Line) -> str:
 
 def _before(text: str, line: _Line) -> _Line | None:
     """The line with words before a line."""
-    end = len(text[max(0, line.start - 400) : line.start].rstrip()) + max(0, line.start - 400)
-    start = max(text.rfind("\n", 0, end), text.rfind("\f", 0, end)) + 1
+    first = max(0, line.start - _NEARBY)
+    end = first + len(text[first : line.start].rstrip())
+    start = max(text.rfind("\n", first, end), text.rfind("\f", first, end), first - 1) + 1
     return _Line(start, end) if start < end else None
 
 
 def _after(text: str, line: _Line) -> _Line | None:
     """The line with words after a line."""
-    start = line.end
-    while start < len(text) and text[start].isspace():
-        start += 1
-    end = text.find("\n", start)
-    end = len(text) if end < 0 else end
-    return _Line(start, end) if start < end else None
+    nearby = text[line.end : line.end + _NEARBY]
+    words = nearby.strip()
+    start = line.end + len(nearby) - len(nearby.lstrip())
+    return _Line(start, start + len(words.partition("\n")[0].partition("\f")[0])) if words else None
 
 
 def without_divisions(source: EditedText) -> tuple[EditedText, list[str]]:

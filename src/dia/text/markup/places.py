@@ -3,7 +3,7 @@
 Every inline rule is wrapped: it notes, in `token.meta`, where the tokens that it adds begin and end.
 """
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
 from functools import cache
 from typing import NamedTuple
@@ -37,10 +37,12 @@ def parser() -> MarkdownIt:
 
 def _noting(name: str, rule: _Rule) -> _Rule:
     def noted(state: StateInline, silent: bool) -> bool:
+        if silent:
+            return rule(state, True)
         start, pending, count = state.pos, state.pending, len(state.tokens)
-        if not rule(state, silent):
+        if not rule(state, False):
             return False
-        added = [] if silent else [token for token in state.tokens[count:] if "start" not in token.meta]
+        added = [token for token in state.tokens[count:] if "start" not in token.meta]
         if added and pending and added[0].type == "text":  # what the rules before had left
             _note(added.pop(0), start - len(pending))
         if name == "link":
@@ -91,6 +93,7 @@ class Segments:
         if after is not None:
             self._add_cell(text, token.content, after)
             return
+        self._add(0, line_starts[min(first, len(line_starts) - 1)])
         offset = 0
         for number, line in enumerate(token.content.split("\n"), first):
             if number + 1 < len(line_starts):
@@ -105,13 +108,17 @@ class Segments:
 
     def spans(self, start: int, end: int) -> Iterator[tuple[int, int]]:
         """The spans of the text that `content[start:end]` comes from, one for each line."""
-        cuts = [offset for offset in self._offsets if start < offset < end]
+        low, high = bisect_right(self._offsets, start), bisect_left(self._offsets, end)
+        cuts = self._offsets[low:high]
         for left, right in zip([start, *cuts], [*cuts, end], strict=True):
             yield self.source(left), self.source(right - 1) + 1
 
     def _add(self, offset: int, source: int) -> None:
-        self._offsets.append(offset)
-        self._sources.append(source)
+        if self._offsets[-1:] == [offset]:
+            self._sources[-1] = source
+        else:
+            self._offsets.append(offset)
+            self._sources.append(source)
 
     def _add_cell(self, text: str, content: str, after: int) -> None:
         """A cell is one line, in which `\\|` stands for `|`."""

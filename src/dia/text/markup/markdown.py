@@ -35,8 +35,9 @@ def read_markdown(source: EditedText, *, english: bool = True) -> tuple[EditedTe
     """Remove the markup of Markdown, and of HTML in it."""
     source = source.sub(_FRONT_MATTER, "")
     source, warnings = without_notes(source)
-    reader = _Reader(source.text, english)
-    for token in parser().parse(_masked(source.text)):
+    masked = _masked(source.text)
+    reader = _Reader(source.text, masked, english)
+    for token in parser().parse(masked):
         reader.read(token)
     return source.edited(reader.document.selection.edits()), [*warnings, *reader.document.all_warnings()]
 
@@ -62,12 +63,13 @@ class _Reader:
 
     Args:
         text: the text.
+        masked: the text that was parsed.
         english: whether its words are English.
     """
 
-    def __init__(self, text: str, english: bool) -> None:
-        self._text = text
-        lengths = map(len, text.replace("\r\n", " \n").replace("\r", "\n").split("\n"))
+    def __init__(self, text: str, masked: str, english: bool) -> None:
+        self._text, self._masked = text, masked
+        lengths = map(len, masked.split("\n"))
         self._line_starts = [0, *accumulate(length + 1 for length in lengths)]
         self._line_starts[-1] = len(text)
         self.document = Document(Selection(text), last_closers(markup_in(text)), english=english)
@@ -82,7 +84,7 @@ class _Reader:
         elif kind in ("fence", "code_block"):
             self._add_code(token)
         elif kind == "html_block" and token.map:
-            self._add_html(*(self._line_starts[min(line, len(self._line_starts) - 1)] for line in token.map))
+            self._add_html_block(token, *token.map)
         elif kind in ("td_open", "th_open"):
             self.document.separate(CELL)
             self._in_cell = True
@@ -106,7 +108,7 @@ class _Reader:
     def _add_inline(self, token: Token) -> None:
         first = token.map[0] if token.map else 0
         after = max(self.document.selection.end, self._line_starts[first]) if self._in_cell else None
-        segments = Segments(self._text, self._line_starts, token, first, after)
+        segments = Segments(self._masked, self._line_starts, token, first, after)
         task = _TASK.match(token.content) if self._first_in_item else None
         kept_from, skipped_to = task.end() if task else 0, None
         found = list(places(token))
@@ -123,7 +125,11 @@ class _Reader:
         if token.type in ("softbreak", "hardbreak"):
             self.document.separate(LINE)
         elif token.type == "text_special":
-            self.document.put(segments.source(start), segments.source(end - 1) + 1, token.content)
+            span = segments.source(start), segments.source(end - 1) + 1
+            if self._text[slice(*span)] == token.content:
+                self.document.words(*span)
+            else:
+                self.document.put(*span, token.content)
         elif token.type == "html_inline":
             self._add_html(segments.source(start), segments.source(end - 1) + 1)
         elif token.type in ("text", "code_inline") and token.content:
@@ -149,9 +155,21 @@ class _Reader:
         language = token.info.strip().lower().partition(" ")[0]
         if token.type != "fence" or language not in _SPOKEN_FENCES or not token.map:
             return []
-        segments = Segments(self._text, self._line_starts, token, token.map[0] + 1)
+        segments = Segments(self._masked, self._line_starts, token, token.map[0] + 1)
         spans = list(segments.spans(0, len(token.content.rstrip("\n"))))
         return spans if any(SPEAKER_TAG.search(self._text, *span) for span in spans) else []
+
+    def _add_html_block(self, token: Token, first: int, last: int) -> None:
+        self.document.separate(PARAGRAPH)
+        start, end = self._line_starts[first], self._line_starts[min(last, len(self._line_starts) - 1)]
+        content = token.content.rstrip("\n")
+        if not token.level or self._text[start:end].strip() == content.strip():
+            self._add_html(start, end)
+        else:  # without the marks of the list or quote around it, in which no tag spans lines
+            segments = Segments(self._masked, self._line_starts, token, first)
+            for span in segments.spans(0, len(content)):
+                self._add_html(*span)
+        self.document.separate(PARAGRAPH)
 
     def _add_html(self, start: int, end: int) -> None:
         found = [markup for markup in markup_in(self._text, start, end) if _is_tag(markup)]

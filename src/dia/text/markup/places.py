@@ -97,8 +97,10 @@ class Segments:
         offset = 0
         for number, line in enumerate(token.content.split("\n"), first):
             if number + 1 < len(line_starts):
-                start = line_starts[number]
-                self._add(offset, start + _column(text[start : line_starts[number + 1]], line))
+                start, lead = line_starts[number], len(line) - len(line.lstrip())
+                column = _column(text[start : line_starts[number + 1]], line)
+                self._add(offset, start + max(0, column - lead))
+                self._add(offset + lead, start + column)  # a tab may have become several spaces
             offset += len(line) + 1
 
     def source(self, offset: int) -> int:
@@ -132,13 +134,12 @@ class Segments:
 
 
 def _column(written: str, content: str) -> int:
-    """The column at which the content of a line begins: usually it is the end of the line."""
-    words, lead = content.strip(), len(content) - len(content.lstrip())
+    """The column at which the words of a line begin: usually they are the end of the line."""
+    words = content.strip()
     line = written.rstrip()
     if not line.endswith(words):
         line = line.rstrip("#").rstrip()  # of a heading
-    column = len(line) - len(words) if line.endswith(words) else max(0, written.find(words))
-    return max(0, column - lead)
+    return len(line) - len(words) if line.endswith(words) else max(0, written.find(words))
 
 
 __all__ = ["Place", "Segments", "parser", "places"]

@@ -117,6 +117,7 @@ class Selection:
             self._add(start, start, separator)
 
     def _add(self, start: int, end: int, stand_in: str | None) -> None:
+        start, end = max(start, self.end), max(end, self.end)
         if start < end or stand_in:
             piece = _Piece(start, end, stand_in)
             self._pieces.append(piece)

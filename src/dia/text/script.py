@@ -82,9 +82,8 @@ def parse(
     if normalize or text_format != "plain":
         source, found = without_markup(source, text_format, english=english)
         notes += found
-    if english:
-        source, found = marked_sounds(source)
-        notes += found
+    source, found = marked_sounds(source, english=english)
+    notes += found
     reader = _Reader(source, english)
     end = 0
     for mark in _MARK.finditer(reader.written):

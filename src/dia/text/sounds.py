@@ -107,20 +107,22 @@ _LONGEST, _MOST_WORDS = 50, 5  # of a description of a sound
 _TRIGGERS = re.compile(r"[\[［(（*~<]")
 
 
-def marked_sounds(source: EditedText) -> tuple[EditedText, list[str]]:
+def marked_sounds(source: EditedText, *, english: bool = True) -> tuple[EditedText, list[str]]:
     """Replace marked sounds by the nearest listed sound, and words for a pause by a pause mark.
+
+    Without English, only the listed sounds themselves are recognized, such as `*laughs*`.
 
     `(pause)`, `[pause]`, `(beat)` and `*pauses*` are 0.7 s, `(short pause)` 0.3 s, `(long pause)` and `(silence)`
     1.5 s.
     """
     if _TRIGGERS.search(source.text):
-        source = source.edited(_edits(source.text))
+        source = source.edited(_edits(source.text, english))
     return source, []
 
 
-def _edits(text: str) -> Iterator[Edit]:
+def _edits(text: str, english: bool) -> Iterator[Edit]:
     for mark in _MARKED.finditer(text):
-        stand_in = _stand_in(mark)
+        stand_in = _stand_in(mark) if english else _listed(mark)
         if stand_in is not None and stand_in != mark[0]:
             yield Edit(mark.start(), mark.end(), "" if mark["closing"] else stand_in)
 
@@ -138,6 +140,12 @@ def _stand_in(mark: re.Match[str]) -> str | None:
     return sound_named(words, aside=bool(mark["round"]))
 
 
+def _listed(mark: re.Match[str]) -> str | None:
+    """The listed sound between asterisks, tildes or angle brackets; those in other brackets are known as they are."""
+    words = mark["stars"] or mark["waves"] or mark["tag"]
+    return listed_sound(re.sub(r"[_-]", " ", words)) if words else None
+
+
 def sound_of(bracketed: str) -> str | None:
     """The sound that words in brackets stand for: `(Laughing)`, `[laughter]` → `(laughs)`; None for other words.
 
@@ -149,11 +157,13 @@ def sound_of(bracketed: str) -> str | None:
     return f"({words})" if _is_unavailable(words) else None
 
 
-def is_marked_sound(words: str) -> bool:
-    """Whether emphasized words are a sound or a pause: `*sighs*`."""
+def is_marked_sound(words: str, *, english: bool = True) -> bool:
+    """Whether emphasized words are a sound or a pause: `*sighs*`. Without English, only a listed sound is one."""
     if len(words) > _LONGEST:
         return False
     words = _plain(words)
+    if not english:
+        return listed_sound(words) is not None
     return sound_named(words, aside=False) is not None or _pause_mark(words) is not None
 
 

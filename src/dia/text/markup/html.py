@@ -10,7 +10,7 @@ from dia.text.sounds import is_marked_sound
 
 def read_html(source: EditedText, *, english: bool = True) -> tuple[EditedText, list[str]]:
     """Remove the tags of HTML or SSML."""
-    found = [markup for markup in markup_in(source.text) if not _is_mark(markup)]
+    found = [markup for markup in markup_in(source.text) if not _is_mark(markup, english)]
     selection = Selection(source.text)
     document = Document(selection, last_closers(found), one_line=True, english=english)
     add_html(document, found, 0, len(source.text))
@@ -33,9 +33,11 @@ def add_html(document: Document, found: list[Markup], start: int, end: int) -> N
     document.words(start, end)
 
 
-def _is_mark(markup: Markup) -> bool:
+def _is_mark(markup: Markup, english: bool) -> bool:
     """Whether a tag is a mark of a script, such as `<laugh>`."""
-    return bool(markup.name) and not is_known(markup.name) and is_marked_sound(markup.name.replace("_", " "))
+    if not markup.name or is_known(markup.name):
+        return False
+    return is_marked_sound(markup.name.replace("_", " "), english=english)
 
 
 __all__ = ["add_html", "read_html"]

@@ -45,13 +45,18 @@ class _Opener(NamedTuple):
     start: int
 
 
-def without_inline_markdown(source: EditedText) -> tuple[EditedText, list[str]]:
-    """Remove unmistakable Markdown from plain text."""
+def without_inline_markdown(source: EditedText, *, english: bool = True) -> tuple[EditedText, list[str]]:
+    """Remove unmistakable Markdown from plain text.
+
+    Args:
+        source: the text.
+        english: whether words between asterisks may be a sound in English.
+    """
     if not _TRIGGERS.isdisjoint(source.text):
         source = _without_links(source)
         source = source.edited(_line_edits(source.text))
         source = source.sub(_CODE, r"\2") if "`" in source.text else source
-        source = source.edited(sorted(emphasis_edits(source.text)))
+        source = source.edited(sorted(emphasis_edits(source.text, english=english)))
     return source, []
 
 
@@ -109,7 +114,7 @@ def _line_edits(text: str) -> Iterator[Edit]:
             yield Edit(mark.start(kind), mark.end(kind), "")
 
 
-def emphasis_edits(text: str) -> Iterator[Edit]:
+def emphasis_edits(text: str, *, english: bool = True) -> Iterator[Edit]:
     """Remove the delimiters of emphasized and struck words, which may be nested."""
     openers: list[_Opener] = []
     for run in _RUNS.finditer(text):
@@ -120,7 +125,7 @@ def emphasis_edits(text: str) -> Iterator[Edit]:
         before, after = text[run.start() - 1 : run.start()], text[run.end() : run.end() + 1]
         opener = _opener(openers, delimiter) if _closes(delimiter, before, after) else None
         if opener is not None:
-            if not _is_sound(text, opener, run.start()):
+            if not _is_sound(text, opener, run.start(), english):
                 yield Edit(opener.start, opener.start + len(delimiter), "")
                 yield Edit(run.start(), run.end(), "")
         elif _opens(delimiter, before, after):
@@ -151,9 +156,11 @@ def _is_letter(character: str, delimiter: str) -> bool:
     return character == "_" or (character.isalnum() and (character.isascii() or delimiter[0] == "_"))
 
 
-def _is_sound(text: str, opener: _Opener, end: int) -> bool:
+def _is_sound(text: str, opener: _Opener, end: int, english: bool) -> bool:
     inner = text[opener.start + len(opener.delimiter) : end]
-    return is_marked_sound(inner) and not _DETERMINER.search(text[max(0, opener.start - 10) : opener.start])
+    return is_marked_sound(inner, english=english) and not _DETERMINER.search(
+        text[max(0, opener.start - 10) : opener.start]
+    )
 
 
 __all__ = ["emphasis_edits", "is_mark", "without_inline_markdown"]

@@ -35,23 +35,23 @@ def read_markdown(source: EditedText, *, english: bool = True) -> tuple[EditedTe
     """Remove the markup of Markdown, and of HTML in it."""
     source = source.sub(_FRONT_MATTER, "")
     source, warnings = without_notes(source)
-    masked = _masked(source.text)
+    masked = _masked(source.text, english)
     reader = _Reader(source.text, masked, english)
     for token in parser().parse(masked):
         reader.read(token)
     return source.edited(reader.document.selection.edits()), [*warnings, *reader.document.all_warnings()]
 
 
-def _masked(text: str) -> str:
+def _masked(text: str, english: bool) -> str:
     """The text, of the same length, in which the marks of a script are not markup: `[S1]: Hello` is no definition."""
     text = text.replace("\r\n", " \n").replace("\r", "\n")
-    return _MARKS.sub(lambda mark: _mask(mark[0]) if _is_mark(mark[0]) else mark[0], text)
+    return _MARKS.sub(lambda mark: _mask(mark[0]) if _is_mark(mark[0], english) else mark[0], text)
 
 
-def _is_mark(written: str) -> bool:
+def _is_mark(written: str, english: bool) -> bool:
     if SPEAKER_TAG.fullmatch(written) or PAUSE_MARK.fullmatch(written):
         return True
-    return is_marked_sound(written.strip(_DELIMITERS))
+    return is_marked_sound(written.strip(_DELIMITERS), english=english)
 
 
 def _mask(mark: str) -> str:

@@ -38,7 +38,7 @@ def read_plain(source: EditedText, *, english: bool = True) -> tuple[EditedText,
         warnings = []
     steps: list[Callable[[EditedText], tuple[EditedText, list[str]]]] = [
         without_notes,
-        without_inline_markdown,
+        lambda text: without_inline_markdown(text, english=english),
         lambda text: without_citations(text, english=english),
         *([without_page_marks, without_divisions] if english else []),
     ]

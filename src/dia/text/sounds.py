@@ -89,13 +89,14 @@ _PAUSE_WORDS = re.compile(
     r"(?: (?:(?P<briefly>briefly|shortly)|for (?:a moment|effect)|dramatically))?"
 )
 _TIMED_PAUSE = re.compile(
-    r"(?:(?:a )?pauses?[:,]?(?: for| of)? (?P<after>\d{1,5}(?:\.\d{1,3})?)[ -]?"
+    r"(?:(?:a )?pauses?(?: for| of|[:=,])? ?(?P<after>\d{1,5}(?:\.\d{1,3})?)[ -]?"
     r"(?P<unit>ms|milliseconds?|s|secs?|seconds?)"
     r"|(?:a )?(?P<before>\d{1,5}(?:\.\d{1,3})?)[ -]?(?P<unit2>ms|milliseconds?|s|secs?|seconds?)[ -]pause)"
 )
 _MARKED = re.compile(
     r"[\[［](?P<square>[^\[\]［］\n]{1,50})[\]］]"
-    r"|[(（](?P<round>[^()（）\n]{1,50})[)）]"
+    r"|[(（]{1,2}(?P<round>[^()（）\n]{1,50})[)）]{1,2}"
+    r"|\{(?P<curly>[^{}\n]{1,50})\}"
     r"|(?<![\w*])\*{1,3}(?P<stars>[^\s*][^*\n]{0,48})\*{1,3}(?![\w*])"
     r"|(?<![\w~])~{1,2}(?P<waves>[^\s~][^~\n]{0,48})~{1,2}(?![\w~])"
     r"|<(?P<closing>/?)(?P<tag>[A-Za-z][A-Za-z _-]{0,30})/?>"
@@ -104,7 +105,7 @@ _NAMES = [tag.strip("()") for tag in NON_VERBAL_TAGS]
 _BY_INITIAL = {name[0]: [other for other in _NAMES if other[0] == name[0]] for name in _NAMES}
 _FEWEST_LETTERS, _MOST_LETTERS = 4, 16  # of a misspelt sound
 _LONGEST, _MOST_WORDS = 50, 5  # of a description of a sound
-_TRIGGERS = re.compile(r"[\[［(（*~<]")
+_TRIGGERS = re.compile(r"[\[［(（{*~<]")
 
 
 def marked_sounds(source: EditedText, *, english: bool = True) -> tuple[EditedText, list[str]]:
@@ -132,7 +133,7 @@ def _stand_in(mark: re.Match[str]) -> str | None:
     if tag := mark["tag"]:
         words = _plain(re.sub(r"[_-]", " ", tag))
         return _pause_mark(words) or _phrase(words.lower())
-    words = _plain(next(filter(None, (mark["square"], mark["round"], mark["stars"], mark["waves"]))))
+    words = _plain(next(filter(None, (mark["square"], mark["round"], mark["curly"], mark["stars"], mark["waves"]))))
     if pause := _pause_mark(words):
         return pause
     if mark["square"] or MAYBE_SOUND.fullmatch(mark[0]):
@@ -142,7 +143,7 @@ def _stand_in(mark: re.Match[str]) -> str | None:
 
 def _listed(mark: re.Match[str]) -> str | None:
     """The listed sound between asterisks, tildes or angle brackets; those in other brackets are known as they are."""
-    words = mark["stars"] or mark["waves"] or mark["tag"]
+    words = mark["curly"] or mark["stars"] or mark["waves"] or mark["tag"]
     return listed_sound(re.sub(r"[_-]", " ", words)) if words else None
 
 

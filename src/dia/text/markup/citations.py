@@ -21,7 +21,8 @@ _REFERENCE = re.compile(rf"\[ ?(?:{_NUMBERS}{_PAGE}|{_NOTE}|[a-z]|(?:{_QUERY})) 
 _BARE = re.compile(rf"\(?(?:{_NUMBERS}|[a-z]|[*†‡§¶↑↩^]+|{_NOTE})\)?", re.IGNORECASE)
 # A mark in brackets, its neighbours, and the page after it: .[12]: 45 or .[12]:45–46
 _MARKS = re.compile(
-    rf" ?\[\^[^\[\]\s]{{1,40}}\]|( ?)((?:{_REFERENCE.pattern})(?: ?(?:{_REFERENCE.pattern})){{0,20}})"
+    rf" ?\[\^[^\[\]\s]{{1,40}}\]"
+    rf"|( ?)((?:{_REFERENCE.pattern})(?: ?(?:[-–—,;]|and|&)? ?(?:{_REFERENCE.pattern})){{0,20}})"
     r"(:[\u2000-\u200a\u202f\xa0 ]?\d{1,4}(?:[–—-]\d{1,4})?(?:, ?\d{1,4}(?:[–—-]\d{1,4})?){0,5}(?![\d:]))?",
     re.IGNORECASE,
 )
@@ -34,6 +35,14 @@ _NOUN_BEFORE = re.compile(
 _ONLY_NUMBERS = re.compile(r"[\d\s,;–—\[\]-]+")
 _LETTER = re.compile(r"\[[A-Za-z]\]")
 _CHANGED = re.compile(r"(?:[A-Za-z]\[[sd]|(?:^|[^A-Za-z])[A-Za-z]\[[a-z])\]$")
+# Before these words a number in brackets is read: "as reference 5 shows".
+_CITED_BEFORE = re.compile(r"\b(?:in|see|by|from|to|with|per|following|cf\.?)$", re.IGNORECASE)
+# What an editor changed in a quotation: [T]he, work[ed], [sic], [...]
+_EDITED = re.compile(
+    r"(?<![A-Za-z])\[([A-Za-z])\](?=[a-z])|(?<=[a-z])\[(s|d|n|es|ed|er|ly|ing)\](?![A-Za-z])"
+    r"| ?\[sic\]|\[(?:\.{3}|…)\]",
+    re.IGNORECASE,
+)
 _RAISED = re.compile(r"[¹²³⁰⁴-⁹]+(?:[⁻˒,–-][¹²³⁰⁴-⁹]+)*")
 _UNITS = frozenset(["mol", "sec", "min", "rad", "bit", "yd", "mi", "ft", "in", "hr", "cal", "deg", "sq", "cu"])
 _SHORT_WORDS = frozenset(
@@ -64,6 +73,7 @@ def without_citations(source: EditedText, *, english: bool = True) -> tuple[Edit
     """
     if "[" in source.text:
         source = source.edited(_bracketed(source.text, english))
+        source = source.sub(_EDITED, _as_meant) if english else source
     if _RAISED.search(source.text):
         source = source.edited(_raised(source.text))
     return source, []
@@ -75,6 +85,15 @@ def _bracketed(text: str, english: bool) -> Iterator[Edit]:
             yield Edit(mark.start(), mark.end(), "")
         elif _is_citation(text, mark, english):
             yield Edit(mark.start(), mark.end(), _between(text, mark))
+        elif english and _CITED_BEFORE.search(text[max(0, mark.start() - 20) : mark.start()]):
+            numbers = ", ".join(re.findall(r"\d+(?: ?[–—-] ?\d+)?", mark[2]))
+            if numbers and "[0" not in mark[2]:
+                name = "reference" if numbers.isdecimal() else "references"
+                yield Edit(mark.start(), mark.end(), f"{mark[1]}{name} {numbers}")
+
+
+def _as_meant(edited: re.Match[str]) -> str:
+    return edited[1] or edited[2] or ("" if edited[0].strip().lower() == "[sic]" else "...")
 
 
 def _is_citation(text: str, mark: re.Match[str], english: bool) -> bool:

@@ -37,7 +37,12 @@ _HEADING_END = re.compile(r"[ \t]{0,8}\#{0,6}[ \t]{0,8}(?=\n(?![ \t]{0,8}\n)|$)"
 _CODE = re.compile(r"(?<!`)(`{1,2})(?!`)([^`\n]{1,400})\1(?!`)")
 _RUNS = re.compile(r"\*{1,3}|_{1,3}|~~|\n[ \t\r]{0,80}\n")
 _DEEPEST = 32  # open delimiters that are remembered
-_DETERMINER = re.compile(r"\b(?:the|an?|this|that|these|those|my|your|his|her|its|our|their|of|no|some)\s$", re.I)
+# After these words `*laughed*` is emphasis, not a sound.
+_IN_A_SENTENCE = re.compile(
+    r"\b(?:the|an?|this|that|these|those|my|your|his|her|its|our|their|of|no|some|i|you|he|she|it|we|they|who|to|not|"
+    r"will|would|can|could|should|don't|didn't|and|or)\s$",
+    re.IGNORECASE,
+)
 
 
 class _Opener(NamedTuple):
@@ -158,7 +163,7 @@ def _is_letter(character: str, delimiter: str) -> bool:
 
 def _is_sound(text: str, opener: _Opener, end: int, english: bool) -> bool:
     inner = text[opener.start + len(opener.delimiter) : end]
-    return is_marked_sound(inner, english=english) and not _DETERMINER.search(
+    return is_marked_sound(inner, english=english) and not _IN_A_SENTENCE.search(
         text[max(0, opener.start - 10) : opener.start]
     )
 

@@ -22,6 +22,7 @@ _PAGE_LINE = re.compile(
 _BARE_NUMBER_AT_BREAK = re.compile(
     r"\f[ \t]{0,80}\d{1,4}[ \t]{0,80}(?=\n|$)|(?<=\n)[ \t]{0,80}\d{1,4}[ \t]{0,80}\n?\f"
 )
+_BARE_NUMBER = re.compile(r"^[ \t]{0,80}(\d{1,4})[ \t]{0,80}\r?$", re.MULTILINE)
 _LONGEST_HEAD = 80
 _NEARBY = 400  # characters from a page break to a running head
 _SENTENCE_END = tuple(".!?:…\"'”’)]")
@@ -36,12 +37,33 @@ def without_page_marks(source: EditedText) -> tuple[EditedText, list[str]]:
     """Leave out page numbers, `Page 3 of 10` and the running heads beside them; rejoin the sentence they divide."""
     text = source.text
     breaks = [_Line(*found.span()) for found in _PAGE_LINE.finditer(text)] if "\n" in text else []
+    breaks = _merged(breaks, _numbered_pages(text))
     if "\f" in text:
         breaks = _merged(breaks, [_Line(*found.span()) for found in _BARE_NUMBER_AT_BREAK.finditer(text)])
         breaks = _merged(breaks, [_Line(*found.span()) for found in re.finditer("\f", text)])
     if breaks and text[: breaks[0].start].strip() + text[breaks[0].end :].strip():
         source = source.edited(_page_edits(text, breaks))
     return source, []
+
+
+def _numbered_pages(text: str) -> list[_Line]:
+    """Lines that are only a number and count pages: each is one more than the last, and one divides a sentence."""
+    pages, run = list[_Line](), list[re.Match[str]]()
+    for found in [*_BARE_NUMBER.finditer(text), None]:
+        if found and run and int(found[1]) == int(run[-1][1]) + 1:
+            run.append(found)
+            continue
+        if len(run) > 1 and any(_divides_sentence(text, _Line(*page.span())) for page in run):
+            pages += [_Line(*page.span()) for page in run]
+        run = [found] if found else []
+    return pages
+
+
+def _divides_sentence(text: str, line: _Line) -> bool:
+    before, after = _before(text, line), _after(text, line)
+    if before is None or after is None:
+        return False
+    return text[before.end - 1] not in _SENTENCE_END and text[after.start].islower()
 
 
 def _merged(first: list[_Line], second: list[_Line]) -> list[_Line]:
@@ -77,9 +99,8 @@ def _joint(before: str, after: str) -> str:
 
 def _running_heads(text: str, breaks: list[_Line]) -> set[str]:
     """The lines, without their numbers, that stand beside more than one page break."""
-    beside = Counter[str]()
-    for found in breaks:
-        beside.update({_head(text, line) for line in (_before(text, found), _after(text, found)) if line})
+    lines = {line for found in breaks for line in (_before(text, found), _after(text, found)) if line}
+    beside = Counter(_head(text, line) for line in lines)
     return {head for head, count in beside.items() if count > 1 and head}
 
 

@@ -27,7 +27,7 @@ _NO_PHONES = (
     "<phoneme>: the phones are not ARPAbet, so the word is read as it is written. Write its phones in braces, "
 )
 _NO_PHONES += "such as {n aa1 r iy0}."
-_CODE_LEFT_OUT = "a block of code is left out. To have it spoken, write it as words."
+CODE_LEFT_OUT = "a block of code is left out. To have it spoken, write it as words."
 
 
 class _Open(NamedTuple):
@@ -77,7 +77,7 @@ class Document:
 
     def leave_out_code(self) -> None:
         """Warn that code is not spoken."""
-        self.warnings[_CODE_LEFT_OUT] = None
+        self.warnings[CODE_LEFT_OUT] = None
 
     def obey(self, markup: Markup) -> None:
         """Follow a tag; replace an entity."""
@@ -196,4 +196,4 @@ def last_closers(found: Iterable[Markup]) -> dict[str, int]:
     return {markup.name: markup.start for markup in found if markup.closing}
 
 
-__all__ = ["Document", "last_closers"]
+__all__ = ["CODE_LEFT_OUT", "Document", "last_closers"]

@@ -9,6 +9,7 @@ from itertools import accumulate
 from markdown_it.token import Token
 
 from dia.text.edited import EditedText
+from dia.text.markup.blocks import SPOKEN_FENCES
 from dia.text.markup.citations import is_reference
 from dia.text.markup.document import Document, last_closers
 from dia.text.markup.elements import is_known
@@ -25,7 +26,6 @@ _FRONT_MATTER = re.compile(
 )
 _TASK = re.compile(r"\[[ xX]\][ \t]+")
 _ORDERED = re.compile(r"\d{1,9}[.)][ \t]+")
-_SPOKEN_FENCES = frozenset({"", "text", "txt", "plain", "plaintext", "markdown", "md", "script", "dialogue"})
 _MARKS = re.compile(r"\[[^\[\]\n]{1,50}\]|\*{1,3}[^*\n]{1,50}\*{1,3}|~{1,2}[^~\n]{1,50}~{1,2}|<[A-Za-z_/-]{1,40}>")
 _DELIMITERS = "[]*~<>/"
 _MASK = "\ue000"  # a letter in private use, which is not Markdown
@@ -153,7 +153,7 @@ class _Reader:
     def _script_in(self, token: Token) -> list[tuple[int, int]]:
         """The lines of a block of code that is a script, as language models write one; none for other code."""
         language = token.info.strip().lower().partition(" ")[0]
-        if token.type != "fence" or language not in _SPOKEN_FENCES or not token.map:
+        if token.type != "fence" or language not in SPOKEN_FENCES or not token.map:
             return []
         segments = Segments(self._masked, self._line_starts, token, token.map[0] + 1)
         spans = list(segments.spans(0, len(token.content.rstrip("\n"))))

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 
 from dia.text.edited import EditedText
+from dia.text.markup.blocks import without_blocks
 from dia.text.markup.citations import without_citations
 from dia.text.markup.document import Document, last_closers
 from dia.text.markup.elements import is_known
@@ -38,6 +39,7 @@ def read_plain(source: EditedText, *, english: bool = True) -> tuple[EditedText,
         warnings = []
     steps: list[Callable[[EditedText], tuple[EditedText, list[str]]]] = [
         without_notes,
+        without_blocks,
         lambda text: without_inline_markdown(text, english=english),
         lambda text: without_citations(text, english=english),
         *([without_page_marks, without_divisions] if english else []),

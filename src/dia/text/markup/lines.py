@@ -79,6 +79,8 @@ def _page_edits(text: str, breaks: list[_Line]) -> Iterator[Edit]:
     heads = _running_heads(text, breaks)
     end = 0
     for found in breaks:
+        if found.end <= end:
+            continue
         start, stop = _with_heads(text, found, heads)
         start = max(start, end)
         while start > end and text[start - 1].isspace():

@@ -24,6 +24,9 @@ from dia.text.tags import PAUSE_MARK, SPEAKER_TAG
 _FRONT_MATTER = re.compile(
     r"\A\ufeff?(---|\+\+\+)[ \t]*\r?\n(?=[^\n]*[:=])(?:[^\n]*\n){0,200}?(?:\1|\.\.\.)[ \t]*\r?(?:\n|\Z)"
 )
+# The parser would drop what is nested deeper than `places.DEEPEST`.
+_TOO_DEEP = re.compile(r"^((?:[ \t]{0,8}[>*+-]){40})(?:[ \t]{0,8}[>*+-])+", re.MULTILINE)
+_TOO_FAR_IN = re.compile(r"^([ \t]{40})[ \t]+", re.MULTILINE)
 _TASK = re.compile(r"\[[ xX]\][ \t]+")
 _ORDERED = re.compile(r"\d{1,9}[.)][ \t]+")
 _MARKS = re.compile(r"\[[^\[\]\n]{1,50}\]|\*{1,3}[^*\n]{1,50}\*{1,3}|~{1,2}[^~\n]{1,50}~{1,2}|<[A-Za-z_/-]{1,40}>")
@@ -33,7 +36,7 @@ _MASK = "\ue000"  # a letter in private use, which is not Markdown
 
 def read_markdown(source: EditedText, *, english: bool = True) -> tuple[EditedText, list[str]]:
     """Remove the markup of Markdown, and of HTML in it."""
-    source = source.sub(_FRONT_MATTER, "")
+    source = source.sub(_FRONT_MATTER, "").sub(_TOO_DEEP, r"\1").sub(_TOO_FAR_IN, r"\1")
     source, warnings = without_notes(source)
     masked = _masked(source.text, english)
     reader = _Reader(source.text, masked, english)

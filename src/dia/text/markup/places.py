@@ -12,6 +12,7 @@ from markdown_it import MarkdownIt
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 
+DEEPEST = 100  # the nesting that is parsed; twice the number of quotes or lists
 _Rule = Callable[[StateInline, bool], bool]
 
 
@@ -26,7 +27,7 @@ class Place(NamedTuple):
 @cache
 def parser() -> MarkdownIt:
     """CommonMark with tables and strikethrough, whose inline tokens have places."""
-    parser = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+    parser = MarkdownIt("commonmark", {"maxNesting": DEEPEST}).enable(["table", "strikethrough"])
     parser.core.ruler.disable("text_join")  # these rules would merge tokens
     parser.inline.ruler2.disable("fragments_join")
     ruler = parser.inline.ruler
@@ -142,4 +143,4 @@ def _column(written: str, content: str) -> int:
     return len(line) - len(words) if line.endswith(words) else max(0, written.find(words))
 
 
-__all__ = ["Place", "Segments", "parser", "places"]
+__all__ = ["DEEPEST", "Place", "Segments", "parser", "places"]

@@ -11,7 +11,7 @@ from dia.text.edited import Edit
 
 LINE, PARAGRAPH, CELL, NOTHING = "\n", "\n\n", ", ", ""
 _STRENGTH = {NOTHING: 0, CELL: 1, LINE: 2, PARAGRAPH: 3}
-_LINE_ENDS = re.compile(r"[^\S\xa0]*[\r\n]\s*")
+_LINE_ENDS = re.compile(r"(?<![^\S\xa0])[^\S\xa0]*[\r\n]\s*")
 _ENDED = tuple(",;:.!?…")
 
 

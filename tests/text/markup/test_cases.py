@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks" / "quality"))
+sys.path.insert(0, str(Path(__file__).parents[3] / "benchmarks" / "quality"))
 
 from markup_reading import Case, cases, is_right, read
 

@@ -12,6 +12,9 @@ _SOFT_HYPHEN = re.compile(r"\u00ad(?:[ \t]{0,8}\r?\n[ \t]{0,40})?")
 _DIVIDED = re.compile(r"([A-Za-z]{1,40})([-‐¬])[ \t]{0,8}\r?\n[ \t]{0,40}(?=([A-Za-z]{1,40}))")
 _SUSPENDED = frozenset(["and", "or", "to", "but", "nor", "versus"])  # two- and three-part
 _PREFIX_KEPT = frozenset(["self", "ex", "all", "quasi"])  # their hyphen is written
+_ALWAYS_HYPHENATED = re.compile(
+    r"\w+-term|(?:part|full|real|half|first)-time", re.IGNORECASE
+)  # also in the dictionary
 _NUMBER = r"(?:\d{1,4}|[ivxlc]{1,7})"
 # A line that is only a page number. What a bare number means depends on its neighbors.
 _PAGE_LINE = re.compile(
@@ -159,6 +162,8 @@ def _hyphen(first: str, second: str, sign: str) -> str:
         return ""
     if not second[0].islower() or first.lower() in _PREFIX_KEPT:
         return "" if first.isupper() and second.isupper() and is_word(first + second) else "-"
+    if _ALWAYS_HYPHENATED.fullmatch(f"{first}-{second}"):
+        return "-"
     return "-" if not is_word(first + second) and is_word(first) and is_word(second) else ""
 
 

@@ -1,4 +1,4 @@
-"""Leave out the marks that refer to sources and notes: `[1]`, `[2,3]`, `[4–6]`, `[citation needed]`, superscripts."""
+"""Leave out footnotes and the marks that refer to sources and notes: `[1]`, `[4–6]`, `[^1]`, raised numbers."""
 
 import re
 from collections.abc import Iterator
@@ -53,6 +53,16 @@ _SHORT_WORDS = frozenset(
 )
 
 
+_NOTE_LINES = re.compile(  # [^1]: a footnote as Markdown writes it, with the indented lines after it
+    r"^ {0,3}\[\^[^\[\]\s]{1,40}\]:[^\n]*(?:\n(?:[ \t]{1,9}\S[^\n]*|(?=\n {4}\S)))*\n?",
+    re.MULTILINE,
+)
+_NOTE_REFERENCE = re.compile(r"[ \t]?\[\^[^\[\]\s]{1,40}\](?!:)")
+_NOTES_LEFT_OUT = (
+    "the words of a footnote are left out. To have it spoken, write its words where they are to be heard."
+)
+
+
 def is_reference(words: str, *, bare: bool = False) -> bool:
     """Whether words are only a mark that refers to a source or a note.
 
@@ -62,6 +72,16 @@ def is_reference(words: str, *, bare: bool = False) -> bool:
     """
     mark = words.strip()
     return bool(_REFERENCE.fullmatch(mark) or (bare and _BARE.fullmatch(mark)))
+
+
+def without_notes(source: EditedText) -> tuple[EditedText, list[str]]:
+    """Leave out footnotes as Markdown writes them, and the marks that refer to them."""
+    if "[^" not in source.text:
+        return source, []
+    left = source.sub(_NOTE_LINES, "")
+    if not left.text.strip():
+        return source, []
+    return left.sub(_NOTE_REFERENCE, ""), [] if left is source else [_NOTES_LEFT_OUT]
 
 
 def without_citations(source: EditedText, *, english: bool = True) -> tuple[EditedText, list[str]]:
@@ -125,4 +145,4 @@ def _takes_notes(word: str) -> bool:
     return (len(word) > 2 and word.lower() not in _UNITS) or word.lower() in _SHORT_WORDS
 
 
-__all__ = ["is_reference", "without_citations"]
+__all__ = ["is_reference", "without_citations", "without_notes"]

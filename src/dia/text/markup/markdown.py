@@ -10,11 +10,10 @@ from markdown_it.token import Token
 
 from dia.text.edited import EditedText
 from dia.text.markup.blocks import SPOKEN_FENCES
-from dia.text.markup.citations import is_reference
+from dia.text.markup.citations import is_reference, without_notes
 from dia.text.markup.document import Document, last_closers
 from dia.text.markup.elements import is_known
 from dia.text.markup.html import add_html
-from dia.text.markup.notes import without_notes
 from dia.text.markup.places import Place, Segments, parser, places
 from dia.text.markup.selection import CELL, LINE, PARAGRAPH, Selection
 from dia.text.markup.tags import Markup, markup_in

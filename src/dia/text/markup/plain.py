@@ -6,13 +6,12 @@ from collections.abc import Callable
 
 from dia.text.edited import EditedText
 from dia.text.markup.blocks import without_blocks
-from dia.text.markup.citations import without_citations
+from dia.text.markup.citations import without_citations, without_notes
 from dia.text.markup.document import Document, last_closers
 from dia.text.markup.elements import is_known
 from dia.text.markup.html import add_html, read_html
 from dia.text.markup.inline import without_inline_markdown
 from dia.text.markup.lines import without_divisions, without_page_marks
-from dia.text.markup.notes import without_notes
 from dia.text.markup.selection import Selection
 from dia.text.markup.tags import Markup, markup_in
 

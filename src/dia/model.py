@@ -28,6 +28,7 @@ from dia.synthesis.speak import speak, speak_batch, stream_job
 from dia.synthesis.synthesizer import Synthesizer
 from dia.synthesis.takes.recognition import Recogniser
 from dia.synthesis.takes.take import Take, TakeOptions
+from dia.text.markup.formats import TextFormat
 from dia.text.script import Script
 from dia.voices.prompt import encode_recording
 
@@ -153,6 +154,7 @@ class Dia:
         speaking_rate: float | None = None,
         normalize: bool = True,
         speakers: Mapping[str, str] | None = None,
+        text_format: TextFormat = "plain",
         retries: int = 0,
     ) -> Any:
         """Generate speech for one script or a list of scripts.
@@ -181,6 +183,7 @@ class Dia:
             speaking_rate: speed relative to the model's, at constant pitch; 0.5 to 2.
             normalize: expand numbers, dates, abbreviations and so on to words; False leaves the text unchanged.
             speakers: S1 or S2 for names in the script, such as {"JOHN": "S1"}; {} if it has no names.
+            text_format: how the texts are written: "plain", "markdown", "html", "srt", "vtt" or "fountain".
             retries: maximum number of new attempts, with the next seeds, if the result has faults.
 
         Returns:
@@ -210,6 +213,7 @@ class Dia:
             speaking_rate=speaking_rate,
             normalize=normalize,
             speakers=speakers,
+            text_format=text_format,
         )
         self._prepare(jobs, use_torch_compile, verbose)
         takes = speak_batch(self.synthesizer, jobs, verbose)
@@ -287,14 +291,7 @@ class Dia:
     def speak(self, text: str | SynthesisJob, retries: int = 0, best_of: int = 1, **options: Any) -> Take:
         """Generate speech for one script as a `Take`: audio, seed, codes, times of turns and words, and faults.
 
-        Args:
-            text: as in `pieces`.
-            retries: as in `pieces`.
-            best_of: as in `pieces`.
-            **options: the other arguments of `pieces`.
-
-        Raises:
-            TypeError, ValueError, OSError: as in `pieces`.
+        Arguments and errors are those of `pieces`.
         """
         return join_pieces(self.pieces(text, retries=retries, best_of=best_of, **options))
 
@@ -335,18 +332,25 @@ class Dia:
         self._prepare([job], use_torch_compile, verbose)
         return ClosingIterator(chunks)
 
-    def read(self, text: str, normalize: bool = True, speakers: Mapping[str, str] | None = None) -> Script:
+    def read(
+        self,
+        text: str,
+        normalize: bool = True,
+        speakers: Mapping[str, str] | None = None,
+        text_format: TextFormat = "plain",
+    ) -> Script:
         """Parse a script: its turns, its normalized text and its warnings.
 
         Args:
             text: as in `pieces`.
             normalize: as in `generate`.
             speakers: as in `generate`.
+            text_format: as in `generate`.
 
         Raises:
             TypeError, ValueError: the script is invalid; the message says why.
         """
-        return read_script(self.synthesizer, text, normalize, speakers)
+        return read_script(self.synthesizer, text, normalize, speakers, text_format)
 
     def is_long(self, text: str | SynthesisJob, **options: "Unpack[Options]") -> bool:
         """Whether a script is generated in parts, because it is too long for one pass or contains pauses.

@@ -15,6 +15,7 @@ from dia.synthesis.prompts import VoicePrompt, fit_prompt, prompt_from_recording
 from dia.synthesis.synthesizer import Synthesizer
 from dia.synthesis.takes.seeds import check_seed
 from dia.synthesis.takes.take import Line, TakeOptions
+from dia.text.markup.formats import TextFormat
 from dia.text.prompt_format import PromptFormat
 from dia.text.script import Script, parse
 from dia.text.speakers import by_speaker
@@ -46,7 +47,8 @@ def jobs_of(
         check_seed(seed)
     settings, rate = _settings(synthesizer, options), _rate(synthesizer, options.get("speaking_rate"))
     normalize = options.get("normalize", True)
-    scripts = [read_script(synthesizer, one, normalize, options.get("speakers")) for one in texts]
+    text_format = options.get("text_format", "plain")
+    scripts = [read_script(synthesizer, one, normalize, options.get("speakers"), text_format) for one in texts]
     format = PromptFormat.of(synthesizer.model.generation_config)
     voices = _voices(synthesizer, scripts, options, long_form)
     jobs = [
@@ -94,7 +96,11 @@ def job_of(
 
 
 def read_script(
-    synthesizer: Synthesizer, text: str, normalize: bool = True, speakers: Mapping[str, str] | None = None
+    synthesizer: Synthesizer,
+    text: str,
+    normalize: bool = True,
+    speakers: Mapping[str, str] | None = None,
+    text_format: TextFormat = "plain",
 ) -> Script:
     """Parse a text with the text frontend of the checkpoint, and check its phones against the tokenizer.
 
@@ -104,7 +110,7 @@ def read_script(
         TypeError, ValueError: the text cannot be spoken.
     """
     frontend = PromptFormat.of(synthesizer.model.generation_config).text_frontend
-    script = parse(text, frontend=frontend, normalize=normalize, speakers=speakers)
+    script = parse(text, frontend=frontend, normalize=normalize, speakers=speakers, text_format=text_format)
     synthesizer.processor.tokenizer.spoken(script.spoken)
     return script
 

@@ -10,7 +10,9 @@ from dataclasses import replace
 from dia.text import characters
 from dia.text.edited import EditedText
 from dia.text.english.normalization import spoken_form
+from dia.text.markup.formats import TextFormat, check_text_format, without_markup
 from dia.text.prompt_format import FRONTENDS, Frontend
+from dia.text.sounds import marked_sounds, sound_of
 from dia.text.speakers import tagged
 from dia.text.tags import (
     MAYBE_SOUND,
@@ -22,7 +24,6 @@ from dia.text.tags import (
     SPEAKERS,
     listed_sound,
     nearest,
-    sound_of,
 )
 from dia.text.turns import LETTERS_PER_SECOND, LONGEST_PAUSE, Script, Turn, estimated_seconds
 from dia.text.word_alignment import written_words
@@ -47,6 +48,7 @@ def parse(
     frontend: Frontend = "en",
     normalize: bool = True,
     speakers: Mapping[str, str] | None = None,
+    text_format: TextFormat = "plain",
 ) -> Script:
     """Parse a script.
 
@@ -66,6 +68,8 @@ def parse(
             in `speakers` are then looked for.
         speakers: S1 or S2 for the names of speakers in the script, such as `{"JOHN": "S1"}`; by default the first two
             names are S1 and S2. An empty dict means that there are no names.
+        text_format: how the text is written, see `dia.text.markup`. Unmistakable markup is removed from "plain" text,
+            too, unless `normalize` is False.
 
     Returns:
         The turns, with warnings about what Dia does not speak well; `warnings_for` adds those for a particular model.
@@ -73,13 +77,21 @@ def parse(
     Raises:
         TypeError: text is not a str, or speakers is not a dict of them.
         ValueError: the script has no words, names a third speaker, or contains an invalid pause or characters that
-            cannot be spoken (`dia.text.characters`); or `frontend` is unknown.
+            cannot be spoken (`dia.text.characters`); or `frontend` or `text_format` is unknown.
     """
     if frontend not in FRONTENDS:
         raise ValueError(f"frontend is {frontend!r}; it must be one of {', '.join(FRONTENDS)}.")
     source = text if isinstance(text, EditedText) else EditedText.of(characters.checked(text))
+    english = frontend == "en" and normalize
+    check_text_format(text_format)
+    notes: list[str] = []
+    if normalize or text_format != "plain":
+        source, found = without_markup(source, text_format, english=english)
+        notes += found
     labelled = tagged(source, speakers, guess=normalize, author=text if isinstance(text, str) else None)
-    reader = _Reader(labelled.text, frontend == "en" and normalize)
+    source, found = marked_sounds(labelled.text, english=english)
+    notes += found
+    reader = _Reader(source, english)
     end = 0
     for mark in _MARK.finditer(reader.written):
         reader.add_words(end, mark.start())
@@ -93,7 +105,7 @@ def parse(
         raise ValueError("text is empty or contains no words. Write the words to speak, such as '[S1] Hello.'")
     unchecked = [] if normalize or frontend == "none" else [_UNCHECKED]
     advice = _speaker_advice(reader)
-    warnings = (*labelled.warnings, *unchecked, *advice, *_sound_advice(reader), *reader.warnings())
+    warnings = (*notes, *labelled.warnings, *unchecked, *advice, *_sound_advice(reader), *reader.warnings())
     return Script(tuple(reader.turns), warnings, advice, labelled.names)
 
 

@@ -155,6 +155,7 @@ class Dia:
         normalize: bool = True,
         speakers: Mapping[str, str] | None = None,
         text_format: TextFormat = "plain",
+        keep_timing: bool = False,
         retries: int = 0,
     ) -> Any:
         """Generate speech for one script or a list of scripts.
@@ -184,6 +185,7 @@ class Dia:
             normalize: expand numbers, dates, abbreviations and so on to words; False leaves the text unchanged.
             speakers: S1 or S2 for names in the script, such as {"JOHN": "S1"}; {} if it has no names.
             text_format: how the texts are written: "plain", "markdown", "html", "srt", "vtt" or "fountain".
+            keep_timing: speak each cue of subtitles at its time, faster if it would not fit; see docs/scripts.md.
             retries: maximum number of new attempts, with the next seeds, if the result has faults.
 
         Returns:
@@ -214,6 +216,7 @@ class Dia:
             normalize=normalize,
             speakers=speakers,
             text_format=text_format,
+            keep_timing=keep_timing,
         )
         self._prepare(jobs, use_torch_compile, verbose)
         takes = speak_batch(self.synthesizer, jobs, verbose)
@@ -338,19 +341,14 @@ class Dia:
         normalize: bool = True,
         speakers: Mapping[str, str] | None = None,
         text_format: TextFormat = "plain",
+        keep_timing: bool = False,
     ) -> Script:
-        """Parse a script: its turns, its normalized text and its warnings.
-
-        Args:
-            text: as in `pieces`.
-            normalize: as in `generate`.
-            speakers: as in `generate`.
-            text_format: as in `generate`.
+        """Parse a script: its turns, its normalized text and its warnings. Arguments are those of `generate`.
 
         Raises:
             TypeError, ValueError: the script is invalid; the message says why.
         """
-        return read_script(self.synthesizer, text, normalize, speakers, text_format)
+        return read_script(self.synthesizer, text, normalize, speakers, text_format, keep_timing)
 
     def is_long(self, text: str | SynthesisJob, **options: "Unpack[Options]") -> bool:
         """Whether a script is generated in parts, because it is too long for one pass or contains pauses.

@@ -377,9 +377,7 @@ class Dia:
         return Provenance(public_name(str(self.model.name_or_path or "")), seed)
 
     def load_audio(self, path: str | Path) -> Tensor:
-        """Read a recording as codes [T, C], which can be used as `audio_prompt` repeatedly.
-
-        The recording is prepared as described in docs/voices.md. Flaws are reported as `dia.DiaWarning`.
+        """Read a recording as codes [T, C], which can be used as `audio_prompt` repeatedly; see docs/voices.md.
 
         Raises:
             FileNotFoundError: the file does not exist.

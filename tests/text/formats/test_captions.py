@@ -297,7 +297,7 @@ def test_reading_is_linear():
         return time.process_time() - started
 
     seconds(10)
-    assert seconds(4000) < 16 * min(seconds(500) for _ in range(3))
+    assert min(seconds(4000) for _ in range(2)) < 32 * min(seconds(500) for _ in range(3))  # quadratic: 64
 
 
 @pytest.mark.parametrize(

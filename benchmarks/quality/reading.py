@@ -1,15 +1,17 @@
 """How well written English is read: each table of the tests, by us and by other programs on the same rows.
 
     python benchmarks/quality/reading.py speakers
+    python benchmarks/quality/reading.py markup
 
 Tables are in tests/text. Other programs are measured if they are installed. Knows nothing of speech.
 """
 
 import argparse
 
+import markup_reading
 import speaker_reading
 
-TABLES = {"speakers": speaker_reading.measure}
+TABLES = {"speakers": speaker_reading.measure, "markup": markup_reading.measure}
 
 
 def main() -> None:

@@ -28,6 +28,7 @@ from dia.synthesis.speak import speak, speak_batch, stream_job
 from dia.synthesis.synthesizer import Synthesizer
 from dia.synthesis.takes.recognition import Recogniser
 from dia.synthesis.takes.take import Take, TakeOptions
+from dia.text.markup.formats import TextFormat
 from dia.text.script import Script
 from dia.voices.prompt import encode_recording
 
@@ -153,6 +154,8 @@ class Dia:
         speaking_rate: float | None = None,
         normalize: bool = True,
         speakers: Mapping[str, str] | None = None,
+        text_format: TextFormat = "plain",
+        keep_timing: bool = False,
         retries: int = 0,
     ) -> Any:
         """Generate speech for one script or a list of scripts.
@@ -181,6 +184,8 @@ class Dia:
             speaking_rate: speed relative to the model's, at constant pitch; 0.5 to 2.
             normalize: expand numbers, dates, abbreviations and so on to words; False leaves the text unchanged.
             speakers: S1 or S2 for names in the script, such as {"JOHN": "S1"}; {} if it has no names.
+            text_format: how the texts are written: "plain", "markdown", "html", "srt", "vtt" or "fountain".
+            keep_timing: speak each cue of subtitles at its time, faster if it would not fit; see docs/scripts.md.
             retries: maximum number of new attempts, with the next seeds, if the result has faults.
 
         Returns:
@@ -210,6 +215,8 @@ class Dia:
             speaking_rate=speaking_rate,
             normalize=normalize,
             speakers=speakers,
+            text_format=text_format,
+            keep_timing=keep_timing,
         )
         self._prepare(jobs, use_torch_compile, verbose)
         takes = speak_batch(self.synthesizer, jobs, verbose)
@@ -287,14 +294,7 @@ class Dia:
     def speak(self, text: str | SynthesisJob, retries: int = 0, best_of: int = 1, **options: Any) -> Take:
         """Generate speech for one script as a `Take`: audio, seed, codes, times of turns and words, and faults.
 
-        Args:
-            text: as in `pieces`.
-            retries: as in `pieces`.
-            best_of: as in `pieces`.
-            **options: the other arguments of `pieces`.
-
-        Raises:
-            TypeError, ValueError, OSError: as in `pieces`.
+        Arguments and errors are those of `pieces`.
         """
         return join_pieces(self.pieces(text, retries=retries, best_of=best_of, **options))
 
@@ -335,18 +335,20 @@ class Dia:
         self._prepare([job], use_torch_compile, verbose)
         return ClosingIterator(chunks)
 
-    def read(self, text: str, normalize: bool = True, speakers: Mapping[str, str] | None = None) -> Script:
-        """Parse a script: its turns, its normalized text and its warnings.
-
-        Args:
-            text: as in `pieces`.
-            normalize: as in `generate`.
-            speakers: as in `generate`.
+    def read(
+        self,
+        text: str,
+        normalize: bool = True,
+        speakers: Mapping[str, str] | None = None,
+        text_format: TextFormat = "plain",
+        keep_timing: bool = False,
+    ) -> Script:
+        """Parse a script: its turns, its normalized text and its warnings. Arguments are those of `generate`.
 
         Raises:
             TypeError, ValueError: the script is invalid; the message says why.
         """
-        return read_script(self.synthesizer, text, normalize, speakers)
+        return read_script(self.synthesizer, text, normalize, speakers, text_format, keep_timing)
 
     def is_long(self, text: str | SynthesisJob, **options: "Unpack[Options]") -> bool:
         """Whether a script is generated in parts, because it is too long for one pass or contains pauses.
@@ -375,9 +377,7 @@ class Dia:
         return Provenance(public_name(str(self.model.name_or_path or "")), seed)
 
     def load_audio(self, path: str | Path) -> Tensor:
-        """Read a recording as codes [T, C], which can be used as `audio_prompt` repeatedly.
-
-        The recording is prepared as described in docs/voices.md. Flaws are reported as `dia.DiaWarning`.
+        """Read a recording as codes [T, C], which can be used as `audio_prompt` repeatedly; see docs/voices.md.
 
         Raises:
             FileNotFoundError: the file does not exist.

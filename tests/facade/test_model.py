@@ -44,6 +44,16 @@ def test_a_one_item_list_returns_a_list(dia):
     assert isinstance(dia.generate(["[S1] Hi."], seed=1), list)
 
 
+def test_the_format_of_a_text_is_an_option_of_every_method(dia):
+    page = "<p>Hi.</p><script>x</script>"
+    assert dia.read(page, text_format="html").spoken == "[S1] Hi."
+    assert dia.job(page, text_format="html").script.spoken == "[S1] Hi."
+    expected = dia.generate("[S1] Hi.", seed=1)
+    assert np.array_equal(dia.generate(page, seed=1, text_format="html"), expected)
+    with pytest.raises(ValueError, match="text_format is 'docx'; it must be one of plain, markdown, html"):
+        dia.job("[S1] Hi.", text_format="docx")
+
+
 def test_a_seed_gives_the_same_audio_alone_and_inside_a_batch(dia):
     alone = dia.generate("[S2] You there?", seed=5)
     batch = dia.generate(["[S1] Hi.", "[S2] You there?"], seed=[4, 5])

@@ -103,10 +103,6 @@ def test_a_script_is_printed_with_one_turn_per_line():
             "the script does not begin with a speaker tag, so its first words belong to S1. Begin with [S1].",
         ),
         (f"[S1] {LONG} [S1] Yes. [S1] No.", "turn 2 ([S1]), turn 3 ([S1]): same speaker as in the previous turn."),
-        (
-            f"[S1] {LONG} (chuckles)",
-            "(chuckles) is not a sound that Dia knows, so the result is unpredictable. Write (chuckle)",
-        ),
         (f"[S1] {LONG} (sneers)", "(sneers) is not a sound that Dia knows, so the result is unpredictable. "),
         (f"[S1] {LONG} [music]", "[music]: not a known mark, so its words are read aloud."),
         (f"[S1] {LONG} 🙂", "'🙂' (SLIGHTLY SMILING FACE): cannot be spoken and is omitted."),
@@ -150,8 +146,7 @@ def test_warnings_of_one_kind_are_merged():
         ("[S1] Hi. [S3] Hi.", ValueError, r"\[S3\] is not a known speaker; Dia supports \[S1\] and \[S2\]. Assign"),
         ("Speaker 4: Hi.", ValueError, "Speaker 4: is not a known speaker"),
         ("[S0] Hi.", ValueError, r"\[S0\] is not a known speaker"),
-        ("[S1] Hi. [pause]", ValueError, r"\[pause\] has no valid length\. Write \[pause:700ms\]"),
-        ("[S1] Hi. [pause:5]", ValueError, r"\[pause:5\] has no valid length"),
+        ("[S1] Hi. [pause:5]", ValueError, r"\[pause:5\] has no valid length\. Write \[pause:700ms\]"),
         ("[S1] Hi. [pause:90s]", ValueError, "a pause of 90 s, but the maximum is 60 s"),
         ("[S1] שלום", ValueError, "HEBREW LETTER SHIN"),
         ("[S1] a\0b", ValueError, r"control character U\+0000 at position 6"),
@@ -363,3 +358,9 @@ def test_advice_contains_the_warnings_about_the_order_of_speakers():
 )
 def test_seconds_are_estimated_for_letters_of_other_scripts(text, letters):
     assert estimated_seconds(text) == pytest.approx(letters / LETTERS_PER_SECOND)
+
+
+def test_the_format_of_a_text_must_be_known():
+    assert parse("[S1] Hello.", text_format="markdown").spoken == "[S1] Hello."
+    with pytest.raises(ValueError, match="text_format is 'pdf'; it must be one of plain, markdown, html, srt, vtt"):
+        parse("[S1] Hello.", text_format="pdf")

@@ -6,7 +6,7 @@ import os
 import pytest
 
 from dia.text import source
-from dia.text.source import read_script, script_text
+from dia.text.source import ScriptSource, read_script, script_text
 
 
 @pytest.fixture(autouse=True)
@@ -47,7 +47,7 @@ def place(tmp_path, monkeypatch):
     ],
 )
 def test_words_are_a_script(given):
-    assert script_text(given) == given
+    assert script_text(given) == ScriptSource(given)
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_a_missing_path_is_never_spoken(given):
         script_text(given)
     assert f"the file {given} does not exist;" in str(raised.value)
     assert str(raised.value).endswith(f"To speak these words themselves, start with a speaker tag: '[S1] {given}'")
-    assert script_text(f"[S1] {given}") == f"[S1] {given}"
+    assert script_text(f"[S1] {given}").text == f"[S1] {given}"
 
 
 def test_a_folder_is_not_a_script(place):
@@ -103,7 +103,7 @@ def test_broken_links_are_errors(place):
 @pytest.mark.parametrize("name", ["Hello", "script.txt", "my talk", "a[1].md"])
 def test_an_existing_file_is_read_whatever_its_name(place, name):
     (place / name).write_text("[S1] From the file.", encoding="utf-8")
-    assert script_text(name) == "[S1] From the file."
+    assert script_text(name).text == "[S1] From the file."
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
@@ -113,7 +113,7 @@ def test_a_named_pipe_is_read(place):
     os.mkfifo(place / "pipe")
     writer = threading.Thread(target=lambda: (place / "pipe").write_text("[S1] Piped."))
     writer.start()
-    assert script_text("pipe") == "[S1] Piped."
+    assert script_text("pipe").text == "[S1] Piped."
     writer.join()
 
 
@@ -132,13 +132,16 @@ TEXT = "[S1] Café, “yes”.\n"
 )
 def test_a_file_is_utf_8_or_utf_16_with_a_byte_order_mark(place, content):
     (place / "script.txt").write_bytes(content)
-    assert read_script("script.txt") == read_script(place / "script.txt") == TEXT
+    assert read_script("script.txt").text == read_script(place / "script.txt").text == TEXT
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"[S1] Caf\xe9.", r"is not UTF-8: byte 8 is 0xE9\. Save the script as plain text, such as \.txt or \.md"),
+        (
+            bytes(range(128, 256)) * 3,
+            r"is not UTF-8: byte 0 is 0x80, and its encoding cannot be detected\. Save the script",
+        ),
         (b"\xff\xfea", "is not UTF-16.*: byte 2"),
         ("[S1] Hi.".encode("utf-16-le"), "is not text: it contains zero bytes"),
         (b"%PDF-1.7 ...", "is a PDF document. Save the script as plain text"),
@@ -163,7 +166,7 @@ def test_a_file_that_is_not_text_is_rejected_by_its_kind(place, content, message
 def test_a_file_is_read_up_to_a_size(place, monkeypatch):
     monkeypatch.setattr(source, "LARGEST_BYTES", 2**20)
     (place / "large.txt").write_bytes(b"a" * 2**20)
-    assert len(script_text("large.txt")) == 2**20
+    assert len(script_text("large.txt").text) == 2**20
     (place / "large.txt").write_bytes(b"a" * (2**20 + 1))
     with pytest.raises(ValueError, match=r"large\.txt is larger than 1 MB.*Split it into several scripts"):
         script_text("large.txt")
@@ -185,21 +188,21 @@ def standard_input(monkeypatch, content, kind=io.TextIOWrapper):
 
 def test_a_dash_is_standard_input(monkeypatch, capsys):
     standard_input(monkeypatch, "[S1] Café.".encode())
-    assert script_text("-") == "[S1] Café."
+    assert script_text("-").text == "[S1] Café."
     monkeypatch.setattr("sys.stdin", io.StringIO("[S1] Café."))
-    assert script_text("-") == "[S1] Café."
+    assert script_text("-").text == "[S1] Café."
     assert capsys.readouterr().err == ""
 
 
 def test_at_a_terminal_a_message_explains_how_to_end_the_input(monkeypatch, capsys):
     standard_input(monkeypatch, b"Hi.", Terminal)
-    assert script_text("-") == "Hi."
+    assert script_text("-").text == "Hi."
     assert "then press Ctrl-" in capsys.readouterr().err
 
 
 def test_standard_input_has_the_same_limits(monkeypatch):
-    standard_input(monkeypatch, b"[S1] Caf\xe9.")
-    with pytest.raises(ValueError, match="standard input is not UTF-8: byte 8"):
+    standard_input(monkeypatch, b"%PDF")
+    with pytest.raises(ValueError, match="standard input is a PDF document"):
         script_text("-")
     monkeypatch.setattr("sys.stdin", None)
     with pytest.raises(ValueError, match="standard input is closed"):

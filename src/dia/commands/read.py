@@ -4,11 +4,12 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dia.commands.speakers import add_speakers_option, speakers_given
+from dia.commands.scripts import add_script_options, parse_source, script_source
+from dia.commands.speakers import add_speakers_option
 
 if TYPE_CHECKING:
     from dia.synthesis.parts.planning import Part, VoiceInfo
@@ -20,6 +21,7 @@ _GUIDE = """examples:
   dia read book.txt
   dia read book.txt --voice ann
   dia read book.txt --json | jq '.parts[].seconds'
+  dia read talk.srt --keep-timing
   echo "[S1] Good morning." | dia read -
 
 Prints each turn as written and, if different, as spoken; its pauses and sounds; the parts of a long script with
@@ -60,22 +62,20 @@ def add_command(subparsers: Any, notice: str = "") -> None:
     parser.add_argument(
         "--no-normalize", dest="normalize", action="store_false", help="do not spell out numbers and abbreviations"
     )
+    add_script_options(parser)
     add_speakers_option(parser)
 
 
 def _read(arguments: argparse.Namespace) -> int:
     from dia.synthesis.parts.planning import plan_passes, reserved_seconds
-    from dia.text.script import parse
-    from dia.text.source import script_text
 
-    text, format = script_text(arguments.script), _format(arguments.model)
+    source, format = script_source(arguments), _format(arguments.model)
     if arguments.text_frontend is not None:
         format = replace(format, text_frontend=arguments.text_frontend)
-    speakers = speakers_given(arguments.speakers)
-    script = parse(text, frontend=format.text_frontend, normalize=arguments.normalize, speakers=speakers)
+    script = parse_source(source, arguments, format.text_frontend)
     voice = _voice_info(arguments.voice or (), script)
     max_seconds = format.pass_seconds - reserved_seconds(script)
-    warnings = list(script.warnings_for(format, voice.seconds))
+    warnings = [*filter(None, [source.remark]), *script.warnings_for(format, voice.seconds)]
     if voice.seconds > max_seconds:
         warnings.append(_SHORTENED_VOICE.format(voice.seconds, max_seconds))
         voice = replace(voice, seconds=max_seconds)
@@ -120,6 +120,7 @@ def _voice_info(options: Sequence[str], script: "Script") -> "VoiceInfo":
 def _as_json(script: "Script", parts: "Sequence[Part]", warnings: Sequence[str], format: "PromptFormat") -> str:
     turns = [
         {"speaker": turn.speaker, "shown": turn.shown, "spoken": turn.text, "pause_seconds": turn.pause}
+        | ({"cue": asdict(turn.cue)} if turn.cue else {})
         for turn in script.turns
     ]
     spoken = [
@@ -141,6 +142,8 @@ def _as_text(
             yield f"    sounds: {', '.join(turn.sounds)}"
         if turn.pause:
             yield f"    pause: {turn.pause:g} s"
+        if turn.cue:
+            yield f"    {turn.cue}: {turn.cue.start:g} s to {turn.cue.end:g} s"
     yield ""
     if script.names:
         yield f"names: {', '.join(f'{name} is {speaker}' for name, speaker in script.names.items())}"
@@ -151,8 +154,10 @@ def _as_text(
             for number, part in enumerate(parts, 1)
         )
         yield ""
-    pauses = sum(turn.pause for turn in script.turns)
-    yield f"about {script.seconds + pauses:.1f} s in {len(parts)} part{'s' if len(parts) > 1 else ''}"
+    seconds = script.seconds + sum(turn.pause for turn in script.turns)
+    if script.is_timed:
+        seconds = max(turn.cue.end for turn in script.turns if turn.cue)
+    yield f"about {seconds:.1f} s in {len(parts)} part{'s' if len(parts) > 1 else ''}"
     yield from (f"warning: {warning}" for warning in warnings)
 
 

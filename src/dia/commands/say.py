@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from dia.commands.early_checks import check_speech
 from dia.commands.numbers import count, non_negative, option, seed_number
 from dia.commands.outputs import check_outputs, exclusive_output, sound_file
+from dia.commands.scripts import add_script_options, parse_source, script_source
 from dia.commands.speakers import add_speakers_option, speakers_given
 from dia.runtime.background import in_background
 from dia.runtime.cores import CoreTimes
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from dia.model import Dia
     from dia.synthesis.job import SynthesisJob
     from dia.synthesis.takes.alignment import TurnTime
+    from dia.text.source import ScriptSource
 
 _EXAMPLES = """examples:
   dia say "[S1] Hello. [S2] Hi! How are you?" -o hello.wav
@@ -36,6 +38,7 @@ _EXAMPLES = """examples:
   dia say script.txt --stream
   dia say script.txt -o - | ffplay -
   dia say book.txt -o book.flac --retries 2 --srt book.srt
+  dia say talk.srt -o talk.wav --keep-timing
   echo "[S1] Good morning." | dia say - -o morning.flac
   dia say "[S1] Some new words." -o cloned.wav --model nari-labs/Dia-1.6B-0626 \\
       --audio-prompt voice.wav --audio-prompt-text "[S1] The words of voice.wav."
@@ -64,6 +67,7 @@ def add_command(subparsers: Any, notice: str = "") -> None:
     say.add_argument(
         "--format", choices=("wav", "raw"), help="format of standard output: wav (default) or raw samples"
     )
+    add_script_options(say)
     _add_model_options(say)
     _add_take_options(say)
     _add_sampling_options(say)
@@ -152,19 +156,21 @@ def _add_sampling_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _say(arguments: argparse.Namespace) -> int:
-    text = _read_script(arguments)
+    source = _read_script(arguments)
     check_outputs(arguments)
     check_speech(arguments)
+    if source.remark:
+        print_lines(source.remark)
     subtitles = [path for path in (arguments.srt, arguments.vtt) if path is not None]
     with exclusive_output(sound_file(arguments), subtitles):
-        return _load_and_say(text, arguments)
+        return _load_and_say(source, arguments)
 
 
-def _load_and_say(text: str, arguments: argparse.Namespace) -> int:
+def _load_and_say(source: "ScriptSource", arguments: argparse.Namespace) -> int:
     started = time.perf_counter()
     model = _load_model(arguments)
     with printed_warnings():
-        job = _make_job(model, text, arguments)
+        job = _make_job(model, source, arguments)
         parts = _parts_folder(model, job, arguments)
         seed = _choose_seed(arguments, parts)
         loaded = time.perf_counter()
@@ -279,12 +285,12 @@ def _audio_chunks(
         yield piece.audio
 
 
-def _make_job(model: "Dia", text: str, arguments: argparse.Namespace) -> "SynthesisJob":
+def _make_job(model: "Dia", source: "ScriptSource", arguments: argparse.Namespace) -> "SynthesisJob":
     """The job, without its seed."""
     from dia.voices.library import parse_voice_option
 
     return model.job(
-        text,
+        source.text,
         retries=arguments.retries,
         best_of=arguments.best_of,
         long_form=arguments.long_form,
@@ -298,6 +304,8 @@ def _make_job(model: "Dia", text: str, arguments: argparse.Namespace) -> "Synthe
         voice=parse_voice_option(arguments.voice or ()),
         speaking_rate=arguments.speaking_rate,
         normalize=arguments.normalize,
+        text_format=source.text_format,
+        keep_timing=arguments.keep_timing,
         speakers=speakers_given(arguments.speakers),
     )
 
@@ -313,24 +321,21 @@ def _with_progress(chunks: Iterator["Waveform"], rate: int) -> Iterator["Wavefor
             yield chunk
 
 
-def _read_script(arguments: argparse.Namespace) -> str:
-    """The text of the script; an invalid script is rejected before the model is loaded."""
+def _read_script(arguments: argparse.Namespace) -> "ScriptSource":
+    """The script; an invalid one is rejected before the model is loaded."""
     from dia import MINI
     from dia.text.prompt_format import PromptFormat
-    from dia.text.script import parse
-    from dia.text.source import script_text
     from dia.text.speakers import by_speaker
     from dia.voices.library import parse_voice_option
 
-    text, model = script_text(arguments.script), arguments.model
+    source, model = script_source(arguments), arguments.model
     folder = MINI if model in (None, "mini") else Path(str(model)).expanduser()
     # The text frontend of a Hub model is unknown before loading, so only text that no model can read is rejected here.
     frontend = PromptFormat.in_folder(folder).text_frontend if folder.is_dir() else "none"
-    speakers = speakers_given(arguments.speakers)
-    script = parse(text, frontend=frontend, normalize=arguments.normalize, speakers=speakers)
+    script = parse_source(source, arguments, frontend)
     if isinstance(voices := parse_voice_option(arguments.voice or ()), dict):
         by_speaker(voices, script.names, "--voice")
-    return text
+    return source
 
 
 __all__ = ["add_command"]

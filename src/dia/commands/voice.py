@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from dia.commands.early_checks import check_device, check_model, check_output, check_recording
+from dia.runtime.standard_streams import print_lines
 from dia.runtime.warnings import printed_warnings
 
 if TYPE_CHECKING:
@@ -172,7 +173,10 @@ def _text(given: str | None) -> str | None:
     from dia.text.source import read_script
 
     if given is not None and given.endswith(".txt"):
-        return read_script(given)
+        source = read_script(given)
+        if source.remark:
+            print_lines(source.remark)
+        return source.text
     return given
 
 

@@ -57,8 +57,10 @@ def is_long(synthesizer: Synthesizer, job: SynthesisJob) -> bool:
     """Whether a job is spoken in the long form, in parts.
 
     By default, `planning.is_long` decides from the script and the length of its voice. The long form needs a codec and
-    the transcript of the recording.
+    the transcript of the recording. Cues at given times are always spoken in parts.
     """
+    if job.script.is_timed:
+        return True
     if job.long_form is not None:
         return job.long_form
     return not _single_pass_reason(synthesizer, job) and planning.is_long(*_plan_arguments(synthesizer, job))
@@ -118,6 +120,7 @@ def resume_plan(synthesizer: Synthesizer, job: SynthesisJob) -> dict[str, Any]:
     codes = b"" if voice is None or voice.prompt is None else voice.prompt.numpy().tobytes()
     return {
         "script": str(job.script),
+        "timing": [str(turn.cue) for turn in job.script.turns] if job.script.is_timed else None,
         "seed": job.seed,
         "settings": dict(job.settings),
         "take_options": {

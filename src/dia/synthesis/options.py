@@ -6,6 +6,7 @@ from typing import Any, TypedDict
 from dia.audio.time_stretch import FASTEST, SLOWEST
 from dia.runtime import limits
 from dia.runtime.ranges import Range, check_given, shown
+from dia.text.markup.formats import TextFormat, check_text_format
 from dia.text.speakers import checked_speakers
 
 
@@ -23,6 +24,8 @@ class Options(TypedDict, total=False):
     voice: Any
     speaking_rate: float | None
     normalize: bool
+    text_format: TextFormat
+    keep_timing: bool
     speakers: Mapping[str, str] | None
 
 
@@ -44,8 +47,10 @@ def check_options(options: Mapping[str, Any]) -> None:
         ValueError: an option is out of range, or two options conflict; the message names them.
     """
     check_given(_RANGES, options)
-    if not isinstance(options.get("normalize", True), bool):
-        raise TypeError(f"normalize is {shown(options['normalize'])}; expected True or False.")
+    for name in ("normalize", "keep_timing"):
+        if not isinstance(options.get(name, True), bool):
+            raise TypeError(f"{name} is {shown(options[name])}; expected True or False.")
+    check_text_format(options.get("text_format", "plain"))
     checked_speakers(options.get("speakers"))
     prompted = options.get("audio_prompt") is not None or options.get("audio_prompt_text") is not None
     if options.get("voice") is not None and prompted:

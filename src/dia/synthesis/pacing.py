@@ -8,6 +8,7 @@ from dia.audio.time_stretch import Tempo, stretched
 from dia.audio.waveform import Waveform
 from dia.synthesis.parts.joining import Piece
 from dia.synthesis.takes.alignment import TurnTime
+from dia.synthesis.takes.take import Take
 
 
 def paced_stream(
@@ -35,21 +36,28 @@ def paced_pieces(pieces: Iterable[Piece], rate: float) -> Iterator[Piece]:
     """
     start = 0.0
     for piece in pieces:
-        take, hertz = piece.take, piece.sampling_rate
-        paced = replace(
-            take,
-            audio=stretched(take.audio, rate, hertz),
-            start=take.start / rate,
-            turns=tuple(_scaled(turn, rate) for turn in take.turns),
+        audio, turns = (
+            stretched(piece.audio, rate, piece.sampling_rate),
+            tuple(scaled(turn, rate) for turn in piece.turns),
         )
-        audio, turns = stretched(piece.audio, rate, hertz), tuple(_scaled(turn, rate) for turn in piece.turns)
-        yield replace(piece, audio=audio, start=start, turns=turns, take=paced)
-        start += len(audio) / hertz
+        yield replace(piece, audio=audio, start=start, turns=turns, take=paced_take(piece.take, rate))
+        start += len(audio) / piece.sampling_rate
 
 
-def _scaled(turn: TurnTime, rate: float) -> TurnTime:
+def paced_take(take: Take, rate: float) -> Take:
+    """A take at `rate` times its speed."""
+    return replace(
+        take,
+        audio=stretched(take.audio, rate, take.sampling_rate),
+        start=take.start / rate,
+        turns=tuple(scaled(turn, rate) for turn in take.turns),
+    )
+
+
+def scaled(turn: TurnTime, rate: float) -> TurnTime:
+    """The times of a turn at `rate` times its speed."""
     words = tuple(replace(word, start=word.start / rate, end=word.end / rate) for word in turn.words)
     return replace(turn, start=turn.start / rate, end=turn.end / rate, words=words)
 
 
-__all__ = ["paced_pieces", "paced_stream"]
+__all__ = ["paced_pieces", "paced_stream", "paced_take", "scaled"]

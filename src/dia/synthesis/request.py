@@ -15,6 +15,7 @@ from dia.synthesis.prompts import VoicePrompt, fit_prompt, prompt_from_recording
 from dia.synthesis.synthesizer import Synthesizer
 from dia.synthesis.takes.seeds import check_seed
 from dia.synthesis.takes.take import Line, TakeOptions
+from dia.text.markup.formats import TextFormat
 from dia.text.prompt_format import PromptFormat
 from dia.text.script import Script, parse
 from dia.text.speakers import by_speaker
@@ -45,8 +46,14 @@ def jobs_of(
     for seed in seeds:
         check_seed(seed)
     settings, rate = _settings(synthesizer, options), _rate(synthesizer, options.get("speaking_rate"))
-    normalize = options.get("normalize", True)
-    scripts = [read_script(synthesizer, one, normalize, options.get("speakers")) for one in texts]
+    _check_timing(synthesizer, options, long_form)
+    reading = (
+        options.get("normalize", True),
+        options.get("speakers"),
+        options.get("text_format", "plain"),
+        options.get("keep_timing", False),
+    )
+    scripts = [read_script(synthesizer, one, *reading) for one in texts]
     format = PromptFormat.of(synthesizer.model.generation_config)
     voices = _voices(synthesizer, scripts, options, long_form)
     jobs = [
@@ -94,7 +101,12 @@ def job_of(
 
 
 def read_script(
-    synthesizer: Synthesizer, text: str, normalize: bool = True, speakers: Mapping[str, str] | None = None
+    synthesizer: Synthesizer,
+    text: str,
+    normalize: bool = True,
+    speakers: Mapping[str, str] | None = None,
+    text_format: TextFormat = "plain",
+    keep_timing: bool = False,
 ) -> Script:
     """Parse a text with the text frontend of the checkpoint, and check its phones against the tokenizer.
 
@@ -104,7 +116,14 @@ def read_script(
         TypeError, ValueError: the text cannot be spoken.
     """
     frontend = PromptFormat.of(synthesizer.model.generation_config).text_frontend
-    script = parse(text, frontend=frontend, normalize=normalize, speakers=speakers)
+    script = parse(
+        text,
+        frontend=frontend,
+        normalize=normalize,
+        speakers=speakers,
+        text_format=text_format,
+        keep_timing=keep_timing,
+    )
     synthesizer.processor.tokenizer.spoken(script.spoken)
     return script
 
@@ -168,7 +187,7 @@ def _limit(
     synthesizer: Synthesizer, max_tokens: int | None, long_form: bool | None, script: Script, transcribed: bool
 ) -> Limit:
     """The maximum length of a prompt as known before encoding; `max_tokens` limits it only in a single pass."""
-    short = not script.has_pauses and reserved_seconds(script) == script.seconds
+    short = not (script.has_pauses or script.is_timed) and reserved_seconds(script) == script.seconds
     one_pass = short if long_form is None else not long_form
     return prompt_limit(synthesizer, max_tokens, one_pass or not transcribed)
 
@@ -227,6 +246,14 @@ def _rate(synthesizer: Synthesizer, rate: float | None) -> float | None:
     if rate is not None and synthesizer.processor.audio_tokenizer is None:
         raise ValueError("there is no codec, so speaking_rate cannot be applied; load the model with its codec.")
     return None if rate == 1 else rate
+
+
+def _check_timing(synthesizer: Synthesizer, options: Mapping[str, Any], long_form: bool | None) -> None:
+    if options.get("keep_timing"):
+        if synthesizer.processor.audio_tokenizer is None:
+            raise ValueError("there is no codec, so keep_timing cannot be applied; load the model with its codec.")
+        if long_form is False:
+            raise ValueError("keep_timing speaks each cue as a part, so long_form must not be False; omit it.")
 
 
 def _one_per_text(given: Any, texts: int, name: str) -> list[Any]:

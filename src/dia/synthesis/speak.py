@@ -19,6 +19,7 @@ from dia.synthesis.synthesizer import Synthesizer
 from dia.synthesis.takes.checks import warn_about
 from dia.synthesis.takes.generation import make_takes, stream_take
 from dia.synthesis.takes.take import Take
+from dia.synthesis.timing import timed_pieces
 
 _QUEUE_SIZE = 20  # chunks, mostly of a second, generated ahead of playback so that the next part can start in time
 
@@ -88,6 +89,8 @@ def stream_job(
     if synthesizer.processor.audio_tokenizer is None:
         raise ValueError("there is no codec, so audio cannot be streamed; load the model with its codec.")
     timeout = checked_timeout(timeout)
+    if job.script.is_timed:
+        return _stream_timed(synthesizer, job, timeout)
     if is_long(synthesizer, job):
         cancel = Event()
         cancellable = replace(synthesizer, cancel=cancel)
@@ -101,6 +104,16 @@ def stream_job(
             synthesizer.processor.sampling_rate,
         )
     return sound if job.rate is None else paced_stream(sound, job.rate, synthesizer.processor.sampling_rate)
+
+
+def _stream_timed(
+    synthesizer: Synthesizer, job: SynthesisJob, timeout: float | None
+) -> Generator[Waveform, None, object]:
+    """The audio of cues at given times, cue by cue: the speed of a cue depends on the length of its speech."""
+    cancel = Event()
+    cancellable = replace(synthesizer, cancel=cancel)
+    once = replace(job, take_options=replace(job.take_options, retries=0, best_of=1))
+    return in_background(lambda: (piece.audio for piece in speak(cancellable, once)), cancel, _QUEUE_SIZE, timeout)
 
 
 def _stream_checked(take: Generator[Waveform, None, Take]) -> Generator[Waveform, None, Take]:
@@ -127,8 +140,11 @@ def _speak_short(synthesizer: Synthesizer, jobs: Sequence[SynthesisJob], progres
 
 
 def _with_rate_and_remarks(job: SynthesisJob, spoken: Iterable[Piece]) -> Iterator[Piece]:
-    """Pieces at the job's speaking rate; the first one has the job's remarks."""
-    paced = iter(spoken) if job.rate is None else paced_pieces(spoken, job.rate)
+    """Pieces at the job's speaking rate or the times of its cues; the first one has the job's remarks."""
+    if job.script.is_timed:
+        paced = timed_pieces(spoken, job.rate or 1.0, job.take_options.edge_seconds)
+    else:
+        paced = iter(spoken) if job.rate is None else paced_pieces(spoken, job.rate)
     for piece in paced:
         warn_about(piece.take.warnings, piece.take.seed, piece.number, piece.parts)
         yield replace(piece, take=replace(piece.take, remarks=job.remarks)) if piece.number == 0 else piece

@@ -74,7 +74,10 @@ class EditedText:
 
     def span(self, start: int, end: int) -> tuple[int, int]:
         """The start and end, exclusive, in the author's text of `text[start:end]`, which must not be empty."""
-        return self.position(start), max(self.position(end - 1) + 1, self.position(start) + 1)
+        first, last = self.position(start), self.position(end - 1)
+        if end - start > 1 and self.position(end - 2) == last:  # what the last characters replace ends with the next
+            return first, max(self.position(end), last + 1)
+        return first, last + 1
 
 
 __all__ = ["Edit", "EditedText"]

@@ -10,8 +10,12 @@ from dataclasses import replace
 from dia.text import characters
 from dia.text.edited import EditedText
 from dia.text.english.normalization import spoken_form
+from dia.text.formats.reading import read_format
+from dia.text.listing import first_names
+from dia.text.markup.formats import TextFormat, check_text_format, without_markup
 from dia.text.prompt_format import FRONTENDS, Frontend
-from dia.text.speakers import tagged
+from dia.text.sounds import marked_sounds, sound_of
+from dia.text.speakers import Labelled, tagged
 from dia.text.tags import (
     MAYBE_SOUND,
     NON_VERBAL_TAGS,
@@ -22,12 +26,11 @@ from dia.text.tags import (
     SPEAKERS,
     listed_sound,
     nearest,
-    sound_of,
 )
 from dia.text.turns import LETTERS_PER_SECOND, LONGEST_PAUSE, Script, Turn, estimated_seconds
 from dia.text.word_alignment import written_words
 
-_NAMED = 5  # a warning lists at most this many items
+_NAMED = 5  # unknown sounds, each with a warning of its own
 _BRACKETS = re.compile(r"\[([^\[\]]*)\]")
 _MARK = re.compile(
     rf"{SPEAKER_TAG.pattern} *[:：]?|{SPEAKER_LINE.pattern}|{PAUSE_MARK.pattern}", re.IGNORECASE | re.MULTILINE
@@ -47,6 +50,8 @@ def parse(
     frontend: Frontend = "en",
     normalize: bool = True,
     speakers: Mapping[str, str] | None = None,
+    text_format: TextFormat = "plain",
+    keep_timing: bool = False,
 ) -> Script:
     """Parse a script.
 
@@ -66,6 +71,9 @@ def parse(
             in `speakers` are then looked for.
         speakers: S1 or S2 for the names of speakers in the script, such as `{"JOHN": "S1"}`; by default the first two
             names are S1 and S2. An empty dict means that there are no names.
+        text_format: how the text is written, see `dia.text.markup`. Unmistakable markup is removed from "plain" text,
+            too, unless `normalize` is False.
+        keep_timing: keep the times of subtitles, as the `cue` of each turn.
 
     Returns:
         The turns, with warnings about what Dia does not speak well; `warnings_for` adds those for a particular model.
@@ -73,13 +81,28 @@ def parse(
     Raises:
         TypeError: text is not a str, or speakers is not a dict of them.
         ValueError: the script has no words, names a third speaker, or contains an invalid pause or characters that
-            cannot be spoken (`dia.text.characters`); or `frontend` is unknown.
+            cannot be spoken (`dia.text.characters`); or `frontend` or `text_format` is unknown; or a
+            line of a file format is invalid; or `keep_timing` is true for a text without times.
     """
     if frontend not in FRONTENDS:
         raise ValueError(f"frontend is {frontend!r}; it must be one of {', '.join(FRONTENDS)}.")
     source = text if isinstance(text, EditedText) else EditedText.of(characters.checked(text))
-    labelled = tagged(source, speakers, guess=normalize, author=text if isinstance(text, str) else None)
-    reader = _Reader(labelled.text, frontend == "en" and normalize)
+    english = frontend == "en" and normalize
+    check_text_format(text_format)
+    content = read_format(
+        source, text_format, keep_timing=keep_timing, plain=normalize, speakers=speakers, english=english
+    )
+    source, notes = content.text, content.warnings
+    if normalize or content.text_format != "plain":
+        source, found = without_markup(source, content.text_format, english=english)
+        notes += found
+    if content.names:  # they are tags already
+        labelled = Labelled(source, [], content.names)
+    else:
+        labelled = tagged(source, speakers, guess=normalize, author=text if isinstance(text, str) else None)
+    source, found = marked_sounds(labelled.text, english=english)
+    notes += found
+    reader = _Reader(source, english)
     end = 0
     for mark in _MARK.finditer(reader.written):
         reader.add_words(end, mark.start())
@@ -93,8 +116,8 @@ def parse(
         raise ValueError("text is empty or contains no words. Write the words to speak, such as '[S1] Hello.'")
     unchecked = [] if normalize or frontend == "none" else [_UNCHECKED]
     advice = _speaker_advice(reader)
-    warnings = (*labelled.warnings, *unchecked, *advice, *_sound_advice(reader), *reader.warnings())
-    return Script(tuple(reader.turns), warnings, advice, labelled.names)
+    warnings = (*notes, *labelled.warnings, *unchecked, *advice, *_sound_advice(reader), *reader.warnings())
+    return Script(content.timed(reader.turns), warnings, advice, labelled.names)
 
 
 class _Reader:
@@ -125,7 +148,7 @@ class _Reader:
         self._warnings.setdefault(fact_and_remedy, {})[item] = None
 
     def warnings(self) -> list[str]:
-        return [f"{_first_names(list(items))}: {fact_and_remedy}" for fact_and_remedy, items in self._warnings.items()]
+        return [f"{first_names(list(items))}: {fact_and_remedy}" for fact_and_remedy, items in self._warnings.items()]
 
     def set_speaker(self, tag: str, number: int) -> None:
         if not 1 <= number <= len(SPEAKERS):
@@ -170,10 +193,11 @@ class _Reader:
         length = _PAUSE.fullmatch(written)
         if length is None:
             raise ValueError(f"{mark[:40]} has no valid length. Write [pause:700ms] or [pause:1.5s].")
-        if not self.turns:
-            self.warn(mark, "precedes the first words and is ignored. Add silence to the audio instead.")
-            return
         seconds = float(length[1]) / (1000 if length[2].lower() == "ms" else 1)
+        if not self.turns:
+            if seconds:
+                self.warn(mark, "precedes the first words and is ignored. Add silence to the audio instead.")
+            return
         last = self.turns[-1]
         pause = round(last.pause + seconds, 3)
         if pause > LONGEST_PAUSE:
@@ -215,7 +239,7 @@ def _speaker_advice(reader: _Reader) -> tuple[str, ...]:
         if reader.tagged[index] and turns[index].speaker == turns[index - 1].speaker and not turns[index - 1].pause
     ]
     if repeated:
-        names = _first_names([f"turn {index + 1} ([{turns[index].speaker}])" for index in repeated])
+        names = first_names([f"turn {index + 1} ([{turns[index].speaker}])" for index in repeated])
         found.append(f"{names}: same speaker as in the previous turn. Alternate [S1] and [S2], or join these turns.")
     return tuple(found)
 
@@ -231,13 +255,6 @@ def _sound_advice(reader: _Reader) -> list[str]:
 def _unlisted(sound: str) -> str:
     advice = f"Write {close}" if (close := nearest(sound)) else f"Choose one of {' '.join(NON_VERBAL_TAGS)}"
     return f"{sound} is not a sound that Dia knows, so the result is unpredictable. {advice}, or remove the brackets."
-
-
-def _first_names(names: Sequence[str]) -> str:
-    more = len(names) - _NAMED
-    return ", ".join(name if len(name) <= 40 else f"{name[:40]}…" for name in names[:_NAMED]) + (
-        f" and {more} more" if more > 0 else ""
-    )
 
 
 __all__ = ["LETTERS_PER_SECOND", "Script", "Turn", "estimated_seconds", "parse"]

@@ -1,13 +1,16 @@
 """Read a script from an argument, a text file or standard input. Independent of the script's syntax."""
 
-import codecs
 import os
 import re
 import stat
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from dia.text.decoding import decoded
+from dia.text.formats.suffixes import KNOWN_SUFFIXES, format_of
+from dia.text.markup.formats import TextFormat
 from dia.text.tags import PAUSE_MARK, SPEAKER_TAG
 
 LARGEST_BYTES = 16 * 2**20  # twelve days of speech; a novel has less than 4 MB
@@ -17,45 +20,50 @@ _PATH_BEGINNING = re.compile(r"(?:~|\.{1,2})?/\S|(?:\.{1,2}\\|\\\\)\S|[A-Za-z]:[
 _JOINED = re.compile(r"[/\\]|[^\W_]_+[^\W_]")
 _FILE_SUFFIX = re.compile(r"[^.]\.[A-Za-z][A-Za-z0-9]{1,3}$")
 _KNOWN_SUFFIX = re.compile(
-    r"[^.\s]\.(?:txt|text|md|markdown|rst|srt|vtt|csv|tsv|jsonl?|ya?ml|xml|html?|tex|log|docx?|odt|rtf|pdf|epub|mobi"
+    r"[^.\s]\.(?:txt|text|md|markdown|rst|srt|vtt|fountain|csv|tsv|jsonl?|ya?ml|xml|x?html?|tex|log|docx?|odt|rtf|pdf|epub|mobi"
     r"|pages|pptx?|xlsx?|wav|mp3|flac|ogg|oga|opus|m4a|aac|aiff?|webm|mp4|png|jpe?g|gif|zip|gz|safetensors)$",
     re.IGNORECASE,
 )
 _LONGEST_FILE_NAME = 5  # words; longer text that ends like a file name is a sentence about a file
-_KINDS = (  # the first bytes of common binary files
-    (b"%PDF", "a PDF document"),
-    (b"PK\x03\x04", "a ZIP archive, such as .docx, .odt or .epub"),
-    (b"\xd0\xcf\x11\xe0", "an old Office document"),
-    (b"{\\rtf", "an RTF document"),
-    (b"RIFF", "a recording"),
-    (b"ID3", "a recording"),
-    (b"OggS", "a recording"),
-    (b"fLaC", "a recording"),
-    (b"FORM", "a recording"),
-    (b"\x1aE\xdf\xa3", "a recording"),
-    (b"\x1f\x8b", "a gzip archive"),
-    (b"\x89PNG", "a picture"),
-    (b"\xff\xd8\xff", "a picture"),
-    (b"GIF8", "a picture"),
-)
-_REMEDY = "Save the script as plain text, such as .txt or .md, in UTF-8 (or UTF-16 with a byte order mark)"
 
 
-def script_text(given: str) -> str:
+@dataclass(frozen=True)
+class ScriptSource:
+    """A script as it was given.
+
+    Attributes:
+        text: the script.
+        text_format: how it is written.
+        name: the file or "standard input"; empty for a script that is the argument itself.
+        remark: a fact about its encoding, with a remedy; empty if there is nothing to say.
+    """
+
+    text: str
+    text_format: TextFormat = "plain"
+    name: str = ""
+    remark: str = ""
+
+
+def script_text(given: str, text_format: TextFormat | None = None, encoding: str | None = None) -> ScriptSource:
     """The script that an argument refers to: the content of a file, or the argument itself.
 
     `-` is standard input. An existing file is read. An argument that looks like a path or a file name but does not
     exist is an error. Everything else is the script itself.
 
+    Args:
+        given: the argument.
+        text_format: by default the format of the file's suffix, or "plain".
+        encoding: by default Unicode, or detected.
+
     Raises:
-        ValueError: the file does not exist, is a folder, too large, or not text. The message explains how to speak the
-            argument itself.
+        ValueError: the file does not exist, is a folder, too large, not text, or of an unknown format. The message
+            explains how to speak the argument itself. Or an encoding is given for the argument itself.
         OSError: the file cannot be read.
     """
     if given == "-":
-        return read_script("-")
+        return read_script("-", text_format, encoding)
     if not _may_be_a_path(given):
-        return given
+        return _itself(given, text_format, encoding)
     try:
         found = os.stat(given)
     except (FileNotFoundError, NotADirectoryError):
@@ -67,35 +75,51 @@ def script_text(given: str) -> str:
     if found is not None:
         if stat.S_ISDIR(found.st_mode):
             raise ValueError(f"{given} is a folder; give the path of a file. {_to_speak(given)}")
-        return read_script(given)
+        return read_script(given, text_format, encoding)
     if _looks_like_a_path(given):
-        raise ValueError(f"the file {given} does not exist; check its name and folder. {_to_speak(given)}")
-    return given
+        raise ValueError(
+            f"the file {given} does not exist; check its name and folder. Scripts are read from {KNOWN_SUFFIXES}. "
+            f"{_to_speak(given)}"
+        )
+    return _itself(given, text_format, encoding)
 
 
-def read_script(path: str | Path) -> str:
+def _itself(given: str, text_format: TextFormat | None, encoding: str | None) -> ScriptSource:
+    if encoding is not None:
+        raise ValueError("an encoding was chosen, but the script is the argument itself. Omit it, or give a file.")
+    return ScriptSource(given, text_format or "plain")
+
+
+def read_script(path: str | Path, text_format: TextFormat | None = None, encoding: str | None = None) -> ScriptSource:
     """Read a script from a file, or from standard input for `-`.
 
-    The encoding is UTF-8 with or without a byte order mark, or UTF-16 with one. If standard input is a terminal, a
-    message on standard error explains how to end the input.
+    If standard input is a terminal, a message on standard error explains how to end the input.
+
+    Args:
+        path: the file.
+        text_format: by default the format of the file's suffix, or "plain".
+        encoding: by default UTF-8, or UTF-16 with a byte order mark; any other is detected.
 
     Raises:
-        ValueError: the file is not text, is larger than `LARGEST_BYTES`, or has another encoding; the message then
-            gives the position of the first invalid byte.
+        ValueError: the file is not text, is larger than `LARGEST_BYTES`, of an unknown format, or in an encoding that
+            cannot be detected.
         OSError: the file cannot be read.
     """
     if str(path) != "-":
         with open(path, "rb") as file:
-            return _text(_limited(file, str(path)), str(path))
+            content = decoded(_limited(file, str(path)), str(path), encoding)
+        return ScriptSource(content.text, text_format or format_of(str(path)), str(path), content.remark)
+    name = "standard input"
     if sys.stdin is None:
-        raise ValueError("standard input is closed. Give a file or the script itself as the argument.")
+        raise ValueError(f"{name} is closed. Give a file or the script itself as the argument.")
     source = getattr(sys.stdin, "buffer", None)
     if source is None:  # replaced, for example by io.StringIO
-        return str(sys.stdin.read())
+        return ScriptSource(str(sys.stdin.read()), text_format or "plain", name)
     if sys.stdin.isatty():
         end = "Ctrl-Z and Enter" if os.name == "nt" else "Ctrl-D"
         print(f"dia: type the script, then press {end} on an empty line", file=sys.stderr)
-    return _text(_limited(source, "standard input"), "standard input")
+    content = decoded(_limited(source, name), name, encoding)
+    return ScriptSource(content.text, text_format or "plain", name, content.remark)
 
 
 def _may_be_a_path(given: str) -> bool:
@@ -136,19 +160,4 @@ def _limited(file: BinaryIO, name: str) -> bytes:
     return content
 
 
-def _text(content: bytes, name: str) -> str:
-    encoding = "utf-16" if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
-    kind = next((kind for beginning, kind in _KINDS if content.startswith(beginning)), None)
-    if kind is None and encoding != "utf-16" and b"\0" in content:
-        kind = "not text: it contains zero bytes"
-    if kind is not None:
-        raise ValueError(f"{name} is {kind}. {_REMEDY}.")
-    try:
-        return content.decode(encoding)
-    except UnicodeDecodeError as error:
-        raise ValueError(
-            f"{name} is not {error.encoding.upper()}: byte {error.start} is 0x{content[error.start]:02X}. {_REMEDY}."
-        ) from None
-
-
-__all__ = ["LARGEST_BYTES", "read_script", "script_text"]
+__all__ = ["LARGEST_BYTES", "ScriptSource", "read_script", "script_text"]

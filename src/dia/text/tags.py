@@ -40,7 +40,6 @@ _VOWEL = "(?:aa|ae|ah|ao|aw|ax|ay|eh|er|ey|ih|iy|ow|oy|uh|uw)[012]"
 PHONES_IN_BRACES = re.compile(rf"\{{(?=[^{{}}]*\b{_VOWEL}\b) *[a-z]{{1,3}}[012]?(?: +[a-z]{{1,3}}[012]?){{0,63}} *\}}")
 
 _NAMES = [tag.strip("()") for tag in NON_VERBAL_TAGS]
-_LIKE_A_SOUND = re.compile(r"[a-z]+(?:ing|s)(?: [a-z]+)?|giggle|laughter|music|pause|silence|whisper")
 
 
 def speakers_in(spoken: str) -> tuple[str, ...]:
@@ -52,14 +51,6 @@ def listed_sound(bracketed: str) -> str | None:
     """The tag of `NON_VERBAL_TAGS` with the same words: `[ Laughs ]` → `(laughs)`; None for other words."""
     tag = _tag(bracketed).lower()
     return tag if tag in NON_VERBAL_TAGS else None
-
-
-def sound_of(bracketed: str) -> str | None:
-    """The sound tag for words in brackets: `( Laughs )` → `(laughs)`, `(giggles)` unchanged; None for an aside."""
-    if listed := listed_sound(bracketed):
-        return listed
-    tag = _tag(bracketed)
-    return tag if _LIKE_A_SOUND.fullmatch(tag.strip("()")) or nearest(tag) else None
 
 
 def _tag(bracketed: str) -> str:
@@ -84,6 +75,5 @@ __all__ = [
     "TAG",
     "listed_sound",
     "nearest",
-    "sound_of",
     "speakers_in",
 ]

@@ -35,6 +35,24 @@ _MARKED = re.compile(r"[\[［({]")
 
 
 @dataclass(frozen=True)
+class CueTime:
+    """When the words of a subtitle are to be spoken.
+
+    Attributes:
+        name: the number or identifier of the cue, for messages.
+        start: seconds.
+        end: seconds; equal to `start` if it is unknown.
+    """
+
+    name: str
+    start: float
+    end: float
+
+    def __str__(self) -> str:
+        return f"cue {self.name}"
+
+
+@dataclass(frozen=True)
 class Turn:
     """Words that one speaker says without a break.
 
@@ -46,6 +64,7 @@ class Turn:
         shown: the words as the author wrote them, without tags and pause marks, with single spaces; by default `text`.
         span: the start and end of these words in the parsed text, end exclusive.
         positions: the position of each word of `shown` in the parsed text; empty if unknown.
+        cue: when the words are to be spoken; None at the natural pace.
     """
 
     speaker: str
@@ -54,6 +73,7 @@ class Turn:
     shown: str = field(default="", compare=False)
     span: tuple[int, int] = field(default=(0, 0), compare=False)
     positions: tuple[int, ...] = field(default=(), compare=False, repr=False)
+    cue: CueTime | None = None
 
     def __post_init__(self) -> None:
         if self.speaker not in SPEAKERS:
@@ -121,6 +141,11 @@ class Script:
     def has_pauses(self) -> bool:
         """Whether the script contains pauses."""
         return any(turn.pause for turn in self.turns)
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether the times of its cues are to be kept."""
+        return any(turn.cue is not None for turn in self.turns)
 
     def warnings_for(self, format: PromptFormat, before: float = 0.0) -> tuple[str, ...]:
         """`warnings`, plus a warning if the script is too short for the model.
@@ -204,6 +229,7 @@ class _Cut:
             " ".join(self._shown[first:after]),
             span,
             turn.positions[first:after],
+            turn.cue,
         )
 
     def _first_of(self, number: int) -> int:
@@ -258,4 +284,4 @@ def _joined(parts: Sequence[_Part]) -> Script:
     return Script(tuple(group[0].cut.part(group[0].start, group[-1].end) for group in groups))
 
 
-__all__ = ["LETTERS_PER_SECOND", "LONGEST_PAUSE", "Script", "Turn", "estimated_seconds"]
+__all__ = ["LETTERS_PER_SECOND", "LONGEST_PAUSE", "CueTime", "Script", "Turn", "estimated_seconds"]

@@ -129,7 +129,7 @@ MARKS = {
     "[S1] Hi 5. [S2] Yo. [pause:700ms]": "[S1] Hi five. [S2] Yo. [pause:700ms]",
     "Ha(laughs)ha": "Ha (laughs) ha",
     "( Clears  Throat ) So": "(clears throat) So",
-    "Well (giggles), yes": "Well (giggles), yes",
+    "Well (giggles), yes": "Well (laughs), yes",
 }
 
 

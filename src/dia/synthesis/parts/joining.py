@@ -10,8 +10,9 @@ from dia.audio.silence import shortened
 from dia.audio.waveform import Waveform
 from dia.synthesis.takes.alignment import TurnTime
 from dia.synthesis.takes.take import Take
+from dia.text.turns import CueTime
 
-_PAUSE_EDGE_SECONDS = 0.02  # of a take's own silence that remain next to a pause of digital silence
+PAUSE_EDGE_SECONDS = 0.02  # of a take's own silence that remain next to a pause of digital silence
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,13 +20,15 @@ class Piece:
     """The audio of a part. Concatenated, the pieces are the whole speech.
 
     Attributes:
-        audio: float32 [N], including the pause after it.
+        audio: float32 [N], including the pause after it, or with `keep_timing` the silence before it.
         sampling_rate: Hz.
         start: start of the piece within the whole speech, in seconds.
         turns: the times of each turn and word within the whole speech, in seconds.
         take: the take, with its faults.
         number: number of the part, from 0.
         parts: number of parts.
+        cue: when the part is to be spoken, if that is given.
+        ends_cue: whether it is the last part of its cue.
     """
 
     audio: Waveform
@@ -35,6 +38,8 @@ class Piece:
     take: Take
     number: int
     parts: int
+    cue: CueTime | None = None
+    ends_cue: bool = True
 
 
 def pieces(takes: Iterable[Take], pauses: Sequence[float], edge_seconds: float) -> Iterator[Piece]:
@@ -77,7 +82,7 @@ def _trimmed_take(take: Take, before: float, pause: float, edge_seconds: float, 
 
 def _excess_silence(pause: float, edge_seconds: float) -> float:
     """Seconds of a take's own silence to remove next to a pause."""
-    return max(0.0, edge_seconds - _PAUSE_EDGE_SECONDS) if pause else 0.0
+    return max(0.0, edge_seconds - PAUSE_EDGE_SECONDS) if pause else 0.0
 
 
 def join_pieces(spoken: Iterable[Piece]) -> Take:
@@ -105,4 +110,4 @@ def join_pieces(spoken: Iterable[Piece]) -> Take:
     )
 
 
-__all__ = ["Piece", "join_pieces", "pieces", "stream_joined"]
+__all__ = ["PAUSE_EDGE_SECONDS", "Piece", "join_pieces", "pieces", "stream_joined"]

@@ -116,7 +116,11 @@ def speak_long(
         tqdm(long_form.parts, "speaking", unit=" parts", leave=False, disable=None if progress else True)
     )
     takes = (long_form.take(part.script, (number,), long_form.seed_of(number)) for number, part in counted)
-    return pieces(takes, [part.pause for part in long_form.parts], long_form.take_options.edge_seconds)
+    joined = pieces(takes, [part.pause for part in long_form.parts], long_form.take_options.edge_seconds)
+    return (
+        replace(piece, cue=part.cue, ends_cue=part.ends_cue)
+        for piece, part in zip(joined, long_form.parts, strict=True)
+    )
 
 
 def stream_long(

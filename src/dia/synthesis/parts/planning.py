@@ -3,11 +3,13 @@
 Independent of models, voice recordings and files. Does not import torch.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 from dia.text.prompt_format import Carry, PromptFormat
 from dia.text.script import Script, Turn
+from dia.text.turns import CueTime
 
 _MIN_SECONDS = 2.0  # of a part; shorter parts lack natural intonation
 _RESERVED_SECONDS = 5.0  # of new speech after a voice; shorter parts lack natural intonation and cost as much
@@ -15,10 +17,19 @@ _RESERVED_SECONDS = 5.0  # of new speech after a voice; shorter parts lack natur
 
 @dataclass(frozen=True)
 class Part:
-    """A part of a script for one pass, and the length in seconds of the digital silence after it."""
+    """A part of a script for one pass.
+
+    Attributes:
+        script: the turns.
+        pause: the length in seconds of the digital silence after it; 0 at the end of a cue.
+        cue: when it is to be spoken, if that is given.
+        ends_cue: whether it is the last part of its cue.
+    """
 
     script: Script
     pause: float
+    cue: CueTime | None = None
+    ends_cue: bool = True
 
 
 @dataclass(frozen=True)
@@ -40,8 +51,8 @@ def plan_passes(script: Script, format: PromptFormat, voice: VoiceInfo = NO_VOIC
 
 
 def is_long(script: Script, format: PromptFormat, voice_seconds: float = 0.0) -> bool:
-    """Whether a script needs the long form: it is too long for a pass after its voice, or contains pauses."""
-    return script.has_pauses or exceeds_pass(script, format, voice_seconds)
+    """Whether a script needs the long form: it is too long for a pass after its voice, or has pauses or times."""
+    return script.has_pauses or script.is_timed or exceeds_pass(script, format, voice_seconds)
 
 
 def exceeds_pass(script: Script, format: PromptFormat, voice_seconds: float = 0.0) -> bool:
@@ -67,16 +78,25 @@ def plan(script: Script, format: PromptFormat, carry: Carry | None = None, voice
 
 
 def split_script(script: Script, seconds: float) -> list[Part]:
-    """Split a script into parts of at most about `seconds` each, and at every pause."""
+    """Split a script into parts of at most about `seconds` each, and at every pause and every cue."""
+    cues = groupby(script.turns, lambda turn: turn.cue)
+    return [part for cue, turns in cues for part in _split_cue(cue, list(turns), seconds)]
+
+
+def _split_cue(cue: CueTime | None, cue_turns: Sequence[Turn], seconds: float) -> list[Part]:
+    """Split the turns of one cue, or all turns of a script without times."""
     parts: list[Part] = []
     turns: list[Turn] = []
-    for number, turn in enumerate(script.turns, 1):
+    for number, turn in enumerate(cue_turns, 1):
         turns.append(replace(turn, pause=0.0))
-        if turn.pause or number == len(script.turns):
+        if turn.pause or number == len(cue_turns):
             chunks = Script(tuple(turns), ()).chunks(seconds)
-            parts += [Part(chunk, 0.0) for chunk in chunks[:-1]] + [Part(chunks[-1], turn.pause)]
+            parts += [Part(chunk, 0.0, cue, False) for chunk in chunks[:-1]] + [
+                Part(chunks[-1], turn.pause, cue, False)
+            ]
             turns = []
-    return parts
+    last = parts[-1]
+    return [*parts[:-1], Part(last.script, last.pause if cue is None else 0.0, cue)]
 
 
 def reserved_seconds(script: Script) -> float:

@@ -24,7 +24,7 @@ from dia.synthesis.takes.take import Attempt, Line, Take, TakeOptions
 _SAMPLES = 64  # of every weight
 _EXCERPT_LENGTH = 40  # characters of a value in a message
 _NESTED = ("settings", "take_options")
-_OPAQUE = ("model", "voice", "codec", "defaults")  # values that are hashes or too long for a message
+_OPAQUE = ("model", "voice", "codec", "defaults", "timing")  # values that are hashes or too long for a message
 
 
 class FolderPartStore:

@@ -8,7 +8,8 @@ import re
 from collections.abc import Callable, Iterable
 
 from dia.text.characters import SPOKEN_SYMBOLS, plain
-from dia.text.tags import MAYBE_SOUND, PAUSE_MARK, PHONES_IN_BRACES, SPEAKER_TAG, sound_of
+from dia.text.sounds import sound_of
+from dia.text.tags import MAYBE_SOUND, PAUSE_MARK, PHONES_IN_BRACES, SPEAKER_TAG
 
 _TITLES = {
     "Mr": "Mister",

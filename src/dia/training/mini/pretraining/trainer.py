@@ -304,9 +304,16 @@ def pretrain(codes: Path, out: Path, recipe: Recipe, pronunciations: Path | None
         recipe: the settings of the run.
         pronunciations: a file of `teacher.natural.pronunciations`; None for a model that reads letters.
         compiled: compile the layers; needs a C++ compiler.
+
+    Raises:
+        ValueError: there are no clips of `[S1]` or `[S2]` to train on or to measure with.
     """
     known = None if pronunciations is None else Pronunciations.load(pronunciations)
     clips, held_out, codebook_size = read_clips(codes, known)
+    if not clips or not validation_clips(held_out):
+        raise ValueError(
+            f"codes {codes} holds {len(clips)} training clips and none that are held out. Make more clips."
+        )
     config = mini_config(codebook_size, clips[0].codes[0].shape[1], len(known.phones) if known else 0)
     trainer = Trainer(clips, held_out, config, recipe, out)
     if compiled:

@@ -31,8 +31,8 @@ can be run and tested offline. It is not a distilled Dia-1.6B and shares no weig
 ## What it can say
 English. It reads phones: `pronunciations.txt.gz` holds the teacher's phones of 173,000 words. Other words are read by
 their letters, less reliably. `{{n aa1 r iy0}}` in a text gives the phones of a word. A word with several
-pronunciations, such as *read* and *live*, has only the commonest one in the file. `vocabulary.txt` lists the {words:,}
-words of its measurements.
+pronunciations, such as *read* and *live*, has only one of them in the file.
+`vocabulary.txt` lists the {words:,} words of its measurements.
 - **Voices**: `[S1]` is female, `[S2]` male, in dialogues of up to six turns. Training scripts were up to about
   {longest:.0f} s long.
 - **Sounds**: {sounds}, before, between or after words. Other tags, such as `(coughs)`, are silent.

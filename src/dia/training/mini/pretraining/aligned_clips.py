@@ -4,6 +4,7 @@ import random
 import re
 import zlib
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -93,6 +94,7 @@ def heard_in(row: CodedClip, known: Pronunciations | None) -> Heard:
     return Heard("".join(characters), np.array(times, np.float64))
 
 
+@lru_cache(maxsize=1024)
 def _characters(label: str, known: Pronunciations | None) -> str:
     if not label[0].isalpha():
         return label

@@ -52,11 +52,12 @@ def _words(labels: Sequence[str]) -> list[list[str]]:
 
 
 def _differs(word: str, phones: Sequence[str], known: Pronunciations) -> bool:
-    if word.lower() in WEAK or "-" in word or not set(phones) <= set(known.phones):
+    listed = known.phones_of(word)
+    if listed is None or "-" in word or word.lower() in WEAK:
         return False
-    listed, spoken = _unstressed(known.phones_of(word) or ()), _unstressed(phones)
-    cut_off = spoken in (listed[: len(spoken)], listed[-len(spoken) :])  # with the silence at an end of the clip
-    return bool(listed) and not cut_off
+    written, spoken = _unstressed(listed), _unstressed(phones)
+    cut_off = spoken in (written[: len(spoken)], written[-len(spoken) :])  # with the silence at an end of the clip
+    return not cut_off and set(phones) <= set(known.phones)
 
 
 def _unstressed(phones: Sequence[str]) -> list[str]:

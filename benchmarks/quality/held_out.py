@@ -14,9 +14,8 @@ from recogniser import Audio, words_of
 from tqdm import tqdm
 
 from dia.training.mini.teacher.english import sentence, word_sequence
-from dia.training.mini.teacher.speech import trim
 from dia.training.mini.teacher.texts import split_of, utterances
-from dia.training.mini.teacher.voices import performs
+from dia.training.mini.teacher.voices import performs, trim
 
 SPEAKERS = ("S1", "S2")
 TEACHER_RATE = 16_000

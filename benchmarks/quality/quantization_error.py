@@ -26,8 +26,7 @@ from dia.quantization.config import DiaQuantizationConfig, quantize
 from dia.quantization.linear import QuantizedLinear
 from dia.training.data.dialogues import Clip
 from dia.training.metrics import measure
-from dia.training.mini.teacher.speech import trim
-from dia.training.mini.teacher.voices import performs
+from dia.training.mini.teacher.voices import performs, trim
 
 FORMATS = ("int8", "int4")
 PARTS = ("errors", "loss", "words")

@@ -13,7 +13,7 @@ from recogniser import Audio, Recogniser
 from speaking import Line, Speaker, Spoken
 from tqdm import tqdm
 
-from dia.training.mini.teacher.speech import trim
+from dia.training.mini.teacher.voices import trim
 
 KINDS = ("sentence", "sequence")
 LENGTH_TOLERANCE = 0.25

@@ -18,8 +18,10 @@ from dia.training.data import encoding
 from dia.training.data.code_cache import CodeCache, read_record
 from dia.training.data.encoding import encode_rows, shifted
 from dia.training.data.source import Row, read_source
-from dia.training.mini.encoding import encode_packed, encode_teacher, pack
-from dia.training.mini.teacher import speech as teacher_speech
+from dia.training.mini import encoding as mini_encoding
+from dia.training.mini.encoding import encode_corpus, encode_packed, pack, sound_of
+from dia.training.mini.teacher.natural import corpus as natural_corpus
+from dia.training.mini.teacher.natural.sounding import with_sounds
 
 PROCESSOR = tiny_processor(tiny_codec())
 
@@ -255,15 +257,21 @@ def teachers_codec():
 
 
 @pytest.fixture
-def speech(tmp_path, monkeypatch):
-    monkeypatch.setattr(teacher_speech, "SHARD_SIZE", 4)
-    teacher_speech.synthesise(tmp_path / "speech", 8, processes=1, speak=_hum)
-    return tmp_path / "speech"
+def corpus(tmp_path):
+    """Eight clips in two shards, of letters that hum; every fourth has no labels."""
+    folder = tmp_path / "corpus"
+    folder.mkdir()
+    for number in range(2):
+        clips = [_hum(f"A, {'bad ' * index}dad.", index) for index in range(4)]
+        natural_corpus._write(folder, number, clips, 24_000)
+    return folder
 
 
-def _hum(text, speaker):
-    pitch = {"S1": 200, "S2": 100}[speaker] + len(text)
-    return (9000 * np.sin(np.arange(2000 + 100 * len(text)) * pitch / 2500)).astype(np.int16)
+def _hum(text, index):
+    audio = (9000 * np.sin(np.arange(6000 + 2000 * index))).astype(np.int16)
+    line = {"typed": text, "spoken": text, "kind": "prose", "split": "train", "speaker": "S1", "voice": "heart"}
+    labels = [["ˈ", 0.1, 0.12], ["A", 0.12, 0.15], [",", 0.15, 0.17], [" ", 0.17, 0.18], ["d", 0.18, 0.2]]
+    return (line | ({"labels": labels} if index < 3 else {})), audio
 
 
 def test_clips_encoded_together_are_encoded_as_alone(teachers_codec):
@@ -275,24 +283,51 @@ def test_clips_encoded_together_are_encoded_as_alone(teachers_codec):
         np.testing.assert_array_equal(codes[5:-5], alone[5:-5])
 
 
-def test_the_teachers_cache_holds_every_clip_at_every_shift(teachers_codec, speech, tmp_path):
-    encode_teacher(teachers_codec, speech, tmp_path / "codes", variants=2)
+def test_the_cache_of_a_corpus_holds_every_clip_with_labels_at_every_shift(
+    teachers_codec, corpus, tmp_path, no_sounds
+):
+    encode_corpus(teachers_codec, corpus, tmp_path / "codes", variants=2)
     cache = CodeCache(tmp_path / "codes")
-    assert len(cache) == 16
+    assert len(cache) == 12
     clip = cache[0]
     assert len(clip.codes) * 40 / 16_000 == pytest.approx(clip.seconds, abs=80 / 16_000)
-    assert (clip.speaker, clip.split, clip.name) == ("S1", "train", "")
-    assert clip.text
+    assert (clip.text, clip.speaker, clip.split, clip.name) == ("A, dad.", "S1", "train", "")
+    assert clip.labels.split("\t") == ["ey1", ",", " ", "d"]
+    np.testing.assert_allclose(clip.times, [[0.1, 0.15], [0.15, 0.17], [0.17, 0.18], [0.18, 0.2]])
+    assert {clip.shift for clip in cache.rows[:3]} == {0}
+    assert max(clip.shift for clip in cache.rows) > 0
 
 
-def test_encoding_the_teacher_resumes_and_keeps_what_is_there(teachers_codec, speech, tmp_path):
+@pytest.fixture
+def no_sounds(monkeypatch):
+    monkeypatch.setattr(mini_encoding, "with_sounds", lambda clip: clip)
+
+
+def test_a_clip_is_resampled_to_the_codec_and_may_have_a_sound(corpus, monkeypatch):
+    monkeypatch.setattr(mini_encoding, "with_sounds", lambda clip: with_sounds(clip, 1.0))
+    sounds = [sound_of(clip, 16_000) for clip in natural_corpus.read_shard(corpus, 0) if clip.labels]
+    for audio, line in sounds:
+        assert line["kind"] == "sounds"
+        (tag,) = [label for label in line["labels"].split("\t") if label[0] == "("]
+        assert tag in line["text"]
+        assert line["times"][-1][1] < audio.size / 16_000
+
+
+def test_encoding_a_corpus_resumes_keeps_what_is_there_and_adds_new_shards(teachers_codec, corpus, tmp_path):
     folder = tmp_path / "codes"
-    encode_teacher(teachers_codec, speech, folder, variants=1)
+    encode_corpus(teachers_codec, corpus, folder)
     kept = times(folder)["codes-00001-0.npy"]
     (folder / "codes-00000-0.jsonl").unlink()
-    encode_teacher(teachers_codec, speech, folder, variants=1)
+    natural_corpus._write(corpus, 2, [_hum("New.", 1)], 24_000)
+    encode_corpus(teachers_codec, corpus, folder)
     assert times(folder)["codes-00001-0.npy"] == kept
     assert json.loads((folder / "codes-00000-0.jsonl").read_text().splitlines()[0])["speaker"] == "S1"
+    assert (folder / "codes-00002-0.jsonl").exists()
+
+
+def test_a_corpus_without_shards_is_an_error(teachers_codec, tmp_path):
+    with pytest.raises(ValueError, match="holds no speech"):
+        encode_corpus(teachers_codec, tmp_path / "nothing", tmp_path / "codes")
 
 
 def damaged(folder, name, content):

@@ -52,3 +52,4 @@ def test_help_teaches_every_stage(capsys):
     help_text = capsys.readouterr().out
     assert all(f"  {stage} " in help_text for stage in build.STAGES)
     assert "apt-get install flite" in help_text
+    assert "teacher-packages" in help_text

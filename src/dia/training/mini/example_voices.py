@@ -1,4 +1,4 @@
-"""The example voices of the embedded model: two voices of the teacher, encoded with the embedded codec.
+"""The example voices of the embedded model: two voices of a teacher, encoded with the embedded codec.
 
 Run this again whenever the embedded codec changes: `python -m dia.training.mini.example_voices`.
 """
@@ -8,17 +8,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
 from dia import MINI
 from dia.processing_dia import DiaProcessor
-from dia.training.mini.teacher.voices import SAMPLING_RATE, Audio, performs
+from dia.training.mini.teacher.natural.corpus import trimmed
+from dia.training.mini.teacher.natural.speech import Speech, open_teacher
 from dia.voices.description import SUFFIX
 from dia.voices.voice import Voice
 
 
 class Example(NamedTuple):
-    """The name of the voice, the teacher's name for it (see `dia.training.mini.teacher.voices`), and its text."""
+    """The name of the voice, Kokoro's name for it, and its text."""
 
     name: str
     speaker: str
@@ -28,37 +27,32 @@ class Example(NamedTuple):
 EXAMPLES = (
     Example(
         "clara",
-        "slt*1.14",
+        "bf_emma",
         "Good morning. The garden looks beautiful today, and I have time for a very long walk with my friends.",
     ),
     Example(
         "bruno",
-        "rms*0.86",
+        "am_fenrir",
         "Good evening. We came home late last night, and there was nobody left at the old station by the river.",
     ),
 )
 
 
-def make_examples(
-    processor: DiaProcessor, folder: Path, speak: Callable[[str, str], Audio] = performs
-) -> dict[str, Voice]:
+def make_examples(processor: DiaProcessor, folder: Path, speak: Callable[[str, str], Speech]) -> dict[str, Voice]:
     """Write a file for each of `EXAMPLES` to `folder`, which is created if necessary; returns the voices by name.
 
     Args:
         processor: of the embedded model, with its codec.
         folder: to write into.
-        speak: returns the audio of a text and a speaker's name, at `SAMPLING_RATE`.
-
-    Raises:
-        FileNotFoundError: flite is not installed.
+        speak: returns the speech of a text and a voice, such as `KokoroTeacher.say`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     made = {}
     for name, speaker, text in EXAMPLES:
-        consent = f"nobody's voice: flite's {speaker.partition('*')[0]}, synthetic and free to use"
-        audio = np.asarray(speak(text, speaker))
+        consent = f"nobody's voice: Kokoro's {speaker}, synthetic and free to use"
+        speech = trimmed(speak(text, speaker))
         made[name] = Voice.from_audio(
-            audio, f"[S1] {text}", processor=processor, consent=consent, sampling_rate=SAMPLING_RATE
+            speech.waveform, f"[S1] {text}", processor=processor, consent=consent, sampling_rate=speech.rate
         )
         made[name].save(folder / f"{name}{SUFFIX}")
     return made
@@ -68,10 +62,12 @@ def main() -> None:
     """`python -m dia.training.mini.example_voices`."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, default=MINI, help="checkpoint folder (default: the embedded one)")
+    parser.add_argument("--packages", type=Path, default=Path("teacher-packages"), help="folder of Kokoro's archives")
     parser.add_argument("--output", type=Path, help="folder to write into (default: voices in --model)")
     arguments = parser.parse_args()
     folder = arguments.output or arguments.model / "voices"
-    for name, voice in make_examples(DiaProcessor.from_pretrained(arguments.model), folder).items():
+    speak = open_teacher("kokoro", arguments.packages).say
+    for name, voice in make_examples(DiaProcessor.from_pretrained(arguments.model), folder, speak).items():
         print(f"{folder / name}{SUFFIX}: {voice.seconds:.1f} s, {'; '.join(voice.warnings) or 'no warnings'}")
 
 

@@ -12,8 +12,8 @@ from transformers import DacModel
 from dia.modeling_dia import DiaForConditionalGeneration
 from dia.training.mini.pretraining.composer import Mixture
 from dia.training.mini.teacher.english import vocabulary
+from dia.training.mini.teacher.natural.plan import HELD_OUT, ROLES
 from dia.training.mini.teacher.sounds import SOUNDS
-from dia.training.mini.teacher.voices import HELD_OUT, TRAINED
 
 CARD = """---
 license: apache-2.0
@@ -29,9 +29,10 @@ second, {channels} codebooks of {codes}), trained from scratch on a CPU. It is p
 can be run and tested offline. It is not a distilled Dia-1.6B and shares no weights with it.
 
 ## What it can say
-English. It was trained on the {words:,} words of `vocabulary.txt`, in sentences and in random order; a seventh of its
-texts are words of a large dictionary. It reads phones: `pronunciations.txt.gz` holds flite's phones for 124,000 words.
-Other words are read by their letters, less reliably. `{{n aa1 r iy0}}` in a text gives the phones of a word.
+English. It reads phones: `pronunciations.txt.gz` holds the teacher's phones of 173,000 words. Other words are read by
+their letters, less reliably. `{{n aa1 r iy0}}` in a text gives the phones of a word. A word with several
+pronunciations, such as *read* and *live*, has only one of them in the file.
+`vocabulary.txt` lists the {words:,} words of its measurements.
 - **Voices**: `[S1]` is female, `[S2]` male, in dialogues of up to six turns. Training scripts were up to about
   {longest:.0f} s long.
 - **Sounds**: {sounds}, before, between or after words. Other tags, such as `(coughs)`, are silent.
@@ -39,17 +40,20 @@ Other words are read by their letters, less reliably. `{{n aa1 r iy0}}` in a tex
   {trained} training voices, none of which is a real person's. {held_out} other voices were held out to measure this.
 
 ## Teacher and data
-The teacher is flite (voices `slt` for `[S1]`, `rms` for `[S2]`, 16 kHz), a free parametric synthesiser; the other
-voices are flite's `slt`, `rms`, `awb` and `kal16`, played faster or slower at the same tempo. The sounds are
-synthesised. No recordings of people were used except those that flite's voices are built from. {data}
-Texts are random sentences of a grammar, word sequences and dictionary words. 3 % of all texts, chosen by a hash of
-their words, are held out.
+`[S1]` is the voice of hibari (Apache-2.0), a small synthesiser distilled from Kokoro-82M's voice `af_heart`. `[S2]` is
+Kokoro's `am_michael`, and the other voices are Kokoro's (weights Apache-2.0). The makers of Kokoro say that it was
+trained on permissively licensed and public-domain audio, and on synthetic speech of closed systems. The codec was also
+trained on speech of flite. The sounds are synthesised. {data} Whisper tiny.en heard every clip, and clips with wrong
+words were left out.
+Texts are public-domain prose, addresses to Congress, examples of use from WordNet, lines with numbers, dates and
+names, short answers, words alone, and sentences of a grammar. 3 % of all texts, chosen by a hash of their words, are
+held out.
 
 ## Recipe
 `python -m dia.training.mini` builds this folder from scratch. The codec is trained with its quantiser, then its
 decoder alone. The language model is trained on the codes, with a loss that keeps attention near the spoken phones in
-two layers, a second head that predicts codes from the encoder alone, random replacement of input codes, and 12 %
-of texts dropped for guidance.
+two layers (the teachers tell when they speak each phone), a second head that predicts codes from the encoder alone,
+random replacement of input codes, and 12 % of texts dropped for guidance.
 {training}
 ![Loss with the right text and with another text, over the minutes of training](curves.png)
 
@@ -57,8 +61,8 @@ of texts dropped for guidance.
 {figures}
 
 ## Limits
-Its training speech is from a parametric synthesiser; it sounds similar, slightly hoarser. It misses words, mostly
-short ones. It has no expression, and it cannot clone most real voices. It speaks only English.
+All its training speech is synthetic. It misses words, mostly short ones, and it cannot clone most real voices. It
+speaks only English.
 
 ## Responsible use
 Do not imitate a real person without consent, and do not deceive: no fake news, nothing illegal or harmful. Files
@@ -116,7 +120,7 @@ def card(
         words=len(vocabulary()),
         longest=Mixture().longest / frames,
         sounds=", ".join(f"`{tag}`" for tag in SOUNDS),
-        trained=len(TRAINED) + 2,
+        trained=sum(role.teacher != "flite" for role in ROLES),
         held_out=len(HELD_OUT),
         data=data,
         training=_describe_run(lines) + (remark and f"{remark}\n"),

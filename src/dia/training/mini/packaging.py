@@ -46,7 +46,7 @@ def assemble(
         language: folder of the trained model.
         codec: folder of the trained `DacModel`.
         destination: the folder to write.
-        pronunciations: file of `dia.training.mini.teacher.lexicon`, if the model reads phones.
+        pronunciations: file of `dia.training.mini.teacher.natural.pronunciations`, if the model reads phones.
         sampling: generation defaults; None for `SAMPLING`.
         log: the language model's `log.jsonl`, for the card's curves.
         figures: JSON of `benchmarks/quality/mini_quality.py`, for the card's table.

@@ -9,10 +9,10 @@ from tiny_language_training import clip, tiny_config, tiny_trainer
 from torch import nn
 
 from dia.modeling_dia import DiaForConditionalGeneration
-from dia.text.lexicon import FIRST, MOST
+from dia.text.lexicon import FIRST
 from dia.tokenization_dia import BYTES
 from dia.training.data.dialogues import SILENT_TAGS, compose
-from dia.training.mini.pretraining.alignment import AttentionProbe, WordLengths, pieces_of
+from dia.training.mini.pretraining.alignment import AttentionProbe
 from dia.training.mini.pretraining.composer import GIVEN_FRAMES, Composer, Mixture
 from dia.training.mini.pretraining.encoder_probe import EncoderProbe
 from dia.training.mini.pretraining.trainer import Recipe, Trainer
@@ -63,37 +63,9 @@ def test_the_curriculum_leaves_out_long_clips():
     assert {len(composer.script(Mixture(few=0, many=0, continued=0), longest_clip=10).codes) for _ in range(20)} == {4}
 
 
-def test_words_marks_and_tags_are_pieces_and_the_closing_mark_is_none():
-    assert [piece.key for piece in pieces_of("Wow. I'm (laughs) here!")] == ["wow", ".", "i'm", "(laughs)", "here"]
-
-
-def test_phones_are_letters_of_pieces():
-    word, other = f"{chr(FIRST)}{chr(FIRST + 2)}", chr(FIRST + MOST - 1)
-    pieces = pieces_of(f"{word}, ab {other}.")
-    assert [(piece.key, piece.start, piece.end) for piece in pieces] == [
-        (word, 0, 2), (",", 2, 3), ("ab", 4, 6), (other, 7, 8)
-    ]  # fmt: skip
-    assert pieces[0].parts == [*word, f"<{word[0]}", word, f"{word[1]}>"]
-
-
 def test_a_script_of_phones_has_their_ids():
     script = compose([clip(f"{chr(FIRST + 3)} a")], random.Random(0))
     assert script.ids == [1, 32, BYTES + 3, 32, ord("a")]
-
-
-def test_word_lengths_are_found_by_regression_and_estimated_for_unknown_words():
-    rng = random.Random(0)
-    true = {"long": 20, "short": 5, "red": 9}
-    texts = [" ".join(rng.choices(list(true), k=rng.randint(1, 4))) for _ in range(300)]
-    frames = [sum(true[word] for word in text.split()) + 6 for text in texts]
-    lengths = WordLengths(texts, frames, edge=3.0)
-    assert lengths.residual < 0.5
-    places = lengths.places("short long", 31)
-    assert places[4] == pytest.approx(1.5, abs=0.5)
-    assert (places[8:28] > 5.9).all()
-    assert (places[1:] >= places[:-1]).all()
-    longs, shorts = (lengths.length(pieces_of(word)[0]) for word in ("longlong", "shorts"))
-    assert longs > 2 * shorts
 
 
 class OneLayer(nn.Module):

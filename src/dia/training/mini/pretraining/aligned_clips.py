@@ -1,52 +1,54 @@
 """Read a code cache as training clips: texts as phones, and for each frame the position in the text being spoken."""
 
-import math
 import random
 import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
 import torch
+from torch import Tensor
 
 from dia.text.lexicon import Pronunciations
-from dia.text.tags import SPEAKERS, TAG
-from dia.training.data.dataset import clips_of
-from dia.training.data.dialogues import Clip, spell
-from dia.training.data.encoding import CodeCache
-from dia.training.mini.pretraining.alignment import WordLengths
+from dia.text.prompt_format import with_final_stops
+from dia.text.tags import SPEAKERS
+from dia.training.data.dialogues import LEADING_TAG, Clip, spell
+from dia.training.data.encoding import CodeCache, CodedClip
+from dia.training.mini.pretraining.alignment import Floats, Heard, places
+from dia.training.mini.pretraining.readings import as_spoken
 
 LETTERS = 0.1  # share of the words that keep their letters although their phones are known
-_WORD = re.compile(r"\[[^\]]*\]|\([^)]*\)|[A-Za-z']+")
+CLOSED = 0.5  # share of the texts without a final stop that get one, as the prompt format closes texts
+_WORD = re.compile(r"\[[^\]]*\]|\([^)]*\)|\{[^}]*\}|[A-Za-z']+")
 
 
-def read_clips(
-    folder: Path, pronunciations: Pronunciations | None = None, edge_seconds: float = 0.1
-) -> tuple[list[Clip], list[Clip], int]:
+def read_clips(folder: Path, pronunciations: Pronunciations | None = None) -> tuple[list[Clip], list[Clip], int]:
     """Read the code cache in `folder`: training clips, held-out clips and the codebook size.
 
-    The same words in the same voice, encoded at several frame shifts, are one clip. With pronunciations, texts are
-    converted to phones. In half of the training clips a fifth of the words keep their letters, so that the model also
-    learns words that have no pronunciation.
+    The same words in the same voice, encoded several times, are one clip. Half of the texts without a final stop get
+    one, so that the model ends after both. With pronunciations, texts are converted to phones: those of the
+    dictionary, as in the tokenizer, and those of the clip for words that are spoken otherwise in it, such as *read*
+    and *live*. In half of the training clips a fifth of the words keep their letters, so that the model also learns
+    words that have no pronunciation.
 
     Args:
-        folder: of the code cache.
+        folder: of the code cache; its clips have labels.
         pronunciations: of the words; None keeps texts as letters.
-        edge_seconds: silence at either end of each recording.
+
+    Raises:
+        ValueError: the folder holds no codes, or clips without labels.
     """
-    rows = CodeCache(folder).rows
-    learnt, held_out = (clips_of(row for row in rows if row.split == split) for split in ("train", "heldout"))
-    if pronunciations is not None:
-        learnt = [_pronounced(clip, pronunciations, LETTERS) for clip in learnt]
-        held_out = [_pronounced(clip, pronunciations) for clip in held_out]
-    clips = [*learnt, *held_out]
-    frames, seconds = sum(len(row.codes) for row in rows), sum(row.seconds for row in rows)
-    lengths = WordLengths(
-        [_words(clip) for clip in clips], [len(clip.codes[0]) for clip in clips], edge_seconds * frames / seconds
+    cache = CodeCache(folder)
+    if any(not row.labels for row in cache.rows):
+        raise ValueError(f"folder {folder} holds clips without times of phones. Encode a corpus with labels.")
+    frame, rate = cache.codec.hop_length, cache.codec.sampling_rate
+    learnt, held_out = (
+        _clips((row for row in cache.rows if row.split == split), pronunciations, letters, frame, rate)
+        for split, letters in (("train", LETTERS), ("heldout", 0.0))
     )
-    highest = max(int(row.codes.max()) for row in rows)
-    size = 2 ** math.ceil(math.log2(highest + 1))
-    return [_placed(clip, lengths) for clip in learnt], [_placed(clip, lengths) for clip in held_out], size
+    return learnt, held_out, cache.codec.codebook_size
 
 
 def validation_clips(held_out: Sequence[Clip], count: int = 192) -> list[Clip]:
@@ -54,24 +56,58 @@ def validation_clips(held_out: Sequence[Clip], count: int = 192) -> list[Clip]:
     return [clip for speaker in SPEAKERS for clip in [c for c in held_out if c.speaker == speaker][: count // 2]]
 
 
-def _pronounced(clip: Clip, pronunciations: Pronunciations, letters: float = 0.0) -> Clip:
-    rng = random.Random(zlib.crc32(f"{clip.speaker} {clip.text}".encode()))
+def _clips(rows: Iterable[CodedClip], known: Pronunciations | None, letters: float, hop: int, rate: int) -> list[Clip]:
+    clips: dict[tuple[str, str], Clip] = {}
+    for row in rows:
+        text = _text_of(row, known, letters)
+        clip = clips.setdefault((row.speaker, text), Clip([], text, row.speaker, []))
+        clip.codes.append(torch.from_numpy(row.codes.astype("int16")))
+        seconds = ((np.arange(len(row.codes)) + 0.5) * hop - row.shift) / rate
+        assert isinstance(clip.places, list)
+        clip.places.append(_placed(text, heard_in(row, known), seconds))
+    return list(clips.values())
+
+
+def _text_of(row: CodedClip, known: Pronunciations | None, letters: float) -> str:
+    """The text as the model reads it, with a speaker's tag."""
+    rng = random.Random(zlib.crc32(f"{row.speaker} {row.text}".encode()))
+    tag = row.speaker if row.speaker in SPEAKERS else SPEAKERS[0]
+    words = with_final_stops(row.text) if rng.random() < CLOSED else row.text
+    if known is None:
+        return f"[{tag}] {words}"
+    if row.speaker in SPEAKERS:  # other voices may have another accent, which is no matter of the text
+        words = as_spoken(words, row.labels.split("\t"), known)
     kept = 2 * letters if rng.random() < 0.5 else 0.0
     if not kept:
-        return clip._replace(text=pronunciations.to_phones(clip.text))
-    said = _WORD.sub(lambda word: word[0] if rng.random() < kept else pronunciations.to_phones(word[0]), clip.text)
-    return clip._replace(text=said)
+        return f"[{tag}] {known.to_phones(words)}"
+    return f"[{tag}] {_WORD.sub(lambda word: word[0] if rng.random() < kept else known.to_phones(word[0]), words)}"
 
 
-def _words(clip: Clip) -> str:
-    return re.sub(rf"^{TAG.pattern} ", "", clip.text)
+def heard_in(row: CodedClip, known: Pronunciations | None) -> Heard:
+    """The labels of a clip in the characters of its text."""
+    characters, times = list[str](), list[tuple[float, float]]()
+    for label, (start, end) in zip(row.labels.split("\t"), row.times.tolist(), strict=True):
+        part = _characters(label, known)
+        step = (end - start) / len(part)
+        characters.append(part)
+        times += ((start + step * number, start + step * (number + 1)) for number in range(len(part)))
+    return Heard("".join(characters), np.array(times, np.float64))
 
 
-def _placed(clip: Clip, lengths: WordLengths) -> Clip:
-    words = _words(clip)
-    before = len(spell(clip.text)) - len(words)
-    places = [torch.from_numpy(lengths.places(words, len(codes))) + before for codes in clip.codes]
-    return clip._replace(places=[place.float() for place in places])
+@lru_cache(maxsize=1024)
+def _characters(label: str, known: Pronunciations | None) -> str:
+    if not label[0].isalpha():
+        return label
+    return known.to_phones(f"{{{label}}}") if known and label in known.phones else "?"
 
 
-__all__ = ["read_clips", "validation_clips"]
+def _placed(text: str, heard: Heard, seconds: Floats) -> Tensor:
+    """The position being spoken at each of `seconds` among the ids of a text that begins with a speaker's tag."""
+    tag = LEADING_TAG.match(text)
+    start = tag.end() if tag else 0
+    ids = np.cumsum([len(spell(text[:start])), *(len(spell(character)) for character in text[start:])])
+    at = places(text[start:], heard, seconds)
+    return torch.from_numpy(np.interp(at, np.arange(len(ids)), ids)).float()
+
+
+__all__ = ["heard_in", "read_clips", "validation_clips"]

@@ -1,8 +1,7 @@
-"""Alignment of text and frames: a regression of word lengths, and a loss that keeps attention near the result."""
+"""Alignment of text and frames: when each phone of a text is spoken, and a loss that keeps attention near it."""
 
-import re
-from collections import Counter
 from collections.abc import Sequence
+from difflib import SequenceMatcher
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,88 +9,41 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from dia.text.lexicon import PHONES
-
-_LETTER = re.compile(rf"[a-z'{PHONES}]")
 Floats = NDArray[np.float64]
 
-_PIECE = re.compile(rf"\([a-z ]+\)|[A-Za-z'{PHONES}]+|[^A-Za-z'{PHONES}\s(]")
 
-
-class Piece(NamedTuple):
-    """A word, a punctuation mark or a (tag) of a text, and the bytes it covers, `start` to `end`."""
-
-    key: str
-    start: int
-    end: int
-
-    @property
-    def parts(self) -> list[str]:
-        """The parts whose lengths add up to this piece's: the letters or phones of a word and their pairs, including
-        pairs with the word's edges; for a mark or a tag, itself."""
-        if not _LETTER.fullmatch(self.key[-1]):
-            return [self.key]
-        edged = f"<{self.key}>"
-        return [*self.key, *(edged[at : at + 2] for at in range(len(edged) - 1))]
-
-
-def pieces_of(text: str) -> list[Piece]:
-    """The words, marks and tags of an ASCII text, with or without phones, in order. A mark at the end has no length
-    and is left out."""
-    pieces = [Piece(match.group().lower(), match.start(), match.end()) for match in _PIECE.finditer(text)]
-    while pieces and re.fullmatch(rf"[^a-z{PHONES}(]", pieces[-1].key):
-        pieces.pop()
-    return pieces
-
-
-class WordLengths:
-    """The number of frames that each word, mark and tag takes, and from it the position of each frame in its text.
-
-    The lengths of letters and of their pairs are the solution of a ridge regression on clip lengths. This needs no
-    aligner, and it gives a length for unknown words, too. The residual of a clip is distributed over its pieces in
-    proportion to their lengths, so that slow voices need no lengths of their own.
+class Heard(NamedTuple):
+    """What is spoken in a clip, one character for each phone, mark or space, and when.
 
     Args:
-        texts: one per clip.
-        frames: length of each clip in frames.
-        edge: frames of silence at either end of a clip.
+        characters: phones are those of the text; a sound such as (laughs) is written out.
+        times: [characters, 2], start and end in seconds.
     """
 
-    def __init__(self, texts: Sequence[str], frames: Sequence[int], edge: float) -> None:
-        self.edge = edge
-        parts = [Counter(part for piece in pieces_of(text) for part in piece.parts) for text in texts]
-        self._columns = {key: column for column, key in enumerate(sorted(set().union(*parts)))}
-        counts = np.zeros((len(texts), len(self._columns) + 1), np.float32)
-        counts[:, -1] = 1.0
-        for row, found in enumerate(parts):
-            for key, count in found.items():
-                counts[row, self._columns[key]] = count
-        lengths = np.asarray(frames, np.float64)
-        gram = (counts.T @ counts).astype(np.float64) + np.eye(counts.shape[1])
-        self.solution: Floats = np.asarray(np.linalg.solve(gram, counts.T @ lengths.astype(np.float32)), np.float64)
-        self.residual = float(np.std(lengths - counts @ self.solution.astype(np.float32)))
-
-    def length(self, piece: Piece) -> float:
-        """Expected frames of a piece, at least half a frame."""
-        columns = [self._columns[part] for part in piece.parts if part in self._columns]
-        return max(0.5, float(self.solution[columns].sum())) if columns else 2.0 * len(piece.key)
-
-    def places(self, text: str, frames: int) -> Floats:
-        """The position in `text` being spoken in each frame, in bytes with fractions: [frames], non-decreasing."""
-        pieces = pieces_of(text)
-        if not pieces:
-            return np.linspace(0.0, len(text), frames)
-        lengths = np.array([self.length(piece) for piece in pieces])
-        ends = self.edge + np.cumsum(lengths) * max(1.0, frames - 2 * self.edge) / lengths.sum()
-        return np.asarray(np.interp(np.arange(frames) + 0.5, *_corners(pieces, ends, self.edge)))
+    characters: str
+    times: Floats
 
 
-def _corners(pieces: Sequence[Piece], ends: Floats, edge: float) -> tuple[Floats, Floats]:
-    """Times and bytes of the polyline through the start and end of every piece."""
-    begins = np.concatenate([[edge], ends[:-1]])
-    times = np.stack([begins, ends - 1e-6], axis=1).ravel()
-    places = np.array([[piece.start, piece.end] for piece in pieces], np.float64).ravel()
-    return times, places
+def places(text: str, heard: Heard, seconds: Sequence[float] | Floats) -> Floats:
+    """The position in `text` being spoken at each of `seconds`, in characters with fractions, non-decreasing.
+
+    Text and speech are matched by their longest common parts. Where they differ, as at a word that keeps its letters,
+    the time is divided evenly. What is in the text alone takes no time. During what is in the speech alone, the
+    position stays.
+    """
+    matcher = SequenceMatcher(None, text, heard.characters, autojunk=False)
+    corners: list[tuple[float, float]] = []
+    for kind, first, last, start, end in matcher.get_opcodes():
+        if kind == "equal":
+            for offset, (begin, finish) in enumerate(heard.times[start:end]):
+                corners += [(begin, first + offset), (finish, first + offset + 1)]
+        elif start < end:
+            corners += [(heard.times[start][0], first), (heard.times[end - 1][1], last)]
+    if not corners:
+        return np.linspace(0.0, len(text), len(seconds))
+    times, positions = np.array(corners, np.float64).T
+    rising = np.maximum.accumulate(times) + 1e-6 * np.arange(len(times))
+    return np.asarray(np.interp(seconds, rising, positions))
 
 
 class AttentionProbe:

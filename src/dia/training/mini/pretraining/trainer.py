@@ -302,11 +302,18 @@ def pretrain(codes: Path, out: Path, recipe: Recipe, pronunciations: Path | None
         codes: folder of a code cache.
         out: folder for checkpoints, log and model; a run in it is continued.
         recipe: the settings of the run.
-        pronunciations: a file of `dia.training.mini.teacher.lexicon`; None for a model that reads letters.
+        pronunciations: a file of `teacher.natural.pronunciations`; None for a model that reads letters.
         compiled: compile the layers; needs a C++ compiler.
+
+    Raises:
+        ValueError: there are no clips of `[S1]` or `[S2]` to train on or to measure with.
     """
     known = None if pronunciations is None else Pronunciations.load(pronunciations)
     clips, held_out, codebook_size = read_clips(codes, known)
+    if not clips or not validation_clips(held_out):
+        raise ValueError(
+            f"codes {codes} holds {len(clips)} training clips and none that are held out. Make more clips."
+        )
     config = mini_config(codebook_size, clips[0].codes[0].shape[1], len(known.phones) if known else 0)
     trainer = Trainer(clips, held_out, config, recipe, out)
     if compiled:
@@ -323,7 +330,9 @@ def main() -> None:
     parser.add_argument("codes", type=Path, help="folder of a code cache")
     parser.add_argument("out", type=Path, help="folder for checkpoints, log and model; a run in it is continued")
     parser.add_argument(
-        "--pronunciations", type=Path, help="file of dia.training.mini.teacher.lexicon (default: read letters)"
+        "--pronunciations",
+        type=Path,
+        help="file of dia.training.mini.teacher.natural.pronunciations (default: read letters)",
     )
     parser.add_argument("--minutes", type=float, default=Recipe.minutes, help="length of the whole run")
     parser.add_argument("--rows", type=int, default=Recipe.rows, help="batch size in grid rows")

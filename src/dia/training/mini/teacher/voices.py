@@ -1,4 +1,4 @@
-"""The teacher's voices: flite's own, and variants of them with higher or lower pitch at the same tempo."""
+"""flite's voices, with which the benchmarks compare, and variants of higher or lower pitch at the same tempo."""
 
 import re
 import shutil
@@ -19,6 +19,7 @@ Audio = NDArray[np.int16]
 
 SAMPLING_RATE = 16_000
 PAUSE_SECONDS = 0.12
+EDGE_SECONDS = 0.1
 # Median fundamental frequency in Hz of flite's voices, for their laughs.
 BASES = {"slt": 172.0, "rms": 98.0, "awb": 125.0, "kal16": 104.0}
 
@@ -109,6 +110,17 @@ def words(text: str, voice: Voice, tempo: float = 1.0) -> Audio:
 def quiet_ends_cut(audio: Audio) -> Audio:
     """`audio` without the silence at both ends."""
     return audio[loud_span(audio)]
+
+
+def trim(audio: Audio, edge_seconds: float = EDGE_SECONDS) -> Audio:
+    """Make the silence at both ends exactly `edge_seconds` long, by cutting or adding zeros.
+
+    A clip that is all silence becomes two edges.
+    """
+    edge, loud = round(edge_seconds * SAMPLING_RATE), loud_span(audio)
+    if loud.start == loud.stop:
+        return np.zeros(2 * edge, dtype=np.int16)
+    return np.pad(audio, edge)[loud.start : loud.stop + 2 * edge]
 
 
 def loud_span(audio: Audio, threshold: float = 0.01) -> slice:

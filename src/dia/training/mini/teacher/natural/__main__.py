@@ -8,13 +8,11 @@ from pathlib import Path
 
 from dia.runtime.files.locks import exclusive_writer
 from dia.runtime.interruption import exit_code, interrupt_message, terminable
-from dia.training.mini.teacher.natural.corpus import Studio, build, summary
-from dia.training.mini.teacher.natural.hearing import Whisper
-from dia.training.mini.teacher.natural.plan import Recipe
-from dia.training.mini.teacher.natural.speech import TEACHERS, Teacher, open_teacher
-from dia.training.mini.teacher.natural.texts import Texts
+from dia.training.mini.teacher.natural.corpus import summary
+from dia.training.mini.teacher.natural.making import NEVER, make, part_of
+from dia.training.mini.teacher.natural.plan import CLIPS, Recipe
+from dia.training.mini.teacher.natural.speech import TEACHERS
 
-_ROOT = Path(__file__).parents[6]
 _GUIDE = """Needed: pip install -e .[teacher], apt-get install flite, and once
   python -m dia.training.mini.teacher.natural.packages teacher-packages
 The same command continues a run that has ended, on this machine or on another. Another machine needs only the same
@@ -28,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     part, parts = arguments.share
     try:
-        with terminable(), exclusive_writer(arguments.folder / f"part-{part}-of-{parts}", parents=True):
+        with terminable(), exclusive_writer(part_of(arguments.folder, part, parts), parents=True):
             _make(arguments)
     except KeyboardInterrupt as interrupt:
         print(f"\n{interrupt_message(interrupt)}. To continue, run the same command again.", file=sys.stderr)
@@ -45,10 +43,7 @@ def _make(arguments: argparse.Namespace) -> None:
     recipe = Recipe(arguments.seed, arguments.rate, roles=roles)
     if not arguments.heard:
         recipe = dataclasses.replace(recipe, limit=0.0)
-    opened: dict[str, Teacher] = {name: open_teacher(name, arguments.packages) for name in arguments.teachers}
-    studio = Studio(opened.__getitem__, Whisper() if arguments.heard else None)
-    texts = Texts(arguments.packages, arguments.never).stream(arguments.seed)
-    build(arguments.folder, recipe, texts, arguments.clips, studio, arguments.share)
+    make(arguments.folder, recipe, arguments.packages, arguments.clips, arguments.share, arguments.never)
 
 
 def _share(text: str) -> tuple[int, int]:
@@ -73,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("folder", type=Path, help="of the corpus; what is there is kept")
-    parser.add_argument("--clips", type=int, default=55_000, help="clips of all parts (default: 55000, 50 hours)")
+    parser.add_argument("--clips", type=int, default=CLIPS, help=f"clips of all parts (default: {CLIPS}, 50 hours)")
     parser.add_argument(
         "--packages",
         type=Path,
@@ -90,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--never",
         type=Path,
-        default=_ROOT / "benchmarks" / "quality" / "everyday.txt",
+        default=NEVER,
         help="file of sentences to leave out (default: those of the benchmark, in a clone of the project)",
     )
     return parser

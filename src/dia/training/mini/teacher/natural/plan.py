@@ -13,6 +13,7 @@ from dia.training.mini.teacher.natural.speech import LABEL_LAG
 from dia.training.mini.teacher.natural.texts import SHARES, Text
 
 RECIPE = "corpus.json"
+CLIPS = 55_000  # about 50 hours
 # Voices of Kokoro that nothing is trained on, to test cloning with: a woman and a man of each accent.
 HELD_OUT = ("af_nova", "am_onyx", "bf_lily", "bm_daniel")
 _CLONED = (

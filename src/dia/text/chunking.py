@@ -7,7 +7,10 @@ import math
 import re
 from collections.abc import Callable, Iterable, Sequence
 
-# Includes the punctuation of other languages, for models whose text is not converted to ASCII.
+from dia.text.english.sentences import sentences as english_sentences
+from dia.text.prompt_format import Frontend
+
+# Of a text in any language.
 _SENTENCE_END = re.compile(
     r"(?<=[.!?…؟।。！？]) (?![a-z])|(?<=[.!?…؟।。！？][\"'”»)]) |(?<=[^.]\.) (?=[a-z])|(?<=[!?]) (?=[a-z])"
 )
@@ -20,7 +23,7 @@ _COSTS = ((re.compile(r"[.!?…؟।。！？][\"'”»)]?$"), 0.1), (re.compile
 _COST_INSIDE_A_CLAUSE = 0.3
 
 
-def pieces(text: str, limit: float, size: Callable[[str], float]) -> list[str]:
+def pieces(text: str, limit: float, size: Callable[[str], float], frontend: Frontend = "en") -> list[str]:
     """Split a text into sentences, sentences over the limit into clauses, and clauses over the limit into words.
 
     A single word over the limit stays whole. A piece without letters is merged into its neighbour. The pieces joined
@@ -30,19 +33,20 @@ def pieces(text: str, limit: float, size: Callable[[str], float]) -> list[str]:
         text: the text, with single spaces between words.
         limit: the maximum size of a piece.
         size: returns the size of a piece.
+        frontend: with "en", sentences end as in English; with "none", at the punctuation of any language.
     """
     parts = (
         part
-        for sentence in _SENTENCE_END.split(text)
+        for sentence in (english_sentences(text) if frontend == "en" else _SENTENCE_END.split(text))
         for clause in (_CLAUSE_END.split(sentence) if size(sentence) > limit else [sentence])
         for part in (_WORD.findall(clause) if size(clause) > limit else [clause])
     )
     return _with_words(parts)
 
 
-def sentences_of(text: str) -> list[str]:
+def sentences_of(text: str, frontend: Frontend = "en") -> list[str]:
     """Split a text, with single spaces between words, into sentences. Joined by spaces, they are the original text."""
-    return pieces(text, math.inf, len)
+    return pieces(text, math.inf, len, frontend)
 
 
 def _with_words(parts: Iterable[str]) -> list[str]:

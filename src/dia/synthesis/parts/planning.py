@@ -73,7 +73,7 @@ def split_script(script: Script, seconds: float) -> list[Part]:
     for number, turn in enumerate(script.turns, 1):
         turns.append(replace(turn, pause=0.0))
         if turn.pause or number == len(script.turns):
-            chunks = Script(tuple(turns), ()).chunks(seconds)
+            chunks = Script(tuple(turns), frontend=script.frontend).chunks(seconds)
             parts += [Part(chunk, 0.0) for chunk in chunks[:-1]] + [Part(chunks[-1], turn.pause)]
             turns = []
     return parts

@@ -1,0 +1,217 @@
+"""Decide which line breaks end a sentence: those of list items, headings and verse, not those of wrapped prose.
+
+"1. milk\\n2. bread" becomes "1, milk.\\n2, bread.". A break that ends a sentence stays a line break, any other becomes
+a space. Independent of abbreviations and numbers.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+from dia.text.edited import Edit, EditedText
+from dia.text.tags import sound_of
+
+_NARROWEST, _WIDEST = 30, 120  # characters in a line of wrapped prose
+_SHORT = 25  # characters in an item of a list without marks
+_MOSTLY = 0.75  # the share of lines of verse that begin with a capital
+
+_MARKER = re.compile(
+    r"(?P<bullet>[-*\u2022\u2023\u25e6\u25aa\u25cf\u2013](?=[ \t]))"
+    r"|(?P<number>\d{1,3})(?P<number_end>[.)])(?=[ \t])|\((?P<bracketed>\d{1,3}|[a-z])\)(?=[ \t])"
+    r"|(?P<letter>[a-z]|[A-Z])(?P<letter_end>[.)])(?=[ \t])"
+)
+_INLINE = re.compile(r"(?:(?<=^)|(?<=[.!?:;,] ))(?:(?P<number>\d{1,2})(?P<number_end>[.)])) (?=[A-Za-z\"'])")
+_UNFINISHED = re.compile(
+    r"\b(?:a|an|the|and|or|but|nor|of|to|in|on|at|by|for|from|with|into|as|than|that|which|who|is|are|was|were|my|your"
+    r"|his|her|its|our|their|this|these|those|Mr\.?|Mrs\.?|Ms\.?|Dr\.?|St\.?)$",
+    re.IGNORECASE,
+)
+_BEGINS = re.compile(r"[\"'(\u201c\u2018]*(?:[A-Z]|\d)")
+_PRONOUN = re.compile(r"[\"']*I\b")
+_LETTER_OR_FIGURE_AT_END = re.compile(r"[^\W_][\"'\u201d\u2019]*$|[%$\u20ac]$")
+_BRACKET_AT_END = re.compile(r"\([^()]{1,80}\)$")
+_PUNCTUATED = re.compile(r"[.,;:!?\u2026][\"'\u201d\u2019)]*$|-$|\u2014$")
+
+
+class _Item(NamedTuple):
+    """The mark of a list item: its kind, its number, and its span in the text."""
+
+    kind: str
+    number: int
+    start: int
+    end: int
+
+
+class _Line(NamedTuple):
+    """A line without white space at its ends, `text[start:end]`, and the mark of the list item that it begins."""
+
+    start: int
+    end: int
+    words: str
+    item: _Item | None
+    ends_paragraph: bool
+
+
+def with_line_ends(text: EditedText) -> EditedText:
+    """Replace each line break by a space or, if it ends a sentence, by a full stop and a line break.
+
+    Numbers of list items are followed by a comma, bullets are dropped. A text without line breaks and lists is
+    unchanged. The running time is linear.
+    """
+    written = text.text
+    if "\n" not in written.strip():
+        return text.edited(_marks(written, _numbered(_inline_items(written))))
+    lines = _lines(written)
+    return text.edited(_edits(written, lines))
+
+
+def _lines(text: str) -> list[_Line]:
+    """The lines that are not blank."""
+    found = [match for match in re.finditer(r"[^\n]+", text) if match[0].strip()]
+    spans = [
+        (match.start() + len(match[0]) - len(match[0].lstrip()), match.start() + len(match[0].rstrip()))
+        for match in found
+    ]
+    items = {item.start: item for item in _numbered(_items(text, spans))}
+    after = [start for start, _ in spans[1:]]
+    blank = [text.count("\n", end, start) > 1 for (_, end), start in zip(spans, after, strict=False)] + [True]
+    return [
+        _Line(start, end, text[start:end], items.get(start), last)
+        for (start, end), last in zip(spans, blank, strict=True)
+    ]
+
+
+def _items(text: str, spans: Sequence[tuple[int, int]]) -> Iterator[_Item]:
+    for start, end in spans:
+        if (match := _MARKER.match(text, start, end)) and end > match.end() + 1:
+            yield _item(match)
+
+
+def _inline_items(text: str) -> Iterator[_Item]:
+    return (_item(match) for match in _INLINE.finditer(text)) if "1. " in text or "1) " in text else iter(())
+
+
+def _item(match: re.Match[str]) -> _Item:
+    groups = match.groupdict()
+    if groups.get("bullet"):
+        return _Item("bullet", 0, *match.span())
+    label = groups.get("number") or groups.get("bracketed") or groups["letter"]
+    kind = (
+        f"{groups.get('number_end') or groups.get('letter_end') or '()'}{'1' if label.isdigit() else label.isupper()}"
+    )
+    return _Item(
+        kind, int(label) if label.isdigit() else ord(label.lower()) - ord("a") + 1, match.start(), match.end()
+    )
+
+
+def _numbered(items: Iterator[_Item]) -> list[_Item]:
+    """The items that belong to a list: bullets, and numbers with a neighbour; capitals with two, as `A.` is a name."""
+    found = list(items)
+    there = {(item.kind, item.number) for item in found}
+    return [
+        item
+        for item in found
+        if item.kind == "bullet"
+        or (item.kind, item.number) == (".1", 1)
+        or any(
+            all((item.kind, item.number + step) in there for step in steps)
+            for steps in (((1, 2), (-1, 1), (-2, -1)) if item.kind == ".True" else ((1,), (-1,)))
+        )
+    ]
+
+
+def _marks(text: str, items: Sequence[_Item]) -> Iterator[Edit]:
+    for item in items:
+        label = text[item.start : item.end].strip("(). ")
+        said = "" if item.kind == "bullet" else f"{label.upper()},"
+        yield Edit(item.start, item.end, said + " " * text[item.start : item.end].endswith(" "))
+
+
+def _edits(text: str, lines: Sequence[_Line]) -> Iterator[Edit]:
+    """The edits of line breaks and of the marks of items, in order."""
+    ends = [end for paragraph in _paragraphs(lines) for end in _paragraph_ends(paragraph)]
+    if lines[0].item:
+        yield from _marks(text, [lines[0].item])
+    for (line, after), end in zip(pairwise(lines), ends, strict=False):
+        yield Edit(line.end, after.start, end)
+        if after.item:
+            yield from _marks(text, [after.item])
+    if ends[-1].startswith(".") and _in_a_list(lines):
+        yield Edit(lines[-1].end, lines[-1].end, ".")
+
+
+def _in_a_list(lines: Sequence[_Line]) -> bool:
+    """Whether the last line belongs to a list item."""
+    last = next((index for index in range(len(lines) - 1, -1, -1) if lines[index].item), None)
+    return last is not None and not any(line.ends_paragraph for line in lines[last:-1])
+
+
+def _paragraphs(lines: Sequence[_Line]) -> Iterator[list[_Line]]:
+    paragraph: list[_Line] = []
+    for line in lines:
+        paragraph.append(line)
+        if line.ends_paragraph:
+            yield paragraph
+            paragraph = []
+
+
+def _paragraph_ends(lines: Sequence[_Line]) -> Iterator[str]:
+    """What replaces the break after each line of a paragraph."""
+    shape = _Shape.of(lines)
+    for line, after in pairwise(lines):
+        yield _break(line, after, shape)
+    last = lines[-1].words
+    yield " " if last.endswith((",", ";")) else _ended(last) + "\n"
+
+
+def _ended(words: str) -> str:
+    """The full stop that a finished line lacks."""
+    bracket = _BRACKET_AT_END.search(words)
+    return "." if _LETTER_OR_FIGURE_AT_END.search(words) or (bracket and not sound_of(bracket[0])) else ""
+
+
+class _Shape(NamedTuple):
+    """The look of a paragraph: the width of its longest line, and whether it is verse or a list without marks."""
+
+    width: int
+    verse: bool
+    short_items: bool
+    punctuated: bool
+
+    @classmethod
+    def of(cls, lines: Sequence[_Line]) -> "_Shape":
+        width = max(line.end - line.start for line in lines)
+        if len(lines) < 3:
+            return cls(width, False, False, False)
+        capitals = sum(bool(_BEGINS.match(line.words)) for line in lines[1:]) / (len(lines) - 1)
+        punctuated = any(_PUNCTUATED.search(line.words) for line in lines[:-1])
+        loose = not punctuated and not any(_UNFINISHED.search(line.words) for line in lines)
+        enough = len(lines) > 3 or width < _NARROWEST or not _wraps(lines, width)
+        return cls(width, enough and capitals >= _MOSTLY, loose and width <= _SHORT, punctuated)
+
+
+def _wraps(lines: Sequence[_Line], width: int) -> bool:
+    return all(_no_room(line, after, width) for line, after in pairwise(lines))
+
+
+def _no_room(line: _Line, after: _Line, width: int) -> bool:
+    """Whether the first word of the next line would not fit in this line, as in wrapped prose."""
+    return line.end - line.start + 1 + len(after.words.split(None, 1)[0]) > width
+
+
+def _break(line: _Line, after: _Line, shape: _Shape) -> str:
+    stop = _ended(line.words)
+    if after.item:
+        return " " if line.words.endswith((",", ";")) else f"{stop}\n"
+    if not stop or _UNFINISHED.search(line.words):
+        return " "
+    if not _BEGINS.match(after.words):
+        return ",\n" if shape.short_items and not line.item else " "
+    if shape.verse or shape.width < _NARROWEST or shape.width > _WIDEST:
+        return ", " if shape.punctuated and not line.item else f"{stop}\n"
+    wrapped = _no_room(line, after, shape.width) or _PRONOUN.match(after.words)
+    return " " if wrapped else f"{stop}\n"
+
+
+__all__ = ["with_line_ends"]

@@ -20,7 +20,7 @@ TITLES = _table("""
 BEFORE_NAMES = _table("""
     Gen General, Sen Senator, Rep Representative, Gov Governor, Col Colonel, Maj Major, Adm Admiral, Det Detective,
     Pres President, Hon Honorable, Fr Father, Amb Ambassador, Sec Secretary, Ft Fort, Mt Mount, Pt Point, Ofc Officer,
-    Ald Alderman, Br Brother, Ste Sainte, Univ University, Dept Department, Assn Association
+    Sts Saints, Rt Right, Ald Alderman, Br Brother, Ste Sainte, Univ University, Dept Department, Assn Association
 """)
 # After the name of a person or a company.
 COMPANIES = _table("""
@@ -33,11 +33,11 @@ STREETS = _table("""
     Expy Expressway, Ter Terrace, Hts Heights, Mtn Mountain, Mts Mountains, Bldg Building
 """)
 # Before a number.
-NUMBERS = _table("No Number, no number, Nos Numbers, nos numbers, p page, P Page, pp pages, Pp Pages, est established")
+NUMBERS = _table("No Number, no number, Nos Numbers, nos numbers, p page, P Page, pp pages, Pp Pages")
 REFERENCES = _table("""
-    Sec Section, sec section, Secs Sections, Ch Chapter, ch chapter, Chs Chapters, Chap Chapter, chap chapter,
-    Vol Volume, vol volume, Vols Volumes, vols volumes, Art Article, art article, Para Paragraph, para paragraph,
-    Par Paragraph, Fig Figure, fig figure, Figs Figures, figs figures, Eq Equation, eq equation, Eqs Equations,
+    Sec Section, sec section, Secs Sections, secs sections, Ch Chapter, ch chapter, Chs Chapters, Chap Chapter,
+    chap chapter, Vol Volume, vol volume, Vols Volumes, vols volumes, Art Article, art article, Para Paragraph,
+    para paragraph, Par Paragraph, Fig Figure, fig figure, Figs Figures, figs figures, Eq Equation, eq equation, Eqs Equations,
     eqs equations, Tab Table, tab table, App Appendix, app appendix, Ex Example, ex example, Ref Reference,
     ref reference, Refs References, refs references, Thm Theorem, Def Definition, Prop Proposition, Lem Lemma,
     Pt Part, pt part, Rm Room, Apt Apartment, apt apartment, Ste Suite, Bldg Building, Hwy Highway, Rte Route,
@@ -52,7 +52,7 @@ UNITS = _table("""
     mins minute/minutes, h hour/hours, hr hour/hours, hrs hour/hours, wk week/weeks, wks week/weeks, mo month/months,
     mos month/months, yr year/years, yrs year/years, mm millimeter/millimeters, cm centimeter/centimeters,
     m meter/meters, km kilometer/kilometers, mg milligram/milligrams, g gram/grams, kg kilogram/kilograms,
-    ml milliliter/milliliters, l liter/liters, cal calorie/calories, ed edition/editions
+    ml milliliter/milliliters, l liter/liters, cal calorie/calories, ea each/each
 """)
 AREAS = {"sq": "square ", "cu": "cubic "}
 MONTHS_AND_DAYS = _table("""
@@ -72,8 +72,8 @@ AFTER_TIMES = _words("""
 STRONG = _table("etc et cetera, Etc Et cetera")
 # May be the last word of a sentence: it is before a word that often begins one.
 WEAK = _table("""
-    Ph.D PhD, a.k.a also known as, dept department, govt government, assn association, assoc associate, bldg building,
-    misc miscellaneous, avg average, ibid ibidem, temp temperature, qty quantity, asst assistant, mgr manager,
+    Ph.D PhD, O.K OK, a.k.a also known as, dept department, govt government, assn association, assoc associate,
+    bldg building, misc miscellaneous, avg average, ibid ibidem, temp temperature, qty quantity, asst assistant, mgr manager,
     hwy highway, resp respectively, cont continued, ave avenue, blvd boulevard, rd road, univ university,
     inc incorporated, ltd limited, corp corporation, jr junior, sr senior, max maximum, min minimum
 """)
@@ -82,7 +82,7 @@ NEVER_LAST = _table("""
     approx approximately, Approx Approximately, ca about, cf compare, Cf Compare, viz namely,
     incl including, excl excluding, esp especially,
     Fig Figure, fig figure, Figs Figures, figs figures, vol volume, Vol Volume, attn attention, Attn Attention,
-    apt apartment, Apt Apartment
+    apt apartment, Apt Apartment, P.S P S, N.B N B
 """)
 STATES = _table("""
     Ariz Arizona, Calif California, Colo Colorado, Conn Connecticut, Fla Florida, Mich Michigan, Minn Minnesota,
@@ -111,7 +111,8 @@ DIRECTIONS = {"N": "North", "S": "South", "E": "East", "W": "West"}
 # Written without a full stop, too: before a name, after a name, and anywhere.
 TITLES_WITHOUT_STOP = _table("""
     Mr Mister, Mrs Missus, Dr Doctor, Prof Professor, Sgt Sergeant, Capt Captain, Lt Lieutenant, Cpl Corporal,
-    Rev Reverend, Mt Mount, Ft Fort, MR Mister, MRS Missus, DR Doctor
+    Rev Reverend, Col Colonel, Gen General, Gov Governor, Maj Major, Mt Mount, Ft Fort,
+    MR Mister, MRS Missus, DR Doctor
 """)
 NAMES_WITHOUT_STOP = _table("""
     Inc Incorporated, Ltd Limited, Corp Corporation, Bros Brothers, Jr Junior, Sr Senior, Ave Avenue, Blvd Boulevard,

@@ -77,7 +77,6 @@ _COUNT = re.compile(
 _ONE = re.compile(r"(?:(?<![\d.,])1|\bone)[ -]?(?:square |cubic )?$")
 _AMOUNT_BEFORE = re.compile(r"(?:\d|\u00b0) ?$")
 _STREET_NAME = re.compile(r"(?:[A-Z][A-Za-z'-]+|\d(?:st|nd|rd|th)|\b[A-Z]) $")
-_CITY = re.compile(r"[A-Z][a-z'-]+,? $")
 _CITY_AND_COMMA = re.compile(r"[A-Z][a-z'-]+, $")
 _DAY_CONTEXT = re.compile(r"\b(?:[Oo]n|every|each|last|next|this|until|till|by|from|to|and|or|since) $|[.,/-] ?$")
 _PART_OF_DAY = re.compile(r" ?(?:morning|afternoon|evening|night|at \d|\d|-)|, ?[A-Z]")
@@ -132,7 +131,7 @@ def _initial(found: _Found) -> _Said:
         or previous.rstrip(".") in table.REFERENCES
         or bool(_AMOUNT_BEFORE.search(found.before))
     )
-    pronoun = found.word == "I" and previous[:1].islower()
+    pronoun = found.word == "I" and previous[:1].islower() and previous != "by"
     another = re.match(r" [A-Z]\.", found.after)
     if not another and (labelled or pronoun or found.ends_if_starter_follows):
         return None
@@ -196,7 +195,9 @@ def _reference(found: _Found, spoken: str) -> _Said:
 
 
 def _number(found: _Found, spoken: str) -> _Said:
-    return spoken if _DIGIT.match(found.after) else None
+    """`No. 5`, but `Oh no. 5 are left.`"""
+    answer = found.previous.lower() in ("oh", "say", "says", "said")
+    return spoken if _DIGIT.match(found.after) and not answer else None
 
 
 def _unit(found: _Found, spoken: str) -> _Said:
@@ -215,8 +216,15 @@ def _versus(found: _Found, spoken: str) -> _Said:
 
 
 def _circa(found: _Found, spoken: str) -> _Said:
-    """`c. 1350`, `(b. 1950)`."""
+    """`c. 1350`, `(b. 1950)`, `est. 1999`."""
     return spoken if re.match(r" \d{3,4}\b", found.after) else None
+
+
+def _edition(found: _Found, _: str) -> _Said:
+    """`2nd ed.`, `ed. by Lee`."""
+    if re.search(r"\d(?:st|nd|rd|th) $", found.before):
+        return "edition" + _stop(found.ends_if_starter_follows)
+    return "edited" if found.after.startswith(" by ") else None
 
 
 def _and_others(found: _Found, spoken: str) -> _Said:
@@ -227,10 +235,6 @@ def _day(found: _Found, spoken: str) -> _Said:
     """`Sun.` and `Sat.`, which are words, too: `on Sun. at noon`."""
     context = _DAY_CONTEXT.search(found.before) or _PART_OF_DAY.match(found.after)
     return _weak(found, spoken) if context else None
-
-
-def _state(found: _Found, spoken: str) -> _Said:
-    return _weak(found, spoken) if _CITY.search(found.before) else None
 
 
 def _state_after_comma(found: _Found, spoken: str) -> _Said:
@@ -252,7 +256,7 @@ _KINDS: tuple[tuple[dict[str, str], Callable[[_Found, str], _Said]], ...] = (
     (table.UNITS, _unit),
     (table.NUMBERS, _number),
     (table.REFERENCES, _reference),
-    (table.STATES, _state),
+    (table.STATES, _weak),
     (table.WORDS_AND_STATES, _state_after_comma),
     (table.STREETS, _street),
     (table.BEFORE_NAMES, _before_name),
@@ -265,7 +269,9 @@ _KINDS: tuple[tuple[dict[str, str], Callable[[_Found, str], _Said]], ...] = (
     (table.WEAK, _weak),
     (table.NEVER_LAST, _never_last),
     ({"v": "versus"}, _versus),
-    ({"c": "about", "b": "born", "d": "died"}, _circa),
+    ({"c": "about", "b": "born", "d": "died", "est": "established"}, _circa),
+    ({"est": "estimated"}, _never_last),
+    ({"ed": ""}, _edition),
     ({"al": "al"}, _and_others),
 )
 
@@ -292,13 +298,23 @@ def _either(words: dict[str, str]) -> str:
 
 _RULES: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = (
     (re.compile(r"(?<![\w.])([AaEeIiPp])\. (?=[egm]\.)"), r"\1."),
-    (re.compile(r"(?<=\d )([NSEW])\.? (?=[A-Z][a-z])"), lambda match: f"{table.DIRECTIONS[match[1]]} "),
+    (
+        re.compile(r"(?<=\d )([NSEW])\.? (?=[A-Z][a-z]|\d{1,3}(?:st|nd|rd|th)\b)"),
+        lambda match: f"{table.DIRECTIONS[match[1]]} ",
+    ),
     (re.compile(r"\b([Ss]q|[Cc]u)\. ?(?=(?:ft|in|yd|mi|m|km|cm)\b)"), lambda match: table.AREAS[match[1].lower()]),
     (re.compile(r"(?<![\w.@/\\-])((?:[A-Za-z]{1,2}\.){0,6}[A-Za-z]{1,8})\.(?![a-z_@\\])(?!/\w)"), _with_stop),
+    (re.compile(r"\bPh\.D\.s\b"), "PhDs"),
+    (
+        re.compile(r"(?<![\w.])((?:[A-Z]\.){2,6})s\b"),
+        lambda match: f"{match[1].replace('.', ' ').rstrip()}s",
+    ),
     (re.compile(r"(?<![\w.])[A-Z](?:\.[A-Z]){1,6}(?![\w.])"), lambda match: match[0].replace(".", " ")),
     (re.compile(r"\bSt\b(?![.'-])"), _saint_or_street_without_stop),
     (
-        re.compile(rf"(?<![\w.-])(?:{_either(table.TITLES_WITHOUT_STOP)})(?= [A-Z][a-z']|[ ,](?:and|or|&) )"),
+        re.compile(
+            rf"(?<![\w.-])(?:{_either(table.TITLES_WITHOUT_STOP)})(?= (?!Alpha\b|Beta\b)[A-Z][a-z']|[ ,](?:and|or|&) )"
+        ),
         _without_stop,
     ),
     (re.compile(rf"(?<=[A-Za-z)] )(?:{_either(table.NAMES_WITHOUT_STOP)})\b(?![.'-])"), _without_stop),

@@ -15,6 +15,7 @@ from dia.text.tags import sound_of
 _NARROWEST, _WIDEST = 30, 120  # characters in a line of wrapped prose
 _SHORT = 25  # characters in an item of a list without marks
 _MOSTLY = 0.75  # the share of lines of verse that begin with a capital
+_FULL = 0.75  # the share of the width that a line of wrapped prose fills at least
 
 _MARKER = re.compile(
     r"(?P<bullet>[-*\u2022\u2023\u25e6\u25aa\u25cf\u2013](?=[ \t]))"
@@ -28,7 +29,7 @@ _UNFINISHED = re.compile(
     re.IGNORECASE,
 )
 _BEGINS = re.compile(r"[\"'(\u201c\u2018]*(?:[A-Z]|\d)")
-_PRONOUN = re.compile(r"[\"']*I\b")
+_PRONOUN_OR_NUMBER = re.compile(r"[\"']*(?:I\b|\d)")
 _LETTER_OR_FIGURE_AT_END = re.compile(r"[^\W_][\"'\u201d\u2019]*$|[%$\u20ac]$")
 _BRACKET_AT_END = re.compile(r"\([^()]{1,80}\)$")
 _PUNCTUATED = re.compile(r"[.,;:!?\u2026][\"'\u201d\u2019)]*$|-$|\u2014$")
@@ -162,7 +163,7 @@ def _paragraph_ends(lines: Sequence[_Line]) -> Iterator[str]:
     for line, after in pairwise(lines):
         yield _break(line, after, shape)
     last = lines[-1].words
-    yield " " if last.endswith((",", ";")) else _ended(last) + "\n"
+    yield " " if last.endswith((",", ";")) or _UNFINISHED.search(last) else _ended(last) + "\n"
 
 
 def _ended(words: str) -> str:
@@ -187,6 +188,7 @@ class _Shape(NamedTuple):
         capitals = sum(bool(_BEGINS.match(line.words)) for line in lines[1:]) / (len(lines) - 1)
         punctuated = any(_PUNCTUATED.search(line.words) for line in lines[:-1])
         loose = not punctuated and not any(_UNFINISHED.search(line.words) for line in lines)
+        capitals *= not all(line.words.isupper() for line in lines)
         enough = len(lines) > 3 or width < _NARROWEST or not _wraps(lines, width)
         return cls(width, enough and capitals >= _MOSTLY, loose and width <= _SHORT, punctuated)
 
@@ -196,21 +198,21 @@ def _wraps(lines: Sequence[_Line], width: int) -> bool:
 
 
 def _no_room(line: _Line, after: _Line, width: int) -> bool:
-    """Whether the first word of the next line would not fit in this line, as in wrapped prose."""
-    return line.end - line.start + 1 + len(after.words.split(None, 1)[0]) > width
+    """Whether the first word of the next line hardly fits in this line, as in wrapped prose."""
+    return line.end - line.start + 1 + len(after.words.split(None, 1)[0]) > _FULL * width
 
 
 def _break(line: _Line, after: _Line, shape: _Shape) -> str:
     stop = _ended(line.words)
     if after.item:
-        return " " if line.words.endswith((",", ";")) else f"{stop}\n"
+        return " " if line.words.endswith((",", ";")) or _UNFINISHED.search(line.words) else f"{stop}\n"
     if not stop or _UNFINISHED.search(line.words):
         return " "
     if not _BEGINS.match(after.words):
         return ",\n" if shape.short_items and not line.item else " "
     if shape.verse or shape.width < _NARROWEST or shape.width > _WIDEST:
         return ", " if shape.punctuated and not line.item else f"{stop}\n"
-    wrapped = _no_room(line, after, shape.width) or _PRONOUN.match(after.words)
+    wrapped = _no_room(line, after, shape.width) or _PRONOUN_OR_NUMBER.match(after.words)
     return " " if wrapped else f"{stop}\n"
 
 

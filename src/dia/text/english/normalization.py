@@ -143,6 +143,7 @@ _BEFORE_NUMBERS: _Rules = tuple(
         (r"(?<=[.!?])\)(?= |$)", ""),
         (r"(?<=[a-z]{2})\.(?=[A-Z][a-z])", ". "),
         (r"(?<=\w{2})([!?])(?=[A-Z])", r"\1 "),
+        (r"\bc/o\b", "care of"),
         (r"\bw/o(?!\w)", "without"),
         (r"\bw/ ?(?=\w)", "with "),
         (r"\b([Aa])nd/or\b", r"\1nd or"),

@@ -12,10 +12,10 @@ def _words(words: str) -> frozenset[str]:
 
 # Before a name.
 TITLES = _table("""
-    Mr Mister, Mrs Missus, Ms Ms, Mx Mix, Messrs Messrs, Mme Madame, Mlle Mademoiselle, Prof Professor,
-    Rev Reverend, Msgr Monsignor, Sgt Sergeant, Lt Lieutenant, Capt Captain, Cpl Corporal, Pvt Private,
-    Cmdr Commander, Cdr Commander, Supt Superintendent, Insp Inspector, Atty Attorney, Brig Brigadier,
-    mr mister, mrs missus, ms ms, dr doctor, prof professor
+    Mr Mister, Mrs Missus, Ms Ms, Mx Mix, Messrs Messrs, Mme Madame, Mlle Mademoiselle, Prof Professor, Rev Reverend,
+    Msgr Monsignor, Sgt Sergeant, Lt Lieutenant, Capt Captain, Cpl Corporal, Pvt Private, Cmdr Commander,
+    Cdr Commander, Supt Superintendent, Insp Inspector, Atty Attorney, Brig Brigadier, mr mister, mrs missus, ms ms,
+    dr doctor, prof professor
 """)
 BEFORE_NAMES = _table("""
     Gen General, Sen Senator, Rep Representative, Gov Governor, Col Colonel, Maj Major, Adm Admiral, Det Detective,
@@ -25,8 +25,8 @@ BEFORE_NAMES = _table("""
 # After the name of a person or a company.
 COMPANIES = _table("""
     Co Company, Cos Companies, Inc Incorporated, Ltd Limited, Corp Corporation, Bros Brothers, Mfg Manufacturing,
-    Jr Junior, Esq Esquire, Assn Association, Assoc Associates, Intl International, Natl National,
-    Univ University, Dept Department, Govt Government, Sch School, Inst Institute
+    Jr Junior, Esq Esquire, Assn Association, Assoc Associates, Intl International, Natl National, Univ University,
+    Dept Department, Govt Government, Sch School, Inst Institute
 """)
 STREETS = _table("""
     Ave Avenue, Av Avenue, Blvd Boulevard, Rd Road, Ln Lane, Ct Court, Sq Square, Pl Place, Hwy Highway, Pkwy Parkway,
@@ -37,12 +37,13 @@ NUMBERS = _table("No Number, no number, Nos Numbers, nos numbers, p page, P Page
 REFERENCES = _table("""
     Sec Section, sec section, Secs Sections, secs sections, Ch Chapter, ch chapter, Chs Chapters, Chap Chapter,
     chap chapter, Vol Volume, vol volume, Vols Volumes, vols volumes, Art Article, art article, Para Paragraph,
-    para paragraph, Par Paragraph, Fig Figure, fig figure, Figs Figures, figs figures, Eq Equation, eq equation, Eqs Equations,
-    eqs equations, Tab Table, tab table, App Appendix, app appendix, Ex Example, ex example, Ref Reference,
-    ref reference, Refs References, refs references, Thm Theorem, Def Definition, Prop Proposition, Lem Lemma,
-    Pt Part, pt part, Rm Room, Apt Apartment, apt apartment, Ste Suite, Bldg Building, Hwy Highway, Rte Route,
-    Rt Route, Ext Extension, ext extension, Tel Telephone, tel telephone, Ver Version, ver version, v version,
-    min minimum, Min Minimum, max maximum, Max Maximum, Op Opus, op opus, Bk Book, Dist District, Flt Flight
+    para paragraph, Par Paragraph, Fig Figure, fig figure, Figs Figures, figs figures, Eq Equation, eq equation,
+    Eqs Equations, eqs equations, Tab Table, tab table, App Appendix, app appendix, Ex Example, ex example,
+    Ref Reference, ref reference, Refs References, refs references, Thm Theorem, Def Definition, Prop Proposition,
+    Lem Lemma, Pt Part, pt part, Rm Room, Apt Apartment, apt apartment, Ste Suite, Bldg Building, Hwy Highway,
+    Rte Route, Rt Route, Ext Extension, ext extension, Tel Telephone, tel telephone, Ver Version, ver version,
+    v version, min minimum, Min Minimum, max maximum, Max Maximum, Op Opus, op opus, Bk Book, Dist District,
+    Flt Flight
 """)
 # After a number: one/many. The units of `dia.text.english.units` keep their written form.
 UNITS = _table("""
@@ -73,16 +74,15 @@ STRONG = _table("etc et cetera, Etc Et cetera")
 # May be the last word of a sentence: it is before a word that often begins one.
 WEAK = _table("""
     Ph.D PhD, O.K OK, a.k.a also known as, dept department, govt government, assn association, assoc associate,
-    bldg building, misc miscellaneous, avg average, ibid ibidem, temp temperature, qty quantity, asst assistant, mgr manager,
-    hwy highway, resp respectively, cont continued, ave avenue, blvd boulevard, rd road, univ university,
+    bldg building, misc miscellaneous, avg average, ibid ibidem, temp temperature, qty quantity, asst assistant,
+    mgr manager, hwy highway, resp respectively, cont continued, ave avenue, blvd boulevard, rd road, univ university,
     inc incorporated, ltd limited, corp corporation, jr junior, sr senior, max maximum, min minimum
 """)
 NEVER_LAST = _table("""
     e.g for example, E.g For example, i.e that is, I.e That is, eg for example, vs versus, Vs Versus,
-    approx approximately, Approx Approximately, ca about, cf compare, Cf Compare, viz namely,
-    incl including, excl excluding, esp especially,
-    Fig Figure, fig figure, Figs Figures, figs figures, vol volume, Vol Volume, attn attention, Attn Attention,
-    apt apartment, Apt Apartment, P.S P S, N.B N B
+    approx approximately, Approx Approximately, ca about, cf compare, Cf Compare, viz namely, incl including,
+    excl excluding, esp especially, Fig Figure, fig figure, Figs Figures, figs figures, vol volume, Vol Volume,
+    attn attention, Attn Attention, apt apartment, Apt Apartment, P.S P S, N.B N B
 """)
 STATES = _table("""
     Ariz Arizona, Calif California, Colo Colorado, Conn Connecticut, Fla Florida, Mich Michigan, Minn Minnesota,
@@ -93,8 +93,8 @@ STATES = _table("""
 WORDS_AND_STATES = _table("""
     Ala Alabama, Ark Arkansas, Del Delaware, Ga Georgia, Ill Illinois, Ind Indiana, Kan Kansas, Kans Kansas,
     Ky Kentucky, La Louisiana, Mass Massachusetts, Md Maryland, Miss Mississippi, Mo Missouri, Mont Montana,
-    Ore Oregon, Pa Pennsylvania, Penn Pennsylvania, Va Virginia, Vt Vermont, Wash Washington,
-    N.D North Dakota, S.D South Dakota, R.I Rhode Island
+    Ore Oregon, Pa Pennsylvania, Penn Pennsylvania, Va Virginia, Vt Vermont, Wash Washington, N.D North Dakota,
+    S.D South Dakota, R.I Rhode Island
 """)
 POSTAL = _table("""
     AK Alaska, AZ Arizona, AR Arkansas, CA California, CO Colorado, CT Connecticut, FL Florida, GA Georgia,
@@ -111,8 +111,8 @@ DIRECTIONS = {"N": "North", "S": "South", "E": "East", "W": "West"}
 # Written without a full stop, too: before a name, after a name, and anywhere.
 TITLES_WITHOUT_STOP = _table("""
     Mr Mister, Mrs Missus, Dr Doctor, Prof Professor, Sgt Sergeant, Capt Captain, Lt Lieutenant, Cpl Corporal,
-    Rev Reverend, Col Colonel, Gen General, Gov Governor, Maj Major, Mt Mount, Ft Fort,
-    MR Mister, MRS Missus, DR Doctor
+    Rev Reverend, Col Colonel, Gen General, Gov Governor, Maj Major, Mt Mount, Ft Fort, MR Mister, MRS Missus,
+    DR Doctor
 """)
 NAMES_WITHOUT_STOP = _table("""
     Inc Incorporated, Ltd Limited, Corp Corporation, Bros Brothers, Jr Junior, Sr Senior, Ave Avenue, Blvd Boulevard,

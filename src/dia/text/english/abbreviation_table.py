@@ -73,10 +73,11 @@ AFTER_TIMES = _words("""
 STRONG = _table("etc et cetera, Etc Et cetera")
 # May be the last word of a sentence: it is before a word that often begins one.
 WEAK = _table("""
-    Ph.D PhD, O.K OK, a.k.a also known as, dept department, govt government, assn association, assoc associate,
-    bldg building, misc miscellaneous, avg average, ibid ibidem, temp temperature, qty quantity, asst assistant,
-    mgr manager, hwy highway, resp respectively, cont continued, ave avenue, blvd boulevard, rd road, univ university,
-    inc incorporated, ltd limited, corp corporation, jr junior, sr senior, max maximum, min minimum
+    Ph.D PhD, O.K OK, m.p.h miles per hour, p.p.m parts per million, a.k.a also known as, dept department,
+    govt government, assn association, assoc associate, bldg building, misc miscellaneous, avg average, ibid ibidem,
+    temp temperature, qty quantity, asst assistant, mgr manager, hwy highway, resp respectively, cont continued,
+    ave avenue, blvd boulevard, rd road, univ university, inc incorporated, ltd limited, corp corporation, jr junior,
+    sr senior, max maximum, min minimum
 """)
 NEVER_LAST = _table("""
     e.g for example, E.g For example, i.e that is, I.e That is, eg for example, vs versus, Vs Versus,

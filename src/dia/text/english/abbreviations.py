@@ -132,8 +132,9 @@ def _initial(found: _Found) -> _Said:
         or bool(_AMOUNT_BEFORE.search(found.before))
     )
     pronoun = found.word == "I" and previous[:1].islower() and previous != "by"
+    spelt = bool(re.fullmatch("[A-Z]", previous))  # U S. China: the end of letters without stops
     another = re.match(r" [A-Z]\.", found.after)
-    if not another and (labelled or pronoun or found.ends_if_starter_follows):
+    if not another and (labelled or pronoun or spelt or found.ends_if_starter_follows):
         return None
     return found.word
 

@@ -10,19 +10,30 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from dia.text.edited import Edit, EditedText
+from dia.text.english.abbreviation_table import NUMBERS, REFERENCES
 from dia.text.tags import sound_of
 
 _NARROWEST, _WIDEST = 30, 120  # characters in a line of wrapped prose
 _SHORT = 25  # characters in an item of a list without marks
 _MOSTLY = 0.75  # the share of lines of verse that begin with a capital
+_LONGEST_ABBREVIATION = 8
 _FULL = 0.75  # the share of the width that a line of wrapped prose fills at least
 
 _MARKER = re.compile(
     r"(?P<bullet>[-*\u2022\u2023\u25e6\u25aa\u25cf\u2013](?=[ \t]))"
-    r"|(?P<number>\d{1,3})(?P<number_end>[.)])(?=[ \t])|\((?P<bracketed>\d{1,3}|[a-z])\)(?=[ \t])"
-    r"|(?P<letter>[a-z]|[A-Z])(?P<letter_end>[.)])(?=[ \t])"
+    r"|(?P<label>\d{1,3}|[IVX]{1,5}|[ivx]{1,5}|[A-Z]|[a-z])(?P<end>[.)])(?=[ \t])"
+    r"|\((?P<bracketed>\d{1,3}|[ivx]{1,5}|[a-z])\)(?=[ \t])"
 )
-_INLINE = re.compile(r"(?:(?<=^)|(?<=[.!?:;,] ))(?:(?P<number>\d{1,2})(?P<number_end>[.)])) (?=[A-Za-z\"'])")
+_INLINE = re.compile(r"(?:(?<=^)|(?<=[.!?:;,] ))(?P<label>\d{1,2})(?P<end>[.)]) (?=[A-Za-z\"'])")
+_LABELS = {
+    "1": re.compile(r"\d+"),
+    "I": re.compile("[IVX]+"),
+    "i": re.compile("[ivx]+"),
+    "A": re.compile("[A-Z]"),
+    "a": re.compile("[a-z]"),
+}
+_ROMAN = {"i": 1, "v": 5, "x": 10}
+_WORD_AND_STOP = re.compile(r"\b([A-Za-z]+)\. $")
 _UNFINISHED = re.compile(
     r"\b(?:a|an|the|and|or|but|nor|of|to|in|on|at|by|for|from|with|into|as|than|that|which|who|is|are|was|were|my|your"
     r"|his|her|its|our|their|this|these|those|Mr\.?|Mrs\.?|Ms\.?|Dr\.?|St\.?)$",
@@ -31,7 +42,7 @@ _UNFINISHED = re.compile(
 _BEGINS = re.compile(r"[\"'(\u201c\u2018]*(?:[A-Z]|\d)")
 _PRONOUN_OR_NUMBER = re.compile(r"[\"']*(?:I\b|\d)")
 _LETTER_OR_FIGURE_AT_END = re.compile(r"[^\W_][\"'\u201d\u2019]*$|[%$\u20ac]$")
-_BRACKET_AT_END = re.compile(r"\([^()]{1,80}\)$")
+_BRACKET_AT_END = re.compile(r"\([^()]{0,80}\w\)$")
 _PUNCTUATED = re.compile(r"[.,;:!?\u2026][\"'\u201d\u2019)]*$|-$|\u2014$")
 
 
@@ -60,11 +71,10 @@ def with_line_ends(text: EditedText) -> EditedText:
     Numbers of list items are followed by a comma, bullets are dropped. A text without line breaks and lists is
     unchanged. The running time is linear.
     """
-    written = text.text
-    if "\n" not in written.strip():
-        return text.edited(_marks(written, _numbered(_inline_items(written))))
-    lines = _lines(written)
-    return text.edited(_edits(written, lines))
+    text = text.edited(_marks(text.text, _numbered(_inline_items(text.text), inline=True)))
+    if "\n" not in text.text or not text.text.strip():
+        return text
+    return text.edited(_edits(text.text, _lines(text.text)))
 
 
 def _lines(text: str) -> list[_Line]:
@@ -90,43 +100,56 @@ def _items(text: str, spans: Sequence[tuple[int, int]]) -> Iterator[_Item]:
 
 
 def _inline_items(text: str) -> Iterator[_Item]:
-    return (_item(match) for match in _INLINE.finditer(text)) if "1. " in text or "1) " in text else iter(())
+    """The numbers of items within a line, `Steps: 1. Stop. 2. Wait.`, but not those of `No. 1. It was`."""
+    if "1. " not in text and "1) " not in text:
+        return
+    for match in _INLINE.finditer(text):
+        before = _WORD_AND_STOP.search(text, max(0, match.start() - _LONGEST_ABBREVIATION), match.start())
+        if not (before and before[1] in NUMBERS | REFERENCES):
+            yield _item(match)
 
 
 def _item(match: re.Match[str]) -> _Item:
     groups = match.groupdict()
     if groups.get("bullet"):
         return _Item("bullet", 0, *match.span())
-    label = groups.get("number") or groups.get("bracketed") or groups["letter"]
-    kind = (
-        f"{groups.get('number_end') or groups.get('letter_end') or '()'}{'1' if label.isdigit() else label.isupper()}"
+    label = groups["label"] or groups["bracketed"]
+    form = next(name for name, pattern in _LABELS.items() if pattern.fullmatch(label))
+    number = (
+        int(label) if form == "1" else _roman(label.lower()) if form in "iI" else ord(label.lower()) - ord("a") + 1
     )
-    return _Item(
-        kind, int(label) if label.isdigit() else ord(label.lower()) - ord("a") + 1, match.start(), match.end()
-    )
+    return _Item((groups.get("end") or "()") + form, number, *match.span())
 
 
-def _numbered(items: Iterator[_Item]) -> list[_Item]:
+def _roman(label: str) -> int:
+    """ix → 9."""
+    values = [_ROMAN[letter] for letter in label]
+    return sum(-value if value < after else value for value, after in zip(values, [*values[1:], 0], strict=True))
+
+
+def _numbered(items: Iterator[_Item], inline: bool = False) -> list[_Item]:
     """The items that belong to a list: bullets, and numbers with a neighbour; capitals with two, as `A.` is a name."""
     found = list(items)
     there = {(item.kind, item.number) for item in found}
+    bullets = sum(item.kind == "bullet" for item in found) > 1
     return [
         item
         for item in found
-        if item.kind == "bullet"
-        or (item.kind, item.number) == (".1", 1)
+        if (item.kind == "bullet" and (bullets or not item.start))
+        or ((item.kind, item.number) == (".1", 1) and not inline)
         or any(
             all((item.kind, item.number + step) in there for step in steps)
-            for steps in (((1, 2), (-1, 1), (-2, -1)) if item.kind == ".True" else ((1,), (-1,)))
+            for steps in (((1, 2), (-1, 1), (-2, -1)) if item.kind == ".A" else ((1,), (-1,)))
         )
     ]
 
 
 def _marks(text: str, items: Sequence[_Item]) -> Iterator[Edit]:
     for item in items:
-        label = text[item.start : item.end].strip("(). ")
-        said = "" if item.kind == "bullet" else f"{label.upper()},"
-        yield Edit(item.start, item.end, said + " " * text[item.start : item.end].endswith(" "))
+        mark = text[item.start : item.end]
+        label = str(item.number) if item.kind[-1] in "iI1" else mark.strip("(). ").upper()
+        said = "" if item.kind == "bullet" else f"{label},"
+        yield Edit(item.start, item.end, said + " " * mark.endswith(" "))
 
 
 def _edits(text: str, lines: Sequence[_Line]) -> Iterator[Edit]:

@@ -7,9 +7,10 @@ Tables are in tests/text. Other programs are measured if they are installed. Kno
 
 import argparse
 
+import sentence_reading
 import speaker_reading
 
-TABLES = {"speakers": speaker_reading.measure}
+TABLES = {"sentences": sentence_reading.measure, "speakers": speaker_reading.measure}
 
 
 def main() -> None:

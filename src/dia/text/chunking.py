@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Sequence
 
+from dia.text.english.lists import UNFINISHED
 from dia.text.english.sentences import sentences as english_sentences
 from dia.text.prompt_format import Frontend
 
@@ -21,6 +22,10 @@ _SMALL = 1 / 40
 # The costs of cutting after a sentence or a clause. The cost of an uneven group is (1 - its share of the limit)².
 _COSTS = ((re.compile(r"[.!?…؟।。！？][\"'”»)]?$"), 0.1), (re.compile(r"[,;:،、，；：]$"), 0.2))
 _COST_INSIDE_A_CLAUSE = 0.3
+# After a word that belongs to the next, such as a first name or "the"; in English only.
+_COST_INSIDE_A_PHRASE = 0.45
+_NAME_OR_INITIAL = re.compile(r"\b[A-Z](?:\.|[\w'-]*)$")
+_LONGEST_WORD = 24  # characters at the end of a piece that decide about its cost
 
 
 def pieces(text: str, limit: float, size: Callable[[str], float], frontend: Frontend = "en") -> list[str]:
@@ -64,9 +69,12 @@ def _with_words(parts: Iterable[str]) -> list[str]:
     return [" ".join(group) for group in groups]
 
 
-def cut_cost(piece: str) -> float:
-    """The cost of cutting after a piece inside a turn: lowest after a sentence."""
-    return next((cost for end, cost in _COSTS if end.search(piece)), _COST_INSIDE_A_CLAUSE)
+def cut_cost(piece: str, frontend: Frontend = "en") -> float:
+    """The cost of cutting after a piece inside a turn: lowest after a sentence, highest inside a phrase."""
+    tail = piece[-_LONGEST_WORD:]
+    if frontend == "en" and (UNFINISHED.search(tail) or _NAME_OR_INITIAL.search(tail)):
+        return _COST_INSIDE_A_PHRASE
+    return next((cost for end, cost in _COSTS if end.search(tail)), _COST_INSIDE_A_CLAUSE)
 
 
 def even_groups(sizes: Sequence[float], limit: float, costs: Sequence[float]) -> list[range]:

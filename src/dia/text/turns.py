@@ -246,7 +246,7 @@ def _parts(turn: Turn, seconds: float, rate: float, frontend: Frontend) -> list[
     parts, start, cost = list[_Part](), 0, 0.0
     for text in texts:
         parts.append(_Part(cut, start, start + len(text), cost))
-        start, cost = start + len(text) + 1, cut_cost(text)
+        start, cost = start + len(text) + 1, cut_cost(text, frontend)
     return parts
 
 

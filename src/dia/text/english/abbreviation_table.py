@@ -29,8 +29,9 @@ COMPANIES = _table("""
     Dept Department, Govt Government, Sch School, Inst Institute
 """)
 STREETS = _table("""
-    Ave Avenue, Av Avenue, Blvd Boulevard, Rd Road, Ln Lane, Ct Court, Sq Square, Pl Place, Hwy Highway, Pkwy Parkway,
-    Expy Expressway, Ter Terrace, Hts Heights, Mtn Mountain, Mts Mountains, Bldg Building
+    st street, ave avenue, blvd boulevard, rd road, Ave Avenue, Av Avenue, Blvd Boulevard, Rd Road, Ln Lane,
+    Ct Court, Sq Square, Pl Place, Hwy Highway, Pkwy Parkway, Expy Expressway, Ter Terrace, Hts Heights, Mtn Mountain,
+    Mts Mountains, Bldg Building
 """)
 # Before a number.
 NUMBERS = _table("No Number, no number, Nos Numbers, nos numbers, p page, P Page, pp pages, Pp Pages")
@@ -73,7 +74,7 @@ AFTER_TIMES = _words("""
 STRONG = _table("etc et cetera, Etc Et cetera")
 # May be the last word of a sentence: it is before a word that often begins one.
 WEAK = _table("""
-    Ph.D PhD, O.K OK, m.p.h miles per hour, p.p.m parts per million, a.k.a also known as, dept department,
+    Ph.D PhD, O.K OK, m.p.h miles per hour, p.p.m parts per million, co company, a.k.a also known as, dept department,
     govt government, assn association, assoc associate, bldg building, misc miscellaneous, avg average, ibid ibidem,
     temp temperature, qty quantity, asst assistant, mgr manager, hwy highway, resp respectively, cont continued,
     ave avenue, blvd boulevard, rd road, univ university, inc incorporated, ltd limited, corp corporation, jr junior,

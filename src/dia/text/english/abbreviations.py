@@ -76,6 +76,7 @@ _COUNT = re.compile(
 )
 _ONE = re.compile(r"(?:(?<![\d.,])1|\bone)[ -]?(?:square |cubic )?$")
 _AMOUNT_BEFORE = re.compile(r"(?:\d|\u00b0) ?$")
+_AT_FIRST = re.compile(r"\b(?:At|By|Around|About|Before|After|Until|Since|From) (?:about |around )?[\d:]+ ?$")
 _STREET_NAME = re.compile(r"(?:[A-Z][A-Za-z'-]+|\d(?:st|nd|rd|th)|\b[A-Z]) $")
 _CITY_AND_COMMA = re.compile(r"[A-Z][a-z'-]+, $")
 _DAY_CONTEXT = re.compile(r"\b(?:[Oo]n|every|each|last|next|this|until|till|by|from|to|and|or|since) $|[.,/-] ?$")
@@ -132,7 +133,7 @@ def _initial(found: _Found) -> _Said:
         or bool(_AMOUNT_BEFORE.search(found.before))
     )
     pronoun = found.word == "I" and previous[:1].islower() and previous != "by"
-    spelt = bool(re.fullmatch("[A-Z]", previous))  # U S. China: the end of letters without stops
+    spelt = bool(re.search(r"(?<![\w.])[A-Z] $", found.before))  # U S. China: the end of letters without stops
     another = re.match(r" [A-Z]\.", found.after)
     if not another and (labelled or pronoun or spelt or found.ends_if_starter_follows):
         return None
@@ -183,8 +184,9 @@ def _street(found: _Found, spoken: str) -> _Said:
 
 
 def _half_day(found: _Found, spoken: str) -> _Said:
-    """`5 p.m. Then` ends a sentence, `5 p.m. Monday` and `5 p.m. Eastern Time` do not."""
-    return spoken + _stop(found.ends_if_any_capital_follows and found.next.rstrip(".") not in table.AFTER_TIMES)
+    """`5 p.m. Then` ends a sentence, `5 p.m. Monday` does not, nor does `At 5 p.m. John left.`"""
+    goes_on = found.next in table.AFTER_TIMES or _AT_FIRST.search(found.before)
+    return spoken + _stop(found.is_last or (found.ends_if_any_capital_follows and not goes_on))
 
 
 def _never_last(found: _Found, spoken: str) -> _Said:
@@ -298,6 +300,7 @@ def _either(words: dict[str, str]) -> str:
 
 
 _RULES: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = (
+    (re.compile(r"\bN\u00b0\.? ?(?=\d)"), "number "),
     (re.compile(r"(?<![\w.])([AaEeIiPp])\. (?=[egm]\.)"), r"\1."),
     (
         re.compile(r"(?<=\d )([NSEW])\.? (?=[A-Z][a-z]|\d{1,3}(?:st|nd|rd|th)\b)"),

@@ -12,7 +12,7 @@ from dia.text.english.abbreviation_table import STARTERS
 from dia.text.english.abbreviations import expanded_in_place
 from dia.text.english.lines import with_line_ends
 
-_CANDIDATE = re.compile(r"([.!?…]+)([\"'”’»)\]]*)(\s+)(?=\S)|[^\s.!?…]\n")
+_CANDIDATE = re.compile(r"([.!?…]+(?: [.…])*)([\"'”’»)\]]*)(\s+)(?=\S)|[^\s.!?…]\n")
 _WINDOW = 80  # characters after a stop that decide about it
 _OPENED = re.compile(r"[\"'“‘«(\[]")
 _SAYS = (
@@ -39,6 +39,8 @@ def _ends_sentence(match: re.Match[str]) -> bool:
     if "\n" in match[0]:
         return True
     stops, closers = match[1], match[2]
+    if match.string[max(0, match.start() - 1) : match.start()] == "[":  # an omission: [...]
+        return False
     after = match.string[match.end() : match.end() + _WINDOW]
     if after[0].islower():
         return not closers and (stops == "." or (stops[-1] in "!?" and not _is_name(match)))

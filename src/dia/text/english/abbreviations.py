@@ -7,7 +7,8 @@ Expects plain text (`dia.text.characters`). A line break ends a sentence (`dia.t
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from string import digits
 from typing import NamedTuple
 
 from dia.text.edited import EditedText
@@ -85,15 +86,17 @@ _PART_OF_DAY = re.compile(r" ?(?:morning|afternoon|evening|night|at \d|\d|-)|, ?
 
 def expanded(text: str) -> str:
     """The text with abbreviations in full; of the full stops after them, those that end a sentence are kept."""
-    for pattern, stand_in in _RULES:
-        text = pattern.sub(stand_in, text)
+    for rule in _RULES:
+        if rule.may_apply(text):
+            text = rule.pattern.sub(rule.stand_in, text)
     return text
 
 
 def expanded_in_place(text: EditedText) -> EditedText:
     """`expanded`, with the position of each character."""
-    for pattern, stand_in in _RULES:
-        text = text.sub(pattern, stand_in)
+    for rule in _RULES:
+        if rule.may_apply(text.text):
+            text = text.sub(rule.pattern, rule.stand_in)
     return text
 
 
@@ -110,8 +113,8 @@ def _with_stop(match: re.Match[str]) -> str:
 
 def _said(found: _Found) -> _Said:
     for name in dict.fromkeys((found.word, found.word.capitalize() if found.word.isupper() else found.word)):
-        for words, rule in _KINDS:
-            if name in words and (said := rule(found, words[name])) is not None:
+        for spoken, rule in _READINGS.get(name, ()):
+            if (said := rule(found, spoken)) is not None:
                 return said if name == found.word or "." in name else said.upper()
     if "." in found.word:
         return found.word.replace(".", " ") + _stop(found.ends_if_starter_follows)
@@ -277,6 +280,10 @@ _KINDS: tuple[tuple[dict[str, str], Callable[[_Found, str], _Said]], ...] = (
     ({"ed": ""}, _edition),
     ({"al": "al"}, _and_others),
 )
+_READINGS = {
+    word: [(words[word], rule) for words, rule in _KINDS if word in words]
+    for word in {word for words, _ in _KINDS for word in words}
+}
 
 
 def _without_stop(match: re.Match[str]) -> str:
@@ -295,37 +302,56 @@ def _saint_or_street_without_stop(match: re.Match[str]) -> str:
     return "Street" if _STREET_NAME.search(before) and not re.match(r"[\w'-]", after) else match[0]
 
 
-def _either(words: dict[str, str]) -> str:
+class _Rule(NamedTuple):
+    """A pattern and what replaces it. A text with none of the triggers has no match."""
+
+    triggers: Collection[str]
+    pattern: re.Pattern[str]
+    stand_in: str | Callable[[re.Match[str]], str]
+
+    def may_apply(self, text: str) -> bool:
+        return any(trigger in text for trigger in self.triggers)
+
+
+def _rule(triggers: Collection[str], pattern: str, stand_in: str | Callable[[re.Match[str]], str]) -> _Rule:
+    return _Rule(triggers, re.compile(pattern), stand_in)
+
+
+def _either(words: Collection[str]) -> str:
     return "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
 
 
-_RULES: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = (
-    (re.compile(r"\bN\u00b0\.? ?(?=\d)"), "number "),
-    (re.compile(r"(?<![\w.])([AaEeIiPp])\. (?=[egm]\.)"), r"\1."),
-    (
-        re.compile(r"(?<=\d )([NSEW])\.? (?=[A-Z][a-z]|\d{1,3}(?:st|nd|rd|th)\b)"),
+_RULES = (
+    _rule(("\u00b0",), r"\bN\u00b0\.? ?(?=\d)", "number "),
+    _rule((". e.", ". g.", ". m."), r"(?<![\w.])([AaEeIiPp])\. (?=[egm]\.)", r"\1."),
+    _rule(
+        digits,
+        r"(?<=\d )([NSEW])\.? (?=[A-Z][a-z]|\d{1,3}(?:st|nd|rd|th)\b)",
         lambda match: f"{table.DIRECTIONS[match[1]]} ",
     ),
-    (re.compile(r"\b([Ss]q|[Cc]u)\. ?(?=(?:ft|in|yd|mi|m|km|cm)\b)"), lambda match: table.AREAS[match[1].lower()]),
-    (re.compile(r"(?<![\w.@/\\-])((?:[A-Za-z]{1,2}\.){0,6}[A-Za-z]{1,8})\.(?![a-z_@\\])(?!/\w)"), _with_stop),
-    (re.compile(r"\bPh\.D\.s\b"), "PhDs"),
-    (
-        re.compile(r"(?<![\w.])((?:[A-Z]\.){2,6})s\b"),
-        lambda match: f"{match[1].replace('.', ' ').rstrip()}s",
+    _rule(
+        ("sq.", "Sq.", "cu.", "Cu."),
+        r"\b([Ss]q|[Cc]u)\. ?(?=(?:ft|in|yd|mi|m|km|cm)\b)",
+        lambda match: table.AREAS[match[1].lower()],
     ),
-    (re.compile(r"(?<![\w.])[A-Z](?:\.[A-Z]){1,6}(?![\w.])"), lambda match: match[0].replace(".", " ")),
-    (re.compile(r"\bSt\b(?![.'-])"), _saint_or_street_without_stop),
-    (
-        re.compile(
-            rf"(?<![\w.-])(?:{_either(table.TITLES_WITHOUT_STOP)})(?= (?!Alpha\b|Beta\b)[A-Z][a-z']|[ ,](?:and|or|&) )"
-        ),
+    _rule((".",), r"(?<![\w.@/\\-])((?:[A-Za-z]{1,2}\.){0,6}[A-Za-z]{1,8})\.(?![a-z_@\\])(?!/\w)", _with_stop),
+    _rule(("Ph.D.s",), r"\bPh\.D\.s\b", "PhDs"),
+    _rule((".s",), r"(?<![\w.])((?:[A-Z]\.){2,6})s\b", lambda match: f"{match[1].replace('.', ' ').rstrip()}s"),
+    _rule((".",), r"(?<![\w.])[A-Z](?:\.[A-Z]){1,6}(?![\w.])", lambda match: match[0].replace(".", " ")),
+    _rule(("St",), r"\bSt\b(?![.'-])", _saint_or_street_without_stop),
+    _rule(
+        table.TITLES_WITHOUT_STOP,
+        rf"(?<![\w.-])(?:{_either(table.TITLES_WITHOUT_STOP)})(?= (?!Alpha\b|Beta\b)[A-Z][a-z']|[ ,](?:and|or|&) )",
         _without_stop,
     ),
-    (re.compile(rf"(?<=[A-Za-z)] )(?:{_either(table.NAMES_WITHOUT_STOP)})\b(?![.'-])"), _without_stop),
-    (re.compile(rf"(?<![\w.-])(?:{_either(table.WORDS_WITHOUT_STOP)})\b(?![.'-])"), _without_stop),
-    (re.compile(rf"(?<=[a-z], )(?:{_either(table.POSTAL)})\b(?![.'-])"), lambda match: table.POSTAL[match[0]]),
-    (
-        re.compile(rf"(?<=[a-z], )(?:{_either(table.POSTAL_WORDS)})(?= \d{{5}}\b)"),
+    _rule(
+        table.NAMES_WITHOUT_STOP, rf"(?<=[A-Za-z)] )(?:{_either(table.NAMES_WITHOUT_STOP)})\b(?![.'-])", _without_stop
+    ),
+    _rule(table.WORDS_WITHOUT_STOP, rf"(?<![\w.-])(?:{_either(table.WORDS_WITHOUT_STOP)})\b(?![.'-])", _without_stop),
+    _rule((", ",), r"(?<=[a-z], )([A-Z]{2})\b(?![.'-])", lambda match: table.POSTAL.get(match[1], match[1])),
+    _rule(
+        digits,
+        rf"(?<=[a-z], )(?:{_either(table.POSTAL_WORDS)})(?= \d{{5}}\b)",
         lambda match: table.POSTAL_WORDS[match[0]],
     ),
 )

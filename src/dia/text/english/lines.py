@@ -5,17 +5,18 @@ a space. Independent of abbreviations and numbers.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
 from dia.text.edited import Edit, EditedText
-from dia.text.english.lists import BULLETS, UNFINISHED, Item, inline_edits, inline_items, line_items, mark_edit
+from dia.text.english.lists import BULLETS, UNFINISHED, Item, inline_edits, line_items, mark_edit
 from dia.text.tags import sound_of
 
 _NARROWEST, _WIDEST = 30, 120  # characters in a line of wrapped prose
 _SHORT = 25  # characters in an item of a list without marks
 _MOSTLY = 0.75  # the share of lines of verse that begin with a capital
+_TAIL = 84  # characters at the end of a line that decide about it
 _FULL = 0.75  # the share of the width that a line of wrapped prose fills at least
 
 _BEGINS = re.compile(r"[\"'(\u201c\u2018]*(?:[A-Z]|\d)")
@@ -26,26 +27,43 @@ _PUNCTUATED = re.compile(r"[.,;:!?\u2026][\"'\u201d\u2019)]*$|-$|\u2014$")
 
 
 class _Line(NamedTuple):
-    """A line without white space at its ends, `text[start:end]`, and the mark of the list item that it begins."""
+    """A line without white space at its ends, `text[start:end]`, and the mark of the list item that it begins.
+
+    `tail` is the end of its words.
+    """
 
     start: int
     end: int
     words: str
+    tail: str
     item: Item | None
     ends_paragraph: bool
 
 
-def with_line_ends(text: EditedText) -> EditedText:
+def line_ends(text: str) -> str:
     """Replace each line break by a space or, if it ends a sentence, by a full stop and a line break.
 
     Numbers of list items are followed by a comma, bullets are dropped. A text without line breaks and lists is
     unchanged. The running time is linear.
     """
-    text = text.sub(BULLETS, "\n- ")
-    text = text.edited(inline_edits(text.text, inline_items(text.text)))
-    if "\n" not in text.text or not text.text.strip():
-        return text
-    return text.edited(_edits(text.text, _lines(text.text)))
+    for edits in _STEPS:
+        text = _edited(text, edits(text))
+    return text
+
+
+def with_line_ends(text: EditedText) -> EditedText:
+    """`line_ends`, with the position of each character."""
+    for edits in _STEPS:
+        text = text.edited(edits(text.text))
+    return text
+
+
+def _edited(text: str, edits: Iterable[Edit]) -> str:
+    parts, kept = [], 0
+    for start, end, stand_in in edits:
+        parts += [text[kept:start], stand_in]
+        kept = end
+    return "".join([*parts, text[kept:]])
 
 
 def _lines(text: str) -> list[_Line]:
@@ -59,13 +77,16 @@ def _lines(text: str) -> list[_Line]:
     after = [start for start, _ in spans[1:]]
     blank = [text.count("\n", end, start) > 1 for (_, end), start in zip(spans, after, strict=False)] + [True]
     return [
-        _Line(start, end, text[start:end], items.get(start), last)
+        _Line(start, end, text[start:end], text[max(start, end - _TAIL) : end], items.get(start), last)
         for (start, end), last in zip(spans, blank, strict=True)
     ]
 
 
-def _edits(text: str, lines: Sequence[_Line]) -> Iterator[Edit]:
+def _edits(text: str) -> Iterator[Edit]:
     """The edits of line breaks and of the marks of items, in order."""
+    if "\n" not in text or not text.strip():
+        return
+    lines = _lines(text)
     ends = [end for paragraph in _paragraphs(lines) for end in _paragraph_ends(paragraph)]
     if lines[0].item:
         yield mark_edit(text, lines[0].item)
@@ -97,14 +118,14 @@ def _paragraph_ends(lines: Sequence[_Line]) -> Iterator[str]:
     shape = _Shape.of(lines)
     for line, after in pairwise(lines):
         yield _break(line, after, shape)
-    last = lines[-1].words
+    last = lines[-1].tail
     yield " " if last.endswith((",", ";")) or UNFINISHED.search(last) else _ended(last) + "\n"
 
 
-def _ended(words: str) -> str:
+def _ended(tail: str) -> str:
     """The full stop that a finished line lacks."""
-    bracket = _BRACKET_AT_END.search(words)
-    return "." if _LETTER_OR_FIGURE_AT_END.search(words) or (bracket and not sound_of(bracket[0])) else ""
+    bracket = _BRACKET_AT_END.search(tail)
+    return "." if _LETTER_OR_FIGURE_AT_END.search(tail) or (bracket and not sound_of(bracket[0])) else ""
 
 
 class _Shape(NamedTuple):
@@ -121,8 +142,8 @@ class _Shape(NamedTuple):
         if len(lines) < 3:
             return cls(width, False, False, False)
         capitals = sum(bool(_BEGINS.match(line.words)) for line in lines[1:]) / (len(lines) - 1)
-        punctuated = any(_PUNCTUATED.search(line.words) for line in lines[:-1])
-        loose = not punctuated and not any(UNFINISHED.search(line.words) for line in lines)
+        punctuated = any(_PUNCTUATED.search(line.tail) for line in lines[:-1])
+        loose = not punctuated and not any(UNFINISHED.search(line.tail) for line in lines)
         capitals *= not all(line.words.isupper() for line in lines)
         enough = len(lines) > 3 or width < _NARROWEST or not _wraps(lines, width)
         return cls(width, enough and capitals >= _MOSTLY, loose and width <= _SHORT, punctuated)
@@ -138,10 +159,10 @@ def _no_room(line: _Line, after: _Line, width: int) -> bool:
 
 
 def _break(line: _Line, after: _Line, shape: _Shape) -> str:
-    stop = _ended(line.words)
+    stop = _ended(line.tail)
     if after.item:
-        return " " if line.words.endswith((",", ";")) or UNFINISHED.search(line.words) else f"{stop}\n"
-    if not stop or UNFINISHED.search(line.words):
+        return " " if line.words.endswith((",", ";")) or UNFINISHED.search(line.tail) else f"{stop}\n"
+    if not stop or UNFINISHED.search(line.tail):
         return " "
     if not _BEGINS.match(after.words):
         return ",\n" if shape.short_items and not line.item else " "
@@ -151,4 +172,12 @@ def _break(line: _Line, after: _Line, shape: _Shape) -> str:
     return " " if wrapped else f"{stop}\n"
 
 
-__all__ = ["with_line_ends"]
+def _bullet_edits(text: str) -> Iterator[Edit]:
+    """Begin a new line before each bullet."""
+    found = () if text.isascii() else BULLETS.finditer(text)
+    return (Edit(match.start(), match.end(), "\n- ") for match in found)
+
+
+_STEPS = (_bullet_edits, inline_edits, _edits)
+
+__all__ = ["line_ends", "with_line_ends"]

@@ -25,7 +25,7 @@ _MARKER = re.compile(
 _INLINE = re.compile(
     r"(?<!\S)(?:(?P<label>\d{1,2}|[a-h])(?P<end>\.\)|[.)])|\((?P<bracketed>\d{1,2}|[a-h])\))(?= [A-Za-z\"'])"
 )
-_FIRST_INLINE = re.compile(r"(?<!\S)\(?[1a](?:\.\)|[.)]) ")
+_FIRST_INLINE = ("1. ", "1) ", "1.) ", " a. ", " a) ", "(a) ")
 _LABELS = (
     ("1", re.compile(r"\d+")),
     ("I", re.compile("[IVX]+")),
@@ -70,13 +70,13 @@ def line_items(text: str, spans: Sequence[tuple[int, int]]) -> list[Item]:
     ]
 
 
-def inline_items(text: str) -> list[Item]:
+def _inline_items(text: str) -> list[Item]:
     """The marks of items within a line: `Steps: 1. Stop. 2. Wait.`, but not those of `No. 1. It was`.
 
     They count up from one. Lists with an item in each line are left to `line_items`.
     """
     lists: list[list[Item]] = []
-    if _FIRST_INLINE.search(text):
+    if text.startswith("a") or any(mark in text for mark in _FIRST_INLINE):
         last: dict[str, list[Item]] = {}
         for match in _INLINE.finditer(text):
             item = _item(match)
@@ -128,9 +128,9 @@ def mark_edit(text: str, item: Item) -> Edit:
     return Edit(item.start, item.end, f"{label}," if label else "")
 
 
-def inline_edits(text: str, items: Sequence[Item]) -> Iterator[Edit]:
-    """Replace marks within a line, and separate each item from the one before."""
-    for item in items:
+def inline_edits(text: str) -> Iterator[Edit]:
+    """Replace the marks of items within a line, and separate each item from the one before."""
+    for item in _inline_items(text):
         before = text[: item.start].rstrip() if item.start < 64 else text[item.start - 64 : item.start].rstrip()
         gap = item.start - (len(text[max(0, item.start - 64) : item.start]) - len(before))
         if item.number > 1 and before[-1:].isalnum() and not UNFINISHED.search(before):
@@ -138,4 +138,4 @@ def inline_edits(text: str, items: Sequence[Item]) -> Iterator[Edit]:
         yield mark_edit(text, item)
 
 
-__all__ = ["BULLETS", "UNFINISHED", "Item", "inline_edits", "inline_items", "line_items", "mark_edit"]
+__all__ = ["BULLETS", "UNFINISHED", "Item", "inline_edits", "line_items", "mark_edit"]

@@ -8,9 +8,8 @@ import re
 from collections.abc import Callable
 
 from dia.text.characters import SPOKEN_SYMBOLS, plain
-from dia.text.edited import EditedText
 from dia.text.english.abbreviations import expanded
-from dia.text.english.lines import with_line_ends
+from dia.text.english.lines import line_ends
 from dia.text.tags import MAYBE_SOUND, PAUSE_MARK, PHONES_IN_BRACES, SPEAKER_TAG, sound_of
 
 _PASSES = 8  # the output of one pass may contain an abbreviation: 2St. → two St. → two Street.
@@ -67,7 +66,7 @@ def spoken_form(text: str) -> str:
         TypeError: text is not a str.
         ValueError: text contains letters of another script or control characters.
     """
-    said = with_line_ends(EditedText.of(plain(text).text)).text
+    said = line_ends(plain(text).text)
     for _ in range(_PASSES + 1):
         before, said = said, _said(said)
         if said == before:
@@ -141,9 +140,9 @@ _BEFORE_NUMBERS: _Rules = tuple(
         (r"(?<!\.)\.(?=[,;:])", ""),
         (r"[.!?]+\)(?= [a-z])", ")"),
         (r"(?<=[.!?])\)(?= |$)", ""),
-        (r"(?<=[a-z]{2})\.(?=[A-Z][a-z])", ". "),
-        (r"(?<=\w{2})([!?])(?=[A-Z])", r"\1 "),
-        (r"\bc/o\b", "care of"),
+        (r"\.(?<=[a-z]{2}.)(?=[A-Z][a-z])", ". "),
+        (r"([!?])(?<=\w{2}.)(?=[A-Z])", r"\1 "),
+        (r"c/o(?!\w)(?<!\w...)", "care of"),
         (r"\bw/o(?!\w)", "without"),
         (r"\bw/ ?(?=\w)", "with "),
         (r"\b([Aa])nd/or\b", r"\1nd or"),

@@ -1,7 +1,8 @@
 """Convert written English to spoken form: `spoken_form("Dr. Lee owes $5.")` is "Doctor Lee owes five dollars."
 
-Expands abbreviations, internet addresses, symbols and punctuation; `dia.text.english.numbers` expands numbers. Tags,
-pauses and sounds (`dia.text.tags`) are unchanged. Independent of turns.
+Expands internet addresses, symbols and punctuation; `dia.text.english.abbreviations` expands abbreviations,
+`dia.text.english.numbers` numbers, and `dia.text.english.lines` decides which line breaks end a sentence. Tags, pauses
+and sounds (`dia.text.tags`) are unchanged. Independent of turns.
 """
 
 import re
@@ -58,9 +59,10 @@ _SYMBOLS = {
 def spoken_form(text: str) -> str:
     """Convert English to ASCII words as they are spoken: numbers, dates, money, abbreviations, addresses, symbols.
 
-    Speaker tags, pause marks and sounds such as (laughs) are unchanged. Whitespace becomes single spaces. The function
-    is idempotent: `spoken_form(spoken_form(text)) == spoken_form(text)`. It omits emoji without a warning;
-    `dia.text.characters.plain` lists them.
+    Speaker tags, pause marks and sounds such as (laughs) are unchanged. Line breaks after list items, headings and
+    verse become full stops, other whitespace becomes single spaces. The function is idempotent:
+    `spoken_form(spoken_form(text)) == spoken_form(text)`. It omits emoji without a warning; `dia.text.characters.plain`
+    lists them.
 
     Raises:
         TypeError: text is not a str.

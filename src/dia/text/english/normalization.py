@@ -61,8 +61,8 @@ def spoken_form(text: str) -> str:
 
     Speaker tags, pause marks and sounds such as (laughs) are unchanged. Line breaks after list items, headings and
     verse become full stops, other whitespace becomes single spaces. The function is idempotent:
-    `spoken_form(spoken_form(text)) == spoken_form(text)`. It omits emoji without a warning; `dia.text.characters.plain`
-    lists them.
+    `spoken_form(spoken_form(text)) == spoken_form(text)`. It omits emoji without a warning;
+    `dia.text.characters.plain` lists them.
 
     Raises:
         TypeError: text is not a str.

@@ -9,9 +9,14 @@ Tables are in tests/text. Other programs are measured if they are installed. Kno
 import argparse
 
 import markup_reading
+import sentence_reading
 import speaker_reading
 
-TABLES = {"speakers": speaker_reading.measure, "markup": markup_reading.measure}
+TABLES = {
+    "speakers": speaker_reading.measure,
+    "markup": markup_reading.measure,
+    "sentences": sentence_reading.measure,
+}
 
 
 def main() -> None:

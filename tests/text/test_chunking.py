@@ -26,7 +26,8 @@ def test_a_text_is_split_at_sentences_then_clauses_then_words(text, limit, expec
 
 
 def test_cutting_after_a_sentence_costs_least_and_inside_a_clause_most():
-    assert cut_cost("Yes.") == cut_cost('"Yes!"') < cut_cost("yes,") < cut_cost("yes")
+    assert cut_cost("Yes.") == cut_cost('"Yes!"') < cut_cost("yes,") < cut_cost("yes") < cut_cost("said the")
+    assert cut_cost("by John") == cut_cost("John R.") == cut_cost("the") > cut_cost("the", "none") == cut_cost("yes")
 
 
 @pytest.mark.parametrize(

@@ -364,3 +364,32 @@ def test_the_format_of_a_text_must_be_known():
     assert parse("[S1] Hello.", text_format="markdown").spoken == "[S1] Hello."
     with pytest.raises(ValueError, match="text_format is 'pdf'; it must be one of plain, markdown, html, srt, vtt"):
         parse("[S1] Hello.", text_format="pdf")
+
+
+def test_a_long_turn_is_not_cut_inside_a_name():
+    text = (
+        "[S1] In the spring of that year a very young professor by the name of John R. R. Whitfield came to the "
+        "little town by the river to teach at the old school on the hill, and everybody liked him at once."
+    )
+    for normalize in (True, False):
+        for seconds in (5, 8, 12):
+            chunks = parse(text, normalize=normalize).chunks(seconds)
+            assert not any(chunk.turns[0].text.endswith((" John", " R.", " R")) for chunk in chunks)
+
+
+def test_a_list_is_read_item_by_item_and_shown_as_written():
+    (turn,) = parse("1. milk\n2. bread").turns
+    assert (turn.text, turn.shown) == ("one, milk. two, bread.", "1. milk 2. bread")
+    assert [(word.shown, turn.text[word.start : word.end]) for word in turn.words()] == [
+        ("1.", "one,"),
+        ("milk", "milk."),
+        ("2.", "two,"),
+        ("bread", "bread."),
+    ]
+    assert [str(chunk) for chunk in parse("1. milk\n2. bread").chunks(1)] == ["[S1] one, milk.", "[S1] two, bread."]
+
+
+def test_a_text_in_another_language_is_cut_at_the_punctuation_of_any_language():
+    script = parse("你好，世界。今天很好。 Das ist z. B. gut.", frontend="none")
+    assert [chunk.turns[0].text for chunk in script.chunks(1.5)][-1].endswith("gut.")
+    assert all(chunk.frontend == "none" for chunk in script.chunks(1.5))

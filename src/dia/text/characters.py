@@ -13,6 +13,7 @@ _STAND_INS = {
     **dict.fromkeys("‘’‚‛′´ʼʻ＇", "'"),
     **dict.fromkeys("“”„‟″«»‹›「」『』", '"'),
     **dict.fromkeys("‐‑‒–−", "-"),
+    **dict.fromkeys("•‣⁃◦▪▫●■", "\n- "),  # bullets
     **dict.fromkeys("—―⸺⸻", "--"),
     **dict.fromkeys("™®", ""),
     **{symbol: symbol for symbol in SPOKEN_SYMBOLS},

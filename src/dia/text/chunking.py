@@ -7,7 +7,11 @@ import math
 import re
 from collections.abc import Callable, Iterable, Sequence
 
-# Includes the punctuation of other languages, for models whose text is not converted to ASCII.
+from dia.text.english.lists import UNFINISHED
+from dia.text.english.sentences import sentences as english_sentences
+from dia.text.prompt_format import Frontend
+
+# Of a text in any language.
 _SENTENCE_END = re.compile(
     r"(?<=[.!?…؟।。！？]) (?![a-z])|(?<=[.!?…؟।。！？][\"'”»)]) |(?<=[^.]\.) (?=[a-z])|(?<=[!?]) (?=[a-z])"
 )
@@ -18,9 +22,13 @@ _SMALL = 1 / 40
 # The costs of cutting after a sentence or a clause. The cost of an uneven group is (1 - its share of the limit)².
 _COSTS = ((re.compile(r"[.!?…؟।。！？][\"'”»)]?$"), 0.1), (re.compile(r"[,;:،、，；：]$"), 0.2))
 _COST_INSIDE_A_CLAUSE = 0.3
+# After a word that belongs to the next, such as a first name or "the"; in English only.
+_COST_INSIDE_A_PHRASE = 0.45
+_NAME_OR_INITIAL = re.compile(r"\b[A-Z](?:\.|[\w'-]*)$")
+_LONGEST_WORD = 24  # characters at the end of a piece that decide about its cost
 
 
-def pieces(text: str, limit: float, size: Callable[[str], float]) -> list[str]:
+def pieces(text: str, limit: float, size: Callable[[str], float], frontend: Frontend = "en") -> list[str]:
     """Split a text into sentences, sentences over the limit into clauses, and clauses over the limit into words.
 
     A single word over the limit stays whole. A piece without letters is merged into its neighbour. The pieces joined
@@ -30,19 +38,20 @@ def pieces(text: str, limit: float, size: Callable[[str], float]) -> list[str]:
         text: the text, with single spaces between words.
         limit: the maximum size of a piece.
         size: returns the size of a piece.
+        frontend: with "en", sentences end as in English; with "none", at the punctuation of any language.
     """
     parts = (
         part
-        for sentence in _SENTENCE_END.split(text)
+        for sentence in (english_sentences(text) if frontend == "en" else _SENTENCE_END.split(text))
         for clause in (_CLAUSE_END.split(sentence) if size(sentence) > limit else [sentence])
         for part in (_WORD.findall(clause) if size(clause) > limit else [clause])
     )
     return _with_words(parts)
 
 
-def sentences_of(text: str) -> list[str]:
+def sentences_of(text: str, frontend: Frontend = "en") -> list[str]:
     """Split a text, with single spaces between words, into sentences. Joined by spaces, they are the original text."""
-    return pieces(text, math.inf, len)
+    return pieces(text, math.inf, len, frontend)
 
 
 def _with_words(parts: Iterable[str]) -> list[str]:
@@ -60,9 +69,12 @@ def _with_words(parts: Iterable[str]) -> list[str]:
     return [" ".join(group) for group in groups]
 
 
-def cut_cost(piece: str) -> float:
-    """The cost of cutting after a piece inside a turn: lowest after a sentence."""
-    return next((cost for end, cost in _COSTS if end.search(piece)), _COST_INSIDE_A_CLAUSE)
+def cut_cost(piece: str, frontend: Frontend = "en") -> float:
+    """The cost of cutting after a piece inside a turn: lowest after a sentence, highest inside a phrase."""
+    tail = piece[-_LONGEST_WORD:]
+    if frontend == "en" and (UNFINISHED.search(tail) or _NAME_OR_INITIAL.search(tail)):
+        return _COST_INSIDE_A_PHRASE
+    return next((cost for end, cost in _COSTS if end.search(tail)), _COST_INSIDE_A_CLAUSE)
 
 
 def even_groups(sizes: Sequence[float], limit: float, costs: Sequence[float]) -> list[range]:

@@ -36,7 +36,6 @@ _MARK = re.compile(
     rf"{SPEAKER_TAG.pattern} *[:：]?|{SPEAKER_LINE.pattern}|{PAUSE_MARK.pattern}", re.IGNORECASE | re.MULTILINE
 )
 _PAUSE = re.compile(r" *:? *(\d{1,9}(?:\.\d{1,9})?|\.\d{1,9}) *(ms|s)(?:ec(?:ond)?s?)? *", re.IGNORECASE)
-_PARAGRAPH_END = re.compile(r"\n\s*\n")
 _SPELT_AND_SAID = re.compile(rf"(?<![\w'’-])[\w'’-]+({PHONES_IN_BRACES.pattern})")
 _UNCHECKED = (
     "normalize=False: numbers, abbreviations, symbols and unknown characters are neither spelled out nor checked. "
@@ -61,8 +60,9 @@ def parse(
     Names of speakers, such as `JOHN:`, count as tags and are not spoken; see docs/scripts.md.
     These rules apply to any language.
 
-    With `frontend="en"`, words are converted to spoken form (`dia.text.english.normalization`), and a blank line ends
-    a sentence. With "none" or `normalize=False`, words are unchanged.
+    With `frontend="en"`, words are converted to spoken form (`dia.text.english.normalization`), and list items,
+    headings, lines of verse and paragraphs become sentences (`dia.text.english.lines`). With "none" or
+    `normalize=False`, words are unchanged.
 
     Args:
         text: the script, or one from which markup was removed; spans then refer to the author's text.
@@ -117,7 +117,7 @@ def parse(
     unchecked = [] if normalize or frontend == "none" else [_UNCHECKED]
     advice = _speaker_advice(reader)
     warnings = (*notes, *labelled.warnings, *unchecked, *advice, *_sound_advice(reader), *reader.warnings())
-    return Script(content.timed(reader.turns), warnings, advice, labelled.names)
+    return Script(content.timed(reader.turns), warnings, advice, labelled.names, frontend)
 
 
 class _Reader:
@@ -177,7 +177,7 @@ class _Reader:
         return Turn(self._speaker, said, 0.0, " ".join(words), span, positions)
 
     def _in_english(self, written: str) -> str:
-        return spoken_form(_one_paragraph(_BRACKETS.sub(self._bracketed, _without_spelling(written))))
+        return spoken_form(_BRACKETS.sub(self._bracketed, _without_spelling(written)))
 
     def _bracketed(self, match: re.Match[str]) -> str:
         """Replace square brackets that are not a mark: by parentheses around a sound, by spaces around other words."""
@@ -205,13 +205,6 @@ class _Reader:
                 f"{mark} makes a pause of {pause:g} s, but the maximum is {LONGEST_PAUSE:g} s. Shorten it."
             )
         self.turns[-1] = replace(last, pause=pause)
-
-
-def _one_paragraph(written: str) -> str:
-    """Join paragraphs, adding a full stop to each that ends without punctuation."""
-    paragraphs = [part.strip() for part in _PARAGRAPH_END.split(written)]
-    ended = [f"{part}." if part[-1:].isalnum() else part for part in paragraphs[:-1]]
-    return " ".join([*ended, paragraphs[-1]])
 
 
 def _without_spelling(written: str) -> str:

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from dia.text.chunking import cut_cost, even_groups, pieces
-from dia.text.prompt_format import PromptFormat
+from dia.text.prompt_format import Frontend, PromptFormat
 from dia.text.tags import (
     MAYBE_SOUND,
     NON_VERBAL_TAGS,
@@ -107,12 +107,14 @@ class Script:
         warnings: each states a fact and its remedy.
         advice: the subset of the warnings about the order of the speakers.
         names: the speaker, S1 or S2, of each name that the script gives its speakers, such as `{"JOHN": "S1"}`.
+        frontend: how the text was read; `chunks` cuts it at the sentences of English, or of any language.
     """
 
     turns: tuple[Turn, ...]
     warnings: tuple[str, ...] = field(default=(), compare=False)
     advice: tuple[str, ...] = field(default=(), compare=False, repr=False)
     names: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
+    frontend: Frontend = field(default="en", compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if not self.turns:
@@ -181,10 +183,10 @@ class Script:
         for name, value in (("seconds", seconds), ("rate", rate)):
             if not value > 0:
                 raise ValueError(f"{name} is {value}; use a number above 0.")
-        parts = [part for turn in self.turns for part in _parts(turn, seconds, rate)]
+        parts = [part for turn in self.turns for part in _parts(turn, seconds, rate, self.frontend)]
         sizes = [estimated_seconds(f"{part.text} ", rate) for part in parts]
         groups = even_groups(sizes, seconds, [part.cost for part in parts])
-        return [_joined(parts[group.start : group.stop]) for group in groups]
+        return [_joined(parts[group.start : group.stop], self.frontend) for group in groups]
 
 
 def estimated_seconds(text: str, rate: float = LETTERS_PER_SECOND) -> float:
@@ -265,23 +267,23 @@ class _Part(NamedTuple):
         return self.cut.turn.text[self.start : self.end]
 
 
-def _parts(turn: Turn, seconds: float, rate: float) -> list[_Part]:
-    texts, cut = pieces(turn.text, seconds, lambda text: estimated_seconds(text, rate)), _Cut(turn)
+def _parts(turn: Turn, seconds: float, rate: float, frontend: Frontend) -> list[_Part]:
+    texts, cut = pieces(turn.text, seconds, lambda text: estimated_seconds(text, rate), frontend), _Cut(turn)
     parts, start, cost = list[_Part](), 0, 0.0
     for text in texts:
         parts.append(_Part(cut, start, start + len(text), cost))
-        start, cost = start + len(text) + 1, cut_cost(text)
+        start, cost = start + len(text) + 1, cut_cost(text, frontend)
     return parts
 
 
-def _joined(parts: Sequence[_Part]) -> Script:
+def _joined(parts: Sequence[_Part], frontend: Frontend) -> Script:
     groups: list[list[_Part]] = []
     for part in parts:
         if part.cost and groups:
             groups[-1].append(part)
         else:
             groups.append([part])
-    return Script(tuple(group[0].cut.part(group[0].start, group[-1].end) for group in groups))
+    return Script(tuple(group[0].cut.part(group[0].start, group[-1].end) for group in groups), frontend=frontend)
 
 
 __all__ = ["LETTERS_PER_SECOND", "LONGEST_PAUSE", "CueTime", "Script", "Turn", "estimated_seconds"]

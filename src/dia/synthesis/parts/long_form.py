@@ -250,7 +250,7 @@ class _LongForm:
 
 def _split(script: Script) -> list[Script]:
     """Split a part between turns and sentences; an empty list if that is not possible."""
-    sentences = [sentence for turn in script.turns for sentence in sentences_of(turn.text)]
+    sentences = [sentence for turn in script.turns for sentence in sentences_of(turn.text, script.frontend)]
     sizes = [estimated_seconds(f"{sentence} ") for sentence in sentences]
     parts = script.chunks(max(_SPLIT_SHARE * sum(sizes), *sizes))
     return parts if len(parts) > 1 else []

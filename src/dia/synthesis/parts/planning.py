@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-from dia.text.prompt_format import Carry, PromptFormat
+from dia.text.prompt_format import Carry, Frontend, PromptFormat
 from dia.text.script import Script, Turn
 from dia.text.turns import CueTime
 
@@ -80,17 +80,17 @@ def plan(script: Script, format: PromptFormat, carry: Carry | None = None, voice
 def split_script(script: Script, seconds: float) -> list[Part]:
     """Split a script into parts of at most about `seconds` each, and at every pause and every cue."""
     cues = groupby(script.turns, lambda turn: turn.cue)
-    return [part for cue, turns in cues for part in _split_cue(cue, list(turns), seconds)]
+    return [part for cue, turns in cues for part in _split_cue(cue, list(turns), seconds, script.frontend)]
 
 
-def _split_cue(cue: CueTime | None, cue_turns: Sequence[Turn], seconds: float) -> list[Part]:
+def _split_cue(cue: CueTime | None, cue_turns: Sequence[Turn], seconds: float, frontend: Frontend) -> list[Part]:
     """Split the turns of one cue, or all turns of a script without times."""
     parts: list[Part] = []
     turns: list[Turn] = []
     for number, turn in enumerate(cue_turns, 1):
         turns.append(replace(turn, pause=0.0))
         if turn.pause or number == len(cue_turns):
-            chunks = Script(tuple(turns), ()).chunks(seconds)
+            chunks = Script(tuple(turns), frontend=frontend).chunks(seconds)
             parts += [Part(chunk, 0.0, cue, False) for chunk in chunks[:-1]] + [
                 Part(chunks[-1], turn.pause, cue, False)
             ]

@@ -1,72 +1,20 @@
 """Convert written English to spoken form: `spoken_form("Dr. Lee owes $5.")` is "Doctor Lee owes five dollars."
 
-Expands abbreviations, internet addresses, symbols and punctuation; `dia.text.english.numbers` expands numbers. Tags,
-pauses and sounds (`dia.text.tags`) are unchanged. Independent of turns.
+Expands internet addresses, symbols and punctuation; `dia.text.english.abbreviations` expands abbreviations,
+`dia.text.english.numbers` numbers, and `dia.text.english.lines` decides which line breaks end a sentence. Tags, pauses
+and sounds (`dia.text.tags`) are unchanged. Independent of turns.
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from dia.text.characters import SPOKEN_SYMBOLS, plain
+from dia.text.english.abbreviations import expanded
+from dia.text.english.lines import line_ends
 from dia.text.sounds import sound_of
 from dia.text.tags import MAYBE_SOUND, PAUSE_MARK, PHONES_IN_BRACES, SPEAKER_TAG
 
-_TITLES = {
-    "Mr": "Mister",
-    "Mrs": "Missus",
-    "Ms": "Ms",
-    "Dr": "Doctor",
-    "Prof": "Professor",
-    "St": "Saint",
-    "Mt": "Mount",
-    "Gen": "General",
-    "Sen": "Senator",
-    "Rep": "Representative",
-    "Gov": "Governor",
-    "Lt": "Lieutenant",
-    "Col": "Colonel",
-    "Capt": "Captain",
-    "Sgt": "Sergeant",
-    "Rev": "Reverend",
-}
 _PASSES = 8  # the output of one pass may contain an abbreviation: 2St. → two St. → two Street.
-# These may end a sentence: their full stop is kept before a capital and at the end.
-_SHORT = {
-    "etc": "et cetera",
-    "a.m": "AM",
-    "p.m": "PM",
-    "A.M": "AM",
-    "P.M": "PM",
-    "Ph.D": "PhD",
-    "Inc": "Incorporated",
-    "Ltd": "Limited",
-    "Corp": "Corporation",
-    "Jr": "Junior",
-    "Sr": "Senior",
-    "Ave": "Avenue",
-    "Blvd": "Boulevard",
-    "Rd": "Road",
-    "St": "Street",
-    "a.k.a": "also known as",
-    "dept": "department",
-    "Dept": "Department",
-}
-_NEVER_LAST = {
-    "e.g": "for example",
-    "i.e": "that is",
-    "E.g": "For example",
-    "I.e": "That is",
-    "vs": "versus",
-    "approx": "approximately",
-    "ca": "about",
-    "cf": "compare",
-    "Fig": "Figure",
-    "fig": "figure",
-    "vol": "volume",
-    "Vol": "Volume",
-    "pp": "pages",
-    "Nos": "Numbers",
-}
 _LETTERED_DOMAINS = {"ai", "de", "eu", "fr", "io", "tv", "uk", "us"}
 _DOMAIN = r"(?:[A-Za-z0-9-]{1,63}\.){1,8}(?:com|org|net|edu|gov|info|dev|app|ai|co|de|eu|fr|io|tv|uk|us)"
 _IN_ADDRESSES = {
@@ -112,15 +60,16 @@ _SYMBOLS = {
 def spoken_form(text: str) -> str:
     """Convert English to ASCII words as they are spoken: numbers, dates, money, abbreviations, addresses, symbols.
 
-    Speaker tags, pause marks and sounds such as (laughs) are unchanged. Whitespace becomes single spaces. The function
-    is idempotent: `spoken_form(spoken_form(text)) == spoken_form(text)`. It omits emoji without a warning;
+    Speaker tags, pause marks and sounds such as (laughs) are unchanged. Line breaks after list items, headings and
+    verse become full stops, other whitespace becomes single spaces. The function is idempotent:
+    `spoken_form(spoken_form(text)) == spoken_form(text)`. It omits emoji without a warning;
     `dia.text.characters.plain` lists them.
 
     Raises:
         TypeError: text is not a str.
         ValueError: text contains letters of another script or control characters.
     """
-    said = plain(text).text
+    said = line_ends(plain(text).text)
     for _ in range(_PASSES + 1):
         before, said = said, _said(said)
         if said == before:
@@ -129,7 +78,7 @@ def spoken_form(text: str) -> str:
 
 
 def _said(text: str) -> str:
-    written = re.sub(r"\s+", " ", text)
+    written = re.sub(r"[^\S\n]+", " ", text)
     parts, end = [], 0
     for mark in _MARK.finditer(written):
         kept = _kept(mark[0])
@@ -154,6 +103,7 @@ def _kept(mark: str) -> str | None:
 def _words(text: str) -> str:
     from dia.text.english.numbers import in_words
 
+    text = re.sub(r"\s+", " ", expanded(text))
     for pattern, stand_in in _BEFORE_NUMBERS:
         text = pattern.sub(stand_in, text)
     if _FIGURE.search(text):
@@ -181,23 +131,7 @@ def _address(match: re.Match[str]) -> str:
     return " " + "".join(_IN_ADDRESSES.get(character, character) for character in spelt) + stop
 
 
-def _short(match: re.Match[str]) -> str:
-    """Expand an abbreviation, keeping its full stop if it ends a sentence."""
-    return _SHORT[match[1]] + (match[2] or " ")
-
-
-def _initials(match: re.Match[str]) -> str:
-    """U.S. → U S, with its full stop at the end of the text."""
-    last = not match.string[match.end() : match.end() + 2].strip()
-    return match[1].replace(".", " ") + ("." if last else " ")
-
-
-def _either(names: Iterable[str]) -> str:
-    return "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
-
-
 _Rules = tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...]
-_LAST = r"(?:(\.)(?= ?$| [\"'(]?[A-Z])|\.)"
 _BEFORE_NUMBERS: _Rules = tuple(
     (re.compile(pattern), stand_in)
     for pattern, stand_in in (
@@ -206,18 +140,15 @@ _BEFORE_NUMBERS: _Rules = tuple(
             rf"(?:https?://|\bwww\.)\S+|(?<![\w.@-])[\w.+-]{{1,64}}@{_DOMAIN}\b|(?<![\w.@-]){_DOMAIN}\b(?:/\S*)?",
             _address,
         ),
+        (r"(?<!\.)\.(?=[,;:])", ""),
+        (r"[.!?]+\)(?= [a-z])", ")"),
+        (r"(?<=[.!?])\)(?= |$)", ""),
+        (r"\.(?<=[a-z]{2}.)(?=[A-Z][a-z])", ". "),
+        (r"([!?])(?<=\w{2}.)(?=[A-Z])", r"\1 "),
+        (r"c/o(?!\w)(?<!\w...)", "care of"),
         (r"\bw/o(?!\w)", "without"),
         (r"\bw/ ?(?=\w)", "with "),
         (r"\b([Aa])nd/or\b", r"\1nd or"),
-        (r"(?<=[A-Z][a-z])(\w{0,30}) St\.(?= ?$| [\"'(]?[A-Z])", r"\1 Street."),
-        (rf"\b({_either(_TITLES)})\.(?= ?[A-Z])", lambda match: f"{_TITLES[match[1]]} "),
-        (r"\b(Mr|Mrs|Ms|Dr)\.(?= and )", lambda match: _TITLES[match[1]]),
-        (rf"\b({_either(_NEVER_LAST)})\.", lambda match: f"{_NEVER_LAST[match[1]]} "),
-        (rf"\b({_either(_SHORT)}){_LAST}", _short),
-        (r"\bvs\b", "versus"),
-        (r"\b([Nn])o\. ?(?=\d)", r"\1umber "),
-        (r"\b[Pp]\. ?(?=\d)", "page "),
-        (r"\b((?:[A-Za-z]\.)+[A-Za-z])\.", _initials),
         (r"#(?=\d)", "number "),
         (r"#(?=[A-Za-z])", "hashtag "),
         (r"~ ?(?=[\d$€£¥.])", "about "),

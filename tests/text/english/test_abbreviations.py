@@ -1,0 +1,128 @@
+"""Abbreviations in full, and the full stops after them: kept where a sentence ends, dropped elsewhere."""
+
+import pytest
+
+from dia.text.edited import EditedText
+from dia.text.english.abbreviations import expanded, expanded_in_place
+from dia.text.english.normalization import spoken_form
+
+TITLES = {
+    "Mr. Smith and Mrs. Lee": "Mister Smith and Missus Lee",
+    "Mr Smith met Dr Jones at St Mary's.": "Mister Smith met Doctor Jones at Saint Mary's.",
+    "Mr and Mrs Ford": "Mister and Missus Ford",
+    "MR. SMITH MET DR. LEE": "MISTER SMITH MET DOCTOR LEE",
+    "the Dr. said no": "the Doctor said no",
+    "Thank you, Dr. You saved me.": "Thank you, Doctor. You saved me.",
+    "Dr. No met Dr. Who": "Doctor No met Doctor Who",
+    "Lt. Col. Lee, Sgt. Maj. Hill": "Lieutenant Colonel Lee, Sergeant Major Hill",
+    "Brig. Gen. Ito": "Brigadier General Ito",
+    "Gen. Lee, Gen Lee and Gen Z": "General Lee, General Lee and Gen Z",
+    "the Gen. spoke": "the General spoke",
+    "Sen. Hale, Rep. Chu, Gov. Lee, Pres. Ford": "Senator Hale, Representative Chu, Governor Lee, President Ford",
+    "Sr. Agnes, Sr. Editor Ann, John Adams Sr.": "Sister Agnes, Senior Editor Ann, John Adams Senior.",
+}
+INITIALS = {
+    "John R. R. Whitfield came.": "John R R Whitfield came.",
+    "J.R.R. Tolkien and J. K. Rowling": "J R R Tolkien and J K Rowling",
+    "I. Newton, by I. Asimov": "I Newton, by I Asimov",
+    "You and I. He and I.": "You and I. He and I.",
+    "Plan B. Oranges have vitamin C. Lemons, too.": "Plan B. Oranges have vitamin C. Lemons, too.",
+    "He lives in the U.S. It is big.": "He lives in the U S. It is big.",
+    "the U.S. Army": "the U S Army",
+    "in the U.S.\n\nChina is big.": "in the U S. China is big.",
+    "the U.S., the U.K.; the U.N.?": "the U S, the U K; the U N?",
+    "U.S.-led, the U.S.'s, U.S.A": "U S-led, the U S's, U S A",
+    "He has a Ph.D. in art. She has a Ph.D. They met.": "He has a PhD in art. She has a PhD. They met.",
+    "PhDs: Ph.D.s, M.D.s": "PhDs: PhDs, M Ds",
+}
+UNITS = {
+    "The door is 6 ft. tall and 5 min. later it fell.": "The door is six feet tall and five minutes later it fell.",
+    "1 in. wide, 2 in. long": "one inch wide, two inches long",
+    "It weighs 12 lbs. That is much.": "It weighs twelve pounds. That is much.",
+    "400 sq. ft. of floor": "four hundred square feet of floor",
+    "a few min. later, ten ft. away": "a few minutes later, ten feet away",
+    "5 sec. later, sec. 5": "five seconds later, section five",
+    "min. 5, 5 min. max.": "minimum five, five minutes maximum.",
+    "He came in. Then he sat.": "He came in. Then he sat.",
+}
+COMPANIES = {
+    "Acme Co., Ltd., of London, and Lee, Esq., came.": "Acme Company, Limited, of London, and Lee, Esquire, came.",
+    "Apple Inc. makes it at Apple Inc. It pays.": "Apple Incorporated makes it at Apple Incorporated. It pays.",
+    "Acme Corp. Chairman Lee": "Acme Corporation Chairman Lee",
+    "Jones & Co. and Warner Bros": "Jones and Company and Warner Brothers",
+    "Martin Luther King Jr. spoke. Dr. King Jr and": "Martin Luther King Junior spoke. Doctor King Junior and",
+    "Xyz., and so on": "Xyz, and so on",
+}
+REFERENCES = {
+    "See Sec. 1.2 and Ch. 3 on Mon. at noon.": "See Section one point two and Chapter three on Monday at noon.",
+    "p. 12, pp. 30-34, Fig. 3, Eq. 7": "page twelve, pages thirty to thirty-four, Figure three, Equation seven",
+    "No. 5, no. 6, Nos. 7 and 8": "Number five, number six, Numbers seven and eight",
+    "No. I said no. Oh no. 5 are left.": "No. I said no. Oh no. five are left.",
+    "Apt. 4, Rm. 5, Rte. 66, ext. 42": "Apartment four, Room five, Route sixty-six, extension forty-two",
+    "2nd ed. of 1999, ed. by Lee": "second edition of nineteen ninety-nine, edited by Lee",
+}
+DATES = {
+    "in Jan. and Sept. 2020": "in January and September twenty twenty",
+    "It was in Mar. The sun shone.": "It was in March. The sun shone.",
+    "on Sun. at noon. The Sun. He sat. Then": "on Sunday at noon. The Sun. He sat. Then",
+    "at 5 p.m. Then": "at five PM. Then",
+    "at 5 p.m. Monday, at 8 p.m. Eastern Time": "at five PM Monday, at eight PM Eastern Time",
+    "At 5 a.m. John left.": "At five AM John left.",
+    "at 9 a. m. sharp": "at nine AM sharp",
+}
+PLACES = {
+    "Main St. near St. Louis": "Main Street near Saint Louis",
+    "In St. Louis, on Main St. He": "In Saint Louis, on Main Street. He",
+    "Mount St. Helens, Mt. Rainier": "Mount Saint Helens, Mount Rainier",
+    "Mt Everest, Ft. Worth": "Mount Everest, Fort Worth",
+    "200 N. Maple Dr., Apt. 4": "two hundred North Maple Drive, Apartment four",
+    "Hello, Dr. Lee. Hello Dr.": "Hello, Doctor Lee. Hello Doctor.",
+    "5th Ave, Abbey Rd. and Hill Blvd.": "fifth Avenue, Abbey Road and Hill Boulevard.",
+    "12 Main St Boston, Wall St. Journal": "twelve Main Street Boston, Wall Street Journal",
+    "Springfield, Ill., and Tulsa, Okla. She": "Springfield, Illinois, and Tulsa, Oklahoma. She",
+    "Ill. Miss. Smith": "Ill. Miss. Smith",
+    "Austin, TX, and Albany, NY": "Austin, Texas, and Albany, New York",
+    "Well, OK. Oh, HI": "Well, OK. Oh, HI",
+}
+LATIN = {
+    "e.g. this, i. e. that, cf. them": "for example this, that is that, compare them",
+    "tea, etc. Then etc. and etc": "tea, et cetera. Then et cetera and et cetera",
+    "Smith et al. agree. Roe v. Wade": "Smith et al agree. Roe versus Wade",
+    "ca. 1350, c. 1350": "about thirteen fifty, about thirteen fifty",
+    "approx. 5, b. 1950": "approximately five, born nineteen fifty",
+    "P.S. I love you": "P S I love you",
+}
+SPACES = {
+    "I came.Then I saw. What?No!": "I came. Then I saw. What? No!",
+    "It was bad. (It was.) So": "It was bad. It was. So",
+    "the prize ($5!) and left": "the prize, five dollars, and left",
+}
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        pair
+        for table in (TITLES, INITIALS, UNITS, COMPANIES, REFERENCES, DATES, PLACES, LATIN, SPACES)
+        for pair in table.items()
+    ],
+)
+def test_an_abbreviation_is_read_in_full_and_its_stop_kept_if_a_sentence_ends(written, said):
+    assert spoken_form(written) == said
+    assert spoken_form(said) == said
+
+
+def test_a_zip_code_tells_a_state_from_a_word():
+    assert expanded("Bangor, ME 04401, or me. Well, OK.") == "Bangor, Maine 04401, or me. Well, OK."
+
+
+def test_expanding_in_place_keeps_the_positions():
+    read = expanded_in_place(EditedText.of("Dr. Lee, 6 ft. tall"))
+    assert read.text == "Doctor Lee, 6 ft tall"
+    assert read.position(read.text.index("Lee")) == 4
+    assert read.position(read.text.index("tall")) == 15
+
+
+@pytest.mark.parametrize("unit", ["A. ", "St. ", "U.S. ", "Dr.", "5 ft. ", "a.b.", "No. ", "e. g. ", "x"])
+def test_long_runs_take_linear_time(unit):
+    assert expanded(unit * (50_000 // len(unit)))

@@ -1,15 +1,16 @@
 """How well written English is read: each table of the tests, by us and by other programs on the same rows.
 
-    python benchmarks/quality/reading.py speakers
+    python benchmarks/quality/reading.py numbers
 
 Tables are in tests/text. Other programs are measured if they are installed. Knows nothing of speech.
 """
 
 import argparse
 
+import number_reading
 import speaker_reading
 
-TABLES = {"speakers": speaker_reading.measure}
+TABLES = {"numbers": number_reading.measure, "speakers": speaker_reading.measure}
 
 
 def main() -> None:

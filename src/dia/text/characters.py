@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 # Symbols outside ASCII that `spoken_form` replaces with words.
-SPOKEN_SYMBOLS = "€£¥¢₹₩₽°\u00b5\u03a9"
+SPOKEN_SYMBOLS = "€£¥¢₹₩₽₺฿₱₫₴₦₪₿‰°\u00b5\u03a9"
 
 _STAND_INS = {
     **dict.fromkeys("\r\v\f\x85\u2028\u2029", "\n"),

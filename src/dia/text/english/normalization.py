@@ -1,6 +1,6 @@
 """Convert written English to spoken form: `spoken_form("Dr. Lee owes $5.")` is "Doctor Lee owes five dollars."
 
-Expands abbreviations, internet addresses, symbols and punctuation; `dia.text.english.numbers` expands numbers. Tags,
+Expands abbreviations, internet addresses, symbols and punctuation; `dia.text.english.figures` expands numbers. Tags,
 pauses and sounds (`dia.text.tags`) are unchanged. Independent of turns.
 """
 
@@ -8,6 +8,11 @@ import re
 from collections.abc import Callable, Iterable
 
 from dia.text.characters import SPOKEN_SYMBOLS, plain
+from dia.text.english.codes import NAMES
+from dia.text.english.figures import in_words
+from dia.text.english.roman import without_numerals
+from dia.text.english.rules import applied
+from dia.text.english.symbols import AFTER_NUMBERS, BEFORE_NUMBERS, SYMBOLS
 from dia.text.tags import MAYBE_SOUND, PAUSE_MARK, PHONES_IN_BRACES, SPEAKER_TAG, sound_of
 
 _TITLES = {
@@ -83,31 +88,6 @@ _IN_ADDRESSES = {
     "~": " tilde ",
     ":": " colon ",
 }
-_SYMBOLS = {
-    "&": " and ",
-    "@": " at ",
-    "+": " plus ",
-    "=": " equals ",
-    "%": " percent ",
-    "$": " dollars ",
-    "€": " euros ",
-    "£": " pounds ",
-    "¥": " yen ",
-    "¢": " cents ",
-    "₹": " rupees ",
-    "₩": " won ",
-    "₽": " rubles ",
-    "\u00b0": " degrees ",
-    "\u00b5": " micro ",
-    "\u03a9": " ohms ",
-    "/": " slash ",
-    "<": " less than ",
-    ">": " greater than ",
-    **dict.fromkeys("()", ", "),
-    **dict.fromkeys("#*_~^|\\{}[]`", " "),
-}
-
-
 def spoken_form(text: str) -> str:
     """Convert English to ASCII words as they are spoken: numbers, dates, money, abbreviations, addresses, symbols.
 
@@ -151,10 +131,9 @@ def _kept(mark: str) -> str | None:
 
 
 def _words(text: str) -> str:
-    from dia.text.english.numbers import in_words
-
     for pattern, stand_in in _BEFORE_NUMBERS:
         text = pattern.sub(stand_in, text)
+    text = applied(BEFORE_NUMBERS, applied(NAMES, without_numerals(text)))
     if _FIGURE.search(text):
         text = in_words(text)
     for pattern, stand_in in _AFTER_NUMBERS:
@@ -217,18 +196,13 @@ _BEFORE_NUMBERS: _Rules = tuple(
         (r"\b([Nn])o\. ?(?=\d)", r"\1umber "),
         (r"\b[Pp]\. ?(?=\d)", "page "),
         (r"\b((?:[A-Za-z]\.)+[A-Za-z])\.", _initials),
-        (r"#(?=\d)", "number "),
-        (r"#(?=[A-Za-z])", "hashtag "),
-        (r"~ ?(?=[\d$€£¥.])", "about "),
-        (r"(?<=\d) ?\* ?(?=\d)", " times "),
-        (r"(?<=[\d)]) \+ ?(?=\d)|(?<=\d)\+(?=\d)", " plus "),
     )
 )
 _AFTER_NUMBERS: _Rules = (
     (re.compile(r" ?(?<!-)--+(?!-)(?= ?(?:$|[\"'](?!\w)))"), "..."),
     (re.compile(r"--+|(?:^|(?<= ))-(?: |$)"), ", "),
     (re.compile(r"\) ?$"), ""),
-    (re.compile(rf"[{re.escape(''.join(_SYMBOLS))}]"), lambda match: _SYMBOLS[match[0]]),
+    *AFTER_NUMBERS,
 )
 _PUNCTUATION: _Rules = tuple(
     (re.compile(pattern), stand_in)
@@ -242,6 +216,6 @@ _PUNCTUATION: _Rules = tuple(
         (r"^[ ,;:]+", ""),
     )
 )
-assert set(SPOKEN_SYMBOLS) <= set(_SYMBOLS)
+assert set(SPOKEN_SYMBOLS) <= set(SYMBOLS)
 
 __all__ = ["spoken_form"]

@@ -1,0 +1,93 @@
+"""Ranges, differences, fractions, ratios and powers: 5-10, 10 - 7 = 3, 1/2, 24/7, 16:9, 10^6, 3 x 4 = 12."""
+
+import re
+
+from dia.text.english.numbers import amount, cardinal, ordinal
+from dia.text.english.rules import BEGIN, NUMBER, Rules, after, before, compiled
+
+_PLAIN_DENOMINATORS = {*range(2, 11), 12, 16, 32, 64, 100, 1000}
+_LEAST_OVER = 20  # 120/80 is read with "over", 24/7 and 9/11 without
+_SCORE = re.compile(
+    r"\b(?:[Ss]cores?|won|wins?|lost|loses?|beat|lead|led|leads|vote|odds|drew|tied|final|result|ended)\b[^.!?;]*$"
+)
+_OUT_OF = re.compile(r"\b(?:give|gave|gives|rate|rated|score|scored|got|rating)\b[^.!?;]{0,20}$")
+_ONE_OF = re.compile(r"\b(?:slide|page|step|part|episode|question|level|round|lap) $", re.IGNORECASE)
+_AFTER_EQUALS = re.compile(r" ?(?:[*x/+-] ?\d{1,9} ?)?=")
+
+
+def _difference(match: re.Match[str]) -> str:
+    """10 - 7 → ten minus seven if it is a sum, which the sign of equality or a larger first number shows."""
+    first, hyphen, second = match[1], match[2], match[3]
+    summed = _AFTER_EQUALS.match(after(match)) or re.search(r"(?:[-+=*/]|plus|minus|times) ?$", before(match))
+    larger = hyphen == " - " and _value(first) > _value(second) and not _SCORE.search(before(match, 60))
+    return f"{first} minus {second}" if summed or larger else match[0]
+
+
+def _value(written: str) -> float:
+    return float(written.replace(",", ""))
+
+
+def _fraction(match: re.Match[str]) -> str:
+    whole, above, below = match[1], int(match[2]), int(match[3])
+    if below not in _PLAIN_DENOMINATORS or not 0 < above < below or _is_a_count(match, below):
+        said = f"{cardinal(above)} {_between(match, above, below)}{cardinal(below)}"
+        return f"{amount(whole)} {said}" if whole else said
+    name = {2: "half", 4: "quarter"}.get(below) or ordinal(below)
+    if not whole and below == 2 and re.match(r" an?\b", after(match, 4)):
+        return name
+    if not whole:
+        return f"{cardinal(above)} {name}{'' if above == 1 else 's'}"
+    return f"{amount(whole)} and {'a' if above == 1 else cardinal(above)} {name}{'' if above == 1 else 's'}"
+
+
+def _is_a_count(match: re.Match[str], below: int) -> bool:
+    """9/10 as a mark, 3/20 as a place in a series."""
+    stars = below in (5, 10) and re.match(r" stars?\b", after(match))
+    return bool(stars or (below in (5, 10, 100) and _OUT_OF.search(before(match))) or _ONE_OF.search(before(match)))
+
+
+def _between(match: re.Match[str], above: int, below: int) -> str:
+    if _ONE_OF.search(before(match)):
+        return "of "
+    if _is_a_count(match, below) or above == below in (10, 100):
+        return "out of "
+    return "over " if not below or (below >= _LEAST_OVER and above > below) else ""
+
+
+def _power(match: re.Match[str]) -> str:
+    base, exponent = match[1], match[2]
+    if not exponent.lstrip("-").isdigit():
+        return f"{base} to the power of {exponent.replace('-', 'minus ')}"
+    number = int(exponent)
+    said = {2: " squared", 3: " cubed"}.get(number)
+    return base + (said or f" to the power of {'minus ' if number < 0 else ''}{cardinal(abs(number))}")
+
+
+def _charge(match: re.Match[str]) -> str:
+    number = f" {cardinal(int(match[1]))}" if match[1] else ""
+    return f"{number} {'plus' if match[2] == '+' else 'minus'}"
+
+
+RANGES: Rules = compiled(
+    (rf"{NUMBER}( ?- ?){NUMBER}(?![\d-])", _difference),
+    (r"(?<=\d) - (?=[a-z]\b)|(?<=\b[b-hj-z]) - (?=\d)", " minus "),
+    (rf"([$€£¥₹])(?!0\d){NUMBER} ?- ?{NUMBER}(?= ?(?:[kKmMbB]n?|million|billion|trillion)?\b)", r"\2 to \1\3"),
+    (r"(?<=\d)( ?(?:[ap]m|[AP]M|[ap]\.m\.|%|°[CF]?|[kcm]?m|kg|st|nd|rd|th|[KMGT]B)) ?- ?(?=\d)", r"\1 to "),
+    (rf"{NUMBER} ?- ?(?=[$€£¥₹]?\d)", r"\1 to "),
+)
+SIGNS: Rules = compiled(
+    (rf"{BEGIN}(\d+):(?=\d)", r"\1 to "),
+    (r"(?<![\w)-])-(?=[$€£¥]?\.?\d)", "minus "),
+)
+RULES: Rules = compiled(
+    (rf"(?:{BEGIN}(?<!/)(\d{{1,6}}) )?{BEGIN}(?<!/)(\d{{1,4}})/(\d{{1,4}})(?![\d/])", _fraction),
+    (r"\^(\d?)([+-])(?![\w(])", _charge),
+    (r"(\w)\^(-?\d{1,4}|-?[a-z])(?!\w)", _power),
+    (rf"{BEGIN}(\d+) ?x ?(?=\d[\d,.]* ?=)", r"\1 times "),
+    (rf"{BEGIN}(\d+)x(?= [-+=]| \^|\^)", r"\1 x"),
+    (rf"(?<== ){BEGIN}(\d+)x\b", r"\1 x"),
+    (rf"{BEGIN}(\d+)x\b(?! ?\d)", lambda match: f"{amount(match[1])} times"),
+    (rf"{BEGIN}(\d+) ?x ?(?=\d)", r"\1 by "),
+)
+
+__all__ = ["RANGES", "RULES", "SIGNS"]

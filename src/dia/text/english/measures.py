@@ -1,0 +1,69 @@
+"""Measures: 5 km/h, 20 m², 5 kg/m³, 25°C, 6'2", 51°N, a 5-km run, hours/day."""
+
+import re
+
+from dia.text.english.numbers import amount, cardinal
+from dia.text.english.rules import BEGIN, NUMBER, Rules, before, compiled, either
+from dia.text.english.units import MEASURES, SECONDS
+
+_UNIT = either(MEASURES)
+_POWER = r"(?:\^?([23]))?"
+_PER_WORD = "second|minute|hour|day|night|week|month|year|person|head|capita|mile|serving|child|student|employee"
+_DIRECTIONS = {"N": "north", "S": "south", "E": "east", "W": "west"}
+_SWAP = {"2": "square ", "3": "cubic "}
+_AFTERWARDS = {"2": " squared", "3": " cubed"}
+
+
+def _measure(match: re.Match[str]) -> str:
+    written, hyphen, unit, power, pers = match[1], match[2], match[3], match[4], match[5]
+    one, many = MEASURES[unit]
+    alone = written == "1" or hyphen == "-" or bool(re.search(r"\b[Aa]n? $", before(match, 4)))
+    words = f"{amount(written)} {_SWAP.get(power or '', '')}{one if alone else many}"
+    return words + _per(pers)
+
+
+def _per(written: str | None) -> str:
+    """/m^3 → per cubic meter, /s^2 → per second squared, /kg/day → per kilogram per day."""
+    said = ""
+    for unit, power in re.findall(r"/([^/^\d]+)\^?([23]?)", written or ""):
+        name = MEASURES.get(unit, (unit,))[0]
+        said += f" per {name}{_AFTERWARDS.get(power, '')}" if unit in SECONDS else f" per {_SWAP.get(power, '')}{name}"
+    return said
+
+
+def _feet_and_inches(match: re.Match[str]) -> str:
+    feet, inches = int(match[1]), int(match[2])
+    return f"{cardinal(feet)} {'foot' if feet == 1 else 'feet'} {cardinal(inches)} inch{'' if inches == 1 else 'es'}"
+
+
+def _direction(match: re.Match[str]) -> str:
+    return f"{match[1]} {_DIRECTIONS[match[2]]}"
+
+
+def _degrees(match: re.Match[str]) -> str:
+    """40°26'46"N → forty degrees twenty-six minutes forty-six seconds north."""
+    degrees, minutes, seconds, direction = match.groups()
+    parts = [(degrees, "degree"), (minutes, "minute"), (seconds, "second")]
+    said = " ".join(f"{amount(number)} {unit}{'' if number == '1' else 's'}" for number, unit in parts if number)
+    return f"{said} {_DIRECTIONS[direction]}" if direction else said
+
+
+def _alone(match: re.Match[str]) -> str:
+    """per m^2 → per square meter."""
+    return match[1] + _SWAP.get(match[3] or "", "") + MEASURES[match[2]][0]
+
+
+RULES: Rules = compiled(
+    (rf"{BEGIN}(\d{{1,3}})\u00b0 ?(\d\d?)'(?: ?(\d\d?(?:\.\d{{1,6}})?)\")?(?: ?([NSEW])\b)?", _degrees),
+    (r"(\d\u00b0) ?([NSEW])\b(?!\w|')", _direction),
+    (rf"{BEGIN}(?<!')(\d)'(\d\d?)(?:\"|''|(?= |[.,;!?]|$)(?<='\d|\d\d))", _feet_and_inches),
+    (rf"{BEGIN}(\d{{1,4}}),(\d\d?)(?=(?: ?\u00b0C| ?%| ?(?:km|kg|cm|mm|m|g|l|L))(?!\w))", r"\1.\2"),
+    (rf"{NUMBER}(-| ?)({_UNIT}){_POWER}((?:/(?:(?:{_UNIT})(?:\^?[23])?(?![\w^])|[a-z]{{3,12}}\b)){{0,2}})(?![\w^]|-\w)", _measure),
+    (rf"{NUMBER}-({_UNIT})(?=-\w)", lambda match: f"{amount(match[1])}-{MEASURES[match[2]][0]}"),
+    (rf"\b(per )({_UNIT}){_POWER}(?![\w^/])", _alone),
+    (rf"(?<=[a-z]s)/({_PER_WORD})\b", r" per \1"),
+    (r"(?<=\d{3}) K\b(?! ?[A-Z])|(?<=\.\d) K\b", " kelvin"),
+    (r"(\d) ?N\b(?=[.,;!?]|$)", r"\1 newtons"),
+)
+
+__all__ = ["RULES"]

@@ -1,0 +1,51 @@
+"""Rules that replace what is written by what is said: patterns and their stand-ins, applied in order."""
+
+import re
+from collections.abc import Callable, Iterable
+
+StandIn = str | Callable[[re.Match[str]], str]
+Rules = tuple[tuple[re.Pattern[str], StandIn], ...]
+
+BEGIN = r"(?<!\d)(?<!\d[.,])"  # not inside a number
+NUMBER = rf"{BEGIN}((?:\d{{1,3}}(?:,\d{{3}})+|\d+)(?:\.\d+)?|\.\d+)"
+
+
+def compiled(*rules: tuple[str, StandIn]) -> Rules:
+    """Compile the patterns of rules."""
+    return tuple((re.compile(pattern), stand_in) for pattern, stand_in in rules)
+
+
+def applied(rules: Rules, text: str) -> str:
+    """Replace every match of each rule, one rule after another."""
+    for pattern, stand_in in rules:
+        text = pattern.sub(stand_in, text)
+    return text
+
+
+def either(names: Iterable[str]) -> str:
+    """A pattern that matches any of the names, the longest first."""
+    return "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
+
+
+_COUNTED = re.compile(
+    r" (?!(?:was|is|has|as|this|its|us|plus|minus|thus|yes|always|perhaps|across|does|times?|vs|less|besides|unless)\b)"
+    r"(?:people|men|women|children|[a-z]{2,20}s)\b"
+)
+
+
+def counts(text: str) -> bool:
+    """Whether a text that follows a number shows it to be an amount, since a plural comes next: ` birds`."""
+    return bool(_COUNTED.match(text))
+
+
+def before(match: re.Match[str], reach: int = 32) -> str:
+    """The characters directly before a match."""
+    return match.string[max(match.start() - reach, 0) : match.start()]
+
+
+def after(match: re.Match[str], reach: int = 32) -> str:
+    """The characters directly after a match."""
+    return match.string[match.end() : match.end() + reach]
+
+
+__all__ = ["BEGIN", "NUMBER", "Rules", "StandIn", "after", "applied", "before", "compiled", "counts", "either"]

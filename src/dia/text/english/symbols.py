@@ -1,0 +1,56 @@
+"""The words of signs that are left when numbers, units and money have been read: & @ + = < > µ and others."""
+
+import re
+
+from dia.text.english.rules import Rules, compiled
+
+SYMBOLS = {
+    "&": " and ",
+    "@": " at ",
+    "+": " plus ",
+    "=": " equals ",
+    "%": " percent ",
+    "‰": " per mille ",
+    "$": " dollars ",
+    "€": " euros ",
+    "£": " pounds ",
+    "¥": " yen ",
+    "¢": " cents ",
+    "₹": " rupees ",
+    "₩": " won ",
+    "₽": " rubles ",
+    "₺": " lira ",
+    "฿": " baht ",
+    "₱": " pesos ",
+    "₫": " dong ",
+    "₴": " hryvnias ",
+    "₦": " naira ",
+    "₪": " shekels ",
+    "₿": " bitcoin ",
+    "\u00b0": " degrees ",
+    "\u00b5": " mu ",
+    "\u03a9": " omega ",
+    "/": " slash ",
+    "<": " less than ",
+    ">": " greater than ",
+    **dict.fromkeys("()", ", "),
+    **dict.fromkeys("#*_~^|\\{}[]`", " "),
+}
+BEFORE_NUMBERS: Rules = compiled(
+    (r"#(?=\d)", "number "),
+    (r"~ ?(?=[\d$€£¥.])", "about "),
+    (r"(?<=\d) ?\* ?(?=\d)", " times "),
+    (r"(?<=[\d)]) \+ ?(?=\d)|(?<=\d)\+(?=\d)", " plus "),
+    (r"\b([fgh])\(([a-z])\)(?= ?=)", r"\1 of \2"),
+)
+AFTER_NUMBERS: Rules = (
+    *compiled(
+        (r"(?<=[A-Za-z]) ?<= ?", " is at most "),
+        (r"(?<=[A-Za-z]) ?>= ?", " is at least "),
+        (r"\b([A-Za-z]) < ", r"\1 is less than "),
+        (r"\b([A-Za-z]) > ", r"\1 is greater than "),
+    ),
+    (re.compile(rf"[{re.escape(''.join(SYMBOLS))}]"), lambda match: SYMBOLS[match[0]]),
+)
+
+__all__ = ["AFTER_NUMBERS", "BEFORE_NUMBERS", "SYMBOLS"]

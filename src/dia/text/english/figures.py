@@ -14,10 +14,11 @@ _CONTEXT = 6  # words before and after a figure that its rules may look at
 _FIGURE = re.compile(r"\d")
 _YEAR_FOLLOWS = re.compile(
     r"\b(?:in|since|by|of|from|until|till|after|before|during|around|year|spring|summer|fall|autumn|winter|the|my|your|"
-    r"his|her|its|our|their|this|that|early|late|mid|'s|[A-Z][a-z]{2,8},?) $",
+    r"his|her|its|our|their|this|that|early|late|mid|(?:jan|febr)uary|march|april|may|june|july|august|"
+    r"(?:septem|octo|novem|decem)ber)(?: |, )$|'s $",
     re.IGNORECASE,
 )
-_IN_YEAR = re.compile(r"\b(?:[Ii]n|[Ss]ince|[Bb]y|[Uu]ntil|[Yy]ear|[Bb]efore|[Aa]fter|[Dd]uring|[Aa]round|[Oo]f) $")
+_IN_YEAR = re.compile(r"\b(?:[Ii]n|[Ss]ince|[Uu]ntil|[Yy]ear|[Bb]efore|[Aa]fter|[Dd]uring|[Aa]round|[Oo]f) $")
 _ERA = re.compile(r" (?:AD|CE)\b")
 _SECONDS = re.compile(
     r"\b(?:wait(?:s|ed|ing)?|for|in|took|takes?|after|every|within|last(?:s|ed)?|than|only|of|about|under|over|sleep) $",

@@ -2,7 +2,7 @@
 
 import re
 
-from dia.text.english.numbers import amount, cardinal, ordinal
+from dia.text.english.numbers import amount, cardinal, code, ordinal
 from dia.text.english.rules import BEGIN, NUMBER, Rules, after, before, compiled
 
 _PLAIN_DENOMINATORS = {*range(2, 11), 12, 16, 32, 64, 100, 1000}
@@ -55,12 +55,15 @@ def _between(match: re.Match[str], above: int, below: int) -> str:
 
 
 def _power(match: re.Match[str]) -> str:
-    base, exponent = match[1], match[2]
-    if not exponent.lstrip("-").isdigit():
-        return f"{base} to the power of {exponent.replace('-', 'minus ')}"
-    number = int(exponent)
-    said = {2: " squared", 3: " cubed"}.get(number)
-    return base + (said or f" to the power of {'minus ' if number < 0 else ''}{cardinal(abs(number))}")
+    return f"{match[1]} {power(match[2])}"
+
+
+def power(exponent: str) -> str:
+    """2 → squared, -3 → to the power of minus three, n → to the power of n."""
+    sign, exponent = ("minus ", exponent[1:]) if exponent[0] == "-" else ("", exponent)
+    if not sign and exponent in ("2", "3"):
+        return "squared" if exponent == "2" else "cubed"
+    return f"to the power of {sign}{cardinal(int(exponent)) if exponent.isdigit() else exponent}"
 
 
 def _charge(match: re.Match[str]) -> str:
@@ -77,17 +80,18 @@ RANGES: Rules = compiled(
 )
 SIGNS: Rules = compiled(
     (rf"{BEGIN}(\d+):(?=\d)", r"\1 to "),
-    (r"(?<![\w)-])-(?=[$€£¥]?\.?\d)", "minus "),
+    (r"(?<![\w)^-])-(?=[$€£¥]?\.?\d)", "minus "),
 )
 RULES: Rules = compiled(
     (rf"(?:{BEGIN}(?<!/)(\d{{1,6}}) )?{BEGIN}(?<!/)(\d{{1,4}})/(\d{{1,4}})(?![\d/])", _fraction),
     (r"\^(\d?)([+-])(?![\w(])", _charge),
     (r"(\w)\^(-?\d{1,4}|-?[a-z])(?!\w)", _power),
-    (rf"{BEGIN}(\d+) ?x ?(?=\d[\d,.]* ?=)", r"\1 times "),
+    (rf"{BEGIN}(\d+) ?x ?(?=\d[\d,.]{{0,12}} ?=|10 ?(?:\^|to the power|squared|cubed))", r"\1 times "),
+    (rf"{BEGIN}\b(\d{{3,4}}) ?x ?(\d{{3,4}})\b(?![.,]?\d)", lambda match: f"{code(match[1])} by {code(match[2])}"),
     (rf"{BEGIN}(\d+)x(?= [-+=]| \^|\^)", r"\1 x"),
     (rf"(?<== ){BEGIN}(\d+)x\b", r"\1 x"),
     (rf"{BEGIN}(\d+)x\b(?! ?\d)", lambda match: f"{amount(match[1])} times"),
     (rf"{BEGIN}(\d+) ?x ?(?=\d)", r"\1 by "),
 )
 
-__all__ = ["RANGES", "RULES", "SIGNS"]
+__all__ = ["RANGES", "RULES", "SIGNS", "power"]

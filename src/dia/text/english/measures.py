@@ -2,12 +2,14 @@
 
 import re
 
+from dia.text.english.mathematics import power
 from dia.text.english.numbers import amount, cardinal
 from dia.text.english.rules import BEGIN, NUMBER, Rules, before, compiled, either
 from dia.text.english.units import MEASURES, SECONDS
 
 _UNIT = either(MEASURES)
 _POWER = r"(?:\^?([23]))?"
+_PERS = rf"(?:/(?:(?:{_UNIT})(?:\^?[23])?(?![\w^])|[a-z]{{3,12}}\b)){{0,2}}"
 _PER_WORD = "second|minute|hour|day|night|week|month|year|person|head|capita|mile|serving|child|student|employee"
 _DIRECTIONS = {"N": "north", "S": "south", "E": "east", "W": "west"}
 _SWAP = {"2": "square ", "3": "cubic "}
@@ -29,6 +31,12 @@ def _per(written: str | None) -> str:
         name = MEASURES.get(unit, (unit,))[0]
         said += f" per {name}{_AFTERWARDS.get(power, '')}" if unit in SECONDS else f" per {_SWAP.get(power, '')}{name}"
     return said
+
+
+def _after_power(match: re.Match[str]) -> str:
+    """10^8 m/s → 10 to the power of eight meters per second."""
+    exponent, unit, squared, pers = match.groups()
+    return f" {power(exponent)} {_SWAP.get(squared or '', '')}{MEASURES[unit][1]}{_per(pers)}"
 
 
 def _feet_and_inches(match: re.Match[str]) -> str:
@@ -58,7 +66,8 @@ RULES: Rules = compiled(
     (r"(\d\u00b0) ?([NSEW])\b(?!\w|')", _direction),
     (rf"{BEGIN}(?<!')(\d)'(\d\d?)(?:\"|''|(?= |[.,;!?]|$)(?<='\d|\d\d))", _feet_and_inches),
     (rf"{BEGIN}(\d{{1,4}}),(\d\d?)(?=(?: ?\u00b0C| ?%| ?(?:km|kg|cm|mm|m|g|l|L))(?!\w))", r"\1.\2"),
-    (rf"{NUMBER}(-| ?)({_UNIT}){_POWER}((?:/(?:(?:{_UNIT})(?:\^?[23])?(?![\w^])|[a-z]{{3,12}}\b)){{0,2}})(?![\w^]|-\w)", _measure),
+    (rf"(?<=\d)\^(-?\d{{1,4}}) ({_UNIT}){_POWER}({_PERS})(?![\w^]|-\w)", _after_power),
+    (rf"(?<!\^){NUMBER}(-| ?)({_UNIT}){_POWER}({_PERS})(?![\w^]|-\w)", _measure),
     (rf"{NUMBER}-({_UNIT})(?=-\w)", lambda match: f"{amount(match[1])}-{MEASURES[match[2]][0]}"),
     (rf"\b(per )({_UNIT}){_POWER}(?![\w^/])", _alone),
     (rf"(?<=[a-z]s)/({_PER_WORD})\b", r" per \1"),

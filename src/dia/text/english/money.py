@@ -54,6 +54,11 @@ def _swapped(match: re.Match[str]) -> str:
     return match[0].translate({ord("."): ",", ord(","): "."})
 
 
+def _continental(match: re.Match[str]) -> str:
+    """1 234,56 → 1,234.56."""
+    return f"{match[1].replace(' ', ',')}.{match[2]}"
+
+
 def _joined(match: re.Match[str]) -> str:
     """10 500 → 10,500."""
     return match[0].replace(" ", ",")
@@ -66,7 +71,8 @@ def _without_commas(match: re.Match[str]) -> str:
 
 # Written numbers of other countries in the American form.
 GROUPS: Rules = compiled(
-    (rf"{BEGIN}(\d{{1,3}}) (?=000\b)", r"\1,"),
+    (rf"{BEGIN}(\d{{1,3}}) (?=000(?!\d))", r"\1,"),
+    (rf"{BEGIN}\b(\d{{1,3}}(?:[ ,]\d{{3}}){{1,4}}),(\d\d)(?= ?(?:{_CONTINENTAL})(?!\w))", _continental),
     (rf"{BEGIN}\b\d{{1,3}}(?: \d{{3}}){{1,4}}\b(?= ?(?:€|(?:{_CONTINENTAL}|km|kg|m)\b)|,\d\d ?€)", _joined),
     (rf"{BEGIN}\b\d{{1,3}}(?:'\d{{3}}){{1,4}}\b(?!')", lambda match: match[0].replace("'", ",")),
     (rf"{BEGIN}\d{{1,2}}(?:,\d\d){{1,5}},\d{{3}}(?![\d,]\d)", _without_commas),

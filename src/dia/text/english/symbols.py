@@ -3,6 +3,7 @@
 import re
 
 from dia.text.english.rules import Rules, compiled
+from dia.text.english.units import MEASURES
 
 SYMBOLS = {
     "&": " and ",
@@ -36,11 +37,18 @@ SYMBOLS = {
     **dict.fromkeys("()", ", "),
     **dict.fromkeys("#*_~^|\\{}[]`", " "),
 }
+
+
+def _unit(match: re.Match[str]) -> str:
+    """The name of a unit without a number."""
+    return MEASURES[match[1]][1]
+
+
 BEFORE_NUMBERS: Rules = compiled(
     (r"#(?=\d)", "number "),
     (r"~ ?(?=[\d$€£¥.])", "about "),
     (r"(?<=\d) ?\* ?(?=\d)", " times "),
-    (r"(?<=[\d)]) \+ ?(?=\d)|(?<=\d)\+(?=\d)", " plus "),
+    (r"(?<=[\d)]) \+ ?(?=\d)|(?<=\d)\+(?=\d)(?!\d\d:?\d\d\b)", " plus "),
     (r"\b([fgh])\(([a-z])\)(?= ?=)", r"\1 of \2"),
 )
 AFTER_NUMBERS: Rules = (
@@ -49,6 +57,9 @@ AFTER_NUMBERS: Rules = (
         (r"(?<=[A-Za-z]) ?>= ?", " is at least "),
         (r"\b([A-Za-z]) < ", r"\1 is less than "),
         (r"\b([A-Za-z]) > ", r"\1 is greater than "),
+        (r"(?<!\w)\u00b5(?!\w)", "mu"),
+        (r"(?<!\w)\u03a9(?!\w)", "omega"),
+        (rf"(?<!\w)(\u00b5(?:{'|'.join(unit[1:] for unit in MEASURES if unit[0] == chr(0xB5))}))\b", _unit),
     ),
     (re.compile(rf"[{re.escape(''.join(SYMBOLS))}]"), lambda match: SYMBOLS[match[0]]),
 )

@@ -72,8 +72,8 @@ def _zone(written: str | None) -> str:
 def _hours(match: re.Match[str]) -> str:
     """0800 hours → oh eight hundred hours."""
     hour, minute = match[1], int(match[2])
-    if int(hour) > 24 or minute > 59:
-        return match[0]
+    if hour[0] != "0" and not _AT_A_TIME.search(before(match)):
+        return match[0]  # a length of time
     said = f"{'oh ' if hour[0] == '0' else ''}{cardinal(int(hour))}"
     return f"{said} {'hundred' if not minute else f'oh {cardinal(minute)}' if minute < 10 else cardinal(minute)}"
 
@@ -105,7 +105,7 @@ CLOCK: Rules = compiled(
     (rf"{BEGIN}(?<!:)(\d\d?):(\d\d)(?::(\d\d))?{_HALF}(?![\d:])", _time),
     (rf"{BEGIN}(\d\d?) ?([ap]m|[AP]M)\b", lambda match: f"{cardinal(int(match[1]))} {match[2].upper()}"),
     (rf"{BEGIN}\b{_LENGTH}(?:,? ?{_LENGTH}){{1,5}}\b", _duration),
-    (rf"{BEGIN}\b\d{{1,3}} ?h ?\d\d(?![\w.:])", _duration),
+    (rf"{BEGIN}\b\d{{1,3}} ?h ?\d\d(?!\w|[.:]\d)", _duration),
 )
 
 __all__ = ["CLOCK", "RULES"]

@@ -40,6 +40,8 @@ _STAND_INS = {
     "≤": " is at most ",
     "≥": " is at least ",
     "√": " the square root of ",
+    "円": " yen ",
+    "∛": " the cube root of ",
     "∞": " infinity ",
     "≡": " is equivalent to ",
     "≅": " is about ",

@@ -5,7 +5,7 @@ Their digits are read one by one or in pairs, never as an amount.
 
 import re
 
-from dia.text.english.numbers import amount, code, digits
+from dia.text.english.numbers import amount, cardinal, code, digits
 from dia.text.english.rules import BEGIN, Rules, after, before, compiled, counts, either
 
 _EMERGENCY = "911|999|112|988|111|211|311|411|511|611|711|811|101"
@@ -23,6 +23,12 @@ _CODE_WORD = (
 _STATES = (
     "AL AK AZ AR CA CO CT DE DC FL GA HI ID IL IN IA KS KY LA ME MD MA MI MN MS MO MT NE NV NH NJ NM NY NC ND OH OK OR "
     "PA RI SC SD TN TX UT VT VA WA WV WI WY PR"
+).split()
+_BOOKS = (
+    "Genesis Exodus Leviticus Numbers Deuteronomy Joshua Judges Ruth Samuel Kings Chronicles Ezra Nehemiah Esther Job "
+    "Psalm Psalms Proverbs Ecclesiastes Isaiah Jeremiah Lamentations Ezekiel Daniel Hosea Joel Amos Obadiah Jonah Micah "
+    "Nahum Habakkuk Zephaniah Haggai Zechariah Malachi Matthew Mark Luke John Acts Romans Corinthians Galatians "
+    "Ephesians Philippians Colossians Thessalonians Timothy Titus Philemon Hebrews James Peter Jude Revelation Surah"
 ).split()
 _UNSAID_CASE = {"jpg", "png", "gif", "pdf", "html", "css", "csv", "xml", "js", "ts", "txt", "exe", "rtf", "svg", "wav"}
 _SUFFIXES = (
@@ -89,8 +95,12 @@ NAMES: Rules = compiled(
     (r"\b([A-GJ])#(?!\w)", r"\1 sharp"),
     (r"#([A-Za-z]\w{0,99})", _words_of_tag),
     (r"(?<=\w)\.NET\b", " dot NET"),
-    (r"(?:(?<=[\s(\"'])|^)\.(?=[A-Z]{2,}\b|Net\b|[a-z][\w-]{1,30}(?![\w.]\w))", "dot "),
+    (r"(?<=\w) \.(?=[A-Z][a-z]+\b)(?!\.Net\b)", ". "),
+    (r"(?:(?<=[\s(\"'/])|^)\.(?=[A-Z]{2,}\b|Net\b|[a-z][\w-]{1,30}(?![\w.]\w))", "dot "),
     (rf"(?<=\w)\.({either(_SUFFIXES)})\b(?![\w-]|\.\w)", _suffix),
+    (r"(?<=\w{3})\.([ch])\b(?=[ ,;:?!.]|$)(?!\.\w)", r" dot \1"),
+    (r"(?<=[a-z])\.(?=\d)", " dot "),
+    (r"(?<=\d)\.(?=x\b)", " point "),
 )
 RULES: Rules = compiled(
     (r"\bISBN(?:-1[03])?:? (?=[\d -]{9,17}[\dX]\b)", "ISBN "),
@@ -107,7 +117,17 @@ RULES: Rules = compiled(
     (rf"\b((?:{_CODE_WORD})(?: is| was|:)? )(\d{{3,9}})\b", lambda match: match[1] + digits(match[2])),
     (rf"\b(?:{_EMERGENCY})\b(?![,.:/-]?\d)", _emergency),
     (r"\b401\(?[kK]\b\)?", "four oh one k"),
-    (rf"{BEGIN}\b7[0-8]7-[1-9]00\b", _codes),
+    (rf"{BEGIN}\b7[0-8]7-(?:[1-9]00|[1-9]0?)(?=[A-Z]{{0,2}}\b)(?![\d-])", _codes),
+    (r"(?<!\w)A3\d\d-[1-9]\d{0,3}\b", _model),
+    (r"\b911(?= (?:Turbo|Carrera|Targa|GT\d?)\b)", _code),
+    (rf"{BEGIN}\b(1-)?(8\d\d)-(?=[A-Z]{{2}})", lambda match: f"{_telephone(match)} "),
+    (r"(?<=\bISSN )\d{4}-\d{3}[\dX]\b", _telephone),
+    (r"(?<=\b[Ee]xt\. )\d{1,6}\b", _digits),
+    (r"\bx86-64\b", "x eighty-six sixty-four"),
+    (r"\b802\.11(?=[a-z]{0,2}\b)", "eight oh two dot eleven "),
+    (rf"{BEGIN}\b\d{{3,4}}(?=p\b)", lambda match: f"{code(match[0])} "),
+    (r"\b(ISO|IEC|DIN|EN) (\d{3,5}):(?=\d{4}\b)", lambda match: f"{match[1]} {cardinal(int(match[2]))}, "),
+    (rf"\b({either(_BOOKS)}) (\d{{1,3}}):(\d{{1,3}})\b", lambda match: f"{match[1]} {amount(match[2])} {amount(match[3])}"),
     (r"(?<=\b[Mm]odel )\d{1,4}-\d{1,4}\b", _codes),
     (r"(?<=\b[Pp]art )\d{1,4}-\d{1,4}\b", _codes),
     (r"(?<=\b[Ss]erial )\d{1,4}-\d{1,4}\b", _codes),

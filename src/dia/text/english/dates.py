@@ -78,7 +78,17 @@ def _day_of_the_year(match: re.Match[str]) -> str:
     return _date(int(match[1]), int(match[2]), None, match)
 
 
+def _month_of_the_year(match: re.Match[str]) -> str:
+    """2024-05 → May twenty twenty-four, but not 2004-05, which may be a season."""
+    if int(match[2]) == (int(match[1]) + 1) % 100:
+        return match[0]
+    return f"{_MONTHS[int(match[2]) - 1]} {year(int(match[1]))}"
+
+
 RULES: Rules = compiled(
+    (rf"(?<=\d) ?- ?(?={_MONTH}\.? \d)", " to "),
+    (rf"{BEGIN}(?<![\w-])(19\d\d|20\d\d)-(0[1-9]|1[0-2])\b(?![-.,]\d)", _month_of_the_year),
+    (rf"{BEGIN}(\d{{4}})\.(\d\d)\.(\d\d)(?![\d.])", iso_date),
     (rf"{BEGIN}(\d{{4}})-(\d\d)-(\d\d)(?![\d-])", iso_date),
     (rf"{BEGIN}(?<!/)(\d{{4}})/(\d\d?)/(\d\d?)(?![\d/])", iso_date),
     (rf"{BEGIN}(?<!/)(\d\d?)/(\d\d?)/(\d{{4}}|\d\d)(?![\d/])", _slashed_date),

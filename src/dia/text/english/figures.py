@@ -18,11 +18,18 @@ _YEAR_FOLLOWS = re.compile(
     r"(?:septem|octo|novem|decem)ber)(?: |, )$|'s $",
     re.IGNORECASE,
 )
-_IN_YEAR = re.compile(r"\b(?:[Ii]n|[Ss]ince|[Uu]ntil|[Yy]ear|[Bb]efore|[Aa]fter|[Dd]uring|[Aa]round|[Oo]f) $")
-_ERA = re.compile(r" (?:AD|CE)\b")
+_IN_YEAR = re.compile(r"\b(?:[Ii]n|[Ss]ince|[Uu]ntil|[Yy]ear|[Bb]efore|[Aa]fter|[Dd]uring|[Aa]round|[Oo]f|[Cc]irca|AD) $")
+_ERA = re.compile(r" (?:AD|CE|BC|BCE)\b")
 _SECONDS = re.compile(
     r"\b(?:wait(?:s|ed|ing)?|for|in|took|takes?|after|every|within|last(?:s|ed)?|than|only|of|about|under|over|sleep) $",
     re.IGNORECASE,
+)
+
+
+_LONG = re.compile(r" (?:timeout|delay|clip|video|ad|pause|interval|timer|exposure|or (?:less|more|so))\b")
+_MANY = (
+    "people|users|views|subscribers|followers|jobs|homes|customers|tonnes|tons|barrels|copies|viewers|voters|visitors|"
+    "children|women|men|Americans|Britons|Europeans|households|workers|students|patients|passengers|downloads"
 )
 
 
@@ -71,7 +78,8 @@ def _words_on(text: str, position: int) -> int:
 
 def _decade(match: re.Match[str]) -> str:
     number = int(match[1])
-    if len(match[1]) == 2 and "'" not in match[0] and _SECONDS.search(before(match)):
+    seconds = _SECONDS.search(before(match)) or _LONG.match(after(match))
+    if len(match[1]) == 2 and "'" not in match[0] and seconds:
         return match[0]
     words = year(number) if number >= 100 else cardinal(number) if number else "two thousand"
     return f"{words[:-1]}ies" if words.endswith("y") else f"{words}s"
@@ -102,7 +110,7 @@ def _year_or_amount(match: re.Match[str]) -> str:
 
 
 def _scaled(match: re.Match[str]) -> str:
-    return f"{amount(match[1])} {'million' if match[2] == 'M' else 'thousand'}"
+    return f"{amount(match[1])} {'thousand' if match[2] == 'k' else 'million'}"
 
 
 _LAST: Rules = compiled(
@@ -110,10 +118,10 @@ _LAST: Rules = compiled(
     (rf"{BEGIN}(\d{{1,3}}(?:\.\d)?)(k)\b(?![/-])", _scaled),
     (rf"{BEGIN}(\d{{1,3}}(?:\.\d{{1,2}})?)(M)(?= [a-z]{{2,20}}s\b)", _scaled),
     (r"(?<=[A-Za-z])-(?=\d)", " "),
-    (r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)*|(?<!\w)\.\d+", _number),
+    (r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)*|(?<![\w.])\.\d+", _number),
 )
 _ORDINALS: Rules = compiled(
-    (rf"{BEGIN}(\d{{1,3}}(?:,\d{{3}})+|\d+)(?:st|nd|rd|th)\b", lambda match: written_ordinal(match[1])),
+    (rf"{BEGIN}(\d{{1,3}}(?:,\d{{3}})+|\d+)(?:st|nd|rd|th|ST|ND|RD|TH)\b", lambda match: written_ordinal(match[1])),
 )
 _RULES: Rules = (
     *money.GROUPS,
@@ -125,6 +133,7 @@ _RULES: Rules = (
     *mathematics.SIGNS,
     *money.RULES,
     *compiled((rf"{BEGIN}'?(\d0|\d{{3}}0)'?s\b", _decade)),
+    *compiled((rf"{BEGIN}(\d{{1,3}}(?:\.\d{{1,2}})?)(m)(?= (?:{_MANY})\b)", _scaled)),
     *measures.RULES,
     *_ORDINALS,
     *mathematics.RULES,

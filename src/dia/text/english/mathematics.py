@@ -2,11 +2,10 @@
 
 import re
 
-from dia.text.english.numbers import amount, cardinal, code, ordinal
+from dia.text.english.numbers import amount, cardinal, code, ordinal, year
 from dia.text.english.rules import BEGIN, NUMBER, Rules, after, before, compiled
 
 _PLAIN_DENOMINATORS = {*range(2, 11), 12, 16, 32, 64, 100, 1000}
-_LEAST_OVER = 20  # 120/80 is read with "over", 24/7 and 9/11 without
 _SCORE = re.compile(
     r"\b(?:[Ss]cores?|won|wins?|lost|loses?|beat|lead|led|leads|vote|odds|drew|tied|final|result|ended)\b[^.!?;]*$"
 )
@@ -18,7 +17,9 @@ _AFTER_EQUALS = re.compile(r" ?(?:[*x/+-] ?\d{1,9} ?)?=")
 def _difference(match: re.Match[str]) -> str:
     """10 - 7 → ten minus seven if it is a sum, which the sign of equality or a larger first number shows."""
     first, hyphen, second = match[1], match[2], match[3]
-    summed = _AFTER_EQUALS.match(after(match)) or re.search(r"(?:[-+=*/]|plus|minus|times) ?$", before(match))
+    summed = _AFTER_EQUALS.match(after(match)) or re.search(r"(?:[-+=*]|plus|minus|times) ?$", before(match))
+    if hyphen == " -":
+        return f"{first} minus {second}"
     larger = hyphen == " - " and _value(first) > _value(second) and not _SCORE.search(before(match, 60))
     return f"{first} minus {second}" if summed or larger else match[0]
 
@@ -27,17 +28,25 @@ def _value(written: str) -> float:
     return float(written.replace(",", ""))
 
 
+def _season(match: re.Match[str]) -> str:
+    """2019/20 → twenty nineteen to twenty."""
+    first, second = int(match[1]), int(match[2])
+    return f"{year(first)} to {cardinal(second)}" if second == (first + 1) % 100 else match[0]
+
+
 def _fraction(match: re.Match[str]) -> str:
     whole, above, below = match[1], int(match[2]), int(match[3])
-    if below not in _PLAIN_DENOMINATORS or not 0 < above < below or _is_a_count(match, below):
+    as_two_numbers = not 0 < above < below or _is_a_count(match, below) or after(match).startswith(" time")
+    if below not in _PLAIN_DENOMINATORS or as_two_numbers:
         said = f"{cardinal(above)} {_between(match, above, below)}{cardinal(below)}"
         return f"{amount(whole)} {said}" if whole else said
     name = {2: "half", 4: "quarter"}.get(below) or ordinal(below)
+    plural = "" if above == 1 or re.match(r"-[a-z]", after(match, 2)) else "s"
     if not whole and below == 2 and re.match(r" an?\b", after(match, 4)):
         return name
     if not whole:
-        return f"{cardinal(above)} {name}{'' if above == 1 else 's'}"
-    return f"{amount(whole)} and {'a' if above == 1 else cardinal(above)} {name}{'' if above == 1 else 's'}"
+        return f"{cardinal(above)} {name}{plural}"
+    return f"{amount(whole)} and {'a' if above == 1 else cardinal(above)} {name}{plural}"
 
 
 def _is_a_count(match: re.Match[str], below: int) -> bool:
@@ -49,9 +58,12 @@ def _is_a_count(match: re.Match[str], below: int) -> bool:
 def _between(match: re.Match[str], above: int, below: int) -> str:
     if _ONE_OF.search(before(match)):
         return "of "
-    if _is_a_count(match, below) or above == below in (10, 100):
+    if re.match(r" ?=", after(match, 2)):
+        return "divided by "
+    if _is_a_count(match, below) or (above in (0, below) and below in (10, 100)):
         return "out of "
-    return "over " if not below or (below >= _LEAST_OVER and above > below) else ""
+    over = above > below and (above, below) != (24, 7) and not after(match).startswith(" time")
+    return "over " if over else ""
 
 
 def _power(match: re.Match[str]) -> str:
@@ -72,26 +84,33 @@ def _charge(match: re.Match[str]) -> str:
 
 
 RANGES: Rules = compiled(
+    (r"\b(\d{4})-0(\d)\b(?![-.,]?\d)", r"\1 to oh \2"),
+    (rf"{BEGIN}\b((?:19|20)\d\d)/(\d\d)\b(?![/\d])", _season),
     (rf"{NUMBER}( ?- ?){NUMBER}(?![\d-])", _difference),
     (r"(?<=\d) - (?=[a-z]\b)|(?<=\b[b-hj-z]) - (?=\d)", " minus "),
     (rf"([$€£¥₹])(?!0\d){NUMBER} ?- ?{NUMBER}(?= ?(?:[kKmMbB]n?|million|billion|trillion)?\b)", r"\2 to \1\3"),
+    (r"(?<=\d)((?:k|m|bn|[KMB]| million| billion| trillion)) ?- ?(?=[$€£₹]\d)", r"\1 to "),
+    (r"(?<=\ds)-(?='?\d)", " to "),
     (r"(?<=\d)( ?(?:[ap]m|[AP]M|[ap]\.m\.|%|°[CF]?|[kcm]?m|kg|st|nd|rd|th|[KMGT]B)) ?- ?(?=\d)", r"\1 to "),
     (rf"{NUMBER} ?- ?(?=[$€£¥₹]?\d)", r"\1 to "),
 )
 SIGNS: Rules = compiled(
+    (r"\b0x(?=[\dA-Fa-f])", "zero x "),
+    (rf"{BEGIN}(\d+) ?x ?(?=\d[\d,.]{{0,12}} ?=|10 ?(?:\^|to the power|squared|cubed))", r"\1 times "),
+    (rf"{BEGIN}\b(\d{{3,4}}) ?x ?(\d{{3,4}})\b(?![.,]?\d)", lambda match: f"{code(match[1])} by {code(match[2])}"),
+    (rf"{BEGIN}(\d+) ?x ?(?=\d)", r"\1 by "),
     (rf"{BEGIN}(\d+):(?=\d)", r"\1 to "),
     (r"(?<![\w)^-])-(?=[$€£¥]?\.?\d)", "minus "),
 )
 RULES: Rules = compiled(
-    (rf"(?:{BEGIN}(?<!/)(\d{{1,6}}) )?{BEGIN}(?<!/)(\d{{1,4}})/(\d{{1,4}})(?![\d/])", _fraction),
+    (r"\b(\d(?:\.\d{1,9})?)(?:e|(?<=\.\d)E|E(?=[+-]))\+?(-?\d{1,3})\b", r"\1 times 10^\2"),
+    (rf"(?:{BEGIN}(?<!/)(\d{{1,6}}) )?{BEGIN}(?<!/)(\d{{1,4}})/(\d{{1,4}})(?:rds|ths|th|rd)?(?![\d/])", _fraction),
+    (r"\b24/7/365\b", "twenty-four seven three sixty-five"),
     (r"\^(\d?)([+-])(?![\w(])", _charge),
     (r"(\w)\^(-?\d{1,4}|-?[a-z])(?!\w)", _power),
-    (rf"{BEGIN}(\d+) ?x ?(?=\d[\d,.]{{0,12}} ?=|10 ?(?:\^|to the power|squared|cubed))", r"\1 times "),
-    (rf"{BEGIN}\b(\d{{3,4}}) ?x ?(\d{{3,4}})\b(?![.,]?\d)", lambda match: f"{code(match[1])} by {code(match[2])}"),
     (rf"{BEGIN}(\d+)x(?= [-+=]| \^|\^)", r"\1 x"),
     (rf"(?<== ){BEGIN}(\d+)x\b", r"\1 x"),
     (rf"{BEGIN}(\d+)x\b(?! ?\d)", lambda match: f"{amount(match[1])} times"),
-    (rf"{BEGIN}(\d+) ?x ?(?=\d)", r"\1 by "),
 )
 
 __all__ = ["RANGES", "RULES", "SIGNS", "power"]

@@ -5,13 +5,14 @@ import re
 from dia.text.english.mathematics import power
 from dia.text.english.numbers import amount, cardinal
 from dia.text.english.rules import BEGIN, NUMBER, Rules, before, compiled, either
-from dia.text.english.units import MEASURES, SECONDS
+from dia.text.english.units import MEASURES, SECONDS, WITHOUT_NUMBER
 
 _UNIT = either(MEASURES)
 _POWER = r"(?:\^?([23]))?"
 _PERS = rf"(?:/(?:(?:{_UNIT})(?:\^?[23])?(?![\w^])|[a-z]{{3,12}}\b)){{0,2}}"
 _PER_WORD = "second|minute|hour|day|night|week|month|year|person|head|capita|mile|serving|child|student|employee"
 _DIRECTIONS = {"N": "north", "S": "south", "E": "east", "W": "west"}
+_LENGTHS = ("m", "km", "cm", "mm", "ft", "mi")
 _SWAP = {"2": "square ", "3": "cubic "}
 _AFTERWARDS = {"2": " squared", "3": " cubed"}
 
@@ -61,7 +62,21 @@ def _alone(match: re.Match[str]) -> str:
     return match[1] + _SWAP.get(match[3] or "", "") + MEASURES[match[2]][0]
 
 
+def _unit_alone(match: re.Match[str]) -> str:
+    """kg/m^3 → kilograms per cubic meter, km^2 → square kilometers."""
+    unit, power, pers = match.groups()
+    slashes = pers.count("/")
+    if not power and (not slashes and unit not in WITHOUT_NUMBER or len(match[0]) <= 3 and slashes and match[0] != "m/s"):
+        return match[0]
+    return _SWAP.get(power or "", "") + MEASURES[unit][1] + _per(pers)
+
+
 RULES: Rules = compiled(
+    (r"(?<=\d)( ?)(?:o|deg\.? ?|\u00b0 )(?=[CF]\b)", "\\1\u00b0"),
+    (r"(?<=\d)/100 ?km\b|(?<=[lLh])/100 ?km\b", " per 100 km"),
+    (r"(\d)\"(?= ?(?:x|by|wide|long|tall|deep|thick|screen|monitor|display|TV|pipe|ruler|nail)\b)", r"\1 inches"),
+    (r"(\d)'(?= (?:tall|long|wide|deep|high)\b)", r"\1 feet"),
+    (rf"(?<=\d)/({_PER_WORD})\b", r" per \1"),
     (rf"{BEGIN}(\d{{1,3}})\u00b0 ?(\d\d?)'(?: ?(\d\d?(?:\.\d{{1,6}})?)\")?(?: ?([NSEW])\b)?", _degrees),
     (r"(\d\u00b0) ?([NSEW])\b(?!\w|')", _direction),
     (rf"{BEGIN}(?<!')(\d)'(\d\d?)(?:\"|''|(?= |[.,;!?]|$)(?<='\d|\d\d))", _feet_and_inches),
@@ -74,5 +89,10 @@ RULES: Rules = compiled(
     (r"(?<=\d{3}) K\b(?! ?[A-Z])|(?<=\.\d) K\b", " kelvin"),
     (r"(\d) ?N\b(?=[.,;!?]|$)", r"\1 newtons"),
 )
+# For texts without figures too.
+UNITS: Rules = compiled(
+    (rf"(?<![\w/^.'\u00b5$-])(?<!\d )(?<!\bper )({either({*WITHOUT_NUMBER, *_LENGTHS})})(?:\^([23])\b)?({_PERS})(?![\w/^'-])", _unit_alone),
+    (rf"(?<![\w/^.'\u00b5$-])(?<!\d )(?<!\bper )({_UNIT})()((?:/(?:{_UNIT})(?:\^?[23])?(?![\w^])){{1,2}})(?![\w/^'-])", _unit_alone),
+)
 
-__all__ = ["RULES"]
+__all__ = ["RULES", "UNITS"]

@@ -4,11 +4,11 @@ import re
 
 from dia.text.english.numbers import amount, cardinal, is_long
 from dia.text.english.rules import BEGIN, NUMBER, Rules, after, before, compiled, either
-from dia.text.english.units import CURRENCIES, PER, SCALES
+from dia.text.english.units import CURRENCIES, MEASURES, PER, SCALES
 
 _PREFIXED = either(CURRENCIES)
 _FOLLOWING = either(symbol for symbol in CURRENCIES if not symbol.endswith("$") or symbol == "$")
-_CONTINENTAL = "[€₺₽₫]|R\\$|CHF|EUR|kr|zl|DKK|SEK|NOK|PLN|CZK|BRL"  # of countries where a comma begins the decimals
+_CONTINENTAL = "[Ee]uros?|[€₺₽₫]|R\\$|CHF|EUR|kr|zl|DKK|SEK|NOK|PLN|CZK|BRL"  # of countries where a comma begins the decimals
 _NOUN = re.compile(
     r" (?!(?:a|an|the|of|and|or|in|per|at|to|for|is|was|were|from|with|by|on|than|as|if|but|when|that|this|you|"
     r"he|she|it|we|they|I|so|not|now|today|each|more|less|off|too|only|out|down|up|back|after|before|until|because)\b)[a-z]"
@@ -26,7 +26,12 @@ def _after(match: re.Match[str]) -> str:
 
 
 def _per(written: str | None) -> str:
-    return f" per {PER.get(written[1:], written[1:])}" if written else ""
+    if not written:
+        return ""
+    unit, _, power = written[1:].partition("^")
+    if power and unit in MEASURES:
+        return f" per {'square' if power == '2' else 'cubic'} {MEASURES[unit][0]}"
+    return f" per {PER.get(unit, unit)}"
 
 
 def _is_attribute(match: re.Match[str]) -> bool:
@@ -71,6 +76,9 @@ def _without_commas(match: re.Match[str]) -> str:
 
 # Written numbers of other countries in the American form.
 GROUPS: Rules = compiled(
+    (r"([$€£₹¥])-(?=\d)", r"minus \1"),
+    (r"(?<=\d)[.,]-{1,2}(?![\w-])", ""),
+    (rf"{BEGIN}\b\d{{1,3}}(?:_\d{{3}}){{1,4}}\b", lambda match: match[0].replace("_", ",")),
     (rf"{BEGIN}(\d{{1,3}}) (?=000(?!\d))", r"\1,"),
     (rf"{BEGIN}\b(\d{{1,3}}(?:[ ,]\d{{3}}){{1,4}}),(\d\d)(?= ?(?:{_CONTINENTAL})(?!\w))", _continental),
     (rf"{BEGIN}\b\d{{1,3}}(?: \d{{3}}){{1,4}}\b(?= ?(?:€|(?:{_CONTINENTAL}|km|kg|m)\b)|,\d\d ?€)", _joined),
@@ -80,14 +88,13 @@ GROUPS: Rules = compiled(
     (rf"{BEGIN}\b\d{{1,3}}(?:\.\d{{3}}){{2,4}}\b(?!\.\d)", _swapped),
     (rf"(?<![A-Za-z])((?:{_CONTINENTAL}) ?)(\d{{1,3}}(?:\.\d{{3}}){{1,4}})(?![.,]?\d)", lambda m: m[1] + m[2].replace(".", ",")),
     (rf"{BEGIN}\b\d{{1,3}}(?:\.\d{{3}}){{1,4}}(?= ?(?:{_CONTINENTAL})(?!\w))", _swapped),
-    (rf"(?<![A-Za-z])((?:{_CONTINENTAL}|£) ?\d{{1,9}}),(\d\d)(?![\d,]|\.\d)", r"\1.\2"),
+    (rf"(?<![A-Za-z])((?:{_CONTINENTAL}|£) ?\d{{1,9}}),(\d\d)(?!\d|[.,]\d)", r"\1.\2"),
     (rf"{BEGIN}\b(\d{{1,9}}),(\d\d)(?= ?(?:{_CONTINENTAL})(?!\w))", r"\1.\2"),
 )
 RULES: Rules = compiled(
-    (r"([$€£₹¥])-(?=\d)", r"minus \1"),
-    (rf"(?<![A-Za-z])({_PREFIXED}) ?{NUMBER}(?: ?({either(SCALES)})\b)?(/[A-Za-z]{{1,12}}\b)?", _before),
-    (rf"([$€£¥]) ?{NUMBER}(?: ?({either(SCALES)})\b)?(/[A-Za-z]{{1,12}}\b)?", _before),
-    (rf"{NUMBER} ?(?:({either(SCALES)}) )?({_FOLLOWING})(?!\w)(/[A-Za-z]{{1,12}}\b)?", _after),
+    (rf"(?<![A-Za-z])({_PREFIXED}) ?{NUMBER}(?: ?({either(SCALES)})\b)?(/[A-Za-z]{{1,12}}(?:\^[23]|\b))?", _before),
+    (rf"([$€£¥]) ?{NUMBER}(?: ?({either(SCALES)})\b)?(/[A-Za-z]{{1,12}}(?:\^[23]|\b))?", _before),
+    (rf"{NUMBER} ?(?:({either(SCALES)}) )?({_FOLLOWING})(?!\w)(/[A-Za-z]{{1,12}}(?:\^[23]|\b))?", _after),
 )
 
 __all__ = ["GROUPS", "RULES"]

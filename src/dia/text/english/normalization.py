@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from dia.text.characters import SPOKEN_SYMBOLS, plain
 from dia.text.english.codes import NAMES
 from dia.text.english.figures import in_words
+from dia.text.english.measures import UNITS
 from dia.text.english.roman import without_numerals
 from dia.text.english.rules import applied
 from dia.text.english.symbols import AFTER_NUMBERS, BEFORE_NUMBERS, SYMBOLS
@@ -133,7 +134,7 @@ def _kept(mark: str) -> str | None:
 def _words(text: str) -> str:
     for pattern, stand_in in _BEFORE_NUMBERS:
         text = pattern.sub(stand_in, text)
-    text = applied(BEFORE_NUMBERS, applied(NAMES, without_numerals(text)))
+    text = applied((*NAMES, *UNITS, *BEFORE_NUMBERS), without_numerals(text))
     if _FIGURE.search(text):
         text = in_words(text)
     for pattern, stand_in in _AFTER_NUMBERS:

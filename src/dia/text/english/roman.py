@@ -2,12 +2,14 @@
 
 import re
 
-from dia.text.english.numbers import cardinal, ordinal
+from dia.text.english.numbers import cardinal, ordinal, year
 from dia.text.english.rules import after, before
 
 _VALUES = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}
 _VALID = re.compile(r"M{0,3}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})")
 _NUMERAL = re.compile(r"(?<![\w'.&/-])(?:[IVX]{1,8}|[IVXLCDM]{2,10})(?![\w/&-]|\.\w)")
+_ORDINAL = re.compile(r"\b([IVX]{1,6})(?:th|st|nd|rd|e)(?= [Cc]entur)")
+_YEAR = re.compile(r"M(?:M|CM|D?C{0,3})[CDXLVI]{2,}")
 # No English word, and rarely an abbreviation: a numeral wherever it stands.
 _ALWAYS = {*"II III VII VIII XII XIII XIV XV XVI XVII XVIII XIX XXI XXII XXIII XXIV XXV XXVI".split()}
 _PARTS = (
@@ -51,7 +53,11 @@ _VERB = re.compile(
 
 def without_numerals(text: str) -> str:
     """Replace Roman numerals by words: cardinals after Chapter or World War, ordinals after the name of a ruler."""
-    return _NUMERAL.sub(_said, text)
+    return _NUMERAL.sub(_said, _ORDINAL.sub(_century, text))
+
+
+def _century(match: re.Match[str]) -> str:
+    return ordinal(number) if (number := value(match[1])) else match[0]
 
 
 def value(numeral: str) -> int | None:
@@ -72,6 +78,8 @@ def _said(match: re.Match[str]) -> str:
         return numeral
     if _CENTURY.match(after(match)) and numeral not in ("I", "V", "X"):
         return ordinal(number)
+    if _YEAR.fullmatch(numeral) and len(numeral) > 3 and 1100 <= number <= 2099:
+        return year(number)
     if _PART.search(earlier):
         return numeral if numeral == "I" and _is_pronoun(match) else cardinal(number)
     if _is_ruler(match, earlier):

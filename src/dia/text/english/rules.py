@@ -28,7 +28,7 @@ def either(names: Iterable[str]) -> str:
 
 
 _COUNTED = re.compile(
-    r" (?!(?:was|is|has|as|this|its|us|plus|minus|thus|yes|always|perhaps|across|does|times?|vs|less|besides|unless)\b)"
+    r" (?!(?:was|is|has|as|this|its|us|plus|minus|thus|yes|always|perhaps|across|does|vs|less|besides|unless)\b)"
     r"(?:people|men|women|children|[a-z]{2,20}s)\b"
 )
 

@@ -3,7 +3,6 @@
 import re
 
 from dia.text.english.rules import Rules, compiled
-from dia.text.english.units import MEASURES
 
 SYMBOLS = {
     "&": " and ",
@@ -39,13 +38,8 @@ SYMBOLS = {
 }
 
 
-def _unit(match: re.Match[str]) -> str:
-    """The name of a unit without a number."""
-    return MEASURES[match[1]][1]
-
-
 BEFORE_NUMBERS: Rules = compiled(
-    (r"#(?=\d)", "number "),
+    (r"# ?(?=\d)", "number "),
     (r"~ ?(?=[\d$€£¥.])", "about "),
     (r"(?<=\d) ?\* ?(?=\d)", " times "),
     (r"(?<=[\d)]) \+ ?(?=\d)|(?<=\d)\+(?=\d)(?!\d\d:?\d\d\b)", " plus "),
@@ -53,13 +47,13 @@ BEFORE_NUMBERS: Rules = compiled(
 )
 AFTER_NUMBERS: Rules = (
     *compiled(
+        (r" ?!= ?", " is not equal to "),
         (r"(?<=[A-Za-z]) ?<= ?", " is at most "),
         (r"(?<=[A-Za-z]) ?>= ?", " is at least "),
         (r"\b([A-Za-z]) < ", r"\1 is less than "),
         (r"\b([A-Za-z]) > ", r"\1 is greater than "),
         (r"(?<!\w)\u00b5(?!\w)", "mu"),
         (r"(?<!\w)\u03a9(?!\w)", "omega"),
-        (rf"(?<!\w)(\u00b5(?:{'|'.join(unit[1:] for unit in MEASURES if unit[0] == chr(0xB5))}))\b", _unit),
     ),
     (re.compile(rf"[{re.escape(''.join(SYMBOLS))}]"), lambda match: SYMBOLS[match[0]]),
 )

@@ -80,15 +80,27 @@ def _hours(match: re.Match[str]) -> str:
 
 def _duration(match: re.Match[str]) -> str:
     """1h 30m → one hour thirty minutes; the same if the last unit is not written."""
-    parts = [(number, _UNIT_OF.get(unit)) for number, unit in _PART.findall(match[0])]
-    places = [place for _, place in parts if place is not None]
-    falling = all(earlier < later for earlier, later in zip(places, places[1:], strict=False))
-    if not falling:
-        return match[0]
-    words = [
-        amount(number) if place is None else f"{amount(number)} {_UNITS[place]}{'' if number == '1' else 's'}"
-        for number, place in parts
-    ]
+    said, start = "", 0
+    parts = list(_PART.finditer(match[0]))
+    for end in range(1, len(parts) + 1):
+        if end == len(parts) or _place(parts[end - 1]) >= _place(parts[end]):  # the next is another duration
+            run, stop = parts[start:end], parts[end].start() if end < len(parts) else len(match[0])
+            written = match[0][run[0].start() : stop]
+            rest = written[len(written.rstrip(" ,")) :]
+            said += written if len(run) == 1 else _in_units(run) + rest
+            start = end
+    return said
+
+
+def _place(part: re.Match[str]) -> int:
+    return _UNIT_OF.get(part[2], len(_UNITS))
+
+
+def _in_units(parts: list[re.Match[str]]) -> str:
+    words = []
+    for part in parts:
+        unit = "month" if part[2] == "m" and _place(parts[0]) == 0 else [*_UNITS, ""][_place(part)]
+        words.append(f"{amount(part[1])} {unit}{'' if part[1] == '1' or not unit else 's'}".rstrip())
     return " ".join(words)
 
 

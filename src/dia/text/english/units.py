@@ -79,7 +79,7 @@ SCALES = {
 # After a slash: $20/month.
 PER = {
     **dict.fromkeys(("s", "sec"), "second"),
-    **dict.fromkeys(("m", "min"), "minute"),
+    "min": "minute",
     **dict.fromkeys(("h", "hr", "hour"), "hour"),
     **dict.fromkeys(("d",), "day"),
     **dict.fromkeys(("w", "wk"), "week"),
@@ -155,6 +155,8 @@ MEASURES = {
         for prefix in prefixes
     },
     **{unit: _PREFIXED[unit][:2] for unit in _ALONE},
+    "k\u03a9": ("kilohm", "kilohms"),
+    "M\u03a9": ("megohm", "megohms"),
     "%": ("percent", "percent"),
     "‰": ("per mille", "per mille"),
     "bps": ("basis point", "basis points"),
@@ -187,6 +189,7 @@ MEASURES = {
     "tbsp": ("tablespoon", "tablespoons"),
     "tsp": ("teaspoon", "teaspoons"),
     "gal": ("gallon", "gallons"),
+    "qt": ("quart", "quarts"),
     "cc": ("cubic centimeter", "cubic centimeters"),
     **dict.fromkeys(("sec", "secs"), ("second", "seconds")),
     **dict.fromkeys(("min", "mins"), ("minute", "minutes")),
@@ -199,8 +202,8 @@ MEASURES = {
     "mmHg": ("millimeter of mercury", "millimeters of mercury"),
     "psi": ("pound per square inch", "pounds per square inch"),
     "atm": ("atmosphere", "atmospheres"),
-    "hp": ("horsepower", "horsepower"),
-    "rpm": ("revolution per minute", "revolutions per minute"),
+    **dict.fromkeys(("hp", "HP"), ("horsepower", "horsepower")),
+    **dict.fromkeys(("rpm", "RPM"), ("revolution per minute", "revolutions per minute")),
     "bpm": ("beat per minute", "beats per minute"),
     "fps": ("frame per second", "frames per second"),
     "mpg": ("mile per gallon", "miles per gallon"),
@@ -217,5 +220,10 @@ MEASURES = {
     "\u00b0": ("degree", "degrees"),
 }
 SECONDS = {"s", "ms", "sec", "min", "h"}  # a power of these is said after the unit: meters per second squared
+# Also read in full without a number, as in "a few km": no words, and no common abbreviations of anything else.
+WITHOUT_NUMBER = (
+    *("kWh", "MWh", "GWh", "TWh", "mAh", "kHz", "MHz", "GHz", "Hz", "mmHg", "dB", "kbps", "Mbps", "Gbps", "kcal", "kJ"),
+    *("kPa", "hPa", "km", "kg", "cm", "mg", "mL", "k\u03a9", "M\u03a9", "\u00b5m", "\u00b5g", "\u00b5s"),
+)
 
-__all__ = ["CURRENCIES", "MEASURES", "PER", "SCALES", "SECONDS"]
+__all__ = ["CURRENCIES", "MEASURES", "PER", "SCALES", "SECONDS", "WITHOUT_NUMBER"]

@@ -86,20 +86,20 @@ def _month_of_the_year(match: re.Match[str]) -> str:
 
 
 RULES: Rules = compiled(
-    (rf"(?<=\d) ?- ?(?={_MONTH}\.? \d)", " to "),
-    (rf"{BEGIN}(?<![\w-])(19\d\d|20\d\d)-(0[1-9]|1[0-2])\b(?![-.,]\d)", _month_of_the_year),
-    (rf"{BEGIN}(\d{{4}})\.(\d\d)\.(\d\d)(?![\d.])", iso_date),
-    (rf"{BEGIN}(\d{{4}})-(\d\d)-(\d\d)(?![\d-])", iso_date),
-    (rf"{BEGIN}(?<!/)(\d{{4}})/(\d\d?)/(\d\d?)(?![\d/])", iso_date),
-    (rf"{BEGIN}(?<!/)(\d\d?)/(\d\d?)/(\d{{4}}|\d\d)(?![\d/])", _slashed_date),
-    (rf"{BEGIN}(?<!-)(\d\d?)-(\d\d?)-(\d{{4}})(?![\d-])", _slashed_date),
-    (rf"{BEGIN}(\d\d?)\.(\d\d?)\.(\d{{4}})(?!\d|\.\d)", _dotted_date),
-    (rf"\b{_MONTH}\.? (\d\d?) ?- ?(\d\d?)\b(?![:/.-]?\d)(?:,? (\d{{4}})\b)?", _month_and_days),
-    (rf"(?:\b([Tt]he ))?{BEGIN}\b(\d\d?) ?- ?(\d\d?)(?: of)? {_MONTH}\b(?:,? (\d{{4}})\b)?", _days_and_month),
+    (rf"(?<=\d) ?- ?(?={_MONTH}\.? \d)", " to ", "-"),
+    (rf"{BEGIN}(?<![\w-])(19\d\d|20\d\d)-(0[1-9]|1[0-2])\b(?![-.,]\d)", _month_of_the_year, "-"),
+    (rf"{BEGIN}(\d{{4}})\.(\d\d)\.(\d\d)(?![\d.])", iso_date, "."),
+    (rf"{BEGIN}(\d{{4}})-(\d\d)-(\d\d)(?![\d-])", iso_date, "-"),
+    (rf"{BEGIN}(?<!/)(\d{{4}})/(\d\d?)/(\d\d?)(?![\d/])", iso_date, "/"),
+    (rf"{BEGIN}(?<!/)(\d\d?)/(\d\d?)/(\d{{4}}|\d\d)(?![\d/])", _slashed_date, "/"),
+    (rf"{BEGIN}(?<!-)(\d\d?)-(\d\d?)-(\d{{4}})(?![\d-])", _slashed_date, "-"),
+    (rf"{BEGIN}(\d\d?)\.(\d\d?)\.(\d{{4}})(?!\d|\.\d)", _dotted_date, "."),
+    (rf"\b{_MONTH}\.? (\d\d?) ?- ?(\d\d?)\b(?![:/.-]?\d)(?:,? (\d{{4}})\b)?", _month_and_days, "-"),
+    (rf"(?:\b([Tt]he ))?{BEGIN}\b(\d\d?) ?- ?(\d\d?)(?: of)? {_MONTH}\b(?:,? (\d{{4}})\b)?", _days_and_month, "-"),
     (rf"\b{_MONTH}\.? {_DAY}\b(?!:|,\d|[.]\d)(?:,? (\d{{4}})\b(?!,\d|\.\d))?", _month_first),
-    (rf"{BEGIN}\b()(\d\d?)-{_MONTH}-(\d{{4}}|\d\d)\b", _day_first),
+    (rf"{BEGIN}\b()(\d\d?)-{_MONTH}-(\d{{4}}|\d\d)\b", _day_first, "-"),
     (rf"(?:\b([Tt]he ))?{BEGIN}\b{_DAY}(?: of)? {_MONTH}(?:\b|\.(?= \d))(?:,? (\d{{4}})\b)?", _day_first),
-    (rf"{BEGIN}(?<!/)(\d\d?)/(\d\d?)(?![\d/])", _day_of_the_year),
+    (rf"{BEGIN}(?<!/)(\d\d?)/(\d\d?)(?![\d/])", _day_of_the_year, "/"),
 )
 
 __all__ = ["RULES", "iso_date"]

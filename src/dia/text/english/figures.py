@@ -10,7 +10,7 @@ from dia.text.english import codes, dates, mathematics, measures, money, times
 from dia.text.english.numbers import amount, cardinal, digits, early_year, written_ordinal, year
 from dia.text.english.rules import BEGIN, Rules, after, applied, before, compiled, counts
 
-_CONTEXT = 6  # words before and after a figure that its rules may look at
+_BEFORE, _AFTER = 6, 3  # words before and after a figure that its rules may look at
 _FIGURE = re.compile(r"\d")
 _YEAR_FOLLOWS = re.compile(
     r"\b(?:in|since|by|of|from|until|till|after|before|during|around|year|spring|summer|fall|autumn|winter|the|my|your|"
@@ -61,7 +61,7 @@ def _stretches(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _words_back(text: str, position: int) -> int:
-    for _ in range(_CONTEXT + 1):
+    for _ in range(_BEFORE + 1):
         position = text.rfind(" ", 0, position)
         if position < 0:
             return 0
@@ -69,7 +69,7 @@ def _words_back(text: str, position: int) -> int:
 
 
 def _words_on(text: str, position: int) -> int:
-    for _ in range(_CONTEXT + 1):
+    for _ in range(_AFTER + 1):
         position = text.find(" ", position) + 1
         if not position:
             return len(text)
@@ -114,10 +114,10 @@ def _scaled(match: re.Match[str]) -> str:
 
 
 _LAST: Rules = compiled(
-    (r"(?<!\w)'(?=\d\d\b)", ""),
-    (rf"{BEGIN}(\d{{1,3}}(?:\.\d)?)(k)\b(?![/-])", _scaled),
-    (rf"{BEGIN}(\d{{1,3}}(?:\.\d{{1,2}})?)(M)(?= [a-z]{{2,20}}s\b)", _scaled),
-    (r"(?<=[A-Za-z])-(?=\d)", " "),
+    (r"(?<!\w)'(?=\d\d\b)", "", "'"),
+    (rf"{BEGIN}(\d{{1,3}}(?:\.\d)?)(k)\b(?![/-])", _scaled, "k"),
+    (rf"{BEGIN}(\d{{1,3}}(?:\.\d{{1,2}})?)(M)(?= [a-z]{{2,20}}s\b)", _scaled, "M"),
+    (r"(?<=[A-Za-z])-(?=\d)", " ", "-"),
     (r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)*|(?<![\w.])\.\d+", _number),
 )
 _ORDINALS: Rules = compiled(

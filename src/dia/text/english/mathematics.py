@@ -84,32 +84,32 @@ def _charge(match: re.Match[str]) -> str:
 
 
 RANGES: Rules = compiled(
-    (r"\b(\d{4})-0(\d)\b(?![-.,]?\d)", r"\1 to oh \2"),
-    (rf"{BEGIN}\b((?:19|20)\d\d)/(\d\d)\b(?![/\d])", _season),
-    (rf"{NUMBER}( ?- ?){NUMBER}(?![\d-])", _difference),
-    (r"(?<=\d) - (?=[a-z]\b)|(?<=\b[b-hj-z]) - (?=\d)", " minus "),
-    (rf"([$€£¥₹])(?!0\d){NUMBER} ?- ?{NUMBER}(?= ?(?:[kKmMbB]n?|million|billion|trillion)?\b)", r"\2 to \1\3"),
-    (r"(?<=\d)((?:k|m|bn|[KMB]| million| billion| trillion)) ?- ?(?=[$€£₹]\d)", r"\1 to "),
-    (r"(?<=\ds)-(?='?\d)", " to "),
-    (r"(?<=\d)( ?(?:[ap]m|[AP]M|[ap]\.m\.|%|°[CF]?|[kcm]?m|kg|st|nd|rd|th|[KMGT]B)) ?- ?(?=\d)", r"\1 to "),
-    (rf"{NUMBER} ?- ?(?=[$€£¥₹]?\d)", r"\1 to "),
+    (r"\b(\d{4})-0(\d)\b(?![-.,]?\d)", r"\1 to oh \2", "-"),
+    (rf"{BEGIN}\b((?:19|20)\d\d)/(\d\d)\b(?![/\d])", _season, "/"),
+    (rf"{NUMBER}( ?- ?){NUMBER}(?![\d-])", _difference, "-"),
+    (r"(?<=\d) - (?=[a-z]\b)|(?<=\b[b-hj-z]) - (?=\d)", " minus ", "-"),
+    (rf"([$€£¥₹])(?!0\d){NUMBER} ?- ?{NUMBER}(?= ?(?:[kKmMbB]n?|million|billion|trillion)?\b)", r"\2 to \1\3", "-"),
+    (r"(?<=\d)((?:k|m|bn|[KMB]| million| billion| trillion)) ?- ?(?=[$€£₹]\d)", r"\1 to ", "-"),
+    (r"(?<=\ds)-(?='?\d)", " to ", "-"),
+    (r"(?<=\d)( ?(?:[ap]m|[AP]M|[ap]\.m\.|%|°[CF]?|[kcm]?m|kg|st|nd|rd|th|[KMGT]B)) ?- ?(?=\d)", r"\1 to ", "-"),
+    (rf"{NUMBER} ?- ?(?=[$€£¥₹]?\d)", r"\1 to ", "-"),
 )
 SIGNS: Rules = compiled(
     (r"\b0x(?=[\dA-Fa-f])", "zero x "),
-    (rf"{BEGIN}(\d+) ?x ?(?=\d[\d,.]{{0,12}} ?=|10 ?(?:\^|to the power|squared|cubed))", r"\1 times "),
-    (rf"{BEGIN}\b(\d{{3,4}}) ?x ?(\d{{3,4}})\b(?![.,]?\d)", lambda match: f"{code(match[1])} by {code(match[2])}"),
-    (rf"{BEGIN}(\d+) ?x ?(?=\d)", r"\1 by "),
-    (rf"{BEGIN}(\d+):(?=\d)", r"\1 to "),
-    (r"(?<![\w)^-])-(?=[$€£¥]?\.?\d)", "minus "),
+    (rf"{BEGIN}(\d+) ?x ?(?=\d[\d,.]{{0,12}} ?=|10 ?(?:\^|to the power|squared|cubed))", r"\1 times ", "x"),
+    (rf"{BEGIN}\b(\d{{3,4}}) ?x ?(\d{{3,4}})\b(?![.,]?\d)", lambda match: f"{code(match[1])} by {code(match[2])}", "x"),
+    (rf"{BEGIN}(\d+) ?x ?(?=\d)", r"\1 by ", "x"),
+    (rf"{BEGIN}(\d+):(?=\d)", r"\1 to ", ":"),
+    (r"(?<![\w)^-])-(?=[$€£¥]?\.?\d)", "minus ", "-"),
 )
 RULES: Rules = compiled(
     (r"\b(\d(?:\.\d{1,9})?)(?:e|(?<=\.\d)E|E(?=[+-]))\+?(-?\d{1,3})\b", r"\1 times 10^\2"),
-    (rf"(?:{BEGIN}(?<!/)(\d{{1,6}}) )?{BEGIN}(?<!/)(\d{{1,4}})/(\d{{1,4}})(?:rds|ths|th|rd)?(?![\d/])", _fraction),
-    (r"\b24/7/365\b", "twenty-four seven three sixty-five"),
-    (r"\^(\d?)([+-])(?![\w(])", _charge),
-    (r"(\w)\^(-?\d{1,4}|-?[a-z])(?!\w)", _power),
-    (rf"{BEGIN}(\d+)x(?= [-+=]| \^|\^)", r"\1 x"),
-    (rf"(?<== ){BEGIN}(\d+)x\b", r"\1 x"),
+    (rf"(?:{BEGIN}(?<!/)(\d{{1,6}}) )?{BEGIN}(?<!/)(\d{{1,4}})/(\d{{1,4}})(?:rds|ths|th|rd)?(?![\d/])", _fraction, "/"),
+    (r"\b24/7/365\b", "twenty-four seven three sixty-five", "/"),
+    (r"\^(\d?)([+-])(?![\w(])", _charge, "^"),
+    (r"(\w)\^(-?\d{1,4}|-?[a-z])(?!\w)", _power, "^"),
+    (rf"{BEGIN}(\d+)x(?= [-+=]| \^|\^)", r"\1 x", "-+=^"),
+    (rf"(?<== ){BEGIN}(\d+)x\b", r"\1 x", "="),
     (rf"{BEGIN}(\d+)x\b(?! ?\d)", lambda match: f"{amount(match[1])} times"),
 )
 

@@ -73,26 +73,26 @@ def _unit_alone(match: re.Match[str]) -> str:
 
 RULES: Rules = compiled(
     (r"(?<=\d)( ?)(?:o|deg\.? ?|\u00b0 )(?=[CF]\b)", "\\1\u00b0"),
-    (r"(?<=\d)/100 ?km\b|(?<=[lLh])/100 ?km\b", " per 100 km"),
-    (r"(\d)\"(?= ?(?:x|by|wide|long|tall|deep|thick|screen|monitor|display|TV|pipe|ruler|nail)\b)", r"\1 inches"),
-    (r"(\d)'(?= (?:tall|long|wide|deep|high)\b)", r"\1 feet"),
-    (rf"(?<=\d)/({_PER_WORD})\b", r" per \1"),
-    (rf"{BEGIN}(\d{{1,3}})\u00b0 ?(\d\d?)'(?: ?(\d\d?(?:\.\d{{1,6}})?)\")?(?: ?([NSEW])\b)?", _degrees),
-    (r"(\d\u00b0) ?([NSEW])\b(?!\w|')", _direction),
-    (rf"{BEGIN}(?<!')(\d)'(\d\d?)(?:\"|''|(?= |[.,;!?]|$)(?<='\d|\d\d))", _feet_and_inches),
-    (rf"{BEGIN}(\d{{1,4}}),(\d\d?)(?=(?: ?\u00b0C| ?%| ?(?:km|kg|cm|mm|m|g|l|L))(?!\w))", r"\1.\2"),
-    (rf"(?<=\d)\^(-?\d{{1,4}}) ({_UNIT}){_POWER}({_PERS})(?![\w^]|-\w)", _after_power),
+    (r"(?<=\d)/100 ?km\b|(?<=[lLh])/100 ?km\b", " per 100 km", "/"),
+    (r"(\d)\"(?= ?(?:x|by|wide|long|tall|deep|thick|screen|monitor|display|TV|pipe|ruler|nail)\b)", r"\1 inches", '"'),
+    (r"(\d)'(?= (?:tall|long|wide|deep|high)\b)", r"\1 feet", "'"),
+    (rf"(?<=\d)/({_PER_WORD})\b", r" per \1", "/"),
+    (rf"{BEGIN}(\d{{1,3}})\u00b0 ?(\d\d?)'(?: ?(\d\d?(?:\.\d{{1,6}})?)\")?(?: ?([NSEW])\b)?", _degrees, "\u00b0"),
+    (r"(\d\u00b0) ?([NSEW])\b(?!\w|')", _direction, "\u00b0"),
+    (rf"{BEGIN}(?<!')(\d)'(\d\d?)(?:\"|''|(?= |[.,;!?]|$)(?<='\d|\d\d))", _feet_and_inches, "'"),
+    (rf"{BEGIN}(\d{{1,4}}),(\d\d?)(?=(?: ?\u00b0C| ?%| ?(?:km|kg|cm|mm|m|g|l|L))(?!\w))", r"\1.\2", ","),
+    (rf"(?<=\d)\^(-?\d{{1,4}}) ({_UNIT}){_POWER}({_PERS})(?![\w^]|-\w)", _after_power, "^"),
     (rf"(?<!\^){NUMBER}(-| ?)({_UNIT}){_POWER}({_PERS})(?![\w^]|-\w)", _measure),
-    (rf"{NUMBER}-({_UNIT})(?=-\w)", lambda match: f"{amount(match[1])}-{MEASURES[match[2]][0]}"),
+    (rf"{NUMBER}-({_UNIT})(?=-\w)", lambda match: f"{amount(match[1])}-{MEASURES[match[2]][0]}", "-"),
     (rf"\b(per )({_UNIT}){_POWER}(?![\w^/])", _alone),
-    (rf"(?<=[a-z]s)/({_PER_WORD})\b", r" per \1"),
+    (rf"(?<=[a-z]s)/({_PER_WORD})\b", r" per \1", "/"),
     (r"(?<=\d{3}) K\b(?! ?[A-Z])|(?<=\.\d) K\b", " kelvin"),
     (r"(\d) ?N\b(?=[.,;!?]|$)", r"\1 newtons"),
 )
 # For texts without figures too.
 UNITS: Rules = compiled(
     (rf"(?<![\w/^.'\u00b5$-])(?<!\d )(?<!\bper )({either({*WITHOUT_NUMBER, *_LENGTHS})})(?:\^([23])\b)?({_PERS})(?![\w/^'-])", _unit_alone),
-    (rf"(?<![\w/^.'\u00b5$-])(?<!\d )(?<!\bper )({_UNIT})()((?:/(?:{_UNIT})(?:\^?[23])?(?![\w^])){{1,2}})(?![\w/^'-])", _unit_alone),
+    (rf"(?<![\w/^.'\u00b5$-])(?<!\d )(?<!\bper )({_UNIT})()((?:/(?:{_UNIT})(?:\^?[23])?(?![\w^])){{1,2}})(?![\w/^'-])", _unit_alone, "/"),
 )
 
 __all__ = ["RULES", "UNITS"]

@@ -6,7 +6,10 @@ from dia.text.english.numbers import amount, cardinal, is_long
 from dia.text.english.rules import BEGIN, NUMBER, Rules, after, before, compiled, either
 from dia.text.english.units import CURRENCIES, MEASURES, PER, SCALES
 
-_PREFIXED = either(CURRENCIES)
+_CODES = either(symbol for symbol in CURRENCIES if symbol[0].isalpha() and symbol[-1] not in "$¥")
+_SIGNS = either(symbol for symbol in CURRENCIES if not symbol[0].isalpha() or symbol[-1] in "$¥")
+_SIGN_CHARACTERS = "".join({symbol[-1] for symbol in CURRENCIES if not symbol[-1].isalpha()} - {"."})
+_AMOUNT = rf"{NUMBER}(?: ?({either(SCALES)})\b)?(/[A-Za-z]{{1,12}}(?:\^[23]|\b))?"
 _FOLLOWING = either(symbol for symbol in CURRENCIES if not symbol.endswith("$") or symbol == "$")
 _CONTINENTAL = "[Ee]uros?|[€₺₽₫]|R\\$|CHF|EUR|kr|zl|DKK|SEK|NOK|PLN|CZK|BRL"  # of countries where a comma begins the decimals
 _NOUN = re.compile(
@@ -76,24 +79,25 @@ def _without_commas(match: re.Match[str]) -> str:
 
 # Written numbers of other countries in the American form.
 GROUPS: Rules = compiled(
-    (r"([$€£₹¥])-(?=\d)", r"minus \1"),
-    (r"(?<=\d)[.,]-{1,2}(?![\w-])", ""),
-    (rf"{BEGIN}\b\d{{1,3}}(?:_\d{{3}}){{1,4}}\b", lambda match: match[0].replace("_", ",")),
+    (r"([$€£₹¥])-(?=\d)", r"minus \1", "-"),
+    (r"(?<=\d)[.,]-{1,2}(?![\w-])", "", "-"),
+    (rf"{BEGIN}\b\d{{1,3}}(?:_\d{{3}}){{1,4}}\b", lambda match: match[0].replace("_", ","), "_"),
     (rf"{BEGIN}(\d{{1,3}}) (?=000(?!\d))", r"\1,"),
-    (rf"{BEGIN}\b(\d{{1,3}}(?:[ ,]\d{{3}}){{1,4}}),(\d\d)(?= ?(?:{_CONTINENTAL})(?!\w))", _continental),
+    (rf"{BEGIN}\b(\d{{1,3}}(?:[ ,]\d{{3}}){{1,4}}),(\d\d)(?= ?(?:{_CONTINENTAL})(?!\w))", _continental, ","),
     (rf"{BEGIN}\b\d{{1,3}}(?: \d{{3}}){{1,4}}\b(?= ?(?:€|(?:{_CONTINENTAL}|km|kg|m)\b)|,\d\d ?€)", _joined),
-    (rf"{BEGIN}\b\d{{1,3}}(?:'\d{{3}}){{1,4}}\b(?!')", lambda match: match[0].replace("'", ",")),
-    (rf"{BEGIN}\d{{1,2}}(?:,\d\d){{1,5}},\d{{3}}(?![\d,]\d)", _without_commas),
-    (rf"{BEGIN}\b\d{{1,3}}(?:\.\d{{3}}){{1,4}},\d{{1,2}}\b(?!,\d)", _swapped),
-    (rf"{BEGIN}\b\d{{1,3}}(?:\.\d{{3}}){{2,4}}\b(?!\.\d)", _swapped),
-    (rf"(?<![A-Za-z])((?:{_CONTINENTAL}) ?)(\d{{1,3}}(?:\.\d{{3}}){{1,4}})(?![.,]?\d)", lambda m: m[1] + m[2].replace(".", ",")),
-    (rf"{BEGIN}\b\d{{1,3}}(?:\.\d{{3}}){{1,4}}(?= ?(?:{_CONTINENTAL})(?!\w))", _swapped),
-    (rf"(?<![A-Za-z])((?:{_CONTINENTAL}|£) ?\d{{1,9}}),(\d\d)(?!\d|[.,]\d)", r"\1.\2"),
-    (rf"{BEGIN}\b(\d{{1,9}}),(\d\d)(?= ?(?:{_CONTINENTAL})(?!\w))", r"\1.\2"),
+    (rf"{BEGIN}\b\d{{1,3}}(?:'\d{{3}}){{1,4}}\b(?!')", lambda match: match[0].replace("'", ","), "'"),
+    (rf"{BEGIN}\d{{1,2}}(?:,\d\d){{1,5}},\d{{3}}(?![\d,]\d)", _without_commas, ","),
+    (rf"{BEGIN}\b\d{{1,3}}(?:\.\d{{3}}){{1,4}},\d{{1,2}}\b(?!,\d)", _swapped, "."),
+    (rf"{BEGIN}\b\d{{1,3}}(?:\.\d{{3}}){{2,4}}\b(?!\.\d)", _swapped, "."),
+    (rf"(?<![A-Za-z])((?:{_CONTINENTAL}) ?)(\d{{1,3}}(?:\.\d{{3}}){{1,4}})(?![.,]?\d)", lambda m: m[1] + m[2].replace(".", ","), "."),
+    (rf"{BEGIN}\b\d{{1,3}}(?:\.\d{{3}}){{1,4}}(?= ?(?:{_CONTINENTAL})(?!\w))", _swapped, "."),
+    (rf"(?<![A-Za-z])((?:{_CONTINENTAL}|£) ?\d{{1,9}}),(\d\d)(?!\d|[.,]\d)", r"\1.\2", ","),
+    (rf"{BEGIN}\b(\d{{1,9}}),(\d\d)(?= ?(?:{_CONTINENTAL})(?!\w))", r"\1.\2", ","),
 )
 RULES: Rules = compiled(
-    (rf"(?<![A-Za-z])({_PREFIXED}) ?{NUMBER}(?: ?({either(SCALES)})\b)?(/[A-Za-z]{{1,12}}(?:\^[23]|\b))?", _before),
-    (rf"([$€£¥]) ?{NUMBER}(?: ?({either(SCALES)})\b)?(/[A-Za-z]{{1,12}}(?:\^[23]|\b))?", _before),
+    (rf"(?<![A-Za-z])({_SIGNS}) ?{_AMOUNT}", _before, _SIGN_CHARACTERS),
+    (rf"([$€£¥]) ?{_AMOUNT}", _before, "$€£¥"),
+    (rf"\b(?=[A-Z][A-Zs]|kr|zl|Kc)({_CODES}) ?{_AMOUNT}", _before),
     (rf"{NUMBER} ?(?:({either(SCALES)}) )?({_FOLLOWING})(?!\w)(/[A-Za-z]{{1,12}}(?:\^[23]|\b))?", _after),
 )
 

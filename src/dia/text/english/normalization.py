@@ -139,7 +139,7 @@ def _words(text: str) -> str:
         text = in_words(text)
     for pattern, stand_in in _AFTER_NUMBERS:
         text = pattern.sub(stand_in, text)
-    return text
+    return applied(AFTER_NUMBERS, text)
 
 
 def _tidy(text: str) -> str:
@@ -203,7 +203,6 @@ _AFTER_NUMBERS: _Rules = (
     (re.compile(r" ?(?<!-)--+(?!-)(?= ?(?:$|[\"'](?!\w)))"), "..."),
     (re.compile(r"--+|(?:^|(?<= ))-(?: |$)"), ", "),
     (re.compile(r"\) ?$"), ""),
-    *AFTER_NUMBERS,
 )
 _PUNCTUATION: _Rules = tuple(
     (re.compile(pattern), stand_in)

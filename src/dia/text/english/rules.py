@@ -2,23 +2,44 @@
 
 import re
 from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 StandIn = str | Callable[[re.Match[str]], str]
-Rules = tuple[tuple[re.Pattern[str], StandIn], ...]
+
+
+class Rule(NamedTuple):
+    """Replace every match of a pattern.
+
+    Attributes:
+        pattern: what is written.
+        stand_in: what is said.
+        signs: the pattern matches only texts with one of these signs, so that others need not be searched; "" if any.
+    """
+
+    pattern: re.Pattern[str]
+    stand_in: StandIn
+    signs: str = ""
+
+
+Rules = tuple[Rule, ...]
 
 BEGIN = r"(?<!\d)(?<!\d[.,])"  # not inside a number
 NUMBER = rf"{BEGIN}((?:\d{{1,3}}(?:,\d{{3}})+|\d+)(?:\.\d+)?|\.\d+)"
 
 
-def compiled(*rules: tuple[str, StandIn]) -> Rules:
-    """Compile the patterns of rules."""
-    return tuple((re.compile(pattern), stand_in) for pattern, stand_in in rules)
+def compiled(*rules: tuple[str, StandIn] | tuple[str, StandIn, str]) -> Rules:
+    """Compile the patterns of rules, each with its stand-in and, if it needs one, its signs."""
+    return tuple(Rule(re.compile(pattern), *others) for pattern, *others in rules)
 
 
 def applied(rules: Rules, text: str) -> str:
     """Replace every match of each rule, one rule after another."""
-    for pattern, stand_in in rules:
-        text = pattern.sub(stand_in, text)
+    present = set(text)
+    for pattern, stand_in, signs in rules:
+        if not signs or not present.isdisjoint(signs):
+            changed = pattern.sub(stand_in, text)
+            if changed != text:
+                text, present = changed, set(changed)
     return text
 
 

@@ -2,7 +2,7 @@
 
 import re
 
-from dia.text.english.rules import Rules, compiled
+from dia.text.english.rules import Rule, Rules, compiled
 
 SYMBOLS = {
     "&": " and ",
@@ -39,23 +39,23 @@ SYMBOLS = {
 
 
 BEFORE_NUMBERS: Rules = compiled(
-    (r"# ?(?=\d)", "number "),
-    (r"~ ?(?=[\d$€£¥.])", "about "),
-    (r"(?<=\d) ?\* ?(?=\d)", " times "),
-    (r"(?<=[\d)]) \+ ?(?=\d)|(?<=\d)\+(?=\d)(?!\d\d:?\d\d\b)", " plus "),
-    (r"\b([fgh])\(([a-z])\)(?= ?=)", r"\1 of \2"),
+    (r"# ?(?=\d)", "number ", "#"),
+    (r"~ ?(?=[\d$€£¥.])", "about ", "~"),
+    (r"(?<=\d) ?\* ?(?=\d)", " times ", "*"),
+    (r"(?<=[\d)]) \+ ?(?=\d)|(?<=\d)\+(?=\d)(?!\d\d:?\d\d\b)", " plus ", "+"),
+    (r"\b([fgh])\(([a-z])\)(?= ?=)", r"\1 of \2", "("),
 )
 AFTER_NUMBERS: Rules = (
     *compiled(
-        (r" ?!= ?", " is not equal to "),
-        (r"(?<=[A-Za-z]) ?<= ?", " is at most "),
-        (r"(?<=[A-Za-z]) ?>= ?", " is at least "),
-        (r"\b([A-Za-z]) < ", r"\1 is less than "),
-        (r"\b([A-Za-z]) > ", r"\1 is greater than "),
-        (r"(?<!\w)\u00b5(?!\w)", "mu"),
-        (r"(?<!\w)\u03a9(?!\w)", "omega"),
+        (r" ?!= ?", " is not equal to ", "!"),
+        (r"(?<=[A-Za-z]) ?<= ?", " is at most ", "<"),
+        (r"(?<=[A-Za-z]) ?>= ?", " is at least ", ">"),
+        (r"\b([A-Za-z]) < ", r"\1 is less than ", "<"),
+        (r"\b([A-Za-z]) > ", r"\1 is greater than ", ">"),
+        (r"(?<!\w)\u00b5(?!\w)", "mu", "\u00b5"),
+        (r"(?<!\w)\u03a9(?!\w)", "omega", "\u03a9"),
     ),
-    (re.compile(rf"[{re.escape(''.join(SYMBOLS))}]"), lambda match: SYMBOLS[match[0]]),
+    Rule(re.compile(rf"[{re.escape(''.join(SYMBOLS))}]"), lambda match: SYMBOLS[match[0]]),
 )
 
 __all__ = ["AFTER_NUMBERS", "BEFORE_NUMBERS", "SYMBOLS"]

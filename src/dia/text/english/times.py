@@ -108,13 +108,13 @@ RULES: Rules = compiled(
     (
         rf"{BEGIN}(\d{{4}})-(\d\d)-(\d\d)(?:T|t|,? )(\d\d):(\d\d)(?::(\d\d)(?:[.,]\d{{1,9}})?)?"
         r"(?! ?[AaPp]\.?[Mm]\b)(?:(Z|[+-]\d\d:?\d\d)(?!\d)|(?![\d:]))",
-        _date_and_time,
+        _date_and_time, "-",
     ),
 )
 CLOCK: Rules = compiled(
     (rf"{BEGIN}\b(?=[012]\d{{3}} (?:hours|hrs)\b)(0\d|1\d|2[0-4])([0-5]\d)\b", _hours),
-    (rf"{BEGIN}(\d\d?)[.:](\d\d)() ?([AaPp]\.?[Mm])\b", _time),
-    (rf"{BEGIN}(?<!:)(\d\d?):(\d\d)(?::(\d\d))?{_HALF}(?![\d:])", _time),
+    (rf"{BEGIN}(\d\d?)[.:](\d\d)() ?([AaPp]\.?[Mm])\b", _time, ".:"),
+    (rf"{BEGIN}(?<!:)(\d\d?):(\d\d)(?::(\d\d))?{_HALF}(?![\d:])", _time, ":"),
     (rf"{BEGIN}(\d\d?) ?([ap]m|[AP]M)\b", lambda match: f"{cardinal(int(match[1]))} {match[2].upper()}"),
     (rf"{BEGIN}\b{_LENGTH}(?:,? ?{_LENGTH}){{1,5}}\b", _duration),
     (rf"{BEGIN}\b\d{{1,3}} ?h ?\d\d(?!\w|[.:]\d)", _duration),

@@ -9,7 +9,11 @@ _MONTHS = (
     *("January", "February", "March", "April", "May", "June"),
     *("July", "August", "September", "October", "November", "December"),
 )
-_MONTH = r"(Jan|Feb|Mar|Apr|May|June?|July?|Aug|Sept?|Oct|Nov|Dec)(?:uary|ruary|ch|il|ust|ember|ober)?"
+_MONTH = (
+    r"(Jan|Feb|Mar|Apr|May|June?|July?|Aug|Sept?|Oct|Nov|Dec|JAN|FEB|MAR|APR|MAY|JUNE?|JULY?|AUG|SEPT?|OCT|NOV|DEC|"
+    r"jan|feb|apr|june?|july?|aug|sept?|oct|nov|dec|mar(?=ch \d\d?,? \d{4}\b|ch \d{4}\b)|may(?= \d\d?,? \d{4}\b| \d{4}\b))"
+    r"(?:uary|ruary|ch|il|ust|ember|ober|UARY|RUARY|CH|IL|UST|EMBER|OBER)?"
+)
 _ON_A_DAY = re.compile(r"\b(?:on|by|since|until|due|dated?|before|after) $", re.IGNORECASE)
 _DAY = r"(\d\d?)(?:st|nd|rd|th)?"
 
@@ -41,7 +45,7 @@ def _dotted_date(match: re.Match[str]) -> str:
 
 
 def _month_number(name: str) -> int:
-    return next(index for index, month in enumerate(_MONTHS, 1) if month[:3] == name[:3])
+    return next(index for index, month in enumerate(_MONTHS, 1) if month[:3].casefold() == name[:3].casefold())
 
 
 def _month_first(match: re.Match[str]) -> str:
@@ -97,6 +101,7 @@ RULES: Rules = compiled(
     (rf"\b{_MONTH}\.? (\d\d?) ?- ?(\d\d?)\b(?![:/.-]?\d)(?:,? (\d{{4}})\b)?", _month_and_days, "-"),
     (rf"(?:\b([Tt]he ))?{BEGIN}\b(\d\d?) ?- ?(\d\d?)(?: of)? {_MONTH}\b(?:,? (\d{{4}})\b)?", _days_and_month, "-"),
     (rf"\b{_MONTH}\.? {_DAY}\b(?!:|,\d|[.]\d)(?:,? (\d{{4}})\b(?!,\d|\.\d))?", _month_first),
+    (rf"\b{_MONTH}-(\d\d?)(?:-(\d{{4}}))?\b(?![:.-]?\d)", _month_first, "-"),
     (rf"{BEGIN}\b()(\d\d?)-{_MONTH}-(\d{{4}}|\d\d)\b", _day_first, "-"),
     (rf"(?:\b([Tt]he ))?{BEGIN}\b{_DAY}(?: of)? {_MONTH}(?:\b|\.(?= \d))(?:,? (\d{{4}})\b)?", _day_first),
     (rf"{BEGIN}(?<!/)(\d\d?)/(\d\d?)(?![\d/])", _day_of_the_year, "/"),

@@ -34,19 +34,24 @@ def _season(match: re.Match[str]) -> str:
     return f"{year(first)} to {cardinal(second)}" if second == (first + 1) % 100 else match[0]
 
 
+def fraction(whole: str | None, above: int, below: int, plural: str = "s") -> str | None:
+    """3/4 → three quarters, 2 1/2 → two and a half; None if it is not read as a fraction."""
+    if below not in _PLAIN_DENOMINATORS or not 0 < above < below:
+        return None
+    name = {2: "half", 4: "quarter"}.get(below) or ordinal(below)
+    named = name if above == 1 else f"{name}{plural}"
+    if not whole:
+        return f"{cardinal(above)} {named}"
+    return f"{amount(whole)} and {'a' if above == 1 else cardinal(above)} {named}"
+
+
 def _fraction(match: re.Match[str]) -> str:
-    whole, above, below = match[1], int(match[2]), int(match[3])
-    as_two_numbers = not 0 < above < below or _is_a_count(match, below) or after(match).startswith(" time")
-    if below not in _PLAIN_DENOMINATORS or as_two_numbers:
+    whole, above, below, later = match[1], int(match[2]), int(match[3]), after(match)
+    said = fraction(whole, above, below, "" if re.match(r"-[a-z]", later) else "s")
+    if said is None or _is_a_count(match, below) or later.startswith(" time"):
         said = f"{cardinal(above)} {_between(match, above, below)}{cardinal(below)}"
         return f"{amount(whole)} {said}" if whole else said
-    name = {2: "half", 4: "quarter"}.get(below) or ordinal(below)
-    plural = "" if above == 1 or re.match(r"-[a-z]", after(match, 2)) else "s"
-    if not whole and below == 2 and re.match(r" an?\b", after(match, 4)):
-        return name
-    if not whole:
-        return f"{cardinal(above)} {name}{plural}"
-    return f"{amount(whole)} and {'a' if above == 1 else cardinal(above)} {name}{plural}"
+    return "half" if (whole, above, below) == (None, 1, 2) and re.match(r" an?\b", later) else said
 
 
 def _is_a_count(match: re.Match[str], below: int) -> bool:

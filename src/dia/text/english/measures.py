@@ -2,7 +2,7 @@
 
 import re
 
-from dia.text.english.mathematics import power
+from dia.text.english.mathematics import fraction, power
 from dia.text.english.numbers import amount, cardinal
 from dia.text.english.rules import BEGIN, NUMBER, Rules, before, compiled, either
 from dia.text.english.units import MEASURES, SECONDS, WITHOUT_NUMBER
@@ -71,7 +71,21 @@ def _unit_alone(match: re.Match[str]) -> str:
     return _SWAP.get(power or "", "") + MEASURES[unit][1] + _per(pers)
 
 
+def _part(match: re.Match[str]) -> str:
+    """1/2 lb → half a pound, 3/4 km → three quarters of a kilometer, 4 1/2 lbs → four and a half pounds."""
+    whole, above, below, unit = match.groups()
+    said = fraction(whole, int(above), int(below))
+    if said is None:
+        return match[0]
+    one, many = MEASURES[unit]
+    if whole:
+        return f"{said} {many}"
+    article = "an" if one.startswith(("a", "e", "hour", "i", "o")) else "a"
+    return f"{'half' if above + below == '12' else f'{said} of'} {article} {one}"
+
+
 RULES: Rules = compiled(
+    (rf"{BEGIN}(?<!/)(?:(\d{{1,6}}) )?(\d{{1,3}})/(\d{{1,3}}) ?({_UNIT})(?![\w^/-])", _part, "/"),
     (r"(?<=\d)( ?)(?:o|deg\.? ?|\u00b0 )(?=[CF]\b)", "\\1\u00b0"),
     (r"(?<=\d)/100 ?km\b|(?<=[lLh])/100 ?km\b", " per 100 km", "/"),
     (r"(\d)\"(?= ?(?:x|by|wide|long|tall|deep|thick|screen|monitor|display|TV|pipe|ruler|nail)\b)", r"\1 inches", '"'),

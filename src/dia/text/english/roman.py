@@ -19,10 +19,11 @@ _PARTS = (
     *("Amendment", "Division", "Tier", "Group", "Region", "Zone", "Lesson", "Round", "Symphony", "Vatican", "Step"),
     *("Fantasy", "Quest", "Rocky", "Rambo", "Apollo", "Gemini", "Saturn", "Titan", "Factor", "Movement", "Sonata"),
 )
-_PART = re.compile(rf"\b(?:{'|'.join([*_PARTS, *(part.upper() for part in _PARTS)])})\.? (?:[IVX]{{1,5}}(?:,|,? (?:and|or|to)) )?$")
-_TITLES = (
-    "King|Queen|Pope|Emperor|Empress|Tsar|Tsarina|Czar|Sultan|Kaiser|Pharaoh|Prince|Princess|Duke|Archduke|Shah|"
-    "Patriarch|Monarch|Majesty"
+_PART_NAMES = frozenset([*_PARTS, *(part.upper() for part in _PARTS)])
+_PART_AND_NUMERAL = re.compile(r"(\w+)\.? [IVX]{1,5}(?:,|,? (?:and|or|to)) $")  # Chapters IV and V
+_TITLES = frozenset(
+    "King Queen Pope Emperor Empress Tsar Tsarina Czar Sultan Kaiser Pharaoh Prince Princess Duke Archduke Shah "
+    "Patriarch Monarch Majesty".split()
 )
 _RULERS = (
     "Adrian Afonso Albert Alexander Alexandra Alexios Alfonso Alfred Amenhotep Andrew Anne Antiochus Artaxerxes Basil "
@@ -36,12 +37,13 @@ _RULERS = (
     "Suleiman Theodosius Thutmose Umberto Urban Valdemar Victor Victoria Vladimir Wenceslaus Wilhelm Wilhelmina Willem "
     "William Xerxes"
 ).split()
-_RULER = re.compile(rf"\b(?:{'|'.join([*_RULERS, *(name.upper() for name in _RULERS)])}) $")
-_TITLED = re.compile(rf"\b(?:{_TITLES}) (?:[A-Z][a-z]+ ){{1,2}}$")
+_RULER_NAMES = frozenset([*_RULERS, *(name.upper() for name in _RULERS)])
 _HEIR = re.compile(rf"\b(?:{'|'.join(_RULERS)}) (?:[A-Z]\.? |[A-Z][a-z]{{1,15}} ){{1,2}}$")
 _NAME = re.compile(r"[A-Z][\w'-]*:? $")
 _ARTICLE = re.compile(r"\b(?:A|An|The|I|My|This|In|On|At|By|For|And|Or|But|If) $")
 _CENTURY = re.compile(r"(?:th|st|nd|rd)? (?:[Cc]entur(?:y|ies)|Olympi(?:c|ad))")
+_MAYBE_ONE = re.compile(r"(?:[A-Z]\w*\.?|\b[IVX]{2,5},?(?: and| or| to)?) $")  # what may stand before I as a numeral
+_REIGNS = re.compile(r"'s\b|,? (?:of|was|ruled|reigned|died|became)\b|[.;)]")
 _LISTED = re.compile(r"(?:,|,? (?:and|or|to|vs\.?)) (?:II|III|IV|V)\b")
 # "the Part I liked", "Elizabeth, I think": a pronoun comes before these.
 _VERB = re.compile(
@@ -71,7 +73,7 @@ def value(numeral: str) -> int | None:
 def _said(match: re.Match[str]) -> str:
     numeral = match[0]
     earlier = before(match, 48)
-    if numeral == "I" and not earlier.endswith(" ") and not _LISTED.match(after(match)):
+    if numeral == "I" and not _MAYBE_ONE.search(earlier) and not _LISTED.match(after(match)):
         return numeral
     number = value(numeral)
     if number is None:
@@ -80,11 +82,20 @@ def _said(match: re.Match[str]) -> str:
         return ordinal(number)
     if _YEAR.fullmatch(numeral) and len(numeral) > 3 and 1100 <= number <= 2099:
         return year(number)
-    if _PART.search(earlier):
+    if _is_part(earlier):
         return numeral if numeral == "I" and _is_pronoun(match) else cardinal(number)
     if _is_ruler(match, earlier):
         return f"the {ordinal(number)}"
     return cardinal(number) if _stands_alone(match, earlier) else numeral
+
+
+def _is_part(earlier: str) -> bool:
+    if not earlier.endswith(" "):
+        return False
+    if earlier[:-1].rpartition(" ")[2].rstrip(".") in _PART_NAMES:
+        return True
+    pair = _PART_AND_NUMERAL.search(earlier)
+    return bool(pair) and pair[1] in _PART_NAMES
 
 
 def _is_pronoun(match: re.Match[str]) -> bool:
@@ -93,14 +104,15 @@ def _is_pronoun(match: re.Match[str]) -> bool:
 
 
 def _is_ruler(match: re.Match[str], earlier: str) -> bool:
-    numeral = match[0]
-    if _TITLED.search(earlier):
-        return not (numeral == "I" and _is_pronoun(match))
-    if _HEIR.search(earlier) and numeral in ("II", "III", "IV"):
-        return True
-    if not _RULER.search(earlier) or (numeral == "X" and earlier.endswith("Malcolm ")):
+    numeral, words = match[0], earlier.split()[-3:]
+    if not words or not words[-1][0].isupper() or not earlier.endswith(" "):
         return False
-    return numeral != "I" or bool(re.match(r"'s\b|,? (?:of|was|ruled|reigned|died|became)\b|[.;)]", after(match, 16)))
+    if not _TITLES.isdisjoint(words[:-1]) and words[-1][-1].isalpha():
+        return not (numeral == "I" and _is_pronoun(match))
+    if words[-1] in _RULER_NAMES:
+        reigns = numeral != "I" or _REIGNS.match(after(match, 16))
+        return bool(reigns) and not (numeral == "X" and words[-1] == "Malcolm")
+    return numeral in ("II", "III", "IV") and bool(_HEIR.search(earlier))
 
 
 def _stands_alone(match: re.Match[str], earlier: str) -> bool:

@@ -113,7 +113,7 @@ RULES: Rules = compiled(
 )
 CLOCK: Rules = compiled(
     (rf"{BEGIN}\b(?=[012]\d{{3}} (?:hours|hrs)\b)(0\d|1\d|2[0-4])([0-5]\d)\b", _hours),
-    (rf"{BEGIN}(\d\d?)[.:](\d\d)() ?([AaPp]\.?[Mm])\b", _time, ".:"),
+    (rf"{BEGIN}(?<!:)(\d\d?)[.:](\d\d)() ?([AaPp]\.?[Mm])\b", _time, ".:"),
     (rf"{BEGIN}(?<!:)(\d\d?):(\d\d)(?::(\d\d))?{_HALF}(?![\d:])", _time, ":"),
     (rf"{BEGIN}(\d\d?) ?([ap]m|[AP]M)\b", lambda match: f"{cardinal(int(match[1]))} {match[2].upper()}"),
     (rf"{BEGIN}\b{_LENGTH}(?:,? ?{_LENGTH}){{1,5}}\b", _duration),

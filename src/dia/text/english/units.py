@@ -168,6 +168,7 @@ MEASURES = {
     "MiB": ("mebibyte", "mebibytes"),
     "GiB": ("gibibyte", "gibibytes"),
     "TiB": ("tebibyte", "tebibytes"),
+    "mbps": ("megabit per second", "megabits per second"),
     "Mb": ("megabit", "megabits"),
     "Gb": ("gigabit", "gigabits"),
     "ft": ("foot", "feet"),

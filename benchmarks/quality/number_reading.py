@@ -75,8 +75,8 @@ def _share(right: dict[Row, bool], table: list[Row]) -> str:
 def _read(reader: Reader, written: str) -> str:
     try:
         return reader(written)
-    except ValueError as error:
-        return f"refused: {error}"
+    except (ValueError, AssertionError) as error:
+        return f"failed: {error}"
 
 
 def _readers() -> Iterable[tuple[str, Reader]]:

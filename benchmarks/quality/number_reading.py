@@ -44,7 +44,7 @@ def words(spoken: str) -> str:
     """The words of a reading, without what does not count."""
     plain = re.sub(r"[^a-z0-9 ]+", " ", spoken.casefold().replace("'", ""))
     joined = " ".join(word for word in plain.split() if word != "and")
-    return re.sub(r"(?<=\b\w) (?=\w\b)", "", joined)
+    return re.sub(r"(?<=\b[a-z]) (?=[a-z]\b)", "", joined)
 
 
 def is_right(row: Row, said: str) -> bool:

@@ -84,7 +84,11 @@ _STAND_INS = {
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿⁱ", "0123456789+-ni")
 # Signs whose replacement depends on what is beside them: the signs, where they stand, and the replacement.
 _IN_CONTEXT = (
-    ("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ", re.compile(r"[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ][⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿⁱ]*"), lambda run: f"^{run[0].translate(_SUPERSCRIPTS)}"),
+    (
+        "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ",
+        re.compile(r"[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ][⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿⁱ]*"),
+        lambda run: f"^{run[0].translate(_SUPERSCRIPTS)}",
+    ),
     ("º∘ᵒ", re.compile(r"(?<=\d)( ?)[º∘ᵒ]"), lambda sign: f"{sign[1]}\u00b0"),
     ("−", re.compile(r"(?<!\S)−(?=[\d.$€£¥])"), lambda sign: "minus "),
     ("−", re.compile(r"(?<=\S) − (?=\S)"), lambda sign: " minus "),

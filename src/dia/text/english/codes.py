@@ -6,11 +6,12 @@ Their digits are read one by one or in pairs, never as an amount.
 import re
 
 from dia.text.english.numbers import amount, cardinal, code, digits
-from dia.text.english.rules import BEGIN, Rules, after, before, compiled, counts, either
+from dia.text.english.rules import BEGIN, Rules, after, before, compiled, counts, either, listed
 
 _EMERGENCY = "911|999|112|988|111|211|311|411|511|611|711|811|101"
 _CALLED = re.compile(
-    r"\b(?:call|dial|phone|phoning|ring|rang|text|number is|line is)(?:s|d|ed|ing|led|ling)?\b[^.!?;]{0,24}$", re.IGNORECASE
+    r"\b(?:call|dial|phone|phoning|ring|rang|text|number is|line is)(?:s|d|ed|ing|led|ling)?\b[^.!?;]{0,24}$",
+    re.IGNORECASE,
 )
 _ANSWERED = re.compile(r" (?:operator|dispatch|call|emergency|hotline|helpline|line)")
 _IN_PAIRS = (
@@ -20,16 +21,17 @@ _IN_PAIRS = (
 _CODE_WORD = (
     "PIN|OTP|[Pp]asscode|[Pp]assword|ZIP|[Zz]ip [Cc]ode|ZIP [Cc]ode|[Aa]rea [Cc]ode|[Pp]ostcode|[Ee]xtension|SWIFT|SKU"
 )
-_STATES = (
-    "AL AK AZ AR CA CO CT DE DC FL GA HI ID IL IN IA KS KY LA ME MD MA MI MN MS MO MT NE NV NH NJ NM NY NC ND OH OK OR "
-    "PA RI SC SD TN TX UT VT VA WA WV WI WY PR"
-).split()
-_BOOKS = (
-    "Genesis Exodus Leviticus Numbers Deuteronomy Joshua Judges Ruth Samuel Kings Chronicles Ezra Nehemiah Esther Job "
-    "Psalm Psalms Proverbs Ecclesiastes Isaiah Jeremiah Lamentations Ezekiel Daniel Hosea Joel Amos Obadiah Jonah Micah "
-    "Nahum Habakkuk Zephaniah Haggai Zechariah Malachi Matthew Mark Luke John Acts Romans Corinthians Galatians "
-    "Ephesians Philippians Colossians Thessalonians Timothy Titus Philemon Hebrews James Peter Jude Revelation Surah"
-).split()
+_STATES = listed(
+    "AL AK AZ AR CA CO CT DE DC FL GA HI ID IL IN IA KS KY LA ME MD MA MI MN MS MO MT NE NV NH NJ NM NY NC ND OH OK "
+    "OR PA RI SC SD TN TX UT VT VA WA WV WI WY PR"
+)
+_BOOKS = listed(
+    "Genesis Exodus Leviticus Numbers Deuteronomy Joshua Judges Ruth Samuel Kings Chronicles Ezra Nehemiah Esther "
+    "Job Psalm Psalms Proverbs Ecclesiastes Isaiah Jeremiah Lamentations Ezekiel Daniel Hosea Joel Amos Obadiah "
+    "Jonah Micah Nahum Habakkuk Zephaniah Haggai Zechariah Malachi Matthew Mark Luke John Acts Romans Corinthians "
+    "Galatians Ephesians Philippians Colossians Thessalonians Timothy Titus Philemon Hebrews James Peter Jude "
+    "Revelation Surah"
+)
 _UNSAID_CASE = {"jpg", "png", "gif", "pdf", "html", "css", "csv", "xml", "js", "ts", "txt", "exe", "rtf", "svg", "wav"}
 _SUFFIXES = (
     *sorted(_UNSAID_CASE),
@@ -109,11 +111,15 @@ RULES: Rules = compiled(
     (rf"{BEGIN}(?:\+?\d{{1,2}}[ .-])?(?:\(\d{{3}}\) ?|\d{{3}}[.-])\d{{3}}[ .-]\d{{4}}(?!\d)", _telephone, "(.-"),
     (rf"{BEGIN}(?<!-)\d{{3}}-\d{{4}}(?![\d-])", _telephone, "-"),
     (rf"{BEGIN}\b\d{{4}}(?:[ -]\d{{4}}){{3}}\b(?![-.,]?\d)", _telephone),
-    (rf"{BEGIN}\b0\d{{1,4}}(?:[ -]\d{{2,8}}){{1,4}}\b(?![-.,]?\d)", _telephone),
+    (rf"{BEGIN}(?<!:)\b(?=\d(?:[ -]?\d){{6}})0\d{{1,4}}(?:[ -]\d{{2,8}}){{1,4}}\b(?![-.,]?\d)", _telephone),
     (rf"{BEGIN}\d+(?:-\d+){{2,}}", _telephone, "-"),
     (rf"{BEGIN}\b\d{{1,3}}(?:\.\d{{1,3}}){{3}}\b(?![-.,]?\d)", _address, "."),
     (r"\bv(\d{1,9}(?:\.\d{1,9}){0,5})\b(?!\.\d)", _version),
-    (rf"(?<=, )(?:{'|'.join(_STATES)}) \d{{5}}(?:-\d{{4}})?\b", lambda match: f"{match[0][:2]} {_telephone(match)}", ","),
+    (
+        rf"(?<=, )(?:{'|'.join(_STATES)}) \d{{5}}(?:-\d{{4}})?\b",
+        lambda match: f"{match[0][:2]} {_telephone(match)}",
+        ",",
+    ),
     (rf"\b((?:{_CODE_WORD})(?: is| was|:)? )(\d{{3,9}})\b", lambda match: match[1] + digits(match[2])),
     (rf"\b(?:{_EMERGENCY})\b(?![,.:/-]?\d)", _emergency),
     (r"\b401\(?[kK]\b\)?", "four oh one k"),
@@ -127,7 +133,11 @@ RULES: Rules = compiled(
     (r"\b802\.11(?=[a-z]{0,2}\b)", "eight oh two dot eleven ", "."),
     (rf"{BEGIN}\b\d{{3,4}}(?=p\b)", lambda match: f"{code(match[0])} "),
     (r"\b(ISO|IEC|DIN|EN) (\d{3,5}):(?=\d{4}\b)", lambda match: f"{match[1]} {cardinal(int(match[2]))}, ", ":"),
-    (rf"\b({either(_BOOKS)}) (\d{{1,3}}):(\d{{1,3}})\b", lambda match: f"{match[1]} {amount(match[2])} {amount(match[3])}", ":"),
+    (
+        rf"\b({either(_BOOKS)}) (\d{{1,3}}):(\d{{1,3}})\b",
+        lambda match: f"{match[1]} {amount(match[2])} {amount(match[3])}",
+        ":",
+    ),
     (r"(?<=\b[Mm]odel )\d{1,4}-\d{1,4}\b", _codes, "-"),
     (r"(?<=\b[Pp]art )\d{1,4}-\d{1,4}\b", _codes, "-"),
     (r"(?<=\b[Ss]erial )\d{1,4}-\d{1,4}\b", _codes, "-"),

@@ -11,7 +11,8 @@ _MONTHS = (
 )
 _MONTH = (
     r"(Jan|Feb|Mar|Apr|May|June?|July?|Aug|Sept?|Oct|Nov|Dec|JAN|FEB|MAR|APR|MAY|JUNE?|JULY?|AUG|SEPT?|OCT|NOV|DEC|"
-    r"jan|feb|apr|june?|july?|aug|sept?|oct|nov|dec|mar(?=ch \d\d?,? \d{4}\b|ch \d{4}\b)|may(?= \d\d?,? \d{4}\b| \d{4}\b))"
+    r"jan|feb|apr|june?|july?|aug|sept?|oct|nov|dec|"
+    r"mar(?=ch (?:\d\d?,? )?\d{4}\b)|may(?= (?:\d\d?,? )?\d{4}\b))"
     r"(?:uary|ruary|ch|il|ust|ember|ober|UARY|RUARY|CH|IL|UST|EMBER|OBER)?"
 )
 _ON_A_DAY = re.compile(r"\b(?:on|by|since|until|due|dated?|before|after) $", re.IGNORECASE)
@@ -77,7 +78,7 @@ def _days_and_month(match: re.Match[str]) -> str:
 
 
 def _day_of_the_year(match: re.Match[str]) -> str:
-    if int(match[2]) <= 10 or not _ON_A_DAY.search(before(match)):  # more likely a fraction
+    if match[0] == "9/11" or int(match[2]) <= 10 or not _ON_A_DAY.search(before(match)):  # more likely a fraction
         return match[0]
     return _date(int(match[1]), int(match[2]), None, match)
 

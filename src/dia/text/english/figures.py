@@ -18,10 +18,13 @@ _YEAR_FOLLOWS = re.compile(
     r"(?:septem|octo|novem|decem)ber)(?: |, )$|'s $",
     re.IGNORECASE,
 )
-_IN_YEAR = re.compile(r"\b(?:[Ii]n|[Ss]ince|[Uu]ntil|[Yy]ear|[Bb]efore|[Aa]fter|[Dd]uring|[Aa]round|[Oo]f|[Cc]irca|AD) $")
+_IN_YEAR = re.compile(
+    r"\b(?:[Ii]n|[Ss]ince|[Uu]ntil|[Yy]ear|[Bb]efore|[Aa]fter|[Dd]uring|[Aa]round|[Oo]f|[Cc]irca|AD) $"
+)
 _ERA = re.compile(r" (?:AD|CE|BC|BCE)\b")
 _SECONDS = re.compile(
-    r"\b(?:wait(?:s|ed|ing)?|for|in|took|takes?|after|every|within|last(?:s|ed)?|than|only|of|about|under|over|sleep) $",
+    r"\b(?:wait(?:s|ed|ing)?|for|in|took|takes?|after|every|within|last(?:s|ed)?|than|only|of|about|under|over|sleep)"
+    r" $",
     re.IGNORECASE,
 )
 

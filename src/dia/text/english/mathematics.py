@@ -102,14 +102,22 @@ RANGES: Rules = compiled(
 SIGNS: Rules = compiled(
     (r"\b0x(?=[\dA-Fa-f])", "zero x "),
     (rf"{BEGIN}(\d+) ?x ?(?=\d[\d,.]{{0,12}} ?=|10 ?(?:\^|to the power|squared|cubed))", r"\1 times ", "x"),
-    (rf"{BEGIN}\b(\d{{3,4}}) ?x ?(\d{{3,4}})\b(?![.,]?\d)", lambda match: f"{code(match[1])} by {code(match[2])}", "x"),
+    (
+        rf"{BEGIN}\b(\d{{3,4}}) ?x ?(\d{{3,4}})\b(?![.,]?\d)",
+        lambda match: f"{code(match[1])} by {code(match[2])}",
+        "x",
+    ),
     (rf"{BEGIN}(\d+) ?x ?(?=\d)", r"\1 by ", "x"),
     (rf"{BEGIN}(\d+):(?=\d)", r"\1 to ", ":"),
     (r"(?<![\w)^-])-(?=[$€£¥]?\.?\d)", "minus ", "-"),
 )
 RULES: Rules = compiled(
     (r"\b(\d(?:\.\d{1,9})?)(?:e|(?<=\.\d)E|E(?=[+-]))\+?(-?\d{1,3})\b", r"\1 times 10^\2"),
-    (rf"(?:{BEGIN}(?<!/)(\d{{1,6}}) )?{BEGIN}(?<!/)(\d{{1,4}})/(\d{{1,4}})(?:rds|ths|th|rd)?(?![\d/])", _fraction, "/"),
+    (
+        rf"(?:{BEGIN}(?<!/)(\d{{1,6}}) )?{BEGIN}(?<!/)(\d{{1,4}})/(\d{{1,4}})(?:rds|ths|th|rd)?(?![\d/])",
+        _fraction,
+        "/",
+    ),
     (r"\b24/7/365\b", "twenty-four seven three sixty-five", "/"),
     (r"\^(\d?)([+-])(?![\w(])", _charge, "^"),
     (r"(\w)\^(-?\d{1,4}|-?[a-z])(?!\w)", _power, "^"),

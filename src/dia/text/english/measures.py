@@ -13,31 +13,30 @@ _PERS = rf"(?:/(?:(?:{_UNIT})(?:\^?[23])?(?![\w^])|[a-z]{{3,12}}\b)){{0,2}}"
 _PER_WORD = "second|minute|hour|day|night|week|month|year|person|head|capita|mile|serving|child|student|employee"
 _DIRECTIONS = {"N": "north", "S": "south", "E": "east", "W": "west"}
 _LENGTHS = ("m", "km", "cm", "mm", "ft", "mi")
-_SWAP = {"2": "square ", "3": "cubic "}
+_SWAP = {"": "", "2": "square ", "3": "cubic "}
 _AFTERWARDS = {"2": " squared", "3": " cubed"}
 
 
 def _measure(match: re.Match[str]) -> str:
-    written, hyphen, unit, power, pers = match[1], match[2], match[3], match[4], match[5]
+    written, hyphen, unit, squared, pers = match.groups()
     one, many = MEASURES[unit]
     alone = written == "1" or hyphen == "-" or bool(re.search(r"\b[Aa]n? $", before(match, 4)))
-    words = f"{amount(written)} {_SWAP.get(power or '', '')}{one if alone else many}"
-    return words + _per(pers)
+    return f"{amount(written)} {_SWAP[squared or '']}{one if alone else many}{_per(pers)}"
 
 
 def _per(written: str | None) -> str:
     """/m^3 → per cubic meter, /s^2 → per second squared, /kg/day → per kilogram per day."""
     said = ""
-    for unit, power in re.findall(r"/([^/^\d]+)\^?([23]?)", written or ""):
+    for unit, squared in re.findall(r"/([^/^\d]+)\^?([23]?)", written or ""):
         name = MEASURES.get(unit, (unit,))[0]
-        said += f" per {name}{_AFTERWARDS.get(power, '')}" if unit in SECONDS else f" per {_SWAP.get(power, '')}{name}"
+        said += " per " + (f"{name}{_AFTERWARDS.get(squared, '')}" if unit in SECONDS else f"{_SWAP[squared]}{name}")
     return said
 
 
 def _after_power(match: re.Match[str]) -> str:
     """10^8 m/s → 10 to the power of eight meters per second."""
     exponent, unit, squared, pers = match.groups()
-    return f" {power(exponent)} {_SWAP.get(squared or '', '')}{MEASURES[unit][1]}{_per(pers)}"
+    return f" {power(exponent)} {_SWAP[squared or '']}{MEASURES[unit][1]}{_per(pers)}"
 
 
 def _feet_and_inches(match: re.Match[str]) -> str:
@@ -59,16 +58,14 @@ def _degrees(match: re.Match[str]) -> str:
 
 def _alone(match: re.Match[str]) -> str:
     """per m^2 → per square meter."""
-    return match[1] + _SWAP.get(match[3] or "", "") + MEASURES[match[2]][0]
+    return match[1] + _SWAP[match[3] or ""] + MEASURES[match[2]][0]
 
 
 def _unit_alone(match: re.Match[str]) -> str:
     """kg/m^3 → kilograms per cubic meter, km^2 → square kilometers."""
-    unit, power, pers = match.groups()
-    slashes = pers.count("/")
-    if not power and (not slashes and unit not in WITHOUT_NUMBER or len(match[0]) <= 3 and slashes and match[0] != "m/s"):
-        return match[0]
-    return _SWAP.get(power or "", "") + MEASURES[unit][1] + _per(pers)
+    unit, squared, pers = match.groups()
+    sure = unit in WITHOUT_NUMBER if not pers else len(match[0]) > 3 or match[0] == "m/s"  # not s/m
+    return _SWAP[squared or ""] + MEASURES[unit][1] + _per(pers) if squared or sure else match[0]
 
 
 def _part(match: re.Match[str]) -> str:
@@ -104,9 +101,17 @@ RULES: Rules = compiled(
     (r"(\d) ?N\b(?=[.,;!?]|$)", r"\1 newtons"),
 )
 # For texts without figures too.
+_FREE = r"(?<![\w/^.'\u00b5$-])(?<!\d )(?<!\bper )"  # not after a number
 UNITS: Rules = compiled(
-    (rf"(?<![\w/^.'\u00b5$-])(?<!\d )(?<!\bper )({either({*WITHOUT_NUMBER, *_LENGTHS})})(?:\^([23])\b)?({_PERS})(?![\w/^'-])", _unit_alone),
-    (rf"(?<![\w/^.'\u00b5$-])(?<!\d )(?<!\bper )({_UNIT})()((?:/(?:{_UNIT})(?:\^?[23])?(?![\w^])){{1,2}})(?![\w/^'-])", _unit_alone, "/"),
+    (
+        rf"{_FREE}({either({*WITHOUT_NUMBER, *_LENGTHS})})(?:\^([23])\b)?({_PERS})(?![\w/^'-])",
+        _unit_alone,
+    ),
+    (
+        rf"{_FREE}({_UNIT})()((?:/(?:{_UNIT})(?:\^?[23])?(?![\w^])){{1,2}})(?![\w/^'-])",
+        _unit_alone,
+        "/",
+    ),
 )
 
 __all__ = ["RULES", "UNITS"]

@@ -11,7 +11,9 @@ _SIGNS = either(symbol for symbol in CURRENCIES if not symbol[0].isalpha() or sy
 _SIGN_CHARACTERS = "".join({symbol[-1] for symbol in CURRENCIES if not symbol[-1].isalpha()} - {"."})
 _AMOUNT = rf"{NUMBER}(?: ?({either(SCALES)})\b)?(/[A-Za-z]{{1,12}}(?:\^[23]|\b))?"
 _FOLLOWING = either(symbol for symbol in CURRENCIES if not symbol.endswith("$") or symbol == "$")
-_CONTINENTAL = "[Ee]uros?|[€₺₽₫]|R\\$|CHF|EUR|kr|zl|DKK|SEK|NOK|PLN|CZK|BRL"  # of countries where a comma begins the decimals
+_CONTINENTAL = (
+    "[Ee]uros?|[€₺₽₫]|R\\$|CHF|EUR|kr|zl|DKK|SEK|NOK|PLN|CZK|BRL"  # of countries where a comma begins the decimals
+)
 _NOUN = re.compile(
     r" (?!(?:a|an|the|of|and|or|in|per|at|to|for|is|was|were|from|with|by|on|than|as|if|but|when|that|this|you|"
     r"he|she|it|we|they|I|so|not|now|today|each|more|less|off|too|only|out|down|up|back|after|before|until|because)\b)[a-z]"
@@ -89,7 +91,11 @@ GROUPS: Rules = compiled(
     (rf"{BEGIN}\d{{1,2}}(?:,\d\d){{1,5}},\d{{3}}(?![\d,]\d)", _without_commas, ","),
     (rf"{BEGIN}\b\d{{1,3}}(?:\.\d{{3}}){{1,4}},\d{{1,2}}\b(?!,\d)", _swapped, "."),
     (rf"{BEGIN}\b\d{{1,3}}(?:\.\d{{3}}){{2,4}}\b(?!\.\d)", _swapped, "."),
-    (rf"(?<![A-Za-z])((?:{_CONTINENTAL}) ?)(\d{{1,3}}(?:\.\d{{3}}){{1,4}})(?![.,]?\d)", lambda m: m[1] + m[2].replace(".", ","), "."),
+    (
+        rf"(?<![A-Za-z])((?:{_CONTINENTAL}) ?)(\d{{1,3}}(?:\.\d{{3}}){{1,4}})(?![.,]?\d)",
+        lambda m: m[1] + m[2].replace(".", ","),
+        ".",
+    ),
     (rf"{BEGIN}\b\d{{1,3}}(?:\.\d{{3}}){{1,4}}(?= ?(?:{_CONTINENTAL})(?!\w))", _swapped, "."),
     (rf"(?<![A-Za-z])((?:{_CONTINENTAL}|£) ?\d{{1,9}}),(\d\d)(?!\d|[.,]\d)", r"\1.\2", ","),
     (rf"{BEGIN}\b(\d{{1,9}}),(\d\d)(?= ?(?:{_CONTINENTAL})(?!\w))", r"\1.\2", ","),

@@ -89,6 +89,8 @@ _IN_ADDRESSES = {
     "~": " tilde ",
     ":": " colon ",
 }
+
+
 def spoken_form(text: str) -> str:
     """Convert English to ASCII words as they are spoken: numbers, dates, money, abbreviations, addresses, symbols.
 

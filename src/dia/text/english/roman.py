@@ -3,7 +3,7 @@
 import re
 
 from dia.text.english.numbers import cardinal, ordinal, year
-from dia.text.english.rules import after, before
+from dia.text.english.rules import after, before, listed
 
 _VALUES = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}
 _VALID = re.compile(r"M{0,3}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})")
@@ -11,7 +11,7 @@ _NUMERAL = re.compile(r"(?<![\w'.&/-])(?:[IVX]{1,8}|[IVXLCDM]{2,10})(?![\w/&-]|\
 _ORDINAL = re.compile(r"\b([IVX]{1,6})(?:th|st|nd|rd|e)(?= [Cc]entur)")
 _YEAR = re.compile(r"M(?:M|CM|D?C{0,3})[CDXLVI]{2,}")
 # No English word, and rarely an abbreviation: a numeral wherever it stands.
-_ALWAYS = {*"II III VII VIII XII XIII XIV XV XVI XVII XVIII XIX XXI XXII XXIII XXIV XXV XXVI".split()}
+_ALWAYS = frozenset(listed("II III VII VIII XII XIII XIV XV XVI XVII XVIII XIX XXI XXII XXIII XXIV XXV XXVI"))
 _PARTS = (
     *("War", "Wars", "Chapter", "Chapters", "Part", "Parts", "Act", "Scene", "Book", "Books", "Volume", "Vol"),
     *("Section", "Article", "Type", "Phase", "Stage", "Class", "Appendix", "Figure", "Table", "Level", "Grade"),
@@ -22,21 +22,23 @@ _PARTS = (
 _PART_NAMES = frozenset([*_PARTS, *(part.upper() for part in _PARTS)])
 _PART_AND_NUMERAL = re.compile(r"(\w+)\.? [IVX]{1,5}(?:,|,? (?:and|or|to)) $")  # Chapters IV and V
 _TITLES = frozenset(
-    "King Queen Pope Emperor Empress Tsar Tsarina Czar Sultan Kaiser Pharaoh Prince Princess Duke Archduke Shah "
-    "Patriarch Monarch Majesty".split()
+    listed(
+        "King Queen Pope Emperor Empress Tsar Tsarina Czar Sultan Kaiser Pharaoh Prince Princess Duke Archduke Shah "
+        "Patriarch Monarch Majesty"
+    )
 )
-_RULERS = (
-    "Adrian Afonso Albert Alexander Alexandra Alexios Alfonso Alfred Amenhotep Andrew Anne Antiochus Artaxerxes Basil "
-    "Baudouin Beatrix Benedict Boniface Callixtus Carl Carlos Casimir Catherine Celestine Charles Christian Clement "
-    "Cleopatra Clovis Conrad Constantine Cyrus Darius David Edmund Edward Eleanor Elizabeth Emmanuel Eric Eugene "
-    "Felipe Ferdinand Francis Franz Frederick Frederik George Gregory Gustav Gustavus Haakon Hadrian Harald Harold "
-    "Hassan Henri Henry Honorius Hugh Innocent Isabella Ivan James Joanna John Joseph Juan Julius Justinian Karl "
-    "Leo Leopold Louis Ludwig Magnus Mahmud Malcolm Manuel Margaret Margrethe Maria Marie Martin Mary Matthias "
-    "Maximilian Mehmed Michael Mithridates Murad Napoleon Nebuchadnezzar Nero Nicholas Olaf Olav Otto Paul Pedro Peter "
-    "Philip Philippe Pius Ptolemy Ramesses Ramses Richard Robert Rudolf Sargon Selim Seti Sigismund Sixtus Stephen "
-    "Suleiman Theodosius Thutmose Umberto Urban Valdemar Victor Victoria Vladimir Wenceslaus Wilhelm Wilhelmina Willem "
-    "William Xerxes"
-).split()
+_RULERS = listed(
+    "Adrian Afonso Albert Alexander Alexandra Alexios Alfonso Alfred Amenhotep Andrew Anne Antiochus Artaxerxes "
+    "Basil Baudouin Beatrix Benedict Boniface Callixtus Carl Carlos Casimir Catherine Celestine Charles Christian "
+    "Clement Cleopatra Clovis Conrad Constantine Cyrus Darius David Edmund Edward Eleanor Elizabeth Emmanuel Eric "
+    "Eugene Felipe Ferdinand Francis Franz Frederick Frederik George Gregory Gustav Gustavus Haakon Hadrian Harald "
+    "Harold Hassan Henri Henry Honorius Hugh Innocent Isabella Ivan James Joanna John Joseph Juan Julius Justinian "
+    "Karl Leo Leopold Louis Ludwig Magnus Mahmud Malcolm Manuel Margaret Margrethe Maria Marie Martin Mary Matthias "
+    "Maximilian Mehmed Michael Mithridates Murad Napoleon Nebuchadnezzar Nero Nicholas Olaf Olav Otto Paul Pedro "
+    "Peter Philip Philippe Pius Ptolemy Ramesses Ramses Richard Robert Rudolf Sargon Selim Seti Sigismund Sixtus "
+    "Stephen Suleiman Theodosius Thutmose Umberto Urban Valdemar Victor Victoria Vladimir Wenceslaus Wilhelm "
+    "Wilhelmina Willem William Xerxes"
+)
 _RULER_NAMES = frozenset([*_RULERS, *(name.upper() for name in _RULERS)])
 _HEIR = re.compile(rf"\b(?:{'|'.join(_RULERS)}) (?:[A-Z]\.? |[A-Z][a-z]{{1,15}} ){{1,2}}$")
 _NAME = re.compile(r"[A-Z][\w'-]*:? $")
@@ -95,7 +97,7 @@ def _is_part(earlier: str) -> bool:
     if earlier[:-1].rpartition(" ")[2].rstrip(".") in _PART_NAMES:
         return True
     pair = _PART_AND_NUMERAL.search(earlier)
-    return bool(pair) and pair[1] in _PART_NAMES
+    return pair is not None and pair[1] in _PART_NAMES
 
 
 def _is_pronoun(match: re.Match[str]) -> bool:

@@ -29,7 +29,7 @@ NUMBER = rf"{BEGIN}((?:\d{{1,3}}(?:,\d{{3}})+|\d+)(?:\.\d+)?|\.\d+)"
 
 def compiled(*rules: tuple[str, StandIn] | tuple[str, StandIn, str]) -> Rules:
     """Compile the patterns of rules, each with its stand-in and, if it needs one, its signs."""
-    return tuple(Rule(re.compile(pattern), *others) for pattern, *others in rules)
+    return tuple(Rule(re.compile(rule[0]), rule[1], rule[2] if len(rule) == 3 else "") for rule in rules)
 
 
 def applied(rules: Rules, text: str) -> str:
@@ -59,6 +59,11 @@ def counts(text: str) -> bool:
     return bool(_COUNTED.match(text))
 
 
+def listed(names: str) -> tuple[str, ...]:
+    """The words of a list that is written with spaces."""
+    return tuple(names.split())
+
+
 def before(match: re.Match[str], reach: int = 32) -> str:
     """The characters directly before a match."""
     return match.string[max(match.start() - reach, 0) : match.start()]
@@ -69,4 +74,17 @@ def after(match: re.Match[str], reach: int = 32) -> str:
     return match.string[match.end() : match.end() + reach]
 
 
-__all__ = ["BEGIN", "NUMBER", "Rules", "StandIn", "after", "applied", "before", "compiled", "counts", "either"]
+__all__ = [
+    "BEGIN",
+    "NUMBER",
+    "Rule",
+    "Rules",
+    "StandIn",
+    "after",
+    "applied",
+    "before",
+    "compiled",
+    "counts",
+    "either",
+    "listed",
+]

@@ -108,7 +108,8 @@ RULES: Rules = compiled(
     (
         rf"{BEGIN}(\d{{4}})-(\d\d)-(\d\d)(?:T|t|,? )(\d\d):(\d\d)(?::(\d\d)(?:[.,]\d{{1,9}})?)?"
         r"(?! ?[AaPp]\.?[Mm]\b)(?:(Z|[+-]\d\d:?\d\d)(?!\d)|(?![\d:]))",
-        _date_and_time, "-",
+        _date_and_time,
+        "-",
     ),
 )
 CLOCK: Rules = compiled(

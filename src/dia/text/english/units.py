@@ -223,7 +223,24 @@ MEASURES = {
 SECONDS = {"s", "ms", "sec", "min", "h"}  # a power of these is said after the unit: meters per second squared
 # Also read in full without a number, as in "a few km": no words, and no common abbreviations of anything else.
 WITHOUT_NUMBER = (
-    *("kWh", "MWh", "GWh", "TWh", "mAh", "kHz", "MHz", "GHz", "Hz", "mmHg", "dB", "kbps", "Mbps", "Gbps", "kcal", "kJ"),
+    *(
+        "kWh",
+        "MWh",
+        "GWh",
+        "TWh",
+        "mAh",
+        "kHz",
+        "MHz",
+        "GHz",
+        "Hz",
+        "mmHg",
+        "dB",
+        "kbps",
+        "Mbps",
+        "Gbps",
+        "kcal",
+        "kJ",
+    ),
     *("kPa", "hPa", "km", "kg", "cm", "mg", "mL", "k\u03a9", "M\u03a9", "\u00b5m", "\u00b5g", "\u00b5s"),
 )
 

@@ -190,7 +190,21 @@ def test_num2words_is_not_imported_before_it_is_needed():
     "unit",
     [
         *("9", "1,", "1-", "1/", ",123", "(a", "Aa", "a.", "a@", "http://", "$1", "[S", "May 1 ", "1h", "1 000", "m/"),
-        *("II, ", "x^", "1:", "#aA", "call 911 ", "1d1h1m1s", "km/", "11.11.1111", "aπ ", "abc Я ", "\u2070", "1'", "+1 "),
+        *(
+            "II, ",
+            "x^",
+            "1:",
+            "#aA",
+            "call 911 ",
+            "1d1h1m1s",
+            "km/",
+            "11.11.1111",
+            "aπ ",
+            "abc Я ",
+            "\u2070",
+            "1'",
+            "+1 ",
+        ),
     ],
 )
 def test_long_runs_take_linear_time(unit):

@@ -31,7 +31,8 @@ RANGES = {
     "8-3=5, 20 - 5, 10 -5": "eight minus three equals five, twenty minus five, ten minus five",
     "a Boeing 747-400, an F-16": "a Boeing seven forty-seven four hundred, an F sixteen",
     "$20–30, $5m-$10m": "twenty to thirty dollars, five million dollars to ten million dollars",
-    "9am-5pm, 9:00-17:00, 20–25°C": "nine AM to five PM, nine o'clock to seventeen hundred, twenty to twenty-five degrees Celsius",
+    "9am-5pm, 9:00-17:00": "nine AM to five PM, nine o'clock to seventeen hundred",
+    "20–25°C, 1/2-1/3, 3-1/2": "twenty to twenty-five degrees Celsius, one half to one third, three and a half",
     "May 3-7, 10-12 June": "May third to seventh, the tenth to the twelfth of June",
     "the 1960s-80s, the 2004-05 season": "the nineteen sixties to eighties, the two thousand four to oh five season",
 }
@@ -78,7 +79,7 @@ CODES = {
     "911 people, 112 guests, a 911 call": "nine hundred eleven people, one hundred twelve guests, a nine one one call",
     "room 204, Flight 370, a Porsche 911": "room two oh four, Flight three seventy, a Porsche nine eleven",
     "ISBN 978-3-16-148410-0": "ISBN nine seven eight, three, one six, one four eight four one zero, zero",
-    "Springfield, IL 62704, ZIP code 90210": "Springfield, IL six two seven zero four, ZIP code nine zero two one zero",
+    "Troy, NY 12180, ZIP code 90210": "Troy, NY one two one eight zero, ZIP code nine zero two one zero",
     "07700 900123": "zero seven seven zero zero, nine zero zero one two three",
     "192.168.0.1, v2.10.3": "one nine two dot one six eight dot zero dot one, version two point ten point three",
     "Node.js, report.pdf, main.py": "Node dot JS, report dot PDF, main dot py",
@@ -99,6 +100,8 @@ SCIENCE = {
     "7 × 8 = 56, 12 x 12 = 144, 3 x 5": "seven times eight equals fifty-six, "
     "twelve times twelve equals one hundred forty-four, three by five",
     "x ≤ 5, √16, 5‰, ±5": "x is at most five, the square root of sixteen, five per mille, plus or minus five",
+    "2.5x faster, 5M people, 7B parameters": "two point five times faster, five million people, "
+    "seven billion parameters",
     "1/2 lb, 3/4 km, 4 1/2 lbs": "half a pound, three quarters of a kilometer, four and a half pounds",
     "120/80, 12/4 = 3, 24/7, rated 9/10": "one hundred twenty over eighty, twelve divided by four equals three, "
     "twenty-four seven, rated nine out of ten",

@@ -112,14 +112,17 @@ def _year_or_amount(match: re.Match[str]) -> str:
     return early_year(number) if number < 1100 and _IN_YEAR.search(earlier) else year(number)
 
 
+_SCALES = {"k": "thousand", "m": "million", "M": "million", "B": "billion"}
+
+
 def _scaled(match: re.Match[str]) -> str:
-    return f"{amount(match[1])} {'thousand' if match[2] == 'k' else 'million'}"
+    return f"{amount(match[1])} {_SCALES[match[2]]}"
 
 
 _LAST: Rules = compiled(
     (r"(?<!\w)'(?=\d\d\b)", "", "'"),
     (rf"{BEGIN}(\d{{1,3}}(?:\.\d)?)(k)\b(?![/-])", _scaled, "k"),
-    (rf"{BEGIN}(\d{{1,3}}(?:\.\d{{1,2}})?)(M)(?= [a-z]{{2,20}}s\b)", _scaled, "M"),
+    (rf"{BEGIN}(\d{{1,3}}(?:\.\d{{1,2}})?)([MB])(?= (?:[a-z]{{2,20}}s|{_MANY})\b)", _scaled, "MB"),
     (r"(?<=[A-Za-z])-(?=\d)", " ", "-"),
     (r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)*|(?<![\w.])\.\d+", _number),
 )

@@ -30,8 +30,10 @@ def _value(written: str) -> float:
 
 def _season(match: re.Match[str]) -> str:
     """2019/20 → twenty nineteen to twenty."""
-    first, second = int(match[1]), int(match[2])
-    return f"{year(first)} to {cardinal(second)}" if second == (first + 1) % 100 else match[0]
+    first, second = int(match[1]), match[2]
+    if int(second) % 100 != (first + 1) % 100:
+        return match[0]
+    return f"{year(first)} to {year(int(second)) if len(second) == 4 else cardinal(int(second))}"
 
 
 def fraction(whole: str | None, above: int, below: int, plural: str = "s") -> str | None:
@@ -67,7 +69,9 @@ def _between(match: re.Match[str], above: int, below: int) -> str:
         return "divided by "
     if _is_a_count(match, below) or (above in (0, below) and below in (10, 100)):
         return "out of "
-    over = above > below and (above, below) != (24, 7) and not after(match).startswith(" time")
+    over = (
+        above > below and (above, below) != (24, 7) and above + below != 100 and not after(match).startswith(" time")
+    )
     return "over " if over else ""
 
 
@@ -89,8 +93,9 @@ def _charge(match: re.Match[str]) -> str:
 
 
 RANGES: Rules = compiled(
+    (r"(?<![/\w])(\d{1,2})-(?=(?:1/[2348]|3/[48]|[57]/8|2/3|\d\d?/16)(?!\d))", r"\1 ", "-"),
     (r"\b(\d{4})-0(\d)\b(?![-.,]?\d)", r"\1 to oh \2", "-"),
-    (rf"{BEGIN}\b((?:19|20)\d\d)/(\d\d)\b(?![/\d])", _season, "/"),
+    (rf"{BEGIN}\b((?:19|20)\d\d)/((?:19|20)?\d\d)\b(?![/\d])", _season, "/"),
     (rf"{NUMBER}( ?- ?){NUMBER}(?![\d-])", _difference, "-"),
     (r"(?<=\d) - (?=[a-z]\b)|(?<=\b[b-hj-z]) - (?=\d)", " minus ", "-"),
     (rf"([$€£¥₹])(?!0\d){NUMBER} ?- ?{NUMBER}(?= ?(?:[kKmMbB]n?|million|billion|trillion)?\b)", r"\2 to \1\3", "-"),
@@ -123,7 +128,7 @@ RULES: Rules = compiled(
     (r"(\w)\^(-?\d{1,4}|-?[a-z])(?!\w)", _power, "^"),
     (rf"{BEGIN}(\d+)x(?= [-+=]| \^|\^)", r"\1 x", "-+=^"),
     (rf"(?<== ){BEGIN}(\d+)x\b", r"\1 x", "="),
-    (rf"{BEGIN}(\d+)x\b(?! ?\d)", lambda match: f"{amount(match[1])} times"),
+    (rf"{BEGIN}(\d+(?:\.\d{{1,3}})?)x\b(?! ?\d)", lambda match: f"{amount(match[1])} times"),
 )
 
 __all__ = ["RANGES", "RULES", "SIGNS", "power"]

@@ -88,7 +88,7 @@ RULES: Rules = compiled(
     (rf"(?<=\d)/({_PER_WORD})\b", r" per \1", "/"),
     (rf"{BEGIN}(\d{{1,3}})\u00b0 ?(\d\d?)'(?: ?(\d\d?(?:\.\d{{1,6}})?)\")?(?: ?([NSEW])\b)?", _degrees, "\u00b0"),
     (r"(\d\u00b0) ?([NSEW])\b(?!\w|')", _direction, "\u00b0"),
-    (rf"{BEGIN}(?<!')(\d)'(\d\d?)(?:\"|''|(?= |[.,;!?]|$)(?<='\d|\d\d))", _feet_and_inches, "'"),
+    (rf"{BEGIN}(?<!')\b(\d\d?)'(\d\d?)(?:\"|''|(?= |[.,;!?]|$)(?<='\d|\d\d))", _feet_and_inches, "'"),
     (r"(\d)\"(?= ?(?:x|by|wide|long|tall|deep|thick|screen|monitor|display|TV|pipe|ruler|nail)\b)", r"\1 inches", '"'),
     (r"(\d)'(?= (?:tall|long|wide|deep|high)\b)", r"\1 feet", "'"),
     (rf"{BEGIN}(\d{{1,4}}),(\d\d?)(?=(?: ?\u00b0C| ?%| ?(?:km|kg|cm|mm|m|g|l|L))(?!\w))", r"\1.\2", ","),

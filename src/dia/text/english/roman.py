@@ -45,6 +45,7 @@ _NAME = re.compile(r"[A-Z][\w'-]*:? $")
 _ARTICLE = re.compile(r"\b(?:A|An|The|I|My|This|In|On|At|By|For|And|Or|But|If) $")
 _CENTURY = re.compile(r"(?:th|st|nd|rd)? (?:[Cc]entur(?:y|ies)|Olympi(?:c|ad))")
 _MAYBE_ONE = re.compile(r"(?:[A-Z]\w*\.?|\b[IVX]{2,5},?(?: and| or| to)?) $")  # what may stand before I as a numeral
+_INTRAVENOUS = re.compile(r" (?:fluid|drip|line|bag|antibiotic|access|therapy|infusion|tube|pole|drug|injection)s?\b")
 _REIGNS = re.compile(r"'s\b|,? (?:of|was|ruled|reigned|died|became)\b|[.;)]")
 _LISTED = re.compile(r"(?:,|,? (?:and|or|to|vs\.?)) (?:II|III|IV|V)\b")
 # "the Part I liked", "Elizabeth, I think": a pronoun comes before these.
@@ -124,6 +125,8 @@ def _stands_alone(match: re.Match[str], earlier: str) -> bool:
         return True
     if _LISTED.match(after(match)):
         return numeral in ("I", "IV", "V") and not _is_pronoun(match)
+    if numeral == "IV" and _INTRAVENOUS.match(after(match)):
+        return False
     named = bool(_NAME.search(earlier)) and not _ARTICLE.search(earlier)
     return named and numeral in ("IV", "VI", "IX", "XI")
 

@@ -2,6 +2,8 @@
 
     python benchmarks/quality/reading.py speakers
     python benchmarks/quality/reading.py markup
+    python benchmarks/quality/reading.py sentences
+    python benchmarks/quality/reading.py numbers
 
 Tables are in tests/text. Other programs are measured if they are installed. Knows nothing of speech.
 """
@@ -9,6 +11,7 @@ Tables are in tests/text. Other programs are measured if they are installed. Kno
 import argparse
 
 import markup_reading
+import number_reading
 import sentence_reading
 import speaker_reading
 
@@ -16,6 +19,7 @@ TABLES = {
     "speakers": speaker_reading.measure,
     "markup": markup_reading.measure,
     "sentences": sentence_reading.measure,
+    "numbers": number_reading.measure,
 }
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from random_scripts import anything, steady
 
-from dia.text.characters import SPOKEN_SYMBOLS, plain, source_positions, unchanged
+from dia.text.characters import SPOKEN_SYMBOLS, Plain, plain, source_positions, unchanged
 
 
 @pytest.mark.parametrize(
@@ -31,11 +31,11 @@ from dia.text.characters import SPOKEN_SYMBOLS, plain, source_positions, unchang
     ],
 )
 def test_a_text_is_written_in_plain_characters(written, expected):
-    assert plain(written) == (expected, ())
+    assert plain(written) == Plain(expected)
 
 
 def test_emoji_are_omitted_and_named_once():
-    text, omitted = plain("Hi 🙂🙂 👍🏽!")
+    text, omitted, _ = plain("Hi 🙂🙂 👍🏽!")
     assert text.split() == ["Hi", "!"]
     assert omitted == ("'🙂' (SLIGHTLY SMILING FACE)", "'👍' (THUMBS UP SIGN)")
 
@@ -49,13 +49,57 @@ def test_emoji_are_omitted_and_named_once():
         ("こんにちは", "HIRAGANA LETTER KO"),
         ("中文", "CJK UNIFIED IDEOGRAPH-4E2D"),
         ("한글", "HANGUL SYLLABLE HAN"),
-        ("α", "GREEK SMALL LETTER ALPHA"),
+        ("λόγος", "GREEK SMALL LETTER LAMDA"),
+        ("Hi, Иван Петрович", "CYRILLIC CAPITAL LETTER I) at position 4"),
     ],
 )
-def test_letters_of_other_scripts_are_rejected_by_name(written, named):
+def test_a_text_in_another_script_is_rejected_by_name(written, named):
     with pytest.raises(ValueError, match=r"text contains .* Dia speaks English; write it in Latin letters") as raised:
         plain(written)
     assert named in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("The value of π is 3.14.", "The value of pi is 3.14."),
+        ("Δt, 2πr, ΔΔG", "delta t, 2 pi r, delta delta G"),
+        ("α-helix", "alpha-helix"),
+        ("λ", "lambda"),
+        ("σ and ς, ϕ, 𝜋", "sigma and sigma, phi, pi"),
+    ],
+)
+def test_greek_symbols_become_their_names(written, expected):
+    assert plain(written) == Plain(expected)
+
+
+@pytest.mark.parametrize(
+    ("written", "expected", "transliterated"),
+    [
+        ("He said Привет мир to me.", "He said Privet mir to me.", (("Привет мир", "Privet mir"),)),
+        ("The word λόγος is Greek.", "The word logos is Greek.", (("λόγος", "logos"),)),
+        ("He lives in Київ.", "He lives in Kiiv.", (("Київ", "Kiiv"),)),
+        ("A pаypal account", "A paypal account", (("а", "a"),)),  # with a Cyrillic letter
+    ],
+)
+def test_words_of_other_scripts_are_transliterated(written, expected, transliterated):
+    assert plain(written) == Plain(expected, (), transliterated)
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("10⁻³, x², 2ⁿ, Ca²⁺", "10^-3, x^2, 2^n, Ca^2+"),
+        ("25˚C, 25ºC, 25 º", "25°C, 25°C, 25 °"),
+        ("1º but primº", "1° but primo"),
+        ("−5 and 5 − 3", "minus 5 and 5 minus 3"),
+        ("well−known, 10−12", "well-known, 10-12"),
+        ("1920×1080, a × b", "1920x1080, a  times  b"),
+        ("10\u202f000, 5\u2009km", "10,000, 5 km"),
+    ],
+)
+def test_signs_are_read_by_what_is_beside_them(written, expected):
+    assert plain(written) == Plain(expected)
 
 
 @pytest.mark.parametrize("character", ["\x00", "\x07", "\x1b", "\x7f", "\x9f"])
@@ -88,6 +132,9 @@ def test_the_position_of_a_control_character_refers_to_the_original_text():
         ("a\u200bb", [0, 2]),
         ("a\r\nb\rc", [0, 2, 3, 4, 5]),
         ("🙂 a", [0, 1, 2]),
+        ("2π!", [0, 1, 1, 1, 2]),
+        ("abc Да", [0, 1, 2, 3, 4, 4]),
+        ("x²⁰", [0, 1, 1, 1]),
     ],
 )
 def test_every_plain_character_has_its_source_position(written, expected):

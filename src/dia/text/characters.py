@@ -5,13 +5,18 @@ import unicodedata
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from dia.text.edited import EditedText
+from dia.text.letters import InLatin, in_latin
+
 # Symbols outside ASCII that `spoken_form` replaces with words.
-SPOKEN_SYMBOLS = "€£¥¢₹₩₽°\u00b5\u03a9"
+SPOKEN_SYMBOLS = "€£¥¢₹₩₽₺฿₱₫₴₦₪₿‰°\u00b5\u03a9"
 
 _STAND_INS = {
     **dict.fromkeys("\r\v\f\x85\u2028\u2029", "\n"),
     **dict.fromkeys("‘’‚‛′´ʼʻ＇", "'"),
     **dict.fromkeys("“”„‟″«»‹›「」『』", '"'),
+    **dict.fromkeys("ˈˌːˑ", ""),
+    **dict.fromkeys("∆△", " delta "),
     **dict.fromkeys("‐‑‒–−", "-"),
     **dict.fromkeys("•‣⁃◦▪▫●■", "\n- "),  # bullets
     **dict.fromkeys("—―⸺⸻", "--"),
@@ -21,6 +26,10 @@ _STAND_INS = {
     "\t": " ",
     "\u03bc": "\u00b5",
     "⁄": "/",
+    "∕": "/",
+    "∙": " times ",
+    "≦": " is at most ",
+    "≧": " is at least ",
     "№": " No. ",
     "。": ". ",
     "、": ", ",
@@ -36,7 +45,29 @@ _STAND_INS = {
     "≤": " is at most ",
     "≥": " is at least ",
     "√": " the square root of ",
+    "円": " yen ",
+    "∛": " the cube root of ",
     "∞": " infinity ",
+    "≡": " is equivalent to ",
+    "≅": " is about ",
+    "∝": " is proportional to ",
+    "∓": " minus or plus ",
+    "∑": " the sum of ",
+    "∏": " the product of ",
+    "∫": " the integral of ",
+    "∂": " partial ",
+    "∈": " in ",
+    "∠": " angle ",
+    "¬": " not ",
+    "→": " to ",
+    "⇒": " implies ",
+    "♯": " sharp ",
+    "♭": " flat ",
+    "∼": "~",
+    "～": "~",
+    "∗": "*",
+    "⋅": " times ",
+    "˚": "\u00b0",
     "ß": "ss",
     "ẞ": "SS",
     "æ": "ae",
@@ -51,6 +82,20 @@ _STAND_INS = {
     "Ŋ": "Ng",
     "ı": "i",
 }
+_SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿⁱ", "0123456789+-ni")
+# Signs whose replacement depends on what is beside them: the signs, where they stand, and the replacement.
+_IN_CONTEXT = (
+    (
+        "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ",
+        re.compile(r"[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ][⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿⁱ]*"),
+        lambda run: f"^{run[0].translate(_SUPERSCRIPTS)}",
+    ),
+    ("º∘ᵒ", re.compile(r"(?<=\d)( ?)[º∘ᵒ]"), lambda sign: f"{sign[1]}\u00b0"),
+    ("−", re.compile(r"(?<!\S)−(?=[\d.$€£¥])"), lambda sign: "minus "),
+    ("−", re.compile(r"(?<=\S) − (?=\S)"), lambda sign: " minus "),
+    ("×", re.compile(r"(?<=\d)×(?=\d)"), lambda sign: "x"),
+    ("\u2009\u202f", re.compile(r"(?<=\d)[\u2009\u202f](?=\d{3}(?!\d))"), lambda space: ","),
+)
 _SILENT = ("Cf", "Mn", "Mc", "Me", "Sk")  # joiners, separate accents, skin tones
 _LATIN = re.compile(r"LATIN (SMALL|CAPITAL) LETTER ([A-Z])(?: WITH .*)?")
 _NOT_PLAIN = re.compile(r"[^\n\x20-\x7e]")
@@ -59,37 +104,65 @@ _LINE_ENDS = dict.fromkeys(map(ord, "\r\v\f\x85\u2028\u2029"), "\n")
 
 
 class Plain(NamedTuple):
-    """A text in plain characters, and the names of the characters it omits, such as emoji."""
+    """A text in plain characters.
+
+    Attributes:
+        text: the text.
+        omitted: the names of the characters that it omits, such as emoji.
+        transliterated: the words of other scripts that are written in Latin letters, each with its Latin form.
+    """
 
     text: str
-    omitted: tuple[str, ...]
+    omitted: tuple[str, ...] = ()
+    transliterated: tuple[tuple[str, str], ...] = ()
 
 
 def plain(text: str) -> Plain:
     """Convert a text to ASCII and `SPOKEN_SYMBOLS`: straight quotes, no accents, 1/2 for ½. Line breaks are kept.
 
+    Greek symbols become their names, words of other scripts are transliterated.
+
     Raises:
         TypeError: text is not a str.
-        ValueError: text contains a letter of another script, a control character or a lone surrogate.
+        ValueError: most letters of the text are of another script, or it contains a control character, a lone
+            surrogate or a letter that cannot be transliterated.
     """
-    checked(text)
-    written = _stand_ins(text)
-    for character, stand_in in written.items():
+    if checked(text).isascii() and not _NOT_PLAIN.search(text):
+        return Plain(text)
+    written, words = _in_context(text)
+    stand_ins = _stand_ins(written.text)
+    for character, stand_in in stand_ins.items():
         if stand_in is None:
             _reject_letters_and_controls(character, text)
-    omitted = (_named(character) for character, stand_in in written.items() if stand_in is None)
-    return Plain(text.replace("\r\n", "\n").translate(_table(written)), tuple(omitted))
+    omitted = (_named(character) for character, stand_in in stand_ins.items() if stand_in is None)
+    said = written.text.replace("\r\n", "\n").translate(_table(stand_ins))
+    return Plain(said, tuple(omitted), tuple(words.items()))
 
 
 def source_positions(text: str) -> Sequence[int]:
     """For each character of `plain(text).text`, the position in `text` of the character that it replaces."""
     if text.isascii() and "\r\n" not in text:
         return range(len(text))
-    table, positions = _table(_stand_ins(text)), list[int]()
-    for position, character in enumerate(text):
-        if not (character == "\r" and text.startswith("\n", position + 1)):  # \r\n is a single line break
+    written = _in_context(text)[0]
+    table, positions = _table(_stand_ins(written.text)), list[int]()
+    for character, following, position in zip(written.text, f"{written.text[1:]} ", written.positions, strict=True):
+        if not (character == "\r" and following == "\n"):  # \r\n is a single line break
             positions += [position] * len(table.get(ord(character), character))
     return positions
+
+
+def _in_context(text: str) -> InLatin:
+    """The text after the replacements that depend on more than one character."""
+    written, found = EditedText.of(text), dict.fromkeys(_NOT_PLAIN.findall(text))
+    for signs, pattern, stand_in in _IN_CONTEXT:
+        if not found.keys().isdisjoint(signs):
+            written = written.sub(pattern, stand_in)
+    foreign = [character for character in found if _is_foreign_letter(character)]
+    return in_latin(written, foreign) if foreign else InLatin(written, {})
+
+
+def _is_foreign_letter(character: str) -> bool:
+    return unicodedata.category(character)[0] == "L" and _written(character) is None
 
 
 def unchanged(text: str) -> str:

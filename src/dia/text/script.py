@@ -136,10 +136,12 @@ class _Reader:
         self._warnings: dict[str, dict[str, None]] = {}
         self._positions: Sequence[int]
         if english:
-            self.written, omitted = characters.plain(source.text)
+            self.written, omitted, transliterated = characters.plain(source.text)
             self._positions = characters.source_positions(source.text)
             for character in omitted:
                 self.warn(character, "cannot be spoken and is omitted. Write words, or a sound such as (laughs).")
+            for word, latin in transliterated:
+                self.warn(f"{word} (read as {latin})", "not in Latin letters. Write it as it is pronounced.")
         else:
             self.written = characters.unchanged(source.text)
             self._positions = range(len(source.text))

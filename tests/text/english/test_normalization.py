@@ -29,7 +29,7 @@ NUMBERS = {
     "5-10, 5–10, 5 - 10": "five to ten, five to ten, five to ten",
     "16:9": "sixteen to nine",
     "MP3, H100, 1.6B, 3D": "MP three, H one hundred, one point six B, three D",
-    "2x, 1920x1080": "two times, nineteen twenty by one thousand eighty",
+    "2x, 1920x1080": "two times, nineteen twenty by ten eighty",
     "10^6, x²": "ten to the power of six, x squared",
     "a 5-year-old, COVID-19": "a five-year-old, COVID nineteen",
     "2*3=6": "two times three equals six",
@@ -74,7 +74,8 @@ TIMES = {
     "3:30 p.m. sharp": "three thirty PM sharp",
     "3pm": "three PM",
     "at 3 p.m. Then": "at three PM. Then",
-    "1:23:45": "one twenty-three and forty-five seconds",
+    "1:23:45": "one hour twenty-three minutes forty-five seconds",
+    "at 1:23:45": "at one twenty-three and forty-five seconds",
     "in 1984, 1905, 2000, 2005": "in nineteen eighty-four, nineteen oh five, two thousand, two thousand five",
     "in 2024": "in twenty twenty-four",
     "the 1980s, the '90s": "the nineteen eighties, the nineties",
@@ -186,7 +187,25 @@ def test_num2words_is_not_imported_before_it_is_needed():
 
 
 @pytest.mark.parametrize(
-    "unit", ["9", "1,", "1-", "1/", ",123", "(a", "Aa", "a.", "a@", "http://", "$1", "[S", "May 1 "]
+    "unit",
+    [
+        *("9", "1,", "1-", "1/", ",123", "(a", "Aa", "a.", "a@", "http://", "$1", "[S", "May 1 ", "1h", "1 000", "m/"),
+        *(
+            "II, ",
+            "x^",
+            "1:",
+            "#aA",
+            "call 911 ",
+            "1d1h1m1s",
+            "km/",
+            "11.11.1111",
+            "aπ ",
+            "abc Я ",
+            "\u2070",
+            "1'",
+            "+1 ",
+        ),
+    ],
 )
 def test_long_runs_take_linear_time(unit):
     """With quadratic patterns, each of these would take hours."""

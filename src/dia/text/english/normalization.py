@@ -1,7 +1,7 @@
 """Convert written English to spoken form: `spoken_form("Dr. Lee owes $5.")` is "Doctor Lee owes five dollars."
 
 Expands internet addresses, symbols and punctuation; `dia.text.english.abbreviations` expands abbreviations,
-`dia.text.english.numbers` numbers, and `dia.text.english.lines` decides which line breaks end a sentence. Tags, pauses
+`dia.text.english.figures` numbers, and `dia.text.english.lines` decides which line breaks end a sentence. Tags, pauses
 and sounds (`dia.text.tags`) are unchanged. Independent of turns.
 """
 
@@ -10,7 +10,13 @@ from collections.abc import Callable
 
 from dia.text.characters import SPOKEN_SYMBOLS, plain
 from dia.text.english.abbreviations import expanded
+from dia.text.english.codes import NAMES
+from dia.text.english.figures import in_words
 from dia.text.english.lines import line_ends
+from dia.text.english.measures import UNITS
+from dia.text.english.roman import without_numerals
+from dia.text.english.rules import applied
+from dia.text.english.symbols import AFTER_NUMBERS, BEFORE_NUMBERS, SYMBOLS
 from dia.text.sounds import sound_of
 from dia.text.tags import MAYBE_SOUND, PAUSE_MARK, PHONES_IN_BRACES, SPEAKER_TAG
 
@@ -31,29 +37,6 @@ _IN_ADDRESSES = {
     "+": " plus ",
     "~": " tilde ",
     ":": " colon ",
-}
-_SYMBOLS = {
-    "&": " and ",
-    "@": " at ",
-    "+": " plus ",
-    "=": " equals ",
-    "%": " percent ",
-    "$": " dollars ",
-    "€": " euros ",
-    "£": " pounds ",
-    "¥": " yen ",
-    "¢": " cents ",
-    "₹": " rupees ",
-    "₩": " won ",
-    "₽": " rubles ",
-    "\u00b0": " degrees ",
-    "\u00b5": " micro ",
-    "\u03a9": " ohms ",
-    "/": " slash ",
-    "<": " less than ",
-    ">": " greater than ",
-    **dict.fromkeys("()", ", "),
-    **dict.fromkeys("#*_~^|\\{}[]`", " "),
 }
 
 
@@ -101,16 +84,15 @@ def _kept(mark: str) -> str | None:
 
 
 def _words(text: str) -> str:
-    from dia.text.english.numbers import in_words
-
     text = re.sub(r"\s+", " ", expanded(text))
     for pattern, stand_in in _BEFORE_NUMBERS:
         text = pattern.sub(stand_in, text)
+    text = applied((*NAMES, *UNITS, *BEFORE_NUMBERS), without_numerals(text))
     if _FIGURE.search(text):
         text = in_words(text)
     for pattern, stand_in in _AFTER_NUMBERS:
         text = pattern.sub(stand_in, text)
-    return text
+    return applied(AFTER_NUMBERS, text)
 
 
 def _tidy(text: str) -> str:
@@ -149,18 +131,12 @@ _BEFORE_NUMBERS: _Rules = tuple(
         (r"\bw/o(?!\w)", "without"),
         (r"\bw/ ?(?=\w)", "with "),
         (r"\b([Aa])nd/or\b", r"\1nd or"),
-        (r"#(?=\d)", "number "),
-        (r"#(?=[A-Za-z])", "hashtag "),
-        (r"~ ?(?=[\d$€£¥.])", "about "),
-        (r"(?<=\d) ?\* ?(?=\d)", " times "),
-        (r"(?<=[\d)]) \+ ?(?=\d)|(?<=\d)\+(?=\d)", " plus "),
     )
 )
 _AFTER_NUMBERS: _Rules = (
     (re.compile(r" ?(?<!-)--+(?!-)(?= ?(?:$|[\"'](?!\w)))"), "..."),
     (re.compile(r"--+|(?:^|(?<= ))-(?: |$)"), ", "),
     (re.compile(r"\) ?$"), ""),
-    (re.compile(rf"[{re.escape(''.join(_SYMBOLS))}]"), lambda match: _SYMBOLS[match[0]]),
 )
 _PUNCTUATION: _Rules = tuple(
     (re.compile(pattern), stand_in)
@@ -174,6 +150,6 @@ _PUNCTUATION: _Rules = tuple(
         (r"^[ ,;:]+", ""),
     )
 )
-assert set(SPOKEN_SYMBOLS) <= set(_SYMBOLS)
+assert set(SPOKEN_SYMBOLS) <= set(SYMBOLS)
 
 __all__ = ["spoken_form"]

@@ -1,0 +1,154 @@
+"""Numbers that are names: telephone and emergency numbers, rooms, flights, models, versions, postal codes, addresses.
+
+Their digits are read one by one or in pairs, never as an amount.
+"""
+
+import re
+
+from dia.text.english import abbreviation_table as table
+from dia.text.english.numbers import amount, cardinal, code, digits
+from dia.text.english.rules import BEGIN, Rules, after, before, compiled, counts, either, listed
+
+_EMERGENCY = "911|999|112|988|111|211|311|411|511|611|711|811|101"
+_CALLED = re.compile(
+    r"\b(?:call|dial|phone|phoning|ring|rang|text|number is|line is)(?:s|d|ed|ing|led|ling)?\b[^.!?;]{0,24}$",
+    re.IGNORECASE,
+)
+_ANSWERED = re.compile(r" (?:operator|dispatch|call|emergency|hotline|helpline|line)")
+_IN_PAIRS = (
+    *("Flight", "Room", "Route", "Highway", "Interstate", "Suite", "Apartment", "Apt", "Boeing", "Airbus", "Bus"),
+    *("Porsche", "Peugeot", "Ferrari", "Model", "Part", "Serial", "RTX", "GTX", "RX", "Lot", "Gate", "Platform"),
+)
+_CODE_WORD = (
+    "PIN|OTP|[Pp]asscode|[Pp]assword|ZIP|[Zz]ip [Cc]ode|ZIP [Cc]ode|[Aa]rea [Cc]ode|[Pp]ostcode|[Ee]xtension|SWIFT|SKU"
+)
+_POSTAL = {**table.POSTAL, **table.POSTAL_WORDS}
+_STATES = either([*_POSTAL, *_POSTAL.values(), "DC", "PR"])
+_BOOKS = listed(
+    "Genesis Exodus Leviticus Numbers Deuteronomy Joshua Judges Ruth Samuel Kings Chronicles Ezra Nehemiah Esther "
+    "Job Psalm Psalms Proverbs Ecclesiastes Isaiah Jeremiah Lamentations Ezekiel Daniel Hosea Joel Amos Obadiah "
+    "Jonah Micah Nahum Habakkuk Zephaniah Haggai Zechariah Malachi Matthew Mark Luke John Acts Romans Corinthians "
+    "Galatians Ephesians Philippians Colossians Thessalonians Timothy Titus Philemon Hebrews James Peter Jude "
+    "Revelation Surah"
+)
+_UNSAID_CASE = {"jpg", "png", "gif", "pdf", "html", "css", "csv", "xml", "js", "ts", "txt", "exe", "rtf", "svg", "wav"}
+_SUFFIXES = (
+    *sorted(_UNSAID_CASE),
+    *("py", "md", "json", "yaml", "yml", "toml", "zip", "tar", "gz", "doc", "docx", "xls", "xlsx", "ppt", "pptx"),
+    *("mp3", "mp4", "mov", "avi", "mkv", "flac", "ogg", "opus", "jpeg", "webp", "bmp", "cpp", "hpp", "rs", "go", "rb"),
+    *("java", "jar", "php", "sql", "db", "log", "ini", "cfg", "conf", "sh", "bat", "jsx", "tsx", "epub", "srt", "vtt"),
+)
+
+
+def _telephone(match: re.Match[str]) -> str:
+    groups = [digits(group) for group in re.findall(r"\d+", match[0])]
+    return ("plus " if match[0].startswith("+") else "") + ", ".join(groups)
+
+
+def _digits(match: re.Match[str]) -> str:
+    return digits(match[0])
+
+
+def _emergency(match: re.Match[str]) -> str:
+    called = _CALLED.search(before(match, 40)) and not counts(after(match))
+    return digits(match[0]) if called or _ANSWERED.match(after(match)) else match[0]
+
+
+def _address(match: re.Match[str]) -> str:
+    """192.168.0.1 → one nine two dot one six eight dot zero dot one."""
+    parts = match[0].split(".")
+    return " dot ".join(map(digits, parts)) if all(int(part) <= 255 for part in parts) else match[0]
+
+
+def _version(match: re.Match[str]) -> str:
+    said = " point ".join(amount(part) for part in match[1].split("."))
+    return said if re.search(r"\b[Vv]ersion $", before(match)) else f"version {said}"
+
+
+def _code(match: re.Match[str]) -> str:
+    return code(match[0])
+
+
+def _codes(match: re.Match[str]) -> str:
+    return " ".join(map(code, match[0].split("-")))
+
+
+def _model(match: re.Match[str]) -> str:
+    """i7-9700K → i seven ninety-seven hundred K, F-16 → F sixteen, A320 → A three twenty."""
+    parts = re.findall(r"[A-Za-z]+|\d+", match[0])
+    if len(parts[-1]) == 1 and parts[-1].islower() and after(match, 1) == "/":
+        return match[0]
+    return " ".join(code(part) if part.isdigit() else part for part in parts)
+
+
+def _suffix(match: re.Match[str]) -> str:
+    name = match[1]
+    return f" dot {name.upper() if name in _UNSAID_CASE else name}"
+
+
+def _words_of_tag(match: re.Match[str]) -> str:
+    """#BlackLivesMatter → hashtag Black Lives Matter."""
+    return "hashtag " + re.sub(r"(?<=[a-z])(?=[A-Z])", " ", match[1])
+
+
+# Signs in names; they apply to texts without figures too.
+NAMES: Rules = compiled(
+    (r"\b([A-GJ])#(?!\w)", r"\1 sharp", "#"),
+    (r"#([A-Za-z]\w{0,99})", _words_of_tag, "#"),
+    (r"(?<=\w)\.NET\b", " dot NET", "."),
+    (r"(?<=\w) \.(?=[A-Z][a-z]+\b)(?!\.Net\b)", ". ", "."),
+    (r"(?:(?<=[\s(\"'/])|^)\.(?=[A-Z]{2,}\b|Net\b|[a-z][\w-]{1,30}(?![\w.]\w))", "dot ", "."),
+    (rf"(?<=\w)\.({either(_SUFFIXES)})\b(?![\w-]|\.\w)", _suffix, "."),
+    (r"(?<=\w{3})\.([ch])\b(?=[ ,;:?!.]|$)(?!\.\w)", r" dot \1", "."),
+    (r"(?<=[a-z])\.(?=\d)", " dot ", "."),
+    (r"(?<=\d)\.(?=x\b)", " point ", "."),
+)
+RULES: Rules = compiled(
+    (r"\bISBN(?:-1[03])?:? (?=[\d -]{9,17}[\dX]\b)", "ISBN "),
+    (r"(?<=\bISBN )\d[\d -]{8,16}[\dX]\b", _telephone),
+    (r"(?<![\w+])\+\d{1,3}(?:[ .-]\(?\d{1,5}\)?){2,5}(?!\d)", _telephone, "+"),
+    (rf"{BEGIN}(?:\+?\d{{1,2}}[ .-])?(?:\(\d{{3}}\) ?|\d{{3}}[.-])\d{{3}}[ .-]\d{{4}}(?!\d)", _telephone, "(.-"),
+    (rf"{BEGIN}(?<!-)\d{{3}}-\d{{4}}(?![\d-])", _telephone, "-"),
+    (rf"{BEGIN}\b\d{{4}}(?:[ -]\d{{4}}){{3}}\b(?![-.,]?\d)", _telephone),
+    (rf"{BEGIN}(?<!:)\b(?=\d(?:[ -]?\d){{6}})0\d{{1,4}}(?:[ -]\d{{2,8}}){{1,4}}\b(?![-.,]?\d)", _telephone),
+    (rf"{BEGIN}\d+(?:-\d+){{2,}}", _telephone, "-"),
+    (rf"{BEGIN}\b\d{{1,3}}(?:\.\d{{1,3}}){{3}}\b(?![-.,]?\d)", _address, "."),
+    (r"\bv(\d{1,9}(?:\.\d{1,9}){0,5})\b(?!\.\d)", _version),
+    (
+        rf"(?<=, )({_STATES}) (\d{{5}}(?:-\d{{4}})?)\b",
+        lambda match: f"{match[1]} {digits(match[2])}",
+        ",",
+    ),
+    (rf"\b((?:{_CODE_WORD})(?: is| was|:)? )(\d{{3,9}})\b", lambda match: match[1] + digits(match[2])),
+    (rf"\b(?:{_EMERGENCY})\b(?![,.:/-]?\d)", _emergency),
+    (r"\b401\(?[kK]\b\)?", "four oh one k"),
+    (rf"{BEGIN}\b7[0-8]7-(?:[1-9]00|[1-9]0?)(?=[A-Z]{{0,2}}\b)(?![\d-])", _codes, "-"),
+    (r"(?<!\w)A3\d\d-[1-9]\d{0,3}\b", _model, "-"),
+    (r"\b911(?= (?:Turbo|Carrera|Targa|GT\d?)\b)", _code),
+    (rf"{BEGIN}\b(1-)?(8\d\d)-(?=[A-Z]{{2}})", lambda match: f"{_telephone(match)} ", "-"),
+    (r"(?<=\bISSN )\d{4}-\d{3}[\dX]\b", _telephone, "-"),
+    (r"(?<=\b[Ee]xt\. )\d{1,6}\b", _digits, "."),
+    (r"\bx86-64\b", "x eighty-six sixty-four", "-"),
+    (r"\b802\.11(?=[a-z]{0,2}\b)", "eight oh two dot eleven ", "."),
+    (rf"{BEGIN}\b\d{{3,4}}(?=p\b)", lambda match: f"{code(match[0])} "),
+    (r"\b(ISO|IEC|DIN|EN) (\d{3,5}):(?=\d{4}\b)", lambda match: f"{match[1]} {cardinal(int(match[2]))}, ", ":"),
+    (
+        rf"\b({either(_BOOKS)}) (\d{{1,3}}):(\d{{1,3}})\b",
+        lambda match: f"{match[1]} {amount(match[2])} {amount(match[3])}",
+        ":",
+    ),
+    (r"(?<=\b[Mm]odel )\d{1,4}-\d{1,4}\b", _codes, "-"),
+    (r"(?<=\b[Pp]art )\d{1,4}-\d{1,4}\b", _codes, "-"),
+    (r"(?<=\b[Ss]erial )\d{1,4}-\d{1,4}\b", _codes, "-"),
+    (
+        rf"\b((?:{either([*_IN_PAIRS, *(name.lower() for name in _IN_PAIRS)])}) )(\d{{3,4}})\b(?![,.]\d|[-:/])",
+        lambda match: match[1] + code(match[2]),
+    ),
+    (r"\b9/11\b", "nine eleven", "/"),
+    (r"\b([A-Z])(\d{1,4})-(?=\1\d)", r"\1\2 to ", "-"),
+    (r"(?<![\w$-])[A-Za-z]{1,4}\d{1,2}-\d{3,5}[A-Za-z]{0,3}\b", _model, "-"),
+    (r"(?<![\w$.-])[A-Z]{1,5}-?(?:[3-9]\d{3}|\d{3})[A-Z]{0,3}\b(?![.,]\d|-\d)", _model),
+    (r"(?<![A-Za-z])(?:CO|NO|SO|PO|OH)(?=[2-4](?:[A-Z]|\b))", lambda match: " ".join(match[0])),
+)
+
+__all__ = ["NAMES", "RULES"]

@@ -1,0 +1,111 @@
+"""Dates: 2024-05-17, 5/17/2024, 17.05.2024, May 17, 17 May 2024, May 3-7. 5/6/2024 is a day in May."""
+
+import re
+
+from dia.text.english.numbers import ordinal, year
+from dia.text.english.rules import BEGIN, Rules, before, compiled
+
+_MONTHS = (
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
+_MONTH = (
+    r"(Jan|Feb|Mar|Apr|May|June?|July?|Aug|Sept?|Oct|Nov|Dec|JAN|FEB|MAR|APR|MAY|JUNE?|JULY?|AUG|SEPT?|OCT|NOV|DEC|"
+    r"jan|feb|apr|june?|july?|aug|sept?|oct|nov|dec|"
+    r"mar(?=ch (?:\d\d?,? )?\d{4}\b)|may(?= (?:\d\d?,? )?\d{4}\b))"
+    r"(?:uary|ruary|ch|il|ust|ember|ober|UARY|RUARY|CH|IL|UST|EMBER|OBER)?"
+)
+_ON_A_DAY = re.compile(r"\b(?:on|by|since|until|due|dated?|before|after) $", re.IGNORECASE)
+_DAY = r"(\d\d?)(?:st|nd|rd|th)?"
+
+
+def _date(month: int, day: int, written_year: str | None, match: re.Match[str]) -> str:
+    if not (1 <= month <= 12 and 1 <= day <= 31):
+        return match[0]
+    named = f"{_MONTHS[month - 1]} {ordinal(day)}"
+    return named if not written_year else f"{named}, {year(_full_year(written_year))}"
+
+
+def _full_year(written: str) -> int:
+    number = int(written)
+    return number if len(written) > 2 else number + (1900 if number >= 70 else 2000)
+
+
+def iso_date(match: re.Match[str]) -> str:
+    """The date in the first three groups of a match: year, month, day."""
+    return _date(int(match[2]), int(match[3]), match[1], match)
+
+
+def _slashed_date(match: re.Match[str]) -> str:
+    first, second = int(match[1]), int(match[2])
+    return _date(second, first, match[3], match) if first > 12 else _date(first, second, match[3], match)
+
+
+def _dotted_date(match: re.Match[str]) -> str:
+    return _date(int(match[2]), int(match[1]), match[3], match)
+
+
+def _month_number(name: str) -> int:
+    return next(index for index, month in enumerate(_MONTHS, 1) if month[:3].casefold() == name[:3].casefold())
+
+
+def _month_first(match: re.Match[str]) -> str:
+    return _date(_month_number(match[1]), int(match[2]), match[3], match)
+
+
+def _month_and_days(match: re.Match[str]) -> str:
+    first, last = int(match[2]), int(match[3])
+    if not 1 <= first < last <= 31:
+        return match[0]
+    said = f"{_MONTHS[_month_number(match[1]) - 1]} {ordinal(first)} to {ordinal(last)}"
+    return f"{said}, {year(int(match[4]))}" if match[4] else said
+
+
+def _day_first(match: re.Match[str]) -> str:
+    the, day, month, written_year = match[1] or "the ", int(match[2]), match[3], match[4]
+    if not 1 <= day <= 31:
+        return match[0]
+    named = f"{the}{ordinal(day)} of {_MONTHS[_month_number(month) - 1]}"
+    return f"{named}, {year(_full_year(written_year))}" if written_year else named
+
+
+def _days_and_month(match: re.Match[str]) -> str:
+    the, first, last = match[1] or "the ", int(match[2]), int(match[3])
+    if not 1 <= first < last <= 31:
+        return match[0]
+    said = f"{the}{ordinal(first)} to the {ordinal(last)} of {_MONTHS[_month_number(match[4]) - 1]}"
+    return f"{said}, {year(int(match[5]))}" if match[5] else said
+
+
+def _day_of_the_year(match: re.Match[str]) -> str:
+    if match[0] == "9/11" or int(match[2]) <= 10 or not _ON_A_DAY.search(before(match)):  # more likely a fraction
+        return match[0]
+    return _date(int(match[1]), int(match[2]), None, match)
+
+
+def _month_of_the_year(match: re.Match[str]) -> str:
+    """2024-05 → May twenty twenty-four, but not 2004-05, which may be a season."""
+    if int(match[2]) == (int(match[1]) + 1) % 100:
+        return match[0]
+    return f"{_MONTHS[int(match[2]) - 1]} {year(int(match[1]))}"
+
+
+RULES: Rules = compiled(
+    (rf"(?<=\d) ?- ?(?={_MONTH}\.? \d)", " to ", "-"),
+    (rf"{BEGIN}(?<![\w-])(19\d\d|20\d\d)-(0[1-9]|1[0-2])\b(?![-.,]\d)", _month_of_the_year, "-"),
+    (rf"{BEGIN}(\d{{4}})\.(\d\d)\.(\d\d)(?![\d.])", iso_date, "."),
+    (rf"{BEGIN}(\d{{4}})-(\d\d)-(\d\d)(?![\d-])", iso_date, "-"),
+    (rf"{BEGIN}(?<!/)(\d{{4}})/(\d\d?)/(\d\d?)(?![\d/])", iso_date, "/"),
+    (rf"{BEGIN}(?<!/)(\d\d?)/(\d\d?)/(\d{{4}}|\d\d)(?![\d/])", _slashed_date, "/"),
+    (rf"{BEGIN}(?<!-)(\d\d?)-(\d\d?)-(\d{{4}})(?![\d-])", _slashed_date, "-"),
+    (rf"{BEGIN}(\d\d?)\.(\d\d?)\.(\d{{4}})(?!\d|\.\d)", _dotted_date, "."),
+    (rf"\b{_MONTH}\.? (\d\d?) ?- ?(\d\d?)\b(?![:/.-]?\d)(?:,? (\d{{4}})\b)?", _month_and_days, "-"),
+    (rf"(?:\b([Tt]he ))?{BEGIN}\b(\d\d?) ?- ?(\d\d?)(?: of)? {_MONTH}\b(?:,? (\d{{4}})\b)?", _days_and_month, "-"),
+    (rf"\b{_MONTH}\.? {_DAY}\b(?!:|,\d|[.]\d)(?:,? (\d{{4}})\b(?!,\d|\.\d))?", _month_first),
+    (rf"\b{_MONTH}-(\d\d?)(?:-(\d{{4}}))?\b(?![:.-]?\d)", _month_first, "-"),
+    (rf"{BEGIN}\b()(\d\d?)-{_MONTH}-(\d{{4}}|\d\d)\b", _day_first, "-"),
+    (rf"(?:\b([Tt]he ))?{BEGIN}\b{_DAY}(?: of)? {_MONTH}(?:\b|\.(?= \d))(?:,? (\d{{4}})\b)?", _day_first),
+    (rf"{BEGIN}(?<!/)(\d\d?)/(\d\d?)(?![\d/])", _day_of_the_year, "/"),
+)
+
+__all__ = ["RULES", "iso_date"]

@@ -1,0 +1,117 @@
+"""Measures: 5 km/h, 20 m², 5 kg/m³, 25°C, 6'2", 51°N, a 5-km run, hours/day."""
+
+import re
+
+from dia.text.english.mathematics import fraction, power
+from dia.text.english.numbers import amount, cardinal
+from dia.text.english.rules import BEGIN, NUMBER, Rules, before, compiled, either
+from dia.text.english.units import MEASURES, SECONDS, WITHOUT_NUMBER
+
+_UNIT = either(MEASURES)
+_POWER = r"(?:\^?([23]))?"
+_PERS = rf"(?:/(?:(?:{_UNIT})(?:\^?[23])?(?![\w^])|[a-z]{{3,12}}\b)){{0,2}}"
+_PER_WORD = "second|minute|hour|day|night|week|month|year|person|head|capita|mile|serving|child|student|employee"
+_DIRECTIONS = {"N": "north", "S": "south", "E": "east", "W": "west"}
+_LENGTHS = ("m", "km", "cm", "mm", "ft", "mi")
+_SWAP = {"": "", "2": "square ", "3": "cubic "}
+_AFTERWARDS = {"2": " squared", "3": " cubed"}
+
+
+def _measure(match: re.Match[str]) -> str:
+    written, hyphen, unit, squared, pers = match.groups()
+    one, many = MEASURES[unit]
+    alone = written == "1" or hyphen == "-" or bool(re.search(r"\b[Aa]n? $", before(match, 4)))
+    return f"{amount(written)} {_SWAP[squared or '']}{one if alone else many}{_per(pers)}"
+
+
+def _per(written: str | None) -> str:
+    """/m^3 → per cubic meter, /s^2 → per second squared, /kg/day → per kilogram per day."""
+    said = ""
+    for unit, squared in re.findall(r"/([^/^\d]+)\^?([23]?)", written or ""):
+        name = MEASURES.get(unit, (unit,))[0]
+        said += " per " + (f"{name}{_AFTERWARDS.get(squared, '')}" if unit in SECONDS else f"{_SWAP[squared]}{name}")
+    return said
+
+
+def _after_power(match: re.Match[str]) -> str:
+    """10^8 m/s → 10 to the power of eight meters per second."""
+    exponent, unit, squared, pers = match.groups()
+    return f" {power(exponent)} {_SWAP[squared or '']}{MEASURES[unit][1]}{_per(pers)}"
+
+
+def _feet_and_inches(match: re.Match[str]) -> str:
+    feet, inches = int(match[1]), int(match[2])
+    return f"{cardinal(feet)} {'foot' if feet == 1 else 'feet'} {cardinal(inches)} inch{'' if inches == 1 else 'es'}"
+
+
+def _direction(match: re.Match[str]) -> str:
+    return f"{match[1]} {_DIRECTIONS[match[2]]}"
+
+
+def _degrees(match: re.Match[str]) -> str:
+    """40°26'46"N → forty degrees twenty-six minutes forty-six seconds north."""
+    degrees, minutes, seconds, direction = match.groups()
+    parts = [(degrees, "degree"), (minutes, "minute"), (seconds, "second")]
+    said = " ".join(f"{amount(number)} {unit}{'' if number == '1' else 's'}" for number, unit in parts if number)
+    return f"{said} {_DIRECTIONS[direction]}" if direction else said
+
+
+def _alone(match: re.Match[str]) -> str:
+    """per m^2 → per square meter."""
+    return match[1] + _SWAP[match[3] or ""] + MEASURES[match[2]][0]
+
+
+def _unit_alone(match: re.Match[str]) -> str:
+    """kg/m^3 → kilograms per cubic meter, km^2 → square kilometers."""
+    unit, squared, pers = match.groups()
+    sure = unit in WITHOUT_NUMBER if not pers else len(match[0]) > 3 or match[0] == "m/s"  # not s/m
+    return _SWAP[squared or ""] + MEASURES[unit][1] + _per(pers) if squared or sure else match[0]
+
+
+def _part(match: re.Match[str]) -> str:
+    """1/2 lb → half a pound, 3/4 km → three quarters of a kilometer, 4 1/2 lbs → four and a half pounds."""
+    whole, above, below, unit = match.groups()
+    said = fraction(whole, int(above), int(below))
+    if said is None:
+        return match[0]
+    one, many = MEASURES[unit]
+    if whole:
+        return f"{said} {many}"
+    article = "an" if one.startswith(("a", "e", "hour", "i", "o")) else "a"
+    return f"{'half' if above + below == '12' else f'{said} of'} {article} {one}"
+
+
+RULES: Rules = compiled(
+    (rf"{BEGIN}(?<!/)(?:(\d{{1,6}}) )?(\d{{1,3}})/(\d{{1,3}}) ?({_UNIT})(?![\w^/-])", _part, "/"),
+    (r"(?<=\d)( ?)(?:o|deg\.? ?|\u00b0 )(?=[CF]\b)", "\\1\u00b0"),
+    (r"(?<=\d)/100 ?km\b|(?<=[lLh])/100 ?km\b", " per 100 km", "/"),
+    (rf"(?<=\d)/({_PER_WORD})\b", r" per \1", "/"),
+    (rf"{BEGIN}(\d{{1,3}})\u00b0 ?(\d\d?)'(?: ?(\d\d?(?:\.\d{{1,6}})?)\")?(?: ?([NSEW])\b)?", _degrees, "\u00b0"),
+    (r"(\d\u00b0) ?([NSEW])\b(?!\w|')", _direction, "\u00b0"),
+    (rf"{BEGIN}(?<!')\b(\d\d?)'(\d\d?)(?:\"|''|(?= |[.,;!?]|$)(?<='\d|\d\d))", _feet_and_inches, "'"),
+    (r"(\d)\"(?= ?(?:x|by|wide|long|tall|deep|thick|screen|monitor|display|TV|pipe|ruler|nail)\b)", r"\1 inches", '"'),
+    (r"(\d)'(?= (?:tall|long|wide|deep|high)\b)", r"\1 feet", "'"),
+    (rf"{BEGIN}(\d{{1,4}}),(\d\d?)(?=(?: ?\u00b0C| ?%| ?(?:km|kg|cm|mm|m|g|l|L))(?!\w))", r"\1.\2", ","),
+    (rf"(?<=\d)\^(-?\d{{1,4}}) ({_UNIT}){_POWER}({_PERS})(?![\w^]|-\w)", _after_power, "^"),
+    (rf"(?<!\^){NUMBER}(-| ?)({_UNIT}){_POWER}({_PERS})(?![\w^]|-\w)", _measure),
+    (rf"{NUMBER}-({_UNIT})(?=-\w)", lambda match: f"{amount(match[1])}-{MEASURES[match[2]][0]}", "-"),
+    (rf"\b(per )({_UNIT}){_POWER}(?![\w^/])", _alone),
+    (rf"(?<=[a-z]s)/({_PER_WORD})\b", r" per \1", "/"),
+    (r"(?<=\d{3}) K\b(?! ?[A-Z])|(?<=\.\d) K\b", " kelvin"),
+    (r"(\d) ?N\b(?=[.,;!?]|$)", r"\1 newtons"),
+)
+# For texts without figures too.
+_FREE = r"(?<![\w/^.'\u00b5$-])(?<!\d )(?<!\bper )"  # not after a number
+UNITS: Rules = compiled(
+    (
+        rf"{_FREE}({either({*WITHOUT_NUMBER, *_LENGTHS})})(?:\^([23])\b)?({_PERS})(?![\w/^'-])",
+        _unit_alone,
+    ),
+    (
+        rf"{_FREE}({_UNIT})()((?:/(?:{_UNIT})(?:\^?[23])?(?![\w^])){{1,2}})(?![\w/^'-])",
+        _unit_alone,
+        "/",
+    ),
+)
+
+__all__ = ["RULES", "UNITS"]

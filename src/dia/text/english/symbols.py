@@ -1,0 +1,61 @@
+"""The words of signs that are left when numbers, units and money have been read: & @ + = < > µ and others."""
+
+import re
+
+from dia.text.english.rules import Rule, Rules, compiled
+
+SYMBOLS = {
+    "&": " and ",
+    "@": " at ",
+    "+": " plus ",
+    "=": " equals ",
+    "%": " percent ",
+    "‰": " per mille ",
+    "$": " dollars ",
+    "€": " euros ",
+    "£": " pounds ",
+    "¥": " yen ",
+    "¢": " cents ",
+    "₹": " rupees ",
+    "₩": " won ",
+    "₽": " rubles ",
+    "₺": " lira ",
+    "฿": " baht ",
+    "₱": " pesos ",
+    "₫": " dong ",
+    "₴": " hryvnias ",
+    "₦": " naira ",
+    "₪": " shekels ",
+    "₿": " bitcoin ",
+    "\u00b0": " degrees ",
+    "\u00b5": " mu ",
+    "\u03a9": " omega ",
+    "/": " slash ",
+    "<": " less than ",
+    ">": " greater than ",
+    **dict.fromkeys("()", ", "),
+    **dict.fromkeys("#*_~^|\\{}[]`", " "),
+}
+
+
+BEFORE_NUMBERS: Rules = compiled(
+    (r"# ?(?=\d)", "number ", "#"),
+    (r"~ ?(?=[\d$€£¥.])", "about ", "~"),
+    (r"(?<=\d) ?\* ?(?=\d)", " times ", "*"),
+    (r"(?<=[\d)]) \+ ?(?=\d)|(?<=\d)\+(?=\d)(?!\d\d:?\d\d\b)", " plus ", "+"),
+    (r"\b([fgh])\(([a-z])\)(?= ?=)", r"\1 of \2", "("),
+)
+AFTER_NUMBERS: Rules = (
+    *compiled(
+        (r" ?!= ?", " is not equal to ", "!"),
+        (r"(?<=[A-Za-z]) ?<= ?", " is at most ", "<"),
+        (r"(?<=[A-Za-z]) ?>= ?", " is at least ", ">"),
+        (r"\b([A-Za-z]) < ", r"\1 is less than ", "<"),
+        (r"\b([A-Za-z]) > ", r"\1 is greater than ", ">"),
+        (r"(?<!\w)\u00b5(?!\w)", "mu", "\u00b5"),
+        (r"(?<!\w)\u03a9(?!\w)", "omega", "\u03a9"),
+    ),
+    Rule(re.compile(rf"[{re.escape(''.join(SYMBOLS))}]"), lambda match: SYMBOLS[match[0]]),
+)
+
+__all__ = ["AFTER_NUMBERS", "BEFORE_NUMBERS", "SYMBOLS"]

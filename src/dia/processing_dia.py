@@ -13,6 +13,7 @@ from transformers import BatchFeature, DacModel
 from transformers.processing_utils import AudioKwargs, ProcessingKwargs
 
 from dia.audio import files as audio_file
+from dia.audio.clips import named_clips
 from dia.checkpoints.processor_files import OWN_OPTIONS
 from dia.checkpoints.saved_processor import SavedProcessor
 from dia.codec import dac as codec
@@ -26,7 +27,7 @@ from dia.configuration_dia import (
 )
 from dia.decoding import delay, grid
 from dia.decoding.grid import Channels, check_channels, checked_pattern, is_codes
-from dia.feature_extraction_dia import DiaFeatureExtractor, named_clips
+from dia.feature_extraction_dia import DiaFeatureExtractor
 from dia.text.prompt_format import end_all_turns
 from dia.tokenization_dia import DiaTokenizer
 

@@ -167,9 +167,9 @@ class Dia:
             top_p: nucleus sampling threshold, above 0 and at most 1.
             use_torch_compile: compile the model on first use.
             cfg_filter_top_k: number of candidates kept by guidance.
-            audio_prompt: a recording of the voice to continue: a path, a waveform at `sample_rate`, a dict
-                `{"array", "sampling_rate"}`, or codes from `load_audio`; for several texts a list, with None for texts
-                without a prompt.
+            audio_prompt: a recording of the voice to continue: a path, a waveform at `sample_rate`, a tuple of a
+                waveform and its rate, another input of `DiaFeatureExtractor`, or codes from `load_audio`; for several
+                texts a list, with None for texts without a prompt.
             audio_prompt_path: deprecated; `audio_prompt` also accepts paths.
             use_cfg_filter: deprecated and ignored; guidance always filters candidates.
             verbose: print device and dtype, and show progress.
@@ -198,6 +198,7 @@ class Dia:
             text,
             TakeOptions(retries=retries),
             long_form,
+            "audio_prompt" if audio_prompt_path is None else "audio_prompt_path",
             max_tokens=max_tokens,
             cfg_scale=cfg_scale,
             temperature=temperature,
@@ -355,8 +356,8 @@ class Dia:
         """
         return is_long(self.synthesizer, job_of(self.synthesizer, text, **options))
 
-    def save_audio(self, path: str | Path, audio: Any, seed: int | None = None) -> None:
-        """Write the result of `generate` to a file. The suffix selects the format.
+    def save_audio(self, path: str | Path, audio: Any, seed: int | None = None, metadata: Any = None) -> None:
+        """Write the result of `generate` to a file. The suffix selects the format; see docs/usage.md for a list.
 
         A tag marks the speech as synthetic and stores the model, version and seed.
 
@@ -364,26 +365,29 @@ class Dia:
             path: a path, or a list of paths for a list of waveforms.
             audio: [N] at `sample_rate`, array or tensor, or a list of them.
             seed: the seed of the generation.
+            metadata: `{"title": …, "artist": …, "comment": …, "chapters": [(seconds, title), …]}`.
 
         Raises:
-            ValueError: the format is unknown, or the samples are not audio; nothing is written.
+            ImportError, TypeError, ValueError: the format is unknown or needs `pip install 'dia-tts[media]'`, or
+                samples or metadata are invalid; nothing is written.
         """
-        self.processor.save_audio(audio, path, provenance=self.provenance(seed))
+        self.processor.save_audio(audio, path, provenance=self.provenance(seed), metadata=metadata)
 
     def provenance(self, seed: int | None = None) -> Provenance:
         """The model, version and seed to store in audio files."""
         return Provenance(public_name(str(self.model.name_or_path or "")), seed)
 
-    def load_audio(self, path: str | Path) -> Tensor:
+    def load_audio(self, path: Any) -> Tensor:
         """Read a recording as codes [T, C], which can be used as `audio_prompt` repeatedly.
 
-        The recording is prepared as described in docs/voices.md. Flaws are reported as `dia.DiaWarning`.
+        The recording, a path or another input of `DiaFeatureExtractor`, is prepared as described in docs/voices.md.
+        Flaws are reported as `dia.DiaWarning`.
 
         Raises:
             FileNotFoundError: the file does not exist.
             ValueError: the recording is unusable, or the codec was not loaded; the message gives the remedy.
         """
-        recording = encode_recording(str(path), "", self.processor)
+        recording = encode_recording(path, "", self.processor, name="path")
         for remark in recording.remarks:
             warnings.warn(f"about the recording: {remark}", DiaWarning, stacklevel=2)
         return recording.codes

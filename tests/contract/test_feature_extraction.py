@@ -141,7 +141,7 @@ def test_a_list_is_a_batch_unless_it_holds_numbers():
         (np.zeros(63), ValueError, "63 samples at 16000 Hz, less than one codec frame of 64"),
         ({"array": np.zeros(100), "sampling_rate": 44100}, ValueError, "less than one codec frame"),
         (np.zeros((6, 1000)), ValueError, r"shape \(6, 1000\).*Pass a batch as a list"),
-        (np.zeros((1, 2, 1000)), ValueError, r"shape \(1, 2, 1000\)"),
+        (np.zeros((2, 1, 1000)), ValueError, r"shape \(2, 1, 1000\), a batch of 2 clips; pass one of them"),
         (np.array(0.5), ValueError, r"shape \(\)"),
         (np.zeros(100, dtype=complex), ValueError, "complex128"),
         (np.zeros(100, dtype=bool), ValueError, "bool"),

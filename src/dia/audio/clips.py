@@ -16,7 +16,7 @@ import numpy.typing as npt
 import torch
 
 from dia.audio import files
-from dia.audio.waveform import as_array, checked_rate
+from dia.audio.waveform import as_array, checked_rate, one_of_batch
 from dia.runtime.limits import STREAM_BYTES
 
 # Keys of dicts with samples, of `datasets`, ComfyUI, and the outputs and inputs of transformers' pipelines.
@@ -25,7 +25,7 @@ _RATE = ("sampling_rate", "sample_rate")
 _ENCODED = ("bytes", "path")
 _ARRAYS = (np.ndarray, torch.Tensor, array.array)
 _FORMS = (
-    "a path, an array or a tensor, a list of floats, a pair of these and a sampling rate, bytes or a file object, or a "
+    "an array, a tensor, a list of floats, a tuple of one of these and its rate, a path, bytes, a file object or a "
     'dict with "array" and "sampling_rate"'
 )
 
@@ -55,7 +55,8 @@ def read_clip(clip: Any, name: str = "audio", longest: float | None = None) -> C
 
     Raises:
         TypeError: the clip has an unsupported type.
-        ValueError: the clip cannot be decoded, is a file longer than `longest`, or is a batch of several.
+        ValueError: the clip cannot be decoded, is a file longer than `longest`, is a batch of several, or is a pair in
+            which the rate cannot be told from the samples.
         FileNotFoundError: a path does not exist.
     """
     if isinstance(clip, str | Path | bytes | bytearray | memoryview) or hasattr(clip, "read"):
@@ -69,8 +70,8 @@ def read_clip(clip: Any, name: str = "audio", longest: float | None = None) -> C
         return Clip(_from_list(clip, name), None)
     if isinstance(clip, Mapping):
         return _from_mapping(clip, name, longest)
-    if isinstance(clip, _ARRAYS) or hasattr(clip, "__array__"):
-        return Clip(_one_of_batch(as_array(clip), name), None)
+    if isinstance(clip, _ARRAYS) or (hasattr(clip, "__array__") and not _is_number(clip)):
+        return Clip(one_of_batch(as_array(clip), name), None)
     return _from_object(clip, name)
 
 
@@ -83,7 +84,7 @@ def named_clips(audio: Any, name: str) -> dict[str, Any]:
         The clips in order: `{"audio": clip}` for one, `{"audio[0]": clip, "audio[1]": clip, …}` for several.
 
     Raises:
-        ValueError: `audio` is an empty list, or a pair of two numbers.
+        ValueError: `audio` is an empty list.
         TypeError: `audio` is None.
     """
     if audio is None:
@@ -92,11 +93,21 @@ def named_clips(audio: Any, name: str) -> dict[str, Any]:
         return {name: audio}
     if not audio:
         raise ValueError(f"{name} is an empty list; pass at least one clip.")
-    if isinstance(audio, tuple) and len(audio) == 2 and all(map(_is_number, audio)):
-        raise ValueError(f"{name} is a pair of two numbers; expected samples and their sampling rate.")
     if _is_number(audio[0]) or is_pair(audio):
         return {name: audio}
     return {f"{name}[{row}]" if len(audio) > 1 else name: clip for row, clip in enumerate(audio)}
+
+
+def with_own_rate(clip: Any, name: str = "audio") -> tuple[Any, int | None]:
+    """The samples and rate of a pair or a dict; any other clip as it is, without a rate.
+
+    Raises:
+        TypeError, ValueError: as `read_clip`.
+    """
+    if not is_pair(clip) and not isinstance(clip, Mapping):
+        return clip, None
+    found = read_clip(clip, name)
+    return found.samples, found.rate
 
 
 def is_pair(clip: Any) -> bool:
@@ -126,7 +137,7 @@ def _from_file(source: Any, name: str, longest: float | None) -> Clip:
 
 
 def _seekable(file: Any, name: str) -> BinaryIO:
-    """A file object that can be read from its start; what can be read only once, as a download, is read into memory."""
+    """A file object that can be read from its start. One that can be read only once is read into memory."""
     if isinstance(file, io.TextIOBase):
         raise TypeError(f"{name} is a file opened in text mode; open it with mode 'rb'.")
     seekable = getattr(file, "seekable", None)
@@ -141,6 +152,13 @@ def _seekable(file: Any, name: str) -> BinaryIO:
 
 
 def _from_list(clip: Sequence[Any], name: str) -> npt.NDArray[Any]:
+    kinds = sorted({type(one).__name__ for one in clip if _is_samples(one) and not isinstance(one, list)})
+    if kinds or (isinstance(clip, tuple) and len(clip) == 2 and all(map(_is_number, clip))):
+        raise ValueError(
+            f"{name} is a {type(clip).__name__} of {len(clip)} values of type {kinds[0] if kinds else 'number'}; "
+            f"expected one clip. Pass samples and their rate as a tuple of an array and a number, and several "
+            f"channels as one array."
+        )
     try:
         if np.asarray(clip).dtype.kind in "iuf":
             return np.asarray(clip, dtype=np.float64)
@@ -155,7 +173,7 @@ def _from_mapping(clip: Mapping[str, Any], name: str, longest: float | None) -> 
     if samples is not None and rates:
         return _with_rate(samples, rates[0], name)
     if samples is not None:
-        raise ValueError(f'{name} is a dict without a sampling rate; add "sampling_rate" in Hz.')
+        raise TypeError(f'{name} is {type(clip).__name__} without a sampling rate; add "sampling_rate" in Hz.')
     encoded = next((clip[key] for key in _ENCODED if clip.get(key) is not None), None)
     if encoded is None:
         keys = '"array" and "sampling_rate", "waveform" and "sample_rate", "path" or "bytes"'
@@ -183,15 +201,4 @@ def _with_rate(samples: Any, rate: Any, name: str) -> Clip:
     return Clip(read_clip(samples, name).samples, rate)
 
 
-def _one_of_batch(samples: npt.NDArray[Any], name: str) -> npt.NDArray[Any]:
-    """Samples [1, channels, N], a batch of one as ComfyUI has it, without the axis of the batch."""
-    while samples.ndim > 2 and samples.shape[0] == 1:
-        samples = samples[0]
-    if samples.ndim == 3:
-        raise ValueError(
-            f"{name} has shape {samples.shape}, a batch of {len(samples)} clips; pass one of them, or a list of clips."
-        )
-    return samples
-
-
-__all__ = ["Clip", "is_pair", "named_clips", "read_clip"]
+__all__ = ["Clip", "is_pair", "named_clips", "read_clip", "with_own_rate"]

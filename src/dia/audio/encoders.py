@@ -31,6 +31,8 @@ _CONTAINERS = {
     "OPUS": ("opus", "libopus"),
 }
 _ONLY_PYAV = ("M4A", "MP4")
+# Formats with fields for title, artist and comment.
+_TAGGED = ("AIFF", "CAF", "FLAC", "OGG", "RF64", "WAV", "WAVEX", *_CONTAINERS)
 _BIT_RATE = 96_000  # per channel; speech in AAC or MP3 does not improve above it
 
 
@@ -99,20 +101,22 @@ def known_formats() -> list[str]:
     return sorted({*soundfile.available_formats(), *_CONTAINERS} - {"RAW"})
 
 
-def check_format(path: Path, kind: str, chapters: bool = False) -> None:
-    """Check that a known format can be written here.
+def check_format(path: Path, kind: str, tags: Tags) -> None:
+    """Check that a known format can be written here, with its tags.
 
     Raises:
         ImportError: it needs PyAV, which is not installed.
-        ValueError: the format has no chapters.
+        ValueError: the format has no fields for the tags.
     """
-    if chapters and kind not in _CONTAINERS:
-        able = ", ".join(sorted(one.lower() for one in _CONTAINERS))
-        raise ValueError(f"{path}: {kind.lower()} files cannot have chapters. Use one of {able}.")
+    chapters, texts = bool(tags.chapters), bool(tags.title or tags.artist or tags.comment)
+    for given, what, able in ((chapters, "chapters", _CONTAINERS), (texts, "title, artist or comment", _TAGGED)):
+        if given and kind not in able:
+            others = ", ".join(sorted(one.lower() for one in able))
+            raise ValueError(f"{path}: {kind.lower()} files have no {what}. Use one of {others}, or omit them.")
     if (chapters or kind in _ONLY_PYAV) and missing() is not None:
         what = "chapters need" if chapters else f"{kind.lower()} files need"
-        able = ", ".join(one.lower() for one in known_formats() if one not in _ONLY_PYAV)
-        remedy = "omit them" if chapters else f"use one of {able}"
+        others = ", ".join(one.lower() for one in known_formats() if one not in _ONLY_PYAV)
+        remedy = "omit them" if chapters else f"use one of {others}"
         raise ImportError(f"{path}: {what} PyAV. Run: {EXTRA}, or {remedy}.")
 
 
@@ -120,7 +124,7 @@ def encoder_for(output: Output) -> Encoder:
     """An encoder for a file, opened.
 
     Raises:
-        ValueError: the format does not support the rate, the number of channels, or a tag.
+        ValueError: the format does not support the rate or the number of channels.
         OSError: the file cannot be written.
     """
     if output.tags.chapters or output.kind in _ONLY_PYAV:
@@ -144,9 +148,9 @@ class SoundFileEncoder(Encoder):
             if error.code == _SYSTEM_ERROR:
                 raise output.full_disk_error() from error
             raise output.format_error(error.error_string) from error
-        self._tag("comment", output.comment, needed=bool(output.tags.comment))
-        self._tag("title", output.tags.title)
-        self._tag("artist", output.tags.artist)
+        for name, text in _texts(output).items():
+            with contextlib.suppress(soundfile.LibsndfileError):  # formats without text fields, such as au, reject it
+                setattr(self._file, name, text)
 
     def write(self, samples: Waveform) -> None:
         self.frames += len(samples)
@@ -172,20 +176,6 @@ class SoundFileEncoder(Encoder):
                 self._file.write(samples[start : start + BLOCK])
             except (soundfile.LibsndfileError, AssertionError) as error:  # it asserts that all is written
                 raise self.output.full_disk_error() from error
-
-    def _tag(self, name: str, value: str, needed: bool = True) -> None:
-        """Set a text field. Formats without text fields, such as au, reject it."""
-        if not value:
-            return
-        try:
-            setattr(self._file, name, value)
-        except soundfile.LibsndfileError as error:
-            if needed:
-                self.discard()
-                raise ValueError(
-                    f"{self.output.shown}: {self.output.kind.lower()} files have no field for the {name}. Use another "
-                    f"format, such as flac, or omit it."
-                ) from error
 
     def _check(self, frames: int) -> None:
         """Check that all samples can be read again, because most formats do not report a full disk."""
@@ -218,8 +208,7 @@ class ContainerEncoder(Encoder):
             self._container, self._stream = self._opened()
         except (av.error.FFmpegError, ValueError) as error:
             raise output.format_error(str(getattr(error, "strerror", None) or error)) from error
-        texts = {"title": output.tags.title, "artist": output.tags.artist, "comment": output.comment}
-        self._container.metadata.update({name: text for name, text in texts.items() if text})
+        self._container.metadata.update(_texts(output))
         if output.tags.chapters:
             assert output.seconds is not None
             self._container.set_chapters(_chapters(output.tags.chapters, output.seconds))
@@ -285,6 +274,12 @@ class ContainerEncoder(Encoder):
             raise self.output.full_disk_error() from error
         if length < self.frames / self.output.rate - 0.001:
             raise self.output.full_disk_error()
+
+
+def _texts(output: Output) -> dict[str, str]:
+    """The text fields to write."""
+    texts = {"title": output.tags.title, "artist": output.tags.artist, "comment": output.comment}
+    return {name: text for name, text in texts.items() if text}
 
 
 def _layout(channels: int) -> str:

@@ -17,8 +17,8 @@ from dia.audio import containers
 from dia.audio.encoders import Output, check_format, encoder_for, known_formats
 from dia.audio.sequential import UNCOUNTED, SequentialFile, blocks
 from dia.audio.tags import NOTICE, Provenance, Tags
-from dia.audio.waveform import Sound, Waveform, as_array, check_seconds, checked_rate, full_scale
 from dia.audio.wav_header import with_true_length
+from dia.audio.waveform import Sound, Waveform, as_array, check_seconds, checked_rate, full_scale, one_of_batch
 from dia.runtime.files.atomic import Partial, check_file, replace_file
 from dia.runtime.warnings import DiaWarning
 
@@ -171,7 +171,7 @@ def write(
         OSError: the folder does not exist or is not writable, or the disk is full.
     """
     file_format(Path(path), tags)
-    samples = full_scale(_frames_first(as_array(audio), name), name)
+    samples = full_scale(_frames_first(one_of_batch(as_array(audio), name), name), name)
     seconds = len(samples) / checked_rate(sampling_rate, name)
     tags.check_chapters(seconds)
     channels = 1 if samples.ndim == 1 else samples.shape[1]
@@ -197,8 +197,8 @@ class Writer:
 
     Raises:
         ImportError: the format or the chapters need PyAV, which is not installed.
-        ValueError: the suffix is unknown, the rate is outside `RATES` or not supported by the format, the format has no
-            field for a tag, chapters are given without a length, or `path` is a folder or a device.
+        ValueError: the suffix is unknown, the rate is outside `RATES` or not supported by the format, the format has
+            no field for a tag, chapters are given without a length, or `path` is a folder or a device.
         OSError: the folder does not exist or is not writable, or the disk is full.
     """
 
@@ -282,13 +282,13 @@ def file_format(path: Path, tags: Tags = _UNTAGGED) -> str:
 
     Raises:
         ImportError: the format, or the chapters in `tags`, need PyAV, which is not installed.
-        ValueError: the suffix is unknown; the message lists the known ones. Or the format has no chapters.
+        ValueError: the suffix is unknown; the message lists the known ones. Or the format has no fields for the tags.
     """
     kind, known = path.suffix[1:].upper(), known_formats()
     if kind not in known:
         suffixes = ", ".join(format_.lower() for format_ in known)
         raise ValueError(f"{path}: the suffix {path.suffix!r} is not an audio format. Use one of {suffixes}.")
-    check_format(path, kind, bool(tags.chapters))
+    check_format(path, kind, tags)
     return kind
 
 

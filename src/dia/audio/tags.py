@@ -78,6 +78,21 @@ class Tags:
         texts = {key: _text(metadata[key], f"{name}[{key!r}]") for key in _TEXTS if metadata.get(key) is not None}
         return cls(**texts, chapters=_chapters(metadata.get("chapters") or (), f"{name}['chapters']"))
 
+    @classmethod
+    def for_each(cls, metadata: Any, clips: int) -> "list[Tags]":
+        """The tags of several files, from metadata for all of them or a list with one for each.
+
+        Raises:
+            TypeError, ValueError: as in `of`, or the list has another length.
+        """
+        if not isinstance(metadata, list | tuple):
+            return [cls.of(metadata)] * clips
+        if len(metadata) != clips:
+            raise ValueError(
+                f"metadata has {len(metadata)} entries for {clips} waveforms; pass one for each, or a dict."
+            )
+        return [cls.of(one, f"metadata[{index}]") for index, one in enumerate(metadata)]
+
     def comment_with(self, provenance: Provenance) -> str:
         """The text of the comment field: the user's comment, then the notice on a line of its own."""
         return f"{self.comment}\n{provenance}" if self.comment else str(provenance)

@@ -102,4 +102,19 @@ def as_array(audio: Any) -> npt.NDArray[Any]:
     return np.asarray(audio.float() if audio.dtype == torch.bfloat16 else audio)
 
 
-__all__ = ["RATES", "Sound", "Waveform", "as_array", "check_seconds", "checked_rate", "full_scale"]
+def one_of_batch(array: npt.NDArray[Any], name: str = "audio") -> npt.NDArray[Any]:
+    """Samples [1, channels, N], a batch of one, without the axis of the batch. Other shapes are unchanged.
+
+    Raises:
+        ValueError: the array is a batch of several clips.
+    """
+    while array.ndim > 2 and array.shape[0] == 1:
+        array = array[0]
+    if array.ndim == 3:
+        raise ValueError(
+            f"{name} has shape {array.shape}, a batch of {len(array)} clips; pass one of them, or a list of clips."
+        )
+    return array
+
+
+__all__ = ["RATES", "Sound", "Waveform", "as_array", "check_seconds", "checked_rate", "full_scale", "one_of_batch"]

@@ -15,6 +15,7 @@ import soundfile
 import soxr
 
 from dia.audio.containers import EXTRA, missing
+from dia.audio.id3 import id3_tag
 from dia.audio.sequential import BLOCK, UNCOUNTED, SequentialFile, blocks
 from dia.audio.tags import Tags
 from dia.audio.waveform import Waveform
@@ -148,7 +149,7 @@ class SoundFileEncoder(Encoder):
             if error.code == _SYSTEM_ERROR:
                 raise output.full_disk_error() from error
             raise output.format_error(error.error_string) from error
-        for name, text in _texts(output).items():
+        for name, text in ({} if output.kind == "MP3" else _texts(output)).items():
             with contextlib.suppress(soundfile.LibsndfileError):  # formats without text fields, such as au, reject it
                 setattr(self._file, name, text)
 
@@ -161,6 +162,8 @@ class SoundFileEncoder(Encoder):
             self._encode(np.zeros((0, self.output.channels), np.float32), last=True)
         frames = int(self._file.frames)
         self._file.close()
+        if self.output.kind == "MP3" and frames:
+            self._add_tag()
         self._check(frames)
 
     def discard(self) -> None:
@@ -176,6 +179,12 @@ class SoundFileEncoder(Encoder):
                 self._file.write(samples[start : start + BLOCK])
             except (soundfile.LibsndfileError, AssertionError) as error:  # it asserts that all is written
                 raise self.output.full_disk_error() from error
+
+    def _add_tag(self) -> None:
+        try:
+            self.output.path.write_bytes(id3_tag(_texts(self.output)) + self.output.path.read_bytes())
+        except OSError as error:
+            raise self.output.full_disk_error() from error
 
     def _check(self, frames: int) -> None:
         """Check that all samples can be read again, because most formats do not report a full disk."""
@@ -209,7 +218,9 @@ class ContainerEncoder(Encoder):
         except (av.error.FFmpegError, ValueError) as error:
             raise output.format_error(str(getattr(error, "strerror", None) or error)) from error
         self._container.metadata.update(_texts(output))
-        if output.tags.chapters:
+        if output.kind == "OPUS":
+            self._container.metadata.update(_chapter_comments(output.tags.chapters))
+        elif output.tags.chapters:
             assert output.seconds is not None
             self._container.set_chapters(_chapters(output.tags.chapters, output.seconds))
 
@@ -294,6 +305,17 @@ def _chapters(chapters: tuple[tuple[float, str], ...], seconds: float) -> list[A
         {"id": number, "start": start, "end": end, "time_base": Fraction(1, 1000), "metadata": {"title": title}}
         for number, (start, end, (_, title)) in enumerate(zip(starts, ends, chapters, strict=True))
     ]
+
+
+def _chapter_comments(chapters: tuple[tuple[float, str], ...]) -> dict[str, str]:
+    """Chapters as comments of an Ogg file. FFmpeg would round the seconds and then add the fraction."""
+    found = {}
+    for number, (start, title) in enumerate(chapters):
+        seconds, thousandths = divmod(round(1000 * start), 1000)
+        clock = f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}.{thousandths:03}"
+        found[f"CHAPTER{number:03}"] = clock
+        found[f"CHAPTER{number:03}NAME"] = title
+    return found
 
 
 __all__ = ["Encoder", "Output", "check_format", "encoder_for", "known_formats"]

@@ -36,8 +36,8 @@ def check_adapter(adapter: Adapter, config: DiaConfig) -> None:
         raise FileNotFoundError(f"{file} is missing; {REMEDY}. Weights in other formats are not read.")
     if wrong := list(_mismatches(adapter, config)):
         raise ValueError(
-            f"{file} does not fit the base model {adapter.base}: {first_few(wrong)}. Change base_model_name_or_path in "
-            f"{adapter.file} to the model that the adapter was trained on."
+            f"{file} does not fit the base model {adapter.base}: {first_few(wrong)}. Change base_model_name_or_path "
+            f"in {adapter.file} to the model that the adapter was trained on."
         )
 
 

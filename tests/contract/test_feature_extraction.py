@@ -6,7 +6,8 @@ import torch
 from ffmpeg import why_data_sets_are_mute
 
 from dia.audio import files as audio_file
-from dia.feature_extraction_dia import DiaFeatureExtractor, named_clips
+from dia.audio.clips import named_clips
+from dia.feature_extraction_dia import DiaFeatureExtractor
 
 RATE, HOP = 16000, 64
 

@@ -72,6 +72,8 @@ WITH_RATE = {
     "ComfyUI, stereo": {"waveform": torch.stack([TENSOR, TENSOR])[None], "sample_rate": RATE},
     "datasets": {"array": CLIP, "sampling_rate": RATE, "path": None},
     "an object of datasets": Item(),
+    "a row of a data set": {"audio": {"array": CLIP, "sampling_rate": RATE}, "text": "Hello."},
+    "a file with another rate beside it": {"audio": io.BytesIO(wav()), "sampling_rate": 48_000},
     "torchcodec": Decoder(),
     "samples of torchcodec": Decoder().get_all_samples(),
     "a pipeline's output": {"audio": CLIP[None], "sampling_rate": RATE},

@@ -173,7 +173,10 @@ def _from_mapping(clip: Mapping[str, Any], name: str, longest: float | None) -> 
     if samples is not None and rates:
         return _with_rate(samples, rates[0], name)
     if samples is not None:
-        raise TypeError(f'{name} is {type(clip).__name__} without a sampling rate; add "sampling_rate" in Hz.')
+        found = read_clip(samples, name, longest)  # a row of a data set, whose column has the rate
+        if found.rate is None:
+            raise TypeError(f'{name} is {type(clip).__name__} without a sampling rate; add "sampling_rate" in Hz.')
+        return found
     encoded = next((clip[key] for key in _ENCODED if clip.get(key) is not None), None)
     if encoded is None:
         keys = '"array" and "sampling_rate", "waveform" and "sample_rate", "path" or "bytes"'
@@ -197,8 +200,8 @@ def _from_object(clip: Any, name: str) -> Clip:
 def _with_rate(samples: Any, rate: Any, name: str) -> Clip:
     if isinstance(rate, np.ndarray | torch.Tensor) and rate.ndim == 0:
         rate = rate.item()
-    rate = checked_rate(rate, name)
-    return Clip(read_clip(samples, name).samples, rate)
+    rate, found = checked_rate(rate, name), read_clip(samples, name)
+    return found if found.rate is not None else Clip(found.samples, rate)
 
 
 __all__ = ["Clip", "is_pair", "named_clips", "read_clip", "with_own_rate"]

@@ -82,7 +82,8 @@ def _opened(file: BinaryIO, name: str) -> Iterator[tuple[Any, Any]]:
             track = container.streams.audio[0]
             if track.codec_context is None:
                 raise ValueError(f"{name}: FFmpeg cannot decode its audio track. Convert it to WAV or FLAC first.")
-            checked_rate(track.codec_context.sample_rate, name)
+            if rate := track.codec_context.sample_rate:  # some formats state it with the samples
+                checked_rate(rate, name)
             yield container, track
     except av.error.FFmpegError as error:
         raise NotDecoded(str(error.strerror or error)) from error

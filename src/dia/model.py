@@ -167,9 +167,8 @@ class Dia:
             top_p: nucleus sampling threshold, above 0 and at most 1.
             use_torch_compile: compile the model on first use.
             cfg_filter_top_k: number of candidates kept by guidance.
-            audio_prompt: a recording of the voice to continue: a path, a waveform at `sample_rate`, a tuple of a
-                waveform and its rate, another input of `DiaFeatureExtractor`, or codes from `load_audio`; for several
-                texts a list, with None for texts without a prompt.
+            audio_prompt: a recording of the voice to continue: a path, a waveform at `sample_rate` or another input of
+                `DiaFeatureExtractor`, or codes from `load_audio`; for several texts a list, in which None is no prompt.
             audio_prompt_path: deprecated; `audio_prompt` also accepts paths.
             use_cfg_filter: deprecated and ignored; guidance always filters candidates.
             verbose: print device and dtype, and show progress.
@@ -357,19 +356,16 @@ class Dia:
         return is_long(self.synthesizer, job_of(self.synthesizer, text, **options))
 
     def save_audio(self, path: str | Path, audio: Any, seed: int | None = None, metadata: Any = None) -> None:
-        """Write the result of `generate` to a file. The suffix selects the format; see docs/usage.md for a list.
-
-        A tag marks the speech as synthetic and stores the model, version and seed.
+        """Write the result of `generate` to a file in the format of its suffix, marked as synthetic speech.
 
         Args:
             path: a path, or a list of paths for a list of waveforms.
             audio: [N] at `sample_rate`, array or tensor, or a list of them.
-            seed: the seed of the generation.
+            seed: the seed of the generation, which is stored with model and version.
             metadata: `{"title": …, "artist": …, "comment": …, "chapters": [(seconds, title), …]}`.
 
         Raises:
-            ImportError, TypeError, ValueError: the format is unknown or needs `pip install 'dia-tts[media]'`, or
-                samples or metadata are invalid; nothing is written.
+            ImportError, TypeError, ValueError: the format needs an extra, or an argument is invalid; nothing is written.
         """
         self.processor.save_audio(audio, path, provenance=self.provenance(seed), metadata=metadata)
 

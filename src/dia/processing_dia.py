@@ -266,12 +266,11 @@ class DiaProcessor(SavedProcessor):
         Samples beyond ±1 are clipped. If the format has a comment field, the comment marks the speech as synthetic.
 
         Args:
-            audio: a waveform [N], or a list of waveforms. A pair or dict with a rate of its own keeps it.
+            audio: a waveform [N], or a list of waveforms; a pair or dict with a rate keeps it.
             saving_path: a path, or a list with one path per waveform.
             sampling_rate: Hz; by default the processor's.
             provenance: model and seed to store in the comment.
-            metadata: `{"title": …, "artist": …, "comment": …, "chapters": [(seconds, title), …]}`, or a list with one
-                per waveform.
+            metadata: `{"title", "artist", "comment", "chapters": [(seconds, title), …]}`, or a list with one for each.
             **kwargs: `audio_kwargs={"sampling_rate": …}` is also accepted.
 
         Raises:

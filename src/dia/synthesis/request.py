@@ -158,8 +158,7 @@ def _prompts(
             for voice, script in zip(given, scripts, strict=True)
         ]
         return _make_once(voices, lambda voice, row: prompt_from_voice(synthesizer, voice, limit(scripts[row], True)))
-    given = options.get("audio_prompt")
-    prompts = [given] * texts if is_pair(given) else _one_per_text(given, texts, "audio_prompt")
+    prompts = _one_per_text(options.get("audio_prompt"), texts, "audio_prompt")
     transcripts = _one_per_text(options.get("audio_prompt_text"), texts, "audio_prompt_text")
     _check_types(transcripts, "audio_prompt_text", str)
     for prompt, transcript in zip(prompts, transcripts, strict=True):
@@ -240,8 +239,8 @@ def _rate(synthesizer: Synthesizer, rate: float | None) -> float | None:
 
 
 def _one_per_text(given: Any, texts: int, name: str) -> list[Any]:
-    """One value per text: a list is returned as it is, any other value is repeated."""
-    if not isinstance(given, list | tuple) or (texts == 1 and len(given) != 1):
+    """One value per text: a list is returned as it is, any other value, also a recording with its rate, is repeated."""
+    if not isinstance(given, list | tuple) or is_pair(given) or (texts == 1 and len(given) != 1):
         return [given] * texts
     if len(given) != texts:
         raise ValueError(f"{name} has {len(given)} entries for {texts} texts; pass one value, or one per text.")

@@ -167,7 +167,7 @@ class Dia:
             top_p: nucleus sampling threshold, above 0 and at most 1.
             use_torch_compile: compile the model on first use.
             cfg_filter_top_k: number of candidates kept by guidance.
-            audio_prompt: a recording of the voice to continue: a path, a waveform at `sample_rate`, other input of
+            audio_prompt: a recording of a voice to continue: a path, a waveform at `sample_rate`, other input of
                 `DiaFeatureExtractor`, or codes from `load_audio`; for several texts a list, in which None is no prompt.
             audio_prompt_path: deprecated; `audio_prompt` also accepts paths.
             use_cfg_filter: deprecated and ignored; guidance always filters candidates.

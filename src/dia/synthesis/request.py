@@ -239,7 +239,7 @@ def _rate(synthesizer: Synthesizer, rate: float | None) -> float | None:
 
 
 def _one_per_text(given: Any, texts: int, name: str) -> list[Any]:
-    """One value per text: a list is returned as it is, any other value, also a recording with its rate, is repeated."""
+    """One value per text: a list is returned as it is, any other value, or a clip with its rate, is repeated."""
     if not isinstance(given, list | tuple) or is_pair(given) or (texts == 1 and len(given) != 1):
         return [given] * texts
     if len(given) != texts:

@@ -168,7 +168,7 @@ class Dia:
             use_torch_compile: compile the model on first use.
             cfg_filter_top_k: number of candidates kept by guidance.
             audio_prompt: a recording of a voice to continue: a path, a waveform at `sample_rate`, other input of
-                `DiaFeatureExtractor`, or codes from `load_audio`; for several texts a list, in which None is no prompt.
+                `DiaFeatureExtractor`, or codes from `load_audio`; for several texts a list, in which None is none.
             audio_prompt_path: deprecated; `audio_prompt` also accepts paths.
             use_cfg_filter: deprecated and ignored; guidance always filters candidates.
             verbose: print device and dtype, and show progress.

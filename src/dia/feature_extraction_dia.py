@@ -4,21 +4,20 @@ Independent of codes and of the model.
 """
 
 import inspect
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+import warnings
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import soxr
-import torch
 from transformers import BatchFeature
 from transformers.feature_extraction_sequence_utils import SequenceFeatureExtractor
 
-from dia.audio import files as audio_file
-from dia.audio.waveform import Waveform
+from dia.audio.clips import named_clips, read_clip
+from dia.audio.waveform import Waveform, check_seconds, checked_rate, full_scale
 from dia.runtime import limits
 from dia.runtime.ranges import check_given, check_numbers
+from dia.runtime.warnings import DiaWarning
 
 _CHANNELS = 2
 _CANCELLED = 0.03  # of the channels' peak, about -30 dB: a lower average means that the channels cancel
@@ -35,11 +34,16 @@ EXTRACTOR_RANGES = {**_NUMBERS, "max_seconds": limits.CLIP_SECONDS}
 class DiaFeatureExtractor(SequenceFeatureExtractor):
     """Converts recordings to a batch for the codec.
 
-    A clip is a numpy array or torch tensor ([samples], [channels, samples] or [samples, channels], at most two
-    channels, which are averaged), a list of floats, a path, a dict `{"array": …, "sampling_rate": …}` (or
-    `{"path": …}`, `{"bytes": …}`), or an object with those two keys, such as the audio objects of `datasets`. The full
-    scale of floats is ±1; 8, 16 and 32 bit integers are scaled to it. A list or tuple of clips is a batch and may mix
-    types; a two-dimensional array is one clip.
+    A clip is one of
+    - a numpy array or torch tensor, [samples], [channels, samples], [samples, channels] or [1, channels, samples], of
+      at most two channels, which are averaged; or a list of floats;
+    - a tuple of an array and its rate in Hz, in any order, as gradio and torchaudio give it;
+    - a path, the bytes of a file, or a file object opened for reading bytes;
+    - a dict `{"array", "sampling_rate"}`, `{"waveform", "sample_rate"}` as of ComfyUI, `{"path"}` or `{"bytes"}`; or
+      an object with the first two keys, such as the audio objects of `datasets`.
+
+    The full scale of floats is ±1; 8, 16 and 32 bit integers are scaled to it. A list or tuple of clips is a batch and
+    may mix types; a two-dimensional array is one clip.
 
     Args:
         feature_size: 1 or 2, accepted for compatibility; stereo is always averaged to mono.
@@ -133,15 +137,17 @@ class DiaFeatureExtractor(SequenceFeatureExtractor):
         Raises:
             TypeError, ValueError, FileNotFoundError: as `__call__`.
         """
-        array, own_rate = read_clip(clip, name, self.max_seconds)
-        return self.convert(array, own_rate if own_rate is not None else sampling_rate, name)
+        found = read_clip(clip, name, self.max_seconds)
+        for remark in found.remarks:
+            warnings.warn(f"about {name}: {remark}", DiaWarning, stacklevel=2)
+        return self.convert(found.samples, found.rate if found.rate is not None else sampling_rate, name)
 
     def convert(self, array: npt.NDArray[Any], rate: int | None, name: str = "audio") -> Waveform:
         """Convert samples returned by `read_clip`, as `load` does."""
-        waveform = audio_file.full_scale(_mono(array, name), name)
+        waveform = full_scale(_mono(array, name), name)
         if rate is not None and rate != self.sampling_rate:
-            rate = audio_file.checked_rate(rate, name)
-            audio_file.check_seconds(len(waveform) / rate, self.max_seconds, name)
+            rate = checked_rate(rate, name)
+            check_seconds(len(waveform) / rate, self.max_seconds, name)
             waveform = soxr.resample(waveform, rate, self.sampling_rate, quality="HQ")
         self._check_length(waveform, name)
         return waveform
@@ -152,7 +158,7 @@ class DiaFeatureExtractor(SequenceFeatureExtractor):
                 f"{name} has {len(waveform)} samples at {self.sampling_rate} Hz, less than one codec frame of "
                 f"{self.hop_length}. Use a longer clip."
             )
-        audio_file.check_seconds(len(waveform) / self.sampling_rate, self.max_seconds, name)
+        check_seconds(len(waveform) / self.sampling_rate, self.max_seconds, name)
 
     def _whole_frames(self, samples: int) -> int:
         return -(-samples // self.hop_length) * self.hop_length
@@ -178,88 +184,6 @@ class DiaFeatureExtractor(SequenceFeatureExtractor):
         return np.pad(array, (missing, 0) if self.padding_side == "left" else (0, missing), constant_values=value)
 
 
-def named_clips(audio: Any, name: str) -> dict[str, Any]:
-    """Split a batch into clips and name each clip for error messages.
-
-    A list or tuple is a batch unless it contains numbers.
-
-    Returns:
-        The clips in order: `{"audio": clip}` for one, `{"audio[0]": clip, "audio[1]": clip, …}` for several.
-
-    Raises:
-        ValueError: `audio` is an empty list.
-        TypeError: `audio` is None.
-    """
-    if audio is None:
-        raise TypeError(f"{name} is None; pass a clip or a list of clips.")
-    if not isinstance(audio, list | tuple):
-        return {name: audio}
-    if not audio:
-        raise ValueError(f"{name} is an empty list; pass at least one clip.")
-    if _is_number(audio[0]):
-        return {name: audio}
-    return {f"{name}[{row}]" if len(audio) > 1 else name: clip for row, clip in enumerate(audio)}
-
-
-def _is_number(item: Any) -> bool:
-    return isinstance(item, int | float | np.number) or (isinstance(item, torch.Tensor) and item.ndim == 0)
-
-
-def read_clip(clip: Any, name: str = "audio", longest: float | None = None) -> tuple[npt.NDArray[Any], int | None]:
-    """Read a clip of any type that `DiaFeatureExtractor` supports.
-
-    Args:
-        clip: one clip.
-        name: name of the clip in error messages.
-        longest: maximum length of a file in seconds, checked before decoding; None for no limit.
-
-    Returns:
-        The samples without conversion, of any shape and type, and the rate in Hz, or None if it is unknown.
-
-    Raises:
-        TypeError: the clip has an unsupported type.
-        ValueError: the clip cannot be decoded, or is a file longer than `longest`.
-        FileNotFoundError: a path does not exist.
-    """
-    if isinstance(clip, str | Path):
-        return audio_file.read(clip, name, longest)
-    if isinstance(clip, np.ndarray | torch.Tensor):
-        return audio_file.as_array(clip), None
-    if isinstance(clip, list | tuple):
-        return _from_list(clip, name), None
-    if isinstance(clip, Mapping) and clip.get("array") is None:
-        return _read_encoded(clip, name, longest)
-    return _read_keys(clip, name)
-
-
-def _from_list(clip: Sequence[Any], name: str) -> npt.NDArray[Any]:
-    try:
-        if np.asarray(clip).dtype.kind in "iuf":
-            return np.asarray(clip, dtype=np.float64)
-    except (TypeError, ValueError):  # ragged, or not of numbers
-        pass
-    raise TypeError(f"{name} is a list with non-numeric values; pass an array or floats.")
-
-
-def _read_keys(clip: Any, name: str) -> tuple[npt.NDArray[Any], int | None]:
-    try:
-        array, rate = clip["array"], clip["sampling_rate"]
-    except (TypeError, KeyError, IndexError, AttributeError) as error:  # any error that an unknown object can raise
-        raise TypeError(
-            f"{name} is {type(clip).__name__}; expected an array, a tensor, a list of floats, a path or a dict with "
-            f'"array" and "sampling_rate".'
-        ) from error
-    return read_clip(array, name)[0], audio_file.checked_rate(rate, name)
-
-
-def _read_encoded(clip: Mapping[str, Any], name: str, longest: float | None) -> tuple[npt.NDArray[Any], int | None]:
-    for source in (clip.get("bytes"), clip.get("path")):
-        if source is not None:
-            return audio_file.read(source, name, longest)
-    keys = '"array" and "sampling_rate", "path" or "bytes"'
-    raise ValueError(f"{name} is a dict with the keys {sorted(clip)}; expected {keys}.")
-
-
 def _mono(array: npt.NDArray[Any], name: str) -> npt.NDArray[Any]:
     if array.size == 0:
         raise ValueError(f"{name} is empty; pass a clip with samples.")
@@ -273,7 +197,7 @@ def _mono(array: npt.NDArray[Any], name: str) -> npt.NDArray[Any]:
     channel_axis = int(np.argmin(array.shape))
     if array.shape[channel_axis] == 1:
         return array.squeeze(channel_axis)
-    channels = audio_file.full_scale(array, name)
+    channels = full_scale(array, name)
     mean = channels.mean(axis=channel_axis)
     if np.abs(mean).max() < _CANCELLED * np.abs(channels).max():
         raise ValueError(
@@ -283,4 +207,4 @@ def _mono(array: npt.NDArray[Any], name: str) -> npt.NDArray[Any]:
     return np.asarray(mean)
 
 
-__all__ = ["DiaFeatureExtractor", "named_clips", "read_clip"]
+__all__ = ["DiaFeatureExtractor"]

@@ -170,9 +170,8 @@ class Dia:
             top_p: nucleus sampling threshold, above 0 and at most 1.
             use_torch_compile: compile the model on first use.
             cfg_filter_top_k: number of candidates kept by guidance.
-            audio_prompt: a recording of the voice to continue: a path, a waveform at `sample_rate`, a dict
-                `{"array", "sampling_rate"}`, or codes from `load_audio`; for several texts a list, with None for texts
-                without a prompt.
+            audio_prompt: a recording of a voice to continue: a path, a waveform at `sample_rate`, other input of
+                `DiaFeatureExtractor`, or codes from `load_audio`; for several texts a list, in which None is none.
             audio_prompt_path: deprecated; `audio_prompt` also accepts paths.
             use_cfg_filter: deprecated and ignored; guidance always filters candidates.
             verbose: print device and dtype, and show progress.
@@ -203,6 +202,7 @@ class Dia:
             text,
             TakeOptions(retries=retries),
             long_form,
+            "audio_prompt" if audio_prompt_path is None else "audio_prompt_path",
             max_tokens=max_tokens,
             cfg_scale=cfg_scale,
             temperature=temperature,
@@ -357,33 +357,34 @@ class Dia:
         """
         return is_long(self.synthesizer, job_of(self.synthesizer, text, **options))
 
-    def save_audio(self, path: str | Path, audio: Any, seed: int | None = None) -> None:
-        """Write the result of `generate` to a file. The suffix selects the format.
-
-        A tag marks the speech as synthetic and stores the model, version and seed.
+    def save_audio(self, path: str | Path, audio: Any, seed: int | None = None, metadata: Any = None) -> None:
+        """Write the result of `generate` to a file in the format of its suffix, marked as synthetic speech.
 
         Args:
             path: a path, or a list of paths for a list of waveforms.
             audio: [N] at `sample_rate`, array or tensor, or a list of them.
-            seed: the seed of the generation.
+            seed: the seed of the generation, which is stored with model and version.
+            metadata: `{"title": …, "artist": …, "comment": …, "chapters": [(seconds, title), …]}`.
 
         Raises:
-            ValueError: the format is unknown, or the samples are not audio; nothing is written.
+            ImportError, TypeError, ValueError: the format needs an extra, or an argument is invalid.
         """
-        self.processor.save_audio(audio, path, provenance=self.provenance(seed))
+        self.processor.save_audio(audio, path, provenance=self.provenance(seed), metadata=metadata)
 
     def provenance(self, seed: int | None = None) -> Provenance:
         """The model, version and seed to store in audio files."""
         return Provenance(public_name(str(self.model.name_or_path or "")), seed)
 
-    def load_audio(self, path: str | Path) -> Tensor:
-        """Read a recording as codes [T, C], which can be used as `audio_prompt` repeatedly; see docs/voices.md.
+    def load_audio(self, path: Any) -> Tensor:
+        """Read a recording, a path or another input of `DiaFeatureExtractor`, as codes [T, C] for `audio_prompt`.
+
+        docs/voices.md describes how it is prepared. Flaws are reported as `dia.DiaWarning`.
 
         Raises:
             FileNotFoundError: the file does not exist.
             ValueError: the recording is unusable, or the codec was not loaded; the message gives the remedy.
         """
-        recording = encode_recording(str(path), "", self.processor)
+        recording = encode_recording(path, "", self.processor, name="path")
         for remark in recording.remarks:
             warnings.warn(f"about the recording: {remark}", DiaWarning, stacklevel=2)
         return recording.codes

@@ -13,6 +13,7 @@ from transformers import BatchFeature, DacModel
 from transformers.processing_utils import AudioKwargs, ProcessingKwargs
 
 from dia.audio import files as audio_file
+from dia.audio.clips import named_clips, with_own_rate
 from dia.checkpoints.processor_files import OWN_OPTIONS
 from dia.checkpoints.saved_processor import SavedProcessor
 from dia.codec import dac as codec
@@ -26,7 +27,7 @@ from dia.configuration_dia import (
 )
 from dia.decoding import delay, grid
 from dia.decoding.grid import Channels, check_channels, checked_pattern, is_codes
-from dia.feature_extraction_dia import DiaFeatureExtractor, named_clips
+from dia.feature_extraction_dia import DiaFeatureExtractor
 from dia.text.prompt_format import end_all_turns
 from dia.tokenization_dia import DiaTokenizer
 
@@ -257,6 +258,7 @@ class DiaProcessor(SavedProcessor):
         saving_path: str | Path | Sequence[str | Path],
         sampling_rate: int | None = None,
         provenance: audio_file.Provenance | None = None,
+        metadata: Any = None,
         **kwargs: Any,
     ) -> None:
         """Write waveforms to audio files. The file name suffix selects the format. Each write is atomic.
@@ -264,14 +266,16 @@ class DiaProcessor(SavedProcessor):
         Samples beyond ±1 are clipped. If the format has a comment field, the comment marks the speech as synthetic.
 
         Args:
-            audio: a waveform [N], or a list of waveforms.
+            audio: a waveform [N], or a list of waveforms; a pair or dict with a rate keeps it.
             saving_path: a path, or a list with one path per waveform.
             sampling_rate: Hz; by default the processor's.
             provenance: model and seed to store in the comment.
+            metadata: `{"title", "artist", "comment", "chapters": [(seconds, title), …]}`, or a list with one for each.
             **kwargs: `audio_kwargs={"sampling_rate": …}` is also accepted.
 
         Raises:
             TypeError, ValueError, FileNotFoundError: a path or waveform is invalid; an existing file is not changed.
+            ImportError: the format, or chapters, need `pip install 'dia-tts[media]'`.
         """
         clips = named_clips(audio, "audio")
         paths = [saving_path] if isinstance(saving_path, str | Path) else saving_path
@@ -279,12 +283,14 @@ class DiaProcessor(SavedProcessor):
             raise TypeError(f"saving_path is {type(saving_path).__name__}; expected a path or a list of paths.")
         if len(paths) != len(clips):
             raise ValueError(f"saving_path has {len(paths)} paths for {len(clips)} waveforms; pass one for each.")
-        for path in paths:
-            audio_file.file_format(Path(path))
+        tags = audio_file.Tags.for_each(metadata, len(clips))
+        for path, one in zip(paths, tags, strict=True):
+            audio_file.file_format(Path(path), one)
         given = self._options(kwargs)["audio_kwargs"].get("sampling_rate")
         rate = sampling_rate or given or self.sampling_rate
-        for path, (name, clip) in zip(paths, clips.items(), strict=True):
-            audio_file.write(path, clip, rate, name, provenance or audio_file.Provenance())
+        for path, (name, clip), one in zip(paths, clips.items(), tags, strict=True):
+            samples, own_rate = with_own_rate(clip, name)
+            audio_file.write(path, samples, own_rate or rate, name, provenance or audio_file.Provenance(), one)
 
     def check_codec(self) -> None:
         """Raise an error if the codec does not match the other parts. Loading does not check this.

@@ -181,9 +181,9 @@ def test_an_index_cannot_name_files_in_other_folders(folder):
     refused(folder, r"index\.json names '\.\./model\.safetensors', which is not a file in the same folder")
 
 
-def test_adapters_alone_are_refused_with_the_remedy(folder):
+def test_adapters_without_their_model_are_refused_with_the_remedy(folder):
     (folder / "adapter_config.json").write_text('{"peft_type": "LORA", "base_model_name_or_path": "x"}')
-    with pytest.raises(ValueError, match=r"adapter_config\.json.*merge them"):
+    with pytest.raises(OSError, match=r"adapter_config\.json names the base model x: there is no folder x"):
         Dia.from_pretrained(folder)
 
 

@@ -39,6 +39,16 @@ REFUSED = {
     "an option": ([*SAY, "-o", "a.wav", "--sede", "1"], "did you mean '--seed'"),
     "a number": ([*SAY, "-o", "a.wav", "--speaking-rate", "9"], "must be a number from 0.5 to 2"),
     "a format": ([*SAY, "-o", "a.xyz"], "is not an audio format. Use one of aiff,"),
+    "a format of an extra": (
+        [*SAY, "-o", "a.m4a"],
+        "a.m4a: m4a files need PyAV. Run: pip install 'dia-tts[media]', or use one of aiff,",
+    ),
+    "a recording of an extra": (
+        [*SAY, "-o", "a.wav", "--audio-prompt", "rec.m4a"],
+        "--audio-prompt: rec.m4a cannot be read as audio (Format not recognised). To read m4a, mp4,",
+    ),
+    "a title without a file": ([*SAY, "-o", "-", "--title", "A walk"], "--title is only allowed with an audio file"),
+    "a title in a format without one": ([*SAY, "-o", "a.au", "--title", "A walk"], "au files have no title"),
     "a folder that is not there": ([*SAY, "-o", "none/a.wav"], "none does not exist. Create it first"),
     "a folder as output": ([*SAY, "-o", "voices"], "voices is a folder"),
     "subtitles nowhere": ([*SAY, "-o", "a.wav", "--srt", "none/a.srt"], "none does not exist. Create it first"),
@@ -96,7 +106,9 @@ def answers(tmp_path_factory):
     save_file({"codes": zeros(2)}, folder / "voices" / "broken.safetensors")
     (folder / "text.wav").write_text("no sound")
     (folder / "voice.wav").write_bytes(silent_wav())
-    (folder / "sounddevice.py").write_text("raise ImportError('hidden')")
+    (folder / "rec.m4a").write_bytes(b"\0\0\0\x1cftypM4A ")
+    for optional in ("sounddevice", "av"):
+        (folder / f"{optional}.py").write_text("raise ImportError('hidden')")
     before = sorted(path.name for path in folder.rglob("*"))
     commands = {name: arguments for name, (arguments, _) in (REFUSED | ANSWERED).items()}
     environment = {"DIA_VOICES": str(folder / "voices"), "HF_HUB_OFFLINE": "1", "PYTHONDONTWRITEBYTECODE": "1"}

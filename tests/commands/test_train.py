@@ -14,6 +14,7 @@ from train_command import SECONDS, train
 
 from dia.cli import main
 from dia.commands import train as command
+from dia.model import Dia
 from dia.text.lexicon import Pronunciations
 from dia.text.prompt_format import PromptFormat
 from dia.training.data.code_cache import CodeCache
@@ -117,7 +118,8 @@ def test_adapters_can_be_saved_separately(recordings, model, tmp_path, capsys):
     assert train(recordings, model, tmp_path / "out", *options) == 0
     assert (tmp_path / "out" / "adapter_config.json").exists()
     assert not (tmp_path / "out" / "config.json").exists()
-    assert "peft.PeftModel.from_pretrained" in capsys.readouterr().out
+    assert f"--model {tmp_path / 'out'}" in capsys.readouterr().out
+    assert Dia.from_pretrained(tmp_path / "out").model.name_or_path == str(tmp_path / "out")
 
 
 def test_a_loss_of_nan_is_reported_and_no_model_is_written(recordings, model, tmp_path, monkeypatch, capsys):

@@ -6,7 +6,8 @@ import torch
 from ffmpeg import why_data_sets_are_mute
 
 from dia.audio import files as audio_file
-from dia.feature_extraction_dia import DiaFeatureExtractor, named_clips
+from dia.audio.clips import named_clips
+from dia.feature_extraction_dia import DiaFeatureExtractor
 
 RATE, HOP = 16000, 64
 
@@ -141,7 +142,7 @@ def test_a_list_is_a_batch_unless_it_holds_numbers():
         (np.zeros(63), ValueError, "63 samples at 16000 Hz, less than one codec frame of 64"),
         ({"array": np.zeros(100), "sampling_rate": 44100}, ValueError, "less than one codec frame"),
         (np.zeros((6, 1000)), ValueError, r"shape \(6, 1000\).*Pass a batch as a list"),
-        (np.zeros((1, 2, 1000)), ValueError, r"shape \(1, 2, 1000\)"),
+        (np.zeros((2, 1, 1000)), ValueError, r"shape \(2, 1, 1000\), a batch of 2 clips; pass one of them"),
         (np.array(0.5), ValueError, r"shape \(\)"),
         (np.zeros(100, dtype=complex), ValueError, "complex128"),
         (np.zeros(100, dtype=bool), ValueError, "bool"),

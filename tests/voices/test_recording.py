@@ -129,7 +129,7 @@ def test_lengths_outside_the_recommended_range_cause_a_remark(seconds, word):
         (np.where(np.arange(6 * RATE) == 5, np.inf, talking(6.0)), "infinite"),
         (20_000 * talking(6.0), "full scale"),
         (np.zeros((1000, 9), np.float32), "up to 8 channels"),
-        (np.zeros((10, 10, 10), np.float32), "up to 8 channels"),
+        (np.zeros((10, 10, 10), np.float32), "a batch of 10 clips; pass one of them"),
         (talking(6.0).astype(complex), "complex"),
     ],
     ids=lambda value: value if isinstance(value, str) else "given",

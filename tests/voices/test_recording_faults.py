@@ -229,7 +229,7 @@ ENDLESS = np.lib.stride_tricks.as_strided(np.zeros(1, np.float32), (10**12,), (0
         (np.full(RATE, 1e300), ValueError, "reaches 1e\\+300"),
         (np.zeros((2, 0), np.float32), ValueError, "is empty"),
         (np.float32(1), TypeError, "is float32"),
-        (b"RIFF", TypeError, "is bytes"),
+        (b"RIFF", ValueError, "4 bytes cannot be read as audio"),
         (None, TypeError, "is NoneType"),
         ("x" * 5000, FileNotFoundError, "the file .* does not exist"),
         ("a\0b", FileNotFoundError, "the file .* does not exist"),

@@ -11,16 +11,16 @@ from transformers import GenerationConfig
 from transformers.utils import FEATURE_EXTRACTOR_NAME, GENERATION_CONFIG_NAME
 
 from dia import MINI
-from dia.checkpoints.model_files import ADAPTER_NAME, check_loaded, check_weights, read_config
+from dia.checkpoints.adapters import check_adapter, with_adapter
+from dia.checkpoints.model_files import check_loaded, check_weights, read_config
 from dia.checkpoints.native import checkpoint as native
 from dia.checkpoints.native.layout import count_parameters, layout_of
 from dia.checkpoints.placement import choose_device, place, place_codec, resolve_dtype
 from dia.checkpoints.processor_checks import TOKENIZER_CONFIG, check_processor
 from dia.checkpoints.processor_files import PROCESSOR_FILE
 from dia.checkpoints.quantized import load_quantized
-from dia.checkpoints.source import EMBEDDED, REAL_CODEC, check_checkpoint
+from dia.checkpoints.source import EMBEDDED, REAL_CODEC, Adapter, check_checkpoint, find_adapter
 from dia.codec.checkpoint import load_codec
-from dia.configuration_dia import DiaConfig
 from dia.decoding.sampling import published_generation_config
 from dia.decoding.setting_ranges import check_file_settings
 from dia.modeling_dia import DiaForConditionalGeneration
@@ -51,17 +51,30 @@ def by_name(
     source = str(MINI if str(name_or_path) == EMBEDDED else name_or_path)
     hub: dict[str, Any] = {name: kwargs[name] for name in _HUB_OPTIONS if name in kwargs}
     check_checkpoint(source, load_dac, **hub)
+    if (adapter := find_adapter(source, **hub)) is not None:
+        source = str(MINI if adapter.base == EMBEDDED else adapter.base)
+        for options in (hub, kwargs):
+            options.pop("revision", None)  # the adapter's, not its base's
     device = choose_device(device)
     compute_dtype = compute_dtype or kwargs.pop("dtype", None) or kwargs.pop("torch_dtype", None)
     repository = Repository.of(source, kwargs)
-    config = _checked_config(repository)
+    config = read_config(repository)
     kwargs["dtype"] = resolve_dtype(compute_dtype, device, count_parameters(config))
     check_processor(repository, config)
-    model = load_quantized(source, config, quantization, hub, kwargs)
+    if adapter is not None:
+        check_adapter(adapter, config)
+    model = load_quantized(source, config, quantization if adapter is None else None, hub, kwargs)
     if model is None:
         model = DiaForConditionalGeneration.from_pretrained(source, **kwargs)
-    processor = _load_processor(repository, model, load_dac, hub)
-    return place(model, device, compute_dtype), place_codec(processor, device, compute_dtype)
+    if adapter is not None:
+        model = with_adapter(model, adapter)
+        processor = _load_own_parts(adapter, repository, model, load_dac, hub)
+    else:
+        processor = _load_processor(repository, model, load_dac, hub)
+    model = place(model, device, compute_dtype)
+    if adapter is not None and quantization is not None:
+        quantize(model, quantization)
+    return model, place_codec(processor, device, compute_dtype)
 
 
 def from_files(
@@ -100,14 +113,18 @@ def from_files(
     return model, place_codec(processor, device, compute_dtype)
 
 
-def _checked_config(repository: Repository) -> DiaConfig:
-    adapter = repository.path(ADAPTER_NAME)
-    if repository.is_folder and repository.find(ADAPTER_NAME) is not None:
-        raise ValueError(
-            f"{adapter} marks this folder as adapters; merge them into their model with dia.training.lora.merged, and "
-            "load the result."
-        )
-    return read_config(repository)
+def _load_own_parts(
+    adapter: Adapter, base: Repository, model: DiaForConditionalGeneration, load_dac: bool, hub: Mapping[str, Any]
+) -> DiaProcessor:
+    """The processor and the generation settings in an adapter's folder, or of its base where the folder has none."""
+    own = Repository(str(adapter.folder))
+    settings = own.find(GENERATION_CONFIG_NAME)
+    complete = settings is not None and own.find(PROCESSOR_FILE) is not None
+    processor = _load_processor(own if complete else base, model, load_dac, {} if complete else hub)
+    if settings is not None:
+        check_file_settings(settings)
+        model.generation_config = GenerationConfig.from_pretrained(adapter.folder)
+    return processor
 
 
 def _load_processor(

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,70 @@ EMBEDDED = "mini"
 
 _ID = re.compile(r"\w[\w.-]*/[\w.-]+")
 _CONFIG = "config.json"
+_ADAPTER = "adapter_config.json"
+_EMBEDDED_PLACE = MINI.parts[-2:]  # the end of its path in every installation
 _WEIGHTS = ("*.safetensors", "*.pth", "*.bin")
 _SECONDS = 5.0  # timeout; a Hub that takes longer for a few bytes cannot deliver gigabytes
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """A LoRA adapter, as peft saves it.
+
+    Attributes:
+        name: the folder or Hub id that the user gave.
+        folder: the local folder of its files.
+        base: the folder or Hub id of the model that it was trained on, or "mini".
+    """
+
+    name: str
+    folder: Path
+    base: str
+
+    @property
+    def file(self) -> Path:
+        """Its settings, which name the base."""
+        return self.folder / _ADAPTER
+
+
+def find_adapter(name: str | Path, **hub: Any) -> Adapter | None:
+    """The adapter in a folder or in the Hub's cache; None if there is none.
+
+    A relative path of its base is relative to the adapter's folder, or to the current one.
+
+    Raises:
+        OSError, ValueError: its adapter_config.json is damaged, is of another kind, or names no base.
+    """
+    path = _file(str(name), _ADAPTER, hub)
+    if path is None:
+        return None
+    settings = read_json(path)
+    if (kind := settings.get("peft_type")) != "LORA":
+        raise ValueError(f"{path} describes an adapter of type {kind!r}; only LORA is supported.")
+    base = settings.get("base_model_name_or_path")
+    if not isinstance(base, str) or not base:
+        raise ValueError(
+            f"{path} does not name the model that the adapter was trained on. Write its folder or Hub id as "
+            f"base_model_name_or_path."
+        )
+    return Adapter(str(name), path.parent, _resolved(base, path.parent))
+
+
+def local_folder(name: str | None, file: str) -> Path | None:
+    """The local folder that has a file of a model: its own, or that of its base for an adapter without the file.
+
+    Args:
+        name: a folder, a Hub id or "mini"; None is "mini".
+        file: the name of a file, such as "generation_config.json".
+
+    Returns:
+        The folder, in which the file may be missing; None if the model is not in a local folder.
+    """
+    folder = MINI if name in (None, EMBEDDED) else Path(str(name)).expanduser()
+    if not folder.is_dir():
+        return None
+    adapter = find_adapter(folder)
+    return folder if adapter is None or (folder / file).is_file() else local_folder(adapter.base, file)
 
 
 def public_name(name: str) -> str:
@@ -33,7 +96,10 @@ def check_checkpoint(name: str | Path, with_codec: bool = True, **hub: Any) -> b
 
     Raises:
         OSError: the model, or the codec that it refers to, is neither local nor on the Hub.
+        ValueError: it is an adapter whose settings are invalid.
     """
+    if (adapter := find_adapter(name, **hub)) is not None:
+        return _check_base(adapter, with_codec, hub)
     local = check_source(name, **hub)
     if with_codec and (codec := _named_codec(str(name), hub)):
         try:
@@ -43,6 +109,30 @@ def check_checkpoint(name: str | Path, with_codec: bool = True, **hub: Any) -> b
         except OSError as error:
             raise OSError(f"{name} needs the codec {codec}: {error}") from None
     return local
+
+
+def _check_base(adapter: Adapter, with_codec: bool, hub: dict[str, Any]) -> bool:
+    """`check_checkpoint` for the base of an adapter."""
+    own = {key: value for key, value in hub.items() if key != "revision"}
+    if find_adapter(adapter.base, **own) is not None:
+        raise ValueError(
+            f"{adapter.file} names {adapter.base} as its base, which is an adapter itself. Merge it first."
+        )
+    try:
+        return check_checkpoint(adapter.base, with_codec, **own)
+    except OSError as error:
+        raise OSError(
+            f"{adapter.file} names the base model {adapter.base}: {error} Change base_model_name_or_path if the base "
+            f"is in another place."
+        ) from None
+
+
+def _resolved(base: str, folder: Path) -> str:
+    """The base of an adapter in `folder`: an existing folder if the name is one, or the embedded model."""
+    for place in (folder / base, Path(base).expanduser()):
+        if base != EMBEDDED and place.is_dir():
+            return str(place)
+    return EMBEDDED if Path(base).parts[-2:] == _EMBEDDED_PLACE else base
 
 
 def check_source(name: str | Path, kind: str = "dia", **hub: Any) -> bool:
@@ -156,7 +246,9 @@ def unavailable_reason(source: str, file: str = _CONFIG, repo_type: str | None =
     except RepositoryNotFoundError:
         return "the Hub has no repository with that name, or it is private (hf auth login)"
     except EntryNotFoundError:
-        return f"its repository on the Hub has no {file}" if file == _CONFIG else None
+        if file != _CONFIG:
+            return None
+        return f"its repository on the Hub has no {file} (an adapter has to be downloaded first: hf download {source})"
     except HfHubHTTPError:
         return None  # a busy server; loading the checkpoint tries again
     except Exception as error:  # from httpx or httpx2, depending on the version of huggingface_hub
@@ -178,4 +270,15 @@ def _in_cache(kind: str, hub: dict[str, Any]) -> Iterator[str]:
             yield repository
 
 
-__all__ = ["EMBEDDED", "REAL", "REAL_CODEC", "check_checkpoint", "check_source", "public_name", "unavailable_reason"]
+__all__ = [
+    "EMBEDDED",
+    "REAL",
+    "REAL_CODEC",
+    "Adapter",
+    "check_checkpoint",
+    "check_source",
+    "find_adapter",
+    "local_folder",
+    "public_name",
+    "unavailable_reason",
+]

@@ -5,12 +5,16 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dia.runtime.files.atomic import check_file, sweep
 from dia.runtime.files.locks import exclusive_writer
 from dia.runtime.interruption import add_remark
 from dia.runtime.standard_streams import is_closed
 from dia.synthesis.parts.folder import finished_parts, parts_folder, remove_parts
+
+if TYPE_CHECKING:
+    from dia.audio.tags import Tags
 
 
 def sound_file(arguments: argparse.Namespace) -> Path | None:
@@ -28,6 +32,7 @@ def check_outputs(arguments: argparse.Namespace) -> None:
         raise ValueError("there is no output; pass an audio file with -o, or play the speech with --stream.")
     if arguments.format is not None and arguments.output != "-":
         raise ValueError("--format is only allowed with -o -; for a file, the suffix selects the format.")
+    tags = _checked_tags(arguments)
     if arguments.output == "-":
         _check_standard_output()
     files = {"--output": sound_file(arguments), "--srt": arguments.srt, "--vtt": arguments.vtt}
@@ -39,9 +44,24 @@ def check_outputs(arguments: argparse.Namespace) -> None:
         if option == "--output":
             from dia.audio.files import file_format
 
-            file_format(path)
+            file_format(path, tags)
         if (other := used.setdefault(place, option)) != option:
             raise ValueError(f"{other} and {option} are the same file, {path}; use different files.")
+
+
+def metadata(arguments: argparse.Namespace) -> dict[str, str]:
+    """The metadata for the audio file."""
+    given = {name: getattr(arguments, name) for name in ("title", "artist", "comment")}
+    return {name: text for name, text in given.items() if text is not None}
+
+
+def _checked_tags(arguments: argparse.Namespace) -> "Tags":
+    from dia.audio.tags import Tags
+
+    given = metadata(arguments)
+    if given and sound_file(arguments) is None:
+        raise ValueError(f"--{next(iter(given))} is only allowed with an audio file; pass one with -o.")
+    return Tags.of(given)
 
 
 def _check_standard_output() -> None:
@@ -105,4 +125,4 @@ def _identity(output: Path) -> tuple[int, int] | None:
     return about.st_ino, about.st_mtime_ns
 
 
-__all__ = ["check_outputs", "exclusive_output", "sound_file"]
+__all__ = ["check_outputs", "exclusive_output", "metadata", "sound_file"]

@@ -28,7 +28,6 @@ Prints each turn as written and, if different, as spoken; its pauses and sounds;
 their estimated length; and warnings. The exit code for an invalid script is 2. No model is loaded: only
 generation_config.json is read from MODEL.
 """
-_EMBEDDED = (None, "mini")
 _SHORTENED_VOICE = (
     "the voice takes {:.1f} s and is shortened to at most {:.1f} s for speaking, so parts may be split elsewhere than "
     "shown. Use a shorter voice."
@@ -89,13 +88,13 @@ def _read(arguments: argparse.Namespace) -> int:
 
 def _format(source: str | None) -> "PromptFormat":
     """The prompt conventions of the model."""
-    from dia import MINI
+    from dia.checkpoints.source import local_folder
     from dia.text.prompt_format import PromptFormat
 
-    folder = MINI if source in _EMBEDDED else Path(str(source)).expanduser()
-    if folder.is_dir():
+    if (folder := local_folder(source, "generation_config.json")) is not None:
         return PromptFormat.in_folder(folder)
-    if folder.exists() or str(source).count("/") != 1 or str(source).startswith((".", "/", "~")):
+    name = str(source)
+    if Path(name).expanduser().exists() or name.count("/") != 1 or name.startswith((".", "/", "~")):
         raise ValueError(f"--model {source}: the folder does not exist. Pass a folder or a Hub id such as owner/name.")
     print(f"dia: {source} is not a local folder; using the prompt format of Dia-1.6B", file=sys.stderr)
     return PromptFormat()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from dia.commands.early_checks import check_speech
 from dia.commands.numbers import count, non_negative, option, seed_number
-from dia.commands.outputs import check_outputs, exclusive_output, sound_file
+from dia.commands.outputs import check_outputs, exclusive_output, metadata, sound_file
 from dia.commands.scripts import add_script_options, parse_source, script_source
 from dia.commands.speakers import add_speakers_option, speakers_given
 from dia.runtime.background import in_background
@@ -44,7 +44,8 @@ _EXAMPLES = """examples:
       --audio-prompt voice.wav --audio-prompt-text "[S1] The words of voice.wav."
 
 In a script, [S1] and [S2] mark the turns of two speakers, and (laughs) and similar marks are sounds.
-The suffix of the output selects the format: wav, flac, mp3, ogg and others that libsndfile supports.
+The suffix of the output selects the format: wav, flac, mp3, ogg, opus and others; with pip install 'dia-tts[media]'
+also m4a and mp4.
 """
 
 DTYPES = ("float32", "bfloat16", "float16")
@@ -68,6 +69,8 @@ def add_command(subparsers: Any, notice: str = "") -> None:
         "--format", choices=("wav", "raw"), help="format of standard output: wav (default) or raw samples"
     )
     add_script_options(say)
+    for name in ("title", "artist", "comment"):
+        say.add_argument(f"--{name}", metavar="TEXT", help=f"{name} to write into the audio file")
     _add_model_options(say)
     _add_take_options(say)
     _add_sampling_options(say)
@@ -259,13 +262,15 @@ def _write_subtitles(turns: "Sequence[TurnTime]", arguments: argparse.Namespace)
 def _sinks(model: "Dia", seed: int | None, arguments: argparse.Namespace, opened: ExitStack) -> list[Any]:
     from dia.audio.files import Writer
     from dia.audio.playback import Pipe, Player
+    from dia.audio.tags import Tags
 
     rate, provenance = model.sample_rate, model.provenance(seed)
     if arguments.output == "-":
         return [opened.enter_context(Pipe(sys.stdout.buffer, rate, arguments.format or "wav", str(provenance)))]
     sinks: list[Any] = [opened.enter_context(Player(rate))] if arguments.stream else []
     if arguments.output is not None:
-        sinks.append(opened.enter_context(Writer(arguments.output, rate, provenance)))
+        tags = Tags.of(metadata(arguments))
+        sinks.append(opened.enter_context(Writer(arguments.output, rate, provenance, tags=tags)))
     return sinks
 
 
@@ -323,15 +328,14 @@ def _with_progress(chunks: Iterator["Waveform"], rate: int) -> Iterator["Wavefor
 
 def _read_script(arguments: argparse.Namespace) -> "ScriptSource":
     """The script; an invalid one is rejected before the model is loaded."""
-    from dia import MINI
+    from dia.checkpoints.source import local_folder
     from dia.text.prompt_format import PromptFormat
     from dia.text.speakers import by_speaker
     from dia.voices.library import parse_voice_option
 
-    source, model = script_source(arguments), arguments.model
-    folder = MINI if model in (None, "mini") else Path(str(model)).expanduser()
+    source, folder = script_source(arguments), local_folder(arguments.model, "generation_config.json")
     # The text frontend of a Hub model is unknown before loading, so only text that no model can read is rejected here.
-    frontend = PromptFormat.in_folder(folder).text_frontend if folder.is_dir() else "none"
+    frontend = "none" if folder is None else PromptFormat.in_folder(folder).text_frontend
     script = parse_source(source, arguments, frontend)
     if isinstance(voices := parse_voice_option(arguments.voice or ()), dict):
         by_speaker(voices, script.names, "--voice")

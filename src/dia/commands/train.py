@@ -115,8 +115,6 @@ def _describe_checkpoint(output: Path) -> str:
 
 
 def _describe_use(arguments: argparse.Namespace) -> str:
-    if arguments.lora and arguments.keep_adapter:
-        return f"To load the adapters: peft.PeftModel.from_pretrained(model, '{arguments.output}')."
     return f'Try it: dia say "[S1] Hello." --model {arguments.output} -o hello.wav'
 
 

@@ -182,11 +182,10 @@ def _text(given: str | None) -> str | None:
 
 def _frontend(source: str) -> "Frontend":
     """The text frontend of the model, from its generation_config.json, which is downloaded for a Hub model."""
-    from dia import MINI
+    from dia.checkpoints.source import local_folder
     from dia.text.prompt_format import PromptFormat
 
-    folder = MINI if source == "mini" else Path(source).expanduser()
-    if folder.is_dir():
+    if (folder := local_folder(source, "generation_config.json")) is not None:
         return PromptFormat.in_folder(folder).text_frontend
     from dia.runtime.files.repository import Repository
 
@@ -195,10 +194,10 @@ def _frontend(source: str) -> "Frontend":
 
 
 def _processor(source: str) -> "DiaProcessor":
-    from dia import MINI
+    from dia.checkpoints.source import local_folder
     from dia.processing_dia import DiaProcessor
 
-    processor = DiaProcessor.from_pretrained(str(MINI) if source == "mini" else source)
+    processor = DiaProcessor.from_pretrained(local_folder(source, "processor_config.json") or source)
     if processor.audio_tokenizer is None:
         raise ValueError(f"--model {source} has no codec; pass a model with a codec.")
     return processor

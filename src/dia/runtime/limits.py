@@ -22,6 +22,15 @@ PRONUNCIATION_WORDS = 2**20
 # A saved voice is small: a minute of the published codec's codes is 186 kB.
 VOICE_BYTES = 2**24
 
+# Audio files
+
+# Bytes of a recording that can only be read once, such as a download: two hours of stereo WAV at 48 kHz have 1.4 GB.
+STREAM_BYTES = 2**31
+# Players show a line or two of a title; the notes of a podcast have a few thousand characters.
+TAG_CHARACTERS = 10_000
+# The longest audiobooks have a few hundred chapters.
+CHAPTERS = Range(0, 10_000, whole=True)
+
 # Model sizes in config.json
 
 # The deepest published transformers have about 130 layers.

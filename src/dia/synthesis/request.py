@@ -6,6 +6,7 @@ from typing import Any, TypeAlias, Unpack
 
 import numpy as np
 
+from dia.audio.clips import is_pair
 from dia.runtime.limits import ROWS
 from dia.runtime.ranges import Range, shown
 from dia.synthesis.job import SynthesisJob, is_long, with_remarks
@@ -21,7 +22,7 @@ from dia.text.script import Script, parse
 from dia.text.speakers import by_speaker
 from dia.voices.prompt import Limit
 
-Prompt: TypeAlias = Any  # a path, waveform, {"array", "sampling_rate"} or codes [T, C]; what DiaFeatureExtractor reads
+Prompt: TypeAlias = Any  # what DiaFeatureExtractor reads, or codes [T, C]
 
 
 def jobs_of(
@@ -29,9 +30,12 @@ def jobs_of(
     text: str | Sequence[str],
     take_options: TakeOptions | None = None,
     long_form: bool | None = None,
+    prompt_name: str = "audio_prompt",
     **options: "Unpack[Options]",
 ) -> list[SynthesisJob]:
     """Validate the arguments of `Dia.generate` and similar methods; return one job per text, with recordings as codes.
+
+    `prompt_name` is the caller's name for `audio_prompt`, for error messages.
 
     Raises:
         TypeError: an argument has the wrong type; the message names it.
@@ -55,7 +59,8 @@ def jobs_of(
     )
     scripts = [read_script(synthesizer, one, *reading) for one in texts]
     format = PromptFormat.of(synthesizer.model.generation_config)
-    voices = _voices(synthesizer, scripts, options, long_form)
+    names = [prompt_name if len(texts) == 1 else f"{prompt_name}[{row}]" for row in range(len(texts))]
+    voices = _voices(synthesizer, scripts, options, long_form, names)
     jobs = [
         with_remarks(
             synthesizer,
@@ -73,7 +78,7 @@ def jobs_of(
         for script, (voice, remarks), seed in zip(scripts, voices, seeds, strict=True)
     ]
     for row, job in enumerate(jobs):
-        _check_prompt_length(synthesizer, job, options, row, len(jobs))
+        _check_prompt_length(synthesizer, job, options, names[row])
     return jobs
 
 
@@ -141,10 +146,14 @@ def _checked_texts(text: Any) -> list[str]:
 
 
 def _voices(
-    synthesizer: Synthesizer, scripts: Sequence[Script], options: Mapping[str, Any], long_form: bool | None
+    synthesizer: Synthesizer,
+    scripts: Sequence[Script],
+    options: Mapping[str, Any],
+    long_form: bool | None,
+    names: Sequence[str],
 ) -> list[tuple[Line | None, tuple[str, ...]]]:
     """The prompt for each script, or None, with remarks on it."""
-    prompts = _prompts(synthesizer, scripts, options, long_form)
+    prompts = _prompts(synthesizer, scripts, options, long_form, names)
     fit = cache(partial(fit_prompt, synthesizer))  # shorten a prompt that several scripts share only once
     return [
         (None, ()) if prompt is None else fit(prompt, reserved_seconds(script))
@@ -153,7 +162,11 @@ def _voices(
 
 
 def _prompts(
-    synthesizer: Synthesizer, scripts: Sequence[Script], options: Mapping[str, Any], long_form: bool | None
+    synthesizer: Synthesizer,
+    scripts: Sequence[Script],
+    options: Mapping[str, Any],
+    long_form: bool | None,
+    names: Sequence[str],
 ) -> list[VoicePrompt | None]:
     """The prompt for each text, or None."""
     texts, limit = len(scripts), partial(_limit, synthesizer, options.get("max_tokens"), long_form)
@@ -178,7 +191,7 @@ def _prompts(
 
     def make(prompt: Any, row: int) -> VoicePrompt:
         row_limit = limit(scripts[row], bool(spoken[row]))
-        return prompt_from_recording(synthesizer, prompt, spoken[row], _prompt_name(row, texts), row_limit)
+        return prompt_from_recording(synthesizer, prompt, spoken[row], names[row], row_limit)
 
     return _make_once(prompts, make, spoken)
 
@@ -193,11 +206,11 @@ def _limit(
 
 
 def _check_prompt_length(
-    synthesizer: Synthesizer, job: SynthesisJob, options: Mapping[str, Any], row: int, texts: int
+    synthesizer: Synthesizer, job: SynthesisJob, options: Mapping[str, Any], prompt_name: str
 ) -> None:
     """Reject a prompt that leaves no time for new speech within `max_tokens`."""
     if job.voice is not None and not is_long(synthesizer, job):
-        name = "voice" if options.get("voice") is not None else _prompt_name(row, texts)
+        name = "voice" if options.get("voice") is not None else prompt_name
         limit = prompt_limit(synthesizer, options.get("max_tokens"), one_pass=True)
         limit.check(_prompt_seconds(synthesizer, job.voice), name)
 
@@ -212,10 +225,6 @@ def _make_once(
         if one is not None and key not in made:
             made[key] = make(one, row)
     return [None if one is None else made[key] for one, key in zip(given, keys, strict=True)]
-
-
-def _prompt_name(row: int, texts: int) -> str:
-    return "audio_prompt" if texts == 1 else f"audio_prompt[{row}]"
 
 
 def _prompt_seconds(synthesizer: Synthesizer, voice: Line | None) -> float:
@@ -257,8 +266,8 @@ def _check_timing(synthesizer: Synthesizer, options: Mapping[str, Any], long_for
 
 
 def _one_per_text(given: Any, texts: int, name: str) -> list[Any]:
-    """One value per text: a list is returned as it is, any other value is repeated."""
-    if not isinstance(given, list | tuple) or (texts == 1 and len(given) != 1):
+    """One value per text: a list is returned as it is, any other value, or a clip with its rate, is repeated."""
+    if not isinstance(given, list | tuple) or is_pair(given) or (texts == 1 and len(given) != 1):
         return [given] * texts
     if len(given) != texts:
         raise ValueError(f"{name} has {len(given)} entries for {texts} texts; pass one value, or one per text.")

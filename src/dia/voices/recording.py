@@ -13,13 +13,12 @@ import numpy as np
 import soxr
 
 from dia.audio.channels import as_channels, channels_to_mix
-from dia.audio.files import check_seconds, checked_rate, full_scale
+from dia.audio.clips import read_clip
 from dia.audio.filters import high_pass, remove_hum
 from dia.audio.noise import SILENT, DetectedSpeech, detect_speech, shorten_pauses
 from dia.audio.pitch import pitches
 from dia.audio.silence import trimmed
-from dia.audio.waveform import Waveform
-from dia.feature_extraction_dia import read_clip
+from dia.audio.waveform import Waveform, check_seconds, checked_rate, full_scale
 
 SHORTEST, LONGEST = 1.0, 20.0  # limits in seconds of speech
 ADVISED = 5.0, 10.0
@@ -72,9 +71,9 @@ def prepare(audio: Any, sampling_rate: int | None, wanted_rate: int, name: str =
             channels, is not finite or far beyond full scale.
         FileNotFoundError: the file does not exist.
     """
-    array, own_rate = read_clip(audio, name, LONGEST_FILE)
-    rate = checked_rate(next(one for one in (own_rate, sampling_rate, wanted_rate) if one is not None), name)
-    channels = as_channels(array, name)
+    clip = read_clip(audio, name, LONGEST_FILE)
+    rate = checked_rate(next(one for one in (clip.rate, sampling_rate, wanted_rate) if one is not None), name)
+    channels = as_channels(clip.samples, name)
     check_seconds(len(channels) / rate, LONGEST_FILE, name)
     channels = full_scale(channels, name)
     _check_length(len(channels) / rate, name, whole=True)
@@ -86,7 +85,12 @@ def prepare(audio: Any, sampling_rate: int | None, wanted_rate: int, name: str =
     _check_length(seconds, name)
     waveform, loudness = _normalized(trimmed(spoken, wanted_rate, span=(spans[0][0], spans[-1][1]))[0], wanted_rate)
     shortened = (len(mono) - len(spoken)) / wanted_rate
-    remarks += [*_band(mono, rate, wanted_rate), *_background(found, shortened, loudness), *_length(seconds)]
+    remarks += [
+        *clip.remarks,
+        *_band(mono, rate, wanted_rate),
+        *_background(found, shortened, loudness),
+        *_length(seconds),
+    ]
     return Recording(waveform, seconds, found.speech - _CLEAN > (found.noise or -math.inf), tuple(remarks))
 
 

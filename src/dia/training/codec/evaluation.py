@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from transformers import DacModel
 
-from dia.audio.files import as_array, write
-from dia.audio.waveform import Waveform
+from dia.audio.files import write
+from dia.audio.waveform import Waveform, as_array
 from dia.codec.dac import decode, encode
 from dia.training.codec.losses import SpectralLoss
 from dia.training.spectrogram import draw_spectrogram

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 from transformers import DacModel
 
-from dia.audio.files import full_scale
-from dia.audio.waveform import Waveform
+from dia.audio.waveform import Waveform, full_scale
 from dia.codec.dac import encode, hop_length
 from dia.processing_dia import DiaProcessor
 from dia.text.prompt_format import Frontend

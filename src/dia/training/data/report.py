@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from dia.audio.files import full_scale
-from dia.audio.waveform import Waveform
-from dia.feature_extraction_dia import DiaFeatureExtractor, read_clip
+from dia.audio.clips import read_clip
+from dia.audio.waveform import Waveform, full_scale
+from dia.feature_extraction_dia import DiaFeatureExtractor
 from dia.processing_dia import DiaProcessor
 from dia.runtime.files.atomic import atomic_file
 from dia.text.prompt_format import PUBLISHED, PromptFormat
@@ -36,6 +36,7 @@ FATAL = {
 WARNINGS = {
     "no speaker tag": "begin the text with [S1] or [S2]; without a tag it is [S1]",
     "doubtful transcript": "write exactly the words that are said, and sounds such as (laughs)",
+    "doubtful recording": "convert it again from its source to wav or flac",
     "clipping": "record again at a lower level",
     "very quiet": "raise the level",
     "silence at an end": "trim it, or the model learns to pause",
@@ -196,12 +197,12 @@ def _measure(
 ) -> tuple[Measure | None, list[Fault]]:
     """The figures of a clip, or None if it cannot be measured, and its faults."""
     try:
-        array, rate = read_clip(row.audio, row.name)
+        clip = read_clip(row.audio, row.name)
     except FileNotFoundError as error:
         return None, [("missing file", str(error))]
     except (ValueError, TypeError, OSError) as error:
         return None, [("unreadable clip", str(error))]
-    rate = rate or extractor.sampling_rate
+    array, rate = clip.samples, clip.rate or extractor.sampling_rate
     seconds = max(array.shape, default=0) / rate
     if seconds < max(limits[0], extractor.hop_length / extractor.sampling_rate):
         return None, [("too short", f"{seconds:.2f} s")]
@@ -216,7 +217,8 @@ def _measure(
     rms = float(np.sqrt(np.mean(np.square(waveform, dtype=np.float64))))
     level = max(20 * math.log10(rms), FLOOR_DB) if rms else FLOOR_DB
     measure = Measure(rate, array.size // max(array.shape), seconds, level, spoken / seconds)
-    return measure, [*_sound_faults(array, waveform, extractor.sampling_rate, measure, limits[1])]
+    doubts = [("doubtful recording", remark) for remark in clip.remarks]
+    return measure, [*doubts, *_sound_faults(array, waveform, extractor.sampling_rate, measure, limits[1])]
 
 
 def _sound_faults(

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 import soundfile
 
-from dia.audio.files import as_array
+from dia.audio.containers import SUFFIXES
+from dia.audio.waveform import as_array
 from dia.text.prompt_format import Frontend
 from dia.text.script import parse
 from dia.training.data.lines import csv_rows, json_rows, read_text
@@ -57,7 +58,8 @@ def read_source(
     Args:
         source: one of
             - a folder with metadata.csv or metadata.jsonl: `file_name`, the text and, optionally, the speaker;
-            - a folder with pairs of files, `a.wav` and `a.txt` (any suffix that soundfile reads), also in subfolders;
+            - a folder with pairs of files, `a.wav` and `a.txt` (or another suffix of recordings), also in
+              subfolders;
             - a `datasets.Dataset`, a `DatasetDict`, or a folder that their `save_to_disk` wrote;
             - the id of a data set on the Hub.
         audio_column: the column of recordings in a data set.
@@ -229,7 +231,8 @@ def _raise(error: OSError) -> None:
 
 
 def _sound_suffixes() -> set[str]:
-    return {f".{kind.lower()}" for kind in soundfile.available_formats()} - {".raw"} | {".aif", ".oga", ".opus"}
+    read = {*soundfile.available_formats(), "aif", "oga", "opus", *SUFFIXES} - {"RAW"}
+    return {f".{kind.lower()}" for kind in read}
 
 
 def _is_file(path: Path) -> bool:

@@ -13,8 +13,7 @@ from torch import Tensor
 from tqdm import tqdm
 from transformers import DacModel
 
-from dia.audio.files import full_scale
-from dia.audio.waveform import Waveform
+from dia.audio.waveform import Waveform, full_scale
 from dia.training.data import code_cache as cache
 from dia.training.data.code_cache import Codes
 from dia.training.data.encoding import Sound, encode_shard

@@ -13,8 +13,7 @@ import soxr
 import torch
 from torch import Tensor
 
-from dia.audio.files import full_scale
-from dia.audio.waveform import Waveform
+from dia.audio.waveform import Waveform, full_scale
 from dia.training.codec.clips import cut
 from dia.training.codec.evaluation import Probe
 from dia.training.mini.teacher.natural.corpus import Clip, read_shard, shard_numbers

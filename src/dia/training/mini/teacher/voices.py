@@ -12,7 +12,7 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
-from dia.audio.files import full_scale
+from dia.audio.waveform import full_scale
 from dia.training.mini.teacher.sounds import SOUNDS, sound
 
 Audio = NDArray[np.int16]

@@ -1,6 +1,6 @@
 """flite as one of the teachers. It tells no labels."""
 
-from dia.audio.files import full_scale
+from dia.audio.waveform import full_scale
 from dia.training.mini.teacher import voices
 from dia.training.mini.teacher.natural.speech import Speech, checked_voice
 

@@ -1,5 +1,6 @@
 """How well written English is read: each table of the tests, by us and by other programs on the same rows.
 
+    python benchmarks/quality/reading.py speakers
     python benchmarks/quality/reading.py markup
 
 Tables are in tests/text. Other programs are measured if they are installed. Knows nothing of speech.
@@ -8,8 +9,9 @@ Tables are in tests/text. Other programs are measured if they are installed. Kno
 import argparse
 
 import markup_reading
+import speaker_reading
 
-TABLES = {"markup": markup_reading.measure}
+TABLES = {"markup": markup_reading.measure, "speakers": speaker_reading.measure}
 
 
 def main() -> None:

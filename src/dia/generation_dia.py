@@ -33,9 +33,10 @@ from dia.decoding.guidance import (
     check_rules,
 )
 from dia.decoding.inputs import Grid, check_text, positions_of, start_grid
+from dia.decoding.noise import Generators, clip_keys
 from dia.decoding.overrun import asks_for_length, overrun, warn_of_overrun
 from dia.decoding.records import Records, records_anything
-from dia.decoding.sampling import EndFlag, Generators, noise_source, token_chooser
+from dia.decoding.sampling import EndFlag, token_chooser
 from dia.decoding.setting_ranges import NEVER_NONE, check_ranges
 from dia.decoding.settings import check_settings, fill_special_ids, is_synced
 from dia.decoding.static_step import runner_for, write_rows
@@ -62,10 +63,9 @@ class _Call:
     positions: Tensor  # [1 or B, rows]
     cache: EncoderDecoderCache | None
     plain_loop_arguments: list[str]  # arguments of the caller that only the plain loop supports
-    generator: Generators
+    keys: Tensor | None  # of the clips' noise, [B]; None for greedy search
     rules: LogitsProcessorList
     criteria: StoppingCriteriaList
-    draw: Callable[[Tensor], Tensor]
     streamer: BaseStreamer | None
     settings: GenerationConfig
     guided: bool
@@ -164,10 +164,9 @@ class DiaGenerationMixin(GenerationMixin):
                 positions=positions_of(given["decoder_position_ids"], grid),
                 cache=self._start_cache(settings, given[CACHE], states.shape[1]),
                 plain_loop_arguments=[name for name, value in plain_loop_arguments.items() if value is not None],
-                generator=generator,
+                keys=clip_keys(generator, clips).to(grid.ids.device) if settings.do_sample else None,
                 rules=self._rules(settings, grid, logits_processor, guided),
                 criteria=self._get_stopping_criteria(settings, stopping_criteria or StoppingCriteriaList()),
-                draw=token_chooser(bool(settings.do_sample), generator, clips),
                 streamer=streamer,
                 settings=settings,
                 guided=guided,
@@ -318,7 +317,6 @@ class DiaGenerationMixin(GenerationMixin):
 
     def _write_fast(self, call: _Call, config: DecodeConfig) -> int:
         grid, decoder, kept = call.grid, self.config.decoder_config, call.cache
-        noise = noise_source(call.generator, config.clips) if call.settings.do_sample else None
         call.cache = EncoderDecoderCache(DynamicCache(config=decoder), DynamicCache(config=decoder))
         if not emit(call.streamer, grid.rows(0, grid.prefilled)):
             return grid.prefilled
@@ -326,11 +324,11 @@ class DiaGenerationMixin(GenerationMixin):
         logits = self._run_rows(call, 0, grid.prefilled, self.forward).logits[:, -1]  # [N · C, V]
         logits = logits.to(grid.ids.device, torch.float32).reshape(config.clips * config.halves, -1)
         with runner_for(self, config) as runner:
-            runner.step.load(grid, call.cache, call.text.mask, call.settings.max_length)
+            runner.step.load(grid, call.cache, call.text.mask, call.settings.max_length, call.keys)
             wanted = call.settings.return_dict_in_generate and kept is not None
             prompt, call.cache = call.cache if wanted else None, None  # the step has copied it
             over = EndFlag(grid.ids.device)
-            end = write_rows(runner, grid, logits, call.settings.max_length, noise, over, call.streamer)
+            end = write_rows(runner, grid, logits, call.settings.max_length, over, call.streamer)
             if kept is not None and prompt is not None:
                 call.cache = kept
                 runner.step.save(kept, prompt.cross_attention_cache, config.clips, end - 1)
@@ -339,6 +337,7 @@ class DiaGenerationMixin(GenerationMixin):
     def _write_rows(self, call: _Call) -> tuple[int, Records]:
         """Write rows until every channel has ended; returns the number of rows and the recorded outputs."""
         grid, streamer, records = call.grid, call.streamer, Records(call.settings)
+        draw = token_chooser(call.keys)
         over, done = EndFlag(grid.ids.device), grid.ids.new_zeros(grid.ids.shape[0], dtype=torch.bool)
         wanted = emit(streamer, grid.rows(0, grid.prefilled))
         seen, row = 0 if call.cache is None else int(call.cache.get_seq_length()), grid.prefilled
@@ -352,7 +351,7 @@ class DiaGenerationMixin(GenerationMixin):
             logits = outputs.logits[:, -1].to(grid.ids.device, torch.float32, copy=True)  # [B · C or 2 · B · C, V]
             scores = call.rules(grid.ids[:, :row], logits)
             records.add(outputs, logits, scores)
-            drawn = call.draw(scores).masked_fill(done, call.settings.pad_token_id)
+            drawn = draw(scores, row - grid.prefilled).masked_fill(done, call.settings.pad_token_id)
             grid.ids[:, row] = torch.where(grid.forced[:, row] == grid.pad, drawn, grid.forced[:, row])
             seen, row = (0 if call.cache is None else row), row + 1
             done = done | call.criteria(grid.ids[:, :row], scores)

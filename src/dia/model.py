@@ -2,7 +2,7 @@
 
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
@@ -153,6 +153,7 @@ class Dia:
         long_form: bool | None = None,
         speaking_rate: float | None = None,
         normalize: bool = True,
+        speakers: Mapping[str, str] | None = None,
         text_format: TextFormat = "plain",
         retries: int = 0,
     ) -> Any:
@@ -163,8 +164,7 @@ class Dia:
         Args:
             text: `[S1] … [S2] …`, or a list of such scripts.
             max_tokens: maximum number of grid rows, including prompt and delay; by default the checkpoint's setting.
-            cfg_scale: guidance scale, 0 or more; a higher scale follows the text more closely. As in the native
-                package, only 0 turns guidance off.
+            cfg_scale: guidance scale, 0 or more; a higher scale follows the text more closely. Only 0 turns it off.
             temperature: sampling temperature; 0 is greedy.
             top_p: nucleus sampling threshold, above 0 and at most 1.
             use_torch_compile: compile the model on first use.
@@ -175,16 +175,14 @@ class Dia:
             audio_prompt_path: deprecated; `audio_prompt` also accepts paths.
             use_cfg_filter: deprecated and ignored; guidance always filters candidates.
             verbose: print device and dtype, and show progress.
-            audio_prompt_text: transcript of the prompt, which is prepended to the text. Omit it if the text already
-                starts with it.
-            seed: seed for reproducible results, one for all texts or one per text. A text sounds the same alone and in
-                a batch.
+            audio_prompt_text: transcript of the prompt, prepended to the text. Omit it if the text starts with it.
+            seed: seed for reproducible results, one for all or one per text. A batch changes no result.
             voice: the voice to use instead of `audio_prompt` and its transcript: a `dia.voices.voice.Voice`, its name
-                or file, or a dict {"S1": …, "S2": …} of these; for several texts one voice or a list.
-            long_form: generate in parts, see `pieces`; by default for texts that are too long for one pass or that
-                contain pauses. False always uses one pass.
+                or file, or a dict {"S1": …, "S2": …} or {"JOHN": …} of these; for several texts one voice or a list.
+            long_form: generate in parts, see `pieces`; by default for texts too long for one pass, or with pauses.
             speaking_rate: speed relative to the model's, at constant pitch; 0.5 to 2.
             normalize: expand numbers, dates, abbreviations and so on to words; False leaves the text unchanged.
+            speakers: S1 or S2 for names in the script, such as {"JOHN": "S1"}; {} if it has no names.
             text_format: how the texts are written: "plain", "markdown", "html", "srt", "vtt" or "fountain".
             retries: maximum number of new attempts, with the next seeds, if the result has faults.
 
@@ -214,6 +212,7 @@ class Dia:
             voice=voice,
             speaking_rate=speaking_rate,
             normalize=normalize,
+            speakers=speakers,
             text_format=text_format,
         )
         self._prepare(jobs, use_torch_compile, verbose)
@@ -333,18 +332,25 @@ class Dia:
         self._prepare([job], use_torch_compile, verbose)
         return ClosingIterator(chunks)
 
-    def read(self, text: str, normalize: bool = True, text_format: TextFormat = "plain") -> Script:
+    def read(
+        self,
+        text: str,
+        normalize: bool = True,
+        speakers: Mapping[str, str] | None = None,
+        text_format: TextFormat = "plain",
+    ) -> Script:
         """Parse a script: its turns, its normalized text and its warnings.
 
         Args:
             text: as in `pieces`.
             normalize: as in `generate`.
+            speakers: as in `generate`.
             text_format: as in `generate`.
 
         Raises:
             TypeError, ValueError: the script is invalid; the message says why.
         """
-        return read_script(self.synthesizer, text, normalize, text_format)
+        return read_script(self.synthesizer, text, normalize, speakers, text_format)
 
     def is_long(self, text: str | SynthesisJob, **options: "Unpack[Options]") -> bool:
         """Whether a script is generated in parts, because it is too long for one pass or contains pauses.

@@ -91,4 +91,7 @@ def test_zsh_accepts_its_script(tmp_path, capsys, environment):
     line = f"autoload -U compinit; compinit -D -u; source {file}; print $_comps[dia]"
     assert printed(["zsh", "-f", "-c", line], environment) == ["_dia"]
     assert "'*--quantization=[quantize the weights\\: less memory, faster on CPUs]: :(int8 int4)'" in file.read_text()
-    assert "'*--voice=[name or file of a voice; S1=VOICE for one speaker]: :_dia_voices'" in file.read_text()
+    assert (
+        "'*--voice=[name or file of a voice; S1=VOICE or NAME=VOICE for one speaker]: :_dia_voices'"
+        in file.read_text()
+    )

@@ -40,6 +40,7 @@ def test_json_has_turns_parts_and_warnings(capsys):
                 "pause_seconds": 0.0,
             },
         ],
+        "names": {},
         "parts": [
             {"spoken": "[S1] I owe you five dollars, my cafe. (laughs)", "seconds": 3.2},
             {"spoken": "[S2] Since twenty twenty-four? music.", "seconds": 2.07},  # ended as the model expects it
@@ -116,6 +117,37 @@ def test_a_voice_that_will_be_shortened_gives_a_warning(capsys):
     assert as_json(capsys, "[S1] Hi.", "--voice", "S1=clara")["warnings"] == []
 
 
+NAMED = "JOHN: How are you today?\nMARY: I am fine, thank you."
+
+
+def test_names_of_speakers_are_shown_apart_from_the_words(capsys):
+    assert main(["read", NAMED]) == 0
+    assert capsys.readouterr().out == (
+        "S1  How are you today?\nS2  I am fine, thank you.\n\nnames: JOHN is S1, MARY is S2\n\nabout 2.6 s in 1 part\n"
+    )
+    assert as_json(capsys, NAMED)["names"] == {"JOHN": "S1", "MARY": "S2"}
+
+
+@pytest.mark.parametrize(
+    ("options", "names"),
+    [
+        (["--speakers", "john=s2"], {"JOHN": "S2", "MARY": "S1"}),
+        (["--speakers", "JOHN=S1, MARY=S1"], {"JOHN": "S1", "MARY": "S1"}),
+        (["--speakers", "JOHN=S2", "--speakers", "MARY=S1"], {"JOHN": "S2", "MARY": "S1"}),
+        (["--speakers", "none"], {}),
+        (["--text-frontend", "none"], {"JOHN": "S1", "MARY": "S2"}),
+        (["--no-normalize"], {}),
+    ],
+)
+def test_options_decide_who_speaks(capsys, options, names):
+    assert as_json(capsys, NAMED, *options)["names"] == names
+
+
+def test_a_voice_can_be_given_for_a_name(capsys):
+    long = "MARY: I see.\nJOHN: " + "We come home late. " * 16 + "\nMARY: Is that so?"
+    assert as_json(capsys, long, "--voice", "john=clara") == as_json(capsys, long, "--voice", "S2=clara")
+
+
 def test_normalization_can_be_disabled(capsys):
     output = as_json(capsys, "[S1] I owe $5.", "--no-normalize")
     assert output["turns"][0]["spoken"] == "I owe $5."
@@ -128,6 +160,11 @@ def test_normalization_can_be_disabled(capsys):
         ([" "], "text is empty"),
         (["[S1] Hi. [S3] Ho."], "[S3] is not a known speaker"),
         (["nofile.srt"], "the file nofile.srt does not exist"),
+        ([f"{NAMED}\nBOB: Me too!"], "3 speakers (JOHN, MARY and BOB)"),
+        ([NAMED, "--speakers", "JOHN"], "'JOHN' is not NAME=S1 or NAME=S2"),
+        ([NAMED, "--speakers", "JOHN=S3"], "'JOHN=S3' is not NAME=S1 or NAME=S2"),
+        ([NAMED, "--speakers", "JOHN=S1", "--speakers", "JOHN=S2"], "--speakers gives JOHN two speakers"),
+        ([NAMED, "--voice", "BOB=clara"], "--voice names 'BOB', which is neither S1, S2 nor a name of the script"),
         (["Hi.", "--voice", "nobody"], "there is no voice 'nobody'"),
         (["Hi.", "--voice", "clara", "--voice", "S1=bruno"], "give one voice for all"),
         (["[S1] привет"], "CYRILLIC SMALL LETTER PE"),

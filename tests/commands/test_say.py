@@ -135,6 +135,16 @@ def test_problems_with_a_script_are_printed(folder, tmp_path, capsys):
     assert "giggels" in capsys.readouterr().err
 
 
+def test_names_of_speakers_are_not_in_the_subtitles(folder, tmp_path):
+    script, subtitles = "ANN: Is it late?\nBOB: Yes, Ann.", tmp_path / "a.srt"
+    options = ["--model", folder, "-o", str(tmp_path / "a.wav"), "--srt", str(subtitles), "--speakers", "BOB=S2"]
+    assert main(["say", script, *options]) == 0
+    shown = subtitles.read_text(encoding="utf-8")
+    assert "Is it late?" in shown
+    assert "ANN" not in shown
+    assert "BOB" not in shown
+
+
 def test_a_random_seed_is_printed_and_reproduces_the_speech(folder, tmp_path, capsys):
     assert main(["say", "[S1] Hi.", "--model", folder, "-o", str(tmp_path / "a.wav")]) == 0
     seed = capsys.readouterr().out.rpartition("seed ")[2].strip(")\n")
@@ -150,6 +160,8 @@ def test_a_random_seed_is_printed_and_reproduces_the_speech(folder, tmp_path, ca
         (["-o", "{tmp}/a.wav", "--format", "wav"], "--format is only allowed with -o -"),
         (["--stream"], "pip install sounddevice"),
         (["-o", "{tmp}/a.wav", "--voice", "nobody"], "nobody"),
+        (["-o", "{tmp}/a.wav", "--voice", "BOB=clara"], "--voice names 'BOB', which is neither S1, S2 nor a name"),
+        (["-o", "{tmp}/a.wav", "--speakers", "BOB"], "'BOB' is not NAME=S1 or NAME=S2"),
         (["-o", "{tmp}/a.wav", "--voice", "ann", "--voice", "bruno"], "give one voice for all"),
     ],
 )

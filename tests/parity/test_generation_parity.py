@@ -1,4 +1,4 @@
-"""With the same weights, text, prompt and seed, our loop generates the same codes as transformers' Dia.
+"""With the same weights, text, prompt and noise, our loop generates the same codes as transformers' Dia.
 
 test_generation.py has the cases in which the stock loop has a fault and ours differs on purpose.
 """
@@ -16,6 +16,7 @@ from transformers import (
 from transformers.generation.stopping_criteria import StoppingCriteria
 
 from dia.decoding.cache import CACHE, cache_in
+from dia.decoding.noise import clip_keys, exponential
 
 SETTINGS = {
     "greedy": {},
@@ -30,8 +31,30 @@ SETTINGS = {
 }
 
 
+class CounterNoise:
+    """Stands in for `torch.multinomial`: the stock loop draws with the noise that ours computes for the same seed."""
+
+    def __init__(self):
+        self.keys, self.row = None, 0
+
+    def __call__(self, likely, num_samples):
+        if self.keys is None:
+            self.keys = clip_keys(None, len(likely) // CHANNELS)
+        clips = likely.unflatten(0, (-1, CHANNELS))
+        ids = torch.arange(clips.shape[-1]).expand_as(clips)
+        noise = exponential(self.keys, self.row, ids, clips.shape[-1])
+        self.row += 1
+        return (clips / noise).argmax(-1).flatten()[:, None]
+
+
 def generate(model, inputs, seed=3, **settings):
     torch.manual_seed(seed)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(torch, "multinomial", CounterNoise())
+        return _generate(model, inputs, **settings)
+
+
+def _generate(model, inputs, **settings):
     return model.generate(**{name: tensor.clone() for name, tensor in inputs.items()}, **settings)
 
 

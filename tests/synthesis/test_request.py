@@ -10,10 +10,14 @@ from tiny_codec import RATE, random_codes
 from tiny_speech import tiny_speech
 
 from dia.processing_dia import DiaProcessor
+from dia.synthesis import request
 from dia.synthesis.job import is_long
+from dia.synthesis.prompts import VoicePrompt
 from dia.synthesis.request import jobs_of
 from dia.synthesis.takes.generation import make_take
-from dia.synthesis.takes.take import TakeOptions
+from dia.synthesis.takes.take import Line, TakeOptions
+
+LINE = Line("", random_codes(4)[0], "[S1] Hello.")
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +36,35 @@ def test_every_text_is_parsed_as_a_script(synthesizer):
     assert first.script.spoken == "[S1] It costs five dollars."
     assert second.script.spoken == "[S2] Cafe"
     assert (first.seed, second.seed, first.take_options.retries, first.long_form) == (1, 2, 3, True)
+
+
+NAMED = "ANN: Is it late?\nBOB: Yes, Ann."
+
+
+def test_names_of_speakers_count_as_tags(synthesizer):
+    first, second = jobs_of(synthesizer, [NAMED, NAMED.replace("ANN", "BEN", 1)], speakers={"BOB": "S1"})
+    assert first.script.names == {"ANN": "S2", "BOB": "S1"}
+    assert second.script.names == {"BEN": "S2", "BOB": "S1"}
+    (job,) = jobs_of(synthesizer, NAMED, speakers={})
+    assert job.script.names == {}
+
+
+def test_a_transcript_uses_the_names_of_its_script(synthesizer):
+    codes = random_codes(4)[0]
+    (job,) = jobs_of(synthesizer, NAMED, audio_prompt=codes, audio_prompt_text="Bob: Good morning.")
+    assert job.voice.transcript == "[S2] Good morning."
+
+
+def test_voices_can_be_given_for_names(synthesizer, monkeypatch):
+    given = []
+    monkeypatch.setattr(
+        request, "prompt_from_voice", lambda synthesizer, voice, limit: given.append(voice) or VoicePrompt((LINE,))
+    )
+    jobs_of(synthesizer, NAMED, voice={"ann": "clara", "BOB": "bruno"})
+    jobs_of(synthesizer, NAMED, voice={"S1": "clara"})
+    assert given == [{"S1": "clara", "S2": "bruno"}, {"S1": "clara"}]
+    with pytest.raises(ValueError, match="voice names 'BEN', which is neither S1, S2 nor a name of the script"):
+        jobs_of(synthesizer, NAMED, voice={"BEN": "clara"})
 
 
 def test_native_option_names_map_to_those_of_transformers(synthesizer):

@@ -332,7 +332,7 @@ def test_voice_options_of_the_command_line_are_parsed():
     assert parse_voice_option(["s1=ann"]) == {"S1": "ann"}
     assert parse_voice_option(["S2=voices/a=b.safetensors", "S1=ann"]) == {"S2": "voices/a=b.safetensors", "S1": "ann"}
     for wrong in (["ann", "bob"], ["S1=ann", "bob"], ["S1=ann", "s1=bob"]):
-        with pytest.raises(ValueError, match="one voice for all, or S1=NAME and S2=NAME"):
+        with pytest.raises(ValueError, match="one voice for all, or S1=VOICE and S2=VOICE"):
             parse_voice_option(wrong)
 
 

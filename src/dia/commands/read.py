@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dia.commands.speakers import add_speakers_option, speakers_given
+
 if TYPE_CHECKING:
     from dia.synthesis.parts.planning import Part, VoiceInfo
     from dia.text.prompt_format import PromptFormat
@@ -48,7 +50,7 @@ def add_command(subparsers: Any, notice: str = "") -> None:
         "--voice",
         action="append",
         metavar="VOICE",
-        help="name or file of the voice, which shortens every part; S1=VOICE for one speaker",
+        help="name or file of the voice, which shortens every part; S1=VOICE or NAME=VOICE for one speaker",
     )
     parser.add_argument(
         "--text-frontend",
@@ -58,6 +60,7 @@ def add_command(subparsers: Any, notice: str = "") -> None:
     parser.add_argument(
         "--no-normalize", dest="normalize", action="store_false", help="do not spell out numbers and abbreviations"
     )
+    add_speakers_option(parser)
 
 
 def _read(arguments: argparse.Namespace) -> int:
@@ -68,8 +71,9 @@ def _read(arguments: argparse.Namespace) -> int:
     text, format = script_text(arguments.script), _format(arguments.model)
     if arguments.text_frontend is not None:
         format = replace(format, text_frontend=arguments.text_frontend)
-    script = parse(text, frontend=format.text_frontend, normalize=arguments.normalize)
-    voice = _voice_info(arguments.voice or ())
+    speakers = speakers_given(arguments.speakers)
+    script = parse(text, frontend=format.text_frontend, normalize=arguments.normalize, speakers=speakers)
+    voice = _voice_info(arguments.voice or (), script)
     max_seconds = format.pass_seconds - reserved_seconds(script)
     warnings = list(script.warnings_for(format, voice.seconds))
     if voice.seconds > max_seconds:
@@ -97,15 +101,16 @@ def _format(source: str | None) -> "PromptFormat":
     return PromptFormat()
 
 
-def _voice_info(options: Sequence[str]) -> "VoiceInfo":
+def _voice_info(options: Sequence[str], script: "Script") -> "VoiceInfo":
     """The speakers and duration of the voices, from the metadata in their files."""
     from dia.synthesis.parts.planning import VoiceInfo
+    from dia.text.speakers import by_speaker
     from dia.text.tags import SPEAKERS
     from dia.voices.description import describe
     from dia.voices.library import parse_voice_option, voice_file
 
     given = parse_voice_option(options)
-    voices = given if isinstance(given, dict) else {None: given} if given else {}
+    voices = by_speaker(given, script.names, "--voice") if isinstance(given, dict) else {None: given} if given else {}
     described = {speaker: describe(voice_file(name)) for speaker, name in voices.items()}
     tags = [f"[{speaker}]" if speaker else voice.transcript for speaker, voice in described.items()]
     speakers = frozenset(speaker for speaker in SPEAKERS if any(f"[{speaker}]" in text for text in tags))
@@ -120,7 +125,7 @@ def _as_json(script: "Script", parts: "Sequence[Part]", warnings: Sequence[str],
     spoken = [
         {"spoken": format.end_turns(part.script.spoken), "seconds": round(part.script.seconds, 2)} for part in parts
     ]
-    content = {"turns": turns, "parts": spoken, "warnings": list(warnings)}
+    content = {"turns": turns, "names": dict(script.names), "parts": spoken, "warnings": list(warnings)}
     readable = json.dumps(content, ensure_ascii=False, indent=1)
     return readable if _printable(readable) else json.dumps(content, indent=1)
 
@@ -137,6 +142,9 @@ def _as_text(
         if turn.pause:
             yield f"    pause: {turn.pause:g} s"
     yield ""
+    if script.names:
+        yield f"names: {', '.join(f'{name} is {speaker}' for name, speaker in script.names.items())}"
+        yield ""
     if len(parts) > 1:
         yield from (
             f"part {number}, about {part.script.seconds:.1f} s: {format.end_turns(part.script.spoken)}"

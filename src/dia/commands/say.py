@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from dia.commands.early_checks import check_speech
 from dia.commands.numbers import count, non_negative, option, seed_number
 from dia.commands.outputs import check_outputs, exclusive_output, sound_file
+from dia.commands.speakers import add_speakers_option, speakers_given
 from dia.runtime.background import in_background
 from dia.runtime.cores import CoreTimes
 from dia.runtime.files.atomic import atomic_file
@@ -87,6 +88,7 @@ def _add_take_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--no-normalize", dest="normalize", action="store_false", help="do not spell out numbers and abbreviations"
     )
+    add_speakers_option(group)
 
 
 def _add_model_options(parser: argparse.ArgumentParser) -> None:
@@ -101,7 +103,10 @@ def _add_model_options(parser: argparse.ArgumentParser) -> None:
         "--threads", type=count, metavar="N", help="CPU threads (default: chosen by model size and load)"
     )
     group.add_argument(
-        "--voice", action="append", metavar="VOICE", help="name or file of a voice; S1=VOICE for one speaker"
+        "--voice",
+        action="append",
+        metavar="VOICE",
+        help="name or file of a voice; S1=VOICE or NAME=VOICE for one speaker",
     )
     group.add_argument(
         "--speaking-rate",
@@ -147,7 +152,7 @@ def _add_sampling_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _say(arguments: argparse.Namespace) -> int:
-    text = _read_script(arguments.script, arguments.model, arguments.normalize)
+    text = _read_script(arguments)
     check_outputs(arguments)
     check_speech(arguments)
     subtitles = [path for path in (arguments.srt, arguments.vtt) if path is not None]
@@ -293,6 +298,7 @@ def _make_job(model: "Dia", text: str, arguments: argparse.Namespace) -> "Synthe
         voice=parse_voice_option(arguments.voice or ()),
         speaking_rate=arguments.speaking_rate,
         normalize=arguments.normalize,
+        speakers=speakers_given(arguments.speakers),
     )
 
 
@@ -307,17 +313,23 @@ def _with_progress(chunks: Iterator["Waveform"], rate: int) -> Iterator["Wavefor
             yield chunk
 
 
-def _read_script(argument: str, model: str | None, normalize: bool) -> str:
+def _read_script(arguments: argparse.Namespace) -> str:
     """The text of the script; an invalid script is rejected before the model is loaded."""
     from dia import MINI
     from dia.text.prompt_format import PromptFormat
     from dia.text.script import parse
     from dia.text.source import script_text
+    from dia.text.speakers import by_speaker
+    from dia.voices.library import parse_voice_option
 
-    text, folder = script_text(argument), MINI if model in (None, "mini") else Path(str(model)).expanduser()
+    text, model = script_text(arguments.script), arguments.model
+    folder = MINI if model in (None, "mini") else Path(str(model)).expanduser()
     # The text frontend of a Hub model is unknown before loading, so only text that no model can read is rejected here.
     frontend = PromptFormat.in_folder(folder).text_frontend if folder.is_dir() else "none"
-    parse(text, frontend=frontend, normalize=normalize)
+    speakers = speakers_given(arguments.speakers)
+    script = parse(text, frontend=frontend, normalize=arguments.normalize, speakers=speakers)
+    if isinstance(voices := parse_voice_option(arguments.voice or ()), dict):
+        by_speaker(voices, script.names, "--voice")
     return text
 
 

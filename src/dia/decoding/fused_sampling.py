@@ -19,6 +19,7 @@ from dia.decoding.guidance import (
     DiaEndOfSpeechLogitsProcessor,
     DiaGuidanceLogitsProcessor,
 )
+from dia.decoding.noise import exponential
 
 _MINUS_INF = float("-inf")
 
@@ -59,14 +60,27 @@ class Sampler:
     top_k: int | None = None
     top_p: float | None = None
 
-    def __call__(self, logits: Tensor, noise: Tensor) -> Tensor:
-        """Logits [B, C, V], with guidance [2B, C, V], and exponential noise [B, C, V] → ids [B, C]."""
+    def __call__(self, logits: Tensor, keys: Tensor, row: Tensor) -> Tensor:
+        """Choose the next ids.
+
+        Args:
+            logits: [B, C, V], with guidance [2B, C, V].
+            keys: of the clips' noise, [B].
+            row: how many rows have been drawn before, [1].
+
+        Returns:
+            Ids [B, C].
+        """
         scores, ids = self._candidates(logits)
         if self.temperature != 1.0:
             scores = scores / self.temperature
         special = ids >= self.eos
         codes = scores.masked_fill(special, _MINUS_INF)
-        picked = self._draw(codes, ids, noise) if self.sample else _gather(ids, codes.argmax(-1, keepdim=True))
+        picked = (
+            self._draw(codes, ids, keys, row, logits.shape[-1])
+            if self.sample
+            else _gather(ids, codes.argmax(-1, keepdim=True))
+        )
         picked = picked.masked_fill(picked >= self.eos, 0)  # guidance has removed all codes
         end = scores[:, 0].masked_fill(ids[:, 0] != self.eos, _MINUS_INF).amax(-1)  # [B]
         picked[:, 0].masked_fill_(end > codes[:, 0].amax(-1), self.eos)
@@ -84,7 +98,7 @@ class Sampler:
             scores = guided
         return scores, torch.arange(scores.shape[-1], device=scores.device).expand_as(scores)
 
-    def _draw(self, scores: Tensor, ids: Tensor, noise: Tensor) -> Tensor:
+    def _draw(self, scores: Tensor, ids: Tensor, keys: Tensor, row: Tensor, size: int) -> Tensor:
         """Draw ids: the argmax of p / exponential noise, as in `dia.decoding.sampling.token_chooser`."""
         if self.top_k is not None and self.top_k < scores.shape[-1]:
             scores, best = scores.topk(self.top_k)
@@ -97,7 +111,7 @@ class Sampler:
             out = likely.cumsum(-1) <= 1 - self.top_p
             out[..., -1] = False
             likely = likely.masked_fill(out, 0.0)
-        return _gather(ids, (likely / noise.gather(-1, ids)).argmax(-1, keepdim=True))
+        return _gather(ids, (likely / exponential(keys, row, ids, size)).argmax(-1, keepdim=True))
 
 
 def sampler_of(rules: Iterable[Any], sample: bool) -> Sampler:

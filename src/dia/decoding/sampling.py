@@ -1,14 +1,13 @@
 """Draws ids from scores, detects the end, and holds the published sampling settings. Independent of the model."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 from transformers import GenerationConfig
 
 from dia.configuration_dia import DiaConfig
-
-Generators = torch.Generator | Sequence[torch.Generator | None] | None
+from dia.decoding.noise import exponential
 
 PUBLISHED_SAMPLING = {
     "do_sample": True,
@@ -32,53 +31,28 @@ def published_generation_config(config: DiaConfig) -> GenerationConfig:
     )
 
 
-def token_chooser(sample: bool, generator: Generators, clips: int) -> Callable[[Tensor], Tensor]:
-    """A function that chooses ids from scores [B · C, V].
+def token_chooser(keys: Tensor | None) -> Callable[[Tensor, int], Tensor]:
+    """A function that chooses ids from scores [B · C, V] and the number of rows drawn before.
 
     Args:
-        sample: draw ids; otherwise take the highest score.
-        generator: one generator for all clips, or a list with one per clip.
-        clips: B.
-
-    Raises:
-        ValueError: `generator` has an invalid type or length.
+        keys: draws ids with the noise of these clips, int64 [B]; None takes the highest score.
     """
-    if not sample:
-        return lambda scores: scores.argmax(-1)
-    noise = noise_source(generator, clips)
-    # The argmax of p / exponential noise is a draw from p. Unlike multinomial() it does not synchronize with the host.
-    return lambda scores: (scores.softmax(-1) / noise(torch.empty_like(scores))).argmax(-1)
+    if keys is None:
+        return lambda scores, row: scores.argmax(-1)
 
+    def drawn(scores: Tensor, row: int) -> Tensor:
+        likely = scores.softmax(-1).unflatten(0, (len(keys), -1))  # [B, C, V]
+        ids = torch.arange(likely.shape[-1], device=likely.device).expand_as(likely)
+        # The argmax of p / exponential noise is a draw from p. Unlike multinomial() it does not wait for the device.
+        return (likely / exponential(keys, row, ids, likely.shape[-1])).argmax(-1).flatten()
 
-def noise_source(generator: Generators, clips: int) -> Callable[[Tensor], Tensor]:
-    """A function that fills a tensor [B · C, V] with exponential noise, with each clip's own generator if it has one.
-
-    Raises:
-        ValueError: `generator` is neither a generator nor a list with one per clip.
-    """
-    if generator is None or isinstance(generator, torch.Generator):
-        generators: list[torch.Generator | None] = [generator]
-    else:
-        generators = list(generator)
-    known = all(one is None or isinstance(one, torch.Generator) for one in generators)
-    if not known or len(generators) not in (1, clips):
-        raise ValueError(f"`generator` must be a torch.Generator or a list of {clips}, one per returned clip.")
-
-    def fill(noise: Tensor) -> Tensor:
-        for part, one in zip(noise.chunk(len(generators)), generators, strict=True):
-            if one is None or one.device.type == part.device.type:
-                part.exponential_(generator=one)
-            else:
-                part.copy_(part.new_empty(part.shape, device=one.device).exponential_(generator=one))
-        return noise
-
-    return fill
+    return drawn
 
 
 class EndFlag:
     """Reports whether all channels have ended, without blocking the device. On CUDA each result is one call late.
 
-    The delay is always exactly one call, independent of timing, so that equal calls draw the same amount of noise.
+    The delay is always exactly one call, independent of timing.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -103,4 +77,4 @@ class EndFlag:
         return event, all_ended
 
 
-__all__ = ["EndFlag", "Generators", "noise_source", "published_generation_config", "token_chooser"]
+__all__ = ["EndFlag", "published_generation_config", "token_chooser"]

@@ -32,7 +32,7 @@ _ROWS_PER_END_CHECK = 8  # on a GPU
 _RECOMPILE_LIMIT = 1 << 16  # compiled versions of one function
 _CACHED_RUNNERS = 4  # per model; each holds its keys and values
 _STATELESS_PACKAGES = ("dia", "torch", "transformers")  # the output of their modules depends on their weights only
-_recording = threading.Lock()  # held while a graph is recorded, and while noise is drawn from the device's generator
+_recording = threading.Lock()  # held while a graph is recorded
 
 
 class Step:
@@ -57,13 +57,16 @@ class Step:
         self.forced = self.ids.clone()
         self.ended = torch.ones(config.clips * channels, dtype=torch.bool, device=device)
         self.row, self.last_end = torch.zeros(2, 1, dtype=torch.long, device=device)  # the next row; the last for EOS
-        self.noise = torch.ones(config.clips * channels, model.config.get_text_config().vocab_size, device=device)
+        self.first_row = torch.zeros_like(self.row)  # the first row that is drawn
+        self.keys = torch.zeros(config.clips, dtype=torch.long, device=device)
         self.mask = torch.zeros(batch, 1, 1, config.rows, dtype=dtype, device=device) if config.masked else None
         self.text_mask = (
             torch.zeros(config.clips, 1, 1, config.text, dtype=dtype, device=device) if config.text_masked else None
         )
 
-    def load(self, grid: Grid, cache: EncoderDecoderCache, text_mask: Tensor | None, max_rows: int) -> None:
+    def load(
+        self, grid: Grid, cache: EncoderDecoderCache, text_mask: Tensor | None, max_rows: int, keys: Tensor | None
+    ) -> None:
         """Start a call: copy its grid, and the keys and values of the prompt and the text.
 
         Args:
@@ -71,6 +74,7 @@ class Step:
             cache: the cache that the model has filled.
             text_mask: [n, S], 0 for padding; None if nothing is padded. The unconditional half is not read.
             max_rows: length limit of the grid.
+            keys: of the clips' noise, [n]; None for greedy search.
         """
         pairs = zip(cache.self_attention_cache.layers, cache.cross_attention_cache.layers, strict=True)
         for layer, (own, text) in zip(self.layers, pairs, strict=True):
@@ -81,6 +85,9 @@ class Step:
         _copy_to_corner(self.forced.fill_(self.config.pad), grid.forced)
         self.ended.fill_(True)[: len(grid.ids)] = False
         self.row.fill_(grid.prefilled)
+        self.first_row.fill_(grid.prefilled)
+        if keys is not None:
+            self.keys[: len(keys)] = keys
         self.last_end.fill_(last_end(max_rows, grid.prefilled, max(self.config.pattern)))
         batch = len(grid.ids) // grid.channels * self.config.halves
         if self.mask is not None:
@@ -121,8 +128,9 @@ class Step:
 
     def _write(self, logits: Tensor) -> None:
         """Choose the next row from logits [N, C · V] and write it, with delayed EOS, PAD after EOS, and the prompt."""
-        config, eos, shape = self.config, self.config.sampler.eos, (-1, len(self.config.pattern), self.noise.shape[1])
-        picked = config.sampler(logits.float().view(shape), self.noise.view(shape))  # [B, C]
+        config, eos = self.config, self.config.sampler.eos
+        scores = logits.float().unflatten(-1, (len(config.pattern), -1))
+        picked = config.sampler(scores, self.keys, self.row - self.first_row)  # [B, C]
         leader = self.ids.view(config.clips, -1, config.rows)[:, 0]  # [B, R]
         before = self.row - self.delays
         due = (leader.index_select(1, before.clamp(min=0)) == eos) & (before >= 0)
@@ -271,7 +279,6 @@ def write_rows(
     grid: Grid,
     logits: Tensor,
     max_rows: int,
-    noise: Callable[[Tensor], Tensor] | None,
     over: Callable[[Tensor], bool],
     streamer: BaseStreamer | None,
 ) -> int:
@@ -282,7 +289,6 @@ def write_rows(
         grid: the grid to write to.
         logits: logits of the first row, [N, C · V].
         max_rows: length limit of the grid.
-        noise: fills a tensor [B · C, V] with noise; None for greedy search.
         over: returns whether a tensor is all true, possibly late.
         streamer: receives every row [B, C], and stops the loop when it is closed.
 
@@ -292,9 +298,6 @@ def write_rows(
     step, flat, row = runner.step, len(grid.ids), grid.prefilled
     rows_per_check = _ROWS_PER_END_CHECK if grid.ids.is_cuda and streamer is None else 1
     while row < max_rows:
-        if noise is not None:
-            with _recording:
-                noise(step.noise[:flat])
         if row == grid.prefilled:
             step.begin(logits)
         else:

@@ -7,6 +7,7 @@ from dia.audio.time_stretch import FASTEST, SLOWEST
 from dia.runtime import limits
 from dia.runtime.ranges import Range, check_given, shown
 from dia.text.markup.formats import TextFormat, check_text_format
+from dia.text.speakers import checked_speakers
 
 
 class Options(TypedDict, total=False):
@@ -23,6 +24,7 @@ class Options(TypedDict, total=False):
     voice: Any
     speaking_rate: float | None
     normalize: bool
+    speakers: Mapping[str, str] | None
     text_format: TextFormat
 
 
@@ -46,6 +48,7 @@ def check_options(options: Mapping[str, Any]) -> None:
     check_given(_RANGES, options)
     if not isinstance(options.get("normalize", True), bool):
         raise TypeError(f"normalize is {shown(options['normalize'])}; expected True or False.")
+    checked_speakers(options.get("speakers"))
     check_text_format(options.get("text_format", "plain"))
     prompted = options.get("audio_prompt") is not None or options.get("audio_prompt_text") is not None
     if options.get("voice") is not None and prompted:

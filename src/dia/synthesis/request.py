@@ -18,6 +18,7 @@ from dia.synthesis.takes.take import Line, TakeOptions
 from dia.text.markup.formats import TextFormat
 from dia.text.prompt_format import PromptFormat
 from dia.text.script import Script, parse
+from dia.text.speakers import by_speaker
 from dia.voices.prompt import Limit
 
 Prompt: TypeAlias = Any  # a path, waveform, {"array", "sampling_rate"} or codes [T, C]; what DiaFeatureExtractor reads
@@ -46,8 +47,8 @@ def jobs_of(
         check_seed(seed)
     settings, rate = _settings(synthesizer, options), _rate(synthesizer, options.get("speaking_rate"))
     normalize = options.get("normalize", True)
-    text_format = options.get("text_format", "plain")
-    scripts = [read_script(synthesizer, one, normalize, text_format) for one in texts]
+    speakers, text_format = options.get("speakers"), options.get("text_format", "plain")
+    scripts = [read_script(synthesizer, one, normalize, speakers, text_format) for one in texts]
     format = PromptFormat.of(synthesizer.model.generation_config)
     voices = _voices(synthesizer, scripts, options, long_form)
     jobs = [
@@ -95,15 +96,21 @@ def job_of(
 
 
 def read_script(
-    synthesizer: Synthesizer, text: str, normalize: bool = True, text_format: TextFormat = "plain"
+    synthesizer: Synthesizer,
+    text: str,
+    normalize: bool = True,
+    speakers: Mapping[str, str] | None = None,
+    text_format: TextFormat = "plain",
 ) -> Script:
     """Parse a text with the text frontend of the checkpoint, and check its phones against the tokenizer.
+
+    `normalize` and `speakers` are those of `dia.text.script.parse`.
 
     Raises:
         TypeError, ValueError: the text cannot be spoken.
     """
     frontend = PromptFormat.of(synthesizer.model.generation_config).text_frontend
-    script = parse(text, frontend=frontend, normalize=normalize, text_format=text_format)
+    script = parse(text, frontend=frontend, normalize=normalize, speakers=speakers, text_format=text_format)
     synthesizer.processor.tokenizer.spoken(script.spoken)
     return script
 
@@ -138,7 +145,11 @@ def _prompts(
     """The prompt for each text, or None."""
     texts, limit = len(scripts), partial(_limit, synthesizer, options.get("max_tokens"), long_form)
     if options.get("voice") is not None:
-        voices = _one_per_text(options["voice"], texts, "voice")
+        given = _one_per_text(options["voice"], texts, "voice")
+        voices = [
+            by_speaker(voice, script.names, "voice") if isinstance(voice, Mapping) else voice
+            for voice, script in zip(given, scripts, strict=True)
+        ]
         return _make_once(voices, lambda voice, row: prompt_from_voice(synthesizer, voice, limit(scripts[row], True)))
     prompts = _one_per_text(options.get("audio_prompt"), texts, "audio_prompt")
     transcripts = _one_per_text(options.get("audio_prompt_text"), texts, "audio_prompt_text")
@@ -146,8 +157,11 @@ def _prompts(
     for prompt, transcript in zip(prompts, transcripts, strict=True):
         if prompt is None and transcript:
             raise ValueError("audio_prompt_text is the transcript of audio_prompt; pass audio_prompt too.")
-    normalize = options.get("normalize", True)
-    spoken = [read_script(synthesizer, one, normalize).spoken if one else "" for one in transcripts]
+    read = partial(read_script, synthesizer, normalize=options.get("normalize", True))
+    spoken = [
+        read(one, speakers=options.get("speakers") or script.names or None).spoken if one else ""
+        for one, script in zip(transcripts, scripts, strict=True)
+    ]
 
     def make(prompt: Any, row: int) -> VoicePrompt:
         row_limit = limit(scripts[row], bool(spoken[row]))

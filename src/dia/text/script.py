@@ -4,7 +4,7 @@ Independent of models, audio and the length limit of an encoder.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from dia.text import characters
@@ -13,6 +13,7 @@ from dia.text.english.normalization import spoken_form
 from dia.text.markup.formats import TextFormat, check_text_format, without_markup
 from dia.text.prompt_format import FRONTENDS, Frontend
 from dia.text.sounds import marked_sounds, sound_of
+from dia.text.speakers import tagged
 from dia.text.tags import (
     MAYBE_SOUND,
     NON_VERBAL_TAGS,
@@ -46,6 +47,7 @@ def parse(
     *,
     frontend: Frontend = "en",
     normalize: bool = True,
+    speakers: Mapping[str, str] | None = None,
     text_format: TextFormat = "plain",
 ) -> Script:
     """Parse a script.
@@ -53,6 +55,7 @@ def parse(
     Speakers are named by `[S1]` (also `[s1]`, `[ S1 ]`, `[Speaker 1]`) anywhere, or by `S1:` or `Speaker 1:` at the
     beginning of a line; text before the first name belongs to S1. `[pause:700ms]` and `[pause:1.5s]` insert silence
     and split the turn. A tag at the very end, as recommended for a single pass of the model, does not start a turn.
+    Names of speakers, such as `JOHN:`, count as tags and are not spoken; see docs/scripts.md.
     These rules apply to any language.
 
     With `frontend="en"`, words are converted to spoken form (`dia.text.english.normalization`), and a blank line ends
@@ -61,7 +64,10 @@ def parse(
     Args:
         text: the script, or one from which markup was removed; spans then refer to the author's text.
         frontend: the `text_frontend` of the checkpoint, see `dia.text.prompt_format`.
-        normalize: False leaves English words unchanged, too, and adds a warning that they are not checked.
+        normalize: False leaves English words unchanged, too, and adds a warning that they are not checked. Only names
+            in `speakers` are then looked for.
+        speakers: S1 or S2 for the names of speakers in the script, such as `{"JOHN": "S1"}`; by default the first two
+            names are S1 and S2. An empty dict means that there are no names.
         text_format: how the text is written, see `dia.text.markup`. Unmistakable markup is removed from "plain" text,
             too, unless `normalize` is False.
 
@@ -69,21 +75,20 @@ def parse(
         The turns, with warnings about what Dia does not speak well; `warnings_for` adds those for a particular model.
 
     Raises:
-        TypeError: text is not a str.
+        TypeError: text is not a str, or speakers is not a dict of them.
         ValueError: the script has no words, names a third speaker, or contains an invalid pause or characters that
             cannot be spoken (`dia.text.characters`); or `frontend` or `text_format` is unknown.
     """
     if frontend not in FRONTENDS:
         raise ValueError(f"frontend is {frontend!r}; it must be one of {', '.join(FRONTENDS)}.")
     source = text if isinstance(text, EditedText) else EditedText.of(characters.checked(text))
-    english = frontend == "en" and normalize
     check_text_format(text_format)
+    english, author = frontend == "en" and normalize, text if isinstance(text, str) else None
     notes: list[str] = []
     if normalize or text_format != "plain":
-        source, found = without_markup(source, text_format, english=english)
-        notes += found
-    source, found = marked_sounds(source, english=english)
-    notes += found
+        source, notes = without_markup(source, text_format, english=english)
+    labelled = tagged(source, speakers, guess=normalize, author=author)
+    source, found = marked_sounds(labelled.text, english=english)
     reader = _Reader(source, english)
     end = 0
     for mark in _MARK.finditer(reader.written):
@@ -98,9 +103,8 @@ def parse(
         raise ValueError("text is empty or contains no words. Write the words to speak, such as '[S1] Hello.'")
     unchecked = [] if normalize or frontend == "none" else [_UNCHECKED]
     advice = _speaker_advice(reader)
-    return Script(
-        tuple(reader.turns), (*unchecked, *notes, *advice, *_sound_advice(reader), *reader.warnings()), advice
-    )
+    warnings = (*unchecked, *notes, *labelled.warnings, *found, *advice, *_sound_advice(reader), *reader.warnings())
+    return Script(tuple(reader.turns), warnings, advice, labelled.names)
 
 
 class _Reader:

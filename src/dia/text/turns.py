@@ -7,7 +7,7 @@ import math
 import re
 import unicodedata
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
@@ -86,11 +86,13 @@ class Script:
         turns: the turns in order, one or more.
         warnings: each states a fact and its remedy.
         advice: the subset of the warnings about the order of the speakers.
+        names: the speaker, S1 or S2, of each name that the script gives its speakers, such as `{"JOHN": "S1"}`.
     """
 
     turns: tuple[Turn, ...]
     warnings: tuple[str, ...] = field(default=(), compare=False)
     advice: tuple[str, ...] = field(default=(), compare=False, repr=False)
+    names: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if not self.turns:

@@ -13,6 +13,7 @@ from dia import MINI
 from dia.runtime.files.folders import data_folder
 from dia.runtime.files.locks import exclusive_writer
 from dia.runtime.spelling import did_you_mean
+from dia.text.tags import SPEAKERS
 from dia.voices.description import SUFFIX, describe
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 EXAMPLES = MINI / "voices"
 
 _NAME = re.compile(r"\w[\w-]{0,63}")
-_PAIR = re.compile(r"(S[12])=(.+)", re.IGNORECASE)
+_PAIR = re.compile(r"([^=/\\]{1,80})=(.+)")
 
 
 def voices_folder() -> Path:
@@ -98,6 +99,8 @@ def check_voices(options: Sequence[str]) -> None:
 def parse_voice_option(options: Sequence[str]) -> Any:
     """Convert command line options to an argument of `find_voice`: a name or file, or S1=… and S2=…; None for none.
 
+    Names of the script are allowed in place of S1 and S2. A path that contains `=` needs a folder: `./a=b`.
+
     >>> parse_voice_option(["S1=clara", "S2=bruno"])
     {'S1': 'clara', 'S2': 'bruno'}
 
@@ -105,10 +108,14 @@ def parse_voice_option(options: Sequence[str]) -> Any:
         ValueError: a speaker is given twice, or a voice for all is combined with another.
     """
     pairs = [_PAIR.fullmatch(one) for one in options]
-    found = {pair[1].upper(): pair[2] for pair in pairs if pair is not None}
+    found = {_speaker(pair[1]): pair[2] for pair in pairs if pair is not None}
     if len(found) < len(options) and len(options) > 1:
-        raise ValueError(f"voice is {', '.join(options)}; give one voice for all, or S1=NAME and S2=NAME.")
+        raise ValueError(f"voice is {', '.join(options)}; give one voice for all, or S1=VOICE and S2=VOICE.")
     return found or (options[0] if options else None)
+
+
+def _speaker(written: str) -> str:
+    return written.upper() if written.upper() in SPEAKERS else written
 
 
 def keep_voice(voice: "Voice", name: str, overwrite: bool = False) -> Path:

@@ -343,9 +343,7 @@ class Dia:
 
         Args:
             text: as in `pieces`.
-            normalize: as in `generate`.
-            speakers: as in `generate`.
-            text_format: as in `generate`.
+            normalize, speakers, text_format: as in `generate`.
 
         Raises:
             TypeError, ValueError: the script is invalid; the message says why.

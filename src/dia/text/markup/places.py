@@ -9,10 +9,11 @@ from functools import cache
 from typing import NamedTuple
 
 from markdown_it import MarkdownIt
+from markdown_it.rules_core import StateCore
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 
-DEEPEST = 100  # the nesting that is parsed; twice the number of quotes or lists
+DEEPEST = 100  # the nesting of blocks that is parsed; a list nests twice
 _Rule = Callable[[StateInline, bool], bool]
 
 
@@ -27,12 +28,21 @@ class Place(NamedTuple):
 @cache
 def parser() -> MarkdownIt:
     """CommonMark with tables and strikethrough, whose inline tokens have places."""
-    parser = MarkdownIt("commonmark", {"maxNesting": DEEPEST}).enable(["table", "strikethrough"])
-    parser.core.ruler.disable("text_join")  # these rules would merge tokens
-    parser.inline.ruler2.disable("fragments_join")
-    ruler = parser.inline.ruler
+    inner = MarkdownIt("commonmark").enable("strikethrough")
+    inner.inline.ruler2.disable("fragments_join")  # this rule and `text_join` would merge tokens
+    ruler = inner.inline.ruler
     for name, rule in list(zip(ruler.get_active_rules(), ruler.getRules(""), strict=True)):
         ruler.at(name, _noting(name, rule))
+
+    def inline(state: StateCore) -> None:
+        for token in state.tokens:
+            if token.type == "inline":
+                token.children = []
+                inner.inline.parse(token.content, inner, state.env, token.children)
+
+    parser = MarkdownIt("commonmark", {"maxNesting": DEEPEST}).enable("table")
+    parser.core.ruler.disable("text_join")
+    parser.core.ruler.at("inline", inline)  # which nests less deeply: brackets would take a hundred times longer
     return parser
 
 

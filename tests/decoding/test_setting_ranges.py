@@ -15,6 +15,8 @@ ARGUMENTS = [
     ("min_length", -1, ValueError),
     ("num_return_sequences", 10**9, ValueError),
     ("num_return_sequences", 0, ValueError),
+    ("suppress_tokens", [[]], TypeError),
+    ("begin_suppress_tokens", [3, [4]], TypeError),
     ("temperature", float("nan"), ValueError),
     ("temperature", "hot", TypeError),
     ("top_k", 1.5, TypeError),

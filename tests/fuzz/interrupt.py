@@ -9,6 +9,7 @@ an uninterrupted run. The commands run in forks of this process, which has impor
 """
 
 import argparse
+import inspect
 import itertools
 import os
 import random
@@ -167,14 +168,19 @@ def _become_command(arguments: list[str], log: Path, prepare: Callable[[], Calla
 
 
 def _profile(count: Callable[[], object]) -> None:
-    """Call `count` at every call and return of functions in the modules of `_COUNTED`."""
+    """Call `count` at every call and return of functions in the modules of `_COUNTED`.
+
+    The end and the yield of a generator are left out: an error of the profile function there ends the generator
+    without its `finally`, which a signal never does.
+    """
     import dia
 
     home = Path(dia.__file__).parent
     places = tuple(str(home / name) for name in _COUNTED)
 
     def profile(frame: Any, event: str, _: object) -> None:
-        if event in ("call", "return") and frame.f_code.co_filename.startswith(places):
+        ends = event == "return" and not frame.f_code.co_flags & inspect.CO_GENERATOR
+        if (event == "call" or ends) and frame.f_code.co_filename.startswith(places):
             count()
 
     sys.setprofile(profile)

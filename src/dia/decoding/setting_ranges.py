@@ -74,6 +74,8 @@ def check_ranges(values: Mapping[str, Any]) -> None:
     for name in ID_LISTS:
         if values.get(name) is not None and (not isinstance(values[name], list) or not values[name]):
             raise TypeError(f"{name} is {shown(values[name])}; expected a non-empty list of ids.")
+        if name != "bad_words_ids" and any(isinstance(one, list) for one in values.get(name) or ()):
+            raise TypeError(f"{name} is {shown(values[name])}; expected a list of ids without lists in it.")
         _check_ids(name, values.get(name))
 
 

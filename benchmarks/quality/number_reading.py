@@ -1,4 +1,4 @@
-"""How many rows of tests/text/english/numbers.tsv are read rightly, by us, by wetext and by NeMo's text processing.
+"""How many rows of tests/text/english/numbers/numbers.tsv are read rightly, by us, by wetext and by NeMo's text processing.
 
 A reading is right if it has the words of one of the row's readings; case, punctuation, hyphens, "and" and the spaces
 between single letters do not count, for any of the programs. Odd rows served to write the rules, even rows are held
@@ -17,7 +17,7 @@ from intervals import share
 
 from dia.text import spoken_form
 
-TABLE = Path(__file__).parents[2] / "tests" / "text" / "english" / "numbers.tsv"
+TABLE = Path(__file__).parents[2] / "tests" / "text" / "english" / "numbers" / "numbers.tsv"
 Reader = Callable[[str], str]
 
 

@@ -6,7 +6,7 @@ from random_scripts import anything, steady
 
 from dia.text.english import numbers as spoken_numbers
 from dia.text.english.normalization import spoken_form
-from dia.text.english.numbers import amount, cardinal, digits, ordinal, year
+from dia.text.english.numbers.cardinals import amount, cardinal, digits, ordinal, year
 
 NUMBERS = {
     "0": "zero",

@@ -46,7 +46,7 @@ REFERENCES = _table("""
     v version, min minimum, Min Minimum, max maximum, Max Maximum, Op Opus, op opus, Bk Book, Dist District,
     Flt Flight
 """)
-# After a number: one/many. The units of `dia.text.english.units` keep their written form.
+# After a number: one/many. The units of `dia.text.english.numbers.units` keep their written form.
 UNITS = _table("""
     in inch/inches, ft foot/feet, yd yard/yards, yds yard/yards, mi mile/miles, oz ounce/ounces, lb pound/pounds,
     lbs pound/pounds, gal gallon/gallons, qt quart/quarts, pt pint/pints, tsp teaspoon/teaspoons,

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from dia.text.edited import EditedText
 from dia.text.english import abbreviation_table as table
-from dia.text.english.units import MEASURES
+from dia.text.english.numbers.units import MEASURES
 
 _Said = str | None  # the words with or without a full stop; None leaves the text as it is
 
@@ -207,7 +207,7 @@ def _number(found: _Found, spoken: str) -> _Said:
 
 
 def _unit(found: _Found, spoken: str) -> _Said:
-    """`6 ft. tall`; `dia.text.english.numbers` reads the units that it knows."""
+    """`6 ft. tall`; `dia.text.english.numbers.cardinals` reads the units that it knows."""
     if not _COUNT.search(found.before) or found.after[:1].isalnum():
         return None
     one, _, many = spoken.partition("/")

@@ -1,8 +1,8 @@
 """Convert written English to spoken form: `spoken_form("Dr. Lee owes $5.")` is "Doctor Lee owes five dollars."
 
 Expands internet addresses, symbols and punctuation; `dia.text.english.abbreviations` expands abbreviations,
-`dia.text.english.figures` numbers, and `dia.text.english.lines` decides which line breaks end a sentence. Tags, pauses
-and sounds (`dia.text.tags`) are unchanged. Independent of turns.
+`dia.text.english.numbers` expands numbers, and `dia.text.english.lines` decides which line breaks end a sentence.
+Tags, pauses and sounds (`dia.text.tags`) are unchanged. Independent of turns.
 """
 
 import re
@@ -10,13 +10,13 @@ from collections.abc import Callable
 
 from dia.text.characters import SPOKEN_SYMBOLS, plain
 from dia.text.english.abbreviations import expanded
-from dia.text.english.codes import NAMES
-from dia.text.english.figures import in_words
 from dia.text.english.lines import line_ends
-from dia.text.english.measures import UNITS
-from dia.text.english.roman import without_numerals
-from dia.text.english.rules import applied
-from dia.text.english.symbols import AFTER_NUMBERS, BEFORE_NUMBERS, SYMBOLS
+from dia.text.english.numbers.codes import NAMES
+from dia.text.english.numbers.figures import in_words
+from dia.text.english.numbers.measures import UNITS
+from dia.text.english.numbers.roman import without_numerals
+from dia.text.english.numbers.rules import applied
+from dia.text.english.numbers.symbols import AFTER_NUMBERS, BEFORE_NUMBERS, SYMBOLS
 from dia.text.sounds import sound_of
 from dia.text.tags import MAYBE_SOUND, PAUSE_MARK, PHONES_IN_BRACES, SPEAKER_TAG
 

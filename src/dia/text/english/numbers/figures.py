@@ -6,9 +6,9 @@ Expects plain text (`dia.text.characters`) with single spaces. Independent of ta
 import re
 from collections.abc import Iterator
 
-from dia.text.english import codes, dates, mathematics, measures, money, times
-from dia.text.english.numbers import amount, cardinal, digits, early_year, written_ordinal, year
-from dia.text.english.rules import BEGIN, Rules, after, applied, before, compiled, counts
+from dia.text.english.numbers import codes, dates, mathematics, measures, money, times
+from dia.text.english.numbers.cardinals import amount, cardinal, digits, early_year, written_ordinal, year
+from dia.text.english.numbers.rules import BEGIN, Rules, after, applied, before, compiled, counts
 
 _BEFORE, _AFTER = 6, 3  # words before and after a figure that its rules may look at
 _FIGURE = re.compile(r"\d")

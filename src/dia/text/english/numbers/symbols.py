@@ -2,7 +2,7 @@
 
 import re
 
-from dia.text.english.rules import Rule, Rules, compiled
+from dia.text.english.numbers.rules import Rule, Rules, compiled
 
 SYMBOLS = {
     "&": " and ",

@@ -2,8 +2,8 @@
 
 import re
 
-from dia.text.english.numbers import ordinal, year
-from dia.text.english.rules import BEGIN, Rules, before, compiled
+from dia.text.english.numbers.cardinals import ordinal, year
+from dia.text.english.numbers.rules import BEGIN, Rules, before, compiled
 
 _MONTHS = (
     *("January", "February", "March", "April", "May", "June"),

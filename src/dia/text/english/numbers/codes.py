@@ -6,8 +6,8 @@ Their digits are read one by one or in pairs, never as an amount.
 import re
 
 from dia.text.english import abbreviation_table as table
-from dia.text.english.numbers import amount, cardinal, code, digits
-from dia.text.english.rules import BEGIN, Rules, after, before, compiled, counts, either, listed
+from dia.text.english.numbers.cardinals import amount, cardinal, code, digits
+from dia.text.english.numbers.rules import BEGIN, Rules, after, before, compiled, counts, either, listed
 
 _EMERGENCY = "911|999|112|988|111|211|311|411|511|611|711|811|101"
 _CALLED = re.compile(

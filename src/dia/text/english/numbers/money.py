@@ -2,9 +2,9 @@
 
 import re
 
-from dia.text.english.numbers import amount, cardinal, is_long
-from dia.text.english.rules import BEGIN, NUMBER, Rules, after, before, compiled, either
-from dia.text.english.units import CURRENCIES, MEASURES, PER, SCALES
+from dia.text.english.numbers.cardinals import amount, cardinal, is_long
+from dia.text.english.numbers.rules import BEGIN, NUMBER, Rules, after, before, compiled, either
+from dia.text.english.numbers.units import CURRENCIES, MEASURES, PER, SCALES
 
 _CODES = either(symbol for symbol in CURRENCIES if symbol[0].isalpha() and symbol[-1] not in "$¥")
 _SIGNS = either(symbol for symbol in CURRENCIES if not symbol[0].isalpha() or symbol[-1] in "$¥")

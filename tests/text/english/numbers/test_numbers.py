@@ -8,8 +8,8 @@ import pytest
 from dia.text import parse
 from dia.text.english import figures
 from dia.text.english.normalization import spoken_form
-from dia.text.english.numbers import code, early_year, written_ordinal
-from dia.text.english.roman import value
+from dia.text.english.numbers.cardinals import code, early_year, written_ordinal
+from dia.text.english.numbers.roman import value
 
 BENCHMARKS = Path(__file__).parents[3] / "benchmarks" / "quality"
 REPORTED = {  # shared cases T33 to T47

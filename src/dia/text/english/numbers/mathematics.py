@@ -2,8 +2,8 @@
 
 import re
 
-from dia.text.english.numbers import amount, cardinal, code, ordinal, year
-from dia.text.english.rules import BEGIN, NUMBER, Rules, after, before, compiled
+from dia.text.english.numbers.cardinals import amount, cardinal, code, ordinal, year
+from dia.text.english.numbers.rules import BEGIN, NUMBER, Rules, after, before, compiled
 
 _PLAIN_DENOMINATORS = {*range(2, 11), 12, 16, 32, 64, 100, 1000}
 _SCORE = re.compile(

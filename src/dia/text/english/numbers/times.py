@@ -2,9 +2,9 @@
 
 import re
 
-from dia.text.english.dates import iso_date
-from dia.text.english.numbers import amount, cardinal
-from dia.text.english.rules import BEGIN, Rules, before, compiled
+from dia.text.english.numbers.cardinals import amount, cardinal
+from dia.text.english.numbers.dates import iso_date
+from dia.text.english.numbers.rules import BEGIN, Rules, before, compiled
 
 _HALF = r"(?: ?([AaPp]\.?[Mm])\b)?"
 _UNITS = ("year", "week", "day", "hour", "minute", "second")  # in this order in a duration

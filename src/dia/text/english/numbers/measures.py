@@ -2,10 +2,10 @@
 
 import re
 
-from dia.text.english.mathematics import fraction, power
-from dia.text.english.numbers import amount, cardinal
-from dia.text.english.rules import BEGIN, NUMBER, Rules, before, compiled, either
-from dia.text.english.units import MEASURES, SECONDS, WITHOUT_NUMBER
+from dia.text.english.numbers.cardinals import amount, cardinal
+from dia.text.english.numbers.mathematics import fraction, power
+from dia.text.english.numbers.rules import BEGIN, NUMBER, Rules, before, compiled, either
+from dia.text.english.numbers.units import MEASURES, SECONDS, WITHOUT_NUMBER
 
 _UNIT = either(MEASURES)
 _POWER = r"(?:\^?([23]))?"

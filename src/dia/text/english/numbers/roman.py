@@ -2,8 +2,8 @@
 
 import re
 
-from dia.text.english.numbers import cardinal, ordinal, year
-from dia.text.english.rules import after, before, listed
+from dia.text.english.numbers.cardinals import cardinal, ordinal, year
+from dia.text.english.numbers.rules import after, before, listed
 
 _VALUES = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}
 _VALID = re.compile(r"M{0,3}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})")

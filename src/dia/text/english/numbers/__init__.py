@@ -1,0 +1,1 @@
+"""Numbers and signs as words, by kind: dates, times, money, units, codes, arithmetic."""

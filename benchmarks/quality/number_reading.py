@@ -1,4 +1,6 @@
-"""How many rows of tests/text/english/numbers/numbers.tsv are read rightly, by us, by wetext and by NeMo's text processing.
+"""How many rows of a table are read rightly, by us, by wetext and by NeMo's text processing.
+
+The table is tests/text/english/numbers/numbers.tsv.
 
 A reading is right if it has the words of one of the row's readings; case, punctuation, hyphens, "and" and the spaces
 between single letters do not count, for any of the programs. Odd rows served to write the rules, even rows are held

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from dia.text import parse
-from dia.text.english import figures
 from dia.text.english.normalization import spoken_form
+from dia.text.english.numbers import figures
 from dia.text.english.numbers.cardinals import code, early_year, written_ordinal
 from dia.text.english.numbers.roman import value
 
-BENCHMARKS = Path(__file__).parents[3] / "benchmarks" / "quality"
+BENCHMARKS = Path(__file__).parents[4] / "benchmarks" / "quality"
 REPORTED = {  # shared cases T33 to T47
     "10 - 7 = 3": "ten minus seven equals three",
     "An i7-9700K and model 5-120.": "An i seven ninety-seven hundred K and model five one twenty.",

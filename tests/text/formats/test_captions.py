@@ -105,7 +105,7 @@ def test_what_is_left_out_or_uncertain_is_reported():
         (("Hi.\n– Hello.", "Well."), "[S1] Hi. [S2] Hello. [S1] Well."),
         (("- Hi, how are\nyou today?\n- Fine.",), "[S1] Hi, how are you today? [S2] Fine."),
         ((">> Hi.", ">> Hello.", "How are you?", "&gt;&gt; Fine. >> Good."), None),
-        (("- A.", "- B."), "[S1] A. B."),
+        (("- Ah.", "- Oh."), "[S1] Ah. Oh."),
     ],
 )
 def test_speakers_without_names(cues, spoken):

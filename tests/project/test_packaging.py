@@ -149,7 +149,7 @@ def test_a_wheel_holds_every_file_of_the_package(monkeypatch):
 
 
 def test_a_source_distribution_holds_documents_tests_and_benchmarks(sources):
-    folders = ("src/dia", "docs", "tests", "benchmarks", "examples", "scripts", "conversion_scripts")
+    folders = ("src/dia", "docs", "tests", "benchmarks", "examples", "integrations", "scripts", "conversion_scripts")
     assert {name for folder in folders for name in files(folder)} - sources == set()
     single = {"LICENSE", "NOTICE", "README.md", "CHANGELOG.md", "Makefile", "pyproject.toml", "constraints.txt"}
     assert single | {"CONTRIBUTING.md", "mkdocs.yml", "constraints-oldest.txt", "constraints-newest.txt"} <= sources

@@ -3,7 +3,7 @@
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -67,6 +67,7 @@ def add_command(subparsers: Any, notice: str = "") -> None:
 
 def _read(arguments: argparse.Namespace) -> int:
     from dia.synthesis.parts.planning import plan_passes, reserved_seconds
+    from dia.synthesis.parts.report import report_lines
 
     source, format = script_source(arguments), _format(arguments.model)
     if arguments.text_frontend is not None:
@@ -82,7 +83,7 @@ def _read(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(_as_json(script, parts, warnings, format))
     else:
-        print("\n".join(_as_text(script, parts, warnings, format)))
+        print("\n".join(report_lines(script, parts, warnings, format)))
     return 0
 
 
@@ -128,36 +129,6 @@ def _as_json(script: "Script", parts: "Sequence[Part]", warnings: Sequence[str],
     content = {"turns": turns, "names": dict(script.names), "parts": spoken, "warnings": list(warnings)}
     readable = json.dumps(content, ensure_ascii=False, indent=1)
     return readable if _printable(readable) else json.dumps(content, indent=1)
-
-
-def _as_text(
-    script: "Script", parts: "Sequence[Part]", warnings: Sequence[str], format: "PromptFormat"
-) -> Iterator[str]:
-    for turn in script.turns:
-        yield f"{turn.speaker}  {turn.shown}"
-        if turn.text != turn.shown:
-            yield f"    spoken: {turn.text}"
-        if turn.sounds:
-            yield f"    sounds: {', '.join(turn.sounds)}"
-        if turn.pause:
-            yield f"    pause: {turn.pause:g} s"
-        if turn.cue:
-            yield f"    {turn.cue}: {turn.cue.start:g} s to {turn.cue.end:g} s"
-    yield ""
-    if script.names:
-        yield f"names: {', '.join(f'{name} is {speaker}' for name, speaker in script.names.items())}"
-        yield ""
-    if len(parts) > 1:
-        yield from (
-            f"part {number}, about {part.script.seconds:.1f} s: {format.end_turns(part.script.spoken)}"
-            for number, part in enumerate(parts, 1)
-        )
-        yield ""
-    seconds = script.seconds + sum(turn.pause for turn in script.turns)
-    if script.is_timed:
-        seconds = max(turn.cue.end for turn in script.turns if turn.cue)
-    yield f"about {seconds:.1f} s in {len(parts)} part{'s' if len(parts) > 1 else ''}"
-    yield from (f"warning: {warning}" for warning in warnings)
 
 
 def _printable(text: str) -> bool:

@@ -69,3 +69,27 @@ def test_large_finite_numbers_count_as_finite_although_their_sum_overflows():
     assert (
         not_finite([("large", torch.full((9,), 3e38)), ("half", torch.full((9,), 65504.0, dtype=torch.float16))]) == []
     )
+
+
+class Packed(torch.Tensor):
+    """Stands in for torchao's tensors: a subclass that consists of others and has no operations."""
+
+    @staticmethod
+    def __new__(cls, codes, scale):
+        return torch.Tensor._make_wrapper_subclass(cls, codes.shape, dtype=scale.dtype)
+
+    def __init__(self, codes, scale):
+        self.codes, self.scale = codes, scale
+
+    def __tensor_flatten__(self):
+        return ["codes", "scale"], None
+
+    @classmethod
+    def __torch_dispatch__(cls, function, types, args=(), kwargs=None):
+        raise NotImplementedError(str(function))
+
+
+@pytest.mark.parametrize("value", [1.0, float("nan")])
+def test_the_parts_of_a_packed_tensor_are_looked_at(value):
+    packed = Packed(torch.ones(4, 4, dtype=torch.int8), torch.full((4,), value))
+    assert not_finite([("packed", packed)]) == ([] if value == 1.0 else ["packed"])

@@ -89,7 +89,8 @@ def not_finite(tensors: Iterable[tuple[str, Tensor]]) -> list[str]:
 
     A sum is NaN or infinite if one of its terms is, so each tensor is read once and a device is synchronized once.
     """
-    named = [(name, one) for name, one in tensors if one.is_floating_point() and one.itemsize > 1 and not one.is_meta]
+    plain = (pair for tensor in tensors for pair in _plain(*tensor))
+    named = [(name, one) for name, one in plain if one.is_floating_point() and one.itemsize > 1 and not one.is_meta]
     sums = [tensor.sum(dtype=torch.float32 if tensor.itemsize < 8 else None).double() for _, tensor in named]
     if not sums:
         return []
@@ -97,7 +98,17 @@ def not_finite(tensors: Iterable[tuple[str, Tensor]]) -> list[str]:
     suspected = [
         pair for pair, good in zip(named, finite, strict=True) if not good
     ]  # a finite tensor's sum may overflow
-    return [name for name, tensor in suspected if not tensor.isfinite().all()]
+    return list(dict.fromkeys(name for name, tensor in suspected if not tensor.isfinite().all()))
+
+
+def _plain(name: str, tensor: Tensor) -> Iterator[tuple[str, Tensor]]:
+    """A tensor, or the tensors that a subclass such as torchao's consists of. Subclasses lack operations."""
+    flatten = getattr(tensor, "__tensor_flatten__", None)
+    if flatten is None:
+        yield name, tensor
+        return
+    for attribute in flatten()[0]:
+        yield from _plain(name, getattr(tensor, attribute))
 
 
 __all__ = ["FLOATS", "Stored", "describe_tensors", "first_few", "mismatches", "not_finite", "read_header"]

@@ -91,9 +91,11 @@ def test_at_the_rate_of_the_model_the_samples_are_those_of_generate(page, model)
 
 
 def test_a_consumer_that_leaves_stops_the_work(page, model, counted):
+    chunks = page["pcm"](model, "One two three four five six seven.", RATE)  # kept, so that only `close` ends it
+
     async def take_one():
-        async with aclosing(page["DiaTTSService"](model).run_tts("One two three four five six seven.", "")) as frames:
-            async for _ in frames:
+        async with aclosing(page["in_thread"](chunks)) as speech:
+            async for _ in speech:
                 break
         await wait_for(no_thread_is_left)
 

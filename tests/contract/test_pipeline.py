@@ -5,6 +5,7 @@ import pytest
 import torch
 from tiny_checkpoint import HOP, RATE, write_tiny_checkpoint
 from transformers import pipeline
+from transformers.pipelines.pt_utils import KeyDataset
 
 from dia import DiaWarning
 from dia.modeling_dia import DiaForConditionalGeneration
@@ -55,9 +56,27 @@ def test_a_list_becomes_a_list(speak, batch_size):
         assert_sound(each)
 
 
-def test_a_generator_of_texts_is_consumed_lazily(speak):
-    spoken = speak((text for text in ["[S1] Hello.", "Hi."]), generate_kwargs=SHORT)
-    assert [each["sampling_rate"] for each in spoken] == [RATE, RATE]
+@pytest.mark.parametrize("batch_size", [1, 2])
+def test_a_generator_of_texts_is_consumed_lazily(speak, batch_size):
+    taken = []
+    texts = (taken.append(text) or text for text in ["[S1] Hello.", "Hi.", "One.", "Two.", "Three."])
+    spoken = iter(speak(texts, batch_size=batch_size, generate_kwargs=SHORT))
+    assert_sound(next(spoken))
+    assert len(taken) < 5  # the rest is read later
+    rest = list(spoken)
+    assert len(rest) == 4
+    for each in rest:
+        assert_sound(each)
+
+
+@pytest.mark.parametrize("batch_size", [1, 2])
+def test_a_column_of_a_data_set_is_spoken_row_by_row(speak, batch_size):
+    datasets = pytest.importorskip("datasets")
+    rows = datasets.Dataset.from_dict({"text": ["[S1] Hello.", "Hi.", "[S2] A longer one."]})
+    spoken = list(speak(KeyDataset(rows, "text"), batch_size=batch_size, generate_kwargs=SHORT))
+    assert len(spoken) == 3
+    for each in spoken:
+        assert_sound(each)
 
 
 def test_an_audio_prompt_is_passed_with_preprocess_params(speak):
@@ -78,10 +97,39 @@ def test_the_same_seed_gives_the_same_audio(speak):
     np.testing.assert_array_equal(*spoken)
 
 
-def test_a_loaded_model_and_processor_can_be_passed(folder):
+def test_generate_kwargs_take_precedence_over_forward_params(speak):
+    longer = {"max_new_tokens": 20, "do_sample": False, "min_new_tokens": 20}
+    spoken = speak("[S1] Hello.", forward_params={**longer, "max_new_tokens": 12}, generate_kwargs=longer)
+    assert len(spoken["audio"]) > FRAMES * HOP
+    assert_sound(spoken, 20 - 3)
+
+
+def test_a_generator_of_random_numbers_is_a_seed(speak):
+    first, again = (
+        speak("[S1] Hello.", generate_kwargs={**SHORT, "generator": torch.Generator().manual_seed(3)})["audio"]
+        for _ in range(2)
+    )
+    np.testing.assert_array_equal(first, again)
+
+
+@pytest.mark.parametrize("form", ["objects", "paths", "processor", "tokenizer", "processor path", "tokenizer path"])
+def test_model_processor_and_tokenizer_may_be_paths_or_objects(folder, form):
     processor = DiaProcessor.from_pretrained(folder)
     model = DiaForConditionalGeneration.from_pretrained(folder)
-    speak = pipeline("text-to-audio", model=model, processor=processor, tokenizer=processor.tokenizer)
+    path, tokenizer = str(folder), processor.tokenizer
+    speak = pipeline(
+        "text-to-audio",
+        **{
+            "objects": {"model": model, "processor": processor, "tokenizer": tokenizer},
+            "paths": {"model": model, "processor": path, "tokenizer": path},
+            "processor": {"model": path, "processor": processor},
+            "tokenizer": {"model": path, "tokenizer": tokenizer},
+            "processor path": {"model": path, "processor": path},
+            "tokenizer path": {"model": path, "tokenizer": path},
+        }[form],
+    )
+    assert type(speak.model) is DiaForConditionalGeneration
+    assert type(speak.processor) is DiaProcessor
     assert_sound(speak("[S1] Hello.", generate_kwargs=SHORT))
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
+import frameworks
 import native_checkpoints
 import numpy as np
 import pytest
@@ -182,6 +183,7 @@ def workplace(tmp_path, monkeypatch, checkpoint) -> Path:
     (tmp_path / "script.txt").write_text("[S1] Good morning. [S2] Good morning!", encoding="utf-8")
     write_native_checkpoint(tmp_path / "native-dia")
     monkeypatch.chdir(tmp_path)
+    frameworks.stand_in(monkeypatch)
     monkeypatch.setattr("dia.MINI", checkpoint)
     monkeypatch.setattr("dia.checkpoints.loading.MINI", checkpoint)
     monkeypatch.setattr("dia.training.codec.fit.LEAST_SECONDS", 0.0)  # tones of a quarter of a second

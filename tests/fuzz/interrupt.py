@@ -19,6 +19,7 @@ import sys
 import tempfile
 import threading
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -105,7 +106,12 @@ class Command:
 
     def kill_at(self, call: int, number: int) -> None:
         """Send a signal at the given call of a function of this package, and check the remaining files."""
-        self._killed(number, *self.run(lambda: _signal_at(call, number)))
+        place = self.folder.parent / "place"
+        try:
+            self._killed(number, *self.run(lambda: _signal_at(call, number, place)))
+        except AssertionError as error:
+            error.add_note(f"{signal.Signals(number).name} at call {call}, {place.read_text(encoding='utf-8')}")
+            raise
 
     def finish(self) -> None:
         """Run to the end without interruption, and check the audio."""
@@ -193,13 +199,15 @@ def _count_calls(to: Path) -> Callable[[], object]:
     return lambda: to.write_text(str(next(counter)))
 
 
-def _signal_at(call: int, number: int) -> None:
+def _signal_at(call: int, number: int, place: Path) -> None:
+    """Send a signal at a call, and write where that is to `place`."""
     left = [call]
 
     def count() -> None:
         left[0] -= 1
         if left[0] == 0:
             sys.setprofile(None)
+            place.write_text("".join(traceback.format_stack()[-6:-2]), encoding="utf-8")
             os.kill(os.getpid(), number)
 
     _profile(count)

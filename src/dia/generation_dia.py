@@ -209,15 +209,15 @@ class DiaGenerationMixin(GenerationMixin):
         ids, mask = kwargs.pop("input_ids", None), kwargs.pop("attention_mask", None)
         states, masks = kwargs.pop("encoder_outputs", None), mask.repeat(2, 1) if guided and mask is not None else mask
         wanted = {name: kwargs[name] for name in ("output_attentions", "output_hidden_states") if kwargs.get(name)}
+        whole = guided and bool(wanted) and states is None  # the caller asks for outputs of both halves
         if states is None:
             ids = check_text(inputs, ids, mask, self.config.encoder_config)
-            whole = guided and bool(wanted)  # the outputs that the caller asks for are those of both halves
             given = (torch.cat([ids, torch.zeros_like(ids)]), masks) if whole else (ids, mask)
             states = self.get_encoder()(input_ids=given[0], attention_mask=given[1], return_dict=True, **wanted)
-            states = self._with_unconditional(states) if guided and not whole else states
-        else:
-            states = states if isinstance(states, BaseModelOutput) else BaseModelOutput(*states)
-            states = self._with_unconditional(states) if guided else states
+        elif not isinstance(states, BaseModelOutput):
+            states = BaseModelOutput(*states)
+        if guided and not whole:
+            states = self._with_unconditional(states)
         if masks is not None and bool(masks.all()):
             masks = None  # nothing is padded, so no step has to build a mask
         if copies > 1:

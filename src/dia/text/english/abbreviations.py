@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from dia.text.edited import EditedText
 from dia.text.english import abbreviation_table as table
+from dia.text.english.numbers.rules import either
 from dia.text.english.numbers.units import MEASURES
 
 _Said = str | None  # the words with or without a full stop; None leaves the text as it is
@@ -317,10 +318,6 @@ def _rule(triggers: Collection[str], pattern: str, stand_in: str | Callable[[re.
     return _Rule(triggers, re.compile(pattern), stand_in)
 
 
-def _either(words: Collection[str]) -> str:
-    return "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
-
-
 _RULES = (
     _rule(("\u00b0",), r"\bN\u00b0\.? ?(?=\d)", "number "),
     _rule((". e.", ". g.", ". m."), r"(?<![\w.])([AaEeIiPp])\. (?=[egm]\.)", r"\1."),
@@ -341,17 +338,17 @@ _RULES = (
     _rule(("St",), r"\bSt\b(?![.'-])", _saint_or_street_without_stop),
     _rule(
         table.TITLES_WITHOUT_STOP,
-        rf"(?<![\w.-])(?:{_either(table.TITLES_WITHOUT_STOP)})(?= (?!Alpha\b|Beta\b)[A-Z][a-z']|[ ,](?:and|or|&) )",
+        rf"(?<![\w.-])(?:{either(table.TITLES_WITHOUT_STOP)})(?= (?!Alpha\b|Beta\b)[A-Z][a-z']|[ ,](?:and|or|&) )",
         _without_stop,
     ),
     _rule(
-        table.NAMES_WITHOUT_STOP, rf"(?<=[A-Za-z)] )(?:{_either(table.NAMES_WITHOUT_STOP)})\b(?![.'-])", _without_stop
+        table.NAMES_WITHOUT_STOP, rf"(?<=[A-Za-z)] )(?:{either(table.NAMES_WITHOUT_STOP)})\b(?![.'-])", _without_stop
     ),
-    _rule(table.WORDS_WITHOUT_STOP, rf"(?<![\w.-])(?:{_either(table.WORDS_WITHOUT_STOP)})\b(?![.'-])", _without_stop),
+    _rule(table.WORDS_WITHOUT_STOP, rf"(?<![\w.-])(?:{either(table.WORDS_WITHOUT_STOP)})\b(?![.'-])", _without_stop),
     _rule((", ",), r"(?<=[a-z], )([A-Z]{2})\b(?![.'-])", lambda match: table.POSTAL.get(match[1], match[1])),
     _rule(
         digits,
-        rf"(?<=[a-z], )(?:{_either(table.POSTAL_WORDS)})(?= \d{{5}}\b)",
+        rf"(?<=[a-z], )(?:{either(table.POSTAL_WORDS)})(?= \d{{5}}\b)",
         lambda match: table.POSTAL_WORDS[match[0]],
     ),
 )

@@ -6,7 +6,6 @@ Tags, pauses and sounds (`dia.text.tags`) are unchanged. Independent of turns.
 """
 
 import re
-from collections.abc import Callable
 
 from dia.text.characters import SPOKEN_SYMBOLS, plain
 from dia.text.english.abbreviations import expanded
@@ -15,7 +14,7 @@ from dia.text.english.numbers.codes import NAMES
 from dia.text.english.numbers.figures import in_words
 from dia.text.english.numbers.measures import UNITS
 from dia.text.english.numbers.roman import without_numerals
-from dia.text.english.numbers.rules import applied
+from dia.text.english.numbers.rules import applied, compiled
 from dia.text.english.numbers.symbols import AFTER_NUMBERS, BEFORE_NUMBERS, SYMBOLS
 from dia.text.sounds import sound_of
 from dia.text.tags import MAYBE_SOUND, PAUSE_MARK, PHONES_IN_BRACES, SPEAKER_TAG
@@ -84,21 +83,15 @@ def _kept(mark: str) -> str | None:
 
 
 def _words(text: str) -> str:
-    text = re.sub(r"\s+", " ", expanded(text))
-    for pattern, stand_in in _BEFORE_NUMBERS:
-        text = pattern.sub(stand_in, text)
-    text = applied((*NAMES, *UNITS, *BEFORE_NUMBERS), without_numerals(text))
+    text = applied(_WORDS, re.sub(r"\s+", " ", expanded(text)))
+    text = applied(_SIGNS, without_numerals(text))
     if _FIGURE.search(text):
         text = in_words(text)
-    for pattern, stand_in in _AFTER_NUMBERS:
-        text = pattern.sub(stand_in, text)
-    return applied(AFTER_NUMBERS, text)
+    return applied(_AFTER_NUMBERS, text)
 
 
 def _tidy(text: str) -> str:
-    for pattern, stand_in in _PUNCTUATION:
-        text = pattern.sub(stand_in, text)
-    return text.strip()
+    return applied(_PUNCTUATION, text).strip()
 
 
 def _address(match: re.Match[str]) -> str:
@@ -113,42 +106,37 @@ def _address(match: re.Match[str]) -> str:
     return " " + "".join(_IN_ADDRESSES.get(character, character) for character in spelt) + stop
 
 
-_Rules = tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...]
-_BEFORE_NUMBERS: _Rules = tuple(
-    (re.compile(pattern), stand_in)
-    for pattern, stand_in in (
-        (r"(?<!\S)[:;=]-?[()DPp|](?!\S)", " "),
-        (
-            rf"(?:https?://|\bwww\.)\S+|(?<![\w.@-])[\w.+-]{{1,64}}@{_DOMAIN}\b|(?<![\w.@-]){_DOMAIN}\b(?:/\S*)?",
-            _address,
-        ),
-        (r"(?<!\.)\.(?=[,;:])", ""),
-        (r"[.!?]+\)(?= [a-z])", ")"),
-        (r"(?<=[.!?])\)(?= |$)", ""),
-        (r"\.(?<=[a-z]{2}.)(?=[A-Z][a-z])", ". "),
-        (r"([!?])(?<=\w{2}.)(?=[A-Z])", r"\1 "),
-        (r"c/o(?!\w)(?<!\w...)", "care of"),
-        (r"\bw/o(?!\w)", "without"),
-        (r"\bw/ ?(?=\w)", "with "),
-        (r"\b([Aa])nd/or\b", r"\1nd or"),
-    )
+_WORDS = compiled(
+    (r"(?<!\S)[:;=]-?[()DPp|](?!\S)", " "),
+    (
+        rf"(?:https?://|\bwww\.)\S+|(?<![\w.@-])[\w.+-]{{1,64}}@{_DOMAIN}\b|(?<![\w.@-]){_DOMAIN}\b(?:/\S*)?",
+        _address,
+    ),
+    (r"(?<!\.)\.(?=[,;:])", ""),
+    (r"[.!?]+\)(?= [a-z])", ")"),
+    (r"(?<=[.!?])\)(?= |$)", ""),
+    (r"\.(?<=[a-z]{2}.)(?=[A-Z][a-z])", ". "),
+    (r"([!?])(?<=\w{2}.)(?=[A-Z])", r"\1 "),
+    (r"c/o(?!\w)(?<!\w...)", "care of"),
+    (r"\bw/o(?!\w)", "without"),
+    (r"\bw/ ?(?=\w)", "with "),
+    (r"\b([Aa])nd/or\b", r"\1nd or"),
 )
-_AFTER_NUMBERS: _Rules = (
-    (re.compile(r" ?(?<!-)--+(?!-)(?= ?(?:$|[\"'](?!\w)))"), "..."),
-    (re.compile(r"--+|(?:^|(?<= ))-(?: |$)"), ", "),
-    (re.compile(r"\) ?$"), ""),
+_SIGNS = (*NAMES, *UNITS, *BEFORE_NUMBERS)
+_DASHES = compiled(
+    (r" ?(?<!-)--+(?!-)(?= ?(?:$|[\"'](?!\w)))", "..."),
+    (r"--+|(?:^|(?<= ))-(?: |$)", ", "),
+    (r"\) ?$", ""),
 )
-_PUNCTUATION: _Rules = tuple(
-    (re.compile(pattern), stand_in)
-    for pattern, stand_in in (
-        (r"\s+", " "),
-        (r" (?=[,.;:!?])", ""),
-        (r"\.{2,}", "..."),
-        (r"[,;:]+(?=[,.;:!?])", ""),
-        (r"(?<=[.!?])[,;:]+", ""),
-        (r"(?<=[,.;:!?][\"'])[,;:]+", ""),
-        (r"^[ ,;:]+", ""),
-    )
+_AFTER_NUMBERS = (*_DASHES, *AFTER_NUMBERS)
+_PUNCTUATION = compiled(
+    (r"\s+", " "),
+    (r" (?=[,.;:!?])", ""),
+    (r"\.{2,}", "..."),
+    (r"[,;:]+(?=[,.;:!?])", ""),
+    (r"(?<=[.!?])[,;:]+", ""),
+    (r"(?<=[,.;:!?][\"'])[,;:]+", ""),
+    (r"^[ ,;:]+", ""),
 )
 assert set(SPOKEN_SYMBOLS) <= set(SYMBOLS)
 

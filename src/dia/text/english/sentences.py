@@ -1,7 +1,7 @@
 """Split English into sentences, in written or in spoken form.
 
-The full stops of abbreviations are told apart by `dia.text.english.abbreviations`, line breaks by
-`dia.text.english.lines`. What is left here is the punctuation itself: quotations and who says them, ellipses, calls.
+`dia.text.english.abbreviations` decides about the full stops of abbreviations, `dia.text.english.lines` about line
+breaks. This module decides about the other punctuation: quotations and who says them, ellipses, calls.
 """
 
 import re

@@ -56,7 +56,7 @@ def read(file: BinaryIO, name: str = "audio", longest: float | None = None) -> S
             decoder.decode(packet)
         tracks = len(container.streams.audio)
     if decoder.rate is None:
-        raise ValueError(_undecodable(name, decoder.protected))
+        raise ValueError(f"{name}: no sound of its audio track can be decoded. The file is damaged or empty.")
     return Sound(np.concatenate(decoder.blocks), decoder.rate, tuple(_remarks(tracks, decoder.lost(stated))))
 
 
@@ -103,16 +103,17 @@ class _Decoder:
     def __init__(self, name: str, longest: float | None) -> None:
         self.blocks: list[Waveform] = []
         self.rate: int | None = None
-        self.protected = False
         self._name, self._longest = name, longest
         self._samples, self._start, self._end = 0, 0.0, 0.0
 
     def decode(self, packet: Any) -> None:
-        """Append the samples of a packet; a damaged one has none."""
+        """Append the samples of a packet; a damaged one has none. An encrypted one is refused: it may decode to noise."""
         import av
 
-        self.protected |= packet.has_sidedata("encryption_info")
-        self.protected |= packet.stream.codec_context.codec_tag == _PROTECTED
+        if packet.has_sidedata("encryption_info") or packet.stream.codec_context.codec_tag == _PROTECTED:
+            raise ValueError(
+                f"{self._name} is encrypted (DRM), so only the player of its shop can decode it. Use another recording."
+            )
         with contextlib.suppress(av.error.FFmpegError):
             for frame in packet.decode():
                 self._append(frame)
@@ -165,12 +166,6 @@ def _stated_seconds(container: Any, track: Any) -> float | None:
         return float(track.duration * track.time_base)
     alone = len(container.streams) == 1 and container.duration is not None
     return container.duration / 1e6 if alone else None
-
-
-def _undecodable(name: str, protected: bool) -> str:
-    if protected:
-        return f"{name} is encrypted (DRM), so only the player of its shop can decode it. Use another recording."
-    return f"{name} has an audio track without any sound that can be decoded; the file is damaged or empty."
 
 
 def _remarks(tracks: int, lost: float) -> Iterator[str]:

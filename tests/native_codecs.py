@@ -45,8 +45,8 @@ def tiny_codec(seed: int = 0) -> DacModel:
     return model
 
 
-def to_native(model: DacModel, normalised: tuple[str, str] = ("weight_g", "weight_v")) -> dict[str, Tensor]:
-    """Names and weight normalisation of the native package; a direction has no length of its own, so any will do."""
+def to_native(model: DacModel, normalized: tuple[str, str] = ("weight_g", "weight_v")) -> dict[str, Tensor]:
+    """Names and weight normalization of the native package; a direction has no length of its own, so any will do."""
     native: dict[str, Tensor] = {}
     blocks = len(model.config.downsampling_ratios)
     for name, weight in model.state_dict().items():
@@ -54,8 +54,8 @@ def to_native(model: DacModel, normalised: tuple[str, str] = ("weight_g", "weigh
         if parameter != "weight" or "codebook" in module:
             native[f"{module}.{parameter}"] = weight.clone()
             continue
-        native[f"{module}.{normalised[0]}"] = weight.flatten(1).norm(dim=1)[:, None, None]
-        native[f"{module}.{normalised[1]}"] = 3 * weight
+        native[f"{module}.{normalized[0]}"] = weight.flatten(1).norm(dim=1)[:, None, None]
+        native[f"{module}.{normalized[1]}"] = 3 * weight
     return native
 
 

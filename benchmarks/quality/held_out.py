@@ -10,7 +10,7 @@ from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
-from recogniser import Audio, words_of
+from recognizer import Audio, words_of
 from tqdm import tqdm
 
 from dia.training.mini.teacher.english import sentence, word_sequence

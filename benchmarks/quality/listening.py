@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from recogniser import Audio
+from recognizer import Audio
 
 from dia.audio.pitch import median_pitch
 

@@ -14,7 +14,7 @@ import torch
 from held_out import SPEAKERS, sentences
 from intervals import Figure
 from intervals import rate as error_rate
-from recogniser import Recogniser
+from recognizer import Recognizer
 from tqdm import tqdm
 
 from dia import MINI
@@ -61,18 +61,18 @@ def scripts_of(turns: int, at_least: int, seed: int) -> list[Script]:
     return [Script(tuple(said[first : first + turns])) for first in range(0, len(said), turns)]
 
 
-def heard_in(piece: Piece, recogniser: Recogniser) -> Heard:
+def heard_in(piece: Piece, recognizer: Recognizer) -> Heard:
     """What is heard of a part, pauses included in its time.
 
     Each turn is heard by itself, as single turns are: it is cut out in the middle of the silence around it, for what
-    comes before helps or harms the recogniser.
+    comes before helps or harms the recognizer.
     """
     take, turns = piece.take, piece.take.turns
     middles = [(one.end + after.start) / 2 for one, after in itertools.pairwise(turns)]
     edges = [round(at * take.sampling_rate) for at in (0.0, *middles, take.seconds)]
     sounds = [take.audio[first:last] for first, last in itertools.pairwise(edges)]
     heard = [
-        recogniser.errors(turn.text, sound, take.sampling_rate) for turn, sound in zip(turns, sounds, strict=True)
+        recognizer.errors(turn.text, sound, take.sampling_rate) for turn, sound in zip(turns, sounds, strict=True)
     ]
     pitches = [
         (turn.speaker, median_pitch(sound, take.sampling_rate)) for turn, sound in zip(turns, sounds, strict=True)
@@ -82,7 +82,7 @@ def heard_in(piece: Piece, recogniser: Recogniser) -> Heard:
 
 
 def single_turns(
-    synthesizer: Synthesizer, turns: Sequence[Turn], seed: int, recogniser: Recogniser, take_options: TakeOptions
+    synthesizer: Synthesizer, turns: Sequence[Turn], seed: int, recognizer: Recognizer, take_options: TakeOptions
 ) -> list[tuple[int, int]]:
     """Word errors and words of every turn spoken by itself."""
     pairs = []
@@ -90,7 +90,7 @@ def single_turns(
         take = make_take(
             synthesizer, Line(str(Turn(turn.speaker, turn.text))), seed + number, take_options=take_options
         )
-        pairs.append(recogniser.errors(turn.text, take.audio, take.sampling_rate))
+        pairs.append(recognizer.errors(turn.text, take.audio, take.sampling_rate))
     return pairs
 
 
@@ -144,13 +144,13 @@ def spoken(
     script: Script,
     carry: Carry,
     seed: int,
-    recogniser: Recogniser,
+    recognizer: Recognizer,
     take_options: TakeOptions,
 ) -> tuple[list[Heard], int]:
     """What is heard of a script in the long form, and how many of its parts had faults."""
     heard, faults = [], 0
     for piece in speak_long(synthesizer, script, seed=seed, take_options=take_options, carry=carry, progress=True):
-        heard.append(heard_in(piece, recogniser))
+        heard.append(heard_in(piece, recognizer))
         faults += bool(piece.take.warnings)
     return heard, faults
 
@@ -162,7 +162,7 @@ def main() -> None:
         sys.exit(f"long_form_quality: --carry {', '.join(sorted(unknown))} is none of {', '.join(CARRIES)}.")
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
-    synthesizer, recogniser = Dia.from_pretrained(arguments.model, device="cpu").synthesizer, Recogniser(vocabulary())
+    synthesizer, recognizer = Dia.from_pretrained(arguments.model, device="cpu").synthesizer, Recognizer(vocabulary())
     carries = arguments.carry or [PromptFormat.of(synthesizer.model.generation_config).carry]
     results: dict[str, Any] = {"seed": arguments.seed, "retries": arguments.retries}
     known: dict[str, tuple[int, int]] = {}
@@ -171,11 +171,11 @@ def main() -> None:
         scripts = scripts_of(turns, arguments.at_least, arguments.seed)
         said = [turn for script in scripts for turn in script.turns]
         new = [turn for turn in said if turn.text not in known]
-        found = single_turns(synthesizer, new, arguments.seed + len(known), recogniser, take_options)
+        found = single_turns(synthesizer, new, arguments.seed + len(known), recognizer, take_options)
         known |= {turn.text: pair for turn, pair in zip(new, found, strict=True)}
         alone = [known[turn.text] for turn in said]
         pairs = [
-            spoken(synthesizer, script, carry, arguments.seed + at, recogniser, take_options)
+            spoken(synthesizer, script, carry, arguments.seed + at, recognizer, take_options)
             for at, script in enumerate(scripts)
         ]
         results[f"{turns} turns, carrying {carry}"] = {

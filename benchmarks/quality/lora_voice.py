@@ -1,6 +1,6 @@
 """Twenty utterances of a new voice: `benchmarks/quality/lora_voice.py [--voice VOICE] [--json OUT] [-- OPTIONS]`.
 
-Lets a synthesiser record twenty texts in a voice that the model never heard, fine-tunes the model on them by the
+Lets a synthesizer record twenty texts in a voice that the model never heard, fine-tunes the model on them by the
 command that a user would type, `dia train --lora`, and sets what it says afterwards beside what it said before and
 beside recordings of the voice. Knows nothing of how training works; OPTIONS are those of `dia train`. Needs flite and
 pocketsphinx, or for a voice `espeak:…` espeak-ng.
@@ -26,7 +26,7 @@ from held_out import TEACHER_RATE
 from intervals import Figure, rate
 from listening import median_pitch
 from numpy.typing import NDArray
-from recogniser import Audio, Recogniser, words_of
+from recognizer import Audio, Recognizer, words_of
 from speaking import Line, Speaker
 
 from dia import MINI
@@ -37,7 +37,7 @@ from dia.training.trainer import last_checkpoint
 Features = NDArray[np.float64]
 
 # flite's `rms` played 1.17 times as fast at the same tempo, which no embedded model is trained on: 121 Hz where [S1]
-# has 170, and of all such voices the one that the recogniser understands best, as well as it does the teachers.
+# has 170, and of all such voices the one that the recognizer understands best, as well as it does the teachers.
 VOICE = "rms*1.11"
 TAG = "[S1]"
 EDGE_SECONDS = 0.1
@@ -135,12 +135,12 @@ class Listener:
         codec = speaker.processor.audio_tokenizer
         assert codec is not None
         self._codec, self._rate = codec.float(), speaker.rate
-        self._said, self._recogniser = said, Recogniser(words)
+        self._said, self._recognizer = said, Recognizer(words)
         self._voice = self.features(voice, speaker.rate)
 
     def judge(self, clips: Sequence[Audio], sampling_rate: int, ended: int | None = None) -> Heard:
         """Everything about clips, one of each held-out text."""
-        pairs = [self._recogniser.errors(*clip, sampling_rate) for clip in zip(self._said, clips, strict=True)]
+        pairs = [self._recognizer.errors(*clip, sampling_rate) for clip in zip(self._said, clips, strict=True)]
         edits, words = ([pair[side] for pair in pairs] for side in (0, 1))
         pitch = float(np.nanmedian([median_pitch(clip, sampling_rate) for clip in clips]))
         return Heard(pitch, self.distance(clips, sampling_rate), rate(edits, words), edits, ended)

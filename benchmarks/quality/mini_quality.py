@@ -26,7 +26,7 @@ from held_out import (
     trained_runs,
 )
 from intervals import Figure, certain, rate
-from recogniser import Recogniser
+from recognizer import Recognizer
 from saying_speed import speed
 from sounds_heard import soundings, sounds_right
 from speaking import Line, Speaker
@@ -79,7 +79,7 @@ class Bench:
 
     def __init__(self, folder: Path, trained: Runs, sizes: Sizes, seed: int) -> None:
         self.folder, self.trained, self.sizes, self.seed = folder, trained, sizes, seed
-        self.recogniser = Recogniser(vocabulary())
+        self.recognizer = Recognizer(vocabulary())
         self.speaker = Speaker(folder)
         self.refused = 0
 
@@ -97,7 +97,7 @@ class Bench:
 
     def words(self) -> dict[str, Figure]:
         """Word error, endings and lengths."""
-        return words_heard(self.speaker, self.recogniser, self.items, self.seed)[0]
+        return words_heard(self.speaker, self.recognizer, self.items, self.seed)[0]
 
     def voices(self) -> dict[str, Figure]:
         """The voice of each turn in dialogues."""
@@ -107,7 +107,7 @@ class Bench:
     def cloning(self) -> dict[str, Figure]:
         """The voice of a prompt goes on."""
         pairs = prompts_and_continuations(self.fresh("cloning", 2 * self.sizes.cloned), self.sizes.cloned)
-        return cloned(self.speaker, self.recogniser, pairs, self.seed)
+        return cloned(self.speaker, self.recognizer, pairs, self.seed)
 
     def sounds(self) -> dict[str, Figure]:
         """Sounds beside words."""
@@ -128,8 +128,8 @@ class Bench:
         script, taught = SEED_SCRIPT, np.concatenate([turn.teacher for turn in turns])
         lines = [Line(script, len(taught) / TEACHER_RATE)] * self.sizes.readings
         spoken = [clip.audio for clip in self.speaker.say(lines, self.seed, "the seed's dialogue")]
-        model = errors(self.recogniser, [script] * len(spoken), spoken, self.speaker.rate, "the seed's dialogue")
-        teacher = errors(self.recogniser, [script], [taught], TEACHER_RATE, "its teacher")
+        model = errors(self.recognizer, [script] * len(spoken), spoken, self.speaker.rate, "the seed's dialogue")
+        teacher = errors(self.recognizer, [script], [taught], TEACHER_RATE, "its teacher")
         return {
             "seed_dialogue": rate(model.edits, model.words),
             "seed_dialogue_teacher": certain(sum(teacher.edits) / sum(teacher.words)),
@@ -151,7 +151,7 @@ PARTS = {
 }
 
 
-def sweep(speaker: Speaker, recogniser: Recogniser, items: Sequence[Item], seed: int) -> list[dict[str, Any]]:
+def sweep(speaker: Speaker, recognizer: Recognizer, items: Sequence[Item], seed: int) -> list[dict[str, Any]]:
     """Word error of the model for every combination of `SWEEP`, best first."""
     results = []
     texts = [item.text for item in items]
@@ -159,7 +159,7 @@ def sweep(speaker: Speaker, recogniser: Recogniser, items: Sequence[Item], seed:
         settings = dict(zip(SWEEP, values, strict=True))
         lines = [Line(item.script, item.seconds) for item in items]
         spoken = speaker.say(lines, seed, str(settings), do_sample=True, top_p=1.0, **settings)
-        heard = errors(recogniser, texts, [clip.audio for clip in spoken], speaker.rate, "the model")
+        heard = errors(recognizer, texts, [clip.audio for clip in spoken], speaker.rate, "the model")
         ended = sum(clip.ended for clip in spoken)
         results.append({**settings, "word_error": round(sum(heard.edits) / sum(heard.words), 4), "ended": ended})
         print(json.dumps(results[-1]), flush=True)
@@ -188,7 +188,7 @@ def _measure(arguments: argparse.Namespace, names: Sequence[str]) -> None:
         arguments.model, trained_runs(arguments.training_texts, arguments.training_seed), sizes, arguments.seed
     )
     if arguments.sweep:
-        _write(arguments.json, sweep(bench.speaker, bench.recogniser, bench.items, arguments.seed))
+        _write(arguments.json, sweep(bench.speaker, bench.recognizer, bench.items, arguments.seed))
         return
     figures: dict[str, Figure] = {}
     minutes: dict[str, float] = {}

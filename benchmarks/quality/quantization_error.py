@@ -1,10 +1,10 @@
-"""What quantised weights cost: errors of logits by kind of matrix, loss and words of a model that speaks.
+"""What quantized weights cost: errors of logits by kind of matrix, loss and words of a model that speaks.
 
     python benchmarks/quality/quantization_error.py                     the embedded model
     python benchmarks/quality/quantization_error.py --random            random weights of Dia-1.6B's shape, 5 GB
     python benchmarks/quality/quantization_error.py --parts errors --each-layer --model FOLDER
 
-Errors are ‖logits − exact logits‖ / ‖exact logits‖ in percent with one kind of matrix quantised and all else exact.
+Errors are ‖logits − exact logits‖ / ‖exact logits‖ in percent with one kind of matrix quantized and all else exact.
 Loss is teacher-forced, on the teacher's speech (flite) through the model's own codec; words are heard by pocketsphinx.
 """
 
@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from recogniser import Recogniser
+from recognizer import Recognizer
 from torch import Tensor, nn
 
 from dia import MINI, DiaConfig, DiaForConditionalGeneration, DiaProcessor
@@ -46,8 +46,8 @@ def kinds(model: nn.Module, each_layer: bool) -> dict[str, list[str]]:
 
 
 @contextmanager
-def quantised(model: nn.Module, names: Sequence[str], config: DiaQuantizationConfig) -> Iterator[None]:
-    """The model with some matrices quantised, and afterwards as it was."""
+def quantized(model: nn.Module, names: Sequence[str], config: DiaQuantizationConfig) -> Iterator[None]:
+    """The model with some matrices quantized, and afterwards as it was."""
     exact = {name: model.get_submodule(name) for name in names}
     try:
         for name, linear in exact.items():
@@ -75,12 +75,12 @@ def errors(model: Any, batch: dict[str, Tensor], each_layer: bool) -> dict[str, 
     for kind, names in groups.items():
         table[kind] = {}
         for weights in FORMATS:
-            with quantised(model, names, DiaQuantizationConfig(weights, int8=())):
+            with quantized(model, names, DiaQuantizationConfig(weights, int8=())):
                 table[kind][weights] = relative_error(model, batch, exact)
         print(f"{kind:40}", *(f"{value:10.3f}" for value in table[kind].values()), flush=True)
     table[AS_SHIPPED] = {}
     for weights in FORMATS:
-        with quantised(model, groups[EVERYTHING], DiaQuantizationConfig(weights)):
+        with quantized(model, groups[EVERYTHING], DiaQuantizationConfig(weights)):
             table[AS_SHIPPED][weights] = relative_error(model, batch, exact)
     print(f"{AS_SHIPPED:40}", *(f"{value:10.3f}" for value in table[AS_SHIPPED].values()), flush=True)
     return table
@@ -151,7 +151,7 @@ def real_batch(clips: Sequence[Clip]) -> dict[str, Tensor]:
 
 
 def word_errors(
-    model: Any, processor: DiaProcessor, said: Sequence[tuple[str, str]], recogniser: Recogniser, at_once: int = 20
+    model: Any, processor: DiaProcessor, said: Sequence[tuple[str, str]], recognizer: Recognizer, at_once: int = 20
 ) -> float:
     """Of the model's own speech, the same seeds whatever the weights."""
     edits = words = 0
@@ -161,7 +161,7 @@ def word_errors(
         seeds = [torch.Generator().manual_seed(start + i) for i in range(len(some))]
         waveforms = processor.batch_decode(model.generate(**inputs, generator=seeds))
         for (_, text), waveform in zip(some, waveforms, strict=True):
-            missed, spoken = recogniser.errors(text, waveform.numpy(), processor.sampling_rate)
+            missed, spoken = recognizer.errors(text, waveform.numpy(), processor.sampling_rate)
             edits, words = edits + missed, words + spoken
     return edits / words
 
@@ -170,7 +170,7 @@ def speaking(folder: Path, parts: Sequence[str], count: int, dtype: torch.dtype)
     """Loss and word errors of the model as it is and in each format."""
     processor, said = DiaProcessor.from_pretrained(folder), scripts(folder, count)
     clips = taught(processor, said) if "loss" in parts else []
-    recogniser = Recogniser(vocabulary(folder)) if "words" in parts else None
+    recognizer = Recognizer(vocabulary(folder)) if "words" in parts else None
     results: dict[str, Any] = {}
     for weights in ("exact", *FORMATS):
         model = DiaForConditionalGeneration.from_pretrained(folder, dtype=dtype).eval()
@@ -180,8 +180,8 @@ def speaking(folder: Path, parts: Sequence[str], count: int, dtype: torch.dtype)
         if "loss" in parts:
             loss = measure(model, clips, processor).loss
             row |= {"loss": round(float(loss.mean()), 4), "loss of channel 0": round(float(loss[0]), 4)}
-        if recogniser is not None:
-            row["word error rate"] = round(word_errors(model, processor, said, recogniser), 4)
+        if recognizer is not None:
+            row["word error rate"] = round(word_errors(model, processor, said, recognizer), 4)
         results[weights] = row
         print(f"{weights:8}", row, flush=True)
     return results
@@ -198,7 +198,7 @@ def main() -> None:
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--each-layer", action="store_true", help="one row to each matrix, not to each kind")
     parser.add_argument("--sentences", type=int, default=100, help="for loss and words")
-    parser.add_argument("--dtype", default="float32", help="of what is not quantised")
+    parser.add_argument("--dtype", default="float32", help="of what is not quantized")
     parser.add_argument("--threads", type=int, help="of torch (default: its own choice)")
     parser.add_argument("--json", type=Path, help="write the figures here")
     arguments = parser.parse_args()

@@ -18,7 +18,7 @@ from held_out import SPEAKERS, TEACHER_RATE, Item, spoken_by_teacher
 from intervals import Figure, share
 from listening import turns
 from numpy.typing import NDArray
-from recogniser import Audio
+from recognizer import Audio
 from speaking import Line, Speaker
 from tqdm import tqdm
 

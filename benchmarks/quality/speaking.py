@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import torch
 from held_out import TEACHER_RATE
-from recogniser import Audio
+from recognizer import Audio
 from tqdm import tqdm
 
 from dia import DiaForConditionalGeneration, DiaProcessor

@@ -15,7 +15,7 @@ import numpy as np
 import soundfile
 import torch
 from held_out import SPEAKERS, TEACHER_RATE, sentences
-from recogniser import Audio
+from recognizer import Audio
 from tqdm import tqdm
 
 from dia import MINI
@@ -36,7 +36,7 @@ EDGE_SECONDS = 0.1
 GOAL_SECONDS = 0.08
 
 
-class Labelled(NamedTuple):
+class Labeled(NamedTuple):
     """Speech at `TEACHER_RATE`, the script it speaks, and seconds of every word's beginning and end, turn by turn."""
 
     audio: Audio
@@ -44,7 +44,7 @@ class Labelled(NamedTuple):
     turns: list[list[tuple[float, float]]]
 
 
-def labelled_turn(text: str, speaker: str) -> Labelled | None:
+def labeled_turn(text: str, speaker: str) -> Labeled | None:
     """A turn as flite says it, or None where its words cannot be told apart among its sounds.
 
     flite tells when every sound ends. How many sounds a word has is asked for word by word; where sentence and words
@@ -67,7 +67,7 @@ def labelled_turn(text: str, speaker: str) -> Labelled | None:
         for count, last in zip(counts, lasts, strict=True)
     ]
     clip = np.pad(audio, edge)[loud.start : loud.stop + 2 * edge].astype(np.float32) / 32768
-    return Labelled(clip, f"[{speaker}] {text}", [times])
+    return Labeled(clip, f"[{speaker}] {text}", [times])
 
 
 def timing_words(text: str) -> list[str]:
@@ -95,22 +95,22 @@ def _flite(speaker: str, *arguments: str) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
-def turns_from(texts: Iterator[str], lengths: Sequence[int]) -> Iterator[Labelled]:
+def turns_from(texts: Iterator[str], lengths: Sequence[int]) -> Iterator[Labeled]:
     """Dialogues of so many turns each, [S1] and [S2] in turn."""
     for length in lengths:
-        turns: list[Labelled] = []
+        turns: list[Labeled] = []
         while len(turns) < length:
-            turn = labelled_turn(next(texts), SPEAKERS[len(turns) % 2])
+            turn = labeled_turn(next(texts), SPEAKERS[len(turns) % 2])
             turns += [] if turn is None else [turn]
         starts = np.cumsum([0.0, *(len(turn.audio) / TEACHER_RATE for turn in turns[:-1])])
-        yield Labelled(
+        yield Labeled(
             np.concatenate([turn.audio for turn in turns]),
             " ".join(turn.script for turn in turns),
             [[(a + at, b + at) for a, b in turn.turns[0]] for turn, at in zip(turns, starts, strict=True)],
         )
 
 
-def errors(synthesizer: Synthesizer, item: Labelled) -> dict[str, list[float]]:
+def errors(synthesizer: Synthesizer, item: Labeled) -> dict[str, list[float]]:
     """Found less true seconds, of the beginnings and ends of words and turns."""
     (codes,) = synthesizer.processor.encode_audio([item.audio], sampling_rate=TEACHER_RATE)
     reading = alignment.align(synthesizer.model, synthesizer.processor, item.script, codes)

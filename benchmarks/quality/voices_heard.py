@@ -10,7 +10,7 @@ import numpy as np
 from held_out import SPEAKERS, TEACHER_RATE, Item, spoken_by_teacher
 from intervals import Figure, rate, share
 from listening import median_pitch, turns, within
-from recogniser import Audio, Recogniser
+from recognizer import Audio, Recognizer
 from speaking import Line, Speaker
 from tqdm import tqdm
 from words_heard import errors
@@ -70,7 +70,7 @@ def prompts_and_continuations(texts: Iterator[str], count: int) -> list[tuple[It
 
 
 def cloned(
-    speaker: Speaker, recogniser: Recogniser, pairs: Sequence[tuple[Item, Item]], seed: int
+    speaker: Speaker, recognizer: Recognizer, pairs: Sequence[tuple[Item, Item]], seed: int
 ) -> dict[str, Figure]:
     """How often the model goes on in the pitch of its prompt, and how often the teacher does and [S1] would."""
     lines = [
@@ -79,7 +79,7 @@ def cloned(
     spoken = [clip.audio for clip in speaker.say(lines, seed, "cloning")]
     references = [median_pitch(prompt.teacher, TEACHER_RATE) for prompt, _ in pairs]
     others = [spoken_by_teacher(more.text, SPEAKERS[0]).teacher for _, more in pairs]
-    heard = errors(recogniser, [more.text for _, more in pairs], spoken, speaker.rate, "cloned voices")
+    heard = errors(recognizer, [more.text for _, more in pairs], spoken, speaker.rate, "cloned voices")
     return {
         "cloned": _near(spoken, speaker.rate, references),
         "cloned_teacher": _near([more.teacher for _, more in pairs], TEACHER_RATE, references),

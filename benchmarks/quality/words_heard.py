@@ -1,6 +1,6 @@
 """Word errors of the model beside those of its teacher and of the codec alone, and how its clips end.
 
-Knows items, the speaker and the recogniser. Knows nothing of voices or of sounds.
+Knows items, the speaker and the recognizer. Knows nothing of voices or of sounds.
 """
 
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from held_out import TEACHER_RATE, Item
 from intervals import Figure, rate, share
-from recogniser import Audio, Recogniser
+from recognizer import Audio, Recognizer
 from speaking import Line, Speaker, Spoken
 from tqdm import tqdm
 
@@ -27,11 +27,11 @@ class Errors(NamedTuple):
 
 
 def errors(
-    recogniser: Recogniser, texts: Sequence[str], spoken: Sequence[Audio], sampling_rate: int, who: str
+    recognizer: Recognizer, texts: Sequence[str], spoken: Sequence[Audio], sampling_rate: int, who: str
 ) -> Errors:
     """What a listener gets wrong in each of `spoken`."""
     clips = tqdm(list(zip(texts, spoken, strict=True)), f"listening to {who}", leave=False)
-    pairs = [recogniser.errors(text, clip, sampling_rate) for text, clip in clips]
+    pairs = [recognizer.errors(text, clip, sampling_rate) for text, clip in clips]
     return Errors([edits for edits, _ in pairs], [words for _, words in pairs])
 
 
@@ -74,12 +74,12 @@ def _voiced(audio: Audio) -> int:
 
 
 def words_heard(
-    speaker: Speaker, recogniser: Recogniser, items: Sequence[Item], seed: int
+    speaker: Speaker, recognizer: Recognizer, items: Sequence[Item], seed: int
 ) -> tuple[dict[str, Figure], list[Spoken]]:
     """Figures of words and endings, and what the model said."""
     texts, teacher = [item.text for item in items], [item.teacher for item in items]
     spoken = speaker.say([Line(item.script, item.seconds) for item in items], seed, "the model speaks")
-    model = errors(recogniser, texts, [clip.audio for clip in spoken], speaker.rate, "the model")
-    base = errors(recogniser, texts, teacher, TEACHER_RATE, "the teacher")
-    codec = errors(recogniser, texts, speaker.through_codec(teacher), speaker.rate, "the codec")
+    model = errors(recognizer, texts, [clip.audio for clip in spoken], speaker.rate, "the model")
+    base = errors(recognizer, texts, teacher, TEACHER_RATE, "the teacher")
+    codec = errors(recognizer, texts, speaker.through_codec(teacher), speaker.rate, "the codec")
     return {**compared(items, model, base, codec), **endings(items, spoken, speaker.rate)}, spoken

@@ -1,4 +1,4 @@
-"""Frames per second of the decoder: the stock Dia against ours, plain, fast and quantised, in one run on one machine.
+"""Frames per second of the decoder: the stock Dia against ours, plain, fast and quantized, in one run on one machine.
 
     python benchmarks/speed/bench_decode.py                          random weights of Dia-1.6B's shape; 4 GB of disk
     python benchmarks/speed/bench_decode.py --mini --batches 1 8

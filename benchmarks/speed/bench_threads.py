@@ -1,15 +1,15 @@
 """How many threads, and how they wait: the same speech on an idle machine and beside busy processes.
 
     python benchmarks/speed/bench_threads.py
-    python benchmarks/speed/bench_threads.py --neighbours 0,1,2 --repeat 5 --json threads.json
-    python benchmarks/speed/bench_threads.py --neighbours 0 --repeat 1 --rows 60         to try this
+    python benchmarks/speed/bench_threads.py --neighbors 0,1,2 --repeat 5 --json threads.json
+    python benchmarks/speed/bench_threads.py --neighbors 0 --repeat 1 --rows 60         to try this
     python benchmarks/speed/bench_threads.py --model FOLDER --rows 100                   another model
 
 `default` is what torch does when nothing is said: a thread for each core, which spins while it waits. `one` is one
 thread. `passive` is a thread for each core, which sleeps. `chosen` is what `dia say` does: passive, with as many
 threads as `choose_threads` finds at that moment. Every run is a process of its own, which loads the model, speaks once
 to warm up and is measured when it speaks again. The variants take turns, so that what else happens hits all of them.
-A neighbour is a process that does nothing but count. Run it where nothing else runs.
+A neighbor is a process that does nothing but count. Run it where nothing else runs.
 """
 
 import argparse
@@ -68,7 +68,7 @@ def measured(variant: str, model: str, rows: int) -> dict[str, object]:
 
 
 @contextmanager
-def neighbours(count: int) -> Iterator[None]:
+def neighbors(count: int) -> Iterator[None]:
     """Busy processes, which end with the block."""
     busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
     try:
@@ -84,7 +84,7 @@ def main() -> None:
     """Measure, and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="mini")
-    parser.add_argument("--neighbours", default="0,1,2", help="how many busy processes, one run after the other")
+    parser.add_argument("--neighbors", default="0,1,2", help="how many busy processes, one run after the other")
     parser.add_argument("--variants", default=",".join(VARIANTS))
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--rows", type=int, default=400, help="--max-tokens of every take")
@@ -95,9 +95,9 @@ def main() -> None:
         print(json.dumps(measure(arguments.child, arguments.model, arguments.rows)))
         return
     variants, found = arguments.variants.split(","), []
-    print("neighbours  variant  median s   min s   max s   CPU s realtime  threads")
-    for count in map(int, arguments.neighbours.split(",")):
-        with neighbours(count):
+    print("neighbors  variant  median s   min s   max s   CPU s realtime  threads")
+    for count in map(int, arguments.neighbors.split(",")):
+        with neighbors(count):
             turns = [
                 (variant, measured(variant, arguments.model, arguments.rows))
                 for _ in range(arguments.repeat)
@@ -115,7 +115,7 @@ def told(count: int, variant: str, runs: list[dict[str, object]]) -> dict[str, o
     seconds = [float(str(run["seconds"])) for run in runs]
     median = statistics.median(seconds)
     line = {
-        "neighbours": count,
+        "neighbors": count,
         "variant": variant,
         "median": median,
         "min": min(seconds),

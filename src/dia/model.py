@@ -26,7 +26,7 @@ from dia.synthesis.parts.joining import Piece, join_pieces
 from dia.synthesis.request import Prompt, job_of, jobs_of, read_script
 from dia.synthesis.speak import speak, speak_batch, stream_job
 from dia.synthesis.synthesizer import Synthesizer
-from dia.synthesis.takes.recognition import Recogniser
+from dia.synthesis.takes.recognition import Recognizer
 from dia.synthesis.takes.take import Take, TakeOptions
 from dia.text.markup.formats import TextFormat
 from dia.text.script import Script
@@ -229,7 +229,7 @@ class Dia:
         *,
         retries: int = 0,
         best_of: int = 1,
-        recogniser: Recogniser | None = None,
+        recognizer: Recognizer | None = None,
         long_form: bool | None = None,
         **options: "Unpack[Options]",
     ) -> SynthesisJob:
@@ -242,7 +242,7 @@ class Dia:
             TypeError, ValueError: as in `pieces`.
         """
         return job_of(
-            self.synthesizer, text, TakeOptions(retries, best_of, recogniser=recogniser), long_form, **options
+            self.synthesizer, text, TakeOptions(retries, best_of, recognizer=recognizer), long_form, **options
         )
 
     def pieces(
@@ -251,7 +251,7 @@ class Dia:
         *,
         retries: int = 0,
         best_of: int = 1,
-        recogniser: Recogniser | None = None,
+        recognizer: Recognizer | None = None,
         long_form: bool | None = None,
         parts: str | Path | None = None,
         cancel: Event | None = None,
@@ -266,7 +266,7 @@ class Dia:
                 further options.
             retries: maximum number of new attempts, with the next seeds, for a part that has faults.
             best_of: number of takes to generate per part in one batch; the best is kept.
-            recogniser: a function that takes a waveform and its rate and returns a transcript; used to rank takes.
+            recognizer: a function that takes a waveform and its rate and returns a transcript; used to rank takes.
             long_form: by default True if the script is too long for one pass or contains pauses.
             parts: a folder for finished parts, created if needed, from which an interrupted run resumes. It is not
                 removed.
@@ -284,7 +284,7 @@ class Dia:
             OSError: `parts` cannot be created.
         """
         synthesizer = replace(self.synthesizer, cancel=cancel)
-        job = job_of(synthesizer, text, TakeOptions(retries, best_of, recogniser=recogniser), long_form, **options)
+        job = job_of(synthesizer, text, TakeOptions(retries, best_of, recognizer=recognizer), long_form, **options)
         store = None
         if parts is not None and is_long(synthesizer, job):
             job, store = open_part_store(parts, synthesizer, job)

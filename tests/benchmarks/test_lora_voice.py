@@ -17,7 +17,7 @@ def _benchmarks_importable(monkeypatch):
 
 def test_texts_are_of_the_vocabulary_alone_and_all_different():
     from lora_voice import texts
-    from recogniser import words_of
+    from recognizer import words_of
 
     words = ["i", "dog", "the", "yes", "is", "my", "house", "not", "one", "in", "saw", "and", "time", "good"]
     said = texts(words, 12, random.Random(0))

@@ -101,7 +101,7 @@ def test_training_runs_are_those_of_its_split_alone():
 
 
 def test_homophones_count_as_equal_by_the_dictionary():
-    from recogniser import edit_distance, pronunciations
+    from recognizer import edit_distance, pronunciations
 
     assert edit_distance(["come", "here"], ["come", "hear"], HERE) == 0
     assert edit_distance(["come", "here"], ["come", "hair"], HERE) == 1
@@ -112,7 +112,7 @@ def test_homophones_count_as_equal_by_the_dictionary():
 
 
 def test_edits_are_the_fewest():
-    from recogniser import edit_distance
+    from recognizer import edit_distance
 
     assert edit_distance(["a", "b", "c"], []) == 3
     assert edit_distance([], ["a"]) == 1
@@ -121,12 +121,12 @@ def test_edits_are_the_fewest():
 
 @pytest.mark.skipif(find_spec("pocketsphinx") is None, reason="pocketsphinx is not installed")
 def test_silence_is_no_word():
-    from recogniser import Recogniser
+    from recognizer import Recognizer
 
-    recogniser = Recogniser(["here", "hear", "mountain"])
-    assert recogniser.errors("[S1] Here!", silence(0.02), RATE) == (1, 1)
+    recognizer = Recognizer(["here", "hear", "mountain"])
+    assert recognizer.errors("[S1] Here!", silence(0.02), RATE) == (1, 1)
     with pytest.raises(ValueError, match="xyzzy"):
-        Recogniser(["xyzzy"])
+        Recognizer(["xyzzy"])
 
 
 @pytest.mark.skipif(
@@ -134,11 +134,11 @@ def test_silence_is_no_word():
 )
 def test_the_teacher_is_understood():
     from held_out import TEACHER_RATE, spoken_by_teacher
-    from recogniser import Recogniser
+    from recognizer import Recognizer
 
     item = spoken_by_teacher("The mountain was beautiful.", "S2")
-    recogniser = Recogniser(["the", "mountain", "was", "beautiful", "hear"])
-    assert recogniser.errors(item.text, item.teacher, TEACHER_RATE) == (0, 4)
+    recognizer = Recognizer(["the", "mountain", "was", "beautiful", "hear"])
+    assert recognizer.errors(item.text, item.teacher, TEACHER_RATE) == (0, 4)
 
 
 @pytest.mark.parametrize("seed", range(5))

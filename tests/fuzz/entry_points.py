@@ -79,7 +79,7 @@ def _speaking(dia: Any, place: Path) -> list[EntryPoint]:
         EntryPoint("generate list", ("seed", "voice"), lambda given: dia.generate([TEXT, TEXT], **{**usual, **given})),
         EntryPoint("speak", (*options, "retries", "best_of"), lambda given: dia.speak(TEXT, **{**usual, **given})),
         EntryPoint("stream", (*options, "timeout"), stream),
-        EntryPoint("pieces", (*options, "retries", "best_of", "recogniser"), pieces),
+        EntryPoint("pieces", (*options, "retries", "best_of", "recognizer"), pieces),
         EntryPoint("save_audio", ("seed",), save, names=False),
     ]
 

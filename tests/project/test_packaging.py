@@ -155,7 +155,7 @@ def test_a_source_distribution_holds_documents_tests_and_benchmarks(sources):
     assert single | {"CONTRIBUTING.md", "mkdocs.yml", "constraints-oldest.txt", "constraints-newest.txt"} <= sources
 
 
-def test_licences_travel_with_every_distribution():
+def test_licenses_travel_with_every_distribution():
     assert PROJECT["license-files"] == ["LICENSE", "NOTICE"]
 
 

@@ -33,7 +33,7 @@ BY_STAGE = {
     "audio": ["Player", "Writer", "stretched"],
     "codec": ["decode", "decode_context", "encode", "frame_rate"],
     "quantization": ["DiaQuantizationConfig", "quantize"],
-    "synthesis": ["SynthesisJob", "Take", "pocketsphinx_recogniser", "srt", "vtt"],
+    "synthesis": ["SynthesisJob", "Take", "pocketsphinx_recognizer", "srt", "vtt"],
     "text": ["PromptFormat", "Script", "estimated_seconds", "parse", "spoken_form"],
     "training.data": [
         "CodeCache",

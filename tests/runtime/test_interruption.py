@@ -80,12 +80,12 @@ def test_nothing_changes_outside_the_main_thread():
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_an_interrupt_in_a_finalizer_is_raised_again(number):
-    class Finalised:
+    class Finalized:
         def __del__(self):
             signal.raise_signal(number)
 
     def work():
-        Finalised()
+        Finalized()
         time.sleep(10)  # until the interrupt is sent again
 
     with pytest.raises(KeyboardInterrupt) as interrupt, terminable():
@@ -97,10 +97,10 @@ def test_other_errors_in_finalizers_are_reported_as_usual(monkeypatch):
     told = []
     monkeypatch.setattr(sys, "unraisablehook", lambda error: told.append(error.exc_type))
 
-    class Finalised:
+    class Finalized:
         def __del__(self):
             raise ValueError
 
     with terminable():
-        Finalised()
+        Finalized()
     assert told == [ValueError]

@@ -107,12 +107,14 @@ class _Decoder:
         self._samples, self._start, self._end = 0, 0.0, 0.0
 
     def decode(self, packet: Any) -> None:
-        """Append the samples of a packet; a damaged one has none. An encrypted one is refused: it may decode to noise."""
+        """Append the samples of a packet; a damaged one has none, and an encrypted one, which may decode to noise, is
+        refused.
+        """
         import av
 
         if packet.has_sidedata("encryption_info") or packet.stream.codec_context.codec_tag == _PROTECTED:
             raise ValueError(
-                f"{self._name} is encrypted (DRM), so only the player of its shop can decode it. Use another recording."
+                f"{self._name} is encrypted (DRM): only the player of its shop can decode it. Use another recording."
             )
         with contextlib.suppress(av.error.FFmpegError):
             for frame in packet.decode():

@@ -24,8 +24,8 @@ _GUIDE = """examples:
   dia train-codec --data recordings --output mine --from small --discriminator hinge
       fine-tune the whole codec against a discriminator; existing codes become invalid
 
-A new codec is trained in three stages: a short warmup without the quantiser, then all parts together (60 % of the
-time) with codebooks initialised by k-means, and finally the decoder alone. Unused codes are replaced. Every hundred
+A new codec is trained in three stages: a short warmup without the quantizer, then all parts together (60 % of the
+time) with codebooks initialized by k-means, and finally the decoder alone. Unused codes are replaced. Every hundred
 steps the state is saved to --work and a line is added to log.jsonl there: "valid" is the distance on held-out
 recordings, "codes_used" the number of codes in use per codebook. Listen to samples/ after about ten minutes.
 To continue after an interruption, run the same command again.

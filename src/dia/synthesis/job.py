@@ -127,7 +127,7 @@ def resume_plan(synthesizer: Synthesizer, job: SynthesisJob) -> dict[str, Any]:
             "retries": take_options.retries,
             "best_of": take_options.best_of,
             "edge_seconds": take_options.edge_seconds,
-            "recogniser": take_options.recogniser is not None,
+            "recognizer": take_options.recognizer is not None,
         },
         "voice": sha256(codes + (voice.transcript if voice else "").encode()).hexdigest()[:16],
         "model": fingerprint(synthesizer),

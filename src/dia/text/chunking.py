@@ -31,7 +31,7 @@ _LONGEST_WORD = 24  # characters at the end of a piece that decide about its cos
 def pieces(text: str, limit: float, size: Callable[[str], float], frontend: Frontend = "en") -> list[str]:
     """Split a text into sentences, sentences over the limit into clauses, and clauses over the limit into words.
 
-    A single word over the limit stays whole. A piece without letters is merged into its neighbour. The pieces joined
+    A single word over the limit stays whole. A piece without letters is merged into its neighbor. The pieces joined
     by spaces are the original text.
 
     Args:
@@ -55,7 +55,7 @@ def sentences_of(text: str, frontend: Frontend = "en") -> list[str]:
 
 
 def _with_words(parts: Iterable[str]) -> list[str]:
-    """Merge parts without letters into their neighbours, because they cannot be spoken alone."""
+    """Merge parts without letters into their neighbors, because they cannot be spoken alone."""
     groups: list[list[str]] = []
     has_words = False
     for part in parts:

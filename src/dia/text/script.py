@@ -15,7 +15,7 @@ from dia.text.listing import first_names
 from dia.text.markup.formats import TextFormat, check_text_format, without_markup
 from dia.text.prompt_format import FRONTENDS, Frontend
 from dia.text.sounds import marked_sounds, sound_of
-from dia.text.speakers import Labelled, tagged
+from dia.text.speakers import Labeled, tagged
 from dia.text.tags import (
     MAYBE_SOUND,
     NON_VERBAL_TAGS,
@@ -97,10 +97,10 @@ def parse(
         source, found = without_markup(source, content.text_format, english=english)
         notes += found
     if content.names:  # they are tags already
-        labelled = Labelled(source, [], content.names)
+        labeled = Labeled(source, [], content.names)
     else:
-        labelled = tagged(source, speakers, guess=normalize, author=text if isinstance(text, str) else None)
-    source, found = marked_sounds(labelled.text, english=english)
+        labeled = tagged(source, speakers, guess=normalize, author=text if isinstance(text, str) else None)
+    source, found = marked_sounds(labeled.text, english=english)
     notes += found
     reader = _Reader(source, english)
     end = 0
@@ -116,8 +116,8 @@ def parse(
         raise ValueError("text is empty or contains no words. Write the words to speak, such as '[S1] Hello.'")
     unchecked = [] if normalize or frontend == "none" else [_UNCHECKED]
     advice = _speaker_advice(reader)
-    warnings = (*notes, *labelled.warnings, *unchecked, *advice, *_sound_advice(reader), *reader.warnings())
-    return Script(content.timed(reader.turns), warnings, advice, labelled.names, frontend)
+    warnings = (*notes, *labeled.warnings, *unchecked, *advice, *_sound_advice(reader), *reader.warnings())
+    return Script(content.timed(reader.turns), warnings, advice, labeled.names, frontend)
 
 
 class _Reader:

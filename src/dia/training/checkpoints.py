@@ -42,13 +42,13 @@ def check_adapters(checkpoint: Path, model: Any) -> None:
 
 
 def mismatch(checkpoint: Path, error: Exception) -> ValueError:
-    """The error for weights or optimiser states of a checkpoint whose shapes differ from this run's."""
+    """The error for weights or optimizer states of a checkpoint whose shapes differ from this run's."""
     return ValueError(f"{checkpoint} does not fit this run ({str(error).splitlines()[0]}). {_REMEDY}")
 
 
 @contextmanager
 def keep_learning_rates(optimizer: Any, scheduler: Any) -> Iterator[None]:
-    """Keep the current learning rates while a checkpoint's optimiser and schedule are loaded in the `with` block.
+    """Keep the current learning rates while a checkpoint's optimizer and schedule are loaded in the `with` block.
 
     The schedule in the checkpoint contains the initial rate of the run. Without this, a run could not be resumed with
     a lower rate.

@@ -51,10 +51,10 @@ def with_lora(
     Raises:
         ImportError: peft is not installed; the message says how to install it.
         TypeError: a number is of another type.
-        ValueError: a number is out of range, `frozen` is unknown, or the model is quantised.
+        ValueError: a number is out of range, `frozen` is unknown, or the model is quantized.
     """
     if getattr(model, "hf_quantizer", None) is not None:
-        raise ValueError("the model is quantised, and adapters need its exact weights. Load it without quantization.")
+        raise ValueError("the model is quantized, and adapters need its exact weights. Load it without quantization.")
     RANK.check("rank", rank)
     PART.check("dropout", dropout)
     check_given({"alpha": ADAPTER_SCALE}, {"alpha": alpha})

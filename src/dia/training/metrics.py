@@ -86,7 +86,7 @@ def measure(model: Any, clips: Sequence[Clip], processor: DiaProcessor | None = 
     return losses_and_gap(total)
 
 
-def normalised(weights: Sequence[float] | None, channels: int) -> Tensor:
+def normalized(weights: Sequence[float] | None, channels: int) -> Tensor:
     """Weights per channel with mean 1; by default channel 0 has four times the weight of the others.
 
     Raises:
@@ -106,4 +106,4 @@ def _differ(text: Tensor, other: Tensor) -> Tensor:
     return (first != second).any(1)
 
 
-__all__ = ["Measured", "batch_sums", "channel_sums", "losses_and_gap", "measure", "normalised", "swapped_sums"]
+__all__ = ["Measured", "batch_sums", "channel_sums", "losses_and_gap", "measure", "normalized", "swapped_sums"]

@@ -27,7 +27,7 @@ from dia.training.data.compatibility import Clips, check_processor, length_limit
 from dia.training.data.dataset import Examples, HeldOut
 from dia.training.ema import AverageCallback, RunningAverage
 from dia.training.lora import merged, plain
-from dia.training.metrics import batch_sums, losses_and_gap, normalised, swapped_sums
+from dia.training.metrics import batch_sums, losses_and_gap, normalized, swapped_sums
 
 _LAST = ("config.json", "adapter_config.json")  # written last: they mark a finished model
 _RANGES = {"text_dropout": SHARE, "prompt_dropout": SHARE, "code_noise": SHARE, "average": PART}
@@ -102,7 +102,7 @@ class DiaTrainer(Trainer):
             if isinstance(data, CodeCache):
                 data.check_read(format.text_frontend)
         self.processor, self.channels = processing_class, Channels.of(config)
-        self.channel_weights = normalised(args.channel_weights, len(self.channels.pattern))
+        self.channel_weights = normalized(args.channel_weights, len(self.channels.pattern))
         collator = data_collator or DiaCollator(self.channels, args.text_dropout, args.code_noise)
         use_cache = config.use_cache
         # Trainer would replace the model's special ids, which are codes, with the tokenizer's, which are text.
@@ -145,8 +145,8 @@ class DiaTrainer(Trainer):
         sums, counts = batch_sums(model, inputs, len(self.channels.pattern))
         if model.training:
             self._training_sums += torch.stack([sums.detach().sum(0), counts.sum(0)])
-        labelled = counts.sum() if num_items_in_batch is None else torch.as_tensor(num_items_in_batch).flatten()[0]
-        loss = (sums.sum(0) * self.channel_weights.to(sums.device)).sum() / labelled.to(sums.device).clamp_min(1)
+        labeled = counts.sum() if num_items_in_batch is None else torch.as_tensor(num_items_in_batch).flatten()[0]
+        loss = (sums.sum(0) * self.channel_weights.to(sums.device)).sum() / labeled.to(sums.device).clamp_min(1)
         if num_items_in_batch is not None and self.args.average_tokens_across_devices:
             loss = loss * self.accelerator.num_processes  # gradients are averaged over processes, not summed
         return (loss, {}) if return_outputs else loss

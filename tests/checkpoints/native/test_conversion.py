@@ -288,8 +288,8 @@ def test_verification_compares_codes_and_sound_with_the_native_package(
             encoded = codec.encode(waveform)
             return encoded.quantized_representation, encoded.audio_codes, None, None, None
 
-        def decode(self, quantised):
-            return loudness * codec.decode(quantised).audio_values[:, None]
+        def decode(self, quantized):
+            return loudness * codec.decode(quantized).audio_values[:, None]
 
     package = ModuleType("dac")
     package.DAC = NativeCodec

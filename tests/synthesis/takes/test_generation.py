@@ -108,9 +108,9 @@ def test_the_best_take_has_the_highest_attention_on_the_text(synthesizer, monkey
     assert [round(attempt.score, 2) for attempt in take.attempts] == [0.2, 0.9, 0.5]
 
 
-def test_a_recogniser_ranks_the_takes(synthesizer, never_wrong):
+def test_a_recognizer_ranks_the_takes(synthesizer, never_wrong):
     transcripts = iter(["nothing", "hi there", "hi there yes"])
-    take_options = TakeOptions(best_of=3, recogniser=lambda audio, rate: next(transcripts))
+    take_options = TakeOptions(best_of=3, recognizer=lambda audio, rate: next(transcripts))
     take = make_take(synthesizer, LINE, seed=10, take_options=take_options)
     assert take.seed == 12
     assert [round(attempt.score, 2) for attempt in take.attempts] == [0.0, 0.67, 1.0]
@@ -183,7 +183,7 @@ def test_a_take_is_restored_from_its_codes(synthesizer):
         ({"best_of": 0}, ValueError, "best_of=0"),
         ({"best_of": 1.5}, TypeError, "best_of"),
         ({"edge_seconds": -0.1}, ValueError, "edge_seconds"),
-        ({"recogniser": "pocketsphinx"}, TypeError, "recogniser"),
+        ({"recognizer": "pocketsphinx"}, TypeError, "recognizer"),
     ],
 )
 def test_invalid_take_options_are_named(wrong, error, named):

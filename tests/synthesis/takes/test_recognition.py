@@ -5,11 +5,11 @@ import sys
 import numpy as np
 import pytest
 
-from dia.synthesis.takes.recognition import pocketsphinx_recogniser, word_accuracy
+from dia.synthesis.takes.recognition import pocketsphinx_recognizer, word_accuracy
 
 
 @pytest.mark.parametrize(
-    ("text", "recognised", "part"),
+    ("text", "recognized", "part"),
     [
         ("[S1] Good morning! (laughs)", "good morning", 1.0),
         ("[S1] Good morning!", "Good, morning", 1.0),
@@ -20,13 +20,13 @@ from dia.synthesis.takes.recognition import pocketsphinx_recogniser, word_accura
         ("(laughs)", "", 1.0),
     ],
 )
-def test_word_accuracy_is_one_minus_the_word_error_rate(text, recognised, part):
-    assert word_accuracy(text, recognised) == part
+def test_word_accuracy_is_one_minus_the_word_error_rate(text, recognized, part):
+    assert word_accuracy(text, recognized) == part
 
 
-def test_pocketsphinx_recognises_nothing_in_silence():
+def test_pocketsphinx_recognizes_nothing_in_silence():
     pytest.importorskip("pocketsphinx")
-    hear = pocketsphinx_recogniser()
+    hear = pocketsphinx_recognizer()
     assert hear(np.zeros(8000, np.float32), 8000) == ""
     assert hear(np.zeros(0, np.float32), 8000) == ""
 
@@ -34,4 +34,4 @@ def test_pocketsphinx_recognises_nothing_in_silence():
 def test_if_pocketsphinx_is_missing_the_error_has_the_install_command(monkeypatch):
     monkeypatch.setitem(sys.modules, "pocketsphinx", None)
     with pytest.raises(ImportError, match=r"pip install pocketsphinx"):
-        pocketsphinx_recogniser()
+        pocketsphinx_recognizer()

@@ -103,7 +103,7 @@ def test_a_beat_is_a_pause():
         "!SHOUTED ACTION\nin two lines",
         "CUT TO:",
         "> Fade out.",
-        "> centred <",
+        "> centered <",
         "# Act one",
         "= A synopsis.",
         "===",

@@ -9,7 +9,7 @@ import soundfile
 import torch
 
 from dia.training.codec import clips as clips_module
-from dia.training.codec.clips import LEVEL, Clips, cut, levelled, stretches
+from dia.training.codec.clips import LEVEL, Clips, cut, leveled, stretches
 
 RATE, HOP = 8000, 40
 
@@ -31,7 +31,7 @@ def clips(some, **options):
     return Clips(some, RATE, HOP, **options)
 
 
-def test_a_batch_holds_levelled_stretches_of_training_clips():
+def test_a_batch_holds_leveled_stretches_of_training_clips():
     batch = next(clips(rows()).batches(samples=400, batch=6))
     assert batch.shape == (6, 400)
     assert batch.dtype == torch.float32
@@ -144,11 +144,11 @@ def test_no_readable_clip_on_either_side_is_an_error(tmp_path):
         next(some.batches(400, 1))
 
 
-def test_levelling_never_clips():
+def test_leveling_never_clips():
     click = np.zeros(1000, np.float32)
     click[500] = 0.5
-    assert np.abs(levelled(click)).max() == pytest.approx(0.95)
-    assert np.sqrt(np.mean(levelled(tone(1.0, level=0.01)) ** 2)) == pytest.approx(LEVEL, rel=1e-3)
+    assert np.abs(leveled(click)).max() == pytest.approx(0.95)
+    assert np.sqrt(np.mean(leveled(tone(1.0, level=0.01)) ** 2)) == pytest.approx(LEVEL, rel=1e-3)
 
 
 def test_a_clip_shorter_than_the_stretch_stands_in_silence():

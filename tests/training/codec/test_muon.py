@@ -5,7 +5,7 @@ import copy
 import torch
 from torch import nn
 
-from dia.training.codec.muon import Muon, orthogonalised
+from dia.training.codec.muon import Muon, orthogonalized
 
 
 def test_singular_values_come_near_one_and_directions_stay():
@@ -13,7 +13,7 @@ def test_singular_values_come_near_one_and_directions_stay():
     for shape in ((12, 40), (40, 12)):
         matrix = torch.randn(shape) * torch.logspace(-1, 1, shape[1])
         left, _, right = torch.linalg.svd(matrix, full_matrices=False)
-        along = (left.T @ orthogonalised(matrix) @ right.T).diagonal()
+        along = (left.T @ orthogonalized(matrix) @ right.T).diagonal()
         assert along.min() > 0.3
         assert along.max() < 1.3
 

@@ -69,7 +69,7 @@ def test_lines_of_steps_that_are_run_again_are_dropped(tmp_path):
     assert steps(again) == [("warmup", 1), ("warmup", 2)]
 
 
-def test_weights_and_optimiser_are_of_the_same_step_wherever_a_save_is_cut_off(tmp_path, monkeypatch):
+def test_weights_and_optimizer_are_of_the_same_step_wherever_a_save_is_cut_off(tmp_path, monkeypatch):
     training = trainer(tmp_path)
     training.run(recipe("warmup", 2))
     monkeypatch.setattr(state_module.os, "replace", lambda *paths: (_ for _ in ()).throw(Killed()))
@@ -138,7 +138,7 @@ def test_a_damaged_state_is_refused_with_the_remedy(tmp_path):
 
 @pytest.fixture
 def older(tmp_path):
-    """A folder as written before states had their optimiser inside and their log beside them."""
+    """A folder as written before states had their optimizer inside and their log beside them."""
     training = trainer(tmp_path / "new")
     training.run(recipe("warmup", 3))
     state, folder = read_state(tmp_path / "new"), tmp_path / "older"
@@ -150,7 +150,7 @@ def older(tmp_path):
     return folder
 
 
-def test_an_older_state_goes_on_with_its_optimiser_and_its_log(older):
+def test_an_older_state_goes_on_with_its_optimizer_and_its_log(older):
     assert read_state(older)["optimizer"] is not None
     training = trainer(older)
     training.run_all([recipe("warmup", 5)])
@@ -158,7 +158,7 @@ def test_an_older_state_goes_on_with_its_optimiser_and_its_log(older):
     assert {int(moments["step"]) for moments in read_state(older)["optimizer"]["state"].values()} == {5}
 
 
-def test_an_older_optimiser_of_another_step_is_left_alone(older):
+def test_an_older_optimizer_of_another_step_is_left_alone(older):
     optimizer = torch.load(older / "optimizer.pt", weights_only=True)
     next(iter(optimizer["state"].values()))["step"] += 100
     torch.save(optimizer, older / "optimizer.pt")

@@ -49,11 +49,11 @@ def test_spectral_loss_does_not_see_the_sign_of_the_wave():
 
 def test_kmeans_finds_separate_heaps():
     heaps = 5 * torch.eye(4).repeat(20, 1) + 0.1 * torch.randn(80, 4)
-    centres = kmeans(heaps, 4)
-    assert torch.cdist(5 * torch.eye(4), centres).min(1).values.max() < 0.2
+    centers = kmeans(heaps, 4)
+    assert torch.cdist(5 * torch.eye(4), centers).min(1).values.max() < 0.2
 
 
-def test_kmeans_refuses_fewer_points_than_centres():
+def test_kmeans_refuses_fewer_points_than_centers():
     with pytest.raises(ValueError, match="points"):
         kmeans(torch.randn(3, 4), 8)
 
@@ -62,8 +62,8 @@ def test_initial_codebooks_fit_the_encoders_output():
     codec, audio = build_codec(TINY), tones(24)
     fit_codebooks_to_audio(codec, audio)
     latent = codec.encoder(audio[:, None])
-    quantised, codes, *_ = codec.eval().quantizer(latent)
-    unexplained = (quantised - latent).square().mean() / (latent - latent.mean((0, 2), keepdim=True)).square().mean()
+    quantized, codes, *_ = codec.eval().quantizer(latent)
+    unexplained = (quantized - latent).square().mean() / (latent - latent.mean((0, 2), keepdim=True)).square().mean()
     assert unexplained < 0.5
     assert all(codes[:, number].unique().numel() >= 12 for number in range(2))
 
@@ -72,8 +72,8 @@ def test_a_code_encodes_the_distance_of_a_point_and_not_only_its_direction():
     codec = build_codec(TINY)
     latent = torch.randn(1, codec.config.hidden_size, 1).repeat(1, 1, 400) * torch.linspace(0.1, 4, 400)
     fit_codebooks(codec, latent)
-    quantised = codec.eval().quantizer(latent)[0]
-    assert (quantised - latent).square().mean() < 1e-3 * latent.square().mean()
+    quantized = codec.eval().quantizer(latent)[0]
+    assert (quantized - latent).square().mean() < 1e-3 * latent.square().mean()
 
 
 def test_an_encoder_with_constant_output_gives_finite_codebooks():
@@ -156,7 +156,7 @@ def test_joint_stage_starts_from_used_codebooks(tmp_path):
     assert [line["stage"] for line in training.journal.lines()] == ["warmup"] * 2 + ["joint"] * 4
 
 
-def test_fine_tuned_codebooks_are_not_initialised_again(tmp_path):
+def test_fine_tuned_codebooks_are_not_initialized_again(tmp_path):
     training = trainer(tmp_path)
     before = training.codec.quantizer.quantizers[0].codebook.weight.clone()
     training.run(recipe("joint", 1, refit_every=0, learning_rate=1e-6))

@@ -1,4 +1,4 @@
-"""Analyse a single pass: align it with its text, trim it, and check it for faults.
+"""Analyze a single pass: align it with its text, trim it, and check it for faults.
 
 Independent of retries and of how the best take is chosen.
 """
@@ -27,7 +27,7 @@ _GRACE_SECONDS = 1.0  # beyond the longest plausible duration, so that a runaway
 
 @dataclass(frozen=True)
 class TakeAnalysis:
-    """Analyses the passes of one line: word times and faults."""
+    """Analyzes the passes of one line: word times and faults."""
 
     synthesizer: Synthesizer
     line: Line
@@ -121,14 +121,14 @@ class TakeAnalysis:
         return None if own is not None and own < given + frames else frames
 
     def _score(self, attention: FloatArray, audio: Waveform) -> float:
-        """The word accuracy if there is a recogniser; otherwise a measure of the attention on the text, 0 to 1.
+        """The word accuracy if there is a recognizer; otherwise a measure of the attention on the text, 0 to 1.
 
         The measure is the average of the mean attention and that of the weakest stretch. It predicts word errors
         better than the likelihood does, see docs/long_form.md.
         """
-        if self.take_options.recogniser is not None:
+        if self.take_options.recognizer is not None:
             return word_accuracy(
-                self.line.text, self.take_options.recogniser(audio, self.synthesizer.processor.sampling_rate)
+                self.line.text, self.take_options.recognizer(audio, self.synthesizer.processor.sampling_rate)
             )
         if not len(attention):
             return 0.0
@@ -138,7 +138,7 @@ class TakeAnalysis:
 
 
 def snap_to_sound(turns: Sequence[TurnTime], audio: Waveform, sampling_rate: int) -> tuple[TurnTime, ...]:
-    """Move the starts and ends of words to sound: during silence, attention is on a neighbouring word."""
+    """Move the starts and ends of words to sound: during silence, attention is on a neighboring word."""
     spans = iter(narrowed(audio, sampling_rate, [(word.start, word.end) for turn in turns for word in turn.words]))
     found = []
     for turn in turns:

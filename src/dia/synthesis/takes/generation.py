@@ -1,4 +1,4 @@
-"""Generate takes: run passes, analyse them, and retry those with faults.
+"""Generate takes: run passes, analyze them, and retry those with faults.
 
 Independent of files and of scripts that are longer than a pass.
 """
@@ -192,7 +192,7 @@ def restore_take(
     take_options: TakeOptions,
 ) -> Take:
     """Restore a take of `make_take` from its codes."""
-    analysis = TakeAnalysis(synthesizer, line, replace(take_options, recogniser=None))
+    analysis = TakeAnalysis(synthesizer, line, replace(take_options, recognizer=None))
     return replace(analysis.take(spoken, synthesizer.sound(spoken.codes), seed), attempts=attempts)
 
 

@@ -1,6 +1,6 @@
 """Speech recognition, and the word accuracy of its result. Independent of takes.
 
-A recogniser is any function that takes a waveform and its sampling rate and returns a text. The one provided here uses
+A recognizer is any function that takes a waveform and its sampling rate and returns a text. The one provided here uses
 pocketsphinx, which is small and works offline with the English model it includes.
 """
 
@@ -15,15 +15,15 @@ from dia.audio.waveform import Waveform
 from dia.text.edit_distance import edit_distance
 from dia.text.tags import TAG
 
-Recogniser: TypeAlias = Callable[[Waveform, int], str]
+Recognizer: TypeAlias = Callable[[Waveform, int], str]
 
 _RATE = 16_000
 _EDGE_SECONDS, _EDGE_NOISE = 0.2, 3e-4  # pocketsphinx's voice detection needs some noise before the speech
 _UNSPOKEN = re.compile(TAG.pattern + r"|\([^)]*\)|\{[^}]*\}")  # tags, sounds and phones
 
 
-def pocketsphinx_recogniser() -> Recogniser:
-    """A recogniser for English. Calls are independent of each other; use a separate recogniser in each thread.
+def pocketsphinx_recognizer() -> Recognizer:
+    """A recognizer for English. Calls are independent of each other; use a separate recognizer in each thread.
 
     Raises:
         ImportError: pocketsphinx is not installed.
@@ -31,10 +31,10 @@ def pocketsphinx_recogniser() -> Recogniser:
     try:
         from pocketsphinx import Decoder
     except ImportError as error:
-        raise ImportError("the recogniser needs pocketsphinx: pip install pocketsphinx") from error
+        raise ImportError("the recognizer needs pocketsphinx: pip install pocketsphinx") from error
     decoder = Decoder(loglevel="FATAL")
 
-    def recognise(audio: Waveform, sampling_rate: int) -> str:
+    def recognize(audio: Waveform, sampling_rate: int) -> str:
         speech = np.pad(soxr.resample(audio, sampling_rate, _RATE), round(_EDGE_SECONDS * _RATE))
         noisy = speech + _EDGE_NOISE * np.random.default_rng(0).standard_normal(len(speech))
         decoder.start_utt()
@@ -44,11 +44,11 @@ def pocketsphinx_recogniser() -> Recogniser:
         hypothesis = decoder.hyp()
         return "" if hypothesis is None else str(hypothesis.hypstr)
 
-    return recognise
+    return recognize
 
 
-def word_accuracy(text: str, recognised: str) -> float:
-    """1 minus the word error rate of a recognised text: 1 if every word is correct, 0 or less if none is.
+def word_accuracy(text: str, recognized: str) -> float:
+    """1 minus the word error rate of a recognized text: 1 if every word is correct, 0 or less if none is.
 
     Speaker tags, non-verbal tags and punctuation are ignored.
 
@@ -56,11 +56,11 @@ def word_accuracy(text: str, recognised: str) -> float:
     0.5
     """
     expected = _words(text)
-    return 1 - edit_distance(expected, _words(recognised)) / max(1, len(expected))
+    return 1 - edit_distance(expected, _words(recognized)) / max(1, len(expected))
 
 
 def _words(text: str) -> list[str]:
     return re.findall(r"[a-z]+(?:'[a-z]+)?", _UNSPOKEN.sub(" ", text).lower())
 
 
-__all__ = ["pocketsphinx_recogniser", "word_accuracy"]
+__all__ = ["pocketsphinx_recognizer", "word_accuracy"]

@@ -9,7 +9,7 @@ from dia.audio.waveform import Waveform
 from dia.runtime.limits import BEST_OF, EDGE_RANGE, RETRIES
 from dia.runtime.ranges import check_numbers
 from dia.synthesis.takes.alignment import TurnTime
-from dia.synthesis.takes.recognition import Recogniser
+from dia.synthesis.takes.recognition import Recognizer
 from dia.text.script import Script
 
 
@@ -38,7 +38,7 @@ class TakeOptions:
         retries: maximum number of new attempts while a take has faults, each with the next seeds.
         best_of: number of takes to generate in one batch, with consecutive seeds; the best one is kept.
         edge_seconds: length of the silence at each end, in seconds.
-        recogniser: a function that takes a waveform [N] and its rate in Hz and returns a transcript; takes are ranked
+        recognizer: a function that takes a waveform [N] and its rate in Hz and returns a transcript; takes are ranked
             by word accuracy.
 
     Raises:
@@ -48,13 +48,13 @@ class TakeOptions:
     retries: int = 0
     best_of: int = 1
     edge_seconds: float = EDGE_SECONDS
-    recogniser: Recogniser | None = None
+    recognizer: Recognizer | None = None
 
     def __post_init__(self) -> None:
         check_numbers({"retries": RETRIES, "best_of": BEST_OF, "edge_seconds": EDGE_RANGE}, vars(self))
-        if self.recogniser is not None and not callable(self.recogniser):
+        if self.recognizer is not None and not callable(self.recognizer):
             raise TypeError(
-                f"recogniser is {self.recogniser!r}; expected a function that takes a waveform and its rate."
+                f"recognizer is {self.recognizer!r}; expected a function that takes a waveform and its rate."
             )
 
 

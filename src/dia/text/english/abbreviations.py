@@ -131,7 +131,7 @@ def _initial(found: _Found) -> _Said:
     if found.is_last or found.after[:1].isalpha():
         return None
     previous = found.previous
-    labelled = (
+    labeled = (
         previous.lower() in table.LETTERED
         or previous.rstrip(".") in table.REFERENCES
         or bool(_AMOUNT_BEFORE.search(found.before))
@@ -139,7 +139,7 @@ def _initial(found: _Found) -> _Said:
     pronoun = found.word == "I" and previous[:1].islower() and previous != "by"
     spelt = bool(re.search(r"(?<![\w.])[A-Z] $", found.before))  # U S. China: the end of letters without stops
     another = re.match(r" [A-Z]\.", found.after)
-    if not another and (labelled or pronoun or spelt or found.ends_if_starter_follows):
+    if not another and (labeled or pronoun or spelt or found.ends_if_starter_follows):
         return None
     return found.word
 

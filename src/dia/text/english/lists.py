@@ -52,7 +52,7 @@ def line_items(text: str, spans: Sequence[tuple[int, int]]) -> list[Item]:
     """The marks of items at the start of the lines `text[start:end]`.
 
     A number is a mark if the one before or after it is there, too, or if it is `1.`; a bullet, if it is not the only
-    one. A capital needs two neighbours, because `A. Lee` is a name.
+    one. A capital needs two neighbors, because `A. Lee` is a name.
     """
     matches = ((_MARKER.match(text, start, end), end) for start, end in spans)
     found = [_item(match) for match, end in matches if match and end > match.end() + 1]

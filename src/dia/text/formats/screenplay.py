@@ -24,7 +24,7 @@ _HEADING = re.compile(r"\.(?!\.)\S|(?:INT|EXT|EST|INT\.?/EXT|I/E)[. ]", re.IGNOR
 _CHARACTER = re.compile(r"(?P<forced>@)?(?P<name>[^()^]+)(?:\([^()]*\)[ \t]*)*\^?[ \t]*")
 _LONGEST_NAME = 100  # characters, with what is in brackets after it
 _PARENTHETICAL = re.compile(r"[ \t]*\([^()]*\)[ \t]*")
-_NOT_SPOKEN = ("#", "=", ">")  # sections, synopses and page breaks, transitions and centred titles
+_NOT_SPOKEN = ("#", "=", ">")  # sections, synopses and page breaks, transitions and centered titles
 _MARKS = re.compile(rf"{_REMOVED}+|\\(?=[*_])|(?<![\\/*])\*{{1,3}}|(?<![\w\\])_(?=\S)|(?<=[^\s\\])_(?!\w)|^[ \t]*[~!]")
 
 Kind = Literal["character", "dialogue", "parenthetical", "action"]

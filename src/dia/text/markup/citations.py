@@ -19,7 +19,7 @@ _QUERY = (
 )
 _REFERENCE = re.compile(rf"\[ ?(?:{_NUMBERS}{_PAGE}|{_NOTE}|[a-z]|(?:{_QUERY})) ?\]", re.IGNORECASE)
 _BARE = re.compile(rf"\(?(?:{_NUMBERS}|[a-z]|[*†‡§¶↑↩^]+|{_NOTE})\)?", re.IGNORECASE)
-# A mark in brackets, its neighbours, and the page after it: .[12]: 45 or .[12]:45–46
+# A mark in brackets, its neighbors, and the page after it: .[12]: 45 or .[12]:45–46
 _MARKS = re.compile(
     rf" ?\[\^[^\[\]\s]{{1,40}}\]"
     rf"|( ?)((?:{_REFERENCE.pattern})(?: ?(?:[-–—,;]|and|&)? ?(?:{_REFERENCE.pattern})){{0,20}})"

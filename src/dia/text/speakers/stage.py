@@ -19,7 +19,7 @@ _MARKS = ("#", "*", "_")
 _TRIGGERS = (":", "：", "(", "<", "{", "[", "（", " - ", " — ", " – ", " -- ", "\n")
 
 
-class Labelled(NamedTuple):
+class Labeled(NamedTuple):
     """A script in which labels of speakers are tags.
 
     Attributes:
@@ -35,7 +35,7 @@ class Labelled(NamedTuple):
 
 def tagged(
     source: EditedText, speakers: Mapping[str, str] | None = None, guess: bool = True, author: str | None = None
-) -> Labelled:
+) -> Labeled:
     """Replace labels such as `JOHN:` by `[S1] `.
 
     Args:
@@ -50,11 +50,11 @@ def tagged(
     """
     given = checked_speakers(speakers)
     if given == {} or (given is None and not guess) or not any(sign in source.text for sign in _TRIGGERS):
-        return Labelled(source, [], {})
+        return Labeled(source, [], {})
     text = characters.unchanged(source.text)
     guess = guess and not SPEAKER_TAG.search(text)
     if given is None and not guess:
-        return Labelled(source, [], {})
+        return Labeled(source, [], {})
     found = found_labels(text, labels_in(text, _marks_in(source, author)), given or {}, guess)
     speaker_of = assigned([label.name for label in found.labels], given or {})
     written = dict[str, str]()
@@ -65,7 +65,7 @@ def tagged(
     warnings = [*_warnings(found, list(names)), *_unspoken_directions(text, found.labels)]
     if given and not any(key in given for key in written):
         warnings.append(_missing(speakers or {}, list(names)))
-    return Labelled(source.edited(edits), warnings, names)
+    return Labeled(source.edited(edits), warnings, names)
 
 
 def _marks_in(source: EditedText, author: str | None) -> Callable[[int], bool]:
@@ -121,4 +121,4 @@ def _unspoken_directions(text: str, labels: Sequence[Label]) -> list[str]:
     )
 
 
-__all__ = ["Labelled", "tagged"]
+__all__ = ["Labeled", "tagged"]

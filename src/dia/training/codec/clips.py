@@ -81,7 +81,7 @@ class Clips:
         except (ValueError, TypeError, OSError) as error:
             self._skip(row, str(error))
             return None
-        return levelled(waveform)
+        return leveled(waveform)
 
     def require(self, seconds: float) -> None:
         """Check that there is enough audio to train on. Reads only as many recordings as it needs to.
@@ -154,7 +154,7 @@ class Clips:
         print(f"skipped: {reason} ({count} of {len(self.train) + len(self.heldout)} so far)", flush=True)
 
 
-def levelled(waveform: Waveform) -> Waveform:
+def leveled(waveform: Waveform) -> Waveform:
     """The clip at `LEVEL`, or as close to it as its peak allows."""
     factor = min(LEVEL / max(float(np.sqrt(np.mean(waveform**2))), 1e-6), LOUDEST / float(np.abs(waveform).max()))
     return waveform * np.float32(factor)

@@ -1,4 +1,4 @@
-"""Codebooks of a residual quantiser: fit them by k-means, or replace unused codes while they train by gradient."""
+"""Codebooks of a residual quantizer: fit them by k-means, or replace unused codes while they train by gradient."""
 
 from collections import deque
 from typing import Any
@@ -15,24 +15,24 @@ FEWEST_ROWS, MOST_ROWS = 6, 24_000
 
 
 def kmeans(points: Tensor, count: int, iterations: int = 12, seed: int = 0) -> Tensor:
-    """`count` centres [count, D] of `points` [N, D]; a centre without points is drawn again.
+    """`count` centers [count, D] of `points` [N, D]; a center without points is drawn again.
 
     Raises:
-        ValueError: there are fewer points than centres.
+        ValueError: there are fewer points than centers.
     """
     generator = torch.Generator().manual_seed(seed)
     if len(points) < count:
         raise ValueError(f"points has {len(points)} rows; k-means needs at least count={count}. Pass more audio.")
-    centres = points[torch.randperm(len(points), generator=generator)[:count]].clone()
+    centers = points[torch.randperm(len(points), generator=generator)[:count]].clone()
     for _ in range(iterations):
-        nearest = torch.cdist(points, centres).argmin(1)
+        nearest = torch.cdist(points, centers).argmin(1)
         redrawn = points[torch.randint(len(points), (count,), generator=generator)]
-        centres = _means(points, nearest, redrawn)
-    return centres
+        centers = _means(points, nearest, redrawn)
+    return centers
 
 
 def _means(points: Tensor, of: Tensor, otherwise: Tensor) -> Tensor:
-    """The mean of the points of each centre; for a centre without points, its row of `otherwise`."""
+    """The mean of the points of each center; for a center without points, its row of `otherwise`."""
     counts = torch.bincount(of, minlength=len(otherwise))[:, None]
     sums = torch.zeros_like(otherwise).index_add_(0, of, points)
     return torch.where(counts > 0, sums / counts.clamp(min=1), otherwise)
@@ -48,40 +48,40 @@ def fit_codebooks_to_audio(codec: DacModel, audio: Tensor, chunk: int = 16) -> N
 
 @torch.no_grad()
 def fit_codebooks(codec: DacModel, latent: Tensor) -> None:
-    """Set all quantisers from the encoder's output [B, hidden, T], each fitted to the residual of the previous ones.
+    """Set all quantizers from the encoder's output [B, hidden, T], each fitted to the residual of the previous ones.
 
-    A quantiser projects the residual on its principal directions and adds a constant coordinate, so that the nearest
+    A quantizer projects the residual on its principal directions and adds a constant coordinate, so that the nearest
     code by direction is the nearest code. The output projection is the transpose of the input projection.
 
     Raises:
         ValueError: there are fewer frames than codes.
     """
     rows = latent.transpose(1, 2).flatten(0, 1).float().cpu()
-    for number, quantiser in enumerate(codec.quantizer.quantizers):
-        rows = rows - _fit_one(quantiser, rows, seed=number)
+    for number, quantizer in enumerate(codec.quantizer.quantizers):
+        rows = rows - _fit_one(quantizer, rows, seed=number)
 
 
-def _fit_one(quantiser: Any, rows: Tensor, seed: int) -> Tensor:
-    """Fit one quantiser to `rows` [N, hidden] and return its reconstruction of them, [N, hidden]."""
-    width = quantiser.in_proj.out_channels - 1
+def _fit_one(quantizer: Any, rows: Tensor, seed: int) -> Tensor:
+    """Fit one quantizer to `rows` [N, hidden] and return its reconstruction of them, [N, hidden]."""
+    width = quantizer.in_proj.out_channels - 1
     mean = rows.mean(0)
     directions = torch.linalg.eigh((rows - mean).T @ (rows - mean)).eigenvectors.flip(1)[:, :width]
     points = (rows - mean) @ directions
     scale = CONSTANT * points.square().sum(1).mean().sqrt().clamp(min=1e-4)
-    centres = kmeans(points / scale, quantiser.codebook.num_embeddings, seed=seed)
-    for weight in (quantiser.in_proj.weight, quantiser.out_proj.weight, quantiser.in_proj.bias):
+    centers = kmeans(points / scale, quantizer.codebook.num_embeddings, seed=seed)
+    for weight in (quantizer.in_proj.weight, quantizer.out_proj.weight, quantizer.in_proj.bias):
         weight.zero_()
-    quantiser.in_proj.weight[:width, :, 0] = directions.T / scale
-    quantiser.in_proj.bias[:width] = -(mean @ directions) / scale
-    quantiser.in_proj.bias[width:] = 1.0
-    quantiser.codebook.weight.fill_(1.0)
-    quantiser.codebook.weight[:, :width] = centres
-    quantiser.out_proj.weight[:, :width, 0] = directions * scale
-    quantiser.out_proj.bias.copy_(mean)
-    nearest = (_unit(points / scale) @ _unit(centres).T).argmax(1)
-    centres = _means(points / scale, nearest, centres)
-    quantiser.codebook.weight[:, :width] = centres
-    reconstructed: Tensor = centres[nearest] @ (directions * scale).T + mean
+    quantizer.in_proj.weight[:width, :, 0] = directions.T / scale
+    quantizer.in_proj.bias[:width] = -(mean @ directions) / scale
+    quantizer.in_proj.bias[width:] = 1.0
+    quantizer.codebook.weight.fill_(1.0)
+    quantizer.codebook.weight[:, :width] = centers
+    quantizer.out_proj.weight[:, :width, 0] = directions * scale
+    quantizer.out_proj.bias.copy_(mean)
+    nearest = (_unit(points / scale) @ _unit(centers).T).argmax(1)
+    centers = _means(points / scale, nearest, centers)
+    quantizer.codebook.weight[:, :width] = centers
+    reconstructed: Tensor = centers[nearest] @ (directions * scale).T + mean
     return reconstructed
 
 
@@ -137,12 +137,12 @@ class CodebookUse:
         """
         generator = torch.Generator().manual_seed(seed)
         revived, residual = 0, self._latents[-1]
-        for number, quantiser in enumerate(self.codec.quantizer.quantizers):
+        for number, quantizer in enumerate(self.codec.quantizer.quantizers):
             dead = (self.counts[number] == 0).nonzero().flatten()
-            projected = quantiser.in_proj(residual).transpose(1, 2).flatten(0, 1)
+            projected = quantizer.in_proj(residual).transpose(1, 2).flatten(0, 1)
             drawn = projected[torch.randint(len(projected), (len(dead),), generator=generator)]
-            residual = residual - quantiser(residual)[0]
-            quantiser.codebook.weight[dead] = drawn
+            residual = residual - quantizer(residual)[0]
+            quantizer.codebook.weight[dead] = drawn
             average[f"quantizer.quantizers.{number}.codebook.weight"][dead] = drawn
             revived += len(dead)
         self.counts.zero_()

@@ -85,7 +85,7 @@ def feature_loss(real: Opinion, fake: Opinion) -> Tensor:
 
 
 class Adversary:
-    """A discriminator and its optimiser: `learn` updates it, `generator_losses` returns the losses of the codec.
+    """A discriminator and its optimizer: `learn` updates it, `generator_losses` returns the losses of the codec.
 
     Args:
         kind: of the loss, "hinge" or "least_squares".
@@ -130,7 +130,7 @@ class Adversary:
         return generator_loss(fake, self.kind), feature_loss(real, fake)
 
     def state_dict(self) -> dict[str, Any]:
-        """The weights and the optimiser's state."""
+        """The weights and the optimizer's state."""
         return {"weights": self.discriminator.state_dict(), "optimizer": self.optimizer.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

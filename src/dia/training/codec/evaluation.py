@@ -25,20 +25,20 @@ class Probe:
 
     @torch.no_grad()
     def __call__(self, codec: DacModel) -> dict[str, Any]:
-        """The spectral loss with the quantiser ("valid") and without it, and the number of codes used per codebook."""
+        """The spectral loss with the quantizer ("valid") and without it, and the number of codes used per codebook."""
         loss, drawn = self.loss.to(codec.device), list[Tensor]()
         bare, through = list[float](), list[float]()
         for part in torch.split(self.audio, BATCH):
             audio = part.to(codec.device)
             latent = codec.encoder(audio[:, None])
-            quantised, codes, *_ = codec.quantizer(latent)
-            for losses, hidden in ((bare, latent), (through, quantised)):
+            quantized, codes, *_ = codec.quantizer(latent)
+            for losses, hidden in ((bare, latent), (through, quantized)):
                 decoded = codec.decoder(hidden)[:, 0]
                 losses.append(loss(decoded, audio[:, : decoded.shape[-1]]).item() * len(part))
             drawn.append(codes.transpose(0, 1).flatten(1))
         used = [book.unique().numel() for book in torch.cat(drawn, 1)]
         count = len(self.audio)
-        return {"valid": sum(through) / count, "valid_unquantised": sum(bare) / count, "codes_used": used}
+        return {"valid": sum(through) / count, "valid_unquantized": sum(bare) / count, "codes_used": used}
 
 
 class SampleWriter:

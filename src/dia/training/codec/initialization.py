@@ -73,9 +73,9 @@ def codec_config(
 
 
 def build_codec(config: DacConfig, seed: int = 0) -> DacModel:
-    """A new codec with torch's default initialisation of convolutions and scaled-down residual branches.
+    """A new codec with torch's default initialization of convolutions and scaled-down residual branches.
 
-    The initialisation of `DacModel` has a standard deviation of 0.02 everywhere. In narrow layers the signal vanishes.
+    The initialization of `DacModel` has a standard deviation of 0.02 everywhere. In narrow layers the signal vanishes.
     """
     torch.manual_seed(seed)
     codec = DacModel(config)

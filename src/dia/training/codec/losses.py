@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 # Weak formants and fricatives are 60 to 70 dB below full scale in single bands. With a floor of 3e-4 the loss ignores
-# them: it looks better, but a recogniser then gets nine words in ten wrong.
+# them: it looks better, but a recognizer then gets nine words in ten wrong.
 LOG_FLOOR = 3e-5
 
 ENVELOPE = (25, 13)  # mel bands and cepstral coefficients, as in speech recognition
@@ -27,7 +27,7 @@ def mel_filters(bands: int, fft_size: int, sampling_rate: int) -> Tensor:
 def resolutions_for(sampling_rate: int) -> tuple[tuple[int, int, float], ...]:
     """The FFT sizes closest to 64, 32, 16 and 8 ms, each with its number of mel bands and its weight.
 
-    Windows of 32 ms have the largest weight: they resolve formants, and recognisers use them.
+    Windows of 32 ms have the largest weight: they resolve formants, and recognizers use them.
     """
     shapes = ((0.064, 80, 1.0), (0.032, 48, 2.0), (0.016, 32, 1.0), (0.008, 16, 0.5))
     return tuple((2 ** round(math.log2(seconds * sampling_rate)), bands, weight) for seconds, bands, weight in shapes)

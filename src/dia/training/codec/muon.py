@@ -1,4 +1,4 @@
-"""The Muon optimiser: orthogonalised momentum for the matrices of a network."""
+"""The Muon optimizer: orthogonalized momentum for the matrices of a network."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -11,7 +11,7 @@ _QUINTIC = (3.4445, -4.7750, 2.0315)
 _ITERATIONS = 5
 
 
-def orthogonalised(matrix: Tensor) -> Tensor:
+def orthogonalized(matrix: Tensor) -> Tensor:
     """A matrix [N, M] with the singular directions of `matrix` and singular values near 1."""
     wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
     wide = wide / wide.norm().clamp_min(1e-7)
@@ -23,7 +23,7 @@ def orthogonalised(matrix: Tensor) -> Tensor:
 
 
 class Muon(torch.optim.AdamW):
-    """Updates matrices along their orthogonalised momentum, and all other parameters with AdamW.
+    """Updates matrices along their orthogonalized momentum, and all other parameters with AdamW.
 
     The step size matches that of Adam (Liu et al., 2025, section 2.2). Narrow matrices count as other parameters.
 
@@ -70,7 +70,7 @@ class Muon(torch.optim.AdamW):
         lookahead = gradient.add(momentum, alpha=group["momentum"]).flatten(1)
         size = 0.2 * max(lookahead.shape) ** 0.5
         parameter.mul_(1 - group["lr"] * group["weight_decay"])
-        parameter.add_(orthogonalised(lookahead).view_as(parameter), alpha=-group["lr"] * size)
+        parameter.add_(orthogonalized(lookahead).view_as(parameter), alpha=-group["lr"] * size)
 
 
 def is_matrix(parameter: nn.Parameter, narrowest: int = 8) -> bool:

@@ -15,7 +15,7 @@ UNLIMITED = int(STEPS.most)
 _RANGES = {
     **dict.fromkeys(("steps", "save_every", "log_every", "revive_every"), STEPS),
     **dict.fromkeys(("warmup_share", "final_share", "discriminator_from"), SHARE),
-    **dict.fromkeys(("quantiser_weight", "steadiness", "adversarial_weight", "feature_weight"), LOSS_WEIGHT),
+    **dict.fromkeys(("quantizer_weight", "steadiness", "adversarial_weight", "feature_weight"), LOSS_WEIGHT),
     "refit_every": Range(0, STEPS.most, whole=True),
     "learning_rate": LEARNING_RATE,
     "steady_seconds": SECONDS,
@@ -28,13 +28,13 @@ class CodecRecipe:
     """The settings of one stage. Loss weights are relative to the spectral loss.
 
     Args:
-        stage: "warmup" (without the quantiser), "joint" or "decoder" (with frozen codes).
+        stage: "warmup" (without the quantizer), "joint" or "decoder" (with frozen codes).
         steps: maximum number of steps.
         learning_rate: after the warm-up.
         optimizer: "adamw" or "muon".
         warmup_share: share of the stage in which the learning rate rises.
         final_share: the last learning rate, as a share of `learning_rate`.
-        quantiser_weight: weight of the quantiser's loss.
+        quantizer_weight: weight of the quantizer's loss.
         steadiness: weight of the change of the encoder's output when the audio is shifted. Steadier codes depend less
             on the phase of the waveform, which a language model would have to predict.
         steady_seconds: maximum shift for `steadiness`.
@@ -64,7 +64,7 @@ class CodecRecipe:
     optimizer: Optimizer = "adamw"
     warmup_share: float = 0.02
     final_share: float = 0.05
-    quantiser_weight: float = 0.25
+    quantizer_weight: float = 0.25
     steadiness: float = 0.0
     steady_seconds: float = 0.00375
     refit_every: int = 200

@@ -96,7 +96,7 @@ def check_origin(state: State, origin: str, folder: Path) -> None:
 
 
 def check_disk_space(folder: Path, weights: dict[str, Tensor]) -> None:
-    """Check that there is space for two states of weights, average and the optimiser's two moments.
+    """Check that there is space for two states of weights, average and the optimizer's two moments.
 
     Raises:
         OSError: there is too little disk space; the message says how much is needed.
@@ -118,9 +118,9 @@ def _load(path: Path, device: torch.device | str) -> State:
 
 
 def _from_older(state: State, folder: Path, device: torch.device | str) -> State:
-    """Convert an older state, with the log in the progress and the optimiser in a separate file.
+    """Convert an older state, with the log in the progress and the optimizer in a separate file.
 
-    The optimiser is used only if it has the same number of steps as the state. They differ if a run was killed between
+    The optimizer is used only if it has the same number of steps as the state. They differ if a run was killed between
     writing the two files.
     """
     progress = dict(state["progress"])

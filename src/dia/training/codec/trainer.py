@@ -161,7 +161,7 @@ class CodecTrainer:
         """Fit codebooks to the averaged encoder, whose output differs slightly from that of the last one."""
         codec = self.averaged()
         fit_codebooks_to_audio(codec, self._audio_to_fit(max(MOST_ROWS, self.use.fewest)))
-        self.average |= _quantiser_of(codec)
+        self.average |= _quantizer_of(codec)
 
     def _restart_average(self) -> None:
         self.average = {name: value.detach().clone() for name, value in self.codec.state_dict().items()}
@@ -183,12 +183,12 @@ class CodecTrainer:
         with torch.autocast(self.codec.device.type, torch.bfloat16, enabled=recipe.bf16):
             with torch.set_grad_enabled(recipe.stage != "decoder"):
                 latent, moved = self._encode(recipe, encoder, audio)
-                quantised, vq_loss = self._quantise(recipe, latent)
-            decoded = decoder(quantised).float()[:, 0, : audio.shape[-1]]
+                quantized, vq_loss = self._quantize(recipe, latent)
+            decoded = decoder(quantized).float()[:, 0, : audio.shape[-1]]
         original = audio[:, : decoded.shape[-1]]
         spectral = self.loss(decoded, original)
         losses = {"loss": spectral.item(), "vq": vq_loss.item()}
-        total = spectral + recipe.quantiser_weight * vq_loss
+        total = spectral + recipe.quantizer_weight * vq_loss
         if moved is not None:
             losses["moved"] = moved.item()
             total = total + recipe.steadiness * moved
@@ -226,18 +226,18 @@ class CodecTrainer:
                 f"without the recordings of that step."
             )
 
-    def _quantise(self, recipe: CodecRecipe, latent: Tensor) -> tuple[Tensor, Tensor]:
+    def _quantize(self, recipe: CodecRecipe, latent: Tensor) -> tuple[Tensor, Tensor]:
         if recipe.stage == "warmup":
             return latent, latent.new_zeros(())
         with torch.autocast(latent.device.type, enabled=False):
-            quantised, codes, _, commitment, codebook = self.codec.quantizer(latent)
+            quantized, codes, _, commitment, codebook = self.codec.quantizer(latent)
         if recipe.stage == "joint":
             self.use.note(codes, latent)
         if recipe.refit_every:
-            far = (quantised.detach() - latent).square().mean() / latent.detach().var().clamp_min(1e-6)
-            return latent + (quantised - latent).detach(), far
+            far = (quantized.detach() - latent).square().mean() / latent.detach().var().clamp_min(1e-6)
+            return latent + (quantized - latent).detach(), far
         config = self.codec.config
-        return quantised, (config.commitment_loss_weight * commitment + config.codebook_loss_weight * codebook).mean()
+        return quantized, (config.commitment_loss_weight * commitment + config.codebook_loss_weight * codebook).mean()
 
     @torch.no_grad()
     def _move_average(self, recipe: CodecRecipe) -> None:
@@ -262,7 +262,7 @@ class CodecTrainer:
         if recipe.refit_every:
             if step % recipe.refit_every == 0 and self.use.refit():
                 # A mean of old and new codebooks would fit neither encoder.
-                self.average |= {name: value.clone() for name, value in _quantiser_of(self.codec).items()}
+                self.average |= {name: value.clone() for name, value in _quantizer_of(self.codec).items()}
         elif step % recipe.revive_every == 0 and step < 0.8 * recipe.steps:
             return {"revived": self.use.revive(self.average, seed=step)}
         return {}
@@ -328,7 +328,7 @@ class CodecTrainer:
         return True
 
 
-def _quantiser_of(codec: DacModel) -> dict[str, Tensor]:
+def _quantizer_of(codec: DacModel) -> dict[str, Tensor]:
     return {name: value for name, value in codec.state_dict().items() if name.startswith("quantizer.")}
 
 

@@ -43,7 +43,7 @@ class CodedClip:
         split: "train" or "heldout".
         kind: the origin of the clip, such as "recording".
         seconds: length of the recording, with silence at its ends.
-        name: of the row; empty if the clip was synthesised.
+        name: of the row; empty if the clip was synthesized.
         frontend: the `text_frontend` that normalized the transcript; empty if it is unchanged.
         shift: samples by which the codes start before the recording.
         labels: what is spoken, in order: names of phones, marks, sounds, and spaces between words, separated by tabs;

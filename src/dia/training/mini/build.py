@@ -33,7 +33,7 @@ from dia.training.mini.teacher.natural.pronunciations import write_lexicon
 from dia.training.mini.teacher.natural.speech import open_teacher
 
 _GUIDE = """stages, in order; each resumes where it stopped, and is skipped if its result exists:
-  speech    teachers speak the texts, a recogniser hears every clip  WORK/speech, or --speech
+  speech    teachers speak the texts, a recognizer hears every clip  WORK/speech, or --speech
   codec     a codec is trained on the speech                         WORK/codec, WORK/codec-frozen
   codes     every clip is encoded, some with sounds                  WORK/codes
   words     the teacher's pronunciations of English words            WORK/pronunciations.txt.gz
@@ -87,7 +87,7 @@ def speak_texts(options: BuildOptions) -> None:
 
 
 def train_whole_codec(options: BuildOptions) -> None:
-    """Train encoder, quantiser and decoder together, and save the result as the frozen codec."""
+    """Train encoder, quantizer and decoder together, and save the result as the frozen codec."""
     if not (options.work / "codec-frozen").exists():
         train_codec(options.corpus, options.work / "codec", _recipes(options)[:2], options.workers)
         save_codec(options.work / "codec", options.work / "codec-frozen")

@@ -40,17 +40,17 @@ pronunciations, such as *read* and *live*, has only one of them in the file.
   {trained} training voices, none of which is a real person's. {held_out} other voices were held out to measure this.
 
 ## Teacher and data
-`[S1]` is the voice of hibari (Apache-2.0), a small synthesiser distilled from Kokoro-82M's voice `af_heart`. `[S2]` is
+`[S1]` is the voice of hibari (Apache-2.0), a small synthesizer distilled from Kokoro-82M's voice `af_heart`. `[S2]` is
 Kokoro's `am_michael`, and the other voices are Kokoro's (weights Apache-2.0). The makers of Kokoro say that it was
 trained on permissively licensed and public-domain audio, and on synthetic speech of closed systems. The codec was also
-trained on speech of flite. The sounds are synthesised. {data} Whisper tiny.en heard every clip, and clips with wrong
+trained on speech of flite. The sounds are synthesized. {data} Whisper tiny.en heard every clip, and clips with wrong
 words were left out.
 Texts are public-domain prose, addresses to Congress, examples of use from WordNet, lines with numbers, dates and
 names, short answers, words alone, and sentences of a grammar. 3 % of all texts, chosen by a hash of their words, are
 held out.
 
 ## Recipe
-`python -m dia.training.mini` builds this folder from scratch. The codec is trained with its quantiser, then its
+`python -m dia.training.mini` builds this folder from scratch. The codec is trained with its quantizer, then its
 decoder alone. The language model is trained on the codes, with a loss that keeps attention near the spoken phones in
 two layers (the teachers tell when they speak each phone), a second head that predicts codes from the encoder alone,
 random replacement of input codes, and 12 % of texts dropped for guidance.
@@ -68,13 +68,13 @@ speaks only English.
 Do not imitate a real person without consent, and do not deceive: no fake news, nothing illegal or harmful. Files
 written by this package carry a tag that marks the speech as synthetic.
 
-## Licence
+## License
 Apache-2.0, for weights and code. The file NOTICE of the package lists all sources of data, including the dictionary of
 pronunciations, and their terms.
 """
 _MEASURED = """
 Brackets are 95 % intervals. `python benchmarks/quality/mini_quality.py` repeats the measurement, on held-out
-texts{fresh}. Words are recognised by pocketsphinx, with the same probability for all words of the
+texts{fresh}. Words are recognized by pocketsphinx, with the same probability for all words of the
 vocabulary. Words with the same pronunciation count as equal."""
 _SHARES = {
     "ended": "ends by itself",
@@ -83,7 +83,7 @@ _SHARES = {
     "cloned": "pitch of an unknown voice kept, within 10 %",
     "cloned_teacher": "… by the teacher itself",
     "cloned_chance": "… if the recording were ignored",
-    "sounds": "sounds recognised",
+    "sounds": "sounds recognized",
     "sounds_fresh": "… after the codec alone",
     "seed_dialogue": "word error in the first dialogue of Dia's README",
 }

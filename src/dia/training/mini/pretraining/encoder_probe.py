@@ -66,7 +66,7 @@ class EncoderProbe(nn.Module):
         self.optimizer.zero_grad()
 
     def save(self, path: Path) -> None:
-        """Write the head's weights and its optimiser's state to `path`."""
+        """Write the head's weights and its optimizer's state to `path`."""
         torch.save([self.head.state_dict(), self.optimizer.state_dict()], path)
 
     def load(self, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Config, initial weights and optimiser of the embedded language model."""
+"""Config, initial weights and optimizer of the embedded language model."""
 
 from typing import Any
 
@@ -46,7 +46,7 @@ def mini_config(codebook_size: int, channels: int, phones: int = 0) -> DiaConfig
 
 
 @torch.no_grad()
-def initialise(model: DiaForConditionalGeneration) -> None:
+def initialize(model: DiaForConditionalGeneration) -> None:
     """Set random weights for training from scratch.
 
     The standard deviation is 1/sqrt(width). Query weights contain the factor 1/sqrt(head width), which Dia's attention
@@ -67,7 +67,7 @@ def initialise(model: DiaForConditionalGeneration) -> None:
     model.logits_dense.weight.normal_(0.0, 0.02)
 
 
-def optimiser_for(model: nn.Module, learning_rate: float) -> torch.optim.AdamW:
+def optimizer_for(model: nn.Module, learning_rate: float) -> torch.optim.AdamW:
     """AdamW. Query weights, which are small by construction, get a quarter of the rate, vectors no weight decay."""
     queries: list[nn.Parameter] = []
     matrices: list[nn.Parameter] = []
@@ -83,4 +83,4 @@ def optimiser_for(model: nn.Module, learning_rate: float) -> torch.optim.AdamW:
     return torch.optim.AdamW(groups, lr=learning_rate, betas=(0.9, 0.98), fused=True)
 
 
-__all__ = ["initialise", "mini_config", "optimiser_for"]
+__all__ = ["initialize", "mini_config", "optimizer_for"]

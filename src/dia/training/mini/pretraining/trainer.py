@@ -29,7 +29,7 @@ from dia.training.mini.pretraining.aligned_clips import read_clips, validation_c
 from dia.training.mini.pretraining.alignment import AttentionProbe
 from dia.training.mini.pretraining.composer import Composer, Mixture
 from dia.training.mini.pretraining.encoder_probe import EncoderProbe
-from dia.training.mini.pretraining.initialization import initialise, mini_config, optimiser_for
+from dia.training.mini.pretraining.initialization import initialize, mini_config, optimizer_for
 from dia.training.trainer import DiaTrainer, DiaTrainingArguments, last_checkpoint
 
 UNLIMITED = 10**9  # steps; the clock ends the run
@@ -91,7 +91,7 @@ class Trainer(DiaTrainer):
         if not torch.cuda.is_available():
             config._attn_implementation = "eager"  # a third faster than CPU flash attention at these lengths
         model = DiaForConditionalGeneration(config)
-        initialise(model)
+        initialize(model)
         names = [f"layers.{index}.cross_attention" for index in recipe.alignment_layers]
         self.attention_probe = AttentionProbe([model.model.decoder.get_submodule(name) for name in names])
         encoder = model.model.encoder
@@ -128,9 +128,9 @@ class Trainer(DiaTrainer):
         return DataLoader(self.batches, batch_size=None)
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
-        """AdamW with the groups of `optimiser_for`."""
+        """AdamW with the groups of `optimizer_for`."""
         if self.optimizer is None:  # type: ignore[has-type]
-            self.optimizer = optimiser_for(self.model, self.recipe.learning_rate)
+            self.optimizer = optimizer_for(self.model, self.recipe.learning_rate)
         return self.optimizer
 
     def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:

@@ -50,7 +50,7 @@ def whistles(rng: Generator, pitch: float, rate: int) -> Wave:
 
 
 def sighs(rng: Generator, pitch: float, rate: int) -> Wave:
-    """Breath through an open mouth: noise with a quick rise, a slow fall and a falling centre frequency."""
+    """Breath through an open mouth: noise with a quick rise, a slow fall and a falling center frequency."""
     length = int(rate * rng.uniform(0.7, 0.95))
     noise = rng.standard_normal(length)
     bright, dark = _band(noise, 800, 3200, rate), _band(noise, 300, 1200, rate)
@@ -89,8 +89,8 @@ def _voiced(pitch: Wave, rate: int) -> Wave:
     return np.sum([np.cos(number * phase) / number**1.5 for number in harmonics], axis=0)
 
 
-def _formant(wave: Wave, centre: float, rate: int) -> Wave:
-    return _band(wave, centre / 1.2, centre * 1.2, rate, order=1)
+def _formant(wave: Wave, center: float, rate: int) -> Wave:
+    return _band(wave, center / 1.2, center * 1.2, rate, order=1)
 
 
 def _band(wave: Wave, low: float, high: float, rate: int, order: int = 2) -> Wave:

@@ -59,17 +59,17 @@ def with_sounds(rng: random.Random) -> str:
 
 @cache
 def dictionary() -> tuple[str, ...]:
-    """The words of 3 to 11 letters in the recogniser's English dictionary, about 100,000, sorted."""
+    """The words of 3 to 11 letters in the recognizer's English dictionary, about 100,000, sorted."""
     return tuple(word for word in listed() if re.fullmatch(r"[a-z]{3,11}", word))
 
 
 def listed() -> list[str]:
-    """The words of the recogniser's English dictionary, sorted."""
+    """The words of the recognizer's English dictionary, sorted."""
     return sorted({line.split(maxsplit=1)[0] for line in listed_lines()})
 
 
 def listed_lines() -> list[str]:
-    """The recogniser's English dictionary: words and their phones.
+    """The recognizer's English dictionary: words and their phones.
 
     Raises:
         ImportError: pocketsphinx is not installed.

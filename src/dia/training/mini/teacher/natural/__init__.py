@@ -1,1 +1,1 @@
-"""Natural speech to train the embedded model on: texts, teachers, a recogniser that checks them, and the corpus."""
+"""Natural speech to train the embedded model on: texts, teachers, a recognizer that checks them, and the corpus."""

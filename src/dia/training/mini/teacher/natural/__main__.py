@@ -80,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=0, help="of texts, voices and tempos (default: 0)")
     parser.add_argument("--rate", type=int, default=24_000, help="of the stored audio, in Hz (default: 24000)")
     parser.add_argument(
-        "--no-hearing", dest="heard", action="store_false", help="do not check words with a recogniser"
+        "--no-hearing", dest="heard", action="store_false", help="do not check words with a recognizer"
     )
     parser.add_argument(
         "--never",

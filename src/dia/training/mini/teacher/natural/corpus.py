@@ -1,4 +1,4 @@
-"""The corpus on disk: shards of clips, each heard by a recogniser; killed at any moment, it goes on where it was.
+"""The corpus on disk: shards of clips, each heard by a recognizer; killed at any moment, it goes on where it was.
 
 A shard is `speech-00000.flac`, all clips one after another, and `speech-00000.jsonl`, with a line for each clip. The
 lines are written last: where they are, the audio is whole. A clip that was dropped has a line with the reason, and no
@@ -53,7 +53,7 @@ class Clip:
 
 @dataclass(frozen=True)
 class Studio:
-    """Who makes clips: opens a teacher by its name, and the recogniser, if clips are heard."""
+    """Who makes clips: opens a teacher by its name, and the recognizer, if clips are heard."""
 
     teacher: Callable[[str], Teacher]
     ear: Ear | None = None

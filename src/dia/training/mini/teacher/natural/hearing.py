@@ -1,4 +1,4 @@
-"""A recogniser that hears every clip, and how far what it hears is from what was to be said.
+"""A recognizer that hears every clip, and how far what it hears is from what was to be said.
 
 It finds noise, words that are missing and words that are wrong. It does not find a wrong pronunciation that is heard
 as the right word, nor judge how natural a voice is.
@@ -17,13 +17,13 @@ from dia.text.edit_distance import edit_distance
 from dia.text.english.normalization import spoken_form
 from dia.training.mini.teacher.natural import packages
 
-RATE = 16_000  # Hz, of the recogniser
-PACK_SECONDS = 28.0  # the recogniser reads 30 s at once, and takes as long for less
+RATE = 16_000  # Hz, of the recognizer
+PACK_SECONDS = 28.0  # the recognizer reads 30 s at once, and takes as long for less
 GAP_SECONDS = 0.6  # of silence between the clips of a pack
 
 
 class Ear(Protocol):
-    """A recogniser of English speech."""
+    """A recognizer of English speech."""
 
     def __call__(self, waveform: Waveform, rate: int) -> str:
         """The words heard in a mono waveform [N]."""
@@ -130,7 +130,7 @@ def _shares_of(texts: Sequence[str], heard: str) -> list[float]:
 def letters_wrong(spoken: str, heard: str) -> float:
     """Inserted, missing and wrong letters as a share of the letters of `spoken`; numbers in `heard` are written out.
 
-    Letters rather than words, since the recogniser spells rare words and names by ear.
+    Letters rather than words, since the recognizer spells rare words and names by ear.
 
     >>> letters_wrong("Nine cats.", "9 cat")
     0.125

@@ -23,7 +23,7 @@ def make(
 
     Args:
         folder: of the corpus.
-        recipe: what is made. A recogniser hears the clips if its `limit` is not 0.
+        recipe: what is made. A recognizer hears the clips if its `limit` is not 0.
         packages: folder of archives.
         clips: of all parts, dropped ones included.
         share: (part, parts), see `corpus.build`.

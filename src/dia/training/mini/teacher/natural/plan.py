@@ -59,7 +59,7 @@ class Recipe:
         seed: of texts, voices and tempos.
         rate: of the stored audio, in Hz.
         shard_clips: clips in a shard. What is lost when a run is killed is at most a shard.
-        limit: share of wrong letters above which a clip is dropped; 0 if no recogniser hears the clips.
+        limit: share of wrong letters above which a clip is dropped; 0 if no recognizer hears the clips.
         roles: the voices.
     """
 

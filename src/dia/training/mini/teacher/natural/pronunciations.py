@@ -129,7 +129,7 @@ class Reader:
 def pronounce(words: Iterable[str], reader: Reader | None = None) -> Pronunciations:
     """The phones of each word, of the letters, and of some abbreviations.
 
-    Effects of neighbouring words, such as *the* before a vowel, are ignored. A word that is not in the teacher's
+    Effects of neighboring words, such as *the* before a vowel, are ignored. A word that is not in the teacher's
     lexicon is read with a capital, because most of these words are names.
 
     Args:
@@ -159,7 +159,7 @@ def _unspeakable(word: str, phones: Sequence[str]) -> bool:
 
 
 def spelt_out() -> set[str]:
-    """Words that the recogniser's dictionary pronounces letter by letter, such as `bbc`."""
+    """Words that the recognizer's dictionary pronounces letter by letter, such as `bbc`."""
     phones = {line.split()[0]: line.split()[1:] for line in listed_lines()}
     names = {letter: phones.get(f"{letter}.", phones.get(letter, [])) for letter in string.ascii_lowercase}
     short = (word for word in phones if 2 <= len(word) <= 5 and set(word) <= set(names))
@@ -167,7 +167,7 @@ def spelt_out() -> set[str]:
 
 
 def english_words(reader: Reader | None = None) -> list[str]:
-    """The words of the recogniser's English dictionary and of the teacher's lexicon, about 173,000, sorted.
+    """The words of the recognizer's English dictionary and of the teacher's lexicon, about 173,000, sorted.
 
     They consist of letters and apostrophes.
     """

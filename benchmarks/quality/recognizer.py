@@ -1,6 +1,6 @@
 """What a listener hears: words through pocketsphinx, and errors by edit distance.
 
-Knows waveforms, words and the recogniser; knows nothing of Dia. The recogniser is a loop over a closed vocabulary, so
+Knows waveforms, words and the recognizer; knows nothing of Dia. The recognizer is a loop over a closed vocabulary, so
 it measures whether the right word was spoken, never whether the voice is pleasant.
 """
 
@@ -18,7 +18,7 @@ from dia.text import edit_distance as distance
 
 Audio = NDArray[np.float32]
 
-RECOGNISER_RATE = 16_000
+RECOGNIZER_RATE = 16_000
 EDGE_SECONDS = 0.2
 EDGE_NOISE = 3e-4
 Pronunciations = dict[str, frozenset[str]]
@@ -56,7 +56,7 @@ def pronunciations(lines: Iterable[str]) -> Pronunciations:
     return {word: frozenset(ways) for word, ways in found.items()}
 
 
-class Recogniser:
+class Recognizer:
     """pocketsphinx listening for any sequence of the words of a vocabulary, every word as likely as any other.
 
     The loop is a uniform unigram model: the same language as a grammar that loops over the words, searched 25 times
@@ -74,7 +74,7 @@ class Recogniser:
         try:
             from pocketsphinx import Config, Decoder, get_model_path
         except ImportError as error:
-            raise ImportError("the recogniser needs pocketsphinx: pip install pocketsphinx") from error
+            raise ImportError("the recognizer needs pocketsphinx: pip install pocketsphinx") from error
         model = Path(get_model_path()) / "en-us"
         words = sorted(set(vocabulary))
         with tempfile.TemporaryDirectory() as folder:
@@ -100,8 +100,8 @@ class Recogniser:
         if len(waveform) < sampling_rate // 10:
             return []
         noise = np.random.default_rng(0)
-        speech = soxr.resample(np.asarray(waveform, np.float32), sampling_rate, RECOGNISER_RATE)
-        edge = int(EDGE_SECONDS * RECOGNISER_RATE)
+        speech = soxr.resample(np.asarray(waveform, np.float32), sampling_rate, RECOGNIZER_RATE)
+        edge = int(EDGE_SECONDS * RECOGNIZER_RATE)
         padded = np.pad(speech, edge) + EDGE_NOISE * noise.standard_normal(len(speech) + 2 * edge)
         pcm = (np.clip(padded, -1, 1) * 32767).astype(np.int16)
         self._decoder.start_utt()
@@ -125,7 +125,7 @@ def _dictionary_lines(words: Sequence[str], dictionary: Path) -> list[str]:
             known.add(word)
             lines.append(line)
     if wanted - known:
-        raise ValueError(f"vocabulary has words the recogniser cannot pronounce: {', '.join(sorted(wanted - known))}")
+        raise ValueError(f"vocabulary has words the recognizer cannot pronounce: {', '.join(sorted(wanted - known))}")
     return lines
 
 

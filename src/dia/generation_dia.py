@@ -25,7 +25,7 @@ from transformers.modeling_outputs import BaseModelOutput
 
 from dia.decoding.cache import CACHE, new_cache, one_cache
 from dia.decoding.decode_config import DecodeConfig, check_model, compile_options
-from dia.decoding.fused_sampling import PlainLoopNeeded, sampler_of
+from dia.decoding.fused_sampling import PlainLoopNeeded, Sampler, sampler_of
 from dia.decoding.guidance import (
     DiaDelayedEndLogitsProcessor,
     DiaEndOfSpeechLogitsProcessor,
@@ -35,6 +35,7 @@ from dia.decoding.guidance import (
 from dia.decoding.inputs import Grid, check_text, positions_of, start_grid
 from dia.decoding.noise import Generators, clip_keys
 from dia.decoding.overrun import asks_for_length, overrun, warn_of_overrun
+from dia.decoding.prefill import Start, save, starts_of
 from dia.decoding.records import Records, records_anything
 from dia.decoding.sampling import EndFlag, token_chooser
 from dia.decoding.setting_ranges import NEVER_NONE, check_ranges
@@ -150,7 +151,8 @@ class DiaGenerationMixin(GenerationMixin):
         with finishing(streamer):
             settings, model_kwargs = self._settings(generation_config, refused, kwargs)
             guided = settings.guidance_scale not in (None, 1)
-            text = self._encode_text(inputs, model_kwargs, settings.num_return_sequences, guided)
+            synced = is_synced(self, synced_gpus)
+            text = self._encode_text(inputs, model_kwargs, settings.num_return_sequences, guided, synced)
             states = text.states.last_hidden_state
             clips = len(states) // 2 if guided else len(states)
             given = {name: model_kwargs.pop(name, None) for name in ("decoder_position_ids", CACHE)}
@@ -170,7 +172,7 @@ class DiaGenerationMixin(GenerationMixin):
                 streamer=streamer,
                 settings=settings,
                 guided=guided,
-                synced=is_synced(self, synced_gpus),
+                synced=synced,
                 model_kwargs=model_kwargs,
             )
             end, records = self._write(call)
@@ -204,16 +206,21 @@ class DiaGenerationMixin(GenerationMixin):
         fill_special_ids(settings, self.config.get_text_config())
         return settings, model_kwargs if cache is None else model_kwargs | {CACHE: cache}
 
-    def _encode_text(self, inputs: Tensor | None, kwargs: dict[str, Any], copies: int, guided: bool) -> _EncodedText:
-        """Run the encoder once. With guidance, the second half of the batch is the unconditional text."""
+    def _encode_text(
+        self, inputs: Tensor | None, kwargs: dict[str, Any], copies: int, guided: bool, synced: bool
+    ) -> _EncodedText:
+        """Encode the text. With guidance, the second half of the batch is the unconditional text."""
         ids, mask = kwargs.pop("input_ids", None), kwargs.pop("attention_mask", None)
         states, masks = kwargs.pop("encoder_outputs", None), mask.repeat(2, 1) if guided and mask is not None else mask
         wanted = {name: kwargs[name] for name in ("output_attentions", "output_hidden_states") if kwargs.get(name)}
         whole = guided and bool(wanted) and states is None  # the caller asks for outputs of both halves
         if states is None:
             ids = check_text(inputs, ids, mask, self.config.encoder_config)
-            given = (torch.cat([ids, torch.zeros_like(ids)]), masks) if whole else (ids, mask)
-            states = self.get_encoder()(input_ids=given[0], attention_mask=given[1], return_dict=True, **wanted)
+            if whole or wanted or synced or ids.device.type != "cpu":
+                given = (torch.cat([ids, torch.zeros_like(ids)]), masks) if whole else (ids, mask)
+                states = self.get_encoder()(input_ids=given[0], attention_mask=given[1], return_dict=True, **wanted)
+            else:
+                states = self._encode_each(ids, mask)
         elif not isinstance(states, BaseModelOutput):
             states = BaseModelOutput(*states)
         if guided and not whole:
@@ -225,6 +232,19 @@ class DiaGenerationMixin(GenerationMixin):
             states = BaseModelOutput(repeated, states.hidden_states, states.attentions)
             masks = None if masks is None else masks.repeat_interleave(copies, dim=0)
         return _EncodedText(states, masks)
+
+    def _encode_each(self, ids: Tensor, mask: Tensor | None) -> BaseModelOutput:
+        """Encode texts one by one, [B, S, E]. In the last bits, the results of a batch depend on its other texts."""
+        found = []
+        for clip, text in enumerate(ids):
+            own = None if mask is None else mask[clip]
+            if own is not None and own.any():
+                text, own = text[: int(own.nonzero()[-1]) + 1], own[: int(own.nonzero()[-1]) + 1]
+            hidden = None if own is None or own.all() else own[None]
+            states = self.get_encoder()(input_ids=text[None], attention_mask=hidden, return_dict=True)
+            padding = (0, 0, 0, ids.shape[1] - len(text))
+            found.append(torch.nn.functional.pad(states.last_hidden_state, padding))
+        return BaseModelOutput(torch.cat(found))
 
     def _with_unconditional(self, conditional: BaseModelOutput) -> BaseModelOutput:
         """Append the states of the unconditional text, which is zeros.
@@ -293,6 +313,7 @@ class DiaGenerationMixin(GenerationMixin):
             != (decoder.eos_token_id, decoder.pad_token_id),
             f"the call passes {', '.join(call.plain_loop_arguments)}": call.plain_loop_arguments,
             f"the model receives {', '.join(call.model_kwargs)}": call.model_kwargs,
+            "decoder_attention_mask hides rows behind the first one that it shows": grid.padding is None,
         }
         for reason, holds in reasons.items():
             if holds:
@@ -301,38 +322,58 @@ class DiaGenerationMixin(GenerationMixin):
         compilation = call.compilation
         if compilation is None and self._compiled_call_impl is not None and not settings.disable_compile:
             compilation = CompileConfig()  # after `model.compile()` the step is compiled, too
+        fixed, sampler = grid.ids.device.type != "cpu" or compilation is not None, _sampler(call)
         return DecodeConfig(
-            sampler=sampler_of(call.rules, bool(settings.do_sample)),
             pattern=tuple(self.config.delay_pattern),
             pad=grid.pad,
-            clips=len(grid.ids) // grid.channels,
+            eos=decoder.eos_token_id,
+            slots=grid.clips,
             rows=grid.ids.shape[1],
-            text=call.text.states.last_hidden_state.shape[1],
             guided=call.guided,
-            masked=grid.mask is not None,
-            text_masked=call.text.mask is not None,
+            text=call.text.states.last_hidden_state.shape[1] if fixed else None,
+            sampler=sampler.kind if fixed else None,
             recorded=grid.ids.is_cuda and not settings.disable_compile,
             compiled=None if compilation is None else compile_options(compilation),
         )
 
     def _write_fast(self, call: _Call, config: DecodeConfig) -> int:
-        grid, decoder, kept = call.grid, self.config.decoder_config, call.cache
-        call.cache = EncoderDecoderCache(DynamicCache(config=decoder), DynamicCache(config=decoder))
+        grid, kept = call.grid, call.cache
         if not emit(call.streamer, grid.rows(0, grid.prefilled)):
             return grid.prefilled
-        # Use the eager forward: a compiled one would be compiled for a single run.
-        logits = self._run_rows(call, 0, grid.prefilled, self.forward).logits[:, -1]  # [N · C, V]
-        logits = logits.to(grid.ids.device, torch.float32).reshape(config.clips * config.halves, -1)
+        wanted = call.settings.return_dict_in_generate and kept is not None
+        call.cache = kept if wanted else None
+        starts, logits = self._prefill(call, together=config.fixed, in_place=wanted)
         with runner_for(self, config) as runner:
-            runner.step.load(grid, call.cache, call.text.mask, call.settings.max_length, call.keys)
-            wanted = call.settings.return_dict_in_generate and kept is not None
-            prompt, call.cache = call.cache if wanted else None, None  # the step has copied it
-            over = EndFlag(grid.ids.device)
-            end = write_rows(runner, grid, logits, call.settings.max_length, over, call.streamer)
-            if kept is not None and prompt is not None:
-                call.cache = kept
-                runner.step.save(kept, prompt.cross_attention_cache, config.clips, end - 1)
+            runner.step.refresh(starts[0].unconditional)
+            end = write_rows(runner, grid, starts, logits, EndFlag(grid.ids.device), call.streamer, stay=wanted)
+            if kept is not None and wanted:
+                states, mask = call.text.states.last_hidden_state, call.text.mask
+                read = states.new_ones(states.shape[:2]) if mask is None else mask
+                save(runner.step, kept, starts, grid, read[: grid.clips].bool(), end - 1)
         return end
+
+    def _prefill(self, call: _Call, together: bool, in_place: bool) -> tuple[list[Start], Tensor]:
+        """Compute the prompts of all clips, and the logits of their first rows, [B, halves, C · V].
+
+        Args:
+            call: the call.
+            together: compute all clips in one batch. In the last bits, its results depend on the others in it.
+            in_place: count positions from the grid's first row for all clips, as a returned cache needs it.
+        """
+        halves, clips = 2 if call.guided else 1, range(call.grid.clips)
+        sampler, limit, starts, found = _sampler(call), call.settings.max_length, [], []
+        keys = [0] * len(clips) if call.keys is None else call.keys.tolist()
+        for part, own in (
+            [(call, keys)] if together else [(_alone(call, clip, in_place), keys[clip:][:1]) for clip in clips]
+        ):
+            decoder, grid = self.config.decoder_config, part.grid
+            part = replace(part, cache=EncoderDecoderCache(DynamicCache(config=decoder), DynamicCache(config=decoder)))
+            # Use the eager forward: a compiled one would be compiled for a single run.
+            logits = self._run_rows(part, 0, grid.prefilled, self.forward).logits[:, -1]  # [N · C, V]
+            found.append(logits.to(grid.ids.device, torch.float32).reshape(halves, grid.clips, -1).transpose(0, 1))
+            rest = limit - call.grid.prefilled + grid.prefilled
+            starts += starts_of(part.cache, grid, part.text.mask, part.positions, rest, sampler, own)
+        return starts, torch.cat(found)
 
     def _write_rows(self, call: _Call) -> tuple[int, Records]:
         """Write rows until every channel has ended; returns the number of rows and the recorded outputs."""
@@ -392,6 +433,33 @@ class DiaGenerationMixin(GenerationMixin):
             **{CACHE: call.cache},
             **call.model_kwargs,
         )
+
+
+def _sampler(call: _Call) -> Sampler:
+    return sampler_of(call.rules, bool(call.settings.do_sample))
+
+
+def _alone(call: _Call, clip: int, in_place: bool) -> _Call:
+    """One clip of a call, without its padding in grid and text.
+
+    Args:
+        call: the call.
+        clip: its index.
+        in_place: keep its positions, which count the padding.
+    """
+    padding = (call.grid.padding or ())[clip]
+    states, mask = call.text.states.last_hidden_state[clip :: call.grid.clips], call.text.mask  # [halves, S, E]
+    if mask is not None:
+        mask = mask[clip :: call.grid.clips] if mask[clip].any() else None
+    if mask is not None:
+        states = states[:, : int(mask[0].nonzero()[-1]) + 1]
+        mask = mask[:, : states.shape[1]]
+    return replace(
+        call,
+        grid=call.grid.alone(clip, padding),
+        text=_EncodedText(BaseModelOutput(states), None if mask is None or mask.all() else mask),
+        positions=call.positions[:, padding:] if in_place else call.positions,
+    )
 
 
 __all__ = ["DiaGenerationMixin"]

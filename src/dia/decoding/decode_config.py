@@ -1,10 +1,10 @@
 """Configuration of the fast decoder step, and the check whether it supports a model.
 
-Shapes: B clips, N rows of the network (B, under guidance 2B), R grid rows, S text length.
+Shapes: N rows of the network, R grid rows, S text length.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -25,35 +25,38 @@ class DecodeConfig:
     """Configuration of a step. Steps with equal configurations are interchangeable.
 
     Args:
-        sampler: chooses the ids.
         pattern: delay of each channel in rows.
         pad: PAD id, which fills channels after their end.
-        clips: B.
+        eos: EOS id.
+        slots: the number of clips that the step has room for.
         rows: R, including prompt and delay.
-        text: S.
-        guided: whether the second half of N is unconditional.
-        masked: whether some rows are masked.
-        text_masked: whether parts of the text are masked.
+        guided: whether there is room for the unconditional half of N.
+        text: S; None where each slot keeps its own text.
+        sampler: the kind of sampler of all slots; None where each slot has its own.
         recorded: record the step as a CUDA graph.
         compiled: options of `torch.compile`; None runs the step without compilation.
     """
 
-    sampler: Sampler
     pattern: tuple[int, ...]
     pad: int
-    clips: int
+    eos: int
+    slots: int
     rows: int
-    text: int
     guided: bool
-    masked: bool
-    text_masked: bool
+    text: int | None = None
+    sampler: Sampler | None = None
     recorded: bool = False
     compiled: tuple[tuple[str, Any], ...] | None = None
 
     @property
     def halves(self) -> int:
-        """N / B."""
+        """Rows of the network for each slot."""
         return 2 if self.guided else 1
+
+    @property
+    def fixed(self) -> bool:
+        """Whether the step computes all slots at once, under masks. Otherwise it computes those in use, each apart."""
+        return self.text is not None
 
     @property
     def mode(self) -> str:
@@ -67,16 +70,11 @@ class DecodeConfig:
         return self.recorded or self.compiled is not None
 
     def rounded(self) -> "DecodeConfig":
-        """Round clips, rows and text up, so that many calls share a step. The surplus is masked."""
+        """Round slots, rows and text up, so that many calls share a step. The surplus is masked."""
         if not self.reusable:
             return self
-        clips, rows, text = (
-            1 << (self.clips - 1).bit_length(),
-            span_of(self.rows),
-            _rounded_up(self.text, _TEXT),
-        )
-        rest = {name: getattr(self, name) for name in ("sampler", "pattern", "pad", "guided", "recorded", "compiled")}
-        return DecodeConfig(**rest, clips=clips, rows=rows, text=text, masked=True, text_masked=True)
+        slots, text = 1 << (self.slots - 1).bit_length(), _rounded_up(self.text or 1, _TEXT)
+        return replace(self, slots=slots, rows=span_of(self.rows), text=text)
 
 
 def check_model(model: Any) -> None:

@@ -7,7 +7,7 @@ Shapes: B clips, C channels, V ids of one channel, K candidates.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -39,6 +39,30 @@ class PlainLoopNeeded(Exception):
 
 
 @dataclass(frozen=True)
+class Numbers:
+    """The numbers of some clips' settings, float32 [B, 1, 1] each; see `Sampler`."""
+
+    guidance: Tensor
+    temperature: Tensor
+    excluded: Tensor  # 1 - top_p
+
+    def __getitem__(self, clips: Any) -> "Numbers":
+        """The numbers of some of the clips."""
+        return Numbers(self.guidance[clips], self.temperature[clips], self.excluded[clips])
+
+    def set(self, clip: int, sampler: "Sampler") -> None:
+        """Store the numbers of a clip's sampler."""
+        self.guidance[clip] = sampler.guidance or 0.0
+        self.temperature[clip] = sampler.temperature
+        self.excluded[clip] = 0.0 if sampler.top_p is None else 1 - sampler.top_p
+
+    @classmethod
+    def of(cls, clips: int, device: torch.device) -> "Numbers":
+        """Numbers of `clips` clips, all 1."""
+        return cls(*torch.ones(3, clips, 1, 1, device=device))
+
+
+@dataclass(frozen=True)
 class Sampler:
     """Chooses the next ids from logits. Its settings are fixed before the loop.
 
@@ -60,24 +84,30 @@ class Sampler:
     top_k: int | None = None
     top_p: float | None = None
 
-    def __call__(self, logits: Tensor, keys: Tensor, row: Tensor) -> Tensor:
-        """Choose the next ids.
+    @property
+    def kind(self) -> "Sampler":
+        """This sampler without its numbers. Clips with samplers of one kind are drawn together."""
+        guidance, top_p = (None if number is None else 1.0 for number in (self.guidance, self.top_p))
+        return replace(self, guidance=guidance, temperature=1.0, top_p=top_p)
+
+    def __call__(self, logits: Tensor, numbers: Numbers, keys: Tensor, row: Tensor) -> Tensor:
+        """Choose the next ids, with the numbers given instead of those of this sampler.
 
         Args:
-            logits: [B, C, V], with guidance [2B, C, V].
+            logits: [B, halves, C, V], conditional first; without guidance the second half is ignored.
+            numbers: of the clips.
             keys: of the clips' noise, [B].
-            row: how many rows have been drawn before, [1].
+            row: how many rows each clip has drawn before, [B].
 
         Returns:
             Ids [B, C].
         """
-        scores, ids = self._candidates(logits)
-        if self.temperature != 1.0:
-            scores = scores / self.temperature
+        scores, ids = self._candidates(logits, numbers)
+        scores = scores / numbers.temperature
         special = ids >= self.eos
         codes = scores.masked_fill(special, _MINUS_INF)
         picked = (
-            self._draw(codes, ids, keys, row, logits.shape[-1])
+            self._draw(codes, ids, numbers, (keys, row, logits.shape[-1]))
             if self.sample
             else _gather(ids, codes.argmax(-1, keepdim=True))
         )
@@ -86,19 +116,18 @@ class Sampler:
         picked[:, 0].masked_fill_(end > codes[:, 0].amax(-1), self.eos)
         return picked
 
-    def _candidates(self, logits: Tensor) -> tuple[Tensor, Tensor]:
+    def _candidates(self, logits: Tensor, numbers: Numbers) -> tuple[Tensor, Tensor]:
         """The conditional scores of the candidates, and their ids, both [B, C, K]."""
-        scores = logits
+        scores = logits[:, 0]
         if self.guidance is not None:
-            scores, unconditional = logits.chunk(2)
-            guided = scores + self.guidance * (scores - unconditional)
+            guided = scores + numbers.guidance * (scores - logits[:, 1])
             if self.guided_candidates is not None:
                 ids = guided.topk(min(self.guided_candidates, guided.shape[-1])).indices
                 return scores.gather(-1, ids), ids
             scores = guided
         return scores, torch.arange(scores.shape[-1], device=scores.device).expand_as(scores)
 
-    def _draw(self, scores: Tensor, ids: Tensor, keys: Tensor, row: Tensor, size: int) -> Tensor:
+    def _draw(self, scores: Tensor, ids: Tensor, numbers: Numbers, noise: tuple[Tensor, Tensor, int]) -> Tensor:
         """Draw ids: the argmax of p / exponential noise, as in `dia.decoding.sampling.token_chooser`."""
         if self.top_k is not None and self.top_k < scores.shape[-1]:
             scores, best = scores.topk(self.top_k)
@@ -108,9 +137,10 @@ class Sampler:
         else:
             scores, order = scores.sort(-1)  # the least likely first
             ids, likely = ids.gather(-1, order), scores.softmax(-1)
-            out = likely.cumsum(-1) <= 1 - self.top_p
+            out = likely.cumsum(-1) <= numbers.excluded
             out[..., -1] = False
             likely = likely.masked_fill(out, 0.0)
+        keys, row, size = noise
         return _gather(ids, (likely / exponential(keys, row, ids, size)).argmax(-1, keepdim=True))
 
 

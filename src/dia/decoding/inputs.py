@@ -24,6 +24,27 @@ class Grid:
     channels: int
     pad: int
 
+    @property
+    def clips(self) -> int:
+        """B."""
+        return len(self.ids) // self.channels
+
+    @property
+    def padding(self) -> list[int] | None:
+        """Rows of padding on the left of each clip; None if the mask hides other rows, too."""
+        if self.mask is None:
+            return [0] * self.clips
+        prompt = self.mask[:, : self.prefilled].long()
+        padding = (prompt.cumsum(1) == 0).sum(1)
+        on_the_left = bool((padding + prompt.sum(1) == self.prefilled).all()) and int(padding.max()) < self.prefilled
+        return padding.tolist() if on_the_left else None
+
+    def alone(self, clip: int, padding: int) -> "Grid":
+        """The grid of one clip, without its padding."""
+        of_clip = slice(clip * self.channels, (clip + 1) * self.channels)
+        ids, forced = self.ids[of_clip, padding:], self.forced[of_clip, padding:]
+        return Grid(ids, forced, None, self.prefilled - padding, self.channels, self.pad)
+
     def rows(self, start: int, stop: int) -> Tensor:
         """Rows start…stop − 1 as [B, R, C]."""
         return self.ids[:, start:stop].unflatten(0, (-1, self.channels)).transpose(1, 2)

@@ -9,7 +9,8 @@ Shapes: B clips, N rows of the network (B, under guidance 2B), E model width, R 
 G key heads, D head width.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -18,9 +19,35 @@ from torch import Tensor, nn
 from dia.kernels.decoder import skinny_attention, skinny_linear, skinny_norm
 
 MODELING_MODULE = "dia.modeling_dia"  # the step replaces forward methods of this module only
+_BLOCK = 4  # rows of a block of a product in float32 on a CPU
 _NARROW = 1024  # up to this width call overhead dominates, so that copying weights into one matrix pays off
 
 Linear = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class StepRows:
+    """The rows that a step reads: one of each of its slots, with guidance conditional and unconditional.
+
+    Attributes:
+        clips: B.
+        halves: N / B.
+        cells: where the keys of the rows belong in a flat buffer, int64 [N · G].
+        angles: cosines and signed sines of the rows, [N, 1, D] each.
+        lengths: the number of each slot, and of rows that it attends to; None if masks tell.
+        mask: added to the scores of the first `span` rows, [N, 1, 1, span]; None without a mask.
+        text_mask: added to the scores of the text, [B, 1, 1, S]; None without a mask.
+        span: number of rows to attend to.
+    """
+
+    clips: int
+    halves: int
+    cells: Tensor
+    angles: tuple[Tensor, Tensor]
+    lengths: Sequence[tuple[int, int]] | None = None
+    mask: Tensor | None = None
+    text_mask: Tensor | None = None
+    span: int = 0
 
 
 class FastLayer:
@@ -28,8 +55,9 @@ class FastLayer:
 
     Args:
         layer: the `DiaDecoderLayer`.
-        rows: N, and R, the capacity in rows.
-        text: B, and S, the capacity in text ids.
+        slots: number of slots, and rows of the network for each.
+        rows: R, the capacity in rows.
+        text: S, the capacity in text ids; None to keep the text of each slot as it is given.
         dtype: dtype of keys and values.
         eager: whether the step runs without torch.compile, so that custom kernels can be used.
         new: creates the buffers; `torch.empty` if every row is written before it is read.
@@ -38,8 +66,9 @@ class FastLayer:
     def __init__(
         self,
         layer: Any,
-        rows: tuple[int, int],
-        text: tuple[int, int],
+        slots: tuple[int, int],
+        rows: int,
+        text: int | None,
         dtype: torch.dtype,
         eager: bool,
         new: Callable[..., Tensor],
@@ -54,90 +83,118 @@ class FastLayer:
         groups, text_groups = own.config.num_key_value_heads, cross.config.cross_num_key_value_heads
         self.heads, self.groups = groups * own.num_key_value_groups, groups
         device = layer.pre_sa_norm.weight.device
-        self.keys, self.values = new(2, rows[0], groups, rows[1], own.head_dim, dtype=dtype, device=device)
         like = {"dtype": dtype, "device": device}
-        self.text_keys, self.text_values = new(2, text[0], text_groups, text[1], cross.head_dim, **like)
+        self.keys, self.values = new(2, *slots, groups, rows, own.head_dim, **like)  # [slots, halves, G, R, D] each
         self.text_repeats = cross.num_key_value_groups
         self.unconditional = new(1, layer.pre_ca_norm.weight.shape[0], **like)  # output of attention, [1, E]
-        self.attend_text = _attend
+        self.text_keys, self.text_values = new(2, slots[0], text_groups, text or 0, cross.head_dim, **like)
+        self.capacity = text is not None
+        self.texts: list[tuple[Tensor, Tensor] | None] = [None] * slots[0]  # of each slot, without a capacity
+        self.attend_text: Callable[..., Tensor] = _attend
+        self.transposed = False
         # For single queries in half precision, the fused kernel on CPUs is several times slower than two products.
         if device.type == "cpu" and dtype != torch.float32:
             self.attend_text = _attend_skinny if eager else _attend_unfused
-            # The first product reads the keys along the text axis.
-            self.text_keys = new(text[0], text_groups, cross.head_dim, text[1], **like).transpose(2, 3)
+            self.transposed = True
+            self.text_keys = _along_text(self.text_keys)
 
-    def clear(self) -> None:
-        """Zero the buffers. Masks hide values of an earlier call, but not NaN."""
-        for kept in (self.keys, self.values, self.text_keys, self.text_values):
-            kept.zero_()
-
-    def load(self, own: Any, text: Any, place: Callable[[Tensor, Tensor], None], guided: bool) -> None:
-        """Copy the keys and values that the model has computed.
-
-        Args:
-            own: transformers' cache layer of the rows.
-            text: transformers' cache layer of the text.
-            place: copies a tensor [N, …] into a buffer.
-            guided: whether the second half of N is unconditional.
-        """
+    def refresh(self) -> None:
+        """Copy the model's current weights, which training may have changed."""
         if isinstance(self.own_in, _Joined):
             self.own_in.refresh()
-        place(self.keys, own.keys)
-        place(self.values, own.values)
-        clips = len(text.keys) // (2 if guided else 1)
-        for buffer, given in ((self.text_keys, text.keys), (self.text_values, text.values)):
-            buffer[:clips, :, : given.shape[2]] = given[:clips]
-        if guided:
-            value = text.values[clips, :, 0].repeat_interleave(self.text_repeats, dim=0)  # [H, D]
-            self.unconditional.copy_(self.text_out(value.view(1, -1)))
 
-    def __call__(
-        self,
-        hidden_states: Tensor,
-        position_embeddings: tuple[Tensor, ...],
-        row: Tensor,
-        span: int,
-        attention_mask: Tensor | None,
-        encoder_attention_mask: Tensor | None,
-    ) -> Tensor:
-        """Compute the layer's output [N, E] for one row.
+    def clear(self, slot: int) -> None:
+        """Empty a slot. Zeros, because masks hide values of an earlier call, but not NaN."""
+        self.texts[slot] = None
+        for kept in (self.keys, self.values, self.text_keys, self.text_values):
+            kept[slot].zero_()
+
+    def load(self, slot: int, own: tuple[Tensor, Tensor], text: tuple[Tensor, Tensor]) -> None:
+        """Copy the keys and values of a clip that the model has computed.
 
         Args:
-            hidden_states: [N, E].
-            position_embeddings: cosines and signed sines of the row, [1, D] each.
-            row: index of the row, [1].
-            span: number of rows to attend to, including this row.
-            attention_mask: added to the scores, [N, 1, 1, span].
-            encoder_attention_mask: added to the scores of the text, [N, 1, 1, S].
+            slot: where to copy them.
+            own: of its rows, [halves, G, rows, D] each.
+            text: of its text, [G, S, D] each.
         """
-        normed = self.own_norm(hidden_states)
-        hidden_states = hidden_states + self._self_attention(normed, position_embeddings, row, span, attention_mask)
-        hidden_states = hidden_states + self._cross_attention(hidden_states, encoder_attention_mask)
+        for buffer, given in ((self.keys, own[0]), (self.values, own[1])):
+            buffer[slot, : len(given), :, : given.shape[2]] = given
+        if not self.capacity:
+            keys, values = text[0][None], text[1][None]
+            self.texts[slot] = (_along_text(keys) if self.transposed else keys), values.contiguous()
+            return
+        for buffer, given in ((self.text_keys, text[0]), (self.text_values, text[1])):
+            buffer[slot, :, : given.shape[1]] = given
+
+    def load_unconditional(self, value: Tensor) -> None:
+        """Keep the output of attention over the unconditional text, from its value [G, D]."""
+        self.unconditional.copy_(self.text_out(value.repeat_interleave(self.text_repeats, dim=0).reshape(1, -1)))
+
+    def __call__(self, hidden_states: Tensor, rows: StepRows) -> Tensor:
+        """Compute the layer's output [P, E] for the rows [P, E] of a step; the first N belong to its slots."""
+        hidden_states = hidden_states + self._self_attention(self.own_norm(hidden_states), rows)
+        hidden_states = hidden_states + self._cross_attention(hidden_states, rows)
         gate, up = self.gate_up(self.mlp_norm(hidden_states)).chunk(2, dim=-1)
         return hidden_states + self.down(self.activation(gate) * up)
 
-    def _self_attention(
-        self,
-        hidden_states: Tensor,
-        position_embeddings: tuple[Tensor, ...],
-        row: Tensor,
-        span: int,
-        attention_mask: Tensor | None,
-    ) -> Tensor:
-        heads = self.own_in(hidden_states).view(len(hidden_states), -1, self.keys.shape[-1])  # [N, H + 2G, D]
+    def _self_attention(self, hidden_states: Tensor, rows: StepRows) -> Tensor:
+        count, width = rows.clips * rows.halves, self.keys.shape[-1]
+        heads = self.own_in(hidden_states)[:count].view(count, -1, width)  # [N, H + 2G, D]
         first_value = self.heads + self.groups
-        rotated = rotate(heads[:, :first_value], position_embeddings)
-        self.keys.index_copy_(2, row, rotated[:, self.heads :, None])
-        self.values.index_copy_(2, row, heads[:, first_value:, None])
-        keys, values = self.keys[:, :, :span], self.values[:, :, :span]
-        return self.own_out(_attend(rotated[:, : self.heads], keys, values, attention_mask, self.scaling))
+        rotated = rotate(heads[:, :first_value], rows.angles)
+        self.keys.view(-1, width).index_copy_(0, rows.cells, rotated[:, self.heads :].reshape(-1, width))
+        self.values.view(-1, width).index_copy_(0, rows.cells, heads[:, first_value:].reshape(-1, width))
+        query = rotated[:, : self.heads]
+        if rows.lengths is None:
+            keys, values = (kept.flatten(0, 1)[:, :, : rows.span] for kept in (self.keys, self.values))
+            attended = _attend(query, keys, values, rows.mask, self.scaling)
+        else:
+            parts = zip(query.split(rows.halves), rows.lengths, strict=True)
+            attended = _joined_parts([self._attend_slot(part, *place) for part, place in parts])
+        return self.own_out(padded(attended, len(hidden_states)))
 
-    def _cross_attention(self, hidden_states: Tensor, attention_mask: Tensor | None) -> Tensor:
-        clips, rows = len(self.text_keys), len(hidden_states)
-        query = self.text_in(self.text_norm(hidden_states[:clips])).view(clips, -1, self.text_keys.shape[-1])
-        output = self.attend_text(query, self.text_keys, self.text_values, attention_mask, self.text_scaling)
-        read = self.text_out(output)
-        return read if clips == rows else torch.cat([read, self.unconditional.expand(rows - clips, -1)])
+    def _attend_slot(self, query: Tensor, slot: int, rows: int) -> Tensor:
+        keys, values = (kept[slot, : len(query), :, :rows] for kept in (self.keys, self.values))
+        return _attend(query, keys, values, None, self.scaling)
+
+    def _cross_attention(self, hidden_states: Tensor, rows: StepRows) -> Tensor:
+        clips, halves, count = rows.clips, rows.halves, len(hidden_states)
+        read = padded(hidden_states[: clips * halves : halves], blocked(clips, hidden_states))
+        query = self.text_in(self.text_norm(read))[:clips].view(clips, -1, self.text_keys.shape[-1])
+        if rows.lengths is None:
+            attended = self.attend_text(query, self.text_keys, self.text_values, rows.text_mask, self.text_scaling)
+        else:
+            texts: list[Any] = [self.texts[slot] for slot, _ in rows.lengths]
+            parts = zip(query.split(1), texts, strict=True)
+            attended = _joined_parts([self.attend_text(part, *text, None, self.text_scaling) for part, text in parts])
+        output = self.text_out(padded(attended, len(read)))[:clips]
+        if halves == 2:
+            output = torch.stack([output, self.unconditional.expand(clips, -1)], dim=1).flatten(0, 1)
+        return padded(output, count)
+
+
+def blocked(rows: int, like: Tensor) -> int:
+    """Rows that a product must have so that each row's result does not depend on how many others there are.
+
+    On a CPU in float32, products of fewer rows than a block use other kernels. See docs/engine.md.
+    """
+    if like.device.type != "cpu" or like.dtype != torch.float32:
+        return rows
+    return -(-rows // _BLOCK) * _BLOCK
+
+
+def _joined_parts(parts: list[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+
+def _along_text(keys: Tensor) -> Tensor:
+    """The same keys [N, G, S, D], contiguous along S."""
+    return keys.transpose(2, 3).contiguous().transpose(2, 3)
+
+
+def padded(rows: Tensor, count: int) -> Tensor:
+    """Append zeros to rows [N, E] up to `count` rows."""
+    return rows if len(rows) == count else nn.functional.pad(rows, (0, 0, 0, count - len(rows)))
 
 
 class _Joined:

@@ -1,27 +1,30 @@
 """The fast decoder step: reads one row, chooses the next and writes it, on static tensors and without host syncs.
 
-The model itself computes the keys and values of the prompt. On a GPU the step is recorded as a CUDA graph once for
-every span of rows and replayed. Recorded and compiled steps are cached for later calls with the same shapes.
+A clip has a slot with its own row, text, sampler and noise. It joins and leaves between two steps. The model itself
+computes the keys and values of the prompt. On a GPU the step is recorded as a CUDA graph once for every span of rows
+and replayed. Recorded and compiled steps are cached for later calls with the same shapes.
 
-Shapes: B clips, N rows of the network (B, under guidance 2B), R grid rows, C channels, V ids of each, S text length.
+Shapes: B clips, N rows of the network (B, under guidance 2B), R grid rows, C channels, V ids of each, S text length,
+G key heads, D head width.
 """
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
-from transformers.cache_utils import Cache, EncoderDecoderCache
 from transformers.generation.streamers import BaseStreamer
 
-from dia.decoding.cache import fill
 from dia.decoding.decode_config import DecodeConfig, span_of
 from dia.decoding.delay import last_end
+from dia.decoding.fused_sampling import Numbers, Sampler
 from dia.decoding.inputs import Grid
-from dia.decoding.static_layer import FastLayer, linear_of, norm_of, signed
+from dia.decoding.prefill import Pairs, Start
+from dia.decoding.static_layer import FastLayer, StepRows, blocked, linear_of, norm_of, padded, signed
 from dia.decoding.streamers import emit
 from dia.quantization.linear import QuantizedLinear
 from dia.runtime.log import get_logger
@@ -35,125 +38,194 @@ _STATELESS_PACKAGES = ("dia", "torch", "transformers")  # the output of their mo
 _recording = threading.Lock()  # held while a graph is recorded
 
 
+@dataclass(frozen=True)
+class _InUse:
+    """The slots that a step computes."""
+
+    slots: tuple[int, ...]
+    at: Tensor  # the same, [B]
+    halves: int
+    draws: tuple[tuple[Sampler, Tensor | None], ...]  # kinds of samplers, and the places of their slots in `slots`
+
+
 class Step:
-    """Computes the next row of every clip. The config is fixed, and all state is in static tensors."""
+    """Computes the next row of the clips in its slots. The config is fixed, and all state is in static tensors.
+
+    A clip joins and leaves between two steps. Its codes depend neither on its slot nor on the clips in other slots;
+    docs/engine.md says for which devices that holds bit for bit.
+
+    Attributes:
+        ids: the grids, [slots, C, R].
+        ended: which channels have ended, [slots, C].
+        written: number of rows of each slot; 0 for a free one.
+    """
 
     def __init__(self, model: Any, config: DecodeConfig) -> None:
         decoder, device, dtype = model.model.decoder, model.device, model.dtype
-        batch, channels, eager = config.clips * config.halves, len(config.pattern), config.compiled is None
-        self.config = config
-        self.embed, self.norm, self.head = (
-            decoder.embeddings,
-            norm_of(decoder.norm, eager),
-            linear_of(model.logits_dense, eager),
-        )
-        sizes = (batch, config.rows), (config.clips, config.text)
-        new = torch.zeros if config.reusable else torch.empty
+        slots, channels, eager = config.slots, len(config.pattern), config.compiled is None
+        self.config, self.written = config, [0] * slots
+        self.embed, self.norm = decoder.embeddings, norm_of(decoder.norm, eager)
+        self.head = linear_of(model.logits_dense, eager)
+        new = torch.zeros if config.fixed else torch.empty
+        sizes = (slots, config.halves), config.rows, config.text
         self.layers = [FastLayer(layer, *sizes, dtype, eager, new) for layer in decoder.layers]
         positions, like = torch.arange(config.rows, device=device)[None], torch.empty(0, dtype=dtype, device=device)
         self.rotary = signed(*(part[0] for part in decoder.rotary_emb(like, positions)))  # [R, 2, D]
         self.delays = torch.tensor(config.pattern, device=device)
-        self.ids = torch.full((config.clips * channels, config.rows), config.pad, device=device)
+        self.ids = torch.full((slots, channels, config.rows), config.pad, device=device)
         self.forced = self.ids.clone()
-        self.ended = torch.ones(config.clips * channels, dtype=torch.bool, device=device)
-        self.row, self.last_end = torch.zeros(2, 1, dtype=torch.long, device=device)  # the next row; the last for EOS
-        self.first_row = torch.zeros_like(self.row)  # the first row that is drawn
-        self.keys = torch.zeros(config.clips, dtype=torch.long, device=device)
-        self.mask = torch.zeros(batch, 1, 1, config.rows, dtype=dtype, device=device) if config.masked else None
+        self.ended = torch.ones(slots, channels, dtype=torch.bool, device=device)
+        whole = torch.zeros(6, slots, dtype=torch.long, device=device)
+        # The next row, 1 for a slot in use, the last row for EOS, the first row that is drawn, position - row, noise.
+        self.row, self.live, self.last_end, self.first_row, self.offset, self.keys = whole
+        self.row.fill_(1)
+        self.numbers = Numbers.of(slots, device)
+        groups = self.layers[0].groups
+        cells = torch.arange(slots * config.halves * groups, device=device) * config.rows
+        self.cells = cells.view(slots, config.halves, groups)  # of row 0 in the flat buffers of keys
         self.text_mask = (
-            torch.zeros(config.clips, 1, 1, config.text, dtype=dtype, device=device) if config.text_masked else None
+            None if config.text is None else torch.zeros(slots, 1, 1, config.text, dtype=dtype, device=device)
         )
+        self.places = torch.arange(config.rows, device=device)
+        self._samplers: list[Sampler | None] = [None] * slots
+        self._in_use: _InUse | None = None
+        if config.fixed:
+            assert config.sampler is not None
+            self._in_use = _InUse(
+                tuple(range(slots)), torch.arange(slots, device=device), config.halves, ((config.sampler, None),)
+            )
 
-    def load(
-        self, grid: Grid, cache: EncoderDecoderCache, text_mask: Tensor | None, max_rows: int, keys: Tensor | None
-    ) -> None:
-        """Start a call: copy its grid, and the keys and values of the prompt and the text.
+    def refresh(self, unconditional: Pairs) -> None:
+        """Copy what depends on weights: joined weights, and each layer's value [G, D] of the unconditional text."""
+        for index, layer in enumerate(self.layers):
+            layer.refresh()
+            if unconditional:
+                layer.load_unconditional(unconditional[index][1])
 
-        Args:
-            grid: the grid from `start_grid`.
-            cache: the cache that the model has filled.
-            text_mask: [n, S], 0 for padding; None if nothing is padded. The unconditional half is not read.
-            max_rows: length limit of the grid.
-            keys: of the clips' noise, [n]; None for greedy search.
-        """
-        pairs = zip(cache.self_attention_cache.layers, cache.cross_attention_cache.layers, strict=True)
-        for layer, (own, text) in zip(self.layers, pairs, strict=True):
-            if self.config.reusable:
-                layer.clear()
-            layer.load(own, text, self._place, self.config.guided)
-        _copy_to_corner(self.ids.fill_(self.config.pad), grid.ids)
-        _copy_to_corner(self.forced.fill_(self.config.pad), grid.forced)
-        self.ended.fill_(True)[: len(grid.ids)] = False
-        self.row.fill_(grid.prefilled)
-        self.first_row.fill_(grid.prefilled)
-        if keys is not None:
-            self.keys[: len(keys)] = keys
-        self.last_end.fill_(last_end(max_rows, grid.prefilled, max(self.config.pattern)))
-        batch = len(grid.ids) // grid.channels * self.config.halves
-        if self.mask is not None:
-            seen = None if grid.mask is None else grid.mask[:, : grid.prefilled].repeat(self.config.halves, 1)
-            self._hide(self.mask, self.row.new_ones(batch, grid.prefilled) if seen is None else seen, self._place)
+    def join(self, slot: int, start: Start) -> None:
+        """Place a clip in a free slot. `begin` writes its first row."""
+        if self.config.fixed:
+            for layer in self.layers:
+                layer.clear(slot)
+        for layer, own, text in zip(self.layers, start.own, start.text, strict=True):
+            layer.load(slot, own, text)
+        rows = start.forced.shape[1]
+        for grid in (self.ids, self.forced):
+            grid[slot].fill_(self.config.pad)[:, :rows] = start.forced
+        self.ended[slot] = False
+        end = last_end(start.max_rows, start.prefilled, max(self.config.pattern))
+        numbers = start.prefilled, 1, end, start.prefilled, start.offset, start.key
+        state = self.row, self.live, self.last_end, self.first_row, self.offset, self.keys
+        for tensor, number in zip(state, numbers, strict=True):
+            tensor[slot] = number
+        self.numbers.set(slot, start.sampler)
         if self.text_mask is not None:
-            clips, length = batch // self.config.halves, cache.cross_attention_cache.get_seq_length()
-            read = self.row.new_ones(clips, length) if text_mask is None else text_mask[:clips]
-            self._hide(self.text_mask, read, _copy_to_corner)
+            self.text_mask[slot].fill_(float("-inf"))[..., : start.text[0][0].shape[1]] = 0.0
+        self.written[slot], self._samplers[slot] = start.prefilled, start.sampler.kind
+        self._changed()
 
-    def save(self, cache: EncoderDecoderCache, text: Cache, clips: int, rows: int) -> None:
-        """Copy the keys and values of the call's rows, and those of its text, to an empty cache."""
-        for index, (layer, read) in enumerate(zip(self.layers, text.layers, strict=True)):
-            own = self._of(layer.keys, clips, rows), self._of(layer.values, clips, rows)
-            fill(cache, index, own, (read.keys, read.values))
-
-    def _of(self, buffer: Tensor, clips: int, length: int) -> Tensor:
-        """The part [n, G, length, D] of keys or values that belongs to the call's clips."""
-        return torch.cat([half[:clips, :, :length] for half in buffer.chunk(self.config.halves)])
-
-    def begin(self, logits: Tensor) -> None:
-        """Write the first row from logits [n, C · V] that the model has computed."""
-        padded = logits.new_zeros(self.config.clips * self.config.halves, logits.shape[1])
-        self._place(padded, logits)
-        self._write(padded)
-
-    def __call__(self, span: int) -> None:
-        """Decode the last row and write the next one, attending to the first `span` rows."""
-        last = self.row - 1
-        last_ids = self.ids.index_select(1, last).view(-1, 1, len(self.config.pattern))  # [B, 1, C]
-        hidden_states = self.embed(last_ids)[:, 0].repeat(self.config.halves, 1)  # [N, E]
-        position_embeddings, mask = self.rotary.index_select(0, last).unbind(1), None
-        if self.mask is not None:
-            mask = self.mask.index_fill_(3, last, 0.0)[..., :span]
+    def leave(self, slot: int) -> None:
+        """Free a slot. Its grid stays until another clip joins."""
+        self.live[slot] = 0
+        self.ended[slot] = True
+        self._samplers[slot] = None
         for layer in self.layers:
-            hidden_states = layer(hidden_states, position_embeddings, last, span, mask, self.text_mask)
-        self._write(self.head(self.norm(hidden_states)))
+            layer.texts[slot] = None
+        self._changed()
 
-    def _write(self, logits: Tensor) -> None:
-        """Choose the next row from logits [N, C · V] and write it, with delayed EOS, PAD after EOS, and the prompt."""
-        config, eos = self.config, self.config.sampler.eos
-        scores = logits.float().unflatten(-1, (len(config.pattern), -1))
-        picked = config.sampler(scores, self.keys, self.row - self.first_row)  # [B, C]
-        leader = self.ids.view(config.clips, -1, config.rows)[:, 0]  # [B, R]
-        before = self.row - self.delays
-        due = (leader.index_select(1, before.clamp(min=0)) == eos) & (before >= 0)
-        now = (picked[:, :1] == eos) | (self.row >= self.last_end)
+    def _changed(self) -> None:
+        if not self.config.fixed:
+            self._in_use = None
+
+    @property
+    def in_use(self) -> _InUse:
+        """The slots that the step computes."""
+        if self._in_use is None:
+            self._in_use = self._used([slot for slot, sampler in enumerate(self._samplers) if sampler])
+        return self._in_use
+
+    def _used(self, slots: Sequence[int]) -> _InUse:
+        device, kinds = self.ids.device, [self._samplers[slot] for slot in slots]
+        draws = tuple(
+            (kind, None if kinds.count(kind) == len(kinds) else torch.tensor(places, device=device))
+            for kind in dict.fromkeys(kinds)
+            if kind is not None
+            for places in [[place for place, other in enumerate(kinds) if other == kind]]
+        )
+        guided = any(kind is not None and kind.guidance is not None for kind in kinds)
+        return _InUse(tuple(slots), torch.tensor(slots, device=device), 2 if guided else 1, draws)
+
+    def computed(self, layer: int, slot: int, rows: int) -> tuple[Tensor, Tensor]:
+        """Keys and values that a layer has computed for the first rows of a slot, [halves, G, rows, D]."""
+        kept = self.layers[layer]
+        return kept.keys[slot, :, :, :rows], kept.values[slot, :, :, :rows]
+
+    def begin(self, slots: Sequence[int], logits: Tensor) -> None:
+        """Write the first row of slots from logits [B, halves, C · V] that the model has computed."""
+        used = self._used(slots)
+        self._write(logits.unflatten(-1, (len(self.config.pattern), -1)), used)
+        for slot in slots:
+            self.written[slot] += 1
+
+    def __call__(self, span: int = 0) -> None:
+        """Decode the last row of each slot in use and write the next one. `span` rows are attended to under masks."""
+        used, config = self.in_use, self.config
+        last = self.row[used.at] - 1
+        hidden_states = self.embed(self.ids[used.at, :, last][:, None])[:, 0]  # [B, E]
+        hidden_states = hidden_states.repeat_interleave(used.halves, dim=0)
+        count = len(hidden_states)
+        hidden_states = padded(hidden_states, blocked(count, hidden_states))
+        rows = self._rows(used, last, span)
+        for layer in self.layers:
+            hidden_states = layer(hidden_states, rows)
+        logits = self.head(self.norm(hidden_states))[:count]
+        self._write(logits.float().view(len(last), used.halves, len(config.pattern), -1), used)
+
+    def advanced(self) -> None:
+        """Count the rows that a step has written. Not part of the step, which may be recorded."""
+        for slot, sampler in enumerate(self._samplers):
+            if sampler is not None:
+                self.written[slot] += 1
+
+    def _rows(self, used: _InUse, last: Tensor, span: int) -> StepRows:
+        cells = (self.cells[used.at, : used.halves] + last[:, None, None]).flatten()
+        angles = self.rotary[last + self.offset[used.at]].repeat_interleave(used.halves, dim=0)[:, :, None]
+        mask = lengths = None
+        if self.config.fixed:
+            hidden = self.places[:span] > last[:, None]
+            mask = torch.zeros_like(hidden, dtype=self.rotary.dtype).masked_fill(hidden, float("-inf"))
+            mask = mask.repeat_interleave(used.halves, dim=0)[:, None, None]
+        else:
+            lengths = [(slot, self.written[slot]) for slot in used.slots]
+        pair = angles[:, 0], angles[:, 1]
+        return StepRows(len(last), used.halves, cells, pair, lengths, mask, self.text_mask, span)
+
+    def _write(self, logits: Tensor, used: _InUse) -> None:
+        """Choose the next row from logits [B, halves, C, V] and write it: delayed EOS, PAD after EOS, the prompt."""
+        at, eos, pad = used.at, self.config.eos, self.config.pad
+        row = self.row[at]
+        picked = self._draw(logits, used, row - self.first_row[at])
+        before = row[:, None] - self.delays  # [B, C]
+        due = (self.ids[at[:, None], 0, before.clamp(min=0)] == eos) & (before >= 0)
+        now = (picked[:, :1] == eos) | (row >= self.last_end[at])[:, None]
         picked = picked.masked_fill(torch.where(self.delays == 0, now, due), eos)
-        drawn = picked.view(-1).masked_fill(self.ended, config.pad)
-        forced = self.forced.index_select(1, self.row)[:, 0]
-        drawn = torch.where(forced == config.pad, drawn, forced)
-        self.ids.index_copy_(1, self.row, drawn[:, None])
-        self.ended.logical_or_(drawn == eos)
-        self.row.add_(1)
+        ended = self.ended[at]
+        forced = self.forced[at, :, row]
+        drawn = torch.where(forced == pad, picked.masked_fill(ended, pad), forced)
+        self.ids[at, :, row] = drawn
+        self.ended[at] = ended | (drawn == eos)
+        self.row[at] = row + self.live[at]
 
-    def _place(self, buffer: Tensor, given: Tensor) -> None:
-        """Copy values of the call's clips to a buffer that may be larger in clips, rows and text."""
-        for part, half in zip(buffer.chunk(self.config.halves), given.chunk(self.config.halves), strict=True):
-            _copy_to_corner(part, half)
-
-    def _hide(self, buffer: Tensor, mask: Tensor, place: Callable[[Tensor, Tensor], None]) -> None:
-        """Fill an additive mask [N, 1, 1, …] from a mask of ones and zeros [n, …]. Positions beyond it are hidden."""
-        # Unused and fully masked clips attend to everything, because some devices return NaN for empty rows.
-        buffer.zero_()[..., mask.shape[1] :] = float("-inf")
-        hidden = (mask == 0) & (mask != 0).any(1, keepdim=True)
-        place(buffer, torch.zeros_like(mask, dtype=buffer.dtype).masked_fill(hidden, float("-inf"))[:, None, None])
+    def _draw(self, logits: Tensor, used: _InUse, row: Tensor) -> Tensor:
+        """Ids [B, C] from logits [B, halves, C, V] and the number of rows drawn before."""
+        numbers, keys = self.numbers[used.at], self.keys[used.at]
+        if len(used.draws) == 1:
+            return used.draws[0][0](logits, numbers, keys, row)
+        picked = logits.new_empty(len(row), len(self.config.pattern), dtype=torch.long)
+        for sampler, places in used.draws:
+            assert places is not None
+            picked[places] = sampler(logits[places], numbers[places], keys[places], row[places])
+        return picked
 
 
 class GraphRunner:
@@ -168,14 +240,17 @@ class GraphRunner:
         compiled: Callable[[int], None] = torch.compile(self.step.__call__, **dict(self.step.config.compiled or ()))
         return compiled
 
-    def __call__(self, row: int) -> None:
-        """Write row `row`."""
-        if not self.step.config.reusable:
-            return self._run(row)
-        span = span_of(row)
-        if span not in self._ready:
-            self._ready[span] = self._prepared(span)
-        return self._ready[span]()
+    def __call__(self) -> None:
+        """Write the next row of every slot in use."""
+        step = self.step
+        if step.config.reusable:
+            span = span_of(max(step.written))
+            if span not in self._ready:
+                self._ready[span] = self._prepared(span)
+            self._ready[span]()
+        else:
+            self._run(max(step.written))
+        step.advanced()
 
     def _prepared(self, span: int) -> Callable[[], None]:
         """The step for one span. Preparing runs the step, so its state is restored after each run."""
@@ -277,47 +352,64 @@ def _weights_key(model: Any) -> Any:
 def write_rows(
     runner: GraphRunner,
     grid: Grid,
+    starts: Sequence[Start],
     logits: Tensor,
-    max_rows: int,
     over: Callable[[Tensor], bool],
     streamer: BaseStreamer | None,
+    stay: bool = False,
 ) -> int:
     """Write rows until every channel has ended.
 
     Args:
-        runner: a runner whose step has loaded the call.
+        runner: a runner whose step is free.
         grid: the grid to write to.
-        logits: logits of the first row, [N, C · V].
-        max_rows: length limit of the grid.
+        starts: the clips of the grid, without padding on the left.
+        logits: logits of the first row, [B, halves, C · V].
         over: returns whether a tensor is all true, possibly late.
         streamer: receives every row [B, C], and stops the loop when it is closed.
+        stay: compute clips that have ended like the others, because their keys are wanted.
 
     Returns:
         The number of rows in the grid.
     """
-    step, flat, row = runner.step, len(grid.ids), grid.prefilled
+    step, row, clips = runner.step, grid.prefilled, list(range(len(starts)))
+    max_rows = row + starts[0].max_rows - starts[0].prefilled
+    first = torch.tensor([start.prefilled - grid.prefilled for start in starts], device=grid.ids.device)
+    at = torch.arange(len(starts), device=grid.ids.device)
     rows_per_check = _ROWS_PER_END_CHECK if grid.ids.is_cuda and streamer is None else 1
+    for slot, start in enumerate(starts):
+        step.join(slot, start)
     while row < max_rows:
         if row == grid.prefilled:
-            step.begin(logits)
+            step.begin(clips, logits)
         else:
-            runner(row)
+            runner()
         row += 1
-        if not emit(streamer, step.ids[:flat, row - 1].view(-1, grid.channels)):
+        if streamer is not None and not emit(streamer, step.ids[at, :, first + row - 1]):
             break
-        if row % rows_per_check == 0 and over(step.ended):
+        if row % rows_per_check == 0 and (over(step.ended[clips]) if stay else _all_ended(step, clips, over)):
             break
-    grid.ids[:, :row] = step.ids[:flat, :row]
+    cells = grid.ids.unflatten(0, (-1, grid.channels))
+    for slot, start in enumerate(starts):
+        padding = grid.prefilled - start.prefilled
+        cells[slot, :, padding:row] = step.ids[slot, :, : row - padding]
     return grid.written(row)
+
+
+def _all_ended(step: Step, clips: list[int], over: Callable[[Tensor], bool]) -> bool:
+    """Whether all clips have ended. Those that have ended leave a step that does not compute all slots anyway."""
+    if step.config.fixed:
+        return over(step.ended)
+    for slot, ended in zip(tuple(clips), step.ended[clips].all(1).tolist(), strict=True):
+        if ended:
+            step.leave(slot)
+            clips.remove(slot)
+    return not clips
 
 
 def _first_line(error: Exception) -> str:
     """The first line of an error, as a str: `warning_once` would keep the error itself alive, with its frames."""
     return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
-
-
-def _copy_to_corner(buffer: Tensor, given: Tensor) -> None:
-    buffer[tuple(slice(size) for size in given.shape)] = given
 
 
 __all__ = ["GraphRunner", "Step", "runner_for", "write_rows"]

@@ -1,0 +1,141 @@
+"""What the model computes for a clip before its first new row, and how a clip joins the fast step with it.
+
+Shapes: B clips, N rows of the network (B, under guidance 2B), R grid rows, C channels, V ids of each, S text length,
+G key heads, D head width.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers.cache_utils import EncoderDecoderCache
+
+from dia.decoding.cache import fill
+from dia.decoding.fused_sampling import Sampler
+from dia.decoding.inputs import Grid
+
+Pairs = Sequence[tuple[Tensor, Tensor]]  # keys and values of each layer
+
+
+@dataclass(frozen=True)
+class Start:
+    """A clip that joins a step: its grid, and what the model has computed for its prompt and text.
+
+    Attributes:
+        forced: the clip's grid, [C, rows]; PAD in the cells to draw.
+        prefilled: number of prompt rows.
+        max_rows: length limit of the grid.
+        offset: the position of the first row.
+        sampler: chooses the ids.
+        key: of the clip's noise.
+        own: of the prompt, [halves, G, prefilled, D].
+        text: of the text, [G, S, D].
+        unconditional: of one id of the unconditional text, [G, D]; empty without guidance.
+    """
+
+    forced: Tensor
+    prefilled: int
+    max_rows: int
+    offset: int
+    sampler: Sampler
+    key: int
+    own: Pairs
+    text: Pairs
+    unconditional: Pairs
+
+
+def starts_of(
+    cache: EncoderDecoderCache,
+    grid: Grid,
+    text_mask: Tensor | None,
+    positions: Tensor,
+    limit: int,
+    sampler: Sampler,
+    keys: Sequence[int],
+) -> list[Start]:
+    """The clips of a call whose prompts the model has computed.
+
+    Args:
+        cache: filled by the model.
+        grid: of the call.
+        text_mask: 0 for padding, [N, S]; None if nothing is padded.
+        positions: of the grid's rows, [1 or B, rows].
+        limit: maximum number of rows of the grid.
+        sampler: chooses the ids.
+        keys: of the clips' noise.
+    """
+    halves = 1 if sampler.guidance is None else 2
+    own, cross = cache.self_attention_cache.layers, cache.cross_attention_cache.layers
+    starts = []
+    for clip, padding in enumerate(grid.padding or ()):
+        rows, read = slice(padding, grid.prefilled), _read(text_mask, clip)
+        every = slice(clip, None, grid.clips)  # the clip's rows of the network
+        starts.append(
+            Start(
+                forced=grid.forced.unflatten(0, (-1, grid.channels))[clip, :, padding:],
+                prefilled=grid.prefilled - padding,
+                max_rows=limit - padding,
+                offset=int(positions[clip % len(positions), padding]),
+                sampler=sampler,
+                key=keys[clip],
+                own=[(layer.keys[every, :, rows], layer.values[every, :, rows]) for layer in own],
+                text=[(layer.keys[clip][:, read], layer.values[clip][:, read]) for layer in cross],
+                unconditional=_unconditional(cross, grid.clips + clip) if halves == 2 else (),
+            )
+        )
+    return starts
+
+
+def save(step: Any, cache: EncoderDecoderCache, starts: Sequence[Start], grid: Grid, text: Tensor, rows: int) -> None:
+    """Copy the keys and values of a call's rows and texts to an empty cache, where `generate` would continue.
+
+    Args:
+        step: the `Step` that has computed the rows.
+        cache: the cache to fill.
+        starts: the clips, in slots of the same numbers.
+        grid: of the call.
+        text: which text ids are read, bool [B, S].
+        rows: number of the grid's rows to copy.
+    """
+    padding = [grid.prefilled - start.prefilled for start in starts]
+    for layer in range(len(step.layers)):
+        found = [step.computed(layer, slot, rows - padding[slot]) for slot in range(len(starts))]
+        own = [torch.stack([_behind(pair[kind], rows) for pair in found]) for kind in (0, 1)]  # [B, halves, G, R, D]
+        own_pair = own[0].transpose(0, 1).flatten(0, 1), own[1].transpose(0, 1).flatten(0, 1)
+        fill(cache, layer, own_pair, (_texts(starts, layer, 0, text), _texts(starts, layer, 1, text)))
+
+
+def _texts(starts: Sequence[Start], layer: int, kind: int, read: Tensor) -> Tensor:
+    """Keys (`kind` 0) or values (1) of all texts, [N, G, S, D]."""
+    texts = torch.stack([_spread(start.text[layer][kind], own) for start, own in zip(starts, read, strict=True)])
+    if not starts[0].unconditional:
+        return texts
+    return torch.cat([texts, starts[0].unconditional[layer][kind][:, None].expand_as(texts)])
+
+
+def _unconditional(layers: Sequence[Any], row: int) -> Pairs:
+    return [(layer.keys[row, :, 0], layer.values[row, :, 0]) for layer in layers]
+
+
+def _read(mask: Tensor | None, clip: int) -> Any:
+    """Which ids of a text are read; all of a text that is only padding."""
+    if mask is None or not mask[clip].any():
+        return slice(None)
+    return mask[clip].bool()
+
+
+def _behind(computed: Tensor, rows: int) -> Tensor:
+    """Keys or values [halves, G, n, D] as the last of `rows` rows."""
+    return torch.nn.functional.pad(computed, (0, 0, rows - computed.shape[2], 0))
+
+
+def _spread(text: Tensor, read: Tensor) -> Tensor:
+    """Keys or values [G, n, D] of the ids that are read, at their places [G, S, D]."""
+    spread = text.new_zeros(len(text), len(read), text.shape[-1])
+    spread[:, read if read.any() else slice(None)] = text
+    return spread
+
+
+__all__ = ["Start", "save", "starts_of"]

@@ -1,5 +1,7 @@
 """A Dia of 47 thousand weights and inputs for it, made by hand. Every number differs from the published model's."""
 
+import threading
+import time
 from typing import Any
 
 import torch
@@ -99,3 +101,13 @@ class Rows:
 
     def end(self) -> None:
         self.ended = True
+
+
+def threads_left(seconds: float = 5.0) -> list[str]:
+    """The names of this package's threads that have not ended by themselves after some time."""
+    end = time.monotonic() + seconds
+    while True:
+        names = [thread.name for thread in threading.enumerate() if thread.name.startswith("dia.")]
+        if not names or time.monotonic() > end:
+            return names
+        time.sleep(0.002)

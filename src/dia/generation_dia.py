@@ -35,7 +35,7 @@ from dia.decoding.guidance import (
 from dia.decoding.inputs import Grid, check_text, positions_of, start_grid
 from dia.decoding.noise import Generators, clip_keys
 from dia.decoding.overrun import asks_for_length, overrun, warn_of_overrun
-from dia.decoding.prefill import Start, save, starts_of
+from dia.decoding.prefill import SlotRequest, Start, save, starts_of
 from dia.decoding.records import Records, records_anything
 from dia.decoding.sampling import EndFlag, token_chooser
 from dia.decoding.setting_ranges import NEVER_NONE, check_ranges
@@ -45,6 +45,45 @@ from dia.decoding.streamers import emit, finishing
 from dia.runtime.log import get_logger
 
 logger = get_logger(__name__)
+
+# Arguments of transformers' `generate` that are not supported.
+_REFUSED = (
+    "prefix_allowed_tokens_fn",
+    "assistant_model",
+    "negative_prompt_ids",
+    "negative_prompt_attention_mask",
+    "custom_generate",
+)
+
+
+@dataclass
+class _Text:
+    """The text of a call, before it is encoded."""
+
+    ids: Tensor | None  # [n, S]; None if the caller passes states
+    mask: Tensor | None  # [n, S]
+    states: BaseModelOutput | None  # last_hidden_state [n, S, E], encoded by the caller
+    wanted: dict[str, Any]  # the outputs of the encoder that the caller wants
+    copies: int  # B / n
+
+    @property
+    def _given(self) -> Tensor:
+        return self.ids if self.ids is not None else self.states.last_hidden_state  # type: ignore[union-attr]
+
+    @property
+    def clips(self) -> int:
+        """B."""
+        return len(self._given) * self.copies
+
+    @property
+    def length(self) -> int:
+        """S."""
+        return self._given.shape[1]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the text is."""
+        return self._given.device
 
 
 @dataclass
@@ -59,7 +98,7 @@ class _EncodedText:
 class _Call:
     """The state of one call of `generate()`, set up before the loop. Nothing is stored on the model."""
 
-    text: _EncodedText
+    given_text: _Text
     grid: Grid
     positions: Tensor  # [1 or B, rows]
     cache: EncoderDecoderCache | None
@@ -72,6 +111,13 @@ class _Call:
     guided: bool
     synced: bool
     model_kwargs: dict[str, Any]
+    encoded_text: _EncodedText | None = None
+
+    @property
+    def text(self) -> _EncodedText:
+        """The encoded text."""
+        assert self.encoded_text is not None
+        return self.encoded_text
 
     @property
     def compilation(self) -> CompileConfig | None:
@@ -149,36 +195,92 @@ class DiaGenerationMixin(GenerationMixin):
             "custom_generate": custom_generate,
         }
         with finishing(streamer):
-            settings, model_kwargs = self._settings(generation_config, refused, kwargs)
-            guided = settings.guidance_scale not in (None, 1)
-            synced = is_synced(self, synced_gpus)
-            text = self._encode_text(inputs, model_kwargs, settings.num_return_sequences, guided, synced)
-            states = text.states.last_hidden_state
-            clips = len(states) // 2 if guided else len(states)
-            given = {name: model_kwargs.pop(name, None) for name in ("decoder_position_ids", CACHE)}
-            prompt, mask = (model_kwargs.pop(name, None) for name in ("decoder_input_ids", "decoder_attention_mask"))
-            grid = start_grid(self.config, settings, prompt, mask, clips, states.device)
-            self._prepare_special_tokens(settings, device=grid.ids.device)
-            plain_loop_arguments = given | {"stopping_criteria": stopping_criteria}
-            call = _Call(
-                text=text,
-                grid=grid,
-                positions=positions_of(given["decoder_position_ids"], grid),
-                cache=self._start_cache(settings, given[CACHE], states.shape[1]),
-                plain_loop_arguments=[name for name, value in plain_loop_arguments.items() if value is not None],
-                keys=clip_keys(generator, clips).to(grid.ids.device) if settings.do_sample else None,
-                rules=self._rules(settings, grid, logits_processor, guided),
-                criteria=self._get_stopping_criteria(settings, stopping_criteria or StoppingCriteriaList()),
-                streamer=streamer,
-                settings=settings,
-                guided=guided,
-                synced=synced,
-                model_kwargs=model_kwargs,
+            call = self._call(
+                generation_config, refused, inputs, kwargs, logits_processor, stopping_criteria, generator, synced_gpus
             )
+            call.streamer = streamer
+            call.encoded_text = self._encode_text(call)
             end, records = self._write(call)
             if not asks_for_length(self.generation_config, generation_config, kwargs):
-                self._warn_of_overrun(grid, end, settings)
-            return records.output(grid.rows(0, end), grid.prefilled, text.states, call.cache)
+                self._warn_of_overrun(call.grid, end, call.settings)
+            return records.output(call.grid.rows(0, end), call.grid.prefilled, call.text.states, call.cache)
+
+    def slot_request(
+        self,
+        inputs: Tensor | None = None,
+        generation_config: GenerationConfig | None = None,
+        logits_processor: LogitsProcessorList | None = None,
+        stopping_criteria: StoppingCriteriaList | None = None,
+        synced_gpus: bool | None = None,
+        generator: Generators = None,
+        **kwargs: Any,
+    ) -> SlotRequest:
+        """A clip for an `Engine`: validates the arguments of `generate` for a single text, without computing anything.
+
+        Args:
+            inputs: as in `generate`.
+            generation_config: as in `generate`.
+            logits_processor: as in `generate`.
+            stopping_criteria: as in `generate`.
+            synced_gpus: as in `generate`.
+            generator: as in `generate`.
+            **kwargs: as in `generate`.
+
+        Raises:
+            PlainLoopNeeded: only `generate` supports the call.
+            ValueError: as `generate`.
+        """
+        refused = {name: kwargs.pop(name, None) for name in _REFUSED}
+        call = self._call(
+            generation_config, refused, inputs, kwargs, logits_processor, stopping_criteria, generator, synced_gpus
+        )
+        if call.grid.clips != 1 or call.settings.return_dict_in_generate:
+            raise PlainLoopNeeded("the call asks for more than the rows of one clip")
+        config = self._decode_config(call)
+
+        @torch.no_grad()
+        def prefill() -> tuple[Start, Tensor]:
+            call.encoded_text = self._encode_text(call)
+            starts, logits = self._prefill(call, together=config.fixed, in_place=False)
+            return starts[0], logits
+
+        return SlotRequest(config, call.grid.rows(0, call.grid.prefilled).cpu(), prefill)
+
+    def _call(
+        self,
+        config: GenerationConfig | None,
+        refused: dict[str, Any],
+        inputs: Tensor | None,
+        kwargs: dict[str, Any],
+        logits_processor: LogitsProcessorList | None,
+        stopping_criteria: StoppingCriteriaList | None,
+        generator: Generators,
+        synced_gpus: bool | None,
+    ) -> _Call:
+        """Validate the arguments of `generate` and set up its state, except for the encoded text."""
+        settings, model_kwargs = self._settings(config, refused, kwargs)
+        guided = settings.guidance_scale not in (None, 1)
+        text = self._text(inputs, model_kwargs, settings.num_return_sequences)
+        given = {name: model_kwargs.pop(name, None) for name in ("decoder_position_ids", CACHE)}
+        prompt, mask = (model_kwargs.pop(name, None) for name in ("decoder_input_ids", "decoder_attention_mask"))
+        grid = start_grid(self.config, settings, prompt, mask, text.clips, text.device)
+        self._prepare_special_tokens(settings, device=grid.ids.device)
+        plain_loop_arguments = given | {"stopping_criteria": stopping_criteria}
+        return _Call(
+            given_text=text,
+            grid=grid,
+            positions=positions_of(given["decoder_position_ids"], grid),
+            cache=self._start_cache(settings, given[CACHE], text.length),
+            plain_loop_arguments=[name for name, value in plain_loop_arguments.items() if value is not None],
+            keys=clip_keys(generator, text.clips).to(grid.ids.device) if settings.do_sample else None,
+            rules=self._rules(settings, grid, logits_processor, guided),
+            criteria=self._get_stopping_criteria(settings, stopping_criteria or StoppingCriteriaList()),
+            streamer=None,
+            settings=settings,
+            guided=guided,
+            synced=is_synced(self, synced_gpus),
+            model_kwargs=model_kwargs,
+        )
 
     def _warn_of_overrun(self, grid: Grid, end: int, settings: GenerationConfig) -> None:
         limit, eos = settings.max_length, self.config.get_text_config().eos_token_id
@@ -206,23 +308,31 @@ class DiaGenerationMixin(GenerationMixin):
         fill_special_ids(settings, self.config.get_text_config())
         return settings, model_kwargs if cache is None else model_kwargs | {CACHE: cache}
 
-    def _encode_text(
-        self, inputs: Tensor | None, kwargs: dict[str, Any], copies: int, guided: bool, synced: bool
-    ) -> _EncodedText:
-        """Encode the text. With guidance, the second half of the batch is the unconditional text."""
+    def _text(self, inputs: Tensor | None, kwargs: dict[str, Any], copies: int) -> _Text:
+        """Take the text from the keyword arguments for the model, and validate it."""
         ids, mask = kwargs.pop("input_ids", None), kwargs.pop("attention_mask", None)
-        states, masks = kwargs.pop("encoder_outputs", None), mask.repeat(2, 1) if guided and mask is not None else mask
+        states = kwargs.pop("encoder_outputs", None)
         wanted = {name: kwargs[name] for name in ("output_attentions", "output_hidden_states") if kwargs.get(name)}
-        whole = guided and bool(wanted) and states is None  # the caller asks for outputs of both halves
         if states is None:
             ids = check_text(inputs, ids, mask, self.config.encoder_config)
-            if whole or wanted or synced or ids.device.type != "cpu":
-                given = (torch.cat([ids, torch.zeros_like(ids)]), masks) if whole else (ids, mask)
-                states = self.get_encoder()(input_ids=given[0], attention_mask=given[1], return_dict=True, **wanted)
-            else:
-                states = self._encode_each(ids, mask)
         elif not isinstance(states, BaseModelOutput):
             states = BaseModelOutput(*states)
+        return _Text(None if states is not None else ids, mask, states, wanted, copies)
+
+    def _encode_text(self, call: _Call) -> _EncodedText:
+        """Encode the text. With guidance, the second half of the batch is the unconditional text."""
+        text, guided, states = call.given_text, call.guided, call.given_text.states
+        ids, mask, copies = text.ids, text.mask, text.copies
+        masks = mask.repeat(2, 1) if guided and mask is not None else mask
+        whole = guided and bool(text.wanted) and states is None  # the caller asks for outputs of both halves
+        if ids is not None:
+            if whole or text.wanted or call.synced or ids.device.type != "cpu":
+                given = (torch.cat([ids, torch.zeros_like(ids)]), masks) if whole else (ids, mask)
+                encoder = self.get_encoder()
+                states = encoder(input_ids=given[0], attention_mask=given[1], return_dict=True, **text.wanted)
+            else:
+                states = self._encode_each(ids, mask)
+        assert states is not None
         if guided and not whole:
             states = self._with_unconditional(states)
         if masks is not None and bool(masks.all()):
@@ -330,7 +440,7 @@ class DiaGenerationMixin(GenerationMixin):
             slots=grid.clips,
             rows=grid.ids.shape[1],
             guided=call.guided,
-            text=call.text.states.last_hidden_state.shape[1] if fixed else None,
+            text=call.given_text.length if fixed else None,
             sampler=sampler.kind if fixed else None,
             recorded=grid.ids.is_cuda and not settings.disable_compile,
             compiled=None if compilation is None else compile_options(compilation),
@@ -344,7 +454,7 @@ class DiaGenerationMixin(GenerationMixin):
         call.cache = kept if wanted else None
         starts, logits = self._prefill(call, together=config.fixed, in_place=wanted)
         with runner_for(self, config) as runner:
-            runner.step.refresh(starts[0].unconditional)
+            runner.step.refresh()
             end = write_rows(runner, grid, starts, logits, EndFlag(grid.ids.device), call.streamer, stay=wanted)
             if kept is not None and wanted:
                 states, mask = call.text.states.last_hidden_state, call.text.mask
@@ -457,7 +567,7 @@ def _alone(call: _Call, clip: int, in_place: bool) -> _Call:
     return replace(
         call,
         grid=call.grid.alone(clip, padding),
-        text=_EncodedText(BaseModelOutput(states), None if mask is None or mask.all() else mask),
+        encoded_text=_EncodedText(BaseModelOutput(states), None if mask is None or mask.all() else mask),
         positions=call.positions[:, padding:] if in_place else call.positions,
     )
 

@@ -13,7 +13,7 @@ audio is final once the codec has received all later frames in its receptive fie
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from queue import Empty, Queue
 from threading import Event
 
@@ -42,6 +42,8 @@ class DiaAudioStreamer(BaseStreamer):
         first_frames: frames of the first window, by default 0.1 s; fewer frames lower the latency.
         most_frames: maximum frames of later windows, by default 1 s; more frames reduce the total work.
         timeout: seconds to wait for the next chunk; None waits indefinitely.
+        decode_in: runs a task, in order with earlier ones, usually in another thread; by default rows are decoded
+            where they are received.
 
     Attributes:
         cancel: an optional event; once it is set, `generate` stops at the next row.
@@ -58,6 +60,7 @@ class DiaAudioStreamer(BaseStreamer):
         first_frames: int | None = None,
         most_frames: int | None = None,
         timeout: float | None = None,
+        decode_in: Callable[[Callable[[], None]], None] | None = None,
     ) -> None:
         if processor.audio_tokenizer is None:
             raise ValueError("streaming needs a codec, but the processor has none; load it with its audio_tokenizer.")
@@ -70,6 +73,8 @@ class DiaAudioStreamer(BaseStreamer):
         self._samples = codec.ClipStream(processor.audio_tokenizer, processor.codec_dtype)
         self._pattern, self._eos = processor.delay_pattern, processor.eos_token_id
         self._window, self._most = float(first), float(most)
+        self._decode_in = decode_in
+        self._error: BaseException | None = None  # of the thread that decodes
         self._ahead = codec.decode_context(processor.audio_tokenizer)[1]  # frames of context after each frame
         self._rows: list[Tensor] = []  # rows from frame `_read` on
         self._read = 0
@@ -86,6 +91,8 @@ class DiaAudioStreamer(BaseStreamer):
         """Receive the prompt's grid [1, R, C], which is skipped, and then one row [1, C] per call."""
         if self._over:
             raise ValueError("this DiaAudioStreamer has finished; create a new one for every call.")
+        if self._error is not None:
+            raise self._error
         if value.shape[0] != 1:
             raise ValueError(f"DiaAudioStreamer supports one clip, but the batch has {value.shape[0]}.")
         if self._begun and not self._closed:
@@ -96,7 +103,7 @@ class DiaAudioStreamer(BaseStreamer):
         """Make the iteration raise `error` after the chunks decoded so far."""
         if not self._over:
             self._over = True
-            self._chunks.put(None if self._closed else error)
+            self._queue(None if self._closed else error)
 
     def end(self) -> None:
         """Decode the remaining rows and end the iteration, even after an error, so that no consumer waits forever."""
@@ -109,7 +116,14 @@ class DiaAudioStreamer(BaseStreamer):
             self.fail(error)
             raise
         self._over = True
-        self._chunks.put(None)
+        self._queue(None)
+
+    def _queue(self, last: BaseException | None) -> None:
+        """Queue the end of the iteration, behind what is still being decoded."""
+        if self._decode_in is None:
+            self._chunks.put(last)
+        else:
+            self._decode_in(lambda: self._chunks.put(last))
 
     def close(self) -> None:
         """Close the streamer from any thread. The iteration ends at once, the generation at its next row."""
@@ -161,11 +175,28 @@ class DiaAudioStreamer(BaseStreamer):
     def _decode(self, frames: int, last: bool = False) -> None:
         """Pass the next frames to the codec, and queue the audio that is final."""
         grid = torch.stack(self._rows[: frames + max(self._pattern)])[None]
-        chunk = self._samples.push(undelay(grid, self._pattern)[0], last).cpu()
+        codes = undelay(grid, self._pattern)[0]
         del self._rows[:frames]
         self._read += frames
+        if self._decode_in is None:
+            self._push(codes, last)
+        else:
+            self._decode_in(lambda: self._push_or_fail(codes, last))
+
+    def _push(self, codes: Tensor, last: bool) -> None:
+        chunk = self._samples.push(codes, last).cpu()
         if len(chunk):
             self._chunks.put(chunk)
+
+    def _push_or_fail(self, codes: Tensor, last: bool) -> None:
+        """Decode in another thread. An error goes to the consumer, and to the generating thread at its next row."""
+        if self._closed or self._error is not None:
+            return
+        try:
+            self._push(codes, last)
+        except BaseException as error:
+            self._error = error
+            self._chunks.put(error)
 
 
 def _frames(given: int | None, default: float, name: str) -> int:

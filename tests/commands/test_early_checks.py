@@ -45,7 +45,7 @@ REFUSED = {
     ),
     "a recording of an extra": (
         [*SAY, "-o", "a.wav", "--audio-prompt", "rec.m4a"],
-        "--audio-prompt: rec.m4a cannot be read as audio (Format not recognized). To read m4a, mp4,",
+        "--audio-prompt: rec.m4a cannot be read as audio (Format not recognised). To read m4a, mp4,",
     ),
     "a title without a file": ([*SAY, "-o", "-", "--title", "A walk"], "--title is only allowed with an audio file"),
     "a title in a format without one": ([*SAY, "-o", "a.au", "--title", "A walk"], "au files have no title"),

@@ -1,11 +1,11 @@
 """`Dia` with scripts of any length: pieces, takes, and `generate` for scripts that are too long for one pass."""
 
 from threading import Event, Timer
-from threading import enumerate as enumerate_threads
 
 import numpy as np
 import pytest
 from talking import RATE, talking
+from tiny import threads_left
 from tiny_speech import tiny_speech
 
 from dia.audio.silence import trimmed
@@ -83,7 +83,7 @@ def test_closing_a_long_stream_ends_the_current_pass(dia, monkeypatch):
         break
     assert passes() == 2
     assert sum(value.ndim == 2 for value in rows[next(i for i, r in enumerate(rows[1:], 1) if r.ndim == 3) :]) <= 1
-    assert not [thread for thread in enumerate_threads() if thread.name in ("dia.runtime.background", "dia.stream")]
+    assert threads_left() == []
 
 
 def test_a_cancelled_pass_is_not_a_take(dia):

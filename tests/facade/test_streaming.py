@@ -9,7 +9,7 @@ from weakref import ref
 import numpy as np
 import pytest
 import torch
-from tiny import EOS, PATTERN, PLAIN, prompts, texts, tiny_model
+from tiny import EOS, PATTERN, PLAIN, prompts, texts, threads_left, tiny_model
 from tiny_codec import RATE, random_codes, tiny_codec, tiny_processor
 from transformers import GenerationConfig, LogitsProcessorList
 
@@ -73,10 +73,6 @@ def streamed(model, processor, windows, **inputs):
     chunks = list(streamer)
     thread.join()
     return chunks, grids[0]
-
-
-def streaming_threads():
-    return [thread for thread in threading.enumerate() if thread.name == "dia.stream"]
 
 
 def needed(processor, window):
@@ -292,7 +288,7 @@ def test_closing_a_stream_stops_generation_within_a_row(synthesizer, held, rows,
     gc.disable()
     try:
         leave(stream(synthesizer, "[S1] Hi.", seed=3))
-        assert streaming_threads() == []
+        assert threads_left() == []
         assert made[0]() is None, "the streamer is freed without the garbage collector"
     finally:
         gc.enable()
@@ -301,7 +297,7 @@ def test_closing_a_stream_stops_generation_within_a_row(synthesizer, held, rows,
 
 def test_a_stream_starts_when_the_first_chunk_is_requested(synthesizer, rows):
     pieces = stream(synthesizer, "[S1] Hi.")
-    assert streaming_threads() == []
+    assert threads_left() == []
     pieces.close()
     assert rows == []
 
@@ -317,7 +313,7 @@ def test_errors_of_the_other_thread_are_raised_here(synthesizer):
     assert len(next(pieces))
     with pytest.raises(RuntimeError, match="out of memory"):
         list(pieces)
-    assert streaming_threads() == []
+    assert threads_left() == []
     with pytest.raises(ValueError, match="48"):
         next(stream(synthesizer, "[S1] " + "a" * 100))
 
@@ -336,8 +332,7 @@ def test_waiting_too_long_is_a_timeout_error(synthesizer):
     with pytest.raises(TimeoutError, match=r"0\.05 s"):
         next(pieces)
     held.set()
-    for thread in streaming_threads():
-        thread.join()
+    assert threads_left() == []
 
 
 def test_two_streams_at_once_do_not_disturb_each_other(synthesizer):

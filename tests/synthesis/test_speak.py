@@ -1,10 +1,9 @@
 """A script is spoken in one pass if that is enough, and in parts otherwise."""
 
-import threading
-
 import numpy as np
 import pytest
 import torch
+from tiny import threads_left
 from tiny_codec import random_codes, tiny_processor
 from tiny_speech import tiny_speech
 
@@ -139,10 +138,6 @@ def test_a_fault_of_a_part_is_reported_with_its_number(synthesizer, monkeypatch)
     assert take.warnings[1].endswith("is silent")
 
 
-def computing_threads():
-    return [thread.name for thread in threading.enumerate() if thread.name.startswith("dia.")]
-
-
 def test_a_long_script_is_streamed_and_closing_the_stream_stops_the_work(synthesizer):
     (job,) = jobs_of(synthesizer, str(LONG), None, True, seed=3)
     whole = np.concatenate(list(stream_job(synthesizer, job)))
@@ -151,7 +146,7 @@ def test_a_long_script_is_streamed_and_closing_the_stream_stops_the_work(synthes
     first = next(leaving)
     np.testing.assert_allclose(first, whole[: len(first)], atol=1e-5)
     leaving.close()
-    assert computing_threads() == []
+    assert threads_left() == []
 
 
 @pytest.mark.parametrize("rate", [None, 1.25])

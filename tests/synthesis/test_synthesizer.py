@@ -101,7 +101,7 @@ def test_without_a_codec_there_are_codes_only():
     ("texts", "prompts", "message"),
     [
         ([], (), "text"),
-        (["[S1] Hi."], [None, random_codes(3)[0]], "2 clips for 1"),
+        (["[S1] Hi."], [None, random_codes(3)[0]], "prompts has 2 entries for 1 texts"),
         (["[S1] " + "a" * 100], (), "48"),
     ],
 )

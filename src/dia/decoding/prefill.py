@@ -1,10 +1,10 @@
-"""What the model computes for a clip before its first new row, and how a clip joins the fast step with it.
+"""What a clip brings to the fast step: its prompt and text, computed by the model. Also the cache it leaves behind.
 
 Shapes: B clips, N rows of the network (B, under guidance 2B), R grid rows, C channels, V ids of each, S text length,
 G key heads, D head width.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from torch import Tensor
 from transformers.cache_utils import EncoderDecoderCache
 
 from dia.decoding.cache import fill
+from dia.decoding.decode_config import DecodeConfig
 from dia.decoding.fused_sampling import Sampler
 from dia.decoding.inputs import Grid
 
@@ -44,6 +45,21 @@ class Start:
     own: Pairs
     text: Pairs
     unconditional: Pairs
+
+
+@dataclass(frozen=True)
+class SlotRequest:
+    """A clip that waits for a slot.
+
+    Attributes:
+        config: of a step for this clip alone.
+        prompt: the prompt's rows, [1, R, C].
+        prefill: computes the prompt, and the logits of the first row, [1, halves, C · V].
+    """
+
+    config: DecodeConfig
+    prompt: Tensor
+    prefill: Callable[[], tuple[Start, Tensor]]
 
 
 def starts_of(
@@ -138,4 +154,4 @@ def _spread(text: Tensor, read: Tensor) -> Tensor:
     return spread
 
 
-__all__ = ["Start", "save", "starts_of"]
+__all__ = ["SlotRequest", "Start", "save", "starts_of"]

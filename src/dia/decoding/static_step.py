@@ -23,7 +23,7 @@ from dia.decoding.decode_config import DecodeConfig, span_of
 from dia.decoding.delay import last_end
 from dia.decoding.fused_sampling import Numbers, Sampler
 from dia.decoding.inputs import Grid
-from dia.decoding.prefill import Pairs, Start
+from dia.decoding.prefill import Start
 from dia.decoding.static_layer import FastLayer, StepRows, blocked, linear_of, norm_of, padded, signed
 from dia.decoding.streamers import emit
 from dia.quantization.linear import QuantizedLinear
@@ -57,7 +57,9 @@ class Step:
     Attributes:
         ids: the grids, [slots, C, R].
         ended: which channels have ended, [slots, C].
+        finite: whether the last logits of each slot were finite, [slots].
         written: number of rows of each slot; 0 for a free one.
+        limits: maximum number of rows of each slot.
     """
 
     def __init__(self, model: Any, config: DecodeConfig) -> None:
@@ -79,6 +81,8 @@ class Step:
         # The next row, 1 for a slot in use, the last row for EOS, the first row that is drawn, position - row, noise.
         self.row, self.live, self.last_end, self.first_row, self.offset, self.keys = whole
         self.row.fill_(1)
+        self.finite = torch.ones(slots, dtype=torch.bool, device=device)
+        self.limits = [0] * slots
         self.numbers = Numbers.of(slots, device)
         groups = self.layers[0].groups
         cells = torch.arange(slots * config.halves * groups, device=device) * config.rows
@@ -88,6 +92,7 @@ class Step:
         )
         self.places = torch.arange(config.rows, device=device)
         self._samplers: list[Sampler | None] = [None] * slots
+        self._has_unconditional = False
         self._in_use: _InUse | None = None
         if config.fixed:
             assert config.sampler is not None
@@ -95,12 +100,11 @@ class Step:
                 tuple(range(slots)), torch.arange(slots, device=device), config.halves, ((config.sampler, None),)
             )
 
-    def refresh(self, unconditional: Pairs) -> None:
-        """Copy what depends on weights: joined weights, and each layer's value [G, D] of the unconditional text."""
-        for index, layer in enumerate(self.layers):
+    def refresh(self) -> None:
+        """Copy what depends on the model's weights, which training may have changed. For a step without clips."""
+        self._has_unconditional = False
+        for layer in self.layers:
             layer.refresh()
-            if unconditional:
-                layer.load_unconditional(unconditional[index][1])
 
     def join(self, slot: int, start: Start) -> None:
         """Place a clip in a free slot. `begin` writes its first row."""
@@ -109,6 +113,10 @@ class Step:
                 layer.clear(slot)
         for layer, own, text in zip(self.layers, start.own, start.text, strict=True):
             layer.load(slot, own, text)
+        if start.unconditional and not self._has_unconditional:
+            for layer, (_, value) in zip(self.layers, start.unconditional, strict=True):
+                layer.load_unconditional(value)
+            self._has_unconditional = True
         rows = start.forced.shape[1]
         for grid in (self.ids, self.forced):
             grid[slot].fill_(self.config.pad)[:, :rows] = start.forced
@@ -121,7 +129,8 @@ class Step:
         self.numbers.set(slot, start.sampler)
         if self.text_mask is not None:
             self.text_mask[slot].fill_(float("-inf"))[..., : start.text[0][0].shape[1]] = 0.0
-        self.written[slot], self._samplers[slot] = start.prefilled, start.sampler.kind
+        self.written[slot], self.limits[slot] = start.prefilled, start.max_rows
+        self._samplers[slot] = start.sampler.kind
         self._changed()
 
     def leave(self, slot: int) -> None:
@@ -215,6 +224,7 @@ class Step:
         self.ids[at, :, row] = drawn
         self.ended[at] = ended | (drawn == eos)
         self.row[at] = row + self.live[at]
+        self.finite[at] = logits[:, 0].sum((1, 2)).isfinite()
 
     def _draw(self, logits: Tensor, used: _InUse, row: Tensor) -> Tensor:
         """Ids [B, C] from logits [B, halves, C, V] and the number of rows drawn before."""

@@ -26,7 +26,7 @@ from dia.runtime.cores import CoreTimes, free_cores, usable_cores
 _MAPS = Path("/proc/self/maps")
 _POLICY = "OMP_WAIT_POLICY"
 _CHOSEN_BY_USER = "OMP_NUM_THREADS"
-_SMALL = 100_000_000  # parameters; a step of a smaller model ends before a second thread wakes up
+SMALL = 100_000_000  # parameters; a step of a smaller model ends before a second thread wakes up
 _NEARLY_FREE = 0.75  # share of a core; with less, the other threads wait for the one on that core
 _SOFT = 1  # omp_pause_soft: releases resources but keeps settings
 
@@ -77,7 +77,7 @@ def choose_threads(parameters: int, since: CoreTimes | None = None, wanted: int 
         return ThreadChoice(wanted, "as requested")
     if (given := os.environ.get(_CHOSEN_BY_USER, "")).isdecimal() and int(given) > 0:
         return ThreadChoice(int(given), f"{_CHOSEN_BY_USER} is set")
-    if parameters < _SMALL:
+    if parameters < SMALL:
         return ThreadChoice(1, f"a model of {parameters / 1e6:.0f} million parameters is not faster with more")
     usable, free = usable_cores(), free_cores(since)
     if free is None:
@@ -109,6 +109,15 @@ def start(work: Callable[[], object], name: str) -> Thread:
     return thread
 
 
+def compute_with_one_thread() -> None:
+    """Make the calling thread compute without help from others. Other threads keep their settings."""
+    import torch
+
+    torch.get_num_threads()  # gives this thread torch's setting first
+    if (library := _openmp()) is not None:
+        library.omp_set_num_threads(1)
+
+
 def join(thread: Thread, timeout: float | None) -> None:
     """Wait for a thread to end, unless it is the current one: garbage collection may call this in any thread."""
     if thread is not current_thread():
@@ -127,4 +136,13 @@ def _openmp() -> Any:
         return None
 
 
-__all__ = ["ThreadChoice", "apply", "choose_threads", "join", "release_thread_pool", "start", "wait_passively"]
+__all__ = [
+    "ThreadChoice",
+    "apply",
+    "choose_threads",
+    "compute_with_one_thread",
+    "join",
+    "release_thread_pool",
+    "start",
+    "wait_passively",
+]

@@ -9,11 +9,16 @@ from weakref import finalize
 from torch import Tensor
 
 from dia.audio.waveform import Waveform
+from dia.decoding.fused_sampling import PlainLoopNeeded
 from dia.runtime.threads import join, start
+from dia.runtime.worker import Worker
 from dia.streaming import DiaAudioStreamer
 from dia.synthesis.synthesizer import PassResult, Synthesizer
 
 _NO_SETTINGS: Mapping[str, Any] = {}
+_SMALL_CODEC = 10_000_000  # parameters; a smaller codec is not faster with several threads
+# They decode the rows of all streams, of small codecs and of others.
+_workers = {small: Worker("dia.codec", alone=small) for small in (True, False)}
 
 
 def stream(
@@ -48,12 +53,33 @@ def stream(
         TimeoutError: from the generator, if a chunk does not arrive in time.
         Exception: from the generator, any error raised during generation.
     """
-    streamer = DiaAudioStreamer(synthesizer.processor, timeout=timeout)
+    if (decoder := synthesizer.processor.audio_tokenizer) is None:
+        raise ValueError("there is no codec, so audio cannot be streamed; load the model with its codec.")
+    worker = _workers[sum(weight.numel() for weight in decoder.parameters()) < _SMALL_CODEC]
+    streamer = DiaAudioStreamer(synthesizer.processor, timeout=timeout, decode_in=worker.submit)
     streamer.cancel = synthesizer.cancel
-    return _streamed(partial(synthesizer, [text], [prompt], [seed], settings, streamer), streamer)
+    return _streamed(synthesizer, streamer, (text, prompt, seed, settings))
 
 
 def _streamed(
+    synthesizer: Synthesizer, streamer: DiaAudioStreamer, script: tuple[Any, ...]
+) -> Generator[Waveform, None, PassResult]:
+    text, prompt, seed, settings = script
+    try:
+        running = synthesizer.start(text, prompt, seed, settings, streamer)
+    except PlainLoopNeeded:
+        work = partial(synthesizer, [text], [prompt], [seed], settings, streamer)
+        return (yield from _streamed_by_thread(work, streamer))
+    try:
+        for chunk in streamer:
+            yield chunk.numpy()
+        return running.result()
+    finally:
+        streamer.close()
+        running.stop(streamer.timeout)
+
+
+def _streamed_by_thread(
     work: Callable[[], list[PassResult]], streamer: DiaAudioStreamer
 ) -> Generator[Waveform, None, PassResult]:
     results: list[PassResult] = []

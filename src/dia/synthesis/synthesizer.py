@@ -16,7 +16,10 @@ from transformers.generation.streamers import BaseStreamer
 from dia.audio.waveform import Waveform
 from dia.codec import dac as codec
 from dia.decoding.delay import last_end
+from dia.decoding.engine import Ticket, engine_of
+from dia.decoding.fused_sampling import PlainLoopNeeded
 from dia.decoding.inputs import speech_rows
+from dia.decoding.prefill import SlotRequest
 from dia.modeling_dia import DiaForConditionalGeneration
 from dia.processing_dia import DiaProcessor
 
@@ -63,6 +66,71 @@ class _CancelStreamer(BaseStreamer):
 
 
 @dataclass(frozen=True)
+class _Request:
+    """A clip for the engine, and what is needed to read its grid."""
+
+    slot: SlotRequest
+    prompt_rows: int
+    last_end: int  # the row in which the length limit ends channel 0
+
+
+@dataclass(frozen=True)
+class RunningPass:
+    """A pass that was started. Get its result with `result`, or stop it with `stop`."""
+
+    synthesizer: "Synthesizer"
+    request: _Request
+    ticket: Ticket
+
+    def result(self, timeout: float | None = None) -> PassResult:
+        """Wait for the pass.
+
+        Raises:
+            TimeoutError: it is not finished within `timeout` seconds.
+            Exception: the error that ended it.
+        """
+        return self.synthesizer._result(self.request, self.ticket.result(timeout))
+
+    def stop(self, timeout: float | None) -> None:
+        """Stop the pass before its next row, and wait for that."""
+        self.ticket.cancel()
+        self.ticket.wait(timeout)
+
+
+class _Share(BaseStreamer):
+    """Passes on the rows of one of several clips that another has not passed on before."""
+
+    def __init__(self, streamer: BaseStreamer, seen: list[int], clips: list[int]) -> None:
+        self._streamer, self._seen, self._clips, self._rows = streamer, seen, clips, 0
+
+    @property
+    def closed(self) -> bool:
+        """Whether the clips should stop."""
+        return bool(getattr(self._streamer, "closed", False))
+
+    def put(self, value: Tensor) -> None:
+        """Receive the prompt's rows, and then one row per call."""
+        self._rows += 1
+        if self._rows > self._seen[0]:
+            self._seen[0] = self._rows
+            self._streamer.put(value)
+
+    def end(self) -> None:
+        """Receive the end of the clip. The last clip ends the streamer."""
+        self._clips[0] -= 1
+        if not self._clips[0]:
+            self._streamer.end()
+
+
+def _shares(streamer: BaseStreamer | None, clips: int) -> list[BaseStreamer | None]:
+    """A streamer for each of several clips, which together act as one."""
+    if streamer is None or clips == 1:
+        return [streamer] * clips
+    seen, left = [0], [clips]
+    return [_Share(streamer, seen, left) for _ in range(clips)]
+
+
+@dataclass(frozen=True)
 class Synthesizer:
     """A model and its processor; calling it speaks scripts in one pass.
 
@@ -84,7 +152,7 @@ class Synthesizer:
         settings: Mapping[str, Any] = _NO_SETTINGS,
         streamer: BaseStreamer | None = None,
     ) -> list[PassResult]:
-        """Speak scripts in one batch.
+        """Speak scripts side by side.
 
         Args:
             texts: the scripts; with a prompt, its transcript precedes the new text.
@@ -92,7 +160,8 @@ class Synthesizer:
             seeds: one per text, or None; by default random. With its own seed, a text gives the same result alone and
                 in a batch.
             settings: keyword arguments of transformers' `generate`; defaults are the model's.
-            streamer: receives every row as it is sampled.
+            streamer: receives every row as it is sampled, in another thread; of several scripts, the rows of the one
+                that is ahead.
 
         Raises:
             TypeError, ValueError: an argument is invalid; the message names it.
@@ -100,6 +169,74 @@ class Synthesizer:
         """
         settings = self._with_length(settings)
         streamer = _CancelStreamer(self.cancel) if streamer is None and self.cancel is not None else streamer
+        if not texts:
+            raise ValueError("text is empty; pass one script or more.")
+        prompts, seeds = list(prompts) or [None] * len(texts), list(seeds) or [None] * len(texts)
+        for name, given in (("prompts", prompts), ("seeds", seeds)):
+            if len(given) != len(texts):
+                raise ValueError(f"{name} has {len(given)} entries for {len(texts)} texts.")
+        try:
+            requests = [self._request(*one, settings) for one in zip(texts, prompts, seeds, strict=True)]
+        except PlainLoopNeeded:
+            results = self._generate(texts, prompts, seeds, settings, streamer)
+        else:
+            results = self._run(requests, streamer)
+        if self.cancel is not None and self.cancel.is_set():
+            raise Cancelled("the pass was cancelled.")
+        return results
+
+    def start(
+        self, text: str, prompt: Tensor | None, seed: int | None, settings: Mapping[str, Any], streamer: BaseStreamer
+    ) -> "RunningPass":
+        """Start to speak one script, without waiting for it.
+
+        Args:
+            text: as in a call.
+            prompt: as in a call.
+            seed: as in a call.
+            settings: as in a call.
+            streamer: receives every row as it is sampled, in another thread.
+
+        Raises:
+            PlainLoopNeeded: only a call supports these settings.
+            TypeError, ValueError: an argument is invalid; the message names it.
+        """
+        request = self._request(text, prompt, seed, self._with_length(settings))
+        return RunningPass(self, request, engine_of(self.model).submit(request.slot, streamer))
+
+    def _request(self, text: str, prompt: Tensor | None, seed: int | None, settings: Mapping[str, Any]) -> "_Request":
+        inputs = self.processor(text=[text], audio=None if prompt is None else [prompt], final_stop=False)
+        rows = self.processor.get_audio_prompt_len(inputs["decoder_attention_mask"])
+        last = self._last_end(settings, rows)
+        generator = None if seed is None else torch.Generator(self.model.device).manual_seed(seed)
+        slot = self.model.slot_request(**inputs.to(self.model.device), **settings, generator=generator)
+        return _Request(slot, rows, last)
+
+    def _run(self, requests: Sequence["_Request"], streamer: BaseStreamer | None) -> list[PassResult]:
+        """Speak scripts side by side, and wait for them."""
+        engine, shared = engine_of(self.model), _shares(streamer, len(requests))
+        tickets: list[Ticket] = []
+        try:
+            for request, share in zip(requests, shared, strict=True):
+                tickets.append(engine.submit(request.slot, share))
+            return [self._result(request, ticket.result()) for request, ticket in zip(requests, tickets, strict=True)]
+        finally:
+            for ticket in tickets:
+                ticket.cancel()  # those left after an error
+
+    def _result(self, request: "_Request", grid: Tensor) -> PassResult:
+        codes = self.processor.undelayed_codes(grid[None], request.prompt_rows)[0]
+        return PassResult(codes, self._ended(grid[None], request.last_end)[0])
+
+    def _generate(
+        self,
+        texts: Sequence[str],
+        prompts: Sequence[Tensor | None],
+        seeds: Sequence[int | None],
+        settings: Mapping[str, Any],
+        streamer: BaseStreamer | None,
+    ) -> list[PassResult]:
+        """Speak scripts in one batch with `generate`, which supports all settings."""
         audio = None if all(prompt is None for prompt in prompts) else list(prompts)
         inputs = self.processor(text=list(texts), audio=audio, final_stop=False)
         prompt_rows = self.processor.get_audio_prompt_len(inputs["decoder_attention_mask"])
@@ -107,8 +244,6 @@ class Synthesizer:
         grids = self.model.generate(
             **inputs.to(self.model.device), **settings, generator=self._generators(seeds), streamer=streamer
         ).cpu()
-        if self.cancel is not None and self.cancel.is_set():
-            raise Cancelled("the pass was cancelled.")
         codes = self.processor.undelayed_codes(grids, prompt_rows)
         ended = self._ended(grids, last)
         return [PassResult(clip, own_end) for clip, own_end in zip(codes, ended, strict=True)]
@@ -158,4 +293,4 @@ class Synthesizer:
         return [bool(row.any()) for row in ends]
 
 
-__all__ = ["Cancelled", "PassResult", "Synthesizer", "Waveform"]
+__all__ = ["Cancelled", "PassResult", "RunningPass", "Synthesizer", "Waveform"]

@@ -1,0 +1,365 @@
+"""The engine: many clips in the slots of one step, which each joins and leaves on its own.
+
+A thread runs while there is work and ends when there is none. Independent of text and sound.
+
+    submit ──> waiting ──> prefill, join ──> a row in every step ──> leave ──> Ticket.result
+                  │                               │
+                cancel                        cancel, error
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, wait
+from dataclasses import dataclass, replace
+from typing import Any
+from weakref import WeakKeyDictionary, finalize, ref
+
+import torch
+from torch import Tensor
+from transformers.generation.streamers import BaseStreamer
+
+from dia.decoding.decode_config import DecodeConfig, check_model
+from dia.decoding.prefill import SlotRequest
+from dia.decoding.static_step import GraphRunner, runner_for
+from dia.runtime.free_memory import free_memory
+from dia.runtime.threads import SMALL, compute_with_one_thread, join, start
+
+_SLOTS = {"cpu": 16}  # the default by type of device
+_SLOTS_ELSEWHERE = 8
+_WAITING = 1024  # clips that may wait by default
+_SHARE = 0.5  # of free memory that keys and values may take
+_STOP_SECONDS = 60.0
+
+
+class EngineFull(RuntimeError):
+    """More clips wait than the engine allows."""
+
+
+class EngineClosed(RuntimeError):
+    """The engine was closed before the clip was finished."""
+
+
+class Ticket:
+    """A clip that was submitted. Get its grid with `result`, or stop it with `cancel`; from any thread."""
+
+    def __init__(self, request: SlotRequest, streamer: BaseStreamer | None) -> None:
+        self.request, self.streamer = request, streamer
+        self.future: Future[Tensor] = Future()
+        self._cancelled = False
+        self._withdraw: Callable[[Ticket], bool] | None = None  # takes a clip that waits out of the queue
+
+    def cancel(self) -> None:
+        """Stop the clip before its next row, or its wait for a slot. `result` returns the rows so far."""
+        self._cancelled = True
+        if self._withdraw is not None and self._withdraw(self):
+            self.finish(self.request.prompt[0])
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the clip should stop: `cancel` was called, or its streamer is closed."""
+        return self._cancelled or bool(getattr(self.streamer, "closed", False))
+
+    def result(self, timeout: float | None = None) -> Tensor:
+        """Wait for the clip, and return its grid [R, C] on the CPU.
+
+        Raises:
+            TimeoutError: it is not finished within `timeout` seconds.
+            Exception: the error that ended it.
+        """
+        return self.future.result(timeout)
+
+    def wait(self, timeout: float | None = None) -> None:
+        """Wait until the clip is finished, has failed or has stopped, for at most `timeout` seconds."""
+        wait([self.future], timeout)
+
+    def put(self, rows: Tensor) -> None:
+        """Hand rows to the streamer."""
+        if self.streamer is not None:
+            self.streamer.put(rows)
+
+    def finish(self, grid: Tensor) -> None:
+        """End the clip with its grid."""
+        try:
+            if self.streamer is not None:
+                self.streamer.end()
+        except BaseException as error:  # the streamer's; its consumer gets it from `result`
+            self.future.set_exception(error)
+            return
+        self.future.set_result(grid)
+
+    def fail(self, error: BaseException) -> None:
+        """End the clip with an error."""
+        if self.streamer is not None:
+            if hasattr(self.streamer, "fail"):
+                self.streamer.fail(error)
+            self.streamer.end()
+        self.future.set_exception(error)
+
+
+@dataclass(frozen=True)
+class Load:
+    """What an engine does at the moment.
+
+    Attributes:
+        slots: number of slots.
+        live: clips in slots.
+        waiting: clips that wait for a slot.
+    """
+
+    slots: int
+    live: int
+    waiting: int
+
+
+class Engine:
+    """Generates many clips at once.
+
+    A clip's codes do not depend on the other clips; docs/engine.md says for which devices and dtypes that holds bit
+    for bit.
+
+    Args:
+        model: the `DiaForConditionalGeneration`. The engine keeps no reference to it while it has no work.
+        slots: how many clips to generate at once; by default 16 on a CPU and 8 elsewhere, or fewer if their keys and
+            values would take more than half of the free memory.
+        waiting: how many clips may wait.
+
+    Raises:
+        ValueError: a number is below 1.
+    """
+
+    def __init__(self, model: Any, slots: int | None = None, waiting: int = _WAITING) -> None:
+        for name, number in (("slots", slots), ("waiting", waiting)):
+            if number is not None and number < 1:
+                raise ValueError(f"{name}={number} must be 1 or more.")
+        self._state = _State(ref(model), slots or _SLOTS.get(model.device.type, _SLOTS_ELSEWHERE), waiting)
+        # Also runs at exit: a thread that computes while the interpreter shuts down can crash it.
+        self._close = finalize(self, self._state.close)
+
+    def submit(self, request: SlotRequest, streamer: BaseStreamer | None = None) -> Ticket:
+        """Add a clip. It is generated as soon as a slot is free, in the order of submission.
+
+        Args:
+            request: from `model.slot_request(…)`.
+            streamer: receives the prompt's rows [1, R, C] and then every row [1, C], in the engine's thread. Once its
+                attribute `closed` is true, the clip stops at its next row.
+
+        Raises:
+            EngineFull: too many clips wait.
+            EngineClosed: the engine is closed.
+            MemoryError: the clip's keys and values do not fit into memory.
+        """
+        return self._state.submit(Ticket(request, streamer))
+
+    def load(self) -> Load:
+        """The number of clips at the moment."""
+        state = self._state
+        with state.lock:
+            return Load(state.slots, len(state.live), len(state.waiting))
+
+    def close(self) -> None:
+        """Stop: clips that are not finished fail with `EngineClosed`. Waits for the thread to end."""
+        self._close()
+
+    def __enter__(self) -> "Engine":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class _State:
+    """The queue, the slots and the thread. Separate from `Engine`, so that a forgotten engine stops its thread."""
+
+    def __init__(self, model: Any, slots: int, most_waiting: int) -> None:
+        self.model, self.slots, self.most_waiting = model, slots, most_waiting
+        self.lock = threading.Lock()
+        self.waiting: deque[Ticket] = deque()
+        self.live: dict[int, Ticket] = {}
+        self.thread: threading.Thread | None = None
+        self.closed = False
+
+    def submit(self, ticket: Ticket) -> Ticket:
+        with self.lock:
+            if self.closed:
+                raise EngineClosed("the engine is closed; create a new one.")
+            if len(self.waiting) >= self.most_waiting:
+                raise EngineFull(f"{len(self.waiting)} clips wait for {self.slots} slots. Try again later.")
+            ticket._withdraw = self._withdraw
+            self.waiting.append(ticket)
+            if self.thread is None:
+                self.thread = start(self._run, "dia.engine")
+        return ticket
+
+    def _withdraw(self, ticket: Ticket) -> bool:
+        with self.lock:
+            found = ticket in self.waiting
+            if found:
+                self.waiting.remove(ticket)
+        return found
+
+    def close(self) -> None:
+        with self.lock:
+            self.closed, thread = True, self.thread
+        if thread is not None:
+            join(thread, _STOP_SECONDS)
+
+    def _run(self) -> None:
+        """Serve until nothing waits. Runs in the thread."""
+        while (config := self._next_config()) is not None:
+            try:
+                self._serve(self.model(), config)
+            except BaseException as error:  # of the step: all clips in it are lost
+                self._fail_live(error)
+
+    def _next_config(self) -> DecodeConfig | None:
+        """The configuration of the next clip, or None after the end of the thread has been noted."""
+        with self.lock:
+            dropped = list(self.waiting) if self.closed else []
+            if self.closed:
+                self.waiting.clear()
+            if not self.waiting:
+                self.thread = None
+            config = self.waiting[0].request.config if self.waiting else None
+        for ticket in dropped:
+            ticket.fail(EngineClosed("the engine was closed before the clip began."))
+        return config
+
+    def _serve(self, model: Any, wanted: DecodeConfig) -> None:
+        """Generate clips with a step that fits the next one, until none is left or one needs another step."""
+        if sum(weight.numel() for weight in model.parameters()) < SMALL:
+            compute_with_one_thread()
+        try:
+            check_model(model)
+            config = _config_for(model, wanted, self.slots)
+        except BaseException as error:
+            if (ticket := self._take()) is not None:
+                ticket.fail(error)
+            return
+        with torch.no_grad(), runner_for(model, config) as runner:
+            runner.step.refresh()
+            while not self.closed:
+                self._admit(runner)
+                if self.live:
+                    runner()
+                    self._deliver(runner)
+                elif not self._fits(config):
+                    return
+        self._fail_live(EngineClosed("the engine was closed before the clip was finished."))
+
+    def _fits(self, config: DecodeConfig) -> bool:
+        """Whether a clip waits that the step has room for."""
+        with self.lock:
+            return bool(self.waiting) and _has_room(config, self.waiting[0].request.config)
+
+    def _take(self) -> Ticket | None:
+        with self.lock:
+            return self.waiting.popleft() if self.waiting else None
+
+    def _admit(self, runner: GraphRunner) -> None:
+        """Let waiting clips join: one, so that the others do not wait for long, or as many as there are slots."""
+        step, was_busy = runner.step, bool(self.live)
+        while self._fits(step.config) and len(self.live) < step.config.slots:
+            slot = next(number for number in range(step.config.slots) if number not in self.live)
+            ticket = self._take()
+            if ticket is None or (self._join(runner, slot, ticket) and was_busy):
+                return
+
+    def _join(self, runner: GraphRunner, slot: int, ticket: Ticket) -> bool:
+        """Compute the prompt of a clip and its first row. An error is the clip's own.
+
+        Returns:
+            Whether it has joined.
+        """
+        if ticket.cancelled:
+            ticket.finish(ticket.request.prompt[0])
+            return False
+        try:
+            begun, logits = ticket.request.prefill()
+            ticket.put(ticket.request.prompt)
+            runner.step.join(slot, begun)
+        except BaseException as error:
+            ticket.fail(error)
+            return False
+        with self.lock:
+            self.live[slot] = ticket
+        runner.step.begin([slot], logits)
+        self._deliver(runner, [slot])
+        return True
+
+    def _deliver(self, runner: GraphRunner, slots: list[int] | None = None) -> None:
+        """Hand out the last rows of slots, and free those that have ended."""
+        step = runner.step
+        slots = list(self.live) if slots is None else slots
+        at = torch.tensor(slots, device=step.ids.device)
+        rows = step.ids[at, :, step.row[at] - 1].cpu()  # [B, C]
+        ended, finite = step.ended[at].all(1).tolist(), step.finite[at].tolist()
+        for slot, row, over, sound in zip(slots, rows, ended, finite, strict=True):
+            ticket = self.live[slot]
+            try:
+                if not sound:
+                    raise FloatingPointError(
+                        "the model computed NaN for this clip; its weights or its prompt are damaged."
+                    )
+                ticket.put(row[None])
+            except BaseException as error:
+                self._free(runner, slot)
+                ticket.fail(error)
+                continue
+            if over or ticket.cancelled or step.written[slot] >= step.limits[slot]:
+                grid = step.ids[slot, :, : step.written[slot]].T.to("cpu", copy=True)
+                self._free(runner, slot)
+                ticket.finish(grid)
+
+    def _free(self, runner: GraphRunner, slot: int) -> None:
+        runner.step.leave(slot)
+        with self.lock:
+            del self.live[slot]
+
+    def _fail_live(self, error: BaseException) -> None:
+        with self.lock:
+            lost, self.live = list(self.live.values()), {}
+        for ticket in lost:
+            ticket.fail(error)
+
+
+def _config_for(model: Any, wanted: DecodeConfig, slots: int) -> DecodeConfig:
+    """The configuration of a step with many slots that has room for a clip. Raises MemoryError."""
+    decoder = model.config.decoder_config
+    rows = max(decoder.max_position_embeddings + max(wanted.pattern), wanted.rows)
+    text = None if wanted.text is None else max(model.config.encoder_config.max_position_embeddings, wanted.text)
+    size = torch.finfo(model.dtype).bits // 8
+    heads = decoder.num_key_value_heads * decoder.head_dim * wanted.halves * wanted.rows
+    texts = decoder.cross_num_key_value_heads * decoder.cross_head_dim * (text or wanted.text or 0)
+    needed = 2 * size * decoder.num_hidden_layers * (heads + texts)
+    free = free_memory() if model.device.type == "cpu" else None
+    if free is not None:
+        if needed > free:
+            raise MemoryError(
+                f"a clip of {wanted.rows} rows takes {needed / 1e9:.1f} GB, but {free / 1e9:.1f} GB are free. Use a "
+                "smaller max_new_tokens, or free some memory."
+            )
+        slots = max(1, min(slots, int(_SHARE * free / max(needed, 1))))
+    return replace(wanted, slots=slots, rows=rows, text=text, guided=True)
+
+
+def _has_room(config: DecodeConfig, wanted: DecodeConfig) -> bool:
+    """Whether a step can take a clip."""
+    same = config.pattern == wanted.pattern and config.fixed == wanted.fixed and config.compiled == wanted.compiled
+    return same and wanted.rows <= config.rows and (not config.fixed or config.sampler == wanted.sampler)
+
+
+_engines: WeakKeyDictionary[Any, Engine] = WeakKeyDictionary()
+_engines_lock = threading.Lock()
+
+
+def engine_of(model: Any) -> Engine:
+    """The engine that all calls for a model share."""
+    with _engines_lock:
+        engine = _engines.get(model)
+        if engine is None:
+            engine = _engines[model] = Engine(model)
+        return engine
+
+
+__all__ = ["Engine", "EngineClosed", "EngineFull", "Load", "Ticket", "engine_of"]

@@ -1,0 +1,58 @@
+"""A thread that runs short tasks in order. Independent of the tasks."""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from weakref import finalize
+
+from dia.runtime.threads import compute_with_one_thread, join, start
+
+_STOP_SECONDS = 10.0
+
+
+class Worker:
+    """Runs tasks one after another in a thread, which starts with the first task and ends when there are none.
+
+    Args:
+        name: of the thread.
+        alone: whether the thread computes without help from others.
+    """
+
+    def __init__(self, name: str, alone: bool = False) -> None:
+        self._name, self._alone, self._lock = name, alone, threading.Lock()
+        self._tasks: deque[Callable[[], None]] = deque()
+        self._thread: threading.Thread | None = None
+        # Runs at exit: a thread that computes while the interpreter shuts down can crash it.
+        finalize(self, self._stop)
+
+    def submit(self, task: Callable[[], None]) -> None:
+        """Add a task. It must handle its own errors."""
+        with self._lock:
+            self._tasks.append(task)
+            if self._thread is None:
+                self._thread = start(self._run, self._name)
+
+    def _run(self) -> None:
+        if self._alone:
+            compute_with_one_thread()
+        while (task := self._next()) is not None:
+            task()
+            del task  # and what it refers to
+
+    def _next(self) -> Callable[[], None] | None:
+        """The next task, or None after the end of the thread has been noted."""
+        with self._lock:
+            if not self._tasks:
+                self._thread = None
+                return None
+            return self._tasks.popleft()
+
+    def _stop(self) -> None:
+        with self._lock:
+            self._tasks.clear()
+            thread = self._thread
+        if thread is not None:
+            join(thread, _STOP_SECONDS)
+
+
+__all__ = ["Worker"]

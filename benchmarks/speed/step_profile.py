@@ -23,9 +23,9 @@ from apart import found_by_child
 from bench_decode import BITS, TEXT, add_size_options, bandwidth, checkpoint_asked, load
 
 from dia import DiaTokenizer
-from dia.decoding import static_layer as fast_layer
-from dia.decoding import static_step as fast_decode
 from dia.decoding.sampling import PUBLISHED_SAMPLING
+from dia.decoding.step import layer as fast_layer
+from dia.decoding.step import step as fast_decode
 from dia.quantization.linear import QuantizedLinear
 
 FORMATS = ("bfloat16", "int8", "int4")
@@ -83,7 +83,7 @@ def instrument(clocks: Clocks) -> list[float]:
         self.head, self._write = clocks.around("head", self.head), clocks.around("guidance and draw", self._write)
         self.norm = clocks.around("norms", self.norm)
 
-    def called(self: Any, span: int) -> None:
+    def called(self: Any, span: int = 0) -> None:
         began = time.perf_counter()
         run(self, span)
         steps.append(time.perf_counter() - began)

@@ -24,8 +24,6 @@ from transformers.generation.streamers import BaseStreamer
 from transformers.modeling_outputs import BaseModelOutput
 
 from dia.decoding.cache import CACHE, new_cache, one_cache
-from dia.decoding.decode_config import DecodeConfig, check_model, compile_options
-from dia.decoding.fused_sampling import PlainLoopNeeded, Sampler, sampler_of
 from dia.decoding.guidance import (
     DiaDelayedEndLogitsProcessor,
     DiaEndOfSpeechLogitsProcessor,
@@ -35,12 +33,14 @@ from dia.decoding.guidance import (
 from dia.decoding.inputs import Grid, check_text, positions_of, start_grid
 from dia.decoding.noise import Generators, clip_keys
 from dia.decoding.overrun import asks_for_length, overrun, warn_of_overrun
-from dia.decoding.prefill import SlotRequest, Start, save, starts_of
 from dia.decoding.records import Records, records_anything
 from dia.decoding.sampling import EndFlag, token_chooser
 from dia.decoding.setting_ranges import NEVER_NONE, check_ranges
 from dia.decoding.settings import check_settings, fill_special_ids, is_synced
-from dia.decoding.static_step import runner_for, write_rows
+from dia.decoding.step.config import DecodeConfig, check_model, compile_options
+from dia.decoding.step.prefill import SlotRequest, Start, save, starts_of
+from dia.decoding.step.runner import runner_for, write_rows
+from dia.decoding.step.sampler import PlainLoopNeeded, Sampler, sampler_of
 from dia.decoding.streamers import emit, finishing
 from dia.runtime.log import get_logger
 

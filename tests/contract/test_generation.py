@@ -33,10 +33,11 @@ from transformers import (
 )
 
 from dia import generation_dia
-from dia.decoding import settings, static_step
+from dia.decoding import settings
 from dia.decoding.cache import CACHE, cache_in
 from dia.decoding.guidance import DiaGuidanceLogitsProcessor
 from dia.decoding.sampling import published_generation_config
+from dia.decoding.step import runner
 from dia.modeling_dia import DiaDecoder
 
 ONE = {**texts(9), **prompts(0)}
@@ -529,7 +530,7 @@ CASES = {
 
 @pytest.mark.parametrize(("inputs", "settings"), CASES.values(), ids=CASES)
 def test_the_end_flag_is_the_only_host_sync_of_a_row(monkeypatch, inputs, settings):
-    monkeypatch.setattr(static_step.GraphRunner, "_compile", lambda self: self.step)  # as on a GPU, but not recorded
+    monkeypatch.setattr(runner.GraphRunner, "_compile", lambda self: self.step)  # as on a GPU, but not recorded
     endless = tiny_model()
     endless.logits_dense.weight.data[EOS] = 0
 

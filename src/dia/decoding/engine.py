@@ -19,9 +19,9 @@ import torch
 from torch import Tensor
 from transformers.generation.streamers import BaseStreamer
 
-from dia.decoding.decode_config import DecodeConfig, check_model
-from dia.decoding.prefill import SlotRequest
-from dia.decoding.static_step import GraphRunner, runner_for
+from dia.decoding.step.config import DecodeConfig, check_model
+from dia.decoding.step.prefill import SlotRequest
+from dia.decoding.step.runner import GraphRunner, runner_for
 from dia.runtime.free_memory import free_memory
 from dia.runtime.threads import SMALL, compute_with_one_thread, join, start
 

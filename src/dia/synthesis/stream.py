@@ -9,7 +9,7 @@ from weakref import finalize
 from torch import Tensor
 
 from dia.audio.waveform import Waveform
-from dia.decoding.fused_sampling import PlainLoopNeeded
+from dia.decoding.step.sampler import PlainLoopNeeded
 from dia.runtime.threads import join, start
 from dia.runtime.worker import Worker
 from dia.streaming import DiaAudioStreamer

@@ -17,9 +17,12 @@ from transformers.cache_utils import DynamicCache, EncoderDecoderCache
 from transformers.generation.logits_process import InfNanRemoveLogitsProcessor
 
 from dia import generation_dia
-from dia.decoding import decode_config, static_layer, static_step
 from dia.decoding.cache import cache_in
-from dia.decoding.fused_sampling import PlainLoopNeeded
+from dia.decoding.step import config as decode_config
+from dia.decoding.step import layer as static_layer
+from dia.decoding.step import runner
+from dia.decoding.step import step as fast_step
+from dia.decoding.step.sampler import PlainLoopNeeded
 
 SETTINGS = {
     "greedy": {},
@@ -47,7 +50,7 @@ def fast(monkeypatch):
     """The configs of all calls that use the fast step."""
     configs = []
 
-    def counted(model, config, original=static_step.runner_for):
+    def counted(model, config, original=runner.runner_for):
         configs.append(config)
         return original(model, config)
 
@@ -135,11 +138,11 @@ def test_a_clip_whose_text_is_all_padding_gives_no_nan(ending_model, fast, in_sp
     mask, joined = BATCH["attention_mask"].clone(), []
     mask[1] = 0
 
-    def watched(step, slot, start, original=static_step.Step.join):
+    def watched(step, slot, start, original=fast_step.Step.join):
         original(step, slot, start)
         joined.append((step, start.text[0][0].shape[1]))
 
-    monkeypatch.setattr(static_step.Step, "join", watched)
+    monkeypatch.setattr(fast_step.Step, "join", watched)
     for how in ({}, in_spans):
         grid = generate(ending_model, {**BATCH, "attention_mask": mask}, **how)
         assert joined[-2][1] == mask.shape[1], "a text without ids is read whole"
@@ -170,7 +173,7 @@ def test_half_precision_generates(model, fast, dtype):
 def in_spans(monkeypatch):
     """Steps that are rounded and cached as for a CUDA graph, but run eagerly."""
     monkeypatch.setattr(decode_config, "_SPAN", 16)
-    monkeypatch.setattr(static_step.GraphRunner, "_compile", lambda self: self.step)
+    monkeypatch.setattr(runner.GraphRunner, "_compile", lambda self: self.step)
     return {"compile_config": CompileConfig()}
 
 
@@ -183,9 +186,9 @@ def test_rounding_rows_and_batches_up_does_not_change_the_codes(ending_model, in
 
 def test_calls_of_other_lengths_and_batch_sizes_reuse_a_step(ending_model, in_spans, monkeypatch):
     made = []
-    original = static_step.Step.__init__
+    original = fast_step.Step.__init__
     monkeypatch.setattr(
-        static_step.Step,
+        fast_step.Step,
         "__init__",
         lambda self, model, config: (made.append(config), original(self, model, config))[1],
     )
@@ -201,7 +204,7 @@ def test_calls_of_other_lengths_and_batch_sizes_reuse_a_step(ending_model, in_sp
 
 def test_the_unconditional_text_takes_one_encoder_row_and_no_keys(ending_model, monkeypatch):
     encoded, steps = [], []
-    encoder, made = type(ending_model.get_encoder()).forward, static_step.Step.__init__
+    encoder, made = type(ending_model.get_encoder()).forward, fast_step.Step.__init__
 
     def counted(self, input_ids, **rest):
         encoded.append(tuple(input_ids.shape))
@@ -212,7 +215,7 @@ def test_the_unconditional_text_takes_one_encoder_row_and_no_keys(ending_model, 
         steps.append(self)
 
     monkeypatch.setattr(type(ending_model.get_encoder()), "forward", counted)
-    monkeypatch.setattr(static_step.Step, "__init__", kept)
+    monkeypatch.setattr(fast_step.Step, "__init__", kept)
     generate(ending_model, BATCH, guidance_scale=3.0)
     lengths = BATCH["attention_mask"].sum(1).tolist()
     assert encoded == [*((1, length) for length in lengths), (1, 1)]
@@ -244,35 +247,35 @@ def test_a_cached_step_works_in_and_out_of_inference_mode(ending_model, in_spans
 def test_nan_in_the_buffers_of_a_cached_step_does_not_affect_the_next_call(ending_model, in_spans):
     model = copy.deepcopy(ending_model)
     expected = generate(model, BATCH, **in_spans)
-    ((_, runner),) = static_step._runners[model]
-    for layer in runner.step.layers:
+    ((_, kept),) = runner._runners[model]
+    for layer in kept.step.layers:
         layer.keys.fill_(float("nan"))
         layer.text_values.fill_(float("inf"))
     assert torch.equal(generate(model, BATCH, **in_spans), expected)
-    assert static_step._runners[model][0][1] is runner
+    assert runner._runners[model][0][1] is kept
 
 
 def test_steps_for_former_weights_are_freed(ending_model, in_spans):
     model = copy.deepcopy(ending_model)
     generate(model, BATCH, **in_spans)
-    old = weakref.ref(static_step._runners[model][0][1])
+    old = weakref.ref(runner._runners[model][0][1])
     generate(model.double().float(), BATCH, **in_spans)
     gc.collect()
     assert old() is None
-    assert len(static_step._runners[model]) == 1
+    assert len(runner._runners[model]) == 1
 
 
 def test_cached_steps_are_freed_when_memory_runs_out(ending_model, in_spans, monkeypatch):
-    model, original, refused = copy.deepcopy(ending_model), static_step.Step.__init__, []
+    model, original, refused = copy.deepcopy(ending_model), fast_step.Step.__init__, []
     generate(model, ONE, **in_spans)
 
     def crowded(self, model, config):
-        if static_step._runners[model]:
+        if runner._runners[model]:
             refused.append(config)
             raise torch.OutOfMemoryError
         original(self, model, config)
 
-    monkeypatch.setattr(static_step.Step, "__init__", crowded)
+    monkeypatch.setattr(fast_step.Step, "__init__", crowded)
     assert torch.equal(generate(model, BATCH, **in_spans), generate(ending_model, BATCH, **PLAIN))
     assert len(refused) == 1
 
@@ -280,7 +283,7 @@ def test_cached_steps_are_freed_when_memory_runs_out(ending_model, in_spans, mon
 def test_a_model_is_freed_with_its_cached_steps(ending_model, in_spans):
     model = copy.deepcopy(ending_model)
     generate(model, BATCH, **in_spans)
-    step, gone = weakref.ref(static_step._runners[model][0][1].step), weakref.ref(model)
+    step, gone = weakref.ref(runner._runners[model][0][1].step), weakref.ref(model)
     del model
     gc.collect()
     assert gone() is None
@@ -295,7 +298,7 @@ def test_steps_of_models_with_adapters_are_not_cached(ending_model, in_spans):
     generate(adapted, BATCH, **in_spans)
     with adapted.disable_adapter():
         assert torch.equal(generate(adapted, BATCH, **in_spans), generate(ending_model, BATCH, **PLAIN))
-    assert not static_step._runners.get(adapted.base_model.model)
+    assert not runner._runners.get(adapted.base_model.model)
 
 
 def test_every_span_is_compiled(model, monkeypatch):
@@ -320,8 +323,8 @@ def test_if_compilation_fails_the_step_runs_eagerly_with_a_warning(ending_model,
         return fails
 
     warnings = []
-    monkeypatch.setattr(static_step.GraphRunner, "_compile", compiled)
-    monkeypatch.setattr(static_step.logger, "warning_once", warnings.append)
+    monkeypatch.setattr(runner.GraphRunner, "_compile", compiled)
+    monkeypatch.setattr(runner.logger, "warning_once", warnings.append)
     model = copy.deepcopy(ending_model)
     grid = generate(model, BATCH, compile_config=CompileConfig())
     assert torch.equal(grid, generate(model, BATCH, **PLAIN))
@@ -332,13 +335,13 @@ def test_if_recording_fails_the_step_runs_eagerly_with_a_warning(ending_model, m
     def fails(self, span):
         raise RuntimeError("not permitted when stream is capturing\nhere is the whole trace")
 
-    def for_a_gpu(model, config, original=static_step.runner_for):
+    def for_a_gpu(model, config, original=runner.runner_for):
         return original(model, replace(config, recorded=True, compiled=None))
 
     warnings = []
-    monkeypatch.setattr(static_step.GraphRunner, "_record", fails)
+    monkeypatch.setattr(runner.GraphRunner, "_record", fails)
     monkeypatch.setattr(generation_dia, "runner_for", for_a_gpu)
-    monkeypatch.setattr(static_step.logger, "warning_once", warnings.append)
+    monkeypatch.setattr(runner.logger, "warning_once", warnings.append)
     model = copy.deepcopy(ending_model)
     grid = generate(model, BATCH, compile_config=CompileConfig())
     assert torch.equal(grid, generate(model, BATCH, **PLAIN))

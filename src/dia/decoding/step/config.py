@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from transformers.generation.configuration_utils import CompileConfig
 
-from dia.decoding.fused_sampling import PlainLoopNeeded, Sampler
-from dia.decoding.static_layer import MODELING_MODULE
+from dia.decoding.step.layer import MODELING_MODULE
+from dia.decoding.step.sampler import PlainLoopNeeded, Sampler
 
 _CAPTURES = "transformers.utils.output_capturing"  # its hooks do nothing unless outputs are requested
 # These implementations compute the same function, which the step implements itself.

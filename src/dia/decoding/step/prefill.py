@@ -13,9 +13,9 @@ from torch import Tensor
 from transformers.cache_utils import EncoderDecoderCache
 
 from dia.decoding.cache import fill
-from dia.decoding.decode_config import DecodeConfig
-from dia.decoding.fused_sampling import Sampler
 from dia.decoding.inputs import Grid
+from dia.decoding.step.config import DecodeConfig
+from dia.decoding.step.sampler import Sampler
 
 Pairs = Sequence[tuple[Tensor, Tensor]]  # keys and values of each layer
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from slot_clips import CLIPS, GUIDED, arguments
 from tiny import EOS, prompts, texts, tiny_model
 
-from dia.decoding.static_step import runner_for
+from dia.decoding.step.runner import runner_for
 
 SLOTS, ROWS = 4, 40
 DTYPES = [torch.float32, torch.bfloat16]

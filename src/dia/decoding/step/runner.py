@@ -1,0 +1,220 @@
+"""Runs a step eagerly, compiled or recorded, keeps steps for later calls, and writes the rows of a call.
+
+On a GPU the step is recorded as a CUDA graph once for every span of rows and replayed. Recorded and compiled steps are
+cached for later calls with the same shapes.
+
+Shapes: B clips, R grid rows, C channels, V ids of each.
+"""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor
+from transformers.generation.streamers import BaseStreamer
+
+from dia.decoding.inputs import Grid
+from dia.decoding.step.config import DecodeConfig, span_of
+from dia.decoding.step.prefill import Start
+from dia.decoding.step.step import Step
+from dia.decoding.streamers import emit
+from dia.quantization.linear import QuantizedLinear
+from dia.runtime.log import get_logger
+
+logger = get_logger(__name__)
+
+_ROWS_PER_END_CHECK = 8  # on a GPU
+_RECOMPILE_LIMIT = 1 << 16  # compiled versions of one function
+_CACHED_RUNNERS = 4  # per model; each holds its keys and values
+_STATELESS_PACKAGES = ("dia", "torch", "transformers")  # the output of their modules depends on their weights only
+_recording = threading.Lock()  # held while a graph is recorded
+
+
+class GraphRunner:
+    """Runs a step eagerly, compiled, or as a recorded CUDA graph. All three write the same rows."""
+
+    def __init__(self, step: Step) -> None:
+        self.step = step
+        self._run: Callable[[int], None] = step if step.config.compiled is None else self._compile()
+        self._ready: dict[int, Callable[[], None]] = {}
+
+    def _compile(self) -> Callable[[int], None]:
+        compiled: Callable[[int], None] = torch.compile(self.step.__call__, **dict(self.step.config.compiled or ()))
+        return compiled
+
+    def __call__(self) -> None:
+        """Write the next row of every slot in use."""
+        step = self.step
+        if step.config.reusable:
+            span = span_of(max(step.written))
+            if span not in self._ready:
+                self._ready[span] = self._prepared(span)
+            self._ready[span]()
+        else:
+            self._run(max(step.written))
+        step.advanced()
+
+    def _prepared(self, span: int) -> Callable[[], None]:
+        """The step for one span. Preparing runs the step, so its state is restored after each run."""
+        self._warm_up(span)
+        if self.step.config.recorded:
+            try:
+                return self._record(span)
+            except RuntimeError as error:  # a host sync, or not enough memory
+                logger.warning_once(f"CUDA graph recording failed, so the step runs eagerly: {_first_line(error)}")
+        return lambda: self._run(span)
+
+    def _record(self, span: int) -> Callable[[], None]:
+        device = self.step.ids.device
+        # A failed recording would leave its own stream as the current stream.
+        with _recording, torch.cuda.device(device), torch.cuda.stream(torch.cuda.current_stream(device)):
+            stream, graph = torch.cuda.Stream(), torch.cuda.CUDAGraph()
+            stream.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(stream):
+                self._warm_up(span)
+            torch.cuda.current_stream().wait_stream(stream)
+            with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
+                self._run(span)
+        return graph.replay
+
+    def _warm_up(self, span: int) -> None:
+        state = self.step.ids, self.step.ended, self.step.row
+        saved = [tensor.clone() for tensor in state]
+        try:
+            with nullcontext() if self._run is self.step else _raised_recompile_limit():
+                self._run(span)
+        except Exception as error:  # compilers have no common error class
+            if self._run is self.step:
+                raise
+            logger.warning_once(f"torch.compile failed, so the step runs eagerly: {_first_line(error)}")
+            self._run = self.step
+        for tensor, value in zip(state, saved, strict=True):
+            tensor.copy_(value)
+
+
+def _raised_recompile_limit() -> AbstractContextManager[Any]:
+    """Every span of every cached step is a recompilation of one function. By default torch stops after eight."""
+    config: Any = torch._dynamo.config
+    limits = dict.fromkeys(("recompile_limit", "accumulated_recompile_limit"), _RECOMPILE_LIMIT)
+    raised: AbstractContextManager[Any] = config.patch(**limits)
+    return raised
+
+
+# For each model, pairs of `_weights_key` and a runner that is not in use, the latest last.
+_runners: WeakKeyDictionary[Any, list[tuple[Any, GraphRunner]]] = WeakKeyDictionary()
+_runners_lock = threading.Lock()
+
+
+@contextmanager
+def runner_for(model: Any, config: DecodeConfig) -> Iterator[GraphRunner]:
+    """A runner for the exclusive use of one call. Reusable runners are cached until the weights change."""
+    config = config.rounded()
+    if not config.reusable or not _is_cacheable(model):
+        yield GraphRunner(Step(model, config))
+        return
+    weights = _weights_key(model)
+    with _runners_lock:
+        idle = _runners.setdefault(model, [])
+        idle[:] = [one for one in idle if one[0] == weights]  # drop runners of former weights, which hold memory
+        found = next((index for index, one in enumerate(idle) if one[1].step.config == config), None)
+        runner = None if found is None else idle.pop(found)[1]
+    runner = runner or _new_runner(model, config, idle)
+    yield runner
+    with _runners_lock:
+        idle.append((weights, runner))
+        del idle[:-_CACHED_RUNNERS]
+
+
+def _new_runner(model: Any, config: DecodeConfig, idle: list[tuple[Any, GraphRunner]]) -> GraphRunner:
+    # Tensors created in inference mode cannot be written to outside of it, by a later call.
+    with torch.inference_mode(False), torch.no_grad():
+        try:
+            return GraphRunner(Step(model, config))
+        except torch.OutOfMemoryError:
+            if not idle:
+                raise
+        with _runners_lock:
+            idle.clear()
+        return GraphRunner(Step(model, config))
+
+
+def _is_cacheable(model: Any) -> bool:
+    """Whether `_weights_key` detects all changes. It misses switched adapters and replaced packed tensors."""
+    modules = [*model.model.decoder.modules(), model.logits_dense]
+    stateless = all(type(module).__module__.partition(".")[0] in _STATELESS_PACKAGES for module in modules)
+    return stateless and all(type(weight) is torch.nn.Parameter for weight in model.parameters())
+
+
+def _weights_key(model: Any) -> Any:
+    """The addresses of the weights. A step for other addresses would read freed memory."""
+    kernels = [module._kernel for module in model.modules() if isinstance(module, QuantizedLinear)]
+    return [(weight.data_ptr(), weight.dtype, weight.shape) for weight in model.parameters()], kernels
+
+
+def write_rows(
+    runner: GraphRunner,
+    grid: Grid,
+    starts: Sequence[Start],
+    logits: Tensor,
+    over: Callable[[Tensor], bool],
+    streamer: BaseStreamer | None,
+    stay: bool = False,
+) -> int:
+    """Write rows until every channel has ended.
+
+    Args:
+        runner: a runner whose step is free.
+        grid: the grid to write to.
+        starts: the clips of the grid, without padding on the left.
+        logits: logits of the first row, [B, halves, C · V].
+        over: returns whether a tensor is all true, possibly late.
+        streamer: receives every row [B, C], and stops the loop when it is closed.
+        stay: compute clips that have ended like the others, because their keys are wanted.
+
+    Returns:
+        The number of rows in the grid.
+    """
+    step, row, clips = runner.step, grid.prefilled, list(range(len(starts)))
+    max_rows = row + starts[0].max_rows - starts[0].prefilled
+    first = torch.tensor([start.prefilled - grid.prefilled for start in starts], device=grid.ids.device)
+    at = torch.arange(len(starts), device=grid.ids.device)
+    rows_per_check = _ROWS_PER_END_CHECK if grid.ids.is_cuda and streamer is None else 1
+    for slot, start in enumerate(starts):
+        step.join(slot, start)
+    while row < max_rows:
+        if row == grid.prefilled:
+            step.begin(clips, logits)
+        else:
+            runner()
+        row += 1
+        if streamer is not None and not emit(streamer, step.ids[at, :, first + row - 1]):
+            break
+        if row % rows_per_check == 0 and (over(step.ended[clips]) if stay else _all_ended(step, clips, over)):
+            break
+    cells = grid.ids.unflatten(0, (-1, grid.channels))
+    for slot, start in enumerate(starts):
+        padding = grid.prefilled - start.prefilled
+        cells[slot, :, padding:row] = step.ids[slot, :, : row - padding]
+    return grid.written(row)
+
+
+def _all_ended(step: Step, clips: list[int], over: Callable[[Tensor], bool]) -> bool:
+    """Whether all clips have ended. Those that have ended leave a step that does not compute all slots anyway."""
+    if step.config.fixed:
+        return over(step.ended)
+    for slot, ended in zip(tuple(clips), step.ended[clips].all(1).tolist(), strict=True):
+        if ended:
+            step.leave(slot)
+            clips.remove(slot)
+    return not clips
+
+
+def _first_line(error: Exception) -> str:
+    """The first line of an error, as a str: `warning_once` would keep the error itself alive, with its frames."""
+    return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+
+
+__all__ = ["GraphRunner", "runner_for", "write_rows"]

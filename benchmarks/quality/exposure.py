@@ -6,7 +6,7 @@ Whisper tiny.en hears them.
 
 import argparse
 import json
-import math
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +18,7 @@ from typing import Any, NamedTuple, Protocol
 import torch
 from exposure_report import Heard, report
 from held_out import SPEAKERS, Audio, Item, sentences, spoken_by_teacher
+from intervals import Figure, rate
 from judges import Whisper
 from naturalness import sentences as everyday
 from recognizer import words_of
@@ -29,11 +30,12 @@ from word_outcomes import Word, classed
 
 from dia import MINI
 from dia.codec import dac as codec
+from dia.runtime.files.atomic import atomic_file
 from dia.synthesis.takes.alignment import align
 from dia.text.english.normalization import spoken_form
 from dia.training.mini.teacher.texts import split_of, utterances
 
-GUIDE = """conditions (--only takes the beginnings of their names):
+GUIDE = """conditions (--only takes full names, or the beginnings of names):
   teacher, codec         the teacher's sound, alone and through the codec
   forced ...             every code drawn given the teacher's codes before it
   fitting ...            the same, but each channel given the drawn lower channels of its frame
@@ -93,10 +95,15 @@ def conditions(default: Sampling, channels: int, frame_rate: float) -> list[Cond
         channels: C.
         frame_rate: frames per second.
     """
-    return [*_forced(default, channels), *_free(default, frame_rate), *_channels(default, channels), *_remedies(default)]
+    return [
+        *_forced(default),
+        *_free(default, frame_rate),
+        *_channels(default, channels),
+        *_remedies(default, channels),
+    ]
 
 
-def _forced(default: Sampling, channels: int) -> Iterator[Condition]:
+def _forced(default: Sampling) -> Iterator[Condition]:
     greedy, plain = replace(default, temperature=0), Sampling(1.0, 1.0, 0)
     for name, sampling in {"default": default, "greedy": greedy, "temperature 1": plain}.items():
         yield Condition(f"forced {name}", lambda f, s=sampling: f.forced(s, 0))
@@ -128,8 +135,8 @@ def _channels(default: Sampling, channels: int) -> Iterator[Condition]:
             yield Condition(f"given to {count - 1}", lambda f, n=count: f.free(default, 0, forced_channels=n))
 
 
-def _remedies(default: Sampling) -> Iterator[Condition]:
-    cold_first = (0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.0, 1.0)
+def _remedies(default: Sampling, channels: int) -> Iterator[Condition]:
+    cold_first = (0.1, 0.2, 0.4, 0.6, 0.8, *[1.0] * channels)[:channels]
     yield Condition("free colder first channels", lambda f: f.free(replace(default, per_channel=cold_first), 0))
     yield Condition("free colder last channels", lambda f: f.free(replace(default, per_channel=cold_first[::-1]), 0))
     for scale in (0.5, 1.0, 2.0):
@@ -150,7 +157,9 @@ class Bench:
         known: what was heard, from condition and clip; new results are added.
     """
 
-    def __init__(self, speaker: Speaker, whisper: Hears, texts: Sequence[str], known: dict[str, dict[str, Any]]) -> None:
+    def __init__(
+        self, speaker: Speaker, whisper: Hears, texts: Sequence[str], known: dict[str, dict[str, Any]]
+    ) -> None:
         self.speaker, self.whisper, self.known = speaker, whisper, known
         pairs = [(text, name) for text in texts for name in SPEAKERS]
         bar = tqdm(pairs, "the teacher speaks", leave=False)
@@ -191,6 +200,16 @@ class Bench:
         self.known[name][self.clips[index].key] = {"heard": heard, "seconds": round(len(audio) / rate, 3)} | (
             {} if judged is None else {"likely": judged}
         )
+
+    def losses(self) -> list[dict[str, Figure]]:
+        """Of each channel the loss of the teacher's codes and the text's share of it in nat, and the codes right."""
+        forcing = Forcing(self.speaker, [clip.item.script for clip in self.clips], self.codes)
+        sums, frames = forcing.losses(), [len(codes) for codes in self.codes]
+        names = ("loss", "without the text more", "best code right")
+        return [
+            {name: rate([float(own[part][channel]) for own in sums], frames) for part, name in enumerate(names)}
+            for channel in range(self.codes[0].shape[1])
+        ]
 
     @cached_property
     def words(self) -> list[list[Word]]:
@@ -234,8 +253,14 @@ def chosen_texts(which: str, count: int) -> list[str]:
     return list(islice((one.text for one in own if len(one.text.split()) > 3), count))
 
 
-def _wanted(names: Sequence[str], name: str) -> bool:
-    return not names or any(name.startswith(one) for one in names)
+def chosen(every: Sequence[Condition], names: Sequence[str]) -> list[Condition]:
+    """The conditions that have one of the names, or begin with one that is no name; all of them without names."""
+    full = {one.name for one in every}
+    return [
+        one
+        for one in every
+        if not names or any(one.name == n or (n not in full and one.name.startswith(n)) for n in names)
+    ]
 
 
 def _arguments() -> argparse.Namespace:
@@ -245,7 +270,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--model", type=Path, default=MINI, help="folder of a checkpoint (default: the embedded one)")
     parser.add_argument("--texts", choices=("everyday", "heldout", "trained"), default="everyday")
     parser.add_argument("--count", type=int, default=40, help="sentences; each is spoken in both voices")
-    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="only conditions that begin so")
+    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="only these conditions")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--json", type=Path, help="file of results, read first if it exists")
     given = parser.parse_args()
@@ -258,26 +283,55 @@ def main() -> None:
     """Measure and print."""
     given = _arguments()
     torch.set_num_threads(given.threads)
-    known = json.loads(given.json.read_text(encoding="utf-8"))["heard"] if given.json and given.json.exists() else {}
     speaker = Speaker(given.model)
-    bench = Bench(speaker, Whisper(given.threads), chosen_texts(given.texts, given.count), known)
+    checkpoint = fingerprint(speaker)
+    known = read_known(given.json, checkpoint)
     default = Sampling.of(speaker.model.generation_config)
     channels = speaker.model.config.get_text_config().num_channels
+    asked = chosen(conditions(default, channels, speaker.processor.frame_rate), given.only)
+    if given.only and not asked and set(given.only) - {"teacher", "codec"}:
+        raise SystemExit(f"no condition is called {' or '.join(given.only)}; see --help.")
+    bench = Bench(speaker, Whisper(given.threads), chosen_texts(given.texts, given.count), known)
     bench.teacher()
-    asked = [one for one in conditions(default, channels, speaker.processor.frame_rate) if _wanted(given.only, one.name)]
     for condition in tqdm(asked, "conditions"):
         bench.run(condition)
-        _write(given.json, known, {})
+        _write(given.json, checkpoint, known, {})
     keys, names = [clip.key for clip in bench.clips], ["teacher", "codec", *(one.name for one in asked)]
     heard = {name: [Heard(**known[name][key]) for key in keys] for name in names}
-    figures, table = report([clip.written for clip in bench.clips], bench.words, heard, PREFIXES)
-    _write(given.json, known, figures)
+    figures, table = report([clip.written for clip in bench.clips], bench.words, heard, PREFIXES, bench.losses())
+    _write(given.json, checkpoint, known, figures)
     print(table)
 
 
-def _write(path: Path | None, known: Mapping[str, Any], figures: Mapping[str, Any]) -> None:
+def fingerprint(speaker: Speaker) -> str:
+    """A checksum of all weights of the model and its codec."""
+    total = 0
+    for part in (speaker.model, speaker.processor.audio_tokenizer):
+        assert part is not None
+        for name, weights in sorted(part.state_dict().items()):
+            total = zlib.crc32(weights.detach().float().numpy().tobytes(), zlib.crc32(name.encode(), total))
+    return f"{total:08x}"
+
+
+def read_known(path: Path | None, checkpoint: str) -> dict[str, dict[str, Any]]:
+    """What a file of results holds; nothing if there is no file.
+
+    Raises:
+        ValueError: the file is of another checkpoint.
+    """
+    if path is None or not path.exists():
+        return {}
+    content = json.loads(path.read_text(encoding="utf-8"))
+    if content["checkpoint"] != checkpoint:
+        raise ValueError(f"{path} holds results of another checkpoint. Delete it, or give --json another file.")
+    return dict(content["heard"])
+
+
+def _write(path: Path | None, checkpoint: str, known: Mapping[str, Any], figures: Mapping[str, Any]) -> None:
     if path is not None:
-        path.write_text(json.dumps({"figures": figures, "heard": known}, indent=1), encoding="utf-8")
+        content = json.dumps({"checkpoint": checkpoint, "figures": figures, "heard": known}, indent=1)
+        with atomic_file(path) as partial:
+            partial.write_text(content, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,15 +1,16 @@
 """Figures and tables of `exposure.py` from what was heard.
 
-Knows words and figures; knows nothing of models or of sound. Intervals are 95 %, by bootstrap over sentences; all clips
-of a sentence, in both voices, are drawn together.
+Knows words and figures; knows nothing of models or of sound. Intervals are 95 %, by bootstrap over sentences. All
+clips of a sentence, in both voices, are drawn together.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from intervals import Figure, rate
 from recognizer import words_of
-from word_outcomes import Outcome, Word, classes_in, kinds, outcome, wrong_between, wrong_of_class
+from word_outcomes import RIGHT, Outcome, Word, classes_in, kinds, outcome, wrong_between, wrong_of_class
 
 from dia.text.english.normalization import spoken_form
 
@@ -17,6 +18,15 @@ CEILING, FREE = "codec", "free default"
 DETAILED = ("codec", "fitting default", FREE)  # conditions that are divided by class and by place
 EDGES = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 99.0)  # seconds from the beginning of a sentence
 AFTER = (0.0, 0.5, 1.0, 2.0, 99.0)  # seconds from the end of a prefix
+
+_COLUMNS = (
+    "condition",
+    "word error",
+    "above the codec",
+    "above free default",
+    "substituted, deleted, inserted",
+    "skipped, repeated / 100",
+)
 
 Counts = Sequence[tuple[int, int]]  # wrong words and words of each clip
 
@@ -55,6 +65,7 @@ def report(
     words: Sequence[Sequence[Word]],
     heard: Mapping[str, Sequence[Heard]],
     prefixes: Iterable[float],
+    losses: Sequence[Mapping[str, Figure]] = (),
 ) -> tuple[dict[str, Any], str]:
     """All figures, and tables of them.
 
@@ -63,6 +74,7 @@ def report(
         words: of each clip.
         heard: of each condition and clip.
         prefixes: lengths in seconds of the conditions "free after N s".
+        losses: figures of each channel, which are added as they are.
     """
     clips = Clips(sentences, words)
     outcomes = {name: clips.outcomes(ones) for name, ones in heard.items()}
@@ -74,10 +86,11 @@ def report(
     }
     figures["from the beginning"] = {
         f"{first:g} to {last:g} s": {name: _between(clips, outcomes[name], first, last) for name in detailed}
-        for first, last in zip(EDGES, EDGES[1:], strict=False)
+        for first, last in pairwise(EDGES)
     }
     figures["after a prefix"] = dict(_after_prefixes(clips, outcomes, prefixes))
     figures["again"] = again(clips, outcomes)
+    figures["channels"] = list(losses)
     return figures, _tables(figures)
 
 
@@ -107,7 +120,7 @@ def again(clips: Clips, outcomes: Mapping[str, Sequence[Outcome]]) -> dict[str, 
     names = [name for name in outcomes if name == FREE or name.startswith(f"{FREE}, seed")]
     both, once = list[tuple[int, int]](), list[tuple[int, int]]()
     for clip in range(len(clips.words)):
-        fates = [[fate != "right" for fate in outcomes[name][clip].fates] for name in names]
+        fates = [[fate != RIGHT for fate in outcomes[name][clip].fates] for name in names]
         wrong = [sum(seeds) for seeds in zip(*fates, strict=True)]
         both.append((sum(n * (n - 1) for n in wrong), sum(n * (len(names) - 1) for n in wrong)))
         once.append((sum(wrong), len(wrong) * len(names)))
@@ -116,17 +129,21 @@ def again(clips: Clips, outcomes: Mapping[str, Sequence[Outcome]]) -> dict[str, 
 
 
 def _condition(clips: Clips, outcomes: Mapping[str, Sequence[Outcome]], name: str) -> dict[str, Any]:
-    """Word error, also above the codec, and the kinds of errors."""
+    """Word error, also above the codec and above free speech, and the kinds of errors."""
     own = outcomes[name]
     counts = [(one.errors, len(one.fates)) for one in own]
-    base = [one.errors for one in outcomes[CEILING]]
-    above = [(wrong - other, words) for (wrong, words), other in zip(counts, base, strict=True)]
     references = [[word.text for word in words] for words in clips.words]
     return {
         "word error": clips.rate(counts),
-        "above the codec": clips.rate(above),
+        "above the codec": _above(clips, own, outcomes[CEILING]),
+        "above free": _above(clips, own, outcomes[FREE]) if FREE in outcomes else None,
         **kinds(references, own)._asdict(),
     }
+
+
+def _above(clips: Clips, outcomes: Sequence[Outcome], base: Sequence[Outcome]) -> Figure | None:
+    pairs = zip(outcomes, base, strict=True)
+    return clips.rate([(own.errors - other.errors, len(own.fates)) for own, other in pairs])
 
 
 def _of_class(clips: Clips, outcomes: Sequence[Outcome], kind: str) -> Figure | None:
@@ -146,22 +163,18 @@ def _after_prefixes(
         names = [name for name in (CEILING, "fitting default", FREE, own) if name in outcomes]
         if own not in outcomes:
             continue
-        for first, last in zip(AFTER, AFTER[1:], strict=False):
+        for first, last in pairwise(AFTER):
             row = {name: _between(clips, outcomes[name], prefix + first, prefix + last) for name in names}
-            label = "after the prefix" if len(names) else ""
-            renamed = {label if name == own else name: figure for name, figure in row.items()}
+            renamed = {"after the prefix" if name == own else name: figure for name, figure in row.items()}
             yield f"{prefix:g} s, then {first:g} to {last:g} s", renamed
 
 
 def _tables(figures: Mapping[str, Any]) -> str:
-    lines = ["| condition | word error | above the codec | substituted, deleted, inserted | skipped, repeated / 100 |"]
-    lines.append("|---|---|---|---|---|")
+    lines = [f"| {' | '.join(_COLUMNS)} |", "|---" * len(_COLUMNS) + "|"]
     for name, row in figures["conditions"].items():
         parts = ", ".join(f"{100 * row[part]:.0f}" for part in ("substituted", "deleted", "inserted"))
-        stretches = f"{row['skipped']:.1f}, {row['repeated']:.1f}"
-        lines.append(
-            f"| {name} | {percent(row['word error'])} | {percent(row['above the codec'])} | {parts} | {stretches} |"
-        )
+        shares = " | ".join(percent(row[part]) for part in ("word error", "above the codec", "above free"))
+        lines.append(f"| {name} | {shares} | {parts} | {row['skipped']:.1f}, {row['repeated']:.1f} |")
     for title in ("classes", "from the beginning", "after a prefix"):
         rows = figures[title]
         if rows:
@@ -169,7 +182,16 @@ def _tables(figures: Mapping[str, Any]) -> str:
             lines += ["", "| " + " | ".join([f"words: {title}", "of", *names]) + " |", "|---" * (len(names) + 2) + "|"]
             lines += [_row(name, row) for name, row in rows.items()]
     lines += ["", *(f"{what}: {percent(figure)}" for what, figure in figures["again"].items())]
-    return "\n".join(lines)
+    return "\n".join([*lines, *_channel_table(figures["channels"])])
+
+
+def _channel_table(channels: Sequence[Mapping[str, Figure]]) -> list[str]:
+    if not channels:
+        return []
+    lines = ["", "| channel | " + " | ".join(channels[0]) + " |", "|---" * (len(channels[0]) + 1) + "|"]
+    for channel, row in enumerate(channels):
+        lines.append(f"| {channel} | " + " | ".join(f"{figure.value:.2f}" for figure in row.values()) + " |")
+    return lines
 
 
 def _row(name: str, row: Mapping[str, Figure | None]) -> str:

@@ -42,8 +42,10 @@ class Sampling:
     @classmethod
     def of(cls, generation_config: Any) -> "Sampling":
         """The defaults of a checkpoint."""
-        settings = generation_config
-        return cls(settings.temperature, settings.guidance_scale, settings.top_k or 0, settings.top_p)
+        names = {"temperature": "temperature", "guidance": "guidance_scale", "top_p": "top_p"}
+        given = {own: getattr(generation_config, name) for own, name in names.items()}
+        known = {own: value for own, value in given.items() if value is not None}
+        return cls(**{"temperature": 1.0, "guidance": 1.0, **known}, top_k=generation_config.top_k or 0)
 
     def arguments(self) -> dict[str, Any]:
         """The arguments of `generate()`, without rules."""
@@ -82,7 +84,7 @@ class LessRepetition(LogitsProcessor):
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         """[B · C, V] to [B · C, V]."""
-        recent = input_ids[:: self.channels, -WINDOW :]
+        recent = input_ids[:: self.channels, -WINDOW:]
         counts = torch.zeros_like(scores[:: self.channels]).scatter_add_(
             1, recent, torch.ones_like(recent, dtype=scores.dtype)
         )
@@ -185,9 +187,7 @@ class Forcing:
         noise = torch.empty_like(likely).exponential_(generator=torch.Generator().manual_seed(seed))
         return (likely / noise).argmax(-1).T
 
-    def free(
-        self, sampling: Sampling, seed: int, prefix: int = 0, forced_channels: int = 0
-    ) -> list[Tensor]:
+    def free(self, sampling: Sampling, seed: int, prefix: int = 0, forced_channels: int = 0) -> list[Tensor]:
         """Every code drawn given the drawn ones, as `generate()` does, cut off at twice the teacher's time and 2 s.
 
         Args:
@@ -203,13 +203,13 @@ class Forcing:
             made |= zip(chosen, self._together(chosen, sampling, seed, prefix, forced_channels), strict=True)
         return [made[index] for index in range(len(self.codes))]
 
-    def _together(
-        self, chosen: Sequence[int], sampling: Sampling, seed: int, prefix: int, count: int
-    ) -> list[Tensor]:
+    def _together(self, chosen: Sequence[int], sampling: Sampling, seed: int, prefix: int, count: int) -> list[Tensor]:
         processor, codes = self.speaker.processor, [self.codes[index] for index in chosen]
         prompts = [clip[:prefix] for clip in codes] if prefix else None
         inputs = processor(text=[self.scripts[index] for index in chosen], audio=prompts)
-        rules = sampling.rules(len(self.channels.pattern)) + ([ForcedChannels(codes, self.channels, count)] if count else [])
+        rules = sampling.rules(len(self.channels.pattern)) + (
+            [ForcedChannels(codes, self.channels, count)] if count else []
+        )
         limit = 2 * max(map(len, codes)) + math.ceil(2 * processor.frame_rate) + max(self.channels.pattern)
         grids = self.speaker.model.generate(
             **inputs,
@@ -219,6 +219,18 @@ class Forcing:
             max_new_tokens=limit,
         )
         return list(processor.undelayed_codes(grids))
+
+    def losses(self) -> list[tuple[Tensor, Tensor, Tensor]]:
+        """For each clip the sums over its frames, [C]: loss of the teacher's codes in nat, how much less that is than
+        without the text, and how many codes are the model's best."""
+        found = []
+        for index, codes in enumerate(self.codes):
+            logits = self.logits(index, codes)
+            places = codes.T[None, ..., None].expand(2, -1, -1, 1)  # [2, C, T, 1]
+            given, alone = -logits.log_softmax(-1).gather(-1, places).sum((2, 3))
+            best = logits[0, ..., : self.channels.eos].argmax(-1)
+            found.append((given, alone - given, (best == codes.T).sum(-1)))
+        return found
 
     def likelihoods(self, clips: Sequence[Tensor]) -> list[tuple[float, float]]:
         """For each clip the mean log likelihood of a code in nat, and by how much the text raises it."""

@@ -11,12 +11,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import torch
-from exposure_report import Heard, report
+from exposure_report import Clips, Heard, report
 from held_out import SPEAKERS, Audio, Item, sentences, spoken_by_teacher
 from intervals import Figure, rate
 from judges import Whisper
@@ -44,7 +44,7 @@ GUIDE = """conditions (--only takes full names, or the beginnings of names):
   given to N ...         channels 0 to N are the teacher's throughout, the others run freely
   free ...               all codes drawn given the drawn ones, as the model speaks
   free after N s         the same, after a prefix of the teacher's codes
-  best of 4 ...          of four free clips the likeliest, the one that the text raises most, or the one heard best
+  best of N ...          of the seeds of "free default" the likeliest, the one that the text raises most, and the best
 
 examples:
   python benchmarks/quality/exposure.py --count 40 --json exposure.json     some 80 minutes on one thread
@@ -201,15 +201,28 @@ class Bench:
             {} if judged is None else {"likely": judged}
         )
 
-    def losses(self) -> list[dict[str, Figure]]:
-        """Of each channel the loss of the teacher's codes and the text's share of it in nat, and the codes right."""
+    @cached_property
+    def losses(self) -> list[Tensor]:
+        """For every code of the teacher of each clip, [3, C, T]: see `Forcing.losses`."""
         forcing = Forcing(self.speaker, [clip.item.script for clip in self.clips], self.codes)
-        sums, frames = forcing.losses(), [len(codes) for codes in self.codes]
+        return [forcing.losses(index) for index in range(len(self.clips))]
+
+    def channel_losses(self) -> list[dict[str, Figure]]:
+        """Of each channel the loss of the teacher's codes and the text's share of it in nat, and the codes right."""
+        frames = [len(codes) for codes in self.codes]
         names = ("loss", "without the text more", "best code right")
         return [
-            {name: rate([float(own[part][channel]) for own in sums], frames) for part, name in enumerate(names)}
-            for channel in range(self.codes[0].shape[1])
+            {name: rate(sums, frames) for name, sums in zip(names, channel, strict=True)}
+            for channel in torch.stack([clip.sum(-1) for clip in self.losses], -1).transpose(0, 1).tolist()
         ]
+
+    def word_losses(self) -> list[list[tuple[float, int]]]:
+        """Of each word of each clip the loss of channel 0 while the teacher says it, and its frames."""
+        found = []
+        for clip, words in zip(self.losses, self.words, strict=True):
+            edges = [round(word.start * self.speaker.processor.frame_rate) for word in words] + [clip.shape[-1]]
+            found.append([(float(clip[0, 0, first:last].sum()), last - first) for first, last in pairwise(edges)])
+        return found
 
     @cached_property
     def words(self) -> list[list[Word]]:
@@ -298,7 +311,8 @@ def main() -> None:
         _write(given.json, checkpoint, known, {})
     keys, names = [clip.key for clip in bench.clips], ["teacher", "codec", *(one.name for one in asked)]
     heard = {name: [Heard(**known[name][key]) for key in keys] for name in names}
-    figures, table = report([clip.written for clip in bench.clips], bench.words, heard, PREFIXES, bench.losses())
+    clips = Clips([clip.written for clip in bench.clips], bench.words, bench.word_losses())
+    figures, table = report(clips, heard, PREFIXES, bench.channel_losses())
     _write(given.json, checkpoint, known, figures)
     print(table)
 

@@ -15,6 +15,7 @@ from word_outcomes import RIGHT, Outcome, Word, classes_in, kinds, outcome, wron
 from dia.text.english.normalization import spoken_form
 
 CEILING, FREE = "codec", "free default"
+LOSS = "loss of channel 0"
 DETAILED = ("codec", "fitting default", FREE)  # conditions that are divided by class and by place
 EDGES = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 99.0)  # seconds from the beginning of a sentence
 AFTER = (0.0, 0.5, 1.0, 2.0, 99.0)  # seconds from the end of a prefix
@@ -28,7 +29,7 @@ _COLUMNS = (
     "skipped, repeated / 100",
 )
 
-Counts = Sequence[tuple[int, int]]  # wrong words and words of each clip
+Counts = Sequence[tuple[float, int]]  # of each clip wrong words and words, or losses and frames
 
 
 class Heard(NamedTuple):
@@ -40,19 +41,28 @@ class Heard(NamedTuple):
 
 
 class Clips(NamedTuple):
-    """The sentence and the words of each clip."""
+    """The sentence and the words of each clip, and of each word the loss in nat and the frames."""
 
     sentences: Sequence[str]
     words: Sequence[Sequence[Word]]
+    losses: Sequence[Sequence[tuple[float, int]]]
 
     def outcomes(self, heard: Sequence[Heard]) -> list[Outcome]:
         """What became of the words of each clip."""
         pairs = zip(self.words, heard, strict=True)
         return [outcome([word.text for word in words], words_of(_spelt(one.heard))) for words, one in pairs]
 
+    def loss(self, kind: str) -> Figure | None:
+        """The loss of a frame in words of a class."""
+        counts = []
+        for words, losses in zip(self.words, self.losses, strict=True):
+            own = [loss for word, loss in zip(words, losses, strict=True) if kind in word.classes]
+            counts.append((sum(nat for nat, _ in own), sum(frames for _, frames in own)))
+        return self.rate(counts)
+
     def rate(self, counts: Counts) -> Figure | None:
         """The share of wrong words; None if there are no words."""
-        sums: dict[str, list[int]] = {}
+        sums: dict[str, list[float]] = {}
         for sentence, (wrong, words) in zip(self.sentences, counts, strict=True):
             total = sums.setdefault(sentence, [0, 0])
             total[0], total[1] = total[0] + wrong, total[1] + words
@@ -61,28 +71,26 @@ class Clips(NamedTuple):
 
 
 def report(
-    sentences: Sequence[str],
-    words: Sequence[Sequence[Word]],
+    clips: Clips,
     heard: Mapping[str, Sequence[Heard]],
     prefixes: Iterable[float],
-    losses: Sequence[Mapping[str, Figure]] = (),
+    channels: Sequence[Mapping[str, Figure]] = (),
 ) -> tuple[dict[str, Any], str]:
     """All figures, and tables of them.
 
     Args:
-        sentences: of each clip.
-        words: of each clip.
+        clips: their words.
         heard: of each condition and clip.
         prefixes: lengths in seconds of the conditions "free after N s".
-        losses: figures of each channel, which are added as they are.
+        channels: figures of each channel, which are added as they are.
     """
-    clips = Clips(sentences, words)
     outcomes = {name: clips.outcomes(ones) for name, ones in heard.items()}
     outcomes |= best_of(outcomes, heard)
     figures: dict[str, Any] = {"conditions": {name: _condition(clips, outcomes, name) for name in outcomes}}
     detailed = [name for name in DETAILED if name in outcomes]
     figures["classes"] = {
-        kind: {name: _of_class(clips, outcomes[name], kind) for name in detailed} for kind in classes_in(words)
+        kind: {name: _of_class(clips, outcomes[name], kind) for name in detailed} | {LOSS: clips.loss(kind)}
+        for kind in classes_in(clips.words)
     }
     figures["from the beginning"] = {
         f"{first:g} to {last:g} s": {name: _between(clips, outcomes[name], first, last) for name in detailed}
@@ -90,7 +98,7 @@ def report(
     }
     figures["after a prefix"] = dict(_after_prefixes(clips, outcomes, prefixes))
     figures["again"] = again(clips, outcomes)
-    figures["channels"] = list(losses)
+    figures["channels"] = list(channels)
     return figures, _tables(figures)
 
 
@@ -196,7 +204,8 @@ def _channel_table(channels: Sequence[Mapping[str, Figure]]) -> list[str]:
 
 def _row(name: str, row: Mapping[str, Figure | None]) -> str:
     known = [figure for figure in row.values() if figure is not None]
-    return "| " + " | ".join([name, f"{known[0].of if known else 0}", *(percent(one) for one in row.values())]) + " |"
+    shown = [f"{one.value:.2f}" if what == LOSS and one else percent(one) for what, one in row.items()]
+    return "| " + " | ".join([name, f"{known[0].of if known else 0}", *shown]) + " |"
 
 
 def percent(figure: Figure | None) -> str:

@@ -220,17 +220,15 @@ class Forcing:
         )
         return list(processor.undelayed_codes(grids))
 
-    def losses(self) -> list[tuple[Tensor, Tensor, Tensor]]:
-        """For each clip the sums over its frames, [C]: loss of the teacher's codes in nat, how much less that is than
-        without the text, and how many codes are the model's best."""
-        found = []
-        for index, codes in enumerate(self.codes):
-            logits = self.logits(index, codes)
-            places = codes.T[None, ..., None].expand(2, -1, -1, 1)  # [2, C, T, 1]
-            given, alone = -logits.log_softmax(-1).gather(-1, places).sum((2, 3))
-            best = logits[0, ..., : self.channels.eos].argmax(-1)
-            found.append((given, alone - given, (best == codes.T).sum(-1)))
-        return found
+    def losses(self, index: int) -> Tensor:
+        """For every code of the teacher of a clip, [3, C, T]: its loss in nat, how much less that is than without the
+        text, and whether it is the model's best."""
+        codes = self.codes[index]
+        logits = self.logits(index, codes)
+        places = codes.T[None, ..., None].expand(2, -1, -1, 1)  # [2, C, T, 1]
+        given, alone = -logits.log_softmax(-1).gather(-1, places)[..., 0]
+        best = logits[0, ..., : self.channels.eos].argmax(-1)
+        return torch.stack([given, alone - given, (best == codes.T).float()])
 
     def likelihoods(self, clips: Sequence[Tensor]) -> list[tuple[float, float]]:
         """For each clip the mean log likelihood of a code in nat, and by how much the text raises it."""

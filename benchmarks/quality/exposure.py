@@ -256,9 +256,12 @@ def trained_counts() -> Counter[str]:
 
 
 def chosen_texts(which: str, count: int) -> list[str]:
-    """`count` sentences: everyday ones, or of the training's grammar, held out or trained on."""
+    """`count` sentences: everyday ones, pairs of these, or of the training's grammar, held out or trained on."""
     if which == "everyday":
         return everyday(count)
+    if which == "pairs":
+        texts = everyday(2 * count)
+        return [" ".join(pair) for pair in zip(texts[::2], texts[1::2], strict=False)]
     if which == "heldout":
         fresh = (text for text in sentences("exposure") if split_of(text) == "heldout" and len(text.split()) > 3)
         return list(islice(fresh, count))
@@ -281,7 +284,7 @@ def _arguments() -> argparse.Namespace:
         description=__doc__, epilog=GUIDE, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--model", type=Path, default=MINI, help="folder of a checkpoint (default: the embedded one)")
-    parser.add_argument("--texts", choices=("everyday", "heldout", "trained"), default="everyday")
+    parser.add_argument("--texts", choices=("everyday", "pairs", "heldout", "trained"), default="everyday")
     parser.add_argument("--count", type=int, default=40, help="sentences; each is spoken in both voices")
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="only these conditions")
     parser.add_argument("--threads", type=int, default=1)

@@ -124,15 +124,25 @@ def best_of(
 
 
 def again(clips: Clips, outcomes: Mapping[str, Sequence[Outcome]]) -> dict[str, Figure]:
-    """How often a word that is wrong in one seed is wrong in another, and how often any word is."""
+    """Of all seeds of the free default together: errors, also above the codec, and how often a word that is wrong in
+    one seed is wrong in another."""
     names = [name for name in outcomes if name == FREE or name.startswith(f"{FREE}, seed")]
-    both, once = list[tuple[int, int]](), list[tuple[int, int]]()
+    both, once, total, above = (list[tuple[int, int]]() for _ in range(4))
     for clip in range(len(clips.words)):
         fates = [[fate != RIGHT for fate in outcomes[name][clip].fates] for name in names]
         wrong = [sum(seeds) for seeds in zip(*fates, strict=True)]
         both.append((sum(n * (n - 1) for n in wrong), sum(n * (len(names) - 1) for n in wrong)))
         once.append((sum(wrong), len(wrong) * len(names)))
-    found = {"wrong in another seed": clips.rate(both), "wrong at all": clips.rate(once)}
+        base = outcomes[CEILING][clip].errors
+        errors = sum(outcomes[name][clip].errors for name in names)
+        total.append((errors, len(wrong) * len(names)))
+        above.append((errors - base * len(names), len(wrong) * len(names)))
+    found = {
+        "word error of all seeds": clips.rate(total),
+        "above the codec": clips.rate(above),
+        "a word is wrong": clips.rate(once),
+        "… if it is wrong in another seed": clips.rate(both),
+    }
     return {what: figure for what, figure in found.items() if figure is not None} if len(names) > 1 else {}
 
 

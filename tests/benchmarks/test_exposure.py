@@ -87,6 +87,21 @@ def test_skipped_and_repeated_stretches_are_counted():
     assert (found.skipped, found.repeated) == (50, 50)
 
 
+def test_how_often_a_word_is_wrong_again_is_counted_over_pairs_of_seeds():
+    from exposure_report import Clips, again
+    from word_outcomes import Word, outcome
+
+    words = ["we", "met", "cats"]
+    seeds = ["we met cats", "we met hats", "we bet hats"]
+    outcomes = {"codec": [outcome(words, words)]} | {
+        "free default" + (f", seed {seed}" if seed else ""): [outcome(words, heard.split())]
+        for seed, heard in enumerate(seeds)
+    }
+    found = again(Clips(["a"], [[Word(word, frozenset(), 0.0) for word in words]], [[]]), outcomes)
+    assert found["a word is wrong"].value == found["word error of all seeds"].value == 3 / 9
+    assert found["… if it is wrong in another seed"].value == 2 / 6  # cats: 2 of 4, met: 0 of 2
+
+
 def test_words_have_classes():
     from word_outcomes import classed
 
@@ -221,7 +236,12 @@ def test_the_command_prints_a_table_and_makes_only_what_its_file_lacks(run, caps
     assert codec["word error"][0] == 0.25
     assert (codec["deleted"], codec["inserted"], codec["repeated"]) == (0, 1, 100)
     assert figures["classes"]["100 times or more in training"]["codec"][0] == 0
-    assert figures["again"]["wrong at all"][0] == 0
+    again = figures["again"]
+    assert (again["a word is wrong"][0], again["word error of all seeds"][0], again["above the codec"][0]) == (
+        0,
+        0.25,
+        0,
+    )
     assert {"best of 2, likeliest", "best of 2, text", "best of 2, heard"} <= set(figures["conditions"])
     assert len(figures["channels"]) == CHANNELS
     assert run("--count", "2", *wanted) == 2 * (2 + 1 + 2 + 1)

@@ -47,7 +47,7 @@ GUIDE = """conditions (--only takes full names, or the beginnings of names):
   best of N ...          of the seeds of "free default" the likeliest, the one that the text raises most, and the best
 
 examples:
-  python benchmarks/quality/exposure.py --count 40 --json exposure.json     some 80 minutes on one thread
+  python benchmarks/quality/exposure.py --count 40 --json exposure.json     more than an hour on one thread
   python benchmarks/quality/exposure.py --count 10 --only codec forced "free default"
   python benchmarks/quality/exposure.py --texts trained --only codec fitting "free default"
 

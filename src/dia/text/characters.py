@@ -91,6 +91,7 @@ _IN_CONTEXT = (
         lambda run: f"^{run[0].translate(_SUPERSCRIPTS)}",
     ),
     ("º∘ᵒ", re.compile(r"(?<=\d)( ?)[º∘ᵒ]"), lambda sign: f"{sign[1]}\u00b0"),
+    ("¶", re.compile(r"¶(?= ?\d)"), lambda sign: " paragraph "),
     ("−", re.compile(r"(?<!\S)−(?=[\d.$€£¥])"), lambda sign: "minus "),
     ("−", re.compile(r"(?<=\S) − (?=\S)"), lambda sign: " minus "),
     ("×", re.compile(r"(?<=\d)×(?=\d)"), lambda sign: "x"),

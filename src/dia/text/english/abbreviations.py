@@ -80,8 +80,17 @@ _ONE = re.compile(r"(?:(?<![\d.,])1|\bone)[ -]?(?:square |cubic )?$")
 _AMOUNT_BEFORE = re.compile(r"(?:\d|\u00b0) ?$")
 _AT_FIRST = re.compile(r"\b(?:At|By|Around|About|Before|After|Until|Since|From) (?:about |around )?[\d:]+ ?$")
 _STREET_NAME = re.compile(r"(?:[A-Z][A-Za-z'-]+|\d(?:st|nd|rd|th)|\b[A-Z]) $")
+_PLACE_OR_EMPLOYER = re.compile(
+    r"\b(?:at|for|by|from|with|to|on|in|joined|left|founded|bought|sold|sued)(?: [A-Z\d&][\w'&-]*\.?,?){1,4} $"
+)
+_SUBJECT_AND_VERB = re.compile(
+    r" [A-Z][a-z'-]+ (?:is|was|has|had|will|would|can|could|does|did|said|says|went|came|lives|lived|works|worked|wants|"
+    r"wanted|likes|liked|loves|loved|thinks|knows|knew|took|made|never|always|also|then|just)\b"
+)
 _CITY_AND_COMMA = re.compile(r"[A-Z][a-z'-]+, $")
-_DAY_CONTEXT = re.compile(r"\b(?:[Oo]n|every|each|last|next|this|until|till|by|from|to|and|or|since) $|[.,/-] ?$")
+_DAY_CONTEXT = re.compile(
+    r"\b(?:[Oo]n|every|each|last|next|this|until|till|by|from|to|and|or|since|[Cc]losed|[Oo]pen) $|[.,/-] ?$"
+)
 _PART_OF_DAY = re.compile(r" ?(?:morning|afternoon|evening|night|at \d|\d|-)|, ?[A-Z]")
 
 
@@ -130,11 +139,12 @@ def _initial(found: _Found) -> _Said:
     """A single capital: of a name, `J. Smith`, or the end of a sentence, `plan B. Then`."""
     if found.is_last or found.after[:1].isalpha():
         return None
+    if _AMOUNT_BEFORE.search(found.before):
+        return None
     previous = found.previous
     labeled = (
         previous.lower() in table.LETTERED
         or previous.rstrip(".") in table.REFERENCES
-        or bool(_AMOUNT_BEFORE.search(found.before))
     )
     pronoun = found.word == "I" and previous[:1].islower() and previous != "by"
     spelt = bool(re.search(r"(?<![\w.])[A-Z] $", found.before))  # U S. China: the end of letters without stops
@@ -183,8 +193,14 @@ def _weak(found: _Found, spoken: str) -> _Said:
     return spoken + _stop(found.ends_if_starter_follows)
 
 
+def _company(found: _Found, spoken: str) -> _Said:
+    """`Inc.`, as in `He works at Apple Inc. Tim is his boss.`, where a subject and a verb begin a sentence."""
+    clause = _PLACE_OR_EMPLOYER.search(found.before) and _SUBJECT_AND_VERB.match(found.after)
+    return f"{spoken}." if clause else _weak(found, spoken)
+
+
 def _street(found: _Found, spoken: str) -> _Said:
-    return _weak(found, spoken) if _STREET_NAME.search(found.before) else None
+    return _company(found, spoken) if _STREET_NAME.search(found.before) else None
 
 
 def _half_day(found: _Found, spoken: str) -> _Said:
@@ -268,7 +284,7 @@ _KINDS: tuple[tuple[dict[str, str], Callable[[_Found, str], _Said]], ...] = (
     (table.STREETS, _street),
     (table.BEFORE_NAMES, _before_name),
     (table.TITLES, _title),
-    (table.COMPANIES, _weak),
+    (table.COMPANIES, _company),
     (table.DAYS_AND_WORDS, _day),
     (table.MONTHS_AND_DAYS, _weak),
     (table.HALF_DAYS, _half_day),
@@ -318,6 +334,18 @@ def _rule(triggers: Collection[str], pattern: str, stand_in: str | Callable[[re.
     return _Rule(triggers, re.compile(pattern), stand_in)
 
 
+def _named(day: str) -> str:
+    return table.MONTHS_AND_DAYS.get(day) or table.DAYS_AND_WORDS[day]
+
+
+def _days(match: re.Match[str]) -> str:
+    """Mon-Fri → Monday to Friday."""
+    between = {"-": "to", "&": "and", "/": "and"}.get(match[2].strip(), match[2].strip())
+    return f"{_named(match[1])} {between} {_named(match[3])}"
+
+
+_DAY = "Mon|Tues?|Weds?|Thu(?:rs?)?|Fri|Sat|Sun"
+_MONTH = "Jan|Feb|Mar|Apr|May|June?|July?|Aug|Sept?|Oct|Nov|Dec"
 _RULES = (
     _rule(("\u00b0",), r"\bN\u00b0\.? ?(?=\d)", "number "),
     _rule((". e.", ". g.", ". m."), r"(?<![\w.])([AaEeIiPp])\. (?=[egm]\.)", r"\1."),
@@ -332,6 +360,7 @@ _RULES = (
         lambda match: table.AREAS[match[1].lower()],
     ),
     _rule((".",), r"(?<![\w.@/\\-])((?:[A-Za-z]{1,2}\.){0,6}[A-Za-z]{1,8})\.(?![a-z_@\\])(?!/\w)", _with_stop),
+    _rule(("-",), r"(?<=\d-)([A-Za-z]{1,5})\.(?= [a-z])", _with_stop),
     _rule(("Ph.D.s",), r"\bPh\.D\.s\b", "PhDs"),
     _rule((".s",), r"(?<![\w.])((?:[A-Z]\.){2,6})s\b", lambda match: f"{match[1].replace('.', ' ').rstrip()}s"),
     _rule((".",), r"(?<![\w.])[A-Z](?:\.[A-Z]){1,6}(?![\w.])", lambda match: match[0].replace(".", " ")),
@@ -345,6 +374,16 @@ _RULES = (
         table.NAMES_WITHOUT_STOP, rf"(?<=[A-Za-z)] )(?:{either(table.NAMES_WITHOUT_STOP)})\b(?![.'-])", _without_stop
     ),
     _rule(table.WORDS_WITHOUT_STOP, rf"(?<![\w.-])(?:{either(table.WORDS_WITHOUT_STOP)})\b(?![.'-])", _without_stop),
+    _rule(
+        ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"),
+        rf"\b({_DAY})\.? ?(-|/|&|(?<= )(?:to|through|thru|and|or)(?= )) ?({_DAY})\b(?!\w)",
+        _days,
+    ),
+    _rule(
+        (*digits, "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"),
+        rf"\b({_DAY})(?=,? (?:at )?(?:\d{{1,2}}(?!\d|(?:st|nd|rd|th)?,? \d{{5}})|(?:{_MONTH})[a-z]*\.? \d))",
+        lambda match: _named(match[1]),
+    ),
     _rule((", ",), r"(?<=[a-z], )([A-Z]{2})\b(?![.'-])", lambda match: table.POSTAL.get(match[1], match[1])),
     _rule(
         digits,

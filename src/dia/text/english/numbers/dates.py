@@ -1,6 +1,7 @@
 """Dates: 2024-05-17, 5/17/2024, 17.05.2024, May 17, 17 May 2024, May 3-7. 5/6/2024 is a day in May."""
 
 import re
+from collections.abc import Iterator
 
 from dia.text.english.numbers.cardinals import ordinal, year
 from dia.text.english.numbers.rules import BEGIN, Rules, before, compiled
@@ -17,6 +18,19 @@ _MONTH = (
 )
 _ON_A_DAY = re.compile(r"\b(?:on|by|since|until|due|dated?|before|after) $", re.IGNORECASE)
 _DAY = r"(\d\d?)(?:st|nd|rd|th)?"
+_SLASHED = rf"{BEGIN}(?<!/)(\d\d?)/(\d\d?)/(\d{{4}}|\d\d)(?![\d/])"
+_HYPHENATED = rf"{BEGIN}(?<!-)(\d\d?)-(\d\d?)-(\d{{4}})(?![\d-])"
+_MONTH_FIRST = re.compile(f"{_SLASHED}|{_HYPHENATED}")
+_MONTHS_OF_A_YEAR = 12
+
+
+def ambiguous_dates(text: str) -> Iterator[tuple[str, str]]:
+    """The dates in which both the day and the month may come first, such as 5/6/2024, and how they are read."""
+    for match in _MONTH_FIRST.finditer(text):
+        first, second, written_year = (part for part in match.groups() if part)
+        if first.lstrip("0") != second.lstrip("0") and 1 <= max(int(first), int(second)) <= _MONTHS_OF_A_YEAR:
+            if min(int(first), int(second)):
+                yield match[0], _date(int(first), int(second), written_year, match)
 
 
 def _date(month: int, day: int, written_year: str | None, match: re.Match[str]) -> str:
@@ -96,8 +110,8 @@ RULES: Rules = compiled(
     (rf"{BEGIN}(\d{{4}})\.(\d\d)\.(\d\d)(?![\d.])", iso_date, "."),
     (rf"{BEGIN}(\d{{4}})-(\d\d)-(\d\d)(?![\d-])", iso_date, "-"),
     (rf"{BEGIN}(?<!/)(\d{{4}})/(\d\d?)/(\d\d?)(?![\d/])", iso_date, "/"),
-    (rf"{BEGIN}(?<!/)(\d\d?)/(\d\d?)/(\d{{4}}|\d\d)(?![\d/])", _slashed_date, "/"),
-    (rf"{BEGIN}(?<!-)(\d\d?)-(\d\d?)-(\d{{4}})(?![\d-])", _slashed_date, "-"),
+    (_SLASHED, _slashed_date, "/"),
+    (_HYPHENATED, _slashed_date, "-"),
     (rf"{BEGIN}(\d\d?)\.(\d\d?)\.(\d{{4}})(?!\d|\.\d)", _dotted_date, "."),
     (rf"\b{_MONTH}\.? (\d\d?) ?- ?(\d\d?)\b(?![:/.-]?\d)(?:,? (\d{{4}})\b)?", _month_and_days, "-"),
     (rf"(?:\b([Tt]he ))?{BEGIN}\b(\d\d?) ?- ?(\d\d?)(?: of)? {_MONTH}\b(?:,? (\d{{4}})\b)?", _days_and_month, "-"),
@@ -108,4 +122,4 @@ RULES: Rules = compiled(
     (rf"{BEGIN}(?<!/)(\d\d?)/(\d\d?)(?![\d/])", _day_of_the_year, "/"),
 )
 
-__all__ = ["RULES", "iso_date"]
+__all__ = ["RULES", "ambiguous_dates", "iso_date"]

@@ -10,6 +10,7 @@ from dataclasses import replace
 from dia.text import characters
 from dia.text.edited import EditedText
 from dia.text.english.normalization import spoken_form
+from dia.text.english.numbers.dates import ambiguous_dates
 from dia.text.formats.reading import read_format
 from dia.text.listing import first_names
 from dia.text.markup.formats import TextFormat, check_text_format, without_markup
@@ -179,6 +180,8 @@ class _Reader:
         return Turn(self._speaker, said, 0.0, " ".join(words), span, positions)
 
     def _in_english(self, written: str) -> str:
+        for date, said in ambiguous_dates(written):
+            self.warn(f"{date} (read as {said})", "the month is read first. Write the month's name if the day is first.")
         return spoken_form(_BRACKETS.sub(self._bracketed, _without_spelling(written)))
 
     def _bracketed(self, match: re.Match[str]) -> str:

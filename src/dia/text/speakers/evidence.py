@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cached_property
 
+from dia.text.speakers.given_names import GIVEN_NAMES
 from dia.text.speakers.labels import Form, Label
 from dia.text.speakers.words import ASKING, LONE_ROLES, is_greeting, may_be_name, talk_in
 
@@ -18,6 +19,7 @@ _ADDRESSED = 10  # names that are looked for in what others say
 _SAID = 240  # characters of what is said that are examined
 _ENDS = re.compile(r"[.!?…。！？؟:][\"'”’)*_»\]]{0,3}(?:\s*</[^<>\n]{1,40}>)?$")
 _ASKS = re.compile(r"[?？؟][\"'”’)*_»\]]{0,3}(?:\s*</[^<>\n]{1,40}>)?$")
+_DESCRIBES = re.compile(r"(?:He|She|They|His|Her|Their|Who|Is|Was|Born|Age|Aged)\b")  # Anna: She runs the shop.
 _LONG_ENOUGH = 80  # a text of this length without a stop is no entry of a form
 _TALKS = 0.75  # what is said then sounds like speech
 _COVERED = 0.2  # the share of lines with a label below which a text is no dialogue
@@ -165,6 +167,12 @@ class Evidence:
         return bool(talks or self.roles or self.closed or upper or self.timed or meant)
 
     @property
+    def are_people(self) -> bool:
+        """Whether every line is a sentence after one of two given names, and none describes who has the name."""
+        given = all(set(name.split()) & GIVEN_NAMES for name in self.names)
+        return given and self.complete and not any(map(_DESCRIBES.match, self.said))
+
+    @property
     def form(self) -> Form:
         """How the labels are written."""
         return self.labels[0].form
@@ -253,6 +261,8 @@ def verdict(found: Evidence) -> Verdict:
         if found.is_exchange:
             return Verdict.NAMES
         return Verdict.PROBABLY if found.form != "line" or found.returns else Verdict.PERHAPS
+    if found.are_people and found.form in ("colon", "dash"):
+        return Verdict.PROBABLY
     doubtful = found.score >= _DOUBTFUL or (found.complete and found.form != "line" and not found.others)
     return Verdict.PERHAPS if doubtful else Verdict.WORDS
 

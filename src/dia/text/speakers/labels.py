@@ -29,6 +29,7 @@ Form = Literal["colon", "dash", "line", "bracket", "mark", "stop"]
 
 _BEGINNING = 320  # characters of a line in which a label ends: indentation, a time, a name and words in brackets
 _LONGEST_LINE = 120  # characters of a line that holds a name only, without indentation
+_STOPPED = re.compile(r"(?![IVXLC]+\.)[A-Z][A-Z' -]{2,40}\.")
 _DASHES = (" - ", " — ", " – ", " -- ", "\t")
 
 
@@ -91,7 +92,7 @@ def _at_line_starts(text: str, stands_out: Callable[[int], bool]) -> Iterator[La
 
 
 def _on_line(text: str, start: int, line: str, stands_out: Callable[[int], bool] | None) -> Iterator[Label]:
-    if (":" in line or "：" in line) and (match := COLON.match(text, start)):
+    if (":" in line or "：" in line or "> " in line) and (match := COLON.match(text, start)):
         yield _label(match, "colon")
     elif any(dash in line for dash in _DASHES) and (match := DASH.match(text, start)):
         yield _label(match, "dash")
@@ -165,6 +166,8 @@ def _marks(text: str) -> Iterator[Label]:
 def _alone(text: str, match: re.Match[str], stands_out: Callable[[int], bool]) -> Iterator[Label]:
     """The label of a line that holds a name only. A blank line precedes it unless it stands out."""
     label = _label(match, "line")
+    if _STOPPED.fullmatch(label.name.written):  # ROMEO.
+        label = label._replace(name=Name.of(label.name.written[:-1]))
     label = label._replace(marked=label.marked or stands_out(match.start("name")))
     before = text[max(0, label.start - _BEGINNING) : label.start]
     if label.marked or not before.strip() or before[len(before.rstrip()) :].count("\n") > 1:

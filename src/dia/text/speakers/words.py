@@ -47,7 +47,7 @@ _NOT_NAMES = _words(
     array arrival article aside assignee assumption assumptions attachments attention attribute attributes
     audience aug august author authors autumn average avoid axis background bad balance battery because before
     beginner below benefit benefits besides best beware body bonus book books bool boolean bottom break
-    breakfast breaking bridge bronze budget bugs build but butter calories case category cause causes caution
+    breakfast breaking bridge btw bronze budget bugs build but butter calories case category cause causes caution
     caveat center centre challenge change changed changes chapter characters check checklist cheering cheers
     chorus chuckles city claim class clear closed closing code color colors colour column columns comfort
     command commands comment comments common company comparison complete con concept conclusion conclusions
@@ -57,16 +57,16 @@ _NOT_NAMES = _words(
     default defaults definition deliverables delivery departure depends deprecated description design dessert
     details development device diagnosis dict did difference differences difficulty dimensions dinner
     disadvantage disadvantages disclaimer discussion dissolve div do does don't dont dosage dose dtype duration
-    easy edge edges education effect effects eggs elif else em email emphasis encoding end ending energy english
+    easy edge edges edit edits education effect eta effects eggs elif else em email emphasis encoding end ending energy english
     entry environment epilogue episode equipment errata error errors essay estimate etc even evening event
     events everybody everyone evidence exactly examination example examples except exception excerpt exercise
     exercises exhibit expected experience explanation ext extra fact facts fade fall false family fax feature
     features feb february fees fiction field fields figure figures file files final finally finding findings
     first fixed fixme flashback float flour focus followed following follows food footer footnote footsteps for
-    foreword format formats formula french fri friday friends from function functions further fyi garden gasp
+    foreword format formats formula french fri friday friends from function functions further fwiw fyi garden gasp
     gender general german getting giggle giggles giggling given goal goals gold good grade great greetings group
     groups guests guideline guidelines hard head header headline health hear height hello hence here hint hints
-    history hobby holiday homepage hours how however html humidity hypothesis idea ideas identifier if
+    history hobby holiday homepage hours how however html humidity hypothesis idea ideas identifier if imho imo
     illustration imagine img impact implication import importance important impression include included includes
     including index info information ingredients input inside install installation instance instead instruction
     instructions int interesting intermission interpretation intro introduction invoice iphone is issue issues
@@ -86,7 +86,7 @@ _NOT_NAMES = _words(
     pepper perhaps phase phone picture place places plan plans please plot plus point points policy population
     position possible postscript practice pre preface prefix premise preparation prerequisites present preview
     price prices principle priority prize pro problem problems procedure process product profession profile
-    program project projects prologue promise proof properties property proposal proposition pros prosody ps
+    program project projects prologue promise proof properties property proposal proposition pros prosody ps psa
     publication published publisher purpose quality quantity quick quiz quotation quote quotes raise raises
     range rating ratio rationale ratios re reaction reading reality really reason reasons rebuttal recap
     recently recipe recommendation recommendations recommended record reference references refrain regarding
@@ -104,7 +104,7 @@ _NOT_NAMES = _words(
     supplies surprise symptom symptoms synonym synonyms synopsis system table take takeaway takeaways target
     task tasks team tel temperature term terms test testing tests text thank thanks that then theorem theory
     there therefore thesis thing things think third this though thought thoughts thread threat three thu thunder
-    thur thurs thursday thus tickets time timeline times tip tips title titles tl;dr to today todo together
+    thur thurs thursday thus tickets time timeline times tip tips title titles tl;dr tldr to today todo together
     tomorrow tonight tools top topic topics total totals traceback tradition training transition translation
     transport treatment trigger trivia true truth try tue tues tuesday tuple tutorial two type typeerror types
     unfortunately unit units update updated updates upstream url usage use used username users uses usually

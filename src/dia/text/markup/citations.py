@@ -43,6 +43,11 @@ _EDITED = re.compile(
     r"| ?\[sic\]|\[(?:\.{3}|…)\]",
     re.IGNORECASE,
 )
+# What assistants leave in their answers: 【4†source】, :contentReference[oaicite:0]{index=0}
+_ASSISTANT = re.compile(
+    r"【\d{1,3}(?:[:†][^【】\n]{0,80})?】|\ue200[^\ue201\n]{0,80}\ue201"
+    r"|:contentReference\[oaicite:\d{1,3}\]\{index=\d{1,3}\}"
+)
 _RAISED = re.compile(r"[¹²³⁰⁴-⁹]+(?:[⁻˒,–-][¹²³⁰⁴-⁹]+)*")
 _UNITS = frozenset(["mol", "sec", "min", "rad", "bit", "yd", "mi", "ft", "in", "hr", "cal", "deg", "sq", "cu"])
 _SHORT_WORDS = frozenset(
@@ -91,6 +96,8 @@ def without_citations(source: EditedText, *, english: bool = True) -> tuple[Edit
         source: the text.
         english: also leave out marks that could be words in other languages: `[a]`, `[citation needed]`.
     """
+    if any(sign in source.text for sign in ("【", "\ue200", "oaicite")):
+        source = source.sub(_ASSISTANT, "")
     if "[" in source.text:
         source = source.edited(_bracketed(source.text, english))
         source = source.sub(_EDITED, _as_meant) if english else source

@@ -8,7 +8,9 @@ from dia.text.edited import EditedText
 from dia.text.markup.blocks import without_blocks
 from dia.text.markup.citations import without_citations, without_notes
 from dia.text.markup.document import Document, last_closers
+from dia.text.markup.dialects import without_dialects
 from dia.text.markup.elements import is_known
+from dia.text.markup.formulas import without_formulas
 from dia.text.markup.html import add_html, read_html
 from dia.text.markup.inline import without_inline_markdown
 from dia.text.markup.lines import without_divisions, without_page_marks
@@ -39,6 +41,7 @@ def read_plain(source: EditedText, *, english: bool = True) -> tuple[EditedText,
     steps: list[Callable[[EditedText], tuple[EditedText, list[str]]]] = [
         without_notes,
         without_blocks,
+        *([without_formulas, without_dialects] if english else []),
         lambda text: without_inline_markdown(text, english=english),
         lambda text: without_citations(text, english=english),
         *([without_page_marks, without_divisions] if english else []),

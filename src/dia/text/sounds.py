@@ -75,7 +75,7 @@ _UNAVAILABLE = re.compile(
     r"noise|static|thunder|thud|door (?:opens|closes|slams|creaks)|phone (?:rings|ringing)"
 )
 _BESIDE_A_SOUND = (
-    r"(?:[a-z]{2,}ly|a|little|bit|again|hard|out|loud|louder|aloud|still|both|all|together|some|more|"
+    r"(?:[a-z]{2,}ly|fit|fits|spell|burst|a|little|bit|again|hard|out|loud|louder|aloud|still|both|all|together|some|more|"
     r"he|she|they|it|everyone|everybody|audience|crowd|man|woman|people|group|"
     r"nervous|heavy|deep|big|small|soft|quiet|light|awkward|evil|bitter|long|short|sharp|dry|"
     r"to (?:him|her|them|my)sel(?:f|ves)|(?:in|with) (?:relief|frustration|surprise|shock|horror|disbelief|pain|fear|"

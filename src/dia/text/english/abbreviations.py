@@ -84,8 +84,8 @@ _PLACE_OR_EMPLOYER = re.compile(
     r"\b(?:at|for|by|from|with|to|on|in|joined|left|founded|bought|sold|sued)(?: [A-Z\d&][\w'&-]*\.?,?){1,4} $"
 )
 _SUBJECT_AND_VERB = re.compile(
-    r" [A-Z][a-z'-]+ (?:is|was|has|had|will|would|can|could|does|did|said|says|went|came|lives|lived|works|worked|wants|"
-    r"wanted|likes|liked|loves|loved|thinks|knows|knew|took|made|never|always|also|then|just)\b"
+    r" [A-Z][a-z'-]+ (?:is|was|has|had|will|would|can|could|does|did|said|says|went|came|lives|lived|works|worked|"
+    r"wants|wanted|likes|liked|loves|loved|thinks|knows|knew|took|made|never|always|also|then|just)\b"
 )
 _CITY_AND_COMMA = re.compile(r"[A-Z][a-z'-]+, $")
 _DAY_CONTEXT = re.compile(
@@ -142,10 +142,7 @@ def _initial(found: _Found) -> _Said:
     if _AMOUNT_BEFORE.search(found.before):
         return None
     previous = found.previous
-    labeled = (
-        previous.lower() in table.LETTERED
-        or previous.rstrip(".") in table.REFERENCES
-    )
+    labeled = previous.lower() in table.LETTERED or previous.rstrip(".") in table.REFERENCES
     pronoun = found.word == "I" and previous[:1].islower() and previous != "by"
     spelt = bool(re.search(r"(?<![\w.])[A-Z] $", found.before))  # U S. China: the end of letters without stops
     another = re.match(r" [A-Z]\.", found.after)

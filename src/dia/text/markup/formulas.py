@@ -6,6 +6,7 @@ Reads the common commands. What numbers and signs mean is left to `dia.text.engl
 import re
 
 from dia.text.edited import EditedText
+from dia.text.english.numbers.rules import listed
 from dia.text.listing import first_names
 
 _TRIGGERS = ("$", "\\(", "\\[")
@@ -32,10 +33,10 @@ _NESTED = (
         r" \1 ",
     ),
 )
-_GREEK = (
+_GREEK = listed(
     "alpha beta gamma delta epsilon varepsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi "
     "varphi chi psi omega"
-).split()
+)
 _COMMANDS = {
     **{name: name.removeprefix("var") for name in _GREEK},
     **{name.capitalize(): f"capital {name}" for name in _GREEK},
@@ -51,7 +52,13 @@ _COMMANDS = {
     **dict.fromkeys(("implies", "Rightarrow"), "implies"),
     **dict.fromkeys(("ldots", "cdots", "dots"), "and so on"),
     **dict.fromkeys(("iff", "Leftrightarrow"), "if and only if"),
-    **{"ln": "natural log of", "lim": "the limit of", "div": "divided by", "pm": "plus or minus", "mp": "minus or plus"},
+    **{
+        "ln": "natural log of",
+        "lim": "the limit of",
+        "div": "divided by",
+        "pm": "plus or minus",
+        "mp": "minus or plus",
+    },
     **{"equiv": "is equivalent to", "propto": "is proportional to", "infty": "infinity", "partial": "partial"},
     **{"sum": "the sum of", "prod": "the product of", "int": "the integral of", "nabla": "nabla", "in": "in"},
     **{"notin": "not in", "cup": "union", "cap": "intersection", "subset": "is a subset of", "forall": "for all"},

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dia.text.edited import EditedText
 from dia.text.markup.blocks import without_blocks
 from dia.text.markup.citations import without_citations, without_notes
-from dia.text.markup.document import Document, last_closers
 from dia.text.markup.dialects import without_dialects
+from dia.text.markup.document import Document, last_closers
 from dia.text.markup.elements import is_known
 from dia.text.markup.formulas import without_formulas
 from dia.text.markup.html import add_html, read_html

@@ -33,7 +33,8 @@ DASH = re.compile(
 )
 BRACKET = re.compile(rf"{_BEFORE}(?:\[{_NAME}\]|\({_NAME.replace('name', 'round')}\)):?[ \t]*(?=\S|$)", re.MULTILINE)
 LINE = re.compile(
-    rf"{_BEFORE}{_BOLD}{_NAME}(?P<about>{_ABOUT}){_UNBOLD}[ \t]{{0,9}}(?:\^|(?:[-–—|•][ \t]{{1,3}})?(?P<later>{_STAMP}))?[ \t]*\n"
+    rf"{_BEFORE}{_BOLD}{_NAME}(?P<about>{_ABOUT}){_UNBOLD}[ \t]{{0,9}}"
+    rf"(?:\^|(?:[-–—|•][ \t]{{1,3}})?(?P<later>{_STAMP}))?[ \t]*\n"
     rf"(?P<between>[ \t\n]{{0,200}}?)(?P<aside>(?:[ \t]{{0,200}}\([^()\n]{{0,80}}\)[ \t]*\n)?)(?=[ \t]*\S)",
     re.MULTILINE,
 )

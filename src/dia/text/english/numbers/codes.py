@@ -160,7 +160,9 @@ RULES: Rules = compiled(
     (r"\b(ISO|IEC|DIN|EN) (\d{3,5}):(?=\d{4}\b)", lambda match: f"{match[1]} {cardinal(int(match[2]))}, ", ":"),
     (
         rf"\b({either(_BOOKS)}) (\d{{1,3}}):(\d{{1,3}})(?:-(\d{{1,3}}))?\b",
-        lambda match: f"{match[1]} {amount(match[2])} {amount(match[3])}" + (f" to {amount(match[4])}" if match[4] else ""),
+        lambda match: (
+            f"{match[1]} {amount(match[2])} {amount(match[3])}" + (f" to {amount(match[4])}" if match[4] else "")
+        ),
         ":",
     ),
     (r"(?<=\b[Mm]odel )\d{1,4}-\d{1,4}\b", _codes, "-"),

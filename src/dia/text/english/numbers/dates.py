@@ -21,16 +21,14 @@ _DAY = r"(\d\d?)(?:st|nd|rd|th)?"
 _SLASHED = rf"{BEGIN}(?<!/)(\d\d?)/(\d\d?)/(\d{{4}}|\d\d)(?![\d/])"
 _HYPHENATED = rf"{BEGIN}(?<!-)(\d\d?)-(\d\d?)-(\d{{4}})(?![\d-])"
 _MONTH_FIRST = re.compile(f"{_SLASHED}|{_HYPHENATED}")
-_MONTHS_OF_A_YEAR = 12
 
 
-def ambiguous_dates(text: str) -> Iterator[tuple[str, str]]:
-    """The dates in which both the day and the month may come first, such as 5/6/2024, and how they are read."""
+def ambiguous_dates(text: str) -> Iterator[str]:
+    """The dates in which both the day and the month may come first, such as 5/6/2024."""
     for match in _MONTH_FIRST.finditer(text):
-        first, second, written_year = (part for part in match.groups() if part)
-        if first.lstrip("0") != second.lstrip("0") and 1 <= max(int(first), int(second)) <= _MONTHS_OF_A_YEAR:
-            if min(int(first), int(second)):
-                yield match[0], _date(int(first), int(second), written_year, match)
+        first, second = sorted(int(part) for part in match.groups()[:2] + match.groups()[3:5] if part)
+        if 1 <= first < second <= len(_MONTHS):
+            yield match[0]
 
 
 def _date(month: int, day: int, written_year: str | None, match: re.Match[str]) -> str:

@@ -23,8 +23,8 @@ _IN_YEAR = re.compile(
 )
 # What many do and a year does not: 1850 fell ill.
 _DONE_BY_MANY = re.compile(
-    r" (?:(?:fell|were|are|got) (?:ill|sick|hurt|injured|killed|dead|missing|present|saved|arrested|sold|found|left)|died|"
-    r"have|attended|applied|survived|signed|voted|perished|drowned|escaped|enrolled|registered|responded|participated|"
+    r" (?:(?:fell|were|are|got) (?:ill|sick|hurt|injured|killed|dead|missing|present|saved|arrested|sold|found|left)|"
+    r"died|have|attended|applied|survived|signed|voted|perished|drowned|escaped|enrolled|registered|responded|participated|"
     r"remained|live|lived|work|worked|suffered)\b"
 )
 _ERA = re.compile(r" (?:AD|CE|BC|BCE)\b")

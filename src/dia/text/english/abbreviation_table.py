@@ -128,6 +128,10 @@ WORDS_WITHOUT_STOP = _table("""
 WITHOUT_STOP = TITLES_WITHOUT_STOP | NAMES_WITHOUT_STOP | WORDS_WITHOUT_STOP
 
 SMALL_NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "twelve", "twenty")
+NUMBER_WORDS = (
+    *("zero", "oh", *SMALL_NUMBERS, "eleven", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen"),
+    *("nineteen", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety", "hundred", "thousand"),
+)
 # Words that begin a sentence more often than a name.
 PRONOUNS = _words("He She It We They You This That These Those There The")
 STARTERS = PRONOUNS | _words("""

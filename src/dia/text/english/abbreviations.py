@@ -77,7 +77,7 @@ _COUNT = re.compile(
     + r"))[ -]?(?:square |cubic )?$|\b(?:square|cubic) $"
 )
 _ONE = re.compile(r"(?:(?<![\d.,])1|\bone)[ -]?(?:square |cubic )?$")
-_AMOUNT_BEFORE = re.compile(r"(?:\d|\u00b0) ?$")
+_AMOUNT_BEFORE = re.compile(rf"(?:\d|\u00b0|\b(?:\w+ty-)?(?:{'|'.join(table.NUMBER_WORDS)})) ?$")
 _AT_FIRST = re.compile(r"\b(?:At|By|Around|About|Before|After|Until|Since|From) (?:about |around )?[\d:]+ ?$")
 _STREET_NAME = re.compile(r"(?:[A-Z][A-Za-z'-]+|\d(?:st|nd|rd|th)|\b[A-Z]) $")
 _PLACE_OR_EMPLOYER = re.compile(
@@ -378,7 +378,7 @@ _RULES = (
     ),
     _rule(
         (*digits, "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"),
-        rf"\b({_DAY})(?=,? (?:at )?(?:\d{{1,2}}(?!\d|(?:st|nd|rd|th)?,? \d{{5}})|(?:{_MONTH})[a-z]*\.? \d))",
+        rf"(?<![Tt]he )\b({_DAY})(?=,? (?:at )?(?:\d{{1,2}}(?!\d|(?:st|nd|rd|th)?,? \d{{5}})|(?:{_MONTH})[a-z]*\.? \d))",
         lambda match: _named(match[1]),
     ),
     _rule((", ",), r"(?<=[a-z], )([A-Z]{2})\b(?![.'-])", lambda match: table.POSTAL.get(match[1], match[1])),

@@ -136,9 +136,9 @@ RULES: Rules = compiled(
     (rf"{BEGIN}\b\d{{1,3}}(?:\.\d{{1,3}}){{3}}\b(?![-.,]?\d)", _address, "."),
     (r"\bv(\d{1,9}(?:\.\d{1,9}){0,5})\b(?!\.\d)", _version),
     (rf"\b((?:{either(_SOFTWARE)}) ?-?(?:[<>=~!]=?|==)? ?)(\d{{1,2}})\.(\d\d)\b(?![.,]?\d|%)", _minor_version, "."),
-    (r"((?<=\d),[<>]=?)(\d{1,2})\.(\d\d)\b(?![.,]?\d)", _minor_version, "<>"),
+    (r"((?<=\w),[<>]=?)(\d{1,2})\.(\d\d)\b(?![.,]?\d)", _minor_version, "<>"),
     (r"(?<=[A-Za-z])(\d{1,2}\.\d{1,2})-(?=\d+[A-Za-z]+\b)", r"\1 ", "-"),
-    (r"\b(?=[A-Z\d]*[A-Z][A-Z\d]*\b)(?=[A-Z]*\d[A-Z]*\d)[A-Z\d]{10,40}\b(?!-)", _spelt),
+    (r"\b(?=[A-Z\d]*[A-Z][A-Z\d]*\b)(?=[A-Z]*\d[A-Z]*\d)(?![A-Z\d]*[A-Z]{5})[A-Z\d]{10,40}\b(?!-)", _spelt),
     (r"(\b[Tt]ext [A-Z]+ to )(\d{5,6})\b", lambda match: match[1] + digits(match[2])),
     (
         rf"(?<=, )({_STATES}) (\d{{5}}(?:-\d{{4}})?)\b",

@@ -98,6 +98,7 @@ RULES: Rules = compiled(
     (rf"{BEGIN}(\d{{1,3}})\u00b0 ?(\d\d?)'(?: ?(\d\d?(?:\.\d{{1,6}})?)\")?(?: ?([NSEW])\b)?", _degrees, "\u00b0"),
     (r"(\d\u00b0) ?([NSEW])\b(?!\w|')", _direction, "\u00b0"),
     (rf"{BEGIN}(?<!')\b(\d\d?)'(\d\d?)(?:\"|''|(?= |[.,;!?]|$)(?<='\d|\d\d))", _feet_and_inches, "'"),
+    (rf"{BEGIN}\b(\d\d?)' (\d\d?)\"", _feet_and_inches, "'"),
     (rf"(\d)\"(?= (?:{_OBJECT})s?\b)", r"\1 inch", '"'),
     (r"(\d)\"(?= ?(?:x|by|wide|long|tall|deep|thick)\b)|((?<=\bby )\d\d?)\"", r"\1\2 inches", '"'),
     (r"(\d)'(?= (?:tall|long|wide|deep|high)\b)", r"\1 feet", "'"),

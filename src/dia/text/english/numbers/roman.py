@@ -67,7 +67,8 @@ def without_numerals(text: str) -> str:
 def _small(match: re.Match[str]) -> str:
     """Act III, scene ii → scene two."""
     number = value(match[2].upper())
-    return match[0] if number is None else f"{match[1]}{cardinal(number)}"
+    pronoun = match[2] == "i" and re.match(r" [a-z]", after(match))
+    return match[0] if number is None or pronoun else f"{match[1]}{cardinal(number)}"
 
 
 def _century(match: re.Match[str]) -> str:

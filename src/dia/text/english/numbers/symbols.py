@@ -41,8 +41,9 @@ SYMBOLS = {
 BEFORE_NUMBERS: Rules = compiled(
     (r"# ?(?=\d)", "number ", "#"),
     (r"~ ?(?=[\d$€£¥.])", "about ", "~"),
+    (r"(?<=[a-z\d] )-(?=[A-Za-z](?: |$))", "dash ", "-"),
     (r"(?<=\d) ?\* ?(?=\d)", " times ", "*"),
-    (r"(?<=[\d)]) \+ ?(?=\d)|(?<=\d)\+(?=\d)(?!\d\d:?\d\d\b)", " plus ", "+"),
+    (r"(?<=[\d)]) \+ ?(?=\d)(?!\d\d:?\d\d\b)|(?<=\d)\+(?=\d)(?!\d\d:?\d\d\b)", " plus ", "+"),
     (r"\b([fgh])\(([a-z])\)(?= ?=)", r"\1 of \2", "("),
 )
 AFTER_NUMBERS: Rules = (

@@ -130,7 +130,7 @@ RULES: Rules = compiled(
 CLOCK: Rules = compiled(
     (rf"{BEGIN}\b(?=[012]\d{{3}} (?:hours|hrs)\b)(0\d|1\d|2[0-4])([0-5]\d)\b", _hours),
     (rf"{BEGIN}\b([01]\d|2[0-3])([0-5]\d)(?= ?(?:{_ZONES})\b)", _four_digits),
-    (r"(?<=\b(?:at|by) )(0\d)([0-5]\d)\b(?![.,:/-]?\d)", _four_digits),
+    (r"(?<=\b(?:at|by|At|By) )(0\d)([0-5]\d)\b(?![.,:/-]?\d)", _four_digits),
     (r"(?<=\b(?:at|by) )(\d\d?)h([0-5]\d)\b", lambda match: _clock(int(match[1]), int(match[2]), "")),
     (rf"{BEGIN}(?<!:)(\d\d?):(\d\d):(\d\d) ?([+-]\d\d:?\d\d)(?![\d:])", _time_and_zone, ":"),
     (rf"{BEGIN}(?<!:)(\d\d?)[.:](\d\d)() ?([AaPp]\.?[Mm])\b", _time, ".:"),

@@ -378,7 +378,8 @@ _RULES = (
     ),
     _rule(
         (*digits, "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"),
-        rf"(?<![Tt]he )\b({_DAY})(?=,? (?:at )?(?:\d{{1,2}}(?!\d|(?:st|nd|rd|th)?,? \d{{5}})|(?:{_MONTH})[a-z]*\.? \d))",
+        rf"(?<![Tt]he )\b({_DAY})"
+        rf"(?=,? (?:at )?(?:\d{{1,2}}(?!\d|(?:st|nd|rd|th)?,? \d{{5}})|(?:{_MONTH})[a-z]*\.? \d))",
         lambda match: _named(match[1]),
     ),
     _rule((", ",), r"(?<=[a-z], )([A-Z]{2})\b(?![.'-])", lambda match: table.POSTAL.get(match[1], match[1])),

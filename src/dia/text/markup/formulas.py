@@ -6,7 +6,7 @@ Reads the common commands. What numbers and signs mean is left to `dia.text.engl
 import re
 
 from dia.text.edited import EditedText
-from dia.text.english.numbers.rules import listed
+from dia.text.english.numbers.rules import StandIn, listed
 from dia.text.listing import first_names
 
 _TRIGGERS = ("$", "\\(", "\\[")
@@ -18,8 +18,13 @@ _FORMULA = re.compile(
 )
 _MATHEMATICAL = re.compile(r"[\\^_=<>+{}]|^\s*[A-Za-z]{1,2}\s*$")
 _GROUP = r"\{([^{}]*)\}"
+_LIMIT = r"(\{[^{}]*\}|\\?\w+)"
 # Replaced from the innermost braces outwards.
-_NESTED = (
+_NESTED: tuple[tuple[re.Pattern[str], StandIn], ...] = (
+    (
+        re.compile(rf"\\(sum|prod|int)\s*(?:\\limits\s*)?_{_LIMIT}\s*\^\s*{_LIMIT}"),
+        lambda match: f" {_COMMANDS[match[1]].removesuffix(' of')} from {match[2]} to {match[3]} of ",
+    ),
     (re.compile(rf"\\[dtc]?frac\s*{_GROUP}\s*{_GROUP}"), r" \1 over \2 "),
     (re.compile(rf"\\sqrt\[([^\[\]]*)\]\s*{_GROUP}"), r" the root of order \1 of \2 "),
     (re.compile(rf"\\sqrt\s*{_GROUP}"), r" the square root of \1 "),
@@ -37,7 +42,7 @@ _GREEK = listed(
     "alpha beta gamma delta epsilon varepsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi "
     "varphi chi psi omega"
 )
-_COMMANDS = {
+_COMMANDS: dict[str, str] = {
     **{name: name.removeprefix("var") for name in _GREEK},
     **{name.capitalize(): f"capital {name}" for name in _GREEK},
     **{name: name for name in ("sin", "cos", "tan", "log", "exp", "max", "min", "gcd", "det")},

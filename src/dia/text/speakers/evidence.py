@@ -20,6 +20,7 @@ _SAID = 240  # characters of what is said that are examined
 _ENDS = re.compile(r"[.!?…。！？؟:][\"'”’)*_»\]]{0,3}(?:\s*</[^<>\n]{1,40}>)?$")
 _ASKS = re.compile(r"[?？؟][\"'”’)*_»\]]{0,3}(?:\s*</[^<>\n]{1,40}>)?$")
 _DESCRIBES = re.compile(r"(?:He|She|They|His|Her|Their|Who|Is|Was|Born|Age|Aged)\b")  # Anna: She runs the shop.
+_ARTICLE = re.compile(r"(?:An?|The)\b")  # Rose: A red flower.
 _LONG_ENOUGH = 80  # a text of this length without a stop is no entry of a form
 _TALKS = 0.75  # what is said then sounds like speech
 _COVERED = 0.2  # the share of lines with a label below which a text is no dialogue
@@ -170,7 +171,8 @@ class Evidence:
     def are_people(self) -> bool:
         """Whether every line is a sentence after one of two given names, and none describes who has the name."""
         given = all(set(name.split()) & GIVEN_NAMES for name in self.names)
-        return given and self.complete and not any(map(_DESCRIBES.match, self.said))
+        defines = all(map(_ARTICLE.match, self.said))
+        return given and self.complete and not defines and not any(map(_DESCRIBES.match, self.said))
 
     @property
     def form(self) -> Form:

@@ -49,6 +49,11 @@ BEFORE_NUMBERS: Rules = compiled(
 AFTER_NUMBERS: Rules = (
     *compiled(
         (r" ?!= ?", " is not equal to ", "!"),
+        (r" ?={2,3} ?", " equals ", "="),
+        (r"&&", " and ", "&"),
+        (r"(?<=[\w)]) \|\| (?=[\w(!])", " or ", "|"),
+        (r"(?<=[A-Za-z]{2}) > (?=[A-Z][a-z])", ", ", ">"),  # File > Save
+        (r"\$(?=[A-Za-z_])", " ", "$"),  # of a variable or a share
         (r"(?<=[A-Za-z]) ?<= ?", " is at most ", "<"),
         (r"(?<=[A-Za-z]) ?>= ?", " is at least ", ">"),
         (r"\b([A-Za-z]) < ", r"\1 is less than ", "<"),

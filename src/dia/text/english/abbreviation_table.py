@@ -55,7 +55,7 @@ UNITS = _table("""
     mos month/months, yr year/years, yrs year/years, mm millimeter/millimeters, cm centimeter/centimeters,
     m meter/meters, km kilometer/kilometers, mg milligram/milligrams, g gram/grams, kg kilogram/kilograms,
     ml milliliter/milliliters, l liter/liters, cal calorie/calories, ea each/each, pkg package/packages,
-    pkgs package/packages, pkt packet/packets
+    pkgs package/packages, pkt packet/packets, c cup/cups
 """)
 AREAS = {"sq": "square ", "cu": "cubic "}
 MONTHS_AND_DAYS = _table("""

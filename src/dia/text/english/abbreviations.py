@@ -68,7 +68,7 @@ _CAPITAL = re.compile(r"[\"')\]]* [\"'(]*[A-Z]")
 _CAPITAL_AFTER_QUOTE = re.compile(r"[\"')\]]+ [\"'(]*[A-Z]")
 _NAME = re.compile(r" ?[\"']?[A-Z]")
 _NUMERAL = re.compile(
-    r" ?(?:[#(]?\d|[IVXLC]{1,7}\b(?!\.[A-Za-z])|[A-Z]\b(?!['.])|[A-Z]\.(?: (?:The|This|It|In|We|See)\b|$))"
+    r" ?(?:[Nn]o\. ?\d|[#(]?\d|[IVXLC]{1,7}\b(?!\.[A-Za-z])|[A-Z]\b(?!['.])|[A-Z]\.(?: (?:The|This|It|In|We|See)\b|$))"
 )
 _DIGIT = re.compile(r" ?#?\d")
 _COUNT = re.compile(
@@ -348,7 +348,7 @@ _RULES = (
     _rule((". e.", ". g.", ". m."), r"(?<![\w.])([AaEeIiPp])\. (?=[egm]\.)", r"\1."),
     _rule(
         digits,
-        r"(?<=\d )([NSEW])\.? (?=[A-Z][a-z]|\d{1,3}(?:st|nd|rd|th)\b)",
+        r"(?<=\d )([NSEW])\.? (?=[A-Z][a-z]+\b|\d{1,3}(?:st|nd|rd|th)\b)",
         lambda match: f"{table.DIRECTIONS[match[1]]} ",
     ),
     _rule(

@@ -13,7 +13,7 @@ from functools import cached_property
 
 from dia.text.speakers.given_names import GIVEN_NAMES
 from dia.text.speakers.labels import Form, Label
-from dia.text.speakers.words import ASKING, LONE_ROLES, is_greeting, may_be_name, talk_in
+from dia.text.speakers.words import ASKING, LONE_ROLES, Name, is_greeting, may_be_name, talk_in
 
 _ADDRESSED = 10  # names that are looked for in what others say
 _SAID = 240  # characters of what is said that are examined
@@ -213,13 +213,18 @@ class Evidence:
 def evidence(text: str, labels: Sequence[Label]) -> Evidence | None:
     """The evidence for labels of one form; None if none of them may be a name."""
     opening = [label for label in labels if not label.closes]
-    kept = [label for label in opening if may_be_name(label.name)]
+    kept = [label for label in opening if may_be_name(label.name) or _is_user(label)]
     if not kept:
         return None
     ends = [*(label.start for label in kept[1:]), len(text)]
     said = [_first_line(text[label.end : min(end, label.end + _SAID)]) for label, end in zip(kept, ends, strict=True)]
     lines = sum(1 for line in text.splitlines() if line.strip())
     return _without_strays(Evidence(kept, len(opening) - len(kept), said, lines, len(opening) < len(labels)))
+
+
+def _is_user(label: Label) -> bool:
+    """Whether it is the name of a user in a chat, `[19:02] kim_dev: Hi.`, and not of a variable."""
+    return label.timed and may_be_name(Name.of(label.name.written.replace("_", "")))
 
 
 def _without_strays(found: Evidence) -> Evidence:

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
+from dia.text.sounds import sound_of
 from dia.text.speakers.patterns import (
     BRACKET,
     COLON,
@@ -23,13 +24,14 @@ from dia.text.speakers.patterns import (
     STOP,
 )
 from dia.text.speakers.words import Name
-from dia.text.tags import listed_sound, nearest
+from dia.text.tags import NON_VERBAL_TAGS, listed_sound, nearest
 
 Form = Literal["colon", "dash", "line", "bracket", "mark", "stop"]
 
 _BEGINNING = 320  # characters of a line in which a label ends: indentation, a time, a name and words in brackets
 _LONGEST_LINE = 120  # characters of a line that holds a name only, without indentation
 _STOPPED = re.compile(r"(?![IVXLC]+\.)[A-Z][A-Z' -]{2,40}\.")
+_ROUND = re.compile(r"\([^()]*\)")
 _DASHES = (" - ", " — ", " – ", " -- ", "\t")
 
 
@@ -106,8 +108,9 @@ def _on_line(text: str, start: int, line: str, stands_out: Callable[[int], bool]
 
 def _label(match: re.Match[str], form: Form, inline: bool = False) -> Label:
     groups = match.groupdict()
-    beside = f"{groups.get('about') or ''}{groups.get('after') or ''}{groups.get('aside') or ''}"
-    sounds = [sound for part in re.findall(r"\([^()]*\)", beside) if (sound := listed_sound(part))]
+    beside, aside = f"{groups.get('about') or ''}{groups.get('after') or ''}", groups.get("aside") or ""
+    sounds = [sound for part in _ROUND.findall(beside) if (sound := listed_sound(part))]
+    sounds += [sound for part in _ROUND.findall(aside) if (sound := sound_of(part)) in NON_VERBAL_TAGS]
     timed = bool(groups.get("stamp") or groups.get("later") or STAMPED.search(beside))
     marked = timed or bool(groups.get("bold")) or "#" in (groups.get("bullet") or "")
     return Label(
@@ -118,7 +121,7 @@ def _label(match: re.Match[str], form: Form, inline: bool = False) -> Label:
         f"{sounds[0]} " if sounds else "",
         marked,
         timed,
-        DIRECTED.search(beside) is not None,
+        DIRECTED.search(beside + aside) is not None,
         inline,
         "\n" in (groups.get("between") or ""),
     )

@@ -24,7 +24,7 @@ ROLES = _words(
     soldier son speaker storyteller student support survivor teacher therapist tourist trainer traveler user
     vendor visitor voice voiceover waiter waitress wife witness woman you
     """
-)
+) | {"customer service", "customer support", "tech support", "front desk", "help desk"}
 # Roles that speak alone. A single "Doctor:" or "Question:" may be anything.
 LONE_ROLES = _words(
     """

@@ -137,6 +137,7 @@ RULES: Rules = compiled(
     (r"\bv(\d{1,9}(?:\.\d{1,9}){0,5})\b(?!\.\d)", _version),
     (rf"\b((?:{either(_SOFTWARE)}) ?-?(?:[<>=~!]=?|==)? ?)(\d{{1,2}})\.(\d\d)\b(?![.,]?\d|%)", _minor_version, "."),
     (r"((?<=\w),[<>]=?)(\d{1,2})\.(\d\d)\b(?![.,]?\d)", _minor_version, "<>"),
+    (r"\b([A-Z]{1,2}\d{2,4})-(?=\d+ ?[GT]B\b)", r"\1 ", "-"),
     (r"(?<=[A-Za-z])(\d{1,2}\.\d{1,2})-(?=\d+[A-Za-z]+\b)", r"\1 ", "-"),
     (r"\b(?=[A-Z\d]*[A-Z][A-Z\d]*\b)(?=[A-Z]*\d[A-Z]*\d)(?![A-Z\d]*[A-Z]{5})[A-Z\d]{10,40}\b(?!-)", _spelt),
     (r"(\b[Tt]ext [A-Z]+ to )(\d{5,6})\b", lambda match: match[1] + digits(match[2])),

@@ -17,6 +17,7 @@ _MONTH = (
     r"(?:uary|ruary|ch|il|ust|ember|ober|UARY|RUARY|CH|IL|UST|EMBER|OBER)?"
 )
 _ON_A_DAY = re.compile(r"\b(?:on|by|since|until|due|dated?|before|after) $", re.IGNORECASE)
+_NO_DENOMINATORS = {*range(13, 32)} - {16}
 _DAY = r"(\d\d?)(?:st|nd|rd|th)?"
 _SLASHED = rf"{BEGIN}(?<!/)(\d\d?)/(\d\d?)/(\d{{4}}|\d\d)(?![\d/])"
 _HYPHENATED = rf"{BEGIN}(?<!-)(\d\d?)-(\d\d?)-(\d{{4}})(?![\d-])"
@@ -95,6 +96,14 @@ def _day_of_the_year(match: re.Match[str]) -> str:
     return _date(int(match[1]), int(match[2]), None, match)
 
 
+def _days_of_the_year(match: re.Match[str]) -> str:
+    """12/26-1/2 → December twenty-sixth to January second, but not 1/2-3/4."""
+    months, days = (int(match[1]), int(match[3])), (int(match[2]), int(match[4]))
+    if not (max(days) in _NO_DENOMINATORS and all(1 <= month <= 12 for month in months) and 1 <= max(days) <= 31):
+        return match[0]
+    return " to ".join(_date(month, day, None, match) for month, day in zip(months, days, strict=True))
+
+
 def _month_of_the_year(match: re.Match[str]) -> str:
     """2024-05 → May twenty twenty-four, but not 2004-05, which may be a season."""
     if int(match[2]) == (int(match[1]) + 1) % 100:
@@ -103,6 +112,7 @@ def _month_of_the_year(match: re.Match[str]) -> str:
 
 
 RULES: Rules = compiled(
+    (rf"{BEGIN}(?<!/)(\d\d?)/(\d\d?) ?- ?(\d\d?)/(\d\d?)(?![\d/])", _days_of_the_year, "/"),
     (rf"(?<=\d) ?- ?(?={_MONTH}\.? \d)", " to ", "-"),
     (rf"{BEGIN}(?<![\w-])(19\d\d|20\d\d)-(0[1-9]|1[0-2])\b(?![-.,]\d)", _month_of_the_year, "-"),
     (rf"{BEGIN}(\d{{4}})\.(\d\d)\.(\d\d)(?![\d.])", iso_date, "."),

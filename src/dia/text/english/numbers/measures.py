@@ -41,6 +41,12 @@ def _per(written: str | None) -> str:
     return said
 
 
+def _per_unit(match: re.Match[str]) -> str:
+    """500/mm^3 → five hundred per cubic millimeter."""
+    unit, squared = match[1] or match[3], match[4] or ""
+    return f" per {_SWAP[squared]}{MEASURES[unit][0]}"
+
+
 def _after_power(match: re.Match[str]) -> str:
     """10^8 m/s → 10 to the power of eight meters per second."""
     exponent, unit, squared, pers = match.groups()
@@ -95,6 +101,7 @@ RULES: Rules = compiled(
     (r"(?<=\d)( ?)(?:o|deg\.? ?|\u00b0 )(?=[CF]\b)", "\\1\u00b0"),
     (r"(?<=\d)/100 ?km\b|(?<=[lLh])/100 ?km\b", " per 100 km", "/"),
     (rf"(?<=\d)/({_PER_WORD})\b", r" per \1", "/"),
+    (rf"(?<=\d)/({_UNIT})()(?<=[A-Za-z]{{2}})(?![\w^/])|(?<=\d)/({_UNIT})\^([23])(?![\w^/])", _per_unit, "/"),
     (rf"{BEGIN}(\d{{1,3}})\u00b0 ?(\d\d?)'(?: ?(\d\d?(?:\.\d{{1,6}})?)\")?(?: ?([NSEW])\b)?", _degrees, "\u00b0"),
     (r"(\d\u00b0) ?([NSEW])\b(?!\w|')", _direction, "\u00b0"),
     (rf"{BEGIN}(?<!')\b(\d\d?)'(\d\d?)(?:\"|''|(?= |[.,;!?]|$)(?<='\d|\d\d))", _feet_and_inches, "'"),

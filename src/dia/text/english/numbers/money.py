@@ -94,6 +94,9 @@ def _without_commas(match: re.Match[str]) -> str:
 # Written numbers of other countries in the American form.
 GROUPS: Rules = compiled(
     (r"([$€£₹¥])-(?=\d)", r"minus \1", "-"),
+    (rf"{BEGIN}(\d{{1,4}}),(\d\d?)(?= ?(?:Mio|Mrd|Millionen|Milliarden)\b)", r"\1.\2", ","),
+    (r"(?<=\d) ?Mio\b\.?", " million"),
+    (r"(?<=\d) ?Mrd\b\.?", " billion"),
     (r"(?<=\d)[.,]-{1,2}(?![\w-])", "", "-"),
     (rf"{BEGIN}\b\d{{1,3}}(?:_\d{{3}}){{1,4}}\b", lambda match: match[0].replace("_", ","), "_"),
     (rf"{BEGIN}(\d{{1,3}}) (?=000(?!\d))", r"\1,"),
@@ -113,6 +116,7 @@ GROUPS: Rules = compiled(
     (rf"{BEGIN}\b(\d{{1,9}}),(\d\d)(?= ?(?:{_CONTINENTAL})(?!\w))", r"\1.\2", ","),
 )
 RULES: Rules = compiled(
+    (r"\b()()(\d{1,2})s\. (\d{1,2})d\.(?!\w)", _shillings, "s"),
     (r"(?:£ ?(\d{1,6})|\b(\d{1,6})l\.),? (\d{1,2})s\.?(?:,? (\d{1,2})d\.?)?(?!\w)", _shillings, "s"),
     (rf"(?<![A-Za-z])({_SIGNS}) ?{_AMOUNT}", _before, _SIGN_CHARACTERS),
     (rf"([$€£¥]) ?{_AMOUNT}", _before, "$€£¥"),

@@ -38,6 +38,9 @@ SYMBOLS = {
 }
 
 
+_BEFORE_A_BOUND = (  # "needs >= 8 GB" has a verb already
+    r"\b(?:with|of|than|needs?|requires?|for|to|at|has|have|having|by|in|Python|python|version|takes?|anything|only)\b"
+)
 BEFORE_NUMBERS: Rules = compiled(
     (r"# ?(?=\d)", "number ", "#"),
     (r"~ ?(?=[\d$€£¥.])", "about ", "~"),
@@ -54,6 +57,8 @@ AFTER_NUMBERS: Rules = (
         (r"(?<=[\w)]) \|\| (?=[\w(!])", " or ", "|"),
         (r"(?<=[A-Za-z]{2}) > (?=[A-Z][a-z])", ", ", ">"),  # File > Save
         (r"\$(?=[A-Za-z_])", " ", "$"),  # of a variable or a share
+        (rf"({_BEFORE_A_BOUND}) ?>= ?", r"\1 at least ", ">"),
+        (rf"({_BEFORE_A_BOUND}) ?<= ?", r"\1 at most ", "<"),
         (r"(?<=[A-Za-z]) ?<= ?", " is at most ", "<"),
         (r"(?<=[A-Za-z]) ?>= ?", " is at least ", ">"),
         (r"\b([A-Za-z]) < ", r"\1 is less than ", "<"),

@@ -18,6 +18,7 @@ _UNIT_OF = {
 }
 _LENGTH = r"\d{1,9}(?:\.\d{1,9})? ?(?:yrs?|y|wks?|w|d|hrs?|h|mins?|m|secs?|s)"
 _PART = re.compile(r"(\d+(?:\.\d+)?) ?([a-z]*)")
+_DISTANCES = {"km": "kilometer", "mi": "mile"}  # of a pace: 6:20/mi
 _ZONES = "GMT|UTC|Z|ET|EST|EDT|CT|CST|CDT|MT|MST|MDT|PT|PST|PDT|BST|CET|CEST|IST|JST"
 _AT_A_TIME = re.compile(r"\b(?:at|by|until|till|since|before|after|from|to|and|past|around) $", re.IGNORECASE)
 
@@ -128,6 +129,7 @@ RULES: Rules = compiled(
     ),
 )
 CLOCK: Rules = compiled(
+    (r"(?<=\d:\d\d) ?/ ?(km|mi)\b", lambda match: f" per {_DISTANCES[match[1]]}", "/"),
     (rf"{BEGIN}\b(?=[012]\d{{3}} (?:hours|hrs)\b)(0\d|1\d|2[0-4])([0-5]\d)\b", _hours),
     (rf"{BEGIN}\b([01]\d|2[0-3])([0-5]\d)(?= ?(?:{_ZONES})\b)", _four_digits),
     (r"(?<=\b(?:at|by|At|By) )(0\d)([0-5]\d)\b(?![.,:/-]?\d)", _four_digits),

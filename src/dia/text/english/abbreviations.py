@@ -113,6 +113,8 @@ def expanded_in_place(text: EditedText) -> EditedText:
 def _with_stop(match: re.Match[str]) -> str:
     """Expand one abbreviation that has a full stop."""
     word, start, end = match[1], match.start(), match.end()
+    if len(word) > 1 and "." not in word and word not in _READINGS and not word.isupper():
+        return match[0]
     found = _Found(word, match.string[max(0, start - _BEFORE) : start], match.string[end : end + _AFTER])
     said = _said(found)
     if said is None:
@@ -332,7 +334,7 @@ def _rule(triggers: Collection[str], pattern: str, stand_in: str | Callable[[re.
 
 
 def _named(day: str) -> str:
-    return table.MONTHS_AND_DAYS.get(day) or table.DAYS_AND_WORDS[day]
+    return table.MONTHS_AND_DAYS.get(day) or table.DAYS_AND_WORDS.get(day, day)
 
 
 def _days(match: re.Match[str]) -> str:
@@ -341,7 +343,7 @@ def _days(match: re.Match[str]) -> str:
     return f"{_named(match[1])} {between} {_named(match[3])}"
 
 
-_DAY = "Mon|Tues?|Weds?|Thu(?:rs?)?|Fri|Sat|Sun"
+_DAY = r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)(?<!\w...)(?:rs?|s)?"  # begins with letters, which are found fast
 _MONTH = "Jan|Feb|Mar|Apr|May|June?|July?|Aug|Sept?|Oct|Nov|Dec"
 _RULES = (
     _rule(("\u00b0",), r"\bN\u00b0\.? ?(?=\d)", "number "),
@@ -356,29 +358,29 @@ _RULES = (
         r"\b([Ss]q|[Cc]u)\. ?(?=(?:ft|in|yd|mi|m|km|cm)\b)",
         lambda match: table.AREAS[match[1].lower()],
     ),
-    _rule((".",), r"(?<![\w.@/\\-])((?:[A-Za-z]{1,2}\.){0,6}[A-Za-z]{1,8})\.(?![a-z_@\\])(?!/\w)", _with_stop),
+    _rule((".",), r"\b(?<![.@/\\-])((?:[A-Za-z]{1,2}\.){0,6}[A-Za-z]{1,8})\.(?![a-z_@\\])(?!/\w)", _with_stop),
     _rule(("-",), r"(?<=\d-)([A-Za-z]{1,5})\.(?= [a-z])", _with_stop),
     _rule(("Ph.D.s",), r"\bPh\.D\.s\b", "PhDs"),
     _rule((".s",), r"(?<![\w.])((?:[A-Z]\.){2,6})s\b", lambda match: f"{match[1].replace('.', ' ').rstrip()}s"),
-    _rule((".",), r"(?<![\w.])[A-Z](?:\.[A-Z]){1,6}(?![\w.])", lambda match: match[0].replace(".", " ")),
+    _rule((".",), r"[A-Z](?<![\w.].)(?:\.[A-Z]){1,6}(?![\w.])", lambda match: match[0].replace(".", " ")),
     _rule(("St",), r"\bSt\b(?![.'-])", _saint_or_street_without_stop),
     _rule(
         table.TITLES_WITHOUT_STOP,
-        rf"(?<![\w.-])(?:{either(table.TITLES_WITHOUT_STOP)})(?= (?!Alpha\b|Beta\b)[A-Z][a-z']|[ ,](?:and|or|&) )",
+        rf"\b(?<![.-])(?:{either(table.TITLES_WITHOUT_STOP)})(?= (?!Alpha\b|Beta\b)[A-Z][a-z']|[ ,](?:and|or|&) )",
         _without_stop,
     ),
     _rule(
         table.NAMES_WITHOUT_STOP, rf"(?<=[A-Za-z)] )(?:{either(table.NAMES_WITHOUT_STOP)})\b(?![.'-])", _without_stop
     ),
-    _rule(table.WORDS_WITHOUT_STOP, rf"(?<![\w.-])(?:{either(table.WORDS_WITHOUT_STOP)})\b(?![.'-])", _without_stop),
+    _rule(table.WORDS_WITHOUT_STOP, rf"\b(?<![.-])(?:{either(table.WORDS_WITHOUT_STOP)})\b(?![.'-])", _without_stop),
     _rule(
         ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"),
-        rf"\b({_DAY})\.? ?(-|/|&|(?<= )(?:to|through|thru|and|or)(?= )) ?({_DAY})\b(?!\w)",
+        rf"({_DAY})\.? ?(-|/|&|(?<= )(?:to|through|thru|and|or)(?= )) ?({_DAY})\b(?!\w)",
         _days,
     ),
     _rule(
         (*digits, "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"),
-        rf"(?<![Tt]he )\b({_DAY})"
+        rf"({_DAY})(?<![Tt]he ...)\b"
         rf"(?=,? (?:at )?(?:\d{{1,2}}(?!\d|(?:st|nd|rd|th)?,? \d{{5}})|(?:{_MONTH})[a-z]*\.? \d))",
         lambda match: _named(match[1]),
     ),

@@ -38,7 +38,10 @@ _SOFTWARE = listed(
     "iPadOS macOS Windows Linux kernel Chrome Firefox Safari PostgreSQL Postgres MySQL SQLite Redis Kubernetes Docker "
     "transformers Version version release"
 )
-_NUMBERED_ITEMS = "order|ticket|invoice|case|item|part|serial|room|unit|apt|suite|lot|model|booking|claim|issue|bug"
+_NUMBERED_ITEM = re.compile(
+    r"\b(?:order|ticket|invoice|case|item|part|serial|room|unit|apt|suite|lot|model|booking|claim|issue|bug) $",
+    re.IGNORECASE,
+)
 _SUFFIXES = (
     *sorted(_UNSAID_CASE),
     *("py", "md", "json", "yaml", "yml", "toml", "zip", "tar", "gz", "doc", "docx", "xls", "xlsx", "ppt", "pptx"),
@@ -105,6 +108,10 @@ def _suffix(match: re.Match[str]) -> str:
     return f" dot {name.upper() if name in _UNSAID_CASE else name}"
 
 
+def _item_number(match: re.Match[str]) -> str:
+    return "number " if _NUMBERED_ITEM.search(before(match)) else match[0]
+
+
 def _words_of_tag(match: re.Match[str]) -> str:
     """#BlackLivesMatter → hashtag Black Lives Matter."""
     return "hashtag " + re.sub(r"(?<=[a-z])(?=[A-Z])", " ", match[1])
@@ -114,15 +121,15 @@ def _words_of_tag(match: re.Match[str]) -> str:
 NAMES: Rules = compiled(
     (r"\b([A-GJ])#(?!\w)", r"\1 sharp", "#"),
     (r"(?<![^\s(])#(?=[A-Z]{1,4}-\d)", "number ", "#"),
-    (rf"\b((?i:{_NUMBERED_ITEMS}) )#(?=[A-Z]{{1,4}}\d)", r"\1number ", "#"),
+    (r"#(?=[A-Z]{1,4}\d)", _item_number, "#"),
     (r"#([A-Za-z]\w{0,99})", _words_of_tag, "#"),
-    (r"(?<=\w)\.NET\b", " dot NET", "."),
-    (r"(?<=\w) \.(?=[A-Z][a-z]+\b)(?!\.Net\b)", ". ", "."),
-    (r"(?:(?<=[\s(\"'/])|^)\.(?=[A-Z]{2,}\b|Net\b|[a-z][\w-]{1,30}(?![\w.]\w))", "dot ", "."),
-    (rf"(?<=\w)\.({either(_SUFFIXES)})\b(?![\w-]|\.\w)", _suffix, "."),
-    (r"(?<=\w{3})\.([ch])\b(?=[ ,;:?!.]|$)(?!\.\w)", r" dot \1", "."),
-    (r"(?<=[a-z])\.(?=\d)", " dot ", "."),
-    (r"(?<=\d)\.(?=x\b)", " point ", "."),
+    (r"\.(?<=\w.)NET\b", " dot NET", "."),
+    (r" \.(?<=\w..)(?=[A-Z][a-z]+\b)(?!\.Net\b)", ". ", "."),
+    (r"\.(?<![^\s(\"'/].)(?=[A-Z]{2,}\b|Net\b|[a-z][\w-]{1,30}(?![\w.]\w))", "dot ", "."),
+    (rf"\.(?<=\w.)({either(_SUFFIXES)})\b(?![\w-]|\.\w)", _suffix, "."),
+    (r"\.(?<=\w{3}.)([ch])\b(?=[ ,;:?!.]|$)(?!\.\w)", r" dot \1", "."),
+    (r"\.(?<=[a-z].)(?=\d)", " dot ", "."),
+    (r"\.(?<=\d.)(?=x\b)", " point ", "."),
 )
 RULES: Rules = compiled(
     (r"\bISBN(?:-1[03])?:? (?=[\d -]{9,17}[\dX]\b)", "ISBN "),

@@ -21,12 +21,13 @@ _NO_DENOMINATORS = {*range(13, 32)} - {16}
 _DAY = r"(\d\d?)(?:st|nd|rd|th)?"
 _SLASHED = rf"{BEGIN}(?<!/)(\d\d?)/(\d\d?)/(\d{{4}}|\d\d)(?![\d/])"
 _HYPHENATED = rf"{BEGIN}(?<!-)(\d\d?)-(\d\d?)-(\d{{4}})(?![\d-])"
+_DATE_LIKE = re.compile(r"\d[/-]\d\d?[/-]\d")
 _MONTH_FIRST = re.compile(f"{_SLASHED}|{_HYPHENATED}")
 
 
 def ambiguous_dates(text: str) -> Iterator[str]:
     """The dates in which both the day and the month may come first, such as 5/6/2024."""
-    for match in _MONTH_FIRST.finditer(text):
+    for match in _MONTH_FIRST.finditer(text) if _DATE_LIKE.search(text) else ():
         first, second = sorted(int(part) for part in match.groups()[:2] + match.groups()[3:5] if part)
         if 1 <= first < second <= len(_MONTHS):
             yield match[0]

@@ -122,7 +122,7 @@ RULES: Rules = compiled(
 _FREE = r"(?<![\w/^.'\u00b5$-])(?<!\d )(?<!\bper )"  # not after a number
 UNITS: Rules = compiled(
     (
-        rf"{_FREE}({either({*WITHOUT_NUMBER, *_LENGTHS})})(?:\^([23])\b)?({_PERS})(?![\w/^'-])",
+        rf"\b{_FREE}({either({*WITHOUT_NUMBER, *_LENGTHS})})(?:\^([23])\b)?({_PERS})(?![\w/^'-])",
         _unit_alone,
     ),
     (

@@ -7,8 +7,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from dia.text import characters
-from dia.text.edited import EditedText
+from dia.text.characters import unicode
+from dia.text.characters.edited import EditedText
 from dia.text.english.normalization import spoken_form
 from dia.text.english.numbers.dates import ambiguous_dates
 from dia.text.formats.reading import read_format
@@ -92,12 +92,12 @@ def parse(
     Raises:
         TypeError: text is not a str, or speakers is not a dict of them.
         ValueError: the script has no words, names a third speaker, or contains an invalid pause or characters that
-            cannot be spoken (`dia.text.characters`); or `frontend` or `text_format` is unknown; or a
+            cannot be spoken (`dia.text.characters.unicode`); or `frontend` or `text_format` is unknown; or a
             line of a file format is invalid; or `keep_timing` is true for a text without times.
     """
     if frontend not in FRONTENDS:
         raise ValueError(f"frontend is {frontend!r}; it must be one of {', '.join(FRONTENDS)}.")
-    source = text if isinstance(text, EditedText) else EditedText.of(characters.checked(text))
+    source = text if isinstance(text, EditedText) else EditedText.of(unicode.checked(text))
     english = frontend == "en" and normalize
     check_text_format(text_format)
     content = read_format(
@@ -151,14 +151,14 @@ class _Reader:
         self._warnings: dict[str, dict[str, None]] = {}
         self._positions: Sequence[int]
         if english:
-            self.written, omitted, transliterated = characters.plain(source.text)
-            self._positions = characters.source_positions(source.text)
+            self.written, omitted, transliterated = unicode.plain(source.text)
+            self._positions = unicode.source_positions(source.text)
             for character in omitted:
                 self.warn(character, "cannot be spoken and is omitted. Write words, or a sound such as (laughs).")
             for word, latin in transliterated:
                 self.warn(f"{word} (read as {latin})", "not in Latin letters. Write it as it is pronounced.")
         else:
-            self.written = characters.unchanged(source.text)
+            self.written = unicode.unchanged(source.text)
             self._positions = range(len(source.text))
 
     def warn(self, item: str, fact_and_remedy: str) -> None:

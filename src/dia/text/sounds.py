@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 from functools import lru_cache
 
-from dia.text.edited import Edit, EditedText
+from dia.text.characters.edited import Edit, EditedText
 from dia.text.english.dictionary import is_word
 from dia.text.tags import MAYBE_SOUND, NON_VERBAL_TAGS, listed_sound
 

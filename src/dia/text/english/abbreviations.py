@@ -3,7 +3,7 @@
 `expanded("Dr. Lee lives in the U.S. It is big.")` is "Doctor Lee lives in the U S. It is big.": a full stop that does
 not end a sentence is dropped. The words are in `dia.text.english.abbreviation_table`.
 
-Expects plain text (`dia.text.characters`). A line break ends a sentence (`dia.text.english.lines`).
+Expects plain text (`dia.text.characters.unicode`). A line break ends a sentence (`dia.text.english.lines`).
 """
 
 import re
@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection
 from string import digits
 from typing import NamedTuple
 
-from dia.text.edited import EditedText
+from dia.text.characters.edited import EditedText
 from dia.text.english import abbreviation_table as table
 from dia.text.english.numbers.rules import either
 from dia.text.english.numbers.units import MEASURES

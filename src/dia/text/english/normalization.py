@@ -7,7 +7,7 @@ Tags, pauses and sounds (`dia.text.tags`) are unchanged. Independent of turns.
 
 import re
 
-from dia.text.characters import SPOKEN_SYMBOLS, plain
+from dia.text.characters.unicode import SPOKEN_SYMBOLS, plain
 from dia.text.english.abbreviations import expanded
 from dia.text.english.lines import line_ends
 from dia.text.english.numbers.codes import NAMES
@@ -45,7 +45,7 @@ def spoken_form(text: str) -> str:
     Speaker tags, pause marks and sounds such as (laughs) are unchanged. Line breaks after list items, headings and
     verse become full stops, other whitespace becomes single spaces. The function is idempotent:
     `spoken_form(spoken_form(text)) == spoken_form(text)`. It omits emoji without a warning;
-    `dia.text.characters.plain` lists them.
+    `dia.text.characters.unicode.plain` lists them.
 
     Raises:
         TypeError: text is not a str.

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Literal, NamedTuple
 
-from dia.text.edited import EditedText
+from dia.text.characters.edited import EditedText
 from dia.text.formats.content import Content
 from dia.text.formats.lines import Line, lines_of
 from dia.text.formats.names import speakers_of

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from dia.text.edited import Edit, EditedText
+from dia.text.characters.edited import Edit, EditedText
 
 _NUMBER = r"[1-9]\d{0,2}"
 _NUMBERS = rf"{_NUMBER}(?: ?[,;–—-] ?{_NUMBER}){{0,30}}"

@@ -2,7 +2,7 @@
 
 import re
 
-from dia.text.edited import EditedText
+from dia.text.characters.edited import EditedText
 from dia.text.listing import first_names
 from dia.text.markup.document import CODE_LEFT_OUT
 

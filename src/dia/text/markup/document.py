@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from dia.text.markup.citations import is_reference
-from dia.text.markup.elements import (
+from dia.text.markup.html.elements import (
     BLOCKS,
     CELLS,
     MARGINS,
@@ -16,9 +16,9 @@ from dia.text.markup.elements import (
     WITHOUT_EFFECT,
     is_service,
 )
+from dia.text.markup.html.speech import pause_mark, phones_of, said_as
+from dia.text.markup.html.tags import Markup
 from dia.text.markup.selection import CELL, LINE, PARAGRAPH, Selection
-from dia.text.markup.speech import pause_mark, phones_of, said_as
-from dia.text.markup.tags import Markup
 
 _REFERENCE_CLASS = re.compile(r"\b(?:reference|footnote|noteref|cite)", re.IGNORECASE)
 _RAISED = re.compile(r"(?:\d|\b[A-Za-z]{1,2}|[)\]])$")  # what a power or an exponent of a unit follows

@@ -5,7 +5,7 @@ Reads the common commands. What numbers and signs mean is left to `dia.text.engl
 
 import re
 
-from dia.text.edited import EditedText
+from dia.text.characters.edited import EditedText
 from dia.text.english.numbers.rules import StandIn, listed
 from dia.text.listing import first_names
 

@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import zip_longest
 from typing import NamedTuple
 
-from dia.text import characters
-from dia.text.edited import Edit, EditedText
+from dia.text.characters import unicode
+from dia.text.characters.edited import Edit, EditedText
 from dia.text.speakers.decision import Found, found_labels
 from dia.text.speakers.labels import Label, labels_in
 from dia.text.speakers.mapping import assigned, checked_speakers, in_python_and_command, listed
@@ -51,7 +51,7 @@ def tagged(
     given = checked_speakers(speakers)
     if given == {} or (given is None and not guess) or not any(sign in source.text for sign in _TRIGGERS):
         return Labeled(source, [], {})
-    text = characters.unchanged(source.text)
+    text = unicode.unchanged(source.text)
     guess = guess and not SPEAKER_TAG.search(text)
     if given is None and not guess:
         return Labeled(source, [], {})

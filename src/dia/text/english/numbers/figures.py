@@ -1,6 +1,6 @@
 """Write every figure of a text in words: the rules of every kind, in their order, around each figure.
 
-Expects plain text (`dia.text.characters`) with single spaces. Independent of tags and abbreviations.
+Expects plain text (`dia.text.characters.unicode`) with single spaces. Independent of tags and abbreviations.
 """
 
 import re

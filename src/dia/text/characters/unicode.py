@@ -5,8 +5,8 @@ import unicodedata
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from dia.text.edited import EditedText
-from dia.text.letters import InLatin, in_latin
+from dia.text.characters.edited import EditedText
+from dia.text.characters.letters import InLatin, in_latin
 
 # Symbols outside ASCII that `spoken_form` replaces with words.
 SPOKEN_SYMBOLS = "€£¥¢₹₩₽₺฿₱₫₴₦₪₿‰°\u00b5\u03a9"

@@ -59,6 +59,7 @@ class _Found(NamedTuple):
         return self.is_last or self.starts() or bool(_CAPITAL_AFTER_QUOTE.match(self.after))
 
 
+_LONGEST_PART = 2  # letters between the stops of an abbreviation that is spelt
 _BEFORE, _AFTER = 48, 48  # characters that decide about an abbreviation
 _LAST_WORD = re.compile(r"(?<![\w.])([\w'-]+\.?),? ?$")
 _FIRST_WORD = re.compile(r"[\"')\]]* ?[\"'(]*([A-Za-z][\w'-]*)")
@@ -129,6 +130,8 @@ def _said(found: _Found) -> _Said:
             if (said := rule(found, spoken)) is not None:
                 return said if name == found.word or "." in name else said.upper()
     if "." in found.word:
+        if len(found.word.rpartition(".")[2]) > _LONGEST_PART:  # b.png
+            return None
         return found.word.replace(".", " ") + _stop(found.ends_if_starter_follows)
     return _initial(found) if len(found.word) == 1 and found.word.isupper() else None
 

@@ -7,13 +7,13 @@ Expects plain text (`dia.text.characters.unicode`). A line break ends a sentence
 """
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from string import digits
 from typing import NamedTuple
 
 from dia.text.characters.edited import EditedText
 from dia.text.english import abbreviation_table as table
-from dia.text.english.numbers.rules import either
+from dia.text.english.numbers.rules import applied, compiled, either
 from dia.text.english.numbers.units import MEASURES
 
 _Said = str | None  # the words with or without a full stop; None leaves the text as it is
@@ -97,17 +97,16 @@ _PART_OF_DAY = re.compile(r" ?(?:morning|afternoon|evening|night|at \d|\d|-)|, ?
 
 def expanded(text: str) -> str:
     """The text with abbreviations in full; of the full stops after them, those that end a sentence are kept."""
-    for rule in _RULES:
-        if rule.may_apply(text):
-            text = rule.pattern.sub(rule.stand_in, text)
-    return text
+    return applied(_RULES, text)
 
 
 def expanded_in_place(text: EditedText) -> EditedText:
     """`expanded`, with the position of each character."""
-    for rule in _RULES:
-        if rule.may_apply(text.text):
-            text = text.sub(rule.pattern, rule.stand_in)
+    present = set(text.text)
+    for pattern, stand_in, signs in _RULES:
+        if not signs or not present.isdisjoint(signs):
+            before, text = text, text.sub(pattern, stand_in)
+            present = present if text is before else set(text.text)
     return text
 
 
@@ -321,21 +320,6 @@ def _saint_or_street_without_stop(match: re.Match[str]) -> str:
     return "Street" if _STREET_NAME.search(before) and not re.match(r"[\w'-]", after) else match[0]
 
 
-class _Rule(NamedTuple):
-    """A pattern and what replaces it. A text with none of the triggers has no match."""
-
-    triggers: Collection[str]
-    pattern: re.Pattern[str]
-    stand_in: str | Callable[[re.Match[str]], str]
-
-    def may_apply(self, text: str) -> bool:
-        return any(trigger in text for trigger in self.triggers)
-
-
-def _rule(triggers: Collection[str], pattern: str, stand_in: str | Callable[[re.Match[str]], str]) -> _Rule:
-    return _Rule(triggers, re.compile(pattern), stand_in)
-
-
 def _named(day: str) -> str:
     return table.MONTHS_AND_DAYS.get(day) or table.DAYS_AND_WORDS.get(day, day)
 
@@ -346,52 +330,47 @@ def _days(match: re.Match[str]) -> str:
     return f"{_named(match[1])} {between} {_named(match[3])}"
 
 
-_DAY = r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)(?<!\w...)(?:rs?|s)?"  # begins with letters, which are found fast
+_DAY = r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)(?<!\w...)(?:rs?|s)?"
 _MONTH = "Jan|Feb|Mar|Apr|May|June?|July?|Aug|Sept?|Oct|Nov|Dec"
-_RULES = (
-    _rule(("\u00b0",), r"\bN\u00b0\.? ?(?=\d)", "number "),
-    _rule((". e.", ". g.", ". m."), r"(?<![\w.])([AaEeIiPp])\. (?=[egm]\.)", r"\1."),
-    _rule(
-        digits,
+# Patterns begin with what they look for, which is fast.
+_RULES = compiled(
+    (r"\bN\u00b0\.? ?(?=\d)", "number ", "\u00b0"),
+    (r"([AaEeIiPp])(?<![\w.].)\. (?=[egm]\.)", r"\1.", "."),
+    (
         r"(?<=\d )([NSEW])\.? (?=[A-Z][a-z]+\b|\d{1,3}(?:st|nd|rd|th)\b)",
         lambda match: f"{table.DIRECTIONS[match[1]]} ",
+        digits,
     ),
-    _rule(
-        ("sq.", "Sq.", "cu.", "Cu."),
-        r"\b([Ss]q|[Cc]u)\. ?(?=(?:ft|in|yd|mi|m|km|cm)\b)",
+    (
+        r"([Ss]q|[Cc]u)(?<!\w..)\. ?(?=(?:ft|in|yd|mi|m|km|cm)\b)",
         lambda match: table.AREAS[match[1].lower()],
+        ".",
     ),
-    _rule((".",), r"\b(?<![.@/\\-])((?:[A-Za-z]{1,2}\.){0,6}[A-Za-z]{1,8})\.(?![a-z_@\\])(?!/\w)", _with_stop),
-    _rule(("-",), r"(?<=\d-)([A-Za-z]{1,5})\.(?= [a-z])", _with_stop),
-    _rule(("Ph.D.s",), r"\bPh\.D\.s\b", "PhDs"),
-    _rule((".s",), r"(?<![\w.])((?:[A-Z]\.){2,6})s\b", lambda match: f"{match[1].replace('.', ' ').rstrip()}s"),
-    _rule((".",), r"[A-Z](?<![\w.].)(?:\.[A-Z]){1,6}(?![\w.])", lambda match: match[0].replace(".", " ")),
-    _rule(("St",), r"\bSt\b(?![.'-])", _saint_or_street_without_stop),
-    _rule(
-        table.TITLES_WITHOUT_STOP,
+    (r"\b(?<![.@/\\-])((?:[A-Za-z]{1,2}\.){0,6}[A-Za-z]{1,8})\.(?![a-z_@\\])(?!/\w)", _with_stop, "."),
+    (r"(?<=\d-)([A-Za-z]{1,5})\.(?= [a-z])", _with_stop, "-"),
+    (r"Ph\.D\.s\b", "PhDs", "."),
+    (r"([A-Z](?<![\w.].)\.(?:[A-Z]\.){1,5})s\b", lambda match: f"{match[1].replace('.', ' ').rstrip()}s", "."),
+    (r"[A-Z](?<![\w.].)(?:\.[A-Z]){1,6}(?![\w.])", lambda match: match[0].replace(".", " "), "."),
+    (r"St(?<!\w..)\b(?![.'-])", _saint_or_street_without_stop, "S"),
+    (
         rf"\b(?<![.-])(?:{either(table.TITLES_WITHOUT_STOP)})(?= (?!Alpha\b|Beta\b)[A-Z][a-z']|[ ,](?:and|or|&) )",
         _without_stop,
+        "CDFGLMPRS",
     ),
-    _rule(
-        table.NAMES_WITHOUT_STOP, rf"(?<=[A-Za-z)] )(?:{either(table.NAMES_WITHOUT_STOP)})\b(?![.'-])", _without_stop
-    ),
-    _rule(table.WORDS_WITHOUT_STOP, rf"\b(?<![.-])(?:{either(table.WORDS_WITHOUT_STOP)})\b(?![.'-])", _without_stop),
-    _rule(
-        ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"),
-        rf"({_DAY})\.? ?(-|/|&|(?<= )(?:to|through|thru|and|or)(?= )) ?({_DAY})\b(?!\w)",
-        _days,
-    ),
-    _rule(
-        (*digits, "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"),
+    (rf"(?<=[A-Za-z)] )(?:{either(table.NAMES_WITHOUT_STOP)})\b(?![.'-])", _without_stop, "ABCEHIJLPRS"),
+    (rf"\b(?<![.-])(?:{either(table.WORDS_WITHOUT_STOP)})\b(?![.'-])", _without_stop),
+    (rf"({_DAY})\.? ?(-|/|&|(?<= )(?:to|through|thru|and|or)(?= )) ?({_DAY})\b(?!\w)", _days, "MTWFS"),
+    (
         rf"({_DAY})(?<![Tt]he ...)\b"
         rf"(?=,? (?:at )?(?:\d{{1,2}}(?!\d|(?:st|nd|rd|th)?,? \d{{5}})|(?:{_MONTH})[a-z]*\.? \d))",
         lambda match: _named(match[1]),
-    ),
-    _rule((", ",), r"(?<=[a-z], )([A-Z]{2})\b(?![.'-])", lambda match: table.POSTAL.get(match[1], match[1])),
-    _rule(
         digits,
+    ),
+    (r"(?<=[a-z], )([A-Z]{2})\b(?![.'-])", lambda match: table.POSTAL.get(match[1], match[1]), ","),
+    (
         rf"(?<=[a-z], )(?:{either(table.POSTAL_WORDS)})(?= \d{{5}}\b)",
         lambda match: table.POSTAL_WORDS[match[0]],
+        digits,
     ),
 )
 

@@ -4,12 +4,14 @@
     python benchmarks/quality/reading.py markup
     python benchmarks/quality/reading.py sentences
     python benchmarks/quality/reading.py numbers
+    python benchmarks/quality/reading.py fresh
 
 Tables are in tests/text. Other programs are measured if they are installed. Knows nothing of speech.
 """
 
 import argparse
 
+import fresh_reading
 import markup_reading
 import number_reading
 import sentence_reading
@@ -20,6 +22,7 @@ TABLES = {
     "markup": markup_reading.measure,
     "sentences": sentence_reading.measure,
     "numbers": number_reading.measure,
+    "fresh": fresh_reading.measure,
 }
 
 

@@ -36,17 +36,18 @@ def test_json_has_turns_parts_and_warnings(capsys):
             {
                 "speaker": "S2",
                 "shown": "Since 2024? [music]",
-                "spoken": "Since twenty twenty-four? music",
+                "spoken": "Since twenty twenty-four?",
                 "pause_seconds": 0.0,
             },
         ],
         "names": {},
         "parts": [
             {"spoken": "[S1] I owe you five dollars, my cafe. (laughs)", "seconds": 3.2},
-            {"spoken": "[S2] Since twenty twenty-four? music.", "seconds": 2.07},  # ended as the model expects it
+            {"spoken": "[S2] Since twenty twenty-four?", "seconds": 1.67},
         ],
         "warnings": [
-            "[music]: not a known mark, so its words are read aloud. Remove them, or write a sound such as (laughs)."
+            "[music]: not a sound that Dia knows, so it is left out. "
+            "Write its words without brackets to have them spoken."
         ],
     }
 

@@ -8,7 +8,7 @@ from types import ModuleType
 
 import pytest
 
-from dia.text.edited import EditedText
+from dia.text.characters.edited import EditedText
 from dia.text.script import Script, parse
 from dia.text.speakers import by_speaker, checked_speakers, tagged
 from dia.training.data.source import Row, as_spoken

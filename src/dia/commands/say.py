@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from dia.model import Dia
     from dia.synthesis.job import SynthesisJob
     from dia.synthesis.takes.alignment import TurnTime
-    from dia.text.source import ScriptSource
+    from dia.text.files.source import ScriptSource
 
 _EXAMPLES = """examples:
   dia say "[S1] Hello. [S2] Hi! How are you?" -o hello.wav

@@ -7,9 +7,9 @@ from dia.commands.speakers import speakers_given
 from dia.text.markup.formats import TEXT_FORMATS
 
 if TYPE_CHECKING:
+    from dia.text.files.source import ScriptSource
     from dia.text.prompt_format import Frontend
     from dia.text.script import Script
-    from dia.text.source import ScriptSource
 
 
 def add_script_options(parser: Any) -> None:
@@ -30,7 +30,7 @@ def add_script_options(parser: Any) -> None:
 
 def script_source(arguments: argparse.Namespace) -> "ScriptSource":
     """The script of a command, not yet parsed."""
-    from dia.text.source import script_text
+    from dia.text.files.source import script_text
 
     return script_text(arguments.script, arguments.text_format, arguments.encoding)
 

@@ -170,7 +170,7 @@ def _remove(arguments: argparse.Namespace) -> int:
 
 def _text(given: str | None) -> str | None:
     """A transcript as given, or read from a .txt file."""
-    from dia.text.source import read_script
+    from dia.text.files.source import read_script
 
     if given is not None and given.endswith(".txt"):
         source = read_script(given)

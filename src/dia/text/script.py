@@ -7,10 +7,12 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from dia.text import characters
-from dia.text.edited import EditedText
+from dia.text.characters import unicode
+from dia.text.characters.edited import EditedText
 from dia.text.english.normalization import spoken_form
+from dia.text.english.numbers.dates import ambiguous_dates
 from dia.text.formats.reading import read_format
+from dia.text.formats.transcript import without_times
 from dia.text.listing import first_names
 from dia.text.markup.formats import TextFormat, check_text_format, without_markup
 from dia.text.prompt_format import FRONTENDS, Frontend
@@ -37,6 +39,15 @@ _MARK = re.compile(
 )
 _PAUSE = re.compile(r" *:? *(\d{1,9}(?:\.\d{1,9})?|\.\d{1,9}) *(ms|s)(?:ec(?:ond)?s?)? *", re.IGNORECASE)
 _SPELT_AND_SAID = re.compile(rf"(?<![\w'’-])[\w'’-]+({PHONES_IN_BRACES.pattern})")
+# What transcribers, captioners and typesetters write in brackets; it is never spoken.
+_NOT_WORDS = re.compile(
+    r"(?:inaudible|unintelligible|indistinct|crosstalk|cross-talk|background noise|blank page|illustration|footnote|"
+    r"sidenote|transcriber|pg\.?|page)\b.*",
+    re.IGNORECASE | re.DOTALL,
+)
+_DIRECTION = re.compile(r"\s*\(([a-z][^()\n]{1,60})\)")  # (smiling) at the beginning of a turn
+_ASIDE_OR_DIRECTION = re.compile(r"(?<=[.!?…]) \(([a-z][a-z' -]{2,40})\)(?= [\"']?[A-Z])")
+_MOST_WORDS = 4  # of a direction in square brackets
 _UNCHECKED = (
     "normalize=False: numbers, abbreviations, symbols and unknown characters are neither spelled out nor checked. "
     "Write everything as it is spoken."
@@ -81,12 +92,12 @@ def parse(
     Raises:
         TypeError: text is not a str, or speakers is not a dict of them.
         ValueError: the script has no words, names a third speaker, or contains an invalid pause or characters that
-            cannot be spoken (`dia.text.characters`); or `frontend` or `text_format` is unknown; or a
+            cannot be spoken (`dia.text.characters.unicode`); or `frontend` or `text_format` is unknown; or a
             line of a file format is invalid; or `keep_timing` is true for a text without times.
     """
     if frontend not in FRONTENDS:
         raise ValueError(f"frontend is {frontend!r}; it must be one of {', '.join(FRONTENDS)}.")
-    source = text if isinstance(text, EditedText) else EditedText.of(characters.checked(text))
+    source = text if isinstance(text, EditedText) else EditedText.of(unicode.checked(text))
     english = frontend == "en" and normalize
     check_text_format(text_format)
     content = read_format(
@@ -100,7 +111,11 @@ def parse(
         labeled = Labeled(source, [], content.names)
     else:
         labeled = tagged(source, speakers, guess=normalize, author=text if isinstance(text, str) else None)
-    source, found = marked_sounds(labeled.text, english=english)
+    source = labeled.text
+    if normalize and content.text_format == "plain" and not labeled.names:
+        source, found = without_times(source)
+        notes += found
+    source, found = marked_sounds(source, english=english)
     notes += found
     reader = _Reader(source, english)
     end = 0
@@ -136,14 +151,14 @@ class _Reader:
         self._warnings: dict[str, dict[str, None]] = {}
         self._positions: Sequence[int]
         if english:
-            self.written, omitted, transliterated = characters.plain(source.text)
-            self._positions = characters.source_positions(source.text)
+            self.written, omitted, transliterated = unicode.plain(source.text)
+            self._positions = unicode.source_positions(source.text)
             for character in omitted:
                 self.warn(character, "cannot be spoken and is omitted. Write words, or a sound such as (laughs).")
             for word, latin in transliterated:
                 self.warn(f"{word} (read as {latin})", "not in Latin letters. Write it as it is pronounced.")
         else:
-            self.written = characters.unchanged(source.text)
+            self.written = unicode.unchanged(source.text)
             self._positions = range(len(source.text))
 
     def warn(self, item: str, fact_and_remedy: str) -> None:
@@ -161,6 +176,8 @@ class _Reader:
 
     def add_words(self, start: int, end: int) -> None:
         """Add the text between two marks, `written[start:end]`, as a turn if it contains words."""
+        if self.english and self._tagged:
+            start = self._after_direction(start, end)
         written = self.written[start:end]
         said = self._in_english(written) if self.english else _unchanged_words(written)
         if any(character.isalnum() for character in said):
@@ -169,6 +186,17 @@ class _Reader:
             self._tagged = False
         elif said:
             self.warn(repr(said), "contains no words and is omitted. Write the words to speak.")
+
+    def _after_direction(self, start: int, end: int) -> int:
+        """The end of a stage direction at the beginning of a turn; the beginning if there is none."""
+        direction = _DIRECTION.match(self.written, start, end)
+        if direction is None or sound_of(direction[1]) is not None or not self.written[direction.end() : end].strip():
+            return start
+        self.warn(
+            f"({direction[1]})",
+            "taken for a stage direction and left out. Write it without brackets to have it spoken.",
+        )
+        return direction.end()
 
     def _turn(self, said: str, start: int, end: int) -> Turn:
         begin, source = self._positions[start], self._source
@@ -179,6 +207,11 @@ class _Reader:
         return Turn(self._speaker, said, 0.0, " ".join(words), span, positions)
 
     def _in_english(self, written: str) -> str:
+        for date in ambiguous_dates(written):
+            self.warn(date, "read with the month first. If the day is first, write the name of the month.")
+        for aside in _ASIDE_OR_DIRECTION.findall(written):
+            if sound_of(aside) is None:
+                self.warn(f"({aside})", "read as an aside. Remove it if it is a stage direction.")
         return spoken_form(_BRACKETS.sub(self._bracketed, _without_spelling(written)))
 
     def _bracketed(self, match: re.Match[str]) -> str:
@@ -186,6 +219,12 @@ class _Reader:
         tag = sound_of(match[0])
         if tag in NON_VERBAL_TAGS:
             return str(tag)
+        if _stands_apart(match):
+            self.warn(
+                match[0],
+                "not a sound that Dia knows, so it is left out. Write its words without brackets to have them spoken.",
+            )
+            return " "
         self.warn(
             match[0], "not a known mark, so its words are read aloud. Remove them, or write a sound such as (laughs)."
         )
@@ -207,6 +246,16 @@ class _Reader:
                 f"{mark} makes a pause of {pause:g} s, but the maximum is {LONGEST_PAUSE:g} s. Shorten it."
             )
         self.turns[-1] = replace(last, pause=pause)
+
+
+def _stands_apart(brackets: re.Match[str]) -> bool:
+    """Whether words in brackets are not part of a sentence: `[Music] Hello.`, but not `[The] company`."""
+    before, after = brackets.string[: brackets.start()].rstrip(), brackets.string[brackets.end() :].lstrip()
+    if not before and not after:
+        return False
+    begins = not before or before[-1] in ".!?…:;\"')]"
+    apart = begins and not after[:1].islower() and len(brackets[1].split()) <= _MOST_WORDS
+    return apart or _NOT_WORDS.fullmatch(brackets[1].strip()) is not None
 
 
 def _without_spelling(written: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 from functools import lru_cache
 
-from dia.text.edited import Edit, EditedText
+from dia.text.characters.edited import Edit, EditedText
 from dia.text.english.dictionary import is_word
 from dia.text.tags import MAYBE_SOUND, NON_VERBAL_TAGS, listed_sound
 
@@ -75,7 +75,7 @@ _UNAVAILABLE = re.compile(
     r"noise|static|thunder|thud|door (?:opens|closes|slams|creaks)|phone (?:rings|ringing)"
 )
 _BESIDE_A_SOUND = (
-    r"(?:[a-z]{2,}ly|a|little|bit|again|hard|out|loud|louder|aloud|still|both|all|together|some|more|"
+    r"(?:[a-z]{2,}ly|fit|fits|spell|burst|a|little|bit|again|hard|out|loud|louder|aloud|still|both|all|together|some|more|"
     r"he|she|they|it|everyone|everybody|audience|crowd|man|woman|people|group|"
     r"nervous|heavy|deep|big|small|soft|quiet|light|awkward|evil|bitter|long|short|sharp|dry|"
     r"to (?:him|her|them|my)sel(?:f|ves)|(?:in|with) (?:relief|frustration|surprise|shock|horror|disbelief|pain|fear|"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dia.text.edited import EditedText
+from dia.text.characters.edited import EditedText
 from dia.text.english.lines import with_line_ends
 from dia.text.english.normalization import spoken_form
 

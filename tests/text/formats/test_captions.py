@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from dia.text.edited import EditedText
+from dia.text.characters.edited import EditedText
 from dia.text.formats.reading import read_format
 from dia.text.script import parse
 from dia.text.turns import CueTime

@@ -50,7 +50,11 @@ def test_a_screenplay_as_a_script():
     script = fountain(PLAY)
     assert script.spoken == "[S1] Hello, Mary. (laughs) How are you? [S2] Fine. Thank you. [S1] Bye!"
     assert script.names == {"JOHN": "S1", "McCLANE": "S2"}
-    assert script.warnings == ()
+    assert script.warnings == (
+        "John walks in., He leaves.: actions are not spoken. If they should be, pass "
+        "speakers={'JOHN': 'S1', 'McCLANE': 'S2', 'NARRATOR': 'S2'} "
+        "(--speakers JOHN=S1,McCLANE=S2,NARRATOR=S2).",
+    )
 
 
 @pytest.mark.parametrize("options", [{"frontend": "none"}, {"normalize": False}])

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from random_scripts import steady
 
-from dia.text.edited import EditedText
+from dia.text.characters.edited import EditedText
 from dia.text.markup import TEXT_FORMATS, without_markup
 from dia.text.script import parse
 

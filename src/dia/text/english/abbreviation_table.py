@@ -54,7 +54,8 @@ UNITS = _table("""
     mins minute/minutes, h hour/hours, hr hour/hours, hrs hour/hours, wk week/weeks, wks week/weeks, mo month/months,
     mos month/months, yr year/years, yrs year/years, mm millimeter/millimeters, cm centimeter/centimeters,
     m meter/meters, km kilometer/kilometers, mg milligram/milligrams, g gram/grams, kg kilogram/kilograms,
-    ml milliliter/milliliters, l liter/liters, cal calorie/calories, ea each/each
+    ml milliliter/milliliters, l liter/liters, cal calorie/calories, ea each/each, pkg package/packages,
+    pkgs package/packages, pkt packet/packets, c cup/cups
 """)
 AREAS = {"sq": "square ", "cu": "cubic "}
 MONTHS_AND_DAYS = _table("""
@@ -120,10 +121,17 @@ NAMES_WITHOUT_STOP = _table("""
     Inc Incorporated, Ltd Limited, Corp Corporation, Bros Brothers, Jr Junior, Sr Senior, Ave Avenue, Blvd Boulevard,
     Rd Road, Hwy Highway, Pkwy Parkway, Esq Esquire
 """)
-WORDS_WITHOUT_STOP = _table("etc et cetera, vs versus, approx approximately, dept department, Dept Department")
+WORDS_WITHOUT_STOP = _table("""
+    etc et cetera, vs versus, approx approximately, dept department, Dept Department, mins minutes,
+    hrs hours, secs seconds, yrs years
+""")
 WITHOUT_STOP = TITLES_WITHOUT_STOP | NAMES_WITHOUT_STOP | WORDS_WITHOUT_STOP
 
 SMALL_NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "twelve", "twenty")
+NUMBER_WORDS = (
+    *("zero", "oh", *SMALL_NUMBERS, "eleven", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen"),
+    *("nineteen", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety", "hundred", "thousand"),
+)
 # Words that begin a sentence more often than a name.
 PRONOUNS = _words("He She It We They You This That These Those There The")
 STARTERS = PRONOUNS | _words("""

@@ -3,17 +3,17 @@
 `expanded("Dr. Lee lives in the U.S. It is big.")` is "Doctor Lee lives in the U S. It is big.": a full stop that does
 not end a sentence is dropped. The words are in `dia.text.english.abbreviation_table`.
 
-Expects plain text (`dia.text.characters`). A line break ends a sentence (`dia.text.english.lines`).
+Expects plain text (`dia.text.characters.unicode`). A line break ends a sentence (`dia.text.english.lines`).
 """
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from string import digits
 from typing import NamedTuple
 
-from dia.text.edited import EditedText
+from dia.text.characters.edited import EditedText
 from dia.text.english import abbreviation_table as table
-from dia.text.english.numbers.rules import either
+from dia.text.english.numbers.rules import applied, compiled, either
 from dia.text.english.numbers.units import MEASURES
 
 _Said = str | None  # the words with or without a full stop; None leaves the text as it is
@@ -59,6 +59,7 @@ class _Found(NamedTuple):
         return self.is_last or self.starts() or bool(_CAPITAL_AFTER_QUOTE.match(self.after))
 
 
+_LONGEST_PART = 2  # letters between the stops of an abbreviation that is spelt
 _BEFORE, _AFTER = 48, 48  # characters that decide about an abbreviation
 _LAST_WORD = re.compile(r"(?<![\w.])([\w'-]+\.?),? ?$")
 _FIRST_WORD = re.compile(r"[\"')\]]* ?[\"'(]*([A-Za-z][\w'-]*)")
@@ -68,7 +69,7 @@ _CAPITAL = re.compile(r"[\"')\]]* [\"'(]*[A-Z]")
 _CAPITAL_AFTER_QUOTE = re.compile(r"[\"')\]]+ [\"'(]*[A-Z]")
 _NAME = re.compile(r" ?[\"']?[A-Z]")
 _NUMERAL = re.compile(
-    r" ?(?:[#(]?\d|[IVXLC]{1,7}\b(?!\.[A-Za-z])|[A-Z]\b(?!['.])|[A-Z]\.(?: (?:The|This|It|In|We|See)\b|$))"
+    r" ?(?:[Nn]o\. ?\d|[#(]?\d|[IVXLC]{1,7}\b(?!\.[A-Za-z])|[A-Z]\b(?!['.])|[A-Z]\.(?: (?:The|This|It|In|We|See)\b|$))"
 )
 _DIGIT = re.compile(r" ?#?\d")
 _COUNT = re.compile(
@@ -77,33 +78,43 @@ _COUNT = re.compile(
     + r"))[ -]?(?:square |cubic )?$|\b(?:square|cubic) $"
 )
 _ONE = re.compile(r"(?:(?<![\d.,])1|\bone)[ -]?(?:square |cubic )?$")
-_AMOUNT_BEFORE = re.compile(r"(?:\d|\u00b0) ?$")
+_AMOUNT_BEFORE = re.compile(rf"(?:\d|\u00b0|\b(?:\w+ty-)?(?:{'|'.join(table.NUMBER_WORDS)})) ?$")
 _AT_FIRST = re.compile(r"\b(?:At|By|Around|About|Before|After|Until|Since|From) (?:about |around )?[\d:]+ ?$")
 _STREET_NAME = re.compile(r"(?:[A-Z][A-Za-z'-]+|\d(?:st|nd|rd|th)|\b[A-Z]) $")
+_PLACE_OR_EMPLOYER = re.compile(
+    r"\b(?:at|for|by|from|with|to|on|in|joined|left|founded|bought|sold|sued)(?: [A-Z\d&][\w'&-]*\.?,?){1,4} $"
+)
+_SUBJECT_AND_VERB = re.compile(
+    r" [A-Z][a-z'-]+ (?:is|was|has|had|will|would|can|could|does|did|said|says|went|came|lives|lived|works|worked|"
+    r"wants|wanted|likes|liked|loves|loved|thinks|knows|knew|took|made|never|always|also|then|just)\b"
+)
 _CITY_AND_COMMA = re.compile(r"[A-Z][a-z'-]+, $")
-_DAY_CONTEXT = re.compile(r"\b(?:[Oo]n|every|each|last|next|this|until|till|by|from|to|and|or|since) $|[.,/-] ?$")
+_DAY_CONTEXT = re.compile(
+    r"\b(?:[Oo]n|every|each|last|next|this|until|till|by|from|to|and|or|since|[Cc]losed|[Oo]pen) $|[.,/-] ?$"
+)
 _PART_OF_DAY = re.compile(r" ?(?:morning|afternoon|evening|night|at \d|\d|-)|, ?[A-Z]")
 
 
 def expanded(text: str) -> str:
     """The text with abbreviations in full; of the full stops after them, those that end a sentence are kept."""
-    for rule in _RULES:
-        if rule.may_apply(text):
-            text = rule.pattern.sub(rule.stand_in, text)
-    return text
+    return applied(_RULES, text)
 
 
 def expanded_in_place(text: EditedText) -> EditedText:
     """`expanded`, with the position of each character."""
-    for rule in _RULES:
-        if rule.may_apply(text.text):
-            text = text.sub(rule.pattern, rule.stand_in)
+    present = set(text.text)
+    for pattern, stand_in, signs in _RULES:
+        if not signs or not present.isdisjoint(signs):
+            before, text = text, text.sub(pattern, stand_in)
+            present = present if text is before else set(text.text)
     return text
 
 
 def _with_stop(match: re.Match[str]) -> str:
     """Expand one abbreviation that has a full stop."""
     word, start, end = match[1], match.start(), match.end()
+    if len(word) > 1 and "." not in word and word not in _READINGS and not word.isupper():
+        return match[0]
     found = _Found(word, match.string[max(0, start - _BEFORE) : start], match.string[end : end + _AFTER])
     said = _said(found)
     if said is None:
@@ -118,6 +129,8 @@ def _said(found: _Found) -> _Said:
             if (said := rule(found, spoken)) is not None:
                 return said if name == found.word or "." in name else said.upper()
     if "." in found.word:
+        if len(found.word.rpartition(".")[2]) > _LONGEST_PART:  # b.png
+            return None
         return found.word.replace(".", " ") + _stop(found.ends_if_starter_follows)
     return _initial(found) if len(found.word) == 1 and found.word.isupper() else None
 
@@ -130,12 +143,10 @@ def _initial(found: _Found) -> _Said:
     """A single capital: of a name, `J. Smith`, or the end of a sentence, `plan B. Then`."""
     if found.is_last or found.after[:1].isalpha():
         return None
+    if _AMOUNT_BEFORE.search(found.before):
+        return None
     previous = found.previous
-    labeled = (
-        previous.lower() in table.LETTERED
-        or previous.rstrip(".") in table.REFERENCES
-        or bool(_AMOUNT_BEFORE.search(found.before))
-    )
+    labeled = previous.lower() in table.LETTERED or previous.rstrip(".") in table.REFERENCES
     pronoun = found.word == "I" and previous[:1].islower() and previous != "by"
     spelt = bool(re.search(r"(?<![\w.])[A-Z] $", found.before))  # U S. China: the end of letters without stops
     another = re.match(r" [A-Z]\.", found.after)
@@ -183,8 +194,14 @@ def _weak(found: _Found, spoken: str) -> _Said:
     return spoken + _stop(found.ends_if_starter_follows)
 
 
+def _company(found: _Found, spoken: str) -> _Said:
+    """`Inc.`, as in `He works at Apple Inc. Tim is his boss.`, where a subject and a verb begin a sentence."""
+    clause = _PLACE_OR_EMPLOYER.search(found.before) and _SUBJECT_AND_VERB.match(found.after)
+    return f"{spoken}." if clause else _weak(found, spoken)
+
+
 def _street(found: _Found, spoken: str) -> _Said:
-    return _weak(found, spoken) if _STREET_NAME.search(found.before) else None
+    return _company(found, spoken) if _STREET_NAME.search(found.before) else None
 
 
 def _half_day(found: _Found, spoken: str) -> _Said:
@@ -268,7 +285,7 @@ _KINDS: tuple[tuple[dict[str, str], Callable[[_Found, str], _Said]], ...] = (
     (table.STREETS, _street),
     (table.BEFORE_NAMES, _before_name),
     (table.TITLES, _title),
-    (table.COMPANIES, _weak),
+    (table.COMPANIES, _company),
     (table.DAYS_AND_WORDS, _day),
     (table.MONTHS_AND_DAYS, _weak),
     (table.HALF_DAYS, _half_day),
@@ -303,53 +320,57 @@ def _saint_or_street_without_stop(match: re.Match[str]) -> str:
     return "Street" if _STREET_NAME.search(before) and not re.match(r"[\w'-]", after) else match[0]
 
 
-class _Rule(NamedTuple):
-    """A pattern and what replaces it. A text with none of the triggers has no match."""
-
-    triggers: Collection[str]
-    pattern: re.Pattern[str]
-    stand_in: str | Callable[[re.Match[str]], str]
-
-    def may_apply(self, text: str) -> bool:
-        return any(trigger in text for trigger in self.triggers)
+def _named(day: str) -> str:
+    return table.MONTHS_AND_DAYS.get(day) or table.DAYS_AND_WORDS.get(day, day)
 
 
-def _rule(triggers: Collection[str], pattern: str, stand_in: str | Callable[[re.Match[str]], str]) -> _Rule:
-    return _Rule(triggers, re.compile(pattern), stand_in)
+def _days(match: re.Match[str]) -> str:
+    """Mon-Fri → Monday to Friday."""
+    between = {"-": "to", "&": "and", "/": "and"}.get(match[2].strip(), match[2].strip())
+    return f"{_named(match[1])} {between} {_named(match[3])}"
 
 
-_RULES = (
-    _rule(("\u00b0",), r"\bN\u00b0\.? ?(?=\d)", "number "),
-    _rule((". e.", ". g.", ". m."), r"(?<![\w.])([AaEeIiPp])\. (?=[egm]\.)", r"\1."),
-    _rule(
-        digits,
-        r"(?<=\d )([NSEW])\.? (?=[A-Z][a-z]|\d{1,3}(?:st|nd|rd|th)\b)",
+_DAY = r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)(?<!\w...)(?:rs?|s)?"
+_MONTH = "Jan|Feb|Mar|Apr|May|June?|July?|Aug|Sept?|Oct|Nov|Dec"
+# Patterns begin with what they look for, which is fast.
+_RULES = compiled(
+    (r"\bN\u00b0\.? ?(?=\d)", "number ", "\u00b0"),
+    (r"([AaEeIiPp])(?<![\w.].)\. (?=[egm]\.)", r"\1.", "."),
+    (
+        r"(?<=\d )([NSEW])\.? (?=[A-Z][a-z]+\b|\d{1,3}(?:st|nd|rd|th)\b)",
         lambda match: f"{table.DIRECTIONS[match[1]]} ",
-    ),
-    _rule(
-        ("sq.", "Sq.", "cu.", "Cu."),
-        r"\b([Ss]q|[Cc]u)\. ?(?=(?:ft|in|yd|mi|m|km|cm)\b)",
-        lambda match: table.AREAS[match[1].lower()],
-    ),
-    _rule((".",), r"(?<![\w.@/\\-])((?:[A-Za-z]{1,2}\.){0,6}[A-Za-z]{1,8})\.(?![a-z_@\\])(?!/\w)", _with_stop),
-    _rule(("Ph.D.s",), r"\bPh\.D\.s\b", "PhDs"),
-    _rule((".s",), r"(?<![\w.])((?:[A-Z]\.){2,6})s\b", lambda match: f"{match[1].replace('.', ' ').rstrip()}s"),
-    _rule((".",), r"(?<![\w.])[A-Z](?:\.[A-Z]){1,6}(?![\w.])", lambda match: match[0].replace(".", " ")),
-    _rule(("St",), r"\bSt\b(?![.'-])", _saint_or_street_without_stop),
-    _rule(
-        table.TITLES_WITHOUT_STOP,
-        rf"(?<![\w.-])(?:{either(table.TITLES_WITHOUT_STOP)})(?= (?!Alpha\b|Beta\b)[A-Z][a-z']|[ ,](?:and|or|&) )",
-        _without_stop,
-    ),
-    _rule(
-        table.NAMES_WITHOUT_STOP, rf"(?<=[A-Za-z)] )(?:{either(table.NAMES_WITHOUT_STOP)})\b(?![.'-])", _without_stop
-    ),
-    _rule(table.WORDS_WITHOUT_STOP, rf"(?<![\w.-])(?:{either(table.WORDS_WITHOUT_STOP)})\b(?![.'-])", _without_stop),
-    _rule((", ",), r"(?<=[a-z], )([A-Z]{2})\b(?![.'-])", lambda match: table.POSTAL.get(match[1], match[1])),
-    _rule(
         digits,
+    ),
+    (
+        r"([Ss]q|[Cc]u)(?<!\w..)\. ?(?=(?:ft|in|yd|mi|m|km|cm)\b)",
+        lambda match: table.AREAS[match[1].lower()],
+        ".",
+    ),
+    (r"\b(?<![.@/\\-])((?:[A-Za-z]{1,2}\.){0,6}[A-Za-z]{1,8})\.(?![a-z_@\\])(?!/\w)", _with_stop, "."),
+    (r"(?<=\d-)([A-Za-z]{1,5})\.(?= [a-z])", _with_stop, "-"),
+    (r"Ph\.D\.s\b", "PhDs", "."),
+    (r"([A-Z](?<![\w.].)\.(?:[A-Z]\.){1,5})s\b", lambda match: f"{match[1].replace('.', ' ').rstrip()}s", "."),
+    (r"[A-Z](?<![\w.].)(?:\.[A-Z]){1,6}(?![\w.])", lambda match: match[0].replace(".", " "), "."),
+    (r"St(?<!\w..)\b(?![.'-])", _saint_or_street_without_stop, "S"),
+    (
+        rf"\b(?<![.-])(?:{either(table.TITLES_WITHOUT_STOP)})(?= (?!Alpha\b|Beta\b)[A-Z][a-z']|[ ,](?:and|or|&) )",
+        _without_stop,
+        "CDFGLMPRS",
+    ),
+    (rf"(?<=[A-Za-z)] )(?:{either(table.NAMES_WITHOUT_STOP)})\b(?![.'-])", _without_stop, "ABCEHIJLPRS"),
+    (rf"\b(?<![.-])(?:{either(table.WORDS_WITHOUT_STOP)})\b(?![.'-])", _without_stop),
+    (rf"({_DAY})\.? ?(-|/|&|(?<= )(?:to|through|thru|and|or)(?= )) ?({_DAY})\b(?!\w)", _days, "MTWFS"),
+    (
+        rf"({_DAY})(?<![Tt]he ...)\b"
+        rf"(?=,? (?:at )?(?:\d{{1,2}}(?!\d|(?:st|nd|rd|th)?,? \d{{5}})|(?:{_MONTH})[a-z]*\.? \d))",
+        lambda match: _named(match[1]),
+        digits,
+    ),
+    (r"(?<=[a-z], )([A-Z]{2})\b(?![.'-])", lambda match: table.POSTAL.get(match[1], match[1]), ","),
+    (
         rf"(?<=[a-z], )(?:{either(table.POSTAL_WORDS)})(?= \d{{5}}\b)",
         lambda match: table.POSTAL_WORDS[match[0]],
+        digits,
     ),
 )
 

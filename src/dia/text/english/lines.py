@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from dia.text.edited import Edit, EditedText
+from dia.text.characters.edited import Edit, EditedText
 from dia.text.english.lists import BULLETS, UNFINISHED, Item, inline_edits, line_items, mark_edit
 from dia.text.sounds import sound_of
 

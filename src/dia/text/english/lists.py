@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from dia.text.edited import Edit
+from dia.text.characters.edited import Edit
 from dia.text.english.abbreviation_table import NUMBERS, REFERENCES
 
 BULLETS = re.compile("[ \t]*[\u2022\u2023\u2043\u25e6\u25aa\u25ab\u25cf\u25a0][ \t]*")

@@ -7,7 +7,7 @@ Tags, pauses and sounds (`dia.text.tags`) are unchanged. Independent of turns.
 
 import re
 
-from dia.text.characters import SPOKEN_SYMBOLS, plain
+from dia.text.characters.unicode import SPOKEN_SYMBOLS, plain
 from dia.text.english.abbreviations import expanded
 from dia.text.english.lines import line_ends
 from dia.text.english.numbers.codes import NAMES
@@ -45,7 +45,7 @@ def spoken_form(text: str) -> str:
     Speaker tags, pause marks and sounds such as (laughs) are unchanged. Line breaks after list items, headings and
     verse become full stops, other whitespace becomes single spaces. The function is idempotent:
     `spoken_form(spoken_form(text)) == spoken_form(text)`. It omits emoji without a warning;
-    `dia.text.characters.plain` lists them.
+    `dia.text.characters.unicode.plain` lists them.
 
     Raises:
         TypeError: text is not a str.
@@ -107,25 +107,24 @@ def _address(match: re.Match[str]) -> str:
 
 
 _WORDS = compiled(
-    (r"(?<!\S)[:;=]-?[()DPp|](?!\S)", " "),
-    (
-        rf"(?:https?://|\bwww\.)\S+|(?<![\w.@-])[\w.+-]{{1,64}}@{_DOMAIN}\b|(?<![\w.@-]){_DOMAIN}\b(?:/\S*)?",
-        _address,
-    ),
-    (r"(?<!\.)\.(?=[,;:])", ""),
+    (r"[:;=](?<!\S.)-?[()DPp|](?!\S)", " ", ":;="),
+    (r"(?:https?://|\bwww\.)\S+", _address, "/w"),
+    (rf"(?<![\w.@-])[\w.+-]{{1,64}}@{_DOMAIN}\b", _address, "@"),
+    (rf"\b(?<![.@-]){_DOMAIN}\b(?:/\S*)?", _address, "."),
+    (r"\.(?<!\..)(?=[,;:])", ""),
     (r"[.!?]+\)(?= [a-z])", ")"),
     (r"(?<=[.!?])\)(?= |$)", ""),
     (r"\.(?<=[a-z]{2}.)(?=[A-Z][a-z])", ". "),
     (r"([!?])(?<=\w{2}.)(?=[A-Z])", r"\1 "),
-    (r"c/o(?!\w)(?<!\w...)", "care of"),
-    (r"\bw/o(?!\w)", "without"),
-    (r"\bw/ ?(?=\w)", "with "),
-    (r"\b([Aa])nd/or\b", r"\1nd or"),
+    (r"c/o(?!\w)(?<!\w...)", "care of", "/"),
+    (r"\bw/o(?!\w)", "without", "/"),
+    (r"\bw/ ?(?=\w)", "with ", "/"),
+    (r"\b([Aa])nd/or\b", r"\1nd or", "/"),
 )
 _SIGNS = (*NAMES, *UNITS, *BEFORE_NUMBERS)
 _DASHES = compiled(
-    (r" ?(?<!-)--+(?!-)(?= ?(?:$|[\"'](?!\w)))", "..."),
-    (r"--+|(?:^|(?<= ))-(?: |$)", ", "),
+    (r" ?(?<!-)--+(?!-)(?= ?(?:$|[\"'](?!\w)))", "...", "-"),
+    (r"--+|-(?<![^ ].)(?: |$)", ", ", "-"),
     (r"\) ?$", ""),
 )
 _AFTER_NUMBERS = (*_DASHES, *AFTER_NUMBERS)

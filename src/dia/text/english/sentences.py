@@ -7,7 +7,7 @@ breaks. This module decides about the other punctuation: quotations and who says
 import re
 from itertools import pairwise
 
-from dia.text.edited import EditedText
+from dia.text.characters.edited import EditedText
 from dia.text.english.abbreviation_table import STARTERS
 from dia.text.english.abbreviations import expanded_in_place
 from dia.text.english.lines import with_line_ends

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 
-from dia.text.edited import EditedText
+from dia.text.characters.edited import EditedText
 from dia.text.formats.content import Content
 from dia.text.formats.cue_text import VOICE, Remarks, spoken_line
 from dia.text.formats.cue_writer import CueWriter

@@ -4,7 +4,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from dia.text.edited import EditedText
+from dia.text.characters.edited import EditedText
 from dia.text.turns import CueTime, Turn
 
 

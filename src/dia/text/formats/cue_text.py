@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from dia.text.edited import Edit, EditedText
+from dia.text.characters.edited import Edit, EditedText
 from dia.text.sounds import is_marked_sound
 from dia.text.tags import PAUSE_MARK, SPEAKER_TAG
 

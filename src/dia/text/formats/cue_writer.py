@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from dia.text.edited import Edit, EditedText
+from dia.text.characters.edited import Edit, EditedText
 from dia.text.formats.cue_text import VOICE
 from dia.text.formats.rolling import Lines
 from dia.text.tags import SPEAKERS

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from dia.text.edited import EditedText
+from dia.text.characters.edited import EditedText
 from dia.text.formats.captions import captions
 from dia.text.formats.content import Content
 from dia.text.formats.screenplay import screenplay

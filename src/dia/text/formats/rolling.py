@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from dia.text.edited import Edit, EditedText
+from dia.text.characters.edited import Edit, EditedText
 from dia.text.formats.subtitles import Cue
 
 Lines = Sequence[EditedText]

@@ -8,11 +8,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Literal, NamedTuple
 
-from dia.text.edited import EditedText
+from dia.text.characters.edited import EditedText
 from dia.text.formats.content import Content
 from dia.text.formats.lines import Line, lines_of
 from dia.text.formats.names import speakers_of
+from dia.text.listing import first_names
 from dia.text.sounds import is_marked_sound
+from dia.text.speakers.mapping import in_python_and_command
 
 NARRATOR = "NARRATOR"
 
@@ -45,20 +47,27 @@ def screenplay(source: EditedText, speakers: Mapping[str, str] | None = None, en
 
     Args:
         source: the content of the file.
-        speakers: S1 or S2 for the names of characters. With `NARRATOR` among them, actions are spoken, too.
+        speakers: S1 or S2 for the names of characters. With `NARRATOR` among them, actions are spoken, too;
+            otherwise a warning names them.
         english: whether sounds are looked for in English words; otherwise only the listed ones are known.
 
     Raises:
         ValueError: there is no dialogue, or more than two speakers.
     """
     narrated = any(name.upper() == NARRATOR for name in speakers or {})
-    speeches = list(_speeches(source, narrated, english))
+    actions = list[str]()
+    speeches = list(_speeches(source, narrated, english, actions))
     if not speeches:
         raise ValueError(
             "text contains no dialogue. In a Fountain screenplay, dialogue is a character's name in capitals after a "
             "blank line, and the words on the lines after it."
         )
     names, warnings = speakers_of((name for name, _, _ in speeches), speakers)
+    if actions:
+        python, option = in_python_and_command([*names, NARRATOR])
+        warnings.append(
+            f"{first_names(actions)}: actions are not spoken. If they should be, pass speakers={python} ({option})."
+        )
     texts, positions, last = list[str](), list[int](), ""
     for name, begins, line in speeches:
         speaker = f"[{names[name]}]" if names else ""
@@ -79,7 +88,7 @@ class _Said(NamedTuple):
     line: EditedText
 
 
-def _speeches(source: EditedText, narrated: bool, english: bool) -> Iterator[_Said]:
+def _speeches(source: EditedText, narrated: bool, english: bool, actions: list[str]) -> Iterator[_Said]:
     name, begins = "", True
     for kind, line in _elements(source.text):
         if kind == "character":
@@ -91,6 +100,8 @@ def _speeches(source: EditedText, narrated: bool, english: bool) -> Iterator[_Sa
         if said is not None and (kind != "action" or narrated):
             yield _Said(NARRATOR if kind == "action" else name, begins, said)
             begins = False
+        elif said is not None and kind == "action":
+            actions.append(said.text.strip())
 
 
 def _said(kind: Kind, line: Line, source: EditedText, english: bool) -> EditedText | None:

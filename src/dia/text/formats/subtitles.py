@@ -6,7 +6,7 @@ lines that are not valid. Here every word keeps its position, and an invalid lin
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 from dia.text.formats.lines import FormatError, Line, lines_of
@@ -83,6 +83,9 @@ def vtt_cues(text: str) -> list[Cue]:
         if (number == 0 and _HEADER.match(first.text)) or _NOT_CUES.match(first.text):
             continue
         times = next((index for index, line in enumerate(block[:2]) if _is_times(line, VTT_EXAMPLE)), None)
+        if times is None and cues and not cues[-1].lines:  # an empty line after the times
+            cues[-1] = replace(cues[-1], lines=tuple(line for line in block if line.text.strip()))
+            continue
         if times is None:
             raise FormatError(first.number, f"{_excerpt(first)} belongs to no cue. {_remedy(VTT_EXAMPLE)}")
         name = first.text.strip() if times else str(len(cues) + 1)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from dia.text.edited import Edit, EditedText
+from dia.text.characters.edited import Edit, EditedText
 
 _NUMBER = r"[1-9]\d{0,2}"
 _NUMBERS = rf"{_NUMBER}(?: ?[,;–—-] ?{_NUMBER}){{0,30}}"
@@ -42,6 +42,11 @@ _EDITED = re.compile(
     r"(?<![A-Za-z])\[([A-Za-z])\](?=[a-z])|(?<=[a-z])\[(s|d|n|es|ed|er|ly|ing)\](?![A-Za-z])"
     r"| ?\[sic\]|\[(?:\.{3}|…)\]",
     re.IGNORECASE,
+)
+# What assistants leave in their answers: 【4†source】, :contentReference[oaicite:0]{index=0}
+_ASSISTANT = re.compile(
+    r"【\d{1,3}(?:[:†][^【】\n]{0,80})?】|\ue200[^\ue201\n]{0,80}\ue201"
+    r"|:contentReference\[oaicite:\d{1,3}\]\{index=\d{1,3}\}"
 )
 _RAISED = re.compile(r"[¹²³⁰⁴-⁹]+(?:[⁻˒,–-][¹²³⁰⁴-⁹]+)*")
 _UNITS = frozenset(["mol", "sec", "min", "rad", "bit", "yd", "mi", "ft", "in", "hr", "cal", "deg", "sq", "cu"])
@@ -91,6 +96,8 @@ def without_citations(source: EditedText, *, english: bool = True) -> tuple[Edit
         source: the text.
         english: also leave out marks that could be words in other languages: `[a]`, `[citation needed]`.
     """
+    if any(sign in source.text for sign in ("【", "\ue200", "oaicite")):
+        source = source.sub(_ASSISTANT, "")
     if "[" in source.text:
         source = source.edited(_bracketed(source.text, english))
         source = source.sub(_EDITED, _as_meant) if english else source

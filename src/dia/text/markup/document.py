@@ -7,17 +7,18 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from dia.text.markup.citations import is_reference
-from dia.text.markup.elements import (
+from dia.text.markup.html.elements import (
     BLOCKS,
     CELLS,
+    MARGINS,
     UNSPOKEN,
     VOID,
     WITHOUT_EFFECT,
     is_service,
 )
+from dia.text.markup.html.speech import pause_mark, phones_of, said_as
+from dia.text.markup.html.tags import Markup
 from dia.text.markup.selection import CELL, LINE, PARAGRAPH, Selection
-from dia.text.markup.speech import pause_mark, phones_of, said_as
-from dia.text.markup.tags import Markup
 
 _REFERENCE_CLASS = re.compile(r"\b(?:reference|footnote|noteref|cite)", re.IGNORECASE)
 _RAISED = re.compile(r"(?:\d|\b[A-Za-z]{1,2}|[)\]])$")  # what a power or an exponent of a unit follows
@@ -27,6 +28,8 @@ _NO_PHONES = (
     "<phoneme>: the phones are not ARPAbet, so the word is read as it is written. Write its phones in braces, "
 )
 _NO_PHONES += "such as {n aa1 r iy0}."
+_BESIDE = "the header, the footer and the margins of a page are left out. Only its article is spoken."
+_UNSEEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
 CODE_LEFT_OUT = "a block of code is left out. To have it spoken, write it as words."
 
 
@@ -119,11 +122,19 @@ class Document:
             self._note_effect(name)
         elif name == "code" and self._open and self._open[-1].name == "pre" and self._hides(tag):
             self.leave_out_code()
-        elif name in UNSPOKEN or "hidden" in tag.attributes:
+        elif name in UNSPOKEN or _is_hidden(tag):
+            self._hides(tag)
+        elif self._is_beside_the_article(name):
+            self.warnings[_BESIDE] = None
             self._hides(tag)
         else:
             self._note_effect(name)
             self._open_element(tag)
+
+    def _is_beside_the_article(self, name: str) -> bool:
+        """Whether an element is the header, footer or margin of a page, and not part of its article."""
+        page = "main" in self.closers or "article" in self.closers
+        return name in MARGINS and page and not any(self._within[part] for part in ("main", "article"))
 
     def _pause(self, tag: Markup) -> None:
         self.put(tag.start, tag.end, pause_mark(tag.attributes, tag.source))
@@ -177,6 +188,12 @@ class Document:
             self._within[ended] -= 1
             if opened.replace is not None:
                 self.selection.replace_since(opened.mark, opened.start, tag.start, opened.replace)
+
+
+def _is_hidden(tag: Markup) -> bool:
+    attributes = tag.attributes
+    unseen = _UNSEEN.search(attributes.get("style", "")) is not None
+    return "hidden" in attributes or attributes.get("aria-hidden") == "true" or unseen
 
 
 def _raised(words: str, before: str, kind: str) -> str:

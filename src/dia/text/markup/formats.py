@@ -5,7 +5,7 @@ A reader returns the words with marks that `dia.text.script` knows, such as paus
 
 from typing import Literal, get_args
 
-from dia.text.edited import EditedText
+from dia.text.characters.edited import EditedText
 
 TextFormat = Literal["plain", "markdown", "html", "srt", "vtt", "fountain"]
 TEXT_FORMATS: tuple[str, ...] = get_args(TextFormat)
@@ -39,11 +39,11 @@ def without_markup(
     """
     check_text_format(text_format)
     if text_format == "markdown":
-        from dia.text.markup.markdown import read_markdown
+        from dia.text.markup.markdown.reader import read_markdown
 
         source, warnings = read_markdown(source, english=english)
     elif text_format == "html":
-        from dia.text.markup.html import read_html
+        from dia.text.markup.html.reader import read_html
 
         source, warnings = read_html(source, english=english)
     else:

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from dia.text.edited import Edit, EditedText
+from dia.text.characters.edited import Edit, EditedText
 from dia.text.english.dictionary import is_word
 
 _SOFT_HYPHEN = re.compile(r"\u00ad(?:[ \t]{0,8}\r?\n[ \t]{0,40})?")

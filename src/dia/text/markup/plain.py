@@ -4,16 +4,18 @@ import html
 import re
 from collections.abc import Callable
 
-from dia.text.edited import EditedText
-from dia.text.markup.blocks import without_blocks
+from dia.text.characters.edited import EditedText
 from dia.text.markup.citations import without_citations, without_notes
+from dia.text.markup.dialects import without_dialects
 from dia.text.markup.document import Document, last_closers
-from dia.text.markup.elements import is_known
-from dia.text.markup.html import add_html, read_html
-from dia.text.markup.inline import without_inline_markdown
+from dia.text.markup.formulas import without_formulas
+from dia.text.markup.html.elements import is_known
+from dia.text.markup.html.reader import add_html, read_html
+from dia.text.markup.html.tags import Markup, markup_in
 from dia.text.markup.lines import without_divisions, without_page_marks
+from dia.text.markup.markdown.blocks import without_blocks
+from dia.text.markup.markdown.inline import without_inline_markdown
 from dia.text.markup.selection import Selection
-from dia.text.markup.tags import Markup, markup_in
 
 _HTML_PAGE = re.compile(r"\s{0,99}(?:<!doctype html\b|<html\b)", re.IGNORECASE)
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
@@ -39,6 +41,7 @@ def read_plain(source: EditedText, *, english: bool = True) -> tuple[EditedText,
     steps: list[Callable[[EditedText], tuple[EditedText, list[str]]]] = [
         without_notes,
         without_blocks,
+        *([without_formulas, without_dialects] if english else []),
         lambda text: without_inline_markdown(text, english=english),
         lambda text: without_citations(text, english=english),
         *([without_page_marks, without_divisions] if english else []),

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
-from dia.text.edited import Edit
+from dia.text.characters.edited import Edit
 
 LINE, PARAGRAPH, CELL, NOTHING = "\n", "\n\n", ", ", ""
 _STRENGTH = {NOTHING: 0, CELL: 1, LINE: 2, PARAGRAPH: 3}

@@ -11,13 +11,16 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cached_property
 
+from dia.text.speakers.given_names import GIVEN_NAMES
 from dia.text.speakers.labels import Form, Label
-from dia.text.speakers.words import ASKING, LONE_ROLES, is_greeting, may_be_name, talk_in
+from dia.text.speakers.words import ASKING, LONE_ROLES, Name, is_greeting, may_be_name, talk_in
 
 _ADDRESSED = 10  # names that are looked for in what others say
 _SAID = 240  # characters of what is said that are examined
 _ENDS = re.compile(r"[.!?…。！？؟:][\"'”’)*_»\]]{0,3}(?:\s*</[^<>\n]{1,40}>)?$")
 _ASKS = re.compile(r"[?？؟][\"'”’)*_»\]]{0,3}(?:\s*</[^<>\n]{1,40}>)?$")
+_DESCRIBES = re.compile(r"(?:He|She|They|His|Her|Their|Who|Is|Was|Born|Age|Aged)\b")  # Anna: She runs the shop.
+_ARTICLE = re.compile(r"(?:An?|The)\b")  # Rose: A red flower.
 _LONG_ENOUGH = 80  # a text of this length without a stop is no entry of a form
 _TALKS = 0.75  # what is said then sounds like speech
 _COVERED = 0.2  # the share of lines with a label below which a text is no dialogue
@@ -165,6 +168,13 @@ class Evidence:
         return bool(talks or self.roles or self.closed or upper or self.timed or meant)
 
     @property
+    def are_people(self) -> bool:
+        """Whether every line is a sentence after one of two given names, and none describes who has the name."""
+        given = all(set(name.split()) & GIVEN_NAMES for name in self.names)
+        defines = all(map(_ARTICLE.match, self.said))
+        return given and self.complete and not defines and not any(map(_DESCRIBES.match, self.said))
+
+    @property
     def form(self) -> Form:
         """How the labels are written."""
         return self.labels[0].form
@@ -203,13 +213,18 @@ class Evidence:
 def evidence(text: str, labels: Sequence[Label]) -> Evidence | None:
     """The evidence for labels of one form; None if none of them may be a name."""
     opening = [label for label in labels if not label.closes]
-    kept = [label for label in opening if may_be_name(label.name)]
+    kept = [label for label in opening if may_be_name(label.name) or _is_user(label)]
     if not kept:
         return None
     ends = [*(label.start for label in kept[1:]), len(text)]
     said = [_first_line(text[label.end : min(end, label.end + _SAID)]) for label, end in zip(kept, ends, strict=True)]
     lines = sum(1 for line in text.splitlines() if line.strip())
     return _without_strays(Evidence(kept, len(opening) - len(kept), said, lines, len(opening) < len(labels)))
+
+
+def _is_user(label: Label) -> bool:
+    """Whether it is the name of a user in a chat, `[19:02] kim_dev: Hi.`, and not of a variable."""
+    return label.timed and may_be_name(Name.of(label.name.written.replace("_", "")))
 
 
 def _without_strays(found: Evidence) -> Evidence:
@@ -253,6 +268,8 @@ def verdict(found: Evidence) -> Verdict:
         if found.is_exchange:
             return Verdict.NAMES
         return Verdict.PROBABLY if found.form != "line" or found.returns else Verdict.PERHAPS
+    if found.are_people and found.form in ("colon", "dash"):
+        return Verdict.PROBABLY
     doubtful = found.score >= _DOUBTFUL or (found.complete and found.form != "line" and not found.others)
     return Verdict.PERHAPS if doubtful else Verdict.WORDS
 

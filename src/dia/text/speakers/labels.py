@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
+from dia.text.sounds import sound_of
 from dia.text.speakers.patterns import (
     BRACKET,
     COLON,
@@ -23,12 +24,14 @@ from dia.text.speakers.patterns import (
     STOP,
 )
 from dia.text.speakers.words import Name
-from dia.text.tags import listed_sound, nearest
+from dia.text.tags import NON_VERBAL_TAGS, listed_sound, nearest
 
 Form = Literal["colon", "dash", "line", "bracket", "mark", "stop"]
 
 _BEGINNING = 320  # characters of a line in which a label ends: indentation, a time, a name and words in brackets
 _LONGEST_LINE = 120  # characters of a line that holds a name only, without indentation
+_STOPPED = re.compile(r"(?![IVXLC]+\.)[A-Z][A-Z' -]{2,40}\.")
+_ROUND = re.compile(r"\([^()]*\)")
 _DASHES = (" - ", " — ", " – ", " -- ", "\t")
 
 
@@ -91,7 +94,7 @@ def _at_line_starts(text: str, stands_out: Callable[[int], bool]) -> Iterator[La
 
 
 def _on_line(text: str, start: int, line: str, stands_out: Callable[[int], bool] | None) -> Iterator[Label]:
-    if (":" in line or "：" in line) and (match := COLON.match(text, start)):
+    if (":" in line or "：" in line or "> " in line) and (match := COLON.match(text, start)):
         yield _label(match, "colon")
     elif any(dash in line for dash in _DASHES) and (match := DASH.match(text, start)):
         yield _label(match, "dash")
@@ -105,8 +108,9 @@ def _on_line(text: str, start: int, line: str, stands_out: Callable[[int], bool]
 
 def _label(match: re.Match[str], form: Form, inline: bool = False) -> Label:
     groups = match.groupdict()
-    beside = f"{groups.get('about') or ''}{groups.get('after') or ''}{groups.get('aside') or ''}"
-    sounds = [sound for part in re.findall(r"\([^()]*\)", beside) if (sound := listed_sound(part))]
+    beside, aside = f"{groups.get('about') or ''}{groups.get('after') or ''}", groups.get("aside") or ""
+    sounds = [sound for part in _ROUND.findall(beside) if (sound := listed_sound(part))]
+    sounds += [sound for part in _ROUND.findall(aside) if (sound := sound_of(part)) in NON_VERBAL_TAGS]
     timed = bool(groups.get("stamp") or groups.get("later") or STAMPED.search(beside))
     marked = timed or bool(groups.get("bold")) or "#" in (groups.get("bullet") or "")
     return Label(
@@ -117,7 +121,7 @@ def _label(match: re.Match[str], form: Form, inline: bool = False) -> Label:
         f"{sounds[0]} " if sounds else "",
         marked,
         timed,
-        DIRECTED.search(beside) is not None,
+        DIRECTED.search(beside + aside) is not None,
         inline,
         "\n" in (groups.get("between") or ""),
     )
@@ -165,6 +169,8 @@ def _marks(text: str) -> Iterator[Label]:
 def _alone(text: str, match: re.Match[str], stands_out: Callable[[int], bool]) -> Iterator[Label]:
     """The label of a line that holds a name only. A blank line precedes it unless it stands out."""
     label = _label(match, "line")
+    if _STOPPED.fullmatch(label.name.written):  # ROMEO.
+        label = label._replace(name=Name.of(label.name.written[:-1]))
     label = label._replace(marked=label.marked or stands_out(match.start("name")))
     before = text[max(0, label.start - _BEGINNING) : label.start]
     if label.marked or not before.strip() or before[len(before.rstrip()) :].count("\n") > 1:

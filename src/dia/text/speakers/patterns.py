@@ -5,7 +5,8 @@ import re
 _NAME = r"(?P<name>[^\W\d_][\w.'’&-]{0,30}(?:[ _][#\w][\w.'’&-]{0,30}){0,4})"
 _DATE = r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}"
 _TIME = r"\d{1,2}:\d{2}(?::\d{2})?(?:[.,]\d{1,3})?(?: ?[AaPp]\.?[Mm]\.?)?"
-_STAMP = rf"[\[(]?(?:{_DATE},?[ T])?{_TIME}(?: ?(?:-->|-|–) ?{_TIME})?[\])]?"
+_DAY = rf"(?:{_DATE}|[Tt]oday|[Yy]esterday)"
+_STAMP = rf"[\[(]?(?:{_DAY},?(?: at)?[ T])?{_TIME}(?: ?(?:-->|-|–) ?{_TIME})?[\])]?"
 _BULLET = r"(?:>{1,6}|(?:\#{1,6}|[*+-]|[^\w\s\x00-\x7f]{1,4}|\d{1,4}[.)])(?=[ \t]))"
 # What may precede a name on its line: indentation, quote marks, bullets, numbers, the time.
 _BEFORE = (
@@ -17,7 +18,7 @@ _UNBOLD = r"[*_]{0,3}"
 _ABOUT = r"(?:[ \t]{0,3}[(\[（][^()\[\]（）\n]{0,80}[)\]）]){0,2}"
 STAMPED = re.compile(rf"[(\[]{_TIME}[)\]]")
 DIRECTED = re.compile(r"[(\[（][a-z][a-z ,'’-]{3,}[)\]）]")
-_AT_COLON = rf"{_BOLD}{_NAME}(?P<about>{_ABOUT}){_UNBOLD}(?P<after>{_ABOUT})[ \t]?[:：]{_UNBOLD}"
+_AT_COLON = rf"{_BOLD}{_NAME}(?P<about>{_ABOUT}){_UNBOLD}(?P<after>{_ABOUT})(?:[ \t]?[:：]|>){_UNBOLD}"
 
 COLON = re.compile(rf"{_BEFORE}{_AT_COLON}(?:[ \t]+|$|(?=[^\W_]|[\"'“‘(¿¡—–…]))(?![\d\\/])", re.MULTILINE)
 INLINE = re.compile(
@@ -27,11 +28,13 @@ NUMBER_INLINE = re.compile(
     r"(?<=\S)[ \t]{1,3}(?P<bold>)(?P<name>(?:s|speaker)[ _]?\d{1,2})[ \t]?[:：][ \t]+", re.IGNORECASE
 )
 DASH = re.compile(
-    rf"{_BEFORE}{_BOLD}{_NAME}(?P<about>{_ABOUT}){_UNBOLD}[ \t]{{1,3}}(?:—|–|--?)[ \t]+(?=\S)", re.MULTILINE
+    rf"{_BEFORE}{_BOLD}{_NAME}(?P<about>{_ABOUT}){_UNBOLD}[ \t]{{1,3}}(?:—|–|--?)[ \t]+(?!{_STAMP}[ \t]*$)(?=\S)",
+    re.MULTILINE,
 )
 BRACKET = re.compile(rf"{_BEFORE}(?:\[{_NAME}\]|\({_NAME.replace('name', 'round')}\)):?[ \t]*(?=\S|$)", re.MULTILINE)
 LINE = re.compile(
-    rf"{_BEFORE}{_BOLD}{_NAME}(?P<about>{_ABOUT}){_UNBOLD}[ \t]{{0,9}}(?:\^|(?P<later>{_STAMP}))?[ \t]*\n"
+    rf"{_BEFORE}{_BOLD}{_NAME}(?P<about>{_ABOUT}){_UNBOLD}[ \t]{{0,9}}"
+    rf"(?:\^|(?:[-–—|•][ \t]{{1,3}})?(?P<later>{_STAMP}))?[ \t]*\n"
     rf"(?P<between>[ \t\n]{{0,200}}?)(?P<aside>(?:[ \t]{{0,200}}\([^()\n]{{0,80}}\)[ \t]*\n)?)(?=[ \t]*\S)",
     re.MULTILINE,
 )

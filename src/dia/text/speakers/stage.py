@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import zip_longest
 from typing import NamedTuple
 
-from dia.text import characters
-from dia.text.edited import Edit, EditedText
+from dia.text.characters import unicode
+from dia.text.characters.edited import Edit, EditedText
 from dia.text.speakers.decision import Found, found_labels
 from dia.text.speakers.labels import Label, labels_in
 from dia.text.speakers.mapping import assigned, checked_speakers, in_python_and_command, listed
@@ -51,7 +51,7 @@ def tagged(
     given = checked_speakers(speakers)
     if given == {} or (given is None and not guess) or not any(sign in source.text for sign in _TRIGGERS):
         return Labeled(source, [], {})
-    text = characters.unchanged(source.text)
+    text = unicode.unchanged(source.text)
     guess = guess and not SPEAKER_TAG.search(text)
     if given is None and not guess:
         return Labeled(source, [], {})
@@ -110,12 +110,17 @@ def _cut(words: str) -> str:
 
 
 def _unspoken_directions(text: str, labels: Sequence[Label]) -> list[str]:
-    """Warnings about paragraphs of a screenplay without a name, which are probably not meant to be spoken."""
-    found = []
+    """Warnings about paragraphs without a name, which may not be meant to be spoken.
+
+    If most names are followed by several paragraphs, these are long speeches.
+    """
+    found = list[str]()
     for label, following in zip_longest(labels, labels[1:]):
         end = following.start if following else len(text)
-        if label.form == "line" and not label.marked and not label.loose:
-            found += [part.strip() for part in _PARAGRAPH_END.split(text[label.end : end])[1:] if part.strip()]
+        if label.form == "colon" or (label.form == "line" and not label.marked and not label.loose):
+            found += [part.strip() for part in _PARAGRAPH_END.split(text[label.end : end].strip())[1:]]
+    if labels and labels[0].form == "colon" and 2 * len(found) > len(labels):
+        return []
     return (
         [f"{_quoted(found)}: without a name, so the last speaker says it. Remove stage directions."] if found else []
     )

@@ -24,7 +24,7 @@ ROLES = _words(
     soldier son speaker storyteller student support survivor teacher therapist tourist trainer traveler user
     vendor visitor voice voiceover waiter waitress wife witness woman you
     """
-)
+) | {"customer service", "customer support", "tech support", "front desk", "help desk"}
 # Roles that speak alone. A single "Doctor:" or "Question:" may be anything.
 LONE_ROLES = _words(
     """
@@ -41,78 +41,81 @@ _SERIES = re.compile(r"(?:speaker|person|voice|player|character|actor) (?:\d{1,4
 # Words that stand before a colon, a dash or text and are not names.
 _NOT_NAMES = _words(
     """
-    about above absent abstract achievements action actions activity add added additionally address addresses
-    advantage advantages advice after afternoon age agenda aim aims all also alternatively although amount
-    analysis and android announcement answers anybody anyway appendix applause apr arg args argument arguments
-    array arrival article aside assignee assumption assumptions attachments attention attribute attributes
-    audience aug august author authors autumn average avoid axis background bad balance battery because before
-    beginner below benefit benefits besides best beware body bonus book books bool boolean bottom break
-    breakfast breaking bridge bronze budget bugs build but butter calories case category cause causes caution
-    caveat center centre challenge change changed changes chapter characters check checklist cheering cheers
-    chorus chuckles city claim class clear closed closing code color colors colour column columns comfort
-    command commands comment comments common company comparison complete con concept conclusion conclusions
-    config configuration cons consequence consequently consider contact content contents context continued
-    continuous contrast contributors copyright cost costs counterpoint country course created credit credits
-    crowd crying current customers cut danger data date dates day days deadline dear dec december decision
-    default defaults definition deliverables delivery departure depends deprecated description design dessert
-    details development device diagnosis dict did difference differences difficulty dimensions dinner
-    disadvantage disadvantages disclaimer discussion dissolve div do does don't dont dosage dose dtype duration
-    easy edge edges education effect effects eggs elif else em email emphasis encoding end ending energy english
-    entry environment epilogue episode equipment errata error errors essay estimate etc even evening event
-    events everybody everyone evidence exactly examination example examples except exception excerpt exercise
-    exercises exhibit expected experience explanation ext extra fact facts fade fall false family fax feature
-    features feb february fees fiction field fields figure figures file files final finally finding findings
-    first fixed fixme flashback float flour focus followed following follows food footer footnote footsteps for
-    foreword format formats formula french fri friday friends from function functions further fyi garden gasp
-    gender general german getting giggle giggles giggling given goal goals gold good grade great greetings group
-    groups guests guideline guidelines hard head header headline health hear height hello hence here hint hints
-    history hobby holiday homepage hours how however html humidity hypothesis idea ideas identifier if
-    illustration imagine img impact implication import importance important impression include included includes
-    including index info information ingredients input inside install installation instance instead instruction
-    instructions int interesting intermission interpretation intro introduction invoice iphone is issue issues
-    italian item items january job jobs jul july jump jun just justification key keyerror keywords kind knock
-    knocking kwargs label labels lambda language languages last later latin laugh laughing laughter layout lead
-    left legend length lesson lessons let level levels licence license licenses likewise limit limitations line
-    link links linux list lists literally loc location locations look loser lunch mac main maintainer
-    maintainers maintenance mar march material materials maximum meaning meanwhile measures medication meeting
-    member members memo menu message method methods metrics middle midnight milestone milk minimum minute
-    minutes mission model module modules mon monday money montage month months mood moral more moreover morning
-    most motto moves music myth name namely names nationality need news next nickname night no nobody node nodes
-    noise none noon not notabene note notes nothing notice nov november now nowhere null number numbers oatmeal
-    object objective objectives observation observations obviously occupation oct october odds of offer oil once
-    one only open opening option optional options or order orders organizer origin other others otherwise our
-    outcome outlook output outro outside overall overview owner package packages page pages paper paragraph
-    param parameter parameters params parking part participants parts password path paths pause payment people
-    pepper perhaps phase phone picture place places plan plans please plot plus point points policy population
-    position possible postscript practice pre preface prefix premise preparation prerequisites present preview
-    price prices principle priority prize pro problem problems procedure process product profession profile
-    program project projects prologue promise proof properties property proposal proposition pros prosody ps
-    publication published publisher purpose quality quantity quick quiz quotation quote quotes raise raises
-    range rating ratio rationale ratios re reaction reading reality really reason reasons rebuttal recap
-    recently recipe recommendation recommendations recommended record reference references refrain regarding
-    region related release remark remarks remedy remember reminder removed repeat report request required
-    requirement requirements requires research resolution resources response responsibilities rest result
-    results return returns review revision reward right ringing rings risk risks roll route row rows rule rules
-    runtimeerror russian safety salary sales salt same saturday saying scene schedule school science score
-    scores screen screenplay season second secondly secret section see sep sept september sequence series serves
-    service services servings session setting settings setup sex shape shapes shift short should show side sigh
-    sighing sign signature signed significance silence silver similarly simply since singing site size skill
-    skills smash so sobbing solution solutions some someone song sound soundtrack source sources space span
-    spanish speak specifically speed spoiler sport sports spring stage stanza start starting state statement
-    station statistics status step steps still stop story str street strength strengths string strong structure
-    style subject subjects subtotal sugar suggestion suggestions suitable summary summer sunday super supplement
-    supplies surprise symptom symptoms synonym synonyms synopsis system table take takeaway takeaways target
-    task tasks team tel temperature term terms test testing tests text thank thanks that then theorem theory
-    there therefore thesis thing things think third this though thought thoughts thread threat three thu thunder
-    thur thurs thursday thus tickets time timeline times tip tips title titles tl;dr to today todo together
+    about above absent abstract achievements action actions activity add added additionally address
+    addresses advantage advantages advice after afternoon age agenda aim aims all also alternatively
+    although amount analysis and android announcement answers anybody anyway appendix applause apr arg args
+    argument arguments array arrival article aside assignee assumption assumptions attachments attention
+    attribute attributes audience aug august author authors autumn average avoid axis background bad balance
+    battery because before beginner below benefit benefits besides best beware body bonus book books bool
+    boolean bottom break breakfast breaking bridge btw bronze budget bugs build but butter calories case
+    category cause causes caution caveat center centre challenge change changed changes chapter characters
+    check checklist cheering cheers chorus chuckles city claim class clear closed closing code color colors
+    colour column columns comfort command commands comment comments common company comparison complete con
+    concept conclusion conclusions config configuration cons consequence consequently consider contact
+    content contents context continued continuous contrast contributors copyright cost costs counterpoint
+    country course created credit credits crowd crying current customers cut danger data date dates day days
+    deadline dear dec december decision default defaults definition deliverables delivery departure depends
+    deprecated description design dessert details development device diagnosis dict did difference
+    differences difficulty dimensions dinner disadvantage disadvantages disclaimer discussion dissolve div
+    do does don't dont dosage dose dtype duration easy edge edges edit edits education effect eta effects
+    eggs elif else em email emphasis encoding end ending energy english entry environment epilogue episode
+    equipment errata error errors essay estimate etc even evening event events everybody everyone evidence
+    exactly examination example examples except exception excerpt exercise exercises exhibit expected
+    experience explanation ext extra fact facts fade fall false family fax feature features feb february
+    fees fiction field fields figure figures file files final finally finding findings first fixed fixme
+    flashback float flour focus followed following follows food footer footnote footsteps for foreword
+    format formats formula french fri friday friends from function functions further fwiw fyi garden gasp
+    gender general german getting giggle giggles giggling given goal goals gold good grade great greetings
+    group groups guests guideline guidelines hard head header headline health hear height hello hence here
+    hint hints history hobby holiday homepage hours how however html humidity hypothesis idea ideas
+    identifier if imho imo illustration imagine img impact implication import importance important
+    impression include included includes including index info information ingredients input inside install
+    installation instance instead instruction instructions int interesting intermission interpretation intro
+    introduction invoice iphone is issue issues italian item items january job jobs jul july jump jun just
+    justification key keyerror keywords kind knock knocking kwargs label labels lambda language languages
+    last later latin laugh laughing laughter layout lead left legend length lesson lessons let level levels
+    licence license licenses likewise limit limitations line link links linux list lists literally loc
+    location locations look loser lunch mac main maintainer maintainers maintenance mar march material
+    materials maximum meaning meanwhile measures medication meeting member members memo menu message method
+    methods metrics middle midnight milestone milk minimum minute minutes mission model module modules mon
+    monday money montage month months mood moral more moreover morning most motto moves music myth name
+    namely names nationality need news next nickname night no nobody node nodes noise none noon not notabene
+    note notes nothing notice nov november now nowhere null number numbers oatmeal object objective
+    objectives observation observations obviously occupation oct october odds of offer oil once one only
+    open opening option optional options or order orders organizer origin other others otherwise our outcome
+    outlook output outro outside overall overview owner package packages page pages paper paragraph param
+    parameter parameters params parking part participants parts password path paths pause payment people
+    pepper perhaps phase phone picture place places plan plans please plot plus point points policy
+    population position possible postscript practice pre preface prefix premise preparation prerequisites
+    present preview price prices principle priority prize pro problem problems procedure process product
+    profession profile program project projects prologue promise proof properties property proposal
+    proposition pros prosody ps psa publication published publisher purpose quality quantity quick quiz
+    quotation quote quotes raise raises range rating ratio rationale ratios re reaction reading reality
+    really reason reasons rebuttal recap recently recipe recommendation recommendations recommended record
+    reference references refrain regarding region related release remark remarks remedy remember reminder
+    removed repeat report request required requirement requirements requires research resolution resources
+    response responsibilities rest result results return returns review revision reward right ringing rings
+    risk risks roll route row rows rule rules runtimeerror russian safety salary sales salt same saturday
+    saying scene schedule school science score scores screen screenplay season second secondly secret
+    section see sep sept september sequence series serves service services servings session setting settings
+    setup sex shape shapes shift short should show side sigh sighing sign signature signed significance
+    silence silver similarly simply since singing site size skill skills smash so sobbing solution solutions
+    some someone song sound soundtrack source sources space span spanish speak specifically speed spoiler
+    sport sports spring stage stanza start starting state statement station statistics status step steps
+    still stop story str street strength strengths string strong structure style subject subjects subtotal
+    sugar suggestion suggestions suitable summary summer sunday super supplement supplies surprise symptom
+    symptoms synonym synonyms synopsis system table take takeaway takeaways target task tasks team tel
+    temperature term terms test testing tests text thank thanks that then theorem theory there therefore
+    thesis thing things think third this though thought thoughts thread threat three thu thunder thur thurs
+    thursday thus tickets time timeline times tip tips title titles tl;dr tldr to today todo together
     tomorrow tonight tools top topic topics total totals traceback tradition training transition translation
-    transport treatment trigger trivia true truth try tue tues tuesday tuple tutorial two type typeerror types
-    unfortunately unit units update updated updates upstream url usage use used username users uses usually
-    value valueerror values variables vegan vegetarian venue verdict verse version versus video view vision
-    vocabulary volume vote votes vs warning warnings watch water way we weakness weaknesses weather website wed
-    wednesday week weekend weeks weight welcome what when where which while whisper whispering whispers who
-    whose why wind windows winner winter with without wonder word words work works workshop worst wrong year
-    years yes yesterday yet yield yields zero
+    transport treatment trigger trivia true truth try tue tues tuesday tuple tutorial two type typeerror
+    types unfortunately unit units update updated updates upstream url usage use used username users uses
+    usually value valueerror values variables vegan vegetarian venue verdict verse version versus video view
+    vision vocabulary volume vote votes vs warning warnings watch water way we weakness weaknesses weather
+    website wed wednesday week weekend weeks weight welcome what when where which while whisper whispering
+    whispers who whose why wind windows winner winter with without wonder word words work works workshop
+    worst wrong year years yes yesterday yet yield yields zero
     """
 )
 # Such words that may precede a name: FIRST WITCH, GENERAL HUX.

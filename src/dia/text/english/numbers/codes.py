@@ -32,6 +32,16 @@ _BOOKS = listed(
     "Revelation Surah"
 )
 _UNSAID_CASE = {"jpg", "png", "gif", "pdf", "html", "css", "csv", "xml", "js", "ts", "txt", "exe", "rtf", "svg", "wav"}
+_SOFTWARE = listed(
+    "Python python CPython PyPy Node NodeJS Java Ruby PHP Go Golang Rust Perl Swift Kotlin Scala Julia Django Rails "
+    "PyTorch torch TensorFlow NumPy numpy pandas CUDA GCC Clang LLVM CMake Ubuntu Debian Fedora Alpine Android iOS "
+    "iPadOS macOS Windows Linux kernel Chrome Firefox Safari PostgreSQL Postgres MySQL SQLite Redis Kubernetes Docker "
+    "transformers Version version release"
+)
+_NUMBERED_ITEM = re.compile(
+    r"\b(?:order|ticket|invoice|case|item|part|serial|room|unit|apt|suite|lot|model|booking|claim|issue|bug) $",
+    re.IGNORECASE,
+)
 _SUFFIXES = (
     *sorted(_UNSAID_CASE),
     *("py", "md", "json", "yaml", "yml", "toml", "zip", "tar", "gz", "doc", "docx", "xls", "xlsx", "ppt", "pptx"),
@@ -81,9 +91,25 @@ def _model(match: re.Match[str]) -> str:
     return " ".join(code(part) if part.isdigit() else part for part in parts)
 
 
+def _minor_version(match: re.Match[str]) -> str:
+    """Python 3.11 → Python three point eleven, Ubuntu 22.04 → Ubuntu twenty-two point oh four."""
+    minor = match[3]
+    said = f"{'oh ' if minor[0] == '0' else ''}{cardinal(int(minor))}"
+    return f"{match[1]}{amount(match[2])} point {said}"
+
+
+def _spelt(match: re.Match[str]) -> str:
+    """1Z999AA1012 → one Z nine nine nine A A one zero one two."""
+    return " ".join(cardinal(int(sign)) if sign.isdigit() else sign for sign in match[0])
+
+
 def _suffix(match: re.Match[str]) -> str:
     name = match[1]
     return f" dot {name.upper() if name in _UNSAID_CASE else name}"
+
+
+def _item_number(match: re.Match[str]) -> str:
+    return "number " if _NUMBERED_ITEM.search(before(match)) else match[0]
 
 
 def _words_of_tag(match: re.Match[str]) -> str:
@@ -94,14 +120,16 @@ def _words_of_tag(match: re.Match[str]) -> str:
 # Signs in names; they apply to texts without figures too.
 NAMES: Rules = compiled(
     (r"\b([A-GJ])#(?!\w)", r"\1 sharp", "#"),
+    (r"(?<![^\s(])#(?=[A-Z]{1,4}-\d)", "number ", "#"),
+    (r"#(?=[A-Z]{1,4}\d)", _item_number, "#"),
     (r"#([A-Za-z]\w{0,99})", _words_of_tag, "#"),
-    (r"(?<=\w)\.NET\b", " dot NET", "."),
-    (r"(?<=\w) \.(?=[A-Z][a-z]+\b)(?!\.Net\b)", ". ", "."),
-    (r"(?:(?<=[\s(\"'/])|^)\.(?=[A-Z]{2,}\b|Net\b|[a-z][\w-]{1,30}(?![\w.]\w))", "dot ", "."),
-    (rf"(?<=\w)\.({either(_SUFFIXES)})\b(?![\w-]|\.\w)", _suffix, "."),
-    (r"(?<=\w{3})\.([ch])\b(?=[ ,;:?!.]|$)(?!\.\w)", r" dot \1", "."),
-    (r"(?<=[a-z])\.(?=\d)", " dot ", "."),
-    (r"(?<=\d)\.(?=x\b)", " point ", "."),
+    (r"\.(?<=\w.)NET\b", " dot NET", "."),
+    (r" \.(?<=\w..)(?=[A-Z][a-z]+\b)(?!\.Net\b)", ". ", "."),
+    (r"\.(?<![^\s(\"'/].)(?=[A-Z]{2,}\b|Net\b|[a-z][\w-]{1,30}(?![\w.]\w))", "dot ", "."),
+    (rf"\.(?<=\w.)({either(_SUFFIXES)})\b(?![\w-]|\.\w)", _suffix, "."),
+    (r"\.(?<=\w{3}.)([ch])\b(?=[ ,;:?!.]|$)(?!\.\w)", r" dot \1", "."),
+    (r"\.(?<=[a-z].)(?=\d)", " dot ", "."),
+    (r"\.(?<=\d.)(?=x\b)", " point ", "."),
 )
 RULES: Rules = compiled(
     (r"\bISBN(?:-1[03])?:? (?=[\d -]{9,17}[\dX]\b)", "ISBN "),
@@ -114,6 +142,12 @@ RULES: Rules = compiled(
     (rf"{BEGIN}\d+(?:-\d+){{2,}}", _telephone, "-"),
     (rf"{BEGIN}\b\d{{1,3}}(?:\.\d{{1,3}}){{3}}\b(?![-.,]?\d)", _address, "."),
     (r"\bv(\d{1,9}(?:\.\d{1,9}){0,5})\b(?!\.\d)", _version),
+    (rf"\b((?:{either(_SOFTWARE)}) ?-?(?:[<>=~!]=?|==)? ?)(\d{{1,2}})\.(\d\d)\b(?![.,]?\d|%)", _minor_version, "."),
+    (r"((?<=\w),[<>]=?)(\d{1,2})\.(\d\d)\b(?![.,]?\d)", _minor_version, "<>"),
+    (r"\b([A-Z]{1,2}\d{2,4})-(?=\d+ ?[GT]B\b)", r"\1 ", "-"),
+    (r"(?<=[A-Za-z])(\d{1,2}\.\d{1,2})-(?=\d+[A-Za-z]+\b)", r"\1 ", "-"),
+    (r"\b(?=[A-Z\d]*[A-Z][A-Z\d]*\b)(?=[A-Z]*\d[A-Z]*\d)(?![A-Z\d]*[A-Z]{5})[A-Z\d]{10,40}\b(?!-)", _spelt),
+    (r"(\b[Tt]ext [A-Z]+ to )(\d{5,6})\b", lambda match: match[1] + digits(match[2])),
     (
         rf"(?<=, )({_STATES}) (\d{{5}}(?:-\d{{4}})?)\b",
         lambda match: f"{match[1]} {digits(match[2])}",
@@ -133,8 +167,10 @@ RULES: Rules = compiled(
     (rf"{BEGIN}\b\d{{3,4}}(?=p\b)", lambda match: f"{code(match[0])} "),
     (r"\b(ISO|IEC|DIN|EN) (\d{3,5}):(?=\d{4}\b)", lambda match: f"{match[1]} {cardinal(int(match[2]))}, ", ":"),
     (
-        rf"\b({either(_BOOKS)}) (\d{{1,3}}):(\d{{1,3}})\b",
-        lambda match: f"{match[1]} {amount(match[2])} {amount(match[3])}",
+        rf"\b({either(_BOOKS)}) (\d{{1,3}}):(\d{{1,3}})(?:-(\d{{1,3}}))?\b",
+        lambda match: (
+            f"{match[1]} {amount(match[2])} {amount(match[3])}" + (f" to {amount(match[4])}" if match[4] else "")
+        ),
         ":",
     ),
     (r"(?<=\b[Mm]odel )\d{1,4}-\d{1,4}\b", _codes, "-"),
@@ -144,10 +180,14 @@ RULES: Rules = compiled(
         rf"\b((?:{either([*_IN_PAIRS, *(name.lower() for name in _IN_PAIRS)])}) )(\d{{3,4}})\b(?![,.]\d|[-:/])",
         lambda match: match[1] + code(match[2]),
     ),
+    (
+        r"(\bFlight (?:[A-Z]{2}|[A-Z]\d|\d[A-Z]) ?)(\d{1,4})\b(?![,.]\d|[-:/])",
+        lambda match: match[1] + code(match[2]),
+    ),
     (r"\b9/11\b", "nine eleven", "/"),
     (r"\b([A-Z])(\d{1,4})-(?=\1\d)", r"\1\2 to ", "-"),
     (r"(?<![\w$-])[A-Za-z]{1,4}\d{1,2}-\d{3,5}[A-Za-z]{0,3}\b", _model, "-"),
-    (r"(?<![\w$.-])[A-Z]{1,5}-?(?:[3-9]\d{3}|\d{3})[A-Z]{0,3}\b(?![.,]\d|-\d)", _model),
+    (r"(?<![\w$.-])[A-Z]{1,5}-?(?:[3-9]\d{3}|\d{3})(?:[A-Z]{0,3}|neo|ceo)\b(?![.,]\d|-\d)", _model),
     (r"(?<![A-Za-z])(?:CO|NO|SO|PO|OH)(?=[2-4](?:[A-Z]|\b))", lambda match: " ".join(match[0])),
 )
 

@@ -1,6 +1,7 @@
 """Dates: 2024-05-17, 5/17/2024, 17.05.2024, May 17, 17 May 2024, May 3-7. 5/6/2024 is a day in May."""
 
 import re
+from collections.abc import Iterator
 
 from dia.text.english.numbers.cardinals import ordinal, year
 from dia.text.english.numbers.rules import BEGIN, Rules, before, compiled
@@ -16,7 +17,20 @@ _MONTH = (
     r"(?:uary|ruary|ch|il|ust|ember|ober|UARY|RUARY|CH|IL|UST|EMBER|OBER)?"
 )
 _ON_A_DAY = re.compile(r"\b(?:on|by|since|until|due|dated?|before|after) $", re.IGNORECASE)
+_NO_DENOMINATORS = {*range(13, 32)} - {16}
 _DAY = r"(\d\d?)(?:st|nd|rd|th)?"
+_SLASHED = rf"{BEGIN}(?<!/)(\d\d?)/(\d\d?)/(\d{{4}}|\d\d)(?![\d/])"
+_HYPHENATED = rf"{BEGIN}(?<!-)(\d\d?)-(\d\d?)-(\d{{4}})(?![\d-])"
+_DATE_LIKE = re.compile(r"\d[/-]\d\d?[/-]\d")
+_MONTH_FIRST = re.compile(f"{_SLASHED}|{_HYPHENATED}")
+
+
+def ambiguous_dates(text: str) -> Iterator[str]:
+    """The dates in which both the day and the month may come first, such as 5/6/2024."""
+    for match in _MONTH_FIRST.finditer(text) if _DATE_LIKE.search(text) else ():
+        first, second = sorted(int(part) for part in match.groups()[:2] + match.groups()[3:5] if part)
+        if 1 <= first < second <= len(_MONTHS):
+            yield match[0]
 
 
 def _date(month: int, day: int, written_year: str | None, match: re.Match[str]) -> str:
@@ -83,6 +97,14 @@ def _day_of_the_year(match: re.Match[str]) -> str:
     return _date(int(match[1]), int(match[2]), None, match)
 
 
+def _days_of_the_year(match: re.Match[str]) -> str:
+    """12/26-1/2 → December twenty-sixth to January second, but not 1/2-3/4."""
+    months, days = (int(match[1]), int(match[3])), (int(match[2]), int(match[4]))
+    if not (max(days) in _NO_DENOMINATORS and all(1 <= month <= 12 for month in months) and 1 <= max(days) <= 31):
+        return match[0]
+    return " to ".join(_date(month, day, None, match) for month, day in zip(months, days, strict=True))
+
+
 def _month_of_the_year(match: re.Match[str]) -> str:
     """2024-05 → May twenty twenty-four, but not 2004-05, which may be a season."""
     if int(match[2]) == (int(match[1]) + 1) % 100:
@@ -91,13 +113,14 @@ def _month_of_the_year(match: re.Match[str]) -> str:
 
 
 RULES: Rules = compiled(
+    (rf"{BEGIN}(?<!/)(\d\d?)/(\d\d?) ?- ?(\d\d?)/(\d\d?)(?![\d/])", _days_of_the_year, "/"),
     (rf"(?<=\d) ?- ?(?={_MONTH}\.? \d)", " to ", "-"),
     (rf"{BEGIN}(?<![\w-])(19\d\d|20\d\d)-(0[1-9]|1[0-2])\b(?![-.,]\d)", _month_of_the_year, "-"),
     (rf"{BEGIN}(\d{{4}})\.(\d\d)\.(\d\d)(?![\d.])", iso_date, "."),
     (rf"{BEGIN}(\d{{4}})-(\d\d)-(\d\d)(?![\d-])", iso_date, "-"),
     (rf"{BEGIN}(?<!/)(\d{{4}})/(\d\d?)/(\d\d?)(?![\d/])", iso_date, "/"),
-    (rf"{BEGIN}(?<!/)(\d\d?)/(\d\d?)/(\d{{4}}|\d\d)(?![\d/])", _slashed_date, "/"),
-    (rf"{BEGIN}(?<!-)(\d\d?)-(\d\d?)-(\d{{4}})(?![\d-])", _slashed_date, "-"),
+    (_SLASHED, _slashed_date, "/"),
+    (_HYPHENATED, _slashed_date, "-"),
     (rf"{BEGIN}(\d\d?)\.(\d\d?)\.(\d{{4}})(?!\d|\.\d)", _dotted_date, "."),
     (rf"\b{_MONTH}\.? (\d\d?) ?- ?(\d\d?)\b(?![:/.-]?\d)(?:,? (\d{{4}})\b)?", _month_and_days, "-"),
     (rf"(?:\b([Tt]he ))?{BEGIN}\b(\d\d?) ?- ?(\d\d?)(?: of)? {_MONTH}\b(?:,? (\d{{4}})\b)?", _days_and_month, "-"),
@@ -108,4 +131,4 @@ RULES: Rules = compiled(
     (rf"{BEGIN}(?<!/)(\d\d?)/(\d\d?)(?![\d/])", _day_of_the_year, "/"),
 )
 
-__all__ = ["RULES", "iso_date"]
+__all__ = ["RULES", "ambiguous_dates", "iso_date"]

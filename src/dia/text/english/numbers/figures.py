@@ -1,6 +1,6 @@
 """Write every figure of a text in words: the rules of every kind, in their order, around each figure.
 
-Expects plain text (`dia.text.characters`) with single spaces. Independent of tags and abbreviations.
+Expects plain text (`dia.text.characters.unicode`) with single spaces. Independent of tags and abbreviations.
 """
 
 import re
@@ -21,12 +21,20 @@ _YEAR_FOLLOWS = re.compile(
 _IN_YEAR = re.compile(
     r"\b(?:[Ii]n|[Ss]ince|[Uu]ntil|[Yy]ear|[Bb]efore|[Aa]fter|[Dd]uring|[Aa]round|[Oo]f|[Cc]irca|AD) $"
 )
+# What many do and a year does not: 1850 fell ill.
+_DONE_BY_MANY = re.compile(
+    r" (?:(?:fell|were|are|got) (?:ill|sick|hurt|injured|killed|dead|missing|present|saved|arrested|sold|found|left)|"
+    r"died|have|attended|applied|survived|signed|voted|perished|drowned|escaped|enrolled|registered|responded|participated|"
+    r"remained|live|lived|work|worked|suffered)\b"
+)
 _ERA = re.compile(r" (?:AD|CE|BC|BCE)\b")
 _SECONDS = re.compile(
     r"\b(?:wait(?:s|ed|ing)?|for|in|took|takes?|after|every|within|last(?:s|ed)?|than|only|of|about|under|over|sleep)"
     r" $",
     re.IGNORECASE,
 )
+
+_TROOPS = "regiment|battalion|brigade|division|corps|infantry|cavalry|army|edition"  # the 2d regiment
 
 
 _LONG = re.compile(r" (?:timeout|delay|clip|video|ad|pause|interval|timer|exposure|or (?:less|more|so))\b")
@@ -107,7 +115,7 @@ def _year_or_amount(match: re.Match[str]) -> str:
     number, earlier, later = int(match[0]), before(match), after(match)
     if len(match[0]) == 3:
         return early_year(number) if _ERA.match(later) else amount(match[0])
-    if counts(later) and not _YEAR_FOLLOWS.search(earlier):
+    if (counts(later) or _DONE_BY_MANY.match(later)) and not _YEAR_FOLLOWS.search(earlier):
         return amount(match[0])
     return early_year(number) if number < 1100 and _IN_YEAR.search(earlier) else year(number)
 
@@ -122,11 +130,13 @@ def _scaled(match: re.Match[str]) -> str:
 _LAST: Rules = compiled(
     (r"(?<!\w)'(?=\d\d\b)", "", "'"),
     (rf"{BEGIN}(\d{{1,3}}(?:\.\d)?)(k)\b(?![/-])", _scaled, "k"),
-    (rf"{BEGIN}(\d{{1,3}}(?:\.\d{{1,2}})?)([MB])(?= (?:[a-z]{{2,20}}s|{_MANY})\b)", _scaled, "MB"),
-    (r"(?<=[A-Za-z])-(?=\d)", " ", "-"),
+    (rf"{BEGIN}(\d{{1,3}}(?:\.\d{{1,2}})?)([MB])(?=\+? (?:[a-z]{{2,20}}s|{_MANY})\b)", _scaled, "MB"),
+    (r"(?<=[A-Za-z])-(?=\d)|(?<=\d)-(?=[A-Z]\b)", " ", "-"),
     (r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)*|(?<![\w.])\.\d+", _number),
 )
 _ORDINALS: Rules = compiled(
+    (rf"(?<=\b[Tt]he ){BEGIN}(\d*[23])d(?= (?:of|day|{_TROOPS})\b)", lambda match: written_ordinal(match[1]), "d"),
+    (rf"{BEGIN}(\d*[23])d(?= (?:inst|ult|{_TROOPS})\b)", lambda match: written_ordinal(match[1]), "d"),
     (rf"{BEGIN}(\d{{1,3}}(?:,\d{{3}})+|\d+)(?:st|nd|rd|th|ST|ND|RD|TH)\b", lambda match: written_ordinal(match[1])),
 )
 _RULES: Rules = (
@@ -139,7 +149,7 @@ _RULES: Rules = (
     *mathematics.SIGNS,
     *money.RULES,
     *compiled((rf"{BEGIN}'?(\d0|\d{{3}}0)'?s\b", _decade)),
-    *compiled((rf"{BEGIN}(\d{{1,3}}(?:\.\d{{1,2}})?)(m)(?= (?:{_MANY})\b)", _scaled)),
+    *compiled((rf"{BEGIN}(\d{{1,3}}(?:\.\d{{1,2}})?)(m)(?=\+? (?:{_MANY})\b)", _scaled)),
     *measures.RULES,
     *_ORDINALS,
     *mathematics.RULES,

@@ -9,18 +9,22 @@ _PLAIN_DENOMINATORS = {*range(2, 11), 12, 16, 32, 64, 100, 1000}
 _SCORE = re.compile(
     r"\b(?:[Ss]cores?|won|wins?|lost|loses?|beat|lead|led|leads|vote|odds|drew|tied|final|result|ended)\b[^.!?;]*$"
 )
+_TEAM_BEFORE, _TEAM_AFTER = re.compile(r"\b[A-Z][\w.'-]+ $"), re.compile(r" [A-Z][a-z]")  # Leeds 2 - 1 Hull
 _OUT_OF = re.compile(r"\b(?:give|gave|gives|rate|rated|score|scored|got|rating)\b[^.!?;]{0,20}$")
 _ONE_OF = re.compile(r"\b(?:slide|page|step|part|episode|question|level|round|lap) $", re.IGNORECASE)
+_IN_A_SUM = re.compile(r"(?:(?:[\d)]|\b[a-z]) ?[-+*]|=|plus|minus|times) ?$")
 _AFTER_EQUALS = re.compile(r" ?(?:[*x/+-] ?\d{1,9} ?)?=")
 
 
 def _difference(match: re.Match[str]) -> str:
     """10 - 7 → ten minus seven if it is a sum, which the sign of equality or a larger first number shows."""
     first, hyphen, second = match[1], match[2], match[3]
-    summed = _AFTER_EQUALS.match(after(match)) or re.search(r"(?:[-+=*]|plus|minus|times) ?$", before(match))
+    summed = _AFTER_EQUALS.match(after(match)) or _IN_A_SUM.search(before(match))
     if hyphen == " -":
         return f"{first} minus {second}"
-    larger = hyphen == " - " and _value(first) > _value(second) and not _SCORE.search(before(match, 60))
+    teams = _TEAM_BEFORE.search(before(match)) and _TEAM_AFTER.match(after(match))
+    score = teams or _SCORE.search(before(match, 60))
+    larger = hyphen == " - " and _value(first) > _value(second) and not score
     return f"{first} minus {second}" if summed or larger else match[0]
 
 

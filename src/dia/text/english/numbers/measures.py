@@ -4,7 +4,7 @@ import re
 
 from dia.text.english.numbers.cardinals import amount, cardinal
 from dia.text.english.numbers.mathematics import fraction, power
-from dia.text.english.numbers.rules import BEGIN, NUMBER, Rules, before, compiled, either
+from dia.text.english.numbers.rules import BEGIN, NUMBER, Rules, after, before, compiled, either
 from dia.text.english.numbers.units import MEASURES, SECONDS, WITHOUT_NUMBER
 
 _UNIT = either(MEASURES)
@@ -13,6 +13,13 @@ _PERS = rf"(?:/(?:(?:{_UNIT})(?:\^?[23])?(?![\w^])|[a-z]{{3,12}}\b)){{0,2}}"
 _PER_WORD = "second|minute|hour|day|night|week|month|year|person|head|capita|mile|serving|child|student|employee"
 _DIRECTIONS = {"N": "north", "S": "south", "E": "east", "W": "west"}
 _LENGTHS = ("m", "km", "cm", "mm", "ft", "mi")
+# What a measure describes: a 6.1" screen, 500 mg tablets.
+_OBJECT = (
+    r"screen|monitor|display|TV|pipe|ruler|nail|screw|bolt|pan|dish|board|blade|wheel|tire|tablet|capsule|pill|dose|can|"
+    r"bottle|bag|pack|package|box|jar|camera|battery|drive|disk|engine|motor|cable|run|race|walk|relay|dash|sprint|bulb|"
+    r"adapter|charger|speaker|lens"
+)
+_DESCRIBED = re.compile(rf" (?:{_OBJECT})s?\b")
 _SWAP = {"": "", "2": "square ", "3": "cubic "}
 _AFTERWARDS = {"2": " squared", "3": " cubed"}
 
@@ -20,7 +27,8 @@ _AFTERWARDS = {"2": " squared", "3": " cubed"}
 def _measure(match: re.Match[str]) -> str:
     written, hyphen, unit, squared, pers = match.groups()
     one, many = MEASURES[unit]
-    alone = written == "1" or hyphen == "-" or bool(re.search(r"\b[Aa]n? $", before(match, 4)))
+    described = re.search(r"\b[Aa]n? $", before(match, 4)) or _DESCRIBED.match(after(match))
+    alone = written == "1" or hyphen == "-" or bool(described)
     return f"{amount(written)} {_SWAP[squared or '']}{one if alone else many}{_per(pers)}"
 
 
@@ -31,6 +39,12 @@ def _per(written: str | None) -> str:
         name = MEASURES.get(unit, (unit,))[0]
         said += " per " + (f"{name}{_AFTERWARDS.get(squared, '')}" if unit in SECONDS else f"{_SWAP[squared]}{name}")
     return said
+
+
+def _per_unit(match: re.Match[str]) -> str:
+    """500/mm^3 → five hundred per cubic millimeter."""
+    unit, squared = match[1] or match[3], match[4] or ""
+    return f" per {_SWAP[squared]}{MEASURES[unit][0]}"
 
 
 def _after_power(match: re.Match[str]) -> str:
@@ -72,9 +86,10 @@ def _part(match: re.Match[str]) -> str:
     """1/2 lb → half a pound, 3/4 km → three quarters of a kilometer, 4 1/2 lbs → four and a half pounds."""
     whole, above, below, unit = match.groups()
     said = fraction(whole, int(above), int(below))
-    if said is None:
-        return match[0]
     one, many = MEASURES[unit]
+    if said is None:
+        over = not whole and int(above) > int(below)
+        return f"{cardinal(int(above))} over {cardinal(int(below))} {many}" if over else match[0]
     if whole:
         return f"{said} {many}"
     article = "an" if one.startswith(("a", "e", "hour", "i", "o")) else "a"
@@ -86,12 +101,15 @@ RULES: Rules = compiled(
     (r"(?<=\d)( ?)(?:o|deg\.? ?|\u00b0 )(?=[CF]\b)", "\\1\u00b0"),
     (r"(?<=\d)/100 ?km\b|(?<=[lLh])/100 ?km\b", " per 100 km", "/"),
     (rf"(?<=\d)/({_PER_WORD})\b", r" per \1", "/"),
+    (rf"(?<=\d)/({_UNIT})()(?<=[A-Za-z]{{2}})(?![\w^/])|(?<=\d)/({_UNIT})\^([23])(?![\w^/])", _per_unit, "/"),
     (rf"{BEGIN}(\d{{1,3}})\u00b0 ?(\d\d?)'(?: ?(\d\d?(?:\.\d{{1,6}})?)\")?(?: ?([NSEW])\b)?", _degrees, "\u00b0"),
     (r"(\d\u00b0) ?([NSEW])\b(?!\w|')", _direction, "\u00b0"),
     (rf"{BEGIN}(?<!')\b(\d\d?)'(\d\d?)(?:\"|''|(?= |[.,;!?]|$)(?<='\d|\d\d))", _feet_and_inches, "'"),
-    (r"(\d)\"(?= ?(?:x|by|wide|long|tall|deep|thick|screen|monitor|display|TV|pipe|ruler|nail)\b)", r"\1 inches", '"'),
+    (rf"{BEGIN}\b(\d\d?)' (\d\d?)\"", _feet_and_inches, "'"),
+    (rf"(\d)\"(?= (?:{_OBJECT})s?\b)", r"\1 inch", '"'),
+    (r"(\d)\"(?= ?(?:x|by|wide|long|tall|deep|thick)\b)|((?<=\bby )\d\d?)\"", r"\1\2 inches", '"'),
     (r"(\d)'(?= (?:tall|long|wide|deep|high)\b)", r"\1 feet", "'"),
-    (rf"{BEGIN}(\d{{1,4}}),(\d\d?)(?=(?: ?\u00b0C| ?%| ?(?:km|kg|cm|mm|m|g|l|L))(?!\w))", r"\1.\2", ","),
+    (rf"{BEGIN}(\d{{1,4}}),(\d\d?)(?=(?: ?\u00b0C| ?%| ?(?:km|kg|cm|mm|m|g|t|l|L|ha|kWh|GB))(?!\w))", r"\1.\2", ","),
     (rf"(?<=\d)\^(-?\d{{1,4}}) ({_UNIT}){_POWER}({_PERS})(?![\w^]|-\w)", _after_power, "^"),
     (rf"(?<!\^){NUMBER}(-| ?)({_UNIT}){_POWER}({_PERS})(?![\w^]|-\w)", _measure),
     (rf"{NUMBER}-({_UNIT})(?=-\w)", lambda match: f"{amount(match[1])}-{MEASURES[match[2]][0]}", "-"),
@@ -104,7 +122,7 @@ RULES: Rules = compiled(
 _FREE = r"(?<![\w/^.'\u00b5$-])(?<!\d )(?<!\bper )"  # not after a number
 UNITS: Rules = compiled(
     (
-        rf"{_FREE}({either({*WITHOUT_NUMBER, *_LENGTHS})})(?:\^([23])\b)?({_PERS})(?![\w/^'-])",
+        rf"\b{_FREE}({either({*WITHOUT_NUMBER, *_LENGTHS})})(?:\^([23])\b)?({_PERS})(?![\w/^'-])",
         _unit_alone,
     ),
     (

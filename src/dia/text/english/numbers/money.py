@@ -59,6 +59,18 @@ def _money(symbol: str, written: str, scale: str | None, attribute: bool) -> str
     return " and ".join(parts)
 
 
+def _shillings(match: re.Match[str]) -> str:
+    """£3 4s. 6d., 3l. 4s. → three pounds four shillings."""
+    counts = (
+        (match[1] or match[2], "pound", "pounds"),
+        (match[3], "shilling", "shillings"),
+        (match[4], "penny", "pence"),
+    )
+    said = [f"{cardinal(int(count))} {one if count == '1' else many}" for count, one, many in counts if count]
+    ends = match[0].endswith(".") and re.match(r" [A-Z]|$", after(match))
+    return " ".join(said) + ("." if ends else "")
+
+
 def _swapped(match: re.Match[str]) -> str:
     """1.234,56 → 1,234.56."""
     return match[0].translate({ord("."): ",", ord(","): "."})
@@ -82,6 +94,9 @@ def _without_commas(match: re.Match[str]) -> str:
 # Written numbers of other countries in the American form.
 GROUPS: Rules = compiled(
     (r"([$€£₹¥])-(?=\d)", r"minus \1", "-"),
+    (rf"{BEGIN}(\d{{1,4}}),(\d\d?)(?= ?(?:Mio|Mrd|Millionen|Milliarden)\b)", r"\1.\2", ","),
+    (r"(?<=\d) ?Mio\b\.?", " million"),
+    (r"(?<=\d) ?Mrd\b\.?", " billion"),
     (r"(?<=\d)[.,]-{1,2}(?![\w-])", "", "-"),
     (rf"{BEGIN}\b\d{{1,3}}(?:_\d{{3}}){{1,4}}\b", lambda match: match[0].replace("_", ","), "_"),
     (rf"{BEGIN}(\d{{1,3}}) (?=000(?!\d))", r"\1,"),
@@ -101,6 +116,8 @@ GROUPS: Rules = compiled(
     (rf"{BEGIN}\b(\d{{1,9}}),(\d\d)(?= ?(?:{_CONTINENTAL})(?!\w))", r"\1.\2", ","),
 )
 RULES: Rules = compiled(
+    (r"\b()()(\d{1,2})s\. (\d{1,2})d\.(?!\w)", _shillings, "s"),
+    (r"(?:£ ?(\d{1,6})|\b(\d{1,6})l\.),? (\d{1,2})s\.?(?:,? (\d{1,2})d\.?)?(?!\w)", _shillings, "s"),
     (rf"(?<![A-Za-z])({_SIGNS}) ?{_AMOUNT}", _before, _SIGN_CHARACTERS),
     (rf"([$€£¥]) ?{_AMOUNT}", _before, "$€£¥"),
     (rf"\b(?=[A-Z][A-Zs]|kr|zl|Kc)({_CODES}) ?{_AMOUNT}", _before),

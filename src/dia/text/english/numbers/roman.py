@@ -9,6 +9,8 @@ _VALUES = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}
 _VALID = re.compile(r"M{0,3}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})")
 _NUMERAL = re.compile(r"(?<![\w'.&/-])(?:[IVX]{1,8}|[IVXLCDM]{2,10})(?![\w/&-]|\.\w)")
 _ORDINAL = re.compile(r"\b([IVX]{1,6})(?:th|st|nd|rd|e)(?= [Cc]entur)")
+_WORLD_WAR = re.compile(r"\bWW(I{1,3})\b")
+_SMALL = re.compile(r"\b((?:[Ss]cene|[Cc]hapter|[Aa]ct|[Vv]olume|[Ff]olio) )([ivx]{1,5})\b(?!['.-]\w)")
 _YEAR = re.compile(r"M(?:M|CM|D?C{0,3})[CDXLVI]{2,}")
 # No English word, and rarely an abbreviation: a numeral wherever it stands.
 _ALWAYS = frozenset(listed("II III VII VIII XII XIII XIV XV XVI XVII XVIII XIX XXI XXII XXIII XXIV XXV XXVI"))
@@ -58,7 +60,15 @@ _VERB = re.compile(
 
 def without_numerals(text: str) -> str:
     """Replace Roman numerals by words: cardinals after Chapter or World War, ordinals after the name of a ruler."""
-    return _NUMERAL.sub(_said, _ORDINAL.sub(_century, text))
+    text = _NUMERAL.sub(_said, _ORDINAL.sub(_century, text))
+    return _SMALL.sub(_small, _WORLD_WAR.sub(lambda match: f"World War {cardinal(len(match[1]))}", text))
+
+
+def _small(match: re.Match[str]) -> str:
+    """Act III, scene ii → scene two."""
+    number = value(match[2].upper())
+    pronoun = match[2] == "i" and re.match(r" [a-z]", after(match))
+    return match[0] if number is None or pronoun else f"{match[1]}{cardinal(number)}"
 
 
 def _century(match: re.Match[str]) -> str:

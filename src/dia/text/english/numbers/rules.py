@@ -23,7 +23,7 @@ class Rule(NamedTuple):
 
 Rules = tuple[Rule, ...]
 
-BEGIN = r"(?<!\d)(?<!\d[.,])"  # not inside a number
+BEGIN = r"(?=[\d.+('])(?<!\d)(?<!\d[.,])"  # not inside a number; what may follow comes first, which is fast
 NUMBER = rf"{BEGIN}((?:\d{{1,3}}(?:,\d{{3}})+|\d+)(?:\.\d+)?|\.\d+)"
 
 

@@ -38,16 +38,27 @@ SYMBOLS = {
 }
 
 
+_BEFORE_A_BOUND = (  # "needs >= 8 GB" has a verb already
+    r"\b(?:with|of|than|needs?|requires?|for|to|at|has|have|having|by|in|Python|python|version|takes?|anything|only)\b"
+)
 BEFORE_NUMBERS: Rules = compiled(
     (r"# ?(?=\d)", "number ", "#"),
     (r"~ ?(?=[\d$€£¥.])", "about ", "~"),
+    (r"(?<=[a-z\d] )-(?=[A-Za-z](?: |$))", "dash ", "-"),
     (r"(?<=\d) ?\* ?(?=\d)", " times ", "*"),
-    (r"(?<=[\d)]) \+ ?(?=\d)|(?<=\d)\+(?=\d)(?!\d\d:?\d\d\b)", " plus ", "+"),
+    (r"(?<=[\d)]) \+ ?(?=\d)(?!\d\d:?\d\d\b)|(?<=\d)\+(?=\d)(?!\d\d:?\d\d\b)", " plus ", "+"),
     (r"\b([fgh])\(([a-z])\)(?= ?=)", r"\1 of \2", "("),
 )
 AFTER_NUMBERS: Rules = (
     *compiled(
         (r" ?!= ?", " is not equal to ", "!"),
+        (r" ?={2,3} ?", " equals ", "="),
+        (r"&&", " and ", "&"),
+        (r"(?<=[\w)]) \|\| (?=[\w(!])", " or ", "|"),
+        (r"(?<=[A-Za-z]{2}) > (?=[A-Z][a-z])", ", ", ">"),  # File > Save
+        (r"\$(?=[A-Za-z_])", " ", "$"),  # of a variable or a share
+        (rf"({_BEFORE_A_BOUND}) ?>= ?", r"\1 at least ", ">"),
+        (rf"({_BEFORE_A_BOUND}) ?<= ?", r"\1 at most ", "<"),
         (r"(?<=[A-Za-z]) ?<= ?", " is at most ", "<"),
         (r"(?<=[A-Za-z]) ?>= ?", " is at least ", ">"),
         (r"\b([A-Za-z]) < ", r"\1 is less than ", "<"),

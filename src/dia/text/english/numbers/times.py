@@ -18,6 +18,8 @@ _UNIT_OF = {
 }
 _LENGTH = r"\d{1,9}(?:\.\d{1,9})? ?(?:yrs?|y|wks?|w|d|hrs?|h|mins?|m|secs?|s)"
 _PART = re.compile(r"(\d+(?:\.\d+)?) ?([a-z]*)")
+_DISTANCES = {"km": "kilometer", "mi": "mile"}  # of a pace: 6:20/mi
+_ZONES = "GMT|UTC|Z|ET|EST|EDT|CT|CST|CDT|MT|MST|MDT|PT|PST|PDT|BST|CET|CEST|IST|JST"
 _AT_A_TIME = re.compile(r"\b(?:at|by|until|till|since|before|after|from|to|and|past|around) $", re.IGNORECASE)
 
 
@@ -58,6 +60,20 @@ def _date_and_time(match: re.Match[str]) -> str:
     if hour > 23 or minute > 59:
         return match[0]
     return f"{iso_date(match)}, {_clock(hour, minute, '')}{_and_seconds(match[6])}{_zone(match[7])}"
+
+
+def _time_and_zone(match: re.Match[str]) -> str:
+    """10:15:00 +0200 → ten fifteen UTC plus two."""
+    hour, minute, seconds, zone = match.groups()
+    if int(hour) > 23 or int(minute) > 59:
+        return match[0]
+    return f"{_clock(int(hour), int(minute), '')}{_and_seconds(seconds)}{_zone(zone)}"
+
+
+def _four_digits(match: re.Match[str]) -> str:
+    """at 0755 → at oh seven fifty-five, 2211 GMT → twenty-two eleven GMT."""
+    hour, minute = match[1], int(match[2])
+    return f"{'oh ' if hour[0] == '0' else ''}{_clock(int(hour), minute, '')}" if minute else _hours(match)
 
 
 def _zone(written: str | None) -> str:
@@ -113,7 +129,12 @@ RULES: Rules = compiled(
     ),
 )
 CLOCK: Rules = compiled(
+    (r"(?<=\d:\d\d) ?/ ?(km|mi)\b", lambda match: f" per {_DISTANCES[match[1]]}", "/"),
     (rf"{BEGIN}\b(?=[012]\d{{3}} (?:hours|hrs)\b)(0\d|1\d|2[0-4])([0-5]\d)\b", _hours),
+    (rf"{BEGIN}\b([01]\d|2[0-3])([0-5]\d)(?= ?(?:{_ZONES})\b)", _four_digits),
+    (r"(?<=\b(?:at|by|At|By) )(0\d)([0-5]\d)\b(?![.,:/-]?\d)", _four_digits),
+    (r"(?<=\b(?:at|by) )(\d\d?)h([0-5]\d)\b", lambda match: _clock(int(match[1]), int(match[2]), "")),
+    (rf"{BEGIN}(?<!:)(\d\d?):(\d\d):(\d\d) ?([+-]\d\d:?\d\d)(?![\d:])", _time_and_zone, ":"),
     (rf"{BEGIN}(?<!:)(\d\d?)[.:](\d\d)() ?([AaPp]\.?[Mm])\b", _time, ".:"),
     (rf"{BEGIN}(?<!:)(\d\d?):(\d\d)(?::(\d\d))?{_HALF}(?![\d:])", _time, ":"),
     (rf"{BEGIN}(\d\d?) ?([ap]m|[AP]M)\b", lambda match: f"{cardinal(int(match[1]))} {match[2].upper()}"),

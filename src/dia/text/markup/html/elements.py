@@ -10,6 +10,8 @@ BLOCKS = frozenset(
     }
 )
 CELLS = frozenset({"td", "th"})
+# Of a page, beside its article.
+MARGINS = frozenset({"header", "footer", "aside"})
 # Their content is not words of the text.
 UNSPOKEN = frozenset(
     {
@@ -63,6 +65,7 @@ __all__ = [
     "CELLS",
     "INLINE",
     "KNOWN",
+    "MARGINS",
     "SERVICES",
     "SPEECH",
     "UNSPOKEN",

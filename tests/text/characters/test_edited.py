@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from dia.text.edited import Edit, EditedText
+from dia.text.characters.edited import Edit, EditedText
 from dia.text.script import parse
 
 

@@ -5,8 +5,8 @@ import unicodedata
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from dia.text.edited import EditedText
-from dia.text.letters import InLatin, in_latin
+from dia.text.characters.edited import EditedText
+from dia.text.characters.letters import InLatin, in_latin
 
 # Symbols outside ASCII that `spoken_form` replaces with words.
 SPOKEN_SYMBOLS = "€£¥¢₹₩₽₺฿₱₫₴₦₪₿‰°\u00b5\u03a9"
@@ -91,6 +91,7 @@ _IN_CONTEXT = (
         lambda run: f"^{run[0].translate(_SUPERSCRIPTS)}",
     ),
     ("º∘ᵒ", re.compile(r"(?<=\d)( ?)[º∘ᵒ]"), lambda sign: f"{sign[1]}\u00b0"),
+    ("¶", re.compile(r"¶(?= ?\d)"), lambda sign: " paragraph "),
     ("−", re.compile(r"(?<!\S)−(?=[\d.$€£¥])"), lambda sign: "minus "),
     ("−", re.compile(r"(?<=\S) − (?=\S)"), lambda sign: " minus "),
     ("×", re.compile(r"(?<=\d)×(?=\d)"), lambda sign: "x"),
@@ -144,11 +145,14 @@ def source_positions(text: str) -> Sequence[int]:
     if text.isascii() and "\r\n" not in text:
         return range(len(text))
     written = _in_context(text)[0]
-    table, positions = _table(_stand_ins(written.text)), list[int]()
-    for character, following, position in zip(written.text, f"{written.text[1:]} ", written.positions, strict=True):
-        if not (character == "\r" and following == "\n"):  # \r\n is a single line break
-            positions += [position] * len(table.get(ord(character), character))
-    return positions
+    table, positions, start = _table(_stand_ins(written.text)), list[int](), 0
+    for found in _NOT_PLAIN.finditer(written.text):
+        at = found.start()
+        positions += written.positions[start:at]
+        start = at + 1
+        if found[0] != "\r" or written.text[start : start + 1] != "\n":  # \r\n is a single line break
+            positions += [written.positions[at]] * len(table[ord(found[0])])
+    return [*positions, *written.positions[start:]]
 
 
 def _in_context(text: str) -> InLatin:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from random_scripts import anything, steady
 
-from dia.text.characters import SPOKEN_SYMBOLS, Plain, plain, source_positions, unchanged
+from dia.text.characters.unicode import SPOKEN_SYMBOLS, Plain, plain, source_positions, unchanged
 
 
 @pytest.mark.parametrize(

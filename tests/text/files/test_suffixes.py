@@ -2,7 +2,7 @@
 
 import pytest
 
-from dia.text.formats.suffixes import SUFFIXES, format_of
+from dia.text.files.suffixes import SUFFIXES, format_of
 from dia.text.markup.formats import TEXT_FORMATS
 
 

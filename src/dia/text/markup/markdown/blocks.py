@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from dia.text.edited import Edit, EditedText
+from dia.text.characters.edited import Edit, EditedText
 from dia.text.markup.document import CODE_LEFT_OUT
 
 # The languages of a fence whose lines are words.

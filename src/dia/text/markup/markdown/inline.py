@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from dia.text.edited import Edit, EditedText
+from dia.text.characters.edited import Edit, EditedText
 from dia.text.sounds import is_marked_sound
 from dia.text.tags import PAUSE_MARK, SPEAKER_TAG, listed_sound
 

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from dia.text.decoding import check_encoding, decoded
+from dia.text.files.decoding import check_encoding, decoded
 
 ENGLISH = "[S1] Don’t be naïve. We met at the café — it was nice.\n[S2] Was it?\n"
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from dia.text.decoding import decoded
-from dia.text.formats.suffixes import KNOWN_SUFFIXES, format_of
+from dia.text.files.decoding import decoded
+from dia.text.files.suffixes import KNOWN_SUFFIXES, format_of
 from dia.text.markup.formats import TextFormat
 from dia.text.tags import PAUSE_MARK, SPEAKER_TAG
 

@@ -8,10 +8,13 @@ import unicodedata
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from dia.text.edited import Edit, EditedText
+from dia.text.characters.edited import Edit, EditedText
 
 _GREEK = re.compile(r"GREEK (?:SMALL|CAPITAL) LETTER (?:FINAL )?(\w+)")
 _LONGEST_SYMBOL = 2  # Greek letters in a row that are symbols, such as ΔΔ; longer runs are Greek words
+
+
+_LETTERS = re.compile(r"[^\W\d_]+")
 
 
 class InLatin(NamedTuple):
@@ -83,7 +86,7 @@ def _transliterated(phrase: str) -> str:
 
 def _refuse_another_language(words: list[re.Match[str]], text: str) -> None:
     foreign = sum(character.isalpha() for word in words for character in word[0])
-    if not foreign or foreign <= sum(character.isalpha() for character in text) - foreign:
+    if not foreign or 2 * foreign <= sum(map(len, _LETTERS.findall(text))):
         return
     first = words[0].start()
     name = unicodedata.name(text[first], f"U+{ord(text[first]):04X}")

@@ -5,8 +5,8 @@ import os
 
 import pytest
 
-from dia.text import source
-from dia.text.source import ScriptSource, read_script, script_text
+from dia.text.files import source
+from dia.text.files.source import ScriptSource, read_script, script_text
 
 
 @pytest.fixture(autouse=True)

@@ -1,10 +1,10 @@
 """HTML as words. Headings, paragraphs, list items and rows end a sentence; what is not text is left out."""
 
-from dia.text.edited import EditedText
+from dia.text.characters.edited import EditedText
 from dia.text.markup.document import Document, last_closers
-from dia.text.markup.elements import is_known
+from dia.text.markup.html.elements import is_known
+from dia.text.markup.html.tags import Markup, markup_in
 from dia.text.markup.selection import Selection
-from dia.text.markup.tags import Markup, markup_in
 from dia.text.sounds import is_marked_sound
 
 

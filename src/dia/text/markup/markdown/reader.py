@@ -8,15 +8,17 @@ from itertools import accumulate
 
 from markdown_it.token import Token
 
-from dia.text.edited import EditedText
-from dia.text.markup.blocks import SPOKEN_FENCES
+from dia.text.characters.edited import EditedText
 from dia.text.markup.citations import is_reference, without_notes
+from dia.text.markup.dialects import without_dialects
 from dia.text.markup.document import Document, last_closers
-from dia.text.markup.elements import is_known
-from dia.text.markup.html import add_html
-from dia.text.markup.places import Place, Segments, parser, places
+from dia.text.markup.formulas import without_formulas
+from dia.text.markup.html.elements import is_known
+from dia.text.markup.html.reader import add_html
+from dia.text.markup.html.tags import Markup, markup_in
+from dia.text.markup.markdown.blocks import SPOKEN_FENCES
+from dia.text.markup.markdown.places import Place, Segments, parser, places
 from dia.text.markup.selection import CELL, LINE, PARAGRAPH, Selection
-from dia.text.markup.tags import Markup, markup_in
 from dia.text.sounds import is_marked_sound
 from dia.text.tags import PAUSE_MARK, SPEAKER_TAG
 
@@ -37,6 +39,9 @@ def read_markdown(source: EditedText, *, english: bool = True) -> tuple[EditedTe
     """Remove the markup of Markdown, and of HTML in it."""
     source = source.sub(_FRONT_MATTER, "").sub(_TOO_DEEP, r"\1").sub(_TOO_FAR_IN, r"\1")
     source, warnings = without_notes(source)
+    for step in (without_formulas, without_dialects) if english else ():
+        source, found = step(source)
+        warnings += found
     masked = _masked(source.text, english)
     reader = _Reader(source.text, masked, english)
     for token in parser().parse(masked):

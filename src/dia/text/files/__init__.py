@@ -1,0 +1,1 @@
+"""Scripts in files: which file is meant, its encoding and its format."""

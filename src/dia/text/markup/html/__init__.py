@@ -1,0 +1,1 @@
+"""HTML and SSML: tags and entities, and what elements mean for speech."""

@@ -1,0 +1,1 @@
+"""Markdown: whole documents, and the unmistakable marks of it in plain text."""

@@ -546,7 +546,7 @@ class DiaGenerationMixin(GenerationMixin):
 
 
 def _sampler(call: _Call) -> Sampler:
-    return sampler_of(call.rules, bool(call.settings.do_sample))
+    return sampler_of(call.rules, bool(call.settings.do_sample), call.grid.prefilled)
 
 
 def _alone(call: _Call, clip: int, in_place: bool) -> _Call:

@@ -29,10 +29,12 @@ SETTINGS = {
     "greedy, guided": {"guidance_scale": 3.0},
     "greedy, guided, one candidate": {"guidance_scale": 3.0, "top_k": 1},
     "greedy, max_length": {"max_length": 20, "max_new_tokens": None},
+    "greedy, ten rows or more": {"min_new_tokens": 10},
     "sampled": {"do_sample": True},
     "sampled, all ids": {"do_sample": True, "top_k": 0, "guidance_scale": 2.0},
     "sampled, nucleus": {"do_sample": True, "temperature": 1.3, "top_k": 20, "top_p": 0.9},
     "sampled, three of each": {"do_sample": True, "num_return_sequences": 3, "guidance_scale": 3.0, "top_k": 30},
+    "guided, 20 rows or more": {"do_sample": True, "guidance_scale": 3.0, "top_k": 30, "min_new_tokens": 20},
     "sampled, guided": {"do_sample": True, "guidance_scale": 3.0, "temperature": 0.8, "top_k": 30, "top_p": 0.8},
 }
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
+from transformers import MinNewTokensLengthLogitsProcessor, TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
 
 from dia.decoding.guidance import (
     DiaDelayedEndLogitsProcessor,
@@ -26,6 +26,7 @@ _MINUS_INF = float("-inf")
 # The order of rules that `Sampler` implements.
 _RULES = (
     DiaGuidanceLogitsProcessor,
+    MinNewTokensLengthLogitsProcessor,
     TemperatureLogitsWarper,
     DiaEndOfSpeechLogitsProcessor,
     TopKLogitsWarper,
@@ -45,21 +46,23 @@ class Numbers:
     guidance: Tensor
     temperature: Tensor
     excluded: Tensor  # 1 - top_p
+    rows: Tensor  # that are drawn before the end
 
     def __getitem__(self, clips: Any) -> "Numbers":
         """The numbers of some of the clips."""
-        return Numbers(self.guidance[clips], self.temperature[clips], self.excluded[clips])
+        return Numbers(*(number[clips] for number in vars(self).values()))
 
     def set(self, clip: int, sampler: "Sampler") -> None:
         """Store the numbers of a clip's sampler."""
         self.guidance[clip] = sampler.guidance or 0.0
         self.temperature[clip] = sampler.temperature
         self.excluded[clip] = 0.0 if sampler.top_p is None else 1 - sampler.top_p
+        self.rows[clip] = sampler.rows
 
     @classmethod
     def of(cls, clips: int, device: torch.device) -> "Numbers":
         """Numbers of `clips` clips, all 1."""
-        return cls(*torch.ones(3, clips, 1, 1, device=device))
+        return cls(*torch.ones(4, clips, 1, 1, device=device))
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,7 @@ class Sampler:
         temperature: divides the scores.
         top_k: number of best ids to draw from; None for all.
         top_p: probability mass to draw from; None for all.
+        rows: number of rows that are drawn before a clip can end.
     """
 
     eos: int
@@ -83,12 +87,13 @@ class Sampler:
     temperature: float = 1.0
     top_k: int | None = None
     top_p: float | None = None
+    rows: int = 0
 
     @property
     def kind(self) -> "Sampler":
         """This sampler without its numbers. Clips with samplers of one kind are drawn together."""
         guidance, top_p = (None if number is None else 1.0 for number in (self.guidance, self.top_p))
-        return replace(self, guidance=guidance, temperature=1.0, top_p=top_p)
+        return replace(self, guidance=guidance, temperature=1.0, top_p=top_p, rows=0)
 
     def __call__(self, logits: Tensor, numbers: Numbers, keys: Tensor, row: Tensor) -> Tensor:
         """Choose the next ids, with the numbers given instead of those of this sampler.
@@ -113,7 +118,8 @@ class Sampler:
         )
         picked = picked.masked_fill(picked >= self.eos, 0)  # guidance has removed all codes
         end = scores[:, 0].masked_fill(ids[:, 0] != self.eos, _MINUS_INF).amax(-1)  # [B]
-        picked[:, 0].masked_fill_(end > codes[:, 0].amax(-1), self.eos)
+        ends = (end > codes[:, 0].amax(-1)) & (row >= numbers.rows[:, 0, 0])
+        picked[:, 0].masked_fill_(ends, self.eos)
         return picked
 
     def _candidates(self, logits: Tensor, numbers: Numbers) -> tuple[Tensor, Tensor]:
@@ -144,8 +150,8 @@ class Sampler:
         return _gather(ids, (likely / exponential(keys, row, ids, size)).argmax(-1, keepdim=True))
 
 
-def sampler_of(rules: Iterable[Any], sample: bool) -> Sampler:
-    """The `Sampler` equivalent to a list of LogitsProcessors.
+def sampler_of(rules: Iterable[Any], sample: bool, prefilled: int) -> Sampler:
+    """The `Sampler` equivalent to a list of LogitsProcessors, for a grid with `prefilled` rows of prompt.
 
     Raises:
         PlainLoopNeeded: the list has a rule that `Sampler` does not implement, or another order.
@@ -156,7 +162,9 @@ def sampler_of(rules: Iterable[Any], sample: bool) -> Sampler:
         if type(rule) not in later:
             raise PlainLoopNeeded(f"the fast step does not implement {type(rule).__name__}")
         known[type(rule)] = rule
-    guidance, temperature, end, top_k, top_p, _ = (known.get(kind) for kind in _RULES)
+    guidance, shortest, temperature, end, top_k, top_p, _ = (known.get(kind) for kind in _RULES)
+    if shortest is not None and shortest.prompt_length_to_skip != prefilled:
+        raise PlainLoopNeeded("MinNewTokensLengthLogitsProcessor counts rows of the prompt")
     if end is None:
         raise PlainLoopNeeded("there is no end-of-speech rule")
     return Sampler(
@@ -167,6 +175,7 @@ def sampler_of(rules: Iterable[Any], sample: bool) -> Sampler:
         temperature=1.0 if temperature is None else temperature.temperature,
         top_k=None if top_k is None else top_k.top_k,
         top_p=None if top_p is None else top_p.top_p,
+        rows=0 if shortest is None else shortest.min_new_tokens,
     )
 
 

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from held_out import TEACHER_RATE, fresh_sentences, sentences, trained_runs
-from intervals import share
-from listening import median_pitch, within
+from evaluation.held_out import TEACHER_RATE, fresh_sentences, sentences, trained_runs
+from evaluation.intervals import share
+from evaluation.listening import median_pitch, within
 from tqdm import tqdm
 
 from dia import MINI

@@ -11,14 +11,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from held_out import SPEAKERS, sentences
-from intervals import Figure
-from intervals import rate as error_rate
-from recognizer import Recognizer
+from evaluation.held_out import SPEAKERS, sentences
+from evaluation.intervals import Figure
+from evaluation.intervals import rate as error_rate
+from evaluation.recognizer import Recognizer
 from tqdm import tqdm
 
 from dia import MINI
-from dia.audio.pitch import median_pitch
+from dia.audio.dsp.pitch import median_pitch
 from dia.model import Dia
 from dia.synthesis.parts.joining import Piece
 from dia.synthesis.parts.long_form import speak_long

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import soundfile
-from held_out import SPEAKERS, sentences
+from evaluation.held_out import SPEAKERS, sentences
 
 from dia import MINI
 

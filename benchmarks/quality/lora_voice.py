@@ -22,12 +22,12 @@ import numpy as np
 import soundfile
 import soxr
 import torch
-from held_out import TEACHER_RATE
-from intervals import Figure, rate
-from listening import median_pitch
+from evaluation.held_out import TEACHER_RATE
+from evaluation.intervals import Figure, rate
+from evaluation.listening import median_pitch
+from evaluation.recognizer import Audio, Recognizer, words_of
+from evaluation.speaking import Line, Speaker
 from numpy.typing import NDArray
-from recognizer import Audio, Recognizer, words_of
-from speaking import Line, Speaker
 
 from dia import MINI
 from dia.training.mini.teacher import english

@@ -13,8 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from goals import table, told
-from held_out import (
+from evaluation.held_out import (
     TEACHER_RATE,
     Item,
     Runs,
@@ -25,13 +24,14 @@ from held_out import (
     spoken_by_teacher,
     trained_runs,
 )
-from intervals import Figure, certain, rate
-from recognizer import Recognizer
-from saying_speed import speed
-from sounds_heard import soundings, sounds_right
-from speaking import Line, Speaker
-from voices_heard import MOST_TURNS, cloned, dialogues, prompts_and_continuations, voices_right
-from words_heard import errors, words_heard
+from evaluation.intervals import Figure, certain, rate
+from evaluation.recognizer import Recognizer
+from evaluation.speaking import Line, Speaker
+from mini.goals import table, told
+from mini.sounds import soundings, sounds_right
+from mini.speed import speed
+from mini.voices import MOST_TURNS, cloned, dialogues, prompts_and_continuations, voices_right
+from mini.words import errors, words_heard
 
 from dia import MINI
 from dia.training.data.dialogues import Clip

@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from intervals import Figure, rate
-from judges import Audio, Errors, OpinionScore, Whisper
+from evaluation.intervals import Figure, rate
+from evaluation.judges import Audio, Errors, OpinionScore, Whisper
 from tqdm import tqdm
 
 from dia import Dia

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from recognizer import Recognizer
+from evaluation.recognizer import Recognizer
 from torch import Tensor, nn
 
 from dia import MINI, DiaConfig, DiaForConditionalGeneration, DiaProcessor

@@ -11,18 +11,14 @@ Tables are in tests/text. Other programs are measured if they are installed. Kno
 
 import argparse
 
-import fresh_reading
-import markup_reading
-import number_reading
-import sentence_reading
-import speaker_reading
+from tables import fresh, markup, numbers, sentences, speakers
 
 TABLES = {
-    "speakers": speaker_reading.measure,
-    "markup": markup_reading.measure,
-    "sentences": sentence_reading.measure,
-    "numbers": number_reading.measure,
-    "fresh": fresh_reading.measure,
+    "speakers": speakers.measure,
+    "markup": markup.measure,
+    "sentences": sentences.measure,
+    "numbers": numbers.measure,
+    "fresh": fresh.measure,
 }
 
 

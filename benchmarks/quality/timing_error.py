@@ -14,8 +14,8 @@ from typing import NamedTuple
 import numpy as np
 import soundfile
 import torch
-from held_out import SPEAKERS, TEACHER_RATE, sentences
-from recognizer import Audio
+from evaluation.held_out import SPEAKERS, TEACHER_RATE, sentences
+from evaluation.recognizer import Audio
 from tqdm import tqdm
 
 from dia import MINI

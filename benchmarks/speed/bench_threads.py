@@ -29,8 +29,8 @@ _SET = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "MKL_NUM_THREADS
 
 def measure(variant: str, model: str, rows: int) -> dict[str, object]:
     """Speak in this process; returns seconds, seconds of speech, seconds of CPU time and the threads."""
-    from dia.runtime.cores import CoreTimes
-    from dia.runtime.threads import ThreadChoice, apply, choose_threads, wait_passively
+    from dia.runtime.resources.cores import CoreTimes
+    from dia.runtime.resources.threads import ThreadChoice, apply, choose_threads, wait_passively
 
     if variant in ("passive", "chosen"):
         wait_passively()

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 import soundfile
 from forks import ended, forked
-from fuzz import interrupt
 from tiny_speech import saved_tiny_speech
 
 from dia.cli import main
 from dia.runtime.files.locks import exclusive_writer
 from dia.synthesis.takes import analysis
+from tests.fuzz import interrupt
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="forks, signals and limits of POSIX")
 

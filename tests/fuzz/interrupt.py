@@ -229,7 +229,7 @@ def ready_to_fork() -> None:
 
 def tiny_model(folder: Path) -> str:
     """Save the tests' tiny model and return its path. Its output is noise, so the check for faults is turned off."""
-    sys.path.insert(0, str(Path(__file__).parents[1]))
+    sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
     from tiny_speech import saved_tiny_speech
 
     from dia.synthesis.takes import analysis

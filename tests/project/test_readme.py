@@ -18,7 +18,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
-import frameworks
 import native_checkpoints
 import numpy as np
 import pytest
@@ -34,6 +33,7 @@ from dia import cli
 from dia.checkpoints.native import checkpoint as native
 from dia.decoding.sampling import published_generation_config
 from dia.model import REAL
+from tests.project import frameworks
 
 ROOT = Path(__file__).parents[2]
 PAGES = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "examples/README.md")

@@ -7,7 +7,7 @@ import pytest
 from tiny_codec import random_codes
 from tiny_speech import tiny_speech
 
-from dia.audio.silence import loud
+from dia.audio.dsp.silence import loud
 from dia.runtime.warnings import DiaWarning
 from dia.synthesis import subtitles
 from dia.synthesis.job import SynthesisJob, is_long, open_part_store

@@ -10,14 +10,14 @@ import soundfile
 import torch
 from tiny_checkpoint import RATE, write_tiny_checkpoint
 from tiny_codec import tiny_codec
-from train_command import SECONDS, train
 from transformers import TrainerCallback
 
-from dia.commands import train as train_command
-from dia.commands import train_checks
-from dia.commands.train_checks import check_model
+from dia.commands.training import checks as train_checks
+from dia.commands.training import train as train_command
+from dia.commands.training.checks import check_model
 from dia.training.checkpoints import last_checkpoint
 from dia.training.trainer import DiaTrainer
+from tests.commands.training.train_command import SECONDS, train
 
 
 @pytest.fixture(scope="module")

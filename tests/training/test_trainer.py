@@ -166,7 +166,7 @@ def test_gradient_checkpointing_gives_the_same_losses(whole, tmp_path):
 
 PROGRAM = """
 import json, os, sys
-sys.path[:0] = [{root!r}, {root!r} + "/tests"]
+sys.path[:0] = [{root!r}, {root!r} + "/tests/support"]
 import torch
 from tests.training.test_trainer import losses, trainer
 torch.set_num_threads(1)

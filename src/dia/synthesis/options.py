@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
-from dia.audio.time_stretch import FASTEST, SLOWEST
+from dia.audio.dsp.time_stretch import FASTEST, SLOWEST
 from dia.runtime import limits
 from dia.runtime.ranges import Range, check_given, shown
 from dia.text.markup.formats import TextFormat, check_text_format

@@ -21,7 +21,7 @@ from dia.training.data.source import Row, read_source
 from dia.training.mini import encoding as mini_encoding
 from dia.training.mini.encoding import encode_corpus, encode_packed, pack, sound_of
 from dia.training.mini.teacher.natural import corpus as natural_corpus
-from dia.training.mini.teacher.natural.sounding import with_sounds
+from dia.training.mini.teacher.natural.sound_insertion import with_sounds
 
 PROCESSOR = tiny_processor(tiny_codec())
 

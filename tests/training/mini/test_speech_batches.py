@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 import torch
-from training.mini.teacher.natural.conftest import Humming
 
 from dia.training.mini.speech_batches import heldout_probe, speech_batches, varied
 from dia.training.mini.teacher.natural.corpus import Studio, build, read_shard, shard_numbers
 from dia.training.mini.teacher.natural.plan import Recipe, Role
-from dia.training.mini.teacher.natural.texts import Text
+from dia.training.mini.teacher.natural.texts.mixture import Text
+from tests.training.mini.teacher.natural.conftest import Humming
 
 RATE = 16_000
 RECIPE = Recipe(rate=24_000, shard_clips=8, roles=(Role("S1", "hum", "low", 1.0),))

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import soundfile
 
-from dia.audio.containers import SUFFIXES
+from dia.audio.formats.containers import SUFFIXES
 from dia.audio.waveform import as_array
 from dia.text.prompt_format import Frontend
 from dia.text.script import parse

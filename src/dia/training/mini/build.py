@@ -26,11 +26,11 @@ from dia.training.mini.encoding import encode_corpus
 from dia.training.mini.example_voices import make_examples
 from dia.training.mini.packaging import assemble
 from dia.training.mini.pretraining.trainer import Recipe, pretrain
-from dia.training.mini.teacher.natural.making import make_in_parts
 from dia.training.mini.teacher.natural.plan import CLIPS
 from dia.training.mini.teacher.natural.plan import Recipe as CorpusRecipe
+from dia.training.mini.teacher.natural.production import make_in_parts
 from dia.training.mini.teacher.natural.pronunciations import write_lexicon
-from dia.training.mini.teacher.natural.speech import open_teacher
+from dia.training.mini.teacher.natural.teachers.teacher import open_teacher
 
 _GUIDE = """stages, in order; each resumes where it stopped, and is skipped if its result exists:
   speech    teachers speak the texts, a recognizer hears every clip  WORK/speech, or --speech

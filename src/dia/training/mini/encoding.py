@@ -19,7 +19,7 @@ from dia.training.data.code_cache import Codes
 from dia.training.data.encoding import Sound, encode_shard
 from dia.training.mini.teacher.natural.corpus import Clip, read_shard, shard_numbers
 from dia.training.mini.teacher.natural.pronunciations import phones_of_labels
-from dia.training.mini.teacher.natural.sounding import with_sounds
+from dia.training.mini.teacher.natural.sound_insertion import with_sounds
 
 Encoder = Callable[[Tensor], Tensor]
 

@@ -5,7 +5,6 @@ import random
 
 import pytest
 import torch
-from tiny_language_training import clip, tiny_config, tiny_trainer
 from torch import nn
 
 from dia.modeling_dia import DiaForConditionalGeneration
@@ -16,6 +15,7 @@ from dia.training.mini.pretraining.alignment import AttentionProbe
 from dia.training.mini.pretraining.composer import GIVEN_FRAMES, Composer, Mixture
 from dia.training.mini.pretraining.encoder_probe import EncoderProbe
 from dia.training.mini.pretraining.trainer import Recipe, Trainer
+from tests.training.mini.pretraining.tiny_training import clip, tiny_config, tiny_trainer
 
 
 def test_places_of_later_clips_point_behind_the_earlier_text():

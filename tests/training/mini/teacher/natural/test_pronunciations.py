@@ -17,7 +17,7 @@ from dia.training.mini.teacher.natural.pronunciations import (
     pronounce,
     spelt_out,
 )
-from dia.training.mini.teacher.natural.speech import timed
+from dia.training.mini.teacher.natural.teachers.teacher import timed
 
 SAID = {"hello": "həlˈO", "live": "lˈɪv", "Emily": "ˈɛməli", "bbc": "bk", "gp": "ɡp", "shh": "ʃ", "it's": "ɪts"}
 LINES = ["a.", "a EY", "b B IY", "c S IY", "g JH IY", "p P IY", "bbc B IY B IY S IY", "cab K AE B", "it's IH T S"]

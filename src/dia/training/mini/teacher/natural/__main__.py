@@ -9,9 +9,9 @@ from pathlib import Path
 from dia.runtime.files.locks import exclusive_writer
 from dia.runtime.interruption import exit_code, interrupt_message, terminable
 from dia.training.mini.teacher.natural.corpus import summary
-from dia.training.mini.teacher.natural.making import NEVER, make, part_of
 from dia.training.mini.teacher.natural.plan import CLIPS, Recipe
-from dia.training.mini.teacher.natural.speech import TEACHERS
+from dia.training.mini.teacher.natural.production import NEVER, make, part_of
+from dia.training.mini.teacher.natural.teachers.teacher import TEACHERS
 
 _GUIDE = """Needed: pip install -e .[teacher], apt-get install flite, and once
   python -m dia.training.mini.teacher.natural.packages teacher-packages

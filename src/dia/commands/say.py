@@ -174,7 +174,7 @@ def _load_and_say(source: "ScriptSource", arguments: argparse.Namespace) -> int:
     model = _load_model(arguments)
     with printed_warnings():
         job = _make_job(model, source, arguments)
-        parts = _parts_folder(model, job, arguments)
+        parts = _parts_folder(job, arguments)
         seed = _choose_seed(arguments, parts)
         loaded = time.perf_counter()
         seconds, place = _speak(model, replace(job, seed=seed), parts, arguments), arguments.output or "played"
@@ -236,10 +236,10 @@ def _speak(model: "Dia", job: "SynthesisJob", parts: Path | None, arguments: arg
     return samples / model.sample_rate
 
 
-def _parts_folder(model: "Dia", job: "SynthesisJob", arguments: argparse.Namespace) -> Path | None:
+def _parts_folder(job: "SynthesisJob", arguments: argparse.Namespace) -> Path | None:
     """The folder for the finished parts of a long script that is written to a file."""
     output = sound_file(arguments)
-    return parts_folder(output) if output is not None and model.is_long(job) else None
+    return parts_folder(output) if output is not None and job.long_form else None
 
 
 def _choose_seed(arguments: argparse.Namespace, parts: Path | None) -> int:

@@ -1,11 +1,11 @@
-"""What quantized weights cost: errors of logits by kind of matrix, loss and words of a model that speaks.
+"""Measure the loss of quality by quantized weights: errors of logits by kind of matrix, training loss and word errors.
 
     python benchmarks/quality/quantization_error.py                     the embedded model
     python benchmarks/quality/quantization_error.py --random            random weights of Dia-1.6B's shape, 5 GB
     python benchmarks/quality/quantization_error.py --parts errors --each-layer --model FOLDER
 
-Errors are ‖logits − exact logits‖ / ‖exact logits‖ in percent with one kind of matrix quantized and all else exact.
-Loss is teacher-forced, on the teacher's speech (flite) through the model's own codec; words are heard by pocketsphinx.
+Errors are ‖logits − exact logits‖ / ‖exact logits‖ in percent, with one kind of matrix quantized and the rest exact.
+The loss is teacher-forced, on the teacher's speech (flite) through the model's codec. pocketsphinx recognizes words.
 """
 
 import argparse
@@ -191,16 +191,20 @@ def main() -> None:
     """Parse arguments, print tables, write JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "--model", type=Path, default=Path(MINI), help="folder with vocabulary.txt (default: embedded)"
+        "--model", type=Path, default=Path(MINI), help="folder with vocabulary.txt (default: the embedded model)"
     )
     parser.add_argument("--random", action="store_true", help="random weights of Dia-1.6B's shape instead")
-    parser.add_argument("--layers", type=int, help="with --random: of each half (default: all, 12 and 18)")
-    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
-    parser.add_argument("--each-layer", action="store_true", help="one row to each matrix, not to each kind")
-    parser.add_argument("--sentences", type=int, default=100, help="for loss and words")
-    parser.add_argument("--dtype", default="float32", help="of what is not quantized")
-    parser.add_argument("--threads", type=int, help="of torch (default: its own choice)")
-    parser.add_argument("--json", type=Path, help="write the figures here")
+    parser.add_argument("--layers", type=int, help="with --random: layers per half (default: all, 12 and 18)")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="what to measure (default: all)")
+    parser.add_argument("--each-layer", action="store_true", help="one row per matrix instead of per kind")
+    parser.add_argument(
+        "--sentences", type=int, default=100, help="number of sentences for loss and words (default: 100)"
+    )
+    parser.add_argument(
+        "--dtype", default="float32", help="dtype of weights that are not quantized (default: float32)"
+    )
+    parser.add_argument("--threads", type=int, help="number of CPU threads (default: chosen by torch)")
+    parser.add_argument("--json", type=Path, help="file for the results")
     arguments = parser.parse_args()
     if arguments.threads:
         torch.set_num_threads(arguments.threads)

@@ -1,8 +1,9 @@
-"""What the embedded model is asked to say: texts that share nothing of four words or more with its training.
+"""Held-out texts for the embedded model: they share no run of four words with its training texts.
 
-Knows texts and the teacher, flite. Knows nothing of the model, nor of what is heard.
+Also the teacher's speech of them, by flite. Independent of the model and of recognizers.
 """
 
+import argparse
 import random
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -10,9 +11,10 @@ from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
-from evaluation.recognizer import Audio, words_of
+from evaluation.recognizer import words_of
 from tqdm import tqdm
 
+from dia.audio.waveform import Waveform
 from dia.training.mini.teacher.english import sentence, word_sequence
 from dia.training.mini.teacher.texts import split_of, utterances
 from dia.training.mini.teacher.voices import performs, trim
@@ -26,7 +28,7 @@ Runs = frozenset[tuple[str, ...]]
 
 @dataclass(frozen=True)
 class Item:
-    """One turn: its text, who says it, and the teacher's speech at `TEACHER_RATE`, 0.1 s of silence at both ends.
+    """A turn: its text, its speaker, and the teacher's speech at `TEACHER_RATE`, 0.1 s of silence at both ends.
 
     `speaker` is "S1", "S2" or the name of a voice; `kind` is "sentence" or "sequence".
     """
@@ -34,7 +36,7 @@ class Item:
     text: str
     speaker: str
     kind: str
-    teacher: Audio
+    teacher: Waveform
 
     @property
     def script(self) -> str:
@@ -43,19 +45,19 @@ class Item:
 
     @property
     def seconds(self) -> float:
-        """How long the teacher speaks, silence at the ends included."""
+        """Duration of the teacher's speech, including silence at the ends."""
         return len(self.teacher) / TEACHER_RATE
 
 
 class Drawn(NamedTuple):
-    """Sentences that passed, and how many were refused because training has four words in a row of theirs."""
+    """The accepted sentences, and how many were rejected because they share a run of four words with training."""
 
     texts: list[str]
     refused: int
 
 
 def runs_of(text: str, length: int = RUN) -> set[tuple[str, ...]]:
-    """Every run of `length` words, whatever stands between them.
+    """Every run of `length` consecutive words; punctuation and tags do not count.
 
     >>> sorted(runs_of("Yes. I am, (laughs) here!"))
     [('yes', 'i', 'am', 'here')]
@@ -69,6 +71,14 @@ def trained_runs(count: int, seed: int = 0) -> Runs:
     texts = (utterance.text for utterance in islice(utterances(seed), count) if utterance.split == "train")
     bar = tqdm(texts, "texts trained on", total=count, leave=False)
     return frozenset(run for text in bar for run in runs_of(text))
+
+
+def add_training_options(parser: argparse.ArgumentParser) -> None:
+    """Options for the arguments of `trained_runs`."""
+    parser.add_argument(
+        "--training-texts", type=int, default=60_000, help="number of texts the model was trained on (default: 60000)"
+    )
+    parser.add_argument("--training-seed", type=int, default=0, help="seed of these texts (default: 0)")
 
 
 def fresh_sentences(candidates: Iterable[str], trained: Runs, count: int) -> Drawn:
@@ -90,7 +100,7 @@ def fresh_sentences(candidates: Iterable[str], trained: Runs, count: int) -> Dra
 
 
 def sentences(seed: str) -> Iterator[str]:
-    """Sentences of the grammar without end."""
+    """An endless iterator of sentences from the grammar."""
     rng = random.Random(f"quality {seed}")
     while True:
         yield sentence(rng)
@@ -104,11 +114,11 @@ def sequences(seed: str, count: int) -> list[str]:
 
 
 def spoken_by_teacher(text: str, speaker: str, kind: str = "sentence") -> Item:
-    """`text` as the teacher says it. Raises FileNotFoundError when flite is not installed."""
+    """The teacher's speech of `text`. Raises FileNotFoundError if flite is not installed."""
     return Item(text, speaker, kind, trim(performs(text, speaker)).astype(np.float32) / 32768)
 
 
 def in_turn(texts: Iterable[str], kind: str) -> list[Item]:
-    """Each text as the teacher says it, [S1] and [S2] in turn."""
+    """The teacher's speech of each text, alternating between [S1] and [S2]."""
     bar = tqdm(list(texts), f"teacher, {kind}s", leave=False)
     return [spoken_by_teacher(text, SPEAKERS[number % 2], kind) for number, text in enumerate(bar)]

@@ -1,7 +1,4 @@
-"""How sure a figure is: 95 % intervals for shares of a count and for rates over items.
-
-Knows numbers only.
-"""
+"""95 % confidence intervals for shares of a count and for rates over items."""
 
 import math
 from collections.abc import Sequence
@@ -14,7 +11,7 @@ Z = 1.959964  # of the normal distribution, for 95 %
 
 
 class Figure(NamedTuple):
-    """A measured value, its 95 % interval, NaN where none is known, and of how many items it was taken."""
+    """A measured value, its 95 % interval (NaN if unknown), and the number of items."""
 
     value: float
     low: float
@@ -23,13 +20,13 @@ class Figure(NamedTuple):
 
 
 def share(right: int, of: int) -> Figure:
-    """The part `right` of `of`, with Wilson's interval, which is honest at 0 and at 1 too.
+    """The share `right` / `of`, with Wilson's interval, which also holds at 0 and 1.
 
     Raises:
         ValueError: `of` is 0.
     """
     if of < 1:
-        raise ValueError("a share of nothing; give at least one item.")
+        raise ValueError("of is 0; pass at least one item.")
     p, shrink = right / of, 1 + Z**2 / of
     middle = (p + Z**2 / (2 * of)) / shrink
     half = Z / shrink * math.sqrt(p * (1 - p) / of + Z**2 / (4 * of**2))
@@ -39,15 +36,15 @@ def share(right: int, of: int) -> Figure:
 def rate(
     parts: Sequence[float] | NDArray[np.int64], wholes: Sequence[float], rounds: int = 5000, seed: int = 0
 ) -> Figure:
-    """Σ parts / Σ wholes with a bootstrap interval: items are drawn again and again, as many as there are.
+    """Σ parts / Σ wholes with a bootstrap interval: items are drawn with replacement.
 
-    Give differences of two systems on the same items as `parts` for a paired comparison.
+    For a paired comparison, pass the differences of two systems on the same items as `parts`.
 
     Raises:
         ValueError: there are no items.
     """
     if not len(parts) or len(parts) != len(wholes):
-        raise ValueError(f"{len(parts)} parts and {len(wholes)} wholes; give as many, one at least.")
+        raise ValueError(f"{len(parts)} parts and {len(wholes)} wholes; pass the same number of each, at least one.")
     above, below = np.asarray(parts, float), np.asarray(wholes, float)
     drawn = np.random.default_rng(seed).integers(0, len(above), (rounds, len(above)))
     rates = above[drawn].sum(-1) / below[drawn].sum(-1)
@@ -56,5 +53,5 @@ def rate(
 
 
 def certain(value: float, of: int = 1) -> Figure:
-    """A figure of which no interval is known."""
+    """A value without an interval."""
     return Figure(value, float("nan"), float("nan"), of)

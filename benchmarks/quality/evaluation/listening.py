@@ -1,36 +1,34 @@
-"""Who speaks when: the turns of a dialogue by its pauses, and a voice by its pitch.
-
-Knows waveforms; knows nothing of words or of Dia.
-"""
+"""Find the turns of a dialogue by its pauses, and compare pitches. Independent of words and of Dia."""
 
 import itertools
 import math
 from collections.abc import Sequence
 
 import numpy as np
-from evaluation.recognizer import Audio
 from numpy.typing import NDArray
 
-from dia.audio.dsp.pitch import median_pitch
+from dia.audio.waveform import Waveform
 
 STEP_SECONDS = 0.02
 PAUSE_SECONDS = 0.14
 QUIET_DECIBELS = -40.0
-# What a cut costs in full voice, and what a turn costs that is e times as long as expected: a turn that is 40 % too
-# long is as unlikely as a change of speaker without any pause.
+# The cost of a cut at full loudness, and of a turn that is e times as long as expected: a turn that is 40 % too long
+# is as unlikely as a change of speaker without a pause.
 LOUD_COST, LENGTH_COST = 4.0, 36.0
 
 
-def turns(waveform: Audio, sampling_rate: int, expected: Sequence[float], sure: Sequence[float] = ()) -> list[Audio]:
-    """Cut a dialogue into its turns, where it is quiet and the turns get about the lengths that are expected.
+def turns(
+    waveform: Waveform, sampling_rate: int, expected: Sequence[float], sure: Sequence[float] = ()
+) -> list[Waveform]:
+    """Cut a dialogue into its turns at quiet places, so that the turns have about the expected lengths.
 
-    All ways to cut it are weighed, by dynamic programming.
+    Dynamic programming finds the best of all ways to cut it.
 
     Args:
         waveform: [samples].
         sampling_rate: Hz.
         expected: seconds of each turn.
-        sure: how much each length is relied upon, 0 to 1; all fully by default.
+        sure: the confidence in each length, 0 to 1; by default 1.
 
     Returns:
         As many waveforms as there are lengths expected, in order; together they are the whole.
@@ -41,8 +39,8 @@ def turns(waveform: Audio, sampling_rate: int, expected: Sequence[float], sure: 
     return [waveform[first * step : last * step] for first, last in itertools.pairwise(edges)]
 
 
-def _loudness(waveform: Audio, width: int, step: int) -> NDArray[np.float64]:
-    """How far each moment is from silence, 0 to 1, one every `step` samples; [places]."""
+def _loudness(waveform: Waveform, width: int, step: int) -> NDArray[np.float64]:
+    """The distance from silence, 0 to 1, one every `step` samples; [places]."""
     power = np.convolve(np.asarray(waveform, np.float64) ** 2, np.ones(width) / width, mode="same")[::step]
     power = np.append(power, 0.0)  # the end is a place too
     decibels = 10 * np.log10(np.maximum(power / max(power.max(), 1e-12), 1e-12))
@@ -67,8 +65,8 @@ def _best_cuts(loudness: NDArray[np.float64], expected: Sequence[float], sure: S
 
 
 def within(pitch: float, reference: float, tolerance: float = 0.10) -> bool:
-    """Whether a pitch is near another, both in Hz; NaN, from silence, is near nothing."""
+    """Whether a pitch is near another, both in Hz; False for NaN, which silence has."""
     return bool(abs(pitch - reference) <= tolerance * reference)
 
 
-__all__ = ["median_pitch", "turns", "within"]
+__all__ = ["turns", "within"]

@@ -1,7 +1,7 @@
-"""What a listener hears: words through pocketsphinx, and errors by edit distance.
+"""Recognize words with pocketsphinx, and count errors by edit distance. Independent of Dia.
 
-Knows waveforms, words and the recognizer; knows nothing of Dia. The recognizer is a loop over a closed vocabulary, so
-it measures whether the right word was spoken, never whether the voice is pleasant.
+The recognizer loops over a closed vocabulary, so it measures whether the right word was spoken, not whether the voice
+sounds pleasant.
 """
 
 import math
@@ -12,11 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import soxr
-from numpy.typing import NDArray
 
+from dia.audio.waveform import Waveform
 from dia.text import edit_distance as distance
-
-Audio = NDArray[np.float32]
 
 RECOGNIZER_RATE = 16_000
 EDGE_SECONDS = 0.2
@@ -33,7 +31,7 @@ def words_of(text: str) -> list[str]:
 def edit_distance(reference: Sequence[str], heard: Sequence[str], spoken: Pronunciations | None = None) -> int:
     """Fewest insertions, deletions and substitutions that turn `heard` into `reference`.
 
-    Words that share one of their pronunciations in `spoken` are equal: no ear can tell which of them was said.
+    Words that share one of their pronunciations in `spoken` are equal, because they sound the same.
     """
     return distance.edit_distance(reference, heard, lambda first, second: alike(first, second, spoken or {}))
 
@@ -57,7 +55,7 @@ def pronunciations(lines: Iterable[str]) -> Pronunciations:
 
 
 class Recognizer:
-    """pocketsphinx listening for any sequence of the words of a vocabulary, every word as likely as any other.
+    """pocketsphinx with a vocabulary: any sequence of its words, each equally likely.
 
     The loop is a uniform unigram model: the same language as a grammar that loops over the words, searched 25 times
     faster. The defaults, and the one pass over the utterance, were chosen on the teacher's speech of 3,191 words: no
@@ -95,8 +93,8 @@ class Recognizer:
                 )
             )
 
-    def hear(self, waveform: Audio, sampling_rate: int) -> list[str]:
-        """The words heard in a mono waveform [samples] in -1..1; an empty list where nothing was understood."""
+    def hear(self, waveform: Waveform, sampling_rate: int) -> list[str]:
+        """The words heard in a mono waveform [samples] in -1..1; empty if none were recognized."""
         if len(waveform) < sampling_rate // 10:
             return []
         noise = np.random.default_rng(0)
@@ -110,7 +108,7 @@ class Recognizer:
         heard = self._decoder.hyp()
         return [] if heard is None else [re.sub(r"\(\d+\)$", "", word) for word in heard.hypstr.split()]
 
-    def errors(self, text: str, waveform: Audio, sampling_rate: int) -> tuple[int, int]:
+    def errors(self, text: str, waveform: Waveform, sampling_rate: int) -> tuple[int, int]:
         """Word errors in what is heard of `text`, and its words."""
         reference = words_of(text)
         return edit_distance(reference, self.hear(waveform, sampling_rate), self._spoken), len(reference)

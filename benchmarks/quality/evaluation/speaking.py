@@ -1,7 +1,4 @@
-"""The model under test, and its codec alone, speaking many scripts at once.
-
-Knows model, processor and codec. Knows nothing of what is measured.
-"""
+"""Run the model under test, or its codec alone, on many scripts in batches."""
 
 import math
 from collections.abc import Sequence
@@ -10,10 +7,10 @@ from typing import Any, NamedTuple
 
 import torch
 from evaluation.held_out import TEACHER_RATE
-from evaluation.recognizer import Audio
 from tqdm import tqdm
 
 from dia import DiaForConditionalGeneration, DiaProcessor
+from dia.audio.waveform import Waveform
 from dia.codec import dac as codec
 from dia.model import choose_dtype
 
@@ -21,22 +18,22 @@ AT_ONCE = 25
 
 
 class Line(NamedTuple):
-    """A script, for how many seconds the teacher speaks it, and a waveform at `TEACHER_RATE` that it goes on from."""
+    """A script, the duration of the teacher's speech of it, and a waveform at `TEACHER_RATE` to continue."""
 
     script: str
     seconds: float
-    prompt: Audio | None = None
+    prompt: Waveform | None = None
 
 
 class Spoken(NamedTuple):
-    """A waveform [N] without its prompt, and whether it ended by itself."""
+    """A waveform [N] without its prompt, and whether it ended on its own."""
 
-    audio: Audio
+    audio: Waveform
     ended: bool
 
 
 class Speaker:
-    """A checkpoint, in the dtype in which `dia say` runs it.
+    """A checkpoint in the dtype that `dia say` uses.
 
     Args:
         folder: of the checkpoint.
@@ -49,9 +46,9 @@ class Speaker:
         self.rate = self.processor.sampling_rate
 
     def say(self, lines: Sequence[Line], seed: int, what: str = "speaking", **settings: Any) -> list[Spoken]:
-        """Speak `lines`, those of like length together; a line sounds the same whatever stands beside it.
+        """Speak `lines` in batches of similar length; the batch does not change a line.
 
-        A line that is still speaking after twice the teacher's time and two seconds is cut off there.
+        A line is cut off after twice the teacher's duration plus two seconds.
         """
         order = sorted(range(len(lines)), key=lambda index: lines[index].seconds)
         spoken: dict[int, Spoken] = {}
@@ -76,13 +73,13 @@ class Speaker:
         waveforms = self.processor.batch_decode(grids, audio_prompt_len=leading)
         return [Spoken(waveform.numpy(), end) for waveform, end in zip(waveforms, ended, strict=True)]
 
-    def codes(self, audio: Sequence[Audio], what: str = "encoding") -> list[torch.Tensor]:
+    def codes(self, audio: Sequence[Waveform], what: str = "encoding") -> list[torch.Tensor]:
         """Codes [T, C] of waveforms at `TEACHER_RATE`."""
         bar = tqdm(audio, what, leave=False)
         return [self.processor.encode_audio([clip], sampling_rate=TEACHER_RATE)[0] for clip in bar]
 
-    def through_codec(self, audio: Sequence[Audio]) -> list[Audio]:
-        """What the codec alone makes of waveforms at `TEACHER_RATE`; the result is at `rate`."""
+    def through_codec(self, audio: Sequence[Waveform]) -> list[Waveform]:
+        """Waveforms at `TEACHER_RATE`, encoded and decoded; the result is at `rate`."""
         dac = self.processor.audio_tokenizer
         assert dac is not None
         bar = tqdm(self.codes(audio), "codec alone", leave=False)

@@ -1,7 +1,4 @@
-"""What was measured beside what is asked for: names, goals, and the table that is printed.
-
-Knows figures and their names. Knows nothing of how they are measured.
-"""
+"""The names and goals of the results, and the table that is printed."""
 
 import math
 from collections.abc import Mapping
@@ -11,7 +8,7 @@ from evaluation.intervals import Figure
 
 
 class Goal(NamedTuple):
-    """What a figure is called, what it must and should reach, and whether more is better.
+    """The title of a result, what it must and should reach, and whether more is better.
 
     `scale` and `unit` are for printing: a share of 0.1 is 10 %.
     """
@@ -59,7 +56,7 @@ GOALS = {
 
 
 def verdict(goal: Goal, value: float) -> str:
-    """ "aim", "must" or "missed"; nothing where nothing is asked."""
+    """ "aim", "must" or "missed"; empty if there is no goal."""
     if goal.must is None or goal.aim is None:
         return ""
     sign = 1 if goal.more else -1
@@ -68,7 +65,7 @@ def verdict(goal: Goal, value: float) -> str:
 
 
 def told(figures: Mapping[str, Figure]) -> dict[str, dict[str, Any]]:
-    """Figures for JSON: value, 95 % interval where there is one, count, and what is asked for."""
+    """Results for JSON: value, 95 % interval if there is one, count, and goal."""
     rows: dict[str, dict[str, Any]] = {}
     for name, figure in figures.items():
         goal = GOALS[name]

@@ -17,11 +17,11 @@ import soxr
 from evaluation.held_out import SPEAKERS, TEACHER_RATE, Item, spoken_by_teacher
 from evaluation.intervals import Figure, share
 from evaluation.listening import turns
-from evaluation.recognizer import Audio
 from evaluation.speaking import Line, Speaker
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from dia.audio.waveform import Waveform
 from dia.training.mini.teacher.sounds import SOUNDS, sound
 from dia.training.mini.teacher.voices import PAUSE_SECONDS, voice_of
 
@@ -34,7 +34,7 @@ EXAMPLES = 20
 Description = NDArray[np.float64]
 
 
-def describe(audio: Audio, sampling_rate: int) -> Description:
+def describe(audio: Waveform, sampling_rate: int) -> Description:
     """Mean and deviation over time of each band's level in decibels, [2 · BANDS]; silence at the ends is left out."""
     clip = np.asarray(soxr.resample(np.asarray(audio, np.float32), sampling_rate, TEACHER_RATE), np.float64)
     loud = np.flatnonzero(np.abs(clip) > 0.1 * np.abs(clip).max(initial=1e-9))
@@ -75,19 +75,19 @@ class Templates:
         return min(distances, key=lambda kind: distances[kind])
 
 
-def fresh_sound(tag: str, speaker: str, rng: np.random.Generator) -> Audio:
+def fresh_sound(tag: str, speaker: str, rng: np.random.Generator) -> Waveform:
     """A sound of `tag` as `speaker` makes it, at `TEACHER_RATE`."""
     return np.asarray(sound(tag, rng, voice_of(speaker).pitch, TEACHER_RATE) / 32768, np.float32)
 
 
-def examples_of(speaker: str, speech: Sequence[Audio]) -> dict[str, list[Audio]]:
+def examples_of(speaker: str, speech: Sequence[Waveform]) -> dict[str, list[Waveform]]:
     """Clips of all sounds in a speaker's voice, and pieces of the speaker's own speech, at `TEACHER_RATE`."""
     rng = np.random.default_rng(7)
     clips = {tag: [fresh_sound(tag, speaker, rng) for _ in range(EXAMPLES)] for tag in SOUNDS}
     return clips | {WORDS: [clip[: round(USUAL_SECONDS * TEACHER_RATE)] for clip in speech[:EXAMPLES]]}
 
 
-def templates_of(examples: Mapping[str, Sequence[Audio]], sampling_rate: int) -> Templates:
+def templates_of(examples: Mapping[str, Sequence[Waveform]], sampling_rate: int) -> Templates:
     """Templates of clips at `sampling_rate`."""
     return Templates({kind: [describe(clip, sampling_rate) for clip in clips] for kind, clips in examples.items()})
 
@@ -100,7 +100,7 @@ class Sounding(NamedTuple):
     before: bool
     words: Item
 
-    def cut_out(self, audio: Audio, sampling_rate: int) -> Audio:
+    def cut_out(self, audio: Waveform, sampling_rate: int) -> Waveform:
         """The sound's part of what was spoken; which sound it should be is not made use of."""
         lengths = [USUAL_SECONDS + PAUSE_SECONDS / 2, self.words.seconds - 0.1]
         sure = [0.02, 1.0]  # the words' length is known, the sound's is not
@@ -154,12 +154,12 @@ def sounds_right(speaker: Speaker, scripts: Sequence[Sounding], seed: int) -> di
     }
 
 
-def _cut_out(scripts: Sequence[Sounding], clips: Sequence[Audio], sampling_rate: int) -> list[Audio]:
+def _cut_out(scripts: Sequence[Sounding], clips: Sequence[Waveform], sampling_rate: int) -> list[Waveform]:
     return [script.cut_out(clip, sampling_rate) for clip, script in zip(clips, scripts, strict=True)]
 
 
 def _told_apart(
-    templates: Mapping[str, Templates], scripts: Sequence[Sounding], sounds: Sequence[Audio], sampling_rate: int
+    templates: Mapping[str, Templates], scripts: Sequence[Sounding], sounds: Sequence[Waveform], sampling_rate: int
 ) -> Figure:
     described = [describe(clip, sampling_rate) for clip in sounds]
     heard = [templates[s.item.speaker].nearest(clip) for s, clip in zip(scripts, described, strict=True)]

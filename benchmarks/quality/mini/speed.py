@@ -1,7 +1,4 @@
-"""How fast `dia say` speaks: the work itself, and the whole command as a user waits for it.
-
-Knows the facade and the command. Knows nothing of how well it speaks.
-"""
+"""Measure the speed of `dia say`: the generation alone, and the whole command."""
 
 import os
 import subprocess
@@ -20,13 +17,13 @@ REPEATS = 3
 
 
 def speed(folder: Path, script: str, seed: int) -> dict[str, Figure]:
-    """The best of three: speech per second of work, codec included, and the seconds the command takes for its file."""
+    """The best of three: seconds of speech per second, including the codec, and the seconds the command takes."""
     return {**_generating(folder, script, seed), **_commanding(folder, script, seed)}
 
 
 def _generating(folder: Path, script: str, seed: int) -> dict[str, Figure]:
     dia = Dia.from_pretrained(folder, device="cpu")
-    dia.generate("[S1] Hello.", seed=seed)  # the first call finds memory and kernels
+    dia.generate("[S1] Hello.", seed=seed)  # the first call allocates memory and compiles kernels
     taken = []
     for _ in range(REPEATS):
         began = time.perf_counter()

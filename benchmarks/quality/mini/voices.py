@@ -1,7 +1,4 @@
-"""Whether the right voice speaks: the turns of dialogues, and the continuation of a voice that was never trained on.
-
-Knows items, the speaker and pitch. Knows words only where it counts what a cloned voice says.
-"""
+"""Measure whether the right voice speaks: in the turns of dialogues, and after a prompt in a held-out voice."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
@@ -9,19 +6,21 @@ from statistics import median
 import numpy as np
 from evaluation.held_out import SPEAKERS, TEACHER_RATE, Item, spoken_by_teacher
 from evaluation.intervals import Figure, rate, share
-from evaluation.listening import median_pitch, turns, within
-from evaluation.recognizer import Audio, Recognizer
+from evaluation.listening import turns, within
+from evaluation.recognizer import Recognizer
 from evaluation.speaking import Line, Speaker
 from mini.words import errors
 from tqdm import tqdm
 
+from dia.audio.dsp.pitch import median_pitch
+from dia.audio.waveform import Waveform
 from dia.training.mini.teacher.voices import HELD_OUT
 
 FEWEST_TURNS, MOST_TURNS = 2, 6
 
 
 def dialogues(texts: Iterator[str], count: int) -> list[list[Item]]:
-    """`count` dialogues of 2 to 6 turns; both speakers begin equally often, and then take turns."""
+    """`count` dialogues of 2 to 6 turns; both speakers begin equally often, then alternate."""
     drawn = []
     for number in tqdm(range(count), "teacher, dialogues", leave=False):
         length = FEWEST_TURNS + number % (MOST_TURNS - FEWEST_TURNS + 1)
@@ -38,8 +37,8 @@ def pitches_of(items: Sequence[Item]) -> dict[str, float]:
     return {speaker: median(pitches) for speaker, pitches in found.items()}
 
 
-def right_turns(audio: Audio, sampling_rate: int, dialogue: Sequence[Item], pitches: Mapping[str, float]) -> int:
-    """How many turns of a dialogue are in the pitch of their tag's voice."""
+def right_turns(audio: Waveform, sampling_rate: int, dialogue: Sequence[Item], pitches: Mapping[str, float]) -> int:
+    """The number of turns of a dialogue that have the pitch of their speaker."""
     spoken = _silence_cut(audio, sampling_rate)
     if len(spoken) < sampling_rate // 2:
         return 0
@@ -49,7 +48,7 @@ def right_turns(audio: Audio, sampling_rate: int, dialogue: Sequence[Item], pitc
 
 
 def voices_right(speaker: Speaker, scripts: Sequence[Sequence[Item]], seed: int) -> dict[str, Figure]:
-    """The part of all turns that the model, and for comparison the teacher, says in the right voice."""
+    """The share of turns that the model, and for comparison the teacher, speaks in the right voice."""
     pitches = pitches_of([item for dialogue in scripts for item in dialogue])
     lines = [Line(" ".join(i.script for i in dialogue), sum(i.seconds for i in dialogue)) for dialogue in scripts]
     spoken = [clip.audio for clip in speaker.say(lines, seed, "dialogues")]
@@ -72,7 +71,7 @@ def prompts_and_continuations(texts: Iterator[str], count: int) -> list[tuple[It
 def cloned(
     speaker: Speaker, recognizer: Recognizer, pairs: Sequence[tuple[Item, Item]], seed: int
 ) -> dict[str, Figure]:
-    """How often the model goes on in the pitch of its prompt, and how often the teacher does and [S1] would."""
+    """How often the model continues at the pitch of its prompt, compared with the teacher and with [S1]."""
     lines = [
         Line(f"{prompt.script} {more.text}", prompt.seconds + more.seconds, prompt.teacher) for prompt, more in pairs
     ]
@@ -88,12 +87,12 @@ def cloned(
     }
 
 
-def _near(clips: Sequence[Audio], sampling_rate: int, references: Sequence[float]) -> Figure:
+def _near(clips: Sequence[Waveform], sampling_rate: int, references: Sequence[float]) -> Figure:
     pitches = [median_pitch(clip, sampling_rate) for clip in clips]
     return share(sum(within(pitch, wanted) for pitch, wanted in zip(pitches, references, strict=True)), len(clips))
 
 
-def _silence_cut(audio: Audio, sampling_rate: int) -> Audio:
+def _silence_cut(audio: Waveform, sampling_rate: int) -> Waveform:
     loud = np.flatnonzero(np.abs(audio) > 0.01)
     edge = sampling_rate // 10
     return audio[max(0, loud[0] - edge) : loud[-1] + edge] if loud.size else audio[:0]

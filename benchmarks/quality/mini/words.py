@@ -1,7 +1,4 @@
-"""Word errors of the model beside those of its teacher and of the codec alone, and how its clips end.
-
-Knows items, the speaker and the recognizer. Knows nothing of voices or of sounds.
-"""
+"""Measure word errors of the model, of its teacher and of the codec alone, and how clips end."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -9,10 +6,11 @@ from typing import NamedTuple
 import numpy as np
 from evaluation.held_out import TEACHER_RATE, Item
 from evaluation.intervals import Figure, rate, share
-from evaluation.recognizer import Audio, Recognizer
+from evaluation.recognizer import Recognizer
 from evaluation.speaking import Line, Speaker, Spoken
 from tqdm import tqdm
 
+from dia.audio.waveform import Waveform
 from dia.training.mini.teacher.voices import trim
 
 KINDS = ("sentence", "sequence")
@@ -27,9 +25,9 @@ class Errors(NamedTuple):
 
 
 def errors(
-    recognizer: Recognizer, texts: Sequence[str], spoken: Sequence[Audio], sampling_rate: int, who: str
+    recognizer: Recognizer, texts: Sequence[str], spoken: Sequence[Waveform], sampling_rate: int, who: str
 ) -> Errors:
-    """What a listener gets wrong in each of `spoken`."""
+    """Word errors of each clip."""
     clips = tqdm(list(zip(texts, spoken, strict=True)), f"listening to {who}", leave=False)
     pairs = [recognizer.errors(text, clip, sampling_rate) for text, clip in clips]
     return Errors([edits for edits, _ in pairs], [words for _, words in pairs])
@@ -55,20 +53,20 @@ def compared(items: Sequence[Item], model: Errors | None, teacher: Errors, codec
 
 
 def endings(items: Sequence[Item], spoken: Sequence[Spoken], sampling_rate: int) -> dict[str, Figure]:
-    """How many clips end by themselves, and how many of all are about as long as the teacher's."""
+    """The shares of clips that end on their own, and that are about as long as the teacher's."""
     right = sum(
         length_right(clip.audio, sampling_rate, item.teacher) for clip, item in zip(spoken, items, strict=True)
     )
     return {"ended": share(sum(clip.ended for clip in spoken), len(items)), "duration": share(right, len(items))}
 
 
-def length_right(audio: Audio, sampling_rate: int, teacher: Audio, tolerance: float = LENGTH_TOLERANCE) -> bool:
+def length_right(audio: Waveform, sampling_rate: int, teacher: Waveform, tolerance: float = LENGTH_TOLERANCE) -> bool:
     """Whether a clip is as long as the teacher's within `tolerance`, silence at the ends aside."""
     ratio = _voiced(audio) / sampling_rate / (_voiced(teacher) / TEACHER_RATE)
     return bool(1 - tolerance <= ratio <= 1 + tolerance)
 
 
-def _voiced(audio: Audio) -> int:
+def _voiced(audio: Waveform) -> int:
     """Samples between the first loud one and the last."""
     return len(trim((np.clip(audio, -1, 1) * 32767).astype(np.int16), edge_seconds=0))
 
@@ -76,7 +74,7 @@ def _voiced(audio: Audio) -> int:
 def words_heard(
     speaker: Speaker, recognizer: Recognizer, items: Sequence[Item], seed: int
 ) -> tuple[dict[str, Figure], list[Spoken]]:
-    """Figures of words and endings, and what the model said."""
+    """Results for words and endings, and the model's speech."""
     texts, teacher = [item.text for item in items], [item.teacher for item in items]
     spoken = speaker.say([Line(item.script, item.seconds) for item in items], seed, "the model speaks")
     model = errors(recognizer, texts, [clip.audio for clip in spoken], speaker.rate, "the model")

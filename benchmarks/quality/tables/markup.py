@@ -1,4 +1,6 @@
-"""How many texts of tests/text/markup_cases.json are read rightly: markup, citation marks, sounds, asides and pauses.
+"""Measure how many texts of tests/text/markup_cases.json are read correctly.
+
+They have markup, citation marks, sounds, asides and pauses.
 
 A reading is right if the turns, with their sounds and pauses, are those of the case; a full stop at the end of a turn
 does not count. A case with a warning is right only if there is one that contains it; an empty warning means none.

@@ -1,10 +1,9 @@
-"""How many rows of a table are read rightly, by us, by wetext and by NeMo's text processing.
+"""Measure how many rows of a table Dia, wetext and NeMo's text processing read correctly.
 
 The table is tests/text/english/numbers/numbers.tsv.
 
-A reading is right if it has the words of one of the row's readings; case, punctuation, hyphens, "and" and the spaces
-between single letters do not count, for any of the programs. Odd rows served to write the rules, even rows are held
-out. Knows nothing of rules.
+A reading is correct if it has the words of one of the row's readings. For all programs, case, punctuation, hyphens,
+"and" and spaces between single letters are ignored. The rules were written with odd rows; even rows are held out.
 """
 
 import re

@@ -1,8 +1,8 @@
-"""Where sentences end: the table tests/text/english/sentences.json, by us and by other programs.
+"""Measure sentence splitting on tests/text/english/sentences.json, by Dia and by other programs.
 
-A `|` in a row is the end of a sentence. The second, fourth, … row of each kind was held out while ours was written. A
-row is right if all its sentences have the expected letters and figures; white space and punctuation do not count.
-The golden rules are the 48 cases that come with pysbd. Knows nothing of speech.
+A `|` in a row marks the end of a sentence. The even rows of each kind were held out while Dia's rules were written. A
+row is correct if all its sentences have the expected letters and digits; white space and punctuation are ignored. The
+golden rules are the 48 cases that come with pysbd.
 """
 
 import json

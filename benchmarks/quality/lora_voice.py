@@ -201,7 +201,7 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     write_data(folder / "data", chosen[:count], clips[:count])
     said, recordings = chosen[count:], clips[count:]
     speaker = Speaker(arguments.model)
-    voice, learnt = (speaker.through_codec(part) for part in (recordings, clips[:count]))
+    voice, learned = (speaker.through_codec(part) for part in (recordings, clips[:count]))
     listener, own = Listener(speaker, said, voice, words), speaker.rate
 
     def spoken(by: Speaker) -> Heard:
@@ -224,7 +224,7 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
         "words": len(words),
         "training": training,
         "heard": {name: as_numbers(row) for name, row in heard.items()},
-        "distance_of_learnt": listener.distance(learnt, own),
+        "distance_of_training_clips": listener.distance(learned, own),
         "more_errors": more._asdict(),
         "reached": reached(heard, more),
     }
@@ -261,7 +261,7 @@ def told(results: dict[str, Any]) -> str:
         error, ended = row["word_error"], "" if row["ended"] is None else f"{row['ended']}/{results['held_out']}"
         spread = f"{error['value']:.3f} ({error['low']:.3f}–{error['high']:.3f})"
         lines.append(f"{name:20}{row['pitch']:8.1f}{row['distance']:10.2f}   {spread:22}{ended:>8}")
-    lines.append(f"{'those learnt':20}{'':8}{results['distance_of_learnt']:10.2f}")
+    lines.append(f"{'those learned':20}{'':8}{results['distance_of_training_clips']:10.2f}")
     lines.append(f"\nword error {more['value']:+.3f} ({more['low']:+.3f} to {more['high']:+.3f}) after")
     return "\n".join([*lines, *(f"{'yes' if met else 'NO':4}{aim}" for aim, met in results["reached"].items())])
 

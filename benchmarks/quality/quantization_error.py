@@ -140,12 +140,12 @@ def real_batch(clips: Sequence[Clip]) -> dict[str, Tensor]:
     """A few clips as the model sees them while it learns."""
     from dia.decoding.grid import Channels
     from dia.training.data.collator import ALIGNMENT, SWAPPED, DiaCollator
-    from dia.training.data.compatibility import spelt
+    from dia.training.data.compatibility import spelled
     from dia.training.data.dataset import HeldOut
 
     config = DiaConfig.from_pretrained(MINI)
     channels = Channels.of(config)
-    held = HeldOut(spelt(clips[:4], config, DiaProcessor.from_pretrained(MINI, load_audio_tokenizer=False)))
+    held = HeldOut(spelled(clips[:4], config, DiaProcessor.from_pretrained(MINI, load_audio_tokenizer=False)))
     batch = DiaCollator(channels)([held[index] for index in range(len(held))])
     return {name: value for name, value in batch.items() if name not in ("labels", *ALIGNMENT, *SWAPPED)}
 

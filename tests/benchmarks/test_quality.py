@@ -96,8 +96,8 @@ def test_training_runs_are_those_of_its_split_alone():
 
     stream = utterances(0)
     texts = [next(stream) for _ in range(200)]
-    learnt = set().union(*(runs_of(u.text) for u in texts if u.split == "train"))
-    assert trained_runs(200, 0) == learnt
+    learned = set().union(*(runs_of(u.text) for u in texts if u.split == "train"))
+    assert trained_runs(200, 0) == learned
 
 
 def test_homophones_count_as_equal_by_the_dictionary():

@@ -268,7 +268,7 @@ def test_every_block_of_python_runs(document, workplace, checkpoint, request):
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=title)
 def test_every_block_says_its_language(document):
-    """A misspelt language would leave a block untested."""
+    """A misspelled language would leave a block untested."""
     assert {block.language for block in blocks(document)} <= LANGUAGES
 
 

@@ -246,9 +246,9 @@ def adapted(tmp_path_factory):
 
 
 def test_adapters_are_all_that_learns_and_only_where_asked(adapted):
-    learnt = {name for name, weight in adapted.model.named_parameters() if weight.requires_grad}
-    assert learnt
-    assert all("lora_" in name and ".decoder.layers." in name for name in learnt)
+    learned = {name for name, weight in adapted.model.named_parameters() if weight.requires_grad}
+    assert learned
+    assert all("lora_" in name and ".decoder.layers." in name for name in learned)
     base = tiny_model().state_dict()
     for name, weight in adapted.model.get_base_model().state_dict().items():
         if "lora_" not in name:

@@ -51,7 +51,7 @@ class Whisper:
 
     def errors(self, text: str, waveform: Waveform, sampling_rate: int) -> Errors:
         """Word errors, at most one for each word of the text, so that a single runaway sentence does not dominate."""
-        reference, heard = words_of(_spelt(text)), words_of(_spelt(self.hear(waveform, sampling_rate)))
+        reference, heard = words_of(_spelled(text)), words_of(_spelled(self.hear(waveform, sampling_rate)))
         return Errors(min(edit_distance(reference, heard), len(reference)), len(reference))
 
 
@@ -98,7 +98,7 @@ class Speakers:
         return np.asarray(self._encoder.embed_utterance(preprocess_wav(waveform, sampling_rate)), np.float32)
 
 
-def _spelt(text: str) -> str:
+def _spelled(text: str) -> str:
     return spoken_form("".join(character for character in text if character.isascii())).replace("-", " ")
 
 

@@ -63,7 +63,7 @@ class Reading:
     def words(self):
         return {"lad", "tub", "is", "a", "mad"}
 
-    def spelt(self, capitals):
+    def spelled(self, capitals):
         return symbols_of(capitals)
 
 

@@ -223,7 +223,7 @@ def _trainer(arguments: argparse.Namespace, model: Any, processor: Any, cache: A
     from dia.training.lora import freeze, plain, with_lora
     from dia.training.trainer import DiaTrainer
 
-    learnt, held_out = hold_out(clips_of(cache.rows), arguments.held_out, arguments.seed)
+    learned, held_out = hold_out(clips_of(cache.rows), arguments.held_out, arguments.seed)
     cache.check_fits(processor)
     cache.check_read(_format(model).text_frontend)
     if arguments.lora:
@@ -236,11 +236,11 @@ def _trainer(arguments: argparse.Namespace, model: Any, processor: Any, cache: A
         if held_out
         else " (no eval_loss and no eval_gap: a voice needs at least six clips for clips to be held out)"
     )
-    print(f"{len(learnt)} clips to train on, {len(held_out)} held out{none}")
+    print(f"{len(learned)} clips to train on, {len(held_out)} held out{none}")
     return DiaTrainer(
         model,
-        training_arguments(arguments, plain(model).config, len(learnt), bool(held_out)),
-        learnt,
+        training_arguments(arguments, plain(model).config, len(learned), bool(held_out)),
+        learned,
         held_out or None,
         processing_class=processor,
         callbacks=callbacks,

@@ -74,15 +74,15 @@ def trainable_clips(
         )
     max_bytes, max_frames = length_limits(config)
     decoder = config.get_text_config()
-    learnt = spelt([clip._replace(text=format.end_turns(clip.text)) for clip in clips], config, processor)
-    for clip, read in zip(clips, learnt, strict=True):
+    learned = spelled([clip._replace(text=format.end_turns(clip.text)) for clip in clips], config, processor)
+    for clip, read in zip(clips, learned, strict=True):
         for codes in clip.codes:
             _check_codes(clip, codes, decoder.num_channels, int(decoder.eos_token_id))
         _check_length(clip, len(spell(read.text)), max_bytes, max_frames)
-    return learnt
+    return learned
 
 
-def spelt(clips: Sequence[Clip], config: DiaConfig, processor: DiaProcessor | None = None) -> list[Clip]:
+def spelled(clips: Sequence[Clip], config: DiaConfig, processor: DiaProcessor | None = None) -> list[Clip]:
     """Convert the texts of clips as the processor's tokenizer does, to phones if it has a lexicon.
 
     Raises:
@@ -130,4 +130,4 @@ def _check_length(clip: Clip, text_bytes: int, max_bytes: int, max_frames: int) 
         )
 
 
-__all__ = ["Clips", "check_processor", "length_limits", "spelt", "trainable_clips"]
+__all__ = ["Clips", "check_processor", "length_limits", "spelled", "trainable_clips"]

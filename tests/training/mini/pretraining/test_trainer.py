@@ -191,14 +191,14 @@ def test_a_run_goes_on_where_it_stopped(finished, quick, tmp_path):
 
 def test_the_encoder_probe_resumes_with_its_weights(finished, quick, tmp_path):
     longer = tiny_trainer(tmp_path, minutes=1.5)
-    learnt = finished.encoder_probe.head[0].weight.clone()
+    learned = finished.encoder_probe.head[0].weight.clone()
     loaded = []
     longer.encoder_probe.load = lambda path: (
         EncoderProbe.load(longer.encoder_probe, path),
         loaded.append(longer.encoder_probe.head[0].weight.clone()),
     )
     longer.run()
-    assert torch.equal(loaded[0], learnt)
+    assert torch.equal(loaded[0], learned)
 
 
 def test_a_model_of_phones_is_trained_and_measured(quick, tmp_path):

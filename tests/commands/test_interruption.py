@@ -109,7 +109,7 @@ def held(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("output", "message"),
     [
-        ("folder.wav", "folder.wav is a folder. Give the path of a file."),
+        ("folder.wav", "folder.wav is a folder. Pass the path of a file."),
         ("pipe.wav", "pipe.wav is a device or a pipe, which a file cannot replace. Choose another path."),
         ("circle.wav", "circle.wav: Too many levels of symbolic links"),
         ("nowhere/a.wav", "nowhere does not exist. Create it first."),

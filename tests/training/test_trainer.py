@@ -137,7 +137,7 @@ def test_a_killed_run_goes_on_with_the_same_losses(whole, tmp_path):
 
 
 def test_without_a_checkpoint_there_is_nothing_to_resume(tmp_path):
-    with pytest.raises(ValueError, match="holds no complete checkpoint"):
+    with pytest.raises(ValueError, match="contains no complete checkpoint"):
         trainer(tmp_path).train(resume_from_checkpoint=True)
 
 
@@ -338,7 +338,7 @@ def test_clips_that_do_not_fit_the_model_are_refused_by_name(tmp_path, clip, mes
 
 
 def test_an_empty_data_set_and_wrong_options_are_refused(tmp_path):
-    with pytest.raises(ValueError, match="holds no clip"):
+    with pytest.raises(ValueError, match="no clip"):
         DiaTrainer(tiny_model(), options(tmp_path), [])
     with pytest.raises(ValueError, match="channel_weights"):
         DiaTrainer(tiny_model(), options(tmp_path, channel_weights=[1.0]), clips())
@@ -381,7 +381,7 @@ def test_samples_are_written_and_logged_without_changing_the_training(tmp_path):
 def test_samples_need_a_codec_and_a_script():
     with pytest.raises(ValueError, match="no codec"):
         SampleCallback(tiny_processor(), ["[S1] Hi."])
-    with pytest.raises(ValueError, match="give at least one script"):
+    with pytest.raises(ValueError, match="pass at least one script"):
         SampleCallback(tiny_processor(tiny_codec()), [])
 
 
@@ -478,7 +478,9 @@ def test_transcripts_that_were_normalized_differently_are_refused(tmp_path):
     cache = encode_rows([Row("a", "I owe $5.", tone(0.03))], processor, tmp_path / "codes", progress=False)
     model = tiny_model()
     model.generation_config.text_frontend = "none"
-    with pytest.raises(ValueError, match=r"holds transcripts read with text_frontend 'en', and the model .* 'none'"):
+    with pytest.raises(
+        ValueError, match=r"contains transcripts read with text_frontend 'en', and the model .* 'none'"
+    ):
         DiaTrainer(model, options(tmp_path), cache)
     DiaTrainer(tiny_model(), options(tmp_path), cache)
 

@@ -228,7 +228,7 @@ class DiaTrainer(Trainer):
             last = last_checkpoint(self.args.output_dir)
             if last is None:
                 raise ValueError(
-                    f"{self.args.output_dir} holds no complete checkpoint to resume from. Train without resuming."
+                    f"{self.args.output_dir} contains no complete checkpoint to resume from. Train without resuming."
                 )
             resume_from_checkpoint = str(last)
         try:
@@ -262,7 +262,7 @@ class DiaTrainer(Trainer):
         except _WRITING_FAILED as error:
             free = shutil.disk_usage(folder.parent).free / 2**20
             shutil.rmtree(folder, ignore_errors=True)
-            raise OSError(f"{folder} could not be written: {error}; {free:.0f} MB were free there") from error
+            raise OSError(f"{folder} could not be written: {error}; {free:.0f} MB were free on its disk") from error
 
     def _check_weights(self) -> None:
         if not all(bool(torch.isfinite(weight).all()) for weight in self.model.parameters() if weight.requires_grad):

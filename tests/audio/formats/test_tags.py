@@ -83,7 +83,7 @@ def test_without_metadata_the_comment_is_the_notice_alone():
     [
         ("a title", TypeError, "metadata is 'a title'; expected a dict"),
         ({"titel": "x"}, ValueError, r"metadata contains 'titel'; did you mean 'title'\? Use title, artist, comment"),
-        ({"title": 3}, TypeError, r"metadata\['title'\] is 3; expected a text"),
+        ({"title": 3}, TypeError, r"metadata\['title'\] is 3; expected text"),
         ({"title": "a\0b"}, ValueError, r"metadata\['title'\] contains a NUL"),
         ({"comment": "x" * 10_001}, ValueError, r"metadata\['comment'\] has 10001 characters"),
         ({"chapters": "one"}, TypeError, r"metadata\['chapters'\] is 'one'; expected a list of pairs"),
@@ -91,7 +91,7 @@ def test_without_metadata_the_comment_is_the_notice_alone():
         ({"chapters": [("0", "a")]}, ValueError, r"metadata\['chapters'\]\[0\] starts at '0'"),
         ({"chapters": [(-1, "a")]}, ValueError, r"metadata\['chapters'\]\[0\] starts at -1"),
         ({"chapters": [(float("nan"), "a")]}, ValueError, r"metadata\['chapters'\]\[0\] starts at nan"),
-        ({"chapters": [(0, 5)]}, TypeError, r"metadata\['chapters'\]\[0\] is 5; expected a text"),
+        ({"chapters": [(0, 5)]}, TypeError, r"metadata\['chapters'\]\[0\] is 5; expected text"),
         ({"chapters": [(1, "a"), (1, "b")]}, ValueError, r"metadata\['chapters'\] must be in order"),
         ({"chapters": [(i, "x") for i in range(10_001)]}, ValueError, r"the length of metadata\['chapters'\]=10001"),
     ],

@@ -108,7 +108,7 @@ def test_another_language_does_not_use_the_english_lexicon():
 
 def test_a_finished_or_stopped_run_is_not_overwritten_but_resumed(recordings, model, trained, capsys):
     assert train(recordings, model, trained, "--lora") == 2
-    assert "holds a finished model" in capsys.readouterr().err
+    assert "contains a finished model" in capsys.readouterr().err
     assert train(recordings, model, trained, "--lora", "--rank", "2", "--steps", "5", "--resume") == 0
     assert (trained / "checkpoint-5").is_dir() or (trained / "checkpoint-4").is_dir()
 
@@ -175,7 +175,7 @@ def test_a_missing_extra_is_reported_with_its_install_command(model, tmp_path, m
 
 
 @pytest.mark.parametrize(
-    ("text", "message"), [(None, "holds no row to train on"), ("nowhere", "nowhere")], ids=["unusable", "missing"]
+    ("text", "message"), [(None, "contains no row to train on"), ("nowhere", "nowhere")], ids=["unusable", "missing"]
 )
 def test_unusable_data_is_rejected_before_training(model, tmp_path, capsys, text, message):
     source = tmp_path / "data"

@@ -125,7 +125,7 @@ def test_a_diverged_run_is_reported_and_leaves_no_partial_files(recordings, tmp_
         (["--codebook-width", "99", "--encoder-width", "2"], "codebook_width is 99; the encoder ends 32 wide"),
         (["--device", "quantum"], "--device quantum cannot be used here"),
         (["--batch-size", "0"], "batch=0[.0]* must be"),
-        (["--segment-seconds", "0.01"], "segment_seconds is 0.01; give at least"),
+        (["--segment-seconds", "0.01"], "segment_seconds is 0.01; pass at least"),
         (["--minutes", "0"], "minutes=0[.0]* must be"),
         (["--steps", "-3"], "steps=-3[.0]* must be"),
         (["--held-out", "1"], "heldout_share=1[.0]* must be"),
@@ -181,13 +181,13 @@ def test_segments_are_whole_frames_of_the_codec():
     ("arguments", "message"),
     [
         (["--from", "nowhere/at/all"], "--from nowhere/at/all: no such folder"),
-        (["--from", "{dia}"], "holds a model of type dia; expected type dac"),
-        (["--from", "{data}"], "holds no model: config.json is missing"),
+        (["--from", "{dia}"], "contains a model of type dia; expected type dac"),
+        (["--from", "{data}"], "contains no model: config.json is missing"),
         (["--output", "{data}/codec"], "lies inside --data .*Choose a folder outside"),
         (["--work", "{data}/work"], "--work .*lies inside --data"),
         (["--output", "{file}"], "is a file"),
         (["--work", "{file}/work"], "cannot be written"),
-        (["--data", "{file}"], "is a file; give the folder that holds the recordings"),
+        (["--data", "{file}"], "is a file; pass the folder that contains the recordings"),
     ],
 )
 def test_invalid_output_folders_are_reported_before_training(recordings, tmp_path, arguments, message):

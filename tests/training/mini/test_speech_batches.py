@@ -39,7 +39,7 @@ def test_batches_depend_on_the_seed_alone(speech):
 
 
 def test_batches_without_speech_name_the_remedy(tmp_path):
-    with pytest.raises(ValueError, match=r"holds no speech. Run python -m dia.training.mini --stages speech first"):
+    with pytest.raises(ValueError, match=r"contains no speech. Run python -m dia.training.mini --stages speech first"):
         next(speech_batches(tmp_path, 4000, RATE, 8))
 
 

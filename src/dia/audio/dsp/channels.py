@@ -24,7 +24,7 @@ def as_channels(array: NDArray[Any], name: str) -> NDArray[Any]:
         ValueError: the array is empty or has another shape.
     """
     if array.size == 0:
-        raise ValueError(f"{name} is empty; give a recording with samples.")
+        raise ValueError(f"{name} is empty; pass a recording with samples.")
     if array.ndim == 1:
         return array[:, None]
     if array.ndim != 2 or min(array.shape) > MOST:

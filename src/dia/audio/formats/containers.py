@@ -56,7 +56,7 @@ def read(file: BinaryIO, name: str = "audio", longest: float | None = None) -> S
             decoder.decode(packet)
         tracks = len(container.streams.audio)
     if decoder.rate is None:
-        raise ValueError(f"{name}: no sound of its audio track can be decoded. The file is damaged or empty.")
+        raise ValueError(f"{name}: its audio track cannot be decoded. The file is damaged or empty.")
     return Sound(np.concatenate(decoder.blocks), decoder.rate, tuple(_remarks(tracks, decoder.lost(stated))))
 
 
@@ -114,7 +114,7 @@ class _Decoder:
 
         if packet.has_sidedata("encryption_info") or packet.stream.codec_context.codec_tag == _PROTECTED:
             raise ValueError(
-                f"{self._name} is encrypted (DRM): only the player of its shop can decode it. Use another recording."
+                f"{self._name} is encrypted (DRM) and can only be played by its store's player. Use another recording."
             )
         with contextlib.suppress(av.error.FFmpegError):
             for frame in packet.decode():

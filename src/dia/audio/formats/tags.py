@@ -108,7 +108,7 @@ class Tags:
 
 def _text(value: Any, name: str) -> str:
     if not isinstance(value, str):
-        raise TypeError(f"{name} is {shown(value)}; expected a text.")
+        raise TypeError(f"{name} is {shown(value)}; expected text.")
     if "\0" in value or len(value) > TAG_CHARACTERS:
         fault = "contains a NUL" if "\0" in value else f"has {len(value)} characters"
         raise ValueError(f"{name} {fault}; expected at most {TAG_CHARACTERS} characters of text.")

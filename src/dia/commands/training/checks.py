@@ -50,13 +50,13 @@ def check_model(source: str) -> None:
         )
     if (folder / "adapter_config.json").is_file():
         raise ValueError(
-            f"--model {folder} holds only adapters. Train the model they belong to, or merge them into it first "
+            f"--model {folder} contains only adapters. Train the model they belong to, or merge them into it first "
             f"(train without --keep-adapter)."
         )
     _check_kind(folder, "dia")
     if not (folder / "preprocessor_config.json").is_file():
         raise ValueError(
-            f"--model {folder} holds a model without a processor, such as native weights. A folder to train needs "
+            f"--model {folder} contains a model without a processor, such as native weights. A folder to train needs "
             f"{_MODEL_FILES}. To make one, run: dia convert model {folder} NEW --codec CODEC"
         )
 
@@ -85,7 +85,7 @@ def check_data(source: str) -> None:
     if Path(source).expanduser().exists():
         return
     if not re.fullmatch(r"\w[\w.-]*(/[\w.-]+)?", source):
-        raise ValueError(f"--data {source}: no such folder. Give a folder, or the id of a data set on the Hub.")
+        raise ValueError(f"--data {source}: no such folder. Pass a folder, or the id of a data set on the Hub.")
     cache = Path(os.environ.get("HF_DATASETS_CACHE") or Path(constants.HF_HOME) / "datasets")
     if (cache / source.replace("/", "___")).is_dir():
         return
@@ -95,7 +95,7 @@ def check_data(source: str) -> None:
 
 def _check_id(source: str, option: str, kind: str) -> None:
     if not re.fullmatch(r"\w[\w.-]*/[\w.-]+", source):
-        raise ValueError(f"{option} {source}: no such folder. Give a folder, or an id on the Hub such as owner/name.")
+        raise ValueError(f"{option} {source}: no such folder. Pass a folder, or an id on the Hub such as owner/name.")
     try:
         check_source(source, kind)
     except OSError as error:
@@ -105,12 +105,12 @@ def _check_id(source: str, option: str, kind: str) -> None:
 def _check_kind(folder: Path, kind: str) -> None:
     path = folder / "config.json"
     if not path.is_file():
-        raise ValueError(f"{folder} holds no model: config.json is missing.")
+        raise ValueError(f"{folder} contains no model: config.json is missing.")
     config = read_json(path)
     # The first native files name no type.
     found = config.get("model_type", "dia" if "model" in config else "unknown")
     if found != kind:
-        raise ValueError(f"{folder} holds a model of type {found}; expected type {kind}.")
+        raise ValueError(f"{folder} contains a model of type {found}; expected type {kind}.")
 
 
 __all__ = ["check_codec", "check_data", "check_model", "check_place"]

@@ -129,11 +129,13 @@ def _check_installed() -> None:
 def _check_output(folder: Path, resume: bool) -> None:
     stopped = any(folder.glob("checkpoint-*/trainer_state.json"))
     if resume and not stopped:
-        raise ValueError(f"{folder} holds no checkpoint to resume from. Run the command without --resume.")
+        raise ValueError(f"{folder} contains no checkpoint to resume from. Run the command without --resume.")
     if any((folder / name).exists() for name in ("config.json", "adapter_config.json")) and not resume:
-        raise ValueError(f"{folder} holds a finished model. Choose another --output, or continue with --resume.")
+        raise ValueError(f"{folder} contains a finished model. Choose another --output, or continue with --resume.")
     if stopped and not resume:
-        raise ValueError(f"{folder} holds an unfinished run. Continue it with --resume, or choose another --output.")
+        raise ValueError(
+            f"{folder} contains an unfinished run. Continue it with --resume, or choose another --output."
+        )
 
 
 def _rows(arguments: argparse.Namespace) -> Any:
@@ -213,7 +215,7 @@ def _encoded(arguments: argparse.Namespace, rows: Any, model: Any, processor: An
         report.save(arguments.output)
         if not report.usable:
             raise ValueError(
-                f"{arguments.data} holds no row to train on. See {arguments.output}/report.json for the reasons."
+                f"{arguments.data} contains no row to train on. See {arguments.output}/report.json for the reasons."
             )
         return encode_rows(report.usable, processor, folder, arguments.shifts, frontend=format.text_frontend)
 

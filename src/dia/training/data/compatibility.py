@@ -70,7 +70,7 @@ def trainable_clips(
     clips += clips_of(row for row in rows if not isinstance(row, Clip))
     if not clips:
         raise ValueError(
-            "the data set holds no clips. Encode recordings first, see dia.training.data.encoding.encode_rows."
+            "the data set contains no clips. Encode recordings first, see dia.training.data.encoding.encode_rows."
         )
     max_bytes, max_frames = length_limits(config)
     decoder = config.get_text_config()

@@ -63,11 +63,11 @@ def save_codec(state: Path, destination: Path) -> None:
     """Write the averaged codec from a trainer's folder `state` to `destination`, in fp16, for `from_pretrained`.
 
     Raises:
-        ValueError: `state` holds no codec, or one of other sizes.
+        ValueError: `state` contains no codec, or one of other sizes.
     """
     content = read_state(state)
     if content is None:
-        raise ValueError(f"state {state} holds no codec. Run python -m dia.training.mini.codec_stages first.")
+        raise ValueError(f"state {state} contains no codec. Run python -m dia.training.mini.codec_stages first.")
     codec = DacModel(MINI_CODEC)
     check_sizes(content, MINI_CODEC, codec.state_dict(), state)
     codec.load_state_dict(content["average"])

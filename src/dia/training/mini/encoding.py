@@ -70,12 +70,12 @@ def encode_corpus(codec: DacModel, corpus: Path, folder: Path, variants: int = 1
     Clips without labels, those of flite, are left out. Shards that are added to `corpus` are encoded by the next call.
 
     Raises:
-        ValueError: `corpus` holds no shards, or `folder` holds codes of another codec.
+        ValueError: `corpus` contains no shards, or `folder` contains codes of another codec.
         OSError: the disk is full; finished shards are kept.
     """
     numbers = shard_numbers(corpus)
     if not numbers:
-        raise ValueError(f"corpus {corpus} holds no speech. Run python -m dia.training.mini --stages speech first.")
+        raise ValueError(f"corpus {corpus} contains no speech. Run python -m dia.training.mini --stages speech first.")
     cache.claim(folder, codec)
     codec.eval()
     encoder = torch.compile(codec.encoder, dynamic=False) if compiled else codec.encoder

@@ -38,7 +38,7 @@ def read_clips(folder: Path, pronunciations: Pronunciations | None = None) -> tu
         pronunciations: of the words; None keeps texts as letters.
 
     Raises:
-        ValueError: the folder holds no codes, or clips without labels.
+        ValueError: the folder contains no codes, or clips without labels.
     """
     cache = CodeCache(folder)
     if any(not row.labels for row in cache.rows):

@@ -131,7 +131,7 @@ def _explained(source: Source, name: str, error: Exception) -> Iterator[None]:
     if containers.missing() is not None:
         raise ValueError(
             f"{name}: {shown} cannot be read as audio ({reason or 'it is damaged'}). To read m4a, mp4, webm, aac and "
-            f"other recordings of phones and browsers, run: {containers.EXTRA}. Or convert it to WAV or FLAC first: "
+            f"other recordings from phones and browsers, run: {containers.EXTRA}. Or convert it to WAV or FLAC first: "
             f"{remedy}"
         ) from error
     try:

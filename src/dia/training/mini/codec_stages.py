@@ -77,12 +77,12 @@ def save_codec(state: Path, destination: Path) -> None:
 def main() -> None:
     """`python -m dia.training.mini.codec_stages SPEECH FOLDER`."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("speech", type=Path)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--threads", type=int)
-    parser.add_argument("--joint-minutes", type=float, default=25)
-    parser.add_argument("--decoder-minutes", type=float, default=60)
-    parser.add_argument("--compiled", action="store_true")
+    parser.add_argument("speech", type=Path, help="folder of the corpus")
+    parser.add_argument("folder", type=Path, help="folder for state, log and samples")
+    parser.add_argument("--threads", type=int, help="number of CPU threads (default: chosen by torch)")
+    parser.add_argument("--joint-minutes", type=float, default=25, help="minutes of joint training (default: 25)")
+    parser.add_argument("--decoder-minutes", type=float, default=60, help="minutes of the decoder alone (default: 60)")
+    parser.add_argument("--compiled", action="store_true", help="compile the layers; needs a C++ compiler")
     arguments = parser.parse_args()
     recipes = mini_recipes(arguments.joint_minutes, arguments.decoder_minutes, arguments.compiled)
     train_codec(arguments.speech, arguments.folder, recipes, arguments.threads)

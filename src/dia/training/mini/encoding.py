@@ -103,12 +103,12 @@ def sound_of(clip: Clip, rate: int) -> Sound:
 def main() -> None:
     """`python -m dia.training.mini.encoding CODEC CORPUS FOLDER`."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("codec", type=Path)
-    parser.add_argument("corpus", type=Path)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--variants", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--compiled", action="store_true")
+    parser.add_argument("codec", type=Path, help="folder of the codec")
+    parser.add_argument("corpus", type=Path, help="folder of the corpus")
+    parser.add_argument("folder", type=Path, help="folder for the codes")
+    parser.add_argument("--variants", type=int, default=1, help="frame offsets per clip (default: 1)")
+    parser.add_argument("--threads", type=int, default=2, help="number of CPU threads (default: 2)")
+    parser.add_argument("--compiled", action="store_true", help="compile the layers; needs a C++ compiler")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     codec = DacModel.from_pretrained(arguments.codec, dtype=torch.float32)

@@ -225,7 +225,7 @@ def test_letters_are_compared_without_case_marks_and_digits(spoken, heard, share
 def test_a_share_beyond_the_parts_is_refused(tmp_path, capsys):
     with pytest.raises(SystemExit):
         main([str(tmp_path / "corpus"), "--share", "3/2"])
-    assert "'3/2' is no share. Write 1/2 for the first of two." in capsys.readouterr().err
+    assert "'3/2' is not a share. Write 1/2 for the first of two." in capsys.readouterr().err
 
 
 def test_without_archives_the_command_says_what_to_run(tmp_path, capsys):

@@ -16,8 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
+from evaluation.held_out import TEACHER_RATE, spoken_by_teacher
 from evaluation.recognizer import Recognizer
 from torch import Tensor, nn
 
@@ -26,13 +26,11 @@ from dia.quantization.config import DiaQuantizationConfig, quantize
 from dia.quantization.linear import QuantizedLinear
 from dia.training.data.dialogues import Clip
 from dia.training.metrics import measure
-from dia.training.mini.teacher.voices import performs, trim
 
 FORMATS = ("int8", "int4")
 PARTS = ("errors", "loss", "words")
 EVERYTHING = "all of them"
 AS_SHIPPED = "as quantize() does"
-TEACHER_RATE = 16_000
 
 
 def kinds(model: nn.Module, each_layer: bool) -> dict[str, list[str]]:
@@ -97,7 +95,7 @@ def published_shape(layers: int | None) -> DiaConfig:
 def scale_queries(model: nn.Module) -> None:
     """Put 1 / √(head width) into the queries, as training does: attention itself does not scale.
 
-    Without it random weights attend to a single place each, and which one it is hangs on the last bit.
+    Without it, random weights attend to a single position, which depends on the last bit.
     """
     for name, module in model.named_modules():
         if name.endswith("_attention"):
@@ -116,7 +114,7 @@ def random_batch(config: DiaConfig, texts: int = 2, rows: int = 24) -> dict[str,
 
 
 def vocabulary(folder: Path) -> list[str]:
-    """The words a model was taught, which stand in its folder."""
+    """The vocabulary of a model, from its folder."""
     return (folder / "vocabulary.txt").read_text(encoding="utf-8").split()
 
 
@@ -128,16 +126,16 @@ def scripts(folder: Path, count: int) -> list[tuple[str, str]]:
 
 def taught(processor: DiaProcessor, said: Sequence[tuple[str, str]]) -> list[Clip]:
     """The teacher's speech through the codec."""
-    spoken = [trim(performs(text, speaker)).astype(np.float32) / 32768 for speaker, text in said]
     clips = []
-    for (speaker, text), audio in zip(said, spoken, strict=True):
+    for speaker, text in said:
+        audio = spoken_by_teacher(text, speaker).teacher
         codes = processor.encode_audio([audio], sampling_rate=TEACHER_RATE)[0]
         clips.append(Clip([codes], f"[{speaker}] {text}", speaker))
     return clips
 
 
 def real_batch(clips: Sequence[Clip]) -> dict[str, Tensor]:
-    """A few clips as the model sees them while it learns."""
+    """A few clips as a training batch."""
     from dia.decoding.grid import Channels
     from dia.training.data.collator import ALIGNMENT, SWAPPED, DiaCollator
     from dia.training.data.compatibility import spelled

@@ -325,11 +325,11 @@ def codes(frames=4, channels=CHANNELS, highest=1):
 @pytest.mark.parametrize(
     ("clip", "message"),
     [
-        (Clip([codes(channels=2)], "[S1] Hi.", "ann"), "2 codebooks and the model 3 channels"),
+        (Clip([codes(channels=2)], "[S1] Hi.", "ann"), "2 codebooks, but the model has 3 channels"),
         (Clip([codes(highest=EOS)], "[S1] Hi.", "ann"), "another codec"),
         (Clip([codes(frames=0)], "[S1] Hi.", "ann"), "codes of shape"),
-        (Clip([codes(frames=60)], "[S1] Hi.", "ann"), "60 frames.*trained with 59"),
-        (Clip([codes()], "[S1] " + 60 * "a", "ann"), "62 bytes; the model reads 48"),
+        (Clip([codes(frames=60)], "[S1] Hi.", "ann"), "60 frames.*trained with at most 59"),
+        (Clip([codes()], "[S1] " + 60 * "a", "ann"), "62 bytes, but the model reads at most 48"),
     ],
 )
 def test_clips_that_do_not_fit_the_model_are_refused_by_name(tmp_path, clip, message):
@@ -407,7 +407,7 @@ def test_a_checkpoint_of_another_run_is_refused(whole, adapted, tmp_path):
         ),
         (lora, tiny_model(), "from a run that trains low-rank adapters, but this run trains all weights"),
         (lora, with_lora(tiny_model(), rank=3, frozen="encoder"), "adapters of rank 2, but this run has rank 3"),
-        (lora, with_lora(tiny_model(), rank=2), "adapters for other layers"),
+        (lora, with_lora(tiny_model(), rank=2), "adapters for different layers"),
         (plain_run, tiny_model(wider), "does not fit this run"),
         (plain_run, frozen, "does not fit this run"),
     ):
@@ -464,7 +464,7 @@ def test_a_sample_script_that_is_too_long_is_refused_before_training():
 def test_a_processor_of_another_model_is_refused_before_anything_is_learnt(tmp_path):
     processor = tiny_processor()
     processor.delay_pattern = [0, 1, 2]
-    with pytest.raises(ValueError, match=r"delay_pattern=\[0, 1, 2\], and the model \[0, 2, 3\]"):
+    with pytest.raises(ValueError, match=r"delay_pattern=\[0, 1, 2\], but the model has \[0, 2, 3\]"):
         DiaTrainer(tiny_model(), options(tmp_path), clips(), processing_class=processor)
 
 

@@ -65,5 +65,7 @@ def test_the_probe_holds_clips_that_are_never_trained_on(speech):
     count = min(2, len(heldout))
     assert count
     assert heldout_probe(speech, 4000, RATE, count).audio.shape == (count, 4000)
-    with pytest.raises(ValueError, match=rf"holds {len(heldout)} held-out clips; 1000 are needed. Make more clips."):
+    with pytest.raises(
+        ValueError, match=rf"contains {len(heldout)} held-out clips; 1000 are needed. Make more clips."
+    ):
         heldout_probe(speech, 4000, RATE, 1000)

@@ -42,7 +42,7 @@ def check_processor(processor: DiaProcessor, config: DiaConfig) -> None:
     ):
         if theirs != ours:
             raise ValueError(
-                f"the processor has {name}={theirs}, and the model {ours}. Use the processor that the model was "
+                f"the processor has {name}={theirs}, but the model has {ours}. Use the processor that the model was "
                 "published with."
             )
 
@@ -125,7 +125,7 @@ def _check_length(clip: Clip, text_bytes: int, max_bytes: int, max_frames: int) 
         )
     if text_bytes > max_bytes:
         raise ValueError(
-            f"the text {clip.text[:40]!r} … is {text_bytes} bytes; the model reads {max_bytes}. "
+            f"the text {clip.text[:40]!r} … is {text_bytes} bytes, but the model reads at most {max_bytes}. "
             "Split the clip, or leave it out."
         )
 

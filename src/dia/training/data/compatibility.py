@@ -106,12 +106,12 @@ def _check_codes(clip: Clip, codes: Tensor, channels: int, codebook: int) -> Non
         raise ValueError(f"the clip {clip.text[:40]!r} has codes of shape {tuple(codes.shape)}; expected [T, C].")
     if codes.shape[1] != channels:
         raise ValueError(
-            f"the codes have {codes.shape[1]} codebooks and the model {channels} channels: they are from another "
+            f"the codes have {codes.shape[1]} codebooks, but the model has {channels} channels: they are from another "
             "codec. Encode the audio with the model's own processor."
         )
     if int(codes.max()) >= codebook or int(codes.min()) < 0:
         raise ValueError(
-            f"the clip {clip.text[:40]!r} has codes from {int(codes.min())} to {int(codes.max())}, and the model's "
+            f"the clip {clip.text[:40]!r} has codes from {int(codes.min())} to {int(codes.max())}, but the model's "
             f"are 0 to {codebook - 1}: they are from another codec. Encode the audio with the model's own processor."
         )
 
@@ -120,8 +120,8 @@ def _check_length(clip: Clip, text_bytes: int, max_bytes: int, max_frames: int) 
     frames = max(map(len, clip.codes))
     if frames > max_frames:
         raise ValueError(
-            f"the clip {clip.text[:40]!r} has {frames} frames; the model can be trained with {max_frames}. "
-            "Split the clip, or leave it out."
+            f"the clip {clip.text[:40]!r} has {frames} frames, but the model can be trained with at most "
+            f"{max_frames}. Split the clip, or leave it out."
         )
     if text_bytes > max_bytes:
         raise ValueError(

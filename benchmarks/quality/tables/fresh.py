@@ -11,11 +11,11 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from intervals import share
+from evaluation.intervals import share
 
 from dia.text import parse
 
-TABLE = Path(__file__).parents[2] / "tests" / "text" / "fresh.json"
+TABLE = Path(__file__).parents[3] / "tests" / "text" / "fresh.json"
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from difflib import SequenceMatcher
 from typing import NamedTuple
 
 import numpy as np
+from evaluation.recognizer import words_of
 from numpy.typing import NDArray
-from recognizer import words_of
 
 RIGHT, SUBSTITUTED, DELETED = "right", "substituted", "deleted"
 STRETCH = 2  # consecutive words that count as a stretch

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from speaking import Speaker
+from evaluation.speaking import Speaker
 from torch import Tensor
 from transformers import LogitsProcessor, TopKLogitsWarper
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-WORD = "harbour"  # of the text, found in no message and no file
+WORD = "harbor"  # of the text, found in no message and no file
 TEXT = f"[S1] The ships of the {WORD} are here. [S2] Good."
 DEPTH = 3  # of lists and dataclasses that are looked into
 

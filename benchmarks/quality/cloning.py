@@ -1,6 +1,6 @@
-"""How well a voice is kept: recordings made into voices, gone on with through the facade, and their pitch compared.
+"""Measure voice cloning: make voices from recordings, speak with them, and compare pitches.
 
-Knows the facade, voices, the teacher and pitch. Knows nothing of words.
+Uses the facade, the teacher and pitch; words are not recognized.
 """
 
 import argparse
@@ -14,30 +14,31 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from held_out import TEACHER_RATE, fresh_sentences, sentences, trained_runs
-from intervals import share
-from listening import median_pitch, within
+from evaluation.held_out import TEACHER_RATE, add_training_options, fresh_sentences, sentences, trained_runs
+from evaluation.intervals import share
+from evaluation.listening import within
 from tqdm import tqdm
 
 from dia import MINI
+from dia.audio.dsp.pitch import median_pitch
 from dia.model import Dia
 from dia.training.mini.teacher.voices import HELD_OUT, performs, quiet_ends_cut
 from dia.voices.voice import Voice
 
 GUIDE = """examples:
-  python benchmarks/quality/cloning.py --count 128 --json cloning.json     a quarter of an hour on 2 idle cores
-  python benchmarks/quality/cloning.py --count 8 --model FOLDER            a look at a checkpoint
+  python benchmarks/quality/cloning.py --count 128 --json cloning.json     15 minutes on 2 idle cores
+  python benchmarks/quality/cloning.py --count 8 --model FOLDER            a quick check of a checkpoint
 
-Three of the sixteen voices are lower than people speak, and told apart: `_human` are figures of the others.
-Needs flite, the teacher (apt-get install flite). Sentences share no four words in a row with training.
+Three of the sixteen voices are lower than human voices; results that end in `_human` exclude them.
+Needs flite, the teacher (apt-get install flite). Sentences share no run of four words with the training texts.
 """
 CONSENT = "nobody's voice: flite's, synthetic"
 TOLERANCE = 0.10
-LOWEST = 85.0  # Hz; the pitch of grown people's voices is commonly given as 85 to 255
+LOWEST = 85.0  # Hz; adult voices are commonly said to range from 85 to 255
 
 
 class Told(NamedTuple):
-    """A voice, the pitch of its recording in Hz, and what it shall say."""
+    """A voice, the pitch of its recording in Hz, and the text to speak."""
 
     teacher: str
     voice: Voice
@@ -46,7 +47,7 @@ class Told(NamedTuple):
 
 
 class Heard(NamedTuple):
-    """The pitch of a recording, of its codes decoded, and of what was said in its voice, in Hz; seconds of that."""
+    """Pitches in Hz of a recording, its decoded codes and new speech in its voice; and the length of that speech."""
 
     teacher: str
     recording: float
@@ -76,7 +77,7 @@ def voices(dia: Dia, texts: Iterator[str], count: int, seconds: float) -> Iterat
 
 
 def heard(dia: Dia, told: Sequence[Told], at_once: int, seed: int) -> list[Heard]:
-    """Let every voice say its text, `at_once` in a batch."""
+    """Speak every text in its voice, `at_once` in a batch."""
     found = []
     for first in tqdm(range(0, len(told), at_once), "speaking", leave=False):
         part = told[first : first + at_once]
@@ -90,7 +91,7 @@ def heard(dia: Dia, told: Sequence[Told], at_once: int, seed: int) -> list[Heard
 
 
 def kept(pitches: Sequence[float], wanted: Sequence[float]) -> int:
-    """How many of `pitches` are within 10 % of what they ought to be."""
+    """The number of `pitches` within 10 % of the expected ones."""
     return sum(within(pitch, right, TOLERANCE) for pitch, right in zip(pitches, wanted, strict=True))
 
 
@@ -122,12 +123,12 @@ def parser() -> argparse.ArgumentParser:
         description=__doc__, epilog=GUIDE, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     found.add_argument("--model", default=str(MINI), help="checkpoint folder or Hub id (default: the embedded one)")
-    found.add_argument("--count", type=int, default=100, help="recordings (100)")
-    found.add_argument("--seconds", type=float, default=5.0, help="of a recording, at least (5)")
-    found.add_argument("--at-once", type=int, default=20, help="in a batch (20)")
-    found.add_argument("--seed", type=int, default=0, help="of sentences and sampling")
-    found.add_argument("--training-texts", type=int, default=60_000, help="utterances of the repertoire trained on")
-    found.add_argument("--threads", type=int, help="of torch (default: its own choice)")
+    found.add_argument("--count", type=int, default=100, help="number of recordings (default: 100)")
+    found.add_argument("--seconds", type=float, default=5.0, help="minimum length of a recording (default: 5)")
+    found.add_argument("--at-once", type=int, default=20, help="batch size (default: 20)")
+    found.add_argument("--seed", type=int, default=0, help="seed of sentences and sampling (default: 0)")
+    add_training_options(found)
+    found.add_argument("--threads", type=int, help="number of CPU threads (default: chosen by torch)")
     found.add_argument("--json", type=Path, metavar="FILE", help="write figures and pitches here")
     return found
 
@@ -140,7 +141,7 @@ def main() -> None:
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     dia = Dia.from_pretrained(arguments.model)
-    trained = trained_runs(arguments.training_texts)
+    trained = trained_runs(arguments.training_texts, arguments.training_seed)
     texts = iter(fresh_sentences(sentences(f"voices {arguments.seed}"), trained, 8 * arguments.count).texts)
     found = heard(dia, list(voices(dia, texts, arguments.count, arguments.seconds)), arguments.at_once, arguments.seed)
     figures = told(found)

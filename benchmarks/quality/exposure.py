@@ -16,19 +16,20 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import torch
+from evaluation.held_out import SPEAKERS, Item, sentences, spoken_by_teacher
+from evaluation.intervals import Figure, rate
+from evaluation.judges import Whisper
+from evaluation.recognizer import words_of
+from evaluation.speaking import Speaker
+from evaluation.teacher_forcing import Forcing, Sampling
+from evaluation.word_outcomes import Word, classed
 from exposure_report import Clips, Heard, report
-from held_out import SPEAKERS, Audio, Item, sentences, spoken_by_teacher
-from intervals import Figure, rate
-from judges import Whisper
 from naturalness import sentences as everyday
-from recognizer import words_of
-from speaking import Speaker
-from teacher_forcing import Forcing, Sampling
 from torch import Tensor
 from tqdm import tqdm
-from word_outcomes import Word, classed
 
 from dia import MINI
+from dia.audio.waveform import Waveform
 from dia.codec import dac as codec
 from dia.runtime.files.atomic import atomic_file
 from dia.synthesis.takes.alignment import align
@@ -62,7 +63,7 @@ PREFIXES = (0.5, 1.0, 2.0)  # seconds
 class Hears(Protocol):
     """A recognizer."""
 
-    def hear(self, waveform: Audio, sampling_rate: int) -> str:
+    def hear(self, waveform: Waveform, sampling_rate: int) -> str:
         """What is heard in a mono waveform [N]."""
 
 
@@ -190,12 +191,12 @@ class Bench:
         known = self.known.setdefault(name, {})
         return [index for index, clip in enumerate(self.clips) if clip.key not in known]
 
-    def _decoded(self, codes: Tensor) -> Audio:
+    def _decoded(self, codes: Tensor) -> Waveform:
         dac = self.speaker.processor.audio_tokenizer
         assert dac is not None
         return codec.decode(dac, [codes])[0].numpy()
 
-    def _note(self, name: str, index: int, audio: Audio, rate: int, judged: Any = None) -> None:
+    def _note(self, name: str, index: int, audio: Waveform, rate: int, judged: Any = None) -> None:
         heard = self.whisper.hear(audio, rate) if len(audio) else ""
         self.known[name][self.clips[index].key] = {"heard": heard, "seconds": round(len(audio) / rate, 3)} | (
             {} if judged is None else {"likely": judged}

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from intervals import Figure, rate
-from recognizer import words_of
-from word_outcomes import RIGHT, Outcome, Word, classes_in, kinds, outcome, wrong_between, wrong_of_class
+from evaluation.intervals import Figure, rate
+from evaluation.recognizer import words_of
+from evaluation.word_outcomes import RIGHT, Outcome, Word, classes_in, kinds, outcome, wrong_between, wrong_of_class
 
 from dia.text.english.normalization import spoken_form
 

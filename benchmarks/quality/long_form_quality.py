@@ -1,4 +1,4 @@
-"""Whether long scripts are spoken like short ones: words, tempo and pitch from the first turn to the last."""
+"""Compare long scripts with short ones: words, tempo and pitch from the first turn to the last."""
 
 import argparse
 import itertools
@@ -11,14 +11,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from held_out import SPEAKERS, sentences
-from intervals import Figure
-from intervals import rate as error_rate
-from recognizer import Recognizer
+from evaluation.held_out import SPEAKERS, sentences
+from evaluation.intervals import Figure
+from evaluation.intervals import rate as error_rate
+from evaluation.recognizer import Recognizer
 from tqdm import tqdm
 
 from dia import MINI
-from dia.audio.pitch import median_pitch
+from dia.audio.dsp.pitch import median_pitch
 from dia.model import Dia
 from dia.synthesis.parts.joining import Piece
 from dia.synthesis.parts.long_form import speak_long
@@ -30,12 +30,12 @@ from dia.text.script import Script, Turn
 from dia.training.mini.teacher.english import vocabulary
 
 GUIDE = """examples:
-  python benchmarks/quality/long_form_quality.py --json long.json       scripts of 2, 20 and 100 turns, a hundred each
+  python benchmarks/quality/long_form_quality.py --json long.json       2, 20 and 100 turns per script
   python benchmarks/quality/long_form_quality.py --turns 20 --carry nothing,first,last,both
-                                                                compare what each part may go on from
+                                                                compare what each part continues from
   python benchmarks/quality/long_form_quality.py --model FOLDER --turns 2,20
 
-Asked for: word error of the long form within 2 points of single turns; words per second of the last fifth within 10 %
+Goals: word error of the long form within 2 points of single turns; words per second of the last fifth within 10 %
 of the first; the pitch of each speaker within 10 % throughout. Needs pocketsphinx (pip install pocketsphinx).
 """
 FIFTHS = 5
@@ -159,7 +159,7 @@ def main() -> None:
     """Parse arguments, measure, print, write JSON."""
     arguments = parser().parse_args()
     if unknown := set(arguments.carry or ()) - set(CARRIES):
-        sys.exit(f"long_form_quality: --carry {', '.join(sorted(unknown))} is none of {', '.join(CARRIES)}.")
+        sys.exit(f"long_form_quality: --carry {', '.join(sorted(unknown))} is not one of {', '.join(CARRIES)}.")
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     synthesizer, recognizer = Dia.from_pretrained(arguments.model, device="cpu").synthesizer, Recognizer(vocabulary())
@@ -195,16 +195,28 @@ def parser() -> argparse.ArgumentParser:
     )
     options.add_argument("--model", default=str(MINI), help="checkpoint folder (default: the embedded one)")
     options.add_argument(
-        "--turns", type=lambda text: [int(part) for part in text.split(",")], default=[2, 20, 100], metavar="N,N"
+        "--turns",
+        type=lambda text: [int(part) for part in text.split(",")],
+        default=[2, 20, 100],
+        metavar="N,N",
+        help="turns per script (default: 2,20,100)",
     )
-    options.add_argument("--at-least", type=int, default=100, help="turns of each length, over several scripts (100)")
     options.add_argument(
-        "--retries", type=int, default=2, help="of takes with faults (2, as docs/long_form.md has it)"
+        "--at-least",
+        type=int,
+        default=100,
+        help="minimum number of turns per length, over several scripts (default: 100)",
     )
-    options.add_argument("--carry", type=lambda text: text.split(","), metavar="WHAT,WHAT")
-    options.add_argument("--seed", type=int, default=0, help="of the texts and of the sampling")
-    options.add_argument("--threads", type=int, help="of torch (default: its own choice)")
-    options.add_argument("--json", type=Path, metavar="FILE", help="write the figures here")
+    options.add_argument("--retries", type=int, default=2, help="retries of takes with faults (default: 2)")
+    options.add_argument(
+        "--carry",
+        type=lambda text: text.split(","),
+        metavar="WHAT,WHAT",
+        help="what each part continues from: " + ", ".join(CARRIES) + " (default: the model's setting)",
+    )
+    options.add_argument("--seed", type=int, default=0, help="seed of texts and sampling (default: 0)")
+    options.add_argument("--threads", type=int, help="number of CPU threads (default: chosen by torch)")
+    options.add_argument("--json", type=Path, metavar="FILE", help="file for the results")
     return options
 
 

@@ -1,9 +1,11 @@
-"""Twenty utterances of a new voice: `benchmarks/quality/lora_voice.py [--voice VOICE] [--json OUT] [-- OPTIONS]`.
+"""Fine-tune on twenty utterances of a new voice, and compare the speech before and after.
 
-Lets a synthesizer record twenty texts in a voice that the model never heard, fine-tunes the model on them by the
-command that a user would type, `dia train --lora`, and sets what it says afterwards beside what it said before and
-beside recordings of the voice. Knows nothing of how training works; OPTIONS are those of `dia train`. Needs flite and
-pocketsphinx, or for a voice `espeak:…` espeak-ng.
+    python benchmarks/quality/lora_voice.py
+    python benchmarks/quality/lora_voice.py --voice VOICE --json OUT -- --cpu --steps 200
+
+A synthesizer records twenty texts in a voice that the model was not trained on. `dia train --lora` fine-tunes the
+model on them, with the OPTIONS given. The speech of held-out texts before and after is then compared with recordings
+of the voice. Needs flite and pocketsphinx, or espeak-ng for a voice `espeak:…`.
 """
 
 import argparse
@@ -22,33 +24,34 @@ import numpy as np
 import soundfile
 import soxr
 import torch
-from held_out import TEACHER_RATE
-from intervals import Figure, rate
-from listening import median_pitch
+from evaluation.held_out import TEACHER_RATE
+from evaluation.intervals import Figure, rate
+from evaluation.recognizer import Recognizer, words_of
+from evaluation.speaking import Line, Speaker
 from numpy.typing import NDArray
-from recognizer import Audio, Recognizer, words_of
-from speaking import Line, Speaker
 
 from dia import MINI
+from dia.audio.dsp.pitch import median_pitch
+from dia.audio.waveform import Waveform
 from dia.training.mini.teacher import english
 from dia.training.mini.teacher.voices import performs
 from dia.training.trainer import last_checkpoint
 
 Features = NDArray[np.float64]
 
-# flite's `rms` played 1.17 times as fast at the same tempo, which no embedded model is trained on: 121 Hz where [S1]
-# has 170, and of all such voices the one that the recognizer understands best, as well as it does the teachers.
+# flite's `rms` played 1.17 times as fast at the same tempo, which no embedded model is trained on: 121 Hz, where [S1]
+# has 170. Of all such voices the recognizer understands this one best, as well as the teachers.
 VOICE = "rms*1.11"
 TAG = "[S1]"
 EDGE_SECONDS = 0.1
 WORDS = (5, 9)
-TRIES = 5000  # sentences drawn for each that is wanted: few have all their words in a small vocabulary
+TRIES = 5000  # sentences drawn for each one needed, because few have all their words in a small vocabulary
 PITCH_WITHIN, DISTANCE_SHARE, ERRORS_MORE = 0.10, 0.5, 0.05
 
 
 class Heard(NamedTuple):
-    """What a listener makes of clips of the held-out texts: the median of their pitches in Hz, how far their codec
-    features are from those of the voice, their word errors, and how many ended by themselves."""
+    """Measurements of clips of the held-out texts: the median of their pitches in Hz, the distance of their codec
+    features from those of the voice, their word errors, and how many ended on their own."""
 
     pitch: float
     distance: float
@@ -79,7 +82,7 @@ def texts(words: Sequence[str], count: int, rng: random.Random) -> list[str]:
     return shuffled
 
 
-def recording(text: str, voice: str) -> Audio:
+def recording(text: str, voice: str) -> Waveform:
     """A text in a voice, `espeak:en-us+f3` or a name of `dia.training.mini.teacher.voices`, at `TEACHER_RATE`."""
     kind, _, name = voice.rpartition(":")
     if kind != "espeak":
@@ -92,7 +95,7 @@ def recording(text: str, voice: str) -> Audio:
     return np.pad(waveform, round(EDGE_SECONDS * TEACHER_RATE))
 
 
-def write_data(folder: Path, said: Sequence[str], clips: Sequence[Audio]) -> None:
+def write_data(folder: Path, said: Sequence[str], clips: Sequence[Waveform]) -> None:
     """What a user would have recorded: `00.wav` and its transcript `00.txt`, and so on."""
     folder.mkdir()
     for number, (text, clip) in enumerate(zip(said, clips, strict=True)):
@@ -131,14 +134,14 @@ class Listener:
         words: the vocabulary.
     """
 
-    def __init__(self, speaker: Speaker, said: Sequence[str], voice: Sequence[Audio], words: Sequence[str]) -> None:
+    def __init__(self, speaker: Speaker, said: Sequence[str], voice: Sequence[Waveform], words: Sequence[str]) -> None:
         codec = speaker.processor.audio_tokenizer
         assert codec is not None
         self._codec, self._rate = codec.float(), speaker.rate
         self._said, self._recognizer = said, Recognizer(words)
         self._voice = self.features(voice, speaker.rate)
 
-    def judge(self, clips: Sequence[Audio], sampling_rate: int, ended: int | None = None) -> Heard:
+    def judge(self, clips: Sequence[Waveform], sampling_rate: int, ended: int | None = None) -> Heard:
         """Everything about clips, one of each held-out text."""
         pairs = [self._recognizer.errors(*clip, sampling_rate) for clip in zip(self._said, clips, strict=True)]
         edits, words = ([pair[side] for pair in pairs] for side in (0, 1))
@@ -150,12 +153,12 @@ class Listener:
         more = np.array(after.edits) - np.array(before.edits)
         return rate(more, [len(words_of(text)) for text in self._said])
 
-    def distance(self, clips: Sequence[Audio], sampling_rate: int) -> float:
+    def distance(self, clips: Sequence[Waveform], sampling_rate: int) -> float:
         """The `frechet_distance` of the codec's features of clips, whatever they say, from those of the voice."""
         return frechet_distance(self.features(clips, sampling_rate), self._voice)
 
     @torch.no_grad()
-    def features(self, clips: Sequence[Audio], sampling_rate: int) -> Features:
+    def features(self, clips: Sequence[Waveform], sampling_rate: int) -> Features:
         """What the codec's encoder makes of every frame, before it is rounded to codes, [T, H]."""
         hop = self._codec.config.hop_length
         found = []
@@ -180,7 +183,9 @@ def frechet_distance(first: Features, second: Features) -> float:
     return float(np.sqrt(max(squared, 0.0)))
 
 
-def speak(speaker: Speaker, said: Sequence[str], recordings: Sequence[Audio], seed: int) -> tuple[list[Audio], int]:
+def speak(
+    speaker: Speaker, said: Sequence[str], recordings: Sequence[Waveform], seed: int
+) -> tuple[list[Waveform], int]:
     """Texts as the model says them, tagged `TAG`, and how many ended by themselves."""
     lines = [Line(f"{TAG} {text}", len(clip) / TEACHER_RATE) for text, clip in zip(said, recordings, strict=True)]
     spoken = speaker.say(lines, seed)
@@ -196,7 +201,7 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     write_data(folder / "data", chosen[:count], clips[:count])
     said, recordings = chosen[count:], clips[count:]
     speaker = Speaker(arguments.model)
-    voice, learnt = (speaker.through_codec(part) for part in (recordings, clips[:count]))
+    voice, learned = (speaker.through_codec(part) for part in (recordings, clips[:count]))
     listener, own = Listener(speaker, said, voice, words), speaker.rate
 
     def spoken(by: Speaker) -> Heard:
@@ -219,7 +224,7 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
         "words": len(words),
         "training": training,
         "heard": {name: as_numbers(row) for name, row in heard.items()},
-        "distance_of_learnt": listener.distance(learnt, own),
+        "distance_of_training_clips": listener.distance(learned, own),
         "more_errors": more._asdict(),
         "reached": reached(heard, more),
     }
@@ -256,7 +261,7 @@ def told(results: dict[str, Any]) -> str:
         error, ended = row["word_error"], "" if row["ended"] is None else f"{row['ended']}/{results['held_out']}"
         spread = f"{error['value']:.3f} ({error['low']:.3f}–{error['high']:.3f})"
         lines.append(f"{name:20}{row['pitch']:8.1f}{row['distance']:10.2f}   {spread:22}{ended:>8}")
-    lines.append(f"{'those learnt':20}{'':8}{results['distance_of_learnt']:10.2f}")
+    lines.append(f"{'those learned':20}{'':8}{results['distance_of_training_clips']:10.2f}")
     lines.append(f"\nword error {more['value']:+.3f} ({more['low']:+.3f} to {more['high']:+.3f}) after")
     return "\n".join([*lines, *(f"{'yes' if met else 'NO':4}{aim}" for aim, met in results["reached"].items())])
 
@@ -265,13 +270,13 @@ def parser() -> argparse.ArgumentParser:
     """The arguments of the command line."""
     made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     made.add_argument("--model", type=Path, default=Path(MINI), help="checkpoint folder (default: the embedded one)")
-    made.add_argument("--voice", default=VOICE, help=f"to be learnt (default: {VOICE})")
-    made.add_argument("--utterances", type=int, default=20, help="recordings to learn from (default: 20)")
-    made.add_argument("--sentences", type=int, default=50, help="held-out texts to speak (default: 50)")
-    made.add_argument("--seed", type=int, default=0, help="of texts and speech (default: 0)")
-    made.add_argument("--keep", type=Path, help="leave recordings and model in this new folder")
-    made.add_argument("--json", type=Path, help="write the figures here")
-    made.add_argument("options", nargs="*", metavar="OPTIONS", help="of dia train, after --, such as -- --steps 200")
+    made.add_argument("--voice", default=VOICE, help=f"the new voice (default: {VOICE})")
+    made.add_argument("--utterances", type=int, default=20, help="number of recordings to train on (default: 20)")
+    made.add_argument("--sentences", type=int, default=50, help="number of held-out texts to speak (default: 50)")
+    made.add_argument("--seed", type=int, default=0, help="seed of texts and speech (default: 0)")
+    made.add_argument("--keep", type=Path, help="keep recordings and model in this new folder")
+    made.add_argument("--json", type=Path, help="file for the results")
+    made.add_argument("options", nargs="*", metavar="OPTIONS", help="options of dia train, after --")
     return made
 
 

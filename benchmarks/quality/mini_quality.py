@@ -1,4 +1,4 @@
-"""How well the embedded model speaks, in figures with 95 % intervals, beside what is asked of it."""
+"""Measure the speech of the embedded model, with 95 % intervals, and compare it with its goals."""
 
 import argparse
 import itertools
@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from goals import table, told
-from held_out import (
+from evaluation.held_out import (
     TEACHER_RATE,
     Item,
     Runs,
+    add_training_options,
     fresh_sentences,
     in_turn,
     sentences,
@@ -25,13 +25,14 @@ from held_out import (
     spoken_by_teacher,
     trained_runs,
 )
-from intervals import Figure, certain, rate
-from recognizer import Recognizer
-from saying_speed import speed
-from sounds_heard import soundings, sounds_right
-from speaking import Line, Speaker
-from voices_heard import MOST_TURNS, cloned, dialogues, prompts_and_continuations, voices_right
-from words_heard import errors, words_heard
+from evaluation.intervals import Figure, certain, rate
+from evaluation.recognizer import Recognizer
+from evaluation.speaking import Line, Speaker
+from mini.goals import table, told
+from mini.sounds import soundings, sounds_right
+from mini.speed import speed
+from mini.voices import MOST_TURNS, cloned, dialogues, prompts_and_continuations, voices_right
+from mini.words import errors, words_heard
 
 from dia import MINI
 from dia.training.data.dialogues import Clip
@@ -40,21 +41,21 @@ from dia.training.mini.teacher.english import vocabulary
 from dia.training.mini.teacher.texts import SEED_DIALOGUE
 
 GUIDE = """examples:
-  python benchmarks/quality/mini_quality.py --json figures.json       everything, some 20 minutes on 2 idle cores
-  python benchmarks/quality/mini_quality.py --quick --model FOLDER    a look at a checkpoint: few items, wide intervals
-  python benchmarks/quality/mini_quality.py --only words,gap          some of its parts: words (and endings), voices,
-                                                              cloning, sounds, gap, seed (its dialogue), speed
+  python benchmarks/quality/mini_quality.py --json figures.json       everything, about 20 minutes on 2 idle cores
+  python benchmarks/quality/mini_quality.py --quick --model FOLDER    a quick check of a checkpoint, wide intervals
+  python benchmarks/quality/mini_quality.py --only words,gap          some parts: words (and endings), voices, cloning,
+                                                              sounds, gap, seed (its dialogue), speed
   python benchmarks/quality/mini_quality.py --sweep                   compare sampling settings by word error
 
-Sentences are of the held-out split, of four words at least, and share no run of four words with what was trained on.
-Needs flite, the teacher (apt-get install flite), and pocketsphinx (pip install pocketsphinx).
+Sentences have at least four words, are from the held-out split, and share no run of four words with the training
+texts. Needs flite, the teacher (apt-get install flite), and pocketsphinx (pip install pocketsphinx).
 """
 SWEEP = {"temperature": (0.4, 0.6, 0.8), "top_k": (20, 50), "guidance_scale": (1.0, 1.5, 2.5)}
 SEED_SCRIPT = " ".join(f"[{speaker}] {text}" for speaker, text in SEED_DIALOGUE)
 
 
 class Sizes(NamedTuple):
-    """How many items each part has; `readings` of the seed's dialogue, the others as they are called."""
+    """The number of items of each part; `readings` are those of the seed's dialogue."""
 
     sentences: int = 200
     sequences: int = 100
@@ -72,8 +73,8 @@ class Bench:
 
     Args:
         folder: of the checkpoint.
-        trained: runs of words that no sentence may have.
-        sizes: how many items each part has.
+        trained: runs of words that sentences must not contain.
+        sizes: the number of items of each part.
         seed: of items and of sampling.
     """
 
@@ -85,14 +86,14 @@ class Bench:
 
     @cached_property
     def items(self) -> list[Item]:
-        """Sentences and sequences of words as the teacher says them."""
+        """Sentences and sequences of words, with the teacher's speech."""
         drawn = fresh_sentences(sentences(str(self.seed)), self.trained, self.sizes.sentences)
         self.refused = drawn.refused
         listed = sequences(str(self.seed), self.sizes.sequences)
         return in_turn(drawn.texts, "sentence") + in_turn(listed, "sequence")
 
     def fresh(self, purpose: str, count: int) -> Iterator[str]:
-        """`count` sentences that no other part has."""
+        """`count` sentences that no other part uses."""
         return iter(fresh_sentences(sentences(f"{purpose} {self.seed}"), self.trained, count).texts)
 
     def words(self) -> dict[str, Figure]:
@@ -105,12 +106,12 @@ class Bench:
         return voices_right(self.speaker, dialogues(texts, self.sizes.dialogues), self.seed)
 
     def cloning(self) -> dict[str, Figure]:
-        """The voice of a prompt goes on."""
+        """Whether the voice of a prompt continues."""
         pairs = prompts_and_continuations(self.fresh("cloning", 2 * self.sizes.cloned), self.sizes.cloned)
         return cloned(self.speaker, self.recognizer, pairs, self.seed)
 
     def sounds(self) -> dict[str, Figure]:
-        """Sounds beside words."""
+        """Sounds next to words."""
         texts = self.fresh("sounds", 5 * self.sizes.sounds)
         return sounds_right(self.speaker, soundings(texts, self.sizes.sounds), self.seed)
 
@@ -123,7 +124,7 @@ class Bench:
         return {"loss": certain(float(measured.loss[0]), len(clips)), "gap": certain(measured.gap, len(clips))}
 
     def seed_dialogue(self) -> dict[str, Figure]:
-        """The first thing that a user hears, read several times."""
+        """The dialogue of `make hello`, spoken several times."""
         turns = [spoken_by_teacher(text, speaker) for speaker, text in SEED_DIALOGUE]
         script, taught = SEED_SCRIPT, np.concatenate([turn.teacher for turn in turns])
         lines = [Line(script, len(taught) / TEACHER_RATE)] * self.sizes.readings
@@ -171,7 +172,7 @@ def main() -> None:
     arguments = _parser().parse_args()
     names = arguments.only.split(",") if arguments.only else list(PARTS)
     if unknown := [name for name in names if name not in PARTS]:
-        sys.exit(f"mini_quality: there is no part {', '.join(unknown)}; there are {', '.join(PARTS)}.")
+        sys.exit(f"mini_quality: --only {', '.join(unknown)} is not one of {', '.join(PARTS)}.")
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     try:
@@ -199,7 +200,9 @@ def _measure(arguments: argparse.Namespace, names: Sequence[str]) -> None:
         print(table(found), flush=True)
         figures |= found
         _write(arguments.json, _results(bench, arguments, figures, minutes))
-    print(f"\n{table(figures)}\n{bench.refused} sentences were refused: they share four words in a row with training.")
+    print(
+        f"\n{table(figures)}\n{bench.refused} sentences were rejected: they share a run of four words with training."
+    )
 
 
 def _results(
@@ -230,14 +233,13 @@ def _parser() -> argparse.ArgumentParser:
         description=__doc__, epilog=GUIDE, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--model", type=Path, default=Path(MINI), help="checkpoint folder (default: the embedded one)")
-    parser.add_argument("--quick", action="store_true", help="few items: a look, no verdict")
-    parser.add_argument("--only", metavar="PARTS", help=f"of {', '.join(PARTS)}; separated by commas (default: all)")
+    parser.add_argument("--quick", action="store_true", help="use few items, for a quick check")
+    parser.add_argument("--only", metavar="PARTS", help=f"{', '.join(PARTS)}, separated by commas (default: all)")
     parser.add_argument("--sweep", action="store_true", help="compare sampling settings instead")
-    parser.add_argument("--seed", type=int, default=0, help="of the items and of the sampling")
-    parser.add_argument("--training-texts", type=int, default=60_000, help="utterances of the repertoire trained on")
-    parser.add_argument("--training-seed", type=int, default=0, help="seed of the repertoire trained on")
-    parser.add_argument("--threads", type=int, help="of torch (default: its own choice)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here")
+    parser.add_argument("--seed", type=int, default=0, help="seed of items and sampling (default: 0)")
+    add_training_options(parser)
+    parser.add_argument("--threads", type=int, help="number of CPU threads (default: chosen by torch)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="file for the results")
     return parser
 
 

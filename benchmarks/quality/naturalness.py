@@ -1,9 +1,9 @@
-"""How well systems say everyday sentences: word error by Whisper, Distill-MOS, and time.
+"""Measure the speech of everyday sentences: word error by Whisper, Distill-MOS, and speed.
 
     python benchmarks/quality/naturalness.py                      the embedded model, both speakers, 200 sentences
     python benchmarks/quality/naturalness.py --model FOLDER --count 50 --seeds 3 --json out.json
 
-Intervals are 95 %, by bootstrap over sentences. Sentences with digits are a row of their own.
+Intervals are 95 %, by bootstrap over sentences. Sentences with digits are also listed separately.
 """
 
 import argparse
@@ -17,11 +17,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from intervals import Figure, rate
-from judges import Audio, Errors, OpinionScore, Whisper
+from evaluation.intervals import Figure, rate
+from evaluation.judges import Errors, OpinionScore, Whisper
 from tqdm import tqdm
 
 from dia import Dia
+from dia.audio.waveform import Waveform
 
 SENTENCES = Path(__file__).with_name("everyday.txt")
 
@@ -32,8 +33,8 @@ def sentences(count: int | None) -> list[str]:
     return [line for line in lines if line and not line.startswith("#")][:count]
 
 
-def spoken(model: Dia, texts: Sequence[str], speaker: str, seed: int) -> Iterator[tuple[Audio, float]]:
-    """Every sentence by itself, and the seconds it took."""
+def spoken(model: Dia, texts: Sequence[str], speaker: str, seed: int) -> Iterator[tuple[Waveform, float]]:
+    """The audio of each sentence, and the seconds it took."""
     for index, text in enumerate(texts):
         started = time.perf_counter()
         yield model.generate(f"[{speaker}] {text}", seed=seed + index), time.perf_counter() - started
@@ -48,7 +49,7 @@ def figures(errors: Sequence[Errors], scores: Sequence[float]) -> dict[str, Figu
 def measure(
     model: Dia, texts: Sequence[str], speaker: str, seeds: int, whisper: Whisper, score: OpinionScore
 ) -> dict[str, Any]:
-    """All figures of one speaker."""
+    """All results of one speaker."""
     errors, scores, taken, seconds = list[Errors](), list[float](), list[float](), list[float]()
     for seed in range(seeds):
         told = spoken(model, texts, speaker, 1000 * seed)
@@ -69,12 +70,12 @@ def measure(
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", default="mini")
-    parser.add_argument("--count", type=int)
-    parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--speakers", nargs="+", default=["S1", "S2"])
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--model", default="mini", help="folder or Hub id (default: the embedded model)")
+    parser.add_argument("--count", type=int, help="number of sentences (default: all)")
+    parser.add_argument("--seeds", type=int, default=1, help="takes per sentence (default: 1)")
+    parser.add_argument("--threads", type=int, default=1, help="number of CPU threads (default: 1)")
+    parser.add_argument("--speakers", nargs="+", default=["S1", "S2"], help="speakers to measure (default: S1 S2)")
+    parser.add_argument("--json", type=Path, help="file for the results")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     np.random.seed(0)

@@ -1,11 +1,11 @@
-"""What quantized weights cost: errors of logits by kind of matrix, loss and words of a model that speaks.
+"""Measure the loss of quality by quantized weights: errors of logits by kind of matrix, training loss and word errors.
 
     python benchmarks/quality/quantization_error.py                     the embedded model
     python benchmarks/quality/quantization_error.py --random            random weights of Dia-1.6B's shape, 5 GB
     python benchmarks/quality/quantization_error.py --parts errors --each-layer --model FOLDER
 
-Errors are ‖logits − exact logits‖ / ‖exact logits‖ in percent with one kind of matrix quantized and all else exact.
-Loss is teacher-forced, on the teacher's speech (flite) through the model's own codec; words are heard by pocketsphinx.
+Errors are ‖logits − exact logits‖ / ‖exact logits‖ in percent, with one kind of matrix quantized and the rest exact.
+The loss is teacher-forced, on the teacher's speech (flite) through the model's codec. pocketsphinx recognizes words.
 """
 
 import argparse
@@ -16,9 +16,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from recognizer import Recognizer
+from evaluation.held_out import TEACHER_RATE, spoken_by_teacher
+from evaluation.recognizer import Recognizer
 from torch import Tensor, nn
 
 from dia import MINI, DiaConfig, DiaForConditionalGeneration, DiaProcessor
@@ -26,13 +26,11 @@ from dia.quantization.config import DiaQuantizationConfig, quantize
 from dia.quantization.linear import QuantizedLinear
 from dia.training.data.dialogues import Clip
 from dia.training.metrics import measure
-from dia.training.mini.teacher.voices import performs, trim
 
 FORMATS = ("int8", "int4")
 PARTS = ("errors", "loss", "words")
 EVERYTHING = "all of them"
 AS_SHIPPED = "as quantize() does"
-TEACHER_RATE = 16_000
 
 
 def kinds(model: nn.Module, each_layer: bool) -> dict[str, list[str]]:
@@ -97,7 +95,7 @@ def published_shape(layers: int | None) -> DiaConfig:
 def scale_queries(model: nn.Module) -> None:
     """Put 1 / √(head width) into the queries, as training does: attention itself does not scale.
 
-    Without it random weights attend to a single place each, and which one it is hangs on the last bit.
+    Without it, random weights attend to a single position, which depends on the last bit.
     """
     for name, module in model.named_modules():
         if name.endswith("_attention"):
@@ -116,7 +114,7 @@ def random_batch(config: DiaConfig, texts: int = 2, rows: int = 24) -> dict[str,
 
 
 def vocabulary(folder: Path) -> list[str]:
-    """The words a model was taught, which stand in its folder."""
+    """The vocabulary of a model, from its folder."""
     return (folder / "vocabulary.txt").read_text(encoding="utf-8").split()
 
 
@@ -128,24 +126,24 @@ def scripts(folder: Path, count: int) -> list[tuple[str, str]]:
 
 def taught(processor: DiaProcessor, said: Sequence[tuple[str, str]]) -> list[Clip]:
     """The teacher's speech through the codec."""
-    spoken = [trim(performs(text, speaker)).astype(np.float32) / 32768 for speaker, text in said]
     clips = []
-    for (speaker, text), audio in zip(said, spoken, strict=True):
+    for speaker, text in said:
+        audio = spoken_by_teacher(text, speaker).teacher
         codes = processor.encode_audio([audio], sampling_rate=TEACHER_RATE)[0]
         clips.append(Clip([codes], f"[{speaker}] {text}", speaker))
     return clips
 
 
 def real_batch(clips: Sequence[Clip]) -> dict[str, Tensor]:
-    """A few clips as the model sees them while it learns."""
+    """A few clips as a training batch."""
     from dia.decoding.grid import Channels
     from dia.training.data.collator import ALIGNMENT, SWAPPED, DiaCollator
-    from dia.training.data.compatibility import spelt
+    from dia.training.data.compatibility import spelled
     from dia.training.data.dataset import HeldOut
 
     config = DiaConfig.from_pretrained(MINI)
     channels = Channels.of(config)
-    held = HeldOut(spelt(clips[:4], config, DiaProcessor.from_pretrained(MINI, load_audio_tokenizer=False)))
+    held = HeldOut(spelled(clips[:4], config, DiaProcessor.from_pretrained(MINI, load_audio_tokenizer=False)))
     batch = DiaCollator(channels)([held[index] for index in range(len(held))])
     return {name: value for name, value in batch.items() if name not in ("labels", *ALIGNMENT, *SWAPPED)}
 
@@ -191,16 +189,20 @@ def main() -> None:
     """Parse arguments, print tables, write JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "--model", type=Path, default=Path(MINI), help="folder with vocabulary.txt (default: embedded)"
+        "--model", type=Path, default=Path(MINI), help="folder with vocabulary.txt (default: the embedded model)"
     )
     parser.add_argument("--random", action="store_true", help="random weights of Dia-1.6B's shape instead")
-    parser.add_argument("--layers", type=int, help="with --random: of each half (default: all, 12 and 18)")
-    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
-    parser.add_argument("--each-layer", action="store_true", help="one row to each matrix, not to each kind")
-    parser.add_argument("--sentences", type=int, default=100, help="for loss and words")
-    parser.add_argument("--dtype", default="float32", help="of what is not quantized")
-    parser.add_argument("--threads", type=int, help="of torch (default: its own choice)")
-    parser.add_argument("--json", type=Path, help="write the figures here")
+    parser.add_argument("--layers", type=int, help="with --random: layers per half (default: all, 12 and 18)")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="what to measure (default: all)")
+    parser.add_argument("--each-layer", action="store_true", help="one row per matrix instead of per kind")
+    parser.add_argument(
+        "--sentences", type=int, default=100, help="number of sentences for loss and words (default: 100)"
+    )
+    parser.add_argument(
+        "--dtype", default="float32", help="dtype of weights that are not quantized (default: float32)"
+    )
+    parser.add_argument("--threads", type=int, help="number of CPU threads (default: chosen by torch)")
+    parser.add_argument("--json", type=Path, help="file for the results")
     arguments = parser.parse_args()
     if arguments.threads:
         torch.set_num_threads(arguments.threads)

@@ -1,4 +1,4 @@
-"""How well written English is read: each table of the tests, by us and by other programs on the same rows.
+"""Measure the reading of written English: each table of the tests, read by Dia and by other programs.
 
     python benchmarks/quality/reading.py speakers
     python benchmarks/quality/reading.py markup
@@ -6,31 +6,27 @@
     python benchmarks/quality/reading.py numbers
     python benchmarks/quality/reading.py fresh
 
-Tables are in tests/text. Other programs are measured if they are installed. Knows nothing of speech.
+Tables are in tests/text. Other programs are measured if they are installed.
 """
 
 import argparse
 
-import fresh_reading
-import markup_reading
-import number_reading
-import sentence_reading
-import speaker_reading
+from tables import fresh, markup, numbers, sentences, speakers
 
 TABLES = {
-    "speakers": speaker_reading.measure,
-    "markup": markup_reading.measure,
-    "sentences": sentence_reading.measure,
-    "numbers": number_reading.measure,
-    "fresh": fresh_reading.measure,
+    "speakers": speakers.measure,
+    "markup": markup.measure,
+    "sentences": sentences.measure,
+    "numbers": numbers.measure,
+    "fresh": fresh.measure,
 }
 
 
 def main() -> None:
     """Measure one table and print the accuracies."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("table", choices=sorted(TABLES))
-    parser.add_argument("--wrong", action="store_true", help="also print what is read wrongly")
+    parser.add_argument("table", choices=sorted(TABLES), help="what to measure")
+    parser.add_argument("--wrong", action="store_true", help="also print the rows that are read incorrectly")
     options = parser.parse_args()
     TABLES[options.table](options.wrong)
 

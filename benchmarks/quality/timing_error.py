@@ -1,4 +1,4 @@
-"""How far the times of words and turns are from the truth: on the teacher's speech, whose labels flite tells."""
+"""Measure the error of word and turn times on the teacher's speech, for which flite reports the true times."""
 
 import argparse
 import json
@@ -14,11 +14,11 @@ from typing import NamedTuple
 import numpy as np
 import soundfile
 import torch
-from held_out import SPEAKERS, TEACHER_RATE, sentences
-from recognizer import Audio
+from evaluation.held_out import SPEAKERS, TEACHER_RATE, sentences
 from tqdm import tqdm
 
 from dia import MINI
+from dia.audio.waveform import Waveform
 from dia.model import Dia
 from dia.synthesis.synthesizer import Synthesizer
 from dia.synthesis.takes import alignment
@@ -29,26 +29,26 @@ GUIDE = """examples:
   python benchmarks/quality/timing_error.py                      40 sentences and 20 dialogues of 2 to 5 turns
   python benchmarks/quality/timing_error.py --model FOLDER --items 10
 
-The teacher's speech is encoded and read by the model as if it had spoken it, so the truth is known. Words are timed
-well enough to be offered where the median error is under 80 ms. Needs flite (apt-get install flite).
+The teacher's speech is encoded and aligned as if the model had spoken it, so the true times are known. Word times are
+accurate enough to be offered if the median error is under 80 ms. Needs flite (apt-get install flite).
 """
 EDGE_SECONDS = 0.1
 GOAL_SECONDS = 0.08
 
 
 class Labeled(NamedTuple):
-    """Speech at `TEACHER_RATE`, the script it speaks, and seconds of every word's beginning and end, turn by turn."""
+    """Speech at `TEACHER_RATE`, the script it speaks, and the start and end of every word in seconds, by turn."""
 
-    audio: Audio
+    audio: Waveform
     script: str
     turns: list[list[tuple[float, float]]]
 
 
 def labeled_turn(text: str, speaker: str) -> Labeled | None:
-    """A turn as flite says it, or None where its words cannot be told apart among its sounds.
+    """A turn spoken by flite, or None if its sounds cannot be assigned to its words.
 
-    flite tells when every sound ends. How many sounds a word has is asked for word by word; where sentence and words
-    disagree, because sounds melt together, the sentence is left out.
+    flite reports when every sound ends. The number of sounds of each word is found by speaking the word alone. If the
+    sum differs from the sentence's, because sounds merge, the sentence is skipped.
     """
     words = timing_words(text)
     with tempfile.NamedTemporaryFile(suffix=".wav") as wav:
@@ -76,7 +76,7 @@ def timing_words(text: str) -> list[str]:
 
 
 def _sounds(told: str) -> Iterator[tuple[float, float]]:
-    """Beginning and end of every sound but pauses, out of `name:end name:end …`."""
+    """Start and end of every sound except pauses, from `name:end name:end …`."""
     begin = 0.0
     for label in told.split():
         name, _, end = label.rpartition(":")
@@ -96,7 +96,7 @@ def _flite(speaker: str, *arguments: str) -> str:
 
 
 def turns_from(texts: Iterator[str], lengths: Sequence[int]) -> Iterator[Labeled]:
-    """Dialogues of so many turns each, [S1] and [S2] in turn."""
+    """Dialogues of the given numbers of turns, alternating between [S1] and [S2]."""
     for length in lengths:
         turns: list[Labeled] = []
         while len(turns) < length:
@@ -111,7 +111,7 @@ def turns_from(texts: Iterator[str], lengths: Sequence[int]) -> Iterator[Labeled
 
 
 def errors(synthesizer: Synthesizer, item: Labeled) -> dict[str, list[float]]:
-    """Found less true seconds, of the beginnings and ends of words and turns."""
+    """Found minus true seconds, for the starts and ends of words and turns."""
     (codes,) = synthesizer.processor.encode_audio([item.audio], sampling_rate=TEACHER_RATE)
     reading = alignment.align(synthesizer.model, synthesizer.processor, item.script, codes)
     found = snap_to_sound(reading.turns(), item.audio, TEACHER_RATE)
@@ -129,7 +129,7 @@ def errors(synthesizer: Synthesizer, item: Labeled) -> dict[str, list[float]]:
 
 
 def summary(found: Sequence[float]) -> dict[str, float]:
-    """Median and 90th percentile of the error's size, and its median with its sign, in milliseconds."""
+    """Median and 90th percentile of the absolute error, and the median signed error, in milliseconds."""
     sizes = 1000 * np.abs(found)
     return {
         "count": len(found),
@@ -159,8 +159,8 @@ def main() -> None:
         for name, told in results[kind].items():
             print(f"{kind}, {name}: {told}")
     worst = max(results["dialogues"][name]["median_ms"] for name in ("word starts", "word ends"))
-    verdict = "word times may be offered" if worst < 1000 * GOAL_SECONDS else "offer turn times alone"
-    print(f"median error of words in dialogues {worst} ms, {1000 * GOAL_SECONDS:.0f} ms asked for: {verdict}")
+    verdict = "word times may be offered" if worst < 1000 * GOAL_SECONDS else "offer only turn times"
+    print(f"median error of words in dialogues {worst} ms, goal {1000 * GOAL_SECONDS:.0f} ms: {verdict}")
     if arguments.json:
         arguments.json.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
 
@@ -171,10 +171,12 @@ def parser() -> argparse.ArgumentParser:
         description=__doc__, epilog=GUIDE, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     options.add_argument("--model", default=str(MINI), help="checkpoint folder (default: the embedded one)")
-    options.add_argument("--items", type=int, default=40, help="sentences; dialogues are half as many")
-    options.add_argument("--seed", type=int, default=0, help="of the texts")
-    options.add_argument("--threads", type=int, help="of torch (default: its own choice)")
-    options.add_argument("--json", type=Path, metavar="FILE", help="write the figures here")
+    options.add_argument(
+        "--items", type=int, default=40, help="number of sentences; half as many dialogues (default: 40)"
+    )
+    options.add_argument("--seed", type=int, default=0, help="seed of the texts (default: 0)")
+    options.add_argument("--threads", type=int, help="number of CPU threads (default: chosen by torch)")
+    options.add_argument("--json", type=Path, metavar="FILE", help="file for the results")
     return options
 
 

@@ -1,7 +1,4 @@
-"""Each variant in a process of its own, so that none warms up, or fills the memory, for another.
-
-Knows processes and memory. Knows nothing of what is measured in them.
-"""
+"""Run each variant in its own process, so that none affects the caches or the memory of another."""
 
 import json
 import os
@@ -15,7 +12,7 @@ from typing import Any
 
 
 class Memory(threading.Thread):
-    """The most resident memory of this process in KiB, looked at every 10 ms."""
+    """The peak resident memory of this process in KiB, sampled every 10 ms."""
 
     def __init__(self) -> None:
         super().__init__(daemon=True)

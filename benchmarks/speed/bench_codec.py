@@ -1,13 +1,13 @@
-"""Speed, exactness and memory of decoding codes to sound: the stock codec against ours, in one run on one machine.
+"""Compare the stock codec with Dia's: speed, accuracy and memory of decoding, in one run on one machine.
 
     python benchmarks/speed/bench_codec.py                  random weights of the published 44.1 kHz codec's shape
-    python benchmarks/speed/bench_codec.py --mini           the embedded codec, on speech where flite is installed
-    python benchmarks/speed/bench_codec.py --long 600       and the memory for ten minutes of sound; slow
-    python benchmarks/speed/bench_codec.py --tiny --long 20 a small codec, to try this script
+    python benchmarks/speed/bench_codec.py --mini           the embedded codec, on speech if flite is installed
+    python benchmarks/speed/bench_codec.py --long 600       also the memory for ten minutes of audio; slow
+    python benchmarks/speed/bench_codec.py --tiny --long 20 a small codec, for a quick trial
 
-Every variant runs in a process of its own with the same weights and codes. `stock` is `DacModel.decode` on the whole
-clip; `windows` is that in exact windows, which `dia.codec.dac` uses on accelerators; `fast` is its way on a CPU.
-Signal to noise is against the stock samples in float32. Memory is the most that the process itself held.
+Every variant runs in its own process with the same weights and codes. `stock` is `DacModel.decode` on the whole clip;
+`windows` decodes in exact windows, as `dia.codec.dac` does on accelerators; `fast` is what it does on a CPU.
+The signal-to-noise ratio is relative to the stock samples in float32. Memory is the peak of the process itself.
 """
 
 import argparse
@@ -156,20 +156,22 @@ def main() -> None:
     size = parser.add_mutually_exclusive_group()
     size.add_argument("--mini", dest="size", action="store_const", const="mini", help="the embedded codec")
     size.add_argument(
-        "--tiny", dest="size", action="store_const", const="tiny", help="a small one, to try this script"
+        "--tiny", dest="size", action="store_const", const="tiny", help="a small codec, for a quick trial"
     )
     size.add_argument("--size", help=argparse.SUPPRESS)
     parser.set_defaults(size="published")
     parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=VARIANTS)
-    parser.add_argument("--seconds", type=float, default=10.0, help="of sound that is decoded")
+    parser.add_argument("--seconds", type=float, default=10.0, help="length of the decoded audio (default: 10)")
     parser.add_argument(
-        "--long", type=float, default=60.0, help="seconds of sound for the last column; 0 leaves it out"
+        "--long", type=float, default=60.0, help="seconds of audio for the last column, 0 for none (default: 60)"
     )
-    parser.add_argument("--repeat", type=int, default=3, help="timed runs after one to warm up; the median counts")
+    parser.add_argument(
+        "--repeat", type=int, default=3, help="timed runs after a warm-up; the median is reported (default: 3)"
+    )
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    parser.add_argument("--threads", type=int, default=0, help="of the CPU; as many as torch takes by default")
-    parser.add_argument("--profile", action="store_true", help="print where the time goes, too")
-    parser.add_argument("--json", type=Path, help="write the figures there")
+    parser.add_argument("--threads", type=int, default=0, help="number of CPU threads (default: chosen by torch)")
+    parser.add_argument("--profile", action="store_true", help="also print a profile")
+    parser.add_argument("--json", type=Path, help="file for the results")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--variant", help=argparse.SUPPRESS)
     parser.add_argument("--samples", type=Path, help=argparse.SUPPRESS)

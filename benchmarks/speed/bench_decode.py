@@ -1,15 +1,15 @@
-"""Frames per second of the decoder: the stock Dia against ours, plain, fast and quantized, in one run on one machine.
+"""Compare the stock decoder with Dia's, plain, fast and quantized: frames per second, in one run on one machine.
 
     python benchmarks/speed/bench_decode.py                          random weights of Dia-1.6B's shape; 4 GB of disk
     python benchmarks/speed/bench_decode.py --mini --batches 1 8
     python benchmarks/speed/bench_decode.py --variants stock fast --batches 1 --profile
     python benchmarks/speed/bench_decode.py --device cuda --variants stock stock-compiled plain fast
 
-Every variant runs in a process of its own, loads the same weights from the same file and speaks the same texts with
-the published sampling and guidance 3. `x realtime` is that of the published codec, 86.13 frames/s, or of the embedded
-one. All variants are measured several times, in turns, for a machine is faster at one minute than at the next: figures
-are medians, `x stock` that of each turn, with the least and the most. Memory is the most that was resident, pages of
-the weights' file among it; on a GPU, the most that was allocated.
+Every variant runs in its own process, loads the same weights from the same file and speaks the same texts with the
+published sampling settings and guidance 3. `x realtime` is relative to the published codec's 86.13 frames/s, or to the
+embedded codec's rate. All variants are measured several times in turn, because the speed of a machine varies: results
+are medians; `x stock` is the median, minimum and maximum over the turns. Memory is the peak resident memory, including
+pages of the weight file; on a GPU, the peak of allocated memory.
 """
 
 import argparse
@@ -43,7 +43,7 @@ WARM_UP = 6  # rows
 
 
 def tiny_config() -> DiaConfig:
-    """The published proportions at an eighth of the width and two layers, to try this script."""
+    """The published proportions at an eighth of the width and two layers, for a quick trial."""
     encoder = {"num_hidden_layers": 2, "hidden_size": 128, "num_attention_heads": 2, "num_key_value_heads": 2}
     decoder = {"num_hidden_layers": 2, "hidden_size": 256, "intermediate_size": 1024, "cross_hidden_size": 128}
     return DiaConfig(encoder_config={**encoder, "intermediate_size": 512}, decoder_config=decoder)
@@ -72,8 +72,8 @@ def add_size_options(parser: argparse.ArgumentParser) -> None:
     """`--mini`, `--tiny` and `--weights`: which checkpoint is measured."""
     size = parser.add_mutually_exclusive_group()
     size.add_argument("--mini", action="store_true", help="the embedded model")
-    size.add_argument("--tiny", action="store_true", help="a small model, to try this script")
-    parser.add_argument("--weights", type=Path, help="where the random weights are kept; written if not there")
+    size.add_argument("--tiny", action="store_true", help="a small model, for a quick trial")
+    parser.add_argument("--weights", type=Path, help="folder for the random weights, written if missing")
 
 
 @contextmanager
@@ -281,15 +281,15 @@ def main() -> None:
     add_size_options(parser)
     parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=DEFAULT)
     parser.add_argument("--batches", nargs="+", type=int, default=[1, 8, 32])
-    parser.add_argument("--rows", type=int, default=48, help="rows that are timed")
+    parser.add_argument("--rows", type=int, default=48, help="number of timed rows (default: 48)")
     parser.add_argument(
-        "--turns", type=int, default=3, help="times that every variant is measured, one after the other"
+        "--turns", type=int, default=3, help="number of measurements per variant, in turn (default: 3)"
     )
     parser.add_argument("--dtype", choices=("bfloat16", "float16", "float32"), default="bfloat16")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    parser.add_argument("--threads", type=int, default=0, help="of the CPU; as many as torch takes by default")
-    parser.add_argument("--profile", action="store_true", help="print where the time goes, too")
-    parser.add_argument("--json", type=Path, help="write the figures there")
+    parser.add_argument("--threads", type=int, default=0, help="number of CPU threads (default: chosen by torch)")
+    parser.add_argument("--profile", action="store_true", help="also print a profile")
+    parser.add_argument("--json", type=Path, help="file for the results")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--variant", help=argparse.SUPPRESS)
     parser.add_argument("--batch", type=int, help=argparse.SUPPRESS)

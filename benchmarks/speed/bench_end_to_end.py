@@ -1,14 +1,14 @@
-"""From text to a waveform with the embedded model: the stock classes against ours, in one run on one machine.
+"""Compare the stock classes with Dia's, from text to waveform with the embedded model, in one run on one machine.
 
     python benchmarks/speed/bench_end_to_end.py
     python benchmarks/speed/bench_end_to_end.py --model FOLDER --repeat 5 --json end_to_end.json
-    python benchmarks/speed/bench_end_to_end.py --variants ours --seconds 1 --repeat 1 --no-commands  to try this
+    python benchmarks/speed/bench_end_to_end.py --variants ours --seconds 1 --repeat 1 --no-commands  a quick trial
 
-Every variant runs in a process of its own: text is read, codes are generated with the checkpoint's sampling, and the
-codec makes a waveform of them. `stock` is transformers' own Dia and DacModel; `plain` is our loop and codec without
-their fast ways; `ours` is what `Dia.generate` does. The clip is cut at the same length for all. `codec` is the share
-of the time that goes into making sound of codes. Then the command and the imports, as a user waits for them,
-interpreter and all: the median of several.
+Every variant runs in its own process: it parses the text, generates codes with the checkpoint's sampling settings and
+decodes them. `stock` is transformers' own Dia and DacModel; `plain` is Dia's loop and codec without the fast step and
+the folded decoder; `ours` is what `Dia.generate` does. All clips are cut at the same length. `codec` is the share of
+the time spent on decoding codes. The command and the imports are then timed as a user experiences them, including the
+start of the interpreter; the median of several runs is reported.
 """
 
 import argparse
@@ -168,11 +168,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, default=MINI, help="checkpoint folder (default: the embedded one)")
     parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=VARIANTS)
-    parser.add_argument("--seconds", type=float, default=10.0, help="of speech at most")
-    parser.add_argument("--repeat", type=int, default=5, help="timed runs; the median counts")
-    parser.add_argument("--threads", type=int, default=0, help="as many as torch takes by default")
-    parser.add_argument("--no-commands", action="store_true", help="leave out imports and commands")
-    parser.add_argument("--json", type=Path, help="write the figures there")
+    parser.add_argument("--seconds", type=float, default=10.0, help="maximum length of the speech (default: 10)")
+    parser.add_argument("--repeat", type=int, default=5, help="timed runs; the median is reported (default: 5)")
+    parser.add_argument("--threads", type=int, default=0, help="number of CPU threads (default: chosen by torch)")
+    parser.add_argument("--no-commands", action="store_true", help="skip imports and commands")
+    parser.add_argument("--json", type=Path, help="file for the results")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--variant", help=argparse.SUPPRESS)
     options = parser.parse_args()

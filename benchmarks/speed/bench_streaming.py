@@ -1,14 +1,14 @@
-"""How soon sound comes, and what it costs to have it early: `Dia.stream` against `Dia.generate`, in one process.
+"""Measure the latency and the cost of streaming: `Dia.stream` compared with `Dia.generate`, in one process.
 
     python benchmarks/speed/bench_streaming.py
     python benchmarks/speed/bench_streaming.py --model FOLDER --repeat 9 --json streaming.json
-    python benchmarks/speed/bench_streaming.py --max-tokens 60 --repeat 1                            to try this script
+    python benchmarks/speed/bench_streaming.py --max-tokens 60 --repeat 1                            for a quick trial
 
-After one warm call every figure is the median of several. `first audio` is from the call of `Dia.stream` to the first
-piece, and where that time goes: `prompt` until text and prompt are read, `first row` the encoder and the first step,
-`rows` those until the first window is certain, `codec` and the way between threads the rest. `ahead` is how much sound
-is left at the worst moment to who plays from the first piece on; below 0 it stutters. Then the same of a script of
-several parts.
+Every result is the median of several calls after a warm-up. `first audio` is the time from the call of `Dia.stream` to
+the first chunk. Its stages: `prompt` ends when text and prompt are read; `first row` is the encoder and the first
+step; `rows` are those until the first window is final; `codec` is the rest, including the hand-over between threads.
+`ahead` is the least audio left to play if playback starts with the first chunk; below 0 it stutters. The same is then
+measured for a script of several parts.
 """
 
 import argparse
@@ -101,11 +101,11 @@ def main() -> None:
     """Read the command line; measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="mini", help="folder or Hub id (default: the embedded model)")
-    parser.add_argument("--device", help="as in `dia say`")
-    parser.add_argument("--max-tokens", type=int, help="rows at most")
-    parser.add_argument("--repeat", type=int, default=5, help="timed runs; the median counts")
-    parser.add_argument("--threads", type=int, default=0, help="as many as torch takes by default")
-    parser.add_argument("--json", type=Path, help="write the figures there")
+    parser.add_argument("--device", help="device, as in `dia say`")
+    parser.add_argument("--max-tokens", type=int, help="maximum number of rows")
+    parser.add_argument("--repeat", type=int, default=5, help="timed runs; the median is reported (default: 5)")
+    parser.add_argument("--threads", type=int, default=0, help="number of CPU threads (default: chosen by torch)")
+    parser.add_argument("--json", type=Path, help="file for the results")
     given = parser.parse_args()
     if given.threads:
         torch.set_num_threads(given.threads)

@@ -1,15 +1,15 @@
-"""How many threads, and how they wait: the same speech on an idle machine and beside busy processes.
+"""Compare numbers of threads and wait policies, on an idle machine and beside busy processes.
 
     python benchmarks/speed/bench_threads.py
     python benchmarks/speed/bench_threads.py --neighbors 0,1,2 --repeat 5 --json threads.json
-    python benchmarks/speed/bench_threads.py --neighbors 0 --repeat 1 --rows 60         to try this
+    python benchmarks/speed/bench_threads.py --neighbors 0 --repeat 1 --rows 60         a quick trial
     python benchmarks/speed/bench_threads.py --model FOLDER --rows 100                   another model
 
-`default` is what torch does when nothing is said: a thread for each core, which spins while it waits. `one` is one
-thread. `passive` is a thread for each core, which sleeps. `chosen` is what `dia say` does: passive, with as many
-threads as `choose_threads` finds at that moment. Every run is a process of its own, which loads the model, speaks once
-to warm up and is measured when it speaks again. The variants take turns, so that what else happens hits all of them.
-A neighbor is a process that does nothing but count. Run it where nothing else runs.
+`default` is torch's default: one thread per core, which spins while it waits. `one` is one thread. `passive` is one
+thread per core, which sleeps while it waits. `chosen` is what `dia say` does: passive, with the number of threads that
+`choose_threads` returns at that moment. Every run is its own process, which loads the model, speaks once to warm up
+and is timed when it speaks again. The variants take turns, so that other load affects all of them alike. A neighbor is
+a process that only counts. Run this on an otherwise idle machine.
 """
 
 import argparse
@@ -29,8 +29,8 @@ _SET = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "MKL_NUM_THREADS
 
 def measure(variant: str, model: str, rows: int) -> dict[str, object]:
     """Speak in this process; returns seconds, seconds of speech, seconds of CPU time and the threads."""
-    from dia.runtime.cores import CoreTimes
-    from dia.runtime.threads import ThreadChoice, apply, choose_threads, wait_passively
+    from dia.runtime.resources.cores import CoreTimes
+    from dia.runtime.resources.threads import ThreadChoice, apply, choose_threads, wait_passively
 
     if variant in ("passive", "chosen"):
         wait_passively()
@@ -83,12 +83,14 @@ def neighbors(count: int) -> Iterator[None]:
 def main() -> None:
     """Measure, and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", default="mini")
-    parser.add_argument("--neighbors", default="0,1,2", help="how many busy processes, one run after the other")
-    parser.add_argument("--variants", default=",".join(VARIANTS))
-    parser.add_argument("--repeat", type=int, default=3)
-    parser.add_argument("--rows", type=int, default=400, help="--max-tokens of every take")
-    parser.add_argument("--json", help="write the figures there")
+    parser.add_argument("--model", default="mini", help="folder or Hub id (default: the embedded model)")
+    parser.add_argument(
+        "--neighbors", default="0,1,2", help="numbers of busy processes, separated by commas (default: 0,1,2)"
+    )
+    parser.add_argument("--variants", default=",".join(VARIANTS), help="separated by commas (default: all)")
+    parser.add_argument("--repeat", type=int, default=3, help="timed runs per variant (default: 3)")
+    parser.add_argument("--rows", type=int, default=400, help="max_tokens of every take (default: 400)")
+    parser.add_argument("--json", help="file for the results")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child:

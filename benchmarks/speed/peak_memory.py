@@ -1,10 +1,10 @@
-"""The most memory that speaking takes, model, codec and libraries together, by format of the weights.
+"""Measure the peak memory of speech by weight format, including model, codec and libraries.
 
     python benchmarks/speed/peak_memory.py                         random weights of Dia-1.6B's shape; 4 GB of disk
-    python benchmarks/speed/peak_memory.py --tiny --formats int4   a small model, to try this script
+    python benchmarks/speed/peak_memory.py --tiny --formats int4   a small model, for a quick trial
 
-Every format runs in a process of its own, which loads the checkpoint, speaks some rows and makes sound of them. Memory
-is the most that was resident at any moment, as Linux counts it.
+Every format runs in its own process, which loads the checkpoint, generates some rows and decodes them. Memory is the
+peak resident memory on Linux.
 """
 
 import argparse
@@ -57,9 +57,9 @@ def main() -> None:
     """Measure every format, or as a child one."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--formats", nargs="+", choices=FORMATS, default=FORMATS)
-    parser.add_argument("--rows", type=int, default=172, help="rows that are spoken, 86 to a second")
-    parser.add_argument("--tiny", action="store_true", help="a small model, to try this script")
-    parser.add_argument("--json", type=Path, help="write the figures there")
+    parser.add_argument("--rows", type=int, default=172, help="number of generated rows, 86 per second (default: 172)")
+    parser.add_argument("--tiny", action="store_true", help="a small model, for a quick trial")
+    parser.add_argument("--json", type=Path, help="file for the results")
     parser.add_argument("--child", nargs=2, metavar=("FOLDER", "FORMAT"), help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.child:

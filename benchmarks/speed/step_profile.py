@@ -1,12 +1,12 @@
-"""Where the milliseconds of a decoder step go on a CPU: matrices, attention, norms, the draw, and all the rest.
+"""Profile a decoder step on a CPU: matrices, attention, norms, sampling, and the rest.
 
     python benchmarks/speed/step_profile.py                      random weights of Dia-1.6B's shape; 4 GB of disk
     python benchmarks/speed/step_profile.py --mini --formats bfloat16
-    python benchmarks/speed/step_profile.py --tiny --rows 12             to try this script
+    python benchmarks/speed/step_profile.py --tiny --rows 12             a quick trial
 
-The fast step runs as `generate()` runs it, one clip with guidance; its parts are wrapped in clocks, which take about a
-microsecond each. A part's time is without that of parts within it. `GB/s` is what a part reads of its weights in that
-time; the memory's own speed stands above the table.
+The fast step runs as in `generate()`, one clip with guidance. Timers around its parts cost about a microsecond each.
+The time of a part excludes the parts inside it. `GB/s` is the rate at which a part reads its weights; the bandwidth of
+the memory is printed above the table.
 """
 
 import argparse
@@ -138,7 +138,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_size_options(options)
     options.add_argument("--formats", nargs="+", choices=FORMATS, default=FORMATS)
-    options.add_argument("--rows", type=int, default=40, help="rows that are timed")
+    options.add_argument("--rows", type=int, default=40, help="number of timed rows (default: 40)")
     options.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     arguments = options.parse_args()
     if arguments.child:

@@ -14,7 +14,7 @@ from dia.runtime.interruption import exit_code, interrupt_message, remarks_of, t
 from dia.runtime.standard_streams import print_lines, standard_streams
 
 if TYPE_CHECKING:
-    from dia.commands.parser import Parser
+    from dia.commands.options.parser import Parser
 
 NOTICE = """\
 Do not imitate a real person without consent, and do not deceive: no fake news, nothing illegal or meant to harm.
@@ -92,8 +92,9 @@ def _prepare_output() -> None:
 
 def build_parser() -> "Parser":
     """Build the parser of the command with all its subcommands."""
-    from dia.commands import completion, convert, env, read, say, train, train_codec, voice
-    from dia.commands.parser import Parser
+    from dia.commands import completion, convert, env, read, say, voice
+    from dia.commands.options.parser import Parser
+    from dia.commands.training import train, train_codec
     from dia.version import __version__
 
     form = argparse.RawDescriptionHelpFormatter

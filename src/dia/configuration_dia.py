@@ -238,7 +238,7 @@ class DiaConfig(PreTrainedConfig):
         if len(pattern) != decoder.num_channels:
             raise ValueError(
                 f"delay_pattern has {len(pattern)} entries and decoder_config.num_channels is "
-                f"{decoder.num_channels}; give one delay per channel."
+                f"{decoder.num_channels}; pass one delay per channel."
             )
         for delay in pattern:
             limits.DELAY.check("delay_pattern", delay, ValueError)

@@ -20,8 +20,8 @@ from dia.modeling_dia import DiaForConditionalGeneration
 from dia.processing_dia import DiaProcessor
 from dia.runtime.background import ClosingIterator
 from dia.runtime.warnings import DiaWarning
-from dia.synthesis.job import SynthesisJob, is_long, open_part_store
-from dia.synthesis.options import Options
+from dia.synthesis.job import SynthesisJob, open_part_store
+from dia.synthesis.options import Options, ReadingOptions
 from dia.synthesis.parts.joining import Piece, join_pieces
 from dia.synthesis.request import Prompt, job_of, jobs_of, read_script
 from dia.synthesis.speak import speak, speak_batch, stream_job
@@ -286,7 +286,7 @@ class Dia:
         synthesizer = replace(self.synthesizer, cancel=cancel)
         job = job_of(synthesizer, text, TakeOptions(retries, best_of, recognizer=recognizer), long_form, **options)
         store = None
-        if parts is not None and is_long(synthesizer, job):
+        if parts is not None and job.long_form:
             job, store = open_part_store(parts, synthesizer, job)
         self._prepare([job], use_torch_compile, verbose)
         return speak(synthesizer, job, store, verbose)
@@ -335,27 +335,22 @@ class Dia:
         self._prepare([job], use_torch_compile, verbose)
         return ClosingIterator(chunks)
 
-    def read(
-        self,
-        text: str,
-        normalize: bool = True,
-        speakers: Mapping[str, str] | None = None,
-        text_format: TextFormat = "plain",
-        keep_timing: bool = False,
-    ) -> Script:
-        """Parse a script: its turns, its normalized text and its warnings. Arguments are those of `generate`.
+    def read(self, text: str, **options: "Unpack[ReadingOptions]") -> Script:
+        """Parse a script: its turns, its normalized text and its warnings.
+
+        Options are `normalize`, `speakers`, `text_format` and `keep_timing`, as in `generate`.
 
         Raises:
             TypeError, ValueError: the script is invalid; the message says why.
         """
-        return read_script(self.synthesizer, text, normalize, speakers, text_format, keep_timing)
+        return read_script(self.synthesizer, text, **options)
 
     def is_long(self, text: str | SynthesisJob, **options: "Unpack[Options]") -> bool:
         """Whether a script is generated in parts, because it is too long for one pass or contains pauses.
 
         Arguments and errors are those of `job`.
         """
-        return is_long(self.synthesizer, job_of(self.synthesizer, text, **options))
+        return job_of(self.synthesizer, text, **options).long_form
 
     def save_audio(self, path: str | Path, audio: Any, seed: int | None = None, metadata: Any = None) -> None:
         """Write the result of `generate` to a file in the format of its suffix, marked as synthetic speech.

@@ -247,7 +247,7 @@ def test_an_mp3_is_written_and_read_without_seams(tmp_path, capfd, monkeypatch):
     noise = np.random.default_rng(0).uniform(-0.3, 0.3, 3 * 16_000).astype(np.float32)
     with audio_file.Writer(tmp_path / "a.mp3", 16_000) as writer:
         writer.write(noise)
-    monkeypatch.setattr("dia.audio.sequential.BLOCK", 4096)
+    monkeypatch.setattr("dia.audio.formats.sequential.BLOCK", 4096)
     assert audio_file.read(tmp_path / "a.mp3")[0].shape == (len(noise), 1)
     np.testing.assert_allclose(
         audio_file.read(tmp_path / "a.mp3")[0], soundfile.read(tmp_path / "a.mp3", always_2d=True)[0], atol=1e-6

@@ -37,14 +37,14 @@ def speaker():
 
 @pytest.fixture
 def forcing(speaker):
-    from teacher_forcing import Forcing
+    from evaluation.teacher_forcing import Forcing
 
     return Forcing(speaker, SCRIPTS, random_codes(9, 5))
 
 
 @pytest.fixture
 def greedy():
-    from teacher_forcing import Sampling
+    from evaluation.teacher_forcing import Sampling
 
     return Sampling(temperature=0, guidance=2.0, top_k=10)
 
@@ -54,7 +54,7 @@ def equal(one, other):
 
 
 def test_every_word_has_a_fate_and_insertions_a_place():
-    from word_outcomes import outcome
+    from evaluation.word_outcomes import outcome
 
     one = outcome(["the", "cat", "sat", "on", "the", "mat"], ["the", "cat", "cat", "set", "on", "the"])
     assert one.fates == ("right", "right", "substituted", "right", "right", "deleted")
@@ -65,8 +65,8 @@ def test_every_word_has_a_fate_and_insertions_a_place():
 
 
 def test_errors_agree_with_the_edit_distance():
-    from recognizer import edit_distance
-    from word_outcomes import outcome
+    from evaluation.recognizer import edit_distance
+    from evaluation.word_outcomes import outcome
 
     rng = np.random.default_rng(0)
     for _ in range(100):
@@ -77,7 +77,7 @@ def test_errors_agree_with_the_edit_distance():
 
 
 def test_skipped_and_repeated_stretches_are_counted():
-    from word_outcomes import kinds, outcome
+    from evaluation.word_outcomes import kinds, outcome
 
     reference = ["i", "saw", "the", "dog", "in", "the", "garden"]
     skipped = outcome(reference, ["i", "saw", "the", "garden"])
@@ -88,8 +88,8 @@ def test_skipped_and_repeated_stretches_are_counted():
 
 
 def test_how_often_a_word_is_wrong_again_is_counted_over_pairs_of_seeds():
+    from evaluation.word_outcomes import Word, outcome
     from exposure_report import Clips, again
-    from word_outcomes import Word, outcome
 
     words = ["we", "met", "cats"]
     seeds = ["we met cats", "we met hats", "we bet hats"]
@@ -103,7 +103,7 @@ def test_how_often_a_word_is_wrong_again_is_counted_over_pairs_of_seeds():
 
 
 def test_words_have_classes():
-    from word_outcomes import classed
+    from evaluation.word_outcomes import classed
 
     found = classed("In May, Emma paid $18.", "In May, Emma paid eighteen dollars.", {"in": 500, "paid": 7})
     names = dict(zip(["in", "may", "emma", "paid", "eighteen", "dollars"], found, strict=True))
@@ -117,7 +117,7 @@ def test_words_have_classes():
 
 @pytest.mark.parametrize("guidance", [1.0, 2.0])
 def test_forced_by_its_own_greedy_speech_the_model_repeats_it(forcing, greedy, guidance):
-    from teacher_forcing import Forcing
+    from evaluation.teacher_forcing import Forcing
 
     sampling = replace(greedy, guidance=guidance)
     own = forcing.free(sampling, 0)
@@ -152,7 +152,7 @@ def test_after_a_prefix_the_model_goes_on(forcing, greedy):
 
 
 def test_a_clip_is_the_same_whatever_is_drawn_beside_it(forcing, greedy):
-    from teacher_forcing import Forcing
+    from evaluation.teacher_forcing import Forcing
 
     sampling = replace(greedy, temperature=1.0)
     alone = Forcing(forcing.speaker, SCRIPTS[1:], forcing.codes[1:])
@@ -162,7 +162,7 @@ def test_a_clip_is_the_same_whatever_is_drawn_beside_it(forcing, greedy):
 
 
 def test_a_channel_has_its_own_temperature_and_a_stuck_code_is_excluded():
-    from teacher_forcing import ChannelTemperature, LessRepetition
+    from evaluation.teacher_forcing import ChannelTemperature, LessRepetition
 
     scores = torch.ones(2 * CHANNELS, 4)
     divided = ChannelTemperature([1.0, 2.0, 4.0])(torch.zeros(2 * CHANNELS, 1), scores)
@@ -193,7 +193,7 @@ def test_the_mean_loss_is_that_of_training(forcing):
 def run(monkeypatch, speaker):
     """The command on two sentences, a stub teacher and a stub recognizer that hears the teacher alone."""
     import exposure
-    from held_out import Item
+    from evaluation.held_out import Item
 
     heard = []
 
@@ -250,7 +250,7 @@ def test_the_command_prints_a_table_and_makes_only_what_its_file_lacks(run, caps
 
 def test_conditions_are_chosen_by_name_or_beginning():
     import exposure
-    from teacher_forcing import Sampling
+    from evaluation.teacher_forcing import Sampling
 
     every = exposure.conditions(Sampling(), 8, 33.3)
     names = [one.name for one in every]
@@ -280,7 +280,7 @@ def test_results_of_another_checkpoint_are_refused(run, tmp_path):
 
 def test_help_names_every_condition(run, capsys):
     import exposure
-    from teacher_forcing import Sampling
+    from evaluation.teacher_forcing import Sampling
 
     with pytest.raises(SystemExit):
         run("--help")

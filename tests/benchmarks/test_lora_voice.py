@@ -16,8 +16,8 @@ def _benchmarks_importable(monkeypatch):
 
 
 def test_texts_are_of_the_vocabulary_alone_and_all_different():
+    from evaluation.recognizer import words_of
     from lora_voice import texts
-    from recognizer import words_of
 
     words = ["i", "dog", "the", "yes", "is", "my", "house", "not", "one", "in", "saw", "and", "time", "good"]
     said = texts(words, 12, random.Random(0))
@@ -37,7 +37,7 @@ def test_the_distance_is_that_of_means_where_spreads_are_the_same():
 
 
 def test_aims_are_met_by_the_voice_and_missed_by_what_has_not_moved():
-    from intervals import Figure
+    from evaluation.intervals import Figure
     from lora_voice import Heard, reached
 
     error = Figure(0.2, 0.1, 0.3, 10)

@@ -51,7 +51,7 @@ def test_a_name_that_is_not_an_id_is_a_missing_folder(name, asked):
     assert asked == []
 
 
-def test_a_misspelt_embedded_model_is_recognized():
+def test_a_misspelled_embedded_model_is_recognized():
     with pytest.raises(OSError, match=r"no folder mimi; did you mean 'mini'\? Available locally: 'mini'\."):
         check_source("mimi")
 

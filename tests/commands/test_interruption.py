@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 import soundfile
 from forks import ended, forked
-from fuzz import interrupt
 from tiny_speech import saved_tiny_speech
 
 from dia.cli import main
 from dia.runtime.files.locks import exclusive_writer
 from dia.synthesis.takes import analysis
+from tests.fuzz import interrupt
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="forks, signals and limits of POSIX")
 
@@ -109,7 +109,7 @@ def held(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("output", "message"),
     [
-        ("folder.wav", "folder.wav is a folder. Give the path of a file."),
+        ("folder.wav", "folder.wav is a folder. Pass the path of a file."),
         ("pipe.wav", "pipe.wav is a device or a pipe, which a file cannot replace. Choose another path."),
         ("circle.wav", "circle.wav: Too many levels of symbolic links"),
         ("nowhere/a.wav", "nowhere does not exist. Create it first."),

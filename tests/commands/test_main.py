@@ -9,7 +9,7 @@ import time
 import pytest
 
 from dia import cli
-from dia.commands.parser import Parser
+from dia.commands.options.parser import Parser
 
 
 @pytest.fixture

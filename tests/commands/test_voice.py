@@ -147,7 +147,7 @@ def test_consent_and_transcript_are_required(recording, model, arguments, messag
 def test_a_voice_of_another_codec_is_rejected(recording, model, tmp_path):
     made(recording, model)
     tiny_processor(tiny_codec((2, 4, 5), seed=1)).save_pretrained(tmp_path / "other")
-    with pytest.raises(ValueError, match="another codec than the model's"):
+    with pytest.raises(ValueError, match="a different codec than the model's"):
         command("play", "ann", "--model", tmp_path / "other", "-o", tmp_path / "played.wav")
     assert not (tmp_path / "played.wav").exists()
 

@@ -146,7 +146,7 @@ def test_a_list_is_a_batch_unless_it_holds_numbers():
         (np.array(0.5), ValueError, r"shape \(\)"),
         (np.zeros(100, dtype=complex), ValueError, "complex128"),
         (np.zeros(100, dtype=bool), ValueError, "bool"),
-        (np.zeros(100, dtype=np.int64), ValueError, "int64; give floats"),
+        (np.zeros(100, dtype=np.int64), ValueError, "int64; pass floats"),
         (PCM.astype(np.float32), ValueError, "Divide by the full scale"),
         ({"samples": CLIP}, ValueError, r"a dict with the keys \['samples'\]"),
         ({"array": CLIP}, TypeError, "raw_audio is dict"),

@@ -7,11 +7,11 @@ from weakref import ref
 
 import pytest
 import torch
-from slot_clips import CLIPS, arguments
 from tiny import EOS, PATTERN, Rows, threads_left, tiny_model
 
 from dia.decoding import engine as engines
 from dia.decoding.engine import Engine, EngineClosed, EngineFull, engine_of
+from tests.decoding.slot_clips import CLIPS, arguments
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ WORKER = Path(__file__).with_name("sharded_worker.py")
 @pytest.mark.skipif(sys.platform != "linux", reason="gloo is tried on Linux alone")
 def test_each_process_generates_what_it_generates_alone():
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(WORKER)]
-    paths = os.pathsep.join([str(WORKER.parents[1]), *sys.path])
+    paths = os.pathsep.join([str(WORKER.parents[1] / "support"), *sys.path])
     environment = {**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240)
     said = re.findall(r"\d+ rows, [a-z]+?(?=\d|\n)", done.stdout)

@@ -8,7 +8,7 @@ from talking import talking
 from tiny import CHANNELS, PATTERN
 from tiny_checkpoint import HOP, RATE, write_tiny_checkpoint
 
-from dia.audio.silence import trimmed
+from dia.audio.dsp.silence import trimmed
 from dia.codec.identity import CodecRecord
 from dia.model import REAL, Dia, choose_device
 from dia.modeling_dia import DiaForConditionalGeneration

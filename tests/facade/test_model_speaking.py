@@ -8,7 +8,7 @@ from talking import RATE, talking
 from tiny import threads_left
 from tiny_speech import tiny_speech
 
-from dia.audio.silence import trimmed
+from dia.audio.dsp.silence import trimmed
 from dia.model import Dia
 from dia.streaming import DiaAudioStreamer
 from dia.synthesis.synthesizer import Cancelled

@@ -229,7 +229,7 @@ def ready_to_fork() -> None:
 
 def tiny_model(folder: Path) -> str:
     """Save the tests' tiny model and return its path. Its output is noise, so the check for faults is turned off."""
-    sys.path.insert(0, str(Path(__file__).parents[1]))
+    sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
     from tiny_speech import saved_tiny_speech
 
     from dia.synthesis.takes import analysis
@@ -256,8 +256,8 @@ def kill_repeatedly(command: Command, kills: int, chance: random.Random, at_call
 def main() -> None:
     """Run the script. A violated invariant is an AssertionError."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--kills", type=int, default=200)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--kills", type=int, default=200, help="number of kills (default: 200)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the kills (default: 0)")
     parser.add_argument("--tiny", action="store_true", help="a tiny model, and kills at calls instead of times")
     arguments = parser.parse_args()
     ready_to_fork()

@@ -29,7 +29,7 @@ def parser(description: str | None, count: int) -> argparse.ArgumentParser:
 
 def import_helpers() -> None:
     """Make the tests' helper modules importable, as pytest does, and limit child processes to one thread."""
-    sys.path.insert(0, str(Path(__file__).parents[1]))
+    sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     import torch

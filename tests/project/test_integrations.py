@@ -7,13 +7,13 @@ from contextlib import aclosing
 from functools import partial
 from pathlib import Path
 
-import frameworks
 import numpy as np
 import pytest
 import soundfile
 import soxr
 
 from dia import Dia
+from tests.project import frameworks
 
 PAGE = Path(__file__).parents[2] / "docs" / "integrations.md"
 RATE = 24000

@@ -18,7 +18,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
-import frameworks
 import native_checkpoints
 import numpy as np
 import pytest
@@ -34,6 +33,7 @@ from dia import cli
 from dia.checkpoints.native import checkpoint as native
 from dia.decoding.sampling import published_generation_config
 from dia.model import REAL
+from tests.project import frameworks
 
 ROOT = Path(__file__).parents[2]
 PAGES = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "examples/README.md")
@@ -268,7 +268,7 @@ def test_every_block_of_python_runs(document, workplace, checkpoint, request):
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=title)
 def test_every_block_says_its_language(document):
-    """A misspelt language would leave a block untested."""
+    """A misspelled language would leave a block untested."""
     assert {block.language for block in blocks(document)} <= LANGUAGES
 
 

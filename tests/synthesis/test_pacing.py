@@ -5,7 +5,7 @@ import pytest
 import torch
 from talking import RATE, talking
 
-from dia.audio.time_stretch import stretched
+from dia.audio.dsp.time_stretch import stretched
 from dia.synthesis.pacing import paced_pieces, paced_stream
 from dia.synthesis.parts.joining import Piece
 from dia.synthesis.takes.alignment import TurnTime, WordTime

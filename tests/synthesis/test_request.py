@@ -11,7 +11,6 @@ from tiny_speech import tiny_speech
 
 from dia.processing_dia import DiaProcessor
 from dia.synthesis import request
-from dia.synthesis.job import is_long
 from dia.synthesis.prompts import VoicePrompt
 from dia.synthesis.request import jobs_of
 from dia.synthesis.takes.generation import make_take
@@ -27,7 +26,7 @@ def synthesizer():
 
 def test_omitted_options_default_to_the_models(synthesizer):
     (job,) = jobs_of(synthesizer, "[S1] Hi.")
-    assert (job.settings, job.voice, job.seed, job.long_form, job.rate) == ({}, None, None, None, None)
+    assert (job.settings, job.voice, job.seed, job.long_form, job.rate) == ({}, None, None, False, None)
     assert job.line.text == "[S1] Hi."
 
 
@@ -156,7 +155,7 @@ def test_a_prompt_that_fits_in_max_tokens_is_accepted(synthesizer):
 
 def test_max_tokens_apply_to_each_part_of_the_long_form(synthesizer):
     voice = {"audio_prompt": random_codes(300)[0], "audio_prompt_text": "[S1] La.", "max_tokens": 100}
-    assert is_long(synthesizer, jobs_of(synthesizer, "[S1] Hi. [pause:1s] Ho.", **voice)[0])
+    assert jobs_of(synthesizer, "[S1] Hi. [pause:1s] Ho.", **voice)[0].long_form
     with pytest.raises(ValueError, match=r"but max_tokens=100 allows 0\.5 s"):
         jobs_of(synthesizer, "[S1] Hi. Ho.", **voice)
 

@@ -8,7 +8,7 @@ from tiny_codec import random_codes, tiny_processor
 from tiny_speech import tiny_speech
 
 from dia.runtime.warnings import DiaWarning
-from dia.synthesis.job import SynthesisJob, is_long, open_part_store
+from dia.synthesis.job import make_job, open_part_store
 from dia.synthesis.parts.joining import join_pieces
 from dia.synthesis.request import jobs_of
 from dia.synthesis.speak import speak, speak_batch, stream_job
@@ -49,9 +49,9 @@ def voice_of(synthesizer, seconds):
     ids=["short", "long", "behind a long voice", "with a pause"],
 )
 def test_scripts_that_are_too_long_for_a_pass_use_the_long_form(synthesizer, script, voice, long):
-    assert is_long(synthesizer, SynthesisJob(script, voice_of(synthesizer, voice))) == long
+    assert make_job(synthesizer, script, voice_of(synthesizer, voice)).long_form == long
     (job,) = jobs_of(synthesizer, str(script), **prompted(synthesizer, voice))
-    assert is_long(synthesizer, job) == long
+    assert job.long_form == long
 
 
 def prompted(synthesizer, seconds):
@@ -61,7 +61,7 @@ def prompted(synthesizer, seconds):
 
 def test_without_a_transcript_there_is_no_long_form(synthesizer):
     (job,) = jobs_of(synthesizer, str(LONG), audio_prompt=random_codes(9)[0])
-    assert not is_long(synthesizer, job)
+    assert not job.long_form
     (remark,) = job.remarks
     assert remark.startswith("audio_prompt_text is missing, ")
     assert "too long for one pass" in remark
@@ -74,34 +74,34 @@ def test_without_a_codec_there_is_no_long_form_and_no_stream(synthesizer):
     mute = Synthesizer(synthesizer.model, tiny_processor())
     mute.processor.tokenizer = synthesizer.processor.tokenizer
     (job,) = jobs_of(mute, str(LONG))
-    assert not is_long(mute, job)
+    assert not job.long_form
     with pytest.raises(ValueError, match="there is no codec"):
         stream_job(mute, job)
 
 
 def test_a_resumed_job_keeps_its_seed(synthesizer, tmp_path):
-    first, store = open_part_store(tmp_path / "parts", synthesizer, SynthesisJob(LONG))
+    first, store = open_part_store(tmp_path / "parts", synthesizer, make_job(synthesizer, LONG))
     assert first.seed == store.seed is not None
-    again, _ = open_part_store(tmp_path / "parts", synthesizer, SynthesisJob(LONG))
+    again, _ = open_part_store(tmp_path / "parts", synthesizer, make_job(synthesizer, LONG))
     assert again.seed == first.seed
     store.save((0,), make_take(synthesizer, Line(SHORT.spoken), seed=first.seed))
     with pytest.raises(ValueError, match=r"retries was 0, now 1; another voice\."):
         open_part_store(
             tmp_path / "parts",
             synthesizer,
-            SynthesisJob(LONG, voice_of(synthesizer, 1), take_options=TakeOptions(retries=1)),
+            make_job(synthesizer, LONG, voice_of(synthesizer, 1), take_options=TakeOptions(retries=1)),
         )
 
 
 def test_a_short_script_is_one_take(synthesizer):
-    take = join_pieces(speak(synthesizer, SynthesisJob(SHORT, seed=3)))
+    take = join_pieces(speak(synthesizer, make_job(synthesizer, SHORT, seed=3)))
     plain = make_take(synthesizer, Line(SHORT.spoken), seed=3)
     assert np.array_equal(take.audio, plain.audio)
     assert take.turns == plain.turns
 
 
 def test_the_pieces_of_a_long_script_join_to_one_take(synthesizer):
-    take = join_pieces(speak(synthesizer, SynthesisJob(LONG, seed=3)))
+    take = join_pieces(speak(synthesizer, make_job(synthesizer, LONG, seed=3)))
     assert [turn.text for turn in take.turns] == [turn.text for turn in LONG.turns]
     starts = [turn.start for turn in take.turns]
     assert starts == sorted(starts)
@@ -110,30 +110,30 @@ def test_the_pieces_of_a_long_script_join_to_one_take(synthesizer):
 
 
 def test_the_long_form_can_be_forced_or_disabled(synthesizer):
-    assert len(list(speak(synthesizer, SynthesisJob(LONG, seed=3, long_form=False)))) == 1
-    assert len(list(speak(synthesizer, SynthesisJob(SHORT, seed=3, long_form=True)))) == 1
+    assert len(list(speak(synthesizer, make_job(synthesizer, LONG, seed=3, long_form=False)))) == 1
+    assert len(list(speak(synthesizer, make_job(synthesizer, SHORT, seed=3, long_form=True)))) == 1
     once, again = (
-        join_pieces(speak(synthesizer, SynthesisJob(SHORT, seed=3, long_form=long))) for long in (True, False)
+        join_pieces(speak(synthesizer, make_job(synthesizer, SHORT, seed=3, long_form=long))) for long in (True, False)
     )
     assert np.array_equal(once.audio, again.audio)
 
 
 def test_a_voice_precedes_the_script(synthesizer):
     voice = Line("", random_codes(12)[0], "[S1] La la.")
-    take = join_pieces(speak(synthesizer, SynthesisJob(SHORT, voice, seed=3)))
+    take = join_pieces(speak(synthesizer, make_job(synthesizer, SHORT, voice, seed=3)))
     plain = make_take(synthesizer, Line(SHORT.spoken, voice.prompt, voice.transcript), seed=3)
     assert np.array_equal(take.audio, plain.audio)
 
 
 def test_the_joined_audio_contains_the_pauses(synthesizer):
-    take = join_pieces(speak(synthesizer, SynthesisJob(parse("[S1] Hi. [pause:1s]"), seed=3)))
+    take = join_pieces(speak(synthesizer, make_job(synthesizer, parse("[S1] Hi. [pause:1s]"), seed=3)))
     assert (take.audio[-take.sampling_rate :] == 0).all()
     assert take.seconds > 1
 
 
 def test_a_fault_of_a_part_is_reported_with_its_number(synthesizer, monkeypatch):
     monkeypatch.setattr(analysis, "faults", lambda check_input: ("is silent",))
-    take = join_pieces(speak(synthesizer, SynthesisJob(LONG, seed=3, take_options=TakeOptions(retries=1))))
+    take = join_pieces(speak(synthesizer, make_job(synthesizer, LONG, seed=3, take_options=TakeOptions(retries=1))))
     assert take.warnings[1].startswith("part 2 of ")
     assert take.warnings[1].endswith("is silent")
 
@@ -141,7 +141,9 @@ def test_a_fault_of_a_part_is_reported_with_its_number(synthesizer, monkeypatch)
 def test_a_long_script_is_streamed_and_closing_the_stream_stops_the_work(synthesizer):
     (job,) = jobs_of(synthesizer, str(LONG), None, True, seed=3)
     whole = np.concatenate(list(stream_job(synthesizer, job)))
-    np.testing.assert_allclose(whole, join_pieces(speak(synthesizer, SynthesisJob(LONG, seed=3))).audio, atol=1e-5)
+    np.testing.assert_allclose(
+        whole, join_pieces(speak(synthesizer, make_job(synthesizer, LONG, seed=3))).audio, atol=1e-5
+    )
     leaving = stream_job(synthesizer, job)
     first = next(leaving)
     np.testing.assert_allclose(first, whole[: len(first)], atol=1e-5)

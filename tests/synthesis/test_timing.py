@@ -7,10 +7,10 @@ import pytest
 from tiny_codec import random_codes
 from tiny_speech import tiny_speech
 
-from dia.audio.silence import loud
+from dia.audio.dsp.silence import loud
 from dia.runtime.warnings import DiaWarning
 from dia.synthesis import subtitles
-from dia.synthesis.job import SynthesisJob, is_long, open_part_store
+from dia.synthesis.job import make_job, open_part_store
 from dia.synthesis.parts.joining import Piece, join_pieces
 from dia.synthesis.parts.planning import split_script
 from dia.synthesis.request import jobs_of
@@ -175,7 +175,7 @@ def test_each_cue_is_a_part(synthesizer):
         "[S1] And the last one.",
     ]
     assert [(part.cue.name, part.ends_cue, part.pause) for part in parts] == [(n, True, 0.0) for n in "123"]
-    assert is_long(synthesizer, timed_job(synthesizer))
+    assert timed_job(synthesizer).long_form
 
 
 def test_a_long_cue_has_several_parts_and_its_pauses():
@@ -219,7 +219,7 @@ def test_an_interrupted_run_resumes_only_with_the_same_cues(synthesizer, tmp_pat
     whole = join_pieces(speak(synthesizer, job, store)).audio
     again, store = open_part_store(tmp_path / "parts", synthesizer, timed_job(synthesizer))
     np.testing.assert_array_equal(join_pieces(speak(synthesizer, again, store)).audio, whole)
-    other = SynthesisJob(parse(SRT, text_format="srt"), seed=3)
+    other = make_job(synthesizer, parse(SRT, text_format="srt"), seed=3)
     with pytest.raises(ValueError, match="contains finished parts of another request"):
         open_part_store(tmp_path / "parts", synthesizer, other)
 

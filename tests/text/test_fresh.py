@@ -7,7 +7,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks" / "quality"))
 
-from fresh_reading import Case, cases, comparable, is_right, read
+from tables.fresh import Case, cases, comparable, is_right, read
 
 CASES = cases()
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_language_training import tiny_trainer
 
 from dia.training import distributed
 from dia.training.mini.pretraining import trainer as pretraining
+from tests.training.mini.pretraining.tiny_training import tiny_trainer
 
 
 def exchange(folder: Path) -> None:

@@ -10,14 +10,14 @@ import soundfile
 import torch
 from tiny_checkpoint import RATE, write_tiny_checkpoint
 from tiny_codec import tiny_codec
-from train_command import SECONDS, train
 from transformers import TrainerCallback
 
-from dia.commands import train as train_command
-from dia.commands import train_checks
-from dia.commands.train_checks import check_model
+from dia.commands.training import checks as train_checks
+from dia.commands.training import train as train_command
+from dia.commands.training.checks import check_model
 from dia.training.checkpoints import last_checkpoint
 from dia.training.trainer import DiaTrainer
+from tests.commands.training.train_command import SECONDS, train
 
 
 @pytest.fixture(scope="module")
@@ -93,13 +93,13 @@ def test_an_output_that_cannot_be_written_or_lies_in_the_data_is_refused_at_once
 
 def test_there_must_be_something_to_resume(unloaded, recordings, model, tmp_path, capsys):
     assert train(recordings, model, tmp_path / "out", "--resume") == 2
-    assert "holds no checkpoint to resume from. Run the command without --resume" in capsys.readouterr().err
+    assert "contains no checkpoint to resume from. Run the command without --resume" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("missing", "complaint"),
     [
-        ("config.json", "holds no model: config.json is missing"),
+        ("config.json", "contains no model: config.json is missing"),
         (
             "preprocessor_config.json",
             r"a model without a processor, such as native weights.*dia convert model",
@@ -123,9 +123,9 @@ def test_a_folder_without_a_model_to_train_is_refused_with_what_it_holds(tmp_pat
     (tmp_path / "damaged" / "config.json").write_text("{oops")
     for name, complaint in (
         ("nowhere", "no such folder"),
-        ("codec", "holds a model of type dac; expected type dia"),
+        ("codec", "contains a model of type dac; expected type dia"),
         ("run/checkpoint-7", r"is a checkpoint of a run. Continue that run with --output .*run --resume"),
-        ("adapters", "holds only adapters.*merge them"),
+        ("adapters", "contains only adapters.*merge them"),
         ("damaged", r"config\.json is not valid JSON"),
     ):
         with pytest.raises(ValueError, match=complaint):

@@ -137,7 +137,7 @@ def test_a_killed_run_goes_on_with_the_same_losses(whole, tmp_path):
 
 
 def test_without_a_checkpoint_there_is_nothing_to_resume(tmp_path):
-    with pytest.raises(ValueError, match="holds no complete checkpoint"):
+    with pytest.raises(ValueError, match="contains no complete checkpoint"):
         trainer(tmp_path).train(resume_from_checkpoint=True)
 
 
@@ -166,7 +166,7 @@ def test_gradient_checkpointing_gives_the_same_losses(whole, tmp_path):
 
 PROGRAM = """
 import json, os, sys
-sys.path[:0] = [{root!r}, {root!r} + "/tests"]
+sys.path[:0] = [{root!r}, {root!r} + "/tests/support"]
 import torch
 from tests.training.test_trainer import losses, trainer
 torch.set_num_threads(1)
@@ -246,9 +246,9 @@ def adapted(tmp_path_factory):
 
 
 def test_adapters_are_all_that_learns_and_only_where_asked(adapted):
-    learnt = {name for name, weight in adapted.model.named_parameters() if weight.requires_grad}
-    assert learnt
-    assert all("lora_" in name and ".decoder.layers." in name for name in learnt)
+    learned = {name for name, weight in adapted.model.named_parameters() if weight.requires_grad}
+    assert learned
+    assert all("lora_" in name and ".decoder.layers." in name for name in learned)
     base = tiny_model().state_dict()
     for name, weight in adapted.model.get_base_model().state_dict().items():
         if "lora_" not in name:
@@ -325,11 +325,11 @@ def codes(frames=4, channels=CHANNELS, highest=1):
 @pytest.mark.parametrize(
     ("clip", "message"),
     [
-        (Clip([codes(channels=2)], "[S1] Hi.", "ann"), "2 codebooks and the model 3 channels"),
+        (Clip([codes(channels=2)], "[S1] Hi.", "ann"), "2 codebooks, but the model has 3 channels"),
         (Clip([codes(highest=EOS)], "[S1] Hi.", "ann"), "another codec"),
         (Clip([codes(frames=0)], "[S1] Hi.", "ann"), "codes of shape"),
-        (Clip([codes(frames=60)], "[S1] Hi.", "ann"), "60 frames.*trained with 59"),
-        (Clip([codes()], "[S1] " + 60 * "a", "ann"), "62 bytes; the model reads 48"),
+        (Clip([codes(frames=60)], "[S1] Hi.", "ann"), "60 frames.*trained with at most 59"),
+        (Clip([codes()], "[S1] " + 60 * "a", "ann"), "62 bytes, but the model reads at most 48"),
     ],
 )
 def test_clips_that_do_not_fit_the_model_are_refused_by_name(tmp_path, clip, message):
@@ -338,7 +338,7 @@ def test_clips_that_do_not_fit_the_model_are_refused_by_name(tmp_path, clip, mes
 
 
 def test_an_empty_data_set_and_wrong_options_are_refused(tmp_path):
-    with pytest.raises(ValueError, match="holds no clip"):
+    with pytest.raises(ValueError, match="no clip"):
         DiaTrainer(tiny_model(), options(tmp_path), [])
     with pytest.raises(ValueError, match="channel_weights"):
         DiaTrainer(tiny_model(), options(tmp_path, channel_weights=[1.0]), clips())
@@ -381,7 +381,7 @@ def test_samples_are_written_and_logged_without_changing_the_training(tmp_path):
 def test_samples_need_a_codec_and_a_script():
     with pytest.raises(ValueError, match="no codec"):
         SampleCallback(tiny_processor(), ["[S1] Hi."])
-    with pytest.raises(ValueError, match="give at least one script"):
+    with pytest.raises(ValueError, match="pass at least one script"):
         SampleCallback(tiny_processor(tiny_codec()), [])
 
 
@@ -407,7 +407,7 @@ def test_a_checkpoint_of_another_run_is_refused(whole, adapted, tmp_path):
         ),
         (lora, tiny_model(), "from a run that trains low-rank adapters, but this run trains all weights"),
         (lora, with_lora(tiny_model(), rank=3, frozen="encoder"), "adapters of rank 2, but this run has rank 3"),
-        (lora, with_lora(tiny_model(), rank=2), "adapters for other layers"),
+        (lora, with_lora(tiny_model(), rank=2), "adapters for different layers"),
         (plain_run, tiny_model(wider), "does not fit this run"),
         (plain_run, frozen, "does not fit this run"),
     ):
@@ -464,7 +464,7 @@ def test_a_sample_script_that_is_too_long_is_refused_before_training():
 def test_a_processor_of_another_model_is_refused_before_anything_is_learnt(tmp_path):
     processor = tiny_processor()
     processor.delay_pattern = [0, 1, 2]
-    with pytest.raises(ValueError, match=r"delay_pattern=\[0, 1, 2\], and the model \[0, 2, 3\]"):
+    with pytest.raises(ValueError, match=r"delay_pattern=\[0, 1, 2\], but the model has \[0, 2, 3\]"):
         DiaTrainer(tiny_model(), options(tmp_path), clips(), processing_class=processor)
 
 
@@ -478,7 +478,9 @@ def test_transcripts_that_were_normalized_differently_are_refused(tmp_path):
     cache = encode_rows([Row("a", "I owe $5.", tone(0.03))], processor, tmp_path / "codes", progress=False)
     model = tiny_model()
     model.generation_config.text_frontend = "none"
-    with pytest.raises(ValueError, match=r"holds transcripts read with text_frontend 'en', and the model .* 'none'"):
+    with pytest.raises(
+        ValueError, match=r"contains transcripts read with text_frontend 'en', and the model .* 'none'"
+    ):
         DiaTrainer(model, options(tmp_path), cache)
     DiaTrainer(tiny_model(), options(tmp_path), cache)
 

@@ -6,7 +6,7 @@ import pytest
 import soundfile
 from talking import RATE, talking
 
-from dia.audio.pitch import median_pitch
+from dia.audio.dsp.pitch import median_pitch
 from dia.voices.recording import LOUDNESS, prepare, two_voices
 
 

@@ -13,7 +13,7 @@ import soxr
 from talking import talking
 
 from dia import MINI
-from dia.audio.pitch import median_pitch
+from dia.audio.dsp.pitch import median_pitch
 from dia.codec.dac import decode
 from dia.processing_dia import DiaProcessor
 from dia.voices.library import find_voice

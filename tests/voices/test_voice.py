@@ -194,7 +194,7 @@ def test_voices_that_cannot_be_joined_are_rejected(voice):
     with pytest.raises(ValueError, match="the voice for S2 has two speakers"):
         joined({"S1": voice, "S2": both})
     for speakers in ({}, {"S3": voice}, {"S1": voice, "s2": voice}):
-        with pytest.raises(ValueError, match="give them for S1, S2 or both"):
+        with pytest.raises(ValueError, match="pass them for S1, S2 or both"):
             joined(speakers)
     with pytest.raises(ValueError, match="different codecs"):
         joined({"S1": voice, "S2": replace(voice, codec=replace(voice.codec, weights="00000000"))})
@@ -202,7 +202,7 @@ def test_voices_that_cannot_be_joined_are_rejected(voice):
 
 def test_a_voice_fits_only_its_own_codec(voice, processor):
     voice.check_fits(processor)
-    with pytest.raises(ValueError, match=r"another codec than the model's: its weights differ.*dia voice make"):
+    with pytest.raises(ValueError, match=r"a different codec than the model's: its weights differ.*dia voice make"):
         voice.check_fits(tiny_processor(tiny_codec((2, 4, 5), seed=1)))
     with pytest.raises(ValueError, match="it has 40 samples per frame, the model's 6"):
         voice.check_fits(tiny_processor(tiny_codec()))
@@ -358,7 +358,7 @@ def test_a_voice_is_replaced_only_with_overwrite(voice, folder):
 )
 def test_names_must_not_be_paths(voice, folder, name):
     for act in (lambda: keep_voice(voice, name), lambda: remove_voice(name)):
-        with pytest.raises(ValueError, match="is not a valid name of a voice"):
+        with pytest.raises(ValueError, match="is not a valid voice name"):
             act()
     assert not folder.exists()
 

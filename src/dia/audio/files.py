@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
-from dia.audio import containers
-from dia.audio.encoders import Output, check_format, encoder_for, known_formats
-from dia.audio.sequential import UNCOUNTED, SequentialFile, blocks
-from dia.audio.tags import NOTICE, Provenance, Tags
-from dia.audio.wav_header import with_true_length
+from dia.audio.formats import containers
+from dia.audio.formats.encoders import Output, check_format, encoder_for, known_formats
+from dia.audio.formats.sequential import UNCOUNTED, SequentialFile, blocks
+from dia.audio.formats.tags import NOTICE, Provenance, Tags
+from dia.audio.formats.wav_header import with_true_length
 from dia.audio.waveform import Sound, Waveform, as_array, check_seconds, checked_rate, full_scale, one_of_batch
 from dia.runtime.files.atomic import Partial, check_file, replace_file
 from dia.runtime.warnings import DiaWarning
@@ -131,7 +131,7 @@ def _explained(source: Source, name: str, error: Exception) -> Iterator[None]:
     if containers.missing() is not None:
         raise ValueError(
             f"{name}: {shown} cannot be read as audio ({reason or 'it is damaged'}). To read m4a, mp4, webm, aac and "
-            f"other recordings of phones and browsers, run: {containers.EXTRA}. Or convert it to WAV or FLAC first: "
+            f"other recordings from phones and browsers, run: {containers.EXTRA}. Or convert it to WAV or FLAC first: "
             f"{remedy}"
         ) from error
     try:

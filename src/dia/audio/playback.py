@@ -195,10 +195,10 @@ def _sounddevice() -> Any:
         import sounddevice
     except ImportError as error:
         raise ImportError(
-            "playback needs sounddevice: pip install sounddevice (on Debian also: apt install libportaudio2)."
+            "playback needs sounddevice. Run: pip install sounddevice (on Debian also: apt install libportaudio2)."
         ) from error
     except OSError as error:  # its wheel includes PortAudio only for macOS and Windows
-        raise ImportError(f"playback needs PortAudio ({error}); on Debian: apt install libportaudio2.") from error
+        raise ImportError(f"playback needs PortAudio ({error}). On Debian, run: apt install libportaudio2") from error
     return sounddevice
 
 

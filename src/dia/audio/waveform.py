@@ -80,13 +80,13 @@ def full_scale(array: npt.NDArray[Any], name: str = "audio") -> Waveform:
         return ((array.astype(np.float64) - silence) / full).astype(np.float32)
     if not np.issubdtype(array.dtype, np.floating):
         known = ", ".join(_PCM)
-        raise ValueError(f"{name} has dtype {kind}; give floats of ±1 full scale or PCM of type {known}.")
+        raise ValueError(f"{name} has dtype {kind}; pass floats within ±1 or PCM of type {known}.")
     peak = float(max(array.max(initial=0.0), -array.min(initial=0.0)))  # NaN if any sample is
     if not np.isfinite(peak):
         raise ValueError(f"{name} contains NaN or infinite samples; repair the recording first.")
     if peak > _LOUDEST:
         raise ValueError(
-            f"{name} reaches {peak:g}, but floats must be within ±1. Divide by the full scale of the source, or give "
+            f"{name} reaches {peak:g}, but floats must be within ±1. Divide by the full scale of the source, or pass "
             f"PCM as integers (np.int16)."
         )
     return array.astype(np.float32)

@@ -7,8 +7,8 @@ import torch
 from dia.modeling_dia import DiaForConditionalGeneration
 from dia.processing_dia import DiaProcessor
 from dia.quantization.config import count_weights, pack
-from dia.runtime.memory import copy_mapped_weights
 from dia.runtime.ranges import shown
+from dia.runtime.resources.memory import copy_mapped_weights
 
 _SMALL = 4_000_000  # parameters; for smaller models call overhead dominates, and half precision is not faster
 

@@ -17,7 +17,7 @@ from dia.modeling_dia import DiaForConditionalGeneration
 from dia.quantization.config import DiaQuantizationConfig
 from dia.runtime.files.repository import Repository
 from dia.runtime.files.tensor_files import read_header
-from dia.runtime.free_memory import check_free_memory
+from dia.runtime.resources.free_memory import check_free_memory
 
 _ITEMSIZES = {"F64": 8, "F32": 4}  # stored bytes per weight; 2 for all other dtypes
 _BYTES_PER_WEIGHT = {"int8": 1.05, "int4": 0.65}  # averaged over all weights, including those that stay exact or int8

@@ -25,7 +25,7 @@ from transformers import DacModel
 from transformers.models.dac.modeling_dac import DacDecoder, DacDecoderBlock, DacResidualUnit, Snake1d
 
 from dia.kernels.snake import snake
-from dia.runtime.memory import page_out_weights, release_free_memory
+from dia.runtime.resources.memory import page_out_weights, release_free_memory
 
 DTYPES = (torch.float32, torch.bfloat16)
 

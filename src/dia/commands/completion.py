@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from dia.commands.parser import Parser
+from dia.commands.options.parser import Parser
 
 _GUIDE = """examples:
   dia completion bash > ~/.local/share/bash-completion/completions/dia

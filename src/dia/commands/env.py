@@ -116,7 +116,7 @@ def _cores() -> Iterator[str]:
 
 
 def _memory() -> Iterator[str]:
-    from dia.runtime.free_memory import free_memory
+    from dia.runtime.resources.free_memory import free_memory
 
     total = next((line.split()[1] for line in _lines(Path("/proc/meminfo")) if line.startswith("MemTotal")), None)
     yield f"{int(total) * 1024 / 1e9:.1f} GB" if total else "size unknown"

@@ -8,8 +8,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dia.commands.scripts import add_script_options, parse_source, script_source
-from dia.commands.speakers import add_speakers_option
+from dia.commands.options.scripts import add_script_options, parse_source, script_source
+from dia.commands.options.speakers import add_speakers_option
 
 if TYPE_CHECKING:
     from dia.synthesis.parts.planning import Part, VoiceInfo

@@ -12,16 +12,16 @@ from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
-from dia.commands.early_checks import check_speech
-from dia.commands.numbers import count, non_negative, option, seed_number
-from dia.commands.outputs import check_outputs, exclusive_output, metadata, sound_file
-from dia.commands.scripts import add_script_options, parse_source, script_source
-from dia.commands.speakers import add_speakers_option, speakers_given
+from dia.commands.options.early_checks import check_speech
+from dia.commands.options.numbers import count, non_negative, option, seed_number
+from dia.commands.options.outputs import check_outputs, exclusive_output, metadata, sound_file
+from dia.commands.options.scripts import add_script_options, parse_source, script_source
+from dia.commands.options.speakers import add_speakers_option, speakers_given
 from dia.runtime.background import in_background
-from dia.runtime.cores import CoreTimes
 from dia.runtime.files.atomic import atomic_file
+from dia.runtime.resources.cores import CoreTimes
+from dia.runtime.resources.threads import apply, choose_threads, wait_passively
 from dia.runtime.standard_streams import print_lines
-from dia.runtime.threads import apply, choose_threads, wait_passively
 from dia.runtime.warnings import printed_warnings
 from dia.synthesis.parts.folder import parts_folder, remove_parts, seed_in
 
@@ -174,7 +174,7 @@ def _load_and_say(source: "ScriptSource", arguments: argparse.Namespace) -> int:
     model = _load_model(arguments)
     with printed_warnings():
         job = _make_job(model, source, arguments)
-        parts = _parts_folder(model, job, arguments)
+        parts = _parts_folder(job, arguments)
         seed = _choose_seed(arguments, parts)
         loaded = time.perf_counter()
         seconds, place = _speak(model, replace(job, seed=seed), parts, arguments), arguments.output or "played"
@@ -194,7 +194,7 @@ def _load_model(arguments: argparse.Namespace) -> "Dia":
     from transformers.utils import logging
 
     from dia.model import REAL, Dia  # importing torch takes seconds, so arguments are checked first
-    from dia.runtime.memory import limit_kernel_caches
+    from dia.runtime.resources.memory import limit_kernel_caches
 
     limit_kernel_caches()
     if arguments.model is None and _is_interactive(arguments):
@@ -236,10 +236,10 @@ def _speak(model: "Dia", job: "SynthesisJob", parts: Path | None, arguments: arg
     return samples / model.sample_rate
 
 
-def _parts_folder(model: "Dia", job: "SynthesisJob", arguments: argparse.Namespace) -> Path | None:
+def _parts_folder(job: "SynthesisJob", arguments: argparse.Namespace) -> Path | None:
     """The folder for the finished parts of a long script that is written to a file."""
     output = sound_file(arguments)
-    return parts_folder(output) if output is not None and model.is_long(job) else None
+    return parts_folder(output) if output is not None and job.long_form else None
 
 
 def _choose_seed(arguments: argparse.Namespace, parts: Path | None) -> int:
@@ -261,8 +261,8 @@ def _write_subtitles(turns: "Sequence[TurnTime]", arguments: argparse.Namespace)
 
 def _sinks(model: "Dia", seed: int | None, arguments: argparse.Namespace, opened: ExitStack) -> list[Any]:
     from dia.audio.files import Writer
+    from dia.audio.formats.tags import Tags
     from dia.audio.playback import Pipe, Player
-    from dia.audio.tags import Tags
 
     rate, provenance = model.sample_rate, model.provenance(seed)
     if arguments.output == "-":

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from dia.commands.early_checks import check_device, check_model, check_output, check_recording
+from dia.commands.options.early_checks import check_device, check_model, check_output, check_recording
 from dia.runtime.standard_streams import print_lines
 from dia.runtime.warnings import printed_warnings
 

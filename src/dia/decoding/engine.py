@@ -22,8 +22,8 @@ from transformers.generation.streamers import BaseStreamer
 from dia.decoding.step.config import DecodeConfig, check_model
 from dia.decoding.step.prefill import SlotRequest
 from dia.decoding.step.runner import GraphRunner, runner_for
-from dia.runtime.free_memory import free_memory
-from dia.runtime.threads import SMALL, compute_with_one_thread, join, start
+from dia.runtime.resources.free_memory import free_memory
+from dia.runtime.resources.threads import SMALL, compute_with_one_thread, join, start
 
 _SLOTS = {"cpu": 16}  # the default by type of device
 _SLOTS_ELSEWHERE = 8

@@ -25,8 +25,8 @@ from transformers.utils.quantization_config import QuantizationConfigMixin
 from dia.configuration_dia import QUANT_METHOD
 from dia.quantization.linear import Format, QuantizedLinear, fitting_group
 from dia.runtime.log import get_logger
-from dia.runtime.memory import release_free_memory
 from dia.runtime.ranges import shown
+from dia.runtime.resources.memory import release_free_memory
 
 logger = get_logger(__name__)
 

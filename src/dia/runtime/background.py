@@ -7,7 +7,7 @@ from threading import Event, Semaphore, Thread
 from typing import Generic, TypeVar
 from weakref import finalize
 
-from dia.runtime.threads import join, start
+from dia.runtime.resources.threads import join, start
 
 T = TypeVar("T")
 

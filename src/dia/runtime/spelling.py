@@ -1,4 +1,4 @@
-"""Suggest the word that a misspelt one was probably meant to be."""
+"""Suggest the word that a misspelled one was probably meant to be."""
 
 from collections.abc import Iterable
 

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable
 from weakref import finalize
 
-from dia.runtime.threads import compute_with_one_thread, join, start
+from dia.runtime.resources.threads import compute_with_one_thread, join, start
 
 _STOP_SECONDS = 10.0
 

@@ -27,7 +27,7 @@ class SynthesisJob:
         seed: seed of the first pass; None for a random one.
         settings: keyword arguments of transformers' `generate`.
         take_options: retries, best-of and so on.
-        long_form: whether to speak in parts; None to decide by the script, see `is_long`.
+        long_form: whether to speak in parts; `make_job` decides.
         rate: speed relative to the model's, 0.5 to 2; None leaves the audio unchanged.
         remarks: problems with the script or the recording, each with a remedy.
     """
@@ -37,7 +37,7 @@ class SynthesisJob:
     seed: int | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     take_options: TakeOptions = field(default_factory=TakeOptions)
-    long_form: bool | None = None
+    long_form: bool = False
     rate: float | None = None
     remarks: tuple[str, ...] = ()
 
@@ -53,38 +53,45 @@ class SynthesisJob:
         return self.voice is not None and self.voice.prompt is not None and not self.voice.transcript
 
 
-def is_long(synthesizer: Synthesizer, job: SynthesisJob) -> bool:
-    """Whether a job is spoken in the long form, in parts.
+def make_job(
+    synthesizer: Synthesizer, script: Script, voice: Line | None = None, long_form: bool | None = None, **rest: Any
+) -> SynthesisJob:
+    """A job that is either spoken in parts or has remarks on what a single pass cannot do for it.
 
-    By default, `planning.is_long` decides from the script and the length of its voice. The long form needs a codec and
-    the transcript of the recording. Cues at given times are always spoken in parts.
+    The long form needs a codec and the transcript of the recording. Cues at given times are always spoken in parts.
+
+    Args:
+        synthesizer: speaks the job.
+        script: the turns.
+        voice: the voice to continue.
+        long_form: whether to speak in parts; by default `planning.is_long` decides from the script and the length of
+            its voice.
+        **rest: the other attributes of the job.
     """
-    if job.script.is_timed:
-        return True
-    if job.long_form is not None:
-        return job.long_form
-    return not _single_pass_reason(synthesizer, job) and planning.is_long(*_plan_arguments(synthesizer, job))
-
-
-def with_remarks(synthesizer: Synthesizer, job: SynthesisJob) -> SynthesisJob:
-    """Add remarks on what a single pass cannot do for the script.
-
-    If the transcript of the recording is missing, a single remark covers everything.
-    """
-    if is_long(synthesizer, job):
-        return job
+    job = SynthesisJob(script, voice, **rest)
+    obstacle, arguments = _single_pass_reason(synthesizer, job), _plan_arguments(synthesizer, job)
+    if long_form is None:
+        long_form = not obstacle and planning.is_long(*arguments)
+    if long_form or script.is_timed:
+        return replace(job, long_form=True)
     if job.untranscribed:
-        return replace(job, remarks=(*job.remarks, _missing_transcript_remark(synthesizer, job)))
-    reason = _single_pass_reason(synthesizer, job) or "long_form=False"
-    remarks = []
-    if job.script.has_pauses:
-        remarks.append(f"the pauses of the script are ignored ({reason}).")
-    if planning.exceeds_pass(*_plan_arguments(synthesizer, job)):
-        remarks.append(f"the script is too long for one pass ({reason}), so the speech may be garbled. Split it.")
+        remarks = [_missing_transcript_remark(synthesizer, job)]
+    else:
+        remarks = _single_pass_remarks(obstacle or "long_form=False", *arguments)
     return replace(job, remarks=(*job.remarks, *remarks))
 
 
+def _single_pass_remarks(reason: str, script: Script, format: PromptFormat, voice_seconds: float) -> list[str]:
+    remarks = []
+    if script.has_pauses:
+        remarks.append(f"the pauses of the script are ignored ({reason}).")
+    if planning.exceeds_pass(script, format, voice_seconds):
+        remarks.append(f"the script is too long for one pass ({reason}), so the speech may be garbled. Split it.")
+    return remarks
+
+
 def _missing_transcript_remark(synthesizer: Synthesizer, job: SynthesisJob) -> str:
+    """One remark that covers everything that a missing transcript causes."""
     assert job.voice is not None
     assert job.voice.prompt is not None
     script, format, _ = _plan_arguments(synthesizer, job)
@@ -145,4 +152,4 @@ def open_part_store(
     return replace(job, seed=store.seed), store
 
 
-__all__ = ["SynthesisJob", "is_long", "open_part_store", "resume_plan", "with_remarks"]
+__all__ = ["SynthesisJob", "make_job", "open_part_store", "resume_plan"]

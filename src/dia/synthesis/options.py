@@ -3,14 +3,23 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
-from dia.audio.time_stretch import FASTEST, SLOWEST
+from dia.audio.dsp.time_stretch import FASTEST, SLOWEST
 from dia.runtime import limits
 from dia.runtime.ranges import Range, check_given, shown
 from dia.text.markup.formats import TextFormat, check_text_format
 from dia.text.speakers import checked_speakers
 
 
-class Options(TypedDict, total=False):
+class ReadingOptions(TypedDict, total=False):
+    """How a script is read; see `dia.text.script.parse`."""
+
+    normalize: bool
+    speakers: Mapping[str, str] | None
+    text_format: TextFormat
+    keep_timing: bool
+
+
+class Options(ReadingOptions, total=False):
     """Arguments of `Dia.generate` that all entry points share; None selects the model's default, or no value."""
 
     max_tokens: int | None
@@ -23,10 +32,6 @@ class Options(TypedDict, total=False):
     seed: int | Sequence[int] | None
     voice: Any
     speaking_rate: float | None
-    normalize: bool
-    text_format: TextFormat
-    keep_timing: bool
-    speakers: Mapping[str, str] | None
 
 
 _RANGES: Mapping[str, Range] = {
@@ -57,4 +62,4 @@ def check_options(options: Mapping[str, Any]) -> None:
         raise ValueError("voice cannot be combined with audio_prompt or audio_prompt_text; pass one or the other.")
 
 
-__all__ = ["Options", "check_options"]
+__all__ = ["Options", "ReadingOptions", "check_options"]

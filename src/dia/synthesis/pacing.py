@@ -4,7 +4,7 @@ from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import replace
 
-from dia.audio.time_stretch import Tempo, stretched
+from dia.audio.dsp.time_stretch import Tempo, stretched
 from dia.audio.waveform import Waveform
 from dia.synthesis.parts.joining import Piece
 from dia.synthesis.takes.alignment import TurnTime

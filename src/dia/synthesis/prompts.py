@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 from transformers.utils import logging
 
-from dia.audio.noise import pauses
-from dia.audio.silence import EDGE_SECONDS
+from dia.audio.dsp.noise import pauses
+from dia.audio.dsp.silence import EDGE_SECONDS
 from dia.synthesis.synthesizer import Synthesizer
 from dia.synthesis.takes.alignment import Alignment, align
 from dia.synthesis.takes.take import Line

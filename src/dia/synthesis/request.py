@@ -9,14 +9,13 @@ import numpy as np
 from dia.audio.clips import is_pair
 from dia.runtime.limits import ROWS
 from dia.runtime.ranges import Range, shown
-from dia.synthesis.job import SynthesisJob, is_long, with_remarks
-from dia.synthesis.options import Options, check_options
+from dia.synthesis.job import SynthesisJob, make_job
+from dia.synthesis.options import Options, ReadingOptions, check_options
 from dia.synthesis.parts.planning import reserved_seconds
 from dia.synthesis.prompts import VoicePrompt, fit_prompt, prompt_from_recording, prompt_from_voice, prompt_limit
 from dia.synthesis.synthesizer import Synthesizer
 from dia.synthesis.takes.seeds import check_seed
 from dia.synthesis.takes.take import Line, TakeOptions
-from dia.text.markup.formats import TextFormat
 from dia.text.prompt_format import PromptFormat
 from dia.text.script import Script, parse
 from dia.text.speakers import by_speaker
@@ -41,9 +40,7 @@ def jobs_of(
         TypeError: an argument has the wrong type; the message names it.
         ValueError: an argument is out of range, or a list has a different length than the texts; the message names it.
     """
-    unknown = sorted(set(options) - set(Options.__annotations__))
-    if unknown:
-        raise TypeError(f"unknown option {unknown[0]}; expected one of {', '.join(sorted(Options.__annotations__))}.")
+    _check_names(options)
     check_options(options)
     texts = _checked_texts(text)
     seeds = _one_per_text(options.get("seed"), len(texts), "seed")
@@ -51,29 +48,22 @@ def jobs_of(
         check_seed(seed)
     settings, rate = _settings(synthesizer, options), _rate(synthesizer, options.get("speaking_rate"))
     _check_timing(synthesizer, options, long_form)
-    reading = (
-        options.get("normalize", True),
-        options.get("speakers"),
-        options.get("text_format", "plain"),
-        options.get("keep_timing", False),
-    )
-    scripts = [read_script(synthesizer, one, *reading) for one in texts]
+    reading: Any = {name: value for name, value in options.items() if name in ReadingOptions.__annotations__}
+    scripts = [read_script(synthesizer, one, **reading) for one in texts]
     format = PromptFormat.of(synthesizer.model.generation_config)
     names = [prompt_name if len(texts) == 1 else f"{prompt_name}[{row}]" for row in range(len(texts))]
     voices = _voices(synthesizer, scripts, options, long_form, names)
     jobs = [
-        with_remarks(
+        make_job(
             synthesizer,
-            SynthesisJob(
-                script=script,
-                voice=voice,
-                seed=seed,
-                settings=settings,
-                take_options=take_options or TakeOptions(),
-                long_form=long_form,
-                rate=rate,
-                remarks=(*script.warnings_for(format, _prompt_seconds(synthesizer, voice)), *remarks),
-            ),
+            script,
+            voice,
+            long_form,
+            seed=seed,
+            settings=settings,
+            take_options=take_options or TakeOptions(),
+            rate=rate,
+            remarks=(*script.warnings_for(format, _prompt_seconds(synthesizer, voice)), *remarks),
         )
         for script, (voice, remarks), seed in zip(scripts, voices, seeds, strict=True)
     ]
@@ -105,32 +95,22 @@ def job_of(
     return job
 
 
-def read_script(
-    synthesizer: Synthesizer,
-    text: str,
-    normalize: bool = True,
-    speakers: Mapping[str, str] | None = None,
-    text_format: TextFormat = "plain",
-    keep_timing: bool = False,
-) -> Script:
+def read_script(synthesizer: Synthesizer, text: str, **options: "Unpack[ReadingOptions]") -> Script:
     """Parse a text with the text frontend of the checkpoint, and check its phones against the tokenizer.
-
-    `normalize` and `speakers` are those of `dia.text.script.parse`.
 
     Raises:
         TypeError, ValueError: the text cannot be spoken.
     """
     frontend = PromptFormat.of(synthesizer.model.generation_config).text_frontend
-    script = parse(
-        text,
-        frontend=frontend,
-        normalize=normalize,
-        speakers=speakers,
-        text_format=text_format,
-        keep_timing=keep_timing,
-    )
+    script = parse(text, frontend=frontend, **options)
     synthesizer.processor.tokenizer.spoken(script.spoken)
     return script
+
+
+def _check_names(options: Mapping[str, Any]) -> None:
+    unknown = sorted(set(options) - set(Options.__annotations__))
+    if unknown:
+        raise TypeError(f"unknown option {unknown[0]}; expected one of {', '.join(sorted(Options.__annotations__))}.")
 
 
 def _checked_texts(text: Any) -> list[str]:
@@ -209,7 +189,7 @@ def _check_prompt_length(
     synthesizer: Synthesizer, job: SynthesisJob, options: Mapping[str, Any], prompt_name: str
 ) -> None:
     """Reject a prompt that leaves no time for new speech within `max_tokens`."""
-    if job.voice is not None and not is_long(synthesizer, job):
+    if job.voice is not None and not job.long_form:
         name = "voice" if options.get("voice") is not None else prompt_name
         limit = prompt_limit(synthesizer, options.get("max_tokens"), one_pass=True)
         limit.check(_prompt_seconds(synthesizer, job.voice), name)

@@ -11,7 +11,7 @@ from dia.audio.waveform import Waveform
 from dia.runtime.background import in_background
 from dia.runtime.progress import Progress
 from dia.streaming import checked_timeout
-from dia.synthesis.job import SynthesisJob, is_long
+from dia.synthesis.job import SynthesisJob
 from dia.synthesis.pacing import paced_pieces, paced_stream
 from dia.synthesis.parts.joining import Piece, join_pieces, pieces, stream_joined
 from dia.synthesis.parts.long_form import PartStore, speak_long, stream_long
@@ -38,7 +38,7 @@ def speak(
     Raises:
         ValueError: an argument is invalid; the message names it.
     """
-    if not is_long(synthesizer, job):
+    if not job.long_form:
         return _with_rate_and_remarks(job, _speak_short(synthesizer, [job], progress))
     if job.untranscribed:
         raise ValueError(
@@ -57,11 +57,7 @@ def speak_batch(synthesizer: Synthesizer, jobs: Sequence[SynthesisJob], progress
     Raises:
         ValueError: an argument is invalid; the message names it.
     """
-    long = {
-        index: speak(synthesizer, job, progress=progress)
-        for index, job in enumerate(jobs)
-        if is_long(synthesizer, job)
-    }
+    long = {index: speak(synthesizer, job, progress=progress) for index, job in enumerate(jobs) if job.long_form}
     short = [index for index in range(len(jobs)) if index not in long]
     spoken = zip(short, _speak_short(synthesizer, [jobs[index] for index in short], progress), strict=True)
     made = {index: join_pieces(_with_rate_and_remarks(jobs[index], [piece])) for index, piece in spoken}
@@ -91,7 +87,7 @@ def stream_job(
     timeout = checked_timeout(timeout)
     if job.script.is_timed:
         return _stream_timed(synthesizer, job, timeout)
-    if is_long(synthesizer, job):
+    if job.long_form:
         cancel = Event()
         cancellable = replace(synthesizer, cancel=cancel)
         arguments = cancellable, job.script, job.voice, job.seed, job.settings, job.take_options

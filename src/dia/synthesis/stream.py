@@ -10,7 +10,7 @@ from torch import Tensor
 
 from dia.audio.waveform import Waveform
 from dia.decoding.step.sampler import PlainLoopNeeded
-from dia.runtime.threads import join, start
+from dia.runtime.resources.threads import join, start
 from dia.runtime.worker import Worker
 from dia.streaming import DiaAudioStreamer
 from dia.synthesis.synthesizer import PassResult, Synthesizer

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from dia.audio.silence import shortened
-from dia.audio.time_stretch import FASTEST, stretched
+from dia.audio.dsp.silence import shortened
+from dia.audio.dsp.time_stretch import FASTEST, stretched
 from dia.audio.waveform import Waveform
 from dia.runtime.warnings import DiaWarning
 from dia.synthesis.pacing import paced_take, scaled

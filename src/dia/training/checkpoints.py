@@ -10,7 +10,7 @@ from dia.training.lora import is_adapted
 
 STATE = "trainer_state.json"
 ADAPTER = "adapter_config.json"
-_REMEDY = "Resume with the same model, adapters and frozen half as the run was started with, or start a new run."
+_REMEDY = "Resume with the model, adapters and frozen half that the run was started with, or start a new run."
 
 
 def last_checkpoint(folder: str | Path) -> Path | None:
@@ -36,9 +36,11 @@ def check_adapters(checkpoint: Path, model: Any) -> None:
     was = json.loads(saved.read_text(encoding="utf-8"))
     now = next(iter(model.peft_config.values()))
     if was["r"] != now.r:
-        raise ValueError(f"{checkpoint} holds adapters of rank {was['r']}, but this run has rank {now.r}. {_REMEDY}")
+        raise ValueError(
+            f"{checkpoint} contains adapters of rank {was['r']}, but this run has rank {now.r}. {_REMEDY}"
+        )
     if was["target_modules"] != now.target_modules:
-        raise ValueError(f"{checkpoint} holds adapters for other layers than this run. {_REMEDY}")
+        raise ValueError(f"{checkpoint} contains adapters for different layers than this run. {_REMEDY}")
 
 
 def mismatch(checkpoint: Path, error: Exception) -> ValueError:

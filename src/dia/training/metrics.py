@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from dia.decoding.grid import IGNORED, Channels
 from dia.processing_dia import DiaProcessor
 from dia.training.data.collator import ALIGNMENT, SWAPPED, DiaCollator
-from dia.training.data.compatibility import spelt
+from dia.training.data.compatibility import spelled
 from dia.training.data.dataset import HeldOut
 from dia.training.data.dialogues import Clip
 from dia.training.lora import plain
@@ -76,7 +76,7 @@ def losses_and_gap(total: Tensor) -> Measured:
 def measure(model: Any, clips: Sequence[Clip], processor: DiaProcessor | None = None, batch: int = 32) -> Measured:
     """Evaluate a model on clips, without noise and in its dtype. A model that reads phones needs its processor."""
     config = plain(model).config
-    channels, held = Channels.of(config), HeldOut(spelt(clips, config, processor))
+    channels, held = Channels.of(config), HeldOut(spelled(clips, config, processor))
     collate = DiaCollator(channels)
     total = torch.zeros(5, len(channels.pattern))
     for start in range(0, len(held), batch):

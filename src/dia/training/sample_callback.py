@@ -48,7 +48,7 @@ class SampleCallback(TrainerCallback):
         if processor.audio_tokenizer is None:
             raise ValueError("processor has no codec, which samples need. Load it with load_audio_tokenizer=True.")
         if not scripts or every < 1:
-            raise ValueError(f"scripts={scripts!r}, every={every}: give at least one script, and every=1 or more.")
+            raise ValueError(f"scripts={scripts!r}, every={every}: pass at least one script, and every=1 or more.")
         read = [format.model_text(parse(script, frontend=format.text_frontend).spoken) for script in scripts]
         processor(text=read, final_stop=False)  # raises for texts that are too long, before the training starts
         self.processor, self.scripts, self.every = processor, read, every

@@ -24,7 +24,7 @@ def draw_spectrogram(waveform: NDArray[np.float32], rate: int, path: Path) -> bo
     try:
         from matplotlib.figure import Figure
     except ImportError:
-        print("no spectrograms: matplotlib is missing (pip install matplotlib)")
+        print("no spectrograms, because matplotlib is not installed. Run: pip install matplotlib")
         return False
     figure = Figure(figsize=(6.0, 2.4), dpi=80, layout="constrained")
     axes = figure.subplots()

@@ -107,15 +107,15 @@ class DiaTrainer(Trainer):
         use_cache = config.use_cache
         # Trainer would replace the model's special ids, which are codes, with the tokenizer's, which are text.
         options["processing_class"] = None
-        learnt, measured = (
-            _learnt(train_dataset, args, config, processing_class, format),
+        learned, measured = (
+            _trained_clips(train_dataset, args, config, processing_class, format),
             _measured(eval_dataset, config, processing_class, format),
         )
-        super().__init__(model, args, collator, learnt, measured, **options)
+        super().__init__(model, args, collator, learned, measured, **options)
         config.use_cache = use_cache  # Trainer turns it off, and would save it so
         self.model_accepts_loss_kwargs = True  # makes Trainer pass num_items_in_batch
         self.average = self._averaging(args)
-        self.add_callback(_Epochs(learnt))
+        self.add_callback(_Epochs(learned))
         self._training_sums = torch.zeros(2, len(self.channels.pattern), device=args.device)
         self._measured_sums = torch.zeros(5, len(self.channels.pattern), device=args.device)
 
@@ -228,7 +228,7 @@ class DiaTrainer(Trainer):
             last = last_checkpoint(self.args.output_dir)
             if last is None:
                 raise ValueError(
-                    f"{self.args.output_dir} holds no complete checkpoint to resume from. Train without resuming."
+                    f"{self.args.output_dir} contains no complete checkpoint to resume from. Train without resuming."
                 )
             resume_from_checkpoint = str(last)
         try:
@@ -262,7 +262,7 @@ class DiaTrainer(Trainer):
         except _WRITING_FAILED as error:
             free = shutil.disk_usage(folder.parent).free / 2**20
             shutil.rmtree(folder, ignore_errors=True)
-            raise OSError(f"{folder} could not be written: {error}; {free:.0f} MB were free there") from error
+            raise OSError(f"{folder} could not be written: {error}; {free:.0f} MB were free on its disk") from error
 
     def _check_weights(self) -> None:
         if not all(bool(torch.isfinite(weight).all()) for weight in self.model.parameters() if weight.requires_grad):
@@ -315,7 +315,7 @@ class _Epochs(TrainerCallback):
             self._examples.set_epoch(int(state.epoch or 0))
 
 
-def _learnt(
+def _trained_clips(
     data: Any, args: DiaTrainingArguments, config: DiaConfig, processor: DiaProcessor | None, format: PromptFormat
 ) -> Any:
     if processor is not None:

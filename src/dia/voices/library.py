@@ -110,7 +110,7 @@ def parse_voice_option(options: Sequence[str]) -> Any:
     pairs = [_PAIR.fullmatch(one) for one in options]
     found = {_speaker(pair[1]): pair[2] for pair in pairs if pair is not None}
     if len(found) < len(options) and len(options) > 1:
-        raise ValueError(f"voice is {', '.join(options)}; give one voice for all, or S1=VOICE and S2=VOICE.")
+        raise ValueError(f"voice is {', '.join(options)}; pass one voice for all, or S1=VOICE and S2=VOICE.")
     return found or (options[0] if options else None)
 
 
@@ -156,7 +156,7 @@ def remove_voice(name: str) -> Path:
 
 def _path(name: str) -> Path:
     if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise ValueError(f"{name!r} is not a valid name of a voice. Use at most 64 letters, digits, - and _.")
+        raise ValueError(f"{name!r} is not a valid voice name. Use at most 64 letters, digits, - and _.")
     return voices_folder() / f"{name}{SUFFIX}"
 
 

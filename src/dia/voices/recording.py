@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import soxr
 
-from dia.audio.channels import as_channels, channels_to_mix
 from dia.audio.clips import read_clip
-from dia.audio.filters import high_pass, remove_hum
-from dia.audio.noise import SILENT, DetectedSpeech, detect_speech, shorten_pauses
-from dia.audio.pitch import pitches
-from dia.audio.silence import trimmed
+from dia.audio.dsp.channels import as_channels, channels_to_mix
+from dia.audio.dsp.filters import high_pass, remove_hum
+from dia.audio.dsp.noise import SILENT, DetectedSpeech, detect_speech, shorten_pauses
+from dia.audio.dsp.pitch import pitches
+from dia.audio.dsp.silence import trimmed
 from dia.audio.waveform import Waveform, check_seconds, checked_rate, full_scale
 
 SHORTEST, LONGEST = 1.0, 20.0  # limits in seconds of speech

@@ -126,8 +126,8 @@ class Voice:
         """
         if wrong := self.codec.mismatches(processor):
             raise ValueError(
-                f"the voice was made with another codec than the model's: {'; '.join(wrong)}. Make it again from its "
-                f"recording with this model: dia voice make NAME RECORDING --model MODEL"
+                f"the voice was made with a different codec than the model's: {'; '.join(wrong)}. Make it again from "
+                f"its recording with this model: dia voice make NAME RECORDING --model MODEL"
             )
 
     def before(self, text: str) -> str:
@@ -215,7 +215,7 @@ def joined(voices: Mapping[str, Voice]) -> Voice:
         ValueError: a key is not a speaker, a voice has two speakers, or the codecs differ.
     """
     if not voices or set(voices) - set(SPEAKERS):
-        raise ValueError(f"voices are given for {sorted(voices)}; give them for S1, S2 or both.")
+        raise ValueError(f"voices are given for {sorted(voices)}; pass them for S1, S2 or both.")
     parts = [voices[speaker].speaking_as(speaker) for speaker in SPEAKERS if speaker in voices]
     if any(part.codec != parts[0].codec for part in parts):
         raise ValueError("the voices for S1 and S2 were made with different codecs; make them with the same model.")

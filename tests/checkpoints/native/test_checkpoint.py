@@ -206,7 +206,7 @@ def test_a_pickle_with_code_in_it_is_never_executed(tmp_path):
 
     (tmp_path / "config.json").write_text(json.dumps(first_generation()))
     torch.save({"trap": Trap()}, tmp_path / "dia-v0_1.pth")
-    with pytest.raises(ValueError, match="other objects than tensors"):
+    with pytest.raises(ValueError, match="objects other than tensors"):
         native.find(tmp_path)
     assert not (tmp_path / "sprung").exists()
 

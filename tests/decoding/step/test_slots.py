@@ -7,10 +7,10 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from slot_clips import CLIPS, GUIDED, arguments
 from tiny import EOS, prompts, texts, tiny_model
 
 from dia.decoding.step.runner import runner_for
+from tests.decoding.slot_clips import CLIPS, GUIDED, arguments
 
 SLOTS, ROWS = 4, 40
 DTYPES = [torch.float32, torch.bfloat16]

@@ -90,7 +90,7 @@ def test_permissions_are_kept(tmp_path):
 def test_a_path_that_is_not_a_file_is_rejected(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "circle").symlink_to(tmp_path / "circle")
-    with pytest.raises(ValueError, match=r"is a folder\. Give the path of a file"):
+    with pytest.raises(ValueError, match=r"is a folder\. Pass the path of a file"):
         check_file(tmp_path)
     with pytest.raises(ValueError, match="pipe is a device or a pipe"):
         check_file(tmp_path / "pipe")

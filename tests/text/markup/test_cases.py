@@ -7,7 +7,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[3] / "benchmarks" / "quality"))
 
-from markup_reading import Case, cases, is_right, read
+from tables.markup import Case, cases, is_right, read
 
 
 @pytest.mark.parametrize("case", cases(), ids=lambda case: f"{case.kind}: {case.input[:40]!r}")

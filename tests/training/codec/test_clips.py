@@ -128,7 +128,7 @@ def test_enough_sound_is_known_before_all_is_read(monkeypatch):
 
 @pytest.mark.parametrize(
     ("count", "options", "message"),
-    [(1, {}, "rows holds 1"), (3, {"heldout_share": 0.0}, "heldout_share=0"), (3, {"heldout_share": 1}, "heldout")],
+    [(1, {}, "rows contains 1"), (3, {"heldout_share": 0.0}, "heldout_share=0"), (3, {"heldout_share": 1}, "heldout")],
 )
 def test_a_source_without_two_sides_is_refused(count, options, message):
     with pytest.raises(ValueError, match=message):

@@ -4,11 +4,11 @@ import copy
 
 import pytest
 import torch
-from tiny_codec_training import recipe, tones, trainer
 from torch import nn
 
 from dia.training.codec.discriminator import Adversary, Discriminator, discriminator_loss, feature_loss, generator_loss
 from dia.training.codec.state import read_state
+from tests.training.codec.tiny_training import recipe, tones, trainer
 
 SIZES = (128, 64)
 

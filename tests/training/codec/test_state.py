@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tiny_codec_training import TINY, batches, recipe, tones, trainer
 from transformers import DacModel
 
 from dia.training.codec import state as state_module
@@ -15,6 +14,7 @@ from dia.training.codec.initialization import MINI_CODEC, build_codec
 from dia.training.codec.state import STATE, read_state
 from dia.training.codec.trainer import CodecTrainer, Diverged
 from dia.training.mini.codec_stages import save_codec
+from tests.training.codec.tiny_training import TINY, batches, recipe, tones, trainer
 
 STAGES = [recipe("warmup", 3), recipe("joint", 6, refit_every=2, discriminator="hinge", discriminator_from=0.4)]
 

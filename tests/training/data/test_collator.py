@@ -54,9 +54,9 @@ def test_rows_of_a_batch_predict_the_next_row():
     batch = plain()([script(frames=4)])
     inputs, labels = batch["decoder_input_ids"][0], batch["labels"]  # [R, C], [C, R]
     for channel in range(CHANNELS):
-        learnt = labels[channel][labels[channel] != IGNORED]
-        assert learnt[-1] == EOS
-        assert len(learnt) == 4 + 1
+        learned = labels[channel][labels[channel] != IGNORED]
+        assert learned[-1] == EOS
+        assert len(learned) == 4 + 1
         following = inputs[1:, channel]
         assert torch.equal(labels[channel, :-1][labels[channel, :-1] != IGNORED], following[following < BOS])
 
@@ -190,7 +190,7 @@ def test_held_out_clips_have_the_text_of_another_clip_in_their_voice():
 
 def test_every_voice_is_held_out_in_proportion_and_the_same_by_seed():
     clips = [clip(f"[S1] {n}.", "ann") for n in range(40)] + [clip(f"[S1] {n}.", "bob") for n in range(5)]
-    learnt, held = hold_out(clips, 0.1)
+    learned, held = hold_out(clips, 0.1)
     assert [one.speaker for one in held] == ["ann"] * 4
-    assert len(learnt) == 41
+    assert len(learned) == 41
     assert [one.text for one in hold_out(clips, 0.1)[1]] == [one.text for one in held]

@@ -21,7 +21,7 @@ from dia.training.data.source import Row, read_source
 from dia.training.mini import encoding as mini_encoding
 from dia.training.mini.encoding import encode_corpus, encode_packed, pack, sound_of
 from dia.training.mini.teacher.natural import corpus as natural_corpus
-from dia.training.mini.teacher.natural.sounding import with_sounds
+from dia.training.mini.teacher.natural.sound_insertion import with_sounds
 
 PROCESSOR = tiny_processor(tiny_codec())
 
@@ -219,7 +219,7 @@ def test_a_damaged_shard_is_named(tmp_path):
 
 
 def test_an_empty_folder_is_no_cache(tmp_path):
-    with pytest.raises(ValueError, match="holds no codes"):
+    with pytest.raises(ValueError, match="contains no codes"):
         CodeCache(tmp_path)
 
 
@@ -326,7 +326,7 @@ def test_encoding_a_corpus_resumes_keeps_what_is_there_and_adds_new_shards(teach
 
 
 def test_a_corpus_without_shards_is_an_error(teachers_codec, tmp_path):
-    with pytest.raises(ValueError, match="holds no speech"):
+    with pytest.raises(ValueError, match="contains no speech"):
         encode_corpus(teachers_codec, tmp_path / "nothing", tmp_path / "codes")
 
 
@@ -371,7 +371,9 @@ def test_transcripts_are_kept_as_the_model_reads_them(tmp_path, frontend, expect
 def test_transcripts_normalized_differently_are_refused_and_updated_without_encoding(tmp_path):
     data = [row._replace(text="I owe $5.") for row in rows(2)]
     encoded(data, tmp_path)
-    with pytest.raises(ValueError, match=r"holds transcripts read with text_frontend 'en', and the model .* 'none'"):
+    with pytest.raises(
+        ValueError, match=r"contains transcripts read with text_frontend 'en', and the model .* 'none'"
+    ):
         CodeCache(tmp_path).check_read("none")
     kept = times(tmp_path)
     cache = encoded(data, tmp_path, frontend="none")
@@ -386,7 +388,7 @@ def test_a_cache_of_transcripts_as_they_were_written_is_refused(tmp_path):
     raw = [{name: value for name, value in line.items() if name != "frontend"} for line in lines_of(tmp_path)]
     path.write_text("".join(json.dumps(line) + "\n" for line in raw))
     for frontend in ("en", "none"):
-        with pytest.raises(ValueError, match=r"holds transcripts as they were written.*run encode_rows .* again"):
+        with pytest.raises(ValueError, match=r"contains transcripts as they were written.*run encode_rows .* again"):
             CodeCache(tmp_path).check_read(frontend)
     encoded(rows(2), tmp_path).check_read("en")
 

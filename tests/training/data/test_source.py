@@ -114,9 +114,9 @@ def test_jsonl_names_them_too_under_any_column(listed):
         ("metadata.jsonl", '{"file_name": "a", "text": "b", "text": "c"}', "line 1: .*the key 'text' occurs twice"),
         ("metadata.jsonl", "[" * 100_000, "line 1: not valid JSON"),
         ("metadata.jsonl", '{"file_name": "clips/a.wav", "text": ' + "1" * 5000 + "}", "line 1: not valid JSON"),
-        ("metadata.jsonl", '{"file_name": "clips/a.wav", "text": "\\ud800"}', "line 1: .* contains half a character"),
-        ("metadata.csv", "file_name,text\n", "holds no rows"),
-        ("metadata.csv", "", "holds no rows"),
+        ("metadata.jsonl", '{"file_name": "clips/a.wav", "text": "\\ud800"}', "line 1: .* contains a lone surrogate"),
+        ("metadata.csv", "file_name,text\n", "contains no rows"),
+        ("metadata.csv", "", "contains no rows"),
         (
             "metadata.jsonl",
             jsonl({"file_name": "clips/a.wav", "text": "Hi."}) + "\n{no",
@@ -246,7 +246,7 @@ def test_paths_and_arrays_are_recordings_too(tmp_path):
 
 def test_a_column_of_no_recordings_is_refused():
     datasets = pytest.importorskip("datasets")
-    with pytest.raises(ValueError, match=r"column 'audio' holds .*int64.*, not recordings"):
+    with pytest.raises(ValueError, match=r"column 'audio' contains .*int64.*, not recordings"):
         read_source(datasets.Dataset.from_dict({"audio": [1], "text": ["Hi."]}))
 
 
@@ -256,11 +256,11 @@ def test_a_stream_of_rows_is_refused(tmp_path):
 
 
 def test_what_is_no_source_is_refused(tmp_path):
-    with pytest.raises(TypeError, match="source is int; give a folder"):
+    with pytest.raises(TypeError, match="source is int; pass a folder"):
         read_source(7)
     with pytest.raises(ValueError, match="no such folder"):
         read_source(tmp_path / "nowhere")
-    with pytest.raises(ValueError, match="holds no rows"):
+    with pytest.raises(ValueError, match="contains no rows"):
         read_source(tmp_path)
 
 
@@ -313,5 +313,5 @@ def test_a_transcript_that_is_no_script_is_named_by_its_row():
 
 
 def test_a_file_is_no_source(tmp_path):
-    with pytest.raises(ValueError, match=r"x\.wav is a file; give the folder that holds the recordings"):
+    with pytest.raises(ValueError, match=r"x\.wav is a file; pass the folder that contains the recordings"):
         read_source(write_tone(tmp_path / "x.wav"))

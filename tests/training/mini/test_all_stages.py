@@ -17,11 +17,11 @@ from dia.training.mini import encoding as mini_encoding
 from dia.training.mini.pretraining import trainer as language_trainer
 from dia.training.mini.pretraining.initialization import mini_config
 from dia.training.mini.teacher.corpus import split_of
-from dia.training.mini.teacher.natural import making
+from dia.training.mini.teacher.natural import production
 from dia.training.mini.teacher.natural import pronunciations as lexicon
 from dia.training.mini.teacher.natural.plan import Recipe, Role
-from dia.training.mini.teacher.natural.speech import Speech, timed
-from dia.training.mini.teacher.natural.texts import Text
+from dia.training.mini.teacher.natural.teachers.teacher import Speech, timed
+from dia.training.mini.teacher.natural.texts.mixture import Text
 
 SYMBOLS = {letter: f"ˈ{letter}" if letter in "aiu" else letter for letter in "abdfhiklmnpstuvwz"}
 _DRAWN = [
@@ -63,7 +63,7 @@ class Reading:
     def words(self):
         return {"lad", "tub", "is", "a", "mad"}
 
-    def spelt(self, capitals):
+    def spelled(self, capitals):
         return symbols_of(capitals)
 
 
@@ -78,9 +78,9 @@ class Texts:
 @pytest.fixture
 def stubs(monkeypatch):
     monkeypatch.setattr(build, "CorpusRecipe", lambda: RECIPE)
-    for module in (making, build):
+    for module in (production, build):
         monkeypatch.setattr(module, "open_teacher", lambda name, packages: Humming())
-    monkeypatch.setattr(making, "Texts", Texts)
+    monkeypatch.setattr(production, "Texts", Texts)
     monkeypatch.setattr(lexicon, "Reader", Reading)
     monkeypatch.setattr(lexicon, "listed", list)
     monkeypatch.setattr(lexicon, "listed_lines", lambda: [])
@@ -141,7 +141,7 @@ def test_a_corpus_elsewhere_is_used(stubs, tmp_path):
 
 def test_a_finished_corpus_needs_no_teacher(stubs, tmp_path, monkeypatch):
     assert run(tmp_path, "--clips", "10", "--stages", "speech") == 0
-    monkeypatch.setattr(making, "open_teacher", lambda name, packages: sys.exit("a teacher was opened"))
+    monkeypatch.setattr(production, "open_teacher", lambda name, packages: sys.exit("a teacher was opened"))
     assert run(tmp_path, "--clips", "10", "--stages", "speech") == 0
 
 

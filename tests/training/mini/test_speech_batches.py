@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 import torch
-from training.mini.teacher.natural.conftest import Humming
 
 from dia.training.mini.speech_batches import heldout_probe, speech_batches, varied
 from dia.training.mini.teacher.natural.corpus import Studio, build, read_shard, shard_numbers
 from dia.training.mini.teacher.natural.plan import Recipe, Role
-from dia.training.mini.teacher.natural.texts import Text
+from dia.training.mini.teacher.natural.texts.mixture import Text
+from tests.training.mini.teacher.natural.conftest import Humming
 
 RATE = 16_000
 RECIPE = Recipe(rate=24_000, shard_clips=8, roles=(Role("S1", "hum", "low", 1.0),))
@@ -39,7 +39,7 @@ def test_batches_depend_on_the_seed_alone(speech):
 
 
 def test_batches_without_speech_name_the_remedy(tmp_path):
-    with pytest.raises(ValueError, match=r"holds no speech. Run python -m dia.training.mini --stages speech first"):
+    with pytest.raises(ValueError, match=r"contains no speech. Run python -m dia.training.mini --stages speech first"):
         next(speech_batches(tmp_path, 4000, RATE, 8))
 
 
@@ -65,5 +65,7 @@ def test_the_probe_holds_clips_that_are_never_trained_on(speech):
     count = min(2, len(heldout))
     assert count
     assert heldout_probe(speech, 4000, RATE, count).audio.shape == (count, 4000)
-    with pytest.raises(ValueError, match=rf"holds {len(heldout)} held-out clips; 1000 are needed. Make more clips."):
+    with pytest.raises(
+        ValueError, match=rf"contains {len(heldout)} held-out clips; 1000 are needed. Make more clips."
+    ):
         heldout_probe(speech, 4000, RATE, 1000)

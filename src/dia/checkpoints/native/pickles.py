@@ -40,7 +40,7 @@ def load_pickle(path: str | Path, allowed: Sequence[Any] = (), mapped: bool = Tr
             return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped and archive)
     except UnpicklingError as error:  # torch's message explains how to run the code
         raise ValueError(
-            f"{path} cannot be read: it contains other objects than tensors, and code is never run; {REMEDY}."
+            f"{path} cannot be read: it contains objects other than tensors, which are not loaded; {REMEDY}."
         ) from error
     except Exception as error:  # for damaged bytes torch can raise any error
         raise ValueError(

@@ -109,7 +109,7 @@ def check_file(path: str | Path) -> Path:
             raise FileNotFoundError(f"{path}: the folder {target.parent} does not exist. Create it first.") from None
         return target
     if stat.S_ISDIR(kind):
-        raise ValueError(f"{path} is a folder. Give the path of a file.")
+        raise ValueError(f"{path} is a folder. Pass the path of a file.")
     if not stat.S_ISREG(kind):
         raise ValueError(f"{path} is a device or a pipe, which a file cannot replace. Choose another path.")
     return target
@@ -118,7 +118,7 @@ def check_file(path: str | Path) -> Path:
 def check_vacant(path: Path, overwrite: bool = False) -> None:
     """Raise ValueError if no folder may be written at `path`. Call it before long work, too."""
     if path.exists() and not path.is_dir():
-        raise ValueError(f"{path} is a file. Give the path of a folder.")
+        raise ValueError(f"{path} is a file. Pass the path of a folder.")
     if not overwrite and path.is_dir() and any(path.iterdir()):
         raise ValueError(f"{path} exists and is not empty. Choose another folder or allow overwriting (--overwrite).")
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from dia.audio.waveform import Waveform
-from dia.runtime.memory import release_free_memory
+from dia.runtime.resources.memory import release_free_memory
 from dia.synthesis.parts.joining import Piece, join_pieces, pieces, stream_joined
 from dia.synthesis.parts.planning import Part, VoiceInfo, plan
 from dia.synthesis.synthesizer import Synthesizer

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from dia.audio.silence import cut_after, narrowed, trimmed, utterance_span
+from dia.audio.dsp.silence import cut_after, narrowed, trimmed, utterance_span
 from dia.audio.waveform import Waveform
 from dia.synthesis.synthesizer import PassResult, Synthesizer
 from dia.synthesis.takes import alignment

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from dia.audio.silence import loud
+from dia.audio.dsp.silence import loud
 from dia.audio.waveform import Waveform
 from dia.runtime.warnings import DiaWarning
 from dia.text.script import estimated_seconds

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from transformers.generation.streamers import BaseStreamer
 
-from dia.audio.silence import certain_span, trimmed
+from dia.audio.dsp.silence import certain_span, trimmed
 from dia.audio.waveform import Waveform
 from dia.runtime.log import get_logger
 from dia.synthesis.stream import stream

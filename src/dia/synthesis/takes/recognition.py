@@ -31,7 +31,7 @@ def pocketsphinx_recognizer() -> Recognizer:
     try:
         from pocketsphinx import Decoder
     except ImportError as error:
-        raise ImportError("the recognizer needs pocketsphinx: pip install pocketsphinx") from error
+        raise ImportError("the recognizer needs pocketsphinx. Run: pip install pocketsphinx") from error
     decoder = Decoder(loglevel="FATAL")
 
     def recognize(audio: Waveform, sampling_rate: int) -> str:

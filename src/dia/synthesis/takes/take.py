@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from dia.audio.silence import EDGE_SECONDS
+from dia.audio.dsp.silence import EDGE_SECONDS
 from dia.audio.waveform import Waveform
 from dia.runtime.limits import BEST_OF, EDGE_RANGE, RETRIES
 from dia.runtime.ranges import check_numbers

@@ -58,7 +58,8 @@ class Clips:
     ) -> None:
         if len(rows) < 2:
             raise ValueError(
-                f"rows holds {len(rows)} recordings; at least two are needed, one of them held out. Split long ones."
+                f"rows contains {len(rows)} recordings; at least two are needed, one of them held out. Split long "
+                "ones."
             )
         HELDOUT.check("heldout_share", heldout_share)
         ranked = sorted(rows, key=lambda row: hashlib.sha256(row.name.encode(errors="surrogateescape")).digest())

@@ -42,7 +42,7 @@ class BatchOptions:
         samples, window = round(self.segment_seconds * rate / hop) * hop, resolutions_for(rate)[0][0]
         if samples < window:
             least = (window + hop) / rate
-            raise ValueError(f"segment_seconds is {self.segment_seconds:g}; give at least {least:.2f} s.")
+            raise ValueError(f"segment_seconds is {self.segment_seconds:g}; pass at least {least:.2f} s.")
         return samples
 
 

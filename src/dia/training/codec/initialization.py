@@ -46,7 +46,7 @@ def codec_config(
             dimensions than the encoder's output.
     """
     if not isinstance(ratios, Sequence):
-        raise TypeError(f"ratios is {shown(ratios)}; give one for each block, such as 2,4,5,8.")
+        raise TypeError(f"ratios is {shown(ratios)}; pass one for each block, such as 2,4,5,8.")
     limits.RATIOS.check("the number of ratios", len(ratios), ValueError)
     sizes = {"rate": rate, "codebooks": codebooks, "encoder_width": encoder_width, "decoder_width": decoder_width}
     ranges = {"rate": limits.SAMPLING_RATE, "codebooks": limits.CHANNELS}

@@ -17,9 +17,7 @@ from dia.codec.identity import checksum
 from dia.training.codec.codebooks import MOST_ROWS, CodebookUse, fit_codebooks_to_audio
 from dia.training.codec.discriminator import Adversary
 from dia.training.codec.initialization import in_half_precision
-from dia.training.codec.journal import Journal, Means
 from dia.training.codec.losses import SpectralLoss
-from dia.training.codec.muon import Muon
 from dia.training.codec.recipe import CodecProgress, CodecRecipe, learning_rate_at
 from dia.training.codec.state import (
     State,
@@ -30,6 +28,8 @@ from dia.training.codec.state import (
     sizes_of,
     write_state,
 )
+from dia.training.journal import Journal, Means
+from dia.training.muon import Muon
 
 START_BATCHES = 12
 LONGEST_STEP = 10.0  # seconds that a step counts at most, in case the process was suspended

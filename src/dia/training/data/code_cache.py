@@ -72,7 +72,7 @@ class CodeCache:
     ((59, 8), 'Dia is an open weights text to dialogue model.', 'S1', 'train')
 
     Raises:
-        ValueError: the folder holds no codes, or a shard is damaged.
+        ValueError: the folder contains no codes, or a shard is damaged.
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -81,7 +81,7 @@ class CodeCache:
         for index in indices(self.folder):
             self.rows += _clips(index, _load(index.with_suffix(".npy")))
         if not self.rows:
-            raise ValueError(f"folder {folder} holds no codes. Encode recordings into it first, see encode_rows.")
+            raise ValueError(f"folder {folder} contains no codes. Encode recordings into it first, see encode_rows.")
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -102,8 +102,8 @@ class CodeCache:
         """
         if wrong := self.codec.mismatches(processor):
             raise ValueError(
-                f"folder {self.folder} holds codes of another codec than the model's: {'; '.join(wrong)}. Encode the "
-                f"recordings with the model's processor, into another folder."
+                f"folder {self.folder} contains codes of a different codec than the model's: {'; '.join(wrong)}. "
+                f"Encode the recordings with the model's processor, into another folder."
             )
 
     def check_read(self, frontend: Frontend) -> None:
@@ -116,7 +116,7 @@ class CodeCache:
         if others:
             how = " and ".join(f"read with text_frontend {one!r}" if one else "as they were written" for one in others)
             raise ValueError(
-                f"folder {self.folder} holds transcripts {how}, and the model reads with {frontend!r}. Choose the "
+                f"folder {self.folder} contains transcripts {how}, and the model reads with {frontend!r}. Choose the "
                 f"same front end (dia train --text-frontend), or run encode_rows on the folder again, which "
                 f"normalizes the transcripts again without encoding any recording twice."
             )
@@ -140,14 +140,14 @@ def claim(folder: Path, codec: DacModel) -> None:
     """Create `folder` if necessary, and record in it the codec that its codes belong to.
 
     Raises:
-        ValueError: it holds codes of another codec.
+        ValueError: it contains codes of another codec.
         OSError: it cannot be written to.
     """
     folder.mkdir(parents=True, exist_ok=True)
     sweep(folder)
     record = CodecRecord.of(codec)
     if indices(folder) and read_record(folder) != record:
-        raise ValueError(f"folder {folder} holds codes of another codec. Use an empty folder, or delete this one.")
+        raise ValueError(f"folder {folder} contains codes of another codec. Use an empty folder, or delete this one.")
     with _writing(folder / RECORD) as path:
         path.write_text(json.dumps(asdict(record)) + "\n", encoding="utf-8")
 

@@ -42,7 +42,7 @@ def check_processor(processor: DiaProcessor, config: DiaConfig) -> None:
     ):
         if theirs != ours:
             raise ValueError(
-                f"the processor has {name}={theirs}, and the model {ours}. Use the processor that the model was "
+                f"the processor has {name}={theirs}, but the model has {ours}. Use the processor that the model was "
                 "published with."
             )
 
@@ -70,19 +70,19 @@ def trainable_clips(
     clips += clips_of(row for row in rows if not isinstance(row, Clip))
     if not clips:
         raise ValueError(
-            "the data set holds no clips. Encode recordings first, see dia.training.data.encoding.encode_rows."
+            "the data set contains no clips. Encode recordings first, see dia.training.data.encoding.encode_rows."
         )
     max_bytes, max_frames = length_limits(config)
     decoder = config.get_text_config()
-    learnt = spelt([clip._replace(text=format.end_turns(clip.text)) for clip in clips], config, processor)
-    for clip, read in zip(clips, learnt, strict=True):
+    learned = spelled([clip._replace(text=format.end_turns(clip.text)) for clip in clips], config, processor)
+    for clip, read in zip(clips, learned, strict=True):
         for codes in clip.codes:
             _check_codes(clip, codes, decoder.num_channels, int(decoder.eos_token_id))
         _check_length(clip, len(spell(read.text)), max_bytes, max_frames)
-    return learnt
+    return learned
 
 
-def spelt(clips: Sequence[Clip], config: DiaConfig, processor: DiaProcessor | None = None) -> list[Clip]:
+def spelled(clips: Sequence[Clip], config: DiaConfig, processor: DiaProcessor | None = None) -> list[Clip]:
     """Convert the texts of clips as the processor's tokenizer does, to phones if it has a lexicon.
 
     Raises:
@@ -106,12 +106,12 @@ def _check_codes(clip: Clip, codes: Tensor, channels: int, codebook: int) -> Non
         raise ValueError(f"the clip {clip.text[:40]!r} has codes of shape {tuple(codes.shape)}; expected [T, C].")
     if codes.shape[1] != channels:
         raise ValueError(
-            f"the codes have {codes.shape[1]} codebooks and the model {channels} channels: they are from another "
+            f"the codes have {codes.shape[1]} codebooks, but the model has {channels} channels: they are from another "
             "codec. Encode the audio with the model's own processor."
         )
     if int(codes.max()) >= codebook or int(codes.min()) < 0:
         raise ValueError(
-            f"the clip {clip.text[:40]!r} has codes from {int(codes.min())} to {int(codes.max())}, and the model's "
+            f"the clip {clip.text[:40]!r} has codes from {int(codes.min())} to {int(codes.max())}, but the model's "
             f"are 0 to {codebook - 1}: they are from another codec. Encode the audio with the model's own processor."
         )
 
@@ -120,14 +120,14 @@ def _check_length(clip: Clip, text_bytes: int, max_bytes: int, max_frames: int) 
     frames = max(map(len, clip.codes))
     if frames > max_frames:
         raise ValueError(
-            f"the clip {clip.text[:40]!r} has {frames} frames; the model can be trained with {max_frames}. "
-            "Split the clip, or leave it out."
+            f"the clip {clip.text[:40]!r} has {frames} frames, but the model can be trained with at most "
+            f"{max_frames}. Split the clip, or leave it out."
         )
     if text_bytes > max_bytes:
         raise ValueError(
-            f"the text {clip.text[:40]!r} … is {text_bytes} bytes; the model reads {max_bytes}. "
+            f"the text {clip.text[:40]!r} … is {text_bytes} bytes, but the model reads at most {max_bytes}. "
             "Split the clip, or leave it out."
         )
 
 
-__all__ = ["Clips", "check_processor", "length_limits", "spelt", "trainable_clips"]
+__all__ = ["Clips", "check_processor", "length_limits", "spelled", "trainable_clips"]

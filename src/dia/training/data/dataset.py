@@ -152,7 +152,7 @@ def hold_out(clips: Sequence[Clip], share: float, seed: int = 0) -> tuple[list[C
             fewer than six are training clips.
         seed: of the choice.
     """
-    learnt: list[Clip] = []
+    learned: list[Clip] = []
     held: list[Clip] = []
     voices: dict[str, list[Clip]] = {}
     for clip in clips:
@@ -161,8 +161,8 @@ def hold_out(clips: Sequence[Clip], share: float, seed: int = 0) -> tuple[list[C
         random.Random(f"{seed}/{speaker}").shuffle(own)
         count = max(2, round(share * len(own))) if share and len(own) >= 6 else 0
         held += own[:count]
-        learnt += own[count:]
-    return learnt, held
+        learned += own[count:]
+    return learned, held
 
 
 __all__ = ["Examples", "HeldOut", "clips_of", "hold_out"]

@@ -106,7 +106,7 @@ def encode_rows(
         progress: show a progress bar.
 
     Raises:
-        ValueError: `rows` is empty, the processor has no codec, `folder` holds only codes of another codec or of other
+        ValueError: `rows` is empty, the processor has no codec, `folder` contains codes of another codec or of other
             recordings, or a recording or its transcript is unusable; the message names the row.
         TypeError: `rows` holds something other than rows.
         FileNotFoundError: a recording does not exist any more.
@@ -150,7 +150,9 @@ def _keep(folder: Path, wanted: dict[str, Row], shifts: int, frontend: Frontend)
     shards = {index: cache.read_lines(index) for index in cache.indices(folder)}
     known = {line.get("source") for lines in shards.values() for line in lines}
     if shards and not known & wanted.keys():
-        raise ValueError(f"folder {folder} holds codes of other recordings. Use an empty folder, or delete this one.")
+        raise ValueError(
+            f"folder {folder} contains codes of other recordings. Use an empty folder, or delete this one."
+        )
     there = set()
     for index, lines in shards.items():
         _, variant = cache.shard_of(index)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import soundfile
 
-from dia.audio.containers import SUFFIXES
+from dia.audio.formats.containers import SUFFIXES
 from dia.audio.waveform import as_array
 from dia.text.prompt_format import Frontend
 from dia.text.script import parse
@@ -82,12 +82,12 @@ def read_source(
     elif (folder := Path(source).expanduser()).is_dir():
         rows = _from_folder(folder, columns, split)
     elif folder.exists():
-        raise ValueError(f"source {source} is a file; give the folder that holds the recordings.")
+        raise ValueError(f"source {source} is a file; pass the folder that contains the recordings.")
     else:
         rows = _from_dataset(_from_hub(str(source), split), columns, split)
     if not rows:
         what = source if isinstance(source, str | Path) else type(source).__name__
-        raise ValueError(f"source {what} holds no rows. Add recordings with transcripts, or give another source.")
+        raise ValueError(f"source {what} contains no rows. Add recordings with transcripts, or pass another source.")
     return rows
 
 
@@ -143,7 +143,7 @@ def _from_folder(folder: Path, columns: Columns, split: str) -> list[Row]:
         return _from_dataset(_datasets().load_from_disk(str(folder)), columns, split)
     found = [folder / name for name in METADATA if (folder / name).is_file()]
     if len(found) > 1:
-        raise ValueError(f"source {folder} holds both {' and '.join(METADATA)}. Delete one of them.")
+        raise ValueError(f"source {folder} contains both {' and '.join(METADATA)}. Delete one of them.")
     if found:
         return _from_metadata(found[0], columns)
     return _from_pairs(folder) if columns.text is not None else _from_sounds(folder)
@@ -178,7 +178,8 @@ def _string(value: Any, path: Path, number: int) -> str:
         )
     if value and _SURROGATE.search(value):
         raise ValueError(
-            f"{path}, line {number}: {value!r} contains half a character (\\ud800 to \\udfff). Write it whole."
+            f"{path}, line {number}: {value!r} contains a lone surrogate (\\ud800 to \\udfff), which is not a "
+            "character. Replace it."
         )
     return value or ""
 
@@ -244,7 +245,7 @@ def _is_file(path: Path) -> bool:
 
 def _from_hub(name: str, split: str) -> Any:
     if not re.fullmatch(r"[\w-][\w.-]*(/[\w.-]+)?", name):
-        raise ValueError(f"source {name}: no such folder. Give a folder, or the id of a data set on the Hub.")
+        raise ValueError(f"source {name}: no such folder. Pass a folder, or the id of a data set on the Hub.")
     datasets = _datasets()
     try:
         return datasets.load_dataset(name, split=split)
@@ -266,7 +267,7 @@ def _datasets() -> Any:
 def _from_dataset(source: Any, columns: Columns, split: str) -> list[Row]:
     if not type(source).__module__.startswith("datasets."):
         raise TypeError(
-            f"source is {type(source).__name__}; give a folder, a datasets.Dataset or the id of a data set."
+            f"source is {type(source).__name__}; pass a folder, a datasets.Dataset or the id of a data set."
         )
     if isinstance(source, _datasets().DatasetDict):
         if split not in source:
@@ -290,8 +291,8 @@ def _from_dataset(source: Any, columns: Columns, split: str) -> list[Row]:
     for index, (text, audio, speaker) in enumerate(zip(texts, recordings, speakers, strict=True)):
         if text is not None and not isinstance(text, str):
             raise ValueError(
-                f"row {index}: column {columns.text!r} holds {text!r}, {type(text).__name__}, not a string. Pass the "
-                f"name of the column of transcripts as text_column."
+                f"row {index}: column {columns.text!r} contains {text!r}, {type(text).__name__}, not a string. Pass "
+                f"the name of the column of transcripts as text_column."
             )
         rows.append(Row(f"row {index}", _spaced(text or ""), audio, str(speaker or "")))
     return rows
@@ -305,7 +306,8 @@ def _recordings(source: Any, column: str) -> list[Any]:
         source = source.cast_column(column, datasets.Audio(decode=False))
     elif not isinstance(kind, dict):
         raise ValueError(
-            f"column {column!r} holds {kind}, not recordings. Pass as audio_column a column of Audio, of paths, or of "
+            f"column {column!r} contains {kind}, not recordings. Pass as audio_column a column of Audio, of paths, or "
+            "of "
             f'dicts with "array" and "sampling_rate".'
         )
     alone = source.select_columns([column])

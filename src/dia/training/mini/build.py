@@ -26,14 +26,14 @@ from dia.training.mini.encoding import encode_corpus
 from dia.training.mini.example_voices import make_examples
 from dia.training.mini.packaging import assemble
 from dia.training.mini.pretraining.trainer import Recipe, pretrain
-from dia.training.mini.teacher.natural.making import make_in_parts
 from dia.training.mini.teacher.natural.plan import CLIPS
 from dia.training.mini.teacher.natural.plan import Recipe as CorpusRecipe
+from dia.training.mini.teacher.natural.production import make_in_parts
 from dia.training.mini.teacher.natural.pronunciations import write_lexicon
-from dia.training.mini.teacher.natural.speech import open_teacher
+from dia.training.mini.teacher.natural.teachers.teacher import open_teacher
 
 _GUIDE = """stages, in order; each resumes where it stopped, and is skipped if its result exists:
-  speech    teachers speak the texts, a recognizer hears every clip  WORK/speech, or --speech
+  speech    teachers speak the texts, a recognizer checks every clip WORK/speech, or --speech
   codec     a codec is trained on the speech                         WORK/codec, WORK/codec-frozen
   codes     every clip is encoded, some with sounds                  WORK/codes
   words     the teacher's pronunciations of English words            WORK/pronunciations.txt.gz
@@ -230,6 +230,18 @@ def _parser() -> argparse.ArgumentParser:
         default=Path("teacher-packages"),
         help="folder of the teachers' archives (default: teacher-packages)",
     )
+    _add_amount_options(parser)
+    parser.add_argument(
+        "--figures", type=Path, help="results of benchmarks/quality/mini_quality.py (JSON) for the model card"
+    )
+    parser.add_argument(
+        "--remark", default="", help="a sentence for the model card on how the run differs from the recipe"
+    )
+    return parser
+
+
+def _add_amount_options(parser: argparse.ArgumentParser) -> None:
+    """How much is made, and on how many cores."""
     parser.add_argument("--clips", type=int, default=CLIPS, help=f"clips of the corpus (default: {CLIPS}, 50 hours)")
     parser.add_argument(
         "--shifts", type=int, default=1, help="number of frame offsets at which each clip is encoded (default: 1)"
@@ -255,13 +267,6 @@ def _parser() -> argparse.ArgumentParser:
         action="store_false",
         help="do not compile the layers, which needs a C++ compiler",
     )
-    parser.add_argument(
-        "--figures", type=Path, help="results of benchmarks/quality/mini_quality.py (JSON) for the model card"
-    )
-    parser.add_argument(
-        "--remark", default="", help="a sentence for the model card on how the run differs from the recipe"
-    )
-    return parser
 
 
 if __name__ == "__main__":

@@ -63,11 +63,11 @@ def save_codec(state: Path, destination: Path) -> None:
     """Write the averaged codec from a trainer's folder `state` to `destination`, in fp16, for `from_pretrained`.
 
     Raises:
-        ValueError: `state` holds no codec, or one of other sizes.
+        ValueError: `state` contains no codec, or one of other sizes.
     """
     content = read_state(state)
     if content is None:
-        raise ValueError(f"state {state} holds no codec. Run python -m dia.training.mini.codec_stages first.")
+        raise ValueError(f"state {state} contains no codec. Run python -m dia.training.mini.codec_stages first.")
     codec = DacModel(MINI_CODEC)
     check_sizes(content, MINI_CODEC, codec.state_dict(), state)
     codec.load_state_dict(content["average"])
@@ -77,12 +77,12 @@ def save_codec(state: Path, destination: Path) -> None:
 def main() -> None:
     """`python -m dia.training.mini.codec_stages SPEECH FOLDER`."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("speech", type=Path)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--threads", type=int)
-    parser.add_argument("--joint-minutes", type=float, default=25)
-    parser.add_argument("--decoder-minutes", type=float, default=60)
-    parser.add_argument("--compiled", action="store_true")
+    parser.add_argument("speech", type=Path, help="folder of the corpus")
+    parser.add_argument("folder", type=Path, help="folder for state, log and samples")
+    parser.add_argument("--threads", type=int, help="number of CPU threads (default: chosen by torch)")
+    parser.add_argument("--joint-minutes", type=float, default=25, help="minutes of joint training (default: 25)")
+    parser.add_argument("--decoder-minutes", type=float, default=60, help="minutes of the decoder alone (default: 60)")
+    parser.add_argument("--compiled", action="store_true", help="compile the layers; needs a C++ compiler")
     arguments = parser.parse_args()
     recipes = mini_recipes(arguments.joint_minutes, arguments.decoder_minutes, arguments.compiled)
     train_codec(arguments.speech, arguments.folder, recipes, arguments.threads)

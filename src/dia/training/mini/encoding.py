@@ -19,7 +19,7 @@ from dia.training.data.code_cache import Codes
 from dia.training.data.encoding import Sound, encode_shard
 from dia.training.mini.teacher.natural.corpus import Clip, read_shard, shard_numbers
 from dia.training.mini.teacher.natural.pronunciations import phones_of_labels
-from dia.training.mini.teacher.natural.sounding import with_sounds
+from dia.training.mini.teacher.natural.sound_insertion import with_sounds
 
 Encoder = Callable[[Tensor], Tensor]
 
@@ -70,12 +70,12 @@ def encode_corpus(codec: DacModel, corpus: Path, folder: Path, variants: int = 1
     Clips without labels, those of flite, are left out. Shards that are added to `corpus` are encoded by the next call.
 
     Raises:
-        ValueError: `corpus` holds no shards, or `folder` holds codes of another codec.
+        ValueError: `corpus` contains no shards, or `folder` contains codes of another codec.
         OSError: the disk is full; finished shards are kept.
     """
     numbers = shard_numbers(corpus)
     if not numbers:
-        raise ValueError(f"corpus {corpus} holds no speech. Run python -m dia.training.mini --stages speech first.")
+        raise ValueError(f"corpus {corpus} contains no speech. Run python -m dia.training.mini --stages speech first.")
     cache.claim(folder, codec)
     codec.eval()
     encoder = torch.compile(codec.encoder, dynamic=False) if compiled else codec.encoder
@@ -103,12 +103,12 @@ def sound_of(clip: Clip, rate: int) -> Sound:
 def main() -> None:
     """`python -m dia.training.mini.encoding CODEC CORPUS FOLDER`."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("codec", type=Path)
-    parser.add_argument("corpus", type=Path)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--variants", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--compiled", action="store_true")
+    parser.add_argument("codec", type=Path, help="folder of the codec")
+    parser.add_argument("corpus", type=Path, help="folder of the corpus")
+    parser.add_argument("folder", type=Path, help="folder for the codes")
+    parser.add_argument("--variants", type=int, default=1, help="frame offsets per clip (default: 1)")
+    parser.add_argument("--threads", type=int, default=2, help="number of CPU threads (default: 2)")
+    parser.add_argument("--compiled", action="store_true", help="compile the layers; needs a C++ compiler")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     codec = DacModel.from_pretrained(arguments.codec, dtype=torch.float32)

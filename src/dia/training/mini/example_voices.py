@@ -11,7 +11,7 @@ from typing import NamedTuple
 from dia import MINI
 from dia.processing_dia import DiaProcessor
 from dia.training.mini.teacher.natural.corpus import trimmed
-from dia.training.mini.teacher.natural.speech import Speech, open_teacher
+from dia.training.mini.teacher.natural.teachers.teacher import Speech, open_teacher
 from dia.voices.description import SUFFIX
 from dia.voices.voice import Voice
 

@@ -41,7 +41,7 @@ def speech_batches(folder: Path, samples: int, rate: int, batch: int, seed: int 
         seed: of all random choices.
 
     Raises:
-        ValueError: `folder` holds no shards.
+        ValueError: `folder` contains no shards.
     """
     rng = random.Random(seed)
     row: list[Tensor] = []
@@ -70,7 +70,7 @@ def heldout_probe(folder: Path, samples: int, rate: int, count: int = 48) -> Pro
         found += [cut(_at_rate(clip, rate), samples, rng) for clip in clips]
         if len(found) >= count:
             return Probe(torch.stack(found[:count]), rate)
-    raise ValueError(f"folder {folder} holds {len(found)} held-out clips; {count} are needed. Make more clips.")
+    raise ValueError(f"folder {folder} contains {len(found)} held-out clips; {count} are needed. Make more clips.")
 
 
 def varied(waveform: Waveform, rate: int, rng: np.random.Generator) -> Waveform:
@@ -115,7 +115,7 @@ def _sound(rate: int, rng: random.Random) -> Waveform:
 def _any_shard(folder: Path, rng: random.Random) -> int:
     numbers = shard_numbers(folder)
     if not numbers:
-        raise ValueError(f"folder {folder} holds no speech. Run python -m dia.training.mini --stages speech first.")
+        raise ValueError(f"folder {folder} contains no speech. Run python -m dia.training.mini --stages speech first.")
     return rng.choice(numbers)
 
 

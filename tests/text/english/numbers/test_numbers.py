@@ -113,9 +113,9 @@ SCIENCE = {
 @pytest.fixture(scope="module")
 def reading():
     sys.path.insert(0, str(BENCHMARKS))
-    import number_reading
+    from tables import numbers
 
-    yield number_reading
+    yield numbers
     sys.path.remove(str(BENCHMARKS))
 
 

@@ -41,8 +41,8 @@ def row(text, labels="", split="train", speaker="S1", shift=0, step=0.1):
 
 def test_without_pronunciations_texts_keep_their_letters(folder):
     write(folder, row("go on.", "g ow1 _ g ow1 ."), row("go.", "g ow1 .", "heldout"))
-    learnt, held_out, size = read_clips(folder)
-    assert [clip.text for clip in learnt + held_out] == ["[S1] go on.", "[S1] go."]
+    learned, held_out, size = read_clips(folder)
+    assert [clip.text for clip in learned + held_out] == ["[S1] go on.", "[S1] go."]
     assert size == 16
 
 
@@ -102,11 +102,11 @@ def test_held_out_clips_are_phones_throughout(folder):
 
 def test_a_tenth_of_the_words_learnt_are_letters_in_half_of_the_clips(folder):
     write(folder, *(row("go " * 10 + str(number), "g ow1") for number in range(300)))
-    learnt, _, _ = read_clips(folder, KNOWN)
-    spelt = [clip.text.count("go") for clip in learnt]
-    assert 0.07 < sum(spelt) / 3000 < 0.13
-    assert 0.4 < sum(map(bool, spelt)) / 300 < 0.6
-    assert [clip.text for clip in read_clips(folder, KNOWN)[0]] == [clip.text for clip in learnt]
+    learned, _, _ = read_clips(folder, KNOWN)
+    spelled = [clip.text.count("go") for clip in learned]
+    assert 0.07 < sum(spelled) / 3000 < 0.13
+    assert 0.4 < sum(map(bool, spelled)) / 300 < 0.6
+    assert [clip.text for clip in read_clips(folder, KNOWN)[0]] == [clip.text for clip in learned]
 
 
 def test_codes_without_times_are_refused(folder):

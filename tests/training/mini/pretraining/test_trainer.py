@@ -5,7 +5,6 @@ import random
 
 import pytest
 import torch
-from tiny_language_training import clip, tiny_config, tiny_trainer
 from torch import nn
 
 from dia.modeling_dia import DiaForConditionalGeneration
@@ -16,6 +15,7 @@ from dia.training.mini.pretraining.alignment import AttentionProbe
 from dia.training.mini.pretraining.composer import GIVEN_FRAMES, Composer, Mixture
 from dia.training.mini.pretraining.encoder_probe import EncoderProbe
 from dia.training.mini.pretraining.trainer import Recipe, Trainer
+from tests.training.mini.pretraining.tiny_training import clip, tiny_config, tiny_trainer
 
 
 def test_places_of_later_clips_point_behind_the_earlier_text():
@@ -191,14 +191,14 @@ def test_a_run_goes_on_where_it_stopped(finished, quick, tmp_path):
 
 def test_the_encoder_probe_resumes_with_its_weights(finished, quick, tmp_path):
     longer = tiny_trainer(tmp_path, minutes=1.5)
-    learnt = finished.encoder_probe.head[0].weight.clone()
+    learned = finished.encoder_probe.head[0].weight.clone()
     loaded = []
     longer.encoder_probe.load = lambda path: (
         EncoderProbe.load(longer.encoder_probe, path),
         loaded.append(longer.encoder_probe.head[0].weight.clone()),
     )
     longer.run()
-    assert torch.equal(loaded[0], learnt)
+    assert torch.equal(loaded[0], learned)
 
 
 def test_a_model_of_phones_is_trained_and_measured(quick, tmp_path):

@@ -38,17 +38,17 @@ def read_clips(folder: Path, pronunciations: Pronunciations | None = None) -> tu
         pronunciations: of the words; None keeps texts as letters.
 
     Raises:
-        ValueError: the folder holds no codes, or clips without labels.
+        ValueError: the folder contains no codes, or clips without labels.
     """
     cache = CodeCache(folder)
     if any(not row.labels for row in cache.rows):
         raise ValueError(f"folder {folder} holds clips without times of phones. Encode a corpus with labels.")
     frame, rate = cache.codec.hop_length, cache.codec.sampling_rate
-    learnt, held_out = (
+    learned, held_out = (
         _clips((row for row in cache.rows if row.split == split), pronunciations, letters, frame, rate)
         for split, letters in (("train", LETTERS), ("heldout", 0.0))
     )
-    return learnt, held_out, cache.codec.codebook_size
+    return learned, held_out, cache.codec.codebook_size
 
 
 def validation_clips(held_out: Sequence[Clip], count: int = 192) -> list[Clip]:

@@ -117,7 +117,10 @@ class Trainer(DiaTrainer):
         if last is not None and minutes_of(TrainerState.load_from_json(str(last / "trainer_state.json"))) >= (
             self.recipe.minutes
         ):
-            print(f"{self.folder} already holds a run of {self.recipe.minutes} minutes; give more to continue it.")
+            print(
+                f"{self.folder} already holds a run of {self.recipe.minutes} minutes; pass a larger number to "
+                "continue it."
+            )
             return
         if last is not None:
             self.encoder_probe.load(last / PROBE_FILE)
@@ -312,7 +315,7 @@ def pretrain(codes: Path, out: Path, recipe: Recipe, pronunciations: Path | None
     clips, held_out, codebook_size = read_clips(codes, known)
     if not clips or not validation_clips(held_out):
         raise ValueError(
-            f"codes {codes} holds {len(clips)} training clips and none that are held out. Make more clips."
+            f"codes {codes} contains {len(clips)} training clips and none that are held out. Make more clips."
         )
     config = mini_config(codebook_size, clips[0].codes[0].shape[1], len(known.phones) if known else 0)
     trainer = Trainer(clips, held_out, config, recipe, out)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from dia.training.mini.teacher.natural import packages
-from dia.training.mini.teacher.natural.speech import Speech, timed
+from dia.training.mini.teacher.natural.teachers.teacher import Speech, timed
 
 CHAPTER = "CHAPTER 1. Loomings.\n\nCall me what you like. The sea was calm, and Mr. Starbuck slept. Why not wake him?"
 ADDRESSES = {

@@ -9,15 +9,15 @@ import time
 
 import numpy as np
 import pytest
-from training.mini.teacher.natural.conftest import Humming
 
 from dia.training.mini.teacher.natural import corpus
 from dia.training.mini.teacher.natural.__main__ import main
 from dia.training.mini.teacher.natural.corpus import Studio, build, index, read_shard, shard_numbers, summary
-from dia.training.mini.teacher.natural.hearing import Saying, _shares_of, hear, letters_wrong
 from dia.training.mini.teacher.natural.plan import Recipe, Role, requests
-from dia.training.mini.teacher.natural.speech import Speech
-from dia.training.mini.teacher.natural.texts import Text
+from dia.training.mini.teacher.natural.recognition import Saying, _shares_of, hear, letters_wrong
+from dia.training.mini.teacher.natural.teachers.teacher import Speech
+from dia.training.mini.teacher.natural.texts.mixture import Text
+from tests.training.mini.teacher.natural.conftest import Humming
 
 ROLES = (Role("S1", "hum", "low", 2.0), Role("S2", "hum", "high", 1.0, (0.9, 1.1)))
 RECIPE = Recipe(rate=16_000, shard_clips=4, roles=ROLES)
@@ -225,7 +225,7 @@ def test_letters_are_compared_without_case_marks_and_digits(spoken, heard, share
 def test_a_share_beyond_the_parts_is_refused(tmp_path, capsys):
     with pytest.raises(SystemExit):
         main([str(tmp_path / "corpus"), "--share", "3/2"])
-    assert "'3/2' is no share. Write 1/2 for the first of two." in capsys.readouterr().err
+    assert "'3/2' is not a share. Write 1/2 for the first of two." in capsys.readouterr().err
 
 
 def test_without_archives_the_command_says_what_to_run(tmp_path, capsys):

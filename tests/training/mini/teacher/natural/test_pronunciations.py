@@ -15,9 +15,9 @@ from dia.training.mini.teacher.natural.pronunciations import (
     phones_of_labels,
     phones_of_symbols,
     pronounce,
-    spelt_out,
+    spelled_out,
 )
-from dia.training.mini.teacher.natural.speech import timed
+from dia.training.mini.teacher.natural.teachers.teacher import timed
 
 SAID = {"hello": "həlˈO", "live": "lˈɪv", "Emily": "ˈɛməli", "bbc": "bk", "gp": "ɡp", "shh": "ʃ", "it's": "ɪts"}
 LINES = ["a.", "a EY", "b B IY", "c S IY", "g JH IY", "p P IY", "bbc B IY B IY S IY", "cab K AE B", "it's IH T S"]
@@ -35,7 +35,7 @@ class Stub:
     def words(self):
         return {"hello", "b.b.c", "new-born"}
 
-    def spelt(self, capitals):
+    def spelled(self, capitals):
         return "ˌi" * (len(capitals) - 1) + "ˈi"
 
 
@@ -102,7 +102,7 @@ def test_letters_and_capitals_are_said_by_the_names_of_letters(reader):
 
 
 def test_abbreviations_are_spelt_out_and_noises_are_not(reader):
-    assert spelt_out() == {"bbc"}
+    assert spelled_out() == {"bbc"}
     found = pronounce(["bbc", "gp", "shh"], reader)
     assert [found.words[word] for word in ("bbc", "gp", "shh")] == ["iy2 iy2 iy1", "iy2 iy1", "sh"]
 
@@ -127,4 +127,4 @@ def test_hibari_reads_a_word_in_front_of_a_consonant():
     read = Reader()
     assert [phones_of_symbols(read(word)) for word in ("the", "to")] == [["dh", "ax0"], ["t", "ax0"]]
     assert phones_of_symbols(read("lives", "VBZ")) != phones_of_symbols(read("lives"))
-    assert re.fullmatch(r"y uw2 eh2 s ey1", " ".join(phones_of_symbols(read.spelt("USA"))))
+    assert re.fullmatch(r"y uw2 eh2 s ey1", " ".join(phones_of_symbols(read.spelled("USA"))))

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from dia.training.mini.teacher.natural import packages
-from dia.training.mini.teacher.natural.durations import with_output
-from dia.training.mini.teacher.natural.kokoro import KokoroTeacher
 from dia.training.mini.teacher.natural.packages import ARCHIVES, PYTHON_PACKAGES, members, need
 from dia.training.mini.teacher.natural.plan import HELD_OUT, ROLES
-from dia.training.mini.teacher.natural.speech import Label, open_teacher, timed
+from dia.training.mini.teacher.natural.teachers.durations import with_output
+from dia.training.mini.teacher.natural.teachers.kokoro import KokoroTeacher
+from dia.training.mini.teacher.natural.teachers.teacher import Label, open_teacher, timed
 
 
 def test_phones_follow_one_another():

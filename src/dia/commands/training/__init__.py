@@ -1,0 +1,1 @@
+"""The subcommands that train: `dia train` and `dia train-codec`."""

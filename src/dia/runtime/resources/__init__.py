@@ -1,0 +1,1 @@
+"""CPU cores, threads and memory. Independent of speech."""

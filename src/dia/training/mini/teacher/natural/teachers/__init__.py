@@ -1,0 +1,1 @@
+"""The teachers: synthesizers whose speech is learned from."""

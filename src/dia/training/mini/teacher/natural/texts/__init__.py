@@ -1,0 +1,1 @@
+"""What the teachers say: prose, everyday lines, and the mixture of all texts."""

@@ -239,10 +239,9 @@ class DiaGenerationMixin(GenerationMixin):
         config = self._decode_config(call)
 
         @torch.no_grad()
-        def prefill() -> tuple[Start, Tensor]:
+        def prefill() -> Start:
             call.encoded_text = self._encode_text(call)
-            starts, logits = self._prefill(call, together=config.fixed, in_place=False)
-            return starts[0], logits
+            return self._prefill(call, together=config.fixed, in_place=False)[0]
 
         return SlotRequest(config, call.grid.rows(0, call.grid.prefilled).cpu(), prefill)
 
@@ -452,38 +451,40 @@ class DiaGenerationMixin(GenerationMixin):
             return grid.prefilled
         wanted = call.settings.return_dict_in_generate and kept is not None
         call.cache = kept if wanted else None
-        starts, logits = self._prefill(call, together=config.fixed, in_place=wanted)
+        starts = self._prefill(call, together=config.fixed, in_place=wanted)
         with runner_for(self, config) as runner:
             runner.step.refresh()
-            end = write_rows(runner, grid, starts, logits, EndFlag(grid.ids.device), call.streamer, stay=wanted)
+            end = write_rows(runner, grid, starts, EndFlag(grid.ids.device), call.streamer, stay=wanted)
             if kept is not None and wanted:
                 states, mask = call.text.states.last_hidden_state, call.text.mask
                 read = states.new_ones(states.shape[:2]) if mask is None else mask
                 save(runner.step, kept, starts, grid, read[: grid.clips].bool(), end - 1)
         return end
 
-    def _prefill(self, call: _Call, together: bool, in_place: bool) -> tuple[list[Start], Tensor]:
-        """Compute the prompts of all clips, and the logits of their first rows, [B, halves, C · V].
+    def _prefill(self, call: _Call, together: bool, in_place: bool) -> list[Start]:
+        """Compute the prompts of all clips. That of a prompt of one row is left to the step.
 
         Args:
             call: the call.
             together: compute all clips in one batch. In the last bits, its results depend on the others in it.
             in_place: count positions from the grid's first row for all clips, as a returned cache needs it.
         """
-        halves, clips = 2 if call.guided else 1, range(call.grid.clips)
-        sampler, limit, starts, found = _sampler(call), call.settings.max_length, [], []
+        clips, decoder = range(call.grid.clips), self.config.decoder_config
         keys = [0] * len(clips) if call.keys is None else call.keys.tolist()
-        for part, own in (
-            [(call, keys)] if together else [(_alone(call, clip, in_place), keys[clip:][:1]) for clip in clips]
-        ):
-            decoder, grid = self.config.decoder_config, part.grid
+        apart = [(call, keys)] if together else [(_alone(call, clip, in_place), keys[clip:][:1]) for clip in clips]
+        starts = []
+        for part, own in apart:
+            grid, mask = part.grid, part.text.mask
             part = replace(part, cache=EncoderDecoderCache(DynamicCache(config=decoder), DynamicCache(config=decoder)))
-            # Use the eager forward: a compiled one would be compiled for a single run.
-            logits = self._run_rows(part, 0, grid.prefilled, self.forward).logits[:, -1]  # [N · C, V]
-            found.append(logits.to(grid.ids.device, torch.float32).reshape(halves, grid.clips, -1).transpose(0, 1))
-            rest = limit - call.grid.prefilled + grid.prefilled
-            starts += starts_of(part.cache, grid, part.text.mask, part.positions, rest, sampler, own)
-        return starts, torch.cat(found)
+            logits = None
+            if grid.prefilled == 1:
+                for layer in self.model.decoder.layers:
+                    layer.cross_attention.text_states(part.text.states.last_hidden_state, part.cache)
+            else:  # use the eager forward: a compiled one would be compiled for a single run
+                logits = self._run_rows(part, 0, grid.prefilled, self.forward).logits[:, -1].to(grid.ids.device)
+            rest = call.settings.max_length - call.grid.prefilled + grid.prefilled
+            starts += starts_of(part.cache, grid, mask, part.positions, rest, _sampler(call), own, logits)
+        return starts
 
     def _write_rows(self, call: _Call) -> tuple[int, Records]:
         """Write rows until every channel has ended; returns the number of rows and the recorded outputs."""

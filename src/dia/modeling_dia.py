@@ -146,10 +146,11 @@ class DiaCrossAttention(_Attention):
         **kwargs: Any,
     ) -> tuple[Tensor, Tensor | None]:
         query = self._heads(self.q_proj(hidden_states))
-        key, value = self._text_states(encoder_hidden_states, cache)
+        key, value = self.text_states(encoder_hidden_states, cache)
         return self._attend(query, key, value, attention_mask, **kwargs)
 
-    def _text_states(self, encoder_hidden_states: Tensor, cache: EncoderDecoderCache | None) -> tuple[Tensor, Tensor]:
+    def text_states(self, encoder_hidden_states: Tensor, cache: EncoderDecoderCache | None) -> tuple[Tensor, Tensor]:
+        """Keys and values of the text, [B, G, S, D] each: those in `cache`, to which they are added the first time."""
         if cache is not None and cache.is_updated.get(self.layer_idx):
             layer = cache.cross_attention_cache.layers[self.layer_idx]
             return layer.keys, layer.values

@@ -231,7 +231,7 @@ class _State:
             compute_with_one_thread()
         try:
             check_model(model)
-            config = _config_for(model, wanted, self.slots)
+            config = config_for(model, wanted, self.slots)
         except BaseException as error:
             if (ticket := self._take()) is not None:
                 ticket.fail(error)
@@ -266,7 +266,7 @@ class _State:
                 return
 
     def _join(self, runner: GraphRunner, slot: int, ticket: Ticket) -> bool:
-        """Compute the prompt of a clip and its first row. An error is the clip's own.
+        """Compute the prompt of a clip, and its first row if that needs no step. An error is the clip's own.
 
         Returns:
             Whether it has joined.
@@ -275,7 +275,7 @@ class _State:
             ticket.finish(ticket.request.prompt[0])
             return False
         try:
-            begun, logits = ticket.request.prefill()
+            begun = ticket.request.prefill()
             ticket.put(ticket.request.prompt)
             runner.step.join(slot, begun)
         except BaseException as error:
@@ -283,8 +283,9 @@ class _State:
             return False
         with self.lock:
             self.live[slot] = ticket
-        runner.step.begin([slot], logits)
-        self._deliver(runner, [slot])
+        if begun.logits is not None:
+            runner.step.begin([slot], [begun])
+            self._deliver(runner, [slot])
         return True
 
     def _deliver(self, runner: GraphRunner, slots: list[int] | None = None) -> None:
@@ -323,7 +324,7 @@ class _State:
             ticket.fail(error)
 
 
-def _config_for(model: Any, wanted: DecodeConfig, slots: int) -> DecodeConfig:
+def config_for(model: Any, wanted: DecodeConfig, slots: int) -> DecodeConfig:
     """The configuration of a step with many slots that has room for a clip. Raises MemoryError."""
     decoder = model.config.decoder_config
     rows = max(decoder.max_position_embeddings + max(wanted.pattern), wanted.rows)

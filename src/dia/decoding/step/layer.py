@@ -109,21 +109,17 @@ class FastLayer:
         for kept in (self.keys, self.values, self.text_keys, self.text_values):
             kept[slot].zero_()
 
-    def load(self, slot: int, own: tuple[Tensor, Tensor], text: tuple[Tensor, Tensor]) -> None:
-        """Copy the keys and values of a clip that the model has computed.
-
-        Args:
-            slot: where to copy them.
-            own: of its rows, [halves, G, rows, D] each.
-            text: of its text, [G, S, D] each.
-        """
-        for buffer, given in ((self.keys, own[0]), (self.values, own[1])):
+    def load(self, slot: int, keys: Tensor, values: Tensor) -> None:
+        """Copy keys and values of a clip's prompt, [halves, G, rows, D] each, to a slot."""
+        for buffer, given in ((self.keys, keys), (self.values, values)):
             buffer[slot, : len(given), :, : given.shape[2]] = given
+
+    def load_text(self, slot: int, keys: Tensor, values: Tensor) -> None:
+        """Give a slot the keys and values of its text, [G, S, D] each."""
         if not self.capacity:
-            keys, values = text[0][None], text[1][None]
-            self.texts[slot] = (_along_text(keys) if self.transposed else keys), values.contiguous()
+            self.texts[slot] = _along_text(keys[None]) if self.transposed else keys[None], values[None].contiguous()
             return
-        for buffer, given in ((self.text_keys, text[0]), (self.text_values, text[1])):
+        for buffer, given in ((self.text_keys, keys), (self.text_values, values)):
             buffer[slot, :, : given.shape[1]] = given
 
     def load_unconditional(self, value: Tensor) -> None:

@@ -34,6 +34,8 @@ class Start:
         own: of the prompt, [halves, G, prefilled, D].
         text: of the text, [G, S, D].
         unconditional: of one id of the unconditional text, [G, D]; empty without guidance.
+        logits: of the first new row, [halves, C · V]; None if `own` lacks the last row of the prompt, which the step
+            then reads itself.
     """
 
     forced: Tensor
@@ -45,6 +47,7 @@ class Start:
     own: Pairs
     text: Pairs
     unconditional: Pairs
+    logits: Tensor | None
 
 
 @dataclass(frozen=True)
@@ -54,12 +57,12 @@ class SlotRequest:
     Attributes:
         config: of a step for this clip alone.
         prompt: the prompt's rows, [1, R, C].
-        prefill: computes the prompt, and the logits of the first row, [1, halves, C · V].
+        prefill: encodes the text and computes the prompt.
     """
 
     config: DecodeConfig
     prompt: Tensor
-    prefill: Callable[[], tuple[Start, Tensor]]
+    prefill: Callable[[], Start]
 
 
 def starts_of(
@@ -70,6 +73,7 @@ def starts_of(
     limit: int,
     sampler: Sampler,
     keys: Sequence[int],
+    logits: Tensor | None,
 ) -> list[Start]:
     """The clips of a call whose prompts the model has computed.
 
@@ -81,9 +85,11 @@ def starts_of(
         limit: maximum number of rows of the grid.
         sampler: chooses the ids.
         keys: of the clips' noise.
+        logits: of the first new row, [N · C, V]; None if the cache has only the text of a prompt of one row.
     """
     halves = 1 if sampler.guidance is None else 2
     own, cross = cache.self_attention_cache.layers, cache.cross_attention_cache.layers
+    first = None if logits is None else logits.float().reshape(halves, grid.clips, -1).transpose(0, 1)
     starts = []
     for clip, padding in enumerate(grid.padding or ()):
         rows, read = slice(padding, grid.prefilled), _read(text_mask, clip)
@@ -96,9 +102,10 @@ def starts_of(
                 offset=int(positions[clip % len(positions), padding]),
                 sampler=sampler,
                 key=keys[clip],
-                own=[(layer.keys[every, :, rows], layer.values[every, :, rows]) for layer in own],
+                own=[(layer.keys[every, :, rows], layer.values[every, :, rows]) for layer in own if first is not None],
                 text=[(layer.keys[clip][:, read], layer.values[clip][:, read]) for layer in cross],
                 unconditional=_unconditional(cross, grid.clips + clip) if halves == 2 else (),
+                logits=None if first is None else first[clip],
             )
         )
     return starts

@@ -158,7 +158,6 @@ def write_rows(
     runner: GraphRunner,
     grid: Grid,
     starts: Sequence[Start],
-    logits: Tensor,
     over: Callable[[Tensor], bool],
     streamer: BaseStreamer | None,
     stay: bool = False,
@@ -169,7 +168,6 @@ def write_rows(
         runner: a runner whose step is free.
         grid: the grid to write to.
         starts: the clips of the grid, without padding on the left.
-        logits: logits of the first row, [B, halves, C · V].
         over: returns whether a tensor is all true, possibly late.
         streamer: receives every row [B, C], and stops the loop when it is closed.
         stay: compute clips that have ended like the others, because their keys are wanted.
@@ -182,11 +180,9 @@ def write_rows(
     first = torch.tensor([start.prefilled - grid.prefilled for start in starts], device=grid.ids.device)
     at = torch.arange(len(starts), device=grid.ids.device)
     rows_per_check = _ROWS_PER_END_CHECK if grid.ids.is_cuda and streamer is None else 1
-    for slot, start in enumerate(starts):
-        step.join(slot, start)
     while row < max_rows:
         if row == grid.prefilled:
-            step.begin(clips, logits)
+            _begin(runner, starts)
         else:
             runner()
         row += 1
@@ -199,6 +195,20 @@ def write_rows(
         padding = grid.prefilled - start.prefilled
         cells[slot, :, padding:row] = step.ids[slot, :, : row - padding]
     return grid.written(row)
+
+
+def _begin(runner: GraphRunner, starts: Sequence[Start]) -> None:
+    """Let all clips join, and write the first row of each. A step writes those of clips without logits."""
+    without = [slot for slot, start in enumerate(starts) if start.logits is None]
+    others = [slot for slot, start in enumerate(starts) if start.logits is not None]
+    for slot in without:
+        runner.step.join(slot, starts[slot])
+    if without:
+        runner()
+    for slot in others:
+        runner.step.join(slot, starts[slot])
+    if others:
+        runner.step.begin(others, [starts[slot] for slot in others])
 
 
 def _all_ended(step: Step, clips: list[int], over: Callable[[Tensor], bool]) -> bool:

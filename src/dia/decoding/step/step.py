@@ -90,12 +90,15 @@ class Step:
             layer.refresh()
 
     def join(self, slot: int, start: Start) -> None:
-        """Place a clip in a free slot. `begin` writes its first row."""
+        """Place a clip in a free slot. `begin` writes its first row if the model has computed its logits."""
         if self.config.fixed:
             for layer in self.layers:
                 layer.clear(slot)
-        for layer, own, text in zip(self.layers, start.own, start.text, strict=True):
-            layer.load(slot, own, text)
+        for layer, text in zip(self.layers, start.text, strict=True):
+            layer.load_text(slot, *text)
+        if start.logits is not None:
+            for layer, own in zip(self.layers, start.own, strict=True):
+                layer.load(slot, *own)
         if start.unconditional and not self._has_unconditional:
             for layer, (_, value) in zip(self.layers, start.unconditional, strict=True):
                 layer.load_unconditional(value)
@@ -152,8 +155,9 @@ class Step:
         kept = self.layers[layer]
         return kept.keys[slot, :, :, :rows], kept.values[slot, :, :, :rows]
 
-    def begin(self, slots: Sequence[int], logits: Tensor) -> None:
-        """Write the first row of slots from logits [B, halves, C · V] that the model has computed."""
+    def begin(self, slots: Sequence[int], starts: Sequence[Start]) -> None:
+        """Write the first row of clips in slots from the logits that the model has computed."""
+        logits = torch.stack([start.logits for start in starts if start.logits is not None])  # [B, halves, C · V]
         used = self._used(slots)
         self._write(logits.unflatten(-1, (len(self.config.pattern), -1)), used)
         for slot in slots:

@@ -5,7 +5,7 @@ Shapes: B clips, S text length, R grid rows, C channels, V ids of one channel.
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -24,24 +24,26 @@ from transformers.generation.streamers import BaseStreamer
 from transformers.modeling_outputs import BaseModelOutput
 
 from dia.decoding.cache import CACHE, new_cache, one_cache
+from dia.decoding.call.call import Call, Text, alone, sampler_for
+from dia.decoding.call.encoding import encode
+from dia.decoding.call.inputs import Grid, check_text, positions_of, start_grid
+from dia.decoding.call.overrun import asks_for_length, overrun, warn_of_overrun
+from dia.decoding.call.records import Records, records_anything
+from dia.decoding.call.setting_ranges import NEVER_NONE, check_ranges
+from dia.decoding.call.settings import check_settings, fill_special_ids, is_synced
+from dia.decoding.call.streamers import emit, finishing
 from dia.decoding.guidance import (
     DiaDelayedEndLogitsProcessor,
     DiaEndOfSpeechLogitsProcessor,
     DiaGuidanceLogitsProcessor,
     check_rules,
 )
-from dia.decoding.inputs import Grid, check_text, positions_of, start_grid
 from dia.decoding.noise import Generators, clip_keys
-from dia.decoding.overrun import asks_for_length, overrun, warn_of_overrun
-from dia.decoding.records import Records, records_anything
 from dia.decoding.sampling import EndFlag, token_chooser
-from dia.decoding.setting_ranges import NEVER_NONE, check_ranges
-from dia.decoding.settings import check_settings, fill_special_ids, is_synced
 from dia.decoding.step.config import DecodeConfig, check_model, compile_options
 from dia.decoding.step.prefill import SlotRequest, Start, save, starts_of
 from dia.decoding.step.runner import runner_for, write_rows
-from dia.decoding.step.sampler import PlainLoopNeeded, Sampler, sampler_of
-from dia.decoding.streamers import emit, finishing
+from dia.decoding.step.sampler import PlainLoopNeeded
 from dia.runtime.log import get_logger
 
 logger = get_logger(__name__)
@@ -54,75 +56,6 @@ _REFUSED = (
     "negative_prompt_attention_mask",
     "custom_generate",
 )
-
-
-@dataclass
-class _Text:
-    """The text of a call, before it is encoded."""
-
-    ids: Tensor | None  # [n, S]; None if the caller passes states
-    mask: Tensor | None  # [n, S]
-    states: BaseModelOutput | None  # last_hidden_state [n, S, E], encoded by the caller
-    wanted: dict[str, Any]  # the outputs of the encoder that the caller wants
-    copies: int  # B / n
-
-    @property
-    def _given(self) -> Tensor:
-        return self.ids if self.ids is not None else self.states.last_hidden_state  # type: ignore[union-attr]
-
-    @property
-    def clips(self) -> int:
-        """B."""
-        return len(self._given) * self.copies
-
-    @property
-    def length(self) -> int:
-        """S."""
-        return self._given.shape[1]
-
-    @property
-    def device(self) -> torch.device:
-        """Where the text is."""
-        return self._given.device
-
-
-@dataclass
-class _EncodedText:
-    """The encoded text. With guidance, the unconditional half follows the conditional half."""
-
-    states: BaseModelOutput  # last_hidden_state [B or 2B, S, E]
-    mask: Tensor | None  # [B or 2B, S]
-
-
-@dataclass
-class _Call:
-    """The state of one call of `generate()`, set up before the loop. Nothing is stored on the model."""
-
-    given_text: _Text
-    grid: Grid
-    positions: Tensor  # [1 or B, rows]
-    cache: EncoderDecoderCache | None
-    plain_loop_arguments: list[str]  # arguments of the caller that only the plain loop supports
-    keys: Tensor | None  # of the clips' noise, [B]; None for greedy search
-    rules: LogitsProcessorList
-    criteria: StoppingCriteriaList
-    streamer: BaseStreamer | None
-    settings: GenerationConfig
-    guided: bool
-    synced: bool
-    model_kwargs: dict[str, Any]
-    encoded_text: _EncodedText | None = None
-
-    @property
-    def text(self) -> _EncodedText:
-        """The encoded text."""
-        assert self.encoded_text is not None
-        return self.encoded_text
-
-    @property
-    def compilation(self) -> CompileConfig | None:
-        """Options for `torch.compile`, or None."""
-        return None if self.settings.disable_compile else self.settings.compile_config
 
 
 class DiaGenerationMixin(GenerationMixin):
@@ -199,7 +132,7 @@ class DiaGenerationMixin(GenerationMixin):
                 generation_config, refused, inputs, kwargs, logits_processor, stopping_criteria, generator, synced_gpus
             )
             call.streamer = streamer
-            call.encoded_text = self._encode_text(call)
+            call.encoded_text = encode(self.get_encoder(), call)
             end, records = self._write(call)
             if not asks_for_length(self.generation_config, generation_config, kwargs):
                 self._warn_of_overrun(call.grid, end, call.settings)
@@ -240,7 +173,7 @@ class DiaGenerationMixin(GenerationMixin):
 
         @torch.no_grad()
         def prefill() -> Start:
-            call.encoded_text = self._encode_text(call)
+            call.encoded_text = encode(self.get_encoder(), call)
             return self._prefill(call, together=config.fixed, in_place=False)[0]
 
         return SlotRequest(config, call.grid.rows(0, call.grid.prefilled).cpu(), prefill)
@@ -255,7 +188,7 @@ class DiaGenerationMixin(GenerationMixin):
         stopping_criteria: StoppingCriteriaList | None,
         generator: Generators,
         synced_gpus: bool | None,
-    ) -> _Call:
+    ) -> Call:
         """Validate the arguments of `generate` and set up its state, except for the encoded text."""
         settings, model_kwargs = self._settings(config, refused, kwargs)
         guided = settings.guidance_scale not in (None, 1)
@@ -265,7 +198,7 @@ class DiaGenerationMixin(GenerationMixin):
         grid = start_grid(self.config, settings, prompt, mask, text.clips, text.device)
         self._prepare_special_tokens(settings, device=grid.ids.device)
         plain_loop_arguments = given | {"stopping_criteria": stopping_criteria}
-        return _Call(
+        return Call(
             given_text=text,
             grid=grid,
             positions=positions_of(given["decoder_position_ids"], grid),
@@ -307,7 +240,7 @@ class DiaGenerationMixin(GenerationMixin):
         fill_special_ids(settings, self.config.get_text_config())
         return settings, model_kwargs if cache is None else model_kwargs | {CACHE: cache}
 
-    def _text(self, inputs: Tensor | None, kwargs: dict[str, Any], copies: int) -> _Text:
+    def _text(self, inputs: Tensor | None, kwargs: dict[str, Any], copies: int) -> Text:
         """Take the text from the keyword arguments for the model, and validate it."""
         ids, mask = kwargs.pop("input_ids", None), kwargs.pop("attention_mask", None)
         states = kwargs.pop("encoder_outputs", None)
@@ -316,54 +249,7 @@ class DiaGenerationMixin(GenerationMixin):
             ids = check_text(inputs, ids, mask, self.config.encoder_config)
         elif not isinstance(states, BaseModelOutput):
             states = BaseModelOutput(*states)
-        return _Text(None if states is not None else ids, mask, states, wanted, copies)
-
-    def _encode_text(self, call: _Call) -> _EncodedText:
-        """Encode the text. With guidance, the second half of the batch is the unconditional text."""
-        text, guided, states = call.given_text, call.guided, call.given_text.states
-        ids, mask, copies = text.ids, text.mask, text.copies
-        masks = mask.repeat(2, 1) if guided and mask is not None else mask
-        whole = guided and bool(text.wanted) and states is None  # the caller asks for outputs of both halves
-        if ids is not None:
-            if whole or text.wanted or call.synced or ids.device.type != "cpu":
-                given = (torch.cat([ids, torch.zeros_like(ids)]), masks) if whole else (ids, mask)
-                encoder = self.get_encoder()
-                states = encoder(input_ids=given[0], attention_mask=given[1], return_dict=True, **text.wanted)
-            else:
-                states = self._encode_each(ids, mask)
-        assert states is not None
-        if guided and not whole:
-            states = self._with_unconditional(states)
-        if masks is not None and bool(masks.all()):
-            masks = None  # nothing is padded, so no step has to build a mask
-        if copies > 1:
-            repeated = states.last_hidden_state.repeat_interleave(copies, dim=0)
-            states = BaseModelOutput(repeated, states.hidden_states, states.attentions)
-            masks = None if masks is None else masks.repeat_interleave(copies, dim=0)
-        return _EncodedText(states, masks)
-
-    def _encode_each(self, ids: Tensor, mask: Tensor | None) -> BaseModelOutput:
-        """Encode texts one by one, [B, S, E]. In the last bits, the results of a batch depend on its other texts."""
-        found = []
-        for clip, text in enumerate(ids):
-            own = None if mask is None else mask[clip]
-            if own is not None and own.any():
-                text, own = text[: int(own.nonzero()[-1]) + 1], own[: int(own.nonzero()[-1]) + 1]
-            hidden = None if own is None or own.all() else own[None]
-            states = self.get_encoder()(input_ids=text[None], attention_mask=hidden, return_dict=True)
-            padding = (0, 0, 0, ids.shape[1] - len(text))
-            found.append(torch.nn.functional.pad(states.last_hidden_state, padding))
-        return BaseModelOutput(torch.cat(found))
-
-    def _with_unconditional(self, conditional: BaseModelOutput) -> BaseModelOutput:
-        """Append the states of the unconditional text, which is zeros.
-
-        Attention over equal values is that value, so all positions have the same state, and one of them is encoded.
-        """
-        states = conditional.last_hidden_state  # [B, S, E] → [2B, S, E]
-        zero = torch.zeros(1, 1, dtype=torch.long, device=states.device)
-        unconditional = self.get_encoder()(input_ids=zero, return_dict=True).last_hidden_state
-        return BaseModelOutput(torch.cat([states, unconditional.to(states).expand_as(states)]))
+        return Text(None if states is not None else ids, mask, states, wanted, copies)
 
     def _rules(
         self,
@@ -398,7 +284,7 @@ class DiaGenerationMixin(GenerationMixin):
             raise ValueError(f"`cache_implementation` and `{CACHE}` are both given; pass one of them.")
         return own
 
-    def _write(self, call: _Call) -> tuple[int, Records]:
+    def _write(self, call: Call) -> tuple[int, Records]:
         """Write rows with the fast step if it supports the call, else with the plain loop. Logs which one runs."""
         try:
             config = self._decode_config(call)
@@ -409,7 +295,7 @@ class DiaGenerationMixin(GenerationMixin):
         logger.info_once(f"generate() uses the fast step, {config.mode}.")
         return self._write_fast(call, config), Records(call.settings)
 
-    def _decode_config(self, call: _Call) -> DecodeConfig:
+    def _decode_config(self, call: Call) -> DecodeConfig:
         """The configuration of the fast step. Raises PlainLoopNeeded if the fast step does not support the call."""
         settings, grid, decoder = call.settings, call.grid, self.config.get_text_config()
         own_ids = settings.eos_token_id, settings.pad_token_id
@@ -431,7 +317,7 @@ class DiaGenerationMixin(GenerationMixin):
         compilation = call.compilation
         if compilation is None and self._compiled_call_impl is not None and not settings.disable_compile:
             compilation = CompileConfig()  # after `model.compile()` the step is compiled, too
-        fixed, sampler = grid.ids.device.type != "cpu" or compilation is not None, _sampler(call)
+        fixed, sampler = grid.ids.device.type != "cpu" or compilation is not None, sampler_for(call)
         return DecodeConfig(
             pattern=tuple(self.config.delay_pattern),
             pad=grid.pad,
@@ -445,7 +331,7 @@ class DiaGenerationMixin(GenerationMixin):
             compiled=None if compilation is None else compile_options(compilation),
         )
 
-    def _write_fast(self, call: _Call, config: DecodeConfig) -> int:
+    def _write_fast(self, call: Call, config: DecodeConfig) -> int:
         grid, kept = call.grid, call.cache
         if not emit(call.streamer, grid.rows(0, grid.prefilled)):
             return grid.prefilled
@@ -461,7 +347,7 @@ class DiaGenerationMixin(GenerationMixin):
                 save(runner.step, kept, starts, grid, read[: grid.clips].bool(), end - 1)
         return end
 
-    def _prefill(self, call: _Call, together: bool, in_place: bool) -> list[Start]:
+    def _prefill(self, call: Call, together: bool, in_place: bool) -> list[Start]:
         """Compute the prompts of all clips. That of a prompt of one row is left to the step.
 
         Args:
@@ -471,7 +357,7 @@ class DiaGenerationMixin(GenerationMixin):
         """
         clips, decoder = range(call.grid.clips), self.config.decoder_config
         keys = [0] * len(clips) if call.keys is None else call.keys.tolist()
-        apart = [(call, keys)] if together else [(_alone(call, clip, in_place), keys[clip:][:1]) for clip in clips]
+        apart = [(call, keys)] if together else [(alone(call, clip, in_place), keys[clip:][:1]) for clip in clips]
         starts = []
         for part, own in apart:
             grid, mask = part.grid, part.text.mask
@@ -483,10 +369,10 @@ class DiaGenerationMixin(GenerationMixin):
             else:  # use the eager forward: a compiled one would be compiled for a single run
                 logits = self._run_rows(part, 0, grid.prefilled, self.forward).logits[:, -1].to(grid.ids.device)
             rest = call.settings.max_length - call.grid.prefilled + grid.prefilled
-            starts += starts_of(part.cache, grid, mask, part.positions, rest, _sampler(call), own, logits)
+            starts += starts_of(part.cache, grid, mask, part.positions, rest, sampler_for(call), own, logits)
         return starts
 
-    def _write_rows(self, call: _Call) -> tuple[int, Records]:
+    def _write_rows(self, call: Call) -> tuple[int, Records]:
         """Write rows until every channel has ended; returns the number of rows and the recorded outputs."""
         grid, streamer, records = call.grid, call.streamer, Records(call.settings)
         draw = token_chooser(call.keys)
@@ -514,7 +400,7 @@ class DiaGenerationMixin(GenerationMixin):
             self._run_idle_step(call)
         return grid.written(row), records
 
-    def _any_unfinished(self, call: _Call, finished: bool) -> bool:
+    def _any_unfinished(self, call: Call, finished: bool) -> bool:
         """Whether any process of the group is unfinished; False if processes are not synchronized.
 
         Args:
@@ -523,13 +409,13 @@ class DiaGenerationMixin(GenerationMixin):
         """
         return call.synced and self._has_unfinished_sequences(finished, True, call.grid.ids.device)
 
-    def _run_idle_step(self, call: _Call) -> None:
+    def _run_idle_step(self, call: Call) -> None:
         """Run a step whose result is dropped, because the other processes need this process's weight shards."""
         unmasked = replace(call.grid, mask=None)
         last = call.grid.prefilled
         self._run_rows(replace(call, grid=unmasked, cache=None, model_kwargs={}), last - 1, last)
 
-    def _run_rows(self, call: _Call, start: int, stop: int, forward: Callable[..., Any] | None = None) -> Any:
+    def _run_rows(self, call: Call, start: int, stop: int, forward: Callable[..., Any] | None = None) -> Any:
         """Run the decoder over rows start…stop − 1. After the first call that is a single row."""
         grid, halves, positions = call.grid, 2 if call.guided else 1, call.positions[:, start:stop]
         return (forward or self)(
@@ -544,33 +430,6 @@ class DiaGenerationMixin(GenerationMixin):
             **{CACHE: call.cache},
             **call.model_kwargs,
         )
-
-
-def _sampler(call: _Call) -> Sampler:
-    return sampler_of(call.rules, bool(call.settings.do_sample), call.grid.prefilled)
-
-
-def _alone(call: _Call, clip: int, in_place: bool) -> _Call:
-    """One clip of a call, without its padding in grid and text.
-
-    Args:
-        call: the call.
-        clip: its index.
-        in_place: keep its positions, which count the padding.
-    """
-    padding = (call.grid.padding or ())[clip]
-    states, mask = call.text.states.last_hidden_state[clip :: call.grid.clips], call.text.mask  # [halves, S, E]
-    if mask is not None:
-        mask = mask[clip :: call.grid.clips] if mask[clip].any() else None
-    if mask is not None:
-        states = states[:, : int(mask[0].nonzero()[-1]) + 1]
-        mask = mask[:, : states.shape[1]]
-    return replace(
-        call,
-        grid=call.grid.alone(clip, padding),
-        encoded_text=_EncodedText(BaseModelOutput(states), None if mask is None or mask.all() else mask),
-        positions=call.positions[:, padding:] if in_place else call.positions,
-    )
 
 
 __all__ = ["DiaGenerationMixin"]

@@ -33,8 +33,8 @@ from transformers import (
 )
 
 from dia import generation_dia
-from dia.decoding import settings
 from dia.decoding.cache import CACHE, cache_in
+from dia.decoding.call import settings
 from dia.decoding.guidance import DiaGuidanceLogitsProcessor
 from dia.decoding.sampling import published_generation_config
 from dia.decoding.step import runner

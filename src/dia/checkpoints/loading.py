@@ -21,8 +21,8 @@ from dia.checkpoints.processor_files import PROCESSOR_FILE
 from dia.checkpoints.quantized import load_quantized
 from dia.checkpoints.source import EMBEDDED, REAL_CODEC, Adapter, check_checkpoint, find_adapter
 from dia.codec.checkpoint import load_codec
+from dia.decoding.call.setting_ranges import check_file_settings
 from dia.decoding.sampling import published_generation_config
-from dia.decoding.setting_ranges import check_file_settings
 from dia.modeling_dia import DiaForConditionalGeneration
 from dia.processing_dia import DiaProcessor
 from dia.quantization.config import quantize

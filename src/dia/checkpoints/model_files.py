@@ -22,7 +22,7 @@ from dia.checkpoints.config_keys import check_keys
 from dia.checkpoints.native import checkpoint as native
 from dia.checkpoints.native.layout import layout, layout_of
 from dia.configuration_dia import QUANT_METHOD, DiaConfig
-from dia.decoding.setting_ranges import check_file_settings
+from dia.decoding.call.setting_ranges import check_file_settings
 from dia.quantization.config import DiaQuantizationConfig
 from dia.quantization.linear import QuantizedLinear
 from dia.runtime.files.reading import REMEDY, errors_name, read_json

@@ -15,9 +15,9 @@ from transformers.generation.streamers import BaseStreamer
 
 from dia.audio.waveform import Waveform
 from dia.codec import dac as codec
+from dia.decoding.call.inputs import speech_rows
 from dia.decoding.delay import last_end
 from dia.decoding.engine import Ticket, engine_of
-from dia.decoding.inputs import speech_rows
 from dia.decoding.step.prefill import SlotRequest
 from dia.decoding.step.sampler import PlainLoopNeeded
 from dia.modeling_dia import DiaForConditionalGeneration

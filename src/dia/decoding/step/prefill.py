@@ -13,7 +13,7 @@ from torch import Tensor
 from transformers.cache_utils import EncoderDecoderCache
 
 from dia.decoding.cache import fill
-from dia.decoding.inputs import Grid
+from dia.decoding.call.inputs import Grid
 from dia.decoding.step.config import DecodeConfig
 from dia.decoding.step.sampler import Sampler
 

@@ -16,11 +16,11 @@ import torch
 from torch import Tensor
 from transformers.generation.streamers import BaseStreamer
 
-from dia.decoding.inputs import Grid
+from dia.decoding.call.inputs import Grid
+from dia.decoding.call.streamers import emit
 from dia.decoding.step.config import DecodeConfig, span_of
 from dia.decoding.step.prefill import Start
 from dia.decoding.step.step import Step
-from dia.decoding.streamers import emit
 from dia.quantization.linear import QuantizedLinear
 from dia.runtime.log import get_logger
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from tiny import Rows
 
-from dia.decoding.streamers import emit, finishing
+from dia.decoding.call.streamers import emit, finishing
 
 
 class Listener(Rows):

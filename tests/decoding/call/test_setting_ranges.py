@@ -6,7 +6,7 @@ import pytest
 import torch
 from tiny import ONE, tiny_model
 
-from dia.decoding.setting_ranges import check_file_settings
+from dia.decoding.call.setting_ranges import check_file_settings
 
 ARGUMENTS = [
     ("max_new_tokens", 10**7, ValueError),

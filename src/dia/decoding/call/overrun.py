@@ -6,8 +6,8 @@ from typing import Any
 
 from transformers import GenerationConfig
 
+from dia.decoding.call.inputs import Grid
 from dia.decoding.delay import last_end
-from dia.decoding.inputs import Grid
 from dia.runtime.warnings import DiaWarning
 
 _LENGTHS = ("max_length", "max_new_tokens")

@@ -10,8 +10,8 @@ from tiny_speech import tiny_speech
 from transformers import GenerationConfig, pipeline
 
 from dia import DiaWarning
-from dia.decoding.inputs import Grid
-from dia.decoding.overrun import overrun
+from dia.decoding.call.inputs import Grid
+from dia.decoding.call.overrun import overrun
 from dia.model import Dia
 
 

@@ -1,0 +1,1 @@
+"""One call of `generate()`: its arguments, validated, and what it returns."""

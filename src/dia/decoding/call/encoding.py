@@ -1,0 +1,67 @@
+"""Encodes the text of a call, and the unconditional text of guidance.
+
+Shapes: B clips, n texts, S text length, E width of the encoder.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers.modeling_outputs import BaseModelOutput
+
+from dia.decoding.call.call import Call, EncodedText
+
+Encoder = Callable[..., Any]
+
+
+def encode(encoder: Encoder, call: Call) -> EncodedText:
+    """Encode the text. With guidance, the second half of the batch is the unconditional text."""
+    text, guided, states = call.given_text, call.guided, call.given_text.states
+    ids, mask, copies = text.ids, text.mask, text.copies
+    masks = mask.repeat(2, 1) if guided and mask is not None else mask
+    whole = guided and bool(text.wanted) and states is None  # the caller asks for outputs of both halves
+    if ids is not None:
+        if whole or text.wanted or call.synced or ids.device.type != "cpu":
+            given = (torch.cat([ids, torch.zeros_like(ids)]), masks) if whole else (ids, mask)
+            states = encoder(input_ids=given[0], attention_mask=given[1], return_dict=True, **text.wanted)
+        else:
+            states = _encode_each(encoder, ids, mask)
+    assert states is not None
+    if guided and not whole:
+        states = _with_unconditional(encoder, states)
+    if masks is not None and bool(masks.all()):
+        masks = None  # nothing is padded, so no step has to build a mask
+    if copies > 1:
+        repeated = states.last_hidden_state.repeat_interleave(copies, dim=0)
+        states = BaseModelOutput(repeated, states.hidden_states, states.attentions)
+        masks = None if masks is None else masks.repeat_interleave(copies, dim=0)
+    return EncodedText(states, masks)
+
+
+def _encode_each(encoder: Encoder, ids: Tensor, mask: Tensor | None) -> BaseModelOutput:
+    """Encode texts one by one, [B, S, E]. In the last bits, the results of a batch depend on its other texts."""
+    found = []
+    for clip, text in enumerate(ids):
+        own = None if mask is None else mask[clip]
+        if own is not None and own.any():
+            text, own = text[: int(own.nonzero()[-1]) + 1], own[: int(own.nonzero()[-1]) + 1]
+        hidden = None if own is None or own.all() else own[None]
+        states = encoder(input_ids=text[None], attention_mask=hidden, return_dict=True)
+        padding = (0, 0, 0, ids.shape[1] - len(text))
+        found.append(torch.nn.functional.pad(states.last_hidden_state, padding))
+    return BaseModelOutput(torch.cat(found))
+
+
+def _with_unconditional(encoder: Encoder, conditional: BaseModelOutput) -> BaseModelOutput:
+    """Append the states of the unconditional text, which is zeros.
+
+    Attention over equal values is that value, so all positions have the same state, and one of them is encoded.
+    """
+    states = conditional.last_hidden_state  # [B, S, E] → [2B, S, E]
+    zero = torch.zeros(1, 1, dtype=torch.long, device=states.device)
+    unconditional = encoder(input_ids=zero, return_dict=True).last_hidden_state
+    return BaseModelOutput(torch.cat([states, unconditional.to(states).expand_as(states)]))
+
+
+__all__ = ["encode"]

@@ -165,7 +165,7 @@ def test_normalization_can_be_disabled(capsys):
         ([NAMED, "--speakers", "JOHN=S1", "--speakers", "JOHN=S2"], "--speakers gives JOHN two speakers"),
         ([NAMED, "--voice", "BOB=clara"], "--voice names 'BOB', which is neither S1, S2 nor a name of the script"),
         (["Hi.", "--voice", "nobody"], "there is no voice 'nobody'"),
-        (["Hi.", "--voice", "clara", "--voice", "S1=bruno"], "give one voice for all"),
+        (["Hi.", "--voice", "clara", "--voice", "S1=bruno"], "pass one voice for all"),
         (["[S1] привет"], "CYRILLIC SMALL LETTER PE"),
         (["Hi.", "--model", "./nowhere"], "--model ./nowhere: the folder does not exist"),
         (["Hi.", "--model", "nowhere"], "--model nowhere: the folder does not exist"),

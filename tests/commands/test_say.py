@@ -161,7 +161,7 @@ def test_a_random_seed_is_printed_and_reproduces_the_speech(folder, tmp_path, ca
         (["--stream"], "pip install sounddevice"),
         (["-o", "{tmp}/a.wav", "--voice", "nobody"], "nobody"),
         (["-o", "{tmp}/a.wav", "--voice", "BOB=clara"], "--voice names 'BOB', which is neither S1, S2 nor a name"),
-        (["-o", "{tmp}/a.wav", "--voice", "ann", "--voice", "bruno"], "give one voice for all"),
+        (["-o", "{tmp}/a.wav", "--voice", "ann", "--voice", "bruno"], "pass one voice for all"),
     ],
 )
 def test_errors_are_one_line_and_leave_no_file(say, tmp_path, capsys, monkeypatch, arguments, message):

@@ -1,9 +1,9 @@
 """Registers this package's classes as "dia" with transformers' Auto classes and pipelines.
 
 `import dia` registers them whichever of dia and transformers is imported first, and imports neither transformers nor
-torch. transformers has no entry point for other packages, so an import hook registers the classes with each Auto module
-when that module is imported. Without the hook, either `import dia` imports all Auto modules, which takes seconds, or a
-program that imports transformers later silently loads the Dia inside transformers.
+torch. transformers has no entry point for other packages, so an import hook registers the classes with each Auto
+module when that module is imported. Without the hook, either `import dia` imports all Auto modules, which takes
+seconds, or a program that imports transformers later silently loads the Dia inside transformers.
 """
 
 import importlib.machinery

@@ -31,7 +31,7 @@ def turns(text: str, **options: object) -> list[tuple[str, str]]:
 @pytest.fixture
 def reading(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.syspath_prepend(BENCHMARKS)
-    return importlib.import_module("speaker_reading")
+    return importlib.import_module("tables.speakers")
 
 
 def test_the_table_has_a_hundred_texts_of_both_sorts_and_half_of_them_have_several_lines():

@@ -167,7 +167,7 @@ def test_errors_that_show_only_after_loading_are_reported_before_anything_is_enc
     (other / "processor_config.json").write_text(json.dumps({**settings, "delay_pattern": [0, 1, 2]}))
     shutil.rmtree(bare / "audio_tokenizer")
     for source, more, complaint in (
-        (other, (), "the processor has delay_pattern=[0, 1, 2], and the model [0, 2, 3]"),
+        (other, (), "the processor has delay_pattern=[0, 1, 2], but the model has [0, 2, 3]"),
         (bare, (), "the processor or the codec cannot be loaded"),
         (model, ("--say", 60 * "a"), "the encoder's limit is 48"),
         (model, ("--say", ""), "text"),

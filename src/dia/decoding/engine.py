@@ -329,19 +329,24 @@ def config_for(model: Any, wanted: DecodeConfig, slots: int) -> DecodeConfig:
     decoder = model.config.decoder_config
     rows = max(decoder.max_position_embeddings + max(wanted.pattern), wanted.rows)
     text = None if wanted.text is None else max(model.config.encoder_config.max_position_embeddings, wanted.text)
-    size = torch.finfo(model.dtype).bits // 8
-    heads = decoder.num_key_value_heads * decoder.head_dim * wanted.halves * wanted.rows
-    texts = decoder.cross_num_key_value_heads * decoder.cross_head_dim * (text or wanted.text or 0)
-    needed = 2 * size * decoder.num_hidden_layers * (heads + texts)
+    config = replace(wanted, slots=slots, rows=rows, text=text, guided=True)
     free = free_memory() if model.device.type == "cpu" else None
-    if free is not None:
-        if needed > free:
-            raise MemoryError(
-                f"a clip of {wanted.rows} rows takes {needed / 1e9:.1f} GB, but {free / 1e9:.1f} GB are free. Use a "
-                "smaller max_new_tokens, or free some memory."
-            )
-        slots = max(1, min(slots, int(_SHARE * free / max(needed, 1))))
-    return replace(wanted, slots=slots, rows=rows, text=text, guided=True)
+    if free is None:
+        return config
+    if (needed := _bytes_per_slot(model, wanted)) > free:
+        raise MemoryError(
+            f"a clip of {wanted.rows} rows takes {needed / 1e9:.1f} GB, but {free / 1e9:.1f} GB are free. Use a "
+            "smaller max_new_tokens, or free some memory."
+        )
+    return replace(config, slots=max(1, min(slots, int(_SHARE * free / max(_bytes_per_slot(model, config), 1)))))
+
+
+def _bytes_per_slot(model: Any, config: DecodeConfig) -> int:
+    """The bytes of a slot's keys and values."""
+    decoder = model.config.decoder_config
+    own = decoder.num_key_value_heads * decoder.head_dim * config.halves * config.rows
+    text = decoder.cross_num_key_value_heads * decoder.cross_head_dim * (config.text or 0)
+    return int(2 * decoder.num_hidden_layers * (own + text) * torch.finfo(model.dtype).bits // 8)
 
 
 def _has_room(config: DecodeConfig, wanted: DecodeConfig) -> bool:

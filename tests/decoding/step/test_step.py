@@ -204,6 +204,16 @@ def test_calls_of_other_lengths_and_batch_sizes_reuse_a_step(ending_model, in_sp
     assert len(made) == 1
 
 
+def test_clips_of_an_earlier_call_do_not_stay_in_a_kept_step(ending_model, in_spans):
+    endless = copy.deepcopy(ending_model)
+    endless.logits_dense.weight.data[EOS] = 0
+    four, three = ({**texts(*sizes), **prompts(*(0 for _ in sizes))} for sizes in ((8, 3, 5, 11), (8, 3, 5)))
+    generate(endless, four, **in_spans)
+    for _ in range(3):  # the fourth slot would run out of rows
+        codes = generate(endless, three, **in_spans)
+    assert torch.equal(codes, generate(endless, three, **PLAIN))
+
+
 def test_the_unconditional_text_takes_one_encoder_row_and_no_keys(ending_model, monkeypatch):
     encoded, steps = [], []
     encoder, made = type(ending_model.get_encoder()).forward, fast_step.Step.__init__

@@ -123,6 +123,7 @@ def runner_for(model: Any, config: DecodeConfig) -> Iterator[GraphRunner]:
         runner = None if found is None else idle.pop(found)[1]
     runner = runner or _new_runner(model, config, idle)
     yield runner
+    runner.step.clear()
     with _runners_lock:
         idle.append((weights, runner))
         del idle[:-_CACHED_RUNNERS]

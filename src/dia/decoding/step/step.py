@@ -120,13 +120,21 @@ class Step:
         self._changed()
 
     def leave(self, slot: int) -> None:
-        """Free a slot. Its grid stays until another clip joins."""
+        """Free a slot. Copy its grid before: a step that computes all slots goes on writing to one row of it."""
         self.live[slot] = 0
+        self.row[slot] = 1  # its last row may be the last that there is room for
         self.ended[slot] = True
+        self.written[slot] = self.limits[slot] = 0
         self._samplers[slot] = None
         for layer in self.layers:
             layer.texts[slot] = None
         self._changed()
+
+    def clear(self) -> None:
+        """Free all slots."""
+        for slot, sampler in enumerate(self._samplers):
+            if sampler is not None:
+                self.leave(slot)
 
     def _changed(self) -> None:
         if not self.config.fixed:

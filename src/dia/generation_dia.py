@@ -120,13 +120,14 @@ class DiaGenerationMixin(GenerationMixin):
         Warns:
             DiaWarning: a clip reached the model's own length limit, and the call sets no limit.
         """
-        refused = {
-            "prefix_allowed_tokens_fn": prefix_allowed_tokens_fn,
-            "assistant_model": assistant_model,
-            "negative_prompt_ids": negative_prompt_ids,
-            "negative_prompt_attention_mask": negative_prompt_attention_mask,
-            "custom_generate": custom_generate,
-        }
+        unsupported = (
+            prefix_allowed_tokens_fn,
+            assistant_model,
+            negative_prompt_ids,
+            negative_prompt_attention_mask,
+            custom_generate,
+        )
+        refused = dict(zip(_REFUSED, unsupported, strict=True))
         with finishing(streamer):
             call = self._call(
                 generation_config, refused, inputs, kwargs, logits_processor, stopping_criteria, generator, synced_gpus
@@ -356,7 +357,7 @@ class DiaGenerationMixin(GenerationMixin):
             in_place: count positions from the grid's first row for all clips, as a returned cache needs it.
         """
         clips, decoder = range(call.grid.clips), self.config.decoder_config
-        keys = [0] * len(clips) if call.keys is None else call.keys.tolist()
+        sampler, keys = sampler_for(call), [0] * len(clips) if call.keys is None else call.keys.tolist()
         apart = [(call, keys)] if together else [(alone(call, clip, in_place), keys[clip:][:1]) for clip in clips]
         starts = []
         for part, own in apart:
@@ -369,7 +370,7 @@ class DiaGenerationMixin(GenerationMixin):
             else:  # use the eager forward: a compiled one would be compiled for a single run
                 logits = self._run_rows(part, 0, grid.prefilled, self.forward).logits[:, -1].to(grid.ids.device)
             rest = call.settings.max_length - call.grid.prefilled + grid.prefilled
-            starts += starts_of(part.cache, grid, mask, part.positions, rest, sampler_for(call), own, logits)
+            starts += starts_of(part.cache, grid, mask, part.positions, rest, sampler, own, logits)
         return starts
 
     def _write_rows(self, call: Call) -> tuple[int, Records]:

@@ -25,8 +25,7 @@ from dia.decoding.step.runner import GraphRunner, runner_for
 from dia.runtime.resources.free_memory import free_memory
 from dia.runtime.resources.threads import SMALL, compute_with_one_thread, join, start
 
-_SLOTS = {"cpu": 16}  # the default by type of device
-_SLOTS_ELSEWHERE = 8
+_SLOTS_ON_CPU, _SLOTS = 16, 8  # by default
 _WAITING = 1024  # clips that may wait by default
 _SHARE = 0.5  # of free memory that keys and values may take
 _STOP_SECONDS = 60.0
@@ -132,7 +131,8 @@ class Engine:
         for name, number in (("slots", slots), ("waiting", waiting)):
             if number is not None and number < 1:
                 raise ValueError(f"{name}={number} must be 1 or more.")
-        self._state = _State(ref(model), slots or _SLOTS.get(model.device.type, _SLOTS_ELSEWHERE), waiting)
+        slots = slots or (_SLOTS_ON_CPU if model.device.type == "cpu" else _SLOTS)
+        self._state = _State(ref(model), slots, waiting)
         # Also runs at exit: a thread that computes while the interpreter shuts down can crash it.
         self._close = finalize(self, self._state.close)
 
@@ -227,7 +227,7 @@ class _State:
 
     def _serve(self, model: Any, wanted: DecodeConfig) -> None:
         """Generate clips with a step that fits the next one, until none is left or one needs another step."""
-        if sum(weight.numel() for weight in model.parameters()) < SMALL:
+        if model.num_parameters() < SMALL:
             compute_with_one_thread()
         try:
             check_model(model)

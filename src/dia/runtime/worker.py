@@ -1,9 +1,9 @@
 """A thread that runs short tasks in order. Independent of the tasks."""
 
+import atexit
 import threading
 from collections import deque
 from collections.abc import Callable
-from weakref import finalize
 
 from dia.runtime.resources.threads import compute_with_one_thread, join, start
 
@@ -12,6 +12,8 @@ _STOP_SECONDS = 10.0
 
 class Worker:
     """Runs tasks one after another in a thread, which starts with the first task and ends when there are none.
+
+    A worker lives as long as the process.
 
     Args:
         name: of the thread.
@@ -22,8 +24,7 @@ class Worker:
         self._name, self._alone, self._lock = name, alone, threading.Lock()
         self._tasks: deque[Callable[[], None]] = deque()
         self._thread: threading.Thread | None = None
-        # Runs at exit: a thread that computes while the interpreter shuts down can crash it.
-        finalize(self, self._stop)
+        atexit.register(self._stop)  # a thread that computes while the interpreter shuts down can crash it
 
     def submit(self, task: Callable[[], None]) -> None:
         """Add a task. It must handle its own errors."""

@@ -53,9 +53,8 @@ def stream(
         TimeoutError: from the generator, if a chunk does not arrive in time.
         Exception: from the generator, any error raised during generation.
     """
-    if (decoder := synthesizer.processor.audio_tokenizer) is None:
-        raise ValueError("there is no codec, so audio cannot be streamed; load the model with its codec.")
-    worker = _workers[sum(weight.numel() for weight in decoder.parameters()) < _SMALL_CODEC]
+    decoder = synthesizer.processor.audio_tokenizer  # the streamer raises if there is none
+    worker = _workers[decoder is not None and decoder.num_parameters() < _SMALL_CODEC]
     streamer = DiaAudioStreamer(synthesizer.processor, timeout=timeout, decode_in=worker.submit)
     streamer.cancel = synthesizer.cancel
     return _streamed(synthesizer, streamer, (text, prompt, seed, settings))

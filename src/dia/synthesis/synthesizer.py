@@ -205,12 +205,18 @@ class Synthesizer:
         return RunningPass(self, request, engine_of(self.model).submit(request.slot, streamer))
 
     def _request(self, text: str, prompt: Tensor | None, seed: int | None, settings: Mapping[str, Any]) -> "_Request":
-        inputs = self.processor(text=[text], audio=None if prompt is None else [prompt], final_stop=False)
+        inputs, rows, last = self._inputs([text], [prompt], settings)
+        return _Request(self.model.slot_request(**inputs, **settings, generator=self._generators([seed])), rows, last)
+
+    def _inputs(
+        self, texts: Sequence[str], prompts: Sequence[Tensor | None], settings: Mapping[str, Any]
+    ) -> tuple[Any, int, int]:
+        """The model's inputs, the number of prompt rows, and the row in which the length limit ends channel 0."""
+        audio = None if all(prompt is None for prompt in prompts) else list(prompts)
+        inputs = self.processor(text=list(texts), audio=audio, final_stop=False)
         rows = self.processor.get_audio_prompt_len(inputs["decoder_attention_mask"])
         last = self._last_end(settings, rows)
-        generator = None if seed is None else torch.Generator(self.model.device).manual_seed(seed)
-        slot = self.model.slot_request(**inputs.to(self.model.device), **settings, generator=generator)
-        return _Request(slot, rows, last)
+        return inputs.to(self.model.device), rows, last
 
     def _run(self, requests: Sequence["_Request"], streamer: BaseStreamer | None) -> list[PassResult]:
         """Speak scripts side by side, and wait for them."""
@@ -225,8 +231,11 @@ class Synthesizer:
                 ticket.cancel()  # those left after an error
 
     def _result(self, request: "_Request", grid: Tensor) -> PassResult:
-        codes = self.processor.undelayed_codes(grid[None], request.prompt_rows)[0]
-        return PassResult(codes, self._ended(grid[None], request.last_end)[0])
+        return self._results(grid[None], request.prompt_rows, request.last_end)[0]
+
+    def _results(self, grids: Tensor, prompt_rows: int, last: int) -> list[PassResult]:
+        codes, ended = self.processor.undelayed_codes(grids, prompt_rows), self._ended(grids, last)
+        return [PassResult(clip, own_end) for clip, own_end in zip(codes, ended, strict=True)]
 
     def _generate(
         self,
@@ -237,16 +246,9 @@ class Synthesizer:
         streamer: BaseStreamer | None,
     ) -> list[PassResult]:
         """Speak scripts in one batch with `generate`, which supports all settings."""
-        audio = None if all(prompt is None for prompt in prompts) else list(prompts)
-        inputs = self.processor(text=list(texts), audio=audio, final_stop=False)
-        prompt_rows = self.processor.get_audio_prompt_len(inputs["decoder_attention_mask"])
-        last = self._last_end(settings, prompt_rows)
-        grids = self.model.generate(
-            **inputs.to(self.model.device), **settings, generator=self._generators(seeds), streamer=streamer
-        ).cpu()
-        codes = self.processor.undelayed_codes(grids, prompt_rows)
-        ended = self._ended(grids, last)
-        return [PassResult(clip, own_end) for clip, own_end in zip(codes, ended, strict=True)]
+        inputs, rows, last = self._inputs(texts, prompts, settings)
+        grids = self.model.generate(**inputs, **settings, generator=self._generators(seeds), streamer=streamer).cpu()
+        return self._results(grids, rows, last)
 
     def sound(self, codes: Tensor) -> Waveform:
         """Decode codes [T, C] to samples [N] within ±1, at the processor's sampling rate.

@@ -102,17 +102,23 @@ def alone(call: Call, clip: int, in_place: bool) -> Call:
     """
     padding = (call.grid.padding or ())[clip]
     states, mask = call.text.states.last_hidden_state[clip :: call.grid.clips], call.text.mask  # [halves, S, E]
-    if mask is not None:
-        mask = mask[clip :: call.grid.clips] if mask[clip].any() else None
-    if mask is not None:
-        states = states[:, : int(mask[0].nonzero()[-1]) + 1]
-        mask = mask[:, : states.shape[1]]
+    own = None if mask is None or not mask[clip].any() else read_part(mask[clip])
+    if own is not None:
+        states = states[:, : len(own)]
     return replace(
         call,
         grid=call.grid.alone(clip, padding),
-        encoded_text=EncodedText(BaseModelOutput(states), None if mask is None or mask.all() else mask),
+        encoded_text=EncodedText(
+            BaseModelOutput(states), None if own is None or own.all() else own.repeat(len(states), 1)
+        ),
         positions=call.positions[:, padding:] if in_place else call.positions,
     )
 
 
-__all__ = ["Call", "EncodedText", "Text", "alone", "sampler_for"]
+def read_part(mask: Tensor) -> Tensor:
+    """The mask [S] of a text up to the last id that is read; the whole mask if the text is only padding."""
+    read = mask.nonzero()
+    return mask[: int(read[-1]) + 1] if len(read) else mask
+
+
+__all__ = ["Call", "EncodedText", "Text", "alone", "read_part", "sampler_for"]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from transformers.modeling_outputs import BaseModelOutput
 
-from dia.decoding.call.call import Call, EncodedText
+from dia.decoding.call.call import Call, EncodedText, read_part
 
 Encoder = Callable[..., Any]
 
@@ -43,9 +43,8 @@ def _encode_each(encoder: Encoder, ids: Tensor, mask: Tensor | None) -> BaseMode
     """Encode texts one by one, [B, S, E]. In the last bits, the results of a batch depend on its other texts."""
     found = []
     for clip, text in enumerate(ids):
-        own = None if mask is None else mask[clip]
-        if own is not None and own.any():
-            text, own = text[: int(own.nonzero()[-1]) + 1], own[: int(own.nonzero()[-1]) + 1]
+        own = None if mask is None else read_part(mask[clip])
+        text = text if own is None else text[: len(own)]
         hidden = None if own is None or own.all() else own[None]
         states = encoder(input_ids=text[None], attention_mask=hidden, return_dict=True)
         padding = (0, 0, 0, ids.shape[1] - len(text))

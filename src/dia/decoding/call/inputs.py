@@ -4,6 +4,7 @@ Shapes: B clips, S text length, R grid rows, C channels.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -29,7 +30,7 @@ class Grid:
         """B."""
         return len(self.ids) // self.channels
 
-    @property
+    @cached_property
     def padding(self) -> list[int] | None:
         """Rows of padding on the left of each clip; None if the mask hides other rows, too."""
         if self.mask is None:

@@ -88,7 +88,8 @@ def starts_of(
         logits: of the first new row, [N · C, V]; None if the cache has only the text of a prompt of one row.
     """
     halves = 1 if sampler.guidance is None else 2
-    own, cross = cache.self_attention_cache.layers, cache.cross_attention_cache.layers
+    own = () if logits is None else cache.self_attention_cache.layers
+    cross = cache.cross_attention_cache.layers
     first = None if logits is None else logits.float().reshape(halves, grid.clips, -1).transpose(0, 1)
     starts = []
     for clip, padding in enumerate(grid.padding or ()):
@@ -102,7 +103,7 @@ def starts_of(
                 offset=int(positions[clip % len(positions), padding]),
                 sampler=sampler,
                 key=keys[clip],
-                own=[(layer.keys[every, :, rows], layer.values[every, :, rows]) for layer in own if first is not None],
+                own=[(layer.keys[every, :, rows], layer.values[every, :, rows]) for layer in own],
                 text=[(layer.keys[clip][:, read], layer.values[clip][:, read]) for layer in cross],
                 unconditional=_unconditional(cross, grid.clips + clip) if halves == 2 else (),
                 logits=None if first is None else first[clip],

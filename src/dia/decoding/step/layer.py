@@ -117,10 +117,17 @@ class FastLayer:
     def load_text(self, slot: int, keys: Tensor, values: Tensor) -> None:
         """Give a slot the keys and values of its text, [G, S, D] each."""
         if not self.capacity:
-            self.texts[slot] = _along_text(keys[None]) if self.transposed else keys[None], values[None].contiguous()
+            ready = _along_text(keys[None]) if self.transposed else keys[None].contiguous()
+            self.texts[slot] = ready, values[None].contiguous()
             return
         for buffer, given in ((self.text_keys, keys), (self.text_values, values)):
             buffer[slot, :, : given.shape[1]] = given
+
+    def text_of(self, slot: int) -> tuple[Tensor, Tensor]:
+        """Keys and values [1, G, S, D] of the text of a slot in use, in a step without a capacity for texts."""
+        text = self.texts[slot]
+        assert text is not None
+        return text
 
     def load_unconditional(self, value: Tensor) -> None:
         """Keep the output of attention over the unconditional text, from its value [G, D]."""
@@ -160,8 +167,7 @@ class FastLayer:
         if rows.lengths is None:
             attended = self.attend_text(query, self.text_keys, self.text_values, rows.text_mask, self.text_scaling)
         else:
-            texts: list[Any] = [self.texts[slot] for slot, _ in rows.lengths]
-            parts = zip(query.split(1), texts, strict=True)
+            parts = zip(query.split(1), (self.text_of(slot) for slot, _ in rows.lengths), strict=True)
             attended = _joined_parts([self.attend_text(part, *text, None, self.text_scaling) for part, text in parts])
         output = self.text_out(padded(attended, len(read)))[:clips]
         if halves == 2:
@@ -210,7 +216,7 @@ class _Joined:
 
 def linear_of(module: nn.Module, eager: bool) -> Linear:
     """A projection of rows [N, in]: a direct product for a plain `nn.Linear`, otherwise the module itself."""
-    if not _plain(module):
+    if not is_plain(module):
         return module
     weight: Any = module.weight
     own = skinny_linear(weight) if eager else None
@@ -239,7 +245,7 @@ def signed(cos: Tensor, sin: Tensor) -> Tensor:
 
 
 def _joined(modules: list[nn.Module], eager: bool) -> Linear:
-    if all(map(_plain, modules)):
+    if all(map(is_plain, modules)):
         weights: list[Any] = [module.weight for module in modules]
         if weights[0].is_cuda or weights[0].shape[1] <= _NARROW:
             return _Joined(weights)
@@ -247,7 +253,7 @@ def _joined(modules: list[nn.Module], eager: bool) -> Linear:
     return lambda rows: torch.cat([part(rows) for part in parts], dim=-1)
 
 
-def _plain(module: nn.Module) -> bool:
+def is_plain(module: nn.Module) -> bool:
     """Whether a module is a plain `nn.Linear` without bias. torchao replaces the weight with a tensor subclass."""
     return type(module) is nn.Linear and module.bias is None and type(module.weight) is nn.Parameter
 
@@ -275,4 +281,4 @@ def _grouped(query: Tensor, keys: Tensor) -> Tensor:
     return query.reshape(len(query), keys.shape[1], -1, query.shape[-1])
 
 
-__all__ = ["MODELING_MODULE", "FastLayer", "linear_of", "norm_of", "rotate", "signed"]
+__all__ = ["MODELING_MODULE", "FastLayer", "is_plain", "linear_of", "norm_of", "rotate", "signed"]

@@ -17,8 +17,10 @@ from torch import Tensor
 from dia.decoding.delay import last_end
 from dia.decoding.step.config import DecodeConfig
 from dia.decoding.step.layer import FastLayer, StepRows, blocked, linear_of, norm_of, padded, signed
+from dia.decoding.step.narrow import network_of
 from dia.decoding.step.prefill import Start
 from dia.decoding.step.sampler import Numbers, Sampler
+from dia.kernels.network import Network
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ class Step:
         new = torch.zeros if config.fixed else torch.empty
         sizes = (slots, config.halves), config.rows, config.text
         self.layers = [FastLayer(layer, *sizes, dtype, eager, new) for layer in decoder.layers]
+        self.network = network_of(model, self.layers) if eager and not config.fixed else None
         positions, like = torch.arange(config.rows, device=device)[None], torch.empty(0, dtype=dtype, device=device)
         self.rotary = signed(*(part[0] for part in decoder.rotary_emb(like, positions)))  # [R, 2, D]
         self.delays = torch.tensor(config.pattern, device=device)
@@ -144,7 +147,10 @@ class Step:
     def in_use(self) -> _InUse:
         """The slots that the step computes."""
         if self._in_use is None:
-            self._in_use = self._used([slot for slot, sampler in enumerate(self._samplers) if sampler])
+            slots = [slot for slot, sampler in enumerate(self._samplers) if sampler]
+            self._in_use = self._used(slots)
+            if self.network is not None:
+                self.network.use(slots, [[layer.text_of(slot) for slot in slots] for layer in self.layers])
         return self._in_use
 
     def _used(self, slots: Sequence[int]) -> _InUse:
@@ -176,14 +182,26 @@ class Step:
         used, config = self.in_use, self.config
         last = self.row[used.at] - 1
         hidden_states = self.embed(self.ids[used.at, :, last][:, None])[:, 0]  # [B, E]
+        if self.network is not None:
+            logits = self._run_network(self.network, hidden_states, used, last)
+        else:
+            logits = self._run_layers(hidden_states, used, last, span)
+        self._write(logits.view(len(last), used.halves, len(config.pattern), -1), used)
+
+    def _run_network(self, network: Network, embedded: Tensor, used: _InUse, last: Tensor) -> Tensor:
+        """The logits of the rows, [N, C · V], by one kernel."""
+        lengths = [self.written[slot] for slot in used.slots]
+        return network(embedded, self.rotary[last + self.offset[used.at]], lengths, used.halves)
+
+    def _run_layers(self, hidden_states: Tensor, used: _InUse, last: Tensor, span: int) -> Tensor:
+        """The logits of the rows, [N, C · V], layer by layer."""
         hidden_states = hidden_states.repeat_interleave(used.halves, dim=0)
         count = len(hidden_states)
         hidden_states = padded(hidden_states, blocked(count, hidden_states))
         rows = self._rows(used, last, span)
         for layer in self.layers:
             hidden_states = layer(hidden_states, rows)
-        logits = self.head(self.norm(hidden_states))[:count]
-        self._write(logits.float().view(len(last), used.halves, len(config.pattern), -1), used)
+        return self.head(self.norm(hidden_states))[:count].float()
 
     def advanced(self) -> None:
         """Count the rows that a step has written. Not part of the step, which may be recorded."""

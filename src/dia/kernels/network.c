@@ -1,0 +1,267 @@
+// All layers of a decoder for one new row of each clip, in float32: norms, products, attention, activations, logits.
+// For narrow models, in which the calls of single operations cost more than the computation.
+//
+// The sums of a row are added in the same order however many rows there are, so a clip's logits do not depend on the
+// other clips. Vectors are GCC's, so that any processor can be compiled for.
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+enum { LANES = 8, PANEL = 32, VECTORS = PANEL / LANES, TILE = 3, WIDENED = 7, WIDEST = 128 };
+
+typedef float vec __attribute__((vector_size(4 * LANES)));
+typedef int32_t whole __attribute__((vector_size(4 * LANES)));
+typedef uint32_t bits __attribute__((vector_size(4 * LANES)));
+typedef float loose __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
+typedef uint16_t short_loose __attribute__((vector_size(2 * LANES), aligned(2), may_alias));
+
+// Weights of products are in panels of PANEL outputs: [outputs / PANEL, inputs, PANEL], the last filled with zeros.
+typedef struct {
+    const float *own_norm, *text_norm, *mlp_norm;                        // [width]
+    const void *own_in, *own_out, *text_in, *text_out, *gate_up, *down; // float32, or bfloat16 if `half`
+    float *keys, *values;                                                // [slots, halves, groups, rows, head]
+    const float *unconditional;                                          // [width]
+} Layer;
+
+typedef struct {
+    const Layer *layer;
+    const float *norm;
+    const void *logits;
+    long layers, width, heads, groups, head, text_heads, text_groups, text_head, inner, outputs, halves, rows, half;
+    float eps, scale, text_scale;
+} Network;
+
+typedef struct {
+    long clips, halves; // halves of the rows in use, at most those of the network
+    const float *embedded, *angles;                       // [clips, width], cosines and signed sines [clips, 2, head]
+    const long *slots, *lengths, *text_lengths;           // [clips]; lengths include the new row
+    const float *const *text_keys, *const *text_values;   // [layers, clips]: [text_groups, length, text_head]
+} Rows;
+
+static long padded(long outputs) { return (outputs + PANEL - 1) / PANEL * PANEL; }
+
+static inline vec load(const float *from) { return *(const loose *)from; }
+static inline void save(float *to, vec numbers) { *(loose *)to = numbers; }
+static inline vec all(float number) { return number - (vec){0}; }
+static inline vec widened(const uint16_t *from) {
+    return (vec)(__builtin_convertvector(*(const short_loose *)from, bits) << 16);
+}
+static inline vec select(whole which, vec yes, vec no) { return (vec)((which & (whole)yes) | (~which & (whole)no)); }
+static inline float sum(vec numbers) {
+    float n[LANES];
+    save(n, numbers);
+    return ((n[0] + n[4]) + (n[1] + n[5])) + ((n[2] + n[6]) + (n[3] + n[7]));
+}
+
+// e^x, at least e^-87 and at most e^88: a power of two times a polynomial of the remainder, |r| <= ln 2 / 2.
+static inline vec exponential(vec x) {
+    x = select(x < -87, all(-87), select(x > 88, all(88), x));
+    const vec turns = x * 1.44269504f, shifted = turns + 12582912.0f, n = shifted - 12582912.0f; // rounded
+    const vec r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
+    vec power = all(1.0f / 5040);
+    const float factors[] = {1.0f / 720, 1.0f / 120, 1.0f / 24, 1.0f / 6, 0.5f, 1, 1};
+    for (int k = 0; k < 7; k++) power = power * r + factors[k];
+    return power * (vec)((__builtin_convertvector(n, whole) + 127) << 23);
+}
+
+// `rows` rows, a constant, times one panel.
+static inline __attribute__((always_inline)) void tile(
+    const float *x, long inputs, const void *panel, const int half, float *y, long stride, const int rows) {
+    vec sums[TILE][VECTORS];
+    for (int r = 0; r < rows; r++)
+        for (int v = 0; v < VECTORS; v++) sums[r][v] = all(0);
+    for (long k = 0; k < inputs; k++) {
+        vec weights[VECTORS];
+        for (int v = 0; v < VECTORS; v++) {
+            const long at = k * PANEL + v * LANES;
+            weights[v] = half ? widened((const uint16_t *)panel + at) : load((const float *)panel + at);
+        }
+        for (int r = 0; r < rows; r++)
+            for (int v = 0; v < VECTORS; v++) sums[r][v] += x[r * inputs + k] * weights[v];
+    }
+    for (int r = 0; r < rows; r++)
+        for (int v = 0; v < VECTORS; v++) save(y + r * stride + v * LANES, sums[r][v]);
+}
+
+static inline __attribute__((always_inline)) void tiles(
+    const float *x, long rows, long inputs, const void *panel, const int half, float *y, long stride) {
+    long r = 0;
+    for (; r + 3 <= rows; r += 3) tile(x + r * inputs, inputs, panel, half, y + r * stride, stride, 3);
+    if (rows - r == 2) tile(x + r * inputs, inputs, panel, half, y + r * stride, stride, 2);
+    if (rows - r == 1) tile(x + r * inputs, inputs, panel, half, y + r * stride, stride, 1);
+}
+
+// y = x wT: x [rows, inputs], y [rows, padded(outputs)]. With many rows, each panel is widened only once.
+static void linear(
+    const float *x, const void *w, float *y, long rows, long inputs, long outputs, long half, float *wide) {
+    const long stride = padded(outputs);
+    for (long first = 0; first < outputs; first += PANEL) {
+        if (!half) {
+            tiles(x, rows, inputs, (const float *)w + first * inputs, 0, y + first, stride);
+        } else if (rows < WIDENED) {
+            tiles(x, rows, inputs, (const uint16_t *)w + first * inputs, 1, y + first, stride);
+        } else {
+            const uint16_t *panel = (const uint16_t *)w + first * inputs;
+            for (long k = 0; k < inputs * PANEL; k += LANES) save(wide + k, widened(panel + k));
+            tiles(x, rows, inputs, wide, 0, y + first, stride);
+        }
+    }
+}
+
+// Rows `step` apart, divided by their root mean square, times a weight. The width is a multiple of LANES.
+static void normalize_apart(
+    const float *x, long step, const float *weight, float *y, long rows, long width, float eps) {
+    for (; rows; rows--, x += step, y += width) {
+        vec squares = all(0);
+        for (long k = 0; k < width; k += LANES) squares += load(x + k) * load(x + k);
+        const float scale = 1 / sqrtf(sum(squares) / width + eps);
+        for (long k = 0; k < width; k += LANES) save(y + k, load(x + k) * scale * load(weight + k));
+    }
+}
+
+static void normalize(const float *x, const float *weight, float *y, long rows, long width, float eps) {
+    normalize_apart(x, width, weight, y, rows, width, eps);
+}
+
+static void add(float *x, const float *y, long width) {
+    for (long k = 0; k < width; k += LANES) save(x + k, load(x + k) + load(y + k));
+}
+
+static void rotate(float *head, const float *angles, long width) {
+    float turned[WIDEST];
+    for (long d = 0; d < width; d++)
+        turned[d] = head[d] * angles[d] + head[d < width / 2 ? d + width / 2 : d - width / 2] * angles[width + d];
+    memcpy(head, turned, width * sizeof *head);
+}
+
+// Attention of `queries` heads [queries, width] that share keys and values [length, width].
+static void attend(const float *query, const float *keys, const float *values, float *y, long queries, long length,
+                   long width, float scale, float *scores) {
+    const long vectors = width / LANES, whole_length = (length + LANES - 1) / LANES * LANES;
+    for (long q = 0; q < queries; q++, query += width, y += width) {
+        float most = -INFINITY;
+        for (long s = 0; s < length; s++) {
+            vec product = all(0);
+            for (long d = 0; d < width; d += LANES) product += load(query + d) * load(keys + s * width + d);
+            scores[s] = sum(product) * scale;
+            most = scores[s] > most || scores[s] != scores[s] ? scores[s] : most;
+        }
+        for (long s = length; s < whole_length; s++) scores[s] = -INFINITY;
+        vec total = all(0), sums[WIDEST / LANES];
+        for (long s = 0; s < whole_length; s += LANES) {
+            const vec raised = exponential(load(scores + s) - most);
+            save(scores + s, raised);
+            for (long lane = length - s; lane < LANES; lane++) scores[s + lane] = 0;
+            total += load(scores + s);
+        }
+        for (long v = 0; v < vectors; v++) sums[v] = all(0);
+        for (long s = 0; s < length; s++)
+            for (long v = 0; v < vectors; v++) sums[v] += scores[s] * load(values + s * width + v * LANES);
+        const float share = 1 / sum(total);
+        for (long v = 0; v < vectors; v++) save(y + v * LANES, sums[v] * share);
+    }
+}
+
+typedef struct {
+    float *hidden, *normed, *projected, *attended, *output, *scores, *wide;
+} Scratch;
+
+static void attend_rows(const Network *net, const Layer *layer, const Rows *rows, const Scratch *at) {
+    const long count = rows->clips * rows->halves, head = net->head, queries = net->heads / net->groups;
+    const long first_key = net->heads * head, first_value = first_key + net->groups * head;
+    const long outputs = first_value + net->groups * head, stride = padded(outputs);
+    normalize(at->hidden, layer->own_norm, at->normed, count, net->width, net->eps);
+    linear(at->normed, layer->own_in, at->projected, count, net->width, outputs, net->half, at->wide);
+    for (long n = 0; n < count; n++) {
+        const long clip = n / rows->halves, length = rows->lengths[clip];
+        float *projected = at->projected + n * stride;
+        for (long h = 0; h < net->heads + net->groups; h++)
+            rotate(projected + h * head, rows->angles + clip * 2 * head, head);
+        for (long g = 0; g < net->groups; g++) {
+            const long pair = (rows->slots[clip] * net->halves + n % rows->halves) * net->groups + g;
+            float *keys = layer->keys + pair * net->rows * head, *values = layer->values + pair * net->rows * head;
+            memcpy(keys + (length - 1) * head, projected + first_key + g * head, head * sizeof *keys);
+            memcpy(values + (length - 1) * head, projected + first_value + g * head, head * sizeof *values);
+            attend(projected + g * queries * head, keys, values, at->attended + (n * net->heads + g * queries) * head,
+                   queries, length, head, net->scale, at->scores);
+        }
+    }
+    linear(at->attended, layer->own_out, at->output, count, net->heads * head, net->width, net->half, at->wide);
+    for (long n = 0; n < count; n++) add(at->hidden + n * net->width, at->output + n * padded(net->width), net->width);
+}
+
+// Rows of the unconditional half attend to a text whose positions are all equal: the result is a constant.
+static void attend_texts(const Network *net, long number, const Rows *rows, const Scratch *at) {
+    const Layer *layer = net->layer + number;
+    const long clips = rows->clips, head = net->text_head, queries = net->text_heads / net->text_groups;
+    const long stride = padded(net->text_heads * head), step = rows->halves * net->width;
+    normalize_apart(at->hidden, step, layer->text_norm, at->normed, clips, net->width, net->eps);
+    linear(at->normed, layer->text_in, at->projected, clips, net->width, net->text_heads * head, net->half, at->wide);
+    for (long c = 0; c < clips; c++) {
+        const float *keys = rows->text_keys[number * clips + c], *values = rows->text_values[number * clips + c];
+        const long length = rows->text_lengths[c];
+        for (long g = 0; g < net->text_groups; g++)
+            attend(at->projected + c * stride + g * queries * head, keys + g * length * head,
+                   values + g * length * head, at->attended + (c * net->text_heads + g * queries) * head, queries,
+                   length, head, net->text_scale, at->scores);
+    }
+    linear(at->attended, layer->text_out, at->output, clips, net->text_heads * head, net->width, net->half, at->wide);
+    for (long c = 0; c < clips; c++) {
+        add(at->hidden + c * step, at->output + c * padded(net->width), net->width);
+        if (rows->halves == 2) add(at->hidden + c * step + net->width, layer->unconditional, net->width);
+    }
+}
+
+static void transform(const Network *net, const Layer *layer, long count, const Scratch *at) {
+    const long inner = net->inner, stride = padded(2 * inner);
+    normalize(at->hidden, layer->mlp_norm, at->normed, count, net->width, net->eps);
+    linear(at->normed, layer->gate_up, at->projected, count, net->width, 2 * inner, net->half, at->wide);
+    for (long n = 0; n < count; n++)
+        for (long k = 0; k < inner; k += LANES) {
+            const vec gate = load(at->projected + n * stride + k), up = load(at->projected + n * stride + inner + k);
+            save(at->attended + n * inner + k, gate / (1 + exponential(-gate)) * up); // SiLU
+        }
+    linear(at->attended, layer->down, at->output, count, inner, net->width, net->half, at->wide);
+    for (long n = 0; n < count; n++) add(at->hidden + n * net->width, at->output + n * padded(net->width), net->width);
+}
+
+static long widest(const Network *net) {
+    const long own = (net->heads + 2 * net->groups) * net->head, text = net->text_heads * net->text_head;
+    const long most = own > text ? own : text;
+    return padded(most > 2 * net->inner ? most : 2 * net->inner);
+}
+
+static long longest_input(const Network *net) {
+    const long own = net->heads * net->head, text = net->text_heads * net->text_head;
+    long most = net->width > net->inner ? net->width : net->inner;
+    most = own > most ? own : most;
+    return text > most ? text : most;
+}
+
+// The number of floats that `run_network` needs for `count` rows of the network and `length` rows or ids to attend to.
+long scratch_size(const Network *net, long count, long length) {
+    const long row = 2 * net->width + 2 * widest(net) + padded(net->width);
+    return count * row + length + LANES + longest_input(net) * PANEL;
+}
+
+// logits [clips * halves, padded(outputs)]; scratch as `scratch_size` says, for the longest of all lengths.
+void run_network(const Network *net, const Rows *rows, long longest, float *scratch, float *logits) {
+    const long count = rows->clips * rows->halves, width = net->width;
+    Scratch at = {.hidden = scratch};
+    at.normed = at.hidden + count * width;
+    at.projected = at.normed + count * width;
+    at.attended = at.projected + count * widest(net);
+    at.output = at.attended + count * widest(net);
+    at.scores = at.output + count * padded(width);
+    at.wide = at.scores + longest + LANES;
+    for (long n = 0; n < count; n++)
+        memcpy(at.hidden + n * width, rows->embedded + n / rows->halves * width, width * sizeof *scratch);
+    for (long number = 0; number < net->layers; number++) {
+        attend_rows(net, net->layer + number, rows, &at);
+        attend_texts(net, number, rows, &at);
+        transform(net, net->layer + number, count, &at);
+    }
+    normalize(at.hidden, net->norm, at.normed, count, width, net->eps);
+    linear(at.normed, net->logits, logits, count, width, net->outputs, net->half, at.wide);
+}

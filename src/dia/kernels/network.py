@@ -1,0 +1,224 @@
+"""All layers of a narrow decoder for one new row of each clip, in one call in float32 on a CPU: `network.c`.
+
+Independent of models and of decoding: knows weights, buffers and shapes. A row's logits do not depend, bit for bit, on
+the rows of other clips. Without a compiler there is no kernel.
+
+Shapes: E model width, H heads, G key heads, D head width, S text length, R capacity in rows.
+"""
+
+import ctypes
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dia.kernels.compile import load_functions
+
+_SOURCE = Path(__file__).with_name("network.c")
+_FLAGS = ("-mavx2", "-mfma") if platform.machine() in ("x86_64", "AMD64") else ()
+_LANES, _PANEL, _WIDEST = 8, 32, 128  # as in network.c
+WIDTH = 1024  # model width above which memory, not calls, takes the time, and copies of the weights would be large
+_Address, _Long, _Float = ctypes.c_void_p, ctypes.c_long, ctypes.c_float
+
+
+@dataclass(frozen=True)
+class LayerWeights:
+    """The weights of a layer: norms [E]; projections [out, in], those of queries, keys and values joined."""
+
+    own_norm: Tensor
+    own_in: Tensor
+    own_out: Tensor
+    text_norm: Tensor
+    text_in: Tensor
+    text_out: Tensor
+    mlp_norm: Tensor
+    gate_up: Tensor
+    down: Tensor
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Sizes of the network.
+
+    Attributes:
+        heads: H, G and D of self-attention.
+        text_heads: the same of attention to the text.
+        inner: width inside the MLP, whose activation is SiLU.
+        scale: factor of the scores of self-attention.
+        text_scale: the same for the text.
+        eps: of the norms.
+    """
+
+    heads: tuple[int, int, int]
+    text_heads: tuple[int, int, int]
+    inner: int
+    scale: float
+    text_scale: float
+    eps: float
+
+
+class Weights:
+    """The weights of all layers, packed for the kernel. They are kept in bfloat16 if that loses nothing.
+
+    Args:
+        layers: of the decoder.
+        norm: [E].
+        logits: [outputs, E].
+        shape: sizes of the network.
+    """
+
+    def __init__(self, layers: Sequence[LayerWeights], norm: Tensor, logits: Tensor, shape: Shape) -> None:
+        self.shape, self.width, self.outputs = shape, len(norm), len(logits)
+        matrices = [getattr(layer, name) for layer in layers for name in _MATRICES] + [logits]
+        self.half = all(_fits_in_bfloat16(matrix) for matrix in matrices)
+        self.layers = [
+            {
+                name: _packed(value, self.half) if name in _MATRICES else value.detach().float().clone()
+                for name, value in vars(layer).items()
+            }
+            for layer in layers
+        ]
+        self.norm, self.logits = norm.detach().float().clone(), _packed(logits, self.half)
+
+
+@dataclass(frozen=True)
+class Buffers:
+    """What a layer keeps for each slot: keys and values [slots, halves, G, R, D], and the constant output of attention
+    to the unconditional text, [E]."""
+
+    keys: Tensor
+    values: Tensor
+    unconditional: Tensor
+
+
+class Network:
+    """Runs the network on buffers.
+
+    Args:
+        weights: of the layers.
+        buffers: of each layer, float32 and contiguous.
+        library: of `load`.
+    """
+
+    def __init__(self, weights: Weights, buffers: Sequence[Buffers], library: Any) -> None:
+        self._kept = weights, list(buffers)
+        self._library, self._outputs, self._width = library, weights.outputs, weights.width
+        self._layers = (_Layer * len(buffers))(*map(_layer, weights.layers, buffers))
+        shape, keys = weights.shape, buffers[0].keys
+        sizes = (len(buffers), weights.width, *shape.heads, *shape.text_heads, shape.inner, weights.outputs)
+        self._network = _Network(
+            self._layers, weights.norm.data_ptr(), weights.logits.data_ptr(), *sizes, keys.shape[1], keys.shape[3],
+            weights.half, shape.eps, shape.scale, shape.text_scale,
+        )  # fmt: skip
+        self._texts: Any = None
+
+    def use(self, slots: Sequence[int], texts: Sequence[Sequence[tuple[Tensor, Tensor]]]) -> None:
+        """Choose the slots that are computed.
+
+        Args:
+            slots: of the clips.
+            texts: of each layer, the keys and values of each clip's text: contiguous, [1, G, S, D] each.
+        """
+        pairs = [pair for layer in texts for pair in layer]
+        addresses = [(_Address * len(pairs))(*(pair[kind].data_ptr() for pair in pairs)) for kind in (0, 1)]
+        count = len(slots)
+        lengths = [pair[0].shape[2] for pair in texts[0]]
+        self._texts = texts, (_Long * count)(*slots), (_Long * count)(*lengths), addresses, max(lengths)
+
+    def __call__(self, embedded: Tensor, angles: Tensor, lengths: Sequence[int], halves: int) -> Tensor:
+        """The logits of one row of each clip, [B · halves, outputs].
+
+        Args:
+            embedded: the rows, float32 [B, E], contiguous.
+            angles: cosines and signed sines of the clips' positions, [B, 2, D], contiguous.
+            lengths: number of rows of each clip, the new one included.
+            halves: 2 to compute conditional and unconditional rows, conditional first.
+        """
+        _, slots, text_lengths, (keys, values), longest = self._texts
+        count, longest = len(lengths) * halves, max(longest, *lengths)
+        own = (_Long * len(lengths))(*lengths)
+        rows = _Rows(
+            len(lengths), halves, embedded.data_ptr(), angles.data_ptr(), slots, own, text_lengths, keys, values
+        )
+        network = ctypes.byref(self._network)
+        scratch = embedded.new_empty(self._library.scratch_size(network, count, longest))
+        logits = embedded.new_empty(count, -(-self._outputs // _PANEL) * _PANEL)
+        self._library.run_network(network, ctypes.byref(rows), longest, scratch.data_ptr(), logits.data_ptr())
+        return logits[:, : self._outputs]
+
+
+def supports(shape: Shape, width: int) -> bool:
+    """Whether the kernel computes a network of these sizes."""
+    heads = (shape.heads[2], shape.text_heads[2])
+    aligned = all(size % _LANES == 0 for size in (width, shape.inner, *heads))
+    return aligned and max(heads) <= _WIDEST and width <= WIDTH
+
+
+@cache
+def load() -> Any:
+    """The compiled functions, or None. Compiled at most once per process."""
+    library = load_functions(_SOURCE, _FLAGS, _ARGUMENTS) if _runs_here() else None
+    if library is not None:
+        library.scratch_size.restype = _Long
+    return library
+
+
+def _runs_here() -> bool:
+    return not _FLAGS or torch.backends.cpu.get_cpu_capability() != "DEFAULT"  # AVX2 or more
+
+
+_MATRICES = ("own_in", "own_out", "text_in", "text_out", "gate_up", "down")
+
+
+class _Layer(ctypes.Structure):
+    _fields_ = [
+        (name, _Address)
+        for name in ("own_norm", "text_norm", "mlp_norm", *_MATRICES, "keys", "values", "unconditional")
+    ]
+
+
+class _Network(ctypes.Structure):
+    _fields_ = [
+        *(("layer", ctypes.POINTER(_Layer)), ("norm", _Address), ("logits", _Address)),
+        *((name, _Long) for name in ("layers", "width", "heads", "groups", "head")),
+        *((name, _Long) for name in ("text_heads", "text_groups", "text_head")),
+        *((name, _Long) for name in ("inner", "outputs", "halves", "rows", "half")),
+        *((name, _Float) for name in ("eps", "scale", "text_scale")),
+    ]
+
+
+class _Rows(ctypes.Structure):
+    _fields_ = [
+        ("clips", _Long), ("halves", _Long), ("embedded", _Address), ("angles", _Address),
+        *((name, ctypes.POINTER(_Long)) for name in ("slots", "lengths", "text_lengths")),
+        *((name, ctypes.POINTER(_Address)) for name in ("text_keys", "text_values")),
+    ]  # fmt: skip
+
+
+_ARGUMENTS: dict[str, list[Any]] = {
+    "run_network": [ctypes.POINTER(_Network), ctypes.POINTER(_Rows), _Long, _Address, _Address],
+    "scratch_size": [ctypes.POINTER(_Network), _Long, _Long],
+}
+
+
+def _layer(weights: dict[str, Tensor], buffers: Buffers) -> _Layer:
+    return _Layer(**{name: tensor.data_ptr() for name, tensor in (weights | vars(buffers)).items()})
+
+
+def _fits_in_bfloat16(matrix: Tensor) -> bool:
+    return bool((matrix.bfloat16().float() == matrix).all())
+
+
+def _packed(matrix: Tensor, half: bool) -> Tensor:
+    """A matrix [out, in] in panels of outputs, [out / 32, in, 32]; the last panel is filled with zeros."""
+    matrix = matrix.detach().to(torch.bfloat16 if half else torch.float32)
+    padded = nn.functional.pad(matrix, (0, 0, 0, -len(matrix) % _PANEL))
+    return padded.view(-1, _PANEL, matrix.shape[1]).transpose(1, 2).contiguous()
+
+
+__all__ = ["WIDTH", "Buffers", "LayerWeights", "Network", "Shape", "Weights", "load", "supports"]

@@ -61,7 +61,7 @@ def test_nan_is_propagated(kernel):
 
 
 def test_half_precision_is_rounded_once():
-    if not snake_file._functions():
+    if torch.bfloat16 not in snake_file._functions():
         pytest.skip("no kernel on this machine")
     rows, slope = some((1, 30, 64), torch.bfloat16), torch.linspace(0.1, 3, 64)
     assert torch.equal(snake(rows, slope), exact(rows, slope).bfloat16())

@@ -15,12 +15,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import torch
+
 from dia.runtime.files.atomic import atomic_file
 from dia.runtime.files.folders import cache_folder
 from dia.runtime.log import get_logger
 
 logger = get_logger(__name__)
 
+# For C without intrinsics, which the compiler turns into vectors; see `runs_plain_kernels`.
+PLAIN_FLAGS = ("-mavx2", "-mfma", "-fno-math-errno") if platform.machine() in ("x86_64", "AMD64") else ()
 _SHARED = ("-O3", "-fopenmp", "-shared", "-fPIC")
 _TIMEOUT = 60  # seconds; the compiler needs about one
 
@@ -45,6 +49,11 @@ def load_functions(
         logger.debug("cannot compile %s, using PyTorch's kernels instead: %s", source.name, error)
         return None
     return library
+
+
+def runs_plain_kernels() -> bool:
+    """Whether this CPU runs code that is compiled with `PLAIN_FLAGS`."""
+    return not PLAIN_FLAGS or torch.backends.cpu.get_cpu_capability() not in ("DEFAULT", "NO AVX")
 
 
 def compiled(source: Path, *flags: str) -> ctypes.CDLL:
@@ -130,4 +139,4 @@ def _cache_folder() -> Path | None:
     return folder
 
 
-__all__ = ["compiled", "load_functions"]
+__all__ = ["PLAIN_FLAGS", "compiled", "load_functions", "runs_plain_kernels"]

@@ -7,7 +7,6 @@ Shapes: E model width, H heads, G key heads, D head width, S text length, R capa
 """
 
 import ctypes
-import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -17,10 +16,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dia.kernels.compile import load_functions
+from dia.kernels.compile import PLAIN_FLAGS, load_functions, runs_plain_kernels
 
 _SOURCE = Path(__file__).with_name("network.c")
-_FLAGS = ("-mavx2", "-mfma") if platform.machine() in ("x86_64", "AMD64") else ()
 _LANES, _PANEL, _WIDEST = 8, 32, 128  # as in network.c
 WIDTH = 1024  # model width above which memory, not calls, takes the time, and copies of the weights would be large
 _Address, _Long, _Float = ctypes.c_void_p, ctypes.c_long, ctypes.c_float
@@ -162,14 +160,10 @@ def supports(shape: Shape, width: int) -> bool:
 @cache
 def load() -> Any:
     """The compiled functions, or None. Compiled at most once per process."""
-    library = load_functions(_SOURCE, _FLAGS, _ARGUMENTS) if _runs_here() else None
+    library = load_functions(_SOURCE, PLAIN_FLAGS, _ARGUMENTS) if runs_plain_kernels() else None
     if library is not None:
         library.scratch_size.restype = _Long
     return library
-
-
-def _runs_here() -> bool:
-    return not _FLAGS or torch.backends.cpu.get_cpu_capability() != "DEFAULT"  # AVX2 or more
 
 
 _MATRICES = ("own_in", "own_out", "text_in", "text_out", "gate_up", "down")

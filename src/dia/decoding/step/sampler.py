@@ -20,6 +20,7 @@ from dia.decoding.guidance import (
     DiaGuidanceLogitsProcessor,
 )
 from dia.decoding.noise import exponential
+from dia.kernels.row import Kind
 
 _MINUS_INF = float("-inf")
 
@@ -150,6 +151,17 @@ class Sampler:
         return _gather(ids, (likely / exponential(keys, row, ids, size)).argmax(-1, keepdim=True))
 
 
+def kind_of(sampler: Sampler) -> Kind:
+    """A sampler's kind for the kernel."""
+    return Kind(
+        sample=sampler.sample,
+        guided=sampler.guidance is not None,
+        candidates=sampler.guided_candidates or 0,
+        top_k=sampler.top_k or 0,
+        top_p=sampler.top_p is not None,
+    )
+
+
 def sampler_of(rules: Iterable[Any], sample: bool, prefilled: int) -> Sampler:
     """The `Sampler` equivalent to a list of LogitsProcessors, for a grid with `prefilled` rows of prompt.
 
@@ -183,4 +195,4 @@ def _gather(values: Tensor, index: Tensor) -> Tensor:
     return values.gather(-1, index)[..., 0]
 
 
-__all__ = ["PlainLoopNeeded", "Sampler", "sampler_of"]
+__all__ = ["PlainLoopNeeded", "Sampler", "kind_of", "sampler_of"]

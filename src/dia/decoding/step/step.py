@@ -19,8 +19,10 @@ from dia.decoding.step.config import DecodeConfig
 from dia.decoding.step.layer import FastLayer, StepRows, blocked, linear_of, norm_of, padded, signed
 from dia.decoding.step.narrow import network_of
 from dia.decoding.step.prefill import Start
-from dia.decoding.step.sampler import Numbers, Sampler
+from dia.decoding.step.sampler import Numbers, Sampler, kind_of
 from dia.kernels.network import Network
+from dia.kernels.row import RowWriter, kinds_of, slots_of
+from dia.kernels.row import load as load_writer
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,7 @@ class _InUse:
     at: Tensor  # the same, [B]
     halves: int
     draws: tuple[tuple[Sampler, Tensor | None], ...]  # kinds of samplers, and the places of their slots in `slots`
+    written: tuple[Any, Any] | None  # slots and kinds for a `RowWriter`
 
 
 class Step:
@@ -80,11 +83,24 @@ class Step:
         self._samplers: list[Sampler | None] = [None] * slots
         self._has_unconditional = False
         self._in_use: _InUse | None = None
+        self._writer = None if config.fixed or device.type != "cpu" else self._row_writer(model)
         if config.fixed:
             assert config.sampler is not None
-            self._in_use = _InUse(
-                tuple(range(slots)), torch.arange(slots, device=device), config.halves, ((config.sampler, None),)
-            )
+            every = torch.arange(slots, device=device)
+            self._in_use = _InUse(tuple(range(slots)), every, config.halves, ((config.sampler, None),), None)
+
+    def _row_writer(self, model: Any) -> RowWriter | None:
+        """The kernel that chooses and writes rows, on the state of this step."""
+        if (library := load_writer()) is None:
+            return None
+        names = "ids", "forced", "ended", "finite", "row", "live", "last_end", "first_row", "keys", "delays"
+        numbers = self.numbers
+        settings = {"guidance": numbers.guidance, "temperature": numbers.temperature, "excluded": numbers.excluded}
+        state = {name: getattr(self, name) for name in names} | settings | {"shortest": numbers.rows}
+        channels, config = len(self.config.pattern), self.config
+        size = model.config.get_text_config().vocab_size
+        sizes = {"channels": channels, "rows": config.rows, "size": size, "eos": config.eos, "pad": config.pad}
+        return RowWriter(state, sizes, library)
 
     def refresh(self) -> None:
         """Copy what depends on the model's weights, which training may have changed. For a step without clips."""
@@ -162,7 +178,10 @@ class Step:
             for places in [[place for place, other in enumerate(kinds) if other == kind]]
         )
         guided = any(kind is not None and kind.guidance is not None for kind in kinds)
-        return _InUse(tuple(slots), torch.tensor(slots, device=device), 2 if guided else 1, draws)
+        for_writer = None
+        if self._writer is not None:
+            for_writer = slots_of(slots), kinds_of([kind_of(kind) for kind in kinds if kind is not None])
+        return _InUse(tuple(slots), torch.tensor(slots, device=device), 2 if guided else 1, draws, for_writer)
 
     def computed(self, layer: int, slot: int, rows: int) -> tuple[Tensor, Tensor]:
         """Keys and values that a layer has computed for the first rows of a slot, [halves, G, rows, D]."""
@@ -172,21 +191,20 @@ class Step:
     def begin(self, slots: Sequence[int], starts: Sequence[Start]) -> None:
         """Write the first row of clips in slots from the logits that the model has computed."""
         logits = torch.stack([start.logits for start in starts if start.logits is not None])  # [B, halves, C · V]
-        used = self._used(slots)
-        self._write(logits.unflatten(-1, (len(self.config.pattern), -1)), used)
+        self._write(logits, self._used(slots))
         for slot in slots:
             self.written[slot] += 1
 
     def __call__(self, span: int = 0) -> None:
         """Decode the last row of each slot in use and write the next one. `span` rows are attended to under masks."""
-        used, config = self.in_use, self.config
+        used = self.in_use
         last = self.row[used.at] - 1
         hidden_states = self.embed(self.ids[used.at, :, last][:, None])[:, 0]  # [B, E]
         if self.network is not None:
             logits = self._run_network(self.network, hidden_states, used, last)
         else:
             logits = self._run_layers(hidden_states, used, last, span)
-        self._write(logits.view(len(last), used.halves, len(config.pattern), -1), used)
+        self._write(logits.unflatten(0, (len(last), used.halves)), used)
 
     def _run_network(self, network: Network, embedded: Tensor, used: _InUse, last: Tensor) -> Tensor:
         """The logits of the rows, [N, C · V], by one kernel."""
@@ -223,8 +241,12 @@ class Step:
         return StepRows(len(last), used.halves, cells, pair, lengths, mask, self.text_mask, span)
 
     def _write(self, logits: Tensor, used: _InUse) -> None:
-        """Choose the next row from logits [B, halves, C, V] and write it: delayed EOS, PAD after EOS, the prompt."""
+        """Choose the next row from logits [B, halves, C · V] and write it: delayed EOS, PAD after EOS, the prompt."""
+        if self._writer is not None and used.written is not None:
+            self._writer(logits, *used.written)
+            return
         at, eos, pad = used.at, self.config.eos, self.config.pad
+        logits = logits.unflatten(-1, (len(self.config.pattern), -1))
         row = self.row[at]
         picked = self._draw(logits, used, row - self.first_row[at])
         before = row[:, None] - self.delays  # [B, C]
@@ -237,7 +259,7 @@ class Step:
         self.ids[at, :, row] = drawn
         self.ended[at] = ended | (drawn == eos)
         self.row[at] = row + self.live[at]
-        self.finite[at] = logits[:, 0].sum((1, 2)).isfinite()
+        self.finite[at] = logits.flatten(1).sum(1).isfinite()
 
     def _draw(self, logits: Tensor, used: _InUse, row: Tensor) -> Tensor:
         """Ids [B, C] from logits [B, halves, C, V] and the number of rows drawn before."""

@@ -25,6 +25,7 @@ from transformers import DacModel
 from transformers.models.dac.modeling_dac import DacDecoder, DacDecoderBlock, DacResidualUnit, Snake1d
 
 from dia.kernels.snake import snake
+from dia.runtime.resources.fingerprint import fingerprint
 from dia.runtime.resources.memory import page_out_weights, release_free_memory
 
 DTYPES = (torch.float32, torch.bfloat16)
@@ -104,7 +105,7 @@ def supports(model: DacModel) -> bool:
     return own and not hooked and len({(weight.device, weight.dtype) for weight in weights}) == 1
 
 
-_decoders: "WeakKeyDictionary[DacModel, tuple[Any, Tensor, FastDecoder]]" = WeakKeyDictionary()
+_decoders: "WeakKeyDictionary[DacModel, tuple[Any, FastDecoder]]" = WeakKeyDictionary()
 _making = Lock()
 
 
@@ -112,17 +113,14 @@ _making = Lock()
 def decoder_of(model: DacModel, dtype: torch.dtype) -> FastDecoder:
     """The cached decoder of a supported codec. It is built again if the weights, the device or `dtype` change."""
     weights = [weight for part in (model.decoder, model.quantizer) for weight in part.parameters()]
-    versions = [0 if weight.is_inference() else weight._version for weight in weights]
-    identity = (dtype, versions, [weight.data_ptr() for weight in weights])
-    # Writes through `.data` do not change `_version`, so compare a sample of the values.
-    sample = torch.stack([weight.flatten()[weight.numel() // 2] for weight in weights])
+    identity = dtype, fingerprint(weights)
     with _making:
         known = _decoders.get(model)
-        if known is None or known[0] != identity or not torch.equal(known[1], sample):
-            known = _decoders[model] = (identity, sample, FastDecoder(model, dtype))
+        if known is None or known[0] != identity:
+            known = _decoders[model] = (identity, FastDecoder(model, dtype))
             page_out_weights(weights)
             release_free_memory()
-    return known[2]
+    return known[1]
 
 
 class _Convolution:

@@ -13,6 +13,7 @@ import torch
 
 from dia.decoding.step.layer import MODELING_MODULE, FastLayer, is_plain
 from dia.kernels.network import Buffers, LayerWeights, Network, Shape, Weights, load, supports
+from dia.runtime.resources.fingerprint import fingerprint
 
 _packed: WeakKeyDictionary[Any, tuple[Any, Weights]] = WeakKeyDictionary()  # of each model, with their versions
 _lock = threading.Lock()
@@ -67,8 +68,7 @@ def _shape(decoder: Any) -> Shape:
 def _weights(model: Any, shape: Shape) -> Weights:
     """The packed weights of a model, kept until one of them changes."""
     decoder = model.model.decoder
-    parameters = [*decoder.parameters(), *model.logits_dense.parameters()]
-    versions = [(weight.data_ptr(), weight._version) for weight in parameters]
+    versions = fingerprint([*decoder.parameters(), *model.logits_dense.parameters()])
     with _lock:
         kept = _packed.get(model)
         if kept is None or kept[0] != versions:

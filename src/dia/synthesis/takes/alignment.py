@@ -236,6 +236,8 @@ def _cross_attention(model: DiaForConditionalGeneration, encoder_states: Tensor,
         )
         key = key.repeat_interleave(cross.num_key_value_groups, dim=0)
         yield (query @ key.transpose(1, 2) * cross.scaling).float().softmax(-1).cpu().numpy()
+        if layer is decoder.layers[-1]:
+            return
         hidden_states = hidden_states + cross(normed, encoder_states, None)[0]
         hidden_states = hidden_states + layer.mlp(layer.pre_mlp_norm(hidden_states))
 

@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -9,6 +10,8 @@ import torch
 import dia
 from dia.cli import main
 from dia.commands import env
+from dia.kernels import compile as compiling
+from dia.kernels import decoder
 
 
 @pytest.fixture
@@ -31,7 +34,7 @@ def test_it_prints_what_a_report_needs(facts):
     assert f"torch {torch.__version__}" in printed["packages"]
     assert "torch uses 1 threads" in printed["cores"]
     assert printed["dtype"].endswith("for Dia-1.6B")
-    for name in ("decoder.c", "snake.c", "quantized.c"):
+    for name in ("decoder.c", "snake.c", "quantized.c", "network.c"):
         assert name in printed["kernels"]
     assert not [name for name, fact in printed.items() if "unknown (" in fact]
 
@@ -70,6 +73,13 @@ def test_a_fact_that_fails_is_printed_as_unknown(facts, monkeypatch):
     printed = facts()
     assert printed["devices"] == "so far, unknown (RuntimeError: no driver)"
     assert printed["memory"]
+
+
+@pytest.mark.parametrize(("folder", "state"), [(Path(decoder.__file__).parent, "built in"), (Path("x"), "compiled")])
+def test_a_kernel_is_built_in_or_compiled(facts, monkeypatch, folder, state):
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True, raising=False)
+    monkeypatch.setattr(compiling, "compiled", lambda *_: SimpleNamespace(_name=str(folder / "library.so")))
+    assert f"decoder.c {state}," in facts()["kernels"]
 
 
 def test_a_kernel_that_fails_to_compile_shows_the_reason(facts, monkeypatch):

@@ -10,6 +10,7 @@ import pytest
 
 from dia.kernels import compile as compiling
 from dia.kernels import decoder as skinny
+from dia.kernels import sources
 
 SOURCE = skinny._SOURCE
 
@@ -25,8 +26,8 @@ def cache(monkeypatch, tmp_path):
 
     monkeypatch.delenv("DIA_NO_KERNEL", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(compiling.shutil, "which", lambda name: name)
-    monkeypatch.setattr(compiling.subprocess, "run", run)
+    monkeypatch.setattr(sources.shutil, "which", lambda name: name)
+    monkeypatch.setattr(sources.subprocess, "run", run)
     monkeypatch.setattr(compiling.ctypes, "CDLL", lambda path: path)
     return tmp_path / "dia", runs
 
@@ -106,7 +107,7 @@ def text(library):
 def of_another_program(library):
     other = library.with_name("other.c")
     other.write_text("int question(void) { return 6 * 9; }")
-    compiling._compile(other, (), library)
+    sources.compile_library(other, (), library)
 
 
 @compiles
@@ -121,7 +122,7 @@ def test_a_damaged_library_in_the_cache_is_compiled_again(answer, damage):
     damage(library)
     assert ask() == 42
     (again,) = folder.glob("*.so")
-    assert again.stem.endswith(compiling._checksum(again.read_bytes()))
+    assert sources.is_whole(again)
 
 
 @compiles
@@ -148,6 +149,18 @@ def test_a_library_without_the_functions_is_not_used(tmp_path, monkeypatch):
     assert compiling.load_functions(source, (), {"question": []}) is None
 
 
+@pytest.mark.parametrize(("disabled", "count"), [("", 1), ("1", 0)])
+def test_one_warning_says_that_there_are_no_kernels(monkeypatch, tmp_path, disabled, count):
+    monkeypatch.setenv("DIA_NO_KERNEL", disabled)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(sources.shutil, "which", lambda name: None)
+    warnings = []
+    monkeypatch.setattr(compiling.logger, "warning_once", warnings.append)
+    for file, flags in sources.LIBRARIES:
+        assert compiling.load_functions(SOURCE.with_name(file), flags, {}) is None
+    assert len(set(warnings)) == count, "the same text for all, which is logged once"
+
+
 @compiles
 def test_without_a_writable_cache_the_library_is_compiled_for_this_process(answer, monkeypatch):
     ask, folder = answer
@@ -166,8 +179,8 @@ def test_a_compiler_that_hangs_is_stopped(monkeypatch, tmp_path):
     slow.chmod(0o755)
     monkeypatch.delenv("DIA_NO_KERNEL", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(compiling.shutil, "which", lambda name: str(slow))
-    monkeypatch.setattr(compiling, "_TIMEOUT", 0.2)
+    monkeypatch.setattr(sources.shutil, "which", lambda name: str(slow))
+    monkeypatch.setattr(sources, "_TIMEOUT", 0.2)
     with pytest.raises(subprocess.TimeoutExpired):
         compiling.compiled(SOURCE)
     assert list((tmp_path / "dia").iterdir()) == []

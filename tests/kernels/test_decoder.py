@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from dia.kernels import compile as compiling
 from dia.kernels import decoder as skinny
+from dia.kernels import sources
 
 needs_kernel = pytest.mark.skipif(skinny._kernel() is None, reason="no kernel for this CPU, or no compiler")
 
@@ -61,7 +61,7 @@ def test_inputs_that_the_kernel_cannot_multiply_are_left_to_torch(weight):
 @pytest.mark.parametrize("compiler", ["/nonexistent/cc", None])
 def test_without_a_compiler_there_is_no_kernel(monkeypatch, tmp_path, compiler):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(compiling.shutil, "which", lambda name: compiler)
+    monkeypatch.setattr(sources.shutil, "which", lambda name: compiler)
     skinny._kernel.cache_clear()
     try:
         assert skinny.skinny_linear(torch.ones(4, 32).bfloat16()) is None

@@ -148,22 +148,24 @@ def _dtype() -> Iterator[str]:
 def _kernels() -> Iterator[str]:
     import torch
 
-    from dia.kernels import decoder, snake
-    from dia.kernels.compile import compiled
+    from dia.kernels import decoder, network, snake
+    from dia.kernels.compile import compiled, runs_plain_kernels
+    from dia.kernels.sources import BFLOAT16_FLAGS, BYTES_FLAGS, PLAIN_FLAGS
     from dia.quantization import linear
 
     half = getattr(torch.cpu, "_is_avx512_bf16_supported", bool)()
     small = linear._multiplies_bytes() and torch.backends.cpu.get_cpu_capability() == "AVX512"
     for source, flags, fits in (
-        (decoder._SOURCE, decoder._FLAGS, half),
-        (snake._SOURCE, snake._FLAGS, half),
-        (linear._SOURCE, linear._FLAGS, small),
+        (decoder._SOURCE, BFLOAT16_FLAGS, half),
+        (network._SOURCE, PLAIN_FLAGS, runs_plain_kernels()),
+        (snake._SOURCE, BFLOAT16_FLAGS if half else PLAIN_FLAGS, half or runs_plain_kernels()),
+        (linear._SOURCE, BYTES_FLAGS, small),
     ):
         try:
             state = "not for this CPU"
             if fits:
-                compiled(source, *flags)
-                state = "compiled"
+                library = Path(compiled(source, *flags)._name)
+                state = "built in" if library.parent == source.parent else "compiled"
         except (OSError, subprocess.SubprocessError) as error:
             state = f"not compiled ({error})"
         yield f"{source.name} {state}"

@@ -1,14 +1,11 @@
-"""Compile C files on first use, and cache the libraries in the user's cache folder if it is safe.
+"""Load the libraries of C files: those that a wheel holds, else compiled on first use and cached for the user.
 
-Independent of the C code. DIA_NO_KERNEL=1 disables all kernels.
+The cache is the user's cache folder, if it is safe. Independent of the C code. DIA_NO_KERNEL=1 disables all kernels.
 """
 
 import ctypes
 import os
-import platform
-import shutil
 import subprocess
-import zlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -17,22 +14,26 @@ from typing import Any
 
 import torch
 
+from dia.kernels.sources import PLAIN_FLAGS, checked_name, compile_library, is_whole, library_name
 from dia.runtime.files.atomic import atomic_file
 from dia.runtime.files.folders import cache_folder
 from dia.runtime.log import get_logger
 
 logger = get_logger(__name__)
 
-# For C without intrinsics, which the compiler turns into vectors; see `runs_plain_kernels`.
-PLAIN_FLAGS = ("-mavx2", "-mfma", "-fno-math-errno") if platform.machine() in ("x86_64", "AMD64") else ()
-_SHARED = ("-O3", "-fopenmp", "-shared", "-fPIC")
-_TIMEOUT = 60  # seconds; the compiler needs about one
+# One text for all libraries, so that it is logged once.
+_MISSING = (
+    "The C kernels are neither in this installation nor can they be compiled, so slower kernels of PyTorch are used. "
+    "Install a C compiler (cc, gcc or clang); `dia env` prints the reason. DIA_NO_KERNEL=1 hides this message."
+)
 
 
 def load_functions(
     source: Path, flags: Sequence[str], arguments: Mapping[str, Sequence[Any]], result: Any = None
 ) -> Any | None:
-    """Load a C file as a library with typed functions. If it cannot be compiled, log it at debug level, return None.
+    """Load a C file as a library with typed functions. If there is none, log a warning once and return None.
+
+    Call it only where the CPU has the features that the flags ask for.
 
     Args:
         source: the C file.
@@ -46,7 +47,9 @@ def load_functions(
             function = getattr(library, name)
             function.argtypes, function.restype = types, result
     except (OSError, AttributeError, subprocess.SubprocessError) as error:
-        logger.debug("cannot compile %s, using PyTorch's kernels instead: %s", source.name, error)
+        logger.debug("no library of %s, using PyTorch's kernels instead: %s", source.name, error)
+        if not _disabled():
+            logger.warning_once(_MISSING)
         return None
     return library
 
@@ -57,10 +60,11 @@ def runs_plain_kernels() -> bool:
 
 
 def compiled(source: Path, *flags: str) -> ctypes.CDLL:
-    """Load a C file as a library, compiled once per version and cached in the user's cache folder.
+    """Load a C file as a library: one beside it, where a wheel has it, else one compiled here.
 
-    A cached library that is damaged or cannot be loaded is compiled again. Without a cache folder that only this user
-    can write to, the library is compiled for this process only.
+    The library is compiled once per version and cached in the user's cache folder. A cached library that is damaged or
+    cannot be loaded is compiled again. Without a cache folder that only this user can write to, the library is
+    compiled for this process only. A library that was made of another version of the C file is never loaded.
 
     Args:
         source: the C file.
@@ -70,59 +74,55 @@ def compiled(source: Path, *flags: str) -> ctypes.CDLL:
         OSError: there is no compiler, the library cannot be loaded, or DIA_NO_KERNEL is set.
         subprocess.SubprocessError: the compiler fails.
     """
-    if os.environ.get("DIA_NO_KERNEL"):
+    if _disabled():
         raise OSError("DIA_NO_KERNEL is set")
-    version = _checksum(source.read_bytes() + " ".join(flags).encode())
-    name, folder = f"{source.stem}-{platform.machine()}-{version}", _cache_folder()
-    cached = None if folder is None else _load_cached(folder, name)
+    name = library_name(source, flags)
+    found = _load_stored(source.parent, name)
+    if found is not None:
+        return found
+    folder = _cache_folder()
+    cached = None if folder is None else _load_stored(folder, name, remove=True)
     if cached is not None:
         return cached
     with TemporaryDirectory(prefix="dia-", ignore_cleanup_errors=True) as private:
         library = Path(private) / f"{name}.so"
-        _compile(source, flags, library)
+        compile_library(source, flags, library)
         if folder is not None:
             with suppress(OSError):  # for example a full disk
                 library = _store(library, folder)
         return ctypes.CDLL(str(library))
 
 
-def _compile(source: Path, flags: Sequence[str], library: Path) -> None:
-    compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
-    if compiler is None:
-        raise FileNotFoundError("no C compiler found")
-    command = [compiler, *_SHARED, *flags, str(source), "-o", str(library)]
-    subprocess.run(command, check=True, stdin=subprocess.DEVNULL, capture_output=True, timeout=_TIMEOUT)
+def _disabled() -> bool:
+    return bool(os.environ.get("DIA_NO_KERNEL"))
 
 
 def _store(library: Path, folder: Path) -> Path:
     """Copy a library into the cache under a name that ends in its checksum."""
     content = library.read_bytes()
-    path = folder / f"{library.stem}-{_checksum(content)}.so"
+    path = folder / checked_name(library.stem, content)
     with atomic_file(path) as partial:
         partial.write_bytes(content)
     return path
 
 
-def _load_cached(folder: Path, name: str) -> ctypes.CDLL | None:
-    """Load a library from the cache. A library that is damaged, or built for another system, is removed.
+def _load_stored(folder: Path, name: str, remove: bool = False) -> ctypes.CDLL | None:
+    """Load a library from a folder, or None. One that is damaged, or built for another system, may be removed.
 
     The checksum is compared first, because loading a truncated library kills the process with a bus error.
     """
     for path in folder.glob(f"{name}-*.so"):
         try:
-            if path.stem.endswith(_checksum(path.read_bytes())):
+            if is_whole(path):
                 return ctypes.CDLL(str(path))
             problem: object = "its checksum is wrong"
         except OSError as error:
             problem = error
-        logger.debug("compiling %s again: %s", path, problem)
-        with suppress(OSError):
-            path.unlink()
+        logger.debug("not using %s: %s", path, problem)
+        if remove:
+            with suppress(OSError):
+                path.unlink()
     return None
-
-
-def _checksum(content: bytes) -> str:
-    return f"{zlib.crc32(content):08x}"
 
 
 def _cache_folder() -> Path | None:

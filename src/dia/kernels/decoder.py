@@ -1,6 +1,6 @@
-"""Linear, norm and attention kernels for the few rows of a decoder step on a CPU: `decoder.c`, compiled on first use.
+"""Linear, norm and attention kernels for the few rows of a decoder step on a CPU: `decoder.c`.
 
-Independent of models. Without CPU support for bfloat16, or if `decoder.c` cannot be compiled, there is no kernel.
+Independent of models. Without CPU support for bfloat16, or without a library (see `compile.py`), there is no kernel.
 """
 
 import ctypes
@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from dia.kernels.compile import load_functions
+from dia.kernels.sources import BFLOAT16_FLAGS
 
 _SOURCE = Path(__file__).with_name("decoder.c")
-_FLAGS = ("-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512bf16", "-fno-math-errno")
 _ROWS = 16  # maximum number of input rows; with more, torch's own kernel is as fast
 _LANES = 32  # bfloat16 numbers per vector
 _ARGUMENTS: dict[str, list[Any]] = {
@@ -124,10 +124,10 @@ def skinny_attention(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor |
 
 @cache
 def _kernel() -> Any:
-    """The compiled functions, or None. Compiled at most once per process."""
+    """The compiled functions, or None. Loaded at most once per process."""
     if not getattr(torch.cpu, "_is_avx512_bf16_supported", bool)():
         return None
-    return load_functions(_SOURCE, _FLAGS, _ARGUMENTS)
+    return load_functions(_SOURCE, BFLOAT16_FLAGS, _ARGUMENTS)
 
 
 __all__ = ["skinny_attention", "skinny_linear", "skinny_norm"]

@@ -1,7 +1,7 @@
 """All layers of a narrow decoder for one new row of each clip, in one call in float32 on a CPU: `network.c`.
 
 Independent of models and of decoding: knows weights, buffers and shapes. A row's logits do not depend, bit for bit, on
-the rows of other clips. Without a compiler there is no kernel.
+the rows of other clips. Without a library (see `compile.py`) there is no kernel.
 
 Shapes: E model width, H heads, G key heads, D head width, S text length, R capacity in rows.
 """
@@ -16,7 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dia.kernels.compile import PLAIN_FLAGS, load_functions, runs_plain_kernels
+from dia.kernels.compile import load_functions, runs_plain_kernels
+from dia.kernels.sources import PLAIN_FLAGS
 
 _SOURCE = Path(__file__).with_name("network.c")
 _LANES, _PANEL, _WIDEST = 8, 32, 128  # as in network.c
@@ -159,7 +160,7 @@ def supports(shape: Shape, width: int) -> bool:
 
 @cache
 def load() -> Any:
-    """The compiled functions, or None. Compiled at most once per process."""
+    """The compiled functions, or None. Loaded at most once per process."""
     library = load_functions(_SOURCE, PLAIN_FLAGS, _ARGUMENTS) if runs_plain_kernels() else None
     if library is not None:
         library.scratch_size.restype = _Long

@@ -1,7 +1,7 @@
-"""The Snake activation of a DAC, u + sin²(u), in one pass over memory: `snake.c`, compiled on first use.
+"""The Snake activation of a DAC, u + sin²(u), in one pass over memory: `snake.c`.
 
-Independent of codecs. Without a compiler, or in half precision without CPU support for bfloat16, torch computes it in
-three passes; in half precision it then rounds between them.
+Independent of codecs. Without a library (see `compile.py`), or in half precision without CPU support
+for bfloat16, torch computes it in three passes; in half precision it then rounds between them.
 """
 
 import ctypes
@@ -12,10 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dia.kernels.compile import PLAIN_FLAGS, load_functions, runs_plain_kernels
+from dia.kernels.compile import load_functions, runs_plain_kernels
+from dia.kernels.sources import BFLOAT16_FLAGS, PLAIN_FLAGS
 
 _SOURCE = Path(__file__).with_name("snake.c")
-_HALF_FLAGS = ("-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512bf16")
 _ARGUMENTS = [ctypes.c_void_p] * 3 + [ctypes.c_long] * 2 + [ctypes.c_int]
 
 
@@ -43,12 +43,14 @@ def snake(rows: Tensor, slope: Tensor | None = None) -> Tensor:
 
 @cache
 def _functions() -> dict[torch.dtype, Any]:
-    """The kernel for each dtype; empty if not available. Compiled at most once per process."""
+    """The kernel for each dtype; empty if not available. Loaded at most once per process."""
     half = getattr(torch.cpu, "_is_avx512_bf16_supported", bool)()
     names = {torch.float32: "snake_float"} | ({torch.bfloat16: "snake_half"} if half else {})
     if not half and not runs_plain_kernels():
         return {}
-    library = load_functions(_SOURCE, _HALF_FLAGS if half else PLAIN_FLAGS, dict.fromkeys(names.values(), _ARGUMENTS))
+    library = load_functions(
+        _SOURCE, BFLOAT16_FLAGS if half else PLAIN_FLAGS, dict.fromkeys(names.values(), _ARGUMENTS)
+    )
     return {} if library is None else {dtype: getattr(library, name) for dtype, name in names.items()}
 
 

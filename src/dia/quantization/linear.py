@@ -6,7 +6,7 @@ Shapes: R rows, K inputs, N outputs, G groups of inputs that share a scale.
     int4    weight = (code − 8) · scale + zero  code 0…15, two to a byte [N, K / 2], scale and zero [N, G]
 
 Weights are saved and moved in these formats. On first use a layer packs them for the fastest kernel of the device. On
-CPUs with AVX512-VNNI that is `quantized.c` if it can be compiled, otherwise one of PyTorch's kernels.
+CPUs with AVX512-VNNI that is `quantized.c` if there is a library of it, otherwise one of PyTorch's kernels.
 """
 
 import ctypes
@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from dia.kernels.compile import load_functions
+from dia.kernels.sources import BYTES_FLAGS
 from dia.runtime.log import get_logger
 
 logger = get_logger(__name__)
@@ -34,7 +35,6 @@ _TILE = 16  # outputs per tile in CPU kernels
 _ROWS_AT_ONCE = 256
 _MIN_SCALE = 1e-8
 _SOURCE = Path(__file__).parents[1] / "kernels" / "quantized.c"
-_FLAGS = ("-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512vnni", "-fno-math-errno", "-fno-trapping-math")
 _ARGUMENTS = [ctypes.c_void_p] * 4 + [ctypes.c_long] * 4 + [ctypes.c_int] * 2
 _packing = threading.Lock()  # two threads can use a layer for the first time at once
 
@@ -274,8 +274,10 @@ def _function(codes: Codes) -> Callable[..., int] | None:
 
 @cache
 def _library() -> Any:
-    """The compiled kernels, or None. Compilation is attempted once per process."""
-    return load_functions(_SOURCE, _FLAGS, dict.fromkeys(("int8_linear", "int4_linear"), _ARGUMENTS), ctypes.c_int)
+    """The compiled kernels, or None. Loading is attempted once per process."""
+    return load_functions(
+        _SOURCE, BYTES_FLAGS, dict.fromkeys(("int8_linear", "int4_linear"), _ARGUMENTS), ctypes.c_int
+    )
 
 
 def _multiplies_bytes() -> bool:

@@ -148,9 +148,9 @@ def _dtype() -> Iterator[str]:
 def _kernels() -> Iterator[str]:
     import torch
 
-    from dia.kernels import decoder, network, snake
+    from dia.kernels import decoder, network, row, snake
     from dia.kernels.compile import compiled, runs_plain_kernels
-    from dia.kernels.sources import BFLOAT16_FLAGS, BYTES_FLAGS, PLAIN_FLAGS
+    from dia.kernels.sources import BFLOAT16_FLAGS, BYTES_FLAGS, PLAIN_FLAGS, UNFUSED_FLAGS
     from dia.quantization import linear
 
     half = getattr(torch.cpu, "_is_avx512_bf16_supported", bool)()
@@ -158,6 +158,7 @@ def _kernels() -> Iterator[str]:
     for source, flags, fits in (
         (decoder._SOURCE, BFLOAT16_FLAGS, half),
         (network._SOURCE, PLAIN_FLAGS, runs_plain_kernels()),
+        (row._SOURCE, UNFUSED_FLAGS, runs_plain_kernels()),
         (snake._SOURCE, BFLOAT16_FLAGS if half else PLAIN_FLAGS, half or runs_plain_kernels()),
         (linear._SOURCE, BYTES_FLAGS, small),
     ):

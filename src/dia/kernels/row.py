@@ -1,6 +1,7 @@
-"""Chooses and writes the next ids of clips on a CPU in one call: `row.c`. Without a compiler there is no kernel.
+"""Chooses and writes the next ids of clips on a CPU in one call: `row.c`. Without a library there is no kernel.
 
-Independent of models; it computes what `dia.decoding.step` does with a `Sampler` and its own state.
+Independent of models; it computes what `dia.decoding.step` does with a `Sampler` and its own state. The library rounds
+after every operation, as PyTorch's separate operations do.
 """
 
 import ctypes
@@ -12,10 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dia.kernels.compile import PLAIN_FLAGS, load_functions, runs_plain_kernels
+from dia.kernels.compile import load_functions, runs_plain_kernels
+from dia.kernels.sources import UNFUSED_FLAGS
 
 _SOURCE = Path(__file__).with_name("row.c")
-_FLAGS = (*PLAIN_FLAGS, "-ffp-contract=off")  # guidance rounds as PyTorch's separate operations do
 _Long = ctypes.c_long
 # The dtypes that `row.c` expects, in its order.
 _STATE = {
@@ -89,8 +90,8 @@ def kinds_of(kinds: Sequence[Kind]) -> Any:
 
 @cache
 def load() -> Any:
-    """The compiled functions, or None. Compiled at most once per process."""
-    return load_functions(_SOURCE, _FLAGS, _ARGUMENTS) if runs_plain_kernels() else None
+    """The compiled functions, or None. Loaded at most once per process."""
+    return load_functions(_SOURCE, UNFUSED_FLAGS, _ARGUMENTS) if runs_plain_kernels() else None
 
 
 _ARGUMENTS: dict[str, list[Any]] = {

@@ -20,6 +20,7 @@ BFLOAT16_FLAGS: Flags = (*_AVX512, "-mavx512bf16")
 BYTES_FLAGS: Flags = (*_AVX512, "-mavx512vnni", "-fno-trapping-math")  # for products of 8-bit numbers
 # For C without intrinsics, which the compiler turns into vectors.
 PLAIN_FLAGS: Flags = ("-mavx2", "-mfma", "-fno-math-errno") if _MACHINE == "x86_64" else ()
+UNFUSED_FLAGS: Flags = (*PLAIN_FLAGS, "-ffp-contract=off")  # rounds products before they are added
 
 _FOR_X86: tuple[tuple[str, Flags], ...] = (
     ("decoder.c", BFLOAT16_FLAGS),
@@ -28,7 +29,10 @@ _FOR_X86: tuple[tuple[str, Flags], ...] = (
 )
 # The libraries that can be used on this kind of processor, by C file and flags. The modules of this folder choose from
 # them by what the CPU supports; a wheel holds all.
-LIBRARIES = (("network.c", PLAIN_FLAGS), ("snake.c", PLAIN_FLAGS), *(_FOR_X86 if _MACHINE == "x86_64" else ()))
+LIBRARIES = (
+    *(("network.c", PLAIN_FLAGS), ("row.c", UNFUSED_FLAGS), ("snake.c", PLAIN_FLAGS)),
+    *(_FOR_X86 if _MACHINE == "x86_64" else ()),
+)
 
 _SHARED: Flags = ("-O3", "-fopenmp", "-shared", "-fPIC")
 if sys.platform == "linux":
@@ -80,6 +84,7 @@ __all__ = [
     "BYTES_FLAGS",
     "LIBRARIES",
     "PLAIN_FLAGS",
+    "UNFUSED_FLAGS",
     "checked_name",
     "checksum",
     "compile_library",

@@ -15,7 +15,6 @@ audio is final once the codec has received all later frames in its receptive fie
 import math
 from collections.abc import Callable, Iterator
 from queue import Empty, Queue
-from threading import Event
 
 import torch
 from torch import Tensor
@@ -24,6 +23,7 @@ from transformers.generation.streamers import BaseStreamer
 from dia.codec import dac as codec
 from dia.decoding.delay import undelay
 from dia.processing_dia import DiaProcessor
+from dia.runtime.events import Flag
 from dia.runtime.limits import WAIT_SECONDS, WINDOW_FRAMES
 
 _FIRST, _MOST = 0.1, 1.0  # seconds of audio in the first and in the largest window
@@ -46,7 +46,7 @@ class DiaAudioStreamer(BaseStreamer):
             where they are received.
 
     Attributes:
-        cancel: an optional event; once it is set, `generate` stops at the next row.
+        cancel: an optional event or `Flag`; once it is set, `generate` stops at the next row.
 
     Raises:
         TypeError: a number has the wrong type.
@@ -69,7 +69,7 @@ class DiaAudioStreamer(BaseStreamer):
         if most < first:
             raise ValueError(f"most_frames={most} must be at least first_frames={first}.")
         self.timeout = checked_timeout(timeout)
-        self.cancel: Event | None = None
+        self.cancel: Flag | None = None
         self._samples = codec.ClipStream(processor.audio_tokenizer, processor.codec_dtype)
         self._pattern, self._eos = processor.delay_pattern, processor.eos_token_id
         self._window, self._most = float(first), float(most)

@@ -6,7 +6,6 @@ Independent of files and of scripts that are longer than a pass.
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from threading import Event
 from typing import Any
 
 import torch
@@ -22,6 +21,7 @@ from dia.decoding.step.prefill import SlotRequest
 from dia.decoding.step.sampler import PlainLoopNeeded
 from dia.modeling_dia import DiaForConditionalGeneration
 from dia.processing_dia import DiaProcessor
+from dia.runtime.events import Flag
 
 _NO_SETTINGS: Mapping[str, Any] = {}
 
@@ -50,7 +50,7 @@ class Cancelled(Exception):
 class _CancelStreamer(BaseStreamer):
     """Ignores rows and stops `generate` once `cancel` is set."""
 
-    def __init__(self, cancel: Event) -> None:
+    def __init__(self, cancel: Flag) -> None:
         self._cancel = cancel
 
     @property
@@ -137,12 +137,12 @@ class Synthesizer:
     Attributes:
         model: the model, on its device and in its dtype.
         processor: the model's processor; `sound` needs its codec.
-        cancel: an event; once another thread sets it, a pass ends at its next row with `Cancelled`.
+        cancel: such as an event; once another thread sets it, a pass ends at its next row with `Cancelled`.
     """
 
     model: DiaForConditionalGeneration
     processor: DiaProcessor
-    cancel: Event | None = None
+    cancel: Flag | None = None
 
     def __call__(
         self,
@@ -184,6 +184,22 @@ class Synthesizer:
         if self.cancel is not None and self.cancel.is_set():
             raise Cancelled("the pass was cancelled.")
         return results
+
+    def is_batched(self, text: str, settings: Mapping[str, Any] = _NO_SETTINGS) -> bool:
+        """Whether calls from several threads share a step; otherwise each runs by itself.
+
+        Args:
+            text: one of the scripts.
+            settings: as in a call.
+
+        Raises:
+            TypeError, ValueError: an argument is invalid; the message names it.
+        """
+        try:
+            self._request(text, None, 0, self._with_length(settings))
+        except PlainLoopNeeded:
+            return False
+        return True
 
     def start(
         self, text: str, prompt: Tensor | None, seed: int | None, settings: Mapping[str, Any], streamer: BaseStreamer

@@ -14,7 +14,8 @@ from tiny_speech import tiny_speech
 from dia.synthesis.parts import long_form
 from dia.synthesis.parts.folder import finished_parts
 from dia.synthesis.parts.joining import pieces, stream_joined
-from dia.synthesis.parts.long_form import PromptMemory, speak_long, stream_long
+from dia.synthesis.parts.long_form import speak_long, stream_long
+from dia.synthesis.parts.memory import PromptMemory
 from dia.synthesis.parts.planning import part_seconds
 from dia.synthesis.parts.resume import FolderPartStore, fingerprint
 from dia.synthesis.synthesizer import Synthesizer

@@ -3,10 +3,11 @@
 Independent of files; a `PartStore` can store finished parts.
 """
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from itertools import chain
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 from math import ceil, floor
+from threading import Event
 from typing import Any, Protocol
 
 import torch
@@ -14,8 +15,11 @@ from torch import Tensor
 from tqdm import tqdm
 
 from dia.audio.waveform import Waveform
+from dia.runtime.events import AnyEvent
+from dia.runtime.in_order import InOrder
 from dia.runtime.resources.memory import release_free_memory
 from dia.synthesis.parts.joining import Piece, join_pieces, pieces, stream_joined
+from dia.synthesis.parts.memory import PromptMemory
 from dia.synthesis.parts.planning import Part, VoiceInfo, plan
 from dia.synthesis.synthesizer import Synthesizer
 from dia.synthesis.takes.checks import warn_about
@@ -23,11 +27,12 @@ from dia.synthesis.takes.generation import make_take, stream_take
 from dia.synthesis.takes.seeds import check_seed, later_seed
 from dia.synthesis.takes.take import Line, Take, TakeOptions
 from dia.text.chunking import sentences_of
-from dia.text.prompt_format import CARRIES, Carry, PromptFormat, continue_transcript
+from dia.text.prompt_format import CARRIES, Carry, PromptFormat
 from dia.text.script import Script, estimated_seconds
 from dia.text.tags import speakers_in
 
 _SEED_STRIDE = 1000  # distance between the first seeds of consecutive parts, to leave seeds for retries
+_AT_ONCE = 8  # parts that are spoken side by side; each holds its audio until those before it are finished
 _SPLIT_SHARE = 0.6  # maximum length of the pieces of a failed part, relative to the part
 _NO_SETTINGS: Mapping[str, Any] = {}
 
@@ -42,42 +47,6 @@ class PartStore(Protocol):
 
     def save(self, index: PartIndex, take: Take) -> None:
         """Store a take."""
-
-
-@dataclass
-class PromptMemory:
-    """Remembers earlier parts and selects those that precede the next part, to continue their voices and tone.
-
-    Takes with faults are not remembered, so that faults do not spread.
-
-    Attributes:
-        carry: what to continue from: the "first" part, the "last", "both" or "nothing".
-        voice: a voice that always comes first, in place of the first part.
-    """
-
-    carry: Carry
-    voice: Line | None = None
-    _first: Line | None = None
-    _last: Line | None = None
-    _by_speaker: dict[str, Line] = field(default_factory=dict)
-
-    def prompt_for(self, script: Script) -> Line | None:
-        """The prompt for a part, as a line without text; None for no prompt."""
-        wanted = [self.voice or (self._first if self.carry in ("first", "both") else None)]
-        if self.carry in ("last", "both"):
-            wanted.append(self._last)
-        lines = list(dict.fromkeys(line for line in wanted if line is not None))
-        if self.carry != "nothing":
-            present = set(chain.from_iterable(speakers_in(line.transcript) for line in lines))
-            missing = {turn.speaker for turn in script.turns} - present
-            lines = [self._by_speaker[name] for name in sorted(missing) if name in self._by_speaker] + lines
-        return _join_lines(lines)
-
-    def add(self, script: Script, codes: Tensor) -> None:
-        """Remember a part without faults; codes: [T, C], those of its audio."""
-        self._last = Line("", codes, script.spoken)
-        self._first = self._first or self._last
-        self._by_speaker |= {turn.speaker: self._last for turn in script.turns}
 
 
 def speak_long(
@@ -112,10 +81,8 @@ def speak_long(
         ValueError: an argument is invalid; the message names it.
     """
     long_form = _LongForm.of(synthesizer, script, voice, seed, settings, take_options or TakeOptions(), carry, store)
-    counted = enumerate(
-        tqdm(long_form.parts, "speaking", unit=" parts", leave=False, disable=None if progress else True)
-    )
-    takes = (long_form.take(part.script, (number,), long_form.seed_of(number)) for number, part in counted)
+    silent = None if progress else True
+    takes = tqdm(long_form.takes(), "speaking", len(long_form.parts), unit=" parts", leave=False, disable=silent)
     joined = pieces(takes, [part.pause for part in long_form.parts], long_form.take_options.edge_seconds)
     return (
         replace(piece, cue=part.cue, ends_cue=part.ends_cue)
@@ -190,6 +157,36 @@ class _LongForm:
         parts = plan(script, format, carry, VoiceInfo(speakers_in(voice.transcript) if voice else (), seconds))
         memory = PromptMemory(carry, voice)
         return cls(synthesizer, parts, seed, _per_part_settings(settings), take_options, memory, store)
+
+    def takes(self) -> Iterator[Take]:
+        """The parts in order. Those whose prompt is known by then are spoken side by side, with the same results."""
+        batched = self.synthesizer.is_batched(self.parts[0].script.spoken, self.settings)
+        stop = Event()
+        apart = self._stopped_by(stop)
+        with InOrder[tuple[Take, PromptMemory]](_AT_ONCE, stop, "dia.part") as running:
+            for number, part in enumerate(self.parts):
+                if not self.memory.is_settled(part.script):
+                    yield from map(self._finished, running.rest())
+                task = partial(replace(apart, memory=self.memory.copied())._numbered, number)
+                if batched and self.memory.is_settled(part.script):
+                    yield from map(self._finished, running.add(task))
+                else:
+                    yield self._finished(task())
+            yield from map(self._finished, running.rest())
+
+    def _stopped_by(self, stop: Event) -> "_LongForm":
+        """The same, whose passes end once `stop` is set, and whose recognizer is called by one thread at a time."""
+        cancel = self.synthesizer.cancel
+        synthesizer = replace(self.synthesizer, cancel=stop if cancel is None else AnyEvent(stop, cancel))
+        return replace(self, synthesizer=synthesizer, take_options=self.take_options.in_threads())
+
+    def _numbered(self, number: int) -> tuple[Take, PromptMemory]:
+        return self.take(self.parts[number].script, (number,), self.seed_of(number)), self.memory
+
+    def _finished(self, made: tuple[Take, PromptMemory]) -> Take:
+        take, memory = made
+        self.memory.add_all(memory)
+        return take
 
     def seed_of(self, number: int) -> int:
         """The first seed of a part."""
@@ -270,13 +267,4 @@ def _audible_codes(take: Take, frame_rate: float) -> Tensor:
     return take.codes[max(0, floor(first)) : ceil(last)]
 
 
-def _join_lines(lines: Sequence[Line]) -> Line | None:
-    if not lines:
-        return None
-    transcript = ""
-    for line in lines:
-        transcript = continue_transcript(transcript, line.transcript)
-    return Line("", torch.cat([line.prompt for line in lines if line.prompt is not None]), transcript)
-
-
-__all__ = ["PartIndex", "PartStore", "PromptMemory", "speak_long", "stream_long"]
+__all__ = ["PartIndex", "PartStore", "speak_long", "stream_long"]

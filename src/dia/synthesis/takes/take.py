@@ -1,6 +1,7 @@
 """The values of a single pass: its line, its options and the resulting take."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from threading import Lock
 
 from torch import Tensor
 
@@ -56,6 +57,18 @@ class TakeOptions:
             raise TypeError(
                 f"recognizer is {self.recognizer!r}; expected a function that takes a waveform and its rate."
             )
+
+    def in_threads(self) -> "TakeOptions":
+        """The same options, whose recognizer is called by one thread at a time."""
+        recognizer, lock = self.recognizer, Lock()
+        if recognizer is None:
+            return self
+
+        def alone(waveform: Waveform, sampling_rate: int) -> str:
+            with lock:
+                return recognizer(waveform, sampling_rate)
+
+        return replace(self, recognizer=alone)
 
 
 @dataclass(frozen=True)

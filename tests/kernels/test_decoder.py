@@ -15,11 +15,21 @@ needs_kernel = pytest.mark.skipif(skinny._kernel() is None, reason="no kernel fo
 
 
 @needs_kernel
-@pytest.mark.parametrize("rows", [1, 2, 3, 4, 7, 16, 17])
+@pytest.mark.parametrize("rows", [0, 1, 2, 3, 4, 7, 16, 17, 67])
 def test_the_kernel_multiplies(rows):
-    weight, x = torch.randn(69, 96).bfloat16(), torch.randn(17, 96).bfloat16()
+    weight, x = torch.randn(69, 96).bfloat16(), torch.randn(67, 96).bfloat16()
     got = skinny.skinny_linear(weight)(x[:rows])
     torch.testing.assert_close(got, nn.functional.linear(x[:rows], weight), atol=0.1, rtol=0.01)
+
+
+@needs_kernel
+@pytest.mark.parametrize("inputs", [96, 4160])  # one row after another, or blocks of rows; long weights
+def test_a_row_of_a_product_does_not_depend_on_the_others(inputs):
+    weight, x = torch.randn(69, inputs).bfloat16(), torch.randn(67, inputs).bfloat16()
+    linear = skinny.skinny_linear(weight)
+    alone = torch.cat([linear(row) for row in x.split(1)])
+    for rows in (*range(2, 12), 67):
+        assert torch.equal(linear(x[-rows:]), alone[-rows:])
 
 
 @needs_kernel
@@ -137,6 +147,21 @@ def test_the_memory_of_a_weight_stays_alive_after_its_data_is_replaced(fake, mak
     taken = [torch.empty(shape, dtype=torch.bfloat16) for _ in range(50)]
     assert address not in {tensor.data_ptr() for tensor in taken}, "nobody else may have it while the kernel may read"
     del kernel
+
+
+@pytest.mark.parametrize(("make", "shape", "expected"), MADE.values(), ids=MADE)
+@pytest.mark.parametrize("rows", [1, 2, 40])
+def test_any_number_of_rows_is_computed_by_the_kernel_also_with_gaps_between_them(fake, make, shape, expected, rows):
+    weight, x = torch.randn(shape).bfloat16(), torch.randn(2 * rows, 32).bfloat16()[::2]
+    torch.testing.assert_close(make(weight)(x), expected(x, weight))
+    assert fake.calls == 1
+
+
+@pytest.mark.parametrize(("make", "shape", "expected"), MADE.values(), ids=MADE)
+def test_rows_of_another_width_are_left_to_torch(fake, make, shape, expected):
+    with pytest.raises(RuntimeError):
+        make(torch.ones(shape).bfloat16())(torch.ones(2, 31).bfloat16())
+    assert fake.calls == 0
 
 
 @pytest.mark.parametrize(("make", "shape", "expected"), MADE.values(), ids=MADE)

@@ -1,6 +1,7 @@
 // y = x wT in bfloat16 for a few rows x. Weights are read once, at memory bandwidth, and used for four rows at a time.
 // While later rows compute with a block of weights, the next block is prefetched. Matrix libraries are optimized for
-// many rows and reach half of this speed here. Below are the other operations of a step with few rows, where call
+// many rows and reach half of this speed here. A row's sums are added in the same order however many rows there are, so
+// that they do not depend on the other rows; matrix libraries choose another order for another number of rows. Below are the other operations of a step with few rows, where call
 // overhead exceeds the computation.
 
 #include <immintrin.h>
@@ -65,10 +66,10 @@ void skinny_linear(const bf16 *x, const bf16 *w, bf16 *y, long rows, long output
     for (long first = 0; first < outputs; first += block) {
         long count = outputs - first < block ? outputs - first : block, r = 0;
         const bf16 *part = w + first * inputs;
-        const char *ahead = (const char *)(part + block * inputs);
+        const char *ahead = (const char *)(part + block * inputs), *end = ahead + block * inputs * sizeof *part;
         if (rows >= 4) strip(x, part, y + first, count, outputs, inputs, 4, NULL), r = 4;
         for (; r + 4 <= rows; r += 4)
-            strip(x + r * inputs, part, y + r * outputs + first, count, outputs, inputs, 4, &ahead);
+            strip(x + r * inputs, part, y + r * outputs + first, count, outputs, inputs, 4, ahead < end ? &ahead : NULL);
         const bf16 *rest = x + r * inputs;
         bf16 *out = y + r * outputs + first;
         if (rows - r == 3) strip(rest, part, out, count, outputs, inputs, 3, NULL);

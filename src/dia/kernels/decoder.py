@@ -16,7 +16,6 @@ from dia.kernels.compile import load_functions
 from dia.kernels.sources import BFLOAT16_FLAGS
 
 _SOURCE = Path(__file__).with_name("decoder.c")
-_ROWS = 16  # maximum number of input rows; with more, torch's own kernel is as fast
 _LANES = 32  # bfloat16 numbers per vector
 _ARGUMENTS: dict[str, list[Any]] = {
     "skinny_linear": [ctypes.c_void_p] * 3 + [ctypes.c_long] * 3 + [ctypes.c_int],
@@ -51,8 +50,9 @@ class _Weight:
 def skinny_linear(weight: Tensor) -> Callable[[Tensor], Tensor] | None:
     """A function `linear(x)` for a bfloat16 weight [out, in] on the CPU, or None without a kernel.
 
-    The function maps x [N, in] to [N, out] and reads the weight once, at memory bandwidth. It uses torch for more than
-    16 rows, non-contiguous rows and other dtypes. It follows replaced data of the weight.
+    The function maps x [N, in] to [N, out] and reads the weight once, for few rows at memory bandwidth. A row's result
+    does not depend, bit for bit, on the other rows. Other dtypes are left to torch. It follows replaced data of the
+    weight.
     """
     if not _readable(weight) or weight.shape[1] % _LANES:
         return None
@@ -63,9 +63,9 @@ def skinny_linear(weight: Tensor) -> Callable[[Tensor], Tensor] | None:
 
     def linear(x: Tensor) -> Tensor:
         address = memory.address()
-        if address is None or len(x) > _ROWS or x.dtype != torch.bfloat16 or not x.is_contiguous():
+        if address is None or x.dtype != torch.bfloat16 or x.shape[1:] != (inputs,):
             return nn.functional.linear(x, weight)
-        y = x.new_empty(len(x), outputs)
+        x, y = x.contiguous(), x.new_empty(len(x), outputs)
         shape = len(x), outputs, inputs
         kernel.skinny_linear(x.data_ptr(), address, y.data_ptr(), *shape, torch.get_num_threads())
         return y
@@ -76,7 +76,7 @@ def skinny_linear(weight: Tensor) -> Callable[[Tensor], Tensor] | None:
 def skinny_norm(weight: Tensor, eps: float) -> Callable[[Tensor], Tensor] | None:
     """A function `norm(x)`, the RMS norm of rows [N, width], for a bfloat16 weight [width] on the CPU, or None.
 
-    It follows replaced data of the weight.
+    A row's result does not depend on the other rows. It follows replaced data of the weight.
     """
     kernel = _kernel() if _readable(weight) else None
     if kernel is None:
@@ -85,8 +85,9 @@ def skinny_norm(weight: Tensor, eps: float) -> Callable[[Tensor], Tensor] | None
 
     def norm(x: Tensor) -> Tensor:
         address = memory.address()
-        if address is None or x.dtype != torch.bfloat16 or not x.is_contiguous():
+        if address is None or x.dtype != torch.bfloat16 or x.shape[-1:] != (width,):
             return torch.rms_norm(x, weight.shape, weight, eps)
+        x = x.contiguous()
         y = torch.empty_like(x)
         kernel.norm_rows(x.data_ptr(), address, y.data_ptr(), x.numel() // width, width, eps)
         return y

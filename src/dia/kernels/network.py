@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from dia.kernels.blocks import padded, whole_blocks
 from dia.kernels.compile import load_functions, runs_plain_kernels
 from dia.kernels.sources import PLAIN_FLAGS
 
@@ -146,7 +147,7 @@ class Network:
         )
         network = ctypes.byref(self._network)
         scratch = embedded.new_empty(self._library.scratch_size(network, count, longest))
-        logits = embedded.new_empty(count, -(-self._outputs // _PANEL) * _PANEL)
+        logits = embedded.new_empty(count, whole_blocks(self._outputs, _PANEL))
         self._library.run_network(network, ctypes.byref(rows), longest, scratch.data_ptr(), logits.data_ptr())
         return logits[:, : self._outputs]
 
@@ -212,8 +213,8 @@ def _fits_in_bfloat16(matrix: Tensor) -> bool:
 def _packed(matrix: Tensor, half: bool) -> Tensor:
     """A matrix [out, in] in panels of outputs, [out / 32, in, 32]; the last panel is filled with zeros."""
     matrix = matrix.detach().to(torch.bfloat16 if half else torch.float32)
-    padded = nn.functional.pad(matrix, (0, 0, 0, -len(matrix) % _PANEL))
-    return padded.view(-1, _PANEL, matrix.shape[1]).transpose(1, 2).contiguous()
+    panels = padded(matrix, whole_blocks(len(matrix), _PANEL))
+    return panels.view(-1, _PANEL, matrix.shape[1]).transpose(1, 2).contiguous()
 
 
 __all__ = ["WIDTH", "Buffers", "LayerWeights", "Network", "Shape", "Weights", "load", "supports"]

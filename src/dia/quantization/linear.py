@@ -20,6 +20,7 @@ from typing import Any, Literal, Protocol, cast
 import torch
 from torch import Tensor, nn
 
+from dia.kernels.blocks import padded, whole_blocks
 from dia.kernels.compile import load_functions
 from dia.kernels.sources import BYTES_FLAGS
 from dia.runtime.log import get_logger
@@ -80,7 +81,7 @@ def _unpack_pairs(pairs: Tensor) -> Tensor:
 
 def _pad_to_tiles(matrix: Tensor) -> Tensor:
     """Pad the outputs with zeros to a multiple of the tile size."""
-    return nn.functional.pad(matrix, (0, 0) * (matrix.ndim - 1) + (0, -len(matrix) % _TILE))
+    return padded(matrix, whole_blocks(len(matrix), _TILE))
 
 
 def _int8_tiles(weight: Tensor) -> Tensor:

@@ -16,10 +16,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from dia.kernels.blocks import blocked, padded
 from dia.kernels.decoder import skinny_attention, skinny_linear, skinny_norm
 
 MODELING_MODULE = "dia.modeling_dia"  # the step replaces forward methods of this module only
-_BLOCK = 4  # rows of a block of a product in float32 on a CPU
 _NARROW = 1024  # up to this width call overhead dominates, so that copying weights into one matrix pays off
 
 Linear = Callable[[Tensor], Tensor]
@@ -175,16 +175,6 @@ class FastLayer:
         return padded(output, count)
 
 
-def blocked(rows: int, like: Tensor) -> int:
-    """Rows that a product must have so that each row's result does not depend on how many others there are.
-
-    On a CPU in float32, products of fewer rows than a block use other kernels. See docs/engine.md.
-    """
-    if like.device.type != "cpu" or like.dtype != torch.float32:
-        return rows
-    return -(-rows // _BLOCK) * _BLOCK
-
-
 def _joined_parts(parts: list[Tensor]) -> Tensor:
     return parts[0] if len(parts) == 1 else torch.cat(parts)
 
@@ -194,24 +184,20 @@ def _along_text(keys: Tensor) -> Tensor:
     return keys.transpose(2, 3).contiguous().transpose(2, 3)
 
 
-def padded(rows: Tensor, count: int) -> Tensor:
-    """Append zeros to rows [N, E] up to `count` rows."""
-    return rows if len(rows) == count else nn.functional.pad(rows, (0, 0, 0, count - len(rows)))
-
-
 class _Joined:
     """Several projections of the same rows in one matrix product: [N, E] → [N, sum of the outputs]."""
 
-    def __init__(self, parts: list[Tensor]) -> None:
+    def __init__(self, parts: list[Tensor], eager: bool) -> None:
         self.parts = parts
         self.weight = torch.cat(parts)
+        self.product = _product(self.weight, eager)
 
     def refresh(self) -> None:
         """Copy the model's current weights, which training may have changed."""
         torch.cat(self.parts, out=self.weight)
 
     def __call__(self, rows: Tensor) -> Tensor:
-        return nn.functional.linear(rows, self.weight)
+        return self.product(rows)
 
 
 def linear_of(module: nn.Module, eager: bool) -> Linear:
@@ -219,6 +205,10 @@ def linear_of(module: nn.Module, eager: bool) -> Linear:
     if not is_plain(module):
         return module
     weight: Any = module.weight
+    return _product(weight, eager)
+
+
+def _product(weight: Tensor, eager: bool) -> Linear:
     own = skinny_linear(weight) if eager else None
     return own or (lambda rows: nn.functional.linear(rows, weight))
 
@@ -248,7 +238,7 @@ def _joined(modules: list[nn.Module], eager: bool) -> Linear:
     if all(map(is_plain, modules)):
         weights: list[Any] = [module.weight for module in modules]
         if weights[0].is_cuda or weights[0].shape[1] <= _NARROW:
-            return _Joined(weights)
+            return _Joined(weights, eager)
     parts = [linear_of(module, eager) for module in modules]
     return lambda rows: torch.cat([part(rows) for part in parts], dim=-1)
 

@@ -16,10 +16,11 @@ from torch import Tensor
 
 from dia.decoding.delay import last_end
 from dia.decoding.step.config import DecodeConfig
-from dia.decoding.step.layer import FastLayer, StepRows, blocked, linear_of, norm_of, padded, signed
+from dia.decoding.step.layer import FastLayer, StepRows, linear_of, norm_of, signed
 from dia.decoding.step.narrow import network_of
 from dia.decoding.step.prefill import Start
 from dia.decoding.step.sampler import Numbers, Sampler, kind_of
+from dia.kernels.blocks import blocked, padded
 from dia.kernels.network import Network
 from dia.kernels.row import RowWriter, kinds_of, slots_of
 from dia.kernels.row import load as load_writer

@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from dia.kernels import compile as compiling
-from dia.kernels import network, sources
+from dia.kernels import decoder, network, row, snake, sources
+from dia.quantization import linear
 from dia.version import __version__
 
 ROOT = Path(__file__).parents[2]
@@ -120,8 +122,16 @@ def test_a_source_distribution_holds_the_sources_of_the_kernels(unpacked):
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="some libraries are for x86-64 alone")
-def test_every_c_file_is_in_a_library():
-    assert {file for file, _ in sources.LIBRARIES} == C_FILES
+def test_a_wheel_holds_every_library_that_the_package_loads(monkeypatch):
+    loaded = set()
+    for module in (decoder, network, row, snake, linear):
+        monkeypatch.setattr(module, "load_functions", lambda source, flags, *_: loaded.add((source.name, flags)))
+    for half in (False, True):
+        monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda half=half: half, raising=False)
+        for load in (decoder._kernel, network.load, row.load, snake._functions, linear._library):
+            load.__wrapped__()
+    assert loaded == set(sources.LIBRARIES)
+    assert {file for file, _ in loaded} == C_FILES
 
 
 @needs_linux

@@ -36,7 +36,8 @@ LIBRARIES = (
 
 _SHARED: Flags = ("-O3", "-fopenmp", "-shared", "-fPIC")
 if sys.platform == "linux":
-    _SHARED += ("-Wl,--as-needed",)  # libgomp only where it is used: it is the one that torch has loaded by then
+    # libgomp and libm only where they are used. The libgomp is the one that torch has loaded by then.
+    _SHARED += ("-Wl,--as-needed",)
 _TIMEOUT = 60  # seconds; the compiler needs about one
 
 
@@ -75,7 +76,7 @@ def compile_library(source: Path, flags: Sequence[str], library: Path) -> None:
     compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
     if compiler is None:
         raise FileNotFoundError("no C compiler found")
-    command = [compiler, *_SHARED, *flags, str(source), "-o", str(library)]
+    command = [compiler, *_SHARED, *flags, str(source), "-lm", "-o", str(library)]
     subprocess.run(command, check=True, stdin=subprocess.DEVNULL, capture_output=True, timeout=_TIMEOUT)
 
 

@@ -5,12 +5,14 @@ Shapes: B clips, n texts, S text length, E width of the encoder.
 
 from collections.abc import Callable
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers.modeling_outputs import BaseModelOutput
 
 from dia.decoding.call.call import Call, EncodedText, read_part
+from dia.runtime.resources.fingerprint import fingerprint, is_stateless
 
 Encoder = Callable[..., Any]
 
@@ -58,9 +60,30 @@ def _with_unconditional(encoder: Encoder, conditional: BaseModelOutput) -> BaseM
     Attention over equal values is that value, so all positions have the same state, and one of them is encoded.
     """
     states = conditional.last_hidden_state  # [B, S, E] → [2B, S, E]
-    zero = torch.zeros(1, 1, dtype=torch.long, device=states.device)
-    unconditional = encoder(input_ids=zero, return_dict=True).last_hidden_state
+    unconditional = _zero(encoder, states.device)
     return BaseModelOutput(torch.cat([states, unconditional.to(states).expand_as(states)]))
+
+
+# The state of a zero of each encoder on a CPU, and the weights that it was computed with.
+_zeros: WeakKeyDictionary[nn.Module, tuple[Any, Tensor]] = WeakKeyDictionary()
+
+
+def _zero(encoder: Encoder, device: torch.device) -> Tensor:
+    """The state of a zero, [1, 1, E]. On a CPU it is kept until a weight changes."""
+    kept = isinstance(encoder, nn.Module) and device.type == "cpu" and not torch.is_grad_enabled()
+    if not kept or not is_stateless(encoder.modules()) or torch.is_autocast_enabled("cpu"):
+        return _encode_zero(encoder, device)
+    weights = fingerprint(encoder.parameters())
+    found = _zeros.get(encoder)
+    if found is None or found[0] != weights:
+        found = _zeros[encoder] = weights, _encode_zero(encoder, device)
+    return found[1]
+
+
+def _encode_zero(encoder: Encoder, device: torch.device) -> Tensor:
+    ids = torch.zeros(1, 1, dtype=torch.long, device=device)
+    state: Tensor = encoder(input_ids=ids, return_dict=True).last_hidden_state
+    return state
 
 
 __all__ = ["encode"]

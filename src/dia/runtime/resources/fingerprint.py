@@ -4,7 +4,14 @@ from collections.abc import Iterable
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+_STATELESS_PACKAGES = ("dia", "torch", "transformers")
+
+
+def is_stateless(modules: Iterable[nn.Module]) -> bool:
+    """Whether the output of modules depends on their weights only. Adapters, for example, can be switched off."""
+    return all(type(module).__module__.partition(".")[0] in _STATELESS_PACKAGES for module in modules)
 
 
 def fingerprint(weights: Iterable[Tensor]) -> tuple[Any, ...]:
@@ -19,4 +26,4 @@ def fingerprint(weights: Iterable[Tensor]) -> tuple[Any, ...]:
     return versions, places, torch.stack(sample).tolist() if sample else []
 
 
-__all__ = ["fingerprint"]
+__all__ = ["fingerprint", "is_stateless"]

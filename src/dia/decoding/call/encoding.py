@@ -70,8 +70,9 @@ _zeros: WeakKeyDictionary[nn.Module, tuple[Any, Tensor]] = WeakKeyDictionary()
 
 def _zero(encoder: Encoder, device: torch.device) -> Tensor:
     """The state of a zero, [1, 1, E]. On a CPU it is kept until a weight changes."""
-    kept = isinstance(encoder, nn.Module) and device.type == "cpu" and not torch.is_grad_enabled()
-    if not kept or not is_stateless(encoder.modules()) or torch.is_autocast_enabled("cpu"):
+    if device.type != "cpu" or not isinstance(encoder, nn.Module) or not is_stateless(encoder.modules()):
+        return _encode_zero(encoder, device)
+    if torch.is_grad_enabled() or torch.is_autocast_enabled("cpu"):
         return _encode_zero(encoder, device)
     weights = fingerprint(encoder.parameters())
     found = _zeros.get(encoder)

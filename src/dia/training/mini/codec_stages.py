@@ -9,7 +9,7 @@ from transformers import DacModel
 
 from dia.training.codec.initialization import MINI_CODEC, build_codec
 from dia.training.codec.recipe import CodecRecipe
-from dia.training.codec.state import check_sizes, read_state
+from dia.training.codec.state import check_sizes, read_state, sizes_of
 from dia.training.codec.trainer import CodecTrainer
 from dia.training.mini.speech_batches import heldout_probe, speech_batches
 
@@ -17,16 +17,27 @@ SEGMENT_FRAMES = 16
 BATCH = 8
 
 
-def train_codec(speech: Path, folder: Path, recipes: Sequence[CodecRecipe], threads: int | None = None) -> DacModel:
+def train_codec(
+    speech: Path,
+    folder: Path,
+    recipes: Sequence[CodecRecipe],
+    threads: int | None = None,
+    start: DacModel | None = None,
+) -> DacModel:
     """Run `recipes` in order, from the state in `folder` if there is one; returns the averaged codec.
 
-    `threads` is the number of CPU threads, by default torch's choice.
+    Args:
+        speech: folder of the corpus.
+        folder: for state, log and samples.
+        recipes: the stages.
+        threads: number of CPU threads, by default torch's choice.
+        start: the codec to begin with, in float32; by default a new one.
     """
     if threads is not None:
         torch.set_num_threads(threads)
     samples = SEGMENT_FRAMES * MINI_CODEC.hop_length
     trainer = CodecTrainer(
-        build_codec(MINI_CODEC),
+        build_codec(MINI_CODEC) if start is None else start,
         lambda drawn: speech_batches(speech, samples, MINI_CODEC.sampling_rate, BATCH, seed=1 + drawn),
         folder,
         heldout_probe(speech, samples, MINI_CODEC.sampling_rate),
@@ -59,6 +70,35 @@ def mini_recipes(joint_minutes: float, decoder_minutes: float, compiled: bool = 
     ]
 
 
+def tuning_recipes(joint_minutes: float, decoder_minutes: float, compiled: bool = True) -> list[CodecRecipe]:
+    """The stages that adapt a trained codec to other speech: all of it, then the decoder against a discriminator.
+
+    Codes change in the first stage.
+    """
+    return [
+        CodecRecipe(
+            "joint",
+            100_000,
+            5e-4,
+            steadiness=1.0,
+            average_decay=0.997,
+            seconds=60 * joint_minutes,
+            compiled=compiled,
+        ),
+        CodecRecipe(
+            "decoder",
+            100_000,
+            6e-4,
+            "muon",
+            average_decay=0.997,
+            discriminator="hinge",
+            discriminator_from=0.1,
+            seconds=60 * decoder_minutes,
+            compiled=compiled,
+        ),
+    ]
+
+
 def save_codec(state: Path, destination: Path) -> None:
     """Write the averaged codec from a trainer's folder `state` to `destination`, in fp16, for `from_pretrained`.
 
@@ -75,7 +115,7 @@ def save_codec(state: Path, destination: Path) -> None:
 
 
 def main() -> None:
-    """`python -m dia.training.mini.codec_stages SPEECH FOLDER`."""
+    """`python -m dia.training.mini.codec_stages SPEECH FOLDER`; the codec is written to FOLDER/codec at the end."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("speech", type=Path, help="folder of the corpus")
     parser.add_argument("folder", type=Path, help="folder for state, log and samples")
@@ -83,9 +123,21 @@ def main() -> None:
     parser.add_argument("--joint-minutes", type=float, default=25, help="minutes of joint training (default: 25)")
     parser.add_argument("--decoder-minutes", type=float, default=60, help="minutes of the decoder alone (default: 60)")
     parser.add_argument("--compiled", action="store_true", help="compile the layers; needs a C++ compiler")
+    parser.add_argument(
+        "--start", type=Path, help="folder of a codec of the same sizes to adapt (default: start with a new one)"
+    )
     arguments = parser.parse_args()
-    recipes = mini_recipes(arguments.joint_minutes, arguments.decoder_minutes, arguments.compiled)
-    train_codec(arguments.speech, arguments.folder, recipes, arguments.threads)
+    if arguments.start is None:
+        recipes, start = mini_recipes(arguments.joint_minutes, arguments.decoder_minutes, arguments.compiled), None
+    else:
+        recipes = tuning_recipes(arguments.joint_minutes, arguments.decoder_minutes, arguments.compiled)
+        start = DacModel.from_pretrained(arguments.start, dtype=torch.float32)
+        if sizes_of(start.config) != sizes_of(MINI_CODEC):
+            parser.error(
+                f"--start {arguments.start} has the sizes {sizes_of(start.config)}, not {sizes_of(MINI_CODEC)}."
+            )
+    train_codec(arguments.speech, arguments.folder, recipes, arguments.threads, start)
+    save_codec(arguments.folder, arguments.folder / "codec")
 
 
 if __name__ == "__main__":

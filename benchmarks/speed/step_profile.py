@@ -33,6 +33,7 @@ LAYER_PARTS = {
     "self-attention: matrices": ("own_in", "own_out"),
     "cross-attention: matrices": ("text_in", "text_out"),
     "MLP: matrices": ("gate_up", "down"),
+    "self-attention: keys and values": ("attend",),
     "cross-attention: keys and values": ("attend_text",),
     "norms": ("own_norm", "text_norm", "mlp_norm"),
 }
@@ -90,7 +91,6 @@ def instrument(clocks: Clocks) -> list[float]:
         if len(steps) == SKIPPED:
             clocks.seconds.clear()
 
-    fast_layer._attend = clocks.around("self-attention: keys and values", fast_layer._attend)
     fast_layer.FastLayer.__init__, fast_decode.Step.__init__ = layer, step  # type: ignore[method-assign]
     fast_decode.Step.__call__ = called  # type: ignore[method-assign]
     return steps

@@ -16,8 +16,8 @@ from dia.decoding.step.sampler import PlainLoopNeeded, Sampler
 _CAPTURES = "transformers.utils.output_capturing"  # its hooks do nothing unless outputs are requested
 # These implementations compute the same function, which the step implements itself.
 _ATTENTIONS = re.compile(r"eager|sdpa|flex_attention|flash_attention_\d|kernels-community/(vllm-)?flash-attn\d?")
-_SPAN = 256  # recorded and compiled steps round the number of rows up to a multiple of this
-_TEXT = 64  # and the text length to a multiple of this
+_SPAN = 256  # rows of the shortest span, and what the rows of a step are a multiple of; kernels want multiples of 16
+_TEXT = 64  # text ids of the shortest text that a step has room for
 
 
 @dataclass(frozen=True)
@@ -69,12 +69,26 @@ class DecodeConfig:
         """Whether the step is recorded or compiled. Such steps are slow to create, so later calls reuse them."""
         return self.recorded or self.compiled is not None
 
-    def rounded(self) -> "DecodeConfig":
-        """Round slots, rows and text up, so that many calls share a step. The surplus is masked."""
-        if not self.reusable:
+    def rounded(self, most_rows: int, most_text: int) -> "DecodeConfig":
+        """Round slots, rows and text up, so that many calls share a step. The surplus is hidden.
+
+        Args:
+            most_rows: rows that no call exceeds usually, where rounding ends.
+            most_text: the same for text ids.
+        """
+        if self.text is None:
             return self
-        slots, text = 1 << (self.slots - 1).bit_length(), _rounded_up(self.text or 1, _TEXT)
-        return replace(self, slots=slots, rows=span_of(self.rows), text=text)
+        slots = 1 << (self.slots - 1).bit_length() if self.reusable else self.slots
+        rows = _within(_doubled(self.rows, _SPAN), self.rows, most_rows)
+        text = _within(_doubled(self.text, _TEXT), self.text, most_text)
+        return replace(self, slots=slots, rows=_rounded_up(rows, _SPAN), text=_rounded_up(text, _TEXT))
+
+    def has_room_for(self, wanted: "DecodeConfig") -> bool:
+        """Whether a step of this configuration writes what one of another, rounded configuration writes."""
+        if self.text is None or wanted.text is None:
+            return self == wanted
+        larger = self.rows >= wanted.rows and self.text >= wanted.text
+        return larger and replace(self, rows=wanted.rows, text=wanted.text) == wanted
 
 
 def check_model(model: Any) -> None:
@@ -108,9 +122,23 @@ def compile_options(config: CompileConfig) -> tuple[tuple[str, Any], ...]:
     return ("backend", config.backend), ("dynamic", False), ("fullgraph", config.fullgraph), ("mode", mode)
 
 
-def span_of(row: int) -> int:
-    """Number of rows that the step attends to when it writes `row`, rounded up so that few steps are created."""
-    return _rounded_up(row, _SPAN)
+def spans_of(rows: int) -> tuple[int, ...]:
+    """The numbers of rows that a step can attend to under masks: doubled up to all `rows`, so that they are few."""
+    spans, span = [], _SPAN
+    while span < rows:
+        spans.append(span)
+        span *= 2
+    return (*spans, rows)
+
+
+def _doubled(number: int, least: int) -> int:
+    """The smallest of `least`, 2 · `least`, 4 · `least` … that is not below a number."""
+    return least << max(-(-number // least) - 1, 0).bit_length()
+
+
+def _within(rounded: int, number: int, most: int) -> int:
+    """A rounded number, but no more than `most` for a number that is not."""
+    return min(rounded, most) if number <= most else number
 
 
 def _rounded_up(number: int, step: int) -> int:
@@ -118,4 +146,4 @@ def _rounded_up(number: int, step: int) -> int:
     return -(-number // step) * step
 
 
-__all__ = ["DecodeConfig", "check_model", "compile_options", "span_of"]
+__all__ = ["DecodeConfig", "check_model", "compile_options", "spans_of"]

@@ -9,15 +9,18 @@ Shapes: B clips, N rows of the network (B, under guidance 2B), E model width, R 
 G key heads, D head width.
 """
 
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
 
+from dia.decoding.step.attention import Attention
 from dia.kernels.blocks import blocked, padded
-from dia.kernels.decoder import skinny_attention, skinny_linear, skinny_norm
+from dia.kernels.decoder import skinny_linear, skinny_norm
 
 MODELING_MODULE = "dia.modeling_dia"  # the step replaces forward methods of this module only
 _NARROW = 1024  # up to this width call overhead dominates, so that copying weights into one matrix pays off
@@ -34,10 +37,10 @@ class StepRows:
         halves: N / B.
         cells: where the keys of the rows belong in a flat buffer, int64 [N · G].
         angles: cosines and signed sines of the rows, [N, 1, D] each.
-        lengths: the number of each slot, and of rows that it attends to; None if masks tell.
-        mask: added to the scores of the first `span` rows, [N, 1, 1, span]; None without a mask.
-        text_mask: added to the scores of the text, [B, 1, 1, S]; None without a mask.
-        span: number of rows to attend to.
+        lengths: the number of each slot, and of rows that it attends to; None if limits on the device tell.
+        limit: of attention over the first `span` rows, as its implementation reads it; see `Attention`.
+        text_limit: of attention over the text.
+        span: number of rows that limits apply to.
     """
 
     clips: int
@@ -45,9 +48,17 @@ class StepRows:
     cells: Tensor
     angles: tuple[Tensor, Tensor]
     lengths: Sequence[tuple[int, int]] | None = None
-    mask: Tensor | None = None
-    text_mask: Tensor | None = None
+    limit: Tensor | None = None
+    text_limit: Tensor | None = None
     span: int = 0
+
+
+@dataclass(frozen=True)
+class Attentions:
+    """The implementations of attention in a layer."""
+
+    rows: Attention
+    text: Attention
 
 
 class FastLayer:
@@ -60,6 +71,7 @@ class FastLayer:
         text: S, the capacity in text ids; None to keep the text of each slot as it is given.
         dtype: dtype of keys and values.
         eager: whether the step runs without torch.compile, so that custom kernels can be used.
+        attentions: how it attends.
         new: creates the buffers; `torch.empty` if every row is written before it is read.
     """
 
@@ -71,11 +83,13 @@ class FastLayer:
         text: int | None,
         dtype: torch.dtype,
         eager: bool,
+        attentions: Attentions,
         new: Callable[..., Tensor],
     ) -> None:
         own, cross, mlp = layer.self_attention, layer.cross_attention, layer.mlp
         self.own_norm, self.text_norm = norm_of(layer.pre_sa_norm, eager), norm_of(layer.pre_ca_norm, eager)
-        self.own_in, self.own_out = _joined([own.q_proj, own.k_proj, own.v_proj], eager), linear_of(own.o_proj, eager)
+        self.own_in = _joined(own, [own.q_proj, own.k_proj, own.v_proj], eager)
+        self.own_out = linear_of(own.o_proj, eager)
         self.text_in, self.text_out = linear_of(cross.q_proj, eager), linear_of(cross.o_proj, eager)
         self.mlp_norm, self.activation = norm_of(layer.pre_mlp_norm, eager), mlp.activation
         self.gate_up, self.down = linear_of(mlp.gate_up_proj, eager), linear_of(mlp.down_proj, eager)
@@ -90,23 +104,25 @@ class FastLayer:
         self.text_keys, self.text_values = new(2, slots[0], text_groups, text or 0, cross.head_dim, **like)
         self.capacity = text is not None
         self.texts: list[tuple[Tensor, Tensor] | None] = [None] * slots[0]  # of each slot, without a capacity
-        self.attend_text: Callable[..., Tensor] = _attend
-        self.transposed = False
-        # For single queries in half precision, the fused kernel on CPUs is several times slower than two products.
-        if device.type == "cpu" and dtype != torch.float32:
-            self.attend_text = _attend_skinny if eager else _attend_unfused
-            self.transposed = True
+        self.attend, self.attend_text = attentions.rows, attentions.text
+        self.along_text = attentions.text.keys_along_text
+        if self.along_text:
             self.text_keys = _along_text(self.text_keys)
+
+    @property
+    def buffers(self) -> tuple[Tensor, ...]:
+        """Its keys and values of all slots."""
+        return self.keys, self.values, self.text_keys, self.text_values
 
     def refresh(self) -> None:
         """Copy the model's current weights, which training may have changed."""
         if isinstance(self.own_in, _Joined):
-            self.own_in.refresh()
+            self.own_in.matrix.refresh()
 
     def clear(self, slot: int) -> None:
         """Empty a slot. Zeros, because masks hide values of an earlier call, but not NaN."""
         self.texts[slot] = None
-        for kept in (self.keys, self.values, self.text_keys, self.text_values):
+        for kept in self.buffers:
             kept[slot].zero_()
 
     def load(self, slot: int, keys: Tensor, values: Tensor) -> None:
@@ -117,7 +133,7 @@ class FastLayer:
     def load_text(self, slot: int, keys: Tensor, values: Tensor) -> None:
         """Give a slot the keys and values of its text, [G, S, D] each."""
         if not self.capacity:
-            ready = _along_text(keys[None]) if self.transposed else keys[None].contiguous()
+            ready = _along_text(keys[None]) if self.along_text else keys[None].contiguous()
             self.texts[slot] = ready, values[None].contiguous()
             return
         for buffer, given in ((self.text_keys, keys), (self.text_values, values)):
@@ -150,7 +166,7 @@ class FastLayer:
         query = rotated[:, : self.heads]
         if rows.lengths is None:
             keys, values = (kept.flatten(0, 1)[:, :, : rows.span] for kept in (self.keys, self.values))
-            attended = _attend(query, keys, values, rows.mask, self.scaling)
+            attended = self.attend(query, keys, values, rows.limit, self.scaling)
         else:
             parts = zip(query.split(rows.halves), rows.lengths, strict=True)
             attended = _joined_parts([self._attend_slot(part, *place) for part, place in parts])
@@ -158,14 +174,14 @@ class FastLayer:
 
     def _attend_slot(self, query: Tensor, slot: int, rows: int) -> Tensor:
         keys, values = (kept[slot, : len(query), :, :rows] for kept in (self.keys, self.values))
-        return _attend(query, keys, values, None, self.scaling)
+        return self.attend(query, keys, values, None, self.scaling)
 
     def _cross_attention(self, hidden_states: Tensor, rows: StepRows) -> Tensor:
         clips, halves, count = rows.clips, rows.halves, len(hidden_states)
         read = padded(hidden_states[: clips * halves : halves], blocked(clips, hidden_states))
         query = self.text_in(self.text_norm(read))[:clips].view(clips, -1, self.text_keys.shape[-1])
         if rows.lengths is None:
-            attended = self.attend_text(query, self.text_keys, self.text_values, rows.text_mask, self.text_scaling)
+            attended = self.attend_text(query, self.text_keys, self.text_values, rows.text_limit, self.text_scaling)
         else:
             parts = zip(query.split(1), (self.text_of(slot) for slot, _ in rows.lengths), strict=True)
             attended = _joined_parts([self.attend_text(part, *text, None, self.text_scaling) for part, text in parts])
@@ -184,17 +200,28 @@ def _along_text(keys: Tensor) -> Tensor:
     return keys.transpose(2, 3).contiguous().transpose(2, 3)
 
 
-class _Joined:
-    """Several projections of the same rows in one matrix product: [N, E] → [N, sum of the outputs]."""
+class _Matrix:
+    """The weights of several projections in one matrix, [sum of the outputs, in]. All steps of a model share it."""
 
-    def __init__(self, parts: list[Tensor], eager: bool) -> None:
+    def __init__(self, parts: list[Tensor]) -> None:
         self.parts = parts
         self.weight = torch.cat(parts)
-        self.product = _product(self.weight, eager)
+
+    def joins(self, parts: list[Tensor]) -> bool:
+        """Whether this is the matrix of these weights, where they are now."""
+        same = [id(part) for part in self.parts] == [id(part) for part in parts]
+        return same and (self.weight.device, self.weight.dtype) == (parts[0].device, parts[0].dtype)
 
     def refresh(self) -> None:
         """Copy the model's current weights, which training may have changed."""
         torch.cat(self.parts, out=self.weight)
+
+
+class _Joined:
+    """Several projections of the same rows in one matrix product: [N, E] → [N, sum of the outputs]."""
+
+    def __init__(self, matrix: _Matrix, eager: bool) -> None:
+        self.matrix, self.product = matrix, _product(matrix.weight, eager)
 
     def __call__(self, rows: Tensor) -> Tensor:
         return self.product(rows)
@@ -234,13 +261,29 @@ def signed(cos: Tensor, sin: Tensor) -> Tensor:
     return torch.stack([cos, torch.cat([-first, second], dim=-1)], dim=1)
 
 
-def _joined(modules: list[nn.Module], eager: bool) -> Linear:
+def _joined(owner: nn.Module, modules: list[nn.Module], eager: bool) -> Linear:
+    """Projections of the same rows, in one product where that is faster. All steps of a model share the matrix."""
     if all(map(is_plain, modules)):
         weights: list[Any] = [module.weight for module in modules]
         if weights[0].is_cuda or weights[0].shape[1] <= _NARROW:
-            return _Joined(weights, eager)
+            return _Joined(_shared(owner, weights), eager)
     parts = [linear_of(module, eager) for module in modules]
     return lambda rows: torch.cat([part(rows) for part in parts], dim=-1)
+
+
+_matrices: WeakKeyDictionary[nn.Module, _Matrix] = WeakKeyDictionary()
+_matrices_lock = threading.Lock()
+
+
+def _shared(owner: nn.Module, weights: list[Tensor]) -> _Matrix:
+    """The joined matrix of a module, created with its first step and again once its weights are moved or replaced."""
+    with _matrices_lock:
+        matrix = _matrices.get(owner)
+        if matrix is None or not matrix.joins(weights):
+            # A tensor that is created in inference mode cannot be written to outside of it, by a later call.
+            with torch.inference_mode(False), torch.no_grad():
+                matrix = _matrices[owner] = _Matrix(weights)
+        return matrix
 
 
 def is_plain(module: nn.Module) -> bool:
@@ -248,27 +291,4 @@ def is_plain(module: nn.Module) -> bool:
     return type(module) is nn.Linear and module.bias is None and type(module.weight) is nn.Parameter
 
 
-def _attend(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, scaling: float) -> Tensor:
-    """Attention of one row: query [N, H, D] over [N, G, rows, D] → [N, H · D]."""
-    grouped = _grouped(query, keys)
-    output = nn.functional.scaled_dot_product_attention(grouped, keys, values, attn_mask=mask, scale=scaling)
-    return output.reshape(len(query), -1)
-
-
-def _attend_unfused(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, scaling: float) -> Tensor:
-    scores = (_grouped(query, keys) * scaling) @ keys.transpose(2, 3)
-    weights = (scores if mask is None else scores + mask).softmax(-1)
-    return (weights @ values).reshape(len(query), -1)
-
-
-def _attend_skinny(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, scaling: float) -> Tensor:
-    own = skinny_attention(_grouped(query, keys), keys, values, mask, scaling)
-    return _attend_unfused(query, keys, values, mask, scaling) if own is None else own.view(len(query), -1)
-
-
-def _grouped(query: Tensor, keys: Tensor) -> Tensor:
-    """Reshape the query to [N, G, H / G, D]: heads that share a key head become rows, so keys are not repeated."""
-    return query.reshape(len(query), keys.shape[1], -1, query.shape[-1])
-
-
-__all__ = ["MODELING_MODULE", "FastLayer", "is_plain", "linear_of", "norm_of", "rotate", "signed"]
+__all__ = ["MODELING_MODULE", "Attentions", "FastLayer", "is_plain", "linear_of", "norm_of", "rotate", "signed"]

@@ -1,7 +1,7 @@
 """Runs a step eagerly, compiled or recorded, keeps steps for later calls, and writes the rows of a call.
 
-On a GPU the step is recorded as a CUDA graph once for every span of rows and replayed. Recorded and compiled steps are
-cached for later calls with the same shapes.
+On a GPU the step is recorded as a CUDA graph and replayed: once, or where attention reads masks, once for every span
+of rows. Recorded and compiled steps are cached for later calls that they have room for.
 
 Shapes: B clips, R grid rows, C channels, V ids of each.
 """
@@ -9,6 +9,7 @@ Shapes: B clips, R grid rows, C channels, V ids of each.
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -18,19 +19,45 @@ from transformers.generation.streamers import BaseStreamer
 
 from dia.decoding.call.inputs import Grid
 from dia.decoding.call.streamers import emit
-from dia.decoding.step.config import DecodeConfig, span_of
+from dia.decoding.step.config import DecodeConfig
 from dia.decoding.step.prefill import Start
 from dia.decoding.step.step import Step
 from dia.quantization.linear import QuantizedLinear
 from dia.runtime.log import get_logger
+from dia.runtime.resources.free_memory import free_memory
 
 logger = get_logger(__name__)
 
 _ROWS_PER_END_CHECK = 8  # on a GPU
 _RECOMPILE_LIMIT = 1 << 16  # compiled versions of one function
-_CACHED_RUNNERS = 4  # per model; each holds its keys and values
+_CACHED_SHARE = 0.25  # of memory, the GPU's or that which is free, for the cached steps of a model
 _STATELESS_PACKAGES = ("dia", "torch", "transformers")  # the output of their modules depends on their weights only
 _recording = threading.Lock()  # held while a graph is recorded
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """How a step runs.
+
+    Attributes:
+        mode: eager, compiled or recorded.
+        attention: the implementation of attention over rows.
+        text_attention: the implementation of attention over the text.
+        slots: number of slots.
+        rows: capacity of each slot in rows.
+        text: capacity of each slot in text ids; None where each keeps its own.
+        spans: the numbers of rows that were recorded or compiled so far.
+        nbytes: of keys, values and tables.
+    """
+
+    mode: str
+    attention: str
+    text_attention: str
+    slots: int
+    rows: int
+    text: int | None
+    spans: tuple[int, ...]
+    nbytes: int
 
 
 class GraphRunner:
@@ -40,6 +67,8 @@ class GraphRunner:
         self.step = step
         self._run: Callable[[int], None] = step if step.config.compiled is None else self._compile()
         self._ready: dict[int, Callable[[], None]] = {}
+        self._pool: Any = None  # memory of all recordings, which never run at once
+        self._recorded = step.config.recorded
 
     def _compile(self) -> Callable[[int], None]:
         compiled: Callable[[int], None] = torch.compile(self.step.__call__, **dict(self.step.config.compiled or ()))
@@ -47,23 +76,50 @@ class GraphRunner:
 
     def __call__(self) -> None:
         """Write the next row of every slot in use."""
-        step = self.step
-        if step.config.reusable:
-            span = span_of(max(step.written))
-            if span not in self._ready:
-                self._ready[span] = self._prepared(span)
+        span = self.step.span
+        if self.step.config.reusable:
+            self._prepare_span(span)
             self._ready[span]()
         else:
-            self._run(max(step.written))
-        step.advanced()
+            self._run(span)
+        self.step.advanced()
+
+    def prepare(self) -> None:
+        """Record or compile the step for all lengths now, instead of when a clip gets there. For a step without clips.
+
+        The longest span comes first, so that the others find the memory that they need in its pool.
+        """
+        if self.step.config.reusable:
+            for span in reversed(self.step.spans):
+                self._prepare_span(span)
+
+    def report(self) -> StepReport:
+        """How the step runs at the moment."""
+        step, config = self.step, self.step.config
+        how = replace(config, recorded=self._recorded, compiled=None if self._run is step else config.compiled)
+        return StepReport(
+            mode=how.mode,
+            attention=step.attentions.rows.name,
+            text_attention=step.attentions.text.name,
+            slots=config.slots,
+            rows=config.rows,
+            text=config.text,
+            spans=tuple(sorted(self._ready)),
+            nbytes=step.nbytes,
+        )
+
+    def _prepare_span(self, span: int) -> None:
+        if span not in self._ready:
+            self._ready[span] = self._prepared(span)
 
     def _prepared(self, span: int) -> Callable[[], None]:
         """The step for one span. Preparing runs the step, so its state is restored after each run."""
         self._warm_up(span)
-        if self.step.config.recorded:
+        if self._recorded:
             try:
                 return self._record(span)
             except RuntimeError as error:  # a host sync, or not enough memory
+                self._recorded = False
                 logger.warning_once(f"CUDA graph recording failed, so the step runs eagerly: {_first_line(error)}")
         return lambda: self._run(span)
 
@@ -72,11 +128,12 @@ class GraphRunner:
         # A failed recording would leave its own stream as the current stream.
         with _recording, torch.cuda.device(device), torch.cuda.stream(torch.cuda.current_stream(device)):
             stream, graph = torch.cuda.Stream(), torch.cuda.CUDAGraph()
+            self._pool = self._pool or torch.cuda.graph_pool_handle()
             stream.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(stream):
                 self._warm_up(span)
             torch.cuda.current_stream().wait_stream(stream)
-            with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
+            with torch.cuda.graph(graph, pool=self._pool, stream=stream, capture_error_mode="thread_local"):
                 self._run(span)
         return graph.replay
 
@@ -110,8 +167,11 @@ _runners_lock = threading.Lock()
 
 @contextmanager
 def runner_for(model: Any, config: DecodeConfig) -> Iterator[GraphRunner]:
-    """A runner for the exclusive use of one call. Reusable runners are cached until the weights change."""
-    config = config.rounded()
+    """A runner for the exclusive use of one call. Reusable runners are cached until the weights change.
+
+    The cache is limited in bytes: the runners that were used last stay. The latest one always does.
+    """
+    config = _rounded(model, config)
     if not config.reusable or not _is_cacheable(model):
         yield GraphRunner(Step(model, config))
         return
@@ -119,14 +179,38 @@ def runner_for(model: Any, config: DecodeConfig) -> Iterator[GraphRunner]:
     with _runners_lock:
         idle = _runners.setdefault(model, [])
         idle[:] = [one for one in idle if one[0] == weights]  # drop runners of former weights, which hold memory
-        found = next((index for index, one in enumerate(idle) if one[1].step.config == config), None)
-        runner = None if found is None else idle.pop(found)[1]
+        runner = _taken(idle, config)
     runner = runner or _new_runner(model, config, idle)
     yield runner
     runner.step.clear()
     with _runners_lock:
         idle.append((weights, runner))
-        del idle[:-_CACHED_RUNNERS]
+        _evict(idle, _memory(model.device))
+
+
+def _rounded(model: Any, config: DecodeConfig) -> DecodeConfig:
+    decoder, encoder = model.config.decoder_config, model.config.encoder_config
+    rows = decoder.max_position_embeddings + max(config.pattern)
+    return config.rounded(rows, encoder.max_position_embeddings)
+
+
+def _taken(idle: list[tuple[Any, GraphRunner]], config: DecodeConfig) -> GraphRunner | None:
+    """Take the smallest runner that has room for a call."""
+    roomy = [index for index, (_, runner) in enumerate(idle) if runner.step.config.has_room_for(config)]
+    return idle.pop(min(roomy, key=lambda index: idle[index][1].step.nbytes))[1] if roomy else None
+
+
+def _memory(device: torch.device) -> int | None:
+    """Bytes of a GPU's memory, or of free memory; None if they are not known."""
+    return torch.cuda.get_device_properties(device).total_memory if device.type == "cuda" else free_memory()
+
+
+def _evict(idle: list[tuple[Any, GraphRunner]], memory: int | None) -> None:
+    """Drop the oldest runners until the rest takes its share of the device's memory."""
+    most = float("inf") if memory is None else _CACHED_SHARE * memory
+    total = sum(runner.step.nbytes for _, runner in idle)
+    while len(idle) > 1 and total > most:
+        total -= idle.pop(0)[1].step.nbytes
 
 
 def _new_runner(model: Any, config: DecodeConfig, idle: list[tuple[Any, GraphRunner]]) -> GraphRunner:
@@ -228,4 +312,4 @@ def _first_line(error: Exception) -> str:
     return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
 
 
-__all__ = ["GraphRunner", "runner_for", "write_rows"]
+__all__ = ["GraphRunner", "StepReport", "runner_for", "write_rows"]

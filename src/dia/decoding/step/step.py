@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 
 from dia.decoding.delay import last_end
-from dia.decoding.step.config import DecodeConfig
-from dia.decoding.step.layer import FastLayer, StepRows, linear_of, norm_of, signed
+from dia.decoding.step.attention import attention_for_rows, attention_for_text
+from dia.decoding.step.config import DecodeConfig, spans_of
+from dia.decoding.step.layer import Attentions, FastLayer, StepRows, linear_of, norm_of, signed
 from dia.decoding.step.narrow import network_of
 from dia.decoding.step.prefill import Start
 from dia.decoding.step.sampler import Numbers, Sampler, kind_of
@@ -59,7 +60,8 @@ class Step:
         self.head = linear_of(model.logits_dense, eager)
         new = torch.zeros if config.fixed else torch.empty
         sizes = (slots, config.halves), config.rows, config.text
-        self.layers = [FastLayer(layer, *sizes, dtype, eager, new) for layer in decoder.layers]
+        self.attentions = _attentions(decoder.config, device, dtype, eager)
+        self.layers = [FastLayer(layer, *sizes, dtype, eager, self.attentions, new) for layer in decoder.layers]
         self.network = network_of(model, self.layers) if eager and not config.fixed else None
         positions, like = torch.arange(config.rows, device=device)[None], torch.empty(0, dtype=dtype, device=device)
         self.rotary = signed(*(part[0] for part in decoder.rotary_emb(like, positions)))  # [R, 2, D]
@@ -77,9 +79,7 @@ class Step:
         groups = self.layers[0].groups
         cells = torch.arange(slots * config.halves * groups, device=device) * config.rows
         self.cells = cells.view(slots, config.halves, groups)  # of row 0 in the flat buffers of keys
-        self.text_mask = (
-            None if config.text is None else torch.zeros(slots, 1, 1, config.text, dtype=dtype, device=device)
-        )
+        self.text_limit = self._new_text_limit(dtype)
         self.places = torch.arange(config.rows, device=device)
         self._samplers: list[Sampler | None] = [None] * slots
         self._has_unconditional = False
@@ -133,8 +133,12 @@ class Step:
         for tensor, number in zip(state, numbers, strict=True):
             tensor[slot] = number
         self.numbers.set(slot, start.sampler)
-        if self.text_mask is not None:
-            self.text_mask[slot].fill_(float("-inf"))[..., : start.text[0][0].shape[1]] = 0.0
+        if self.text_limit is not None:
+            length = start.text[0][0].shape[1]
+            if self.attentions.text.counted:
+                self.text_limit[slot] = length
+            else:
+                self.text_limit[slot].fill_(float("-inf"))[..., :length] = 0.0
         self.written[slot], self.limits[slot] = start.prefilled, start.max_rows
         self._samplers[slot] = start.sampler.kind
         self._changed()
@@ -197,7 +201,11 @@ class Step:
             self.written[slot] += 1
 
     def __call__(self, span: int = 0) -> None:
-        """Decode the last row of each slot in use and write the next one. `span` rows are attended to under masks."""
+        """Decode the last row of each slot in use and write the next one.
+
+        Args:
+            span: one of `spans`, not below the number of rows of any slot.
+        """
         used = self.in_use
         last = self.row[used.at] - 1
         hidden_states = self.embed(self.ids[used.at, :, last][:, None])[:, 0]  # [B, E]
@@ -231,15 +239,48 @@ class Step:
     def _rows(self, used: _InUse, last: Tensor, span: int) -> StepRows:
         cells = (self.cells[used.at, : used.halves] + last[:, None, None]).flatten()
         angles = self.rotary[last + self.offset[used.at]].repeat_interleave(used.halves, dim=0)[:, :, None]
-        mask = lengths = None
+        limit = lengths = None
         if self.config.fixed:
-            hidden = self.places[:span] > last[:, None]
-            mask = torch.zeros_like(hidden, dtype=self.rotary.dtype).masked_fill(hidden, float("-inf"))
-            mask = mask.repeat_interleave(used.halves, dim=0)[:, None, None]
+            limit = self._limit(last, span).repeat_interleave(used.halves, dim=0)
         else:
             lengths = [(slot, self.written[slot]) for slot in used.slots]
         pair = angles[:, 0], angles[:, 1]
-        return StepRows(len(last), used.halves, cells, pair, lengths, mask, self.text_mask, span)
+        return StepRows(len(last), used.halves, cells, pair, lengths, limit, self.text_limit, span)
+
+    def _limit(self, last: Tensor, span: int) -> Tensor:
+        """What hides the rows behind the last one of each slot: their number [B], or a mask [B, 1, 1, span]."""
+        if self.attentions.rows.counted:
+            return (last + 1).int()
+        hidden = self.places[:span] > last[:, None]
+        mask = torch.zeros_like(hidden, dtype=self.rotary.dtype).masked_fill(hidden, float("-inf"))
+        return mask[:, None, None]
+
+    def _new_text_limit(self, dtype: torch.dtype) -> Tensor | None:
+        slots, text, device = self.config.slots, self.config.text, self.ids.device
+        if text is None:
+            return None
+        if self.attentions.text.counted:
+            return torch.ones(slots, dtype=torch.int32, device=device)
+        return torch.zeros(slots, 1, 1, text, dtype=dtype, device=device)
+
+    @property
+    def spans(self) -> tuple[int, ...]:
+        """The numbers of rows that the step can attend to, the smallest first. Each is recorded or compiled."""
+        if not self.config.fixed or self.attentions.rows.counted:
+            return (self.config.rows,)
+        return spans_of(self.config.rows)
+
+    @property
+    def span(self) -> int:
+        """The span of the next row."""
+        return next(span for span in self.spans if span >= max(self.written))
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the step's own tensors: keys, values, grids and tables. Weights are the model's."""
+        own = [tensor for tensor in vars(self).values() if isinstance(tensor, Tensor)]
+        kept = [tensor for layer in self.layers for tensor in layer.buffers]
+        return sum(tensor.nbytes for tensor in (*own, *kept))
 
     def _write(self, logits: Tensor, used: _InUse) -> None:
         """Choose the next row from logits [B, halves, C · V] and write it: delayed EOS, PAD after EOS, the prompt."""
@@ -272,6 +313,12 @@ class Step:
             assert places is not None
             picked[places] = sampler(logits[places], numbers[places], keys[places], row[places])
         return picked
+
+
+def _attentions(decoder: Any, device: torch.device, dtype: torch.dtype, eager: bool) -> Attentions:
+    own = decoder.num_attention_heads, decoder.num_key_value_heads, decoder.head_dim
+    text = decoder.cross_num_attention_heads, decoder.cross_num_key_value_heads, decoder.cross_head_dim
+    return Attentions(attention_for_rows(device, dtype, own), attention_for_text(device, dtype, text, eager))
 
 
 __all__ = ["Step"]

@@ -44,6 +44,7 @@ from dia.decoding.step.config import DecodeConfig, check_model, compile_options
 from dia.decoding.step.prefill import SlotRequest, Start, save, starts_of
 from dia.decoding.step.runner import runner_for, write_rows
 from dia.decoding.step.sampler import PlainLoopNeeded
+from dia.decoding.warm_up import WarmUp, warm_up
 from dia.runtime.log import get_logger
 
 logger = get_logger(__name__)
@@ -178,6 +179,21 @@ class DiaGenerationMixin(GenerationMixin):
             return self._prefill(call, together=config.fixed, in_place=False)[0]
 
         return SlotRequest(config, call.grid.rows(0, call.grid.prefilled).cpu(), prefill)
+
+    def warm_up(self, slots: int | None = None) -> WarmUp:
+        """Compile kernels, record the step of the model's engine for all lengths, and generate a short clip.
+
+        Afterwards a clip with the default settings builds nothing new, nor does `generate` for as many clips as there
+        are slots.
+
+        Args:
+            slots: how many clips the engine generates at once from now on; by default as many as before.
+
+        Raises:
+            TypeError, ValueError: `slots` is not a whole number, or below 1.
+            MemoryError: a clip does not fit into memory.
+        """
+        return warm_up(self, slots)
 
     def _call(
         self,

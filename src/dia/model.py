@@ -1,6 +1,7 @@
 """`Dia`, the high-level API: turns scripts into speech."""
 
 import sys
+import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -16,6 +17,7 @@ from dia.audio.waveform import Waveform
 from dia.checkpoints.loading import by_name, from_files
 from dia.checkpoints.placement import choose_device, choose_dtype, compiled
 from dia.checkpoints.source import REAL, REAL_CODEC, public_name
+from dia.decoding.warm_up import WarmUp
 from dia.modeling_dia import DiaForConditionalGeneration
 from dia.processing_dia import DiaProcessor
 from dia.runtime.background import ClosingIterator
@@ -132,6 +134,34 @@ class Dia:
     def synthesizer(self) -> Synthesizer:
         """Runs single passes of the model."""
         return Synthesizer(self.model, self.processor)
+
+    def warm_up(self, slots: int | None = None, use_torch_compile: bool = False, verbose: bool = False) -> WarmUp:
+        """Make everything ready, so that the first clip is as fast as the others. Call it once, after loading.
+
+        Compiles kernels, records or compiles the step for all lengths, generates a short clip with the default
+        settings, and decodes a frame of audio. See docs/engine.md.
+
+        Args:
+            slots: how many clips are generated at once from now on; by default 16 on a CPU and 8 elsewhere.
+            use_torch_compile: as in `generate`; set it here if later calls set it.
+            verbose: print device and dtype, and at the end how long it took.
+
+        Returns:
+            How long it took, and how the step runs. Its `str` is a line to print.
+
+        Raises:
+            TypeError, ValueError: `slots` is not a whole number, or below 1.
+            MemoryError: a clip does not fit into memory.
+        """
+        began = time.perf_counter()
+        self._prepare([], use_torch_compile, verbose)
+        found = self.model.warm_up(slots)
+        if self.processor.audio_tokenizer is not None:
+            self.synthesizer.sound(torch.zeros(1, len(self.processor.delay_pattern), dtype=torch.long))
+        found = replace(found, seconds=time.perf_counter() - began)
+        if verbose:
+            print(found, file=sys.stderr)
+        return found
 
     def generate(
         self,

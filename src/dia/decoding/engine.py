@@ -124,13 +124,13 @@ class Engine:
         waiting: how many clips may wait.
 
     Raises:
-        ValueError: a number is below 1.
+        TypeError, ValueError: a number is not a whole number, or below 1.
     """
 
     def __init__(self, model: Any, slots: int | None = None, waiting: int = _WAITING) -> None:
         for name, number in (("slots", slots), ("waiting", waiting)):
-            if number is not None and number < 1:
-                raise ValueError(f"{name}={number} must be 1 or more.")
+            if number is not None:
+                _check_count(name, number)
         slots = slots or (_SLOTS_ON_CPU if model.device.type == "cpu" else _SLOTS)
         self._state = _State(ref(model), slots, waiting)
         # Also runs at exit: a thread that computes while the interpreter shuts down can crash it.
@@ -156,6 +156,16 @@ class Engine:
         state = self._state
         with state.lock:
             return Load(state.slots, len(state.live), len(state.waiting))
+
+    def set_slots(self, slots: int) -> None:
+        """Set how many clips to generate at once. It takes effect once the clips in slots have ended.
+
+        Raises:
+            TypeError, ValueError: `slots` is not a whole number, or below 1.
+        """
+        _check_count("slots", slots)
+        with self._state.lock:
+            self._state.slots = slots
 
     def close(self) -> None:
         """Stop: clips that are not finished fail with `EngineClosed`. Waits for the thread to end."""
@@ -322,6 +332,13 @@ class _State:
             lost, self.live = list(self.live.values()), {}
         for ticket in lost:
             ticket.fail(error)
+
+
+def _check_count(name: str, number: int) -> None:
+    if isinstance(number, bool) or not isinstance(number, int):
+        raise TypeError(f"{name} is {type(number).__name__}; pass a whole number, 1 or more.")
+    if number < 1:
+        raise ValueError(f"{name}={number} must be 1 or more.")
 
 
 def config_for(model: Any, wanted: DecodeConfig, slots: int) -> DecodeConfig:

@@ -191,6 +191,8 @@ def test_tests_are_counted_by_outcome(tmp_path):
         "tests/a.py::test_one PASSED [ 5%]\ntests/b.py::test_two[a b] FAILED [ 9%]\ntests/b.py::test_three \n"
     )
     assert counted_tests(log) == {"passed": 1, "failed": 1, "error": 0, "skipped": 0}
+    log.write_text("tests/a.py::test_one\n\n41/374 tests collected (333 deselected) in 7.75s\n")
+    assert counted_tests(log) == {"collected": 41}
 
 
 def test_the_script_says_what_is_missing_and_stops():

@@ -7,10 +7,13 @@ import pytest
 import torch
 from tiny import BATCH, CHANNELS, EOS, INPUTS, ONE, PATTERN, PLAIN, ROW_LIMIT, prompts, texts, tiny_model
 
+from dia.decoding.engine import Engine, engine_of
+from dia.decoding.step import config, runner, step
 from dia.decoding.step import layer as step_layer
-from dia.decoding.step import runner
+from dia.decoding.step.attention import MEMORY_EFFICIENT, SPLIT, UNFUSED
 from tests.decoding.step.as_recorded import COUNTED, MASKED, SPAN, record_plainly
 
+GPU = "cuda"
 GUIDED = {"guidance_scale": 3.0, "do_sample": True, "top_k": 30, "temperature": 0.9}
 
 
@@ -152,3 +155,80 @@ def test_threads_that_share_a_model_write_the_same_codes(model, built):
     with ThreadPoolExecutor(3) as threads:
         found = list(threads.map(lambda settings: model.generate(**ONE, **settings), calls))
     assert all(torch.equal(one, other) for one, other in zip(found, greedy, strict=True))
+
+
+# On a GPU
+
+
+@pytest.fixture
+def on_gpu(monkeypatch):
+    """A model on the GPU, with short spans, and a function that chooses the attention of its steps."""
+    endless = tiny_model()
+    endless.logits_dense.weight.data[EOS] = 0
+    monkeypatch.setattr(config, "_SPAN", SPAN)
+
+    def choose(attention):
+        for name in ("attention_for_rows", "attention_for_text"):
+            monkeypatch.setattr(step, name, lambda *_: attention)
+        return endless.to(GPU)
+
+    return choose
+
+
+def on(device, inputs):
+    return {name: tensor.to(device) for name, tensor in inputs.items()}
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("attention", [SPLIT, MEMORY_EFFICIENT, UNFUSED], ids=lambda attention: attention.name)
+def test_recordings_for_all_lengths_share_a_pool_and_write_the_codes_of_the_plain_loop(on_gpu, attention):
+    model = on_gpu(attention)
+    for rows in (60, 12, 60):  # the second and third replay what the first has recorded
+        got = generate(model, on(GPU, ONE), max_new_tokens=rows)
+        assert torch.equal(got, generate(model, on(GPU, ONE), max_new_tokens=rows, **PLAIN))
+    ((_, kept),) = runner._runners[model]
+    assert kept.report().mode == "eager and recorded as a CUDA graph"
+    assert kept.report().spans == kept.step.spans
+
+
+@pytest.mark.gpu
+def test_a_gpu_builds_nothing_for_a_clip_after_a_warm_up(on_gpu, monkeypatch):
+    model, prepared, original = on_gpu(SPLIT), [], runner.GraphRunner._prepared
+    monkeypatch.setattr(
+        runner.GraphRunner, "_prepared", lambda self, span: prepared.append(span) or original(self, span)
+    )
+    ready = model.warm_up(slots=4)
+    assert ready.step.mode == "eager and recorded as a CUDA graph"
+    before = list(prepared)
+    clips = [
+        model.slot_request(**on(GPU, {**texts(size), **prompts(size % 3)}), max_new_tokens=30) for size in (3, 9, 20)
+    ]
+    tickets = [engine_of(model).submit(clip) for clip in clips]
+    for ticket in tickets:
+        assert len(ticket.result(60)) > 30
+    assert prepared == before
+
+
+@pytest.mark.gpu
+def test_clips_that_join_late_and_leave_write_the_codes_that_they_write_alone_on_a_gpu(on_gpu):
+    model = on_gpu(SPLIT)
+
+    def clip(number):
+        inputs = on(GPU, {**texts(3 + 4 * number), **prompts(number % 4)})
+        generator = torch.Generator().manual_seed(number)
+        return model.slot_request(**inputs, **GUIDED, max_new_tokens=10 + 5 * number, generator=generator)
+
+    with Engine(model, slots=4) as engine:
+        alone = [engine.submit(clip(number)).result(60) for number in range(7)]
+        tickets = [engine.submit(clip(number)) for number in range(7)]
+        assert all(torch.equal(ticket.result(60), grid) for ticket, grid in zip(tickets, alone, strict=True))
+
+
+@pytest.mark.gpu
+def test_threads_record_and_replay_at_once(on_gpu):
+    model = on_gpu(SPLIT)
+    calls = [{"max_new_tokens": rows, "top_k": rows} for rows in (20, 30, 40)]
+    expected = [model.generate(**on(GPU, ONE), **settings, **PLAIN) for settings in calls]
+    with ThreadPoolExecutor(3) as threads:
+        found = list(threads.map(lambda settings: model.generate(**on(GPU, ONE), **settings), calls))
+    assert all(torch.equal(one, other) for one, other in zip(found, expected, strict=True))

@@ -62,7 +62,7 @@ def command_of(part: str, options: argparse.Namespace, found: Path) -> list[str]
         files = sorted(
             str(file) for file in (ROOT / "tests").rglob("test_*.py") if GPU_MARK in file.read_text(encoding="utf-8")
         )
-        how = ["-q", "--collect-only"] if options.tiny else ["-v", "--tb=short"]
+        how = ["-q", "--collect-only"] if options.tiny else ["-v", "--tb=short", "--continue-on-collection-errors"]
         return [sys.executable, "-m", "pytest", "-m", "gpu", "-p", "no:cacheprovider", *how, *files]
     tiny = ["--tiny"] if options.tiny else []
     files = ["--json", str(found), "--folder", str(options.out.resolve())]

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -167,6 +168,26 @@ def test_missing_packages_are_named_with_the_remedy(monkeypatch, capsys, tmp_pat
     assert "missing (needed): no_such_package." in printed
     assert "pip download --no-deps -d wheels no-such-package" in printed
     assert not (tmp_path / "out").exists()
+
+
+def test_wheels_are_installed_for_one_run(monkeypatch, tmp_path):
+    import run
+
+    about = "brought_along-1.0.dist-info"
+    files = {
+        "brought_along.py": "",
+        f"{about}/METADATA": "Metadata-Version: 2.1\nName: brought-along\nVersion: 1.0\n",
+        f"{about}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{about}/RECORD": f"brought_along.py,,\n{about}/METADATA,,\n{about}/WHEEL,,\n{about}/RECORD,,\n",
+    }
+    with zipfile.ZipFile(tmp_path / "brought_along-1.0-py3-none-any.whl", "w") as wheel:
+        for name, text in files.items():
+            wheel.writestr(name, text)
+    monkeypatch.setenv("PYTHONPATH", "src")
+    assert run.missing(["brought_along"]) == ["brought_along"]
+    run.add_wheels(tmp_path)
+    assert run.missing(["brought_along"]) == []
+    assert os.environ["PYTHONPATH"].startswith("src:")
 
 
 @pytest.mark.parametrize("names", ["", "speed,fast", ","])

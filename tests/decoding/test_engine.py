@@ -10,6 +10,7 @@ from tiny import EOS, Rows, threads_left, tiny_model
 
 from dia.decoding import engine as engines
 from dia.decoding.engine import Engine, EngineClosed, EngineFull, engine_of
+from dia.decoding.step.step import Step
 from tests.decoding.slot_clips import CLIPS, arguments
 from tests.fuzz import operations
 
@@ -46,6 +47,13 @@ class Held(Rows):
 
 def request(model, number=0, **changes):
     return model.slot_request(**{**arguments(number), **changes})
+
+
+def raising(error):
+    def fails(*_):
+        raise error
+
+    return fails
 
 
 def busy(model, engine, count=1):
@@ -161,6 +169,39 @@ def test_an_error_of_the_step_ends_the_clips_in_it_and_no_others(model, alone, e
     with pytest.raises(MemoryError, match="for this step"):
         lost.result(60)
     assert engine.submit(request(model, 5)).result(60).tolist() == alone[5].tolist()
+
+
+def test_a_step_that_cannot_be_made_fails_the_clip_that_needs_it(model, alone, engine, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(Step, "__init__", raising(RuntimeError("no such device")))
+        tickets = [engine.submit(request(model, number)) for number in (0, 1)]
+        for ticket in tickets:
+            with pytest.raises(RuntimeError, match="no such device"):
+                ticket.result(20)
+    assert torch.equal(engine.submit(request(model)).result(20), alone[0])
+
+
+def test_without_memory_for_all_slots_the_engine_goes_on_with_fewer(model, alone, monkeypatch):
+    made, asked = Step.__init__, []
+
+    def crowded(self, model, config):
+        asked.append(config.slots)
+        if config.slots > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        made(self, model, config)
+
+    monkeypatch.setattr(Step, "__init__", crowded)
+    with Engine(model, slots=9) as engine:
+        tickets = [engine.submit(request(model, number)) for number in range(5)]
+        assert [ticket.result(20).tolist() for ticket in tickets] == [grid.tolist() for grid in alone[:5]]
+        assert asked == [9, 4, 2]
+        assert engine.load().slots == 2
+
+
+def test_without_memory_for_one_slot_the_clip_fails(model, monkeypatch):
+    monkeypatch.setattr(Step, "__init__", raising(torch.OutOfMemoryError("CUDA out of memory")))
+    with Engine(model, slots=4) as engine, pytest.raises(torch.OutOfMemoryError):
+        engine.submit(request(model)).result(20)
 
 
 def test_a_full_queue_refuses_clips(model):

@@ -22,8 +22,11 @@ from transformers.generation.streamers import BaseStreamer
 from dia.decoding.step.config import DecodeConfig, check_model
 from dia.decoding.step.prefill import SlotRequest
 from dia.decoding.step.runner import GraphRunner, runner_for
+from dia.runtime.log import get_logger
 from dia.runtime.resources.free_memory import free_memory
 from dia.runtime.resources.threads import SMALL, compute_with_one_thread, join, start
+
+logger = get_logger(__name__)
 
 _SLOTS_ON_CPU, _SLOTS = 16, 8  # by default
 _WAITING = 1024  # clips that may wait by default
@@ -220,7 +223,7 @@ class _State:
             try:
                 self._serve(self.model(), config)
             except BaseException as error:  # of the step: all clips in it are lost
-                self._fail_live(error)
+                self._fail(error)
 
     def _next_config(self) -> DecodeConfig | None:
         """The configuration of the next clip, or None after the end of the thread has been noted."""
@@ -326,6 +329,20 @@ class _State:
         runner.step.leave(slot)
         with self.lock:
             del self.live[slot]
+
+    def _fail(self, error: BaseException) -> None:
+        """Fail the clips in slots; if there are none, the step could not be made, and the next clip fails instead.
+
+        With fewer slots, it may be possible to make the step.
+        """
+        if self.live:
+            self._fail_live(error)
+        elif isinstance(error, torch.OutOfMemoryError) and self.slots > 1:
+            with self.lock:
+                self.slots //= 2
+            logger.warning_once(f"there is no memory for more slots; the engine goes on with {self.slots}.")
+        elif (ticket := self._take()) is not None:
+            ticket.fail(error)
 
     def _fail_live(self, error: BaseException) -> None:
         with self.lock:

@@ -18,9 +18,7 @@ from dia.runtime.log import get_logger
 
 logger = get_logger(__name__)
 
-_TRIED_KEYS = (
-    320  # in the check of an implementation: more than a part of `split_attention`, fewer than a whole number
-)
+_TRIED_KEYS = 320  # in the check of an implementation: several parts of `split_attention`, the last one not full
 _TOLERANCE = 0.03  # relative, of half precision; wrong keys or scales are off by about 1
 
 
@@ -124,6 +122,7 @@ def _first_right(device: torch.device, dtype: torch.dtype, shape: tuple[int, int
     for attention in _ON_CUDA[:-1]:
         fault = fault_of(attention, device, dtype, shape)
         if fault is None:
+            logger.info_once(f"attention of the fast step uses the {attention.name}.")
             return attention
         logger.warning_once(f"attention of the fast step cannot use the {attention.name}: {fault}")
     return _ON_CUDA[-1]

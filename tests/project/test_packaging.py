@@ -20,8 +20,8 @@ SOURCE = ROOT / "src" / "dia"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 PYTHONS = ("3.11", "3.12", "3.13")
-# Not for every user: what a check compares with if it is there.
-UNDECLARED = {"dac"}
+# Not for every user: what a check compares with if it is there, and what torch for CUDA brings.
+UNDECLARED = {"dac", "triton"}
 # What the embedded model is made with once, in exact versions; constraints do not name it.
 EXACT = "teacher"
 

@@ -84,8 +84,13 @@ def test_the_facade_is_where_the_documents_say():
     assert importlib.import_module("dia.model").Dia is dia.Dia
 
 
+NEEDS = {"kernels.split_attention": "triton"}  # which torch brings for CUDA only
+
+
 @pytest.mark.parametrize("name", MODULES)
 def test_every_listed_name_is_there_and_described(name):
+    if name in NEEDS:
+        pytest.importorskip(NEEDS[name])
     module = importlib.import_module(f"dia.{name}")
     assert module.__doc__
     for listed in getattr(module, "__all__", []):

@@ -190,7 +190,7 @@ class DiaGenerationMixin(GenerationMixin):
             slots: how many clips the engine generates at once from now on; by default as many as before.
 
         Raises:
-            TypeError, ValueError: `slots` is not a whole number, or below 1.
+            TypeError, ValueError: `slots` is not a whole number from 1 on.
             MemoryError: a clip does not fit into memory.
         """
         return warm_up(self, slots)

@@ -150,7 +150,7 @@ class Dia:
             How long it took, and how the step runs. Its `str` is a line to print.
 
         Raises:
-            TypeError, ValueError: `slots` is not a whole number, or below 1.
+            TypeError, ValueError: `slots` is not a whole number from 1 on.
             MemoryError: a clip does not fit into memory.
         """
         began = time.perf_counter()

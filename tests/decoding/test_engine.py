@@ -248,7 +248,7 @@ def test_a_clip_that_does_not_fit_into_memory_is_refused(model, engine, monkeypa
 
 @pytest.mark.parametrize("arguments", [{"slots": 0}, {"waiting": 0}])
 def test_invalid_numbers_are_refused(model, arguments):
-    with pytest.raises(ValueError, match="must be 1 or more"):
+    with pytest.raises(ValueError, match="must be a whole number from 1 to"):
         Engine(model, **arguments)
 
 

@@ -23,6 +23,7 @@ from dia.decoding.step.config import DecodeConfig, check_model
 from dia.decoding.step.prefill import SlotRequest
 from dia.decoding.step.runner import GraphRunner, runner_for
 from dia.runtime.log import get_logger
+from dia.runtime.ranges import Range
 from dia.runtime.resources.free_memory import free_memory
 from dia.runtime.resources.threads import SMALL, compute_with_one_thread, join, start
 
@@ -30,6 +31,7 @@ logger = get_logger(__name__)
 
 _SLOTS_ON_CPU, _SLOTS = 16, 8  # by default
 _WAITING = 1024  # clips that may wait by default
+_COUNT = Range(1, 1 << 20, whole=True)  # of slots and of clips that wait; memory ends sooner
 _SHARE = 0.5  # of free memory that keys and values may take
 _STOP_SECONDS = 60.0
 
@@ -127,13 +129,13 @@ class Engine:
         waiting: how many clips may wait.
 
     Raises:
-        TypeError, ValueError: a number is not a whole number, or below 1.
+        TypeError, ValueError: a number is not a whole number from 1 on.
     """
 
     def __init__(self, model: Any, slots: int | None = None, waiting: int = _WAITING) -> None:
         for name, number in (("slots", slots), ("waiting", waiting)):
             if number is not None:
-                _check_count(name, number)
+                _COUNT.check(name, number)
         slots = slots or (_SLOTS_ON_CPU if model.device.type == "cpu" else _SLOTS)
         self._state = _State(ref(model), slots, waiting)
         # Also runs at exit: a thread that computes while the interpreter shuts down can crash it.
@@ -164,9 +166,9 @@ class Engine:
         """Set how many clips to generate at once. It takes effect once the clips in slots have ended.
 
         Raises:
-            TypeError, ValueError: `slots` is not a whole number, or below 1.
+            TypeError, ValueError: `slots` is not a whole number from 1 on.
         """
-        _check_count("slots", slots)
+        _COUNT.check("slots", slots)
         with self._state.lock:
             self._state.slots = slots
 
@@ -349,13 +351,6 @@ class _State:
             lost, self.live = list(self.live.values()), {}
         for ticket in lost:
             ticket.fail(error)
-
-
-def _check_count(name: str, number: int) -> None:
-    if isinstance(number, bool) or not isinstance(number, int):
-        raise TypeError(f"{name} is {type(number).__name__}; pass a whole number, 1 or more.")
-    if number < 1:
-        raise ValueError(f"{name}={number} must be 1 or more.")
 
 
 def config_for(model: Any, wanted: DecodeConfig, slots: int) -> DecodeConfig:

@@ -47,7 +47,7 @@ def warm_up(model: Any, slots: int | None = None) -> WarmUp:
         slots: how many clips the engine generates at once from now on; by default as many as before.
 
     Raises:
-        TypeError, ValueError: `slots` is not a number, or below 1.
+        TypeError, ValueError: `slots` is not a whole number from 1 on.
         MemoryError: a clip does not fit into memory.
     """
     began, engine = time.perf_counter(), engine_of(model)

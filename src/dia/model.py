@@ -3,7 +3,7 @@
 import sys
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
@@ -334,6 +334,8 @@ class Dia:
         *,
         timeout: float | None = None,
         long_form: bool | None = None,
+        cancel: Event | None = None,
+        on_piece: Callable[[Piece], object] | None = None,
         use_torch_compile: bool = False,
         verbose: bool = False,
         **options: "Unpack[Options]",
@@ -348,6 +350,8 @@ class Dia:
             text: `[S1] … [S2] …`, or a job, whose retries are ignored.
             timeout: seconds to wait for the next chunk; None waits indefinitely.
             long_form: as in `generate`.
+            cancel: an event; once another thread sets it, the work stops at its next frame and the iterator ends.
+            on_piece: called with each piece of `pieces` when it is finished, in a thread of the work.
             use_torch_compile: as in `generate`.
             verbose: print device and dtype.
             **options: the other arguments of `generate`, such as `seed` and `audio_prompt`, for one script.
@@ -360,8 +364,9 @@ class Dia:
                 model are raised at once, others by the iterator.
             TimeoutError: from the iterator, if a chunk does not arrive in time.
         """
-        job = job_of(self.synthesizer, text, None, long_form, **options)
-        chunks = stream_job(self.synthesizer, job, timeout)
+        synthesizer = replace(self.synthesizer, cancel=cancel)
+        job = job_of(synthesizer, text, None, long_form, **options)
+        chunks = stream_job(synthesizer, job, timeout, on_piece)
         self._prepare([job], use_torch_compile, verbose)
         return ClosingIterator(chunks)
 

@@ -19,6 +19,7 @@ LAYERS = [
     {"voices"},
     {"synthesis", "training"},
     {"model"},
+    {"serving"},
     {"commands"},
     {"cli", "__main__"},
 ]

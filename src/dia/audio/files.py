@@ -18,7 +18,16 @@ from dia.audio.formats.encoders import Output, check_format, encoder_for, known_
 from dia.audio.formats.sequential import UNCOUNTED, SequentialFile, blocks
 from dia.audio.formats.tags import NOTICE, Provenance, Tags
 from dia.audio.formats.wav_header import with_true_length
-from dia.audio.waveform import Sound, Waveform, as_array, check_seconds, checked_rate, full_scale, one_of_batch
+from dia.audio.waveform import (
+    Sound,
+    Waveform,
+    as_array,
+    check_channels,
+    check_seconds,
+    checked_rate,
+    full_scale,
+    one_of_batch,
+)
 from dia.runtime.files.atomic import Partial, check_file, replace_file
 from dia.runtime.warnings import DiaWarning
 
@@ -108,6 +117,7 @@ def _opened(source: Source, name: str) -> Iterator[BinaryIO]:
 
 def _read_sequentially(file: BinaryIO, name: str, longest: float | None) -> Sound:
     with SequentialFile(with_true_length(file)) as opened:
+        check_channels(opened.channels, name)
         rate, stated = checked_rate(opened.samplerate, name), int(opened.frames)
         known = stated < UNCOUNTED
         if known:

@@ -13,6 +13,8 @@ Waveform: TypeAlias = npt.NDArray[np.float32]
 # is a mistake, and resampling from it may exhaust memory.
 RATES = 8_000, 384_000
 
+CHANNELS = 8  # as in 7.1 surround sound
+
 # For each PCM type, the value of silence, and the divisor that scales the rest to ±1.
 _PCM: dict[str, tuple[float, float]] = {
     "int8": (0.0, 128.0),
@@ -37,6 +39,16 @@ class Sound:
     samples: Waveform
     rate: int
     remarks: tuple[str, ...] = ()
+
+
+def check_channels(channels: int, name: str = "audio") -> None:
+    """Check the number of channels of a file before it is decoded: a small file may have many.
+
+    Raises:
+        ValueError: there are more than `CHANNELS`.
+    """
+    if channels > CHANNELS:
+        raise ValueError(f"{name} has {channels} channels; expected up to {CHANNELS} channels. Mix them first.")
 
 
 def checked_rate(rate: Any, name: str = "audio") -> int:
@@ -117,4 +129,15 @@ def one_of_batch(array: npt.NDArray[Any], name: str = "audio") -> npt.NDArray[An
     return array
 
 
-__all__ = ["RATES", "Sound", "Waveform", "as_array", "check_seconds", "checked_rate", "full_scale", "one_of_batch"]
+__all__ = [
+    "CHANNELS",
+    "RATES",
+    "Sound",
+    "Waveform",
+    "as_array",
+    "check_channels",
+    "check_seconds",
+    "checked_rate",
+    "full_scale",
+    "one_of_batch",
+]

@@ -172,6 +172,11 @@ class Engine:
         with self._state.lock:
             self._state.slots = slots
 
+    @property
+    def closed(self) -> bool:
+        """Whether the engine accepts no more clips."""
+        return self._state.closed
+
     def close(self) -> None:
         """Stop: clips that are not finished fail with `EngineClosed`. Waits for the thread to end."""
         self._close()

@@ -12,6 +12,18 @@ from dia.runtime.resources.threads import join, start
 T = TypeVar("T")
 
 
+class ChildEvent(Event):
+    """An event that is also set while its parent is. Setting it does not set the parent. `wait` ignores the parent."""
+
+    def __init__(self, parent: Event | None) -> None:
+        super().__init__()
+        self._parent = parent
+
+    def is_set(self) -> bool:
+        """Whether this event or its parent is set."""
+        return super().is_set() or (self._parent is not None and self._parent.is_set())
+
+
 class ClosingIterator(Generic[T]):
     """An iterator that closes its generator when a `for` loop over it ends, including by `break` or an exception.
 
@@ -43,13 +55,13 @@ class _Buffer(Generic[T]):
         self._queue: SimpleQueue[T | BaseException | None] = SimpleQueue()
 
     def fill(self, make: Callable[[], Iterable[T]]) -> None:
-        """Produce items until `cancel` is set. An error is queued after the items produced before it."""
+        """Produce items until `cancel` is set, then queue the end. An error is queued after the items before it."""
         try:
             for item in make():
                 self._queue.put(item)
                 self._free.acquire()
                 if self.cancel.is_set():
-                    return
+                    break
         except BaseException as error:
             self._queue.put(error)
         else:
@@ -107,4 +119,4 @@ def in_background(
         stop()
 
 
-__all__ = ["ClosingIterator", "in_background"]
+__all__ = ["ChildEvent", "ClosingIterator", "in_background"]

@@ -3,12 +3,11 @@
 Chooses between one pass and the long form, and applies the speaking rate. Independent of how passes are made.
 """
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
-from threading import Event
 
 from dia.audio.waveform import Waveform
-from dia.runtime.background import in_background
+from dia.runtime.background import ChildEvent, in_background
 from dia.runtime.progress import Progress
 from dia.streaming import checked_timeout
 from dia.synthesis.job import SynthesisJob
@@ -66,7 +65,10 @@ def speak_batch(synthesizer: Synthesizer, jobs: Sequence[SynthesisJob], progress
 
 
 def stream_job(
-    synthesizer: Synthesizer, job: SynthesisJob, timeout: float | None = None
+    synthesizer: Synthesizer,
+    job: SynthesisJob,
+    timeout: float | None = None,
+    on_piece: Callable[[Piece], object] | None = None,
 ) -> Generator[Waveform, None, object]:
     """Generate a job in a thread and yield its audio meanwhile. Closing the generator stops the work at the next row.
 
@@ -74,9 +76,11 @@ def stream_job(
         synthesizer: model, processor and codec.
         job: the job; its retries are ignored.
         timeout: seconds to wait for the next chunk; None waits indefinitely.
+        on_piece: receives each piece of `speak` when it is finished.
 
     Yields:
-        Samples [N], float32. Concatenated, they equal the audio of `speak`.
+        Samples [N], float32. Concatenated, they equal the audio of `speak`. After `synthesizer.cancel` is set, the
+        work stops at the next row, and so does the generator.
 
     Raises:
         ValueError: an argument is invalid; the message names it.
@@ -86,11 +90,13 @@ def stream_job(
         raise ValueError("there is no codec, so audio cannot be streamed; load the model with its codec.")
     timeout = checked_timeout(timeout)
     if job.script.is_timed:
-        return _stream_timed(synthesizer, job, timeout)
+        return _stream_timed(synthesizer, job, timeout, on_piece)
+    if job.rate is not None and on_piece is not None:
+        on_piece = _at_rate(on_piece, job.rate)
     if job.long_form:
-        cancel = Event()
+        cancel = ChildEvent(synthesizer.cancel)
         cancellable = replace(synthesizer, cancel=cancel)
-        arguments = cancellable, job.script, job.voice, job.seed, job.settings, job.take_options
+        arguments = cancellable, job.script, job.voice, job.seed, job.settings, job.take_options, on_piece
         sound = in_background(lambda: stream_long(*arguments), cancel, _QUEUE_SIZE, timeout)
     else:
         sound = stream_joined(
@@ -98,18 +104,39 @@ def stream_job(
             [0.0],
             job.take_options.edge_seconds,
             synthesizer.processor.sampling_rate,
+            on_piece,
         )
     return sound if job.rate is None else paced_stream(sound, job.rate, synthesizer.processor.sampling_rate)
 
 
+def _at_rate(on_piece: Callable[[Piece], object], rate: float) -> Callable[[Piece], None]:
+    """Pass pieces on at `rate` times their speed."""
+
+    def paced(piece: Piece) -> None:
+        (one,) = paced_pieces([piece], rate)
+        on_piece(replace(one, start=piece.start / rate))
+
+    return paced
+
+
 def _stream_timed(
-    synthesizer: Synthesizer, job: SynthesisJob, timeout: float | None
+    synthesizer: Synthesizer,
+    job: SynthesisJob,
+    timeout: float | None,
+    on_piece: Callable[[Piece], object] | None,
 ) -> Generator[Waveform, None, object]:
     """The audio of cues at given times, cue by cue: the speed of a cue depends on the length of its speech."""
-    cancel = Event()
+    cancel = ChildEvent(synthesizer.cancel)
     cancellable = replace(synthesizer, cancel=cancel)
     once = replace(job, take_options=replace(job.take_options, retries=0, best_of=1))
-    return in_background(lambda: (piece.audio for piece in speak(cancellable, once)), cancel, _QUEUE_SIZE, timeout)
+
+    def sound() -> Iterator[Waveform]:
+        for piece in speak(cancellable, once):
+            if on_piece is not None:
+                on_piece(piece)
+            yield piece.audio
+
+    return in_background(sound, cancel, _QUEUE_SIZE, timeout)
 
 
 def _stream_checked(take: Generator[Waveform, None, Take]) -> Generator[Waveform, None, Take]:

@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dia.audio.dsp.noise import detect_speech
-
-MOST = 8  # channels, as in 7.1 surround sound
+from dia.audio.waveform import CHANNELS
 
 _BASS = {6: 3, 8: 3}  # index of the low-frequency effects channel in 5.1 and 7.1 surround sound
 _SOFTER = 20.0  # dB; a channel this far below the loudest contains only echo of the others
@@ -27,8 +26,8 @@ def as_channels(array: NDArray[Any], name: str) -> NDArray[Any]:
         raise ValueError(f"{name} is empty; pass a recording with samples.")
     if array.ndim == 1:
         return array[:, None]
-    if array.ndim != 2 or min(array.shape) > MOST:
-        raise ValueError(f"{name} has shape {array.shape}; expected [samples] or up to {MOST} channels.")
+    if array.ndim != 2 or min(array.shape) > CHANNELS:
+        raise ValueError(f"{name} has shape {array.shape}; expected [samples] or up to {CHANNELS} channels.")
     return array if array.shape[0] > array.shape[1] else array.T
 
 
@@ -51,4 +50,4 @@ def channels_to_mix(channels: NDArray[np.floating[Any]], sampling_rate: int) -> 
     return ([loudest], True) if mixed < _LOSS * uncorrelated else (kept, False)
 
 
-__all__ = ["MOST", "as_channels", "channels_to_mix"]
+__all__ = ["as_channels", "channels_to_mix"]

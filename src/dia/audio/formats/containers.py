@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from dia.audio.waveform import Sound, Waveform, check_seconds, checked_rate, full_scale
+from dia.audio.waveform import Sound, Waveform, check_channels, check_seconds, checked_rate, full_scale
 
 EXTRA = "pip install 'dia-tts[media]'"
 # File name suffixes of recordings that only this module reads.
@@ -82,6 +82,7 @@ def _opened(file: BinaryIO, name: str) -> Iterator[tuple[Any, Any]]:
             track = container.streams.audio[0]
             if track.codec_context is None:
                 raise ValueError(f"{name}: FFmpeg cannot decode its audio track. Convert it to WAV or FLAC first.")
+            check_channels(track.codec_context.channels, name)
             if rate := track.codec_context.sample_rate:  # some formats state it with the samples
                 checked_rate(rate, name)
             yield container, track

@@ -34,7 +34,7 @@ _CONTAINERS = {
 _ONLY_PYAV = ("M4A", "MP4")
 # Formats with fields for title, artist and comment.
 _TAGGED = ("AIFF", "CAF", "FLAC", "OGG", "RF64", "WAV", "WAVEX", *_CONTAINERS)
-_BIT_RATE = 96_000  # per channel; speech in AAC or MP3 does not improve above it
+BIT_RATE = 96_000  # per channel; speech in AAC or MP3 does not improve above it
 
 
 @dataclass(frozen=True)
@@ -261,7 +261,7 @@ class ContainerEncoder(Encoder):
         container: Any = av.open(self.output.path, "w", format=name, container_options=options)
         rate = OPUS_RATE if codec == "libopus" else self.output.rate
         stream: Any = container.add_stream(codec, rate=rate, layout=_layout(self.output.channels))
-        stream.bit_rate = _BIT_RATE * self.output.channels
+        stream.bit_rate = BIT_RATE * self.output.channels
         stream.codec_context.open()
         return container, stream
 
@@ -318,4 +318,4 @@ def _chapter_comments(chapters: tuple[tuple[float, str], ...]) -> dict[str, str]
     return found
 
 
-__all__ = ["Encoder", "Output", "check_format", "encoder_for", "known_formats"]
+__all__ = ["BIT_RATE", "Encoder", "Output", "check_format", "encoder_for", "known_formats"]

@@ -1,6 +1,6 @@
 """Join takes with pauses between them, as pieces or as a single take."""
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,27 +44,50 @@ class Piece:
 
 def pieces(takes: Iterable[Take], pauses: Sequence[float], edge_seconds: float) -> Iterator[Piece]:
     """Takes as pieces: their edges are trimmed, and each pause is digital silence of exactly its length."""
-    samples, before = 0, 0.0
-    for number, (take, pause) in enumerate(zip(takes, pauses, strict=True)):
-        rate, start = take.sampling_rate, samples / take.sampling_rate
-        audio = _trimmed_take(take, before, pause, edge_seconds)
-        turns = tuple(turn.shifted(start - _excess_silence(before, edge_seconds)) for turn in take.turns)
-        yield Piece(audio, rate, start, turns, take, number, len(pauses))
-        samples, before = samples + len(audio), pause
+    joiner = _Joiner(len(pauses), edge_seconds)
+    for take, pause in zip(takes, pauses, strict=True):
+        yield joiner.piece(take, pause)
+
+
+class _Joiner:
+    """Makes pieces of consecutive takes. Knows the length of the speech so far and the pause before the next take."""
+
+    def __init__(self, parts: int, edge_seconds: float) -> None:
+        self._parts, self._edge_seconds = parts, edge_seconds
+        self._samples, self._before, self._number = 0, 0.0, 0
+
+    def piece(self, take: Take, pause: float) -> Piece:
+        """The piece of the next take and of the pause after it."""
+        start, edge = self._samples / take.sampling_rate, self._edge_seconds
+        audio = _trimmed_take(take, self._before, pause, edge)
+        turns = tuple(turn.shifted(start - _excess_silence(self._before, edge)) for turn in take.turns)
+        made = Piece(audio, take.sampling_rate, start, turns, take, self._number, self._parts)
+        self._samples, self._before, self._number = self._samples + len(audio), pause, self._number + 1
+        return made
 
 
 def stream_joined(
-    takes: Iterable[Generator[Waveform, None, Take]], pauses: Sequence[float], edge_seconds: float, sampling_rate: int
+    takes: Iterable[Generator[Waveform, None, Take]],
+    pauses: Sequence[float],
+    edge_seconds: float,
+    sampling_rate: int,
+    on_piece: Callable[[Piece], object] | None = None,
 ) -> Generator[Waveform, None, None]:
-    """The audio of `pieces`, from takes that are streamed as by `stream_take`."""
-    before = 0.0
+    """The audio of `pieces`, from takes that are streamed as by `stream_take`.
+
+    `on_piece` receives each piece, with its times, before the last of its audio is yielded.
+    """
+    before, joiner = 0.0, _Joiner(len(pauses), edge_seconds)
     for take, pause in zip(takes, pauses, strict=True):
         audio, yielded = np.zeros(0, np.float32), 0
         while True:
             try:
                 audio = np.concatenate([audio, next(take)])
             except StopIteration as ended:
-                yield _trimmed_take(ended.value, before, pause, edge_seconds, yielded)
+                piece = joiner.piece(ended.value, pause)
+                if on_piece is not None:
+                    on_piece(piece)
+                yield piece.audio[yielded:]
                 break
             known = shortened(audio, sampling_rate, _excess_silence(before, edge_seconds), 0.0)
             if len(known) > yielded:
@@ -73,11 +96,11 @@ def stream_joined(
         before = pause
 
 
-def _trimmed_take(take: Take, before: float, pause: float, edge_seconds: float, yielded: int = 0) -> Waveform:
-    """A take's audio without samples already yielded, trimmed next to the pauses around it, and the pause after it."""
+def _trimmed_take(take: Take, before: float, pause: float, edge_seconds: float) -> Waveform:
+    """A take's audio, trimmed next to the pauses around it, and the pause after it."""
     excess = _excess_silence(before, edge_seconds), _excess_silence(pause, edge_seconds)
     audio = shortened(take.audio, take.sampling_rate, *excess)
-    return np.concatenate([audio[yielded:], np.zeros(round(pause * take.sampling_rate), np.float32)])
+    return np.concatenate([audio, np.zeros(round(pause * take.sampling_rate), np.float32)])
 
 
 def _excess_silence(pause: float, edge_seconds: float) -> float:

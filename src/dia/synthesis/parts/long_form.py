@@ -3,7 +3,7 @@
 Independent of files; a `PartStore` can store finished parts.
 """
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from math import ceil, floor
@@ -97,6 +97,7 @@ def stream_long(
     seed: int | None = None,
     settings: Mapping[str, Any] = _NO_SETTINGS,
     take_options: TakeOptions | None = None,
+    on_piece: Callable[[Piece], object] | None = None,
 ) -> Iterator[Waveform]:
     """Yield the audio of `speak_long` while it is generated.
 
@@ -107,6 +108,7 @@ def stream_long(
         seed: as in `speak_long`.
         settings: as in `speak_long`.
         take_options: only `edge_seconds` is used; there are no retries.
+        on_piece: receives each part when it is finished.
 
     Yields:
         Samples [N], float32. Concatenated, they are the audio of all parts.
@@ -117,7 +119,8 @@ def stream_long(
     long_form = _LongForm.of(synthesizer, script, voice, seed, settings, take_options or TakeOptions())
     takes = (long_form.stream(number) for number in range(len(long_form.parts)))
     rate = synthesizer.processor.sampling_rate
-    return stream_joined(takes, [part.pause for part in long_form.parts], long_form.take_options.edge_seconds, rate)
+    pauses, edge_seconds = [part.pause for part in long_form.parts], long_form.take_options.edge_seconds
+    return stream_joined(takes, pauses, edge_seconds, rate, on_piece)
 
 
 @dataclass(frozen=True)

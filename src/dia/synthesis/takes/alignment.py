@@ -166,7 +166,7 @@ def _shown_words(turn: Turn, times: Iterator[WordTime | None]) -> Iterator[tuple
             number += 1
         known = [time for time in own if time is not None]
         if known:
-            yield word.first, WordTime(_label(word.shown), known[0].start, known[-1].end)
+            yield word.first, WordTime(display_label(word.shown), known[0].start, known[-1].end)
 
 
 def _bare(word: str) -> str:
@@ -174,7 +174,8 @@ def _bare(word: str) -> str:
     return _NO_WORD.sub("", word)
 
 
-def _label(shown: str) -> str:
+def display_label(shown: str) -> str:
+    """A written word as it is shown with its times: without punctuation."""
     return shown if _SOUND.fullmatch(shown) else shown.strip(_PUNCTUATION) or shown
 
 
@@ -278,4 +279,4 @@ def monotonic_path(score: NDArray[np.floating[Any]]) -> NDArray[np.int64]:
     return path
 
 
-__all__ = ["Alignment", "TurnTime", "WordTime", "align", "as_written", "monotonic_path"]
+__all__ = ["Alignment", "TurnTime", "WordTime", "align", "as_written", "display_label", "monotonic_path"]

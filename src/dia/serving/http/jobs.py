@@ -1,0 +1,231 @@
+"""Turn the body of a request into a job of the facade, with everything that its answer needs. Independent of HTTP."""
+
+import base64
+import binascii
+import re
+import secrets
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from dia.audio.formats.live import rate_for, rates_of
+from dia.serving.errors import Code, ServingError, input_error
+from dia.serving.http.schema import Item, Turn, Voice
+from dia.serving.limits import PCM_RATE, Limits
+from dia.serving.voices import DEFAULT, OwnVoice, ServedVoice, VoiceCatalogue, decoded_recording, recording_error
+from dia.text.prompt_format import PromptFormat
+from dia.text.tags import SPEAKER_TAG, SPEAKERS
+
+if TYPE_CHECKING:
+    from dia.model import Dia
+    from dia.synthesis.job import SynthesisJob
+
+_DATA_URL = re.compile(r"data:[^,]{0,200};base64,", re.IGNORECASE)
+_ENGLISH = re.compile(r"auto|en([-_].*)?|english", re.IGNORECASE)
+_SAMPLING = (("temperature", "temperature"), ("top_p", "top_p"), ("top_k", "cfg_filter_top_k"))
+
+
+@dataclass(frozen=True, eq=False)
+class Order:
+    """What to generate and how to send it.
+
+    Attributes:
+        job: the job, with its seed.
+        format: of the audio.
+        rate: Hz of the audio that is sent.
+        speed: relative to the model's.
+        turns: start of each turn of the request in the text of the job; empty for a text.
+        voices: the names of the voices by turn; of a text, one.
+        input_tokens: token ids that the model reads.
+    """
+
+    job: "SynthesisJob"
+    format: str
+    rate: int
+    speed: float
+    turns: tuple[int, ...]
+    voices: tuple[str, ...]
+    input_tokens: int
+
+    @property
+    def seed(self) -> int:
+        """The seed of the job."""
+        assert self.job.seed is not None
+        return self.job.seed
+
+
+@dataclass(frozen=True)
+class _Words:
+    """A script for the facade, and the voices of its speakers."""
+
+    script: str
+    options: dict[str, Any]
+    starts: tuple[int, ...]
+    names: tuple[str, ...]
+
+
+def order(model: "Dia", voices: VoiceCatalogue, item: Item, limits: Limits) -> Order:
+    """Check a request and read its script and its recordings. Takes compute time; run it in a thread.
+
+    Raises:
+        ServingError: the request is invalid; the error names the parameter.
+    """
+    check_length(_texts(item), limits.input_characters)
+    _check_language(model, item)
+    format = item.response_format or "mp3"
+    rate = _rate(format, item.sample_rate, model.sample_rate)
+    words = _words(model, voices, item)
+    try:
+        job = model.job(words.script, **words.options, **_options(item))
+    except (TypeError, ValueError) as error:
+        if str(error).startswith("audio_prompt"):
+            raise recording_error(error, "ref_audio", "ref_text") from error
+        raise input_error(error, "input" if item.turns is None else "turns") from error
+    job = replace(job, seed=secrets.randbelow(2**31) if job.seed is None else job.seed)
+    if item.turns is not None:  # consecutive turns of one voice are what the client wants
+        job = replace(job, remarks=tuple(one for one in job.remarks if one not in job.script.advice))
+    return Order(job, format, rate, item.speed or 1.0, words.starts, words.names, _tokens(model, job))
+
+
+def check_length(texts: Iterable[str], most: int) -> None:
+    """Check the length of all texts of a request together.
+
+    Raises:
+        ServingError: they are too long.
+    """
+    if (characters := sum(map(len, texts))) > most:
+        raise ServingError(
+            Code.input_too_long,
+            f"the text has {characters} characters, but {most} are allowed. Send it in several requests.",
+            "input",
+        )
+
+
+def texts_of(items: Sequence[Item]) -> list[str]:
+    """All texts of the items of a batch."""
+    return [text for item in items for text in _texts(item)]
+
+
+def _texts(item: Item) -> list[str]:
+    return [item.input or "", *(turn.text for turn in item.turns or ())]
+
+
+def _options(item: Item) -> dict[str, Any]:
+    options = {ours: getattr(item, theirs) for theirs, ours in _SAMPLING}
+    options |= {"cfg_scale": item.guidance_scale, "seed": item.seed}
+    options |= {"normalize": item.normalize is not False, "retries": item.retries or 0, "best_of": item.best_of or 1}
+    return options
+
+
+def _check_language(model: "Dia", item: Item) -> None:
+    english = PromptFormat.of(model.model.generation_config).text_frontend == "en"
+    if english and item.language and not _ENGLISH.fullmatch(item.language.strip()):
+        raise ServingError(Code.invalid_value, "this model speaks English; use language 'en' or 'auto'.", "language")
+
+
+def _rate(format: str, asked: int | None, own: int) -> int:
+    if asked is None:
+        return PCM_RATE if format == "pcm" else rate_for(format, own)
+    if asked not in (rates_of(format) or (asked,)):
+        known = ", ".join(map(str, rates_of(format)))
+        raise ServingError(
+            Code.invalid_value, f"{format} does not have {asked} Hz; use one of {known}.", "sample_rate"
+        )
+    return asked
+
+
+def _words(model: "Dia", voices: VoiceCatalogue, item: Item) -> _Words:
+    if (item.input is None) == (item.turns is None):
+        code = Code.missing_parameter if item.input is None else Code.invalid_value
+        raise ServingError(code, "pass either input or turns.", "input")
+    if item.turns is not None:
+        return _dialogue(voices, item, item.turns)
+    assert item.input is not None
+    if not item.input.strip():
+        raise ServingError(Code.invalid_value, "input is empty; pass the text to speak.", "input")
+    if item.ref_audio is not None or item.ref_text is not None:
+        return _Words(item.input, _reference(item), (), ("ref_audio",))
+    if item.voice is None:
+        raise ServingError(Code.missing_parameter, "voice is missing; GET /v1/audio/voices lists them.", "voice")
+    name = _name(item.voice)
+    voice = voices.find(name)
+    if not isinstance(voice, OwnVoice):
+        return _Words(item.input, {"voice": voice}, (), (name,))
+    tagged = voice.speaker == SPEAKERS[0] or SPEAKER_TAG.search(item.input)
+    return _Words(item.input if tagged else f"[{voice.speaker}] {item.input}", {}, (), (name,))
+
+
+def _reference(item: Item) -> dict[str, Any]:
+    """The options for a recording in the request."""
+    if item.voice is not None and _name(item.voice) != DEFAULT:
+        raise ServingError(Code.invalid_value, "voice and ref_audio cannot be combined; omit one.", "ref_audio")
+    for name, other in (("ref_audio", "ref_text"), ("ref_text", "ref_audio")):
+        if not (getattr(item, name) or "").strip():
+            raise ServingError(Code.missing_parameter, f"{name} is missing; pass it together with {other}.", name)
+    assert item.ref_audio is not None
+    head = _DATA_URL.match(item.ref_audio[:300])
+    try:
+        content = base64.b64decode(item.ref_audio[head.end() if head else 0 :], validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise ServingError(
+            Code.invalid_audio, "ref_audio is not base64. Send the file in base64 or as a data URL.", "ref_audio"
+        ) from error
+    return {"audio_prompt": decoded_recording(content, "ref_audio"), "audio_prompt_text": item.ref_text}
+
+
+def _dialogue(voices: VoiceCatalogue, item: Item, turns: Sequence[Turn]) -> _Words:
+    """A script of a dialogue: each voice becomes a speaker."""
+    if item.ref_audio is not None or item.ref_text is not None:
+        raise ServingError(Code.invalid_value, "turns cannot be combined with ref_audio; upload a voice.", "ref_audio")
+    if not turns:
+        raise ServingError(Code.invalid_value, "turns is empty; pass one turn or more.", "turns")
+    names = tuple(_turn_voice(item, turn, number) for number, turn in enumerate(turns))
+    found = {name: voices.find(name, f"turns.{names.index(name)}.voice") for name in dict.fromkeys(names)}
+    speakers = _speakers(found)
+    script, starts = "", []
+    for number, (turn, name) in enumerate(zip(turns, names, strict=True)):
+        if SPEAKER_TAG.search(turn.text) or not turn.text.strip():
+            message = "the text of a turn is words of one voice, without speaker tags."
+            raise ServingError(Code.invalid_value, message, f"turns.{number}.text")
+        starts.append(len(script))
+        script += f"[{speakers[name]}] {' '.join(turn.text.split())}\n"
+    given = {speakers[name]: voice for name, voice in found.items() if not isinstance(voice, OwnVoice)}
+    return _Words(script, {"voice": given or None, "speakers": {}}, tuple(starts), names)
+
+
+def _turn_voice(item: Item, turn: Turn, number: int) -> str:
+    voice = turn.voice if turn.voice is not None else item.voice
+    if voice is None:
+        raise ServingError(
+            Code.missing_parameter, "the turn has no voice, nor has the request.", f"turns.{number}.voice"
+        )
+    return _name(voice)
+
+
+def _speakers(voices: dict[str, ServedVoice]) -> dict[str, str]:
+    """S1 or S2 for the name of each voice: the model's own keep theirs."""
+    own = {name: voice.speaker for name, voice in voices.items() if isinstance(voice, OwnVoice)}
+    others = [name for name in voices if name not in own]
+    free = [speaker for speaker in SPEAKERS if speaker not in own.values()]
+    if len(others) > len(free):
+        message = f"a dialogue has up to {len(SPEAKERS)} voices, but this one has {len(voices)}"
+        raise ServingError(Code.invalid_value, f"{message}. Send it in several requests.", "turns")
+    for name in others:
+        voice = voices[name]
+        if not isinstance(voice, OwnVoice) and len(voice.speakers) > 1:
+            raise ServingError(Code.invalid_value, f"the voice {name!r} has two speakers; use it with input.", "turns")
+    return own | dict(zip(others, free, strict=False))
+
+
+def _name(voice: Voice) -> str:
+    return voice if isinstance(voice, str) else voice.id
+
+
+def _tokens(model: "Dia", job: "SynthesisJob") -> int:
+    """The number of token ids of the text. The tokenizer itself refuses a text that is too long for one pass."""
+    tokenizer = model.processor.tokenizer
+    ids = tokenizer.backend_tokenizer.encode(tokenizer.spoken(job.script.spoken), add_special_tokens=False).ids
+    return len(ids)
+
+
+__all__ = ["Order", "check_length", "order", "texts_of"]

@@ -1,0 +1,141 @@
+"""The routes that speak: a text or a dialogue, and batches of them."""
+
+import asyncio
+import base64
+import uuid
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Request
+from starlette.responses import Response
+
+from dia.audio.formats.live import MEDIA_TYPES
+from dia.serving.errors import Code, as_serving_error, unknown_name
+from dia.serving.generation import Generation
+from dia.serving.http.jobs import Order, check_length, order, texts_of
+from dia.serving.http.responses import EventResponse, LongJSONResponse, SpeechResponse
+from dia.serving.http.schema import BATCH_EXAMPLES, SPEECH_EXAMPLES, BatchRequest, Item, SpeechRequest
+from dia.serving.http.timing import times_of
+from dia.serving.service import Service
+
+router = APIRouter(prefix="/v1/audio/speech", tags=["speech"])
+
+_AUDIO = {
+    "description": "The audio, its events, or JSON with `word_timestamps`.",
+    "content": {
+        **{kind: {"schema": {"type": "string", "format": "binary"}} for kind in MEDIA_TYPES.values()},
+        "text/event-stream": {"schema": {"type": "string"}},
+        "application/json": {"schema": {"type": "object"}},
+    },
+}
+
+
+@router.post("", response_class=Response, responses={200: _AUDIO})
+async def speech(
+    request: Request, body: Annotated[SpeechRequest, Body(openapi_examples=dict(SPEECH_EXAMPLES))]
+) -> Response:
+    """Speak a text or a dialogue. The audio is sent while it is generated."""
+    service: Service = request.app.state.service
+    check_model(service, body.model)
+    planned = await service.prepared(order, service.model, service.voices, body, service.limits)
+    seconds = service.limits.stream_seconds
+    headers = {
+        "content-type": MEDIA_TYPES[planned.format],
+        "x-sample-rate": str(planned.rate),
+        "x-seed": str(planned.seed),
+    }
+    if body.stream_format == "sse":
+        timed = bool(body.word_timestamps or planned.turns)
+        return EventResponse(starter(service, planned), seconds, headers, lambda made: summary(planned, made, timed))
+    if body.word_timestamps:
+        return LongJSONResponse(lambda: whole(service, planned, timed=True), seconds)
+    return SpeechResponse(starter(service, planned), seconds, headers)
+
+
+@router.post("/batch", response_class=Response, responses={200: {"content": {"application/json": {}}}})
+async def batch(
+    request: Request, body: Annotated[BatchRequest, Body(openapi_examples=dict(BATCH_EXAMPLES))]
+) -> Response:
+    """Speak several texts or dialogues. One that fails does not affect the others."""
+    service: Service = request.app.state.service
+    check_model(service, body.model)
+    check_length(texts_of(body.items), service.limits.input_characters)
+    items = [item.with_defaults(body) for item in body.items]
+    return LongJSONResponse(lambda: spoken_batch(service, items), service.limits.stream_seconds)
+
+
+def check_model(service: Service, name: str) -> None:
+    """Check the name of the model in a request.
+
+    Raises:
+        ServingError: this server does not have it.
+    """
+    if name not in service.model_names:
+        raise unknown_name(Code.model_not_found, "model", name, service.model_names, "model")
+
+
+def starter(service: Service, planned: Order, patient: bool = False) -> Callable[[], Awaitable[Generation]]:
+    """A function that starts to generate."""
+    return lambda: service.start(planned.job, planned.format, planned.rate, planned.speed, patient)
+
+
+async def whole(service: Service, planned: Order, timed: bool, patient: bool = False) -> dict[str, Any]:
+    """All audio of a request, as the body of an answer. If the task is cancelled, the slot is freed."""
+    generation = await service.start(planned.job, planned.format, planned.rate, planned.speed, patient)
+    try:
+        audio = bytearray()
+        while data := await generation.buffer.read():
+            audio += data
+    finally:
+        generation.cancel()
+    return {
+        "audio": base64.b64encode(audio).decode("ascii"),
+        "format": planned.format,
+        "sample_rate": planned.rate,
+        **summary(planned, generation, timed),
+    }
+
+
+def summary(planned: Order, generation: Generation, timed: bool) -> dict[str, Any]:
+    """What an answer says about its audio: usage, seed, duration, problems and times."""
+    output = sum(len(piece.take.codes) for piece in generation.pieces)
+    faults = [fault for piece in generation.pieces for fault in piece.take.warnings]
+    return {
+        "usage": {
+            "input_tokens": planned.input_tokens,
+            "output_tokens": output,
+            "total_tokens": planned.input_tokens + output,
+        },
+        "seed": planned.seed,
+        "duration_seconds": round(generation.seconds / planned.speed, 3),
+        "warnings": [*planned.job.remarks, *faults],
+        **(times_of(planned, generation.pieces) if timed else {}),
+    }
+
+
+async def spoken_batch(service: Service, items: list[Item]) -> dict[str, Any]:
+    """The answer to a batch."""
+    async with asyncio.TaskGroup() as tasks:
+        running = [tasks.create_task(_result(service, number, item)) for number, item in enumerate(items)]
+    results = [task.result() for task in running]
+    succeeded = sum(result["status"] == "success" for result in results)
+    return {
+        "id": f"batch_{uuid.uuid4().hex}",
+        "results": results,
+        "total": len(results),
+        "succeeded": succeeded,
+        "failed": len(results) - succeeded,
+    }
+
+
+async def _result(service: Service, index: int, item: Item) -> dict[str, Any]:
+    """The result of an item, or its error."""
+    try:
+        planned = await service.prepared(order, service.model, service.voices, item, service.limits)
+        timed = bool(item.word_timestamps or planned.turns)
+        return {"index": index, "status": "success", **await whole(service, planned, timed, patient=True)}
+    except Exception as error:
+        return {"index": index, "status": "error", **as_serving_error(error).body}
+
+
+__all__ = ["router"]

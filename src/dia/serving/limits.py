@@ -1,0 +1,80 @@
+"""All limits of the server, each with its reason. Shared by all protocols."""
+
+from dataclasses import dataclass
+
+from dia.runtime.ranges import Range
+
+# OpenAI's range.
+SPEED = Range(0.25, 4)
+# Telephones use 8 kHz; above 48 kHz, players resample.
+SAMPLE_RATES = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
+# Clients of OpenAI's API read pcm at this rate.
+PCM_RATE = 24_000
+# A request that fails ten times does not fail because of its seed; each attempt takes as long as the request.
+RETRIES = Range(0, 10, whole=True)
+# The takes of a part run side by side, so each of them takes a slot from other clients.
+BEST_OF = Range(1, 8, whole=True)
+# A model has two speakers, so there is nothing to choose from in a list longer than a dialogue has turns.
+TURNS = 1_000
+# An item is one request; a client that has more sends more batches.
+BATCH_ITEMS = 64
+# Names of models and voices are file names or Hub ids.
+NAME_CHARACTERS = 200
+# A statement such as "Ann Lee, agreed in writing on 3 May"; it is stored in the voice file.
+CONSENT_CHARACTERS = 1_000
+# A recording of a voice has at most 20 s of speech, with some silence around it.
+RECORDING_SECONDS = 30.0
+# The words of such a recording: 20 s of hurried speech have 500 characters.
+TRANSCRIPT_CHARACTERS = 2_000
+# What OpenAI accepts for a recording of a voice.
+RECORDING_BYTES = 10 * 2**20
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The limits that an operator may want to change.
+
+    Attributes:
+        input_characters: of a script. OpenAI allows 4096; 20 000 are about 20 minutes of speech.
+        body_bytes: of a request: a recording in base64 (14 MiB) and a script.
+        body_seconds: to send a body; a recording takes 12 s at 10 Mbit/s.
+        bodies_bytes: of all bodies that are received or in use at once; more are refused with 503.
+        waiting: requests that wait for a slot; more are refused with 429.
+        wait_seconds: for a slot; a client that waits longer has given up.
+        stream_seconds: from the start of a response to its end, however slow its reader is.
+        buffer_bytes: of audio that is ready and not read: 3 minutes of pcm at 24 kHz. Then generation waits.
+        stall_seconds: a full buffer may stop generation for so long; then the stream ends with an error.
+        open_requests: at once, those included that only wait for a slow reader.
+        header_seconds: for the first request of a connection.
+        prepared: requests whose scripts and recordings are read at once.
+    """
+
+    input_characters: int = 20_000
+    body_bytes: int = 16 * 2**20
+    body_seconds: float = 60.0
+    bodies_bytes: int = 256 * 2**20
+    waiting: int = 64
+    wait_seconds: float = 60.0
+    stream_seconds: float = 1_800.0
+    buffer_bytes: int = 8 * 2**20
+    stall_seconds: float = 30.0
+    open_requests: int = 1_024
+    header_seconds: float = 30.0
+    prepared: int = 2
+
+
+__all__ = [
+    "BATCH_ITEMS",
+    "BEST_OF",
+    "CONSENT_CHARACTERS",
+    "NAME_CHARACTERS",
+    "PCM_RATE",
+    "RECORDING_BYTES",
+    "RECORDING_SECONDS",
+    "RETRIES",
+    "SAMPLE_RATES",
+    "SPEED",
+    "TRANSCRIPT_CHARACTERS",
+    "TURNS",
+    "Limits",
+]

@@ -1,0 +1,148 @@
+"""The state of one server: the model and its engine, voices, places for requests, threads and measurements.
+
+Independent of protocols.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from dia.audio.formats.live import live_encoder
+from dia.checkpoints.source import public_name
+from dia.decoding.engine import engine_of
+from dia.runtime.log import get_logger
+from dia.runtime.resources.threads import SMALL, compute_with_one_thread
+from dia.serving.admission import Admission
+from dia.serving.generation import Buffer, Generation
+from dia.serving.limits import Limits
+from dia.serving.metrics import Metrics
+from dia.serving.voices import VoiceCatalogue
+
+if TYPE_CHECKING:
+    from dia.model import Dia
+    from dia.synthesis.job import SynthesisJob
+
+T = TypeVar("T")
+logger = get_logger(__name__)
+
+# OpenAI's models for speech; programs that are made for it name one of them.
+MODEL_ALIASES = ("tts-1", "tts-1-hd", "gpt-4o-mini-tts")
+_WARM_UP = "[S1] Hello."
+
+
+class Service:
+    """Everything that the requests of a server share; `close` it at the end.
+
+    Args:
+        model: the model, with its codec.
+        slots: of the engine; by default the engine's own number.
+        voices: the folder of uploaded voices; by default that of `dia voice`.
+        limits: the limits.
+
+    Attributes:
+        ready: whether a request has been generated after the start.
+        failure: the type of the error of that request, if it failed.
+        created: the time of the start, in seconds since 1970.
+    """
+
+    def __init__(
+        self, model: "Dia", slots: int | None = None, voices: Path | None = None, limits: Limits | None = None
+    ) -> None:
+        self.model, self.limits = model, limits or Limits()
+        self.engine = engine_of(model.model, slots)
+        self.voices, self.metrics = VoiceCatalogue(model, voices), Metrics()
+        self.admission = Admission(self.engine.load().slots, self.limits.waiting, self.limits.wait_seconds)
+        prepare = compute_with_one_thread if model.model.num_parameters() < SMALL else lambda: None
+        self._generating = ThreadPoolExecutor(self.admission.places, "dia.serving.generate", prepare)
+        self._preparing = ThreadPoolExecutor(self.limits.prepared, "dia.serving.prepare", prepare)
+        self._running: set[Generation] = set()
+        self.ready, self.failure, self.created = False, "", int(time.time())
+        self._add_gauges()
+
+    @property
+    def model_name(self) -> str:
+        """The name of the model, as files have it."""
+        return public_name(str(self.model.model.name_or_path or "")) or "dia"
+
+    @property
+    def model_names(self) -> tuple[str, ...]:
+        """All names that requests may use for the model."""
+        return tuple(dict.fromkeys((self.model_name, "dia", *MODEL_ALIASES)))
+
+    @property
+    def alive(self) -> bool:
+        """Whether requests can be generated at all."""
+        return not self.engine.closed and not self.failure
+
+    async def prepared(self, work: Callable[..., T], *arguments: Any) -> T:
+        """Run work that reads text or recordings in a thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._preparing, work, *arguments)
+
+    async def start(
+        self, job: "SynthesisJob", format: str, rate: int, speed: float, patient: bool = False
+    ) -> Generation:
+        """Start to generate a job, once there is a place.
+
+        Args:
+            job: the job, with its seed.
+            format: of the audio, see `dia.audio.formats.live`.
+            rate: of the audio, in Hz.
+            speed: relative to the model's.
+            patient: as in `Admission.enter`.
+
+        Raises:
+            ServingError: there is no place.
+        """
+        entered = await self.admission.enter(patient)
+        try:
+            comment = str(self.model.provenance(job.seed))
+            encoder = live_encoder(format, self.model.sample_rate, rate, comment)
+            buffer = Buffer(self.limits.buffer_bytes, self.limits.stall_seconds)
+            generation = Generation(self.model, job, encoder, buffer, speed, self.metrics)
+
+            def done() -> None:
+                self.admission.leave(entered)
+                self._running.discard(generation)
+
+            generation.start(self._generating, done)
+        except BaseException:
+            self.admission.leave(entered)
+            raise
+        self._running.add(generation)
+        return generation
+
+    async def warm_up(self) -> None:
+        """Generate a short text, so that the first client does not wait for what is computed once."""
+        try:
+            job = await self.prepared(lambda: self.model.job(_WARM_UP, seed=0))
+            generation = await self.start(job, "pcm", self.model.sample_rate, 1.0, patient=True)
+            while await generation.buffer.read():
+                pass
+        except Exception as error:
+            self.failure = type(error).__name__
+            logger.error("The first request failed (%s); the server is not ready.", self.failure)
+        else:
+            self.ready = True
+
+    def close(self) -> None:
+        """Stop all requests and the engine. Waits for the threads."""
+        self.ready = False
+        for generation in list(self._running):
+            generation.cancel()
+        with suppress(RuntimeError):
+            self._preparing.shutdown(cancel_futures=True)
+            self._generating.shutdown(cancel_futures=True)
+
+    def _add_gauges(self) -> None:
+        gauge, load = self.metrics.gauge, self.engine.load
+        gauge("dia_slots", "Slots of the engine", lambda: load().slots)
+        gauge("dia_slots_in_use", "Slots of the engine in use", lambda: load().live)
+        gauge("dia_requests_waiting", "Requests that wait for a place", lambda: self.admission.waiting)
+        gauge("dia_requests_running", "Requests that generate", lambda: self.admission.running)
+
+
+__all__ = ["MODEL_ALIASES", "Service"]

@@ -109,8 +109,8 @@ def check_extra() -> None:
     """
     try:
         import fastapi  # noqa: F401
-        import multipart  # noqa: F401
         import prometheus_client  # noqa: F401
+        import python_multipart  # noqa: F401
         import uvicorn  # noqa: F401
     except ImportError as error:
         raise ImportError(f"dia serve needs {error.name}. Run: {_EXTRA}") from error

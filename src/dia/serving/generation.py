@@ -111,7 +111,7 @@ class Generation:
 
     Attributes:
         pieces: those that are finished, for their times and codes, without their audio.
-        seconds: of audio so far.
+        seconds: of audio so far, at the speed of the request.
     """
 
     def __init__(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from dia.audio.formats.live import rate_for, rates_of
 from dia.serving.errors import Code, ServingError, input_error
-from dia.serving.http.schema import Item, Turn, Voice
+from dia.serving.http.schema import Item, Turn
 from dia.serving.limits import PCM_RATE, Limits
 from dia.serving.voices import DEFAULT, OwnVoice, ServedVoice, VoiceCatalogue, decoded_recording, recording_error
 from dia.text.prompt_format import PromptFormat
@@ -147,7 +147,7 @@ def _words(model: "Dia", voices: VoiceCatalogue, item: Item) -> _Words:
         return _Words(item.input, _reference(item), (), ("ref_audio",))
     if item.voice is None:
         raise ServingError(Code.missing_parameter, "voice is missing; GET /v1/audio/voices lists them.", "voice")
-    name = _name(item.voice)
+    name = item.voice
     voice = voices.find(name)
     if not isinstance(voice, OwnVoice):
         return _Words(item.input, {"voice": voice}, (), (name,))
@@ -157,7 +157,7 @@ def _words(model: "Dia", voices: VoiceCatalogue, item: Item) -> _Words:
 
 def _reference(item: Item) -> dict[str, Any]:
     """The options for a recording in the request."""
-    if item.voice is not None and _name(item.voice) != DEFAULT:
+    if item.voice is not None and item.voice != DEFAULT:
         raise ServingError(Code.invalid_value, "voice and ref_audio cannot be combined; omit one.", "ref_audio")
     for name, other in (("ref_audio", "ref_text"), ("ref_text", "ref_audio")):
         if not (getattr(item, name) or "").strip():
@@ -199,7 +199,7 @@ def _turn_voice(item: Item, turn: Turn, number: int) -> str:
         raise ServingError(
             Code.missing_parameter, "the turn has no voice, nor has the request.", f"turns.{number}.voice"
         )
-    return _name(voice)
+    return voice
 
 
 def _speakers(voices: dict[str, ServedVoice]) -> dict[str, str]:
@@ -215,10 +215,6 @@ def _speakers(voices: dict[str, ServedVoice]) -> dict[str, str]:
         if not isinstance(voice, OwnVoice) and len(voice.speakers) > 1:
             raise ServingError(Code.invalid_value, f"the voice {name!r} has two speakers; use it with input.", "turns")
     return own | dict(zip(others, free, strict=False))
-
-
-def _name(voice: Voice) -> str:
-    return voice if isinstance(voice, str) else voice.id
 
 
 def _tokens(model: "Dia", job: "SynthesisJob") -> int:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import AfterValidator, AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from dia.runtime import limits
 from dia.runtime.ranges import Range
@@ -65,13 +65,21 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
-class VoiceReference(Body):
-    """A voice by its id."""
+def _voice_name(given: Any) -> Any:
+    """The name of a voice, which is a string, or an object with an id."""
+    name = given.get("id") if isinstance(given, dict) and set(given) == {"id"} else given
+    if not isinstance(name, str) or len(name) > NAME_CHARACTERS:
+        raise ValueError('must be a name, or an object {"id": name}')
+    return name
 
-    id: str = Field(max_length=NAME_CHARACTERS)
 
-
-Voice: TypeAlias = Annotated[str, Field(max_length=NAME_CHARACTERS)] | VoiceReference
+_VOICE_SCHEMA = {
+    "anyOf": [
+        {"type": "string"},
+        {"type": "object", "properties": {"id": {"type": "string"}}, "required": ["id"]},
+    ]
+}
+Voice: TypeAlias = Annotated[str, BeforeValidator(_voice_name), WithJsonSchema(_VOICE_SCHEMA)]
 
 
 class Turn(Body):
@@ -166,4 +174,4 @@ BATCH_EXAMPLES: Mapping[str, Any] = {
     }
 }
 
-__all__ = ["BATCH_EXAMPLES", "SPEECH_EXAMPLES", "BatchRequest", "Defaults", "Item", "SpeechRequest", "Turn", "Voice"]
+__all__ = ["BATCH_EXAMPLES", "SPEECH_EXAMPLES", "BatchRequest", "Defaults", "Item", "SpeechRequest", "Turn"]

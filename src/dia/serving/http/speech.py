@@ -107,7 +107,7 @@ def summary(planned: Order, generation: Generation, timed: bool) -> dict[str, An
             "total_tokens": planned.input_tokens + output,
         },
         "seed": planned.seed,
-        "duration_seconds": round(generation.seconds / planned.speed, 3),
+        "duration_seconds": round(generation.seconds, 3),
         "warnings": [*planned.job.remarks, *faults],
         **(times_of(planned, generation.pieces) if timed else {}),
     }

@@ -1,0 +1,64 @@
+"""One server with the embedded model for all tests of the folder."""
+
+import io
+
+import httpx
+import pytest
+import soundfile
+from serving import WORDS, client_of, running, wait_until
+
+from dia.model import Dia
+from dia.serving.http.app import create_app
+
+
+@pytest.fixture(scope="session")
+def mini():
+    return Dia.from_pretrained("mini", device="cpu")
+
+
+@pytest.fixture(scope="session")
+def app(mini, tmp_path_factory):
+    return create_app(mini, slots=4, voices=tmp_path_factory.mktemp("served") / "voices")
+
+
+@pytest.fixture(scope="session")
+def service(app):
+    return app.state.service
+
+
+@pytest.fixture(scope="session")
+def address(app, service):
+    with running(app) as address:
+        wait_until(lambda: service.ready)
+        yield address
+
+
+@pytest.fixture(scope="session")
+def client(address):
+    """The official client, without retries."""
+    with client_of(address) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def http(address):
+    """A plain client, for what the official one does not send."""
+    with httpx.Client(base_url=address, timeout=60) as http:
+        yield http
+
+
+@pytest.fixture(scope="session")
+def recording(mini):
+    """A wav file of somebody who says WORDS."""
+    take = mini.speak(f"[S1] {WORDS}", seed=5)
+    file = io.BytesIO()
+    soundfile.write(file, take.audio, take.sampling_rate, format="WAV")
+    return file.getvalue()
+
+
+@pytest.fixture
+def idle(service):
+    """No other test's request generates."""
+    wait_until(lambda: not service.admission.running)
+    yield
+    wait_until(lambda: not service.admission.running)

@@ -1,0 +1,174 @@
+"""Every error has OpenAI's shape, and the official client raises its own classes for them."""
+
+import json
+
+import openai
+import pytest
+from serving import assert_error, client_of, wait_until
+
+from dia.decoding.engine import EngineClosed, EngineFull
+from dia.serving.errors import Code, ServingError, as_serving_error, input_error
+
+ASKED = {"model": "tts-1", "voice": "alloy", "input": "Good morning."}
+SPEECH = "/v1/audio/speech"
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "code", "param"),
+    [
+        ({"model": None}, 400, "invalid_value", "model"),
+        ({"model": "tts1"}, 404, "model_not_found", "model"),
+        ({"input": None}, 400, "missing_parameter", "input"),
+        ({"input": " "}, 400, "invalid_value", "input"),
+        ({"input": 5}, 400, "invalid_value", "input"),
+        ({"input": "a" * 20_001}, 400, "input_too_long", "input"),
+        ({"input": "[S1]"}, 400, "invalid_value", "input"),
+        ({"voice": None}, 400, "missing_parameter", "voice"),
+        ({"voice": "aloy"}, 404, "voice_not_found", "voice"),
+        ({"voice": {"id": "../../etc/passwd"}}, 404, "voice_not_found", "voice"),
+        ({"voice": {"name": "alloy"}}, 400, "invalid_value", "voice"),
+        ({"response_format": "ogg"}, 400, "invalid_value", "response_format"),
+        ({"speed": 5}, 400, "invalid_value", "speed"),
+        ({"speed": "1"}, 400, "invalid_value", "speed"),
+        ({"seed": 2**64}, 400, "invalid_value", "seed"),
+        ({"temperature": True}, 400, "invalid_value", "temperature"),
+        ({"top_k": 1.5}, 400, "invalid_value", "top_k"),
+        ({"sample_rate": 44_000}, 400, "invalid_value", "sample_rate"),
+        ({"sample_rate": 44_100, "response_format": "opus"}, 400, "invalid_value", "sample_rate"),
+        ({"language": "fr"}, 400, "invalid_value", "language"),
+        ({"sead": 1}, 400, "unknown_parameter", "sead"),
+        ({"best_of": 9}, 400, "invalid_value", "best_of"),
+        ({"ref_audio": "AAAA"}, 400, "invalid_value", "ref_audio"),
+        ({"voice": None, "ref_audio": "AAAA"}, 400, "missing_parameter", "ref_text"),
+        ({"voice": None, "ref_text": "Hi."}, 400, "missing_parameter", "ref_audio"),
+        ({"voice": None, "ref_audio": "http://host/a.wav", "ref_text": "Hi."}, 400, "invalid_audio", "ref_audio"),
+        ({"voice": None, "ref_audio": "AAAA", "ref_text": "Hi."}, 400, "invalid_audio", "ref_audio"),
+        ({"turns": []}, 400, "invalid_value", "input"),
+        ({"input": None, "turns": []}, 400, "invalid_value", "turns"),
+        ({"input": None, "turns": [{"text": "Hi", "voice": "x"}]}, 404, "voice_not_found", "turns.0.voice"),
+        ({"input": None, "turns": [{"voice": "clara"}]}, 400, "missing_parameter", "turns.0.text"),
+        ({"input": None, "turns": [{"text": "[S2] Hi."}]}, 400, "invalid_value", "turns.0.text"),
+        ({"input": None, "voice": None, "turns": [{"text": "Hi."}]}, 400, "missing_parameter", "turns.0.voice"),
+    ],
+    ids=lambda value: json.dumps(value)[:60] if isinstance(value, dict) else "",
+)
+def test_a_wrong_field_is_named(http, change, status, code, param):
+    assert_error(http.post(SPEECH, json={**ASKED, **change}), status, code, param)
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b"{", "application/json"),
+        (b"[" * 100_000, "application/json"),
+        (b"\xff", "application/json"),
+        (b'{"speed": NaN}', "application/json"),
+        (b"", "application/json"),
+        (b"{}", "text/plain"),
+    ],
+    ids=["half", "deep", "not text", "NaN", "empty", "not JSON"],
+)
+def test_a_body_that_is_not_json_is_refused(http, content, kind):
+    error = http.post(SPEECH, content=content, headers={"content-type": kind})
+    assert error.status_code == 400
+    assert set(error.json()["error"]) == {"message", "type", "param", "code"}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", "/nothing", 404, "not_found"),
+        ("GET", SPEECH, 405, "method_not_allowed"),
+        ("DELETE", "/v1/audio/voices/nobody", 404, "voice_not_found"),
+        ("DELETE", "/v1/audio/voices/clara", 403, "voice_protected"),
+        ("GET", "/v1/models/nothing", 404, "model_not_found"),
+    ],
+)
+def test_every_route_has_the_same_errors(http, method, path, status, code):
+    answer = http.request(method, path)
+    assert answer.status_code == status
+    assert answer.json()["error"]["code"] == code
+    assert answer.headers["x-should-retry"] == "false"
+    assert ("allow" in answer.headers) == (status == 405)
+
+
+def test_an_unknown_voice_names_the_nearest(client):
+    with pytest.raises(openai.NotFoundError, match="did you mean 'alloy'") as caught:
+        client.audio.speech.create(model="tts-1", voice="aloy", input="Hi.")
+    assert caught.value.code == "voice_not_found"
+    assert caught.value.param == "voice"
+    assert caught.value.request_id.startswith("req_")
+
+
+def test_a_full_queue_is_an_error_to_try_again(client, http, service, monkeypatch, idle):
+    monkeypatch.setattr(service.admission, "_most_waiting", 0)
+    text = "The rain has stopped, and the sun is out again. " * 10
+    with http.stream("POST", SPEECH, json={**ASKED, "input": text, "response_format": "pcm"}) as answer:
+        next(answer.iter_raw())
+        monkeypatch.setattr(service.admission, "places", 1)
+        monkeypatch.setattr(service.admission._free, "_value", 0)
+        with pytest.raises(openai.RateLimitError) as caught:
+            client.audio.speech.create(model="tts-1", voice="alloy", input="Hi.")
+        monkeypatch.undo()
+    assert int(caught.value.response.headers["retry-after"]) >= 1
+    assert caught.value.response.headers["x-should-retry"] == "true"
+
+
+def test_the_official_client_tries_again_after_the_given_time(address, service, monkeypatch, idle):
+    calls, enter = [], service.admission.enter
+
+    async def full_once(patient=False):
+        calls.append(1)
+        if len(calls) == 1:
+            raise ServingError(Code.queue_full, "full", retry_after=0.5)
+        return await enter(patient)
+
+    monkeypatch.setattr(service.admission, "enter", full_once)
+    with client_of(address, max_retries=2) as client:
+        assert client.audio.speech.create(model="tts-1", voice="alloy", input="Yes.").content
+    assert len(calls) == 2
+
+
+def test_a_dead_engine_is_not_healthy(http, service, monkeypatch):
+    assert http.get("/health").json() == {"status": "ok"}
+    assert http.get("/ready").json() == {"status": "ready", "model": "mini"}
+    monkeypatch.setattr(type(service.engine), "closed", True)
+    assert_error(http.get("/health"), 503, "engine_stopped")
+    assert_error(http.get("/ready"), 503, "not_ready")
+
+
+def test_metrics_count_requests_and_audio(http, service, idle):
+    http.post(SPEECH, json=ASKED)
+    wait_until(lambda: not service.admission.running)
+    text = http.get("/metrics").text
+    assert 'dia_requests_total{route="/v1/audio/speech",status="200"}' in text
+    for name in ("dia_slots 4.0", "dia_slots_in_use", "dia_requests_waiting", "dia_underruns_total"):
+        assert name in text
+    assert "dia_time_to_first_audio_seconds_count 0.0" not in text
+    assert "dia_audio_seconds_per_second 0.0" not in text
+
+
+def test_codes_are_distinct():
+    assert len(Code) == len(Code.__members__)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (EngineFull("x"), Code.overloaded),
+        (EngineClosed("x"), Code.engine_stopped),
+        (MemoryError(), Code.out_of_memory),
+        (TimeoutError(), Code.stream_timeout),
+        (OSError(28, "full", "/secret"), Code.storage_failed),
+        (KeyError("secret"), Code.internal_error),
+    ],
+)
+def test_errors_of_the_synthesis_have_an_entry_and_tell_no_secrets(error, code):
+    found = as_serving_error(error)
+    assert found.code is code
+    assert "secret" not in found.message
+
+
+def test_errors_of_the_facade_use_the_names_of_the_request():
+    found = input_error(ValueError("cfg_filter_top_k=0 must be a whole number from 1."))
+    assert (found.param, found.message) == ("top_k", "top_k=0 must be a whole number from 1.")

@@ -1,0 +1,111 @@
+"""The parts of the server that know no protocol: the buffer, places, and speeds."""
+
+import asyncio
+import threading
+
+import pytest
+
+from dia.serving.admission import Admission
+from dia.serving.errors import ServingError
+from dia.serving.generation import Buffer, stretches
+from dia.serving.metrics import Playback
+from dia.synthesis.synthesizer import Cancelled
+
+
+def test_a_buffer_hands_over_what_is_ready():
+    async def read():
+        buffer = Buffer(100, 1.0)
+        buffer.put(b"one")
+        buffer.put(b"two")
+        threading.Timer(0.05, lambda: (buffer.put(b"three"), buffer.end())).start()
+        return [await buffer.read() for _ in range(3)]
+
+    assert asyncio.run(read()) == [b"onetwo", b"three", b""]
+
+
+def test_a_slow_reader_stops_its_own_writer_only_for_a_while():
+    async def stall():
+        buffer = Buffer(3, 0.05)
+        buffer.put(b"full")
+        with pytest.raises(ServingError, match="nothing was read"):
+            await asyncio.to_thread(buffer.put, b"more")
+        assert await buffer.read() == b"full"
+        buffer.put(b"more")
+
+    asyncio.run(stall())
+
+
+def test_a_writer_that_waits_ends_when_the_reader_leaves():
+    async def leave():
+        buffer = Buffer(3, 60.0)
+        buffer.put(b"full")
+        writing = asyncio.create_task(asyncio.to_thread(buffer.put, b"more"))
+        await asyncio.sleep(0.02)
+        buffer.close()
+        with pytest.raises(Cancelled):
+            await writing
+
+    asyncio.run(leave())
+
+
+def test_an_error_comes_after_what_was_written_before():
+    async def fail():
+        buffer = Buffer(100, 1.0)
+        buffer.put(b"one")
+        buffer.end(RuntimeError("broken"))
+        assert await buffer.read() == b"one"
+        with pytest.raises(RuntimeError, match="broken"):
+            await buffer.read()
+
+    asyncio.run(fail())
+
+
+def test_requests_wait_in_order_and_within_bounds():
+    async def wait():
+        admission = Admission(1, 1, 60.0)
+        started = await admission.enter()
+        second = asyncio.create_task(admission.enter())
+        await asyncio.sleep(0)
+        with pytest.raises(ServingError, match="try again later") as full:
+            await admission.enter()
+        assert full.value.code.status == 429
+        assert full.value.retry_after >= 1
+        patient = asyncio.create_task(admission.enter(patient=True))
+        admission.leave(started)
+        admission.leave(await second)
+        await patient
+        assert (admission.running, admission.waiting) == (1, 0)
+
+    asyncio.run(wait())
+
+
+def test_a_request_that_waits_too_long_is_refused():
+    async def wait():
+        admission = Admission(1, 1, 0.02)
+        await admission.enter()
+        with pytest.raises(ServingError) as late:
+            await admission.enter()
+        assert late.value.code.status == 503
+        assert admission.waiting == 0
+
+    asyncio.run(wait())
+
+
+@pytest.mark.parametrize("speed", [0.25, 0.4, 0.5, 0.9, 1.0, 1.7, 2.0, 3.0, 4.0])
+def test_stretches_reach_every_speed(speed):
+    product = 1.0
+    for rate in stretches(speed):
+        assert 0.5 <= rate <= 2
+        product *= rate
+    assert product == pytest.approx(speed)
+
+
+def test_a_chunk_is_late_if_the_player_has_run_dry(monkeypatch):
+    times = iter([0.0, 0.5, 2.0, 2.9])
+    monkeypatch.setattr("time.monotonic", lambda: next(times))
+    playback = Playback()
+    assert [playback.late(1.0) for _ in range(4)] == [False, False, False, False]
+    times = iter([0.0, 1.5, 2.0])
+    monkeypatch.setattr("time.monotonic", lambda: next(times))
+    playback = Playback()
+    assert [playback.late(1.0) for _ in range(3)] == [False, True, False]

@@ -1,0 +1,53 @@
+"""Servers on real sockets for tests: uvicorn in a thread."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import openai
+import uvicorn
+
+from dia.serving.http.protocol import Protocol
+
+START_SECONDS = 60.0
+WORDS = "Good morning to all of you."
+KEYS = {"message", "type", "param", "code"}
+
+
+@contextmanager
+def running(app: Any, **options: Any) -> Iterator[str]:
+    """Serve an application at a free port; gives its address."""
+    config = uvicorn.Config(app, port=0, http=Protocol, log_level="error", timeout_graceful_shutdown=1, **options)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    wait_until(lambda: server.started)
+    try:
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+def wait_until(condition: Any, seconds: float = START_SECONDS) -> None:
+    """Wait for a condition; fails after some time."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.01)
+
+
+def client_of(address: str, **options: Any) -> openai.OpenAI:
+    """The official client for a server of ours."""
+    return openai.OpenAI(base_url=f"{address}/v1", **{"api_key": "none", "max_retries": 0, **options})
+
+
+def assert_error(answer: Any, status: int, code: str, param: str | None = None) -> dict[str, Any]:
+    """Check the status and the shape of an error, and return it."""
+    assert answer.status_code == status, answer.text
+    error = answer.json()["error"]
+    assert set(error) == KEYS
+    assert (error["code"], error["param"]) == (code, param), error
+    return error

@@ -1,4 +1,4 @@
-# `make hello` speaks, `make test` checks, `make docs` builds the documentation. All make and fill .venv first.
+# `make hello` speaks, `make serve` serves, `make test` checks, `make docs` builds the documentation. All make and fill .venv first.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -12,11 +12,14 @@ SCRIPT := [S1] Dia is an open weights text to dialogue model. \
 PLAYERS := afplay pw-play paplay aplay ffplay xdg-open
 PLAY = $(shell for player in $(PLAYERS); do command -v $$player >/dev/null && echo $$player && exit; done; echo open)
 
-.PHONY: hello test docs clean
+.PHONY: hello serve test docs clean
 
 hello: $(VENV)/installed
 	@$(BIN)/dia say "$(SCRIPT)" --model mini --output hello.wav --seed 7
 	@echo "Hear it: $(PLAY) hello.wav"
+
+serve: $(VENV)/installed-serve
+	@$(BIN)/dia serve
 
 test: $(VENV)/installed-dev
 	scripts/check
@@ -32,6 +35,10 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	@[ ! -t 2 ] || echo "Installing into $(VENV), which takes some minutes" >&2
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+	@touch $@
+
+$(VENV)/installed-serve: $(VENV)/installed
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[serve]'
 	@touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed

@@ -12,18 +12,6 @@ from dia.runtime.resources.threads import join, start
 T = TypeVar("T")
 
 
-class ChildEvent(Event):
-    """An event that is also set while its parent is. Setting it does not set the parent. `wait` ignores the parent."""
-
-    def __init__(self, parent: Event | None) -> None:
-        super().__init__()
-        self._parent = parent
-
-    def is_set(self) -> bool:
-        """Whether this event or its parent is set."""
-        return super().is_set() or (self._parent is not None and self._parent.is_set())
-
-
 class ClosingIterator(Generic[T]):
     """An iterator that closes its generator when a `for` loop over it ends, including by `break` or an exception.
 
@@ -119,4 +107,4 @@ def in_background(
         stop()
 
 
-__all__ = ["ChildEvent", "ClosingIterator", "in_background"]
+__all__ = ["ClosingIterator", "in_background"]

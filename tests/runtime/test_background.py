@@ -7,7 +7,7 @@ from threading import Event
 
 import pytest
 
-from dia.runtime.background import in_background
+from dia.runtime.background import ChildEvent, in_background
 
 
 def threads():
@@ -106,3 +106,25 @@ def test_waiting_too_long_is_a_timeout_error():
     with pytest.raises(TimeoutError, match=r"no item arrived within 0\.05 s"):
         next(in_background(make, cancel, timeout=0.05))
     assert not threads()
+
+
+def test_work_that_another_thread_cancels_ends_its_iteration():
+    cancel = Event()
+    items = in_background(lambda: counted([]), cancel, timeout=5.0)
+    next(items)
+    cancel.set()
+    assert len(list(items)) < 5
+    assert eventually(lambda: threads() == [])
+
+
+def test_a_child_event_follows_its_parent_and_not_the_other_way():
+    parent = Event()
+    child, orphan = ChildEvent(parent), ChildEvent(None)
+    child.set()
+    orphan.set()
+    assert child.is_set()
+    assert orphan.is_set()
+    assert not parent.is_set()
+    child.clear()
+    parent.set()
+    assert child.is_set()

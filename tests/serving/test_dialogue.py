@@ -6,6 +6,7 @@ import json
 import pytest
 
 from dia.audio.files import decode
+from dia.serving.http.schema import BatchRequest, Item
 
 DIALOGUE = {
     "model": "tts-1",
@@ -86,6 +87,16 @@ def test_a_batch_is_checked_as_a_whole(http):
     for items in ([], [{"input": "a"}] * 65, [{"input": "a" * 15_000}] * 2, [{"inptu": "a"}]):
         answer = http.post("/v1/audio/speech/batch", json={"model": "tts-1", "voice": "nova", "items": items})
         assert answer.status_code == 400
+
+
+def test_an_item_of_a_batch_has_its_own_voice_or_the_shared_one():
+    shared = BatchRequest(model="tts-1", items=[Item(input="a")], ref_audio="AAAA", ref_text="b", speed=2.0)
+    own = Item(input="a", voice="clara").with_defaults(shared)
+    assert (own.voice, own.ref_audio, own.ref_text, own.speed) == ("clara", None, None, 2.0)
+    assert Item(input="a").with_defaults(shared).ref_audio == "AAAA"
+    named = BatchRequest(model="tts-1", items=[Item(input="a")], voice="nova")
+    assert Item(input="a", ref_audio="AAAA", ref_text="b").with_defaults(named).voice is None
+    assert Item(turns=[]).with_defaults(named).voice == "nova"
 
 
 def test_the_best_of_several_takes_is_the_same_as_by_the_facade(http, mini, service):

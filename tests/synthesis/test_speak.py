@@ -1,5 +1,8 @@
 """A script is spoken in one pass if that is enough, and in parts otherwise."""
 
+from dataclasses import replace
+from threading import Event
+
 import numpy as np
 import pytest
 import torch
@@ -174,3 +177,31 @@ def test_an_untranscribed_recording_without_new_speech_is_an_error(synthesizer, 
     monkeypatch.setattr(Synthesizer, "__call__", lambda *_: [PassResult(torch.zeros(0, 3).long(), ended=True)])
     with pytest.raises(ValueError, match="nothing new was spoken"):
         list(speak(synthesizer, job))
+
+
+@pytest.mark.parametrize("rate", [None, 1.5])
+@pytest.mark.parametrize("script", [SHORT, LONG], ids=["short", "long"])
+def test_a_stream_reports_the_pieces(synthesizer, script, rate):
+    job, reported = make_job(synthesizer, script, seed=3, rate=rate), []
+    sound = np.concatenate(list(stream_job(synthesizer, job, on_piece=reported.append)))
+    spoken = list(speak(synthesizer, job))
+    assert [piece.number for piece in reported] == list(range(len(spoken)))
+    assert [piece.turns for piece in reported] == [piece.turns for piece in spoken]
+    assert [len(piece.take.codes) for piece in reported] == [len(piece.take.codes) for piece in spoken]
+    assert [piece.start for piece in reported] == pytest.approx([piece.start for piece in spoken], abs=0.02)
+    if rate is None:
+        np.testing.assert_allclose(sound, np.concatenate([piece.audio for piece in reported]), atol=1e-4)
+
+
+@pytest.mark.parametrize("script", [SHORT, LONG], ids=["short", "long"])
+def test_a_stream_ends_once_its_event_is_set_and_never_sets_it(synthesizer, script):
+    cancel = Event()
+    job = make_job(synthesizer, script, seed=3)
+    cancellable = replace(synthesizer, cancel=cancel)
+    whole = sum(map(len, stream_job(cancellable, job)))
+    assert not cancel.is_set()
+    chunks = stream_job(cancellable, job)
+    first = len(next(chunks))
+    cancel.set()
+    assert first + sum(map(len, chunks)) < whole or first == whole
+    assert threads_left() == []

@@ -126,9 +126,7 @@ def run(model: "Dia", arguments: argparse.Namespace, key: str | None) -> None:
 
     # Problems with a script are for its client, and not for the log, since they contain its words.
     warnings.filterwarnings("ignore", category=DiaWarning)
-    logging.getLogger("transformers.dia.serving").setLevel(
-        logging.DEBUG if getattr(arguments, "debug", False) else logging.INFO
-    )
+    _log(logging.DEBUG if getattr(arguments, "debug", False) else logging.INFO)
     loopback = is_loopback(arguments.host)
     hosts = {"localhost", "127.0.0.1", "::1", arguments.host} if loopback else ()
     app = create_app(model, slots=arguments.slots, voices=arguments.voices, api_key=key, hosts=hosts)
@@ -143,6 +141,14 @@ def run(model: "Dia", arguments: argparse.Namespace, key: str | None) -> None:
         timeout_graceful_shutdown=_STOP_SECONDS,
     )
     uvicorn.Server(config).run()
+
+
+def _log(level: int) -> None:
+    """Print one line for each request, and errors, on standard error."""
+    logger, handler = logging.getLogger("dia.serving"), logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logger.handlers, logger.propagate = [handler], False
+    logger.setLevel(level)
 
 
 def _key(arguments: argparse.Namespace) -> str | None:

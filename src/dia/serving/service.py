@@ -4,6 +4,7 @@ Independent of protocols.
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -14,9 +15,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from dia.audio.formats.live import live_encoder
 from dia.checkpoints.source import public_name
 from dia.decoding.engine import engine_of
-from dia.runtime.log import get_logger
 from dia.runtime.resources.threads import SMALL, compute_with_one_thread
 from dia.serving.admission import Admission
+from dia.serving.errors import ServingError
 from dia.serving.generation import Buffer, Generation
 from dia.serving.limits import Limits
 from dia.serving.metrics import Metrics
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from dia.synthesis.job import SynthesisJob
 
 T = TypeVar("T")
-logger = get_logger(__name__)
+logger = logging.getLogger(__name__)
 
 # OpenAI's models for speech; programs that are made for it name one of them.
 MODEL_ALIASES = ("tts-1", "tts-1-hd", "gpt-4o-mini-tts")
@@ -122,6 +123,8 @@ class Service:
             generation = await self.start(job, "pcm", self.model.sample_rate, 1.0, patient=True)
             while await generation.buffer.read():
                 pass
+        except ServingError:  # of the words, such as of a model that says nothing; the engine works
+            self.ready = True
         except Exception as error:
             self.failure = type(error).__name__
             logger.error("The first request failed (%s); the server is not ready.", self.failure)

@@ -158,7 +158,8 @@ class _ContainerEncoder(LiveEncoder):
         self._rate, self._frames, self._output = rate, 0, _Collected()
         options = {"flush_packets": "1", "fflags": "+bitexact", **options}
         self._container: Any = av.open(self._output, "w", format=container, container_options=options)
-        self._stream: Any = self._container.add_stream(codec, rate=rate, layout="mono")
+        add_stream: Any = self._container.add_stream
+        self._stream = add_stream(codec, rate=rate, layout="mono")
         self._stream.codec_context.format = self._format
         if kind != "flac":
             self._stream.bit_rate = BIT_RATE

@@ -6,6 +6,7 @@ request ── id ── room ── host, origin ── key ── body, whole 
 import asyncio
 import hashlib
 import hmac
+import logging
 import re
 import time
 import uuid
@@ -16,13 +17,12 @@ from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from dia.runtime.log import get_logger
 from dia.serving.errors import Code, ServingError, as_serving_error
 from dia.serving.http.responses import error_response
 from dia.serving.limits import Limits
 from dia.serving.metrics import Metrics
 
-logger = get_logger(__name__)
+logger = logging.getLogger(__name__)
 Headers: TypeAlias = dict[str, str]
 
 # Without a key: for load balancers, and for the browser that opens the documents.
@@ -92,8 +92,11 @@ class Gate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
-        if scope["type"] != "http":
+        if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
+            return
+        if scope["type"] != "http":  # there are no web sockets
+            await send({"type": "websocket.close"})
             return
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         own = _Exchange(send, headers.get("x-request-id", ""))
@@ -156,7 +159,7 @@ class Gate:
 
     def _count(self, scope: Scope, own: "_Exchange") -> None:
         route = getattr(scope.get("route"), "path", "other")
-        status = own.status or 500
+        status = own.status or _CLIENT_LEFT
         self._metrics.requests.labels(route, str(status)).inc()
         logger.info("%s %s %s %d %.3f s", own.id, scope["method"], route, status, time.monotonic() - own.started)
 

@@ -70,24 +70,25 @@ def order(model: "Dia", voices: VoiceCatalogue, item: Item, limits: Limits) -> O
     Raises:
         ServingError: the request is invalid; the error names the parameter.
     """
-    check_length(_texts(item), limits.input_characters)
+    text = "input" if item.turns is None else "turns"
+    check_length(_texts(item), limits.input_characters, text)
     _check_language(model, item)
     format = item.response_format or "mp3"
     rate = _rate(format, item.sample_rate, model.sample_rate)
-    words = _words(model, voices, item)
     try:
+        words = _words(model, voices, item)
         job = model.job(words.script, **words.options, **_options(item))
     except (TypeError, ValueError) as error:
         if str(error).startswith("audio_prompt"):
             raise recording_error(error, "ref_audio", "ref_text") from error
-        raise input_error(error, "input" if item.turns is None else "turns") from error
+        raise input_error(error, text) from error
     job = replace(job, seed=secrets.randbelow(2**31) if job.seed is None else job.seed)
     if item.turns is not None:  # consecutive turns of one voice are what the client wants
         job = replace(job, remarks=tuple(one for one in job.remarks if one not in job.script.advice))
     return Order(job, format, rate, item.speed or 1.0, words.starts, words.names, _tokens(model, job))
 
 
-def check_length(texts: Iterable[str], most: int) -> None:
+def check_length(texts: Iterable[str], most: int, param: str) -> None:
     """Check the length of all texts of a request together.
 
     Raises:
@@ -97,7 +98,7 @@ def check_length(texts: Iterable[str], most: int) -> None:
         raise ServingError(
             Code.input_too_long,
             f"the text has {characters} characters, but {most} are allowed. Send it in several requests.",
-            "input",
+            param,
         )
 
 
@@ -151,8 +152,17 @@ def _words(model: "Dia", voices: VoiceCatalogue, item: Item) -> _Words:
     voice = voices.find(name)
     if not isinstance(voice, OwnVoice):
         return _Words(item.input, {"voice": voice}, (), (name,))
-    tagged = voice.speaker == SPEAKERS[0] or SPEAKER_TAG.search(item.input)
-    return _Words(item.input if tagged else f"[{voice.speaker}] {item.input}", {}, (), (name,))
+    return _Words(_spoken_by(model, voice, item), {}, (), (name,))
+
+
+def _spoken_by(model: "Dia", voice: OwnVoice, item: Item) -> str:
+    """The text, with a tag if the voice is not the one of a text without tags. A text with speakers keeps them."""
+    assert item.input is not None
+    if voice.speaker == SPEAKERS[0] or SPEAKER_TAG.search(item.input):
+        return item.input
+    script = model.read(item.input, normalize=item.normalize is not False)
+    own = bool(script.names) or any(turn.speaker != SPEAKERS[0] for turn in script.turns)
+    return item.input if own else f"[{voice.speaker}] {item.input}"
 
 
 def _reference(item: Item) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
@@ -11,11 +12,10 @@ from typing import Any
 from starlette.responses import JSONResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
-from dia.runtime.log import get_logger
 from dia.serving.errors import Code, ServingError, as_serving_error
 from dia.serving.generation import Generation
 
-logger = get_logger(__name__)
+logger = logging.getLogger(__name__)
 
 _LAST_SECONDS = 1.0  # to send the last event to a reader that may not read
 _UNBUFFERED = {"x-accel-buffering": "no", "cache-control": "no-store"}  # proxies must pass chunks on at once
@@ -189,7 +189,7 @@ async def _until_disconnect(receive: Receive) -> None:
 
 def _debug(error: Exception) -> Exception | None:
     """The error for the log, if that is for debugging: its message may contain the words of the client."""
-    return error if logger.isEnabledFor(10) else None
+    return error if logger.isEnabledFor(logging.DEBUG) else None
 
 
 __all__ = ["EventResponse", "LongJSONResponse", "LongResponse", "SpeechResponse", "error_response", "event"]

@@ -137,8 +137,10 @@ class Item(Defaults):
     )
 
     def with_defaults(self, defaults: Defaults) -> "Item":
-        """The item with the values of `defaults` where it has none."""
-        given = {name: getattr(defaults, name) for name in Defaults.model_fields}
+        """The item with the values of `defaults` where it has none. A voice of its own replaces theirs of any kind."""
+        own = self.voice is not None or self.ref_audio is not None or self.turns is not None
+        kept = {"ref_audio", "ref_text"} | ({"voice"} if self.turns is None else set()) if own else set()
+        given = {name: getattr(defaults, name) for name in Defaults.model_fields if name not in kept}
         return self.model_copy(update={name: one for name, one in given.items() if getattr(self, name) is None})
 
 

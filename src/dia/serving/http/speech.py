@@ -59,7 +59,7 @@ async def batch(
     """Speak several texts or dialogues. One that fails does not affect the others."""
     service: Service = request.app.state.service
     check_model(service, body.model)
-    check_length(texts_of(body.items), service.limits.input_characters)
+    check_length(texts_of(body.items), service.limits.input_characters, "items")
     items = [item.with_defaults(body) for item in body.items]
     return LongJSONResponse(lambda: spoken_batch(service, items), service.limits.stream_seconds)
 

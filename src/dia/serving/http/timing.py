@@ -89,17 +89,18 @@ def _placed(written: Sequence[_Written], turns: Sequence[TurnTime]) -> Iterator[
     before it, or to the next turn of its speaker.
     """
     at = 0
-    for turn in turns:
+    for turn in turns if written else ():
         for word in turn.words:
             found = next((i for i in range(at, len(written)) if _same(written[i], word, turn.speaker)), None)
-            if found is None:
-                found = next(
-                    (i for i in range(max(0, at - 1), len(written)) if written[i].speaker == turn.speaker), at - 1
-                )
-                yield written[found].turn, word
-            else:
+            if found is not None:
                 at = found + 1
-                yield written[found].turn, word
+            yield written[_fallback(written, at, turn.speaker) if found is None else found].turn, word
+
+
+def _fallback(written: Sequence[_Written], at: int, speaker: str) -> int:
+    """The word that decides the turn of a spoken word that was not found; `at` is the next written word."""
+    last = max(0, at - 1)
+    return next((i for i in range(last, len(written)) if written[i].speaker == speaker), last)
 
 
 def _same(written: _Written, word: WordTime, speaker: str) -> bool:

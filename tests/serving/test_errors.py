@@ -144,8 +144,8 @@ def test_metrics_count_requests_and_audio(http, service, idle):
     assert 'dia_requests_total{route="/v1/audio/speech",status="200"}' in text
     for name in ("dia_slots 4.0", "dia_slots_in_use", "dia_requests_waiting", "dia_underruns_total"):
         assert name in text
-    assert "dia_time_to_first_audio_seconds_count 0.0" not in text
-    assert "dia_audio_seconds_per_second 0.0" not in text
+    assert "dia_time_to_first_audio_seconds_count 0.0\n" not in text
+    assert "dia_audio_seconds_per_second 0.0\n" not in text
 
 
 def test_codes_are_distinct():

@@ -42,6 +42,7 @@ class Limits:
         waiting: requests that wait for a slot; more are refused with 429.
         wait_seconds: for a slot; a client that waits longer has given up.
         stream_seconds: from the start of a response to its end, however slow its reader is.
+        reader_seconds: in which a reader takes a second or more of audio; a player that is not paused takes more.
         buffer_bytes: of audio that is ready and not read: 3 minutes of pcm at 24 kHz. Then generation waits.
         stall_seconds: a full buffer may stop generation for so long; then the stream ends with an error.
         open_requests: at once, those included that only wait for a slow reader.
@@ -56,6 +57,7 @@ class Limits:
     waiting: int = 64
     wait_seconds: float = 60.0
     stream_seconds: float = 1_800.0
+    reader_seconds: float = 120.0
     buffer_bytes: int = 8 * 2**20
     stall_seconds: float = 30.0
     open_requests: int = 1_024

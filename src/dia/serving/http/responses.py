@@ -14,9 +14,11 @@ from starlette.types import Message, Receive, Scope, Send
 
 from dia.serving.errors import Code, ServingError, as_serving_error
 from dia.serving.generation import Generation
+from dia.serving.limits import Limits
 
 logger = logging.getLogger(__name__)
 
+_SLICE = 64 * 1024  # bytes sent at once: 1.4 s of pcm at 24 kHz
 _LAST_SECONDS = 1.0  # to send the last event to a reader that may not read
 _UNBUFFERED = {"x-accel-buffering": "no", "cache-control": "no-store"}  # proxies must pass chunks on at once
 
@@ -88,13 +90,13 @@ class SpeechResponse(LongResponse):
 
     Args:
         start: starts the generation.
-        seconds: as in `LongResponse`.
+        limits: on the time of the answer and of its reader.
         headers: of the answer, with the type of the content.
     """
 
-    def __init__(self, start: Callable[[], Awaitable[Generation]], seconds: float, headers: Mapping[str, str]) -> None:
-        super().__init__(seconds)
-        self._start, self._own = start, {**_UNBUFFERED, **headers}
+    def __init__(self, start: Callable[[], Awaitable[Generation]], limits: Limits, headers: Mapping[str, str]) -> None:
+        super().__init__(limits.stream_seconds)
+        self._start, self._own, self._reader_seconds = start, {**_UNBUFFERED, **headers}, limits.reader_seconds
         self._generation: Generation | None = None
 
     async def produce(self, send: Send) -> None:
@@ -103,9 +105,19 @@ class SpeechResponse(LongResponse):
         data = await self._generation.buffer.read()
         await self.begin(send, self._own)
         while data:
-            await send(_part(self.encoded(data)))
+            for at in range(0, len(data), _SLICE):
+                await self._send_in_time(send, self.encoded(data[at : at + _SLICE]))
             data = await self._generation.buffer.read()
         await send(_part(self.ending(self._generation), more=False))
+
+    async def _send_in_time(self, send: Send, data: bytes) -> None:
+        """Send data; a reader that has stopped reading is an error."""
+        try:
+            async with asyncio.timeout(self._reader_seconds):
+                await send(_part(data))
+        except TimeoutError:
+            message = f"nothing was read for {self._reader_seconds:g} s."
+            raise ServingError(Code.reader_too_slow, message) from None
 
     def stop(self) -> None:
         """Free the slot."""
@@ -126,7 +138,7 @@ class EventResponse(SpeechResponse):
 
     Args:
         start: as in `SpeechResponse`.
-        seconds: as in `LongResponse`.
+        limits: as in `SpeechResponse`.
         headers: as in `SpeechResponse`.
         summary: what the last event says beside its type.
     """
@@ -134,11 +146,11 @@ class EventResponse(SpeechResponse):
     def __init__(
         self,
         start: Callable[[], Awaitable[Generation]],
-        seconds: float,
+        limits: Limits,
         headers: Mapping[str, str],
         summary: Callable[[Generation], dict[str, Any]],
     ) -> None:
-        super().__init__(start, seconds, {**headers, "content-type": "text/event-stream; charset=utf-8"})
+        super().__init__(start, limits, {**headers, "content-type": "text/event-stream; charset=utf-8"})
         self._summary = summary
 
     def encoded(self, data: bytes) -> bytes:

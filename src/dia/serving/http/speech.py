@@ -38,7 +38,6 @@ async def speech(
     service: Service = request.app.state.service
     check_model(service, body.model)
     planned = await service.prepared(order, service.model, service.voices, body, service.limits)
-    seconds = service.limits.stream_seconds
     headers = {
         "content-type": MEDIA_TYPES[planned.format],
         "x-sample-rate": str(planned.rate),
@@ -46,10 +45,12 @@ async def speech(
     }
     if body.stream_format == "sse":
         timed = bool(body.word_timestamps or planned.turns)
-        return EventResponse(starter(service, planned), seconds, headers, lambda made: summary(planned, made, timed))
+        return EventResponse(
+            starter(service, planned), service.limits, headers, lambda made: summary(planned, made, timed)
+        )
     if body.word_timestamps:
-        return LongJSONResponse(lambda: whole(service, planned, timed=True), seconds)
-    return SpeechResponse(starter(service, planned), seconds, headers)
+        return LongJSONResponse(lambda: whole(service, planned, timed=True), service.limits.stream_seconds)
+    return SpeechResponse(starter(service, planned), service.limits, headers)
 
 
 @router.post("/batch", response_class=Response, responses={200: {"content": {"application/json": {}}}})

@@ -7,7 +7,7 @@ from threading import Event
 
 import pytest
 
-from dia.runtime.background import ChildEvent, in_background
+from dia.runtime.background import in_background
 
 
 def threads():
@@ -115,16 +115,3 @@ def test_work_that_another_thread_cancels_ends_its_iteration():
     cancel.set()
     assert len(list(items)) < 5
     assert eventually(lambda: threads() == [])
-
-
-def test_a_child_event_follows_its_parent_and_not_the_other_way():
-    parent = Event()
-    child, orphan = ChildEvent(parent), ChildEvent(None)
-    child.set()
-    orphan.set()
-    assert child.is_set()
-    assert orphan.is_set()
-    assert not parent.is_set()
-    child.clear()
-    parent.set()
-    assert child.is_set()

@@ -1,4 +1,4 @@
-"""One server with the embedded model for all tests of the folder."""
+"""One server with the embedded model for all tests of the folder. It ends with the last of them."""
 
 import io
 
@@ -11,43 +11,43 @@ from dia.model import Dia
 from dia.serving.http.app import create_app
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def mini():
     return Dia.from_pretrained("mini", device="cpu")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def app(mini, tmp_path_factory):
     return create_app(mini, slots=4, voices=tmp_path_factory.mktemp("served") / "voices")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def service(app):
     return app.state.service
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def address(app, service):
     with running(app) as address:
         wait_until(lambda: service.ready)
         yield address
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def client(address):
     """The official client, without retries."""
     with client_of(address) as client:
         yield client
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def http(address):
     """A plain client, for what the official one does not send."""
     with httpx.Client(base_url=address, timeout=60) as http:
         yield http
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def recording(mini):
     """A wav file of somebody who says WORDS."""
     take = mini.speak(f"[S1] {WORDS}", seed=5)

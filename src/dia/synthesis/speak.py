@@ -5,9 +5,11 @@ Chooses between one pass and the long form, and applies the speaking rate. Indep
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
+from threading import Event
 
 from dia.audio.waveform import Waveform
-from dia.runtime.background import ChildEvent, in_background
+from dia.runtime.background import in_background
+from dia.runtime.events import AnyEvent, Flag
 from dia.runtime.progress import Progress
 from dia.streaming import checked_timeout
 from dia.synthesis.job import SynthesisJob
@@ -94,10 +96,9 @@ def stream_job(
     if job.rate is not None and on_piece is not None:
         on_piece = _at_rate(on_piece, job.rate)
     if job.long_form:
-        cancel = ChildEvent(synthesizer.cancel)
-        cancellable = replace(synthesizer, cancel=cancel)
+        stop, cancellable = _stoppable(synthesizer)
         arguments = cancellable, job.script, job.voice, job.seed, job.settings, job.take_options, on_piece
-        sound = in_background(lambda: stream_long(*arguments), cancel, _QUEUE_SIZE, timeout)
+        sound = in_background(lambda: _until(cancellable.cancel, stream_long(*arguments)), stop, _QUEUE_SIZE, timeout)
     else:
         sound = stream_joined(
             [_stream_checked(stream_take(synthesizer, job.line, job.seed, job.settings, job.take_options, timeout))],
@@ -126,8 +127,7 @@ def _stream_timed(
     on_piece: Callable[[Piece], object] | None,
 ) -> Generator[Waveform, None, object]:
     """The audio of cues at given times, cue by cue: the speed of a cue depends on the length of its speech."""
-    cancel = ChildEvent(synthesizer.cancel)
-    cancellable = replace(synthesizer, cancel=cancel)
+    stop, cancellable = _stoppable(synthesizer)
     once = replace(job, take_options=replace(job.take_options, retries=0, best_of=1))
 
     def sound() -> Iterator[Waveform]:
@@ -136,7 +136,22 @@ def _stream_timed(
                 on_piece(piece)
             yield piece.audio
 
-    return in_background(sound, cancel, _QUEUE_SIZE, timeout)
+    return in_background(sound, stop, _QUEUE_SIZE, timeout)
+
+
+def _stoppable(synthesizer: Synthesizer) -> tuple[Event, Synthesizer]:
+    """An event, and a synthesizer that also stops once it is set."""
+    stop = Event()
+    flags = [stop] if synthesizer.cancel is None else [stop, synthesizer.cancel]
+    return stop, replace(synthesizer, cancel=AnyEvent(*flags))
+
+
+def _until(cancel: Flag | None, chunks: Iterator[Waveform]) -> Iterator[Waveform]:
+    """The chunks up to the one after which `cancel` is set, so that no further part begins."""
+    for chunk in chunks:
+        yield chunk
+        if cancel is not None and cancel.is_set():
+            return
 
 
 def _stream_checked(take: Generator[Waveform, None, Take]) -> Generator[Waveform, None, Take]:

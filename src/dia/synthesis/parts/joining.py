@@ -87,7 +87,8 @@ def stream_joined(
                 piece = joiner.piece(ended.value, pause)
                 if on_piece is not None:
                     on_piece(piece)
-                yield piece.audio[yielded:]
+                speech = len(piece.audio) - round(pause * sampling_rate)
+                yield piece.audio[min(yielded, speech) :]  # the pause is complete even if too much was yielded before
                 break
             known = shortened(audio, sampling_rate, _excess_silence(before, edge_seconds), 0.0)
             if len(known) > yielded:

@@ -21,7 +21,7 @@ def no_key(monkeypatch):
 def loaded(monkeypatch):
     """What would be served."""
     calls = []
-    monkeypatch.setattr(serve, "_load_model", lambda arguments: "model")
+    monkeypatch.setattr(serve, "load_model", lambda arguments, hints: "model")
     monkeypatch.setattr(serve, "run", lambda model, arguments, key: calls.append((model, arguments.host, key)))
     return calls
 

@@ -78,7 +78,7 @@ def test_the_warning_is_among_those_of_the_take(dia, voice):
 )
 def test_the_command_warns_once(dia, voice, options, tmp_path, monkeypatch, capsysbinary):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("dia.commands.say._load_model", lambda arguments: dia)
+    monkeypatch.setattr("dia.commands.say.load_model", lambda *_: dia)
     soundfile.write("voice.wav", voice["array"], RATE)
     assert main(["say", TEXTS["long"], "--audio-prompt", "voice.wav", "--seed", "1", *options]) == 0
     assert capsysbinary.readouterr().err.count(b"audio_prompt_text is missing") == 1

@@ -13,14 +13,13 @@ from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from dia.commands.options.early_checks import check_speech
+from dia.commands.options.models import add_model_options, load_model
 from dia.commands.options.numbers import count, non_negative, option, seed_number
 from dia.commands.options.outputs import check_outputs, exclusive_output, metadata, sound_file
 from dia.commands.options.scripts import add_script_options, parse_source, script_source
 from dia.commands.options.speakers import add_speakers_option, speakers_given
 from dia.runtime.background import in_background
 from dia.runtime.files.atomic import atomic_file
-from dia.runtime.resources.cores import CoreTimes
-from dia.runtime.resources.threads import apply, choose_threads, wait_passively
 from dia.runtime.standard_streams import print_lines
 from dia.runtime.warnings import printed_warnings
 from dia.synthesis.parts.folder import parts_folder, remove_parts, seed_in
@@ -47,8 +46,6 @@ In a script, [S1] and [S2] mark the turns of two speakers, and (laughs) and simi
 The suffix of the output selects the format: wav, flac, mp3, ogg, opus and others; with pip install 'dia-tts[media]'
 also m4a and mp4.
 """
-
-DTYPES = ("float32", "bfloat16", "float16")
 
 
 def add_command(subparsers: Any, notice: str = "") -> None:
@@ -100,15 +97,7 @@ def _add_take_options(parser: argparse.ArgumentParser) -> None:
 
 def _add_model_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("model")
-    group.add_argument("--model", metavar="MODEL", help="folder or Hub id (default: the small embedded model)")
-    group.add_argument("--device", metavar="NAME", help="cuda, mps, cpu, ... (default: the first available)")
-    group.add_argument("--dtype", choices=DTYPES, help="data type of the model (default: the fastest that is safe)")
-    group.add_argument(
-        "--quantization", choices=("int8", "int4"), help="quantize the weights: less memory, faster on CPUs"
-    )
-    group.add_argument(
-        "--threads", type=count, metavar="N", help="CPU threads (default: chosen by model size and load)"
-    )
+    add_model_options(group)
     group.add_argument(
         "--voice",
         action="append",
@@ -171,7 +160,7 @@ def _say(arguments: argparse.Namespace) -> int:
 
 def _load_and_say(source: "ScriptSource", arguments: argparse.Namespace) -> int:
     started = time.perf_counter()
-    model = _load_model(arguments)
+    model = load_model(arguments, _is_interactive(arguments), arguments.verbose)
     with printed_warnings():
         job = _make_job(model, source, arguments)
         parts = _parts_folder(job, arguments)
@@ -185,33 +174,6 @@ def _load_and_say(source: "ScriptSource", arguments: argparse.Namespace) -> int:
         file=sys.stderr if arguments.output == "-" else sys.stdout,
     )
     return 0
-
-
-def _load_model(arguments: argparse.Namespace) -> "Dia":
-    """Load the model and set the number of CPU threads."""
-    since = CoreTimes.now()
-    wait_passively()
-    from transformers.utils import logging
-
-    from dia.model import REAL, Dia  # importing torch takes seconds, so arguments are checked first
-    from dia.runtime.resources.memory import limit_kernel_caches
-
-    limit_kernel_caches()
-    if arguments.model is None and _is_interactive(arguments):
-        print_lines(f"using the small embedded model; use --model {REAL} for the full one")
-    logging.disable_progress_bar()  # hides loading; only the progress of speaking is shown
-    model = Dia.from_pretrained(
-        arguments.model or "mini",
-        device=arguments.device,
-        compute_dtype=arguments.dtype,
-        quantization=arguments.quantization,
-    )
-    if model.device.type == "cpu":
-        threads = choose_threads(model.model.num_parameters(), since, arguments.threads)
-        apply(threads)
-        if arguments.verbose:
-            print_lines(threads)
-    return model
 
 
 def _is_interactive(arguments: argparse.Namespace) -> bool:

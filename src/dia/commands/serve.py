@@ -9,10 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dia.commands.options.early_checks import check_model
+from dia.commands.options.models import add_model_options, load_model
 from dia.commands.options.numbers import count
-from dia.runtime.resources.cores import CoreTimes
-from dia.runtime.resources.threads import apply, choose_threads, wait_passively
-from dia.runtime.standard_streams import print_lines
 
 if TYPE_CHECKING:
     from dia.model import Dia
@@ -57,13 +55,7 @@ def add_command(subparsers: Any, notice: str = "") -> None:
         "--allow-public", action="store_true", help="listen on an address of the network although there is no key"
     )
     group = serve.add_argument_group("model")
-    group.add_argument("--model", metavar="MODEL", help="folder or Hub id (default: the small embedded model)")
-    group.add_argument("--device", metavar="NAME", help="cuda, mps, cpu, ... (default: the first available)")
-    group.add_argument("--dtype", choices=("float32", "bfloat16", "float16"), help="data type of the model")
-    group.add_argument("--quantization", choices=("int8", "int4"), help="quantize the weights")
-    group.add_argument(
-        "--threads", type=count, metavar="N", help="CPU threads (default: chosen by model size and load)"
-    )
+    add_model_options(group)
     group.add_argument(
         "--slots", type=count, metavar="N", help="clips to generate at once (default: 16 on a CPU, or 8)"
     )
@@ -75,7 +67,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     check_extra()
     check_model(arguments.model)
     _check_folder(arguments.voices)
-    model = _load_model(arguments)
+    model = load_model(arguments, hints=True)
     run(model, arguments, key)
     return 0
 
@@ -169,30 +161,6 @@ def _key(arguments: argparse.Namespace) -> str | None:
 def _check_folder(folder: Path | None) -> None:
     if folder is not None and folder.exists() and not folder.is_dir():
         raise ValueError(f"--voices: {folder} is not a folder.")
-
-
-def _load_model(arguments: argparse.Namespace) -> "Dia":
-    """Load the model and set the number of CPU threads."""
-    since = CoreTimes.now()
-    wait_passively()
-    from transformers.utils import logging as transformers_logging
-
-    from dia.model import REAL, Dia
-    from dia.runtime.resources.memory import limit_kernel_caches
-
-    limit_kernel_caches()
-    if arguments.model is None:
-        print_lines(f"using the small embedded model; use --model {REAL} for the full one")
-    transformers_logging.disable_progress_bar()
-    model = Dia.from_pretrained(
-        arguments.model or "mini",
-        device=arguments.device,
-        compute_dtype=arguments.dtype,
-        quantization=arguments.quantization,
-    )
-    if model.device.type == "cpu":
-        apply(choose_threads(model.model.num_parameters(), since, arguments.threads))
-    return model
 
 
 def _port(text: str) -> int:

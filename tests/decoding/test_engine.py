@@ -263,22 +263,6 @@ def test_a_model_has_one_engine_that_ends_with_it():
     assert gone() is None
 
 
-def test_the_slots_of_an_idle_engine_can_be_set():
-    model = tiny_model()
-    engine_of(model)
-    assert engine_of(model, slots=3).load().slots == 3
-    assert engine_of(model) is engine_of(model, slots=3)
-
-
-def test_the_slots_of_an_engine_at_work_cannot_be_set():
-    model = tiny_model()
-    ticket = engine_of(model).submit(request(model))
-    with pytest.raises(ValueError, match="slots=3 cannot be set while 16 slots are in use"):
-        engine_of(model, slots=3)
-    ticket.cancel()
-    ticket.wait(60)
-
-
 def test_an_engine_says_that_it_is_closed(model):
     engine = Engine(model)
     assert not engine.closed

@@ -54,7 +54,9 @@ class Service:
         self, model: "Dia", slots: int | None = None, voices: Path | None = None, limits: Limits | None = None
     ) -> None:
         self.model, self.limits = model, limits or Limits()
-        self.engine = engine_of(model.model, slots)
+        self.engine = engine_of(model.model)
+        if slots is not None:
+            self.engine.set_slots(slots)
         self.voices, self.metrics = VoiceCatalogue(model, voices), Metrics()
         self.admission = Admission(self.engine.load().slots, self.limits.waiting, self.limits.wait_seconds)
         prepare = compute_with_one_thread if model.model.num_parameters() < SMALL else lambda: None

@@ -1,10 +1,11 @@
 """Strict readers of CSV and JSON Lines files, in which each line is a row. Errors name the file and the line."""
 
 import csv
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from dia.runtime.files.json_lines import json_object
 
 _EXAMPLE = '{"file_name": "a.wav", "text": "[S1] Hello."}'
 
@@ -78,30 +79,7 @@ def json_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """
     for number, line in enumerate(lines_of(read_text(path)), start=1):
         if line.strip():
-            yield number, _object(line, f"{path}, line {number}")
-
-
-def _object(line: str, place: str) -> dict[str, Any]:
-    try:
-        content = json.loads(line, object_pairs_hook=_unique)
-    except (ValueError, RecursionError) as error:  # a number of a thousand digits raises a plain ValueError
-        reason = getattr(error, "msg", error)
-        raise ValueError(
-            f"{place}: not valid JSON ({reason}). Write one object per line, such as {_EXAMPLE}."
-        ) from error
-    if not isinstance(content, dict):
-        raise ValueError(
-            f"{place}: expected an object in braces, not {type(content).__name__}. Write it like {_EXAMPLE}."
-        )
-    return content
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    content = dict(pairs)
-    if len(content) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise ValueError(f"the key {next(name for name in names if names.count(name) > 1)!r} occurs twice")
-    return content
+            yield number, json_object(line, f"{path}, line {number}", _EXAMPLE)
 
 
 __all__ = ["csv_rows", "json_rows", "lines_of", "read_text"]

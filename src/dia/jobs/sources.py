@@ -1,0 +1,225 @@
+"""Read the rows of a job from a file, a folder of scripts or Python objects, one at a time.
+
+Knows formats of files. Independent of what the columns mean: `dia.jobs.rows` checks them.
+"""
+
+import csv
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from dia.runtime.files.json_lines import json_object
+from dia.text.files.source import LARGEST_BYTES, read_script
+from dia.text.files.suffixes import SUFFIXES
+
+TABLES = (".jsonl", ".csv", ".parquet")
+_EXAMPLE = '{"id": "hello", "text": "[S1] Hello."}'
+_BATCH_ROWS = 256  # rows of a Parquet file in memory at a time
+_EXTRA = "pip install 'dia-tts[train]'"
+
+Source: TypeAlias = str | Path | Iterable[Any]
+"""A path, or an object that can be iterated several times: a list of dicts, a `datasets.Dataset`."""
+
+
+@dataclass(frozen=True)
+class SourceRow:
+    """A row as it was read.
+
+    Attributes:
+        number: from 1.
+        place: where it is, for messages.
+        content: the value of each column, or whatever an iterable yields in place of a dict; None if `error` is set.
+        error: why it cannot be read; empty if it can.
+        as_text: whether all values are text, as in CSV.
+    """
+
+    number: int
+    place: str
+    content: Any = None
+    error: str = ""
+    as_text: bool = False
+
+
+def open_rows(source: Source) -> "Iterable[SourceRow]":
+    """The rows of a source. They can be iterated several times, and are read anew each time.
+
+    Args:
+        source: a .jsonl, .csv or .parquet file; a script file, which is one row; a folder of script files; or an
+            iterable of dicts that can be iterated several times.
+
+    Raises:
+        FileNotFoundError: the path does not exist.
+        ImportError: pyarrow, which reads Parquet files, is not installed.
+        TypeError: the source is neither a path nor such an iterable.
+        ValueError: the format is unknown, the folder has no scripts, or the file is damaged as a whole.
+    """
+    if not isinstance(source, str | Path):
+        return _Rows(partial(_objects, _checked_iterable(source)))
+    path = Path(source)
+    if path.is_dir():
+        if not _script_names(path):
+            raise ValueError(f"{path} has no scripts. Known are files that end in {', '.join(SUFFIXES)}.")
+        return _Rows(partial(_folder, path))
+    if not path.exists():
+        raise FileNotFoundError(f"{path} does not exist. Pass a file with rows or a folder of scripts.")
+    suffix = path.suffix.lower()
+    if suffix in SUFFIXES:
+        return _Rows(partial(_scripts, path.parent, [path.name]))
+    if suffix not in TABLES:
+        raise ValueError(
+            f"{path}: {suffix or 'a name without a suffix'} is not a known format. Pass a file that ends in "
+            f"{', '.join((*TABLES, *SUFFIXES))}, or a folder of scripts."
+        )
+    if suffix == ".parquet":
+        return _Rows(partial(_parquet, _checked_parquet(path)))
+    if suffix == ".csv":
+        _csv_header(path)
+        return _Rows(partial(_csv, path))
+    return _Rows(partial(_json_lines, path))
+
+
+class _Rows:
+    """Rows that are read anew by each iteration."""
+
+    def __init__(self, read: Any) -> None:
+        self._read = read
+
+    def __iter__(self) -> Iterator[SourceRow]:
+        return iter(self._read())
+
+
+def _checked_iterable(source: Any) -> Iterable[Any]:
+    if isinstance(source, Mapping | bytes) or not hasattr(source, "__iter__"):
+        raise TypeError(f"source is {type(source).__name__}; expected a path, or a list or data set of dicts.")
+    if isinstance(source, Iterator):
+        raise TypeError("source can be iterated only once, but is read twice; pass a list or a data set.")
+    return source  # type: ignore[no-any-return]
+
+
+def _objects(source: Iterable[Any]) -> Iterator[SourceRow]:
+    for number, content in enumerate(source, 1):
+        yield SourceRow(number, f"row {number}", content)
+
+
+def _json_lines(path: Path) -> Iterator[SourceRow]:
+    row = 0
+    with open(path, "rb") as file:
+        for line_number, line in enumerate(iter(partial(_limited_line, file), b""), 1):
+            place = f"{path}, line {line_number}"
+            if line_number == 1:
+                line = line.removeprefix(b"\xef\xbb\xbf")
+            if not line.strip():
+                continue
+            row += 1
+            try:
+                yield SourceRow(row, place, json_object(_text(line, place), place, _EXAMPLE))
+            except ValueError as error:
+                yield SourceRow(row, place, error=str(error))
+
+
+def _limited_line(file: Any) -> bytes:
+    """The next line. Of a line that is too long only the beginning, which is not valid; the rest is skipped."""
+    line: bytes = file.readline(LARGEST_BYTES)
+    rest = line
+    while len(rest) == LARGEST_BYTES and not rest.endswith(b"\n"):
+        rest = file.readline(LARGEST_BYTES)
+    return line
+
+
+def _text(line: bytes, place: str) -> str:
+    try:
+        return line.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{place}: not UTF-8 (byte {error.start} of the line). Save the file as UTF-8.") from None
+
+
+def _csv_header(path: Path) -> list[str]:
+    with open(path, encoding="utf-8-sig", errors="strict", newline="") as file:
+        try:
+            header = next(csv.reader(file, strict=True), [])
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise ValueError(f"{path}: the first line is not valid CSV ({error}). Name the columns there.") from None
+    if not header:
+        raise ValueError(f"{path} is empty. Name the columns in the first line.")
+    if twice := sorted({name for name in header if header.count(name) > 1}):
+        raise ValueError(f"{path}: two columns are named {twice[0]!r}. Rename one of them.")
+    return header
+
+
+def _csv(path: Path) -> Iterator[SourceRow]:
+    header, number = _csv_header(path), 0
+    # Bytes that are not UTF-8 become surrogates, which `dia.jobs.rows` refuses row by row.
+    with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+        reader = csv.reader(file, strict=True)
+        next(reader)
+        while True:
+            place, error = f"{path}, line {reader.line_num + 1}", ""
+            try:
+                cells = next(reader)
+            except StopIteration:
+                return
+            except csv.Error as wrong:
+                cells, error = [], f"{place}: not valid CSV ({wrong}). Close double quotes, and double those inside."
+            if not cells and not error:
+                continue
+            number += 1
+            if not error and len(cells) != len(header):
+                error = (
+                    f"{place}: {len(cells)} cells, but the header has {len(header)} columns. Quote texts with commas."
+                )
+            filled = {name: cell for name, cell in zip(header, cells, strict=False) if cell != ""}
+            yield SourceRow(number, place, None if error else filled, error, as_text=True)
+
+
+def _checked_parquet(path: Path) -> Path:
+    try:
+        import pyarrow as arrow
+        from pyarrow import parquet
+    except ImportError as error:
+        raise ImportError(f"{path}: Parquet files are read with pyarrow. Install it: {_EXTRA}") from error
+    try:
+        parquet.ParquetFile(path).close()
+    except (arrow.ArrowException, OSError) as error:
+        raise ValueError(f"{path} is not a complete Parquet file ({error}). Write it again.") from error
+    return path
+
+
+def _parquet(path: Path) -> Iterator[SourceRow]:
+    from pyarrow import parquet
+
+    number = 0
+    with parquet.ParquetFile(path) as file:
+        for batch in file.iter_batches(batch_size=_BATCH_ROWS):
+            for content in batch.to_pylist():
+                number += 1
+                filled = {name: value for name, value in content.items() if value is not None}
+                yield SourceRow(number, f"{path}, row {number}", filled)
+
+
+def _script_names(folder: Path) -> list[str]:
+    """The names of the script files in a folder, sorted, without its subfolders and hidden files."""
+    with os.scandir(folder) as entries:
+        files = (entry.name for entry in entries if entry.is_file() and not entry.name.startswith("."))
+        return sorted(name for name in files if Path(name).suffix.lower() in SUFFIXES)
+
+
+def _folder(folder: Path) -> Iterator[SourceRow]:
+    yield from _scripts(folder, _script_names(folder))
+
+
+def _scripts(folder: Path, names: Iterable[str]) -> Iterator[SourceRow]:
+    for number, name in enumerate(names, 1):
+        path = folder / name
+        try:
+            script = read_script(path)
+        except (ValueError, OSError) as error:
+            yield SourceRow(number, str(path), error=str(error))
+        else:
+            content = {"id": path.stem, "text": script.text, "text_format": script.text_format}
+            yield SourceRow(number, str(path), content)
+
+
+__all__ = ["TABLES", "Source", "SourceRow", "open_rows"]

@@ -19,7 +19,7 @@ LAYERS = [
     {"voices"},
     {"synthesis", "training"},
     {"model"},
-    {"serving"},
+    {"serving", "jobs"},
     {"commands"},
     {"cli", "__main__"},
 ]

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from dia.commands.options.early_checks import check_speech
 from dia.commands.options.models import add_model_options, load_model
-from dia.commands.options.numbers import count, non_negative, option, seed_number
+from dia.commands.options.numbers import count, non_negative, option
 from dia.commands.options.outputs import check_outputs, exclusive_output, metadata, sound_file
+from dia.commands.options.sampling import add_sampling_options
 from dia.commands.options.scripts import add_script_options, parse_source, script_source
 from dia.commands.options.speakers import add_speakers_option, speakers_given
 from dia.runtime.background import in_background
@@ -70,7 +71,7 @@ def add_command(subparsers: Any, notice: str = "") -> None:
         say.add_argument(f"--{name}", metavar="TEXT", help=f"{name} to write into the audio file")
     _add_model_options(say)
     _add_take_options(say)
-    _add_sampling_options(say)
+    add_sampling_options(say)
 
 
 def _add_take_options(parser: argparse.ArgumentParser) -> None:
@@ -113,38 +114,6 @@ def _add_model_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--audio-prompt", metavar="FILE", help="recording of the voice to use, ideally 5 to 10 seconds")
     group.add_argument("--audio-prompt-text", metavar="TEXT", help="transcript of the recording, with speaker tags")
     group.add_argument("--verbose", action="store_true", help="print settings and progress to standard error")
-
-
-def _add_sampling_options(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("sampling (defaults are the model's)")
-    group.add_argument("--seed", type=seed_number, metavar="N", help="seed for a reproducible result")
-    group.add_argument(
-        "--max-tokens",
-        type=option("max_tokens", int),
-        metavar="ROWS",
-        help="maximum number of frames, including prompt and delay",
-    )
-    group.add_argument(
-        "--cfg-scale",
-        type=option("cfg_scale"),
-        metavar="S",
-        help="guidance scale; higher values follow the text more closely",
-    )
-    group.add_argument(
-        "--temperature",
-        type=option("temperature"),
-        metavar="T",
-        help="higher values vary more; 0 always takes the likeliest code",
-    )
-    group.add_argument(
-        "--top-p", type=option("top_p"), metavar="P", help="sample from the likeliest codes with total probability P"
-    )
-    group.add_argument(
-        "--top-k",
-        type=option("cfg_filter_top_k", int),
-        metavar="K",
-        help="sample from the K candidates that guidance selects",
-    )
 
 
 def _say(arguments: argparse.Namespace) -> int:

@@ -58,7 +58,7 @@ class Batch:
         format = model if isinstance(model, PromptFormat) else PromptFormat.of(model.model.generation_config)
         return check_rows(self.rows, self.settings, format)
 
-    def run(self, model: "Dia | RowSpeaker", strict: bool = False) -> Iterator[RowResult]:
+    def run(self, model: "Dia | RowSpeaker", strict: bool = False) -> Generator[RowResult, None, None]:
         """Check all rows, then speak those that are not finished, and yield every row's result once.
 
         Results come as rows are finished, not in the order of the input. A failed row is a result with an `error`;
@@ -69,7 +69,7 @@ class Batch:
             strict: raise if a row cannot be spoken, before the first one is.
 
         Raises:
-            BlockingIOError: another process runs a job in the folder.
+            BlockingIOError: another process runs a job in the folder. This and the others come from the iterator.
             ValueError: the folder belongs to another job, or `strict` is true and rows cannot be spoken.
             OSError: the folder cannot be written, for example on a full disk. Finished rows are kept.
         """

@@ -41,7 +41,7 @@ class Manifest:
         self._index = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         self._index.execute("BEGIN")
         self._index.execute("CREATE TABLE lines (key TEXT PRIMARY KEY, start INT, length INT, row INT) WITHOUT ROWID")
-        self._file = open(folder / MANIFEST, "a+b")
+        self._file = open(folder / MANIFEST, "a+b")  # noqa: SIM115 - closed by `close`
         try:
             if self._read() > 0:
                 _check_plan(folder, plan)
@@ -100,7 +100,8 @@ class Manifest:
         """
         with self._lock, atomic_file(self.folder / MANIFEST) as path, open(path, "wb") as sorted_file:
             lines = self._index.execute(
-                "SELECT start, length FROM lines WHERE row IS NOT NULL OR key LIKE 'id %' ORDER BY row IS NULL, row, key"
+                "SELECT start, length FROM lines WHERE row IS NOT NULL OR key LIKE 'id %' "
+                "ORDER BY row IS NULL, row, key"
             )
             for start, length in lines:
                 sorted_file.write(_part(self._file, start, length))

@@ -74,7 +74,7 @@ class DiaSpeaker:
         self.format = PromptFormat.of(dia.model.generation_config)
         self.model = dia.provenance().model
         self.versions = _versions()
-        self.at_once = engine_of(dia.model).load.slots
+        self.at_once = engine_of(dia.model).load().slots
 
     def plan(self) -> dict[str, Any]:
         """What tells the model from others, as JSON values."""

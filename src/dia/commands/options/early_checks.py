@@ -34,6 +34,16 @@ def check_speech(arguments: argparse.Namespace) -> None:
         check_voices(arguments.voice)
     if arguments.stream and arguments.output != "-":
         check_device()
+    check_place(arguments)
+
+
+def check_place(arguments: argparse.Namespace) -> None:
+    """Check the options that choose the model and its device.
+
+    Raises:
+        ValueError: the device is unknown.
+        OSError: the model is neither local nor downloadable.
+    """
     kind, _, number = (arguments.device or "cpu").partition(":")
     if kind not in _DEVICES or not re.fullmatch(r"\d*", number):
         raise ValueError(f"--device {arguments.device} is unknown{did_you_mean(kind, _DEVICES) or '.'}")
@@ -97,4 +107,4 @@ def check_device() -> None:
     playback.check_device()
 
 
-__all__ = ["check_device", "check_model", "check_output", "check_recording", "check_speech"]
+__all__ = ["check_device", "check_model", "check_output", "check_place", "check_recording", "check_speech"]

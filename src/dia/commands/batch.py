@@ -1,0 +1,178 @@
+"""`dia batch`: speak many scripts into a folder. Parses options and prints; `dia.jobs` does the work."""
+
+import argparse
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dia.commands.options.early_checks import check_place
+from dia.commands.options.models import add_model_options, load_model
+from dia.commands.options.numbers import count, non_negative, option
+from dia.commands.options.sampling import add_sampling_options
+from dia.runtime.standard_streams import print_lines
+from dia.runtime.warnings import DiaWarning
+from dia.text.markup.formats import TEXT_FORMATS
+
+if TYPE_CHECKING:
+    from dia.jobs.batch import Batch
+    from dia.jobs.report import Report
+    from dia.jobs.results import RowResult
+    from dia.text.prompt_format import PromptFormat
+
+_GUIDE = """examples:
+  dia batch rows.jsonl -o speech
+  dia batch rows.csv -o speech --format flac --subtitles srt
+  dia batch scripts/ -o speech --voice clara --retries 2
+  dia batch rows.jsonl -o speech --check
+
+INPUT has a row for each script: JSON lines, CSV or Parquet with the columns id and text (or turns), and optionally
+voice, seed and settings such as temperature; or a folder of script files (.txt, .md, .html, .srt, .vtt, .fountain).
+FOLDER gets a file for each row, and manifest.jsonl with a line for each. All rows are checked first. The same command
+again resumes: finished rows are kept, changed rows are made anew, failed rows are tried again.
+The exit code is 1 if a row failed.
+"""
+_OPTIONS = ("max_tokens", "cfg_scale", "temperature", "top_p", "speaking_rate", "long_form", "text_format")
+
+
+def add_command(subparsers: Any, notice: str = "") -> None:
+    """Add `batch` to the subparsers of `dia`; `notice` is appended to its help."""
+    parser = subparsers.add_parser(
+        "batch",
+        usage="dia batch INPUT -o FOLDER [options]",
+        help="speak many scripts into a folder",
+        description="Speak many scripts into a folder, one audio file per row of the input.",
+        epilog=f"{_GUIDE}\n{notice}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(run=_batch)
+    parser.add_argument("input", metavar="INPUT", type=Path, help="file with rows, or folder of scripts")
+    parser.add_argument("-o", "--output", metavar="FOLDER", type=Path, required=True, help="folder for the results")
+    parser.add_argument("--check", action="store_true", help="check all rows, print the report and stop")
+    parser.add_argument(
+        "--strict", action="store_true", help="stop if a row cannot be spoken, before the first one is"
+    )
+    parser.add_argument("--format", default="wav", metavar="SUFFIX", help="format of the files (default: wav)")
+    parser.add_argument(
+        "--subtitles",
+        action="append",
+        choices=("srt", "vtt"),
+        default=[],
+        help="also write subtitles; may be repeated",
+    )
+    _add_row_options(parser.add_argument_group("rows (defaults for rows without a value of their own)"))
+    group = parser.add_argument_group("model")
+    add_model_options(group)
+    group.add_argument("--verbose", action="store_true", help="print settings and progress to standard error")
+    add_sampling_options(parser)
+
+
+def _add_row_options(group: Any) -> None:
+    group.add_argument(
+        "--voice",
+        action="append",
+        metavar="VOICE",
+        help="name or file of a voice; S1=VOICE or NAME=VOICE for one speaker",
+    )
+    group.add_argument("--retries", type=non_negative, metavar="N", help="retry speech with faults up to N times")
+    group.add_argument("--best-of", type=count, metavar="N", help="generate N takes in a batch and keep the best")
+    group.add_argument(
+        "--speaking-rate", type=option("speaking_rate"), metavar="R", help="speed relative to the model's, 0.5 to 2"
+    )
+    group.add_argument("--text-format", choices=TEXT_FORMATS, help="how the scripts are written")
+    group.add_argument("--keep-timing", action="store_true", help="speak each cue of subtitles at its time")
+    group.add_argument("--long-form", action=argparse.BooleanOptionalAction, help="speak in parts, or in one pass")
+    group.add_argument("--no-normalize", dest="normalize", action="store_false", help="do not spell out numbers")
+
+
+def _batch(arguments: argparse.Namespace) -> int:
+    check_place(arguments)
+    batch = _job(arguments)
+    report = _checked(batch, arguments)
+    if arguments.check:
+        return 0 if not report.bad else 1
+    if report.bad and arguments.strict:
+        raise ValueError(f"{report.bad} rows cannot be spoken, see above. Repair them, or omit --strict.")
+    if not report.good:
+        raise ValueError("no row can be spoken, see above.")
+    model = load_model(arguments, _is_interactive(arguments), arguments.verbose)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DiaWarning)  # they are in the manifest
+        with closing(batch.run(model)) as results:
+            return _follow(results, report, arguments)
+
+
+def _job(arguments: argparse.Namespace) -> "Batch":
+    from dia.jobs.batch import Batch
+    from dia.jobs.settings import BatchSettings
+    from dia.voices.library import parse_voice_option
+
+    options = {name: getattr(arguments, name) for name in _OPTIONS} | {
+        "cfg_filter_top_k": arguments.top_k,
+        "retries": arguments.retries,
+        "best_of": arguments.best_of,
+        "keep_timing": arguments.keep_timing or None,
+        "normalize": None if arguments.normalize else False,
+    }
+    settings = BatchSettings(
+        seed=arguments.seed or 0,
+        format=arguments.format.removeprefix("."),
+        subtitles=tuple(dict.fromkeys(arguments.subtitles)),
+        voice=parse_voice_option(arguments.voice or ()),
+        options={name: value for name, value in options.items() if value is not None},
+    )
+    return Batch(arguments.input, arguments.output, settings)
+
+
+def _checked(batch: "Batch", arguments: argparse.Namespace) -> "Report":
+    """The report on all rows, printed."""
+    report = batch.check(_format(arguments.model))
+    print("\n".join(report.lines()), flush=True)
+    return report
+
+
+def _format(source: str | None) -> "PromptFormat":
+    """The prompt conventions of the model. Those of a Hub model are unknown before loading: text is not read then."""
+    from dia.checkpoints.source import local_folder
+    from dia.text.prompt_format import PromptFormat
+
+    folder = local_folder(source, "generation_config.json")
+    return PromptFormat(text_frontend="none") if folder is None else PromptFormat.in_folder(folder)
+
+
+def _is_interactive(arguments: argparse.Namespace) -> bool:
+    """Whether to show progress and hints: on a terminal, or with --verbose."""
+    return bool(arguments.verbose or sys.stderr.isatty())
+
+
+def _follow(results: "Iterator[RowResult]", report: "Report", arguments: argparse.Namespace) -> int:
+    """Show progress, and print what was done at the end."""
+    from tqdm import tqdm
+
+    started, seconds, made, kept, failed = time.perf_counter(), 0.0, 0, 0, 0
+    silent = not _is_interactive(arguments)
+    with tqdm(total=report.good + report.bad, desc="speaking", unit=" rows", leave=False, disable=silent) as bar:
+        for result in results:
+            failed += bool(result.error)
+            kept += not result.made
+            if result.made and not result.error:
+                made, seconds = made + 1, seconds + result.seconds
+            if result.error:
+                bar.write(f"dia: {result.id or f'row {result.row}'}: {result.error}", file=sys.stderr)
+            speed = seconds / (time.perf_counter() - started)
+            bar.set_postfix_str(f"{seconds:.0f} s of speech, {speed:.2f}x realtime", refresh=False)
+            bar.update()
+    taken = time.perf_counter() - started
+    print(
+        f"{arguments.output}: {made} rows made ({seconds:.2f} s of speech in {taken:.2f} s), {kept} kept, "
+        f"{failed} failed"
+    )
+    if failed:
+        print_lines(f"the errors are in {arguments.output}/manifest.jsonl; the same command tries these rows again")
+    return 1 if failed else 0
+
+
+__all__ = ["add_command"]

@@ -1,0 +1,103 @@
+"""Jobs with the embedded model: what is written, and that a killed job ends with the same bytes."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+import soundfile
+
+from dia.jobs.batch import Batch
+from dia.jobs.manifest import MANIFEST
+from dia.jobs.settings import BatchSettings
+from dia.model import Dia
+
+ROWS = [
+    {"id": "one", "text": "[S1] Good morning."},
+    {"id": "two", "text": "[S1] How are you? [S2] Fine."},
+    {"id": "three", "text": "[S2] Yes.", "voice": "bruno"},
+    {"id": "four", "text": "[S1] No.", "seed": 7, "temperature": 0.8},
+    {"id": "five", "text": "[S1] One. [pause:200ms] [S2] Two."},
+    {"id": "six", "text": "[S2] See you later."},
+]
+PROGRAM = """
+import sys, time, torch
+torch.set_num_threads(1)
+from dia.jobs import Batch, BatchSettings
+from dia.jobs.speaking import DiaSpeaker
+from dia.model import Dia
+batch = Batch(sys.argv[1], sys.argv[2], BatchSettings(subtitles=("srt",)))
+speaker = DiaSpeaker(Dia.from_pretrained("mini", device="cpu", compute_dtype="float32"))
+speaker.at_once = 2
+for result in batch.run(speaker):
+    print(result.id, flush=True)
+    time.sleep(60)  # a second row is being spoken, and the others wait, when the job is killed
+"""
+
+
+@pytest.fixture(scope="module")
+def model():
+    return Dia.from_pretrained("mini", device="cpu", compute_dtype="float32")
+
+
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory):
+    path = tmp_path_factory.mktemp("rows") / "rows.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in ROWS))
+    return path
+
+
+def batch(rows, folder):
+    return Batch(rows, folder, BatchSettings(subtitles=("srt",)))
+
+
+@pytest.fixture(scope="module")
+def finished(rows, model, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("finished") / "out"
+    results = list(batch(rows, folder).run(model))
+    assert [result.error for result in results] == [""] * 6
+    return folder
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_files_have_the_length_that_the_manifest_says(finished):
+    for line in (finished / MANIFEST).read_text().splitlines():
+        record = json.loads(line)
+        samples, rate = soundfile.read(finished / record["path"])
+        assert len(samples) / rate == pytest.approx(record["seconds"])
+        assert record["seconds"] > 0.2
+        assert record["versions"].keys() == {"dia", "torch", "transformers"}
+
+
+def test_a_row_sounds_as_the_facade_speaks_it(finished, model):
+    samples, _ = soundfile.read(finished / "four.wav", dtype="int16")
+    take = model.speak("[S1] No.", seed=7, temperature=0.8)
+    assert samples == pytest.approx((take.audio * 32768).round(), abs=1)
+
+
+def test_a_row_that_only_the_model_refuses_is_a_failed_row(tmp_path, model):
+    """A limit that leaves no room for a frame depends on the delay pattern of the model."""
+    (result,) = Batch([{"id": "a", "text": "[S1] Hi.", "max_tokens": 1}], tmp_path / "out").run(model)
+    assert "max_tokens" in result.error
+    assert not (tmp_path / "out" / "a.wav").exists()
+
+
+def test_a_killed_job_ends_with_the_bytes_of_one_that_was_not(rows, model, finished, tmp_path):
+    """Takes as long as starting a process with torch."""
+    folder = tmp_path / "out"
+    process = subprocess.Popen([sys.executable, "-c", PROGRAM, str(rows), str(folder)], stdout=subprocess.PIPE)
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline()
+    finally:
+        process.kill()
+        process.communicate()
+    kept = (folder / MANIFEST).read_bytes()
+    assert kept.count(b"\n") in (1, 2)
+    (folder / MANIFEST).write_bytes(kept + b'{"id": "si')  # killed while a line was written
+    results = list(batch(rows, folder).run(model))
+    assert sum(not result.made for result in results) == kept.count(b"\n")
+    assert contents(folder) == contents(finished)

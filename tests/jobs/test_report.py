@@ -25,9 +25,10 @@ def test_a_report_names_the_first_ten_bad_rows_and_counts_the_others(tmp_path):
 
 
 def test_warnings_are_counted_by_kind(tmp_path):
-    found = report([{"id": id, "text": "[S1] Hello (dances) there."} for id in "ab"], tmp_path)
-    assert [count for _, count in found.warnings] == [2] * len(found.warnings)
-    assert any("(dances)" in warning for warning, _ in found.warnings)
+    rows = [{"id": id, "text": "[S1] Hello there.", "normalize": False} for id in "ab"]
+    found = report([*rows, {"id": "c", "text": "[S1] Hello there."}], tmp_path)
+    assert found.warnings
+    assert {count for _, count in found.warnings} == {2}
 
 
 def test_the_length_of_the_speech_includes_pauses_and_the_speaking_rate(tmp_path):

@@ -137,7 +137,7 @@ class _Run:
 
     def _finished(self, wanted: RowResult, number: int) -> RowResult | None:
         """The result of an earlier run, if its inputs are the same and its files are there."""
-        record = self._manifest.get(key_of(wanted.record()), number)
+        record = self._manifest.get(key_of({"id": wanted.id}), number)
         if record is None or "error" in record:
             return None
         try:
@@ -162,7 +162,7 @@ class _Run:
             if self._stop.is_set():
                 raise
             result = replace(wanted, error=f"{type(error).__name__}: {error}")
-        self._manifest.add(key_of(wanted.record()), number, result.record())
+        self._manifest.add(key_of({"id": wanted.id}), number, result.record())
         return result
 
 

@@ -1,7 +1,7 @@
 """What became of a row: a line of the manifest as a plain value."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -64,12 +64,12 @@ class RowResult:
 
     def record(self) -> dict[str, Any]:
         """The line of the manifest, without values that say nothing."""
-        values = asdict(self)
-        del values["made"]
+        values = {name: value for name, value in vars(self).items() if name != "made"}
         if self.error:
             names = ("id", "row", "seed", "text_sha256", "settings_sha256", "error")
             return {name: values[name] for name in names if values[name] not in (None, "")}
-        return {name: value for name, value in values.items() if name not in ("row", "error")}
+        spoken = {name: value for name, value in values.items() if name not in ("row", "error")}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in spoken.items()}
 
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> "RowResult":

@@ -1,0 +1,81 @@
+"""`dia batch`: its report, its exit codes and its files, with a tiny model."""
+
+import json
+
+import pytest
+from tiny_speech import saved_tiny_speech
+
+from dia import cli
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    return saved_tiny_speech(tmp_path_factory.mktemp("tiny") / "model")
+
+
+@pytest.fixture
+def rows(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"id": "a", "text": "[S1] Hello."}\n{"id": "b", "text": "[S2] Hi."}\n')
+    return path
+
+
+def test_check_prints_the_report_and_loads_no_model(rows, capsys):
+    assert cli.main(["batch", "rows.jsonl", "-o", "out", "--check"]) == 0
+    assert capsys.readouterr().out.startswith("2 rows can be spoken, 0 cannot; about 0.00 hours")
+    assert not (rows.parent / "out").exists()
+
+
+def test_check_fails_if_a_row_is_bad(rows, capsys):
+    rows.write_text(rows.read_text() + "{\n")
+    assert cli.main(["batch", "rows.jsonl", "-o", "out", "--check"]) == 1
+    assert "bad: rows.jsonl, line 3: not valid JSON" in capsys.readouterr().out
+
+
+def test_rows_are_spoken_once(rows, tiny, capsys):
+    command = ["batch", "rows.jsonl", "-o", "out", "--model", tiny, "--device", "cpu", "--format", "flac"]
+    assert cli.main([*command, "--subtitles", "vtt"]) == 0
+    assert "out: 2 rows made" in capsys.readouterr().out
+    assert {path.name for path in (rows.parent / "out").iterdir()} == {
+        *("a.flac", "b.flac", "a.vtt", "b.vtt", "batch.json", "manifest.jsonl")
+    }
+    assert cli.main([*command, "--subtitles", "vtt"]) == 0
+    assert "0 rows made (0.00 s of speech" in capsys.readouterr().out
+    assert cli.main([*command, "--seed", "3"]) == 2
+    assert "holds rows of another job" in capsys.readouterr().err
+
+
+def test_a_failed_row_gives_exit_code_1(rows, tiny, capsys):
+    rows.write_text(rows.read_text() + '{"id": "c/d", "text": "[S1] Hi."}\n')
+    assert cli.main(["batch", "rows.jsonl", "-o", "out", "--model", tiny, "--device", "cpu"]) == 1
+    captured = capsys.readouterr()
+    assert "2 rows made" in captured.out
+    assert "1 failed" in captured.out
+    assert "row 3:" in captured.err
+    lines = (rows.parent / "out" / "manifest.jsonl").read_text().splitlines()
+    assert [json.loads(line).get("row") for line in lines] == [None, None, 3]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fault"),
+    [
+        (["missing.csv", "-o", "out"], "does not exist"),
+        (["rows.jsonl", "-o", "out", "--format", "doc"], "is not an audio format"),
+        (["rows.jsonl", "-o", "out", "--device", "gpu"], "--device gpu is unknown"),
+        (["rows.jsonl", "-o", "out", "--voice", "nobody-of-that-name"], "there is no voice"),
+        (["bad.jsonl", "-o", "out", "--strict"], "1 rows cannot be spoken"),
+        (["bad.jsonl", "-o", "out"], "no row can be spoken"),
+    ],
+)
+def test_wrong_input_is_refused_before_a_model_is_loaded(rows, capsys, arguments, fault):
+    (rows.parent / "bad.jsonl").write_text("7\n")
+    assert cli.main(["batch", *arguments]) == 2
+    assert fault in capsys.readouterr().err
+    assert not (rows.parent / "out").exists()
+
+
+def test_help_has_the_notice(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["batch", "--help"])
+    assert "Do not imitate a real person without consent" in capsys.readouterr().out

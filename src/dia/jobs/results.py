@@ -79,7 +79,7 @@ class RowResult:
             TypeError: the line has other names.
         """
         listed = ("subtitles", "warnings", "faults")
-        values = {name: tuple(value) if name in listed else value for name, value in record.items()}
+        values: dict[str, Any] = {name: tuple(value) if name in listed else value for name, value in record.items()}
         return cls(**values, made=False)
 
 

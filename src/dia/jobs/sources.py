@@ -91,12 +91,12 @@ class _Rows:
         return iter(self._read())
 
 
-def _checked_iterable(source: Any) -> Iterable[Any]:
+def _checked_iterable(source: Iterable[Any]) -> Iterable[Any]:
     if isinstance(source, Mapping | bytes) or not hasattr(source, "__iter__"):
         raise TypeError(f"source is {type(source).__name__}; expected a path, or a list or data set of dicts.")
     if isinstance(source, Iterator):
         raise TypeError("source can be iterated only once, but is read twice; pass a list or a data set.")
-    return source  # type: ignore[no-any-return]
+    return source
 
 
 def _objects(source: Iterable[Any]) -> Iterator[SourceRow]:

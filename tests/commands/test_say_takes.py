@@ -64,12 +64,14 @@ def test_an_interrupted_command_resumes_where_it_stopped(say, tmp_path, monkeypa
 
     monkeypatch.setattr(generation, "_run_batch", interrupted)
     assert say("--seed", "3") == 130
-    assert (
-        "dia: interrupted; 2 finished parts are kept; the same command continues from there" in capsys.readouterr().err
+    kept = re.search(
+        r"dia: interrupted; (\d) finished parts? (is|are) kept; the same command", capsys.readouterr().err
     )
     assert [path.name for path in tmp_path.iterdir()] == [".a.wav.parts"]
+    begun = len(made)
     assert say() == 0  # without a seed the kept one is gone on with
-    assert made[3].text == made[2].text
+    assert made[2].text in [line.text for line in made[begun:]]
+    assert len(made) - begun >= begun - int(kept[1])  # parts are spoken side by side, so several may be unfinished
     np.testing.assert_allclose(soundfile.read(tmp_path / "a.wav")[0], whole, atol=1e-3)
     assert [path.name for path in tmp_path.iterdir()] == ["a.wav"]
 

@@ -21,7 +21,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 EXTRAS = PROJECT["optional-dependencies"]
 PYTHONS = ("3.11", "3.12", "3.13")
 # Not for every user: what a check compares with if it is there, and what torch for CUDA brings.
-UNDECLARED = {"dac", "triton"}
+UNDECLARED = {"dac", "pyarrow", "triton"}
 # What the embedded model is made with once, in exact versions; constraints do not name it.
 EXACT = "teacher"
 

@@ -123,8 +123,14 @@ class Network:
         Args:
             slots: of the clips.
             texts: of each layer, the keys and values of each clip's text: contiguous, [1, G, S, D] each.
+
+        Raises:
+            ValueError: a tensor has another dtype, device or shape.
         """
         pairs = [pair for layer in texts for pair in layer]
+        _, groups, width = self._kept[0].shape.text_heads
+        for tensor in (tensor for pair in pairs for tensor in pair):
+            _check("a text", tensor, (1, groups, tensor.shape[2] if tensor.ndim == 4 else 0, width))
         addresses = [(_Address * len(pairs))(*(pair[kind].data_ptr() for pair in pairs)) for kind in (0, 1)]
         count = len(slots)
         lengths = [pair[0].shape[2] for pair in texts[0]]
@@ -138,8 +144,16 @@ class Network:
             angles: cosines and signed sines of the clips' positions, [B, 2, D], contiguous.
             lengths: number of rows of each clip, the new one included.
             halves: 2 to compute conditional and unconditional rows, conditional first.
+
+        Raises:
+            ValueError: a tensor has another dtype, device or shape, or a length is out of range.
         """
         _, slots, text_lengths, (keys, values), longest = self._texts
+        clips, weights, capacity = len(lengths), self._kept[0], self._network
+        _check("embedded", embedded, (clips, weights.width))
+        _check("angles", angles, (clips, 2, weights.shape.heads[2]))
+        if clips != len(slots) or halves > capacity.halves or not 0 < min(lengths) <= max(lengths) <= capacity.rows:
+            raise ValueError(f"lengths {list(lengths)}, halves {halves}: the kernel has {len(slots)} slots in use.")
         count, longest = len(lengths) * halves, max(longest, *lengths)
         own = (_Long * len(lengths))(*lengths)
         rows = _Rows(
@@ -204,6 +218,15 @@ _ARGUMENTS: dict[str, list[Any]] = {
 
 def _layer(weights: dict[str, Tensor], buffers: Buffers) -> _Layer:
     return _Layer(**{name: tensor.data_ptr() for name, tensor in (weights | vars(buffers)).items()})
+
+
+def _check(name: str, tensor: Tensor, shape: tuple[int, ...]) -> None:
+    """The kernel reads memory, so a tensor of another kind would be read beyond its end."""
+    if tensor.dtype != torch.float32 or tensor.device.type != "cpu" or tensor.shape != shape:
+        found = f"{tensor.dtype} {list(tensor.shape)} on {tensor.device}"
+        raise ValueError(f"{name} is {found}; the kernel needs float32 {list(shape)} on the CPU.")
+    if not tensor.is_contiguous():
+        raise ValueError(f"{name} has gaps; the kernel needs contiguous tensors.")
 
 
 def _fits_in_bfloat16(matrix: Tensor) -> bool:

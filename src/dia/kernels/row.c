@@ -113,9 +113,10 @@ static void write_row(
     bool *ended = state->ended + slot * channels;
     float sum = 0; // NaN if a logit is not finite
     for (long k = 0; k < channels * state->size; k++) sum += logits[k] * 0 + (kind->guided ? unconditional[k] * 0 : 0);
-    state->finite[slot] = sum == 0;
+    const bool finite = state->finite[slot] = sum == 0;
     for (long c = 0; c < channels; c++)
-        picked[c] = choose(state, kind, slot, c, logits + c * state->size, unconditional + c * state->size);
+        picked[c] =
+            finite ? choose(state, kind, slot, c, logits + c * state->size, unconditional + c * state->size) : 0;
     const bool now = picked[0] == state->eos || row >= state->last_end[slot];
     for (long c = 0; c < channels; c++) {
         const long before = row - state->delays[c];

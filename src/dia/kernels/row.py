@@ -25,6 +25,7 @@ _STATE = {
     **dict.fromkeys(("row", "live", "last_end", "first_row", "keys", "delays"), torch.int64),
     **dict.fromkeys(("guidance", "temperature", "excluded", "shortest"), torch.float32),
 }
+_MOST_IDS = 4096
 _SIZES = ("channels", "rows", "size", "eos", "pad")
 
 
@@ -48,13 +49,15 @@ class RowWriter:
         library: of `load`.
 
     Raises:
-        ValueError: a tensor has another dtype, or gaps.
+        ValueError: a tensor has another dtype, or gaps, or there are too many ids.
     """
 
     def __init__(self, state: Mapping[str, Tensor], sizes: Mapping[str, int], library: Any) -> None:
         for name, dtype in _STATE.items():
             if state[name].dtype != dtype or not state[name].is_contiguous():
                 raise ValueError(f"{name} is {state[name].dtype}; the kernel needs contiguous {dtype}.")
+        if not supports(sizes["size"]):
+            raise ValueError(f"size is {sizes['size']}; the kernel has room for {_MOST_IDS} ids of a channel.")
         self._kept, self._library = dict(state), library
         self._state = _State(
             **{name: state[name].data_ptr() for name in _STATE}, **{name: sizes[name] for name in _SIZES}
@@ -76,6 +79,11 @@ class RowWriter:
             logits = logits.contiguous()
         state = ctypes.byref(self._state)
         self._library.write_rows(state, clips, slots, kinds, logits.data_ptr(), halves, logits.stride(1))
+
+
+def supports(size: int) -> bool:
+    """Whether the kernel, which keeps the candidates on its stack, chooses from so many ids."""
+    return size <= _MOST_IDS
 
 
 def slots_of(slots: Sequence[int]) -> Any:
@@ -101,4 +109,4 @@ _ARGUMENTS: dict[str, list[Any]] = {
     ],
 }
 
-__all__ = ["Kind", "RowWriter", "kinds_of", "load", "slots_of"]
+__all__ = ["Kind", "RowWriter", "kinds_of", "load", "slots_of", "supports"]

@@ -5,6 +5,7 @@ Independent of files and of scripts that are longer than a pass.
 
 import copy
 from collections.abc import Mapping, Sequence
+from concurrent.futures import wait
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,7 @@ from dia.processing_dia import DiaProcessor
 from dia.runtime.events import Flag
 
 _NO_SETTINGS: Mapping[str, Any] = {}
+_POLL_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
@@ -241,10 +243,21 @@ class Synthesizer:
         try:
             for request, share in zip(requests, shared, strict=True):
                 tickets.append(engine.submit(request.slot, share))
+            self._wait(tickets)
             return [self._result(request, ticket.result()) for request, ticket in zip(requests, tickets, strict=True)]
         finally:
             for ticket in tickets:
                 ticket.cancel()  # those left after an error
+
+    def _wait(self, tickets: Sequence[Ticket]) -> None:
+        """Wait for tickets, or cancel them once `cancel` is set, those in the queue, too."""
+        if self.cancel is None:
+            return
+        while wait([ticket.future for ticket in tickets], _POLL_SECONDS).not_done:
+            if self.cancel.is_set():
+                for ticket in tickets:
+                    ticket.cancel()
+                return
 
     def _result(self, request: "_Request", grid: Tensor) -> PassResult:
         return self._results(grid[None], request.prompt_rows, request.last_end)[0]

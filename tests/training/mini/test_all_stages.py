@@ -133,6 +133,18 @@ def test_a_shard_that_is_added_later_is_used_and_nothing_is_done_twice(stubs, tm
     assert {path: path.stat().st_mtime_ns for path in first} == first
 
 
+def test_a_trained_codec_is_taken_and_only_its_decoder_is_trained(stubs, tmp_path, monkeypatch):
+    trained = []
+    monkeypatch.setattr(build, "train_codec", lambda *arguments: trained.append(arguments))
+    tiny_codec().save_pretrained(tmp_path / "given")
+    options = "--codec", str(tmp_path / "given"), "--clips", "10", "--stages", "speech,codec,decoder"
+    assert run(tmp_path, *options) == 0
+    ((_, _, recipes, _, start),) = trained
+    assert [recipe.stage for recipe in recipes] == ["decoder"]
+    wanted = {name: value.half().float() for name, value in tiny_codec().state_dict().items()}
+    assert all(torch.equal(value, wanted[name]) for name, value in start.state_dict().items())
+
+
 def test_a_corpus_elsewhere_is_used(stubs, tmp_path):
     assert run(tmp_path, "--clips", "10", "--stages", "speech", "--speech", str(tmp_path / "corpus")) == 0
     assert run(tmp_path, "--stages", "codec,codes", "--speech", str(tmp_path / "corpus")) == 0

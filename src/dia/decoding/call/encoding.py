@@ -70,9 +70,11 @@ _zeros: WeakKeyDictionary[nn.Module, tuple[Any, Tensor]] = WeakKeyDictionary()
 
 def _zero(encoder: Encoder, device: torch.device) -> Tensor:
     """The state of a zero, [1, 1, E]. On a CPU it is kept until a weight changes."""
-    if device.type != "cpu" or not isinstance(encoder, nn.Module) or not is_stateless(encoder.modules()):
+    if not isinstance(encoder, nn.Module) or not is_stateless(encoder.modules()):
         return _encode_zero(encoder, device)
     if torch.is_grad_enabled() or torch.is_autocast_enabled("cpu"):
+        return _encode_zero(encoder, device)
+    if any(weight.device.type != "cpu" for weight in encoder.parameters()):
         return _encode_zero(encoder, device)
     weights = fingerprint(encoder.parameters())
     found = _zeros.get(encoder)

@@ -10,6 +10,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
+from transformers.activations import SiLUActivation
 
 from dia.decoding.step.layer import MODELING_MODULE, FastLayer, is_plain
 from dia.kernels.network import Buffers, LayerWeights, Network, Shape, Weights, load, supports
@@ -43,12 +44,19 @@ def _is_plain(model: Any) -> bool:
         linears += [own.q_proj, own.k_proj, own.v_proj, own.o_proj, cross.q_proj, cross.o_proj]
         linears += [mlp.gate_up_proj, mlp.down_proj]
     return (
-        decoder.config.hidden_act == "silu"
+        all(type(layer.mlp.activation) is SiLUActivation for layer in decoder.layers)
         and len({norm.eps for norm in norms}) == 1
+        and len({_sizes(layer) for layer in decoder.layers}) == 1
         and all(type(norm).forward.__module__ == MODELING_MODULE for norm in norms)
         and all(map(is_plain, linears))
         and all(weight.dtype == torch.float32 for module in (*norms, *linears) for weight in module.parameters())
     )
+
+
+def _sizes(layer: Any) -> Any:
+    """What the kernel reads once for all layers."""
+    weights = tuple((name, weight.shape) for name, weight in layer.named_parameters())
+    return weights, layer.self_attention.scaling, layer.cross_attention.scaling
 
 
 def _shape(decoder: Any) -> Shape:

@@ -63,7 +63,7 @@ class Numbers:
     @classmethod
     def of(cls, clips: int, device: torch.device) -> "Numbers":
         """Numbers of `clips` clips, all 1."""
-        return cls(*torch.ones(4, clips, 1, 1, device=device))
+        return cls(*torch.ones(4, clips, 1, 1, dtype=torch.float32, device=device))
 
 
 @dataclass(frozen=True)

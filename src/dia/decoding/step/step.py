@@ -23,7 +23,7 @@ from dia.decoding.step.prefill import Start
 from dia.decoding.step.sampler import Numbers, Sampler, kind_of
 from dia.kernels.blocks import blocked, padded
 from dia.kernels.network import Network
-from dia.kernels.row import RowWriter, kinds_of, slots_of
+from dia.kernels.row import RowWriter, kinds_of, slots_of, supports
 from dia.kernels.row import load as load_writer
 
 
@@ -92,22 +92,23 @@ class Step:
 
     def _row_writer(self, model: Any) -> RowWriter | None:
         """The kernel that chooses and writes rows, on the state of this step."""
-        if (library := load_writer()) is None:
+        size = model.config.get_text_config().vocab_size
+        if not supports(size) or (library := load_writer()) is None:
             return None
         names = "ids", "forced", "ended", "finite", "row", "live", "last_end", "first_row", "keys", "delays"
         numbers = self.numbers
         settings = {"guidance": numbers.guidance, "temperature": numbers.temperature, "excluded": numbers.excluded}
         state = {name: getattr(self, name) for name in names} | settings | {"shortest": numbers.rows}
         channels, config = len(self.config.pattern), self.config
-        size = model.config.get_text_config().vocab_size
         sizes = {"channels": channels, "rows": config.rows, "size": size, "eos": config.eos, "pad": config.pad}
         return RowWriter(state, sizes, library)
 
     def refresh(self) -> None:
         """Copy what depends on the model's weights, which training may have changed. For a step without clips."""
         self._has_unconditional = False
-        for layer in self.layers:
-            layer.refresh()
+        if self.network is None:
+            for layer in self.layers:
+                layer.refresh()
 
     def join(self, slot: int, start: Start) -> None:
         """Place a clip in a free slot. `begin` writes its first row if the model has computed its logits."""
@@ -169,9 +170,9 @@ class Step:
         """The slots that the step computes."""
         if self._in_use is None:
             slots = [slot for slot, sampler in enumerate(self._samplers) if sampler]
-            self._in_use = self._used(slots)
             if self.network is not None:
                 self.network.use(slots, [[layer.text_of(slot) for slot in slots] for layer in self.layers])
+            self._in_use = self._used(slots)
         return self._in_use
 
     def _used(self, slots: Sequence[int]) -> _InUse:
@@ -301,7 +302,9 @@ class Step:
         self.ids[at, :, row] = drawn
         self.ended[at] = ended | (drawn == eos)
         self.row[at] = row + self.live[at]
-        self.finite[at] = logits.flatten(1).sum(1).isfinite()
+        sums = logits.sum((2, 3))  # [B, halves]
+        guided = self.numbers.guidance[at, 0, 0] != 0  # the other half of unguided clips is not read
+        self.finite[at] = sums[:, 0].isfinite() & (sums[:, -1].isfinite() | ~guided)
 
     def _draw(self, logits: Tensor, used: _InUse, row: Tensor) -> Tensor:
         """Ids [B, C] from logits [B, halves, C, V] and the number of rows drawn before."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from math import ceil, floor
-from threading import Event
+from threading import Event, Lock
 from typing import Any, Protocol
 
 import torch
@@ -18,6 +18,7 @@ from dia.audio.waveform import Waveform
 from dia.runtime.events import AnyEvent
 from dia.runtime.in_order import InOrder
 from dia.runtime.resources.memory import release_free_memory
+from dia.runtime.resources.threads import SMALL, compute_with_one_thread
 from dia.synthesis.parts.joining import Piece, join_pieces, pieces, stream_joined
 from dia.synthesis.parts.memory import PromptMemory
 from dia.synthesis.parts.planning import Part, VoiceInfo, plan
@@ -40,7 +41,7 @@ PartIndex = tuple[int, ...]  # the number of a part, from 0, followed by the num
 
 
 class PartStore(Protocol):
-    """Stores finished parts so that an interrupted run can resume."""
+    """Stores finished parts so that an interrupted run can resume. It is used by several threads, one at a time."""
 
     def load(self, index: PartIndex, line: Line) -> Take | None:
         """The take of a part, or None if it is not stored."""
@@ -123,6 +124,21 @@ def stream_long(
     return stream_joined(takes, pauses, edge_seconds, rate, on_piece)
 
 
+class _LockedStore:
+    """A store that one thread at a time uses."""
+
+    def __init__(self, store: PartStore) -> None:
+        self._store, self._lock = store, Lock()
+
+    def load(self, index: PartIndex, line: Line) -> Take | None:
+        with self._lock:
+            return self._store.load(index, line)
+
+    def save(self, index: PartIndex, take: Take) -> None:
+        with self._lock:
+            self._store.save(index, take)
+
+
 @dataclass(frozen=True)
 class _LongForm:
     """Speaks parts in turn, each with its prompt from earlier parts."""
@@ -166,7 +182,9 @@ class _LongForm:
         batched = self.synthesizer.is_batched(self.parts[0].script.spoken, self.settings)
         stop = Event()
         apart = self._stopped_by(stop)
-        with InOrder[tuple[Take, PromptMemory]](_AT_ONCE, stop, "dia.part") as running:
+        at_once = max(1, _AT_ONCE // self.take_options.best_of)
+        prepare = compute_with_one_thread if self.synthesizer.model.num_parameters() < SMALL else lambda: None
+        with InOrder[tuple[Take, PromptMemory]](at_once, stop, "dia.part", prepare) as running:
             for number, part in enumerate(self.parts):
                 if not self.memory.is_settled(part.script):
                     yield from map(self._finished, running.rest())
@@ -178,11 +196,13 @@ class _LongForm:
             yield from map(self._finished, running.rest())
 
     def _stopped_by(self, stop: Event) -> "_LongForm":
-        """The same, whose passes end once `stop` is set, and whose recognizer is called by one thread at a time."""
+        """The same, whose passes end once `stop` is set. Threads use the recognizer and the store one at a time."""
         cancel = self.synthesizer.cancel
         synthesizer = replace(self.synthesizer, cancel=stop if cancel is None else AnyEvent(stop, cancel))
-        return replace(self, synthesizer=synthesizer, take_options=self.take_options.in_threads())
+        store = None if self.store is None else _LockedStore(self.store)
+        return replace(self, synthesizer=synthesizer, take_options=self.take_options.in_threads(), store=store)
 
+    @torch.no_grad()
     def _numbered(self, number: int) -> tuple[Take, PromptMemory]:
         return self.take(self.parts[number].script, (number,), self.seed_of(number)), self.memory
 

@@ -62,11 +62,14 @@ class PromptMemory:
     def add_all(self, other: "PromptMemory") -> None:
         """Remember what was added to a copy."""
         for script, codes in other._added:
-            self.add(script, codes)
+            self._remember(script, codes)
 
     def add(self, script: Script, codes: Tensor) -> None:
         """Remember a part without faults; codes: [T, C], those of its audio."""
         self._added.append((script, codes))
+        self._remember(script, codes)
+
+    def _remember(self, script: Script, codes: Tensor) -> None:
         self._last = Line("", codes, script.spoken)
         self._first = self._first or self._last
         self._by_speaker |= {turn.speaker: self._last for turn in script.turns}

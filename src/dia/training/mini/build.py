@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from torch.multiprocessing.spawn import ProcessException
 from transformers import DacModel
 
@@ -48,6 +49,8 @@ needed: pip install -e '.[teacher,asr]', apt-get install flite, and the archives
 examples:
   python -m dia.training.mini                          all stages
   python -m dia.training.mini --stages language,assemble,voices --minutes-language 180
+  python -m dia.training.mini --codec src/dia/training/mini/codec
+                                                       with the codec of the project's next model
   python -m dia.training.mini --stages codes,language --speech CORPUS
                                                        uses the shards that are in CORPUS by now
   python -m dia.training.mini --clips 2000 --minutes-codec 2 --minutes-language 2 --minutes-decoder 1
@@ -64,6 +67,7 @@ class BuildOptions:
     work: Path
     out: Path
     speech: Path | None
+    codec: Path | None
     packages: Path
     clips: int
     shifts: int
@@ -87,8 +91,12 @@ def speak_texts(options: BuildOptions) -> None:
 
 
 def train_whole_codec(options: BuildOptions) -> None:
-    """Train encoder, quantizer and decoder together, and save the result as the frozen codec."""
-    if not (options.work / "codec-frozen").exists():
+    """Train encoder, quantizer and decoder together, or take the codec given; save the result as the frozen codec."""
+    if (options.work / "codec-frozen").exists():
+        return
+    if options.codec is not None:
+        DacModel.from_pretrained(options.codec).half().save_pretrained(options.work / "codec-frozen")
+    else:
         train_codec(options.corpus, options.work / "codec", _recipes(options)[:2], options.workers)
         save_codec(options.work / "codec", options.work / "codec-frozen")
 
@@ -114,7 +122,10 @@ def train_language_model(options: BuildOptions) -> None:
 
 def train_decoder(options: BuildOptions) -> None:
     """Train the codec's decoder alone; codes stay valid."""
-    train_codec(options.corpus, options.work / "codec", _recipes(options)[2:], options.workers)
+    start = None
+    if options.codec is not None:
+        start = DacModel.from_pretrained(options.work / "codec-frozen", dtype=torch.float32)
+    train_codec(options.corpus, options.work / "codec", _recipes(options)[2:], options.workers, start)
     save_codec(options.work / "codec", options.work / "codec-final")
 
 
@@ -224,6 +235,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--stages", default=",".join(STAGES), help="stages to run, separated by commas (default: all)")
     parser.add_argument("--speech", type=Path, help="folder of the corpus (default: speech in --work)")
+    parser.add_argument(
+        "--codec",
+        type=Path,
+        help="folder of a trained codec, such as the one beside this file (default: train one)",
+    )
     parser.add_argument(
         "--packages",
         type=Path,

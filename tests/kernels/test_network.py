@@ -137,6 +137,22 @@ def test_a_row_that_is_not_finite_gives_logits_that_are_not() -> None:
     assert found[1].isfinite().all()
 
 
+@pytest.mark.parametrize("change", [Tensor.bfloat16, Tensor.double, lambda rows: rows[..., :4], lambda rows: rows[:1]])
+def test_tensors_that_it_would_misread_are_refused(change: Any) -> None:
+    network = Network(Weights(*random_weights(), SHAPE), random_buffers(), load())
+    texts = random_texts([3, 3])
+    network.use([0, 1], texts)
+    rows, angles = torch.randn(2, WIDTH), torch.randn(2, 2, SHAPE.heads[2])
+    with pytest.raises(ValueError, match="embedded"):
+        network(change(rows), angles, [4, 4], 1)
+    with pytest.raises(ValueError, match="angles"):
+        network(rows, change(angles), [4, 4], 1)
+    with pytest.raises(ValueError, match="lengths"):
+        network(rows, angles, [4, ROWS + 1], 1)
+    with pytest.raises(ValueError, match="a text"):
+        network.use([0, 1], [[(change(keys[0, 0])[None, None], values) for keys, values in layer] for layer in texts])
+
+
 def test_supports_only_whole_vectors() -> None:
     assert supports(SHAPE, WIDTH)
     assert not supports(SHAPE, WIDTH + 4)

@@ -109,6 +109,14 @@ def test_logits_that_are_not_finite_are_reported(wrong: float, half: int) -> Non
     assert written.finite.all()  # an unguided clip does not read the other half
 
 
+def test_the_default_dtype_does_not_matter() -> None:
+    torch.set_default_dtype(torch.bfloat16)
+    try:
+        Written().write(random_logits(0).float(), KINDS[0])
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
 def test_another_dtype_is_refused() -> None:
     written = Written()
     with pytest.raises(ValueError, match="bfloat16"):

@@ -10,7 +10,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
-from transformers.activations import SiLUActivation
+from transformers.activations import ACT2FN
 
 from dia.decoding.step.layer import MODELING_MODULE, FastLayer, is_plain
 from dia.kernels.network import Buffers, LayerWeights, Network, Shape, Weights, load, supports
@@ -44,7 +44,7 @@ def _is_plain(model: Any) -> bool:
         linears += [own.q_proj, own.k_proj, own.v_proj, own.o_proj, cross.q_proj, cross.o_proj]
         linears += [mlp.gate_up_proj, mlp.down_proj]
     return (
-        all(type(layer.mlp.activation) is SiLUActivation for layer in decoder.layers)
+        all(type(layer.mlp.activation) is type(ACT2FN["silu"]) for layer in decoder.layers)
         and len({norm.eps for norm in norms}) == 1
         and len({_sizes(layer) for layer in decoder.layers}) == 1
         and all(type(norm).forward.__module__ == MODELING_MODULE for norm in norms)

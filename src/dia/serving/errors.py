@@ -1,4 +1,4 @@
-"""The catalogue of errors: what a client is told, whatever the protocol. Independent of how it is sent."""
+"""The catalogue of errors: codes, messages and types, for every protocol. Independent of how it is sent."""
 
 import math
 from collections.abc import Iterable

@@ -12,8 +12,8 @@ from transformers.generation.configuration_utils import CompileConfig
 
 from dia.decoding.step.layer import MODELING_MODULE
 from dia.decoding.step.sampler import PlainLoopNeeded, Sampler
+from dia.runtime.resources.fingerprint import is_hooked
 
-_CAPTURES = "transformers.utils.output_capturing"  # its hooks do nothing unless outputs are requested
 # These implementations compute the same function, which the step implements itself.
 _ATTENTIONS = re.compile(r"eager|sdpa|flex_attention|flash_attention_\d|kernels-community/(vllm-)?flash-attn\d?")
 _SPAN = 256  # rows of the shortest span, and what the rows of a step are a multiple of; kernels want multiples of 16
@@ -110,8 +110,7 @@ def check_model(model: Any) -> None:
             raise PlainLoopNeeded(f"{type(module).__name__} has a replaced forward method")
     outer = ("model", model), ("model", model.model), ("logits_dense", model.logits_dense)
     for name, module in (*outer, *decoder.named_modules(prefix="decoder")):
-        hooks = [*module._forward_hooks.values(), *module._forward_pre_hooks.values()]
-        if "forward" in vars(module) or any(getattr(hook, "__module__", None) != _CAPTURES for hook in hooks):
+        if is_hooked(module):
             raise PlainLoopNeeded(f"{name} has a hook")
 
 

@@ -24,6 +24,7 @@ from dia.decoding.step.prefill import Start
 from dia.decoding.step.step import Step
 from dia.quantization.linear import QuantizedLinear
 from dia.runtime.log import get_logger
+from dia.runtime.resources.fingerprint import has_known_class
 from dia.runtime.resources.free_memory import free_memory
 
 logger = get_logger(__name__)
@@ -31,7 +32,6 @@ logger = get_logger(__name__)
 _ROWS_PER_END_CHECK = 8  # on a GPU
 _RECOMPILE_LIMIT = 1 << 16  # compiled versions of one function
 _CACHED_SHARE = 0.25  # of memory, the GPU's or that which is free, for the cached steps of a model
-_STATELESS_PACKAGES = ("dia", "torch", "transformers")  # the output of their modules depends on their weights only
 _recording = threading.Lock()  # held while a graph is recorded
 
 
@@ -228,9 +228,8 @@ def _new_runner(model: Any, config: DecodeConfig, idle: list[tuple[Any, GraphRun
 
 def _is_cacheable(model: Any) -> bool:
     """Whether `_weights_key` detects all changes. It misses switched adapters and replaced packed tensors."""
-    modules = [*model.model.decoder.modules(), model.logits_dense]
-    stateless = all(type(module).__module__.partition(".")[0] in _STATELESS_PACKAGES for module in modules)
-    return stateless and all(type(weight) is torch.nn.Parameter for weight in model.parameters())
+    known = all(map(has_known_class, (*model.model.decoder.modules(), model.logits_dense)))
+    return known and all(type(weight) is torch.nn.Parameter for weight in model.parameters())
 
 
 def _weights_key(model: Any) -> Any:

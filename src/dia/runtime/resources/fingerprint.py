@@ -1,4 +1,4 @@
-"""Detects that weights have changed since something was computed from them. Independent of models."""
+"""Whether what was computed from weights is still right: changed weights, hooks, other state. Knows no model."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -6,26 +6,24 @@ from typing import Any
 from torch import Tensor, nn
 
 _SAMPLED = 64  # values of a tensor
+_CAPTURES = "transformers.utils.output_capturing"  # its hooks do nothing unless outputs are requested
 _STATELESS_PACKAGES = ("dia", "torch", "transformers")
 
 
 def is_stateless(modules: Iterable[nn.Module]) -> bool:
-    """Whether the output of modules depends on their weights only.
-
-    Adapters, for example, can be switched off, and hooks or a replaced `forward` can do anything.
-    """
-    return all(map(_is_stateless, modules))
+    """Whether the output of modules depends on their weights only."""
+    return all(has_known_class(module) and not is_hooked(module) for module in modules)
 
 
-def _is_stateless(module: nn.Module) -> bool:
+def has_known_class(module: nn.Module) -> bool:
+    """Whether a module has no other state than its weights. Adapters, for example, can be switched off."""
+    return type(module).__module__.partition(".")[0] in _STATELESS_PACKAGES
+
+
+def is_hooked(module: nn.Module) -> bool:
+    """Whether a module has hooks or a replaced `forward`, which can do anything."""
     hooks = [*module._forward_hooks.values(), *module._forward_pre_hooks.values()]
-    known = type(module).__module__.partition(".")[0] in _STATELESS_PACKAGES
-    return known and "forward" not in vars(module) and all(_is_harmless(hook) for hook in hooks)
-
-
-def _is_harmless(hook: Any) -> bool:
-    """Whether a hook does nothing unless outputs are requested."""
-    return getattr(hook, "__module__", None) == "transformers.utils.output_capturing"
+    return "forward" in vars(module) or any(getattr(hook, "__module__", None) != _CAPTURES for hook in hooks)
 
 
 def fingerprint(weights: Iterable[Tensor]) -> tuple[Any, ...]:
@@ -47,4 +45,4 @@ def _sample(weight: Tensor) -> list[float]:
     return found
 
 
-__all__ = ["fingerprint", "is_stateless"]
+__all__ = ["fingerprint", "has_known_class", "is_hooked", "is_stateless"]

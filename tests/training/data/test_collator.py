@@ -164,6 +164,7 @@ def test_a_prompt_that_would_exceed_the_limits_is_left_out():
     assert len(Examples(clips, prompt_dropout=0.0, longest_text=10)[0].codes) == 4
 
 
+@pytest.mark.filterwarnings("ignore:This DataLoader will create 2 worker processes")  # on a machine with one core
 @pytest.mark.parametrize("workers", [0, 2])
 def test_workers_see_the_same_examples_in_every_epoch(workers):
     examples = Examples([clip(f"[S1] {n}.", shifts=3, seed=n) for n in range(6)], seed=1, prompt_dropout=0.5)

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from transformers import DacModel
 from transformers.models.dac.modeling_dac import DacDecoder, DacDecoderBlock, DacResidualUnit, Snake1d
 
+from dia.kernels import convolution
 from dia.kernels.snake import snake
 from dia.runtime.resources.fingerprint import fingerprint
 from dia.runtime.resources.memory import page_out_weights, release_free_memory
@@ -123,8 +124,15 @@ def decoder_of(model: DacModel, dtype: torch.dtype) -> FastDecoder:
     return known[1]
 
 
+def _convolution(weight: Tensor, bias: Tensor, dtype: torch.dtype, dilation: int = 1) -> "_Convolves":
+    """A convolution of rows of `dtype` on the weight's device, see `_Convolution`."""
+    if dtype == torch.float32 and weight.device.type == "cpu" and convolution.supported():
+        return convolution.Convolution(weight, bias, dilation)
+    return _Convolution(weight, bias, dtype, dilation)
+
+
 class _Convolution:
-    """A convolution without padding: [B, T, I] → [B, T - (K - 1) · dilation, O].
+    """PyTorch's convolution without padding: [B, T, I] → [B, T - (K - 1) · dilation, O].
 
     Args:
         weight: [O, I, K].
@@ -167,6 +175,9 @@ class _Convolution:
         return _image(rows), self._weight, self._bias, *self._geometry
 
 
+_Convolves = _Convolution | convolution.Convolution
+
+
 class _Stage:
     """A layer that maps rows to rows.
 
@@ -198,7 +209,7 @@ class _First(_Stage):
         project = torch.cat([*(one.weight[..., 0] for one in projections), silence[:, None]], dim=1)  # [H, C · D + 1]
         convolution = model.decoder.conv1
         weight = torch.einsum("ohk,hd->odk", convolution.weight.float(), project.float())
-        self._convolution = _Convolution(weight, convolution.bias, dtype)
+        self._convolution = _convolution(weight, convolution.bias, dtype)
         self.width = convolution.out_channels
 
     def __call__(self, rows: Tensor) -> Tensor:
@@ -218,7 +229,7 @@ class _Up(_Stage):
         weight = torch.stack([weight[..., stride:], weight[..., :stride]], dim=-1)  # [I, O, stride, 2]
         weight = weight.permute(2, 1, 0, 3).flatten(0, 1)  # [stride · O, I, 2]
         self._slope = slope
-        self._convolution = _Convolution(weight, convolution.bias.repeat(stride), dtype)
+        self._convolution = _convolution(weight, convolution.bias.repeat(stride), dtype)
         self.crop, self.width = convolution.padding[0], convolution.out_channels
 
     def __call__(self, rows: Tensor) -> Tensor:
@@ -235,8 +246,8 @@ class _Unit(_Stage):
         slope, inner = _slope(unit.snake1), _slope(unit.snake2)
         weight = wide.weight.float() * inner[:, None, None] / slope[:, None]
         self._slope = slope
-        self._wide = _Convolution(weight, wide.bias * inner, dtype, wide.dilation[0])
-        self._narrow = _Convolution(narrow.weight.float() / inner[:, None], narrow.bias, dtype)
+        self._wide = _convolution(weight, wide.bias * inner, dtype, wide.dilation[0])
+        self._narrow = _convolution(narrow.weight.float() / inner[:, None], narrow.bias, dtype)
         self.around, self.span, self.width = wide.padding[0], 2 * wide.padding[0], narrow.out_channels
 
     def __call__(self, rows: Tensor) -> Tensor:
@@ -251,7 +262,7 @@ class _Last(_Stage):
         super().__init__(dtype)
         slope = _slope(decoder.snake1)
         self._slope = slope
-        self._convolution = _Convolution(decoder.conv2.weight.float() / slope[:, None], decoder.conv2.bias, dtype)
+        self._convolution = _convolution(decoder.conv2.weight.float() / slope[:, None], decoder.conv2.bias, dtype)
 
     def __call__(self, rows: Tensor) -> Tensor:
         return self._convolution(snake(rows, self._slope))

@@ -4,7 +4,7 @@ Shapes: B clips, S text length, R grid rows, C channels, V ids of one channel.
 """
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,13 +17,13 @@ from transformers import (
     StoppingCriteriaList,
     TemperatureLogitsWarper,
 )
-from transformers.cache_utils import DynamicCache, EncoderDecoderCache
+from transformers.cache_utils import EncoderDecoderCache
 from transformers.generation import GenerateEncoderDecoderOutput
 from transformers.generation.configuration_utils import CompileConfig
 from transformers.generation.streamers import BaseStreamer
 from transformers.modeling_outputs import BaseModelOutput
 
-from dia.decoding.cache import CACHE, new_cache, one_cache
+from dia.decoding.cache import CACHE, empty_cache, new_cache, one_cache
 from dia.decoding.call.call import Call, Text, alone, sampler_for
 from dia.decoding.call.encoding import encode
 from dia.decoding.call.inputs import Grid, check_text, positions_of, start_grid
@@ -41,7 +41,7 @@ from dia.decoding.guidance import (
 from dia.decoding.noise import Generators, clip_keys
 from dia.decoding.sampling import EndFlag, token_chooser
 from dia.decoding.step.config import DecodeConfig, check_model, compile_options
-from dia.decoding.step.prefill import SlotRequest, Start, save, starts_of
+from dia.decoding.step.prefill import SlotRequest, Start, save, starts_of, text_pairs
 from dia.decoding.step.runner import runner_for, write_rows
 from dia.decoding.step.sampler import PlainLoopNeeded
 from dia.decoding.warm_up import WarmUp, warm_up
@@ -372,21 +372,21 @@ class DiaGenerationMixin(GenerationMixin):
             together: compute all clips in one batch. In the last bits, its results depend on the others in it.
             in_place: count positions from the grid's first row for all clips, as a returned cache needs it.
         """
-        clips, decoder = range(call.grid.clips), self.config.decoder_config
+        clips, layers = range(call.grid.clips), self.model.decoder.layers
         sampler, keys = sampler_for(call), [0] * len(clips) if call.keys is None else call.keys.tolist()
         apart = [(call, keys)] if together else [(alone(call, clip, in_place), keys[clip:][:1]) for clip in clips]
         starts = []
         for part, own in apart:
-            grid, mask = part.grid, part.text.mask
-            part = replace(part, cache=EncoderDecoderCache(DynamicCache(config=decoder), DynamicCache(config=decoder)))
-            logits = None
+            grid, mask, cache, logits = part.grid, part.text.mask, empty_cache(), None
             if grid.prefilled == 1:
-                for layer in self.model.decoder.layers:
-                    layer.cross_attention.text_states(part.text.states.last_hidden_state, part.cache)
+                text: Sequence[Any] = text_pairs(layers, part.text.states.last_hidden_state, grid.clips)
             else:  # use the eager forward: a compiled one would be compiled for a single run
+                part = replace(part, cache=cache)
                 logits = self._run_rows(part, 0, grid.prefilled, self.forward).logits[:, -1].to(grid.ids.device)
+                text = cache.cross_attention_cache.layers
             rest = call.settings.max_length - call.grid.prefilled + grid.prefilled
-            starts += starts_of(part.cache, grid, mask, part.positions, rest, sampler, own, logits)
+            rows = cache.self_attention_cache.layers
+            starts += starts_of(rows, text, grid, mask, part.positions, rest, sampler, own, logits)
         return starts
 
     def _write_rows(self, call: Call) -> tuple[int, Records]:

@@ -58,10 +58,15 @@ def new_cache(settings: GenerationConfig, decoder: DiaDecoderConfig, text: int) 
     if not settings.use_cache:
         return None
     if kind == "dynamic":
-        return EncoderDecoderCache(DynamicCache(config=decoder), DynamicCache(config=decoder))
+        return empty_cache()
     rows = max(settings.max_length - 1, settings.max_cache_len or 0)  # the decoder never reads the last row
     own, cross = (StaticCache(config=decoder, max_cache_len=length) for length in (rows, text))
     return EncoderDecoderCache(own, cross)
+
+
+def empty_cache() -> EncoderDecoderCache:
+    """A cache that grows. Its layers are made as they are filled, because reading them from a config takes longer."""
+    return EncoderDecoderCache(DynamicCache(), DynamicCache())
 
 
 def fill(cache: EncoderDecoderCache, layer: int, own: tuple[Tensor, Tensor], text: tuple[Tensor, Tensor]) -> None:
@@ -71,4 +76,4 @@ def fill(cache: EncoderDecoderCache, layer: int, own: tuple[Tensor, Tensor], tex
     cache.is_updated[layer] = True
 
 
-__all__ = ["CACHE", "cache_in", "fill", "new_cache", "one_cache"]
+__all__ = ["CACHE", "cache_in", "empty_cache", "fill", "new_cache", "one_cache"]

@@ -9,23 +9,22 @@ A thread runs while there is work and ends when there is none. Independent of te
 
 import threading
 from collections import deque
-from collections.abc import Callable
-from concurrent.futures import Future, wait
 from dataclasses import dataclass, replace
 from typing import Any
 from weakref import WeakKeyDictionary, finalize, ref
 
 import torch
-from torch import Tensor
 from transformers.generation.streamers import BaseStreamer
 
 from dia.decoding.step.config import DecodeConfig, check_model
 from dia.decoding.step.prefill import SlotRequest
 from dia.decoding.step.runner import GraphRunner, runner_for
+from dia.decoding.tickets import Prefill, Ticket
 from dia.runtime.log import get_logger
 from dia.runtime.ranges import Range
 from dia.runtime.resources.free_memory import free_memory
 from dia.runtime.resources.threads import SMALL, compute_with_one_thread, join, start
+from dia.runtime.worker import Worker
 
 logger = get_logger(__name__)
 
@@ -34,6 +33,7 @@ _WAITING = 1024  # clips that may wait by default
 _COUNT = Range(1, 1 << 20, whole=True)  # of slots and of clips that wait; memory ends sooner
 _SHARE = 0.5  # of free memory that keys and values may take
 _STOP_SECONDS = 60.0
+_ahead = Worker("dia.prefill", alone=True)  # computes prompts of small models while their steps run
 
 
 class EngineFull(RuntimeError):
@@ -42,63 +42,6 @@ class EngineFull(RuntimeError):
 
 class EngineClosed(RuntimeError):
     """The engine was closed before the clip was finished."""
-
-
-class Ticket:
-    """A clip that was submitted. Get its grid with `result`, or stop it with `cancel`; from any thread."""
-
-    def __init__(self, request: SlotRequest, streamer: BaseStreamer | None) -> None:
-        self.request, self.streamer = request, streamer
-        self.future: Future[Tensor] = Future()
-        self._cancelled = False
-        self._withdraw: Callable[[Ticket], bool] | None = None  # takes a clip that waits out of the queue
-
-    def cancel(self) -> None:
-        """Stop the clip before its next row, or its wait for a slot. `result` returns the rows so far."""
-        self._cancelled = True
-        if self._withdraw is not None and self._withdraw(self):
-            self.finish(self.request.prompt[0])
-
-    @property
-    def cancelled(self) -> bool:
-        """Whether the clip should stop: `cancel` was called, or its streamer is closed."""
-        return self._cancelled or bool(getattr(self.streamer, "closed", False))
-
-    def result(self, timeout: float | None = None) -> Tensor:
-        """Wait for the clip, and return its grid [R, C] on the CPU.
-
-        Raises:
-            TimeoutError: it is not finished within `timeout` seconds.
-            Exception: the error that ended it.
-        """
-        return self.future.result(timeout)
-
-    def wait(self, timeout: float | None = None) -> None:
-        """Wait until the clip is finished, has failed or has stopped, for at most `timeout` seconds."""
-        wait([self.future], timeout)
-
-    def put(self, rows: Tensor) -> None:
-        """Hand rows to the streamer."""
-        if self.streamer is not None:
-            self.streamer.put(rows)
-
-    def finish(self, grid: Tensor) -> None:
-        """End the clip with its grid."""
-        try:
-            if self.streamer is not None:
-                self.streamer.end()
-        except BaseException as error:  # the streamer's; its consumer gets it from `result`
-            self.future.set_exception(error)
-            return
-        self.future.set_result(grid)
-
-    def fail(self, error: BaseException) -> None:
-        """End the clip with an error."""
-        if self.streamer is not None:
-            if hasattr(self.streamer, "fail"):
-                self.streamer.fail(error)
-            self.streamer.end()
-        self.future.set_exception(error)
 
 
 @dataclass(frozen=True)
@@ -160,7 +103,7 @@ class Engine:
         """The number of clips at the moment."""
         state = self._state
         with state.lock:
-            return Load(state.slots, len(state.live), len(state.waiting))
+            return Load(state.slots, len(state.live), len(state.waiting) + len(state.beginning))
 
     def set_slots(self, slots: int) -> None:
         """Set how many clips to generate at once. It takes effect once the clips in slots have ended.
@@ -195,6 +138,7 @@ class _State:
         self.model, self.slots, self.most_waiting = model, slots, most_waiting
         self.lock = threading.Lock()
         self.waiting: deque[Ticket] = deque()
+        self.beginning: deque[Prefill] = deque()  # taken from `waiting`, for slots that are free
         self.live: dict[int, Ticket] = {}
         self.thread: threading.Thread | None = None
         self.closed = False
@@ -256,15 +200,18 @@ class _State:
             if (ticket := self._take()) is not None:
                 ticket.fail(error)
             return
-        with torch.no_grad(), runner_for(model, config) as runner:
-            runner.step.refresh()
-            while not self.closed:
-                self._admit(runner)
-                if self.live:
-                    runner()
-                    self._deliver(runner)
-                elif not self._fits(config):
-                    return
+        try:
+            with torch.no_grad(), runner_for(model, config) as runner:
+                runner.step.refresh()
+                while not self.closed:
+                    self._admit(runner, ahead=_computes_ahead(model))
+                    if self.live:
+                        runner()
+                        self._deliver(runner)
+                    elif not self._fits(config):
+                        return
+        finally:
+            self._wait_again()
         self._fail_live(EngineClosed("the engine was closed before the clip was finished."))
 
     def _fits(self, config: DecodeConfig) -> bool:
@@ -276,26 +223,57 @@ class _State:
         with self.lock:
             return self.waiting.popleft() if self.waiting else None
 
-    def _admit(self, runner: GraphRunner) -> None:
-        """Let waiting clips join: one, so that the others do not wait for long, or as many as there are slots."""
-        step, was_busy = runner.step, bool(self.live)
-        while self._fits(step.config) and len(self.live) < step.config.slots:
-            slot = next(number for number in range(step.config.slots) if number not in self.live)
-            ticket = self._take()
-            if ticket is None or (self._join(runner, slot, ticket) and was_busy):
+    def _admit(self, runner: GraphRunner, ahead: bool) -> None:
+        """Let waiting clips join: one, so that the others do not wait for long, or as many as there are slots.
+
+        Args:
+            runner: of the step.
+            ahead: whether prompts are computed in another thread while steps run.
+        """
+        was_busy = bool(self.live)
+        self._begin(runner.step.config, ahead)
+        while self.beginning:
+            first = self.beginning[0]
+            if not first.done.is_set():
+                if ahead and self.live:
+                    return
+                if not any(one.compute() for one in (reversed(self.beginning) if ahead else self.beginning)):
+                    first.done.wait()
+            elif self._join(runner) and was_busy:
                 return
 
-    def _join(self, runner: GraphRunner, slot: int, ticket: Ticket) -> bool:
-        """Compute the prompt of a clip, and its first row if that needs no step. An error is the clip's own.
+    def _begin(self, config: DecodeConfig, ahead: bool) -> None:
+        """Take as many clips from the queue as there are slots for."""
+        while self._fits(config) and len(self.live) + len(self.beginning) < config.slots:
+            with self.lock:
+                if not self.waiting:
+                    return
+                prefill = Prefill(self.waiting.popleft())
+                self.beginning.append(prefill)
+            if ahead:
+                _ahead.submit(prefill.compute)
+
+    def _wait_again(self) -> None:
+        """Put clips that have not joined back into the queue, in their order."""
+        with self.lock:
+            self.waiting.extendleft(one.ticket for one in reversed(self.beginning))
+            self.beginning.clear()
+
+    def _join(self, runner: GraphRunner) -> bool:
+        """Let the first of the beginning clips join, with its first row if that needs no step.
+
+        An error is the clip's own.
 
         Returns:
             Whether it has joined.
         """
+        prefill, slots = self.beginning.popleft(), range(runner.step.config.slots)
+        ticket, slot = prefill.ticket, next(number for number in slots if number not in self.live)
         if ticket.cancelled:
             ticket.finish(ticket.request.prompt[0])
             return False
         try:
-            begun = ticket.request.prefill()
+            begun = prefill.result()
             ticket.put(ticket.request.prompt)
             runner.step.join(slot, begun)
         except BaseException as error:
@@ -381,6 +359,11 @@ def _bytes_per_slot(model: Any, config: DecodeConfig) -> int:
     own = decoder.num_key_value_heads * decoder.head_dim * config.halves * config.rows
     text = decoder.cross_num_key_value_heads * decoder.cross_head_dim * (config.text or 0)
     return int(2 * decoder.num_hidden_layers * (own + text) * torch.finfo(model.dtype).bits // 8)
+
+
+def _computes_ahead(model: Any) -> bool:
+    """Whether prompts are computed in another thread: a larger model uses all cores, a GPU records its steps."""
+    return model.device.type == "cpu" and model.num_parameters() < SMALL
 
 
 def _has_room(config: DecodeConfig, wanted: DecodeConfig) -> bool:

@@ -4,7 +4,7 @@ Shapes: B clips, N rows of the network (B, under guidance 2B), R grid rows, C ch
 G key heads, D head width.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from dia.decoding.cache import fill
 from dia.decoding.call.inputs import Grid
 from dia.decoding.step.config import DecodeConfig
 from dia.decoding.step.sampler import Sampler
+from dia.kernels.blocks import blocked
 
 Pairs = Sequence[tuple[Tensor, Tensor]]  # keys and values of each layer
 
@@ -65,8 +66,40 @@ class SlotRequest:
     prefill: Callable[[], Start]
 
 
+@dataclass(frozen=True)
+class TextPair:
+    """Keys and values of the text in one layer.
+
+    Attributes:
+        keys: of each row of the network, [G, S, D]. Of unconditional rows, only the first position is read.
+        values: the same.
+    """
+
+    keys: Sequence[Tensor]
+    values: Sequence[Tensor]
+
+
+def text_pairs(layers: Iterable[Any], states: Tensor, clips: int) -> list[TextPair]:
+    """Keys and values of the text for each layer of the decoder.
+
+    All positions of the unconditional text are equal, so only the first ones are computed: as many as a product needs.
+
+    Args:
+        layers: of the decoder.
+        states: of the encoder, [N, S, E]; rows from `clips` on are unconditional.
+        clips: B.
+    """
+    given, zero = states[:clips], states[clips:, :1].expand(-1, blocked(1, states), -1)
+    pairs = []
+    for layer in layers:
+        halves = [layer.cross_attention.text_states(part, None) for part in (given, zero)]
+        pairs.append(TextPair(*([*first, *second] for first, second in zip(*halves, strict=True))))
+    return pairs
+
+
 def starts_of(
-    cache: EncoderDecoderCache,
+    own: Sequence[Any],
+    text: Sequence[Any],
     grid: Grid,
     text_mask: Tensor | None,
     positions: Tensor,
@@ -78,18 +111,17 @@ def starts_of(
     """The clips of a call whose prompts the model has computed.
 
     Args:
-        cache: filled by the model.
+        own: layers of a cache that the model has filled; empty for a prompt of one row.
+        text: `TextPair`s, or layers of a cache that the model has filled.
         grid: of the call.
         text_mask: 0 for padding, [N, S]; None if nothing is padded.
         positions: of the grid's rows, [1 or B, rows].
         limit: maximum number of rows of the grid.
         sampler: chooses the ids.
         keys: of the clips' noise.
-        logits: of the first new row, [N · C, V]; None if the cache has only the text of a prompt of one row.
+        logits: of the first new row, [N · C, V]; None for a prompt of one row.
     """
     halves = 1 if sampler.guidance is None else 2
-    own = () if logits is None else cache.self_attention_cache.layers
-    cross = cache.cross_attention_cache.layers
     first = None if logits is None else logits.float().reshape(halves, grid.clips, -1).transpose(0, 1)
     starts = []
     for clip, padding in enumerate(grid.padding or ()):
@@ -104,8 +136,8 @@ def starts_of(
                 sampler=sampler,
                 key=keys[clip],
                 own=[(layer.keys[every, :, rows], layer.values[every, :, rows]) for layer in own],
-                text=[(layer.keys[clip][:, read], layer.values[clip][:, read]) for layer in cross],
-                unconditional=_unconditional(cross, grid.clips + clip) if halves == 2 else (),
+                text=[(layer.keys[clip][:, read], layer.values[clip][:, read]) for layer in text],
+                unconditional=_unconditional(text, grid.clips + clip) if halves == 2 else (),
                 logits=None if first is None else first[clip],
             )
         )
@@ -140,7 +172,7 @@ def _texts(starts: Sequence[Start], layer: int, kind: int, read: Tensor) -> Tens
 
 
 def _unconditional(layers: Sequence[Any], row: int) -> Pairs:
-    return [(layer.keys[row, :, 0], layer.values[row, :, 0]) for layer in layers]
+    return [(layer.keys[row][:, 0], layer.values[row][:, 0]) for layer in layers]
 
 
 def _read(mask: Tensor | None, clip: int) -> Any:

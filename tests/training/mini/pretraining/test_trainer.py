@@ -14,7 +14,7 @@ from dia.training.data.dialogues import SILENT_TAGS, compose
 from dia.training.mini.pretraining.alignment import AttentionProbe
 from dia.training.mini.pretraining.composer import GIVEN_FRAMES, Composer, Mixture
 from dia.training.mini.pretraining.encoder_probe import EncoderProbe
-from dia.training.mini.pretraining.trainer import Recipe, Trainer
+from dia.training.mini.pretraining.trainer import Recipe, Trainer, first_model
 from tests.training.mini.pretraining.tiny_training import clip, tiny_config, tiny_trainer
 
 
@@ -206,11 +206,27 @@ def test_a_model_of_phones_is_trained_and_measured(quick, tmp_path):
     config.encoder_config.vocab_size = BYTES + 4
     clips = [clip(f"{chr(FIRST + number % 4)} a", ["S1", "S2"][number % 2], 4, seed=number) for number in range(8)]
     recipe = Recipe(minutes=0.5, rows=40, alignment_layers=(0, 1), report_minutes=0.5)
-    trainer = Trainer(clips, clips, config, recipe, tmp_path)
+    trainer = Trainer(clips, clips, first_model(config, None, recipe.seed), recipe, tmp_path)
     before = trainer.model.get_encoder().embedding.weight[BYTES:].detach().clone()
     trainer.run()
     assert not torch.equal(trainer.model.get_encoder().embedding.weight[BYTES:], before)
     assert lines(tmp_path)[-1]["validation"]
+
+
+def test_training_starts_with_the_weights_of_another_model(tmp_path):
+    model = first_model(tiny_config(), None, 0)
+    model.save_pretrained(tmp_path)
+    started = first_model(tiny_config(), tmp_path, 1)
+    assert all(torch.equal(weight, started.state_dict()[name]) for name, weight in model.state_dict().items())
+    assert not torch.equal(first_model(tiny_config(), None, 1).logits_dense.weight, model.logits_dense.weight)
+
+
+def test_a_model_of_another_shape_is_refused_as_a_start(tmp_path):
+    first_model(tiny_config(), None, 0).save_pretrained(tmp_path)
+    wanted = tiny_config()
+    wanted.decoder_config.num_hidden_layers = 3
+    with pytest.raises(ValueError, match="has another num_hidden_layers in its decoder_config"):
+        first_model(wanted, tmp_path, 0)
 
 
 def test_a_run_that_is_done_stays_as_it_is(finished, quick, tmp_path):

@@ -7,7 +7,7 @@ import torch
 from dia.configuration_dia import DiaConfig
 from dia.training.data.dialogues import Clip
 from dia.training.mini.pretraining.initialization import mini_config
-from dia.training.mini.pretraining.trainer import Recipe, Trainer
+from dia.training.mini.pretraining.trainer import Recipe, Trainer, first_model
 
 
 def clip(text, speaker="S1", frames=3, channels=3, seed=0):
@@ -31,4 +31,4 @@ def tiny_trainer(folder, **changes):
     words = ["red", "blue", "dog", "cat"]
     clips = [clip(" ".join(rng.choices(words, k=2)), rng.choice(["S1", "S2"]), 4, seed=i) for i in range(8)]
     recipe = Recipe(**{"minutes": 1, "rows": 40, "alignment_layers": (0, 1), **changes})
-    return Trainer(clips, clips, tiny_config(), recipe, folder)
+    return Trainer(clips, clips, first_model(tiny_config(), None, recipe.seed), recipe, folder)

@@ -78,20 +78,23 @@ class Trainer(DiaTrainer):
     Args:
         clips: training clips, with `places`.
         held_out: clips whose texts are not trained on, for the reports.
-        config: of the model.
+        model: with initial weights.
         recipe: the settings of the run.
         folder: for checkpoints, `log.jsonl` and `model/`, the averaged model in the format of transformers.
     """
 
     def __init__(
-        self, clips: Sequence[Clip], held_out: Sequence[Clip], config: DiaConfig, recipe: Recipe, folder: Path
+        self,
+        clips: Sequence[Clip],
+        held_out: Sequence[Clip],
+        model: DiaForConditionalGeneration,
+        recipe: Recipe,
+        folder: Path,
     ) -> None:
         torch.manual_seed(recipe.seed)
-        self.recipe, self.folder = recipe, folder
+        self.recipe, self.folder, config = recipe, folder, model.config
         if not torch.cuda.is_available():
-            config._attn_implementation = "eager"  # a third faster than CPU flash attention at these lengths
-        model = DiaForConditionalGeneration(config)
-        initialize(model)
+            model.set_attn_implementation("eager")  # a third faster than CPU flash attention at these lengths
         names = [f"layers.{index}.cross_attention" for index in recipe.alignment_layers]
         self.attention_probe = AttentionProbe([model.model.decoder.get_submodule(name) for name in names])
         encoder = model.model.encoder
@@ -277,7 +280,7 @@ def _arguments(recipe: Recipe, config: DiaConfig, folder: Path) -> DiaTrainingAr
         save_total_limit=1,
         per_device_eval_batch_size=32,
         max_grad_norm=1.0,
-        bf16=True,
+        bf16=torch.cuda.is_available() or _is_bfloat16_fast(),
         use_cpu=not torch.cuda.is_available(),
         seed=recipe.seed,
         average=recipe.average,
@@ -290,6 +293,11 @@ def _arguments(recipe: Recipe, config: DiaConfig, folder: Path) -> DiaTrainingAr
     )
 
 
+def _is_bfloat16_fast() -> bool:
+    """Whether this CPU multiplies in bfloat16; others convert every operand, and float32 is faster."""
+    return bool(getattr(torch.cpu, "_is_avx512_bf16_supported", bool)())
+
+
 def compile_layers(model: DiaForConditionalGeneration) -> None:
     """Compile every layer for any batch size and length: two minutes once, then steps a quarter faster on a CPU."""
     torch._dynamo.config.skip_nnmodule_hook_guards = False  # only the probed layers have hooks
@@ -298,7 +306,9 @@ def compile_layers(model: DiaForConditionalGeneration) -> None:
         layer.compile(dynamic=True)
 
 
-def pretrain(codes: Path, out: Path, recipe: Recipe, pronunciations: Path | None, compiled: bool) -> None:
+def pretrain(
+    codes: Path, out: Path, recipe: Recipe, pronunciations: Path | None, compiled: bool, start: Path | None = None
+) -> None:
     """Train the language model: one process of the run, see `dia.training.distributed`.
 
     Args:
@@ -307,9 +317,10 @@ def pretrain(codes: Path, out: Path, recipe: Recipe, pronunciations: Path | None
         recipe: the settings of the run.
         pronunciations: a file of `teacher.natural.pronunciations`; None for a model that reads letters.
         compiled: compile the layers; needs a C++ compiler.
+        start: folder of a model of the same shape to start with; None for random weights.
 
     Raises:
-        ValueError: there are no clips of `[S1]` or `[S2]` to train on or to measure with.
+        ValueError: `start` has another shape; there are no clips of `[S1]` or `[S2]` to train on or to measure with.
     """
     known = None if pronunciations is None else Pronunciations.load(pronunciations)
     clips, held_out, codebook_size = read_clips(codes, known)
@@ -318,13 +329,28 @@ def pretrain(codes: Path, out: Path, recipe: Recipe, pronunciations: Path | None
             f"codes {codes} contains {len(clips)} training clips and none that are held out. Make more clips."
         )
     config = mini_config(codebook_size, clips[0].codes[0].shape[1], len(known.phones) if known else 0)
-    trainer = Trainer(clips, held_out, config, recipe, out)
+    trainer = Trainer(clips, held_out, first_model(config, start, recipe.seed), recipe, out)
     if compiled:
         compile_layers(trainer.model)
     if not distributed.rank():
         summary = f"{len(clips)} clips, {len(held_out)} held out, {trainer.model.num_parameters():,} parameters"
         print(summary, flush=True)
     trainer.run()
+
+
+def first_model(config: DiaConfig, start: Path | None, seed: int) -> DiaForConditionalGeneration:
+    """A model with random weights, or with those in the folder `start`."""
+    if start is None:
+        torch.manual_seed(seed)
+        model = DiaForConditionalGeneration(config)
+        initialize(model)
+        return model
+    model = DiaForConditionalGeneration.from_pretrained(start, dtype=torch.float32)
+    for part, wanted in (("encoder_config", config.encoder_config), ("decoder_config", config.decoder_config)):
+        found = getattr(model.config, part)
+        if differ := [name for name, value in wanted.to_diff_dict().items() if getattr(found, name, None) != value]:
+            raise ValueError(f"start={str(start)!r} has another {', '.join(differ)} in its {part} than these codes need.")
+    return model
 
 
 def main() -> None:
@@ -341,10 +367,12 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=Recipe.rows, help="batch size in grid rows")
     parser.add_argument("--learning-rate", type=float, default=Recipe.learning_rate)
     parser.add_argument("--processes", type=int, default=1, help="processes that share the batch, best one per core")
+    parser.add_argument("--start", type=Path, help="folder of a model to start with (default: random weights)")
     parser.add_argument("--compile", action="store_true", help="compile the layers; needs a C++ compiler")
     given = parser.parse_args()
     recipe = Recipe(minutes=given.minutes, rows=given.rows, learning_rate=given.learning_rate)
-    distributed.run(pretrain, given.processes, given.codes, given.out, recipe, given.pronunciations, given.compile)
+    arguments = given.codes, given.out, recipe, given.pronunciations, given.compile, given.start
+    distributed.run(pretrain, given.processes, *arguments)
 
 
 if __name__ == "__main__":

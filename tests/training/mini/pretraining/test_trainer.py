@@ -224,8 +224,8 @@ def test_training_starts_with_the_weights_of_another_model(tmp_path):
 def test_a_model_of_another_shape_is_refused_as_a_start(tmp_path):
     first_model(tiny_config(), None, 0).save_pretrained(tmp_path)
     wanted = tiny_config()
-    wanted.decoder_config.num_hidden_layers = 3
-    with pytest.raises(ValueError, match="has another num_hidden_layers in its decoder_config"):
+    wanted.encoder_config.vocab_size += 1
+    with pytest.raises(ValueError, match="has another shape than these codes need, for example in model.encoder"):
         first_model(wanted, tmp_path, 0)
 
 

@@ -346,10 +346,12 @@ def first_model(config: DiaConfig, start: Path | None, seed: int) -> DiaForCondi
         initialize(model)
         return model
     model = DiaForConditionalGeneration.from_pretrained(start, dtype=torch.float32)
-    for part, wanted in (("encoder_config", config.encoder_config), ("decoder_config", config.decoder_config)):
-        found = getattr(model.config, part)
-        if differ := [name for name, value in wanted.to_diff_dict().items() if getattr(found, name, None) != value]:
-            raise ValueError(f"start={str(start)!r} has another {', '.join(differ)} in its {part} than these codes need.")
+    with torch.device("meta"):
+        wanted = DiaForConditionalGeneration(config).state_dict()
+    found = {name: weight.shape for name, weight in model.state_dict().items()}
+    for name, weight in wanted.items():
+        if found.get(name) != weight.shape:
+            raise ValueError(f"start={str(start)!r} has another shape than these codes need, for example in {name}.")
     return model
 
 

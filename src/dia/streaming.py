@@ -76,7 +76,7 @@ class DiaAudioStreamer(BaseStreamer):
         self._decode_in = decode_in
         self._error: BaseException | None = None  # of the thread that decodes
         self._ahead = codec.decode_context(processor.audio_tokenizer)[1]  # frames of context after each frame
-        self._rows: list[Tensor] = []  # rows from frame `_read` on
+        self._rows: list[Tensor] = []  # rows [1, C] from frame `_read` on
         self._read = 0
         self._stop: int | None = None  # index of the first frame after the speech
         self._begun = self._over = self._closed = self._drained = False
@@ -96,7 +96,7 @@ class DiaAudioStreamer(BaseStreamer):
         if value.shape[0] != 1:
             raise ValueError(f"DiaAudioStreamer supports one clip, but the batch has {value.shape[0]}.")
         if self._begun and not self._closed:
-            self._take(value[0])
+            self._take(value)
         self._begun = True
 
     def fail(self, error: BaseException) -> None:
@@ -160,7 +160,8 @@ class DiaAudioStreamer(BaseStreamer):
 
     def _take(self, row: Tensor) -> None:
         self._rows.append(row)
-        if self._stop is None and int(row[0]) == self._eos:
+        # A list, because most other operations let another thread run, which costs more than they do.
+        if self._stop is None and row.tolist()[0][0] == self._eos:
             self._stop = self._read + len(self._rows) - 1
         waiting = self._complete() - self._read
         if waiting >= int(self._window) + (0 if self._read else self._ahead):
@@ -174,7 +175,7 @@ class DiaAudioStreamer(BaseStreamer):
 
     def _decode(self, frames: int, last: bool = False) -> None:
         """Pass the next frames to the codec, and queue the audio that is final."""
-        grid = torch.stack(self._rows[: frames + max(self._pattern)])[None]
+        grid = torch.cat(self._rows[: frames + max(self._pattern)])[None]
         codes = undelay(grid, self._pattern)[0]
         del self._rows[:frames]
         self._read += frames

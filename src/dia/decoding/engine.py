@@ -84,20 +84,23 @@ class Engine:
         # Also runs at exit: a thread that computes while the interpreter shuts down can crash it.
         self._close = finalize(self, self._state.close)
 
-    def submit(self, request: SlotRequest, streamer: BaseStreamer | None = None) -> Ticket:
+    def submit(
+        self, request: SlotRequest, streamer: BaseStreamer | None = None, with_attention: bool = False
+    ) -> Ticket:
         """Add a clip. It is generated as soon as a slot is free, in the order of submission.
 
         Args:
             request: from `model.slot_request(…)`.
             streamer: receives the prompt's rows [1, R, C] and then every row [1, C], in the engine's thread. Once its
                 attribute `closed` is true, the clip stops at its next row.
+            with_attention: keep what each row attends to in the text, for `Ticket.attention`.
 
         Raises:
             EngineFull: too many clips wait.
             EngineClosed: the engine is closed.
             MemoryError: the clip's keys and values do not fit into memory.
         """
-        return self._state.submit(Ticket(request, streamer))
+        return self._state.submit(Ticket(request, streamer, with_attention))
 
     def load(self) -> Load:
         """The number of clips at the moment."""
@@ -275,7 +278,7 @@ class _State:
         try:
             begun = prefill.result()
             ticket.put(ticket.request.prompt)
-            runner.step.join(slot, begun)
+            runner.step.join(slot, begun, ticket.with_attention)
         except BaseException as error:
             ticket.fail(error)
             return False
@@ -290,23 +293,21 @@ class _State:
         """Hand out the last rows of slots, and free those that have ended."""
         step = runner.step
         slots = list(self.live) if slots is None else slots
-        at = torch.tensor(slots, device=step.ids.device)
-        rows = step.ids[at, :, step.row[at] - 1].cpu()  # [B, C]
-        ended, finite = step.ended[at].all(1).tolist(), step.finite[at].tolist()
-        for slot, row, over, sound in zip(slots, rows, ended, finite, strict=True):
+        for slot, row, over, sound in zip(slots, *step.last_rows(slots), strict=True):
             ticket = self.live[slot]
             try:
                 if not sound:
                     raise FloatingPointError(
                         "the model computed NaN for this clip; its weights or its prompt are damaged."
                     )
-                ticket.put(row[None])
+                ticket.put(row)
             except BaseException as error:
                 self._free(runner, slot)
                 ticket.fail(error)
                 continue
             if over or ticket.cancelled or step.written[slot] >= step.limits[slot]:
                 grid = step.ids[slot, :, : step.written[slot]].T.to("cpu", copy=True)
+                ticket.attention = step.text_attention(slot)
                 self._free(runner, slot)
                 ticket.finish(grid)
 

@@ -11,10 +11,16 @@ from dia.decoding.step.prefill import SlotRequest, Start
 
 
 class Ticket:
-    """A clip that was submitted. Get its grid with `result`, or stop it with `cancel`; from any thread."""
+    """A clip that was submitted. Get its grid with `result`, or stop it with `cancel`; from any thread.
 
-    def __init__(self, request: SlotRequest, streamer: BaseStreamer | None) -> None:
-        self.request, self.streamer = request, streamer
+    Attributes:
+        attention: once the clip has ended, what its rows attended to in the text, float32 [R - 1, layers · heads, S].
+            None unless it was asked for, for a clip with a prompt, and where the step does not compute it.
+    """
+
+    def __init__(self, request: SlotRequest, streamer: BaseStreamer | None, with_attention: bool = False) -> None:
+        self.request, self.streamer, self.with_attention = request, streamer, with_attention
+        self.attention: Tensor | None = None
         self.future: Future[Tensor] = Future()
         self._cancelled = False
         self._withdraw: Callable[[Ticket], bool] | None = None  # takes a clip that waits out of the queue

@@ -5,6 +5,7 @@
 // other clips. Vectors are GCC's, so that any processor can be compiled for.
 
 #include <math.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -37,6 +38,7 @@ typedef struct {
     const float *embedded, *angles;                       // [clips, width], cosines and signed sines [clips, 2, head]
     const long *slots, *lengths, *text_lengths;           // [clips]; lengths include the new row
     const float *const *text_keys, *const *text_values;   // [layers, clips]: [text_groups, length, text_head]
+    float *const *attention; // [clips]: to the text, [layers, text_heads, length], written unless NULL
 } Rows;
 
 static long padded(long outputs) { return (outputs + PANEL - 1) / PANEL * PANEL; }
@@ -135,9 +137,10 @@ static void rotate(float *head, const float *angles, long width) {
     memcpy(head, turned, width * sizeof *head);
 }
 
-// Attention of `queries` heads [queries, width] that share keys and values [length, width].
+// Attention of `queries` heads [queries, width] that share keys and values [length, width]. Its weights are written to
+// `kept` [queries, length], unless it is NULL.
 static void attend(const float *query, const float *keys, const float *values, float *y, long queries, long length,
-                   long width, float scale, float *scores) {
+                   long width, float scale, float *scores, float *kept) {
     const long vectors = width / LANES, whole_length = (length + LANES - 1) / LANES * LANES;
     for (long q = 0; q < queries; q++, query += width, y += width) {
         float most = -INFINITY;
@@ -160,6 +163,7 @@ static void attend(const float *query, const float *keys, const float *values, f
             for (long v = 0; v < vectors; v++) sums[v] += scores[s] * load(values + s * width + v * LANES);
         const float share = 1 / sum(total);
         for (long v = 0; v < vectors; v++) save(y + v * LANES, sums[v] * share);
+        for (long s = 0; kept && s < length; s++) kept[q * length + s] = scores[s] * share;
     }
 }
 
@@ -184,7 +188,7 @@ static void attend_rows(const Network *net, const Layer *layer, const Rows *rows
             memcpy(keys + (length - 1) * head, projected + first_key + g * head, head * sizeof *keys);
             memcpy(values + (length - 1) * head, projected + first_value + g * head, head * sizeof *values);
             attend(projected + g * queries * head, keys, values, at->attended + (n * net->heads + g * queries) * head,
-                   queries, length, head, net->scale, at->scores);
+                   queries, length, head, net->scale, at->scores, NULL);
         }
     }
     linear(at->attended, layer->own_out, at->output, count, net->heads * head, net->width, net->half, at->wide);
@@ -201,10 +205,11 @@ static void attend_texts(const Network *net, long number, const Rows *rows, cons
     for (long c = 0; c < clips; c++) {
         const float *keys = rows->text_keys[number * clips + c], *values = rows->text_values[number * clips + c];
         const long length = rows->text_lengths[c];
+        float *kept = rows->attention[c] ? rows->attention[c] + number * net->text_heads * length : NULL;
         for (long g = 0; g < net->text_groups; g++)
             attend(at->projected + c * stride + g * queries * head, keys + g * length * head,
                    values + g * length * head, at->attended + (c * net->text_heads + g * queries) * head, queries,
-                   length, head, net->text_scale, at->scores);
+                   length, head, net->text_scale, at->scores, kept ? kept + g * queries * length : NULL);
     }
     linear(at->attended, layer->text_out, at->output, clips, net->text_heads * head, net->width, net->half, at->wide);
     for (long c = 0; c < clips; c++) {

@@ -115,6 +115,7 @@ class Network:
             self._layers, weights.norm.data_ptr(), weights.logits.data_ptr(), *sizes, keys.shape[1], keys.shape[3],
             weights.half, shape.eps, shape.scale, shape.text_scale,
         )  # fmt: skip
+        self.text_heads = len(buffers) * shape.text_heads[0]  # of all layers
         self._texts: Any = None
 
     def use(self, slots: Sequence[int], texts: Sequence[Sequence[tuple[Tensor, Tensor]]]) -> None:
@@ -136,7 +137,14 @@ class Network:
         lengths = [pair[0].shape[2] for pair in texts[0]]
         self._texts = texts, (_Long * count)(*slots), (_Long * count)(*lengths), addresses, max(lengths)
 
-    def __call__(self, embedded: Tensor, angles: Tensor, lengths: Sequence[int], halves: int) -> Tensor:
+    def __call__(
+        self,
+        embedded: Tensor,
+        angles: Tensor,
+        lengths: Sequence[int],
+        halves: int,
+        attention: Sequence[Tensor | None] | None = None,
+    ) -> Tensor:
         """The logits of one row of each clip, [B · halves, outputs].
 
         Args:
@@ -144,6 +152,7 @@ class Network:
             angles: cosines and signed sines of the clips' positions, [B, 2, D], contiguous.
             lengths: number of rows of each clip, the new one included.
             halves: 2 to compute conditional and unconditional rows, conditional first.
+            attention: for each clip, where its attention to the text is written, [layers · H, S], or None.
 
         Raises:
             ValueError: a tensor has another dtype, device or shape, or a length is out of range.
@@ -155,15 +164,21 @@ class Network:
         if clips != len(slots) or halves > capacity.halves or not 0 < min(lengths) <= max(lengths) <= capacity.rows:
             raise ValueError(f"lengths {list(lengths)}, halves {halves}: the kernel has {len(slots)} slots in use.")
         count, longest = len(lengths) * halves, max(longest, *lengths)
-        own = (_Long * len(lengths))(*lengths)
+        own, kept = (_Long * len(lengths))(*lengths), self._addresses(attention or [None] * clips, text_lengths)
         rows = _Rows(
-            len(lengths), halves, embedded.data_ptr(), angles.data_ptr(), slots, own, text_lengths, keys, values
+            len(lengths), halves, embedded.data_ptr(), angles.data_ptr(), slots, own, text_lengths, keys, values, kept
         )
         network = ctypes.byref(self._network)
         scratch = embedded.new_empty(self._library.scratch_size(network, count, longest))
         logits = embedded.new_empty(count, whole_blocks(self._outputs, _PANEL))
         self._library.run_network(network, ctypes.byref(rows), longest, scratch.data_ptr(), logits.data_ptr())
         return logits[:, : self._outputs]
+
+    def _addresses(self, attention: Sequence[Tensor | None], lengths: Sequence[int]) -> Any:
+        for tensor, length in zip(attention, lengths, strict=True):
+            if tensor is not None:
+                _check("attention", tensor, (self.text_heads, length))
+        return (_Address * len(attention))(*(None if one is None else one.data_ptr() for one in attention))
 
 
 def supports(shape: Shape, width: int) -> bool:
@@ -206,7 +221,7 @@ class _Rows(ctypes.Structure):
     _fields_ = [
         ("clips", _Long), ("halves", _Long), ("embedded", _Address), ("angles", _Address),
         *((name, ctypes.POINTER(_Long)) for name in ("slots", "lengths", "text_lengths")),
-        *((name, ctypes.POINTER(_Address)) for name in ("text_keys", "text_values")),
+        *((name, ctypes.POINTER(_Address)) for name in ("text_keys", "text_values", "attention")),
     ]  # fmt: skip
 
 

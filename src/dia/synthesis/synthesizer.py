@@ -6,7 +6,7 @@ Independent of files and of scripts that are longer than a pass.
 import copy
 from collections.abc import Mapping, Sequence
 from concurrent.futures import wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -35,14 +35,16 @@ class PassResult:
     Attributes:
         codes: int64 [T, C] on the CPU, without the prompt; T may be 0.
         ended: whether the model ended by itself, rather than at the length limit or by cancellation.
+        attention: what the rows attended to in the text, float32 [R, heads of all layers, S]; None if not known.
     """
 
     codes: Tensor
     ended: bool
+    attention: Tensor | None = None
 
     def truncated(self, frames: int) -> "PassResult":
         """The first `frames` frames, marked as not ended by itself; unchanged if there are fewer."""
-        return self if len(self.codes) < frames else PassResult(self.codes[:frames], ended=False)
+        return self if len(self.codes) < frames else PassResult(self.codes[:frames], False, self.attention)
 
 
 class Cancelled(Exception):
@@ -91,7 +93,8 @@ class RunningPass:
             TimeoutError: it is not finished within `timeout` seconds.
             Exception: the error that ended it.
         """
-        return self.synthesizer._result(self.request, self.ticket.result(timeout))
+        grid = self.ticket.result(timeout)
+        return self.synthesizer._result(self.request, grid, self.ticket.attention)
 
     def stop(self, timeout: float | None) -> None:
         """Stop the pass before its next row, and wait for that."""
@@ -220,7 +223,7 @@ class Synthesizer:
             TypeError, ValueError: an argument is invalid; the message names it.
         """
         request = self._request(text, prompt, seed, self._with_length(settings))
-        return RunningPass(self, request, engine_of(self.model).submit(request.slot, streamer))
+        return RunningPass(self, request, engine_of(self.model).submit(request.slot, streamer, with_attention=True))
 
     def _request(self, text: str, prompt: Tensor | None, seed: int | None, settings: Mapping[str, Any]) -> "_Request":
         inputs, rows, last = self._inputs([text], [prompt], settings)
@@ -242,9 +245,10 @@ class Synthesizer:
         tickets: list[Ticket] = []
         try:
             for request, share in zip(requests, shared, strict=True):
-                tickets.append(engine.submit(request.slot, share))
+                tickets.append(engine.submit(request.slot, share, with_attention=True))
             self._wait(tickets)
-            return [self._result(request, ticket.result()) for request, ticket in zip(requests, tickets, strict=True)]
+            pairs = zip(requests, tickets, strict=True)
+            return [self._result(request, ticket.result(), ticket.attention) for request, ticket in pairs]
         finally:
             for ticket in tickets:
                 ticket.cancel()  # those left after an error
@@ -259,8 +263,8 @@ class Synthesizer:
                     ticket.cancel()
                 return
 
-    def _result(self, request: "_Request", grid: Tensor) -> PassResult:
-        return self._results(grid[None], request.prompt_rows, request.last_end)[0]
+    def _result(self, request: "_Request", grid: Tensor, attention: Tensor | None) -> PassResult:
+        return replace(self._results(grid[None], request.prompt_rows, request.last_end)[0], attention=attention)
 
     def _results(self, grids: Tensor, prompt_rows: int, last: int) -> list[PassResult]:
         codes, ended = self.processor.undelayed_codes(grids, prompt_rows), self._ended(grids, last)

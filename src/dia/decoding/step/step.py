@@ -21,6 +21,7 @@ from dia.decoding.step.layer import Attentions, FastLayer, StepRows, linear_of, 
 from dia.decoding.step.narrow import network_of
 from dia.decoding.step.prefill import Start
 from dia.decoding.step.sampler import Numbers, Sampler, kind_of
+from dia.decoding.step.text_attention import TextAttention
 from dia.kernels.blocks import blocked, padded
 from dia.kernels.network import Network
 from dia.kernels.row import RowWriter, kinds_of, slots_of, supports
@@ -82,6 +83,7 @@ class Step:
         self.text_limit = self._new_text_limit(dtype)
         self.places = torch.arange(config.rows, device=device)
         self._samplers: list[Sampler | None] = [None] * slots
+        self._attention: dict[int, TextAttention] = {}
         self._has_unconditional = False
         self._in_use: _InUse | None = None
         self._writer = None if config.fixed or device.type != "cpu" else self._row_writer(model)
@@ -110,8 +112,14 @@ class Step:
             for layer in self.layers:
                 layer.refresh()
 
-    def join(self, slot: int, start: Start) -> None:
-        """Place a clip in a free slot. `begin` writes its first row if the model has computed its logits."""
+    def join(self, slot: int, start: Start, with_attention: bool = False) -> None:
+        """Place a clip in a free slot. `begin` writes its first row if the model has computed its logits.
+
+        Args:
+            slot: a free one.
+            start: the clip.
+            with_attention: keep what its rows attend to in the text, if the step computes it, for `text_attention`.
+        """
         if self.config.fixed:
             for layer in self.layers:
                 layer.clear(slot)
@@ -142,6 +150,8 @@ class Step:
                 self.text_limit[slot].fill_(float("-inf"))[..., :length] = 0.0
         self.written[slot], self.limits[slot] = start.prefilled, start.max_rows
         self._samplers[slot] = start.sampler.kind
+        if with_attention and self.network is not None and start.prefilled == 1:
+            self._attention[slot] = TextAttention(self.network.text_heads, start.text[0][0].shape[1])
         self._changed()
 
     def leave(self, slot: int) -> None:
@@ -151,6 +161,7 @@ class Step:
         self.ended[slot] = True
         self.written[slot] = self.limits[slot] = 0
         self._samplers[slot] = None
+        self._attention.pop(slot, None)
         for layer in self.layers:
             layer.texts[slot] = None
         self._changed()
@@ -194,6 +205,20 @@ class Step:
         kept = self.layers[layer]
         return kept.keys[slot, :, :, :rows], kept.values[slot, :, :, :rows]
 
+    def last_rows(self, slots: Sequence[int]) -> tuple[Sequence[Tensor], list[bool], list[bool]]:
+        """The last row of each of some slots [1, C] on the CPU, whether it has ended, and whether it is finite."""
+        at = torch.tensor(slots, device=self.ids.device)
+        rows = self.ids[at, :, self.row[at] - 1].cpu()
+        return rows.split(1), self.ended[at].all(1).tolist(), self.finite[at].tolist()
+
+    def text_attention(self, slot: int) -> Tensor | None:
+        """What the rows of a clip attended to in its text, float32 [R, layers · heads, S].
+
+        None unless it was asked for, and in a step that does not compute it.
+        """
+        kept = self._attention.get(slot)
+        return None if kept is None else kept.rows()
+
     def begin(self, slots: Sequence[int], starts: Sequence[Start]) -> None:
         """Write the first row of clips in slots from the logits that the model has computed."""
         logits = torch.stack([start.logits for start in starts if start.logits is not None])  # [B, halves, C · V]
@@ -218,8 +243,9 @@ class Step:
 
     def _run_network(self, network: Network, embedded: Tensor, used: _InUse, last: Tensor) -> Tensor:
         """The logits of the rows, [N, C · V], by one kernel."""
-        lengths = [self.written[slot] for slot in used.slots]
-        return network(embedded, self.rotary[last + self.offset[used.at]], lengths, used.halves)
+        lengths, kept = [self.written[slot] for slot in used.slots], map(self._attention.get, used.slots)
+        attention = [None if one is None else one.next_row() for one in kept] if self._attention else None
+        return network(embedded, self.rotary[last + self.offset[used.at]], lengths, used.halves, attention)
 
     def _run_layers(self, hidden_states: Tensor, used: _InUse, last: Tensor, span: int) -> Tensor:
         """The logits of the rows, [N, C · V], layer by layer."""

@@ -186,8 +186,14 @@ def _merge_turns(before: TurnTime, text: str, words: tuple[WordTime, ...]) -> Tu
 
 
 @torch.no_grad()
-def align(model: DiaForConditionalGeneration, processor: DiaProcessor, text: str, codes: Tensor) -> Alignment:
-    """Align codes with the text they speak, in one pass of the model.
+def align(
+    model: DiaForConditionalGeneration,
+    processor: DiaProcessor,
+    text: str,
+    codes: Tensor,
+    attention: Tensor | None = None,
+) -> Alignment:
+    """Align codes with the text they speak.
 
     Uses the cross-attention heads of any layer whose position in the text correlates with time. The path is the most
     likely non-decreasing one through the mean of these heads, found by dynamic programming.
@@ -197,24 +203,38 @@ def align(model: DiaForConditionalGeneration, processor: DiaProcessor, text: str
         processor: its processor.
         text: everything the model read: the transcript of the prompt, if any, and the new text.
         codes: all codes, int64 [T, C], starting with those of the prompt.
+        attention: the attention weights of the text, [T or more, heads of all layers, S], if they are known; by
+            default they are computed in a pass of the model.
 
     Raises:
-        ValueError: `text` or `codes` does not fit the model.
+        ValueError: `text`, `codes` or `attention` does not fit the model.
     """
     inputs = processor.tokenizer([text], return_tensors="pt", return_offsets_mapping=True)
     places = inputs["offset_mapping"][0, :, 0].numpy()
     if not len(codes):
         return Alignment(text, np.zeros(0, np.int64), np.zeros(0, np.float32), processor.frame_rate)
-    grid, _ = prefill([codes], 0, Channels.of(model.config), closed=True)
-    rows = grid[:, : len(codes)].to(model.device)  # each frame is predicted in the row before its own
-    states = model.get_encoder()(input_ids=inputs["input_ids"].to(model.device)).last_hidden_state
-    weights = np.mean(_monotonic_heads(chain.from_iterable(_cross_attention(model, states, rows))), axis=0)
+    if attention is None:
+        attention = _attention(model, inputs["input_ids"].to(model.device), codes)
+    elif len(attention) < len(codes) or attention.shape[-1] != len(places):
+        raise ValueError(
+            f"attention is {list(attention.shape)} for {len(codes)} frames and {len(places)} ids of text."
+        )
+    heads = attention[: len(codes)].transpose(0, 1).numpy()
+    weights = np.mean(_monotonic_heads(heads), axis=0)
     path = monotonic_path(np.log(weights + _EPSILON))
     near = np.abs(np.arange(weights.shape[1]) - path[:, None]) <= _PATH_WIDTH
     return Alignment(text, places[path], (weights * near).sum(1), processor.frame_rate)
 
 
-def _cross_attention(model: DiaForConditionalGeneration, encoder_states: Tensor, rows: Tensor) -> Iterator[FloatArray]:
+def _attention(model: DiaForConditionalGeneration, ids: Tensor, codes: Tensor) -> Tensor:
+    """The attention weights of all layers for a text [1, S] and its codes [T, C], float32 [T, heads, S] on the CPU."""
+    grid, _ = prefill([codes], 0, Channels.of(model.config), closed=True)
+    rows = grid[:, : len(codes)].to(model.device)  # each frame is predicted in the row before its own
+    states = model.get_encoder()(input_ids=ids).last_hidden_state
+    return torch.cat(list(_cross_attention(model, states, rows))).transpose(0, 1)
+
+
+def _cross_attention(model: DiaForConditionalGeneration, encoder_states: Tensor, rows: Tensor) -> Iterator[Tensor]:
     """The attention weights of every layer, [H, T, S], for one clip.
 
     Runs the layers itself: fast kernels return no weights, and choosing another kernel would change the whole
@@ -236,7 +256,7 @@ def _cross_attention(model: DiaForConditionalGeneration, encoder_states: Tensor,
             for projected in (cross.q_proj(normed), cross.k_proj(encoder_states))
         )
         key = key.repeat_interleave(cross.num_key_value_groups, dim=0)
-        yield (query @ key.transpose(1, 2) * cross.scaling).float().softmax(-1).cpu().numpy()
+        yield (query @ key.transpose(1, 2) * cross.scaling).float().softmax(-1).cpu()
         if layer is decoder.layers[-1]:
             return
         hidden_states = hidden_states + cross(normed, encoder_states, None)[0]
@@ -267,9 +287,10 @@ def monotonic_path(score: NDArray[np.floating[Any]]) -> NDArray[np.int64]:
     step = max(_MIN_STEP, -(-2 * places // frames))
     best = np.where(np.arange(places) < step, score[0], -np.inf)
     steps = np.zeros((frames, places), np.int16)
+    reached = np.full((step + 1, places), -np.inf)  # by 0, 1, … places
     for frame in range(1, frames):
-        padded = np.concatenate([np.full(step, -np.inf), best])
-        reached = np.lib.stride_tricks.sliding_window_view(padded, places)[::-1]  # [step + 1, S], by 0, 1, … places
+        for advance in range(min(step + 1, places)):
+            reached[advance, advance:] = best[: places - advance]
         steps[frame] = reached.argmax(0)
         best = reached.max(0) + score[frame]
     path = np.zeros(frames, np.int64)

@@ -90,7 +90,8 @@ class TakeAnalysis:
         """The alignment, the position of the first new word in `full_text`, and the number of prompt frames."""
         prompt = spoken.codes[:0] if self.line.prompt is None else self.line.prompt
         codes = torch.cat([prompt, spoken.codes])
-        aligned = alignment.align(self.synthesizer.model, self.synthesizer.processor, self.text, codes)
+        known = spoken.attention if self.line.prompt is None else None  # that of the prompt's rows is not known
+        aligned = alignment.align(self.synthesizer.model, self.synthesizer.processor, self.text, codes, known)
         if self._transcribed:
             return aligned, len(self.transcript), len(prompt)
         skip = int(aligned.path[len(prompt) - 1]) + 1 if len(aligned.path) else 0

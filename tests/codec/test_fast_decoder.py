@@ -12,7 +12,7 @@ from transformers import DacConfig, DacModel
 
 from dia import MINI
 from dia.codec import fast_decoder as fast_codec
-from dia.kernels import convolution
+from dia.kernels import codec as codec_kernel
 
 RATIOS = [(2, 3), (2, 4, 8, 8), (4, 2, 10, 6), (7,), (3, 5)]
 
@@ -23,7 +23,7 @@ def stock(model, codes):
 
 
 def in_pieces(decoder, codes, size):
-    stream, pieces = fast_codec.Stream(decoder), codes.split(size, dim=1)
+    stream, pieces = fast_codec.Stream(decoder, len(codes)), codes.split(size, dim=1)
     return torch.cat([stream.push(piece, at == len(pieces) - 1) for at, piece in enumerate(pieces)], dim=1)
 
 
@@ -54,7 +54,7 @@ def test_pieces_of_any_size_give_the_samples_of_the_codec(ratios, frames):
         torch.testing.assert_close(in_pieces(decoder, codes, size), wanted, rtol=0, atol=1e-6)
 
 
-@pytest.mark.skipif(not convolution.supported(), reason="PyTorch computes the convolutions")
+@pytest.mark.skipif(not codec_kernel.is_used(), reason="PyTorch computes the convolutions")
 def test_pieces_of_any_size_give_the_same_bits(uneven):
     decoder, codes = fast_codec.FastDecoder(uneven, torch.float32), random_codes(150)[0][None]
     whole = in_pieces(decoder, codes, 150)
@@ -106,7 +106,7 @@ def test_bfloat16_noise_is_forty_decibels_below_the_signal_on_the_embedded_codec
 @pytest.mark.parametrize("dtype", fast_codec.DTYPES)
 def test_without_mkldnn_the_samples_are_the_same(uneven, monkeypatch, dtype):
     codes = random_codes(20)[0][None]
-    monkeypatch.setattr(convolution, "supported", lambda: False)
+    monkeypatch.setattr(fast_codec, "is_used", lambda: False)
     packed = in_pieces(fast_codec.FastDecoder(uneven, dtype), codes, 6)
     monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
     plain = in_pieces(fast_codec.FastDecoder(uneven, dtype), codes, 6)

@@ -111,7 +111,7 @@ def decode(
             model.device
         )  # [W, L, C]
         if decoder is not None:
-            decoded = fast_codec.Stream(decoder).push(pieces, last=True)  # [W, N]
+            decoded = fast_codec.Stream(decoder, len(pieces)).push(pieces, last=True)  # [W, N]
         else:
             decoded = model.decode(audio_codes=pieces.transpose(1, 2)).audio_values
         for w, samples in zip(batch, decoded, strict=True):

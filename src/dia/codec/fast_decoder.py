@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from transformers import DacModel
 from transformers.models.dac.modeling_dac import DacDecoder, DacDecoderBlock, DacResidualUnit, Snake1d
 
-from dia.kernels import convolution
+from dia.kernels.codec import ClipState, Kernel, StageWeights, is_used
 from dia.kernels.snake import snake
 from dia.runtime.resources.fingerprint import fingerprint
 from dia.runtime.resources.memory import page_out_weights, release_free_memory
@@ -49,7 +49,11 @@ class FastDecoder:
         quantizers = list(model.quantizer.quantizers)
         self._codebooks = torch.cat([one.codebook.weight.detach() for one in quantizers]).float()  # [C · V, D]
         self._offsets = torch.arange(len(quantizers), device=model.device) * model.config.codebook_size
-        self.stages = tuple(_stages(model, dtype))
+        weights = list(_weights(model))
+        uses_kernel = dtype == torch.float32 and model.device.type == "cpu" and is_used()
+        self.kernel = Kernel(weights) if uses_kernel else None
+        dtypes = chain(repeat(torch.float32, _EXACT), repeat(dtype))
+        self.stages = () if uses_kernel else tuple(_Stage(*pair) for pair in zip(weights, dtypes, strict=False))
 
     def embed(self, codes: Tensor) -> Tensor:
         """Embed codes [B, T, C] as rows [B, T, C · D + 1]; the last column is 1, but 0 in silence around a clip."""
@@ -58,10 +62,16 @@ class FastDecoder:
 
 
 class Stream:
-    """Decodes a batch of clips of equal length incrementally. Stores the rows that every stage keeps."""
+    """Decodes a batch of clips of equal length incrementally. Stores the rows that every stage keeps.
 
-    def __init__(self, decoder: FastDecoder) -> None:
+    Args:
+        decoder: of the codec.
+        clips: B.
+    """
+
+    def __init__(self, decoder: FastDecoder, clips: int = 1) -> None:
         self._decoder = decoder
+        self._states = [] if decoder.kernel is None else [ClipState(decoder.kernel) for _ in range(clips)]
         self._kept: list[Tensor | None] = [None for _ in decoder.stages]
 
     @torch.no_grad()
@@ -77,24 +87,27 @@ class Stream:
             the rest.
         """
         rows = self._decoder.embed(codes)
+        if self._decoder.kernel is not None:
+            made = [state.push(clip, last) for state, clip in zip(self._states, rows, strict=True)]
+            return torch.stack(made).tanh_()
         for index, stage in enumerate(self._decoder.stages):
             rows = self._run_stage(index, stage, rows, last)
         return rows[..., 0].float().tanh_()
 
     def _run_stage(self, index: int, stage: "_Stage", rows: Tensor, last: bool) -> Tensor:
-        rows = rows.to(stage.dtype)
-        nothing = rows.new_zeros(len(rows), 0, stage.width)
+        sizes, rows = stage.sizes, rows.to(stage.dtype)
+        nothing = rows.new_zeros(len(rows), 0, sizes.width)
         if not rows.shape[1] and not last:
             return nothing
-        silence = rows.new_zeros(len(rows), stage.around, rows.shape[2])
+        silence = rows.new_zeros(len(rows), sizes.around, rows.shape[2])
         kept = self._kept[index]
         first = kept is None
         rows = torch.cat([silence if kept is None else kept, rows, *([silence] if last else [])], dim=1)
-        self._kept[index] = rows[:, max(rows.shape[1] - stage.span, 0) :].clone()
-        if rows.shape[1] <= stage.span:
+        self._kept[index] = rows[:, max(rows.shape[1] - sizes.span, 0) :].clone()
+        if rows.shape[1] <= sizes.span:
             return nothing
         result = stage(rows)
-        return result[:, stage.crop if first else 0 : result.shape[1] - (stage.crop if last else 0)]
+        return result[:, sizes.crop if first else 0 : result.shape[1] - (sizes.crop if last else 0)]
 
 
 def supports(model: DacModel) -> bool:
@@ -124,15 +137,8 @@ def decoder_of(model: DacModel, dtype: torch.dtype) -> FastDecoder:
     return known[1]
 
 
-def _convolution(weight: Tensor, bias: Tensor, dtype: torch.dtype, dilation: int = 1) -> "_Convolves":
-    """A convolution of rows of `dtype` on the weight's device, see `_Convolution`."""
-    if dtype == torch.float32 and weight.device.type == "cpu" and convolution.supported():
-        return convolution.Convolution(weight, bias, dilation)
-    return _Convolution(weight, bias, dtype, dilation)
-
-
 class _Convolution:
-    """PyTorch's convolution without padding: [B, T, I] → [B, T - (K - 1) · dilation, O].
+    """A convolution without padding: [B, T, I] → [B, T - (K - 1) · dilation, O].
 
     Args:
         weight: [O, I, K].
@@ -175,97 +181,26 @@ class _Convolution:
         return _image(rows), self._weight, self._bias, *self._geometry
 
 
-_Convolves = _Convolution | convolution.Convolution
-
-
 class _Stage:
-    """A layer that maps rows to rows.
+    """A layer that maps rows to rows, with PyTorch's operations.
 
     Attributes:
-        around: rows of silence to add before and after a clip.
-        span: by how many rows the output is shorter than the input, before upsampling; as many are kept for later.
-        crop: rows to drop from both ends of the output of a clip.
-        width: columns of the output.
+        sizes: its weights and sizes.
         dtype: the dtype to compute in.
     """
 
-    around, span, crop, width = 3, 6, 0, 1
-
-    def __init__(self, dtype: torch.dtype) -> None:
-        self.dtype = dtype
+    def __init__(self, weights: StageWeights, dtype: torch.dtype) -> None:
+        self.sizes, self.dtype = weights, dtype
+        self._wide = _Convolution(weights.weight, weights.bias, dtype, weights.dilation)
+        self._narrow = None if weights.narrow is None else _Convolution(*weights.narrow, dtype)
 
     def __call__(self, rows: Tensor) -> Tensor:
         """Map rows [B, T, C], which may be overwritten, to rows [B, (T - span) · n, width]."""
-        raise NotImplementedError
-
-
-class _First(_Stage):
-    """The projections of all codebooks and the first convolution as one convolution."""
-
-    def __init__(self, model: DacModel, dtype: torch.dtype) -> None:
-        super().__init__(dtype)
-        projections = [one.out_proj for one in model.quantizer.quantizers]
-        silence = torch.stack([one.bias for one in projections]).sum(0)
-        project = torch.cat([*(one.weight[..., 0] for one in projections), silence[:, None]], dim=1)  # [H, C · D + 1]
-        convolution = model.decoder.conv1
-        weight = torch.einsum("ohk,hd->odk", convolution.weight.float(), project.float())
-        self._convolution = _convolution(weight, convolution.bias, dtype)
-        self.width = convolution.out_channels
-
-    def __call__(self, rows: Tensor) -> Tensor:
-        return self._convolution(rows)
-
-
-class _Up(_Stage):
-    """Snake and a transposed convolution, as a convolution over two rows that computes a block of rows at once."""
-
-    around, span = 1, 1
-
-    def __init__(self, block: DacDecoderBlock, dtype: torch.dtype) -> None:
-        super().__init__(dtype)
-        slope, convolution = _slope(block.snake1), block.conv_t1
-        stride = convolution.stride[0]
-        weight = convolution.weight.float() / slope[:, None, None]  # [I, O, 2 · stride]
-        weight = torch.stack([weight[..., stride:], weight[..., :stride]], dim=-1)  # [I, O, stride, 2]
-        weight = weight.permute(2, 1, 0, 3).flatten(0, 1)  # [stride · O, I, 2]
-        self._slope = slope
-        self._convolution = _convolution(weight, convolution.bias.repeat(stride), dtype)
-        self.crop, self.width = convolution.padding[0], convolution.out_channels
-
-    def __call__(self, rows: Tensor) -> Tensor:
-        blocks = self._convolution(snake(rows, self._slope))
-        return blocks.reshape(len(rows), -1, self.width)
-
-
-class _Unit(_Stage):
-    """A residual unit. The slopes of both Snakes are folded into the adjacent weights."""
-
-    def __init__(self, unit: DacResidualUnit, dtype: torch.dtype) -> None:
-        super().__init__(dtype)
-        wide, narrow = unit.conv1, unit.conv2
-        slope, inner = _slope(unit.snake1), _slope(unit.snake2)
-        weight = wide.weight.float() * inner[:, None, None] / slope[:, None]
-        self._slope = slope
-        self._wide = _convolution(weight, wide.bias * inner, dtype, wide.dilation[0])
-        self._narrow = _convolution(narrow.weight.float() / inner[:, None], narrow.bias, dtype)
-        self.around, self.span, self.width = wide.padding[0], 2 * wide.padding[0], narrow.out_channels
-
-    def __call__(self, rows: Tensor) -> Tensor:
-        hidden = snake(self._wide(snake(rows, self._slope)))
-        return self._narrow.added_to(rows[:, self.around : -self.around], hidden)
-
-
-class _Last(_Stage):
-    """Snake and the convolution to one column, without the final tanh."""
-
-    def __init__(self, decoder: DacDecoder, dtype: torch.dtype) -> None:
-        super().__init__(dtype)
-        slope = _slope(decoder.snake1)
-        self._slope = slope
-        self._convolution = _convolution(decoder.conv2.weight.float() / slope[:, None], decoder.conv2.bias, dtype)
-
-    def __call__(self, rows: Tensor) -> Tensor:
-        return self._convolution(snake(rows, self._slope))
+        sizes = self.sizes
+        made = self._wide(rows if sizes.slope is None else snake(rows, sizes.slope))
+        if self._narrow is not None:
+            return self._narrow.added_to(rows[:, sizes.around : -sizes.around], snake(made))
+        return made.reshape(len(rows), -1, sizes.width)
 
 
 def _packs(dtype: torch.dtype) -> bool:
@@ -275,14 +210,46 @@ def _packs(dtype: torch.dtype) -> bool:
     return dtype != torch.bfloat16 or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
-def _stages(model: DacModel, dtype: torch.dtype) -> Iterator[_Stage]:
-    dtypes = chain(repeat(torch.float32, _EXACT), repeat(dtype))
-    yield _First(model, next(dtypes))
+def _weights(model: DacModel) -> Iterator[StageWeights]:
+    """The stages of a codec, with its weights folded."""
+    yield _first(model)
     for block in model.decoder.block:
-        yield _Up(block, next(dtypes))
-        for unit in (block.res_unit1, block.res_unit2, block.res_unit3):
-            yield _Unit(unit, next(dtypes))
-    yield _Last(model.decoder, next(dtypes))
+        yield _up(block)
+        yield from map(_unit, (block.res_unit1, block.res_unit2, block.res_unit3))
+    slope, convolution = _slope(model.decoder.snake1), model.decoder.conv2
+    weight = convolution.weight.float() / slope[:, None]
+    yield StageWeights(weight, convolution.bias, width=convolution.out_channels, slope=slope)
+
+
+def _first(model: DacModel) -> StageWeights:
+    """The projections of all codebooks and the first convolution as one convolution."""
+    projections = [one.out_proj for one in model.quantizer.quantizers]
+    silence = torch.stack([one.bias for one in projections]).sum(0)
+    project = torch.cat([*(one.weight[..., 0] for one in projections), silence[:, None]], dim=1)  # [H, C · D + 1]
+    convolution = model.decoder.conv1
+    weight = torch.einsum("ohk,hd->odk", convolution.weight.float(), project.float())
+    return StageWeights(weight, convolution.bias, width=convolution.out_channels)
+
+
+def _up(block: DacDecoderBlock) -> StageWeights:
+    """Snake and a transposed convolution, as a convolution over two rows that computes a block of rows at once."""
+    slope, convolution = _slope(block.snake1), block.conv_t1
+    stride = convolution.stride[0]
+    weight = convolution.weight.float() / slope[:, None, None]  # [I, O, 2 · stride]
+    weight = torch.stack([weight[..., stride:], weight[..., :stride]], dim=-1)  # [I, O, stride, 2]
+    weight = weight.permute(2, 1, 0, 3).flatten(0, 1)  # [stride · O, I, 2]
+    sizes = {"width": convolution.out_channels, "around": 1, "span": 1, "crop": convolution.padding[0]}
+    return StageWeights(weight, convolution.bias.repeat(stride), slope=slope, **sizes)
+
+
+def _unit(unit: DacResidualUnit) -> StageWeights:
+    """A residual unit. The slopes of both Snakes are folded into the adjacent weights."""
+    wide, narrow = unit.conv1, unit.conv2
+    slope, inner = _slope(unit.snake1), _slope(unit.snake2)
+    weight = wide.weight.float() * inner[:, None, None] / slope[:, None]
+    sizes = {"width": narrow.out_channels, "around": wide.padding[0], "span": 2 * wide.padding[0]}
+    second = narrow.weight.float() / inner[:, None], narrow.bias
+    return StageWeights(weight, wide.bias * inner, dilation=wide.dilation[0], slope=slope, narrow=second, **sizes)
 
 
 def _slope(snake: Snake1d) -> Tensor:

@@ -1,7 +1,6 @@
 // u + sin(u)^2 with u = slope x, elementwise, in one pass over memory; intermediate values are float32. Each column has
-// one slope; without slopes, u is x. y may be x.
-
-#ifdef __AVX512BF16__
+// one slope; without slopes, u is x. y may be x. For CPUs with AVX-512 and bfloat16;
+// codec.c has the Snake for others.
 
 #include <immintrin.h>
 #include <stddef.h>
@@ -49,37 +48,3 @@ void snake_half(const bf16 *x, const float *slope, bf16 *y, long rows, long widt
             _mm256_mask_storeu_epi16(y + row * width + c, some, (__m256i)_mm512_cvtneps_pbh(snake(u)));
         }
 }
-
-#else // any other processor: the compiler makes vectors of this loop
-
-#include <math.h>
-
-enum { TOGETHER = 1024 };
-
-static inline float snake_of(float u) {
-    const float turns = rintf(u * 0.318309886f);
-    const float r = u - turns * 3.140625f - turns * 9.67502593994140625e-4f - turns * 1.509957990978376e-7f;
-    const float z = r * r;
-    float sum = 2.587217978e-6f;
-    sum = sum * z - 1.979926455e-4f;
-    sum = sum * z + 8.332872763e-3f;
-    sum = sum * z - 0.166666463f;
-    sum = sum * z * r + r;
-    return u + sum * sum;
-}
-
-// Several narrow rows are one task, with as many copies of the slopes.
-void snake_float(const float *x, const float *slope, float *y, long rows, long width, int threads) {
-    const long together = width < TOGETHER ? TOGETHER / width : 1, block = together * width, total = rows * width;
-    float slopes[block];
-    for (long c = 0; c < block; c++) slopes[c] = slope ? slope[c % width] : 1;
-#pragma omp parallel for num_threads(threads) schedule(static)
-    for (long first = 0; first < total; first += block) {
-        const long count = total - first < block ? total - first : block;
-        const float *from = x + first;
-        float *to = y + first;
-        for (long c = 0; c < count; c++) to[c] = snake_of(from[c] * slopes[c]);
-    }
-}
-
-#endif

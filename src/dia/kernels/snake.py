@@ -1,4 +1,4 @@
-"""The Snake activation of a DAC, u + sin²(u), in one pass over memory: `snake.c`.
+"""The Snake activation of a DAC, u + sin²(u), in one pass over memory: `snake.c`, and `codec.c` without AVX-512.
 
 Independent of codecs. Without a library (see `compile.py`), or in half precision without CPU support
 for bfloat16, torch computes it in three passes; in half precision it then rounds between them.
@@ -12,8 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dia.kernels.compile import load_functions, runs_plain_kernels
-from dia.kernels.sources import BFLOAT16_FLAGS, PLAIN_FLAGS
+from dia.kernels.codec import snake_function
+from dia.kernels.compile import load_functions
+from dia.kernels.sources import BFLOAT16_FLAGS
 
 _SOURCE = Path(__file__).with_name("snake.c")
 _ARGUMENTS = [ctypes.c_void_p] * 3 + [ctypes.c_long] * 2 + [ctypes.c_int]
@@ -44,13 +45,11 @@ def snake(rows: Tensor, slope: Tensor | None = None) -> Tensor:
 @cache
 def _functions() -> dict[torch.dtype, Any]:
     """The kernel for each dtype; empty if not available. Loaded at most once per process."""
-    half = getattr(torch.cpu, "_is_avx512_bf16_supported", bool)()
-    names = {torch.float32: "snake_float"} | ({torch.bfloat16: "snake_half"} if half else {})
-    if not half and not runs_plain_kernels():
-        return {}
-    library = load_functions(
-        _SOURCE, BFLOAT16_FLAGS if half else PLAIN_FLAGS, dict.fromkeys(names.values(), _ARGUMENTS)
-    )
+    if not getattr(torch.cpu, "_is_avx512_bf16_supported", bool)():
+        plain = snake_function()
+        return {} if plain is None else {torch.float32: plain}
+    names = {torch.float32: "snake_float", torch.bfloat16: "snake_half"}
+    library = load_functions(_SOURCE, BFLOAT16_FLAGS, dict.fromkeys(names.values(), _ARGUMENTS))
     return {} if library is None else {dtype: getattr(library, name) for dtype, name in names.items()}
 
 

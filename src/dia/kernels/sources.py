@@ -30,7 +30,7 @@ _FOR_X86: tuple[tuple[str, Flags], ...] = (
 # The libraries that can be used on this kind of processor, by C file and flags. The modules of this folder choose from
 # them by what the CPU supports; a wheel holds all.
 LIBRARIES = (
-    *(("convolution.c", PLAIN_FLAGS), ("network.c", PLAIN_FLAGS), ("row.c", UNFUSED_FLAGS), ("snake.c", PLAIN_FLAGS)),
+    *(("codec.c", PLAIN_FLAGS), ("network.c", PLAIN_FLAGS), ("row.c", UNFUSED_FLAGS)),
     *(_FOR_X86 if _MACHINE == "x86_64" else ()),
 )
 

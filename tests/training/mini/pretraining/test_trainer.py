@@ -225,7 +225,7 @@ def test_a_model_of_another_shape_is_refused_as_a_start(tmp_path):
     first_model(tiny_config(), None, 0).save_pretrained(tmp_path)
     wanted = tiny_config()
     wanted.encoder_config.vocab_size += 1
-    with pytest.raises(ValueError, match="has another shape than these codes need, for example in model.encoder"):
+    with pytest.raises(ValueError, match="has another shape than these codes need"):
         first_model(wanted, tmp_path, 0)
 
 

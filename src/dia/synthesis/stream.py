@@ -1,5 +1,6 @@
 """Stream a single pass: generate in a thread and yield audio as it is made. Independent of scripts."""
 
+import math
 from collections.abc import Callable, Generator, Mapping
 from functools import partial
 from threading import Thread
@@ -28,6 +29,7 @@ def stream(
     seed: int | None = None,
     settings: Mapping[str, Any] = _NO_SETTINGS,
     timeout: float | None = None,
+    first_seconds: float | None = None,
 ) -> Generator[Waveform, None, PassResult]:
     """Speak one script in a thread, and yield the audio while it is generated.
 
@@ -41,6 +43,7 @@ def stream(
         seed: seed for a reproducible result.
         settings: keyword arguments of transformers' `generate`.
         timeout: seconds to wait for the next chunk; None waits indefinitely.
+        first_seconds: length of the first chunk, by default that of `DiaAudioStreamer`.
 
     Yields:
         Samples [N], float32. Concatenated, they equal `synthesizer.sound` of the returned codes.
@@ -55,7 +58,8 @@ def stream(
     """
     decoder = synthesizer.processor.audio_tokenizer  # the streamer raises if there is none
     worker = _workers[decoder is not None and decoder.num_parameters() < _SMALL_CODEC]
-    streamer = DiaAudioStreamer(synthesizer.processor, timeout=timeout, decode_in=worker.submit)
+    first = None if first_seconds is None else math.ceil(first_seconds * synthesizer.processor.frame_rate)
+    streamer = DiaAudioStreamer(synthesizer.processor, first, timeout=timeout, decode_in=worker.submit)
     streamer.cancel = synthesizer.cancel
     return _streamed(synthesizer, streamer, (text, prompt, seed, settings))
 

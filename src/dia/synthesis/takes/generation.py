@@ -26,6 +26,7 @@ logger = get_logger(__name__)
 
 _NO_SETTINGS: Mapping[str, Any] = {}
 _CLOSING_TAG_SECONDS = 2.0  # the sound of a closing tag is hardly longer; it is cut off once the pass ends
+_FIRST_SECONDS = 0.4  # of sound in the first chunk; less is not yielded, see `certain_span`
 
 
 def make_take(
@@ -165,7 +166,8 @@ def stream_take(
     earliest = min_plausible_seconds(line.text) * rate  # in samples; the text cannot be complete earlier
     audio, yielded = np.zeros(0, np.float32), 0
     limited = _with_max_frames(synthesizer, settings, [analysis.max_frames(settings)])
-    with closing_of(stream(synthesizer, analysis.text, line.prompt, seed, limited, timeout)) as chunks:
+    rows = stream(synthesizer, analysis.text, line.prompt, seed, limited, timeout, _FIRST_SECONDS)
+    with closing_of(rows) as chunks:
         while True:
             try:
                 audio = np.concatenate([audio, next(chunks)])

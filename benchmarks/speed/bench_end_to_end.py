@@ -5,10 +5,11 @@
     python benchmarks/speed/bench_end_to_end.py --variants ours --seconds 1 --repeat 1 --no-commands  a quick trial
 
 Every variant runs in its own process: it parses the text, generates codes with the checkpoint's sampling settings and
-decodes them. `stock` is transformers' own Dia and DacModel; `plain` is Dia's loop and codec without the fast step and
-the folded decoder; `ours` is what `Dia.generate` does. All clips are cut at the same length. `codec` is the share of
-the time spent on decoding codes. The command and the imports are then timed as a user experiences them, including the
-start of the interpreter; the median of several runs is reported.
+decodes them. `stock` is transformers' own Dia and DacModel, with Dia's tokenizer; `plain` is Dia's loop and codec
+without the fast step and the folded decoder; `ours` is what `Dia.generate` does. All have the dtype that `Dia` chooses
+on this machine, and all clips are cut at the same length. `codec` is the share of the time spent on decoding codes.
+The command and the imports are then timed as a user experiences them, including the start of the interpreter; the
+median of several runs is reported.
 """
 
 import argparse
@@ -26,7 +27,8 @@ import torch
 from apart import found_by_child
 from torch import Tensor
 
-from dia import MINI, DiaForConditionalGeneration, DiaProcessor
+from dia import MINI, DiaForConditionalGeneration, DiaProcessor, DiaTokenizer
+from dia.checkpoints.placement import choose_dtype
 from dia.codec import dac as codec
 from dia.codec import fast_decoder as fast_codec
 
@@ -47,14 +49,16 @@ COMMANDS = {
 
 def load(variant: str, folder: Path) -> tuple[Any, Any]:
     """Model and processor."""
+    chosen = {"dtype": choose_dtype(torch.device("cpu"), 0)}
     if variant != "stock":
-        return DiaForConditionalGeneration.from_pretrained(folder).eval(), DiaProcessor.from_pretrained(folder)
+        model = DiaForConditionalGeneration.from_pretrained(folder, **chosen).eval()
+        return model, DiaProcessor.from_pretrained(folder)
     from transformers import DacModel
-    from transformers.models.dia import feature_extraction_dia, modeling_dia, processing_dia, tokenization_dia
+    from transformers.models.dia import feature_extraction_dia, modeling_dia, processing_dia
 
-    model = modeling_dia.DiaForConditionalGeneration.from_pretrained(folder).eval()
+    model = modeling_dia.DiaForConditionalGeneration.from_pretrained(folder, **chosen).eval()
     extractor = feature_extraction_dia.DiaFeatureExtractor.from_pretrained(folder)
-    tokenizer = tokenization_dia.DiaTokenizer.from_pretrained(folder)
+    tokenizer = DiaTokenizer.from_pretrained(folder)  # transformers' own does not read phones
     dac = DacModel.from_pretrained(folder / "audio_tokenizer").eval()
     return model, processing_dia.DiaProcessor(extractor, tokenizer, audio_tokenizer=dac)
 

@@ -4,6 +4,7 @@
     python benchmarks/speed/bench_codec.py --mini           the embedded codec, on speech if flite is installed
     python benchmarks/speed/bench_codec.py --long 600       also the memory for ten minutes of audio; slow
     python benchmarks/speed/bench_codec.py --tiny --long 20 a small codec, for a quick trial
+    python benchmarks/speed/bench_codec.py --mini --pieces 1 4 13 33                in pieces, as streams are decoded
 
 Every variant runs in its own process with the same weights and codes. `stock` is `DacModel.decode` on the whole clip;
 `windows` decodes in exact windows, as `dia.codec.dac` does on accelerators; `fast` is what it does on a CPU.
@@ -139,6 +140,28 @@ def report(options: argparse.Namespace) -> list[dict[str, Any]]:
     return rows
 
 
+@torch.no_grad()
+def pieces(options: argparse.Namespace) -> list[dict[str, float]]:
+    """CPU milliseconds for a second of sound, decoded in pieces of so many frames as streams are, in this process."""
+    torch.set_num_threads(options.threads or 1)
+    model, rows = model_of(options.size), []
+    codes = codes_of(model, options.size, options.seconds)
+    seconds = codec.decoded_length(model, len(codes)) / model.config.sampling_rate
+    print("| frames at once | ms |\n|---|---|")
+    for size in options.pieces:
+        times = [_time_of_pieces(model, codes, size) for _ in range(options.repeat + 1)][1:]  # the first one warms up
+        rows.append({"frames": size, "ms": 1e3 * sorted(times)[len(times) // 2] / seconds})
+        print(f"| {size} | {rows[-1]['ms']:.0f} |", flush=True)
+    return rows
+
+
+def _time_of_pieces(model: DacModel, codes: Tensor, size: int) -> float:
+    stream, began = codec.ClipStream(model, torch.float32), time.process_time()
+    for start in range(0, len(codes), size):
+        stream.push(codes[start : start + size], last=start + size >= len(codes))
+    return time.process_time() - began
+
+
 def _line(found: dict[str, Any]) -> str:
     numbers = (
         (found.get("against_stock"), ".2f", 1),
@@ -171,6 +194,9 @@ def main() -> None:
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--threads", type=int, default=0, help="number of CPU threads (default: chosen by torch)")
     parser.add_argument("--profile", action="store_true", help="also print a profile")
+    parser.add_argument(
+        "--pieces", nargs="+", type=int, help="instead, decode in pieces of so many frames, such as 1 4 13 33"
+    )
     parser.add_argument("--json", type=Path, help="file for the results")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--variant", help=argparse.SUPPRESS)
@@ -179,9 +205,12 @@ def main() -> None:
     if options.child:
         print(json.dumps(child(options)))
         return
-    with tempfile.TemporaryDirectory() as folder:
-        options.samples = Path(folder)
-        rows = report(options)
+    if options.pieces:
+        rows = pieces(options)
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            options.samples = Path(folder)
+            rows = report(options)
     if options.json:
         options.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
 

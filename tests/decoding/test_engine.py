@@ -2,6 +2,7 @@
 
 import gc
 import threading
+from dataclasses import replace
 from weakref import ref
 
 import pytest
@@ -10,7 +11,9 @@ from tiny import EOS, Rows, threads_left, tiny_model
 
 from dia.decoding import engine as engines
 from dia.decoding.engine import Engine, EngineClosed, EngineFull, engine_of
+from dia.decoding.step.prefill import SlotRequest
 from dia.decoding.step.step import Step
+from dia.decoding.tickets import Prefill, Ticket
 from tests.decoding.slot_clips import CLIPS, arguments
 from tests.fuzz import operations
 
@@ -272,3 +275,36 @@ def test_an_engine_says_that_it_is_closed(model):
 
 def test_random_operations_leave_nothing_behind(model, alone):
     operations.operate(model, alone, 300)
+
+
+def test_the_prompt_of_a_waiting_clip_is_computed_while_a_step_runs(model, alone, engine):
+    (ticket,), (held,) = busy(model, engine)
+    computed, next_one = threading.Event(), request(model, 1)
+
+    def prefill():
+        computed.set()
+        return next_one.prefill()
+
+    held.go.set()
+    second = engine.submit(replace(next_one, prefill=prefill))
+    assert computed.wait(20)
+    assert second.result(60).tolist() == alone[1].tolist()
+    assert ticket.result(60).tolist() == alone[0].tolist()
+
+
+def test_a_prompt_that_another_thread_computes_fails_its_clip_alone(model, alone, engine):
+    (ticket,), (held,) = busy(model, engine)
+    failing = engine.submit(replace(request(model, 1), prefill=raising(ValueError("the text is odd"))))
+    held.go.set()
+    with pytest.raises(ValueError, match="the text is odd"):
+        failing.result(60)
+    assert ticket.result(60).tolist() == alone[0].tolist()
+
+
+def test_a_prompt_is_computed_once_by_the_thread_that_asks_first():
+    asked = []
+    prefill = Prefill(Ticket(SlotRequest(None, None, lambda: asked.append(1) or "begun"), None))
+    assert [prefill.compute(), prefill.compute()] == [True, False]
+    assert prefill.done.is_set()
+    assert prefill.result() == "begun"
+    assert asked == [1]

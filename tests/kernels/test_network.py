@@ -114,6 +114,21 @@ def test_a_clip_has_the_same_logits_alone_and_beside_others() -> None:
         assert torch.equal(logits(clips, 1), alone[clips, :1])
 
 
+def test_attention_to_the_text_is_written_where_it_is_asked_for() -> None:
+    weights, buffers, texts = random_weights(), random_buffers(), random_texts([5, 17])
+    network = Network(Weights(*weights, SHAPE), buffers, load())
+    network.use([3, 7], texts)
+    rows, angles = torch.randn(2, WIDTH), torch.randn(2, 2, SHAPE.heads[2])
+    kept = torch.full((network.text_heads, 17), math.nan)
+    found = network(rows, angles, [13, 13], 2, [None, kept]).clone()
+    assert torch.equal(found, network(rows, angles, [13, 13], 2))
+    torch.testing.assert_close(kept.sum(-1), torch.ones(network.text_heads))
+    assert (kept >= 0).all()
+    assert len(kept.unique(dim=0)) == network.text_heads
+    with pytest.raises(ValueError, match="attention"):
+        network(rows, angles, [13, 13], 2, [kept, None])
+
+
 def test_bfloat16_weights_lose_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     weights, buffers, texts = random_weights(half=True), random_buffers(), random_texts([4] * SLOTS)
     rows, angles = torch.randn(SLOTS, WIDTH), torch.randn(SLOTS, 2, SHAPE.heads[2])

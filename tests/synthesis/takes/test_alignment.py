@@ -6,7 +6,11 @@ import torch
 from tiny import tiny_model
 from tiny_codec import random_codes, tiny_processor
 
+from dia import MINI
 from dia.decoding.grid import Channels, prefill
+from dia.modeling_dia import DiaForConditionalGeneration
+from dia.processing_dia import DiaProcessor
+from dia.synthesis.synthesizer import Synthesizer
 from dia.synthesis.takes import alignment
 from dia.synthesis.takes.alignment import Alignment, TurnTime, WordTime, align, as_written, monotonic_path
 from dia.text.script import Script, Turn, parse
@@ -78,6 +82,39 @@ def test_the_attention_equals_the_models_own_output(processor):
         told = model(input_ids=ids, decoder_input_ids=rows, output_attentions=True).cross_attentions
     for weights, own in zip(found, told, strict=True):
         np.testing.assert_allclose(weights, own[0].numpy(), atol=1e-5)
+
+
+def test_attention_that_is_known_gives_the_same_alignment(processor):
+    model, codes = tiny_model(), random_codes(12)[0]
+    ids = processor.tokenizer([TEXT], return_tensors="pt")["input_ids"]
+    with torch.no_grad():
+        known = alignment._attention(model, ids, codes)
+    longer = torch.cat([known, torch.rand(3, *known.shape[1:])])  # rows after the last frame are not read
+    found, wanted = align(model, processor, TEXT, codes, longer), align(model, processor, TEXT, codes)
+    assert found.path.tolist() == wanted.path.tolist()
+    assert found.attention.tolist() == wanted.attention.tolist()
+
+
+def test_steps_attend_to_the_text_as_a_pass_of_the_model_does():
+    model = DiaForConditionalGeneration.from_pretrained(MINI, dtype=torch.float32)
+    synthesizer, text = Synthesizer(model, DiaProcessor.from_pretrained(MINI)), "[S1] Hello there."
+    (made,) = synthesizer([text], seeds=[1])
+    if made.attention is None:
+        pytest.skip("the steps do not tell: no kernel on this machine")
+    ids = synthesizer.processor.tokenizer([text], return_tensors="pt")["input_ids"]
+    with torch.no_grad():
+        wanted = alignment._attention(model, ids, made.codes)
+    torch.testing.assert_close(made.attention[: len(made.codes)], wanted, rtol=0, atol=1e-4)
+    (continued,) = synthesizer([text], [made.codes[:20]], seeds=[1])
+    assert continued.attention is None, "that of the prompt is not known"
+
+
+def test_attention_of_another_text_or_of_fewer_frames_is_refused(processor):
+    model, codes = tiny_model(), random_codes(12)[0]
+    ids = len(processor.tokenizer([TEXT])["input_ids"][0])
+    for shape in ((11, 4, ids), (12, 4, ids + 1)):
+        with pytest.raises(ValueError, match="attention is"):
+            align(model, processor, TEXT, codes, torch.rand(shape))
 
 
 def test_an_alignment_has_a_position_in_characters_for_every_frame(processor):

@@ -22,11 +22,11 @@ class Worker:
 
     def __init__(self, name: str, alone: bool = False) -> None:
         self._name, self._alone, self._lock = name, alone, threading.Lock()
-        self._tasks: deque[Callable[[], None]] = deque()
+        self._tasks: deque[Callable[[], object]] = deque()
         self._thread: threading.Thread | None = None
         atexit.register(self._stop)  # a thread that computes while the interpreter shuts down can crash it
 
-    def submit(self, task: Callable[[], None]) -> None:
+    def submit(self, task: Callable[[], object]) -> None:
         """Add a task. It must handle its own errors."""
         with self._lock:
             self._tasks.append(task)
@@ -40,7 +40,7 @@ class Worker:
             task()
             del task  # and what it refers to
 
-    def _next(self) -> Callable[[], None] | None:
+    def _next(self) -> Callable[[], object] | None:
         """The next task, or None after the end of the thread has been noted."""
         with self._lock:
             if not self._tasks:

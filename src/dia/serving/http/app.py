@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from dia.runtime.spelling import did_you_mean
 from dia.serving.errors import Code, ServingError
-from dia.serving.http import resources, speech
+from dia.serving.http import page, preview, resources, speech
 from dia.serving.http.gate import Access, Gate
 from dia.serving.http.responses import error_response
 from dia.serving.http.schema import BatchRequest, SpeechRequest
@@ -79,7 +79,9 @@ def create_app(
     app.state.service = service
     app.add_middleware(Gate, access=Access(api_key, frozenset(hosts)), limits=service.limits, metrics=service.metrics)
     app.include_router(speech.router)
+    app.include_router(preview.router)
     app.include_router(resources.router)
+    app.include_router(page.router)
     app.add_exception_handler(ServingError, _serving_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_error)

@@ -25,8 +25,9 @@ from dia.serving.metrics import Metrics
 logger = logging.getLogger(__name__)
 Headers: TypeAlias = dict[str, str]
 
-# Without a key: for load balancers, and for the browser that opens the documents.
-OPEN_ROUTES = frozenset({"/health", "/ready", "/docs", "/openapi.json"})
+# Without a key: for load balancers, and for the browser that opens the documents or the page, which asks for the key.
+OPEN_ROUTES = frozenset({"/", "/health", "/ready", "/docs", "/openapi.json"})
+OPEN_PREFIX = "/page/"
 _CLIENT_LEFT = 499  # in the metrics: nobody reads the answer
 _ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -57,7 +58,7 @@ class Access:
             origin = headers.get("origin")
             if origin is not None and method not in _SAFE_METHODS and _host(origin) not in self.hosts:
                 raise ServingError(Code.origin_not_allowed, "pages of other sites may not use this server.")
-        if self.key is not None and path not in OPEN_ROUTES:
+        if self.key is not None and path not in OPEN_ROUTES and not path.startswith(OPEN_PREFIX):
             scheme, _, given = headers.get("authorization", "").partition(" ")
             if not (_same(given.strip(), self.key) and scheme.lower() == "bearer"):
                 raise ServingError(Code.invalid_api_key, "the API key is missing or wrong; send it as a Bearer token.")

@@ -4,8 +4,8 @@ import base64
 import binascii
 import re
 import secrets
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from dia.audio.formats.live import rate_for, rates_of
@@ -35,8 +35,10 @@ class Order:
         rate: Hz of the audio that is sent.
         speed: relative to the model's.
         turns: start of each turn of the request in the text of the job; empty for a text.
-        voices: the names of the voices by turn; of a text, one.
+        voices: the names of the voices by turn of the request; empty for a text.
+        speakers: the names of the voices by speaker; empty for a dialogue.
         input_tokens: token ids that the model reads.
+        offset: characters that precede the text of the request in the text of the job.
     """
 
     job: "SynthesisJob"
@@ -45,7 +47,9 @@ class Order:
     speed: float
     turns: tuple[int, ...]
     voices: tuple[str, ...]
+    speakers: Mapping[str, str]
     input_tokens: int
+    offset: int = 0
 
     @property
     def seed(self) -> int:
@@ -60,8 +64,9 @@ class _Words:
 
     script: str
     options: dict[str, Any]
-    starts: tuple[int, ...]
-    names: tuple[str, ...]
+    starts: tuple[int, ...] = ()
+    names: tuple[str, ...] = ()
+    speakers: Mapping[str, str] = field(default_factory=dict)
 
 
 def order(model: "Dia", voices: VoiceCatalogue, item: Item, limits: Limits) -> Order:
@@ -85,7 +90,9 @@ def order(model: "Dia", voices: VoiceCatalogue, item: Item, limits: Limits) -> O
     job = replace(job, seed=secrets.randbelow(2**31) if job.seed is None else job.seed)
     if item.turns is not None:  # consecutive turns of one voice are what the client wants
         job = replace(job, remarks=tuple(one for one in job.remarks if one not in job.script.advice))
-    return Order(job, format, rate, item.speed or 1.0, words.starts, words.names, _tokens(model, job))
+    offset = 0 if item.input is None else len(words.script) - len(item.input)
+    speed, tokens = item.speed or 1.0, _tokens(model, job)
+    return Order(job, format, rate, speed, words.starts, words.names, words.speakers, tokens, offset)
 
 
 def check_length(texts: Iterable[str], most: int, param: str) -> None:
@@ -145,14 +152,37 @@ def _words(model: "Dia", voices: VoiceCatalogue, item: Item) -> _Words:
     if not item.input.strip():
         raise ServingError(Code.invalid_value, "input is empty; pass the text to speak.", "input")
     if item.ref_audio is not None or item.ref_text is not None:
-        return _Words(item.input, _reference(item), (), ("ref_audio",))
+        return _Words(item.input, _reference(item), speakers=dict.fromkeys(SPEAKERS, "ref_audio"))
+    if item.voices is not None:
+        return _cast(voices, item, item.voices)
     if item.voice is None:
         raise ServingError(Code.missing_parameter, "voice is missing; GET /v1/audio/voices lists them.", "voice")
     name = item.voice
     voice = voices.find(name)
     if not isinstance(voice, OwnVoice):
-        return _Words(item.input, {"voice": voice}, (), (name,))
-    return _Words(_spoken_by(model, voice, item), {}, (), (name,))
+        return _Words(item.input, {"voice": voice}, speakers=dict.fromkeys(SPEAKERS, name))
+    return _Words(_spoken_by(model, voice, item), {}, speakers=dict.fromkeys(SPEAKERS, name))
+
+
+def _cast(voices: VoiceCatalogue, item: Item, given: Mapping[str, str]) -> _Words:
+    """A text whose speakers have voices of their own; a speaker that is not named has the model's own voice."""
+    assert item.input is not None
+    if item.voice is not None:
+        raise ServingError(Code.invalid_value, "voice and voices cannot be combined; omit one.", "voices")
+    found = {speaker: voices.find(name, f"voices.{speaker}") for speaker, name in given.items()}
+    for speaker, voice in found.items():
+        if isinstance(voice, OwnVoice):
+            if voice.speaker != speaker and given[speaker].casefold() != DEFAULT:
+                message = (
+                    f"{given[speaker]} is the model's own voice of the other speaker; omit it, or choose another."
+                )
+                raise ServingError(Code.invalid_value, message, f"voices.{speaker}")
+        elif len(voice.speakers) > 1:
+            message = f"the voice {given[speaker]!r} has two speakers; use it as voice."
+            raise ServingError(Code.invalid_value, message, f"voices.{speaker}")
+    recorded = {speaker: voice for speaker, voice in found.items() if not isinstance(voice, OwnVoice)}
+    names = {speaker: given.get(speaker, DEFAULT) for speaker in SPEAKERS}
+    return _Words(item.input, {"voice": recorded or None}, speakers=names)
 
 
 def _spoken_by(model: "Dia", voice: OwnVoice, item: Item) -> str:
@@ -167,6 +197,8 @@ def _spoken_by(model: "Dia", voice: OwnVoice, item: Item) -> str:
 
 def _reference(item: Item) -> dict[str, Any]:
     """The options for a recording in the request."""
+    if item.voices is not None:
+        raise ServingError(Code.invalid_value, "voices and ref_audio cannot be combined; omit one.", "voices")
     if item.voice is not None and item.voice != DEFAULT:
         raise ServingError(Code.invalid_value, "voice and ref_audio cannot be combined; omit one.", "ref_audio")
     for name, other in (("ref_audio", "ref_text"), ("ref_text", "ref_audio")):
@@ -185,6 +217,8 @@ def _reference(item: Item) -> dict[str, Any]:
 
 def _dialogue(voices: VoiceCatalogue, item: Item, turns: Sequence[Turn]) -> _Words:
     """A script of a dialogue: each voice becomes a speaker."""
+    if item.voices is not None:
+        raise ServingError(Code.invalid_value, "turns have a voice each; omit voices.", "voices")
     if item.ref_audio is not None or item.ref_text is not None:
         raise ServingError(Code.invalid_value, "turns cannot be combined with ref_audio; upload a voice.", "ref_audio")
     if not turns:

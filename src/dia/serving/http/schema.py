@@ -80,6 +80,7 @@ _VOICE_SCHEMA = {
     ]
 }
 Voice: TypeAlias = Annotated[str, BeforeValidator(_voice_name), WithJsonSchema(_VOICE_SCHEMA)]
+Speaker = Literal["S1", "S2"]
 
 
 class Turn(Body):
@@ -93,6 +94,12 @@ class Defaults(Body):
     """What the items of a batch may share."""
 
     voice: Voice | None = Field(None, description="A name of `GET /v1/audio/voices`.", examples=["alloy"])
+    voices: dict[Speaker, Voice] | None = Field(
+        None,
+        description="Instead of `voice`, with `input`: a voice for each speaker of the script. One that is not named "
+        "has the model's own voice.",
+        examples=[{"S1": "clara", "S2": "bruno"}],
+    )
     instructions: str | None = Field(None, max_length=4096, description="Accepted and ignored: Dia has no such input.")
     response_format: Format | None = Field(None, description="mp3 by default.")
     speed: Speed | None = Field(None, description="1 by default; the pitch stays the same.")
@@ -138,8 +145,8 @@ class Item(Defaults):
 
     def with_defaults(self, defaults: Defaults) -> "Item":
         """The item with the values of `defaults` where it has none. A voice of its own replaces theirs of any kind."""
-        own = self.voice is not None or self.ref_audio is not None or self.turns is not None
-        kept = {"ref_audio", "ref_text"} | ({"voice"} if self.turns is None else set()) if own else set()
+        own = any(one is not None for one in (self.voice, self.voices, self.ref_audio, self.turns))
+        kept = {"ref_audio", "ref_text", "voices"} | ({"voice"} if self.turns is None else set()) if own else set()
         given = {name: getattr(defaults, name) for name in Defaults.model_fields if name not in kept}
         return self.model_copy(update={name: one for name, one in given.items() if getattr(self, name) is None})
 
@@ -176,4 +183,17 @@ BATCH_EXAMPLES: Mapping[str, Any] = {
     }
 }
 
-__all__ = ["BATCH_EXAMPLES", "SPEECH_EXAMPLES", "BatchRequest", "Defaults", "Item", "SpeechRequest", "Turn"]
+PREVIEW_EXAMPLES: Mapping[str, Any] = {
+    "a script": {"value": {"input": "[S1] It costs $5. [S2] Really? (laughs)", "voice": "default"}}
+}
+
+__all__ = [
+    "BATCH_EXAMPLES",
+    "PREVIEW_EXAMPLES",
+    "SPEECH_EXAMPLES",
+    "BatchRequest",
+    "Defaults",
+    "Item",
+    "SpeechRequest",
+    "Turn",
+]

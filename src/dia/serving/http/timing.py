@@ -8,6 +8,7 @@ from typing import Any
 from dia.serving.http.jobs import Order
 from dia.synthesis.pacing import scaled
 from dia.synthesis.parts.joining import Piece
+from dia.synthesis.subtitles import srt, vtt
 from dia.synthesis.takes.alignment import TurnTime, WordTime, display_label
 
 
@@ -21,7 +22,7 @@ class _Written:
 
 
 def times_of(order: Order, pieces: Sequence[Piece]) -> dict[str, Any]:
-    """`segments`, one for each turn that was spoken, and `alignment`, one entry for each word.
+    """`segments`, one for each turn that was spoken, `alignment`, one entry for each word, and `subtitles`.
 
     Args:
         order: the request.
@@ -30,8 +31,10 @@ def times_of(order: Order, pieces: Sequence[Piece]) -> dict[str, Any]:
     turns = [scaled(turn, order.speed) for piece in pieces for turn in piece.turns]
     placed = list(_placed(_written(order), turns))
     segments: dict[int, dict[str, Any]] = {}
+    speakers = dict(zip(turn_numbers(order), (turn.speaker for turn in order.job.script.turns), strict=True))
     for number, word in placed:
-        segment = segments.setdefault(number, {"turn_index": number, "voice": _voice(order, number), "text": ""})
+        voice = order.voices[number] if order.turns else order.speakers[speakers[number]]
+        segment = segments.setdefault(number, {"turn_index": number, "voice": voice, "text": ""})
         segment.setdefault("start_seconds", round(word.start, 3))
         segment |= {"end_seconds": round(word.end, 3), "text": f"{segment['text']} {word.text}".strip()}
     texts = _texts(order)
@@ -46,14 +49,14 @@ def times_of(order: Order, pieces: Sequence[Piece]) -> dict[str, Any]:
         }
         for number, word in placed
     ]
-    return {"segments": [segments[number] for number in sorted(segments)], "alignment": alignment}
+    return {
+        "segments": [segments[number] for number in sorted(segments)],
+        "alignment": alignment,
+        "subtitles": {"srt": srt(turns), "vtt": vtt(turns)},
+    }
 
 
-def _voice(order: Order, turn: int) -> str:
-    return order.voices[turn] if order.turns else order.voices[0]
-
-
-def _turn_numbers(order: Order) -> list[int]:
+def turn_numbers(order: Order) -> list[int]:
     """For each turn of the script, the turn of the request: a pause divides a turn of the request into several."""
     turns = order.job.script.turns
     if order.turns:
@@ -69,7 +72,7 @@ def _written(order: Order) -> list[_Written]:
     """All words of the script in order."""
     return [
         _Written(display_label(word.shown), turn.speaker, number)
-        for turn, number in zip(order.job.script.turns, _turn_numbers(order), strict=True)
+        for turn, number in zip(order.job.script.turns, turn_numbers(order), strict=True)
         for word in turn.words()
     ]
 
@@ -77,7 +80,7 @@ def _written(order: Order) -> list[_Written]:
 def _texts(order: Order) -> dict[int, str]:
     """The words of each turn of the request as the author wrote them."""
     texts: dict[int, str] = {}
-    for turn, number in zip(order.job.script.turns, _turn_numbers(order), strict=True):
+    for turn, number in zip(order.job.script.turns, turn_numbers(order), strict=True):
         texts[number] = f"{texts.get(number, '')} {turn.shown}".strip()
     return texts
 
@@ -107,4 +110,4 @@ def _same(written: _Written, word: WordTime, speaker: str) -> bool:
     return written.label == word.text and written.speaker == speaker
 
 
-__all__ = ["times_of"]
+__all__ = ["times_of", "turn_numbers"]

@@ -1,0 +1,50 @@
+// Records the microphone into a Blob. Independent of the page.
+
+const TYPES = ["audio/webm;codecs=opus", "audio/mp4", "audio/ogg;codecs=opus"];
+
+/** Why this browser cannot record here; null if it can. */
+export function obstacle() {
+  if (navigator.mediaDevices?.getUserMedia && window.MediaRecorder) return null;
+  return "Recording needs a secure address: open the page at localhost or over https, or upload a file.";
+}
+
+/** One recording. Dispatches `level` with the loudness from 0 to 1 and the seconds so far, several times a second. */
+export class Recorder extends EventTarget {
+  /** Start; rejects if the microphone is refused. After `seconds` the recording ends by itself. */
+  async start(seconds) {
+    this.stream = await navigator.mediaDevices.getUserMedia({ audio: { autoGainControl: true, noiseSuppression: false } });
+    const mimeType = TYPES.find((type) => MediaRecorder.isTypeSupported(type));
+    const recorder = (this.recorder = new MediaRecorder(this.stream, { mimeType }));
+    const parts = [];
+    recorder.addEventListener("dataavailable", ({ data }) => parts.push(data));
+    this.result = new Promise((resolve) => {
+      recorder.addEventListener("stop", () => resolve(new Blob(parts, { type: recorder.mimeType.split(";")[0] })));
+    });
+    recorder.start();
+    this.#measure(seconds);
+  }
+
+  /** Stop; resolves to the recording. */
+  stop() {
+    clearInterval(this.timer);
+    if (this.recorder.state !== "inactive") this.recorder.stop();
+    for (const track of this.stream.getTracks()) track.stop();
+    this.context.close().catch(() => {});
+    return this.result;
+  }
+
+  #measure(seconds) {
+    this.context = new AudioContext();
+    const analyser = this.context.createAnalyser();
+    this.context.createMediaStreamSource(this.stream).connect(analyser);
+    const samples = new Float32Array(analyser.fftSize);
+    const begun = performance.now();
+    this.timer = setInterval(() => {
+      analyser.getFloatTimeDomainData(samples);
+      const level = Math.max(...samples.map(Math.abs));
+      const passed = (performance.now() - begun) / 1000;
+      this.dispatchEvent(new CustomEvent("level", { detail: { level, seconds: passed } }));
+      if (passed >= seconds) this.dispatchEvent(new Event("full"));
+    }, 100);
+  }
+}

@@ -25,12 +25,17 @@ async def broken(request: Request) -> PlainTextResponse:
     raise RuntimeError("a secret of the server")
 
 
+OPEN = ("/", "/health", "/page/app.js")
 INNER = Router(
-    routes=[Route("/", length, methods=["GET", "POST"]), Route("/health", length), Route("/broken", broken)]
+    routes=[
+        Route("/length", length, methods=["GET", "POST"]),
+        *(Route(path, length) for path in OPEN),
+        Route("/broken", broken),
+    ]
 )
 
 
-def ask(access=LOOPBACK, path="/", method="GET", limits=LIMITS, **options):
+def ask(access=LOOPBACK, path="/length", method="GET", limits=LIMITS, **options):
     """One request to a gate."""
 
     async def asked():
@@ -115,9 +120,13 @@ def test_a_wrong_key_is_refused(given):
     assert answer.headers["www-authenticate"] == "Bearer"
 
 
-def test_the_right_key_passes_and_probes_need_none():
+def test_the_right_key_passes():
     assert ask(Access("key"), headers={"authorization": "bearer key"}).status_code == 200
-    assert ask(Access("key"), path="/health").status_code == 200
+
+
+@pytest.mark.parametrize("path", OPEN)
+def test_probes_and_the_page_need_no_key(path):
+    assert ask(Access("key"), path=path).status_code == 200
 
 
 @pytest.mark.parametrize(("given", "kept"), [("my-id.1", True), ("a b", False), ("a" * 65, False), ("é", False)])

@@ -5,7 +5,7 @@ import base64
 import json
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -15,6 +15,7 @@ from starlette.types import Message, Receive, Scope, Send
 from dia.serving.errors import Code, ServingError, as_serving_error
 from dia.serving.generation import Generation
 from dia.serving.limits import Limits
+from dia.synthesis.parts.joining import Piece
 
 logger = logging.getLogger(__name__)
 
@@ -107,6 +108,8 @@ class SpeechResponse(LongResponse):
         while data:
             for at in range(0, len(data), _SLICE):
                 await self._send_in_time(send, self.encoded(data[at : at + _SLICE]))
+            if report := self.progress(self._generation):
+                await self._send_in_time(send, report)
             data = await self._generation.buffer.read()
         await send(_part(self.ending(self._generation), more=False))
 
@@ -128,6 +131,10 @@ class SpeechResponse(LongResponse):
         """What is sent for a piece of audio."""
         return data
 
+    def progress(self, generation: Generation) -> bytes:
+        """What is sent after audio that more may follow."""
+        return b""
+
     def ending(self, generation: Generation) -> bytes:
         """What is sent after all audio."""
         return b""
@@ -141,6 +148,7 @@ class EventResponse(SpeechResponse):
         limits: as in `SpeechResponse`.
         headers: as in `SpeechResponse`.
         summary: what the last event says beside its type.
+        finished: the times of the turns in parts of the speech, for an event after each part; None for no events.
     """
 
     def __init__(
@@ -149,13 +157,22 @@ class EventResponse(SpeechResponse):
         limits: Limits,
         headers: Mapping[str, str],
         summary: Callable[[Generation], dict[str, Any]],
+        finished: Callable[[Sequence[Piece]], list[dict[str, Any]]] | None = None,
     ) -> None:
         super().__init__(start, limits, {**headers, "content-type": "text/event-stream; charset=utf-8"})
-        self._summary = summary
+        self._summary, self._finished, self._reported = summary, finished, 0
 
     def encoded(self, data: bytes) -> bytes:
         """An event for a piece of audio."""
         return event({"type": "speech.audio.delta", "audio": base64.b64encode(data).decode("ascii")})
+
+    def progress(self, generation: Generation) -> bytes:
+        """An event with the times of the parts that have been finished since the last one."""
+        new = generation.pieces[self._reported :]
+        self._reported += len(new)
+        if not new or self._finished is None:
+            return b""
+        return event({"type": "speech.audio.turns", "turns": self._finished(new)})
 
     def ending(self, generation: Generation) -> bytes:
         """The last event."""

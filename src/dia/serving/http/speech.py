@@ -4,6 +4,7 @@ import asyncio
 import base64
 import uuid
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Request
@@ -15,7 +16,7 @@ from dia.serving.generation import Generation
 from dia.serving.http.jobs import Order, check_length, order, texts_of
 from dia.serving.http.responses import EventResponse, LongJSONResponse, SpeechResponse
 from dia.serving.http.schema import BATCH_EXAMPLES, SPEECH_EXAMPLES, BatchRequest, Item, SpeechRequest
-from dia.serving.http.timing import times_of
+from dia.serving.http.timing import times_of, turn_times
 from dia.serving.service import Service
 
 router = APIRouter(prefix="/v1/audio/speech", tags=["speech"])
@@ -45,8 +46,9 @@ async def speech(
     }
     if body.stream_format == "sse":
         timed = bool(body.word_timestamps or planned.turns)
+        finished = partial(turn_times, planned) if body.word_timestamps else None
         return EventResponse(
-            starter(service, planned), service.limits, headers, lambda made: summary(planned, made, timed)
+            starter(service, planned), service.limits, headers, lambda made: summary(planned, made, timed), finished
         )
     if body.word_timestamps:
         return LongJSONResponse(lambda: whole(service, planned, timed=True), service.limits.stream_seconds)

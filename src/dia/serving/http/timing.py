@@ -56,6 +56,25 @@ def times_of(order: Order, pieces: Sequence[Piece]) -> dict[str, Any]:
     }
 
 
+def turn_times(order: Order, pieces: Sequence[Piece]) -> list[dict[str, Any]]:
+    """The times of what each speaker says in some parts, without looking at the others.
+
+    Args:
+        order: the request.
+        pieces: the parts.
+    """
+    turns = [scaled(turn, order.speed) for piece in pieces for turn in piece.turns]
+    return [
+        {
+            "speaker": turn.speaker,
+            "text": turn.text,
+            "start_seconds": round(turn.start, 3),
+            "end_seconds": round(turn.end, 3),
+        }
+        for turn in turns
+    ]
+
+
 def turn_numbers(order: Order) -> list[int]:
     """For each turn of the script, the turn of the request: a pause divides a turn of the request into several."""
     turns = order.job.script.turns
@@ -110,4 +129,4 @@ def _same(written: _Written, word: WordTime, speaker: str) -> bool:
     return written.label == word.text and written.speaker == speaker
 
 
-__all__ = ["times_of", "turn_numbers"]
+__all__ = ["times_of", "turn_numbers", "turn_times"]

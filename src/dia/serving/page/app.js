@@ -103,6 +103,7 @@ function listen() {
     await voices.refresh(name);
     report(`The voice ${name} is ready.`);
   });
+  takes.addEventListener("retry", ({ target }) => speak(target.take.body));
   takes.addEventListener("again", ({ target }) => speak({ ...target.take.body, seed: options.value.seed }));
   takes.addEventListener("reuse", ({ target }) => (options.seed = target.take.seed));
   takes.addEventListener("remove", ({ target }) => remove(target));

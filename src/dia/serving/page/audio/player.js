@@ -89,7 +89,7 @@ export class Player extends EventTarget {
 
   #begin() {
     const context = this.#context;
-    if (context.state === "suspended") context.resume();
+    if (context.state !== "running") context.resume();
     if (!this.analyser) {
       this.analyser = context.createAnalyser();
       this.analyser.connect(context.destination);

@@ -12,13 +12,17 @@ export async function preview(api, body, signal) {
   return response.json();
 }
 
-/** Speak: `onBytes` gets the bytes of a wav file as they come. Resolves to the last event, with times and warnings. */
-export async function speak(api, body, signal, onBytes) {
+/**
+ * Speak: `onBytes` gets the bytes of a wav file as they come, `onTurns` the times of turns once they are known.
+ * Resolves to the last event, with all times and warnings.
+ */
+export async function speak(api, body, signal, onBytes, onTurns) {
   const options = { response_format: "wav", stream_format: "sse", word_timestamps: true };
   const response = await api.post(SPEECH, { model: "dia", ...body, ...options }, { signal });
   try {
     for await (const event of events(response)) {
       if (event.type === "speech.audio.delta") onBytes(bytesOf(event.audio));
+      if (event.type === "speech.audio.turns") onTurns(event.turns);
       if (event.type === "speech.audio.done") return event;
       if (event.type === "speech.audio.error") throw new ApiError(event.error.message, event.error);
     }

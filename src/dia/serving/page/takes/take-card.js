@@ -7,7 +7,9 @@ import "./wave-view.js";
 
 const STATES = { speaking: "Speaking…", done: "", stopped: "Stopped", failed: "" };
 
-/** `<dia-take>`: `show(take, settings)` once. Dispatches `again`, `reuse`, `remove`, `turn` and `report`. */
+/**
+ * `<dia-take>`: `show(take, settings)` once. Dispatches `retry`, `again`, `reuse`, `remove`, `playing`, `turn` and `report`.
+ */
 export class TakeCard extends HTMLElement {
   #turn = -1;
 
@@ -19,7 +21,7 @@ export class TakeCard extends HTMLElement {
     this.#find(".seed").textContent = take.seed;
     this.#find("dia-wave").show(take, this.player);
     addDownloads(this.#find(".downloads"), take, settings.formats, (message) => this.#tell("report", message));
-    for (const name of ["again", "reuse", "remove"]) {
+    for (const name of ["retry", "again", "reuse", "remove"]) {
       this.#find(`.${name}`).addEventListener("click", () => this.#tell(name));
     }
     this.#find(".play").addEventListener("click", () => (this.player.wanted ? this.player.pause() : this.player.play()));

@@ -3,7 +3,7 @@
 import { Clip } from "../audio/clip.js";
 import { WavReader } from "../audio/wav.js";
 import { preview, speak } from "../server/speech.js";
-import { estimatedTurns, exactTurns, groupedTurns } from "./turns.js";
+import { estimatedTurns, exactTurns, finishedTurns, groupedTurns } from "./turns.js";
 
 /** Dispatches `change` when its state, turns or warnings change. States: speaking, done, stopped, failed. */
 export class Take extends EventTarget {
@@ -13,6 +13,7 @@ export class Take extends EventTarget {
   warnings = [];
   subtitles = null;
   clip = new Clip();
+  #finished = []; // times of what has been spoken completely
   #wav = new WavReader();
   #abort = new AbortController();
 
@@ -37,7 +38,8 @@ export class Take extends EventTarget {
   async run() {
     const reading = this.#read();
     try {
-      const done = await speak(this.api, this.body, this.#abort.signal, (bytes) => this.#receive(bytes));
+      const { signal } = this.#abort;
+      const done = await speak(this.api, this.body, signal, (bytes) => this.#receive(bytes), (turns) => this.#finish(turns));
       await reading;
       this.turns = exactTurns(this.turns, done.segments);
       this.warnings = done.warnings;
@@ -63,7 +65,7 @@ export class Take extends EventTarget {
   async #read() {
     try {
       const read = await preview(this.api, this.body, this.#abort.signal);
-      this.turns = estimatedTurns(groupedTurns(read.turns, this.script));
+      this.turns = finishedTurns(estimatedTurns(groupedTurns(read.turns, this.script)), this.#finished);
       this.#changed();
     } catch {
       // The request itself reports the same error.
@@ -73,6 +75,12 @@ export class Take extends EventTarget {
   #receive(bytes) {
     const samples = this.#wav.push(bytes);
     this.clip.append(samples, this.#wav.rate);
+  }
+
+  #finish(turns) {
+    this.#finished.push(...turns);
+    this.turns = finishedTurns(this.turns, this.#finished);
+    this.#changed();
   }
 
   #changed() {

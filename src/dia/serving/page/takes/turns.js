@@ -25,6 +25,23 @@ export function estimatedTurns(turns) {
   return turns.map((turn) => ({ ...turn, start: end, end: (end += turn.seconds) }));
 }
 
+/** The turns with the times of those that are finished; the others follow, each as long as estimated. */
+export function finishedTurns(turns, finished) {
+  const timed = turns.map((turn) => ({ ...turn }));
+  let last = -1;
+  for (const { speaker, start_seconds: start, end_seconds: end } of finished) {
+    if (timed[last]?.speaker === speaker) timed[last].end = end;
+    else {
+      const next = timed.findIndex((turn, index) => index > last && turn.speaker === speaker);
+      if (next < 0) continue;
+      last = next;
+      Object.assign(timed[last], { start, end });
+    }
+  }
+  let end = timed[last]?.end ?? 0;
+  return timed.map((turn, index) => (index <= last ? turn : { ...turn, start: end, end: (end += turn.seconds) }));
+}
+
 /** The turns with the times of an answer. A turn that was not spoken has no length. */
 export function exactTurns(turns, segments) {
   const found = new Map(segments.map((segment) => [segment.turn_index, segment]));

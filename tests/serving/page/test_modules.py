@@ -1,0 +1,120 @@
+"""Modules of the page by themselves. They run in the browser, since nothing else here runs JavaScript."""
+
+import numpy as np
+import pytest
+
+from dia.audio.playback import wav_header
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def unit(chromium, address):
+    """Evaluates a function body with a module `m`."""
+    page = chromium.new_context().new_page()
+    page.goto(f"{address}/page/icon.svg")
+    yield lambda module, body, given=None: page.evaluate(
+        f"async (given) => {{ const m = await import('/page/{module}'); {body} }}", given
+    )
+    page.context.close()
+
+
+def test_a_spectrum_is_that_of_numpy(unit):
+    samples = np.random.default_rng(0).standard_normal(64)
+    found = unit("audio/fft.js", "return [...m.spectrumOf(64)(given)]", samples.tolist())
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(64) / 64)
+    np.testing.assert_allclose(found, np.abs(np.fft.rfft(samples * window))[:32], rtol=1e-4, atol=1e-5)
+
+
+def test_a_wav_file_is_read_in_pieces_of_any_size(unit):
+    samples = np.arange(-500, 500, dtype="<i2") * 60
+    content = wav_header(16_000, "odd") + samples.tobytes()
+    body = """
+        const reader = new m.WavReader(), found = [];
+        for (let at = 0; at < given.bytes.length; at += given.size) {
+          found.push(...reader.push(Uint8Array.from(given.bytes.slice(at, at + given.size))));
+        }
+        const file = new Uint8Array(await reader.file().arrayBuffer());
+        return [found, reader.rate, [...file]];
+    """
+    for size in (1, 7, 46, 2000):
+        found, rate, file = unit("audio/wav.js", body, {"bytes": list(content), "size": size})
+        assert (rate, (np.array(found) * 32768).round().astype(int).tolist()) == (16_000, samples.tolist())
+        whole = bytes(file)
+        assert int.from_bytes(whole[4:8], "little") == len(content) - 8
+        assert int.from_bytes(whole[-2004:-2000], "little") == 2000
+        assert whole[8:-2004] == content[8:-2004]
+
+
+def test_events_are_read_in_pieces_of_any_size(unit):
+    body = """
+        const bytes = new TextEncoder().encode('data: {"a": "é"}\\n\\ndata: {"b": 2}\\n\\n');
+        const stream = new ReadableStream({
+          start(controller) {
+            for (let at = 0; at < bytes.length; at += given) controller.enqueue(bytes.slice(at, at + given));
+            controller.close();
+          },
+        });
+        const found = [];
+        for await (const event of m.events(new Response(stream))) found.push(event);
+        return found;
+    """
+    for size in (1, 2, 13, 100):
+        assert unit("server/events.js", body, size) == [{"a": "é"}, {"b": 2}]
+
+
+TURNS = [
+    {
+        "turn_index": 0,
+        "speaker": "S1",
+        "text": "🎉 a",
+        "start": 5,
+        "end": 8,
+        "estimated_seconds": 1,
+        "pause_seconds": 0.5,
+    },
+    {"turn_index": 0, "speaker": "S1", "text": "b", "start": 9, "end": 10, "estimated_seconds": 1, "pause_seconds": 0},
+    {
+        "turn_index": 1,
+        "speaker": "S2",
+        "text": "c",
+        "start": 16,
+        "end": 17,
+        "estimated_seconds": 2,
+        "pause_seconds": 0,
+    },
+    {
+        "turn_index": 2,
+        "speaker": "S1",
+        "text": "d",
+        "start": 23,
+        "end": 24,
+        "estimated_seconds": 1,
+        "pause_seconds": 0,
+    },
+]
+GROUPED = "const turns = m.estimatedTurns(m.groupedTurns(given, '[S1] 🎉 a b\\n[S2] c [S1] d'));"
+
+
+def test_turns_that_a_pause_divides_are_one_and_positions_are_those_of_a_text_area(unit):
+    found = unit("takes/turns.js", f"{GROUPED} return turns", TURNS)
+    assert [(turn["text"], turn["start"], turn["end"], turn["range"]) for turn in found] == [
+        ("🎉 a b", 0, 2.5, [5, 11]),
+        ("c", 2.5, 4.5, [17, 18]),
+        ("d", 4.5, 5.5, [24, 25]),
+    ]
+
+
+def test_finished_turns_have_their_times_and_the_others_follow(unit):
+    finished = [("S1", 0.1, 0.8), ("S1", 1.2, 2.0)], [("S1", 0.1, 0.8), ("S1", 1.2, 2.0), ("S2", 2.1, 3.0)]
+    for spoken, expected in zip(finished, ([(0.1, 2.0), (2.0, 4.0)], [(0.1, 2.0), (2.1, 3.0)]), strict=True):
+        events = [{"speaker": who, "start_seconds": start, "end_seconds": end} for who, start, end in spoken]
+        body = f"{GROUPED} return m.finishedTurns(turns, {events})"
+        found = unit("takes/turns.js", body, TURNS)
+        assert [(turn["start"], turn["end"]) for turn in found[:2]] == expected
+        assert found[2]["start"] == expected[1][1]
+
+
+def test_the_turn_at_a_time_is_the_last_that_has_begun(unit):
+    body = f"{GROUPED} return [-1, 0, 2.4, 2.5, 5, 99].map((time) => m.turnAt(turns, time))"
+    assert unit("takes/turns.js", body, TURNS) == [-1, 0, 0, 1, 2, 2]

@@ -46,9 +46,8 @@ def test_what_is_typed_is_read_at_once(visit):
 
 def test_speakers_sounds_and_pauses_have_their_colors(visit):
     visit.fill("#script", "Well. [S2] (laughs) No. [pause:1s]\nS1: Ok (huh).")
-    pieces = visit.evaluate(
-        "[...document.querySelectorAll('.colors span')].map((one) => [one.textContent, one.dataset.speaker, one.className])"
-    )
+    described = "(one) => [one.textContent, one.dataset.speaker, one.className]"
+    pieces = visit.evaluate(f"[...document.querySelectorAll('.colors span')].map({described})")
     assert "".join(text for text, *_ in pieces) == visit.input_value("#script")
     marked = [(text.strip(), speaker, kind) for text, speaker, kind in pieces if kind]
     assert marked == [
@@ -219,7 +218,7 @@ def test_a_voice_is_recorded_used_and_deleted(visit, service):
         visit.click(".delete[data-speaker=S1]")
         visit.until("document.querySelector('#voice-1').value === ''")
     finally:
-        left = [path for path in service.voices.folder.glob("ann*")]
+        left = list(service.voices.folder.glob("ann*"))
         for path in left:
             path.unlink()
     assert left == []
@@ -247,6 +246,7 @@ def test_an_error_in_the_script_is_shown_while_typing_and_in_the_take(visit):
     visit.click("#speak")
     visit.until_take("take.state === 'failed'")
     assert "[S3]" in visit.inner_text("dia-take .error")
+    assert visit.is_disabled("#stop")
     visit.fill("#script", "  ")
     visit.click("#speak")
     assert "empty" in visit.inner_text("#alert")

@@ -63,35 +63,15 @@ def test_events_are_read_in_pieces_of_any_size(unit):
         assert unit("server/events.js", body, size) == [{"a": "é"}, {"b": 2}]
 
 
+NAMES = ("turn_index", "speaker", "text", "start", "end", "estimated_seconds", "pause_seconds")
 TURNS = [
-    {
-        "turn_index": 0,
-        "speaker": "S1",
-        "text": "🎉 a",
-        "start": 5,
-        "end": 8,
-        "estimated_seconds": 1,
-        "pause_seconds": 0.5,
-    },
-    {"turn_index": 0, "speaker": "S1", "text": "b", "start": 9, "end": 10, "estimated_seconds": 1, "pause_seconds": 0},
-    {
-        "turn_index": 1,
-        "speaker": "S2",
-        "text": "c",
-        "start": 16,
-        "end": 17,
-        "estimated_seconds": 2,
-        "pause_seconds": 0,
-    },
-    {
-        "turn_index": 2,
-        "speaker": "S1",
-        "text": "d",
-        "start": 23,
-        "end": 24,
-        "estimated_seconds": 1,
-        "pause_seconds": 0,
-    },
+    dict(zip(NAMES, values, strict=True))
+    for values in [
+        (0, "S1", "🎉 a", 5, 8, 1, 0.5),
+        (0, "S1", "b", 9, 10, 1, 0),
+        (1, "S2", "c", 16, 17, 2, 0),
+        (2, "S1", "d", 23, 24, 1, 0),
+    ]
 ]
 GROUPED = "const turns = m.estimatedTurns(m.groupedTurns(given, '[S1] 🎉 a b\\n[S2] c [S1] d'));"
 

@@ -4,8 +4,9 @@ import { addButtons } from "./editor/toolbar.js";
 import "./editor/editor.js";
 import "./editor/reading.js";
 import { askKey } from "./key-dialog.js";
-import "./options.js";
+import { newSeed } from "./options.js";
 import { Api } from "./server/api.js";
+import { tab } from "./storage.js";
 import { Take } from "./takes/take.js";
 import "./takes/take-card.js";
 import "./voices/voice-choice.js";
@@ -92,7 +93,7 @@ function listen() {
   speakButton.addEventListener("click", start);
   stopButton.addEventListener("click", stop);
   editor.addEventListener("input", () => {
-    sessionStorage.setItem(DRAFT, editor.value);
+    tab.set(DRAFT, editor.value);
     reading.refresh();
   });
   reading.addEventListener("read", ({ detail }) => (editor.names = detail.names));
@@ -104,7 +105,7 @@ function listen() {
     report(`The voice ${name} is ready.`);
   });
   takes.addEventListener("retry", ({ target }) => speak(target.take.body));
-  takes.addEventListener("again", ({ target }) => speak({ ...target.take.body, seed: options.value.seed }));
+  takes.addEventListener("again", ({ target }) => speak({ ...target.take.body, seed: newSeed() }));
   takes.addEventListener("reuse", ({ target }) => (options.seed = target.take.seed));
   takes.addEventListener("remove", ({ target }) => remove(target));
   takes.addEventListener("playing", showStop);
@@ -124,7 +125,7 @@ async function open() {
   part("#model").textContent = settings.model;
   editor.sounds = settings.sounds;
   editor.area.maxLength = settings.limits.input_characters;
-  editor.value = sessionStorage.getItem(DRAFT) ?? settings.example;
+  editor.value = tab.get(DRAFT) ?? settings.example;
   addButtons(part(".tools"), part(".more-sounds"), editor, settings);
   options.show(settings);
   dialog.show(api, settings);

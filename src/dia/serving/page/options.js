@@ -3,6 +3,9 @@
 const STEPS = { temperature: 0.1, top_p: 0.05, guidance_scale: 0.1, speed: 0.05 };
 const SEEDS = 2 ** 31;
 
+/** A seed for a new take. */
+export const newSeed = () => Math.floor(Math.random() * SEEDS);
+
 /** `<dia-options>`: `show(settings)` once. */
 export class Options extends HTMLElement {
   show({ ranges }) {
@@ -18,7 +21,7 @@ export class Options extends HTMLElement {
     const set = [...this.querySelectorAll("input[type=number]")].filter((input) => input.value !== "");
     const numbers = Object.fromEntries(set.map((input) => [input.name, input.valueAsNumber]));
     const plain = this.querySelector("[name=normalize]").checked ? {} : { normalize: false };
-    return { seed: Math.floor(Math.random() * SEEDS), ...numbers, ...plain };
+    return { seed: newSeed(), ...numbers, ...plain };
   }
 
   /** Whether all values are in their ranges; if not, the first that is not is shown and focused. */

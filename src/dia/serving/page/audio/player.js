@@ -74,17 +74,14 @@ export class Player extends EventTarget {
     return Math.sqrt(samples.reduce((sum, value) => sum + value * value, 0) / samples.length);
   }
 
+  /** Begin or go on, if there is enough audio. */
   #more() {
-    if (!this.wanted || !this.#clip.rate) return;
-    if (!this.#sounding) {
-      const ready = (this.#clip.length - this.#from) / this.#clip.rate;
-      if (!ready || (ready < this.#needed && !this.#clip.ended)) {
-        if (this.#clip.ended) this.#finished();
-        return;
-      }
-      this.#begin();
-    }
-    this.#schedule();
+    if (!this.wanted) return;
+    const { ended, seconds, rate } = this.#clip;
+    const ready = rate ? seconds - this.#from / rate : 0;
+    if (this.#sounding) this.#schedule();
+    else if (ready > 0 && (ready >= this.#needed || ended)) this.#begin();
+    else if (ended) this.#finished();
   }
 
   #begin() {
@@ -97,6 +94,7 @@ export class Player extends EventTarget {
     this.#scheduled = this.#from;
     this.#since = context.currentTime + LEAD;
     this.#sounding = true;
+    this.#schedule();
     this.#changed();
   }
 

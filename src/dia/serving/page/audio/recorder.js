@@ -10,9 +10,18 @@ export function obstacle() {
 
 /** One recording. Dispatches `level` with the loudness from 0 to 1 and the seconds so far, several times a second. */
 export class Recorder extends EventTarget {
+  stopped = false;
+  stream = null;
+  recorder = null;
+  context = null;
+
   /** Start; rejects if the microphone is refused. After `seconds` the recording ends by itself. */
   async start(seconds) {
     this.stream = await navigator.mediaDevices.getUserMedia({ audio: { autoGainControl: true, noiseSuppression: false } });
+    if (this.stopped) {
+      this.stop();
+      return;
+    }
     const mimeType = TYPES.find((type) => MediaRecorder.isTypeSupported(type));
     const recorder = (this.recorder = new MediaRecorder(this.stream, { mimeType }));
     const parts = [];
@@ -24,13 +33,14 @@ export class Recorder extends EventTarget {
     this.#measure(seconds);
   }
 
-  /** Stop; resolves to the recording. */
-  stop() {
+  /** Stop; resolves to the recording, or null if it has not begun. */
+  async stop() {
+    this.stopped = true;
     clearInterval(this.timer);
-    if (this.recorder.state !== "inactive") this.recorder.stop();
-    for (const track of this.stream.getTracks()) track.stop();
-    this.context.close().catch(() => {});
-    return this.result;
+    if (this.recorder?.state === "recording") this.recorder.stop();
+    for (const track of this.stream?.getTracks() ?? []) track.stop();
+    if (this.context?.state !== "closed") this.context?.close();
+    return this.recorder ? this.result : null;
   }
 
   #measure(seconds) {

@@ -1,7 +1,7 @@
 // The buttons that insert speakers, pauses and sounds into the script.
 
 const COMMON = 4; // sounds beside the menu of the others
-const PAUSES = ["[pause:300ms]", "[pause:1s]"];
+const PAUSES = { "[pause:300ms]": "short pause", "[pause:1s]": "long pause" };
 
 /** Fill the toolbar with buttons that insert marks into an editor. */
 export function addButtons(toolbar, more, editor, settings) {
@@ -12,10 +12,11 @@ export function addButtons(toolbar, more, editor, settings) {
     made.addEventListener("click", () => editor.insert(mark));
     return made;
   };
-  const plain = (mark) => mark.replace(/^[[(]|[\])]$/g, "").replace(":", " ");
+  const plain = (sound) => button(sound, sound.slice(1, -1));
   toolbar.prepend(
     ...speakers.map((speaker, index) => button(`[${speaker}]`, `Speaker ${index + 1}`)),
-    ...[...PAUSES, ...sounds.slice(0, COMMON)].map((mark) => button(mark, plain(mark))),
+    ...Object.entries(PAUSES).map(([mark, label]) => button(mark, label)),
+    ...sounds.slice(0, COMMON).map(plain),
   );
-  more.append(...sounds.slice(COMMON).map((mark) => button(mark, plain(mark))));
+  more.append(...sounds.slice(COMMON).map(plain));
 }

@@ -1,5 +1,7 @@
 // Calls the server's routes: the API key, JSON and the shape of errors. Independent of what the routes do.
 
+import { tab } from "../storage.js";
+
 const KEY = "dia-api-key";
 
 /** An error that the server reported, or that kept a request from it (status 0). */
@@ -33,15 +35,15 @@ export class Api {
       if (response.ok) return response;
       const error = await errorOf(response);
       if (response.status !== 401) throw error;
-      const key = await this.askKey(sessionStorage.getItem(KEY) !== null);
+      const key = await this.askKey(tab.get(KEY) !== null);
       if (key === null) throw error;
-      sessionStorage.setItem(KEY, key);
+      tab.set(KEY, key);
     }
   }
 }
 
 async function request(path, options) {
-  const key = sessionStorage.getItem(KEY);
+  const key = tab.get(KEY);
   const headers = { ...options.headers, ...(key === null ? {} : { authorization: `Bearer ${key}` }) };
   try {
     return await fetch(new URL(path, document.baseURI), { ...options, headers });

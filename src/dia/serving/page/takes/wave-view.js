@@ -20,7 +20,6 @@ export class WaveView extends HTMLElement {
     this.addEventListener("pointermove", (event) => event.buttons && this.#point(event));
     this.addEventListener("keydown", (event) => this.#key(event));
     new ResizeObserver(() => this.redraw()).observe(this);
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.redraw());
     document.addEventListener("themechange", () => this.redraw());
   }
 

@@ -48,10 +48,12 @@ export class VoiceDialog extends HTMLElement {
       this.#recorder = recorder;
       await recorder.start(this.settings.limits.recording_seconds - 1);
     } catch (error) {
+      recorder.stop();
       this.#recorder = null;
       this.#say(`The microphone cannot be used (${error.name}). Allow it for this page, or upload a file.`, false);
       return;
     }
+    if (recorder.stopped) return;
     this.#say("");
     this.#find(".record").textContent = "Stop recording";
     recorder.addEventListener("level", ({ detail }) => this.#showLevel(detail));

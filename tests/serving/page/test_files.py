@@ -71,7 +71,9 @@ def test_no_file_names_another_server(name):
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_a_script_is_short_and_says_what_it_does(name):
     assert text(name).startswith("// ")
-    assert len(text(name).splitlines()) <= 200
+    lines = text(name).splitlines()
+    assert len(lines) <= 200
+    assert max(map(len, lines)) < 120
 
 
 @pytest.mark.parametrize("name", SCRIPTS)

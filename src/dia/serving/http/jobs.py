@@ -164,7 +164,7 @@ def _words(model: "Dia", voices: VoiceCatalogue, item: Item) -> _Words:
     return _Words(_spoken_by(model, voice, item), {}, speakers=dict.fromkeys(SPEAKERS, name))
 
 
-def _cast(voices: VoiceCatalogue, item: Item, given: Mapping[str, str]) -> _Words:
+def _cast(voices: VoiceCatalogue, item: Item, given: Mapping[Any, str]) -> _Words:
     """A text whose speakers have voices of their own; a speaker that is not named has the model's own voice."""
     assert item.input is not None
     if item.voice is not None:

@@ -18,6 +18,7 @@ from dia.serving.http.responses import EventResponse, LongJSONResponse, SpeechRe
 from dia.serving.http.schema import BATCH_EXAMPLES, SPEECH_EXAMPLES, BatchRequest, Item, SpeechRequest
 from dia.serving.http.timing import times_of, turn_times
 from dia.serving.service import Service
+from dia.synthesis.parts.joining import Piece
 
 router = APIRouter(prefix="/v1/audio/speech", tags=["speech"])
 
@@ -102,7 +103,9 @@ async def whole(service: Service, planned: Order, timed: bool, patient: bool = F
 def summary(planned: Order, generation: Generation, timed: bool) -> dict[str, Any]:
     """What an answer says about its audio: usage, seed, duration, problems and times."""
     output = sum(len(piece.take.codes) for piece in generation.pieces)
-    faults = [fault for piece in generation.pieces for fault in piece.take.warnings]
+    faults = [
+        f"{_named(piece)} {fault}. Try another seed." for piece in generation.pieces for fault in piece.take.warnings
+    ]
     return {
         "usage": {
             "input_tokens": planned.input_tokens,
@@ -114,6 +117,10 @@ def summary(planned: Order, generation: Generation, timed: bool) -> dict[str, An
         "warnings": [*planned.job.remarks, *faults],
         **(times_of(planned, generation.pieces) if timed else {}),
     }
+
+
+def _named(piece: Piece) -> str:
+    return f"part {piece.number + 1} of {piece.parts}" if piece.parts > 1 else "the speech"
 
 
 async def spoken_batch(service: Service, items: list[Item]) -> dict[str, Any]:

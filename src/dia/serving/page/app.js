@@ -14,12 +14,10 @@ import "./voices/voice-dialog.js";
 
 const DRAFT = "dia-script";
 const part = (name) => document.querySelector(name);
-const [editor, reading, voices, options, dialog] = ["editor", "reading", "voices", "options", "voice-dialog"].map((name) =>
-  part(`dia-${name}`),
-);
-const [speakButton, stopButton, takes, status, alert] = ["speak", "stop", "takes", "status", "alert"].map((name) =>
-  part(`#${name}`),
-);
+const elements = ["editor", "reading", "voices", "options", "voice-dialog"];
+const [editor, reading, voices, options, dialog] = elements.map((name) => part(`dia-${name}`));
+const ids = ["speak", "stop", "takes", "status", "alert"];
+const [speakButton, stopButton, takes, status, alert] = ids.map((name) => part(`#${name}`));
 const api = new Api(askKey);
 let settings = null;
 let count = 0;

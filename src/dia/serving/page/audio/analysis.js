@@ -61,8 +61,9 @@ export class Analysis {
     const magnitudes = of(padded);
     const into = this.bands(this.columns);
     for (let band = 0; band < BANDS; band++) {
+      const [first, end] = [edges[band], Math.max(edges[band] + 1, edges[band + 1])];
       let most = 0;
-      for (let i = edges[band]; i < Math.max(edges[band] + 1, edges[band + 1]); i++) most = Math.max(most, magnitudes[i]);
+      for (let i = first; i < end; i++) most = Math.max(most, magnitudes[i]);
       const decibels = 20 * Math.log10((4 * most) / size + 1e-9);
       into[band] = 255 * Math.min(1, Math.max(0, 1 - decibels / QUIETEST));
     }

@@ -17,7 +17,8 @@ export class Recorder extends EventTarget {
 
   /** Start; rejects if the microphone is refused. After `seconds` the recording ends by itself. */
   async start(seconds) {
-    this.stream = await navigator.mediaDevices.getUserMedia({ audio: { autoGainControl: true, noiseSuppression: false } });
+    const audio = { autoGainControl: true, noiseSuppression: false };
+    this.stream = await navigator.mediaDevices.getUserMedia({ audio });
     if (this.stopped) {
       this.stop();
       return;

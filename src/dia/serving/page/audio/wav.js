@@ -2,7 +2,9 @@
 
 const ascii = (bytes, at) => String.fromCharCode(...bytes.subarray(at, at + 4));
 
-/** `push` bytes as they come; it returns the samples that are complete, from -1 to 1. `rate` is known after the header. */
+/**
+ * `push` bytes as they come; it returns the samples that are complete, from -1 to 1. `rate` is known after the header.
+ */
 export class WavReader {
   rate = 0;
   #parts = [];

@@ -5,7 +5,11 @@ const PAUSE = /\[ *pause\b[^[\]]*\]/gi;
 
 /** Pieces of the text in order, without gaps: {text, start, speaker, kind}; kind is tag, sound, pause or "". */
 export function pieces(text, sounds, names = {}) {
-  const marks = [...speakers(text, names), ...found(text, PAUSE, "pause"), ...found(text, soundPattern(sounds), "sound")];
+  const marks = [
+    ...speakers(text, names),
+    ...found(text, PAUSE, "pause"),
+    ...found(text, soundPattern(sounds), "sound"),
+  ];
   marks.sort((one, other) => one.start - other.start);
   const result = [];
   let [at, speaker] = [0, "S1"];

@@ -9,7 +9,8 @@ const SUFFIX = { opus: "ogg" };
 /** Fill `list` with a button for each file. `report` gets a message, or an error. */
 export function addDownloads(list, take, formats, report) {
   for (const kind of ["wav", ...formats.filter((format) => format !== "wav"), ...Object.keys(SUBTITLES)]) {
-    const button = Object.assign(document.createElement("button"), { type: "button", textContent: NAMES[kind] ?? kind });
+    const button = document.createElement("button");
+    Object.assign(button, { type: "button", textContent: NAMES[kind] ?? kind });
     button.dataset.kind = kind;
     button.addEventListener("click", async () => {
       button.disabled = true;

@@ -8,7 +8,8 @@ import "./wave-view.js";
 const STATES = { speaking: "Speaking…", done: "", stopped: "Stopped", failed: "" };
 
 /**
- * `<dia-take>`: `show(take, settings)` once. Dispatches `retry`, `again`, `reuse`, `remove`, `playing`, `turn` and `report`.
+ * `<dia-take>`: `show(take, settings)` once. Dispatches `retry`, `again`, `reuse`, `remove`, `playing`, `turn` and
+ * `report`.
  */
 export class TakeCard extends HTMLElement {
   #turn = -1;
@@ -24,7 +25,8 @@ export class TakeCard extends HTMLElement {
     for (const name of ["retry", "again", "reuse", "remove"]) {
       this.#find(`.${name}`).addEventListener("click", () => this.#tell(name));
     }
-    this.#find(".play").addEventListener("click", () => (this.player.wanted ? this.player.pause() : this.player.play()));
+    const toggle = () => (this.player.wanted ? this.player.pause() : this.player.play());
+    this.#find(".play").addEventListener("click", toggle);
     take.addEventListener("change", () => this.#update());
     this.player.addEventListener("change", () => this.#playerChanged());
     take.clip.addEventListener("grow", () => this.#showTime());

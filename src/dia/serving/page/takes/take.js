@@ -39,7 +39,8 @@ export class Take extends EventTarget {
     const reading = this.#read();
     try {
       const { signal } = this.#abort;
-      const done = await speak(this.api, this.body, signal, (bytes) => this.#receive(bytes), (turns) => this.#finish(turns));
+      const [onBytes, onTurns] = [(bytes) => this.#receive(bytes), (turns) => this.#finish(turns)];
+      const done = await speak(this.api, this.body, signal, onBytes, onTurns);
       await reading;
       this.turns = exactTurns(this.turns, done.segments);
       this.warnings = done.warnings;

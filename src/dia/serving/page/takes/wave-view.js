@@ -61,7 +61,8 @@ export class WaveView extends HTMLElement {
     for (let x = 0; x < width && columns(x) < this.analysis.columns; x++) {
       const seconds = (x * this.take.seconds) / width;
       while (turn + 1 < turns.length && turns[turn + 1].start <= seconds) turn++;
-      const peak = this.analysis.peak(Math.floor(columns(x)), Math.max(Math.floor(columns(x)), Math.floor(columns(x + 1)) - 1));
+      const [first, next] = [Math.floor(columns(x)), Math.floor(columns(x + 1))];
+      const peak = this.analysis.peak(first, Math.max(first, next - 1));
       const tall = Math.max(QUIET, Math.sqrt(peak)) * height;
       context.fillStyle = colors[turns[turn]?.speaker ?? "S1"];
       context.fillRect(x, (height - tall) / 2, 1, tall);
@@ -116,7 +117,7 @@ function sized(canvas, width, height) {
   return canvas.getContext("2d");
 }
 
-/** The parts of a color `#rrggbb`. */
+/** The parts of a color `rgb(…)`. */
 function rgb(color) {
-  return [1, 3, 5].map((at) => parseInt(color.trim().slice(at, at + 2), 16));
+  return color.match(/\d+/g).map(Number);
 }

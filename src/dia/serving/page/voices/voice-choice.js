@@ -4,7 +4,10 @@ import { deleteVoice, listVoices } from "./voices.js";
 
 const OWN = ""; // the model's own voice
 
-/** `<dia-voices>`: `show(api, settings, report)` once. `value` is {S1: name, …} of the speakers with a chosen voice. */
+/**
+ * `<dia-voices>`: `show(api, settings, report)` once. `value` is {S1: name, …} of the speakers with a chosen voice.
+ * Dispatches `choose`.
+ */
 export class VoiceChoice extends HTMLElement {
   #own = [];
 
@@ -18,7 +21,8 @@ export class VoiceChoice extends HTMLElement {
   }
 
   get value() {
-    return Object.fromEntries(this.#selects.filter(({ value }) => value !== OWN).map((one) => [one.dataset.speaker, one.value]));
+    const chosen = this.#selects.filter(({ value }) => value !== OWN);
+    return Object.fromEntries(chosen.map((select) => [select.dataset.speaker, select.value]));
   }
 
   /** List the voices again; `chosen` is selected for the first speaker who has the model's own voice. */
@@ -27,7 +31,8 @@ export class VoiceChoice extends HTMLElement {
     this.#own = own;
     for (const select of this.#selects) {
       const { value } = select;
-      select.replaceChildren(new Option("The model's own", OWN), ...group("Yours", own), ...group("Examples", examples));
+      const groups = [...group("Yours", own), ...group("Examples", examples)];
+      select.replaceChildren(new Option("The model's own", OWN), ...groups);
       select.value = [...examples, ...own].includes(value) ? value : OWN;
     }
     const free = this.#selects.find(({ value }) => value === OWN) ?? this.#selects[0];

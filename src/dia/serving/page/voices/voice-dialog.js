@@ -89,7 +89,8 @@ export class VoiceDialog extends HTMLElement {
   async #submit(event) {
     event.preventDefault();
     const { name, transcript, consent, speaker } = this.fields;
-    const agreed = consent.value === "own" ? "The speaker's own voice" : `Of ${speaker.value.trim()}, who has agreed to it`;
+    const other = `Of ${speaker.value.trim()}, who has agreed to it`;
+    const agreed = consent.value === "own" ? "The speaker's own voice" : other;
     const voice = { name: name.value, recording: this.#recording, transcript: transcript.value };
     this.#find(".submit").disabled = true;
     this.#say("Making the voice…");

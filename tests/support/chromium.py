@@ -13,7 +13,7 @@ FLAGS = (
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
     *("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"),
 )
-LONGEST = 30.0  # seconds
+LONGEST = 60.0  # seconds
 
 
 class Visit:
@@ -31,6 +31,7 @@ class Visit:
 
     def __init__(self, browser: Any, address: str, **context: Any) -> None:
         self.context, self.faults = browser.new_context(**{"viewport": {"width": 1280, "height": 900}} | context), []
+        self.context.set_default_timeout(1000 * LONGEST)
         self.page = self.context.new_page()
         self.page.on("pageerror", lambda error: self.faults.append(str(error)))
         self.page.on("console", self._listen)

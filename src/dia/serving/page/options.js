@@ -12,7 +12,8 @@ export class Options extends HTMLElement {
     for (const [name, { minimum, maximum, above, whole, default: own }] of Object.entries(ranges)) {
       const input = this.querySelector(`[name=${name}]`);
       const step = whole ? 1 : STEPS[name];
-      Object.assign(input, { min: above ? minimum + step : minimum, max: maximum, step, placeholder: own ?? "" });
+      const min = above ? minimum + step : minimum;
+      Object.assign(input, { min, max: maximum, step, placeholder: own ?? "" });
     }
   }
 

@@ -5,7 +5,8 @@ import { preview } from "../server/speech.js";
 const WAIT = 250; // milliseconds without typing
 
 /**
- * `<dia-reading>`: `watch(api, body)` once, then `refresh()` after changes. `body()` is the request. Dispatches `read`.
+ * `<dia-reading>`: `watch(api, body)` once, then `refresh()` after changes. `body()` is the request.
+ * Dispatches `read`.
  */
 export class Reading extends HTMLElement {
   #timer = 0;

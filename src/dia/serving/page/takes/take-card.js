@@ -81,13 +81,14 @@ export class TakeCard extends HTMLElement {
     cancelAnimationFrame(this.frame);
     this.#showTime();
     this.#find("dia-wave").move(this.player.position);
-    this.#find(".play").style.setProperty("--level", this.player.level().toFixed(2));
     this.#showTurn();
     if (this.player.wanted && this.isConnected) this.frame = requestAnimationFrame(() => this.#frame());
   }
 
   #showTime() {
-    this.#find(".time").textContent = `${this.player.position.toFixed(1)} / ${this.take.clip.seconds.toFixed(1)} s`;
+    const time = `${this.player.position.toFixed(1)} / ${this.take.clip.seconds.toFixed(1)} s`;
+    const label = this.#find(".time");
+    if (label.textContent !== time) label.textContent = time;
   }
 
   #showTurn() {

@@ -26,10 +26,10 @@ export class WaveView extends HTMLElement {
   /** Move the playhead. */
   move(seconds) {
     const all = this.take.seconds || 1;
-    this.querySelector(".playhead").style.insetInlineStart = `${100 * Math.min(1, seconds / all)}%`;
-    this.ariaValueMax = all.toFixed(1);
-    this.ariaValueNow = seconds.toFixed(1);
-    this.ariaValueText = `${seconds.toFixed(1)} of ${all.toFixed(1)} seconds`;
+    this.querySelector(".playhead").style.translate = `${100 * Math.min(1, seconds / all)}% 0`;
+    const [now, max] = [seconds.toFixed(1), all.toFixed(1)];
+    if (this.ariaValueNow === now && this.ariaValueMax === max) return;
+    Object.assign(this, { ariaValueNow: now, ariaValueMax: max, ariaValueText: `${now} of ${max} seconds` });
   }
 
   /** Draw before the next frame, however often it is called until then. */

@@ -16,6 +16,7 @@ export class VoiceDialog extends HTMLElement {
     this.form = this.querySelector("form");
     this.fields = this.form.elements;
     this.fields.name.maxLength = settings.limits.name_characters;
+    this.fields.speaker.maxLength = settings.limits.name_characters;
     this.fields.transcript.maxLength = settings.limits.transcript_characters;
     this.#on(".record", "click", () => (this.#recorder ? this.#stop() : this.#record()));
     this.#on(".file", "change", (event) => this.#use(event.target.files[0] ?? null));

@@ -17,7 +17,7 @@ export class Options extends HTMLElement {
     }
   }
 
-  /** The options that are set, as fields of a request. The seed is drawn here if none is given, so that it is known. */
+  /** The options that are set, as fields of a request. If no seed is given, it is drawn here, so that it is known. */
   get value() {
     const set = [...this.querySelectorAll("input[type=number]")].filter((input) => input.value !== "");
     const numbers = Object.fromEntries(set.map((input) => [input.name, input.valueAsNumber]));

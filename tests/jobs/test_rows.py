@@ -30,6 +30,7 @@ def read(content, defaults=None, as_text=False):
         ({"id": "a", "turns": [{"speaker": "S1"}]}, "expected a dict with"),
         ({"id": "a", "turns": [{"speaker": name, "text": "Hi."} for name in "ABC"]}, "third speaker"),
         ({"id": "a", "text": 7}, "expected a script"),
+        ({"id": "a", "text": "Hi.", "title": 7}, "title is 7; expected text"),
         ({"id": "a", "text": "  "}, "row 1"),
         ({"id": "a", "text": "\udcff"}, "not UTF-8"),
         ({"id": "a", "text": "Hi.", "seed": 1.5}, "seed"),
@@ -70,3 +71,10 @@ def test_the_seed_is_the_rows_own_or_derived_from_the_job_and_the_id():
     seeds = {Row(id, "Hi.").seed_in(seed) for id in ("a", "b") for seed in (0, 1)}
     assert len(seeds) == 4
     assert Row("a", "Hi.").seed_in(0) == Row("a", "Ho.").seed_in(0)
+
+
+def test_a_chapter_without_a_tag_belongs_to_the_first_speaker():
+    content = {"id": "a", "text": "<h1>One</h1><p>It rained.</p>", "text_format": "html"}
+    _, script = read_row(SourceRow(1, "row 1", content), {}, PromptFormat())
+    assert {turn.speaker for turn in script.turns} == {"S1"}
+    assert str(script).startswith("[S1]")

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from books import paragraph, write_docx, write_epub
 
 from dia.jobs.sources import open_rows
 
@@ -90,7 +91,7 @@ def test_a_folder_of_scripts_has_a_row_for_each_file(tmp_path):
     (tmp_path / "c.txt").write_bytes(b"\0\1\2")
     (tmp_path / "notes.pdf").touch()
     one, two, bad = open_rows(tmp_path)
-    assert one.content == {"id": "a", "text": "# One", "text_format": "markdown"}
+    assert one.content == {"id": "a", "text": "# One", "text_format": "markdown", "title": "One"}
     assert two.content["id"] == "b"
     assert "c.txt" in bad.error
 
@@ -112,3 +113,81 @@ def test_other_sources_are_refused(tmp_path, monkeypatch, source, kind, fault):
         (tmp_path / source).touch()
     with pytest.raises(kind, match=fault):
         open_rows(source)
+
+
+def test_a_book_has_a_row_for_each_chapter(tmp_path):
+    (tmp_path / "walk.md").write_text("# Walk\n\n## One\n\nFirst.\n\n## Two\n\nSecond.\n")
+    title, one, two = open_rows(tmp_path / "walk.md")
+    assert (title.content["id"], title.content["title"]) == ("walk-001", "Walk")
+    assert (one.content["id"], one.content["title"], one.number) == ("walk-002", "One", 2)
+    assert two.content == {"id": "walk-003", "text": "## Two\n\nSecond.\n", "text_format": "markdown", "title": "Two"}
+    assert two.place.endswith("walk.md, chapter 3")
+
+
+def test_a_folder_may_have_books_and_a_damaged_one_does_not_hide_the_others(tmp_path):
+    write_epub(tmp_path / "a.epub", {"one.xhtml": "<h1>One</h1>", "two.xhtml": "<h1>Two</h1>"})
+    (tmp_path / "b.epub").write_bytes(b"PK")
+    write_docx(tmp_path / "c.docx", paragraph("Words."))
+    rows = list(open_rows(tmp_path))
+    assert [row.content and row.content["id"] for row in rows] == ["a-001", "a-002", None, "c"]
+    assert [row.number for row in rows] == [1, 2, 3, 4]
+    assert "is damaged" in rows[2].error
+
+
+def test_a_damaged_book_alone_is_refused(tmp_path):
+    (tmp_path / "b.docx").write_bytes(b"PK")
+    with pytest.raises(ValueError, match="is damaged"):
+        open_rows(tmp_path / "b.docx")
+
+
+def saved_data_set(folder, columns, splits=()):
+    datasets = pytest.importorskip("datasets")
+    found = datasets.Dataset.from_dict(columns)
+    saved = datasets.DatasetDict(dict.fromkeys(splits, found)) if splits else found
+    saved.save_to_disk(folder)
+    return folder
+
+
+COLUMNS = {"id": ["a", "b"], "text": ["One.", "Two."], "seed": [None, 7], "source": ["x", "y"]}
+FILLED = [{"id": "a", "text": "One."}, {"id": "b", "text": "Two.", "seed": 7}]
+
+
+def test_a_saved_data_set_is_read_without_empty_values_and_other_columns(tmp_path):
+    folder = saved_data_set(tmp_path / "saved", COLUMNS)
+    assert contents(folder) == FILLED
+    assert contents(f"dataset:{folder}") == FILLED
+
+
+def test_a_data_set_with_several_splits_needs_the_name_of_one(tmp_path):
+    folder = saved_data_set(tmp_path / "saved", COLUMNS, splits=("train", "test"))
+    assert contents(f"dataset:{folder}:test") == FILLED
+    with pytest.raises(ValueError, match=r"has several splits: train, test\. Name one as dataset:.*:train"):
+        open_rows(folder)
+    with pytest.raises(ValueError, match="has no split 'dev'"):
+        open_rows(f"dataset:{folder}:dev")
+
+
+def test_a_data_set_is_loaded_by_name_as_a_stream(tmp_path, monkeypatch):
+    datasets = pytest.importorskip("datasets")
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
+    (tmp_path / "rows").mkdir()
+    datasets.Dataset.from_dict({"id": ["a"], "text": ["One."], "other": [1]}).to_parquet(
+        tmp_path / "rows/train.parquet"
+    )
+    rows = open_rows(f"dataset:{tmp_path / 'rows'}")
+    assert [row.content for row in rows] == [row.content for row in rows] == [{"id": "a", "text": "One."}]
+
+
+def test_a_data_set_without_ids_or_that_does_not_exist_is_refused(tmp_path):
+    folder = saved_data_set(tmp_path / "saved", {"text": ["One."]})
+    with pytest.raises(ValueError, match="has no column id; it has text"):
+        open_rows(folder)
+    (tmp_path / "saved" / "state.json").write_text("{")
+    with pytest.raises(ValueError, match="cannot be loaded"):
+        open_rows(folder)
+
+
+def test_without_datasets_a_message_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "datasets", None)
+    with pytest.raises(ImportError, match="pip install"):
+        open_rows("dataset:some/name")

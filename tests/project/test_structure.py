@@ -66,4 +66,4 @@ def test_the_layers_in_contributing_are_those_of_the_test():
 
 
 def test_the_page_is_short():
-    assert len(PAGE.splitlines()) <= 170
+    assert len(PAGE.splitlines()) <= 175

@@ -27,10 +27,12 @@ _GUIDE = """examples:
   dia batch rows.jsonl -o speech
   dia batch rows.csv -o speech --format flac --subtitles srt
   dia batch scripts/ -o speech --voice clara --retries 2
+  dia batch book.epub -o chapters
   dia batch rows.jsonl -o speech --check
 
 INPUT has a row for each script: JSON lines, CSV or Parquet with the columns id and text (or turns), and optionally
-voice, seed and settings such as temperature; or a folder of script files (.txt, .md, .html, .srt, .vtt, .fountain).
+voice, seed and settings such as temperature; a data set (dataset:NAME, or a folder of save_to_disk); a script (.txt,
+.srt, .vtt, .fountain); a book (.epub, .docx, .md, .html), whose chapters are rows; or a folder of scripts and books.
 FOLDER gets a file for each row, and manifest.jsonl with a line for each. All rows are checked first. The same command
 again resumes: finished rows are kept, changed rows are made anew, failed rows are tried again.
 The exit code is 1 if a row failed.
@@ -49,7 +51,7 @@ def add_command(subparsers: Any, notice: str = "") -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.set_defaults(run=_batch)
-    parser.add_argument("input", metavar="INPUT", type=Path, help="file with rows, or folder of scripts")
+    parser.add_argument("input", metavar="INPUT", type=Path, help="file with rows, data set, book, or folder of scripts")
     parser.add_argument("-o", "--output", metavar="FOLDER", type=Path, required=True, help="folder for the results")
     parser.add_argument("--check", action="store_true", help="check all rows, print the report and stop")
     parser.add_argument(

@@ -30,8 +30,8 @@ class Batch:
     """Rows to speak into a folder: one audio file per row, and a manifest. See docs/batch.md.
 
     Args:
-        source: a .jsonl, .csv or .parquet file, a script file, a folder of script files, or a list or data set of
-            dicts. It is read twice, row by row.
+        source: a .jsonl, .csv or .parquet file, a script, a book, a folder of these two, `dataset:NAME`, or a list or
+            data set of dicts. It is read twice, row by row.
         folder: the output, created if needed. A folder of the same job is resumed.
         settings: what applies to all rows.
 

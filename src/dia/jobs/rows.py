@@ -10,6 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from dia.jobs.columns import COLUMNS, OPTIONS
 from dia.jobs.sources import SourceRow
 from dia.runtime.limits import BEST_OF, RETRIES
 from dia.runtime.ranges import check_given, shown
@@ -23,11 +24,8 @@ from dia.text.speakers import by_speaker
 from dia.text.tags import SPEAKERS
 
 LONGEST_ID = 200  # bytes; file systems allow 255 for a name, and a suffix and temporary names need the rest
-_NOT_IN_OPTIONS = {"audio_prompt", "audio_prompt_text", "seed", "voice"}
-OPTIONS = (*sorted(set(Options.__annotations__) - _NOT_IN_OPTIONS), "best_of", "long_form", "retries")
-COLUMNS = ("id", "text", "turns", "voice", "seed", *OPTIONS)
 _FLAGS = ("true", "false")
-_CELLS_OF_TEXT = ("id", "text", "text_format")
+_CELLS_OF_TEXT = ("id", "text", "text_format", "title")
 _READING = ("normalize", "speakers", "text_format", "keep_timing")
 _NOT_IN_IDS = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]|[\ud800-\udfff]')
 _DEVICES = re.compile(r"(?i:con|prn|aux|nul|com\d|lpt\d)(\..*)?")  # names that Windows reserves
@@ -43,6 +41,7 @@ class Row:
         voice: a name, a path, or a dict of these by speaker; None for the model's own voice.
         seed: the seed; None derives it from the job's seed and `id`.
         options: options of `Dia.generate`, and `retries`, `best_of` and `long_form`.
+        title: what the row is called, such as the heading of a chapter. It is not spoken.
     """
 
     id: str
@@ -50,6 +49,7 @@ class Row:
     voice: Any = None
     seed: int | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    title: str = ""
 
     def seed_in(self, job_seed: int) -> int:
         """The seed of the row: its own, or 48 bits derived from the job's seed and `id`."""
@@ -120,7 +120,8 @@ def _row(columns: Mapping[str, Any], defaults: Mapping[str, Any]) -> Row:
     given = {name: value for name, value in columns.items() if value is not None}
     values = {**defaults, **given}
     options = {name: values[name] for name in OPTIONS if values.get(name) is not None}
-    row = Row(checked_id(given.get("id")), _text(given), values.get("voice"), values.get("seed"), options)
+    text, title = _text(given), _title(given.get("title", ""))
+    row = Row(checked_id(given.get("id")), text, values.get("voice"), values.get("seed"), options, title)
     if given.get("seed") is not None:
         check_seed(row.seed)
     check_row_options(options)
@@ -176,6 +177,12 @@ def _text(given: Mapping[str, Any]) -> str:
     except UnicodeEncodeError:
         raise ValueError("text contains bytes that are not UTF-8. Save the file as UTF-8.") from None
     return text
+
+
+def _title(title: Any) -> str:
+    if not isinstance(title, str):
+        raise TypeError(f"title is {shown(title)}; expected text.")
+    return title.encode("utf-8", "replace").decode("utf-8")
 
 
 def _joined(turns: Any) -> str:
@@ -235,9 +242,7 @@ def _checksum(path: Path, changed: int) -> str:
 
 
 __all__ = [
-    "COLUMNS",
     "LONGEST_ID",
-    "OPTIONS",
     "Row",
     "check_row_options",
     "check_voice",

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dia.jobs.rows import OPTIONS, check_row_options, check_voice
+from dia.jobs.columns import OPTIONS
+from dia.jobs.rows import check_row_options, check_voice
 from dia.runtime.limits import SEED
 from dia.runtime.ranges import shown
 from dia.runtime.spelling import did_you_mean

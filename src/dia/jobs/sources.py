@@ -8,20 +8,25 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from dia.jobs.columns import COLUMNS
+from dia.jobs.data_sets import is_data_set, open_data_set
 from dia.runtime.files.json_lines import json_object
+from dia.text.books import book
 from dia.text.files.source import LARGEST_BYTES, read_script
 from dia.text.files.suffixes import SUFFIXES
 
 TABLES = (".jsonl", ".csv", ".parquet")
+SCRIPTS = tuple(dict.fromkeys((*SUFFIXES, *book.SUFFIXES)))
 _EXAMPLE = '{"id": "hello", "text": "[S1] Hello."}'
 _BATCH_ROWS = 256  # rows of a Parquet file in memory at a time
 _EXTRA = "pip install 'dia-tts[train]'"
 
 Source: TypeAlias = str | Path | Iterable[Any]
-"""A path, or an object that can be iterated several times: a list of dicts, a `datasets.Dataset`."""
+"""A path, `dataset:NAME`, or an object that can be iterated several times: a list of dicts, a `datasets.Dataset`."""
 
 
 @dataclass(frozen=True)
@@ -47,31 +52,36 @@ def open_rows(source: Source) -> "Iterable[SourceRow]":
     """The rows of a source. They can be iterated several times, and are read anew each time.
 
     Args:
-        source: a .jsonl, .csv or .parquet file; a script file, which is one row; a folder of script files; or an
+        source: a .jsonl, .csv or .parquet file; a script file, which is one row; a book, with a row for each chapter;
+            a folder of scripts and books; `dataset:NAME`, or a folder written by `save_to_disk` of `datasets`; or an
             iterable of dicts that can be iterated several times.
 
     Raises:
         FileNotFoundError: the path does not exist.
-        ImportError: pyarrow, which reads Parquet files, is not installed.
+        ImportError: pyarrow, which reads Parquet files, or `datasets` is not installed.
         TypeError: the source is neither a path nor such an iterable.
-        ValueError: the format is unknown, the folder has no scripts, or the file is damaged as a whole.
+        ValueError: the format is unknown, the folder has no scripts, or the file or data set is damaged as a whole.
     """
     if not isinstance(source, str | Path):
         return _Rows(partial(_objects, _checked_iterable(source)))
+    if is_data_set(source):
+        return _Rows(partial(_objects, open_data_set(source, COLUMNS)))
     path = Path(source)
     if path.is_dir():
         if not _script_names(path):
-            raise ValueError(f"{path} has no scripts. Known are files that end in {', '.join(SUFFIXES)}.")
+            raise ValueError(f"{path} has no scripts. Known are files that end in {', '.join(SCRIPTS)}.")
         return _Rows(partial(_folder, path))
     if not path.exists():
         raise FileNotFoundError(f"{path} does not exist. Pass a file with rows or a folder of scripts.")
     suffix = path.suffix.lower()
-    if suffix in SUFFIXES:
+    if suffix in SCRIPTS:
+        if suffix in book.SUFFIXES:
+            book.read_book(path)
         return _Rows(partial(_scripts, path.parent, [path.name]))
     if suffix not in TABLES:
         raise ValueError(
             f"{path}: {suffix or 'a name without a suffix'} is not a known format. Pass a file that ends in "
-            f"{', '.join((*TABLES, *SUFFIXES))}, or a folder of scripts."
+            f"{', '.join((*TABLES, *SCRIPTS))}, or a folder of scripts."
         )
     if suffix == ".parquet":
         return _Rows(partial(_parquet, _checked_parquet(path)))
@@ -200,10 +210,10 @@ def _parquet(path: Path) -> Iterator[SourceRow]:
 
 
 def _script_names(folder: Path) -> list[str]:
-    """The names of the script files in a folder, sorted, without its subfolders and hidden files."""
+    """The names of the scripts and books in a folder, sorted, without its subfolders and hidden files."""
     with os.scandir(folder) as entries:
         files = (entry.name for entry in entries if entry.is_file() and not entry.name.startswith("."))
-        return sorted(name for name in files if Path(name).suffix.lower() in SUFFIXES)
+        return sorted(name for name in files if Path(name).suffix.lower() in SCRIPTS)
 
 
 def _folder(folder: Path) -> Iterator[SourceRow]:
@@ -211,15 +221,33 @@ def _folder(folder: Path) -> Iterator[SourceRow]:
 
 
 def _scripts(folder: Path, names: Iterable[str]) -> Iterator[SourceRow]:
-    for number, name in enumerate(names, 1):
+    """A row for each script, and for each chapter of each book."""
+    numbers = count(1)
+    for name in names:
         path = folder / name
         try:
-            script = read_script(path)
+            contents = _chapters(path) if path.suffix.lower() in book.SUFFIXES else [_script(path)]
         except (ValueError, OSError) as error:
-            yield SourceRow(number, str(path), error=str(error))
-        else:
-            content = {"id": path.stem, "text": script.text, "text_format": script.text_format}
-            yield SourceRow(number, str(path), content)
+            yield SourceRow(next(numbers), str(path), error=str(error))
+            continue
+        for number, content in enumerate(contents, 1):
+            place = str(path) if len(contents) == 1 else f"{path}, chapter {number}"
+            yield SourceRow(next(numbers), place, content)
 
 
-__all__ = ["TABLES", "Source", "SourceRow", "open_rows"]
+def _script(path: Path) -> dict[str, str]:
+    script = read_script(path)
+    return {"id": path.stem, "text": script.text, "text_format": script.text_format}
+
+
+def _chapters(path: Path) -> list[dict[str, str]]:
+    """The rows of a book. The ids of several have numbers with three digits, so that they keep their order."""
+    chapters = book.read_book(path).chapters
+    ids = [f"{path.stem}-{number:03}" for number in range(1, len(chapters) + 1)] if len(chapters) > 1 else [path.stem]
+    return [
+        {"id": id, "text": one.text, "text_format": one.text_format} | ({"title": one.title} if one.title else {})
+        for id, one in zip(ids, chapters, strict=True)
+    ]
+
+
+__all__ = ["SCRIPTS", "TABLES", "Source", "SourceRow", "open_rows"]

@@ -22,7 +22,7 @@ from dia.text.markup.selection import CELL, LINE, PARAGRAPH, Selection
 from dia.text.sounds import is_marked_sound
 from dia.text.tags import PAUSE_MARK, SPEAKER_TAG
 
-_FRONT_MATTER = re.compile(
+FRONT_MATTER = re.compile(
     r"\A\ufeff?(---|\+\+\+)[ \t]*\r?\n(?=[^\n]*[:=])(?:[^\n]*\n){0,200}?(?:\1|\.\.\.)[ \t]*\r?(?:\n|\Z)"
 )
 # The parser would drop what is nested deeper than `places.DEEPEST`.
@@ -37,7 +37,7 @@ _MASK = "\ue000"  # a letter in private use, which is not Markdown
 
 def read_markdown(source: EditedText, *, english: bool = True) -> tuple[EditedText, list[str]]:
     """Remove the markup of Markdown, and of HTML in it."""
-    source = source.sub(_FRONT_MATTER, "").sub(_TOO_DEEP, r"\1").sub(_TOO_FAR_IN, r"\1")
+    source = source.sub(FRONT_MATTER, "").sub(_TOO_DEEP, r"\1").sub(_TOO_FAR_IN, r"\1")
     source, warnings = without_notes(source)
     for step in (without_formulas, without_dialects) if english else ():
         source, found = step(source)
@@ -199,4 +199,4 @@ def _is_reference_link(found: list[Place]) -> bool:
     return False
 
 
-__all__ = ["read_markdown"]
+__all__ = ["FRONT_MATTER", "read_markdown"]

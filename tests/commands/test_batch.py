@@ -27,6 +27,15 @@ def test_check_prints_the_report_and_loads_no_model(rows, capsys):
     assert not (rows.parent / "out").exists()
 
 
+def test_check_measures_the_speed_if_asked(rows, tiny, capsys):
+    command = ["batch", "rows.jsonl", "-o", "out", "--check", "--model", tiny, "--device", "cpu"]
+    assert cli.main(command) == 0
+    assert "1.00 times real time, assumed, not measured" in capsys.readouterr().out
+    assert cli.main([*command, "--measure"]) == 0
+    assert "times real time, measured with" in capsys.readouterr().out
+    assert not (rows.parent / "out").exists()
+
+
 def test_check_fails_if_a_row_is_bad(rows, capsys):
     rows.write_text(rows.read_text() + "{\n")
     assert cli.main(["batch", "rows.jsonl", "-o", "out", "--check"]) == 1

@@ -2,6 +2,7 @@
 
 from dia.jobs.batch import Batch
 from dia.jobs.settings import BatchSettings
+from dia.jobs.speed import ASSUMED, Speed
 from dia.text.prompt_format import PromptFormat
 
 
@@ -41,3 +42,8 @@ def test_the_length_of_the_speech_includes_pauses_and_the_speaking_rate(tmp_path
 def test_checking_writes_nothing(tmp_path):
     report([{"id": "a", "text": "Hi."}], tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_work_is_estimated_at_a_stated_speed():
+    assert ASSUMED.line(7200) == "about 2.00 hours of work (estimate: 1.00 times real time, assumed, not measured)"
+    assert Speed(4.0, "measured").line(7200).startswith("about 0.50 hours of work (estimate: 4.00 times")

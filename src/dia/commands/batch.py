@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from dia.jobs.batch import Batch
     from dia.jobs.report import Report
     from dia.jobs.results import RowResult
+    from dia.model import Dia
     from dia.text.prompt_format import PromptFormat
 
 _GUIDE = """examples:
@@ -51,9 +52,14 @@ def add_command(subparsers: Any, notice: str = "") -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.set_defaults(run=_batch)
-    parser.add_argument("input", metavar="INPUT", type=Path, help="file with rows, data set, book, or folder of scripts")
+    parser.add_argument("input", metavar="INPUT", type=Path, help="rows, data set, book, or folder of scripts")
     parser.add_argument("-o", "--output", metavar="FOLDER", type=Path, required=True, help="folder for the results")
     parser.add_argument("--check", action="store_true", help="check all rows, print the report and stop")
+    parser.add_argument(
+        "--measure",
+        action="store_true",
+        help="load the model and measure its speed for a moment, to estimate the time that the work takes",
+    )
     parser.add_argument(
         "--strict", action="store_true", help="stop if a row cannot be spoken, before the first one is"
     )
@@ -94,13 +100,18 @@ def _batch(arguments: argparse.Namespace) -> int:
     check_place(arguments)
     batch = _job(arguments)
     report = _checked(batch, arguments)
+    model = None
+    if report.good and arguments.measure:
+        model = load_model(arguments, _is_interactive(arguments), arguments.verbose)
+    _print_work(report, model)
     if arguments.check:
         return 0 if not report.bad else 1
     if report.bad and arguments.strict:
         raise ValueError(f"{report.bad} rows cannot be spoken, see above. Repair them, or omit --strict.")
     if not report.good:
         raise ValueError("no row can be spoken, see above.")
-    model = load_model(arguments, _is_interactive(arguments), arguments.verbose)
+    if model is None:
+        model = load_model(arguments, _is_interactive(arguments), arguments.verbose)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DiaWarning)  # they are in the manifest
         with closing(batch.run(model)) as results:
@@ -136,6 +147,16 @@ def _checked(batch: "Batch", arguments: argparse.Namespace) -> "Report":
     return report
 
 
+def _print_work(report: "Report", model: "Dia | None") -> None:
+    """Print how long the work is expected to take, at a speed that is measured if there is a model."""
+    from dia.jobs.speed import ASSUMED, measured_speed
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DiaWarning)
+        speed = ASSUMED if model is None else measured_speed(model)
+    print(speed.line(report.seconds), flush=True)
+
+
 def _format(source: str | None) -> "PromptFormat":
     """The prompt conventions of the model. Those of a Hub model are unknown before loading: text is not read then."""
     from dia.checkpoints.source import local_folder
@@ -165,7 +186,7 @@ def _follow(results: "Iterator[RowResult]", report: "Report", arguments: argpars
             if result.error:
                 bar.write(f"dia: {result.id or f'row {result.row}'}: {result.error}", file=sys.stderr)
             speed = seconds / (time.perf_counter() - started)
-            bar.set_postfix_str(f"{seconds:.0f} s of speech, {speed:.2f}x realtime", refresh=False)
+            bar.set_postfix_str(f"{seconds / 3600:.2f} h of speech, {speed:.2f}x realtime", refresh=False)
             bar.update()
     taken = time.perf_counter() - started
     print(

@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 from dia.jobs.longest_first import Task, run_longest_first
 from dia.jobs.manifest import Manifest, key_of
+from dia.jobs.output.formats import CODES, METADATA, metadata_bytes
+from dia.jobs.output.layouts import open_store
+from dia.jobs.output.store import RowStore
 from dia.jobs.report import Report, RowIndex, check_rows, expected_seconds, good_rows
 from dia.jobs.results import RowResult
 from dia.jobs.rows import Row
-from dia.jobs.settings import BatchSettings
+from dia.jobs.settings import SUBTITLES, BatchSettings
 from dia.jobs.sources import Source, SourceRow, open_rows
-from dia.jobs.speaking import DiaSpeaker, FolderFull, RowSpeaker
+from dia.jobs.speaking import DiaSpeaker, FolderFull, RowSpeaker, as_full_folder
+from dia.runtime.files.atomic import atomic_file
 from dia.runtime.files.locks import exclusive_writer
 from dia.text.prompt_format import PromptFormat
 
@@ -81,16 +85,17 @@ class Batch:
         with exclusive_writer(self.folder, parents=True):
             self.folder.mkdir(exist_ok=True)
             with Manifest(self.folder, {**self.settings.plan(), **speaker.plan()}) as manifest:
-                yield from _Run(self, speaker, manifest).results()
+                with closing(open_store(self.folder, self.settings.shard_format(), self.settings.shard_rows)) as store:
+                    yield from _Run(self, speaker, manifest, store).results()
                 manifest.sort()
 
 
 class _Run:
     """One run of a job."""
 
-    def __init__(self, batch: Batch, speaker: RowSpeaker, manifest: Manifest) -> None:
+    def __init__(self, batch: Batch, speaker: RowSpeaker, manifest: Manifest, store: RowStore) -> None:
         self._rows, self._settings = batch.rows, batch.settings
-        self._speaker, self._manifest, self._stop = speaker, manifest, Event()
+        self._speaker, self._manifest, self._store, self._stop = speaker, manifest, store, Event()
 
     def results(self) -> Generator[RowResult, None, None]:
         """Every row's result, once."""
@@ -98,7 +103,13 @@ class _Run:
             closing(RowIndex()) as index,
             closing(run_longest_first(self._tasks(index), self._speaker.at_once, _WINDOW, self._stop)) as results,
         ):
-            yield from results
+            for result in results:
+                if result.id is not None:
+                    with as_full_folder(self._manifest.folder):
+                        self._store.done(result.id, not result.error)
+                yield result
+            with as_full_folder(self._manifest.folder):
+                self._store.end()
 
     def _tasks(self, index: RowIndex) -> Iterator[Task[RowResult] | RowResult]:
         for source, checked in good_rows(self._rows, self._settings, self._speaker.format, index):
@@ -123,17 +134,28 @@ class _Run:
 
     def _wanted(self, row: Row) -> RowResult:
         """What is known of a result beforehand. The same row gives the same values."""
-        seed = self._settings.seed
+        settings = self._settings
+        audio, *others = self._names(row.id)
         return RowResult(
             id=row.id,
-            path=f"{row.id}.{self._settings.format}",
-            subtitles=tuple(f"{row.id}.{name}" for name in self._settings.subtitles),
-            seed=row.seed_in(seed),
+            path=audio,
+            subtitles=tuple(name for name in others if name.endswith(SUBTITLES)),
+            codes=f"{row.id}.{CODES}" if settings.codes else "",
+            shard=self._store.place(row.id, [audio, *others]),
+            title=row.title,
+            seed=row.seed_in(settings.seed),
             text_sha256=row.text_sha256,
-            settings_sha256=row.settings_sha256(seed),
+            settings_sha256=row.settings_sha256(settings.seed),
             model=self._speaker.model,
             versions=self._speaker.versions,
         )
+
+    def _names(self, id: str) -> list[str]:
+        """The names of a row's files, the audio first."""
+        settings = self._settings
+        others = (*settings.subtitles, *((CODES,) if settings.codes else ()))
+        sharded = settings.layout != "files"
+        return [f"{id}.{suffix}" for suffix in (settings.format, *others, *((METADATA,) if sharded else ()))]
 
     def _finished(self, wanted: RowResult, number: int) -> RowResult | None:
         """The result of an earlier run, if its inputs are the same and its files are there."""
@@ -142,20 +164,20 @@ class _Run:
             return None
         try:
             found = RowResult.of(record)
-            sizes = [(self._manifest.folder / name).stat().st_size for name in (wanted.path, *wanted.subtitles)]
-        except (TypeError, OSError):
+        except TypeError:
             return None
-        same = all(_inputs(found)[name] == value for name, value in _inputs(wanted).items())
-        return found if same and sizes[0] == found.bytes else None
+        sizes = [self._store.size(name) for name in self._names(str(wanted.id))]
+        if _inputs(found) != _inputs(wanted) or None in sizes or sizes[0] != found.bytes:
+            return None
+        if found.shard != wanted.shard:  # rows before it have come or gone
+            found = replace(found, shard=wanted.shard)
+            self._manifest.add(key_of(record), number, found.record())
+        return found
 
     def _made(self, row: Row, wanted: RowResult, number: int) -> RowResult:
         """Speak a row and note it. Runs in a thread."""
-        folder = self._manifest.folder
-        audio, *subtitles = (folder / name for name in (wanted.path, *wanted.subtitles))
         try:
-            assert wanted.seed is not None
-            spoken = self._speaker.speak(row, wanted.seed, audio, subtitles, self._stop)
-            result = replace(wanted, bytes=audio.stat().st_size, **vars(spoken))
+            result = self._spoken(row, wanted)
         except FolderFull:
             raise
         except Exception as error:
@@ -165,10 +187,28 @@ class _Run:
         self._manifest.add(key_of({"id": wanted.id}), number, result.record())
         return result
 
+    def _spoken(self, row: Row, wanted: RowResult) -> RowResult:
+        assert wanted.seed is not None
+        audio, *subtitles = (self._store.path(name) for name in (wanted.path, *wanted.subtitles))
+        codes = {"codes": self._store.path(wanted.codes)} if wanted.codes else {}
+        spoken = self._speaker.speak(row, wanted.seed, audio, subtitles, self._stop, **codes)
+        result = replace(wanted, bytes=audio.stat().st_size, **vars(spoken))
+        if wanted.shard:
+            with as_full_folder(self._manifest.folder), atomic_file(self._store.path(f"{row.id}.{METADATA}")) as path:
+                path.write_bytes(metadata_bytes(_metadata(row, result)))
+        return result
+
 
 def _inputs(result: RowResult) -> dict[str, Any]:
-    names = ("id", "path", "subtitles", "seed", "text_sha256", "settings_sha256")
+    names = ("id", "path", "subtitles", "codes", "title", "seed", "text_sha256", "settings_sha256")
     return {name: getattr(result, name) for name in names}
+
+
+def _metadata(row: Row, result: RowResult) -> dict[str, Any]:
+    """What a shard says of a row."""
+    names = ("id", "title", "model", "seconds", "seed", "warnings", "faults", "attempts", "bytes")
+    metadata = {"text": row.text, **{name: getattr(result, name) for name in names}}
+    return metadata | {"seed": (metadata["seed"] + 2**63) % 2**64 - 2**63}  # the same seed with a sign
 
 
 __all__ = ["Batch"]

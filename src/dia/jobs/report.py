@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
+from dia.jobs.output.layouts import check_id
 from dia.jobs.rows import Row, folded_id, read_row
 from dia.jobs.settings import BatchSettings
 from dia.jobs.sources import SourceRow
@@ -79,15 +80,16 @@ def good_rows(
     for source in rows:
         try:
             row, script = read_row(source, settings.defaults, format)
-            _claim(index, source, row)
+            _claim(index, source, row, settings.layout)
         except ValueError as error:
             yield source, error
         else:
             yield source, (row, script)
 
 
-def _claim(index: RowIndex, source: SourceRow, row: Row) -> None:
+def _claim(index: RowIndex, source: SourceRow, row: Row, layout: str) -> None:
     try:
+        check_id(layout, row.id)
         index.claim(row.id, source.number)
     except ValueError as error:
         raise ValueError(f"{source.place}: {error}") from None

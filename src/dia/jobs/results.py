@@ -29,8 +29,11 @@ class RowResult:
     Attributes:
         id: the id; None for a row that cannot be spoken as it is in the input.
         row: the number of such a row, from 1; None for others.
-        path: the name of the audio file within the folder; empty if there is none.
+        path: the name of the audio file within the folder or the shard; empty if there is none.
         subtitles: the names of the subtitles.
+        codes: the name of the file with the codes; empty if none was requested.
+        shard: the name of the shard that holds the files at the end of the job; empty for a file per row.
+        title: what the row is called; empty if it has no title.
         bytes: the size of the audio file.
         seconds: the length of the audio.
         seed: the seed of the row.
@@ -49,6 +52,9 @@ class RowResult:
     row: int | None = None
     path: str = ""
     subtitles: tuple[str, ...] = ()
+    codes: str = ""
+    shard: str = ""
+    title: str = ""
     bytes: int = 0
     seconds: float = 0.0
     seed: int | None = None
@@ -68,7 +74,8 @@ class RowResult:
         if self.error:
             names = ("id", "row", "seed", "text_sha256", "settings_sha256", "error")
             return {name: values[name] for name in names if values[name] not in (None, "")}
-        spoken = {name: value for name, value in values.items() if name not in ("row", "error")}
+        left_out = {"row", "error", *(name for name in ("codes", "shard", "title") if not values[name])}
+        spoken = {name: value for name, value in values.items() if name not in left_out}
         return {name: list(value) if isinstance(value, tuple) else value for name, value in spoken.items()}
 
     @classmethod

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from dia.jobs.columns import OPTIONS
+from dia.jobs.output.formats import ShardFormat
+from dia.jobs.output.layouts import LAYOUTS, shard_format
 from dia.jobs.rows import check_row_options, check_voice
-from dia.runtime.limits import SEED
+from dia.runtime.limits import SEED, SHARD_ROWS
 from dia.runtime.ranges import shown
 from dia.runtime.spelling import did_you_mean
 
@@ -24,9 +26,13 @@ class BatchSettings:
         subtitles: the formats of subtitles to write beside them: "srt", "vtt".
         voice: a name, a path, or a dict of these by speaker.
         options: options of `Dia.generate`, and `retries`, `best_of` and `long_form`.
+        layout: "files" for a file per row, "webdataset" for tar files with many rows each, or "dataset" for Parquet
+            files that `datasets.load_dataset` reads.
+        shard_rows: number of rows of a tar or Parquet file.
+        codes: also keep the codes of each row, as an .npz file or a column.
 
     Raises:
-        ImportError: the format needs an extra.
+        ImportError: the format or layout needs an extra.
         TypeError, ValueError, FileNotFoundError: a setting is invalid; the message names it.
     """
 
@@ -35,6 +41,9 @@ class BatchSettings:
     subtitles: tuple[str, ...] = ()
     voice: Any = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    layout: str = "files"
+    shard_rows: int = 1000
+    codes: bool = False
 
     def __post_init__(self) -> None:
         SEED.check("seed", self.seed)
@@ -42,12 +51,25 @@ class BatchSettings:
         for name in self.subtitles:
             if name not in SUBTITLES:
                 raise ValueError(f"subtitles contains {shown(name)}; expected {' or '.join(SUBTITLES)}.")
+        self._check_layout()
         for name in self.options:
             if name not in OPTIONS:
                 hint = did_you_mean(str(name), OPTIONS) or "."
                 raise ValueError(f"the option {shown(name)} is unknown{hint} Options are {', '.join(OPTIONS)}.")
         check_row_options(self.options)
         check_voice(self.voice)
+
+    def _check_layout(self) -> None:
+        if self.layout not in LAYOUTS:
+            raise ValueError(f"layout is {shown(self.layout)}; expected {', '.join(LAYOUTS[:-1])} or {LAYOUTS[-1]}.")
+        if not isinstance(self.codes, bool):
+            raise TypeError(f"codes is {shown(self.codes)}; expected true or false.")
+        SHARD_ROWS.check("shard_rows", self.shard_rows)
+        self.shard_format()
+
+    def shard_format(self) -> ShardFormat | None:
+        """How shards are written; None for a file per row."""
+        return shard_format(self.layout, self.format, self.subtitles, self.codes)
 
     @property
     def defaults(self) -> dict[str, Any]:
@@ -56,7 +78,10 @@ class BatchSettings:
 
     def plan(self) -> dict[str, Any]:
         """What all files of a folder have in common, apart from the model. Other settings are part of each row."""
-        return {"seed": self.seed, "format": self.format, "subtitles": sorted(self.subtitles)}
+        plan: dict[str, Any] = {"seed": self.seed, "format": self.format, "subtitles": sorted(self.subtitles)}
+        if self.layout != "files":
+            plan |= {"layout": self.layout, "shard_rows": self.shard_rows}
+        return plan | ({"codes": True} if self.codes else {})
 
 
 def _check_format(format: Any) -> None:

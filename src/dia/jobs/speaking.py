@@ -7,6 +7,7 @@ from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any, Protocol
 
+from dia.jobs.output.formats import codes_bytes
 from dia.jobs.results import Spoken
 from dia.jobs.rows import Row
 from dia.runtime.files.atomic import atomic_file
@@ -46,7 +47,9 @@ class RowSpeaker(Protocol):
     def plan(self) -> dict[str, Any]:
         """What tells the model from others, as JSON values."""
 
-    def speak(self, row: Row, seed: int, audio: Path, subtitles: Sequence[Path], stop: Event) -> Spoken:
+    def speak(
+        self, row: Row, seed: int, audio: Path, subtitles: Sequence[Path], stop: Event, codes: Path | None = None
+    ) -> Spoken:
         """Speak a row into files, which appear whole or not at all, the audio last.
 
         Raises:
@@ -92,7 +95,9 @@ class DiaSpeaker:
             "version": __version__,
         }
 
-    def speak(self, row: Row, seed: int, audio: Path, subtitles: Sequence[Path], stop: Event) -> Spoken:
+    def speak(
+        self, row: Row, seed: int, audio: Path, subtitles: Sequence[Path], stop: Event, codes: Path | None = None
+    ) -> Spoken:
         """Speak a row into files, see `RowSpeaker`."""
         from dia.synthesis.request import job_of
         from dia.synthesis.speak import speak
@@ -103,24 +108,28 @@ class DiaSpeaker:
         long_form = options.pop("long_form", None)
         synthesizer = replace(self._dia.synthesizer, cancel=stop)
         job = job_of(synthesizer, row.text, take_options, long_form, voice=row.voice, seed=seed, **options)
-        spoken = self._write(speak(synthesizer, job), seed, audio, subtitles)
+        spoken = self._write(speak(synthesizer, job), seed, audio, subtitles, codes)
         return replace(spoken, warnings=job.remarks)
 
-    def _write(self, pieces: "Iterator[Piece]", seed: int, audio: Path, subtitles: Sequence[Path]) -> Spoken:
+    def _write(
+        self, pieces: "Iterator[Piece]", seed: int, audio: Path, subtitles: Sequence[Path], codes: Path | None
+    ) -> Spoken:
         from dia.audio.files import Writer
 
-        faults, turns, attempts = list[str](), list[Any](), 0
-        with _as_full_folder(audio.parent):
+        faults, turns, attempts, grids = list[str](), list[Any](), 0, list[Any]()
+        with as_full_folder(audio.parent):
             writer = Writer(audio, self._dia.sample_rate, self._dia.provenance(seed))
         try:
             for piece in pieces:
-                with _as_full_folder(audio.parent):
+                with as_full_folder(audio.parent):
                     writer.write(piece.audio)
                 faults += piece.take.warnings
                 turns += piece.turns if subtitles else ()
+                grids += [piece.take.codes] if codes else []
                 attempts += len(piece.take.attempts)
-            with _as_full_folder(audio.parent):
+            with as_full_folder(audio.parent):
                 _write_subtitles(turns, subtitles)
+                _write_codes(grids, codes)
                 seconds = writer.seconds
                 writer.close()
         finally:
@@ -136,8 +145,18 @@ def _write_subtitles(turns: Sequence[Any], paths: Sequence[Path]) -> None:
             partial.write_text({".srt": srt, ".vtt": vtt}[path.suffix](turns), encoding="utf-8")
 
 
+def _write_codes(grids: Sequence[Any], path: Path | None) -> None:
+    """Write the codes of all parts, each [T, C]."""
+    import numpy as np
+
+    if path is not None:
+        with atomic_file(path) as partial:
+            partial.write_bytes(codes_bytes(np.concatenate([grid.numpy() for grid in grids]), list(map(len, grids))))
+
+
 @contextmanager
-def _as_full_folder(folder: Path) -> Iterator[None]:
+def as_full_folder(folder: Path) -> Iterator[None]:
+    """Raise `FolderFull` in place of other errors of the operating system."""
     try:
         yield
     except OSError as error:
@@ -153,4 +172,4 @@ def _versions() -> dict[str, str]:
     return {"dia": __version__, **{name: version(name) for name in ("torch", "transformers")}}
 
 
-__all__ = ["DiaSpeaker", "FolderFull", "RowSpeaker"]
+__all__ = ["DiaSpeaker", "FolderFull", "RowSpeaker", "as_full_folder"]

@@ -38,7 +38,7 @@ ASSUMED = Speed(1.0, "assumed, not measured")
 
 
 def measured_speed(dia: "Dia") -> Speed:
-    """Measure with short clips, one in each slot of the engine. The first clip, which prepares the model, is not timed.
+    """Measure with short clips, one in each slot of the engine, after one that prepares the model.
 
     Args:
         dia: the model, with its codec.

@@ -82,6 +82,8 @@ PENALTY = Range(0, 100, above=True)
 BATCH = Range(1, 1024, whole=True)
 # A generator takes a signed or unsigned 64-bit seed; a negative seed equals that seed plus 2**64.
 SEED = Range(-(2**63), 2**64 - 1, whole=True, note="64 bits; one for all texts, or a list with one per text")
+# Rows of a tar or Parquet file. Each has a name in memory while the file is written.
+SHARD_ROWS = Range(1, 100_000, whole=True)
 # A text that fails a hundred times does not fail because of its seed.
 RETRIES = Range(0, 100, whole=True)
 # All takes of a part form one batch; beyond about 10, more takes do not improve the best one.

@@ -1,0 +1,1 @@
+"""Where a job keeps the files of its rows: each on its own, or together in shards."""

@@ -55,6 +55,14 @@ def test_rows_are_spoken_once(rows, tiny, capsys):
     assert "holds rows of another job" in capsys.readouterr().err
 
 
+def test_rows_go_into_shards(rows, tiny):
+    command = ["batch", "rows.jsonl", "-o", "out", "--model", tiny, "--device", "cpu", "--codes"]
+    assert cli.main([*command, "--layout", "webdataset", "--shard-rows", "1"]) == 0
+    assert {path.name for path in (rows.parent / "out").iterdir()} == {
+        *("shard-000000.tar", "shard-000001.tar", "README.md", "batch.json", "manifest.jsonl")
+    }
+
+
 def test_a_failed_row_gives_exit_code_1(rows, tiny, capsys):
     rows.write_text(rows.read_text() + '{"id": "c/d", "text": "[S1] Hi."}\n')
     assert cli.main(["batch", "rows.jsonl", "-o", "out", "--model", tiny, "--device", "cpu"]) == 1

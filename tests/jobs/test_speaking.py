@@ -3,12 +3,16 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import soundfile
+from job_speakers import StubSpeaker
 
 from dia.jobs.batch import Batch
 from dia.jobs.manifest import MANIFEST
+from dia.jobs.output.formats import read_codes
+from dia.jobs.rows import Row
 from dia.jobs.settings import BatchSettings
 from dia.model import Dia
 
@@ -33,6 +37,23 @@ for result in batch.run(speaker):
     print(result.id, flush=True)
     time.sleep(60)  # a second row is being spoken, and the others wait, when the job is killed
 """
+SHARDS = """
+import sys, time
+sys.path.insert(0, sys.argv[3])
+from job_speakers import StubSpeaker
+from dia.jobs import Batch, BatchSettings
+from dia.jobs.output.tar import TarFormat
+write = TarFormat.write
+def half(self, path, rows):
+    write(self, path, rows)
+    if "shard-000001" in path.name:
+        path.write_bytes(path.read_bytes()[:700])
+        print("half", flush=True)
+        time.sleep(60)
+TarFormat.write = half
+list(Batch(sys.argv[1], sys.argv[2], BatchSettings(layout="webdataset", shard_rows=2)).run(StubSpeaker(at_once=1)))
+"""
+SUPPORT = str(Path(__file__).parents[1] / "support")
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +104,65 @@ def test_a_row_that_only_the_model_refuses_is_a_failed_row(tmp_path, model):
     (result,) = Batch([{"id": "a", "text": "[S1] Hi.", "max_tokens": 1}], tmp_path / "out").run(model)
     assert "max_tokens" in result.error
     assert not (tmp_path / "out" / "a.wav").exists()
+
+
+def interrupted(folder, model, **settings):
+    """A job of two rows that is stopped after the first one and resumed."""
+    running = Batch(ROWS[:2], folder, BatchSettings(**settings)).run(model)
+    next(running)
+    running.close()
+    return contents_of_a_job(folder, model, **settings)
+
+
+def contents_of_a_job(folder, model, **settings):
+    assert not any(result.error for result in Batch(ROWS[:2], folder, BatchSettings(**settings)).run(model))
+    return contents(folder)
+
+
+@pytest.mark.parametrize("settings", [{"format": "flac"}, {"format": "mp3", "layout": "webdataset", "codes": True}])
+def test_compressed_files_have_the_same_bytes_after_an_interruption(tmp_path, model, settings):
+    whole = contents_of_a_job(tmp_path / "whole", model, **settings)
+    assert interrupted(tmp_path / "out", model, **settings) == whole
+
+
+def test_ogg_files_have_the_same_sound_after_an_interruption(tmp_path, model):
+    """Their encoder draws a serial number for each file."""
+    contents_of_a_job(tmp_path / "whole", model, format="ogg")
+    interrupted(tmp_path / "out", model, format="ogg")
+    for name in ("one.ogg", "two.ogg"):
+        sounds = [soundfile.read(tmp_path / folder / name)[0] for folder in ("whole", "out")]
+        assert (sounds[0] == sounds[1]).all()
+
+
+def test_codes_are_those_that_the_facade_returns(tmp_path, model):
+    contents_of_a_job(tmp_path / "out", model, codes=True)
+    arrays = read_codes((tmp_path / "out" / "one.npz").read_bytes())
+    take = model.speak(ROWS[0]["text"], seed=Row("one", "").seed_in(0))
+    assert (arrays["codes"] == take.codes.numpy()).all()
+    assert arrays["frames"].tolist() == [len(take.codes)]
+
+
+def test_a_job_that_is_killed_while_it_writes_a_shard_leaves_no_half_of_one(tmp_path):
+    """Takes as long as starting a process with torch."""
+    settings = BatchSettings(layout="webdataset", shard_rows=2)
+    rows = [{"id": f"r{number}", "text": f"Hello number {number}."} for number in range(5)]
+    assert len(list(Batch(rows, tmp_path / "whole", settings).run(StubSpeaker()))) == 5
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    process = subprocess.Popen(
+        [sys.executable, "-c", SHARDS, str(tmp_path / "rows.jsonl"), str(tmp_path / "out"), SUPPORT],
+        stdout=subprocess.PIPE,
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"half\n"
+    finally:
+        process.kill()
+        process.communicate()
+    assert [path.name for path in (tmp_path / "out").glob("shard-*")] == ["shard-000000.tar"]
+    results = list(Batch(rows, tmp_path / "out", settings).run(StubSpeaker()))
+    assert len(results) == 5
+    assert sum(not result.made for result in results) >= 4
+    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
 
 
 def test_a_killed_job_ends_with_the_bytes_of_one_that_was_not(rows, model, finished, tmp_path):

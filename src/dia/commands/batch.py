@@ -29,13 +29,14 @@ _GUIDE = """examples:
   dia batch rows.csv -o speech --format flac --subtitles srt
   dia batch scripts/ -o speech --voice clara --retries 2
   dia batch book.epub -o chapters
+  dia batch rows.jsonl -o speech --layout webdataset --format flac --codes
   dia batch rows.jsonl -o speech --check
 
 INPUT has a row for each script: JSON lines, CSV or Parquet with the columns id and text (or turns), and optionally
 voice, seed and settings such as temperature; a data set (dataset:NAME, or a folder of save_to_disk); a script (.txt,
 .srt, .vtt, .fountain); a book (.epub, .docx, .md, .html), whose chapters are rows; or a folder of scripts and books.
-FOLDER gets a file for each row, and manifest.jsonl with a line for each. All rows are checked first. The same command
-again resumes: finished rows are kept, changed rows are made anew, failed rows are tried again.
+FOLDER gets a file for each row, or shards, and manifest.jsonl with a line for each row. All rows are checked first. The
+same command again resumes: finished rows are kept, changed rows are made anew, failed rows are tried again.
 The exit code is 1 if a row failed.
 """
 _OPTIONS = ("max_tokens", "cfg_scale", "temperature", "top_p", "speaking_rate", "long_form", "text_format")
@@ -71,6 +72,15 @@ def add_command(subparsers: Any, notice: str = "") -> None:
         default=[],
         help="also write subtitles; may be repeated",
     )
+    group = parser.add_argument_group("the folder")
+    group.add_argument(
+        "--layout",
+        choices=("files", "webdataset", "dataset"),
+        default="files",
+        help="a file per row (default), WebDataset shards, or a data set in Parquet files",
+    )
+    group.add_argument("--shard-rows", type=count, default=1000, metavar="N", help="rows of a shard (default: 1000)")
+    group.add_argument("--codes", action="store_true", help="also keep the codes of each row")
     _add_row_options(parser.add_argument_group("rows (defaults for rows without a value of their own)"))
     group = parser.add_argument_group("model")
     add_model_options(group)
@@ -135,6 +145,9 @@ def _job(arguments: argparse.Namespace) -> "Batch":
         format=arguments.format.removeprefix("."),
         subtitles=tuple(dict.fromkeys(arguments.subtitles)),
         voice=parse_voice_option(arguments.voice or ()),
+        layout=arguments.layout,
+        shard_rows=arguments.shard_rows,
+        codes=arguments.codes,
         options={name: value for name, value in options.items() if value is not None},
     )
     return Batch(arguments.input, arguments.output, settings)

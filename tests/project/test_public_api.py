@@ -32,7 +32,7 @@ PUBLIC = [
 BY_STAGE = {
     "audio": ["Player", "Writer", "stretched"],
     "codec": ["decode", "decode_context", "encode", "frame_rate"],
-    "jobs": ["Batch", "BatchSettings", "Report", "RowResult"],
+    "jobs": ["Audiobook", "Batch", "BatchSettings", "Report", "RowResult"],
     "quantization": ["DiaQuantizationConfig", "quantize"],
     "synthesis": ["SynthesisJob", "Take", "pocketsphinx_recognizer", "srt", "vtt"],
     "text": ["PromptFormat", "Script", "estimated_seconds", "parse", "spoken_form"],

@@ -172,7 +172,7 @@ def write(
         sampling_rate: Hz. Opus files have 48 kHz if Opus does not have this rate.
         name: the name of the argument, for error messages.
         provenance: the model and seed for the notice.
-        tags: title, artist, comment and chapters. m4a, mp4, mp3 and opus files can have chapters.
+        tags: title, artist, comment and chapters. m4a, m4b, mp4, mp3 and opus files can have chapters.
 
     Raises:
         ImportError: the format or the chapters need PyAV, which is not installed.

@@ -18,9 +18,11 @@ from dia.runtime.warnings import DiaWarning
 from dia.text.markup.formats import TEXT_FORMATS
 
 if TYPE_CHECKING:
+    from dia.jobs.audiobook import Audiobook
     from dia.jobs.batch import Batch
     from dia.jobs.report import Report
     from dia.jobs.results import RowResult
+    from dia.jobs.settings import BatchSettings
     from dia.model import Dia
     from dia.text.prompt_format import PromptFormat
 
@@ -29,14 +31,15 @@ _GUIDE = """examples:
   dia batch rows.csv -o speech --format flac --subtitles srt
   dia batch scripts/ -o speech --voice clara --retries 2
   dia batch book.epub -o chapters
+  dia batch book.epub --audiobook -o book.m4b --voice clara
   dia batch rows.jsonl -o speech --layout webdataset --format flac --codes
   dia batch rows.jsonl -o speech --check
 
 INPUT has a row for each script: JSON lines, CSV or Parquet with the columns id and text (or turns), and optionally
 voice, seed and settings such as temperature; a data set (dataset:NAME, or a folder of save_to_disk); a script (.txt,
 .srt, .vtt, .fountain); a book (.epub, .docx, .md, .html), whose chapters are rows; or a folder of scripts and books.
-FOLDER gets a file for each row, or shards, and manifest.jsonl with a line for each row. All rows are checked first. The
-same command again resumes: finished rows are kept, changed rows are made anew, failed rows are tried again.
+FOLDER gets a file for each row, or shards, and manifest.jsonl with a line for each row. All rows are checked first.
+The same command again resumes: finished rows are kept, changed rows are made anew, failed rows are tried again.
 The exit code is 1 if a row failed.
 """
 _OPTIONS = ("max_tokens", "cfg_scale", "temperature", "top_p", "speaking_rate", "long_form", "text_format")
@@ -72,6 +75,7 @@ def add_command(subparsers: Any, notice: str = "") -> None:
         default=[],
         help="also write subtitles; may be repeated",
     )
+    _add_audiobook_options(parser.add_argument_group("audiobook"))
     group = parser.add_argument_group("the folder")
     group.add_argument(
         "--layout",
@@ -86,6 +90,16 @@ def add_command(subparsers: Any, notice: str = "") -> None:
     add_model_options(group)
     group.add_argument("--verbose", action="store_true", help="print settings and progress to standard error")
     add_sampling_options(parser)
+
+
+def _add_audiobook_options(group: Any) -> None:
+    group.add_argument(
+        "--audiobook",
+        action="store_true",
+        help="write one file, -o book.m4b, with a chapter for each row (m4b, m4a, mp4, mp3 or opus)",
+    )
+    group.add_argument("--title", help="title of the audiobook (default: that of the book)")
+    group.add_argument("--artist", help="artist of the audiobook (default: the author)")
 
 
 def _add_row_options(group: Any) -> None:
@@ -108,7 +122,8 @@ def _add_row_options(group: Any) -> None:
 
 def _batch(arguments: argparse.Namespace) -> int:
     check_place(arguments)
-    batch = _job(arguments)
+    book = _audiobook(arguments) if arguments.audiobook else None
+    batch = _job(arguments) if book is None else book
     report = _checked(batch, arguments)
     model = None
     if report.good and arguments.measure:
@@ -125,11 +140,44 @@ def _batch(arguments: argparse.Namespace) -> int:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DiaWarning)  # they are in the manifest
         with closing(batch.run(model)) as results:
-            return _follow(results, report, arguments)
+            failed = _follow(results, report, arguments)
+    return failed if book is None or failed else _write_audiobook(book)
+
+
+def _audiobook(arguments: argparse.Namespace) -> "Audiobook":
+    from dia.audio.formats.tags import Tags
+    from dia.jobs.audiobook import Audiobook
+
+    parts = {"--format": arguments.format != "wav", "--layout": arguments.layout != "files"}
+    parts |= {"--subtitles": bool(arguments.subtitles), "--codes": arguments.codes}
+    if wrong := [name for name, given in parts.items() if given]:
+        raise ValueError(f"{wrong[0]} has no effect on an audiobook, whose format is that of -o. Omit it.")
+    given = {name: getattr(arguments, name) for name in ("title", "artist") if getattr(arguments, name) is not None}
+    return Audiobook(arguments.input, arguments.output, _settings(arguments), Tags.of(given))
+
+
+def _write_audiobook(book: "Audiobook") -> int:
+    """Write the file, and print the levels of its chapters."""
+    from dia.audio.dsp.mastering import summary
+
+    chapters = book.write()
+    for chapter in chapters:
+        for fault in chapter.levels.faults():
+            print_lines(f"warning: {chapter.title}: {fault}")
+    print(f"{book.path}: {len(chapters)} chapters; {summary([chapter.levels for chapter in chapters])}")
+    return 0
 
 
 def _job(arguments: argparse.Namespace) -> "Batch":
     from dia.jobs.batch import Batch
+
+    for name in ("title", "artist"):
+        if getattr(arguments, name) is not None:
+            raise ValueError(f"--{name} is only allowed with --audiobook.")
+    return Batch(arguments.input, arguments.output, _settings(arguments))
+
+
+def _settings(arguments: argparse.Namespace) -> "BatchSettings":
     from dia.jobs.settings import BatchSettings
     from dia.voices.library import parse_voice_option
 
@@ -140,7 +188,7 @@ def _job(arguments: argparse.Namespace) -> "Batch":
         "keep_timing": arguments.keep_timing or None,
         "normalize": None if arguments.normalize else False,
     }
-    settings = BatchSettings(
+    return BatchSettings(
         seed=arguments.seed or 0,
         format=arguments.format.removeprefix("."),
         subtitles=tuple(dict.fromkeys(arguments.subtitles)),
@@ -150,10 +198,9 @@ def _job(arguments: argparse.Namespace) -> "Batch":
         codes=arguments.codes,
         options={name: value for name, value in options.items() if value is not None},
     )
-    return Batch(arguments.input, arguments.output, settings)
 
 
-def _checked(batch: "Batch", arguments: argparse.Namespace) -> "Report":
+def _checked(batch: "Batch | Audiobook", arguments: argparse.Namespace) -> "Report":
     """The report on all rows, printed."""
     report = batch.check(_format(arguments.model))
     print("\n".join(report.lines()), flush=True)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from dia.runtime.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from dia.jobs.audiobook import Audiobook
     from dia.jobs.batch import Batch
     from dia.jobs.report import Report
     from dia.jobs.results import RowResult
@@ -12,7 +13,13 @@ if TYPE_CHECKING:
 
 __getattr__, __dir__ = lazy_names(
     __name__,
-    {"batch": ("Batch",), "report": ("Report",), "results": ("RowResult",), "settings": ("BatchSettings",)},
+    {
+        "audiobook": ("Audiobook",),
+        "batch": ("Batch",),
+        "report": ("Report",),
+        "results": ("RowResult",),
+        "settings": ("BatchSettings",),
+    },
 )
 
-__all__ = ["Batch", "BatchSettings", "Report", "RowResult"]
+__all__ = ["Audiobook", "Batch", "BatchSettings", "Report", "RowResult"]

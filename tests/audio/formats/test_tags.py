@@ -50,13 +50,13 @@ def test_chapters_are_written_where_a_format_has_them(tmp_path, suffix):
 @pytest.mark.parametrize("suffix", ["wav", "flac", "ogg"])
 def test_formats_without_chapters_are_refused_with_those_that_have_them(tmp_path, suffix):
     tags = Tags.of({"chapters": CHAPTERS})
-    with pytest.raises(ValueError, match=f"{suffix} files have no chapters. Use one of m4a, mp3, mp4, opus"):
+    with pytest.raises(ValueError, match=f"{suffix} files have no chapters. Use one of m4a, m4b, mp3, mp4, opus"):
         audio_file.write(tmp_path / f"a.{suffix}", sweep(), RATE, tags=tags)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_title_is_refused_by_exactly_those_formats_that_do_not_keep_it(tmp_path):
-    for kind in sorted(set(known_formats()) - {"M4A", "MP4"}):
+    for kind in sorted(set(known_formats()) - {"M4A", "M4B", "MP4"}):
         path = tmp_path / f"a.{kind.lower()}"
         if kind == "XI":
             continue  # has one rate

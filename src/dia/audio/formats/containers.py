@@ -60,6 +60,25 @@ def read(file: BinaryIO, name: str = "audio", longest: float | None = None) -> S
     return Sound(np.concatenate(decoder.blocks), decoder.rate, tuple(_remarks(tracks, decoder.lost(stated))))
 
 
+def decoded_blocks(file: BinaryIO, name: str = "audio") -> Iterator[tuple[Waveform, int]]:
+    """The samples [N, channels] of the first audio track in blocks, with their rate in Hz, in constant memory.
+
+    Args:
+        file: a seekable file at its start.
+        name: the name of the argument, for error messages.
+
+    Raises:
+        NotDecoded, ValueError: as `read`; what is damaged is left out.
+    """
+    import av
+
+    with _opened(file, name) as (container, track):
+        for packet in _packets(container, track):
+            with contextlib.suppress(av.error.FFmpegError):
+                for frame in packet.decode():
+                    yield full_scale(_block(frame), name), frame.sample_rate
+
+
 def check_readable(file: BinaryIO, name: str = "audio") -> None:
     """Check that a file has an audio track, without decoding it.
 
@@ -183,4 +202,4 @@ def damage(seconds: float) -> str:
     return f"it is damaged: {seconds:.1f} s of it cannot be decoded and are left out."
 
 
-__all__ = ["EXTRA", "SUFFIXES", "NotDecoded", "check_readable", "damage", "missing", "read"]
+__all__ = ["EXTRA", "SUFFIXES", "NotDecoded", "check_readable", "damage", "decoded_blocks", "missing", "read"]

@@ -1,4 +1,4 @@
-"""Encode samples into an audio file: with libsndfile, or with PyAV for m4a and mp4 and for chapters.
+"""Encode samples into an audio file: with libsndfile, or with PyAV for m4a, m4b and mp4 and for chapters.
 
 Both encoders have the same methods. Independent of where the file goes and of how it appears there.
 """
@@ -27,11 +27,12 @@ _OPUS_RATES = (8_000, 12_000, 16_000, 24_000, OPUS_RATE)
 # FFmpeg's names of container and codec. Chapters are possible in all of these.
 _CONTAINERS = {
     "M4A": ("ipod", "aac"),
+    "M4B": ("ipod", "aac"),
     "MP4": ("mp4", "aac"),
     "MP3": ("mp3", "libmp3lame"),
     "OPUS": ("opus", "libopus"),
 }
-_ONLY_PYAV = ("M4A", "MP4")
+_ONLY_PYAV = ("M4A", "M4B", "MP4")
 # Formats with fields for title, artist and comment.
 _TAGGED = ("AIFF", "CAF", "FLAC", "OGG", "RF64", "WAV", "WAVEX", *_CONTAINERS)
 BIT_RATE = 96_000  # per channel; speech in AAC or MP3 does not improve above it
@@ -258,6 +259,8 @@ class ContainerEncoder(Encoder):
 
         name, codec = _CONTAINERS[self.output.kind]
         options = {"movflags": "+faststart"} if codec == "aac" else {}
+        if self.output.kind == "M4B":
+            options["brand"] = "M4B "  # by which players tell audiobooks from music
         container: Any = av.open(self.output.path, "w", format=name, container_options=options)
         rate = OPUS_RATE if codec == "libopus" else self.output.rate
         stream: Any = container.add_stream(codec, rate=rate, layout=_layout(self.output.channels))

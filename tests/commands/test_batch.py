@@ -63,6 +63,18 @@ def test_rows_go_into_shards(rows, tiny):
     }
 
 
+def test_an_audiobook_is_written_and_its_levels_are_printed(rows, tiny, capsys):
+    pytest.importorskip("av")
+    (rows.parent / "walk.md").write_text("## One\n\nFirst.\n\n## Two\n\nSecond.\n")
+    command = ["batch", "walk.md", "--audiobook", "-o", "walk.m4b", "--model", tiny, "--device", "cpu"]
+    assert cli.main([*command, "--title", "The Walk"]) == 0
+    assert "walk.m4b: 2 chapters; level " in capsys.readouterr().out
+    assert {path.name for path in rows.parent.iterdir()} == {"rows.jsonl", "walk.md", "walk.m4b", "walk.m4b.rows"}
+    (rows.parent / "walk.md").write_text("## One\n\nFirst.\n\n## Two\n\nSecond. [pause:90m]\n")
+    assert cli.main(command) == 1
+    assert "walk.m4b: 2 chapters" not in capsys.readouterr().out
+
+
 def test_a_failed_row_gives_exit_code_1(rows, tiny, capsys):
     rows.write_text(rows.read_text() + '{"id": "c/d", "text": "[S1] Hi."}\n')
     assert cli.main(["batch", "rows.jsonl", "-o", "out", "--model", tiny, "--device", "cpu"]) == 1

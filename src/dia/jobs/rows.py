@@ -230,11 +230,12 @@ def _voice_checksums(voice: Any) -> Any:
     path = voice_file(voice)
     if not path.is_file():
         raise FileNotFoundError(f"the voice file {path} does not exist.")
-    return _checksum(path, path.stat().st_mtime_ns)
+    found = path.stat()
+    return _checksum(path, (found.st_mtime_ns, found.st_size, found.st_ino))  # clocks may jump back
 
 
 @lru_cache(maxsize=1024)
-def _checksum(path: Path, changed: int) -> str:
+def _checksum(path: Path, version: tuple[int, ...]) -> str:
     from dia.voices.description import describe
 
     describe(path)

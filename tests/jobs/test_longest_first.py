@@ -26,6 +26,14 @@ def test_no_more_tasks_are_read_than_the_window_and_the_threads_hold():
     running.close()
 
 
+def test_a_short_task_does_not_wait_forever_behind_longer_ones():
+    lengths = [1, *range(2, 100)]
+    tasks = (Task(length, lambda length=length: length) for length in lengths)
+    order = list(run_longest_first(tasks, 1, 3, Event()))
+    assert sorted(order) == lengths
+    assert order.index(1) == 12  # four times the window
+
+
 def test_closing_stops_running_tasks():
     stop, began = Event(), Event()
 

@@ -1,9 +1,11 @@
 """Run tasks in several threads, the longest of the next few first. Independent of what the tasks do.
 
-The number of tasks in memory is limited, so the tasks may be generated without end.
+The number of tasks in memory is limited, so the tasks may be generated without end. No task waits forever behind
+longer ones.
 """
 
 import heapq
+from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
@@ -12,6 +14,7 @@ from threading import Event
 from typing import Generic, TypeVar
 
 Result = TypeVar("Result")
+_PATIENCE = 4
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,38 @@ class Task(Generic[Result]):
     call: Callable[[], Result] = field(compare=False)
 
 
+class _Waiting(Generic[Result]):
+    """Tasks that wait. The longest is next, unless the oldest has waited for `patience` others."""
+
+    def __init__(self, patience: int) -> None:
+        self._patience, self._started, self._orders = patience, 0, count()
+        self._tasks: dict[int, Task[Result]] = {}
+        self._by_length: list[tuple[float, int]] = []
+        self._by_age: deque[tuple[int, int]] = deque()  # with the number of tasks that had been started before it came
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def add(self, task: Task[Result]) -> None:
+        """Add a task."""
+        order = next(self._orders)
+        self._tasks[order] = task
+        heapq.heappush(self._by_length, (-task.length, order))
+        self._by_age.append((order, self._started))
+
+    def take(self) -> Task[Result]:
+        """Remove the next task."""
+        while self._by_age[0][0] not in self._tasks:
+            self._by_age.popleft()
+        order, started = self._by_age[0]
+        if self._started - started < self._patience:
+            order = heapq.heappop(self._by_length)[1]
+            while order not in self._tasks:  # taken for its age
+                order = heapq.heappop(self._by_length)[1]
+        self._started += 1
+        return self._tasks.pop(order)
+
+
 def run_longest_first(
     tasks: Iterable[Task[Result] | Result], at_once: int, window: int, stop: Event
 ) -> Generator[Result, None, None]:
@@ -37,11 +72,10 @@ def run_longest_first(
     Args:
         tasks: tasks, or results that need no work.
         at_once: number of threads.
-        window: number of tasks among which the longest is chosen.
+        window: number of tasks among which the longest is chosen; none waits for more than `_PATIENCE` times as many.
         stop: tasks should end early once it is set.
     """
-    order, source = count(), iter(tasks)
-    waiting: list[tuple[float, int, Task[Result]]] = []
+    source, waiting = iter(tasks), _Waiting[Result](_PATIENCE * window)
     running: set[Future[Result]] = set()
     pool = ThreadPoolExecutor(at_once, "dia.row")
     more = True
@@ -52,11 +86,11 @@ def run_longest_first(
                 if item is None:
                     more = False
                 elif isinstance(item, Task):
-                    heapq.heappush(waiting, (-item.length, next(order), item))
+                    waiting.add(item)
                 else:
                     yield item
             while waiting and len(running) < at_once:
-                running.add(pool.submit(heapq.heappop(waiting)[2].call))
+                running.add(pool.submit(waiting.take().call))
             if running:
                 done, running = wait(running, return_when=FIRST_COMPLETED)
                 for future in done:

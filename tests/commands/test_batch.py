@@ -71,8 +71,8 @@ def test_an_audiobook_is_written_and_its_levels_are_printed(rows, tiny, capsys):
     assert "walk.m4b: 2 chapters; level " in capsys.readouterr().out
     assert {path.name for path in rows.parent.iterdir()} == {"rows.jsonl", "walk.md", "walk.m4b", "walk.m4b.rows"}
     (rows.parent / "walk.md").write_text("## One\n\nFirst.\n\n## Two\n\nSecond. [pause:90m]\n")
-    assert cli.main(command) == 1
-    assert "walk.m4b: 2 chapters" not in capsys.readouterr().out
+    assert cli.main(command) == 2
+    assert "1 chapters cannot be spoken, see above. An audiobook needs all" in capsys.readouterr().err
 
 
 def test_a_failed_row_gives_exit_code_1(rows, tiny, capsys):

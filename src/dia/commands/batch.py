@@ -133,6 +133,8 @@ def _batch(arguments: argparse.Namespace) -> int:
         return 0 if not report.bad else 1
     if report.bad and arguments.strict:
         raise ValueError(f"{report.bad} rows cannot be spoken, see above. Repair them, or omit --strict.")
+    if report.bad and book is not None:
+        raise ValueError(f"{report.bad} chapters cannot be spoken, see above. An audiobook needs all; repair them.")
     if not report.good:
         raise ValueError("no row can be spoken, see above.")
     if model is None:

@@ -5,7 +5,7 @@ The rows are spoken as a job of their own in a folder beside the file, so that a
 
 import json
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from itertools import pairwise
@@ -98,9 +98,10 @@ class Audiobook:
         """Speak the chapters that are not finished, and yield every chapter's result once, see `Batch.run`."""
         found: dict[str, RowResult] = {}
         self._results = {}
-        for result in self.batch.run(model):
-            found[result.id or f"row {result.row}"] = result
-            yield result
+        with closing(self.batch.run(model)) as results:
+            for result in results:
+                found[result.id or f"row {result.row}"] = result
+                yield result
         self._results = found
 
     def write(self) -> list[AudiobookChapter]:

@@ -59,6 +59,11 @@ def test_cells_of_tables_and_text_boxes_are_paragraphs(tmp_path):
     assert chapters(write_docx(tmp_path / "b.docx", box + table)) == [("", "Around\n\nInside\n\nCell")]
 
 
+def test_elements_that_are_nested_too_deeply_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="nested too deeply"):
+        read_book(write_docx(tmp_path / "b.docx", "<w:p>" * 5000 + "</w:p>" * 5000))
+
+
 def test_an_old_document_and_another_archive_are_refused(tmp_path):
     (tmp_path / "old.docx").write_bytes(b"\xd0\xcf\x11\xe0" + bytes(600))
     with pytest.raises(ValueError, match="is damaged"):

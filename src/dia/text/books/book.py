@@ -52,7 +52,10 @@ def read_book(path: str | Path) -> Book:
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise ValueError(f"{path} is not a book. Known are files that end in {', '.join(SUFFIXES)}.")
-    book = _read(path, suffix)
+    try:
+        book = _read(path, suffix)
+    except RecursionError:
+        raise ValueError(f"{path}: its elements are nested too deeply. Export the document again.") from None
     if not book.chapters:
         raise ValueError(f"{path} contains no words. If its pages are pictures, recognize their text first.")
     return book

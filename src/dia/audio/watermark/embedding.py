@@ -1,0 +1,104 @@
+"""Put a watermark into speech, in chunks of any length.
+
+Every 16 ms, the bands of a window of 32 ms are made louder or softer by `DEPTH` decibels, as the pattern says. The
+change is a fixed part of the sound in the same band at the same time, which masks it, and silence remains silence.
+"""
+
+from collections.abc import Generator, Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dia.audio.waveform import Waveform, checked_rate
+from dia.audio.watermark.pattern import BANDS, CHIPS, KEY, SLOT_MS, band_edges, pattern_of
+from dia.audio.watermark.payload import Payload
+
+DEPTH = 1.0  # dB
+_STEP = 32  # samples; hops are multiples of it, so that their transforms are fast
+_SMOOTH = np.array([0.25, 0.5, 0.25])  # over frequencies, so that gains have short impulse responses
+
+
+class Watermarker:
+    """Watermarks one clip. The result has the length of the clip and depends on its samples alone, not on the chunks.
+
+    Args:
+        sampling_rate: Hz.
+        payload: what the watermark says.
+        key: the secret of the pattern; the default one is public.
+
+    Raises:
+        ValueError: the rate is not valid.
+    """
+
+    def __init__(self, sampling_rate: int, payload: Payload, key: bytes = KEY) -> None:
+        self._rate = checked_rate(sampling_rate, "sampling_rate")
+        self._hop = _STEP * max(1, round(self._rate * SLOT_MS / 2000 / _STEP))
+        self._window = np.sin(np.pi * (np.arange(2 * self._hop) + 0.5) / (2 * self._hop))  # its squares add up to 1
+        self._gains = _gains(pattern_of(key).with_payload(payload), 2 * self._hop, self._rate)
+        self._pending = np.zeros(self._hop)  # samples from the start of the next window
+        self._overlap = np.zeros(self._hop)
+        self._frame, self._skip = 0, self._hop  # the first window begins a hop before the clip
+
+    def process(self, samples: Waveform) -> Waveform:
+        """The watermarked samples that are complete after further samples [N]: all but the last 16 to 32 ms."""
+        self._pending = np.concatenate([self._pending, samples])
+        hop, done = self._hop, list[NDArray[np.float64]]()
+        count = len(self._pending) // hop - 1
+        for at in range(0, count * hop, hop):
+            done.append(self._next(self._pending[at : at + 2 * hop]))
+        self._pending = self._pending[max(0, count) * hop :]
+        made = np.concatenate(done) if done else np.zeros(0)
+        skipped = min(self._skip, len(made))
+        self._skip -= skipped
+        return made[skipped:].astype(np.float32)
+
+    def finish(self) -> Waveform:
+        """The remaining samples."""
+        left = len(self._pending) - (self._skip if self._frame == 0 else 0)
+        rest = self.process(np.zeros(2 * self._hop, np.float32))
+        return rest[: max(0, left)]
+
+    def _next(self, frame: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The next hop of the result. One window at a time, so that chunks cannot change how it is rounded."""
+        centre = self._frame * self._hop  # in samples from the start of the clip
+        self._frame += 1
+        if frame.any():
+            slot = centre * 1000 // (self._rate * SLOT_MS) % (2 * CHIPS)
+            frame = self._window * np.fft.irfft(np.fft.rfft(self._window * frame) * self._gains[slot])
+        made = self._overlap + frame[: self._hop]
+        self._overlap = frame[self._hop :]
+        return made
+
+
+def watermarked(samples: Waveform, sampling_rate: int, payload: Payload, key: bytes = KEY) -> Waveform:
+    """A clip [N] with a watermark.
+
+    Raises:
+        ValueError: the rate is not valid.
+    """
+    marker = Watermarker(sampling_rate, payload, key)
+    return np.concatenate([marker.process(samples), marker.finish()])
+
+
+def watermarked_stream(chunks: Iterable[Waveform], marker: Watermarker) -> Generator[Waveform, None, None]:
+    """The chunks of a clip with a watermark; chunks of the result are up to 32 ms behind those of the clip."""
+    for chunk in chunks:
+        if len(made := marker.process(chunk)):
+            yield made
+    if len(made := marker.finish()):
+        yield made
+
+
+def _gains(signs: NDArray[np.float64], window: int, rate: int) -> NDArray[np.float64]:
+    """The gains of frequencies [2 CHIPS, window / 2 + 1] in each slot, for signs [CHIPS, BANDS]."""
+    hertz = np.fft.rfftfreq(window, 1 / rate)
+    band = np.searchsorted(band_edges(), hertz, side="right") - 1
+    inside = (band >= 0) & (band < BANDS)
+    slots = np.stack([signs, -signs], axis=1).reshape(2 * CHIPS, BANDS)
+    level = np.where(inside, slots[:, np.clip(band, 0, BANDS - 1)], 0.0)
+    padded = np.pad(level, ((0, 0), (1, 1)))
+    smooth = sum(weight * padded[:, at : at + len(hertz)] for at, weight in enumerate(_SMOOTH))
+    return np.asarray(10 ** (DEPTH * smooth / 20))
+
+
+__all__ = ["DEPTH", "Watermarker", "watermarked", "watermarked_stream"]

@@ -1,7 +1,8 @@
 """How a recording changes from slot to slot: what the signs of a watermark are compared with.
 
 The level of each band in a slot is compared with the next slot. Most of the sound is the same in both, and what it
-changes in neighboring bands or steadily over time is subtracted. Louder events of the sound are limited.
+changes in neighboring bands or steadily over time is subtracted. Louder events of the sound are limited, and slots near
+the level of the background count less, since noise hides the watermark there.
 """
 
 from dataclasses import dataclass
@@ -21,6 +22,9 @@ _LIMIT = 3.0  # dB
 _TREND = 0.35  # how much of the differences of the slots before and after is subtracted
 _NEAR = 2  # bands on each side
 _FLOOR = 1e-7  # of the power of a band: silence is the same in all slots
+_BACKGROUND = 10  # percentile of the levels of a band
+_HEARD = 3.0, 12.0  # dB above it: from where on a slot counts, and where fully
+_LEAST = 0.1  # weight, so that steady sounds count, too
 
 _CLOSE = np.abs(np.subtract.outer(np.arange(BANDS), np.arange(BANDS))) <= _NEAR
 _WHITENING = np.eye(BANDS) - _CLOSE / _CLOSE.sum(axis=0)  # [BANDS, BANDS]
@@ -48,13 +52,16 @@ def spectrum(sound: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def differences(power: NDArray[np.float64], speed: Speed) -> NDArray[np.float64]:
-    """How much louder each band is in the slot from each step on than in the next slot, in dB [steps, BANDS]."""
-    level, shift = _levels(power, speed.pitch), round(_SLOT / speed.tempo)
-    mean = _means(level, _SLOT / speed.tempo)
+    """How much louder each band is in the slot from each step on than in the next slot, weighted, in dB [steps, BANDS]."""
+    mean, shift = _means(_levels(power, speed.pitch), _SLOT / speed.tempo), round(_SLOT / speed.tempo)
     found = mean[:-shift] - mean[shift:]
-    around = np.pad(found, ((shift, shift), (0, 0)), "edge") if len(found) else np.zeros((2 * shift, BANDS))
+    if not len(found):
+        return np.zeros((0, BANDS))
+    around = np.pad(found, ((shift, shift), (0, 0)), "edge")
     found = found - _TREND * (around[: len(found)] + around[2 * shift :])
-    return np.clip(found @ _WHITENING, -_LIMIT, _LIMIT)
+    lowest, highest = np.percentile(mean, _BACKGROUND, axis=0) + np.array(_HEARD)[:, None]
+    weight = np.clip((mean[: len(found)] - lowest) / (highest - lowest), _LEAST, 1.0)
+    return np.asarray(weight * np.clip(found @ _WHITENING, -_LIMIT, _LIMIT))
 
 
 def folded(found: NDArray[np.float64], start: int, speed: Speed) -> NDArray[np.float64]:

@@ -13,7 +13,7 @@ from dia.audio.waveform import Waveform, checked_rate
 from dia.audio.watermark.pattern import BANDS, CHIPS, KEY, SLOT_MS, band_edges, pattern_of
 from dia.audio.watermark.payload import Payload
 
-DEPTH = 1.0  # dB
+DEPTH = 1.3  # dB
 _STEP = 32  # samples; hops are multiples of it, so that their transforms are fast
 _SMOOTH = np.array([0.25, 0.5, 0.25])  # over frequencies, so that gains have short impulse responses
 

@@ -1,11 +1,11 @@
-"""Measure the watermark: how often it is found after changes to the sound, false alarms, and what it does to the sound.
+"""Measure the watermark: how often it is found after attacks, false alarms, and what it does to the sound.
 
     python benchmarks/quality/watermark.py                    48 clips with a watermark, 200 without
     python benchmarks/quality/watermark.py --marked 8 --unmarked 20 --json out.json
     python benchmarks/quality/watermark.py --rival perth      also measures resemble-perth, if it is installed
 
-The clips are speech of the embedded model and, if it is installed, of flite; those without a watermark are also noise and
-synthetic music. mp3 and opus need PyAV. Distill-MOS is measured if `distillmos` is installed. An interval of a rate is
+The clips are speech of the embedded model and, if it is installed, of flite; those without a watermark are also noise
+and synthetic music. mp3 and opus need PyAV. Distill-MOS is measured if `distillmos` is installed. An interval of a rate is
 Wilson's, 95 %.
 """
 
@@ -261,7 +261,9 @@ def rate_after(attack: str, rate: int) -> int:
 def false_alarms(method: Method, clips: list[Clip]) -> dict[str, Any]:
     """How many clips without a watermark seem to have one."""
     alarms = [method.found(clip.sound, clip.rate, -1)[0] for clip in tqdm(clips, "unmarked", leave=False)]
-    kinds = {clip.kind: [alarm for alarm, one in zip(alarms, clips, strict=True) if one.kind == clip.kind] for clip in clips}
+    kinds = {
+        clip.kind: [alarm for alarm, one in zip(alarms, clips, strict=True) if one.kind == clip.kind] for clip in clips
+    }
     found = {kind: {"clips": len(those), "alarms": sum(those)} for kind, those in kinds.items()}
     print(f"false alarms: {sum(alarms)} of {len(clips)} ({found})", flush=True)
     return {"clips": len(clips), "alarms": sum(alarms), "interval": wilson(sum(alarms), len(clips)), "kinds": found}
@@ -288,11 +290,14 @@ def audibility(clips: list[Clip], sounds: list[Waveform]) -> dict[str, Any]:
             ]
         )
         change = pairs[:, 1] - pairs[:, 0]
+        half = 1.96 * change.std() / math.sqrt(len(change))
         found |= {
             "Distill-MOS before": float(pairs[:, 0].mean()),
             "after": float(pairs[:, 1].mean()),
             "change": float(change.mean()),
-            "interval": [float(change.mean() + side * 1.96 * change.std() / math.sqrt(len(change))) for side in (-1, 1)],
+            "interval": [
+                float(change.mean() + side * 1.96 * change.std() / math.sqrt(len(change))) for side in (-1, 1)
+            ],
             "worst": float(change.min()),
         }
     print(found, flush=True)

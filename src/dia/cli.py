@@ -92,7 +92,7 @@ def _prepare_output() -> None:
 
 def build_parser() -> "Parser":
     """Build the parser of the command with all its subcommands."""
-    from dia.commands import batch, completion, convert, env, read, say, serve, voice
+    from dia.commands import batch, completion, convert, env, read, say, serve, verify, voice
     from dia.commands.options.parser import Parser
     from dia.commands.training import train, train_codec
     from dia.version import __version__
@@ -102,7 +102,10 @@ def build_parser() -> "Parser":
     parser.add_argument("--version", action="version", version=f"dia {__version__}")
     commands = parser.add_subparsers(metavar="command", required=True, help=argparse.SUPPRESS)
     groups: dict[str, tuple[Callable[[Any, str], None], ...]] = {
-        "speech": (say.add_command, batch.add_command, read.add_command, voice.add_command, serve.add_command),
+        "speech": (
+            *(say.add_command, batch.add_command, read.add_command, voice.add_command, serve.add_command),
+            verify.add_command,
+        ),
         "models": (convert.add_command, train.add_commands, train_codec.add_command),
         "this installation": (env.add_command, partial(completion.add_command, parser)),
     }

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from dia.audio.files import Provenance
+from dia.audio.watermark import Payload, Watermarker
 from dia.audio.waveform import Waveform
 from dia.checkpoints.loading import by_name, from_files
 from dia.checkpoints.placement import choose_device, choose_dtype, compiled
@@ -387,7 +388,9 @@ class Dia:
         """
         return job_of(self.synthesizer, text, **options).long_form
 
-    def save_audio(self, path: str | Path, audio: Any, seed: int | None = None, metadata: Any = None) -> None:
+    def save_audio(
+        self, path: str | Path, audio: Any, seed: int | None = None, metadata: Any = None, watermark: bool = False
+    ) -> None:
         """Write the result of `generate` to a file in the format of its suffix, marked as synthetic speech.
 
         Args:
@@ -395,15 +398,25 @@ class Dia:
             audio: [N] at `sample_rate`, array or tensor, or a list of them.
             seed: the seed of the generation, which is stored with model and version.
             metadata: `{"title": …, "artist": …, "comment": …, "chapters": [(seconds, title), …]}`.
+            watermark: also put an inaudible watermark with model and seed into the sound, see docs/provenance.md.
 
         Raises:
             ImportError, TypeError, ValueError: the format needs an extra, or an argument is invalid.
         """
-        self.processor.save_audio(audio, path, provenance=self.provenance(seed), metadata=metadata)
+        self.processor.save_audio(
+            audio, path, provenance=self.provenance(seed), metadata=metadata, watermark=watermark
+        )
 
     def provenance(self, seed: int | None = None) -> Provenance:
         """The model, version and seed to store in audio files."""
         return Provenance(public_name(str(self.model.name_or_path or "")), seed)
+
+    def watermarker(self, seed: int | None = None) -> Watermarker:
+        """A watermarker for audio of this model that is not written by `save_audio`, such as the chunks of `stream`.
+
+        `seed` is stored in the watermark if it has at most 32 bits.
+        """
+        return Watermarker(self.sample_rate, Payload.of(self.provenance().model, seed))
 
     def load_audio(self, path: Any) -> Tensor:
         """Read a recording, a path or another input of `DiaFeatureExtractor`, as codes [T, C] for `audio_prompt`.

@@ -259,6 +259,7 @@ class DiaProcessor(SavedProcessor):
         sampling_rate: int | None = None,
         provenance: audio_file.Provenance | None = None,
         metadata: Any = None,
+        watermark: bool = False,
         **kwargs: Any,
     ) -> None:
         """Write waveforms to audio files. The file name suffix selects the format. Each write is atomic.
@@ -271,6 +272,7 @@ class DiaProcessor(SavedProcessor):
             sampling_rate: Hz; by default the processor's.
             provenance: model and seed to store in the comment.
             metadata: `{"title", "artist", "comment", "chapters": [(seconds, title), …]}`, or a list with one for each.
+            watermark: also put an inaudible watermark into the sound, see docs/provenance.md.
             **kwargs: `audio_kwargs={"sampling_rate": …}` is also accepted.
 
         Raises:
@@ -290,7 +292,8 @@ class DiaProcessor(SavedProcessor):
         rate = sampling_rate or given or self.sampling_rate
         for path, (name, clip), one in zip(paths, clips.items(), tags, strict=True):
             samples, own_rate = with_own_rate(clip, name)
-            audio_file.write(path, samples, own_rate or rate, name, provenance or audio_file.Provenance(), one)
+            origin = provenance or audio_file.Provenance()
+            audio_file.write(path, samples, own_rate or rate, name, origin, one, watermark)
 
     def check_codec(self) -> None:
         """Raise an error if the codec does not match the other parts. Loading does not check this.

@@ -18,6 +18,8 @@ from dia.audio.formats.encoders import Output, check_format, encoder_for, known_
 from dia.audio.formats.sequential import UNCOUNTED, SequentialFile, blocks
 from dia.audio.formats.tags import NOTICE, Provenance, Tags
 from dia.audio.formats.wav_header import with_true_length
+from dia.audio.watermark.embedding import Watermarker
+from dia.audio.watermark.payload import Payload
 from dia.audio.waveform import (
     Sound,
     Waveform,
@@ -160,6 +162,7 @@ def write(
     name: str = "audio",
     provenance: Provenance = _UNKNOWN,
     tags: Tags = _UNTAGGED,
+    watermark: bool = False,
 ) -> None:
     """Write a waveform in the format of the path's suffix, with a notice that it is synthetic.
 
@@ -173,6 +176,7 @@ def write(
         name: the name of the argument, for error messages.
         provenance: the model and seed for the notice.
         tags: title, artist, comment and chapters. m4a, m4b, mp4, mp3 and opus files can have chapters.
+        watermark: also put an inaudible watermark with the provenance into the sound, see docs/provenance.md.
 
     Raises:
         ImportError: the format or the chapters need PyAV, which is not installed.
@@ -185,7 +189,7 @@ def write(
     seconds = len(samples) / checked_rate(sampling_rate, name)
     tags.check_chapters(seconds)
     channels = 1 if samples.ndim == 1 else samples.shape[1]
-    with Writer(path, sampling_rate, provenance, channels, tags=tags, seconds=seconds) as file:
+    with Writer(path, sampling_rate, provenance, channels, False, tags, seconds, watermark) as file:
         file.write(samples, name)
 
 
@@ -204,6 +208,7 @@ class Writer:
             nothing is written, and an existing file is kept.
         tags: title, artist, comment and chapters.
         seconds: the length of the audio, which chapters need.
+        watermark: also put an inaudible watermark with the provenance into the sound, see docs/provenance.md.
 
     Raises:
         ImportError: the format or the chapters need PyAV, which is not installed.
@@ -221,11 +226,14 @@ class Writer:
         keep: bool = False,
         tags: Tags = _UNTAGGED,
         seconds: float | None = None,
+        watermark: bool = False,
     ) -> None:
         self.path, self.keep = Path(path), keep
         kind, self._rate = file_format(self.path, tags), checked_rate(sampling_rate, str(path))
         if tags.chapters and seconds is None:
             raise ValueError("chapters need the length of the audio; pass seconds.")
+        payload = Payload.of(provenance.model, provenance.seed)
+        self._marker = Watermarker(self._rate, payload, channels=channels) if watermark else None
         self._target = check_file(path)
         self._partial = Partial(self._target)
         try:
@@ -249,9 +257,14 @@ class Writer:
             ValueError: the samples are not finite, or far beyond full scale.
             OSError: the disk is full.
         """
-        clipped = np.clip(full_scale(as_array(samples), name), -1.0, 1.0)
-        if len(clipped):
-            self._encoder.write(clipped)
+        checked = full_scale(as_array(samples), name)
+        if self._marker is not None:
+            checked = self._marker.process(checked)
+        self._encode(checked)
+
+    def _encode(self, samples: Waveform) -> None:
+        if len(samples):
+            self._encoder.write(np.clip(samples, -1.0, 1.0))
 
     def close(self) -> None:
         """Finish the file and move it to its final path.
@@ -261,6 +274,8 @@ class Writer:
             OSError: the disk is full; no file is written.
         """
         try:
+            if self._marker is not None:
+                self._encode(self._marker.finish())
             self._encoder.close()
             replace_file(self._partial.path, self._target)
         finally:

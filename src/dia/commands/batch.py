@@ -85,6 +85,7 @@ def add_command(subparsers: Any, notice: str = "") -> None:
     )
     group.add_argument("--shard-rows", type=count, default=1000, metavar="N", help="rows of a shard (default: 1000)")
     group.add_argument("--codes", action="store_true", help="also keep the codes of each row")
+    parser.add_argument("--watermark", action="store_true", help="also put an inaudible watermark into the sound")
     _add_row_options(parser.add_argument_group("rows (defaults for rows without a value of their own)"))
     group = parser.add_argument_group("model")
     add_model_options(group)
@@ -199,6 +200,7 @@ def _settings(arguments: argparse.Namespace) -> "BatchSettings":
         shard_rows=arguments.shard_rows,
         codes=arguments.codes,
         options={name: value for name, value in options.items() if value is not None},
+        watermark=arguments.watermark,
     )
 
 

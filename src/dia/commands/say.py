@@ -69,6 +69,7 @@ def add_command(subparsers: Any, notice: str = "") -> None:
     add_script_options(say)
     for name in ("title", "artist", "comment"):
         say.add_argument(f"--{name}", metavar="TEXT", help=f"{name} to write into the audio file")
+    say.add_argument("--watermark", action="store_true", help="also put an inaudible watermark into the sound")
     _add_model_options(say)
     _add_take_options(say)
     add_sampling_options(say)
@@ -157,6 +158,10 @@ def _speak(model: "Dia", job: "SynthesisJob", parts: Path | None, arguments: arg
     with ExitStack() as opened:
         sinks = _sinks(model, job.seed, arguments, opened)
         chunks = opened.enter_context(closing(_audio_chunks(model, job, parts, arguments, turns)))
+        if arguments.watermark:
+            from dia.audio.watermark.embedding import watermarked_stream
+
+            chunks = watermarked_stream(chunks, model.watermarker(job.seed))
         for chunk in chunks:
             for sink in sinks:
                 sink.write(chunk)

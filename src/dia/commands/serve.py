@@ -46,6 +46,12 @@ def add_command(subparsers: Any, notice: str = "") -> None:
         "--port", type=_port, default=8000, help="port to listen on; 0 for any free one (default: 8000)"
     )
     serve.add_argument("--voices", type=Path, metavar="FOLDER", help="folder of voices (default: that of `dia voice`)")
+    serve.add_argument(
+        "--no-watermark",
+        dest="watermark",
+        action="store_false",
+        help="do not put an inaudible watermark into the sound",
+    )
     access = serve.add_argument_group("access")
     access.add_argument(
         "--api-key", metavar="KEY", help=f"key that clients must send (default: ${_KEY}, if it is set)"
@@ -121,7 +127,14 @@ def run(model: "Dia", arguments: argparse.Namespace, key: str | None) -> None:
     _log(logging.DEBUG if getattr(arguments, "debug", False) else logging.INFO)
     loopback = is_loopback(arguments.host)
     hosts = {"localhost", "127.0.0.1", "::1", arguments.host} if loopback else ()
-    app = create_app(model, slots=arguments.slots, voices=arguments.voices, api_key=key, hosts=hosts)
+    app = create_app(
+        model,
+        slots=arguments.slots,
+        voices=arguments.voices,
+        api_key=key,
+        hosts=hosts,
+        watermark=arguments.watermark,
+    )
     config = uvicorn.Config(
         app,
         host=arguments.host,

@@ -79,7 +79,7 @@ class Batch:
         """
         from dia.model import Dia
 
-        speaker = DiaSpeaker(model) if isinstance(model, Dia) else model
+        speaker = DiaSpeaker(model, self.settings.watermark) if isinstance(model, Dia) else model
         if strict and (report := check_rows(self.rows, self.settings, speaker.format)).bad:
             raise ValueError(f"{report.bad} rows cannot be spoken. The first: {report.first_bad[0]}")
         with exclusive_writer(self.folder, parents=True):

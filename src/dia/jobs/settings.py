@@ -30,6 +30,7 @@ class BatchSettings:
             files that `datasets.load_dataset` reads.
         shard_rows: number of rows of a tar or Parquet file.
         codes: also keep the codes of each row, as an .npz file or a column.
+        watermark: put an inaudible watermark into the sound of each file, see docs/provenance.md.
 
     Raises:
         ImportError: the format or layout needs an extra.
@@ -44,6 +45,7 @@ class BatchSettings:
     layout: str = "files"
     shard_rows: int = 1000
     codes: bool = False
+    watermark: bool = False
 
     def __post_init__(self) -> None:
         SEED.check("seed", self.seed)
@@ -56,6 +58,8 @@ class BatchSettings:
             if name not in OPTIONS:
                 hint = did_you_mean(str(name), OPTIONS) or "."
                 raise ValueError(f"the option {shown(name)} is unknown{hint} Options are {', '.join(OPTIONS)}.")
+        if not isinstance(self.watermark, bool):
+            raise TypeError(f"watermark is {shown(self.watermark)}; expected True or False.")
         check_row_options(self.options)
         check_voice(self.voice)
 
@@ -81,7 +85,7 @@ class BatchSettings:
         plan: dict[str, Any] = {"seed": self.seed, "format": self.format, "subtitles": sorted(self.subtitles)}
         if self.layout != "files":
             plan |= {"layout": self.layout, "shard_rows": self.shard_rows}
-        return plan | ({"codes": True} if self.codes else {})
+        return plan | {name: True for name in ("codes", "watermark") if getattr(self, name)}
 
 
 def _check_format(format: Any) -> None:

@@ -63,17 +63,18 @@ class DiaSpeaker:
 
     Args:
         dia: the model, with its codec.
+        watermark: whether to put an inaudible watermark into the sound.
 
     Raises:
         ValueError: there is no codec.
     """
 
-    def __init__(self, dia: "Dia") -> None:
+    def __init__(self, dia: "Dia", watermark: bool = False) -> None:
         if dia.processor.audio_tokenizer is None:
             raise ValueError("there is no codec, so no audio can be written; load the model with its codec.")
         from dia.decoding.engine import engine_of
 
-        self._dia = dia
+        self._dia, self._watermark = dia, watermark
         self.format = PromptFormat.of(dia.model.generation_config)
         self.model = dia.provenance().model
         self.versions = _versions()
@@ -118,7 +119,7 @@ class DiaSpeaker:
 
         faults, turns, attempts, grids = list[str](), list[Any](), 0, list[Any]()
         with as_full_folder(audio.parent):
-            writer = Writer(audio, self._dia.sample_rate, self._dia.provenance(seed))
+            writer = Writer(audio, self._dia.sample_rate, self._dia.provenance(seed), watermark=self._watermark)
         try:
             for piece in pieces:
                 with as_full_folder(audio.parent):

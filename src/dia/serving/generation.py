@@ -17,6 +17,7 @@ import numpy as np
 
 from dia.audio.dsp.time_stretch import FASTEST, SLOWEST
 from dia.audio.formats.live import LiveEncoder
+from dia.audio.watermark.embedding import watermarked_stream
 from dia.audio.waveform import Waveform
 from dia.serving.errors import Code, ServingError
 from dia.serving.metrics import Metrics, Playback
@@ -108,6 +109,7 @@ class Generation:
         buffer: receives the bytes.
         speed: relative to the model's.
         metrics: counts audio and times.
+        watermark: whether to put an inaudible watermark into the audio.
 
     Attributes:
         pieces: those that are finished, for their times and codes, without their audio.
@@ -122,7 +124,9 @@ class Generation:
         buffer: Buffer,
         speed: float,
         metrics: Metrics,
+        watermark: bool = False,
     ) -> None:
+        self._watermark = watermark
         self._model, self._job, self._encoder, self._speed, self._metrics = model, job, encoder, speed, metrics
         self.buffer, self.pieces, self.seconds = buffer, list[Piece](), 0.0
         self._cancel, self._playback, self._created = threading.Event(), Playback(), time.monotonic()
@@ -168,12 +172,14 @@ class Generation:
             self.buffer.put(data)
 
     def _sound(self) -> Generator[Waveform, None, None]:
-        """The audio at the speed of the request."""
+        """The audio at the speed of the request, with its watermark."""
         options = self._job.take_options
         checked = options.retries or options.best_of > 1
         sound = _closable(self._checked() if checked else self._streamed())
         for rate in stretches(self._speed):
             sound = paced_stream(sound, rate, self._model.sample_rate)
+        if self._watermark:
+            sound = watermarked_stream(sound, self._model.watermarker(self._job.seed))
         return sound
 
     def _streamed(self) -> Iterator[Waveform]:

@@ -43,6 +43,7 @@ class Service:
         slots: of the engine; by default the engine's own number.
         voices: the folder of uploaded voices; by default that of `dia voice`.
         limits: the limits.
+        watermark: whether to put an inaudible watermark into the sound.
 
     Attributes:
         ready: whether a request has been generated after the start.
@@ -51,9 +52,14 @@ class Service:
     """
 
     def __init__(
-        self, model: "Dia", slots: int | None = None, voices: Path | None = None, limits: Limits | None = None
+        self,
+        model: "Dia",
+        slots: int | None = None,
+        voices: Path | None = None,
+        limits: Limits | None = None,
+        watermark: bool = True,
     ) -> None:
-        self.model, self.limits = model, limits or Limits()
+        self.model, self.limits, self._watermark = model, limits or Limits(), watermark
         self.engine = engine_of(model.model)
         if slots is not None:
             self.engine.set_slots(slots)
@@ -105,7 +111,7 @@ class Service:
             comment = str(self.model.provenance(job.seed))
             encoder = live_encoder(format, self.model.sample_rate, rate, comment)
             buffer = Buffer(self.limits.buffer_bytes, self.limits.stall_seconds)
-            generation = Generation(self.model, job, encoder, buffer, speed, self.metrics)
+            generation = Generation(self.model, job, encoder, buffer, speed, self.metrics, self._watermark)
 
             def done() -> None:
                 self.admission.leave(entered)

@@ -1,8 +1,8 @@
 """How a recording changes from slot to slot: what the signs of a watermark are compared with.
 
 The level of each band in a slot is compared with the next slot. Most of the sound is the same in both, and what it
-changes in neighboring bands or steadily over time is subtracted. Louder events of the sound are limited, and slots near
-the level of the background count less, since noise hides the watermark there.
+changes in neighboring bands or steadily over time is subtracted. Louder events of the sound are limited, and slots
+near the level of the background count less, since noise hides the watermark there.
 """
 
 from dataclasses import dataclass
@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 
 from dia.audio.watermark.pattern import BANDS, CHIPS, SLOT_MS, band_edges
 
-RATE = 16_000
+RATE = 16_000  # Hz
 _WINDOW, _HOP = 512, 128  # samples: 32 and 8 ms
-STEPS = RATE // _HOP  # a second
-_SLOT = SLOT_MS * STEPS // 1000
+_SLOT = SLOT_MS * RATE // 1000 // _HOP  # steps
 CHIP = 2 * _SLOT
 
 _LIMIT = 3.0  # dB
@@ -52,7 +51,7 @@ def spectrum(sound: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def differences(power: NDArray[np.float64], speed: Speed) -> NDArray[np.float64]:
-    """How much louder each band is in the slot from each step on than in the next slot, weighted, in dB [steps, BANDS]."""
+    """How much louder each band is in the slot from each step on than in the next, weighted, in dB [steps, BANDS]."""
     mean, shift = _means(_levels(power, speed.pitch), _SLOT / speed.tempo), round(_SLOT / speed.tempo)
     found = mean[:-shift] - mean[shift:]
     if not len(found):
@@ -90,4 +89,4 @@ def _means(level: NDArray[np.float64], length: float) -> NDArray[np.float64]:
     return np.asarray((upto - total[: len(upto)]) / length)
 
 
-__all__ = ["CHIP", "RATE", "STEPS", "Speed", "differences", "folded", "spectrum"]
+__all__ = ["CHIP", "RATE", "Speed", "differences", "folded", "spectrum"]

@@ -16,7 +16,7 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from dia.audio.watermark.chips import CHIP, RATE, STEPS, Speed, differences, folded, spectrum
+from dia.audio.watermark.chips import CHIP, RATE, Speed, differences, folded, spectrum
 from dia.audio.watermark.pattern import CHIPS, KEY, Pattern, pattern_of
 from dia.audio.watermark.payload import CODED_BITS, Payload, decoded
 from dia.audio.waveform import Waveform
@@ -29,6 +29,7 @@ _SECTION, _SECTIONS = 6, 4  # s, and how many of them are searched at other spee
 _SPEEDS = sorted(np.arange(-24, 25) / 200.0, key=abs)  # fine enough for a section
 _FINE = np.arange(-16, 17) / 2000.0  # around a speed at which something was found
 _FINER = np.arange(-5, 6) / 10_000.0  # fine enough for a block
+_SAME = Speed()
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Detection:
     score: float
     false_alarm: float
     payload: Payload | None = None
-    speed: Speed = Speed()
+    speed: Speed = _SAME
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class _Match:
     """The best of the positions that were tried."""
 
     score: float = -math.inf
-    speed: Speed = Speed()
+    speed: Speed = _SAME
     step: int = 0  # at which a chip begins
     chip: int = 0  # its number in the pattern
     tried: int = 0

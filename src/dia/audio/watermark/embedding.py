@@ -4,14 +4,15 @@ Every 16 ms, the bands of a window of 32 ms are made louder or softer by `DEPTH`
 change is a fixed part of the sound in the same band at the same time, which masks it, and silence remains silence.
 """
 
-from collections.abc import Generator, Iterable
+from collections.abc import Generator
+from contextlib import closing
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dia.audio.waveform import Waveform, checked_rate
 from dia.audio.watermark.pattern import BANDS, CHIPS, KEY, SLOT_MS, band_edges, pattern_of
 from dia.audio.watermark.payload import Payload
+from dia.audio.waveform import Waveform, checked_rate
 
 DEPTH = 1.3  # dB
 _STEP = 32  # samples; hops are multiples of it, so that their transforms are fast
@@ -25,29 +26,35 @@ class Watermarker:
         sampling_rate: Hz.
         payload: what the watermark says.
         key: the secret of the pattern; the default one is public.
+        channels: the number of channels, which are watermarked alike.
 
     Raises:
         ValueError: the rate is not valid.
     """
 
-    def __init__(self, sampling_rate: int, payload: Payload, key: bytes = KEY) -> None:
+    def __init__(self, sampling_rate: int, payload: Payload, key: bytes = KEY, channels: int = 1) -> None:
         self._rate = checked_rate(sampling_rate, "sampling_rate")
         self._hop = _STEP * max(1, round(self._rate * SLOT_MS / 2000 / _STEP))
-        self._window = np.sin(np.pi * (np.arange(2 * self._hop) + 0.5) / (2 * self._hop))  # its squares add up to 1
-        self._gains = _gains(pattern_of(key).with_payload(payload), 2 * self._hop, self._rate)
-        self._pending = np.zeros(self._hop)  # samples from the start of the next window
-        self._overlap = np.zeros(self._hop)
+        window = np.sin(np.pi * (np.arange(2 * self._hop) + 0.5) / (2 * self._hop))  # its squares add up to 1
+        gains = _gains(pattern_of(key).with_payload(payload), 2 * self._hop, self._rate)
+        self._window, self._gains = (window, gains) if channels == 1 else (window[:, None], gains[:, :, None])
+        self._empty = (self._hop,) if channels == 1 else (self._hop, channels)
+        self._pending = np.zeros(self._empty)  # samples from the start of the next window
+        self._overlap = np.zeros(self._empty)
         self._frame, self._skip = 0, self._hop  # the first window begins a hop before the clip
 
     def process(self, samples: Waveform) -> Waveform:
-        """The watermarked samples that are complete after further samples [N]: all but the last 16 to 32 ms."""
+        """The watermarked samples that are complete after further samples [N] or [N, channels].
+
+        These are all but the last 16 to 32 ms.
+        """
         self._pending = np.concatenate([self._pending, samples])
         hop, done = self._hop, list[NDArray[np.float64]]()
         count = len(self._pending) // hop - 1
         for at in range(0, count * hop, hop):
             done.append(self._next(self._pending[at : at + 2 * hop]))
         self._pending = self._pending[max(0, count) * hop :]
-        made = np.concatenate(done) if done else np.zeros(0)
+        made = np.concatenate(done) if done else self._pending[:0]
         skipped = min(self._skip, len(made))
         self._skip -= skipped
         return made[skipped:].astype(np.float32)
@@ -55,7 +62,7 @@ class Watermarker:
     def finish(self) -> Waveform:
         """The remaining samples."""
         left = len(self._pending) - (self._skip if self._frame == 0 else 0)
-        rest = self.process(np.zeros(2 * self._hop, np.float32))
+        rest = self.process(np.zeros((2 * self._hop, *self._empty[1:]), np.float32))
         return rest[: max(0, left)]
 
     def _next(self, frame: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -64,27 +71,31 @@ class Watermarker:
         self._frame += 1
         if frame.any():
             slot = centre * 1000 // (self._rate * SLOT_MS) % (2 * CHIPS)
-            frame = self._window * np.fft.irfft(np.fft.rfft(self._window * frame) * self._gains[slot])
+            spectrum = np.fft.rfft(self._window * frame, axis=0) * self._gains[slot]
+            frame = self._window * np.fft.irfft(spectrum, axis=0)
         made = self._overlap + frame[: self._hop]
         self._overlap = frame[self._hop :]
         return made
 
 
 def watermarked(samples: Waveform, sampling_rate: int, payload: Payload, key: bytes = KEY) -> Waveform:
-    """A clip [N] with a watermark.
+    """A clip [N] or [N, channels] with a watermark.
 
     Raises:
         ValueError: the rate is not valid.
     """
-    marker = Watermarker(sampling_rate, payload, key)
+    marker = Watermarker(sampling_rate, payload, key, 1 if samples.ndim == 1 else samples.shape[1])
     return np.concatenate([marker.process(samples), marker.finish()])
 
 
-def watermarked_stream(chunks: Iterable[Waveform], marker: Watermarker) -> Generator[Waveform, None, None]:
+def watermarked_stream(
+    chunks: Generator[Waveform, None, None], marker: Watermarker
+) -> Generator[Waveform, None, None]:
     """The chunks of a clip with a watermark; chunks of the result are up to 32 ms behind those of the clip."""
-    for chunk in chunks:
-        if len(made := marker.process(chunk)):
-            yield made
+    with closing(chunks):
+        for chunk in chunks:
+            if len(made := marker.process(chunk)):
+                yield made
     if len(made := marker.finish()):
         yield made
 

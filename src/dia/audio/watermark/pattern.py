@@ -1,7 +1,7 @@
 """The pattern of a watermark: which bands are louder when. Known to embedding and detection; independent of samples.
 
-Time is divided into chips of two slots, and the range of speech into bands. A chip of a band is +1, louder in its first
-slot and softer in its second, or -1, the opposite:
+Time is divided into chips of two slots, and the range of speech into bands. A chip of a band is +1, louder in its
+first slot and softer in its second, or -1, the opposite:
 
     band 2   + -   - +   + -
     band 1   - +   - +   - +

@@ -58,6 +58,7 @@ def create_app(
     api_key: str | None = None,
     hosts: Collection[str] = (),
     limits: Limits | None = None,
+    watermark: bool = True,
 ) -> FastAPI:
     """Make the ASGI application that serves a model, for uvicorn or another server.
 
@@ -68,13 +69,14 @@ def create_app(
         api_key: the key that clients must send; None for none.
         hosts: the names that the `Host` header may have; empty for any. See `dia.serving.http.gate.Access`.
         limits: the limits.
+        watermark: whether to put an inaudible watermark into the sound, see docs/provenance.md.
 
     Raises:
         ValueError: the model was loaded without its codec, or a number is below 1.
     """
     if model.processor.audio_tokenizer is None:
         raise ValueError("there is no codec, so speech cannot be served; load the model with its codec.")
-    service = Service(model, slots, None if voices is None else Path(voices), limits)
+    service = Service(model, slots, None if voices is None else Path(voices), limits, watermark)
     app = FastAPI(title="Dia", version=__version__, description=_ABOUT, lifespan=_lifespan, redoc_url=None)
     app.state.service = service
     app.add_middleware(Gate, access=Access(api_key, frozenset(hosts)), limits=service.limits, metrics=service.metrics)

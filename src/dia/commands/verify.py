@@ -27,7 +27,7 @@ def add_command(subparsers: Any, notice: str = "") -> None:
         "verify",
         usage="dia verify FILE ... [--json]",
         help="say whether recordings are marked as speech of Dia",
-        description="Say whether recordings are marked as speech of Dia, by a tag in the file or a watermark in the sound.",
+        description="Say whether recordings are marked as speech of Dia, in the file or in the sound.",
         epilog="\n".join(part for part in (_GUIDE, notice) if part),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -1,5 +1,6 @@
 """`dia serve`: what it refuses before it loads a model, and how it starts."""
 
+import socket
 import sys
 
 import httpx
@@ -22,7 +23,7 @@ def loaded(monkeypatch):
     """What would be served."""
     calls = []
     monkeypatch.setattr(serve, "load_model", lambda arguments, hints: "model")
-    monkeypatch.setattr(serve, "run", lambda model, arguments, key: calls.append((model, arguments.host, key)))
+    monkeypatch.setattr(serve, "run", lambda model, arguments, key, _: calls.append((model, arguments.host, key)))
     return calls
 
 
@@ -76,6 +77,21 @@ def test_a_port_is_a_number_of_16_bits(port, capsys):
     with pytest.raises(SystemExit) as ended:
         main(["serve", "--port", port])
     assert ended.value.code == 2
+
+
+def test_wyoming_on_an_address_of_the_network_needs_the_flag_since_it_has_no_key(loaded, capsys):
+    options = ["serve", "--host", "0.0.0.0", "--api-key", "secret", "--wyoming", "0"]
+    assert main(options) == 2
+    assert "--allow-public" in capsys.readouterr().err
+    assert main([*options, "--allow-public"]) == 0
+
+
+def test_a_port_of_wyoming_that_is_in_use_is_named_before_the_model_is_loaded(loaded, capsys):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert main(["serve", "--wyoming", str(port)]) == 2
+    assert f"127.0.0.1:{port}: Address already in use" in capsys.readouterr().err
+    assert loaded == []
 
 
 def test_a_missing_package_is_named_with_the_command_to_install_it(loaded, monkeypatch, capsys):

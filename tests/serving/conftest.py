@@ -9,6 +9,7 @@ from serving import WORDS, client_of, running, wait_until
 
 from dia.model import Dia
 from dia.serving.http.app import create_app
+from dia.serving.wyoming.sockets import listen
 
 
 @pytest.fixture(scope="package")
@@ -17,8 +18,16 @@ def mini():
 
 
 @pytest.fixture(scope="package")
-def app(mini, tmp_path_factory):
-    return create_app(mini, slots=4, voices=tmp_path_factory.mktemp("served") / "voices")
+def wyoming():
+    """The port of Wyoming, and its socket. Nothing answers before `address` is there."""
+    (socket,) = sockets = listen("127.0.0.1", 0)
+    return socket.getsockname()[1], sockets
+
+
+@pytest.fixture(scope="package")
+def app(mini, wyoming, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("served") / "voices"
+    return create_app(mini, slots=4, voices=folder, wyoming=wyoming[1])
 
 
 @pytest.fixture(scope="package")

@@ -36,6 +36,7 @@ SPEECH = "/v1/audio/speech"
         ({"sample_rate": 44_000}, 400, "invalid_value", "sample_rate"),
         ({"sample_rate": 44_100, "response_format": "opus"}, 400, "invalid_value", "sample_rate"),
         ({"language": "fr"}, 400, "invalid_value", "language"),
+        ({"text_format": "tex"}, 400, "invalid_value", "text_format"),
         ({"sead": 1}, 400, "unknown_parameter", "sead"),
         ({"best_of": 9}, 400, "invalid_value", "best_of"),
         ({"ref_audio": "AAAA"}, 400, "invalid_value", "ref_audio"),

@@ -5,6 +5,9 @@ import ipaddress
 import logging
 import os
 import warnings
+from collections.abc import Sequence
+from contextlib import ExitStack
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +16,14 @@ from dia.commands.options.models import add_model_options, load_model
 from dia.commands.options.numbers import count
 
 if TYPE_CHECKING:
+    from socket import socket
+
     from dia.model import Dia
 
 _EXAMPLES = """examples:
   dia serve
   dia serve --port 8080 --slots 8 --voices voices
+  dia serve --host 0.0.0.0 --allow-public --wyoming 10200
   dia serve --host 0.0.0.0 --api-key-file key.txt --model nari-labs/Dia-1.6B-0626
   curl localhost:8000/v1/audio/speech -H "Content-Type: application/json" -o hello.mp3 \\
       -d '{"model": "tts-1", "voice": "alloy", "input": "Hello."}'
@@ -45,6 +51,9 @@ def add_command(subparsers: Any, notice: str = "") -> None:
     serve.add_argument(
         "--port", type=_port, default=8000, help="port to listen on; 0 for any free one (default: 8000)"
     )
+    serve.add_argument(
+        "--wyoming", type=_port, metavar="PORT", help="port for the Wyoming protocol, such as 10200 for Home Assistant"
+    )
     serve.add_argument("--voices", type=Path, metavar="FOLDER", help="folder of voices (default: that of `dia voice`)")
     serve.add_argument(
         "--no-watermark",
@@ -70,12 +79,24 @@ def add_command(subparsers: Any, notice: str = "") -> None:
 def _serve(arguments: argparse.Namespace) -> int:
     key = _key(arguments)
     check_access(arguments.host, key, arguments.allow_public)
-    check_extra()
+    if arguments.wyoming is not None and not (is_loopback(arguments.host) or arguments.allow_public):
+        raise ValueError("--wyoming has no key, so others can use it. Pass --allow-public, or listen on 127.0.0.1.")
+    check_extra(wyoming=arguments.wyoming is not None)
     check_model(arguments.model)
     _check_folder(arguments.voices)
-    model = load_model(arguments, hints=True)
-    run(model, arguments, key)
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(one) for one in _listen(arguments.host, arguments.wyoming)]
+        run(load_model(arguments, hints=True), arguments, key, sockets)
     return 0
+
+
+def _listen(host: str, port: int | None) -> "list[socket]":
+    """Sockets for the Wyoming protocol, so that a port in use is known before the model is loaded."""
+    if port is None:
+        return []
+    from dia.serving.wyoming.sockets import listen
+
+    return listen(host, port)
 
 
 def check_access(host: str, key: str | None, allow_public: bool) -> None:
@@ -99,8 +120,11 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def check_extra() -> None:
+def check_extra(wyoming: bool = False) -> None:
     """Check that the packages of the extra are installed.
+
+    Args:
+        wyoming: whether the one for the Wyoming protocol is needed, too.
 
     Raises:
         ImportError: one is missing; the message has the install command.
@@ -110,12 +134,15 @@ def check_extra() -> None:
         import prometheus_client  # noqa: F401
         import python_multipart  # noqa: F401
         import uvicorn  # noqa: F401
+
+        if wyoming:
+            import_module("wyoming.tts")
     except ImportError as error:
         raise ImportError(f"dia serve needs {error.name}. Run: {_EXTRA}") from error
 
 
-def run(model: "Dia", arguments: argparse.Namespace, key: str | None) -> None:
-    """Serve until a signal ends the process."""
+def run(model: "Dia", arguments: argparse.Namespace, key: str | None, wyoming: "Sequence[socket]" = ()) -> None:
+    """Serve until a signal ends the process; on the sockets in `wyoming`, Wyoming."""
     import uvicorn
 
     from dia.runtime.warnings import DiaWarning
@@ -134,6 +161,7 @@ def run(model: "Dia", arguments: argparse.Namespace, key: str | None) -> None:
         api_key=key,
         hosts=hosts,
         watermark=arguments.watermark,
+        wyoming=wyoming,
     )
     config = uvicorn.Config(
         app,

@@ -28,6 +28,10 @@ RECORDING_SECONDS = 30.0
 TRANSCRIPT_CHARACTERS = 2_000
 # What OpenAI accepts for a recording of a voice.
 RECORDING_BYTES = 10 * 2**20
+# An event of the Wyoming protocol: 20 000 characters, of which JSON may write each with 12 bytes.
+EVENT_BYTES = 256 * 2**10
+# Requests of one Wyoming connection that wait for the one before them. Clients send one and read its audio.
+REQUESTS_AHEAD = 8
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,7 @@ class Limits:
         stall_seconds: a full buffer may stop generation for so long; then the stream ends with an error.
         open_requests: at once, those included that only wait for a slow reader.
         header_seconds: for the first request of a connection.
+        idle_seconds: that a Wyoming connection may be silent while it waits for no speech.
         prepared: requests whose scripts and recordings are read at once.
     """
 
@@ -62,6 +67,7 @@ class Limits:
     stall_seconds: float = 30.0
     open_requests: int = 1_024
     header_seconds: float = 30.0
+    idle_seconds: float = 300.0
     prepared: int = 2
 
 
@@ -69,10 +75,12 @@ __all__ = [
     "BATCH_ITEMS",
     "BEST_OF",
     "CONSENT_CHARACTERS",
+    "EVENT_BYTES",
     "NAME_CHARACTERS",
     "PCM_RATE",
     "RECORDING_BYTES",
     "RECORDING_SECONDS",
+    "REQUESTS_AHEAD",
     "RETRIES",
     "SAMPLE_RATES",
     "SPEED",

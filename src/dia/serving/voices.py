@@ -68,10 +68,10 @@ class VoiceCatalogue:
         self._lock = threading.Lock()
         self._loaded: dict[Path, tuple[tuple[int, int], Voice | None]] = {}
 
-    def names(self) -> list[str]:
-        """All voices: those of the folder and the examples, the model's own, and the aliases."""
+    def names(self, aliases: bool = True) -> list[str]:
+        """All voices: those of the folder and the examples, the model's own and, unless False, the aliases."""
         saved = [name for name, path in self._files().items() if self._load(path) is not None]
-        return [DEFAULT, *SPEAKERS, *sorted(saved), *sorted(set(ALIASES) - set(saved))]
+        return [DEFAULT, *SPEAKERS, *sorted(saved), *(sorted(set(ALIASES) - set(saved)) if aliases else ())]
 
     def find(self, name: str, param: str = "voice") -> ServedVoice:
         """The voice of a name, in any case.

@@ -1,9 +1,10 @@
 """The HTTP application: routes, the shape of all errors, and the start and end of the service."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
+from socket import socket
 from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI, Request
@@ -59,6 +60,7 @@ def create_app(
     hosts: Collection[str] = (),
     limits: Limits | None = None,
     watermark: bool = True,
+    wyoming: Sequence[socket] = (),
 ) -> FastAPI:
     """Make the ASGI application that serves a model, for uvicorn or another server.
 
@@ -70,6 +72,8 @@ def create_app(
         hosts: the names that the `Host` header may have; empty for any. See `dia.serving.http.gate.Access`.
         limits: the limits.
         watermark: whether to put an inaudible watermark into the sound, see docs/provenance.md.
+        wyoming: sockets that listen, on which the Wyoming protocol is served from the start of the application to its
+            end; see `dia.serving.wyoming.listen`.
 
     Raises:
         ValueError: the model was loaded without its codec, or a number is below 1.
@@ -78,7 +82,7 @@ def create_app(
         raise ValueError("there is no codec, so speech cannot be served; load the model with its codec.")
     service = Service(model, slots, None if voices is None else Path(voices), limits, watermark)
     app = FastAPI(title="Dia", version=__version__, description=_ABOUT, lifespan=_lifespan, redoc_url=None)
-    app.state.service = service
+    app.state.service, app.state.wyoming = service, wyoming
     app.add_middleware(Gate, access=Access(api_key, frozenset(hosts)), limits=service.limits, metrics=service.metrics)
     app.include_router(speech.router)
     app.include_router(preview.router)
@@ -95,9 +99,19 @@ def create_app(
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     service: Service = app.state.service
     warming = asyncio.create_task(service.warm_up())
-    yield
+    async with _wyoming(service, app.state.wyoming):
+        yield
     warming.cancel()
     await asyncio.to_thread(service.close)
+
+
+def _wyoming(service: Service, sockets: Sequence[socket]) -> AbstractAsyncContextManager[object]:
+    """The server of the Wyoming protocol, if it has sockets. Without, its package need not be installed."""
+    if not sockets:
+        return nullcontext()
+    from dia.serving.wyoming import WyomingServer
+
+    return WyomingServer(service, sockets)
 
 
 async def _serving_error(_: Request, error: Exception) -> Response:

@@ -121,8 +121,12 @@ def _texts(item: Item) -> list[str]:
 def _options(item: Item) -> dict[str, Any]:
     options = {ours: getattr(item, theirs) for theirs, ours in _SAMPLING}
     options |= {"cfg_scale": item.guidance_scale, "seed": item.seed}
-    options |= {"normalize": item.normalize is not False, "retries": item.retries or 0, "best_of": item.best_of or 1}
-    return options
+    return options | _reading(item) | {"retries": item.retries or 0, "best_of": item.best_of or 1}
+
+
+def _reading(item: Item) -> dict[str, Any]:
+    """How the text is read."""
+    return {"normalize": item.normalize is not False, "text_format": item.text_format or "plain"}
 
 
 def _check_language(model: "Dia", item: Item) -> None:
@@ -190,7 +194,7 @@ def _spoken_by(model: "Dia", voice: OwnVoice, item: Item) -> str:
     assert item.input is not None
     if voice.speaker == SPEAKERS[0] or SPEAKER_TAG.search(item.input):
         return item.input
-    script = model.read(item.input, normalize=item.normalize is not False)
+    script = model.read(item.input, **_reading(item))
     own = bool(script.names) or any(turn.speaker != SPEAKERS[0] for turn in script.turns)
     return item.input if own else f"[{voice.speaker}] {item.input}"
 

@@ -20,6 +20,7 @@ from dia.serving.limits import (
 )
 
 Format = Literal["mp3", "opus", "aac", "flac", "wav", "pcm"]
+TextFormat = Literal["plain", "markdown", "html"]
 _BASE64_CHARACTERS = RECORDING_BYTES * 4 // 3 + 100
 
 
@@ -124,6 +125,9 @@ class Defaults(Body):
         None, description="Answer with JSON that holds the audio and the times of turns and words."
     )
     normalize: bool | None = Field(None, description="Spell out numbers and abbreviations. True by default.")
+    text_format: TextFormat | None = Field(
+        None, description="How the text is written; `html` is SSML, too. plain by default."
+    )
     retries: Retries | None = Field(
         None, description="Generate a part with faults again, with other seeds. Audio then comes part by part."
     )

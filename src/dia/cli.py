@@ -92,7 +92,7 @@ def _prepare_output() -> None:
 
 def build_parser() -> "Parser":
     """Build the parser of the command with all its subcommands."""
-    from dia.commands import batch, completion, convert, env, read, say, serve, verify, voice
+    from dia.commands import batch, completion, convert, env, mcp, read, say, serve, verify, voice
     from dia.commands.options.parser import Parser
     from dia.commands.training import train, train_codec
     from dia.version import __version__
@@ -104,7 +104,7 @@ def build_parser() -> "Parser":
     groups: dict[str, tuple[Callable[[Any, str], None], ...]] = {
         "speech": (
             *(say.add_command, batch.add_command, read.add_command, voice.add_command, serve.add_command),
-            verify.add_command,
+            *(mcp.add_command, verify.add_command),
         ),
         "models": (convert.add_command, train.add_commands, train_codec.add_command),
         "this installation": (env.add_command, partial(completion.add_command, parser)),

@@ -30,6 +30,8 @@ TRANSCRIPT_CHARACTERS = 2_000
 RECORDING_BYTES = 10 * 2**20
 # An event of the Wyoming protocol: 20 000 characters, of which JSON may write each with 12 bytes.
 EVENT_BYTES = 256 * 2**10
+# A text whose audio is part of an answer of MCP: two minutes, or 2 MB in base64, which stay in the conversation.
+ANSWER_CHARACTERS = 2_000
 # Requests of one Wyoming connection that wait for the one before them. Clients send one and read its audio.
 REQUESTS_AHEAD = 8
 
@@ -72,6 +74,7 @@ class Limits:
 
 
 __all__ = [
+    "ANSWER_CHARACTERS",
     "BATCH_ITEMS",
     "BEST_OF",
     "CONSENT_CHARACTERS",

@@ -107,7 +107,7 @@ def test_a_full_queue_is_an_error_to_try_again(client, http, service, monkeypatc
     with http.stream("POST", SPEECH, json={**ASKED, "input": text, "response_format": "pcm"}) as answer:
         next(answer.iter_raw())
         monkeypatch.setattr(service.admission, "places", 1)
-        monkeypatch.setattr(service.admission._free, "_value", 0)
+        monkeypatch.setattr(service.admission, "_free", 0)
         with pytest.raises(openai.RateLimitError) as caught:
             client.audio.speech.create(model="tts-1", voice="alloy", input="Hi.")
         monkeypatch.undo()
@@ -118,11 +118,11 @@ def test_a_full_queue_is_an_error_to_try_again(client, http, service, monkeypatc
 def test_the_official_client_tries_again_after_the_given_time(address, service, monkeypatch, idle):
     calls, enter = [], service.admission.enter
 
-    async def full_once(patient=False):
+    async def full_once(patient=False, places=1):
         calls.append(1)
         if len(calls) == 1:
             raise ServingError(Code.queue_full, "full", retry_after=0.5)
-        return await enter(patient)
+        return await enter(patient, places)
 
     monkeypatch.setattr(service.admission, "enter", full_once)
     with client_of(address, max_retries=2) as client:

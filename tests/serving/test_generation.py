@@ -91,6 +91,50 @@ def test_a_request_that_waits_too_long_is_refused():
     asyncio.run(wait())
 
 
+def test_a_request_for_many_places_is_not_overtaken_by_later_ones():
+    async def wait():
+        admission, order = Admission(3, 9, 60.0), []
+
+        async def enter(name, places):
+            entry = await admission.enter(places=places)
+            order.append(name)
+            return entry
+
+        first = await enter("first", 1)
+        many = asyncio.create_task(enter("many", 9))  # all three
+        await asyncio.sleep(0)
+        later = asyncio.create_task(enter("later", 1))
+        await asyncio.sleep(0)
+        assert order == ["first"]
+        admission.leave(first)
+        admission.leave(await many)
+        admission.leave(await later)
+        assert order == ["first", "many", "later"]
+        assert admission._free == admission.places == 3
+
+    asyncio.run(wait())
+
+
+@pytest.mark.parametrize("when", ["before", "at the same moment"])
+def test_a_request_that_is_cancelled_while_it_waits_keeps_no_place(when):
+    async def wait():
+        admission = Admission(1, 9, 60.0)
+        first = await admission.enter()
+        left, stays = (asyncio.create_task(admission.enter()) for _ in range(2))
+        await asyncio.sleep(0)
+        if when == "before":
+            left.cancel()
+            admission.leave(first)  # before the task knows that it is cancelled
+        else:
+            admission.leave(first)
+            left.cancel()
+        admission.leave(await stays)
+        assert (admission._free, admission.waiting, admission.running) == (1, 0, 0)
+        assert left.cancelled()
+
+    asyncio.run(wait())
+
+
 @pytest.mark.parametrize("speed", [0.25, 0.4, 0.5, 0.9, 1.0, 1.7, 2.0, 3.0, 4.0])
 def test_stretches_reach_every_speed(speed):
     product = 1.0

@@ -1,10 +1,10 @@
 """`POST /v1/audio/speech` over a socket, with the official client and a plain one."""
 
-import asyncio
 import base64
 import io
 import json
 import struct
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
@@ -127,7 +127,7 @@ def test_a_client_that_leaves_frees_its_slot(http, service, idle):
 
 
 def test_a_client_that_leaves_the_queue_is_forgotten(address, service, monkeypatch, idle):
-    monkeypatch.setattr(service.admission, "_free", asyncio.Semaphore(0))
+    monkeypatch.setattr(service.admission, "_free", 0)
     with pytest.raises(httpx.ReadTimeout):
         httpx.post(f"{address}/v1/audio/speech", json=ASKED, timeout=httpx.Timeout(5, read=0.5))
     wait_until(lambda: service.admission.waiting == 0, 2.0)
@@ -173,6 +173,29 @@ def test_a_stream_that_takes_too_long_ends_with_an_error(http, service, monkeypa
     answer = http.post("/v1/audio/speech", json={**ASKED, "input": LONG})
     assert answer.status_code == 504
     assert answer.json()["error"]["code"] == "stream_timeout"
+
+
+def test_the_parts_of_a_request_that_is_checked_take_one_slot_at_a_time(http, service, idle):
+    body = {**ASKED, "voice": "clara", "input": "Yes. [pause:100ms] No.", "retries": 1}
+    with ThreadPoolExecutor(1) as clients:
+        answer, most = clients.submit(http.post, "/v1/audio/speech", json=body), 0
+        while not answer.done():
+            most = max(most, service.engine.load().live)
+            time.sleep(0.002)
+    assert answer.result().status_code == 200
+    assert most == 1
+
+
+def test_takes_that_are_compared_have_a_place_each(http, service, monkeypatch, idle):
+    enter, asked = service.admission.enter, []
+
+    async def remembered(patient=False, places=1):
+        asked.append(places)
+        return await enter(patient, places)
+
+    monkeypatch.setattr(service.admission, "enter", remembered)
+    assert http.post("/v1/audio/speech", json={**ASKED, "best_of": 2}).status_code == 200
+    assert asked == [2]
 
 
 def test_a_cancelled_request_is_counted(service, idle, http):

@@ -88,6 +88,8 @@ SHARD_ROWS = Range(1, 100_000, whole=True)
 RETRIES = Range(0, 100, whole=True)
 # All takes of a part form one batch; beyond about 10, more takes do not improve the best one.
 BEST_OF = Range(1, 100, whole=True)
+# Parts that wait for earlier ones hold their audio; an engine has 16 slots.
+PARTS_AT_ONCE = Range(1, 64, whole=True)
 # Silence at the edges of a recording sounds like a pause; a minute of it sounds like a fault.
 EDGE_RANGE = Range(0, 60)
 # The published model handles 20 s well; six minutes is the length of ROWS.

@@ -1,8 +1,9 @@
-"""Who may generate now: as many requests as the engine has slots for; a bounded number waits. For asyncio."""
+"""Who may generate now: requests for as many clips as the engine has slots; a bounded number waits. For asyncio."""
 
 import asyncio
 import time
 from collections import deque
+from typing import NamedTuple
 
 from dia.serving.errors import Code, ServingError
 
@@ -10,8 +11,15 @@ _SHARE = 0.25  # of the slots; so many requests more, since a request needs no s
 _REMEMBERED = 20  # requests whose mean duration estimates the time to wait
 
 
+class Entry(NamedTuple):
+    """A request that has its places: when it started, and how many it has."""
+
+    started: float
+    places: int
+
+
 class Admission:
-    """Places for requests that generate.
+    """Places for requests that generate. A request has one place for each slot that it may use at once.
 
     Args:
         slots: of the engine.
@@ -21,23 +29,25 @@ class Admission:
 
     def __init__(self, slots: int, waiting: int, wait_seconds: float) -> None:
         self.places, self._most_waiting, self._wait_seconds = slots + int(_SHARE * slots), waiting, wait_seconds
-        self._free = asyncio.Semaphore(self.places)
+        self._free, self._queue = self.places, deque[tuple[asyncio.Future[None], int]]()
         self._seconds: deque[float] = deque(maxlen=_REMEMBERED)
         self.waiting = self.running = 0
 
-    async def enter(self, patient: bool = False) -> float:
-        """Wait for a place, in the order of the calls.
+    async def enter(self, patient: bool = False, places: int = 1) -> Entry:
+        """Wait for places, in the order of the calls: one that needs many is not overtaken by others.
 
         Args:
             patient: wait although the queue is full, and however long it takes: for the items of a batch.
+            places: how many; all if there are fewer.
 
         Returns:
-            The time of the start, for `leave`.
+            What to pass to `leave`.
 
         Raises:
             ServingError: too many requests wait already, or no place becomes free in time.
         """
-        if self._free.locked() and self.waiting >= self._most_waiting and not patient:
+        places = min(places, self.places)
+        if (self._queue or self._free < places) and self.waiting >= self._most_waiting and not patient:
             raise ServingError(
                 Code.queue_full,
                 f"{self.waiting} requests wait for {self.places} places; try again later.",
@@ -46,7 +56,7 @@ class Admission:
         self.waiting += 1
         try:
             async with asyncio.timeout(None if patient else self._wait_seconds):
-                await self._free.acquire()
+                await self._take(places)
         except TimeoutError:
             raise ServingError(
                 Code.overloaded,
@@ -56,13 +66,34 @@ class Admission:
         finally:
             self.waiting -= 1
         self.running += 1
-        return time.monotonic()
+        return Entry(time.monotonic(), places)
 
-    def leave(self, started: float) -> None:
-        """Free a place."""
+    async def _take(self, places: int) -> None:
+        if not self._queue and self._free >= places:
+            self._free -= places
+            return
+        turn = asyncio.get_running_loop().create_future()
+        self._queue.append((turn, places))
+        try:
+            await turn
+        except asyncio.CancelledError:
+            self._give(0 if turn.cancelled() else places)  # the places may have come at the same moment
+            raise
+
+    def _give(self, places: int) -> None:
+        """Free places, and let those in whose turn it is."""
+        self._free += places
+        while self._queue and (self._queue[0][0].cancelled() or self._queue[0][1] <= self._free):
+            turn, taken = self._queue.popleft()
+            if not turn.cancelled():
+                self._free -= taken
+                turn.set_result(None)
+
+    def leave(self, entry: Entry) -> None:
+        """Free the places of a request."""
         self.running -= 1
-        self._seconds.append(time.monotonic() - started)
-        self._free.release()
+        self._seconds.append(time.monotonic() - entry.started)
+        self._give(entry.places)
 
     @property
     def expected_wait(self) -> float:

@@ -12,7 +12,7 @@ SAMPLE_RATES = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 4
 PCM_RATE = 24_000
 # A request that fails ten times does not fail because of its seed; each attempt takes as long as the request.
 RETRIES = Range(0, 10, whole=True)
-# The takes of a part run side by side, so each of them takes a slot from other clients.
+# The takes of a part run side by side, so each of them takes a slot from other clients, and a place in the queue.
 BEST_OF = Range(1, 8, whole=True)
 # A model has two speakers, so there is nothing to choose from in a list longer than a dialogue has turns.
 TURNS = 1_000

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,7 +18,6 @@ from dia.checkpoints.source import public_name
 from dia.decoding.engine import engine_of
 from dia.runtime.resources.threads import SMALL, compute_with_one_thread
 from dia.serving.admission import Admission
-from dia.serving.errors import ServingError
 from dia.serving.generation import Buffer, Generation
 from dia.serving.limits import Limits
 from dia.serving.metrics import Metrics
@@ -32,7 +32,6 @@ logger = logging.getLogger(__name__)
 
 # OpenAI's models for speech; programs that are made for it name one of them.
 MODEL_ALIASES = ("tts-1", "tts-1-hd", "gpt-4o-mini-tts")
-_WARM_UP = "[S1] Hello."
 
 
 class Service:
@@ -46,8 +45,8 @@ class Service:
         watermark: whether to put an inaudible watermark into the sound.
 
     Attributes:
-        ready: whether a request has been generated after the start.
-        failure: the type of the error of that request, if it failed.
+        ready: whether the model is warmed up.
+        failure: the type of the error of the warm-up, if it failed.
         created: the time of the start, in seconds since 1970.
     """
 
@@ -106,7 +105,9 @@ class Service:
         Raises:
             ServingError: there is no place.
         """
-        entered = await self.admission.enter(patient)
+        # One part after another, so that a request has no more slots than places: one, or one for each take of a part.
+        job = replace(job, take_options=replace(job.take_options, parts_at_once=1))
+        entered = await self.admission.enter(patient, places=job.take_options.best_of)
         try:
             comment = str(self.model.provenance(job.seed))
             encoder = live_encoder(format, self.model.sample_rate, rate, comment)
@@ -125,19 +126,15 @@ class Service:
         return generation
 
     async def warm_up(self) -> None:
-        """Generate a short text, so that the first client does not wait for what is computed once."""
+        """Do what is done once, as `Dia.warm_up` does, so that the first client does not wait for it."""
         try:
-            job = await self.prepared(lambda: self.model.job(_WARM_UP, seed=0))
-            generation = await self.start(job, "pcm", self.model.sample_rate, 1.0, patient=True)
-            while await generation.buffer.read():
-                pass
-        except ServingError:  # of the words, such as of a model that says nothing; the engine works
-            self.ready = True
+            found = await self.prepared(self.model.warm_up, self.engine.load().slots)
         except Exception as error:
             self.failure = type(error).__name__
-            logger.error("The first request failed (%s); the server is not ready.", self.failure)
+            logger.error("The model cannot generate (%s); the server is not ready.", self.failure)
         else:
             self.ready = True
+            logger.info("%s", found)
 
     def close(self) -> None:
         """Stop all requests and the engine. Waits for the threads."""

@@ -181,6 +181,7 @@ def test_a_take_is_restored_from_its_codes(synthesizer):
         ({"retries": -1}, ValueError, "retries=-1"),
         ({"retries": True}, TypeError, "retries"),
         ({"best_of": 0}, ValueError, "best_of=0"),
+        ({"parts_at_once": 0}, ValueError, "parts_at_once=0"),
         ({"best_of": 1.5}, TypeError, "best_of"),
         ({"edge_seconds": -0.1}, ValueError, "edge_seconds"),
         ({"recognizer": "pocketsphinx"}, TypeError, "recognizer"),

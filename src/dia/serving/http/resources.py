@@ -84,7 +84,7 @@ async def health(request: Request) -> dict[str, Any]:
 
 @router.get("/ready", tags=["server"])
 async def ready(request: Request) -> dict[str, Any]:
-    """Whether the first text has been generated after the start: 200, or 503 if clients should wait."""
+    """Whether the model is warmed up: 200, or 503 if clients should wait."""
     service: Service = request.app.state.service
     if not (service.ready and service.alive):
         raise ServingError(Code.not_ready, "the server is starting; try again later.")

@@ -33,7 +33,6 @@ from dia.text.script import Script, estimated_seconds
 from dia.text.tags import speakers_in
 
 _SEED_STRIDE = 1000  # distance between the first seeds of consecutive parts, to leave seeds for retries
-_AT_ONCE = 8  # parts that are spoken side by side; each holds its audio until those before it are finished
 _SPLIT_SHARE = 0.6  # maximum length of the pieces of a failed part, relative to the part
 _NO_SETTINGS: Mapping[str, Any] = {}
 
@@ -182,7 +181,7 @@ class _LongForm:
         batched = self.synthesizer.is_batched(self.parts[0].script.spoken, self.settings)
         stop = Event()
         apart = self._stopped_by(stop)
-        at_once = max(1, _AT_ONCE // self.take_options.best_of)
+        at_once = max(1, self.take_options.parts_at_once // self.take_options.best_of)
         prepare = compute_with_one_thread if self.synthesizer.model.num_parameters() < SMALL else lambda: None
         with InOrder[tuple[Take, PromptMemory]](at_once, stop, "dia.part", prepare) as running:
             for number, part in enumerate(self.parts):

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from dia.audio.dsp.silence import EDGE_SECONDS
 from dia.audio.waveform import Waveform
-from dia.runtime.limits import BEST_OF, EDGE_RANGE, RETRIES
+from dia.runtime.limits import BEST_OF, EDGE_RANGE, PARTS_AT_ONCE, RETRIES
 from dia.runtime.ranges import check_numbers
 from dia.synthesis.takes.alignment import TurnTime
 from dia.synthesis.takes.recognition import Recognizer
@@ -41,6 +41,8 @@ class TakeOptions:
         edge_seconds: length of the silence at each end, in seconds.
         recognizer: a function that takes a waveform [N] and its rate in Hz and returns a transcript; takes are ranked
             by word accuracy.
+        parts_at_once: takes of a long script to generate side by side, if its parts do not depend on one another. Each
+            holds its audio until those before it are finished. The takes are the same for every number.
 
     Raises:
         TypeError, ValueError: an option is invalid; the message names it.
@@ -50,9 +52,11 @@ class TakeOptions:
     best_of: int = 1
     edge_seconds: float = EDGE_SECONDS
     recognizer: Recognizer | None = None
+    parts_at_once: int = 8
 
     def __post_init__(self) -> None:
-        check_numbers({"retries": RETRIES, "best_of": BEST_OF, "edge_seconds": EDGE_RANGE}, vars(self))
+        ranges = {"retries": RETRIES, "best_of": BEST_OF, "edge_seconds": EDGE_RANGE, "parts_at_once": PARTS_AT_ONCE}
+        check_numbers(ranges, vars(self))
         if self.recognizer is not None and not callable(self.recognizer):
             raise TypeError(
                 f"recognizer is {self.recognizer!r}; expected a function that takes a waveform and its rate."

@@ -1,8 +1,8 @@
 """Voices: listed, uploaded, used, kept and deleted."""
 
 import io
+import re
 
-import httpx
 import numpy as np
 import pytest
 import soundfile
@@ -140,4 +140,17 @@ def test_the_document_has_examples_and_our_errors(http):
     assert set(speech["requestBody"]["content"]["application/json"]["examples"]) >= {"a text", "a script"}
     assert speech["responses"]["4XX"]["content"]["application/json"]["schema"]["$ref"].endswith("/Error")
     assert "422" not in str(document["paths"])
-    assert httpx.get(str(http.base_url.join("/docs"))).status_code == 200
+
+
+def test_the_page_of_the_document_names_everything_and_loads_nothing(http):
+    document, page = http.get("/openapi.json").json(), http.get("/docs")
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert page.headers["content-security-policy"].startswith("default-src 'none'")
+    for path, route in document["paths"].items():
+        for method in route:
+            assert f"{method.upper()} {path}" in page.text
+    for field in ("best_of", "ref_audio", "turns", "audio_sample", "consent"):
+        assert f"<code>{field}</code>" in page.text
+    assert "number, 0.25 to 4" in page.text
+    assert "curl localhost:8000/v1/audio/speech" in page.text
+    assert re.findall(r"https?://|src=|<script|@import|url\(", page.text) == []

@@ -16,6 +16,7 @@ from dia.runtime.spelling import did_you_mean
 from dia.serving.errors import Code, ServingError
 from dia.serving.http import page, preview, resources, speech
 from dia.serving.http.gate import Access, Gate
+from dia.serving.http.reference import reference_page
 from dia.serving.http.responses import error_response
 from dia.serving.http.schema import BatchRequest, SpeechRequest
 from dia.serving.limits import Limits
@@ -81,7 +82,10 @@ def create_app(
     if model.processor.audio_tokenizer is None:
         raise ValueError("there is no codec, so speech cannot be served; load the model with its codec.")
     service = Service(model, slots, None if voices is None else Path(voices), limits, watermark)
-    app = FastAPI(title="Dia", version=__version__, description=_ABOUT, lifespan=_lifespan, redoc_url=None)
+    # FastAPI's own pages load scripts from elsewhere.
+    app = FastAPI(
+        title="Dia", version=__version__, description=_ABOUT, lifespan=_lifespan, docs_url=None, redoc_url=None
+    )
     app.state.service, app.state.wyoming = service, wyoming
     app.add_middleware(Gate, access=Access(api_key, frozenset(hosts)), limits=service.limits, metrics=service.metrics)
     app.include_router(speech.router)
@@ -92,6 +96,7 @@ def create_app(
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_error)
     app.openapi = _with_our_errors(app.openapi)  # type: ignore[method-assign]
+    app.add_api_route("/docs", lambda: reference_page(app.openapi()), include_in_schema=False)
     return app
 
 

@@ -10,7 +10,7 @@ from tiny_speech import saved_tiny_speech
 
 from dia.cli import main
 from dia.commands import serve
-from dia.commands.serve import is_loopback
+from dia.commands.serve import host_names, is_loopback
 
 
 @pytest.fixture(autouse=True)
@@ -45,6 +45,12 @@ def test_an_address_of_the_network_needs_a_key_or_a_flag(host, loaded, capsys):
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.9.9.9", "::1"])
 def test_addresses_of_this_machine_need_none(host):
     assert is_loopback(host)
+
+
+def test_names_of_the_server_are_checked_on_this_machine_or_where_they_are_given():
+    assert host_names("0.0.0.0") == set()
+    assert host_names("127.0.0.1") == {"localhost", "127.0.0.1", "::1"}
+    assert host_names("0.0.0.0", ["Dia.example.org"]) >= {"dia.example.org", "localhost"}
 
 
 def test_the_key_comes_from_a_file_or_the_environment(loaded, tmp_path, monkeypatch):

@@ -69,6 +69,13 @@ def add_command(subparsers: Any, notice: str = "") -> None:
     access.add_argument(
         "--allow-public", action="store_true", help="listen on an address of the network although there is no key"
     )
+    access.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="name of this server that a proxy passes on as Host header; may be repeated",
+    )
     group = serve.add_argument_group("model")
     add_model_options(group)
     group.add_argument(
@@ -120,6 +127,13 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def host_names(host: str, allowed: Sequence[str] = ()) -> set[str]:
+    """The names that the Host header may have; empty for any, if others can reach the server and no name is given."""
+    if not (is_loopback(host) or allowed):
+        return set()
+    return {"localhost", "127.0.0.1", "::1", host, *(name.strip().lower() for name in allowed)}
+
+
 def check_extra(wyoming: bool = False) -> None:
     """Check that the packages of the extra are installed.
 
@@ -152,8 +166,7 @@ def run(model: "Dia", arguments: argparse.Namespace, key: str | None, wyoming: "
     # Problems with a script are for its client, and not for the log, since they contain its words.
     warnings.filterwarnings("ignore", category=DiaWarning)
     _log(logging.DEBUG if getattr(arguments, "debug", False) else logging.INFO)
-    loopback = is_loopback(arguments.host)
-    hosts = {"localhost", "127.0.0.1", "::1", arguments.host} if loopback else ()
+    hosts = host_names(arguments.host, arguments.allow_host)
     app = create_app(
         model,
         slots=arguments.slots,

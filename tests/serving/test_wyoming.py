@@ -197,6 +197,8 @@ def test_requests_that_wait_in_a_connection_are_limited(port, idle):
         (b'{"type": "describe", "data_length": -1}\n', "invalid_value"),
         (b'{"type": "describe", "data_length": "1"}\n', "invalid_value"),
         (b'{"type": "describe", "data_length": 3}\n[1]', "invalid_json"),
+        (b'{"type": "synthesize", "data": {"text": "\\ud800"}}\n', "invalid_value"),
+        (b'{"type": "synthesize-start", "data": {"voice": {"name": "\\ud800"}}}\n', "invalid_value"),
         (b"a" * 300_000, "body_too_large"),
     ],
 )
@@ -272,3 +274,15 @@ def test_a_port_in_use_is_an_error_that_names_it(port):
     with pytest.raises(OSError, match="in use") as caught:
         listen("127.0.0.1", port)
     assert caught.value.filename == f"127.0.0.1:{port}"
+
+
+def test_an_address_that_the_machine_lacks_is_skipped_if_there_is_another(monkeypatch):
+    """`localhost` names ::1 also where IPv6 is turned off."""
+    lacking, here = ((socket.AF_INET, 1, 6, "", (host, 0)) for host in ("192.0.2.1", "127.0.0.1"))
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [lacking, here])
+    (found,) = listen("name", 0)
+    assert found.getsockname()[0] == "127.0.0.1"
+    found.close()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [lacking])
+    with pytest.raises(OSError, match="assign"):
+        listen("name", 0)

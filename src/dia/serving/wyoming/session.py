@@ -178,13 +178,22 @@ def _string(data: Mapping[str, Any], name: str) -> str:
     if not isinstance(found, str):
         code = Code.missing_parameter if found is None else Code.invalid_value
         raise ServingError(code, f"{name} must be a string.", name)
+    return _whole(found, name)
+
+
+def _whole(found: str, param: str) -> str:
+    """A string without halves of surrogate pairs, which JSON may contain."""
+    try:
+        found.encode()
+    except UnicodeEncodeError:
+        raise ServingError(Code.invalid_value, f"{param} is not valid Unicode.", param) from None
     return found
 
 
 def _name(found: Any, param: str) -> str:
     if not isinstance(found, str) or len(found) > NAME_CHARACTERS:
         raise ServingError(Code.invalid_value, f"{param} must be a name.", param)
-    return found
+    return _whole(found, param)
 
 
 __all__ = ["Request", "Session"]

@@ -59,10 +59,12 @@ def test_pcm_has_24_khz_16_bits_and_no_header(pcm, take):
     assert np.abs(np.frombuffer(pcm, "<i2").astype(int)).max() > 1000
 
 
-def test_pcm_at_the_rate_of_the_model_has_the_samples_of_the_facade(http, take):
+def test_pcm_at_the_rate_of_the_model_has_the_samples_of_the_facade_with_a_watermark(http, mini, take):
+    marker = mini.watermarker(seed=3)
+    marked = np.concatenate([marker.process(take.audio), marker.finish()])
     answer = http.post("/v1/audio/speech", json={**ASKED, "sample_rate": take.sampling_rate})
     assert answer.headers["x-sample-rate"] == str(take.sampling_rate)
-    assert answer.content == (np.clip(take.audio, -1, 1) * 32767).round().astype("<i2").tobytes()
+    assert answer.content == (np.clip(marked, -1, 1) * 32767).round().astype("<i2").tobytes()
 
 
 def test_streamed_wav_has_unknown_sizes_and_says_that_it_is_synthetic(http, take):

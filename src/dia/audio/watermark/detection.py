@@ -145,7 +145,8 @@ def _read(power: NDArray[np.float64], pattern: Pattern, match: _Match) -> Payloa
     """The payload of a watermark at a known position; None if its checksum is wrong."""
     weights = folded(differences(power, match.speed), match.step, match.speed)
     values, data = np.roll(weights, match.chip, axis=0) * pattern.signs, pattern.bit >= 0
-    return Payload.from_bits(decoded(np.bincount(pattern.bit[data], values[data], CODED_BITS)))
+    soft = np.bincount(pattern.bit[data], values[data], CODED_BITS).astype(np.float64)
+    return Payload.from_bits(decoded(soft))
 
 
 def _probability(score: float, tried: int) -> float:

@@ -59,7 +59,7 @@ def pattern_of(key: bytes = KEY) -> Pattern:
     bit = np.full(CHIPS * BANDS, _FIXED)
     data = order[: len(order) // 2]
     bit[data] = np.arange(len(data)) % CODED_BITS
-    signs = 1.0 - 2.0 * (words & 1)
+    signs = (1 - 2 * (words & 1)).astype(np.float64)
     return Pattern(signs.reshape(CHIPS, BANDS), bit.reshape(CHIPS, BANDS))
 
 

@@ -20,6 +20,7 @@ LAYERS = [
     {"synthesis", "training"},
     {"model"},
     {"serving", "jobs"},
+    {"distributed"},
     {"commands"},
     {"cli", "__main__"},
 ]

@@ -9,10 +9,12 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dia.commands.batch_processes import speak_share
 from dia.commands.options.early_checks import check_place
 from dia.commands.options.models import add_model_options, load_model
 from dia.commands.options.numbers import count, non_negative, option
 from dia.commands.options.sampling import add_sampling_options
+from dia.distributed.launcher import Processes
 from dia.runtime.standard_streams import print_lines
 from dia.runtime.warnings import DiaWarning
 from dia.text.markup.formats import TEXT_FORMATS
@@ -123,8 +125,13 @@ def _add_row_options(group: Any) -> None:
 
 def _batch(arguments: argparse.Namespace) -> int:
     check_place(arguments)
+    processes = Processes.of_environment().count
+    if processes > 1 and (arguments.audiobook or arguments.layout != "files"):
+        raise ValueError(f"{processes} processes write a file per row; omit --audiobook and --layout, or use one.")
     book = _audiobook(arguments) if arguments.audiobook else None
     batch = _job(arguments) if book is None else book
+    if processes > 1 and not arguments.check:
+        return speak_share(batch, lambda: _usable(_checked(batch, arguments), arguments), arguments)
     report = _checked(batch, arguments)
     model = None
     if report.good and arguments.measure:
@@ -132,12 +139,7 @@ def _batch(arguments: argparse.Namespace) -> int:
     _print_work(report, model)
     if arguments.check:
         return 0 if not report.bad else 1
-    if report.bad and arguments.strict:
-        raise ValueError(f"{report.bad} rows cannot be spoken, see above. Repair them, or omit --strict.")
-    if report.bad and book is not None:
-        raise ValueError(f"{report.bad} chapters cannot be spoken, see above. An audiobook needs all; repair them.")
-    if not report.good:
-        raise ValueError("no row can be spoken, see above.")
+    _usable(report, arguments)
     if model is None:
         model = load_model(arguments, _is_interactive(arguments), arguments.verbose)
     with warnings.catch_warnings():
@@ -219,6 +221,15 @@ def _print_work(report: "Report", model: "Dia | None") -> None:
         warnings.simplefilter("ignore", DiaWarning)
         speed = ASSUMED if model is None else measured_speed(model)
     print(speed.line(report.seconds), flush=True)
+
+
+def _usable(report: "Report", arguments: argparse.Namespace) -> None:
+    if report.bad and arguments.strict:
+        raise ValueError(f"{report.bad} rows cannot be spoken, see above. Repair them, or omit --strict.")
+    if report.bad and arguments.audiobook:
+        raise ValueError(f"{report.bad} chapters cannot be spoken, see above. An audiobook needs all; repair them.")
+    if not report.good:
+        raise ValueError("no row can be spoken, see above.")
 
 
 def _format(source: str | None) -> "PromptFormat":

@@ -1,18 +1,21 @@
 """A job: rows to speak into a folder. Checks, speaks, resumes. Knows neither formats of files nor models."""
 
 from collections.abc import Generator, Iterator
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
+from copy import copy
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
+from dia.jobs.division import Share
 from dia.jobs.longest_first import Task, run_longest_first
 from dia.jobs.manifest import Manifest, key_of
 from dia.jobs.output.formats import CODES, METADATA, metadata_bytes
 from dia.jobs.output.layouts import open_store
 from dia.jobs.output.store import RowStore
+from dia.jobs.parts import Part, Totals, absorb
 from dia.jobs.report import Report, RowIndex, check_rows, expected_seconds, good_rows
 from dia.jobs.results import RowResult
 from dia.jobs.rows import Row
@@ -84,16 +87,46 @@ class Batch:
             raise ValueError(f"{report.bad} rows cannot be spoken. The first: {report.first_bad[0]}")
         with exclusive_writer(self.folder, parents=True):
             self.folder.mkdir(exist_ok=True)
-            with Manifest(self.folder, {**self.settings.plan(), **speaker.plan()}) as manifest:
-                with closing(open_store(self.folder, self.settings.shard_format(), self.settings.shard_rows)) as store:
+            with Manifest(self.folder, self.plan(speaker)) as manifest:
+                absorb(manifest)
+                with self._store() as store:
                     yield from _Run(self, speaker, manifest, store).results()
                 manifest.sort()
+
+    def plan(self, speaker: RowSpeaker) -> dict[str, Any]:
+        """What all rows of the folder have in common, as JSON values."""
+        return {**self.settings.plan(), **speaker.plan()}
+
+    def run_share(self, speaker: RowSpeaker, part: Part) -> Generator[RowResult, None, Totals | None]:
+        """Speak the rows of one of several processes and yield their results, as `run` does for all rows.
+
+        Args:
+            speaker: speaks the rows.
+            part: the part of the manifest, whose number and count say which rows to speak.
+
+        Returns:
+            The totals of all processes if this one is the last to finish, else None.
+
+        Raises:
+            OSError: the folder cannot be written, for example on a full disk. Finished rows are kept.
+            ValueError: the layout is not a file per row.
+        """
+        if self.settings.layout != "files":
+            raise ValueError(f"layout={self.settings.layout!r} needs a single process; several write a file per row.")
+        share = copy(self)
+        share.rows = Share(self.rows, part.number, part.count, lambda id: part.is_made(key_of({"id": id})))
+        with self._store() as store:
+            yield from _Run(share, speaker, part, store).results()
+        return part.finish()
+
+    def _store(self) -> AbstractContextManager[RowStore]:
+        return closing(open_store(self.folder, self.settings.shard_format(), self.settings.shard_rows))
 
 
 class _Run:
     """One run of a job."""
 
-    def __init__(self, batch: Batch, speaker: RowSpeaker, manifest: Manifest, store: RowStore) -> None:
+    def __init__(self, batch: Batch, speaker: RowSpeaker, manifest: Manifest | Part, store: RowStore) -> None:
         self._rows, self._settings = batch.rows, batch.settings
         self._speaker, self._manifest, self._store, self._stop = speaker, manifest, store, Event()
 

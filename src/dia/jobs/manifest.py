@@ -28,25 +28,27 @@ class Manifest:
     Args:
         folder: the folder of the job, which exists.
         plan: what all rows of the folder have in common.
+        writable: false to read alone, beside other processes; `add` and `sort` are not allowed then.
 
     Raises:
         ValueError: the folder has rows of another plan, or files of something else; the message gives the remedy.
         OSError: the folder cannot be written.
     """
 
-    def __init__(self, folder: Path, plan: Mapping[str, Any]) -> None:
-        self.folder, self._lock = folder, Lock()
+    def __init__(self, folder: Path, plan: Mapping[str, Any], writable: bool = True) -> None:
+        self.folder, self._lock, self._writable = folder, Lock(), writable
         _check_folder(folder)
         # A temporary file, so that memory is constant in the number of rows.
         self._index = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         self._index.execute("BEGIN")
         self._index.execute("CREATE TABLE lines (key TEXT PRIMARY KEY, start INT, length INT, row INT) WITHOUT ROWID")
-        self._file = open(folder / MANIFEST, "a+b")  # noqa: SIM115 - closed by `close`
+        self._file = open(folder / MANIFEST, "a+b" if writable else "rb")  # noqa: SIM115 - closed by `close`
         try:
             if self._read() > 0:
                 _check_plan(folder, plan)
-            with atomic_file(folder / PLAN) as path:
-                path.write_text(json.dumps(plan, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+            if writable:
+                with atomic_file(folder / PLAN) as path:
+                    path.write_text(json.dumps(plan, indent=1, sort_keys=True) + "\n", encoding="utf-8")
         except BaseException:
             self.close()
             raise
@@ -69,10 +71,23 @@ class Manifest:
             if found is None:
                 return None
             self._index.execute("UPDATE lines SET row = ? WHERE key = ?", (row, key))
-            return _parsed(_part(self._file, *found))
+            return parsed_line(_part(self._file, *found))
 
-    def add(self, key: str, row: int, record: Mapping[str, Any]) -> None:
+    def is_made(self, key: str) -> bool:
+        """Whether the last line of a key says that the row has files."""
+        with self._lock:
+            found = self._index.execute("SELECT start, length FROM lines WHERE key = ?", (key,)).fetchone()
+            record = parsed_line(_part(self._file, *found)) if found else None
+        return record is not None and "error" not in record
+
+    def add(self, key: str, row: int | None, record: Mapping[str, Any], durable: bool = True) -> None:
         """Append a line and wait until it is on the disk.
+
+        Args:
+            key: what the line is about, see `key_of`.
+            row: the number of the row in the input; None if it is unknown.
+            record: the line.
+            durable: false not to wait; `flush` waits for many lines at once.
 
         Raises:
             OSError: it cannot be written.
@@ -83,12 +98,28 @@ class Manifest:
             try:
                 self._file.write(line)
                 self._file.flush()
-                os.fsync(self._file.fileno())
+                if durable:
+                    os.fsync(self._file.fileno())
             except OSError:
                 with suppress(OSError):
                     self._file.truncate(start)
                 raise
             self._note(key, start, len(line), row)
+
+    def totals(self) -> tuple[int, int, float]:
+        """The number of rows of the input with files and with errors, and the seconds of speech."""
+        made, failed, seconds = 0, 0, 0.0
+        with self._lock:
+            for start, length in self._index.execute("SELECT start, length FROM lines WHERE row IS NOT NULL"):
+                record = parsed_line(_part(self._file, start, length)) or {}
+                failed += "error" in record
+                made += "error" not in record
+                seconds += record.get("seconds", 0.0)
+        return made, failed, seconds
+
+    def flush(self) -> None:
+        """Wait until all lines are on the disk. Raises OSError if they cannot be written."""
+        os.fsync(self._file.fileno())
 
     def sort(self) -> None:
         """Write the manifest anew: a line for each id, in the order of the input; ids that it lacks come last.
@@ -111,9 +142,10 @@ class Manifest:
         start, made = 0, 0
         self._file.seek(0)
         for line in self._file:
-            record = _parsed(line)
+            record = parsed_line(line)
             if not line.endswith(b"\n"):
-                self._file.truncate(start)
+                if self._writable:
+                    self._file.truncate(start)
                 break
             if record is not None and (key := key_of(record)):
                 made += "error" not in record
@@ -141,7 +173,8 @@ def _sought(file: BinaryIO, start: int, length: int) -> bytes:
     return file.read(length)
 
 
-def _parsed(line: bytes) -> dict[str, Any] | None:
+def parsed_line(line: bytes) -> dict[str, Any] | None:
+    """The object that a line consists of; None if it is damaged."""
     try:
         record = json.loads(line)
     except (ValueError, RecursionError):
@@ -166,4 +199,4 @@ def _check_plan(folder: Path, plan: Mapping[str, Any]) -> None:
         )
 
 
-__all__ = ["MANIFEST", "PLAN", "Manifest", "key_of"]
+__all__ = ["MANIFEST", "PLAN", "Manifest", "key_of", "parsed_line"]

@@ -1,0 +1,1 @@
+"""Jobs on many processes and machines: the processes of torchrun or accelerate launch, and Ray."""

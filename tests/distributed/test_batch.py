@@ -1,4 +1,4 @@
-"""`dia batch` in two processes of each launcher: the files of one process, also after a kill. Starting torch takes long."""
+"""`dia batch` in two processes of each launcher: the files of one process, also after a kill. Slow to start."""
 
 import json
 import os

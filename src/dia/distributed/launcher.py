@@ -75,6 +75,8 @@ class Meeting:
             ValueError: it has raised in another process.
             Exception: what it has raised in this one.
         """
+        if self.processes.count == 1:
+            return [work()]
         import torch.distributed as dist
 
         answer, error = None, None

@@ -50,6 +50,9 @@ def _add_data_options(parser: argparse.ArgumentParser) -> None:
         "--shifts", type=count, default=3, metavar="N", help="encode each clip at N frame offsets (default: 3)"
     )
     group.add_argument(
+        "--encode-only", action="store_true", help="encode the clips and stop; a later run trains on them"
+    )
+    group.add_argument(
         "--held-out",
         type=part,
         default=0.05,

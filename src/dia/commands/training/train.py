@@ -85,7 +85,13 @@ def _train(arguments: argparse.Namespace) -> int:
 
     rows = _rows(arguments)  # before the model: errors in the data show up sooner
     model, processor = _load(arguments)
-    trainer = _trainer(arguments, model, processor, _encoded(arguments, rows, model, processor))
+    cache = _encoded(arguments, rows, model, processor)
+    if arguments.encode_only:
+        print(
+            f"{arguments.output / _CODES}: {len(cache)} clips encoded. Train with the same command, without --encode-only."
+        )
+        return 0
+    trainer = _trainer(arguments, model, processor, cache)
     try:
         trainer.train(resume_from_checkpoint=arguments.resume)
     except (FloatingPointError, torch.OutOfMemoryError) as error:
@@ -195,32 +201,45 @@ def _sample_callback(scripts: Sequence[str], model: Any, processor: Any) -> Any:
 
 
 def _encoded(arguments: argparse.Namespace, rows: Any, model: Any, processor: Any) -> Any:
-    """Check and encode the rows in the first process; the others wait and read the cache."""
+    """Check the rows in the first process, encode them in all, and open the cache once all have finished."""
     from accelerate import PartialState
 
+    from dia.distributed.launcher import Meeting, Processes
+    from dia.training.data.code_cache import CodeCache
+    from dia.training.data.sharing import encode_share
+
+    folder, together = arguments.output / _CODES, Meeting(Processes.of_environment())
+    PartialState(cpu=arguments.cpu)  # connects the processes
+    number, count, frontend = together.processes.number, together.processes.count, _format(model).text_frontend
+    usable = together.agree(lambda: None if number else _checked(arguments, rows, model, processor))[0]
+    rows = [rows[index] for index in usable]
+    encode_share(rows, processor, folder, number, count, together.agree, arguments.shifts, frontend=frontend)
+    together.agree(lambda: None)
+    return CodeCache(folder)
+
+
+def _checked(arguments: argparse.Namespace, rows: Any, model: Any, processor: Any) -> list[int]:
+    """Check all rows and print the report; returns the indices of usable rows."""
     from dia.training.data.code_cache import CodeCache
     from dia.training.data.compatibility import length_limits
-    from dia.training.data.encoding import encode_rows
     from dia.training.data.report import check
 
-    folder, state = arguments.output / _CODES, PartialState(cpu=arguments.cpu)
     format = _format(model)
-    with state.main_process_first():
-        if not state.is_main_process:
-            return CodeCache(folder)
-        if arguments.resume:
-            CodeCache(folder).check_read(format.text_frontend)
-        report = check(rows, processor, max_frames=length_limits(model.config)[1], format=format)
-        print(report)
-        report.save(arguments.output)
-        if not report.usable:
-            raise ValueError(
-                f"{arguments.data} contains no row to train on. See {arguments.output}/report.json for the reasons."
-            )
-        return encode_rows(report.usable, processor, folder, arguments.shifts, frontend=format.text_frontend)
+    if arguments.resume:
+        CodeCache(arguments.output / _CODES).check_read(format.text_frontend)
+    report = check(rows, processor, max_frames=length_limits(model.config)[1], format=format)
+    print(report)
+    report.save(arguments.output)
+    if not report.usable:
+        raise ValueError(
+            f"{arguments.data} contains no row to train on. See {arguments.output}/report.json for the reasons."
+        )
+    return report.usable_rows
 
 
 def _trainer(arguments: argparse.Namespace, model: Any, processor: Any, cache: Any) -> Any:
+    from accelerate import PartialState
+
     from dia.training.data.dataset import clips_of, hold_out
     from dia.training.lora import freeze, plain, with_lora
     from dia.training.trainer import DiaTrainer
@@ -238,7 +257,8 @@ def _trainer(arguments: argparse.Namespace, model: Any, processor: Any, cache: A
         if held_out
         else " (no eval_loss and no eval_gap: a voice needs at least six clips for clips to be held out)"
     )
-    print(f"{len(learned)} clips to train on, {len(held_out)} held out{none}")
+    if PartialState().is_main_process:
+        print(f"{len(learned)} clips to train on, {len(held_out)} held out{none}")
     return DiaTrainer(
         model,
         training_arguments(arguments, plain(model).config, len(learned), bool(held_out)),

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import count, groupby
 from pathlib import Path
 from typing import NamedTuple
 
@@ -112,34 +113,70 @@ def encode_rows(
         FileNotFoundError: a recording does not exist any more.
         OSError: the disk is full; finished shards are kept.
     """
+    check_arguments(rows, processor, shifts)
+    folder, spoken = Path(folder), as_spoken(rows, frontend)
+    wanted = by_content(spoken, [fingerprint(row.audio) for row in spoken])
+    missing, number = prepare(folder, wanted, processor, shifts, frontend)
+    total = len(rows) * shifts
+    with tqdm(total=total, initial=total - len(missing), desc="encoding", unit=" clips", disable=not progress) as bar:
+        encode_missing(missing, wanted, processor, folder, count(number), frontend, shard_rows, bar.update)
+    return CodeCache(folder)
+
+
+def check_arguments(rows: Sequence[Row], processor: DiaProcessor, shifts: int) -> None:
+    """Check the arguments of `encode_rows`. Raises what it says."""
     if not rows:
         raise ValueError("rows is empty; there is nothing to encode. If check found no usable rows, see its report.")
     check_rows(rows)
     if shifts < 1:
         raise ValueError(f"shifts is {shifts}; it must be at least 1.")
-    if (codec := processor.audio_tokenizer) is None:
+    if processor.audio_tokenizer is None:
         raise ValueError("processor has no codec. Load it with load_audio_tokenizer=True.")
-    folder, wanted = Path(folder), _by_content(as_spoken(rows, frontend))
-    cache.claim(folder, codec)
+
+
+def prepare(
+    folder: Path, wanted: dict[str, Row], processor: DiaProcessor, shifts: int, frontend: Frontend
+) -> tuple[list[tuple[str, int]], int]:
+    """Remove unwanted clips from a cache; returns the (source, variant) that are missing, and a free shard number."""
+    cache.claim(folder, processor.audio_tokenizer)
     there = _keep(folder, wanted, shifts, frontend)
-    number = max((cache.shard_of(index)[0] for index in cache.indices(folder)), default=-1)
-    with tqdm(
-        total=len(rows) * shifts, initial=len(there), desc="encoding", unit=" clips", disable=not progress
-    ) as bar:
-        for variant in range(shifts):
-            missing = [source for source in wanted if (source, variant) not in there]
-            for start in range(0, len(missing), shard_rows):
-                number += 1
-                sounds = _recorded(missing[start : start + shard_rows], wanted, processor, frontend, bar)
-                encode_shard(codec, sounds, folder, number, variant)
-    return CodeCache(folder)
+    number = max((cache.shard_of(index)[0] for index in cache.indices(folder)), default=-1) + 1
+    return [(s, variant) for variant in range(shifts) for s in wanted if (s, variant) not in there], number
 
 
-def _by_content(rows: Sequence[Row]) -> dict[str, Row]:
+def encode_missing(
+    missing: Sequence[tuple[str, int]],
+    wanted: dict[str, Row],
+    processor: DiaProcessor,
+    folder: Path,
+    numbers: Iterator[int],
+    frontend: Frontend,
+    shard_rows: int = SHARD_ROWS,
+    done: Callable[[], object] = lambda: None,
+) -> None:
+    """Encode clips, shard by shard.
+
+    Args:
+        missing: (source, variant) of each clip.
+        wanted: the row of each source.
+        processor: with the codec.
+        folder: of the cache.
+        numbers: of the shards to write.
+        frontend: the `text_frontend` of the model to train.
+        shard_rows: number of clips of a shard.
+        done: called for each clip.
+    """
+    for variant, clips in groupby(missing, key=lambda clip: clip[1]):
+        sources = [source for source, _ in clips]
+        for start in range(0, len(sources), shard_rows):
+            sounds = _recorded(sources[start : start + shard_rows], wanted, processor, frontend, done)
+            encode_shard(processor.audio_tokenizer, sounds, folder, next(numbers), variant)
+
+
+def by_content(rows: Sequence[Row], marks: Sequence[str]) -> dict[str, Row]:
     """Rows by the fingerprint of their recording, with a number, because several can have the same one."""
     seen, named = Counter[str](), dict[str, Row]()
-    for row in rows:
-        mark = fingerprint(row.audio)
+    for row, mark in zip(rows, marks, strict=True):
         seen[mark] += 1
         named[f"{mark}-{seen[mark]}"] = row
     return named
@@ -171,14 +208,18 @@ def _row_fields(row: Row, frontend: Frontend) -> cache.Line:
 
 
 def _recorded(
-    sources: Sequence[str], wanted: dict[str, Row], processor: DiaProcessor, frontend: Frontend, bar: tqdm
+    sources: Sequence[str],
+    wanted: dict[str, Row],
+    processor: DiaProcessor,
+    frontend: Frontend,
+    done: Callable[[], object],
 ) -> Iterator[Sound]:
     for source in sources:
         row = wanted[source]
         audio = processor.feature_extractor.load(row.audio, name=row.name)
         line = {**_row_fields(row, frontend), "kind": cache.RECORDING, "split": "train", "source": source}
         yield Sound(audio, line)
-        bar.update()
+        done()
 
 
 __all__ = ["CodeCache", "CodedClip", "Sound", "encode_apart", "encode_rows", "encode_shard", "shifted"]

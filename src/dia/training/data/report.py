@@ -88,8 +88,13 @@ class Report:
     @property
     def usable(self) -> list[Row]:
         """The rows without a fatal finding, in order."""
+        return [self.rows[index] for index in self.usable_rows]
+
+    @property
+    def usable_rows(self) -> list[int]:
+        """The indices of the rows without a fatal finding."""
         lost = {finding.row for finding in self.findings if finding.fatal}
-        return [row for index, row in enumerate(self.rows) if index not in lost]
+        return [index for index in range(len(self.rows)) if index not in lost]
 
     @property
     def counts(self) -> dict[str, int]:

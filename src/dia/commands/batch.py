@@ -129,9 +129,10 @@ def _batch(arguments: argparse.Namespace) -> int:
     if processes > 1 and (arguments.audiobook or arguments.layout != "files"):
         raise ValueError(f"{processes} processes write a file per row; omit --audiobook and --layout, or use one.")
     book = _audiobook(arguments) if arguments.audiobook else None
-    batch = _job(arguments) if book is None else book
     if processes > 1 and not arguments.check:
-        return speak_share(batch, lambda: _usable(_checked(batch, arguments), arguments), arguments)
+        job = _job(arguments)
+        return speak_share(job, lambda: _usable(_checked(job, arguments), arguments), arguments)
+    batch = _job(arguments) if book is None else book
     report = _checked(batch, arguments)
     model = None
     if report.good and arguments.measure:

@@ -1,6 +1,5 @@
 """Train one model in several processes on one machine. On CPUs one process per core is faster than one thread."""
 
-import os
 import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -11,6 +10,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from dia.runtime.limits import PROCESSES
+from dia.runtime.resources.cores import usable_cores
 
 
 def run(work: Callable[..., None], processes: int, *arguments: Any) -> None:
@@ -33,7 +33,7 @@ def run(work: Callable[..., None], processes: int, *arguments: Any) -> None:
 
 
 def _joined(rank: int, meeting: Path, processes: int, work: Callable[..., None], arguments: tuple[Any, ...]) -> None:
-    torch.set_num_threads(max(1, (os.cpu_count() or 1) // processes))
+    torch.set_num_threads(max(1, usable_cores() // processes))
     dist.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=processes)
     work(*arguments)
     dist.destroy_process_group()  # not after an error: the others would report a lost connection

@@ -88,7 +88,8 @@ def _train(arguments: argparse.Namespace) -> int:
     cache = _encoded(arguments, rows, model, processor)
     if arguments.encode_only:
         print(
-            f"{arguments.output / _CODES}: {len(cache)} clips encoded. Train with the same command, without --encode-only."
+            f"{arguments.output / _CODES}: {len(cache)} clips encoded. To train, run the same command without "
+            "--encode-only."
         )
         return 0
     trainer = _trainer(arguments, model, processor, cache)
@@ -211,7 +212,7 @@ def _encoded(arguments: argparse.Namespace, rows: Any, model: Any, processor: An
     folder, together = arguments.output / _CODES, Meeting(Processes.of_environment())
     PartialState(cpu=arguments.cpu)  # connects the processes
     number, count, frontend = together.processes.number, together.processes.count, _format(model).text_frontend
-    usable = together.agree(lambda: None if number else _checked(arguments, rows, model, processor))[0]
+    usable = together.agree(lambda: None if number else _checked(arguments, rows, model, processor))[0] or ()
     rows = [rows[index] for index in usable]
     encode_share(rows, processor, folder, number, count, together.agree, arguments.shifts, frontend=frontend)
     together.agree(lambda: None)

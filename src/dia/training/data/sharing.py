@@ -10,7 +10,7 @@ from typing import Any
 from dia.processing_dia import DiaProcessor
 from dia.text.prompt_format import Frontend
 from dia.training.data import encoding
-from dia.training.data.source import Row
+from dia.training.data.source import Row, as_spoken, fingerprint
 
 Gather = Callable[[Callable[[], Any]], list[Any]]
 
@@ -48,9 +48,9 @@ def encode_share(
         ValueError, TypeError, OSError: as `encode_rows`.
     """
     encoding.check_arguments(rows, processor, shifts)
-    marks = gather(lambda: [encoding.fingerprint(row.audio) for row in rows[number::count]])
+    marks = gather(lambda: [fingerprint(row.audio) for row in rows[number::count]])
     by_row = [marks[index % count][index // count] for index in range(len(rows))]
-    wanted = encoding.by_content(encoding.as_spoken(rows, frontend), by_row)
+    wanted = encoding.by_content(as_spoken(rows, frontend), by_row)
     kept = gather(lambda: encoding.prepare(Path(folder), wanted, processor, shifts, frontend) if number == 0 else None)
     missing, next_shard = kept[0]
     mine = missing[number::count]

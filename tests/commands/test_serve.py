@@ -53,6 +53,14 @@ def test_names_of_the_server_are_checked_on_this_machine_or_where_they_are_given
     assert host_names("0.0.0.0", ["Dia.example.org"]) >= {"dia.example.org", "localhost"}
 
 
+@pytest.mark.parametrize(("options", "wanted"), [([], True), (["--no-watermark"], False)])
+def test_the_sound_has_a_watermark_unless_it_is_turned_off(options, wanted, loaded, monkeypatch):
+    asked = []
+    monkeypatch.setattr(serve, "run", lambda model, arguments, *_: asked.append(arguments.watermark))
+    assert main(["serve", *options]) == 0
+    assert asked == [wanted]
+
+
 def test_the_key_comes_from_a_file_or_the_environment(loaded, tmp_path, monkeypatch):
     (tmp_path / "key").write_text("from-file\n")
     monkeypatch.setenv("DIA_API_KEY", "from-environment")

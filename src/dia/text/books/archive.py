@@ -114,4 +114,4 @@ def words_of(element: Element | None) -> str:
     return "" if element is None else " ".join("".join(element.itertext()).split())
 
 
-__all__ = ["Archive", "Element", "local_name", "named", "resolved", "words_of"]
+__all__ = ["Archive", "local_name", "named", "resolved", "words_of"]

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from xml.etree.ElementTree import Element
 
-from dia.text.books.archive import Element, local_name, named, resolved, words_of
+from dia.text.books.archive import local_name, named, resolved, words_of
 from dia.text.markup.html.tags import markup_in
 
 

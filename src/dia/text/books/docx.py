@@ -3,8 +3,9 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from xml.etree.ElementTree import Element
 
-from dia.text.books.archive import Archive, Element, local_name, named, words_of
+from dia.text.books.archive import Archive, local_name, named, words_of
 from dia.text.books.book import Book
 from dia.text.books.headings import Heading, chapters_at
 

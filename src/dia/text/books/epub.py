@@ -5,8 +5,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from xml.etree.ElementTree import Element
 
-from dia.text.books.archive import Archive, Element, named, resolved, words_of
+from dia.text.books.archive import Archive, named, resolved, words_of
 from dia.text.books.book import Book, Chapter
 from dia.text.books.contents import Entry, entries_of_navigation, entries_of_ncx, main_entries
 from dia.text.books.headings import chapters_at, has_words, html_headings, page_content

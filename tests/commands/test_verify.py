@@ -46,3 +46,11 @@ def test_json_has_a_line_for_each_file(folder, capsys):
     assert (plain["synthetic"], plain["watermark"]["found"], plain["tag"]) == (False, False, None)
     assert missing["file"] == "missing.wav"
     assert "does not exist" in missing["error"]
+
+
+def test_a_tag_without_a_seed_does_not_contradict_the_watermark(folder, capsys):
+    samples, rate = soundfile.read("marked.wav", dtype="float32")
+    write("book.wav", samples, rate, provenance=Provenance("mini", None))
+    assert cli.main(["verify", "--json", "book.wav"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["agree"], found["seed"]) == (True, 7)

@@ -82,6 +82,18 @@ def test_threads_give_the_same_bits():
     assert torch.equal(*found)
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_the_default_dtype_does_not_matter(dtype):
+    kernel, rows = Kernel(stages(8, 4)), torch.randn(30, 4)
+    wanted = decoded(kernel, rows, 7)
+    torch.set_default_dtype(dtype)
+    try:
+        found = decoded(kernel, rows, 7)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert torch.equal(found, wanted)
+
+
 def test_two_clips_of_a_kernel_do_not_disturb_each_other():
     kernel, clips = Kernel(stages(8, 4)), torch.randn(2, 60, 4)
     alone = [decoded(kernel, clip, 20) for clip in clips]

@@ -155,7 +155,9 @@ def _concluded(tag: Provenance | None, mono: Waveform, sound: Sound) -> Verifica
     fits = [name for name in names if payload is not None and model_fingerprint(name) == payload.model]
     agree = None
     if tag is not None and payload is not None:
-        agree = payload.model == model_fingerprint(tag.model) and (payload.seed is None or payload.seed == tag.seed)
+        agree = payload.model == model_fingerprint(tag.model) and (
+            None in (payload.seed, tag.seed) or payload.seed == tag.seed
+        )
     model = tag.model if tag is not None and tag.model else next(iter(fits), "")
     seed = tag.seed if tag is not None and tag.seed is not None else None if payload is None else payload.seed
     return Verification(tag, found, model, seed, agree, seconds, tuple(remarks))

@@ -152,7 +152,7 @@ class Audiobook:
         edges = [float(samples) / rate for samples in np.cumsum([0, *(samples for samples, _ in lengths)])]
         titles = [_title(result) for result in results]
         tags = replace(self._tags, chapters=tuple(zip(edges, titles, strict=False)))
-        origin = Provenance(results[0].model, self.batch.settings.seed)
+        origin = Provenance(results[0].model, None)  # each chapter has a seed of its own
         with Writer(self.path, rate, origin, tags=tags, seconds=edges[-1]) as writer:
             for file in files:
                 for samples in _mastered(file, rate, ceiling):

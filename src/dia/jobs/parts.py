@@ -100,6 +100,7 @@ class Part:
             paths = _paths(self.folder)
             if len(paths) < self.count or not all(map(_has_ended, paths)):
                 return None
+            self.close()  # open files could not be removed everywhere
             with Manifest(self.folder, self._plan) as manifest:
                 absorb(manifest, final=True)
                 return Totals(*manifest.totals())
@@ -150,7 +151,9 @@ def absorb(manifest: Manifest, final: bool = False) -> None:
     manifest.flush()
     if final:
         manifest.sort()
-    shutil.rmtree(manifest.folder / PARTS)
+    for path in _paths(manifest.folder):
+        path.unlink(missing_ok=True)
+    shutil.rmtree(manifest.folder / PARTS, ignore_errors=True)  # NFS keeps files that another process has open
 
 
 def _absorb_part(manifest: Manifest, path: Path, final: bool) -> None:

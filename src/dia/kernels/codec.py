@@ -98,7 +98,7 @@ class ClipState:
 
     def __init__(self, kernel: Kernel) -> None:
         self._kernel, count = kernel, len(kernel.stages)
-        self._begun, self._kept, self._rows = (_Long * count)(), (_Long * count)(), torch.empty(kernel.kept)
+        self._begun, self._kept, self._rows = (_Long * count)(), (_Long * count)(), _floats(kernel.kept)
         self._state = _State(self._begun, self._kept, self._rows.data_ptr())
 
     def push(self, rows: Tensor, last: bool) -> Tensor:
@@ -121,7 +121,7 @@ class ClipState:
         rows, count, most = rows.contiguous(), len(kernel.stages), _Long()
         state = ctypes.byref(self._state)
         made = library.samples_of(kernel.stages, count, state, len(rows), last, ctypes.byref(most))
-        samples, scratch = torch.empty(made), torch.empty(3 * most.value)
+        samples, scratch = _floats(made), _floats(3 * most.value)
         library.decode(
             *(kernel.stages, count, state, rows.data_ptr(), len(rows), last),
             *(scratch.data_ptr(), most, samples.data_ptr(), torch.get_num_threads()),
@@ -148,6 +148,11 @@ def _load() -> Any:
     if library is not None:
         library.samples_of.restype = _Long
     return library
+
+
+def _floats(count: int) -> Tensor:
+    """Memory for the kernel, whatever the default dtype and device are."""
+    return torch.empty(count, dtype=torch.float32, device="cpu")
 
 
 class _Convolution(ctypes.Structure):

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import os
+import secrets
 import socket
 import threading
 import time
@@ -181,7 +182,7 @@ class _Tools:
 def _saved(folder: Path, planned: Order, audio: bytes) -> Path:
     """Write the audio into a new file. The path contains nothing that the client has sent but the seed."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder.resolve() / f"dia-{time.strftime('%Y%m%d-%H%M%S')}-{time.time_ns() % 10**6:06}.{planned.format}"
+    path = folder.resolve() / f"dia-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(4)}.{planned.format}"
     with atomic_file(path) as partial:
         partial.write_bytes(audio)
     return path

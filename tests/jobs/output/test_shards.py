@@ -9,6 +9,7 @@ from job_speakers import StubSpeaker
 from dia.jobs.batch import Batch
 from dia.jobs.manifest import MANIFEST
 from dia.jobs.output.layouts import shard_format
+from dia.jobs.output.tar import TarFormat
 from dia.jobs.settings import BatchSettings
 from dia.jobs.speaking import FolderFull
 
@@ -193,3 +194,14 @@ def test_without_datasets_a_message_says_what_to_install(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "datasets", None)
     with pytest.raises(ImportError, match="pip install"):
         BatchSettings(layout="dataset")
+
+
+def test_a_tar_file_that_ends_within_a_file_lacks_that_file(tmp_path):
+    path, rows = tmp_path / "shard-000000.tar", []
+    for name, size in (("a.wav", 3000), ("a.json", 700)):
+        (tmp_path / name).write_bytes(bytes(size))
+        rows.append(tmp_path / name)
+    TarFormat().write(path, [rows])
+    assert TarFormat().sizes(path) == ([("a.wav", 3000), ("a.json", 700)], True)
+    path.write_bytes(path.read_bytes()[: 512 + 3072 + 512 + 300])
+    assert TarFormat().sizes(path) == ([("a.wav", 3000)], False)

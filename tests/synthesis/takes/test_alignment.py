@@ -8,6 +8,7 @@ from tiny_codec import random_codes, tiny_processor
 
 from dia import MINI
 from dia.decoding.grid import Channels, prefill
+from dia.decoding.step.text_attention import TextAttention
 from dia.modeling_dia import DiaForConditionalGeneration
 from dia.processing_dia import DiaProcessor
 from dia.synthesis.synthesizer import Synthesizer
@@ -107,6 +108,17 @@ def test_steps_attend_to_the_text_as_a_pass_of_the_model_does():
     torch.testing.assert_close(made.attention[: len(made.codes)], wanted, rtol=0, atol=1e-4)
     (continued,) = synthesizer([text], [made.codes[:20]], seeds=[1])
     assert continued.attention is None, "that of the prompt is not known"
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_steps_attend_to_the_text_whatever_the_default_dtype_is(dtype):
+    kept = TextAttention(2, 3)
+    torch.set_default_dtype(dtype)
+    try:
+        row = kept.next_row()
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert (row.dtype, row.shape) == (torch.float32, (2, 3))
 
 
 def test_attention_of_another_text_or_of_fewer_frames_is_refused(processor):

@@ -21,13 +21,13 @@ class TextAttention:
         """The place for the weights of the next row, float32 [heads, S], which the caller fills."""
         place = self._count % _TOGETHER
         if not place:
-            self._blocks.append(torch.empty(self._shape))
+            self._blocks.append(torch.empty(self._shape, dtype=torch.float32, device="cpu"))
         self._count += 1
         return self._blocks[-1][place]
 
     def rows(self) -> Tensor:
         """The weights of all rows so far, [R, heads, S]."""
-        return torch.cat(self._blocks)[: self._count] if self._blocks else torch.empty(0, *self._shape[1:])
+        return torch.cat(self._blocks)[: self._count] if self._blocks else torch.zeros(0, *self._shape[1:])
 
 
 __all__ = ["TextAttention"]

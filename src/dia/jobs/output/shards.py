@@ -138,6 +138,8 @@ class ShardStore:
     def _take_out(self, shard: int, names: set[str] | None) -> None:
         """Copy files of a shard into the hidden folder, all of them for None, but not over newer ones."""
         for member in self._format.read(self._path(shard)):
+            if not _is_name(member.name):
+                continue
             target = self.path(member.name)
             if (
                 self._shard_of(member.name) == shard
@@ -153,6 +155,10 @@ class ShardStore:
         Of a file in two shards, which a killed process has left while rows moved, neither counts: one may be older.
         """
         files, whole = self._format.sizes(self._path(number))
+        files, whole = (
+            [file for file in files if _is_name(file[0])],
+            whole and all(_is_name(name) for name, _ in files),
+        )
         twice = {name for name, _ in files if self._shard_of(name) not in (None, number)}
         self._note(number, files)
         self._index.executemany("DELETE FROM files WHERE name = ?", ((name,) for name in twice))
@@ -182,6 +188,11 @@ class ShardStore:
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             with atomic_file(path) as partial:
                 partial.write_text(text, encoding="utf-8")
+
+
+def _is_name(name: str) -> bool:
+    """Whether a name from a shard is that of a file, and no path that leads elsewhere."""
+    return Path(name).name == name and "\\" not in name
 
 
 __all__ = ["ShardStore"]

@@ -25,11 +25,13 @@ class TarFormat:
 
     def sizes(self, path: Path) -> tuple[list[tuple[str, int]], bool]:
         """The files of a shard that are complete, and whether it is."""
-        found = list[tuple[str, int]]()
-        whole = path.stat().st_size % tarfile.RECORDSIZE == 0
+        found, length = list[tuple[str, int]](), path.stat().st_size
+        whole = length % tarfile.RECORDSIZE == 0
         try:
             with tarfile.open(path, "r:") as shard:
                 for entry in shard:
+                    if entry.offset_data + entry.size > length:
+                        return found, False
                     found.append((entry.name, entry.size))
         except (tarfile.TarError, EOFError):
             whole = False

@@ -3,6 +3,7 @@
 import posixpath
 from collections.abc import Iterator
 from contextlib import contextmanager
+from lzma import LZMAError
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 from xml.etree import ElementTree
@@ -12,6 +13,7 @@ from zlib import error as ZlibError
 from dia.text.files.source import LARGEST_BYTES
 
 Element = ElementTree.Element
+_MOST_BYTES = 4 * LARGEST_BYTES  # of all members that are read
 
 
 class Archive:
@@ -29,6 +31,7 @@ class Archive:
         self.path = path
         with self._explained("it"):
             self._zip = ZipFile(path)
+        self._unpacked = 0
         self._members = {info.filename: info for info in self._zip.infolist()}
 
     def __enter__(self) -> "Archive":
@@ -44,7 +47,8 @@ class Archive:
         """The content of a member.
 
         Raises:
-            ValueError: it is missing, damaged, encrypted or larger than `LARGEST_BYTES`.
+            ValueError: it is missing, damaged, encrypted or larger than `LARGEST_BYTES`, or all members that were read
+                are larger than four times as much.
         """
         if name not in self._members:
             raise ValueError(f"{self.path} is damaged: it lacks {name}. Export the document again.")
@@ -57,11 +61,11 @@ class Archive:
             ValueError: as `read`, or it is not well-formed, or declares entities.
         """
         content = self.read(name)
-        if b"<!ENTITY" in content:
+        if b"<!ENTITY" in content.replace(b"\0", b""):  # also in UTF-16
             raise ValueError(f"{self.path}: {name} declares entities, which are not read. Export the document again.")
         try:
             return ElementTree.fromstring(content)
-        except ElementTree.ParseError as error:
+        except (ElementTree.ParseError, LookupError, ValueError) as error:  # the last two: of its encoding
             raise ValueError(f"{self.path} is damaged: {name} is not XML ({error}). Export it again.") from error
 
     def _limited(self, info: ZipInfo) -> bytes:
@@ -69,17 +73,17 @@ class Archive:
             raise ValueError(f"{self.path} is protected by a password. Remove it, or save a copy without one.")
         with self._explained(info.filename), self._zip.open(info) as member:
             content = member.read(LARGEST_BYTES + 1)
-        if len(content) > LARGEST_BYTES:
-            raise ValueError(
-                f"{self.path}: {info.filename} is larger than {LARGEST_BYTES >> 20} MB. Split the document."
-            )
+        self._unpacked += len(content)
+        for what, size, most in ((info.filename, len(content), LARGEST_BYTES), ("it", self._unpacked, _MOST_BYTES)):
+            if size > most:
+                raise ValueError(f"{self.path}: {what} is larger than {most >> 20} MB. Split the document.")
         return content
 
     @contextmanager
     def _explained(self, what: str) -> Iterator[None]:
         try:
             yield
-        except (BadZipFile, ZlibError, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+        except (BadZipFile, ZlibError, EOFError, LZMAError, NotImplementedError, RuntimeError, ValueError) as error:
             reason = str(error).rstrip(".")
             raise ValueError(
                 f"{self.path} is damaged: {what} cannot be unpacked ({reason}). Copy it again."

@@ -15,6 +15,8 @@ from dia.text.files.decoding import decoded
 from dia.text.markup.html.elements import VOID
 from dia.text.markup.html.tags import Markup, markup_in
 
+_BODY = re.compile(r"<body\b[^<>]*>", re.IGNORECASE)
+
 _CONTAINER, _ENCRYPTION = "META-INF/container.xml", "META-INF/encryption.xml"
 _DOCUMENTS = ("application/xhtml+xml", "text/html", "application/x-dtbook+xml")
 _NCX = "application/x-dtbncx+xml"
@@ -116,8 +118,8 @@ def _document(archive: Archive, name: str, whole: bool = False) -> str:
 
 
 def _body(text: str) -> str:
-    body = re.compile(r"<body\b[^>]*>(.*)</body\s*>", re.DOTALL | re.IGNORECASE).search(text)
-    return body[1] if body else page_content(text)
+    start, end = _BODY.search(text), text.lower().rfind("</body")
+    return text[start.end() : end] if start and start.end() <= end else page_content(text)
 
 
 def _without_notes(text: str) -> str:

@@ -63,6 +63,7 @@ export class VoiceDialog extends HTMLElement {
 
   async #stop() {
     const recorder = this.#recorder;
+    if (!recorder) return;
     this.#recorder = null;
     this.#find(".record").textContent = "Record again";
     const recording = await recorder.stop();

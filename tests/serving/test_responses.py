@@ -26,7 +26,7 @@ def answer(make, read=None, parts=(b"a" * 100_000,), error=None, leave=None):
         for part in parts:
             buffer.put(part)
         buffer.end(error)
-        generation = SimpleNamespace(buffer=buffer, cancel=lambda: stopped.append(True))
+        generation = SimpleNamespace(buffer=buffer, pieces=[], cancel=lambda: stopped.append(True))
 
         async def start():
             return generation

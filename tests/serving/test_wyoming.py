@@ -93,7 +93,9 @@ def test_a_text_is_spoken_as_by_the_facade(port, mini, monkeypatch, service):
     assert (form.rate, form.width, form.channels) == (mini.sample_rate, 2, 1)
     take = mini.speak("Yes.", voice=service.voices.find("alloy"), seed=3)
     found, chunks = samples(rest)
-    assert np.array_equal(found, (np.clip(take.audio, -1, 1) * 32767).round().astype("<i2"))
+    marker = mini.watermarker(seed=3)
+    marked = np.concatenate([marker.process(take.audio), marker.finish()])
+    assert np.array_equal(found, (np.clip(marked, -1, 1) * 32767).round().astype("<i2"))
     assert chunks[0].timestamp == 0
     assert AudioStop.from_event(stop).timestamp == 1000 * len(found) // form.rate
 

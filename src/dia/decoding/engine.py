@@ -194,7 +194,9 @@ class _State:
 
     def _serve(self, model: Any, wanted: DecodeConfig) -> None:
         """Generate clips with a step that fits the next one, until none is left or one needs another step."""
-        if model.num_parameters() < SMALL:
+        small = model.num_parameters() < SMALL
+        ahead = small and model.device.type == "cpu"  # a larger model uses all cores, a GPU records its steps
+        if small:
             compute_with_one_thread()
         try:
             check_model(model)
@@ -207,7 +209,7 @@ class _State:
             with torch.no_grad(), runner_for(model, config) as runner:
                 runner.step.refresh()
                 while not self.closed:
-                    self._admit(runner, ahead=_computes_ahead(model))
+                    self._admit(runner, ahead)
                     if self.live:
                         runner()
                         self._deliver(runner)
@@ -360,11 +362,6 @@ def _bytes_per_slot(model: Any, config: DecodeConfig) -> int:
     own = decoder.num_key_value_heads * decoder.head_dim * config.halves * config.rows
     text = decoder.cross_num_key_value_heads * decoder.cross_head_dim * (config.text or 0)
     return int(2 * decoder.num_hidden_layers * (own + text) * torch.finfo(model.dtype).bits // 8)
-
-
-def _computes_ahead(model: Any) -> bool:
-    """Whether prompts are computed in another thread: a larger model uses all cores, a GPU records its steps."""
-    return model.device.type == "cpu" and model.num_parameters() < SMALL
 
 
 def _has_room(config: DecodeConfig, wanted: DecodeConfig) -> bool:

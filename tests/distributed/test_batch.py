@@ -8,6 +8,7 @@ import sys
 import time
 
 import pytest
+from job_speakers import ROWS
 
 from dia.jobs.batch import Batch
 from dia.jobs.parts import PARTS
@@ -17,14 +18,6 @@ pytest.importorskip("torch.distributed")
 TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 ACCELERATE = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1"]
 ACCELERATE += ["--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]
-ROWS = [
-    {"id": "one", "text": "[S1] Good morning."},
-    {"id": "two", "text": "[S1] How are you? [S2] Fine."},
-    {"id": "three", "text": "[S2] Yes.", "voice": "bruno"},
-    {"id": "four", "text": "[S1] No.", "seed": 7, "temperature": 0.8},
-    {"id": "five", "text": "[S1] One. [pause:200ms] [S2] Two."},
-    {"id": "six", "text": "[S2] See you later."},
-]
 
 
 def launch(launcher, rows, folder):

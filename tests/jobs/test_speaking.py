@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import soundfile
-from job_speakers import StubSpeaker
+from job_speakers import ROWS, StubSpeaker
 
 from dia.jobs.batch import Batch
 from dia.jobs.manifest import MANIFEST
@@ -16,14 +16,6 @@ from dia.jobs.rows import Row
 from dia.jobs.settings import BatchSettings
 from dia.model import Dia
 
-ROWS = [
-    {"id": "one", "text": "[S1] Good morning."},
-    {"id": "two", "text": "[S1] How are you? [S2] Fine."},
-    {"id": "three", "text": "[S2] Yes.", "voice": "bruno"},
-    {"id": "four", "text": "[S1] No.", "seed": 7, "temperature": 0.8},
-    {"id": "five", "text": "[S1] One. [pause:200ms] [S2] Two."},
-    {"id": "six", "text": "[S2] See you later."},
-]
 PROGRAM = """
 import sys, time, torch
 torch.set_num_threads(1)

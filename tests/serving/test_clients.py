@@ -10,8 +10,8 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
+from serving import full_once
 
-from dia.serving.errors import Code, ServingError
 from dia.serving.limits import PCM_RATE
 
 SCRIPT = Path(__file__).with_name("openai_client.mjs")
@@ -39,15 +39,7 @@ def test_the_client_of_npm_speaks_streams_reads_events_lists_and_tries_again(
     modules = node_modules() if shutil.which("node") else None
     if modules is None:
         pytest.skip("node or npm's openai is not installed")
-    enter, calls = service.admission.enter, []
-
-    async def full_once(patient=False, places=1):
-        calls.append(1)
-        if len(calls) == 1:
-            raise ServingError(Code.queue_full, "full", retry_after=1)
-        return await enter(patient, places)
-
-    monkeypatch.setattr(service.admission, "enter", full_once)
+    calls = full_once(service, monkeypatch, retry_after=1)
     (tmp_path / "node_modules").symlink_to(modules)
     shutil.copy(SCRIPT, tmp_path)
     command = ["node", SCRIPT.name, address]

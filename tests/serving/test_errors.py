@@ -4,10 +4,10 @@ import json
 
 import openai
 import pytest
-from serving import assert_error, client_of, wait_until
+from serving import assert_error, client_of, full_once, wait_until
 
 from dia.decoding.engine import EngineClosed, EngineFull
-from dia.serving.errors import Code, ServingError, as_serving_error, input_error
+from dia.serving.errors import Code, as_serving_error, input_error
 
 ASKED = {"model": "tts-1", "voice": "alloy", "input": "Good morning."}
 SPEECH = "/v1/audio/speech"
@@ -116,15 +116,7 @@ def test_a_full_queue_is_an_error_to_try_again(client, http, service, monkeypatc
 
 
 def test_the_official_client_tries_again_after_the_given_time(address, service, monkeypatch, idle):
-    calls, enter = [], service.admission.enter
-
-    async def full_once(patient=False, places=1):
-        calls.append(1)
-        if len(calls) == 1:
-            raise ServingError(Code.queue_full, "full", retry_after=0.5)
-        return await enter(patient, places)
-
-    monkeypatch.setattr(service.admission, "enter", full_once)
+    calls = full_once(service, monkeypatch, retry_after=0.5)
     with client_of(address, max_retries=2) as client:
         assert client.audio.speech.create(model="tts-1", voice="alloy", input="Yes.").content
     assert len(calls) == 2

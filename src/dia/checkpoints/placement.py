@@ -1,16 +1,33 @@
-"""Selects device and dtype, and moves model and codec there. Independent of checkpoints."""
+"""Selects device and dtypes, and moves model and codec there. Independent of checkpoints."""
 
 import warnings
+from dataclasses import dataclass
 
 import torch
 
+from dia.kernels.half import multiplies_half
 from dia.modeling_dia import DiaForConditionalGeneration
 from dia.processing_dia import DiaProcessor
 from dia.quantization.config import count_weights, pack
+from dia.quantization.half import hold_half
 from dia.runtime.ranges import shown
 from dia.runtime.resources.memory import copy_mapped_weights
 
 _SMALL = 4_000_000  # parameters; for smaller models call overhead dominates, and half precision is not faster
+_LARGE = 100_000_000  # parameters; smaller models are computed by kernels of their own, see `kernels/network.py`
+
+
+@dataclass(frozen=True)
+class Dtypes:
+    """What a model is computed in.
+
+    Attributes:
+        compute: dtype of activations, keys and values, embeddings and norms.
+        matrices: dtype in which the weights of matrix products are kept. They are added in float32 or in `compute`.
+    """
+
+    compute: torch.dtype
+    matrices: torch.dtype
 
 
 def choose_device(device: str | torch.device | None = None) -> torch.device:
@@ -63,21 +80,44 @@ def resolve_dtype(wanted: str | torch.dtype | None, device: torch.device, parame
     return dtype
 
 
+def resolve_dtypes(wanted: str | torch.dtype | None, device: torch.device, parameters: int) -> Dtypes:
+    """The requested dtype for everything, or the fastest safe ones.
+
+    PyTorch emulates bfloat16 on CPUs without instructions for it. There the weights of large models are kept in
+    bfloat16, as on other devices, and everything else is computed in float32.
+
+    Raises:
+        ValueError: `wanted` is not supported.
+    """
+    compute = resolve_dtype(wanted, device, parameters)
+    by_default = wanted is None and device.type == "cpu" and compute == torch.float32
+    half = by_default and parameters >= _LARGE and multiplies_half()
+    return Dtypes(compute, torch.bfloat16 if half else compute)
+
+
 def place(
-    model: DiaForConditionalGeneration, device: torch.device, dtype: str | torch.dtype | None
+    model: DiaForConditionalGeneration, device: torch.device, dtype: str | torch.dtype | None, exact: bool = False
 ) -> DiaForConditionalGeneration:
-    """Move a model to a device and dtype, by default the fastest safe dtype. Dispatched models are not moved.
+    """Move a model to a device and dtype, by default the fastest safe dtypes. Dispatched models are not moved.
+
+    Args:
+        model: the model; it is changed in place.
+        device: the device.
+        dtype: of everything; None for `resolve_dtypes`'s choice.
+        exact: keep all weights in the dtype that is computed in, because they are quantized afterwards.
 
     Raises:
         ValueError: `dtype` is not supported.
     """
     if getattr(model, "hf_device_map", None) is not None:
         return model.eval()
-    chosen = resolve_dtype(dtype, device, count_weights(model))
-    model.to(device, chosen).eval()
+    dtypes = resolve_dtypes(dtype, device, count_weights(model))
+    if dtypes.matrices != dtypes.compute and not exact and getattr(model, "hf_quantizer", None) is None:
+        hold_half(model)
+    model.to(device, dtypes.compute).eval()
     if device.type == "cpu":
         copy_mapped_weights(model)
-    pack(model, chosen)
+    pack(model, dtypes.compute)
     return model
 
 
@@ -98,4 +138,4 @@ def _cpu_has_bf16() -> bool:
     return any(getattr(torch.cpu, name, bool)() for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
 
 
-__all__ = ["choose_device", "choose_dtype", "place", "place_codec", "resolve_dtype"]
+__all__ = ["Dtypes", "choose_device", "choose_dtype", "place", "place_codec", "resolve_dtype", "resolve_dtypes"]

@@ -139,28 +139,30 @@ def _devices() -> Iterator[str]:
 
 
 def _dtype() -> Iterator[str]:
-    from dia.checkpoints.placement import choose_device, choose_dtype
+    from dia.checkpoints.placement import choose_device, resolve_dtypes
 
-    chosen = str(choose_dtype(choose_device(), _LARGE)).removeprefix("torch.")
-    yield f"{chosen} for Dia-1.6B"
+    dtypes = resolve_dtypes(None, choose_device(), _LARGE)
+    compute, matrices = (str(dtype).removeprefix("torch.") for dtype in (dtypes.compute, dtypes.matrices))
+    yield f"{compute} for Dia-1.6B" + (f" with matrices in {matrices}" if matrices != compute else "")
 
 
 def _kernels() -> Iterator[str]:
     import torch
 
-    from dia.kernels import decoder, network, row, snake
+    from dia.kernels import decoder, half, network, row, snake
     from dia.kernels.compile import compiled, runs_plain_kernels
-    from dia.kernels.sources import BFLOAT16_FLAGS, BYTES_FLAGS, PLAIN_FLAGS, UNFUSED_FLAGS
+    from dia.kernels.sources import BFLOAT16_FLAGS, PLAIN_FLAGS, UNFUSED_FLAGS
     from dia.quantization import linear
 
-    half = getattr(torch.cpu, "_is_avx512_bf16_supported", bool)()
-    small = linear._multiplies_bytes() and torch.backends.cpu.get_cpu_capability() == "AVX512"
+    native = getattr(torch.cpu, "_is_avx512_bf16_supported", bool)()
+    quantized = linear.library_flags()
     for source, flags, fits in (
-        (decoder._SOURCE, BFLOAT16_FLAGS, half),
+        (decoder._SOURCE, BFLOAT16_FLAGS, native),
+        (half._SOURCE, PLAIN_FLAGS, half.fits()),
         (network._SOURCE, PLAIN_FLAGS, runs_plain_kernels()),
         (row._SOURCE, UNFUSED_FLAGS, runs_plain_kernels()),
-        (snake._SOURCE, BFLOAT16_FLAGS if half else PLAIN_FLAGS, half or runs_plain_kernels()),
-        (linear._SOURCE, BYTES_FLAGS, small),
+        (snake._SOURCE, BFLOAT16_FLAGS if native else PLAIN_FLAGS, native or runs_plain_kernels()),
+        (linear._SOURCE, quantized or (), quantized is not None),
     ):
         try:
             state = "not for this CPU"

@@ -1,6 +1,7 @@
-"""Linear, norm and attention kernels for the few rows of a decoder step on a CPU: `decoder.c`.
+"""Linear, norm and attention kernels for the few rows of a decoder step in bfloat16 on a CPU: `decoder.c`.
 
-Independent of models. Without CPU support for bfloat16, or without a library (see `compile.py`), there is no kernel.
+Independent of models. Without CPU support for bfloat16, or without a library (see `compile.py`), there is no kernel,
+except that `half.py` may have one for products.
 """
 
 import ctypes
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from dia.kernels.compile import load_functions
+from dia.kernels.half import half_linear, is_readable, multiplies_half
 from dia.kernels.sources import BFLOAT16_FLAGS
 
 _SOURCE = Path(__file__).with_name("decoder.c")
@@ -41,7 +43,7 @@ class _Weight:
     def address(self) -> int | None:
         """The current address of the weight; None if its new data is not readable by the kernel."""
         if self._parameter.data_ptr() != self._address:
-            if not _readable(self._parameter) or self._parameter.shape != self._shape:
+            if not is_readable(self._parameter) or self._parameter.shape != self._shape:
                 return None
             self._update()
         return self._address
@@ -54,11 +56,11 @@ def skinny_linear(weight: Tensor) -> Callable[[Tensor], Tensor] | None:
     does not depend, bit for bit, on the other rows. Other dtypes are left to torch. It follows replaced data of the
     weight.
     """
-    if not _readable(weight) or weight.shape[1] % _LANES:
+    if not is_readable(weight) or weight.shape[1] % _LANES:
         return None
     kernel = _kernel()
     if kernel is None:
-        return None
+        return _with_half_linear(weight) if multiplies_half() else None
     (outputs, inputs), memory = weight.shape, _Weight(weight)
 
     def linear(x: Tensor) -> Tensor:
@@ -73,12 +75,20 @@ def skinny_linear(weight: Tensor) -> Callable[[Tensor], Tensor] | None:
     return linear
 
 
+def _with_half_linear(weight: Tensor) -> Callable[[Tensor], Tensor]:
+    def linear(x: Tensor) -> Tensor:
+        found = half_linear(x, weight) if x.dtype == torch.bfloat16 else None
+        return nn.functional.linear(x, weight) if found is None else found
+
+    return linear
+
+
 def skinny_norm(weight: Tensor, eps: float) -> Callable[[Tensor], Tensor] | None:
     """A function `norm(x)`, the RMS norm of rows [N, width], for a bfloat16 weight [width] on the CPU, or None.
 
     A row's result does not depend on the other rows. It follows replaced data of the weight.
     """
-    kernel = _kernel() if _readable(weight) else None
+    kernel = _kernel() if is_readable(weight) else None
     if kernel is None:
         return None
     (width,), memory = weight.shape, _Weight(weight)
@@ -93,12 +103,6 @@ def skinny_norm(weight: Tensor, eps: float) -> Callable[[Tensor], Tensor] | None
         return y
 
     return norm
-
-
-def _readable(weight: Tensor) -> bool:
-    """Whether a kernel can read a weight directly from memory."""
-    plain = type(weight) in (Tensor, nn.Parameter) and weight.is_contiguous()
-    return plain and weight.device.type == "cpu" and weight.dtype == torch.bfloat16
 
 
 def skinny_attention(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, scale: float) -> Tensor | None:

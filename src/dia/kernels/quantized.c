@@ -1,11 +1,15 @@
 // y = x wT for weights of 8 or 4 bits, read once, at memory bandwidth.
 //
-// Weights are stored in tiles of 16 outputs, in the order in which they are read. In a vector of 64 bytes, each lane
-// has 4 weights of 8 bits, or 8 of 4 bits, of one output. Each lane sums its own output; there are no sums across lanes.
+// Weights are stored in tiles of 16 outputs, in the order in which they are read. Of 64 bytes, each lane of 4 has 4
+// weights of 8 bits, or 8 of 4 bits, of one output. Each lane sums its own output; there are no sums across lanes.
 //
-// x is represented by two digits of 8 bits, x = step (first + second / 254), so that only the weights are rounded
-// noticeably; each row has its own step. AVX512-VNNI multiplies four bytes per lane and requires one factor to be
-// unsigned. Therefore weights have a bias of 128 or 8, and sums start at minus the bias times the sum of the digits.
+// x is rounded to 16 bits, so that only the weights are rounded noticeably; each row has its own step. Weights have a
+// bias of 128 or 8, and sums start at minus the bias times the sum of x.
+//
+// AVX512-VNNI multiplies four bytes per lane and requires one factor to be unsigned: x is represented by two digits of
+// 8 bits, x = step (first + second / 254). AVX2 multiplies two numbers of 16 bits per lane: the digits are joined,
+// x = step / 254 (254 first + second). The sums are the same whole numbers; they are rounded when they become floats,
+// so the results of the two differ by rounding.
 
 #include <immintrin.h>
 #include <math.h>
@@ -24,11 +28,19 @@
 
 typedef uint16_t bf16;
 
+#ifdef __AVX512VNNI__
+typedef int8_t Digit;
+enum { DIGITS = 2 };
+#else
+typedef int16_t Digit;
+enum { DIGITS = 1 };
+#endif
+
 typedef struct {
-    int8_t *first, *second; // digits [rows, inputs]
-    int32_t *sums;          // of the digits of a group [rows, groups, 2]
-    float *steps;           // [rows]
-    float *wide;            // x [rows, inputs]
+    Digit *digits; // [rows, DIGITS, inputs]
+    int32_t *sums; // of the digits of a group [rows, groups, DIGITS]
+    float *steps;  // [rows]
+    float *wide;   // x [rows, inputs]
     long rows, inputs, group, groups;
 } Input;
 
@@ -39,13 +51,12 @@ typedef struct {
 } Output;
 
 static int reserve(Input *in) {
-    const long numbers = in->rows * in->inputs, sums = 2 * in->rows * in->groups;
-    in->wide = malloc(sizeof(float) * (numbers + in->rows) + sizeof(int32_t) * sums + 2 * numbers);
+    const long numbers = in->rows * in->inputs, sums = DIGITS * in->rows * in->groups;
+    in->wide = malloc(sizeof(float) * (numbers + in->rows) + sizeof(int32_t) * sums + sizeof(Digit) * DIGITS * numbers);
     if (!in->wide) return 0;
     in->steps = in->wide + numbers;
     in->sums = (int32_t *)(in->steps + in->rows);
-    in->first = (int8_t *)(in->sums + sums);
-    in->second = in->first + numbers;
+    in->digits = (Digit *)(in->sums + sums);
     return 1;
 }
 
@@ -72,27 +83,42 @@ static float peak_of(const float *x, long n) {
     return most;
 }
 
+static const Digit *digits_of(const Input *in, long r, int d) { return in->digits + (DIGITS * r + d) * in->inputs; }
+
+static int32_t *sums_of(const Input *in, long r, long g) { return in->sums + DIGITS * (r * in->groups + g); }
+
 static void write_digits(const Input *in, const void *given, long r, int half) {
     const float *x = widen(in, given, r, half), most = peak_of(x, in->inputs);
     const float scale = most > LEAST ? LEVELS / most : 0;
-    int8_t *first = in->first + r * in->inputs, *second = in->second + r * in->inputs;
+    Digit *digits = in->digits + DIGITS * r * in->inputs;
+#ifdef __AVX512VNNI__
     for (long k = 0; k < in->inputs; k++) {
         const float scaled = x[k] * scale, whole = rintf(scaled);
-        first[k] = (int8_t)(int)whole;
-        second[k] = (int8_t)(int)rintf((scaled - whole) * DIGIT);
+        digits[k] = (int8_t)(int)whole;
+        digits[in->inputs + k] = (int8_t)(int)rintf((scaled - whole) * DIGIT);
     }
+#else
+    for (long k = 0; k < in->inputs; k += 4) { // even ones first, as `pairs` reads them
+        static const int order[] = {0, 2, 1, 3};
+        for (int i = 0; i < 4; i++) digits[k + i] = (int16_t)(int)rintf(x[k + order[i]] * scale * DIGIT);
+    }
+#endif
     in->steps[r] = most / LEVELS;
-    for (long g = 0; g < in->groups; g++) {
-        int32_t *sums = in->sums + 2 * (r * in->groups + g);
-        sums[0] = sums[1] = 0;
-        for (long k = g * in->group; k < (g + 1) * in->group; k++) sums[0] += first[k], sums[1] += second[k];
-    }
+    for (long g = 0; g < in->groups; g++)
+        for (int d = 0; d < DIGITS; d++) {
+            const Digit *own = digits + d * in->inputs;
+            int32_t sum = 0;
+            for (long k = g * in->group; k < (g + 1) * in->group; k++) sum += own[k];
+            sums_of(in, r, g)[d] = sum;
+        }
 }
+
+#ifdef __AVX512VNNI__
 
 INLINE void begin(const Input *in, long r, long g, int bias, __m512i (*sums)[2], const int rows) {
     for (int i = 0; i < rows; i++)
         for (int d = 0; d < 2; d++)
-            sums[i][d] = _mm512_set1_epi32(-bias * in->sums[2 * ((r + i) * in->groups + g) + d]);
+            sums[i][d] = _mm512_set1_epi32(-bias * sums_of(in, r + i, g)[d]);
 }
 
 INLINE __m512i four(const int8_t *digits) {
@@ -103,9 +129,8 @@ INLINE __m512i four(const int8_t *digits) {
 
 INLINE void add(const Input *in, long r, long k, __m512i weights, __m512i (*sums)[2], const int rows) {
     for (int i = 0; i < rows; i++) {
-        const long place = (r + i) * in->inputs + k;
-        sums[i][0] = _mm512_dpbusd_epi32(sums[i][0], weights, four(in->first + place));
-        sums[i][1] = _mm512_dpbusd_epi32(sums[i][1], weights, four(in->second + place));
+        sums[i][0] = _mm512_dpbusd_epi32(sums[i][0], weights, four(digits_of(in, r + i, 0) + k));
+        sums[i][1] = _mm512_dpbusd_epi32(sums[i][1], weights, four(digits_of(in, r + i, 1) + k));
     }
 }
 
@@ -169,7 +194,7 @@ INLINE void tile4(const Input *in, const Output *y, long r, long tile, const uin
         }
         const __m512 scale = sixteen(grid), zero = sixteen(grid + OUTPUTS);
         for (int i = 0; i < rows; i++) {
-            const int32_t *own = in->sums + 2 * ((r + i) * in->groups + g);
+            const int32_t *own = sums_of(in, r + i, g);
             totals[i] = _mm512_fmadd_ps(with_digits(sums[i][0], sums[i][1]), scale, totals[i]);
             totals[i] = _mm512_fmadd_ps(_mm512_set1_ps(own[0] + (float)own[1] / DIGIT), zero, totals[i]);
         }
@@ -177,6 +202,130 @@ INLINE void tile4(const Input *in, const Output *y, long r, long tile, const uin
     for (int i = 0; i < rows; i++)
         store(y, r + i, tile, _mm512_mul_ps(totals[i], _mm512_set1_ps(in->steps[r + i])));
 }
+
+#else
+
+enum { LANES = 8, HALVES = OUTPUTS / LANES }; // outputs in a vector, vectors in a tile
+
+// Two numbers of x for all lanes.
+INLINE __m256i pair(const int16_t *digits) {
+    int bits;
+    memcpy(&bits, digits, sizeof bits);
+    return _mm256_set1_epi32(bits);
+}
+
+INLINE __m256i load(const uint8_t *w) { return _mm256_loadu_si256((const __m256i *)w); }
+
+INLINE __m256i low_bits(__m256i weights, int from, int mask) {
+    return _mm256_and_si256(_mm256_srli_epi16(weights, from), _mm256_set1_epi16(mask));
+}
+
+INLINE void begin(const Input *in, long r, long g, int bias, __m256i (*sums)[HALVES], const int rows) {
+    for (int i = 0; i < rows; i++)
+        for (int h = 0; h < HALVES; h++) sums[i][h] = _mm256_set1_epi32(-bias * *sums_of(in, r + i, g));
+}
+
+INLINE __m256i both(__m256i even, __m256i first, __m256i odd, __m256i second) {
+    return _mm256_add_epi32(_mm256_madd_epi16(even, first), _mm256_madd_epi16(odd, second));
+}
+
+// Add four products: of the weights in even places with the first two digits, of those in odd places with the others.
+INLINE void add(const Input *in, long r, long k, const __m256i *even, const __m256i *odd, __m256i (*sums)[HALVES],
+                const int rows) {
+    for (int i = 0; i < rows; i++) {
+        const int16_t *digits = digits_of(in, r + i, 0) + k;
+        const __m256i first = pair(digits), second = pair(digits + 2);
+        for (int h = 0; h < HALVES; h++)
+            sums[i][h] = _mm256_add_epi32(sums[i][h], both(even[h], first, odd[h], second));
+    }
+}
+
+// Store a half of the outputs of a tile; the last tile may be incomplete.
+INLINE void store(const Output *y, long row, long tile, int h, __m256 values) {
+    const long output = tile * OUTPUTS + h * LANES, left = y->outputs - output;
+    float wide[LANES];
+    _mm256_storeu_ps(wide, values);
+    for (long lane = 0; lane < LANES && lane < left; lane++) {
+        const long place = row * y->outputs + output + lane;
+        uint32_t bits;
+        memcpy(&bits, wide + lane, sizeof bits);
+        if (!y->half) ((float *)y->values)[place] = wide[lane];
+        else ((bf16 *)y->values)[place] = (bits + 0x7fff + (bits >> 16 & 1)) >> 16; // to nearest, ties to even
+    }
+}
+
+// w [tiles, inputs / 4, OUTPUTS, 4], biased by 128; scale [outputs], padded to complete tiles.
+INLINE void tile8(const Input *in, const Output *y, long r, long tile, const uint8_t *w, const float *scale,
+                  const int rows) {
+    __m256 totals[TOGETHER][HALVES];
+    for (int i = 0; i < rows; i++)
+        for (int h = 0; h < HALVES; h++) totals[i][h] = _mm256_setzero_ps();
+    w += tile * OUTPUTS * in->inputs;
+    for (long g = 0; g < in->groups; g++) {
+        __m256i sums[TOGETHER][HALVES];
+        begin(in, r, g, 128, sums, rows);
+        for (long k = g * in->group; k < (g + 1) * in->group; k += 4, w += BYTES) {
+            _mm_prefetch((const char *)w + AHEAD, _MM_HINT_T0);
+            __m256i even[HALVES], odd[HALVES];
+            for (int h = 0; h < HALVES; h++) {
+                const __m256i weights = load(w + h * BYTES / HALVES);
+                even[h] = low_bits(weights, 0, 255), odd[h] = _mm256_srli_epi16(weights, 8);
+            }
+            add(in, r, k, even, odd, sums, rows);
+        }
+        for (int i = 0; i < rows; i++)
+            for (int h = 0; h < HALVES; h++)
+                totals[i][h] = _mm256_add_ps(totals[i][h], _mm256_cvtepi32_ps(sums[i][h]));
+    }
+    for (int i = 0; i < rows; i++)
+        for (int h = 0; h < HALVES; h++) {
+            const __m256 scales = _mm256_loadu_ps(scale + tile * OUTPUTS + h * LANES);
+            const __m256 steps = _mm256_mul_ps(scales, _mm256_set1_ps(in->steps[r + i] / DIGIT));
+            store(y, r + i, tile, h, _mm256_mul_ps(totals[i][h], steps));
+        }
+}
+
+INLINE __m256 eight(const bf16 *from) {
+    const __m256i wide = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)from));
+    return _mm256_castsi256_ps(_mm256_slli_epi32(wide, 16));
+}
+
+// w [tiles, inputs / 8, OUTPUTS, 4]: of 8 inputs, the first four are in the low nibbles and the others in the high
+// nibbles. grid [tiles, groups, 2, OUTPUTS]: scale, then zero; a weight is (code - 8) scale + zero.
+INLINE void tile4(const Input *in, const Output *y, long r, long tile, const uint8_t *w, const bf16 *grid,
+                  const int rows) {
+    __m256 totals[TOGETHER][HALVES];
+    for (int i = 0; i < rows; i++)
+        for (int h = 0; h < HALVES; h++) totals[i][h] = _mm256_setzero_ps();
+    w += tile * OUTPUTS * in->inputs / 2, grid += tile * in->groups * 2 * OUTPUTS;
+    for (long g = 0; g < in->groups; g++, grid += 2 * OUTPUTS) {
+        __m256i sums[TOGETHER][HALVES];
+        begin(in, r, g, 8, sums, rows);
+        for (long k = g * in->group; k < (g + 1) * in->group; k += 8, w += BYTES) {
+            _mm_prefetch((const char *)w + AHEAD, _MM_HINT_T0);
+            for (int nibble = 0; nibble < 2; nibble++) {
+                __m256i even[HALVES], odd[HALVES];
+                for (int h = 0; h < HALVES; h++) {
+                    const __m256i codes = load(w + h * BYTES / HALVES);
+                    even[h] = low_bits(codes, 4 * nibble, 15), odd[h] = low_bits(codes, 8 + 4 * nibble, 15);
+                }
+                add(in, r, k + 4 * nibble, even, odd, sums, rows);
+            }
+        }
+        for (int i = 0; i < rows; i++)
+            for (int h = 0; h < HALVES; h++) {
+                const __m256 scale = eight(grid + h * LANES), zero = eight(grid + OUTPUTS + h * LANES);
+                const __m256 own = _mm256_set1_ps(*sums_of(in, r + i, g));
+                totals[i][h] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(sums[i][h]), scale, totals[i][h]);
+                totals[i][h] = _mm256_fmadd_ps(own, zero, totals[i][h]);
+            }
+    }
+    for (int i = 0; i < rows; i++)
+        for (int h = 0; h < HALVES; h++)
+            store(y, r + i, tile, h, _mm256_mul_ps(totals[i][h], _mm256_set1_ps(in->steps[r + i] / DIGIT)));
+}
+
+#endif
 
 // The number of rows in each call of a tile is a constant, so that its sums stay in registers.
 #define PRODUCT(TILE, STEPS)                                                                                           \
@@ -198,10 +347,23 @@ INLINE void tile4(const Input *in, const Output *y, long r, long tile, const uin
     free(in.wide);                                                                                                     \
     return 1;
 
+// How many inputs are summed in whole numbers, a multiple of 4: with AVX2 all of 512 products fit into 32 bits.
+static long whole_sums(long inputs) {
+#ifdef __AVX512VNNI__
+    return inputs;
+#else
+    long group = inputs < 512 ? inputs : 512;
+    while (inputs % group) group -= 4;
+    return group;
+#endif
+}
+
 // x [rows, inputs] and y [rows, outputs], bfloat16 if half, else float32. `group` inputs share a scale: for int8 all of
-// them, a multiple of 4; for int4 a multiple of 8. Both functions return 0 if they run out of memory.
+// them, a multiple of 4; for int4 a multiple of 8, with AVX2 at most 8192. Both functions return 0 if they run out of
+// memory.
 int int8_linear(const void *x, const uint8_t *w, const float *scale, void *y, long rows, long outputs, long inputs,
                 long group, int half, int threads) {
+    group = whole_sums(inputs);
     PRODUCT(tile8, scale)
 }
 

@@ -20,11 +20,14 @@ BFLOAT16_FLAGS: Flags = (*_AVX512, "-mavx512bf16")
 BYTES_FLAGS: Flags = (*_AVX512, "-mavx512vnni", "-fno-trapping-math")  # for products of 8-bit numbers
 # For C without intrinsics, which the compiler turns into vectors.
 PLAIN_FLAGS: Flags = ("-mavx2", "-mfma", "-fno-math-errno") if _MACHINE == "x86_64" else ()
+WORDS_FLAGS: Flags = (*PLAIN_FLAGS, "-fno-trapping-math")  # for products of 16-bit numbers, with AVX2
 UNFUSED_FLAGS: Flags = (*PLAIN_FLAGS, "-ffp-contract=off")  # rounds products before they are added
 
 _FOR_X86: tuple[tuple[str, Flags], ...] = (
     ("decoder.c", BFLOAT16_FLAGS),
     ("quantized.c", BYTES_FLAGS),
+    ("quantized.c", WORDS_FLAGS),
+    ("half.c", PLAIN_FLAGS),
     ("snake.c", BFLOAT16_FLAGS),
 )
 # The libraries that can be used on this kind of processor, by C file and flags. The modules of this folder choose from
@@ -86,6 +89,7 @@ __all__ = [
     "LIBRARIES",
     "PLAIN_FLAGS",
     "UNFUSED_FLAGS",
+    "WORDS_FLAGS",
     "checked_name",
     "checksum",
     "compile_library",

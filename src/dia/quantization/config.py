@@ -23,6 +23,7 @@ from transformers.quantizers.auto import (
 from transformers.utils.quantization_config import QuantizationConfigMixin
 
 from dia.configuration_dia import QUANT_METHOD
+from dia.quantization.half import HalfLinear
 from dia.quantization.linear import Format, QuantizedLinear, fitting_group
 from dia.runtime.log import get_logger
 from dia.runtime.ranges import shown
@@ -60,7 +61,9 @@ class DiaQuantizationConfig(QuantizationConfigMixin):
 
     def format_of(self, name: str, module: nn.Module) -> tuple[Format, int] | None:
         """Format and group size of a layer, or None if it is not quantized."""
-        if type(module) is not nn.Linear or module.bias is not None or name.endswith(tuple(self.keep)):
+        if not isinstance(module, nn.Linear) or type(module) not in (nn.Linear, HalfLinear):
+            return None
+        if module.bias is not None or name.endswith(tuple(self.keep)):
             return None
         if self.weights == "int8" or name.endswith(tuple(self.int8)):
             return "int8", module.in_features

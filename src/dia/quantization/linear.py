@@ -6,7 +6,7 @@ Shapes: R rows, K inputs, N outputs, G groups of inputs that share a scale.
     int4    weight = (code − 8) · scale + zero  code 0…15, two to a byte [N, K / 2], scale and zero [N, G]
 
 Weights are saved and moved in these formats. On first use a layer packs them for the fastest kernel of the device. On
-CPUs with AVX512-VNNI that is `quantized.c` if there is a library of it, otherwise one of PyTorch's kernels.
+CPUs with AVX512-VNNI or AVX2 that is `quantized.c` if there is a library of it, otherwise one of PyTorch's kernels.
 """
 
 import ctypes
@@ -21,8 +21,8 @@ import torch
 from torch import Tensor, nn
 
 from dia.kernels.blocks import padded, whole_blocks
-from dia.kernels.compile import load_functions
-from dia.kernels.sources import BYTES_FLAGS
+from dia.kernels.compile import load_functions, runs_plain_kernels
+from dia.kernels.sources import BYTES_FLAGS, PLAIN_FLAGS, WORDS_FLAGS, Flags
 from dia.runtime.log import get_logger
 
 logger = get_logger(__name__)
@@ -33,6 +33,7 @@ Codes = dict[str, Tensor]  # "weight", "scale" and for int4 "zero", as above
 GROUP_SIZES = (64, 32)  # the first that divides K
 _PACKED_GROUPS = (32, 64, 128, 256)  # group sizes that PyTorch's int4 kernels support
 _TILE = 16  # outputs per tile in CPU kernels
+_LARGEST_GROUP = 8192  # of the int4 kernel with AVX2, whose sums are 32-bit
 _ROWS_AT_ONCE = 256
 _MIN_SCALE = 1e-8
 _SOURCE = Path(__file__).parents[1] / "kernels" / "quantized.c"
@@ -266,19 +267,26 @@ def _kernel(codes: Codes, dtype: torch.dtype) -> Kernel:
 
 def _function(codes: Codes) -> Callable[..., int] | None:
     """The function of `quantized.c` for the codes, or None if it does not support their shape or the CPU."""
-    fits = _group_size(codes) % 8 == 0 if "zero" in codes else codes["weight"].shape[1] % 4 == 0
-    if not fits or not _multiplies_bytes() or torch.backends.cpu.get_cpu_capability() != "AVX512":
-        return None
-    library = _library()
+    group = _group_size(codes) if "zero" in codes else 0
+    fits = group % 8 == 0 and group <= _LARGEST_GROUP if group else codes["weight"].shape[1] % 4 == 0
+    library = _library() if fits else None
     return library and (library.int4_linear if "zero" in codes else library.int8_linear)
 
 
 @cache
 def _library() -> Any:
     """The compiled kernels, or None. Loading is attempted once per process."""
-    return load_functions(
-        _SOURCE, BYTES_FLAGS, dict.fromkeys(("int8_linear", "int4_linear"), _ARGUMENTS), ctypes.c_int
-    )
+    flags = library_flags()
+    if flags is None:
+        return None
+    return load_functions(_SOURCE, flags, dict.fromkeys(("int8_linear", "int4_linear"), _ARGUMENTS), ctypes.c_int)
+
+
+def library_flags() -> Flags | None:
+    """How `quantized.c` is compiled for this CPU; None if it is not for this CPU."""
+    if _multiplies_bytes() and torch.backends.cpu.get_cpu_capability() == "AVX512":
+        return BYTES_FLAGS
+    return WORDS_FLAGS if PLAIN_FLAGS and runs_plain_kernels() else None
 
 
 def _multiplies_bytes() -> bool:
@@ -360,6 +368,11 @@ class QuantizedLinear(nn.Module):
     def packed_bytes(self) -> int:
         """Size of the packed weights, which are no buffers; 0 before they are packed."""
         return 0 if self._kernel is None else sum(tensor.nbytes for tensor in self._empty("meta").values())
+
+    @property
+    def rowwise(self) -> bool:
+        """Whether the kernel's result for a row does not depend, bit for bit, on the number of rows."""
+        return isinstance(self._kernel, _Compiled)
 
     @property
     def device(self) -> torch.device:

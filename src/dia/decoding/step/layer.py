@@ -10,7 +10,7 @@ G key heads, D head width.
 """
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -21,6 +21,8 @@ from torch import Tensor, nn
 from dia.decoding.step.attention import Attention
 from dia.kernels.blocks import blocked, padded
 from dia.kernels.decoder import skinny_linear, skinny_norm
+from dia.quantization.half import HalfLinear
+from dia.quantization.linear import QuantizedLinear
 
 MODELING_MODULE = "dia.modeling_dia"  # the step replaces forward methods of this module only
 _NARROW = 1024  # up to this width call overhead dominates, so that copying weights into one matrix pays off
@@ -41,6 +43,7 @@ class StepRows:
         limit: of attention over the first `span` rows, as its implementation reads it; see `Attention`.
         text_limit: of attention over the text.
         span: number of rows that limits apply to.
+        blocks: whether products need whole blocks of rows, see `blocked`.
     """
 
     clips: int
@@ -51,6 +54,7 @@ class StepRows:
     limit: Tensor | None = None
     text_limit: Tensor | None = None
     span: int = 0
+    blocks: bool = True
 
 
 @dataclass(frozen=True)
@@ -178,7 +182,9 @@ class FastLayer:
 
     def _cross_attention(self, hidden_states: Tensor, rows: StepRows) -> Tensor:
         clips, halves, count = rows.clips, rows.halves, len(hidden_states)
-        read = padded(hidden_states[: clips * halves : halves], blocked(clips, hidden_states))
+        read = hidden_states[: clips * halves : halves]
+        if rows.blocks:
+            read = padded(read, blocked(clips, read))
         query = self.text_in(self.text_norm(read))[:clips].view(clips, -1, self.text_keys.shape[-1])
         if rows.lengths is None:
             attended = self.attend_text(query, self.text_keys, self.text_values, rows.text_limit, self.text_scaling)
@@ -229,6 +235,8 @@ class _Joined:
 
 def linear_of(module: nn.Module, eager: bool) -> Linear:
     """A projection of rows [N, in]: a direct product for a plain `nn.Linear`, otherwise the module itself."""
+    if isinstance(module, HalfLinear) and eager:
+        return module.product
     if not is_plain(module):
         return module
     weight: Any = module.weight
@@ -238,6 +246,13 @@ def linear_of(module: nn.Module, eager: bool) -> Linear:
 def _product(weight: Tensor, eager: bool) -> Linear:
     own = skinny_linear(weight) if eager else None
     return own or (lambda rows: nn.functional.linear(rows, weight))
+
+
+def needs_blocks(modules: Iterable[nn.Module], eager: bool) -> bool:
+    """Whether products need whole blocks of rows for a row's result not to depend on how many others there are."""
+
+    matrices = [module for module in modules if isinstance(module, nn.Linear | QuantizedLinear)]
+    return not (eager and all(isinstance(one, HalfLinear | QuantizedLinear) and one.rowwise for one in matrices))
 
 
 def norm_of(module: Any, eager: bool) -> Linear:
@@ -291,4 +306,15 @@ def is_plain(module: nn.Module) -> bool:
     return type(module) is nn.Linear and module.bias is None and type(module.weight) is nn.Parameter
 
 
-__all__ = ["MODELING_MODULE", "Attentions", "FastLayer", "is_plain", "linear_of", "norm_of", "rotate", "signed"]
+__all__ = [
+    "MODELING_MODULE",
+    "Attentions",
+    "FastLayer",
+    "StepRows",
+    "is_plain",
+    "linear_of",
+    "needs_blocks",
+    "norm_of",
+    "rotate",
+    "signed",
+]

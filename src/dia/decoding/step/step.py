@@ -17,7 +17,7 @@ from torch import Tensor
 from dia.decoding.delay import last_end
 from dia.decoding.step.attention import attention_for_rows, attention_for_text
 from dia.decoding.step.config import DecodeConfig, spans_of
-from dia.decoding.step.layer import Attentions, FastLayer, StepRows, linear_of, norm_of, signed
+from dia.decoding.step.layer import Attentions, FastLayer, StepRows, linear_of, needs_blocks, norm_of, signed
 from dia.decoding.step.narrow import network_of
 from dia.decoding.step.prefill import Start
 from dia.decoding.step.sampler import Numbers, Sampler, kind_of
@@ -59,6 +59,7 @@ class Step:
         self.config, self.written = config, [0] * slots
         self.embed, self.norm = decoder.embeddings, norm_of(decoder.norm, eager)
         self.head = linear_of(model.logits_dense, eager)
+        self.blocks = needs_blocks([*decoder.layers.modules(), model.logits_dense], eager)
         new = torch.zeros if config.fixed else torch.empty
         sizes = (slots, config.halves), config.rows, config.text
         self.attentions = _attentions(decoder.config, device, dtype, eager)
@@ -251,7 +252,8 @@ class Step:
         """The logits of the rows, [N, C · V], layer by layer."""
         hidden_states = hidden_states.repeat_interleave(used.halves, dim=0)
         count = len(hidden_states)
-        hidden_states = padded(hidden_states, blocked(count, hidden_states))
+        if self.blocks:
+            hidden_states = padded(hidden_states, blocked(count, hidden_states))
         rows = self._rows(used, last, span)
         for layer in self.layers:
             hidden_states = layer(hidden_states, rows)
@@ -272,7 +274,7 @@ class Step:
         else:
             lengths = [(slot, self.written[slot]) for slot in used.slots]
         pair = angles[:, 0], angles[:, 1]
-        return StepRows(len(last), used.halves, cells, pair, lengths, limit, self.text_limit, span)
+        return StepRows(len(last), used.halves, cells, pair, lengths, limit, self.text_limit, span, self.blocks)
 
     def _limit(self, last: Tensor, span: int) -> Tensor:
         """What hides the rows behind the last one of each slot: their number [B], or a mask [B, 1, 1, span]."""

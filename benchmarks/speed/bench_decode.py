@@ -4,17 +4,22 @@
     python benchmarks/speed/bench_decode.py --mini --batches 1 8
     python benchmarks/speed/bench_decode.py --variants stock fast --batches 1 --profile
     python benchmarks/speed/bench_decode.py --device cuda --variants stock stock-compiled plain fast
+    python benchmarks/speed/bench_decode.py --dtype default --runs stock:1 stock-float32:1 int8:8 --beside 1
 
 Every variant runs in its own process, loads the same weights from the same file and speaks the same texts with the
 published sampling settings and guidance 3. `x realtime` is relative to the published codec's 86.13 frames/s, or to the
 embedded codec's rate. All variants are measured several times in turn, because the speed of a machine varies: results
-are medians; `x stock` is the median, minimum and maximum over the turns. Memory is the peak resident memory, including
-pages of the weight file; on a GPU, the peak of allocated memory.
+are medians; `x stock` is the median, minimum and maximum over the turns, relative to the first variant whose name
+begins with stock. Memory is the peak resident memory, including pages of the weight file; on a GPU, the peak of
+allocated memory. `first row` is the time from a text to its first row, once the model is warm.
+
+With `--dtype default` this package's variants choose their dtype themselves, and `stock` uses the checkpoint's.
 """
 
 import argparse
 import json
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -33,7 +38,7 @@ from transformers.generation.streamers import BaseStreamer
 from dia import MINI, DiaConfig, DiaForConditionalGeneration, DiaTokenizer
 from dia.decoding.sampling import PUBLISHED_SAMPLING, published_generation_config
 
-VARIANTS = ("stock", "stock-compiled", "plain", "fast", "fast-compiled", "int8", "int4")
+VARIANTS = ("stock", "stock-float32", "stock-compiled", "plain", "fast", "fast-compiled", "int8", "int4")
 DEFAULT = ("stock", "plain", "fast", "int8", "int4")
 BITS = {"int8": 8.0, "int4": 4.5}
 TEXT = (
@@ -100,11 +105,12 @@ class Clock(BaseStreamer):
         pass
 
 
-def load(variant: str, folder: Path, device: str, dtype: torch.dtype) -> Any:
-    """The model of a variant."""
+def load(variant: str, folder: Path, device: str, dtype: torch.dtype | None) -> Any:
+    """The model of a variant; without a dtype, in the default one."""
     if variant.startswith("stock"):
         from transformers.models.dia import modeling_dia
 
+        dtype = torch.float32 if variant == "stock-float32" else dtype or torch.bfloat16
         return modeling_dia.DiaForConditionalGeneration.from_pretrained(folder, dtype=dtype).to(device).eval()
     from dia.model import Dia
 
@@ -142,6 +148,33 @@ def row_times(model: Any, inputs: dict[str, Tensor], settings: dict[str, Any], r
     return [(whole(short + rows) - whole(short)) / rows]
 
 
+def first_row(model: Any, inputs: dict[str, Tensor], settings: dict[str, Any]) -> float:
+    """Seconds until the first row is there, the better of two calls."""
+    best = float("inf")
+    for _ in range(2):
+        start = time.perf_counter()
+        model.generate(**inputs, **settings, max_new_tokens=1)
+        best = min(best, time.perf_counter() - start)
+    return best
+
+
+def text_of(size: int) -> str:
+    """A text of about so many bytes."""
+    return TEXT if not size else ((TEXT + " ") * (size // len(TEXT) + 1))[:size].rstrip()
+
+
+@contextmanager
+def busy_processes(count: int) -> Iterator[None]:
+    """So many processes that compute all the time."""
+    processes = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+
+
 def step_weights(model: Any) -> int:
     """Weights that one step reads: the decoder's without those of the text's keys and values, and the head."""
     config = DiaConfig(**model.config.to_dict())
@@ -168,13 +201,13 @@ def child(options: argparse.Namespace) -> dict[str, Any]:
         torch.set_num_threads(options.threads)
     if options.variant == "bandwidth":
         return {"bandwidth": bandwidth(options.device)}
-    memory, dtype, start = Memory(), getattr(torch, options.dtype), time.perf_counter()
+    memory, dtype, start = Memory(), getattr(torch, options.dtype, None), time.perf_counter()
     memory.start()
     model = load(options.variant, options.weights, options.device, dtype)
     loaded = time.perf_counter() - start
     if options.variant == "stock-compiled":
         model.forward = torch.compile(model.forward)
-    text = DiaTokenizer()([TEXT] * options.batch, return_tensors="pt")
+    text = DiaTokenizer()([text_of(options.text_bytes)] * options.batch, return_tensors="pt")
     inputs = {name: text[name].to(options.device) for name in ("input_ids", "attention_mask")}
     config = model.config.decoder_config
     bos = torch.full((options.batch, 1, config.num_channels), config.bos_token_id, device=options.device)
@@ -186,10 +219,13 @@ def child(options: argparse.Namespace) -> dict[str, Any]:
         profile(model, inputs, settings)
     seconds = row_times(model, inputs, settings, options.rows)
     step = statistics.median(seconds)
-    bits = BITS.get(options.variant, 8.0 * dtype.itemsize)
+    itemsize = 4 if options.variant == "stock-float32" else (dtype or torch.bfloat16).itemsize
+    bits = BITS.get(options.variant, 8.0 * itemsize)
     return {
         "variant": options.variant,
         "batch": options.batch,
+        "dtype": str(model.dtype).removeprefix("torch."),
+        "first_row_seconds": first_row(model, inputs, settings),
         "ms_per_frame": 1000 * step,
         "best_ms_per_frame": 1000 * min(seconds),
         "frames_per_second": options.batch / step,
@@ -218,7 +254,7 @@ def measured(options: argparse.Namespace, variant: str, batch: int) -> dict[str,
     arguments = [
         *("--variant", variant, "--batch", str(batch), "--weights", str(options.weights)),
         *("--rows", str(options.rows), "--dtype", options.dtype, "--device", options.device),
-        *("--threads", str(options.threads)),
+        *("--threads", str(options.threads), "--text-bytes", str(options.text_bytes)),
         *(["--profile"] if options.profile and variant != "bandwidth" else []),
     ]
     return found_by_child(__file__, arguments, f"{variant}, batch {batch}", options.profile)
@@ -226,15 +262,14 @@ def measured(options: argparse.Namespace, variant: str, batch: int) -> dict[str,
 
 def runs_of(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """Every variant at every batch, in turns; each turn has a stock model of its own to be compared with."""
-    everything = [(batch, variant) for batch in options.batches for variant in options.variants]
     for turn in range(options.turns):
         stock = None
-        for batch, variant in tqdm(everything, f"turn {turn + 1} of {options.turns}", leave=False):
+        for variant, batch in tqdm(options.runs, f"turn {turn + 1} of {options.turns}", leave=False):
             found = measured(options, variant, batch)
             if found is None:
                 continue
             speed = found["frames_per_second"]
-            stock = speed if variant == "stock" and stock is None else stock
+            stock = speed if variant.startswith("stock") and stock is None else stock
             yield {**found, "turn": turn, "x_stock": stock and speed / stock}
 
 
@@ -242,7 +277,7 @@ def row_of(runs: Sequence[dict[str, Any]], rate: float, reading: float) -> str:
     """One line of the table: the medians of a variant's turns."""
     middle = {
         name: statistics.median(run[name] for run in runs)
-        for name in ("frames_per_second", "ms_per_frame", "bytes_per_second", "load_seconds")
+        for name in ("frames_per_second", "ms_per_frame", "bytes_per_second", "load_seconds", "first_row_seconds")
     }
     ratios = [run["x_stock"] for run in runs if run["x_stock"]]
     against = f"{statistics.median(ratios):.2f}" if ratios else ""
@@ -251,7 +286,8 @@ def row_of(runs: Sequence[dict[str, Any]], rate: float, reading: float) -> str:
         f"| {runs[0]['variant']} | {runs[0]['batch']} | {middle['frames_per_second']:.1f} "
         f"| {middle['frames_per_second'] / rate:.2f} | {against}{spread} | {middle['ms_per_frame']:.2f} "
         f"| {min(run['best_ms_per_frame'] for run in runs):.2f} | {100 * middle['bytes_per_second'] / reading:.0f} % "
-        f"| {max(run['memory'] for run in runs) / 1e9:.2f} | {middle['load_seconds']:.1f} |"
+        f"| {max(run['memory'] for run in runs) / 1e9:.2f} | {middle['load_seconds']:.1f} "
+        f"| {middle['first_row_seconds']:.2f} |"
     )
 
 
@@ -260,19 +296,27 @@ def report(options: argparse.Namespace, rate: float) -> None:
     reading = (measured(options, "bandwidth", 1) or {"bandwidth": float("nan")})["bandwidth"]
     results: dict[str, Any] = {"bandwidth": reading, "threads": options.threads, "dtype": options.dtype, "runs": []}
     runs = results["runs"]
-    for run in runs_of(options):
-        runs.append(run)
-        if options.json:
-            options.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    with busy_processes(options.beside):
+        for run in runs_of(options):
+            runs.append(run)
+            if options.json:
+                options.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     print(f"{options.dtype}, {options.device}, memory is read at {reading / 1e9:.1f} GB/s\n")
     print(
-        "| variant | batch | frames/s | x realtime | x stock | ms/frame | best | bandwidth | memory GB | load s |\n"
-        "|---|---|---|---|---|---|---|---|---|---|"
+        "| variant | batch | frames/s | x realtime | x stock | ms/frame | best | bandwidth | memory GB | load s "
+        "| first row s |\n|---|---|---|---|---|---|---|---|---|---|---|"
     )
-    for batch in options.batches:
-        for variant in options.variants:
-            if own := [run for run in runs if (run["batch"], run["variant"]) == (batch, variant)]:
-                print(row_of(own, rate, reading))
+    for variant, batch in options.runs:
+        if own := [run for run in runs if (run["batch"], run["variant"]) == (batch, variant)]:
+            print(row_of(own, rate, reading))
+
+
+def run_of(text: str) -> tuple[str, int]:
+    """A variant and a batch, `VARIANT:BATCH`."""
+    variant, _, batch = text.partition(":")
+    if variant not in VARIANTS or not batch.isdecimal() or int(batch) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not VARIANT:BATCH with one of {', '.join(VARIANTS)}")
+    return variant, int(batch)
 
 
 def main() -> None:
@@ -281,11 +325,14 @@ def main() -> None:
     add_size_options(parser)
     parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=DEFAULT)
     parser.add_argument("--batches", nargs="+", type=int, default=[1, 8, 32])
+    parser.add_argument("--runs", nargs="+", type=run_of, metavar="VARIANT:BATCH", help="instead of all combinations")
+    parser.add_argument("--text-bytes", type=int, default=0, help="length of the text (default: 112 bytes)")
+    parser.add_argument("--beside", type=int, default=0, help="number of busy processes beside each measurement")
     parser.add_argument("--rows", type=int, default=48, help="number of timed rows (default: 48)")
     parser.add_argument(
         "--turns", type=int, default=3, help="number of measurements per variant, in turn (default: 3)"
     )
-    parser.add_argument("--dtype", choices=("bfloat16", "float16", "float32"), default="bfloat16")
+    parser.add_argument("--dtype", choices=("bfloat16", "float16", "float32", "default"), default="bfloat16")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--threads", type=int, default=0, help="number of CPU threads (default: chosen by torch)")
     parser.add_argument("--profile", action="store_true", help="also print a profile")
@@ -298,6 +345,7 @@ def main() -> None:
         parser.error(f"--rows is {options.rows}; the delay alone takes 12 or more.")
     if options.turns < 1:
         parser.error(f"--turns is {options.turns}; use 1 or more.")
+    options.runs = options.runs or [(variant, batch) for batch in options.batches for variant in options.variants]
     if options.child:
         print(json.dumps(child(options)))
         return

@@ -33,8 +33,9 @@ LAYER_PARTS = {
     "self-attention: matrices": ("own_in", "own_out"),
     "cross-attention: matrices": ("text_in", "text_out"),
     "MLP: matrices": ("gate_up", "down"),
-    "self-attention: keys and values": ("attend",),
-    "cross-attention: keys and values": ("attend_text",),
+    "self-attention: keys and values": ("attend", "attend_row"),
+    "cross-attention: keys and values": ("attend_text", "attend_text_row"),
+    "activation": ("gate",),
     "norms": ("own_norm", "text_norm", "mlp_norm"),
 }
 MATRICES = (
@@ -77,7 +78,8 @@ def instrument(clocks: Clocks) -> list[float]:
         layer_made(self, *arguments, **named)
         for name, parts in LAYER_PARTS.items():
             for part in parts:
-                setattr(self, part, clocks.around(name, getattr(self, part)))
+                if getattr(self, part) is not None:
+                    setattr(self, part, clocks.around(name, getattr(self, part)))
 
     def step(self: Any, *arguments: Any, **named: Any) -> None:
         step_made(self, *arguments, **named)
@@ -109,11 +111,11 @@ def bytes_of(model: Any) -> dict[str, float]:
     return read
 
 
-def profile(folder: Path, form: str, rows: int) -> str:
+def profile(folder: Path, form: str, rows: int, dtype: str) -> str:
     """The table of one format of weights."""
     clocks = Clocks()
     steps = instrument(clocks)
-    model = load(form if form in BITS else "fast", folder, "cpu", torch.bfloat16)
+    model = load(form if form in BITS else "fast", folder, "cpu", getattr(torch, dtype, None))
     inputs = DiaTokenizer()([TEXT], return_tensors="pt")
     settings = {name: value for name, value in PUBLISHED_SAMPLING.items() if name != "max_length"}
     torch.manual_seed(0)
@@ -139,15 +141,22 @@ def main() -> None:
     add_size_options(options)
     options.add_argument("--formats", nargs="+", choices=FORMATS, default=FORMATS)
     options.add_argument("--rows", type=int, default=40, help="number of timed rows (default: 40)")
+    options.add_argument(
+        "--dtype",
+        choices=("bfloat16", "float32", "default"),
+        default="bfloat16",
+        help="default: this package's choice",
+    )
     options.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     arguments = options.parse_args()
     if arguments.child:
-        print(json.dumps({"table": profile(arguments.weights, arguments.formats[0], arguments.rows)}))
+        print(json.dumps({"table": profile(arguments.weights, arguments.formats[0], arguments.rows, arguments.dtype)}))
         return
     with checkpoint_asked(arguments) as place:
         print(f"memory is read at {bandwidth('cpu') / 1e9:.1f} GB/s")
         for form in arguments.formats:
             asked = ["--weights", str(place), "--formats", form, "--rows", str(arguments.rows)]
+            asked += ["--dtype", arguments.dtype]
             found = found_by_child(__file__, asked, form)
             if found is None:
                 sys.exit(1)

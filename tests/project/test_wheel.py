@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 import torch
 
-from dia.kernels import codec, decoder, network, row, snake, sources
+from dia.kernels import codec, decoder, half, network, row, snake, sources
 from dia.kernels import compile as compiling
 from dia.quantization import linear
 from dia.version import __version__
@@ -124,11 +124,15 @@ def test_a_source_distribution_holds_the_sources_of_the_kernels(unpacked):
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="some libraries are for x86-64 alone")
 def test_a_wheel_holds_every_library_that_the_package_loads(monkeypatch):
     loaded = set()
-    for module in (codec, decoder, network, row, snake, linear):
+    for module in (codec, decoder, half, network, row, snake, linear):
         monkeypatch.setattr(module, "load_functions", lambda source, flags, *_: loaded.add((source.name, flags)))
-    for half in (False, True):
-        monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda half=half: half, raising=False)
-        for load in (codec._load, decoder._kernel, network.load, row.load, snake._functions, linear._library):
+    modern = {"_is_avx512_bf16_supported", "_is_vnni_supported"}
+    for capability, supported in (("AVX2", set()), ("AVX512", modern)):
+        monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda capability=capability: capability)
+        for name in modern:
+            monkeypatch.setattr(torch.cpu, name, lambda there=name in supported: there, raising=False)
+        loads = codec._load, decoder._kernel, half._kernel, network.load, row.load, snake._functions, linear._library
+        for load in loads:
             load.__wrapped__()
     assert loaded == set(sources.LIBRARIES)
     assert {file for file, _ in loaded} == C_FILES

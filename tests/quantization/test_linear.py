@@ -68,6 +68,44 @@ def test_a_row_does_not_depend_on_the_batch(kernels):
         assert torch.allclose(layer(x)[4:], layer(x[4:]), rtol=1e-5, atol=1e-5)
 
 
+needs_own = pytest.mark.skipif(quantized_linear._library() is None, reason="no kernel for this CPU, or no compiler")
+
+
+@needs_own
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_row_of_our_kernel_does_not_depend_on_the_batch_bit_for_bit(dtype):
+    wide = QuantizedLinear.of(matrix(20, 4160), "int8")  # several sums of 32 bits
+    for layer in (*layers(), wide):
+        x = rows(19, layer.in_features, dtype)
+        alone = torch.cat([layer(row) for row in x.split(1)])
+        assert all(torch.equal(layer(x[-count:]), alone[-count:]) for count in (2, 3, 4, 5, 8, 19))
+
+
+@needs_own
+def test_the_largest_numbers_do_not_overflow():
+    for format, inputs, group in (("int8", 8192, 8192), ("int4", 8192, 8192)):
+        layer = QuantizedLinear.of(torch.ones(16, inputs), format, group)
+        if format == "int4":
+            codes = {"weight": torch.zeros(16, inputs // 2, dtype=torch.uint8)}
+            steps = torch.ones(16, 1, dtype=torch.bfloat16)
+            layer._set({**codes, "scale": steps, "zero": 0 * steps})
+        exact = dequantized(layer.codes()).double().sum(1)
+        for sign in (1, -1):
+            torch.testing.assert_close(
+                layer(sign * torch.ones(1, inputs))[0].double(), sign * exact, rtol=1e-5, atol=0
+            )
+
+
+@needs_own
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_a_number_that_is_not_finite_stays_in_its_row(number):
+    for layer in layers():
+        x = rows(3, layer.in_features)
+        x[1, 5] = number
+        assert layer(x).isfinite().all(1).tolist() == [True, False, True]
+        assert not layer(x)[1].isfinite().any()
+
+
 def test_a_row_of_zeros_gives_zeros(kernels):
     for layer in layers():
         assert layer(torch.zeros(2, layer.in_features)).abs().max() < 1e-6

@@ -1,5 +1,6 @@
 // All layers of a decoder for one new row of each clip, in float32: norms, products, attention, activations, logits.
-// For narrow models, in which the calls of single operations cost more than the computation.
+// For narrow models, in which the calls of single operations cost more than the computation. For wide models, the
+// operations between the products are at the end of this file; the products themselves are in half.c and quantized.c.
 //
 // The sums of a row are added in the same order however many rows there are, so a clip's logits do not depend on the
 // other clips. Vectors are GCC's, so that any processor can be compiled for.
@@ -171,25 +172,33 @@ typedef struct {
     float *hidden, *normed, *projected, *attended, *output, *scores, *wide;
 } Scratch;
 
+// Rotate the queries and keys of a new row [heads + 2 groups, head], and copy its keys and values to row `at` of
+// [groups, capacity, head].
+static void place_row(float *row, const float *angles, float *keys, float *values, long heads, long groups, long head,
+                      long capacity, long at) {
+    for (long h = 0; h < heads + groups; h++) rotate(row + h * head, angles, head);
+    for (long g = 0; g < groups; g++) {
+        memcpy(keys + (g * capacity + at) * head, row + (heads + g) * head, head * sizeof *keys);
+        memcpy(values + (g * capacity + at) * head, row + (heads + groups + g) * head, head * sizeof *values);
+    }
+}
+
 static void attend_rows(const Network *net, const Layer *layer, const Rows *rows, const Scratch *at) {
     const long count = rows->clips * rows->halves, head = net->head, queries = net->heads / net->groups;
-    const long first_key = net->heads * head, first_value = first_key + net->groups * head;
-    const long outputs = first_value + net->groups * head, stride = padded(outputs);
+    const long outputs = (net->heads + 2 * net->groups) * head, stride = padded(outputs);
     normalize(at->hidden, layer->own_norm, at->normed, count, net->width, net->eps);
     linear(at->normed, layer->own_in, at->projected, count, net->width, outputs, net->half, at->wide);
     for (long n = 0; n < count; n++) {
         const long clip = n / rows->halves, length = rows->lengths[clip];
         float *projected = at->projected + n * stride;
-        for (long h = 0; h < net->heads + net->groups; h++)
-            rotate(projected + h * head, rows->angles + clip * 2 * head, head);
-        for (long g = 0; g < net->groups; g++) {
-            const long pair = (rows->slots[clip] * net->halves + n % rows->halves) * net->groups + g;
-            float *keys = layer->keys + pair * net->rows * head, *values = layer->values + pair * net->rows * head;
-            memcpy(keys + (length - 1) * head, projected + first_key + g * head, head * sizeof *keys);
-            memcpy(values + (length - 1) * head, projected + first_value + g * head, head * sizeof *values);
-            attend(projected + g * queries * head, keys, values, at->attended + (n * net->heads + g * queries) * head,
-                   queries, length, head, net->scale, at->scores, NULL);
-        }
+        const long kept = net->groups * net->rows * head, half = rows->slots[clip] * net->halves + n % rows->halves;
+        float *keys = layer->keys + half * kept, *values = layer->values + half * kept;
+        place_row(projected, rows->angles + clip * 2 * head, keys, values, net->heads, net->groups, head, net->rows,
+                  length - 1);
+        for (long g = 0; g < net->groups; g++)
+            attend(projected + g * queries * head, keys + g * net->rows * head, values + g * net->rows * head,
+                   at->attended + (n * net->heads + g * queries) * head, queries, length, head, net->scale, at->scores,
+                   NULL);
     }
     linear(at->attended, layer->own_out, at->output, count, net->heads * head, net->width, net->half, at->wide);
     for (long n = 0; n < count; n++) add(at->hidden + n * net->width, at->output + n * padded(net->width), net->width);
@@ -218,15 +227,20 @@ static void attend_texts(const Network *net, long number, const Rows *rows, cons
     }
 }
 
+// y [rows, inner] = SiLU of the first half of x [rows, 2 inner], `stride` apart, times the second.
+static void gate(const float *x, long stride, float *y, long rows, long inner) {
+    for (; rows; rows--, x += stride, y += inner)
+        for (long k = 0; k < inner; k += LANES) {
+            const vec gate = load(x + k);
+            save(y + k, gate / (1 + exponential(-gate)) * load(x + inner + k));
+        }
+}
+
 static void transform(const Network *net, const Layer *layer, long count, const Scratch *at) {
     const long inner = net->inner, stride = padded(2 * inner);
     normalize(at->hidden, layer->mlp_norm, at->normed, count, net->width, net->eps);
     linear(at->normed, layer->gate_up, at->projected, count, net->width, 2 * inner, net->half, at->wide);
-    for (long n = 0; n < count; n++)
-        for (long k = 0; k < inner; k += LANES) {
-            const vec gate = load(at->projected + n * stride + k), up = load(at->projected + n * stride + inner + k);
-            save(at->attended + n * inner + k, gate / (1 + exponential(-gate)) * up); // SiLU
-        }
+    gate(at->projected, stride, at->attended, count, inner);
     linear(at->attended, layer->down, at->output, count, inner, net->width, net->half, at->wide);
     for (long n = 0; n < count; n++) add(at->hidden + n * net->width, at->output + n * padded(net->width), net->width);
 }
@@ -269,4 +283,42 @@ void run_network(const Network *net, const Rows *rows, long longest, float *scra
     }
     normalize(at.hidden, net->norm, at.normed, count, width, net->eps);
     linear(at.normed, net->logits, logits, count, width, net->outputs, net->half, at.wide);
+}
+
+// The operations between the products of a wide decoder.
+
+void norm_rows(const float *x, const float *weight, float *y, long rows, long width, float eps) {
+    normalize(x, weight, y, rows, width, eps);
+}
+
+void gate_rows(const float *x, float *y, long rows, long inner) { gate(x, 2 * inner, y, rows, inner); }
+
+// Attention to a text: query and y [groups, queries, head], keys and values [groups, length, head].
+void attend_text(const float *query, const float *keys, const float *values, float *y, long groups, long queries,
+                 long length, long head, float scale, int threads) {
+#pragma omp parallel for num_threads(threads) schedule(static)
+    for (long g = 0; g < groups; g++) {
+        float scores[length + LANES];
+        attend(query + g * queries * head, keys + g * length * head, values + g * length * head,
+               y + g * queries * head, queries, length, head, scale, scores, NULL);
+    }
+}
+
+// A new row of a clip: rotate it, keep its keys and values, and attend to all rows so far. row [halves, heads +
+// 2 groups, head] is changed; angles [2, head]; keys and values [halves, groups, capacity, head]; y [halves, heads,
+// head]; length includes the new row.
+void attend_new_row(float *row, const float *angles, float *keys, float *values, float *y, long halves, long heads,
+                    long groups, long head, long capacity, long length, float scale, int threads) {
+    const long queries = heads / groups, width = (heads + 2 * groups) * head;
+    for (long h = 0; h < halves; h++) {
+        const long kept = h * groups * capacity * head;
+        place_row(row + h * width, angles, keys + kept, values + kept, heads, groups, head, capacity, length - 1);
+    }
+#pragma omp parallel for num_threads(threads) schedule(static)
+    for (long pair = 0; pair < halves * groups; pair++) {
+        const long kept = pair * capacity * head, first = pair % groups * queries;
+        float scores[length + LANES];
+        attend(row + pair / groups * width + first * head, keys + kept, values + kept,
+               y + (pair / groups * heads + first) * head, queries, length, head, scale, scores, NULL);
+    }
 }

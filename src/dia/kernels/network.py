@@ -21,7 +21,7 @@ from dia.kernels.compile import load_functions, runs_plain_kernels
 from dia.kernels.sources import PLAIN_FLAGS
 
 _SOURCE = Path(__file__).with_name("network.c")
-_LANES, _PANEL, _WIDEST = 8, 32, 128  # as in network.c
+LANES, WIDEST, _PANEL = 8, 128, 32  # as in network.c
 WIDTH = 1024  # model width above which memory, not calls, takes the time, and copies of the weights would be large
 _Address, _Long, _Float = ctypes.c_void_p, ctypes.c_long, ctypes.c_float
 
@@ -184,8 +184,8 @@ class Network:
 def supports(shape: Shape, width: int) -> bool:
     """Whether the kernel computes a network of these sizes."""
     heads = (shape.heads[2], shape.text_heads[2])
-    aligned = all(size % _LANES == 0 for size in (width, shape.inner, *heads))
-    return aligned and max(heads) <= _WIDEST and width <= WIDTH
+    aligned = all(size % LANES == 0 for size in (width, shape.inner, *heads))
+    return aligned and max(heads) <= WIDEST and width <= WIDTH
 
 
 @cache
@@ -228,6 +228,10 @@ class _Rows(ctypes.Structure):
 _ARGUMENTS: dict[str, list[Any]] = {
     "run_network": [ctypes.POINTER(_Network), ctypes.POINTER(_Rows), _Long, _Address, _Address],
     "scratch_size": [ctypes.POINTER(_Network), _Long, _Long],
+    "norm_rows": [_Address] * 3 + [_Long] * 2 + [_Float],
+    "gate_rows": [_Address] * 2 + [_Long] * 2,
+    "attend_text": [_Address] * 4 + [_Long] * 4 + [_Float, ctypes.c_int],
+    "attend_new_row": [_Address] * 5 + [_Long] * 6 + [_Float, ctypes.c_int],
 }
 
 
@@ -255,4 +259,4 @@ def _packed(matrix: Tensor, half: bool) -> Tensor:
     return panels.view(-1, _PANEL, matrix.shape[1]).transpose(1, 2).contiguous()
 
 
-__all__ = ["WIDTH", "Buffers", "LayerWeights", "Network", "Shape", "Weights", "load", "supports"]
+__all__ = ["LANES", "WIDEST", "WIDTH", "Buffers", "LayerWeights", "Network", "Shape", "Weights", "load", "supports"]

@@ -17,10 +17,12 @@ from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
+from transformers.activations import ACT2FN
 
 from dia.decoding.step.attention import Attention
 from dia.kernels.blocks import blocked, padded
 from dia.kernels.decoder import skinny_linear, skinny_norm
+from dia.kernels.wide import operations, wide_norm
 from dia.quantization.half import HalfLinear
 from dia.quantization.linear import QuantizedLinear
 
@@ -39,6 +41,7 @@ class StepRows:
         halves: N / B.
         cells: where the keys of the rows belong in a flat buffer, int64 [N · G].
         angles: cosines and signed sines of the rows, [N, 1, D] each.
+        turns: the same of the clips, [B, 2, D].
         lengths: the number of each slot, and of rows that it attends to; None if limits on the device tell.
         limit: of attention over the first `span` rows, as its implementation reads it; see `Attention`.
         text_limit: of attention over the text.
@@ -50,6 +53,7 @@ class StepRows:
     halves: int
     cells: Tensor
     angles: tuple[Tensor, Tensor]
+    turns: Tensor
     lengths: Sequence[tuple[int, int]] | None = None
     limit: Tensor | None = None
     text_limit: Tensor | None = None
@@ -96,6 +100,7 @@ class FastLayer:
         self.own_out = linear_of(own.o_proj, eager)
         self.text_in, self.text_out = linear_of(cross.q_proj, eager), linear_of(cross.o_proj, eager)
         self.mlp_norm, self.activation = norm_of(layer.pre_mlp_norm, eager), mlp.activation
+        self.gate: Linear = self._gate
         self.gate_up, self.down = linear_of(mlp.gate_up_proj, eager), linear_of(mlp.down_proj, eager)
         self.scaling, self.text_scaling = own.scaling, cross.scaling
         groups, text_groups = own.config.num_key_value_heads, cross.config.cross_num_key_value_heads
@@ -109,6 +114,13 @@ class FastLayer:
         self.capacity = text is not None
         self.texts: list[tuple[Tensor, Tensor] | None] = [None] * slots[0]  # of each slot, without a capacity
         self.attend, self.attend_text = attentions.rows, attentions.text
+        # Kernels, where there are some.
+        self.attend_row: Callable[..., Tensor] | None = None
+        self.attend_text_row: Callable[..., Tensor] | None = None
+        if eager and not self.capacity and (own_kernels := operations(self.keys, own.head_dim, cross.head_dim)):
+            self.attend_row, self.attend_text_row = own_kernels.attend_row, own_kernels.attend_text
+            if type(mlp.activation) is type(ACT2FN["silu"]):
+                self.gate = own_kernels.gate
         self.along_text = attentions.text.keys_along_text
         if self.along_text:
             self.text_keys = _along_text(self.text_keys)
@@ -157,12 +169,30 @@ class FastLayer:
         """Compute the layer's output [P, E] for the rows [P, E] of a step; the first N belong to its slots."""
         hidden_states = hidden_states + self._self_attention(self.own_norm(hidden_states), rows)
         hidden_states = hidden_states + self._cross_attention(hidden_states, rows)
-        gate, up = self.gate_up(self.mlp_norm(hidden_states)).chunk(2, dim=-1)
-        return hidden_states + self.down(self.activation(gate) * up)
+        return hidden_states + self.down(self.gate(self.gate_up(self.mlp_norm(hidden_states))))
+
+    def _gate(self, both: Tensor) -> Tensor:
+        gate, up = both.chunk(2, dim=-1)
+        return self.activation(gate) * up
 
     def _self_attention(self, hidden_states: Tensor, rows: StepRows) -> Tensor:
         count, width = rows.clips * rows.halves, self.keys.shape[-1]
         heads = self.own_in(hidden_states)[:count].view(count, -1, width)  # [N, H + 2G, D]
+        if self.attend_row is None or rows.lengths is None:
+            attended = self._attend(heads, rows)
+        else:
+            given = zip(heads.split(rows.halves), rows.turns, rows.lengths, strict=True)
+            attended = _joined_parts(
+                [
+                    self.attend_row(part, turn, self.keys[slot], self.values[slot], length, self.scaling)
+                    for part, turn, (slot, length) in given
+                ]
+            )
+        return self.own_out(padded(attended, len(hidden_states)))
+
+    def _attend(self, heads: Tensor, rows: StepRows) -> Tensor:
+        """Rotate new rows [N, H + 2G, D], keep their keys and values, and attend."""
+        width = heads.shape[-1]
         first_value = self.heads + self.groups
         rotated = rotate(heads[:, :first_value], rows.angles)
         self.keys.view(-1, width).index_copy_(0, rows.cells, rotated[:, self.heads :].reshape(-1, width))
@@ -170,11 +200,9 @@ class FastLayer:
         query = rotated[:, : self.heads]
         if rows.lengths is None:
             keys, values = (kept.flatten(0, 1)[:, :, : rows.span] for kept in (self.keys, self.values))
-            attended = self.attend(query, keys, values, rows.limit, self.scaling)
-        else:
-            parts = zip(query.split(rows.halves), rows.lengths, strict=True)
-            attended = _joined_parts([self._attend_slot(part, *place) for part, place in parts])
-        return self.own_out(padded(attended, len(hidden_states)))
+            return self.attend(query, keys, values, rows.limit, self.scaling)
+        parts = zip(query.split(rows.halves), rows.lengths, strict=True)
+        return _joined_parts([self._attend_slot(part, *place) for part, place in parts])
 
     def _attend_slot(self, query: Tensor, slot: int, rows: int) -> Tensor:
         keys, values = (kept[slot, : len(query), :, :rows] for kept in (self.keys, self.values))
@@ -190,11 +218,16 @@ class FastLayer:
             attended = self.attend_text(query, self.text_keys, self.text_values, rows.text_limit, self.text_scaling)
         else:
             parts = zip(query.split(1), (self.text_of(slot) for slot, _ in rows.lengths), strict=True)
-            attended = _joined_parts([self.attend_text(part, *text, None, self.text_scaling) for part, text in parts])
+            attended = _joined_parts([self._attend_text_slot(part, *text) for part, text in parts])
         output = self.text_out(padded(attended, len(read)))[:clips]
         if halves == 2:
             output = torch.stack([output, self.unconditional.expand(clips, -1)], dim=1).flatten(0, 1)
         return padded(output, count)
+
+    def _attend_text_slot(self, query: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+        if self.attend_text_row is not None:
+            return self.attend_text_row(query, keys, values, self.text_scaling)
+        return self.attend_text(query, keys, values, None, self.text_scaling)
 
 
 def _joined_parts(parts: list[Tensor]) -> Tensor:
@@ -260,7 +293,7 @@ def norm_of(module: Any, eager: bool) -> Linear:
     if type(module).forward.__module__ != MODELING_MODULE:
         return module
     weight, shape, eps = module.weight, module.weight.shape, module.eps
-    own = skinny_norm(weight, eps) if eager else None
+    own = (skinny_norm(weight, eps) or wide_norm(weight, eps)) if eager else None
     return own or (lambda rows: torch.rms_norm(rows, shape, weight, eps))
 
 

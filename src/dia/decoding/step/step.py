@@ -267,14 +267,15 @@ class Step:
 
     def _rows(self, used: _InUse, last: Tensor, span: int) -> StepRows:
         cells = (self.cells[used.at, : used.halves] + last[:, None, None]).flatten()
-        angles = self.rotary[last + self.offset[used.at]].repeat_interleave(used.halves, dim=0)[:, :, None]
+        turns = self.rotary[last + self.offset[used.at]]  # [B, 2, D]
+        angles = turns.repeat_interleave(used.halves, dim=0)[:, :, None]
         limit = lengths = None
         if self.config.fixed:
             limit = self._limit(last, span).repeat_interleave(used.halves, dim=0)
         else:
             lengths = [(slot, self.written[slot]) for slot in used.slots]
         pair = angles[:, 0], angles[:, 1]
-        return StepRows(len(last), used.halves, cells, pair, lengths, limit, self.text_limit, span, self.blocks)
+        return StepRows(len(last), used.halves, cells, pair, turns, lengths, limit, self.text_limit, span, self.blocks)
 
     def _limit(self, last: Tensor, span: int) -> Tensor:
         """What hides the rows behind the last one of each slot: their number [B], or a mask [B, 1, 1, span]."""

@@ -5,9 +5,22 @@ import torch
 from tiny import tiny_model
 from tiny_codec import tiny_codec, tiny_processor
 
-from dia.checkpoints.placement import choose_device, choose_dtype, place, place_codec
+from dia import Dia
+from dia.checkpoints import placement
+from dia.checkpoints.placement import Dtypes, choose_device, choose_dtype, place, place_codec, resolve_dtypes
+from dia.kernels.half import multiplies_half
+from dia.quantization.half import HalfLinear
 
 CPU = torch.device("cpu")
+FLOAT, HALF = torch.float32, torch.bfloat16
+
+
+@pytest.fixture
+def emulated(monkeypatch):
+    """A CPU without products in bfloat16, with our kernel for them, for which the tiny model is large."""
+    monkeypatch.setattr(placement, "_cpu_has_bf16", lambda: False)
+    monkeypatch.setattr(placement, "multiplies_half", lambda: True)
+    monkeypatch.setattr(placement, "_LARGE", 1000)
 
 
 def test_the_default_is_the_first_available_device():
@@ -34,6 +47,54 @@ def test_a_device_index_out_of_range_is_refused(monkeypatch):
 def test_half_precision_is_for_large_models_only():
     assert choose_dtype(CPU, 10_000) == torch.float32
     assert choose_dtype(CPU, 10**9) in (torch.float32, torch.bfloat16)
+
+
+def test_large_models_keep_their_matrices_in_half_precision_where_it_is_emulated(emulated, monkeypatch):
+    assert resolve_dtypes(None, CPU, 1000) == Dtypes(FLOAT, HALF)
+    assert resolve_dtypes(None, CPU, 999) == Dtypes(FLOAT, FLOAT)
+    assert resolve_dtypes("float32", CPU, 1000) == Dtypes(FLOAT, FLOAT)
+    assert resolve_dtypes("bfloat16", CPU, 1000) == Dtypes(HALF, HALF)
+    monkeypatch.setattr(placement, "multiplies_half", lambda: False)
+    assert resolve_dtypes(None, CPU, 1000) == Dtypes(FLOAT, FLOAT)
+
+
+@pytest.mark.skipif(not multiplies_half(), reason="the kernel is for CPUs with AVX2")
+def test_the_large_model_keeps_its_matrices_in_half_precision_here():
+    assert resolve_dtypes(None, CPU, 10**9) == Dtypes(FLOAT, HALF)
+
+
+def matrices(model):
+    return {type(module) for name, module in model.named_modules() if name.endswith(("_proj", "logits_dense"))}
+
+
+def test_a_placed_model_computes_in_float32_with_matrices_in_half_precision(emulated):
+    model = place(tiny_model().to(HALF), CPU, None)
+    assert matrices(model) == {HalfLinear}
+    assert {weight.dtype for name, weight in model.named_parameters() if name.endswith("_proj.weight")} == {HALF}
+    assert {weight.dtype for name, weight in model.named_parameters() if "norm" in name} == {FLOAT}
+    assert model.dtype == FLOAT
+
+
+@pytest.mark.parametrize(("options", "kinds"), [({}, {HalfLinear}), ({"compute_dtype": "float32"}, {torch.nn.Linear})])
+def test_a_checkpoint_is_loaded_and_saved_with_its_matrices_in_half_precision(emulated, tmp_path, options, kinds):
+    folder, again = tmp_path / "tiny", tmp_path / "again"
+    tiny_model().to(HALF).save_pretrained(folder)
+    tiny_processor().save_pretrained(folder)
+    model = Dia.from_pretrained(folder, "cpu", load_dac=False, **options).model
+    assert matrices(model) == kinds
+    model.save_pretrained(again)
+    tiny_processor().save_pretrained(again)
+    saved = Dia.from_pretrained(again, "cpu", load_dac=False, **options).model.state_dict()
+    assert all(torch.equal(weight, saved[name]) for name, weight in model.state_dict().items())
+
+
+def test_quantized_weights_are_not_rounded_before(emulated, tmp_path):
+    tiny_model().save_pretrained(tmp_path)
+    tiny_processor().save_pretrained(tmp_path)
+    load = {"device": "cpu", "load_dac": False, "quantization": "int8"}
+    by_default = Dia.from_pretrained(tmp_path, **load).model.state_dict()
+    exact = Dia.from_pretrained(tmp_path, compute_dtype="float32", **load).model.state_dict()
+    assert all(torch.equal(weight, exact[name]) for name, weight in by_default.items())
 
 
 def test_a_model_is_placed_ready_to_speak():

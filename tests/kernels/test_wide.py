@@ -50,7 +50,7 @@ def test_the_activation():
 @pytest.mark.parametrize("halves", [1, 2])
 @pytest.mark.parametrize("length", [1, 9, 300])
 def test_a_new_row_is_kept_and_attends(monkeypatch, halves, length, threads):
-    monkeypatch.setattr(wide, "_threads", lambda rows: threads)
+    monkeypatch.setattr(wide, "_threads", lambda numbers: threads)
     heads, groups, width, capacity = 4, 2, 16, 304
     row, angles = numbers(halves, heads + 2 * groups, width), numbers(2, width, seed=1)
     keys, values = numbers(2, 2, groups, capacity, width, seed=2)

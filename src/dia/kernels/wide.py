@@ -15,7 +15,7 @@ from torch import Tensor
 from dia.kernels.network import LANES, WIDEST, load
 
 _DTYPE = torch.float32
-_LONG = 256  # rows; with fewer, other threads cost more than they save
+_MANY = 1 << 16  # keys times their width; with fewer, other threads cost more than they save
 
 
 class Operations:
@@ -47,7 +47,7 @@ class Operations:
         y = row.new_empty(halves, (heads - 2 * groups) * width)
         addresses = (tensor.data_ptr() for tensor in (row, angles, keys, values, y))
         sizes = halves, heads - 2 * groups, groups, width, capacity, length
-        self._library.attend_new_row(*addresses, *sizes, scale, _threads(length))
+        self._library.attend_new_row(*addresses, *sizes, scale, _threads(groups * length * width))
         return y
 
     def attend_text(self, query: Tensor, keys: Tensor, values: Tensor, scale: float) -> Tensor:
@@ -63,7 +63,7 @@ class Operations:
         y = query.new_empty(1, query.shape[1] * width)
         addresses = (tensor.data_ptr() for tensor in (query, keys, values, y))
         sizes = groups, query.shape[1] // groups, length, width
-        self._library.attend_text(*addresses, *sizes, scale, _threads(length))
+        self._library.attend_text(*addresses, *sizes, scale, _threads(groups * length * width))
         return y
 
 
@@ -98,8 +98,8 @@ def _is_readable(weight: Tensor) -> bool:
     return weight.device.type == "cpu" and weight.dtype == _DTYPE and weight.is_contiguous()
 
 
-def _threads(length: int) -> int:
-    return torch.get_num_threads() if length >= _LONG else 1
+def _threads(numbers: int) -> int:
+    return torch.get_num_threads() if numbers >= _MANY else 1
 
 
 __all__ = ["Operations", "operations", "wide_norm"]

@@ -107,8 +107,9 @@ INLINE void strip(const Product *p, Sums *kept, long row, long output, long coun
 static void block(const Product *p, long row, long output, long count) {
     const long rows = p->rows - row < ROWS ? p->rows - row : ROWS;
     const long depth = p->rows > ROWS ? DEPTH : p->width; // the inputs of a tile stay in the L1 cache
-    Sums kept[BLOCK];
-    memset(kept, 0, sizeof kept);
+    const long outs = rows == ROWS ? OUTS - 1 : OUTS, whole = count / outs * outs;
+    Sums kept[BLOCK]; // of `whole` outputs in tiles of `outs`, then of the others one by one
+    memset(kept, 0, (whole / outs + count - whole) * sizeof *kept);
     for (long k = 0; k < p->width; k += depth) {
         const long last = k + depth < p->width ? k + depth : p->width;
         switch (rows) {
@@ -118,7 +119,6 @@ static void block(const Product *p, long row, long output, long count) {
         default: strip(p, kept, row, output, count, k, last, ROWS);
         }
     }
-    const long outs = rows == ROWS ? OUTS - 1 : OUTS, whole = count / outs * outs;
     for (long r = 0; r < rows; r++)
         for (long o = 0; o < count; o++) {
             const float total = o < whole ? sum(kept[o / outs][r][o % outs]) : sum(kept[whole / outs + o - whole][r][0]);

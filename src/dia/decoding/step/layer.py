@@ -283,7 +283,6 @@ def _product(weight: Tensor, eager: bool) -> Linear:
 
 def needs_blocks(modules: Iterable[nn.Module], eager: bool) -> bool:
     """Whether products need whole blocks of rows for a row's result not to depend on how many others there are."""
-
     matrices = [module for module in modules if isinstance(module, nn.Linear | QuantizedLinear)]
     return not (eager and all(isinstance(one, HalfLinear | QuantizedLinear) and one.rowwise for one in matrices))
 

@@ -154,6 +154,8 @@ def first_row(model: Any, inputs: dict[str, Tensor], settings: dict[str, Any]) -
     for _ in range(2):
         start = time.perf_counter()
         model.generate(**inputs, **settings, max_new_tokens=1)
+        if model.device.type == "cuda":
+            torch.cuda.synchronize()
         best = min(best, time.perf_counter() - start)
     return best
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from dia.audio.formats.live import live_encoder
 from dia.checkpoints.source import public_name
 from dia.decoding.engine import engine_of
-from dia.runtime.resources.threads import SMALL, compute_with_one_thread
+from dia.runtime.resources.threads import SMALL, compute_with_one_thread, show_name
 from dia.serving.admission import Admission
 from dia.serving.generation import Buffer, Generation
 from dia.serving.limits import Limits
@@ -64,9 +64,9 @@ class Service:
             self.engine.set_slots(slots)
         self.voices, self.metrics = VoiceCatalogue(model, voices), Metrics()
         self.admission = Admission(self.engine.load().slots, self.limits.waiting, self.limits.wait_seconds)
-        prepare = compute_with_one_thread if model.model.num_parameters() < SMALL else lambda: None
-        self._generating = ThreadPoolExecutor(self.admission.places, "dia.serving.generate", prepare)
-        self._preparing = ThreadPoolExecutor(self.limits.prepared, "dia.serving.prepare", prepare)
+        small = model.model.num_parameters() < SMALL
+        self._generating = _threads(self.admission.places, "dia.generate", small)
+        self._preparing = _threads(self.limits.prepared, "dia.prepare", small)
         self._running: set[Generation] = set()
         self.ready, self.failure, self.created = False, "", int(time.time())
         self._add_gauges()
@@ -151,6 +151,23 @@ class Service:
         gauge("dia_slots_in_use", "Slots of the engine in use", lambda: load().live)
         gauge("dia_requests_waiting", "Requests that wait for a place", lambda: self.admission.waiting)
         gauge("dia_requests_running", "Requests that generate", lambda: self.admission.running)
+
+
+def _threads(number: int, name: str, alone: bool) -> ThreadPoolExecutor:
+    """Threads for requests.
+
+    Args:
+        number: how many at most.
+        name: of each.
+        alone: whether each computes without help from others.
+    """
+
+    def begin() -> None:
+        show_name(name)
+        if alone:
+            compute_with_one_thread()
+
+    return ThreadPoolExecutor(number, name, begin)
 
 
 __all__ = ["MODEL_ALIASES", "Service"]

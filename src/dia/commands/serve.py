@@ -4,6 +4,7 @@ import argparse
 import ipaddress
 import logging
 import os
+import sys
 import warnings
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -161,11 +162,14 @@ def run(model: "Dia", arguments: argparse.Namespace, key: str | None, wyoming: "
 
     from dia.runtime.warnings import DiaWarning
     from dia.serving.http.app import create_app
-    from dia.serving.http.protocol import Protocol
+    from dia.serving.http.protocol import Protocol, allow_connections
+    from dia.serving.limits import SWITCH_SECONDS
 
     # Problems with a script are for its client, and not for the log, since they contain its words.
     warnings.filterwarnings("ignore", category=DiaWarning)
     _log(logging.DEBUG if getattr(arguments, "debug", False) else logging.INFO)
+    allow_connections()
+    sys.setswitchinterval(SWITCH_SECONDS)
     hosts = host_names(arguments.host, arguments.allow_host)
     app = create_app(
         model,

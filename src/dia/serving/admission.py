@@ -11,6 +11,11 @@ _SHARE = 0.25  # of the slots; so many requests more, since a request needs no s
 _REMEMBERED = 20  # requests whose mean duration estimates the time to wait
 
 
+def places_for(slots: int) -> int:
+    """How many places for requests an engine with so many slots has."""
+    return slots + int(_SHARE * slots)
+
+
 class Entry(NamedTuple):
     """A request that has its places: when it started, and how many it has."""
 
@@ -28,7 +33,7 @@ class Admission:
     """
 
     def __init__(self, slots: int, waiting: int, wait_seconds: float) -> None:
-        self.places, self._most_waiting, self._wait_seconds = slots + int(_SHARE * slots), waiting, wait_seconds
+        self.places, self._most_waiting, self._wait_seconds = places_for(slots), waiting, wait_seconds
         self._free, self._queue = self.places, deque[tuple[asyncio.Future[None], int]]()
         self._seconds: deque[float] = deque(maxlen=_REMEMBERED)
         self.waiting = self.running = 0
@@ -102,4 +107,4 @@ class Admission:
         return min(60.0, max(1.0, mean * (self.waiting + 1) / self.places))
 
 
-__all__ = ["Admission"]
+__all__ = ["Admission", "places_for"]

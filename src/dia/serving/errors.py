@@ -55,6 +55,7 @@ class Code(Enum):
     not_ready = 503, "server_error", True
     storage_failed = 503, "server_error", True
     engine_stopped = 503, "server_error", False
+    replica_lost = 503, "server_error", True
     out_of_memory = 503, "server_error", True
     stream_timeout = 504, "server_error", False
     reader_too_slow = 504, "server_error", False

@@ -34,6 +34,9 @@ EVENT_BYTES = 256 * 2**10
 ANSWER_CHARACTERS = 2_000
 # Requests of one Wyoming connection that wait for the one before them. Clients send one and read its audio.
 REQUESTS_AHEAD = 8
+# That a thread may keep the interpreter from the engine, which needs it between two calls of its kernels. Python's
+# own 5 ms are half a step of the embedded model: with 64 clients, 22 seconds of audio a second instead of 26.
+SWITCH_SECONDS = 0.0005
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,8 @@ class Limits:
         buffer_bytes: of audio that is ready and not read: 3 minutes of pcm at 24 kHz. Then generation waits.
         stall_seconds: a full buffer may stop generation for so long; then the stream ends with an error.
         open_requests: at once, those included that only wait for a slow reader.
+        connections: open at once, whether they send a request or not. With more, the oldest one without a request
+            is closed; a process may have more files open than these, see `dia.serving.http.protocol`.
         header_seconds: for the first request of a connection.
         idle_seconds: that a Wyoming connection may be silent while it waits for no speech.
         prepared: requests whose scripts and recordings are read at once.
@@ -68,6 +73,7 @@ class Limits:
     buffer_bytes: int = 8 * 2**20
     stall_seconds: float = 30.0
     open_requests: int = 1_024
+    connections: int = 4_096
     header_seconds: float = 30.0
     idle_seconds: float = 300.0
     prepared: int = 2
@@ -87,6 +93,7 @@ __all__ = [
     "RETRIES",
     "SAMPLE_RATES",
     "SPEED",
+    "SWITCH_SECONDS",
     "TRANSCRIPT_CHARACTERS",
     "TURNS",
     "Limits",

@@ -5,9 +5,10 @@ from collections.abc import Callable, Generator, Mapping
 from functools import partial
 from threading import Thread
 from typing import Any
-from weakref import finalize
+from weakref import WeakKeyDictionary, finalize
 
 from torch import Tensor
+from transformers import DacModel
 
 from dia.audio.waveform import Waveform
 from dia.decoding.step.sampler import PlainLoopNeeded
@@ -17,6 +18,7 @@ from dia.streaming import DiaAudioStreamer
 from dia.synthesis.synthesizer import PassResult, Synthesizer
 
 _NO_SETTINGS: Mapping[str, Any] = {}
+_small: "WeakKeyDictionary[DacModel, bool]" = WeakKeyDictionary()
 _SMALL_CODEC = 10_000_000  # parameters; a smaller codec is not faster with several threads
 # They decode the rows of all streams, of small codecs and of others.
 _workers = {small: Worker("dia.codec", alone=small) for small in (True, False)}
@@ -57,11 +59,18 @@ def stream(
         Exception: from the generator, any error raised during generation.
     """
     decoder = synthesizer.processor.audio_tokenizer  # the streamer raises if there is none
-    worker = _workers[decoder is not None and decoder.num_parameters() < _SMALL_CODEC]
+    worker = _workers[decoder is not None and _is_small(decoder)]
     first = None if first_seconds is None else math.ceil(first_seconds * synthesizer.processor.frame_rate)
     streamer = DiaAudioStreamer(synthesizer.processor, first, timeout=timeout, decode_in=worker.submit)
     streamer.cancel = synthesizer.cancel
     return _streamed(synthesizer, streamer, (text, prompt, seed, settings))
+
+
+def _is_small(codec: DacModel) -> bool:
+    """Whether a codec is not faster with several threads. Counting its parameters takes a millisecond."""
+    if (known := _small.get(codec)) is None:
+        known = _small[codec] = codec.num_parameters() < _SMALL_CODEC
+    return known
 
 
 def _streamed(

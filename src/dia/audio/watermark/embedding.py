@@ -16,6 +16,7 @@ from dia.audio.waveform import Waveform, checked_rate
 
 DEPTH = 1.3  # dB
 _STEP = 32  # samples; hops are multiples of it, so that their transforms are fast
+_FRAMES = 256  # windows at once
 _SMOOTH = np.array([0.25, 0.5, 0.25])  # over frequencies, so that gains have short impulse responses
 
 
@@ -51,8 +52,9 @@ class Watermarker:
         self._pending = np.concatenate([self._pending, samples])
         hop, done = self._hop, list[NDArray[np.float64]]()
         count = len(self._pending) // hop - 1
-        for at in range(0, count * hop, hop):
-            done.append(self._next(self._pending[at : at + 2 * hop]))
+        for first in range(0, count, _FRAMES):
+            last = min(first + _FRAMES, count)
+            done.append(self._next(self._pending[first * hop : (last + 1) * hop]))
         self._pending = self._pending[max(0, count) * hop :]
         made = np.concatenate(done) if done else self._pending[:0]
         skipped = min(self._skip, len(made))
@@ -65,17 +67,21 @@ class Watermarker:
         rest = self.process(np.zeros((2 * self._hop, *self._empty[1:]), np.float32))
         return rest[: max(0, left)]
 
-    def _next(self, frame: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The next hop of the result. One window at a time, so that chunks cannot change how it is rounded."""
-        centre = self._frame * self._hop  # in samples from the start of the clip
-        self._frame += 1
-        if frame.any():
-            slot = centre * 1000 // (self._rate * SLOT_MS) % (2 * CHIPS)
-            spectrum = np.fft.rfft(self._window * frame, axis=0) * self._gains[slot]
-            frame = self._window * np.fft.irfft(spectrum, axis=0)
-        made = self._overlap + frame[: self._hop]
-        self._overlap = frame[self._hop :]
-        return made
+    def _next(self, samples: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The result for so many whole hops, except for the last. Each window is transformed by itself, so that chunks
+        cannot change how it is rounded.
+        """
+        hops = samples.reshape(-1, *self._empty)
+        frames = np.concatenate([hops[:-1], hops[1:]], axis=1)  # windows that overlap by half
+        numbers = self._frame + np.arange(len(frames))
+        self._frame += len(frames)
+        sounding = frames.any(axis=tuple(range(1, frames.ndim)))
+        slots = numbers[sounding] * self._hop * 1000 // (self._rate * SLOT_MS) % (2 * CHIPS)
+        spectra = np.fft.rfft(self._window * frames[sounding], axis=1) * self._gains[slots]
+        frames[sounding] = self._window * np.fft.irfft(spectra, axis=1)
+        before = np.concatenate([self._overlap[None], frames[:-1, self._hop :]])
+        self._overlap = frames[-1, self._hop :].copy()
+        return (before + frames[:, : self._hop]).reshape(-1, *self._empty[1:])
 
 
 def watermarked(samples: Waveform, sampling_rate: int, payload: Payload, key: bytes = KEY) -> Waveform:

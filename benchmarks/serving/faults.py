@@ -159,7 +159,7 @@ async def _stalled(server: Server, clients: int) -> list[str]:
 
 
 async def _stalling(server: Server, number: int) -> asyncio.StreamWriter:
-    """A connection that stalls in one of four ways. One in fifty does not read its speech."""
+    """A connection that stalls in one of four ways. One in 200 does not read its speech."""
     host, port = server.address.removeprefix("http://").split(":")
     _, writer = await asyncio.open_connection(host, int(port), limit=1024)
     body: Any = {"model": "dia", "input": f"{WORDS} " * 5, "voice": "default", "response_format": "pcm"}
@@ -168,7 +168,7 @@ async def _stalling(server: Server, number: int) -> asyncio.StreamWriter:
         f"POST {PATH} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nContent-Length: {len(content)}\r\n"
     )
     whole = head.encode() + b"\r\n" + content
-    if number % 50 == 0:
+    if number % 200 == 0:
         writer.transport.pause_reading()
         writer.write(whole)
     else:

@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dia.commands.batch_processes import speak_share
+from dia.commands.batch_processes import add_worker_options, check_worker_options, results_from_ray, speak_share
 from dia.commands.options.early_checks import check_place
 from dia.commands.options.models import add_model_options, load_model
 from dia.commands.options.numbers import count, non_negative, option
@@ -42,7 +42,7 @@ voice, seed and settings such as temperature; a data set (dataset:NAME, or a fol
 .srt, .vtt, .fountain); a book (.epub, .docx, .md, .html), whose chapters are rows; or a folder of scripts and books.
 FOLDER gets a file for each row, or shards, and manifest.jsonl with a line for each row. All rows are checked first.
 The same command again resumes: finished rows are kept, changed rows are made anew, failed rows are tried again.
-The exit code is 1 if a row failed.
+The exit code is 1 if a row failed. Many processes: torchrun -m dia.distributed.batch INPUT -o FOLDER, or --ray.
 """
 _OPTIONS = ("max_tokens", "cfg_scale", "temperature", "top_p", "speaking_rate", "long_form", "text_format")
 
@@ -87,6 +87,7 @@ def add_command(subparsers: Any, notice: str = "") -> None:
     )
     group.add_argument("--shard-rows", type=count, default=1000, metavar="N", help="rows of a shard (default: 1000)")
     group.add_argument("--codes", action="store_true", help="also keep the codes of each row")
+    add_worker_options(parser.add_argument_group("workers"))
     parser.add_argument("--watermark", action="store_true", help="also put an inaudible watermark into the sound")
     _add_row_options(parser.add_argument_group("rows (defaults for rows without a value of their own)"))
     group = parser.add_argument_group("model")
@@ -125,11 +126,9 @@ def _add_row_options(group: Any) -> None:
 
 def _batch(arguments: argparse.Namespace) -> int:
     check_place(arguments)
-    processes = Processes.of_environment().count
-    if processes > 1 and (arguments.audiobook or arguments.layout != "files"):
-        raise ValueError(f"{processes} processes write a file per row; omit --audiobook and --layout, or use one.")
+    check_worker_options(arguments)
     book = _audiobook(arguments) if arguments.audiobook else None
-    if processes > 1 and not arguments.check:
+    if Processes.of_environment().count > 1 and not arguments.check:
         job = _job(arguments)
         return speak_share(job, lambda: _usable(_checked(job, arguments), arguments), arguments)
     batch = _job(arguments) if book is None else book
@@ -141,6 +140,9 @@ def _batch(arguments: argparse.Namespace) -> int:
     if arguments.check:
         return 0 if not report.bad else 1
     _usable(report, arguments)
+    if arguments.ray is not None:
+        with closing(results_from_ray(_job(arguments), arguments)) as results:
+            return _follow(results, report, arguments)
     if model is None:
         model = load_model(arguments, _is_interactive(arguments), arguments.verbose)
     with warnings.catch_warnings():

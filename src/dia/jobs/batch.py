@@ -1,13 +1,14 @@
 """A job: rows to speak into a folder. Checks, speaks, resumes. Knows neither formats of files nor models."""
 
-from collections.abc import Generator, Iterator
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, closing
 from copy import copy
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from dia.jobs.division import Share
 from dia.jobs.longest_first import Task, run_longest_first
@@ -21,7 +22,7 @@ from dia.jobs.results import RowResult
 from dia.jobs.rows import Row
 from dia.jobs.settings import SUBTITLES, BatchSettings
 from dia.jobs.sources import Source, SourceRow, open_rows
-from dia.jobs.speaking import DiaSpeaker, FolderFull, RowSpeaker, as_full_folder
+from dia.jobs.speaking import DiaSpeaker, FolderFull, Model, RowSpeaker, as_full_folder
 from dia.runtime.files.atomic import atomic_file
 from dia.runtime.files.locks import exclusive_writer
 from dia.text.prompt_format import PromptFormat
@@ -29,8 +30,34 @@ from dia.text.prompt_format import PromptFormat
 if TYPE_CHECKING:
     from dia.model import Dia
 
+Speak: TypeAlias = "Callable[[Iterator[Pending]], Generator[Made | None, None, None]]"
+
 _WINDOW = 256  # rows in memory, of which the longest is spoken next
 _DEFAULTS = BatchSettings()
+
+
+@dataclass(frozen=True)
+class Pending:
+    """A row to speak: a plain value, which can be spoken in any process.
+
+    Attributes:
+        row: the row.
+        wanted: what is known of its result.
+        number: its number in the input, from 1.
+        length: the estimated length of its speech, in seconds.
+    """
+
+    row: Row
+    wanted: RowResult
+    number: int
+    length: float
+
+
+class Made(NamedTuple):
+    """The result of a row that was spoken in another process, and the number of the row in the input."""
+
+    number: int
+    result: RowResult
 
 
 class Batch:
@@ -90,10 +117,10 @@ class Batch:
             with Manifest(self.folder, self.plan(speaker)) as manifest:
                 absorb(manifest)
                 with self._store() as store:
-                    yield from _Run(self, speaker, manifest, store).results()
+                    yield from _Run(self, speaker, manifest, store).results(speaker)
                 manifest.sort()
 
-    def plan(self, speaker: RowSpeaker) -> dict[str, Any]:
+    def plan(self, speaker: Model) -> dict[str, Any]:
         """What all rows of the folder have in common, as JSON values."""
         return {**self.settings.plan(), **speaker.plan()}
 
@@ -111,13 +138,36 @@ class Batch:
             OSError: the folder cannot be written, for example on a full disk. Finished rows are kept.
             ValueError: the layout is not a file per row.
         """
-        if self.settings.layout != "files":
-            raise ValueError(f"layout={self.settings.layout!r} needs a single process; several write a file per row.")
+        self._check_layout()
         share = copy(self)
         share.rows = Share(self.rows, part.number, part.count, lambda id: part.is_made(key_of({"id": id})))
         with self._store() as store:
-            yield from _Run(share, speaker, part, store).results()
+            yield from _Run(share, speaker, part, store).results(speaker)
         return part.finish()
+
+    def run_elsewhere(self, model: Model, speak: Speak, store: RowStore) -> Generator[RowResult, None, None]:
+        """Have the rows spoken by other processes and yield every row's result once, as `run` does.
+
+        Args:
+            model: describes the model of the other processes.
+            speak: has rows spoken and yields their results in any order, and None from time to time while it only
+                reads rows.
+            store: knows which files are there.
+
+        Raises:
+            BlockingIOError, ValueError, OSError: as `run`. ValueError also if the layout is not a file per row.
+        """
+        self._check_layout()
+        with exclusive_writer(self.folder, parents=True):
+            self.folder.mkdir(exist_ok=True)
+            with Manifest(self.folder, self.plan(model)) as manifest:
+                absorb(manifest)
+                yield from _Run(self, model, manifest, store).results_from(speak)
+                manifest.sort()
+
+    def _check_layout(self) -> None:
+        if self.settings.layout != "files":
+            raise ValueError(f"layout={self.settings.layout!r} needs a single process; several write a file per row.")
 
     def _store(self) -> AbstractContextManager[RowStore]:
         return closing(open_store(self.folder, self.settings.shard_format(), self.settings.shard_rows))
@@ -126,15 +176,15 @@ class Batch:
 class _Run:
     """One run of a job."""
 
-    def __init__(self, batch: Batch, speaker: RowSpeaker, manifest: Manifest | Part, store: RowStore) -> None:
+    def __init__(self, batch: Batch, speaker: Model, manifest: Manifest | Part, store: RowStore) -> None:
         self._rows, self._settings = batch.rows, batch.settings
         self._speaker, self._manifest, self._store, self._stop = speaker, manifest, store, Event()
 
-    def results(self) -> Generator[RowResult, None, None]:
+    def results(self, speaker: RowSpeaker) -> Generator[RowResult, None, None]:
         """Every row's result, once."""
         with (
             closing(RowIndex()) as index,
-            closing(run_longest_first(self._tasks(index), self._speaker.at_once, _WINDOW, self._stop)) as results,
+            closing(run_longest_first(self._tasks(index, speaker), speaker.at_once, _WINDOW, self._stop)) as results,
         ):
             for result in results:
                 if result.id is not None:
@@ -144,7 +194,34 @@ class _Run:
             with as_full_folder(self._manifest.folder):
                 self._store.end()
 
-    def _tasks(self, index: RowIndex) -> Iterator[Task[RowResult] | RowResult]:
+    def results_from(self, speak: Speak) -> Generator[RowResult, None, None]:
+        """Every row's result, once, of rows that `speak` has spoken elsewhere."""
+        ready = deque[RowResult]()
+        with closing(RowIndex()) as index, closing(speak(self._waiting(index, ready))) as results:
+            for made in results:
+                if made is not None:
+                    self._note(made.result, made.number)
+                    ready.append(made.result)
+                while ready:
+                    yield ready.popleft()
+            yield from ready
+
+    def _waiting(self, index: RowIndex, ready: deque[RowResult]) -> Iterator[Pending]:
+        """The rows to speak. Results of others are appended to `ready`."""
+        for item in self._pending(index):
+            if isinstance(item, Pending):
+                yield item
+            else:
+                ready.append(item)
+
+    def _tasks(self, index: RowIndex, speaker: RowSpeaker) -> Iterator[Task[RowResult] | RowResult]:
+        for item in self._pending(index):
+            if isinstance(item, Pending):
+                yield Task(item.length, partial(self._made, speaker, item))
+            else:
+                yield item
+
+    def _pending(self, index: RowIndex) -> Iterator[Pending | RowResult]:
         for source, checked in good_rows(self._rows, self._settings, self._speaker.format, index):
             if isinstance(checked, ValueError):
                 yield self._failed(source, checked)
@@ -155,7 +232,7 @@ class _Run:
             if finished is not None:
                 yield finished
             else:
-                yield Task(expected_seconds(row, script), partial(self._made, row, wanted, source.number))
+                yield Pending(row, wanted, source.number, expected_seconds(row, script))
 
     def _failed(self, source: SourceRow, error: ValueError) -> RowResult:
         """A row that cannot be spoken; noted once."""
@@ -207,29 +284,52 @@ class _Run:
             self._manifest.add(key_of(record), number, found.record())
         return found
 
-    def _made(self, row: Row, wanted: RowResult, number: int) -> RowResult:
+    def _made(self, speaker: RowSpeaker, pending: Pending) -> RowResult:
         """Speak a row and note it. Runs in a thread."""
-        try:
-            result = self._spoken(row, wanted)
-        except FolderFull:
-            raise
-        except Exception as error:
-            if self._stop.is_set():
-                raise
-            result = replace(wanted, error=f"{type(error).__name__}: {error}")
-        self._manifest.add(key_of({"id": wanted.id}), number, result.record())
+        result = speak_row(speaker, pending, self._store.path, self._stop)
+        self._note(result, pending.number)
         return result
 
-    def _spoken(self, row: Row, wanted: RowResult) -> RowResult:
-        assert wanted.seed is not None
-        audio, *subtitles = (self._store.path(name) for name in (wanted.path, *wanted.subtitles))
-        codes = {"codes": self._store.path(wanted.codes)} if wanted.codes else {}
-        spoken = self._speaker.speak(row, wanted.seed, audio, subtitles, self._stop, **codes)
-        result = replace(wanted, bytes=audio.stat().st_size, **vars(spoken))
-        if wanted.shard:
-            with as_full_folder(self._manifest.folder), atomic_file(self._store.path(f"{row.id}.{METADATA}")) as path:
-                path.write_bytes(metadata_bytes(_metadata(row, result)))
-        return result
+    def _note(self, result: RowResult, number: int) -> None:
+        with as_full_folder(self._manifest.folder):
+            self._manifest.add(key_of({"id": result.id}), number, result.record())
+
+
+def speak_row(speaker: RowSpeaker, pending: Pending, path: Callable[[str], Path], stop: Event) -> RowResult:
+    """Speak a row into files. An error of the row is part of the result.
+
+    Args:
+        speaker: speaks it.
+        pending: the row.
+        path: returns where to write the file of a name.
+        stop: ends the work early once it is set.
+
+    Raises:
+        FolderFull: a file cannot be written.
+        Exception: `stop` was set.
+    """
+    try:
+        return _spoken(speaker, pending, path, stop)
+    except FolderFull:
+        raise
+    except Exception as error:
+        if stop.is_set():
+            raise
+        return replace(pending.wanted, error=f"{type(error).__name__}: {error}")
+
+
+def _spoken(speaker: RowSpeaker, pending: Pending, path: Callable[[str], Path], stop: Event) -> RowResult:
+    row, wanted = pending.row, pending.wanted
+    assert wanted.seed is not None
+    audio, *subtitles = (path(name) for name in (wanted.path, *wanted.subtitles))
+    codes = {"codes": path(wanted.codes)} if wanted.codes else {}
+    spoken = speaker.speak(row, wanted.seed, audio, subtitles, stop, **codes)
+    result = replace(wanted, bytes=audio.stat().st_size, **vars(spoken))
+    if wanted.shard:
+        metadata = path(f"{row.id}.{METADATA}")
+        with as_full_folder(metadata.parent), atomic_file(metadata) as file:
+            file.write_bytes(metadata_bytes(_metadata(row, result)))
+    return result
 
 
 def _inputs(result: RowResult) -> dict[str, Any]:
@@ -244,4 +344,4 @@ def _metadata(row: Row, result: RowResult) -> dict[str, Any]:
     return metadata | {"seed": (metadata["seed"] + 2**63) % 2**64 - 2**63}  # the same seed with a sign
 
 
-__all__ = ["Batch"]
+__all__ = ["Batch", "Made", "Pending", "speak_row"]

@@ -52,10 +52,10 @@ class Row:
     title: str = ""
 
     def seed_in(self, job_seed: int) -> int:
-        """The seed of the row: its own, or 48 bits derived from the job's seed and `id`."""
+        """The seed of the row: its own, or 32 bits, which a watermark can hold, derived from the job's and `id`."""
         if self.seed is not None:
             return self.seed
-        return int.from_bytes(sha256(f"{job_seed} {self.id}".encode()).digest()[:6], "big")
+        return int.from_bytes(sha256(f"{job_seed} {self.id}".encode()).digest()[:4], "big")
 
     @property
     def text_sha256(self) -> str:

@@ -25,8 +25,8 @@ class FolderFull(OSError):
     """The output cannot be written, for example because the disk is full. Other rows would fail, too."""
 
 
-class RowSpeaker(Protocol):
-    """Speaks rows; called by several threads at a time."""
+class Model(Protocol):
+    """Describes a model, in this process or another."""
 
     @property
     def format(self) -> PromptFormat:
@@ -40,12 +40,16 @@ class RowSpeaker(Protocol):
     def versions(self) -> dict[str, str]:
         """The versions of the packages that the bytes depend on."""
 
+    def plan(self) -> dict[str, Any]:
+        """What tells the model from others, as JSON values."""
+
+
+class RowSpeaker(Model, Protocol):
+    """Speaks rows; called by several threads at a time."""
+
     @property
     def at_once(self) -> int:
         """How many rows to speak side by side."""
-
-    def plan(self) -> dict[str, Any]:
-        """What tells the model from others, as JSON values."""
 
     def speak(
         self, row: Row, seed: int, audio: Path, subtitles: Sequence[Path], stop: Event, codes: Path | None = None
@@ -173,4 +177,4 @@ def _versions() -> dict[str, str]:
     return {"dia": __version__, **{name: version(name) for name in ("torch", "transformers")}}
 
 
-__all__ = ["DiaSpeaker", "FolderFull", "RowSpeaker", "as_full_folder"]
+__all__ = ["DiaSpeaker", "FolderFull", "Model", "RowSpeaker", "as_full_folder"]

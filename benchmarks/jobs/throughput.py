@@ -32,8 +32,8 @@ def main() -> int:
     """Parse the options and print the result as JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=2000)
-    parser.add_argument("--alone", type=int, default=100, help="rows that are also spoken one at a time")
-    parser.add_argument("--seconds", type=float, default=60, help="duration of the measurement of the saturated speed")
+    parser.add_argument("--alone", type=int, default=100, help="rows that are also spoken one at a time; 0 for none")
+    parser.add_argument("--seconds", type=float, default=60, help="to measure the saturated speed for; 0 not to")
     parser.add_argument("--threads", type=int, help="CPU threads (default: chosen by model size and load)")
     parser.add_argument("--ray", action="store_true", help="also run the job on Ray, with one worker")
     parser.add_argument("--tiny", action="store_true", help="a few rows, to try the script; figures mean nothing")
@@ -53,16 +53,23 @@ def measure(rows: list[dict[str, str]], options: argparse.Namespace) -> dict[str
     """All speeds and their ratios."""
     dia = load(options.threads)
     with TemporaryDirectory(prefix="dia-jobs-") as work:
-        found = {"saturated": saturated(dia, options.seconds)}
-        found["job"] = job_speed(rows, dia, Path(work) / "job")
-        found["one at a time"] = alone(rows[: options.alone], dia, Path(work))
+        found = {"rows": float(len(rows)), "job": shown("job", job_speed(rows, dia, Path(work) / "job"))}
+        if options.seconds:
+            found["saturated"] = shown("saturated", saturated(dia, options.seconds))
+            found["share of saturated"] = found["job"] / found["saturated"]
+        if options.alone:
+            found["one at a time"] = shown("one at a time", alone(rows[: options.alone], Path(work), options.threads))
+            found["against one at a time"] = found["job"] / found["one at a time"]
         if options.ray:
-            found["ray"] = ray_speed(rows, Path(work) / "ray", options.threads)
-    found["share of saturated"] = found["job"] / found["saturated"]
-    found["against one at a time"] = found["job"] / found["one at a time"]
-    if options.ray:
-        found["cost of ray"] = 1 - found["ray"] / found["job"]
+            found["ray"] = shown("ray", ray_speed(rows, Path(work) / "ray", options.threads))
+            found["cost of ray"] = 1 - found["ray"] / found["job"]
     return {name: round(value, 3) for name, value in found.items()}
+
+
+def shown(name: str, speed: float) -> float:
+    """Print a speed as soon as it is known."""
+    print(f"{name}: {speed:.2f} seconds of speech per second", file=sys.stderr, flush=True)
+    return speed
 
 
 def load(threads: int | None) -> Dia:
@@ -70,9 +77,11 @@ def load(threads: int | None) -> Dia:
     return load_model(argparse.Namespace(**MODEL, threads=threads), hints=False)
 
 
-def load_speaker(threads: int | None) -> DiaSpeaker:
-    """Load the model in a worker."""
-    return DiaSpeaker(load(threads))
+def load_speaker(threads: int | None, loaded: Path) -> DiaSpeaker:
+    """Load the model in a worker, and say when it was loaded."""
+    speaker = DiaSpeaker(load(threads))
+    loaded.write_text(str(time.time()))
+    return speaker
 
 
 def saturated(dia: Dia, seconds: float) -> float:
@@ -109,14 +118,23 @@ def job_speed(rows: list[dict[str, str]], dia: Dia, folder: Path) -> float:
     return speech(results) / (time.perf_counter() - started)
 
 
-def alone(rows: list[dict[str, str]], dia: Dia, folder: Path) -> float:
-    """`Dia.generate` and `Dia.save_audio`, one row after another."""
-    started, seconds = time.perf_counter(), 0.0
-    for row in rows:
+def alone(rows: list[dict[str, str]], folder: Path, threads: int | None) -> float:
+    """`datasets.map` over `Dia.generate` and `Dia.save_audio`, one row after another, by a model of its own."""
+    import datasets
+
+    datasets.disable_progress_bars()
+    dia = load(threads)
+    dia.generate(rows[0]["text"], seed=1)  # prepares the model
+
+    def speak(row: dict[str, str]) -> dict[str, float]:
         clip = dia.generate(row["text"], seed=1)
         dia.save_audio(folder / f"{row['id']}.wav", clip)
-        seconds += len(clip) / dia.sample_rate
-    return seconds / (time.perf_counter() - started)
+        return {"seconds": len(clip) / dia.sample_rate}
+
+    table = datasets.Dataset.from_list(rows)
+    started = time.perf_counter()
+    spoken = table.map(speak, load_from_cache_file=False, new_fingerprint="alone")
+    return sum(spoken["seconds"]) / (time.perf_counter() - started)
 
 
 def ray_speed(rows: list[dict[str, str]], folder: Path, threads: int | None) -> float:
@@ -125,12 +143,10 @@ def ray_speed(rows: list[dict[str, str]], folder: Path, threads: int | None) -> 
     from dia.distributed.storage import SharedFolder
 
     connect(num_cpus=2, object_store_memory=100 * 2**20)
-    batch = Batch(rows, folder)
-    results, first = [], 0.0
-    for result in run_on_ray(batch, partial(load_speaker, threads), SharedFolder(folder), Workers()):
-        first = first or min(path.stat().st_mtime for path in folder.glob("*.wav"))
-        results.append(result)
-    return speech(results) / (time.time() - first)
+    batch, loaded = Batch(rows, folder), folder.with_name("loaded")
+    worker = partial(load_speaker, threads, loaded)
+    results = list(run_on_ray(batch, worker, SharedFolder(folder), Workers(1, 2)))
+    return speech(results) / (time.time() - float(loaded.read_text()))
 
 
 def speech(results: list) -> float:

@@ -132,7 +132,7 @@ def test_a_storage_that_is_no_url_is_refused(url, kind, fault):
 
 def test_without_the_package_of_a_store_a_message_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "s3fs", None)
-    with pytest.raises(ImportError, match=r"needs s3fs\. Install it: pip install s3fs"):
+    with pytest.raises(ImportError, match=r"pip install 'dia-tts\[s3\]'"):
         storage_at(Path(), "s3://bucket/speech")
 
 

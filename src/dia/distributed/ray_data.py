@@ -5,6 +5,7 @@ rows whose text, voice or model has changed and rows whose files are gone, and i
 """
 
 import json
+import logging
 import pickle
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
@@ -84,8 +85,9 @@ def connect(address: str | None = None, **options: Any) -> None:
         raise ImportError(f"jobs on Ray need ray. Install it: {_EXTRA}") from error
     if ray.is_initialized():
         return
-    ray.init(address or "local", include_dashboard=False, log_to_driver=False, **options)
+    ray.init(address or "local", include_dashboard=False, log_to_driver=False, logging_level="warning", **options)
     ray.data.DataContext.get_current().enable_progress_bars = False
+    logging.getLogger("ray.data").setLevel(logging.WARNING)
 
 
 def run_on_ray(
@@ -131,8 +133,9 @@ def _speak(
     """Have rows spoken by actors."""
     import ray
 
-    blocks = []
-    for block in _blocks(pending, model.at_once * _ROWS_PER_SLOT):
+    blocks, size = [], 0
+    for block in _blocks(pending, model.at_once * _ROWS_PER_SLOT, workers.count * _BLOCKS_AT_ONCE):
+        size = max(size, block.num_rows)
         blocks.append(ray.put(block))  # Ray moves blocks to the disk when its memory is full
         yield None
     if not blocks:
@@ -141,12 +144,16 @@ def _speak(
     rows = ray.data.from_arrow_refs(blocks).map_batches(
         Worker,
         fn_constructor_args=(load, model, storage, seed),
-        batch_size=None,
+        batch_size=size,
         batch_format="numpy",
-        compute=ray.data.ActorPoolStrategy(size=workers.count, max_tasks_in_flight_per_actor=_BLOCKS_AT_ONCE),
+        compute=ray.data.ActorPoolStrategy(
+            size=min(workers.count, len(blocks)),
+            max_tasks_in_flight_per_actor=_BLOCKS_AT_ONCE + 1,
+            max_concurrent_calls_per_actor=_BLOCKS_AT_ONCE,
+            enable_true_multi_threading=True,
+        ),
         num_cpus=workers.cpus,
         num_gpus=workers.gpus,
-        max_concurrency=_BLOCKS_AT_ONCE,
     )
     try:
         for row in rows.iter_rows():
@@ -156,11 +163,15 @@ def _speak(
         raise cause if isinstance(cause, OSError | ValueError) else error from None
 
 
-def _blocks(pending: Iterator[Pending], size: int) -> Iterator[Any]:
-    """Rows as Arrow tables of at most `size` rows, the longest of each window first."""
+def _blocks(pending: Iterator[Pending], size: int, least: int) -> Iterator[Any]:
+    """Rows as Arrow tables of at most `size` rows, the longest of each window first.
+
+    A few rows are divided into `least` blocks, so that each worker gets some.
+    """
     import pyarrow
 
     while window := sorted(islice(pending, _WINDOW), key=lambda row: -row.length):
+        size = min(size, -(-len(window) // least))
         for start in range(0, len(window), size):
             yield pyarrow.table({"row": [pickle.dumps(row) for row in window[start : start + size]]})
 

@@ -12,7 +12,14 @@ from dia.jobs.output.store import FileStore
 from dia.jobs.results import RowResult
 from dia.jobs.speaking import as_full_folder
 
-_EXTRAS = {"s3": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs", "abfs": "adlfs", "hf": "huggingface_hub"}
+_PACKAGES = {
+    "s3": "dia-tts[s3]",
+    "gs": "gcsfs",
+    "gcs": "gcsfs",
+    "az": "adlfs",
+    "abfs": "adlfs",
+    "hf": "huggingface_hub",
+}
 
 
 class Storage(Protocol):
@@ -137,8 +144,8 @@ class ObjectStore:
 
             system, prefix = url_to_fs(self._url)
         except ImportError as error:
-            package = _EXTRAS.get(self._scheme, "fsspec")
-            raise ImportError(f"{self._url} needs {package}. Install it: pip install {package}") from error
+            package = _PACKAGES.get(self._scheme, "fsspec")
+            raise ImportError(f"{self._url}: {error}. Install what it needs: pip install '{package}'") from error
         return system, prefix
 
 

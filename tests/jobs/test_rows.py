@@ -2,6 +2,7 @@
 
 import pytest
 
+from dia.audio.watermark.payload import Payload
 from dia.jobs.rows import Row, read_row
 from dia.jobs.sources import SourceRow
 from dia.text.prompt_format import PromptFormat
@@ -71,6 +72,11 @@ def test_the_seed_is_the_rows_own_or_derived_from_the_job_and_the_id():
     seeds = {Row(id, "Hi.").seed_in(seed) for id in ("a", "b") for seed in (0, 1)}
     assert len(seeds) == 4
     assert Row("a", "Hi.").seed_in(0) == Row("a", "Ho.").seed_in(0)
+
+
+def test_derived_seeds_fit_into_a_watermark():
+    seeds = [Row(f"row {number}", "Hi.").seed_in(0) for number in range(100)]
+    assert [Payload.of("a model", seed).seed for seed in seeds] == seeds
 
 
 def test_a_chapter_without_a_tag_belongs_to_the_first_speaker():

@@ -63,8 +63,17 @@ class Processes:
 class Meeting:
     """What the processes exchange before the work begins."""
 
-    def __init__(self, processes: Processes) -> None:
-        self.processes = processes
+    def __init__(self, processes: Processes, group: Any = None) -> None:
+        self.processes, self._group = processes, group
+
+    @classmethod
+    def of_connected(cls, processes: Processes) -> "Meeting":
+        """A meeting of processes that are connected already, whose waits may last longer than their timeout."""
+        import torch.distributed as dist
+
+        if processes.count == 1:
+            return cls(processes)
+        return cls(processes, dist.new_group(backend="gloo", timeout=_PATIENCE))
 
     def agree(self, work: Callable[[], Answer]) -> list[Answer]:
         """Call a function in each process, wait for all, and return what they returned, in the order of processes.
@@ -85,7 +94,8 @@ class Meeting:
         except Exception as raised:
             error = raised
         answers: list[Any] = [None] * self.processes.count
-        dist.all_gather_object(answers, (answer, "" if error is None else f"{type(error).__name__}: {error}"))
+        fault = "" if error is None else f"{type(error).__name__}: {error}"
+        dist.all_gather_object(answers, (answer, fault), self._group)
         if error is not None:
             raise error
         for number, (_, fault) in enumerate(answers):

@@ -193,3 +193,20 @@ def test_help_shows_examples_and_the_notice(capsys):
     text = " ".join(capsys.readouterr().out.split())
     for part in ("examples:", "--lora", "eval_gap", "metadata.csv", "dia say", "without consent"):
         assert part in text
+
+
+def test_a_stream_is_copied_and_encoded(recordings, model, tmp_path, capsys):
+    datasets = pytest.importorskip("datasets")
+    (tmp_path / "data").mkdir()
+    paths = sorted(str(path) for path in Path(recordings).glob("**/*.wav"))
+    table = datasets.Dataset.from_dict({"audio": paths, "text": ["[S1] A tone."] * len(paths)})
+    table.cast_column("audio", datasets.Audio()).to_parquet(str(tmp_path / "data" / "train.parquet"))
+    options = ["--streaming", "--rows", "2", "--encode-only"]
+    assert train(str(tmp_path / "data"), model, tmp_path / "out", *options) == 0
+    assert "2 clips encoded" in capsys.readouterr().out
+    assert len(list((tmp_path / "out" / "recordings").glob("*.wav"))) == 2
+
+
+def test_a_number_of_rows_needs_a_stream(recordings, model, tmp_path, capsys):
+    assert train(recordings, model, tmp_path / "out", "--rows", "2") == 2
+    assert "--rows is only allowed with --streaming" in capsys.readouterr().err

@@ -12,6 +12,7 @@ LEAST_STEPS = 40  # for a few recordings, ten passes are too few updates to lear
 LEAST_APART = 20  # for a few recordings, evaluating and saving after each pass would take longer than training
 LORA_RATE, PLAIN_RATE = 2e-4, 2e-5  # of a decoder as wide as Dia-1.6B's
 WIDTH = 2048
+TIMEOUT = 10.0  # minutes; the first process speaks and saves while the others wait
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -40,6 +41,12 @@ def _add_data_options(parser: argparse.ArgumentParser) -> None:
         help="column of speakers in a data set or metadata file (default: speaker)",
     )
     group.add_argument("--split", default="train", help="split of a data set (default: train)")
+    group.add_argument(
+        "--streaming",
+        action="store_true",
+        help="read a data set of the Hub as a stream, and keep its recordings in the output folder",
+    )
+    group.add_argument("--rows", type=count, metavar="N", help="with --streaming: read the first N rows")
     group.add_argument(
         "--text-frontend",
         choices=("en", "none"),
@@ -104,6 +111,13 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
         help="synthesize this script after each evaluation; may be repeated",
     )
     group.add_argument("--seed", type=training_seed, default=0, help="seed of all random choices (default: 0)")
+    group.add_argument(
+        "--timeout",
+        type=positive,
+        default=TIMEOUT,
+        metavar="MINUTES",
+        help=f"with several processes: end when one has not answered for so long (default: {TIMEOUT:g})",
+    )
     group.add_argument("--cpu", action="store_true", help="train on the CPU even if there is a GPU")
 
 

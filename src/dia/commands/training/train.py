@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from dia.runtime.interruption import exit_code, interrupt_message
 if TYPE_CHECKING:
     from dia.text.prompt_format import PromptFormat
 
-_CODES = "codes"
+_CODES, _RECORDINGS = "codes", "recordings"
 _EMBEDDED = (None, "mini")
 _EXAMPLES = """examples:
   dia train --data recordings/ --output my-voice --lora
@@ -62,6 +63,8 @@ def train(arguments: argparse.Namespace) -> int:
     _check_installed()
     check_place(arguments.output, arguments.data)
     _check_output(arguments.output, arguments.resume)
+    if arguments.rows is not None and not arguments.streaming:
+        raise ValueError("--rows is only allowed with --streaming.")
     if arguments.model not in _EMBEDDED:
         check_model(arguments.model)
     check_data(arguments.data)
@@ -148,8 +151,24 @@ def _check_output(folder: Path, resume: bool) -> None:
 def _rows(arguments: argparse.Namespace) -> Any:
     from dia.training.data.source import read_source
 
-    columns = ("audio_column", "text_column", "speaker_column", "split")
-    return read_source(arguments.data, **{name: getattr(arguments, name) for name in columns})
+    columns = {name: getattr(arguments, name) for name in ("audio_column", "text_column", "speaker_column")}
+    if arguments.streaming:
+        return read_source(_streamed(arguments, columns))
+    return read_source(arguments.data, split=arguments.split, **columns)
+
+
+def _streamed(arguments: argparse.Namespace, columns: dict[str, str]) -> Path:
+    """The folder with the recordings of a stream, which is read once, by a single process."""
+    from dia.distributed.launcher import Processes
+    from dia.training.data.source import METADATA
+    from dia.training.data.streams import copy_stream, open_stream
+
+    folder: Path = arguments.output / _RECORDINGS
+    if (folder / METADATA[1]).exists():
+        return folder
+    if Processes.of_environment().count > 1:
+        raise ValueError("--streaming reads a data set in one process. Run it alone once, with --encode-only.")
+    return copy_stream(open_stream(arguments.data, arguments.split), folder, **columns, rows=arguments.rows)
 
 
 def _load(arguments: argparse.Namespace) -> tuple[Any, Any]:
@@ -209,8 +228,8 @@ def _encoded(arguments: argparse.Namespace, rows: Any, model: Any, processor: An
     from dia.training.data.code_cache import CodeCache
     from dia.training.data.sharing import encode_share
 
-    folder, together = arguments.output / _CODES, Meeting(Processes.of_environment())
-    PartialState(cpu=arguments.cpu)  # connects the processes
+    PartialState(cpu=arguments.cpu, timeout=timedelta(minutes=arguments.timeout))  # connects the processes
+    folder, together = arguments.output / _CODES, Meeting.of_connected(Processes.of_environment())
     number, count, frontend = together.processes.number, together.processes.count, _format(model).text_frontend
     usable = together.agree(lambda: None if number else _checked(arguments, rows, model, processor))[0] or ()
     rows = [rows[index] for index in usable]

@@ -16,6 +16,7 @@ from dia.distributed.ray_data import Workers, connect, run_on_ray
 from dia.distributed.storage import ObjectStore, SharedFolder
 from dia.jobs.batch import Batch
 from dia.jobs.manifest import MANIFEST
+from dia.jobs.speaking import FolderFull
 
 ray = pytest.importorskip("ray")
 pytestmark = pytest.mark.filterwarnings("ignore")  # Ray's own
@@ -98,6 +99,41 @@ def test_files_in_a_store_are_resumed_by_what_is_there(tmp_path, whole):
     results = speak(tmp_path / "out", ObjectStore(f"file://{store}"))
     assert [result.id for result in results if result.made and not result.error] == ["r3"]
     assert contents(store) == whole
+
+
+class Full(StubSpeaker):
+    """Finds the disk full at row 20."""
+
+    def speak(self, row, *arguments, **options):
+        if row.id == "r20":
+            raise FolderFull("no space is left")
+        return super().speak(row, *arguments, **options)
+
+
+def test_a_full_disk_of_a_worker_ends_the_job(tmp_path):
+    with pytest.raises(FolderFull, match="no space is left"):
+        speak(tmp_path / "out", load=Full)
+
+
+def missing_model():
+    raise ValueError("there is no such model")
+
+
+def test_what_a_worker_cannot_load_is_said_as_it_is_said_here(tmp_path):
+    with pytest.raises(ValueError, match="there is no such model"):
+        speak(tmp_path / "out", load=missing_model)
+
+
+def other_model(flag):
+    """Another model in each process that loads it."""
+    Path(flag).write_text(Path(flag).read_text() + "+")
+    return StubSpeaker(name=Path(flag).read_text())
+
+
+def test_a_worker_with_another_model_ends_the_job(tmp_path):
+    (tmp_path / "flag").write_text("")
+    with pytest.raises((ValueError, RuntimeError), match="another model or version"):
+        speak(tmp_path / "out", load=partial(other_model, tmp_path / "flag"), workers=1)
 
 
 def test_files_can_be_in_a_bucket(tmp_path, whole):

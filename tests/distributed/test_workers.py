@@ -30,7 +30,10 @@ def speak(pending, storage, load=StubSpeaker, at_once=3):
     yield None
     for start in range(0, len(rows), at_once):
         block = worker({"row": [pickle.dumps(row) for row in rows[start : start + at_once]]})
-        yield from (Made(*made) for made in zip(block["number"], map(pickle.loads, block["result"]), strict=True))
+        for number, result in zip(block["number"], map(pickle.loads, block["result"]), strict=True):
+            if isinstance(result, Exception):
+                raise result
+            yield Made(number, result)
 
 
 def run(folder, storage, load=StubSpeaker):
@@ -101,7 +104,11 @@ def test_a_worker_that_does_not_see_the_folder_is_refused(tmp_path):
         Worker(StubSpeaker, RemoteModel.of(StubSpeaker()), SharedFolder(tmp_path / "none"), 0)
 
 
-def test_a_row_whose_voice_differs_on_the_worker_fails(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [(lambda voice: voice.write_bytes(b"two"), "another one on this worker"), (Path.unlink, "FileNotFoundError: ")],
+)
+def test_a_row_whose_voice_differs_on_the_worker_or_is_missing_fails(tmp_path, monkeypatch, change, fault):
     voice = tmp_path / "mine.safetensors"
     voice.write_bytes(b"one")
     monkeypatch.setattr("dia.jobs.rows._checksum", lambda path, version: path.read_bytes().hex())
@@ -109,12 +116,12 @@ def test_a_row_whose_voice_differs_on_the_worker_fails(tmp_path, monkeypatch):
 
     def speak_after_a_change(pending):
         waiting = list(pending)
-        voice.write_bytes(b"two")
+        change(voice)
         yield from speak(waiting, storage)
 
     storage = SharedFolder(tmp_path / "out")
     (result,) = Batch(rows, tmp_path / "out").run_elsewhere(StubSpeaker(), speak_after_a_change, storage.files())
-    assert "the voice is another one on this worker" in result.error
+    assert fault in result.error
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,9 @@ rows whose text, voice or model has changed and rows whose files are gone, and i
 import json
 import logging
 import pickle
+import warnings
 from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
@@ -19,6 +21,7 @@ from dia.distributed.storage import Storage
 from dia.jobs.batch import Made, Pending, speak_row
 from dia.jobs.longest_first import Task, run_longest_first
 from dia.jobs.manifest import MANIFEST, PLAN
+from dia.runtime.warnings import DiaWarning
 from dia.text.prompt_format import PromptFormat
 
 if TYPE_CHECKING:
@@ -29,6 +32,8 @@ if TYPE_CHECKING:
 _ROWS_PER_SLOT = 4  # of a block: what a dead worker loses at most
 _WINDOW = 4096  # rows that are sorted by length before they become blocks
 _BLOCKS_AT_ONCE = 2  # per actor: the slots stay full while a block ends
+_ERROR = -1  # in place of the number of a row
+_OURS = OSError, ValueError, TypeError, ImportError
 _EXTRA = "pip install 'dia-tts[ray]'"
 
 
@@ -110,12 +115,45 @@ def run_on_ray(
     import ray
 
     files = storage.files()  # before models are loaded
+    _warn_of_missing(workers)
     describe = ray.remote(num_cpus=workers.cpus, num_gpus=workers.gpus, max_retries=0)(_describe)
-    model = ray.get(describe.remote(load))
+    with _plain_errors():
+        model = ray.get(describe.remote(load))
     speak = partial(_speak, model=model, load=load, storage=storage, seed=batch.settings.seed, workers=workers)
     yield from batch.run_elsewhere(model, speak, files)
     for name in (PLAN, MANIFEST):
         storage.publish(batch.folder / name)
+
+
+def _warn_of_missing(workers: Workers) -> None:
+    """Warn if no worker can start now: a cluster may grow, but one that does not would wait without a word."""
+    import ray
+
+    there = ray.cluster_resources()
+    for name, number in (("CPU", workers.cpus), ("GPU", workers.gpus)):
+        if number > there.get(name, 0):
+            text = f"a worker needs {number:g} {name}s, but the cluster has {there.get(name, 0):g}; waiting for more."
+            warnings.warn(text, DiaWarning, stacklevel=3)
+
+
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    """Raise what a worker has raised, in place of Ray's errors around it.
+
+    Raises:
+        RuntimeError: a worker has failed otherwise.
+    """
+    import ray
+
+    try:
+        yield
+    except ray.exceptions.RayError as error:
+        cause: BaseException | None = error
+        while cause is not None and (isinstance(cause, ray.exceptions.RayError) or not isinstance(cause, _OURS)):
+            cause = getattr(cause, "cause", None) or cause.__cause__
+        if cause is None:
+            raise RuntimeError(f"the workers of Ray have failed: {error}") from None
+        raise cause from None
 
 
 def _describe(load: "Callable[[], RowSpeaker]") -> RemoteModel:
@@ -155,12 +193,11 @@ def _speak(
         num_cpus=workers.cpus,
         num_gpus=workers.gpus,
     )
-    try:
+    with _plain_errors():
         for row in rows.iter_rows():
+            if row["number"] == _ERROR:
+                raise pickle.loads(row["result"])
             yield Made(int(row["number"]), pickle.loads(row["result"]))
-    except ray.exceptions.RayTaskError as error:
-        cause = error.cause
-        raise cause if isinstance(cause, OSError | ValueError) else error from None
 
 
 def _blocks(pending: Iterator[Pending], size: int, least: int) -> Iterator[Any]:
@@ -198,22 +235,33 @@ class Worker:
             pass  # a machine that does not see it is refused now
 
     def __call__(self, block: dict[str, Any]) -> dict[str, Any]:
-        """Speak the rows of a block side by side."""
+        """Speak the rows of a block side by side. An error that ends the job is returned: Ray keeps its text alone."""
         rows: list[Pending] = [pickle.loads(row) for row in block["row"]]
-        stop = Event()
-        with self._storage.folder() as folder:
-            tasks = [Task(row.length, partial(self._made, row, folder, stop)) for row in rows]
-            made = list(run_longest_first(tasks, self._speaker.at_once, len(tasks), stop))
-        return {"number": [one.number for one in made], "result": [pickle.dumps(one.result) for one in made]}
+        stop, made = Event(), list[tuple[int, bytes]]()
+        try:
+            with self._storage.folder() as folder:
+                tasks = [Task(row.length, partial(self._made, row, folder, stop)) for row in rows]
+                for one in run_longest_first(tasks, self._speaker.at_once, len(tasks), stop):
+                    made.append((one.number, pickle.dumps(one.result)))
+        except _OURS as error:
+            made.append((_ERROR, pickle.dumps(error)))
+        return {"number": [number for number, _ in made], "result": [result for _, result in made]}
 
     def _made(self, pending: Pending, folder: Path, stop: Event) -> Made:
-        if pending.row.settings_sha256(self._seed) != pending.wanted.settings_sha256:
-            fault = "ValueError: the voice is another one on this worker. Use the same voices on all machines."
+        if fault := self._fault(pending):
             return Made(pending.number, replace(pending.wanted, error=fault))
         result = speak_row(self._speaker, pending, folder.joinpath, stop)
         if not result.error:
             self._storage.keep(folder, result)
         return Made(pending.number, result)
+
+    def _fault(self, pending: Pending) -> str:
+        """Why the row cannot be spoken on this machine; empty if it can."""
+        try:
+            same = pending.row.settings_sha256(self._seed) == pending.wanted.settings_sha256
+        except (OSError, ValueError) as error:
+            return f"{type(error).__name__}: {error}"
+        return "" if same else "ValueError: the voice is another one on this worker. Use the same on all machines."
 
 
 __all__ = ["RemoteModel", "Worker", "Workers", "connect", "run_on_ray"]

@@ -240,7 +240,9 @@ class Worker:
         stop, made = Event(), list[tuple[int, bytes]]()
         try:
             with self._storage.folder() as folder:
-                tasks = [Task(row.length, partial(self._made, row, folder, stop)) for row in rows]
+                tasks: list[Task[Made] | Made] = [
+                    Task(row.length, partial(self._made, row, folder, stop)) for row in rows
+                ]
                 for one in run_longest_first(tasks, self._speaker.at_once, len(tasks), stop):
                     made.append((one.number, pickle.dumps(one.result)))
         except _OURS as error:

@@ -109,8 +109,9 @@ async def answer_of(application: ASGIApp, scope: Scope, body: bytes) -> AsyncGen
     try:
         while not (work.done() and queue.empty()):
             message = asyncio.ensure_future(queue.get())
+            either: set[asyncio.Future[Any]] = {message, work}
             try:
-                await asyncio.wait({message, work}, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
                 if message.done():
                     yield message.result()
             finally:

@@ -81,11 +81,10 @@ class Settings(BaseModel):
         return Access(key, frozenset() if "*" in names else names)
 
 
-@serve.deployment
 class Speech:
     """A replica: a model with its engine."""
 
-    async def __init__(self, settings: Settings) -> None:
+    async def __init__(self, settings: Settings) -> None:  # type: ignore[misc]  # Serve awaits it
         import torch
 
         from dia import Dia
@@ -122,7 +121,6 @@ class Speech:
             self._service.close()
 
 
-@serve.deployment
 class Front:
     """What clients reach: checks who they are and what they send, and passes their requests on."""
 
@@ -184,19 +182,25 @@ def app(settings: Settings) -> serve.Application:
     if settings.most_replicas < settings.replicas:
         settings = settings.model_copy(update={"most_replicas": settings.replicas})
     limits = Limits()
-    replicas = Speech.options(
-        ray_actor_options={"num_cpus": settings.cpus, "num_gpus": settings.gpus},
-        max_ongoing_requests=places_for(settings.slots) + _LIGHT,
-        max_queued_requests=limits.waiting * settings.most_replicas,
-        autoscaling_config={
-            "min_replicas": settings.replicas,
-            "max_replicas": settings.most_replicas,
-            "target_ongoing_requests": settings.slots,
-        },
-    ).bind(settings)
-    return Front.options(
-        ray_actor_options={"num_cpus": settings.front_cpus}, max_ongoing_requests=limits.open_requests
-    ).bind(settings, replicas)
+    replicas = (
+        serve.deployment(Speech)
+        .options(
+            ray_actor_options={"num_cpus": settings.cpus, "num_gpus": settings.gpus},
+            max_ongoing_requests=places_for(settings.slots) + _LIGHT,
+            max_queued_requests=limits.waiting * settings.most_replicas,
+            autoscaling_config={
+                "min_replicas": settings.replicas,
+                "max_replicas": settings.most_replicas,
+                "target_ongoing_requests": settings.slots,
+            },
+        )
+        .bind(settings)
+    )
+    return (
+        serve.deployment(Front)
+        .options(ray_actor_options={"num_cpus": settings.front_cpus}, max_ongoing_requests=limits.open_requests)
+        .bind(settings, replicas)
+    )
 
 
 __all__ = ["Settings", "app"]

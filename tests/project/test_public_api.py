@@ -85,7 +85,10 @@ def test_the_facade_is_where_the_documents_say():
     assert importlib.import_module("dia.model").Dia is dia.Dia
 
 
-NEEDS = {"kernels.split_attention": "triton"}  # which torch brings for CUDA only
+NEEDS = {
+    "kernels.split_attention": "triton",  # which torch brings for CUDA only
+    "distributed.serve_app": "ray",  # which is too large for tests
+}
 
 
 @pytest.mark.parametrize("name", MODULES)

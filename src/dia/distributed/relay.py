@@ -151,4 +151,4 @@ def _lost(what: str) -> ServingError:
     return ServingError(Code.replica_lost, f"the process that answers has ended, and {what}; try again.")
 
 
-__all__ = ["Ask", "Relay", "answer_of"]
+__all__ = ["Relay", "answer_of"]

@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from kills import contents
 from rows import short_rows
 
 OPTIONS = ["--device", "cpu", "--dtype", "float32", "--threads", "1"]
@@ -87,11 +88,6 @@ def kill_when_half_done(process: "subprocess.Popen[bytes]", rows: int) -> int:
             return made
         time.sleep(0.05)
     raise RuntimeError(f"the job ended with code {process.returncode} before it was killed")
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    """The files of a folder by name."""
-    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
@@ -43,6 +43,8 @@ WARM_SECONDS = 120.0  # of a soak, at most a quarter of it, before its memory is
 _LINE = "{:<12} {:<10} {:<11} {:<24} {:>11} {:>9} {:>13} {:>7} {:>7}"
 Run = Callable[[httpx.AsyncClient], Coroutine[Any, Any, Any]]
 Start = Callable[[], AbstractContextManager[Server]]
+Ask = Callable[[httpx.AsyncClient, Any, float, int], Coroutine[Any, Any, Any]]  # of a load, seconds and a seed
+Trials = list[dict[str, Any]]
 
 
 async def trial(server: Server, run: Run) -> dict[str, Any]:
@@ -78,42 +80,28 @@ async def _first(server: Server) -> None:
         await saturate(client, 1, 0.1, seed=999)
 
 
-def streams(start: Start, arguments: argparse.Namespace) -> list[dict[str, Any]]:
+def trials(start: Start, arguments: argparse.Namespace, name: str, loads: Sequence[float], ask: Ask) -> Trials:
+    """A trial for each load and each seed, with the load under `name`."""
+    return [
+        {name: load, "seed": seed, **fresh(start, lambda client, n=load, s=seed: ask(client, n, arguments.seconds, s))}
+        for load in loads
+        for seed in arguments.seeds
+    ]
+
+
+def streams(start: Start, arguments: argparse.Namespace) -> Trials:
     """Real-time streams, by their number."""
-    return [
-        {
-            "streams": number,
-            "seed": seed,
-            **fresh(start, lambda client, n=number, s=seed: players(client, n, arguments.seconds, s)),
-        }
-        for number in arguments.streams
-        for seed in arguments.seeds
-    ]
+    return trials(start, arguments, "streams", arguments.streams, players)
 
 
-def poisson(start: Start, arguments: argparse.Namespace) -> list[dict[str, Any]]:
+def poisson(start: Start, arguments: argparse.Namespace) -> Trials:
     """An open loop, by its rate."""
-    return [
-        {
-            "rate": rate,
-            "seed": seed,
-            **fresh(start, lambda client, r=rate, s=seed: arrivals(client, r, arguments.seconds, s)),
-        }
-        for rate in arguments.rates
-        for seed in arguments.seeds
-    ]
+    return trials(start, arguments, "rate", arguments.rates, arrivals)
 
 
-def saturated(start: Start, arguments: argparse.Namespace) -> list[dict[str, Any]]:
+def saturated(start: Start, arguments: argparse.Namespace) -> Trials:
     """64 clients that never wait."""
-    return [
-        {
-            "clients": CLIENTS,
-            "seed": seed,
-            **fresh(start, lambda client, s=seed: saturate(client, CLIENTS, arguments.seconds, s)),
-        }
-        for seed in arguments.seeds
-    ]
+    return trials(start, arguments, "clients", [CLIENTS], saturate)
 
 
 def seeds(start: Start, arguments: argparse.Namespace) -> dict[str, Any]:

@@ -41,7 +41,7 @@ class Relay:
         self._ask, self._is_lost = ask, is_lost
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass one request on. If the client leaves, the other process is told."""
+        """Pass one request on. If the client leaves, the request to the other process is cancelled."""
         body = (await receive())["body"]
         work = asyncio.create_task(self._pass(scope, body, _Answer(send)))
         left = asyncio.create_task(_until_disconnect(receive))

@@ -44,7 +44,7 @@ class Role:
     tempo: tuple[float, float] = (0.92, 1.1)
 
 
-# The man's voice is the woman's with another pitch and vocal tract: Kokoro's men cost eighty times as much CPU.
+# The man's voice is the woman's with another pitch and vocal tract: Kokoro's men cost ten times as much CPU.
 MAN = "heart*0.6/0.88/1.1"
 # Voices to clone that are made in the same way: factors of the pitch, and of the formants around what suits the pitch.
 _MADE = tuple(

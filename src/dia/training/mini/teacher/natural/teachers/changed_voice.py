@@ -4,16 +4,13 @@ import math
 import warnings
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dia.audio.waveform import Waveform
 from dia.training.mini.teacher.natural import packages
-
-if TYPE_CHECKING:
-    from typing import Self
 
 SEPARATOR = "*"  # between the voice and the change in the name of a voice, as in `heart*0.6/0.88`
 _FACTORS = 0.4, 2.5  # the least and the largest
@@ -36,7 +33,7 @@ class Change:
     melody: float = 1.0
 
     @classmethod
-    def of(cls, name: str) -> "Self":
+    def of(cls, name: str) -> Self:
         """The change after the `SEPARATOR` in the name of a voice: one to three factors divided by `/`.
 
         >>> Change.of("heart*0.6/0.88")

@@ -3,13 +3,16 @@
 // Weights are stored in tiles of 16 outputs, in the order in which they are read. Of 64 bytes, each lane of 4 has 4
 // weights of 8 bits, or 8 of 4 bits, of one output. Each lane sums its own output; there are no sums across lanes.
 //
-// x is rounded to 16 bits, so that only the weights are rounded noticeably; each row has its own step. Weights have a
-// bias of 128 or 8, and sums start at minus the bias times the sum of x.
+// For weights of 8 bits, x is rounded to 16 bits, so that only the weights are rounded noticeably; each row has its own
+// step. Weights have a bias of 128, and sums start at minus the bias times the sum of x.
 //
 // AVX512-VNNI multiplies four bytes per lane and requires one factor to be unsigned: x is represented by two digits of
 // 8 bits, x = step (first + second / 254). AVX2 multiplies two numbers of 16 bits per lane: the digits are joined,
 // x = step / 254 (254 first + second). The sums are the same whole numbers; they are rounded when they become floats,
 // so the results of the two differ by rounding.
+//
+// For weights of 4 bits, x is rounded to 8 bits with a step for every 64 numbers. The error is a twentieth of that of
+// the weights, and half as many products are needed. Both kinds of processor multiply bytes then.
 
 #include <immintrin.h>
 #include <math.h>
@@ -17,10 +20,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LEVELS 127
+#define LEVELS 127   // of a digit
 #define DIGIT 254
 #define LEAST 1e-30f // a row with a lower peak counts as zero
 #define OUTPUTS 16   // per tile
+#define BIAS8 128
+#define BIAS4 8
+#define PART 64      // inputs, at most, that share a step of x, for weights of 4 bits
+#define WORDS 32     // inputs whose sums fit into 16 bits: 32 / 2 times 15 times 127, twice
 #define BYTES 64     // per vector
 #define TOGETHER 4   // rows of x at a time, so that their sums fit into registers
 #define AHEAD 8192   // bytes of weights to prefetch into the L2 cache
@@ -36,6 +43,7 @@ typedef int16_t Digit;
 enum { DIGITS = 1 };
 #endif
 
+// x for weights of 8 bits. Sums of a group of products are whole numbers.
 typedef struct {
     Digit *digits; // [rows, DIGITS, inputs]
     int32_t *sums; // of the digits of a group [rows, groups, DIGITS]
@@ -44,13 +52,21 @@ typedef struct {
     long rows, inputs, group, groups;
 } Input;
 
+// x for weights of 4 bits.
+typedef struct {
+    int8_t *digits; // [rows, inputs]
+    float *steps;   // of a part, and the step times the sum of its digits [rows, parts, 2]
+    float *wide;    // x [rows, inputs]
+    long rows, inputs, group, part, parts; // `group` inputs share a scale, `part` inputs a step; a part is in one group
+} Parts;
+
 typedef struct {
     void *values; // [rows, outputs]
     long outputs;
     int half;
 } Output;
 
-static int reserve(Input *in) {
+static int reserve8(Input *in) {
     const long numbers = in->rows * in->inputs, sums = DIGITS * in->rows * in->groups;
     in->wide = malloc(sizeof(float) * (numbers + in->rows) + sizeof(int32_t) * sums + sizeof(Digit) * DIGITS * numbers);
     if (!in->wide) return 0;
@@ -60,11 +76,21 @@ static int reserve(Input *in) {
     return 1;
 }
 
-static const float *widen(const Input *in, const void *x, long r, int half) {
-    if (!half) return (const float *)x + r * in->inputs;
-    float *wide = in->wide + r * in->inputs;
-    for (long k = 0; k < in->inputs; k++) {
-        const uint32_t bits = (uint32_t)((const bf16 *)x)[r * in->inputs + k] << 16;
+static int reserve4(Parts *in) {
+    const long numbers = in->rows * in->inputs, steps = 2 * in->rows * in->parts;
+    in->wide = malloc(sizeof(float) * (numbers + steps) + numbers);
+    if (!in->wide) return 0;
+    in->steps = in->wide + numbers;
+    in->digits = (int8_t *)(in->steps + steps);
+    return 1;
+}
+
+// A row of x as floats, in `wide` if it has to be converted.
+static const float *widen(const void *x, long r, long inputs, int half, float *wide) {
+    if (!half) return (const float *)x + r * inputs;
+    wide += r * inputs;
+    for (long k = 0; k < inputs; k++) {
+        const uint32_t bits = (uint32_t)((const bf16 *)x)[r * inputs + k] << 16;
         memcpy(wide + k, &bits, sizeof bits);
     }
     return wide;
@@ -87,8 +113,8 @@ static const Digit *digits_of(const Input *in, long r, int d) { return in->digit
 
 static int32_t *sums_of(const Input *in, long r, long g) { return in->sums + DIGITS * (r * in->groups + g); }
 
-static void write_digits(const Input *in, const void *given, long r, int half) {
-    const float *x = widen(in, given, r, half), most = peak_of(x, in->inputs);
+static void write_digits8(const Input *in, const void *given, long r, int half) {
+    const float *x = widen(given, r, in->inputs, half, in->wide), most = peak_of(x, in->inputs);
     const float scale = most > LEAST ? LEVELS / most : 0;
     Digit *digits = in->digits + DIGITS * r * in->inputs;
 #ifdef __AVX512VNNI__
@@ -113,15 +139,32 @@ static void write_digits(const Input *in, const void *given, long r, int half) {
         }
 }
 
-#ifdef __AVX512VNNI__
+static float *part_of(const Parts *in, long r, long p) { return in->steps + 2 * (r * in->parts + p); }
 
-INLINE void begin(const Input *in, long r, long g, int bias, __m512i (*sums)[2], const int rows) {
-    for (int i = 0; i < rows; i++)
-        for (int d = 0; d < 2; d++)
-            sums[i][d] = _mm512_set1_epi32(-bias * sums_of(in, r + i, g)[d]);
+static void write_digits4(const Parts *in, const void *given, long r, int half) {
+    const float *x = widen(given, r, in->inputs, half, in->wide);
+    int8_t *digits = in->digits + r * in->inputs;
+    for (long p = 0; p < in->parts; p++, x += in->part, digits += in->part) {
+        const float most = peak_of(x, in->part), scale = most > LEAST ? LEVELS / most : 0, step = most / LEVELS;
+        int sum = 0;
+        for (long k = 0; k < in->part; k++) {
+            digits[k] = (int8_t)(int)rintf(x[k] * scale);
+            sum += digits[k];
+        }
+        part_of(in, r, p)[0] = step;
+        part_of(in, r, p)[1] = step * sum;
+    }
 }
 
-INLINE __m512i four(const int8_t *digits) {
+#ifdef __AVX512VNNI__
+
+INLINE void begin(const Input *in, long r, long g, __m512i (*sums)[2], const int rows) {
+    for (int i = 0; i < rows; i++)
+        for (int d = 0; d < 2; d++)
+            sums[i][d] = _mm512_set1_epi32(-BIAS8 * sums_of(in, r + i, g)[d]);
+}
+
+INLINE __m512i four(const void *digits) {
     int bits;
     memcpy(&bits, digits, sizeof bits);
     return _mm512_set1_epi32(bits);
@@ -158,7 +201,7 @@ INLINE void store(const Output *y, long row, long tile, __m512 values) {
 INLINE void tile8(const Input *in, const Output *y, long r, long tile, const uint8_t *w, const float *scale,
                   const int rows) {
     __m512i sums[TOGETHER][2];
-    begin(in, r, 0, 128, sums, rows);
+    begin(in, r, 0, sums, rows);
     w += tile * OUTPUTS * in->inputs;
     for (long k = 0; k < in->inputs; k += 4, w += BYTES) {
         _mm_prefetch((const char *)w + AHEAD, _MM_HINT_T1);
@@ -175,40 +218,47 @@ INLINE __m512 sixteen(const bf16 *from) {
     return _mm512_castsi512_ps(_mm512_slli_epi32(wide, 16));
 }
 
-// w [tiles, inputs / 8, OUTPUTS, 4]: of 8 inputs, the first four are in the low nibbles and the others in the high
-// nibbles. grid [tiles, groups, 2, OUTPUTS]: scale, then zero; a weight is (code - 8) scale + zero.
-INLINE void tile4(const Input *in, const Output *y, long r, long tile, const uint8_t *w, const bf16 *grid,
+// Codes of 4 bits at `w`, of 8 inputs, times digits.
+INLINE void add4(const Parts *in, long r, long k, const uint8_t *w, __m512i *sums, const int rows) {
+    const __m512i lower = _mm512_set1_epi8(15), codes = _mm512_loadu_si512(w);
+    const __m512i low = _mm512_and_si512(codes, lower), high = _mm512_and_si512(_mm512_srli_epi16(codes, 4), lower);
+    for (int i = 0; i < rows; i++) {
+        const int8_t *digits = in->digits + (r + i) * in->inputs + k;
+        sums[i] = _mm512_dpbusd_epi32(_mm512_dpbusd_epi32(sums[i], low, four(digits)), high, four(digits + 4));
+    }
+}
+
+INLINE void tile4(const Parts *in, const Output *y, long r, long tile, const uint8_t *w, const bf16 *grid,
                   const int rows) {
-    const __m512i lower = _mm512_set1_epi8(15);
     __m512 totals[TOGETHER];
     for (int i = 0; i < rows; i++) totals[i] = _mm512_setzero_ps();
-    w += tile * OUTPUTS * in->inputs / 2, grid += tile * in->groups * 2 * OUTPUTS;
-    for (long g = 0; g < in->groups; g++, grid += 2 * OUTPUTS) {
-        __m512i sums[TOGETHER][2];
-        begin(in, r, g, 8, sums, rows);
-        for (long k = g * in->group; k < (g + 1) * in->group; k += 8, w += BYTES) {
-            const __m512i pairs = _mm512_loadu_si512(w);
+    w += tile * OUTPUTS * in->inputs / 2, grid += tile * in->inputs / in->group * 2 * OUTPUTS;
+    for (long p = 0; p < in->parts; p++) {
+        __m512i sums[TOGETHER];
+        for (int i = 0; i < rows; i++) sums[i] = _mm512_setzero_si512();
+        for (long k = p * in->part; k < (p + 1) * in->part; k += 8, w += BYTES) {
             _mm_prefetch((const char *)w + AHEAD, _MM_HINT_T1);
-            add(in, r, k, _mm512_and_si512(pairs, lower), sums, rows);
-            add(in, r, k + 4, _mm512_and_si512(_mm512_srli_epi16(pairs, 4), lower), sums, rows);
+            add4(in, r, k, w, sums, rows);
         }
-        const __m512 scale = sixteen(grid), zero = sixteen(grid + OUTPUTS);
+        const bf16 *own = grid + p * in->part / in->group * 2 * OUTPUTS;
+        const __m512 scale = sixteen(own);
+        const __m512 zero = _mm512_fnmadd_ps(_mm512_set1_ps(BIAS4), scale, sixteen(own + OUTPUTS));
         for (int i = 0; i < rows; i++) {
-            const int32_t *own = sums_of(in, r + i, g);
-            totals[i] = _mm512_fmadd_ps(with_digits(sums[i][0], sums[i][1]), scale, totals[i]);
-            totals[i] = _mm512_fmadd_ps(_mm512_set1_ps(own[0] + (float)own[1] / DIGIT), zero, totals[i]);
+            const float *part = part_of(in, r + i, p);
+            const __m512 factor = _mm512_mul_ps(scale, _mm512_set1_ps(part[0]));
+            totals[i] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sums[i]), factor, totals[i]);
+            totals[i] = _mm512_fmadd_ps(_mm512_set1_ps(part[1]), zero, totals[i]);
         }
     }
-    for (int i = 0; i < rows; i++)
-        store(y, r + i, tile, _mm512_mul_ps(totals[i], _mm512_set1_ps(in->steps[r + i])));
+    for (int i = 0; i < rows; i++) store(y, r + i, tile, totals[i]);
 }
 
 #else
 
 enum { LANES = 8, HALVES = OUTPUTS / LANES }; // outputs in a vector, vectors in a tile
 
-// Two numbers of x for all lanes.
-INLINE __m256i pair(const int16_t *digits) {
+// Two numbers of 16 bits, or four of 8 bits, for all lanes.
+INLINE __m256i four(const void *digits) {
     int bits;
     memcpy(&bits, digits, sizeof bits);
     return _mm256_set1_epi32(bits);
@@ -220,9 +270,9 @@ INLINE __m256i low_bits(__m256i weights, int from, int mask) {
     return _mm256_and_si256(_mm256_srli_epi16(weights, from), _mm256_set1_epi16(mask));
 }
 
-INLINE void begin(const Input *in, long r, long g, int bias, __m256i (*sums)[HALVES], const int rows) {
+INLINE void begin(const Input *in, long r, long g, __m256i (*sums)[HALVES], const int rows) {
     for (int i = 0; i < rows; i++)
-        for (int h = 0; h < HALVES; h++) sums[i][h] = _mm256_set1_epi32(-bias * *sums_of(in, r + i, g));
+        for (int h = 0; h < HALVES; h++) sums[i][h] = _mm256_set1_epi32(-BIAS8 * *sums_of(in, r + i, g));
 }
 
 INLINE __m256i both(__m256i even, __m256i first, __m256i odd, __m256i second) {
@@ -234,7 +284,7 @@ INLINE void add(const Input *in, long r, long k, const __m256i *even, const __m2
                 const int rows) {
     for (int i = 0; i < rows; i++) {
         const int16_t *digits = digits_of(in, r + i, 0) + k;
-        const __m256i first = pair(digits), second = pair(digits + 2);
+        const __m256i first = four(digits), second = four(digits + 2);
         for (int h = 0; h < HALVES; h++)
             sums[i][h] = _mm256_add_epi32(sums[i][h], both(even[h], first, odd[h], second));
     }
@@ -263,7 +313,7 @@ INLINE void tile8(const Input *in, const Output *y, long r, long tile, const uin
     w += tile * OUTPUTS * in->inputs;
     for (long g = 0; g < in->groups; g++) {
         __m256i sums[TOGETHER][HALVES];
-        begin(in, r, g, 128, sums, rows);
+        begin(in, r, g, sums, rows);
         for (long k = g * in->group; k < (g + 1) * in->group; k += 4, w += BYTES) {
             _mm_prefetch((const char *)w + AHEAD, _MM_HINT_T0);
             __m256i even[HALVES], odd[HALVES];
@@ -290,51 +340,69 @@ INLINE __m256 eight(const bf16 *from) {
     return _mm256_castsi256_ps(_mm256_slli_epi32(wide, 16));
 }
 
-// w [tiles, inputs / 8, OUTPUTS, 4]: of 8 inputs, the first four are in the low nibbles and the others in the high
-// nibbles. grid [tiles, groups, 2, OUTPUTS]: scale, then zero; a weight is (code - 8) scale + zero.
-INLINE void tile4(const Input *in, const Output *y, long r, long tile, const uint8_t *w, const bf16 *grid,
+// Codes of 4 bits at `w`, of 8 inputs, times digits: two sums of 16 bits per output.
+INLINE void add4(const Parts *in, long r, long k, const uint8_t *w, __m256i (*words)[HALVES], const int rows) {
+    __m256i low[HALVES], high[HALVES];
+    for (int h = 0; h < HALVES; h++) {
+        const __m256i codes = load(w + h * BYTES / HALVES), lower = _mm256_set1_epi8(15);
+        low[h] = _mm256_and_si256(codes, lower), high[h] = _mm256_and_si256(_mm256_srli_epi16(codes, 4), lower);
+    }
+    for (int i = 0; i < rows; i++) {
+        const int8_t *digits = in->digits + (r + i) * in->inputs + k;
+        const __m256i first = four(digits), second = four(digits + 4);
+        for (int h = 0; h < HALVES; h++) {
+            words[i][h] = _mm256_add_epi16(words[i][h], _mm256_maddubs_epi16(low[h], first));
+            words[i][h] = _mm256_add_epi16(words[i][h], _mm256_maddubs_epi16(high[h], second));
+        }
+    }
+}
+
+INLINE void tile4(const Parts *in, const Output *y, long r, long tile, const uint8_t *w, const bf16 *grid,
                   const int rows) {
     __m256 totals[TOGETHER][HALVES];
     for (int i = 0; i < rows; i++)
         for (int h = 0; h < HALVES; h++) totals[i][h] = _mm256_setzero_ps();
-    w += tile * OUTPUTS * in->inputs / 2, grid += tile * in->groups * 2 * OUTPUTS;
-    for (long g = 0; g < in->groups; g++, grid += 2 * OUTPUTS) {
+    w += tile * OUTPUTS * in->inputs / 2, grid += tile * in->inputs / in->group * 2 * OUTPUTS;
+    for (long p = 0; p < in->parts; p++) {
         __m256i sums[TOGETHER][HALVES];
-        begin(in, r, g, 8, sums, rows);
-        for (long k = g * in->group; k < (g + 1) * in->group; k += 8, w += BYTES) {
-            _mm_prefetch((const char *)w + AHEAD, _MM_HINT_T0);
-            for (int nibble = 0; nibble < 2; nibble++) {
-                __m256i even[HALVES], odd[HALVES];
-                for (int h = 0; h < HALVES; h++) {
-                    const __m256i codes = load(w + h * BYTES / HALVES);
-                    even[h] = low_bits(codes, 4 * nibble, 15), odd[h] = low_bits(codes, 8 + 4 * nibble, 15);
-                }
-                add(in, r, k + 4 * nibble, even, odd, sums, rows);
+        for (int i = 0; i < rows; i++)
+            for (int h = 0; h < HALVES; h++) sums[i][h] = _mm256_setzero_si256();
+        for (long k = p * in->part, end = k + in->part; k < end;) {
+            __m256i words[TOGETHER][HALVES];
+            for (int i = 0; i < rows; i++)
+                for (int h = 0; h < HALVES; h++) words[i][h] = _mm256_setzero_si256();
+            for (const long stop = end - k < WORDS ? end : k + WORDS; k < stop; k += 8, w += BYTES) {
+                _mm_prefetch((const char *)w + AHEAD, _MM_HINT_T0);
+                add4(in, r, k, w, words, rows);
+            }
+            for (int i = 0; i < rows; i++)
+                for (int h = 0; h < HALVES; h++)
+                    sums[i][h] = _mm256_add_epi32(sums[i][h], _mm256_madd_epi16(words[i][h], _mm256_set1_epi16(1)));
+        }
+        for (int h = 0; h < HALVES; h++) {
+            const bf16 *own = grid + p * in->part / in->group * 2 * OUTPUTS + h * LANES;
+            const __m256 scale = eight(own), zero = _mm256_fnmadd_ps(_mm256_set1_ps(BIAS4), scale, eight(own + OUTPUTS));
+            for (int i = 0; i < rows; i++) {
+                const float *part = part_of(in, r + i, p);
+                const __m256 factor = _mm256_mul_ps(scale, _mm256_set1_ps(part[0]));
+                totals[i][h] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(sums[i][h]), factor, totals[i][h]);
+                totals[i][h] = _mm256_fmadd_ps(_mm256_set1_ps(part[1]), zero, totals[i][h]);
             }
         }
-        for (int i = 0; i < rows; i++)
-            for (int h = 0; h < HALVES; h++) {
-                const __m256 scale = eight(grid + h * LANES), zero = eight(grid + OUTPUTS + h * LANES);
-                const __m256 own = _mm256_set1_ps(*sums_of(in, r + i, g));
-                totals[i][h] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(sums[i][h]), scale, totals[i][h]);
-                totals[i][h] = _mm256_fmadd_ps(own, zero, totals[i][h]);
-            }
     }
     for (int i = 0; i < rows; i++)
-        for (int h = 0; h < HALVES; h++)
-            store(y, r + i, tile, h, _mm256_mul_ps(totals[i][h], _mm256_set1_ps(in->steps[r + i] / DIGIT)));
+        for (int h = 0; h < HALVES; h++) store(y, r + i, tile, h, totals[i][h]);
 }
 
 #endif
 
 // The number of rows in each call of a tile is a constant, so that its sums stay in registers.
-#define PRODUCT(TILE, STEPS)                                                                                           \
-    Input in = {.rows = rows, .inputs = inputs, .group = group, .groups = inputs / group};                             \
+#define PRODUCT(RESERVE, WRITE, TILE, STEPS)                                                                           \
     const Output out = {.values = y, .outputs = outputs, .half = half};                                                \
-    if (!reserve(&in)) return 0;                                                                                       \
+    if (!RESERVE(&in)) return 0;                                                                                       \
     _Pragma("omp parallel num_threads(threads)") {                                                                     \
         _Pragma("omp for schedule(static)")                                                                            \
-        for (long r = 0; r < rows; r++) write_digits(&in, x, r, half);                                                 \
+        for (long r = 0; r < rows; r++) WRITE(&in, x, r, half);                                                        \
         _Pragma("omp for schedule(static)")                                                                            \
         for (long tile = 0; tile < (outputs + OUTPUTS - 1) / OUTPUTS; tile++)                                          \
             for (long r = 0; r < rows; r += TOGETHER) switch (rows - r) {                                              \
@@ -358,16 +426,24 @@ static long whole_sums(long inputs) {
 #endif
 }
 
+static long part_size(long group) {
+    long part = group < PART ? group : PART;
+    while (group % part) part -= 8;
+    return part;
+}
+
 // x [rows, inputs] and y [rows, outputs], bfloat16 if half, else float32. `group` inputs share a scale: for int8 all of
-// them, a multiple of 4; for int4 a multiple of 8, with AVX2 at most 8192. Both functions return 0 if they run out of
-// memory.
+// them, a multiple of 4; for int4 a multiple of 8. Both functions return 0 if they run out of memory.
 int int8_linear(const void *x, const uint8_t *w, const float *scale, void *y, long rows, long outputs, long inputs,
                 long group, int half, int threads) {
     group = whole_sums(inputs);
-    PRODUCT(tile8, scale)
+    Input in = {.rows = rows, .inputs = inputs, .group = group, .groups = inputs / group};
+    PRODUCT(reserve8, write_digits8, tile8, scale)
 }
 
 int int4_linear(const void *x, const uint8_t *w, const bf16 *grid, void *y, long rows, long outputs, long inputs,
                 long group, int half, int threads) {
-    PRODUCT(tile4, grid)
+    const long part = part_size(group);
+    Parts in = {.rows = rows, .inputs = inputs, .group = group, .part = part, .parts = inputs / part};
+    PRODUCT(reserve4, write_digits4, tile4, grid)
 }

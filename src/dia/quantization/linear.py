@@ -33,7 +33,6 @@ Codes = dict[str, Tensor]  # "weight", "scale" and for int4 "zero", as above
 GROUP_SIZES = (64, 32)  # the first that divides K
 _PACKED_GROUPS = (32, 64, 128, 256)  # group sizes that PyTorch's int4 kernels support
 _TILE = 16  # outputs per tile in CPU kernels
-_LARGEST_GROUP = 8192  # of the int4 kernel with AVX2, whose sums are 32-bit
 _ROWS_AT_ONCE = 256
 _MIN_SCALE = 1e-8
 _SOURCE = Path(__file__).parents[1] / "kernels" / "quantized.c"
@@ -268,7 +267,7 @@ def _kernel(codes: Codes, dtype: torch.dtype) -> Kernel:
 def _function(codes: Codes) -> Callable[..., int] | None:
     """The function of `quantized.c` for the codes, or None if it does not support their shape or the CPU."""
     group = _group_size(codes) if "zero" in codes else 0
-    fits = group % 8 == 0 and group <= _LARGEST_GROUP if group else codes["weight"].shape[1] % 4 == 0
+    fits = group % 8 == 0 if group else codes["weight"].shape[1] % 4 == 0
     library = _library() if fits else None
     return library and (library.int4_linear if "zero" in codes else library.int8_linear)
 

@@ -102,6 +102,25 @@ def test_both_channels_are_watermarked():
     assert not marked[:, 1].any()
 
 
+def test_a_column_is_watermarked_like_a_clip(marked):
+    clip = marked[: 2 * RATE]
+    assert np.array_equal(watermarked(clip[:, None], RATE, PAYLOAD)[:, 0], watermarked(clip, RATE, PAYLOAD))
+
+
+@pytest.mark.parametrize(
+    ("samples", "said"),
+    [
+        (np.full(RATE, np.nan, np.float32), "NaN"),
+        (np.zeros((2, 3, 4), np.float32), r"\[2, 3, 4\]"),
+        (np.zeros((4, 0), np.float32), r"\[4, 0\]"),
+        (np.full(RATE, 300.0), "±1"),
+    ],
+)
+def test_other_samples_are_refused(samples, said):
+    with pytest.raises(ValueError, match=said):
+        watermarked(samples, RATE, PAYLOAD)
+
+
 def test_a_stream_closes_its_source():
     closed = []
 

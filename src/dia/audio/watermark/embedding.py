@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from dia.audio.watermark.pattern import BANDS, CHIPS, KEY, SLOT_MS, band_edges, pattern_of
 from dia.audio.watermark.payload import Payload
-from dia.audio.waveform import Waveform, checked_rate
+from dia.audio.waveform import Waveform, checked_rate, full_scale
 
 DEPTH = 1.3  # dB
 _STEP = 32  # samples; hops are multiples of it, so that their transforms are fast
@@ -85,13 +85,18 @@ class Watermarker:
 
 
 def watermarked(samples: Waveform, sampling_rate: int, payload: Payload, key: bytes = KEY) -> Waveform:
-    """A clip [N] or [N, channels] with a watermark.
+    """A clip [N] or [N, channels] with a watermark, as float32. PCM is accepted, too.
 
     Raises:
-        ValueError: the rate is not valid.
+        ValueError: the samples have another shape, or are not finite or far beyond ±1, or the rate is not valid.
     """
-    marker = Watermarker(sampling_rate, payload, key, 1 if samples.ndim == 1 else samples.shape[1])
-    return np.concatenate([marker.process(samples), marker.finish()])
+    clip = full_scale(np.asarray(samples), "samples")
+    if clip.ndim not in (1, 2) or clip.ndim == 2 and not clip.shape[1]:
+        raise ValueError(f"samples has shape {list(clip.shape)}; expected [N] or [N, channels].")
+    channels = 1 if clip.ndim == 1 else clip.shape[1]
+    marker = Watermarker(sampling_rate, payload, key, channels)
+    made = [marker.process(clip[:, 0] if clip.ndim == 2 and channels == 1 else clip), marker.finish()]
+    return np.concatenate(made).reshape(clip.shape)
 
 
 def watermarked_stream(

@@ -93,6 +93,11 @@ def test_every_route_has_the_same_errors(http, method, path, status, code):
     assert ("allow" in answer.headers) == (status == 405)
 
 
+@pytest.mark.parametrize(("path", "allowed"), [("/v1/audio/voices", "GET, POST"), (SPEECH, "POST")])
+def test_a_wrong_method_is_told_the_others(http, path, allowed):
+    assert http.request("OPTIONS", path).headers["allow"] == allowed
+
+
 def test_an_unknown_voice_names_the_nearest(client):
     with pytest.raises(openai.NotFoundError, match="did you mean 'alloy'") as caught:
         client.audio.speech.create(model="tts-1", voice="aloy", input="Hi.")

@@ -1,4 +1,4 @@
-"""FSDP and DeepSpeed: a step that is sharded over two processes is that of one. The example configurations are read."""
+"""FSDP and DeepSpeed: a step sharded over two processes is that of one. The example configurations are read."""
 
 import os
 from pathlib import Path

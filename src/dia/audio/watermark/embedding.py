@@ -91,7 +91,7 @@ def watermarked(samples: Waveform, sampling_rate: int, payload: Payload, key: by
         ValueError: the samples have another shape, or are not finite or far beyond ±1, or the rate is not valid.
     """
     clip = full_scale(np.asarray(samples), "samples")
-    if clip.ndim not in (1, 2) or clip.ndim == 2 and not clip.shape[1]:
+    if clip.ndim not in (1, 2) or (clip.ndim == 2 and not clip.shape[1]):
         raise ValueError(f"samples has shape {list(clip.shape)}; expected [N] or [N, channels].")
     channels = 1 if clip.ndim == 1 else clip.shape[1]
     marker = Watermarker(sampling_rate, payload, key, channels)

@@ -11,6 +11,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import compile_path
 
 from dia.runtime.spelling import did_you_mean
 from dia.serving.errors import Code, ServingError
@@ -124,13 +125,22 @@ async def _serving_error(_: Request, error: Exception) -> Response:
     return error_response(error)
 
 
-async def _http_error(_: Request, error: Exception) -> Response:
+async def _http_error(request: Request, error: Exception) -> Response:
     """An error of the framework."""
     assert isinstance(error, HTTPException)
     code, message = _OF_STATUS.get(error.status_code, (Code.invalid_value, "the request is invalid."))
     response = error_response(ServingError(code, message))
     response.headers.update(error.headers or {})
+    if error.status_code == 405 and (methods := _methods(request)):
+        response.headers["allow"] = ", ".join(sorted(methods))  # the framework names those of one route
     return response
+
+
+def _methods(request: Request) -> set[str]:
+    """The methods that an address of the OpenAPI document supports."""
+    paths: dict[str, dict[str, Any]] = request.app.openapi()["paths"]
+    there = (operations for path, operations in paths.items() if compile_path(path)[0].match(request.url.path))
+    return {method.upper() for operations in there for method in operations}
 
 
 async def _validation_error(_: Request, error: Exception) -> Response:

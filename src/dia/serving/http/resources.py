@@ -47,11 +47,12 @@ async def voices(request: Request) -> dict[str, Any]:
 @router.post("/v1/audio/voices", tags=["voices"])
 async def add_voice(
     request: Request,
-    name: Annotated[str, Form(max_length=NAME_CHARACTERS, examples=["Ann"])],
+    name: Annotated[str, Form(min_length=1, max_length=NAME_CHARACTERS, examples=["Ann"])],
     audio_sample: Annotated[UploadFile, File(description="5 to 10 s of one person who speaks.")],
-    transcript: Annotated[str, Form(max_length=TRANSCRIPT_CHARACTERS, description="The exact words.")],
+    transcript: Annotated[str, Form(min_length=1, max_length=TRANSCRIPT_CHARACTERS, description="The exact words.")],
     consent: Annotated[
-        str, Form(max_length=CONSENT_CHARACTERS, description="Whose voice it is, and why it may be copied.")
+        str,
+        Form(min_length=1, max_length=CONSENT_CHARACTERS, description="Whose voice it is, and why it may be copied."),
     ],
 ) -> dict[str, Any]:
     """Make a voice of a recording. Do so only with the consent of the speaker."""

@@ -26,7 +26,7 @@ _AUDIO = {
     "description": "The audio, its events, or JSON with `word_timestamps`.",
     "content": {
         **{kind: {"schema": {"type": "string", "format": "binary"}} for kind in MEDIA_TYPES.values()},
-        "text/event-stream": {"schema": {"type": "string"}},
+        "text/event-stream": {},  # OpenAPI 3.1 cannot describe single events
         "application/json": {"schema": {"type": "object"}},
     },
 }

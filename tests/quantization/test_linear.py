@@ -100,18 +100,17 @@ def test_a_row_of_our_kernel_does_not_depend_on_the_batch_bit_for_bit(dtype):
 
 
 @needs_own
-def test_the_largest_numbers_do_not_overflow():
-    for format, inputs, group in (("int8", 8192, 8192), ("int4", 8192, 8192)):
-        layer = QuantizedLinear.of(torch.ones(16, inputs), format, group)
-        if format == "int4":
-            codes = {"weight": torch.zeros(16, inputs // 2, dtype=torch.uint8)}
-            steps = torch.ones(16, 1, dtype=torch.bfloat16)
-            layer._set({**codes, "scale": steps, "zero": 0 * steps})
-        exact = dequantized(layer.codes()).double().sum(1)
-        for sign in (1, -1):
-            torch.testing.assert_close(
-                layer(sign * torch.ones(1, inputs))[0].double(), sign * exact, rtol=1e-5, atol=0
-            )
+@pytest.mark.parametrize(("format", "codes"), [("int8", 0), ("int4", 0), ("int4", 255)])
+def test_the_largest_numbers_do_not_overflow(format, codes):
+    inputs = 8192
+    layer = QuantizedLinear.of(torch.ones(16, inputs), format, inputs)
+    if format == "int4":
+        steps = torch.ones(16, 1, dtype=torch.bfloat16)
+        weight = torch.full((16, inputs // 2), codes, dtype=torch.uint8)
+        layer._set({"weight": weight, "scale": steps, "zero": 0 * steps})
+    exact = dequantized(layer.codes()).double().sum(1)
+    for sign in (1, -1):
+        torch.testing.assert_close(layer(sign * torch.ones(1, inputs))[0].double(), sign * exact, rtol=1e-5, atol=0)
 
 
 @needs_own

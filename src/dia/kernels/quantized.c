@@ -27,7 +27,7 @@
 #define BIAS8 128
 #define BIAS4 8
 #define PART 64      // inputs, at most, that share a step of x, for weights of 4 bits
-#define WORDS 32     // inputs whose sums fit into 16 bits: 32 / 2 times 15 times 127, twice
+#define WORDS 32     // inputs whose two sums fit into 16 bits: 16 products of 15 and 127 each
 #define BYTES 64     // per vector
 #define TOGETHER 4   // rows of x at a time, so that their sums fit into registers
 #define AHEAD 8192   // bytes of weights to prefetch into the L2 cache
@@ -228,6 +228,8 @@ INLINE void add4(const Parts *in, long r, long k, const uint8_t *w, __m512i *sum
     }
 }
 
+// w [tiles, inputs / 8, OUTPUTS, 4]: of 8 inputs, the first four are in the low nibbles and the others in the high
+// nibbles. grid [tiles, groups, 2, OUTPUTS]: scale, then zero; a weight is (code - 8) scale + zero.
 INLINE void tile4(const Parts *in, const Output *y, long r, long tile, const uint8_t *w, const bf16 *grid,
                   const int rows) {
     __m512 totals[TOGETHER];
@@ -357,6 +359,8 @@ INLINE void add4(const Parts *in, long r, long k, const uint8_t *w, __m256i (*wo
     }
 }
 
+// w [tiles, inputs / 8, OUTPUTS, 4]: of 8 inputs, the first four are in the low nibbles and the others in the high
+// nibbles. grid [tiles, groups, 2, OUTPUTS]: scale, then zero; a weight is (code - 8) scale + zero.
 INLINE void tile4(const Parts *in, const Output *y, long r, long tile, const uint8_t *w, const bf16 *grid,
                   const int rows) {
     __m256 totals[TOGETHER][HALVES];
@@ -381,7 +385,8 @@ INLINE void tile4(const Parts *in, const Output *y, long r, long tile, const uin
         }
         for (int h = 0; h < HALVES; h++) {
             const bf16 *own = grid + p * in->part / in->group * 2 * OUTPUTS + h * LANES;
-            const __m256 scale = eight(own), zero = _mm256_fnmadd_ps(_mm256_set1_ps(BIAS4), scale, eight(own + OUTPUTS));
+            const __m256 scale = eight(own);
+            const __m256 zero = _mm256_fnmadd_ps(_mm256_set1_ps(BIAS4), scale, eight(own + OUTPUTS));
             for (int i = 0; i < rows; i++) {
                 const float *part = part_of(in, r + i, p);
                 const __m256 factor = _mm256_mul_ps(scale, _mm256_set1_ps(part[0]));

@@ -50,7 +50,7 @@ typedef struct {
     float *steps;  // [rows]
     float *wide;   // x [rows, inputs]
     long rows, inputs, group, groups;
-} Input;
+} Input8;
 
 // x for weights of 4 bits.
 typedef struct {
@@ -58,7 +58,7 @@ typedef struct {
     float *steps;   // of a part, and the step times the sum of its digits [rows, parts, 2]
     float *wide;    // x [rows, inputs]
     long rows, inputs, group, part, parts; // `group` inputs share a scale, `part` inputs a step; a part is in one group
-} Parts;
+} Input4;
 
 typedef struct {
     void *values; // [rows, outputs]
@@ -66,7 +66,7 @@ typedef struct {
     int half;
 } Output;
 
-static int reserve8(Input *in) {
+static int reserve8(Input8 *in) {
     const long numbers = in->rows * in->inputs, sums = DIGITS * in->rows * in->groups;
     in->wide = malloc(sizeof(float) * (numbers + in->rows) + sizeof(int32_t) * sums + sizeof(Digit) * DIGITS * numbers);
     if (!in->wide) return 0;
@@ -76,7 +76,7 @@ static int reserve8(Input *in) {
     return 1;
 }
 
-static int reserve4(Parts *in) {
+static int reserve4(Input4 *in) {
     const long numbers = in->rows * in->inputs, steps = 2 * in->rows * in->parts;
     in->wide = malloc(sizeof(float) * (numbers + steps) + numbers);
     if (!in->wide) return 0;
@@ -109,11 +109,11 @@ static float peak_of(const float *x, long n) {
     return most;
 }
 
-static const Digit *digits_of(const Input *in, long r, int d) { return in->digits + (DIGITS * r + d) * in->inputs; }
+static const Digit *digits_of(const Input8 *in, long r, int d) { return in->digits + (DIGITS * r + d) * in->inputs; }
 
-static int32_t *sums_of(const Input *in, long r, long g) { return in->sums + DIGITS * (r * in->groups + g); }
+static int32_t *sums_of(const Input8 *in, long r, long g) { return in->sums + DIGITS * (r * in->groups + g); }
 
-static void write_digits8(const Input *in, const void *given, long r, int half) {
+static void write_digits8(const Input8 *in, const void *given, long r, int half) {
     const float *x = widen(given, r, in->inputs, half, in->wide), most = peak_of(x, in->inputs);
     const float scale = most > LEAST ? LEVELS / most : 0;
     Digit *digits = in->digits + DIGITS * r * in->inputs;
@@ -124,7 +124,7 @@ static void write_digits8(const Input *in, const void *given, long r, int half) 
         digits[in->inputs + k] = (int8_t)(int)rintf((scaled - whole) * DIGIT);
     }
 #else
-    for (long k = 0; k < in->inputs; k += 4) { // even ones first, as `pairs` reads them
+    for (long k = 0; k < in->inputs; k += 4) { // even ones first, as `add` reads them
         static const int order[] = {0, 2, 1, 3};
         for (int i = 0; i < 4; i++) digits[k + i] = (int16_t)(int)rintf(x[k + order[i]] * scale * DIGIT);
     }
@@ -139,9 +139,9 @@ static void write_digits8(const Input *in, const void *given, long r, int half) 
         }
 }
 
-static float *part_of(const Parts *in, long r, long p) { return in->steps + 2 * (r * in->parts + p); }
+static float *part_of(const Input4 *in, long r, long p) { return in->steps + 2 * (r * in->parts + p); }
 
-static void write_digits4(const Parts *in, const void *given, long r, int half) {
+static void write_digits4(const Input4 *in, const void *given, long r, int half) {
     const float *x = widen(given, r, in->inputs, half, in->wide);
     int8_t *digits = in->digits + r * in->inputs;
     for (long p = 0; p < in->parts; p++, x += in->part, digits += in->part) {
@@ -158,7 +158,7 @@ static void write_digits4(const Parts *in, const void *given, long r, int half) 
 
 #ifdef __AVX512VNNI__
 
-INLINE void begin(const Input *in, long r, long g, __m512i (*sums)[2], const int rows) {
+INLINE void begin(const Input8 *in, long r, long g, __m512i (*sums)[2], const int rows) {
     for (int i = 0; i < rows; i++)
         for (int d = 0; d < 2; d++)
             sums[i][d] = _mm512_set1_epi32(-BIAS8 * sums_of(in, r + i, g)[d]);
@@ -170,7 +170,7 @@ INLINE __m512i four(const void *digits) {
     return _mm512_set1_epi32(bits);
 }
 
-INLINE void add(const Input *in, long r, long k, __m512i weights, __m512i (*sums)[2], const int rows) {
+INLINE void add(const Input8 *in, long r, long k, __m512i weights, __m512i (*sums)[2], const int rows) {
     for (int i = 0; i < rows; i++) {
         sums[i][0] = _mm512_dpbusd_epi32(sums[i][0], weights, four(digits_of(in, r + i, 0) + k));
         sums[i][1] = _mm512_dpbusd_epi32(sums[i][1], weights, four(digits_of(in, r + i, 1) + k));
@@ -198,7 +198,7 @@ INLINE void store(const Output *y, long row, long tile, __m512 values) {
 }
 
 // w [tiles, inputs / 4, OUTPUTS, 4], biased by 128; scale [outputs], padded to complete tiles.
-INLINE void tile8(const Input *in, const Output *y, long r, long tile, const uint8_t *w, const float *scale,
+INLINE void tile8(const Input8 *in, const Output *y, long r, long tile, const uint8_t *w, const float *scale,
                   const int rows) {
     __m512i sums[TOGETHER][2];
     begin(in, r, 0, sums, rows);
@@ -219,7 +219,7 @@ INLINE __m512 sixteen(const bf16 *from) {
 }
 
 // Codes of 4 bits at `w`, of 8 inputs, times digits.
-INLINE void add4(const Parts *in, long r, long k, const uint8_t *w, __m512i *sums, const int rows) {
+INLINE void add4(const Input4 *in, long r, long k, const uint8_t *w, __m512i *sums, const int rows) {
     const __m512i lower = _mm512_set1_epi8(15), codes = _mm512_loadu_si512(w);
     const __m512i low = _mm512_and_si512(codes, lower), high = _mm512_and_si512(_mm512_srli_epi16(codes, 4), lower);
     for (int i = 0; i < rows; i++) {
@@ -230,7 +230,7 @@ INLINE void add4(const Parts *in, long r, long k, const uint8_t *w, __m512i *sum
 
 // w [tiles, inputs / 8, OUTPUTS, 4]: of 8 inputs, the first four are in the low nibbles and the others in the high
 // nibbles. grid [tiles, groups, 2, OUTPUTS]: scale, then zero; a weight is (code - 8) scale + zero.
-INLINE void tile4(const Parts *in, const Output *y, long r, long tile, const uint8_t *w, const bf16 *grid,
+INLINE void tile4(const Input4 *in, const Output *y, long r, long tile, const uint8_t *w, const bf16 *grid,
                   const int rows) {
     __m512 totals[TOGETHER];
     for (int i = 0; i < rows; i++) totals[i] = _mm512_setzero_ps();
@@ -268,11 +268,7 @@ INLINE __m256i four(const void *digits) {
 
 INLINE __m256i load(const uint8_t *w) { return _mm256_loadu_si256((const __m256i *)w); }
 
-INLINE __m256i low_bits(__m256i weights, int from, int mask) {
-    return _mm256_and_si256(_mm256_srli_epi16(weights, from), _mm256_set1_epi16(mask));
-}
-
-INLINE void begin(const Input *in, long r, long g, __m256i (*sums)[HALVES], const int rows) {
+INLINE void begin(const Input8 *in, long r, long g, __m256i (*sums)[HALVES], const int rows) {
     for (int i = 0; i < rows; i++)
         for (int h = 0; h < HALVES; h++) sums[i][h] = _mm256_set1_epi32(-BIAS8 * *sums_of(in, r + i, g));
 }
@@ -282,7 +278,7 @@ INLINE __m256i both(__m256i even, __m256i first, __m256i odd, __m256i second) {
 }
 
 // Add four products: of the weights in even places with the first two digits, of those in odd places with the others.
-INLINE void add(const Input *in, long r, long k, const __m256i *even, const __m256i *odd, __m256i (*sums)[HALVES],
+INLINE void add(const Input8 *in, long r, long k, const __m256i *even, const __m256i *odd, __m256i (*sums)[HALVES],
                 const int rows) {
     for (int i = 0; i < rows; i++) {
         const int16_t *digits = digits_of(in, r + i, 0) + k;
@@ -307,7 +303,7 @@ INLINE void store(const Output *y, long row, long tile, int h, __m256 values) {
 }
 
 // w [tiles, inputs / 4, OUTPUTS, 4], biased by 128; scale [outputs], padded to complete tiles.
-INLINE void tile8(const Input *in, const Output *y, long r, long tile, const uint8_t *w, const float *scale,
+INLINE void tile8(const Input8 *in, const Output *y, long r, long tile, const uint8_t *w, const float *scale,
                   const int rows) {
     __m256 totals[TOGETHER][HALVES];
     for (int i = 0; i < rows; i++)
@@ -321,7 +317,7 @@ INLINE void tile8(const Input *in, const Output *y, long r, long tile, const uin
             __m256i even[HALVES], odd[HALVES];
             for (int h = 0; h < HALVES; h++) {
                 const __m256i weights = load(w + h * BYTES / HALVES);
-                even[h] = low_bits(weights, 0, 255), odd[h] = _mm256_srli_epi16(weights, 8);
+                even[h] = _mm256_and_si256(weights, _mm256_set1_epi16(255)), odd[h] = _mm256_srli_epi16(weights, 8);
             }
             add(in, r, k, even, odd, sums, rows);
         }
@@ -343,7 +339,7 @@ INLINE __m256 eight(const bf16 *from) {
 }
 
 // Codes of 4 bits at `w`, of 8 inputs, times digits: two sums of 16 bits per output.
-INLINE void add4(const Parts *in, long r, long k, const uint8_t *w, __m256i (*words)[HALVES], const int rows) {
+INLINE void add4(const Input4 *in, long r, long k, const uint8_t *w, __m256i (*words)[HALVES], const int rows) {
     __m256i low[HALVES], high[HALVES];
     for (int h = 0; h < HALVES; h++) {
         const __m256i codes = load(w + h * BYTES / HALVES), lower = _mm256_set1_epi8(15);
@@ -361,7 +357,7 @@ INLINE void add4(const Parts *in, long r, long k, const uint8_t *w, __m256i (*wo
 
 // w [tiles, inputs / 8, OUTPUTS, 4]: of 8 inputs, the first four are in the low nibbles and the others in the high
 // nibbles. grid [tiles, groups, 2, OUTPUTS]: scale, then zero; a weight is (code - 8) scale + zero.
-INLINE void tile4(const Parts *in, const Output *y, long r, long tile, const uint8_t *w, const bf16 *grid,
+INLINE void tile4(const Input4 *in, const Output *y, long r, long tile, const uint8_t *w, const bf16 *grid,
                   const int rows) {
     __m256 totals[TOGETHER][HALVES];
     for (int i = 0; i < rows; i++)
@@ -442,13 +438,13 @@ static long part_size(long group) {
 int int8_linear(const void *x, const uint8_t *w, const float *scale, void *y, long rows, long outputs, long inputs,
                 long group, int half, int threads) {
     group = whole_sums(inputs);
-    Input in = {.rows = rows, .inputs = inputs, .group = group, .groups = inputs / group};
+    Input8 in = {.rows = rows, .inputs = inputs, .group = group, .groups = inputs / group};
     PRODUCT(reserve8, write_digits8, tile8, scale)
 }
 
 int int4_linear(const void *x, const uint8_t *w, const bf16 *grid, void *y, long rows, long outputs, long inputs,
                 long group, int half, int threads) {
     const long part = part_size(group);
-    Parts in = {.rows = rows, .inputs = inputs, .group = group, .part = part, .parts = inputs / part};
+    Input4 in = {.rows = rows, .inputs = inputs, .group = group, .part = part, .parts = inputs / part};
     PRODUCT(reserve4, write_digits4, tile4, grid)
 }

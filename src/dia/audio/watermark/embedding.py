@@ -95,7 +95,7 @@ def watermarked(samples: Waveform, sampling_rate: int, payload: Payload, key: by
         raise ValueError(f"samples has shape {list(clip.shape)}; expected [N] or [N, channels].")
     channels = 1 if clip.ndim == 1 else clip.shape[1]
     marker = Watermarker(sampling_rate, payload, key, channels)
-    made = [marker.process(clip[:, 0] if clip.ndim == 2 and channels == 1 else clip), marker.finish()]
+    made = [marker.process(clip.reshape(len(clip)) if channels == 1 else clip), marker.finish()]
     return np.concatenate(made).reshape(clip.shape)
 
 

@@ -58,6 +58,13 @@ def test_other_voices_occur_only_after_a_prompt():
     assert any(b"v1" in bytes(script.ids) and b"v2" in bytes(script.ids) for script in given)
 
 
+def test_both_speakers_speak_equally_often_whatever_the_number_of_their_clips():
+    clips = [*(clip(f"first {number}", seed=number) for number in range(9)), clip("second", "S2")]
+    composer = Composer(clips, seed=0)
+    single = [bytes(composer.script(Mixture(few=0, many=0, continued=0)).ids)[0] for _ in range(400)]
+    assert 160 < single.count(1) < 240  # [S1]; 360 if every clip were as likely
+
+
 def test_the_curriculum_leaves_out_long_clips():
     composer = Composer([clip("short", frames=4), clip("long", frames=40)], seed=0)
     assert {len(composer.script(Mixture(few=0, many=0, continued=0), longest_clip=10).codes) for _ in range(20)} == {4}

@@ -41,8 +41,9 @@ def retagged(clip: Clip, speaker: str) -> Clip:
 class Composer:
     """An endless source of scripts from a pool of clips.
 
-    Clips of "S1" and "S2" get their own tags and no prompt. Clips of other voices, and some of these, are composed as
-    for voice cloning: under either tag, after a prompt in the same voice, which has no loss.
+    "S1" and "S2" speak equally often, however many clips each has; their clips get their own tags and no prompt. Clips
+    of other voices, and some of these, are composed as for voice cloning: under either tag, after a prompt in the same
+    voice, which has no loss.
 
     Args:
         clips: the pool.
@@ -54,7 +55,7 @@ class Composer:
         self._by_voice: dict[str, list[Clip]] = {}
         for clip in clips:
             self._by_voice.setdefault(clip.speaker, []).append(clip)
-        self._own = [clip for clip in clips if clip.speaker in SPEAKERS]
+        self._own = [speaker for speaker in SPEAKERS if speaker in self._by_voice]
         self._voices = sorted(self._by_voice)
 
     def script(self, mixture: Mixture, longest_clip: int | None = None) -> Script:
@@ -66,13 +67,13 @@ class Composer:
         return script._replace(seed=self.rng.getrandbits(62))
 
     def _dialogue(self, mixture: Mixture, longest_clip: int | None) -> list[Clip]:
-        clips = [self._clip(self._own, longest_clip)]
+        clips = [self._clip(self._by_voice[self.rng.choice(self._own)], longest_clip)]
         frames = len(clips[0].codes[0])
         for _ in range(self._count(mixture) - 1):
             stays = self.rng.random() < mixture.same_speaker
             other = "S2" if clips[-1].speaker == "S1" else "S1"
-            pool = self._by_voice.get(clips[-1].speaker if stays else other, self._own)
-            clip = self._clip(pool, longest_clip)
+            speaker = clips[-1].speaker if stays or other not in self._own else other
+            clip = self._clip(self._by_voice[speaker], longest_clip)
             frames += len(clip.codes[0])
             if frames > mixture.longest:
                 break

@@ -46,8 +46,9 @@ def encode_packed(codec: DacModel, clips: Sequence[Waveform], encoder: Encoder |
     """fp32 clips of whole frames → codes [T, C] each, in the given order.
 
     The clips are packed into rows of equal length, which are encoded one at a time: faster on a CPU than a
-    batch, whose activations leave the cache. Memory is bounded, and a compiled `encoder` (by default the codec's own)
-    is compiled for one shape. Codes at the edges of a clip may differ from those of `encode_apart`.
+    batch, for whose activations the allocator requests new pages in every layer. Memory is bounded, and a compiled
+    `encoder` (by default the codec's own) is compiled for one shape. Codes at the edges of a clip may differ from
+    those of `encode_apart`.
     """
     run, hop = encoder if encoder is not None else codec.encoder, codec.config.hop_length
     lengths = [clip.size // hop for clip in clips]
@@ -56,11 +57,11 @@ def encode_packed(codec: DacModel, clips: Sequence[Waveform], encoder: Encoder |
     rows = np.zeros((places[-1][0] + 1, row_frames * hop), np.float32)
     for clip, (row, first) in zip(clips, places, strict=True):
         rows[row, first * hop : first * hop + clip.size] = clip
-    grids = []
-    for part in torch.from_numpy(rows).split(1):
-        grids.append(codec.quantizer(run(part[:, None]).float())[1].transpose(1, 2).numpy().astype(np.uint16))
-    grid = np.concatenate(grids)
-    return [grid[row, first : first + length] for length, (row, first) in zip(lengths, places, strict=True)]
+    grids = [
+        codec.quantizer(run(row[None]).float())[1][0].T.numpy().astype(np.uint16)
+        for row in torch.from_numpy(rows)[:, None]
+    ]
+    return [grids[row][first : first + length] for length, (row, first) in zip(lengths, places, strict=True)]
 
 
 def encode_corpus(codec: DacModel, corpus: Path, folder: Path, variants: int = 1, compiled: bool = False) -> None:

@@ -94,7 +94,10 @@ def test_a_failed_row_gives_exit_code_1(rows, tiny, capsys):
         (["rows.jsonl", "-o", "out", "--device", "gpu"], "--device gpu is unknown"),
         (["rows.jsonl", "-o", "out", "--voice", "nobody-of-that-name"], "there is no voice"),
         (["rows.jsonl", "-o", "out", "--workers", "2"], "--workers needs --ray"),
-        (["rows.jsonl", "-o", "out", "--ray", "--layout", "webdataset"], "workers of Ray write a file per row"),
+        (
+            ["rows.jsonl", "-o", "out", "--ray", "--layout", "webdataset", "--storage", "s3://b/p"],
+            "--storage holds a file per row",
+        ),
         (["rows.jsonl", "-o", "out.m4b", "--ray", "--audiobook"], "--audiobook needs the model in this process"),
         (["rows.jsonl", "-o", "out", "--ray", "--storage", "bucket"], "expected a URL with a path"),
         (["bad.jsonl", "-o", "out", "--strict"], "1 rows cannot be spoken"),

@@ -16,6 +16,7 @@ from dia.distributed.ray_data import Workers, connect, run_on_ray
 from dia.distributed.storage import ObjectStore, SharedFolder
 from dia.jobs.batch import Batch
 from dia.jobs.manifest import MANIFEST
+from dia.jobs.settings import BatchSettings
 from dia.jobs.speaking import FolderFull
 
 ray = pytest.importorskip("ray")
@@ -25,6 +26,9 @@ ROWS = [
     {"id": "bad", "text": "Please fail."},
     {"id": "a/b", "text": "Hi."},
 ]
+
+
+SETTINGS = BatchSettings()
 
 
 class Dying(StubSpeaker):
@@ -52,9 +56,9 @@ def cluster():
         gc.collect()  # Ray leaves processes that it has killed to the garbage collector, which warns
 
 
-def speak(folder, storage=None, load=StubSpeaker, rows=ROWS, workers=2):
-    batch = Batch(rows, folder)
-    return list(run_on_ray(batch, load, storage or SharedFolder(folder), Workers(workers)))
+def speak(folder, storage=None, load=StubSpeaker, rows=ROWS, workers=2, settings=SETTINGS):
+    batch = Batch(rows, folder, settings)
+    return list(run_on_ray(batch, load, storage or SharedFolder(folder, settings.layout), Workers(workers)))
 
 
 def contents(folder):
@@ -74,6 +78,13 @@ def test_two_workers_write_the_files_of_one_process_and_a_second_run_makes_none(
     assert contents(tmp_path / "out") == whole
     assert not any(result.made and not result.error for result in speak(tmp_path / "out"))
     assert contents(tmp_path / "out") == whole
+
+
+def test_two_workers_write_the_shards_of_one_process(tmp_path):
+    settings = BatchSettings(layout="webdataset", shard_rows=15)
+    list(Batch(ROWS, tmp_path / "whole", settings).run(StubSpeaker()))
+    speak(tmp_path / "out", settings=settings)
+    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
 
 
 def test_rows_of_a_dead_worker_are_spoken_by_others(tmp_path, whole):

@@ -150,8 +150,20 @@ def test_a_store_that_cannot_be_listed_is_an_error_before_work(tmp_path, monkeyp
         store.files()
 
 
-def test_a_shard_layout_is_refused(tmp_path):
-    batch = Batch(ROWS, tmp_path / "out", BatchSettings(layout="webdataset"))
-    with pytest.raises(ValueError, match="needs a single process"):
-        next(batch.run_elsewhere(StubSpeaker(), speak, SharedFolder(tmp_path / "out").files()))
+SHARDS = BatchSettings(layout="webdataset", shard_rows=4)
+
+
+def test_shards_in_a_shared_folder_are_those_of_one_process(tmp_path):
+    list(Batch(ROWS, tmp_path / "whole", SHARDS).run(StubSpeaker()))
+    storage = SharedFolder(tmp_path / "out", SHARDS.layout)
+    for expected in ({f"r{number}" for number in range(10)} | {"bad"}, {"bad"}):
+        results = Batch(ROWS, tmp_path / "out", SHARDS).run_elsewhere(StubSpeaker(), partial(speak, storage=storage))
+        assert {result.id for result in results if result.made and result.id} == expected
+        assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+
+
+def test_shards_in_an_object_store_are_refused(tmp_path):
+    store = ObjectStore(f"file://{tmp_path}/store")
+    with pytest.raises(ValueError, match="omit the storage"):
+        next(Batch(ROWS, tmp_path / "out", SHARDS).run_elsewhere(StubSpeaker(), speak, store.files()))
     assert not (tmp_path / "out").exists()

@@ -16,14 +16,24 @@ ROWS = [
     {"id": "a/b", "text": "Hi."},
     {"id": "R1", "text": "Twice."},
 ]
-PLAN = {**BatchSettings().plan(), "model": "one"}
+SETTINGS = BatchSettings()
+SHARDS = {
+    layout: BatchSettings(layout=layout, subtitles=("srt",), shard_rows=4) for layout in ("webdataset", "dataset")
+}
 
 
-def run_all(folder, count, rows=ROWS, killed=()):
+def plan_of(settings):
+    return {**settings.plan(), "model": "one"}
+
+
+PLAN = plan_of(SETTINGS)
+
+
+def run_all(folder, count, rows=ROWS, killed=(), settings=SETTINGS):
     """Run all shares, but for the killed ones, of which each stops after its first row; returns the totals."""
-    batch, totals = Batch(rows, folder), []
-    with reserved(folder, PLAN):
-        parts = [Part(folder, PLAN, number, count) for number in range(count)]
+    batch, totals = Batch(rows, folder, settings), []
+    with reserved(folder, plan_of(settings)):
+        parts = [Part(folder, plan_of(settings), number, count) for number in range(count)]
     for part in parts:
         speaker = StubSpeaker(at_once=1)
         results = batch.run_share(speaker, part)
@@ -124,3 +134,60 @@ def test_a_folder_of_another_job_is_refused(tmp_path):
     run_all(tmp_path / "out", 2)
     with pytest.raises(ValueError, match="model was 'one', now 'two'"), reserved(tmp_path / "out", {"model": "two"}):
         pass
+
+
+@pytest.fixture(params=SHARDS)
+def sharded(request, tmp_path):
+    """Settings of a layout with shards, and the files of a job in one process."""
+    if request.param == "dataset":
+        pytest.importorskip("datasets")
+    settings = SHARDS[request.param]
+    list(Batch(ROWS, tmp_path / "whole", settings).run(StubSpeaker()))
+    return settings, contents(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_the_last_process_writes_the_shards_of_one_process(tmp_path, sharded, count):
+    settings, whole = sharded
+    totals = run_all(tmp_path / "out", count, settings=settings)
+    assert contents(tmp_path / "out") == whole
+    assert (totals[-1].made, totals[-1].failed) == (8, 3)
+    run_all(tmp_path / "out", 3, settings=settings)
+    assert contents(tmp_path / "out") == whole
+
+
+def test_shards_are_written_after_a_kill_and_change_with_the_input(tmp_path, sharded):
+    settings, whole = sharded
+    run_all(tmp_path / "out", 2, killed=[1], settings=settings)
+    assert not list((tmp_path / "out").glob("shard-*"))
+    run_all(tmp_path / "out", 3, settings=settings)
+    assert contents(tmp_path / "out") == whole
+    rows = [*ROWS[:2], {"id": "new", "text": "New."}, *ROWS[3:8]]
+    run_all(tmp_path / "out", 2, rows, settings=settings)
+    list(Batch(rows, tmp_path / "new", settings).run(StubSpeaker()))
+    assert shards_in(tmp_path / "out") == shards_in(tmp_path / "new")
+
+
+def shards_in(folder):
+    return {name: content for name, content in contents(folder).items() if name.startswith("shard-")}
+
+
+def test_a_process_that_is_killed_while_it_writes_shards_loses_no_row(tmp_path, sharded, monkeypatch):
+    settings, whole = sharded
+    kind, written = type(settings.shard_format()), []
+    write = kind.write
+
+    def write_one(self, path, rows):
+        if written:
+            raise KeyboardInterrupt
+        written.append(path)
+        write(self, path, rows)
+
+    monkeypatch.setattr(kind, "write", write_one)
+    with pytest.raises(KeyboardInterrupt):
+        run_all(tmp_path / "out", 2, settings=settings)
+    monkeypatch.undo()
+    speaker = StubSpeaker()
+    list(Batch(ROWS, tmp_path / "out", settings).run(speaker))
+    assert set(speaker.spoken) == {"bad"}
+    assert contents(tmp_path / "out") == whole

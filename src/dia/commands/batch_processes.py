@@ -56,13 +56,15 @@ def check_worker_options(arguments: argparse.Namespace) -> None:
     if arguments.ray is None:
         if given := [name for name in _OF_RAY if getattr(arguments, name) is not None]:
             raise ValueError(f"--{given[0].replace('_', '-')} needs --ray. Add it, or omit the option.")
-        if processes > 1 and (arguments.audiobook or arguments.layout != "files"):
-            raise ValueError(f"{processes} processes write a file per row; omit --audiobook and --layout, or use one.")
+        if processes > 1 and arguments.audiobook:
+            raise ValueError(
+                "--audiobook needs a single process. Run it without torchrun or accelerate launch."
+            )
         return
     if processes > 1:
         raise ValueError("--ray starts workers itself. Run dia batch without torchrun or accelerate launch.")
-    if arguments.layout != "files":
-        raise ValueError("workers of Ray write a file per row; omit --layout, or omit --ray.")
+    if arguments.layout != "files" and arguments.storage is not None:
+        raise ValueError("--storage holds a file per row; omit it or --layout.")
     if given := [name for name in _OF_ONE_PROCESS if getattr(arguments, name)]:
         raise ValueError(f"--{given[0]} needs the model in this process; omit it, or omit --ray.")
 
@@ -72,7 +74,7 @@ def results_from_ray(batch: "Batch", arguments: argparse.Namespace) -> "Generato
     from dia.distributed.ray_data import Workers, connect, run_on_ray
     from dia.distributed.storage import storage_at
 
-    storage = storage_at(batch.folder, arguments.storage)
+    storage = storage_at(batch.folder, arguments.storage, batch.settings.layout)
     workers = Workers(arguments.workers or 1, arguments.worker_cpus or 1, arguments.worker_gpus or 0)
     if arguments.ray == _HERE:
         connect(num_cpus=math.ceil(workers.count * workers.cpus))

@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
+from dia.jobs.output.layouts import rows_folder
 from dia.jobs.output.store import FileStore
 from dia.jobs.results import RowResult
 from dia.jobs.speaking import as_full_folder
@@ -25,8 +26,8 @@ _PACKAGES = {
 class Storage(Protocol):
     """Holds the files of rows. Picklable; used by many processes."""
 
-    def files(self) -> FileStore:
-        """What is there. Raises OSError if the storage cannot be read."""
+    def files(self) -> FileStore | None:
+        """What is there; None for the job's folder. Raises OSError if the storage cannot be read."""
 
     def folder(self) -> Any:
         """A context with a local folder to write files into."""
@@ -39,18 +40,22 @@ class Storage(Protocol):
 
 
 class SharedFolder:
-    """The job's folder, which all machines see under the same path."""
+    """The job's folder, which all machines see under the same path.
 
-    def __init__(self, path: str | Path) -> None:
-        self._path = Path(path).absolute()
+    Args:
+        path: the folder.
+        layout: of the folder, see `dia.jobs.output.layouts`.
+    """
 
-    def files(self) -> FileStore:
-        """The files in the folder."""
-        return FileStore(self._path)
+    def __init__(self, path: str | Path, layout: str = "files") -> None:
+        self._path = rows_folder(Path(path).absolute(), layout)
+
+    def files(self) -> None:
+        """The job knows its folder."""
 
     @contextmanager
     def folder(self) -> Iterator[Path]:
-        """The folder itself.
+        """The folder for new files of rows.
 
         Raises:
             FileNotFoundError: this machine does not see it.
@@ -161,13 +166,13 @@ class _Listed(FileStore):
         return self._sizes.get(name)
 
 
-def storage_at(folder: Path, url: str | None) -> SharedFolder | ObjectStore:
-    """The storage of a job: a URL, or the job's folder.
+def storage_at(folder: Path, url: str | None, layout: str = "files") -> SharedFolder | ObjectStore:
+    """The storage of a job: a URL, or the job's folder with its layout.
 
     Raises:
         ImportError, ValueError: the URL cannot be used; the message says why.
     """
-    return SharedFolder(folder) if url is None else ObjectStore(url)
+    return SharedFolder(folder, layout) if url is None else ObjectStore(url)
 
 
 __all__ = ["ObjectStore", "SharedFolder", "Storage", "storage_at"]

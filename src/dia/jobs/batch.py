@@ -1,8 +1,8 @@
 """A job: rows to speak into a folder. Checks, speaks, resumes. Knows neither formats of files nor models."""
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
-from contextlib import AbstractContextManager, closing
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import AbstractContextManager, closing, nullcontext
 from copy import copy
 from dataclasses import dataclass, replace
 from functools import partial
@@ -136,41 +136,47 @@ class Batch:
 
         Raises:
             OSError: the folder cannot be written, for example on a full disk. Finished rows are kept.
-            ValueError: the layout is not a file per row.
         """
-        self._check_layout()
         share = copy(self)
         share.rows = Share(self.rows, part.number, part.count, lambda id: part.is_made(key_of({"id": id})))
-        with self._store() as store:
+        with self._store(share=True) as store:
             yield from _Run(share, speaker, part, store).results(speaker)
-        return part.finish()
+        return part.finish(partial(self._write_shards, speaker))
 
-    def run_elsewhere(self, model: Model, speak: Speak, store: RowStore) -> Generator[RowResult, None, None]:
+    def _write_shards(self, model: Model, manifest: Manifest) -> None:
+        """Write the shards of rows that several processes have made."""
+        if self.settings.layout == "files":
+            return
+        with self._store() as store:
+            _Run(self, model, manifest, store).store_finished()
+        manifest.sort()
+
+    def run_elsewhere(
+        self, model: Model, speak: Speak, files: RowStore | None = None
+    ) -> Generator[RowResult, None, None]:
         """Have the rows spoken by other processes and yield every row's result once, as `run` does.
 
         Args:
             model: describes the model of the other processes.
             speak: has rows spoken and yields their results in any order, and None from time to time while it only
                 reads rows.
-            store: knows which files are there.
+            files: knows which files are there, if not in the folder. The layout is a file per row then.
 
         Raises:
-            BlockingIOError, ValueError, OSError: as `run`. ValueError also if the layout is not a file per row.
+            BlockingIOError, ValueError, OSError: as `run`.
         """
-        self._check_layout()
+        if files is not None and self.settings.layout != "files":
+            raise ValueError(f"layout={self.settings.layout!r} writes into the folder; omit the storage.")
         with exclusive_writer(self.folder, parents=True):
             self.folder.mkdir(exist_ok=True)
             with Manifest(self.folder, self.plan(model)) as manifest:
                 absorb(manifest)
-                yield from _Run(self, model, manifest, store).results_from(speak)
+                with nullcontext(files) if files is not None else self._store() as store:
+                    yield from _Run(self, model, manifest, store).results_from(speak)
                 manifest.sort()
 
-    def _check_layout(self) -> None:
-        if self.settings.layout != "files":
-            raise ValueError(f"layout={self.settings.layout!r} needs a single process; several write a file per row.")
-
-    def _store(self) -> AbstractContextManager[RowStore]:
-        return closing(open_store(self.folder, self.settings.shard_format(), self.settings.shard_rows))
+    def _store(self, share: bool = False) -> AbstractContextManager[RowStore]:
+        return closing(open_store(self.folder, self.settings.shard_format(), self.settings.shard_rows, share))
 
 
 class _Run:
@@ -186,16 +192,31 @@ class _Run:
             closing(RowIndex()) as index,
             closing(run_longest_first(self._tasks(index, speaker), speaker.at_once, _WINDOW, self._stop)) as results,
         ):
-            for result in results:
-                if result.id is not None:
-                    with as_full_folder(self._manifest.folder):
-                        self._store.done(result.id, not result.error)
-                yield result
-            with as_full_folder(self._manifest.folder):
-                self._store.end()
+            yield from self._stored(results)
+
+    def store_finished(self) -> None:
+        """Store the rows that have files already, without speaking others."""
+        with closing(RowIndex()) as index:
+            known = (_unmade(item) if isinstance(item, Pending) else item for item in self._pending(index))
+            for _ in self._stored(known):
+                pass
+
+    def _stored(self, results: Iterable[RowResult]) -> Iterator[RowResult]:
+        """The same results, whose files are in the store when they come, and the whole input at the end."""
+        for result in results:
+            if result.id is not None:
+                with as_full_folder(self._manifest.folder):
+                    self._store.done(result.id, not result.error)
+            yield result
+        with as_full_folder(self._manifest.folder):
+            self._store.end()
 
     def results_from(self, speak: Speak) -> Generator[RowResult, None, None]:
         """Every row's result, once, of rows that `speak` has spoken elsewhere."""
+        with closing(self._made_elsewhere(speak)) as results:
+            yield from self._stored(results)
+
+    def _made_elsewhere(self, speak: Speak) -> Generator[RowResult, None, None]:
         ready = deque[RowResult]()
         with closing(RowIndex()) as index, closing(speak(self._waiting(index, ready))) as results:
             for made in results:
@@ -281,7 +302,7 @@ class _Run:
             return None
         if found.shard != wanted.shard:  # rows before it have come or gone
             found = replace(found, shard=wanted.shard)
-            self._manifest.add(key_of(record), number, found.record())
+            self._manifest.add(key_of(record), number, found.record(), durable=False)  # found again if it is lost
         return found
 
     def _made(self, speaker: RowSpeaker, pending: Pending) -> RowResult:
@@ -330,6 +351,10 @@ def _spoken(speaker: RowSpeaker, pending: Pending, path: Callable[[str], Path], 
         with as_full_folder(metadata.parent), atomic_file(metadata) as file:
             file.write_bytes(metadata_bytes(_metadata(row, result)))
     return result
+
+
+def _unmade(pending: Pending) -> RowResult:
+    return replace(pending.wanted, error="has no files")
 
 
 def _inputs(result: RowResult) -> dict[str, Any]:

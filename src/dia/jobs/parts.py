@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,15 +85,18 @@ class Part:
             self._write({"key": key, "row": row}, durable=False)
         return record
 
-    def add(self, key: str, row: int, record: Mapping[str, Any]) -> None:
-        """Append a record and wait until it is on the disk. Raises OSError."""
-        self._write({"key": key, "row": row, "record": dict(record)}, durable=True)
+    def add(self, key: str, row: int, record: Mapping[str, Any], durable: bool = True) -> None:
+        """Append a record and, if `durable`, wait until it is on the disk. Raises OSError."""
+        self._write({"key": key, "row": row, "record": dict(record)}, durable)
 
-    def finish(self) -> Totals | None:
+    def finish(self, complete: Callable[[Manifest], None] | None = None) -> Totals | None:
         """Note that the share is finished. If it is the last one, merge all parts and return the totals.
 
+        Args:
+            complete: called with the merged manifest, while the folder is reserved.
+
         Raises:
-            OSError: the manifest cannot be written; the next run merges the parts.
+            OSError: the folder cannot be written; the next run merges the parts.
         """
         self._write({"end": True}, durable=True)
         with _patient_writer(self.folder):
@@ -103,6 +106,8 @@ class Part:
             self.close()  # open files could not be removed everywhere
             with Manifest(self.folder, self._plan) as manifest:
                 absorb(manifest, final=True)
+                if complete is not None:
+                    complete(manifest)
                 return Totals(*manifest.totals())
 
     def _write(self, line: Mapping[str, Any], durable: bool) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dia.jobs.output.formats import ShardFormat
-from dia.jobs.output.shards import ShardStore
+from dia.jobs.output.shards import WAITING, ShardStore, ShareStore
 from dia.jobs.output.store import FileStore, RowStore
 
 LAYOUTS = ("files", "webdataset", "dataset")
@@ -33,13 +33,26 @@ def shard_format(layout: str, audio: str, subtitles: Sequence[str], codes: bool)
     return None
 
 
-def open_store(folder: Path, format: ShardFormat | None, rows: int) -> RowStore:
+def open_store(folder: Path, format: ShardFormat | None, rows: int, share: bool = False) -> RowStore:
     """The store of a job's folder, with shards of so many rows if there is a format of shards.
+
+    Args:
+        folder: of the job.
+        format: how shards are written; None for a file per row.
+        rows: the number of rows of a shard.
+        share: for one of several processes, none of which sees all rows.
 
     Raises:
         OSError: the folder cannot be read or written.
     """
-    return FileStore(folder) if format is None else ShardStore(folder, format, rows)
+    if format is None:
+        return FileStore(folder)
+    return (ShareStore if share else ShardStore)(folder, format, rows)
+
+
+def rows_folder(folder: Path, layout: str) -> Path:
+    """Where the files of new rows are written in a job's folder."""
+    return folder if layout == "files" else folder / WAITING
 
 
 def check_id(layout: str, id: str) -> None:
@@ -52,4 +65,4 @@ def check_id(layout: str, id: str) -> None:
         raise ValueError(f"the id {id!r} contains a dot, where readers of WebDataset end it. Replace the dot.")
 
 
-__all__ = ["LAYOUTS", "check_id", "open_store", "shard_format"]
+__all__ = ["LAYOUTS", "check_id", "open_store", "rows_folder", "shard_format"]

@@ -1,7 +1,8 @@
 """Keep the files of many rows in shards, in the order of the input.
 
 Files are written into a hidden folder first. When all rows of a shard are done, the shard is written whole, and the
-files are removed. If the input has changed, rows move between shards without being made again. Knows no format.
+files are removed. If the input has changed, rows move between shards without being made again. Of several processes,
+each of which knows a part of the rows, one writes the shards at the end. Knows no format.
 """
 
 import re
@@ -15,7 +16,7 @@ from dia.jobs.output.formats import ShardFormat
 from dia.runtime.files.atomic import atomic_file
 from dia.version import __version__
 
-_WAITING = ".rows"
+WAITING = ".rows"
 _CARD = "README.md"
 _TABLES = """
 CREATE TABLE files (name TEXT PRIMARY KEY, shard INT, place INT, size INT) WITHOUT ROWID;
@@ -39,7 +40,7 @@ class ShardStore:
 
     def __init__(self, folder: Path, format: ShardFormat, rows: int) -> None:
         self._folder, self._format, self._rows = folder, format, rows
-        self._waiting = folder / _WAITING
+        self._waiting = folder / WAITING
         self._waiting.mkdir(exist_ok=True)
         # A temporary file, so that memory is constant in the number of rows.
         self._index = sqlite3.connect("", isolation_level=None, check_same_thread=False)
@@ -190,9 +191,24 @@ class ShardStore:
                 partial.write_text(text, encoding="utf-8")
 
 
+class ShareStore(ShardStore):
+    """Keeps the rows of one of several processes in the hidden folder, for the `ShardStore` of the last one."""
+
+    def place(self, id: str, names: Sequence[str]) -> str:
+        """The shard that holds the row, or the hidden folder."""
+        shard = self._shard_of(names[0])
+        return WAITING if shard is None else self._path(shard).name
+
+    def done(self, id: str, ok: bool) -> None:
+        """Nothing is written: other rows of the shard may be those of other processes."""
+
+    def end(self) -> None:
+        """Nothing is written, for the same reason."""
+
+
 def _is_name(name: str) -> bool:
     """Whether a name from a shard is that of a file, and no path that leads elsewhere."""
     return Path(name).name == name and "\\" not in name
 
 
-__all__ = ["ShardStore"]
+__all__ = ["WAITING", "ShardStore", "ShareStore"]

@@ -57,9 +57,7 @@ def check_worker_options(arguments: argparse.Namespace) -> None:
         if given := [name for name in _OF_RAY if getattr(arguments, name) is not None]:
             raise ValueError(f"--{given[0].replace('_', '-')} needs --ray. Add it, or omit the option.")
         if processes > 1 and arguments.audiobook:
-            raise ValueError(
-                "--audiobook needs a single process. Run it without torchrun or accelerate launch."
-            )
+            raise ValueError("--audiobook needs a single process. Run it without torchrun or accelerate launch.")
         return
     if processes > 1:
         raise ValueError("--ray starts workers itself. Run dia batch without torchrun or accelerate launch.")

@@ -98,3 +98,40 @@ def test_finished_turns_have_their_times_and_the_others_follow(unit):
 def test_the_turn_at_a_time_is_the_last_that_has_begun(unit):
     body = f"{GROUPED} return [-1, 0, 2.4, 2.5, 5, 99].map((time) => m.turnAt(turns, time))"
     assert unit("takes/turns.js", body, TURNS) == [-1, 0, 0, 1, 2, 2]
+
+
+def test_a_buffer_is_full_when_the_source_gets_it(unit):
+    body = """
+        const { Clip } = await import("/page/audio/clip.js");
+        const loudest = [], nodes = AudioBufferSourceNode.prototype;
+        const own = Object.getOwnPropertyDescriptor(nodes, "buffer");
+        Object.defineProperty(nodes, "buffer", { ...own, set(buffer) {
+          loudest.push(Math.max(...buffer.getChannelData(0)));
+          own.set.call(this, buffer);
+        } });
+        const clip = new Clip(), player = new m.Player(clip);
+        player.play();
+        clip.append(new Float32Array(8000).fill(0.5), 16000);
+        clip.end();
+        player.pause();
+        Object.defineProperty(nodes, "buffer", own);
+        return loudest;
+    """
+    assert unit("audio/player.js", body) == [0.5]  # Firefox plays what is in it at this moment
+
+
+def test_the_time_of_a_recording_begins_when_sound_arrives(unit):
+    body = """
+        const nodes = AnalyserNode.prototype, own = nodes.getFloatTimeDomainData, begun = performance.now();
+        nodes.getFloatTimeDomainData = (samples) => samples.fill(performance.now() - begun > 1000 ? 0.5 : 0);
+        const recorder = new m.Recorder(), shown = [];
+        recorder.addEventListener("level", ({ detail }) => shown.push(detail));
+        await recorder.start(60);
+        while (performance.now() - begun < 1600) await new Promise((resolve) => setTimeout(resolve, 20));
+        await recorder.stop();
+        nodes.getFloatTimeDomainData = own;
+        return shown;
+    """
+    shown = unit("audio/recorder.js", body)
+    assert {one["seconds"] for one in shown if not one["level"]} == {0}
+    assert 0.2 < shown[-1]["seconds"] < 0.7

@@ -102,8 +102,9 @@ export class Player extends EventTarget {
     const samples = this.#clip.slice(this.#scheduled);
     if (!samples.length) return;
     const source = this.#context.createBufferSource();
-    source.buffer = this.#context.createBuffer(1, samples.length, this.#clip.rate);
-    source.buffer.copyToChannel(samples, 0);
+    const buffer = this.#context.createBuffer(1, samples.length, this.#clip.rate);
+    buffer.copyToChannel(samples, 0);
+    source.buffer = buffer; // Firefox plays what is in the buffer at this moment
     source.connect(this.analyser);
     source.start(this.#since + (this.#scheduled - this.#from) / this.#clip.rate);
     this.#scheduled += samples.length;

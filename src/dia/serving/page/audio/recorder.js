@@ -49,11 +49,12 @@ export class Recorder extends EventTarget {
     const analyser = this.context.createAnalyser();
     this.context.createMediaStreamSource(this.stream).connect(analyser);
     const samples = new Float32Array(analyser.fftSize);
-    const begun = performance.now();
+    let begun = null; // when sound arrives: a device may take seconds to open
     this.timer = setInterval(() => {
       analyser.getFloatTimeDomainData(samples);
       const level = Math.max(...samples.map(Math.abs));
-      const passed = (performance.now() - begun) / 1000;
+      if (level > 0) begun ??= performance.now();
+      const passed = begun === null ? 0 : (performance.now() - begun) / 1000;
       this.dispatchEvent(new CustomEvent("level", { detail: { level, seconds: passed } }));
       if (passed >= seconds) this.dispatchEvent(new Event("full"));
     }, 100);

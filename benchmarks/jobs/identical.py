@@ -1,6 +1,7 @@
 """The same rows with one process, two processes, two workers of Ray, and after a kill: the files are the same bytes.
 
     python benchmarks/jobs/identical.py --rows 500 --ray
+    python benchmarks/jobs/identical.py --rows 60 --ray --layout webdataset
 
 Each job is a command in processes of its own, with the embedded model. The killed job is ended by signal 9 when about
 half of its rows have files, and is finished by two processes. Prints what was compared as JSON; the exit code is 1
@@ -31,6 +32,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=500)
     parser.add_argument("--ray", action="store_true", help="also run the job on Ray")
+    parser.add_argument("--layout", default="files", help="of the folder: files, webdataset or dataset (default: files)")
     parser.add_argument("--model", help="a checkpoint in place of the embedded one")
     options = parser.parse_args()
     with TemporaryDirectory(prefix="dia-identical-") as work:
@@ -43,13 +45,13 @@ def compare(work: Path, options: argparse.Namespace) -> dict[str, object]:
     """Run all jobs and compare their folders with that of one process, file by file."""
     rows = work / "rows.jsonl"
     rows.write_text("".join(json.dumps(row) + "\n" for row in short_rows(options.rows)))
-    model = ["--model", options.model] if options.model else []
-    seconds = {"one process": timed(spawn(ONE, rows, work / "one process", model))}
-    seconds["two processes"] = timed(spawn(TWO, rows, work / "two processes", model))
+    given = ["--layout", options.layout, *(["--model", options.model] if options.model else [])]
+    seconds = {"one process": timed(spawn(ONE, rows, work / "one process", given))}
+    seconds["two processes"] = timed(spawn(TWO, rows, work / "two processes", given))
     if options.ray:
-        seconds["two workers of Ray"] = timed(spawn(ONE, rows, work / "two workers of Ray", [*model, *RAY]))
-    killed = kill_when_half_done(spawn(ONE, rows, work / "after a kill", model), options.rows)
-    seconds["after a kill"] = timed(spawn(TWO, rows, work / "after a kill", model))
+        seconds["two workers of Ray"] = timed(spawn(ONE, rows, work / "two workers of Ray", [*given, *RAY]))
+    killed = kill_when_half_done(spawn(ONE, rows, work / "after a kill", given), options.rows)
+    seconds["after a kill"] = timed(spawn(TWO, rows, work / "after a kill", given))
     whole, *others = (contents(work / name) for name in seconds)
     different = [name for name, files in zip(list(seconds)[1:], others, strict=True) if files != whole]
     return {
@@ -81,7 +83,7 @@ def kill_when_half_done(process: "subprocess.Popen[bytes]", rows: int) -> int:
     """Kill a job when half of its rows have files; returns how many have. Raises RuntimeError if it ends before."""
     folder = Path(process.args[process.args.index("-o") + 1])
     while process.poll() is None:
-        made = len(list(folder.glob("*.wav"))) if folder.exists() else 0
+        made = len(list(folder.rglob("*.wav"))) if folder.exists() else 0  # with shards in a folder of its own
         if made >= rows // 2:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()

@@ -43,6 +43,8 @@ def test_what_is_typed_is_read_at_once(visit):
     visit.until("document.querySelector('dia-reading .turns').textContent.includes('five dollars')")
     assert "pause of 1 s" in visit.inner_text("dia-reading .turns")
     assert "read with the month first" in visit.inner_text("dia-reading .warnings")
+    visit.fill("#script", "Yes.")
+    visit.until("document.querySelector('dia-reading .summary').textContent === 'About 1 second'")
 
 
 def test_speakers_sounds_and_pauses_have_their_colors(visit):

@@ -36,7 +36,7 @@ export class Reading extends HTMLElement {
     }
   }
 
-  #show(read, summary = `About ${Math.max(1, Math.round(read.estimated_seconds))} seconds`) {
+  #show(read, summary = `About ${duration(read.estimated_seconds)}`) {
     this.querySelector(".summary").textContent = summary;
     this.querySelector(".error").textContent = "";
     this.#list(".warnings", read.warnings.map((text) => item(text)));
@@ -58,6 +58,11 @@ export class Reading extends HTMLElement {
 }
 
 customElements.define("dia-reading", Reading);
+
+function duration(seconds) {
+  const whole = Math.max(1, Math.round(seconds));
+  return whole === 1 ? "1 second" : `${whole} seconds`;
+}
 
 function turnItems(turn) {
   const spoken = item(turn.spoken);

@@ -32,7 +32,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=500)
     parser.add_argument("--ray", action="store_true", help="also run the job on Ray")
-    parser.add_argument("--layout", default="files", help="of the folder: files, webdataset or dataset (default: files)")
+    parser.add_argument("--layout", default="files", help="of the folder (default: files)")
     parser.add_argument("--model", help="a checkpoint in place of the embedded one")
     options = parser.parse_args()
     with TemporaryDirectory(prefix="dia-identical-") as work:

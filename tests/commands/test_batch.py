@@ -94,6 +94,9 @@ def test_a_failed_row_gives_exit_code_1(rows, tiny, capsys):
         (["rows.jsonl", "-o", "out", "--device", "gpu"], "--device gpu is unknown"),
         (["rows.jsonl", "-o", "out", "--voice", "nobody-of-that-name"], "there is no voice"),
         (["rows.jsonl", "-o", "out", "--workers", "2"], "--workers needs --ray"),
+        (["recordings", "-o", "out", "--encode"], "recordings"),
+        (["recordings", "-o", "out", "--encode", "--ray"], "--ray has no effect with --encode"),
+        (["recordings", "-o", "out", "--encode", "--device", "cuda"], "--device has no effect with --encode"),
         (
             ["rows.jsonl", "-o", "out", "--ray", "--layout", "webdataset", "--storage", "s3://b/p"],
             "--storage holds a file per row",

@@ -58,9 +58,19 @@ def add_command(subparsers: Any, notice: str = "") -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.set_defaults(run=_batch)
+    _add_options(parser)
+
+
+def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("input", metavar="INPUT", type=Path, help="rows, data set, book, or folder of scripts")
     parser.add_argument("-o", "--output", metavar="FOLDER", type=Path, required=True, help="folder for the results")
     parser.add_argument("--check", action="store_true", help="check all rows, print the report and stop")
+    parser.add_argument(
+        "--encode",
+        action="store_true",
+        help="encode recordings for training instead: INPUT is --data and FOLDER is --output of `dia train`, whose "
+        "--encode-only does the same with more options",
+    )
     parser.add_argument(
         "--measure",
         action="store_true",
@@ -125,6 +135,8 @@ def _add_row_options(group: Any) -> None:
 
 
 def _batch(arguments: argparse.Namespace) -> int:
+    if arguments.encode:
+        return _encode(arguments)
     check_place(arguments)
     check_worker_options(arguments)
     book = _audiobook(arguments) if arguments.audiobook else None
@@ -150,6 +162,23 @@ def _batch(arguments: argparse.Namespace) -> int:
         with closing(batch.run(model)) as results:
             failed = _follow(results, report, arguments)
     return failed if book is None or failed else _write_audiobook(book)
+
+
+def _encode(arguments: argparse.Namespace) -> int:
+    """Run `dia train --encode-only`, in each process of a launcher."""
+    from dia.commands.training.train import encode
+
+    plain = argparse.ArgumentParser()
+    _add_options(plain)
+    allowed = {"encode": True, "model": arguments.model}
+    if arguments.device == "cpu":
+        allowed["device"] = "cpu"
+    expected = vars(plain.parse_args([str(arguments.input), "-o", str(arguments.output)])) | allowed
+    if given := [name for name, value in expected.items() if getattr(arguments, name) != value]:
+        raise ValueError(
+            f"--{given[0].replace('_', '-')} has no effect with --encode. Omit it, or use dia train --encode-only."
+        )
+    return encode(arguments.input, arguments.output, arguments.model, arguments.device == "cpu")
 
 
 def _audiobook(arguments: argparse.Namespace) -> "Audiobook":

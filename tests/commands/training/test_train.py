@@ -207,6 +207,15 @@ def test_a_stream_is_copied_and_encoded(recordings, model, tmp_path, capsys):
     assert len(list((tmp_path / "out" / "recordings").glob("*.wav"))) == 2
 
 
+def test_batch_encodes_the_same(recordings, model, tmp_path, capsys):
+    folders = tmp_path / "trained", tmp_path / "batch"
+    assert train(recordings, model, folders[0], "--shifts", "3", "--encode-only") == 0
+    assert main(["batch", recordings, "-o", str(folders[1]), "--encode", "--model", model, "--device", "cpu"]) == 0
+    assert "18 clips encoded" in capsys.readouterr().out
+    one, two = ({path.name: path.read_bytes() for path in (folder / "codes").iterdir()} for folder in folders)
+    assert one == two
+
+
 def test_a_number_of_rows_needs_a_stream(recordings, model, tmp_path, capsys):
     assert train(recordings, model, tmp_path / "out", "--rows", "2") == 2
     assert "--rows is only allowed with --streaming" in capsys.readouterr().err

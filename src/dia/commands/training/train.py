@@ -53,6 +53,15 @@ def add_commands(subparsers: Any, notice: str) -> None:
     add_options(parser)
 
 
+def encode(data: Path, output: Path, model: str | None, cpu: bool) -> int:
+    """Encode recordings with the default options of the command, see `train`."""
+    parser = argparse.ArgumentParser()
+    add_options(parser)
+    given = ["--data", str(data), "--output", str(output), "--encode-only"]
+    given += [f"--model={model}"] if model else []
+    return train(parser.parse_args([*given, *(["--cpu"] if cpu else [])]))
+
+
 def train(arguments: argparse.Namespace) -> int:
     """Run the command.
 
@@ -289,4 +298,4 @@ def _trainer(arguments: argparse.Namespace, model: Any, processor: Any, cache: A
     )
 
 
-__all__ = ["add_commands"]
+__all__ = ["add_commands", "encode"]

@@ -100,8 +100,8 @@ def _train(arguments: argparse.Namespace) -> int:
     cache = _encoded(arguments, rows, model, processor)
     if arguments.encode_only:
         print(
-            f"{arguments.output / _CODES}: {len(cache)} clips encoded. To train, run the same command without "
-            "--encode-only."
+            f"{arguments.output / _CODES}: {len(cache)} clips encoded. To train, run dia train with this --data "
+            "and --output."
         )
         return 0
     trainer = _trainer(arguments, model, processor, cache)

@@ -135,3 +135,19 @@ def test_the_time_of_a_recording_begins_when_sound_arrives(unit):
     shown = unit("audio/recorder.js", body)
     assert {one["seconds"] for one in shown if not one["level"]} == {0}
     assert 0.2 < shown[-1]["seconds"] < 0.7
+
+
+def test_a_silent_recording_ends_by_itself_too(unit):
+    body = """
+        const nodes = AnalyserNode.prototype, own = nodes.getFloatTimeDomainData, begun = performance.now();
+        nodes.getFloatTimeDomainData = (samples) => samples.fill(0);
+        const recorder = new m.Recorder();
+        let full = false;
+        recorder.addEventListener("full", () => (full = true));
+        await recorder.start(0.5);
+        while (!full && performance.now() - begun < 5000) await new Promise((resolve) => setTimeout(resolve, 20));
+        await recorder.stop();
+        nodes.getFloatTimeDomainData = own;
+        return full;
+    """
+    assert unit("audio/recorder.js", body)

@@ -49,14 +49,15 @@ export class Recorder extends EventTarget {
     const analyser = this.context.createAnalyser();
     this.context.createMediaStreamSource(this.stream).connect(analyser);
     const samples = new Float32Array(analyser.fftSize);
-    let begun = null; // when sound arrives: a device may take seconds to open
+    const begun = performance.now();
+    let heard = null; // when sound arrives: a device may take seconds to open
     this.timer = setInterval(() => {
       analyser.getFloatTimeDomainData(samples);
       const level = Math.max(...samples.map(Math.abs));
-      if (level > 0) begun ??= performance.now();
-      const passed = begun === null ? 0 : (performance.now() - begun) / 1000;
-      this.dispatchEvent(new CustomEvent("level", { detail: { level, seconds: passed } }));
-      if (passed >= seconds) this.dispatchEvent(new Event("full"));
+      const now = performance.now();
+      if (level > 0) heard ??= now;
+      this.dispatchEvent(new CustomEvent("level", { detail: { level, seconds: (now - (heard ?? now)) / 1000 } }));
+      if (now - begun >= 1000 * seconds) this.dispatchEvent(new Event("full"));
     }, 100);
   }
 }

@@ -216,3 +216,35 @@ def test_every_stage_runs_on_cuda(tmp_path):
     training.run_all([recipe("warmup", 3), recipe("joint", 3, **options), recipe("decoder", 3, **options)])
     again = CodecTrainer(build_codec(TINY).cuda(), batches, tmp_path)
     assert again.resume()
+
+
+def pairs(first=0):
+    """Excerpts, and codes that are not the encoder's."""
+    generator = torch.Generator().manual_seed(first)
+    while True:
+        yield tones(2, seed=99), torch.randint(0, 16, (2, 40, 2), generator=generator)
+
+
+def test_the_decoder_gets_predicted_codes_in_place_of_the_encoders(tmp_path):
+    seen, trained = [], trainer(tmp_path, predicted=pairs)
+    trained.codec.decoder.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].detach()))
+    trained.run(recipe("joint", 1))
+    trained.run(recipe("decoder", 1))
+    assert len(seen) == 2
+    audio, codes = next(pairs())
+    given = trained.codec.quantizer.from_codes(codes.transpose(1, 2))[0]
+    torch.testing.assert_close(seen[1][2:], given)
+    encoded = trained.codec.quantizer(trained.codec.encoder(torch.cat([tones(4, seed=13)[:2], audio])[:, None]))[0]
+    assert not torch.allclose(seen[1][2:], encoded[2:])
+
+
+def test_predicted_batches_continue_where_a_state_was_saved(tmp_path):
+    drawn = []
+
+    def counted(first):
+        drawn.append(first)
+        return pairs(first)
+
+    trainer(tmp_path, predicted=counted).run(recipe("decoder", 3))
+    assert trainer(tmp_path, predicted=counted).resume()
+    assert drawn == [0, 0, 3]

@@ -139,10 +139,21 @@ def test_a_trained_codec_is_taken_and_only_its_decoder_is_trained(stubs, tmp_pat
     tiny_codec().save_pretrained(tmp_path / "given")
     options = "--codec", str(tmp_path / "given"), "--clips", "10", "--stages", "speech,codec,decoder"
     assert run(tmp_path, *options) == 0
-    ((_, _, recipes, _, start),) = trained
+    ((_, _, recipes, _, start, predicted),) = trained
+    assert predicted is None
     assert [recipe.stage for recipe in recipes] == ["decoder"]
     wanted = {name: value.half().float() for name, value in tiny_codec().state_dict().items()}
     assert all(torch.equal(value, wanted[name]) for name, value in start.state_dict().items())
+
+
+def test_the_decoder_learns_from_the_language_models_codes(stubs, tmp_path, monkeypatch):
+    trained = []
+    monkeypatch.setattr(build, "train_codec", lambda *arguments: trained.append(arguments))
+    monkeypatch.setattr(build, "SEGMENT_FRAMES", 4)
+    assert run(tmp_path, "--clips", "40", "--stages", "speech,codec,codes,words,language,predicted,decoder") == 0
+    audio, codes = next(trained[-1][-1](0))
+    assert audio.shape == (3, 4 * 320)
+    assert codes.shape == (3, 4, 2)
 
 
 def test_a_corpus_elsewhere_is_used(stubs, tmp_path):

@@ -12,7 +12,7 @@ from dia.training.mini import codec_stages
 class Trainer:
     """Records what it would train."""
 
-    def __init__(self, codec, *_):
+    def __init__(self, codec, *_, **__):
         self.codec = codec
 
     def run_all(self, recipes):

@@ -11,8 +11,8 @@ from dia.runtime.ranges import Range, check_numbers, shown
 
 MINI_CODEC = DacConfig(
     sampling_rate=16_000,
-    encoder_hidden_size=8,
-    decoder_hidden_size=256,
+    encoder_hidden_size=16,
+    decoder_hidden_size=384,
     downsampling_ratios=[4, 2, 10, 6],
     n_codebooks=8,
     codebook_size=256,

@@ -35,6 +35,7 @@ START_BATCHES = 12
 LONGEST_STEP = 10.0  # seconds that a step counts at most, in case the process was suspended
 
 Batches = Callable[[int], Iterator[Tensor]]
+PredictedBatches = Callable[[int], Iterator[tuple[Tensor, Tensor]]]
 Measure = Callable[[DacModel], dict[str, Any]]
 
 
@@ -53,6 +54,9 @@ class CodecTrainer:
         measure: returns the figures of a codec on held-out audio; called whenever the state is saved.
         write_samples: called with the averaged codec and a name such as "joint-000500".
         sample_every: number of saved states between two calls of `write_samples`.
+        predicted: like `batches`, but of pairs: audio [K, samples] and int64 codes [K, T, C] that a language model
+            predicts for it. In a decoder stage they replace the last K excerpts of a batch and their codes, so that
+            the decoder learns to make the best of such codes.
 
     Raises:
         OSError: there is too little disk space for `folder`.
@@ -66,6 +70,7 @@ class CodecTrainer:
         measure: Measure | None = None,
         write_samples: Callable[[DacModel, str], None] | None = None,
         sample_every: int = 5,
+        predicted: PredictedBatches | None = None,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.codec, self.folder = codec.train(), folder
@@ -78,7 +83,8 @@ class CodecTrainer:
         self.use = CodebookUse(codec)
         self.adversary: Adversary | None = None
         self.saves = 0
-        self._batches, self._audio = batches, batches(0)
+        self._batches, self._predicted = batches, predicted
+        self._draw_from(0)
         self._resumed: State | None = None
         self._means = Means()
 
@@ -98,7 +104,7 @@ class CodecTrainer:
             began = time.monotonic()
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate_at(self.progress.position(recipe), recipe)
-            losses = self._step(recipe, networks, self._next(), optimizer)
+            losses = self._step(recipe, networks, *self._batch(recipe), optimizer)
             self.progress.step += 1
             self.progress.seconds += min(time.monotonic() - began, LONGEST_STEP)
             self._after_step(recipe, losses, optimizer)
@@ -166,9 +172,22 @@ class CodecTrainer:
     def _restart_average(self) -> None:
         self.average = {name: value.detach().clone() for name, value in self.codec.state_dict().items()}
 
+    def _draw_from(self, number: int) -> None:
+        """Begin with batch `number`."""
+        self._audio = self._batches(number)
+        self._pairs = None if self._predicted is None else self._predicted(number)
+
     def _next(self) -> Tensor:
         self.progress.drawn += 1
         return next(self._audio).to(self.codec.device)
+
+    def _batch(self, recipe: CodecRecipe) -> tuple[Tensor, Tensor | None]:
+        """The next audio [B, samples], and the predicted codes [K, T, C] of its last K excerpts, if there are any."""
+        audio = self._next()
+        if self._pairs is None or recipe.stage != "decoder":
+            return audio, None
+        other, codes = (part.to(self.codec.device) for part in next(self._pairs))
+        return torch.cat([audio[: -len(other)], other]), codes
 
     def _networks(self, recipe: CodecRecipe) -> tuple[Any, Any]:
         encoder, decoder = self.codec.encoder, self.codec.decoder
@@ -177,13 +196,21 @@ class CodecTrainer:
         return torch.compile(encoder, dynamic=False), torch.compile(decoder, dynamic=False)
 
     def _step(
-        self, recipe: CodecRecipe, networks: tuple[Any, Any], audio: Tensor, optimizer: torch.optim.Optimizer
+        self,
+        recipe: CodecRecipe,
+        networks: tuple[Any, Any],
+        audio: Tensor,
+        codes: Tensor | None,
+        optimizer: torch.optim.Optimizer,
     ) -> dict[str, float]:
         encoder, decoder = networks
         with torch.autocast(self.codec.device.type, torch.bfloat16, enabled=recipe.bf16):
             with torch.set_grad_enabled(recipe.stage != "decoder"):
                 latent, moved = self._encode(recipe, encoder, audio)
                 quantized, vq_loss = self._quantize(recipe, latent)
+                if codes is not None:
+                    given = self.codec.quantizer.from_codes(codes.transpose(1, 2))[0]
+                    quantized = torch.cat([quantized[: -len(given)], given.to(quantized.dtype)])
             decoded = decoder(quantized).float()[:, 0, : audio.shape[-1]]
         original = audio[:, : decoded.shape[-1]]
         spectral = self.loss(decoded, original)
@@ -323,7 +350,7 @@ class CodecTrainer:
         if state["use"] is not None:
             self.use.load_state_dict(state["use"])
         self._resumed = state
-        self._audio = self._batches(self.progress.drawn)
+        self._draw_from(self.progress.drawn)
         self.journal.replace(state["log"] or self.journal.lines()[: self.progress.logged])
         return True
 

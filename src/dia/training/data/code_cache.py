@@ -79,7 +79,7 @@ class CodeCache:
         self.folder = Path(folder)
         self.rows: list[CodedClip] = []
         for index in indices(self.folder):
-            self.rows += _clips(index, _load(index.with_suffix(".npy")))
+            self.rows += clips_of(index)
         if not self.rows:
             raise ValueError(f"folder {folder} contains no codes. Encode recordings into it first, see encode_rows.")
 
@@ -120,6 +120,11 @@ class CodeCache:
                 f"same front end (dia train --text-frontend), or run encode_rows on the folder again, which "
                 f"normalizes the transcripts again without encoding any recording twice."
             )
+
+
+def clips_of(index: Path) -> list[CodedClip]:
+    """The clips of a shard. Raises ValueError if it is damaged."""
+    return list(_clips(index, _load(index.with_suffix(".npy"))))
 
 
 def _clips(index: Path, codes: Codes) -> Iterator[CodedClip]:

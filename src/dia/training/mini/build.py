@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -22,10 +23,11 @@ from dia.tokenization_dia import PRONUNCIATIONS
 from dia.training import distributed
 from dia.training.codec.recipe import CodecRecipe
 from dia.training.data.encoding import CodeCache
-from dia.training.mini.codec_stages import mini_recipes, save_codec, train_codec
+from dia.training.mini.codec_stages import PREDICTED, SEGMENT_FRAMES, mini_recipes, save_codec, train_codec
 from dia.training.mini.encoding import encode_corpus
 from dia.training.mini.example_voices import make_examples
 from dia.training.mini.packaging import assemble
+from dia.training.mini.predicted_codes import predict_codes, predicted_batches
 from dia.training.mini.pretraining.trainer import Recipe, pretrain
 from dia.training.mini.teacher.natural.plan import CLIPS
 from dia.training.mini.teacher.natural.plan import Recipe as CorpusRecipe
@@ -39,6 +41,8 @@ _GUIDE = """stages, in order; each resumes where it stopped, and is skipped if i
   codes     every clip is encoded, some with sounds                  WORK/codes
   words     the teacher's pronunciations of English words            WORK/pronunciations.txt.gz
   language  the language model, a small Dia, is trained on the codes WORK/language
+  predicted the language model's own codes of some clips, for the    WORK/predicted
+            decoder, which learns to make the best of them
   decoder   the codec's decoder is trained further; codes stay valid WORK/codec, WORK/codec-final
   assemble  all parts are written to one folder                      OUT
   voices    two example voices are encoded with the new codec        OUT/voices
@@ -49,11 +53,12 @@ needed: pip install -e '.[teacher,asr]', apt-get install flite, and the archives
 examples:
   python -m dia.training.mini                          all stages
   python -m dia.training.mini --stages language,assemble,voices --minutes-language 180
-  python -m dia.training.mini --codec src/dia/training/mini/codec
-                                                       with the codec of the project's next model
+  python -m dia.training.mini --codec src/dia/mini/audio_tokenizer
+                                                       with the codec of the embedded model, whose codes stay valid
   python -m dia.training.mini --stages codes,language --speech CORPUS
                                                        uses the shards that are in CORPUS by now
-  python -m dia.training.mini --clips 2000 --minutes-codec 2 --minutes-language 2 --minutes-decoder 1
+  python -m dia.training.mini --clips 2000 --minutes-codec 2 --minutes-language 2
+      --minutes-predicted 1 --minutes-decoder 1
                                                        a quick test of all stages; the speech will be unintelligible
 
 To measure the result: python benchmarks/quality/mini_quality.py --model OUT
@@ -73,6 +78,7 @@ class BuildOptions:
     shifts: int
     minutes_codec: float
     minutes_language: float
+    minutes_predicted: float
     minutes_decoder: float
     workers: int
     compiled: bool
@@ -120,13 +126,30 @@ def train_language_model(options: BuildOptions) -> None:
     distributed.run(pretrain, options.workers, *arguments)
 
 
+def predict_own_codes(options: BuildOptions) -> None:
+    """Let the language model speak clips of which the first channels are known."""
+    work, frozen = options.work, DacModel.from_pretrained(options.work / "codec-frozen")
+    torch.set_num_threads(options.workers)
+    predict_codes(
+        work / "language" / "model",
+        frozen,
+        work / "codes",
+        work / "predicted",
+        work / PRONUNCIATIONS,
+        options.minutes_predicted,
+    )
+
+
 def train_decoder(options: BuildOptions) -> None:
-    """Train the codec's decoder alone; codes stay valid."""
-    start = None
-    if options.codec is not None:
-        start = DacModel.from_pretrained(options.work / "codec-frozen", dtype=torch.float32)
-    train_codec(options.corpus, options.work / "codec", _recipes(options)[2:], options.workers, start)
-    save_codec(options.work / "codec", options.work / "codec-final")
+    """Train the codec's decoder alone, also on the language model's codes if there are any; codes stay valid."""
+    work, frozen = options.work, DacModel.from_pretrained(options.work / "codec-frozen", dtype=torch.float32)
+    predicted = None
+    if (work / "predicted").exists():
+        folders = work / "predicted", work / "codes", options.corpus
+        predicted = partial(predicted_batches, *folders, frozen, SEGMENT_FRAMES, PREDICTED)
+    start = None if options.codec is None else frozen
+    train_codec(options.corpus, work / "codec", _recipes(options)[2:], options.workers, start, predicted)
+    save_codec(work / "codec", work / "codec-final")
 
 
 def _recipes(options: BuildOptions) -> list[CodecRecipe]:
@@ -169,6 +192,7 @@ STAGES: dict[str, Callable[[BuildOptions], None]] = {
     "codes": encode_speech,
     "words": look_up_words,
     "language": train_language_model,
+    "predicted": predict_own_codes,
     "decoder": train_decoder,
     "assemble": assemble_checkpoint,
     "voices": write_voices,
@@ -238,7 +262,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--codec",
         type=Path,
-        help="folder of a trained codec, such as the one beside this file (default: train one)",
+        help="folder of a trained codec, such as the embedded one (default: train one)",
     )
     parser.add_argument(
         "--packages",
@@ -267,6 +291,12 @@ def _add_amount_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--minutes-language", type=float, default=240, help="minutes of training of the language model (default: 240)"
+    )
+    parser.add_argument(
+        "--minutes-predicted",
+        type=float,
+        default=60,
+        help="minutes of speech whose codes the language model predicts for training the decoder (default: 60)",
     )
     parser.add_argument(
         "--minutes-decoder", type=float, default=150, help="minutes of training of the decoder alone (default: 150)"

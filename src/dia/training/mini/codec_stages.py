@@ -10,11 +10,12 @@ from transformers import DacModel
 from dia.training.codec.initialization import MINI_CODEC, build_codec
 from dia.training.codec.recipe import CodecRecipe
 from dia.training.codec.state import check_sizes, read_state, sizes_of
-from dia.training.codec.trainer import CodecTrainer
+from dia.training.codec.trainer import CodecTrainer, PredictedBatches
 from dia.training.mini.speech_batches import heldout_probe, speech_batches
 
 SEGMENT_FRAMES = 16
 BATCH = 8
+PREDICTED = 3  # excerpts of a batch whose codes the language model predicts, in the decoder stage
 
 
 def train_codec(
@@ -23,6 +24,7 @@ def train_codec(
     recipes: Sequence[CodecRecipe],
     threads: int | None = None,
     start: DacModel | None = None,
+    predicted: PredictedBatches | None = None,
 ) -> DacModel:
     """Run `recipes` in order, from the state in `folder` if there is one; returns the averaged codec.
 
@@ -32,6 +34,7 @@ def train_codec(
         recipes: the stages.
         threads: number of CPU threads, by default torch's choice.
         start: the codec to begin with, in float32; by default a new one.
+        predicted: batches of `PREDICTED` excerpts with codes of the language model, for the decoder stage.
     """
     if threads is not None:
         torch.set_num_threads(threads)
@@ -41,45 +44,23 @@ def train_codec(
         lambda drawn: speech_batches(speech, samples, MINI_CODEC.sampling_rate, BATCH, seed=1 + drawn),
         folder,
         heldout_probe(speech, samples, MINI_CODEC.sampling_rate),
+        predicted=predicted,
     )
     return trainer.run_all(recipes)
 
 
 def mini_recipes(joint_minutes: float, decoder_minutes: float, compiled: bool = True) -> list[CodecRecipe]:
-    """The three stages of the embedded codec; the second and third are limited by time, not steps."""
+    """The three stages of the embedded codec; the second and third are limited by time, not steps.
+
+    The second and third also adapt a trained codec to other speech. Codes change in the second.
+    """
     return [
         CodecRecipe("warmup", 250, 1.5e-3, final_share=1.0, compiled=compiled),
         CodecRecipe(
             "joint",
             100_000,
-            1.2e-3,
-            steadiness=1.0,
-            average_decay=0.998,
-            seconds=60 * joint_minutes,
-            compiled=compiled,
-        ),
-        CodecRecipe(
-            "decoder",
-            100_000,
-            1e-3,
+            6e-4,
             "muon",
-            average_decay=0.998,
-            seconds=60 * decoder_minutes,
-            compiled=compiled,
-        ),
-    ]
-
-
-def tuning_recipes(joint_minutes: float, decoder_minutes: float, compiled: bool = True) -> list[CodecRecipe]:
-    """The stages that adapt a trained codec to other speech: all of it, then the decoder against a discriminator.
-
-    Codes change in the first stage.
-    """
-    return [
-        CodecRecipe(
-            "joint",
-            100_000,
-            5e-4,
             steadiness=1.0,
             average_decay=0.997,
             seconds=60 * joint_minutes,
@@ -127,10 +108,9 @@ def main() -> None:
         "--start", type=Path, help="folder of a codec of the same sizes to adapt (default: start with a new one)"
     )
     arguments = parser.parse_args()
-    if arguments.start is None:
-        recipes, start = mini_recipes(arguments.joint_minutes, arguments.decoder_minutes, arguments.compiled), None
-    else:
-        recipes = tuning_recipes(arguments.joint_minutes, arguments.decoder_minutes, arguments.compiled)
+    recipes, start = mini_recipes(arguments.joint_minutes, arguments.decoder_minutes, arguments.compiled), None
+    if arguments.start is not None:
+        recipes = recipes[1:]
         start = DacModel.from_pretrained(arguments.start, dtype=torch.float32)
         if sizes_of(start.config) != sizes_of(MINI_CODEC):
             parser.error(

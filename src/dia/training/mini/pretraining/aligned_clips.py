@@ -59,7 +59,7 @@ def validation_clips(held_out: Sequence[Clip], count: int = 192) -> list[Clip]:
 def _clips(rows: Iterable[CodedClip], known: Pronunciations | None, letters: float, hop: int, rate: int) -> list[Clip]:
     clips: dict[tuple[str, str], Clip] = {}
     for row in rows:
-        text = _text_of(row, known, letters)
+        text = text_of(row, known, letters)
         clip = clips.setdefault((row.speaker, text), Clip([], text, row.speaker, []))
         clip.codes.append(torch.from_numpy(row.codes.astype("int16")))
         seconds = ((np.arange(len(row.codes)) + 0.5) * hop - row.shift) / rate
@@ -68,8 +68,14 @@ def _clips(rows: Iterable[CodedClip], known: Pronunciations | None, letters: flo
     return list(clips.values())
 
 
-def _text_of(row: CodedClip, known: Pronunciations | None, letters: float) -> str:
-    """The text as the model reads it, with a speaker's tag."""
+def text_of(row: CodedClip, known: Pronunciations | None, letters: float) -> str:
+    """The text of a clip as the model reads it, with a speaker's tag.
+
+    Args:
+        row: the clip.
+        known: pronunciations of the words; None keeps letters.
+        letters: share of the words that keep their letters although their phones are known.
+    """
     rng = random.Random(zlib.crc32(f"{row.speaker} {row.text}".encode()))
     tag = row.speaker if row.speaker in SPEAKERS else SPEAKERS[0]
     words = with_final_stops(row.text) if rng.random() < CLOSED else row.text
@@ -110,4 +116,4 @@ def _placed(text: str, heard: Heard, seconds: Floats) -> Tensor:
     return torch.from_numpy(np.interp(at, np.arange(len(ids)), ids)).float()
 
 
-__all__ = ["heard_in", "read_clips", "validation_clips"]
+__all__ = ["heard_in", "read_clips", "text_of", "validation_clips"]

@@ -6,16 +6,19 @@
 #include <math.h>
 #include <string.h>
 
-enum { LANES = 8, VECTORS = 2, PANEL = LANES * VECTORS, TILE = 6, CHUNK = 48, DEPTH = 1024, FEW = 4, TOGETHER = 1024 };
+enum { LANES = 8, CHUNK = 48, DEPTH = 1024, FEW = 4, TOGETHER = 1024 };
+
+// A tile has `rows` rows of a panel's `vectors` vectors, as many as fit into registers: 6 of 2 vectors, or 4 of 3.
+enum { NARROW = 2, WIDE = 3, MOST_ROWS = 6, MOST_VECTORS = 3, WIDEST = LANES * MOST_VECTORS };
 
 typedef float vec __attribute__((vector_size(4 * LANES)));
 typedef float loose __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
 
-// Weights are in panels of PANEL outputs, [outputs / PANEL, taps, inputs, PANEL], the last filled with zeros, as is the
-// bias; with at most FEW outputs, [outputs, taps, inputs].
+// Weights are in panels of LANES * vectors outputs, [outputs / panel, taps, inputs, panel], the last filled with zeros,
+// as is the bias; with at most FEW outputs, [outputs, taps, inputs].
 typedef struct {
     const float *weight, *bias;
-    long inputs, outputs, taps, dilation;
+    long inputs, outputs, taps, dilation, vectors;
 } Convolution;
 
 // A stage maps rows of `wide.inputs` to rows of `width`: a Snake, if it has a slope, and a convolution. With a narrow
@@ -36,53 +39,73 @@ typedef struct {
 static inline vec load(const float *from) { return *(const loose *)from; }
 static inline void save(float *to, vec numbers) { *(loose *)to = numbers; }
 
-// Adds a range of taps and inputs to `rows` rows, a constant, of one panel. y has rows of PANEL numbers.
+// Adds a range of taps and inputs to `rows` rows, a constant as `vectors` is, of one panel. y has rows of a panel.
 static inline __attribute__((always_inline)) void tile(
-    const Convolution *c, const float *x, const float *weight, float *y, long taps, long inputs, const int rows) {
-    vec sums[TILE][VECTORS];
+    const Convolution *c, const float *x, const float *weight, float *y, long taps, long inputs, const int rows,
+    const int vectors) {
+    const long panel = vectors * LANES;
+    vec sums[MOST_ROWS][MOST_VECTORS];
     for (int r = 0; r < rows; r++)
-        for (int v = 0; v < VECTORS; v++) sums[r][v] = load(y + r * PANEL + v * LANES);
-    for (long tap = 0; tap < taps; tap++, x += c->dilation * c->inputs, weight += c->inputs * PANEL)
+        for (int v = 0; v < vectors; v++) sums[r][v] = load(y + r * panel + v * LANES);
+    for (long tap = 0; tap < taps; tap++, x += c->dilation * c->inputs, weight += c->inputs * panel)
         for (long i = 0; i < inputs; i++) {
-            vec weights[VECTORS];
-            for (int v = 0; v < VECTORS; v++) weights[v] = load(weight + i * PANEL + v * LANES);
+            vec weights[MOST_VECTORS];
+            for (int v = 0; v < vectors; v++) weights[v] = load(weight + i * panel + v * LANES);
             for (int r = 0; r < rows; r++)
-                for (int v = 0; v < VECTORS; v++) sums[r][v] += x[r * c->inputs + i] * weights[v];
+                for (int v = 0; v < vectors; v++) sums[r][v] += x[r * c->inputs + i] * weights[v];
         }
     for (int r = 0; r < rows; r++)
-        for (int v = 0; v < VECTORS; v++) save(y + r * PANEL + v * LANES, sums[r][v]);
+        for (int v = 0; v < vectors; v++) save(y + r * panel + v * LANES, sums[r][v]);
 }
 
-static void tiles(
+static void narrow_tiles(
     const Convolution *c, const float *x, const float *weight, float *y, long taps, long inputs, long rows) {
-    const long step = TILE * c->inputs;
-    for (; rows >= TILE; rows -= TILE, x += step, y += TILE * PANEL) tile(c, x, weight, y, taps, inputs, TILE);
+    for (; rows >= 6; rows -= 6, x += 6 * c->inputs, y += 6 * NARROW * LANES)
+        tile(c, x, weight, y, taps, inputs, 6, NARROW);
     switch (rows) {
-    case 5: tile(c, x, weight, y, taps, inputs, 5); break;
-    case 4: tile(c, x, weight, y, taps, inputs, 4); break;
-    case 3: tile(c, x, weight, y, taps, inputs, 3); break;
-    case 2: tile(c, x, weight, y, taps, inputs, 2); break;
-    case 1: tile(c, x, weight, y, taps, inputs, 1); break;
+    case 5: tile(c, x, weight, y, taps, inputs, 5, NARROW); break;
+    case 4: tile(c, x, weight, y, taps, inputs, 4, NARROW); break;
+    case 3: tile(c, x, weight, y, taps, inputs, 3, NARROW); break;
+    case 2: tile(c, x, weight, y, taps, inputs, 2, NARROW); break;
+    case 1: tile(c, x, weight, y, taps, inputs, 1, NARROW); break;
+    }
+}
+
+static void wide_tiles(
+    const Convolution *c, const float *x, const float *weight, float *y, long taps, long inputs, long rows) {
+    for (; rows >= 4; rows -= 4, x += 4 * c->inputs, y += 4 * WIDE * LANES)
+        tile(c, x, weight, y, taps, inputs, 4, WIDE);
+    switch (rows) {
+    case 3: tile(c, x, weight, y, taps, inputs, 3, WIDE); break;
+    case 2: tile(c, x, weight, y, taps, inputs, 2, WIDE); break;
+    case 1: tile(c, x, weight, y, taps, inputs, 1, WIDE); break;
     }
 }
 
 // At most CHUNK rows of one panel. The weights are read in parts that fit into the cache.
-static void chunk(const Convolution *c, const float *x, float *y, long rows, long panel, int add) {
-    float sums[CHUNK * PANEL];
-    const long first = panel * PANEL, left = c->outputs - first, width = left < PANEL ? left : PANEL;
+static void chunk(const Convolution *c, const float *x, float *y, long rows, long number, int add) {
+    float sums[CHUNK * WIDEST];
+    const long panel = c->vectors * LANES, first = number * panel;
+    const long left = c->outputs - first, width = left < panel ? left : panel;
     const float *weight = c->weight + first * c->taps * c->inputs;
     for (long r = 0; r < rows; r++) {
-        memcpy(sums + r * PANEL, c->bias + first, sizeof(float) * PANEL);
+        memcpy(sums + r * panel, c->bias + first, sizeof(float) * panel);
         if (add)
-            for (long o = 0; o < width; o++) sums[r * PANEL + o] += y[r * c->outputs + first + o];
+            for (long o = 0; o < width; o++) sums[r * panel + o] += y[r * c->outputs + first + o];
     }
-    const long inputs = c->inputs < DEPTH ? c->inputs : DEPTH, taps = DEPTH / inputs;
-    for (long tap = 0; tap < c->taps; tap += taps)
-        for (long i = 0; i < c->inputs; i += inputs)
-            tiles(c, x + tap * c->dilation * c->inputs + i, weight + (tap * c->inputs + i) * PANEL, sums,
-                  c->taps - tap < taps ? c->taps - tap : taps, c->inputs - i < inputs ? c->inputs - i : inputs, rows);
+    const long inputs = c->inputs < DEPTH ? c->inputs : DEPTH, most = DEPTH / inputs;
+    for (long tap = 0; tap < c->taps; tap += most)
+        for (long i = 0; i < c->inputs; i += inputs) {
+            const float *from = x + tap * c->dilation * c->inputs + i, *part = weight + (tap * c->inputs + i) * panel;
+            const long taps = c->taps - tap < most ? c->taps - tap : most;
+            const long count = c->inputs - i < inputs ? c->inputs - i : inputs;
+            if (c->vectors == WIDE)
+                wide_tiles(c, from, part, sums, taps, count, rows);
+            else
+                narrow_tiles(c, from, part, sums, taps, count, rows);
+        }
     for (long r = 0; r < rows; r++)
-        memcpy(y + r * c->outputs + first, sums + r * PANEL, sizeof(float) * width);
+        memcpy(y + r * c->outputs + first, sums + r * panel, sizeof(float) * width);
 }
 
 // The sum of products of two rows of numbers; lane by lane, then the lanes.
@@ -109,7 +132,7 @@ static void narrow_chunk(const Convolution *c, const float *x, float *y, long ro
 
 // y = the convolution of x [rows + (taps - 1) dilation, inputs], or y += … if `add`: y [rows, outputs].
 static void convolve(const Convolution *c, const float *x, float *y, long rows, int add, int threads) {
-    const long panels = c->outputs <= FEW ? 1 : (c->outputs + PANEL - 1) / PANEL;
+    const long width = c->vectors * LANES, panels = c->outputs <= FEW ? 1 : (c->outputs + width - 1) / width;
 #pragma omp parallel for collapse(2) num_threads(threads) schedule(static) if (threads > 1)
     for (long first = 0; first < rows; first += CHUNK)
         for (long panel = 0; panel < panels; panel++) {

@@ -5,6 +5,7 @@ size. `is_used` tells whether the kernel is used on this CPU; elsewhere, the cal
 """
 
 import ctypes
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -19,7 +20,10 @@ from dia.kernels.compile import load_functions, runs_plain_kernels
 from dia.kernels.sources import PLAIN_FLAGS
 
 SOURCE = Path(__file__).with_name("codec.c")
-_PANEL, _FEW = 16, 4  # outputs, as in the C file
+_LANES, _FEW = 8, 4  # outputs, as in the C file
+_VECTORS = (2, 3)  # widths of a panel; the one that fills the last panel best is used
+_KEPT = 2**20  # numbers of scratch memory that a thread keeps, 4 MB
+_memory = threading.local()
 _Address, _Long, _Int = ctypes.c_void_p, ctypes.c_long, ctypes.c_int
 
 
@@ -77,12 +81,13 @@ class Kernel:
 
     def _convolution(self, weight: Tensor, bias: Tensor, dilation: int) -> "_Convolution":
         outputs, inputs, taps = weight.shape
-        block = 1 if outputs <= _FEW else _PANEL
+        vectors = min(_VECTORS, key=lambda vectors: whole_blocks(outputs, vectors * _LANES))
+        block = 1 if outputs <= _FEW else vectors * _LANES
         filled = whole_blocks(outputs, block)
         taps_first = padded(weight.permute(0, 2, 1), filled)  # [O, K, I]
         panels = taps_first.reshape(-1, block, taps, inputs).permute(0, 2, 3, 1)
         biases = padded(bias[:, None], filled)[:, 0]
-        return _Convolution(self._keep(panels), self._keep(biases), inputs, outputs, taps, dilation)
+        return _Convolution(self._keep(panels), self._keep(biases), inputs, outputs, taps, dilation, vectors)
 
     def _keep(self, tensor: Tensor) -> int:
         self._tensors.append(tensor.detach().float().contiguous().clone())
@@ -121,7 +126,7 @@ class ClipState:
         rows, count, most = rows.contiguous(), len(kernel.stages), _Long()
         state = ctypes.byref(self._state)
         made = library.samples_of(kernel.stages, count, state, len(rows), last, ctypes.byref(most))
-        samples, scratch = _floats(made), _floats(3 * most.value)
+        samples, scratch = _floats(made), _scratch(3 * most.value)
         library.decode(
             *(kernel.stages, count, state, rows.data_ptr(), len(rows), last),
             *(scratch.data_ptr(), most, samples.data_ptr(), torch.get_num_threads()),
@@ -155,10 +160,20 @@ def _floats(count: int) -> Tensor:
     return torch.empty(count, dtype=torch.float32, device="cpu")
 
 
+def _scratch(count: int) -> Tensor:
+    """Memory for intermediate results. Each thread keeps a little, as new memory costs time in every call."""
+    if count > _KEPT:
+        return _floats(count)
+    if len(getattr(_memory, "scratch", ())) < count:
+        _memory.scratch = _floats(count)
+    scratch: Tensor = _memory.scratch
+    return scratch
+
+
 class _Convolution(ctypes.Structure):
     _fields_ = [
         *((name, _Address) for name in ("weight", "bias")),
-        *((name, _Long) for name in ("inputs", "outputs", "taps", "dilation")),
+        *((name, _Long) for name in ("inputs", "outputs", "taps", "dilation", "vectors")),
     ]
 
 

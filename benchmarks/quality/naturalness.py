@@ -1,6 +1,7 @@
-"""Measure the speech of everyday sentences: word error by Whisper, Distill-MOS, and speed.
+"""Measure speech: everyday sentences by word error of Whisper, Distill-MOS and speed; a dialogue; endings.
 
     python benchmarks/quality/naturalness.py                      the embedded model, both speakers, 200 sentences
+    python benchmarks/quality/naturalness.py --parts dialogue endings
     python benchmarks/quality/naturalness.py --model FOLDER --count 50 --seeds 3 --json out.json
 
 Intervals are 95 %, by bootstrap over sentences. Sentences with digits are also listed separately.
@@ -17,14 +18,18 @@ from typing import Any
 
 import numpy as np
 import torch
-from evaluation.intervals import Figure, rate
+from evaluation.intervals import Figure, rate, share
 from evaluation.judges import Errors, OpinionScore, Whisper
+from evaluation.speaking import Line, Speaker
 from tqdm import tqdm
 
-from dia import Dia
+from dia import MINI, Dia
 from dia.audio.waveform import Waveform
+from dia.text.tags import SPEAKERS
+from dia.training.mini.teacher.corpus import SEED_DIALOGUE
 
 SENTENCES = Path(__file__).with_name("everyday.txt")
+CHARACTERS = 15  # of a text a second, roughly
 
 
 def sentences(count: int | None) -> list[str]:
@@ -67,12 +72,40 @@ def measure(
     }
 
 
+def dialogue(model: Dia, seeds: int, whisper: Whisper) -> dict[str, Figure]:
+    """Word error of the dialogue in the README of Dia-1.6B, over `seeds` seeds; the interval is over seeds."""
+    script = " ".join(f"[{speaker}] {text}" for speaker, text in SEED_DIALOGUE)
+    words = re.sub(r"\([^)]*\)", "", " ".join(text for _, text in SEED_DIALOGUE))
+    errors = []
+    for seed in tqdm(range(seeds), "dialogue"):
+        errors.append(whisper.errors(words, model.generate(script, seed=seed), model.sample_rate))
+    return {"word error": rate([one.wrong for one in errors], [one.words for one in errors])}
+
+
+def endings(speaker: Speaker, texts: Sequence[str]) -> dict[str, Figure]:
+    """The share of sentences that end by themselves, with their final stops and without."""
+    found = {}
+    for name, final_stop in (("with a final stop", True), ("without", False)):
+        lines = [
+            Line(f"[{SPEAKERS[index % 2]}] {text if final_stop else text.rstrip('.?!')}", 1 + len(text) / CHARACTERS)
+            for index, text in enumerate(texts)
+        ]
+        said = speaker.say(lines, 0, name, final_stop=final_stop)
+        found[f"ends, {name}"] = share(sum(one.ended for one in said), len(said))
+    return found
+
+
+PARTS = ("sentences", "dialogue", "endings")
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="mini", help="folder or Hub id (default: the embedded model)")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="what to measure (default: all)")
     parser.add_argument("--count", type=int, help="number of sentences (default: all)")
     parser.add_argument("--seeds", type=int, default=1, help="takes per sentence (default: 1)")
+    parser.add_argument("--dialogues", type=int, default=20, help="takes of the dialogue (default: 20)")
     parser.add_argument("--threads", type=int, default=1, help="number of CPU threads (default: 1)")
     parser.add_argument("--speakers", nargs="+", default=["S1", "S2"], help="speakers to measure (default: S1 S2)")
     parser.add_argument("--json", type=Path, help="file for the results")
@@ -80,11 +113,19 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     np.random.seed(0)
     model, texts = Dia.from_pretrained(arguments.model), sentences(arguments.count)
-    judges = Whisper(arguments.threads), OpinionScore()
-    found = {speaker: measure(model, texts, speaker, arguments.seeds, *judges) for speaker in arguments.speakers}
-    for speaker, rows in found.items():
+    found: dict[str, dict[str, Any]] = {}
+    if "sentences" in arguments.parts:
+        judges = Whisper(arguments.threads), OpinionScore()
+        for name in arguments.speakers:
+            found[name] = measure(model, texts, name, arguments.seeds, *judges)
+    if "dialogue" in arguments.parts:
+        found["dialogue"] = dialogue(model, arguments.dialogues, Whisper(arguments.threads))
+    if "endings" in arguments.parts:
+        folder = MINI if arguments.model == "mini" else Path(arguments.model)
+        found["endings"] = endings(Speaker(folder), texts)
+    for part, rows in found.items():
         for name, row in rows.items():
-            print(speaker, name, row)
+            print(part, name, row)
     if arguments.json is not None:
         arguments.json.write_text(json.dumps(found, indent=1), encoding="utf-8")
 

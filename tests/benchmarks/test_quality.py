@@ -274,3 +274,18 @@ def test_without_the_teacher_one_line_says_how_to_get_it(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["mini_quality.py"])
     with pytest.raises(SystemExit, match="apt-get install flite"):
         mini_quality.main()
+
+
+def test_the_own_voice_is_the_nearest_reference():
+    pytest.importorskip("faster_whisper", reason="the judges need the extra [teacher]")
+    from cloning import REFERENCES, closer, own_voice, reference_names
+
+    from dia.training.mini.teacher.natural.plan import HELD_OUT
+
+    east, north = np.array([1.0, 0.0], np.float32), np.array([0.0, 1.0], np.float32)
+    slanted = np.array([0.8, 0.6], np.float32)
+    references = {"east": east, "north": north}
+    assert own_voice([("east", slanted), ("north", slanted)], references).value == 0.5
+    assert closer([slanted, slanted], east, [north]).value == pytest.approx(0.2)
+    assert len(set(reference_names())) == REFERENCES
+    assert set(HELD_OUT) < set(reference_names())

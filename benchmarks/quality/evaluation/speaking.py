@@ -45,25 +45,33 @@ class Speaker:
         self.processor = DiaProcessor.from_pretrained(folder)
         self.rate = self.processor.sampling_rate
 
-    def say(self, lines: Sequence[Line], seed: int, what: str = "speaking", **settings: Any) -> list[Spoken]:
+    def say(
+        self, lines: Sequence[Line], seed: int, what: str = "speaking", final_stop: bool | None = None, **settings: Any
+    ) -> list[Spoken]:
         """Speak `lines` in batches of similar length; the batch does not change a line.
 
-        A line is cut off after twice the teacher's duration plus two seconds.
+        A line is cut off after twice the teacher's duration plus two seconds. `final_stop` is the processor's, and
+        `settings` are those of `generate`.
         """
         order = sorted(range(len(lines)), key=lambda index: lines[index].seconds)
         spoken: dict[int, Spoken] = {}
         with tqdm(total=len(lines), desc=what, leave=False) as bar:
             for first in range(0, len(order), AT_ONCE):
                 chosen = order[first : first + AT_ONCE]
-                said = self._together([lines[index] for index in chosen], [seed + index for index in chosen], settings)
+                seeds = [seed + index for index in chosen]
+                said = self._together([lines[index] for index in chosen], seeds, final_stop, settings)
                 spoken |= zip(chosen, said, strict=True)
                 bar.update(len(chosen))
         return [spoken[index] for index in range(len(lines))]
 
-    def _together(self, lines: Sequence[Line], seeds: Sequence[int], settings: dict[str, Any]) -> list[Spoken]:
+    def _together(
+        self, lines: Sequence[Line], seeds: Sequence[int], final_stop: bool | None, settings: dict[str, Any]
+    ) -> list[Spoken]:
         prompts = [line.prompt for line in lines]
         audio = None if all(prompt is None for prompt in prompts) else prompts
-        inputs = self.processor(text=[line.script for line in lines], audio=audio, sampling_rate=TEACHER_RATE)
+        scripts = [line.script for line in lines]
+        closing = {} if final_stop is None else {"final_stop": final_stop}
+        inputs = self.processor(text=scripts, audio=audio, sampling_rate=TEACHER_RATE, **closing)
         leading = self.processor.get_audio_prompt_len(inputs["decoder_attention_mask"])
         seconds = 2 * max(line.seconds for line in lines) + 2
         limit = math.ceil(seconds * self.processor.frame_rate) + max(self.processor.delay_pattern)

@@ -8,6 +8,7 @@ from serving import assert_error, client_of, full_once, wait_until
 
 from dia.decoding.engine import EngineClosed, EngineFull
 from dia.serving.errors import Code, as_serving_error, input_error
+from dia.serving.http.schema import SPEECH_EXAMPLES
 
 ASKED = {"model": "tts-1", "voice": "alloy", "input": "Good morning."}
 SPEECH = "/v1/audio/speech"
@@ -170,3 +171,46 @@ def test_errors_of_the_synthesis_have_an_entry_and_tell_no_secrets(error, code):
 def test_errors_of_the_facade_use_the_names_of_the_request():
     found = input_error(ValueError("cfg_filter_top_k=0 must be a whole number from 1."))
     assert (found.param, found.message) == ("top_k", "top_k=0 must be a whole number from 1.")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"input": None, "turns": None},
+        {"input": "Hi.", "turns": [{"text": "Hi.", "voice": "clara"}]},
+        {"input": "Hi."},
+        {"input": "Hi.", "voice": "clara", "voices": {"S1": "clara"}},
+        {"turns": [{"text": "Hi.", "voice": "clara"}], "voices": {"S1": "clara"}},
+        {"turns": [{"text": "Hi.", "voice": "clara"}], "ref_audio": "AAAA", "ref_text": "Hi."},
+        {"input": "Hi.", "voices": {"S1": "clara"}, "ref_audio": "AAAA", "ref_text": "Hi."},
+        {"input": "Hi.", "ref_audio": "AAAA"},
+        {"input": "Hi.", "voice": "clara", "ref_text": "Hi."},
+        {"input": "Hi.", "voice": "clara", "seed": 2**64},
+    ],
+)
+def test_the_document_excludes_what_the_server_refuses(http, validator, fields):
+    body = {"model": "tts-1", **fields}
+    assert http.post("/v1/audio/speech", json=body).status_code == 400
+    assert not validator.is_valid(body)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(example["value"] for example in SPEECH_EXAMPLES.values()),
+        {"model": "tts-1", "input": "Hi.", "turns": None, "voice": None, "voices": {"S1": "clara"}, "seed": 2**64 - 1},
+        {"model": "tts-1", "input": "Hi.", "ref_audio": "AAAA", "ref_text": "Hi.", "voices": None},
+    ],
+)
+def test_the_document_allows_what_the_server_accepts(validator, body):
+    validator.validate(body)
+
+
+@pytest.fixture
+def validator(http):
+    """A validator of the body of `POST /v1/audio/speech`."""
+    from jsonschema import Draft202012Validator
+
+    document = http.get("/openapi.json").json()
+    return Draft202012Validator(document | {"$ref": "#/components/schemas/SpeechRequest"})

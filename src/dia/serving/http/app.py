@@ -176,6 +176,9 @@ def _with_our_errors(make: Any) -> Any:
         made: dict[str, Any] = make()
         components = made.setdefault("components", {})
         components.setdefault("schemas", {})["Error"] = _ERROR_SCHEMA
+        for body in (SpeechRequest, BatchRequest):  # FastAPI makes floats of bounds, which do not hold 64 bits
+            schema = body.model_json_schema(ref_template="#/components/schemas/{model}")
+            components["schemas"] |= schema.pop("$defs") | {body.__name__: schema}
         components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
         answer = {
             "description": "An error",

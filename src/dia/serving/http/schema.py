@@ -136,8 +136,29 @@ class Defaults(Body):
     )
 
 
+def _given(*names: str) -> dict[str, Any]:
+    """The schema of a body in which all fields of `names` have a value."""
+    return {"required": list(names), "properties": {name: {"not": {"type": "null"}} for name in names}}
+
+
+# What `jobs` refuses, in the OpenAPI document.
+_APART = (("voice", "voices"), ("turns", "voices"), ("turns", "ref_audio"), ("voices", "ref_audio"))
+_RULES: list[Any] = [
+    {"oneOf": [_given("input"), _given("turns")]},
+    *({"not": _given(*pair)} for pair in _APART),
+    {"if": _given("ref_audio"), "then": _given("ref_text")},
+    {"if": _given("ref_text"), "then": _given("ref_audio")},
+]
+_VOICE_RULE: Any = {
+    "if": _given("input"),
+    "then": {"anyOf": [_given(name) for name in ("voice", "voices", "ref_audio")]},
+}
+
+
 class Item(Defaults):
     """A text or a dialogue."""
+
+    model_config = ConfigDict(json_schema_extra={"allOf": _RULES})
 
     input: str | None = Field(None, description="The text, or a script with [S1] and [S2].")
     turns: list[Turn] | None = Field(
@@ -157,6 +178,8 @@ class Item(Defaults):
 
 class SpeechRequest(Item):
     """The body of `POST /v1/audio/speech`."""
+
+    model_config = ConfigDict(json_schema_extra={"allOf": [*_RULES, _VOICE_RULE]})
 
     model: str = Field(max_length=NAME_CHARACTERS, description="A name of `GET /v1/models`.", examples=["tts-1"])
     stream_format: Literal["audio", "sse"] = "audio"

@@ -17,7 +17,7 @@ from dia.training.data.lines import lines_of
 from dia.training.mini.model_card import card, draw_curves
 from dia.training.mini.teacher.english import vocabulary
 
-SAMPLING = {"do_sample": True, "temperature": 0.4, "top_k": 20, "top_p": 1.0, "guidance_scale": 2.0}
+SAMPLING: dict[str, Any] = {"do_sample": True, "temperature": 0.4, "top_k": 20, "top_p": 1.0, "guidance_scale": 2.0}
 # See `dia.text.prompt_format`.
 PROMPT_FORMAT = {
     "closing_tag": False,

@@ -13,7 +13,7 @@ from dia.training.mini import predicted_codes
 from dia.training.mini.encoding import sound_of
 from dia.training.mini.predicted_codes import KnownChannels, predict, predict_codes, predicted_batches
 from dia.training.mini.pretraining.initialization import mini_config
-from dia.training.mini.teacher.natural.corpus import read_shard
+from dia.training.mini.teacher.natural.corpus import read_shard, write_shard
 
 RATE, HOP, FRAMES = 16_000, 320, 6
 TEXTS = ["a mad tub", "fit him", "is it", "a lad"]
@@ -49,10 +49,8 @@ def folders(tmp_path, codec, model, monkeypatch):
             TEXTS, ("train", "train", "heldout", "train"), ("S1", "S2", "S1", "am_high"), strict=True
         )
     ]
-    from dia.training.mini.teacher.natural import corpus
-
     (tmp_path / "corpus").mkdir()
-    corpus._write(tmp_path / "corpus", 7, [(line, audio[line["spoken"]]) for line in lines], RATE)
+    write_shard(tmp_path / "corpus", 7, [(line, audio[line["spoken"]]) for line in lines], RATE)
     code_cache.claim(tmp_path / "codes", codec)
     sounds = [sound_of(clip, RATE) for clip in read_shard(tmp_path / "corpus", 7)]
     grids = [rng.integers(0, 16, (-(-len(sound.audio) // HOP), 2)).astype(np.uint16) for sound in sounds]

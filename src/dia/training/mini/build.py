@@ -33,10 +33,12 @@ from dia.training.mini.teacher.natural.plan import CLIPS
 from dia.training.mini.teacher.natural.plan import Recipe as CorpusRecipe
 from dia.training.mini.teacher.natural.production import make_in_parts
 from dia.training.mini.teacher.natural.pronunciations import write_lexicon
+from dia.training.mini.teacher.natural.revoicing import revoice
 from dia.training.mini.teacher.natural.teachers.teacher import open_teacher
 
 _GUIDE = """stages, in order; each resumes where it stopped, and is skipped if its result exists:
   speech    teachers speak the texts, a recognizer checks every clip WORK/speech, or --speech
+            some of them again in other voices
   codec     a codec is trained on the speech                         WORK/codec, WORK/codec-frozen
   codes     every clip is encoded, some with sounds                  WORK/codes
   words     the teacher's pronunciations of English words            WORK/pronunciations.txt.gz
@@ -94,6 +96,7 @@ class BuildOptions:
 def speak_texts(options: BuildOptions) -> None:
     """Let the teachers speak the training texts."""
     make_in_parts(options.corpus, CorpusRecipe(), options.packages, options.clips, options.workers)
+    revoice(options.corpus)
 
 
 def train_whole_codec(options: BuildOptions) -> None:

@@ -46,7 +46,7 @@ def test_another_change_is_an_error_with_an_example(name):
 
 def test_every_made_voice_of_the_plan_has_a_change():
     made = [Change.of(role.voice) for role in ROLES if SEPARATOR in role.voice]
-    assert len(set(made)) == 25
+    assert len(set(made)) == 65
 
 
 def test_without_pyworld_the_error_says_what_to_install(monkeypatch):

@@ -127,13 +127,18 @@ def build(
             if number >= total:
                 return
             if number % parts == part - 1:
-                if not _paths(folder, number)[1].exists():
-                    _write(folder, number, studio.record(batch, recipe), recipe.rate)
+                if not paths_of(folder, number)[1].exists():
+                    write_shard(folder, number, studio.record(batch, recipe), recipe.rate)
                 bar.update()
 
 
-def _write(folder: Path, number: int, clips: list[tuple[dict[str, Any], NDArray[np.int16]]], rate: int) -> None:
-    audio_path, index_path = _paths(folder, number)
+def write_shard(folder: Path, number: int, clips: list[tuple[dict[str, Any], NDArray[np.int16]]], rate: int) -> None:
+    """Write a shard: the lines and the audio of its clips. The audio of dropped clips is empty.
+
+    Raises:
+        OSError: the disk is full; the message says what is kept.
+    """
+    audio_path, index_path = paths_of(folder, number)
     audio = np.concatenate([audio for _, audio in clips])
     flac = io.BytesIO()
     soundfile.write(flac, audio, rate, format="FLAC", subtype="PCM_16")
@@ -162,12 +167,12 @@ def shard_numbers(folder: Path) -> list[int]:
 
 def index(folder: Path, number: int) -> list[dict[str, Any]]:
     """The lines of a shard, dropped clips included."""
-    return [json.loads(line) for line in lines_of(_paths(folder, number)[1].read_text(encoding="utf-8"))]
+    return [json.loads(line) for line in lines_of(paths_of(folder, number)[1].read_text(encoding="utf-8"))]
 
 
 def read_shard(folder: Path, number: int) -> Iterator[Clip]:
     """The clips of a shard that were not dropped, in order."""
-    audio, rate = soundfile.read(_paths(folder, number)[0], dtype="int16")
+    audio, rate = soundfile.read(paths_of(folder, number)[0], dtype="int16")
     for line in index(folder, number):
         if "dropped" not in line:
             start, samples, labels = line.pop("start"), line.pop("samples"), line.pop("labels", None)
@@ -217,8 +222,21 @@ def as_pcm(speech: Speech, rate: int) -> NDArray[np.int16]:
     return np.round(waveform / peak * 32767).astype(np.int16)
 
 
-def _paths(folder: Path, number: int) -> tuple[Path, Path]:
+def paths_of(folder: Path, number: int) -> tuple[Path, Path]:
+    """The files of a shard: audio and lines. The shard is complete if the second exists."""
     return folder / f"speech-{number:05d}.flac", folder / f"speech-{number:05d}.jsonl"
 
 
-__all__ = ["Clip", "Studio", "as_pcm", "build", "index", "read_shard", "shard_numbers", "summary", "trimmed"]
+__all__ = [
+    "Clip",
+    "Studio",
+    "as_pcm",
+    "build",
+    "index",
+    "paths_of",
+    "read_shard",
+    "shard_numbers",
+    "summary",
+    "trimmed",
+    "write_shard",
+]

@@ -14,6 +14,7 @@ from dia.training.mini.teacher.natural.texts.mixture import SHARES, Text
 
 RECIPE = "corpus.json"
 CLIPS = 55_000  # about 50 hours
+REVOICED = 50_000  # number of the first shard of clips in changed voices, see `revoicing`
 # Voices of Kokoro that nothing is trained on, to test cloning with: a woman and a man of each accent.
 HELD_OUT = ("af_nova", "am_onyx", "bf_lily", "bm_daniel")
 _CLONED = (
@@ -46,12 +47,16 @@ class Role:
 
 # The man's voice is the woman's with another pitch and vocal tract: Kokoro's men cost ten times as much CPU.
 MAN = "heart*0.6/0.88/1.1"
-# Voices to clone that are made in the same way: factors of the pitch, and of the formants around what suits the pitch.
-_MADE = tuple(
-    f"heart*{pitch}/{round(1 - 0.3 * (1 - pitch) + offset, 3)}"
-    for pitch in (0.5, 0.56, 0.64, 0.72, 0.8, 0.88, 0.98, 1.1)
-    for offset in (-0.06, 0.0, 0.06)
-)
+
+
+def _made_voice(rng: random.Random) -> str:
+    """A voice to clone that is made in the same way: the formants follow the pitch, and vary."""
+    pitch = round(2 ** rng.uniform(-1.05, 0.35), 3)
+    formants = round(min(1.2, max(0.78, 1 - 0.3 * (1 - pitch) + rng.uniform(-0.09, 0.09))), 3)
+    return f"heart*{pitch}/{formants}/{round(rng.uniform(0.75, 1.3), 2)}"
+
+
+_MADE = tuple(map(_made_voice, [random.Random(3)] * 64))
 
 ROLES = (
     Role("S1", "hibari", "heart", 36.0),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dia.runtime.files.locks import exclusive_writer
 from dia.training.mini.teacher.natural.corpus import Studio, build, shard_numbers, summary
-from dia.training.mini.teacher.natural.plan import Recipe, claim
+from dia.training.mini.teacher.natural.plan import REVOICED, Recipe, claim
 from dia.training.mini.teacher.natural.recognition import Whisper
 from dia.training.mini.teacher.natural.teachers.teacher import open_teacher
 from dia.training.mini.teacher.natural.texts.mixture import Texts
@@ -50,7 +50,7 @@ def make_in_parts(
         BlockingIOError: another process makes one of the parts.
         OSError, ValueError, ImportError: as `make`.
     """
-    if len(shard_numbers(folder)) >= -(-clips // recipe.shard_clips):
+    if sum(number < REVOICED for number in shard_numbers(folder)) >= -(-clips // recipe.shard_clips):
         claim(folder, recipe)
         print(summary(folder))
         return

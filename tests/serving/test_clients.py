@@ -74,7 +74,7 @@ def test_ffmpeg_reads_the_stream_while_it_comes(address, pcm, kind):
                 ffmpeg.stdin.write(chunk)
         sound, errors = ffmpeg.communicate()
     assert errors == b""
-    assert len(sound) == pytest.approx(len(pcm), abs=0.1 * PCM_RATE * 2)
+    assert len(sound) == pytest.approx(len(pcm), abs=0.15 * PCM_RATE * 2)  # mp3 pads to whole frames at both ends
 
 
 def test_pcm_can_be_played_in_frames_of_a_pipeline_as_it_comes(address, pcm):

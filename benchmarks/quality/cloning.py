@@ -4,15 +4,14 @@
     python benchmarks/quality/cloning.py --packages teacher-packages --people PROMPTS --count 20 --json cloning.json
 
 Nine voices of Kokoro are references, four of which nothing was trained on. The model continues a recording of each of
-the four; "own voice" is the share of new clips whose nearest reference is the voice recorded, a ninth by chance.
-With --people, it also continues a recording of a woman; "closer" is the similarity of the new speech to her voice less
+the four; own_voice is the share of new clips whose nearest reference is the voice recorded, a ninth by chance.
+With --people, it also continues a recording of a woman; closer is the similarity of the new speech to her voice less
 that to the references that are women. Similarity is the cosine of a speaker encoder, which hears little besides the
 voice. Rows of the codec and of the recordings themselves show what can be reached. PROMPTS is described in
 codec_quality.py. Intervals are 95 %, by bootstrap over clips.
 """
 
 import argparse
-import json
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -23,6 +22,7 @@ import torch
 from codec_quality import Codec, Spoken, prompts, teacher_clips
 from evaluation.intervals import Figure, rate
 from evaluation.judges import Speakers
+from evaluation.results import report
 from naturalness import sentences
 from tqdm import tqdm
 
@@ -136,13 +136,13 @@ class Bench:
         ]
         alone = [(name, clip) for name, clips in prompts_of.items() for clip in clips]
         return {
-            "own voice": own_voice(made, self.references),
-            "own voice, codec": own_voice(
+            "own_voice": own_voice(made, self.references),
+            "own_voice_codec": own_voice(
                 [(name, self.voice(self.codec(clip))) for name, clip in alone], self.references
             ),
-            "own voice, recording": own_voice([(name, self.voice(clip)) for name, clip in alone], self.references),
+            "own_voice_recording": own_voice([(name, self.voice(clip)) for name, clip in alone], self.references),
             **{
-                f"own voice, {name}": own_voice([one for one in made if one[0] == name], self.references)
+                f"own_voice_{name}": own_voice([one for one in made if one[0] == name], self.references)
                 for name in HELD_OUT
             },
         }
@@ -156,8 +156,8 @@ class Bench:
         passed = [self.voice(self.codec(clip)) for clip in recorded[:SENTENCES]]
         return {
             "closer": closer(made, own, women),
-            "closer, codec": closer(passed, own, women),
-            "closer, recording": closer([self.voice(clip) for clip in recorded[:SENTENCES]], own, women),
+            "closer_codec": closer(passed, own, women),
+            "closer_recording": closer([self.voice(clip) for clip in recorded[:SENTENCES]], own, women),
         }
 
 
@@ -169,17 +169,14 @@ def main() -> None:
     parser.add_argument("--people", type=Path, help="folder with the unpacked telephone prompts (default: none)")
     parser.add_argument("--count", type=int, default=20, help="new clips of each recording (default: 20)")
     parser.add_argument("--threads", type=int, default=1, help="number of CPU threads (default: 1)")
-    parser.add_argument("--json", type=Path, help="file for the results")
+    parser.add_argument("--json", type=Path, help="file of figures to add the results to")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     bench = Bench(arguments.model, arguments.packages, arguments.count)
     found = bench.held_out()
     if arguments.people is not None:
         found |= bench.person(arguments.people)
-    for name, figure in found.items():
-        print(f"{name:24} {figure.value:.3f} [{figure.low:.3f}, {figure.high:.3f}] of {figure.of}")
-    if arguments.json is not None:
-        arguments.json.write_text(json.dumps({name: figure._asdict() for name, figure in found.items()}, indent=1))
+    report(found, arguments.json)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,6 @@ asterisk-core-sounds-en (CC BY-SA 3.0; a woman who is in no training data), read
 
 import argparse
 import gzip
-import json
 import re
 import subprocess
 from collections.abc import Iterator, Sequence
@@ -31,6 +30,7 @@ import soxr
 import torch
 from evaluation.intervals import Figure, rate
 from evaluation.judges import OpinionScore, Speakers, Whisper
+from evaluation.results import add_figures
 from naturalness import sentences
 from tqdm import tqdm
 from transformers import DacModel
@@ -136,6 +136,16 @@ def compared(sets: dict[str, list[Spoken]], codecs: Sequence[Path], judges: Judg
     return found
 
 
+def named(found: dict[str, dict[str, dict[str, Figure]]]) -> dict[str, Figure]:
+    """The figures with names such as "codec_person_word_error", of the last codec."""
+    rows = ((clips, list(passed.values())[-1]) for clips, passed in found.items())
+    return {
+        f"codec_{clips.replace(' ', '_')}_{name.replace(' ', '_')}": figure
+        for clips, figures in rows
+        for name, figure in figures.items()
+    }
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -146,7 +156,7 @@ def main() -> None:
     parser.add_argument("--people", type=Path, help="folder with the unpacked telephone prompts (default: none)")
     parser.add_argument("--count", type=int, default=40, help="sentences of a set (default: 40)")
     parser.add_argument("--threads", type=int, default=1, help="number of CPU threads (default: 1)")
-    parser.add_argument("--json", type=Path, help="file for the results")
+    parser.add_argument("--json", type=Path, help="file of figures to add the results to")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     texts = sentences(arguments.count)
@@ -155,14 +165,14 @@ def main() -> None:
         for name, voice in tqdm(TEACHERS, "speaking")
     }
     if arguments.people is not None:
-        sets["a recorded woman"] = list(prompts(arguments.people, arguments.count))
+        sets["person"] = list(prompts(arguments.people, arguments.count))
     found = compared(sets, arguments.codec, Judges(arguments.threads))
     for name, rows in found.items():
         for row, figures in rows.items():
             shown = ", ".join(f"{key} {one.value:.3f} [{one.low:.3f}, {one.high:.3f}]" for key, one in figures.items())
             print(f"{name:20} {row:18} {shown}")
     if arguments.json is not None:
-        arguments.json.write_text(json.dumps(found, indent=1), encoding="utf-8")
+        add_figures(arguments.json, named(found))
 
 
 if __name__ == "__main__":

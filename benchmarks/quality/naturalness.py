@@ -1,26 +1,28 @@
-"""Measure speech: everyday sentences by word error of Whisper, Distill-MOS and speed; a dialogue; endings.
+"""Measure speech: everyday sentences by word error of Whisper, Distill-MOS and speed; a dialogue; endings; sounds.
 
     python benchmarks/quality/naturalness.py                      the embedded model, both speakers, 200 sentences
     python benchmarks/quality/naturalness.py --parts dialogue endings
     python benchmarks/quality/naturalness.py --model FOLDER --count 50 --seeds 3 --json out.json
 
-Intervals are 95 %, by bootstrap over sentences. Sentences with digits are also listed separately.
+Intervals are 95 %, by bootstrap over sentences. Sentences with digits are also listed separately. The part "sounds"
+needs flite, for the words beside them.
 """
 
 import argparse
-import json
 import re
-import statistics
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from evaluation.intervals import Figure, rate, share
+from evaluation.held_out import fresh_sentences
+from evaluation.held_out import sentences as sentences_of_grammar
+from evaluation.intervals import Figure, certain, rate, share
 from evaluation.judges import Errors, OpinionScore, Whisper
+from evaluation.results import report
 from evaluation.speaking import Line, Speaker
+from mini.sounds import soundings, sounds_right
 from tqdm import tqdm
 
 from dia import MINI, Dia
@@ -45,16 +47,10 @@ def spoken(model: Dia, texts: Sequence[str], speaker: str, seed: int) -> Iterato
         yield model.generate(f"[{speaker}] {text}", seed=seed + index), time.perf_counter() - started
 
 
-def figures(errors: Sequence[Errors], scores: Sequence[float]) -> dict[str, Figure]:
-    """Word error and opinion score with intervals."""
-    found = {"word error": rate([one.wrong for one in errors], [one.words for one in errors])}
-    return found | {"Distill-MOS": rate(scores, [1.0] * len(scores))} if scores else found
-
-
 def measure(
     model: Dia, texts: Sequence[str], speaker: str, seeds: int, whisper: Whisper, score: OpinionScore
-) -> dict[str, Any]:
-    """All results of one speaker."""
+) -> dict[str, Figure]:
+    """Word error of all sentences and of those with digits, opinion score and speed of one speaker."""
     errors, scores, taken, seconds = list[Errors](), list[float](), list[float](), list[float]()
     for seed in range(seeds):
         told = spoken(model, texts, speaker, 1000 * seed)
@@ -64,70 +60,79 @@ def measure(
             taken.append(spent)
             seconds.append(len(audio) / model.sample_rate)
     numbered = [errors[index] for index in range(len(errors)) if re.search(r"\d", texts[index % len(texts)])]
-    return {
-        "all": figures(errors, scores),
-        "with digits": figures(numbered, []) if numbered else {},
-        "times as fast as speech": sum(seconds) / sum(taken),
-        "median seconds": statistics.median(seconds),
+    found = {
+        "word_error": word_error(errors),
+        "opinion_score": rate(scores, [1.0] * len(scores)),
+        "realtime": certain(sum(seconds) / sum(taken), len(taken)),
     }
+    found |= {"word_error_digits": word_error(numbered)} if numbered else {}
+    return {f"{name}_{speaker}": figure for name, figure in found.items()}
+
+
+def word_error(errors: Sequence[Errors]) -> Figure:
+    """The share of wrong words."""
+    return rate([one.wrong for one in errors], [one.words for one in errors])
 
 
 def dialogue(model: Dia, seeds: int, whisper: Whisper) -> dict[str, Figure]:
     """Word error of the dialogue in the README of Dia-1.6B, over `seeds` seeds; the interval is over seeds."""
     script = " ".join(f"[{speaker}] {text}" for speaker, text in SEED_DIALOGUE)
     words = re.sub(r"\([^)]*\)", "", " ".join(text for _, text in SEED_DIALOGUE))
-    errors = []
-    for seed in tqdm(range(seeds), "dialogue"):
-        errors.append(whisper.errors(words, model.generate(script, seed=seed), model.sample_rate))
-    return {"word error": rate([one.wrong for one in errors], [one.words for one in errors])}
+    takes = (model.generate(script, seed=seed) for seed in tqdm(range(seeds), "dialogue"))
+    return {"word_error_dialogue": word_error([whisper.errors(words, take, model.sample_rate) for take in takes])}
 
 
 def endings(speaker: Speaker, texts: Sequence[str]) -> dict[str, Figure]:
     """The share of sentences that end by themselves, with their final stops and without."""
     found = {}
-    for name, final_stop in (("with a final stop", True), ("without", False)):
+    for name, final_stop in (("ended", True), ("ended_open", False)):
         lines = [
             Line(f"[{SPEAKERS[index % 2]}] {text if final_stop else text.rstrip('.?!')}", 1 + len(text) / CHARACTERS)
             for index, text in enumerate(texts)
         ]
         said = speaker.say(lines, 0, name, final_stop=final_stop)
-        found[f"ends, {name}"] = share(sum(one.ended for one in said), len(said))
+        found[name] = share(sum(one.ended for one in said), len(said))
     return found
 
 
-PARTS = ("sentences", "dialogue", "endings")
+def sounds(speaker: Speaker, count: int) -> dict[str, Figure]:
+    """The share of sounds that are recognized; the same after the codec alone."""
+    texts = iter(fresh_sentences(sentences_of_grammar("sounds"), frozenset(), 5 * count).texts)
+    found = sounds_right(speaker, soundings(texts, count), 0)
+    return {name: found[name] for name in ("sounds", "sounds_fresh")}
+
+
+PARTS = ("sentences", "dialogue", "endings", "sounds")
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", default="mini", help="folder or Hub id (default: the embedded model)")
+    parser.add_argument("--model", default=str(MINI), help="checkpoint folder (default: the embedded one)")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="what to measure (default: all)")
     parser.add_argument("--count", type=int, help="number of sentences (default: all)")
     parser.add_argument("--seeds", type=int, default=1, help="takes per sentence (default: 1)")
     parser.add_argument("--dialogues", type=int, default=20, help="takes of the dialogue (default: 20)")
+    parser.add_argument("--sounds", type=int, default=100, help="turns with a sound (default: 100)")
     parser.add_argument("--threads", type=int, default=1, help="number of CPU threads (default: 1)")
     parser.add_argument("--speakers", nargs="+", default=["S1", "S2"], help="speakers to measure (default: S1 S2)")
-    parser.add_argument("--json", type=Path, help="file for the results")
+    parser.add_argument("--json", type=Path, help="file of figures to add the results to")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     np.random.seed(0)
-    model, texts = Dia.from_pretrained(arguments.model), sentences(arguments.count)
-    found: dict[str, dict[str, Any]] = {}
+    model, texts, folder = Dia.from_pretrained(arguments.model), sentences(arguments.count), Path(arguments.model)
+    found: dict[str, Figure] = {}
     if "sentences" in arguments.parts:
         judges = Whisper(arguments.threads), OpinionScore()
         for name in arguments.speakers:
-            found[name] = measure(model, texts, name, arguments.seeds, *judges)
+            found |= measure(model, texts, name, arguments.seeds, *judges)
     if "dialogue" in arguments.parts:
-        found["dialogue"] = dialogue(model, arguments.dialogues, Whisper(arguments.threads))
+        found |= dialogue(model, arguments.dialogues, Whisper(arguments.threads))
     if "endings" in arguments.parts:
-        folder = MINI if arguments.model == "mini" else Path(arguments.model)
-        found["endings"] = endings(Speaker(folder), texts)
-    for part, rows in found.items():
-        for name, row in rows.items():
-            print(part, name, row)
-    if arguments.json is not None:
-        arguments.json.write_text(json.dumps(found, indent=1), encoding="utf-8")
+        found |= endings(Speaker(folder), texts)
+    if "sounds" in arguments.parts:
+        found |= sounds(Speaker(folder), arguments.sounds)
+    report(found, arguments.json)
 
 
 if __name__ == "__main__":

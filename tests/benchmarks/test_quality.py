@@ -1,5 +1,6 @@
 """What the quality benchmark counts: intervals, fresh texts, homophones, turns, pitch, sounds, and its verdicts."""
 
+import json
 import random
 import shutil
 import sys
@@ -289,3 +290,18 @@ def test_the_own_voice_is_the_nearest_reference():
     assert closer([slanted, slanted], east, [north]).value == pytest.approx(0.2)
     assert len(set(reference_names())) == REFERENCES
     assert set(HELD_OUT) < set(reference_names())
+
+
+def test_benchmarks_add_their_figures_to_one_file(tmp_path):
+    from evaluation.intervals import certain, share
+    from evaluation.results import add_figures
+
+    path = tmp_path / "figures.json"
+    add_figures(path, {"ended": share(9, 10), "realtime": certain(3.0)})
+    add_figures(path, {"ended": share(10, 10)})
+    figures = json.loads(path.read_text())["figures"]
+    assert figures["ended"]["value"] == 1.0
+    assert figures["realtime"] == {"value": 3.0, "of": 1}
+    path.write_text("[]")
+    with pytest.raises(ValueError, match="not a file of figures"):
+        add_figures(path, {})

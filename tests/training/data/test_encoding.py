@@ -263,7 +263,7 @@ def corpus(tmp_path):
     folder.mkdir()
     for number in range(2):
         clips = [_hum(f"A, {'bad ' * index}dad.", index) for index in range(4)]
-        natural_corpus._write(folder, number, clips, 24_000)
+        natural_corpus.write_shard(folder, number, clips, 24_000)
     return folder
 
 
@@ -318,7 +318,7 @@ def test_encoding_a_corpus_resumes_keeps_what_is_there_and_adds_new_shards(teach
     encode_corpus(teachers_codec, corpus, folder)
     kept = times(folder)["codes-00001-0.npy"]
     (folder / "codes-00000-0.jsonl").unlink()
-    natural_corpus._write(corpus, 2, [_hum("New.", 1)], 24_000)
+    natural_corpus.write_shard(corpus, 2, [_hum("New.", 1)], 24_000)
     encode_corpus(teachers_codec, corpus, folder)
     assert times(folder)["codes-00001-0.npy"] == kept
     assert json.loads((folder / "codes-00000-0.jsonl").read_text().splitlines()[0])["speaker"] == "S1"

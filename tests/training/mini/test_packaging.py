@@ -17,18 +17,15 @@ from dia.training.mini.teacher.english import vocabulary
 from dia.training.mini.teacher.sounds import SOUNDS
 
 FIGURES = {
-    "training_texts": 60000,
     "figures": {
-        "sentence_model": {"value": 0.3, "of": 200, "low": 0.25, "high": 0.352},
-        "sentence_codec": {"value": 0.2, "of": 200, "low": 0.15, "high": 0.25},
-        "sentence_teacher": {"value": 0.1, "of": 200, "low": 0.05, "high": 0.15},
-        "sequence_model": {"value": 0.4, "of": 100, "low": 0.35, "high": 0.45},
+        "word_error_S1": {"value": 0.3, "of": 200, "low": 0.25, "high": 0.352},
+        "word_error_S2": {"value": 0.2, "of": 200, "low": 0.15, "high": 0.25},
+        "opinion_score_S1": {"value": 2.5, "of": 200, "low": 2.45, "high": 2.551},
+        "realtime_S1": {"value": 3.13, "of": 1},
+        "realtime_S2": {"value": 4.0, "of": 1},
         "ended": {"value": 0.99, "of": 300, "low": 0.97, "high": 1.0},
-        "cloned": {"value": 0.85, "of": 60, "low": 0.74, "high": 0.92},
-        "gap": {"value": 2.0, "of": 300},
-        "realtime": {"value": 3.13, "of": 1},
-        "command": {"value": 6.02, "of": 1},
-        "command_speech": {"value": 10.4, "of": 1},
+        "own_voice": {"value": 0.85, "of": 60, "low": 0.74, "high": 0.92},
+        "closer": {"value": 0.1, "of": 20, "low": 0.05, "high": 0.15},
     },
 }
 
@@ -122,13 +119,12 @@ def test_a_failed_assembly_leaves_the_old_folder(parts, tmp_path):
 
 def test_figures_become_tables_with_their_intervals():
     table = figures_table(FIGURES)
-    assert "| the model | 30.0 % [25.0, 35.2] | 40.0 % [35.0, 45.0] |" in table
-    assert "| the teacher | 10.0 % [5.0, 15.0] | not measured |" in table
-    assert "| pitch of an unknown voice kept, within 10 % | 85.0 % [74.0, 92.0] | 60 |" in table
-    assert "2.00 nat" in table
-    assert "3.1 times realtime" in table
-    assert "10.4 s of speech | 6.0 s |" in table
-    assert "any of the 60,000 training texts" in table
+    assert "| word error, everyday sentences | 30.0 % [25.0, 35.2] | 20.0 % [15.0, 25.0] |" in table
+    assert "| Distill-MOS, from 1 to 5 | 2.50 [2.45, 2.55] | not measured |" in table
+    assert "| times as fast as speech, one thread | 3.13 | 4.00 |" in table
+    assert "the nearest to the new speech | 85.0 % [74.0, 92.0] | 60 |" in table
+    assert "less that to other women | 0.10 [0.05, 0.15] | 20 |" in table
+    assert "digits" not in table
 
 
 def test_what_was_not_measured_is_left_out():

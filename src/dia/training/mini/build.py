@@ -63,7 +63,10 @@ examples:
       --minutes-predicted 1 --minutes-decoder 1
                                                        a quick test of all stages; the speech will be unintelligible
 
-To measure the result: python benchmarks/quality/mini_quality.py --model OUT
+To measure the result, and write the figures into its card:
+  python benchmarks/quality/naturalness.py --model OUT --json figures.json
+  python benchmarks/quality/cloning.py --model OUT --json figures.json
+  python -m dia.training.mini --stages assemble,voices --figures figures.json
 """
 
 
@@ -275,7 +278,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_amount_options(parser)
     parser.add_argument(
-        "--figures", type=Path, help="results of benchmarks/quality/mini_quality.py (JSON) for the model card"
+        "--figures", type=Path, help="figures of the benchmarks in benchmarks/quality/ (JSON) for the model card"
     )
     parser.add_argument(
         "--remark", default="", help="a sentence for the model card on how the run differs from the recipe"

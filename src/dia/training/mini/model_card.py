@@ -1,8 +1,9 @@
 """The model card of the embedded model: its text, the tables of measured figures and the plot of the losses.
 
-The figures come from the JSON file that `benchmarks/quality/mini_quality.py` writes.
+The figures come from the JSON file that the benchmarks in `benchmarks/quality/` write together.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -75,19 +76,29 @@ Apache-2.0, for weights and code. The file NOTICE of the package lists all sourc
 pronunciations, and their terms.
 """
 _MEASURED = """
-Brackets are 95 % intervals. `python benchmarks/quality/mini_quality.py` repeats the measurement, on held-out
-texts{fresh}. Words are recognized by pocketsphinx, with the same probability for all words of the
-vocabulary. Words with the same pronunciation count as equal."""
+Brackets are 95 % intervals. Words are recognized by Whisper tiny.en, which guesses likely words from context;
+Distill-MOS penalizes codecs, and ignores words. Measured with `naturalness.py`, `cloning.py` and `codec_quality.py` in
+`benchmarks/quality/`, on sentences that are in no training data."""
+_VOICES = {
+    "word_error": "word error, everyday sentences",
+    "word_error_digits": "… of those with digits",
+    "opinion_score": "Distill-MOS, from 1 to 5",
+    "realtime": "times as fast as speech, one thread",
+}
 _SHARES = {
+    "word_error_dialogue": "word error in the first dialogue of Dia's README, by seeds",
     "ended": "ends by itself",
-    "duration": "length within 25 % of the teacher's",
-    "voice": "right pitch of the voice, turns of dialogues",
-    "cloned": "pitch of an unknown voice kept, within 10 %",
-    "cloned_teacher": "… by the teacher itself",
-    "cloned_chance": "… if the recording were ignored",
+    "ended_open": "… without a final stop in the text",
     "sounds": "sounds recognized",
     "sounds_fresh": "… after the codec alone",
-    "seed_dialogue": "word error in the first dialogue of Dia's README",
+    "own_voice": "cloning: of nine voices, the one recorded is the nearest to the new speech",
+    "own_voice_codec": "… to the recording after the codec alone",
+    "codec_person_word_error": "word error of a recorded person's speech after the codec",
+}
+_NUMBERS = {
+    "closer": "cloning a person: similarity to the voice recorded, less that to other women",
+    "closer_recording": "… of the recording itself",
+    "codec_person_similarity": "similarity of a recorded person's voice before and after the codec",
 }
 
 
@@ -106,7 +117,7 @@ def card(
         model: the language model.
         codec: its codec.
         lines: the lines of the language model's `log.jsonl`.
-        measured: the results of `benchmarks/quality/mini_quality.py`; None if it has not run.
+        measured: the figures of `benchmarks/quality/`; None if they have not run.
         data: a sentence on the amount of training data.
         remark: a sentence on how the run differs from the recipe.
         curves_drawn: whether the plot `curves.png` exists.
@@ -143,43 +154,37 @@ def _describe_run(lines: Sequence[dict[str, Any]]) -> str:
 
 
 def figures_table(measured: Mapping[str, Any]) -> str:
-    """Markdown tables of the results of `benchmarks/quality/mini_quality.py`; missing figures are left out."""
+    """Markdown tables of the figures of the benchmarks; missing figures are left out."""
     figures = measured["figures"]
-    rows = ["| word error rate | sentences | random words |", "| --- | --- | --- |"]
-    for title, who in (("the model", "model"), ("the teacher through the codec", "codec"), ("the teacher", "teacher")):
-        rates = [_percent(figures.get(f"{kind}_{who}")) for kind in ("sentence", "sequence")]
-        rows.append(f"| {title} | {' | '.join(rates)} |")
+    rows = ["| | `[S1]` | `[S2]` |", "| --- | --- | --- |"]
+    for name, title in _VOICES.items():
+        shown = _percent if name.startswith("word_error") else _number
+        both = [figures.get(f"{name}_{speaker}") for speaker in SPEAKERS]
+        if any(both):
+            rows.append(f"| {title} | {' | '.join(shown(figure) for figure in both)} |")
     rows += ["", "| what | figure | of |", "| --- | --- | --- |"]
-    for name, title in _SHARES.items():
-        if name in figures:
-            rows.append(f"| {title} | {_percent(figures[name])} | {figures[name]['of']} |")
-    return "\n".join([*rows, *_numbers(figures), _MEASURED.format(fresh=_describe_freshness(measured))])
+    for titles, shown in ((_SHARES, _percent), (_NUMBERS, _number)):
+        rows += [
+            f"| {titles[name]} | {shown(figures[name])} | {figures[name]['of']} |"
+            for name in titles
+            if name in figures
+        ]
+    return "\n".join([*rows, _MEASURED])
 
 
 def _percent(figure: Mapping[str, Any] | None) -> str:
+    return _shown(figure, 100, 1, " %")
+
+
+def _number(figure: Mapping[str, Any] | None) -> str:
+    return _shown(figure, 1, 2, "")
+
+
+def _shown(figure: Mapping[str, Any] | None, factor: float, digits: int, unit: str) -> str:
     if figure is None:
         return "not measured"
-    interval = f" [{100 * figure['low']:.1f}, {100 * figure['high']:.1f}]" if "low" in figure else ""
-    return f"{100 * figure['value']:.1f} %{interval}"
-
-
-def _numbers(figures: Mapping[str, Any]) -> list[str]:
-    """Table rows of the figures that are not shares."""
-    rows = []
-    if "gap" in figures:
-        gap = figures["gap"]
-        rows.append(f"| gap: rise of the loss of channel 0 with another text | {gap['value']:.2f} nat | {gap['of']} |")
-    if "realtime" in figures:
-        rows.append(f"| speed on 2 CPU cores | {figures['realtime']['value']:.1f} times realtime | |")
-    if "command" in figures:
-        seconds, speech = figures["command"]["value"], figures["command_speech"]["value"]
-        rows.append(f"| `dia say` from start to file, {speech:.1f} s of speech | {seconds:.1f} s | |")
-    return rows
-
-
-def _describe_freshness(measured: Mapping[str, Any]) -> str:
-    texts = measured.get("training_texts")
-    return "" if texts is None else f" that share no four consecutive words with any of the {texts:,} training texts"
+    value, low, high = (f"{factor * figure.get(name, math.nan):.{digits}f}" for name in ("value", "low", "high"))
+    return f"{value}{unit}" + (f" [{low}, {high}]" if "low" in figure else "")
 
 
 def draw_curves(lines: Sequence[dict[str, Any]], path: Path) -> bool:

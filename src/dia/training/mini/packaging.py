@@ -49,7 +49,7 @@ def assemble(
         pronunciations: file of `dia.training.mini.teacher.natural.pronunciations`, if the model reads phones.
         sampling: generation defaults; None for `SAMPLING`.
         log: the language model's `log.jsonl`, for the card's curves.
-        figures: JSON of `benchmarks/quality/mini_quality.py`, for the card's table.
+        figures: JSON of the benchmarks in `benchmarks/quality/`, for the card's tables.
         data: a sentence on the amount of training data, for the card.
         remark: a sentence on how the run differs from the recipe, for the card.
 

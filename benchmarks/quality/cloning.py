@@ -15,7 +15,6 @@ import argparse
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -36,13 +35,6 @@ REFERENCES = 9
 REFERENCE_CLIPS = 4
 SENTENCES = 2  # of a recording
 CONSENT = "synthetic, or a recording under CC BY-SA that is used for measuring alone"
-
-
-class Recording(NamedTuple):
-    """Whose voice it is, what is said, and the sound, mono [N]."""
-
-    name: str
-    spoken: Spoken
 
 
 def reference_names() -> list[str]:

@@ -166,5 +166,5 @@ def test_licenses_travel_with_every_distribution():
 def test_the_notice_names_the_origin_of_every_file_of_the_embedded_model():
     notice = (ROOT / "NOTICE").read_text(encoding="utf-8")
     data = {name for name in files("src/dia/mini") if name.endswith((".safetensors", ".txt", ".gz"))}
-    data |= {"src/dia/training/mini/teacher/english.txt", "src/dia/training/mini/codec/model.safetensors"}
+    data |= {"src/dia/training/mini/teacher/english.txt"}
     assert {name for name in data if name not in notice} == set()

@@ -12,7 +12,7 @@ from transformers import DacConfig, DacModel
 
 from dia.modeling_dia import DiaForConditionalGeneration
 from dia.processing_dia import DiaProcessor
-from dia.training.mini import build
+from dia.training.mini import build, codec_stages
 from dia.training.mini import encoding as mini_encoding
 from dia.training.mini.pretraining import trainer as language_trainer
 from dia.training.mini.pretraining.initialization import mini_config
@@ -86,6 +86,7 @@ def stubs(monkeypatch):
     monkeypatch.setattr(lexicon, "listed_lines", lambda: [])
     monkeypatch.setattr(build, "train_codec", lambda *arguments: None)
     monkeypatch.setattr(build, "save_codec", lambda state, folder: tiny_codec().half().save_pretrained(folder))
+    monkeypatch.setattr(codec_stages, "MINI_CODEC", tiny_codec().config)
     monkeypatch.setattr(language_trainer, "mini_config", tiny_config)
     monkeypatch.setattr(language_trainer, "UNTIMED_STEPS", 0)
     monkeypatch.setattr(mini_encoding, "ROW_FRAMES", 60)
@@ -144,6 +145,13 @@ def test_a_trained_codec_is_taken_and_only_its_decoder_is_trained(stubs, tmp_pat
     assert [recipe.stage for recipe in recipes] == ["decoder"]
     wanted = {name: value.half().float() for name, value in tiny_codec().state_dict().items()}
     assert all(torch.equal(value, wanted[name]) for name, value in start.state_dict().items())
+
+
+def test_a_codec_of_other_sizes_is_refused(stubs, tmp_path, monkeypatch, capsys):
+    tiny_codec().save_pretrained(tmp_path / "given")
+    monkeypatch.undo()
+    assert run(tmp_path, "--codec", str(tmp_path / "given"), "--stages", "codec") == 1
+    assert "'codebook_size': 16" in capsys.readouterr().err
 
 
 def test_the_decoder_learns_from_the_language_models_codes(stubs, tmp_path, monkeypatch):

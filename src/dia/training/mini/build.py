@@ -23,7 +23,7 @@ from dia.tokenization_dia import PRONUNCIATIONS
 from dia.training import distributed
 from dia.training.codec.recipe import CodecRecipe
 from dia.training.data.encoding import CodeCache
-from dia.training.mini.codec_stages import PREDICTED, SEGMENT_FRAMES, mini_recipes, save_codec, train_codec
+from dia.training.mini.codec_stages import PREDICTED, SEGMENT_FRAMES, load_start, mini_recipes, save_codec, train_codec
 from dia.training.mini.encoding import encode_corpus
 from dia.training.mini.example_voices import make_examples
 from dia.training.mini.packaging import assemble
@@ -55,8 +55,8 @@ needed: pip install -e '.[teacher,asr]', apt-get install flite, and the archives
 examples:
   python -m dia.training.mini                          all stages
   python -m dia.training.mini --stages language,assemble,voices --minutes-language 180
-  python -m dia.training.mini --codec src/dia/mini/audio_tokenizer
-                                                       with the codec of the embedded model, whose codes stay valid
+  python -m dia.training.mini --codec OUT/audio_tokenizer
+                                                       with the codec of an earlier run, whose codes stay valid
   python -m dia.training.mini --stages codes,language --speech CORPUS
                                                        uses the shards that are in CORPUS by now
   python -m dia.training.mini --clips 2000 --minutes-codec 2 --minutes-language 2
@@ -107,7 +107,7 @@ def train_whole_codec(options: BuildOptions) -> None:
     if (options.work / "codec-frozen").exists():
         return
     if options.codec is not None:
-        DacModel.from_pretrained(options.codec).half().save_pretrained(options.work / "codec-frozen")
+        load_start(options.codec).half().save_pretrained(options.work / "codec-frozen")
     else:
         train_codec(options.corpus, options.work / "codec", _recipes(options)[:2], options.workers)
         save_codec(options.work / "codec", options.work / "codec-frozen")
@@ -268,7 +268,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--codec",
         type=Path,
-        help="folder of a trained codec, such as the embedded one (default: train one)",
+        help="folder of a trained codec, such as that of an earlier run (default: train one)",
     )
     parser.add_argument(
         "--packages",

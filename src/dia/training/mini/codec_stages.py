@@ -80,6 +80,18 @@ def mini_recipes(joint_minutes: float, decoder_minutes: float, compiled: bool = 
     ]
 
 
+def load_start(folder: Path) -> DacModel:
+    """The codec to begin with, in float32.
+
+    Raises:
+        ValueError: it has other sizes than the embedded codec.
+    """
+    start = DacModel.from_pretrained(folder, dtype=torch.float32)
+    if sizes_of(start.config) != sizes_of(MINI_CODEC):
+        raise ValueError(f"{folder} has the sizes {sizes_of(start.config)}, not {sizes_of(MINI_CODEC)}.")
+    return start
+
+
 def save_codec(state: Path, destination: Path) -> None:
     """Write the averaged codec from a trainer's folder `state` to `destination`, in fp16, for `from_pretrained`.
 
@@ -111,11 +123,10 @@ def main() -> None:
     recipes, start = mini_recipes(arguments.joint_minutes, arguments.decoder_minutes, arguments.compiled), None
     if arguments.start is not None:
         recipes = recipes[1:]
-        start = DacModel.from_pretrained(arguments.start, dtype=torch.float32)
-        if sizes_of(start.config) != sizes_of(MINI_CODEC):
-            parser.error(
-                f"--start {arguments.start} has the sizes {sizes_of(start.config)}, not {sizes_of(MINI_CODEC)}."
-            )
+        try:
+            start = load_start(arguments.start)
+        except ValueError as error:
+            parser.error(f"--start: {error}")
     train_codec(arguments.speech, arguments.folder, recipes, arguments.threads, start)
     save_codec(arguments.folder, arguments.folder / "codec")
 

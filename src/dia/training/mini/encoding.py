@@ -1,7 +1,7 @@
 """Encode the corpus into a cache of codes: several clips per row, some with sounds, all with the times of phones."""
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -83,9 +83,14 @@ def encode_corpus(codec: DacModel, corpus: Path, folder: Path, variants: int = 1
     todo = [(variant, number) for variant in range(variants) for number in numbers]
     for variant, number in tqdm(todo, desc="encoding", unit=" shards"):
         if not cache.index_of(folder, number, variant).exists():
-            clips = (clip for clip in read_shard(corpus, number) if clip.labels is not None)
-            if sounds := [sound_of(clip, codec.config.sampling_rate) for clip in clips]:
+            rate = codec.config.sampling_rate
+            if sounds := [sound_of(clip, rate) for clip in encoded_clips(corpus, number)]:
                 encode_shard(codec, sounds, folder, number, variant, encode_clips)
+
+
+def encoded_clips(corpus: Path, number: int) -> Iterator[Clip]:
+    """The clips of a shard that are encoded, in the order of their codes: those with labels."""
+    return (clip for clip in read_shard(corpus, number) if clip.labels is not None)
 
 
 def sound_of(clip: Clip, rate: int) -> Sound:
@@ -118,4 +123,4 @@ def main() -> None:
 if __name__ == "__main__":
     main()
 
-__all__ = ["encode_corpus", "encode_packed", "pack", "sound_of"]
+__all__ = ["encode_corpus", "encode_packed", "encoded_clips", "pack", "sound_of"]

@@ -23,10 +23,9 @@ from dia.text.tags import SPEAKERS
 from dia.training.data import code_cache as cache
 from dia.training.data.code_cache import CodedClip, Codes
 from dia.training.data.dialogues import spell
-from dia.training.mini.encoding import sound_of
+from dia.training.mini.encoding import encoded_clips, sound_of
 from dia.training.mini.packaging import SAMPLING
 from dia.training.mini.pretraining.aligned_clips import text_of
-from dia.training.mini.teacher.natural.corpus import read_shard
 
 KNOWN = (1, 2, 2, 3, 4)  # numbers of channels that a clip may keep
 CLIPS = 24  # of a shard, spoken together
@@ -186,7 +185,7 @@ def predicted_batches(
     Raises:
         ValueError: `folder` contains no codes, or the corpus has changed.
     """
-    rng, row = random.Random(seed), list[tuple[Tensor, Tensor]]()
+    rng, row, hop = random.Random(seed), list[tuple[Tensor, Tensor]](), codec.config.hop_length
     indices = cache.indices(folder)
     if not indices:
         raise ValueError(
@@ -199,7 +198,6 @@ def predicted_batches(
             used = recorded if rng.random() < RECORDED_SHARE else grid
             for _ in range(EXCERPTS if len(grid) >= frames else 0):
                 first = rng.randint(0, len(grid) - frames)
-                hop = codec.config.hop_length
                 part = audio[first * hop : (first + frames) * hop]
                 row.append((torch.from_numpy(part), torch.from_numpy(used[first : first + frames].astype(np.int64))))
                 if len(row) == batch:
@@ -210,13 +208,13 @@ def predicted_batches(
 def _pairs(index: Path, codes: Path, corpus: Path, codec: DacModel) -> list[tuple[np.ndarray, Codes, Codes]]:
     """Audio of whole frames, predicted codes and the recording's codes of the clips of a shard."""
     rate, hop = codec.config.sampling_rate, codec.config.hop_length
-    sounds = [clip for clip in read_shard(corpus, cache.shard_of(index)[0]) if clip.labels is not None]
+    clips = list(encoded_clips(corpus, cache.shard_of(index)[0]))
     recorded, found = cache.clips_of(codes / index.name), []
     for line, predicted in zip(cache.read_lines(index), cache.clips_of(index), strict=True):
         place = line[_PLACE]
-        if place >= len(sounds) or place >= len(recorded) or recorded[place].text != line["text"]:
+        if place >= len(clips) or place >= len(recorded) or recorded[place].text != line["text"]:
             raise ValueError(f"{index} does not fit {codes} or {corpus}. Delete {index.parent} and make it again.")
-        audio = sound_of(sounds[place], rate).audio
+        audio = sound_of(clips[place], rate).audio
         audio = np.pad(audio, (0, max(0, len(predicted.codes) * hop - len(audio)))).astype(np.float32)
         found.append((audio, predicted.codes, recorded[place].codes))
     return found

@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+import time
 
 import httpx
 import pytest
 
 from dia.distributed.relay import Relay, answer_of
+from dia.serving.admission import arrived
 from dia.serving.http.gate import Access, Gate
 from dia.serving.limits import Limits
 from dia.serving.metrics import Metrics
@@ -148,6 +150,28 @@ def test_the_messages_of_an_application_are_handed_over_as_they_come():
     messages = asyncio.run(run())
     assert len(messages) == 41
     assert messages[-1] == part(b"a" + bytes([39]), more=False)
+
+
+def test_the_time_when_a_request_arrived_is_handed_over_and_kept_for_the_next_process():
+    times = []
+
+    async def application(scope, receive, send):
+        times.append(arrived.get())
+        await send(start())
+        await send(part(b"", more=False))
+
+    async def remote(scope, body):
+        if len(times) < 2:
+            times.append(scope["dia.arrived"])
+            raise Lost
+        async for message in answer_of(application, scope, body):
+            yield message
+
+    before = time.time()
+    asked(remote)
+    assert times[0] == times[1] == times[2]
+    assert before <= times[0] <= time.time()
+    assert arrived.get() is None
 
 
 def test_an_error_of_an_application_comes_after_its_messages():

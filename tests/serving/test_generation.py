@@ -2,10 +2,11 @@
 
 import asyncio
 import threading
+import time
 
 import pytest
 
-from dia.serving.admission import Admission
+from dia.serving.admission import Admission, arrived
 from dia.serving.errors import ServingError
 from dia.serving.generation import Buffer, stretches
 from dia.serving.metrics import Playback
@@ -87,6 +88,20 @@ def test_a_request_that_waits_too_long_is_refused():
             await admission.enter()
         assert late.value.code.status == 503
         assert admission.waiting == 0
+
+    asyncio.run(wait())
+
+
+def test_the_wait_in_another_process_counts():
+    async def wait():
+        admission = Admission(1, 1, 60.0)
+        arrived.set(time.time() - 61)
+        await admission.enter()  # a free place is given, however late
+        with pytest.raises(ServingError, match="within 60 s"):
+            await asyncio.wait_for(admission.enter(), 5)
+        arrived.set(time.time() + 100)  # the clock of the other machine is fast
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(admission.enter(), 0.05)
 
     asyncio.run(wait())
 

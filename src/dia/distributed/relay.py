@@ -9,12 +9,14 @@ Knows how requests and answers look (ASGI), but not how they travel.
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, MutableMapping
 from contextlib import aclosing
 from typing import Any, TypeAlias
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from dia.serving.admission import arrived
 from dia.serving.errors import Code, ServingError
 from dia.serving.http.responses import event
 
@@ -27,6 +29,7 @@ _QUEUED = 16  # messages of an answer that wait to be sent
 # What of a scope another process can use; the rest are objects of this one.
 _SENT = ("type", "asgi", "http_version", "method", "scheme", "path", "raw_path", "query_string", "headers", "client")
 _ID = b"x-request-id"  # the gate in front adds it
+_ARRIVED = "dia.arrived"  # when this process received the request, in a scope
 
 
 class Relay:
@@ -55,7 +58,7 @@ class Relay:
             await asyncio.gather(left, work, return_exceptions=True)
 
     async def _pass(self, scope: Scope, body: bytes, answer: "_Answer") -> None:
-        asked = {name: scope[name] for name in _SENT if name in scope}
+        asked = {name: scope[name] for name in _SENT if name in scope} | {_ARRIVED: time.time()}
         for _ in range(_TRIES):
             try:
                 messages = self._ask(asked, body)
@@ -124,6 +127,7 @@ async def answer_of(application: ASGIApp, scope: Scope, body: bytes) -> AsyncGen
 
 async def _run(application: ASGIApp, scope: Scope, body: bytes, send: Callable[[Message], Awaitable[None]]) -> None:
     asked = False
+    arrived.set(scope.get(_ARRIVED))
 
     async def receive() -> Message:
         nonlocal asked

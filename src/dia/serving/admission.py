@@ -3,12 +3,16 @@
 import asyncio
 import time
 from collections import deque
+from contextvars import ContextVar
 from typing import NamedTuple
 
 from dia.serving.errors import Code, ServingError
 
 _SHARE = 0.25  # of the slots; so many requests more, since a request needs no slot while its last words are aligned
 _REMEMBERED = 20  # requests whose mean duration estimates the time to wait
+
+# When the request arrived, in seconds since 1970, if another process received it: the time there counts as waiting.
+arrived: ContextVar[float | None] = ContextVar("arrived", default=None)
 
 
 def places_for(slots: int) -> int:
@@ -60,7 +64,7 @@ class Admission:
             )
         self.waiting += 1
         try:
-            async with asyncio.timeout(None if patient else self._wait_seconds):
+            async with asyncio.timeout(None if patient else self._wait_seconds - self._waited()):
                 await self._take(places)
         except TimeoutError:
             raise ServingError(
@@ -72,6 +76,11 @@ class Admission:
             self.waiting -= 1
         self.running += 1
         return Entry(time.monotonic(), places)
+
+    def _waited(self) -> float:
+        """Seconds that the request waited before it came here. Clocks of machines may differ."""
+        since = arrived.get()
+        return 0.0 if since is None else min(self._wait_seconds, max(0.0, time.time() - since))
 
     async def _take(self, places: int) -> None:
         if not self._queue and self._free >= places:
@@ -107,4 +116,4 @@ class Admission:
         return min(60.0, max(1.0, mean * (self.waiting + 1) / self.places))
 
 
-__all__ = ["Admission", "places_for"]
+__all__ = ["Admission", "arrived", "places_for"]

@@ -114,6 +114,25 @@ def test_a_clip_has_the_same_logits_alone_and_beside_others() -> None:
         assert torch.equal(logits(clips, 1), alone[clips, :1])
 
 
+@pytest.mark.skipif(torch.backends.cpu.get_cpu_capability() != "AVX512", reason="the CPU has no AVX-512")
+@pytest.mark.parametrize("half", [False, True])
+def test_wider_vectors_change_no_bit(monkeypatch: pytest.MonkeyPatch, half: bool) -> None:
+    weights, texts = Weights(*random_weights(half), SHAPE), random_texts([5] * SLOTS)
+    rows, angles = torch.randn(SLOTS, WIDTH), torch.randn(SLOTS, 2, SHAPE.heads[2])
+    wide = load()
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
+    narrow = load.__wrapped__()
+    assert wide is not narrow
+    buffers = random_buffers()
+    for count in range(1, SLOTS + 1):
+        found = []
+        for library in (wide, narrow):
+            network = Network(weights, buffers, library)
+            network.use(list(range(count)), [layer[:count] for layer in texts])
+            found.append(network(rows[:count], angles[:count], [10] * count, 2).clone())
+        assert torch.equal(*found)
+
+
 def test_attention_to_the_text_is_written_where_it_is_asked_for() -> None:
     weights, buffers, texts = random_weights(), random_buffers(), random_texts([5, 17])
     network = Network(Weights(*weights, SHAPE), buffers, load())

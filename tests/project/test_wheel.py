@@ -194,7 +194,7 @@ def of_other_sources(library: Path) -> None:
 @pytest.mark.parametrize("harm", [damaged, of_other_sources])
 def test_a_library_that_does_not_match_is_compiled_on_first_use(installed, monkeypatch, tmp_path, harm):
     source = installed / "dia/kernels/network.c"
-    (library,) = source.parent.glob("network-*.so")
+    (library,) = source.parent.glob(f"{sources.library_name(source, sources.PLAIN_FLAGS)}-*.so")
     good = library.read_bytes()
     harm(library)
     left = library.read_bytes()

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from dia.kernels.blocks import padded, whole_blocks
 from dia.kernels.compile import load_functions, runs_plain_kernels
-from dia.kernels.sources import PLAIN_FLAGS
+from dia.kernels.sources import AVX512_FLAGS, PLAIN_FLAGS
 
 _SOURCE = Path(__file__).with_name("network.c")
 LANES, WIDEST, _PANEL = 8, 128, 32  # as in network.c
@@ -191,7 +191,8 @@ def supports(shape: Shape, width: int) -> bool:
 @cache
 def load() -> Any:
     """The compiled functions, or None. Loaded at most once per process."""
-    library = load_functions(_SOURCE, PLAIN_FLAGS, _ARGUMENTS) if runs_plain_kernels() else None
+    flags = AVX512_FLAGS if torch.backends.cpu.get_cpu_capability() == "AVX512" else PLAIN_FLAGS
+    library = load_functions(_SOURCE, flags, _ARGUMENTS) if runs_plain_kernels() else None
     if library is not None:
         library.scratch_size.restype = _Long
     return library

@@ -12,6 +12,7 @@ from dia.quantization.config import count_weights, pack
 from dia.quantization.half import hold_half
 from dia.runtime.ranges import shown
 from dia.runtime.resources.memory import copy_mapped_weights
+from dia.runtime.resources.processor import multiplies_bfloat16
 
 _SMALL = 4_000_000  # parameters; for smaller models call overhead dominates, and half precision is not faster
 _LARGE = 100_000_000  # parameters; smaller models are computed by kernels of their own, see `kernels/network.py`
@@ -135,7 +136,7 @@ def place_codec(processor: DiaProcessor, device: torch.device, dtype: str | torc
 
 
 def _cpu_has_bf16() -> bool:
-    return any(getattr(torch.cpu, name, bool)() for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
+    return multiplies_bfloat16() or bool(getattr(torch.cpu, "_is_amx_tile_supported", bool)())
 
 
 __all__ = ["Dtypes", "choose_device", "choose_dtype", "place", "place_codec", "resolve_dtype", "resolve_dtypes"]

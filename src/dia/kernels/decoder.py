@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from dia.kernels.compile import load_functions
 from dia.kernels.half import half_linear, is_readable, multiplies_half
 from dia.kernels.sources import BFLOAT16_FLAGS
+from dia.runtime.resources.processor import multiplies_bfloat16
 
 _SOURCE = Path(__file__).with_name("decoder.c")
 _LANES = 32  # bfloat16 numbers per vector
@@ -130,7 +131,7 @@ def skinny_attention(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor |
 @cache
 def _kernel() -> Any:
     """The compiled functions, or None. Loaded at most once per process."""
-    if not getattr(torch.cpu, "_is_avx512_bf16_supported", bool)():
+    if not multiplies_bfloat16():
         return None
     return load_functions(_SOURCE, BFLOAT16_FLAGS, _ARGUMENTS)
 

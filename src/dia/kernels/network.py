@@ -18,7 +18,8 @@ from torch import Tensor
 
 from dia.kernels.blocks import padded, whole_blocks
 from dia.kernels.compile import load_functions, runs_plain_kernels
-from dia.kernels.sources import AVX512_FLAGS, PLAIN_FLAGS
+from dia.kernels.sources import AVX512_FLAGS, PLAIN_FLAGS, Flags
+from dia.runtime.resources.processor import has_avx512
 
 _SOURCE = Path(__file__).with_name("network.c")
 LANES, WIDEST, _PANEL = 8, 128, 32  # as in network.c
@@ -191,11 +192,15 @@ def supports(shape: Shape, width: int) -> bool:
 @cache
 def load() -> Any:
     """The compiled functions, or None. Loaded at most once per process."""
-    flags = AVX512_FLAGS if torch.backends.cpu.get_cpu_capability() == "AVX512" else PLAIN_FLAGS
-    library = load_functions(_SOURCE, flags, _ARGUMENTS) if runs_plain_kernels() else None
+    library = load_functions(_SOURCE, library_flags(), _ARGUMENTS) if runs_plain_kernels() else None
     if library is not None:
         library.scratch_size.restype = _Long
     return library
+
+
+def library_flags() -> Flags:
+    """How `network.c` is compiled for this CPU."""
+    return AVX512_FLAGS if has_avx512() else PLAIN_FLAGS
 
 
 _MATRICES = ("own_in", "own_out", "text_in", "text_out", "gate_up", "down")
@@ -260,4 +265,16 @@ def _packed(matrix: Tensor, half: bool) -> Tensor:
     return panels.view(-1, _PANEL, matrix.shape[1]).transpose(1, 2).contiguous()
 
 
-__all__ = ["LANES", "WIDEST", "WIDTH", "Buffers", "LayerWeights", "Network", "Shape", "Weights", "load", "supports"]
+__all__ = [
+    "LANES",
+    "WIDEST",
+    "WIDTH",
+    "Buffers",
+    "LayerWeights",
+    "Network",
+    "Shape",
+    "Weights",
+    "library_flags",
+    "load",
+    "supports",
+]

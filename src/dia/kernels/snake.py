@@ -15,6 +15,7 @@ from torch import Tensor
 from dia.kernels.codec import snake_function
 from dia.kernels.compile import load_functions
 from dia.kernels.sources import BFLOAT16_FLAGS
+from dia.runtime.resources.processor import multiplies_bfloat16
 
 _SOURCE = Path(__file__).with_name("snake.c")
 _ARGUMENTS = [ctypes.c_void_p] * 3 + [ctypes.c_long] * 2 + [ctypes.c_int]
@@ -45,7 +46,7 @@ def snake(rows: Tensor, slope: Tensor | None = None) -> Tensor:
 @cache
 def _functions() -> dict[torch.dtype, Any]:
     """The kernel for each dtype; empty if not available. Loaded at most once per process."""
-    if not getattr(torch.cpu, "_is_avx512_bf16_supported", bool)():
+    if not multiplies_bfloat16():
         plain = snake_function()
         return {} if plain is None else {torch.float32: plain}
     names = {torch.float32: "snake_float", torch.bfloat16: "snake_half"}

@@ -24,6 +24,7 @@ from dia.kernels.blocks import padded, whole_blocks
 from dia.kernels.compile import load_functions, runs_plain_kernels
 from dia.kernels.sources import BYTES_FLAGS, PLAIN_FLAGS, WORDS_FLAGS, Flags
 from dia.runtime.log import get_logger
+from dia.runtime.resources.processor import has_avx512, multiplies_bytes
 
 logger = get_logger(__name__)
 
@@ -283,14 +284,13 @@ def _library() -> Any:
 
 def library_flags() -> Flags | None:
     """How `quantized.c` is compiled for this CPU; None if it is not for this CPU."""
-    if _multiplies_bytes() and torch.backends.cpu.get_cpu_capability() == "AVX512":
+    if _multiplies_bytes() and has_avx512():
         return BYTES_FLAGS
     return WORDS_FLAGS if PLAIN_FLAGS and runs_plain_kernels() else None
 
 
 def _multiplies_bytes() -> bool:
-    vnni: Callable[[], bool] = getattr(torch.cpu, "_is_vnni_supported", bool)
-    return vnni() and "fbgemm" in torch.backends.quantized.supported_engines
+    return multiplies_bytes() and "fbgemm" in torch.backends.quantized.supported_engines
 
 
 def _has_bf16_tensor_cores(device: torch.device) -> bool:

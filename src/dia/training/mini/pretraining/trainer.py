@@ -20,6 +20,7 @@ from transformers import PrinterCallback, TrainerCallback, TrainerState
 from dia.configuration_dia import DiaConfig
 from dia.decoding.grid import Channels
 from dia.modeling_dia import DiaForConditionalGeneration
+from dia.runtime.resources.processor import multiplies_bfloat16
 from dia.text.lexicon import Pronunciations
 from dia.training import distributed
 from dia.training.data.collator import DiaCollator
@@ -280,7 +281,7 @@ def _arguments(recipe: Recipe, config: DiaConfig, folder: Path) -> DiaTrainingAr
         save_total_limit=1,
         per_device_eval_batch_size=32,
         max_grad_norm=1.0,
-        bf16=torch.cuda.is_available() or _is_bfloat16_fast(),
+        bf16=torch.cuda.is_available() or multiplies_bfloat16(),
         use_cpu=not torch.cuda.is_available(),
         seed=recipe.seed,
         average=recipe.average,
@@ -291,11 +292,6 @@ def _arguments(recipe: Recipe, config: DiaConfig, folder: Path) -> DiaTrainingAr
         report_to="none",
         disable_tqdm=True,
     )
-
-
-def _is_bfloat16_fast() -> bool:
-    """Whether this CPU multiplies in bfloat16; others convert every operand, and float32 is faster."""
-    return bool(getattr(torch.cpu, "_is_avx512_bf16_supported", bool)())
 
 
 def compile_layers(model: DiaForConditionalGeneration) -> None:

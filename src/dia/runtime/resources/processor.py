@@ -1,0 +1,21 @@
+"""What this CPU can compute fast, as torch sees it: `ATEN_CPU_CAPABILITY` applies. Knows no kernels."""
+
+import torch
+
+
+def has_avx512() -> bool:
+    """Whether torch uses AVX-512 (F, BW, VL and DQ)."""
+    return torch.backends.cpu.get_cpu_capability() == "AVX512"
+
+
+def multiplies_bfloat16() -> bool:
+    """Whether the CPU multiplies in bfloat16; others convert every operand, and float32 is faster."""
+    return bool(getattr(torch.cpu, "_is_avx512_bf16_supported", bool)())
+
+
+def multiplies_bytes() -> bool:
+    """Whether the CPU multiplies four bytes at once (AVX512-VNNI)."""
+    return bool(getattr(torch.cpu, "_is_vnni_supported", bool)())
+
+
+__all__ = ["has_avx512", "multiplies_bfloat16", "multiplies_bytes"]

@@ -8,7 +8,9 @@ from tiny_codec import tiny_codec, tiny_processor
 from dia import Dia
 from dia.checkpoints import placement
 from dia.checkpoints.placement import Dtypes, choose_device, choose_dtype, place, place_codec, resolve_dtypes
+from dia.decoding.step.runner import ALL_LAYERS
 from dia.kernels.half import multiplies_half
+from dia.kernels.network import load
 from dia.quantization.half import HalfLinear
 
 CPU = torch.device("cpu")
@@ -44,9 +46,20 @@ def test_a_device_index_out_of_range_is_refused(monkeypatch):
         choose_device("cuda:2")
 
 
-def test_half_precision_is_for_large_models_only():
-    assert choose_dtype(CPU, 10_000) == torch.float32
-    assert choose_dtype(CPU, 10**9) in (torch.float32, torch.bfloat16)
+@pytest.mark.parametrize("native", [False, True])
+def test_half_precision_is_for_large_models_only(monkeypatch, native):
+    monkeypatch.setattr(placement, "_cpu_has_bf16", lambda: native)
+    assert choose_dtype(CPU, 10_000) == FLOAT
+    assert choose_dtype(CPU, 10**9) == (HALF if native else FLOAT)
+
+
+def test_the_embedded_model_is_in_float32_on_every_cpu_so_that_its_own_kernel_computes_it(monkeypatch):
+    monkeypatch.setattr(placement, "_cpu_has_bf16", lambda: True)
+    model = Dia.from_pretrained("mini", device="cpu").model
+    assert model.dtype == FLOAT
+    step = model.warm_up(1).step
+    kernel = ALL_LAYERS if load() is not None else "chosen by PyTorch"
+    assert (step.attention, step.text_attention) == (kernel, kernel)
 
 
 def test_large_models_keep_their_matrices_in_half_precision_where_it_is_emulated(emulated, monkeypatch):

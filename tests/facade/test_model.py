@@ -227,7 +227,7 @@ def test_weights_are_read_in_the_dtype_they_will_compute_in(folder, monkeypatch)
     load = DiaForConditionalGeneration.from_pretrained.__func__
     spy = classmethod(lambda cls, *args, **kwargs: read.append(kwargs["dtype"]) or load(cls, *args, **kwargs))
     monkeypatch.setattr(DiaForConditionalGeneration, "from_pretrained", spy)
-    monkeypatch.setattr("dia.checkpoints.placement._SMALL", 0)
+    monkeypatch.setattr("dia.checkpoints.placement._LARGE", 0)
     monkeypatch.setattr("dia.checkpoints.placement._cpu_has_bf16", lambda: True)
     dias = [Dia.from_pretrained(folder, device="cpu", **dtype) for dtype in ({}, {"dtype": torch.float16})]
     assert read == [dia.dtype for dia in dias] == [torch.bfloat16, torch.float16]

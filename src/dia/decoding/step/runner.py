@@ -34,6 +34,8 @@ _RECOMPILE_LIMIT = 1 << 16  # compiled versions of one function
 _CACHED_SHARE = 0.25  # of memory, the GPU's or that which is free, for the cached steps of a model
 _recording = threading.Lock()  # held while a graph is recorded
 
+ALL_LAYERS = "C kernel of all layers"  # the name of attention that `kernels/network.py` computes
+
 
 @dataclass(frozen=True)
 class StepReport:
@@ -96,11 +98,12 @@ class GraphRunner:
     def report(self) -> StepReport:
         """How the step runs at the moment."""
         step, config = self.step, self.step.config
+        names = (step.attentions.rows.name, step.attentions.text.name) if step.network is None else (ALL_LAYERS,) * 2
         how = replace(config, recorded=self._recorded, compiled=None if self._run is step else config.compiled)
         return StepReport(
             mode=how.mode,
-            attention=step.attentions.rows.name,
-            text_attention=step.attentions.text.name,
+            attention=names[0],
+            text_attention=names[1],
             slots=config.slots,
             rows=config.rows,
             text=config.text,

@@ -9,7 +9,8 @@ _BLOCK = 4  # rows of a block of a product in float32 on a CPU
 def blocked(rows: int, like: Tensor) -> int:
     """Rows that a product of PyTorch must have so that each row's result does not depend on how many others there are.
 
-    On a CPU in float32, products of fewer rows than a block use other kernels. See docs/engine.md.
+    On a CPU in float32, products of fewer rows than a block use other kernels. With AVX-512 this is not enough: with 5
+    rows and more, results may change. See docs/engine.md.
 
     Args:
         rows: number of rows.

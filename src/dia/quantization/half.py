@@ -44,7 +44,7 @@ class HalfLinear(nn.Linear):
         return multiplies_half() and is_readable(self.weight)
 
     def product(self, rows: Tensor) -> Tensor:
-        """[N, in] → [N, out]. A row's result does not depend on the other rows."""
+        """[N, in] → [N, out]. If `rowwise`, or without AVX-512, a row's result does not depend on the other rows."""
         found = half_linear(rows, self.weight)
         if found is not None:
             return found

@@ -14,8 +14,8 @@ from dia.runtime.ranges import shown
 from dia.runtime.resources.memory import copy_mapped_weights
 from dia.runtime.resources.processor import multiplies_bfloat16
 
-# Parameters. Smaller models are computed by a kernel of their own in float32, see `kernels/network.py`: with bfloat16
-# instructions, the embedded model takes half the CPU time that it takes in bfloat16.
+# Parameters. Smaller models are computed in float32 by a kernel of their own, `kernels/network.py`. Single operations
+# in bfloat16 are slower, also on CPUs with instructions for it.
 _LARGE = 100_000_000
 _LARGE_CODEC = 4_000_000  # parameters; in smaller codecs, calls take the time
 

@@ -3,8 +3,8 @@
 // operations between the products are at the end of this file; the products themselves are in half.c and quantized.c.
 //
 // The sums of a row are added in the same order however many rows there are, so a clip's logits do not depend on the
-// other clips. Vectors are GCC's, so that any processor can be compiled for; with AVX-512, products are 1.6 times as
-// fast, and the same bit for bit.
+// other clips. Vectors are GCC's, so that any processor can be compiled for. With AVX-512, those of products are
+// wider, and the results are the same bit for bit.
 
 #include <math.h>
 #include <stddef.h>

@@ -55,7 +55,7 @@ def mini_recipes(joint_minutes: float, decoder_minutes: float, compiled: bool = 
     """The three stages of the embedded codec; the second and third are limited by time, not steps.
 
     The second and third also adapt a trained codec to other speech. Codes change in the second. Convolutions are in
-    bfloat16 where the CPU multiplies in it: two thirds of the time of a step.
+    bfloat16 where the CPU multiplies in it.
     """
     common: dict[str, Any] = {"compiled": compiled, "bf16": multiplies_bfloat16()}
     return [

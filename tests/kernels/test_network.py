@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn.functional import rms_norm, silu
 
 from dia.kernels.network import Buffers, LayerWeights, Network, Shape, Weights, load, supports
+from dia.runtime.resources.processor import has_avx512
 
 pytestmark = pytest.mark.skipif(load() is None, reason="no C compiler")
 
@@ -114,7 +115,7 @@ def test_a_clip_has_the_same_logits_alone_and_beside_others() -> None:
         assert torch.equal(logits(clips, 1), alone[clips, :1])
 
 
-@pytest.mark.skipif(torch.backends.cpu.get_cpu_capability() != "AVX512", reason="the CPU has no AVX-512")
+@pytest.mark.skipif(not has_avx512(), reason="the CPU has no AVX-512")
 @pytest.mark.parametrize("half", [False, True])
 def test_wider_vectors_change_no_bit(monkeypatch: pytest.MonkeyPatch, half: bool) -> None:
     weights, texts = Weights(*random_weights(half), SHAPE), random_texts([5] * SLOTS)

@@ -147,7 +147,6 @@ def _dtype() -> Iterator[str]:
 
 
 def _kernels() -> Iterator[str]:
-
     from dia.kernels import decoder, half, network, row, snake
     from dia.kernels.compile import compiled, runs_plain_kernels
     from dia.kernels.sources import BFLOAT16_FLAGS, PLAIN_FLAGS, UNFUSED_FLAGS

@@ -18,6 +18,7 @@ from torch import Tensor
 from dia.kernels.blocks import padded, whole_blocks
 from dia.kernels.compile import load_functions, runs_plain_kernels
 from dia.kernels.sources import PLAIN_FLAGS
+from dia.runtime.resources.processor import has_avx512
 
 SOURCE = Path(__file__).with_name("codec.c")
 _LANES, _FEW = 8, 4  # outputs, as in the C file
@@ -137,7 +138,7 @@ class ClipState:
 @cache
 def is_used() -> bool:
     """Whether the kernel is used on this CPU. With AVX-512, oneDNN has convolutions for every length."""
-    return "AVX512" not in torch.backends.cpu.get_cpu_capability() and _load() is not None
+    return not has_avx512() and _load() is not None
 
 
 def snake_function() -> Any:

@@ -41,6 +41,34 @@ def test_vectors_and_narrow_matrices_follow_adamw():
     assert not torch.equal(ours[0], theirs[0])
 
 
+def test_groups_keep_their_options_and_without_momentum_follow_adamw():
+    torch.manual_seed(0)
+    ours = nn.ParameterList([torch.randn(16, 8), torch.randn(16, 8), torch.randn(8)])
+    theirs = copy.deepcopy(ours)
+    options = {"betas": (0.9, 0.98), "weight_decay": 0.0}
+    groups = [{"params": [ours[0]], "momentum": 0.0, "lr": 0.3}, {"params": [ours[1], ours[2]]}]
+    optimizer = Muon(groups, 0.1, **options)
+    adam = torch.optim.AdamW([{"params": [theirs[0]], "lr": 0.3}, {"params": [theirs[1], theirs[2]]}], 0.1, **options)
+    for parameters in (ours, theirs):
+        for parameter in parameters:
+            parameter.grad = torch.ones_like(parameter)
+    optimizer.step(), adam.step()
+    assert torch.equal(ours[0], theirs[0])
+    assert torch.equal(ours[2], theirs[2])
+    assert not torch.equal(ours[1], theirs[1])
+
+
+def test_bfloat16_products_give_the_same_step_within_their_rounding(monkeypatch):
+    torch.manual_seed(0)
+    matrix = torch.randn(64, 96)
+    found = []
+    for half in (False, True):
+        monkeypatch.setattr("dia.training.muon.multiplies_bfloat16", lambda half=half: half)
+        found.append(orthogonalized(matrix))
+    assert found[1].dtype == torch.float32
+    assert 0 < (found[0] - found[1]).norm() / found[0].norm() < 0.05
+
+
 def test_a_state_saved_goes_on_as_if_never_stopped():
     def run(parameter, optimizer, seeds):
         for seed in seeds:

@@ -60,25 +60,30 @@ def compiled(model: DiaForConditionalGeneration) -> None:
         model.compile(dynamic=True)
 
 
-def choose_dtype(device: torch.device, parameters: int) -> torch.dtype:
-    """The fastest safe dtype: half precision if the hardware supports it and the model is large."""
+def choose_dtype(device: torch.device, parameters: int, large: int = _LARGE) -> torch.dtype:
+    """The fastest safe dtype: half precision if the hardware supports it and, on a CPU, there are `large` parameters.
+
+    Args:
+        device: that computes.
+        parameters: their number.
+        large: number of parameters from which half precision is faster on a CPU.
+    """
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
-    return _choose_on_cpu(parameters, _LARGE) if device.type == "cpu" else torch.float32
+    fast = device.type == "cpu" and parameters >= large and _cpu_has_bf16()
+    return torch.bfloat16 if fast else torch.float32
 
 
-def _choose_on_cpu(parameters: int, large: int) -> torch.dtype:
-    return torch.bfloat16 if parameters >= large and _cpu_has_bf16() else torch.float32
-
-
-def resolve_dtype(wanted: str | torch.dtype | None, device: torch.device, parameters: int) -> torch.dtype:
+def resolve_dtype(
+    wanted: str | torch.dtype | None, device: torch.device, parameters: int, large: int = _LARGE
+) -> torch.dtype:
     """The requested dtype, given as a name or a dtype, or the result of `choose_dtype`.
 
     Raises:
         ValueError: `wanted` is not supported.
     """
     if wanted is None:
-        return choose_dtype(device, parameters)
+        return choose_dtype(device, parameters, large)
     dtype = getattr(torch, wanted, None) if isinstance(wanted, str) else wanted
     if dtype not in (torch.float32, torch.bfloat16, torch.float16):
         raise ValueError(f"compute_dtype={shown(wanted)} must be float32, bfloat16 or float16.")
@@ -134,10 +139,9 @@ def place_codec(processor: DiaProcessor, device: torch.device, dtype: str | torc
     """
     if (codec := processor.audio_tokenizer) is not None:
         codec.to(device, torch.float32).eval()
-        if device.type == "cpu":
-            fastest = _choose_on_cpu(codec.num_parameters(), _LARGE_CODEC)
-            if (fastest if dtype is None else resolve_dtype(dtype, device, 0)) == torch.bfloat16:
-                processor.codec_dtype = torch.bfloat16
+        wanted = resolve_dtype(dtype, device, codec.num_parameters(), _LARGE_CODEC)
+        if device.type == "cpu" and wanted == torch.bfloat16:
+            processor.codec_dtype = torch.bfloat16
     return processor
 
 

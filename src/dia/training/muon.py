@@ -1,10 +1,12 @@
 """The Muon optimizer: orthogonalized momentum for the matrices of a network."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from dia.runtime.resources.processor import multiplies_bfloat16
 
 # A quintic polynomial whose iteration brings all singular values close to 1 (Jordan et al., 2024, "Muon").
 _QUINTIC = (3.4445, -4.7750, 2.0315)
@@ -12,14 +14,20 @@ _ITERATIONS = 5
 
 
 def orthogonalized(matrix: Tensor) -> Tensor:
-    """A matrix [N, M] with the singular directions of `matrix` and singular values near 1."""
+    """A matrix [N, M] with the singular directions of `matrix` and singular values near 1.
+
+    The products are in bfloat16 where the processor multiplies in it; singular values are no less near 1.
+    """
     wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
     wide = wide / wide.norm().clamp_min(1e-7)
+    if torch.cuda.is_bf16_supported(including_emulation=False) if wide.is_cuda else multiplies_bfloat16():
+        wide = wide.bfloat16()
     first, third, fifth = _QUINTIC
     for _ in range(_ITERATIONS):
         square = wide @ wide.T
-        wide = first * wide + (third * square + fifth * square @ square) @ wide
-    return wide if matrix.shape[0] <= matrix.shape[1] else wide.T
+        change = torch.addmm(square, square, square, beta=third, alpha=fifth)
+        wide = torch.addmm(wide, change, wide, beta=first)
+    return (wide if matrix.shape[0] <= matrix.shape[1] else wide.T).to(matrix.dtype)
 
 
 class Muon(torch.optim.AdamW):
@@ -28,7 +36,8 @@ class Muon(torch.optim.AdamW):
     The step size matches that of Adam (Liu et al., 2025, section 2.2). Narrow matrices count as other parameters.
 
     Args:
-        parameters: of a network. Those with three or more dimensions are matrices of the first by the others.
+        parameters: of a network, or groups of them as for AdamW. Those with three or more dimensions are matrices of
+            the first by the others. AdamW updates all parameters of a group with a `momentum` of 0.
         lr: learning rate, as for AdamW.
         betas: of AdamW.
         weight_decay: decoupled, for all parameters.
@@ -37,18 +46,16 @@ class Muon(torch.optim.AdamW):
 
     def __init__(
         self,
-        parameters: Iterable[nn.Parameter],
+        parameters: Iterable[nn.Parameter] | Iterable[dict[str, Any]],
         lr: float,
         betas: tuple[float, float] = (0.9, 0.98),
         weight_decay: float = 0.0,
         momentum: float = 0.95,
     ) -> None:
-        every = list(parameters)
-        groups = [
-            {"params": [weight for weight in every if is_matrix(weight)], "momentum": momentum},
-            {"params": [weight for weight in every if not is_matrix(weight)], "momentum": 0.0},
-        ]
-        super().__init__([group for group in groups if group["params"]], lr, betas, weight_decay=weight_decay)
+        given: list[Any] = list(parameters)
+        groups = given if given and isinstance(given[0], dict) else [{"params": given}]
+        parts = [part for group in groups for part in _parts(group, momentum)]
+        super().__init__(parts, lr, betas, weight_decay=weight_decay)
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
@@ -71,6 +78,16 @@ class Muon(torch.optim.AdamW):
         size = 0.2 * max(lookahead.shape) ** 0.5
         parameter.mul_(1 - group["lr"] * group["weight_decay"])
         parameter.add_(orthogonalized(lookahead).view_as(parameter), alpha=-group["lr"] * size)
+
+
+def _parts(group: dict[str, Any], momentum: float) -> Iterator[dict[str, Any]]:
+    """The matrices of a group, and its other parameters, whose momentum is 0."""
+    weights, momentum = list(group["params"]), group.get("momentum", momentum)
+    matrices = [weight for weight in weights if momentum and is_matrix(weight)]
+    if matrices:
+        yield group | {"params": matrices, "momentum": momentum}
+    if others := [weight for weight in weights if not (momentum and is_matrix(weight))]:
+        yield group | {"params": others, "momentum": 0.0}
 
 
 def is_matrix(parameter: nn.Parameter, narrowest: int = 8) -> bool:

@@ -147,9 +147,18 @@ def test_the_learning_rate_warms_up_and_falls_to_a_twentieth(tmp_path):
     assert trainer.rate_factor(100) == pytest.approx(0.05)
 
 
-def test_queries_learn_at_a_quarter_of_the_rate(tmp_path):
-    rates = [group["lr"] for group in tiny_trainer(tmp_path, learning_rate=1e-3).create_optimizer().param_groups]
-    assert rates == [0.25e-3, 1e-3, 1e-3]
+def test_muon_moves_the_matrices_of_layers_and_adamw_the_rest(tmp_path):
+    trainer = tiny_trainer(tmp_path, learning_rate=1e-3)
+    names = {parameter: name for name, parameter in trainer.model.named_parameters()}
+    groups = trainer.create_optimizer().param_groups
+    found = {names[weight]: (group["lr"], group["momentum"] > 0) for group in groups for weight in group["params"]}
+    assert len(found) == len(names)
+    assert {name for name, (_, muon) in found.items() if muon} == {
+        name for name in found if ".layers." in name and "norm" not in name
+    }
+    assert {rate for name, (rate, _) in found.items() if "q_proj" in name} == {0.25e-3}
+    assert {rate for name, (rate, muon) in found.items() if muon and "q_proj" not in name} == {1e-3}
+    assert {rate for rate, muon in found.values() if not muon} == {0.6e-3}
 
 
 @pytest.fixture

@@ -8,6 +8,9 @@ from torch import nn
 from dia.configuration_dia import DiaConfig
 from dia.modeling_dia import DiaForConditionalGeneration
 from dia.tokenization_dia import BYTES
+from dia.training.muon import Muon
+
+QUERY_RATE, ADAM_RATE = 0.25, 0.6  # of the learning rate
 
 
 def mini_config(codebook_size: int, channels: int, phones: int = 0) -> DiaConfig:
@@ -67,20 +70,29 @@ def initialize(model: DiaForConditionalGeneration) -> None:
     model.logits_dense.weight.normal_(0.0, 0.02)
 
 
-def optimizer_for(model: nn.Module, learning_rate: float) -> torch.optim.AdamW:
-    """AdamW. Query weights, which are small by construction, get a quarter of the rate, vectors no weight decay."""
+def optimizer_for(model: nn.Module, learning_rate: float) -> Muon:
+    """Muon for the matrices of the layers, AdamW for embeddings, the output layer and vectors, at a lower rate.
+
+    Query weights, which are small by construction, get a quarter of the rate, vectors no weight decay.
+    """
     queries: list[nn.Parameter] = []
     matrices: list[nn.Parameter] = []
+    tables: list[nn.Parameter] = []
     vectors: list[nn.Parameter] = []
     for name, parameter in model.named_parameters():
-        group = vectors if parameter.ndim < 2 else queries if "q_proj" in name else matrices
-        group.append(parameter)
-    groups = [
-        {"params": queries, "lr": 0.25 * learning_rate, "weight_decay": 0.05},
+        if parameter.ndim < 2:
+            vectors.append(parameter)
+        elif "layers." in name:
+            (queries if "q_proj" in name else matrices).append(parameter)
+        else:
+            tables.append(parameter)
+    groups: list[dict[str, Any]] = [
+        {"params": queries, "lr": QUERY_RATE * learning_rate, "weight_decay": 0.05},
         {"params": matrices, "weight_decay": 0.05},
-        {"params": vectors, "weight_decay": 0.0},
+        {"params": tables, "lr": ADAM_RATE * learning_rate, "weight_decay": 0.05, "momentum": 0.0},
+        {"params": vectors, "lr": ADAM_RATE * learning_rate, "weight_decay": 0.0, "momentum": 0.0},
     ]
-    return torch.optim.AdamW(groups, lr=learning_rate, betas=(0.9, 0.98), fused=True)
+    return Muon(groups, learning_rate)
 
 
 __all__ = ["initialize", "mini_config", "optimizer_for"]

@@ -30,7 +30,7 @@ from dia.training.mini.pretraining.aligned_clips import read_clips, validation_c
 from dia.training.mini.pretraining.alignment import AttentionProbe
 from dia.training.mini.pretraining.composer import Composer, Mixture
 from dia.training.mini.pretraining.encoder_probe import EncoderProbe
-from dia.training.mini.pretraining.initialization import initialize, mini_config, optimizer_for
+from dia.training.mini.pretraining.initialization import QUERY_RATE, initialize, mini_config, optimizer_for
 from dia.training.trainer import DiaTrainer, DiaTrainingArguments, last_checkpoint
 
 UNLIMITED = 10**9  # steps; the clock ends the run
@@ -56,7 +56,7 @@ class Recipe:
 
     minutes: float = 150.0
     rows: int = 1600
-    learning_rate: float = 1.2e-3
+    learning_rate: float = 2e-3
     warmup: int = 150
     curriculum: float = 0.04
     curriculum_frames: int = 90
@@ -135,7 +135,7 @@ class Trainer(DiaTrainer):
         return DataLoader(self.batches, batch_size=None)
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
-        """AdamW with the groups of `optimizer_for`."""
+        """Muon with the groups of `optimizer_for`."""
         if self.optimizer is None:  # type: ignore[has-type]
             self.optimizer = optimizer_for(self.model, self.recipe.learning_rate)
         return self.optimizer
@@ -258,7 +258,7 @@ class _Journal(TrainerCallback):
         line = {
             "minutes": round(self._trainer.clock.elapsed / 60, 2),
             "step": state.global_step,
-            "rate": round(self._trainer._get_learning_rate() / 0.25, 6),  # the first group has a quarter of the rate
+            "rate": round(self._trainer._get_learning_rate() / QUERY_RATE, 6),  # of the first group
             "train": [round(trained.get(name, 0.0), 4) for name in ("loss", "aligned", "probe", "loss_channel_0")],
             "validation": [value for name, value in metrics.items() if name.startswith("eval_loss_channel_")],
             "gap": round(metrics["eval_gap"], 4),

@@ -16,11 +16,11 @@ _ITERATIONS = 5
 def orthogonalized(matrix: Tensor) -> Tensor:
     """A matrix [N, M] with the singular directions of `matrix` and singular values near 1.
 
-    The products are in bfloat16 where the processor multiplies in it; singular values are no less near 1.
+    The products are in bfloat16 where the processor multiplies in it.
     """
     wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
     wide = wide / wide.norm().clamp_min(1e-7)
-    if torch.cuda.is_bf16_supported(including_emulation=False) if wide.is_cuda else multiplies_bfloat16():
+    if _is_fast_in_bfloat16(wide):
         wide = wide.bfloat16()
     first, third, fifth = _QUINTIC
     for _ in range(_ITERATIONS):
@@ -28,6 +28,12 @@ def orthogonalized(matrix: Tensor) -> Tensor:
         change = torch.addmm(square, square, square, beta=third, alpha=fifth)
         wide = torch.addmm(wide, change, wide, beta=first)
     return (wide if matrix.shape[0] <= matrix.shape[1] else wide.T).to(matrix.dtype)
+
+
+def _is_fast_in_bfloat16(matrix: Tensor) -> bool:
+    if matrix.is_cuda:
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return multiplies_bfloat16()
 
 
 class Muon(torch.optim.AdamW):
@@ -82,12 +88,13 @@ class Muon(torch.optim.AdamW):
 
 def _parts(group: dict[str, Any], momentum: float) -> Iterator[dict[str, Any]]:
     """The matrices of a group, and its other parameters, whose momentum is 0."""
-    weights, momentum = list(group["params"]), group.get("momentum", momentum)
-    matrices = [weight for weight in weights if momentum and is_matrix(weight)]
-    if matrices:
-        yield group | {"params": matrices, "momentum": momentum}
-    if others := [weight for weight in weights if not (momentum and is_matrix(weight))]:
-        yield group | {"params": others, "momentum": 0.0}
+    momentum = group.get("momentum", momentum)
+    matrices: list[nn.Parameter] = []
+    others: list[nn.Parameter] = []
+    for weight in group["params"]:
+        (matrices if momentum and is_matrix(weight) else others).append(weight)
+    parts = (matrices, momentum), (others, 0.0)
+    return (group | {"params": part, "momentum": kept} for part, kept in parts if part)
 
 
 def is_matrix(parameter: nn.Parameter, narrowest: int = 8) -> bool:

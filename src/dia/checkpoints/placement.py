@@ -60,22 +60,22 @@ def compiled(model: DiaForConditionalGeneration) -> None:
         model.compile(dynamic=True)
 
 
-def choose_dtype(device: torch.device, parameters: int, large: int = _LARGE) -> torch.dtype:
+def choose_dtype(device: torch.device, parameters: int, large: int | None = None) -> torch.dtype:
     """The fastest safe dtype: half precision if the hardware supports it and, on a CPU, there are `large` parameters.
 
     Args:
         device: that computes.
         parameters: their number.
-        large: number of parameters from which half precision is faster on a CPU.
+        large: number of parameters from which half precision is faster on a CPU; None for that of language models.
     """
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
-    fast = device.type == "cpu" and parameters >= large and _cpu_has_bf16()
+    fast = device.type == "cpu" and parameters >= (_LARGE if large is None else large) and _cpu_has_bf16()
     return torch.bfloat16 if fast else torch.float32
 
 
 def resolve_dtype(
-    wanted: str | torch.dtype | None, device: torch.device, parameters: int, large: int = _LARGE
+    wanted: str | torch.dtype | None, device: torch.device, parameters: int, large: int | None = None
 ) -> torch.dtype:
     """The requested dtype, given as a name or a dtype, or the result of `choose_dtype`.
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from dia.training import distributed
+from dia.training import distributed, muon
 from dia.training.mini.pretraining import trainer as pretraining
+from dia.training.muon import Muon
 from tests.training.mini.pretraining.tiny_training import tiny_trainer
 
 
@@ -20,6 +21,22 @@ def exchange(folder: Path) -> None:
     distributed.average_gradients(weights)
     means = [weights[0].grad.tolist(), weights[1].grad.tolist(), weights[2].grad, distributed.mean(float(rank))]
     (folder / f"{rank}.json").write_text(json.dumps([distributed.processes(), means]))
+
+
+def optimize(folder: Path) -> None:
+    """Three steps of Muon, and which matrices this process orthogonalized."""
+    own: list[int] = []
+    direct = muon.orthogonalized
+    muon.orthogonalized = lambda matrix: own.append(len(matrix)) or direct(matrix)
+    generator = torch.Generator().manual_seed(0)
+    weights = [torch.nn.Parameter(torch.randn(size, 8, generator=generator)) for size in (8, 32, 16, 24)]
+    optimizer = Muon(weights, lr=0.1)
+    for _ in range(3):
+        for weight in weights:
+            weight.grad = torch.randn(weight.shape, generator=generator)
+        optimizer.step()
+    muon.orthogonalized = direct
+    torch.save([own, weights], folder / f"{distributed.processes()}-{distributed.rank()}.pt")
 
 
 def fail(folder: Path) -> None:
@@ -59,6 +76,15 @@ def test_gradients_and_numbers_are_averaged(tmp_path):
 def test_a_process_that_fails_ends_them_all(tmp_path):
     with pytest.raises(torch.multiprocessing.ProcessRaisedException, match="the disk is full"):
         distributed.run(fail, 2, tmp_path)
+
+
+def test_two_processes_divide_the_matrices_and_step_as_one_does(tmp_path):
+    optimize(tmp_path)
+    distributed.run(optimize, 2, tmp_path)
+    found = [torch.load(tmp_path / f"{name}.pt", weights_only=False) for name in ("1-0", "2-0", "2-1")]
+    assert [own for own, _ in found] == [[8, 32, 16, 24] * 3, [8, 24] * 3, [32, 16] * 3]
+    for _, weights in found[1:]:
+        assert all(torch.equal(weight, alone) for weight, alone in zip(weights, found[0][1], strict=True))
 
 
 def test_two_processes_keep_one_model_and_write_one_log(tmp_path):

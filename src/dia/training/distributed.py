@@ -1,7 +1,7 @@
 """Train one model in several processes on one machine. On CPUs one process per core is faster than one thread."""
 
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,14 +66,21 @@ def wait() -> None:
 
 def average_gradients(parameters: Iterable[Tensor]) -> None:
     """Replace each gradient by its mean over all processes, which must have gradients for the same tensors."""
-    if processes() == 1:
-        return
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-    flat = torch.cat([gradient.flatten() for gradient in gradients])
+    add(gradients)
+    if processes() > 1:
+        torch._foreach_div_(gradients, processes())
+
+
+def add(tensors: Sequence[Tensor]) -> None:
+    """Replace each tensor by its sum over all processes, which must have the same number of them and their shapes."""
+    if processes() == 1 or not tensors:
+        return
+    flat = torch.cat([tensor.flatten() for tensor in tensors])
     dist.all_reduce(flat)
-    flat /= processes()
-    parts = flat.split([gradient.numel() for gradient in gradients])
-    torch._foreach_copy_(gradients, [part.view_as(gradient) for part, gradient in zip(parts, gradients, strict=True)])
+    parts = flat.split([tensor.numel() for tensor in tensors])
+    views = [part.view_as(tensor) for part, tensor in zip(parts, tensors, strict=True)]
+    torch._foreach_copy_(list(tensors), views)
 
 
-__all__ = ["average_gradients", "mean", "processes", "rank", "run", "wait"]
+__all__ = ["add", "average_gradients", "mean", "processes", "rank", "run", "wait"]

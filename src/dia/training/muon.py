@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from dia.runtime.resources.processor import multiplies_bfloat16
+from dia.training import distributed
 
 # A quintic polynomial whose iteration brings all singular values close to 1 (Jordan et al., 2024, "Muon").
 _QUINTIC = (3.4445, -4.7750, 2.0315)
@@ -39,6 +40,7 @@ def _is_fast_in_bfloat16(matrix: Tensor) -> bool:
 class Muon(torch.optim.AdamW):
     """Updates matrices along their orthogonalized momentum, and all other parameters with AdamW.
 
+    In several processes, gradients must be averaged first; each process orthogonalizes a share of the matrices.
     The step size matches that of Adam (Liu et al., 2025, section 2.2). Narrow matrices count as other parameters.
 
     Args:
@@ -66,24 +68,40 @@ class Muon(torch.optim.AdamW):
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
         """Update every parameter that has a gradient; the gradients of matrices are set to None."""
-        for group in self.param_groups:
-            for parameter in group["params"] if group["momentum"] else ():
-                if parameter.grad is not None:
-                    self._move(parameter, group)
-                    parameter.grad = None  # AdamW below skips parameters without one
+        moved = [
+            (parameter, group)
+            for group in self.param_groups
+            for parameter in (group["params"] if group["momentum"] else ())
+            if parameter.grad is not None
+        ]
+        directions = _shared([self._lookahead(parameter, group) for parameter, group in moved])
+        for (parameter, group), direction in zip(moved, directions, strict=True):
+            size = 0.2 * max(direction.shape) ** 0.5
+            parameter.mul_(1 - group["lr"] * group["weight_decay"])
+            parameter.add_(direction.view_as(parameter), alpha=-group["lr"] * size)
+            parameter.grad = None  # AdamW below skips parameters without one
         super().step()
 
-    def _move(self, parameter: nn.Parameter, group: dict[str, Any]) -> None:
+    def _lookahead(self, parameter: nn.Parameter, group: dict[str, Any]) -> Tensor:
+        """The momentum as it will be after another such gradient, [N, M]."""
         gradient = parameter.grad
         assert gradient is not None
         state: dict[str, Tensor] = self.state[parameter]
         if "momentum" not in state:
             state |= {"momentum": torch.zeros_like(parameter), "step": torch.zeros(())}  # AdamW's state has a step
         momentum = state["momentum"].mul_(group["momentum"]).add_(gradient)
-        lookahead = gradient.add(momentum, alpha=group["momentum"]).flatten(1)
-        size = 0.2 * max(lookahead.shape) ** 0.5
-        parameter.mul_(1 - group["lr"] * group["weight_decay"])
-        parameter.add_(orthogonalized(lookahead).view_as(parameter), alpha=-group["lr"] * size)
+        return gradient.add(momentum, alpha=group["momentum"]).flatten(1)
+
+
+def _shared(matrices: list[Tensor]) -> list[Tensor]:
+    """All matrices orthogonalized. The processes divide the work; their matrices must be equal."""
+    by_size = sorted(range(len(matrices)), key=lambda index: matrices[index].numel())
+    own = set(by_size[distributed.rank() :: distributed.processes()])
+    directions = [
+        orthogonalized(matrix) if index in own else torch.zeros_like(matrix) for index, matrix in enumerate(matrices)
+    ]
+    distributed.add(directions)
+    return directions
 
 
 def _parts(group: dict[str, Any], momentum: float) -> Iterator[dict[str, Any]]:

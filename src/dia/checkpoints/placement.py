@@ -69,7 +69,7 @@ def choose_dtype(device: torch.device, parameters: int, large: int | None = None
         large: number of parameters from which half precision is faster on a CPU; None for that of language models.
     """
     if device.type == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
+        return torch.bfloat16 if multiplies_bfloat16(device) else torch.float16
     fast = device.type == "cpu" and parameters >= (_LARGE if large is None else large) and _cpu_has_bf16()
     return torch.bfloat16 if fast else torch.float32
 

@@ -21,7 +21,7 @@ def orthogonalized(matrix: Tensor) -> Tensor:
     """
     wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
     wide = wide / wide.norm().clamp_min(1e-7)
-    if _is_fast_in_bfloat16(wide):
+    if multiplies_bfloat16(wide.device):
         wide = wide.bfloat16()
     first, third, fifth = _QUINTIC
     for _ in range(_ITERATIONS):
@@ -29,12 +29,6 @@ def orthogonalized(matrix: Tensor) -> Tensor:
         change = torch.addmm(square, square, square, beta=third, alpha=fifth)
         wide = torch.addmm(wide, change, wide, beta=first)
     return (wide if matrix.shape[0] <= matrix.shape[1] else wide.T).to(matrix.dtype)
-
-
-def _is_fast_in_bfloat16(matrix: Tensor) -> bool:
-    if matrix.is_cuda:
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    return multiplies_bfloat16()
 
 
 class Muon(torch.optim.AdamW):

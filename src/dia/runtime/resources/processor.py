@@ -1,4 +1,4 @@
-"""What this CPU can compute fast, as torch sees it: `ATEN_CPU_CAPABILITY` applies. Knows no kernels."""
+"""What the processors can compute fast, as torch sees them: `ATEN_CPU_CAPABILITY` applies. Knows no kernels."""
 
 import torch
 
@@ -8,8 +8,13 @@ def has_avx512() -> bool:
     return torch.backends.cpu.get_cpu_capability() == "AVX512"
 
 
-def multiplies_bfloat16() -> bool:
-    """Whether the CPU multiplies in bfloat16; others convert every operand, and float32 is faster."""
+def multiplies_bfloat16(device: torch.device | None = None) -> bool:
+    """Whether a CUDA device, or by default the CPU, multiplies in bfloat16.
+
+    Others convert every operand, and float32 is faster.
+    """
+    if device is not None and device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
     return bool(getattr(torch.cpu, "_is_avx512_bf16_supported", bool)())
 
 

@@ -281,7 +281,7 @@ def _arguments(recipe: Recipe, config: DiaConfig, folder: Path) -> DiaTrainingAr
         save_total_limit=1,
         per_device_eval_batch_size=32,
         max_grad_norm=1.0,
-        bf16=torch.cuda.is_available() or multiplies_bfloat16(),
+        bf16=multiplies_bfloat16(torch.device("cuda" if torch.cuda.is_available() else "cpu")),
         use_cpu=not torch.cuda.is_available(),
         seed=recipe.seed,
         average=recipe.average,

@@ -1,7 +1,11 @@
 """Two processes that train one model: gradients and times are averaged, weights stay equal, one process writes."""
 
+import fcntl
 import json
 import os
+import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -11,6 +15,7 @@ import torch
 from dia.training import distributed, muon
 from dia.training.mini.pretraining import trainer as pretraining
 from dia.training.muon import Muon
+from tests.support.serving import wait_until
 from tests.training.mini.pretraining.tiny_training import tiny_trainer
 
 
@@ -37,6 +42,23 @@ def optimize(folder: Path) -> None:
         optimizer.step()
     muon.orthogonalized = direct
     torch.save([own, weights], folder / f"{distributed.processes()}-{distributed.rank()}.pt")
+
+
+def idle(folder: Path) -> None:
+    with (folder / str(distributed.rank())).open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # released when the process ends
+        file.write("ready")
+        file.flush()
+        time.sleep(300)
+
+
+def has_ended(path: Path) -> bool:
+    with path.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
 
 
 def fail(folder: Path) -> None:
@@ -76,6 +98,22 @@ def test_gradients_and_numbers_are_averaged(tmp_path):
 def test_a_process_that_fails_ends_them_all(tmp_path):
     with pytest.raises(torch.multiprocessing.ProcessRaisedException, match="the disk is full"):
         distributed.run(fail, 2, tmp_path)
+
+
+def test_if_the_first_process_is_killed_the_others_end_also_in_the_background(tmp_path):
+    code = (
+        "import sys; from tests.training.test_distributed import Path, distributed, idle\n"
+        "distributed.run(idle, 2, Path(sys.argv[1]))"
+    )
+    ignoring = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_IGN)}  # as a shell does for `&`
+    first = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], **ignoring)
+    files = [tmp_path / "0", tmp_path / "1"]
+    try:
+        wait_until(lambda: all(path.exists() and path.read_text() for path in files))
+    finally:
+        first.kill()
+        first.wait()
+    wait_until(lambda: all(map(has_ended, files)))
 
 
 def test_two_processes_divide_the_matrices_and_step_as_one_does(tmp_path):

@@ -1,6 +1,9 @@
 """Train one model in several processes on one machine. On CPUs one process per core is faster than one thread."""
 
+import multiprocessing
+import os
 import tempfile
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -33,10 +36,19 @@ def run(work: Callable[..., None], processes: int, *arguments: Any) -> None:
 
 
 def _joined(rank: int, meeting: Path, processes: int, work: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(max(1, usable_cores() // processes))
     dist.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=processes)
     work(*arguments)
     dist.destroy_process_group()  # not after an error: the others would report a lost connection
+
+
+def _end_with_parent() -> None:
+    """Wait for the parent process, and end this one. A shell lets background jobs ignore torch's SIGINT for that."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def rank() -> int:

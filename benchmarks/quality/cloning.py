@@ -8,19 +8,19 @@ the four; own_voice is the share of new clips whose nearest reference is the voi
 With --people, it also continues a recording of a woman; closer is the similarity of the new speech to her voice less
 that to the references that are women. Similarity is the cosine of a speaker encoder, which hears little besides the
 voice. Rows of the codec and of the recordings themselves show what can be reached. PROMPTS is described in
-codec_quality.py. Intervals are 95 %, by bootstrap over clips.
+evaluation/recordings.py. Intervals are 95 %, by bootstrap over clips.
 """
 
-import argparse
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
-from codec_quality import Codec, Spoken, prompts, teacher_clips
+from codec_quality import Codec
 from evaluation.intervals import Figure, rate
 from evaluation.judges import Speakers
+from evaluation.recordings import Spoken, Teachers, parser_of, prompts
 from evaluation.results import report
 from naturalness import sentences
 from tqdm import tqdm
@@ -84,19 +84,17 @@ class Bench:
 
     Args:
         folder: of the model.
-        packages: archives of the teachers.
+        teachers: that speak the recordings.
         count: number of new clips for each recording.
     """
 
-    def __init__(self, folder: Path, packages: Path, count: int) -> None:
+    def __init__(self, folder: Path, teachers: Teachers, count: int) -> None:
         self.model, self.codec, self.judge = Dia.from_pretrained(folder), Codec(folder / "audio_tokenizer"), Speakers()
         texts = sentences(None)
         self.texts = texts[:count]
         said = texts[-REFERENCE_CLIPS:]
         self.clips = {
-            name: list(
-                teacher_clips("kokoro", name, packages, [*said, *texts[-REFERENCE_CLIPS - SENTENCES :][:SENTENCES]])
-            )
+            name: list(teachers("kokoro", name, [*said, *texts[-REFERENCE_CLIPS - SENTENCES :][:SENTENCES]]))
             for name in tqdm(reference_names(), "references")
         }
         self.references = {
@@ -155,16 +153,12 @@ class Bench:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__, 20, "new clips of each recording")
     parser.add_argument("--model", type=Path, default=MINI, help="checkpoint folder (default: the embedded one)")
-    parser.add_argument("--packages", type=Path, default=Path("teacher-packages"), help="archives of the teachers")
-    parser.add_argument("--people", type=Path, help="folder with the unpacked telephone prompts (default: none)")
-    parser.add_argument("--count", type=int, default=20, help="new clips of each recording (default: 20)")
-    parser.add_argument("--threads", type=int, default=1, help="number of CPU threads (default: 1)")
-    parser.add_argument("--json", type=Path, help="file of figures to add the results to")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    bench = Bench(arguments.model, arguments.packages, arguments.count)
+    teachers = Teachers(arguments.packages, arguments.clips)
+    bench = Bench(arguments.model, teachers, arguments.count)
     found = bench.held_out()
     if arguments.people is not None:
         found |= bench.person(arguments.people)

@@ -9,19 +9,10 @@ and "own voice", the share of decoded clips that are closer to their own set's o
 set. Intervals are 95 %, by bootstrap over sentences. The judges cannot hear: words that Whisper guesses from context,
 noise outside of speech, pitch.
 
-PROMPTS is a folder with the unpacked telephone prompts of Debian's packages asterisk-core-sounds-en-g722 and
-asterisk-core-sounds-en (CC BY-SA 3.0; a woman who is in no training data), read by FFmpeg:
-
-    apt-get download asterisk-core-sounds-en-g722 asterisk-core-sounds-en
-    for package in *.deb; do dpkg-deb --extract $package PROMPTS; done
+PROMPTS, a folder with recordings of a person, is described in evaluation/recordings.py.
 """
 
-import argparse
-import gzip
-import re
-import subprocess
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,16 +21,15 @@ import soxr
 import torch
 from evaluation.intervals import Figure, rate
 from evaluation.judges import OpinionScore, Speakers, Whisper
+from evaluation.recordings import Spoken, Teachers, parser_of, prompts
 from evaluation.results import add_figures
 from naturalness import sentences
 from tqdm import tqdm
 from transformers import DacModel
 
-from dia.audio.waveform import Waveform, as_array
+from dia.audio.waveform import as_array
 from dia.codec.dac import decode, encode, hop_length
-from dia.text.english.normalization import spoken_form
 from dia.training.mini.teacher.natural.plan import HELD_OUT
-from dia.training.mini.teacher.natural.teachers.teacher import open_teacher
 
 MINI = Path(__file__).parents[2] / "src" / "dia" / "mini" / "audio_tokenizer"
 # Sets of clips: teacher and voice. The last two Kokoro voices are in no training data.
@@ -50,43 +40,6 @@ TEACHERS = (
     *(("kokoro", voice) for voice in HELD_OUT[:2]),
     ("flite", "slt"),
 )
-LONGEST, SHORTEST = 160, 40  # characters of a prompt
-
-
-@dataclass(frozen=True)
-class Spoken:
-    """A sentence and its recording, mono [N]."""
-
-    text: str
-    audio: Waveform
-    rate: int
-
-
-def teacher_clips(name: str, voice: str, packages: Path, texts: Sequence[str]) -> Iterator[Spoken]:
-    """Sentences spoken by a teacher."""
-    teacher = open_teacher(name, packages)
-    for text in texts:
-        speech = teacher.say(spoken_form(text), voice)
-        yield Spoken(text, speech.waveform, speech.rate)
-
-
-def prompts(folder: Path, count: int) -> Iterator[Spoken]:
-    """Recorded telephone prompts of some length, spread over the list."""
-    (listed,) = folder.rglob("core-sounds-en.txt.gz")
-    recordings = {path.stem: path for path in folder.rglob("*.g722")}
-    found = []
-    for line in gzip.decompress(listed.read_bytes()).decode("utf-8", "replace").splitlines():
-        name, _, text = line.partition(":")
-        text = text.strip()
-        plain = re.fullmatch(r"[A-Za-z ,.'?!-]+", text)
-        if plain and SHORTEST <= len(text) <= LONGEST and name.strip() in recordings:
-            found.append((text, recordings[name.strip()]))
-    if not found:
-        raise SystemExit(f"{folder} holds no prompts; see --help for where they come from.")
-    for text, path in found[:: max(1, len(found) // count)][:count]:
-        command = ["ffmpeg", "-v", "error", "-f", "g722", "-i", str(path), "-f", "f32le", "-ac", "1", "-"]
-        raw = subprocess.run(command, check=True, capture_output=True).stdout
-        yield Spoken(text, np.frombuffer(raw, np.float32).copy(), 16_000)
 
 
 class Codec:
@@ -148,22 +101,14 @@ def named(found: dict[str, dict[str, dict[str, Figure]]]) -> dict[str, Figure]:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__, 40, "sentences of a set")
     parser.add_argument(
         "--codec", type=Path, nargs="+", default=[MINI], help="folders (default: the embedded model's codec)"
     )
-    parser.add_argument("--packages", type=Path, default=Path("teacher-packages"), help="archives of the teachers")
-    parser.add_argument("--people", type=Path, help="folder with the unpacked telephone prompts (default: none)")
-    parser.add_argument("--count", type=int, default=40, help="sentences of a set (default: 40)")
-    parser.add_argument("--threads", type=int, default=1, help="number of CPU threads (default: 1)")
-    parser.add_argument("--json", type=Path, help="file of figures to add the results to")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    texts = sentences(arguments.count)
-    sets = {
-        f"{name} {voice}": list(teacher_clips(name, voice, arguments.packages, texts))
-        for name, voice in tqdm(TEACHERS, "speaking")
-    }
+    texts, teachers = sentences(arguments.count), Teachers(arguments.packages, arguments.clips)
+    sets = {f"{name} {voice}": list(teachers(name, voice, texts)) for name, voice in tqdm(TEACHERS, "speaking")}
     if arguments.people is not None:
         sets["person"] = list(prompts(arguments.people, arguments.count))
     found = compared(sets, arguments.codec, Judges(arguments.threads))

@@ -6,6 +6,7 @@ import shutil
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -290,6 +291,25 @@ def test_the_own_voice_is_the_nearest_reference():
     assert closer([slanted, slanted], east, [north]).value == pytest.approx(0.2)
     assert len(set(reference_names())) == REFERENCES
     assert set(HELD_OUT) < set(reference_names())
+
+
+def test_a_teachers_clip_is_made_once(tmp_path, monkeypatch):
+    from evaluation import recordings
+
+    said = []
+
+    class Teacher:
+        def say(self, text, voice):
+            said.append((text, voice))
+            return SimpleNamespace(waveform=np.full(800, len(said) / 10, np.float32), rate=8000)
+
+    monkeypatch.setattr(recordings, "open_teacher", lambda name, packages: Teacher())
+    teachers = recordings.Teachers(tmp_path, tmp_path / "clips")
+    for texts in (["At 5."], ["At 5.", "No."]):
+        clips = list(teachers("kokoro", "clara", texts))
+    assert said == [("At five.", "clara"), ("No.", "clara")]
+    assert [(clip.text, clip.rate, len(clip.audio)) for clip in clips] == [("At 5.", 8000, 800), ("No.", 8000, 800)]
+    assert np.allclose([clip.audio.mean() for clip in clips], [0.1, 0.2], atol=1e-4)
 
 
 def test_benchmarks_add_their_figures_to_one_file(tmp_path):

@@ -19,7 +19,6 @@ from tones import tone
 from transformers import TrainerCallback
 
 from dia.modeling_dia import DiaForConditionalGeneration
-from dia.runtime.files.locks import exclusive_writer
 from dia.text.prompt_format import PromptFormat
 from dia.training.checkpoints import last_checkpoint
 from dia.training.data.dialogues import Clip
@@ -135,15 +134,6 @@ def test_a_killed_run_goes_on_with_the_same_losses(whole, tmp_path):
     assert losses(again) == pytest.approx(losses(whole), abs=1e-6)
     for name, weight in again.average.weights.items():
         assert torch.allclose(weight, whole.average.weights[name], atol=1e-6), name
-
-
-def test_two_runs_do_not_write_to_one_folder(whole, tmp_path):
-    second = trainer(tmp_path, max_steps=1, save_strategy="no")
-    with exclusive_writer(tmp_path), pytest.raises(BlockingIOError, match="is being written by process"):
-        second.train()
-    assert second.state.global_step == 0
-    second.train()
-    assert second.state.global_step == 1
 
 
 def test_without_a_checkpoint_there_is_nothing_to_resume(tmp_path):

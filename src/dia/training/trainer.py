@@ -17,11 +17,9 @@ from dia.configuration_dia import DiaConfig
 from dia.decoding.grid import Channels
 from dia.processing_dia import DiaProcessor
 from dia.runtime.files.atomic import atomic_entries
-from dia.runtime.files.locks import exclusive_writer
 from dia.runtime.limits import PART, SHARE
 from dia.runtime.ranges import check_numbers
 from dia.text.prompt_format import PromptFormat
-from dia.training import distributed
 from dia.training.checkpoints import check_adapters, keep_learning_rates, last_checkpoint, mismatch
 from dia.training.data.code_cache import CodeCache
 from dia.training.data.collator import TEXT_DROPOUT, DiaCollator
@@ -224,14 +222,8 @@ class DiaTrainer(Trainer):
         Raises:
             ValueError: there is no complete checkpoint.
             FloatingPointError: the loss is not finite.
-            BlockingIOError: another run is writing to the output folder.
             OSError: a file cannot be written, such as on a full disk; the last checkpoint is kept.
         """
-        output = self.args.output_dir
-        with nullcontext() if distributed.rank() else exclusive_writer(output, parents=True):
-            return self._train(resume_from_checkpoint, *args, **kwargs)
-
-    def _train(self, resume_from_checkpoint: str | bool | None, *args: Any, **kwargs: Any) -> Any:
         if resume_from_checkpoint is True:
             last = last_checkpoint(self.args.output_dir)
             if last is None:

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from dia.modeling_dia import DiaForConditionalGeneration
+from dia.runtime.files.locks import exclusive_writer
 from dia.text.lexicon import FIRST
 from dia.tokenization_dia import BYTES
 from dia.training.data.dialogues import SILENT_TAGS, compose
@@ -203,6 +204,13 @@ def test_a_run_goes_on_where_it_stopped(finished, quick, tmp_path):
     longer.run()
     assert longer.state.global_step == 18
     assert lines(tmp_path)[-1]["minutes"] == 1.5
+
+
+def test_two_runs_do_not_write_to_one_folder(quick, tmp_path):
+    second = tiny_trainer(tmp_path)
+    with exclusive_writer(tmp_path), pytest.raises(BlockingIOError, match="is being written by process"):
+        second.run()
+    assert second.state.global_step == 0
 
 
 def test_the_encoder_probe_resumes_with_its_weights(finished, quick, tmp_path):

@@ -8,6 +8,7 @@ import json
 import math
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from transformers import PrinterCallback, TrainerCallback, TrainerState
 from dia.configuration_dia import DiaConfig
 from dia.decoding.grid import Channels
 from dia.modeling_dia import DiaForConditionalGeneration
+from dia.runtime.files.locks import exclusive_writer
 from dia.runtime.resources.processor import multiplies_bfloat16
 from dia.text.lexicon import Pronunciations
 from dia.training import distributed
@@ -116,7 +118,15 @@ class Trainer(DiaTrainer):
         self._terms: dict[str, list[Tensor]] = {"aligned": [], "probe": []}
 
     def run(self) -> None:
-        """Train until the time is up, with reports and checkpoints; a run in the folder is continued."""
+        """Train until the time is up, with reports and checkpoints; a run in the folder is continued.
+
+        Raises:
+            BlockingIOError: another run is writing to the folder.
+        """
+        with nullcontext() if distributed.rank() else exclusive_writer(self.folder, parents=True):
+            self._run()
+
+    def _run(self) -> None:
         last = last_checkpoint(self.folder)
         if last is not None and minutes_of(TrainerState.load_from_json(str(last / "trainer_state.json"))) >= (
             self.recipe.minutes

@@ -293,6 +293,23 @@ def test_the_own_voice_is_the_nearest_reference():
     assert set(HELD_OUT) < set(reference_names())
 
 
+@pytest.mark.parametrize(
+    ("text", "heard", "wrong"),
+    [
+        ("Try Git hub.", "Try GitHub.", 0),
+        ("Try GitHub.", "Try git hub.", 0),
+        ("The open-weight text.", "the openweight texts", 1),
+        ("In to the sea.", "In the sea.", 1),
+    ],
+)
+def test_a_compound_may_be_written_as_one_word_or_two(monkeypatch, text, heard, wrong):
+    from evaluation.judges import Whisper
+
+    monkeypatch.setattr(Whisper, "__init__", lambda self: None)
+    monkeypatch.setattr(Whisper, "hear", lambda self, waveform, rate: heard)
+    assert Whisper().errors(text, np.zeros(16_000, np.float32), 16_000).wrong == wrong
+
+
 def test_a_teachers_clip_is_made_once(tmp_path, monkeypatch):
     from evaluation import recordings
 

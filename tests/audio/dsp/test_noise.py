@@ -51,6 +51,14 @@ def test_soft_speech_is_not_noise(decibels):
     assert detect_speech(joined(zeros(1), soft, SPEECH), RATE).first / RATE == pytest.approx(1.0, abs=0.1)
 
 
+def test_quiet_steady_sound_is_not_speech_even_where_the_noise_is_lower():
+    hum = 10 ** (-55 / 20) * np.sin(2 * np.pi * 250 * np.arange(2 * RATE) / RATE)
+    recording = joined(zeros(2), SPEECH, hum.astype(np.float32))
+    found = detect_speech(recording + noise(len(recording), -80), RATE)
+    assert found.noise == pytest.approx(-80, abs=1)
+    assert found.last / RATE == pytest.approx(5.0, abs=0.1)
+
+
 def test_an_isolated_click_is_ignored_and_one_next_to_speech_is_not():
     click = np.full(160, 0.9, np.float32)
     assert detect_speech(joined(click, zeros(1), SPEECH, zeros(1), click), RATE).first / RATE == pytest.approx(

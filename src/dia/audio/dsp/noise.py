@@ -69,7 +69,8 @@ class DetectedSpeech:
 def detect_speech(audio: Waveform, sampling_rate: int) -> DetectedSpeech:
     """Find the sound in a recording: louder than its noise by 6 dB or, without noise, within 55 dB of the loudest.
 
-    Isolated clicks are ignored.
+    Isolated clicks are ignored, and so is quiet sound that is steady for 0.4 s, such as the rest of a hum or a fan
+    that is switched on.
 
     Args:
         audio: [N], one channel.
@@ -81,8 +82,9 @@ def detect_speech(audio: Waveform, sampling_rate: int) -> DetectedSpeech:
     least = max(_NOTHING, speech - _SOFTEST) if noise is None else noise + _ABOVE
     if speech < max(SILENT, least):  # silent, or too close to the noise to distinguish them
         return DetectedSpeech((), speech, noise)
+    sound = (levels > least) & ~(_steady(levels) & (levels < speech - _PAUSE))
     margin = 0 if noise is None else _MASKED_BLOCKS
-    found = [(max(0, first - margin) * step, (end + margin) * step) for first, end in _sections(levels > least)]
+    found = [(max(0, first - margin) * step, (end + margin) * step) for first, end in _sections(sound)]
     spans = ((first, min(len(audio), end)) for first, end in found)
     return DetectedSpeech(tuple(spans), speech, noise)
 
@@ -123,6 +125,16 @@ def noise_level(levels: Levels) -> float | None:
     level = float(np.median(steady, axis=1).min())
     below, share = _BELOW
     return level if np.mean(sounding < level - below) <= share else None
+
+
+def _steady(levels: Levels) -> NDArray[np.bool_]:
+    """Whether each block [M] is in 0.4 s of steady sound."""
+    steady = np.zeros(len(levels), bool)
+    if len(levels) >= _STEADY_BLOCKS:
+        windows = np.lib.stride_tricks.sliding_window_view(_smoothed(levels, _SMOOTH), _STEADY_BLOCKS)
+        for first in np.flatnonzero(np.ptp(windows, axis=1) <= _STEADY_DECIBELS):
+            steady[first : first + _STEADY_BLOCKS] = True
+    return steady
 
 
 def shorten_pauses(

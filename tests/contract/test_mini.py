@@ -79,8 +79,8 @@ def test_its_numbers_are_its_own(dia):
     assert dia.model.config.delay_pattern != published.delay_pattern
 
 
-def test_it_is_under_25_megabytes():
-    assert sum(file.stat().st_size for file in MINI.rglob("*") if file.is_file()) < 25e6
+def test_it_is_under_31_megabytes():
+    assert sum(file.stat().st_size for file in MINI.rglob("*") if file.is_file()) < 31e6
 
 
 def test_it_knows_the_words_of_the_first_dialogue():
@@ -92,7 +92,7 @@ def test_it_knows_the_words_of_the_first_dialogue():
 
 def test_the_model_card_states_teacher_limits_and_ethics():
     card = (MINI / "README.md").read_text(encoding="utf-8").lower()
-    for word in ("flite", "limits", "without", "consent", "deceive", "mini_quality"):
+    for word in ("kokoro", "hibari", "limits", "without", "consent", "deceive", "naturalness.py"):
         assert word in card
 
 

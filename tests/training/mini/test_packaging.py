@@ -44,6 +44,7 @@ def parts(tmp_path_factory):
     log = [{"minutes": 2.0, "step": 7, "validation": [5.0], "gap": 0.5}]
     (folder / "log.jsonl").write_text("\n".join(map(json.dumps, log)), encoding="utf-8")
     (folder / "figures.json").write_text(json.dumps(FIGURES), encoding="utf-8")
+    (folder / "drawn.png").write_bytes(b"drawn")
     return folder
 
 
@@ -92,6 +93,7 @@ def test_the_card_contains_figures_run_and_ethics(parts, tmp_path):
         tmp_path / "mini",
         log=parts / "log.jsonl",
         figures=parts / "figures.json",
+        spectrograms=parts / "drawn.png",
         data="Much.",
     )
     card = (tmp_path / "mini" / "README.md").read_text()
@@ -101,11 +103,15 @@ def test_the_card_contains_figures_run_and_ethics(parts, tmp_path):
     assert all(f"`{tag}`" in card for tag in SOUNDS)
     assert "| ends by itself | 99.0 % [97.0, 100.0] | 300 |" in card
     assert (tmp_path / "mini" / "curves.png").exists() == ("curves.png" in card)
+    assert (tmp_path / "mini" / "spectrograms.png").read_bytes() == b"drawn"
+    assert "(spectrograms.png)" in card
 
 
 def test_without_measurements_the_card_says_so(parts, tmp_path):
     assemble(parts / "language", parts / "codec", tmp_path / "mini")
-    assert "Not measured yet." in (tmp_path / "mini" / "README.md").read_text()
+    card = (tmp_path / "mini" / "README.md").read_text()
+    assert "Not measured yet." in card
+    assert ".png" not in card
 
 
 def test_a_failed_assembly_leaves_the_old_folder(parts, tmp_path):
@@ -121,7 +127,7 @@ def test_figures_become_tables_with_their_intervals():
     table = figures_table(FIGURES)
     assert "| word error, everyday sentences | 30.0 % [25.0, 35.2] | 20.0 % [15.0, 25.0] |" in table
     assert "| Distill-MOS, from 1 to 5 | 2.50 [2.45, 2.55] | not measured |" in table
-    assert "| times as fast as speech, one thread | 3.13 | 4.00 |" in table
+    assert "| times faster than real time, one thread | 3.13 | 4.00 |" in table
     assert "the nearest to the new speech | 85.0 % [74.0, 92.0] | 60 |" in table
     assert "less that to other women | 0.10 [0.05, 0.15] | 20 |" in table
     assert "digits" not in table

@@ -66,7 +66,9 @@ examples:
 To measure the result, and write the figures into its card:
   python benchmarks/quality/naturalness.py --model OUT --json figures.json
   python benchmarks/quality/cloning.py --model OUT --json figures.json
-  python -m dia.training.mini --stages assemble,voices --figures figures.json
+  python benchmarks/quality/codec_quality.py --codec OUT/audio_tokenizer --json figures.json
+  python benchmarks/quality/spectrograms.py --model OUT spectrograms.png
+  python -m dia.training.mini --stages assemble,voices --figures figures.json --spectrograms spectrograms.png
 """
 
 
@@ -88,6 +90,7 @@ class BuildOptions:
     workers: int
     compiled: bool
     figures: Path | None
+    spectrograms: Path | None
     remark: str
 
     @property
@@ -173,6 +176,7 @@ def assemble_checkpoint(options: BuildOptions) -> None:
         pronunciations=options.work / PRONUNCIATIONS,
         log=log if log.exists() else None,
         figures=options.figures,
+        spectrograms=options.spectrograms,
         data=_describe_data(options.work),
         remark=options.remark,
     )
@@ -279,6 +283,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_amount_options(parser)
     parser.add_argument(
         "--figures", type=Path, help="figures of the benchmarks in benchmarks/quality/ (JSON) for the model card"
+    )
+    parser.add_argument(
+        "--spectrograms", type=Path, help="picture of benchmarks/quality/spectrograms.py (PNG) for the model card"
     )
     parser.add_argument(
         "--remark", default="", help="a sentence for the model card on how the run differs from the recipe"

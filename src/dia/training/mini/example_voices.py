@@ -33,7 +33,7 @@ EXAMPLES = (
     Example(
         "bruno",
         "am_fenrir",
-        "Good evening. We came home late last night, and there was nobody left at the old station by the river.",
+        "Good evening. We came home late last night. There was nobody left at the old station by the river.",
     ),
 )
 

@@ -4,7 +4,7 @@ The figures come from the JSON file that the benchmarks in `benchmarks/quality/`
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from dia.training.mini.teacher.natural.plan import HELD_OUT, ROLES
 from dia.training.mini.teacher.natural.teachers.changed_voice import SEPARATOR
 from dia.training.mini.teacher.sounds import SOUNDS
 
+CURVES, SPECTROGRAMS = PICTURES = ("curves.png", "spectrograms.png")
 CARD = """---
 license: apache-2.0
 language: en
@@ -39,33 +40,36 @@ pronunciations, such as *read* and *live*, has only one of them in the file.
 - **Voices**: `[S1]` is female, `[S2]` male, in dialogues of up to six turns. Training scripts were up to about
   {longest:.0f} s long.
 - **Sounds**: {sounds}, before, between or after words. Other tags, such as `(coughs)`, are silent.
-- **Cloning**: given a recording and its transcript, it continues in that voice if the voice is similar to one of the
-  {trained} training voices, none of which is a real person's. {held_out} other voices were held out to measure this.
+- **Cloning**: given a recording and its transcript, it continues in a voice of the same sex, and rarely in that voice
+  itself. It was trained on {trained} voices, none of which is a real person's; {held_out} others were held out to
+  measure this.
 
 ## Teacher and data
 `[S1]` is the voice of hibari (Apache-2.0), a small synthesizer distilled from Kokoro-82M's voice `af_heart`. `[S2]` is
 the same voice with the pitch and the formants of a man, made with the WORLD vocoder, and so are {made} of the other
 voices; the rest are Kokoro's (weights Apache-2.0). The makers of Kokoro say that it was trained on permissively
 licensed and public-domain audio, and on synthetic speech of closed systems. The codec was also trained on speech of
-flite. The sounds are synthesized. {data} Whisper tiny.en heard every clip, and clips with wrong words were left out.
+flite. The sounds are synthesized. {data}
 Texts are public-domain prose, addresses to Congress, examples of use from WordNet, lines with numbers, dates and
 names, short answers, words alone, and sentences of a grammar. 3 % of all texts, chosen by a hash of their words, are
 held out.
 
 ## Recipe
-`python -m dia.training.mini` builds this folder from scratch. The codec is trained with its quantizer, then its
-decoder alone. The language model is trained on the codes, with a loss that keeps attention near the spoken phones in
-two layers (the teachers tell when they speak each phone), a second head that predicts codes from the encoder alone,
-random replacement of input codes, and 12 % of texts dropped for guidance.
+`python -m dia.training.mini` builds this folder from scratch. Whisper tiny.en transcribes every clip of the teachers,
+and clips with wrong words are left out. The codec is trained with its quantizer. The language model is trained on the
+codes, with a loss that keeps attention near the spoken phones in two layers (the teachers tell when they speak each
+phone), a second head that predicts codes from the encoder alone, random replacement of input codes, and 12 % of texts
+dropped for guidance. Then the codec's decoder is trained alone, also on codes that the language model predicts.
 {training}
 ![Loss with the right text and with another text, over the minutes of training](curves.png)
+![Spectrograms of two sentences by the teacher and by the model](spectrograms.png)
 
 ## Figures
 {figures}
 
 ## Limits
-All its training speech is synthetic. It misses words, mostly short ones, and it cannot clone most real voices. It
-speaks only English.
+All its training speech is synthetic. It sounds hoarser than its teachers: above 2 kHz, noise covers the harmonics. It
+misses words, mostly short ones, and it cannot clone most real voices. It speaks only English.
 
 ## Responsible use
 Do not imitate a real person without consent, and do not deceive: no fake news, nothing illegal or harmful. Files
@@ -83,7 +87,7 @@ _VOICES = {
     "word_error": "word error, everyday sentences",
     "word_error_digits": "… of those with digits",
     "opinion_score": "Distill-MOS, from 1 to 5",
-    "realtime": "times as fast as speech, one thread",
+    "realtime": "times faster than real time, one thread",
 }
 _SHARES = {
     "word_error_dialogue": "word error in the first dialogue of Dia's README, by seeds",
@@ -109,7 +113,7 @@ def card(
     measured: Mapping[str, Any] | None,
     data: str,
     remark: str,
-    curves_drawn: bool,
+    pictures: Collection[str],
 ) -> str:
     """The text of the model card.
 
@@ -120,7 +124,7 @@ def card(
         measured: the figures of `benchmarks/quality/`; None if they have not run.
         data: a sentence on the amount of training data.
         remark: a sentence on how the run differs from the recipe.
-        curves_drawn: whether the plot `curves.png` exists.
+        pictures: those of `PICTURES` that exist.
     """
     frames = codec.config.sampling_rate / codec.config.hop_length
     text = CARD.format(
@@ -140,7 +144,8 @@ def card(
         training=_describe_run(lines) + (remark and f"{remark}\n"),
         figures="Not measured yet." if measured is None else figures_table(measured),
     )
-    return text if curves_drawn else "\n".join(line for line in text.splitlines() if "curves.png" not in line) + "\n"
+    missing = [f"({name})" for name in PICTURES if name not in pictures]
+    return "".join(line for line in text.splitlines(keepends=True) if not any(name in line for name in missing))
 
 
 def _describe_run(lines: Sequence[dict[str, Any]]) -> str:
@@ -208,4 +213,4 @@ def draw_curves(lines: Sequence[dict[str, Any]], path: Path) -> bool:
     return True
 
 
-__all__ = ["card", "draw_curves", "figures_table"]
+__all__ = ["CURVES", "SPECTROGRAMS", "card", "draw_curves", "figures_table"]

@@ -1,6 +1,7 @@
 """Assemble the embedded checkpoint's folder: model, codec, processor files, vocabulary and model card."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from dia.modeling_dia import DiaForConditionalGeneration
 from dia.processing_dia import DiaProcessor
 from dia.runtime.files.atomic import atomic_folder
 from dia.training.data.lines import lines_of
-from dia.training.mini.model_card import card, draw_curves
+from dia.training.mini.model_card import CURVES, SPECTROGRAMS, card, draw_curves
 from dia.training.mini.teacher.english import vocabulary
 
 SAMPLING: dict[str, Any] = {"do_sample": True, "temperature": 0.4, "top_k": 20, "top_p": 1.0, "guidance_scale": 2.0}
@@ -37,6 +38,7 @@ def assemble(
     sampling: dict[str, Any] | None = None,
     log: Path | None = None,
     figures: Path | None = None,
+    spectrograms: Path | None = None,
     data: str = "",
     remark: str = "",
 ) -> None:
@@ -50,6 +52,7 @@ def assemble(
         sampling: generation defaults; None for `SAMPLING`.
         log: the language model's `log.jsonl`, for the card's curves.
         figures: JSON of the benchmarks in `benchmarks/quality/`, for the card's tables.
+        spectrograms: PNG of `benchmarks/quality/spectrograms.py`, for the card.
         data: a sentence on the amount of training data, for the card.
         remark: a sentence on how the run differs from the recipe, for the card.
 
@@ -66,10 +69,12 @@ def assemble(
         DiaProcessor.for_config(model.config, dac, pronunciations).save_pretrained(folder)
         halve(folder / CODEC_FOLDER / "model.safetensors")
         (folder / "vocabulary.txt").write_text("\n".join(vocabulary()) + "\n", encoding="utf-8")
-        curves_drawn = draw_curves(lines, folder / "curves.png")
-        (folder / "README.md").write_text(
-            card(model, dac, lines, measured, data, remark, curves_drawn), encoding="utf-8"
-        )
+        pictures = [CURVES] if draw_curves(lines, folder / CURVES) else []
+        if spectrograms is not None:
+            shutil.copyfile(spectrograms, folder / SPECTROGRAMS)
+            pictures.append(SPECTROGRAMS)
+        text = card(model, dac, lines, measured, data, remark, pictures)
+        (folder / "README.md").write_text(text, encoding="utf-8")
 
 
 def generation_config(

@@ -17,7 +17,7 @@ from dia.runtime.resources.processor import multiplies_bfloat16
 # Parameters. Smaller models are computed in float32 by a kernel of their own, `kernels/network.py`. Single operations
 # in bfloat16 are slower, also on CPUs with instructions for it.
 _LARGE = 100_000_000
-_LARGE_CODEC = 4_000_000  # parameters; in smaller codecs, calls take the time
+_LARGE_CODEC = 20_000_000  # parameters; a smaller codec is faster in float32
 
 
 @dataclass(frozen=True)

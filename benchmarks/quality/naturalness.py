@@ -11,8 +11,9 @@ needs flite, for the words beside them.
 import argparse
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -40,33 +41,43 @@ def sentences(count: int | None) -> list[str]:
     return [line for line in lines if line and not line.startswith("#")][:count]
 
 
-def spoken(model: Dia, texts: Sequence[str], speaker: str, seed: int) -> Iterator[tuple[Waveform, float]]:
-    """The audio of each sentence, and the seconds it took."""
-    for index, text in enumerate(texts):
-        started = time.perf_counter()
-        yield model.generate(f"[{speaker}] {text}", seed=seed + index), time.perf_counter() - started
+class Clip(NamedTuple):
+    """Speech, mono [N], its rate in Hz, and the seconds it took to make."""
+
+    audio: Waveform
+    rate: int
+    taken: float
 
 
-def measure(
-    model: Dia, texts: Sequence[str], speaker: str, seeds: int, whisper: Whisper, score: OpinionScore
-) -> dict[str, Figure]:
-    """Word error of all sentences and of those with digits, opinion score and speed of one speaker."""
-    errors, scores, taken, seconds = list[Errors](), list[float](), list[float](), list[float]()
+def spoken(model: Dia, texts: Sequence[str], speaker: str, seeds: int) -> Iterator[Clip]:
+    """The speech of each text with each seed."""
     for seed in range(seeds):
-        told = spoken(model, texts, speaker, 1000 * seed)
-        for text, (audio, spent) in tqdm(zip(texts, told, strict=True), f"{speaker} {seed}", len(texts)):
-            errors.append(whisper.errors(text, audio, model.sample_rate))
-            scores.append(score(audio, model.sample_rate))
-            taken.append(spent)
-            seconds.append(len(audio) / model.sample_rate)
-    numbered = [errors[index] for index in range(len(errors)) if re.search(r"\d", texts[index % len(texts)])]
+        for index, text in enumerate(texts):
+            started = time.perf_counter()
+            audio = model.generate(f"[{speaker}] {text}", seed=1000 * seed + index)
+            yield Clip(audio, model.sample_rate, time.perf_counter() - started)
+
+
+def judged(texts: Sequence[str], clips: Iterable[Clip], whisper: Whisper, score: OpinionScore) -> dict[str, Figure]:
+    """Word error of clips and of those of texts with digits, opinion score and speed.
+
+    Args:
+        texts: one for each clip.
+        clips: the speech, made as it is needed.
+    """
+    errors, scores, taken, seconds = list[Errors](), list[float](), list[float](), list[float]()
+    for text, clip in zip(texts, clips, strict=True):
+        errors.append(whisper.errors(text, clip.audio, clip.rate))
+        scores.append(score(clip.audio, clip.rate))
+        taken.append(clip.taken)
+        seconds.append(len(clip.audio) / clip.rate)
+    numbered = [one for text, one in zip(texts, errors, strict=True) if re.search(r"\d", text)]
     found = {
         "word_error": word_error(errors),
         "opinion_score": rate(scores, [1.0] * len(scores)),
         "realtime": certain(sum(seconds) / sum(taken), len(taken)),
     }
-    found |= {"word_error_digits": word_error(numbered)} if numbered else {}
-    return {f"{name}_{speaker}": figure for name, figure in found.items()}
+    return found | ({"word_error_digits": word_error(numbered)} if numbered else {})
 
 
 def word_error(errors: Sequence[Errors]) -> Figure:
@@ -125,7 +136,9 @@ def main() -> None:
     if "sentences" in arguments.parts:
         judges = Whisper(arguments.threads), OpinionScore()
         for name in arguments.speakers:
-            found |= measure(model, texts, name, arguments.seeds, *judges)
+            every = texts * arguments.seeds
+            clips = tqdm(spoken(model, texts, name, arguments.seeds), name, len(every))
+            found |= {f"{what}_{name}": figure for what, figure in judged(every, clips, *judges).items()}
     if "dialogue" in arguments.parts:
         found |= dialogue(model, arguments.dialogues, Whisper(arguments.threads))
     if "endings" in arguments.parts:

@@ -310,6 +310,22 @@ def test_a_compound_may_be_written_as_one_word_or_two(monkeypatch, text, heard, 
     assert Whisper().errors(text, np.zeros(16_000, np.float32), 16_000).wrong == wrong
 
 
+def test_systems_are_compared_by_words_scores_and_speed():
+    from evaluation.judges import Errors
+    from naturalness import Clip, judged
+    from peers import row
+
+    wrong = {"One.": 0, "At 5.": 1}
+    whisper = SimpleNamespace(errors=lambda text, audio, rate: Errors(wrong[text], 2))
+    clips = (Clip(np.zeros(8000, np.float32), 8000, 0.25) for _ in wrong)
+    found = judged(list(wrong), clips, whisper, lambda audio, rate: 3.0)
+    assert found["word_error"].value == 0.25
+    assert found["word_error_digits"].value == 0.5
+    assert row("clara", found).split() == [
+        *["clara", "25.0", "[0.0,", "50.0]", "50.0", "[50.0,", "50.0]", "3.00", "[3.00,", "3.00]", "4.0"]
+    ]
+
+
 def test_a_teachers_clip_is_made_once(tmp_path, monkeypatch):
     from evaluation import recordings
 

@@ -7,6 +7,7 @@ from torch.nn.functional import conv1d, pad
 
 from dia.kernels import codec as codec_file
 from dia.kernels.codec import ClipState, Kernel, StageWeights
+from dia.runtime.resources.processor import has_avx512
 
 pytestmark = pytest.mark.skipif(codec_file._load() is None, reason="no kernel on this machine")
 
@@ -67,6 +68,17 @@ def test_pieces_of_any_size_give_the_samples_of_pytorch_with_the_same_bits(width
     whole = decoded(kernel, rows, count)
     torch.testing.assert_close(whole.double(), exact(made, rows), rtol=1e-4, atol=1e-4)
     assert torch.equal(decoded(kernel, rows, size), whole)
+
+
+@pytest.mark.skipif(not has_avx512(), reason="the CPU has no AVX-512")
+def test_wider_vectors_change_no_bit(monkeypatch):
+    made, rows = stages(40, 24), torch.randn(130, 24)
+    wide, found = codec_file._load(), decoded(Kernel(made), rows, 48)
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
+    narrow = codec_file._load.__wrapped__()
+    assert (narrow.lanes(), wide.lanes()) == (8, 16)
+    monkeypatch.setattr(codec_file, "_load", lambda: narrow)
+    assert torch.equal(decoded(Kernel(made), rows, 48), found)
 
 
 def test_threads_give_the_same_bits():

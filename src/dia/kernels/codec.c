@@ -1,18 +1,28 @@
 // The decoder of a codec, piece by piece, in float32: convolutions over time of rows [time, channels], and Snakes.
 //
 // The products of an output are added in the same order however many rows there are, so a clip that is decoded in
-// pieces has the samples of the whole clip. Vectors are GCC's, so that any processor can be compiled for.
+// pieces has the samples of the whole clip. Vectors are GCC's, so that any processor can be compiled for. With AVX-512,
+// those of panels are wider, and the results are the same bit for bit.
 
 #include <math.h>
 #include <string.h>
 
-enum { LANES = 8, CHUNK = 48, DEPTH = 1024, FEW = 4, TOGETHER = 1024 };
-
-// A tile has `rows` rows of a panel's `vectors` vectors, as many as fit into registers: 6 of 2 vectors, or 4 of 3.
-enum { NARROW = 2, WIDE = 3, MOST_ROWS = 6, MOST_VECTORS = 3, WIDEST = LANES * MOST_VECTORS };
+// A tile has `rows` rows of a panel's `vectors` vectors, as many as fit into registers.
+enum { NARROW = 2, WIDE = 3, CHUNK = 48, DEPTH = 1024, FEW = 4, TOGETHER = 1024 };
+#ifdef __AVX512F__
+enum { LANES = 16, NARROW_ROWS = 12, WIDE_ROWS = 8 };
+#else
+enum { LANES = 8, NARROW_ROWS = 6, WIDE_ROWS = 4 };
+#endif
+enum { DOT_LANES = 8, WIDEST = LANES * WIDE };
 
 typedef float vec __attribute__((vector_size(4 * LANES)));
 typedef float loose __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
+typedef float dot_vec __attribute__((vector_size(4 * DOT_LANES)));
+typedef float dot_loose __attribute__((vector_size(4 * DOT_LANES), aligned(4), may_alias));
+
+// LANES, by which weights are packed.
+long lanes(void) { return LANES; }
 
 // Weights are in panels of LANES * vectors outputs, [outputs / panel, taps, inputs, panel], the last filled with zeros,
 // as is the bias; with at most FEW outputs, [outputs, taps, inputs].
@@ -44,12 +54,12 @@ static inline __attribute__((always_inline)) void tile(
     const Convolution *c, const float *x, const float *weight, float *y, long taps, long inputs, const int rows,
     const int vectors) {
     const long panel = vectors * LANES;
-    vec sums[MOST_ROWS][MOST_VECTORS];
+    vec sums[NARROW_ROWS][WIDE];
     for (int r = 0; r < rows; r++)
         for (int v = 0; v < vectors; v++) sums[r][v] = load(y + r * panel + v * LANES);
     for (long tap = 0; tap < taps; tap++, x += c->dilation * c->inputs, weight += c->inputs * panel)
         for (long i = 0; i < inputs; i++) {
-            vec weights[MOST_VECTORS];
+            vec weights[WIDE];
             for (int v = 0; v < vectors; v++) weights[v] = load(weight + i * panel + v * LANES);
             for (int r = 0; r < rows; r++)
                 for (int v = 0; v < vectors; v++) sums[r][v] += x[r * c->inputs + i] * weights[v];
@@ -58,28 +68,15 @@ static inline __attribute__((always_inline)) void tile(
         for (int v = 0; v < vectors; v++) save(y + r * panel + v * LANES, sums[r][v]);
 }
 
-static void narrow_tiles(
-    const Convolution *c, const float *x, const float *weight, float *y, long taps, long inputs, long rows) {
-    for (; rows >= 6; rows -= 6, x += 6 * c->inputs, y += 6 * NARROW * LANES)
-        tile(c, x, weight, y, taps, inputs, 6, NARROW);
-    switch (rows) {
-    case 5: tile(c, x, weight, y, taps, inputs, 5, NARROW); break;
-    case 4: tile(c, x, weight, y, taps, inputs, 4, NARROW); break;
-    case 3: tile(c, x, weight, y, taps, inputs, 3, NARROW); break;
-    case 2: tile(c, x, weight, y, taps, inputs, 2, NARROW); break;
-    case 1: tile(c, x, weight, y, taps, inputs, 1, NARROW); break;
-    }
-}
-
-static void wide_tiles(
-    const Convolution *c, const float *x, const float *weight, float *y, long taps, long inputs, long rows) {
-    for (; rows >= 4; rows -= 4, x += 4 * c->inputs, y += 4 * WIDE * LANES)
-        tile(c, x, weight, y, taps, inputs, 4, WIDE);
-    switch (rows) {
-    case 3: tile(c, x, weight, y, taps, inputs, 3, WIDE); break;
-    case 2: tile(c, x, weight, y, taps, inputs, 2, WIDE); break;
-    case 1: tile(c, x, weight, y, taps, inputs, 1, WIDE); break;
-    }
+static inline __attribute__((always_inline)) void tiles(
+    const Convolution *c, const float *x, const float *weight, float *y, long taps, long inputs, long rows,
+    const int most, const int vectors) {
+    const long panel = vectors * LANES;
+    for (; rows >= most; rows -= most, x += most * c->inputs, y += most * panel)
+        tile(c, x, weight, y, taps, inputs, most, vectors);
+    for (; rows >= 4; rows -= 4, x += 4 * c->inputs, y += 4 * panel) tile(c, x, weight, y, taps, inputs, 4, vectors);
+    for (; rows >= 2; rows -= 2, x += 2 * c->inputs, y += 2 * panel) tile(c, x, weight, y, taps, inputs, 2, vectors);
+    if (rows) tile(c, x, weight, y, taps, inputs, 1, vectors);
 }
 
 // At most CHUNK rows of one panel. The weights are read in parts that fit into the cache.
@@ -100,9 +97,9 @@ static void chunk(const Convolution *c, const float *x, float *y, long rows, lon
             const long taps = c->taps - tap < most ? c->taps - tap : most;
             const long count = c->inputs - i < inputs ? c->inputs - i : inputs;
             if (c->vectors == WIDE)
-                wide_tiles(c, from, part, sums, taps, count, rows);
+                tiles(c, from, part, sums, taps, count, rows, WIDE_ROWS, WIDE);
             else
-                narrow_tiles(c, from, part, sums, taps, count, rows);
+                tiles(c, from, part, sums, taps, count, rows, NARROW_ROWS, NARROW);
         }
     for (long r = 0; r < rows; r++)
         memcpy(y + r * c->outputs + first, sums + r * panel, sizeof(float) * width);
@@ -110,11 +107,12 @@ static void chunk(const Convolution *c, const float *x, float *y, long rows, lon
 
 // The sum of products of two rows of numbers; lane by lane, then the lanes.
 static float dot(const float *x, const float *w, long count) {
-    vec sums = {0};
+    dot_vec sums = {0};
     long i = 0;
-    for (; i + LANES <= count; i += LANES) sums += load(x + i) * load(w + i);
-    float n[LANES], rest = 0;
-    save(n, sums);
+    for (; i + DOT_LANES <= count; i += DOT_LANES)
+        sums += *(const dot_loose *)(x + i) * *(const dot_loose *)(w + i);
+    float n[DOT_LANES], rest = 0;
+    *(dot_loose *)n = sums;
     for (; i < count; i++) rest += x[i] * w[i];
     return ((n[0] + n[4]) + (n[1] + n[5])) + ((n[2] + n[6]) + (n[3] + n[7])) + rest;
 }

@@ -16,13 +16,12 @@ import torch
 from torch import Tensor
 
 from dia.kernels.blocks import padded, whole_blocks
-from dia.kernels.compile import load_functions, runs_plain_kernels
-from dia.kernels.sources import PLAIN_FLAGS
-from dia.runtime.resources.processor import has_avx512
+from dia.kernels.compile import load_functions, runs_plain_kernels, vector_flags
 
 SOURCE = Path(__file__).with_name("codec.c")
-_LANES, _FEW = 8, 4  # outputs, as in the C file
+_FEW = 4  # outputs, as in the C file
 _VECTORS = (2, 3)  # widths of a panel; the one that fills the last panel best is used
+_PIECE = 64  # rows of the first stage at a time; the rows of many would not stay in the cache
 _KEPT = 2**20  # numbers of scratch memory that a thread keeps, 4 MB
 _memory = threading.local()
 _Address, _Long, _Int = ctypes.c_void_p, ctypes.c_long, ctypes.c_int
@@ -70,6 +69,7 @@ class Kernel:
         if any(stage.around > stage.span for stage in stages):
             raise ValueError("stages: a stage has more rows of silence than it keeps.")
         self._tensors: list[Tensor] = []
+        self._lanes = int(_load().lanes())
         self.stages = (_Stage * len(stages))(*map(self._stage, stages))
         self.inputs = stages[0].weight.shape[1]
         self.kept = sum(stage.span * stage.weight.shape[1] for stage in stages)
@@ -82,8 +82,8 @@ class Kernel:
 
     def _convolution(self, weight: Tensor, bias: Tensor, dilation: int) -> "_Convolution":
         outputs, inputs, taps = weight.shape
-        vectors = min(_VECTORS, key=lambda vectors: whole_blocks(outputs, vectors * _LANES))
-        block = 1 if outputs <= _FEW else vectors * _LANES
+        vectors = min(_VECTORS, key=lambda vectors: whole_blocks(outputs, vectors * self._lanes))
+        block = 1 if outputs <= _FEW else vectors * self._lanes
         filled = whole_blocks(outputs, block)
         taps_first = padded(weight.permute(0, 2, 1), filled)  # [O, K, I]
         panels = taps_first.reshape(-1, block, taps, inputs).permute(0, 2, 3, 1)
@@ -120,11 +120,16 @@ class ClipState:
         Raises:
             ValueError: `rows` has another dtype, device or shape.
         """
-        kernel, library = self._kernel, _load()
+        kernel = self._kernel
         if rows.dtype != torch.float32 or rows.device.type != "cpu" or rows.shape[1:] != (kernel.inputs,):
             found = f"{rows.dtype} {list(rows.shape)} on {rows.device}"
             raise ValueError(f"rows is {found}; the kernel needs float32 [T, {kernel.inputs}] on the CPU.")
-        rows, count, most = rows.contiguous(), len(kernel.stages), _Long()
+        pieces = rows.contiguous().split(_PIECE)
+        made = [self._push(piece, last and at == len(pieces) - 1) for at, piece in enumerate(pieces)]
+        return made[0] if len(made) == 1 else torch.cat(made)
+
+    def _push(self, rows: Tensor, last: bool) -> Tensor:
+        kernel, library, count, most = self._kernel, _load(), len(self._kernel.stages), _Long()
         state = ctypes.byref(self._state)
         made = library.samples_of(kernel.stages, count, state, len(rows), last, ctypes.byref(most))
         samples, scratch = _floats(made), _scratch(3 * most.value)
@@ -137,8 +142,8 @@ class ClipState:
 
 @cache
 def is_used() -> bool:
-    """Whether the kernel is used on this CPU. With AVX-512, oneDNN has convolutions for every length."""
-    return not has_avx512() and _load() is not None
+    """Whether the kernel is used on this CPU."""
+    return _load() is not None
 
 
 def snake_function() -> Any:
@@ -150,9 +155,9 @@ def snake_function() -> Any:
 @cache
 def _load() -> Any:
     """The compiled functions, or None. Loaded at most once per process."""
-    library = load_functions(SOURCE, PLAIN_FLAGS, _ARGUMENTS) if runs_plain_kernels() else None
+    library = load_functions(SOURCE, vector_flags(), _ARGUMENTS) if runs_plain_kernels() else None
     if library is not None:
-        library.samples_of.restype = _Long
+        library.samples_of.restype = library.lanes.restype = _Long
     return library
 
 
@@ -193,6 +198,7 @@ _Stages, _StateAddress = ctypes.POINTER(_Stage), ctypes.POINTER(_State)
 _ARGUMENTS: dict[str, list[Any]] = {
     "samples_of": [_Stages, _Long, _StateAddress, _Long, _Int, ctypes.POINTER(_Long)],
     "decode": [_Stages, _Long, _StateAddress, _Address, _Long, _Int, _Address, _Long, _Address, _Int],
+    "lanes": [],
     "snake_float": [_Address, _Address, _Address, _Long, _Long, _Int],
 }
 

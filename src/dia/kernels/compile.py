@@ -14,10 +14,11 @@ from typing import Any
 
 import torch
 
-from dia.kernels.sources import PLAIN_FLAGS, checked_name, compile_library, is_whole, library_name
+from dia.kernels.sources import AVX512_FLAGS, PLAIN_FLAGS, Flags, checked_name, compile_library, is_whole, library_name
 from dia.runtime.files.atomic import atomic_file
 from dia.runtime.files.folders import cache_folder
 from dia.runtime.log import get_logger
+from dia.runtime.resources.processor import has_avx512
 
 logger = get_logger(__name__)
 
@@ -57,6 +58,11 @@ def load_functions(
 def runs_plain_kernels() -> bool:
     """Whether this CPU runs code that is compiled with `PLAIN_FLAGS`."""
     return not PLAIN_FLAGS or torch.backends.cpu.get_cpu_capability() not in ("DEFAULT", "NO AVX")
+
+
+def vector_flags() -> Flags:
+    """How C whose vectors are those of the CPU is compiled for this one: `codec.c` and `network.c`."""
+    return AVX512_FLAGS if has_avx512() else PLAIN_FLAGS
 
 
 def compiled(source: Path, *flags: str) -> ctypes.CDLL:
@@ -139,4 +145,4 @@ def _cache_folder() -> Path | None:
     return folder
 
 
-__all__ = ["PLAIN_FLAGS", "compiled", "load_functions", "runs_plain_kernels"]
+__all__ = ["PLAIN_FLAGS", "compiled", "load_functions", "runs_plain_kernels", "vector_flags"]

@@ -17,9 +17,7 @@ import torch
 from torch import Tensor
 
 from dia.kernels.blocks import padded, whole_blocks
-from dia.kernels.compile import load_functions, runs_plain_kernels
-from dia.kernels.sources import AVX512_FLAGS, PLAIN_FLAGS, Flags
-from dia.runtime.resources.processor import has_avx512
+from dia.kernels.compile import load_functions, runs_plain_kernels, vector_flags
 
 _SOURCE = Path(__file__).with_name("network.c")
 LANES, WIDEST, _PANEL = 8, 128, 32  # as in network.c
@@ -192,15 +190,10 @@ def supports(shape: Shape, width: int) -> bool:
 @cache
 def load() -> Any:
     """The compiled functions, or None. Loaded at most once per process."""
-    library = load_functions(_SOURCE, library_flags(), _ARGUMENTS) if runs_plain_kernels() else None
+    library = load_functions(_SOURCE, vector_flags(), _ARGUMENTS) if runs_plain_kernels() else None
     if library is not None:
         library.scratch_size.restype = _Long
     return library
-
-
-def library_flags() -> Flags:
-    """How `network.c` is compiled for this CPU."""
-    return AVX512_FLAGS if has_avx512() else PLAIN_FLAGS
 
 
 _MATRICES = ("own_in", "own_out", "text_in", "text_out", "gate_up", "down")
@@ -274,7 +267,6 @@ __all__ = [
     "Network",
     "Shape",
     "Weights",
-    "library_flags",
     "load",
     "supports",
 ]

@@ -1,4 +1,4 @@
-"""The Snake activation of a DAC, u + sin²(u), in one pass over memory: `snake.c`, and `codec.c` without AVX-512.
+"""The Snake activation of a DAC, u + sin²(u), in one pass over memory: `snake.c`, or that of `codec.c`.
 
 Independent of codecs. Without a library (see `compile.py`), or in half precision without CPU support
 for bfloat16, torch computes it in three passes; in half precision it then rounds between them.

@@ -28,6 +28,7 @@ _FOR_X86: tuple[tuple[str, Flags], ...] = (
     ("decoder.c", BFLOAT16_FLAGS),
     ("quantized.c", BYTES_FLAGS),
     ("quantized.c", WORDS_FLAGS),
+    ("codec.c", AVX512_FLAGS),
     ("network.c", AVX512_FLAGS),
     ("half.c", PLAIN_FLAGS),
     ("snake.c", BFLOAT16_FLAGS),

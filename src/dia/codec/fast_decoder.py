@@ -127,9 +127,9 @@ _making = Lock()
 def decoder_of(model: DacModel, dtype: torch.dtype) -> FastDecoder:
     """The cached decoder of a supported codec. It is built again if the weights, the device or `dtype` change."""
     weights = [weight for part in (model.decoder, model.quantizer) for weight in part.parameters()]
-    identity = dtype, fingerprint(weights)
     with _making:
         known = _decoders.get(model)
+        identity = dtype, fingerprint(weights, known and known[0][1])
         if known is None or known[0] != identity:
             known = _decoders[model] = (identity, FastDecoder(model, dtype))
             page_out_weights(weights)

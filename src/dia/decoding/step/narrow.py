@@ -76,9 +76,9 @@ def _shape(decoder: Any) -> Shape:
 def _weights(model: Any, shape: Shape) -> Weights:
     """The packed weights of a model, kept until one of them changes."""
     decoder = model.model.decoder
-    versions = fingerprint([*decoder.parameters(), *model.logits_dense.parameters()])
     with _lock:
         kept = _packed.get(model)
+        versions = fingerprint([*decoder.parameters(), *model.logits_dense.parameters()], kept and kept[0])
         if kept is None or kept[0] != versions:
             layers = list(map(_layer_weights, decoder.layers))
             kept = versions, Weights(layers, decoder.norm.weight, model.logits_dense.weight, shape)

@@ -272,10 +272,12 @@ def _monotonic_heads(heads: Iterable[FloatArray]) -> list[FloatArray]:
 
 def _time_correlation(weights: FloatArray) -> float:
     """Correlation of time with the mean position of attention, -1 to 1; 0 for a head that does not move."""
-    places = weights @ np.arange(weights.shape[1], dtype=np.float32)
-    time = np.arange(len(places), dtype=np.float32)
-    spread = float(places.std() * time.std())
-    return float(np.mean((places - places.mean()) * (time - time.mean()))) / spread if spread > _EPSILON else 0.0
+    frames, places = weights.shape
+    path = weights @ np.arange(places, dtype=np.float32)
+    path -= path.mean()
+    time = np.arange(frames, dtype=np.float32) - np.float32((frames - 1) / 2)
+    spread = math.sqrt(float(path @ path) * float(time @ time))
+    return float(path @ time) / spread if spread > _EPSILON * frames else 0.0
 
 
 def monotonic_path(score: NDArray[np.floating[Any]]) -> NDArray[np.int64]:

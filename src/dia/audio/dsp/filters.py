@@ -18,7 +18,7 @@ _DRIFT = 0.002  # relative deviation of the mains frequency
 _LINE, _AROUND = 0.5, 8.0  # Hz around a harmonic: the range of its peak, and the range it is compared with
 _BLOCK = 0.05  # seconds over which power is averaged
 _MUTED = 1e-4  # of the median power; below, samples were muted and contain no hum
-_FINER = 4  # frequencies of the transform, for each of the waveform's own
+_FINEST = 0.02  # Hz between the frequencies at which tones are looked for, or less in a long waveform
 _SWEEPS = 2  # fits of each tone; the first ones are inexact by what the others leave
 _STANDS_OUT = 10.0  # amplitude ratio, 20 dB; the pitch of speech varies and makes no such peak
 
@@ -57,8 +57,8 @@ def remove_hum(audio: Waveform, sampling_rate: int) -> NDArray[np.float64]:
 
 def _tones(audio: NDArray[np.float64], sampling_rate: int) -> Iterator[float]:
     """The frequencies of mains hum, in Hz."""
-    bins = _FINER * len(audio)
-    step, level = sampling_rate / max(1, bins), np.abs(np.fft.rfft(audio, bins))
+    bins = max(len(audio), round(sampling_rate / _FINEST))
+    step, level = sampling_rate / bins, np.abs(np.fft.rfft(audio, bins))
     for line in sorted({mains * number for mains in _MAINS for number in range(1, _HARMONICS + 1)}):
         near = _bins(line, _LINE + _DRIFT * line, step, len(level))
         peak = near.start + int(level[near].argmax())

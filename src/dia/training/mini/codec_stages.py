@@ -65,7 +65,7 @@ def mini_recipes(joint_minutes: float, decoder_minutes: float, compiled: bool = 
             100_000,
             6e-4,
             "muon",
-            steadiness=1.0,
+            steadiness=4.0,
             average_decay=0.997,
             seconds=60 * joint_minutes,
             **common,

@@ -140,7 +140,6 @@ class ClipState:
         return samples
 
 
-@cache
 def is_used() -> bool:
     """Whether the kernel is used on this CPU."""
     return _load() is not None

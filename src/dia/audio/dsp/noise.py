@@ -118,8 +118,8 @@ def noise_level(levels: Levels) -> float | None:
     sounding = smooth[smooth > _NOTHING]
     if len(smooth) < _STEADY_BLOCKS:
         return None
-    windows = np.lib.stride_tricks.sliding_window_view(smooth, _STEADY_BLOCKS)
-    steady = windows[(np.ptp(windows, axis=1) <= _STEADY_DECIBELS) & (windows.min(axis=1) > _NOTHING)]
+    windows, even = _windows(smooth)
+    steady = windows[even & (windows.min(axis=1) > _NOTHING)]
     if not len(steady):
         return None
     level = float(np.median(steady, axis=1).min())
@@ -127,12 +127,17 @@ def noise_level(levels: Levels) -> float | None:
     return level if np.mean(sounding < level - below) <= share else None
 
 
+def _windows(smooth: Levels) -> tuple[Levels, NDArray[np.bool_]]:
+    """Every 0.4 s of smoothed levels, [M - 39, 40], and whether each is steady."""
+    windows = np.lib.stride_tricks.sliding_window_view(smooth, _STEADY_BLOCKS)
+    return windows, np.ptp(windows, axis=1) <= _STEADY_DECIBELS
+
+
 def _steady(levels: Levels) -> NDArray[np.bool_]:
     """Whether each block [M] is in 0.4 s of steady sound."""
     steady = np.zeros(len(levels), bool)
     if len(levels) >= _STEADY_BLOCKS:
-        windows = np.lib.stride_tricks.sliding_window_view(_smoothed(levels, _SMOOTH), _STEADY_BLOCKS)
-        for first in np.flatnonzero(np.ptp(windows, axis=1) <= _STEADY_DECIBELS):
+        for first in np.flatnonzero(_windows(_smoothed(levels, _SMOOTH))[1]):
             steady[first : first + _STEADY_BLOCKS] = True
     return steady
 

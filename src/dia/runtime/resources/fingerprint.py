@@ -30,7 +30,7 @@ def is_hooked(module: nn.Module) -> bool:
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """What tells whether weights were changed. `sampled` are views of the values in `samples`, by device."""
+    """What tells whether weights were changed. `sampled` are views of the values in `samples`, by device and dtype."""
 
     versions: list[int]
     places: list[tuple[Any, ...]]

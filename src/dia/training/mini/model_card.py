@@ -69,9 +69,8 @@ dropped for guidance. Then the codec's decoder is trained alone, also on codes t
 
 ## Limits
 All its training speech is synthetic. It sounds hoarser than its teachers: above 2 kHz, noise covers the harmonics. It
-misses words, mostly short ones, and it cannot clone most real voices. Dialogues with two recorded voices go wrong more
-often than those without: 6 of 24 takes of six short dialogues ended early, hung or did not end, and none without. It
-speaks only English.
+misses words, mostly short ones, and it cannot clone most real voices. Dialogues with two recorded voices end
+early more often than those without. It speaks only English.
 
 ## Responsible use
 Do not imitate a real person without consent, and do not deceive: no fake news, nothing illegal or harmful. Files

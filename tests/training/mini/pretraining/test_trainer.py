@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 
 import pytest
 import torch
@@ -41,6 +42,9 @@ def test_a_soundless_tag_adds_text_and_no_frames():
     assert len(script.codes) == 3
 
 
+LENGTHS = (("short", 30), ("long", 120), ("long", 130))
+
+
 def test_composed_scripts_stay_below_the_longest_length():
     composer = Composer([clip("ab", s, 10) for s in ("S1", "S2")], seed=0)
     mixture = Mixture(few=0.0, many=1.0, continued=0.0, longest=25)
@@ -53,10 +57,23 @@ def test_other_voices_occur_only_after_a_prompt():
     composer = Composer(own + others, seed=0)
     alone = [composer.script(Mixture(continued=0.0)) for _ in range(40)]
     assert all(script.prompt == 0 and b"v" not in bytes(script.ids) for script in alone)
-    given = [composer.script(Mixture(continued=1.0)) for _ in range(40)]
+    given = [composer.script(Mixture(continued=1.0)) for _ in range(200)]
     assert {script.prompt for script in given} == {GIVEN_FRAMES, 60 + GIVEN_FRAMES}
     assert {bytes(script.ids)[0] for script in given} == {1, 2}
     assert any(b"v1" in bytes(script.ids) and b"v2" in bytes(script.ids) for script in given)
+
+
+def test_two_given_voices_go_on_in_any_order_with_short_turns_and_repeated_tags():
+    clips = [clip(f"{length} {speaker}", speaker, frames) for speaker in ("S1", "S2") for length, frames in LENGTHS]
+    composer = Composer(clips, seed=0)
+    scripts = [composer.script(Mixture(continued=1.0, pair=1.0)) for _ in range(200)]
+    assert max(len(script.codes) for script in scripts) <= Mixture().longest
+    orders = {re.sub(rb"[^\1\2]", b"", bytes(script.ids)) for script in scripts}
+    assert {b"\1\2\2", b"\1\2\1", b"\2\1\1\2"} <= orders
+    short = sum(bytes(script.ids).count(b"short") for script in scripts)
+    turns = sum(bytes(script.ids).count(b"long") for script in scripts) + short
+    assert 0.3 < short / turns < 0.7
+    assert max(bytes(script.ids).count(b"short") for script in scripts) > 2
 
 
 def test_both_speakers_speak_equally_often_whatever_the_number_of_their_clips():

@@ -8,6 +8,7 @@ from dia.text.tags import SPEAKERS
 from dia.training.data.dialogues import LEADING_TAG, Clip, Script, compose
 
 GIVEN_FRAMES = 40  # of a continuation's first clip that serve as its prompt
+SHORT_FRAMES = 60  # of a short clip, at most
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,9 @@ class Mixture:
         same_speaker: probability that the next clip has the same speaker.
         tag: probability of a silent tag after a clip.
         again: probability that the tag is repeated although the speaker does not change.
-        continued: probability of a script that continues a given voice.
+        continued: probability of a script that continues given voices.
+        pair: probability that these are two voices.
+        short: probability that a turn after the first is a short clip, as answers are.
         longest: maximum length of a script in frames.
     """
 
@@ -28,9 +31,11 @@ class Mixture:
     many: float = 0.08
     same_speaker: float = 0.3
     tag: float = 0.03
-    again: float = 0.2
-    continued: float = 0.25
-    longest: int = 600
+    again: float = 0.5
+    continued: float = 0.5
+    pair: float = 0.35
+    short: float = 0.25
+    longest: int = 800
 
 
 def retagged(clip: Clip, speaker: str) -> Clip:
@@ -73,7 +78,7 @@ class Composer:
             stays = self.rng.random() < mixture.same_speaker
             other = "S2" if clips[-1].speaker == "S1" else "S1"
             speaker = clips[-1].speaker if stays or other not in self._own else other
-            clip = self._clip(self._by_voice[speaker], longest_clip)
+            clip = self._turn(speaker, mixture, longest_clip)
             frames += len(clip.codes[0])
             if frames > mixture.longest:
                 break
@@ -81,20 +86,24 @@ class Composer:
         return clips
 
     def _continued(self, mixture: Mixture, longest_clip: int | None) -> Script:
-        """Two or three clips of one voice, or a dialogue of two voices; the start of each voice is the prompt."""
-        voices = self.rng.choices(self._voices, k=1 if self.rng.random() < 0.75 else 2)
-        tags = self.rng.sample(SPEAKERS, 2)
-        turns = list(zip(voices, tags, strict=False)) * (2 if len(voices) == 2 else self.rng.randint(2, 3))
-        clips: list[Clip] = []
-        for voice, tag in turns:
-            clip = retagged(self._clip(self._by_voice[voice], longest_clip), tag)
-            if len(clips) > len(voices) and sum(len(c.codes[0]) for c in (*clips, clip)) > mixture.longest:
+        """A clip of one or two voices each, then more of these voices; the prompt ends early in the last of the first.
+
+        The prompt of two voices is the whole clip of one and the start of the clip of the other.
+        """
+        voices = self.rng.choices(self._voices, k=2 if self.rng.random() < mixture.pair else 1)
+        tags = self.rng.sample(SPEAKERS, len(voices))
+        pools = [self._by_voice[voice] for voice in voices]
+        clips = [retagged(self._clip(pool, longest_clip), tag) for pool, tag in zip(pools, tags, strict=True)]
+        before, first = sum(len(clip.codes[0]) for clip in clips[:-1]), len(clips[-1].codes[0])
+        frames, speaks = before + first, len(voices) - 1
+        for _ in range(self.rng.randint(1, 2 * len(voices))):
+            speaks = speaks if self.rng.random() < mixture.same_speaker else len(voices) - 1 - speaks
+            clip = retagged(self._turn(voices[speaks], mixture, longest_clip), tags[speaks])
+            frames += len(clip.codes[0])
+            if len(clips) > len(voices) and frames > mixture.longest:
                 break
             clips.append(clip)
-        script = compose(clips, self.rng, again=mixture.again)
-        before = len(clips[0].codes[0]) if len(voices) == 2 else 0
-        first = len(clips[len(voices) - 1].codes[0])
-        return script._replace(prompt=before + min(first, GIVEN_FRAMES))
+        return compose(clips, self.rng, again=mixture.again)._replace(prompt=before + min(first, GIVEN_FRAMES))
 
     def _count(self, mixture: Mixture) -> int:
         fate = self.rng.random()
@@ -102,7 +111,13 @@ class Composer:
             return self.rng.randint(4, 6)
         return self.rng.randint(2, 3) if fate < mixture.many + mixture.few else 1
 
+    def _turn(self, voice: str, mixture: Mixture, longest_clip: int | None) -> Clip:
+        """A clip of `voice` that follows others."""
+        short = self.rng.random() < mixture.short
+        return self._clip(self._by_voice[voice], SHORT_FRAMES if short else longest_clip)
+
     def _clip(self, pool: Sequence[Clip], longest: int | None) -> Clip:
+        """A random clip, of at most `longest` frames if there are such clips."""
         clip = self.rng.choice(pool)
         for _ in range(20):
             if longest is None or len(clip.codes[0]) <= longest:

@@ -12,7 +12,7 @@ from dia.training.mini.teacher.natural import packages
 from dia.training.mini.teacher.natural.packages import ARCHIVES, PYTHON_PACKAGES, members, need
 from dia.training.mini.teacher.natural.plan import HELD_OUT, ROLES
 from dia.training.mini.teacher.natural.teachers.durations import with_output
-from dia.training.mini.teacher.natural.teachers.kokoro import KokoroTeacher
+from dia.training.mini.teacher.natural.teachers.kokoro import BLEND, STYLES, KokoroTeacher
 from dia.training.mini.teacher.natural.teachers.teacher import Label, open_teacher, timed
 
 
@@ -81,8 +81,36 @@ def test_an_output_is_a_second_graph_of_one_name():
 def test_the_voices_held_out_have_no_role():
     assert not set(HELD_OUT) & {role.voice for role in ROLES}
     cloned = [role for role in ROLES if role.speaker not in ("S1", "S2") and role.teacher != "flite"]
-    assert len(cloned) == 88
+    assert len(cloned) == 160
     assert len({role.speaker for role in ROLES}) == len(ROLES)
+    blended = [role.voice.split(BLEND) for role in cloned if BLEND in role.voice]
+    assert len(blended) == 72
+    assert not set(HELD_OUT) & {name for names in blended for name in names}
+    assert all(first[1] == second[1] and first != second for first, second in blended)
+
+
+def test_a_blend_of_voices_has_the_mean_of_their_styles_and_the_accent_of_the_first(monkeypatch):
+    class Reader:
+        def __init__(self, phones):
+            self.phones, self.vocab = phones, {"a": 1, "b": 2}
+
+        def phonemize(self, text):
+            return [self.phones]
+
+    class Session:
+        def run(self, _, inputs):
+            self.inputs = inputs
+            return np.zeros((1, 1200), np.float32), np.ones(len(inputs["tokens"][0]))
+
+    kokoro = KokoroTeacher.__new__(KokoroTeacher)
+    kokoro._session = Session()
+    kokoro._styles = {"af_one": np.full((STYLES, 2), 1.0), "bf_two": np.full((STYLES, 2), 4.0)}
+    monkeypatch.setattr(KokoroTeacher, "_readers", {"a": Reader("a"), "b": Reader("bb")})
+    kokoro.say("Yes.", f"bf_two{BLEND}af_one")
+    np.testing.assert_array_equal(kokoro._session.inputs["style"], [[2.5, 2.5]])
+    np.testing.assert_array_equal(kokoro._session.inputs["tokens"], [[0, 2, 2, 0]])
+    with pytest.raises(ValueError, match=r"voice: there is no 'bf_three'\. Choose from af_one, bf_two"):
+        kokoro.say("Yes.", f"bf_two{BLEND}bf_three")
 
 
 @pytest.mark.skipif(shutil.which("flite") is None, reason="flite is not installed")

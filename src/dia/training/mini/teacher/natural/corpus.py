@@ -26,6 +26,8 @@ from dia.runtime.files.atomic import atomic_file
 from dia.training.data.lines import lines_of
 from dia.training.mini.teacher.natural.plan import RECIPE, Recipe, Request, claim, shards
 from dia.training.mini.teacher.natural.recognition import Ear, Saying, hear
+from dia.training.mini.teacher.natural.teachers.changed_voice import SEPARATOR
+from dia.training.mini.teacher.natural.teachers.kokoro import BLEND
 from dia.training.mini.teacher.natural.teachers.teacher import Label, Speech, Teacher, checked_voice
 from dia.training.mini.teacher.natural.texts.mixture import Text
 
@@ -117,7 +119,8 @@ def build(
         OSError: the disk is full; finished shards are kept.
     """
     for role in recipe.roles:
-        checked_voice(role.voice.partition("*")[0], studio.teacher(role.teacher).voices)
+        for name in role.voice.partition(SEPARATOR)[0].split(BLEND):
+            checked_voice(name, studio.teacher(role.teacher).voices)
     claim(folder, recipe)
     part, parts = share
     total = -(-clips // recipe.shard_clips)

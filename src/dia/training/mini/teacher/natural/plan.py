@@ -9,6 +9,7 @@ from pathlib import Path
 
 from dia.runtime.files.atomic import atomic_file
 from dia.training.mini.teacher.natural.packages import ARCHIVES, PYTHON_PACKAGES
+from dia.training.mini.teacher.natural.teachers.kokoro import BLEND
 from dia.training.mini.teacher.natural.teachers.teacher import LABEL_LAG
 from dia.training.mini.teacher.natural.texts.mixture import SHARES, Text
 
@@ -56,13 +57,21 @@ def _made_voice(rng: random.Random) -> str:
     return f"heart*{pitch}/{formants}/{round(rng.uniform(0.75, 1.3), 2)}"
 
 
+def _blends(rng: random.Random, count: int) -> list[str]:
+    """Voices between two of Kokoro of the same sex."""
+    pairs = [pair for pair in itertools.combinations(_CLONED, 2) if pair[0][1] == pair[1][1]]
+    return [BLEND.join(rng.sample(pair, 2)) for pair in rng.sample(pairs, count)]
+
+
 _MADE = tuple(map(_made_voice, [random.Random(3)] * 64))
+_BLENDED = tuple(_blends(random.Random(4), 72))
 
 ROLES = (
     Role("S1", "hibari", "heart", 36.0),
     Role("S2", "hibari", MAN, 36.0),
     *(Role(voice, "hibari", voice, 12 / len(_MADE), (0.85, 1.2)) for voice in _MADE),
-    *(Role(voice, "kokoro", voice, 12 / len(_CLONED), (0.85, 1.2)) for voice in _CLONED),
+    *(Role(voice, "kokoro", voice, 8 / len(_CLONED), (0.85, 1.2)) for voice in _CLONED),
+    *(Role(voice, "kokoro", voice, 6 / len(_BLENDED), (0.85, 1.2)) for voice in _BLENDED),
     *(Role(f"flite-{voice}", "flite", voice, 1.0) for voice in ("slt", "rms", "awb", "kal16")),
 )
 

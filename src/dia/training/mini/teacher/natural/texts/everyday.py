@@ -101,4 +101,7 @@ _SLOTS: dict[str, Callable[[random.Random, Sequence[str]], str]] = {
     "things": lambda rng, names: rng.choice(entries("things")),
     "place": lambda rng, names: rng.choice(entries("places")),
     "name": lambda rng, names: rng.choice(names),
+    "script": lambda rng, names: rng.choice(entries("scripts")),
+    "machine": lambda rng, names: rng.choice(entries("machines")),
+    "software": lambda rng, names: rng.choice(entries("software")),
 }

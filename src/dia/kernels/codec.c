@@ -2,10 +2,16 @@
 //
 // The products of an output are added in the same order however many rows there are, so a clip that is decoded in
 // pieces has the samples of the whole clip. Vectors are GCC's, so that any processor can be compiled for. With AVX-512,
-// those of panels are wider, and the results are the same bit for bit.
+// those of panels are wider, and the results are the same bit for bit. With AMX, the numbers of a product are split in
+// two of bfloat16, and the results differ by about 1e-5.
 
 #include <math.h>
 #include <string.h>
+#ifdef __AMX_BF16__
+#include <immintrin.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
 // A tile has `rows` rows of a panel's `vectors` vectors, as many as fit into registers.
 enum { NARROW = 2, WIDE = 3, CHUNK = 48, DEPTH = 1024, FEW = 4, TOGETHER = 1024 };
@@ -21,13 +27,22 @@ typedef float loose __attribute__((vector_size(4 * LANES), aligned(4), may_alias
 typedef float dot_vec __attribute__((vector_size(4 * DOT_LANES)));
 typedef float dot_loose __attribute__((vector_size(4 * DOT_LANES), aligned(4), may_alias));
 
-// LANES, by which weights are packed.
-long lanes(void) { return LANES; }
+#ifdef __AMX_BF16__
+// Of a tile of AMX: rows, and the columns of two of rows, or of weights. Blocks of results have 2 x 2 tiles.
+enum { SPLIT = 1, TILE_ROWS = 16, TILE_INPUTS = 32, BLOCK = 2 * TILE_ROWS, SLACK = TILE_ROWS };
+#else
+enum { SPLIT = 0, TILE_INPUTS = 1, SLACK = 0 };
+#endif
+
+// LANES, by which weights are packed; 0 if they are split for AMX.
+long lanes(void) { return SPLIT ? 0 : LANES; }
 
 // Weights are in panels of LANES * vectors outputs, [outputs / panel, taps, inputs, panel], the last filled with zeros,
-// as is the bias; with at most FEW outputs, [outputs, taps, inputs].
+// as is the bias; with at most FEW outputs, [outputs, taps, inputs]. Those for AMX are bfloat16 numbers in tiles
+// [outputs / BLOCK, taps, inputs / TILE_INPUTS, large and small part, two halves of the block, input pairs, outputs, 2].
 typedef struct {
-    const float *weight, *bias;
+    const void *weight;
+    const float *bias;
     long inputs, outputs, taps, dilation, vectors;
 } Convolution;
 
@@ -84,7 +99,7 @@ static void chunk(const Convolution *c, const float *x, float *y, long rows, lon
     float sums[CHUNK * WIDEST];
     const long panel = c->vectors * LANES, first = number * panel;
     const long left = c->outputs - first, width = left < panel ? left : panel;
-    const float *weight = c->weight + first * c->taps * c->inputs;
+    const float *weight = (const float *)c->weight + first * c->taps * c->inputs;
     for (long r = 0; r < rows; r++) {
         memcpy(sums + r * panel, c->bias + first, sizeof(float) * panel);
         if (add)
@@ -120,7 +135,7 @@ static float dot(const float *x, const float *w, long count) {
 static void narrow_chunk(const Convolution *c, const float *x, float *y, long rows, int add) {
     for (long r = 0; r < rows; r++, x += c->inputs, y += c->outputs)
         for (long o = 0; o < c->outputs; o++) {
-            const float *weight = c->weight + o * c->taps * c->inputs;
+            const float *weight = (const float *)c->weight + o * c->taps * c->inputs;
             float sum = c->bias[o] + (add ? y[o] : 0);
             for (long tap = 0; tap < c->taps; tap++)
                 sum += dot(x + tap * c->dilation * c->inputs, weight + tap * c->inputs, c->inputs);
@@ -128,8 +143,147 @@ static void narrow_chunk(const Convolution *c, const float *x, float *y, long ro
         }
 }
 
+static long filled(long inputs) { return (inputs + TILE_INPUTS - 1) / TILE_INPUTS * TILE_INPUTS; }
+
+#ifdef __AMX_BF16__
+typedef unsigned short half; // bfloat16
+
+// Asks Linux for the tiles; 0 if the process may use them.
+int permit(void) { return syscall(SYS_arch_prctl, 0x1023, 18); } // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
+
+static void configure(void) {
+    struct {
+        unsigned char palette, start, reserved[14];
+        unsigned short columns[16]; // in bytes
+        unsigned char rows[16];
+    } tiles_ __attribute__((aligned(64))) = {.palette = 1};
+    for (int t = 0; t < 8; t++) tiles_.columns[t] = 4 * TILE_ROWS, tiles_.rows[t] = TILE_ROWS;
+    _tile_loadconfig(&tiles_);
+}
+
+static inline half nearest(float number) {
+    unsigned bits;
+    memcpy(&bits, &number, sizeof bits);
+    return (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
+}
+
+static inline float widened(half number) {
+    const unsigned bits = (unsigned)number << 16;
+    float wide;
+    memcpy(&wide, &bits, sizeof wide);
+    return wide;
+}
+
+// x [rows, inputs] as the sum of large and small, both [rows, filled(inputs)].
+static void split(const float *x, half *large, half *small, long rows, long inputs, int threads) {
+    const long width = filled(inputs);
+#pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1)
+    for (long r = 0; r < rows; r++) {
+        const float *from = x + r * inputs;
+        half *to = large + r * width, *rest = small + r * width;
+        for (long i = 0; i < inputs; i++) to[i] = nearest(from[i]);
+        for (long i = 0; i < inputs; i++) rest[i] = nearest(from[i] - widened(to[i]));
+        for (long i = inputs; i < width; i++) to[i] = rest[i] = 0;
+    }
+}
+
+// Adds the products of the rows in tiles 4 and 5 and the weights in tiles 6 and 7 to tiles 0 to 3.
+static inline __attribute__((always_inline)) void multiply(const int tall, const int wide) {
+    _tile_dpbf16ps(0, 4, 6);
+    if (wide) _tile_dpbf16ps(1, 4, 7);
+    if (tall) _tile_dpbf16ps(2, 5, 6);
+    if (tall && wide) _tile_dpbf16ps(3, 5, 7);
+}
+
+static inline __attribute__((always_inline)) void load_rows(const half *rows, long width, const int tall) {
+    _tile_loadd(4, rows, width * sizeof(half));
+    if (tall) _tile_loadd(5, rows + TILE_ROWS * width, width * sizeof(half));
+}
+
+static inline __attribute__((always_inline)) void load_weights(const half *weight, const int wide) {
+    _tile_loadd(6, weight, 4 * TILE_ROWS);
+    if (wide) _tile_loadd(7, weight + TILE_ROWS * TILE_INPUTS, 4 * TILE_ROWS);
+}
+
+// A block of results [BLOCK, BLOCK]; only the upper half if not `tall`, only the left half if not `wide`.
+static inline __attribute__((always_inline)) void block(
+    const Convolution *c, const half *large, const half *small, const half *weight, float *sums, const int tall,
+    const int wide) {
+    const long width = filled(c->inputs), part = TILE_INPUTS * BLOCK;
+    _tile_zero(0);
+    _tile_zero(1);
+    _tile_zero(2);
+    _tile_zero(3);
+    for (long tap = 0; tap < c->taps; tap++, large += c->dilation * width, small += c->dilation * width)
+        for (long i = 0; i < width; i += TILE_INPUTS, weight += 2 * part) {
+            load_rows(large + i, width, tall);
+            load_weights(weight + part, wide);
+            multiply(tall, wide);
+            load_weights(weight, wide);
+            multiply(tall, wide);
+            load_rows(small + i, width, tall);
+            multiply(tall, wide);
+        }
+    _tile_stored(0, sums, sizeof(float) * BLOCK);
+    if (wide) _tile_stored(1, sums + TILE_ROWS, sizeof(float) * BLOCK);
+    if (tall) _tile_stored(2, sums + TILE_ROWS * BLOCK, sizeof(float) * BLOCK);
+    if (tall && wide) _tile_stored(3, sums + TILE_ROWS * BLOCK + TILE_ROWS, sizeof(float) * BLOCK);
+}
+
+// At most BLOCK rows and outputs. Rows after the last are read, and their results dropped.
+static void split_chunk(
+    const Convolution *c, const half *large, const half *small, float *y, long rows, long panel, int add) {
+    float sums[BLOCK * BLOCK] __attribute__((aligned(64)));
+    const long first = panel * BLOCK, left = c->outputs - first, width = left < BLOCK ? left : BLOCK;
+    const half *weight = (const half *)c->weight + 2 * first * c->taps * filled(c->inputs);
+    if (rows > TILE_ROWS && width > TILE_ROWS)
+        block(c, large, small, weight, sums, 1, 1);
+    else if (rows > TILE_ROWS)
+        block(c, large, small, weight, sums, 1, 0);
+    else if (width > TILE_ROWS)
+        block(c, large, small, weight, sums, 0, 1);
+    else
+        block(c, large, small, weight, sums, 0, 0);
+    for (long r = 0; r < rows; r++)
+        for (long o = 0; o < width; o++) {
+            float *to = y + r * c->outputs + first + o;
+            *to = sums[r * BLOCK + o] + c->bias[first + o] + (add ? *to : 0);
+        }
+}
+
+// As `convolve`; `parts` has room for the rows and SLACK more, as filled with zeros.
+static void split_convolve(
+    const Convolution *c, const float *x, float *y, long rows, int add, float *parts, int threads) {
+    const long width = filled(c->inputs), panels = (c->outputs + BLOCK - 1) / BLOCK;
+    const long in = rows + (c->taps - 1) * c->dilation;
+    half *large = (half *)parts, *small = large + (in + SLACK) * width;
+    split(x, large, small, in, c->inputs, threads);
+#pragma omp parallel num_threads(threads) if (threads > 1)
+    {
+        configure();
+#pragma omp for collapse(2) schedule(static)
+        for (long first = 0; first < rows; first += BLOCK)
+            for (long panel = 0; panel < panels; panel++) {
+                const long count = rows - first < BLOCK ? rows - first : BLOCK, at = first * width;
+                split_chunk(c, large + at, small + at, y + first * c->outputs, count, panel, add);
+            }
+        _tile_release();
+    }
+}
+#else
+int permit(void) { return 0; }
+
+static void split_convolve(
+    const Convolution *c, const float *x, float *y, long rows, int add, float *parts, int threads) {}
+#endif
+
 // y = the convolution of x [rows + (taps - 1) dilation, inputs], or y += … if `add`: y [rows, outputs].
-static void convolve(const Convolution *c, const float *x, float *y, long rows, int add, int threads) {
+static void convolve(
+    const Convolution *c, const float *x, float *y, long rows, int add, float *parts, int threads) {
+    if (SPLIT && c->outputs > FEW) {
+        split_convolve(c, x, y, rows, add, parts, threads);
+        return;
+    }
     const long width = c->vectors * LANES, panels = c->outputs <= FEW ? 1 : (c->outputs + width - 1) / width;
 #pragma omp parallel for collapse(2) num_threads(threads) schedule(static) if (threads > 1)
     for (long first = 0; first < rows; first += CHUNK)
@@ -191,8 +345,9 @@ long samples_of(const Stage *stages, long count, const State *state, long rows, 
     for (long n = 0; n < count && (rows || last); n++) {
         const Stage *stage = stages + n;
         const long in = rows_in(stage, state->begun[n], state->kept[n], rows, last);
-        const long width = stage->wide.outputs > stage->wide.inputs ? stage->wide.outputs : stage->wide.inputs;
-        if (in * width > *most) *most = in * width;
+        const long columns = stage->wide.outputs > stage->wide.inputs ? stage->wide.outputs : stage->wide.inputs;
+        const long numbers = (in + SLACK) * filled(columns);
+        if (numbers > *most) *most = numbers;
         rows = rows_out(stage, state->begun[n], in, last);
     }
     return rows;
@@ -204,12 +359,13 @@ static void keep(const Stage *stage, const float *x, long rows, long *kept, floa
     memmove(to, x + (rows - *kept) * stage->wide.inputs, sizeof(float) * *kept * stage->wide.inputs);
 }
 
-// Decodes the next rows [rows, inputs of the first stage] to samples; scratch has room for 3 times `most`, see
+// Decodes the next rows [rows, inputs of the first stage] to samples; scratch has room for 4 times `most`, see
 // `samples_of`.
 void decode(const Stage *stages, long count, State *state, const float *rows_, long rows, int last, float *scratch,
             long most, float *samples, int threads) {
     const float *from = rows_;
-    float *x = scratch, *snaked = scratch + most, *made = scratch + 2 * most, *kept = state->rows;
+    float *x = scratch, *snaked = scratch + most, *made = scratch + 2 * most, *parts = scratch + 3 * most;
+    float *kept = state->rows;
     for (long n = 0; n < count && (rows || last); n++) {
         const Stage *stage = stages + n;
         const long inputs = stage->wide.inputs, begun = state->begun[n];
@@ -230,10 +386,10 @@ void decode(const Stage *stages, long count, State *state, const float *rows_, l
             continue;
         }
         if (stage->slope) snake_float(x, stage->slope, snaked, in, inputs, threads);
-        convolve(&stage->wide, stage->slope ? snaked : x, made, in - stage->span, 0, threads);
+        convolve(&stage->wide, stage->slope ? snaked : x, made, in - stage->span, 0, parts, threads);
         if (stage->narrow.weight) {
             snake_float(made, NULL, made, in - stage->span, stage->wide.outputs, threads);
-            convolve(&stage->narrow, made, x + stage->around * inputs, in - stage->span, 1, threads);
+            convolve(&stage->narrow, made, x + stage->around * inputs, in - stage->span, 1, parts, threads);
             from = x + stage->around * inputs;
         } else {
             from = made;

@@ -1,4 +1,4 @@
-"""Decodes a codec's rows to samples, piece by piece, in one call in float32 on a CPU: `codec.c`.
+"""Decodes a codec's rows to samples, piece by piece, in one call on a CPU: `codec.c`, in float32, with AMX nearly so.
 
 Independent of codecs: knows stages of Snakes and convolutions. The samples are the same bit for bit in pieces of any
 size. `is_used` tells whether the kernel is used on this CPU; elsewhere, the caller uses PyTorch's operations.
@@ -17,11 +17,14 @@ from torch import Tensor
 
 from dia.kernels.blocks import padded, whole_blocks
 from dia.kernels.compile import load_functions, runs_plain_kernels, vector_flags
+from dia.kernels.sources import AMX_FLAGS, Flags
+from dia.runtime.resources.processor import has_amx
 
 SOURCE = Path(__file__).with_name("codec.c")
 _FEW = 4  # outputs, as in the C file
 _VECTORS = (2, 3)  # widths of a panel; the one that fills the last panel best is used
 _PIECE = 64  # rows of the first stage at a time; the rows of many would not stay in the cache
+_TILE = 16  # outputs, or pairs of inputs, of a tile of AMX
 _KEPT = 2**20  # numbers of scratch memory that a thread keeps, 4 MB
 _memory = threading.local()
 _Address, _Long, _Int = ctypes.c_void_p, ctypes.c_long, ctypes.c_int
@@ -82,17 +85,35 @@ class Kernel:
 
     def _convolution(self, weight: Tensor, bias: Tensor, dilation: int) -> "_Convolution":
         outputs, inputs, taps = weight.shape
-        vectors = min(_VECTORS, key=lambda vectors: whole_blocks(outputs, vectors * self._lanes))
-        block = 1 if outputs <= _FEW else vectors * self._lanes
-        filled = whole_blocks(outputs, block)
-        taps_first = padded(weight.permute(0, 2, 1), filled)  # [O, K, I]
-        panels = taps_first.reshape(-1, block, taps, inputs).permute(0, 2, 3, 1)
-        biases = padded(bias[:, None], filled)[:, 0]
-        return _Convolution(self._keep(panels), self._keep(biases), inputs, outputs, taps, dilation, vectors)
+        split = not self._lanes and outputs > _FEW
+        vectors = min(_VECTORS, key=lambda vectors: whole_blocks(outputs, vectors * (self._lanes or _TILE)))
+        block = 1 if outputs <= _FEW else 2 * _TILE if split else vectors * self._lanes
+        biases = padded(bias[:, None], whole_blocks(outputs, block))[:, 0]
+        packed = self._keep(_tiles(weight), torch.bfloat16) if split else self._keep(_panels(weight, block))
+        return _Convolution(packed, self._keep(biases), inputs, outputs, taps, dilation, vectors)
 
-    def _keep(self, tensor: Tensor) -> int:
-        self._tensors.append(tensor.detach().float().contiguous().clone())
+    def _keep(self, tensor: Tensor, dtype: torch.dtype = torch.float32) -> int:
+        self._tensors.append(tensor.detach().to(dtype).contiguous().clone())
         return self._tensors[-1].data_ptr()
+
+
+def _panels(weight: Tensor, block: int) -> Tensor:
+    """A convolution's weights [O, I, K] in panels of `block` outputs, [O / block, K, I, block]."""
+    outputs, inputs, taps = weight.shape
+    taps_first = padded(weight.permute(0, 2, 1), whole_blocks(outputs, block))  # [O, K, I]
+    return taps_first.reshape(-1, block, taps, inputs).permute(0, 2, 3, 1)
+
+
+def _tiles(weight: Tensor) -> Tensor:
+    """A convolution's weights [O, I, K] as pairs of bfloat16 numbers in tiles, as `codec.c` describes them."""
+    outputs, inputs, taps = weight.shape
+    filled = padded(weight.detach().float(), whole_blocks(outputs, 2 * _TILE)).transpose(0, 1)
+    filled = padded(filled, whole_blocks(inputs, 2 * _TILE)).transpose(0, 1)
+    large = filled.bfloat16()
+    parts = torch.stack([large, (filled - large.float()).bfloat16()])
+    return parts.reshape(2, -1, 2, _TILE, filled.shape[1] // (2 * _TILE), _TILE, 2, taps).permute(
+        1, 7, 4, 0, 2, 5, 3, 6
+    )
 
 
 class ClipState:
@@ -132,7 +153,7 @@ class ClipState:
         kernel, library, count, most = self._kernel, _load(), len(self._kernel.stages), _Long()
         state = ctypes.byref(self._state)
         made = library.samples_of(kernel.stages, count, state, len(rows), last, ctypes.byref(most))
-        samples, scratch = _floats(made), _scratch(3 * most.value)
+        samples, scratch = _floats(made), _scratch(4 * most.value)
         library.decode(
             *(kernel.stages, count, state, rows.data_ptr(), len(rows), last),
             *(scratch.data_ptr(), most, samples.data_ptr(), torch.get_num_threads()),
@@ -154,10 +175,20 @@ def snake_function() -> Any:
 @cache
 def _load() -> Any:
     """The compiled functions, or None. Loaded at most once per process."""
-    library = load_functions(SOURCE, vector_flags(), _ARGUMENTS) if runs_plain_kernels() else None
-    if library is not None:
-        library.samples_of.restype = library.lanes.restype = _Long
-    return library
+    if not runs_plain_kernels():
+        return None
+    tiles = _typed(AMX_FLAGS, optional=True) if has_amx() else None
+    return tiles or _typed(vector_flags())
+
+
+def _typed(flags: Flags, optional: bool = False) -> Any:
+    """The functions compiled with these flags; None if that fails, or the process may not use them."""
+    library = load_functions(SOURCE, flags, _ARGUMENTS, optional=optional)
+    if library is None:
+        return None
+    library.samples_of.restype = library.lanes.restype = _Long
+    library.permit.restype = _Int
+    return None if library.permit() else library
 
 
 def _floats(count: int) -> Tensor:
@@ -198,6 +229,7 @@ _ARGUMENTS: dict[str, list[Any]] = {
     "samples_of": [_Stages, _Long, _StateAddress, _Long, _Int, ctypes.POINTER(_Long)],
     "decode": [_Stages, _Long, _StateAddress, _Address, _Long, _Int, _Address, _Long, _Address, _Int],
     "lanes": [],
+    "permit": [],
     "snake_float": [_Address, _Address, _Address, _Long, _Long, _Int],
 }
 

@@ -30,7 +30,11 @@ _MISSING = (
 
 
 def load_functions(
-    source: Path, flags: Sequence[str], arguments: Mapping[str, Sequence[Any]], result: Any = None
+    source: Path,
+    flags: Sequence[str],
+    arguments: Mapping[str, Sequence[Any]],
+    result: Any = None,
+    optional: bool = False,
 ) -> Any | None:
     """Load a C file as a library with typed functions. If there is none, log a warning once and return None.
 
@@ -41,6 +45,7 @@ def load_functions(
         flags: compiler flags, see `compiled`.
         arguments: the `ctypes` argument types of each function.
         result: the `ctypes` result type of all functions; by default none.
+        optional: whether the caller has another C kernel for this CPU; there is no warning then.
     """
     try:
         library = compiled(source, *flags)
@@ -49,7 +54,7 @@ def load_functions(
             function.argtypes, function.restype = types, result
     except (OSError, AttributeError, subprocess.SubprocessError) as error:
         logger.debug("no library of %s, using PyTorch's kernels instead: %s", source.name, error)
-        if not _disabled():
+        if not (_disabled() or optional):
             logger.warning_once(_MISSING)
         return None
     return library

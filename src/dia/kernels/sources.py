@@ -22,6 +22,7 @@ BYTES_FLAGS: Flags = (*_AVX512, "-mavx512vnni", "-fno-trapping-math")  # for pro
 PLAIN_FLAGS: Flags = ("-mavx2", "-mfma", "-fno-math-errno") if _MACHINE == "x86_64" else ()
 WORDS_FLAGS: Flags = (*PLAIN_FLAGS, "-fno-trapping-math")  # for products of 16-bit numbers, with AVX2
 AVX512_FLAGS: Flags = (*_AVX512, "-mfma")  # the same C, for wider vectors
+AMX_FLAGS: Flags = (*AVX512_FLAGS, "-mamx-tile", "-mamx-bf16")
 UNFUSED_FLAGS: Flags = (*PLAIN_FLAGS, "-ffp-contract=off")  # rounds products before they are added
 
 _FOR_X86: tuple[tuple[str, Flags], ...] = (
@@ -29,6 +30,7 @@ _FOR_X86: tuple[tuple[str, Flags], ...] = (
     ("quantized.c", BYTES_FLAGS),
     ("quantized.c", WORDS_FLAGS),
     ("codec.c", AVX512_FLAGS),
+    ("codec.c", AMX_FLAGS),
     ("network.c", AVX512_FLAGS),
     ("half.c", PLAIN_FLAGS),
     ("snake.c", BFLOAT16_FLAGS),
@@ -87,6 +89,7 @@ def compile_library(source: Path, flags: Sequence[str], library: Path) -> None:
 
 
 __all__ = [
+    "AMX_FLAGS",
     "AVX512_FLAGS",
     "BFLOAT16_FLAGS",
     "BYTES_FLAGS",

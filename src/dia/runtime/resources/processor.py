@@ -8,6 +8,11 @@ def has_avx512() -> bool:
     return torch.backends.cpu.get_cpu_capability() == "AVX512"
 
 
+def has_amx() -> bool:
+    """Whether the CPU multiplies tiles of bfloat16 numbers (AMX), and torch uses AVX-512."""
+    return has_avx512() and bool(getattr(torch.cpu, "_is_amx_tile_supported", bool)())
+
+
 def multiplies_bfloat16(device: torch.device | None = None) -> bool:
     """Whether a CUDA device, or by default the CPU, multiplies in bfloat16.
 
@@ -23,4 +28,4 @@ def multiplies_bytes() -> bool:
     return bool(getattr(torch.cpu, "_is_vnni_supported", bool)())
 
 
-__all__ = ["has_avx512", "multiplies_bfloat16", "multiplies_bytes"]
+__all__ = ["has_amx", "has_avx512", "multiplies_bfloat16", "multiplies_bytes"]

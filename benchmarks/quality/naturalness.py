@@ -1,11 +1,12 @@
-"""Measure speech: everyday sentences by word error of Whisper, Distill-MOS and speed; a dialogue; endings; sounds.
+"""Measure speech: everyday sentences by word error of Whisper, Distill-MOS and speed; dialogues; endings; sounds.
 
     python benchmarks/quality/naturalness.py                      the embedded model, both speakers, 200 sentences
     python benchmarks/quality/naturalness.py --parts dialogue endings
     python benchmarks/quality/naturalness.py --model FOLDER --count 50 --seeds 3 --json out.json
 
-Intervals are 95 %, by bootstrap over sentences. Sentences with digits are also listed separately. The part "sounds"
-needs flite, for the words beside them.
+Intervals are 95 %, by bootstrap over sentences. Sentences with digits are also listed separately. The part "voices"
+is short dialogues between the two example voices, and the same without voices: their words, and the share of takes
+without a fault, such as an early end. The part "sounds" needs flite, for the words beside them.
 """
 
 import argparse
@@ -33,6 +34,15 @@ from dia.training.mini.teacher.corpus import SEED_DIALOGUE
 
 SENTENCES = Path(__file__).with_name("everyday.txt")
 CHARACTERS = 15  # of a text a second, roughly
+VOICES = {"S1": "clara", "S2": "bruno"}
+DIALOGUES = (
+    "[S1] Are you coming? [S2] Yes.",
+    "[S2] It costs $5. [S2] Good. [S1] Good.",
+    "[S1] How far is it to the lake? [S2] About ten minutes on foot. [S1] Then let us walk.",
+    "[S2] Have you seen my glasses? [S1] No. [S2] I had them this morning. [S1] Look in the kitchen.",
+    "[S1] Good morning. [S2] Good morning! [S1] Did you sleep well? [S2] Not really, the wind was too loud.",
+    "[S2] The train was late again, so I missed the start of the film. [S1] What a pity. [S2] I will see it Sunday.",
+)
 
 
 def sentences(count: int | None) -> list[str]:
@@ -93,6 +103,23 @@ def dialogue(model: Dia, seeds: int, whisper: Whisper) -> dict[str, Figure]:
     return {"word_error_dialogue": word_error([whisper.errors(words, take, model.sample_rate) for take in takes])}
 
 
+def dialogues(model: Dia, seeds: int, whisper: Whisper) -> dict[str, Figure]:
+    """Word error of the `DIALOGUES` and the share of takes without a fault, with two voices and without."""
+    found = {}
+    for name, voice in (("two_voices", VOICES), ("no_voices", None)):
+        takes = [
+            (script, model.speak(script, voice=voice, seed=seed))
+            for script in tqdm(DIALOGUES, name)
+            for seed in range(seeds)
+        ]
+        errors = [
+            whisper.errors(re.sub(r"\[S[12]\] ", "", script), take.audio, model.sample_rate) for script, take in takes
+        ]
+        found[f"word_error_{name}"] = word_error(errors)
+        found[f"whole_{name}"] = share(sum(not take.warnings for _, take in takes), len(takes))
+    return found
+
+
 def endings(speaker: Speaker, texts: Sequence[str]) -> dict[str, Figure]:
     """The share of sentences that end by themselves, with their final stops and without."""
     found = {}
@@ -113,7 +140,7 @@ def sounds(speaker: Speaker, count: int) -> dict[str, Figure]:
     return {name: found[name] for name in ("sounds", "sounds_fresh")}
 
 
-PARTS = ("sentences", "dialogue", "endings", "sounds")
+PARTS = ("sentences", "dialogue", "voices", "endings", "sounds")
 
 
 def main() -> None:
@@ -124,6 +151,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, help="number of sentences (default: all)")
     parser.add_argument("--seeds", type=int, default=1, help="takes per sentence (default: 1)")
     parser.add_argument("--dialogues", type=int, default=20, help="takes of the dialogue (default: 20)")
+    parser.add_argument("--takes", type=int, default=4, help="takes of each short dialogue (default: 4)")
     parser.add_argument("--sounds", type=int, default=100, help="turns with a sound (default: 100)")
     parser.add_argument("--threads", type=int, default=1, help="number of CPU threads (default: 1)")
     parser.add_argument("--speakers", nargs="+", default=["S1", "S2"], help="speakers to measure (default: S1 S2)")
@@ -141,6 +169,8 @@ def main() -> None:
             found |= {f"{what}_{name}": figure for what, figure in judged(every, clips, *judges).items()}
     if "dialogue" in arguments.parts:
         found |= dialogue(model, arguments.dialogues, Whisper(arguments.threads))
+    if "voices" in arguments.parts:
+        found |= dialogues(model, arguments.takes, Whisper(arguments.threads))
     if "endings" in arguments.parts:
         found |= endings(Speaker(folder), texts)
     if "sounds" in arguments.parts:

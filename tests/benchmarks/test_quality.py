@@ -326,6 +326,24 @@ def test_systems_are_compared_by_words_scores_and_speed():
     ]
 
 
+def test_dialogues_are_spoken_with_and_without_voices():
+    from evaluation.judges import Errors
+    from naturalness import DIALOGUES, VOICES, dialogues
+
+    class Model:
+        sample_rate = 8000
+
+        def speak(self, script, voice, seed):
+            return SimpleNamespace(audio=voice, warnings=("is silent",) if voice and seed else ())
+
+    whisper = SimpleNamespace(errors=lambda text, audio, rate: Errors(int(audio == VOICES and "5" in text), 2))
+    found = dialogues(Model(), 4, whisper)
+    assert found["whole_two_voices"].value == 0.25
+    assert found["whole_no_voices"].value == 1
+    assert found["word_error_two_voices"].value == pytest.approx(0.5 / len(DIALOGUES))
+    assert found["word_error_no_voices"].value == 0
+
+
 def test_a_teachers_clip_is_made_once(tmp_path, monkeypatch):
     from evaluation import recordings
 

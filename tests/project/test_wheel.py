@@ -124,9 +124,13 @@ def test_a_source_distribution_holds_the_sources_of_the_kernels(unpacked):
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="some libraries are for x86-64 alone")
 def test_a_wheel_holds_every_library_that_the_package_loads(monkeypatch):
     loaded = set()
+
+    def load(source, flags, *_, **__):
+        loaded.add((source.name, flags))
+
     for module in (codec, decoder, half, network, row, snake, linear):
-        monkeypatch.setattr(module, "load_functions", lambda source, flags, *_: loaded.add((source.name, flags)))
-    modern = {"_is_avx512_bf16_supported", "_is_vnni_supported"}
+        monkeypatch.setattr(module, "load_functions", load)
+    modern = {"_is_avx512_bf16_supported", "_is_vnni_supported", "_is_amx_tile_supported"}
     for capability, supported in (("AVX2", set()), ("AVX512", modern)):
         monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda capability=capability: capability)
         for name in modern:

@@ -47,13 +47,13 @@ pronunciations, such as *read* and *live*, has only one of them in the file.
 ## Teacher and data
 `[S1]` is the voice of hibari (Apache-2.0), a small synthesizer distilled from Kokoro-82M's voice `af_heart`. `[S2]` is
 the same voice with the pitch and the formants of a man, made with the WORLD vocoder, and so are {made} of the other
-voices; the rest are Kokoro's (weights Apache-2.0) and means of two of these. The makers of Kokoro say that it was trained on permissively
-licensed and public-domain audio, and on synthetic speech of closed systems. The codec was also trained on speech of
-flite. The sounds are synthesized. {data}
+voices; the rest are Kokoro's (weights Apache-2.0) and means of two of these. The makers of Kokoro say that it was
+trained on permissively licensed and public-domain audio, and on synthetic speech of closed systems. The codec was also
+trained on speech of flite. The sounds are synthesized. {data}
 Texts are public-domain prose, addresses to Congress, examples of use from WordNet, lines with numbers, dates and
 names, lines of modern life, short answers, words alone, and sentences of a grammar. The names "Dia", "Git hub" and
-"Hugging Face" occur in them, but no line of the dialogue from Dia's README that is measured below. 3 % of all texts, chosen by a hash of their words, are
-held out.
+"Hugging Face" occur in them, but no line of the dialogue from Dia's README that is measured below. 3 % of all texts,
+chosen by a hash of their words, are held out.
 
 ## Recipe
 `python -m dia.training.mini` builds this folder from scratch. Whisper tiny.en transcribes every clip of the teachers,

@@ -83,7 +83,7 @@ class BuildKernels(Command):
 
     def get_source_files(self) -> list[str]:
         """What a source distribution needs for this command."""
-        return [path.as_posix() for path in sorted(KERNELS.glob("*.c"))]
+        return [path.as_posix() for path in sorted(KERNELS.glob("*.[ch]"))]
 
     def get_outputs(self) -> list[str]:
         """The libraries."""

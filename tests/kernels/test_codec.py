@@ -1,15 +1,14 @@
 """The kernel of a codec's stages equals PyTorch's operations, in pieces of any size, and refuses other rows."""
 
-from types import SimpleNamespace
-
 import pytest
 import torch
 from torch import Tensor
 from torch.nn.functional import conv1d, pad
 
 from dia.kernels import codec as codec_file
+from dia.kernels import compile as compiling
 from dia.kernels.codec import ClipState, Kernel, StageWeights
-from dia.kernels.sources import AMX_FLAGS, AVX512_FLAGS, PLAIN_FLAGS
+from dia.kernels.sources import AVX512_FLAGS, PLAIN_FLAGS
 from dia.runtime.resources.processor import has_amx, has_avx512
 
 pytestmark = pytest.mark.skipif(codec_file._load() is None, reason="no kernel on this machine")
@@ -73,14 +72,21 @@ def test_pieces_of_any_size_give_the_samples_of_pytorch_with_the_same_bits(width
     assert torch.equal(decoded(kernel, rows, size), whole)
 
 
+def compiled_for(flags, monkeypatch):
+    """Use the library of these flags."""
+    monkeypatch.setattr(compiling, "tiled_flags", lambda: (flags,))
+    library = codec_file._load.__wrapped__()
+    monkeypatch.setattr(codec_file, "_load", lambda: library)
+    return library
+
+
 @pytest.mark.skipif(not has_avx512(), reason="the CPU has no AVX-512")
 def test_wider_vectors_change_no_bit(monkeypatch):
     made, rows, found = stages(40, 24), torch.randn(130, 24), []
     for flags, lanes in ((AVX512_FLAGS, 16), (PLAIN_FLAGS, 8)):
-        library = codec_file._typed(flags)
-        assert library.lanes() == lanes
-        monkeypatch.setattr(codec_file, "_load", lambda library=library: library)
-        found.append(decoded(Kernel(made), rows, 48))
+        with monkeypatch.context() as patch:
+            assert compiled_for(flags, patch).lanes() == lanes
+            found.append(decoded(Kernel(made), rows, 48))
     assert torch.equal(*found)
 
 
@@ -88,33 +94,11 @@ def test_wider_vectors_change_no_bit(monkeypatch):
 @pytest.mark.parametrize(("width", "columns", "count"), [(3, 2, 1), (16, 5, 70), (17, 1100, 9), (70, 24, 130)])
 def test_split_products_are_almost_those_of_float32(width, columns, count, monkeypatch):
     made, rows = stages(width, columns), torch.randn(count, columns)
+    assert codec_file._load().tiled()
     found = decoded(Kernel(made), rows, 48).double()
-    assert codec_file._load().lanes() == 0
-    library = codec_file._typed(AVX512_FLAGS)
-    monkeypatch.setattr(codec_file, "_load", lambda: library)
+    assert not compiled_for(AVX512_FLAGS, monkeypatch).tiled()
     wanted = decoded(Kernel(made), rows, 48).double()
     assert (found - wanted).norm() < 2e-5 * wanted.norm()
-
-
-@pytest.mark.skipif(not has_avx512(), reason="the CPU has no AVX-512")
-def test_without_amx_the_kernel_uses_wide_vectors(monkeypatch):
-    monkeypatch.setattr(codec_file, "has_amx", lambda: False)
-    assert codec_file._load.__wrapped__().lanes() == 16
-
-
-REFUSED = SimpleNamespace(samples_of=lambda: 0, lanes=lambda: 0, permit=lambda: -1)
-
-
-@pytest.mark.parametrize("answer", [None, REFUSED], ids=["not compiled", "refused"])
-def test_where_tiles_cannot_be_used_vectors_are(answer, monkeypatch):
-    loaded = codec_file.load_functions
-
-    def load(source, flags, *rest, **options):
-        return answer if flags == AMX_FLAGS else loaded(source, flags, *rest, **options)
-
-    monkeypatch.setattr(codec_file, "has_amx", lambda: True)
-    monkeypatch.setattr(codec_file, "load_functions", load)
-    assert codec_file._load.__wrapped__().lanes() in (8, 16)
 
 
 def test_threads_give_the_same_bits():

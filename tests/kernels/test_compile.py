@@ -5,6 +5,7 @@ import os
 import shutil
 import stat
 import subprocess
+from types import SimpleNamespace
 
 import pytest
 
@@ -159,6 +160,23 @@ def test_one_warning_says_that_there_are_no_kernels(monkeypatch, tmp_path, disab
     for file, flags in sources.LIBRARIES:
         assert compiling.load_functions(SOURCE.with_name(file), flags, {}) is None
     assert len(set(warnings)) == count, "the same text for all, which is logged once"
+
+
+@compiles
+@pytest.mark.parametrize("refused", [False, True], ids=["not compiled", "refused"])
+def test_where_tiles_cannot_be_used_vectors_are(refused, monkeypatch):
+    loaded, warnings = compiling.load_functions, []
+    tiles = SimpleNamespace(permit=lambda: -1, tiled=lambda: 1) if refused else None
+
+    def load(source, flags, arguments, **options):
+        assert options == {"optional": flags == sources.AMX_FLAGS}
+        return tiles if flags == sources.AMX_FLAGS else loaded(source, flags, arguments, **options)
+
+    monkeypatch.setattr(compiling, "has_amx", lambda: True)
+    monkeypatch.setattr(compiling, "load_functions", load)
+    monkeypatch.setattr(compiling.logger, "warning_once", warnings.append)
+    assert compiling.load_with_tiles(SOURCE.with_name("network.c"), {}).tiled() == 0
+    assert not warnings
 
 
 @compiles

@@ -8,8 +8,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import rms_norm, silu
 
+from dia.kernels import compile as compiling
 from dia.kernels.network import Buffers, LayerWeights, Network, Shape, Weights, load, supports
-from dia.runtime.resources.processor import has_avx512
+from dia.kernels.sources import AVX512_FLAGS, PLAIN_FLAGS
+from dia.runtime.resources.processor import has_amx, has_avx512
 
 pytestmark = pytest.mark.skipif(load() is None, reason="no C compiler")
 
@@ -88,8 +90,8 @@ def test_computes_what_torch_computes(half: bool) -> None:
         for clip, slot in enumerate(slots)
         for part in (0, 1)
     ]
-    packed = Weights(*weights, SHAPE)
-    network = Network(packed, buffers, load())
+    packed = Weights(*weights, SHAPE, load())
+    network = Network(packed, buffers)
     network.use(slots, texts)
     torch.testing.assert_close(network(rows, angles, [13, 13], 2), torch.stack(wanted), rtol=2e-5, atol=2e-5)
     assert packed.half == half
@@ -97,7 +99,7 @@ def test_computes_what_torch_computes(half: bool) -> None:
 
 def test_a_clip_has_the_same_logits_alone_and_beside_others() -> None:
     weights, texts = random_weights(half=True), random_texts([5, 17, 1, 8, 9, 30, 2, 3, 64])
-    network = Network(Weights(*weights, SHAPE), random_buffers(), load())
+    network = Network(Weights(*weights, SHAPE, load()), random_buffers())
     rows, angles = torch.randn(SLOTS, WIDTH), torch.randn(SLOTS, 2, SHAPE.heads[2])
     lengths = [1, 2, 7, 8, 9, 33, 40, 16, 5]
 
@@ -118,25 +120,40 @@ def test_a_clip_has_the_same_logits_alone_and_beside_others() -> None:
 @pytest.mark.skipif(not has_avx512(), reason="the CPU has no AVX-512")
 @pytest.mark.parametrize("half", [False, True])
 def test_wider_vectors_change_no_bit(monkeypatch: pytest.MonkeyPatch, half: bool) -> None:
-    weights, texts = Weights(*random_weights(half), SHAPE), random_texts([5] * SLOTS)
+    made, texts, buffers = random_weights(half), random_texts([5] * SLOTS), random_buffers()
     rows, angles = torch.randn(SLOTS, WIDTH), torch.randn(SLOTS, 2, SHAPE.heads[2])
-    wide = load()
-    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
+    monkeypatch.setattr(compiling, "tiled_flags", lambda: (AVX512_FLAGS,))
+    wide = load.__wrapped__()
+    monkeypatch.setattr(compiling, "tiled_flags", lambda: (PLAIN_FLAGS,))
     narrow = load.__wrapped__()
     assert wide is not narrow
-    buffers = random_buffers()
     for count in range(1, SLOTS + 1):
         found = []
         for library in (wide, narrow):
-            network = Network(weights, buffers, library)
+            network = Network(Weights(*made, SHAPE, library), buffers)
             network.use(list(range(count)), [layer[:count] for layer in texts])
             found.append(network(rows[:count], angles[:count], [10] * count, 2).clone())
         assert torch.equal(*found)
 
 
+@pytest.mark.skipif(not has_amx(), reason="the CPU has no AMX")
+def test_rows_in_tiles_are_those_of_vectors(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, texts, buffers = random_weights(half=True), random_texts([5] * SLOTS), random_buffers()
+    rows, angles = torch.randn(SLOTS, WIDTH), torch.randn(SLOTS, 2, SHAPE.heads[2])
+    assert load().tiled()
+    monkeypatch.setattr(compiling, "tiled_flags", lambda: (AVX512_FLAGS,))
+    for count in (1, 4, 8, 9):  # 2, 8, 16 and 18 rows; a block has 16 or 32
+        found = []
+        for library in (load(), load.__wrapped__()):
+            network = Network(Weights(*made, SHAPE, library), buffers)
+            network.use(list(range(count)), [layer[:count] for layer in texts])
+            found.append(network(rows[:count], angles[:count], [10] * count, 2).clone())
+        torch.testing.assert_close(*found, rtol=3e-6, atol=3e-6)
+
+
 def test_attention_to_the_text_is_written_where_it_is_asked_for() -> None:
     weights, buffers, texts = random_weights(), random_buffers(), random_texts([5, 17])
-    network = Network(Weights(*weights, SHAPE), buffers, load())
+    network = Network(Weights(*weights, SHAPE, load()), buffers)
     network.use([3, 7], texts)
     rows, angles = torch.randn(2, WIDTH), torch.randn(2, 2, SHAPE.heads[2])
     kept = torch.full((network.text_heads, 17), math.nan)
@@ -152,18 +169,19 @@ def test_attention_to_the_text_is_written_where_it_is_asked_for() -> None:
 def test_bfloat16_weights_lose_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     weights, buffers, texts = random_weights(half=True), random_buffers(), random_texts([4] * SLOTS)
     rows, angles = torch.randn(SLOTS, WIDTH), torch.randn(SLOTS, 2, SHAPE.heads[2])
-    packed = Weights(*weights, SHAPE)
+    packed = Weights(*weights, SHAPE, load())
     monkeypatch.setattr("dia.kernels.network._fits_in_bfloat16", lambda matrix: False)
     found = []
-    for kept in (packed, Weights(*weights, SHAPE)):
-        network = Network(kept, buffers, load())
+    for kept in (packed, Weights(*weights, SHAPE, load())):
+        network = Network(kept, buffers)
         network.use(list(range(SLOTS)), texts)
         found.append(network(rows, angles, [10] * SLOTS, 2).clone())
-    assert torch.equal(*found)
+    rounding = 3e-6 if load().tiled() else 0.0  # tiles add in another order
+    torch.testing.assert_close(*found, rtol=rounding, atol=rounding)
 
 
 def test_a_row_that_is_not_finite_gives_logits_that_are_not() -> None:
-    network = Network(Weights(*random_weights(), SHAPE), random_buffers(), load())
+    network = Network(Weights(*random_weights(), SHAPE, load()), random_buffers())
     network.use([0, 1], random_texts([3, 3]))
     rows = torch.randn(2, WIDTH)
     rows[0, 5] = math.nan
@@ -174,7 +192,7 @@ def test_a_row_that_is_not_finite_gives_logits_that_are_not() -> None:
 
 @pytest.mark.parametrize("change", [Tensor.bfloat16, Tensor.double, lambda rows: rows[..., :4], lambda rows: rows[:1]])
 def test_tensors_that_it_would_misread_are_refused(change: Any) -> None:
-    network = Network(Weights(*random_weights(), SHAPE), random_buffers(), load())
+    network = Network(Weights(*random_weights(), SHAPE, load()), random_buffers())
     texts = random_texts([3, 3])
     network.use([0, 1], texts)
     rows, angles = torch.randn(2, WIDTH), torch.randn(2, 2, SHAPE.heads[2])

@@ -41,9 +41,9 @@ sizes = (16,), (32, 16), (16, 16), (16,), (16, 16), (16, 16), (16,), (32, 16), (
 layer = network.LayerWeights(*map(torch.zeros, sizes))
 weights = torch.randn(40, 16)
 shape = network.Shape((2, 1, 8), (2, 1, 8), 16, 1.0, 1.0, 0.0)
-packed = network.Weights([layer], torch.ones(16), weights, shape)
+packed = network.Weights([layer], torch.ones(16), weights, shape, network.load())
 buffers = network.Buffers(*torch.zeros(2, 1, 1, 1, 4, 8), torch.zeros(16))
-kernel = network.Network(packed, [buffers], network.load())
+kernel = network.Network(packed, [buffers])
 kernel.use([0], [[(torch.zeros(1, 1, 3, 8), torch.zeros(1, 1, 3, 8))]])
 row = torch.randn(1, 16)
 product = kernel(row, torch.zeros(1, 2, 8), [1], 1)
@@ -128,7 +128,7 @@ def test_a_wheel_holds_every_library_that_the_package_loads(monkeypatch):
     def load(source, flags, *_, **__):
         loaded.add((source.name, flags))
 
-    for module in (codec, decoder, half, network, row, snake, linear):
+    for module in (compiling, decoder, half, row, snake, linear):
         monkeypatch.setattr(module, "load_functions", load)
     modern = {"_is_avx512_bf16_supported", "_is_vnni_supported", "_is_amx_tile_supported"}
     for capability, supported in (("AVX2", set()), ("AVX512", modern)):

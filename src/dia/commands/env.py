@@ -148,18 +148,19 @@ def _dtype() -> Iterator[str]:
 
 def _kernels() -> Iterator[str]:
     from dia.kernels import codec, decoder, half, network, row, snake
-    from dia.kernels.compile import compiled, runs_plain_kernels, vector_flags
+    from dia.kernels.compile import compiled, runs_plain_kernels, tiled_flags
     from dia.kernels.sources import BFLOAT16_FLAGS, PLAIN_FLAGS, UNFUSED_FLAGS
     from dia.quantization import linear
     from dia.runtime.resources.processor import multiplies_bfloat16
 
     native = multiplies_bfloat16()
     quantized = linear.library_flags()
+    tiles = next(iter(tiled_flags()), ()), bool(tiled_flags())
     for source, flags, fits in (
         (decoder._SOURCE, BFLOAT16_FLAGS, native),
         (half._SOURCE, PLAIN_FLAGS, half.fits()),
-        (codec.SOURCE, vector_flags(), runs_plain_kernels()),
-        (network._SOURCE, vector_flags(), runs_plain_kernels()),
+        (codec.SOURCE, *tiles),
+        (network._SOURCE, *tiles),
         (row._SOURCE, UNFUSED_FLAGS, runs_plain_kernels()),
         (snake._SOURCE, BFLOAT16_FLAGS if native else PLAIN_FLAGS, native or runs_plain_kernels()),
         (linear._SOURCE, quantized or (), quantized is not None),

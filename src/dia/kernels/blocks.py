@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+_TILE = 16  # outputs, or pairs of inputs, of a tile of AMX
 _BLOCK = 4  # rows of a block of a product in float32 on a CPU
 
 
@@ -33,4 +34,12 @@ def padded(rows: Tensor, count: int) -> Tensor:
     return nn.functional.pad(rows, (0, 0) * (rows.ndim - 1) + (0, count - len(rows)))
 
 
-__all__ = ["blocked", "padded", "whole_blocks"]
+def in_tiles(matrix: Tensor) -> Tensor:
+    """A matrix [O, I] in bfloat16, in the tiles of AMX as `tiles.h` describes them: [O / 32, I / 32, 1024]."""
+    outputs, inputs = (whole_blocks(size, 2 * _TILE) for size in matrix.shape)
+    filled = padded(padded(matrix.bfloat16(), outputs).T, inputs).T
+    tiles = filled.reshape(outputs // (2 * _TILE), 2, _TILE, inputs // (2 * _TILE), _TILE, 2)
+    return tiles.permute(0, 3, 1, 4, 2, 5).flatten(2)
+
+
+__all__ = ["blocked", "in_tiles", "padded", "whole_blocks"]

@@ -7,11 +7,8 @@
 
 #include <math.h>
 #include <string.h>
-#ifdef __AMX_BF16__
-#include <immintrin.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-#endif
+
+#include "tiles.h"
 
 // A tile has `rows` rows of a panel's `vectors` vectors, as many as fit into registers.
 enum { NARROW = 2, WIDE = 3, CHUNK = 48, DEPTH = 1024, FEW = 4, TOGETHER = 1024 };
@@ -27,19 +24,12 @@ typedef float loose __attribute__((vector_size(4 * LANES), aligned(4), may_alias
 typedef float dot_vec __attribute__((vector_size(4 * DOT_LANES)));
 typedef float dot_loose __attribute__((vector_size(4 * DOT_LANES), aligned(4), may_alias));
 
-#ifdef __AMX_BF16__
-// Of a tile of AMX: rows, and the columns of two of rows, or of weights. Blocks of results have 2 x 2 tiles.
-enum { SPLIT = 1, TILE_ROWS = 16, TILE_INPUTS = 32, BLOCK = 2 * TILE_ROWS, SLACK = TILE_ROWS };
-#else
-enum { SPLIT = 0, TILE_INPUTS = 1, SLACK = 0 };
-#endif
-
-// LANES, by which weights are packed; 0 if they are split for AMX.
-long lanes(void) { return SPLIT ? 0 : LANES; }
+// LANES, by which weights are packed.
+long lanes(void) { return LANES; }
 
 // Weights are in panels of LANES * vectors outputs, [outputs / panel, taps, inputs, panel], the last filled with zeros,
-// as is the bias; with at most FEW outputs, [outputs, taps, inputs]. Those for AMX are bfloat16 numbers in tiles
-// [outputs / BLOCK, taps, inputs / TILE_INPUTS, large and small part, two halves of the block, input pairs, outputs, 2].
+// as is the bias; with at most FEW outputs, [outputs, taps, inputs]. Those
+// in tiles, see tiles.h, have taps, and a large and a small part: [outputs / 32, taps, inputs / 32, parts, …].
 typedef struct {
     const void *weight;
     const float *bias;
@@ -143,77 +133,26 @@ static void narrow_chunk(const Convolution *c, const float *x, float *y, long ro
         }
 }
 
-static long filled(long inputs) { return (inputs + TILE_INPUTS - 1) / TILE_INPUTS * TILE_INPUTS; }
-
 #ifdef __AMX_BF16__
-typedef unsigned short half; // bfloat16
-
-// Asks Linux for the tiles; 0 if the process may use them.
-int permit(void) { return syscall(SYS_arch_prctl, 0x1023, 18); } // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
-
-static void configure(void) {
-    struct {
-        unsigned char palette, start, reserved[14];
-        unsigned short columns[16]; // in bytes
-        unsigned char rows[16];
-    } tiles_ __attribute__((aligned(64))) = {.palette = 1};
-    for (int t = 0; t < 8; t++) tiles_.columns[t] = 4 * TILE_ROWS, tiles_.rows[t] = TILE_ROWS;
-    _tile_loadconfig(&tiles_);
-}
-
-static inline half nearest(float number) {
-    unsigned bits;
-    memcpy(&bits, &number, sizeof bits);
-    return (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
-}
-
-static inline float widened(half number) {
-    const unsigned bits = (unsigned)number << 16;
-    float wide;
-    memcpy(&wide, &bits, sizeof wide);
-    return wide;
-}
-
-// x [rows, inputs] as the sum of large and small, both [rows, filled(inputs)].
-static void split(const float *x, half *large, half *small, long rows, long inputs, int threads) {
-    const long width = filled(inputs);
+// x [rows, inputs] as the sum of large and small, both [rows, whole_tiles(inputs)].
+static void split(const float *x, bfloat16 *large, bfloat16 *small, long rows, long inputs, int threads) {
+    const long width = whole_tiles(inputs);
 #pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1)
     for (long r = 0; r < rows; r++) {
         const float *from = x + r * inputs;
-        half *to = large + r * width, *rest = small + r * width;
-        for (long i = 0; i < inputs; i++) to[i] = nearest(from[i]);
-        for (long i = 0; i < inputs; i++) rest[i] = nearest(from[i] - widened(to[i]));
+        bfloat16 *to = large + r * width, *rest = small + r * width;
+        for (long i = 0; i < inputs; i++) to[i] = bfloat16_of(from[i]);
+        for (long i = 0; i < inputs; i++) rest[i] = bfloat16_of(from[i] - float_of(to[i]));
         for (long i = inputs; i < width; i++) to[i] = rest[i] = 0;
     }
 }
 
-// Adds the products of the rows in tiles 4 and 5 and the weights in tiles 6 and 7 to tiles 0 to 3.
-static inline __attribute__((always_inline)) void multiply(const int tall, const int wide) {
-    _tile_dpbf16ps(0, 4, 6);
-    if (wide) _tile_dpbf16ps(1, 4, 7);
-    if (tall) _tile_dpbf16ps(2, 5, 6);
-    if (tall && wide) _tile_dpbf16ps(3, 5, 7);
-}
-
-static inline __attribute__((always_inline)) void load_rows(const half *rows, long width, const int tall) {
-    _tile_loadd(4, rows, width * sizeof(half));
-    if (tall) _tile_loadd(5, rows + TILE_ROWS * width, width * sizeof(half));
-}
-
-static inline __attribute__((always_inline)) void load_weights(const half *weight, const int wide) {
-    _tile_loadd(6, weight, 4 * TILE_ROWS);
-    if (wide) _tile_loadd(7, weight + TILE_ROWS * TILE_INPUTS, 4 * TILE_ROWS);
-}
-
-// A block of results [BLOCK, BLOCK]; only the upper half if not `tall`, only the left half if not `wide`.
+// A block of results [BLOCK, BLOCK], or the upper or left half of it.
 static inline __attribute__((always_inline)) void block(
-    const Convolution *c, const half *large, const half *small, const half *weight, float *sums, const int tall,
-    const int wide) {
-    const long width = filled(c->inputs), part = TILE_INPUTS * BLOCK;
-    _tile_zero(0);
-    _tile_zero(1);
-    _tile_zero(2);
-    _tile_zero(3);
+    const Convolution *c, const bfloat16 *large, const bfloat16 *small, const bfloat16 *weight, float *sums,
+    const int tall, const int wide) {
+    const long width = whole_tiles(c->inputs), part = TILE_INPUTS * BLOCK;
+    begin_block();
     for (long tap = 0; tap < c->taps; tap++, large += c->dilation * width, small += c->dilation * width)
         for (long i = 0; i < width; i += TILE_INPUTS, weight += 2 * part) {
             load_rows(large + i, width, tall);
@@ -224,18 +163,15 @@ static inline __attribute__((always_inline)) void block(
             load_rows(small + i, width, tall);
             multiply(tall, wide);
         }
-    _tile_stored(0, sums, sizeof(float) * BLOCK);
-    if (wide) _tile_stored(1, sums + TILE_ROWS, sizeof(float) * BLOCK);
-    if (tall) _tile_stored(2, sums + TILE_ROWS * BLOCK, sizeof(float) * BLOCK);
-    if (tall && wide) _tile_stored(3, sums + TILE_ROWS * BLOCK + TILE_ROWS, sizeof(float) * BLOCK);
+    store_block(sums, BLOCK, tall, wide);
 }
 
 // At most BLOCK rows and outputs. Rows after the last are read, and their results dropped.
 static void split_chunk(
-    const Convolution *c, const half *large, const half *small, float *y, long rows, long panel, int add) {
+    const Convolution *c, const bfloat16 *large, const bfloat16 *small, float *y, long rows, long panel, int add) {
     float sums[BLOCK * BLOCK] __attribute__((aligned(64)));
     const long first = panel * BLOCK, left = c->outputs - first, width = left < BLOCK ? left : BLOCK;
-    const half *weight = (const half *)c->weight + 2 * first * c->taps * filled(c->inputs);
+    const bfloat16 *weight = (const bfloat16 *)c->weight + 2 * first * c->taps * whole_tiles(c->inputs);
     if (rows > TILE_ROWS && width > TILE_ROWS)
         block(c, large, small, weight, sums, 1, 1);
     else if (rows > TILE_ROWS)
@@ -251,16 +187,16 @@ static void split_chunk(
         }
 }
 
-// As `convolve`; `parts` has room for the rows and SLACK more, as filled with zeros.
+// As `convolve`; `parts` has room for the rows and TILE_ROWS more, as filled with zeros.
 static void split_convolve(
     const Convolution *c, const float *x, float *y, long rows, int add, float *parts, int threads) {
-    const long width = filled(c->inputs), panels = (c->outputs + BLOCK - 1) / BLOCK;
+    const long width = whole_tiles(c->inputs), panels = (c->outputs + BLOCK - 1) / BLOCK;
     const long in = rows + (c->taps - 1) * c->dilation;
-    half *large = (half *)parts, *small = large + (in + SLACK) * width;
+    bfloat16 *large = (bfloat16 *)parts, *small = large + (in + TILE_ROWS) * width;
     split(x, large, small, in, c->inputs, threads);
 #pragma omp parallel num_threads(threads) if (threads > 1)
     {
-        configure();
+        begin_tiles();
 #pragma omp for collapse(2) schedule(static)
         for (long first = 0; first < rows; first += BLOCK)
             for (long panel = 0; panel < panels; panel++) {
@@ -271,8 +207,6 @@ static void split_convolve(
     }
 }
 #else
-int permit(void) { return 0; }
-
 static void split_convolve(
     const Convolution *c, const float *x, float *y, long rows, int add, float *parts, int threads) {}
 #endif
@@ -280,7 +214,7 @@ static void split_convolve(
 // y = the convolution of x [rows + (taps - 1) dilation, inputs], or y += … if `add`: y [rows, outputs].
 static void convolve(
     const Convolution *c, const float *x, float *y, long rows, int add, float *parts, int threads) {
-    if (SPLIT && c->outputs > FEW) {
+    if (TILED && c->outputs > FEW) {
         split_convolve(c, x, y, rows, add, parts, threads);
         return;
     }
@@ -346,7 +280,7 @@ long samples_of(const Stage *stages, long count, const State *state, long rows, 
         const Stage *stage = stages + n;
         const long in = rows_in(stage, state->begun[n], state->kept[n], rows, last);
         const long columns = stage->wide.outputs > stage->wide.inputs ? stage->wide.outputs : stage->wide.inputs;
-        const long numbers = (in + SLACK) * filled(columns);
+        const long numbers = (in + TILE_ROWS) * whole_tiles(columns);
         if (numbers > *most) *most = numbers;
         rows = rows_out(stage, state->begun[n], in, last);
     }

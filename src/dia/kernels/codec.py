@@ -15,16 +15,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dia.kernels.blocks import padded, whole_blocks
-from dia.kernels.compile import load_functions, runs_plain_kernels, vector_flags
-from dia.kernels.sources import AMX_FLAGS, Flags
-from dia.runtime.resources.processor import has_amx
+from dia.kernels.blocks import in_tiles, padded, whole_blocks
+from dia.kernels.compile import load_with_tiles
 
 SOURCE = Path(__file__).with_name("codec.c")
 _FEW = 4  # outputs, as in the C file
 _VECTORS = (2, 3)  # widths of a panel; the one that fills the last panel best is used
 _PIECE = 64  # rows of the first stage at a time; the rows of many would not stay in the cache
-_TILE = 16  # outputs, or pairs of inputs, of a tile of AMX
 _KEPT = 2**20  # numbers of scratch memory that a thread keeps, 4 MB
 _memory = threading.local()
 _Address, _Long, _Int = ctypes.c_void_p, ctypes.c_long, ctypes.c_int
@@ -72,28 +69,28 @@ class Kernel:
         if any(stage.around > stage.span for stage in stages):
             raise ValueError("stages: a stage has more rows of silence than it keeps.")
         self._tensors: list[Tensor] = []
-        self._lanes = int(_load().lanes())
+        self._lanes, self._tiled = int(_load().lanes()), bool(_load().tiled())
         self.stages = (_Stage * len(stages))(*map(self._stage, stages))
         self.inputs = stages[0].weight.shape[1]
         self.kept = sum(stage.span * stage.weight.shape[1] for stage in stages)
 
     def _stage(self, stage: StageWeights) -> "_Stage":
         narrow = _Convolution() if stage.narrow is None else self._convolution(*stage.narrow, 1)
-        slope = None if stage.slope is None else self._keep(stage.slope)
+        slope = None if stage.slope is None else self._keep(stage.slope.float())
         sizes = stage.width, stage.around, stage.span, stage.crop
         return _Stage(self._convolution(stage.weight, stage.bias, stage.dilation), narrow, slope, *sizes)
 
     def _convolution(self, weight: Tensor, bias: Tensor, dilation: int) -> "_Convolution":
         outputs, inputs, taps = weight.shape
-        split = not self._lanes and outputs > _FEW
-        vectors = min(_VECTORS, key=lambda vectors: whole_blocks(outputs, vectors * (self._lanes or _TILE)))
-        block = 1 if outputs <= _FEW else 2 * _TILE if split else vectors * self._lanes
+        vectors = min(_VECTORS, key=lambda vectors: whole_blocks(outputs, vectors * self._lanes))
+        block = 1 if outputs <= _FEW else vectors * self._lanes
         biases = padded(bias[:, None], whole_blocks(outputs, block))[:, 0]
-        packed = self._keep(_tiles(weight), torch.bfloat16) if split else self._keep(_panels(weight, block))
-        return _Convolution(packed, self._keep(biases), inputs, outputs, taps, dilation, vectors)
+        tiled = self._tiled and outputs > _FEW
+        packed = self._keep(_tiles(weight.detach().float()) if tiled else _panels(weight.float(), block))
+        return _Convolution(packed, self._keep(biases.float()), inputs, outputs, taps, dilation, vectors)
 
-    def _keep(self, tensor: Tensor, dtype: torch.dtype = torch.float32) -> int:
-        self._tensors.append(tensor.detach().to(dtype).contiguous().clone())
+    def _keep(self, tensor: Tensor) -> int:
+        self._tensors.append(tensor.detach().contiguous().clone())
         return self._tensors[-1].data_ptr()
 
 
@@ -105,15 +102,11 @@ def _panels(weight: Tensor, block: int) -> Tensor:
 
 
 def _tiles(weight: Tensor) -> Tensor:
-    """A convolution's weights [O, I, K] as pairs of bfloat16 numbers in tiles, as `codec.c` describes them."""
-    outputs, inputs, taps = weight.shape
-    filled = padded(weight.detach().float(), whole_blocks(outputs, 2 * _TILE)).transpose(0, 1)
-    filled = padded(filled, whole_blocks(inputs, 2 * _TILE)).transpose(0, 1)
-    large = filled.bfloat16()
-    parts = torch.stack([large, (filled - large.float()).bfloat16()])
-    return parts.reshape(2, -1, 2, _TILE, filled.shape[1] // (2 * _TILE), _TILE, 2, taps).permute(
-        1, 7, 4, 0, 2, 5, 3, 6
-    )
+    """A convolution's weights [O, I, K] as pairs of bfloat16 numbers in tiles, [O / 32, K, I / 32, 2, 1024]."""
+    large = weight.bfloat16()
+    parts = large, weight - large.float()
+    taps = [torch.stack([in_tiles(part[..., tap]) for part in parts], 2) for tap in range(weight.shape[2])]
+    return torch.stack(taps, 1)
 
 
 class ClipState:
@@ -175,20 +168,10 @@ def snake_function() -> Any:
 @cache
 def _load() -> Any:
     """The compiled functions, or None. Loaded at most once per process."""
-    if not runs_plain_kernels():
-        return None
-    tiles = _typed(AMX_FLAGS, optional=True) if has_amx() else None
-    return tiles or _typed(vector_flags())
-
-
-def _typed(flags: Flags, optional: bool = False) -> Any:
-    """The functions compiled with these flags; None if that fails, or the process may not use them."""
-    library = load_functions(SOURCE, flags, _ARGUMENTS, optional=optional)
-    if library is None:
-        return None
-    library.samples_of.restype = library.lanes.restype = _Long
-    library.permit.restype = _Int
-    return None if library.permit() else library
+    library = load_with_tiles(SOURCE, _ARGUMENTS)
+    if library is not None:
+        library.samples_of.restype = library.lanes.restype = _Long
+    return library
 
 
 def _floats(count: int) -> Tensor:
@@ -229,7 +212,6 @@ _ARGUMENTS: dict[str, list[Any]] = {
     "samples_of": [_Stages, _Long, _StateAddress, _Long, _Int, ctypes.POINTER(_Long)],
     "decode": [_Stages, _Long, _StateAddress, _Address, _Long, _Int, _Address, _Long, _Address, _Int],
     "lanes": [],
-    "permit": [],
     "snake_float": [_Address, _Address, _Address, _Long, _Long, _Int],
 }
 

@@ -14,11 +14,20 @@ from typing import Any
 
 import torch
 
-from dia.kernels.sources import AVX512_FLAGS, PLAIN_FLAGS, Flags, checked_name, compile_library, is_whole, library_name
+from dia.kernels.sources import (
+    AMX_FLAGS,
+    AVX512_FLAGS,
+    PLAIN_FLAGS,
+    Flags,
+    checked_name,
+    compile_library,
+    is_whole,
+    library_name,
+)
 from dia.runtime.files.atomic import atomic_file
 from dia.runtime.files.folders import cache_folder
 from dia.runtime.log import get_logger
-from dia.runtime.resources.processor import has_avx512
+from dia.runtime.resources.processor import has_amx, has_avx512
 
 logger = get_logger(__name__)
 
@@ -60,14 +69,31 @@ def load_functions(
     return library
 
 
+def load_with_tiles(source: Path, arguments: Mapping[str, Sequence[Any]]) -> Any | None:
+    """Load a C file that includes `tiles.h`: for AMX where the process may use it, else for the CPU's vectors.
+
+    The arguments and the result are those of `load_functions`. The library has the function `tiled`, too.
+    """
+    arguments = {**arguments, "permit": [], "tiled": []}
+    for flags in tiled_flags():
+        library = load_functions(source, flags, arguments, optional=flags == AMX_FLAGS)
+        if library is not None:
+            library.permit.restype, library.tiled.restype = ctypes.c_int, ctypes.c_long
+            if not library.permit():
+                return library
+    return None
+
+
+def tiled_flags() -> tuple[Flags, ...]:
+    """How C files that include `tiles.h` may be compiled for this CPU, best first: `codec.c` and `network.c`."""
+    if not runs_plain_kernels():
+        return ()
+    return (*([AMX_FLAGS] if has_amx() else []), AVX512_FLAGS if has_avx512() else PLAIN_FLAGS)
+
+
 def runs_plain_kernels() -> bool:
     """Whether this CPU runs code that is compiled with `PLAIN_FLAGS`."""
     return not PLAIN_FLAGS or torch.backends.cpu.get_cpu_capability() not in ("DEFAULT", "NO AVX")
-
-
-def vector_flags() -> Flags:
-    """How C whose vectors are those of the CPU is compiled for this one: `codec.c` and `network.c`."""
-    return AVX512_FLAGS if has_avx512() else PLAIN_FLAGS
 
 
 def compiled(source: Path, *flags: str) -> ctypes.CDLL:
@@ -150,4 +176,4 @@ def _cache_folder() -> Path | None:
     return folder
 
 
-__all__ = ["PLAIN_FLAGS", "compiled", "load_functions", "runs_plain_kernels", "vector_flags"]
+__all__ = ["PLAIN_FLAGS", "compiled", "load_functions", "load_with_tiles", "runs_plain_kernels", "tiled_flags"]

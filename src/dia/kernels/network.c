@@ -4,12 +4,15 @@
 //
 // The sums of a row are added in the same order however many rows there are, so a clip's logits do not depend on the
 // other clips. Vectors are GCC's, so that any processor can be compiled for. With AVX-512, those of products are
-// wider, and the results are the same bit for bit.
+// wider, and the results are the same bit for bit. With AMX, rows are split in three of bfloat16 for products with
+// weights in bfloat16; the sums have another order.
 
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+
+#include "tiles.h"
 
 enum { LANES = 8, PANEL = 32, WIDENED = 7, WIDEST = 128 };
 #ifdef __AVX512F__
@@ -18,6 +21,7 @@ enum { WIDE_LANES = 16, TILE = 12 }; // of products, in which every sum has a la
 enum { WIDE_LANES = 8, TILE = 3 };
 #endif
 enum { VECTORS = PANEL / WIDE_LANES, MOST_ROWS = 12 };
+enum { LINE = 16, AHEAD = 8 }; // numbers in a line of the cache; keys to fetch ahead
 
 typedef float vec __attribute__((vector_size(4 * LANES)));
 typedef int32_t whole __attribute__((vector_size(4 * LANES)));
@@ -27,7 +31,8 @@ typedef uint32_t wide_bits __attribute__((vector_size(4 * WIDE_LANES)));
 typedef float wide_loose __attribute__((vector_size(4 * WIDE_LANES), aligned(4), may_alias));
 typedef uint16_t short_loose __attribute__((vector_size(2 * WIDE_LANES), aligned(2), may_alias));
 
-// Weights of products are in panels of PANEL outputs: [outputs / PANEL, inputs, PANEL], the last filled with zeros.
+// Weights of products are in panels of PANEL outputs: [outputs / PANEL, inputs, PANEL], the last filled with zeros; in
+// bfloat16 and with AMX in tiles, see tiles.h.
 typedef struct {
     const float *own_norm, *text_norm, *mlp_norm;                        // [width]
     const void *own_in, *own_out, *text_in, *text_out, *gate_up, *down; // float32, or bfloat16 if `half`
@@ -60,16 +65,17 @@ static inline wide_vec load_wide(const float *from) { return *(const wide_loose 
 static inline wide_vec widened(const uint16_t *from) {
     return (wide_vec)(__builtin_convertvector(*(const short_loose *)from, wide_bits) << 16);
 }
-static inline vec select(whole which, vec yes, vec no) { return (vec)((which & (whole)yes) | (~which & (whole)no)); }
-static inline float sum(vec numbers) {
-    float n[LANES];
-    save(n, numbers);
-    return ((n[0] + n[4]) + (n[1] + n[5])) + ((n[2] + n[6]) + (n[3] + n[7]));
+static inline vec choose(whole which, vec yes, vec no) { return (vec)((which & (whole)yes) | (~which & (whole)no)); }
+// Halves, then quarters, then pairs.
+static inline float sum(vec n) {
+    n += __builtin_shuffle(n, (whole){4, 5, 6, 7, 0, 1, 2, 3});
+    n += __builtin_shuffle(n, (whole){1, 0, 3, 2, 5, 4, 7, 6});
+    return n[0] + n[2];
 }
 
 // e^x, at least e^-87 and at most e^88: a power of two times a polynomial of the remainder, |r| <= ln 2 / 2.
 static inline vec exponential(vec x) {
-    x = select(x < -87, all(-87), select(x > 88, all(88), x));
+    x = choose(x < -87, all(-87), choose(x > 88, all(88), x));
     const vec turns = x * 1.44269504f, shifted = turns + 12582912.0f, n = shifted - 12582912.0f; // rounded
     const vec r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
     vec power = all(1.0f / 5040);
@@ -106,9 +112,71 @@ static inline __attribute__((always_inline)) void tiles(
     for (; r < rows; r++) tile(x + r * inputs, inputs, panel, half, y + r * stride, stride, 1);
 }
 
+static long tiled_rows(long rows) { return TILED ? (rows + TILE_ROWS - 1) / TILE_ROWS * TILE_ROWS : 0; }
+
+#ifdef __AMX_BF16__
+enum { PARTS = 3 };
+
+// x [rows, inputs] as the sum of PARTS numbers each, `apart` numbers apart, [rows, whole_tiles(inputs)].
+static void split(const float *x, bfloat16 *parts, long rows, long inputs, long apart) {
+    const long width = whole_tiles(inputs);
+    for (long r = 0; r < rows; r++, x += inputs, parts += width) {
+        for (long k = 0; k < inputs; k++) {
+            const bfloat16 large = bfloat16_of(x[k]);
+            const float rest = x[k] - float_of(large);
+            const bfloat16 small = bfloat16_of(rest);
+            parts[k] = large;
+            parts[apart + k] = small;
+            parts[2 * apart + k] = bfloat16_of(rest - float_of(small));
+        }
+        for (long k = inputs; k < width; k++) parts[k] = parts[apart + k] = parts[2 * apart + k] = 0;
+    }
+}
+
+static inline __attribute__((always_inline)) void block(
+    const bfloat16 *parts, long apart, long width, const bfloat16 *weights, float *y, long stride, const int tall) {
+    begin_block();
+    for (long k = 0; k < width; k += TILE_INPUTS, weights += TILE_INPUTS * BLOCK) {
+        for (int line = 0; line < TILE_INPUTS; line++) // two tiles, 32 lines of 64 bytes, are two steps ahead
+            __builtin_prefetch(weights + (2 * TILE_INPUTS + line) * BLOCK);
+        load_weights(weights, 1);
+        for (int part = 0; part < PARTS; part++) {
+            load_rows(parts + part * apart + k, width, tall);
+            multiply(tall, 1);
+        }
+    }
+    store_block(y, stride, tall, 1);
+}
+
+// As `linear`, after `begin_tiles`. Tiles have rows after the last, whose results are dropped.
+static void tiled_linear(
+    const float *x, const bfloat16 *w, float *y, long rows, long inputs, long outputs, bfloat16 *parts) {
+    const long stride = padded(outputs), width = whole_tiles(inputs), apart = tiled_rows(rows) * width;
+    float sums[BLOCK * BLOCK] __attribute__((aligned(64)));
+    split(x, parts, rows, inputs, apart);
+    for (long first = 0; first < outputs; first += BLOCK, w += BLOCK * width)
+        for (long r = 0; r < rows; r += BLOCK) {
+            const long count = rows - r < BLOCK ? rows - r : BLOCK, whole = count % TILE_ROWS == 0;
+            float *to = y + r * stride + first;
+            if (count > TILE_ROWS)
+                block(parts + r * width, apart, width, w, whole ? to : sums, whole ? stride : BLOCK, 1);
+            else
+                block(parts + r * width, apart, width, w, whole ? to : sums, whole ? stride : BLOCK, 0);
+            for (long n = 0; n < count && !whole; n++)
+                memcpy(to + n * stride, sums + n * BLOCK, BLOCK * sizeof *sums);
+        }
+}
+#endif
+
 // y = x wT: x [rows, inputs], y [rows, padded(outputs)]. With many rows, each panel is widened only once.
 static void linear(
     const float *x, const void *w, float *y, long rows, long inputs, long outputs, long half, float *wide) {
+#ifdef __AMX_BF16__
+    if (half) {
+        tiled_linear(x, w, y, rows, inputs, outputs, (bfloat16 *)wide);
+        return;
+    }
+#endif
     const long stride = padded(outputs);
     for (long first = 0; first < outputs; first += PANEL) {
         if (!half) {
@@ -149,19 +217,33 @@ static void rotate(float *head, const float *angles, long width) {
     memcpy(head, turned, width * sizeof *head);
 }
 
-// Attention of `queries` heads [queries, width] that share keys and values [length, width]. Its weights are written to
-// `kept` [queries, length], unless it is NULL.
-static void attend(const float *query, const float *keys, const float *values, float *y, long queries, long length,
-                   long width, float scale, float *scores, float *kept) {
-    const long vectors = width / LANES, whole_length = (length + LANES - 1) / LANES * LANES;
-    for (long q = 0; q < queries; q++, query += width, y += width) {
-        float most = -INFINITY;
-        for (long s = 0; s < length; s++) {
-            vec product = all(0);
-            for (long d = 0; d < width; d += LANES) product += load(query + d) * load(keys + s * width + d);
-            scores[s] = sum(product) * scale;
-            most = scores[s] > most || scores[s] != scores[s] ? scores[s] : most;
+// scores[s] = the product of a query and key s [length, vectors], times `scale`; returns the most, or NaN. Memory is
+// what takes the time, so the values, which are read next, are fetched meanwhile.
+static inline __attribute__((always_inline)) float score(
+    const float *query, const float *keys, const float *values, float *scores, long length, float scale,
+    const long vectors) {
+    const long width = vectors * LANES;
+    float most = -INFINITY;
+    for (long s = 0; s < length; s++, keys += width, values += width) {
+        vec product = all(0);
+        for (long v = 0; v < vectors; v += LINE / LANES) {
+            __builtin_prefetch(keys + AHEAD * width + v * LANES);
+            __builtin_prefetch(values + v * LANES);
         }
+        for (long v = 0; v < vectors; v++) product += load(query + v * LANES) * load(keys + v * LANES);
+        scores[s] = sum(product) * scale;
+        most = scores[s] > most || scores[s] != scores[s] ? scores[s] : most;
+    }
+    return most;
+}
+
+// See `attend`; `vectors` is a constant where that is faster.
+static inline __attribute__((always_inline)) void attend_heads(
+    const float *query, const float *keys, const float *values, float *y, long queries, long length,
+    const long vectors, float scale, float *scores, float *kept) {
+    const long width = vectors * LANES, whole_length = (length + LANES - 1) / LANES * LANES;
+    for (long q = 0; q < queries; q++, query += width, y += width) {
+        const float most = score(query, keys, values, scores, length, scale, vectors);
         for (long s = length; s < whole_length; s++) scores[s] = -INFINITY;
         vec total = all(0), sums[WIDEST / LANES];
         for (long s = 0; s < whole_length; s += LANES) {
@@ -177,6 +259,18 @@ static void attend(const float *query, const float *keys, const float *values, f
         for (long v = 0; v < vectors; v++) save(y + v * LANES, sums[v] * share);
         for (long s = 0; kept && s < length; s++) kept[q * length + s] = scores[s] * share;
     }
+}
+
+// Attention of `queries` heads [queries, width] that share keys and values [length, width]. Its weights are written to
+// `kept` [queries, length], unless it is NULL.
+static void attend(const float *query, const float *keys, const float *values, float *y, long queries, long length,
+                   long width, float scale, float *scores, float *kept) {
+    if (width == 8 * LANES)
+        attend_heads(query, keys, values, y, queries, length, 8, scale, scores, kept);
+    else if (width == 16 * LANES)
+        attend_heads(query, keys, values, y, queries, length, 16, scale, scores, kept);
+    else
+        attend_heads(query, keys, values, y, queries, length, width / LANES, scale, scores, kept);
 }
 
 typedef struct {
@@ -272,8 +366,12 @@ static long longest_input(const Network *net) {
 // The number of floats that `run_network` needs for `count` rows of the network and `length` rows or ids to attend to.
 long scratch_size(const Network *net, long count, long length) {
     const long row = 2 * net->width + 2 * widest(net) + padded(net->width);
-    return count * row + length + LANES + longest_input(net) * PANEL;
+    const long parts = 2 * tiled_rows(count) * whole_tiles(longest_input(net)); // 3 parts of 2 bytes, and an edge
+    const long panel = longest_input(net) * PANEL;
+    return count * row + length + LANES + (parts > panel ? parts : panel);
 }
+
+static float *at_edge(float *numbers) { return (float *)(((uintptr_t)numbers + 63) / 64 * 64); }
 
 // logits [clips * halves, padded(outputs)]; scratch as `scratch_size` says, for the longest of all lengths.
 void run_network(const Network *net, const Rows *rows, long longest, float *scratch, float *logits) {
@@ -284,7 +382,10 @@ void run_network(const Network *net, const Rows *rows, long longest, float *scra
     at.attended = at.projected + count * widest(net);
     at.output = at.attended + count * widest(net);
     at.scores = at.output + count * padded(width);
-    at.wide = at.scores + longest + LANES;
+    at.wide = TILED ? at_edge(at.scores + longest + LANES) : at.scores + longest + LANES;
+#ifdef __AMX_BF16__
+    begin_tiles();
+#endif
     for (long n = 0; n < count; n++)
         memcpy(at.hidden + n * width, rows->embedded + n / rows->halves * width, width * sizeof *scratch);
     for (long number = 0; number < net->layers; number++) {
@@ -294,6 +395,9 @@ void run_network(const Network *net, const Rows *rows, long longest, float *scra
     }
     normalize(at.hidden, net->norm, at.normed, count, width, net->eps);
     linear(at.normed, net->logits, logits, count, width, net->outputs, net->half, at.wide);
+#ifdef __AMX_BF16__
+    _tile_release();
+#endif
 }
 
 // The operations between the products of a wide decoder.

@@ -9,15 +9,15 @@ Shapes: E model width, H heads, G key heads, D head width, S text length, R capa
 import ctypes
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from dia.kernels.blocks import padded, whole_blocks
-from dia.kernels.compile import load_functions, runs_plain_kernels, vector_flags
+from dia.kernels.blocks import in_tiles, padded, whole_blocks
+from dia.kernels.compile import load_with_tiles
 
 _SOURCE = Path(__file__).with_name("network.c")
 LANES, WIDEST, _PANEL = 8, 128, 32  # as in network.c
@@ -69,20 +69,24 @@ class Weights:
         norm: [E].
         logits: [outputs, E].
         shape: sizes of the network.
+        library: of `load`.
     """
 
-    def __init__(self, layers: Sequence[LayerWeights], norm: Tensor, logits: Tensor, shape: Shape) -> None:
-        self.shape, self.width, self.outputs = shape, len(norm), len(logits)
+    def __init__(
+        self, layers: Sequence[LayerWeights], norm: Tensor, logits: Tensor, shape: Shape, library: Any
+    ) -> None:
+        self.library, self.shape, self.width, self.outputs = library, shape, len(norm), len(logits)
         matrices = [getattr(layer, name) for layer in layers for name in _MATRICES] + [logits]
         self.half = all(_fits_in_bfloat16(matrix) for matrix in matrices)
+        pack = in_tiles if self.half and library.tiled() else partial(_panels, half=self.half)
         self.layers = [
             {
-                name: _packed(value, self.half) if name in _MATRICES else value.detach().float().clone()
+                name: pack(value.detach()).contiguous() if name in _MATRICES else value.detach().float().clone()
                 for name, value in vars(layer).items()
             }
             for layer in layers
         ]
-        self.norm, self.logits = norm.detach().float().clone(), _packed(logits, self.half)
+        self.norm, self.logits = norm.detach().float().clone(), pack(logits.detach()).contiguous()
 
 
 @dataclass(frozen=True)
@@ -101,12 +105,11 @@ class Network:
     Args:
         weights: of the layers.
         buffers: of each layer, float32 and contiguous.
-        library: of `load`.
     """
 
-    def __init__(self, weights: Weights, buffers: Sequence[Buffers], library: Any) -> None:
+    def __init__(self, weights: Weights, buffers: Sequence[Buffers]) -> None:
         self._kept = weights, list(buffers)
-        self._library, self._outputs, self._width = library, weights.outputs, weights.width
+        self._library, self._outputs, self._width = weights.library, weights.outputs, weights.width
         self._layers = (_Layer * len(buffers))(*map(_layer, weights.layers, buffers))
         shape, keys = weights.shape, buffers[0].keys
         sizes = (len(buffers), weights.width, *shape.heads, *shape.text_heads, shape.inner, weights.outputs)
@@ -190,7 +193,7 @@ def supports(shape: Shape, width: int) -> bool:
 @cache
 def load() -> Any:
     """The compiled functions, or None. Loaded at most once per process."""
-    library = load_functions(_SOURCE, vector_flags(), _ARGUMENTS) if runs_plain_kernels() else None
+    library = load_with_tiles(_SOURCE, _ARGUMENTS)
     if library is not None:
         library.scratch_size.restype = _Long
     return library
@@ -251,11 +254,10 @@ def _fits_in_bfloat16(matrix: Tensor) -> bool:
     return bool((matrix.bfloat16().float() == matrix).all())
 
 
-def _packed(matrix: Tensor, half: bool) -> Tensor:
+def _panels(matrix: Tensor, half: bool) -> Tensor:
     """A matrix [out, in] in panels of outputs, [out / 32, in, 32]; the last panel is filled with zeros."""
-    matrix = matrix.detach().to(torch.bfloat16 if half else torch.float32)
-    panels = padded(matrix, whole_blocks(len(matrix), _PANEL))
-    return panels.view(-1, _PANEL, matrix.shape[1]).transpose(1, 2).contiguous()
+    panels = padded(matrix.to(torch.bfloat16 if half else torch.float32), whole_blocks(len(matrix), _PANEL))
+    return panels.view(-1, _PANEL, matrix.shape[1]).transpose(1, 2)
 
 
 __all__ = [

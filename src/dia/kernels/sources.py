@@ -32,6 +32,7 @@ _FOR_X86: tuple[tuple[str, Flags], ...] = (
     ("codec.c", AVX512_FLAGS),
     ("codec.c", AMX_FLAGS),
     ("network.c", AVX512_FLAGS),
+    ("network.c", AMX_FLAGS),
     ("half.c", PLAIN_FLAGS),
     ("snake.c", BFLOAT16_FLAGS),
 )
@@ -51,7 +52,8 @@ _TIMEOUT = 60  # seconds; the compiler needs about one
 
 def library_name(source: Path, flags: Sequence[str]) -> str:
     """The first part of the name of a library: of what it is made, and for which machine."""
-    version = checksum(source.read_bytes() + " ".join((*_SHARED, *flags)).encode())
+    headers = b"".join(path.read_bytes() for path in sorted(source.parent.glob("*.h")))
+    version = checksum(source.read_bytes() + headers + " ".join((*_SHARED, *flags)).encode())
     return f"{source.stem}-{_MACHINE}-{version}"
 
 

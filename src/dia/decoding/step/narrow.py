@@ -32,7 +32,7 @@ def network_of(model: Any, layers: Sequence[FastLayer]) -> Network | None:
     if not supports(shape, decoder.config.hidden_size) or (library := load()) is None:
         return None
     buffers = [Buffers(layer.keys, layer.values, layer.unconditional) for layer in layers]
-    return Network(_weights(model, shape), buffers, library)
+    return Network(_weights(model, shape, library), buffers)
 
 
 def _is_plain(model: Any) -> bool:
@@ -73,7 +73,7 @@ def _shape(decoder: Any) -> Shape:
     )
 
 
-def _weights(model: Any, shape: Shape) -> Weights:
+def _weights(model: Any, shape: Shape, library: Any) -> Weights:
     """The packed weights of a model, kept until one of them changes."""
     decoder = model.model.decoder
     with _lock:
@@ -81,7 +81,7 @@ def _weights(model: Any, shape: Shape) -> Weights:
         versions = fingerprint([*decoder.parameters(), *model.logits_dense.parameters()], kept and kept[0])
         if kept is None or kept[0] != versions:
             layers = list(map(_layer_weights, decoder.layers))
-            kept = versions, Weights(layers, decoder.norm.weight, model.logits_dense.weight, shape)
+            kept = versions, Weights(layers, decoder.norm.weight, model.logits_dense.weight, shape, library)
             _packed[model] = kept
         return kept[1]
 

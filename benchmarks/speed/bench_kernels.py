@@ -19,10 +19,9 @@ from dia.codec import fast_decoder
 from dia.decoding.step import narrow
 from dia.kernels import codec, network
 from dia.kernels import compile as compiling
-from dia.kernels.sources import AMX_FLAGS, AVX512_FLAGS, PLAIN_FLAGS, Flags
+from dia.kernels.sources import INSTRUCTIONS, PLAIN_FLAGS, Flags
 from dia.processing_dia import DiaProcessor
 
-NAMES = {AMX_FLAGS: "AMX", AVX512_FLAGS: "AVX-512", PLAIN_FLAGS: "AVX2"}
 ROWS, TEXT = 160, 60
 FRAMES = 66
 Run = Callable[[], object]
@@ -89,7 +88,7 @@ def main() -> None:
     torch.set_num_threads(1)
     torch.manual_seed(0)
     model, flags = DiaForConditionalGeneration.from_pretrained(arguments.model), kernels()
-    titles = ["milliseconds", *(NAMES[one] for one in flags)]
+    titles = ["milliseconds", *(INSTRUCTIONS[one] for one in flags)]
     table = [titles, ["---"] * len(titles)]
     with torch.no_grad():
         for clips, rows in ((1, 20), (1, 160), (4, 20), (4, 160), (16, 20), (16, 160)):

@@ -13,6 +13,7 @@ from dia.cli import main
 from dia.commands import env
 from dia.kernels import compile as compiling
 from dia.kernels import decoder
+from dia.kernels.sources import AMX_FLAGS, AVX512_FLAGS
 
 
 @pytest.fixture
@@ -87,3 +88,16 @@ def test_a_kernel_that_fails_to_compile_shows_the_reason(facts, monkeypatch):
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True, raising=False)
     monkeypatch.setenv("DIA_NO_KERNEL", "1")
     assert "decoder.c not compiled (DIA_NO_KERNEL is set)" in facts()["kernels"]
+
+
+def test_the_first_kind_of_instructions_that_compiles_is_named(monkeypatch):
+    def compiled(source, *flags):
+        if flags == AMX_FLAGS:
+            raise OSError("unknown option -mamx-tile")
+        return SimpleNamespace(_name="x/library.so")
+
+    monkeypatch.setattr(compiling, "compiled", compiled)
+    source = Path("codec.c")
+    assert env._state_of(source, (AMX_FLAGS, AVX512_FLAGS)) == "compiled for AVX-512"
+    assert env._state_of(source, (AMX_FLAGS,)) == "not compiled (unknown option -mamx-tile)"
+    assert env._state_of(source, ()) == "not for this CPU"

@@ -8,7 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -148,32 +148,42 @@ def _dtype() -> Iterator[str]:
 
 def _kernels() -> Iterator[str]:
     from dia.kernels import codec, decoder, half, network, row, snake
-    from dia.kernels.compile import compiled, runs_plain_kernels, tiled_flags
+    from dia.kernels.compile import runs_plain_kernels, tiled_flags
     from dia.kernels.sources import BFLOAT16_FLAGS, PLAIN_FLAGS, UNFUSED_FLAGS
     from dia.quantization import linear
     from dia.runtime.resources.processor import multiplies_bfloat16
 
-    native = multiplies_bfloat16()
+    native, plain = multiplies_bfloat16(), (PLAIN_FLAGS,) if runs_plain_kernels() else ()
     quantized = linear.library_flags()
-    tiles = next(iter(tiled_flags()), ()), bool(tiled_flags())
-    for source, flags, fits in (
-        (decoder._SOURCE, BFLOAT16_FLAGS, native),
-        (half._SOURCE, PLAIN_FLAGS, half.fits()),
-        (codec.SOURCE, *tiles),
-        (network._SOURCE, *tiles),
-        (row._SOURCE, UNFUSED_FLAGS, runs_plain_kernels()),
-        (snake._SOURCE, BFLOAT16_FLAGS if native else PLAIN_FLAGS, native or runs_plain_kernels()),
-        (linear._SOURCE, quantized or (), quantized is not None),
+    for source, choices in (
+        (decoder._SOURCE, (BFLOAT16_FLAGS,) if native else ()),
+        (half._SOURCE, (PLAIN_FLAGS,) if half.fits() else ()),
+        (codec.SOURCE, tiled_flags()),
+        (network._SOURCE, tiled_flags()),
+        (row._SOURCE, (UNFUSED_FLAGS,) if plain else ()),
+        (snake._SOURCE, (BFLOAT16_FLAGS,) if native else plain),
+        (linear._SOURCE, () if quantized is None else (quantized,)),
     ):
+        yield f"{source.name} {_state_of(source, choices)}"
+    yield _compiler()
+
+
+def _state_of(source: Path, choices: Sequence[tuple[str, ...]]) -> str:
+    """Where the library of a C file comes from; the first of the choices that can be compiled is used."""
+    from dia.kernels.compile import compiled
+    from dia.kernels.sources import INSTRUCTIONS
+
+    state = "not for this CPU"
+    for flags in choices:
         try:
-            state = "not for this CPU"
-            if fits:
-                library = Path(compiled(source, *flags)._name)
-                state = "built in" if library.parent == source.parent else "compiled"
+            library = Path(compiled(source, *flags)._name)
         except (OSError, subprocess.SubprocessError) as error:
             state = f"not compiled ({error})"
-        yield f"{source.name} {state}"
-    yield _compiler()
+        else:
+            instructions = INSTRUCTIONS.get(flags) if len(choices) > 1 else None
+            built = "built in" if library.parent == source.parent else "compiled"
+            return f"{built} for {instructions}" if instructions else built
+    return state
 
 
 def _compiler() -> str:

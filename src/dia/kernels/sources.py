@@ -25,6 +25,9 @@ AVX512_FLAGS: Flags = (*_AVX512, "-mfma")  # the same C, for wider vectors
 AMX_FLAGS: Flags = (*AVX512_FLAGS, "-mamx-tile", "-mamx-bf16")
 UNFUSED_FLAGS: Flags = (*PLAIN_FLAGS, "-ffp-contract=off")  # rounds products before they are added
 
+# What code that may be compiled for several kinds of CPU is compiled for.
+INSTRUCTIONS = {AMX_FLAGS: "AMX", AVX512_FLAGS: "AVX-512", PLAIN_FLAGS: "AVX2"}
+
 _FOR_X86: tuple[tuple[str, Flags], ...] = (
     ("decoder.c", BFLOAT16_FLAGS),
     ("quantized.c", BYTES_FLAGS),
@@ -95,6 +98,7 @@ __all__ = [
     "AVX512_FLAGS",
     "BFLOAT16_FLAGS",
     "BYTES_FLAGS",
+    "INSTRUCTIONS",
     "LIBRARIES",
     "PLAIN_FLAGS",
     "UNFUSED_FLAGS",

@@ -90,7 +90,8 @@ def test_no_kernel_is_loaded_for_a_clip_after_a_warm_up(monkeypatch):
     assert loaded == before
     decoder._kernel.cache_clear()
     clip(model)
-    assert loaded == 2 * before, "the clip asks for the kernels that this CPU has"
+    mine = decoder._SOURCE.name
+    assert loaded.count(mine) == 2 * before.count(mine), "the clip asks for the kernels that this CPU has"
 
 
 def test_the_engine_has_the_slots_that_were_asked_for(model):

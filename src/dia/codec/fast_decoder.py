@@ -13,7 +13,7 @@ memory. Every stage needs a few rows of context on both sides and keeps those th
 Nothing is computed twice, and memory grows with the piece, not with the clip.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import chain, repeat
 from threading import Lock
 from typing import Any
@@ -26,7 +26,7 @@ from transformers.models.dac.modeling_dac import DacDecoder, DacDecoderBlock, Da
 
 from dia.kernels.codec import ClipState, Kernel, StageWeights, is_used
 from dia.kernels.snake import snake
-from dia.runtime.resources.fingerprint import fingerprint
+from dia.runtime.resources.fingerprint import fingerprint, modules_of, weights_of
 from dia.runtime.resources.memory import page_out_weights, release_free_memory
 
 DTYPES = (torch.float32, torch.bfloat16)
@@ -112,20 +112,10 @@ class Stream:
 
 def supports(model: DacModel) -> bool:
     """Whether a codec uses transformers' own decoder without overrides, patches or hooks, on one device."""
-    parts = _parts(model)
-    weights = _weights_of(parts)
+    parts = modules_of(model.decoder, model.quantizer)
     own = type(model).decode is DacModel.decode and "decode" not in vars(model) and type(model.decoder) is DacDecoder
     hooked = any(part._forward_hooks or part._forward_pre_hooks for part in (model, *parts))
-    return own and not hooked and len({(weight.device, weight.dtype) for weight in weights}) == 1
-
-
-def _parts(model: DacModel) -> list[nn.Module]:
-    return [*model.decoder.modules(), *model.quantizer.modules()]
-
-
-def _weights_of(parts: Sequence[nn.Module]) -> list[Tensor]:
-    """The parameters of modules, without their names, which take most of the time of `parameters`."""
-    return [weight for part in parts for weight in part._parameters.values() if weight is not None]
+    return own and not hooked and len({(weight.device, weight.dtype) for weight in weights_of(parts)}) == 1
 
 
 _decoders: "WeakKeyDictionary[DacModel, tuple[Any, FastDecoder]]" = WeakKeyDictionary()
@@ -135,7 +125,7 @@ _making = Lock()
 @torch.no_grad()
 def decoder_of(model: DacModel, dtype: torch.dtype) -> FastDecoder:
     """The cached decoder of a supported codec. It is built again if the weights, the device or `dtype` change."""
-    weights = _weights_of(_parts(model))
+    weights = weights_of(modules_of(model.decoder, model.quantizer))
     with _making:
         known = _decoders.get(model)
         identity = dtype, fingerprint(weights, known and known[0][1])

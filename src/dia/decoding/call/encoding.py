@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from transformers.modeling_outputs import BaseModelOutput
 
 from dia.decoding.call.call import Call, EncodedText, read_part
-from dia.runtime.resources.fingerprint import fingerprint, is_stateless
+from dia.runtime.resources.fingerprint import fingerprint, is_stateless, modules_of, weights_of
 
 Encoder = Callable[..., Any]
 
@@ -70,14 +70,14 @@ _zeros: WeakKeyDictionary[nn.Module, tuple[Any, Tensor]] = WeakKeyDictionary()
 
 def _zero(encoder: Encoder, device: torch.device) -> Tensor:
     """The state of a zero, [1, 1, E]. On a CPU it is kept until a weight changes."""
-    if not isinstance(encoder, nn.Module) or not is_stateless(encoder.modules()):
+    if not isinstance(encoder, nn.Module) or not is_stateless(parts := modules_of(encoder)):
         return _encode_zero(encoder, device)
     if torch.is_grad_enabled() or torch.is_autocast_enabled("cpu"):
         return _encode_zero(encoder, device)
-    if any(weight.device.type != "cpu" for weight in encoder.parameters()):
+    if any(weight.device.type != "cpu" for weight in weights_of(parts)):
         return _encode_zero(encoder, device)
     found = _zeros.get(encoder)
-    weights = fingerprint(encoder.parameters(), found and found[0])
+    weights = fingerprint(weights_of(parts), found and found[0])
     if found is None or found[0] != weights:
         found = _zeros[encoder] = weights, _encode_zero(encoder, device)
     return found[1]

@@ -12,7 +12,7 @@ from transformers.generation.configuration_utils import CompileConfig
 
 from dia.decoding.step.layer import MODELING_MODULE
 from dia.decoding.step.sampler import PlainLoopNeeded, Sampler
-from dia.runtime.resources.fingerprint import is_hooked
+from dia.runtime.resources.fingerprint import is_hooked, modules_of
 
 # These implementations compute the same function, which the step implements itself.
 _ATTENTIONS = re.compile(r"eager|sdpa|flex_attention|flash_attention_\d|kernels-community/(vllm-)?flash-attn\d?")
@@ -108,10 +108,10 @@ def check_model(model: Any) -> None:
     for module in (model, model.model, decoder, decoder.embeddings, *(part for layer in parts for part in layer)):
         if type(module).forward.__module__ != MODELING_MODULE:
             raise PlainLoopNeeded(f"{type(module).__name__} has a replaced forward method")
-    outer = ("model", model), ("model", model.model), ("logits_dense", model.logits_dense)
-    for name, module in (*outer, *decoder.named_modules(prefix="decoder")):
-        if is_hooked(module):
-            raise PlainLoopNeeded(f"{name} has a hook")
+    hooked = [module for module in (model, model.model, *modules_of(model.logits_dense, decoder)) if is_hooked(module)]
+    if hooked:
+        names = {module: name for name, module in model.named_modules()}
+        raise PlainLoopNeeded(f"{names[hooked[0]].removeprefix('model.') or 'model'} has a hook")
 
 
 def compile_options(config: CompileConfig) -> tuple[tuple[str, Any], ...]:

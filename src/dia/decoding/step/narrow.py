@@ -14,7 +14,7 @@ from transformers.activations import ACT2FN
 
 from dia.decoding.step.layer import MODELING_MODULE, FastLayer, is_plain
 from dia.kernels.network import Buffers, LayerWeights, Network, Shape, Weights, load, supports
-from dia.runtime.resources.fingerprint import fingerprint
+from dia.runtime.resources.fingerprint import fingerprint, modules_of, weights_of
 
 _packed: WeakKeyDictionary[Any, tuple[Any, Weights]] = WeakKeyDictionary()  # of each model, with their versions
 _lock = threading.Lock()
@@ -78,7 +78,7 @@ def _weights(model: Any, shape: Shape, library: Any) -> Weights:
     decoder = model.model.decoder
     with _lock:
         kept = _packed.get(model)
-        versions = fingerprint([*decoder.parameters(), *model.logits_dense.parameters()], kept and kept[0])
+        versions = fingerprint(weights_of(modules_of(decoder, model.logits_dense)), kept and kept[0])
         if kept is None or kept[0] != versions:
             layers = list(map(_layer_weights, decoder.layers))
             kept = versions, Weights(layers, decoder.norm.weight, model.logits_dense.weight, shape, library)

@@ -12,6 +12,22 @@ _CAPTURES = "transformers.utils.output_capturing"  # its hooks do nothing unless
 _STATELESS_PACKAGES = ("dia", "torch", "transformers")
 
 
+def modules_of(*roots: nn.Module) -> list[nn.Module]:
+    """Modules with all inside them, without the names that take most of the time of `nn.Module.modules`.
+
+    The order is not that of `modules`. One that is registered in two places occurs twice.
+    """
+    found = list(roots)
+    for module in found:
+        found.extend(child for child in module._modules.values() if child is not None)
+    return found
+
+
+def weights_of(modules: Iterable[nn.Module]) -> list[Tensor]:
+    """The parameters that belong to the modules themselves."""
+    return [weight for module in modules for weight in module._parameters.values() if weight is not None]
+
+
 def is_stateless(modules: Iterable[nn.Module]) -> bool:
     """Whether the output of modules depends on their weights only."""
     return all(has_known_class(module) and not is_hooked(module) for module in modules)
@@ -77,4 +93,4 @@ def _some(weight: Tensor) -> Tensor:
     return values.as_strided((min(_SAMPLED, -(-values.numel() // step)),), (step,), values.storage_offset())
 
 
-__all__ = ["Fingerprint", "fingerprint", "has_known_class", "is_hooked", "is_stateless"]
+__all__ = ["Fingerprint", "fingerprint", "has_known_class", "is_hooked", "is_stateless", "modules_of", "weights_of"]

@@ -101,6 +101,14 @@ def test_split_products_are_almost_those_of_float32(width, columns, count, monke
     assert (found - wanted).norm() < 2e-5 * wanted.norm()
 
 
+def test_a_number_that_is_none_stays_none_where_it_is_heard():
+    rows = torch.randn(90, 24)
+    rows[60, 3] = torch.nan
+    found = decoded(Kernel(stages(40, 24)), rows, 48)
+    assert found[:100].isfinite().all()
+    assert found[115:125].isnan().all()
+
+
 def test_threads_give_the_same_bits():
     kernel, rows = Kernel(stages(40, 24)), torch.randn(130, 24)
     threads = torch.get_num_threads()

@@ -134,19 +134,6 @@ static void narrow_chunk(const Convolution *c, const float *x, float *y, long ro
 }
 
 #ifdef __AMX_BF16__
-// x [rows, inputs] as the sum of large and small, both [rows, whole_tiles(inputs)].
-static void split(const float *x, bfloat16 *large, bfloat16 *small, long rows, long inputs, int threads) {
-    const long width = whole_tiles(inputs);
-#pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1)
-    for (long r = 0; r < rows; r++) {
-        const float *from = x + r * inputs;
-        bfloat16 *to = large + r * width, *rest = small + r * width;
-        for (long i = 0; i < inputs; i++) to[i] = bfloat16_of(from[i]);
-        for (long i = 0; i < inputs; i++) rest[i] = bfloat16_of(from[i] - float_of(to[i]));
-        for (long i = inputs; i < width; i++) to[i] = rest[i] = 0;
-    }
-}
-
 // A block of results [BLOCK, BLOCK], or the upper or left half of it.
 static inline __attribute__((always_inline)) void block(
     const Convolution *c, const bfloat16 *large, const bfloat16 *small, const bfloat16 *weight, float *sums,
@@ -192,8 +179,10 @@ static void split_convolve(
     const Convolution *c, const float *x, float *y, long rows, int add, float *parts, int threads) {
     const long width = whole_tiles(c->inputs), panels = (c->outputs + BLOCK - 1) / BLOCK;
     const long in = rows + (c->taps - 1) * c->dilation;
-    bfloat16 *large = (bfloat16 *)parts, *small = large + (in + TILE_ROWS) * width;
-    split(x, large, small, in, c->inputs, threads);
+    const long apart = (in + TILE_ROWS) * width;
+    bfloat16 *large = (bfloat16 *)parts, *small = large + apart;
+#pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1)
+    for (long r = 0; r < in; r++) split_row(x + r * c->inputs, large + r * width, c->inputs, apart, 2);
 #pragma omp parallel num_threads(threads) if (threads > 1)
     {
         begin_tiles();

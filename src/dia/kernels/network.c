@@ -117,22 +117,6 @@ static long tiled_rows(long rows) { return TILED ? (rows + TILE_ROWS - 1) / TILE
 #ifdef __AMX_BF16__
 enum { PARTS = 3 };
 
-// x [rows, inputs] as the sum of PARTS numbers each, `apart` numbers apart, [rows, whole_tiles(inputs)].
-static void split(const float *x, bfloat16 *parts, long rows, long inputs, long apart) {
-    const long width = whole_tiles(inputs);
-    for (long r = 0; r < rows; r++, x += inputs, parts += width) {
-        for (long k = 0; k < inputs; k++) {
-            const bfloat16 large = bfloat16_of(x[k]);
-            const float rest = x[k] - float_of(large);
-            const bfloat16 small = bfloat16_of(rest);
-            parts[k] = large;
-            parts[apart + k] = small;
-            parts[2 * apart + k] = bfloat16_of(rest - float_of(small));
-        }
-        for (long k = inputs; k < width; k++) parts[k] = parts[apart + k] = parts[2 * apart + k] = 0;
-    }
-}
-
 static inline __attribute__((always_inline)) void block(
     const bfloat16 *parts, long apart, long width, const bfloat16 *weights, float *y, long stride, const int tall) {
     begin_block();
@@ -153,7 +137,7 @@ static void tiled_linear(
     const float *x, const bfloat16 *w, float *y, long rows, long inputs, long outputs, bfloat16 *parts) {
     const long stride = padded(outputs), width = whole_tiles(inputs), apart = tiled_rows(rows) * width;
     float sums[BLOCK * BLOCK] __attribute__((aligned(64)));
-    split(x, parts, rows, inputs, apart);
+    for (long r = 0; r < rows; r++) split_row(x + r * inputs, parts + r * width, inputs, apart, PARTS);
     for (long first = 0; first < outputs; first += BLOCK, w += BLOCK * width)
         for (long r = 0; r < rows; r += BLOCK) {
             const long count = rows - r < BLOCK ? rows - r : BLOCK, whole = count % TILE_ROWS == 0;

@@ -22,7 +22,7 @@ BYTES_FLAGS: Flags = (*_AVX512, "-mavx512vnni", "-fno-trapping-math")  # for pro
 PLAIN_FLAGS: Flags = ("-mavx2", "-mfma", "-fno-math-errno") if _MACHINE == "x86_64" else ()
 WORDS_FLAGS: Flags = (*PLAIN_FLAGS, "-fno-trapping-math")  # for products of 16-bit numbers, with AVX2
 AVX512_FLAGS: Flags = (*_AVX512, "-mfma")  # the same C, for wider vectors
-AMX_FLAGS: Flags = (*AVX512_FLAGS, "-mamx-tile", "-mamx-bf16")
+AMX_FLAGS: Flags = (*AVX512_FLAGS, "-mavx512bf16", "-mamx-tile", "-mamx-bf16")
 UNFUSED_FLAGS: Flags = (*PLAIN_FLAGS, "-ffp-contract=off")  # rounds products before they are added
 
 # What code that may be compiled for several kinds of CPU is compiled for.

@@ -5,8 +5,6 @@
 // tiles 4 and 5 its rows, and tiles 6 and 7 the weights of its outputs. `tall` and `wide` are constants: without
 // them, a block has only its upper or left half.
 
-#include <string.h>
-
 #ifdef __AMX_BF16__
 #include <immintrin.h>
 #include <sys/syscall.h>
@@ -32,17 +30,20 @@ static void begin_tiles(void) {
     _tile_loadconfig(&sizes);
 }
 
-static inline bfloat16 bfloat16_of(float number) {
-    unsigned bits;
-    memcpy(&bits, &number, sizeof bits);
-    return (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
+// Writes the next part of 16 numbers, and returns what is left of them.
+static inline __m512 take_part(__m512 numbers, bfloat16 *to) {
+    const __m256i part = (__m256i)_mm512_cvtneps_pbh(numbers);
+    _mm256_storeu_si256((__m256i *)to, part);
+    return numbers - _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(part), 16));
 }
 
-static inline float float_of(bfloat16 number) {
-    const unsigned bits = (unsigned)number << 16;
-    float wide;
-    memcpy(&wide, &bits, sizeof wide);
-    return wide;
+// A row x [inputs] as the sum of `count` parts, `apart` numbers apart: [whole_tiles(inputs)], filled with zeros.
+static inline __attribute__((always_inline)) void split_row(const float *x, bfloat16 *parts, long inputs, long apart, const int count) {
+    for (long i = 0; i < (inputs + TILE_INPUTS - 1) / TILE_INPUTS * TILE_INPUTS; i += 16) {
+        const long left = inputs - i;
+        __m512 rest = _mm512_maskz_loadu_ps(left >= 16 ? 0xffff : left > 0 ? (1 << left) - 1 : 0, x + i);
+        for (int part = 0; part < count; part++) rest = take_part(rest, parts + part * apart + i);
+    }
 }
 
 static inline __attribute__((always_inline)) void load_rows(const bfloat16 *rows, long width, const int tall) {

@@ -9,8 +9,8 @@ def has_avx512() -> bool:
 
 
 def has_amx() -> bool:
-    """Whether the CPU multiplies tiles of bfloat16 numbers (AMX), and torch uses AVX-512."""
-    return has_avx512() and bool(getattr(torch.cpu, "_is_amx_tile_supported", bool)())
+    """Whether the CPU multiplies tiles of bfloat16 numbers (AMX, beside AVX512-BF16), and torch uses AVX-512."""
+    return has_avx512() and multiplies_bfloat16() and bool(getattr(torch.cpu, "_is_amx_tile_supported", bool)())
 
 
 def multiplies_bfloat16(device: torch.device | None = None) -> bool:

@@ -74,12 +74,13 @@ def _zero(encoder: Encoder, device: torch.device) -> Tensor:
         return _encode_zero(encoder, device)
     if torch.is_grad_enabled() or torch.is_autocast_enabled("cpu"):
         return _encode_zero(encoder, device)
-    if any(weight.device.type != "cpu" for weight in weights_of(parts)):
+    weights = weights_of(parts)
+    if any(weight.device.type != "cpu" for weight in weights):
         return _encode_zero(encoder, device)
     found = _zeros.get(encoder)
-    weights = fingerprint(weights_of(parts), found and found[0])
-    if found is None or found[0] != weights:
-        found = _zeros[encoder] = weights, _encode_zero(encoder, device)
+    identity = fingerprint(weights, found and found[0])
+    if found is None or found[0] != identity:
+        found = _zeros[encoder] = identity, _encode_zero(encoder, device)
     return found[1]
 
 

@@ -65,7 +65,7 @@ def decoder_of(variant: str, model: DacModel) -> Callable[[Tensor], Tensor]:
         model.to(torch.bfloat16 if variant.endswith("bfloat16") else torch.float32)
         return lambda codes: model.decode(audio_codes=codes.T[None]).audio_values[0].float()
     if variant == "windows":
-        fast_codec.supports = lambda _: False
+        fast_codec.decoder_of = lambda *_: None
     dtype = torch.bfloat16 if variant.endswith("bfloat16") else torch.float32
     return lambda codes: codec.decode(model, [codes.cpu()], dtype=dtype)[0]
 

@@ -69,7 +69,7 @@ def speaking(variant: str, model: Any, processor: Any, rows: int) -> Callable[[]
     channels = {name: getattr(model.config.decoder_config, name) for name in ("bos_token_id", "eos_token_id")}
     channels |= {"pad_token_id": model.config.decoder_config.pad_token_id, "delay_pattern": model.config.delay_pattern}
     if variant == "plain":
-        fast_codec.supports = lambda _: False
+        fast_codec.decoder_of = lambda *_: None
 
     def speak() -> tuple[Tensor, float]:
         torch.manual_seed(7)

@@ -221,7 +221,7 @@ class DiaProcessor(SavedProcessor):
         Raises:
             ValueError: no codec, a grid that is too short or does not match the delay pattern, or an invalid code.
         """
-        model, channels = self._codec("decoding"), self._channels(self._options(kwargs)["audio_kwargs"])
+        model, channels = self._codec("decoding"), self._channels_of(kwargs)
         check_channels(model, channels)
         rows = grid.as_grid(decoder_input_ids)
         grid.check_row_count(rows, channels)
@@ -244,12 +244,12 @@ class DiaProcessor(SavedProcessor):
 
         Speech ends where channel 0 is EOS or PAD. A grid that ends earlier gives all complete frames.
         """
-        channels = self._channels(self._options(kwargs)["audio_kwargs"])
+        channels = self._channels_of(kwargs)
         return grid.spoken(grid.as_grid(decoder_input_ids), audio_prompt_len, channels)
 
     def get_audio_prompt_len(self, decoder_attention_mask: Tensor, **kwargs: Any) -> int:
         """Number of prompt rows in the grid, including BOS and padding, for `audio_prompt_len`."""
-        channels = self._channels(self._options(kwargs)["audio_kwargs"])
+        channels = self._channels_of(kwargs)
         return int(decoder_attention_mask.shape[1]) - max(channels.pattern)
 
     def save_audio(
@@ -338,6 +338,10 @@ class DiaProcessor(SavedProcessor):
                 f"audio_tokenizer=DacModel.from_pretrained(…) to DiaProcessor."
             )
         return self.audio_tokenizer
+
+    def _channels_of(self, kwargs: dict[str, Any]) -> Channels:
+        """The channels for the keyword arguments of a method."""
+        return self._channels(self._options(kwargs)["audio_kwargs"] if kwargs else {})
 
     def _channels(self, options: dict[str, Any]) -> Channels:
         pattern, *ids = (options.get(name, getattr(self, name)) for name in OWN_OPTIONS)

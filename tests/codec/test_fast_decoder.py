@@ -169,7 +169,6 @@ def test_weight_norm_is_folded():
     model.apply_weight_norm()
     scaled = model.decoder.block[0].conv_t1.parametrizations.weight
     scaled.original0.data.mul_(1.5)
-    assert fast_codec.supports(model)
     got = in_pieces(fast_codec.decoder_of(model, torch.float32), codes, 12)
     torch.testing.assert_close(got, stock(model, codes), rtol=0, atol=1e-6)
 
@@ -181,16 +180,16 @@ class Louder(DacModel):
 
 def test_codecs_with_custom_decoding_are_not_supported():
     model = tiny_codec()
-    assert fast_codec.supports(model)
+    assert fast_codec.decoder_of(model, torch.float32) is not None
     handle = model.decoder.conv1.register_forward_hook(lambda *_: None)
-    assert not fast_codec.supports(model)
+    assert fast_codec.decoder_of(model, torch.float32) is None
     handle.remove()
     model.decode = lambda **_: None
-    assert not fast_codec.supports(model)
-    assert not fast_codec.supports(Louder(model.config))
+    assert fast_codec.decoder_of(model, torch.float32) is None
+    assert fast_codec.decoder_of(Louder(model.config), torch.float32) is None
     mixed = tiny_codec()
     mixed.decoder.conv2.double()
-    assert not fast_codec.supports(mixed)
+    assert fast_codec.decoder_of(mixed, torch.float32) is None
 
 
 @pytest.mark.real

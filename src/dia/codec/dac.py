@@ -29,6 +29,7 @@ from transformers import DacConfig, DacModel
 
 from dia.codec import fast_decoder as fast_codec
 from dia.codec.checkpoint import load_codec
+from dia.runtime.resources.fingerprint import modules_of
 
 # A second or two of audio. On a CPU, longer pieces and batches exceed the caches and are slower per second of audio.
 _WINDOW = 128
@@ -231,7 +232,7 @@ def _fast_decoder(model: DacModel, dtype: torch.dtype | None) -> fast_codec.Fast
     if dtype not in (None, *fast_codec.DTYPES):
         raise ValueError(f"dtype={dtype!r} must be torch.float32, torch.bfloat16, or None for the codec's own.")
     wanted = model.dtype if dtype is None else dtype
-    if not fast_codec.supports(model) or wanted not in fast_codec.DTYPES:
+    if wanted not in fast_codec.DTYPES:
         return None
     if model.decoder._compiled_call_impl is not None:  # the user has called `decoder.compile()`
         return None
@@ -306,7 +307,7 @@ def _windows(clip: int, frames: int, window: int, left: int, right: int) -> Iter
 
 def _convolutions(layers: nn.Module) -> list[nn.Conv1d | nn.ConvTranspose1d]:
     # DAC registers its layers in execution order.
-    return [layer for layer in layers.modules() if isinstance(layer, nn.Conv1d | nn.ConvTranspose1d)]
+    return [layer for layer in modules_of(layers) if isinstance(layer, nn.Conv1d | nn.ConvTranspose1d)]
 
 
 def _reach(layers: nn.Module, first: int, last: int) -> tuple[int, int]:

@@ -13,7 +13,7 @@ memory. Every stage needs a few rows of context on both sides and keeps those th
 Nothing is computed twice, and memory grows with the piece, not with the clip.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain, repeat
 from threading import Lock
 from typing import Any
@@ -40,7 +40,7 @@ class FastDecoder:
     """A decoder with a copy of a codec's current weights. Later changes of the weights have no effect.
 
     Args:
-        model: a codec that is supported, see `supports`.
+        model: a codec with transformers' own decoder.
         dtype: the dtype to compute in, one of `DTYPES`; the first stages always use float32.
     """
 
@@ -110,12 +110,11 @@ class Stream:
         return result[:, sizes.crop if first else 0 : result.shape[1] - (sizes.crop if last else 0)]
 
 
-def supports(model: DacModel) -> bool:
+def _supports(model: DacModel, parts: Sequence[nn.Module], weights: Sequence[Tensor]) -> bool:
     """Whether a codec uses transformers' own decoder without overrides, patches or hooks, on one device."""
-    parts = modules_of(model.decoder, model.quantizer)
     own = type(model).decode is DacModel.decode and "decode" not in vars(model) and type(model.decoder) is DacDecoder
     hooked = any(part._forward_hooks or part._forward_pre_hooks for part in (model, *parts))
-    return own and not hooked and len({(weight.device, weight.dtype) for weight in weights_of(parts)}) == 1
+    return own and not hooked and len({(weight.device, weight.dtype) for weight in weights}) == 1
 
 
 _decoders: "WeakKeyDictionary[DacModel, tuple[Any, FastDecoder]]" = WeakKeyDictionary()
@@ -123,9 +122,14 @@ _making = Lock()
 
 
 @torch.no_grad()
-def decoder_of(model: DacModel, dtype: torch.dtype) -> FastDecoder:
-    """The cached decoder of a supported codec. It is built again if the weights, the device or `dtype` change."""
-    weights = weights_of(modules_of(model.decoder, model.quantizer))
+def decoder_of(model: DacModel, dtype: torch.dtype) -> FastDecoder | None:
+    """The cached decoder of a codec. It is built again if the weights, the device or `dtype` change.
+
+    None if the codec has another decoder than transformers' own, or hooks, or is on several devices.
+    """
+    weights = weights_of(parts := modules_of(model.decoder, model.quantizer))
+    if not _supports(model, parts, weights):
+        return None
     with _making:
         known = _decoders.get(model)
         identity = dtype, fingerprint(weights, known and known[0][1])
@@ -261,4 +265,4 @@ def _image(rows: Tensor) -> Tensor:
     return rows.transpose(1, 2).unsqueeze(2)
 
 
-__all__ = ["DTYPES", "FastDecoder", "Stream", "decoder_of", "supports"]
+__all__ = ["DTYPES", "FastDecoder", "Stream", "decoder_of"]

@@ -321,7 +321,7 @@ class Synthesizer:
 
     def _last_end(self, settings: Mapping[str, Any], prefilled: int) -> int:
         """The row in which the length limit ends channel 0; an error if the limit leaves no row for a frame."""
-        pattern, own = self.processor.delay_pattern, copy.deepcopy(self.model.generation_config)
+        pattern, own = self.processor.delay_pattern, copy.copy(self.model.generation_config)
         own.update(**settings)
         default = self.model.config.decoder_config.max_position_embeddings
         return last_end(speech_rows(own, prefilled, max(pattern), default), prefilled, max(pattern))

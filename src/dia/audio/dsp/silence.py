@@ -134,7 +134,9 @@ def _block(sampling_rate: int) -> int:
 def _levels(audio: Waveform, sampling_rate: int) -> Waveform:
     """The root mean square of each block, [M]; the last block is padded with zeros."""
     step = _block(sampling_rate)
-    padded = np.pad(np.asarray(audio, np.float32), (0, -len(audio) % step))
+    padded = np.asarray(audio, np.float32)
+    if missing := -len(audio) % step:
+        padded = np.concatenate([padded, np.zeros(missing, np.float32)])
     return np.asarray(np.sqrt(np.mean(padded.reshape(-1, step) ** 2, axis=1)), np.float32)
 
 

@@ -4,6 +4,7 @@ Every 16 ms, the bands of a window of 32 ms are made louder or softer by `DEPTH`
 change is a fixed part of the sound in the same band at the same time, which masks it, and silence remains silence.
 """
 
+import math
 from collections.abc import Generator
 from contextlib import closing
 
@@ -38,10 +39,11 @@ class Watermarker:
         self._hop = _STEP * max(1, round(self._rate * SLOT_MS / 2000 / _STEP))
         window = np.sin(np.pi * (np.arange(2 * self._hop) + 0.5) / (2 * self._hop))  # its squares add up to 1
         gains = _gains(pattern_of(key).with_payload(payload), 2 * self._hop, self._rate)
+        window, gains = window.astype(np.float32), gains.astype(np.float32)
         self._window, self._gains = (window, gains) if channels == 1 else (window[:, None], gains[:, :, None])
         self._empty = (self._hop,) if channels == 1 else (self._hop, channels)
-        self._pending = np.zeros(self._empty)  # samples from the start of the next window
-        self._overlap = np.zeros(self._empty)
+        self._pending = np.zeros(self._empty, np.float32)  # samples from the start of the next window
+        self._overlap = np.zeros(self._empty, np.float32)
         self._frame, self._skip = 0, self._hop  # the first window begins a hop before the clip
 
     def process(self, samples: Waveform) -> Waveform:
@@ -50,7 +52,7 @@ class Watermarker:
         These are all but the last 16 to 32 ms.
         """
         self._pending = np.concatenate([self._pending, samples])
-        hop, done = self._hop, list[NDArray[np.float64]]()
+        hop, done = self._hop, list[Waveform]()
         count = len(self._pending) // hop - 1
         for first in range(0, count, _FRAMES):
             last = min(first + _FRAMES, count)
@@ -59,7 +61,7 @@ class Watermarker:
         made = np.concatenate(done) if done else self._pending[:0]
         skipped = min(self._skip, len(made))
         self._skip -= skipped
-        return made[skipped:].astype(np.float32)
+        return made[skipped:]
 
     def finish(self) -> Waveform:
         """The remaining samples."""
@@ -67,7 +69,7 @@ class Watermarker:
         rest = self.process(np.zeros((2 * self._hop, *self._empty[1:]), np.float32))
         return rest[: max(0, left)]
 
-    def _next(self, samples: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _next(self, samples: Waveform) -> Waveform:
         """The result for so many whole hops, except for the last. Each window is transformed by itself, so that chunks
         cannot change how it is rounded.
         """
@@ -81,7 +83,8 @@ class Watermarker:
         frames[sounding] = self._window * np.fft.irfft(spectra, axis=1)
         before = np.concatenate([self._overlap[None], frames[:-1, self._hop :]])
         self._overlap = frames[-1, self._hop :].copy()
-        return (before + frames[:, : self._hop]).reshape(-1, *self._empty[1:])
+        made: Waveform = (before + frames[:, : self._hop]).reshape(-1, *self._empty[1:])
+        return made
 
 
 def watermarked(samples: Waveform, sampling_rate: int, payload: Payload, key: bytes = KEY) -> Waveform:
@@ -116,11 +119,11 @@ def _gains(signs: NDArray[np.float64], window: int, rate: int) -> NDArray[np.flo
     hertz = np.fft.rfftfreq(window, 1 / rate)
     band = np.searchsorted(band_edges(), hertz, side="right") - 1
     inside = (band >= 0) & (band < BANDS)
-    slots = np.stack([signs, -signs], axis=1).reshape(2 * CHIPS, BANDS)
-    level = np.where(inside, slots[:, np.clip(band, 0, BANDS - 1)], 0.0)
+    level = np.where(inside, signs[:, np.clip(band, 0, BANDS - 1)], 0.0)
     padded = np.pad(level, ((0, 0), (1, 1)))
     smooth = sum(weight * padded[:, at : at + len(hertz)] for at, weight in enumerate(_SMOOTH))
-    return np.asarray(10 ** (DEPTH * smooth / 20))
+    louder = np.exp(math.log(10) / 20 * DEPTH * smooth)
+    return np.stack([louder, 1 / louder], axis=1).reshape(2 * CHIPS, -1)  # the second slot is the opposite
 
 
 __all__ = ["DEPTH", "Watermarker", "watermarked", "watermarked_stream"]

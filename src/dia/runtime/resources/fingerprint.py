@@ -13,13 +13,14 @@ _STATELESS_PACKAGES = ("dia", "torch", "transformers")
 
 
 def modules_of(*roots: nn.Module) -> list[nn.Module]:
-    """Modules with all inside them, without the names that take most of the time of `nn.Module.modules`.
+    """Modules with all inside them, in the order of `nn.Module.modules`, whose names take most of its time.
 
-    The order is not that of `modules`. One that is registered in two places occurs twice.
+    A module that is registered in two places occurs twice.
     """
-    found = list(roots)
-    for module in found:
-        found.extend(child for child in module._modules.values() if child is not None)
+    found, left = list[nn.Module](), list(reversed(roots))
+    while left:
+        found.append(module := left.pop())
+        left.extend(child for child in reversed(module._modules.values()) if child is not None)
     return found
 
 

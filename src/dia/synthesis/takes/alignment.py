@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from torch import Tensor
 from transformers.masking_utils import create_causal_mask
@@ -287,14 +288,16 @@ def monotonic_path(score: NDArray[np.floating[Any]]) -> NDArray[np.int64]:
     """
     frames, places = score.shape
     step = max(_MIN_STEP, -(-2 * places // frames))
-    best = np.where(np.arange(places) < step, score[0], -np.inf)
+    padded = np.full(step + places, -np.inf)
+    best = padded[step:]
+    best[:step] = score[0, :step]
+    # In row a, column p: the best path to the place that is a places before p. A view of `padded`.
+    reached = sliding_window_view(padded, places)[::-1]
     steps = np.zeros((frames, places), np.int16)
-    reached = np.full((step + 1, places), -np.inf)  # by 0, 1, … places
+    columns = np.arange(places)
     for frame in range(1, frames):
-        for advance in range(min(step + 1, places)):
-            reached[advance, advance:] = best[: places - advance]
-        steps[frame] = reached.argmax(0)
-        best = reached.max(0) + score[frame]
+        steps[frame] = advance = reached.argmax(0)
+        best[:] = reached[advance, columns] + score[frame]
     path = np.zeros(frames, np.int64)
     path[-1] = best.argmax()
     for frame in range(frames - 1, 0, -1):

@@ -50,6 +50,7 @@ from dia.runtime.log import get_logger
 logger = get_logger(__name__)
 
 # Arguments of transformers' `generate` that are not supported.
+_INPUTS = {"input_ids", "attention_mask", "decoder_input_ids", "decoder_attention_mask"}
 _REFUSED = (
     "prefix_allowed_tokens_fn",
     "assistant_model",
@@ -253,7 +254,8 @@ class DiaGenerationMixin(GenerationMixin):
             model_kwargs.pop(unused, None)
         if model_kwargs.get("inputs_embeds") is not None:
             raise ValueError("`inputs_embeds` is not supported by Dia; pass `input_ids`.")
-        self._validate_model_kwargs(dict(model_kwargs))
+        if not model_kwargs.keys() <= _INPUTS:  # this reads signatures, which takes as long as all else here
+            self._validate_model_kwargs(dict(model_kwargs))
         fill_special_ids(settings, self.config.get_text_config())
         return settings, model_kwargs if cache is None else model_kwargs | {CACHE: cache}
 

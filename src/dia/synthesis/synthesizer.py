@@ -38,15 +38,17 @@ class PassResult:
         codes: int64 [T, C] on the CPU, without the prompt; T may be 0.
         ended: whether the model ended by itself, rather than at the length limit or by cancellation.
         attention: what the rows attended to in the text, float32 [R, heads of all layers, S]; None if not known.
+        places: the character of the text that each text id begins at, int64 [S]; None if not known.
     """
 
     codes: Tensor
     ended: bool
     attention: Tensor | None = None
+    places: Tensor | None = None
 
     def truncated(self, frames: int) -> "PassResult":
         """The first `frames` frames, marked as not ended by itself; unchanged if there are fewer."""
-        return self if len(self.codes) < frames else PassResult(self.codes[:frames], False, self.attention)
+        return self if len(self.codes) < frames else replace(self, codes=self.codes[:frames], ended=False)
 
 
 class Cancelled(Exception):
@@ -78,6 +80,7 @@ class _Request:
     slot: SlotRequest
     prompt_rows: int
     last_end: int  # the row in which the length limit ends channel 0
+    places: Tensor  # as in `PassResult`
 
 
 @dataclass(frozen=True)
@@ -229,14 +232,16 @@ class Synthesizer:
 
     def _request(self, text: str, prompt: Tensor | None, seed: int | None, settings: Mapping[str, Any]) -> "_Request":
         inputs, rows, last = self._inputs([text], [prompt], settings)
-        return _Request(self.model.slot_request(**inputs, **settings, generator=self._generators([seed])), rows, last)
+        places = inputs.pop("offset_mapping")[0, :, 0].cpu()
+        slot = self.model.slot_request(**inputs, **settings, generator=self._generators([seed]))
+        return _Request(slot, rows, last, places)
 
     def _inputs(
         self, texts: Sequence[str], prompts: Sequence[Tensor | None], settings: Mapping[str, Any]
     ) -> tuple[Any, int, int]:
         """The model's inputs, the number of prompt rows, and the row in which the length limit ends channel 0."""
         audio = None if all(prompt is None for prompt in prompts) else list(prompts)
-        inputs = self.processor(text=list(texts), audio=audio, final_stop=False)
+        inputs = self.processor(text=list(texts), audio=audio, final_stop=False, return_offsets_mapping=True)
         rows = self.processor.get_audio_prompt_len(inputs["decoder_attention_mask"])
         last = self._last_end(settings, rows)
         return inputs.to(self.model.device), rows, last
@@ -267,7 +272,8 @@ class Synthesizer:
                 return
 
     def _result(self, request: "_Request", grid: Tensor, attention: Tensor | None) -> PassResult:
-        return replace(self._results(grid[None], request.prompt_rows, request.last_end)[0], attention=attention)
+        result = self._results(grid[None], request.prompt_rows, request.last_end)[0]
+        return replace(result, attention=attention, places=request.places)
 
     def _results(self, grids: Tensor, prompt_rows: int, last: int) -> list[PassResult]:
         codes, ended = self.processor.undelayed_codes(grids, prompt_rows), self._ended(grids, last)
@@ -283,6 +289,7 @@ class Synthesizer:
     ) -> list[PassResult]:
         """Speak scripts in one batch with `generate`, which supports all settings."""
         inputs, rows, last = self._inputs(texts, prompts, settings)
+        del inputs["offset_mapping"]
         grids = self.model.generate(**inputs, **settings, generator=self._generators(seeds), streamer=streamer).cpu()
         return self._results(grids, rows, last)
 

@@ -102,9 +102,10 @@ def test_steps_attend_to_the_text_as_a_pass_of_the_model_does():
     (made,) = synthesizer([text], seeds=[1])
     if made.attention is None:
         pytest.skip("the steps do not tell: no kernel on this machine")
-    ids = synthesizer.processor.tokenizer([text], return_tensors="pt")["input_ids"]
+    read = synthesizer.processor.tokenizer([text], return_tensors="pt", return_offsets_mapping=True)
+    assert made.places.tolist() == read["offset_mapping"][0, :, 0].tolist()
     with torch.no_grad():
-        wanted = alignment._attention(model, ids, made.codes)
+        wanted = alignment._attention(model, read["input_ids"], made.codes)
     torch.testing.assert_close(made.attention[: len(made.codes)], wanted, rtol=0, atol=1e-4)
     (continued,) = synthesizer([text], [made.codes[:20]], seeds=[1])
     assert continued.attention is None, "that of the prompt is not known"

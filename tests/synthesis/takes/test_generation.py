@@ -98,7 +98,7 @@ def test_retries_in_a_batch_have_their_own_seeds(synthesizer, monkeypatch):
 def test_the_best_take_has_the_highest_attention_on_the_text(synthesizer, monkeypatch, never_wrong):
     scores = iter([0.2, 0.9, 0.5])
 
-    def align(model, processor, text, codes, attention):
+    def align(model, processor, text, codes, *known):
         path = np.linspace(0, len(text) - 1, len(codes)).astype(int)
         return Alignment(text, path, np.full(len(codes), next(scores), np.float32), processor.frame_rate)
 

@@ -5,6 +5,7 @@ Shapes: N samples, M blocks of 10 ms.
 
 import math
 from collections.abc import Iterable
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -87,7 +88,7 @@ def trimmed(
     had_before, had_after = min(lead, start), min(tail, len(audio) - end)
     _fade(kept, sampling_rate, had_before)
     _fade(kept[::-1], sampling_rate, had_after)
-    return np.pad(kept, (lead - had_before, tail - had_after)), (lead - start) / sampling_rate
+    return _padded(kept, lead - had_before, tail - had_after), (lead - start) / sampling_rate
 
 
 def shortened(audio: Waveform, sampling_rate: int, before: float, after: float) -> Waveform:
@@ -131,12 +132,17 @@ def _block(sampling_rate: int) -> int:
     return max(1, round(_BLOCK_SECONDS * sampling_rate))
 
 
+def _padded(audio: Waveform, before: int, after: int) -> Waveform:
+    """The audio with zeros at its ends. `np.pad` takes several times as long for a short piece."""
+    if not before and not after:
+        return audio
+    return np.concatenate([np.zeros(before, np.float32), audio, np.zeros(after, np.float32)])
+
+
 def _levels(audio: Waveform, sampling_rate: int) -> Waveform:
     """The root mean square of each block, [M]; the last block is padded with zeros."""
     step = _block(sampling_rate)
-    padded = np.asarray(audio, np.float32)
-    if missing := -len(audio) % step:
-        padded = np.concatenate([padded, np.zeros(missing, np.float32)])
+    padded = _padded(np.asarray(audio, np.float32), 0, -len(audio) % step)
     return np.asarray(np.sqrt(np.mean(padded.reshape(-1, step) ** 2, axis=1)), np.float32)
 
 
@@ -160,7 +166,12 @@ def _onset(levels: Waveform) -> int:
 def _fade(audio: Waveform, sampling_rate: int, most: float = math.inf) -> None:
     """Fade in the first 5 ms, but at most `most` samples, in place."""
     samples = int(min(round(_FADE_SECONDS * sampling_rate), most, len(audio)))
-    audio[:samples] *= np.linspace(0, 1, samples, endpoint=False, dtype=np.float32)
+    audio[:samples] *= _rising(samples)
+
+
+@lru_cache(maxsize=8)
+def _rising(samples: int) -> Waveform:
+    return np.linspace(0, 1, samples, endpoint=False, dtype=np.float32)
 
 
 __all__ = [

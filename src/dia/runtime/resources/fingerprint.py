@@ -20,7 +20,8 @@ def modules_of(*roots: nn.Module) -> list[nn.Module]:
     found, left = list[nn.Module](), list(reversed(roots))
     while left:
         found.append(module := left.pop())
-        left.extend(child for child in reversed(module._modules.values()) if child is not None)
+        if module._modules:
+            left.extend(child for child in reversed(module._modules.values()) if child is not None)
     return found
 
 

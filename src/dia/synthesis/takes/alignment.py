@@ -193,6 +193,7 @@ def align(
     text: str,
     codes: Tensor,
     attention: Tensor | None = None,
+    places: Tensor | None = None,
 ) -> Alignment:
     """Align codes with the text they speak.
 
@@ -206,12 +207,14 @@ def align(
         codes: all codes, int64 [T, C], starting with those of the prompt.
         attention: the attention weights of the text, [T or more, heads of all layers, S], if they are known; by
             default they are computed in a pass of the model.
+        places: the character of `text` that each text id begins at, [S], if it is known.
 
     Raises:
         ValueError: `text`, `codes` or `attention` does not fit the model.
     """
-    inputs = processor.tokenizer([text], return_tensors="pt", return_offsets_mapping=True)
-    places = inputs["offset_mapping"][0, :, 0].numpy()
+    if attention is None or places is None:
+        inputs = processor.tokenizer([text], return_tensors="pt", return_offsets_mapping=True)
+        places = inputs["offset_mapping"][0, :, 0]
     if not len(codes):
         return Alignment(text, np.zeros(0, np.int64), np.zeros(0, np.float32), processor.frame_rate)
     if attention is None:
@@ -224,7 +227,7 @@ def align(
     weights = np.mean(_monotonic_heads(heads), axis=0)
     path = monotonic_path(np.log(weights + _EPSILON))
     near = np.abs(np.arange(weights.shape[1]) - path[:, None]) <= _PATH_WIDTH
-    return Alignment(text, places[path], (weights * near).sum(1), processor.frame_rate)
+    return Alignment(text, places.numpy()[path], (weights * near).sum(1), processor.frame_rate)
 
 
 def _attention(model: DiaForConditionalGeneration, ids: Tensor, codes: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ Independent of retries and of how the best take is chosen.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -33,22 +34,22 @@ class TakeAnalysis:
     line: Line
     take_options: TakeOptions
 
-    @property
+    @cached_property
     def format(self) -> PromptFormat:
         """The prompt conventions of the model."""
         return PromptFormat.of(self.synthesizer.model.generation_config)
 
-    @property
+    @cached_property
     def transcript(self) -> str:
         """The transcript of the prompt, as the model reads it."""
         return self.format.end_turns(self.line.transcript)
 
-    @property
+    @cached_property
     def full_text(self) -> str:
         """The transcript and the new text; a speaker tag is not repeated if the speaker stays the same."""
         return continue_transcript(self.transcript, self.format.end_turns(self.line.text))
 
-    @property
+    @cached_property
     def text(self) -> str:
         """The complete text that the model reads, including the closing tag."""
         return self.format.model_text(self.full_text)
@@ -91,7 +92,8 @@ class TakeAnalysis:
         prompt = spoken.codes[:0] if self.line.prompt is None else self.line.prompt
         codes = torch.cat([prompt, spoken.codes])
         known = spoken.attention if self.line.prompt is None else None  # that of the prompt's rows is not known
-        aligned = alignment.align(self.synthesizer.model, self.synthesizer.processor, self.text, codes, known)
+        synthesizer = self.synthesizer
+        aligned = alignment.align(synthesizer.model, synthesizer.processor, self.text, codes, known, spoken.places)
         if self._transcribed:
             return aligned, len(self.transcript), len(prompt)
         skip = int(aligned.path[len(prompt) - 1]) + 1 if len(aligned.path) else 0

@@ -69,9 +69,9 @@ dropped for guidance. Then the codec's decoder is trained alone, also on codes t
 {figures}
 
 ## Limits
-All its training speech is synthetic. It sounds hoarser than its teachers: above 2 kHz, noise covers the harmonics. It
-misses words, mostly short ones, and it cannot clone most real voices. Dialogues with two recorded voices end
-early more often than those without. It speaks only English.
+All its training speech is synthetic, and its sound ends at 8 kHz. It misses words, mostly short ones, and it cannot
+clone most voices, nor any real one. Dialogues with two recorded voices end early more often than those without, and
+more of their words are wrong. It speaks only English.
 
 ## Responsible use
 Do not imitate a real person without consent, and do not deceive: no fake news, nothing illegal or harmful. Files

@@ -49,8 +49,8 @@ from dia.runtime.log import get_logger
 
 logger = get_logger(__name__)
 
+_INPUTS = {"input_ids", "attention_mask", "decoder_input_ids", "decoder_attention_mask"}  # of the model
 # Arguments of transformers' `generate` that are not supported.
-_INPUTS = {"input_ids", "attention_mask", "decoder_input_ids", "decoder_attention_mask"}
 _REFUSED = (
     "prefix_allowed_tokens_fn",
     "assistant_model",
@@ -254,7 +254,7 @@ class DiaGenerationMixin(GenerationMixin):
             model_kwargs.pop(unused, None)
         if model_kwargs.get("inputs_embeds") is not None:
             raise ValueError("`inputs_embeds` is not supported by Dia; pass `input_ids`.")
-        if not model_kwargs.keys() <= _INPUTS:  # this reads signatures, which takes as long as all else here
+        if not model_kwargs.keys() <= _INPUTS:  # it reads signatures, which takes long
             self._validate_model_kwargs(dict(model_kwargs))
         fill_special_ids(settings, self.config.get_text_config())
         return settings, model_kwargs if cache is None else model_kwargs | {CACHE: cache}

@@ -86,6 +86,13 @@ def test_the_length_stays_the_same(length):
     assert len(watermarked(voice(1.0)[:length], RATE, PAYLOAD)) == length
 
 
+def test_other_precisions_are_read_as_single():
+    sound, marker = voice(1.0), Watermarker(RATE, PAYLOAD)
+    made = np.concatenate([marker.process(sound.astype(np.float64)), marker.finish()])
+    assert made.dtype == np.float32
+    assert np.array_equal(made, watermarked(sound, RATE, PAYLOAD))
+
+
 def test_the_change_is_a_small_part_of_the_sound(marked):
     sound = voice(8.0)
     assert np.mean((marked - sound) ** 2) < np.mean(sound**2) * 10**-1.6

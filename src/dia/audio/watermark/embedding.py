@@ -51,7 +51,7 @@ class Watermarker:
 
         These are all but the last 16 to 32 ms.
         """
-        self._pending = np.concatenate([self._pending, samples])
+        self._pending = np.concatenate([self._pending, samples], dtype=np.float32)
         hop, done = self._hop, list[Waveform]()
         count = len(self._pending) // hop - 1
         for first in range(0, count, _FRAMES):

@@ -231,17 +231,20 @@ class Synthesizer:
         return RunningPass(self, request, engine_of(self.model).submit(request.slot, streamer, with_attention=True))
 
     def _request(self, text: str, prompt: Tensor | None, seed: int | None, settings: Mapping[str, Any]) -> "_Request":
-        inputs, rows, last = self._inputs([text], [prompt], settings)
+        inputs, rows, last = self._inputs([text], [prompt], settings, return_offsets_mapping=True)
         places = inputs.pop("offset_mapping")[0, :, 0].cpu()
         slot = self.model.slot_request(**inputs, **settings, generator=self._generators([seed]))
         return _Request(slot, rows, last, places)
 
     def _inputs(
-        self, texts: Sequence[str], prompts: Sequence[Tensor | None], settings: Mapping[str, Any]
+        self, texts: Sequence[str], prompts: Sequence[Tensor | None], settings: Mapping[str, Any], **options: Any
     ) -> tuple[Any, int, int]:
-        """The model's inputs, the number of prompt rows, and the row in which the length limit ends channel 0."""
+        """The model's inputs, the number of prompt rows, and the row in which the length limit ends channel 0.
+
+        `options` are for the processor.
+        """
         audio = None if all(prompt is None for prompt in prompts) else list(prompts)
-        inputs = self.processor(text=list(texts), audio=audio, final_stop=False, return_offsets_mapping=True)
+        inputs = self.processor(text=list(texts), audio=audio, final_stop=False, **options)
         rows = self.processor.get_audio_prompt_len(inputs["decoder_attention_mask"])
         last = self._last_end(settings, rows)
         return inputs.to(self.model.device), rows, last
@@ -289,7 +292,6 @@ class Synthesizer:
     ) -> list[PassResult]:
         """Speak scripts in one batch with `generate`, which supports all settings."""
         inputs, rows, last = self._inputs(texts, prompts, settings)
-        del inputs["offset_mapping"]
         grids = self.model.generate(**inputs, **settings, generator=self._generators(seeds), streamer=streamer).cpu()
         return self._results(grids, rows, last)
 

@@ -68,7 +68,7 @@ dropped for guidance. Then the codec's decoder is trained alone, also on codes t
 ## Figures
 {figures}
 
-## What failed
+## What failed in the published edition
 - **Cloning.** With 90 voices, and a quarter of the scripts as continuations of a voice, 22 % [10, 35] of the new
   clips were nearest to the voice recorded. 72 more voices and twice as many continuations made it 25 %. Guidance of
   1 to 3 and temperatures of 0.2 to 0.7 gave 8 to 38 % of 24 clips each. There are 28 minutes of Kokoro's speech in

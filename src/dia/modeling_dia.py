@@ -563,7 +563,9 @@ class DiaForConditionalGeneration(DiaPreTrainedModel, DiaGenerationMixin):
         logits = logits.unflatten(-1, (self.num_channels, self.vocab_size)).transpose(1, 2).flatten(0, 1)
         loss = None
         if labels is not None:
-            loss = self.loss_function(logits=logits, labels=labels, vocab_size=self.vocab_size, **kwargs)
+            # transformers' loss takes views of both. The logits of a batch of one are transposed.
+            flat, wanted = logits.contiguous(), labels.contiguous()
+            loss = self.loss_function(logits=flat, labels=wanted, vocab_size=self.vocab_size, **kwargs)
         return Seq2SeqLMOutput(
             loss,
             logits,

@@ -163,6 +163,14 @@ def test_training_creates_no_cache_by_default():
     assert tiny_model().train()(**training_batch()).past_key_values is None
 
 
+def test_a_batch_of_one_has_the_mean_loss_of_its_labels():
+    model, inputs = tiny_model(), {**texts(9), **prompts(5)}
+    labels = inputs["decoder_input_ids"].roll(-1, dims=1)[0].T
+    logits = model(**inputs).logits
+    loss = model(**inputs, labels=labels).loss
+    torch.testing.assert_close(loss, torch.nn.functional.cross_entropy(logits.flatten(0, 1), labels.flatten()))
+
+
 def test_ignored_labels_do_not_affect_the_loss():
     model, batch = tiny_model(), training_batch()
     labels = torch.full_like(batch["labels"], -100)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dia.text.english.normalization import spoken_form
-from dia.training.mini.teacher.corpus import spoken_words
+from dia.training.mini.teacher.corpus import SEED_DIALOGUE, spoken_words
 from dia.training.mini.teacher.natural.texts import everyday, prose
 from dia.training.mini.teacher.natural.texts.mixture import SHARES, Texts, deck, key_of
 
@@ -40,11 +40,12 @@ def test_abbreviations_do_not_end_a_sentence():
     assert prose.split_sentences("Dr. Wu saw J. Smith. He left.") == ["Dr. Wu saw J. Smith.", "He left."]
 
 
+@pytest.mark.parametrize("section", ["lines", "product"])
 @pytest.mark.parametrize("seed", range(5))
-def test_every_slot_of_an_everyday_line_is_filled_and_can_be_spoken(seed):
+def test_every_slot_of_a_line_is_filled_and_can_be_spoken(seed, section):
     rng = random.Random(seed)
     for _ in range(100):
-        line = everyday.line(rng, NAMES)
+        line = everyday.line(rng, NAMES, section)
         assert "{" not in line
         assert not re.search(r"\d", spoken_form(line)), line
 
@@ -72,9 +73,17 @@ def test_sentences_of_the_benchmark_never_come_however_they_are_written(archives
     assert not keys & {"we have twelve plans for the year", "call me what you like"}
 
 
+def test_sentences_of_the_seed_dialogue_never_come(archives, tmp_path, monkeypatch):
+    (never := tmp_path / "never.txt").write_text("")
+    monkeypatch.setattr(everyday, "answer", lambda rng, names: "wow, Amazing!")
+    keys = {key_of(text.spoken) for text in islice(Texts(archives, never).stream(), 2000)}
+    assert not keys & {key_of(spoken_form(text)) for _, text in SEED_DIALOGUE}
+    assert any("amazing" in key for key in keys)
+
+
 def test_the_everyday_lines_are_not_those_of_the_benchmark():
     benchmark = {key_of(spoken_form(line)) for line in EVERYDAY.read_text(encoding="utf-8").splitlines()}
-    lines = {" ".join(spoken_words(line)) for name in ("lines", "answers") for line in everyday.entries(name)}
+    lines = {" ".join(spoken_words(line)) for name in ("lines", "product", "answers") for line in everyday.entries(name)}
     assert len(benchmark) == 201
     assert not benchmark & lines
 

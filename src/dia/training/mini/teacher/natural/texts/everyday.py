@@ -19,9 +19,9 @@ def entries(section: str) -> tuple[str, ...]:
     return tuple(found[section])
 
 
-def line(rng: random.Random, names: Sequence[str]) -> str:
-    """A line with digits, dates or names."""
-    return re.sub(r"\{(\w+)\}", lambda slot: _SLOTS[slot[1]](rng, names), rng.choice(entries("lines")))
+def line(rng: random.Random, names: Sequence[str], section: str = "lines") -> str:
+    """A line with digits, dates or names, or one of another section with slots."""
+    return re.sub(r"\{(\w+)\}", lambda slot: _SLOTS[slot[1]](rng, names), rng.choice(entries(section)))
 
 
 def answer(rng: random.Random, names: Sequence[str]) -> str:
@@ -104,4 +104,9 @@ _SLOTS: dict[str, Callable[[random.Random, Sequence[str]], str]] = {
     "script": lambda rng, names: rng.choice(entries("scripts")),
     "machine": lambda rng, names: rng.choice(entries("machines")),
     "software": lambda rng, names: rng.choice(entries("software")),
+    "open": lambda rng, names: rng.choice(entries("open")),
+    "kind": lambda rng, names: rng.choice(entries("kind")),
+    "task": lambda rng, names: rng.choice(entries("tasks")),
+    "site": lambda rng, names: rng.choice(entries("sites")),
+    "asset": lambda rng, names: rng.choice(entries("assets")),
 }

@@ -7,20 +7,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dia.text.english.normalization import spoken_form
-from dia.training.mini.teacher.corpus import Split, split_of, spoken_words
+from dia.training.mini.teacher.corpus import SEED_DIALOGUE, Split, split_of, spoken_words
 from dia.training.mini.teacher.english import sentence
 from dia.training.mini.teacher.natural.texts import everyday, prose
 
 # Of 100 texts. Single words and answers are short, so that they are a small part of the time.
 SHARES = {
-    "prose": 36,
+    "prose": 32,
     "dialogue": 12,
     "question": 8,
     "phrase": 10,
     "everyday": 18,
+    "product": 6,
     "answer": 6,
     "words": 6,
-    "grammar": 4,
+    "grammar": 2,
 }
 OPEN_SHARE = 0.12  # of the texts that end in a full stop: they lose it
 
@@ -46,7 +47,7 @@ class Text:
 
 
 class Texts:
-    """All texts of the corpus.
+    """All texts of the corpus; the sentences of `SEED_DIALOGUE` are left out, only their words come.
 
     Args:
         folder: with the archives of prose and names.
@@ -57,7 +58,8 @@ class Texts:
     """
 
     def __init__(self, folder: Path, never: Path) -> None:
-        self._never = {key_of(spoken_form(text)) for text in never.read_text(encoding="utf-8").splitlines()}
+        left_out = [*never.read_text(encoding="utf-8").splitlines(), *(text for _, text in SEED_DIALOGUE)]
+        self._never = {key_of(spoken_form(text)) for text in left_out}
         self._prose = {source: prose.sentences(source, folder) for source in prose.SOURCES}
         seen = {word for text in self.distinct_prose() for word in re.findall(r"[A-Za-z]+", text)}
         self._names = [name for name in prose.names(folder) if name in seen and name.lower() not in seen]
@@ -97,6 +99,7 @@ class Texts:
         makers: dict[str, Callable[[], str]] = {name: _next_of(cards) for name, cards in decks.items()}
         makers["words"] = lambda: _words(decks["words"], rng)
         makers["everyday"] = lambda: everyday.line(rng, self._names)
+        makers["product"] = lambda: everyday.line(rng, self._names, "product")
         makers["answer"] = lambda: everyday.answer(rng, self._names)
         makers["grammar"] = lambda: sentence(rng)
         return makers

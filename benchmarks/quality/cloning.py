@@ -29,6 +29,7 @@ from dia import MINI
 from dia.audio.waveform import Waveform
 from dia.model import Dia
 from dia.training.mini.teacher.natural.plan import HELD_OUT, ROLES
+from dia.training.mini.teacher.natural.teachers.kokoro import BLEND
 from dia.voices.voice import Voice
 
 REFERENCES = 9
@@ -38,8 +39,11 @@ CONSENT = "synthetic, or a recording under CC BY-SA that is used for measuring a
 
 
 def reference_names() -> list[str]:
-    """The held-out voices, and as many of the trained ones of Kokoro as make nine, spread over the list."""
-    trained = [role.voice for role in ROLES if role.teacher == "kokoro"]
+    """The held-out voices, and as many of the trained ones of Kokoro as make nine, spread over the list.
+
+    Blends are left out, since one may have another reference in it.
+    """
+    trained = [role.voice for role in ROLES if role.teacher == "kokoro" and BLEND not in role.voice]
     wanted = REFERENCES - len(HELD_OUT)
     return [*HELD_OUT, *trained[:: len(trained) // wanted][:wanted]]
 

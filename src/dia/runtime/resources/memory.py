@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 _MAPS = Path("/proc/self/maps")
 _DONT_NEED, _PAGE_OUT = 4, 21  # MADV_DONTNEED and MADV_PAGEOUT
+_ARENA_MAX = -8  # M_ARENA_MAX of glibc's malloc.h
 _SHAPES = "64"
 _CACHES = ("LRU_CACHE_CAPACITY", "ONEDNN_PRIMITIVE_CACHE_CAPACITY")  # of PyTorch and of oneDNN
 
@@ -47,10 +48,17 @@ def page_out_weights(weights: Iterable[Tensor]) -> None:
 
 def release_free_memory() -> None:
     """Return freed memory to the system. Otherwise glibc keeps half a gigabyte or more in a fragmented heap."""
-    if sys.platform == "linux":
-        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-        if trim is not None:
-            trim(0)
+    _glibc("malloc_trim", 0)
+
+
+def share_heap() -> None:
+    """Let all threads allocate from one heap. For commands only, before they start threads.
+
+    By default glibc gives threads heaps of their own, up to eight for each core, and each keeps what is freed in it.
+    The variable `MALLOC_ARENA_MAX` or `GLIBC_TUNABLES`, if set, decides instead.
+    """
+    if not os.environ.keys() & {"MALLOC_ARENA_MAX", "GLIBC_TUNABLES"}:
+        _glibc("mallopt", _ARENA_MAX, 1)
 
 
 def limit_kernel_caches() -> None:
@@ -62,6 +70,12 @@ def limit_kernel_caches() -> None:
     """
     for name in _CACHES:
         os.environ.setdefault(name, _SHAPES)
+
+
+def _glibc(name: str, *arguments: int) -> None:
+    """Call a function of glibc; does nothing where there is none of that name."""
+    if sys.platform == "linux" and (function := getattr(ctypes.CDLL(None), name, None)) is not None:
+        function(*arguments)
 
 
 def _file_ranges() -> list[tuple[int, int]]:
@@ -82,4 +96,4 @@ def _advise(mapped: Tensor, advice: int) -> None:
         ctypes.CDLL(None).madvise(ctypes.c_void_p(begin), ctypes.c_size_t(pages * mmap.PAGESIZE), advice)
 
 
-__all__ = ["copy_mapped_weights", "limit_kernel_caches", "page_out_weights", "release_free_memory"]
+__all__ = ["copy_mapped_weights", "limit_kernel_caches", "page_out_weights", "release_free_memory", "share_heap"]

@@ -64,14 +64,14 @@ def _blends(rng: random.Random, count: int) -> list[str]:
 
 
 _MADE = tuple(map(_made_voice, [random.Random(3)] * 64))
-_BLENDED = tuple(_blends(random.Random(4), 72))
+_BLENDED = tuple(_blends(random.Random(4), 120))
 
 ROLES = (
-    Role("S1", "hibari", "heart", 36.0),
-    Role("S2", "hibari", MAN, 36.0),
-    *(Role(voice, "hibari", voice, 12 / len(_MADE), (0.85, 1.2)) for voice in _MADE),
-    *(Role(voice, "kokoro", voice, 8 / len(_CLONED), (0.85, 1.2)) for voice in _CLONED),
-    *(Role(voice, "kokoro", voice, 6 / len(_BLENDED), (0.85, 1.2)) for voice in _BLENDED),
+    Role("S1", "hibari", "heart", 30.0),
+    Role("S2", "hibari", MAN, 30.0),
+    *(Role(voice, "hibari", voice, 10 / len(_MADE), (0.85, 1.2)) for voice in _MADE),
+    *(Role(voice, "kokoro", voice, 14 / len(_CLONED), (0.85, 1.2)) for voice in _CLONED),
+    *(Role(voice, "kokoro", voice, 12 / len(_BLENDED), (0.85, 1.2)) for voice in _BLENDED),
     *(Role(f"flite-{voice}", "flite", voice, 1.0) for voice in ("slt", "rms", "awb", "kal16")),
 )
 

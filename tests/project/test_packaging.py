@@ -118,6 +118,7 @@ def test_every_package_that_is_imported_is_declared():
     declared = {requirement.name.replace("-", "_").removesuffix("_py") for requirement in requirements()}
     exact = {
         "hibari",
+        "onnx",
         "onnxruntime",
         "faster_whisper",
         "pyworld",

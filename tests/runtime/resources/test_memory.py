@@ -1,6 +1,9 @@
-"""Memory-mapped weights are copied to ordinary memory with the same values."""
+"""Memory: copies of mapped weights, limits of caches, and one heap for all threads."""
 
+import ctypes
 import os
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -91,3 +94,42 @@ def test_kernel_caches_are_limited_unless_the_environment_sets_them(monkeypatch)
     limit_kernel_caches()
     assert os.environ["LRU_CACHE_CAPACITY"] == "64"
     assert os.environ["ONEDNN_PRIMITIVE_CACHE_CAPACITY"] == "500"
+
+
+HEAPS = """
+import ctypes, re, sys, tempfile, threading
+from dia.runtime.resources.memory import share_heap
+
+share_heap()
+libc = ctypes.CDLL(None)
+libc.malloc.restype = ctypes.c_void_p
+libc.fopen.restype = ctypes.c_void_p
+libc.malloc_info.argtypes = ctypes.c_int, ctypes.c_void_p
+libc.fclose.argtypes = (ctypes.c_void_p,)
+ready, done = threading.Barrier(9), threading.Barrier(9)
+
+
+def allocate():
+    libc.malloc(1000)
+    ready.wait()
+    done.wait()
+
+
+for _ in range(8):
+    threading.Thread(target=allocate).start()
+ready.wait()
+with tempfile.NamedTemporaryFile("r") as file:
+    stream = libc.fopen(file.name.encode(), b"w")
+    libc.malloc_info(0, stream)
+    libc.fclose(stream)
+    print(len(re.findall("<heap nr", file.read())))
+done.wait()
+"""
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="needs glibc")
+@pytest.mark.parametrize(("chosen", "least", "most"), [({}, 1, 2), ({"MALLOC_ARENA_MAX": "8"}, 8, 8)])
+def test_threads_share_a_heap_unless_the_environment_decides(chosen, least, most):
+    environment = {name: value for name, value in os.environ.items() if name not in memory._HEAPS} | chosen
+    found = subprocess.run([sys.executable, "-c", HEAPS], capture_output=True, check=True, env=environment, text=True)
+    assert least <= int(found.stdout) <= most

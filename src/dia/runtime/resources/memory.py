@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 _MAPS = Path("/proc/self/maps")
 _DONT_NEED, _PAGE_OUT = 4, 21  # MADV_DONTNEED and MADV_PAGEOUT
+_HEAPS = {"MALLOC_ARENA_MAX", "GLIBC_TUNABLES"}  # variables of glibc
 _ARENA_MAX = -8  # M_ARENA_MAX of glibc's malloc.h
 _SHAPES = "64"
 _CACHES = ("LRU_CACHE_CAPACITY", "ONEDNN_PRIMITIVE_CACHE_CAPACITY")  # of PyTorch and of oneDNN
@@ -57,7 +58,7 @@ def share_heap() -> None:
     By default glibc gives threads heaps of their own, up to eight for each core, and each keeps what is freed in it.
     The variable `MALLOC_ARENA_MAX` or `GLIBC_TUNABLES`, if set, decides instead.
     """
-    if not os.environ.keys() & {"MALLOC_ARENA_MAX", "GLIBC_TUNABLES"}:
+    if not os.environ.keys() & _HEAPS:
         _glibc("mallopt", _ARENA_MAX, 1)
 
 

@@ -81,10 +81,10 @@ def test_an_output_is_a_second_graph_of_one_name():
 def test_the_voices_held_out_have_no_role():
     assert not set(HELD_OUT) & {role.voice for role in ROLES}
     cloned = [role for role in ROLES if role.speaker not in ("S1", "S2") and role.teacher != "flite"]
-    assert len(cloned) == 160
+    assert len(cloned) == 208
     assert len({role.speaker for role in ROLES}) == len(ROLES)
     blended = [role.voice.split(BLEND) for role in cloned if BLEND in role.voice]
-    assert len(blended) == 72
+    assert len(blended) == 120
     assert not set(HELD_OUT) & {name for names in blended for name in names}
     assert all(first[1] == second[1] and first != second for first, second in blended)
 

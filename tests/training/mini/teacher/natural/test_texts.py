@@ -83,7 +83,9 @@ def test_sentences_of_the_seed_dialogue_never_come(archives, tmp_path, monkeypat
 
 def test_the_everyday_lines_are_not_those_of_the_benchmark():
     benchmark = {key_of(spoken_form(line)) for line in EVERYDAY.read_text(encoding="utf-8").splitlines()}
-    lines = {" ".join(spoken_words(line)) for name in ("lines", "product", "answers") for line in everyday.entries(name)}
+    lines = {
+        " ".join(spoken_words(line)) for name in ("lines", "product", "answers") for line in everyday.entries(name)
+    }
     assert len(benchmark) == 201
     assert not benchmark & lines
 

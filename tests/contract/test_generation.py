@@ -170,6 +170,48 @@ def test_max_length_means_the_same_in_all_three_places(model):
     assert [grid.shape[1] for grid in grids] == [14 + max(PATTERN)] * 3
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda model: setattr(model.generation_config, "top_k", 1),
+        lambda model: setattr(model, "generation_config", GenerationConfig(max_length=9)),
+        lambda model: model.generation_config.update(suppress_tokens=[3]),
+    ],
+)
+def test_a_call_sees_settings_that_changed_since_the_last_one_with_the_same_arguments(change):
+    model, arguments = tiny_model(), {**texts(9), "max_new_tokens": 6, "do_sample": True}
+
+    def merged():
+        settings, _ = model._settings(None, {}, dict(arguments))
+        return {name: value for name, value in vars(settings).items() if not name.startswith("_")}
+
+    before = merged()
+    assert merged() == before
+    change(model)
+    after, model._last_merged = merged(), None
+    assert before != after == merged()
+
+
+def test_settings_that_a_call_fills_in_are_not_kept_for_the_next(model):
+    first, kept = model._settings(None, {}, {**texts(9), "max_new_tokens": 6})
+    first.top_k, first.max_length = 1, 2
+    second, inputs = model._settings(None, {}, {**texts(4), "max_new_tokens": 6})
+    assert (second.top_k, second.max_length) != (1, 2)
+    assert inputs["input_ids"].shape != kept["input_ids"].shape
+    kept.clear()
+    assert inputs
+
+
+def test_a_modified_model_config_is_refused_although_the_call_is_the_same(model):
+    model._settings(None, {}, texts(9))
+    model.config.temperature = 0.5
+    try:
+        with pytest.raises(ValueError, match="modified the pretrained model configuration"):
+            model._settings(None, {}, texts(9))
+    finally:
+        del model.config.temperature
+
+
 def test_the_minimum_length_is_one_frame(model):
     endless = tiny_model()
     endless.logits_dense.weight.data[EOS] = 0

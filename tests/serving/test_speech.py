@@ -15,6 +15,7 @@ from serving import WORDS, wait_until
 
 from dia.audio.files import decode
 from dia.serving.generation import Generation
+from dia.serving.service import TIDY_SECONDS
 
 TEXT = "Yes."
 ASKED = {"model": "tts-1", "voice": "alloy", "input": TEXT, "seed": 3, "response_format": "pcm"}
@@ -205,3 +206,21 @@ def test_a_cancelled_request_is_counted(service, idle, http):
     with http.stream("POST", "/v1/audio/speech", json={**ASKED, "input": LONG}) as answer:
         next(answer.iter_raw())
     wait_until(lambda: service.metrics.cancelled._value.get() == before + 1, 5.0)
+
+
+def test_freed_memory_goes_back_to_the_system_from_time_to_time(http, service, idle, monkeypatch):
+    calls = []
+    monkeypatch.setattr("dia.serving.service.release_free_memory", lambda: calls.append(1))
+
+    def speak():
+        assert http.post("/v1/audio/speech", json=ASKED).status_code == 200
+        wait_until(lambda: not service.admission.running)
+
+    monkeypatch.setattr(service, "_tidied", time.monotonic())
+    speak()
+    assert not calls
+    monkeypatch.setattr(service, "_tidied", time.monotonic() - TIDY_SECONDS)
+    speak()
+    wait_until(lambda: calls)
+    speak()
+    assert len(calls) == 1

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from dia.audio.formats.live import live_encoder
 from dia.checkpoints.source import public_name
 from dia.decoding.engine import engine_of
+from dia.runtime.resources.memory import release_free_memory
 from dia.runtime.resources.threads import SMALL, compute_with_one_thread, show_name
 from dia.serving.admission import Admission
 from dia.serving.generation import Buffer, Generation
@@ -32,6 +33,7 @@ logger = logging.getLogger(__name__)
 
 # OpenAI's models for speech; programs that are made for it name one of them.
 MODEL_ALIASES = ("tts-1", "tts-1-hd", "gpt-4o-mini-tts")
+TIDY_SECONDS = 30.0  # of requests, after which freed memory is returned to the system
 
 
 class Service:
@@ -69,6 +71,7 @@ class Service:
         self._preparing = _threads(self.limits.prepared, "dia.prepare", small)
         self._running: set[Generation] = set()
         self.ready, self.failure, self.created = False, "", int(time.time())
+        self._tidied = time.monotonic()
         self._add_gauges()
 
     @property
@@ -117,6 +120,7 @@ class Service:
             def done() -> None:
                 self.admission.leave(entered)
                 self._running.discard(generation)
+                self._tidy_up()
 
             generation.start(self._generating, done)
         except BaseException:
@@ -144,6 +148,14 @@ class Service:
         with suppress(RuntimeError):
             self._preparing.shutdown(cancel_futures=True)
             self._generating.shutdown(cancel_futures=True)
+
+    def _tidy_up(self) -> None:
+        """Return freed memory to the system, which takes some milliseconds, now and then."""
+        now = time.monotonic()
+        if now - self._tidied >= TIDY_SECONDS:
+            self._tidied = now
+            with suppress(RuntimeError):  # the server ends
+                self._preparing.submit(release_free_memory)
 
     def _add_gauges(self) -> None:
         gauge, load = self.metrics.gauge, self.engine.load

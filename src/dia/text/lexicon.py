@@ -44,8 +44,9 @@ class Pronunciations:
 
     Args:
         phones: the names of the phones, such as `ax0`; the number of a phone is its index.
-        words: maps each word to the names of its phones, separated by spaces. A word with capitals matches only the
-            same capitals; a letter with a full stop, such as `B.`, stands for the name of the letter.
+        words: maps each word to the names of its phones, separated by spaces; it does not change afterwards. A word
+            with capitals matches only the same capitals; a letter with a full stop, such as `B.`, stands for the name
+            of the letter.
         tags: sounds in parentheses that are not words, such as `(laughs)`.
 
     Raises:
@@ -57,6 +58,7 @@ class Pronunciations:
         if len(self.phones) > MOST:
             raise ValueError(f"phones has {len(self.phones)} items; at most {MOST} are supported.")
         self._characters = {phone: chr(FIRST + number) for number, phone in enumerate(self.phones)}
+        self._last: tuple[str | None, tuple[_Part, ...]] = None, ()
 
     def to_phones(self, text: str) -> str:
         """Replace every known word with its phones, one character each.
@@ -67,12 +69,12 @@ class Pronunciations:
         Raises:
             ValueError: braces contain something other than names of phones.
         """
-        return "".join(text[part.start : part.end] if part.said is None else part.said for part in self._parts(text))
+        return "".join(text[part.start : part.end] if part.said is None else part.said for part in self._read(text))
 
     def spans(self, text: str) -> list[tuple[int, int]]:
         """The span of the text for every character of `to_phones(text)`. The phones of a word divide its letters."""
         spans: list[tuple[int, int]] = []
-        for start, end, said in self._parts(text):
+        for start, end, said in self._read(text):
             count, length = end - start if said is None else len(said), end - start
             spans += (
                 (start + number * length // count, start - -(number + 1) * length // count) for number in range(count)
@@ -130,6 +132,14 @@ class Pronunciations:
             return cls(phones.split(), words, re.findall(r"\([^)]*\)", tags))
         except (EOFError, gzip.BadGzipFile, zlib.error, ValueError) as error:
             raise ValueError(f"{path} is not a pronunciation file, or is damaged ({error}); {REMEDY}.") from error
+
+    def _read(self, text: str) -> tuple[_Part, ...]:
+        """All parts of a text. Those of the last text are kept, since both its phones and its spans are asked for."""
+        last, parts = self._last
+        if last != text:
+            parts = tuple(self._parts(text))
+            self._last = text, parts
+        return parts
 
     def _parts(self, text: str, start: int = 0, end: int | None = None) -> Iterator[_Part]:
         """The consecutive parts of a text, without gaps."""

@@ -62,13 +62,23 @@ def test_few_frames_may_take_long_steps():
 
 def test_all_heads_that_move_along_the_text_are_selected():
     along, still, back = np.eye(9), np.full((9, 9), 1 / 9), np.eye(9)[::-1]
-    chosen = alignment._monotonic_heads(head.astype(np.float32) for head in (still, back, along, still))
-    assert len(chosen) == 1
-    assert (chosen[0] == along).all()
+    chosen = alignment._monotonic_heads(np.stack([still, back, along, still], axis=1).astype(np.float32))
+    assert chosen.tolist() == [2]
 
 
 def test_a_head_is_selected_even_if_all_move_against_the_text():
-    assert len(alignment._monotonic_heads([np.eye(5, dtype=np.float32)[::-1]])) == 1
+    assert alignment._monotonic_heads(np.eye(5, dtype=np.float32)[::-1, None]).tolist() == [0]
+
+
+def test_heads_are_selected_up_to_a_number_and_near_the_best_one():
+    drift = np.linspace(0, 1, 40, dtype=np.float32)[:, None] * np.array([1.0, 0.999, -1.0, *[1.0] * 9], np.float32)
+    noise = np.zeros_like(drift)
+    noise[::2, 1] = 0.2
+    position = drift + noise
+    attention = np.stack([1 - position, position], axis=-1)
+    chosen = alignment._monotonic_heads(attention)
+    assert len(chosen) == alignment._HEADS
+    assert not {1, 2} & set(chosen.tolist())
 
 
 def test_the_attention_equals_the_models_own_output(processor):

@@ -7,6 +7,7 @@ change is a fixed part of the sound in the same band at the same time, which mas
 import math
 from collections.abc import Generator
 from contextlib import closing
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,8 +39,8 @@ class Watermarker:
         self._rate = checked_rate(sampling_rate, "sampling_rate")
         self._hop = _STEP * max(1, round(self._rate * SLOT_MS / 2000 / _STEP))
         window = np.sin(np.pi * (np.arange(2 * self._hop) + 0.5) / (2 * self._hop))  # its squares add up to 1
+        window = window.astype(np.float32)
         gains = _gains(pattern_of(key).with_payload(payload), 2 * self._hop, self._rate)
-        window, gains = window.astype(np.float32), gains.astype(np.float32)
         self._window, self._gains = (window, gains) if channels == 1 else (window[:, None], gains[:, :, None])
         self._empty = (self._hop,) if channels == 1 else (self._hop, channels)
         self._pending = np.zeros(self._empty, np.float32)  # samples from the start of the next window
@@ -114,16 +115,20 @@ def watermarked_stream(
         yield made
 
 
-def _gains(signs: NDArray[np.float64], window: int, rate: int) -> NDArray[np.float64]:
+def _gains(signs: NDArray[np.float64], window: int, rate: int) -> NDArray[np.float32]:
     """The gains of frequencies [2 CHIPS, window / 2 + 1] in each slot, for signs [CHIPS, BANDS]."""
+    levels = signs.astype(np.float32) @ _levels_of_bands(window, rate)
+    return np.exp(np.stack([levels, -levels], axis=1)).reshape(2 * CHIPS, -1)  # the second slot is the opposite
+
+
+@lru_cache(maxsize=16)
+def _levels_of_bands(window: int, rate: int) -> NDArray[np.float32]:
+    """The logarithm of the gain of each frequency when a band is made louder [BANDS, window / 2 + 1]."""
     hertz = np.fft.rfftfreq(window, 1 / rate)
     band = np.searchsorted(band_edges(), hertz, side="right") - 1
-    inside = (band >= 0) & (band < BANDS)
-    level = np.where(inside, signs[:, np.clip(band, 0, BANDS - 1)], 0.0)
-    padded = np.pad(level, ((0, 0), (1, 1)))
-    smooth = sum(weight * padded[:, at : at + len(hertz)] for at, weight in enumerate(_SMOOTH))
-    louder = np.exp(math.log(10) / 20 * DEPTH * smooth)
-    return np.stack([louder, 1 / louder], axis=1).reshape(2 * CHIPS, -1)  # the second slot is the opposite
+    inside = np.pad(band == np.arange(BANDS)[:, None], ((0, 0), (1, 1)))
+    smooth = sum(weight * inside[:, at : at + len(hertz)] for at, weight in enumerate(_SMOOTH))
+    return np.asarray(math.log(10) / 20 * DEPTH * smooth, np.float32)
 
 
 __all__ = ["DEPTH", "Watermarker", "watermarked", "watermarked_stream"]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 _MODEL_BITS, _SEED_BITS, _CHECK_BITS = 15, 32, 16
 _MEMORY = 6  # bits of the shift register
 _POLYNOMIALS = 0o133, 0o171, 0o165  # of rate 1/3 and constraint length 7, the best by free distance (15)
+_TAPS = [[polynomial >> at & 1 for at in reversed(range(_MEMORY + 1))] for polynomial in _POLYNOMIALS]
 _STATES = 1 << _MEMORY
 
 PAYLOAD_BITS = 1 + _SEED_BITS + _MODEL_BITS + _CHECK_BITS
@@ -62,11 +63,8 @@ def model_fingerprint(model: str) -> int:
 
 def encoded(bits: NDArray[np.int64]) -> NDArray[np.float64]:
     """Bits [N] as coded signs ±1 [3 (N + 6)]; +1 is a 0."""
-    register, signs = 0, list[float]()
-    for bit in [*bits.tolist(), *[0] * _MEMORY]:
-        register = (register >> 1) | (bit << _MEMORY)
-        signs += [1.0 - 2.0 * ((register & polynomial).bit_count() & 1) for polynomial in _POLYNOMIALS]
-    return np.array(signs)
+    coded = np.stack([np.convolve(bits, taps) & 1 for taps in _TAPS], axis=1)
+    return 1.0 - 2.0 * coded.reshape(-1)
 
 
 def decoded(soft: NDArray[np.float64]) -> NDArray[np.int64]:

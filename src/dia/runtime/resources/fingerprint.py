@@ -42,8 +42,12 @@ def has_known_class(module: nn.Module) -> bool:
 
 def is_hooked(module: nn.Module) -> bool:
     """Whether a module has hooks or a replaced `forward`, which can do anything."""
+    if "forward" in vars(module):
+        return True
+    if not module._forward_hooks and not module._forward_pre_hooks:
+        return False
     hooks = [*module._forward_hooks.values(), *module._forward_pre_hooks.values()]
-    return "forward" in vars(module) or any(getattr(hook, "__module__", None) != _CAPTURES for hook in hooks)
+    return any(getattr(hook, "__module__", None) != _CAPTURES for hook in hooks)
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,9 @@ Independent of audio, sampling and how the codes were made.
 Shapes: T frames, S text ids, H heads.
 """
 
-import heapq
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, repeat
 from typing import Any
@@ -223,8 +222,8 @@ def align(
         raise ValueError(
             f"attention is {list(attention.shape)} for {len(codes)} frames and {len(places)} ids of text."
         )
-    heads = attention[: len(codes)].transpose(0, 1).numpy()
-    weights = np.mean(_monotonic_heads(heads), axis=0)
+    heads = attention[: len(codes)].numpy()
+    weights = heads[:, _monotonic_heads(heads)].mean(1)
     path = monotonic_path(np.log(weights + _EPSILON))
     near = np.abs(np.arange(weights.shape[1]) - path[:, None]) <= _PATH_WIDTH
     return Alignment(text, places.numpy()[path], (weights * near).sum(1), processor.frame_rate)
@@ -267,21 +266,22 @@ def _cross_attention(model: DiaForConditionalGeneration, encoder_states: Tensor,
         hidden_states = hidden_states + layer.mlp(layer.pre_mlp_norm(hidden_states))
 
 
-def _monotonic_heads(heads: Iterable[FloatArray]) -> list[FloatArray]:
-    """The heads, each [T, S], whose attention moves through the text with time."""
-    ranked = ((_time_correlation(head), -number, head) for number, head in enumerate(heads))
-    best = heapq.nlargest(_HEADS, ranked, key=lambda entry: entry[:2])
-    return [head for score, _, head in best if score >= best[0][0] - _CORRELATION_MARGIN]
+def _monotonic_heads(attention: FloatArray) -> NDArray[np.int64]:
+    """The numbers of the heads of [T, H, S] whose attention moves through the text with time, the best one first."""
+    scores = _time_correlations(attention)
+    best = np.argsort(-scores, kind="stable")[:_HEADS]
+    return best[scores[best] >= scores[best[0]] - _CORRELATION_MARGIN]
 
 
-def _time_correlation(weights: FloatArray) -> float:
-    """Correlation of time with the mean position of attention, -1 to 1; 0 for a head that does not move."""
-    frames, places = weights.shape
-    path = weights @ np.arange(places, dtype=np.float32)
-    path -= path.mean()
+def _time_correlations(attention: FloatArray) -> FloatArray:
+    """Correlation of time with the mean position of attention of each head [H]; 0 for a head that does not move."""
+    frames, _, places = attention.shape
+    paths = attention @ np.arange(places, dtype=np.float32)
+    paths -= paths.mean(0)
     time = np.arange(frames, dtype=np.float32) - np.float32((frames - 1) / 2)
-    spread = math.sqrt(float(path @ path) * float(time @ time))
-    return float(path @ time) / spread if spread > _EPSILON * frames else 0.0
+    spread = np.sqrt((paths * paths).sum(0) * (time @ time))
+    moves = spread > _EPSILON * frames
+    return np.where(moves, time @ paths / np.where(moves, spread, 1.0), 0.0).astype(np.float32)
 
 
 def monotonic_path(score: NDArray[np.floating[Any]]) -> NDArray[np.int64]:

@@ -150,16 +150,17 @@ class Vocoder:
         """The waveform [N] at 24 kHz of hidden states [1, 512, T], harmonics [1, 22, 60 · T + 1] and a style."""
         x, source, given = (torch.from_numpy(array) for array in (hidden, harmonics, style))
         for stage, rate in enumerate(_RATES):
-            x = F.conv_transpose1d(
-                F.leaky_relu(x, 0.1).bfloat16(), *self._up[stage], stride=rate, padding=rate // 2
-            ).float()
+            weight, bias = self._up[stage]
+            x = F.leaky_relu(x, 0.1).bfloat16()
+            x = F.conv_transpose1d(x, weight, bias, stride=rate, padding=rate // 2).float()
             if stage == len(_RATES) - 1:
                 x = F.pad(x, (1, 0), mode="reflect")
             noise = self._noise[stage](_columns(source))
             x = _columns(x) + self._noise_blocks[stage](_columns(noise[:, :, 0]), given, self._activation)
             blocks = self._blocks[_BLOCKS * stage : _BLOCKS * (stage + 1)]
             x = torch.stack([block(x, given, self._activation) for block in blocks]).mean(0)[:, :, 0]
-        last = F.conv1d(F.leaky_relu(x, 0.01), *self._last, padding=3)
+        weight, bias = self._last
+        last = F.conv1d(F.leaky_relu(x, 0.01), weight, bias, padding=3)
         waveform = inverse_transform(torch.exp(last[:, :_BINS]), torch.sin(last[:, _BINS:]))
         return np.asarray(waveform.numpy(), np.float32)
 

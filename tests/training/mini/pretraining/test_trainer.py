@@ -63,6 +63,13 @@ def test_other_voices_occur_only_after_a_prompt():
     assert any(b"v1" in bytes(script.ids) and b"v2" in bytes(script.ids) for script in given)
 
 
+def test_a_voice_with_nine_times_as_many_clips_is_continued_three_times_as_often():
+    many = [clip("much", frames=60, seed=number)._replace(speaker="slt*1") for number in range(9)]
+    composer = Composer([*many, clip("rare", frames=60)._replace(speaker="slt*2")], seed=0)
+    scripts = [bytes(composer.script(Mixture(continued=1.0, pair=0.0)).ids) for _ in range(400)]
+    assert 0.68 < sum(b"much" in ids for ids in scripts) / len(scripts) < 0.82
+
+
 def test_two_given_voices_go_on_in_any_order_with_short_turns_and_repeated_tags():
     clips = [clip(f"{length} {speaker}", speaker, frames) for speaker in ("S1", "S2") for length, frames in LENGTHS]
     composer = Composer(clips, seed=0)

@@ -1,5 +1,6 @@
 """Random scripts from a pool of clips: single clips, dialogues, and continuations of a given voice."""
 
+import math
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -48,7 +49,7 @@ class Composer:
 
     "S1" and "S2" speak equally often, however many clips each has; their clips get their own tags and no prompt. Clips
     of other voices, and some of these, are composed as for voice cloning: under either tag, after a prompt in the same
-    voice, which has no loss.
+    voice, which has no loss. A voice with four times as many clips as another is chosen twice as often.
 
     Args:
         clips: the pool.
@@ -62,6 +63,7 @@ class Composer:
             self._by_voice.setdefault(clip.speaker, []).append(clip)
         self._own = [speaker for speaker in SPEAKERS if speaker in self._by_voice]
         self._voices = sorted(self._by_voice)
+        self._weights = [math.sqrt(len(self._by_voice[voice])) for voice in self._voices]
 
     def script(self, mixture: Mixture, longest_clip: int | None = None) -> Script:
         """One script. `longest_clip`, for the curriculum, is the maximum length of a clip in frames."""
@@ -90,7 +92,7 @@ class Composer:
 
         The prompt of two voices is the whole clip of one and the start of the clip of the other.
         """
-        voices = self.rng.choices(self._voices, k=2 if self.rng.random() < mixture.pair else 1)
+        voices = self.rng.choices(self._voices, self._weights, k=2 if self.rng.random() < mixture.pair else 1)
         tags = self.rng.sample(SPEAKERS, len(voices))
         pools = [self._by_voice[voice] for voice in voices]
         clips = [retagged(self._clip(pool, longest_clip), tag) for pool, tag in zip(pools, tags, strict=True)]

@@ -13,7 +13,7 @@ from dia.training.mini.teacher.natural.corpus import EDGE_SECONDS, Clip
 from dia.training.mini.teacher.natural.teachers.teacher import Label
 from dia.training.mini.teacher.sounds import SOUNDS, sound
 
-SHARE = 0.12  # of the clips
+SHARE = 0.2  # of the clips
 ALONE = 0.1  # of the clips with a sound: they lose their words
 PAUSE_SECONDS = 0.12  # between a sound and the words beside it
 _PITCH = {"f": (180.0, 240.0), "m": (90.0, 130.0)}  # Hz, of laughs, by the second letter of names such as am_michael

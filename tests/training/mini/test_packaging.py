@@ -114,6 +114,12 @@ def test_without_measurements_the_card_says_so(parts, tmp_path):
     assert ".png" not in card
 
 
+def test_notes_on_the_weights_stand_before_the_limits(parts, tmp_path):
+    (notes := tmp_path / "notes.md").write_text("## What failed\n- All {of} it.\n")
+    assemble(parts / "language", parts / "codec", tmp_path / "mini", notes=notes)
+    assert "\n## What failed\n- All {of} it.\n\n## Limits\n" in (tmp_path / "mini" / "README.md").read_text()
+
+
 def test_a_failed_assembly_leaves_the_old_folder(parts, tmp_path):
     old = tmp_path / "mini" / "README.md"
     old.parent.mkdir()

@@ -92,6 +92,7 @@ class BuildOptions:
     figures: Path | None
     spectrograms: Path | None
     remark: str
+    notes: Path | None
 
     @property
     def corpus(self) -> Path:
@@ -179,6 +180,7 @@ def assemble_checkpoint(options: BuildOptions) -> None:
         spectrograms=options.spectrograms,
         data=_describe_data(options.work),
         remark=options.remark,
+        notes=options.notes,
     )
 
 
@@ -289,6 +291,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--remark", default="", help="a sentence for the model card on how the run differs from the recipe"
+    )
+    parser.add_argument(
+        "--notes", type=Path, help="Markdown file on these weights, such as what failed, for the model card"
     )
     return parser
 

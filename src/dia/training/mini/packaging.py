@@ -41,6 +41,7 @@ def assemble(
     spectrograms: Path | None = None,
     data: str = "",
     remark: str = "",
+    notes: Path | None = None,
 ) -> None:
     """Write a complete checkpoint folder, whole or not at all; an existing `destination` is replaced.
 
@@ -55,6 +56,7 @@ def assemble(
         spectrograms: PNG of `benchmarks/quality/spectrograms.py`, for the card.
         data: a sentence on the amount of training data, for the card.
         remark: a sentence on how the run differs from the recipe, for the card.
+        notes: a Markdown file with sections on these weights, such as what failed, for the card.
 
     Raises:
         OSError: a part is missing.
@@ -63,6 +65,7 @@ def assemble(
     dac = DacModel.from_pretrained(codec, dtype=torch.float32)
     model.generation_config = generation_config(model, dac, sampling or SAMPLING)
     measured = None if figures is None else json.loads(figures.read_text(encoding="utf-8"))
+    told = "" if notes is None else notes.read_text(encoding="utf-8")
     lines = [] if log is None else [json.loads(line) for line in lines_of(log.read_text(encoding="utf-8"))]
     with atomic_folder(destination, overwrite=True) as folder:
         model.save_pretrained(folder)
@@ -73,7 +76,7 @@ def assemble(
         if spectrograms is not None:
             shutil.copyfile(spectrograms, folder / SPECTROGRAMS)
             pictures.append(SPECTROGRAMS)
-        text = card(model, dac, lines, measured, data, remark, pictures)
+        text = card(model, dac, lines, measured, data, remark, told, pictures)
         (folder / "README.md").write_text(text, encoding="utf-8")
 
 

@@ -18,7 +18,7 @@ from dia.training.mini.teacher.natural.corpus import Clip, index, paths_of, read
 from dia.training.mini.teacher.natural.plan import REVOICED
 from dia.training.mini.teacher.natural.teachers.changed_voice import SEPARATOR, Change, changed
 
-COPIES = 6
+COPIES = 2
 TEACHER = "kokoro"
 _OCTAVES = {"f": (-0.75, 0.35), "m": (-0.35, 0.75)}  # by which the pitch moves, by the second letter of a name
 _FORMANTS = 0.3, 0.1, (0.8, 1.2)  # with the pitch, by chance, and the least and most

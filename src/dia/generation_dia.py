@@ -279,9 +279,10 @@ class DiaGenerationMixin(GenerationMixin):
             return merged
         modified = {name: value for name, value in vars(self.config).items() if name in own}  # which is an error
         key = asked, own, modified
-        if self._last_merged is None or self._last_merged[0] != key:
-            self._last_merged = copy.deepcopy(key), self._prepare_generation_config(None, **asked)
-        settings, others = self._last_merged[1]
+        known = self._last_merged  # which another thread may replace
+        if known is None or known[0] != key:
+            known = self._last_merged = copy.deepcopy(key), self._prepare_generation_config(None, **asked)
+        settings, others = known[1]
         return copy.copy(settings), others | inputs
 
     def _text(self, inputs: Tensor | None, kwargs: dict[str, Any], copies: int) -> Text:

@@ -13,7 +13,7 @@ from dia.training.mini.teacher.natural.packages import ARCHIVES, PYTHON_PACKAGES
 from dia.training.mini.teacher.natural.plan import HELD_OUT, ROLES
 from dia.training.mini.teacher.natural.teachers.durations import with_output
 from dia.training.mini.teacher.natural.teachers.kokoro import BLEND, STYLES, KokoroTeacher
-from dia.training.mini.teacher.natural.teachers.teacher import Label, open_teacher, timed
+from dia.training.mini.teacher.natural.teachers.teacher import Label, open_teacher, respelled, timed
 
 
 def test_phones_follow_one_another():
@@ -33,6 +33,14 @@ def test_without_its_package_a_teacher_says_what_to_install(teacher, tmp_path, m
     monkeypatch.setattr(importlib.metadata, "version", missing)
     with pytest.raises(ImportError, match=r'is not installed. Run: pip install "onnxruntime==1.32.0"'):
         open_teacher(teacher, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [("Dia's here, Dia.", "Deea's here, Deea."), ("Diana, media and dial", "Diana, media and dial"), ("", "")],
+)
+def test_names_are_spelled_so_that_they_are_said_right(text, read):
+    assert respelled(text) == read
 
 
 def test_another_version_of_a_package_is_an_error(monkeypatch):
@@ -95,6 +103,7 @@ def test_a_blend_of_voices_has_the_mean_of_their_styles_and_the_accent_of_the_fi
             self.phones, self.vocab = phones, {"a": 1, "b": 2}
 
         def phonemize(self, text):
+            assert text == "Deea?"
             return [self.phones]
 
     class Session:
@@ -106,7 +115,7 @@ def test_a_blend_of_voices_has_the_mean_of_their_styles_and_the_accent_of_the_fi
     kokoro._session = Session()
     kokoro._styles = {"af_one": np.full((STYLES, 2), 1.0), "bf_two": np.full((STYLES, 2), 4.0)}
     monkeypatch.setattr(KokoroTeacher, "_readers", {"a": Reader("a"), "b": Reader("bb")})
-    kokoro.say("Yes.", f"bf_two{BLEND}af_one")
+    kokoro.say("Dia?", f"bf_two{BLEND}af_one")
     np.testing.assert_array_equal(kokoro._session.inputs["style"], [[2.5, 2.5]])
     np.testing.assert_array_equal(kokoro._session.inputs["tokens"], [[0, 2, 2, 0]])
     with pytest.raises(ValueError, match=r"voice: there is no 'bf_three'\. Choose from af_one, bf_two"):

@@ -13,7 +13,7 @@ from pathlib import Path
 from dia.text.lexicon import Pronunciations
 from dia.text.tags import NON_VERBAL_TAGS
 from dia.training.mini.teacher.natural import packages
-from dia.training.mini.teacher.natural.teachers.teacher import Label
+from dia.training.mini.teacher.natural.teachers.teacher import Label, respelled
 from dia.training.mini.teacher.texts import listed, listed_lines
 
 # The symbols of the teachers' phonetic alphabet. The digit of a vowel is its stress: 1 primary, 2 secondary, 0 none.
@@ -43,6 +43,7 @@ READ_AS = {
     "abuse": ("abuse", "NN"),
     "august": ("August", "NNP"),
     "contents": ("contents", "NN"),
+    "dia": (respelled("Dia"), ""),
     "github": ("GitHub", ""),
     "i": ("I", "PRP"),
     "in": ("in", "IN"),

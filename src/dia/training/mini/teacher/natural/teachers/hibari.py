@@ -8,7 +8,14 @@ import numpy as np
 from dia.training.mini.teacher.natural import packages
 from dia.training.mini.teacher.natural.teachers.changed_voice import SEPARATOR, Change, changed
 from dia.training.mini.teacher.natural.teachers.durations import session
-from dia.training.mini.teacher.natural.teachers.teacher import LABEL_LAG, Label, Speech, checked_voice, timed
+from dia.training.mini.teacher.natural.teachers.teacher import (
+    LABEL_LAG,
+    Label,
+    Speech,
+    checked_voice,
+    respelled,
+    timed,
+)
 
 FRAME = 600  # samples at 24 kHz that a unit of duration lasts
 _DURATIONS = "/Cast_32_output_0"
@@ -40,7 +47,7 @@ class HibariTeacher:
         noise = np.random.default_rng(zlib.crc32(text.encode()))
         rate = int(self._dsp.SR)
         parts, labels = [np.zeros(0, np.float32)], list[Label]()
-        for line in self._reader.phonemize(text):
+        for line in self._reader.phonemize(respelled(text)):
             phones = [phone for phone in line if phone in self._reader.vocab]
             ids = [0, *(self._reader.vocab[phone] for phone in phones), 0]
             speed = np.asarray([tempo], np.float32)

@@ -12,7 +12,7 @@ from dia.runtime.resources.processor import multiplies_bfloat16
 from dia.training.mini.teacher.natural import packages
 from dia.training.mini.teacher.natural.teachers.durations import session
 from dia.training.mini.teacher.natural.teachers.kokoro_vocoder import VocodedSession
-from dia.training.mini.teacher.natural.teachers.teacher import LABEL_LAG, Speech, checked_voice, timed
+from dia.training.mini.teacher.natural.teachers.teacher import LABEL_LAG, Speech, checked_voice, respelled, timed
 
 RATE, FRAME = 24_000, 600  # Hz; samples that a unit of duration lasts
 MODEL_SHA256 = "6e742170d309016e5891a994e1ce1559c702a2ccd0075e67ef7157974f6406cb"
@@ -61,7 +61,7 @@ class KokoroTeacher:
         """See `Teacher.say`. All sentences are spoken at once, with up to 510 phones."""
         blended = [checked_voice(name, self.voices) for name in voice.split(BLEND)]
         reader = self._readers[voice[0]]
-        phones = [phone for phone in " ".join(reader.phonemize(text)) if phone in reader.vocab]
+        phones = [phone for phone in " ".join(reader.phonemize(respelled(text))) if phone in reader.vocab]
         if not 0 < len(phones) <= STYLES:
             raise ValueError(f"text: Kokoro speaks 1 to {STYLES} phones at once, and {text[:60]!r} has {len(phones)}.")
         inputs = {

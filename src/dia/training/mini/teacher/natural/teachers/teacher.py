@@ -1,6 +1,7 @@
 """What a teacher is: it turns a text, a voice and a tempo into a waveform, and may say when it speaks each phone."""
 
 import itertools
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,8 @@ TEACHERS = ("hibari", "kokoro", "flite")
 # Seconds by which a phone is heard before the frames that hibari and Kokoro count for it. Measured: at this shift the
 # share of energy above 4 kHz differs most between labels of s, z, sh and those of vowels.
 LABEL_LAG = 0.05
+_RESPELLED = {"Dia": "Deea"}  # names that hibari and Kokoro read otherwise: Dia has the vowels of Mia, not of Diana
+_NAMES = re.compile(rf"\b(?:{'|'.join(_RESPELLED)})\b")
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,15 @@ def open_teacher(name: str, packages: Path) -> Teacher:
 
         return FliteTeacher()
     raise ValueError(f"there is no teacher {name!r}. Choose from {', '.join(TEACHERS)}.")
+
+
+def respelled(text: str) -> str:
+    """A text with some names spelled so that hibari and Kokoro say them right.
+
+    >>> respelled("Ask Dia, not Diana.")
+    'Ask Deea, not Diana.'
+    """
+    return _NAMES.sub(lambda name: _RESPELLED[name[0]], text)
 
 
 def timed(phones: Sequence[str], frames: Iterable[int], frame_seconds: float, start: float = 0.0) -> list[Label]:

@@ -1,5 +1,6 @@
 """Measure `dia serve` under load, over real sockets, in a process of its own.
 
+    pip install "dia-tts[serve,benchmark]"
     python benchmarks/serving/load.py
     python benchmarks/serving/load.py --parts streams --streams 8,16 --seconds 20      a quick trial
     python benchmarks/serving/load.py --parts seeds                                    500 seeds, alone and with others

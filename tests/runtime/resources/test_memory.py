@@ -98,9 +98,10 @@ def test_kernel_caches_are_limited_unless_the_environment_sets_them(monkeypatch)
 
 HEAPS = """
 import ctypes, re, sys, tempfile, threading
-from dia.runtime.resources.memory import share_heap
+from dia.runtime.resources import memory
 
-share_heap()
+memory.usable_cores = lambda: int(sys.argv[1])
+memory.share_heaps()
 libc = ctypes.CDLL(None)
 libc.malloc.restype = ctypes.c_void_p
 libc.fopen.restype = ctypes.c_void_p
@@ -127,9 +128,14 @@ done.wait()
 """
 
 
-@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="needs glibc")
-@pytest.mark.parametrize(("chosen", "least", "most"), [({}, 1, 2), ({"MALLOC_ARENA_MAX": "8"}, 8, 8)])
-def test_threads_share_a_heap_unless_the_environment_decides(chosen, least, most):
+@pytest.mark.skipif(sys.platform != "linux" or not hasattr(ctypes.CDLL(None), "mallopt"), reason="needs glibc")
+@pytest.mark.parametrize(
+    ("cores", "chosen", "least", "most"),
+    [(2, {}, 1, 2), (24, {}, 6, 7), (2, {"MALLOC_ARENA_MAX": "8"}, 8, 8)],
+)
+def test_threads_share_heaps_unless_the_environment_decides(cores, chosen, least, most):
     environment = {name: value for name, value in os.environ.items() if name not in memory._HEAPS} | chosen
-    found = subprocess.run([sys.executable, "-c", HEAPS], capture_output=True, check=True, env=environment, text=True)
+    found = subprocess.run(
+        [sys.executable, "-c", HEAPS, str(cores)], capture_output=True, check=True, env=environment, text=True
+    )
     assert least <= int(found.stdout) <= most

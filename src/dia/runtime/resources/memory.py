@@ -14,9 +14,12 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
+from dia.runtime.resources.cores import usable_cores
+
 _MAPS = Path("/proc/self/maps")
 _DONT_NEED, _PAGE_OUT = 4, 21  # MADV_DONTNEED and MADV_PAGEOUT
 _HEAPS = {"MALLOC_ARENA_MAX", "GLIBC_TUNABLES"}  # variables of glibc
+_CORES_PER_HEAP = 4
 _ARENA_MAX = -8  # M_ARENA_MAX of glibc's malloc.h
 _SHAPES = "64"
 _CACHES = ("LRU_CACHE_CAPACITY", "ONEDNN_PRIMITIVE_CACHE_CAPACITY")  # of PyTorch and of oneDNN
@@ -52,14 +55,14 @@ def release_free_memory() -> None:
     _glibc("malloc_trim", 0)
 
 
-def share_heap() -> None:
-    """Let all threads allocate from one heap. For commands only, before they start threads.
+def share_heaps() -> None:
+    """Let all threads share one heap for every four cores. For commands only, before they start threads.
 
     By default glibc gives threads heaps of their own, up to eight for each core, and each keeps what is freed in it.
     The variable `MALLOC_ARENA_MAX` or `GLIBC_TUNABLES`, if set, decides instead.
     """
     if not os.environ.keys() & _HEAPS:
-        _glibc("mallopt", _ARENA_MAX, 1)
+        _glibc("mallopt", _ARENA_MAX, max(1, usable_cores() // _CORES_PER_HEAP))
 
 
 def limit_kernel_caches() -> None:
@@ -97,4 +100,4 @@ def _advise(mapped: Tensor, advice: int) -> None:
         ctypes.CDLL(None).madvise(ctypes.c_void_p(begin), ctypes.c_size_t(pages * mmap.PAGESIZE), advice)
 
 
-__all__ = ["copy_mapped_weights", "limit_kernel_caches", "page_out_weights", "release_free_memory", "share_heap"]
+__all__ = ["copy_mapped_weights", "limit_kernel_caches", "page_out_weights", "release_free_memory", "share_heaps"]

@@ -124,7 +124,7 @@ def test_speed_changes_the_length(http, pcm, speed):
 def test_a_client_that_leaves_frees_its_slot(http, service, idle):
     with http.stream("POST", "/v1/audio/speech", json={**ASKED, "input": LONG}) as answer:
         next(answer.iter_raw())
-        wait_until(lambda: service.engine.load().live == 1, 10.0)  # also if a part has just ended
+        wait_until(lambda: service.engine.load().live == 1, 2.0)  # also if a part has just ended
     wait_until(lambda: service.engine.load().live == 0, 2.0)
     wait_until(lambda: service.admission.running == 0, 2.0)
 

@@ -88,14 +88,13 @@ class Speech:
         import torch
 
         from dia import Dia
-        from dia.runtime.resources.memory import limit_kernel_caches, share_heaps
+        from dia.runtime.resources.memory import limit_process
         from dia.runtime.resources.threads import choose_threads
         from dia.serving.http.app import create_app
 
         sys.setswitchinterval(SWITCH_SECONDS)
         _log()
-        limit_kernel_caches()
-        share_heaps()
+        limit_process()
         model = await asyncio.to_thread(Dia.from_pretrained, settings.model)
         torch.set_num_threads(choose_threads(model.model.num_parameters()).threads)
         self._app = create_app(model, slots=settings.slots, voices=settings.voices, watermark=settings.watermark)

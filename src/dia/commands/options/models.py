@@ -40,10 +40,9 @@ def load_model(arguments: argparse.Namespace, hints: bool, verbose: bool = False
     from transformers.utils import logging
 
     from dia.model import REAL, Dia  # importing torch takes seconds, so arguments are checked first
-    from dia.runtime.resources.memory import limit_kernel_caches, share_heaps
+    from dia.runtime.resources.memory import limit_process
 
-    limit_kernel_caches()
-    share_heaps()
+    limit_process()
     if arguments.model is None and hints:
         print_lines(f"using the small embedded model; use --model {REAL} for the full one")
     logging.disable_progress_bar()  # hides loading; only the progress of speaking is shown

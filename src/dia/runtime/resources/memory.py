@@ -55,6 +55,12 @@ def release_free_memory() -> None:
     _glibc("malloc_trim", 0)
 
 
+def limit_process() -> None:
+    """Limit what a process that generates for hours keeps: kernel caches and heaps. For commands and replicas only."""
+    limit_kernel_caches()
+    share_heaps()
+
+
 def share_heaps() -> None:
     """Let all threads share one heap for every four cores. For commands only, before they start threads.
 
@@ -100,4 +106,11 @@ def _advise(mapped: Tensor, advice: int) -> None:
         ctypes.CDLL(None).madvise(ctypes.c_void_p(begin), ctypes.c_size_t(pages * mmap.PAGESIZE), advice)
 
 
-__all__ = ["copy_mapped_weights", "limit_kernel_caches", "page_out_weights", "release_free_memory", "share_heaps"]
+__all__ = [
+    "copy_mapped_weights",
+    "limit_kernel_caches",
+    "limit_process",
+    "page_out_weights",
+    "release_free_memory",
+    "share_heaps",
+]

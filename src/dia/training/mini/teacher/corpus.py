@@ -35,13 +35,13 @@ def spoken_words(text: str) -> list[str]:
     return re.findall(r"[a-z']+", re.sub(r"\([^)]*\)", " ", text.lower()))
 
 
-_SEED_TEXTS = frozenset(" ".join(spoken_words(text)) for _, text in SEED_DIALOGUE)
+SEED_TEXTS = frozenset(" ".join(spoken_words(text)) for _, text in SEED_DIALOGUE)
 
 
 def split_of(text: str) -> Split:
     """The split of a text, from a hash of its spoken words; the sentences of `SEED_DIALOGUE` are always trained on."""
     key = " ".join(spoken_words(text))
-    if key in _SEED_TEXTS:
+    if key in SEED_TEXTS:
         return "train"
     fraction = int.from_bytes(hashlib.sha256(key.encode()).digest()[:4], "big") / 2**32
     return "heldout" if fraction < HELDOUT_SHARE else "train"

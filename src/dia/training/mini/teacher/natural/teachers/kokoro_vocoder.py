@@ -149,13 +149,14 @@ class Vocoder:
     def __call__(self, hidden: Waveform, harmonics: Waveform, style: Waveform) -> Waveform:
         """The waveform [N] at 24 kHz of hidden states [1, 512, T], harmonics [1, 22, 60 · T + 1] and a style."""
         x, source, given = (torch.from_numpy(array) for array in (hidden, harmonics, style))
+        source = _columns(source)
         for stage, rate in enumerate(_RATES):
             weight, bias = self._up[stage]
             x = F.leaky_relu(x, 0.1).bfloat16()
             x = F.conv_transpose1d(x, weight, bias, stride=rate, padding=rate // 2).float()
             if stage == len(_RATES) - 1:
                 x = F.pad(x, (1, 0), mode="reflect")
-            noise = self._noise[stage](_columns(source))
+            noise = self._noise[stage](source)
             x = _columns(x) + self._noise_blocks[stage](_columns(noise[:, :, 0]), given, self._activation)
             blocks = self._blocks[_BLOCKS * stage : _BLOCKS * (stage + 1)]
             x = torch.stack([block(x, given, self._activation) for block in blocks]).mean(0)[:, :, 0]

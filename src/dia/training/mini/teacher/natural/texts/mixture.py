@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dia.text.english.normalization import spoken_form
-from dia.training.mini.teacher.corpus import SEED_DIALOGUE, Split, split_of, spoken_words
+from dia.training.mini.teacher.corpus import SEED_TEXTS, Split, split_of, spoken_words
 from dia.training.mini.teacher.english import sentence
 from dia.training.mini.teacher.natural.texts import everyday, prose
 
@@ -58,8 +58,8 @@ class Texts:
     """
 
     def __init__(self, folder: Path, never: Path) -> None:
-        left_out = [*never.read_text(encoding="utf-8").splitlines(), *(text for _, text in SEED_DIALOGUE)]
-        self._never = {key_of(spoken_form(text)) for text in left_out}
+        left_out = never.read_text(encoding="utf-8").splitlines()
+        self._never = {key_of(spoken_form(text)) for text in left_out} | SEED_TEXTS
         self._prose = {source: prose.sentences(source, folder) for source in prose.SOURCES}
         seen = {word for text in self.distinct_prose() for word in re.findall(r"[A-Za-z]+", text)}
         self._names = [name for name in prose.names(folder) if name in seen and name.lower() not in seen]

@@ -30,7 +30,7 @@ from dia.decoding.call.inputs import Grid, check_text, positions_of, start_grid
 from dia.decoding.call.overrun import asks_for_length, overrun, warn_of_overrun
 from dia.decoding.call.records import Records, records_anything
 from dia.decoding.call.setting_ranges import NEVER_NONE, check_ranges
-from dia.decoding.call.settings import check_settings, fill_special_ids, is_synced
+from dia.decoding.call.settings import MODEL_INPUTS, check_settings, fill_special_ids, is_synced, merged
 from dia.decoding.call.streamers import emit, finishing
 from dia.decoding.guidance import (
     DiaDelayedEndLogitsProcessor,
@@ -49,8 +49,6 @@ from dia.runtime.log import get_logger
 
 logger = get_logger(__name__)
 
-_INPUTS = {"input_ids", "attention_mask", "decoder_input_ids", "decoder_attention_mask"}  # of the model
-_PLAIN = (bool, int, float, str, type(None))  # values that are compared at once
 # Arguments of transformers' `generate` that are not supported.
 _REFUSED = (
     "prefix_allowed_tokens_fn",
@@ -63,8 +61,6 @@ _REFUSED = (
 
 class DiaGenerationMixin(GenerationMixin):
     """`generate()` for Dia, with the arguments of transformers."""
-
-    _last_merged: tuple[Any, tuple[GenerationConfig, dict[str, Any]]] | None = None  # see `_merged`
 
     @torch.no_grad()
     def generate(
@@ -247,7 +243,7 @@ class DiaGenerationMixin(GenerationMixin):
         for values in (vars(config or self.generation_config), kwargs):
             check_ranges(values)
         given = {name: value for name, value in kwargs.items() if value is not None or name not in NEVER_NONE}
-        settings, model_kwargs = self._merged(config, given)
+        settings, model_kwargs = merged(self, config, given)
         lengths = (kwargs.get("max_length"), getattr(config, "max_length", None), self.generation_config.max_length)
         if lengths == (None, None, None):
             settings.max_length = None  # transformers defaults to 20
@@ -257,33 +253,10 @@ class DiaGenerationMixin(GenerationMixin):
             model_kwargs.pop(unused, None)
         if model_kwargs.get("inputs_embeds") is not None:
             raise ValueError("`inputs_embeds` is not supported by Dia; pass `input_ids`.")
-        if not model_kwargs.keys() <= _INPUTS:  # it reads signatures, which takes long
+        if not model_kwargs.keys() <= MODEL_INPUTS:  # it reads signatures, which takes long
             self._validate_model_kwargs(dict(model_kwargs))
         fill_special_ids(settings, self.config.get_text_config())
         return settings, model_kwargs if cache is None else model_kwargs | {CACHE: cache}
-
-    def _merged(
-        self, config: GenerationConfig | None, given: dict[str, Any]
-    ) -> tuple[GenerationConfig, dict[str, Any]]:
-        """A copy of the settings as transformers merges them, and the other arguments.
-
-        Merging takes milliseconds. The last result is kept for calls with the same arguments, apart from the model's
-        inputs, as long as the model's own settings do not change.
-        """
-        inputs = {name: value for name, value in given.items() if name in _INPUTS}
-        asked = {name: value for name, value in given.items() if name not in _INPUTS}
-        own = vars(self.generation_config)
-        plain = all(isinstance(value, _PLAIN) for value in asked.values())
-        if config is not None or not plain or any(isinstance(value, Tensor) for value in own.values()):
-            merged: tuple[GenerationConfig, dict[str, Any]] = self._prepare_generation_config(config, **given)
-            return merged
-        modified = {name: value for name, value in vars(self.config).items() if name in own}  # which is an error
-        key = asked, own, modified
-        known = self._last_merged  # which another thread may replace
-        if known is None or known[0] != key:
-            known = self._last_merged = copy.deepcopy(key), self._prepare_generation_config(None, **asked)
-        settings, others = known[1]
-        return copy.copy(settings), others | inputs
 
     def _text(self, inputs: Tensor | None, kwargs: dict[str, Any], copies: int) -> Text:
         """Take the text from the keyword arguments for the model, and validate it."""

@@ -181,15 +181,14 @@ def test_max_length_means_the_same_in_all_three_places(model):
 def test_a_call_sees_settings_that_changed_since_the_last_one_with_the_same_arguments(change):
     model, arguments = tiny_model(), {**texts(9), "max_new_tokens": 6, "do_sample": True}
 
-    def merged():
+    def merged(model):
         settings, _ = model._settings(None, {}, dict(arguments))
         return {name: value for name, value in vars(settings).items() if not name.startswith("_")}
 
-    before = merged()
-    assert merged() == before
+    before = merged(model)
+    assert merged(model) == before
     change(model)
-    after, model._last_merged = merged(), None
-    assert before != after == merged()
+    assert before != merged(model) == merged(copy.deepcopy(model))  # nothing is kept for the copy
 
 
 def test_settings_that_a_call_fills_in_are_not_kept_for_the_next(model):

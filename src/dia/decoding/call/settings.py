@@ -1,9 +1,12 @@
-"""Validates the settings of a call of `generate()` and fills in defaults."""
+"""Merges and validates the settings of a call of `generate()`, and fills in defaults."""
 
+import copy
 from collections.abc import Mapping
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch.distributed
+from torch import Tensor
 from transformers import GenerationConfig
 from transformers.generation.configuration_utils import GenerationMode
 from transformers.integrations import is_deepspeed_zero3_enabled, is_fsdp_managed_module
@@ -18,6 +21,38 @@ _UNSUPPORTED = {
     "encoder_repetition_penalty": 1.0,  # compares codes with bytes of text
     "encoder_no_repeat_ngram_size": 0,
 }
+MODEL_INPUTS = frozenset({"input_ids", "attention_mask", "decoder_input_ids", "decoder_attention_mask"})
+_PLAIN = (bool, int, float, str, type(None))  # values that are compared at once
+
+Merged = tuple[GenerationConfig, dict[str, Any]]
+_last: WeakKeyDictionary[Any, tuple[Any, Merged]] = WeakKeyDictionary()  # of each model, see `merged`
+
+
+def merged(model: Any, config: GenerationConfig | None, given: Mapping[str, Any]) -> Merged:
+    """A copy of the settings as transformers merges them, and the arguments for the model.
+
+    Merging takes milliseconds. The last result of a model is kept for calls with the same arguments, apart from
+    `MODEL_INPUTS`, as long as the model's own settings do not change.
+
+    Args:
+        model: whose settings are the defaults.
+        config: the settings of the call; None for the model's.
+        given: the keyword arguments of the call, settings and others.
+    """
+    inputs = {name: value for name, value in given.items() if name in MODEL_INPUTS}
+    asked = {name: value for name, value in given.items() if name not in MODEL_INPUTS}
+    own = vars(model.generation_config)
+    plain = all(isinstance(value, _PLAIN) for value in asked.values())
+    if config is not None or not plain or any(isinstance(value, Tensor) for value in own.values()):
+        fresh: Merged = model._prepare_generation_config(config, **given)
+        return fresh
+    modified = {name: value for name, value in vars(model.config).items() if name in own}  # which is an error
+    key = asked, own, modified
+    known = _last.get(model)  # which another thread may replace
+    if known is None or known[0] != key:
+        known = _last[model] = copy.deepcopy(key), model._prepare_generation_config(None, **asked)
+    settings, others = known[1]
+    return copy.copy(settings), others | inputs
 
 
 def check_settings(settings: GenerationConfig, arguments: Mapping[str, Any]) -> None:
@@ -91,4 +126,4 @@ def _is_sharded(model: Any) -> bool:
     return any(isinstance(module, FSDPModule | FullyShardedDataParallel) for module in model.modules())
 
 
-__all__ = ["check_settings", "fill_special_ids", "is_synced"]
+__all__ = ["MODEL_INPUTS", "check_settings", "fill_special_ids", "is_synced", "merged"]

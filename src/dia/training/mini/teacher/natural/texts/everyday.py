@@ -79,9 +79,32 @@ def _phone(rng: random.Random) -> str:
     return "{}{}{}-{}{}{}{}".format(*digits)
 
 
-_SLOTS: dict[str, Callable[[random.Random, Sequence[str]], str]] = {
-    "month": lambda rng, names: rng.choice(entries("months")),
-    "weekday": lambda rng, names: rng.choice(entries("days")),
+Fill = Callable[[random.Random, Sequence[str]], str]
+
+
+def _entry_of(section: str) -> Fill:
+    return lambda rng, names: rng.choice(entries(section))
+
+
+# Slots that are filled from a section of lines.txt.
+_SECTIONS = {
+    "month": "months",
+    "weekday": "days",
+    "unit": "units",
+    "span": "spans",
+    "things": "things",
+    "place": "places",
+    "script": "scripts",
+    "machine": "machines",
+    "software": "software",
+    "open": "open",
+    "kind": "kind",
+    "task": "tasks",
+    "site": "sites",
+    "asset": "assets",
+}
+_SLOTS: dict[str, Fill] = {
+    **{slot: _entry_of(section) for slot, section in _SECTIONS.items()},
     "day": lambda rng, names: str(rng.randint(1, 31)),
     "ordinal": lambda rng, names: _ordinal(rng.randint(1, 31)),
     "year": lambda rng, names: str(rng.randint(1700, 2040)),
@@ -96,17 +119,5 @@ _SLOTS: dict[str, Callable[[random.Random, Sequence[str]], str]] = {
     "percent": lambda rng, names: f"{rng.randint(1, 100)}%",
     "digits": lambda rng, names: "-".join(str(rng.randrange(10)) for _ in range(rng.randint(3, 6))),
     "phone": lambda rng, names: _phone(rng),
-    "unit": lambda rng, names: rng.choice(entries("units")),
-    "span": lambda rng, names: rng.choice(entries("spans")),
-    "things": lambda rng, names: rng.choice(entries("things")),
-    "place": lambda rng, names: rng.choice(entries("places")),
     "name": lambda rng, names: rng.choice(names),
-    "script": lambda rng, names: rng.choice(entries("scripts")),
-    "machine": lambda rng, names: rng.choice(entries("machines")),
-    "software": lambda rng, names: rng.choice(entries("software")),
-    "open": lambda rng, names: rng.choice(entries("open")),
-    "kind": lambda rng, names: rng.choice(entries("kind")),
-    "task": lambda rng, names: rng.choice(entries("tasks")),
-    "site": lambda rng, names: rng.choice(entries("sites")),
-    "asset": lambda rng, names: rng.choice(entries("assets")),
 }

@@ -42,7 +42,7 @@ def test_a_soundless_tag_adds_text_and_no_frames():
     assert len(script.codes) == 3
 
 
-LENGTHS = (("short", 30), ("long", 120), ("long", 130))
+LENGTHS = (*(("short", frames) for frames in (29, 30, 31)), *(("long", frames) for frames in (120, 125, 130)))
 
 
 def test_composed_scripts_stay_below_the_longest_length():
@@ -81,6 +81,15 @@ def test_two_given_voices_go_on_in_any_order_with_short_turns_and_repeated_tags(
     turns = sum(bytes(script.ids).count(b"long") for script in scripts) + short
     assert 0.3 < short / turns < 0.7
     assert max(bytes(script.ids).count(b"short") for script in scripts) > 2
+
+
+def test_a_clip_comes_twice_in_a_continuation_only_if_the_voice_has_no_other():
+    few = [clip(name, frames=60, seed=number)._replace(speaker="slt*1") for number, name in enumerate(("ab", "cd"))]
+    composer = Composer([*few, clip("ef", frames=60)._replace(speaker="slt*2")], seed=0)
+    scripts = [bytes(composer.script(Mixture(continued=1.0, pair=0.0)).ids) for _ in range(100)]
+    counts = {name: {ids.count(name) for ids in scripts} for name in (b"ab", b"cd", b"ef")}
+    assert counts[b"ab"] == counts[b"cd"] == {0, 1}
+    assert 2 in counts[b"ef"]
 
 
 def test_both_speakers_speak_equally_often_whatever_the_number_of_their_clips():

@@ -80,7 +80,7 @@ class Composer:
             stays = self.rng.random() < mixture.same_speaker
             other = "S2" if clips[-1].speaker == "S1" else "S1"
             speaker = clips[-1].speaker if stays or other not in self._own else other
-            clip = self._turn(speaker, mixture, longest_clip)
+            clip = self._turn(self._by_voice[speaker], mixture, longest_clip)
             frames += len(clip.codes[0])
             if frames > mixture.longest:
                 break
@@ -90,21 +90,25 @@ class Composer:
     def _continued(self, mixture: Mixture, longest_clip: int | None) -> Script:
         """A clip of one or two voices each, then more of these voices; the prompt ends early in the last of the first.
 
-        The prompt of two voices is the whole clip of one and the start of the clip of the other.
+        The prompt of two voices is the whole clip of one and the start of the clip of the other. No clip comes twice
+        unless the voice has no other: the model would learn to repeat the codes of the prompt.
         """
         voices = self.rng.choices(self._voices, self._weights, k=2 if self.rng.random() < mixture.pair else 1)
         tags = self.rng.sample(SPEAKERS, len(voices))
         pools = [self._by_voice[voice] for voice in voices]
-        clips = [retagged(self._clip(pool, longest_clip), tag) for pool, tag in zip(pools, tags, strict=True)]
+        given = [self._clip(pool, longest_clip) for pool in pools]
+        others = [[one for one in pool if one is not clip] for pool, clip in zip(pools, given, strict=True)]
+        clips = [retagged(clip, tag) for clip, tag in zip(given, tags, strict=True)]
         before, first = sum(len(clip.codes[0]) for clip in clips[:-1]), len(clips[-1].codes[0])
         frames, speaks = before + first, len(voices) - 1
         for _ in range(self.rng.randint(1, 2 * len(voices))):
             speaks = speaks if self.rng.random() < mixture.same_speaker else len(voices) - 1 - speaks
-            clip = retagged(self._turn(voices[speaks], mixture, longest_clip), tags[speaks])
+            clip = self._turn(others[speaks] or pools[speaks], mixture, longest_clip)
             frames += len(clip.codes[0])
-            if len(clips) > len(voices) and frames > mixture.longest:
+            if len(clips) > len(voices) and (frames > mixture.longest or not others[speaks]):
                 break
-            clips.append(clip)
+            others[speaks] = [one for one in others[speaks] if one is not clip]
+            clips.append(retagged(clip, tags[speaks]))
         return compose(clips, self.rng, again=mixture.again)._replace(prompt=before + min(first, GIVEN_FRAMES))
 
     def _count(self, mixture: Mixture) -> int:
@@ -113,10 +117,10 @@ class Composer:
             return self.rng.randint(4, 6)
         return self.rng.randint(2, 3) if fate < mixture.many + mixture.few else 1
 
-    def _turn(self, voice: str, mixture: Mixture, longest_clip: int | None) -> Clip:
-        """A clip of `voice` that follows others."""
+    def _turn(self, pool: Sequence[Clip], mixture: Mixture, longest_clip: int | None) -> Clip:
+        """A clip of `pool` that follows others."""
         short = self.rng.random() < mixture.short
-        return self._clip(self._by_voice[voice], SHORT_FRAMES if short else longest_clip)
+        return self._clip(pool, SHORT_FRAMES if short else longest_clip)
 
     def _clip(self, pool: Sequence[Clip], longest: int | None) -> Clip:
         """A random clip, of at most `longest` frames if there are such clips."""

@@ -174,6 +174,15 @@ def test_an_error_of_the_step_ends_the_clips_in_it_and_no_others(model, alone, e
     assert engine.submit(request(model, 5)).result(60).tolist() == alone[5].tolist()
 
 
+@pytest.mark.skipif(not hasattr(torch, "AcceleratorError"), reason="PyTorch before 2.8 has no such error")
+def test_an_engine_whose_accelerator_has_failed_is_broken(model, engine, monkeypatch):
+    monkeypatch.setattr(engines.GraphRunner, "__call__", raising(torch.AcceleratorError("illegal memory access")))
+    assert not engine.broken
+    with pytest.raises(RuntimeError, match="illegal memory access"):
+        engine.submit(request(model, 0)).result(60)
+    assert engine.broken
+
+
 def test_a_step_that_cannot_be_made_fails_the_clip_that_needs_it(model, alone, engine, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(Step, "__init__", raising(RuntimeError("no such device")))

@@ -1,12 +1,16 @@
 """Dialogues with times, and batches."""
 
+import asyncio
 import base64
 import json
+from dataclasses import replace
 
 import pytest
 
 from dia.audio.files import decode
+from dia.serving.http import speech
 from dia.serving.http.schema import BatchRequest, Item
+from dia.serving.http.speech import spoken_batch
 
 DIALOGUE = {
     "model": "tts-1",
@@ -67,6 +71,43 @@ def test_a_dialogue_has_two_voices_at_most(http):
     answer = http.post("/v1/audio/speech", json={"model": "tts-1", "turns": turns})
     assert answer.status_code == 400
     assert answer.json()["error"]["param"] == "turns"
+
+
+def test_names_in_another_case_and_aliases_are_one_voice(http):
+    for voices in (("clara", "bruno", "Clara"), ("alloy", "bruno", "clara")):
+        turns = [{"text": "Hi.", "voice": voice} for voice in voices]
+        answer = http.post("/v1/audio/speech/preview", json={"turns": turns})
+        assert [turn["speaker"] for turn in answer.json()["turns"]] == ["S1", "S2", "S1"]
+
+
+def test_audio_in_json_has_a_limit_for_all_items_together(service, http, monkeypatch):
+    said = {"model": "tts-1", "input": "Yes.", "voice": "S1", "seed": 1, "response_format": "wav"}
+    audio = http.post("/v1/audio/speech", json={**said, "word_timestamps": True}).json()["audio"]
+    size = len(base64.b64decode(audio))
+    monkeypatch.setattr(service, "limits", replace(service.limits, answer_bytes=size))
+    assert http.post("/v1/audio/speech", json={**said, "word_timestamps": True}).json()["audio"] == audio
+    items = [{"input": "Yes."}] * 2
+    answer = http.post(
+        "/v1/audio/speech/batch",
+        json={name: value for name, value in said.items() if name != "input"} | {"items": items},
+    ).json()
+    assert answer["failed"] >= 1
+    failed = [one["error"] for one in answer["results"] if one["status"] == "error"]
+    assert {error["code"] for error in failed} == {"input_too_long"}
+    assert "stream_format" in failed[0]["message"]
+
+
+def test_an_item_that_is_late_does_not_take_the_others_with_it(service, monkeypatch):
+    async def slow(service, planned, *_, **__):
+        await asyncio.sleep(60 if planned.seed == 1 else 0)
+        return {"audio": "AAAA"}
+
+    monkeypatch.setattr(speech, "whole", slow)
+    monkeypatch.setattr(service, "limits", replace(service.limits, stream_seconds=0.5))
+    items = [Item(input="Yes.", voice="S1", seed=seed) for seed in (0, 1)]
+    first, second = asyncio.run(spoken_batch(service, items))["results"]
+    assert first == {"index": 0, "status": "success", "audio": "AAAA"}
+    assert second["error"]["code"] == "stream_timeout"
 
 
 def test_a_batch_answers_each_item(http):

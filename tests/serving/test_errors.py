@@ -4,10 +4,11 @@ import json
 
 import openai
 import pytest
+import torch
 from serving import assert_error, client_of, full_once, wait_until
 
 from dia.decoding.engine import EngineClosed, EngineFull
-from dia.serving.errors import Code, as_serving_error, input_error
+from dia.serving.errors import Code, as_serving_error, input_error, logged
 from dia.serving.http.schema import SPEECH_EXAMPLES
 
 ASKED = {"model": "tts-1", "voice": "alloy", "input": "Good morning."}
@@ -39,12 +40,16 @@ SPEECH = "/v1/audio/speech"
         ({"language": "fr"}, 400, "invalid_value", "language"),
         ({"text_format": "tex"}, 400, "invalid_value", "text_format"),
         ({"sead": 1}, 400, "unknown_parameter", "sead"),
+        ({"responseFormat": "wav"}, 400, "unknown_parameter", "responseFormat"),
+        ({"response-format": "wav"}, 400, "unknown_parameter", "response-format"),
         ({"best_of": 9}, 400, "invalid_value", "best_of"),
         ({"ref_audio": "AAAA"}, 400, "invalid_value", "ref_audio"),
         ({"voice": None, "ref_audio": "AAAA"}, 400, "missing_parameter", "ref_text"),
         ({"voice": None, "ref_text": "Hi."}, 400, "missing_parameter", "ref_audio"),
         ({"voice": None, "ref_audio": "http://host/a.wav", "ref_text": "Hi."}, 400, "invalid_audio", "ref_audio"),
         ({"voice": None, "ref_audio": "AAAA", "ref_text": "Hi."}, 400, "invalid_audio", "ref_audio"),
+        ({"voice": "Alloy", "ref_audio": "AAAA"}, 400, "invalid_value", "ref_audio"),
+        ({"voice": " Default", "ref_audio": "AAAA"}, 400, "missing_parameter", "ref_text"),
         ({"turns": []}, 400, "invalid_value", "input"),
         ({"input": None, "turns": []}, 400, "invalid_value", "turns"),
         ({"input": None, "turns": [{"text": "Hi", "voice": "x"}]}, 404, "voice_not_found", "turns.0.voice"),
@@ -94,6 +99,13 @@ def test_every_route_has_the_same_errors(http, method, path, status, code):
     assert ("allow" in answer.headers) == (status == 405)
 
 
+def test_an_unknown_field_of_an_item_is_named_and_not_proposed(http):
+    body = {"model": "tts-1", "voice": "alloy", "items": [{"input": "Hi.", "responseFormat": "wav"}]}
+    assert_error(http.post(f"{SPEECH}/batch", json=body), 400, "unknown_parameter", "items.0.responseFormat")
+    answer = http.post(f"{SPEECH}/preview", json={"input": "Hi.", "voice": "alloy", "stream_format": "sse"})
+    assert "did you mean 'stream_format'" not in answer.json()["error"]["message"]
+
+
 @pytest.mark.parametrize(("path", "allowed"), [("/v1/audio/voices", "GET, POST"), (SPEECH, "POST")])
 def test_a_wrong_method_is_told_the_others(http, path, allowed):
     assert http.request("OPTIONS", path).headers["allow"] == allowed
@@ -131,9 +143,11 @@ def test_the_official_client_tries_again_after_the_given_time(address, service, 
 def test_a_dead_engine_is_not_healthy(http, service, monkeypatch):
     assert http.get("/health").json() == {"status": "ok"}
     assert http.get("/ready").json() == {"status": "ready", "model": "mini"}
-    monkeypatch.setattr(type(service.engine), "closed", True)
-    assert_error(http.get("/health"), 503, "engine_stopped")
-    assert_error(http.get("/ready"), 503, "not_ready")
+    for fault in ("closed", "broken"):
+        with monkeypatch.context() as patch:
+            patch.setattr(type(service.engine), fault, True)
+            assert_error(http.get("/health"), 503, "engine_stopped")
+            assert_error(http.get("/ready"), 503, "not_ready")
 
 
 def test_metrics_count_requests_and_audio(http, service, idle):
@@ -145,6 +159,21 @@ def test_metrics_count_requests_and_audio(http, service, idle):
         assert name in text
     assert "dia_time_to_first_audio_seconds_count 0.0\n" not in text
     assert "dia_audio_seconds_per_second 0.0\n" not in text
+
+
+def test_memory_of_the_gpu_is_memory():
+    assert as_serving_error(torch.OutOfMemoryError("CUDA out of memory")).code is Code.out_of_memory
+
+
+def test_an_unknown_error_is_logged_with_its_place_and_without_words_of_the_client(caplog):
+    with pytest.raises(KeyError) as raised:
+        {}["words of a client"]
+    assert logged(raised.value).code is Code.internal_error
+    assert logged(ValueError("temperature=9 is too high")).code is Code.invalid_value
+    (line,) = caplog.messages
+    assert "KeyError at " in line
+    assert "test_errors.py:" in line
+    assert "words" not in line
 
 
 def test_codes_are_distinct():

@@ -47,6 +47,11 @@ def ask(access=LOOPBACK, path="/length", method="GET", limits=LIMITS, **options)
     return asyncio.run(asked())
 
 
+def test_health_is_answered_although_too_many_requests_are_open():
+    assert_error(ask(limits=Limits(open_requests=0)), 503, "overloaded")
+    assert ask(path="/health", limits=Limits(open_requests=0)).status_code == 200
+
+
 def endless():
     async def parts():
         while True:

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from dia.serving.admission import Admission, arrived
-from dia.serving.errors import ServingError
+from dia.serving.errors import Code, ServingError
 from dia.serving.generation import Buffer, stretches
 from dia.serving.metrics import Playback
 from dia.synthesis.synthesizer import Cancelled
@@ -22,6 +22,44 @@ def test_a_buffer_hands_over_what_is_ready():
         return [await buffer.read() for _ in range(3)]
 
     assert asyncio.run(read()) == [b"onetwo", b"three", b""]
+
+
+def test_a_buffer_hands_over_64_kib_at_a_time_and_has_room_again():
+    async def read():
+        buffer, written = Buffer(100_000, 0.05), bytes(range(250)) * 800
+        buffer.put(written[:1])
+        buffer.put(written[1:])
+        found = [await buffer.read()]
+        with pytest.raises(ServingError, match="nothing was read"):
+            await asyncio.to_thread(buffer.put, b"more")  # 134 000 bytes are left
+        found.append(await buffer.read())
+        buffer.put(b"more")
+        buffer.end()
+        while data := await buffer.read():
+            found.append(data)
+        assert b"".join(found) == written + b"more"
+        assert list(map(len, found)) == [65_536, 65_536, 65_536, 3_396]
+
+    asyncio.run(read())
+
+
+def test_a_reader_that_is_slow_but_steady_is_served_to_the_end():
+    async def read():
+        buffer = Buffer(2 * 65_536, 0.2)
+
+        def write():
+            for _ in range(12):
+                buffer.put(bytes(65_536))
+            buffer.end()
+
+        writing, size = asyncio.create_task(asyncio.to_thread(write)), 0
+        while data := await buffer.read():
+            size += len(data)
+            await asyncio.sleep(0.05)  # 0.6 s in all, three times as long as the buffer may be full
+        await writing
+        assert size == 12 * 65_536
+
+    asyncio.run(read())
 
 
 def test_a_slow_reader_stops_its_own_writer_only_for_a_while():
@@ -76,6 +114,26 @@ def test_requests_wait_in_order_and_within_bounds():
         admission.leave(await second)
         await patient
         assert (admission.running, admission.waiting) == (1, 0)
+
+    asyncio.run(wait())
+
+
+def test_items_of_batches_take_no_room_in_the_queue_from_others():
+    async def wait():
+        admission = Admission(1, 1, 60.0)
+        started = await admission.enter()
+        item = asyncio.create_task(admission.enter(patient=True))
+        await asyncio.sleep(0)
+        with pytest.raises(ServingError, match="1 requests wait") as full:
+            admission.check_batch()
+        assert full.value.code is Code.queue_full
+        other = asyncio.create_task(admission.enter())
+        await asyncio.sleep(0)
+        assert admission.waiting == 2
+        admission.leave(started)
+        admission.leave(await item)
+        admission.leave(await other)
+        admission.check_batch()
 
     asyncio.run(wait())
 

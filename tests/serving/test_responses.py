@@ -11,7 +11,7 @@ from serving import running
 from dia.serving.errors import Code, ServingError
 from dia.serving.generation import Buffer
 from dia.serving.http.protocol import Protocol
-from dia.serving.http.responses import EventResponse, SpeechResponse
+from dia.serving.http.responses import EventResponse, LongJSONResponse, SpeechResponse
 from dia.serving.limits import Limits
 
 HEADERS = {"content-type": "audio/pcm"}
@@ -52,6 +52,31 @@ def test_audio_is_sent_in_slices_and_ends():
     assert head["status"] == 200
     assert [len(part["body"]) for part in parts] == [65_536, 34_464, 0]
     assert [part["more_body"] for part in parts] == [True, True, False]
+
+
+def test_json_is_sent_in_slices_and_a_reader_that_stops_is_given_up():
+    async def run(read=None):
+        sent = []
+
+        async def make():
+            return {"audio": "a" * 100_000}
+
+        async def send(message):
+            if read is not None:
+                await read(len(sent))
+            sent.append(message)
+
+        async def receive():
+            await asyncio.sleep(60)
+
+        await LongJSONResponse(make, Limits(reader_seconds=0.02))({"type": "http"}, receive, send)
+        return sent
+
+    head, *parts = asyncio.run(run())
+    assert [len(part["body"]) for part in parts] == [65_536, 34_476, 0]
+    assert [part["more_body"] for part in parts] == [True, True, False]
+    assert dict(head["headers"])[b"content-length"] == b"100012"
+    assert len(asyncio.run(run(stuck))) == 2
 
 
 async def stuck(number):

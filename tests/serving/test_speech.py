@@ -1,5 +1,6 @@
 """`POST /v1/audio/speech` over a socket, with the official client and a plain one."""
 
+import asyncio
 import base64
 import io
 import json
@@ -122,11 +123,13 @@ def test_speed_changes_the_length(http, pcm, speed):
 
 
 def test_a_client_that_leaves_frees_its_slot(http, service, idle):
+    before = service.metrics.cancelled._value.get()
     with http.stream("POST", "/v1/audio/speech", json={**ASKED, "input": LONG}) as answer:
         next(answer.iter_raw())
-        wait_until(lambda: service.engine.load().live == 1, 2.0)  # also if a part has just ended
-    wait_until(lambda: service.engine.load().live == 0, 2.0)
-    wait_until(lambda: service.admission.running == 0, 2.0)
+        wait_until(lambda: service.engine.load().live == 1)  # also if a part has just ended
+    wait_until(lambda: service.engine.load().live == 0)
+    wait_until(lambda: service.admission.running == 0)
+    assert service.metrics.cancelled._value.get() == before + 1  # it has not come to its end
 
 
 def test_a_client_that_leaves_the_queue_is_forgotten(address, service, monkeypatch, idle):
@@ -199,6 +202,20 @@ def test_takes_that_are_compared_have_a_place_each(http, service, monkeypatch, i
     monkeypatch.setattr(service.admission, "enter", remembered)
     assert http.post("/v1/audio/speech", json={**ASKED, "best_of": 2}).status_code == 200
     assert asked == [2]
+
+
+def test_the_wait_for_a_place_counts_for_the_first_audio(http, service, idle, monkeypatch):
+    seconds = []
+    monkeypatch.setattr(service.metrics.first_audio, "observe", seconds.append)
+    enter = service.admission.enter
+
+    async def late(*arguments, **options):
+        await asyncio.sleep(0.5)
+        return await enter(*arguments, **options)
+
+    monkeypatch.setattr(service.admission, "enter", late)
+    http.post("/v1/audio/speech", json=ASKED)
+    assert [found > 0.5 for found in seconds] == [True]
 
 
 def test_a_cancelled_request_is_counted(service, idle, http):

@@ -56,9 +56,12 @@ def test_a_voice_is_not_replaced(http, ann, recording):
     assert_error(upload(http, recording, name="ANN b"), 409, "voice_exists", "name")
 
 
-def test_a_deleted_voice_is_gone(http, ann):
+def test_a_deleted_voice_is_gone(http, ann, service):
+    service.voices.find("ann-b")
+    assert any(path.stem == "ann-b" for path in service.voices._loaded)
     assert http.delete(f"{VOICES}/ann-b").json() == {"id": "ann-b", "object": "audio.voice.deleted", "deleted": True}
     assert_error(http.delete(f"{VOICES}/ann-b"), 404, "voice_not_found", "voice")
+    assert not any(path.stem == "ann-b" for path in service.voices._loaded)
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,8 @@ _WAITING = 1024  # clips that may wait by default
 _COUNT = Range(1, 1 << 20, whole=True)  # of slots and of clips that wait; memory ends sooner
 _SHARE = 0.5  # of free memory that keys and values may take
 _STOP_SECONDS = 60.0
+# After such an error, as of an illegal memory access, a GPU fails every call. PyTorch before 2.8 has no type for it.
+_ACCELERATOR_ERROR: type[BaseException] | tuple[()] = getattr(torch, "AcceleratorError", ())
 _ahead = Worker("dia.prefill", alone=True)  # computes prompts of small models while their steps run
 
 
@@ -123,6 +125,11 @@ class Engine:
         """Whether the engine accepts no more clips."""
         return self._state.closed
 
+    @property
+    def broken(self) -> bool:
+        """Whether the accelerator has failed, after which nothing can be computed in this process."""
+        return self._state.broken
+
     def close(self) -> None:
         """Stop: clips that are not finished fail with `EngineClosed`. Waits for the thread to end."""
         self._close()
@@ -144,7 +151,7 @@ class _State:
         self.beginning: deque[Prefill] = deque()  # taken from `waiting`, for slots that are free
         self.live: dict[int, Ticket] = {}
         self.thread: threading.Thread | None = None
-        self.closed = False
+        self.closed = self.broken = False
 
     def submit(self, ticket: Ticket) -> Ticket:
         with self.lock:
@@ -177,6 +184,7 @@ class _State:
             try:
                 self._serve(self.model(), config)
             except BaseException as error:  # of the step: all clips in it are lost
+                self.broken = self.broken or isinstance(error, _ACCELERATOR_ERROR)
                 self._fail(error)
 
     def _next_config(self) -> DecodeConfig | None:

@@ -40,7 +40,29 @@ class Admission:
         self.places, self._most_waiting, self._wait_seconds = places_for(slots), waiting, wait_seconds
         self._free, self._queue = self.places, deque[tuple[asyncio.Future[None], int]]()
         self._seconds: deque[float] = deque(maxlen=_REMEMBERED)
-        self.waiting = self.running = 0
+        self._waiting = {False: 0, True: 0}  # by their patience
+        self.running = 0
+
+    @property
+    def waiting(self) -> int:
+        """Requests that wait for a place, and items of batches."""
+        return sum(self._waiting.values())
+
+    def check_batch(self) -> None:
+        """Check that so few items of batches wait that another batch may come.
+
+        Raises:
+            ServingError: too many wait.
+        """
+        if self._waiting[True] >= self._most_waiting:
+            raise self._full()
+
+    def _full(self) -> ServingError:
+        return ServingError(
+            Code.queue_full,
+            f"{self.waiting} requests wait for {self.places} places; try again later.",
+            retry_after=self.expected_wait,
+        )
 
     async def enter(self, patient: bool = False, places: int = 1) -> Entry:
         """Wait for places, in the order of the calls: one that needs many is not overtaken by others.
@@ -56,13 +78,9 @@ class Admission:
             ServingError: too many requests wait already, or no place becomes free in time.
         """
         places = min(places, self.places)
-        if (self._queue or self._free < places) and self.waiting >= self._most_waiting and not patient:
-            raise ServingError(
-                Code.queue_full,
-                f"{self.waiting} requests wait for {self.places} places; try again later.",
-                retry_after=self.expected_wait,
-            )
-        self.waiting += 1
+        if (self._queue or self._free < places) and self._waiting[False] >= self._most_waiting and not patient:
+            raise self._full()
+        self._waiting[patient] += 1
         try:
             async with asyncio.timeout(None if patient else self._wait_seconds - self._waited()):
                 await self._take(places)
@@ -73,7 +91,7 @@ class Admission:
                 retry_after=self.expected_wait,
             ) from None
         finally:
-            self.waiting -= 1
+            self._waiting[patient] -= 1
         self.running += 1
         return Entry(time.monotonic(), places)
 

@@ -1,12 +1,17 @@
 """The catalogue of errors: codes, messages and types, for every protocol. Independent of how it is sent."""
 
+import logging
 import math
 from collections.abc import Iterable
 from enum import Enum
 from typing import Any
 
+import torch
+
 from dia.decoding.engine import EngineClosed, EngineFull
 from dia.runtime.spelling import did_you_mean
+
+logger = logging.getLogger(__name__)
 
 
 class Code(Enum):
@@ -118,7 +123,7 @@ def as_serving_error(error: BaseException) -> ServingError:
             return ServingError(Code.overloaded, "all slots are in use; try again later.")
         case EngineClosed():
             return ServingError(Code.engine_stopped, "the engine has stopped; the server must be restarted.")
-        case MemoryError():
+        case MemoryError() | torch.OutOfMemoryError():
             return ServingError(Code.out_of_memory, "there is not enough memory at the moment; try again later.")
         case TimeoutError():  # an OSError, too, so it comes first
             return ServingError(Code.stream_timeout, "the speech took too long. Send a shorter text.")
@@ -132,6 +137,24 @@ def as_serving_error(error: BaseException) -> ServingError:
             return ServingError(Code.speech_failed, "the model computed NaN for this request; try another seed.")
         case _:
             return ServingError(Code.internal_error, "internal error; the log of the server has its place.")
+
+
+def logged(error: BaseException) -> ServingError:
+    """As `as_serving_error`. An unknown error is written to the log, with its place."""
+    known = as_serving_error(error)
+    if known.code is Code.internal_error and known is not error:
+        log_unexpected(error, "while generating")
+    return known
+
+
+def log_unexpected(error: BaseException, request: str) -> None:
+    """One line without the words of the client, which the message of an error may contain."""
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    place = "?" if frame is None else f"{frame.tb_frame.f_code.co_filename}:{frame.tb_lineno}"
+    logger.error("%s internal error: %s at %s", request, type(error).__name__, place)
+    logger.debug("traceback of %s", request, exc_info=error)
 
 
 def input_error(error: Exception, param: str = "input") -> ServingError:
@@ -152,4 +175,4 @@ def unknown_name(code: Code, what: str, given: str, known: Iterable[str], param:
     return ServingError(code, f"there is no {what} {given[:60]!r}{near} Known: {shown}", param)
 
 
-__all__ = ["Code", "ServingError", "as_serving_error", "input_error", "unknown_name"]
+__all__ = ["Code", "ServingError", "as_serving_error", "input_error", "log_unexpected", "logged", "unknown_name"]

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from dia.synthesis.job import SynthesisJob
 
 _NOTHING = np.zeros(0, np.float32)
+_SLICE = 64 * 1024  # bytes read at once: 1.4 s of pcm at 24 kHz
 
 
 class Buffer:
@@ -79,20 +80,33 @@ class Buffer:
             self._changed.notify_all()
 
     async def read(self) -> bytes:
-        """All that is ready, after waiting for it; b"" at the end. Raises the writer's error."""
+        """What is ready, up to 64 KiB, after waiting for it; b"" at the end. Raises the writer's error.
+
+        It is sent before more is read, so that a slow reader makes room for the writer all the time.
+        """
         while True:
             with self._changed:
                 if self._parts:
-                    data, self._size = b"".join(self._parts), 0
-                    self._parts.clear()
-                    self._changed.notify_all()
-                    return data
+                    return self._take()
                 if self._ended:
                     if self._error is not None:
                         raise self._error
                     return b""
                 self._ready.clear()
             await self._ready.wait()
+
+    def _take(self) -> bytes:
+        """The first 64 KiB, or all if there is less. Call it with the lock."""
+        taken, size = list[bytes](), 0
+        while self._parts and size < _SLICE:
+            part = self._parts.popleft()
+            if rest := part[_SLICE - size :]:
+                self._parts.appendleft(rest)
+            taken.append(part[: _SLICE - size])
+            size += len(taken[-1])
+        self._size -= size
+        self._changed.notify_all()
+        return b"".join(taken)
 
     def _wake(self) -> None:
         with suppress(RuntimeError):  # the loop is closed: nobody reads any more
@@ -110,6 +124,7 @@ class Generation:
         speed: relative to the model's.
         metrics: counts audio and times.
         watermark: whether to put an inaudible watermark into the audio.
+        asked: the time of the request, as of `time.monotonic`; None for now.
 
     Attributes:
         pieces: those that are finished, for their times and codes, without their audio.
@@ -125,11 +140,13 @@ class Generation:
         speed: float,
         metrics: Metrics,
         watermark: bool = False,
+        asked: float | None = None,
     ) -> None:
         self._watermark = watermark
         self._model, self._job, self._encoder, self._speed, self._metrics = model, job, encoder, speed, metrics
         self.buffer, self.pieces, self.seconds = buffer, list[Piece](), 0.0
-        self._cancel, self._playback, self._created = threading.Event(), Playback(), time.monotonic()
+        self._cancel, self._playback = threading.Event(), Playback()
+        self._asked = time.monotonic() if asked is None else asked
 
     def start(self, executor: Executor, done: Callable[[], None]) -> None:
         """Generate in a thread. `done` is called in the event loop once the thread has finished."""
@@ -163,7 +180,7 @@ class Generation:
             return
         seconds = len(samples) / self._model.sample_rate
         if not self.seconds:
-            self._metrics.first_audio.observe(time.monotonic() - self._created)
+            self._metrics.first_audio.observe(time.monotonic() - self._asked)
         if self._playback.late(seconds):
             self._metrics.underruns.inc()
         self.seconds += seconds

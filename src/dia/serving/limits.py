@@ -54,6 +54,8 @@ class Limits:
         reader_seconds: in which a reader takes a second or more of audio; a player that is not paused takes more.
         buffer_bytes: of audio that is ready and not read: 3 minutes of pcm at 24 kHz. Then generation waits.
         stall_seconds: a full buffer may stop generation for so long; then the stream ends with an error.
+        answer_bytes: of the audio of an answer that is sent as a whole, in JSON; 128 MiB are 25 minutes of wav at
+            44.1 kHz. Streams need no such limit.
         open_requests: at once, those included that only wait for a slow reader.
         connections: open at once, whether they send a request or not. With more, the oldest one without a request
             is closed; a process may have more files open than these, see `dia.serving.http.protocol`.
@@ -72,6 +74,7 @@ class Limits:
     reader_seconds: float = 120.0
     buffer_bytes: int = 8 * 2**20
     stall_seconds: float = 30.0
+    answer_bytes: int = 128 * 2**20
     open_requests: int = 1_024
     connections: int = 4_096
     header_seconds: float = 30.0

@@ -19,10 +19,10 @@ from pydantic import Field
 
 from dia.audio.formats.live import MEDIA_TYPES
 from dia.runtime.files.atomic import atomic_file
-from dia.serving.errors import as_serving_error
+from dia.serving.errors import logged
 from dia.serving.http.jobs import Order, check_length, order
 from dia.serving.http.schema import Item, Seed, Speed, TextFormat
-from dia.serving.http.speech import summary
+from dia.serving.http.speech import Room, summary
 from dia.serving.limits import ANSWER_CHARACTERS, NAME_CHARACTERS
 from dia.serving.service import Service
 from dia.serving.voices import ALIASES, DEFAULT
@@ -130,15 +130,16 @@ class _Tools:
                 audio, facts = await self._spoken(planned, context)
             return await self._answer(planned, audio, facts)
         except Exception as error:
-            known = as_serving_error(error)
+            known = logged(error)
             raise ToolError(f"{known.code.name}: {known.message}") from None
 
     async def _spoken(self, planned: Order, context: Context) -> tuple[bytes, dict[str, Any]]:
         """All audio, and facts about it. The slot is free as soon as the client cancels the call."""
         generation = await self._service.start(planned.job, planned.format, planned.rate, planned.speed)
-        audio = bytearray()
+        audio, room = bytearray(), Room(self._service.limits.answer_bytes)
         try:
             while data := await generation.buffer.read():
+                room.take(len(data))
                 audio += data
                 await context.report_progress(generation.seconds, message=f"{generation.seconds:.1f} s of speech")
         finally:

@@ -18,7 +18,7 @@ class Metrics:
         self.requests = Counter("dia_requests", "Requests", ["route", "status"], registry=self.registry)
         self.first_audio = Histogram(
             "dia_time_to_first_audio_seconds",
-            "From the start of a request to its first audio",
+            "From when a request asks for a place to its first audio",
             buckets=_FIRST_AUDIO,
             registry=self.registry,
         )

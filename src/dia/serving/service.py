@@ -87,7 +87,7 @@ class Service:
     @property
     def alive(self) -> bool:
         """Whether requests can be generated at all."""
-        return not self.engine.closed and not self.failure
+        return not (self.engine.closed or self.engine.broken or self.failure)
 
     async def prepared(self, work: Callable[..., T], *arguments: Any) -> T:
         """Run work that reads text or recordings in a thread."""
@@ -110,12 +110,13 @@ class Service:
         """
         # One part after another, so that a request has no more slots than places: one, or one for each take of a part.
         job = replace(job, take_options=replace(job.take_options, parts_at_once=1))
+        asked = time.monotonic()
         entered = await self.admission.enter(patient, places=job.take_options.best_of)
         try:
             comment = str(self.model.provenance(job.seed))
             encoder = live_encoder(format, self.model.sample_rate, rate, comment)
             buffer = Buffer(self.limits.buffer_bytes, self.limits.stall_seconds)
-            generation = Generation(self.model, job, encoder, buffer, speed, self.metrics, self._watermark)
+            generation = Generation(self.model, job, encoder, buffer, speed, self.metrics, self._watermark, asked)
 
             def done() -> None:
                 self.admission.leave(entered)

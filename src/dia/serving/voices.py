@@ -79,7 +79,7 @@ class VoiceCatalogue:
         Raises:
             ServingError: there is no such voice; the message names the nearest.
         """
-        given, files = name.strip().casefold(), self._files()
+        given, files = plain(name), self._files()
         for known, path in files.items():
             if known.casefold() == given and (voice := self._load(path)) is not None:
                 return voice
@@ -129,10 +129,11 @@ class VoiceCatalogue:
         Raises:
             ServingError: there is no such voice, or it is not one of the folder.
         """
-        given, own = name.strip().casefold(), self._files(examples=False)
+        given, own = plain(name), self._files(examples=False)
         for known, path in own.items():
             if known.casefold() == given:
                 path.unlink(missing_ok=True)
+                self._forget(path)
                 return known
         self.find(name)
         raise ServingError(
@@ -155,6 +156,7 @@ class VoiceCatalogue:
         try:
             state = path.stat()
         except OSError:
+            self._forget(path)
             return None
         version = state.st_mtime_ns, state.st_size
         with self._lock:
@@ -162,6 +164,10 @@ class VoiceCatalogue:
             if known is None or known[0] != version:
                 known = self._loaded[path] = version, self._fitting(path)
             return known[1]
+
+    def _forget(self, path: Path) -> None:
+        with self._lock:
+            self._loaded.pop(path, None)
 
     def _fitting(self, path: Path) -> "Voice | None":
         from dia.voices.voice import Voice
@@ -172,6 +178,11 @@ class VoiceCatalogue:
         except (OSError, ValueError):
             return None
         return voice.speaking_as(SPEAKERS[0]) if len(voice.speakers) == 1 else voice
+
+
+def plain(name: str) -> str:
+    """A name as it is compared: without surrounding spaces, in any case."""
+    return name.strip().casefold()
 
 
 def voice_id(name: str) -> str:
@@ -226,6 +237,7 @@ __all__ = [
     "ServedVoice",
     "VoiceCatalogue",
     "decoded_recording",
+    "plain",
     "recording_error",
     "voice_id",
 ]

@@ -151,9 +151,10 @@ async def _validation_error(_: Request, error: Exception) -> Response:
     kind = first["type"]
     if kind == "json_invalid" or (not place and kind != "missing"):
         return error_response(ServingError(*_OF_STATUS[400]))
-    # Members of unions and aliases are not names of parameters.
-    named = [part for part in place if part.isdecimal() or (part.islower() and "[" not in part and "-" not in part)]
-    param = ".".join(named) or None
+    # Members of unions and aliases are not names of parameters; that of an unknown one may look like them.
+    outer, own = (place[:-1], place[-1:]) if kind == "extra_forbidden" else (place, [])
+    named = [part for part in outer if part.isdecimal() or (part.islower() and "[" not in part and "-" not in part)]
+    param = ".".join([*named, *own]) or None
     return error_response(ServingError(*_described(kind, first["msg"], param), param))
 
 
@@ -162,7 +163,7 @@ def _described(kind: str, message: str, param: str | None) -> tuple[Code, str]:
         return Code.missing_parameter, f"{param or 'the body'} is missing."
     if kind == "extra_forbidden":
         name = str(param).rpartition(".")[2]
-        known = [*SpeechRequest.model_fields, *BatchRequest.model_fields, "inputs"]
+        known = {*SpeechRequest.model_fields, *BatchRequest.model_fields, "inputs"} - {name}  # if of another route
         return Code.unknown_parameter, f"there is no parameter {name[:60]!r}{did_you_mean(name, known) or '.'}"
     plain = message.removeprefix("Value error, ")
     plain = plain[0].lower() + plain[1:]

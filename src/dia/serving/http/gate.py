@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from dia.serving.errors import Code, ServingError, as_serving_error
+from dia.serving.errors import Code, ServingError, as_serving_error, log_unexpected
 from dia.serving.http.responses import error_response
 from dia.serving.limits import Limits
 from dia.serving.metrics import Metrics
@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 Headers: TypeAlias = dict[str, str]
 
 # Without a key: for load balancers, and for the browser that opens the documents or the page, which asks for the key.
+_HEALTH = frozenset({"/health", "/ready"})  # answered although too many requests are open
 OPEN_ROUTES = frozenset({"/", "/health", "/ready", "/docs", "/openapi.json"})
 OPEN_PREFIX = "/page/"
 _CLIENT_LEFT = 499  # in the metrics: nobody reads the answer
@@ -109,13 +110,13 @@ class Gate:
         except Exception as error:
             if own.status is None:
                 await error_response(as_serving_error(error))(scope, receive, own.send)
-            _log_unexpected(error, own.id)
+            log_unexpected(error, own.id)
         finally:
             self._open -= 1
             self._count(scope, own)
 
     async def _pass(self, scope: Scope, receive: Receive, own: "_Exchange", headers: Headers) -> None:
-        if self._open > self._limits.open_requests:
+        if self._open > self._limits.open_requests and scope["path"] not in _HEALTH:
             raise ServingError(Code.overloaded, f"{self._open - 1} requests are open; try again later.")
         self._access.check(scope["method"], scope["path"], headers)
         body = bytearray()
@@ -199,16 +200,6 @@ def _replay(body: bytes, receive: Receive) -> Receive:
         return message
 
     return replayed
-
-
-def _log_unexpected(error: Exception, request: str) -> None:
-    """One line without the words of the client, which the message of an error may contain."""
-    frame = error.__traceback__
-    while frame is not None and frame.tb_next is not None:
-        frame = frame.tb_next
-    place = "?" if frame is None else f"{frame.tb_frame.f_code.co_filename}:{frame.tb_lineno}"
-    logger.error("%s internal error: %s at %s", request, type(error).__name__, place)
-    logger.debug("traceback of %s", request, exc_info=error)
 
 
 __all__ = ["OPEN_ROUTES", "Access", "Gate"]

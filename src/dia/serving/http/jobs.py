@@ -12,7 +12,15 @@ from dia.audio.formats.live import rate_for, rates_of
 from dia.serving.errors import Code, ServingError, input_error
 from dia.serving.http.schema import Item, Turn
 from dia.serving.limits import PCM_RATE, Limits
-from dia.serving.voices import DEFAULT, OwnVoice, ServedVoice, VoiceCatalogue, decoded_recording, recording_error
+from dia.serving.voices import (
+    DEFAULT,
+    OwnVoice,
+    ServedVoice,
+    VoiceCatalogue,
+    decoded_recording,
+    plain,
+    recording_error,
+)
 from dia.text.prompt_format import PromptFormat
 from dia.text.tags import SPEAKER_TAG, SPEAKERS
 
@@ -176,7 +184,7 @@ def _cast(voices: VoiceCatalogue, item: Item, given: Mapping[Any, str]) -> _Word
     found = {speaker: voices.find(name, f"voices.{speaker}") for speaker, name in given.items()}
     for speaker, voice in found.items():
         if isinstance(voice, OwnVoice):
-            if voice.speaker != speaker and given[speaker].casefold() != DEFAULT:
+            if voice.speaker != speaker and plain(given[speaker]) != DEFAULT:
                 message = (
                     f"{given[speaker]} is the model's own voice of the other speaker; omit it, or choose another."
                 )
@@ -203,7 +211,7 @@ def _reference(item: Item) -> dict[str, Any]:
     """The options for a recording in the request."""
     if item.voices is not None:
         raise ServingError(Code.invalid_value, "voices and ref_audio cannot be combined; omit one.", "voices")
-    if item.voice is not None and item.voice != DEFAULT:
+    if item.voice is not None and plain(item.voice) != DEFAULT:
         raise ServingError(Code.invalid_value, "voice and ref_audio cannot be combined; omit one.", "ref_audio")
     for name, other in (("ref_audio", "ref_text"), ("ref_text", "ref_audio")):
         if not (getattr(item, name) or "").strip():
@@ -251,18 +259,22 @@ def _turn_voice(item: Item, turn: Turn, number: int) -> str:
 
 
 def _speakers(voices: dict[str, ServedVoice]) -> dict[str, str]:
-    """S1 or S2 for the name of each voice: the model's own keep theirs."""
+    """S1 or S2 for the name of each voice: the model's own keep theirs. Several names may stand for one voice."""
     own = {name: voice.speaker for name, voice in voices.items() if isinstance(voice, OwnVoice)}
-    others = [name for name in voices if name not in own]
+    others = {name: id(voice) for name, voice in voices.items() if name not in own}
     free = [speaker for speaker in SPEAKERS if speaker not in own.values()]
-    if len(others) > len(free):
-        message = f"a dialogue has up to {len(SPEAKERS)} voices, but this one has {len(voices)}"
+    recorded = list(dict.fromkeys(others.values()))
+    if len(recorded) > len(free):
+        message = (
+            f"a dialogue has up to {len(SPEAKERS)} voices, but this one has {len(set(own.values())) + len(recorded)}"
+        )
         raise ServingError(Code.invalid_value, f"{message}. Send it in several requests.", "turns")
     for name in others:
         voice = voices[name]
         if not isinstance(voice, OwnVoice) and len(voice.speakers) > 1:
             raise ServingError(Code.invalid_value, f"the voice {name!r} has two speakers; use it with input.", "turns")
-    return own | dict(zip(others, free, strict=False))
+    speakers = dict(zip(recorded, free, strict=False))
+    return own | {name: speakers[voice] for name, voice in others.items()}
 
 
 def _tokens(model: "Dia", job: "SynthesisJob") -> int:

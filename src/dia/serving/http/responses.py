@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import json
-import logging
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
@@ -12,14 +11,12 @@ from typing import Any
 from starlette.responses import JSONResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
-from dia.serving.errors import Code, ServingError, as_serving_error
+from dia.serving.errors import Code, ServingError, logged
 from dia.serving.generation import Generation
 from dia.serving.limits import Limits
 from dia.synthesis.parts.joining import Piece
 
-logger = logging.getLogger(__name__)
-
-_SLICE = 64 * 1024  # bytes sent at once: 1.4 s of pcm at 24 kHz
+_SLICE = 64 * 1024  # bytes sent at once
 _LAST_SECONDS = 1.0  # to send the last event to a reader that may not read
 _UNBUFFERED = {"x-accel-buffering": "no", "cache-control": "no-store"}  # proxies must pass chunks on at once
 
@@ -30,15 +27,15 @@ def error_response(error: ServingError) -> JSONResponse:
 
 
 class LongResponse(Response, ABC):
-    """An answer that takes long. If the client leaves, or after `seconds`, it is cancelled.
+    """An answer that takes long. If the client leaves, or when the time is up, it is cancelled.
 
     Args:
-        seconds: that the whole answer may take.
+        limits: on the time of the answer and of its reader.
     """
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, limits: Limits) -> None:
         super().__init__()
-        self._seconds, self._begun = seconds, False
+        self._seconds, self._reader_seconds, self._begun = limits.stream_seconds, limits.reader_seconds, False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the answer."""
@@ -57,11 +54,9 @@ class LongResponse(Response, ABC):
             async with asyncio.timeout(self._seconds):
                 await self.produce(send)
         except Exception as error:
-            await self._fail(as_serving_error(error), error, scope, receive, send)
+            await self._fail(logged(error), scope, receive, send)
 
-    async def _fail(self, known: ServingError, error: Exception, scope: Scope, receive: Receive, send: Send) -> None:
-        if known.code is Code.internal_error:
-            logger.error("a request failed while generating: %s", type(error).__name__, exc_info=_debug(error))
+    async def _fail(self, known: ServingError, scope: Scope, receive: Receive, send: Send) -> None:
         if not self._begun:
             await error_response(known)(scope, receive, send)
             return
@@ -74,6 +69,15 @@ class LongResponse(Response, ABC):
         self._begun = True
         raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
         await send({"type": "http.response.start", "status": 200, "headers": raw})
+
+    async def send_in_time(self, send: Send, data: bytes) -> None:
+        """Send a part of the answer; a reader that has stopped reading is an error."""
+        try:
+            async with asyncio.timeout(self._reader_seconds):
+                await send(_part(data))
+        except TimeoutError:
+            message = f"nothing was read for {self._reader_seconds:g} s."
+            raise ServingError(Code.reader_too_slow, message) from None
 
     @abstractmethod
     async def produce(self, send: Send) -> None:
@@ -96,8 +100,8 @@ class SpeechResponse(LongResponse):
     """
 
     def __init__(self, start: Callable[[], Awaitable[Generation]], limits: Limits, headers: Mapping[str, str]) -> None:
-        super().__init__(limits.stream_seconds)
-        self._start, self._own, self._reader_seconds = start, {**_UNBUFFERED, **headers}, limits.reader_seconds
+        super().__init__(limits)
+        self._start, self._own = start, {**_UNBUFFERED, **headers}
         self._generation: Generation | None = None
 
     async def produce(self, send: Send) -> None:
@@ -106,21 +110,11 @@ class SpeechResponse(LongResponse):
         data = await self._generation.buffer.read()
         await self.begin(send, self._own)
         while data:
-            for at in range(0, len(data), _SLICE):
-                await self._send_in_time(send, self.encoded(data[at : at + _SLICE]))
+            await self.send_in_time(send, self.encoded(data))
             if report := self.progress(self._generation):
-                await self._send_in_time(send, report)
+                await self.send_in_time(send, report)
             data = await self._generation.buffer.read()
         await send(_part(self.ending(self._generation), more=False))
-
-    async def _send_in_time(self, send: Send, data: bytes) -> None:
-        """Send data; a reader that has stopped reading is an error."""
-        try:
-            async with asyncio.timeout(self._reader_seconds):
-                await send(_part(data))
-        except TimeoutError:
-            message = f"nothing was read for {self._reader_seconds:g} s."
-            raise ServingError(Code.reader_too_slow, message) from None
 
     def stop(self) -> None:
         """Free the slot."""
@@ -188,23 +182,29 @@ class LongJSONResponse(LongResponse):
 
     Args:
         make: makes it; it is cancelled if the client leaves.
-        seconds: as in `LongResponse`.
+        limits: as in `LongResponse`.
     """
 
-    def __init__(self, make: Callable[[], Awaitable[Any]], seconds: float) -> None:
-        super().__init__(seconds)
+    def __init__(self, make: Callable[[], Awaitable[Any]], limits: Limits) -> None:
+        super().__init__(limits)
         self._make = make
 
     async def produce(self, send: Send) -> None:
         """Make the JSON and send it."""
-        content = json.dumps(await self._make(), ensure_ascii=False, separators=(",", ":")).encode()
+        content = await asyncio.to_thread(_as_json, await self._make())
         await self.begin(send, {"content-type": "application/json", "content-length": str(len(content))})
-        await send(_part(content, more=False))
+        for at in range(0, len(content), _SLICE):
+            await self.send_in_time(send, content[at : at + _SLICE])
+        await send(_part(b"", more=False))
 
 
 def event(content: Mapping[str, Any]) -> bytes:
     """A server-sent event."""
     return f"data: {json.dumps(content)}\n\n".encode()
+
+
+def _as_json(content: Any) -> bytes:
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _part(data: bytes, more: bool = True) -> Message:
@@ -214,11 +214,6 @@ def _part(data: bytes, more: bool = True) -> Message:
 async def _until_disconnect(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
-
-
-def _debug(error: Exception) -> Exception | None:
-    """The error for the log, if that is for debugging: its message may contain the words of the client."""
-    return error if logger.isEnabledFor(logging.DEBUG) else None
 
 
 __all__ = ["EventResponse", "LongJSONResponse", "LongResponse", "SpeechResponse", "error_response", "event"]

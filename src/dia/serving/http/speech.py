@@ -11,7 +11,7 @@ from fastapi import APIRouter, Body, Request
 from starlette.responses import Response
 
 from dia.audio.formats.live import MEDIA_TYPES
-from dia.serving.errors import Code, as_serving_error, unknown_name
+from dia.serving.errors import Code, ServingError, logged, unknown_name
 from dia.serving.generation import Generation
 from dia.serving.http.jobs import Order, check_length, order, texts_of
 from dia.serving.http.responses import EventResponse, LongJSONResponse, SpeechResponse
@@ -22,6 +22,7 @@ from dia.synthesis.parts.joining import Piece
 
 router = APIRouter(prefix="/v1/audio/speech", tags=["speech"])
 
+_SHARE = 0.95  # of the time of an answer in which the items of a batch must be finished; the rest is for sending
 _AUDIO = {
     "description": "The audio, its events, or JSON with `word_timestamps`.",
     "content": {
@@ -52,7 +53,8 @@ async def speech(
             starter(service, planned), service.limits, headers, lambda made: summary(planned, made, timed), finished
         )
     if body.word_timestamps:
-        return LongJSONResponse(lambda: whole(service, planned, timed=True), service.limits.stream_seconds)
+        room = Room(service.limits.answer_bytes)
+        return LongJSONResponse(lambda: whole(service, planned, True, room), service.limits)
     return SpeechResponse(starter(service, planned), service.limits, headers)
 
 
@@ -64,8 +66,9 @@ async def batch(
     service: Service = request.app.state.service
     check_model(service, body.model)
     check_length(texts_of(body.items), service.limits.input_characters, "items")
+    service.admission.check_batch()
     items = [item.with_defaults(body) for item in body.items]
-    return LongJSONResponse(lambda: spoken_batch(service, items), service.limits.stream_seconds)
+    return LongJSONResponse(lambda: spoken_batch(service, items), service.limits)
 
 
 def check_model(service: Service, name: str) -> None:
@@ -83,17 +86,38 @@ def starter(service: Service, planned: Order, patient: bool = False) -> Callable
     return lambda: service.start(planned.job, planned.format, planned.rate, planned.speed, patient)
 
 
-async def whole(service: Service, planned: Order, timed: bool, patient: bool = False) -> dict[str, Any]:
+class Room:
+    """The bytes that the audio of an answer may still have, all items of a batch together."""
+
+    def __init__(self, size: int) -> None:
+        self._size = self._left = size
+
+    def take(self, size: int) -> None:
+        """Take some of it.
+
+        Raises:
+            ServingError: there is not so much left.
+        """
+        self._left -= size
+        if self._left < 0:
+            message = f"the audio of an answer has up to {self._size / 2**20:g} MiB."
+            remedy = "Send a shorter text, ask for mp3, or stream it (stream_format 'sse')."
+            raise ServingError(Code.input_too_long, f"{message} {remedy}", "input")
+
+
+async def whole(service: Service, planned: Order, timed: bool, room: Room, patient: bool = False) -> dict[str, Any]:
     """All audio of a request, as the body of an answer. If the task is cancelled, the slot is freed."""
     generation = await service.start(planned.job, planned.format, planned.rate, planned.speed, patient)
     try:
         audio = bytearray()
         while data := await generation.buffer.read():
+            room.take(len(data))
             audio += data
     finally:
         generation.cancel()
+    encoded = await asyncio.to_thread(base64.b64encode, audio)
     return {
-        "audio": base64.b64encode(audio).decode("ascii"),
+        "audio": encoded.decode("ascii"),
         "format": planned.format,
         "sample_rate": planned.rate,
         **summary(planned, generation, timed),
@@ -124,9 +148,11 @@ def _named(piece: Piece) -> str:
 
 
 async def spoken_batch(service: Service, items: list[Item]) -> dict[str, Any]:
-    """The answer to a batch."""
+    """The answer to a batch. Items that are not finished in time have an error; the others are kept."""
+    room = Room(service.limits.answer_bytes)
+    ends = asyncio.get_running_loop().time() + _SHARE * service.limits.stream_seconds
     async with asyncio.TaskGroup() as tasks:
-        running = [tasks.create_task(_result(service, number, item)) for number, item in enumerate(items)]
+        running = [tasks.create_task(_result(service, number, item, room, ends)) for number, item in enumerate(items)]
     results = [task.result() for task in running]
     succeeded = sum(result["status"] == "success" for result in results)
     return {
@@ -138,14 +164,15 @@ async def spoken_batch(service: Service, items: list[Item]) -> dict[str, Any]:
     }
 
 
-async def _result(service: Service, index: int, item: Item) -> dict[str, Any]:
+async def _result(service: Service, index: int, item: Item, room: Room, ends: float) -> dict[str, Any]:
     """The result of an item, or its error."""
     try:
-        planned = await service.prepared(order, service.model, service.voices, item, service.limits)
-        timed = bool(item.word_timestamps or planned.turns)
-        return {"index": index, "status": "success", **await whole(service, planned, timed, patient=True)}
+        async with asyncio.timeout_at(ends):
+            planned = await service.prepared(order, service.model, service.voices, item, service.limits)
+            timed = bool(item.word_timestamps or planned.turns)
+            return {"index": index, "status": "success", **await whole(service, planned, timed, room, patient=True)}
     except Exception as error:
-        return {"index": index, "status": "error", **as_serving_error(error).body}
+        return {"index": index, "status": "error", **logged(error).body}
 
 
-__all__ = ["router"]
+__all__ = ["Room", "router", "summary"]

@@ -91,7 +91,7 @@ def test_audio_in_json_has_a_limit_for_all_items_together(service, http, monkeyp
         "/v1/audio/speech/batch",
         json={name: value for name, value in said.items() if name != "input"} | {"items": items},
     ).json()
-    assert answer["failed"] >= 1
+    assert answer["failed"] == 1  # the other has room, as what the first took is given back
     failed = [one["error"] for one in answer["results"] if one["status"] == "error"]
     assert {error["code"] for error in failed} == {"input_too_long"}
     assert "stream_format" in failed[0]["message"]

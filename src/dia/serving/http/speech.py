@@ -54,7 +54,7 @@ async def speech(
         )
     if body.word_timestamps:
         room = Room(service.limits.answer_bytes)
-        return LongJSONResponse(lambda: whole(service, planned, True, room), service.limits)
+        return LongJSONResponse(lambda: whole(service, planned, timed=True, room=room), service.limits)
     return SpeechResponse(starter(service, planned), service.limits, headers)
 
 
@@ -98,21 +98,30 @@ class Room:
         Raises:
             ServingError: there is not so much left.
         """
-        self._left -= size
-        if self._left < 0:
+        if size > self._left:
             message = f"the audio of an answer has up to {self._size / 2**20:g} MiB."
             remedy = "Send a shorter text, ask for mp3, or stream it (stream_format 'sse')."
             raise ServingError(Code.input_too_long, f"{message} {remedy}", "input")
+        self._left -= size
+
+    def give_back(self, size: int) -> None:
+        """Give back what an item that has failed took."""
+        self._left += size
 
 
 async def whole(service: Service, planned: Order, timed: bool, room: Room, patient: bool = False) -> dict[str, Any]:
     """All audio of a request, as the body of an answer. If the task is cancelled, the slot is freed."""
-    generation = await service.start(planned.job, planned.format, planned.rate, planned.speed, patient)
+    generation, audio = (
+        await service.start(planned.job, planned.format, planned.rate, planned.speed, patient),
+        bytearray(),
+    )
     try:
-        audio = bytearray()
         while data := await generation.buffer.read():
             room.take(len(data))
             audio += data
+    except BaseException:
+        room.give_back(len(audio))
+        raise
     finally:
         generation.cancel()
     encoded = await asyncio.to_thread(base64.b64encode, audio)

@@ -195,7 +195,9 @@ def _describe_data(work: Path) -> str:
     rows = CodeCache(work / "codes").rows
     texts = {(row.speaker, row.text): row.seconds for row in rows}
     hours = sum(texts.values()) / 3600
-    return f"{len(texts):,} clips, {hours:.1f} hours, were used, and encoded {len(rows) / len(texts):.1f} times."
+    voices = len({row.speaker for row in rows})
+    times = len(rows) / len(texts)
+    return f"{len(texts):,} clips in {voices:,} voices, {hours:.1f} hours, were used, and encoded {times:.1f} times."
 
 
 STAGES: dict[str, Callable[[BuildOptions], None]] = {

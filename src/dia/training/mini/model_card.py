@@ -14,8 +14,7 @@ from dia.modeling_dia import DiaForConditionalGeneration
 from dia.text.tags import SPEAKERS
 from dia.training.mini.pretraining.composer import Mixture
 from dia.training.mini.teacher.english import vocabulary
-from dia.training.mini.teacher.natural.plan import HELD_OUT, ROLES
-from dia.training.mini.teacher.natural.teachers.changed_voice import SEPARATOR
+from dia.training.mini.teacher.natural.plan import HELD_OUT
 from dia.training.mini.teacher.sounds import SOUNDS
 
 CURVES, SPECTROGRAMS = PICTURES = ("curves.png", "spectrograms.png")
@@ -41,13 +40,14 @@ pronunciations, such as *read* and *live*, has only one of them in the file.
   {longest:.0f} s long.
 - **Sounds**: {sounds}, before, between or after words. Other tags, such as `(coughs)`, are silent.
 - **Cloning**: given a recording and its transcript, it continues in a voice of the same sex, and rarely in that voice
-  itself. It was trained on {trained} voices, none of which is a real person's; {held_out} others were held out to
-  measure this.
+  itself. None of the voices that it was trained on is a real person's; {held_out} others were held out to measure
+  this.
 
 ## Teacher and data
 `[S1]` is the voice of hibari (Apache-2.0), a small synthesizer distilled from Kokoro-82M's voice `af_heart`. `[S2]` is
-the same voice with the pitch and the formants of a man, made with the WORLD vocoder, and so are {made} of the other
-voices; the rest are Kokoro's (weights Apache-2.0) and means of two of these. The makers of Kokoro say that it was
+the same voice with the pitch and the formants of a man, made with the WORLD vocoder. The voices to clone are made of
+hibari's in the same way, or are Kokoro's (weights Apache-2.0), means of two or three of these, and changes of all of
+them. The makers of Kokoro say that it was
 trained on permissively licensed and public-domain audio, and on synthetic speech of closed systems. The codec was also
 trained on speech of flite. The sounds are synthesized. {data}
 Texts are public-domain prose, addresses to Congress, examples of use from WordNet, lines with numbers, dates and
@@ -143,9 +143,7 @@ def card(
         words=len(vocabulary()),
         longest=Mixture().longest / frames,
         sounds=", ".join(f"`{tag}`" for tag in SOUNDS),
-        trained=sum(role.teacher != "flite" for role in ROLES),
         held_out=len(HELD_OUT),
-        made=sum(SEPARATOR in role.voice for role in ROLES if role.speaker not in SPEAKERS),
         data=data,
         training=_describe_run(lines) + (remark and f"{remark}\n"),
         figures="Not measured yet." if measured is None else figures_table(measured),

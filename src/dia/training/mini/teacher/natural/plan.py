@@ -26,6 +26,8 @@ _CLONED = (
     *("bf_emma", "bf_isabella", "bm_fable", "bm_george", "bm_lewis"),
 )
 
+MIXED_SHARE = 0.1  # of the blends: of women and men
+
 
 @dataclass(frozen=True)
 class Role:
@@ -58,13 +60,19 @@ def _made_voice(rng: random.Random) -> str:
 
 
 def _blends(rng: random.Random, count: int) -> list[str]:
-    """Voices between two of Kokoro of the same sex."""
-    pairs = [pair for pair in itertools.combinations(_CLONED, 2) if pair[0][1] == pair[1][1]]
-    return [BLEND.join(rng.sample(pair, 2)) for pair in rng.sample(pairs, count)]
+    """Voices between two or three of Kokoro, of one sex but for a tenth. One that is named twice weighs more."""
+    found = dict[str, None]()
+    while len(found) < count:
+        sex = rng.choice("fm")
+        alike = _CLONED if rng.random() < MIXED_SHARE else [voice for voice in _CLONED if voice[1] == sex]
+        drawn = rng.choices(alike, k=3)
+        if len(set(drawn)) > 1:
+            found[BLEND.join(drawn)] = None
+    return list(found)
 
 
 _MADE = tuple(map(_made_voice, [random.Random(3)] * 64))
-_BLENDED = tuple(_blends(random.Random(4), 120))
+_BLENDED = tuple(_blends(random.Random(4), 400))
 
 ROLES = (
     Role("S1", "hibari", "heart", 30.0),

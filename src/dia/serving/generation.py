@@ -20,6 +20,7 @@ from dia.audio.formats.live import LiveEncoder
 from dia.audio.watermark.embedding import watermarked_stream
 from dia.audio.waveform import Waveform
 from dia.serving.errors import Code, ServingError
+from dia.serving.limits import SLICE_BYTES
 from dia.serving.metrics import Metrics, Playback
 from dia.synthesis.pacing import paced_stream
 from dia.synthesis.parts.joining import Piece
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from dia.synthesis.job import SynthesisJob
 
 _NOTHING = np.zeros(0, np.float32)
-_SLICE = 64 * 1024  # bytes read at once: 1.4 s of pcm at 24 kHz
 
 
 class Buffer:
@@ -98,11 +98,11 @@ class Buffer:
     def _take(self) -> bytes:
         """The first 64 KiB, or all if there is less. Call it with the lock."""
         taken, size = list[bytes](), 0
-        while self._parts and size < _SLICE:
+        while self._parts and size < SLICE_BYTES:
             part = self._parts.popleft()
-            if rest := part[_SLICE - size :]:
+            if rest := part[SLICE_BYTES - size :]:
                 self._parts.appendleft(rest)
-            taken.append(part[: _SLICE - size])
+            taken.append(part[: SLICE_BYTES - size])
             size += len(taken[-1])
         self._size -= size
         self._changed.notify_all()

@@ -28,6 +28,8 @@ RECORDING_SECONDS = 30.0
 TRANSCRIPT_CHARACTERS = 2_000
 # What OpenAI accepts for a recording of a voice.
 RECORDING_BYTES = 10 * 2**20
+# Bytes of an answer that are read and sent at once: 1.4 s of pcm at 24 kHz.
+SLICE_BYTES = 64 * 2**10
 # An event of the Wyoming protocol: 20 000 characters, of which JSON may write each with 12 bytes.
 EVENT_BYTES = 256 * 2**10
 # A text whose audio is part of an answer of MCP: two minutes, or 2 MB in base64, which stay in the conversation.
@@ -95,6 +97,7 @@ __all__ = [
     "REQUESTS_AHEAD",
     "RETRIES",
     "SAMPLE_RATES",
+    "SLICE_BYTES",
     "SPEED",
     "SWITCH_SECONDS",
     "TRANSCRIPT_CHARACTERS",

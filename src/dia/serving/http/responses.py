@@ -13,10 +13,9 @@ from starlette.types import Message, Receive, Scope, Send
 
 from dia.serving.errors import Code, ServingError, logged
 from dia.serving.generation import Generation
-from dia.serving.limits import Limits
+from dia.serving.limits import SLICE_BYTES, Limits
 from dia.synthesis.parts.joining import Piece
 
-_SLICE = 64 * 1024  # bytes sent at once
 _LAST_SECONDS = 1.0  # to send the last event to a reader that may not read
 _UNBUFFERED = {"x-accel-buffering": "no", "cache-control": "no-store"}  # proxies must pass chunks on at once
 
@@ -193,8 +192,8 @@ class LongJSONResponse(LongResponse):
         """Make the JSON and send it."""
         content = await asyncio.to_thread(_as_json, await self._make())
         await self.begin(send, {"content-type": "application/json", "content-length": str(len(content))})
-        for at in range(0, len(content), _SLICE):
-            await self.send_in_time(send, content[at : at + _SLICE])
+        for at in range(0, len(content), SLICE_BYTES):
+            await self.send_in_time(send, content[at : at + SLICE_BYTES])
         await send(_part(b"", more=False))
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from wyoming.event import Event, async_write_event
 
-from dia.serving.errors import Code, ServingError, as_serving_error
+from dia.serving.errors import Code, ServingError, logged
 from dia.serving.limits import EVENT_BYTES
 from dia.serving.service import Service
 from dia.serving.wyoming.events import error_event, read_event
@@ -127,10 +127,7 @@ class _Connection:
 
     async def _fail(self, error: Exception) -> int:
         """Send an error; returns its status. The connection ends with it: clients do not expect audio after one."""
-        known = as_serving_error(error)
-        if known.code is Code.internal_error:
-            logger.error("a Wyoming request failed: %s", type(error).__name__)
-            logger.debug("traceback", exc_info=error)
+        known = logged(error)
         with suppress(Exception):
             async with asyncio.timeout(_LAST_SECONDS):
                 await async_write_event(error_event(known), self._writer)

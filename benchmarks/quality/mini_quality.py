@@ -1,7 +1,6 @@
 """Measure the speech of the embedded model, with 95 % intervals, and compare it with its goals."""
 
 import argparse
-import itertools
 import json
 import sys
 import time
@@ -45,12 +44,11 @@ GUIDE = """examples:
   python benchmarks/quality/mini_quality.py --quick --model FOLDER    a quick check of a checkpoint, wide intervals
   python benchmarks/quality/mini_quality.py --only words,gap          some parts: words (and endings), voices, cloning,
                                                               sounds, gap, seed (its dialogue), speed
-  python benchmarks/quality/mini_quality.py --sweep                   compare sampling settings by word error
 
 Sentences have at least four words, are from the held-out split, and share no run of four words with the training
 texts. Needs flite, the teacher (apt-get install flite), and pocketsphinx (pip install pocketsphinx).
 """
-SWEEP = {"temperature": (0.4, 0.6, 0.8), "top_k": (20, 50), "guidance_scale": (1.0, 1.5, 2.5)}
+SETTINGS = "do_sample", "temperature", "top_k", "top_p", "guidance_scale"
 SEED_SCRIPT = " ".join(f"[{speaker}] {text}" for speaker, text in SEED_DIALOGUE)
 
 
@@ -152,21 +150,6 @@ PARTS = {
 }
 
 
-def sweep(speaker: Speaker, recognizer: Recognizer, items: Sequence[Item], seed: int) -> list[dict[str, Any]]:
-    """Word error of the model for every combination of `SWEEP`, best first."""
-    results = []
-    texts = [item.text for item in items]
-    for values in itertools.product(*SWEEP.values()):
-        settings = dict(zip(SWEEP, values, strict=True))
-        lines = [Line(item.script, item.seconds) for item in items]
-        spoken = speaker.say(lines, seed, str(settings), do_sample=True, top_p=1.0, **settings)
-        heard = errors(recognizer, texts, [clip.audio for clip in spoken], speaker.rate, "the model")
-        ended = sum(clip.ended for clip in spoken)
-        results.append({**settings, "word_error": round(sum(heard.edits) / sum(heard.words), 4), "ended": ended})
-        print(json.dumps(results[-1]), flush=True)
-    return sorted(results, key=lambda row: row["word_error"])
-
-
 def main() -> None:
     """Parse arguments, measure, print a table, write JSON."""
     arguments = _parser().parse_args()
@@ -182,15 +165,12 @@ def main() -> None:
 
 
 def _measure(arguments: argparse.Namespace, names: Sequence[str]) -> None:
-    sizes = QUICK if arguments.quick or arguments.sweep else Sizes()
+    sizes = QUICK if arguments.quick else Sizes()
     if which("flite") is None:
         raise FileNotFoundError("flite, the teacher, is not installed. Run: apt-get install flite")
     bench = Bench(
         arguments.model, trained_runs(arguments.training_texts, arguments.training_seed), sizes, arguments.seed
     )
-    if arguments.sweep:
-        _write(arguments.json, sweep(bench.speaker, bench.recognizer, bench.items, arguments.seed))
-        return
     figures: dict[str, Figure] = {}
     minutes: dict[str, float] = {}
     for name in names:
@@ -216,7 +196,7 @@ def _results(
         "sentences_refused": bench.refused,
         "training_texts": arguments.training_texts,
         "training_seed": arguments.training_seed,
-        "settings": {name: getattr(chosen, name) for name in ("do_sample", *SWEEP, "top_p")},
+        "settings": {name: getattr(chosen, name) for name in SETTINGS},
         "threads": torch.get_num_threads(),
         "minutes": dict(minutes),
         "figures": told(figures),
@@ -235,7 +215,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--model", type=Path, default=Path(MINI), help="checkpoint folder (default: the embedded one)")
     parser.add_argument("--quick", action="store_true", help="use few items, for a quick check")
     parser.add_argument("--only", metavar="PARTS", help=f"{', '.join(PARTS)}, separated by commas (default: all)")
-    parser.add_argument("--sweep", action="store_true", help="compare sampling settings instead")
     parser.add_argument("--seed", type=int, default=0, help="seed of items and sampling (default: 0)")
     add_training_options(parser)
     parser.add_argument("--threads", type=int, help="number of CPU threads (default: chosen by torch)")

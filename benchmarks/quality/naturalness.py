@@ -45,9 +45,9 @@ DIALOGUES = (
 )
 
 
-def sentences(count: int | None) -> list[str]:
-    """The first `count` everyday sentences."""
-    lines = SENTENCES.read_text(encoding="utf-8").splitlines()
+def sentences(count: int | None, file: Path = SENTENCES) -> list[str]:
+    """The first `count` lines of a file, by default the everyday sentences, without its comments."""
+    lines = file.read_text(encoding="utf-8").splitlines()
     return [line for line in lines if line and not line.startswith("#")][:count]
 
 

@@ -263,7 +263,7 @@ def test_help_teaches_and_an_unknown_part_is_named(monkeypatch, capsys):
     with pytest.raises(SystemExit):
         mini_quality.main()
     told = capsys.readouterr().out
-    assert all(name in told for name in (*mini_quality.PARTS, "apt-get install flite", "--sweep", "--quick"))
+    assert all(name in told for name in (*mini_quality.PARTS, "apt-get install flite", "--quick"))
     monkeypatch.setattr(sys, "argv", ["mini_quality.py", "--only", "singing"])
     with pytest.raises(SystemExit, match="--only singing is not one of words, voices"):
         mini_quality.main()
@@ -376,3 +376,47 @@ def test_benchmarks_add_their_figures_to_one_file(tmp_path):
     path.write_text("[]")
     with pytest.raises(ValueError, match="not a file of figures"):
         add_figures(path, {})
+
+
+def test_sampling_settings_begin_with_the_published_ones():
+    from sampling import Setting, settings
+
+    published = Setting(2.0, 0.4, 20)
+    found = settings(published, [[2.0, 3.0], [0.3, 0.4], [20]])
+    assert found[0] == published and len(found) == len(set(found)) == 4
+
+
+def test_sampling_settings_are_compared_take_by_take():
+    import sampling
+    from evaluation.judges import Errors
+
+    first = sampling.Heard([Errors(2, 10), Errors(1, 10), Errors(0, 10)], 3)
+    other = sampling.Heard([Errors(0, 10), Errors(1, 10), Errors(1, 10)], 2)
+    assert other.row(sampling.Setting(3.0, 0.25, 20), first).split()[-3:] == ["67", "1", "1"]
+
+    asked, heard = [], []
+    model = SimpleNamespace(
+        speak=lambda script, **options: asked.append(options) or SimpleNamespace(audio=silence(1), warnings=["ended"]),
+        sample_rate=RATE,
+    )
+    whisper = SimpleNamespace(errors=lambda text, audio, rate: heard.append(text) or Errors(0, 4))
+    scripts = ["[S1] Wow! (laughs) [S2] Yes.", "[S2] No."]
+    assert sampling.heard(model, sampling.Setting(3.0, 0.25, 50), scripts, whisper).whole == 0
+    assert heard == ["Wow! Yes.", "No."]
+    assert asked == [
+        {"seed": seed, "cfg_scale": 3.0, "temperature": 0.25, "cfg_filter_top_k": 50} for seed in range(2)
+    ]
+
+
+def test_the_dialogues_for_sampling_are_valid_scripts_and_not_the_measured_ones():
+    import sampling
+    from naturalness import DIALOGUES, sentences
+
+    from dia.text.script import parse
+    from dia.training.mini.teacher.corpus import SEED_DIALOGUE
+
+    scripts = sentences(None, sampling.DIALOGUES)
+    assert len(scripts) == 8
+    for script in scripts:
+        assert len(parse(script).turns) >= 4
+        assert not any(text in script for _, text in SEED_DIALOGUE) and script not in DIALOGUES

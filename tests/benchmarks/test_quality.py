@@ -383,7 +383,8 @@ def test_sampling_settings_begin_with_the_published_ones():
 
     published = Setting(2.0, 0.4, 20)
     found = settings(published, [[2.0, 3.0], [0.3, 0.4], [20]])
-    assert found[0] == published and len(found) == len(set(found)) == 4
+    assert found[0] == published
+    assert len(found) == len(set(found)) == 4
 
 
 def test_sampling_settings_are_compared_take_by_take():
@@ -419,4 +420,5 @@ def test_the_dialogues_for_sampling_are_valid_scripts_and_not_the_measured_ones(
     assert len(scripts) == 8
     for script in scripts:
         assert len(parse(script).turns) >= 4
-        assert not any(text in script for _, text in SEED_DIALOGUE) and script not in DIALOGUES
+        assert not any(text in script for _, text in SEED_DIALOGUE)
+        assert script not in DIALOGUES

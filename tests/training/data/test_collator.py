@@ -77,6 +77,18 @@ def test_a_prompt_may_have_no_loss():
         assert torch.equal(half[channel, delay + 2 :], whole[channel, delay + 2 :])
 
 
+def test_the_decoder_reads_the_history_and_learns_the_codes():
+    own, other = script(frames=6, prompt=2), script(frames=6)._replace(codes=clip("b", frames=6, seed=9).codes[0])
+    batch = plain()([own._replace(history=torch.cat([own.codes[:2], other.codes[2:]])), script(frames=3)])
+    plainly, disguised = plain()([own, script(frames=3)]), plain()([other, script(frames=3)])
+    assert torch.equal(batch["labels"], plainly["labels"])
+    for channel, delay in enumerate(PATTERN):
+        read = batch["decoder_input_ids"][0, :, channel]
+        assert torch.equal(read[: delay + 3], plainly["decoder_input_ids"][0, : delay + 3, channel])
+        assert torch.equal(read[delay + 3 :], disguised["decoder_input_ids"][0, delay + 3 :, channel])
+    assert torch.equal(batch["decoder_input_ids"][1], plainly["decoder_input_ids"][1])
+
+
 def test_dropped_text_is_zeros_under_the_same_mask():
     own = plain()([script(seed=1)])
     dropped = plain(text_dropout=1.0)([script(seed=1)])

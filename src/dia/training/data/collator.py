@@ -53,6 +53,9 @@ class DiaCollator:
         text, text_mask = self._text([script.ids for script in scripts])
         grid, mask = self._grid([grid_of(script.codes.long(), self.channels) for script in scripts])
         batch = {"input_ids": text, "attention_mask": text_mask, **training_pair(grid, mask, self.channels)}
+        if any(script.history is not None for script in scripts):
+            read = [script.codes if script.history is None else script.history for script in scripts]
+            batch["decoder_input_ids"] = self._grid([grid_of(one.long(), self.channels) for one in read])[0][:, :-1]
         if self.aligned:
             batch.update(zip(ALIGNMENT, _alignment(scripts, mask.shape[1] - 1), strict=True))
         for row, script in enumerate(scripts):

@@ -25,12 +25,14 @@ class Clip(NamedTuple):
         text: the transcript, with speaker tags.
         speaker: the name of the voice.
         places: for each shift the position in the text's ids being spoken in each frame, [T]; empty without alignment.
+        disguised: codes of the same speech in other voices, frame by frame, [T, C] each.
     """
 
     codes: list[Tensor]
     text: str
     speaker: str
     places: Sequence[Tensor] = ()
+    disguised: Sequence[Tensor] = ()
 
 
 class Script(NamedTuple):
@@ -43,6 +45,7 @@ class Script(NamedTuple):
         prompt: number of leading frames that are a voice prompt, without a loss.
         seed: of the collator's noise and dropout; None for none.
         other: ids of another text in the same voice, to measure the gap.
+        history: codes that the decoder reads as the previous frames, [T, C]; None for `codes`.
     """
 
     ids: list[int]
@@ -51,6 +54,7 @@ class Script(NamedTuple):
     prompt: int = 0
     seed: int | None = None
     other: list[int] | None = None
+    history: Tensor | None = None
 
 
 def spell(text: str) -> list[int]:
@@ -64,7 +68,9 @@ def _phone(character: str) -> list[int]:
     return [BYTES + number] if 0 <= number < MOST else []
 
 
-def compose(clips: Sequence[Clip], rng: random.Random, tag: float = 0.0, again: float = 0.0) -> Script:
+def compose(
+    clips: Sequence[Clip], rng: random.Random, tag: float = 0.0, again: float = 0.0, disguised_from: int | None = None
+) -> Script:
     """Join `clips` into one example. A clip's leading tag is left out if the speaker does not change.
 
     Args:
@@ -72,6 +78,7 @@ def compose(clips: Sequence[Clip], rng: random.Random, tag: float = 0.0, again: 
         rng: chooses the frame shift of each clip and whether one of `SILENT_TAGS` follows it.
         tag: probability of such a tag.
         again: probability that a speaker's tag is repeated although the speaker does not change.
+        disguised_from: the first clip whose `history` is the same speech in another voice; None for none.
     """
     ids: list[int] = []
     codes, places, speaker = [], [], ""
@@ -88,4 +95,11 @@ def compose(clips: Sequence[Clip], rng: random.Random, tag: float = 0.0, again: 
         speaker = (TAG.findall(clip.text) or [speaker])[-1]
         if rng.random() < tag:
             ids += f" {rng.choice(SILENT_TAGS)}".encode()
-    return Script(ids, torch.cat(codes), torch.cat(places))
+    history = None if disguised_from is None else _history(clips, codes, disguised_from, rng)
+    return Script(ids, torch.cat(codes), torch.cat(places), history=history)
+
+
+def _history(clips: Sequence[Clip], codes: Sequence[Tensor], first: int, rng: random.Random) -> Tensor:
+    """The codes of the clips, [T, C], from the clip `first` on in another voice, where there is one."""
+    others = [rng.choice(clip.disguised) if clip.disguised else own for clip, own in zip(clips, codes, strict=True)]
+    return torch.cat([*codes[:first], *others[first:]])

@@ -95,6 +95,19 @@ def test_the_same_words_encoded_twice_are_one_clip_with_places_of_each(folder):
     assert clip.places[0][1] - clip.places[1][1] == pytest.approx(0.5, abs=0.01)
 
 
+def test_a_recording_in_several_voices_is_disguised_as_each_of_the_others(folder):
+    voices = ["af_sky", "af_sky*0.8/1", "af_sky*1.2/1", "af_bella"]
+    write(folder, *(row("go no.", "g ow1 _ ow1 .", speaker=voice) for voice in voices))
+    write(folder, row("go no.", "g ow1 _ ow1 . .", speaker="af_sky*0.7/1"), number=1)  # longer
+    learned, _, _ = read_clips(folder, KNOWN)
+    assert [(one.speaker, len(one.disguised)) for one in learned] == [
+        *((voice, 2) for voice in voices[:3]),
+        ("af_bella", 0),
+        ("af_sky*0.7/1", 0),
+    ]
+    assert len({one.text for one in learned[:3]}) == 1
+
+
 def test_held_out_clips_are_phones_throughout(folder):
     write(folder, *(row("go " * (1 + number), "g ow1", "heldout") for number in range(20)))
     assert all("go" not in clip.text for clip in read_clips(folder, KNOWN)[1])

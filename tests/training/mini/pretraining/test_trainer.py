@@ -92,6 +92,34 @@ def test_a_clip_comes_twice_in_a_continuation_only_if_the_voice_has_no_other():
     assert 2 in counts[b"ef"]
 
 
+def twins(text, frames=60, number=0):
+    """A clip of each of two voices, which are each other's disguise."""
+    first, second = (
+        clip(text, frames=frames, seed=seed)._replace(speaker=f"slt*{seed}") for seed in (number, number + 1)
+    )
+    return [first._replace(disguised=second.codes), second._replace(disguised=first.codes)]
+
+
+def test_in_disguise_the_prompt_alone_has_the_voice_of_the_script():
+    clips = [*twins("ab"), *twins("cd"), *twins("ef"), clip("gh", frames=60, seed=5)._replace(speaker="slt*5")]
+    composer = Composer([one for pair in (clips[:2], clips[2:4], clips[4:6], clips[6:]) for one in pair], seed=0)
+    scripts = [composer.script(Mixture(continued=1.0, disguised=1.0)) for _ in range(40)]
+    assert {script.prompt for script in scripts} == {60}
+    assert {len(script.codes) for script in scripts} == {180}
+    for script in scripts:
+        names = re.findall("[a-f]{2}", bytes(script.ids).decode())
+        assert len(set(names)) == 3  # no clip twice
+        assert torch.equal(script.history[:60], script.codes[:60])
+        assert not (script.history[60:] == script.codes[60:]).all(1).any()
+    longest = composer.script(Mixture(continued=1.0, disguised=1.0, longest=150))
+    assert len(longest.codes) == 120
+
+
+def test_without_disguises_voices_are_continued_as_usual():
+    composer = Composer([clip("ab", frames=60), clip("cd", frames=60, seed=1)], seed=0)
+    assert all(composer.script(Mixture(continued=1.0, disguised=1.0)).history is None for _ in range(20))
+
+
 def test_both_speakers_speak_equally_often_whatever_the_number_of_their_clips():
     clips = [*(clip(f"first {number}", seed=number) for number in range(9)), clip("second", "S2")]
     composer = Composer(clips, seed=0)

@@ -23,7 +23,9 @@ class Mixture:
         tag: probability of a silent tag after a clip.
         again: probability that the tag is repeated although the speaker does not change.
         continued: probability of a script that continues given voices.
-        pair: probability that these are two voices.
+        disguised: probability that the voice of such a script is that of its prompt alone: all later frames that the
+            decoder reads are the same speech in other voices.
+        pair: probability that a script continues two voices otherwise.
         short: probability that a turn after the first is a short clip, as answers are.
         longest: maximum length of a script in frames.
     """
@@ -33,7 +35,8 @@ class Mixture:
     same_speaker: float = 0.3
     tag: float = 0.03
     again: float = 0.5
-    continued: float = 0.5
+    continued: float = 0.65
+    disguised: float = 0.5
     pair: float = 0.35
     short: float = 0.25
     longest: int = 800
@@ -63,12 +66,17 @@ class Composer:
             self._by_voice.setdefault(clip.speaker, []).append(clip)
         self._own = [speaker for speaker in SPEAKERS if speaker in self._by_voice]
         self._voices = sorted(self._by_voice)
+        self._disguised = {voice: [clip for clip in self._by_voice[voice] if clip.disguised] for voice in self._voices}
+        self._disguisable = [
+            voice for voice in self._voices if self._disguised[voice] and len(self._by_voice[voice]) > 1
+        ]
         self._weights = [math.sqrt(len(self._by_voice[voice])) for voice in self._voices]
 
     def script(self, mixture: Mixture, longest_clip: int | None = None) -> Script:
         """One script. `longest_clip`, for the curriculum, is the maximum length of a clip in frames."""
         if not self._own or self.rng.random() < mixture.continued:
-            script = self._continued(mixture, longest_clip)
+            hidden = self._disguisable and self.rng.random() < mixture.disguised
+            script = self._in_disguise(mixture) if hidden else self._continued(mixture, longest_clip)
         else:
             script = compose(self._dialogue(mixture, longest_clip), self.rng, mixture.tag, mixture.again)
         return script._replace(seed=self.rng.getrandbits(62))
@@ -110,6 +118,19 @@ class Composer:
             others[speaks] = [one for one in others[speaks] if one is not clip]
             clips.append(retagged(clip, tags[speaks]))
         return compose(clips, self.rng, again=mixture.again)._replace(prompt=before + min(first, GIVEN_FRAMES))
+
+    def _in_disguise(self, mixture: Mixture) -> Script:
+        """A clip as a prompt, then one or two of its voice whose history is in other voices."""
+        voice = self.rng.choice(self._disguisable)
+        first = self.rng.choice(self._disguised[voice])
+        given = self.rng.choice([clip for clip in self._by_voice[voice] if clip is not first])
+        more = [clip for clip in self._disguised[voice] if clip is not first and clip is not given]
+        clips = [given, first, *self.rng.sample(more, min(1, len(more)))]
+        if sum(len(clip.codes[0]) for clip in clips) > mixture.longest:
+            clips = clips[:2]
+        tag = self.rng.choice(SPEAKERS)
+        script = compose([retagged(clip, tag) for clip in clips], self.rng, again=mixture.again, disguised_from=1)
+        return script._replace(prompt=len(given.codes[0]))
 
     def _count(self, mixture: Mixture) -> int:
         fate = self.rng.random()

@@ -114,7 +114,7 @@ def main() -> None:
     found = compared(sets, arguments.codec, Judges(arguments.threads))
     for name, rows in found.items():
         for row, figures in rows.items():
-            shown = ", ".join(f"{key} {one.value:.3f} [{one.low:.3f}, {one.high:.3f}]" for key, one in figures.items())
+            shown = ", ".join(f"{key} {one.shown(1, 3)}" for key, one in figures.items())
             print(f"{name:20} {row:18} {shown}")
     if arguments.json is not None:
         add_figures(arguments.json, named(found))

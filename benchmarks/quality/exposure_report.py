@@ -219,14 +219,8 @@ def _row(name: str, row: Mapping[str, Figure | None]) -> str:
 
 
 def percent(figure: Figure | None) -> str:
-    """A figure with its interval.
-
-    >>> percent(Figure(0.123, 0.1, 0.15, 9))
-    '12.3 [10.0, 15.0]'
-    """
-    if figure is None:
-        return "–"
-    return f"{100 * figure.value:.1f} [{100 * figure.low:.1f}, {100 * figure.high:.1f}]"
+    """A figure with its interval."""
+    return "–" if figure is None else figure.shown()
 
 
 def _spelt(text: str) -> str:

@@ -98,10 +98,8 @@ def row(name: str, found: dict[str, Figure]) -> str:
     """A line of the table."""
 
     def shown(what: str, factor: float, digits: int) -> str:
-        if (one := found.get(what)) is None:
-            return "-"
-        value, low, high = (f"{factor * bound:.{digits}f}" for bound in (one.value, one.low, one.high))
-        return f"{value} [{low}, {high}]"
+        one = found.get(what)
+        return "-" if one is None else one.shown(factor, digits)
 
     cells = shown("word_error", 100, 1), shown("word_error_digits", 100, 1), shown("opinion_score", 1, 2)
     return ROW.format(name, *cells, f"{found['realtime'].value:.1f}")

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from evaluation.intervals import Figure, share
+from evaluation.intervals import share
 from evaluation.judges import Errors, Whisper
 from naturalness import sentences, word_error
 from tqdm import tqdm
@@ -49,7 +49,7 @@ class Heard(NamedTuple):
         better = sum(one.wrong < other.wrong for one, other in zip(self.errors, first.errors, strict=True))
         worse = sum(one.wrong > other.wrong for one, other in zip(self.errors, first.errors, strict=True))
         name = f"{setting.guidance:8g} {setting.temperature:11g} {setting.candidates:10d}"
-        return f"{name} {_percent(wrong):>20} {100 * ended.value:8.0f} {better:7d} {worse:6d}"
+        return f"{name} {wrong.shown():>20} {100 * ended.value:8.0f} {better:7d} {worse:6d}"
 
 
 def heard(model: Dia, setting: Setting, scripts: Sequence[str], whisper: Whisper) -> Heard:
@@ -66,10 +66,6 @@ def heard(model: Dia, setting: Setting, scripts: Sequence[str], whisper: Whisper
         errors.append(whisper.errors(re.sub(r"\[S[12]\] |\([^)]*\) ?", "", script), take.audio, model.sample_rate))
         whole += not take.warnings
     return Heard(errors, whole)
-
-
-def _percent(figure: Figure) -> str:
-    return f"{100 * figure.value:.1f} [{100 * figure.low:.1f}, {100 * figure.high:.1f}]"
 
 
 def settings(published: Setting, grid: Sequence[Sequence[float]]) -> list[Setting]:

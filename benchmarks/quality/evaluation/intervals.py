@@ -18,6 +18,15 @@ class Figure(NamedTuple):
     high: float
     of: int
 
+    def shown(self, factor: float = 100, digits: int = 1, unit: str = "") -> str:
+        """The value times `factor` with its interval, by default in percent.
+
+        >>> Figure(0.123, 0.1, 0.15, 9).shown(unit=" %")
+        '12.3 % [10.0, 15.0]'
+        """
+        value, low, high = (f"{factor * bound:.{digits}f}" for bound in (self.value, self.low, self.high))
+        return f"{value}{unit} [{low}, {high}]"
+
 
 def share(right: int, of: int) -> Figure:
     """The share `right` / `of`, with Wilson's interval, which also holds at 0 and 1.

@@ -11,7 +11,7 @@ from evaluation.intervals import Figure
 def report(figures: Mapping[str, Figure], path: Path | None) -> None:
     """Print figures, one in a line, and add them to a file."""
     for name, figure in figures.items():
-        print(f"{name:28} {figure.value:.3f} [{figure.low:.3f}, {figure.high:.3f}] of {figure.of}")
+        print(f"{name:28} {figure.shown(1, 3)} of {figure.of}")
     if path is not None:
         add_figures(path, figures)
 

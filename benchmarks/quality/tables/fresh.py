@@ -99,7 +99,7 @@ def measure(show_wrong: bool = False) -> None:
     for part in ("first", "second"):
         of_part = [case for case in table if case.part == part]
         figure = share(sum(right[case] for case in of_part), len(of_part))
-        print(f"{part}: {100 * figure.value:.1f} % [{100 * figure.low:.1f}, {100 * figure.high:.1f}] of {figure.of}")
+        print(f"{part}: {figure.shown(unit=' %')} of {figure.of}")
         for kind, count in Counter(case.kind for case in of_part).items():
             print(f"    {kind}: {sum(right[case] for case in of_part if case.kind == kind)} of {count}")
     for case in table if show_wrong else ():

@@ -63,7 +63,7 @@ def measure(show_wrong: bool = False) -> None:
     table = cases()
     right = {case: is_right(case) for case in table}
     figure = share(sum(right.values()), len(table))
-    print(f"{100 * figure.value:.1f} % [{100 * figure.low:.1f}, {100 * figure.high:.1f}] of {figure.of} cases")
+    print(f"{figure.shown(unit=' %')} of {figure.of} cases")
     for kind, count in Counter(case.kind for case in table).items():
         print(f"    {kind}: {sum(right[case] for case in table if case.kind == kind)} of {count}")
     for case in table if show_wrong else ():

@@ -70,7 +70,7 @@ def measure(show_wrong: bool = False) -> None:
 
 def _share(right: dict[Row, bool], table: list[Row]) -> str:
     figure = share(sum(right[row] for row in table), len(table))
-    return f"{100 * figure.value:.1f} % [{100 * figure.low:.1f}, {100 * figure.high:.1f}] of {figure.of}"
+    return f"{figure.shown(unit=' %')} of {figure.of}"
 
 
 def _read(reader: Reader, written: str) -> str:

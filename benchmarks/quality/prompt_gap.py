@@ -1,0 +1,97 @@
+"""Measure how much of a voice a language model takes from its prompt: the loss with the right prompt and a wrong one.
+
+    python benchmarks/quality/prompt_gap.py mini-work/codes --model mini
+
+Each clip follows a prompt in its own voice, then one of another voice of the same sex. The decoder reads the previous
+frames of the clip itself ("plain"), or of the same speech in another voice ("disguised"), where only the prompt tells
+the voice. Losses are in nats, per channel. CODES is a code cache whose corpus has changed copies of its clips (`python
+-m dia.training.mini`); the voices are those that the model was trained on.
+"""
+
+import argparse
+import random
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+from tqdm import tqdm
+
+from dia import MINI
+from dia.decoding.grid import IGNORED, Channels
+from dia.modeling_dia import DiaForConditionalGeneration
+from dia.text.lexicon import Pronunciations
+from dia.training.data.collator import DiaCollator
+from dia.training.data.dialogues import Clip, compose
+from dia.training.mini.pretraining.aligned_clips import read_clips
+from dia.training.mini.pretraining.composer import retagged
+
+Voices = dict[str, list[Clip]]
+INPUTS = ("input_ids", "attention_mask", "decoder_input_ids", "decoder_attention_mask")
+
+
+def voices_of(clips: Sequence[Clip]) -> Voices:
+    """The clips of each voice that has at least two, and one in other voices."""
+    voices: Voices = {}
+    for clip in clips:
+        voices.setdefault(clip.speaker, []).append(clip)
+    return {name: own for name, own in voices.items() if len(own) > 1 and any(clip.disguised for clip in own)}
+
+
+def sex(voice: str) -> str:
+    """The second letter of the names of Kokoro's voices."""
+    return voice[1:2]
+
+
+@torch.no_grad()
+def loss(model: DiaForConditionalGeneration, prompt: Clip, clip: Clip, *, disguised: bool) -> Tensor:
+    """The loss of a clip after a prompt, in nats, [C]."""
+    clips = [retagged(prompt, "S1"), retagged(clip, "S1")]
+    script = compose(clips, random.Random(0), disguised_from=1 if disguised else None)
+    batch = DiaCollator(Channels.of(model.config))([script._replace(prompt=len(prompt.codes[0]))])
+    logits = model(**{name: batch[name] for name in INPUTS}).logits.float()  # [C, R, V]
+    lost = cross_entropy(logits.transpose(1, 2), batch["labels"], reduction="none", ignore_index=IGNORED)
+    return lost.sum(1) / (batch["labels"] != IGNORED).sum(1)
+
+
+def compare(
+    model: DiaForConditionalGeneration, voices: Voices, count: int, seed: int
+) -> dict[tuple[str, str], Tensor]:
+    """Mean losses [C] by the kind of history and the prompt."""
+    rng = random.Random(seed)
+    found: dict[tuple[str, str], list[Tensor]] = {}
+    for name in tqdm(rng.sample(sorted(voices), min(count, len(voices)))):
+        clip = rng.choice([one for one in voices[name] if one.disguised])
+        own = rng.choice([one for one in voices[name] if one is not clip])
+        others = [other for other in voices if other != name and sex(other) == sex(name)]
+        wrong = rng.choice(voices[rng.choice(others)])
+        for history in ("plain", "disguised"):
+            for which, prompt in (("right", own), ("wrong", wrong)):
+                lost = loss(model, prompt, clip, disguised=history == "disguised")
+                found.setdefault((history, which), []).append(lost)
+    return {key: torch.stack(losses).mean(0) for key, losses in found.items()}
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("codes", type=Path, help="folder of a code cache")
+    parser.add_argument("--model", type=Path, default=MINI, help="checkpoint folder (default: the embedded one)")
+    parser.add_argument("--lexicon", type=Path, default=MINI / "pronunciations.txt.gz", help="pronunciations")
+    parser.add_argument("--count", type=int, default=60, help="number of voices (default: 60)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=1, help="number of CPU threads (default: 1)")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    clips, _, _ = read_clips(arguments.codes, Pronunciations.load(arguments.lexicon))
+    voices = voices_of(clips)
+    if len(voices) < 2:
+        parser.error(f"{arguments.codes} has no clips in several voices. Encode a corpus with changed copies.")
+    model = DiaForConditionalGeneration.from_pretrained(arguments.model, dtype=torch.float32).eval()
+    for (history, which), losses in compare(model, voices, arguments.count, arguments.seed).items():
+        print(f"{history:10} {which:6}", *(f"{one:5.2f}" for one in losses.tolist()))
+
+
+if __name__ == "__main__":
+    main()

@@ -15,7 +15,7 @@ PLAY = $(shell for player in $(PLAYERS); do command -v $$player >/dev/null && ec
 .PHONY: hello serve test docs clean
 
 hello: $(VENV)/installed
-	@$(BIN)/dia say "$(SCRIPT)" --model mini --output hello.wav --seed 9
+	@$(BIN)/dia say "$(SCRIPT)" --model mini --output hello.wav --seed 12
 	@echo "Hear it: $(PLAY) hello.wav"
 
 serve: $(VENV)/installed-serve

@@ -78,6 +78,7 @@ class Texts:
 @pytest.fixture
 def stubs(monkeypatch):
     monkeypatch.setattr(build, "CorpusRecipe", lambda: RECIPE)
+    monkeypatch.setattr(build, "LEAST_CLIPS", 1)
     for module in (production, build):
         monkeypatch.setattr(module, "open_teacher", lambda name, packages: Humming())
     monkeypatch.setattr(production, "Texts", Texts)

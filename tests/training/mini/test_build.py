@@ -12,6 +12,7 @@ def done(monkeypatch):
     order: list[str] = []
     for stage in build.STAGES:
         monkeypatch.setitem(build.STAGES, stage, lambda plan, stage=stage: order.append(stage))
+    monkeypatch.setattr(build, "which", lambda name: name or None)
     return order
 
 
@@ -34,6 +35,38 @@ def test_an_unknown_stage_is_named_with_those_that_exist(done, tmp_path, capsys)
     assert build.main(["--work", str(tmp_path), "--stages", "speech,singing"]) == 2
     assert not done
     assert "singing. Choose from speech, codec" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "answer"),
+    [
+        (["--clips", "600"], "--clips 600 are too few to train a codec. Pass 2000 or more, or --codec."),
+        (["--minutes-codec", "nan"], "--minutes-codec nan is not above 0."),
+        (["--workers", "0"], "--workers 0 is not above 0."),
+        (["--codec", "nowhere"], "--codec nowhere has no config.json."),
+        (["--figures", "nowhere.json"], "--figures nowhere.json is not a file."),
+        (["--spectrograms", "nowhere.png"], "--spectrograms nowhere.png is not a file."),
+        (["--notes", "nowhere.md"], "--notes nowhere.md is not a file."),
+    ],
+)
+def test_what_would_fail_after_hours_is_refused_at_once(done, tmp_path, capsys, options, answer):
+    assert build.main(["--work", str(tmp_path), *options]) == 2
+    assert not done
+    assert answer in capsys.readouterr().err
+
+
+def test_without_a_compiler_the_layers_are_not_compiled(done, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(build, "which", lambda name: None)
+    assert build.main(["--work", str(tmp_path)]) == 2
+    assert "Install one (apt-get install g++) or pass --no-compile." in capsys.readouterr().err
+    assert build.main(["--work", str(tmp_path), "--no-compile"]) == 0
+    assert build.main(["--work", str(tmp_path), "--stages", "speech"]) == 0
+
+
+def test_few_clips_are_enough_for_a_codec_that_exists(done, tmp_path):
+    (tmp_path / "codec-frozen").mkdir()
+    assert build.main(["--work", str(tmp_path), "--clips", "10"]) == 0
+    assert build.main(["--work", str(tmp_path / "new"), "--clips", "10", "--stages", "speech"]) == 0
 
 
 def test_a_failing_stage_is_named_and_ends_the_run(done, tmp_path, monkeypatch, capsys):

@@ -5,12 +5,15 @@ Runs the stages in order, each with a folder for its result. The work itself is 
 
 import argparse
 import json
+import math
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from shutil import which
 
 import torch
 from torch.multiprocessing.spawn import ProcessException
@@ -29,6 +32,8 @@ from dia.training.mini.example_voices import make_examples
 from dia.training.mini.packaging import assemble
 from dia.training.mini.predicted_codes import predict_codes, predicted_batches
 from dia.training.mini.pretraining.trainer import Recipe, pretrain
+from dia.training.mini.speech_batches import PROBED
+from dia.training.mini.teacher.corpus import HELDOUT_SHARE
 from dia.training.mini.teacher.natural.plan import CLIPS
 from dia.training.mini.teacher.natural.plan import Recipe as CorpusRecipe
 from dia.training.mini.teacher.natural.production import make_in_parts
@@ -71,6 +76,11 @@ To measure the result, and write the figures into its card:
   python -m dia.training.mini --stages assemble,voices --figures figures.json --spectrograms spectrograms.png
 """
 
+TRAINED = "codec", "language", "predicted", "decoder"  # have minutes
+COMPILED = {"codec", "codes", "language", "decoder"}  # stages that compile layers
+COMPILERS = "g++", "clang++", "c++"
+LEAST_CLIPS = math.ceil(1.25 * PROBED / HELDOUT_SHARE)  # of which enough are held out, with a margin for chance
+
 
 @dataclass(frozen=True)
 class BuildOptions:
@@ -98,6 +108,24 @@ class BuildOptions:
     def corpus(self) -> Path:
         """The folder of the corpus."""
         return self.speech or self.work / "speech"
+
+    def mistake(self, stages: Sequence[str]) -> str | None:
+        """What makes a run of `stages` fail after hours, with its remedy; None if nothing is known."""
+        for name in ("clips", "shifts", "workers", *(f"minutes_{part}" for part in TRAINED)):
+            if not getattr(self, name) > 0:
+                return f"--{name.replace('_', '-')} {getattr(self, name)} is not above 0."
+        trains_codec = "codec" in stages and self.codec is None and not (self.work / "codec-frozen").exists()
+        if {"speech", "codec"} <= set(stages) and trains_codec and self.clips < LEAST_CLIPS:
+            return f"--clips {self.clips} are too few to train a codec. Pass {LEAST_CLIPS} or more, or --codec."
+        if "codec" in stages and self.codec is not None and not (self.codec / "config.json").is_file():
+            return f"--codec {self.codec} has no config.json. Pass the folder of a codec, such as OUT/audio_tokenizer."
+        for name in ("figures", "spectrograms", "notes"):
+            path = getattr(self, name)
+            if "assemble" in stages and path is not None and not path.is_file():
+                return f"--{name} {path} is not a file."
+        if self.compiled and COMPILED & set(stages) and not any(map(which, (os.environ.get("CXX", ""), *COMPILERS))):
+            return "there is no C++ compiler. Install one (apt-get install g++) or pass --no-compile."
+        return None
 
 
 def speak_texts(options: BuildOptions) -> None:
@@ -223,6 +251,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     values = {name: value for name, value in vars(arguments).items() if name != "stages"}
     options = BuildOptions(**values)
+    if (mistake := options.mistake(stages)) is not None:
+        print(f"mini: {mistake}", file=sys.stderr)
+        return 2
     options.work.mkdir(parents=True, exist_ok=True)
     try:
         with terminable(), exclusive_writer(options.work):

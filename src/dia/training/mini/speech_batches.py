@@ -20,6 +20,7 @@ from dia.training.mini.teacher.natural.corpus import Clip, read_shard, shard_num
 from dia.training.mini.teacher.sounds import SOUNDS, sound
 
 SOUND_SHARE = 0.06  # of the excerpts that are sounds such as (laughs), which the corpus does not have
+PROBED = 48  # held-out excerpts that a codec is measured with
 EXCERPTS = 2  # of each clip, each time that its shard is read
 _PITCH = 0.5, (0.82, 1.22)  # the share of clips, and the factor of pitch and formants
 _ROOM = 0.15, (0.08, 0.45)  # the share, and the seconds until the reverberation has fallen by 60 dB
@@ -58,7 +59,7 @@ def speech_batches(folder: Path, samples: int, rate: int, batch: int, seed: int 
                     row = []
 
 
-def heldout_probe(folder: Path, samples: int, rate: int, count: int = 48) -> Probe:
+def heldout_probe(folder: Path, samples: int, rate: int, count: int = PROBED) -> Probe:
     """A probe that measures codecs on the same `count` held-out excerpts each time, unvaried.
 
     Raises:

@@ -29,7 +29,7 @@ from dia import MINI
 from dia.audio.waveform import Waveform
 from dia.model import Dia
 from dia.training.mini.teacher.natural.plan import HELD_OUT, ROLES
-from dia.training.mini.teacher.natural.teachers.kokoro import BLEND
+from dia.training.mini.teacher.natural.teachers.kokoro import Blend
 from dia.voices.voice import Voice
 
 REFERENCES = 9
@@ -43,7 +43,7 @@ def reference_names() -> list[str]:
 
     Blends are left out, since one may have another reference in it.
     """
-    trained = [role.voice for role in ROLES if role.teacher == "kokoro" and BLEND not in role.voice]
+    trained = [role.voice for role in ROLES if role.teacher == "kokoro" and len(Blend.of(role.voice).names) == 1]
     wanted = REFERENCES - len(HELD_OUT)
     return [*HELD_OUT, *trained[:: len(trained) // wanted][:wanted]]
 

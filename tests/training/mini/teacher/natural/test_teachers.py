@@ -12,7 +12,7 @@ from dia.training.mini.teacher.natural import packages
 from dia.training.mini.teacher.natural.packages import ARCHIVES, PYTHON_PACKAGES, members, need
 from dia.training.mini.teacher.natural.plan import HELD_OUT, ROLES
 from dia.training.mini.teacher.natural.teachers.durations import with_output
-from dia.training.mini.teacher.natural.teachers.kokoro import BLEND, STYLES, KokoroTeacher
+from dia.training.mini.teacher.natural.teachers.kokoro import AWAY, BLEND, STYLES, Blend, KokoroTeacher
 from dia.training.mini.teacher.natural.teachers.teacher import Label, open_teacher, respelled, timed
 
 
@@ -89,13 +89,17 @@ def test_an_output_is_a_second_graph_of_one_name():
 def test_the_voices_held_out_have_no_role():
     assert not set(HELD_OUT) & {role.voice for role in ROLES}
     cloned = [role for role in ROLES if role.speaker not in ("S1", "S2") and role.teacher != "flite"]
-    assert len(cloned) == 488
+    assert len(cloned) == 1088
     assert len({role.speaker for role in ROLES}) == len(ROLES)
-    blended = [role.voice.split(BLEND) for role in cloned if BLEND in role.voice]
-    assert len(blended) == 400
-    assert not set(HELD_OUT) & {name for names in blended for name in names}
-    assert all(len(set(names)) > 1 for names in blended)
-    assert 20 < sum(len({name[1] for name in names}) > 1 for names in blended) < 60  # of a woman and a man
+    blends = [blend for role in cloned if len((blend := Blend.of(role.voice)).names) > 1]
+    assert not set(HELD_OUT) & {name for blend in blends for name in blend.names}
+    assert all(len(set(blend.names)) > 1 for blend in blends)
+    between = [blend.near for blend in blends if not blend.away]
+    assert len(between) == 200
+    assert 10 < sum(len({name[1] for name in names}) > 1 for names in between) < 30  # of a woman and a man
+    beyond = [blend for blend in blends if blend.away]
+    assert len(beyond) == 800
+    assert all(len({name[1] for name in blend.names}) == 1 for blend in beyond)
 
 
 def test_a_blend_of_voices_has_the_mean_of_their_styles_and_the_accent_of_the_first(monkeypatch):
@@ -119,8 +123,12 @@ def test_a_blend_of_voices_has_the_mean_of_their_styles_and_the_accent_of_the_fi
     kokoro.say("Dia?", f"bf_two{BLEND}af_one")
     np.testing.assert_array_equal(kokoro._session.inputs["style"], [[2.5, 2.5]])
     np.testing.assert_array_equal(kokoro._session.inputs["tokens"], [[0, 2, 2, 0]])
+    kokoro.say("Dia?", f"bf_two{AWAY}af_one")
+    np.testing.assert_array_equal(kokoro._session.inputs["style"], [[6.25, 6.25]])  # 4 + 0.75 * 3
     with pytest.raises(ValueError, match=r"voice: there is no 'bf_three'\. Choose from af_one, bf_two"):
         kokoro.say("Yes.", f"bf_two{BLEND}bf_three")
+    with pytest.raises(ValueError, match=r"voice: there is no 'bf_three'"):
+        kokoro.say("Yes.", f"bf_two{AWAY}bf_three")
 
 
 @pytest.mark.skipif(shutil.which("flite") is None, reason="flite is not installed")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dia.runtime.files.atomic import atomic_file
 from dia.training.mini.teacher.natural.packages import ARCHIVES, PYTHON_PACKAGES
-from dia.training.mini.teacher.natural.teachers.kokoro import BLEND
+from dia.training.mini.teacher.natural.teachers.kokoro import AWAY, BLEND
 from dia.training.mini.teacher.natural.teachers.teacher import LABEL_LAG
 from dia.training.mini.teacher.natural.texts.mixture import SHARES, Text
 
@@ -71,15 +71,25 @@ def _blends(rng: random.Random, count: int) -> list[str]:
     return list(found)
 
 
+def _beyond(rng: random.Random, count: int) -> list[str]:
+    """Voices that lie beyond one or two of Kokoro, on the other side of a third of the same sex."""
+    found = dict[str, None]()
+    while len(found) < count:
+        sex = rng.choice("fm")
+        *blended, left = rng.sample([voice for voice in _CLONED if voice[1] == sex], rng.choice((2, 3)))
+        found[BLEND.join(blended) + AWAY + left] = None
+    return list(found)
+
+
 _MADE = tuple(map(_made_voice, [random.Random(3)] * 64))
-_BLENDED = tuple(_blends(random.Random(4), 400))
+_BLENDED = (*_blends(random.Random(4), 200), *_beyond(random.Random(5), 800))
 
 ROLES = (
     Role("S1", "hibari", "heart", 30.0),
     Role("S2", "hibari", MAN, 30.0),
     *(Role(voice, "hibari", voice, 10 / len(_MADE), (0.85, 1.2)) for voice in _MADE),
     *(Role(voice, "kokoro", voice, 14 / len(_CLONED), (0.85, 1.2)) for voice in _CLONED),
-    *(Role(voice, "kokoro", voice, 12 / len(_BLENDED), (0.85, 1.2)) for voice in _BLENDED),
+    *(Role(voice, "kokoro", voice, 20 / len(_BLENDED), (0.85, 1.2)) for voice in _BLENDED),
     *(Role(f"flite-{voice}", "flite", voice, 1.0) for voice in ("slt", "rms", "awb", "kal16")),
 )
 

@@ -14,7 +14,8 @@ from dia.serving.http.speech import spoken_batch
 
 DIALOGUE = {
     "model": "tts-1",
-    "seed": 2,
+    "seed": 4,
+    "retries": 2,
     "turns": [
         {"text": "Well?", "voice": "clara"},
         {"text": "Yes. [pause:300ms] It costs $5 today.", "voice": {"id": "bruno"}},
@@ -58,7 +59,14 @@ def test_the_audio_comes_with_the_times(answer):
 
 def test_events_have_the_times_too_and_times_follow_the_speed(http, answer):
     """`inputs` is another name of `turns`."""
-    asked = {"model": "tts-1", "seed": 2, "inputs": DIALOGUE["turns"], "stream_format": "sse", "speed": 2}
+    asked = {
+        "model": "tts-1",
+        "seed": 4,
+        "retries": 2,
+        "inputs": DIALOGUE["turns"],
+        "stream_format": "sse",
+        "speed": 2,
+    }
     text = http.post("/v1/audio/speech", json={**asked, "response_format": "pcm"}).text
     done = json.loads(text.strip().split("\n\n")[-1].removeprefix("data: "))
     assert done["duration_seconds"] == pytest.approx(answer["duration_seconds"] / 2, rel=0.05)
@@ -112,7 +120,7 @@ def test_an_item_that_is_late_does_not_take_the_others_with_it(service, monkeypa
 
 def test_a_batch_answers_each_item(http):
     items = [{"input": "Yes."}, {"input": "No.", "voice": "nobody"}, {"input": "Yes."}]
-    body = {"model": "tts-1", "voice": "nova", "seed": 2, "response_format": "flac", "items": items}
+    body = {"model": "tts-1", "voice": "nova", "seed": 4, "response_format": "flac", "items": items}
     answer = http.post("/v1/audio/speech/batch", json=body).json()
     assert (answer["total"], answer["succeeded"], answer["failed"]) == (3, 2, 1)
     first, second, third = answer["results"]

@@ -72,11 +72,11 @@ def _blends(rng: random.Random, count: int) -> list[str]:
 
 
 def _beyond(rng: random.Random, count: int) -> list[str]:
-    """Voices that lie beyond one or two of Kokoro, on the other side of a third of the same sex."""
+    """Voices that lie beyond the middle of two of Kokoro, on the other side of a third of the same sex."""
     found = dict[str, None]()
     while len(found) < count:
         sex = rng.choice("fm")
-        *blended, left = rng.sample([voice for voice in _CLONED if voice[1] == sex], rng.choice((2, 3)))
+        *blended, left = rng.sample([voice for voice in _CLONED if voice[1] == sex], 3)
         found[BLEND.join(blended) + AWAY + left] = None
     return list(found)
 

@@ -51,8 +51,8 @@ class KokoroTeacher:
     """The int8 export of Kokoro-82M; on a CPU that multiplies in bfloat16, the vocoder is that of `kokoro_vocoder`.
 
     A voice's name starts with its accent (a American, b British) and f or m. Names joined by `BLEND` are a voice
-    between them, with the accent of the first; with names after `AWAY`, it is a voice on the other side of that of
-    these names. In ten such voices Whisper heard as few wrong words as in others; twice as far, a fifth was wrong.
+    between them, with the accent of the first; with names after `AWAY`, it is a voice beyond it, on the other side of
+    that of these names.
 
     Args:
         folder: with the archive of voices.

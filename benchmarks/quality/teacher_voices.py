@@ -8,7 +8,6 @@ each represented by the mean of its sentences. What the judges cannot hear is in
 `pip install -e '.[teacher]'` and what evaluation/judges.py lists.
 """
 
-
 import sys
 
 import numpy as np

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from codec_quality import Codec
 from evaluation.intervals import Figure, rate
-from evaluation.judges import Speakers
+from evaluation.judges import Speakers, typical
 from evaluation.recordings import Spoken, Teachers, parser_of, prompts
 from evaluation.results import report
 from naturalness import sentences
@@ -38,12 +38,17 @@ SENTENCES = 2  # of a recording
 CONSENT = "synthetic, or a recording under CC BY-SA that is used for measuring alone"
 
 
+def trained_voices() -> list[str]:
+    """The voices of Kokoro that are trained on, without blends."""
+    return [role.voice for role in ROLES if role.teacher == "kokoro" and len(Blend.of(role.voice).names) == 1]
+
+
 def reference_names() -> list[str]:
     """The held-out voices, and as many of the trained ones of Kokoro as make nine, spread over the list.
 
     Blends are left out, since one may have another reference in it.
     """
-    trained = [role.voice for role in ROLES if role.teacher == "kokoro" and len(Blend.of(role.voice).names) == 1]
+    trained = trained_voices()
     wanted = REFERENCES - len(HELD_OUT)
     return [*HELD_OUT, *trained[:: len(trained) // wanted][:wanted]]
 
@@ -102,18 +107,12 @@ class Bench:
             for name in tqdm(reference_names(), "references")
         }
         self.references = {
-            name: self._typical([self.voice(clip) for clip in clips[:REFERENCE_CLIPS]])
-            for name, clips in self.clips.items()
+            name: typical([self.voice(clip) for clip in clips[:REFERENCE_CLIPS]]) for name, clips in self.clips.items()
         }
 
     def voice(self, clip: Spoken) -> Waveform:
         """The voice of a clip."""
         return self.judge(clip.audio, clip.rate)
-
-    @staticmethod
-    def _typical(voices: Sequence[Waveform]) -> Waveform:
-        mean = np.mean(voices, axis=0)
-        return np.asarray(mean / np.linalg.norm(mean), np.float32)
 
     def new(self, recording: Spoken, seed: int) -> list[Waveform]:
         """The voices of new clips that continue a recording."""
@@ -144,7 +143,7 @@ class Bench:
     def person(self, folder: Path) -> dict[str, Figure]:
         """How much closer new speech is to a person than to other women."""
         recorded = list(prompts(folder, 3 * SENTENCES))
-        own = self._typical([self.voice(clip) for clip in recorded[SENTENCES:]])
+        own = typical([self.voice(clip) for clip in recorded[SENTENCES:]])
         women = [voice for name, voice in self.references.items() if name[1] == "f"]
         made = self.new(joined(recorded[:SENTENCES]), 9000)
         passed = [self.voice(self.codec(clip)) for clip in recorded[:SENTENCES]]

@@ -12,8 +12,9 @@ import sys
 
 import numpy as np
 import torch
+from cloning import trained_voices
 from evaluation.intervals import rate
-from evaluation.judges import OpinionScore, Speakers, Whisper
+from evaluation.judges import OpinionScore, Speakers, Whisper, typical
 from evaluation.recordings import Spoken, Teachers, parser_of
 from naturalness import sentences, word_error
 from tqdm import tqdm
@@ -25,16 +26,14 @@ from dia.training.mini.teacher.natural.teachers.kokoro import Blend
 SHOWN = 10  # of the voices of the plan
 
 
-def of_the_plan(*, beyond: bool) -> list[str]:
-    """Kokoro's own voices in the plan of the corpus, or those that lie beyond them."""
-    blends = {role.voice: Blend.of(role.voice) for role in ROLES if role.teacher == "kokoro"}
-    return [voice for voice, parts in blends.items() if (parts.away if beyond else len(parts.names) == 1)]
+def voices_beyond() -> list[str]:
+    """The voices in the plan of the corpus that lie beyond Kokoro's own."""
+    return [role.voice for role in ROLES if role.teacher == "kokoro" and Blend.of(role.voice).away]
 
 
-def mean_voice(judge: Speakers, clips: list[Spoken]) -> Waveform:
-    """The voice of several clips, a unit vector."""
-    mean = np.mean([judge(clip.audio, clip.rate) for clip in clips], axis=0)
-    return np.asarray(mean / np.linalg.norm(mean), np.float32)
+def voice_of(judge: Speakers, clips: list[Spoken]) -> Waveform:
+    """The voice of several clips."""
+    return typical([judge(clip.audio, clip.rate) for clip in clips])
 
 
 def main() -> None:
@@ -45,20 +44,20 @@ def main() -> None:
     parser.add_argument("--like", nargs="+", help="voices to compare with (default: Kokoro's own that are trained on)")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    beyond = of_the_plan(beyond=True)
+    beyond = voices_beyond()
     voices = arguments.voices or beyond[:: len(beyond) // SHOWN][:SHOWN]
     texts, teachers = sentences(arguments.count), Teachers(arguments.packages, arguments.clips)
     whisper, score, judge = Whisper(arguments.threads), OpinionScore(), Speakers()
     known = {
-        voice: mean_voice(judge, list(teachers(arguments.teacher, voice, texts[:2])))
-        for voice in tqdm(arguments.like or of_the_plan(beyond=False), "known")
+        voice: voice_of(judge, list(teachers(arguments.teacher, voice, texts[:2])))
+        for voice in tqdm(arguments.like or trained_voices(), "known")
     }
     errors, scores, likeness = [], [], []
     for voice in tqdm(voices, "voices"):
         clips = list(teachers(arguments.teacher, voice, texts))
         errors.append([whisper.errors(clip.text, clip.audio, clip.rate) for clip in clips])
         scores.append([score(clip.audio, clip.rate) for clip in clips])
-        made = mean_voice(judge, clips)
+        made = voice_of(judge, clips)
         nearest = max(known, key=lambda name: float(known[name] @ made))
         likeness.append(float(known[nearest] @ made))
         row = f"{word_error(errors[-1]).shown():22} {np.mean(scores[-1]):.2f} {likeness[-1]:.2f} {nearest}"

@@ -103,6 +103,12 @@ class Speakers:
         return np.asarray(self._encoder.embed_utterance(preprocess_wav(waveform, sampling_rate)), np.float32)
 
 
+def typical(voices: Sequence[Waveform]) -> Waveform:
+    """The mean of several voices of `Speakers`, a unit vector again."""
+    mean = np.mean(voices, axis=0)
+    return np.asarray(mean / np.linalg.norm(mean), np.float32)
+
+
 def compounded(words: Sequence[str], others: Sequence[str]) -> list[str]:
     """`words`, with neighbours joined that `others` write as one word.
 

@@ -1,6 +1,8 @@
 """`python -m dia.training.mini`: stages run in order, unknown ones are refused, failures name their stage."""
 
 import json
+import shutil
+import sys
 
 import pytest
 
@@ -61,6 +63,15 @@ def test_without_a_compiler_the_layers_are_not_compiled(done, tmp_path, capsys, 
     assert "Install one (apt-get install g++) or pass --no-compile." in capsys.readouterr().err
     assert build.main(["--work", str(tmp_path), "--no-compile"]) == 0
     assert build.main(["--work", str(tmp_path), "--stages", "speech"]) == 0
+
+
+def test_the_compiler_is_the_one_that_the_environment_names(done, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(build, "which", shutil.which)
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    assert build.main(["--work", str(tmp_path)]) == 2
+    assert "there is no C++ compiler 'no-such-compiler'" in capsys.readouterr().err
+    monkeypatch.setenv("CXX", sys.executable)
+    assert build.main(["--work", str(tmp_path)]) == 0
 
 
 def test_few_clips_are_enough_for_a_codec_that_exists(done, tmp_path):

@@ -78,7 +78,7 @@ To measure the result, and write the figures into its card:
 
 TRAINED = "codec", "language", "predicted", "decoder"  # have minutes
 COMPILED = {"codec", "codes", "language", "decoder"}  # stages that compile layers
-COMPILERS = "g++", "clang++", "c++"
+COMPILER = "clang++" if sys.platform == "darwin" else "g++"  # that torch.compile calls unless CXX is set
 LEAST_CLIPS = math.ceil(1.25 * PROBED / HELDOUT_SHARE)  # of which enough are held out, with a margin for chance
 
 
@@ -123,8 +123,9 @@ class BuildOptions:
             path = getattr(self, name)
             if "assemble" in stages and path is not None and not path.is_file():
                 return f"--{name} {path} is not a file."
-        if self.compiled and COMPILED & set(stages) and not any(map(which, (os.environ.get("CXX", ""), *COMPILERS))):
-            return "there is no C++ compiler. Install one (apt-get install g++) or pass --no-compile."
+        compiler = os.environ.get("CXX", COMPILER)
+        if self.compiled and COMPILED & set(stages) and not which(compiler):
+            return f"there is no C++ compiler {compiler!r}. Install one (apt-get install g++) or pass --no-compile."
         return None
 
 

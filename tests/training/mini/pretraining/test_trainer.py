@@ -103,7 +103,7 @@ def twins(text, frames=60, number=0):
 def test_in_disguise_the_prompt_alone_has_the_voice_of_the_script():
     clips = [*twins("ab"), *twins("cd"), *twins("ef"), clip("gh", frames=60, seed=5)._replace(speaker="slt*5")]
     composer = Composer([one for pair in (clips[:2], clips[2:4], clips[4:6], clips[6:]) for one in pair], seed=0)
-    scripts = [composer.script(Mixture(continued=1.0, disguised=1.0)) for _ in range(40)]
+    scripts = [composer.script(Mixture(continued=1.0, disguised=1.0, pair=0.0)) for _ in range(40)]
     assert {script.prompt for script in scripts} == {60}
     assert {len(script.codes) for script in scripts} == {180}
     for script in scripts:
@@ -111,8 +111,32 @@ def test_in_disguise_the_prompt_alone_has_the_voice_of_the_script():
         assert len(set(names)) == 3  # no clip twice
         assert torch.equal(script.history[:60], script.codes[:60])
         assert not (script.history[60:] == script.codes[60:]).all(1).any()
-    longest = composer.script(Mixture(continued=1.0, disguised=1.0, longest=150))
+    longest = composer.script(Mixture(continued=1.0, disguised=1.0, pair=0.0, longest=150))
     assert len(longest.codes) == 120
+
+
+def test_two_voices_in_disguise_have_a_prompt_each_and_alternate():
+    clips = [*twins("ab"), *twins("cd"), *twins("ef")]
+    composer = Composer(clips, seed=0)
+    scripts = [composer.script(Mixture(continued=1.0, disguised=1.0, pair=1.0)) for _ in range(40)]
+    assert {script.prompt for script in scripts} == {120}
+    assert {len(script.codes) for script in scripts} == {360}
+    codes = {
+        one.speaker: {bytes(other.codes[0].numpy()) for other in clips if other.speaker == one.speaker}
+        for one in clips
+    }
+    for script in scripts:
+        assert re.sub(rb"[^\1\2]", b"", bytes(script.ids)) in {b"\1\2" * 3, b"\2\1" * 3}
+        turns = [bytes(turn.contiguous().numpy()) for turn in script.codes.split(60)]
+        read = [bytes(turn.contiguous().numpy()) for turn in script.history.split(60)]
+        first, second = (next(voice for voice, own in codes.items() if turn in own) for turn in turns[:2])
+        assert set(turns[::2]) <= codes[first]
+        assert set(turns[1::2]) <= codes[second]
+        assert read[:2] == turns[:2]
+        assert set(read[2::2]) <= codes[second]
+        assert set(read[3::2]) <= codes[first]
+    longest = composer.script(Mixture(continued=1.0, disguised=1.0, pair=1.0, longest=300))
+    assert len(longest.codes) == 240
 
 
 def test_without_disguises_voices_are_continued_as_usual():

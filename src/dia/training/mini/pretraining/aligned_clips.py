@@ -32,7 +32,8 @@ def read_clips(folder: Path, pronunciations: Pronunciations | None = None) -> tu
     one, so that the model ends after both. With pronunciations, texts are converted to phones: those of the
     dictionary, as in the tokenizer, and those of the clip for words that are spoken otherwise in it, such as *read*
     and *live*. In half of the training clips a fifth of the words keep their letters, so that the model also learns
-    words that have no pronunciation. Clips that are one recording in several voices are `disguised` as each other.
+    words that have no pronunciation. Training clips that are one recording in several voices are `disguised` as each
+    other.
 
     Args:
         folder: of the code cache; its clips have labels.
@@ -49,7 +50,7 @@ def read_clips(folder: Path, pronunciations: Pronunciations | None = None) -> tu
         _clips((row for row in cache.rows if row.split == split), pronunciations, letters, frame, rate)
         for split, letters in (("train", LETTERS), ("heldout", 0.0))
     )
-    return learned, held_out, cache.codec.codebook_size
+    return _disguised(learned), held_out, cache.codec.codebook_size
 
 
 def validation_clips(held_out: Sequence[Clip], count: int = 192) -> list[Clip]:
@@ -66,7 +67,7 @@ def _clips(rows: Iterable[CodedClip], known: Pronunciations | None, letters: flo
         seconds = ((np.arange(len(row.codes)) + 0.5) * hop - row.shift) / rate
         assert isinstance(clip.places, list)
         clip.places.append(_placed(text, heard_in(row, known), seconds))
-    return _disguised(clips.values())
+    return list(clips.values())
 
 
 def _disguised(clips: Iterable[Clip]) -> list[Clip]:

@@ -66,9 +66,8 @@ class Composer:
             self._by_voice.setdefault(clip.speaker, []).append(clip)
         self._own = [speaker for speaker in SPEAKERS if speaker in self._by_voice]
         self._voices = sorted(self._by_voice)
-        self._disguised = {voice: [clip for clip in self._by_voice[voice] if clip.disguised] for voice in self._voices}
         self._disguisable = [
-            voice for voice in self._voices if self._disguised[voice] and len(self._by_voice[voice]) > 1
+            voice for voice in self._voices if sum(bool(clip.disguised) for clip in self._by_voice[voice]) > 1
         ]
         self._weights = [math.sqrt(len(self._by_voice[voice])) for voice in self._voices]
 
@@ -120,17 +119,18 @@ class Composer:
         return compose(clips, self.rng, again=mixture.again)._replace(prompt=before + min(first, GIVEN_FRAMES))
 
     def _in_disguise(self, mixture: Mixture) -> Script:
-        """A clip as a prompt, then one or two of its voice whose history is in other voices."""
-        voice = self.rng.choice(self._disguisable)
-        first = self.rng.choice(self._disguised[voice])
-        given = self.rng.choice([clip for clip in self._by_voice[voice] if clip is not first])
-        more = [clip for clip in self._disguised[voice] if clip is not first and clip is not given]
-        clips = [given, first, *self.rng.sample(more, min(1, len(more)))]
+        """A clip of one or two voices each as a prompt, then more of these voices whose history is in other voices."""
+        count = 2 if self.rng.random() < mixture.pair else 1
+        voices = self.rng.sample(self._disguisable, min(count, len(self._disguisable)))
+        tags = self.rng.sample(SPEAKERS, len(voices))
+        pools = [self._by_voice[voice] for voice in voices]
+        turns = min(3, *map(len, pools))
+        chosen = zip(*(self.rng.sample(pool, turns) for pool in pools), strict=True)
+        clips = [retagged(clip, tag) for turn in chosen for clip, tag in zip(turn, tags, strict=True)]
         if sum(len(clip.codes[0]) for clip in clips) > mixture.longest:
-            clips = clips[:2]
-        tag = self.rng.choice(SPEAKERS)
-        script = compose([retagged(clip, tag) for clip in clips], self.rng, again=mixture.again, disguised_from=1)
-        return script._replace(prompt=len(given.codes[0]))
+            clips = clips[: 2 * len(voices)]
+        script = compose(clips, self.rng, again=mixture.again, disguised_from=len(voices))
+        return script._replace(prompt=sum(len(clip.codes[0]) for clip in clips[: len(voices)]))
 
     def _count(self, mixture: Mixture) -> int:
         fate = self.rng.random()

@@ -4,7 +4,7 @@ Shapes: B clips, S text length, R grid rows, C channels, V ids of one channel.
 """
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -28,6 +28,7 @@ from dia.decoding.call.call import Call, Text, alone, sampler_for
 from dia.decoding.call.encoding import encode
 from dia.decoding.call.inputs import Grid, check_text, positions_of, start_grid
 from dia.decoding.call.overrun import asks_for_length, overrun, warn_of_overrun
+from dia.decoding.call.plain_loop import run_rows, write_plainly
 from dia.decoding.call.records import Records, records_anything
 from dia.decoding.call.setting_ranges import NEVER_NONE, check_ranges
 from dia.decoding.call.settings import MODEL_INPUTS, check_settings, fill_special_ids, is_synced, merged
@@ -39,7 +40,7 @@ from dia.decoding.guidance import (
     check_rules,
 )
 from dia.decoding.noise import Generators, clip_keys
-from dia.decoding.sampling import EndFlag, token_chooser
+from dia.decoding.sampling import EndFlag
 from dia.decoding.step.config import DecodeConfig, check_model, compile_options
 from dia.decoding.step.prefill import SlotRequest, Start, save, starts_of, text_pairs
 from dia.decoding.step.runner import runner_for, write_rows
@@ -309,7 +310,7 @@ class DiaGenerationMixin(GenerationMixin):
         except PlainLoopNeeded as reason:
             ignored = " compile_config is ignored." if call.compilation else ""
             logger.info_once(f"generate() uses the plain loop, which is slower, because {reason}.{ignored}")
-            return self._write_rows(call)
+            return write_plainly(self, call)
         logger.info_once(f"generate() uses the fast step, {config.mode}.")
         return self._write_fast(call, config), Records(call.settings)
 
@@ -383,71 +384,12 @@ class DiaGenerationMixin(GenerationMixin):
                 text: Sequence[Any] = text_pairs(layers, part.text.states.last_hidden_state, grid.clips)
             else:  # use the eager forward: a compiled one would be compiled for a single run
                 part = replace(part, cache=cache)
-                logits = self._run_rows(part, 0, grid.prefilled, self.forward).logits[:, -1].to(grid.ids.device)
+                logits = run_rows(self.forward, part, 0, grid.prefilled).logits[:, -1].to(grid.ids.device)
                 text = cache.cross_attention_cache.layers
             rest = call.settings.max_length - call.grid.prefilled + grid.prefilled
             rows = cache.self_attention_cache.layers
             starts += starts_of(rows, text, grid, mask, part.positions, rest, sampler, own, logits)
         return starts
-
-    def _write_rows(self, call: Call) -> tuple[int, Records]:
-        """Write rows until every channel has ended; returns the number of rows and the recorded outputs."""
-        grid, streamer, records = call.grid, call.streamer, Records(call.settings)
-        draw = token_chooser(call.keys)
-        over, done = EndFlag(grid.ids.device), grid.ids.new_zeros(grid.ids.shape[0], dtype=torch.bool)
-        wanted = emit(streamer, grid.rows(0, grid.prefilled))
-        seen, row = 0 if call.cache is None else int(call.cache.get_seq_length()), grid.prefilled
-        if seen >= row:
-            raise ValueError(
-                f"`{CACHE}` has {seen} rows for {row} rows of prompt; the last row of the prompt must not be cached."
-            )
-        while wanted and row < call.settings.max_length:
-            self._any_unfinished(call, finished=False)
-            outputs = self._run_rows(call, seen, row)
-            logits = outputs.logits[:, -1].to(grid.ids.device, torch.float32, copy=True)  # [B · C or 2 · B · C, V]
-            scores = call.rules(grid.ids[:, :row], logits)
-            records.add(outputs, logits, scores)
-            drawn = draw(scores, row - grid.prefilled).masked_fill(done, call.settings.pad_token_id)
-            grid.ids[:, row] = torch.where(grid.forced[:, row] == grid.pad, drawn, grid.forced[:, row])
-            seen, row = (0 if call.cache is None else row), row + 1
-            done = done | call.criteria(grid.ids[:, :row], scores)
-            wanted = emit(streamer, grid.rows(row - 1, row)[:, 0])
-            if over(done):
-                break
-        while self._any_unfinished(call, finished=True):
-            self._run_idle_step(call)
-        return grid.written(row), records
-
-    def _any_unfinished(self, call: Call, finished: bool) -> bool:
-        """Whether any process of the group is unfinished; False if processes are not synchronized.
-
-        Args:
-            call: the call.
-            finished: whether this process has finished.
-        """
-        return call.synced and self._has_unfinished_sequences(finished, True, call.grid.ids.device)
-
-    def _run_idle_step(self, call: Call) -> None:
-        """Run a step whose result is dropped, because the other processes need this process's weight shards."""
-        unmasked = replace(call.grid, mask=None)
-        last = call.grid.prefilled
-        self._run_rows(replace(call, grid=unmasked, cache=None, model_kwargs={}), last - 1, last)
-
-    def _run_rows(self, call: Call, start: int, stop: int, forward: Callable[..., Any] | None = None) -> Any:
-        """Run the decoder over rows start…stop − 1. After the first call that is a single row."""
-        grid, halves, positions = call.grid, 2 if call.guided else 1, call.positions[:, start:stop]
-        return (forward or self)(
-            attention_mask=call.text.mask,
-            decoder_input_ids=grid.rows(start, stop).repeat(halves, 1, 1),
-            decoder_attention_mask=None if grid.mask is None else grid.mask[:, :stop].repeat(halves, 1),
-            decoder_position_ids=positions if len(positions) == 1 else positions.repeat(halves, 1),
-            encoder_outputs=call.text.states,
-            use_cache=call.cache is not None,
-            logits_to_keep=1,
-            return_dict=True,
-            **{CACHE: call.cache},
-            **call.model_kwargs,
-        )
 
 
 __all__ = ["DiaGenerationMixin"]

@@ -48,12 +48,7 @@ class DiaProcessorKwargs(ProcessingKwargs, total=False):  # type: ignore[call-ar
     audio_kwargs: DiaAudioKwargs
 
     _defaults = {  # noqa: RUF012 - the base class declares it so
-        "text_kwargs": {
-            "padding": True,
-            "padding_side": "right",
-            "add_special_tokens": False,
-            "return_tensors": "pt",
-        }
+        "text_kwargs": {"padding": True, "padding_side": "right", "add_special_tokens": False, "return_tensors": "pt"}
     }
 
 
@@ -181,8 +176,8 @@ class DiaProcessor(SavedProcessor):
         ended = end_all_turns(text) if (self.final_stop if final_stop is None else final_stop) else text
         inputs = self.tokenizer(ended, **options["text_kwargs"])
         rate = options["audio_kwargs"].get("sampling_rate")
-        batch_size = len(inputs["input_ids"])
-        codes, width = self._prompt_codes(audio, batch_size, channels, rate, kwargs.get("audio_kwargs", {}))
+        count = len(inputs["input_ids"])
+        codes, width = self._prompt_codes(audio, count, channels, rate, kwargs.get("audio_kwargs", {}))
         if not generation and any(clip is None for clip in codes):
             raise ValueError("audio contains None; training needs a clip for every text.")
         rows, mask = grid.prefill(codes, width, channels, closed=not generation)
@@ -244,8 +239,7 @@ class DiaProcessor(SavedProcessor):
 
         Speech ends where channel 0 is EOS or PAD. A grid that ends earlier gives all complete frames.
         """
-        channels = self._channels_of(kwargs)
-        return grid.spoken(grid.as_grid(decoder_input_ids), audio_prompt_len, channels)
+        return grid.spoken(grid.as_grid(decoder_input_ids), audio_prompt_len, self._channels_of(kwargs))
 
     def get_audio_prompt_len(self, decoder_attention_mask: Tensor, **kwargs: Any) -> int:
         """Number of prompt rows in the grid, including BOS and padding, for `audio_prompt_len`."""
@@ -279,7 +273,7 @@ class DiaProcessor(SavedProcessor):
             TypeError, ValueError, FileNotFoundError: a path or waveform is invalid; an existing file is not changed.
             ImportError: the format, or chapters, need `pip install 'dia-tts[media]'`.
         """
-        clips = named_clips(audio, "audio")
+        origin, clips = provenance or audio_file.Provenance(), named_clips(audio, "audio")
         paths = [saving_path] if isinstance(saving_path, str | Path) else saving_path
         if not isinstance(paths, list | tuple) or not all(isinstance(path, str | Path) for path in paths):
             raise TypeError(f"saving_path is {type(saving_path).__name__}; expected a path or a list of paths.")
@@ -292,7 +286,6 @@ class DiaProcessor(SavedProcessor):
         rate = sampling_rate or given or self.sampling_rate
         for path, (name, clip), one in zip(paths, clips.items(), tags, strict=True):
             samples, own_rate = with_own_rate(clip, name)
-            origin = provenance or audio_file.Provenance()
             audio_file.write(path, samples, own_rate or rate, name, origin, one, watermark)
 
     def check_codec(self) -> None:
@@ -328,8 +321,7 @@ class DiaProcessor(SavedProcessor):
         """Group keyword arguments by the part they configure. The tokenizer's init arguments are its defaults."""
         # The tokenizer's `max_length` is a limit, not a length to pad or truncate to.
         loaded = {key: value for key, value in self.tokenizer.init_kwargs.items() if key != "max_length"}
-        options: dict[str, Any] = self._merge_kwargs(DiaProcessorKwargs, tokenizer_init_kwargs=loaded, **kwargs)
-        return options
+        return dict(self._merge_kwargs(DiaProcessorKwargs, tokenizer_init_kwargs=loaded, **kwargs))
 
     def _codec(self, purpose: str) -> DacModel:
         if self.audio_tokenizer is None:

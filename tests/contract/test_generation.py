@@ -34,7 +34,7 @@ from transformers import (
 
 from dia import generation_dia
 from dia.decoding.cache import CACHE, cache_in
-from dia.decoding.call import settings
+from dia.decoding.call import plain_loop, settings
 from dia.decoding.guidance import DiaGuidanceLogitsProcessor
 from dia.decoding.sampling import published_generation_config
 from dia.decoding.step import runner
@@ -306,7 +306,7 @@ def test_a_late_end_flag_changes_nothing(monkeypatch):
     talkative.logits_dense.weight.data[EOS] *= 2.5
     wanted = {"max_new_tokens": 50, "return_dict_in_generate": True, "output_scores": True}
     prompt = talkative.generate(**BATCH, **wanted)
-    monkeypatch.setattr(generation_dia, "EndFlag", LateFlag)
+    monkeypatch.setattr(plain_loop, "EndFlag", LateFlag)
     streamer = Rows()
     late = talkative.generate(**BATCH, **wanted, streamer=streamer)
     assert torch.equal(late.sequences, prompt.sequences)

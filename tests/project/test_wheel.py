@@ -20,7 +20,7 @@ import torch
 
 from dia.kernels import codec, decoder, half, network, row, snake, sources
 from dia.kernels import compile as compiling
-from dia.quantization import linear
+from dia.quantization import products
 from dia.version import __version__
 
 ROOT = Path(__file__).parents[2]
@@ -128,14 +128,14 @@ def test_a_wheel_holds_every_library_that_the_package_loads(monkeypatch):
     def load(source, flags, *_, **__):
         loaded.add((source.name, flags))
 
-    for module in (compiling, decoder, half, row, snake, linear):
+    for module in (compiling, decoder, half, row, snake, products):
         monkeypatch.setattr(module, "load_functions", load)
     modern = {"_is_avx512_bf16_supported", "_is_vnni_supported", "_is_amx_tile_supported"}
     for capability, supported in (("AVX2", set()), ("AVX512", modern)):
         monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda capability=capability: capability)
         for name in modern:
             monkeypatch.setattr(torch.cpu, name, lambda there=name in supported: there, raising=False)
-        loads = codec._load, decoder._kernel, half._kernel, network.load, row.load, snake._functions, linear._library
+        loads = codec._load, decoder._kernel, half._kernel, network.load, row.load, snake._functions, products._library
         for load in loads:
             load.__wrapped__()
     assert loaded == set(sources.LIBRARIES)

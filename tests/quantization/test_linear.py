@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from dia.kernels import compile as compiling
-from dia.quantization import linear as quantized_linear
-from dia.quantization.linear import QuantizedLinear, dequantized, fitting_group, int4_codes, int8_codes
+from dia.quantization import products
+from dia.quantization.codes import dequantized, fitting_group, int4_codes, int8_codes
+from dia.quantization.linear import QuantizedLinear
 
 SHAPES = [
     (96, 256),
@@ -39,7 +40,7 @@ def layers():
 def product(layer, x):
     """The product in float64. Where our kernel computes it with weights of 4 bits, x is rounded to 8 bits first."""
     x = x.double()
-    if layer.format == "int4" and quantized_linear._function(layer.codes()):
+    if layer.format == "int4" and products._function(layer.codes()):
         part = next(size for size in range(64, 0, -8) if layer.group_size % size == 0)
         parts = x.unflatten(1, (-1, part))
         steps = parts.abs().amax(-1, keepdim=True).clamp_min(1e-30) / 127
@@ -51,7 +52,7 @@ def product(layer, x):
 def kernels(request, monkeypatch):
     """With the compiled C kernel, if available, and without."""
     if request.param == "torch's":
-        monkeypatch.setattr("dia.quantization.linear._function", lambda codes: None)
+        monkeypatch.setattr("dia.quantization.products._function", lambda codes: None)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
@@ -86,7 +87,7 @@ def test_a_row_does_not_depend_on_the_batch(kernels):
         assert torch.allclose(layer(x)[4:], layer(x[4:]), rtol=1e-5, atol=1e-5)
 
 
-needs_own = pytest.mark.skipif(quantized_linear._library() is None, reason="no kernel for this CPU, or no compiler")
+needs_own = pytest.mark.skipif(products._library() is None, reason="no kernel for this CPU, or no compiler")
 
 
 @needs_own
@@ -194,20 +195,20 @@ def test_a_failing_compiler_runs_once(monkeypatch):
         raise subprocess.TimeoutExpired("cc", 60)
 
     monkeypatch.setattr(compiling, "compiled", fails)
-    monkeypatch.setattr(quantized_linear, "_multiplies_bytes", lambda: True)
+    monkeypatch.setattr(products, "_multiplies_bytes", lambda: True)
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
-    quantized_linear._library.cache_clear()
+    products._library.cache_clear()
     try:
-        assert [quantized_linear._function(layer.codes()) for layer in layers()].count(None) == len(list(layers()))
+        assert [products._function(layer.codes()) for layer in layers()].count(None) == len(list(layers()))
     finally:
-        quantized_linear._library.cache_clear()
+        products._library.cache_clear()
     assert len(asked) == 1
 
 
 @pytest.mark.parametrize("format", ["int8", "int4"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_cpus_without_byte_products_have_a_kernel(monkeypatch, format, dtype):
-    monkeypatch.setattr(quantized_linear, "_multiplies_bytes", lambda: False)
+    monkeypatch.setattr(products, "_multiplies_bytes", lambda: False)
     layer = QuantizedLinear.of(matrix(32, 64), format)
     x = rows(3, 64, dtype)
     wanted = product(layer, x)

@@ -150,11 +150,11 @@ def _kernels() -> Iterator[str]:
     from dia.kernels import codec, decoder, half, network, row, snake
     from dia.kernels.compile import runs_plain_kernels, tiled_flags
     from dia.kernels.sources import BFLOAT16_FLAGS, PLAIN_FLAGS, UNFUSED_FLAGS
-    from dia.quantization import linear
+    from dia.quantization import products
     from dia.runtime.resources.processor import multiplies_bfloat16
 
     native, plain = multiplies_bfloat16(), (PLAIN_FLAGS,) if runs_plain_kernels() else ()
-    quantized = linear.library_flags()
+    quantized = products.library_flags()
     for source, choices in (
         (decoder._SOURCE, (BFLOAT16_FLAGS,) if native else ()),
         (half._SOURCE, (PLAIN_FLAGS,) if half.fits() else ()),
@@ -162,7 +162,7 @@ def _kernels() -> Iterator[str]:
         (network._SOURCE, tiled_flags()),
         (row._SOURCE, (UNFUSED_FLAGS,) if plain else ()),
         (snake._SOURCE, (BFLOAT16_FLAGS,) if native else plain),
-        (linear._SOURCE, () if quantized is None else (quantized,)),
+        (products.SOURCE, () if quantized is None else (quantized,)),
     ):
         yield f"{source.name} {_state_of(source, choices)}"
     yield _compiler()

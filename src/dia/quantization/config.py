@@ -4,7 +4,7 @@
     quantize(model, "int8")                                     # or afterwards, in place
     model.save_pretrained("smaller")                            # config.json stores the quantization
 
-Selects the format of each layer and implements transformers' hooks. `dia.quantization.linear` does the arithmetic.
+Selects the format of each layer and implements transformers' hooks. `dia.quantization.products` does the arithmetic.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,8 +23,9 @@ from transformers.quantizers.auto import (
 from transformers.utils.quantization_config import QuantizationConfigMixin
 
 from dia.configuration_dia import QUANT_METHOD
+from dia.quantization.codes import Format, fitting_group
 from dia.quantization.half import HalfLinear
-from dia.quantization.linear import Format, QuantizedLinear, fitting_group
+from dia.quantization.linear import QuantizedLinear
 from dia.runtime.log import get_logger
 from dia.runtime.ranges import shown
 from dia.runtime.resources.memory import release_free_memory

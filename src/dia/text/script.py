@@ -118,15 +118,7 @@ def parse(
     source, found = marked_sounds(source, english=english)
     notes += found
     reader = _Reader(source, english)
-    end = 0
-    for mark in _MARK.finditer(reader.written):
-        reader.add_words(end, mark.start())
-        end = mark.end()
-        if mark[3] is not None:
-            reader.add_pause(mark[0], mark[3])
-        else:
-            reader.set_speaker(mark[0].strip(), int(mark[1] or mark[2]))
-    reader.add_words(end, len(reader.written))
+    reader.read()
     if not reader.turns:
         raise ValueError("text is empty or contains no words. Write the words to speak, such as '[S1] Hello.'")
     unchecked = [] if normalize or frontend == "none" else [_UNCHECKED]
@@ -160,6 +152,18 @@ class _Reader:
         else:
             self.written = unicode.unchanged(source.text)
             self._positions = range(len(source.text))
+
+    def read(self) -> None:
+        """Read the whole script, mark by mark."""
+        end = 0
+        for mark in _MARK.finditer(self.written):
+            self.add_words(end, mark.start())
+            end = mark.end()
+            if mark[3] is not None:
+                self.add_pause(mark[0], mark[3])
+            else:
+                self.set_speaker(mark[0].strip(), int(mark[1] or mark[2]))
+        self.add_words(end, len(self.written))
 
     def warn(self, item: str, fact_and_remedy: str) -> None:
         self._warnings.setdefault(fact_and_remedy, {})[item] = None

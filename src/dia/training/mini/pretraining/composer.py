@@ -10,6 +10,7 @@ from dia.training.data.dialogues import LEADING_TAG, Clip, Script, compose
 
 GIVEN_FRAMES = 40  # of a continuation's first clip that serve as its prompt
 SHORT_FRAMES = 60  # of a short clip, at most
+DISGUISED_TURNS = 4  # of each voice of a script with a disguised history, at most
 
 
 @dataclass(frozen=True)
@@ -23,8 +24,8 @@ class Mixture:
         tag: probability of a silent tag after a clip.
         again: probability that the tag is repeated although the speaker does not change.
         continued: probability of a script that continues given voices.
-        disguised: probability that the voice of such a script is that of its prompt alone: all later frames that the
-            decoder reads are the same speech in other voices.
+        disguised: probability that the later turns of such a script take their voice from the earlier ones alone: the
+            frames of these turns that the decoder reads are the same speech in other voices.
         pair: probability that a script continues two voices otherwise.
         short: probability that a turn after the first is a short clip, as answers are.
         longest: maximum length of a script in frames.
@@ -45,6 +46,10 @@ class Mixture:
 def retagged(clip: Clip, speaker: str) -> Clip:
     """The clip with its leading speaker tag replaced by that of `speaker`; its text must begin with a tag."""
     return clip._replace(text=LEADING_TAG.sub(f"[{speaker}] ", clip.text, count=1))
+
+
+def _frames(clips: Sequence[Clip]) -> int:
+    return sum(len(clip.codes[0]) for clip in clips)
 
 
 class Composer:
@@ -119,18 +124,23 @@ class Composer:
         return compose(clips, self.rng, again=mixture.again)._replace(prompt=before + min(first, GIVEN_FRAMES))
 
     def _in_disguise(self, mixture: Mixture) -> Script:
-        """A clip of one or two voices each as a prompt, then more of these voices whose history is in other voices."""
+        """Clips of one or two voices in turn; from some turn after the first, the history is in other voices.
+
+        The first turn is the prompt. Those between have a loss, and are a longer recording for those that follow.
+        """
         count = 2 if self.rng.random() < mixture.pair else 1
         voices = self.rng.sample(self._disguisable, min(count, len(self._disguisable)))
         tags = self.rng.sample(SPEAKERS, len(voices))
         pools = [self._by_voice[voice] for voice in voices]
-        turns = min(3, *map(len, pools))
+        turns = min(DISGUISED_TURNS, *map(len, pools))
         chosen = zip(*(self.rng.sample(pool, turns) for pool in pools), strict=True)
         clips = [retagged(clip, tag) for turn in chosen for clip, tag in zip(turn, tags, strict=True)]
-        if sum(len(clip.codes[0]) for clip in clips) > mixture.longest:
-            clips = clips[: 2 * len(voices)]
-        script = compose(clips, self.rng, again=mixture.again, disguised_from=len(voices))
-        return script._replace(prompt=sum(len(clip.codes[0]) for clip in clips[: len(voices)]))
+        while turns > 2 and _frames(clips) > mixture.longest:
+            turns -= 1
+            clips = clips[: turns * len(voices)]
+        first = self.rng.randint(1, turns - 1) * len(voices)
+        script = compose(clips, self.rng, again=mixture.again, disguised_from=first)
+        return script._replace(prompt=_frames(clips[: len(voices)]))
 
     def _count(self, mixture: Mixture) -> int:
         fate = self.rng.random()

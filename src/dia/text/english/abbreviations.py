@@ -9,69 +9,25 @@ Expects plain text (`dia.text.characters.unicode`). A line break ends a sentence
 import re
 from collections.abc import Callable
 from string import digits
-from typing import NamedTuple
 
 from dia.text.characters.edited import EditedText
 from dia.text.english import abbreviation_table as table
+from dia.text.english.abbreviation_context import NAME, REACH, Found, Said, stop, weak
 from dia.text.english.numbers.rules import applied, compiled, either
 from dia.text.english.numbers.units import MEASURES
-
-_Said = str | None  # the words with or without a full stop; None leaves the text as it is
-
-
-class _Found(NamedTuple):
-    """An abbreviation with its full stop, and the text on both sides of it."""
-
-    word: str
-    before: str
-    after: str
-
-    @property
-    def previous(self) -> str:
-        """The word before; empty at the start of a sentence."""
-        match = _LAST_WORD.search(self.before)
-        return match[1] if match else ""
-
-    @property
-    def next(self) -> str:
-        """The word after, with its first letter as in the text; empty if there is none."""
-        match = _FIRST_WORD.match(self.after)
-        return match[1] if match else ""
-
-    @property
-    def is_last(self) -> bool:
-        """Whether the text, or its line, ends here."""
-        return bool(_END.match(self.after))
-
-    def starts(self, words: frozenset[str] = table.STARTERS) -> bool:
-        """Whether a quotation follows, or one of the words that often begin a sentence."""
-        follows = self.next
-        if self.after.startswith(" ") and _QUOTED.match(self.after):
-            return True
-        return bool(follows) and follows[0].isupper() and (follows.capitalize() in words)
-
-    @property
-    def ends_if_any_capital_follows(self) -> bool:
-        return self.is_last or bool(_CAPITAL.match(self.after))
-
-    @property
-    def ends_if_starter_follows(self) -> bool:
-        return self.is_last or self.starts() or bool(_CAPITAL_AFTER_QUOTE.match(self.after))
-
+from dia.text.english.references import number, reference
+from dia.text.english.titles_and_places import (
+    STREET_NAME,
+    before_name,
+    doctor_or_drive,
+    saint_or_street,
+    saint_or_street_without_stop,
+    sister_or_senior,
+    state_after_comma,
+    title,
+)
 
 _LONGEST_PART = 2  # letters between the stops of an abbreviation that is spelt
-_BEFORE, _AFTER = 48, 48  # characters that decide about an abbreviation
-_LAST_WORD = re.compile(r"(?<![\w.])([\w'-]+\.?),? ?$")
-_FIRST_WORD = re.compile(r"[\"')\]]* ?[\"'(]*([A-Za-z][\w'-]*)")
-_END = re.compile(r"[\"')\]]* *(?:\n|$)")
-_QUOTED = re.compile(r" [\"'][A-Z]")
-_CAPITAL = re.compile(r"[\"')\]]* [\"'(]*[A-Z]")
-_CAPITAL_AFTER_QUOTE = re.compile(r"[\"')\]]+ [\"'(]*[A-Z]")
-_NAME = re.compile(r" ?[\"']?[A-Z]")
-_NUMERAL = re.compile(
-    r" ?(?:[Nn]o\. ?\d|[#(]?\d|[IVXLC]{1,7}\b(?!\.[A-Za-z])|[A-Z]\b(?!['.])|[A-Z]\.(?: (?:The|This|It|In|We|See)\b|$))"
-)
-_DIGIT = re.compile(r" ?#?\d")
 _COUNT = re.compile(
     r"(?:\d|\b(?:a few|several|many|"
     + "|".join(table.SMALL_NUMBERS)
@@ -80,7 +36,6 @@ _COUNT = re.compile(
 _ONE = re.compile(r"(?:(?<![\d.,])1|\bone)[ -]?(?:square |cubic )?$")
 _AMOUNT_BEFORE = re.compile(rf"(?:\d|\u00b0|\b(?:\w+ty-)?(?:{'|'.join(table.NUMBER_WORDS)})) ?$")
 _AT_FIRST = re.compile(r"\b(?:At|By|Around|About|Before|After|Until|Since|From) (?:about |around )?[\d:]+ ?$")
-_STREET_NAME = re.compile(r"(?:[A-Z][A-Za-z'-]+|\d(?:st|nd|rd|th)|\b[A-Z]) $")
 _PLACE_OR_EMPLOYER = re.compile(
     r"\b(?:at|for|by|from|with|to|on|in|joined|left|founded|bought|sold|sued)(?: [A-Z\d&][\w'&-]*\.?,?){1,4} $"
 )
@@ -88,7 +43,6 @@ _SUBJECT_AND_VERB = re.compile(
     r" [A-Z][a-z'-]+ (?:is|was|has|had|will|would|can|could|does|did|said|says|went|came|lives|lived|works|worked|"
     r"wants|wanted|likes|liked|loves|loved|thinks|knows|knew|took|made|never|always|also|then|just)\b"
 )
-_CITY_AND_COMMA = re.compile(r"[A-Z][a-z'-]+, $")
 _DAY_CONTEXT = re.compile(
     r"\b(?:[Oo]n|every|each|last|next|this|until|till|by|from|to|and|or|since|[Cc]losed|[Oo]pen) $|[.,/-] ?$"
 )
@@ -115,7 +69,7 @@ def _with_stop(match: re.Match[str]) -> str:
     word, start, end = match[1], match.start(), match.end()
     if len(word) > 1 and "." not in word and word not in _READINGS and not word.isupper():
         return match[0]
-    found = _Found(word, match.string[max(0, start - _BEFORE) : start], match.string[end : end + _AFTER])
+    found = Found(word, match.string[max(0, start - REACH) : start], match.string[end : end + REACH])
     said = _said(found)
     if said is None:
         return match[0]
@@ -123,7 +77,7 @@ def _with_stop(match: re.Match[str]) -> str:
     return f"{said} " if said[-1:] != "." and follows.isalnum() else said
 
 
-def _said(found: _Found) -> _Said:
+def _said(found: Found) -> Said:
     for name in dict.fromkeys((found.word, found.word.capitalize() if found.word.isupper() else found.word)):
         for spoken, rule in _READINGS.get(name, ()):
             if (said := rule(found, spoken)) is not None:
@@ -131,15 +85,11 @@ def _said(found: _Found) -> _Said:
     if "." in found.word:
         if len(found.word.rpartition(".")[2]) > _LONGEST_PART:  # b.png
             return None
-        return found.word.replace(".", " ") + _stop(found.ends_if_starter_follows)
+        return found.word.replace(".", " ") + stop(found.ends_if_starter_follows)
     return _initial(found) if len(found.word) == 1 and found.word.isupper() else None
 
 
-def _stop(ends: bool) -> str:
-    return "." if ends else ""
-
-
-def _initial(found: _Found) -> _Said:
+def _initial(found: Found) -> Said:
     """A single capital: of a name, `J. Smith`, or the end of a sentence, `plan B. Then`."""
     if found.is_last or found.after[:1].isalpha():
         return None
@@ -155,142 +105,87 @@ def _initial(found: _Found) -> _Said:
     return found.word
 
 
-def _title(found: _Found, spoken: str) -> _Said:
-    """`Dr. Lee`, `the Dr. said`, but `Thank you, Dr. You saved me.`"""
-    return spoken + _stop(found.is_last or found.starts(table.PRONOUNS))
-
-
-def _before_name(found: _Found, spoken: str) -> _Said:
-    """`Gen. Lee`, `Ft. Worth`, `the Gen. said`."""
-    told = found.previous.lower() in ("the", "our", "my", "his", "her") and re.match(r" [a-z]", found.after)
-    return spoken if told or _NAME.match(found.after) else None
-
-
-def _saint_or_street(found: _Found, _: str) -> _Said:
-    """`Main St. is` and `Main St. He`, but `St. Louis` and `Old St. Paul's`."""
-    named = bool(_STREET_NAME.search(found.before)) and found.previous.capitalize() not in table.STARTERS
-    saint = found.next.removesuffix("'s") in table.SAINTS or found.previous in table.BEFORE_SAINTS
-    if _NAME.match(found.after) and (saint or not named) and not (named and found.starts()):
-        return "Saint"
-    return "Street" + _stop(found.ends_if_starter_follows) if named or not found.next else None
-
-
-def _doctor_or_drive(found: _Found, _: str) -> _Said:
-    """`Maple Dr., Apt. 4` and `Maple Dr. He`, but `Dr. Lee` and `Hello, Dr.`"""
-    named = bool(_STREET_NAME.search(found.before)) and found.previous.capitalize() not in table.STARTERS
-    name = _NAME.match(found.after) and not found.starts(table.PRONOUNS)
-    if not named or name:
-        return _title(found, "Doctor")
-    return "Drive" + _stop(found.ends_if_starter_follows)
-
-
-def _strong(found: _Found, spoken: str) -> _Said:
+def _strong(found: Found, spoken: str) -> Said:
     """`etc.`: before any capital, a sentence ends."""
-    return spoken + _stop(found.ends_if_any_capital_follows)
+    return spoken + stop(found.ends_if_any_capital_follows)
 
 
-def _weak(found: _Found, spoken: str) -> _Said:
-    """`Inc.`: a sentence ends only before a word that often begins one, as names may follow."""
-    return spoken + _stop(found.ends_if_starter_follows)
-
-
-def _company(found: _Found, spoken: str) -> _Said:
+def _company(found: Found, spoken: str) -> Said:
     """`Inc.`, as in `He works at Apple Inc. Tim is his boss.`, where a subject and a verb begin a sentence."""
     clause = _PLACE_OR_EMPLOYER.search(found.before) and _SUBJECT_AND_VERB.match(found.after)
-    return f"{spoken}." if clause else _weak(found, spoken)
+    return f"{spoken}." if clause else weak(found, spoken)
 
 
-def _street(found: _Found, spoken: str) -> _Said:
-    return _company(found, spoken) if _STREET_NAME.search(found.before) else None
+def _street(found: Found, spoken: str) -> Said:
+    return _company(found, spoken) if STREET_NAME.search(found.before) else None
 
 
-def _half_day(found: _Found, spoken: str) -> _Said:
+def _half_day(found: Found, spoken: str) -> Said:
     """`5 p.m. Then` ends a sentence, `5 p.m. Monday` does not, nor does `At 5 p.m. John left.`"""
     goes_on = found.next in table.AFTER_TIMES or _AT_FIRST.search(found.before)
-    return spoken + _stop(found.is_last or (found.ends_if_any_capital_follows and not goes_on))
+    return spoken + stop(found.is_last or (found.ends_if_any_capital_follows and not goes_on))
 
 
-def _never_last(found: _Found, spoken: str) -> _Said:
-    return spoken + _stop(found.is_last)
+def _never_last(found: Found, spoken: str) -> Said:
+    return spoken + stop(found.is_last)
 
 
-def _reference(found: _Found, spoken: str) -> _Said:
-    return f"{spoken} " if _NUMERAL.match(found.after) and found.after[:1] == " " else _number(found, spoken)
-
-
-def _number(found: _Found, spoken: str) -> _Said:
-    """`No. 5`, but `Oh no. 5 are left.`"""
-    answer = found.previous.lower() in ("oh", "say", "says", "said")
-    return spoken if _DIGIT.match(found.after) and not answer else None
-
-
-def _unit(found: _Found, spoken: str) -> _Said:
+def _unit(found: Found, spoken: str) -> Said:
     """`6 ft. tall`; `dia.text.english.numbers.cardinals` reads the units that it knows."""
     if not _COUNT.search(found.before) or found.after[:1].isalnum():
         return None
     one, _, many = spoken.partition("/")
     known = found.word in MEASURES and found.before.rstrip(" -")[-1:].isdigit()
     said = found.word if known else one if _ONE.search(found.before) else many
-    return said + _stop(found.ends_if_any_capital_follows)
+    return said + stop(found.ends_if_any_capital_follows)
 
 
-def _versus(found: _Found, spoken: str) -> _Said:
+def _versus(found: Found, spoken: str) -> Said:
     """`Roe v. Wade`."""
-    return spoken if found.previous[:1].isupper() and _NAME.match(found.after) else None
+    return spoken if found.previous[:1].isupper() and NAME.match(found.after) else None
 
 
-def _circa(found: _Found, spoken: str) -> _Said:
+def _circa(found: Found, spoken: str) -> Said:
     """`c. 1350`, `(b. 1950)`, `est. 1999`."""
     return spoken if re.match(r" \d{3,4}\b", found.after) else None
 
 
-def _edition(found: _Found, _: str) -> _Said:
+def _edition(found: Found, _: str) -> Said:
     """`2nd ed.`, `ed. by Lee`."""
     if re.search(r"\d(?:st|nd|rd|th) $", found.before):
-        return "edition" + _stop(found.ends_if_starter_follows)
+        return "edition" + stop(found.ends_if_starter_follows)
     return "edited" if found.after.startswith(" by ") else None
 
 
-def _and_others(found: _Found, spoken: str) -> _Said:
-    return _weak(found, spoken) if found.previous == "et" else None
+def _and_others(found: Found, spoken: str) -> Said:
+    return weak(found, spoken) if found.previous == "et" else None
 
 
-def _day(found: _Found, spoken: str) -> _Said:
+def _day(found: Found, spoken: str) -> Said:
     """`Sun.` and `Sat.`, which are words, too: `on Sun. at noon`."""
     context = _DAY_CONTEXT.search(found.before) or _PART_OF_DAY.match(found.after)
-    return _weak(found, spoken) if context else None
-
-
-def _state_after_comma(found: _Found, spoken: str) -> _Said:
-    """States whose abbreviation is a word: `Springfield, Ill.`"""
-    return _weak(found, spoken) if _CITY_AND_COMMA.search(found.before) else None
-
-
-def _sister_or_senior(found: _Found, _: str) -> _Said:
-    """`Sr. Agnes`, but `Sr. Editor` and `John Adams Sr.`"""
-    named = found.previous[:1].isupper() or not _NAME.match(found.after)
-    return _weak(found, "Senior") if named or found.next in table.POSITIONS else "Sister"
+    return weak(found, spoken) if context else None
 
 
 # A word may have several kinds: the first whose rule applies decides.
-_KINDS: tuple[tuple[dict[str, str], Callable[[_Found, str], _Said]], ...] = (
-    ({"St": ""}, _saint_or_street),
-    ({"Dr": ""}, _doctor_or_drive),
-    ({"Sr": ""}, _sister_or_senior),
+_KINDS: tuple[tuple[dict[str, str], Callable[[Found, str], Said]], ...] = (
+    ({"St": ""}, saint_or_street),
+    ({"Dr": ""}, doctor_or_drive),
+    ({"Sr": ""}, sister_or_senior),
     (table.UNITS, _unit),
-    (table.NUMBERS, _number),
-    (table.REFERENCES, _reference),
-    (table.STATES, _weak),
-    (table.WORDS_AND_STATES, _state_after_comma),
+    (table.NUMBERS, number),
+    (table.REFERENCES, reference),
+    (table.STATES, weak),
+    (table.WORDS_AND_STATES, state_after_comma),
     (table.STREETS, _street),
-    (table.BEFORE_NAMES, _before_name),
-    (table.TITLES, _title),
+    (table.BEFORE_NAMES, before_name),
+    (table.TITLES, title),
     (table.COMPANIES, _company),
     (table.DAYS_AND_WORDS, _day),
-    (table.MONTHS_AND_DAYS, _weak),
+    (table.MONTHS_AND_DAYS, weak),
     (table.HALF_DAYS, _half_day),
     (table.STRONG, _strong),
-    (table.WEAK, _weak),
+    (table.WEAK, weak),
     (table.NEVER_LAST, _never_last),
     ({"v": "versus"}, _versus),
     ({"c": "about", "b": "born", "d": "died", "est": "established"}, _circa),
@@ -308,16 +203,6 @@ def _without_stop(match: re.Match[str]) -> str:
     word = match[0]
     said = table.WITHOUT_STOP.get(word)
     return said if said is not None else table.WITHOUT_STOP[word.capitalize()].upper()
-
-
-def _saint_or_street_without_stop(match: re.Match[str]) -> str:
-    """`St Mary's`, but `12 Main St Boston`."""
-    before, after = match.string[max(0, match.start() - _BEFORE) : match.start()], match.string[match.end() :][:_AFTER]
-    named = bool(re.search(r"\d[\w ]{0,12} [A-Z][a-z'-]+ $", before))
-    saint = re.match(r" ([A-Z][a-z]+)", after)
-    if saint and (saint[1] in table.SAINTS or not named):
-        return "Saint"
-    return "Street" if _STREET_NAME.search(before) and not re.match(r"[\w'-]", after) else match[0]
 
 
 def _named(day: str) -> str:
@@ -351,7 +236,7 @@ _RULES = compiled(
     (r"Ph\.D\.s\b", "PhDs", "."),
     (r"([A-Z](?<![\w.].)\.(?:[A-Z]\.){1,5})s\b", lambda match: f"{match[1].replace('.', ' ').rstrip()}s", "."),
     (r"[A-Z](?<![\w.].)(?:\.[A-Z]){1,6}(?![\w.])", lambda match: match[0].replace(".", " "), "."),
-    (r"St(?<!\w..)\b(?![.'-])", _saint_or_street_without_stop, "S"),
+    (r"St(?<!\w..)\b(?![.'-])", saint_or_street_without_stop, "S"),
     (
         rf"\b(?<![.-])(?:{either(table.TITLES_WITHOUT_STOP)})(?= (?!Alpha\b|Beta\b)[A-Z][a-z']|[ ,](?:and|or|&) )",
         _without_stop,

@@ -61,6 +61,32 @@ REFERENCES = {
     "Apt. 4, Rm. 5, Rte. 66, ext. 42": "Apartment four, Room five, Route sixty-six, extension forty-two",
     "2nd ed. of 1999, ed. by Lee": "second edition of nineteen ninety-nine, edited by Lee",
 }
+WORDS_AND_REFERENCES = {
+    "Download the app. I love it.": "Download the app. I love it.",
+    "Give me a sec. I need to think. Just one sec. I'll check.": (
+        "Give me a sec. I need to think. Just one second. I'll check."
+    ),
+    "I love art. I paint. He is my ex. I'm not sad.": "I love art. I paint. He is my ex. I'm not sad.",
+    "Ask the ref. I saw it. He hates his ex. A lawyer called.": (
+        "Ask the ref. I saw it. He hates his ex. A lawyer called."
+    ),
+    "Great app. 5 stars! Close the tab. I was here.": "Great app. five stars! Close the tab. I was here.",
+    "Use my app. 10 cats do. I met Art. 5 years ago we wed.": (
+        "Use my app. ten cats do. I met Art. five years ago we wed."
+    ),
+    "This is Max. I love him. By Max. 5 people left.": "This is Max. I love him. By Max. five people left.",
+    "Well, Art. I see. A good chap. I like him.": "Well, Art. I see. A good chap. I like him.",
+    "I ate a fig. It was good. How apt. I agree.": "I ate a fig. It was good. How apt. I agree.",
+    "Back in a min. I promise. Wait a min.": "Back in a minute. I promise. Wait a minute.",
+    "App. A lists them, app. A of it too, (fig. A)": "Appendix A lists them, appendix A of it too, figure A",
+    "Art. I of it, Art. I, sec. 8; Ch. I was.": "Article one of it, Article one, section eight; Chapter one was.",
+    "Do ex. 5, read chap. 4, as in the fig. 5.": "Do example five, read chapter four, as in the figure five.",
+    "Max. 5 people. Min. 3 nights, a min. of 3.": "Maximum five people. Minimum three nights, a minimum of three.",
+    "As fig. 5 shows, figs. 3 and 4 differ; fig. below": (
+        "As figure five shows, figures three and four differ; figure below"
+    ),
+    "My apt. is small. He left my apt. It is cold.": "My apartment is small. He left my apartment. It is cold.",
+}
 DATES = {
     "in Jan. and Sept. 2020": "in January and September twenty twenty",
     "It was in Mar. The sun shone.": "It was in March. The sun shone.",
@@ -103,7 +129,18 @@ SPACES = {
     ("written", "said"),
     [
         pair
-        for table in (TITLES, INITIALS, UNITS, COMPANIES, REFERENCES, DATES, PLACES, LATIN, SPACES)
+        for table in (
+            TITLES,
+            INITIALS,
+            UNITS,
+            COMPANIES,
+            REFERENCES,
+            WORDS_AND_REFERENCES,
+            DATES,
+            PLACES,
+            LATIN,
+            SPACES,
+        )
         for pair in table.items()
     ],
 )

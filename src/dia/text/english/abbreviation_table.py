@@ -43,8 +43,13 @@ REFERENCES = _table("""
     Ref Reference, ref reference, Refs References, refs references, Thm Theorem, Def Definition, Prop Proposition,
     Lem Lemma, Pt Part, pt part, Rm Room, Apt Apartment, apt apartment, Ste Suite, Bldg Building, Hwy Highway,
     Rte Route, Rt Route, Ext Extension, ext extension, Tel Telephone, tel telephone, Ver Version, ver version,
-    v version, min minimum, Min Minimum, max maximum, Max Maximum, Op Opus, op opus, Bk Book, Dist District,
-    Flt Flight
+    v version, Op Opus, op opus, Bk Book, Dist District, Flt Flight
+""")
+LIMITS = _table("min minimum, Min Minimum, max maximum, Max Maximum")
+# References that are words or names, too.
+WORDS_AND_REFERENCES = _words("app apt art chap ex fig figs op ref refs sec secs tab")
+DETERMINERS = _words("""
+    a an the my your his her its our their this that these those one some any no each every another whose
 """)
 # After a number: one/many. The units of `dia.text.english.numbers.units` keep their written form.
 UNITS = _table("""
@@ -84,9 +89,11 @@ WEAK = _table("""
 NEVER_LAST = _table("""
     e.g for example, E.g For example, i.e that is, I.e That is, eg for example, vs versus, Vs Versus,
     approx approximately, Approx Approximately, ca about, cf compare, Cf Compare, viz namely, incl including,
-    excl excluding, esp especially, Fig Figure, fig figure, Figs Figures, figs figures, vol volume, Vol Volume,
-    attn attention, Attn Attention, apt apartment, Apt Apartment, P.S P S, N.B N B
+    excl excluding, esp especially, vol volume, Vol Volume,
+    attn attention, Attn Attention, P.S P S, N.B N B
 """)
+FIGURES = _table("Fig Figure, fig figure, Figs Figures, figs figures")
+APARTMENTS = _table("apt apartment, Apt Apartment")
 STATES = _table("""
     Ariz Arizona, Calif California, Colo Colorado, Conn Connecticut, Fla Florida, Mich Michigan, Minn Minnesota,
     Nebr Nebraska, Neb Nebraska, Nev Nevada, Okla Oklahoma, Tenn Tennessee, Tex Texas, Wis Wisconsin, Wyo Wyoming,

@@ -15,7 +15,7 @@ from dia.text.english import abbreviation_table as table
 from dia.text.english.abbreviation_context import NAME, REACH, Found, Said, stop, weak
 from dia.text.english.numbers.rules import applied, compiled, either
 from dia.text.english.numbers.units import MEASURES
-from dia.text.english.references import number, reference
+from dia.text.english.references import apartment, figure, limit, number, reference
 from dia.text.english.titles_and_places import (
     STREET_NAME,
     before_name,
@@ -132,6 +132,8 @@ def _never_last(found: Found, spoken: str) -> Said:
 
 def _unit(found: Found, spoken: str) -> Said:
     """`6 ft. tall`; `dia.text.english.numbers.cardinals` reads the units that it knows."""
+    if found.word == "min" and found.previous in ("a", "another") and found.ends_if_any_capital_follows:
+        return "minute."
     if not _COUNT.search(found.before) or found.after[:1].isalnum():
         return None
     one, _, many = spoken.partition("/")
@@ -175,6 +177,9 @@ _KINDS: tuple[tuple[dict[str, str], Callable[[Found, str], Said]], ...] = (
     (table.UNITS, _unit),
     (table.NUMBERS, number),
     (table.REFERENCES, reference),
+    (table.LIMITS, limit),
+    (table.FIGURES, figure),
+    (table.APARTMENTS, apartment),
     (table.STATES, weak),
     (table.WORDS_AND_STATES, state_after_comma),
     (table.STREETS, _street),

@@ -19,6 +19,13 @@ TITLES = {
     "Gen. Lee, Gen Lee and Gen Z": "General Lee, General Lee and Gen Z",
     "the Gen. spoke": "the General spoke",
     "Sen. Hale, Rep. Chu, Gov. Lee, Pres. Ford": "Senator Hale, Representative Chu, Governor Lee, President Ford",
+    "Thank you, Dr. I feel better. Yes, Lt. I will.": "Thank you, Doctor. I feel better. Yes, Lieutenant. I will.",
+    "Yes, Dr. Is it bad? Sorry, Prof. My leg.": "Yes, Doctor. Is it bad? Sorry, Professor. My leg.",
+    "However, Dr. No fled. Today, Dr. Will Lee came.": "However, Doctor No fled. Today, Doctor Will Lee came.",
+    "Dr. I. Lee, Prince Dr. Will Hill, Yesterday, Dr. Still left": (
+        "Doctor I Lee, Prince Doctor Will Hill, Yesterday, Doctor Still left"
+    ),
+    "I met Gen. She is nice. Yes, Gen. I will.": "I met Gen. She is nice. Yes, General. I will.",
     "Sr. Agnes, Sr. Editor Ann, John Adams Sr.": "Sister Agnes, Senior Editor Ann, John Adams Senior.",
 }
 INITIALS = {
@@ -74,7 +81,7 @@ WORDS_AND_REFERENCES = {
     "Use my app. 10 cats do. I met Art. 5 years ago we wed.": (
         "Use my app. ten cats do. I met Art. five years ago we wed."
     ),
-    "This is Max. I love him. By Max. 5 people left.": "This is Max. I love him. By Max. five people left.",
+    "This is Max. I love him, and Max. 5 people left.": "This is Max. I love him, and Max. five people left.",
     "Well, Art. I see. A good chap. I like him.": "Well, Art. I see. A good chap. I like him.",
     "I ate a fig. It was good. How apt. I agree.": "I ate a fig. It was good. How apt. I agree.",
     "Back in a min. I promise. Wait a min.": "Back in a minute. I promise. Wait a minute.",
@@ -103,12 +110,38 @@ PLACES = {
     "Mt Everest, Ft. Worth": "Mount Everest, Fort Worth",
     "200 N. Maple Dr., Apt. 4": "two hundred North Maple Drive, Apartment four",
     "Hello, Dr. Lee. Hello Dr.": "Hello, Doctor Lee. Hello Doctor.",
+    "12 Oak Dr. My number is 5. On Elm Dr. Is it near?": (
+        "twelve Oak Drive. My number is five. On Elm Drive. Is it near?"
+    ),
+    "On Oak Dr. Turn left. Lake Dr. Go on.": "On Oak Drive. Turn left. Lake Drive. Go on.",
+    "Hello Dr. I feel ill. Goodbye Dr. My bus!": "Hello Doctor. I feel ill. Goodbye Doctor. My bus!",
     "5th Ave, Abbey Rd. and Hill Blvd.": "fifth Avenue, Abbey Road and Hill Boulevard.",
     "12 Main St Boston, Wall St. Journal": "twelve Main Street Boston, Wall Street Journal",
     "Springfield, Ill., and Tulsa, Okla. She": "Springfield, Illinois, and Tulsa, Oklahoma. She",
     "Ill. Miss. Smith": "Ill. Miss. Smith",
     "Austin, TX, and Albany, NY": "Austin, Texas, and Albany, New York",
     "Well, OK. Oh, HI": "Well, OK. Oh, HI",
+}
+NAMES_AND_STATES = {
+    '"Yes, Miss. I mean it." "Thanks, Miss."': '"Yes, Miss. I mean it." "Thanks, Miss."',
+    "Hi, Pa. I'm back. Oh, Okay, Pa.": "Hi, Pa. I'm back. Oh, Okay, Pa.",
+    "Thanks, Mo. Goodbye, Del. Hey, Tex. I won.": "Thanks, Mo. Goodbye, Del. Hey, Tex. I won.",
+    "Scranton, Pa. In Jackson, Miss. It is hot.": "Scranton, Pennsylvania. In Jackson, Mississippi. It is hot.",
+    "Kansas City, Mo. He left Reading, Pa., and Tex.": (
+        "Kansas City, Missouri. He left Reading, Pennsylvania, and Texas."
+    ),
+    "Robert Chen, MD, is in. Call Ann Ortiz, MD.": "Robert Chen, MD, is in. Call Ann Ortiz, MD.",
+    "In Baltimore, MD, Silver Spring, MD, and In Bel Air, MD.": (
+        "In Baltimore, Maryland, Silver Spring, Maryland, and In Bel Air, Maryland."
+    ),
+    "In Denver, CO. It is cold. In Rome, GA. Then": "In Denver, Colorado. It is cold. In Rome, Georgia. Then",
+    "He lives in Austin, TX. Seattle, WA!": "He lives in Austin, Texas. Seattle, Washington!",
+    "the mean, SD, and range; lupus, MS, and flu": "the mean, SD, and range; lupus, MS, and flu",
+    "(Ultrasound, CT, MRI) and methane, CO and Word, MS Excel": (
+        "Ultrasound, CT, MRI, and methane, CO and Word, MS Excel"
+    ),
+    "B-52, MI6; Detroit, MI; Hartford, CT, USA": "B fifty-two, MI six; Detroit, Michigan; Hartford, Connecticut, USA",
+    "ACME CO. DR. LEE": "ACME COMPANY DOCTOR LEE",
 }
 LATIN = {
     "e.g. this, i. e. that, cf. them": "for example this, that is that, compare them",

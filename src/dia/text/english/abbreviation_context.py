@@ -28,6 +28,12 @@ class Found(NamedTuple):
     before: str
     after: str
 
+    @classmethod
+    def of(cls, match: re.Match[str], word: str) -> "Found":
+        """A match, with the characters that decide about it."""
+        start, end = match.span()
+        return cls(word, match.string[max(0, start - REACH) : start], match.string[end : end + REACH])
+
     @property
     def previous(self) -> str:
         """The word before; empty at the start of a sentence."""

@@ -113,6 +113,8 @@ POSTAL = _table("""
     NC North Carolina, ND North Dakota, RI Rhode Island, SC South Carolina, SD South Dakota, TN Tennessee, TX Texas,
     UT Utah, VT Vermont, VA Virginia, WA Washington, WV West Virginia, WI Wisconsin, WY Wyoming
 """)
+# Postal abbreviations that are also degrees, measures and the like: these need a city before them.
+AMBIGUOUS_POSTAL = _words("AR CO CT IL MD MI MS MT NE SD VA")
 POSTAL_WORDS = _table("""
     AL Alabama, DE Delaware, HI Hawaii, ID Idaho, IN Indiana, LA Louisiana, ME Maine, MA Massachusetts, OH Ohio,
     OK Oklahoma, OR Oregon, PA Pennsylvania
@@ -157,6 +159,17 @@ STARTERS = PRONOUNS | _words("""
     Wait Stop Listen Keep Make Give Get Put Turn Use Remember Check Add Note
     What's Who's Where's How's Here's Isn't Aren't Doesn't Didn't Won't Can't Wouldn't Couldn't Haven't Hasn't
     According Currently Recently Usually Eventually Suddenly Unfortunately Fortunately Other Others
+""")
+# Words that begin a sentence, but are also names: `Dr. Will Smith`, `Dr. No`.
+NAMES_AND_STARTERS = _words("""
+    Will Who No So Do An Her Good Great Well Still Call Case Read Like May Much
+""")
+# Before a comma and the name of the listener: `Thanks, Mo.`
+CALLS = STARTERS | _words("""
+    Goodbye Bye Hey Ah Oh Ooh Aw Right Alright Yeah Yep Yup Nope Nah Ok OK Fine Excuse Welcome Congratulations Cheers
+    True Exactly Really Morning Afternoon Evening Night Farewell Greetings Howdy Um Uh Hmm Wow Whoa Dear Easy Enough
+    Careful Hush Bless Pardon Absolutely Certainly Definitely Correct Done Ouch Hurry Merci Why Seriously Anyway
+    Agreed Never Speaking Hallo Hullo Aye Nay Ay Damn Gosh Man Sir Madam Ma'am Mom Mum Dad Mama Papa
 """)
 # After `Sr.` without a name before: `Sr. Editor`, but `Sr. Agnes`.
 POSITIONS = _words("Advisor Analyst Associate Director Editor Engineer Executive Manager Officer Partner Vice")

@@ -12,7 +12,7 @@ from string import digits
 
 from dia.text.characters.edited import EditedText
 from dia.text.english import abbreviation_table as table
-from dia.text.english.abbreviation_context import NAME, REACH, Found, Said, stop, weak
+from dia.text.english.abbreviation_context import NAME, Found, Said, stop, weak
 from dia.text.english.numbers.rules import applied, compiled, either
 from dia.text.english.numbers.units import MEASURES
 from dia.text.english.references import apartment, figure, limit, number, reference
@@ -20,9 +20,12 @@ from dia.text.english.titles_and_places import (
     STREET_NAME,
     before_name,
     doctor_or_drive,
+    postal,
+    postal_without_stop,
     saint_or_street,
     saint_or_street_without_stop,
     sister_or_senior,
+    state,
     state_after_comma,
     title,
 )
@@ -66,10 +69,10 @@ def expanded_in_place(text: EditedText) -> EditedText:
 
 def _with_stop(match: re.Match[str]) -> str:
     """Expand one abbreviation that has a full stop."""
-    word, start, end = match[1], match.start(), match.end()
+    word = match[1]
     if len(word) > 1 and "." not in word and word not in _READINGS and not word.isupper():
         return match[0]
-    found = Found(word, match.string[max(0, start - REACH) : start], match.string[end : end + REACH])
+    found = Found.of(match, word)
     said = _said(found)
     if said is None:
         return match[0]
@@ -78,7 +81,8 @@ def _with_stop(match: re.Match[str]) -> str:
 
 
 def _said(found: Found) -> Said:
-    for name in dict.fromkeys((found.word, found.word.capitalize() if found.word.isupper() else found.word)):
+    capitals = found.word.isupper() and not (found.word in table.POSTAL and found.before.endswith(", "))
+    for name in dict.fromkeys((found.word, found.word.capitalize() if capitals else found.word)):
         for spoken, rule in _READINGS.get(name, ()):
             if (said := rule(found, spoken)) is not None:
                 return said if name == found.word or "." in name else said.upper()
@@ -180,7 +184,8 @@ _KINDS: tuple[tuple[dict[str, str], Callable[[Found, str], Said]], ...] = (
     (table.LIMITS, limit),
     (table.FIGURES, figure),
     (table.APARTMENTS, apartment),
-    (table.STATES, weak),
+    (table.STATES, state),
+    (table.POSTAL, postal),
     (table.WORDS_AND_STATES, state_after_comma),
     (table.STREETS, _street),
     (table.BEFORE_NAMES, before_name),
@@ -256,7 +261,7 @@ _RULES = compiled(
         lambda match: _named(match[1]),
         digits,
     ),
-    (r"(?<=[a-z], )([A-Z]{2})\b(?![.'-])", lambda match: table.POSTAL.get(match[1], match[1]), ","),
+    (r"(?<=[a-z], )([A-Z]{2})\b(?![.'-])", postal_without_stop, ","),
     (
         rf"(?<=[a-z], )(?:{either(table.POSTAL_WORDS)})(?= \d{{5}}\b)",
         lambda match: table.POSTAL_WORDS[match[0]],

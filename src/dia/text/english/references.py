@@ -18,7 +18,8 @@ _PRONOUN = re.compile(rf" I(?:'[a-z]| {_GOES_ON})")
 _ARTICLE_OR_I_WAS = re.compile(rf" (?:A {_GOES_ON}|I was\b)")
 _AMOUNT = re.compile(
     r" \d[\d,.]*(?: (?:more|other|new|good|long|full))? (?:people|stars?|seconds?|minutes?|hours?|days?|weeks?|"
-    r"months?|years?|times|dollars|euros|miles|percent|hundred|thousand|million|billion|of (?:us|them|you|my|our)|out of)\b"
+    r"months?|years?|times|dollars|euros|miles|percent|hundred|thousand|million|billion|of (?:us|them|you|my|our)|"
+    r"out of)\b"
 )
 _DIGIT = re.compile(r" ?#?\d")
 

@@ -39,6 +39,10 @@ RANGES = {
 ROMAN = {
     "Louis XIV's, Pope John Paul II": "Louis the fourteenth's, Pope John Paul the second",
     "King George V, Elizabeth I.": "King George the fifth, Elizabeth the first.",
+    "Davis Love III won, Hank Williams III and Marvin J. Bagley II": (
+        "Davis Love the third won, Hank Williams the third and Marvin J Bagley the second"
+    ),
+    "Iron Man III, Harry Potter III, Will Rocky II": "Iron Man three, Harry Potter three, Will Rocky two",
     "Super Bowl XLVII, Rocky III": "Super Bowl forty-seven, Rocky three",
     "the XXI century, MCMXCIX": "the twenty-first century, nineteen ninety-nine",
     "Chapters IV and V; Part I of II": "Chapters four and five; Part one of two",

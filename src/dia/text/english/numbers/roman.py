@@ -42,7 +42,20 @@ _RULERS = listed(
     "Wilhelmina Willem William Xerxes"
 )
 _RULER_NAMES = frozenset([*_RULERS, *(name.upper() for name in _RULERS)])
-_HEIR = re.compile(rf"\b(?:{'|'.join(_RULERS)}) (?:[A-Z]\.? |[A-Z][a-z]{{1,15}} ){{1,2}}$")
+# Names that are no other words, nor names of characters in numbered works: Harry Potter III.
+_GIVEN_NAMES = listed(
+    "Adam Alan Allen Alvin Andy Anthony Archibald Arthur Barry Ben Benjamin Bill Billy Bob Bobby Brian Bruce Calvin "
+    "Charlie Chester Chris Clarence Claude Clifford Clyde Curtis Cyril Dan Daniel Darrell Davis Dennis Donald Douglas "
+    "Dwight Earl Ed Eddie Edgar Edwin Elliott Ellis Ernest Ethan Everett Floyd Frank Franklin Fred Gary Gerald "
+    "Gilbert Glenn Hank Harrison Harvey Herbert Homer Horace Howard Howell Hubert Irving Isaac Jack Jacob Jeff "
+    "Jeffrey Jerome Jerry Jesse Jim Jimmy Joe Joel Johnny Jonathan Joshua Keith Kelly Ken Kenneth Kevin Kyle Larry "
+    "Lawrence Leon Leonard Leroy Leslie Lester Lewis Lloyd Luther Lyle Marvin Matthew Maurice Melvin Milton Mitchell "
+    "Morris Nathan Nathaniel Neil Nelson Norman Odell Oliver Oscar Patrick Percy Perry Ralph Randall Randy Raymond "
+    "Reginald Rick Rodney Roger Roland Ron Ronald Roy Rufus Russell Sam Samuel Scott Seth Sidney Simon Spencer "
+    "Stanley Steve Steven Stewart Stuart Ted Terrence Terry Theodore Thomas Thurston Tim Timothy Todd Tom Tommy "
+    "Trevor Vernon Vincent Virgil Wallace Walter Warren Wayne Wendell Wesley Wilbur Willie Winston Winthrop"
+)
+_HEIR = re.compile(rf"\b(?:{'|'.join([*_RULERS, *_GIVEN_NAMES])}) (?:[A-Z]\.? |[A-Z][a-z]{{1,15}} ){{1,2}}$")
 _NAME = re.compile(r"[A-Z][\w'-]*:? $")
 _ARTICLE = re.compile(r"\b(?:A|An|The|I|My|This|In|On|At|By|For|And|Or|But|If) $")
 _CENTURY = re.compile(r"(?:th|st|nd|rd)? (?:[Cc]entur(?:y|ies)|Olympi(?:c|ad))")

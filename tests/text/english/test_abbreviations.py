@@ -14,6 +14,7 @@ TITLES = {
     "the Dr. said no": "the Doctor said no",
     "Thank you, Dr. You saved me.": "Thank you, Doctor. You saved me.",
     "Dr. No met Dr. Who": "Doctor No met Doctor Who",
+    "DR Congo won. DR Ford of the DR Congo": "DR Congo won. Doctor Ford of the DR Congo",
     "Lt. Col. Lee, Sgt. Maj. Hill": "Lieutenant Colonel Lee, Sergeant Major Hill",
     "Brig. Gen. Ito": "Brigadier General Ito",
     "Gen. Lee, Gen Lee and Gen Z": "General Lee, General Lee and Gen Z",
@@ -51,6 +52,10 @@ UNITS = {
     "5 sec. later, sec. 5": "five seconds later, section five",
     "min. 5, 5 min. max.": "minimum five, five minutes maximum.",
     "He came in. Then he sat.": "He came in. Then he sat.",
+    "We let three in. Two left. She's one gal. I like her.": "We let three in. Two left. She's one gal. I like her.",
+    "one in. wide, 3 in. Then one gal. of it, 2 gal. We": (
+        "one inch wide, three inches. Then one gallon of it, two gallons. We"
+    ),
 }
 COMPANIES = {
     "Acme Co., Ltd., of London, and Lee, Esq., came.": "Acme Company, Limited, of London, and Lee, Esquire, came.",
@@ -97,6 +102,12 @@ WORDS_AND_REFERENCES = {
 DATES = {
     "in Jan. and Sept. 2020": "in January and September twenty twenty",
     "It was in Mar. The sun shone.": "It was in March. The sun shone.",
+    "I met Jan. She is nice. Thanks, Jan. I am Jun.": "I met Jan. She is nice. Thanks, Jan. I am Jun.",
+    "Ask Tom and Jan. They know.": "Ask Tom and Jan. They know.",
+    "in Jan. She left. The Jan. sale, from Dec. to Jan. We": (
+        "in January. She left. The January sale, from December to January. We"
+    ),
+    "Late Jan. We ski. On Jan. 5, 5 Jan. He": "Late January. We ski. On January fifth, the fifth of January. He",
     "on Sun. at noon. The Sun. He sat. Then": "on Sunday at noon. The Sun. He sat. Then",
     "at 5 p.m. Then": "at five PM. Then",
     "at 5 p.m. Monday, at 8 p.m. Eastern Time": "at five PM Monday, at eight PM Eastern Time",
@@ -142,6 +153,16 @@ NAMES_AND_STATES = {
     ),
     "B-52, MI6; Detroit, MI; Hartford, CT, USA": "B fifty-two, MI six; Detroit, Michigan; Hartford, Connecticut, USA",
     "ACME CO. DR. LEE": "ACME COMPANY DOCTOR LEE",
+}
+BOOKS = {
+    "Gen. 1:1, Ex. 20:3, Rev. 21:4": "Genesis one one, Exodus twenty three, Revelation twenty-one four",
+    "See Matt. 5:3-12, 2 Tim. 3:16.": "See Matthew five three to twelve, two Timothy three sixteen.",
+    "Thanks, Matt. 5:30 is fine. I met Tim. 5:30 works.": (
+        "Thanks, Matt. five thirty is fine. I met Tim. five thirty works."
+    ),
+    "Rev. Lee, Gen. Ito at 5:30, Ex. 20, Rev. 5:30 p.m.": (
+        "Reverend Lee, General Ito at five thirty, Example twenty, Reverend five thirty PM."
+    ),
 }
 LATIN = {
     "e.g. this, i. e. that, cf. them": "for example this, that is that, compare them",

@@ -64,10 +64,11 @@ UNITS = _table("""
 """)
 AREAS = {"sq": "square ", "cu": "cubic "}
 MONTHS_AND_DAYS = _table("""
-    Jan January, Feb February, Mar March, Apr April, Jun June, Jul July, Aug August, Sep September, Sept September,
+    Feb February, Mar March, Apr April, Jul July, Aug August, Sep September, Sept September,
     Oct October, Nov November, Dec December, Mon Monday, Tue Tuesday, Tues Tuesday, Wed Wednesday, Weds Wednesday,
     Thu Thursday, Thur Thursday, Thurs Thursday, Fri Friday
 """)
+MONTHS_AND_NAMES = _table("Jan January, Jun June")
 DAYS_AND_WORDS = {"Sat": "Saturday", "Sun": "Sunday"}
 HALF_DAYS = {"a.m": "AM", "p.m": "PM", "A.M": "AM", "P.M": "PM"}
 AFTER_TIMES = _words("""
@@ -118,6 +119,18 @@ AMBIGUOUS_POSTAL = _words("AR CO CT IL MD MI MS MT NE SD VA")
 POSTAL_WORDS = _table("""
     AL Alabama, DE Delaware, HI Hawaii, ID Idaho, IN Indiana, LA Louisiana, ME Maine, MA Massachusetts, OH Ohio,
     OK Oklahoma, OR Oregon, PA Pennsylvania
+""")
+# Books of the Bible before a chapter and a verse: `Gen. 1:1`. The second are names of people, too.
+BOOKS = _table("""
+    Gen Genesis, Exod Exodus, Ex Exodus, Lev Leviticus, Num Numbers, Deut Deuteronomy, Judg Judges, Kgs Kings, Chron
+    Chronicles, Chr Chronicles, Neh Nehemiah, Esth Esther, Ps Psalm, Pss Psalms, Prov Proverbs, Eccl Ecclesiastes, Isa
+    Isaiah, Jer Jeremiah, Lam Lamentations, Ezek Ezekiel, Hos Hosea, Obad Obadiah, Mic Micah, Hab Habakkuk, Zeph
+    Zephaniah, Hag Haggai, Zech Zechariah, Rom Romans, Cor Corinthians, Eph Ephesians, Col Colossians, Thess
+    Thessalonians, Heb Hebrews, Jas James, Rev Revelation
+""")
+BOOKS_AND_NAMES = _table("""
+    Josh Joshua, Sam Samuel, Dan Daniel, Mal Malachi, Matt Matthew, Gal Galatians, Phil Philippians, Tim Timothy,
+    Tit Titus, Pet Peter
 """)
 DIRECTIONS = {"N": "North", "S": "South", "E": "East", "W": "West"}
 # Written without a full stop, too: before a name, after a name, and anywhere.

@@ -13,7 +13,7 @@ from string import digits
 from dia.text.characters.edited import EditedText
 from dia.text.english import abbreviation_table as table
 from dia.text.english.abbreviation_context import NAME, Found, Said, stop, weak
-from dia.text.english.numbers.rules import applied, compiled, either
+from dia.text.english.numbers.rules import applied, before, compiled, either
 from dia.text.english.numbers.units import MEASURES
 from dia.text.english.references import apartment, figure, limit, number, reference
 from dia.text.english.titles_and_places import (
@@ -36,6 +36,7 @@ _COUNT = re.compile(
     + "|".join(table.SMALL_NUMBERS)
     + r"))[ -]?(?:square |cubic )?$|\b(?:square|cubic) $"
 )
+_WORD_AFTER_NUMBER = re.compile(r"[a-z] in$|\bone gal$")  # three in. Two left
 _ONE = re.compile(r"(?:(?<![\d.,])1|\bone)[ -]?(?:square |cubic )?$")
 _AMOUNT_BEFORE = re.compile(rf"(?:\d|\u00b0|\b(?:\w+ty-)?(?:{'|'.join(table.NUMBER_WORDS)})) ?$")
 _AT_FIRST = re.compile(r"\b(?:At|By|Around|About|Before|After|Until|Since|From) (?:about |around )?[\d:]+ ?$")
@@ -45,6 +46,12 @@ _PLACE_OR_EMPLOYER = re.compile(
 _SUBJECT_AND_VERB = re.compile(
     r" [A-Z][a-z'-]+ (?:is|was|has|had|will|would|can|could|does|did|said|says|went|came|lives|lived|works|worked|"
     r"wants|wanted|likes|liked|loves|loved|thinks|knows|knew|took|made|never|always|also|then|just)\b"
+)
+_MONTH_BEFORE = re.compile(
+    r"\b(?:in|since|until|till|by|from|last|next|this|early|late|mid|through|during|every|each|before|after|of|for|due|"
+    r"(?:from|between) \S+ (?:to|and)|(?:Nov|Dec|Feb)[a-z]*\.? (?:to|and|or)) $"
+    r"|\d(?:st|nd|rd|th)? ?$|[/-] ?$|(?:^|[.!?:;][\"')]* )$",
+    re.IGNORECASE,
 )
 _DAY_CONTEXT = re.compile(
     r"\b(?:[Oo]n|every|each|last|next|this|until|till|by|from|to|and|or|since|[Cc]losed|[Oo]pen) $|[.,/-] ?$"
@@ -140,6 +147,8 @@ def _unit(found: Found, spoken: str) -> Said:
         return "minute."
     if not _COUNT.search(found.before) or found.after[:1].isalnum():
         return None
+    if _WORD_AFTER_NUMBER.search(f"{found.before}{found.word}") and found.ends_if_any_capital_follows:
+        return None
     one, _, many = spoken.partition("/")
     known = found.word in MEASURES and found.before.rstrip(" -")[-1:].isdigit()
     said = found.word if known else one if _ONE.search(found.before) else many
@@ -167,6 +176,13 @@ def _and_others(found: Found, spoken: str) -> Said:
     return weak(found, spoken) if found.previous == "et" else None
 
 
+def _month_or_name(found: Found, spoken: str) -> Said:
+    """`in Jan. She left`, `Jan. 5` and `the Jan. sale`, but `I met Jan. She is nice.`"""
+    if found.ends_if_any_capital_follows and not _MONTH_BEFORE.search(found.before):
+        return None
+    return weak(found, spoken)
+
+
 def _day(found: Found, spoken: str) -> Said:
     """`Sun.` and `Sat.`, which are words, too: `on Sun. at noon`."""
     context = _DAY_CONTEXT.search(found.before) or _PART_OF_DAY.match(found.after)
@@ -192,6 +208,7 @@ _KINDS: tuple[tuple[dict[str, str], Callable[[Found, str], Said]], ...] = (
     (table.TITLES, title),
     (table.COMPANIES, _company),
     (table.DAYS_AND_WORDS, _day),
+    (table.MONTHS_AND_NAMES, _month_or_name),
     (table.MONTHS_AND_DAYS, weak),
     (table.HALF_DAYS, _half_day),
     (table.STRONG, _strong),
@@ -215,6 +232,14 @@ def _without_stop(match: re.Match[str]) -> str:
     return said if said is not None else table.WITHOUT_STOP[word.capitalize()].upper()
 
 
+def _book(match: re.Match[str]) -> str:
+    """Matt. 5:3 → Matthew 5:3, but `Thanks, Matt. 5:30 is fine.`"""
+    book = match[1]
+    if book not in table.BOOKS and not (match[2] and _CITED.search(before(match))):
+        return match[0]
+    return f"{table.BOOKS.get(book) or table.BOOKS_AND_NAMES[book]} "
+
+
 def _named(day: str) -> str:
     return table.MONTHS_AND_DAYS.get(day) or table.DAYS_AND_WORDS.get(day, day)
 
@@ -225,11 +250,20 @@ def _days(match: re.Match[str]) -> str:
     return f"{_named(match[1])} {between} {_named(match[3])}"
 
 
+_CITED = re.compile(
+    r"(?:^|[(\[;:\"'] ?|[.!?] |\d,? (?:and |or |to )?|\b(?:in|see|from|of|read|reads|cf|cites?|quotes?|says|per) )$",
+    re.IGNORECASE,
+)
 _DAY = r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)(?<!\w...)(?:rs?|s)?"
 _MONTH = "Jan|Feb|Mar|Apr|May|June?|July?|Aug|Sept?|Oct|Nov|Dec"
 # Patterns begin with what they look for, which is fast.
 _RULES = compiled(
     (r"\bN\u00b0\.? ?(?=\d)", "number ", "\u00b0"),
+    (
+        rf"\b({either([*table.BOOKS, *table.BOOKS_AND_NAMES])})(\.?) (?=\d{{1,3}}:\d{{1,3}}\b(?!:| ?[AaPp]\.?[Mm]\b))",
+        _book,
+        ":",
+    ),
     (r"([AaEeIiPp])(?<![\w.].)\. (?=[egm]\.)", r"\1.", "."),
     (
         r"(?<=\d )([NSEW])\.? (?=[A-Z][a-z]+\b|\d{1,3}(?:st|nd|rd|th)\b)",
@@ -248,7 +282,8 @@ _RULES = compiled(
     (r"[A-Z](?<![\w.].)(?:\.[A-Z]){1,6}(?![\w.])", lambda match: match[0].replace(".", " "), "."),
     (r"St(?<!\w..)\b(?![.'-])", saint_or_street_without_stop, "S"),
     (
-        rf"\b(?<![.-])(?:{either(table.TITLES_WITHOUT_STOP)})(?= (?!Alpha\b|Beta\b)[A-Z][a-z']|[ ,](?:and|or|&) )",
+        rf"\b(?<![.-])(?:{either(table.TITLES_WITHOUT_STOP)})"
+        r"(?= (?!Alpha\b|Beta\b|Congo)[A-Z][a-z']|[ ,](?:and|or|&) )",
         _without_stop,
         "CDFGLMPRS",
     ),

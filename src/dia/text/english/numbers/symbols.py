@@ -2,7 +2,7 @@
 
 import re
 
-from dia.text.english.numbers.rules import Rule, Rules, compiled
+from dia.text.english.numbers.rules import Rule, Rules, after, before, compiled
 
 SYMBOLS = {
     "&": " and ",
@@ -41,7 +41,34 @@ SYMBOLS = {
 _BEFORE_A_BOUND = (  # "needs >= 8 GB" has a verb already
     r"\b(?:with|of|than|needs?|requires?|for|to|at|has|have|having|by|in|Python|python|version|takes?|anything|only)\b"
 )
+_STOP = r"(?= ?(?:$|[.,;:!?)\"'](?!\w)))"
+_RIGHT_ARROW = r"(?<![-=<:;8])<?[-=]{1,3}>(?![>=])"
+_LEFT_ARROW = r"<(?:[-=]={1,2}|--{1,2}(?![\d.])|-(?=\s|$))(?![->=])"
+_ARROW = f"(?:{_RIGHT_ARROW}|{_LEFT_ARROW})"
+# A heart ends a sentence of love, thanks or wishes: "The best score is <3." is a comparison.
+_FOND = re.compile(
+    r"(?:^|[.!?~)]|\b(?:you|u|ya|guys|all|y'all|everyone|everybody|xo+)|"
+    r"\b(?:lov(?:e[sd]?|ely|ing)|luv|miss|thanks?|happy|proud|cute|sweet|beautiful|adorable|hugs?|kisses|best)\b"
+    r"[^.!?]*(?<! is)(?<! are)(?<! was)(?<! of)(?<! at)(?<! to)(?<! with)(?<!scores)(?<!levels)(?<!values)) ?$",
+    re.IGNORECASE,
+)
+
+
+def _heart(match: re.Match[str]) -> str:
+    said = before(match, 60)
+    if not _FOND.search(said):
+        return match[0]
+    ends = re.match(r" [A-Z]", after(match)) and re.search(r"\w ?$", said)
+    return "." if ends else ""
+
+
 BEFORE_NUMBERS: Rules = compiled(
+    (rf"^ ?{_ARROW}| ?{_ARROW}{_STOP}", "", "<>"),
+    (_RIGHT_ARROW, " to ", ">"),
+    (_LEFT_ARROW, " from ", "<"),
+    (r"\b(I|[Ww]e) <3(?= [A-Za-z])|\b(i) <3(?= (?:you|u|my|this|it|her|him|them|[A-Z]))", r"\1\2 love", "<"),
+    (r"^ ?<3(?= (?:you|u|my|this)\b)", "love", "<"),
+    (rf" ?(?<!\S)<3+(?: <3+)*(?:{_STOP}|(?= (?:[A-Z]|and\b)))", _heart, "<"),
     (r"# ?(?=\d)", "number ", "#"),
     (r"~ ?(?=[\d$€£¥.])", "about ", "~"),
     (r"(?<=[a-z\d] )-(?=[A-Za-z](?: |$))", "dash ", "-"),

@@ -181,13 +181,13 @@ RULES: Rules = compiled(
         lambda match: match[1] + code(match[2]),
     ),
     (
-        r"(\bFlight (?:[A-Z]{2}|[A-Z]\d|\d[A-Z]) ?)(\d{1,4})\b(?![,.]\d|[-:/])",
-        lambda match: match[1] + code(match[2]),
+        r"(\b[Ff]lights? (?:[A-Z]{2}|[A-Z]\d(?= |\d{3})|\d[A-Z])) ?(\d{1,4})\b(?![,.]\d|[-:/])",
+        lambda match: f"{match[1]} {code(match[2])}",
     ),
     (r"\b9/11\b", "nine eleven", "/"),
     (r"\b([A-Z])(\d{1,4})-(?=\1\d)", r"\1\2 to ", "-"),
     (r"(?<![\w$-])[A-Za-z]{1,4}\d{1,2}-\d{3,5}[A-Za-z]{0,3}\b", _model, "-"),
-    (r"(?<![\w$.-])[A-Z]{1,5}-?(?:[3-9]\d{3}|\d{3})(?:[A-Z]{0,3}|neo|ceo)\b(?![.,]\d|-\d)", _model),
+    (r"(?<![\w$.-])[A-Z]{1,5}-?(?:[3-9]\d{3}|2[1-9]\d\d|10\d\d|\d{3})(?:[A-Z]{0,3}|neo|ceo)\b(?![.,]\d|-\d)", _model),
     (r"(?<![A-Za-z])(?:CO|NO|SO|PO|OH)(?=[2-4](?:[A-Z]|\b))", lambda match: " ".join(match[0])),
 )
 

@@ -55,6 +55,23 @@ def _telephone(match: re.Match[str]) -> str:
     return ("plus " if match[0].startswith("+") else "") + ", ".join(groups)
 
 
+_GROUPED = re.compile(r"\b(?:sort code|CAS|SSN|NDC|account)\b[^.!?;]{0,12}$", re.IGNORECASE)
+
+
+def _figures(match: re.Match[str]) -> str:
+    """15-2-1 → fifteen, two, one; 555-123-4567 is a telephone number."""
+    groups = match[0].split("-")
+    amounts = all(re.fullmatch(r"0|[1-9]\d?|[1-9]\d0", group) for group in groups)
+    named = _CALLED.search(before(match, 40)) or _GROUPED.search(before(match, 40))
+    return ", ".join(map(amount, groups)) if amounts and not named else _telephone(match)
+
+
+def _reference(match: re.Match[str]) -> str:
+    """INV-2024-001 → INV twenty twenty-four zero zero one."""
+    letters, *groups = match[0].split("-")
+    return " ".join([letters, *map(code, groups)])
+
+
 def _digits(match: re.Match[str]) -> str:
     return digits(match[0])
 
@@ -139,7 +156,9 @@ RULES: Rules = compiled(
     (rf"{BEGIN}(?<!-)\d{{3}}-\d{{4}}(?![\d-])", _telephone, "-"),
     (rf"{BEGIN}\b\d{{4}}(?:[ -]\d{{4}}){{3}}\b(?![-.,]?\d)", _telephone),
     (rf"{BEGIN}(?<!:)\b(?=\d(?:[ -]?\d){{6}})0\d{{1,4}}(?:[ -]\d{{2,8}}){{1,4}}\b(?![-.,]?\d)", _telephone),
-    (rf"{BEGIN}\d+(?:-\d+){{2,}}", _telephone, "-"),
+    (r"(?<![\w$-])(?=[A-Z\d-]*(?:\d{3}|-0))[A-Z]{2,10}(?:-\d{1,8}){2,4}\b(?![-.,]?\w)", _reference, "-"),
+    (r"(?<=\b[Nn]umber )(?<!\b[Aa] number )(?<!ny number )(?<!he number )\d\d-\d{3,5}\b(?![-.,]?\d)", _codes, "-"),
+    (rf"{BEGIN}\d+(?:-\d+){{2,}}", _figures, "-"),
     (rf"{BEGIN}\b\d{{1,3}}(?:\.\d{{1,3}}){{3}}\b(?![-.,]?\d)", _address, "."),
     (r"\bv(\d{1,9}(?:\.\d{1,9}){0,5})\b(?!\.\d)", _version),
     (rf"\b((?:{either(_SOFTWARE)}) ?-?(?:[<>=~!]=?|==)? ?)(\d{{1,2}})\.(\d\d)\b(?![.,]?\d|%)", _minor_version, "."),

@@ -32,8 +32,36 @@ HYPHENS = {
     "Nos. 5-7": "Numbers five to seven",
 }
 
+IDENTIFIERS = {
+    "Your verification code is 482913.": "Your verification code is four eight two nine one three.",
+    "Your account number is 12345678.": "Your account number is one two three four five six seven eight.",
+    "Enter code 4829. Your code: 4821.": "Enter code four eight two nine. Your code: four eight two one.",
+    "confirmation number 884213": "confirmation number eight eight four two one three",
+    "My order 4567890 is late.": "My order four five six seven eight nine zero is late.",
+    "Ticket #48213": "Ticket number four eight two one three",
+    "Text 741741.": "Text seven four one seven four one.",
+    "PMID 12345678": "PMID one two three four five six seven eight",
+    "Passport no. X1234567": "Passport no. X one two three four five six seven",
+    "a card ending in 4821": "a card ending in four eight two one",
+    "Reference: 553201": "Reference: five five three two zero one",
+    "Form 1040, tax form 8949": "Form ten forty, tax form eighty-nine forty-nine",
+    "Form 1000 teams.": "Form one thousand teams.",
+    "order 500 units, order 12345 bottles": "order five hundred units, order twelve thousand three hundred forty-five "
+    "bottles",
+    "We order 12345 a year.": "We order twelve thousand three hundred forty-five a year.",
+    "the code has 2000 lines": "the code has two thousand lines",
+    "the code is 50000 lines long": "the code is fifty thousand lines long",
+    "a number of 20000 people": "a number of twenty thousand people",
+    "customer number 10000 won": "customer number ten thousand won",
+    "Text 10000 people.": "Text ten thousand people.",
+    "in case 12345 people come": "in case twelve thousand three hundred forty-five people come",
+    "a decade ending in 1990": "a decade ending in nineteen ninety",
+}
 
-@pytest.mark.parametrize(("written", "said"), [pair for table in (FLIGHTS, HYPHENS) for pair in table.items()])
+
+@pytest.mark.parametrize(
+    ("written", "said"), [pair for table in (FLIGHTS, HYPHENS, IDENTIFIERS) for pair in table.items()]
+)
 def test_names_of_figures_are_not_amounts(written, said):
     assert spoken_form(written) == said
     assert spoken_form(said) == said

@@ -22,6 +22,16 @@ _IN_PAIRS = (
 _CODE_WORD = (
     "PIN|OTP|[Pp]asscode|[Pp]assword|ZIP|[Zz]ip [Cc]ode|ZIP [Cc]ode|[Aa]rea [Cc]ode|[Pp]ostcode|[Ee]xtension|SWIFT|SKU"
 )
+_NUMBERED = (  # what a number or code names, so that "the confirmation number 884213" is no amount
+    "account|confirmation|verification|security|access|activation|authori[sz]ation|authentication|reference|tracking|"
+    "order|invoice|booking|reservation|ticket|case|claim|policy|passport|licen[cs]e|routing|serial|membership|member|"
+    "customer|client|employee|student|patient|badge|registration|phone|telephone|cell|mobile|fax|contact|card|receipt|"
+    "transaction|docket|patent|item|product|catalog|tax|identification|ID|lot|batch|IMEI|promo|discount|coupon|"
+    "referral|invitation|pairing|entry|door|gate|login|one-time|backup|recovery|user|meeting|shipment|parcel|file"
+)
+_LINK = r"(?:(?: is| was| reads)?:?|,)"
+_ORDERED = "order|ticket|invoice|claim|case|booking|reservation|reference|confirmation|patent|bug|issue|transaction"
+_PUBLISHED = "PMID|PMCID|IMDb|CIK|EIN|NPI|OCLC|LCCN|MRN|NHS number|ID"
 _POSTAL = {**table.POSTAL, **table.POSTAL_WORDS}
 _STATES = either([*_POSTAL, *_POSTAL.values(), "DC", "PR"])
 _BOOKS = listed(
@@ -94,6 +104,16 @@ def _version(match: re.Match[str]) -> str:
 
 def _code(match: re.Match[str]) -> str:
     return code(match[0])
+
+
+def _identifier(match: re.Match[str]) -> str:
+    """The digits of an account or order; "order number 20000" may be the twenty thousandth."""
+    counted = match[1].endswith("number ") and match[2].endswith("000")
+    return match[0] if counted or counts(after(match)) else match[1] + digits(match[2])
+
+
+def _form(match: re.Match[str]) -> str:
+    return match[0] if counts(after(match)) else match[1] + code(match[2])
 
 
 def _codes(match: re.Match[str]) -> str:
@@ -173,6 +193,25 @@ RULES: Rules = compiled(
         ",",
     ),
     (rf"\b((?:{_CODE_WORD})(?: is| was|:)? )(\d{{3,9}})\b", lambda match: match[1] + digits(match[2])),
+    *(
+        (rf"({names}{_LINK} )(\d{{{length}}})\b(?![.,:/-]?\d|%)", _identifier)
+        for names, length in (
+            (rf"\b(?i:(?:{_NUMBERED}) (?:number|no\.|code|ID|#))", "4,"),
+            (r"\b[Cc]ode", "5,"),
+            (r"\b(?:(?:[Yy]our|[Mm]y|[Tt]his|[Tt]hat) |(?i:enter|type|use|input)(?: the| this| your)? )code", "4,"),
+            (rf"\b(?:{_PUBLISHED})", "5,"),
+            (r"\b[Tt]ext(?: \"?[A-Za-z]+\"?)? to", "5,6"),
+            (r"\b[Tt]ext", "5,6"),
+            (r"\b(?i:account|card|number) (?:that )?end(?:ing|s)(?: in| with)?", "3,4"),
+        )
+    ),
+    (
+        r"(?<!\b[Ww]e )(?<!\bI )(?<!ey )(?<!ou )(?<!\b[Tt]o )(?<!\b[Ii]n )"
+        rf"(\b(?i:{_ORDERED}|reference is):? (?:number )?)"
+        r"(?!\d+000\b)(\d{5,})\b(?![.,:/-]?\d|%| (?:of|more|kg|lbs?)\b)",
+        _identifier,
+    ),
+    (r"(\b(?:Form|(?:tax|IRS) form) )(\d{3,4})\b(?![.,:/-]?\d|%)", _form),
     (rf"\b(?:{_EMERGENCY})\b(?![,.:/-]?\d)", _emergency),
     (r"\b401\(?[kK]\b\)?", "four oh one k"),
     (rf"{BEGIN}\b7[0-8]7-(?:[1-9]00|[1-9]0?)(?=[A-Z]{{0,2}}\b)(?![\d-])", _codes, "-"),
@@ -207,6 +246,7 @@ RULES: Rules = compiled(
     (r"\b([A-Z])(\d{1,4})-(?=\1\d)", r"\1\2 to ", "-"),
     (r"(?<![\w$-])[A-Za-z]{1,4}\d{1,2}-\d{3,5}[A-Za-z]{0,3}\b", _model, "-"),
     (r"(?<![\w$.-])[A-Z]{1,5}-?(?:[3-9]\d{3}|2[1-9]\d\d|10\d\d|\d{3})(?:[A-Z]{0,3}|neo|ceo)\b(?![.,]\d|-\d)", _model),
+    (r"(?<![\w$.-])(?![A-Z]{1,2}\d+000\b)[A-Z]{1,2}\d{5,9}[A-Z]?\b(?![.,-]\d)", _spelt),
     (r"(?<![A-Za-z])(?:CO|NO|SO|PO|OH)(?=[2-4](?:[A-Z]|\b))", lambda match: " ".join(match[0])),
 )
 

@@ -58,9 +58,28 @@ IDENTIFIERS = {
     "a decade ending in 1990": "a decade ending in nineteen ninety",
 }
 
+TELEPHONES = {
+    "Call 555 123 4567.": "Call five five five, one two three, four five six seven.",
+    "1 800 555 1234": "one, eight zero zero, five five five, one two three four",
+    "+49 30 123456": "plus four nine, three zero, one two three four five six",
+    "+65 12345678": "plus six five, one two three four five six seven eight",
+    "(02) 9876 5432": "zero two, nine eight seven six, five four three two",
+    "1300 655 506": "one three zero zero, six five five, five zero six",
+    "Call 13 11 14.": "Call one three, one one, one four.",
+    "Call our 1-800 number.": "Call our one eight hundred number.",
+    "911, what's your emergency?": "nine one one, what's your emergency?",
+    "911! Come quickly!": "nine one one! Come quickly!",
+    "pages 1-800": "pages one to eight hundred",
+    "the numbers 100 200 3000": "the numbers one hundred two hundred three thousand",
+    "He called 300 4000 times.": "He called three hundred four thousand times.",
+    "13 11 14": "thirteen eleven fourteen",
+    "+10 000 000 people": "plus ten million people",
+    "It was 911, not 912.": "It was nine hundred eleven, not nine hundred twelve.",
+}
+
 
 @pytest.mark.parametrize(
-    ("written", "said"), [pair for table in (FLIGHTS, HYPHENS, IDENTIFIERS) for pair in table.items()]
+    ("written", "said"), [pair for table in (FLIGHTS, HYPHENS, IDENTIFIERS, TELEPHONES) for pair in table.items()]
 )
 def test_names_of_figures_are_not_amounts(written, said):
     assert spoken_form(written) == said

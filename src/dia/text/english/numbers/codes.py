@@ -15,6 +15,7 @@ _CALLED = re.compile(
     re.IGNORECASE,
 )
 _ANSWERED = re.compile(r" (?:operator|dispatch|call|emergency|hotline|helpline|line)")
+_ALONE = re.compile(r"!|, what(?:'s| is) (?:your|the)\b")
 _IN_PAIRS = (
     *("Flight", "Room", "Route", "Highway", "Interstate", "Suite", "Apartment", "Apt", "Boeing", "Airbus", "Bus"),
     *("Porsche", "Peugeot", "Ferrari", "Model", "Part", "Serial", "RTX", "GTX", "RX", "Lot", "Gate", "Platform"),
@@ -82,13 +83,28 @@ def _reference(match: re.Match[str]) -> str:
     return " ".join([letters, *map(code, groups)])
 
 
+def _spaced(match: re.Match[str]) -> str:
+    """555 123 4567; but 200 300 4000 are amounts."""
+    amounts = all(group.endswith("00") for group in match[0].split())
+    return match[0] if amounts or counts(after(match)) else _telephone(match)
+
+
+def _called_number(match: re.Match[str]) -> str:
+    return _spaced(match) if _CALLED.search(before(match, 40)) else match[0]
+
+
+def _toll_free(match: re.Match[str]) -> str:
+    return f"one {code(match[1])}"
+
+
 def _digits(match: re.Match[str]) -> str:
     return digits(match[0])
 
 
 def _emergency(match: re.Match[str]) -> str:
     called = _CALLED.search(before(match, 40)) and not counts(after(match))
-    return digits(match[0]) if called or _ANSWERED.match(after(match)) else match[0]
+    alone = _ALONE.match(after(match)) and re.search(r"(?:^|[.!?\"'] ?)$", before(match, 2))
+    return digits(match[0]) if called or alone or _ANSWERED.match(after(match)) else match[0]
 
 
 def _address(match: re.Match[str]) -> str:
@@ -171,7 +187,16 @@ NAMES: Rules = compiled(
 RULES: Rules = compiled(
     (r"\bISBN(?:-1[03])?:? (?=[\d -]{9,17}[\dX]\b)", "ISBN "),
     (r"(?<=\bISBN )\d[\d -]{8,16}[\dX]\b", _telephone),
-    (r"(?<![\w+])\+\d{1,3}(?:[ .-]\(?\d{1,5}\)?){2,5}(?!\d)", _telephone, "+"),
+    (
+        r"(?<![\w+])\+\d{1,3}(?: ?\(0\))?(?=(?:[ .()-]{0,2}\d){6})(?:[ .-]?\(?\d{1,8}\)?){1,5}(?![\d.,]*\d)",
+        _telephone,
+        "+",
+    ),
+    (r"(?<![\w.,])(?<!\d )(?:1 )?[2-9]\d\d \d{3} \d{4}\b(?![.,:/-]?\d| \d)", _spaced),
+    (r"(?<![\w.,])(?<!\d )(?<!\b[Ii]n )1[389]00 \d{3} \d{3}\b(?![.,:/-]?\d| \d)", _spaced),
+    (r"(?<![\w.,])\(0\d{1,4}\) ?\d{3,4}[ -]?\d{3,4}\b(?![.,:/-]?\d)", _telephone, "("),
+    (r"(?<![\w.,])(?:\d{3} \d{4}|\d\d(?: \d\d){2,4})\b(?![.,:/-]?\d| \d|%)", _called_number),
+    (r"(?<![\w-])1-(800|8([2-8])\2|900)(?= (?:number|line|service|hotline)s?\b)", _toll_free, "-"),
     (rf"{BEGIN}(?:\+?\d{{1,2}}[ .-])?(?:\(\d{{3}}\) ?|\d{{3}}[.-])\d{{3}}[ .-]\d{{4}}(?!\d)", _telephone, "(.-"),
     (rf"{BEGIN}(?<!-)\d{{3}}-\d{{4}}(?![\d-])", _telephone, "-"),
     (rf"{BEGIN}\b\d{{4}}(?:[ -]\d{{4}}){{3}}\b(?![-.,]?\d)", _telephone),

@@ -32,8 +32,32 @@ HEARTS = {
     "You need a value <3.": "You need a value less than three.",
 }
 
+KEYS = {
+    "Press # to confirm or * to cancel.": "Press pound to confirm or star to cancel.",
+    "the # key, followed by the * sign": "the pound key, followed by the star sign",
+    "Dial *67.": "Dial star sixty-seven.",
+    "Dial *123#.": "Dial star one hundred twenty-three pound.",
+    "Press #1 for sales.": "Press number one for sales.",
+    "Press 5 * 3.": "Press five times three.",
+    "We hit the road. * * * He left.": "We hit the road. He left.",
+    "Enter your name (* required).": "Enter your name, required.",
+}
+GRADES = {
+    "She got a B- in maths.": "She got a B minus in maths.",
+    "an A-, B+ and C-": "an A minus, B plus and C minus",
+    "from B- to A+": "from B minus to A plus",
+    "an O- donor, type A- blood": "an O minus donor, type A minus blood",
+    "an A- or B-list actor": "an A- or B-list actor",
+    "an A- and a B-side": "an A- and a B-side",
+    "I want a B- a bandage.": "I want a B- a bandage.",
+    "a B-movie": "a B-movie",
+    "Vitamin C - the best": "Vitamin C, the best",
+}
 
-@pytest.mark.parametrize(("written", "said"), [pair for table in (ARROWS, HEARTS) for pair in table.items()])
+
+@pytest.mark.parametrize(
+    ("written", "said"), [pair for table in (ARROWS, HEARTS, KEYS, GRADES) for pair in table.items()]
+)
 def test_signs_are_read_by_what_stands_around_them(written, said):
     assert spoken_form(written) == said
     assert spoken_form(said) == said

@@ -62,13 +62,50 @@ def _heart(match: re.Match[str]) -> str:
     return "." if ends else ""
 
 
+_KEYS = {"*": "star ", "#": "pound "}
+_PRESSED = re.compile(
+    r"\b(?:(?:press|hit|dial|push|tap|key in)(?:ed|ing|s)?\b[^.!?]{0,40}|(?:enter|followed by|then) )$", re.IGNORECASE
+)
+_DIALED = re.compile(r"\b(?:dial|press|call)(?:ed|ing|s)?\b[^.!?]{0,24}$", re.IGNORECASE)
+
+
+def _key(match: re.Match[str]) -> str:
+    named = re.match(r" (?:key|sign|button|symbol)\b", after(match))
+    return _KEYS[match[0]].rstrip() if named or _PRESSED.search(before(match, 60)) else match[0]
+
+
+def _dialed(match: re.Match[str]) -> str:
+    """*67 → star 67, *123# → star 123 pound."""
+    if not _DIALED.search(before(match, 40)):
+        return match[0]
+    return re.sub(r"[*#]", lambda sign: f" {_KEYS[sign[0]]}", match[0]).strip()
+
+
+_GRADED = re.compile(
+    r"(?:\b(?:an?|grades?(?: is| was| of)?:?|straight|from|got|scored|earned|average|type(?: is)?)|"
+    r"\b[A-D](?: plus| minus|[+-]),?(?: (?:to|or|and)(?: an?)?)?) [\"'(]?$"
+)
+
+
+def _grade(match: re.Match[str]) -> str:
+    return f"{match[1]} minus" if _GRADED.search(before(match)) else match[0]
+
+
 BEFORE_NUMBERS: Rules = compiled(
+    (
+        r"\b([A-DFO]|AB)-(?=[.,;:!?)\"']|$| (?:in|on|for|to|or|and|but|student|average|grade|range|at|because|with|"
+        r"that|which|from|blood|donor)\b)(?! (?:and|or|to) (?:an? )?[A-Za-z]{1,2}-\w)",
+        _grade,
+        "-",
+    ),
     (rf"^ ?{_ARROW}| ?{_ARROW}{_STOP}", "", "<>"),
     (_RIGHT_ARROW, " to ", ">"),
     (_LEFT_ARROW, " from ", "<"),
     (r"\b(I|[Ww]e) <3(?= [A-Za-z])|\b(i) <3(?= (?:you|u|my|this|it|her|him|them|[A-Z]))", r"\1\2 love", "<"),
     (r"^ ?<3(?= (?:you|u|my|this)\b)", "love", "<"),
     (rf" ?(?<!\S)<3+(?: <3+)*(?:{_STOP}|(?= (?:[A-Z]|and\b)))", _heart, "<"),
+    (r"(?<![^\s\"'])(?<!\* )[*#](?=[\s.,;:!?)\"']|$)(?! [*\d])", _key, "*#"),
+    (r"(?<![\w*#])(?:\*\d{1,4}#?|#\d{1,4}[#*]|\d{1,4}#)(?![\w*#])", _dialed, "*#"),
     (r"# ?(?=\d)", "number ", "#"),
     (r"~ ?(?=[\d$€£¥.])", "about ", "~"),
     (r"(?<=[a-z\d] )-(?=[A-Za-z](?: |$))", "dash ", "-"),

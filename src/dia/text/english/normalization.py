@@ -14,14 +14,22 @@ from dia.text.english.numbers.codes import NAMES
 from dia.text.english.numbers.figures import in_words
 from dia.text.english.numbers.measures import UNITS
 from dia.text.english.numbers.roman import without_numerals
-from dia.text.english.numbers.rules import applied, compiled
+from dia.text.english.numbers.rules import applied, compiled, either, listed
 from dia.text.english.numbers.symbols import AFTER_NUMBERS, BEFORE_NUMBERS, SYMBOLS
 from dia.text.sounds import sound_of
 from dia.text.tags import MAYBE_SOUND, PAUSE_MARK, PHONES_IN_BRACES, SPEAKER_TAG
 
 _PASSES = 8  # the output of one pass may contain an abbreviation: 2St. → two St. → two Street.
-_LETTERED_DOMAINS = {"ai", "de", "eu", "fr", "io", "tv", "uk", "us"}
-_DOMAIN = r"(?:[A-Za-z0-9-]{1,63}\.){1,8}(?:com|org|net|edu|gov|info|dev|app|ai|co|de|eu|fr|io|tv|uk|us)"
+_COUNTRIES = listed(  # endings that are no words, since "He left.in the end" lacks a space
+    "ae ai ar au br ca ch cl cn cz de dk ee es eu fi fm fr gg gr hk hu ie il io jp kr lt lv ly mx nl nz ph pl pt ro "
+    "ru se sg tr tv tw ua uk us vn za"
+)
+_LABELS = r"(?:[A-Za-z0-9-]{1,63}\.){1,8}"
+_ENDINGS = (
+    rf"com|org|net|edu|gov|info|dev|app|co|{either(_COUNTRIES)}|(?:co|com|ac|gov|org|net|edu)\.[a-z]{{2}}",
+    r"(?:am|at|be|in|is|it|me|my|no|so|to)(?=/\w)",
+)
+_DOMAIN = f"{_LABELS}(?:{'|'.join(_ENDINGS)})"
 _IN_ADDRESSES = {
     ".": " dot ",
     "/": " slash ",
@@ -100,7 +108,7 @@ def _address(match: re.Match[str]) -> str:
     address = re.sub(r"^(?:\w+://)?(?:www\.)?", "", address).rstrip("/")
     spelt = re.sub(
         r"(?<=\.)([a-z]{2})(?![\w-])",
-        lambda domain: " ".join(domain[1].upper()) if domain[1] in _LETTERED_DOMAINS else domain[1],
+        lambda domain: " ".join(domain[1].upper()) if domain[1] in _COUNTRIES else domain[1],
         address,
     )
     return " " + "".join(_IN_ADDRESSES.get(character, character) for character in spelt) + stop
@@ -109,7 +117,7 @@ def _address(match: re.Match[str]) -> str:
 _WORDS = compiled(
     (r"[:;=](?<!\S.)-?[()DPp|](?!\S)", " ", ":;="),
     (r"(?:https?://|\bwww\.)\S+", _address, "/w"),
-    (rf"(?<![\w.@-])[\w.+-]{{1,64}}@{_DOMAIN}\b", _address, "@"),
+    (rf"(?<![\w.@-])[\w.+-]{{1,64}}@{_LABELS}[A-Za-z]{{2,24}}\b", _address, "@"),
     (rf"\b(?<![.@-]){_DOMAIN}\b(?:/\S*)?", _address, "."),
     (r"\.(?<!\..)(?=[,;:])", ""),
     (r"[.!?]+\)(?= [a-z])", ")"),

@@ -77,9 +77,25 @@ TELEPHONES = {
     "It was 911, not 912.": "It was nine hundred eleven, not nine hundred twelve.",
 }
 
+ADDRESSES = {
+    "Visit amazon.ca.": "Visit amazon dot C A.",
+    "foo@bar.ca, foo@uni.ac.at": "foo at bar dot C A, foo at uni dot ac dot at",
+    "discord.gg/x, youtu.be/x": "discord dot G G slash x, youtu dot be slash x",
+    "google.com.au, stuff.co.nz": "google dot com dot A U, stuff dot co dot N Z",
+    "192.168.1.1:8080": "one nine two dot one six eight dot one dot one colon eighty eighty",
+    "localhost:3000": "localhost colon three thousand",
+    "IMG_1234.JPG": "IMG twelve thirty-four dot JPG",
+    "#2024goals, #100daysofcode": "hashtag twenty twenty-four goals, hashtag one hundred daysofcode",
+    "It ended.in the end": "It ended.in the end",
+    "1.2.3.4: 30 users": "one dot two dot three dot four: thirty users",
+    "THE END.GO HOME": "THE END.GO HOME",
+    "#3rd, #123abc, apt #7a": "number third, number one hundred twenty-three abc, apt number seven a",
+}
+
 
 @pytest.mark.parametrize(
-    ("written", "said"), [pair for table in (FLIGHTS, HYPHENS, IDENTIFIERS, TELEPHONES) for pair in table.items()]
+    ("written", "said"),
+    [pair for table in (FLIGHTS, HYPHENS, IDENTIFIERS, TELEPHONES, ADDRESSES) for pair in table.items()],
 )
 def test_names_of_figures_are_not_amounts(written, said):
     assert spoken_form(written) == said

@@ -108,9 +108,11 @@ def _emergency(match: re.Match[str]) -> str:
 
 
 def _address(match: re.Match[str]) -> str:
-    """192.168.0.1 → one nine two dot one six eight dot zero dot one."""
-    parts = match[0].split(".")
-    return " dot ".join(map(digits, parts)) if all(int(part) <= 255 for part in parts) else match[0]
+    """192.168.0.1 → one nine two dot one six eight dot zero dot one; :8080 → colon eighty eighty."""
+    parts = match[1].split(".")
+    if any(int(part) > 255 for part in parts):
+        return match[0]
+    return " dot ".join(map(digits, parts)) + (f" colon {code(match[2])}" if match[2] else "")
 
 
 def _version(match: re.Match[str]) -> str:
@@ -157,7 +159,7 @@ def _spelt(match: re.Match[str]) -> str:
 
 
 def _suffix(match: re.Match[str]) -> str:
-    name = match[1]
+    name = match[1].lower()
     return f" dot {name.upper() if name in _UNSAID_CASE else name}"
 
 
@@ -167,7 +169,9 @@ def _item_number(match: re.Match[str]) -> str:
 
 def _words_of_tag(match: re.Match[str]) -> str:
     """#BlackLivesMatter → hashtag Black Lives Matter."""
-    return "hashtag " + re.sub(r"(?<=[a-z])(?=[A-Z])", " ", match[1])
+    tag = re.sub(r"^\d+", lambda figures: f"{code(figures[0])} ", match[1])
+    tag = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", tag)
+    return f"{'number' if _NUMBERED_ITEM.search(before(match)) else 'hashtag'} {tag}"
 
 
 # Signs in names; they apply to texts without figures too.
@@ -176,10 +180,15 @@ NAMES: Rules = compiled(
     (r"(?<![^\s(])#(?=[A-Z]{1,4}-\d)", "number ", "#"),
     (r"#(?=[A-Z]{1,4}\d)", _item_number, "#"),
     (r"#([A-Za-z]\w{0,99})", _words_of_tag, "#"),
+    (r"#(?![\da-f]{6}\b)(\d{1,4}[A-Za-z]{3}\w{0,99})", _words_of_tag, "#"),
     (r"\.(?<=\w.)NET\b", " dot NET", "."),
     (r" \.(?<=\w..)(?=[A-Z][a-z]+\b)(?!\.Net\b)", ". ", "."),
     (r"\.(?<![^\s(\"'/].)(?=[A-Z]{2,}\b|Net\b|[a-z][\w-]{1,30}(?![\w.]\w))", "dot ", "."),
-    (rf"\.(?<=\w.)({either(_SUFFIXES)})\b(?![\w-]|\.\w)", _suffix, "."),
+    (
+        rf"\.(?<=\w.)({either([*_SUFFIXES, *(name.upper() for name in _SUFFIXES if len(name) > 2)])})\b(?![\w-]|\.\w)",
+        _suffix,
+        ".",
+    ),
     (r"\.(?<=\w{3}.)([ch])\b(?=[ ,;:?!.]|$)(?!\.\w)", r" dot \1", "."),
     (r"\.(?<=[a-z].)(?=\d)", " dot ", "."),
     (r"\.(?<=\d.)(?=x\b)", " point ", "."),
@@ -204,7 +213,8 @@ RULES: Rules = compiled(
     (r"(?<![\w$-])(?=[A-Z\d-]*(?:\d{3}|-0))[A-Z]{2,10}(?:-\d{1,8}){2,4}\b(?![-.,]?\w)", _reference, "-"),
     (r"(?<=\b[Nn]umber )(?<!\b[Aa] number )(?<!ny number )(?<!he number )\d\d-\d{3,5}\b(?![-.,]?\d)", _codes, "-"),
     (rf"{BEGIN}\d+(?:-\d+){{2,}}", _figures, "-"),
-    (rf"{BEGIN}\b\d{{1,3}}(?:\.\d{{1,3}}){{3}}\b(?![-.,]?\d)", _address, "."),
+    (rf"{BEGIN}\b(\d{{1,3}}(?:\.\d{{1,3}}){{3}})(?::(\d{{2,5}}))?\b(?![-.,]?\d)", _address, "."),
+    (r"\blocalhost:(\d{2,5})\b", lambda match: f"localhost colon {code(match[1])}", ":"),
     (r"\bv(\d{1,9}(?:\.\d{1,9}){0,5})\b(?!\.\d)", _version),
     (rf"\b((?:{either(_SOFTWARE)}) ?-?(?:[<>=~!]=?|==)? ?)(\d{{1,2}})\.(\d\d)\b(?![.,]?\d|%)", _minor_version, "."),
     (r"((?<=\w),[<>]=?)(\d{1,2})\.(\d\d)\b(?![.,]?\d)", _minor_version, "<>"),

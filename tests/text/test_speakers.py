@@ -122,6 +122,35 @@ def test_numbers_of_speakers_count_as_tags(text, expected):
     assert turns(text) == expected
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Q: How many?\nA: 42.", ["How many?", "forty-two."]),
+        ("Q: Who won? A: 42 people won.", ["Who won?", "forty-two people won."]),
+        ("Doctor: How many?\nMan: 14.\nDoctor: That's a lot.", ["How many?", "fourteen.", "That's a lot."]),
+        ("HOST: 3, 2, 1, go!\nGUEST: Here we are.", ["three, two, one, go!", "Here we are."]),
+        ("DISPATCHER: 911, who is it?\nCALLER: A fire!", ["nine hundred eleven, who is it?", "A fire!"]),
+        ("**Ann:** When does it leave?\n\n**Bob:** 10:30.", ["When does it leave?", "ten thirty."]),
+        ("Tower: How high are you?\nDelta Six: 900 feet.", ["How high are you?", "nine hundred feet."]),
+        ("Narrator: 20 years later, it was gone.", ["twenty years later, it was gone."]),
+        # values, not turns
+        ("Width: 10.\nHeight: 20.", ["Width: ten. Height: twenty."]),
+        ("Lakers: 102\nCeltics: 99", ["Lakers: one hundred two. Celtics: ninety-nine"]),
+        ("Anna: 3 wins.\nBen: 5 wins.", ["Anna: three wins. Ben: five wins."]),
+        (
+            "Ann: What do I need?\nFlour: 2 cups.\nSalt: 1 g.",
+            ["Ann: What do I need? Flour: two cups. Salt: one gram."],
+        ),
+        ("Patient: I have pain.\nPulse: 80.", ["Patient: I have pain. Pulse: eighty."]),
+        ("Ann: Which?\nBen: These:\nFlour: 2 cups.", ["Which?", "These: Flour: two cups."]),
+        ("Host: 10.0.0.1\nPort: 22", ["Host: one zero dot zero dot zero dot one. Port: twenty-two"]),
+        ("ROOM: 5 beds. Is it free?", ["ROOM: five beds. Is it free?"]),
+    ],
+)
+def test_a_turn_may_begin_with_a_figure_but_most_figures_after_a_colon_are_values(text, expected):
+    assert [said for _, said in turns(text)] == expected
+
+
 def test_a_transcript_that_begins_like_a_label_is_trained_on_as_it_is():
     transcripts = ("Note: be careful", "Paolo: I will see you at the station.", "Remember: you are not alone.")
     read = as_spoken([Row("a.wav", text, None) for text in transcripts])

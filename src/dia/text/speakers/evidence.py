@@ -213,13 +213,60 @@ class Evidence:
 def evidence(text: str, labels: Sequence[Label]) -> Evidence | None:
     """The evidence for labels of one form; None if none of them may be a name."""
     opening = [label for label in labels if not label.closes]
-    kept = [label for label in opening if may_be_name(label.name) or _is_user(label)]
+    counted = _without_values(opening, _said(text, opening))
+    kept = [label for label in counted if _may_be_speaker(label)]
     if not kept:
         return None
-    ends = [*(label.start for label in kept[1:]), len(text)]
-    said = [_first_line(text[label.end : min(end, label.end + _SAID)]) for label, end in zip(kept, ends, strict=True)]
     lines = sum(1 for line in text.splitlines() if line.strip())
-    return _without_strays(Evidence(kept, len(opening) - len(kept), said, lines, len(opening) < len(labels)))
+    closed = len(opening) < len(labels)
+    return _without_strays(Evidence(kept, len(counted) - len(kept), _said(text, kept), lines, closed))
+
+
+def _said(text: str, labels: Sequence[Label]) -> list[str]:
+    """The beginning of what follows each label."""
+    ends = [*(label.start for label in labels[1:]), len(text)]
+    return [
+        _first_line(text[label.end : min(end, label.end + _SAID)]) for label, end in zip(labels, ends, strict=True)
+    ]
+
+
+def _without_values(labels: Sequence[Label], said: Sequence[str]) -> list[Label]:
+    """Leave out labels before a figure, `Width: 20`, unless their name shows elsewhere that it is a speaker's.
+
+    It does if words follow it elsewhere. In a text with one such speaker, one other name may be followed by figures
+    only: that of a person, or of who answers a question.
+    """
+    alone = len({label.name.key for label in labels if _may_be_speaker(label)}) == 1
+    values = [_is_value(label, words, alone) for label, words in zip(labels, said, strict=True)]
+    named = [(label.name.key, value) for label, value in zip(labels, values, strict=True) if _may_be_speaker(label)]
+    speakers = {key for key, value in named if not value}
+    silent = {key for key, _ in named} - speakers
+    if len(speakers) == len(silent) == 1:
+        answers = any(
+            _ASKS.search(words) and label.name.key in speakers and after.name.key in silent
+            for label, words, after in zip(labels, said, labels[1:], strict=False)
+        )
+        if answers or any(label.name.key in silent and _is_person(label) for label in labels):
+            speakers |= silent
+    return [label for label, value in zip(labels, values, strict=True) if not value or label.name.key in speakers]
+
+
+def _is_value(label: Label, said: str, alone: bool) -> bool:
+    """Whether a figure follows a colon, and nothing that only people say."""
+    if label.form != "colon" or not said[:1].isdigit():
+        return False
+    tells = label.name.key in LONE_ROLES and len(said.split()) > 2 and _ENDS.search(said)  # Narrator: 20 years later.
+    return not tells and (alone or talk_in(said) < 1)
+
+
+def _is_person(label: Label) -> bool:
+    """Whether it shows by itself that it names a person; after other words, `Mark: 4:5` may be anything."""
+    words = label.name.key.split()
+    return not label.inline and (label.name.is_role or label.name.has_title or bool(set(words) & GIVEN_NAMES))
+
+
+def _may_be_speaker(label: Label) -> bool:
+    return may_be_name(label.name) or _is_user(label)
 
 
 def _is_user(label: Label) -> bool:

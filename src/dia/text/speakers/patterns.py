@@ -20,9 +20,9 @@ STAMPED = re.compile(rf"[(\[]{_TIME}[)\]]")
 DIRECTED = re.compile(r"[(\[（][a-z][a-z ,'’-]{3,}[)\]）]")
 _AT_COLON = rf"{_BOLD}{_NAME}(?P<about>{_ABOUT}){_UNBOLD}(?P<after>{_ABOUT})(?:[ \t]?[:：]|>){_UNBOLD}"
 
-COLON = re.compile(rf"{_BEFORE}{_AT_COLON}(?:[ \t]+|$|(?=[^\W_]|[\"'“‘(¿¡—–…]))(?![\d\\/])", re.MULTILINE)
+COLON = re.compile(rf"{_BEFORE}{_AT_COLON}(?:[ \t]+|$|(?=[^\W\d_]|[\"'“‘(¿¡—–…]))(?![\\/])", re.MULTILINE)
 INLINE = re.compile(
-    rf"(?<=[.!?…。！？\"”’)*])[ \t]{{1,3}}{_AT_COLON}[ \t]+(?![\d\\/])",
+    rf"(?<=[.!?…。！？\"”’)*])[ \t]{{1,3}}{_AT_COLON}[ \t]+(?![\\/])",
 )
 NUMBER_INLINE = re.compile(
     r"(?<=\S)[ \t]{1,3}(?P<bold>)(?P<name>(?:s|speaker)[ _]?\d{1,2})[ \t]?[:：][ \t]+", re.IGNORECASE

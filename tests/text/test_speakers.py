@@ -151,6 +151,23 @@ def test_a_turn_may_begin_with_a_figure_but_most_figures_after_a_colon_are_value
     assert [said for _, said in turns(text)] == expected
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("9:00 AM - Breakfast\n12:00 PM - Lunch", ["nine AM, Breakfast. twelve PM, Lunch"]),
+        ("8:00 a.m.: Wake up.\n8:30 a.m.: Eat.", ["eight AM: Wake up. eight thirty AM: Eat."]),
+        ("- 10:00-11:00 AM: Yoga.\n- 1:00 PM: Lunch.", ["ten o'clock to eleven AM: Yoga. one PM: Lunch."]),
+        ("18:30 GMT: News.\n19:30 UTC: Film.", ["eighteen thirty GMT: News. nineteen thirty UTC: Film."]),
+        # names after a time
+        ("9:05 AM - Anna: Hi there!\n9:06 AM - Ben: Hello.", ["Hi there!", "Hello."]),
+        ("9:05 Amelia: Hi there!\n9:06 Etta: Hello.", ["Hi there!", "Hello."]),
+        ("[9:05 PM] PM: Order! Who is it?\n[9:06 PM] MP: It is me.", ["Order! Who is it?", "It is me."]),
+    ],
+)
+def test_the_half_of_the_day_and_the_time_zone_are_no_names(text, expected):
+    assert [said for _, said in turns(text)] == expected
+
+
 def test_a_transcript_that_begins_like_a_label_is_trained_on_as_it_is():
     transcripts = ("Note: be careful", "Paolo: I will see you at the station.", "Remember: you are not alone.")
     read = as_spoken([Row("a.wav", text, None) for text in transcripts])

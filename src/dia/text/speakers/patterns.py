@@ -4,7 +4,9 @@ import re
 
 _NAME = r"(?P<name>[^\W\d_][\w.'’&-]{0,30}(?:[ _][#\w][\w.'’&-]{0,30}){0,4})"
 _DATE = r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}"
-_TIME = r"\d{1,2}:\d{2}(?::\d{2})?(?:[.,]\d{1,3})?(?: ?[AaPp]\.?[Mm]\.?)?"
+_ZONE = r"(?:GMT|UTC|BST|CES?T|[ECMP][SD]?T)"
+# Half and zone are possessive: in `9:00 AM: Breakfast`, AM is no name.
+_TIME = rf"\d{{1,2}}:\d{{2}}(?::\d{{2}})?(?:[.,]\d{{1,3}})?(?: ?[AaPp]\.?[Mm]\b\.?)?+(?: {_ZONE}\b)?+"
 _DAY = rf"(?:{_DATE}|[Tt]oday|[Yy]esterday)"
 _STAMP = rf"[\[(]?(?:{_DAY},?(?: at)?[ T])?{_TIME}(?: ?(?:-->|-|–) ?{_TIME})?[\])]?"
 _BULLET = r"(?:>{1,6}|(?:\#{1,6}|[*+-]|[^\w\s\x00-\x7f]{1,4}|\d{1,4}[.)])(?=[ \t]))"

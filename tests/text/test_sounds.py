@@ -83,3 +83,47 @@ def test_other_languages_and_unchanged_text_know_the_listed_sounds_only():
 def test_a_sound_is_shown_as_it_was_written():
     (turn,) = parse("[S1] Oh [Laughter] no (giggles).").turns
     assert (turn.text, turn.shown) == ("Oh (laughs) no (laughs).", "Oh [Laughter] no (giggles).")
+
+
+@pytest.mark.parametrize(
+    ("written", "spoken"),
+    [
+        ("*walks over* Hi there. *smiles* *nods* Come in.", "[S1] Hi there. Come in."),
+        ("[S1] *leans in* Are you here? [S2] *grins* Yes.", "[S1] Are you here? [S2] Yes."),
+        ("Sam: What is it?\nPat: *shrugs*\nSam: Well?", "[S1] What is it? Well?"),
+        ("**Sam:** *looking away* What?\n**Pat:** *tries to smile* I saw you.", "[S1] What? [S2] I saw you."),
+        ("*slams the door*\n\nI'm done! *cries*", "[S1] I'm done!"),
+        # emphasis
+        ("I *really* mean it. *Never* do that.", "[S1] I really mean it. Never do that."),
+        ("*The Times* says so. *Cheers* is a show.", "[S1] The Times says so. Cheers is a show."),
+        ("*works* is a verb. It *costs* Anna a lot.", "[S1] works is a verb. It costs Anna a lot."),
+        ("*sometimes* I sing. *thanks* Bob. *does* Ann?", "[S1] sometimes I sing. thanks Bob. does Ann?"),
+        ("*terms of use* The law.", "[S1] terms of use The law."),
+        ("Status: *needs work*", "[S1] Status: needs work"),
+        ("- *costs*\n- *sizes*\n\nEnd.", "[S1] costs. sizes. End."),
+        ("She knew. *He loves me.* It was late.", "[S1] She knew. He loves me. It was late."),
+        ("*smiles*", "[S1] smiles"),
+    ],
+)
+@pytest.mark.parametrize("text_format", ["plain", "markdown"])
+def test_actions_between_asterisks_are_left_out_and_emphasis_is_spoken(written, spoken, text_format):
+    assert parse(written, text_format=text_format).spoken == spoken
+
+
+@pytest.mark.parametrize(
+    ("written", "spoken"),
+    [
+        ("Hello. <yawn> I am so <sob> tired.", "[S1] Hello. I am so tired."),
+        ("<yawn> Hi.\n<whispers> Come.", "[S1] Hi. Come."),
+        ("<whisper>Come here.</whisper> Now.", "[S1] Come here. Now."),
+        ("Use the <static> mark.", "[S1] Use the less than static greater than mark."),
+        ("If x <y> z.", "[S1] If x less than y greater than z."),
+    ],
+)
+def test_sounds_in_angle_brackets_that_dia_does_not_have_are_left_out(written, spoken):
+    assert parse(written).spoken == spoken
+
+
+def test_what_is_left_out_as_an_action_is_warned_about():
+    (warning,) = parse("[S1] *smiles* Hello.").warnings
+    assert warning.startswith("*smiles*: taken for actions")

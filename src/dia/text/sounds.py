@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 from functools import lru_cache
 
+from dia.text.actions import has_actions_shape, is_action
 from dia.text.characters.edited import Edit, EditedText
 from dia.text.english.dictionary import is_word
+from dia.text.listing import first_names
 from dia.text.tags import MAYBE_SOUND, NON_VERBAL_TAGS, listed_sound
 
 # Seconds of `(short pause)`, `(pause)` and `(long pause)`.
@@ -105,6 +107,7 @@ _NAMES = [tag.strip("()") for tag in NON_VERBAL_TAGS]
 _BY_INITIAL = {name[0]: [other for other in _NAMES if other[0] == name[0]] for name in _NAMES}
 _FEWEST_LETTERS, _MOST_LETTERS = 4, 16  # of a misspelt sound
 _LONGEST, _MOST_WORDS = 50, 5  # of a description of a sound
+_AFTER_AN_ARTICLE = re.compile(r"\b(?:an?|the)\s$", re.IGNORECASE)  # the <static> keyword
 _TRIGGERS = re.compile(r"[\[［(（{*~<]")
 
 
@@ -114,18 +117,36 @@ def marked_sounds(source: EditedText, *, english: bool = True) -> tuple[EditedTe
     Without English, only the listed sounds themselves are recognized, such as `*laughs*`.
 
     `(pause)`, `[pause]`, `(beat)` and `*pauses*` are 0.7 s, `(short pause)` 0.3 s, `(long pause)` and `(silence)`
-    1.5 s.
+    1.5 s. Actions such as `*smiles*` are left out, with a warning.
     """
-    if _TRIGGERS.search(source.text):
-        source = source.edited(_edits(source.text, english))
-    return source, []
+    if not _TRIGGERS.search(source.text):
+        return source, []
+    left_out = dict[str, None]()
+    source = source.edited(_edits(source.text, english, left_out))
+    if not left_out:
+        return source, []
+    fact = "taken for actions, or sounds that Dia does not have, and left out"
+    return source, [f"{first_names(left_out)}: {fact}. Write the words without marks to have them spoken."]
 
 
-def _edits(text: str, english: bool) -> Iterator[Edit]:
+def _edits(text: str, english: bool, left_out: dict[str, None]) -> Iterator[Edit]:
     for mark in _MARKED.finditer(text):
         stand_in = _stand_in(mark) if english else _listed(mark)
         if stand_in is not None and stand_in != mark[0]:
             yield Edit(mark.start(), mark.end(), "" if mark["closing"] else stand_in)
+        elif english and _is_left_out(mark):
+            left_out[mark[0]] = None
+            yield Edit(mark.start(), mark.end(), "")
+        elif english and has_actions_shape(mark[0]):  # emphasis
+            yield Edit(mark.start(), mark.end(), mark[0].strip("*"))
+
+
+def _is_left_out(mark: re.Match[str]) -> bool:
+    """Whether it is an action, or a sound that Dia does not have in angle brackets."""
+    if tag := mark["tag"]:
+        before = mark.string[max(0, mark.start() - 5) : mark.start()]
+        return _is_unavailable(re.sub(r"[_-]", " ", tag.lower())) and not _AFTER_AN_ARTICLE.search(before)
+    return is_action(mark.string, *mark.span())
 
 
 def _stand_in(mark: re.Match[str]) -> str | None:

@@ -159,7 +159,7 @@ def _marks(text: str) -> Iterator[Label]:
         name = Name.of(match["name"] or match["element"])
         before = text[max(0, match.start() - _BEGINNING) : match.start()].rstrip(" \t>*-")
         first = not before or before.endswith("\n")
-        if match["element"] in HTML:
+        if match["element"] in HTML or (match["element"] and sound_of(match["element"].lower())):
             continue
         if name.number is not None or match["element"] in closed or first:
             start, end = match.span()

@@ -1,12 +1,13 @@
 """Markdown in plain text, as far as it is unmistakable: emphasis, code, links, headings, rules, quotes, tasks.
 
-`5 * 3`, `snake_case` and `2 * x * y` are not markup. Sounds such as `*sighs*` keep their marks.
+`5 * 3`, `snake_case` and `2 * x * y` are not markup. Sounds and actions such as `*sighs*` keep their marks.
 """
 
 import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from dia.text.actions import is_action
 from dia.text.characters.edited import Edit, EditedText
 from dia.text.sounds import is_marked_sound
 from dia.text.tags import PAUSE_MARK, SPEAKER_TAG, listed_sound
@@ -163,6 +164,8 @@ def _is_letter(character: str, delimiter: str) -> bool:
 
 def _is_sound(text: str, opener: _Opener, end: int, english: bool) -> bool:
     inner = text[opener.start + len(opener.delimiter) : end]
+    if english and is_action(text, opener.start, end + len(opener.delimiter), labels=True):
+        return True
     return is_marked_sound(inner, english=english) and not _IN_A_SENTENCE.search(
         text[max(0, opener.start - 10) : opener.start]
     )

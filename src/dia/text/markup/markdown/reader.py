@@ -8,6 +8,7 @@ from itertools import accumulate
 
 from markdown_it.token import Token
 
+from dia.text.actions import is_action
 from dia.text.characters.edited import EditedText
 from dia.text.markup.citations import is_reference, without_notes
 from dia.text.markup.dialects import without_dialects
@@ -52,11 +53,14 @@ def read_markdown(source: EditedText, *, english: bool = True) -> tuple[EditedTe
 def _masked(text: str, english: bool) -> str:
     """The text, of the same length, in which the marks of a script are not markup: `[S1]: Hello` is no definition."""
     text = text.replace("\r\n", " \n").replace("\r", "\n")
-    return _MARKS.sub(lambda mark: _mask(mark[0]) if _is_mark(mark[0], english) else mark[0], text)
+    return _MARKS.sub(lambda mark: _mask(mark[0]) if _is_mark(mark, english) else mark[0], text)
 
 
-def _is_mark(written: str, english: bool) -> bool:
+def _is_mark(mark: re.Match[str], english: bool) -> bool:
+    written = mark[0]
     if SPEAKER_TAG.fullmatch(written) or PAUSE_MARK.fullmatch(written):
+        return True
+    if english and is_action(mark.string, *mark.span(), labels=True):
         return True
     return is_marked_sound(written.strip(_DELIMITERS), english=english)
 

@@ -61,11 +61,26 @@ def test_words_in_brackets_are_the_nearest_sound_or_an_aside(written, sound):
         ("(pause: 2s)", 2.0),
         ("(2 second pause)", 2.0),
         ("[pause for 250 milliseconds]", 0.25),
+        ("[pause to think]", 0.7),
+        ("[Pause. Then softly]", 0.7),
+        ("[pause, looking around]", 0.7),
     ],
 )
 def test_words_for_a_pause_are_a_pause(mark, seconds):
     first, second = parse(f"[S1] One. {mark} Two.").turns
     assert (first.text, first.pause, second.text) == ("One.", seconds, "Two.")
+
+
+@pytest.mark.parametrize(
+    ("written", "spoken"),
+    [
+        ("He pressed [pause button] and left.", "He pressed pause button and left."),
+        ("You can (pause and go on) here.", "You can, pause and go on, here."),
+        ("I *pause to think* of you.", "I pause to think of you."),
+    ],
+)
+def test_other_words_beside_a_pause_are_spoken(written, spoken):
+    assert [turn.text for turn in parse(f"[S1] {written}").turns] == [spoken]
 
 
 def test_emphasis_is_not_a_sound():

@@ -90,6 +90,10 @@ _PAUSE_WORDS = re.compile(
     r"(?:pauses?|pausing|beat|(?P<silence>silence|moment of silence))"
     r"(?: (?:(?P<briefly>briefly|shortly)|for (?:a moment|effect)|dramatically))?"
 )
+# In square brackets: [pause to think], [Pause. Then softly]
+_PAUSE_AND_MORE = re.compile(
+    r"pauses?(?: ?[.,;–—-]| (?:to|then|and|while|before|after|for|as|here|in|with)\b)[^:=\d]*", re.IGNORECASE
+)
 _TIMED_PAUSE = re.compile(
     r"(?:(?:a )?pauses?(?: for| of|[:=,])? ?(?P<after>\d{1,5}(?:\.\d{1,3})?)[ -]?"
     r"(?P<unit>ms|milliseconds?|s|secs?|seconds?)"
@@ -157,6 +161,8 @@ def _stand_in(mark: re.Match[str]) -> str | None:
     words = _plain(next(filter(None, (mark["square"], mark["round"], mark["curly"], mark["stars"], mark["waves"]))))
     if pause := _pause_mark(words):
         return pause
+    if mark["square"] and _PAUSE_AND_MORE.fullmatch(words):
+        return _pause_mark("pause")
     if mark["square"] or MAYBE_SOUND.fullmatch(mark[0]):
         return None  # `sound_of` is enough, and it is shown as it was written
     return sound_named(words, aside=bool(mark["round"]))

@@ -32,7 +32,9 @@ NON_VERBAL_TAGS = (
 
 SPEAKER_TAG = re.compile(r"[\[［] *(?:s|speaker) *(\d{1,9}) *[\]］]", re.IGNORECASE)
 SPEAKER_LINE = re.compile(r"^ *(?:s|speaker) *(\d{1,9}) *[:：]", re.IGNORECASE | re.MULTILINE)
-PAUSE_MARK = re.compile(r"\[ *pause\b([^\[\]]*)\]", re.IGNORECASE)
+# Words alone are no length: [pause to think] is left to `dia.text.sounds`.
+_LENGTH = r"(?=[^\[\]a-z]*\]|[^\[\]]*(?:[:=\d]|\bseconds?\b|\bminutes?\b))"
+PAUSE_MARK = re.compile(rf"\[ *pause\b({_LENGTH}[^\[\]]*)\]", re.IGNORECASE)
 # One or two words in parentheses: a sound or an aside.
 MAYBE_SOUND = re.compile(r"\( *[A-Za-z]+(?: +[A-Za-z]+)? *\)")
 # The names of a word's phones, for a model that reads phones: {n aa1 r iy0}.

@@ -1,5 +1,7 @@
 """Written text and its spoken form."""
 
+import time
+
 import pytest
 from hypothesis import given
 from random_scripts import anything, steady
@@ -218,3 +220,23 @@ def test_long_runs_take_linear_time(unit):
 def test_text_that_cannot_be_spoken_is_rejected(given, error):
     with pytest.raises(error, match="text"):
         spoken_form(given)
+
+
+@pytest.mark.parametrize(
+    ("written", "spoken"),
+    [
+        ("It was fun (really!).", "It was fun, really!"),
+        ("He left (at 5 p.m.). She did not.", "He left, at five PM. She did not."),
+        ("It was (wow!) good. (Really!) Yes (no!)... ok", "It was, wow, good. Really! Yes, no!... ok"),
+        ("Call (now!).x today.", "Call, now!.x today."),
+    ],
+)
+def test_a_stop_before_a_parenthesis_ends_the_sentence_alone(written, spoken):
+    assert spoken_form(written) == spoken
+
+
+@pytest.mark.parametrize("stop", ["?", "!", ".", "?) "])
+def test_a_run_of_stops_takes_linear_time(stop):
+    started = time.process_time()
+    spoken_form("Hello" + stop * (100_000 // len(stop)))
+    assert time.process_time() - started < 4

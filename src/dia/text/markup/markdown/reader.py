@@ -126,7 +126,7 @@ class _Reader:
         for index, place in enumerate(found):
             if skipped_to is not None:
                 skipped_to = None if place.token.type == "link_close" else skipped_to
-            elif place.token.type == "link_open" and _is_reference_link(found[index:]):
+            elif place.token.type == "link_open" and _is_reference_link(found, index):
                 skipped_to = index
             elif place.end > kept_from:
                 self._add_place(place._replace(start=max(place.start, kept_from)), segments)
@@ -192,14 +192,15 @@ def _is_tag(markup: Markup) -> bool:
     return not markup.name or is_known(markup.name) or "-" in markup.name or ":" in markup.name
 
 
-def _is_reference_link(found: list[Place]) -> bool:
-    """Whether a link is a number that leads to a note."""
+def _is_reference_link(found: list[Place], index: int) -> bool:
+    """Whether the link that begins at a place is a number that leads to a note."""
     words = ""
-    for place in found[1:]:
-        if place.token.type == "link_close":
-            href = str(found[0].token.attrGet("href") or "")
+    for after in range(index + 1, len(found)):
+        token = found[after].token
+        if token.type == "link_close":
+            href = str(found[index].token.attrGet("href") or "")
             return is_reference(words, bare=href.startswith("#"))
-        words += place.token.content
+        words += token.content
     return False
 
 

@@ -6,8 +6,8 @@ Expects plain text (`dia.text.characters.unicode`) with single spaces. Independe
 import re
 from collections.abc import Iterator
 
-from dia.text.english.numbers import codes, dates, mathematics, measures, money, times
-from dia.text.english.numbers.cardinals import amount, cardinal, digits, early_year, written_ordinal, year
+from dia.text.english.numbers import codes, dates, mathematics, measures, money, plurals, times
+from dia.text.english.numbers.cardinals import amount, digits, early_year, written_ordinal, year
 from dia.text.english.numbers.rules import BEGIN, Rules, after, applied, before, compiled, counts
 
 _BEFORE, _AFTER = 6, 3  # words before and after a figure that its rules may look at
@@ -28,16 +28,9 @@ _DONE_BY_MANY = re.compile(
     r"remained|live|lived|work|worked|suffered)\b"
 )
 _ERA = re.compile(r" (?:AD|CE|BC|BCE)\b")
-_SECONDS = re.compile(
-    r"\b(?:wait(?:s|ed|ing)?|for|in|took|takes?|after|every|within|last(?:s|ed)?|than|only|of|about|under|over|sleep)"
-    r" $",
-    re.IGNORECASE,
-)
-
 _TROOPS = "regiment|battalion|brigade|division|corps|infantry|cavalry|army|edition"  # the 2d regiment
 
 
-_LONG = re.compile(r" (?:timeout|delay|clip|video|ad|pause|interval|timer|exposure|or (?:less|more|so))\b")
 _MANY = (
     "people|users|views|subscribers|followers|jobs|homes|customers|tonnes|tons|barrels|copies|viewers|voters|visitors|"
     "children|women|men|Americans|Britons|Europeans|households|workers|students|patients|passengers|downloads"
@@ -85,15 +78,6 @@ def _words_on(text: str, position: int) -> int:
         if not position:
             return len(text)
     return position - 1
-
-
-def _decade(match: re.Match[str]) -> str:
-    number = int(match[1])
-    seconds = _SECONDS.search(before(match)) or _LONG.match(after(match))
-    if len(match[1]) == 2 and "'" not in match[0] and seconds:
-        return match[0]
-    words = year(number) if number >= 100 else cardinal(number) if number else "two thousand"
-    return f"{words[:-1]}ies" if words.endswith("y") else f"{words}s"
 
 
 def _number(match: re.Match[str]) -> str:
@@ -146,9 +130,9 @@ _RULES: Rules = (
     *codes.RULES,
     *mathematics.RANGES,
     *times.CLOCK,
+    *plurals.RULES,
     *mathematics.SIGNS,
     *money.RULES,
-    *compiled((rf"{BEGIN}'?(\d0|\d{{3}}0)'?s\b", _decade)),
     *compiled((rf"{BEGIN}(\d{{1,3}}(?:\.\d{{1,2}})?)(m)(?=\+? (?:{_MANY})\b)", _scaled)),
     *measures.RULES,
     *_ORDINALS,

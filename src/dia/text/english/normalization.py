@@ -12,6 +12,7 @@ from dia.text.english.abbreviations import expanded
 from dia.text.english.lines import line_ends
 from dia.text.english.numbers.codes import NAMES
 from dia.text.english.numbers.figures import in_words
+from dia.text.english.numbers.lengths import with_lengths
 from dia.text.english.numbers.measures import UNITS
 from dia.text.english.numbers.roman import without_numerals
 from dia.text.english.numbers.rules import applied, compiled, either, listed
@@ -68,7 +69,7 @@ def spoken_form(text: str) -> str:
 
 
 def _said(text: str) -> str:
-    written = re.sub(r"[^\S\n]+", " ", text)
+    written = with_lengths(re.sub(r"[^\S\n]+", " ", text))
     parts, end = [], 0
     for mark in _MARK.finditer(written):
         kept = _kept(mark[0])

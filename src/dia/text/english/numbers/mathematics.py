@@ -96,6 +96,7 @@ def _charge(match: re.Match[str]) -> str:
     return f"{number} {'plus' if match[2] == '+' else 'minus'}"
 
 
+_LENGTH = r"(?:[cm]?m|ft|in|yd|inch(?:es)?|foot|feet|meters|yards)"
 RANGES: Rules = compiled(
     (r"(?<![/\w])(\d{1,2})-(?=(?:1/[2348]|3/[48]|[57]/8|2/3|\d\d?/16)(?!\d))", r"\1 ", "-"),
     (r"\b(\d{4})-0(\d)\b(?![-.,]?\d)", r"\1 to oh \2", "-"),
@@ -110,13 +111,13 @@ RANGES: Rules = compiled(
 )
 SIGNS: Rules = compiled(
     (r"\b0x(?=[\dA-Fa-f])", "zero x "),
-    (rf"{BEGIN}(\d+) ?x ?(?=\d[\d,.]{{0,12}} ?=|10 ?(?:\^|to the power|squared|cubed))", r"\1 times ", "x"),
+    (rf"{BEGIN}(\d+(?:\.\d+)?) ?x ?(?=\d[\d,.]{{0,12}} ?=|10 ?(?:\^|to the power|squared|cubed))", r"\1 times ", "x"),
     (
         rf"{BEGIN}\b(\d{{3,4}}) ?x ?(\d{{3,4}})\b(?![.,]?\d)",
         lambda match: f"{code(match[1])} by {code(match[2])}",
         "x",
     ),
-    (rf"{BEGIN}(\d+) ?x ?(?=\d)", r"\1 by ", "x"),
+    (rf"{BEGIN}(\d+(?:\.\d+)?(?: ?{_LENGTH})?) ?x ?(?=\.?\d)", r"\1 by ", "x"),
     (rf"{BEGIN}(\d+):(?=\d)", r"\1 to ", ":"),
     (r"(?<![\w)^-])-(?=[$€£¥]?\.?\d)", "minus ", "-"),
 )

@@ -17,9 +17,10 @@ _LENGTHS = ("m", "km", "cm", "mm", "ft", "mi")
 _OBJECT = (
     r"screen|monitor|display|TV|pipe|ruler|nail|screw|bolt|pan|dish|board|blade|wheel|tire|tablet|capsule|pill|dose|can|"
     r"bottle|bag|pack|package|box|jar|camera|battery|drive|disk|engine|motor|cable|run|race|walk|relay|dash|sprint|bulb|"
-    r"adapter|charger|speaker|lens"
+    r"adapter|charger|speaker|lens|inseam|waist"
 )
-_DESCRIBED = re.compile(rf" (?:{_OBJECT})s?\b")
+DESCRIBED = re.compile(rf" (?:{_OBJECT})s?\b")
+_HALF = r"(?: 1/2| [13]/4)?"
 _SWAP = {"": "", "2": "square ", "3": "cubic "}
 _AFTERWARDS = {"2": " squared", "3": " cubed"}
 
@@ -27,7 +28,7 @@ _AFTERWARDS = {"2": " squared", "3": " cubed"}
 def _measure(match: re.Match[str]) -> str:
     written, hyphen, unit, squared, pers = match.groups()
     one, many = MEASURES[unit]
-    described = re.search(r"\b[Aa]n? $", before(match, 4)) or _DESCRIBED.match(after(match))
+    described = re.search(r"\b[Aa]n? $", before(match, 4)) or DESCRIBED.match(after(match))
     alone = written == "1" or hyphen == "-" or bool(described)
     return f"{amount(written)} {_SWAP[squared or '']}{one if alone else many}{_per(pers)}"
 
@@ -54,8 +55,14 @@ def _after_power(match: re.Match[str]) -> str:
 
 
 def _feet_and_inches(match: re.Match[str]) -> str:
-    feet, inches = int(match[1]), int(match[2])
-    return f"{cardinal(feet)} {'foot' if feet == 1 else 'feet'} {cardinal(inches)} inch{'' if inches == 1 else 'es'}"
+    """6'2" → six feet two inches, a 5'10" man → a five foot ten man."""
+    feet, inches, part = int(match[1]), int(match[2]), match[3].strip()
+    said = fraction(match[2], *map(int, part.split("/"))) if part else cardinal(inches)
+    if re.search(r"\b[Aa]n? $", before(match, 4)) and re.match(r" [A-Za-z]", after(match)):
+        return f"{cardinal(feet)} foot {said}"
+    return (
+        f"{cardinal(feet)} {'foot' if feet == 1 else 'feet'} {said} inch{'' if match[2] == '1' and not part else 'es'}"
+    )
 
 
 def _direction(match: re.Match[str]) -> str:
@@ -104,11 +111,10 @@ RULES: Rules = compiled(
     (rf"(?<=\d)/({_UNIT})()(?<=[A-Za-z]{{2}})(?![\w^/])|(?<=\d)/({_UNIT})\^([23])(?![\w^/])", _per_unit, "/"),
     (rf"{BEGIN}(\d{{1,3}})\u00b0 ?(\d\d?)'(?: ?(\d\d?(?:\.\d{{1,6}})?)\")?(?: ?([NSEW])\b)?", _degrees, "\u00b0"),
     (r"(\d\u00b0) ?([NSEW])\b(?!\w|')", _direction, "\u00b0"),
-    (rf"{BEGIN}(?<!')\b(\d\d?)'(\d\d?)(?:\"|''|(?= |[.,;!?]|$)(?<='\d|\d\d))", _feet_and_inches, "'"),
-    (rf"{BEGIN}\b(\d\d?)' (\d\d?)\"", _feet_and_inches, "'"),
-    (rf"(\d)\"(?= (?:{_OBJECT})s?\b)", r"\1 inch", '"'),
-    (r"(\d)\"(?= ?(?:x|by|wide|long|tall|deep|thick)\b)|((?<=\bby )\d\d?)\"", r"\1\2 inches", '"'),
-    (r"(\d)'(?= (?:tall|long|wide|deep|high)\b)", r"\1 feet", "'"),
+    (rf"{BEGIN}(?<!')\b(\d\d?)'-?(\d\d?)({_HALF})(?:\"|''|(?= |[.,;!?]|$)(?<='\d|\d\d))", _feet_and_inches, "'"),
+    (rf"{BEGIN}\b(\d\d?)' (\d\d?)({_HALF})\"", _feet_and_inches, "'"),
+    (rf"{BEGIN}\b(\d\d?) ?ft ?(\d\d?)({_HALF}) ?in\b(?! \d)", _feet_and_inches),
+    (r"(?<=\d)ft(?=\d)", " ft "),
     (rf"{BEGIN}(\d{{1,4}}),(\d\d?)(?=(?: ?\u00b0C| ?%| ?(?:km|kg|cm|mm|m|g|t|l|L|ha|kWh|GB))(?!\w))", r"\1.\2", ","),
     (rf"(?<=\d)\^(-?\d{{1,4}}) ({_UNIT}){_POWER}({_PERS})(?![\w^]|-\w)", _after_power, "^"),
     (rf"(?<!\^){NUMBER}(-| ?)({_UNIT}){_POWER}({_PERS})(?![\w^]|-\w)", _measure),
@@ -132,4 +138,4 @@ UNITS: Rules = compiled(
     ),
 )
 
-__all__ = ["RULES", "UNITS"]
+__all__ = ["DESCRIBED", "RULES", "UNITS"]

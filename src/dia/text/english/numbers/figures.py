@@ -6,7 +6,7 @@ Expects plain text (`dia.text.characters.unicode`) with single spaces. Independe
 import re
 from collections.abc import Iterator
 
-from dia.text.english.numbers import codes, dates, mathematics, measures, money, plurals, times
+from dia.text.english.numbers import algebra, codes, dates, mathematics, measures, money, plurals, times
 from dia.text.english.numbers.cardinals import amount, digits, early_year, written_ordinal, year
 from dia.text.english.numbers.rules import BEGIN, Rules, after, applied, before, compiled, counts
 
@@ -128,6 +128,7 @@ _RULES: Rules = (
     *times.RULES,
     *dates.RULES,
     *codes.RULES,
+    *algebra.RULES,
     *mathematics.RANGES,
     *times.CLOCK,
     *plurals.RULES,

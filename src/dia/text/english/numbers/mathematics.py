@@ -123,6 +123,7 @@ SIGNS: Rules = compiled(
 )
 RULES: Rules = compiled(
     (r"\b(\d(?:\.\d{1,9})?)(?:e|(?<=\.\d)E|E(?=[+-]))\+?(-?\d{1,3})\b", r"\1 times 10^\2"),
+    (r"(?<=\d)(?=[a-z]{1,3}\^)(?<=/\d)", " ", "^"),  # 1/2mv^2
     (
         rf"(?:{BEGIN}(?<!/)(\d{{1,6}}) )?{BEGIN}(?<!/)(\d{{1,4}})/(\d{{1,4}})(?:rds|ths|th|rd)?(?![\d/])",
         _fraction,
@@ -130,8 +131,8 @@ RULES: Rules = compiled(
     ),
     (r"\b24/7/365\b", "twenty-four seven three sixty-five", "/"),
     (r"\^(\d?)([+-])(?![\w(])", _charge, "^"),
-    (r"(\w)\^(-?\d{1,4}|-?[a-z])(?!\w)", _power, "^"),
     (rf"{BEGIN}(\d+)x(?= [-+=]| \^|\^)", r"\1 x", "-+=^"),
+    (r"(\w)\^(-?\d{1,4}|-?[a-z])(?!\w)", _power, "^"),
     (rf"(?<== ){BEGIN}(\d+)x\b", r"\1 x", "="),
     (rf"{BEGIN}(\d+(?:\.\d{{1,3}})?)x\b(?! ?\d)", lambda match: f"{amount(match[1])} times"),
 )

@@ -57,7 +57,8 @@ def _after_power(match: re.Match[str]) -> str:
 def _feet_and_inches(match: re.Match[str]) -> str:
     """6'2" → six feet two inches, a 5'10" man → a five foot ten man."""
     feet, inches, part = int(match[1]), int(match[2]), match[3].strip()
-    said = fraction(match[2], *map(int, part.split("/"))) if part else cardinal(inches)
+    above, _, below = part.partition("/")
+    said = fraction(match[2], int(above), int(below)) if part else cardinal(inches)
     if re.search(r"\b[Aa]n? $", before(match, 4)) and re.match(r" [A-Za-z]", after(match)):
         return f"{cardinal(feet)} foot {said}"
     return (

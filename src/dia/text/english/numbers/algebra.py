@@ -5,11 +5,14 @@ import re
 from dia.text.english.numbers.mathematics import power
 from dia.text.english.numbers.rules import Rules, before, compiled
 
-_ATOM = r"\(?-?(?:\d{1,9}(?:\.\d{1,4})?[a-z]{0,2}|(?!a [a-z]{3})[A-Za-z])(?![A-Za-z])(?:\^-?[\da-z]{1,3})?\)?(?:(?<=\))\^\d)?"
+_ATOM = (
+    r"\(?-?(?:\d{1,9}(?:\.\d{1,4})?[a-z]{0,2}|(?!a [a-z]{3})[A-Za-z])(?![A-Za-z])"
+    r"(?:\^-?[\da-z]{1,3})?\)?(?:(?<=\))\^\d)?"
+)
 _OPERATION = r" ?[-+*/=] ?| (?:plus|minus|times|divided by) |(?<=[\d)])(?=\()"
 _ASKED = r"\b(?:[Ww]hat(?:'s| is)|[Hh]ow much is|[Cc]alculate|[Cc]ompute|[Ee]valuate|[Ss]implify|[Ss]olve|[Ww]ork out)"
 _ASKED_BEFORE = re.compile(f"{_ASKED} $")
-_SUM = r"\([^()]*[-+*/][^()]*\)"
+_SUM = r"\([^()]*(?:[-+*/]|plus|minus|times)[^()]*\)"
 _PRODUCT = re.compile(rf"{_SUM}(?: ?\*|\^|\()|[\d*)] ?\((?=[^()]*(?:\+|plus|[xyz]))[^()]*[-+ ][^()]*\)")
 _END = r"(?=[?.!]|$)(?!\.\d)"
 

@@ -112,6 +112,9 @@ def _scaled(match: re.Match[str]) -> str:
 
 
 _LAST: Rules = compiled(
+    (r"(?<=[A-Za-z])'(?=\d\d\b(?!'))|(?<=\b[QH]\d)'(?=\d\d\b)", " '", "'"),  # Q4'23
+    (r"(?<!\w)'00\b", "two thousand", "'"),
+    (r"(?<!\w)'0(?=[1-9]\b)", "oh ", "'"),
     (r"(?<!\w)'(?=\d\d\b)", "", "'"),
     (rf"{BEGIN}(\d{{1,3}}(?:\.\d)?)(k)\b(?![/-])", _scaled, "k"),
     (rf"{BEGIN}(\d{{1,3}}(?:\.\d{{1,2}})?)([MB])(?=\+? (?:[a-z]{{2,20}}s|{_MANY})\b)", _scaled, "MB"),

@@ -10,7 +10,8 @@ _SCORE = re.compile(
     r"\b(?:[Ss]cores?|won|wins?|lost|loses?|beat|lead|led|leads|vote|odds|drew|tied|final|result|ended)\b[^.!?;]*$"
 )
 _TEAM_BEFORE, _TEAM_AFTER = re.compile(r"\b[A-Z][\w.'-]+ $"), re.compile(r" [A-Z][a-z]")  # Leeds 2 - 1 Hull
-_OUT_OF = re.compile(r"\b(?:give|gave|gives|rate|rated|score|scored|got|rating)\b[^.!?;]{0,20}$")
+_OUT_OF = re.compile(r"\b(?:give|gave|gives|rate|rated|score|scored|got|rating)\b[^.!?;]{0,20}$", re.IGNORECASE)
+_A_MARK = re.compile(r" (?:for|from|in my|would)\b|[.,!?]?$|[.,!?] ")  # after a 9/10
 _ONE_OF = re.compile(r"\b(?:slide|page|step|part|episode|question|level|round|lap) $", re.IGNORECASE)
 _IN_A_SUM = re.compile(r"(?:(?:[\d)]|\b[a-z]) ?[-+*]|=|plus|minus|times) ?$")
 _AFTER_EQUALS = re.compile(r" ?(?:[*x/+-] ?\d{1,9} ?)?=")
@@ -63,7 +64,16 @@ def _fraction(match: re.Match[str]) -> str:
 def _is_a_count(match: re.Match[str], below: int) -> bool:
     """9/10 as a mark, 3/20 as a place in a series."""
     stars = below in (5, 10) and re.match(r" stars?\b", after(match))
-    return bool(stars or (below in (5, 10, 100) and _OUT_OF.search(before(match))) or _ONE_OF.search(before(match)))
+    earlier, later, above = before(match), after(match), int(match[2])
+    scored = (
+        0 < above <= below
+        and below % 5 == 0
+        and (above, below) != (20, 20)
+        and above + below != 100
+        and _OUT_OF.search(earlier)
+    )
+    mark = below == 10 and re.search(r"\b[Aa] (?:solid |good |strong )?$", earlier) and _A_MARK.match(later)
+    return bool(stars or mark or (scored and not later.startswith(" of ")) or _ONE_OF.search(earlier))
 
 
 def _between(match: re.Match[str], above: int, below: int) -> str:
@@ -129,6 +139,7 @@ RULES: Rules = compiled(
         _fraction,
         "/",
     ),
+    (rf"{BEGIN}(\d{{1,3}}\.\d{{1,2}})/(?=(?:4|5|10|20|100)(?:\.0)?\b(?![/\d.]\d))", r"\1 out of ", "/"),
     (r"\b24/7/365\b", "twenty-four seven three sixty-five", "/"),
     (r"\^(\d?)([+-])(?![\w(])", _charge, "^"),
     (rf"{BEGIN}(\d+)x(?= [-+=]| \^|\^)", r"\1 x", "-+=^"),

@@ -51,6 +51,16 @@ def _duration_of(hours: int, minutes: int, seconds: int) -> str:
     return " ".join(_counted(count, unit) for count, unit in counts if count) or "zero seconds"
 
 
+def _race_time(match: re.Match[str]) -> str:
+    """1:40.91 → one forty point nine one, 2:01:09.5 → two hours one minute nine point five seconds."""
+    hours, minutes, seconds = match[1], int(match[2]), match[3]
+    if hours:
+        counts = ((int(hours), "hour"), (minutes, "minute"))
+        longer = [_counted(count, unit) for count, unit in counts if count]
+        return " ".join([*longer, f"{amount(seconds.removeprefix('0'))} seconds"])
+    return f"{cardinal(minutes)} {'oh ' if seconds[0] == '0' else ''}{amount(seconds.removeprefix('0'))}"
+
+
 def _counted(number: int, unit: str) -> str:
     return f"{cardinal(number)} {unit}{'' if number == 1 else 's'}"
 
@@ -136,6 +146,7 @@ CLOCK: Rules = compiled(
     (r"(?<=\b(?:at|by) )(\d\d?)h([0-5]\d)\b", lambda match: _clock(int(match[1]), int(match[2]), "")),
     (rf"{BEGIN}(?<!:)(\d\d?):(\d\d):(\d\d) ?([+-]\d\d:?\d\d)(?![\d:])", _time_and_zone, ":"),
     (rf"{BEGIN}(?<!:)(\d\d?)[.:](\d\d)() ?([AaPp]\.?[Mm])\b", _time, ".:"),
+    (rf"{BEGIN}(?<!:)(?:(\d\d?):)?(\d\d?):([0-5]\d\.\d{{1,3}})\b(?![.:]\d)", _race_time, ":"),
     (rf"{BEGIN}(?<!:)(\d\d?):(\d\d)(?::(\d\d))?{_HALF}(?![\d:])", _time, ":"),
     (rf"{BEGIN}(\d\d?) ?([ap]m|[AP]M)\b", lambda match: f"{cardinal(int(match[1]))} {match[2].upper()}"),
     (rf"{BEGIN}\b{_LENGTH}(?:,? ?{_LENGTH}){{1,5}}\b", _duration),

@@ -258,6 +258,7 @@ _DAY = r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)(?<!\w...)(?:rs?|s)?"
 _MONTH = "Jan|Feb|Mar|Apr|May|June?|July?|Aug|Sept?|Oct|Nov|Dec"
 # Patterns begin with what they look for, which is fast.
 _RULES = compiled(
+    (r"(?<=[a-z]s)/min(?:\.(?= [a-z])|(?!\w))", "/minute", "/"),
     (r"\bN\u00b0\.? ?(?=\d)", "number ", "\u00b0"),
     (
         rf"\b({either([*table.BOOKS, *table.BOOKS_AND_NAMES])})(\.?) (?=\d{{1,3}}:\d{{1,3}}\b(?!:| ?[AaPp]\.?[Mm]\b))",

@@ -255,6 +255,13 @@ RULES: Rules = compiled(
     (rf"{BEGIN}\b(1-)?(8\d\d)-(?=[A-Z]{{2}})", lambda match: f"{_telephone(match)} ", "-"),
     (r"(?<=\bISSN )\d{4}-\d{3}[\dX]\b", _telephone, "-"),
     (r"(?<=\b[Ee]xt\. )\d{1,6}\b", _digits, "."),
+    (
+        r"(?<![\w.])\.(\d{2,3})"
+        r"(?=[ -](?:cal|caliber|calibre|Special|Magnum|ACP|BMG|rifle|pistol|revolver|handgun)\b)(-?)",
+        lambda match: code(match[1]) + (" " if match[2] else ""),
+        ".",
+    ),
+    (r"\bT-(?=\d+ (?:second|minute|hour|day|week)s?\b)", "T minus ", "-"),
     (r"\bx86-64\b", "x eighty-six sixty-four", "-"),
     (r"\b802\.11(?=[a-z]{0,2}\b)", "eight oh two dot eleven ", "."),
     (rf"{BEGIN}\b\d{{3,4}}(?=p\b)", lambda match: f"{code(match[0])} "),

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from dia.text.english.numbers.cardinals import ordinal, year
-from dia.text.english.numbers.rules import BEGIN, Rules, before, compiled
+from dia.text.english.numbers.rules import BEGIN, Rules, after, before, compiled, counts
 
 _MONTHS = (
     *("January", "February", "March", "April", "May", "June"),
@@ -17,6 +17,14 @@ _MONTH = (
     r"(?:uary|ruary|ch|il|ust|ember|ober|UARY|RUARY|CH|IL|UST|EMBER|OBER)?"
 )
 _ON_A_DAY = re.compile(r"\b(?:on|by|since|until|due|dated?|before|after) $", re.IGNORECASE)
+_SURELY_ON_A_DAY = re.compile(
+    r"\b(?:(?:due|dated?)(?: on| by)?|(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,?) $", re.IGNORECASE
+)
+_NOTHING_DESCRIBED = re.compile(r"[.,;:!?)]|$| (?:at|from|to|and|or|by|in|for|is|was|we|I|you|they|he|she)\b")
+_EVERY = re.compile(r"\b(?:this|last|next|every|each|in) $", re.IGNORECASE)
+_LENGTH_OF_TIME = re.compile(
+    r" (?:second|minute|hour|day|week|month|year|decade)s (?:ago|later|before|earlier|after)\b"
+)
 _NO_DENOMINATORS = {*range(13, 32)} - {16}
 _DAY = r"(\d\d?)(?:st|nd|rd|th)?"
 _SLASHED = rf"{BEGIN}(?<!/)(\d\d?)/(\d\d?)/(\d{{4}}|\d\d)(?![\d/])"
@@ -64,6 +72,11 @@ def _month_number(name: str) -> int:
 
 
 def _month_first(match: re.Match[str]) -> str:
+    """April 20 → April twentieth, but not `last April 20 years ago` nor `this May 15 students graduated`."""
+    later = after(match)
+    counted = _LENGTH_OF_TIME.match(later) or (_EVERY.search(before(match)) and counts(later))
+    if counted and match[0][-1].isdigit() and not match[3]:
+        return match[0]
     return _date(_month_number(match[1]), int(match[2]), match[3], match)
 
 
@@ -92,7 +105,12 @@ def _days_and_month(match: re.Match[str]) -> str:
 
 
 def _day_of_the_year(match: re.Match[str]) -> str:
-    if match[0] == "9/11" or int(match[2]) <= 10 or not _ON_A_DAY.search(before(match)):  # more likely a fraction
+    above, below = int(match[1]), int(match[2])
+    alone = _NOTHING_DESCRIBED.match(after(match))
+    if alone and _SURELY_ON_A_DAY.search(before(match)):
+        return _date(above, below, None, match)
+    fraction = below <= 10 and (above <= below or not alone)  # more likely
+    if match[0] == "9/11" or fraction or not _ON_A_DAY.search(before(match)):
         return match[0]
     return _date(int(match[1]), int(match[2]), None, match)
 
@@ -105,6 +123,18 @@ def _days_of_the_year(match: re.Match[str]) -> str:
     return " to ".join(_date(month, day, None, match) for month, day in zip(months, days, strict=True))
 
 
+def _from_day_to_day(match: re.Match[str]) -> str:
+    """From 5/1 to 5/10 → from May first to May tenth, but not from 1/2 to 3/4."""
+    months, days = (int(match[2]), int(match[5])), (int(match[3]), int(match[6]))
+    pairs = list(zip(months, days, strict=True))
+    if all(above < below and below not in _NO_DENOMINATORS for above, below in pairs):
+        return match[0]
+    if not all(1 <= month <= 12 and 1 <= day <= 31 for month, day in pairs):
+        return match[0]
+    first, last = (_date(month, day, None, match) for month, day in pairs)
+    return f"{match[1]}{first}{match[4]}{last}"
+
+
 def _month_of_the_year(match: re.Match[str]) -> str:
     """2024-05 → May twenty twenty-four, but not 2004-05, which may be a season."""
     if int(match[2]) == (int(match[1]) + 1) % 100:
@@ -114,6 +144,12 @@ def _month_of_the_year(match: re.Match[str]) -> str:
 
 RULES: Rules = compiled(
     (rf"{BEGIN}(?<!/)(\d\d?)/(\d\d?) ?- ?(\d\d?)/(\d\d?)(?![\d/])", _days_of_the_year, "/"),
+    (
+        r"\b([Ff]rom |[Bb]etween )(\d\d?)/(\d\d?)( (?:to|until|till|through|and) )(\d\d?)/(\d\d?)(?![\d/])",
+        _from_day_to_day,
+        "/",
+    ),
+    (rf"{BEGIN}\b()(\d\d?)-{_MONTH}-(\d{{4}}|\d\d)\b", _day_first, "-"),
     (rf"(?<=\d) ?- ?(?={_MONTH}\.? \d)", " to ", "-"),
     (rf"{BEGIN}(?<![\w-])(19\d\d|20\d\d)-(0[1-9]|1[0-2])\b(?![-.,]\d)", _month_of_the_year, "-"),
     (rf"{BEGIN}(\d{{4}})\.(\d\d)\.(\d\d)(?![\d.])", iso_date, "."),
@@ -122,11 +158,10 @@ RULES: Rules = compiled(
     (_SLASHED, _slashed_date, "/"),
     (_HYPHENATED, _slashed_date, "-"),
     (rf"{BEGIN}(\d\d?)\.(\d\d?)\.(\d{{4}})(?!\d|\.\d)", _dotted_date, "."),
-    (rf"\b{_MONTH}\.? (\d\d?) ?- ?(\d\d?)\b(?![:/.-]?\d)(?:,? (\d{{4}})\b)?", _month_and_days, "-"),
-    (rf"(?:\b([Tt]he ))?{BEGIN}\b(\d\d?) ?- ?(\d\d?)(?: of)? {_MONTH}\b(?:,? (\d{{4}})\b)?", _days_and_month, "-"),
+    (rf"\b{_MONTH}\.? {_DAY} ?- ?{_DAY}\b(?![:/.-]?\d)(?:,? (\d{{4}})\b)?", _month_and_days, "-"),
+    (rf"(?:\b([Tt]he ))?{BEGIN}\b{_DAY} ?- ?{_DAY}(?: of)? {_MONTH}\b(?:,? (\d{{4}})\b)?", _days_and_month, "-"),
     (rf"\b{_MONTH}\.? {_DAY}\b(?!:|,\d|[.]\d)(?:,? (\d{{4}})\b(?!,\d|\.\d))?", _month_first),
     (rf"\b{_MONTH}-(\d\d?)(?:-(\d{{4}}))?\b(?![:.-]?\d)", _month_first, "-"),
-    (rf"{BEGIN}\b()(\d\d?)-{_MONTH}-(\d{{4}}|\d\d)\b", _day_first, "-"),
     (rf"(?:\b([Tt]he ))?{BEGIN}\b{_DAY}(?: of)? {_MONTH}(?:\b|\.(?= \d))(?:,? (\d{{4}})\b)?", _day_first),
     (rf"{BEGIN}(?<!/)(\d\d?)/(\d\d?)(?![\d/])", _day_of_the_year, "/"),
 )

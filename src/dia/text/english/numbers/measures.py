@@ -2,7 +2,7 @@
 
 import re
 
-from dia.text.english.numbers.cardinals import amount, cardinal
+from dia.text.english.numbers.cardinals import amount, cardinal, ordinal
 from dia.text.english.numbers.mathematics import fraction, power
 from dia.text.english.numbers.rules import BEGIN, NUMBER, Rules, after, before, compiled, either
 from dia.text.english.numbers.units import MEASURES, SECONDS, WITHOUT_NUMBER
@@ -66,6 +66,19 @@ def _feet_and_inches(match: re.Match[str]) -> str:
     )
 
 
+def _age(match: re.Match[str]) -> str:
+    """a 5yo → a five-year-old, she is 18 y.o. → she is eighteen years old."""
+    described = re.search(r"\b(?:[Aa]n?|[Tt]he|[Mm]y|[Oo]ur|[Hh]is|[Hh]er) $", before(match, 8))
+    stop = "." if match[0].endswith(".") and re.match(r"$| [A-Z]", after(match)) else ""
+    return f"{amount(match[1])}{'-year-old' if described else ' years old' if match[1] != '1' else ' year old'}{stop}"
+
+
+def _stones(match: re.Match[str]) -> str:
+    """12st → twelve stone, but 21st and 101st are ordinals."""
+    is_ordinal = match[1].endswith("1") and not match[1].endswith("11") and not match[2]
+    return match[0] if is_ordinal else f"{cardinal(int(match[1]))} stone{match[2] or ''}"
+
+
 def _direction(match: re.Match[str]) -> str:
     return f"{match[1]} {_DIRECTIONS[match[2]]}"
 
@@ -104,7 +117,14 @@ def _part(match: re.Match[str]) -> str:
     return f"{'half' if above + below == '12' else f'{said} of'} {article} {one}"
 
 
+_AT_A_HEAT = r"\b(?:[Aa]t|to|is|was|hit|of|about|around|over|under|above|below|until|[Hh]eat|[Oo]ven)"
 RULES: Rules = compiled(
+    (rf"({_AT_A_HEAT} \d{{2,3}}) ?([CF])\b(?=[.,;:!?]|$| (?:for|until|and|or|in|then|oven)\b)", "\\1\u00b0\\2", "CF"),
+    (r"(?<=\b\d\d\d)F\b(?= (?:for|oven)\b)", "\u00b0F", "F"),
+    (r"(?<=\d) ?fl\.? ?oz(?:\.(?= [a-z])|\b)", " fl oz"),
+    (rf"{BEGIN}\b(\d{{1,3}})[ -]?(?:y/o|yo|y\.? ?o\b\.?|YO)(?![\w-])", _age),
+    (rf"{BEGIN}\b([4-9]|[1-4]\d)st( \d\d? ?lbs?)?\b", _stones),
+    (rf"{BEGIN}1/(\d{{2,4}}) ?s(?:ec)?\b", lambda match: f"one {ordinal(int(match[1]))} of a second", "/"),
     (rf"{BEGIN}(?<!/)(?:(\d{{1,6}}) )?(\d{{1,3}})/(\d{{1,3}}) ?({_UNIT})(?![\w^/-])", _part, "/"),
     (r"(?<=\d)( ?)(?:o|deg\.? ?|\u00b0 )(?=[CF]\b)", "\\1\u00b0"),
     (r"(?<=\d)/100 ?km\b|(?<=[lLh])/100 ?km\b", " per 100 km", "/"),

@@ -16,7 +16,7 @@ from dia.training.spectrogram import FLOOR_DECIBELS, spectrogram
 FOLDER = Path(__file__).parents[1] / "docs" / "samples"
 SCRIPTS = {  # with their seeds
     "dialogue": ("[S1] Did you hear that? (laughs) [S2] Yes, I did. [S1] It was a small model speaking.", 1),
-    "story": ("[S1] The old man walked down to the harbour. [pause:400ms] He looked at the ships, and went home.", 0),
+    "story": ("[S1] The old man walked down to the harbour. [pause:400ms] He looked at the ships, and went home.", 1),
 }
 
 

@@ -306,3 +306,16 @@ def test_odd_texts_take_no_more_than_a_moment(text):
 def test_labels_without_words_do_no_harm(text):
     read = tagged(EditedText.of(text))
     assert read.text.length == len(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("Mr. & Mrs. Jones: Hello!\nBob: Hi!\nMr. & Mrs. Jones: Come in.", ["Mr. & Mrs. Jones", "Bob"]),
+        ("Tom & Jerry: Hi there.\nSpike: Go away.\nTom & Jerry: No!", ["Tom & Jerry", "Spike"]),
+        ("Terms & Conditions: You must be eighteen.\nPros & cons: It is cheap.", []),
+        ("Salt & pepper: 5 g", []),
+    ],
+)
+def test_two_people_can_speak_together(text, names):
+    assert list(parse(text).names) == names

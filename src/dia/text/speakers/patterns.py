@@ -2,7 +2,7 @@
 
 import re
 
-_NAME = r"(?P<name>[^\W\d_][\w.'’&-]{0,30}(?:[ _][#\w][\w.'’&-]{0,30}){0,4})"
+_NAME = r"(?P<name>[^\W\d_][\w.'’&-]{0,30}(?:[ _](?:& )?[#\w][\w.'’&-]{0,30}){0,4})"
 _DATE = r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}"
 _ZONE = r"(?:GMT|UTC|BST|CES?T|[ECMP][SD]?T)"
 # Half and zone are possessive: in `9:00 AM: Breakfast`, AM is no name.

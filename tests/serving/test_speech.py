@@ -21,6 +21,7 @@ from dia.serving.service import TIDY_SECONDS
 TEXT = "Yes."
 ASKED = {"model": "tts-1", "voice": "alloy", "input": TEXT, "seed": 3, "response_format": "pcm"}
 LONG = " ".join(["The rain has stopped, and the sun is out again."] * 12)
+LONGER = " ".join([LONG] * 4)  # still spoken when a slow client reads its first samples
 
 
 def events(text: str) -> list[dict]:
@@ -124,7 +125,7 @@ def test_speed_changes_the_length(http, pcm, speed):
 
 def test_a_client_that_leaves_frees_its_slot(http, service, idle):
     before = service.metrics.cancelled._value.get()
-    with http.stream("POST", "/v1/audio/speech", json={**ASKED, "input": LONG}) as answer:
+    with http.stream("POST", "/v1/audio/speech", json={**ASKED, "input": LONGER}) as answer:
         next(answer.iter_raw())
         wait_until(lambda: service.engine.load().live == 1)  # also if a part has just ended
     wait_until(lambda: service.engine.load().live == 0)

@@ -132,6 +132,35 @@ def test_unfinished_output_of_a_running_process_is_kept(tmp_path):
     assert names(tmp_path) == []
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="a folder that accepts no files, even from root")
+@pytest.mark.parametrize("path", ["/proc/x.txt", "/proc/self/x.txt"])
+def test_a_folder_that_accepts_no_files_is_an_error(path):
+    with pytest.raises(OSError, match=r"/proc.* does not accept new files\. Choose another folder"), atomic_file(path):
+        pass
+
+
+@posix
+@pytest.mark.parametrize("error", [FileNotFoundError, BlockingIOError])
+def test_a_file_that_is_swept_before_it_is_locked_is_made_again(tmp_path, monkeypatch, error):
+    def swept(path):
+        path.unlink()
+        removed.append(path)
+        if len(removed) < 3:
+            raise error
+        return real(path)
+
+    real, removed = atomic.lock, []
+    monkeypatch.setattr(atomic, "lock", swept)
+    with pytest.raises(OSError, match="another program removes new files"), atomic_file(tmp_path / "a.txt"):
+        pass
+    assert names(tmp_path) == []
+    monkeypatch.setattr(atomic, "lock", lambda path: swept(path) if len(removed) < 3 else real(path))
+    removed.clear()
+    with atomic_file(tmp_path / "a.txt") as partial:
+        partial.write_text("new")
+    assert names(tmp_path) == ["a.txt"]
+
+
 def test_unrelated_files_are_kept(tmp_path):
     kept = ["a.partial", ".b.partial", ".c.1234.partial", "d.12345678.partial", ".lock"]
     for name in kept:

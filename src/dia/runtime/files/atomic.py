@@ -22,6 +22,7 @@ from dia.runtime.files.locks import LOCK_SUFFIX, beside, lock
 
 _LEFTOVER = re.compile(rf"\..+(\.[0-9a-f]{{8}}\.(partial|old)|{re.escape(LOCK_SUFFIX)})", re.DOTALL)
 _STALE_SECONDS = 24 * 3600  # without file locks, output that has not changed for this long counts as abandoned
+_ATTEMPTS = 10  # each process sweeps a folder once, so several removals in a row are rare
 _AT_CWD, _EXCHANGE = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of Linux's renameat2
 
 _swept: set[Path] = set()
@@ -136,20 +137,18 @@ class Partial:
     def __init__(self, target: Path, folder: bool = False) -> None:
         sweep(target.parent)
         self._lock: int | None = None
-        while True:
+        for _ in range(_ATTEMPTS):
             self.path = beside(target, f".{uuid4().hex[:8]}.partial")
             _unfinished[self.path] = os.getpid()
             try:
-                self._make(folder)
-            except (FileNotFoundError, BlockingIOError):  # another process removed it before it was locked
-                _unfinished.pop(self.path)
-                if not target.parent.is_dir():
-                    raise FileNotFoundError(f"the folder {target.parent} does not exist. Create it first.") from None
+                self._make(target, folder)
+                if self._hold():
+                    return
             except BaseException:
                 self.release()
                 raise
-            else:
-                return
+            _unfinished.pop(self.path)
+        raise OSError(f"{target} cannot be written: another program removes new files from {target.parent}.")
 
     def release(self) -> None:
         """Remove the file or folder if it has not been moved, and unlock it."""
@@ -159,13 +158,27 @@ class Partial:
             os.close(self._lock)
             self._lock = None
 
-    def _make(self, folder: bool) -> None:
-        if folder:
-            self.path.mkdir()
-        else:
-            self.path.touch(exist_ok=False)
+    def _make(self, target: Path, folder: bool) -> None:
+        try:
+            if folder:
+                self.path.mkdir()
+            else:
+                self.path.touch(exist_ok=False)
+        except FileNotFoundError:
+            if not target.parent.is_dir():
+                raise FileNotFoundError(f"the folder {target.parent} does not exist. Create it first.") from None
+            raise FileNotFoundError(
+                f"{target} cannot be written: {target.parent} does not accept new files. Choose another folder."
+            ) from None
+
+    def _hold(self) -> bool:
+        """Lock it. False if a process that sweeps the folder has removed it, or is about to."""
         if sys.platform != "win32":  # Windows cannot move an open file
-            self._lock = lock(self.path)
+            try:
+                self._lock = lock(self.path)
+            except (FileNotFoundError, BlockingIOError):
+                return False
+        return True
 
 
 @contextmanager

@@ -170,7 +170,7 @@ def test_errors_that_show_only_after_loading_are_reported_before_anything_is_enc
         (other, (), "the processor has delay_pattern=[0, 1, 2], but the model has [0, 2, 3]"),
         (bare, (), "the processor or the codec cannot be loaded"),
         (model, ("--say", 60 * "a"), "the encoder's limit is 48"),
-        (model, ("--say", ""), "text"),
+        (model, ("--say", " "), "text"),
     ):
         assert train(recordings, str(source), tmp_path / "out", *more) == 2
         assert complaint in capsys.readouterr().err

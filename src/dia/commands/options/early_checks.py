@@ -89,7 +89,7 @@ def check_model(source: str | None) -> None:
     """
     from dia.checkpoints.source import EMBEDDED, check_checkpoint
 
-    if check_checkpoint(source or EMBEDDED) and "HF_HUB_DISABLE_PROGRESS_BARS" not in os.environ:
+    if check_checkpoint(EMBEDDED if source is None else source) and "HF_HUB_DISABLE_PROGRESS_BARS" not in os.environ:
         from huggingface_hub.utils import disable_progress_bars  # type: ignore[attr-defined]
 
         disable_progress_bars()  # also for transformers, which is imported later

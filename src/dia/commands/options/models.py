@@ -39,6 +39,7 @@ def load_model(arguments: argparse.Namespace, hints: bool, verbose: bool = False
     wait_passively()
     from transformers.utils import logging
 
+    from dia.checkpoints.source import EMBEDDED
     from dia.model import REAL, Dia  # importing torch takes seconds, so arguments are checked first
     from dia.runtime.resources.memory import limit_process
 
@@ -47,7 +48,7 @@ def load_model(arguments: argparse.Namespace, hints: bool, verbose: bool = False
         print_lines(f"using the small embedded model; use --model {REAL} for the full one")
     logging.disable_progress_bar()  # hides loading; only the progress of speaking is shown
     model = Dia.from_pretrained(
-        arguments.model or "mini",
+        EMBEDDED if arguments.model is None else arguments.model,
         device=arguments.device,
         compute_dtype=arguments.dtype,
         quantization=arguments.quantization,

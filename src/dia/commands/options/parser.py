@@ -53,6 +53,12 @@ class Parser(argparse.ArgumentParser):
         name = option.partition("=")[0]
         self.error(f"there is no option {name}{did_you_mean(name, self._option_string_actions)}")
 
+    def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
+        """Reject the empty value that a shell passes for an unset variable, as in `--model "$MODEL"`."""
+        if not arg_string and action.option_strings:
+            raise argparse.ArgumentError(action, "the value is empty; pass a value, or omit the option")
+        return super()._get_value(action, arg_string)
+
     def error(self, message: str) -> NoReturn:
         """Exit with code 2 and a one-line message, followed by examples if an argument is missing."""
         if message.startswith(_MISSING):

@@ -1,6 +1,9 @@
 """Audio files: written completely or not at all, in every format, and marked as synthetic."""
 
+import os
+import re
 import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -80,6 +83,30 @@ def test_after_an_error_a_writer_keeps_the_old_file_or_the_audio_so_far(tmp_path
         fails_half_way(path, error, keep=True)
     assert len(audio_file.read(path)[0]) == 8000
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("watermark", [False, True])
+def test_a_closed_file_is_complete_and_takes_no_samples(tmp_path, watermark):
+    path = tmp_path / "a.wav"
+    with audio_file.Writer(path, 16000, watermark=watermark) as file:
+        file.write(tone()[:, None])
+        file.close()
+        with pytest.raises(ValueError, match=r"a.wav is closed\. Write all samples before"):
+            file.write(tone())
+        path.unlink()
+    file.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("watermark", [False, True])
+@pytest.mark.parametrize(
+    ("channels", "shape", "expected"),
+    [(1, (9, 2), "[samples]"), (1, (), "[samples]"), (1, (1, 9), "[samples]"), (2, (9,), "[samples, 2]")],
+)
+def test_samples_of_another_shape_are_rejected(tmp_path, channels, shape, expected, watermark):
+    file = audio_file.Writer(tmp_path / "a.wav", 16000, channels=channels, watermark=watermark)
+    with file, pytest.raises(ValueError, match=re.escape(f"audio has shape {shape}; expected {expected}.")):
+        file.write(np.zeros(shape, np.float32))
 
 
 def test_keeping_no_audio_leaves_no_file(tmp_path):

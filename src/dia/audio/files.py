@@ -234,6 +234,7 @@ class Writer:
             raise ValueError("chapters need the length of the audio; pass seconds.")
         payload = Payload.of(provenance.model, provenance.seed)
         self._marker = Watermarker(self._rate, payload, channels=channels) if watermark else None
+        self._channels, self._closed = channels, False
         self._target = check_file(path)
         self._partial = Partial(self._target)
         try:
@@ -254,10 +255,12 @@ class Writer:
         """Append samples [N] or [N, channels]. Values beyond ±1 are clipped.
 
         Raises:
-            ValueError: the samples are not finite, or far beyond full scale.
+            ValueError: the samples are not finite, far beyond full scale or of another shape, or the file is closed.
             OSError: the disk is full.
         """
-        checked = full_scale(as_array(samples), name)
+        if self._closed:
+            raise ValueError(f"{self.path} is closed. Write all samples before.")
+        checked = self._shaped(full_scale(as_array(samples), name), name)
         if self._marker is not None:
             checked = self._marker.process(checked)
         self._encode(checked)
@@ -266,13 +269,25 @@ class Writer:
         if len(samples):
             self._encoder.write(np.clip(samples, -1.0, 1.0))
 
+    def _shaped(self, samples: Waveform, name: str) -> Waveform:
+        """Samples [N] for a mono file, else [N, channels]."""
+        if self._channels == 1 and samples.ndim == 2 and samples.shape[1] == 1:
+            samples = samples.reshape(-1)
+        shape = samples.shape[1:] if samples.ndim else None
+        if shape != (() if self._channels == 1 else (self._channels,)):
+            wanted = "[samples]" if self._channels == 1 else f"[samples, {self._channels}]"
+            raise ValueError(f"{name} has shape {samples.shape}; expected {wanted}.")
+        return samples
+
     def close(self) -> None:
-        """Finish the file and move it to its final path.
+        """Finish the file and move it to its final path. Does nothing if that was done, or after `discard`.
 
         Raises:
             ValueError: the format does not support the rate; no file is written.
             OSError: the disk is full; no file is written.
         """
+        if self._closed:
+            return
         try:
             if self._marker is not None:
                 self._encode(self._marker.finish())
@@ -283,6 +298,7 @@ class Writer:
 
     def discard(self) -> None:
         """Remove the unfinished file. Does nothing after `close`."""
+        self._closed = True
         self._encoder.discard()
         self._partial.release()
 

@@ -172,7 +172,7 @@ def test_samples_beyond_full_scale_are_clipped(tmp_path):
     assert samples[:, 0] == pytest.approx([1, -1, 0], abs=1e-4)
 
 
-@pytest.mark.parametrize("name", ["a.xyz", "a", "a.raw", ".wav"])
+@pytest.mark.parametrize("name", ["a.xyz", "a", "a.raw", ".wav", "a.sd2", "a.wve", "a.xi"])
 def test_an_unknown_suffix_is_rejected_with_the_known_ones(tmp_path, name):
     with pytest.raises(ValueError, match=r"is not an audio format. Use one of .*flac.*mp3.*ogg.*wav"):
         audio_file.write(tmp_path / name, tone(), 8000)
@@ -200,8 +200,9 @@ def test_invalid_audio_is_rejected_and_the_old_file_is_kept(tmp_path, audio, mes
 def test_a_format_that_does_not_support_the_rate_is_rejected(tmp_path):
     with pytest.raises(ValueError, match="MP3 at 12345 Hz cannot be written"):
         audio_file.write(tmp_path / "a.mp3", tone(), 12345)
-    with pytest.raises(ValueError, match="WVE does not support 16000 Hz"):
-        audio_file.write(tmp_path / "a.wve", tone(), 16000)
+    for suffix in ("htk", "sds"):
+        with pytest.raises(ValueError, match=rf"{suffix.upper()} at 44100 Hz cannot be written \(the format does not"):
+            audio_file.Writer(tmp_path / f"a.{suffix}", 44100)
     assert list(tmp_path.iterdir()) == []
 
 

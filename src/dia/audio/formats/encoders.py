@@ -4,6 +4,7 @@ Both encoders have the same methods. Independent of where the file goes and of h
 """
 
 import contextlib
+import io
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from fractions import Fraction
@@ -33,6 +34,10 @@ _CONTAINERS = {
     "OPUS": ("opus", "libopus"),
 }
 _ONLY_PYAV = ("M4A", "M4B", "MP4")
+# RAW has no header. SD2 has its header in a second file. WVE and XI have a single rate.
+_NOT_WRITTEN = {"RAW", "SD2", "WVE", "XI"}
+# These store the duration of a sample as a whole number, so they have only some rates.
+_ROUNDED = ("HTK", "SDS")
 # Formats with fields for title, artist and comment.
 _TAGGED = ("AIFF", "CAF", "FLAC", "OGG", "RF64", "WAV", "WAVEX", *_CONTAINERS)
 BIT_RATE = 96_000  # per channel; speech in AAC or MP3 does not improve above it
@@ -100,7 +105,7 @@ class Encoder(ABC):
 
 def known_formats() -> list[str]:
     """The formats that can be written, with or without PyAV: upper-case suffixes."""
-    return sorted({*soundfile.available_formats(), *_CONTAINERS} - {"RAW"})
+    return sorted({*soundfile.available_formats(), *_CONTAINERS} - _NOT_WRITTEN)
 
 
 def check_format(path: Path, kind: str, tags: Tags) -> None:
@@ -144,6 +149,8 @@ class SoundFileEncoder(Encoder):
             self._rate = OPUS_RATE
             self._resampler = soxr.ResampleStream(output.rate, OPUS_RATE, output.channels, dtype="float32")
         kinds = {"format": "OGG", "subtype": "OPUS"} if opus else {"format": output.kind}
+        if output.kind in _ROUNDED and _rate_written(output.kind, output.rate) != output.rate:
+            raise output.format_error("the format does not have this rate")
         try:
             self._file = soundfile.SoundFile(output.path, "w", self._rate, output.channels, **kinds)
         except soundfile.LibsndfileError as error:
@@ -203,6 +210,16 @@ class SoundFileEncoder(Encoder):
             )
         if not whole:
             raise self.output.full_disk_error()
+
+
+def _rate_written(kind: str, rate: int) -> int:
+    """The rate that a mono file of one sample states."""
+    file = io.BytesIO()
+    with soundfile.SoundFile(file, "w", rate, 1, format=kind) as written:
+        written.write(np.zeros(1, np.float32))
+    file.seek(0)
+    with soundfile.SoundFile(file) as read:
+        return int(read.samplerate)
 
 
 class ContainerEncoder(Encoder):

@@ -133,3 +133,5 @@ ADAPTER_SCALE = Range(0, 2**18, above=True)
 PART = Range(0, 0.999_999)
 # Processes on one machine; the largest machines have a few hundred cores.
 PROCESSES = Range(1, 1024, whole=True)
+# CPU threads; the largest machines have a few hundred cores, and more threads than cores only slow a model down.
+THREADS = Range(1, 1024, whole=True)

@@ -75,7 +75,8 @@ def test_misspelled_names_give_one_line_with_a_suggestion(capsys, arguments, pri
         ("--max-tokens", "1.5", "invalid number value: '1.5'"),
         ("--retries", "-1", "must be 0 or more"),
         ("--best-of", "0", "must be 1 or more"),
-        ("--threads", "0", "must be 1 or more"),
+        ("--threads", "0", "must be a whole number from 1 to 1024"),
+        ("--threads", "100000", "must be a whole number from 1 to 1024"),
         ("--seed", str(2**64), "must fit in 64 bits"),
     ],
 )

@@ -3,7 +3,8 @@
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from dia.commands.options.numbers import count
+from dia.commands.options.numbers import number_in
+from dia.runtime.limits import THREADS
 from dia.runtime.resources.cores import CoreTimes
 from dia.runtime.resources.threads import apply, choose_threads, wait_passively
 from dia.runtime.standard_streams import print_lines
@@ -23,7 +24,7 @@ def add_model_options(group: Any) -> None:
         "--quantization", choices=("int8", "int4"), help="quantize the weights: less memory, faster on CPUs"
     )
     group.add_argument(
-        "--threads", type=count, metavar="N", help="CPU threads (default: chosen by model size and load)"
+        "--threads", type=number_in(THREADS), metavar="N", help="CPU threads (default: chosen by model size and load)"
     )
 
 

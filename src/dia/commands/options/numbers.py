@@ -3,6 +3,20 @@
 from argparse import ArgumentTypeError
 from collections.abc import Callable
 
+from dia.runtime.ranges import Range
+
+
+def number_in(allowed: Range) -> Callable[[str], int]:
+    """An argument type for the integers of a range."""
+
+    def number(text: str) -> int:
+        value = int(text)
+        if value not in allowed:
+            raise ArgumentTypeError(f"{text:.40} must be {allowed}")
+        return value
+
+    return number
+
 
 def count(text: str) -> int:
     """An integer of 1 or more."""
@@ -72,4 +86,4 @@ def _at_least(number: int, least: int) -> int:
     return number
 
 
-__all__ = ["count", "non_negative", "option", "part", "positive", "seed_number", "share", "training_seed"]
+__all__ = ["count", "non_negative", "number_in", "option", "part", "positive", "seed_number", "share", "training_seed"]

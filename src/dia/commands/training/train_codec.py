@@ -5,10 +5,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dia.commands.options.numbers import count, training_seed
+from dia.commands.options.numbers import number_in, training_seed
 from dia.commands.training.checks import check_codec, check_data, check_place
 from dia.runtime.files.locks import exclusive_writer
 from dia.runtime.interruption import exit_code, interrupt_message
+from dia.runtime.limits import THREADS
 
 if TYPE_CHECKING:
     from transformers import DacModel
@@ -113,7 +114,7 @@ def _add_machine(group: Any) -> None:
         "--bf16", action="store_true", help="compute the convolutions in bfloat16; faster for wide codecs"
     )
     group.add_argument("--compile", action="store_true", help="compile the convolutions; needs a C++ compiler")
-    group.add_argument("--threads", type=count, metavar="N", help="CPU threads (default: torch's choice)")
+    group.add_argument("--threads", type=number_in(THREADS), metavar="N", help="CPU threads (default: torch's choice)")
 
 
 def run(arguments: argparse.Namespace) -> int:

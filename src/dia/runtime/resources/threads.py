@@ -21,6 +21,7 @@ from pathlib import Path
 from threading import Thread, current_thread, get_native_id
 from typing import Any
 
+from dia.runtime.limits import THREADS
 from dia.runtime.resources.cores import CoreTimes, free_cores, usable_cores
 
 _MAPS = Path("/proc/self/maps")
@@ -69,13 +70,12 @@ def choose_threads(parameters: int, since: CoreTimes | None = None, wanted: int 
         wanted: the number that the user has requested.
 
     Raises:
-        ValueError: `wanted` is below 1.
+        TypeError, ValueError: `wanted` is not in `THREADS`.
     """
     if wanted is not None:
-        if wanted < 1:
-            raise ValueError(f"threads={wanted} must be 1 or more.")
+        THREADS.check("threads", wanted)
         return ThreadChoice(wanted, "as requested")
-    if (given := os.environ.get(_CHOSEN_BY_USER, "")).isdecimal() and int(given) > 0:
+    if (given := os.environ.get(_CHOSEN_BY_USER, "")).isdecimal() and int(given) in THREADS:
         return ThreadChoice(int(given), f"{_CHOSEN_BY_USER} is set")
     if parameters < SMALL:
         return ThreadChoice(1, f"a model of {parameters / 1e6:.0f} million parameters is not faster with more")

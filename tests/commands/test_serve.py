@@ -42,7 +42,7 @@ def test_an_address_of_the_network_needs_a_key_or_a_flag(host, loaded, capsys):
     assert loaded == [("model", host, None), ("model", host, "secret")]
 
 
-@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.9.9.9", "::1"])
+@pytest.mark.parametrize("host", ["localhost", "LocalHost", "127.0.0.1", "127.9.9.9", "::1"])
 def test_addresses_of_this_machine_need_none(host):
     assert is_loopback(host)
 
@@ -50,6 +50,7 @@ def test_addresses_of_this_machine_need_none(host):
 def test_names_of_the_server_are_checked_on_this_machine_or_where_they_are_given():
     assert host_names("0.0.0.0") == set()
     assert host_names("127.0.0.1") == {"localhost", "127.0.0.1", "::1"}
+    assert host_names("MyHost", ["proxy.example"]) >= {"myhost", "proxy.example"}
     assert host_names("0.0.0.0", ["Dia.example.org"]) >= {"dia.example.org", "localhost"}
 
 

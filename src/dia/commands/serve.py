@@ -123,7 +123,7 @@ def check_access(host: str, key: str | None, allow_public: bool) -> None:
 def is_loopback(host: str) -> bool:
     """Whether only programs on this machine reach an address."""
     try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+        return host.lower() == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:  # the name of a machine
         return False
 
@@ -132,7 +132,7 @@ def host_names(host: str, allowed: Sequence[str] = ()) -> set[str]:
     """The names that the Host header may have; empty for any, if others can reach the server and no name is given."""
     if not (is_loopback(host) or allowed):
         return set()
-    return {"localhost", "127.0.0.1", "::1", host, *(name.strip().lower() for name in allowed)}
+    return {"localhost", "127.0.0.1", "::1", *(name.strip().lower() for name in (host, *allowed))}
 
 
 def check_extra(wyoming: bool = False) -> None:

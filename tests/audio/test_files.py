@@ -223,6 +223,19 @@ def test_missing_folders_and_files_are_named(tmp_path):
         audio_file.read(tmp_path / "none.wav", "audio[2]")
 
 
+def test_a_folder_is_not_called_missing(tmp_path):
+    for read in (audio_file.read, audio_file.check_readable):
+        with pytest.raises(FileNotFoundError, match=r"audio: .* is a folder, not a file\. Pass the path of a file"):
+            read(tmp_path)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes of POSIX")
+def test_a_pipe_is_not_called_missing(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(FileNotFoundError, match="pipe is a device or a pipe, not a file"):
+        audio_file.read(tmp_path / "pipe")
+
+
 def test_a_file_that_is_not_audio_is_rejected(tmp_path):
     (tmp_path / "a.wav").write_text("hello")
     with pytest.raises(ValueError, match="cannot be read as audio"):

@@ -80,6 +80,8 @@ def test_unusable_files_are_refused(tmp_path):
             verify(tmp_path / f"{name}.wav")
     with pytest.raises(FileNotFoundError, match="does not exist"):
         verify(tmp_path / "missing.wav")
+    with pytest.raises(FileNotFoundError, match="is a folder, not a file"):
+        verify(tmp_path)
 
 
 @pytest.mark.parametrize("seed", [None, 0, -5, 2**64 - 1])

@@ -35,7 +35,7 @@ def test_an_unmarked_file_gives_1(folder, capsys):
 def test_a_missing_file_gives_2_and_the_others_are_reported(folder, capsys):
     assert cli.main(["verify", "missing.wav", "marked.wav"]) == 2
     captured = capsys.readouterr()
-    assert "missing.wav: the file does not exist" in captured.err
+    assert "the file missing.wav does not exist" in captured.err
     assert "marked.wav: marked" in captured.out
 
 

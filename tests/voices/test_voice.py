@@ -299,6 +299,8 @@ def test_a_file_that_is_truncated_or_not_a_voice_is_rejected(voice, tmp_path):
         Voice.load(path)
     with pytest.raises(FileNotFoundError, match=r"the voice file .* does not exist"):
         Voice.load(tmp_path / "missing.safetensors")
+    with pytest.raises(FileNotFoundError, match="is a folder, not a voice file"):
+        Voice.load(tmp_path)
 
 
 # Names

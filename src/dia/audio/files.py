@@ -2,7 +2,6 @@
 
 import contextlib
 import io
-import os
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,6 +30,7 @@ from dia.audio.waveform import (
     one_of_batch,
 )
 from dia.runtime.files.atomic import Partial, check_file, replace_file
+from dia.runtime.files.reading import check_is_file
 from dia.runtime.warnings import DiaWarning
 
 Source: TypeAlias = str | Path | bytes | BinaryIO
@@ -104,8 +104,7 @@ def _opened(source: Source, name: str) -> Iterator[BinaryIO]:
     if isinstance(source, bytes):
         yield io.BytesIO(source)
     elif isinstance(source, str | Path):
-        if not os.path.isfile(source):
-            raise FileNotFoundError(f"{name}: the file {source} does not exist.")
+        check_is_file(source, name)
         with open(source, "rb") as file:
             yield file
     else:

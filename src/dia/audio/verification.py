@@ -19,6 +19,7 @@ from dia.audio.formats.wav_header import with_true_length
 from dia.audio.watermark.detection import SHORTEST, Detection, detect
 from dia.audio.watermark.payload import model_fingerprint
 from dia.audio.waveform import Sound, Waveform, check_channels, checked_rate, full_scale
+from dia.runtime.files.reading import check_is_file
 
 SEARCHED = 600.0  # s of a file that are searched for a watermark
 KNOWN_MODELS = ("mini", "nari-labs/Dia-1.6B-0626", "nari-labs/Dia-1.6B")
@@ -81,11 +82,10 @@ def verify(path: str | Path) -> Verification:
     Channels are searched mixed. Of long files, the first `SEARCHED` seconds are.
 
     Raises:
-        FileNotFoundError: the file does not exist.
+        FileNotFoundError: the file does not exist, or is a folder.
         ValueError: it is not audio, contains NaN, or its rate or number of channels is not supported.
     """
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"{path}: the file does not exist.")
+    check_is_file(path)
     sound, tag = _beginning(Path(path)), tag_in(comment_of(path))
     mono = full_scale(sound.samples, str(path)).mean(axis=1)
     return _concluded(tag, mono, sound)

@@ -8,6 +8,7 @@ from typing import Any
 from dia.checkpoints.source import REAL_CODEC, check_source
 from dia.runtime.files.atomic import check_vacant
 from dia.runtime.files.locks import exclusive_writer
+from dia.runtime.files.reading import check_is_file
 
 _MODEL = f"""examples:
   dia convert model nari-labs/Dia-1.6B dia-1.6b
@@ -97,9 +98,8 @@ def _model(arguments: argparse.Namespace) -> int:
 
 
 def _codec(arguments: argparse.Namespace) -> int:
-    check_vacant(arguments.target, arguments.overwrite)
-    if not arguments.source.is_file():
-        raise FileNotFoundError(f"the file {arguments.source} does not exist; pass the .pth file of the codec.")
+    check_vacant(arguments.target, arguments.overwrite, [arguments.source])
+    check_is_file(arguments.source, "SRC.pth")
     from dia.checkpoints.native.codec_conversion import convert_codec
 
     with exclusive_writer(arguments.target, parents=True):

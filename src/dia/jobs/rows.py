@@ -12,6 +12,7 @@ from typing import Any
 
 from dia.jobs.columns import COLUMNS, OPTIONS
 from dia.jobs.sources import SourceRow
+from dia.runtime.files.reading import check_is_file
 from dia.runtime.limits import BEST_OF, RETRIES
 from dia.runtime.ranges import check_given, shown
 from dia.runtime.spelling import did_you_mean
@@ -228,8 +229,7 @@ def _voice_checksums(voice: Any) -> Any:
     from dia.voices.library import voice_file
 
     path = voice_file(voice)
-    if not path.is_file():
-        raise FileNotFoundError(f"the voice file {path} does not exist.")
+    check_is_file(path, kind="voice file")
     found = path.stat()
     return _checksum(path, (found.st_mtime_ns, found.st_size, found.st_ino))  # clocks may jump back
 

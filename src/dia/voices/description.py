@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dia.runtime.files.reading import check_is_file
 from dia.runtime.limits import VOICE_BYTES
 
 if TYPE_CHECKING:
@@ -42,8 +43,7 @@ def describe(path: Path) -> Description:
         FileNotFoundError: the file does not exist.
         ValueError: it is damaged, or not a voice.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"the voice file {path} does not exist.")
+    check_is_file(path, kind="voice file")
     if path.stat().st_size > VOICE_BYTES:
         raise ValueError(f"{path} has {path.stat().st_size >> 20} MB, which is too large for a voice.")
     try:

@@ -4,7 +4,6 @@ Independent of the model and of where voices are stored.
 """
 
 import json
-import os
 import warnings as warning_filters
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -19,7 +18,7 @@ from torch import Tensor
 from dia.codec.identity import CodecRecord
 from dia.processing_dia import DiaProcessor
 from dia.runtime.files.atomic import atomic_file
-from dia.runtime.files.reading import check_file
+from dia.runtime.files.reading import check_file, check_is_file
 from dia.runtime.files.tensor_files import read_header
 from dia.runtime.limits import VOICE_BYTES
 from dia.runtime.warnings import DiaWarning
@@ -181,8 +180,7 @@ class Voice:
             ValueError: it is damaged, or not a voice.
         """
         path = Path(path)
-        if not os.path.isfile(path):
-            raise FileNotFoundError(f"the voice file {path} does not exist.")
+        check_is_file(path, kind="voice file")
         if (size := check_file(path)) > VOICE_BYTES:
             raise ValueError(f"{path} has {size >> 20} MB, which is too large for a voice.")
         try:

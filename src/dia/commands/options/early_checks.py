@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from dia.runtime.files.atomic import check_file
+from dia.runtime.files.reading import check_is_file
 from dia.runtime.spelling import did_you_mean
 
 # torch's names of device types that can run models.
@@ -68,12 +69,10 @@ def check_recording(path: Path, option: str = "the recording") -> None:
     """Check that a recording exists and is audio.
 
     Raises:
-        FileNotFoundError: the file does not exist.
+        FileNotFoundError: the file does not exist, or is a folder.
         ValueError: the file cannot be read as audio.
     """
-    if not path.is_file():
-        fault = "is a folder" if path.is_dir() else "does not exist"
-        raise FileNotFoundError(f"{option}: {path} {fault}; pass an audio file.")
+    check_is_file(path, option)
     from dia.audio.files import check_readable
 
     check_readable(path, option)

@@ -5,6 +5,7 @@ Independent of the purpose of the files.
 
 import json
 import math
+import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -45,6 +46,26 @@ def check_file(path: Path, most: int | None = None) -> int:
     if most is not None and status.st_size > most:
         raise ValueError(f"{path} has {status.st_size} bytes, but at most {most} are allowed; {REMEDY}.")
     return status.st_size
+
+
+def check_is_file(path: str | Path, name: str = "", kind: str = "file") -> None:
+    """Raise if a file that the user named does not exist, or is something else.
+
+    Args:
+        path: the file.
+        name: its argument or option, for the message.
+        kind: what it is called, such as "voice file".
+
+    Raises:
+        FileNotFoundError: `path` does not exist, or is a folder, a device or a pipe.
+    """
+    if os.path.isfile(path):
+        return
+    prefix = f"{name}: " if name else ""
+    if not os.path.exists(path):
+        raise FileNotFoundError(f"{prefix}the {kind} {path} does not exist.")
+    fault = "a folder" if os.path.isdir(path) else "a device or a pipe"
+    raise FileNotFoundError(f"{prefix}{path} is {fault}, not a {kind}. Pass the path of a {kind}.")
 
 
 def read_bytes(path: Path, most: int) -> bytes:
@@ -163,4 +184,13 @@ def _kind(mode: int) -> str:
     return next((name for is_kind, name in kinds.items() if is_kind(mode)), "device")
 
 
-__all__ = ["REMEDY", "check_file", "check_not_pointer", "errors_name", "read_bytes", "read_json", "reason_of"]
+__all__ = [
+    "REMEDY",
+    "check_file",
+    "check_is_file",
+    "check_not_pointer",
+    "errors_name",
+    "read_bytes",
+    "read_json",
+    "reason_of",
+]

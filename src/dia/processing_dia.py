@@ -26,7 +26,7 @@ from dia.configuration_dia import (
     DiaEncoderConfig,
 )
 from dia.decoding import delay, grid
-from dia.decoding.grid import Channels, check_channels, checked_pattern, is_codes
+from dia.decoding.grid import Channels, check_channels, checked_pattern, codes_of
 from dia.feature_extraction_dia import DiaFeatureExtractor
 from dia.text.prompt_format import end_all_turns
 from dia.tokenization_dia import DiaTokenizer
@@ -353,7 +353,7 @@ class DiaProcessor(SavedProcessor):
             raise ValueError(
                 f"audio has {len(clips)} clips for {batch_size} texts; pass one for each, None for a text without one."
             )
-        codes = {name: clip if is_codes(clip, channels) else None for name, clip in clips.items()}
+        codes = {name: codes_of(clip, channels, name) for name, clip in clips.items()}
         waveforms = {name: clip for name, clip in clips.items() if clip is not None and codes[name] is None}
         if waveforms and self.audio_tokenizer is not None:
             check_channels(self.audio_tokenizer, channels)

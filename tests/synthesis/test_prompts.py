@@ -107,8 +107,13 @@ def test_a_recording_for_several_texts_is_encoded_once(synthesizer, monkeypatch)
 @pytest.mark.parametrize(
     ("codes", "message"),
     [
-        (torch.zeros(0, 3).long(), r"has shape \(0, 3\); expected codes \[frames, 3 channels\]"),
-        (torch.zeros(9, 4).long(), r"has shape \(9, 4\)"),
+        (torch.zeros(0, 3).long(), "contains no codes; pass at least one frame"),
+        (
+            torch.zeros(9, 4).long(),
+            r"has shape \(9, 4\) and type int64; expected codes \[frames, 3 channels\], or audio",
+        ),
+        (np.zeros((9, 4), np.uint16), r"has shape \(9, 4\) and type uint16; expected codes"),
+        (torch.zeros(3, 9).long().numpy(), r"has shape \(3, 9\) and type int64; expected codes"),
         (torch.full((9, 3), CODES), f"contains codes from {CODES} to {CODES}; expected 0 to {CODES - 1}"),
         (torch.full((9, 3), -1), "contains codes from -1 to -1"),
     ],
@@ -116,6 +121,25 @@ def test_a_recording_for_several_texts_is_encoded_once(synthesizer, monkeypatch)
 def test_codes_of_another_codec_are_rejected(synthesizer, codes, message):
     with pytest.raises(ValueError, match=f"audio_prompt {message}"):
         prompt_from_recording(synthesizer, codes, "[S1] La.")
+
+
+@pytest.mark.parametrize("kind", ["int16", "int32", "int64", "uint16", "uint32", "uint64", ">i4"])
+def test_codes_of_any_integer_type_are_codes(synthesizer, kind):
+    (codes,) = random_codes(200)
+    for given in (codes.numpy().astype(kind), *([codes.to(getattr(torch, kind))] if kind != ">i4" else [])):
+        prompt = prompt_from_recording(synthesizer, given, "[S1] La.").line.prompt
+        assert prompt.dtype == torch.int64
+        assert torch.equal(prompt, codes)
+
+
+@pytest.mark.parametrize("kind", ["int16", "int32", "uint8"])
+def test_integers_that_may_be_samples_are_audio(synthesizer, kind):
+    """As many channels as codes have."""
+    sound = talking(1.5, rate=RATE)
+    middle, full = (128, 127) if kind == "uint8" else (0, np.iinfo(kind).max)
+    samples = np.stack(3 * [middle + sound * full], axis=1).astype(kind)
+    expected = prompt_from_recording(synthesizer, np.stack(3 * [sound], axis=1), "").line.prompt
+    assert len(prompt_from_recording(synthesizer, samples, "").line.prompt) == pytest.approx(len(expected), abs=2)
 
 
 def test_a_prompt_too_long_for_the_model_is_rejected_before_it_is_encoded(synthesizer, monkeypatch):

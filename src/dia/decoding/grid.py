@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from transformers import DacModel
@@ -172,9 +173,31 @@ def check_channels(codec: DacModel, channels: Channels) -> None:
         raise ValueError(f"eos_token_id={channels.eos} must be at least {size}, the codec's codebook size.")
 
 
-def is_codes(clip: Any, channels: Channels) -> bool:
-    """Whether a clip is codes [T, C]. There is no 64-bit integer PCM, so int64 means codes."""
-    return isinstance(clip, Tensor) and clip.dtype == torch.int64 and clip.shape[1:] == (len(channels.pattern),)
+def codes_of(clip: Any, channels: Channels, name: str = "audio") -> Tensor | None:
+    """Codes [T, C] as int64; None for audio.
+
+    Integers of a type that PCM does not have are codes. Those of signed PCM types are codes if they have C channels
+    and all values are codes, because half of the samples of a recording are negative. uint8 is always audio.
+
+    Raises:
+        ValueError: codes have another shape.
+    """
+    if not isinstance(clip, np.ndarray | Tensor) or clip.ndim != 2:
+        return None
+    kind = clip.dtype.name if isinstance(clip, np.ndarray) else str(clip.dtype).removeprefix("torch.")
+    if not kind.lstrip("u").startswith("int") or kind == "uint8":
+        return None
+    codes = torch.from_numpy(clip.astype(np.int64)) if isinstance(clip, np.ndarray) else clip.long()
+    count = len(channels.pattern)
+    if kind in ("int8", "int16", "int32"):
+        fits = codes.shape[1] == count and len(codes) and codes.min() >= 0 and 0 < codes.max() < channels.eos
+        return codes if fits else None
+    if codes.shape[1] != count:
+        raise ValueError(
+            f"{name} has shape {tuple(codes.shape)} and type {kind}; expected codes [frames, {count} channels], or "
+            f"audio as floats or 16-bit integers."
+        )
+    return codes
 
 
 def _prompt_rows(audio_prompt_len: int | Sequence[int] | Tensor | None, rows: int) -> list[int]:
@@ -205,7 +228,7 @@ __all__ = [
     "check_channels",
     "check_row_count",
     "checked_pattern",
-    "is_codes",
+    "codes_of",
     "labels_of",
     "prefill",
     "spoken",

@@ -15,6 +15,7 @@ from transformers.utils import logging
 
 from dia.audio.dsp.noise import pauses
 from dia.audio.dsp.silence import EDGE_SECONDS
+from dia.decoding.grid import Channels, codes_of
 from dia.synthesis.synthesizer import Synthesizer
 from dia.synthesis.takes.alignment import Alignment, align
 from dia.synthesis.takes.take import Line
@@ -57,11 +58,11 @@ class VoicePrompt:
 def prompt_from_recording(
     synthesizer: Synthesizer, audio: Any, transcript: str, name: str = "audio_prompt", limit: Limit | None = None
 ) -> VoicePrompt:
-    """Make a prompt from a recording, or from its codes, int64 [T, C].
+    """Make a prompt from a recording, or from its codes [T, C].
 
     Args:
         synthesizer: model, processor and codec.
-        audio: the recording, in any form that `DiaFeatureExtractor` reads, or codes.
+        audio: the recording, in any form that `DiaFeatureExtractor` reads, or codes, see `codes_of`.
         transcript: the words of the recording in spoken form; empty if unknown.
         name: the caller's name for the recording, used in error messages.
         limit: the maximum length; by default the model's limit.
@@ -70,12 +71,12 @@ def prompt_from_recording(
         TypeError, ValueError, FileNotFoundError: the recording is unusable or too long; the message names it.
     """
     limit = limit or prompt_limit(synthesizer)
-    if (
-        isinstance(audio, Tensor) and audio.dtype == torch.int64 and audio.ndim == 2
-    ):  # no audio has 64-bit integer samples
-        _check_codes(synthesizer, audio, name)
-        limit.check(len(audio) / synthesizer.processor.frame_rate, name)
-        return VoicePrompt((Line("", audio.cpu(), transcript),))
+    own = synthesizer.processor
+    channels = Channels(own.delay_pattern, own.bos_token_id, own.eos_token_id, own.pad_token_id)
+    if (codes := codes_of(audio, channels, name)) is not None:
+        _check_codes(codes, channels, name)
+        limit.check(len(codes) / own.frame_rate, name)
+        return VoicePrompt((Line("", codes.cpu(), transcript),))
     found = encode_recording(audio, transcript, synthesizer.processor, name=name, limit=limit)
     remarks = tuple(f"about {name}: {remark}" for remark in found.remarks)
     return VoicePrompt((Line("", found.codes, transcript),), remarks)
@@ -209,10 +210,10 @@ def _cut_point(synthesizer: Synthesizer, codes: Tensor, gap: tuple[float, float]
     return min(start + EDGE_SECONDS, end)
 
 
-def _check_codes(synthesizer: Synthesizer, codes: Tensor, name: str) -> None:
-    channels, size = len(synthesizer.processor.delay_pattern), synthesizer.processor.eos_token_id
-    if not len(codes) or codes.shape[1] != channels:
-        raise ValueError(f"{name} has shape {tuple(codes.shape)}; expected codes [frames, {channels} channels].")
+def _check_codes(codes: Tensor, channels: Channels, name: str) -> None:
+    size = channels.eos
+    if not len(codes):
+        raise ValueError(f"{name} contains no codes; pass at least one frame.")
     lowest, highest = int(codes.min()), int(codes.max())
     if lowest < 0 or highest >= size:
         raise ValueError(f"{name} contains codes from {lowest} to {highest}; expected 0 to {size - 1}.")

@@ -114,6 +114,16 @@ def test_wrong_input_is_refused_before_a_model_is_loaded(rows, capsys, arguments
     assert not (rows.parent / "out").exists()
 
 
+@pytest.mark.parametrize("name", ["talk.srt", "manifest.jsonl"])
+def test_the_input_is_not_replaced(rows, capsys, name):
+    (rows.parent / "talk.srt").write_text("1\n00:00:00,000 --> 00:00:01,000\nHello.\n")
+    (rows.parent / "manifest.jsonl").write_bytes(rows.read_bytes())
+    (rows.parent / "linked").symlink_to(rows.parent)
+    assert cli.main(["batch", name, "-o", "linked", "--subtitles", "srt", "--check"]) == 2
+    assert f"{name} is the input, which it would replace" in capsys.readouterr().err
+    assert cli.main(["batch", name, "-o", "out", "--subtitles", "srt", "--check"]) == 0
+
+
 def test_help_has_the_notice(capsys):
     with pytest.raises(SystemExit):
         cli.main(["batch", "--help"])

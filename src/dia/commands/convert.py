@@ -81,7 +81,7 @@ def _add_codec(parser: argparse.ArgumentParser) -> None:
 
 
 def _model(arguments: argparse.Namespace) -> int:
-    check_vacant(arguments.target, arguments.overwrite)
+    check_vacant(arguments.target, arguments.overwrite, [arguments.source, arguments.codec])
     if arguments.codec is not None:
         check_source(arguments.codec, "dac")
     if not Path(arguments.source).is_file():

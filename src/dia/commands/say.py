@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from dia.commands.options.early_checks import check_speech
 from dia.commands.options.models import add_model_options, load_model
 from dia.commands.options.numbers import count, non_negative, option
-from dia.commands.options.outputs import check_outputs, exclusive_output, metadata, sound_file
+from dia.commands.options.outputs import check_inputs_kept, check_outputs, exclusive_output, metadata, sound_file
 from dia.commands.options.sampling import add_sampling_options
 from dia.commands.options.scripts import add_script_options, parse_source, script_source
 from dia.commands.options.speakers import add_speakers_option, speakers_given
@@ -121,6 +121,7 @@ def _say(arguments: argparse.Namespace) -> int:
     source = _read_script(arguments)
     check_outputs(arguments)
     check_speech(arguments)
+    check_inputs_kept(arguments)
     if source.remark:
         print_lines(source.remark)
     subtitles = [path for path in (arguments.srt, arguments.vtt) if path is not None]

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from dia.commands.options.early_checks import check_device, check_model, check_output, check_recording
+from dia.runtime.files.atomic import check_not_input
 from dia.runtime.standard_streams import print_lines
 from dia.runtime.warnings import printed_warnings
 
@@ -145,6 +146,8 @@ def _play(arguments: argparse.Namespace) -> int:
     check_output(arguments.output)
     if arguments.output is None:
         check_device()
+    else:
+        check_not_input(arguments.output, {"the voice": voice_file(arguments.voice)}, "--output")
     check_model(arguments.model)
     from dia.audio.playback import play
     from dia.codec.dac import decode

@@ -22,7 +22,7 @@ from dia.jobs.manifest import MANIFEST
 from dia.jobs.results import RowResult
 from dia.jobs.settings import BatchSettings
 from dia.jobs.sources import Source
-from dia.runtime.files.atomic import atomic_file, check_file
+from dia.runtime.files.atomic import atomic_file, check_file, check_not_input
 from dia.runtime.limits import CHAPTERS, TAG_CHARACTERS
 
 if TYPE_CHECKING:
@@ -77,6 +77,8 @@ class Audiobook:
         self.path = Path(path)
         file_format(self.path, replace(tags, chapters=((0.0, "1"),)))
         check_file(self.path)
+        if isinstance(source, str | Path):
+            check_not_input(self.path, {"the input": source}, "path")
         if not self.path.absolute().parent.is_dir():
             raise FileNotFoundError(f"the folder {self.path.absolute().parent} does not exist. Create it first.")
         settings = replace(settings, format="flac", layout="files", subtitles=(), codes=False)

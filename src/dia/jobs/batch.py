@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from dia.jobs.division import Share
 from dia.jobs.longest_first import Task, run_longest_first
-from dia.jobs.manifest import Manifest, key_of
+from dia.jobs.manifest import MANIFEST, PLAN, Manifest, key_of
 from dia.jobs.output.formats import CODES, METADATA, metadata_bytes
 from dia.jobs.output.layouts import open_store
 from dia.jobs.output.store import RowStore
@@ -23,7 +23,7 @@ from dia.jobs.rows import Row
 from dia.jobs.settings import SUBTITLES, BatchSettings
 from dia.jobs.sources import Source, SourceRow, open_rows
 from dia.jobs.speaking import DiaSpeaker, FolderFull, Model, RowSpeaker, as_full_folder
-from dia.runtime.files.atomic import atomic_file
+from dia.runtime.files.atomic import atomic_file, check_not_input
 from dia.runtime.files.locks import exclusive_writer
 from dia.text.prompt_format import PromptFormat
 
@@ -79,6 +79,9 @@ class Batch:
             raise ValueError(f"folder {folder} is the input; choose another folder for the output.")
         if self.folder.exists() and not self.folder.is_dir():
             raise ValueError(f"folder {folder} is a file; choose a folder.")
+        if isinstance(source, str | Path):
+            for name in (MANIFEST, PLAN, *(f"{Path(source).stem}.{suffix}" for suffix in settings.subtitles)):
+                check_not_input(self.folder / name, {"the input": source}, "output")
 
     def check(self, model: "Dia | PromptFormat") -> Report:
         """Check all rows without speaking, in constant memory.

@@ -91,9 +91,14 @@ def check_voices(options: Sequence[str]) -> None:
     Raises:
         ValueError, FileNotFoundError: as `find_voice`.
     """
+    for path in files_given(options):
+        describe(path)
+
+
+def files_given(options: Sequence[str]) -> list[Path]:
+    """The files of voice options. Raises ValueError as `find_voice`."""
     given = parse_voice_option(options)
-    for one in given.values() if isinstance(given, dict) else filter(None, [given]):
-        describe(voice_file(one))
+    return [voice_file(one) for one in (given.values() if isinstance(given, dict) else filter(None, [given]))]
 
 
 def parse_voice_option(options: Sequence[str]) -> Any:
@@ -164,6 +169,7 @@ __all__ = [
     "EXAMPLES",
     "check_free",
     "check_voices",
+    "files_given",
     "find_voice",
     "keep_voice",
     "parse_voice_option",

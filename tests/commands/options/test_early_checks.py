@@ -53,6 +53,27 @@ REFUSED = {
     "a folder as output": ([*SAY, "-o", "voices"], "voices is a folder"),
     "subtitles nowhere": ([*SAY, "-o", "a.wav", "--srt", "none/a.srt"], "none does not exist. Create it first"),
     "one file twice": ([*SAY, "-o", "a.wav", "--srt", "x.srt", "--vtt", "x.srt"], "are the same file"),
+    "the script as subtitles": (
+        ["say", "talk.srt", "-o", "a.wav", "--srt", "talk.srt"],
+        "--srt talk.srt is the script, which it would replace. Choose another file",
+    ),
+    "the script behind a link": (["say", "talk.srt", "-o", "a.wav", "--vtt", "link.vtt"], "link.vtt is the script"),
+    "the recording as output": (
+        [*SAY, "-o", "voices/../voice.wav", "--audio-prompt", "voice.wav"],
+        "--output voices/../voice.wav is the recording of --audio-prompt, which it would replace",
+    ),
+    "a voice as subtitles": (
+        [*SAY, "-o", "a.wav", "--voice", "S1=ann", "--srt", "voices/ann.safetensors"],
+        "voices/ann.safetensors is the voice",
+    ),
+    "a voice as its recording": (["voice", "play", "ann", "-o", "link.wav"], "link.wav is the voice"),
+    "an empty model": ([*SAY, "-o", "a.wav", "--model", ""], "argument --model: the value is empty; pass a value, or"),
+    "an empty device": (["batch", "talk.srt", "-o", "out", "--device="], "argument --device: the value is empty"),
+    "a folder as recording": ([*SAY, "-o", "a.wav", "--audio-prompt", "voices"], "voices is a folder, not a file"),
+    "a folder as voice": (
+        [*SAY, "-o", "a.wav", "--voice", "voices/../voices"],
+        "voices is a folder, not a voice file",
+    ),
     "a voice": ([*SAY, "-o", "a.wav", "--voice", "clar"], "there is no voice 'clar'; did you mean 'clara'?"),
     "one of two voices": ([*SAY, "-o", "a.wav", "--voice", "S1=clara", "--voice", "S2=nobody"], "no voice 'nobody'"),
     "a voice's file": ([*SAY, "-o", "a.wav", "--voice", "none/ann.safetensors"], "the voice file none/ann"),
@@ -83,6 +104,14 @@ REFUSED = {
     "no transcript": (["voice", "make", "bob", "voice.wav", *CONSENT], "transcript is missing"),
     "a native checkpoint": (["convert", "model", "./none", "dst"], "there is no folder ./none"),
     "a native codec": (["convert", "codec", "none.pth", "dst"], "the file none.pth does not exist"),
+    "a codec in its output": (
+        ["convert", "codec", "voices/ann.safetensors", "voices", "--overwrite"],
+        "voices contains voices/ann.safetensors, which is read. Choose another folder",
+    ),
+    "data in an output": (
+        ["train-codec", "--data", "voices", "--output", "voices", "--overwrite"],
+        "voices contains voices",
+    ),
     "data": (["train", "--data", "./none"], "--data ./none: no such folder"),
     "data for a codec": (["train-codec", "--data", "./none", "--output", "dst"], "no such folder"),
 }
@@ -107,6 +136,9 @@ def answers(tmp_path_factory):
     (folder / "text.wav").write_text("no sound")
     (folder / "voice.wav").write_bytes(silent_wav())
     (folder / "rec.m4a").write_bytes(b"\0\0\0\x1cftypM4A ")
+    (folder / "talk.srt").write_text("1\n00:00:00,000 --> 00:00:01,000\nHello.\n")
+    (folder / "link.vtt").symlink_to(folder / "talk.srt")
+    (folder / "link.wav").symlink_to(folder / "voices" / "ann.safetensors")
     for optional in ("sounddevice", "av"):
         (folder / f"{optional}.py").write_text("raise ImportError('hidden')")
     before = sorted(path.name for path in folder.rglob("*"))

@@ -25,7 +25,7 @@ def convert_codec(source: Path, target: Path, overwrite: bool = False, verify: b
     Raises:
         ValueError: `source` cannot be converted, `target` exists, or verification found a difference.
     """
-    check_vacant(target, overwrite)
+    check_vacant(target, overwrite, [source])
     config, weights = native_dac.read(source)
     with torch.device("meta"):
         model = DacModel(config)

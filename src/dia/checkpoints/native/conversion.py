@@ -36,9 +36,7 @@ def convert_model(
     Raises:
         ValueError: `source` cannot be converted, `codec` does not match it, or `target` exists.
     """
-    check_vacant(target, overwrite)
-    if Path(source).exists() and target.resolve() in (Path(source).resolve(), *Path(source).resolve().parents):
-        raise ValueError(f"{target} contains the source; use another folder.")
+    check_vacant(target, overwrite, [source, codec])
     checkpoint = find_source(source)
     config = checkpoint.config()
     audio = _load_codec(codec, config)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dia.runtime.files.atomic import check_file, sweep
+from dia.runtime.files.atomic import check_file, check_not_input, sweep
 from dia.runtime.files.locks import exclusive_writer
 from dia.runtime.interruption import add_remark
 from dia.runtime.standard_streams import is_closed
@@ -35,7 +35,7 @@ def check_outputs(arguments: argparse.Namespace) -> None:
     tags = _checked_tags(arguments)
     if arguments.output == "-":
         _check_standard_output()
-    files = {"--output": sound_file(arguments), "--srt": arguments.srt, "--vtt": arguments.vtt}
+    files = _files(arguments)
     used: dict[Path, str] = {}
     for option, path in files.items():
         if path is None:
@@ -47,6 +47,28 @@ def check_outputs(arguments: argparse.Namespace) -> None:
             file_format(path, tags)
         if (other := used.setdefault(place, option)) != option:
             raise ValueError(f"{other} and {option} are the same file, {path}; use different files.")
+
+
+def check_inputs_kept(arguments: argparse.Namespace) -> None:
+    """Reject an output that would replace the script, the recording or a voice.
+
+    Raises:
+        ValueError: an output is one of them.
+    """
+    from dia.voices.library import files_given
+
+    standard_input = 0
+    inputs = {"the script": standard_input if arguments.script == "-" else arguments.script}
+    inputs["the recording of --audio-prompt"] = arguments.audio_prompt
+    inputs |= {f"the voice {path}": path for path in files_given(arguments.voice or ())}
+    for option, path in _files(arguments).items():
+        if path is not None:
+            check_not_input(path, inputs, option)
+
+
+def _files(arguments: argparse.Namespace) -> dict[str, Path | None]:
+    """The files to write, by option."""
+    return {"--output": sound_file(arguments), "--srt": arguments.srt, "--vtt": arguments.vtt}
 
 
 def metadata(arguments: argparse.Namespace) -> dict[str, str]:
@@ -125,4 +147,4 @@ def _identity(output: Path) -> tuple[int, int] | None:
     return about.st_ino, about.st_mtime_ns
 
 
-__all__ = ["check_outputs", "exclusive_output", "metadata", "sound_file"]
+__all__ = ["check_inputs_kept", "check_outputs", "exclusive_output", "metadata", "sound_file"]

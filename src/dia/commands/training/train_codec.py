@@ -123,7 +123,7 @@ def run(arguments: argparse.Namespace) -> int:
     work = arguments.work or arguments.output.with_name(f"{arguments.output.name}-work")
     from dia.runtime.files.atomic import check_vacant
 
-    check_vacant(arguments.output, arguments.overwrite)
+    check_vacant(arguments.output, arguments.overwrite, [arguments.data, arguments.base])
     check_place(arguments.output, arguments.data)
     check_place(work, arguments.data, "--work")
     check_data(arguments.data)

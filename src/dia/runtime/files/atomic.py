@@ -13,7 +13,7 @@ import shutil
 import stat
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
@@ -116,12 +116,40 @@ def check_file(path: str | Path) -> Path:
     return target
 
 
-def check_vacant(path: Path, overwrite: bool = False) -> None:
-    """Raise ValueError if no folder may be written at `path`. Call it before long work, too."""
+def check_vacant(path: Path, overwrite: bool = False, inputs: Iterable[str | Path | None] = ()) -> None:
+    """Raise ValueError if no folder may be written at `path`, or if it contains an input. Call it before long work."""
+    for source in inputs:
+        if source is not None and os.path.exists(place := os.path.expanduser(source)):
+            resolved = Path(place).resolve()
+            if path.resolve() in (resolved, *resolved.parents):
+                raise ValueError(f"{path} contains {source}, which is read. Choose another folder.")
     if path.exists() and not path.is_dir():
         raise ValueError(f"{path} is a file. Pass the path of a folder.")
     if not overwrite and path.is_dir() and any(path.iterdir()):
         raise ValueError(f"{path} exists and is not empty. Choose another folder or allow overwriting (--overwrite).")
+
+
+def check_not_input(path: str | Path, inputs: Mapping[str, str | Path | int | None], name: str = "") -> None:
+    """Raise if writing a file would replace one that is read, whatever its path is spelled like.
+
+    Args:
+        path: the file to write.
+        inputs: the files that are read, by the names that messages use: paths or descriptors. None is no file.
+        name: the option of `path`, for the message.
+
+    Raises:
+        ValueError: an input is the same file.
+    """
+    for read, source in inputs.items():
+        if source is not None and _is_same(path, source):
+            raise ValueError(f"{name} {path} is {read}, which it would replace. Choose another file.".lstrip())
+
+
+def _is_same(path: str | Path, source: str | Path | int) -> bool:
+    try:
+        return os.path.samefile(path, source)
+    except (OSError, ValueError):  # one does not exist, or is no path
+        return False
 
 
 class Partial:
@@ -325,6 +353,7 @@ __all__ = [
     "atomic_file",
     "atomic_folder",
     "check_file",
+    "check_not_input",
     "check_vacant",
     "destination",
     "replace_file",

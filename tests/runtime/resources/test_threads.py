@@ -126,3 +126,36 @@ def test_wait_passively_has_an_effect_before_torch_is_loaded():
     program = "import dia; from dia.runtime.resources.threads import wait_passively; print(wait_passively())"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "True\n"
+
+
+EXITS = """
+import time, weakref
+from dia.runtime.resources.threads import start
+
+class Owner: pass
+
+owner, stopped = Owner(), []
+weakref.finalize(owner, stopped.append, True)
+
+def work():
+    while not stopped:
+        time.sleep(0.01)
+    time.sleep(0.3)
+    print("first", flush=True)
+    start(lambda: (time.sleep(0.3), print("second", flush=True)), "second")
+
+start(work, "first")
+"""
+
+
+def test_the_end_of_the_program_waits_for_threads_after_their_owners_have_stopped_them():
+    done = subprocess.run([sys.executable, "-c", EXITS], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.split() == ["first", "second"]
+
+
+def test_the_end_of_the_program_does_not_wait_forever():
+    program = (
+        "import time; from dia.runtime.resources import threads; threads._END_SECONDS = 0.1; "
+        "threads.start(lambda: time.sleep(1000), 'endless')"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)

@@ -12,6 +12,7 @@ long as the same call in the main thread. `start` therefore releases the pool of
 import ctypes
 import os
 import sys
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,7 +20,9 @@ from functools import cache
 from math import floor
 from pathlib import Path
 from threading import Thread, current_thread, get_native_id
+from time import monotonic
 from typing import Any
+from weakref import finalize
 
 from dia.runtime.limits import THREADS
 from dia.runtime.resources.cores import CoreTimes, free_cores, usable_cores
@@ -30,6 +33,7 @@ _CHOSEN_BY_USER = "OMP_NUM_THREADS"
 SMALL = 100_000_000  # parameters; a step of a smaller model ends before a second thread wakes up
 _NEARLY_FREE = 0.75  # share of a core; with less, the other threads wait for the one on that core
 _SOFT = 1  # omp_pause_soft: releases resources but keeps settings
+_END_SECONDS = 60.0  # that the end of the program waits for threads; a step of a large model takes seconds
 
 
 @dataclass(frozen=True)
@@ -101,14 +105,38 @@ def release_thread_pool() -> None:
         library.omp_pause_resource_all(_SOFT)
 
 
+class _Thread(Thread):
+    """A thread that the end of the program waits for.
+
+    One that computes, or frees tensors, while the interpreter shuts down can crash it.
+    """
+
+
+def _join_all() -> None:
+    """Wait for the threads of `start`, whose owners have stopped them."""
+    deadline = monotonic() + _END_SECONDS
+    while running := [
+        one for one in threading.enumerate() if isinstance(one, _Thread) and one is not current_thread()
+    ]:
+        if (left := deadline - monotonic()) <= 0:
+            return
+        running[0].join(left)
+
+
+finalize(_Thread, _join_all)  # finalizers run in reverse order at exit: after those that stop threads
+
+
 def start(work: Callable[[], object], name: str) -> Thread:
-    """Start a daemon thread that runs `work`, after releasing the thread pool of the calling thread."""
+    """Start a daemon thread that runs `work`, after releasing the thread pool of the calling thread.
+
+    The end of the program waits for it. Whoever starts it stops it then, by `atexit` or `finalize`.
+    """
 
     def run() -> None:
         show_name(name)
         work()
 
-    thread = Thread(target=run, name=name, daemon=True)
+    thread = _Thread(target=run, name=name, daemon=True)
     release_thread_pool()
     thread.start()
     return thread

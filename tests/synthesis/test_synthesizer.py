@@ -1,6 +1,7 @@
 """Single passes: texts, prompts and seeds in, codes out, and whether the model ended by itself."""
 
 import dataclasses
+import threading
 
 import numpy as np
 import pytest
@@ -9,7 +10,9 @@ from tiny import CHANNELS, EOS, PATTERN, Rows, tiny_model
 from tiny_codec import random_codes, tiny_codec, tiny_processor
 from transformers import GenerationConfig
 
-from dia.synthesis.synthesizer import Synthesizer
+from dia.decoding import engine as engines
+from dia.decoding.engine import Engine, EngineFull
+from dia.synthesis.synthesizer import Cancelled, Synthesizer
 
 SAMPLED = {"do_sample": True, "temperature": 1.2, "max_length": 40}
 
@@ -114,3 +117,81 @@ def test_a_call_leaves_no_state(speaker):
     before = dataclasses.asdict(speaker).keys(), speaker.model.generation_config.to_dict()
     speaker(["[S1] Hi."], settings={"max_length": 20})
     assert (dataclasses.asdict(speaker).keys(), speaker.model.generation_config.to_dict()) == before
+
+
+SHORT = {"max_new_tokens": 8}
+
+
+@pytest.fixture
+def small_engine(speaker, monkeypatch):
+    """The model's engine, with 2 slots and room for 5 clips that wait."""
+    with Engine(speaker.model, slots=2, waiting=5) as engine:
+        monkeypatch.setitem(engines._engines, speaker.model, engine)
+        yield engine
+
+
+@pytest.mark.parametrize("waiting", [1, 5])
+def test_a_list_may_be_longer_than_the_queue_of_the_engine(speaker, small_engine, waiting):
+    small_engine._state.most_waiting = waiting
+    texts, seeds = [f"[S1] Number {number}." for number in range(30)], list(range(30))
+    spoken = speaker(texts, (), seeds, SHORT)
+    assert len(spoken) == 30
+    for number in (0, 7, 29):
+        (alone,) = speaker([texts[number]], (), [seeds[number]], SHORT)
+        assert torch.equal(spoken[number].codes, alone.codes)
+
+
+def test_several_long_lists_share_the_queue_of_the_engine(speaker, small_engine):
+    results = {}
+
+    def run(seed):
+        results[seed] = speaker(["[S1] Hi."] * 12, (), [seed] * 12, SHORT)
+
+    threads = [threading.Thread(target=run, args=(seed,)) for seed in (1, 2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert [len(results[seed]) for seed in (1, 2)] == [12, 12]
+
+
+def test_a_list_fails_at_once_if_other_clips_fill_the_queue(speaker, monkeypatch):
+    def full(*_, **__):
+        raise EngineFull("full")
+
+    monkeypatch.setattr(Engine, "submit", full)
+    with pytest.raises(EngineFull):
+        speaker(["[S1] Hi."] * 3, (), (), SHORT)
+
+
+@pytest.fixture
+def submitted(monkeypatch):
+    """The requests that were submitted, and a list of changes to make to the next ones."""
+    requests, changes, submit = [], [], Engine.submit
+
+    def changed(self, request, *arguments, **options):
+        requests.append(request)
+        return submit(self, changes.pop()(request) if changes else request, *arguments, **options)
+
+    monkeypatch.setattr(Engine, "submit", changed)
+    return requests, changes
+
+
+def test_an_error_ends_a_list_before_the_rest_is_spoken(speaker, small_engine, submitted):
+    def fails():
+        raise FloatingPointError("damaged")
+
+    requests, changes = submitted
+    changes.append(lambda request: dataclasses.replace(request, prefill=fails))
+    with pytest.raises(FloatingPointError, match="damaged"):
+        speaker(["[S1] Hi."] * 30, (), (), SHORT)
+    assert len(requests) < 10
+
+
+def test_cancelling_ends_a_list_before_the_rest_is_submitted(speaker, small_engine, submitted):
+    cancel = threading.Event()
+    requests, changes = submitted
+    changes.append(lambda request: cancel.set() or request)
+    with pytest.raises(Cancelled):
+        dataclasses.replace(speaker, cancel=cancel)(["[S1] Hi."] * 30, (), (), SHORT)
+    assert len(requests) < 10

@@ -4,9 +4,10 @@ Independent of files and of scripts that are longer than a pass.
 """
 
 import copy
-from collections.abc import Mapping, Sequence
-from concurrent.futures import wait
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, replace
+from time import sleep
 from typing import Any
 
 import torch
@@ -17,7 +18,7 @@ from dia.audio.waveform import Waveform
 from dia.codec import dac as codec
 from dia.decoding.call.inputs import speech_rows
 from dia.decoding.delay import last_end
-from dia.decoding.engine import Ticket, engine_of
+from dia.decoding.engine import EngineFull, Ticket, engine_of
 from dia.decoding.step.prefill import SlotRequest
 from dia.decoding.step.sampler import PlainLoopNeeded
 from dia.modeling_dia import DiaForConditionalGeneration
@@ -26,6 +27,7 @@ from dia.runtime.events import Flag
 
 _NO_SETTINGS: Mapping[str, Any] = {}
 _POLL_SECONDS = 0.1
+_CLIPS_PER_SLOT = 2  # of a call in the engine: one in each slot, and one to follow it at once
 # Clips of a call that keep what they attend to: 0.3 MB a second for 100 ids of text, with the embedded model.
 _MOST_ALIGNED = 32
 
@@ -251,18 +253,46 @@ class Synthesizer:
 
     def _run(self, requests: Sequence["_Request"], streamer: BaseStreamer | None) -> list[PassResult]:
         """Speak scripts side by side, and wait for them."""
-        engine, shared = engine_of(self.model), _shares(streamer, len(requests))
-        aligned = self.processor.audio_tokenizer is not None and len(requests) <= _MOST_ALIGNED
         tickets: list[Ticket] = []
         try:
-            for request, share in zip(requests, shared, strict=True):
-                tickets.append(engine.submit(request.slot, share, with_attention=aligned))
+            tickets.extend(self._submit(requests, _shares(streamer, len(requests))))
             self._wait(tickets)
-            pairs = zip(requests, tickets, strict=True)
+            pairs = zip(requests, tickets, strict=False)  # fewer tickets after `cancel` or an error
             return [self._result(request, ticket.result(), ticket.attention) for request, ticket in pairs]
         finally:
             for ticket in tickets:
                 ticket.cancel()  # those left after an error
+
+    def _submit(self, requests: Sequence["_Request"], shares: Sequence[BaseStreamer | None]) -> Iterator[Ticket]:
+        """Submit scripts, the later ones as earlier ones end: the engine's queue is short, and also for other calls.
+
+        Stops after `cancel` and after an error.
+        """
+        aligned = self.processor.audio_tokenizer is not None and len(requests) <= _MOST_ALIGNED
+        pending: set[Future[Tensor]] = set()
+        for number, (request, share) in enumerate(zip(requests, shares, strict=True)):
+            while (ticket := self._submitted(request, share, aligned, len(pending), first=not number)) is None:
+                if not pending:
+                    sleep(_POLL_SECONDS)  # other calls fill the queue
+                ended, pending = wait(pending, _POLL_SECONDS, FIRST_COMPLETED)
+                if any(one.exception() for one in ended) or (self.cancel is not None and self.cancel.is_set()):
+                    return
+            pending.add(ticket.future)
+            yield ticket
+
+    def _submitted(
+        self, request: "_Request", share: BaseStreamer | None, aligned: bool, pending: int, first: bool
+    ) -> Ticket | None:
+        """Submit a script, or return None if it has to wait. Only the first one is refused by a full engine."""
+        engine = engine_of(self.model)
+        if pending >= _CLIPS_PER_SLOT * engine.load().slots:
+            return None
+        try:
+            return engine.submit(request.slot, share, with_attention=aligned)
+        except EngineFull:
+            if first:
+                raise
+            return None
 
     def _wait(self, tickets: Sequence[Ticket]) -> None:
         """Wait for tickets, or cancel them once `cancel` is set, those in the queue, too."""

@@ -47,6 +47,14 @@ def test_a_text_gives_the_same_codes_alone_and_in_a_batch(speaker):
     assert len(among) == 2
 
 
+def test_each_text_may_have_its_own_limit(speaker):
+    among = speaker(["[S1] Hi.", "[S2] You there?", "[S1] Ho."], (), [4, 5, 6], {}, None, [8, 12, None])
+    assert [len(one.codes) for one in among] == [7, 11, 38]
+    assert [one.ended for one in among] == [False] * 3
+    (alone,) = speaker(["[S1] Hi."], (), [4], speaker.limited({}, 8))
+    assert torch.equal(among[0].codes, alone.codes)
+
+
 def test_a_batch_may_mix_texts_with_and_without_a_seed(speaker):
     first, second = (speaker(["[S1] Hi.", "[S1] Ho."], (), [None, 7]) for _ in range(2))
     assert torch.equal(first[1].codes, second[1].codes)

@@ -7,6 +7,7 @@ import copy
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, replace
+from math import inf
 from time import sleep
 from typing import Any
 
@@ -32,6 +33,9 @@ _CLIPS_PER_SLOT = 2  # of a call in the engine: one in each slot, and one to fol
 _MOST_ALIGNED = 32
 
 
+_Script = tuple[str, Tensor | None, int | None]  # text, prompt, seed
+
+
 @dataclass(frozen=True)
 class PassResult:
     """The codes of one script.
@@ -47,10 +51,6 @@ class PassResult:
     ended: bool
     attention: Tensor | None = None
     places: Tensor | None = None
-
-    def truncated(self, frames: int) -> "PassResult":
-        """The first `frames` frames, marked as not ended by itself; unchanged if there are fewer."""
-        return self if len(self.codes) < frames else replace(self, codes=self.codes[:frames], ended=False)
 
 
 class Cancelled(Exception):
@@ -163,6 +163,7 @@ class Synthesizer:
         seeds: Sequence[int | None] = (),
         settings: Mapping[str, Any] = _NO_SETTINGS,
         streamer: BaseStreamer | None = None,
+        frames: Sequence[int | None] = (),
     ) -> list[PassResult]:
         """Speak scripts side by side.
 
@@ -174,28 +175,37 @@ class Synthesizer:
             settings: keyword arguments of transformers' `generate`; defaults are the model's.
             streamer: receives every row as it is sampled, in another thread; of several scripts, the rows of the one
                 that is ahead.
+            frames: the limit of each text, as in `limited`; by default that of the settings.
 
         Raises:
             TypeError, ValueError: an argument is invalid; the message names it.
             Cancelled: `cancel` is set.
         """
-        settings = self._with_length(settings)
         streamer = _CancelStreamer(self.cancel) if streamer is None and self.cancel is not None else streamer
         if not texts:
             raise ValueError("text is empty; pass one script or more.")
         prompts, seeds = list(prompts) or [None] * len(texts), list(seeds) or [None] * len(texts)
-        for name, given in (("prompts", prompts), ("seeds", seeds)):
+        frames = list(frames) or [None] * len(texts)
+        for name, given in (("prompts", prompts), ("seeds", seeds), ("frames", frames)):
             if len(given) != len(texts):
                 raise ValueError(f"{name} has {len(given)} entries for {len(texts)} texts.")
+        scripts = list(zip(texts, prompts, seeds, strict=True))
+        limited = [self._with_length(self.limited(settings, most)) for most in frames]
         try:
-            requests = [self._request(*one, settings) for one in zip(texts, prompts, seeds, strict=True)]
+            requests = [self._request(*one, own) for one, own in zip(scripts, limited, strict=True)]
         except PlainLoopNeeded:
-            results = self._generate(texts, prompts, seeds, settings, streamer)
+            results = self._generate_all(scripts, limited, frames, streamer)
         else:
             results = self._run(requests, streamer)
         if self.cancel is not None and self.cancel.is_set():
             raise Cancelled("the pass was cancelled.")
         return results
+
+    def limited(self, settings: Mapping[str, Any], frames: int | None) -> Mapping[str, Any]:
+        """Settings that end a text after `frames` frames, including one for the end; None changes nothing."""
+        return (
+            settings if frames is None else {**settings, "max_new_tokens": frames + max(self.processor.delay_pattern)}
+        )
 
     def is_batched(self, text: str, settings: Mapping[str, Any] = _NO_SETTINGS) -> bool:
         """Whether calls from several threads share a step; otherwise each runs by itself.
@@ -312,15 +322,29 @@ class Synthesizer:
         codes, ended = self.processor.undelayed_codes(grids, prompt_rows), self._ended(grids, last)
         return [PassResult(clip, own_end) for clip, own_end in zip(codes, ended, strict=True)]
 
-    def _generate(
+    def _generate_all(
         self,
-        texts: Sequence[str],
-        prompts: Sequence[Tensor | None],
-        seeds: Sequence[int | None],
-        settings: Mapping[str, Any],
+        scripts: Sequence["_Script"],
+        limited: Sequence[Mapping[str, Any]],
+        frames: Sequence[int | None],
         streamer: BaseStreamer | None,
     ) -> list[PassResult]:
+        """Speak scripts in one batch with the longest limit, and again those that reach their own limit.
+
+        There, all but the first channels have a few frames to go, which depend on the first ones.
+        """
+        longest = max(range(len(frames)), key=lambda number: inf if (most := frames[number]) is None else most)
+        results = self._generate(scripts, limited[longest], streamer)
+        for number, (script, own, most) in enumerate(zip(scripts, limited, frames, strict=True)):
+            if most is not None and most != frames[longest] and len(results[number].codes) >= most - 1:
+                results[number] = self._generate([script], own, None)[0]
+        return results
+
+    def _generate(
+        self, scripts: Sequence["_Script"], settings: Mapping[str, Any], streamer: BaseStreamer | None
+    ) -> list[PassResult]:
         """Speak scripts in one batch with `generate`, which supports all settings."""
+        texts, prompts, seeds = zip(*scripts, strict=True)
         inputs, rows, last = self._inputs(texts, prompts, settings)
         grids = self.model.generate(**inputs, **settings, generator=self._generators(seeds), streamer=streamer).cpu()
         return self._results(grids, rows, last)

@@ -11,7 +11,7 @@ from tiny_speech import tiny_speech
 from dia.synthesis.synthesizer import PassResult
 from dia.synthesis.takes import analysis, generation
 from dia.synthesis.takes.alignment import Alignment
-from dia.synthesis.takes.generation import make_take, restore_take, stream_take
+from dia.synthesis.takes.generation import make_take, make_takes, restore_take, stream_take
 from dia.synthesis.takes.take import Line, TakeOptions
 
 LINE = Line("[S1] Hi there. [S2] Yes.")
@@ -61,6 +61,19 @@ def test_the_same_seed_gives_the_same_take_alone_and_in_a_batch(synthesizer, nev
     assert torch.equal(best.codes, alone.codes)
     np.testing.assert_allclose(best.audio, alone.audio, atol=1e-5)
     assert [attempt.seed for attempt in best.attempts] == [3, 4, 5, 6]
+
+
+@pytest.mark.parametrize("settings", [{}, {"stopping_criteria": [lambda ids, _: torch.zeros(len(ids), dtype=bool)]}])
+def test_a_line_that_reaches_its_own_limit_gives_the_same_take_next_to_a_longer_line(settings):
+    endless = tiny_speech(ends=0.0, max_length=1500)
+    lines = [Line("[S1] Hi."), Line("[S1] Hi. [S2] " + "La la la. " * 5), Line("[S1] Ho.")]
+    among = make_takes(endless, lines, [5, 6, 7], settings)
+    assert len({len(take.codes) for take in among}) == 2
+    for line, seed, take in zip(lines, [5, 6, 7], among, strict=True):
+        alone = make_take(endless, line, seed, settings)
+        assert torch.equal(take.codes, alone.codes)
+        np.testing.assert_allclose(take.audio, alone.audio, atol=1e-5)
+        assert take.warnings == alone.warnings
 
 
 def test_without_a_seed_the_take_reports_the_random_one(synthesizer):

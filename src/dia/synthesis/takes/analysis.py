@@ -115,7 +115,10 @@ class TakeAnalysis:
         )
 
     def max_frames(self, settings: Mapping[str, Any]) -> int | None:
-        """The maximum number of frames for the line; None if the settings set a length or the model allows less."""
+        """The maximum number of frames for the line, including one for the end.
+
+        None if the settings set a length or the model allows less.
+        """
         if {"max_length", "max_new_tokens"} & set(settings):
             return None
         processor, own = self.synthesizer.processor, self.synthesizer.model.generation_config.max_length

@@ -103,30 +103,19 @@ def _run_batch(
     """Run one pass for all lines and seeds; each clip ends at the length limit of its own line."""
     if not tries:
         return []
-    limits = [analysis.max_frames(settings) for analysis, _ in tries]  # including one frame for the end
     spoken = synthesizer(
         [analysis.text for analysis, _ in tries],
         [analysis.line.prompt for analysis, _ in tries],
         [seed for _, seed in tries],
-        _with_max_frames(synthesizer, settings, limits),
+        settings,
         streamer,
+        [analysis.max_frames(settings) for analysis, _ in tries],
     )
-    spoken = [one if limit is None else one.truncated(limit - 1) for one, limit in zip(spoken, limits, strict=True)]
     has_codec = synthesizer.processor.audio_tokenizer is not None
     sounds = synthesizer.sounds([one.codes for one in spoken]) if has_codec else [None] * len(spoken)
     return [
         analysis.take(one, sound, seed) for (analysis, seed), one, sound in zip(tries, spoken, sounds, strict=True)
     ]
-
-
-def _with_max_frames(
-    synthesizer: Synthesizer, settings: Mapping[str, Any], limits: Sequence[int | None]
-) -> Mapping[str, Any]:
-    """Settings that let every clip reach its limit in frames; a limit of None is the model's own."""
-    frames = [limit for limit in limits if limit is not None]
-    if len(frames) < len(limits):
-        return settings
-    return {**settings, "max_new_tokens": max(frames) + max(synthesizer.processor.delay_pattern)}
 
 
 def stream_take(
@@ -165,7 +154,7 @@ def stream_take(
     closing = _CLOSING_TAG_SECONDS if analysis.format.closing_tag else 0.0
     earliest = min_plausible_seconds(line.text) * rate  # in samples; the text cannot be complete earlier
     audio, yielded = np.zeros(0, np.float32), 0
-    limited = _with_max_frames(synthesizer, settings, [analysis.max_frames(settings)])
+    limited = synthesizer.limited(settings, analysis.max_frames(settings))
     rows = stream(synthesizer, analysis.text, line.prompt, seed, limited, timeout, _FIRST_SECONDS)
     with closing_of(rows) as chunks:
         while True:

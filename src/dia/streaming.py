@@ -24,6 +24,7 @@ from dia.codec import dac as codec
 from dia.decoding.delay import undelay
 from dia.processing_dia import DiaProcessor
 from dia.runtime.events import Flag
+from dia.runtime.forks import after_fork, lost_work
 from dia.runtime.limits import WAIT_SECONDS, WINDOW_FRAMES
 
 _FIRST, _MOST = 0.1, 1.0  # seconds of audio in the first and in the largest window
@@ -97,6 +98,8 @@ class DiaAudioStreamer(BaseStreamer):
             raise ValueError(f"DiaAudioStreamer supports one clip, but the batch has {value.shape[0]}.")
         if self._begun and not self._closed:
             self._take(value)
+        if not self._begun:
+            after_fork(self, DiaAudioStreamer.abandon)
         self._begun = True
 
     def fail(self, error: BaseException) -> None:
@@ -104,6 +107,13 @@ class DiaAudioStreamer(BaseStreamer):
         if not self._over:
             self._over = True
             self._queue(None if self._closed else error)
+
+    def abandon(self) -> None:
+        """End with an error in a forked process: the threads for it are missing, and may have held the queue."""
+        if self._over and self._decode_in is None:
+            return  # all audio is in the queue
+        self._over, self._chunks = True, Queue()
+        self._chunks.put(lost_work())
 
     def end(self) -> None:
         """Decode the remaining rows and end the iteration, even after an error, so that no consumer waits forever."""

@@ -1,12 +1,14 @@
 """The engine: clips share a step, and each joins, ends, fails or is cancelled on its own."""
 
 import gc
+import sys
 import threading
 from dataclasses import replace
 from weakref import ref
 
 import pytest
 import torch
+from forks import ended, forked
 from tiny import EOS, Rows, threads_left, tiny_model
 
 from dia.decoding import engine as engines
@@ -280,6 +282,24 @@ def test_an_engine_says_that_it_is_closed(model):
     assert not engine.closed
     engine.close()
     assert engine.closed
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="forks")
+def test_a_fork_of_a_busy_process_generates_anew(model, alone, engine):
+    (first, *_), held = busy(model, engine, 5)  # in slots and in the queue
+
+    def generate():
+        with pytest.raises(RuntimeError, match="the process was forked"):
+            first.result(20)
+        first.cancel()
+        assert engine.load() == engines.Load(slots=3, live=0, waiting=0)
+        assert engine.submit(request(model, 1)).result(20).tolist() == alone[1].tolist()
+        engine.close()
+
+    child = forked(generate, seconds=60)
+    for one in held:
+        one.go.set()
+    assert ended(child) == 0
 
 
 def test_random_operations_leave_nothing_behind(model, alone):

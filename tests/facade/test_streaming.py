@@ -2,6 +2,7 @@
 
 import contextlib
 import gc
+import sys
 import threading
 from threading import Thread
 from weakref import ref
@@ -9,8 +10,10 @@ from weakref import ref
 import numpy as np
 import pytest
 import torch
+from forks import ended, forked
 from tiny import EOS, PATTERN, PLAIN, prompts, texts, threads_left, tiny_model
 from tiny_codec import RATE, random_codes, tiny_codec, tiny_processor
+from tiny_speech import tiny_speech
 from transformers import GenerationConfig, LogitsProcessorList
 
 from dia.codec import dac as codec
@@ -377,3 +380,21 @@ def test_the_embedded_model_streams_without_a_click_at_any_join():
     bends = np.abs(np.diff(sound, 2))
     at_joins = np.concatenate([bends[join - 3 : join + 2] for join in joins])
     assert at_joins.max() <= np.delete(bends, [join + shift for join in joins for shift in range(-3, 2)]).max()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="forks")
+@pytest.mark.parametrize("settings", WAYS.values(), ids=WAYS)
+def test_a_stream_of_the_parent_raises_in_a_fork_which_can_start_its_own(settings):
+    synthesizer = tiny_speech(ends=0.0, max_length=1500)
+    chunks = stream(synthesizer, "[S1] Hi.", None, 1, settings)
+    next(chunks)
+
+    def speak():
+        with pytest.raises(RuntimeError, match="the process was forked"):
+            next(chunks)
+        own = stream(synthesizer, "[S1] Hi.", None, 1, settings, 20.0)
+        assert len(next(own))
+        own.close()
+
+    assert ended(forked(speak, seconds=60)) == 0
+    chunks.close()

@@ -2,12 +2,16 @@
 
 import os
 import signal
+import traceback
 import warnings
 from collections.abc import Callable
 
 
-def forked(work: Callable[[], object]) -> int:
-    """The number of a process that does some work, and ends with exit code 0, or 1 after an error."""
+def forked(work: Callable[[], object], seconds: int = 0) -> int:
+    """The number of a process that does some work, and ends with exit code 0, or 1 after an error.
+
+    It is killed by a signal after `seconds`; 0 is never.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # where threads are about, which a fork does not have
         process = os.fork()
@@ -15,8 +19,11 @@ def forked(work: Callable[[], object]) -> int:
         return process
     code = 1
     try:
+        signal.alarm(seconds)
         work()
         code = 0
+    except BaseException:
+        traceback.print_exc()
     finally:
         os._exit(code)
 

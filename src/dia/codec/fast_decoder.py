@@ -15,7 +15,6 @@ Nothing is computed twice, and memory grows with the piece, not with the clip.
 
 from collections.abc import Iterator, Sequence
 from itertools import chain, repeat
-from threading import Lock
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -26,6 +25,7 @@ from transformers.models.dac.modeling_dac import DacDecoder, DacDecoderBlock, Da
 
 from dia.kernels.codec import ClipState, Kernel, StageWeights, is_used
 from dia.kernels.snake import snake
+from dia.runtime.forks import Lock
 from dia.runtime.resources.fingerprint import fingerprint, modules_of, weights_of
 from dia.runtime.resources.memory import page_out_weights, release_free_memory
 

@@ -19,7 +19,8 @@ from transformers.generation.streamers import BaseStreamer
 from dia.decoding.step.config import DecodeConfig, check_model
 from dia.decoding.step.prefill import SlotRequest
 from dia.decoding.step.runner import GraphRunner, runner_for
-from dia.decoding.tickets import Prefill, Ticket
+from dia.decoding.tickets import EngineClosed, EngineFull, Prefill, Ticket
+from dia.runtime.forks import Lock, after_fork
 from dia.runtime.log import get_logger
 from dia.runtime.ranges import Range
 from dia.runtime.resources.free_memory import free_memory
@@ -36,14 +37,6 @@ _STOP_SECONDS = 60.0
 # After such an error, as of an illegal memory access, a GPU fails every call. PyTorch before 2.8 has no type for it.
 _ACCELERATOR_ERROR: type[BaseException] | tuple[()] = getattr(torch, "AcceleratorError", ())
 _ahead = Worker("dia.prefill", alone=True)  # computes prompts of small models while their steps run
-
-
-class EngineFull(RuntimeError):
-    """More clips wait than the engine allows."""
-
-
-class EngineClosed(RuntimeError):
-    """The engine was closed before the clip was finished."""
 
 
 @dataclass(frozen=True)
@@ -146,12 +139,17 @@ class _State:
 
     def __init__(self, model: Any, slots: int, most_waiting: int) -> None:
         self.model, self.slots, self.most_waiting = model, slots, most_waiting
-        self.lock = threading.Lock()
+        self.lock = Lock()
         self.waiting: deque[Ticket] = deque()
         self.beginning: deque[Prefill] = deque()  # taken from `waiting`, for slots that are free
         self.live: dict[int, Ticket] = {}
         self.thread: threading.Thread | None = None
         self.closed = self.broken = False
+        after_fork(self, _State.start_anew)
+
+    def start_anew(self) -> None:
+        """Drop the clips of the parent in a forked process, where the thread is missing."""
+        self.waiting, self.beginning, self.live, self.thread = deque(), deque(), {}, None
 
     def submit(self, ticket: Ticket) -> Ticket:
         with self.lock:
@@ -379,7 +377,7 @@ def _has_room(config: DecodeConfig, wanted: DecodeConfig) -> bool:
 
 
 _engines: WeakKeyDictionary[Any, Engine] = WeakKeyDictionary()
-_engines_lock = threading.Lock()
+_engines_lock = Lock()
 
 
 def engine_of(model: Any) -> Engine:

@@ -1,4 +1,7 @@
-"""Clips on their way into a step: the ticket that its owner holds, and its prompt, which any thread may compute."""
+"""Clips on their way into a step: the ticket that its owner holds, and its prompt, which any thread may compute.
+
+Also the errors of the engine that owners of tickets get.
+"""
 
 import threading
 from collections.abc import Callable
@@ -8,6 +11,15 @@ from torch import Tensor
 from transformers.generation.streamers import BaseStreamer
 
 from dia.decoding.step.prefill import SlotRequest, Start
+from dia.runtime.forks import after_fork, lost_work
+
+
+class EngineFull(RuntimeError):
+    """More clips wait than the engine allows."""
+
+
+class EngineClosed(RuntimeError):
+    """The engine was closed before the clip was finished."""
 
 
 class Ticket:
@@ -22,7 +34,8 @@ class Ticket:
         self.request, self.streamer, self.with_attention = request, streamer, with_attention
         self.attention: Tensor | None = None
         self.future: Future[Tensor] = Future()
-        self._cancelled = False
+        self._cancelled = self._over = False
+        after_fork(self, Ticket.abandon)
         self._withdraw: Callable[[Ticket], bool] | None = None  # takes a clip that waits out of the queue
 
     def cancel(self) -> None:
@@ -61,8 +74,9 @@ class Ticket:
                 self.streamer.end()
         except BaseException as error:  # the streamer's; its consumer gets it from `result`
             self.future.set_exception(error)
-            return
-        self.future.set_result(grid)
+        else:
+            self.future.set_result(grid)
+        self._over = True
 
     def fail(self, error: BaseException) -> None:
         """End the clip with an error."""
@@ -71,6 +85,16 @@ class Ticket:
                 self.streamer.fail(error)
             self.streamer.end()
         self.future.set_exception(error)
+        self._over = True
+
+    def abandon(self) -> None:
+        """End the clip with an error in a forked process: the engine's thread is missing, and may have held locks."""
+        if self._over:
+            return
+        self.future = Future()
+        self.future.set_exception(lost_work())
+        if self.streamer is not None and hasattr(self.streamer, "abandon"):
+            self.streamer.abandon()
 
 
 class Prefill:
@@ -106,4 +130,4 @@ class Prefill:
         return self._begun or self.ticket.request.prefill()
 
 
-__all__ = ["Prefill", "Ticket"]
+__all__ = ["EngineClosed", "EngineFull", "Prefill", "Ticket"]

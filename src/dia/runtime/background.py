@@ -7,6 +7,7 @@ from threading import Event, Semaphore, Thread
 from typing import Generic, TypeVar
 from weakref import finalize
 
+from dia.runtime.forks import after_fork, lost_work
 from dia.runtime.resources.threads import join, start
 
 T = TypeVar("T")
@@ -40,6 +41,7 @@ class _Buffer(Generic[T]):
 
     def __init__(self, cancel: Event, buffered: int, timeout: float | None) -> None:
         self.cancel, self.timeout, self._free = cancel, timeout, Semaphore(buffered - 1)
+        after_fork(self, _Buffer.abandon)
         self._queue: SimpleQueue[T | BaseException | None] = SimpleQueue()
 
     def fill(self, make: Callable[[], Iterable[T]]) -> None:
@@ -70,6 +72,11 @@ class _Buffer(Generic[T]):
             raise item
         finally:
             del item  # otherwise the error's traceback refers to the error itself, which delays freeing both
+
+    def abandon(self) -> None:
+        """End with an error in a forked process: the thread is missing, and may have held the locks of both parts."""
+        self._free, self._queue = Semaphore(0), SimpleQueue()
+        self._queue.put(lost_work())
 
     def stop(self, thread: Thread) -> None:
         """Cancel the work and wait up to `timeout` seconds for it to end."""

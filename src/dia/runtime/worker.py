@@ -1,10 +1,11 @@
 """A thread that runs short tasks in order. Independent of the tasks."""
 
 import atexit
-import threading
 from collections import deque
 from collections.abc import Callable
+from threading import Thread
 
+from dia.runtime.forks import Lock, after_fork
 from dia.runtime.resources.threads import compute_with_one_thread, join, start
 
 _STOP_SECONDS = 10.0
@@ -21,10 +22,11 @@ class Worker:
     """
 
     def __init__(self, name: str, alone: bool = False) -> None:
-        self._name, self._alone, self._lock = name, alone, threading.Lock()
+        self._name, self._alone, self._lock = name, alone, Lock()
         self._tasks: deque[Callable[[], object]] = deque()
-        self._thread: threading.Thread | None = None
+        self._thread: Thread | None = None
         atexit.register(self._stop)  # a thread that computes while the interpreter shuts down can crash it
+        after_fork(self, Worker._start_anew)
 
     def submit(self, task: Callable[[], object]) -> None:
         """Add a task. It must handle its own errors."""
@@ -47,6 +49,11 @@ class Worker:
                 self._thread = None
                 return None
             return self._tasks.popleft()
+
+    def _start_anew(self) -> None:
+        """Drop the tasks of the parent in a forked process, where the thread is missing."""
+        self._tasks.clear()
+        self._thread = None
 
     def _stop(self) -> None:
         with self._lock:

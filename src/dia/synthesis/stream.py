@@ -12,6 +12,7 @@ from transformers import DacModel
 
 from dia.audio.waveform import Waveform
 from dia.decoding.step.sampler import PlainLoopNeeded
+from dia.runtime.forks import after_fork
 from dia.runtime.resources.threads import join, start
 from dia.runtime.worker import Worker
 from dia.streaming import DiaAudioStreamer
@@ -103,6 +104,7 @@ def _streamed_by_thread(
             streamer.fail(error)
         streamer.end()
 
+    after_fork(streamer, DiaAudioStreamer.abandon)
     thread = start(speak, "dia.stream")
     # Also stops the thread at exit: computing while the interpreter shuts down can crash it.
     stop = finalize(streamer, _stop, streamer, thread)

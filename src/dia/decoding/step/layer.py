@@ -9,7 +9,6 @@ Shapes: B clips, N rows of the network (B, under guidance 2B), E model width, R 
 G key heads, D head width.
 """
 
-import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +24,7 @@ from dia.kernels.decoder import skinny_linear, skinny_norm
 from dia.kernels.wide import operations, wide_norm
 from dia.quantization.half import HalfLinear
 from dia.quantization.linear import QuantizedLinear
+from dia.runtime.forks import Lock
 
 MODELING_MODULE = "dia.modeling_dia"  # the step replaces forward methods of this module only
 _NARROW = 1024  # up to this width call overhead dominates, so that copying weights into one matrix pays off
@@ -319,7 +319,7 @@ def _joined(owner: nn.Module, modules: list[nn.Module], eager: bool) -> Linear:
 
 
 _matrices: WeakKeyDictionary[nn.Module, _Matrix] = WeakKeyDictionary()
-_matrices_lock = threading.Lock()
+_matrices_lock = Lock()
 
 
 def _shared(owner: nn.Module, weights: list[Tensor]) -> _Matrix:

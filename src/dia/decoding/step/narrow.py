@@ -4,7 +4,6 @@ it.
 Knows models and layers; `dia.kernels.network` knows the computation.
 """
 
-import threading
 from collections.abc import Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -14,10 +13,11 @@ from transformers.activations import ACT2FN
 
 from dia.decoding.step.layer import MODELING_MODULE, FastLayer, is_plain
 from dia.kernels.network import Buffers, LayerWeights, Network, Shape, Weights, load, supports
+from dia.runtime.forks import Lock
 from dia.runtime.resources.fingerprint import fingerprint, modules_of, weights_of
 
 _packed: WeakKeyDictionary[Any, tuple[Any, Weights]] = WeakKeyDictionary()  # of each model, with their versions
-_lock = threading.Lock()
+_lock = Lock()
 
 
 def network_of(model: Any, layers: Sequence[FastLayer]) -> Network | None:

@@ -23,6 +23,7 @@ from dia.decoding.step.config import DecodeConfig
 from dia.decoding.step.prefill import Start
 from dia.decoding.step.step import Step
 from dia.quantization.linear import QuantizedLinear
+from dia.runtime.forks import Lock
 from dia.runtime.log import get_logger
 from dia.runtime.resources.fingerprint import has_known_class
 from dia.runtime.resources.free_memory import free_memory
@@ -165,7 +166,7 @@ def _raised_recompile_limit() -> AbstractContextManager[Any]:
 
 # For each model, pairs of `_weights_key` and a runner that is not in use, the latest last.
 _runners: WeakKeyDictionary[Any, list[tuple[Any, GraphRunner]]] = WeakKeyDictionary()
-_runners_lock = threading.Lock()
+_runners_lock = Lock()
 
 
 @contextmanager

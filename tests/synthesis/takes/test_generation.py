@@ -66,7 +66,7 @@ def test_the_same_seed_gives_the_same_take_alone_and_in_a_batch(synthesizer, nev
 @pytest.mark.parametrize("settings", [{}, {"stopping_criteria": [lambda ids, _: torch.zeros(len(ids), dtype=bool)]}])
 def test_a_line_that_reaches_its_own_limit_gives_the_same_take_next_to_a_longer_line(settings):
     endless = tiny_speech(ends=0.0, max_length=1500)
-    lines = [Line("[S1] Hi."), Line("[S1] Hi. [S2] " + "La la la. " * 5), Line("[S1] Ho.")]
+    lines = [Line("[S1] Hi."), Line("[S1] Hi. [S2] La la la."), Line("[S1] Ho.")]
     among = make_takes(endless, lines, [5, 6, 7], settings)
     assert len({len(take.codes) for take in among}) == 2
     for line, seed, take in zip(lines, [5, 6, 7], among, strict=True):

@@ -67,16 +67,12 @@ class DiaFeatureExtractor(SequenceFeatureExtractor):
         max_seconds: float | None = None,
         **kwargs: Any,
     ) -> None:
-        given = {"feature_size": feature_size, "padding_value": padding_value}
-        check_numbers(_NUMBERS, given | {"sampling_rate": sampling_rate, "hop_length": hop_length})
-        check_given(EXTRACTOR_RANGES, {"max_seconds": max_seconds})
+        given = {"feature_size": feature_size, "sampling_rate": sampling_rate, "padding_value": padding_value}
+        given = check_numbers(_NUMBERS, given | {"hop_length": hop_length})
+        max_seconds = check_given(EXTRACTOR_RANGES, {"max_seconds": max_seconds}).get("max_seconds")
         if (side := kwargs.get("padding_side", "right")) not in ("left", "right"):
             raise ValueError(f"padding_side is {side!r}; it must be 'left' or 'right'.")
-        super().__init__(feature_size=feature_size, sampling_rate=sampling_rate, padding_value=padding_value, **kwargs)
-        self.feature_size = feature_size
-        self.sampling_rate = sampling_rate
-        self.padding_value = padding_value
-        self.hop_length = hop_length
+        super().__init__(**given, **kwargs)  # which become attributes
         self.max_seconds = max_seconds
 
     @classmethod

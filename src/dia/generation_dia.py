@@ -241,8 +241,8 @@ class DiaGenerationMixin(GenerationMixin):
         self, config: GenerationConfig | None, refused: dict[str, Any], kwargs: dict[str, Any]
     ) -> tuple[GenerationConfig, dict[str, Any]]:
         """Merge and validate the settings; returns them and the keyword arguments for the model."""
-        for values in (vars(config or self.generation_config), kwargs):
-            check_ranges(values)
+        check_ranges(vars(config or self.generation_config))
+        kwargs = check_ranges(kwargs)
         given = {name: value for name, value in kwargs.items() if value is not None or name not in NEVER_NONE}
         settings, model_kwargs = merged(self, config, given)
         lengths = (kwargs.get("max_length"), getattr(config, "max_length", None), self.generation_config.max_length)

@@ -417,7 +417,8 @@ class Dia:
 
         `seed` is stored in the watermark if it has at most 32 bits.
         """
-        return Watermarker(self.sample_rate, Payload.of(self.provenance().model, seed))
+        origin = self.provenance(seed)
+        return Watermarker(self.sample_rate, Payload.of(origin.model, origin.seed))
 
     def load_audio(self, path: Any) -> Tensor:
         """Read a recording, a path or another input of `DiaFeatureExtractor`, as codes [T, C] for `audio_prompt`.

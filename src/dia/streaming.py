@@ -213,8 +213,7 @@ class DiaAudioStreamer(BaseStreamer):
 def _frames(given: int | None, default: float, name: str) -> int:
     if given is None:
         return math.ceil(default)
-    WINDOW_FRAMES.check(name, given)
-    return given
+    return int(WINDOW_FRAMES.check(name, given))
 
 
 def checked_timeout(timeout: float | None) -> float | None:
@@ -223,9 +222,7 @@ def checked_timeout(timeout: float | None) -> float | None:
     Raises:
         TypeError, ValueError: it is not a valid number of seconds.
     """
-    if timeout is not None:
-        WAIT_SECONDS.check("timeout", timeout)
-    return timeout
+    return None if timeout is None else WAIT_SECONDS.check("timeout", timeout)
 
 
 __all__ = ["DiaAudioStreamer", "checked_timeout"]

@@ -76,8 +76,8 @@ class DiaTokenizer(TokenizersBackend):
         pronunciations_file: str | os.PathLike[str] | None = None,
         **kwargs: Any,
     ) -> None:
-        check_given(TOKENIZER_RANGES, {"max_length": max_length})
-        ID_OFFSET.check("offset", offset)
+        max_length = check_given(TOKENIZER_RANGES, {"max_length": max_length}).get("max_length")
+        offset = ID_OFFSET.check("offset", offset)
         kwargs = {key: value for key, value in kwargs.items() if key not in _BACKEND_ARGUMENTS}
         limits = [limit for limit in (max_length, kwargs.pop("model_max_length", None)) if limit is not None]
         self.pronunciations = None if pronunciations_file is None else Pronunciations.load(pronunciations_file)

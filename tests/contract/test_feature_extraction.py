@@ -237,3 +237,10 @@ def test_a_clip_over_the_limit_is_refused_before_it_is_resampled(monkeypatch):
 def test_a_list_of_booleans_is_refused(extractor):
     with pytest.raises(TypeError, match="with non-numeric values"):
         extractor([True, False] * 100)
+
+
+def test_numbers_of_other_types_are_saved_as_plain_ones(tmp_path):
+    given = {"sampling_rate": np.int64(16000), "max_seconds": np.float32(3), "hop_length": np.int32(64)}
+    DiaFeatureExtractor(**given).save_pretrained(tmp_path)
+    loaded = DiaFeatureExtractor.from_pretrained(tmp_path)
+    assert (loaded.sampling_rate, loaded.max_seconds, loaded.hop_length) == (16000, 3.0, 64)

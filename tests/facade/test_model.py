@@ -279,3 +279,10 @@ def test_a_speaking_rate_out_of_range_or_without_sound_is_refused(dia, folder):
         dia.generate("[S1] Hello.", speaking_rate="fast")
     with pytest.raises(ValueError, match="there is no codec"):
         Dia.from_pretrained(folder, load_dac=False).generate("[S1] Hello.", speaking_rate=1.5)
+
+
+def test_a_watermark_takes_a_seed_of_any_numeric_type(dia):
+    audio = np.zeros(RATE, np.float32)
+    audio[::7] = 0.1
+    marked = [dia.watermarker(seed).process(audio) for seed in (7, np.int32(7))]
+    np.testing.assert_array_equal(*marked)

@@ -5,6 +5,7 @@ import os
 import tracemalloc
 from itertools import islice
 
+import numpy as np
 import pytest
 from job_speakers import StubSpeaker
 
@@ -59,6 +60,14 @@ def test_a_changed_row_alone_is_made_anew(tmp_path, change):
     assert spoken == ["r0"]
     assert [result.id for result in results if result.made] == ["r0"]
     assert len(manifest(tmp_path / "out")) == 6
+
+
+def test_numbers_of_other_types_are_as_plain_ones(tmp_path):
+    rows = [{**ROWS[0], "seed": np.int64(3), "temperature": np.float32(0.5)}, *ROWS[1:]]
+    plain = [{**ROWS[0], "seed": 3, "temperature": 0.5}, *ROWS[1:]]
+    run(tmp_path / "out", rows, seed=np.int64(9), options={"retries": np.int32(2)})
+    assert manifest(tmp_path / "out")[0]["seed"] == 3
+    assert run(tmp_path / "out", plain, seed=9, options={"retries": 2})[1] == []
 
 
 def test_a_missing_or_cut_file_is_made_anew(tmp_path):

@@ -1,5 +1,8 @@
 """Every column of a row is checked, and the row's seed depends on nothing but the job's seed and the id."""
 
+import json
+
+import numpy as np
 import pytest
 
 from dia.audio.watermark.payload import Payload
@@ -47,6 +50,19 @@ def test_a_bad_row_is_refused_with_its_place(content, fault):
     with pytest.raises(ValueError, match="row 1") as caught:
         read(content)
     assert fault in str(caught.value)
+
+
+def test_numbers_of_other_types_are_as_plain_ones():
+    given = {
+        "seed": np.int64(3),
+        "speaking_rate": np.float32(1.5),
+        "cfg_scale": np.float32(2.5),
+        "retries": np.int8(1),
+    }
+    plain = {"seed": 3, "speaking_rate": 1.5, "cfg_scale": 2.5, "retries": 1}
+    row, other = (read({"id": "a", "text": "Hi.", **numbers}) for numbers in (given, plain))
+    assert json.dumps([row.seed, row.options]) == json.dumps([other.seed, other.options])
+    assert row.settings_sha256(0) == other.settings_sha256(0)
 
 
 def test_turns_become_a_script_with_names_in_order():

@@ -1,7 +1,10 @@
 """Requests become jobs: a script, a voice, a seed and settings for each text."""
 
+import json
 import pickle
+from fractions import Fraction
 
+import numpy as np
 import pytest
 import torch
 from talking import talking
@@ -11,6 +14,7 @@ from tiny_speech import tiny_speech
 
 from dia.processing_dia import DiaProcessor
 from dia.synthesis import request
+from dia.synthesis.job import resume_plan
 from dia.synthesis.prompts import VoicePrompt
 from dia.synthesis.request import jobs_of
 from dia.synthesis.takes.generation import make_take
@@ -35,6 +39,18 @@ def test_every_text_is_parsed_as_a_script(synthesizer):
     assert first.script.spoken == "[S1] It costs five dollars."
     assert second.script.spoken == "[S2] Cafe"
     assert (first.seed, second.seed, first.take_options.retries, first.long_form) == (1, 2, 3, True)
+
+
+def test_numbers_of_other_types_are_as_plain_ones(synthesizer):
+    given = {"cfg_scale": Fraction(5, 2), "temperature": np.float32(0.5), "top_p": np.float64(0.9)}
+    given |= {"cfg_filter_top_k": np.int64(20), "max_tokens": np.int32(40), "speaking_rate": np.float32(1.5)}
+    plain = {"cfg_scale": 2.5, "temperature": 0.5, "top_p": 0.9}
+    plain |= {"cfg_filter_top_k": 20, "max_tokens": 40, "speaking_rate": 1.5}
+    options = TakeOptions(np.int64(1), best_of=np.int8(2), edge_seconds=np.float32(0.5))
+    (job,) = jobs_of(synthesizer, "[S1] Hi.", options, seed=[np.uint64(7)], **given)
+    (other,) = jobs_of(synthesizer, "[S1] Hi.", TakeOptions(1, 2, 0.5), seed=7, **plain)
+    assert json.dumps(resume_plan(synthesizer, job)) == json.dumps(resume_plan(synthesizer, other))
+    assert (job.rate, type(job.rate), type(job.seed)) == (1.5, float, int)
 
 
 NAMED = "ANN: Is it late?\nBOB: Yes, Ann."

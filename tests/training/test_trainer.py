@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import soundfile
 import torch
@@ -231,6 +232,14 @@ def test_an_unknown_half_is_refused():
         freeze(tiny_model(), "head")
     with pytest.raises(ValueError, match="rank=0"):
         with_lora(tiny_model(), rank=0)
+
+
+def test_numbers_of_other_types_are_as_plain_ones(tmp_path):
+    pytest.importorskip("peft")
+    with_lora(tiny_model(), rank=np.int64(2), dropout=np.float32(0.5)).save_pretrained(tmp_path)
+    assert json.loads((tmp_path / "adapter_config.json").read_text())["lora_alpha"] == 4
+    arguments = DiaTrainingArguments(str(tmp_path), text_dropout=np.float32(0.5))
+    assert type(arguments.text_dropout) is float
 
 
 @pytest.fixture(scope="module")

@@ -71,9 +71,8 @@ class Engine:
     """
 
     def __init__(self, model: Any, slots: int | None = None, waiting: int = _WAITING) -> None:
-        for name, number in (("slots", slots), ("waiting", waiting)):
-            if number is not None:
-                _COUNT.check(name, number)
+        waiting = _COUNT.check("waiting", waiting)
+        slots = None if slots is None else _COUNT.check("slots", slots)
         slots = slots or (_SLOTS_ON_CPU if model.device.type == "cpu" else _SLOTS)
         self._state = _State(ref(model), slots, waiting)
         # Also runs at exit: a thread that computes while the interpreter shuts down can crash it.
@@ -109,7 +108,7 @@ class Engine:
         Raises:
             TypeError, ValueError: `slots` is not a whole number from 1 on.
         """
-        _COUNT.check("slots", slots)
+        slots = _COUNT.check("slots", slots)
         with self._state.lock:
             self._state.slots = slots
 

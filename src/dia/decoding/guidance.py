@@ -12,7 +12,6 @@ from transformers import LogitsProcessor
 
 from dia.decoding.delay import last_end
 from dia.runtime.limits import FILTERED, GUIDANCE
-from dia.runtime.ranges import check_given
 
 _MINUS_INF = float("-inf")
 
@@ -33,10 +32,8 @@ class DiaGuidanceLogitsProcessor(LogitsProcessor):
     """
 
     def __init__(self, scale: float, top_k: int | None = None) -> None:
-        GUIDANCE.check("guidance_scale", scale)
-        check_given({"top_k": FILTERED}, {"top_k": top_k})
-        self.scale = scale
-        self.top_k = top_k
+        self.scale: float = GUIDANCE.check("guidance_scale", scale)
+        self.top_k: int | None = None if top_k is None else FILTERED.check("top_k", top_k)
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         """Merge `scores` [2 · B · C, V], conditional rows first, into [B · C, V]."""

@@ -17,7 +17,7 @@ from dia.runtime.limits import BEST_OF, RETRIES
 from dia.runtime.ranges import check_given, shown
 from dia.runtime.spelling import did_you_mean
 from dia.synthesis.options import Options, check_options
-from dia.synthesis.takes.seeds import check_seed
+from dia.synthesis.takes.seeds import checked_seed
 from dia.text.formats.lines import FormatError
 from dia.text.prompt_format import PromptFormat
 from dia.text.script import Script, parse
@@ -122,24 +122,22 @@ def _row(columns: Mapping[str, Any], defaults: Mapping[str, Any]) -> Row:
     values = {**defaults, **given}
     options = {name: values[name] for name in OPTIONS if values.get(name) is not None}
     text, title = _text(given), _title(given.get("title", ""))
-    row = Row(checked_id(given.get("id")), text, values.get("voice"), values.get("seed"), options, title)
-    if given.get("seed") is not None:
-        check_seed(row.seed)
-    check_row_options(options)
-    check_voice(row.voice)
-    return row
+    id, seed, options = checked_id(given.get("id")), checked_seed(values.get("seed")), checked_row_options(options)
+    check_voice(values.get("voice"))
+    return Row(id, text, values.get("voice"), seed, options, title)
 
 
-def check_row_options(options: Mapping[str, Any]) -> None:
-    """Check the options of a row or of a job.
+def checked_row_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a row or of a job, with plain numbers.
 
     Raises:
         TypeError, ValueError: an option is invalid; the message names it.
     """
-    check_options({name: value for name, value in options.items() if name in Options.__annotations__})
-    check_given({"retries": RETRIES, "best_of": BEST_OF}, options)
+    shared = check_options({name: value for name, value in options.items() if name in Options.__annotations__})
+    numbers = check_given({"retries": RETRIES, "best_of": BEST_OF}, options)
     if not isinstance(options.get("long_form", False), bool):
         raise TypeError(f"long_form is {shown(options['long_form'])}; expected true or false.")
+    return {**options, **shared, **numbers}
 
 
 def checked_id(given: Any) -> str:
@@ -245,9 +243,9 @@ def _checksum(path: Path, version: tuple[int, ...]) -> str:
 __all__ = [
     "LONGEST_ID",
     "Row",
-    "check_row_options",
     "check_voice",
     "checked_id",
+    "checked_row_options",
     "folded_id",
     "read_row",
 ]

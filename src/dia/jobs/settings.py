@@ -8,9 +8,9 @@ from typing import Any
 from dia.jobs.columns import OPTIONS
 from dia.jobs.output.formats import ShardFormat
 from dia.jobs.output.layouts import LAYOUTS, shard_format
-from dia.jobs.rows import check_row_options, check_voice
+from dia.jobs.rows import check_voice, checked_row_options
 from dia.runtime.limits import SEED, SHARD_ROWS
-from dia.runtime.ranges import shown
+from dia.runtime.ranges import check_fields, shown
 from dia.runtime.spelling import did_you_mean
 
 SUBTITLES = ("srt", "vtt")
@@ -48,7 +48,7 @@ class BatchSettings:
     watermark: bool = False
 
     def __post_init__(self) -> None:
-        SEED.check("seed", self.seed)
+        check_fields({"seed": SEED, "shard_rows": SHARD_ROWS}, self)
         _check_format(self.format)
         for name in self.subtitles:
             if name not in SUBTITLES:
@@ -60,7 +60,7 @@ class BatchSettings:
                 raise ValueError(f"the option {shown(name)} is unknown{hint} Options are {', '.join(OPTIONS)}.")
         if not isinstance(self.watermark, bool):
             raise TypeError(f"watermark is {shown(self.watermark)}; expected True or False.")
-        check_row_options(self.options)
+        object.__setattr__(self, "options", checked_row_options(self.options))
         check_voice(self.voice)
 
     def _check_layout(self) -> None:
@@ -68,7 +68,6 @@ class BatchSettings:
             raise ValueError(f"layout is {shown(self.layout)}; expected {', '.join(LAYOUTS[:-1])} or {LAYOUTS[-1]}.")
         if not isinstance(self.codes, bool):
             raise TypeError(f"codes is {shown(self.codes)}; expected true or false.")
-        SHARD_ROWS.check("shard_rows", self.shard_rows)
         self.shard_format()
 
     def shard_format(self) -> ShardFormat | None:

@@ -1,5 +1,6 @@
 """Range checks for every number given by a caller, a file or an option."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Integral, Real
@@ -26,8 +27,10 @@ class Range:
     above: bool = False
     note: str = ""
 
-    def check(self, name: str, value: Any, exception: type[Exception] | None = None) -> None:
-        """Raise if a value is not in the range.
+    def check(self, name: str, value: Any, exception: type[Exception] | None = None) -> Any:
+        """Return a value of any numeric type as a plain int or float, or raise if it is not in the range.
+
+        Use the result rather than the value: JSON, torch and others accept only plain numbers.
 
         Args:
             name: the name of the value, for the message.
@@ -40,8 +43,9 @@ class Range:
         """
         if isinstance(value, bool) or not isinstance(value, Integral if self.whole else Real):
             raise (exception or TypeError)(f"{name} is {shown(value)}; expected {self}.")
-        if value not in self:
+        if (number := _number(value)) not in self:
             raise (exception or ValueError)(f"{name}={shown(value)} must be {self}.")
+        return number
 
     def __contains__(self, value: Any) -> bool:
         return bool(self.least <= value <= self.most) and not (self.above and value == self.least)
@@ -52,23 +56,33 @@ class Range:
         return f"{kind} {begins} {_plain(self.most)}" + (f" ({self.note})" if self.note else "")
 
 
-def check_numbers(ranges: Mapping[str, Range], values: Mapping[str, Any]) -> None:
-    """Check one value per range.
+def check_numbers(ranges: Mapping[str, Range], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Check one value per range, and return them as plain numbers.
 
     Raises:
         TypeError, ValueError: as `Range.check`.
     """
-    for name, allowed in ranges.items():
-        allowed.check(name, values[name])
+    return {name: allowed.check(name, values[name]) for name, allowed in ranges.items()}
 
 
-def check_given(ranges: Mapping[str, Range], values: Mapping[str, Any]) -> None:
-    """Check the values that have a range and are not None.
+def check_fields(ranges: Mapping[str, Range], owner: Any) -> None:
+    """Check attributes of an object, which may be a frozen dataclass, and make them plain numbers.
 
     Raises:
         TypeError, ValueError: as `Range.check`.
     """
-    check_numbers({name: allowed for name, allowed in ranges.items() if values.get(name) is not None}, values)
+    for name, number in check_numbers(ranges, vars(owner)).items():
+        object.__setattr__(owner, name, number)
+
+
+def check_given(ranges: Mapping[str, Range], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Check the values that have a range and are not None, and return these as plain numbers.
+
+    Raises:
+        TypeError, ValueError: as `Range.check`.
+    """
+    given = {name: allowed for name, allowed in ranges.items() if values.get(name) is not None}
+    return check_numbers(given, values)
 
 
 def shown(value: Any) -> str:
@@ -80,8 +94,18 @@ def shown(value: Any) -> str:
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
+def _number(value: Any) -> float:
+    """An `Integral` as an int, another `Real` as a float."""
+    if isinstance(value, Integral):
+        return int(value)
+    try:
+        return float(value)
+    except OverflowError:  # a fraction beyond all floats
+        return math.inf
+
+
 def _plain(number: float) -> str:
     return str(number) if isinstance(number, int) else f"{number:g}"
 
 
-__all__ = ["Range", "check_given", "check_numbers", "shown"]
+__all__ = ["Range", "check_fields", "check_given", "check_numbers", "shown"]

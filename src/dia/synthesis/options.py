@@ -44,14 +44,14 @@ _RANGES: Mapping[str, Range] = {
 }
 
 
-def check_options(options: Mapping[str, Any]) -> None:
-    """Check options as far as possible without a model.
+def check_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Check options as far as possible without a model, and return them with plain numbers.
 
     Raises:
         TypeError: an option has the wrong type; the message names it.
         ValueError: an option is out of range, or two options conflict; the message names them.
     """
-    check_given(_RANGES, options)
+    numbers = check_given(_RANGES, options)
     for name in ("normalize", "keep_timing"):
         if not isinstance(options.get(name, True), bool):
             raise TypeError(f"{name} is {shown(options[name])}; expected True or False.")
@@ -60,6 +60,7 @@ def check_options(options: Mapping[str, Any]) -> None:
     prompted = options.get("audio_prompt") is not None or options.get("audio_prompt_text") is not None
     if options.get("voice") is not None and prompted:
         raise ValueError("voice cannot be combined with audio_prompt or audio_prompt_text; pass one or the other.")
+    return {**options, **numbers}
 
 
 __all__ = ["Options", "ReadingOptions", "check_options"]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
-from typing import Any, TypeAlias, Unpack
+from typing import Any, TypeAlias, Unpack, cast
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from dia.synthesis.options import Options, ReadingOptions, check_options
 from dia.synthesis.parts.planning import reserved_seconds
 from dia.synthesis.prompts import VoicePrompt, fit_prompt, prompt_from_recording, prompt_from_voice, prompt_limit
 from dia.synthesis.synthesizer import Synthesizer
-from dia.synthesis.takes.seeds import check_seed
+from dia.synthesis.takes.seeds import checked_seed
 from dia.synthesis.takes.take import Line, TakeOptions
 from dia.text.prompt_format import PromptFormat
 from dia.text.script import Script, parse
@@ -41,11 +41,9 @@ def jobs_of(
         ValueError: an argument is out of range, or a list has a different length than the texts; the message names it.
     """
     _check_names(options)
-    check_options(options)
+    options = cast(Options, check_options(options))
     texts = _checked_texts(text)
-    seeds = _one_per_text(options.get("seed"), len(texts), "seed")
-    for seed in seeds:
-        check_seed(seed)
+    seeds = [checked_seed(seed) for seed in _one_per_text(options.get("seed"), len(texts), "seed")]
     settings, rate = _settings(synthesizer, options), _rate(synthesizer, options.get("speaking_rate"))
     _check_timing(synthesizer, options, long_form)
     reading: Any = {name: value for name, value in options.items() if name in ReadingOptions.__annotations__}
@@ -226,7 +224,7 @@ def _settings(synthesizer: Synthesizer, options: Mapping[str, Any]) -> dict[str,
     if (rows := options.get("max_tokens")) is not None:
         delay = max(synthesizer.model.config.delay_pattern)
         Range(delay + 3, ROWS.most, whole=True).check("max_tokens", rows)
-        settings["max_length"] = int(rows) - delay
+        settings["max_length"] = rows - delay
     return settings
 
 

@@ -7,7 +7,6 @@ from torch import nn
 
 from dia.modeling_dia import DiaForConditionalGeneration
 from dia.runtime.limits import ADAPTER_SCALE, PART, RANK
-from dia.runtime.ranges import check_given
 
 Half = Literal["encoder", "decoder"]
 _LAYERS = r"(self_attention|cross_attention)\.[qkvo]_proj|mlp\.(gate_up|down)_proj"
@@ -55,9 +54,8 @@ def with_lora(
     """
     if getattr(model, "hf_quantizer", None) is not None:
         raise ValueError("the model is quantized, and adapters need its exact weights. Load it without quantization.")
-    RANK.check("rank", rank)
-    PART.check("dropout", dropout)
-    check_given({"alpha": ADAPTER_SCALE}, {"alpha": alpha})
+    rank, dropout = RANK.check("rank", rank), PART.check("dropout", dropout)
+    alpha = 2 * rank if alpha is None else ADAPTER_SCALE.check("alpha", alpha)
     if frozen not in (None, "encoder", "decoder"):
         raise ValueError(f"freeze={frozen!r} must be 'encoder' or 'decoder'.")
     try:
@@ -67,7 +65,7 @@ def with_lora(
     halves = "|".join(half for half in ("encoder", "decoder") if half != frozen)
     config = LoraConfig(
         r=rank,
-        lora_alpha=2 * rank if alpha is None else alpha,
+        lora_alpha=alpha,
         lora_dropout=dropout,
         target_modules=rf"model\.({halves})\.layers\.\d+\.({_LAYERS})",
     )

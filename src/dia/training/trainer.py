@@ -18,7 +18,7 @@ from dia.decoding.grid import Channels
 from dia.processing_dia import DiaProcessor
 from dia.runtime.files.atomic import atomic_entries
 from dia.runtime.limits import PART, SHARE
-from dia.runtime.ranges import check_numbers
+from dia.runtime.ranges import check_fields
 from dia.text.prompt_format import PromptFormat
 from dia.training.checkpoints import check_adapters, keep_learning_rates, last_checkpoint, mismatch
 from dia.training.data.code_cache import CodeCache
@@ -62,7 +62,7 @@ class DiaTrainingArguments(TrainingArguments):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.dataloader_pin_memory &= torch.accelerator.is_available()  # torch warns where there is none
-        check_numbers(_RANGES, vars(self))
+        check_fields(_RANGES, self)
 
 
 class DiaTrainer(Trainer):

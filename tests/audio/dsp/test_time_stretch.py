@@ -116,6 +116,10 @@ def test_silence_stays_silent(rate):
     assert not stretched(np.zeros(RATE, np.float32), rate, RATE).any()
 
 
+def test_a_rate_of_another_type_is_as_a_plain_one():
+    np.testing.assert_array_equal(stretched(voice(), np.float32(1.5), RATE), stretched(voice(), 1.5, RATE))
+
+
 @pytest.mark.parametrize("rate", [0.49, 2.01, 0, -1, float("nan"), float("inf"), True, "fast"])
 def test_rates_out_of_range_are_rejected(rate):
     with pytest.raises(ValueError, match=r"a number from 0\.5 to 2"):

@@ -24,6 +24,10 @@ def shown(path):
     return {name.lower(): text for name, text in texts.items()}, chapters
 
 
+def test_a_seed_of_another_type_is_as_a_plain_one():
+    assert type(Provenance("mini", np.int32(7)).seed) is int
+
+
 @pytest.mark.parametrize("suffix", ["wav", "flac", "ogg", "opus", "mp3", "aiff", "caf"])
 def test_texts_are_written_beside_the_notice(tmp_path, suffix):
     path = tmp_path / f"a.{suffix}"

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
 from tiny import ONE, tiny_model
@@ -34,6 +35,14 @@ ARGUMENTS = [
 def test_a_setting_out_of_range_is_refused_by_name(model, name, value, error):
     with pytest.raises(error, match=name):
         model.generate(**ONE, **{name: value})
+
+
+def test_numbers_of_other_types_are_as_plain_ones(model):
+    clips = [
+        model.generate(**ONE, guidance_scale=number(2), top_k=whole(5), max_new_tokens=whole(8), do_sample=False)
+        for number, whole in ((float, int), (np.float32, np.int64))
+    ]
+    assert torch.equal(*clips)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from tiny_speech import tiny_speech
 from dia.synthesis.parts.long_form import speak_long
 from dia.synthesis.takes import analysis
 from dia.synthesis.takes.generation import make_take
-from dia.synthesis.takes.seeds import check_seed, later_seed
+from dia.synthesis.takes.seeds import checked_seed, later_seed
 from dia.synthesis.takes.take import Line, TakeOptions
 from dia.text.script import parse
 
@@ -28,7 +28,7 @@ LAST = 2**64 - 1
 )
 def test_seeds_wrap_around(seed, steps, later):
     assert later_seed(seed, steps) == later
-    check_seed(later)
+    checked_seed(later)
 
 
 def test_a_generator_treats_a_negative_seed_as_its_unsigned_equivalent():
@@ -42,7 +42,7 @@ def test_a_generator_treats_a_negative_seed_as_its_unsigned_equivalent():
 )
 def test_seeds_that_no_generator_accepts_are_rejected(seed, error):
     with pytest.raises(error, match="seed"):
-        check_seed(seed)
+        checked_seed(seed)
     with pytest.raises(error, match="seed"):
         make_take(tiny_speech(), Line("[S1] Hi."), seed)
 

@@ -11,6 +11,7 @@ python-stretch), or need an external program (pyrubberband). This file is shorte
 """
 
 import math
+from numbers import Real
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -123,7 +124,7 @@ def stretched(waveform: ArrayLike, rate: float, sampling_rate: int) -> Waveform:
 
 
 def _checked_rate(rate: float) -> float:
-    if isinstance(rate, bool) or not isinstance(rate, int | float) or not SLOWEST <= rate <= FASTEST:
+    if isinstance(rate, bool) or not isinstance(rate, Real) or not SLOWEST <= rate <= FASTEST:
         raise ValueError(f"rate is {rate!r}; use a number from {SLOWEST:g} to {FASTEST:g}.")
     return float(rate)
 

@@ -8,7 +8,7 @@ from numbers import Real
 from typing import Any
 
 from dia.runtime.limits import CHAPTERS, SEED, TAG_CHARACTERS
-from dia.runtime.ranges import shown
+from dia.runtime.ranges import check_fields, shown
 from dia.runtime.spelling import did_you_mean
 from dia.version import __version__
 
@@ -34,7 +34,7 @@ class Provenance:
 
     def __post_init__(self) -> None:
         if self.seed is not None:
-            SEED.check("seed", self.seed)
+            check_fields({"seed": SEED}, self)
 
     def __str__(self) -> str:
         """The comment of a file: the notice, then what is known, as `name=value`."""

@@ -60,14 +60,14 @@ _OTHERS = {"architectures", "encoder_config", "delay_pattern", "feature_extracto
 _ALWAYS_ONE = ("num_beams", "num_return_sequences")  # one clip for each text, by sampling or greedy search
 
 
-def check_ranges(values: Mapping[str, Any]) -> None:
-    """Validate settings; None means the model's own setting.
+def check_ranges(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Validate settings, and return them with plain numbers; None means the model's own setting.
 
     Raises:
         TypeError: a setting has the wrong type; the message names it.
         ValueError: a setting is out of range; the message names it.
     """
-    check_given(NUMBERS, values)
+    numbers = check_given(NUMBERS, values)
     for name in FLAGS:
         if not isinstance(values.get(name), bool | None):
             raise TypeError(f"{name} is {shown(values[name])}; expected True or False.")
@@ -77,6 +77,7 @@ def check_ranges(values: Mapping[str, Any]) -> None:
         if name != "bad_words_ids" and any(isinstance(one, list) for one in values.get(name) or ()):
             raise TypeError(f"{name} is {shown(values[name])}; expected a list of ids without lists in it.")
         _check_ids(name, values.get(name))
+    return {**values, **numbers}
 
 
 def check_file_settings(path: Path) -> None:

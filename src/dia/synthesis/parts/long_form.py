@@ -25,7 +25,7 @@ from dia.synthesis.parts.planning import Part, VoiceInfo, plan
 from dia.synthesis.synthesizer import Synthesizer
 from dia.synthesis.takes.checks import warn_about
 from dia.synthesis.takes.generation import make_take, stream_take
-from dia.synthesis.takes.seeds import check_seed, later_seed
+from dia.synthesis.takes.seeds import checked_seed, later_seed
 from dia.synthesis.takes.take import Line, Take, TakeOptions
 from dia.text.chunking import sentences_of
 from dia.text.prompt_format import CARRIES, Carry, PromptFormat
@@ -167,7 +167,7 @@ class _LongForm:
         carry = carry or format.carry
         if carry not in CARRIES:
             raise ValueError(f"carry={carry!r} must be one of {', '.join(CARRIES)}.")
-        check_seed(seed)
+        seed = checked_seed(seed)
         seed = int(torch.randint(2**31, ())) if seed is None else seed
         seconds = (
             0.0 if voice is None or voice.prompt is None else len(voice.prompt) / synthesizer.processor.frame_rate

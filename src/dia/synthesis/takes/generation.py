@@ -19,7 +19,7 @@ from dia.synthesis.stream import stream
 from dia.synthesis.synthesizer import PassResult, Synthesizer
 from dia.synthesis.takes.analysis import TakeAnalysis
 from dia.synthesis.takes.checks import min_plausible_seconds
-from dia.synthesis.takes.seeds import check_seed, later_seed
+from dia.synthesis.takes.seeds import checked_seed, later_seed
 from dia.synthesis.takes.take import Attempt, Line, Take, TakeOptions
 
 logger = get_logger(__name__)
@@ -85,7 +85,7 @@ def make_takes(
 
 
 def _checked_seed(seed: int | None) -> int:
-    check_seed(seed)
+    seed = checked_seed(seed)
     return int(torch.randint(2**31, ())) if seed is None else seed
 
 

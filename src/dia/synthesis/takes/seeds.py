@@ -5,15 +5,14 @@ from dia.runtime.limits import SEED
 _UNSIGNED = 2**64
 
 
-def check_seed(seed: int | None) -> None:
-    """Reject a seed that torch generators do not accept; None is allowed.
+def checked_seed(seed: int | None) -> int | None:
+    """A seed as a plain int; an error if torch generators do not accept it. None is allowed.
 
     Raises:
         TypeError: the seed is not an integer.
         ValueError: the seed does not fit in 64 bits.
     """
-    if seed is not None:
-        SEED.check("seed", seed)
+    return None if seed is None else SEED.check("seed", seed)
 
 
 def later_seed(seed: int, steps: int) -> int:
@@ -26,4 +25,4 @@ def later_seed(seed: int, steps: int) -> int:
     return later if later < _UNSIGNED else later % _UNSIGNED
 
 
-__all__ = ["check_seed", "later_seed"]
+__all__ = ["checked_seed", "later_seed"]

@@ -8,7 +8,7 @@ from torch import Tensor
 from dia.audio.dsp.silence import EDGE_SECONDS
 from dia.audio.waveform import Waveform
 from dia.runtime.limits import BEST_OF, EDGE_RANGE, PARTS_AT_ONCE, RETRIES
-from dia.runtime.ranges import check_numbers
+from dia.runtime.ranges import check_fields
 from dia.synthesis.takes.alignment import TurnTime
 from dia.synthesis.takes.recognition import Recognizer
 from dia.text.script import Script
@@ -56,7 +56,7 @@ class TakeOptions:
 
     def __post_init__(self) -> None:
         ranges = {"retries": RETRIES, "best_of": BEST_OF, "edge_seconds": EDGE_RANGE, "parts_at_once": PARTS_AT_ONCE}
-        check_numbers(ranges, vars(self))
+        check_fields(ranges, self)
         if self.recognizer is not None and not callable(self.recognizer):
             raise TypeError(
                 f"recognizer is {self.recognizer!r}; expected a function that takes a waveform and its rate."

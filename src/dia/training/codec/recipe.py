@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from dia.runtime.limits import LEARNING_RATE, LOSS_WEIGHT, MINUTES, PART, SECONDS, SHARE, STEPS
-from dia.runtime.ranges import Range, check_given, check_numbers
+from dia.runtime.ranges import Range, check_fields, check_given
 from dia.training.codec.discriminator import Kind
 
 STAGES = ("warmup", "joint", "decoder")
@@ -84,7 +84,7 @@ class CodecRecipe:
     def __post_init__(self) -> None:
         if self.stage not in STAGES:
             raise ValueError(f"stage is {self.stage!r}; it must be one of {', '.join(STAGES)}.")
-        check_numbers(_RANGES, vars(self))
+        check_fields(_RANGES, self)
         if self.seconds != math.inf:
             SECONDS.check("seconds", self.seconds)
         if self.optimizer not in get_args(Optimizer):

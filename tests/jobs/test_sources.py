@@ -46,6 +46,30 @@ def test_csv_cells_may_have_commas_and_lines(tmp_path):
     assert contents(path) == [{"id": "a", "text": "Well, yes.\nNo.", "seed": "7"}, {"id": "b", "text": "Two."}]
 
 
+def test_a_csv_cell_may_be_as_long_as_a_script(tmp_path):
+    path, text = tmp_path / "rows.csv", "[S1] And then, he left.\n" * 10_000
+    path.write_text(f'id,text\na,"{text}"\nb,Two.\n')
+    assert contents(path) == [{"id": "a", "text": text}, {"id": "b", "text": "Two."}]
+
+
+@pytest.mark.parametrize(
+    ("cell", "fault"),
+    [
+        ('He said "hi" to me.\nWell, I know."', "',' expected after '\"'"),
+        ('He said 5" pipe.\nWell, I know."', "',' expected after '\"'"),
+        ("Unclosed.\nWell, I know.", "',' expected after '\"'"),
+        ("[S1] And then, he left.\n" * 800_000, "a cell is larger than 16 MB"),
+    ],
+)
+def test_after_a_csv_fault_no_line_of_a_script_is_read_as_a_row(tmp_path, cell, fault):
+    path = tmp_path / "rows.csv"
+    path.write_text(f'id,text\nok,Yes.\na,"{cell}\nb,"Two."\n')
+    good, bad = open_rows(path)
+    assert (good.content, bad.number, bad.content) == ({"id": "ok", "text": "Yes."}, 2, None)
+    assert f"line 3: {fault}" in bad.error.replace("not valid CSV (", "")
+    assert bad.error.endswith("The rest of the file is not read.")
+
+
 def test_a_csv_row_with_too_many_cells_is_an_error_of_its_own(tmp_path):
     path = tmp_path / "rows.csv"
     path.write_text("id,text\na,Well, yes.\nb,Two.\n")

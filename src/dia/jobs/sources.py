@@ -16,6 +16,7 @@ from dia.jobs.columns import COLUMNS
 from dia.jobs.data_sets import is_data_set, open_data_set
 from dia.runtime.files.json_lines import json_object
 from dia.text.books import book
+from dia.text.files.cells import csv_fault, csv_reader
 from dia.text.files.source import LARGEST_BYTES, read_script
 from dia.text.files.suffixes import SUFFIXES
 
@@ -149,7 +150,7 @@ def _text(line: bytes, place: str) -> str:
 def _csv_header(path: Path) -> list[str]:
     with open(path, encoding="utf-8-sig", errors="strict", newline="") as file:
         try:
-            header = next(csv.reader(file, strict=True), [])
+            header: list[str] = next(csv_reader(file), [])
         except (csv.Error, UnicodeDecodeError) as error:
             raise ValueError(f"{path}: the first line is not valid CSV ({error}). Name the columns there.") from None
     if not header:
@@ -160,28 +161,36 @@ def _csv_header(path: Path) -> list[str]:
 
 
 def _csv(path: Path) -> Iterator[SourceRow]:
+    """The rows up to the first that is not valid CSV.
+
+    Quotes cannot tell where that one ends, and the lines of a script would be read as rows.
+    """
     header, number = _csv_header(path), 0
     # Bytes that are not UTF-8 become surrogates, which `dia.jobs.rows` refuses row by row.
     with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-        reader = csv.reader(file, strict=True)
+        reader = csv_reader(file)
         next(reader)
         while True:
-            place, error = f"{path}, line {reader.line_num + 1}", ""
+            place = f"{path}, line {reader.line_num + 1}"
             try:
                 cells = next(reader)
             except StopIteration:
                 return
             except csv.Error as wrong:
-                cells, error = [], f"{place}: not valid CSV ({wrong}). Close double quotes, and double those inside."
-            if not cells and not error:
-                continue
-            number += 1
-            if not error and len(cells) != len(header):
-                error = (
-                    f"{place}: {len(cells)} cells, but the header has {len(header)} columns. Quote texts with commas."
-                )
-            filled = {name: cell for name, cell in zip(header, cells, strict=False) if cell != ""}
-            yield SourceRow(number, place, None if error else filled, error, as_text=True)
+                error = f"{place}: {csv_fault(wrong)} The rest of the file is not read."
+                yield SourceRow(number + 1, place, error=error)
+                return
+            if cells:
+                number += 1
+                yield _csv_row(number, place, header, cells)
+
+
+def _csv_row(number: int, place: str, header: list[str], cells: list[str]) -> SourceRow:
+    if len(cells) != len(header):
+        error = f"{place}: {len(cells)} cells, but the header has {len(header)} columns. Quote texts with commas."
+        return SourceRow(number, place, error=error)
+    filled = {name: cell for name, cell in zip(header, cells, strict=True) if cell != ""}
+    return SourceRow(number, place, filled, as_text=True)
 
 
 def _checked_parquet(path: Path) -> Path:

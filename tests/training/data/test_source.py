@@ -107,7 +107,7 @@ def test_jsonl_names_them_too_under_any_column(listed):
             'file_name,text\nclips/a.wav,"Hi.\nclips/b.wav,"Ho.\n',
             r"metadata\.csv, line 2: not valid CSV \(unexpected end of data\).*Close double quotes",
         ),
-        ("metadata.csv", f"file_name,text\nclips/a.wav,{'a' * 140_000}\n", r"line 2: .*field larger than field limit"),
+        ("metadata.csv", f"file_name,text\nclips/a.wav,{'a' * 2**24}a\n", r"line 2: .*larger than 16 MB"),
         ("metadata.csv", 'file_name,text\nclips/a.wav,"Hi."x\n', r"line 2: .*',' expected after '\"'"),
         ("metadata.csv", "file_name,text,text\nclips/a.wav,Hi.,Ho.\n", r"line 1: two columns are named 'text'"),
         ("metadata.csv", f"file_name,text\n{'a' * 300}.wav,Hi.\n", "1 of 1 files do not exist"),

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from dia.runtime.files.json_lines import json_object
+from dia.text.files.cells import csv_fault, csv_reader
 
 _EXAMPLE = '{"file_name": "a.wav", "text": "[S1] Hello."}'
 
@@ -62,13 +63,10 @@ def csv_rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
 
 def _cells(line: str, place: str) -> list[str]:
     try:
-        (cells,) = csv.reader([line], strict=True)
+        (cells,) = csv_reader([line])
     except csv.Error as error:
-        raise ValueError(
-            f"{place}: not valid CSV ({error}). A row is one line. Close double quotes, and double the quotes inside "
-            f"a quoted cell."
-        ) from error
-    return cells
+        raise ValueError(f"{place}: {csv_fault(error)} A row is one line.") from error
+    return list(cells)
 
 
 def json_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -52,6 +52,17 @@ def test_a_bad_row_is_refused_with_its_place(content, fault):
     assert fault in str(caught.value)
 
 
+def test_keys_that_a_table_adds_are_no_values():
+    named = "JOHN: Hi.\nANN: Yes."
+    given = {"voice": {"S1": "clara", "S2": None}, "speakers": {"JOHN": "S2", "ANN": "S1", "BOB": None}}
+    row = read({"id": "a", "text": named, **given}, {"voice": {"S1": "bruno", "S2": None}})
+    assert (row.voice, row.options) == ({"S1": "clara"}, {"speakers": {"JOHN": "S2", "ANN": "S1"}})
+    assert read({"id": "a", "text": "Hi."}, {"voice": {"S1": "bruno", "S2": None}}).voice == {"S1": "bruno"}
+    row = read({"id": "a", "text": named, "voice": {"S1": None}, "speakers": {"JOHN": None}}, {"voice": "bruno"})
+    assert (row.voice, row.options) == ("bruno", {})
+    assert read({"id": "a", "text": named, "speakers": {}}).options == {"speakers": {}}
+
+
 def test_numbers_of_other_types_are_as_plain_ones():
     given = {
         "seed": np.int64(3),

@@ -118,13 +118,23 @@ def _from_text(name: str, text: str) -> Any:
 
 
 def _row(columns: Mapping[str, Any], defaults: Mapping[str, Any]) -> Row:
-    given = {name: value for name, value in columns.items() if value is not None}
-    values = {**defaults, **given}
+    given = {name: filled for name, value in columns.items() if (filled := _filled(value)) is not None}
+    values = {**{name: _filled(value) for name, value in defaults.items()}, **given}
     options = {name: values[name] for name in OPTIONS if values.get(name) is not None}
     text, title = _text(given), _title(given.get("title", ""))
     id, seed, options = checked_id(given.get("id")), checked_seed(values.get("seed")), checked_row_options(options)
     check_voice(values.get("voice"))
     return Row(id, text, values.get("voice"), seed, options, title)
+
+
+def _filled(value: Any) -> Any:
+    """A value without the keys that it leaves empty: in a table, the dicts of a column have the same keys in all rows.
+
+    A dict of which nothing is left is None; one that was given as empty is kept.
+    """
+    if not isinstance(value, Mapping) or not value:
+        return value
+    return {key: one for key, one in value.items() if one is not None} or None
 
 
 def checked_row_options(options: Mapping[str, Any]) -> dict[str, Any]:

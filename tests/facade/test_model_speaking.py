@@ -163,6 +163,16 @@ def test_invalid_arguments_are_named_before_the_work(dia, wrong, error, named):
         dia.pieces(**{"text": SHORT, **wrong})
 
 
+@pytest.mark.parametrize("way", ["generate", "stream", "pieces", "job"])
+def test_the_long_form_with_an_untranscribed_recording_is_refused_at_once(dia, tmp_path, way):
+    options = {"parts": tmp_path / "parts"} if way == "pieces" else {}
+    with pytest.raises(ValueError, match="audio_prompt_text is missing: the long form needs"):
+        getattr(dia, way)(
+            "[S1] Hi. [pause:500ms] Ho.", audio_prompt=talking(1.2, rate=dia.sample_rate), long_form=True, **options
+        )
+    assert not (tmp_path / "parts").exists()
+
+
 def test_a_book_chapter_is_split_into_parts_at_once(dia):
     first = next(dia.pieces("[S1] These are words. " * 1_000, seed=1))
     assert first.parts > 100

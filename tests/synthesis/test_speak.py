@@ -22,6 +22,7 @@ from dia.synthesis.takes.take import Line, TakeOptions
 from dia.text.script import parse
 
 SHORT = parse("[S1] Hi there. [S2] Yes.")
+TIMED = parse("1\n00:00:01,000 --> 00:00:02,000\nThese are words.\n", text_format="srt", keep_timing=True)
 LONG = parse(" ".join(f"[S{1 + number % 2}] These are some words." for number in range(10)))
 
 
@@ -68,9 +69,10 @@ def test_without_a_transcript_there_is_no_long_form(synthesizer):
     (remark,) = job.remarks
     assert remark.startswith("audio_prompt_text is missing, ")
     assert "too long for one pass" in remark
-    (job,) = jobs_of(synthesizer, str(LONG), None, True, audio_prompt=random_codes(9)[0])
-    with pytest.raises(ValueError, match="audio_prompt_text is missing"):
-        speak(synthesizer, job)
+    with pytest.raises(ValueError, match="audio_prompt_text is missing: the long form needs"):
+        jobs_of(synthesizer, str(LONG), None, True, audio_prompt=random_codes(9)[0])
+    with pytest.raises(ValueError, match="audio_prompt_text is missing: the long form needs"):
+        make_job(synthesizer, TIMED, Line("", random_codes(9)[0]))
 
 
 def test_without_a_codec_there_is_no_long_form_and_no_stream(synthesizer):

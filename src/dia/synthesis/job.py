@@ -67,12 +67,20 @@ def make_job(
         long_form: whether to speak in parts; by default `planning.is_long` decides from the script and the length of
             its voice.
         **rest: the other attributes of the job.
+
+    Raises:
+        ValueError: the job is to be spoken in parts, and the transcript of its recording is missing.
     """
     job = SynthesisJob(script, voice, **rest)
     obstacle, arguments = _single_pass_reason(synthesizer, job), _plan_arguments(synthesizer, job)
     if long_form is None:
         long_form = not obstacle and planning.is_long(*arguments)
     if long_form or script.is_timed:
+        if job.untranscribed:
+            raise ValueError(
+                "audio_prompt_text is missing: the long form needs the transcript of the recording, which precedes "
+                "every part. Pass it as audio_prompt_text."
+            )
         return replace(job, long_form=True)
     if job.untranscribed:
         remarks = [_missing_transcript_remark(synthesizer, job)]

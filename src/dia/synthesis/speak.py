@@ -41,11 +41,6 @@ def speak(
     """
     if not job.long_form:
         return _with_rate_and_remarks(job, _speak_short(synthesizer, [job], progress))
-    if job.untranscribed:
-        raise ValueError(
-            "audio_prompt_text is missing: the long form needs the transcript of the recording, which precedes every "
-            "part. Pass it as audio_prompt_text."
-        )
     rest = (job.voice, job.seed, job.settings, job.take_options)
     return _with_rate_and_remarks(job, speak_long(synthesizer, job.script, *rest, store=store, progress=progress))
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from tiny import threads_left
-from tiny_codec import random_codes, tiny_processor
+from tiny_codec import RATE, random_codes, tiny_processor
 from tiny_speech import tiny_speech
 
 from dia.runtime.warnings import DiaWarning
@@ -193,6 +193,14 @@ def test_a_stream_reports_the_pieces(synthesizer, script, rate):
     assert [piece.start for piece in reported] == pytest.approx([piece.start for piece in spoken], abs=0.02)
     if rate is None:
         np.testing.assert_allclose(sound, np.concatenate([piece.audio for piece in reported]), atol=1e-4)
+
+
+@pytest.mark.parametrize("script", [SHORT, LONG, TIMED], ids=["short", "long", "timed"])
+def test_a_stream_whose_event_is_already_set_ends_quietly(synthesizer, script):
+    cancel = Event()
+    cancel.set()
+    assert sum(map(len, stream_job(replace(synthesizer, cancel=cancel), make_job(synthesizer, script, seed=3)))) < RATE
+    assert threads_left() == []
 
 
 @pytest.mark.parametrize("script", [SHORT, LONG], ids=["short", "long"])

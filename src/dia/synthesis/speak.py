@@ -4,6 +4,7 @@ Chooses between one pass and the long form, and applies the speaking rate. Indep
 """
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from threading import Event
 
@@ -16,7 +17,7 @@ from dia.synthesis.job import SynthesisJob
 from dia.synthesis.pacing import paced_pieces, paced_stream
 from dia.synthesis.parts.joining import Piece, join_pieces, pieces, stream_joined
 from dia.synthesis.parts.long_form import PartStore, speak_long, stream_long
-from dia.synthesis.synthesizer import Synthesizer
+from dia.synthesis.synthesizer import Cancelled, Synthesizer
 from dia.synthesis.takes.checks import warn_about
 from dia.synthesis.takes.generation import make_takes, stream_take
 from dia.synthesis.takes.take import Take
@@ -126,10 +127,11 @@ def _stream_timed(
     once = replace(job, take_options=replace(job.take_options, retries=0, best_of=1))
 
     def sound() -> Iterator[Waveform]:
-        for piece in speak(cancellable, once):
-            if on_piece is not None:
-                on_piece(piece)
-            yield piece.audio
+        with suppress(Cancelled):
+            for piece in speak(cancellable, once):
+                if on_piece is not None:
+                    on_piece(piece)
+                yield piece.audio
 
     return in_background(sound, stop, _QUEUE_SIZE, timeout)
 

@@ -14,7 +14,7 @@ from dia.runtime.events import AnyEvent, Flag
 from dia.runtime.progress import Progress
 from dia.streaming import checked_timeout
 from dia.synthesis.job import SynthesisJob
-from dia.synthesis.pacing import paced_pieces, paced_stream
+from dia.synthesis.pacing import paced_pieces
 from dia.synthesis.parts.joining import Piece, join_pieces, pieces, stream_joined
 from dia.synthesis.parts.long_form import PartStore, speak_long, stream_long
 from dia.synthesis.synthesizer import Cancelled, Synthesizer
@@ -93,25 +93,27 @@ def stream_job(
         on_piece = _at_rate(on_piece, job.rate)
     if job.long_form:
         stop, cancellable = _stoppable(synthesizer)
-        arguments = cancellable, job.script, job.voice, job.seed, job.settings, job.take_options, on_piece
-        sound = in_background(lambda: _until(cancellable.cancel, stream_long(*arguments)), stop, _QUEUE_SIZE, timeout)
-    else:
-        sound = stream_joined(
-            [_stream_checked(stream_take(synthesizer, job.line, job.seed, job.settings, job.take_options, timeout))],
-            [0.0],
-            job.take_options.edge_seconds,
-            synthesizer.processor.sampling_rate,
-            on_piece,
-        )
-    return sound if job.rate is None else paced_stream(sound, job.rate, synthesizer.processor.sampling_rate)
+        arguments = cancellable, job.script, job.voice, job.seed, job.settings, job.take_options, on_piece, job.rate
+        return in_background(lambda: _until(cancellable.cancel, stream_long(*arguments)), stop, _QUEUE_SIZE, timeout)
+    return stream_joined(
+        [_stream_checked(stream_take(synthesizer, job.line, job.seed, job.settings, job.take_options, timeout))],
+        [0.0],
+        job.take_options.edge_seconds,
+        synthesizer.processor.sampling_rate,
+        on_piece,
+        job.rate,
+    )
 
 
 def _at_rate(on_piece: Callable[[Piece], object], rate: float) -> Callable[[Piece], None]:
     """Pass pieces on at `rate` times their speed."""
+    start = 0.0
 
     def paced(piece: Piece) -> None:
+        nonlocal start
         (one,) = paced_pieces([piece], rate)
-        on_piece(replace(one, start=piece.start / rate))
+        on_piece(replace(one, start=start))
+        start += len(one.audio) / one.sampling_rate
 
     return paced
 

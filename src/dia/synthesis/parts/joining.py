@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from dia.audio.dsp.silence import shortened
+from dia.audio.dsp.time_stretch import Tempo
 from dia.audio.waveform import Waveform
 from dia.synthesis.takes.alignment import TurnTime
 from dia.synthesis.takes.take import Take
@@ -65,6 +66,30 @@ class _Joiner:
         self._samples, self._before, self._number = self._samples + len(audio), pause, self._number + 1
         return made
 
+    def stream(
+        self,
+        take: Generator[Waveform, None, Take],
+        pause: float,
+        sampling_rate: int,
+        on_piece: Callable[[Piece], object] | None,
+    ) -> Iterator[Waveform]:
+        """The audio of the piece of the next take while it is generated, and of the pause after it."""
+        audio, yielded = np.zeros(0, np.float32), 0
+        while True:
+            try:
+                audio = np.concatenate([audio, next(take)])
+            except StopIteration as ended:
+                piece = self.piece(ended.value, pause)
+                break
+            known = shortened(audio, sampling_rate, _excess_silence(self._before, self._edge_seconds), 0.0)
+            if len(known) > yielded:
+                yield known[yielded:]
+                yielded = len(known)
+        if on_piece is not None:
+            on_piece(piece)
+        speech = len(piece.audio) - round(pause * sampling_rate)
+        yield piece.audio[min(yielded, speech) :]  # the pause is complete even if too much was yielded before
+
 
 def stream_joined(
     takes: Iterable[Generator[Waveform, None, Take]],
@@ -72,29 +97,20 @@ def stream_joined(
     edge_seconds: float,
     sampling_rate: int,
     on_piece: Callable[[Piece], object] | None = None,
+    rate: float | None = None,
 ) -> Generator[Waveform, None, None]:
-    """The audio of `pieces`, from takes that are streamed as by `stream_take`.
+    """The audio of `pieces`, from takes that are streamed as by `stream_take`, each piece at `rate` times its speed.
 
-    `on_piece` receives each piece, with its times, before the last of its audio is yielded.
+    `on_piece` receives each piece, with its times at the natural pace, before the last of its audio is yielded.
     """
-    before, joiner = 0.0, _Joiner(len(pauses), edge_seconds)
+    joiner = _Joiner(len(pauses), edge_seconds)
     for take, pause in zip(takes, pauses, strict=True):
-        audio, yielded = np.zeros(0, np.float32), 0
-        while True:
-            try:
-                audio = np.concatenate([audio, next(take)])
-            except StopIteration as ended:
-                piece = joiner.piece(ended.value, pause)
-                if on_piece is not None:
-                    on_piece(piece)
-                speech = len(piece.audio) - round(pause * sampling_rate)
-                yield piece.audio[min(yielded, speech) :]  # the pause is complete even if too much was yielded before
-                break
-            known = shortened(audio, sampling_rate, _excess_silence(before, edge_seconds), 0.0)
-            if len(known) > yielded:
-                yield known[yielded:]
-                yielded = len(known)
-        before = pause
+        tempo = Tempo(rate or 1.0, sampling_rate)
+        for samples in joiner.stream(take, pause, sampling_rate, on_piece):
+            if len(paced := tempo.push(samples)):
+                yield paced
+        if len(rest := tempo.close()):
+            yield rest
 
 
 def _trimmed_take(take: Take, before: float, pause: float, edge_seconds: float) -> Waveform:

@@ -98,6 +98,7 @@ def stream_long(
     settings: Mapping[str, Any] = _NO_SETTINGS,
     take_options: TakeOptions | None = None,
     on_piece: Callable[[Piece], object] | None = None,
+    rate: float | None = None,
 ) -> Iterator[Waveform]:
     """Yield the audio of `speak_long` while it is generated.
 
@@ -108,19 +109,20 @@ def stream_long(
         seed: as in `speak_long`.
         settings: as in `speak_long`.
         take_options: only `edge_seconds` is used; there are no retries.
-        on_piece: receives each part when it is finished.
+        on_piece: receives each part when it is finished, at the natural pace.
+        rate: speed relative to the model's.
 
     Yields:
-        Samples [N], float32. Concatenated, they are the audio of all parts.
+        Samples [N], float32. Concatenated, they are the audio of all parts, each at `rate` times its speed.
 
     Raises:
         ValueError: an argument is invalid; the message names it.
     """
     long_form = _LongForm.of(synthesizer, script, voice, seed, settings, take_options or TakeOptions())
     takes = (long_form.stream(number) for number in range(len(long_form.parts)))
-    rate = synthesizer.processor.sampling_rate
+    hertz = synthesizer.processor.sampling_rate
     pauses, edge_seconds = [part.pause for part in long_form.parts], long_form.take_options.edge_seconds
-    return stream_joined(takes, pauses, edge_seconds, rate, on_piece)
+    return stream_joined(takes, pauses, edge_seconds, hertz, on_piece, rate)
 
 
 class _LockedStore:

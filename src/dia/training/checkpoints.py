@@ -1,7 +1,7 @@
 """Resume a run: find its last complete checkpoint, check that it fits, and apply the new learning rate."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,8 @@ from dia.training.lora import is_adapted
 
 STATE = "trainer_state.json"
 ADAPTER = "adapter_config.json"
+MODEL = "config.json"
+_WEIGHTS = (MODEL, "model*.safetensors*", ADAPTER, "adapter_model*")  # of a model and of adapters
 _REMEDY = "Resume with the model, adapters and frozen half that the run was started with, or start a new run."
 
 
@@ -43,6 +45,25 @@ def check_adapters(checkpoint: Path, model: Any) -> None:
         raise ValueError(f"{checkpoint} contains adapters for different layers than this run. {_REMEDY}")
 
 
+def remove_replaced(folder: Path, written: Collection[str]) -> None:
+    """Remove the weights and configurations that an earlier save left in a folder, such as adapters now merged.
+
+    The adapters' base model is kept if it is in the same folder.
+
+    Args:
+        folder: contains a finished model.
+        written: the names of that model's files.
+    """
+    if ADAPTER in written:
+        base = json.loads((folder / ADAPTER).read_text(encoding="utf-8")).get("base_model_name_or_path")
+        if base and Path(base).resolve() == folder.resolve():
+            return
+    for pattern in _WEIGHTS:
+        for path in folder.glob(pattern):
+            if path.name not in written:
+                path.unlink()
+
+
 def mismatch(checkpoint: Path, error: Exception) -> ValueError:
     """The error for weights or optimizer states of a checkpoint whose shapes differ from this run's."""
     return ValueError(f"{checkpoint} does not fit this run ({str(error).splitlines()[0]}). {_REMEDY}")
@@ -73,4 +94,4 @@ def _parses(path: Path) -> bool:
     return True
 
 
-__all__ = ["check_adapters", "keep_learning_rates", "last_checkpoint", "mismatch"]
+__all__ = ["check_adapters", "keep_learning_rates", "last_checkpoint", "mismatch", "remove_replaced"]

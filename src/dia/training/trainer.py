@@ -20,7 +20,15 @@ from dia.runtime.files.atomic import atomic_entries
 from dia.runtime.limits import PART, SHARE
 from dia.runtime.ranges import check_fields
 from dia.text.prompt_format import PromptFormat
-from dia.training.checkpoints import check_adapters, keep_learning_rates, last_checkpoint, mismatch
+from dia.training.checkpoints import (
+    ADAPTER,
+    MODEL,
+    check_adapters,
+    keep_learning_rates,
+    last_checkpoint,
+    mismatch,
+    remove_replaced,
+)
 from dia.training.data.code_cache import CodeCache
 from dia.training.data.collator import TEXT_DROPOUT, DiaCollator
 from dia.training.data.compatibility import Clips, check_processor, length_limits, trainable_clips
@@ -29,7 +37,7 @@ from dia.training.ema import AverageCallback, RunningAverage
 from dia.training.lora import merged, plain
 from dia.training.metrics import batch_sums, losses_and_gap, normalized, swapped_sums
 
-_LAST = ("config.json", "adapter_config.json")  # written last: they mark a finished model
+_LAST = (MODEL, ADAPTER)  # written last: they mark a finished model
 _RANGES = {"text_dropout": SHARE, "prompt_dropout": SHARE, "code_noise": SHARE, "average": PART}
 _WRITING_FAILED = (OSError, RuntimeError, SafetensorError)
 
@@ -302,6 +310,9 @@ class DiaTrainer(Trainer):
                 plain(self.model).generation_config.save_pretrained(place)  # peft does not save it with adapters
             if self.processor is not None and writes:
                 self.processor.save_pretrained(place)
+            written = {path.name for path in place.iterdir()} if writes else set()
+        if writes:
+            remove_replaced(folder, written)
 
 
 class _Epochs(TrainerCallback):

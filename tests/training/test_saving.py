@@ -1,7 +1,11 @@
 """The finished model of `DiaTrainer`: what a folder contains after each way to save it."""
 
 import pytest
+import torch
+from safetensors.torch import load_file
 from tiny import tiny_model
+from tiny_codec import tiny_processor
+from transformers import trainer as transformers_trainer
 
 from dia.checkpoints.source import find_adapter
 from dia.modeling_dia import DiaForConditionalGeneration
@@ -62,3 +66,43 @@ def test_a_save_that_fails_removes_nothing(tmp_path, base, monkeypatch):
     with pytest.raises(OSError, match="No space"):
         run.save_model()
     assert names(folder) == before
+
+
+@pytest.fixture
+def uploads(monkeypatch):
+    """The weights of each upload, which stays here."""
+    weights = []
+
+    class Api:
+        def create_repo(self, name, **options):
+            return type("Repository", (), {"repo_id": f"someone/{name}"})
+
+        def upload_folder(self, folder_path, **options):
+            weights.append(load_file(f"{folder_path}/model.safetensors"))
+
+    if hasattr(transformers_trainer, "hf_api"):
+        monkeypatch.setattr(transformers_trainer, "hf_api", Api)
+    else:
+        monkeypatch.setattr(transformers_trainer, "create_repo", Api().create_repo)
+        monkeypatch.setattr(transformers_trainer, "upload_folder", Api().upload_folder)
+    monkeypatch.setattr(transformers_trainer.Trainer, "create_model_card", lambda *about, **more: None)
+    return weights
+
+
+def test_the_finished_model_is_what_is_uploaded(tmp_path, uploads):
+    run = trainer(tmp_path, max_steps=2, save_strategy="no", average=0.5)
+    run.processor = tiny_processor()
+    run.train()
+    run.push_to_hub()
+    for weights in (uploads[0], load_file(tmp_path / "model.safetensors")):
+        assert all(torch.equal(weight, run.average.weights[name]) for name, weight in weights.items())
+    assert "processor_config.json" in names(tmp_path)
+
+
+def test_saving_uploads_if_the_arguments_say_so(tmp_path, uploads):
+    run = trainer(tmp_path, max_steps=1, save_strategy="no", push_to_hub=True)
+    run.save_model()
+    assert len(uploads) == 1
+    run.args.push_to_hub = False
+    run.save_model()
+    assert len(uploads) == 1

@@ -279,14 +279,15 @@ class DiaTrainer(Trainer):
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
         """Write the finished model, with averaged weights and the processor, for `from_pretrained`.
 
-        A checkpoint holds the current weights instead, and the average in a separate file.
+        A checkpoint holds the current weights instead, and the average in a separate file. With `push_to_hub=True` in
+        the arguments, the finished model is also uploaded.
 
         Raises:
             FloatingPointError: a weight is not finite; nothing is written.
             OSError: the disk is full; incomplete files are removed.
         """
         folder = Path(output_dir or self.args.output_dir)
-        if _internal_call:
+        if _internal_call and output_dir is not None:  # a checkpoint; push_to_hub names no folder
             super().save_model(str(folder), _internal_call=True)
             if self.average is not None and self.args.should_save:
                 self.average.save(folder)
@@ -298,6 +299,8 @@ class DiaTrainer(Trainer):
         except _WRITING_FAILED as error:
             reason = f"{folder} could not be written: {error}. {self._describe_saved()} when there is disk space."
             raise OSError(reason) from error
+        if self.args.push_to_hub and not _internal_call:
+            self.push_to_hub(commit_message="Model save", revision=self.args.hub_revision)
 
     def _save_finished(self, folder: Path) -> None:
         writes = self.args.should_save

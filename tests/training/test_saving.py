@@ -106,3 +106,15 @@ def test_saving_uploads_if_the_arguments_say_so(tmp_path, uploads):
     run.args.push_to_hub = False
     run.save_model()
     assert len(uploads) == 1
+
+
+@pytest.mark.parametrize(("adapters", "best"), [(False, min), (True, max)])
+def test_the_best_checkpoint_is_loaded_with_its_average(tmp_path, base, adapters, best):
+    changes = {"eval_strategy": "steps", "eval_steps": 1, "save_steps": 1, "max_steps": 3, "average": 0.5}
+    make = adapted if adapters else lambda folder, _, **rest: trainer(folder, **rest)
+    changes |= {"load_best_model_at_end": True, "metric_for_best_model": "loss", "greater_is_better": best is max}
+    run = make(tmp_path / "out", base, learning_rate=3e-2, **changes)
+    run.train()
+    measured = [line["eval_loss"] for line in run.state.log_history if "eval_loss" in line]
+    assert abs(best(measured) - measured[-1]) > 1e-3  # the last is not the best
+    assert run.evaluate()["eval_loss"] == pytest.approx(best(measured), abs=1e-6)

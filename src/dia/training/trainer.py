@@ -255,6 +255,11 @@ class DiaTrainer(Trainer):
         if self.average is not None:
             self.average.load(folder)
 
+    def _load_best_model(self) -> None:
+        super()._load_best_model()
+        if self.average is not None:
+            self.average.load(Path(str(self.state.best_model_checkpoint)))
+
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         try:
             with keep_learning_rates(self.optimizer, self.lr_scheduler):

@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from transformers import TrainerCallback
 
 from dia.modeling_dia import DiaForConditionalGeneration
 from dia.text.prompt_format import PromptFormat
-from dia.training.checkpoints import last_checkpoint
+from dia.training.checkpoints import check_adapters, last_checkpoint
 from dia.training.data.dialogues import Clip
 from dia.training.data.encoding import encode_rows
 from dia.training.data.source import Row
@@ -416,6 +417,7 @@ def test_a_checkpoint_of_another_run_is_refused(whole, adapted, tmp_path):
         ),
         (lora, tiny_model(), "from a run that trains low-rank adapters, but this run trains all weights"),
         (lora, with_lora(tiny_model(), rank=3, frozen="encoder"), "adapters of rank 2, but this run has rank 3"),
+        (lora, with_lora(tiny_model(), rank=2, alpha=8, frozen="encoder"), "of alpha 4, but this run has alpha 8"),
         (lora, with_lora(tiny_model(), rank=2), "adapters for different layers"),
         (plain_run, tiny_model(wider), "does not fit this run"),
         (plain_run, frozen, "does not fit this run"),
@@ -425,6 +427,32 @@ def test_a_checkpoint_of_another_run_is_refused(whole, adapted, tmp_path):
             trainer(tmp_path, model).train(resume_from_checkpoint=True)
         shutil.rmtree(tmp_path)
         tmp_path.mkdir()
+
+
+def test_adapters_of_another_model_are_refused_unless_it_may_be_a_copy(tmp_path, monkeypatch):
+    pytest.importorskip("peft")
+    monkeypatch.chdir(tmp_path)
+    for folder in ("a", "b"):
+        Path(folder).mkdir()
+    model = with_lora(tiny_model(), rank=2)
+    model.save_pretrained("checkpoint")
+    saved = Path("checkpoint/adapter_config.json")
+    config = json.loads(saved.read_text())
+    for was, now, same in (
+        ("a", "b", False),
+        ("someone/model", "someone/other", False),
+        ("a", str(tmp_path / "a"), True),
+        ("moved/away", "a", True),
+        ("a", "someone/model", True),
+        ("", "a", True),
+        ("a", "", True),
+    ):
+        saved.write_text(json.dumps({**config, "base_model_name_or_path": was}))
+        model.peft_config["default"].base_model_name_or_path = now
+        with (
+            nullcontext() if same else pytest.raises(ValueError, match=f"adapters of {was}, but this run adapts {now}")
+        ):
+            check_adapters(saved.parent, model)
 
 
 def test_a_state_that_a_kill_cut_short_is_no_checkpoint(tmp_path):

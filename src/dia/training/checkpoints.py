@@ -24,7 +24,7 @@ def last_checkpoint(folder: str | Path) -> Path | None:
 
 
 def check_adapters(checkpoint: Path, model: Any) -> None:
-    """Check that a checkpoint has the same kind of weights as the model: all, or adapters of the same rank and layers.
+    """Check that a checkpoint has the same kind of weights as the model: all, or the same adapters of the same model.
 
     Raises:
         ValueError: it does not.
@@ -37,12 +37,26 @@ def check_adapters(checkpoint: Path, model: Any) -> None:
         return
     was = json.loads(saved.read_text(encoding="utf-8"))
     now = next(iter(model.peft_config.values()))
-    if was["r"] != now.r:
-        raise ValueError(
-            f"{checkpoint} contains adapters of rank {was['r']}, but this run has rank {now.r}. {_REMEDY}"
-        )
+    for name, theirs, ours in (("rank", was["r"], now.r), ("alpha", was["lora_alpha"], now.lora_alpha)):
+        if theirs != ours:
+            raise ValueError(
+                f"{checkpoint} contains adapters of {name} {theirs}, but this run has {name} {ours}. {_REMEDY}"
+            )
     if was["target_modules"] != now.target_modules:
         raise ValueError(f"{checkpoint} contains adapters for different layers than this run. {_REMEDY}")
+    theirs, ours = was.get("base_model_name_or_path"), now.base_model_name_or_path
+    if theirs and ours and not _may_be_same(theirs, ours):
+        raise ValueError(f"{checkpoint} contains adapters of {theirs}, but this run adapts {ours}. {_REMEDY}")
+
+
+def _may_be_same(one: str, other: str) -> bool:
+    """Whether two names of models may mean the same: two folders or two names on the Hub must be equal.
+
+    A folder may be a copy of a model on the Hub, or have been moved.
+    """
+    if Path(one).is_dir() and Path(other).is_dir():
+        return Path(one).samefile(other)
+    return one == other or Path(one).is_dir() or Path(other).is_dir()
 
 
 def remove_replaced(folder: Path, written: Collection[str]) -> None:

@@ -115,6 +115,22 @@ def test_evaluation_uses_the_average_and_reports_loss_and_gap(whole):
     assert measure(whole.model.eval(), clips(6, seed=1)).gap != pytest.approx(measured.gap, abs=1e-5)
 
 
+def test_evaluate_takes_clips_by_name_or_alone(whole, tmp_path):
+    held = {"one": clips(6, seed=1), "two": clips(4, seed=2)}
+    changes = {"eval_strategy": "steps", "eval_steps": 1, "max_steps": 1, "save_strategy": "no"}
+    run = DiaTrainer(tiny_model(), options(tmp_path, **changes), clips(), held)
+    run.train()
+    logged = {name: value for line in run.state.log_history for name, value in line.items()}
+    for name, data in held.items():
+        alone = run.evaluate(data)
+        for found in (logged, run.evaluate(), run.evaluate({name: data}), run.evaluate(eval_dataset={name: data})):
+            assert found[f"eval_{name}_loss"] == alone["eval_loss"]
+            assert found[f"eval_{name}_gap"] == alone["eval_gap"]
+    assert whole.predict(clips(6, seed=1)).metrics["test_loss"] > 0
+    with pytest.raises(ValueError, match="2 codebooks, but the model has 3 channels"):
+        run.evaluate({"one": [Clip([codes(channels=2)], "[S1] Hi.", "ann")]})
+
+
 def test_a_model_that_ignores_its_text_has_no_gap():
     deaf = tiny_model()
     for layer in deaf.model.decoder.layers:
@@ -519,6 +535,10 @@ def test_transcripts_that_were_normalized_differently_are_refused(tmp_path):
         ValueError, match=r"contains transcripts read with text_frontend 'en', and the model .* 'none'"
     ):
         DiaTrainer(model, options(tmp_path), cache)
+    run = DiaTrainer(model, options(tmp_path), clips())
+    for data in (cache, {"a": cache}):
+        with pytest.raises(ValueError, match="contains transcripts read with"):
+            run.evaluate(data)
     DiaTrainer(tiny_model(), options(tmp_path), cache)
 
 

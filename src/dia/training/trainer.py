@@ -3,6 +3,7 @@
 import shutil
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,8 @@ from dia.training.data.dataset import Examples, HeldOut
 from dia.training.ema import AverageCallback, RunningAverage
 from dia.training.lora import merged, plain
 from dia.training.metrics import batch_sums, losses_and_gap, normalized, swapped_sums
+
+Data = Clips | Dataset[Any]
 
 _LAST = (MODEL, ADAPTER)  # written last: they mark a finished model
 _RANGES = {"text_dropout": SHARE, "prompt_dropout": SHARE, "code_noise": SHARE, "average": PART}
@@ -84,7 +87,7 @@ class DiaTrainer(Trainer):
         model: Dia, or the result of `with_lora`.
         args: the training options.
         train_dataset: coded clips, such as a `CodeCache`, or a torch `Dataset` of `Script`.
-        eval_dataset: clips that are not trained on, of the same types.
+        eval_dataset: clips that are not trained on, of the same types, or a dict of them by name.
         processing_class: a `DiaProcessor`, which is saved with the finished model.
         data_collator: replaces `DiaCollator`.
         **options: other arguments of `Trainer`.
@@ -98,28 +101,23 @@ class DiaTrainer(Trainer):
         self,
         model: Any,
         args: DiaTrainingArguments,
-        train_dataset: Clips | Dataset[Any] | None = None,
-        eval_dataset: Clips | Dataset[Any] | None = None,
+        train_dataset: Data | None = None,
+        eval_dataset: Data | dict[str, Data] | None = None,
         processing_class: DiaProcessor | None = None,
         data_collator: Any = None,
         **options: Any,
     ) -> None:
         config = plain(model).config
         format = PromptFormat.of(plain(model).generation_config)
-        for data in (train_dataset, eval_dataset):
-            if isinstance(data, CodeCache):
-                data.check_read(format.text_frontend)
         self.processor, self.channels = processing_class, Channels.of(config)
         self.channel_weights = normalized(args.channel_weights, len(self.channels.pattern))
         collator = data_collator or DiaCollator(self.channels, args.text_dropout, args.code_noise)
         use_cache = config.use_cache
         # Trainer would replace the model's special ids, which are codes, with the tokenizer's, which are text.
         options["processing_class"] = None
-        learned, measured = (
-            _trained_clips(train_dataset, args, config, processing_class, format),
-            _measured(eval_dataset, config, processing_class, format),
-        )
-        super().__init__(model, args, collator, learned, measured, **options)
+        self._examples_of = partial(_measured, config=config, processor=processing_class, format=format)
+        learned = _trained_clips(train_dataset, args, config, processing_class, format)
+        super().__init__(model, args, collator, learned, self._examples_of(eval_dataset), **options)
         config.use_cache = use_cache  # Trainer turns it off, and would save it so
         self.model_accepts_loss_kwargs = True  # makes Trainer pass num_items_in_batch
         self.average = self._averaging(args)
@@ -191,15 +189,20 @@ class DiaTrainer(Trainer):
         super().log(logs, *args, **kwargs)
 
     def get_eval_dataloader(self, eval_dataset: Any = None) -> Any:
-        """As `Trainer`, but no process repeats clips to fill its last batch."""
+        """As `Trainer`, but it takes clips, too, and no process repeats clips to fill its last batch."""
+        eval_dataset = self._examples_of(eval_dataset)
         even, self.accelerator.even_batches = self.accelerator.even_batches, False
         try:
             return super().get_eval_dataloader(eval_dataset)
         finally:
             self.accelerator.even_batches = even
 
+    def get_test_dataloader(self, test_dataset: Any) -> Any:
+        """As `Trainer`, but it takes clips, too."""
+        return super().get_test_dataloader(self._examples_of(test_dataset))
+
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
-        """As `Trainer`, with the averaged weights."""
+        """As `Trainer`, with the averaged weights, also of clips or a dict of them, as for `eval_dataset`."""
         if self.average is None:
             return super().evaluate(*args, **kwargs)
         with self.average.applied():
@@ -349,11 +352,11 @@ def _trained_clips(
 
 
 def _measured(data: Any, config: DiaConfig, processor: DiaProcessor | None, format: PromptFormat) -> Any:
-    return (
-        data
-        if data is None or isinstance(data, Dataset)
-        else HeldOut(trainable_clips(data, config, processor, format))
-    )
+    if isinstance(data, dict):
+        return {name: _measured(value, config, processor, format) for name, value in data.items()}
+    if data is None or isinstance(data, (str, Dataset)):  # Trainer passes the name of one in the dict
+        return data
+    return HeldOut(trainable_clips(data, config, processor, format))
 
 
 def _named(prefix: str, values: Tensor) -> dict[str, float]:

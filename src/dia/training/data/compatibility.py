@@ -56,9 +56,12 @@ def trainable_clips(
 
     Raises:
         ValueError: there are no clips, or a clip is too long or from another codec; the message names it. Or the model
-            reads phones, and no processor with its lexicon is given.
+            reads phones, and no processor with its lexicon is given. Or the transcripts of a cache were normalized
+            differently.
         TypeError: the data holds something other than coded clips.
     """
+    if isinstance(data, CodeCache):
+        data.check_read(format.text_frontend)
     rows: Sequence[Clip | Coded] = data.rows if isinstance(data, CodeCache) else data
     for index, row in enumerate(rows):
         if not hasattr(row, "codes"):

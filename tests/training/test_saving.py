@@ -9,7 +9,7 @@ from transformers import trainer as transformers_trainer
 
 from dia.checkpoints.source import find_adapter
 from dia.modeling_dia import DiaForConditionalGeneration
-from dia.training.lora import with_lora
+from dia.training.lora import merged, with_lora
 from tests.training.test_trainer import trainer
 
 
@@ -118,3 +118,37 @@ def test_the_best_checkpoint_is_loaded_with_its_average(tmp_path, base, adapters
     measured = [line["eval_loss"] for line in run.state.log_history if "eval_loss" in line]
     assert abs(best(measured) - measured[-1]) > 1e-3  # the last is not the best
     assert run.evaluate()["eval_loss"] == pytest.approx(best(measured), abs=1e-6)
+
+
+def test_adapters_are_merged_without_a_copy_on_the_device_of_the_model(base, monkeypatch):
+    model = adapted(base, base).model
+    before = [weight.clone() for weight in model.parameters()]
+    monkeypatch.setattr(torch.nn.Parameter, "__deepcopy__", lambda *_: pytest.fail("copied on the device"))
+    monkeypatch.setattr(torch.Tensor, "__deepcopy__", lambda *_: pytest.fail("copied on the device"))
+    result = merged(model)
+    torch.nn.init.zeros_(next(result.parameters()))
+    assert all(torch.equal(weight, was) for weight, was in zip(model.parameters(), before, strict=True))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB."),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:121] DefaultCPUAllocator: not enough memory: you tried to …"),
+    ],
+)
+def test_too_little_memory_is_not_reported_as_a_full_disk(tmp_path, base, monkeypatch, error):
+    def fail(*about, **options):
+        raise error
+
+    run = adapted(tmp_path / "out", base, max_steps=1, save_steps=1)
+    with monkeypatch.context() as patched:
+        patched.setattr("dia.training.trainer.merged", fail)
+        with pytest.raises(RuntimeError) as raised:
+            run.save_model()
+        assert raised.value is error
+    monkeypatch.setattr(type(run.model), "save_pretrained", fail)
+    with pytest.raises(RuntimeError) as raised:
+        run.train()
+    assert raised.value is error
+    assert not (tmp_path / "out" / "checkpoint-1").exists()

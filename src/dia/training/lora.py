@@ -3,7 +3,7 @@
 import copy
 from typing import Any, Literal
 
-from torch import nn
+from torch import Tensor, nn
 
 from dia.modeling_dia import DiaForConditionalGeneration
 from dia.runtime.limits import ADAPTER_SCALE, PART, RANK
@@ -88,9 +88,21 @@ def merged(model: Any) -> DiaForConditionalGeneration:
     """A copy of the model on the CPU with the adapters merged into its weights; it does not need peft."""
     if not is_adapted(model):
         return plain(model)
-    copied = copy.deepcopy(model).cpu().merge_and_unload()
-    assert isinstance(copied, DiaForConditionalGeneration)
-    return copied
+    result = _copied_to_cpu(model).merge_and_unload()
+    assert isinstance(result, DiaForConditionalGeneration)
+    return result
+
+
+def _copied_to_cpu(model: nn.Module) -> Any:
+    """A copy of a model that needs no memory on the model's device."""
+    copies: dict[int, Tensor] = {id(buffer): _on_cpu(buffer) for buffer in model.buffers()}
+    for weight in model.parameters():
+        copies[id(weight)] = nn.Parameter(_on_cpu(weight), weight.requires_grad)
+    return copy.deepcopy(model, copies)  # deepcopy takes what it finds there
+
+
+def _on_cpu(tensor: Tensor) -> Tensor:
+    return tensor.detach().to("cpu", copy=True)
 
 
 __all__ = ["freeze", "is_adapted", "merged", "plain", "with_lora"]

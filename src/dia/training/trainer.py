@@ -278,6 +278,8 @@ class DiaTrainer(Trainer):
         except _WRITING_FAILED as error:
             free = shutil.disk_usage(folder.parent).free / 2**20
             shutil.rmtree(folder, ignore_errors=True)
+            if _is_of_memory(error):
+                raise
             raise OSError(f"{folder} could not be written: {error}; {free:.0f} MB were free on its disk") from error
 
     def _check_weights(self) -> None:
@@ -305,6 +307,8 @@ class DiaTrainer(Trainer):
             with self.average.applied() if self.average is not None else nullcontext():
                 self._save_finished(folder)
         except _WRITING_FAILED as error:
+            if _is_of_memory(error):
+                raise
             reason = f"{folder} could not be written: {error}. {self._describe_saved()} when there is disk space."
             raise OSError(reason) from error
         if self.args.push_to_hub and not _internal_call:
@@ -335,6 +339,11 @@ class _Epochs(TrainerCallback):
     def on_epoch_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         if hasattr(self._examples, "set_epoch"):
             self._examples.set_epoch(int(state.epoch or 0))
+
+
+def _is_of_memory(error: Exception) -> bool:
+    """Whether there was too little memory. torch raises a plain RuntimeError on a CPU, as it does for a full disk."""
+    return isinstance(error, torch.OutOfMemoryError) or "not enough memory" in str(error)
 
 
 def _trained_clips(

@@ -31,6 +31,16 @@ def test_the_copy_is_a_source_with_the_bytes_of_the_stream(table, tmp_path):
     assert [row.audio.read_bytes() for row in rows] == stored
 
 
+def test_an_empty_transcript_and_a_speaker_with_the_number_zero_are_copied(table, tmp_path):
+    columns = {"text": ["[S1] One.", "", ""], "speaker": [0, 1, None]}
+    table = table.remove_columns(list(columns))
+    for name, values in columns.items():
+        table = table.add_column(name, values)
+    rows = read_source(copy_stream(table.to_iterable_dataset(), tmp_path / "copy"))
+    assert [(row.text, row.speaker) for row in rows] == [("[S1] One.", "0"), ("", "1"), ("", "")]
+    assert [(row.text, row.speaker) for row in read_source(table)] == [(row.text, row.speaker) for row in rows]
+
+
 def test_a_finished_copy_is_kept_and_the_stream_not_read(table, tmp_path):
     copy_stream(table.to_iterable_dataset(), tmp_path / "copy", rows=2)
     assert len(read_source(copy_stream(None, tmp_path / "copy"))) == 2

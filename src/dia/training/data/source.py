@@ -120,6 +120,11 @@ def check_rows(rows: Sequence[Row]) -> None:
             )
 
 
+def speaker_name(speaker: Any) -> str:
+    """The name of a data set's speaker, which may be a number; empty for None."""
+    return "" if speaker is None else str(speaker)
+
+
 def fingerprint(audio: Any) -> str:
     """A hash of a recording's stored bytes, independent of its path.
 
@@ -294,7 +299,7 @@ def _from_dataset(source: Any, columns: Columns, split: str) -> list[Row]:
                 f"row {index}: column {columns.text!r} contains {text!r}, {type(text).__name__}, not a string. Pass "
                 f"the name of the column of transcripts as text_column."
             )
-        rows.append(Row(f"row {index}", _spaced(text or ""), audio, str(speaker or "")))
+        rows.append(Row(f"row {index}", _spaced(text or ""), audio, speaker_name(speaker)))
     return rows
 
 
@@ -342,4 +347,4 @@ def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
-__all__ = ["Row", "as_spoken", "check_rows", "fingerprint", "read_source"]
+__all__ = ["Row", "as_spoken", "check_rows", "fingerprint", "read_source", "speaker_name"]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dia.runtime.files.atomic import atomic_file
-from dia.training.data.source import METADATA
+from dia.training.data.source import METADATA, speaker_name
 
 _UNFINISHED = "rows.jsonl"
 _LONGEST_SUFFIX = 6
@@ -77,8 +77,8 @@ def copy_stream(
     with open(unfinished, "ab") as lines:
         for number, row in enumerate(_rest(stream, done, rows), done):
             line = {"file_name": _copied(row, audio_column, folder, number)}
-            line |= {"text": _text(row, text_column, number), "speaker": str(row.get(speaker_column) or "")}
-            lines.write((json.dumps({name: value for name, value in line.items() if value}) + "\n").encode())
+            line |= {"text": _text(row, text_column, number), "speaker": speaker_name(row.get(speaker_column))}
+            lines.write((json.dumps(line) + "\n").encode())
             lines.flush()
     if not unfinished.stat().st_size:
         raise ValueError("the stream has no rows. Pass another split or source.")

@@ -175,6 +175,24 @@ def test_what_is_hidden_is_not_read(pairs):
     assert [row.name for row in read_source(pairs, text_column=None)] == ["a.wav", "deep/b.wav"]
 
 
+def test_links_to_folders_are_followed(pairs, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    write_tone(elsewhere / "c.wav")
+    (elsewhere / "c.txt").write_text("[S1] Linked.")
+    (pairs / "link").symlink_to(elsewhere)
+    assert [row.name for row in read_source(pairs)] == ["a.wav", "deep/b.wav", "link/c.wav"]
+    assert [row.name for row in read_source(pairs, text_column=None)] == ["a.wav", "deep/b.wav", "link/c.wav"]
+
+
+def test_links_that_lead_back_or_to_the_same_folder_repeat_nothing(pairs, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (elsewhere / "back").symlink_to(pairs)
+    (elsewhere / "itself").symlink_to(elsewhere)
+    for name, target in {"again": pairs / "deep", "deep/up": pairs, "out": pairs.parent, "link": elsewhere}.items():
+        (pairs / name).symlink_to(target)
+    assert [row.name for row in read_source(pairs)] == ["a.wav", "deep/b.wav"]
+
+
 def test_many_missing_files_are_counted(listed):
     lines = [{"file_name": f"{number}.wav", "text": "Hi."} for number in range(9)]
     (listed / "metadata.jsonl").write_text(jsonl(*lines))

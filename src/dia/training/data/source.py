@@ -224,12 +224,25 @@ def _from_sounds(folder: Path) -> list[Row]:
 
 
 def _files(folder: Path) -> list[Path]:
-    """All files of a folder and its subfolders, sorted, without hidden files and folders."""
-    found = []
-    for place, folders, names in os.walk(folder, onerror=_raise):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [Path(place, name) for name in names if not name.startswith(".")]
+    """All files of a folder and its subfolders, sorted, without hidden files and folders.
+
+    Links to folders are followed after the folders themselves, so that each folder is read once, under its own path if
+    it has one in `folder`.
+    """
+    found, read, starts = [], set(), [folder]
+    for start in starts:
+        for place, folders, names in os.walk(start, onerror=_raise):
+            real = Path(place).resolve()
+            folders[:] = [name for name in folders if not name.startswith(".") and real not in read]
+            starts += [Path(place, name) for name in sorted(folders) if _leads_elsewhere(Path(place, name))]
+            found += [Path(place, name) for name in names if not name.startswith(".") and real not in read]
+            read.add(real)
     return sorted(path for path in found if path.is_file())
+
+
+def _leads_elsewhere(path: Path) -> bool:
+    """Whether a path is a link, and not to a folder around it, where it would repeat."""
+    return path.is_symlink() and not path.parent.resolve().is_relative_to(path.resolve())
 
 
 def _raise(error: OSError) -> None:

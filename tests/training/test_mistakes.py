@@ -12,10 +12,12 @@ from tiny_checkpoint import RATE, write_tiny_checkpoint
 from tiny_codec import tiny_codec
 from transformers import TrainerCallback
 
+from dia import MINI, DiaConfig, DiaProcessor, DiaTokenizer
 from dia.commands.training import checks as train_checks
 from dia.commands.training import train as train_command
 from dia.commands.training.checks import check_model
 from dia.training.checkpoints import last_checkpoint
+from dia.training.data.compatibility import check_processor
 from dia.training.trainer import DiaTrainer
 from tests.commands.training.train_command import SECONDS, train
 
@@ -148,6 +150,15 @@ def test_what_cannot_be_loaded_from_the_hub_is_refused_before_the_work(
     message = capsys.readouterr().err
     assert f"{options[0]} {options[1]} is no" in message
     assert "the Hub is not used" in message
+
+
+def test_a_tokenizer_with_an_offset_is_refused():
+    processor = DiaProcessor.from_pretrained(MINI, load_audio_tokenizer=False)
+    config = DiaConfig.from_pretrained(MINI)
+    check_processor(processor, config)
+    processor.tokenizer = DiaTokenizer(offset=3)
+    with pytest.raises(ValueError, match=r"tokenizer has offset=3, .* Use a tokenizer with offset=0"):
+        check_processor(processor, config)
 
 
 def test_a_model_that_can_be_trained_passes(recordings, model, tmp_path, monkeypatch):

@@ -31,9 +31,14 @@ def check_processor(processor: DiaProcessor, config: DiaConfig) -> None:
     """Check that a processor fits a model, before anything is encoded with it.
 
     Raises:
-        ValueError: its phones, delay pattern or token ids differ from the model's.
+        ValueError: its phones, delay pattern or token ids differ from the model's, or its tokenizer has an offset.
     """
     assert isinstance(config.encoder_config, DiaEncoderConfig)
+    if offset := processor.tokenizer.offset:
+        raise ValueError(
+            f"the processor's tokenizer has offset={offset}, but training reads texts without one. Use a tokenizer "
+            "with offset=0."
+        )
     processor.tokenizer.check_fits(config.encoder_config.vocab_size)
     decoder = config.get_text_config()
     for name, theirs, ours in (

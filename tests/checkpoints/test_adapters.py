@@ -70,6 +70,11 @@ def test_the_base_is_found_by_its_path(made, adapter, base):
     assert "model=adapter" in str(dia.provenance())
 
 
+def test_an_adapter_in_a_subfolder_is_found(made, adapter):
+    model = Dia.from_pretrained(adapter.parent, subfolder="adapter").model
+    assert torch.allclose(logits(model), logits(made[1]), atol=1e-5)
+
+
 def test_the_files_of_the_base_are_not_changed(adapter):
     before = (adapter.parent / "base" / "model.safetensors").read_bytes()
     Dia.from_pretrained(adapter)

@@ -109,6 +109,17 @@ def test_a_revision_is_looked_up_in_the_cache_too(tmp_path):
         check_source("ann/dia-small", revision="v2")
 
 
+def test_a_subfolder_is_looked_up_in_the_cache_and_on_the_hub(tmp_path, asked):
+    folder = cached(tmp_path, "ann/sizes", files=())
+    with pytest.raises(OSError, match="ann/sizes is not a local folder"):
+        check_source("ann/sizes", subfolder="small")
+    assert asked[0].endswith("/small/config.json")
+    (folder / "small").mkdir()
+    for file in ("config.json", "model.safetensors"):
+        (folder / "small" / file).write_text("{}")
+    assert check_source("ann/sizes", subfolder="small")
+
+
 def test_the_cache_is_where_the_hub_puts_it(tmp_path):
     from huggingface_hub import try_to_load_from_cache
 

@@ -216,6 +216,12 @@ def test_an_unknown_device_or_dtype_is_refused_by_name(folder):
         Dia.from_pretrained(folder, compute_dtype="int3")
 
 
+@pytest.mark.parametrize("options", [{}, {"quantization": "int8"}])
+def test_model_and_processor_come_from_the_same_subfolder(folder, options):
+    dia = Dia.from_pretrained(folder.parent, subfolder=folder.name, force_download=False, **options)
+    assert len(dia.generate("[S1] Hi.", seed=1)) > 0
+
+
 def test_a_wrong_dtype_is_refused_before_anything_is_loaded(folder, monkeypatch):
     monkeypatch.setattr(DiaForConditionalGeneration, "from_pretrained", None)
     with pytest.raises(ValueError, match="compute_dtype='int3' must be"):

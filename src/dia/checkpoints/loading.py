@@ -19,7 +19,7 @@ from dia.checkpoints.placement import choose_device, place, place_codec, resolve
 from dia.checkpoints.processor_checks import TOKENIZER_CONFIG, check_processor
 from dia.checkpoints.processor_files import PROCESSOR_FILE
 from dia.checkpoints.quantized import load_quantized
-from dia.checkpoints.source import EMBEDDED, REAL_CODEC, Adapter, check_checkpoint, find_adapter
+from dia.checkpoints.source import EMBEDDED, REAL_CODEC, Adapter, check_checkpoint, find_adapter, without_place
 from dia.codec.checkpoint import load_codec
 from dia.decoding.call.setting_ranges import check_file_settings
 from dia.decoding.sampling import published_generation_config
@@ -33,7 +33,6 @@ from dia.runtime.ranges import shown
 from dia.runtime.warnings import DiaWarning
 from dia.tokenization_dia import PRONUNCIATIONS
 
-_HUB_OPTIONS = ("revision", "token", "cache_dir", "local_files_only")
 _Loaded = tuple[DiaForConditionalGeneration, DiaProcessor]
 
 
@@ -49,12 +48,11 @@ def by_name(
     if not isinstance(name_or_path, str | os.PathLike):
         raise TypeError(f'name_or_path is {shown(name_or_path)}; expected a folder, a Hub id or "mini".')
     source = str(MINI if str(name_or_path) == EMBEDDED else name_or_path)
-    hub: dict[str, Any] = {name: kwargs[name] for name in _HUB_OPTIONS if name in kwargs}
+    hub = dict(Repository.of(source, kwargs).options)
     check_checkpoint(source, load_dac, **hub)
     if (adapter := find_adapter(source, **hub)) is not None:
         source = str(MINI if adapter.base == EMBEDDED else adapter.base)
-        for options in (hub, kwargs):
-            options.pop("revision", None)  # the adapter's, not its base's
+        hub, kwargs = without_place(hub), without_place(kwargs)
     device = choose_device(device)
     compute_dtype = compute_dtype or kwargs.pop("dtype", None) or kwargs.pop("torch_dtype", None)
     repository = Repository.of(source, kwargs)

@@ -1,7 +1,7 @@
 """Checks that a checkpoint is available, locally or on the Hub, without importing torch or reading weights."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ _CONFIG = "config.json"
 _ADAPTER = "adapter_config.json"
 _EMBEDDED_PLACE = MINI.parts[-2:]  # the end of its path in every installation
 _WEIGHTS = ("*.safetensors", "*.pth", "*.bin")
+_PLACE = ("revision", "subfolder")  # options for the Hub that belong to one repository
 _SECONDS = 5.0  # timeout; a Hub that takes longer for a few bytes cannot deliver gigabytes
 
 
@@ -103,17 +104,20 @@ def check_checkpoint(name: str | Path, with_codec: bool = True, **hub: Any) -> b
     local = check_source(name, **hub)
     if with_codec and (codec := _named_codec(str(name), hub)):
         try:
-            return (
-                check_source(codec, "dac", **{key: value for key, value in hub.items() if key != "revision"}) and local
-            )
+            return check_source(codec, "dac", **without_place(hub)) and local
         except OSError as error:
             raise OSError(f"{name} needs the codec {codec}: {error}") from None
     return local
 
 
+def without_place(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options for a repository that another one refers to: without the revision and subfolder of the other."""
+    return {name: value for name, value in options.items() if name not in _PLACE}
+
+
 def _check_base(adapter: Adapter, with_codec: bool, hub: dict[str, Any]) -> bool:
     """`check_checkpoint` for the base of an adapter."""
-    own = {key: value for key, value in hub.items() if key != "revision"}
+    own = without_place(hub)
     if find_adapter(adapter.base, **own) is not None:
         raise ValueError(
             f"{adapter.file} names {adapter.base} as its base, which is an adapter itself. Merge it first."
@@ -143,7 +147,7 @@ def check_source(name: str | Path, kind: str = "dia", **hub: Any) -> bool:
     Args:
         name: a folder, a Hub id, or "mini".
         kind: "dia", "native" or "dac"; error messages list the local checkpoints of this kind.
-        **hub: `revision`, `token`, `cache_dir` and `local_files_only`, as in `from_pretrained`.
+        **hub: `revision`, `subfolder`, `token`, `cache_dir` and `local_files_only`, as in `from_pretrained`.
 
     Returns:
         Whether the checkpoint is available locally.
@@ -180,13 +184,15 @@ def _named_codec(source: str, hub: dict[str, Any]) -> str | None:
         return None
     reference = described[0].get("audio_tokenizer") or described[1]
     codec = reference.get("audio_tokenizer_name_or_path") if isinstance(reference, dict) else None
-    return None if codec is None or Path(source, codec).is_dir() else str(codec)
+    beside = Path(source, hub.get("subfolder") or "", codec or "")
+    return None if codec is None or beside.is_dir() else str(codec)
 
 
 def _file(source: str, name: str, hub: dict[str, Any]) -> Path | None:
     """A checkpoint's file, in its folder or in the Hub's cache."""
     folder = Path(source) if Path(source).is_dir() else _snapshot(source, hub)
-    return None if folder is None or not (folder / name).is_file() else folder / name
+    path = None if folder is None else folder / (hub.get("subfolder") or "") / name
+    return path if path is not None and path.is_file() else None
 
 
 def _snapshot(source: str, hub: dict[str, Any]) -> Path | None:
@@ -238,7 +244,8 @@ def unavailable_reason(source: str, file: str = _CONFIG, repo_type: str | None =
     from huggingface_hub import get_hf_file_metadata, hf_hub_url
     from huggingface_hub.errors import EntryNotFoundError, GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
 
-    url = hf_hub_url(source, file, repo_type=repo_type, revision=hub.get("revision"))
+    place = {name: hub.get(name) for name in _PLACE}
+    url = hf_hub_url(source, file, repo_type=repo_type, **place)
     try:
         get_hf_file_metadata(url, token=hub.get("token"), timeout=_SECONDS)
     except GatedRepoError:
@@ -281,4 +288,5 @@ __all__ = [
     "local_folder",
     "public_name",
     "unavailable_reason",
+    "without_place",
 ]

@@ -138,6 +138,8 @@ def to_convert(name_or_path: str | Path, options: Mapping[str, Any]) -> NativeCh
     path = Path(name_or_path) / (options.get("subfolder") or "")
     if path.is_dir():
         return find(path)
+    if options.get("subfolder"):
+        return None  # native checkpoints on the Hub have no subfolders
     hub = {name: options[name] for name in ("revision", "token", "cache_dir", "local_files_only") if name in options}
     try:
         return locate(str(name_or_path), **hub)

@@ -73,8 +73,9 @@ class Dia:
         Args:
             name_or_path: a folder or a Hub id, in the Hugging Face or the native layout; "mini" is the embedded model.
             device: "cuda", "mps", "cpu", …; by default the first of these that is available.
-            compute_dtype: "float32", "bfloat16" or "float16"; by default the fastest that is safe on the device. On
-                a CPU with AVX2 and without AVX-512 that is float32, with the matrices of a large model in bfloat16.
+            compute_dtype: "float32", "bfloat16" or "float16"; by default, or with "auto", the fastest that is safe on
+                the device. On a CPU with AVX2 and without AVX-512 that is float32, with the matrices of a large model
+                in bfloat16.
             load_dac: also load the codec. Without it `generate` returns codes.
             quantization: "int8" or "int4" weights, which need half and a third of the memory of half precision and are
                 faster on CPUs. See docs/quantization.md for the loss of quality.

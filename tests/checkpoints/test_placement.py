@@ -64,6 +64,7 @@ def test_the_embedded_model_is_in_float32_on_every_cpu_so_that_its_own_kernel_co
 
 def test_large_models_keep_their_matrices_in_half_precision_where_it_is_emulated(emulated, monkeypatch):
     assert resolve_dtypes(None, CPU, 1000) == Dtypes(FLOAT, HALF)
+    assert resolve_dtypes("auto", CPU, 1000) == Dtypes(FLOAT, HALF)
     assert resolve_dtypes(None, CPU, 999) == Dtypes(FLOAT, FLOAT)
     assert resolve_dtypes("float32", CPU, 1000) == Dtypes(FLOAT, FLOAT)
     assert resolve_dtypes("bfloat16", CPU, 1000) == Dtypes(HALF, HALF)

@@ -228,6 +228,18 @@ def test_a_wrong_dtype_is_refused_before_anything_is_loaded(folder, monkeypatch)
         Dia.from_pretrained(folder, compute_dtype="int3")
 
 
+@pytest.mark.parametrize("name", ["dtype", "torch_dtype"])
+def test_the_dtype_is_taken_under_the_names_of_transformers_and_refused_by_the_name_given(folder, name):
+    assert Dia.from_pretrained(folder, device="cpu", **{name: "float16"}).dtype == torch.float16
+    with pytest.raises(ValueError, match=f"^{name}='int3' must be"):
+        Dia.from_pretrained(folder, **{name: "int3"})
+
+
+@pytest.mark.parametrize("name", ["compute_dtype", "dtype", "torch_dtype"])
+def test_auto_is_the_default_dtype(folder, name):
+    assert Dia.from_pretrained(folder, **{name: "auto"}).dtype == Dia.from_pretrained(folder).dtype
+
+
 def test_weights_are_read_in_the_dtype_they_will_compute_in(folder, monkeypatch):
     read = []
     load = DiaForConditionalGeneration.from_pretrained.__func__

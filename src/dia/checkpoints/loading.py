@@ -15,7 +15,7 @@ from dia.checkpoints.adapters import check_adapter, with_adapter
 from dia.checkpoints.model_files import check_loaded, check_weights, read_config
 from dia.checkpoints.native import checkpoint as native
 from dia.checkpoints.native.layout import count_parameters, layout_of
-from dia.checkpoints.placement import choose_device, place, place_codec, resolve_dtypes
+from dia.checkpoints.placement import check_dtype, choose_device, place, place_codec, resolve_dtypes
 from dia.checkpoints.processor_checks import TOKENIZER_CONFIG, check_processor
 from dia.checkpoints.processor_files import PROCESSOR_FILE
 from dia.checkpoints.quantized import load_quantized
@@ -54,7 +54,7 @@ def by_name(
         source = str(MINI if adapter.base == EMBEDDED else adapter.base)
         hub, kwargs = without_place(hub), without_place(kwargs)
     device = choose_device(device)
-    compute_dtype = compute_dtype or kwargs.pop("dtype", None) or kwargs.pop("torch_dtype", None)
+    compute_dtype = _requested_dtype(compute_dtype, kwargs)
     repository = Repository.of(source, kwargs)
     config = read_config(repository)
     dtypes = resolve_dtypes(compute_dtype, device, count_parameters(config))
@@ -76,6 +76,13 @@ def by_name(
     if adapter is not None and quantization is not None:
         quantize(model, quantization)
     return model, place_codec(processor, device, compute_dtype)
+
+
+def _requested_dtype(compute_dtype: str | torch.dtype | None, kwargs: dict[str, Any]) -> torch.dtype | None:
+    """The dtype of `compute_dtype`, or of the names that transformers has for it, which are removed from `kwargs`."""
+    given = {"compute_dtype": compute_dtype, **{name: kwargs.pop(name, None) for name in ("dtype", "torch_dtype")}}
+    dtypes = [check_dtype(name, value) for name, value in given.items()]
+    return next(filter(None, dtypes), None)
 
 
 def from_files(

@@ -74,6 +74,20 @@ def choose_dtype(device: torch.device, parameters: int, large: int | None = None
     return torch.bfloat16 if fast else torch.float32
 
 
+def check_dtype(name: str, wanted: str | torch.dtype | None) -> torch.dtype | None:
+    """The dtype that an argument requests; None, the default, for None and "auto".
+
+    Raises:
+        ValueError: it is not supported; the message names the argument.
+    """
+    if wanted is None or wanted == "auto":
+        return None
+    dtype = getattr(torch, wanted, None) if isinstance(wanted, str) else wanted
+    if dtype not in (torch.float32, torch.bfloat16, torch.float16):
+        raise ValueError(f"{name}={shown(wanted)} must be float32, bfloat16, float16 or auto.")
+    return dtype
+
+
 def resolve_dtype(
     wanted: str | torch.dtype | None, device: torch.device, parameters: int, large: int | None = None
 ) -> torch.dtype:
@@ -82,12 +96,7 @@ def resolve_dtype(
     Raises:
         ValueError: `wanted` is not supported.
     """
-    if wanted is None:
-        return choose_dtype(device, parameters, large)
-    dtype = getattr(torch, wanted, None) if isinstance(wanted, str) else wanted
-    if dtype not in (torch.float32, torch.bfloat16, torch.float16):
-        raise ValueError(f"compute_dtype={shown(wanted)} must be float32, bfloat16 or float16.")
-    return dtype
+    return check_dtype("compute_dtype", wanted) or choose_dtype(device, parameters, large)
 
 
 def resolve_dtypes(wanted: str | torch.dtype | None, device: torch.device, parameters: int) -> Dtypes:
@@ -100,7 +109,7 @@ def resolve_dtypes(wanted: str | torch.dtype | None, device: torch.device, param
         ValueError: `wanted` is not supported.
     """
     compute = resolve_dtype(wanted, device, parameters)
-    by_default = wanted is None and device.type == "cpu" and compute == torch.float32
+    by_default = check_dtype("compute_dtype", wanted) is None and device.type == "cpu" and compute == torch.float32
     half = by_default and parameters >= _LARGE and multiplies_half()
     return Dtypes(compute, torch.bfloat16 if half else compute)
 
@@ -149,4 +158,13 @@ def _cpu_has_bf16() -> bool:
     return multiplies_bfloat16() or bool(getattr(torch.cpu, "_is_amx_tile_supported", bool)())
 
 
-__all__ = ["Dtypes", "choose_device", "choose_dtype", "place", "place_codec", "resolve_dtype", "resolve_dtypes"]
+__all__ = [
+    "Dtypes",
+    "check_dtype",
+    "choose_device",
+    "choose_dtype",
+    "place",
+    "place_codec",
+    "resolve_dtype",
+    "resolve_dtypes",
+]

@@ -207,3 +207,20 @@ def test_every_voice_is_held_out_in_proportion_and_the_same_by_seed():
     assert [one.speaker for one in held] == ["ann"] * 4
     assert len(learned) == 41
     assert [one.text for one in hold_out(clips, 0.1)[1]] == [one.text for one in held]
+    assert [one.text for one in hold_out(clips, 0.1, seed=1)[1]] != [one.text for one in held]
+
+
+def test_other_clips_do_not_move_a_clip_from_training_to_the_held_out_ones():
+    clips = [clip(f"[S1] {n}.") for n in range(20)]
+    learned, held = ({one.text for one in part} for part in hold_out(clips, 0.1))
+    for more in range(20, 24):
+        added = hold_out([clip(f"[S1] {more}."), *reversed(clips)], 0.1)[1]
+        assert not {one.text for one in added} & learned
+    fewer = hold_out([one for one in clips if one.text not in list(learned)[:4]], 0.1)[1]
+    assert {one.text for one in fewer} == held
+
+
+def test_clips_of_one_transcript_are_told_apart_by_their_codes():
+    clips = [clip("[S1]")._replace(codes=[torch.full((2, 3), number)]) for number in range(20)]
+    chosen = [{int(one.codes[0][0, 0]) for one in hold_out(part, 0.1)[1]} for part in (clips, clips[::-1])]
+    assert chosen[0] == chosen[1]

@@ -1,5 +1,6 @@
 """Data sets of training and evaluation examples, made of coded clips."""
 
+import hashlib
 import random
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
@@ -150,19 +151,25 @@ def hold_out(clips: Sequence[Clip], share: float, seed: int = 0) -> tuple[list[C
         clips: all clips.
         share: of the clips of each voice that are held out, but at least two; 0 for none. All clips of a voice with
             fewer than six are training clips.
-        seed: of the choice.
+        seed: of the choice. Each clip is ranked by its own content, so that clips that are added or removed later
+            change the choice only as far as the number of held-out clips requires.
     """
     learned: list[Clip] = []
     held: list[Clip] = []
     voices: dict[str, list[Clip]] = {}
     for clip in clips:
         voices.setdefault(clip.speaker, []).append(clip)
-    for speaker, own in sorted(voices.items()):
-        random.Random(f"{seed}/{speaker}").shuffle(own)
+    for _, own in sorted(voices.items()):
+        own.sort(key=lambda clip: _rank(clip, seed))
         count = max(2, round(share * len(own))) if share and len(own) >= 6 else 0
         held += own[:count]
         learned += own[count:]
     return learned, held
+
+
+def _rank(clip: Clip, seed: int) -> bytes:
+    content = clip.codes[0].cpu().numpy().tobytes()
+    return hashlib.blake2b(f"{seed}/{clip.speaker}/{clip.text}/".encode() + content, digest_size=8).digest()
 
 
 __all__ = ["Examples", "HeldOut", "clips_of", "hold_out"]

@@ -273,6 +273,7 @@ class DiaPreTrainedModel(PreTrainedModel):
         kwargs["dtype"] = wanted or next(iter(weights.values())).dtype
         loaded = super().from_pretrained(None, *args, **{**kwargs, "config": config, "state_dict": weights})
         model = loaded[0] if isinstance(loaded, tuple) else loaded  # with output_loading_info=True
+        model.name_or_path = str(name)
         model.generation_config = published_generation_config(config)
         return loaded
 

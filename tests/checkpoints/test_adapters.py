@@ -6,10 +6,13 @@ import sys
 
 import pytest
 import torch
+from native_checkpoints import first_generation, to_native, write
+from native_checkpoints import tiny_model as tiny_native
 from tiny import tiny_model
 from tiny_checkpoint import write_tiny_checkpoint
 
 from dia import MINI
+from dia.checkpoints.native.checkpoint import read_config
 from dia.checkpoints.source import check_checkpoint, find_adapter, local_folder
 from dia.cli import main
 from dia.model import Dia
@@ -85,6 +88,27 @@ def test_a_base_in_the_current_folder_is_found(made, adapter, monkeypatch):
     monkeypatch.chdir(adapter.parent)
     name_base(adapter, "base")
     assert torch.allclose(logits(Dia.from_pretrained("adapter").model), logits(made[1]), atol=1e-5)
+
+
+def test_a_folder_is_named_by_its_absolute_path_and_anything_else_as_it_is(made, tmp_path, monkeypatch):
+    monkeypatch.chdir(made[0])
+    model = DiaForConditionalGeneration.from_pretrained("base")
+    with_lora(model, rank=2).save_pretrained(tmp_path)
+    assert find_adapter(tmp_path).base == str(made[0] / "base")
+    model = DiaForConditionalGeneration.from_pretrained("base")
+    model.name_or_path = "someone/dia"
+    assert with_lora(model, rank=2).peft_config["default"].base_model_name_or_path == "someone/dia"
+
+
+def test_a_native_base_and_one_of_single_files_are_named(tmp_path):
+    native = write(tmp_path / "native", first_generation(), {})
+    config = read_config(native / "config.json")
+    write(native, first_generation(), to_native(tiny_native(config).state_dict(), config))
+    base = write_tiny_checkpoint(tmp_path / "base")
+    local = Dia.from_local(base / "config.json", base / "model.safetensors", load_dac=False).model
+    for model, folder in ((DiaForConditionalGeneration.from_pretrained(native), native), (local, base)):
+        with_lora(model, rank=2).save_pretrained(tmp_path / "adapter")
+        assert find_adapter(tmp_path / "adapter").base == str(folder)
 
 
 def test_generation_settings_and_processor_of_the_adapter_come_first(adapter):

@@ -117,6 +117,7 @@ def test_single_files_are_quantized_while_loading(weights, folder):
     local = Dia.from_local(*files, device="cpu", load_dac=False, quantization=weights).model
     named = Dia.from_pretrained(folder, device="cpu", load_dac=False, quantization=weights).model
     assert formats(local) == formats(named)
+    assert local.name_or_path == named.name_or_path == str(folder)
     assert torch.equal(logits(local), logits(named))
 
 

@@ -107,6 +107,8 @@ def from_files(
         check_weights(describe_tensors(tensors), str(checkpoint_path), config, str(config_path))
     model = DiaForConditionalGeneration.from_pretrained(None, config=config, state_dict=tensors)
     check_loaded(str(checkpoint_path), model)
+    if Path(config_path).parent == Path(checkpoint_path).parent:
+        model.name_or_path = str(Path(config_path).parent)
     model.generation_config = (
         GenerationConfig.from_pretrained(settings.parent)
         if settings.is_file()

@@ -71,6 +71,7 @@ def _from_stored(
         None, config=config, state_dict=tensors, output_loading_info=True, **kwargs
     )
     check_loaded(source, model, info["missing_keys"])
+    model.name_or_path = source
     try:
         model.generation_config = GenerationConfig.from_pretrained(source, **hub)
     except OSError:

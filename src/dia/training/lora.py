@@ -1,6 +1,7 @@
 """Choose the weights that are trained: freeze a half of the model, or train low-rank adapters."""
 
 import copy
+import os
 from typing import Any, Literal
 
 from torch import Tensor, nn
@@ -69,7 +70,10 @@ def with_lora(
         lora_dropout=dropout,
         target_modules=rf"model\.({halves})\.layers\.\d+\.({_LAYERS})",
     )
-    return get_peft_model(model, config)
+    adapted = get_peft_model(model, config)
+    if os.path.isdir(name := str(model.name_or_path)):  # so that the base is found from every current folder
+        adapted.peft_config["default"].base_model_name_or_path = os.path.abspath(name)
+    return adapted
 
 
 def is_adapted(model: Any) -> bool:

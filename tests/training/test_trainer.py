@@ -462,6 +462,7 @@ def test_adapters_of_another_model_are_refused_unless_it_may_be_a_copy(tmp_path,
         ("a", "someone/model", True),
         ("", "a", True),
         ("a", "", True),
+        ("None", "someone/model", True),
     ):
         saved.write_text(json.dumps({**config, "base_model_name_or_path": was}))
         model.peft_config["default"].base_model_name_or_path = now

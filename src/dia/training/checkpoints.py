@@ -12,6 +12,7 @@ STATE = "trainer_state.json"
 ADAPTER = "adapter_config.json"
 MODEL = "config.json"
 _WEIGHTS = (MODEL, "model*.safetensors*", ADAPTER, "adapter_model*")  # of a model and of adapters
+_UNKNOWN = {None, "", "None"}  # names of base models; transformers writes "None" for one made from a state dict
 _REMEDY = "Resume with the model, adapters and frozen half that the run was started with, or start a new run."
 
 
@@ -45,7 +46,7 @@ def check_adapters(checkpoint: Path, model: Any) -> None:
     if was["target_modules"] != now.target_modules:
         raise ValueError(f"{checkpoint} contains adapters for different layers than this run. {_REMEDY}")
     theirs, ours = was.get("base_model_name_or_path"), now.base_model_name_or_path
-    if theirs and ours and not _may_be_same(theirs, ours):
+    if not {theirs, ours} & _UNKNOWN and not _may_be_same(theirs, ours):
         raise ValueError(f"{checkpoint} contains adapters of {theirs}, but this run adapts {ours}. {_REMEDY}")
 
 

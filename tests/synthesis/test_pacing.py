@@ -5,8 +5,8 @@ import pytest
 import torch
 from talking import RATE, talking
 
-from dia.audio.dsp.time_stretch import stretched
-from dia.synthesis.pacing import paced_pieces, paced_stream
+from dia.audio.dsp.time_stretch import stretched, stretched_stream
+from dia.synthesis.pacing import paced_pieces
 from dia.synthesis.parts.joining import Piece
 from dia.synthesis.takes.alignment import TurnTime, WordTime
 from dia.synthesis.takes.take import Take
@@ -32,13 +32,13 @@ def piece(number: int, start: float) -> Piece:
 @pytest.mark.parametrize("rate", [0.5, 1.0, 1.6])
 def test_a_paced_stream_equals_the_stretched_whole(rate):
     spoken = talking(1.5)
-    joined = np.concatenate(list(paced_stream(streamed(spoken, 1000, []), rate, RATE)))
+    joined = np.concatenate(list(stretched_stream(streamed(spoken, 1000, []), rate, RATE)))
     np.testing.assert_allclose(joined, stretched(spoken, rate, RATE), atol=1e-6)
 
 
 def test_closing_a_paced_stream_closes_its_source():
     closed: list[str] = []
-    stream = paced_stream(streamed(talking(1.5), 4000, closed), 1.5, RATE)
+    stream = stretched_stream(streamed(talking(1.5), 4000, closed), 1.5, RATE)
     next(stream)
     stream.close()
     assert closed == ["closed"]
@@ -59,6 +59,6 @@ def test_times_are_scaled_with_the_audio(rate):
 
 def test_rates_out_of_range_are_rejected():
     with pytest.raises(ValueError, match=r"use a number from 0\.5 to 2"):
-        next(paced_stream(streamed(talking(1.5), 1000, []), 3.0, RATE))
+        next(stretched_stream(streamed(talking(1.5), 1000, []), 3.0, RATE))
     with pytest.raises(ValueError, match=r"use a number from 0\.5 to 2"):
         next(paced_pieces([piece(0, 0.0)], 0.1))

@@ -15,14 +15,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dia.audio.dsp.time_stretch import FASTEST, SLOWEST
+from dia.audio.dsp.time_stretch import FASTEST, SLOWEST, stretched_stream
 from dia.audio.formats.live import LiveEncoder
 from dia.audio.watermark.embedding import watermarked_stream
 from dia.audio.waveform import Waveform
 from dia.serving.errors import Code, ServingError
 from dia.serving.limits import SLICE_BYTES
 from dia.serving.metrics import Metrics, Playback
-from dia.synthesis.pacing import paced_stream
 from dia.synthesis.parts.joining import Piece
 from dia.synthesis.synthesizer import Cancelled
 
@@ -194,7 +193,7 @@ class Generation:
         checked = options.retries or options.best_of > 1
         sound = _closable(self._checked() if checked else self._streamed())
         for rate in stretches(self._speed):
-            sound = paced_stream(sound, rate, self._model.sample_rate)
+            sound = stretched_stream(sound, rate, self._model.sample_rate)
         if self._watermark:
             sound = watermarked_stream(sound, self._model.watermarker(self._job.seed))
         return sound

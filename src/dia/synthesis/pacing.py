@@ -1,31 +1,12 @@
-"""Apply the speaking rate to finished audio: to a stream of samples, or to pieces and their times."""
+"""Apply the speaking rate to finished pieces, takes and their times."""
 
-from collections.abc import Generator, Iterable, Iterator
-from contextlib import closing
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from dia.audio.dsp.time_stretch import Tempo, stretched
-from dia.audio.waveform import Waveform
+from dia.audio.dsp.time_stretch import stretched
 from dia.synthesis.parts.joining import Piece
 from dia.synthesis.takes.alignment import TurnTime
 from dia.synthesis.takes.take import Take
-
-
-def paced_stream(
-    stream: Generator[Waveform, None, object], rate: float, sampling_rate: int
-) -> Generator[Waveform, None, None]:
-    """A stream at `rate` times its speed. Closing it closes the source.
-
-    Raises:
-        ValueError: the rate is out of range.
-    """
-    tempo = Tempo(rate, sampling_rate)
-    with closing(stream):
-        for samples in stream:
-            if len(paced := tempo.push(samples)):
-                yield paced
-    if len(rest := tempo.close()):
-        yield rest
 
 
 def paced_pieces(pieces: Iterable[Piece], rate: float) -> Iterator[Piece]:
@@ -60,4 +41,4 @@ def scaled(turn: TurnTime, rate: float) -> TurnTime:
     return replace(turn, start=turn.start / rate, end=turn.end / rate, words=words)
 
 
-__all__ = ["paced_pieces", "paced_stream", "paced_take", "scaled"]
+__all__ = ["paced_pieces", "paced_take", "scaled"]

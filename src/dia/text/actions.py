@@ -1,7 +1,7 @@
-"""Actions between asterisks, as in chats: `*smiles* Hello.`, `*walks over*`. They are seen, not heard.
+"""Actions between asterisks, as in chats: `*smiles* Hello.`, `*walks over*`, `*phone rings*`. They are not spoken.
 
-Emphasis has the same marks. An action begins with a verb in the third person, in small letters, and stands between
-sentences.
+Emphasis has the same marks. An action begins with a verb in the third person or a participle, in small letters, or says that
+a thing makes a noise, and stands between sentences.
 """
 
 import re
@@ -9,12 +9,23 @@ from functools import lru_cache
 
 from dia.text.english.dictionary import is_word
 
-_ACTION = re.compile(
-    r"\*(?P<verb>[a-z]{3,20}s|[a-z]{3,20}ing(?= ))(?P<rest>(?: [a-z][a-z'’-]{0,20}){0,7})[.!…]{0,3}\*"
+_ACTION = re.compile(r"\*(?P<verb>[a-z]{3,20}s|[a-z]{3,20}ing)(?P<rest>(?: [a-z][a-z'’-]{0,20}){0,7})[.!…]{0,3}\*")
+_THING = (
+    "alarm|baby|bell|birds?|car|cat|clock|crowd|dog|door(?:bell)?|engine|fire|footsteps|glass|gun|gunshots?|horn|music|"
+    "owl|(?:cell)?phone|radio|rain|rooster|sirens?|telephone|thunder|tires|train|window|wind|wolf|wolves"
 )
+_NOISE = (
+    "approach|bang|bark|beep|blar|blast|blow|break|buzz|cheer|chim|chirp|clos|crackl|crash|creak|cry|cri|crow|ding|echo|"
+    "fad|fall|fir|growl|honk|hoot|howl|hum|knock|meow|murmur|open|patter|play|pour|purr|rev|ring|roar|rumbl|scream|"
+    "screech|shatter|slam(?:m)?|squeal|start|stop(?:p)?|strik|swell|tick|toll|vibrat|wail|whistl"
+)
+_HEARD = re.compile(rf"\*(?:(?:an?|the) )?(?:{_THING}) (?:{_NOISE})(?:e?s|ing)(?: [a-z]{{2,12}}){{0,4}}[.!…]{{0,3}}\*")
 # After these, `*terms of use*` and `*rules are rules*` are no actions.
 _NOT_AFTER_A_VERB = re.compile(r" (?:of|or|and|is|are|was|were|will|can|that)\b")
 _NO_VERBS = frozenset(["yes", "does", "thanks", "cheers", "regards"])  # *thanks* Bob
+_NOT_ALONE = re.compile(  # *warning* Do not enter
+    r"(?:amaz|be|bor|break|build|clos|end|excit|hav|interest|mean|meet|miss|open|pend|record|sett|train|warn|wedd)ing"
+)
 _BEFORE = re.compile(
     r"(?:^|[.!?…\"”’)\]*>]|(?:\]|^[ \t]*(?:s|speaker) ?\d{1,9}) ?:)[ \t]*$"  # sentences, marks and tags end here
     r"|^[ \t]*(?P<bullet>[-*+•>]|\d{1,4}[.)])[ \t]+$",
@@ -27,8 +38,12 @@ _EXAMINED = 60  # characters before an action
 
 def has_actions_shape(mark: str) -> bool:
     """Whether words with their marks may be an action wherever they stand: `*walks over*`."""
+    if _HEARD.fullmatch(mark):
+        return True
     action = _ACTION.fullmatch(mark)
-    return action is not None and not _NOT_AFTER_A_VERB.match(action["rest"]) and _is_verb(action["verb"])
+    if action is None or _NOT_AFTER_A_VERB.match(action["rest"]):
+        return False
+    return _is_verb(action["verb"]) and (bool(action["rest"]) or not _NOT_ALONE.fullmatch(action["verb"]))
 
 
 def is_action(text: str, start: int, end: int, *, labels: bool = False) -> bool:

@@ -1,7 +1,7 @@
 """Actions between asterisks, as in chats: `*smiles* Hello.`, `*walks over*`, `*phone rings*`. They are not spoken.
 
-Emphasis has the same marks. An action begins with a verb in the third person or a participle, in small letters, or says that
-a thing makes a noise, and stands between sentences.
+Emphasis has the same marks. An action begins with a verb in the third person or a participle, in small letters, or
+says that a thing makes a noise. It stands between sentences.
 """
 
 import re

@@ -78,6 +78,8 @@ TIMES = {
     "at 3 p.m. Then": "at three PM. Then",
     "1:23:45": "one hour twenty-three minutes forty-five seconds",
     "at 1:23:45": "at one twenty-three and forty-five seconds",
+    "9:00: Registration. 10:30: Coffee.": "nine o'clock: Registration. ten thirty: Coffee.",
+    "2024-05-17 10:30:00: go, 3:1: won": "May seventeenth, twenty twenty-four, ten thirty: go, three to one: won",
     "in 1984, 1905, 2000, 2005": "in nineteen eighty-four, nineteen oh five, two thousand, two thousand five",
     "in 2024": "in twenty twenty-four",
     "the 1980s, the '90s": "the nineteen eighties, the nineties",

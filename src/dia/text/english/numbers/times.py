@@ -133,7 +133,7 @@ def _in_units(parts: list[re.Match[str]]) -> str:
 RULES: Rules = compiled(
     (
         rf"{BEGIN}(\d{{4}})-(\d\d)-(\d\d)(?:T|t|,? )(\d\d):(\d\d)(?::(\d\d)(?:[.,]\d{{1,9}})?)?"
-        r"(?! ?[AaPp]\.?[Mm]\b)(?:(Z|[+-]\d\d:?\d\d)(?!\d)|(?![\d:]))",
+        r"(?! ?[AaPp]\.?[Mm]\b)(?:(Z|[+-]\d\d:?\d\d)(?!\d)|(?!:?\d))",
         _date_and_time,
         "-",
     ),
@@ -144,10 +144,10 @@ CLOCK: Rules = compiled(
     (rf"{BEGIN}\b([01]\d|2[0-3])([0-5]\d)(?= ?(?:{_ZONES})\b)", _four_digits),
     (r"(?<=\b(?:at|by|At|By) )(0\d)([0-5]\d)\b(?![.,:/-]?\d)", _four_digits),
     (r"(?<=\b(?:at|by) )(\d\d?)h([0-5]\d)\b", lambda match: _clock(int(match[1]), int(match[2]), "")),
-    (rf"{BEGIN}(?<!:)(\d\d?):(\d\d):(\d\d) ?([+-]\d\d:?\d\d)(?![\d:])", _time_and_zone, ":"),
+    (rf"{BEGIN}(?<!:)(\d\d?):(\d\d):(\d\d) ?([+-]\d\d:?\d\d)(?!:?\d)", _time_and_zone, ":"),
     (rf"{BEGIN}(?<!:)(\d\d?)[.:](\d\d)() ?([AaPp]\.?[Mm])\b", _time, ".:"),
     (rf"{BEGIN}(?<!:)(?:(\d\d?):)?(\d\d?):([0-5]\d\.\d{{1,3}})\b(?![.:]\d)", _race_time, ":"),
-    (rf"{BEGIN}(?<!:)(\d\d?):(\d\d)(?::(\d\d))?{_HALF}(?![\d:])", _time, ":"),
+    (rf"{BEGIN}(?<!:)(\d\d?):(\d\d)(?::(\d\d))?{_HALF}(?!:?\d)", _time, ":"),
     (rf"{BEGIN}(\d\d?) ?([ap]m|[AP]M)\b", lambda match: f"{cardinal(int(match[1]))} {match[2].upper()}"),
     (rf"{BEGIN}\b{_LENGTH}(?:,? ?{_LENGTH}){{1,5}}\b", _duration),
     (rf"{BEGIN}\b\d{{1,3}} ?h ?\d\d(?!\w|[.:]\d)", _duration),

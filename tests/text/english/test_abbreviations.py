@@ -203,6 +203,34 @@ def test_an_abbreviation_is_read_in_full_and_its_stop_kept_if_a_sentence_ends(wr
     assert spoken_form(said) == said
 
 
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        (
+            "1 Corinthians 13:4, II Kings 4, I John 4:8",
+            "First Corinthians thirteen four, Second Kings four, First John four eight",
+        ),
+        ("2 Kings", "Second Kings"),
+        ("A reading from 1 Kings.", "A reading from First Kings."),
+        (
+            "1 Thess. 5:17, 1 Sam. 3, 1Jn 4:8",
+            "First Thessalonians five seventeen, First Samuel three, First John four eight",
+        ),
+        ("Isa. 9:6, Lk 2:1, Song of Songs 2:1", "Isaiah nine six, Luke two one, Song of Songs two one"),
+        # no books
+        ("I have 2 Kings and 3 Aces.", "I have two Kings and three Aces."),
+        ("2 Kings, 3 Aces. Ask 1 John.", "two Kings, three Aces. Ask one John."),
+        ("1 John Street, 2 Kings Road", "one John Street, two Kings Road"),
+        ("I told I John 5 times.", "I told I John five times."),
+        ("2 Peter 500 units", "two Peter five hundred units"),
+        ("1 John\n2 Peter\n3 Mary", "one John. two Peter. three Mary"),
+    ],
+)
+def test_a_number_before_a_book_of_the_bible_is_first_or_second(written, said):
+    assert spoken_form(written) == said
+    assert spoken_form(said) == said
+
+
 def test_a_zip_code_tells_a_state_from_a_word():
     assert expanded("Bangor, ME 04401, or me. Well, OK.") == "Bangor, Maine 04401, or me. Well, OK."
 

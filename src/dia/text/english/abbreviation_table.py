@@ -3,7 +3,7 @@
 
 def _table(pairs: str) -> dict[str, str]:
     """Read `Mr Mister, Mrs Missus`."""
-    return dict(pair.strip().split(" ", 1) for pair in pairs.split(",") if pair.strip())
+    return dict(pair.split(maxsplit=1) for pair in pairs.split(",") if pair.strip())
 
 
 def _words(words: str) -> frozenset[str]:
@@ -126,7 +126,7 @@ BOOKS = _table("""
     Chronicles, Chr Chronicles, Neh Nehemiah, Esth Esther, Ps Psalm, Pss Psalms, Prov Proverbs, Eccl Ecclesiastes, Isa
     Isaiah, Jer Jeremiah, Lam Lamentations, Ezek Ezekiel, Hos Hosea, Obad Obadiah, Mic Micah, Hab Habakkuk, Zeph
     Zephaniah, Hag Haggai, Zech Zechariah, Rom Romans, Cor Corinthians, Eph Ephesians, Col Colossians, Thess
-    Thessalonians, Heb Hebrews, Jas James, Rev Revelation
+    Thessalonians, Heb Hebrews, Jas James, Rev Revelation, Jn John, Lk Luke, Mk Mark, Mt Matthew
 """)
 BOOKS_AND_NAMES = _table("""
     Josh Joshua, Sam Samuel, Dan Daniel, Mal Malachi, Matt Matthew, Gal Galatians, Phil Philippians, Tim Timothy,

@@ -12,8 +12,9 @@ from string import digits
 
 from dia.text.characters.edited import EditedText
 from dia.text.english import abbreviation_table as table
+from dia.text.english import scripture
 from dia.text.english.abbreviation_context import NAME, Found, Said, stop, weak
-from dia.text.english.numbers.rules import applied, before, compiled, either
+from dia.text.english.numbers.rules import applied, compiled, either
 from dia.text.english.numbers.units import MEASURES
 from dia.text.english.references import apartment, figure, limit, number, reference
 from dia.text.english.titles_and_places import (
@@ -232,14 +233,6 @@ def _without_stop(match: re.Match[str]) -> str:
     return said if said is not None else table.WITHOUT_STOP[word.capitalize()].upper()
 
 
-def _book(match: re.Match[str]) -> str:
-    """Matt. 5:3 → Matthew 5:3, but `Thanks, Matt. 5:30 is fine.`"""
-    book = match[1]
-    if book not in table.BOOKS and not (match[2] and _CITED.search(before(match))):
-        return match[0]
-    return f"{table.BOOKS.get(book) or table.BOOKS_AND_NAMES[book]} "
-
-
 def _named(day: str) -> str:
     return table.MONTHS_AND_DAYS.get(day) or table.DAYS_AND_WORDS.get(day, day)
 
@@ -250,58 +243,52 @@ def _days(match: re.Match[str]) -> str:
     return f"{_named(match[1])} {between} {_named(match[3])}"
 
 
-_CITED = re.compile(
-    r"(?:^|[(\[;:\"'] ?|[.!?] |\d,? (?:and |or |to )?|\b(?:in|see|from|of|read|reads|cf|cites?|quotes?|says|per) )$",
-    re.IGNORECASE,
-)
 _DAY = r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)(?<!\w...)(?:rs?|s)?"
 _MONTH = "Jan|Feb|Mar|Apr|May|June?|July?|Aug|Sept?|Oct|Nov|Dec"
 # Patterns begin with what they look for, which is fast.
-_RULES = compiled(
-    (r"(?<=[a-z]s)/min(?:\.(?= [a-z])|(?!\w))", "/minute", "/"),
-    (r"\bN\u00b0\.? ?(?=\d)", "number ", "\u00b0"),
-    (
-        rf"\b({either([*table.BOOKS, *table.BOOKS_AND_NAMES])})(\.?) (?=\d{{1,3}}:\d{{1,3}}\b(?!:| ?[AaPp]\.?[Mm]\b))",
-        _book,
-        ":",
-    ),
-    (r"([AaEeIiPp])(?<![\w.].)\. (?=[egm]\.)", r"\1.", "."),
-    (
-        r"(?<=\d )([NSEW])\.? (?=[A-Z][a-z]+\b|\d{1,3}(?:st|nd|rd|th)\b)",
-        lambda match: f"{table.DIRECTIONS[match[1]]} ",
-        digits,
-    ),
-    (
-        r"([Ss]q|[Cc]u)(?<!\w..)\. ?(?=(?:ft|in|yd|mi|m|km|cm)\b)",
-        lambda match: table.AREAS[match[1].lower()],
-        ".",
-    ),
-    (r"\b(?<![.@/\\-])((?:[A-Za-z]{1,2}\.){0,6}[A-Za-z]{1,8})\.(?![a-z_@\\])(?!/\w)", _with_stop, "."),
-    (r"(?<=\d-)([A-Za-z]{1,5})\.(?= [a-z])", _with_stop, "-"),
-    (r"Ph\.D\.s\b", "PhDs", "."),
-    (r"([A-Z](?<![\w.].)\.(?:[A-Z]\.){1,5})s\b", lambda match: f"{match[1].replace('.', ' ').rstrip()}s", "."),
-    (r"[A-Z](?<![\w.].)(?:\.[A-Z]){1,6}(?![\w.])", lambda match: match[0].replace(".", " "), "."),
-    (r"St(?<!\w..)\b(?![.'-])", saint_or_street_without_stop, "S"),
-    (
-        rf"\b(?<![.-])(?:{either(table.TITLES_WITHOUT_STOP)})"
-        r"(?= (?!Alpha\b|Beta\b|Congo)[A-Z][a-z']|[ ,](?:and|or|&) )",
-        _without_stop,
-        "CDFGLMPRS",
-    ),
-    (rf"(?<=[A-Za-z)] )(?:{either(table.NAMES_WITHOUT_STOP)})\b(?![.'-])", _without_stop, "ABCEHIJLPRS"),
-    (rf"\b(?<![.-])(?:{either(table.WORDS_WITHOUT_STOP)})\b(?![.'-])", _without_stop),
-    (rf"({_DAY})\.? ?(-|/|&|(?<= )(?:to|through|thru|and|or)(?= )) ?({_DAY})\b(?!\w)", _days, "MTWFS"),
-    (
-        rf"({_DAY})(?<![Tt]he ...)\b"
-        rf"(?=,? (?:at )?(?:\d{{1,2}}(?!\d|(?:st|nd|rd|th)?,? \d{{5}})|(?:{_MONTH})[a-z]*\.? \d))",
-        lambda match: _named(match[1]),
-        digits,
-    ),
-    (r"(?<=[a-z], )([A-Z]{2})\b(?![.'-])", postal_without_stop, ","),
-    (
-        rf"(?<=[a-z], )(?:{either(table.POSTAL_WORDS)})(?= \d{{5}}\b)",
-        lambda match: table.POSTAL_WORDS[match[0]],
-        digits,
+_RULES = (
+    *scripture.RULES,
+    *compiled(
+        (r"(?<=[a-z]s)/min(?:\.(?= [a-z])|(?!\w))", "/minute", "/"),
+        (r"\bN\u00b0\.? ?(?=\d)", "number ", "\u00b0"),
+        (r"([AaEeIiPp])(?<![\w.].)\. (?=[egm]\.)", r"\1.", "."),
+        (
+            r"(?<=\d )([NSEW])\.? (?=[A-Z][a-z]+\b|\d{1,3}(?:st|nd|rd|th)\b)",
+            lambda match: f"{table.DIRECTIONS[match[1]]} ",
+            digits,
+        ),
+        (
+            r"([Ss]q|[Cc]u)(?<!\w..)\. ?(?=(?:ft|in|yd|mi|m|km|cm)\b)",
+            lambda match: table.AREAS[match[1].lower()],
+            ".",
+        ),
+        (r"\b(?<![.@/\\-])((?:[A-Za-z]{1,2}\.){0,6}[A-Za-z]{1,8})\.(?![a-z_@\\])(?!/\w)", _with_stop, "."),
+        (r"(?<=\d-)([A-Za-z]{1,5})\.(?= [a-z])", _with_stop, "-"),
+        (r"Ph\.D\.s\b", "PhDs", "."),
+        (r"([A-Z](?<![\w.].)\.(?:[A-Z]\.){1,5})s\b", lambda match: f"{match[1].replace('.', ' ').rstrip()}s", "."),
+        (r"[A-Z](?<![\w.].)(?:\.[A-Z]){1,6}(?![\w.])", lambda match: match[0].replace(".", " "), "."),
+        (r"St(?<!\w..)\b(?![.'-])", saint_or_street_without_stop, "S"),
+        (
+            rf"\b(?<![.-])(?:{either(table.TITLES_WITHOUT_STOP)})"
+            r"(?= (?!Alpha\b|Beta\b|Congo)[A-Z][a-z']|[ ,](?:and|or|&) )",
+            _without_stop,
+            "CDFGLMPRS",
+        ),
+        (rf"(?<=[A-Za-z)] )(?:{either(table.NAMES_WITHOUT_STOP)})\b(?![.'-])", _without_stop, "ABCEHIJLPRS"),
+        (rf"\b(?<![.-])(?:{either(table.WORDS_WITHOUT_STOP)})\b(?![.'-])", _without_stop),
+        (rf"({_DAY})\.? ?(-|/|&|(?<= )(?:to|through|thru|and|or)(?= )) ?({_DAY})\b(?!\w)", _days, "MTWFS"),
+        (
+            rf"({_DAY})(?<![Tt]he ...)\b"
+            rf"(?=,? (?:at )?(?:\d{{1,2}}(?!\d|(?:st|nd|rd|th)?,? \d{{5}})|(?:{_MONTH})[a-z]*\.? \d))",
+            lambda match: _named(match[1]),
+            digits,
+        ),
+        (r"(?<=[a-z], )([A-Z]{2})\b(?![.'-])", postal_without_stop, ","),
+        (
+            rf"(?<=[a-z], )(?:{either(table.POSTAL_WORDS)})(?= \d{{5}}\b)",
+            lambda match: table.POSTAL_WORDS[match[0]],
+            digits,
+        ),
     ),
 )
 

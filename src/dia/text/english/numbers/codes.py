@@ -40,7 +40,7 @@ _BOOKS = listed(
     "Job Psalm Psalms Proverbs Ecclesiastes Isaiah Jeremiah Lamentations Ezekiel Daniel Hosea Joel Amos Obadiah "
     "Jonah Micah Nahum Habakkuk Zephaniah Haggai Zechariah Malachi Matthew Mark Luke John Acts Romans Corinthians "
     "Galatians Ephesians Philippians Colossians Thessalonians Timothy Titus Philemon Hebrews James Peter Jude "
-    "Revelation Surah"
+    "Revelation Sirach Tobit Baruch Maccabees Esdras Nephi Surah Sura Quran Koran"
 )
 _UNSAID_CASE = {"jpg", "png", "gif", "pdf", "html", "css", "csv", "xml", "js", "ts", "txt", "exe", "rtf", "svg", "wav"}
 _SOFTWARE = listed(
@@ -267,7 +267,7 @@ RULES: Rules = compiled(
     (rf"{BEGIN}\b\d{{3,4}}(?=p\b)", lambda match: f"{code(match[0])} "),
     (r"\b(ISO|IEC|DIN|EN) (\d{3,5}):(?=\d{4}\b)", lambda match: f"{match[1]} {cardinal(int(match[2]))}, ", ":"),
     (
-        rf"\b({either(_BOOKS)}) (\d{{1,3}}):(\d{{1,3}})(?:-(\d{{1,3}}))?\b",
+        rf"\b({either(_BOOKS)}|Song of (?:Songs|Solomon)) (\d{{1,3}}):(\d{{1,3}})(?:-(\d{{1,3}}))?\b",
         lambda match: (
             f"{match[1]} {amount(match[2])} {amount(match[3])}" + (f" to {amount(match[4])}" if match[4] else "")
         ),

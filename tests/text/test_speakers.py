@@ -151,6 +151,15 @@ def test_a_turn_may_begin_with_a_figure_but_most_figures_after_a_colon_are_value
     assert [said for _, said in turns(text)] == expected
 
 
+def test_a_third_person_who_says_figures_only_is_a_speaker_but_a_value_is_not():
+    dialogue = "Ann: How many are there?\nBen: I think ten.\n{0}: 12.\nAnn: No way.\n{0}: 13.\nBen: Fine."
+    with pytest.raises(ValueError, match="3 speakers"):
+        parse(dialogue.format("Carl"))
+    assert "Total: twelve." in parse(dialogue.format("Total")).spoken
+    once = parse("Ann: How many are there?\nBen: I think ten.\nCarl: 12.\nAnn: No way.\nBen: Fine.")
+    assert any("'Carl': read aloud, but may name a speaker" in warning for warning in once.warnings)
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

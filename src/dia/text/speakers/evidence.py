@@ -233,8 +233,8 @@ def _said(text: str, labels: Sequence[Label]) -> list[str]:
 def _without_values(labels: Sequence[Label], said: Sequence[str]) -> list[Label]:
     """Leave out labels before a figure, `Width: 20`, unless their name shows elsewhere that it is a speaker's.
 
-    It does if words follow it elsewhere. In a text with one such speaker, one other name may be followed by figures
-    only: that of a person, or of who answers a question.
+    It does if words follow it elsewhere. In a text with two such speakers or more, names of people may be followed by
+    figures only; in a text with one, one other name: that of a person, or of who answers a question.
     """
     alone = len({label.name.key for label in labels if _may_be_speaker(label)}) == 1
     values = [_is_value(label, words, alone) for label, words in zip(labels, said, strict=True)]
@@ -248,6 +248,8 @@ def _without_values(labels: Sequence[Label], said: Sequence[str]) -> list[Label]
         )
         if answers or any(label.name.key in silent and _is_person(label) for label in labels):
             speakers |= silent
+    if len(speakers) > 1:
+        speakers |= {label.name.key for label in labels if label.name.key in silent and _is_person(label)}
     return [label for label, value in zip(labels, values, strict=True) if not value or label.name.key in speakers]
 
 

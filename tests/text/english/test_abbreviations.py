@@ -147,6 +147,11 @@ NAMES_AND_STATES = {
     ),
     "In Denver, CO. It is cold. In Rome, GA. Then": "In Denver, Colorado. It is cold. In Rome, Georgia. Then",
     "He lives in Austin, TX. Seattle, WA!": "He lives in Austin, Texas. Seattle, Washington!",
+    "He lives in Portland, OR. It rains.": "He lives in Portland, Oregon. It rains.",
+    "We moved from Fort Wayne, IN, to Bangor, ME.": "We moved from Fort Wayne, Indiana, to Bangor, ME.",
+    "We moved to Columbus, OH!": "We moved to Columbus, Ohio!",
+    "Take the bus in Rome, OR walk.": "Take the bus in Rome, OR walk.",
+    "We are in Paris, OK? I said to Bob, HI.": "We are in Paris, OK? I said to Bob, HI.",
     "the mean, SD, and range; lupus, MS, and flu": "the mean, SD, and range; lupus, MS, and flu",
     "(Ultrasound, CT, MRI) and methane, CO and Word, MS Excel": (
         "Ultrasound, CT, MRI, and methane, CO and Word, MS Excel"

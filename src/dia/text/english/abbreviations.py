@@ -28,6 +28,7 @@ from dia.text.english.titles_and_places import (
     sister_or_senior,
     state,
     state_after_comma,
+    state_that_is_a_word,
     title,
 )
 
@@ -288,6 +289,11 @@ _RULES = (
             rf"(?<=[a-z], )(?:{either(table.POSTAL_WORDS)})(?= \d{{5}}\b)",
             lambda match: table.POSTAL_WORDS[match[0]],
             digits,
+        ),
+        (
+            rf"(?<=[a-z], )({either(table.POSTAL_WORDS)})(?=[.,;:!?)]|$)",
+            state_that_is_a_word,
+            ",",
         ),
     ),
 )

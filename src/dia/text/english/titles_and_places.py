@@ -10,6 +10,10 @@ STREET_NAME = re.compile(r"(?:[A-Z][A-Za-z'-]+|\d(?:st|nd|rd|th)|\b[A-Z]) $")
 _CITY_AND_COMMA = re.compile(r"[A-Z][a-z'-]+, $")
 _CALL_AND_COMMA = re.compile(r"(?:^|[.,!?:;]|(?<!\w)[\"'(])[\"')\]]* ?[\"'(]*([A-Z][\w']*), $")
 _PERSON_AND_COMMA = re.compile(r"\b([A-Z][\w'-]*)\.? ([A-Z][a-z'-]+), $")
+_WORDS_AFTER_A_COMMA = ("OK", "LA")
+_PLACE_AND_COMMA = re.compile(
+    r"\b(?:[Ii]n|[Nn]ear|[Aa]round|[Oo]utside|[Vv]isit|[Ff]rom|[Ll]eft|(?:went|moved?|flew|drove|back) to)(?: [A-Z][a-z][\w'.-]*){1,3}, $"
+)
 _IN_CITY = re.compile(r"\b(?:[Ii]n|[Nn]ear|[Aa]round|[Oo]utside|[Vv]isit)(?: [A-Z][\w'.-]*){1,3}, $")
 _FIRST_OF_CITY = frozenset(listed("New North South East West Fort Mount Saint Lake Port Upper Bel Glen Old San La El"))
 _LAST_OF_CITY = frozenset(
@@ -112,6 +116,13 @@ def postal_without_stop(match: re.Match[str]) -> str:
     return state_name if state_name and not listed_one and _is_postal(found) else found.word
 
 
+def state_that_is_a_word(match: re.Match[str]) -> str:
+    """`He lives in Portland, OR.`, but `Take the bus, OR walk` and `I was in Paris, OK?`"""
+    found = Found.of(match, match[1])
+    is_state = found.word not in _WORDS_AFTER_A_COMMA and _PLACE_AND_COMMA.search(found.before)
+    return table.POSTAL_WORDS[found.word] if is_state else found.word
+
+
 def _is_postal(found: Found) -> bool:
     if found.word not in table.AMBIGUOUS_POSTAL:
         return bool(re.search("[a-z], $", found.before))
@@ -139,5 +150,6 @@ __all__ = [
     "sister_or_senior",
     "state",
     "state_after_comma",
+    "state_that_is_a_word",
     "title",
 ]

@@ -147,6 +147,16 @@ def test_a_non_empty_folder_is_rejected_before_anything_is_read(tmp_path):
         command("--data", tmp_path / "nothing", "--output", tmp_path / "codec")
 
 
+@pytest.mark.parametrize("options", [(), ("--overwrite",)])
+@pytest.mark.parametrize("place", [".", "..", "", "part/..", "/"])
+def test_the_working_directory_is_not_replaced(tmp_path, monkeypatch, place, options):
+    (tmp_path / "here" / "part").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "here")
+    with pytest.raises(ValueError, match="is or contains the working directory, which cannot be replaced"):
+        command("--data", tmp_path / "nothing", "--output", place, *options)
+    assert [path.name for path in tmp_path.iterdir()] == ["here"]
+
+
 def test_too_little_audio_is_rejected(recordings, tmp_path):
     with pytest.raises(ValueError, match=r"7\.0 s of audio to train on"):
         command("--data", recordings / "part0", "--held-out", "0.01", "--output", tmp_path / "codec", *SIZES)

@@ -17,6 +17,7 @@ from dia.runtime.files.atomic import (
     atomic_file,
     atomic_folder,
     check_file,
+    check_vacant,
     destination,
     sweep,
 )
@@ -263,3 +264,19 @@ def test_a_relative_path_has_an_absolute_destination(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with atomic_entries("out") as entries:
         assert destination(entries / "a") == tmp_path / "out" / "a"
+
+
+def test_a_folder_may_be_replaced_from_anywhere_but_from_inside(tmp_path, monkeypatch):
+    for here, replaced in (("", "a"), ("b", "../a"), ("b", "../a/new"), ("ab", tmp_path / "a")):
+        (tmp_path / here).mkdir(exist_ok=True)
+        monkeypatch.chdir(tmp_path / here)
+        check_vacant(Path(replaced), overwrite=True)
+        with atomic_folder(replaced, overwrite=True) as folder:
+            (folder / "new").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "a")
+    for here in ("a", "a/new"):
+        monkeypatch.chdir(tmp_path / here)
+        for replaced in (tmp_path / "a", tmp_path / "link"):
+            with pytest.raises(ValueError, match="working directory"), atomic_folder(replaced, overwrite=True):
+                pass
+    assert names(tmp_path / "a") == ["new"]

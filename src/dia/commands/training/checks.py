@@ -13,7 +13,8 @@ _MODEL_FILES = "config.json, weights, preprocessor_config.json, processor_config
 def check_place(folder: Path, data: str, option: str = "--output") -> None:
     """Check the folder that a command writes to.
 
-    It must not lie inside the recordings, because samples written there would become training data.
+    It must not lie inside the recordings, because samples written there would become training data. It may be the
+    working directory if files are added to it; a command that replaces it also calls `check_vacant`.
 
     Raises:
         ValueError: `folder` is a file, or lies inside `data`.

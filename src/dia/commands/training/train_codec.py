@@ -120,11 +120,11 @@ def _add_machine(group: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run the command; returns the exit code."""
     _check(arguments)
-    work = arguments.work or arguments.output.with_name(f"{arguments.output.name}-work")
     from dia.runtime.files.atomic import check_vacant
 
     check_vacant(arguments.output, arguments.overwrite, [arguments.data, arguments.base])
     check_place(arguments.output, arguments.data)
+    work = arguments.work or arguments.output.with_name(f"{arguments.output.name}-work")
     check_place(work, arguments.data, "--work")
     check_data(arguments.data)
     with exclusive_writer(arguments.output, parents=True), exclusive_writer(work, parents=True):

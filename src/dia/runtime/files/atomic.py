@@ -117,7 +117,10 @@ def check_file(path: str | Path) -> Path:
 
 
 def check_vacant(path: Path, overwrite: bool = False, inputs: Iterable[str | Path | None] = ()) -> None:
-    """Raise ValueError if no folder may be written at `path`, or if it contains an input. Call it before long work."""
+    """Raise ValueError if no folder may be written at `path`, or if it contains an input. Call it before long work.
+
+    The working directory may not be replaced: this process and the user's shell would be left in a deleted folder.
+    """
     for source in inputs:
         if source is not None and os.path.exists(place := os.path.expanduser(source)):
             resolved = Path(place).resolve()
@@ -125,8 +128,19 @@ def check_vacant(path: Path, overwrite: bool = False, inputs: Iterable[str | Pat
                 raise ValueError(f"{path} contains {source}, which is read. Choose another folder.")
     if path.exists() and not path.is_dir():
         raise ValueError(f"{path} is a file. Pass the path of a folder.")
+    if _contains_working_directory(path):
+        raise ValueError(
+            f"{path} is or contains the working directory, which cannot be replaced. Choose another folder."
+        )
     if not overwrite and path.is_dir() and any(path.iterdir()):
         raise ValueError(f"{path} exists and is not empty. Choose another folder or allow overwriting (--overwrite).")
+
+
+def _contains_working_directory(path: Path) -> bool:
+    try:
+        return Path.cwd().is_relative_to(path.resolve())
+    except FileNotFoundError:  # it has been deleted
+        return False
 
 
 def check_not_input(path: str | Path, inputs: Mapping[str, str | Path | int | None], name: str = "") -> None:

@@ -131,6 +131,16 @@ def test_evaluate_takes_clips_by_name_or_alone(whole, tmp_path):
         run.evaluate({"one": [Clip([codes(channels=2)], "[S1] Hi.", "ann")]})
 
 
+def test_predictions_use_the_average_too(whole):
+    held = clips(6, seed=1)
+    measured = whole.evaluate(held)
+    before = [weight.clone() for weight in whole.model.parameters()]
+    found = whole.predict(held, metric_key_prefix="eval").metrics
+    for name in ("eval_loss", "eval_gap"):
+        assert found[name] == measured[name]
+    assert all(torch.equal(weight, was) for weight, was in zip(whole.model.parameters(), before, strict=True))
+
+
 def test_a_model_that_ignores_its_text_has_no_gap():
     deaf = tiny_model()
     for layer in deaf.model.decoder.layers:

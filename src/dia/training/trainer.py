@@ -1,7 +1,7 @@
 """`DiaTrainer`: transformers' `Trainer` with losses per channel, the gap, a running average and safe saving."""
 
 import shutil
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -203,10 +203,17 @@ class DiaTrainer(Trainer):
 
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
         """As `Trainer`, with the averaged weights, also of clips or a dict of them, as for `eval_dataset`."""
-        if self.average is None:
+        with self._averaged():
             return super().evaluate(*args, **kwargs)
-        with self.average.applied():
-            return super().evaluate(*args, **kwargs)
+
+    def predict(self, *args: Any, **kwargs: Any) -> Any:
+        """As `Trainer`, with the averaged weights, as `evaluate`. There are metrics, but no predictions."""
+        with self._averaged():
+            return super().predict(*args, **kwargs)
+
+    def _averaged(self) -> AbstractContextManager[None]:
+        """Give the model the averaged weights inside the `with` block, if there are any."""
+        return nullcontext() if self.average is None else self.average.applied()
 
     def evaluation_loop(self, *args: Any, metric_key_prefix: str = "eval", **kwargs: Any) -> Any:
         """As `Trainer`, with the loss of each channel and the gap as additional metrics."""
@@ -304,7 +311,7 @@ class DiaTrainer(Trainer):
             return
         self._check_weights()
         try:
-            with self.average.applied() if self.average is not None else nullcontext():
+            with self._averaged():
                 self._save_finished(folder)
         except _WRITING_FAILED as error:
             if _is_of_memory(error):

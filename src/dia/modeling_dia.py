@@ -35,6 +35,7 @@ from dia.generation_dia import DiaGenerationMixin
 from dia.quantization import config as quantization
 from dia.quantization.linear import QuantizedLinear
 from dia.rope_dia import DiaRotaryEmbedding, rotate
+from dia.runtime.files.repository import Repository
 from dia.runtime.log import get_logger
 
 logger = get_logger(__name__)
@@ -273,7 +274,7 @@ class DiaPreTrainedModel(PreTrainedModel):
         kwargs["dtype"] = wanted or next(iter(weights.values())).dtype
         loaded = super().from_pretrained(None, *args, **{**kwargs, "config": config, "state_dict": weights})
         model = loaded[0] if isinstance(loaded, tuple) else loaded  # with output_loading_info=True
-        model.name_or_path = str(name)
+        model.name_or_path = Repository.of(name, kwargs).location
         model.generation_config = published_generation_config(config)
         return loaded
 
@@ -283,7 +284,8 @@ class DiaPreTrainedModel(PreTrainedModel):
         if issubclass(cls, DiaForConditionalGeneration) and not fresh:
             model_files.check_options(name, kwargs)
         model, info = super().from_pretrained(name, *args, output_loading_info=True, **kwargs)
-        model_files.check_loaded(name, model, () if fresh else info["missing_keys"])
+        model.name_or_path = Repository.of(name, kwargs).location
+        model_files.check_loaded(model.name_or_path, model, () if fresh else info["missing_keys"])
         return (model, info) if output_loading_info else model
 
     def _init_weights(self, module: nn.Module) -> None:

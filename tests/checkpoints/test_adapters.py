@@ -78,6 +78,17 @@ def test_an_adapter_in_a_subfolder_is_found(made, adapter):
     assert torch.allclose(logits(model), logits(made[1]), atol=1e-5)
 
 
+def test_a_base_in_a_subfolder_is_named_with_it(made, tmp_path):
+    shutil.copytree(made[0] / "base", tmp_path / "outer" / "base")
+    for loaded in (
+        DiaForConditionalGeneration.from_pretrained(tmp_path / "outer", subfolder="base"),
+        Dia.from_pretrained(tmp_path / "outer", subfolder="base", load_dac=False).model,
+    ):
+        with_lora(loaded, rank=2).save_pretrained(tmp_path / "adapter")
+        assert find_adapter(tmp_path / "adapter").base == str(tmp_path / "outer" / "base")
+    assert Dia.from_pretrained(tmp_path / "adapter").processor.audio_tokenizer is not None
+
+
 def test_the_files_of_the_base_are_not_changed(adapter):
     before = (adapter.parent / "base" / "model.safetensors").read_bytes()
     Dia.from_pretrained(adapter)

@@ -1,6 +1,7 @@
 """Merge a LoRA adapter, as peft saves it, into the model that it was trained on."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from dia.checkpoints.model_files import CONFIG_NAME
 from dia.checkpoints.native.layout import layout
@@ -55,7 +56,7 @@ def with_adapter(model: DiaForConditionalGeneration, adapter: Adapter) -> DiaFor
     with errors_name(adapter.file, adapter.folder / _WEIGHTS):
         merged = PeftModel.from_pretrained(model, str(adapter.folder)).merge_and_unload()
     assert isinstance(merged, DiaForConditionalGeneration)
-    merged.name_or_path = str(adapter.name)
+    merged.name_or_path = str(adapter.folder) if Path(adapter.name).is_dir() else adapter.name
     return merged
 
 

@@ -35,6 +35,12 @@ class Repository:
         """Whether it is a local folder."""
         return os.path.isdir(self.name)
 
+    @property
+    def location(self) -> str:
+        """The folder that the files are in, or the id of a repository on the Hub."""
+        subfolder = self.options.get("subfolder")
+        return os.path.join(self.name, subfolder) if subfolder and self.is_folder else self.name
+
     def within(self, subfolder: str) -> "Repository":
         """A subfolder of it, as a repository."""
         inside = os.path.join(self.options.get("subfolder") or "", subfolder)

@@ -390,6 +390,35 @@ def test_clips_may_be_batched_by_length(tmp_path):
     assert len(losses(run)) == 2
 
 
+def test_clips_batched_by_length_have_the_same_order_in_a_resumed_run(tmp_path):
+    def orders(*epochs, **changes):
+        run = trainer(tmp_path, train_sampling_strategy="group_by_length", **changes)
+        sampler, found = run._get_train_sampler(), []
+        for epoch in epochs:
+            torch.rand(1)  # other random choices do not matter
+            run.train_dataset.set_epoch(epoch)
+            found.append(list(sampler))
+        return found
+
+    first, second, again = orders(0, 1, 0)
+    assert sorted(first) == list(range(8))
+    assert first == again != second
+    assert orders(1) == [second]
+    assert orders(1, seed=5) != [second]
+
+
+def test_a_run_batched_by_length_goes_on_with_the_same_losses(tmp_path):
+    changes = {"train_sampling_strategy": "group_by_length", "per_device_train_batch_size": 2, "average": 0}
+    whole = trainer(tmp_path / "whole", **changes)
+    whole.train()
+    run = trainer(tmp_path / "part", **changes, save_steps=5, callbacks=[StopAt(6, die)])  # in the second epoch
+    with pytest.raises(KeyboardInterrupt):
+        run.train()
+    again = trainer(tmp_path / "part", model=tiny_model(seed=9), **changes)
+    again.train(resume_from_checkpoint=True)
+    assert losses(again) == pytest.approx(losses(whole), abs=1e-6)
+
+
 def test_samples_are_written_and_logged_without_changing_the_training(tmp_path):
     pytest.importorskip("tensorboard")
     config = tiny_config()

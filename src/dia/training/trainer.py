@@ -12,7 +12,6 @@ from safetensors import SafetensorError
 from torch import Tensor
 from torch.utils.data import Dataset
 from transformers import Trainer, TrainerCallback, TrainingArguments
-from transformers.trainer_pt_utils import LengthGroupedSampler
 
 from dia.configuration_dia import DiaConfig
 from dia.decoding.grid import Channels
@@ -33,7 +32,7 @@ from dia.training.checkpoints import (
 from dia.training.data.code_cache import CodeCache
 from dia.training.data.collator import TEXT_DROPOUT, DiaCollator
 from dia.training.data.compatibility import Clips, check_processor, length_limits, trainable_clips
-from dia.training.data.dataset import Examples, HeldOut
+from dia.training.data.dataset import Examples, GroupedByLength, HeldOut
 from dia.training.ema import AverageCallback, RunningAverage
 from dia.training.lora import merged, plain
 from dia.training.metrics import batch_sums, losses_and_gap, normalized, swapped_sums
@@ -142,7 +141,7 @@ class DiaTrainer(Trainer):
         if not (grouped and isinstance(examples, Examples)):
             return super()._get_train_sampler(train_dataset)
         size = self.args.train_batch_size * self.args.gradient_accumulation_steps
-        return LengthGroupedSampler(size, lengths=[len(clip.codes[0]) for clip in examples.clips])
+        return GroupedByLength(examples, size)
 
     def compute_loss(
         self, model: Any, inputs: dict[str, Tensor], return_outputs: bool = False, num_items_in_batch: Any = None

@@ -2,12 +2,13 @@
 
 import hashlib
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
 import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
+from transformers.trainer_pt_utils import LengthGroupedSampler
 
 from dia.text.tags import SPEAKERS
 from dia.tokenization_dia import SPEAKER_TAGS
@@ -101,6 +102,11 @@ class Examples(Dataset[Script]):
         """Use the random choices of this epoch from now on."""
         self._epoch.fill_(epoch)
 
+    @property
+    def order_seed(self) -> int:
+        """The seed of the clips' order in the current epoch."""
+        return random.Random(f"{self.seed}/{int(self._epoch)}").getrandbits(62)
+
     def __len__(self) -> int:
         return len(self.clips)
 
@@ -121,6 +127,23 @@ class Examples(Dataset[Script]):
     def _fits(self, prompt: Clip, clip: Clip) -> bool:
         frames = max(map(len, prompt.codes)) + max(map(len, clip.codes))
         return frames <= self.longest and len(spell(f"{prompt.text} {clip.text}")) <= self.longest_text
+
+
+class GroupedByLength(LengthGroupedSampler):
+    """Batches clips of similar length. As the examples, the order depends only on the seed and the epoch.
+
+    Args:
+        examples: to draw from.
+        batch_size: of one update.
+    """
+
+    def __init__(self, examples: Examples, batch_size: int) -> None:
+        super().__init__(batch_size, lengths=[len(clip.codes[0]) for clip in examples.clips])
+        self._examples = examples
+
+    def __iter__(self) -> Iterator[int]:
+        self.generator = torch.Generator().manual_seed(self._examples.order_seed)
+        return iter(super().__iter__())
 
 
 class HeldOut(Dataset[Script]):
@@ -172,4 +195,4 @@ def _rank(clip: Clip, seed: int) -> bytes:
     return hashlib.blake2b(f"{seed}/{clip.speaker}/{clip.text}/".encode() + content, digest_size=8).digest()
 
 
-__all__ = ["Examples", "HeldOut", "clips_of", "hold_out"]
+__all__ = ["Examples", "GroupedByLength", "HeldOut", "clips_of", "hold_out"]

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from tiny import BOS, EOS, PAD, PATTERN
 from tiny_checkpoint import write_tiny_checkpoint
 from tiny_codec import HOP, RATE, random_codes, tiny_codec, tiny_processor
 from transformers import AutoProcessor, DacModel, GenerationConfig
+from transformers.utils import PushToHubMixin
 
 from dia.checkpoints.saved_processor import ProcessorSettingsReader
 from dia.configuration_dia import DiaConfig
@@ -272,12 +275,47 @@ def test_saving_to_a_file_is_refused(text_processor, tmp_path):
         text_processor.save_pretrained(tmp_path / "file")
 
 
-def test_pushing_uploads_under_the_folders_name(text_processor, tmp_path, monkeypatch):
-    pushed = []
-    monkeypatch.setattr(DiaProcessor, "push_to_hub", lambda _, repo, **options: pushed.append((repo, options)))
+@pytest.fixture
+def pushed(monkeypatch):
+    """The repository, the options and the files of each upload, which stays here."""
+    uploads = []
+
+    def push(saved, repository, **options):
+        with TemporaryDirectory() as place:
+            saved.save_pretrained(place, max_shard_size="50GB")
+            files = {str(path.relative_to(place)): path.read_bytes() for path in Path(place).rglob("*.*")}
+        uploads.append((repository, options, files))
+
+    monkeypatch.setattr(PushToHubMixin, "push_to_hub", push)
+    return uploads
+
+
+def test_pushing_uploads_under_the_folders_name(text_processor, tmp_path, pushed):
     text_processor.save_pretrained(tmp_path / "mine", push_to_hub=True, private=True)
     text_processor.save_pretrained(tmp_path / "mine", push_to_hub=True, repo_id="me/other")
-    assert pushed == [("mine", {"private": True}), ("me/other", {})]
+    text_processor.push_to_hub("me/third", revision="new")
+    given = [(repository, options) for repository, options, _ in pushed]
+    assert given == [("mine", {"private": True}), ("me/other", {}), ("me/third", {"revision": "new"})]
+
+
+def test_the_saved_folder_is_uploaded_without_paths_of_this_machine(processor, text_processor, tmp_path, pushed):
+    tmp_path.joinpath("model.safetensors").touch()
+    processor.save_pretrained(tmp_path, push_to_hub=True)
+    processor.push_to_hub("me/mine")
+    text_processor.save_pretrained(tmp_path, push_to_hub=True)  # keeps the codec
+    processor.save_pretrained(tmp_path, push_to_hub=True, audio_tokenizer_reference="me/codec")
+    *files, referred = [files for _, _, files in pushed]
+    for uploaded in files:
+        described = json.loads(uploaded["processor_config.json"])
+        assert described["audio_tokenizer_subfolder"] == "audio_tokenizer"
+        assert "audio_tokenizer" not in described
+        assert {"preprocessor_config.json", "tokenizer_config.json"} <= uploaded.keys()
+        assert {"audio_tokenizer/config.json", "audio_tokenizer/model.safetensors"} <= uploaded.keys()
+        assert "model.safetensors" not in uploaded
+    assert (
+        json.loads(referred["processor_config.json"])["audio_tokenizer"]["audio_tokenizer_name_or_path"] == "me/codec"
+    )
+    assert "audio_tokenizer/config.json" not in referred
 
 
 def test_a_damaged_file_is_named(text_processor, tmp_path):

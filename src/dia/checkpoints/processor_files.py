@@ -92,6 +92,17 @@ def codec_entries(folder: Path, model: DacModel | None, reference: str | None, f
     return named
 
 
+def contains_codec(settings: dict[str, Any]) -> bool:
+    """Whether the settings name a codec in the processor's folder."""
+    return _INSIDE in settings
+
+
+def portable(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings without the path of the codec on this machine, which names nothing once the folder is uploaded."""
+    named = settings.get(_REFERENCE, {}).get("audio_tokenizer_name_or_path", "")
+    return {key: value for key, value in settings.items() if key != _REFERENCE or not os.path.isabs(named)}
+
+
 def _reference(name: str) -> dict[str, str]:
     return {"audio_tokenizer_class": "DacModel", "audio_tokenizer_name_or_path": name}
 
@@ -119,6 +130,8 @@ __all__ = [
     "OWN_OPTIONS",
     "PROCESSOR_FILE",
     "codec_entries",
+    "contains_codec",
+    "portable",
     "read",
     "settings_of",
 ]

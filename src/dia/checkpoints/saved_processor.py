@@ -3,13 +3,16 @@
 import inspect
 import json
 import os
+import shutil
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from transformers.processing_utils import ProcessorMixin
+from transformers.utils import PushToHubMixin
 
 from dia.checkpoints import processor_files
 from dia.checkpoints.processor_checks import check_processor
@@ -23,6 +26,7 @@ from dia.checkpoints.processor_files import (
 )
 from dia.feature_extraction_dia import DiaFeatureExtractor
 from dia.runtime.files.atomic import atomic_entries
+from dia.runtime.files.reading import read_json
 from dia.runtime.files.repository import Repository
 from dia.runtime.warnings import DiaWarning
 from dia.tokenization_dia import PRONUNCIATIONS, DiaTokenizer
@@ -70,7 +74,7 @@ class SavedProcessor(ProcessorMixin):
 
         Args:
             save_directory: the folder, created if needed.
-            push_to_hub: also upload the folder.
+            push_to_hub: also upload the processor's files in the folder.
             audio_tokenizer_reference: Hub id of a codec to refer to instead of saving the codec.
             **kwargs: `repo_id` (the folder's name by default) and other options of `push_to_hub`.
 
@@ -91,13 +95,20 @@ class SavedProcessor(ProcessorMixin):
                 self.audio_tokenizer.save_pretrained(place / CODEC_FOLDER)
             settings = json.dumps({**self.to_dict(), **entries}, indent=2)
             (place / PROCESSOR_FILE).write_text(settings + "\n", encoding="utf-8")
+            written = {path.name for path in place.iterdir()}
         # Remove files of an earlier processor that would take precedence over the new ones.
         for name, stale in ((OLD_REFERENCE_FILE, bool(entries)), (PRONUNCIATIONS, not phones)):
             if stale:
                 (folder / name).unlink(missing_ok=True)
         if push_to_hub:
-            self.push_to_hub(kwargs.pop("repo_id", folder.name), **kwargs)
+            _ProcessorFolder(folder, written).push_to_hub(kwargs.pop("repo_id", folder.name), **kwargs)
         return [str(folder / PROCESSOR_FILE)]
+
+    def push_to_hub(self, repo_id: str, **kwargs: Any) -> Any:
+        """Upload a folder of `save_pretrained`. Takes the arguments of transformers' `push_to_hub`."""
+        with TemporaryDirectory() as place:
+            self.save_pretrained(place)
+            return _ProcessorFolder(Path(place), set(os.listdir(place))).push_to_hub(repo_id, **kwargs)
 
     @classmethod
     def from_pretrained(cls, *args: Any, **kwargs: Any) -> Any:
@@ -154,6 +165,30 @@ class SavedProcessor(ProcessorMixin):
             DiaFeatureExtractor.from_pretrained(pretrained_model_name_or_path, **hub, **for_audio),
             DiaTokenizer.from_pretrained(pretrained_model_name_or_path, **hub, **for_text),
         ]
+
+
+class _ProcessorFolder(PushToHubMixin):
+    """The files of a saved processor. `push_to_hub` uploads them.
+
+    Args:
+        folder: may contain other files, such as a model.
+        names: of the processor's files and subfolders. A codec that `processor_config.json` names is added.
+    """
+
+    def __init__(self, folder: Path, names: Collection[str]) -> None:
+        self._folder, self._names = folder, names
+
+    def save_pretrained(self, save_directory: str, **_: Any) -> None:
+        """Copy the files, for `push_to_hub`."""
+        settings = processor_files.portable(read_json(self._folder / PROCESSOR_FILE))
+        own = {CODEC_FOLDER} if processor_files.contains_codec(settings) else set[str]()
+        for path in (self._folder / name for name in own.union(self._names)):
+            if path.is_dir():
+                shutil.copytree(path, Path(save_directory, path.name))
+            else:
+                shutil.copy(path, save_directory)
+        text = json.dumps(settings, indent=2) + "\n"
+        Path(save_directory, PROCESSOR_FILE).write_text(text, encoding="utf-8")
 
 
 class ProcessorSettingsReader(ProcessorMixin):

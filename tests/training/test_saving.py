@@ -1,8 +1,10 @@
 """The finished model of `DiaTrainer`: what a folder contains after each way to save it."""
 
+from pathlib import Path
+
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load, load_file
 from tiny import tiny_model
 from tiny_codec import tiny_processor
 from transformers import trainer as transformers_trainer
@@ -68,44 +70,83 @@ def test_a_save_that_fails_removes_nothing(tmp_path, base, monkeypatch):
     assert names(folder) == before
 
 
+class Hub:
+    """Stands in for the Hub: each upload, by file name, and the files that are there."""
+
+    def __init__(self):
+        self.uploads, self.files = [], {}
+
+    def create_repo(self, name, **options):
+        return type("Repository", (), {"repo_id": f"someone/{name}"})
+
+    def upload_folder(self, folder_path, path_in_repo="", ignore_patterns=(), **options):
+        paths = [path for path in Path(folder_path).iterdir() if not path.match("checkpoint-*")]
+        self.uploads.append({path.name: path.read_bytes() for path in paths if path.is_file()})
+        self.files |= {f"{path_in_repo}/{name}".lstrip("/"): data for name, data in self.uploads[-1].items()}
+        return type("Job", (), {"done": lambda self: True, "is_done": lambda self: True})()
+
+    def list_repo_files(self, repository, **options):
+        return list(self.files)
+
+    def delete_files(self, repository, delete_patterns, **options):
+        for name in delete_patterns:
+            del self.files[name]
+
+
 @pytest.fixture
-def uploads(monkeypatch):
-    """The weights of each upload, which stays here."""
-    weights = []
-
-    class Api:
-        def create_repo(self, name, **options):
-            return type("Repository", (), {"repo_id": f"someone/{name}"})
-
-        def upload_folder(self, folder_path, **options):
-            weights.append(load_file(f"{folder_path}/model.safetensors"))
-
+def hub(monkeypatch):
+    hub = Hub()
+    monkeypatch.setattr("dia.training.checkpoints.HfApi", lambda **options: hub)
     if hasattr(transformers_trainer, "hf_api"):
-        monkeypatch.setattr(transformers_trainer, "hf_api", Api)
+        monkeypatch.setattr(transformers_trainer, "hf_api", lambda: hub)
     else:
-        monkeypatch.setattr(transformers_trainer, "create_repo", Api().create_repo)
-        monkeypatch.setattr(transformers_trainer, "upload_folder", Api().upload_folder)
+        monkeypatch.setattr(transformers_trainer, "create_repo", hub.create_repo)
+        monkeypatch.setattr(transformers_trainer, "upload_folder", hub.upload_folder)
     monkeypatch.setattr(transformers_trainer.Trainer, "create_model_card", lambda *about, **more: None)
-    return weights
+    return hub
 
 
-def test_the_finished_model_is_what_is_uploaded(tmp_path, uploads):
+def test_the_finished_model_is_what_is_uploaded(tmp_path, hub):
     run = trainer(tmp_path, max_steps=2, save_strategy="no", average=0.5)
     run.processor = tiny_processor()
     run.train()
     run.push_to_hub()
-    for weights in (uploads[0], load_file(tmp_path / "model.safetensors")):
+    for weights in (load(hub.files["model.safetensors"]), load_file(tmp_path / "model.safetensors")):
         assert all(torch.equal(weight, run.average.weights[name]) for name, weight in weights.items())
     assert "processor_config.json" in names(tmp_path)
 
 
-def test_saving_uploads_if_the_arguments_say_so(tmp_path, uploads):
+def test_saving_uploads_if_the_arguments_say_so_and_writes_once(tmp_path, hub, monkeypatch):
+    written, save = [], DiaForConditionalGeneration.save_pretrained
+    noted = lambda model, folder, **options: (written.append(folder), save(model, folder, **options))  # noqa: E731
+    monkeypatch.setattr(DiaForConditionalGeneration, "save_pretrained", noted)
     run = trainer(tmp_path, max_steps=1, save_strategy="no", push_to_hub=True)
     run.save_model()
-    assert len(uploads) == 1
+    assert len(hub.uploads) == len(written) == 1
+    run.save_model(str(tmp_path / "other"))
+    assert len(hub.uploads) == 2
+    assert (tmp_path / "other" / "model.safetensors").is_file()
     run.args.push_to_hub = False
     run.save_model()
-    assert len(uploads) == 1
+    assert len(hub.uploads) == 2
+
+
+@pytest.mark.parametrize("merge", [True, False])
+def test_uploads_during_the_training_are_complete_and_leave_no_adapters_beside_a_merged_model(
+    tmp_path, base, hub, merge
+):
+    changes = {"max_steps": 2, "save_steps": 1, "push_to_hub": True, "hub_strategy": "checkpoint"}
+    run = adapted(tmp_path / "out", base, merge_adapter=merge, hub_always_push=True, **changes)
+    run.processor = tiny_processor()
+    run.train()
+    whole = {"adapter_config.json", "adapter_model.safetensors", "generation_config.json", "processor_config.json"}
+    assert whole <= hub.uploads[0].keys()
+    run.save_model()
+    here = {name for name in hub.files if "/" not in name}
+    assert {"generation_config.json", "processor_config.json"} <= here
+    assert ("adapter_config.json" in here, "model.safetensors" in here) == (not merge, merge)
+    assert "adapter_model.safetensors" in here or merge
+    assert "last-checkpoint/adapter_config.json" in hub.files
 
 
 @pytest.mark.parametrize(("adapters", "best"), [(False, min), (True, max)])

@@ -6,12 +6,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from huggingface_hub import HfApi
+
 from dia.training.lora import is_adapted
 
 STATE = "trainer_state.json"
 ADAPTER = "adapter_config.json"
 MODEL = "config.json"
 _WEIGHTS = (MODEL, "model*.safetensors*", ADAPTER, "adapter_model*")  # of a model and of adapters
+_ADAPTER_FILES = (ADAPTER, "adapter_model.safetensors", "adapter_model.bin")
 _UNKNOWN = {None, "", "None"}  # names of base models; transformers writes "None" for one made from a state dict
 _REMEDY = "Resume with the model, adapters and frozen half that the run was started with, or start a new run."
 
@@ -79,6 +82,14 @@ def remove_replaced(folder: Path, written: Collection[str]) -> None:
                 path.unlink()
 
 
+def remove_uploaded_adapters(repository: str, revision: str | None, token: str | None) -> None:
+    """Remove adapters that were uploaded before they were merged. With them, the model would load as an adapter."""
+    api = HfApi(token=token)
+    left = [name for name in api.list_repo_files(repository, revision=revision) if name in _ADAPTER_FILES]
+    if left:
+        api.delete_files(repository, left, revision=revision, commit_message="Remove adapters, which are merged")
+
+
 def mismatch(checkpoint: Path, error: Exception) -> ValueError:
     """The error for weights or optimizer states of a checkpoint whose shapes differ from this run's."""
     return ValueError(f"{checkpoint} does not fit this run ({str(error).splitlines()[0]}). {_REMEDY}")
@@ -109,4 +120,11 @@ def _parses(path: Path) -> bool:
     return True
 
 
-__all__ = ["check_adapters", "keep_learning_rates", "last_checkpoint", "mismatch", "remove_replaced"]
+__all__ = [
+    "check_adapters",
+    "keep_learning_rates",
+    "last_checkpoint",
+    "mismatch",
+    "remove_replaced",
+    "remove_uploaded_adapters",
+]

@@ -10,10 +10,9 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from torch import Tensor
-from torch.utils.data import Dataset
 from transformers import Trainer, TrainerCallback, TrainingArguments
+from transformers.trainer_utils import HubStrategy
 
-from dia.configuration_dia import DiaConfig
 from dia.decoding.grid import Channels
 from dia.processing_dia import DiaProcessor
 from dia.runtime.files.atomic import atomic_entries
@@ -28,16 +27,14 @@ from dia.training.checkpoints import (
     last_checkpoint,
     mismatch,
     remove_replaced,
+    remove_uploaded_adapters,
 )
-from dia.training.data.code_cache import CodeCache
 from dia.training.data.collator import TEXT_DROPOUT, DiaCollator
-from dia.training.data.compatibility import Clips, check_processor, length_limits, trainable_clips
-from dia.training.data.dataset import Examples, GroupedByLength, HeldOut
+from dia.training.data.dataset import Examples, GroupedByLength
+from dia.training.data.prepared import Data, evaluation_examples, training_examples
 from dia.training.ema import AverageCallback, RunningAverage
-from dia.training.lora import merged, plain
+from dia.training.lora import is_adapted, merged, plain
 from dia.training.metrics import batch_sums, losses_and_gap, normalized, swapped_sums
-
-Data = Clips | Dataset[Any]
 
 _LAST = (MODEL, ADAPTER)  # written last: they mark a finished model
 _RANGES = {"text_dropout": SHARE, "prompt_dropout": SHARE, "code_noise": SHARE, "average": PART}
@@ -114,8 +111,8 @@ class DiaTrainer(Trainer):
         use_cache = config.use_cache
         # Trainer would replace the model's special ids, which are codes, with the tokenizer's, which are text.
         options["processing_class"] = None
-        self._examples_of = partial(_measured, config=config, processor=processing_class, format=format)
-        learned = _trained_clips(train_dataset, args, config, processing_class, format)
+        self._examples_of = partial(evaluation_examples, config=config, processor=processing_class, format=format)
+        learned = training_examples(train_dataset, args, config, processing_class, format)
         super().__init__(model, args, collator, learned, self._examples_of(eval_dataset), **options)
         config.use_cache = use_cache  # Trainer turns it off, and would save it so
         self.model_accepts_loss_kwargs = True  # makes Trainer pass num_items_in_batch
@@ -308,6 +305,13 @@ class DiaTrainer(Trainer):
             if self.average is not None and self.args.should_save:
                 self.average.save(folder)
             return
+        uploads = self.args.push_to_hub and not _internal_call
+        if not (uploads and folder == Path(self.args.output_dir)):  # the upload writes it
+            self._write_finished(folder)
+        if uploads:
+            self.push_to_hub(commit_message="Model save", revision=self.args.hub_revision)
+
+    def _write_finished(self, folder: Path) -> None:
         self._check_weights()
         try:
             with self._averaged():
@@ -317,8 +321,20 @@ class DiaTrainer(Trainer):
                 raise
             reason = f"{folder} could not be written: {error}. {self._describe_saved()} when there is disk space."
             raise OSError(reason) from error
-        if self.args.push_to_hub and not _internal_call:
-            self.push_to_hub(commit_message="Model save", revision=self.args.hub_revision)
+
+    def push_to_hub(self, *args: Any, revision: str | None = None, **kwargs: Any) -> Any:
+        """As `Trainer`. Adapters that were uploaded during the training are removed if they are merged now."""
+        result = super().push_to_hub(*args, revision=revision, **kwargs)
+        if is_adapted(self.model) and self.args.merge_adapter and self.is_world_process_zero():
+            token = kwargs.get("token") or self.args.hub_token
+            remove_uploaded_adapters(self.hub_model_id, revision or self.args.hub_revision, token)
+        return result
+
+    def _push_from_checkpoint(self, checkpoint_folder: str) -> None:
+        if self.is_world_process_zero() and self.args.hub_strategy != HubStrategy.END:
+            with atomic_entries(self.args.output_dir) as place:
+                self._save_settings(place)
+        super()._push_from_checkpoint(checkpoint_folder)
 
     def _save_finished(self, folder: Path) -> None:
         writes = self.args.should_save
@@ -328,12 +344,16 @@ class DiaTrainer(Trainer):
             else:
                 super().save_model(str(place), _internal_call=True)
             if writes:
-                plain(self.model).generation_config.save_pretrained(place)  # peft does not save it with adapters
-            if self.processor is not None and writes:
-                self.processor.save_pretrained(place)
+                self._save_settings(place)
             written = {path.name for path in place.iterdir()} if writes else set()
         if writes:
             remove_replaced(folder, written)
+
+    def _save_settings(self, folder: Path) -> None:
+        """Write what `Trainer` does not: generation settings, which peft omits, and the processor."""
+        plain(self.model).generation_config.save_pretrained(folder)
+        if self.processor is not None:
+            self.processor.save_pretrained(folder)
 
 
 class _Epochs(TrainerCallback):
@@ -350,28 +370,6 @@ class _Epochs(TrainerCallback):
 def _is_of_memory(error: Exception) -> bool:
     """Whether there was too little memory. torch raises a plain RuntimeError on a CPU, as it does for a full disk."""
     return isinstance(error, torch.OutOfMemoryError) or "not enough memory" in str(error)
-
-
-def _trained_clips(
-    data: Any, args: DiaTrainingArguments, config: DiaConfig, processor: DiaProcessor | None, format: PromptFormat
-) -> Any:
-    if processor is not None:
-        check_processor(processor, config)
-    if data is None or isinstance(data, Dataset):
-        return data
-    if isinstance(data, CodeCache) and processor is not None:
-        data.check_fits(processor)
-    seed = args.seed if args.data_seed is None else args.data_seed
-    clips = trainable_clips(data, config, processor, format)
-    return Examples(clips, seed, args.prompt_dropout, args.learn_prompt, *length_limits(config))
-
-
-def _measured(data: Any, config: DiaConfig, processor: DiaProcessor | None, format: PromptFormat) -> Any:
-    if isinstance(data, dict):
-        return {name: _measured(value, config, processor, format) for name, value in data.items()}
-    if data is None or isinstance(data, (str, Dataset)):  # Trainer passes the name of one in the dict
-        return data
-    return HeldOut(trainable_clips(data, config, processor, format))
 
 
 def _named(prefix: str, values: Tensor) -> dict[str, float]:

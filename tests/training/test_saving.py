@@ -149,6 +149,19 @@ def test_uploads_during_the_training_are_complete_and_leave_no_adapters_beside_a
     assert "last-checkpoint/adapter_config.json" in hub.files
 
 
+def test_sharded_adapters_that_are_to_be_merged_are_rejected_early(tmp_path, base, monkeypatch):
+    monkeypatch.setattr("dia.training.trainer.is_deepspeed_zero3_enabled", lambda: True)
+    with pytest.raises(ValueError, match="Set merge_adapter=False"):
+        adapted(tmp_path / "out", base)
+    adapted(tmp_path / "out", base, merge_adapter=False)
+    trainer(tmp_path / "out")
+    monkeypatch.undo()
+    run = adapted(tmp_path / "out", base)
+    run.is_fsdp_enabled = True
+    with pytest.raises(ValueError, match="FSDP and ZeRO-3 shard them"):
+        run._check_merging()
+
+
 @pytest.mark.parametrize(("adapters", "best"), [(False, min), (True, max)])
 def test_the_best_checkpoint_is_loaded_with_its_average(tmp_path, base, adapters, best):
     changes = {"eval_strategy": "steps", "eval_steps": 1, "save_steps": 1, "max_steps": 3, "average": 0.5}

@@ -11,6 +11,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 from transformers import Trainer, TrainerCallback, TrainingArguments
+from transformers.integrations import is_deepspeed_zero3_enabled
 from transformers.trainer_utils import HubStrategy
 
 from dia.decoding.grid import Channels
@@ -116,10 +117,23 @@ class DiaTrainer(Trainer):
         super().__init__(model, args, collator, learned, self._examples_of(eval_dataset), **options)
         config.use_cache = use_cache  # Trainer turns it off, and would save it so
         self.model_accepts_loss_kwargs = True  # makes Trainer pass num_items_in_batch
+        self._check_merging()
         self.average = self._averaging(args)
         self.add_callback(_Epochs(learned))
         self._training_sums = torch.zeros(2, len(self.channels.pattern), device=args.device)
         self._measured_sums = torch.zeros(5, len(self.channels.pattern), device=args.device)
+
+    def _check_merging(self) -> None:
+        """Raise ValueError if adapters cannot be merged: sharded weights cannot be copied."""
+        if (
+            is_adapted(self.model)
+            and self.args.merge_adapter
+            and (self.is_fsdp_enabled or is_deepspeed_zero3_enabled())
+        ):
+            raise ValueError(
+                "merge_adapter needs the whole weights in one process, and FSDP and ZeRO-3 shard them. Set "
+                "merge_adapter=False (--keep-adapter); Dia.from_pretrained merges the adapters when it loads them."
+            )
 
     def _averaging(self, args: DiaTrainingArguments) -> RunningAverage | None:
         if not args.average:

@@ -104,7 +104,7 @@ class DiaProcessor(SavedProcessor):
         if audio_tokenizer is not None:
             _check_rates(audio_tokenizer, feature_extractor)
             if delay_pattern is not None:
-                check_channels(audio_tokenizer, self._channels({}))
+                check_channels(audio_tokenizer, self.channels)
 
     @classmethod
     def for_config(
@@ -131,6 +131,11 @@ class DiaProcessor(SavedProcessor):
         """Hz of the codec's audio, or of the feature extractor if there is no codec."""
         model = self.audio_tokenizer
         return int((self.feature_extractor if model is None else model.config).sampling_rate)
+
+    @property
+    def channels(self) -> Channels:
+        """The delay of each channel and the special ids."""
+        return self._channels({})
 
     @property
     def frame_rate(self) -> float:
@@ -176,8 +181,7 @@ class DiaProcessor(SavedProcessor):
         ended = end_all_turns(text) if (self.final_stop if final_stop is None else final_stop) else text
         inputs = self.tokenizer(ended, **options["text_kwargs"])
         rate = options["audio_kwargs"].get("sampling_rate")
-        count = len(inputs["input_ids"])
-        codes, width = self._prompt_codes(audio, count, channels, rate, kwargs.get("audio_kwargs", {}))
+        codes, width = self._prompt_codes(audio, len(inputs.input_ids), channels, rate, kwargs.get("audio_kwargs", {}))
         if not generation and any(clip is None for clip in codes):
             raise ValueError("audio contains None; training needs a clip for every text.")
         rows, mask = grid.prefill(codes, width, channels, closed=not generation)
@@ -218,8 +222,7 @@ class DiaProcessor(SavedProcessor):
         """
         model, channels = self._codec("decoding"), self._channels_of(kwargs)
         check_channels(model, channels)
-        rows = grid.as_grid(decoder_input_ids)
-        grid.check_row_count(rows, channels)
+        grid.check_row_count(rows := grid.as_grid(decoder_input_ids), channels)
         codes = grid.spoken(rows, audio_prompt_len, channels)
         return [waveform.cpu() for waveform in codec.decode(model, codes, dtype=self.codec_dtype)]
 
@@ -243,8 +246,7 @@ class DiaProcessor(SavedProcessor):
 
     def get_audio_prompt_len(self, decoder_attention_mask: Tensor, **kwargs: Any) -> int:
         """Number of prompt rows in the grid, including BOS and padding, for `audio_prompt_len`."""
-        channels = self._channels_of(kwargs)
-        return int(decoder_attention_mask.shape[1]) - max(channels.pattern)
+        return int(decoder_attention_mask.shape[1]) - max(self._channels_of(kwargs).pattern)
 
     def save_audio(
         self,
@@ -296,7 +298,7 @@ class DiaProcessor(SavedProcessor):
         """
         if self.audio_tokenizer is not None:
             _check_rates(self.audio_tokenizer, self.feature_extractor)
-            check_channels(self.audio_tokenizer, self._channels({}))
+            check_channels(self.audio_tokenizer, self.channels)
 
     @staticmethod
     def build_indices(
@@ -333,13 +335,12 @@ class DiaProcessor(SavedProcessor):
 
     def _channels_of(self, kwargs: dict[str, Any]) -> Channels:
         """The channels for the keyword arguments of a method."""
-        return self._channels(self._options(kwargs)["audio_kwargs"] if kwargs else {})
+        return self._channels(self._options(kwargs)["audio_kwargs"]) if kwargs else self.channels
 
     def _channels(self, options: dict[str, Any]) -> Channels:
-        pattern, *ids = (options.get(name, getattr(self, name)) for name in OWN_OPTIONS)
-        for name, value in zip(OWN_OPTIONS, (pattern, *ids), strict=True):
-            if value is None:
-                raise ValueError(f"{name} is None; omit it to use the processor's value.")
+        pattern, *ids = values = [options.get(name, getattr(self, name)) for name in OWN_OPTIONS]
+        if None in values:
+            raise ValueError(f"{OWN_OPTIONS[values.index(None)]} is None; omit it to use the processor's value.")
         return Channels(checked_pattern(pattern), *ids)
 
     def _prompt_codes(

@@ -13,6 +13,7 @@ from tiny_codec import CODES, HOP, RATE, random_codes, tiny_codec, tiny_processo
 
 from dia.codec import dac as codec
 from dia.decoding.delay import delay
+from dia.decoding.grid import Channels
 from dia.feature_extraction_dia import DiaFeatureExtractor
 from dia.processing_dia import DiaProcessor
 from dia.tokenization_dia import DiaTokenizer
@@ -386,6 +387,12 @@ def test_invalid_audio_is_refused_before_anything_is_written(
     with pytest.raises(error, match=message):
         processor.save_audio(audio, path)
     assert list(Path().iterdir()) == []
+
+
+def test_the_channels_are_those_of_the_processor():
+    changed = tiny_processor(tiny_codec())
+    changed.delay_pattern = [0, 1, 1]
+    assert changed.channels == Channels([0, 1, 1], BOS, EOS, PAD)
 
 
 def test_threads_may_share_a_processor(processor):

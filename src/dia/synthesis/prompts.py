@@ -71,11 +71,10 @@ def prompt_from_recording(
         TypeError, ValueError, FileNotFoundError: the recording is unusable or too long; the message names it.
     """
     limit = limit or prompt_limit(synthesizer)
-    own = synthesizer.processor
-    channels = Channels(own.delay_pattern, own.bos_token_id, own.eos_token_id, own.pad_token_id)
+    channels = synthesizer.processor.channels
     if (codes := codes_of(audio, channels, name)) is not None:
         _check_codes(codes, channels, name)
-        limit.check(len(codes) / own.frame_rate, name)
+        limit.check(len(codes) / synthesizer.processor.frame_rate, name)
         return VoicePrompt((Line("", codes.cpu(), transcript),))
     found = encode_recording(audio, transcript, synthesizer.processor, name=name, limit=limit)
     remarks = tuple(f"about {name}: {remark}" for remark in found.remarks)

@@ -42,7 +42,7 @@ class Buffer:
 
     def __init__(self, limit: int, stall_seconds: float) -> None:
         self._limit, self._stall_seconds, self._size = limit, stall_seconds, 0
-        self._parts: deque[bytes] = deque()
+        self._parts: deque[memoryview] = deque()
         self._ended = self._closed = False
         self._error: BaseException | None = None
         self._changed = threading.Condition()
@@ -61,7 +61,7 @@ class Buffer:
                 raise Cancelled("the reader has left.")
             if not room:
                 raise ServingError(Code.reader_too_slow, f"nothing was read for {self._stall_seconds:g} s.")
-            self._parts.append(data)
+            self._parts.append(memoryview(data))  # so that a slice is not a copy
             self._size += len(data)
         self._wake()
 
@@ -96,7 +96,7 @@ class Buffer:
 
     def _take(self) -> bytes:
         """The first 64 KiB, or all if there is less. Call it with the lock."""
-        taken, size = list[bytes](), 0
+        taken, size = list[memoryview](), 0
         while self._parts and size < SLICE_BYTES:
             part = self._parts.popleft()
             if rest := part[SLICE_BYTES - size :]:

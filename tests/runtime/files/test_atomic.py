@@ -280,3 +280,22 @@ def test_a_folder_may_be_replaced_from_anywhere_but_from_inside(tmp_path, monkey
             with pytest.raises(ValueError, match="working directory"), atomic_folder(replaced, overwrite=True):
                 pass
     assert names(tmp_path / "a") == ["new"]
+
+
+@pytest.mark.parametrize("exchange", [True, False])
+@pytest.mark.parametrize("kind", ["file", "link", "broken link"])
+def test_a_folder_replaces_a_file_or_a_link_but_not_what_it_points_to(tmp_path, monkeypatch, kind, exchange):
+    if not exchange:
+        monkeypatch.setattr(atomic, "_exchanged", lambda one, other: False)
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared" / "old").touch()
+    (tmp_path / "out").mkdir()
+    place = tmp_path / "out" / "codec"
+    place.touch() if kind == "file" else place.symlink_to(tmp_path / ("shared" if kind == "link" else "none"))
+    with atomic_entries(tmp_path / "out") as folder:
+        (folder / "codec").mkdir()
+        (folder / "codec" / "new").touch()
+    assert not place.is_symlink()
+    assert names(place) == ["new"]
+    assert names(tmp_path / "out") == ["codec"]
+    assert names(tmp_path / "shared") == ["old"]

@@ -306,13 +306,17 @@ atexit.register(_remove_unfinished)
 
 def _move(new: Path, target: Path) -> None:
     """Move a file or folder to `target`, replacing what is there: atomically if the system supports it."""
-    if not (target.is_dir() and not target.is_symlink()):
+    replaces_folder = target.is_dir() and not target.is_symlink()
+    if not replaces_folder and not (new.is_dir() and os.path.lexists(target)):
         os.replace(new, target)
-    elif not any(target.iterdir()):
+    elif replaces_folder and not any(target.iterdir()):
         target.rmdir()
         new.rename(target)
     elif _exchanged(new, target):
         _remove(new)
+    elif not replaces_folder:  # a folder cannot replace a file or a link directly
+        target.unlink()
+        new.rename(target)
     else:
         _move_in_two_steps(new, target)
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 from native_checkpoints import first_generation, to_native, write
 from native_checkpoints import tiny_model as tiny_native
+from safetensors.torch import load_file, save_file
 from tiny import tiny_model
 from tiny_checkpoint import write_tiny_checkpoint
 
@@ -216,6 +217,24 @@ def test_missing_and_damaged_weights_are_refused(adapter):
         Dia.from_pretrained(adapter)
     weights.unlink()
     with pytest.raises(FileNotFoundError, match=r"adapter_model\.safetensors is missing"):
+        Dia.from_pretrained(adapter)
+
+
+@pytest.mark.parametrize(
+    ("alter", "message"),
+    [
+        (lambda weights: weights.pop(next(name for name in weights if "lora_B" in name)), "lora_B.weight is missing"),
+        (lambda weights: weights.pop(next(name for name in weights if "lora_A" in name)), "lora_A.weight is missing"),
+        (dict.clear, "it has no tensors"),
+        (lambda weights: next(iter(weights.values())).fill_(torch.nan), "contains NaN or infinite weights in"),
+    ],
+)
+def test_incomplete_and_not_finite_weights_are_refused_before_the_base_is_loaded(adapter, monkeypatch, alter, message):
+    weights = load_file(adapter / "adapter_model.safetensors")
+    alter(weights)
+    save_file(weights, adapter / "adapter_model.safetensors")
+    monkeypatch.setattr(DiaForConditionalGeneration, "from_pretrained", lambda *_, **__: pytest.fail("it was loaded"))
+    with pytest.raises(ValueError, match=rf"adapter_model\.safetensors .*{message}.*download it again"):
         Dia.from_pretrained(adapter)
 
 

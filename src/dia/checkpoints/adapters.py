@@ -1,15 +1,16 @@
 """Merge a LoRA adapter, as peft saves it, into the model that it was trained on."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from dia.checkpoints.model_files import CONFIG_NAME
+from dia.checkpoints.native.checkpoint import read_tensors
 from dia.checkpoints.native.layout import layout
 from dia.checkpoints.source import Adapter
 from dia.configuration_dia import DiaConfig
 from dia.modeling_dia import DiaForConditionalGeneration
 from dia.runtime.files.reading import REMEDY, errors_name
-from dia.runtime.files.tensor_files import first_few, read_header
+from dia.runtime.files.tensor_files import Stored, first_few, not_finite, read_header
 
 _WEIGHTS = "adapter_model.safetensors"
 _PREFIX = "base_model.model."
@@ -25,7 +26,7 @@ def check_adapter(adapter: Adapter, config: DiaConfig) -> None:
 
     Raises:
         FileNotFoundError: its weights are missing.
-        ValueError: its weights are damaged, or the base has other sizes or is quantized.
+        ValueError: its weights are damaged or not finite, or the base has other sizes or is quantized.
     """
     if getattr(config, "quantization_config", None) is not None:
         raise ValueError(
@@ -35,7 +36,12 @@ def check_adapter(adapter: Adapter, config: DiaConfig) -> None:
     file = adapter.folder / _WEIGHTS
     if not file.is_file():
         raise FileNotFoundError(f"{file} is missing; {REMEDY}. Weights in other formats are not read.")
-    if wrong := list(_mismatches(adapter, config)):
+    stored = read_header(file)
+    if damaged := list(_incomplete(stored)):
+        raise ValueError(f"{file} is damaged: {first_few(damaged)}; {REMEDY}.")
+    if wrong := not_finite(read_tensors([file]).items()):
+        raise ValueError(f"{file} contains NaN or infinite weights in {first_few(wrong)}; {REMEDY}.")
+    if wrong := list(_mismatches(stored, config)):
         raise ValueError(
             f"{file} does not fit the base model {adapter.base}: {first_few(wrong)}. Change base_model_name_or_path "
             f"in {adapter.file} to the model that the adapter was trained on."
@@ -60,15 +66,25 @@ def with_adapter(model: DiaForConditionalGeneration, adapter: Adapter) -> DiaFor
     return merged
 
 
-def _mismatches(adapter: Adapter, config: DiaConfig) -> Iterator[str]:
+def _incomplete(stored: Mapping[str, Stored]) -> Iterator[str]:
+    """Matrices with one of their two tensors, which peft would load as if they were not adapted."""
+    if not stored:
+        yield "it has no tensors"
+    for name in stored:
+        for one, other in ((_A, _B), (_B, _A)):
+            if name.endswith(one) and name.removesuffix(one) + other not in stored:
+                yield f"{name.removesuffix(one) + other} is missing"
+
+
+def _mismatches(stored: Mapping[str, Stored], config: DiaConfig) -> Iterator[str]:
     """Tensors of the adapter whose matrix the base does not have, or has in another shape."""
     shapes = {row.target.removesuffix(".weight"): row.result for row in layout(config)}
-    for name, stored in read_header(adapter.folder / _WEIGHTS).items():
+    for name, one in stored.items():
         matrix = name.removeprefix(_PREFIX).removesuffix(_A).removesuffix(_B)
         axis = {_A: 1, _B: 0}.get(name[-len(_A) :])
         if axis is None:
             continue  # such as modules_to_save, which peft checks
-        size = stored.shape[axis] if len(stored.shape) == 2 else None
+        size = one.shape[axis] if len(one.shape) == 2 else None
         if matrix not in shapes:
             yield f"{matrix}, which {CONFIG_NAME} of the base does not have"
         elif size != shapes[matrix][axis]:

@@ -41,4 +41,4 @@ def evaluation_examples(data: Any, config: DiaConfig, processor: DiaProcessor | 
     return HeldOut(trainable_clips(data, config, processor, format))
 
 
-__all__ = ["Data", "evaluation_examples", "training_examples"]
+__all__ = ["evaluation_examples", "training_examples"]

@@ -26,6 +26,7 @@ from dia.training.checkpoints import check_adapters, last_checkpoint
 from dia.training.data.dialogues import Clip
 from dia.training.data.encoding import encode_rows
 from dia.training.data.source import Row
+from dia.training.finite import MOST
 from dia.training.lora import freeze, with_lora
 from dia.training.metrics import measure
 from dia.training.sample_callback import SampleCallback
@@ -329,6 +330,43 @@ def test_a_loss_that_is_no_number_stops_with_step_causes_and_checkpoint(tmp_path
     with pytest.raises(FloatingPointError, match=r"loss is nan at step 5, learning rate .*checkpoint-3"):
         run.train()
     assert last_checkpoint(tmp_path) == tmp_path / "checkpoint-3"
+
+
+class _BadGradients(TrainerCallback):
+    """Damages the gradient of some steps after it is computed, as a wrong kernel does."""
+
+    def __init__(self, steps):
+        self.steps = steps
+
+    def on_pre_optimizer_step(self, args, state, control, model=None, **_):
+        if state.global_step + 1 in self.steps:
+            model.logits_dense.weight.grad[0, 0] = math.nan
+
+
+def _with_bad_gradients(tmp_path, steps, **settings):
+    run = trainer(tmp_path, **settings)
+    run.callback_handler.callbacks.insert(0, _BadGradients(steps))
+    return run
+
+
+def test_an_update_with_a_gradient_that_is_no_number_is_left_out(tmp_path, caplog):
+    whole = _with_bad_gradients(tmp_path / "a", {1}, max_steps=1)
+    before = {name: weight.clone() for name, weight in whole.model.named_parameters()}
+    whole.train()
+    assert "gradient of step 1 is not finite; this update is left out" in caplog.text
+    for name, weight in whole.model.named_parameters():
+        assert torch.equal(weight, before[name]), name
+    later = _with_bad_gradients(tmp_path / "c", {2}, max_steps=3)
+    later.train()
+    assert all(weight.isfinite().all() for weight in later.model.parameters())
+    assert any(not torch.equal(weight, before[name]) for name, weight in later.model.named_parameters())
+
+
+def test_gradients_that_stay_no_numbers_stop_the_training_before_any_harm(tmp_path):
+    run = _with_bad_gradients(tmp_path, range(1, 100), max_steps=40, save_strategy="no")
+    with pytest.raises(FloatingPointError, match=rf"{MOST} gradients in a row are not finite at step {MOST},"):
+        run.train()
+    assert all(weight.isfinite().all() for weight in run.model.parameters())
 
 
 def test_damaged_weights_are_not_saved(tmp_path):

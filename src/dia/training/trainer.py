@@ -34,6 +34,7 @@ from dia.training.data.collator import TEXT_DROPOUT, DiaCollator
 from dia.training.data.dataset import Examples, GroupedByLength
 from dia.training.data.prepared import Data, evaluation_examples, training_examples
 from dia.training.ema import AverageCallback, RunningAverage
+from dia.training.finite import FiniteUpdates
 from dia.training.lora import is_adapted, merged, plain
 from dia.training.metrics import batch_sums, losses_and_gap, normalized, swapped_sums
 
@@ -120,6 +121,10 @@ class DiaTrainer(Trainer):
         self._check_merging()
         self.average = self._averaging(args)
         self.add_callback(_Epochs(learned))
+        if self.accelerator.scaler is None and not self.is_deepspeed_enabled:
+            self.add_callback(
+                FiniteUpdates(partial(self.accelerator.reduce, reduction="sum"), self._describe_divergence)
+            )
         self._training_sums = torch.zeros(2, len(self.channels.pattern), device=args.device)
         self._measured_sums = torch.zeros(5, len(self.channels.pattern), device=args.device)
 

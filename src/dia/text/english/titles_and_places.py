@@ -12,7 +12,8 @@ _CALL_AND_COMMA = re.compile(r"(?:^|[.,!?:;]|(?<!\w)[\"'(])[\"')\]]* ?[\"'(]*([A
 _PERSON_AND_COMMA = re.compile(r"\b([A-Z][\w'-]*)\.? ([A-Z][a-z'-]+), $")
 _WORDS_AFTER_A_COMMA = ("OK", "LA")
 _PLACE_AND_COMMA = re.compile(
-    r"\b(?:[Ii]n|[Nn]ear|[Aa]round|[Oo]utside|[Vv]isit|[Ff]rom|[Ll]eft|(?:went|moved?|flew|drove|back) to)(?: [A-Z][a-z][\w'.-]*){1,3}, $"
+    r"\b(?:[Ii]n|[Nn]ear|[Aa]round|[Oo]utside|[Vv]isit|[Ff]rom|[Ll]eft|(?:went|moved?|flew|drove|back) to)"
+    r"(?: [A-Z][a-z][\w'.-]*){1,3}, $"
 )
 _IN_CITY = re.compile(r"\b(?:[Ii]n|[Nn]ear|[Aa]round|[Oo]utside|[Vv]isit)(?: [A-Z][\w'.-]*){1,3}, $")
 _FIRST_OF_CITY = frozenset(listed("New North South East West Fort Mount Saint Lake Port Upper Bel Glen Old San La El"))

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tiny import tiny_model
+from tiny import PATTERN, tiny_model
 from tiny_codec import random_codes, tiny_processor
 from tiny_speech import tiny_speech
 
@@ -432,7 +432,15 @@ def test_max_length_limits_the_new_speech_of_each_part(synthesizer, monkeypatch)
 
     monkeypatch.setattr(long_form, "make_take", make_take)
     next(speak_long(synthesizer, TURNS, seed=7, settings={"max_length": 30, "temperature": 0.7}))
-    assert asked == [{"max_new_tokens": 30, "temperature": 0.7}]
+    assert asked == [{"max_new_tokens": 30 - 1 + max(PATTERN), "temperature": 0.7}]
+
+
+def test_a_part_may_be_as_long_as_a_single_pass(synthesizer):
+    endless, settings = tiny_speech(ends=0), {"max_length": 30}
+    alone = generation.make_take(endless, Line("[S1] Hi."), 7, settings)
+    part = next(speak_long(endless, parse("[S1] Hi."), seed=7, settings=settings)).take
+    assert len(alone.codes) == len(part.codes) == 30 - 2
+    assert len(next(speak_long(endless, parse("[S1] Hi."), seed=7, settings={"max_length": 3})).take.codes) == 1
 
 
 @pytest.mark.parametrize("content", ["", "{}", '{"seed": null}', "[1]"])

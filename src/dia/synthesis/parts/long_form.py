@@ -176,7 +176,8 @@ class _LongForm:
         )
         parts = plan(script, format, carry, VoiceInfo(speakers_in(voice.transcript) if voice else (), seconds))
         memory = PromptMemory(carry, voice)
-        return cls(synthesizer, parts, seed, _per_part_settings(settings), take_options, memory, store)
+        settings = _per_part_settings(settings, max(synthesizer.processor.delay_pattern))
+        return cls(synthesizer, parts, seed, settings, take_options, memory, store)
 
     def takes(self) -> Iterator[Take]:
         """The parts in order. Those whose prompt is known by then are spoken side by side, with the same results."""
@@ -277,12 +278,15 @@ def _split(script: Script) -> list[Script]:
     return parts if len(parts) > 1 else []
 
 
-def _per_part_settings(settings: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Settings in which the length limit applies to the new speech of each part, as prompts differ in length."""
-    if "max_length" not in settings:
+def _per_part_settings(settings: Mapping[str, Any], delay_rows: int) -> Mapping[str, Any]:
+    """Settings in which the length limit applies to the new speech of each part, as prompts differ in length.
+
+    A part may be as long as a single pass without a prompt, whose limit includes a row of BOS, but not the delay.
+    """
+    if settings.get("max_length") is None or settings.get("max_new_tokens") is not None:
         return settings
     rest = {name: value for name, value in settings.items() if name != "max_length"}
-    return {"max_new_tokens": settings["max_length"], **rest}
+    return {**rest, "max_new_tokens": settings["max_length"] - 1 + delay_rows}
 
 
 def _audible_codes(take: Take, frame_rate: float) -> Tensor:

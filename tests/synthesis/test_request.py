@@ -17,6 +17,7 @@ from dia.synthesis import request
 from dia.synthesis.job import resume_plan
 from dia.synthesis.prompts import VoicePrompt
 from dia.synthesis.request import jobs_of
+from dia.synthesis.speak import speak_batch
 from dia.synthesis.takes.generation import make_take
 from dia.synthesis.takes.take import Line, TakeOptions
 
@@ -95,6 +96,14 @@ def test_native_option_names_map_to_those_of_transformers(synthesizer):
         "top_k": 7,
     }
     assert jobs_of(synthesizer, "[S1] Hi.", temperature=0)[0].settings == {"do_sample": False}
+
+
+def test_max_tokens_take_precedence_over_the_checkpoints_limit_of_new_rows():
+    synthesizer = tiny_speech(ends=0, max_new_tokens=9)
+    (job,) = jobs_of(synthesizer, "[S1] Hi.", max_tokens=30, seed=1)
+    (long,) = jobs_of(synthesizer, "[S1] Hi.", max_tokens=30, seed=1, long_form=True)
+    takes = speak_batch(synthesizer, [job, long])
+    assert [len(take.codes) for take in takes] == [30 - max(PATTERN) - 2] * 2
 
 
 def test_a_single_value_applies_to_every_text(synthesizer):

@@ -225,6 +225,8 @@ def _settings(synthesizer: Synthesizer, options: Mapping[str, Any]) -> dict[str,
         delay = max(synthesizer.model.config.delay_pattern)
         Range(delay + 3, ROWS.most, whole=True).check("max_tokens", rows)
         settings["max_length"] = rows - delay
+        if synthesizer.model.generation_config.max_new_tokens is not None:
+            settings["max_new_tokens"] = None  # the checkpoint's would take precedence
     return settings
 
 

@@ -11,6 +11,7 @@ from tiny_speech import tiny_speech
 from dia.synthesis.synthesizer import PassResult
 from dia.synthesis.takes import analysis, generation
 from dia.synthesis.takes.alignment import Alignment
+from dia.synthesis.takes.analysis import TakeAnalysis
 from dia.synthesis.takes.generation import make_take, make_takes, restore_take, stream_take
 from dia.synthesis.takes.take import Line, TakeOptions
 
@@ -140,6 +141,15 @@ def test_speech_that_never_ends_is_cut_off_and_reported():
 def test_an_explicit_length_limit_is_used(synthesizer):
     endless = tiny_speech(ends=0.0)
     assert len(make_take(endless, LINE, seed=1, settings={"max_new_tokens": 12}).codes) == 12 - 3 - 1
+
+
+def test_a_checkpoints_limit_of_new_rows_is_used_if_it_is_the_lower_one():
+    def most(**settings):
+        return TakeAnalysis(tiny_speech(ends=0.0, **settings), LINE, TakeOptions()).max_frames({})
+
+    assert most(max_new_tokens=12) is None
+    assert most(max_new_tokens=30_000) == most(max_length=30_000)
+    assert len(make_take(tiny_speech(ends=0.0, max_new_tokens=12), LINE, seed=1).codes) == 12 - 3 - 1
 
 
 def test_a_runaway_take_is_stopped_long_before_the_models_limit():

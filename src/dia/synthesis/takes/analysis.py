@@ -121,10 +121,12 @@ class TakeAnalysis:
         """
         if {"max_length", "max_new_tokens"} & set(settings):
             return None
-        processor, own = self.synthesizer.processor, self.synthesizer.model.generation_config.max_length
+        processor, own = self.synthesizer.processor, self.synthesizer.model.generation_config
         frames = math.ceil((max_plausible_seconds(self.line.text) + _GRACE_SECONDS) * processor.frame_rate)
         given = 0 if self.line.prompt is None else len(self.line.prompt)
-        return None if own is not None and own < given + frames else frames
+        if own.max_new_tokens is not None:
+            return None if own.max_new_tokens < frames + max(processor.delay_pattern) else frames
+        return None if own.max_length is not None and own.max_length < given + frames else frames
 
     def _score(self, attention: FloatArray, audio: Waveform) -> float:
         """The word accuracy if there is a recognizer; otherwise a measure of the attention on the text, 0 to 1.

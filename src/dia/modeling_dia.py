@@ -490,7 +490,14 @@ class DiaModel(DiaPreTrainedModel):
         if rows is None:
             shape = (batch, 1, decoder.num_channels)
             return torch.full(shape, decoder.bos_token_id, dtype=torch.long, device=self.device)
-        return rows.reshape(batch, decoder.num_channels, -1).transpose(1, 2) if rows.ndim == 2 else rows
+        if rows.ndim == 2 and rows.shape[0] == batch * decoder.num_channels:
+            return rows.unflatten(0, (batch, -1)).transpose(1, 2)
+        if rows.ndim != 3 or rows.shape[0] != batch or rows.shape[2] != decoder.num_channels:
+            raise ValueError(
+                f"decoder_input_ids has shape {tuple(rows.shape)}; expected [{batch}, rows, {decoder.num_channels}], "
+                f"or [{batch * decoder.num_channels}, rows] with the channels of a clip next to each other."
+            )
+        return rows
 
     def _cache(self, cache: EncoderDecoderCache | None, use_cache: bool | None) -> EncoderDecoderCache | None:
         if self.decoder.recomputes:

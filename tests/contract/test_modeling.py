@@ -39,6 +39,14 @@ def test_a_flat_grid_is_the_same_grid(model):
     assert torch.equal(model(**flat).logits, model(**PADDED).logits)
 
 
+@pytest.mark.parametrize(
+    "shape", [(2, CHANNELS), (2 * CHANNELS + 2, 4), (CHANNELS, 8), (3, 4, CHANNELS), (2, 4, CHANNELS + 1), (8,)]
+)
+def test_rows_of_another_shape_are_rejected(shape):
+    with pytest.raises(ValueError, match=r"decoder_input_ids has shape .*expected \[2, rows, "):
+        tiny_model()(**texts(9, 4), decoder_input_ids=torch.zeros(shape, dtype=torch.long))
+
+
 @torch.no_grad()
 def test_only_the_last_logits_are_computed_on_request(model):
     torch.testing.assert_close(model(**PADDED, logits_to_keep=2).logits, model(**PADDED).logits[:, -2:])

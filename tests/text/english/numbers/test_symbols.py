@@ -20,6 +20,12 @@ ARROWS = {
     "File > Save": "File, Save",
     "He said -- and I agree -- no.": "He said, and I agree, no.",
 }
+TOLERANCES = {
+    "about 30 people, +/- 5.": "about thirty people, plus or minus five.",
+    "The error is +/-0.5 mm.": "The error is plus or minus zero point five millimeters.",
+    "5+/-1": "five plus or minus one",
+    "C+/C-": "C plus slash C-",
+}
 HEARTS = {
     "I love you <3": "I love you",
     "Thanks so much <333": "Thanks so much",
@@ -56,7 +62,7 @@ GRADES = {
 
 
 @pytest.mark.parametrize(
-    ("written", "said"), [pair for table in (ARROWS, HEARTS, KEYS, GRADES) for pair in table.items()]
+    ("written", "said"), [pair for table in (ARROWS, TOLERANCES, HEARTS, KEYS, GRADES) for pair in table.items()]
 )
 def test_signs_are_read_by_what_stands_around_them(written, said):
     assert spoken_form(written) == said

@@ -25,7 +25,7 @@ examples:
   dia say "[S1] Hello. [S2] Hi! How are you?" -o hello.wav
   dia say script.txt --stream
 
-exit codes: 0 success, 1 failed, 2 invalid input, 130 interrupted (SIGINT), 141 broken pipe, 143 SIGTERM
+exit codes: 0 success, 1 failed, 2 invalid input, 129 SIGHUP, 130 interrupted (SIGINT), 141 broken pipe, 143 SIGTERM
 
 {NOTICE}
 """
@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command.
 
     Returns:
-        The exit code: 0 success, 1 failed, 2 invalid input, 130 interrupted, 141 broken pipe, 143 SIGTERM.
+        The exit code: 0 success, 1 failed, 2 invalid input, 129 SIGHUP, 130 interrupted, 141 broken pipe, 143 SIGTERM.
 
     Raises:
         SystemExit: for `--help` and `--version` (code 0) and invalid options (code 2), as in argparse.

@@ -3,6 +3,7 @@
 import io
 import json
 import shutil
+import signal
 
 import pytest
 import soundfile
@@ -10,6 +11,7 @@ from talking import talking
 from tiny_checkpoint import RATE, write_tiny_checkpoint
 
 from dia.cli import main
+from dia.runtime.interruption import Terminated, exit_code
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +70,20 @@ def test_help_shows_examples_and_the_notice(capsys):
     text = " ".join(capsys.readouterr().out.split())
     for part in ("examples:", "dia say script.txt", "[S1]", "without consent", "synthetic"):
         assert part in text
+
+
+def test_help_counts_the_limit_in_rows_as_the_option_does(capsys):
+    with pytest.raises(SystemExit):
+        main(["say", "--help"])
+    assert "--max-tokens ROWS maximum number of rows" in " ".join(capsys.readouterr().out.split())
+
+
+def test_help_lists_the_exit_code_of_every_signal_that_ends_a_command(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    (listed,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("exit codes:"))
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        assert str(exit_code(Terminated(number))) in listed
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,12 @@ def test_the_notice_is_in_the_help(capsys):
     assert "Do not imitate a real person without consent" in capsys.readouterr().out
 
 
+def test_the_help_says_that_audio_is_saved_only_if_a_folder_is_given(capsys):
+    with pytest.raises(SystemExit):
+        main(["mcp", "--help"])
+    assert "(default: answers contain the audio)" in " ".join(capsys.readouterr().out.split())
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -100,6 +100,12 @@ def test_a_hub_model_is_treated_as_dia_with_a_message(capsys):
     assert "warning: the script is about 3 s of speech" in printed.out
 
 
+def test_the_help_says_how_a_hub_model_is_treated(capsys):
+    with pytest.raises(SystemExit):
+        main(["read", "--help"])
+    assert "For a Hub id, the settings of Dia-1.6B are used." in capsys.readouterr().out
+
+
 def test_a_voice_shortens_every_part(capsys):
     script = "[S1] " + "We come home late. " * 16
     clara = describe(voice_file("clara"))

@@ -32,7 +32,11 @@ def add_command(subparsers: Any, notice: str = "") -> None:
     )
     mcp.set_defaults(run=_mcp)
     mcp.add_argument(
-        "-o", "--output", type=Path, metavar="FOLDER", help="save audio here, and answer with paths (default: audio)"
+        "-o",
+        "--output",
+        type=Path,
+        metavar="FOLDER",
+        help="folder to save audio in; answers have its paths (default: answers contain the audio)",
     )
     mcp.add_argument("--voices", type=Path, metavar="FOLDER", help="folder of voices (default: that of `dia voice`)")
     group = mcp.add_argument_group("model")

@@ -26,7 +26,7 @@ _GUIDE = """examples:
 
 Prints each turn as written and, if different, as spoken; its pauses and sounds; the parts of a long script with
 their estimated length; and warnings. The exit code for an invalid script is 2. No model is loaded: only
-generation_config.json is read from MODEL.
+generation_config.json is read from the folder MODEL. For a Hub id, the settings of Dia-1.6B are used.
 """
 _SHORTENED_VOICE = (
     "the voice takes {:.1f} s and is shortened to at most {:.1f} s for speaking, so parts may be split elsewhere than "

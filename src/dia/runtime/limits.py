@@ -15,9 +15,9 @@ JSON_DEPTH = 20
 HEADER_BYTES = 4 * 2**20
 # The longest list of shards of a 1000-billion-parameter model has a few hundred.
 SHARDS = 1000
-# The dictionary of the embedded model unpacks to 3.3 MB; all of CMUdict has 4 MB.
+# The dictionary of the embedded model unpacks to 4.9 MB; all of CMUdict has 4 MB.
 PRONUNCIATION_BYTES = 32 * 2**20
-# The dictionary of the embedded model has 124 thousand words; the largest of any language has about a million.
+# The dictionary of the embedded model has 173 thousand words; the largest of any language has about a million.
 PRONUNCIATION_WORDS = 2**20
 # A saved voice is small: a minute of the published codec's codes is 186 kB.
 VOICE_BYTES = 2**24

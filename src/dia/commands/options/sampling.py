@@ -13,7 +13,7 @@ def add_sampling_options(parser: argparse.ArgumentParser) -> None:
         "--max-tokens",
         type=option("max_tokens", int),
         metavar="ROWS",
-        help="maximum number of frames, including prompt and delay",
+        help="maximum number of rows of codes, including those of a voice and of the delay",
     )
     group.add_argument(
         "--cfg-scale",

@@ -41,7 +41,7 @@ INPUT has a row for each script: JSON lines, CSV or Parquet with the columns id 
 voice, seed and settings such as temperature; a data set (dataset:NAME, or a folder of save_to_disk); a script (.txt,
 .srt, .vtt, .fountain); a book (.epub, .docx, .md, .html), whose chapters are rows; or a folder of scripts and books.
 FOLDER gets a file for each row, or shards, and manifest.jsonl with a line for each row. All rows are checked first.
-The same command again resumes: finished rows are kept, changed rows are made anew, failed rows are tried again.
+The same command again resumes: finished rows are kept, changed rows are spoken again, failed rows are tried again.
 The exit code is 1 if a row failed. Many processes: torchrun -m dia.distributed.batch INPUT -o FOLDER, or --ray.
 """
 _OPTIONS = ("max_tokens", "cfg_scale", "temperature", "top_p", "speaking_rate", "long_form", "text_format")

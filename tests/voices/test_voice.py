@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+from argparse import Namespace
 from dataclasses import replace
 
 import numpy as np
@@ -16,6 +17,7 @@ from tiny import CHANNELS
 from tiny_codec import CODES, random_codes, tiny_codec, tiny_processor
 
 from dia import MINI
+from dia.cli import build_parser
 from dia.codec.identity import CodecRecord
 from dia.processing_dia import DiaProcessor
 from dia.runtime.warnings import DiaWarning
@@ -198,6 +200,29 @@ def test_voices_that_cannot_be_joined_are_rejected(voice):
             joined(speakers)
     with pytest.raises(ValueError, match="different codecs"):
         joined({"S1": voice, "S2": replace(voice, codec=replace(voice.codec, weights="00000000"))})
+
+
+def advised(error: ValueError) -> Namespace:
+    """The command that an error advises, parsed as `dia` parses it."""
+    words = str(error).partition(": dia ")[2].split()
+    assert words[:2] == ["voice", "make"]
+    parsed = build_parser().parse_args(words)
+    assert parsed.transcript
+    assert parsed.consent
+    return parsed
+
+
+@pytest.mark.parametrize(("given", "name"), [("ann", "ann"), ("ann lee", "NAME"), ("'", "NAME"), ("-ann", "NAME")])
+def test_the_command_that_makes_an_unknown_voice_is_complete(given, name):
+    with pytest.raises(ValueError, match="there is no voice") as error:
+        find_voice(given)
+    assert advised(error.value).name == name
+
+
+def test_the_command_that_makes_a_voice_for_another_codec_is_complete(voice):
+    with pytest.raises(ValueError, match="a different codec") as error:
+        voice.check_fits(tiny_processor(tiny_codec((2, 4, 5), seed=1)))
+    assert advised(error.value).model == "MODEL"
 
 
 def test_a_voice_fits_only_its_own_codec(voice, processor):

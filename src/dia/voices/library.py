@@ -78,9 +78,11 @@ def voice_file(given: str | Path) -> Path:
         return Path(given)
     files = voice_files()
     if given not in files:
+        name = given if _NAME.fullmatch(given) else "NAME"
         raise ValueError(
             f"there is no voice {given!r}{did_you_mean(given, files) or '.'} Choose one of these "
-            f"({', '.join(files) or 'none'}), or make one: dia voice make {given!r} RECORDING"
+            f"({', '.join(files) or 'none'}), or make one: dia voice make {name} RECORDING "
+            f"--transcript TEXT --consent STATEMENT"
         )
     return files[given]
 

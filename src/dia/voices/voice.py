@@ -126,7 +126,8 @@ class Voice:
         if wrong := self.codec.mismatches(processor):
             raise ValueError(
                 f"the voice was made with a different codec than the model's: {'; '.join(wrong)}. Make it again from "
-                f"its recording with this model: dia voice make NAME RECORDING --model MODEL"
+                f"its recording with this model: dia voice make NAME RECORDING --transcript TEXT --consent STATEMENT "
+                f"--model MODEL"
             )
 
     def before(self, text: str) -> str:

@@ -229,11 +229,12 @@ def test_a_full_queue_refuses_clips(model):
         assert len(waiting.result(60))
 
 
-def test_closing_fails_every_clip_that_is_not_finished(model):
+def test_closing_fails_every_clip_that_is_not_finished(model, monkeypatch):
     engine = Engine(model, slots=1)
     (ticket,), (held,) = busy(model, engine)
     waiting = engine.submit(request(model, 1))
-    threading.Timer(0.05, held.go.set).start()
+    join = engines.join
+    monkeypatch.setattr(engines, "join", lambda *given: (held.go.set(), join(*given)))  # once it accepts no more
     engine.close()
     for unfinished in (ticket, waiting):
         with pytest.raises(EngineClosed):
@@ -307,18 +308,28 @@ def test_random_operations_leave_nothing_behind(model, alone):
 
 
 def test_the_prompt_of_a_waiting_clip_is_computed_while_a_step_runs(model, alone, engine):
-    (ticket,), (held,) = busy(model, engine)
-    computed, next_one = threading.Event(), request(model, 1)
+    computing, later, next_one = threading.Event(), threading.Event(), request(model, 1)
+
+    class Watched(Held):
+        def put(self, value):
+            super().put(value)
+            if len(self.taken) == 4:
+                assert computing.wait(20)
+            elif len(self.taken) == 5:
+                later.set()
 
     def prefill():
-        computed.set()
+        computing.set()
+        assert later.wait(20), "no row came while the prompt was computed"
         return next_one.prefill()
 
-    held.go.set()
+    watched = Watched()
+    first = engine.submit(request(model), watched)
+    assert watched.begun.wait(20)
     second = engine.submit(replace(next_one, prefill=prefill))
-    assert computed.wait(20)
+    watched.go.set()
     assert second.result(60).tolist() == alone[1].tolist()
-    assert ticket.result(60).tolist() == alone[0].tolist()
+    assert first.result(60).tolist() == alone[0].tolist()
 
 
 def test_a_prompt_that_another_thread_computes_fails_its_clip_alone(model, alone, engine):

@@ -64,12 +64,13 @@ def test_nothing_is_loaded_from_an_unsafe_cache(cache, make):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="there are no owners to ask for")
-def test_nothing_is_loaded_from_the_cache_of_another_user(cache, monkeypatch):
+@pytest.mark.parametrize(("owner", "user", "used"), [(1000, 1000, True), (0, 1000, True), (1001, 1000, False)])
+def test_nothing_is_loaded_from_the_cache_of_another_user_but_root(cache, monkeypatch, owner, user, used):
     folder, _ = cache
-    compiling.compiled(SOURCE)
-    owner = folder.stat().st_uid
-    monkeypatch.setattr(compiling.os, "getuid", lambda: owner + 1)
-    assert owner == 0 or compiling._cache_folder() is None
+    mode = SimpleNamespace(st_uid=owner, st_mode=stat.S_IFDIR | 0o700)
+    monkeypatch.setattr(type(folder), "stat", lambda path, **_: mode)
+    monkeypatch.setattr(compiling.os, "getuid", lambda: user)
+    assert compiling._cache_folder() == (folder if used else None)
 
 
 def test_a_library_works_without_a_home_directory(cache, monkeypatch):

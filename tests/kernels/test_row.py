@@ -110,11 +110,13 @@ def test_logits_that_are_not_finite_are_reported(wrong: float, half: int) -> Non
 
 
 def test_the_default_dtype_does_not_matter() -> None:
+    logits, wanted = random_logits(0), Written().write(random_logits(0), KINDS[0])
     torch.set_default_dtype(torch.bfloat16)
     try:
-        Written().write(random_logits(0).float(), KINDS[0])
+        found = Written().write(logits, KINDS[0])
     finally:
         torch.set_default_dtype(torch.float32)
+    assert torch.equal(found, wanted)
 
 
 def test_another_dtype_is_refused() -> None:

@@ -5,7 +5,6 @@ else remains. `tests/fuzz/interrupt.py` does the same at hundreds of random mome
 import os
 import signal
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,7 @@ import pytest
 import soundfile
 from forks import ended, forked
 from tiny_speech import saved_tiny_speech
+from waiting import wait_until
 
 from dia.cli import main
 from dia.runtime.files.locks import exclusive_writer
@@ -90,8 +90,7 @@ def test_a_full_disk_preserves_the_old_file_and_finished_parts(say, folder, caps
 def test_a_second_command_for_the_same_output_is_rejected_before_loading(say, folder, monkeypatch, capsys):
     monkeypatch.setattr("dia.model.Dia.from_pretrained", None)
     process = forked(lambda: held(folder))
-    while not (folder / "ready").exists():
-        time.sleep(0.005)
+    wait_until((folder / "ready").exists)
     (folder / "ready").unlink()
     assert say() == 2
     assert f"a.wav is being written by process {process} on " in capsys.readouterr().err
@@ -102,8 +101,7 @@ def test_a_second_command_for_the_same_output_is_rejected_before_loading(say, fo
 def held(folder: Path) -> None:
     with exclusive_writer(folder / "a.wav"):
         (folder / "ready").touch()
-        while not (folder / "go").exists():
-            time.sleep(0.005)
+        wait_until((folder / "go").exists)
 
 
 @pytest.mark.parametrize(

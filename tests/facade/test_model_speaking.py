@@ -1,12 +1,13 @@
 """`Dia` with scripts of any length: pieces, takes, and `generate` for scripts that are too long for one pass."""
 
-from threading import Event, Timer
+from threading import Event
 
 import numpy as np
 import pytest
 from talking import RATE, talking
 from tiny import threads_left
 from tiny_speech import tiny_speech
+from waiting import wait_until
 
 from dia.audio.dsp.silence import trimmed
 from dia.model import Dia
@@ -63,14 +64,14 @@ def test_a_stream_of_a_long_script_equals_generate(dia):
 
 
 def test_closing_a_long_stream_ends_the_current_pass(dia, monkeypatch):
-    rows, second, leave, taken = [], Event(), Event(), DiaAudioStreamer.put
+    rows, second, taken = [], Event(), DiaAudioStreamer.put
 
     def put(self, value):
         rows.append(value)
         taken(self, value)
         if passes() == 2 and not second.is_set():
             second.set()
-            assert leave.wait(20)
+            wait_until(lambda: self.closed)
 
     def passes():
         return sum(value.ndim == 3 for value in rows)  # the prompt's grid comes first
@@ -79,7 +80,6 @@ def test_closing_a_long_stream_ends_the_current_pass(dia, monkeypatch):
     stream = dia.stream(LONG, seed=3)
     for _ in stream:
         assert second.wait(20)
-        Timer(0.1, leave.set).start()
         break
     assert passes() == 2
     assert sum(value.ndim == 2 for value in rows[next(i for i, r in enumerate(rows[1:], 1) if r.ndim == 3) :]) <= 1

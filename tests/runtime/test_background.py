@@ -21,7 +21,7 @@ def counted(made, end=100):
 
 
 def eventually(condition):
-    for _ in range(400):
+    for _ in range(4000):
         if condition():
             return True
         time.sleep(0.005)

@@ -1,18 +1,17 @@
 """Servers on real sockets for tests: uvicorn in a thread."""
 
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import openai
 import uvicorn
+from waiting import wait_until
 
 from dia.serving.errors import Code, ServingError
 from dia.serving.http.protocol import Protocol
 
-START_SECONDS = 60.0
 WORDS = "Good morning to all of you."
 KEYS = {"message", "type", "param", "code"}
 
@@ -30,14 +29,6 @@ def running(app: Any, **options: Any) -> Iterator[str]:
     finally:
         server.should_exit = True
         thread.join()
-
-
-def wait_until(condition: Any, seconds: float = START_SECONDS) -> None:
-    """Wait for a condition; fails after some time."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.01)
 
 
 def client_of(address: str, **options: Any) -> openai.OpenAI:

@@ -103,7 +103,7 @@ class Rows:
         self.ended = True
 
 
-def threads_left(seconds: float = 5.0) -> list[str]:
+def threads_left(seconds: float = 60.0) -> list[str]:
     """The names of this package's threads that have not ended by themselves after some time."""
     end = time.monotonic() + seconds
     while True:

@@ -10,6 +10,7 @@ from contextlib import suppress
 
 import pytest
 from forks import ended, forked
+from waiting import wait_until
 
 from dia.runtime.files import locks
 from dia.runtime.files.locks import exclusive_writer
@@ -27,8 +28,7 @@ def other(tmp_path):
             time.sleep(60)
 
     process = forked(write)
-    while not (tmp_path / "ready").exists():
-        time.sleep(0.001)
+    wait_until((tmp_path / "ready").exists)
     (tmp_path / "ready").unlink()
     yield process
     with suppress(ProcessLookupError, ChildProcessError):

@@ -5,6 +5,7 @@ import threading
 import time
 
 import pytest
+from serving import wait_until
 
 from dia.serving.admission import Admission, arrived
 from dia.serving.errors import Code, ServingError
@@ -45,7 +46,7 @@ def test_a_buffer_hands_over_64_kib_at_a_time_and_has_room_again():
 
 def test_a_reader_that_is_slow_but_steady_is_served_to_the_end():
     async def read():
-        buffer = Buffer(2 * 65_536, 0.2)
+        buffer = Buffer(2 * 65_536, 1.0)
 
         def write():
             for _ in range(12):
@@ -55,7 +56,7 @@ def test_a_reader_that_is_slow_but_steady_is_served_to_the_end():
         writing, size = asyncio.create_task(asyncio.to_thread(write)), 0
         while data := await buffer.read():
             size += len(data)
-            await asyncio.sleep(0.05)  # 0.6 s in all, three times as long as the buffer may be full
+            await asyncio.sleep(0.15)  # 1.8 s in all, longer than the buffer may be full
         await writing
         assert size == 12 * 65_536
 
@@ -79,10 +80,10 @@ def test_a_writer_that_waits_ends_when_the_reader_leaves():
         buffer = Buffer(3, 60.0)
         buffer.put(b"full")
         writing = asyncio.create_task(asyncio.to_thread(buffer.put, b"more"))
-        await asyncio.sleep(0.02)
+        await asyncio.to_thread(wait_until, lambda: buffer._changed._waiters)
         buffer.close()
         with pytest.raises(Cancelled):
-            await writing
+            await asyncio.wait_for(writing, 20)  # not after the 60 s that it may wait for room
 
     asyncio.run(leave())
 

@@ -124,7 +124,7 @@ def test_errors_have_no_details_of_the_server(service, monkeypatch):
 
 def test_a_cancelled_call_frees_its_slot(service):
     async def run():
-        begun = asyncio.Event()
+        begun, before = asyncio.Event(), service.metrics.cancelled._value.get()
 
         async def progress(*_):
             begun.set()
@@ -132,9 +132,9 @@ def test_a_cancelled_call_frees_its_slot(service):
         async with Client(make_server(service)) as client:
             speaking = asyncio.create_task(client.call_tool("synthesize", {"text": LONG}, progress_callback=progress))
             await begun.wait()
-            assert service.engine.load().live == 1
             speaking.cancel()
-            await asyncio.to_thread(wait_until, lambda: service.engine.load().live == 0, 2.0)
+            await asyncio.to_thread(wait_until, lambda: service.metrics.cancelled._value.get() == before + 1)
+            assert service.engine.load().live == 0
 
     asyncio.run(run())
 

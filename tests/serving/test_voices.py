@@ -2,13 +2,14 @@
 
 import io
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import soundfile
 from serving import WORDS, assert_error
 
-from dia.serving.errors import ServingError
+from dia.serving.errors import Code, ServingError
 from dia.serving.limits import RECORDING_BYTES
 from dia.serving.voices import ALIASES, OwnVoice, VoiceCatalogue, voice_id
 
@@ -117,10 +118,15 @@ def test_names_are_reduced_to_letters_digits_and_dashes(name, found):
 
 def test_damaged_files_and_voices_of_other_codecs_are_left_out(mini, tmp_path):
     (tmp_path / "bad.safetensors").write_bytes(b"{}")
+    fitting = VoiceCatalogue(mini, tmp_path).find("clara")
+    fitting.save(tmp_path / "fits.safetensors")
+    replace(fitting, codec=replace(fitting.codec, weights="00000000")).save(tmp_path / "other.safetensors")
     voices = VoiceCatalogue(mini, tmp_path)
-    assert "bad" not in voices.names()
-    with pytest.raises(ServingError):
-        voices.find("bad")
+    assert {"bad", "fits", "other"} & set(voices.names()) == {"fits"}
+    for name in ("bad", "other"):
+        with pytest.raises(ServingError) as refused:
+            voices.find(name)
+        assert refused.value.code is Code.voice_not_found
 
 
 def test_aliases_stand_for_the_model_where_the_examples_do_not_fit(mini, tmp_path, monkeypatch):

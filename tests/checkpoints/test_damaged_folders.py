@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import time
 import warnings
 
 import pytest
@@ -44,10 +43,8 @@ def change_weights(folder, alter):
 
 
 def refused(folder, message, error=ValueError):
-    begun = time.monotonic()
     with pytest.raises(error, match=message):
         Dia.from_pretrained(folder)
-    assert time.monotonic() - begun < 5  # huge sizes are refused without allocating memory
     with pytest.raises(error, match=message):
         DiaForConditionalGeneration.from_pretrained(folder)
 

@@ -1,7 +1,6 @@
 """The availability of a checkpoint is checked before anything is loaded, with one request to the Hub."""
 
 import json
-import time
 
 import pytest
 
@@ -77,11 +76,10 @@ def test_without_a_network_there_is_one_request_and_local_checkpoints_are_listed
         check_source("nobody/nothing", "dac")
 
 
-def test_loading_reports_the_same_error_at_once():
-    started = time.perf_counter()
+def test_loading_reports_the_same_error_after_one_request(asked):
     with pytest.raises(OSError, match="nobody/nothing is not a local folder, and the Hub cannot be reached"):
         Dia.from_pretrained("nobody/nothing")
-    assert time.perf_counter() - started < 1.0
+    assert len(asked) == 1
 
 
 @pytest.mark.parametrize("how", ["environment", "argument"])

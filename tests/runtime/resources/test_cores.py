@@ -1,7 +1,6 @@
 """Usable and free cores, on simulated machines."""
 
 import os
-import time
 from types import SimpleNamespace
 
 import pytest
@@ -66,35 +65,46 @@ def stat(*idle, total=1000):
     return "\n".join(["cpu 1 2 3 4 5 6 7 8 9 0", *lines, "intr 0"])
 
 
-def between(machine, before, after, own=0.0, seconds=1.0):
-    machine.write("stat", before)
-    since = CoreTimes.now()
-    machine.write("stat", after)
-    now = time.monotonic()
-    return free_cores(CoreTimes(since.counts, since.own - own, now - seconds))
+@pytest.fixture
+def between(machine, monkeypatch):
+    """Returns a function that gives the free cores between two counts, with clocks that it sets."""
+
+    def measured(before, after, own=0.0):
+        machine.write("stat", before)
+        monkeypatch.setattr(cores, "time", clocks(100.0, 7.0))
+        since = CoreTimes.now()
+        machine.write("stat", after)
+        monkeypatch.setattr(cores, "time", clocks(101.0, 7.0 + own))
+        return free_cores(since)
+
+    return measured
 
 
-def test_idle_cores_and_those_used_by_this_process_are_free(machine):
+def clocks(seconds, own):
+    return SimpleNamespace(monotonic=lambda: seconds, process_time=lambda: own, sleep=lambda _: None)
+
+
+def test_idle_cores_and_those_used_by_this_process_are_free(machine, between):
     machine.bound(2)
     before, after = stat(500, 500), stat(600, 500, total=1100)
-    assert between(machine, before, after) == pytest.approx(1.0, abs=0.01)
-    assert between(machine, before, after, own=0.5) == pytest.approx(1.5, abs=0.01)
-    assert between(machine, before, after, own=9.0) == 2.0  # no more than there are
+    assert between(before, after) == pytest.approx(1.0)
+    assert between(before, after, own=0.5) == pytest.approx(1.5)
+    assert between(before, after, own=9.0) == 2.0  # no more than there are
 
 
-def test_cores_of_others_do_not_count(machine):
+def test_cores_of_others_do_not_count(machine, between):
     machine.bound(1)
-    assert between(machine, stat(0, 0), stat(50, 100, total=1100)) == pytest.approx(0.5, abs=0.01)
+    assert between(stat(0, 0), stat(50, 100, total=1100)) == pytest.approx(0.5)
 
 
-def test_a_busy_hardware_thread_counts_as_part_of_its_core(machine):
+def test_a_busy_hardware_thread_counts_as_part_of_its_core(machine, between):
     for number in range(2):
         machine.write(f"cpus/cpu{number}/topology/thread_siblings_list", "0-1\n")
     machine.bound(2)
-    assert between(machine, stat(0, 0), stat(100, 0, total=1100)) == pytest.approx(0.5, abs=0.01)
+    assert between(stat(0, 0), stat(100, 0, total=1100)) == pytest.approx(0.5)
 
 
-def test_without_counters_the_number_of_free_cores_is_unknown(machine):
+def test_without_counters_the_number_of_free_cores_is_unknown(machine, between):
     assert free_cores() is None
     machine.bound(2)
-    assert between(machine, stat(1, 1), stat(1, 1)) is None
+    assert between(stat(1, 1), stat(1, 1)) is None

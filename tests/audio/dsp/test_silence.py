@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from random_scripts import steady
 
 from dia.audio.dsp.silence import (
     certain_span,
@@ -99,6 +100,7 @@ def test_spans_lose_only_the_silence_at_their_ends():
 LEVELS = st.lists(st.tuples(st.floats(0.02, 0.4), st.sampled_from([0.0, 2e-3, 0.01, 0.05, 0.9])), max_size=12)
 
 
+@steady
 @given(LEVELS, st.floats(0, 1), st.sampled_from([0.0, 0.3, 2.0]))
 def test_a_certain_span_does_not_depend_on_what_follows(levels, share, hold):
     audio = joined(np.zeros(9, np.float32), *(tone(seconds, level) for seconds, level in levels))

@@ -26,14 +26,14 @@ def test_chunks_of_any_size_give_the_same_bytes(kind, rate):
     assert encoded(kind, rate, chunk=777) == encoded(kind, rate)
 
 
-@pytest.mark.parametrize("kind", set(MEDIA_TYPES) - {"pcm"})
+@pytest.mark.parametrize("kind", sorted(set(MEDIA_TYPES) - {"pcm"}))
 def test_every_format_can_be_read_again(kind):
     sound = decode(encoded(kind))
     assert sound.rate in (24_000, 48_000)
     assert len(sound.samples) / sound.rate == pytest.approx(1.0, abs=0.1)
 
 
-@pytest.mark.parametrize("kind", set(MEDIA_TYPES) - {"pcm"})
+@pytest.mark.parametrize("kind", sorted(set(MEDIA_TYPES) - {"pcm"}))
 def test_the_comment_is_in_every_file(kind):
     content = encoded(kind)[:400]
     assert any("Synthetic é".encode(code) in content for code in ("utf-8", "utf-16"))

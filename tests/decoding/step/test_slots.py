@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from random_scripts import steady
 from tiny import EOS, prompts, texts, tiny_model
 
 from dia.decoding.step.runner import runner_for
@@ -63,7 +64,7 @@ def run(model, schedule):
     return [grids[index] for index in range(len(schedule))]
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(steady, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(schedule=schedules())
 def test_codes_do_not_depend_on_the_schedule(model, alone, schedule):
     for (number, _, rows), grid in zip(schedule, run(model, schedule), strict=True):

@@ -1,5 +1,6 @@
-"""What all tests share: one thread, so that figures and sums repeat, and the tiny model."""
+"""What all tests share: one thread, so that figures repeat, an environment that is restored, and the tiny model."""
 
+import os
 import signal
 
 import pytest
@@ -9,6 +10,16 @@ from tiny import tiny_config, tiny_model
 torch.set_num_threads(1)
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a shell; children would inherit that
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def _environment():
+    """Variables that a command or a test has set are not seen by the next test."""
+    before = dict(os.environ)
+    yield
+    if os.environ != before:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 @pytest.fixture

@@ -92,6 +92,7 @@ def test_a_port_is_a_number_of_16_bits(port, capsys):
     with pytest.raises(SystemExit) as ended:
         main(["serve", "--port", port])
     assert ended.value.code == 2
+    assert "argument --port: " in capsys.readouterr().err
 
 
 def test_wyoming_on_an_address_of_the_network_needs_the_flag_since_it_has_no_key(loaded, capsys):

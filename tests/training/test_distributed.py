@@ -15,7 +15,7 @@ import torch
 from dia.training import distributed, muon
 from dia.training.mini.pretraining import trainer as pretraining
 from dia.training.muon import Muon
-from tests.support.serving import wait_until
+from tests.support.waiting import wait_until
 from tests.training.mini.pretraining.tiny_training import tiny_trainer
 
 

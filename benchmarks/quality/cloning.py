@@ -2,9 +2,11 @@
 
     python benchmarks/quality/cloning.py --packages teacher-packages
     python benchmarks/quality/cloning.py --packages teacher-packages --people PROMPTS --count 20 --json cloning.json
+    python benchmarks/quality/cloning.py --packages teacher-packages --voices af_bella bf_emma bf_lily am_adam
 
 Nine voices of Kokoro are references, four of which nothing was trained on. The model continues a recording of each of
-the four; own_voice is the share of new clips whose nearest reference is the voice recorded, a ninth by chance.
+the four; own_voice is the share of new clips whose nearest reference is the voice recorded, a ninth by chance. With
+--voices, it continues these, and they are the references.
 With --people, it also continues a recording of a woman; closer is the similarity of the new speech to her voice less
 that to the references that are women. Similarity is the cosine of a speaker encoder, which hears little besides the
 voice. Rows of the codec and of the recordings themselves show what can be reached. PROMPTS is described in
@@ -95,16 +97,18 @@ class Bench:
         folder: of the model.
         teachers: that speak the recordings.
         count: number of new clips for each recording.
+        voices: to continue; None for those held out.
     """
 
-    def __init__(self, folder: Path, teachers: Teachers, count: int) -> None:
+    def __init__(self, folder: Path, teachers: Teachers, count: int, voices: Sequence[str] | None = None) -> None:
+        self.continued = voices or HELD_OUT
         self.model, self.codec, self.judge = Dia.from_pretrained(folder), Codec(folder / "audio_tokenizer"), Speakers()
         texts = sentences(None)
         self.texts = texts[:count]
         said = texts[-REFERENCE_CLIPS:]
         self.clips = {
             name: list(teachers("kokoro", name, [*said, *texts[-REFERENCE_CLIPS - SENTENCES :][:SENTENCES]]))
-            for name in tqdm(reference_names(), "references")
+            for name in tqdm(voices or reference_names(), "references")
         }
         self.references = {
             name: typical([self.voice(clip) for clip in clips[:REFERENCE_CLIPS]]) for name, clips in self.clips.items()
@@ -119,9 +123,9 @@ class Bench:
         said = continued(self.model, recording, self.texts, seed)
         return [self.judge(audio, self.model.sample_rate) for audio in tqdm(said, "speaking", len(self.texts))]
 
-    def held_out(self) -> dict[str, Figure]:
-        """How often the nearest of nine voices is the own one."""
-        prompts_of = {name: self.clips[name][REFERENCE_CLIPS:] for name in HELD_OUT}
+    def kept(self) -> dict[str, Figure]:
+        """How often the nearest of the references is the own one."""
+        prompts_of = {name: self.clips[name][REFERENCE_CLIPS:] for name in self.continued}
         made = [
             (name, voice)
             for number, (name, clips) in enumerate(prompts_of.items())
@@ -136,7 +140,7 @@ class Bench:
             "own_voice_recording": own_voice([(name, self.voice(clip)) for name, clip in alone], self.references),
             **{
                 f"own_voice_{name}": own_voice([one for one in made if one[0] == name], self.references)
-                for name in HELD_OUT
+                for name in self.continued
             },
         }
 
@@ -158,11 +162,12 @@ def main() -> None:
     """Measure and print."""
     parser = parser_of(__doc__, 20, "new clips of each recording")
     parser.add_argument("--model", type=Path, default=MINI, help="checkpoint folder (default: the embedded one)")
+    parser.add_argument("--voices", nargs="+", help="voices of Kokoro (default: those held out, among nine)")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     teachers = Teachers(arguments.packages, arguments.clips)
-    bench = Bench(arguments.model, teachers, arguments.count)
-    found = bench.held_out()
+    bench = Bench(arguments.model, teachers, arguments.count, arguments.voices)
+    found = bench.kept()
     if arguments.people is not None:
         found |= bench.person(arguments.people)
     report(found, arguments.json)

@@ -11,11 +11,11 @@ _CITY_AND_COMMA = re.compile(r"[A-Z][a-z'-]+, $")
 _CALL_AND_COMMA = re.compile(r"(?:^|[.,!?:;]|(?<!\w)[\"'(])[\"')\]]* ?[\"'(]*([A-Z][\w']*), $")
 _PERSON_AND_COMMA = re.compile(r"\b([A-Z][\w'-]*)\.? ([A-Z][a-z'-]+), $")
 _WORDS_AFTER_A_COMMA = ("OK", "LA")
+_AT = "[Ii]n|[Nn]ear|[Aa]round|[Oo]utside|[Vv]isit"
 _PLACE_AND_COMMA = re.compile(
-    r"\b(?:[Ii]n|[Nn]ear|[Aa]round|[Oo]utside|[Vv]isit|[Ff]rom|[Ll]eft|(?:went|moved?|flew|drove|back) to)"
-    r"(?: [A-Z][a-z][\w'.-]*){1,3}, $"
+    rf"\b(?:{_AT}|[Ff]rom|[Ll]eft|(?:went|moved?|flew|drove|back) to)(?: [A-Z][a-z][\w'.-]*){{1,3}}, $"
 )
-_IN_CITY = re.compile(r"\b(?:[Ii]n|[Nn]ear|[Aa]round|[Oo]utside|[Vv]isit)(?: [A-Z][\w'.-]*){1,3}, $")
+_IN_CITY = re.compile(rf"\b(?:{_AT})(?: [A-Z][\w'.-]*){{1,3}}, $")
 _FIRST_OF_CITY = frozenset(listed("New North South East West Fort Mount Saint Lake Port Upper Bel Glen Old San La El"))
 _LAST_OF_CITY = frozenset(
     listed("City Park Spring Springs Mills Beach Heights Hills Falls Grove Village Valley Creek Bay Town Chase County")

@@ -17,6 +17,7 @@ from dia.audio.clips import named_clips, with_own_rate
 from dia.checkpoints.processor_files import OWN_OPTIONS
 from dia.checkpoints.saved_processor import SavedProcessor
 from dia.codec import dac as codec
+from dia.codec.speaker_encoder import SpeakerEncoder
 from dia.configuration_dia import (
     PUBLISHED_DELAY_PATTERN,
     PUBLISHED_HOP_LENGTH,
@@ -65,10 +66,12 @@ class DiaProcessor(SavedProcessor):
         pad_token_id: fills the grid after a channel's end and in the cells to predict.
         final_stop: add a full stop to turns without one, see `dia.text.prompt_format`. `from_pretrained` reads it
             from the folder; Dia-1.6B does not need it.
+        speaker_encoder: describes the voice of a prompt in the text, for a small model; Dia-1.6B has none.
 
     Raises:
         TypeError: a part has the wrong class, or `final_stop` is not a bool.
-        ValueError: the codec does not match the feature extractor or `delay_pattern`.
+        ValueError: the codec does not match the feature extractor or `delay_pattern`, or the tokenizer has no ids for
+            the marks of the speaker encoder.
     """
 
     audio_tokenizer_class = "DacModel"
@@ -85,6 +88,7 @@ class DiaProcessor(SavedProcessor):
         eos_token_id: int | None = None,
         pad_token_id: int | None = None,
         final_stop: bool = False,
+        speaker_encoder: SpeakerEncoder | None = None,
     ) -> None:
         if not isinstance(feature_extractor, DiaFeatureExtractor):
             kind = type(feature_extractor)
@@ -98,6 +102,7 @@ class DiaProcessor(SavedProcessor):
         self.audio_tokenizer = audio_tokenizer
         self.delay_pattern = checked_pattern(PUBLISHED_DELAY_PATTERN if delay_pattern is None else delay_pattern)
         self.final_stop = final_stop
+        self.speaker_encoder = speaker_encoder
         self.bos_token_id = published.bos_token_id if bos_token_id is None else bos_token_id
         self.eos_token_id = published.eos_token_id if eos_token_id is None else eos_token_id
         self.pad_token_id = published.pad_token_id if pad_token_id is None else pad_token_id
@@ -105,10 +110,16 @@ class DiaProcessor(SavedProcessor):
             _check_rates(audio_tokenizer, feature_extractor)
             if delay_pattern is not None:
                 check_channels(audio_tokenizer, self.channels)
+        if speaker_encoder is not None:
+            _check_marks(speaker_encoder, tokenizer)
 
     @classmethod
     def for_config(
-        cls, config: DiaConfig, audio_tokenizer: DacModel | None = None, pronunciations: Path | None = None
+        cls,
+        config: DiaConfig,
+        audio_tokenizer: DacModel | None = None,
+        pronunciations: Path | None = None,
+        speaker_encoder: SpeakerEncoder | None = None,
     ) -> "DiaProcessor":
         """Create a processor for a model without one. The codec sets rate and hop length, by default Dia-1.6B's."""
         encoder, decoder = config.encoder_config, config.get_text_config()
@@ -124,6 +135,7 @@ class DiaProcessor(SavedProcessor):
             bos_token_id=decoder.bos_token_id,
             eos_token_id=decoder.eos_token_id,
             pad_token_id=decoder.pad_token_id,
+            speaker_encoder=speaker_encoder,
         )
 
     @property
@@ -184,6 +196,8 @@ class DiaProcessor(SavedProcessor):
         codes, width = self._prompt_codes(audio, len(inputs.input_ids), channels, rate, kwargs.get("audio_kwargs", {}))
         if not generation and any(clip is None for clip in codes):
             raise ValueError("audio contains None; training needs a clip for every text.")
+        if generation and self.speaker_encoder is not None and audio is not None:
+            inputs = self._describing(ended, codes, inputs, options["text_kwargs"])
         rows, mask = grid.prefill(codes, width, channels, closed=not generation)
         data = {**inputs, "decoder_input_ids": rows, "decoder_attention_mask": mask}
         if output_labels:
@@ -325,6 +339,26 @@ class DiaProcessor(SavedProcessor):
         loaded = {key: value for key, value in self.tokenizer.init_kwargs.items() if key != "max_length"}
         return dict(self._merge_kwargs(DiaProcessorKwargs, tokenizer_init_kwargs=loaded, **kwargs))
 
+    def _describing(
+        self, text: str | Sequence[str], codes: Sequence[Tensor | None], inputs: Any, options: dict[str, Any]
+    ) -> Any:
+        """The tokenized texts, with the voices of their prompts described; offsets refer to the texts given."""
+        assert self.speaker_encoder is not None
+        texts = [text] if isinstance(text, str) else list(text)
+        described = [
+            one if clip is None else self.speaker_encoder.described(one, clip)
+            for one, clip in zip(texts, codes, strict=True)
+        ]
+        if described == texts:
+            return inputs
+        inputs = self.tokenizer(described[0] if isinstance(text, str) else described, **options)
+        for row, (one, longer) in enumerate(zip(texts, described, strict=True)):
+            if "offset_mapping" in inputs and one != longer:
+                start = next(at for at, (a, b) in enumerate(zip(one, longer, strict=False)) if a != b)
+                offsets = inputs["offset_mapping"][row]
+                offsets -= (offsets - start).clamp(0, len(longer) - len(one))
+        return inputs
+
     def _codec(self, purpose: str) -> DacModel:
         if self.audio_tokenizer is None:
             raise ValueError(
@@ -384,6 +418,15 @@ def _check_rates(model: DacModel, extractor: DiaFeatureExtractor) -> None:
         if has != (value := getattr(extractor, name)):
             fact = f"audio_tokenizer has {has} {unit}, but feature_extractor.{name} is {value}."
             raise ValueError(f"{fact} Use parts of the same checkpoint.")
+
+
+def _check_marks(encoder: SpeakerEncoder, tokenizer: DiaTokenizer) -> None:
+    known = tokenizer.pronunciations.phones if tokenizer.pronunciations else ()
+    if missing := set(encoder.marks).difference(known):
+        raise ValueError(
+            f"the tokenizer has no ids for {len(missing)} marks of speaker_encoder, such as {min(missing)}. Use parts "
+            "of the same checkpoint."
+        )
 
 
 def _check_mode(text: Any, audio: Any, generation: bool, output_labels: bool | None, return_tensors: Any) -> None:

@@ -21,6 +21,7 @@ from dia.checkpoints.processor_files import PROCESSOR_FILE
 from dia.checkpoints.quantized import load_quantized
 from dia.checkpoints.source import EMBEDDED, REAL_CODEC, Adapter, check_checkpoint, find_adapter, without_place
 from dia.codec.checkpoint import load_codec
+from dia.codec.speaker_encoder import SPEAKER_ENCODER, SpeakerEncoder
 from dia.decoding.call.setting_ranges import check_file_settings
 from dia.decoding.sampling import published_generation_config
 from dia.modeling_dia import DiaForConditionalGeneration
@@ -115,8 +116,13 @@ def from_files(
         else published_generation_config(config)
     )
     audio_tokenizer = load_codec(codec_path) if load_dac else None
-    phones = Path(config_path).with_name(PRONUNCIATIONS)
-    processor = DiaProcessor.for_config(config, audio_tokenizer, phones if phones.is_file() else None)
+    phones, voices = (Path(config_path).with_name(name) for name in (PRONUNCIATIONS, SPEAKER_ENCODER))
+    processor = DiaProcessor.for_config(
+        config,
+        audio_tokenizer,
+        phones if phones.is_file() else None,
+        SpeakerEncoder.load(voices) if voices.is_file() else None,
+    )
     model = place(model, device, compute_dtype, exact=quantization is not None)
     if quantization is not None:
         quantize(model, quantization)

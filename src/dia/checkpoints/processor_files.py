@@ -1,8 +1,9 @@
 """The layout of a processor's folder: `processor_config.json`, and the codec in a subfolder or by reference.
 
-    processor_config.json       delays, token ids, final stops, and the location of the codec
-    tokenizer_config.json, …    files of the tokenizer and the feature extractor
-    audio_tokenizer/            the codec
+    processor_config.json        delays, token ids, final stops, and the location of the codec
+    tokenizer_config.json, …     files of the tokenizer and the feature extractor
+    audio_tokenizer/             the codec
+    speaker_encoder.safetensors  of a small model
 
 In processor_config.json, `audio_tokenizer_subfolder` names the codec's subfolder. This package reads it, so the folder
 can be moved. `audio_tokenizer` names the same codec for the Dia inside transformers, which supports Hub ids and paths
@@ -21,6 +22,7 @@ from transformers.utils import CONFIG_NAME, GENERATION_CONFIG_NAME
 
 from dia.codec import dac as codec
 from dia.codec.identity import published_name
+from dia.codec.speaker_encoder import SPEAKER_ENCODER, SpeakerEncoder
 from dia.configuration_dia import DiaConfig
 from dia.runtime.files.atomic import destination
 from dia.runtime.files.reading import errors_name, read_json
@@ -56,6 +58,8 @@ def read(name: str, with_codec: bool, hub: dict[str, Any], placing: dict[str, An
         given = {option: value for option, value in settings.items() if value is not None}
         settings = {**_settings_of_model(name, hub), **given}
     settings[FINAL_STOP] = _final_stop(Repository.of(name, hub), settings.get(FINAL_STOP, False))
+    if (described_by := Repository.of(name, hub).find(SPEAKER_ENCODER)) is not None:
+        settings["speaker_encoder"] = SpeakerEncoder.load(described_by)
     if with_codec:
         settings["audio_tokenizer"] = codec.load(name, inside, reference, {**hub, **placing})
     return settings

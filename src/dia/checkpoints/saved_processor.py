@@ -24,6 +24,7 @@ from dia.checkpoints.processor_files import (
     OWN_OPTIONS,
     PROCESSOR_FILE,
 )
+from dia.codec.speaker_encoder import SPEAKER_ENCODER, SpeakerEncoder
 from dia.feature_extraction_dia import DiaFeatureExtractor
 from dia.runtime.files.atomic import atomic_entries
 from dia.runtime.files.reading import read_json
@@ -42,6 +43,7 @@ _NOT_FOR_PARTS = (
         "feature_extractor",
         "tokenizer",
         "audio_tokenizer",
+        "speaker_encoder",
     ),
     *("trust_remote_code", "return_unused_kwargs", "_from_auto", "_from_pipeline"),
 )
@@ -52,6 +54,7 @@ class SavedProcessor(ProcessorMixin):
     """Base class of `DiaProcessor` that saves and loads its folder."""
 
     final_stop: bool
+    speaker_encoder: SpeakerEncoder | None
 
     def to_dict(self) -> dict[str, Any]:
         """The content of `processor_config.json`, without the location of the codec."""
@@ -93,11 +96,17 @@ class SavedProcessor(ProcessorMixin):
             self.tokenizer.save_pretrained(place)
             if audio_tokenizer_reference is None and self.audio_tokenizer is not None:
                 self.audio_tokenizer.save_pretrained(place / CODEC_FOLDER)
+            if self.speaker_encoder is not None:
+                self.speaker_encoder.save(place / SPEAKER_ENCODER)
             settings = json.dumps({**self.to_dict(), **entries}, indent=2)
             (place / PROCESSOR_FILE).write_text(settings + "\n", encoding="utf-8")
             written = {path.name for path in place.iterdir()}
         # Remove files of an earlier processor that would take precedence over the new ones.
-        for name, stale in ((OLD_REFERENCE_FILE, bool(entries)), (PRONUNCIATIONS, not phones)):
+        for name, stale in (
+            (OLD_REFERENCE_FILE, bool(entries)),
+            (PRONUNCIATIONS, not phones),
+            (SPEAKER_ENCODER, self.speaker_encoder is None),
+        ):
             if stale:
                 (folder / name).unlink(missing_ok=True)
         if push_to_hub:

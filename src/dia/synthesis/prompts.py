@@ -5,7 +5,8 @@ Independent of how recordings are prepared and how voices are stored.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from math import ceil, floor
 from typing import Any
 
@@ -15,6 +16,7 @@ from transformers.utils import logging
 
 from dia.audio.dsp.noise import pauses
 from dia.audio.dsp.silence import EDGE_SECONDS
+from dia.codec.speaker_encoder import SpeakerEncoder
 from dia.decoding.grid import Channels, codes_of
 from dia.synthesis.synthesizer import Synthesizer
 from dia.synthesis.takes.alignment import Alignment, align
@@ -131,13 +133,15 @@ def fit_prompt(synthesizer: Synthesizer, prompt: VoicePrompt, reserved: float) -
         reserved: seconds to leave for new speech, see `dia.synthesis.parts.planning.reserved_seconds`.
     """
     line, rate = prompt.line, synthesizer.processor.frame_rate
+    describe = partial(_described, synthesizer.processor.speaker_encoder, prompt.parts)
     max_seconds = PromptFormat.of(synthesizer.model.generation_config).pass_seconds - reserved
     if len(_codes(line)) <= max_seconds * rate or not line.transcript or synthesizer.processor.audio_tokenizer is None:
-        return line, prompt.remarks
-    shorter = VoicePrompt(tuple(_shorten_parts(synthesizer, prompt.parts, max_seconds))).line
+        return describe(prompt.parts), prompt.remarks
+    parts = _shorten_parts(synthesizer, prompt.parts, max_seconds)
+    shorter = describe(parts)
     seconds = len(_codes(shorter)) / rate
     if seconds <= max_seconds:
-        logger.info("The voice is shortened to %.1f s: %s", seconds, shorter.transcript)
+        logger.info("The voice is shortened to %.1f s: %s", seconds, VoicePrompt(tuple(parts)).line.transcript)
         return shorter, prompt.remarks
     return shorter, (
         *prompt.remarks,
@@ -145,6 +149,14 @@ def fit_prompt(synthesizer: Synthesizer, prompt: VoicePrompt, reserved: float) -
         f"pass, and it has no pause to shorten it at, so the speech may be garbled. Use a voice of at most "
         f"{max_seconds / len(prompt.parts):.1f} s{' for each speaker' if len(prompt.parts) > 1 else ''}.",
     )
+
+
+def _described(encoder: SpeakerEncoder | None, whole: Sequence[Line], kept: Sequence[Line]) -> Line:
+    """The parts that are kept, joined. Each part's transcript has a description of the voice in its whole part."""
+    if encoder is not None:
+        described = (encoder.described(part.transcript, _codes(all_)) for part, all_ in zip(kept, whole, strict=True))
+        kept = [replace(part, transcript=said) for part, said in zip(kept, described, strict=True)]
+    return VoicePrompt(tuple(kept)).line
 
 
 def shorten_prompt(synthesizer: Synthesizer, part: Line, seconds: float) -> Line:

@@ -26,6 +26,7 @@ class Clip(NamedTuple):
         speaker: the name of the voice.
         places: for each shift the position in the text's ids being spoken in each frame, [T]; empty without alignment.
         disguised: codes of the same speech in other voices, frame by frame, [T, C] each.
+        marks: that describe the voice, as characters of a text; empty without a speaker encoder.
     """
 
     codes: list[Tensor]
@@ -33,6 +34,7 @@ class Clip(NamedTuple):
     speaker: str
     places: Sequence[Tensor] = ()
     disguised: Sequence[Tensor] = ()
+    marks: str = ""
 
 
 class Script(NamedTuple):

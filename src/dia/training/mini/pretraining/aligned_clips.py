@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dia.codec.speaker_encoder import SpeakerEncoder
 from dia.text.lexicon import Pronunciations
 from dia.text.prompt_format import with_final_stops
 from dia.text.tags import SPEAKERS
@@ -25,7 +26,9 @@ CLOSED = 0.5  # share of the texts without a final stop that get one, as the pro
 _WORD = re.compile(r"\[[^\]]*\]|\([^)]*\)|\{[^}]*\}|[A-Za-z']+")
 
 
-def read_clips(folder: Path, pronunciations: Pronunciations | None = None) -> tuple[list[Clip], list[Clip], int]:
+def read_clips(
+    folder: Path, pronunciations: Pronunciations | None = None, speaker_encoder: SpeakerEncoder | None = None
+) -> tuple[list[Clip], list[Clip], int]:
     """Read the code cache in `folder`: training clips, held-out clips and the codebook size.
 
     The same words in the same voice, encoded several times, are one clip. Half of the texts without a final stop get
@@ -38,6 +41,7 @@ def read_clips(folder: Path, pronunciations: Pronunciations | None = None) -> tu
     Args:
         folder: of the code cache; its clips have labels.
         pronunciations: of the words; None keeps texts as letters.
+        speaker_encoder: gives the training clips their `marks`, which must be phones of `pronunciations`.
 
     Raises:
         ValueError: the folder contains no codes, or clips without labels.
@@ -50,6 +54,9 @@ def read_clips(folder: Path, pronunciations: Pronunciations | None = None) -> tu
         _clips((row for row in cache.rows if row.split == split), pronunciations, letters, frame, rate)
         for split, letters in (("train", LETTERS), ("heldout", 0.0))
     )
+    if speaker_encoder is not None and pronunciations is not None:
+        describe = speaker_encoder.description
+        learned = [one._replace(marks=pronunciations.to_phones(describe(one.codes[0]))) for one in learned]
     return _disguised(learned), held_out, cache.codec.codebook_size
 
 

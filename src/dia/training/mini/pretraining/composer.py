@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from dia.text.tags import SPEAKERS
-from dia.training.data.dialogues import LEADING_TAG, Clip, Script, compose
+from dia.training.data.dialogues import LEADING_TAG, Clip, Script, compose, spell
 
 GIVEN_FRAMES = 40  # of a continuation's first clip that serve as its prompt
 SHORT_FRAMES = 60  # of a short clip, at most
@@ -27,6 +27,7 @@ class Mixture:
         disguised: probability that the later turns of such a script take their voice from the earlier ones alone: the
             frames of these turns that the decoder reads are the same speech in other voices.
         pair: probability that a script continues two voices otherwise.
+        described: probability that the text describes the voice of a prompt, if its clip has marks.
         short: probability that a turn after the first is a short clip, as answers are.
         longest: maximum length of a script in frames.
     """
@@ -39,6 +40,7 @@ class Mixture:
     continued: float = 0.65
     disguised: float = 0.5
     pair: float = 0.35
+    described: float = 0.9
     short: float = 0.25
     longest: int = 800
 
@@ -46,6 +48,13 @@ class Mixture:
 def retagged(clip: Clip, speaker: str) -> Clip:
     """The clip with its leading speaker tag replaced by that of `speaker`; its text must begin with a tag."""
     return clip._replace(text=LEADING_TAG.sub(f"[{speaker}] ", clip.text, count=1))
+
+
+def described(clip: Clip) -> Clip:
+    """The clip with the marks of its voice after its leading speaker tag, as in the text for a voice prompt."""
+    marks, at = f"{clip.marks} ", len(f"[{SPEAKERS[0]}] ")
+    places = [place + len(spell(marks)) for place in clip.places]
+    return clip._replace(text=clip.text[:at] + marks + clip.text[at:], places=places)
 
 
 def _frames(clips: Sequence[Clip]) -> int:
@@ -110,7 +119,7 @@ class Composer:
         pools = [self._by_voice[voice] for voice in voices]
         given = [self._clip(pool, longest_clip) for pool in pools]
         others = [[one for one in pool if one is not clip] for pool, clip in zip(pools, given, strict=True)]
-        clips = [retagged(clip, tag) for clip, tag in zip(given, tags, strict=True)]
+        clips = [self._prompt(clip, tag, mixture) for clip, tag in zip(given, tags, strict=True)]
         before, first = sum(len(clip.codes[0]) for clip in clips[:-1]), len(clips[-1].codes[0])
         frames, speaks = before + first, len(voices) - 1
         for _ in range(self.rng.randint(1, 2 * len(voices))):
@@ -134,13 +143,20 @@ class Composer:
         pools = [self._by_voice[voice] for voice in voices]
         turns = min(DISGUISED_TURNS, *map(len, pools))
         chosen = zip(*(self.rng.sample(pool, turns) for pool in pools), strict=True)
-        clips = [retagged(clip, tag) for turn in chosen for clip, tag in zip(turn, tags, strict=True)]
+        given, *later = chosen
+        clips = [self._prompt(clip, tag, mixture) for clip, tag in zip(given, tags, strict=True)]
+        clips += [retagged(clip, tag) for turn in later for clip, tag in zip(turn, tags, strict=True)]
         while turns > 2 and _frames(clips) > mixture.longest:
             turns -= 1
             clips = clips[: turns * len(voices)]
         first = self.rng.randint(1, turns - 1) * len(voices)
         script = compose(clips, self.rng, again=mixture.again, disguised_from=first)
         return script._replace(prompt=_frames(clips[: len(voices)]))
+
+    def _prompt(self, clip: Clip, speaker: str, mixture: Mixture) -> Clip:
+        """A clip as the prompt of a voice that speaks as `speaker`."""
+        tagged = retagged(clip, speaker)
+        return described(tagged) if clip.marks and self.rng.random() < mixture.described else tagged
 
     def _count(self, mixture: Mixture) -> int:
         fate = self.rng.random()

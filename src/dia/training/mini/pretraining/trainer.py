@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 from transformers import PrinterCallback, TrainerCallback, TrainerState
 
+from dia.codec.speaker_encoder import SpeakerEncoder
 from dia.configuration_dia import DiaConfig
 from dia.decoding.grid import Channels
 from dia.modeling_dia import DiaForConditionalGeneration
@@ -313,7 +314,13 @@ def compile_layers(model: DiaForConditionalGeneration) -> None:
 
 
 def pretrain(
-    codes: Path, out: Path, recipe: Recipe, pronunciations: Path | None, compiled: bool, start: Path | None = None
+    codes: Path,
+    out: Path,
+    recipe: Recipe,
+    pronunciations: Path | None,
+    compiled: bool,
+    start: Path | None = None,
+    speakers: Path | None = None,
 ) -> None:
     """Train the language model: one process of the run, see `dia.training.distributed`.
 
@@ -324,12 +331,14 @@ def pretrain(
         pronunciations: a file of `teacher.natural.pronunciations`; None for a model that reads letters.
         compiled: compile the layers; needs a C++ compiler.
         start: folder of a model of the same shape to start with; None for random weights.
+        speakers: a speaker encoder, whose marks are phones of `pronunciations`; None for none.
 
     Raises:
         ValueError: `start` has another shape; there are no clips of `[S1]` or `[S2]` to train on or to measure with.
     """
     known = None if pronunciations is None else Pronunciations.load(pronunciations)
-    clips, held_out, codebook_size = read_clips(codes, known)
+    encoder = None if speakers is None else SpeakerEncoder.load(speakers)
+    clips, held_out, codebook_size = read_clips(codes, known, encoder)
     if not clips or not validation_clips(held_out):
         raise ValueError(
             f"codes {codes} contains {len(clips)} training clips and none that are held out. Make more clips."
@@ -376,10 +385,11 @@ def main() -> None:
     parser.add_argument("--learning-rate", type=float, default=Recipe.learning_rate)
     parser.add_argument("--processes", type=int, default=1, help="processes that share the batch, best one per core")
     parser.add_argument("--start", type=Path, help="folder of a model to start with (default: random weights)")
+    parser.add_argument("--speakers", type=Path, help="speaker encoder, whose marks are phones of --pronunciations")
     parser.add_argument("--compile", action="store_true", help="compile the layers; needs a C++ compiler")
     given = parser.parse_args()
     recipe = Recipe(minutes=given.minutes, rows=given.rows, learning_rate=given.learning_rate)
-    arguments = given.codes, given.out, recipe, given.pronunciations, given.compile, given.start
+    arguments = given.codes, given.out, recipe, given.pronunciations, given.compile, given.start, given.speakers
     distributed.run(pretrain, given.processes, *arguments)
 
 

@@ -57,8 +57,10 @@ class SpeakerEncoder(nn.Module):
 
     def forward(self, codes: Tensor, mask: Tensor) -> Tensor:
         """Codes [B, T, C] with a mask [B, T] of their frames → [B, D]."""
-        channels = torch.arange(codes.shape[-1], device=codes.device)
-        frames = functional.gelu(self.embedding[channels, codes].sum(-2))
+        channels, size = self.embedding.shape[:2]
+        rows = codes + size * torch.arange(channels, device=codes.device)
+        summed = functional.embedding_bag(rows.flatten(0, 1), self.embedding.flatten(0, 1), mode="sum")
+        frames = functional.gelu(summed).unflatten(0, codes.shape[:2])
         weight = (mask / mask.sum(1, keepdim=True))[..., None].to(frames.dtype)
         mean = (frames * weight).sum(1)
         variance = ((frames - mean[:, None]).square() * weight).sum(1)

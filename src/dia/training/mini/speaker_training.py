@@ -20,7 +20,7 @@ from dia.training.mini.teacher.natural.teachers.changed_voice import SEPARATOR
 
 DIMENSIONS, LEVELS = 8, 16
 _VOICES = 160  # in a batch
-_CLIP_FRAMES = 60, 400  # a side is cut to a random length, and to the largest
+_CLIP_FRAMES = 60, 250  # a side is cut to a random length, and to the largest
 _NINE = 9
 _RATE, _WARM_UP = 3e-3, 50
 

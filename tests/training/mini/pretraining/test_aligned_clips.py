@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from transformers import DacConfig, DacModel
 
+from dia.codec.speaker_encoder import SpeakerEncoder
 from dia.text.lexicon import FIRST, Pronunciations
 from dia.training.data import code_cache
 from dia.training.mini.pretraining.aligned_clips import read_clips, validation_clips
@@ -132,3 +133,20 @@ def test_both_speakers_are_measured_alike(folder):
     speakers = ("S1", "S2", "am_adam")
     write(folder, *(row(f"go {'no ' * n}", "g ow1", "heldout", s) for n in range(9) for s in speakers))
     assert [clip.speaker for clip in validation_clips(read_clips(folder)[1], 8)] == ["S1"] * 4 + ["S2"] * 4
+
+
+def test_training_clips_have_the_marks_of_their_voice(folder):
+    encoder = SpeakerEncoder(2, 16, dimensions=2, levels=3)
+    known = Pronunciations([*KNOWN.phones, *encoder.marks], KNOWN.words)
+    write(folder, row("go on.", "g ow1 _ g ow1 ."), row("go.", "g ow1 .", "heldout"))
+    learned, held_out, _ = read_clips(folder, known, encoder)
+    (clip,) = learned
+    assert known.from_phones(clip.marks) == encoder.description(clip.codes[0])
+    assert clip.text == f"[S1] {G}{OW} on."
+    assert held_out[0].marks == ""
+
+
+def test_marks_that_the_pronunciations_lack_are_refused(folder):
+    write(folder, row("go on.", "g ow1 _ g ow1 ."))
+    with pytest.raises(ValueError, match="is not a phone"):
+        read_clips(folder, KNOWN, SpeakerEncoder(2, 16, dimensions=2, levels=3))

@@ -141,6 +141,40 @@ def test_two_voices_in_disguise_have_a_prompt_each_and_alternate():
     assert len(longest.codes) == 240
 
 
+def test_a_prompt_is_described_after_its_tag_and_its_positions_move(tmp_path):
+    marks = "".join(chr(FIRST + number) for number in (7, 9))
+    pool = [clip(f"word {number}", frames=60, seed=number)._replace(speaker="slt*1", marks=marks) for number in (1, 2)]
+    for disguised in (0.0, 1.0):
+        clips = [one._replace(disguised=one.codes) for one in pool]
+        composer = Composer(clips, seed=0)
+        for _ in range(20):
+            script = composer.script(Mixture(continued=1.0, disguised=disguised, pair=0.0, described=1.0, again=1.0))
+            tag, space, *ids = script.ids
+            assert ids[:3] == [BYTES + 7, BYTES + 9, ord(" ")]
+            assert BYTES + 7 not in ids[3:]
+            assert ids.count(tag) == 1  # the turn that follows has no description
+            assert script.places[0] == pytest.approx(2 + 3)
+            assert script.places[60] == pytest.approx(2 + 3 + 6 + 1 + 2)
+        plain = composer.script(Mixture(continued=1.0, disguised=disguised, pair=0.0, described=0.0))
+        assert BYTES + 7 not in plain.ids
+
+
+def test_two_prompts_have_their_own_descriptions(tmp_path):
+    clips = [
+        clip(f"{name}{number}", frames=60, seed=number)._replace(speaker=f"slt*{name}", marks=chr(FIRST + mark))
+        for name, mark in (("a", 7), ("b", 9))
+        for number in range(3)
+    ]
+    composer = Composer(clips, seed=0)
+    for _ in range(20):
+        ids = composer.script(Mixture(continued=1.0, pair=1.0, described=1.0)).ids
+        for name, mark in (("a", 7), ("b", 9)):
+            if ord(name) in ids:
+                first = ids.index(ord(name))
+                assert ids[first - 2 : first] == [BYTES + mark, ord(" ")]
+                assert ids.count(BYTES + mark) in (1, 2)
+
+
 def test_without_disguises_voices_are_continued_as_usual():
     composer = Composer([clip("ab", frames=60), clip("cd", frames=60, seed=1)], seed=0)
     assert all(composer.script(Mixture(continued=1.0, disguised=1.0)).history is None for _ in range(20))

@@ -24,6 +24,11 @@ _LEAST_VARIANCE = 1e-4
 _LEVELS = 2, 64
 
 
+def marks(dimensions: int, levels: int) -> list[str]:
+    """All marks of a speaker encoder, in the order of their ids."""
+    return [f"v{number}.{level}" for number in range(dimensions) for level in range(levels)]
+
+
 class SpeakerEncoder(nn.Module):
     """Codes [T, C] → a number from -1 to 1 for each dimension of the voice, whatever is said.
 
@@ -53,7 +58,7 @@ class SpeakerEncoder(nn.Module):
     @property
     def marks(self) -> list[str]:
         """All marks that a text can contain, in the order of their ids."""
-        return [f"v{number}.{level}" for number in range(self.output.out_features) for level in range(self.levels)]
+        return marks(self.output.out_features, self.levels)
 
     def forward(self, codes: Tensor, mask: Tensor) -> Tensor:
         """Codes [B, T, C] with a mask [B, T] of their frames → [B, D]."""
@@ -118,4 +123,4 @@ class SpeakerEncoder(nn.Module):
         return loaded.eval()
 
 
-__all__ = ["SPEAKER_ENCODER", "SpeakerEncoder"]
+__all__ = ["SPEAKER_ENCODER", "SpeakerEncoder", "marks"]

@@ -108,7 +108,10 @@ def tiny_config(codes, channels, phones):
 
 
 def run(folder, *options):
-    minutes = ["--minutes-codec", "1", "--minutes-language", "0.005", "--minutes-decoder", "1"]
+    minutes = [
+        *("--minutes-codec", "1", "--minutes-speakers", "0.002"),
+        *("--minutes-language", "0.005", "--minutes-decoder", "1"),
+    ]
     paths = ["--work", str(folder / "work"), "--out", str(folder / "mini")]
     return build.main([*paths, "--workers", "1", "--no-compile", *minutes, *options])
 
@@ -121,6 +124,7 @@ def test_a_checkpoint_that_speaks_is_made_from_nothing(stubs, tmp_path, capsys):
     grid = model.generate(**processor(text="[S1] A mad tub. [S2] It is!"), max_new_tokens=12, do_sample=False)
     assert processor.batch_decode(grid)[0].numel()
     assert processor.tokenizer("tub")["input_ids"][0] > 255
+    assert processor.speaker_encoder is not None
     assert {path.stem for path in (tmp_path / "mini" / "voices").iterdir()} == {"clara", "bruno"}
     log = (tmp_path / "work" / "stages.jsonl").read_text().splitlines()
     assert [json.loads(line)["stage"] for line in log] == list(build.STAGES)
@@ -159,7 +163,7 @@ def test_the_decoder_learns_from_the_language_models_codes(stubs, tmp_path, monk
     trained = []
     monkeypatch.setattr(build, "train_codec", lambda *arguments: trained.append(arguments))
     monkeypatch.setattr(build, "SEGMENT_FRAMES", 4)
-    assert run(tmp_path, "--clips", "40", "--stages", "speech,codec,codes,words,language,predicted,decoder") == 0
+    assert run(tmp_path, "--clips", "40", "--stages", ",".join(build.STAGES)) == 0
     audio, codes = next(trained[-1][-1](0))
     assert audio.shape == (3, 4 * 320)
     assert codes.shape == (3, 4, 2)

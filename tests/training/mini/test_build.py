@@ -20,7 +20,18 @@ def done(monkeypatch):
 
 def test_all_stages_run_in_order(done, tmp_path):
     assert build.main(["--work", str(tmp_path)]) == 0
-    assert done == ["speech", "codec", "codes", "words", "language", "predicted", "decoder", "assemble", "voices"]
+    assert done == [
+        "speech",
+        "codec",
+        "codes",
+        "speakers",
+        "words",
+        "language",
+        "predicted",
+        "decoder",
+        "assemble",
+        "voices",
+    ]
 
 
 def test_chosen_stages_keep_the_order_whatever_was_written(done, tmp_path):

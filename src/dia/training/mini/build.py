@@ -19,6 +19,7 @@ import torch
 from torch.multiprocessing.spawn import ProcessException
 from transformers import DacModel
 
+from dia.codec.speaker_encoder import SPEAKER_ENCODER, marks
 from dia.processing_dia import DiaProcessor
 from dia.runtime.files.locks import exclusive_writer
 from dia.runtime.interruption import exit_code, interrupt_message, terminable
@@ -32,6 +33,7 @@ from dia.training.mini.example_voices import make_examples
 from dia.training.mini.packaging import assemble
 from dia.training.mini.predicted_codes import predict_codes, predicted_batches
 from dia.training.mini.pretraining.trainer import Recipe, pretrain
+from dia.training.mini.speaker_training import DIMENSIONS, LEVELS, train_speakers
 from dia.training.mini.speech_batches import PROBED
 from dia.training.mini.teacher.corpus import HELDOUT_SHARE
 from dia.training.mini.teacher.natural.plan import CLIPS
@@ -46,6 +48,7 @@ _GUIDE = """stages, in order; each resumes where it stopped, and is skipped if i
             some of them again in other voices
   codec     a codec is trained on the speech                         WORK/codec, WORK/codec-frozen
   codes     every clip is encoded, some with sounds                  WORK/codes
+  speakers  a speaker encoder learns to describe voices in marks     WORK/speaker_encoder.safetensors
   words     the teacher's pronunciations of English words            WORK/pronunciations.txt.gz
   language  the language model, a small Dia, is trained on the codes WORK/language
   predicted the language model's own codes of some clips, for the    WORK/predicted
@@ -65,7 +68,7 @@ examples:
   python -m dia.training.mini --stages codes,language --speech CORPUS
                                                        uses the shards that are in CORPUS by now
   python -m dia.training.mini --clips 2000 --minutes-codec 2 --minutes-language 2
-      --minutes-predicted 1 --minutes-decoder 1
+      --minutes-speakers 1 --minutes-predicted 1 --minutes-decoder 1
                                                        a quick test of all stages; the speech will be unintelligible
 
 To measure the result, and write the figures into its card:
@@ -76,7 +79,7 @@ To measure the result, and write the figures into its card:
   python -m dia.training.mini --stages assemble,voices --figures figures.json --spectrograms spectrograms.png
 """
 
-TRAINED = "codec", "language", "predicted", "decoder"  # have minutes
+TRAINED = "codec", "speakers", "language", "predicted", "decoder"  # have minutes
 COMPILED = {"codec", "codes", "language", "decoder"}  # stages that compile layers
 COMPILER = "clang++" if sys.platform == "darwin" else "g++"  # that torch.compile calls unless CXX is set
 LEAST_CLIPS = math.ceil(1.25 * PROBED / HELDOUT_SHARE)  # of which enough are held out, with a margin for chance
@@ -94,6 +97,7 @@ class BuildOptions:
     clips: int
     shifts: int
     minutes_codec: float
+    minutes_speakers: float
     minutes_language: float
     minutes_predicted: float
     minutes_decoder: float
@@ -152,17 +156,24 @@ def encode_speech(options: BuildOptions) -> None:
     encode_corpus(frozen, options.corpus, options.work / "codes", options.shifts, options.compiled)
 
 
+def learn_speakers(options: BuildOptions) -> None:
+    """Train the speaker encoder."""
+    path = options.work / SPEAKER_ENCODER
+    if not path.exists():
+        train_speakers(options.work / "codes", path, options.minutes_speakers)
+
+
 def look_up_words(options: BuildOptions) -> None:
-    """Write the teacher's pronunciations of English words."""
+    """Write the teacher's pronunciations of English words, and the marks of voices."""
     if not (options.work / PRONUNCIATIONS).exists():
-        write_lexicon(options.work / PRONUNCIATIONS)
+        write_lexicon(options.work / PRONUNCIATIONS, marks=marks(DIMENSIONS, LEVELS))
 
 
 def train_language_model(options: BuildOptions) -> None:
     """Train the language model from random weights."""
     work, recipe = options.work, Recipe(minutes=options.minutes_language)
     arguments = work / "codes", work / "language", recipe, work / PRONUNCIATIONS, options.compiled
-    distributed.run(pretrain, options.workers, *arguments)
+    distributed.run(pretrain, options.workers, *arguments, None, work / SPEAKER_ENCODER)
 
 
 def predict_own_codes(options: BuildOptions) -> None:
@@ -204,6 +215,7 @@ def assemble_checkpoint(options: BuildOptions) -> None:
         final if final.exists() else options.work / "codec-frozen",
         options.out,
         pronunciations=options.work / PRONUNCIATIONS,
+        speakers=options.work / SPEAKER_ENCODER,
         log=log if log.exists() else None,
         figures=options.figures,
         spectrograms=options.spectrograms,
@@ -233,6 +245,7 @@ STAGES: dict[str, Callable[[BuildOptions], None]] = {
     "speech": speak_texts,
     "codec": train_whole_codec,
     "codes": encode_speech,
+    "speakers": learn_speakers,
     "words": look_up_words,
     "language": train_language_model,
     "predicted": predict_own_codes,
@@ -340,6 +353,9 @@ def _add_amount_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--minutes-codec", type=float, default=120, help="minutes of training of the whole codec (default: 120)"
+    )
+    parser.add_argument(
+        "--minutes-speakers", type=float, default=10, help="minutes of training of the speaker encoder (default: 10)"
     )
     parser.add_argument(
         "--minutes-language", type=float, default=240, help="minutes of training of the language model (default: 240)"

@@ -10,6 +10,7 @@ from safetensors.torch import load_file, save_file
 from transformers import DacModel, GenerationConfig
 
 from dia.checkpoints.processor_files import CODEC_FOLDER
+from dia.codec.speaker_encoder import SpeakerEncoder
 from dia.decoding.sampling import published_generation_config
 from dia.modeling_dia import DiaForConditionalGeneration
 from dia.processing_dia import DiaProcessor
@@ -35,6 +36,7 @@ def assemble(
     codec: Path,
     destination: Path,
     pronunciations: Path | None = None,
+    speakers: Path | None = None,
     sampling: dict[str, Any] | None = None,
     log: Path | None = None,
     figures: Path | None = None,
@@ -50,6 +52,7 @@ def assemble(
         codec: folder of the trained `DacModel`.
         destination: the folder to write.
         pronunciations: file of `dia.training.mini.teacher.natural.pronunciations`, if the model reads phones.
+        speakers: the speaker encoder, if the model was trained with one.
         sampling: generation defaults; None for `SAMPLING`.
         log: the language model's `log.jsonl`, for the card's curves.
         figures: JSON of the benchmarks in `benchmarks/quality/`, for the card's tables.
@@ -64,12 +67,13 @@ def assemble(
     model = DiaForConditionalGeneration.from_pretrained(language, dtype=torch.bfloat16)
     dac = DacModel.from_pretrained(codec, dtype=torch.float32)
     model.generation_config = generation_config(model, dac, sampling or SAMPLING)
+    encoder = None if speakers is None else SpeakerEncoder.load(speakers)
     measured = None if figures is None else json.loads(figures.read_text(encoding="utf-8"))
     told = "" if notes is None else notes.read_text(encoding="utf-8")
     lines = [] if log is None else [json.loads(line) for line in lines_of(log.read_text(encoding="utf-8"))]
     with atomic_folder(destination, overwrite=True) as folder:
         model.save_pretrained(folder)
-        DiaProcessor.for_config(model.config, dac, pronunciations).save_pretrained(folder)
+        DiaProcessor.for_config(model.config, dac, pronunciations, encoder).save_pretrained(folder)
         halve(folder / CODEC_FOLDER / "model.safetensors")
         (folder / "vocabulary.txt").write_text("\n".join(vocabulary()) + "\n", encoding="utf-8")
         pictures = [CURVES] if draw_curves(lines, folder / CURVES) else []

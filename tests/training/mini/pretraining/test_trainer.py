@@ -149,7 +149,7 @@ def test_a_prompt_is_described_after_its_tag_and_its_positions_move(tmp_path):
         composer = Composer(clips, seed=0)
         for _ in range(20):
             script = composer.script(Mixture(continued=1.0, disguised=disguised, pair=0.0, described=1.0, again=1.0))
-            tag, space, *ids = script.ids
+            tag, _, *ids = script.ids
             assert ids[:3] == [BYTES + 7, BYTES + 9, ord(" ")]
             assert BYTES + 7 not in ids[3:]
             assert ids.count(tag) == 1  # the turn that follows has no description

@@ -176,8 +176,13 @@ def english_words(reader: Reader | None = None) -> list[str]:
     return sorted(word for word in words if re.fullmatch(r"[a-z]+(?:'[a-z]+)*", word))
 
 
-def write_lexicon(path: Path, words: Sequence[str] | None = None) -> Pronunciations:
+def write_lexicon(path: Path, words: Sequence[str] | None = None, marks: Sequence[str] = ()) -> Pronunciations:
     """Write the pronunciations of `words`, by default `english_words`, for `Pronunciations.load`; returns them.
+
+    Args:
+        path: the file to write.
+        words: to look up.
+        marks: of a speaker encoder, which follow the phones.
 
     Raises:
         ImportError: hibari-tts or pocketsphinx is not installed.
@@ -185,6 +190,7 @@ def write_lexicon(path: Path, words: Sequence[str] | None = None) -> Pronunciati
     """
     reader = Reader()
     found = pronounce(english_words(reader) if words is None else words, reader)
+    found = Pronunciations([*found.phones, *marks], found.words, found.tags)
     found.save(path)
     return found
 

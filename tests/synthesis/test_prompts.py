@@ -5,10 +5,12 @@ import pytest
 import soundfile
 import torch
 from talking import talking
+from tiny import CHANNELS
 from tiny_codec import CODES, RATE, random_codes
 from tiny_speech import ROWS, tiny_speech
 
 from dia.codec.identity import CodecRecord
+from dia.codec.speaker_encoder import SpeakerEncoder
 from dia.model import Dia
 from dia.processing_dia import DiaProcessor
 from dia.runtime.warnings import DiaWarning
@@ -244,3 +246,37 @@ def test_the_example_voices_work_together():
     )
     assert seconds_of(synthesizer, line) == pytest.approx(5.6, abs=0.6)
     assert remarks == ()
+
+
+# Descriptions of voices
+
+
+@pytest.fixture
+def describing():
+    """A synthesizer whose processor describes voices."""
+    synthesizer = tiny_speech(pass_seconds=6.0)
+    torch.manual_seed(0)
+    synthesizer.processor.speaker_encoder = SpeakerEncoder(CHANNELS, CODES, dimensions=3, levels=4)
+    return synthesizer
+
+
+def test_each_part_of_a_prompt_is_described_by_its_own_codes(describing):
+    parts = part_of(describing, 1.0, "[S1] One two."), part_of(describing, 1.5, "[S2] Three.")
+    line, _ = fit_prompt(describing, VoicePrompt(parts), 3.0)
+    first, second = (describing.processor.speaker_encoder.description(part.prompt) for part in parts)
+    assert line.transcript == f"[S1] {first} One two. [S2] {second} Three."
+    assert torch.equal(line.prompt, torch.cat([part.prompt for part in parts]))
+
+
+def test_a_recording_of_two_speakers_or_without_a_transcript_is_not_described(describing):
+    for said in ("[S1] One two. [S2] Three.", ""):
+        line, _ = fit_prompt(describing, VoicePrompt((part_of(describing, 1.0, said),)), 3.0)
+        assert line.transcript == said
+
+
+def test_a_shortened_prompt_is_described_by_the_whole_recording(describing, aligned):
+    part = part_of(describing, 5.5)
+    line, _ = fit_prompt(describing, VoicePrompt((part,)), 3.0)
+    described = describing.processor.speaker_encoder.description(part.prompt)
+    assert line.transcript == f"[S1] {described} One two three. Four five."
+    assert len(line.prompt) < len(part.prompt)

@@ -18,7 +18,7 @@ from dia.codec.speaker_encoder import SpeakerEncoder
 from dia.training.data.encoding import CodeCache
 from dia.training.mini.teacher.natural.teachers.changed_voice import SEPARATOR
 
-DIMENSIONS, LEVELS = 8, 16
+DIMENSIONS, LEVELS = 12, 10
 _VOICES = 160  # in a batch
 _CLIP_FRAMES = 60, 250  # a side is cut to a random length, and to the largest
 _NINE = 9

@@ -3,7 +3,7 @@
 import math
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dia.text.tags import SPEAKERS
 from dia.training.data.dialogues import LEADING_TAG, Clip, Script, compose, spell
@@ -28,6 +28,8 @@ class Mixture:
             frames of these turns that the decoder reads are the same speech in other voices.
         pair: probability that a script continues two voices otherwise.
         described: probability that the text describes the voice of a prompt, if its clip has marks.
+        marks_alone: probability that in a script with a disguised history the marks alone tell the voice: all frames
+            that the decoder reads are in other voices. From a prompt in the right voice, marks are not learned.
         short: probability that a turn after the first is a short clip, as answers are.
         longest: maximum length of a script in frames.
     """
@@ -41,6 +43,7 @@ class Mixture:
     disguised: float = 0.5
     pair: float = 0.35
     described: float = 0.9
+    marks_alone: float = 0.5
     short: float = 0.25
     longest: int = 800
 
@@ -135,7 +138,8 @@ class Composer:
     def _in_disguise(self, mixture: Mixture) -> Script:
         """Clips of one or two voices in turn; from some turn after the first, the history is in other voices.
 
-        The first turn is the prompt. Those between have a loss, and are a longer recording for those that follow.
+        The first turn is the prompt. Those between have a loss, and are a longer recording for those that follow. If
+        marks alone tell the voices, there is no prompt, and all turns have a loss.
         """
         count = 2 if self.rng.random() < mixture.pair else 1
         voices = self.rng.sample(self._disguisable, min(count, len(self._disguisable)))
@@ -144,14 +148,16 @@ class Composer:
         turns = min(DISGUISED_TURNS, *map(len, pools))
         chosen = zip(*(self.rng.sample(pool, turns) for pool in pools), strict=True)
         given, *later = chosen
-        clips = [self._prompt(clip, tag, mixture) for clip, tag in zip(given, tags, strict=True)]
+        alone = all(clip.marks for clip in given) and self.rng.random() < mixture.marks_alone
+        how = replace(mixture, described=1.0) if alone else mixture
+        clips = [self._prompt(clip, tag, how) for clip, tag in zip(given, tags, strict=True)]
         clips += [retagged(clip, tag) for turn in later for clip, tag in zip(turn, tags, strict=True)]
         while turns > 2 and _frames(clips) > mixture.longest:
             turns -= 1
             clips = clips[: turns * len(voices)]
-        first = self.rng.randint(1, turns - 1) * len(voices)
+        first = 0 if alone else self.rng.randint(1, turns - 1) * len(voices)
         script = compose(clips, self.rng, again=mixture.again, disguised_from=first)
-        return script._replace(prompt=_frames(clips[: len(voices)]))
+        return script._replace(prompt=0 if alone else _frames(clips[: len(voices)]))
 
     def _prompt(self, clip: Clip, speaker: str, mixture: Mixture) -> Clip:
         """A clip as the prompt of a voice that speaks as `speaker`."""

@@ -175,6 +175,24 @@ def test_two_prompts_have_their_own_descriptions(tmp_path):
                 assert ids.count(BYTES + mark) in (1, 2)
 
 
+def test_where_marks_alone_tell_the_voice_all_frames_are_in_another_one_and_have_a_loss():
+    marks = {f"slt*{number}": chr(FIRST + 7 + number) for number in (0, 1)}
+    clips = [one._replace(marks=marks[one.speaker]) for text in ("ab", "cd", "ef") for one in twins(text)]
+    composer = Composer(clips, seed=0)
+    for pair in (0.0, 1.0):
+        mixture = Mixture(continued=1.0, disguised=1.0, pair=pair, described=0.0, marks_alone=1.0)
+        for _ in range(10):
+            script = composer.script(mixture)
+            assert script.prompt == 0
+            assert not any(
+                own == read for own, read in zip(in_turns(script.codes), in_turns(script.history), strict=True)
+            )
+            voices = {bytes(one.codes[0].numpy()): one.speaker for one in clips}
+            first = voices[in_turns(script.codes)[0]]
+            assert script.ids[2] == BYTES + ord(marks[first]) - FIRST
+    assert composer.script(Mixture(continued=1.0, disguised=1.0, pair=0.0, marks_alone=0.0)).prompt == 60
+
+
 def test_without_disguises_voices_are_continued_as_usual():
     composer = Composer([clip("ab", frames=60), clip("cd", frames=60, seed=1)], seed=0)
     assert all(composer.script(Mixture(continued=1.0, disguised=1.0)).history is None for _ in range(20))

@@ -155,7 +155,7 @@ def test_a_prompt_is_described_after_its_tag_and_its_positions_move(tmp_path):
             assert ids.count(tag) == 1  # the turn that follows has no description
             assert script.places[0] == pytest.approx(2 + 3)
             assert script.places[60] == pytest.approx(2 + 3 + 6 + 1 + 2)
-        plain = composer.script(Mixture(continued=1.0, disguised=disguised, pair=0.0, described=0.0))
+        plain = composer.script(Mixture(continued=1.0, disguised=disguised, pair=0.0, described=0.0, marks_alone=0.0))
         assert BYTES + 7 not in plain.ids
 
 

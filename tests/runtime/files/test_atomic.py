@@ -21,6 +21,7 @@ from dia.runtime.files.atomic import (
     destination,
     sweep,
 )
+from dia.runtime.files.locks import LOCK_SUFFIX
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="locks and links of POSIX")
 
@@ -122,6 +123,15 @@ def test_leftovers_of_a_killed_process_are_removed_by_the_next_writer(tmp_path):
     with atomic_file(tmp_path / "c.txt") as partial:
         partial.write_text("new")
     assert names(tmp_path) == ["c.txt"]
+
+
+@posix
+@pytest.mark.parametrize("name", ["b", "out", "a longer name"])
+def test_the_lock_of_a_killed_process_does_not_hinder_the_next_writer(tmp_path, name):
+    (tmp_path / f".{name}{LOCK_SUFFIX}").write_text("4194304")
+    with atomic_folder(tmp_path / "c") as folder:
+        (folder / "new").write_text("new")
+    assert names(tmp_path) == ["c"]
 
 
 @posix

@@ -276,11 +276,14 @@ def _clear(leftover: Path) -> None:
     if opened is None and time.time() - leftover.lstat().st_mtime < _STALE_SECONDS:
         return
     try:
-        original = leftover.with_name(leftover.name[1 : -len(".01234567.old")])
-        if leftover.suffix == ".old" and not original.exists():
-            leftover.rename(original)
-        else:
+        if leftover.suffix != ".old":  # also a lock, whose name may be shorter than the ending of an old folder
             _remove(leftover)
+            return
+        original = leftover.with_name(leftover.name[1 : -len(".01234567.old")])
+        if original.exists():
+            _remove(leftover)
+        else:
+            leftover.rename(original)
     finally:
         if opened is not None:
             os.close(opened)

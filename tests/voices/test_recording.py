@@ -7,7 +7,7 @@ import soundfile
 from talking import RATE, talking
 
 from dia.audio.dsp.pitch import median_pitch
-from dia.voices.recording import LOUDNESS, prepare, two_voices
+from dia.voices.recording import LOUDNESS, normalized, prepare, two_voices
 
 
 def loudness(waveform: np.ndarray, rate: int = RATE) -> float:
@@ -38,6 +38,23 @@ def test_loudness_is_limited_by_the_peak():
     waveform = prepare(given, None, RATE).waveform
     assert np.abs(waveform).max() == pytest.approx(0.99, abs=1e-4)
     assert loudness(waveform) < LOUDNESS - 3
+
+
+@pytest.mark.parametrize("seconds", [0.05, 0.3])
+def test_a_sound_shorter_than_the_meter_measures_is_normalized_almost_as_a_longer_one(seconds):
+    hum = 0.02 * np.sin(np.arange(round(seconds * RATE)) * 2 * np.pi * 220 / RATE).astype(np.float32)
+    louder, before = normalized(hum, RATE)
+    again, _ = normalized(10 * hum, RATE)
+    assert before < LOUDNESS
+    np.testing.assert_allclose(louder, again, rtol=1e-4)
+    assert 0.1 < np.abs(louder).max() <= 0.99 + 1e-6
+
+
+def test_silence_remains_silent():
+    for samples in (0, 100, RATE):
+        silent, _ = normalized(np.zeros(samples, np.float32), RATE)
+        assert silent.shape == (samples,)
+        assert not silent.any()
 
 
 def test_silence_at_the_ends_is_trimmed_to_a_tenth_of_a_second():

@@ -83,7 +83,7 @@ def prepare(audio: Any, sampling_rate: int | None, wanted_rate: int, name: str =
     spoken, spans = shorten_pauses(mono, wanted_rate, found.spans, LONGEST_PAUSE, PAUSE)
     seconds = (spans[-1][1] - spans[0][0]) / wanted_rate
     _check_length(seconds, name)
-    waveform, loudness = _normalized(trimmed(spoken, wanted_rate, span=(spans[0][0], spans[-1][1]))[0], wanted_rate)
+    waveform, loudness = normalized(trimmed(spoken, wanted_rate, span=(spans[0][0], spans[-1][1]))[0], wanted_rate)
     shortened = (len(mono) - len(spoken)) / wanted_rate
     remarks += [
         *clip.remarks,
@@ -219,14 +219,27 @@ def _dropouts(channel: Waveform, rate: int) -> list[str]:
     ]
 
 
-def _normalized(waveform: Waveform, rate: int) -> tuple[Waveform, float]:
+def normalized(waveform: Waveform, rate: int) -> tuple[Waveform, float]:
     """Normalize to `LOUDNESS` (ITU-R BS.1770) as far as the peak allows. Also return the old loudness in LUFS."""
     import pyloudnorm  # imported here because it loads scipy, which is slow
 
-    loudness = float(pyloudnorm.Meter(rate).integrated_loudness(waveform.astype(np.float64)))
-    loudness = max(loudness, SILENT)  # pyloudnorm returns minus infinity below -70 LUFS
-    gain = min(10 ** ((LOUDNESS - loudness) / 20), _LOUDEST / float(np.abs(waveform).max()))
+    meter = pyloudnorm.Meter(rate)
+    shortest = math.ceil(meter.block_size * rate)  # that the meter measures
+    measured = np.pad(waveform.astype(np.float64), (0, max(0, shortest - len(waveform))))
+    loudness = max(float(meter.integrated_loudness(measured)), SILENT)  # below -70 LUFS it is minus infinity
+    peak = float(np.abs(waveform).max(initial=0.0)) or 1.0
+    gain = min(10 ** ((LOUDNESS - loudness) / 20), _LOUDEST / peak)
     return (gain * waveform).astype(np.float32), loudness
 
 
-__all__ = ["ADVISED", "LONGEST", "LONGEST_FILE", "LOUDNESS", "SHORTEST", "Recording", "prepare", "two_voices"]
+__all__ = [
+    "ADVISED",
+    "LONGEST",
+    "LONGEST_FILE",
+    "LOUDNESS",
+    "SHORTEST",
+    "Recording",
+    "normalized",
+    "prepare",
+    "two_voices",
+]

@@ -6,6 +6,7 @@ import json
 import os
 
 import numpy as np
+import pyloudnorm
 import pytest
 import soundfile
 import torch
@@ -22,6 +23,7 @@ from dia.training.mini import encoding as mini_encoding
 from dia.training.mini.encoding import encode_corpus, encode_packed, pack, sound_of
 from dia.training.mini.teacher.natural import corpus as natural_corpus
 from dia.training.mini.teacher.natural.sound_insertion import with_sounds
+from dia.voices.recording import LOUDNESS
 
 PROCESSOR = tiny_processor(tiny_codec())
 
@@ -311,6 +313,15 @@ def test_a_clip_is_resampled_to_the_codec_and_may_have_a_sound(corpus, monkeypat
         (tag,) = [label for label in line["labels"].split("\t") if label[0] == "("]
         assert tag in line["text"]
         assert line["times"][-1][1] < audio.size / 16_000
+
+
+def test_clips_have_the_loudness_of_prompts_when_they_are_encoded(tmp_path, no_sounds):
+    line, audio = _hum("One.", 2)
+    natural_corpus.write_shard(tmp_path, 0, [(line, audio), (line, audio // 8)], 24_000)
+    loud, soft = (sound_of(clip, 16_000).audio for clip in natural_corpus.read_shard(tmp_path, 0))
+    np.testing.assert_allclose(loud, soft, atol=2e-3)
+    long = np.tile(loud, 4)
+    assert pyloudnorm.Meter(16_000).integrated_loudness(long.astype(np.float64)) == pytest.approx(LOUDNESS, abs=3)
 
 
 def test_encoding_a_corpus_resumes_keeps_what_is_there_and_adds_new_shards(teachers_codec, corpus, tmp_path):

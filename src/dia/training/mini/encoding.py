@@ -20,6 +20,7 @@ from dia.training.data.encoding import Sound, encode_shard
 from dia.training.mini.teacher.natural.corpus import Clip, read_shard, shard_numbers
 from dia.training.mini.teacher.natural.pronunciations import phones_of_labels
 from dia.training.mini.teacher.natural.sound_insertion import with_sounds
+from dia.voices.recording import normalized
 
 Encoder = Callable[[Tensor], Tensor]
 
@@ -94,11 +95,15 @@ def encoded_clips(corpus: Path, number: int) -> Iterator[Clip]:
 
 
 def sound_of(clip: Clip, rate: int) -> Sound:
-    """A clip with labels as it is encoded: at `rate` Hz, some clips with a sound, with the line of its text."""
+    """A clip with labels as it is encoded: at `rate` Hz, some clips with a sound, with the line of its text.
+
+    Clips have the loudness of prompts, so that the model and the speaker encoder read prompts as they have learned to.
+    """
     clip = with_sounds(replace(clip, labels=tuple(phones_of_labels(clip.labels or ()))))
     audio = full_scale(clip.audio)
     if clip.rate != rate:
         audio = np.asarray(soxr.resample(audio, clip.rate, rate), np.float32)
+    audio, _ = normalized(audio, rate)
     line = {"text": clip.line["spoken"], **{name: clip.line[name] for name in ("speaker", "kind", "split")}}
     labels = clip.labels or ()
     times = [[round(label.start, 3), round(label.end, 3)] for label in labels]

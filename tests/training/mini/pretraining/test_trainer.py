@@ -16,7 +16,8 @@ from dia.training.data.dialogues import SILENT_TAGS, compose
 from dia.training.mini.pretraining.alignment import AttentionProbe
 from dia.training.mini.pretraining.composer import GIVEN_FRAMES, Composer, Mixture
 from dia.training.mini.pretraining.encoder_probe import EncoderProbe
-from dia.training.mini.pretraining.trainer import Recipe, Trainer, first_model
+from dia.training.mini.pretraining.initialization import first_model
+from dia.training.mini.pretraining.trainer import Recipe, Trainer
 from tests.training.mini.pretraining.tiny_training import clip, tiny_config, tiny_trainer
 
 
@@ -384,10 +385,26 @@ def test_training_starts_with_the_weights_of_another_model(tmp_path):
     assert not torch.equal(first_model(tiny_config(), None, 1).logits_dense.weight, model.logits_dense.weight)
 
 
+def test_a_model_to_start_with_gets_rows_for_new_text_ids(tmp_path):
+    model = first_model(tiny_config(), None, 0)
+    model.save_pretrained(tmp_path)
+    wanted = tiny_config()
+    wanted.encoder_config.vocab_size += 5
+    started = first_model(wanted, tmp_path, 1)
+    table, before = started.model.encoder.embedding, model.model.encoder.embedding.weight
+    assert torch.equal(table.weight[:-5], before)
+    assert 0.5 < table.weight[-5:].std() / before.std() < 1.5
+    assert started.config.encoder_config.vocab_size == table.num_embeddings == len(before) + 5
+    ids = torch.tensor([[1, len(before) + 4]])
+    assert started(input_ids=ids, decoder_input_ids=torch.zeros(1, 1, 3).long()).logits.isfinite().all()
+    started.save_pretrained(tmp_path / "longer")
+    assert torch.equal(first_model(wanted, tmp_path / "longer", 2).model.encoder.embedding.weight, table.weight)
+
+
 def test_a_model_of_another_shape_is_refused_as_a_start(tmp_path):
     first_model(tiny_config(), None, 0).save_pretrained(tmp_path)
     wanted = tiny_config()
-    wanted.encoder_config.vocab_size += 1
+    wanted.encoder_config.vocab_size -= 1
     with pytest.raises(ValueError, match="has another shape than these codes need"):
         first_model(wanted, tmp_path, 0)
 

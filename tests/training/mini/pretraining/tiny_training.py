@@ -6,8 +6,8 @@ import torch
 
 from dia.configuration_dia import DiaConfig
 from dia.training.data.dialogues import Clip
-from dia.training.mini.pretraining.initialization import mini_config
-from dia.training.mini.pretraining.trainer import Recipe, Trainer, first_model
+from dia.training.mini.pretraining.initialization import first_model, mini_config
+from dia.training.mini.pretraining.trainer import Recipe, Trainer
 
 
 def clip(text, speaker="S1", frames=3, channels=3, seed=0):

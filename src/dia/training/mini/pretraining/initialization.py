@@ -1,11 +1,12 @@
 """Config, initial weights and optimizer of the embedded language model."""
 
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-from dia.configuration_dia import DiaConfig
+from dia.configuration_dia import DiaConfig, DiaEncoderConfig
 from dia.modeling_dia import DiaForConditionalGeneration
 from dia.tokenization_dia import BYTES
 from dia.training.muon import Muon
@@ -70,6 +71,37 @@ def initialize(model: DiaForConditionalGeneration) -> None:
     model.logits_dense.weight.normal_(0.0, 0.02)
 
 
+@torch.no_grad()
+def add_text_ids(model: DiaForConditionalGeneration, size: int) -> None:
+    """Give the text embedding `size` rows. New ones are random, with the standard deviation of those that exist."""
+    table = model.model.encoder.embedding
+    added = size - table.num_embeddings
+    if added > 0:
+        rows = float(table.weight.std()) * torch.randn(added, table.embedding_dim)
+        table.weight = nn.Parameter(torch.cat([table.weight, rows.to(table.weight)]))
+        table.num_embeddings = model.config.encoder_config.vocab_size = size
+
+
+def first_model(config: DiaConfig, start: Path | None, seed: int) -> DiaForConditionalGeneration:
+    """A model with random weights, or with those in the folder `start`, which may lack the last text ids."""
+    torch.manual_seed(seed)
+    if start is None:
+        model = DiaForConditionalGeneration(config)
+        initialize(model)
+        return model
+    model = DiaForConditionalGeneration.from_pretrained(start, dtype=torch.float32)
+    encoder = config.encoder_config
+    assert isinstance(encoder, DiaEncoderConfig)
+    add_text_ids(model, encoder.vocab_size)
+    with torch.device("meta"):
+        wanted = DiaForConditionalGeneration(config).state_dict()
+    found = {name: weight.shape for name, weight in model.state_dict().items()}
+    for name, weight in wanted.items():
+        if found.get(name) != weight.shape:
+            raise ValueError(f"start={str(start)!r} has another shape than these codes need, for example in {name}.")
+    return model
+
+
 def optimizer_for(model: nn.Module, learning_rate: float) -> Muon:
     """Muon for the matrices of the layers, AdamW for embeddings, the output layer and vectors, at a lower rate.
 
@@ -95,4 +127,4 @@ def optimizer_for(model: nn.Module, learning_rate: float) -> Muon:
     return Muon(groups, learning_rate)
 
 
-__all__ = ["initialize", "mini_config", "optimizer_for"]
+__all__ = ["add_text_ids", "first_model", "initialize", "mini_config", "optimizer_for"]

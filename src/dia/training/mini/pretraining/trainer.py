@@ -33,7 +33,7 @@ from dia.training.mini.pretraining.aligned_clips import read_clips, validation_c
 from dia.training.mini.pretraining.alignment import AttentionProbe
 from dia.training.mini.pretraining.composer import Composer, Mixture
 from dia.training.mini.pretraining.encoder_probe import EncoderProbe
-from dia.training.mini.pretraining.initialization import QUERY_RATE, initialize, mini_config, optimizer_for
+from dia.training.mini.pretraining.initialization import QUERY_RATE, first_model, mini_config, optimizer_for
 from dia.training.trainer import DiaTrainer, DiaTrainingArguments, last_checkpoint
 
 UNLIMITED = 10**9  # steps; the clock ends the run
@@ -74,6 +74,17 @@ class Recipe:
     seed: int = 0
     report_minutes: float = 2.0
     save_minutes: float = 3.0
+
+
+# The settings that differ where trained weights are trained further.
+FURTHER: dict[str, Any] = {
+    "rows": 2000,
+    "learning_rate": 1.2e-3,
+    "warmup": 100,
+    "curriculum": 0.0,
+    "row_noise": (0.06, 0.03),
+    "probe_weight": 0.25,
+}
 
 
 class Trainer(DiaTrainer):
@@ -353,23 +364,6 @@ def pretrain(
     trainer.run()
 
 
-def first_model(config: DiaConfig, start: Path | None, seed: int) -> DiaForConditionalGeneration:
-    """A model with random weights, or with those in the folder `start`."""
-    if start is None:
-        torch.manual_seed(seed)
-        model = DiaForConditionalGeneration(config)
-        initialize(model)
-        return model
-    model = DiaForConditionalGeneration.from_pretrained(start, dtype=torch.float32)
-    with torch.device("meta"):
-        wanted = DiaForConditionalGeneration(config).state_dict()
-    found = {name: weight.shape for name, weight in model.state_dict().items()}
-    for name, weight in wanted.items():
-        if found.get(name) != weight.shape:
-            raise ValueError(f"start={str(start)!r} has another shape than these codes need, for example in {name}.")
-    return model
-
-
 def main() -> None:
     """`python -m dia.training.mini.pretraining CODES OUT`."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -381,14 +375,16 @@ def main() -> None:
         help="file of dia.training.mini.teacher.natural.pronunciations (default: read letters)",
     )
     parser.add_argument("--minutes", type=float, default=Recipe.minutes, help="length of the whole run")
-    parser.add_argument("--rows", type=int, default=Recipe.rows, help="batch size in grid rows")
-    parser.add_argument("--learning-rate", type=float, default=Recipe.learning_rate)
+    parser.add_argument("--rows", type=int, help="batch size in grid rows")
+    parser.add_argument("--learning-rate", type=float)
     parser.add_argument("--processes", type=int, default=1, help="processes that share the batch, best one per core")
-    parser.add_argument("--start", type=Path, help="folder of a model to start with (default: random weights)")
+    parser.add_argument("--start", type=Path, help="folder of a model to train further (default: random weights)")
     parser.add_argument("--speakers", type=Path, help="speaker encoder, whose marks are phones of --pronunciations")
     parser.add_argument("--compile", action="store_true", help="compile the layers; needs a C++ compiler")
     given = parser.parse_args()
-    recipe = Recipe(minutes=given.minutes, rows=given.rows, learning_rate=given.learning_rate)
+    chosen = {"rows": given.rows, "learning_rate": given.learning_rate}
+    changes = (FURTHER if given.start else {}) | {name: value for name, value in chosen.items() if value is not None}
+    recipe = Recipe(minutes=given.minutes, **changes)
     arguments = given.codes, given.out, recipe, given.pronunciations, given.compile, given.start, given.speakers
     distributed.run(pretrain, given.processes, *arguments)
 

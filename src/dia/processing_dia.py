@@ -70,8 +70,8 @@ class DiaProcessor(SavedProcessor):
 
     Raises:
         TypeError: a part has the wrong class, or `final_stop` is not a bool.
-        ValueError: the codec does not match the feature extractor or `delay_pattern`, or the tokenizer has no ids for
-            the marks of the speaker encoder.
+        ValueError: the codec does not match the feature extractor or `delay_pattern`, or the speaker encoder has
+            marks that the tokenizer lacks, or another number of channels or codes.
     """
 
     audio_tokenizer_class = "DacModel"
@@ -111,7 +111,8 @@ class DiaProcessor(SavedProcessor):
             if delay_pattern is not None:
                 check_channels(audio_tokenizer, self.channels)
         if speaker_encoder is not None:
-            _check_marks(speaker_encoder, tokenizer)
+            known = tokenizer.pronunciations.phones if tokenizer.pronunciations else ()
+            speaker_encoder.check_fits(known, len(self.delay_pattern), self.eos_token_id)
 
     @classmethod
     def for_config(
@@ -418,15 +419,6 @@ def _check_rates(model: DacModel, extractor: DiaFeatureExtractor) -> None:
         if has != (value := getattr(extractor, name)):
             fact = f"audio_tokenizer has {has} {unit}, but feature_extractor.{name} is {value}."
             raise ValueError(f"{fact} Use parts of the same checkpoint.")
-
-
-def _check_marks(encoder: SpeakerEncoder, tokenizer: DiaTokenizer) -> None:
-    known = tokenizer.pronunciations.phones if tokenizer.pronunciations else ()
-    if missing := set(encoder.marks).difference(known):
-        raise ValueError(
-            f"the tokenizer has no ids for {len(missing)} marks of speaker_encoder, such as {min(missing)}. Use parts "
-            "of the same checkpoint."
-        )
 
 
 def _check_mode(text: Any, audio: Any, generation: bool, output_labels: bool | None, return_tensors: Any) -> None:

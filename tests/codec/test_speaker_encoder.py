@@ -1,7 +1,5 @@
 """The speaker encoder: marks of a voice, in the text for a prompt, in the processor and on disk."""
 
-import shutil
-
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -141,6 +139,12 @@ def test_a_tokenizer_without_the_marks_is_refused(encoder, tmp_path):
             processor_with(encoder, phones)
 
 
+@pytest.mark.parametrize("sizes", [(CHANNELS + 1, CODES), (CHANNELS, CODES // 2)])
+def test_an_encoder_of_another_codec_is_refused(phones, sizes):
+    with pytest.raises(ValueError, match=f"reads {sizes[0]} channels of {sizes[1]} codes, but the processor has"):
+        processor_with(SpeakerEncoder(*sizes, dimensions=3, levels=4), phones)
+
+
 # On disk
 
 
@@ -160,6 +164,13 @@ def test_saving_a_processor_without_one_removes_the_file(processor, phones, tmp_
     processor_with(None, phones).save_pretrained(tmp_path)
     assert not (tmp_path / SPEAKER_ENCODER).exists()
     assert DiaProcessor.from_pretrained(tmp_path).speaker_encoder is None
+
+
+def test_a_missing_file_of_a_processor_is_named(processor, tmp_path):
+    processor.save_pretrained(tmp_path)
+    (tmp_path / SPEAKER_ENCODER).unlink()
+    with pytest.raises(FileNotFoundError, match=f"has no {SPEAKER_ENCODER}.*copy it from the checkpoint"):
+        DiaProcessor.from_pretrained(tmp_path)
 
 
 def changed(**tensors):
@@ -212,4 +223,3 @@ def test_an_interrupted_save_keeps_the_old_file(encoder, tmp_path, monkeypatch):
         encoder.save(path)
     assert path.read_bytes() == before
     assert [one.name for one in tmp_path.iterdir()] == [SPEAKER_ENCODER]
-    shutil.rmtree(tmp_path)

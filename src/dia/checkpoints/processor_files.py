@@ -34,6 +34,7 @@ OLD_REFERENCE_FILE = "audio_tokenizer_config.json"
 CODEC_FOLDER = "audio_tokenizer"
 OWN_OPTIONS = ("delay_pattern", "bos_token_id", "eos_token_id", "pad_token_id")
 FINAL_STOP = "final_stop"
+HAS_SPEAKER_ENCODER = "has_speaker_encoder"
 
 _INSIDE, _REFERENCE = "audio_tokenizer_subfolder", "audio_tokenizer"
 
@@ -58,11 +59,21 @@ def read(name: str, with_codec: bool, hub: dict[str, Any], placing: dict[str, An
         given = {option: value for option, value in settings.items() if value is not None}
         settings = {**_settings_of_model(name, hub), **given}
     settings[FINAL_STOP] = _final_stop(Repository.of(name, hub), settings.get(FINAL_STOP, False))
-    if (described_by := Repository.of(name, hub).find(SPEAKER_ENCODER)) is not None:
-        settings["speaker_encoder"] = SpeakerEncoder.load(described_by)
+    if settings.pop(HAS_SPEAKER_ENCODER, False):
+        settings["speaker_encoder"] = _speaker_encoder(Repository.of(name, hub))
     if with_codec:
         settings["audio_tokenizer"] = codec.load(name, inside, reference, {**hub, **placing})
     return settings
+
+
+def _speaker_encoder(repository: Repository) -> SpeakerEncoder:
+    path = repository.find(SPEAKER_ENCODER)
+    if path is None:
+        raise FileNotFoundError(
+            f"{repository.location} has no {SPEAKER_ENCODER}, which its {PROCESSOR_FILE} names; copy it from the "
+            "checkpoint."
+        )
+    return SpeakerEncoder.load(path)
 
 
 def settings_of(name: str, hub: dict[str, Any]) -> dict[str, Any]:

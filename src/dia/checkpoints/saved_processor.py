@@ -19,6 +19,7 @@ from dia.checkpoints.processor_checks import check_processor
 from dia.checkpoints.processor_files import (
     CODEC_FOLDER,
     FINAL_STOP,
+    HAS_SPEAKER_ENCODER,
     HUB_OPTIONS,
     OLD_REFERENCE_FILE,
     OWN_OPTIONS,
@@ -60,6 +61,7 @@ class SavedProcessor(ProcessorMixin):
         """The content of `processor_config.json`, without the location of the codec."""
         settings = {name: getattr(self, name) for name in OWN_OPTIONS}
         settings |= {FINAL_STOP: True} if self.final_stop else {}
+        settings |= {} if self.speaker_encoder is None else {HAS_SPEAKER_ENCODER: True}
         return {**settings, "feature_extractor": self.feature_extractor.to_dict(), "processor_class": "DiaProcessor"}
 
     def save_pretrained(

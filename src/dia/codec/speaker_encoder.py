@@ -4,6 +4,7 @@ A small model cannot hear a voice in the frames of a prompt as well as Dia-1.6B 
 encoder, and phones for the marks. Dia-1.6B has none. Independent of audio, token ids and models.
 """
 
+from collections.abc import Collection
 from os import PathLike
 from pathlib import Path
 
@@ -59,6 +60,23 @@ class SpeakerEncoder(nn.Module):
     def marks(self) -> list[str]:
         """All marks that a text can contain, in the order of their ids."""
         return marks(self.output.out_features, self.levels)
+
+    def check_fits(self, phones: Collection[str], channels: int, codebook_size: int) -> None:
+        """Check that a tokenizer has the marks, and that the codes are those of the embedding.
+
+        Raises:
+            ValueError: it is not so.
+        """
+        fact, (count, size) = "", self.embedding.shape[:2]
+        if missing := set(self.marks).difference(phones):
+            fact = f"the tokenizer has no ids for {len(missing)} marks of speaker_encoder, such as {min(missing)}."
+        elif (count, size) != (channels, codebook_size):
+            fact = (
+                f"speaker_encoder reads {count} channels of {size} codes, but the processor has {channels} of "
+                f"{codebook_size}."
+            )
+        if fact:
+            raise ValueError(f"{fact} Use parts of the same checkpoint.")
 
     def forward(self, codes: Tensor, mask: Tensor) -> Tensor:
         """Codes [B, T, C] with a mask [B, T] of their frames → [B, D]."""

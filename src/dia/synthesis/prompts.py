@@ -154,7 +154,7 @@ def fit_prompt(synthesizer: Synthesizer, prompt: VoicePrompt, reserved: float) -
 def _described(encoder: SpeakerEncoder | None, whole: Sequence[Line], kept: Sequence[Line]) -> Line:
     """The parts that are kept, joined. Each part's transcript has a description of the voice in its whole part."""
     if encoder is not None:
-        described = (encoder.described(part.transcript, _codes(all_)) for part, all_ in zip(kept, whole, strict=True))
+        described = (encoder.described(part.transcript, _codes(full)) for part, full in zip(kept, whole, strict=True))
         kept = [replace(part, transcript=said) for part, said in zip(kept, described, strict=True)]
     return VoicePrompt(tuple(kept)).line
 

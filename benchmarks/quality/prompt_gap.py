@@ -4,13 +4,15 @@
 
 Each clip follows a prompt in its own voice, then one of another voice of the same sex. The decoder reads the previous
 frames of the clip itself ("plain"), or of the same speech in another voice ("disguised"), where only the prompt tells
-the voice. Losses are in nats, per channel. CODES is a code cache whose corpus has changed copies of its clips (`python
--m dia.training.mini`); the voices are those that the model was trained on.
+the voice. If the model reads descriptions of voices, they are those of the right voice or of the wrong one, too. Losses
+are in nats, per channel. CODES is a code cache whose corpus has changed copies of its clips (`python -m
+dia.training.mini`); the voices are those that the model was trained on.
 """
 
 import argparse
 import random
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 
 import torch
@@ -19,13 +21,15 @@ from torch.nn.functional import cross_entropy
 from tqdm import tqdm
 
 from dia import MINI
+from dia.codec.speaker_encoder import SPEAKER_ENCODER, SpeakerEncoder
 from dia.decoding.grid import IGNORED, Channels
 from dia.modeling_dia import DiaForConditionalGeneration
 from dia.text.lexicon import Pronunciations
+from dia.tokenization_dia import PRONUNCIATIONS
 from dia.training.data.collator import DiaCollator
 from dia.training.data.dialogues import Clip, compose
 from dia.training.mini.pretraining.aligned_clips import read_clips
-from dia.training.mini.pretraining.composer import retagged
+from dia.training.mini.pretraining.composer import described, retagged
 
 Voices = dict[str, list[Clip]]
 INPUTS = ("input_ids", "attention_mask", "decoder_input_ids", "decoder_attention_mask")
@@ -45,9 +49,10 @@ def sex(voice: str) -> str:
 
 
 @torch.no_grad()
-def loss(model: DiaForConditionalGeneration, prompt: Clip, clip: Clip, *, disguised: bool) -> Tensor:
-    """The loss of a clip after a prompt, in nats, [C]."""
-    clips = [retagged(prompt, "S1"), retagged(clip, "S1")]
+def loss(model: DiaForConditionalGeneration, prompt: Clip, clip: Clip, marks: str, *, disguised: bool) -> Tensor:
+    """The loss of a clip after a prompt, in nats, [C]; `marks` describe its voice, empty for no description."""
+    given = retagged(prompt, "S1")
+    clips = [described(given._replace(marks=marks)) if marks else given, retagged(clip, "S1")]
     script = compose(clips, random.Random(0), disguised_from=1 if disguised else None)
     batch = DiaCollator(Channels.of(model.config))([script._replace(prompt=len(prompt.codes[0]))])
     logits = model(**{name: batch[name] for name in INPUTS}).logits.float()  # [C, R, V]
@@ -57,19 +62,22 @@ def loss(model: DiaForConditionalGeneration, prompt: Clip, clip: Clip, *, disgui
 
 def compare(
     model: DiaForConditionalGeneration, voices: Voices, count: int, seed: int
-) -> dict[tuple[str, str], Tensor]:
-    """Mean losses [C] by the kind of history and the prompt."""
+) -> dict[tuple[str, str, str], Tensor]:
+    """Mean losses [C] by the kind of history, the prompt and the marks."""
     rng = random.Random(seed)
-    found: dict[tuple[str, str], list[Tensor]] = {}
+    found: dict[tuple[str, str, str], list[Tensor]] = {}
     for name in tqdm(rng.sample(sorted(voices), min(count, len(voices)))):
         clip = rng.choice([one for one in voices[name] if one.disguised])
         own = rng.choice([one for one in voices[name] if one is not clip])
         others = [other for other in voices if other != name and sex(other) == sex(name)]
         wrong = rng.choice(voices[rng.choice(others)])
         for history in ("plain", "disguised"):
-            for which, prompt in (("right", own), ("wrong", wrong)):
-                lost = loss(model, prompt, clip, disguised=history == "disguised")
-                found.setdefault((history, which), []).append(lost)
+            for (which, prompt), (whose, marks) in product(
+                {"right": own, "wrong": wrong}.items(), {"right": own.marks, "wrong": wrong.marks}.items()
+            ):
+                if marks or whose == which:
+                    lost = loss(model, prompt, clip, marks, disguised=history == "disguised")
+                    found.setdefault((history, which, whose if marks else "none"), []).append(lost)
     return {key: torch.stack(losses).mean(0) for key, losses in found.items()}
 
 
@@ -78,19 +86,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("codes", type=Path, help="folder of a code cache")
     parser.add_argument("--model", type=Path, default=MINI, help="checkpoint folder (default: the embedded one)")
-    parser.add_argument("--lexicon", type=Path, default=MINI / "pronunciations.txt.gz", help="pronunciations")
     parser.add_argument("--count", type=int, default=60, help="number of voices (default: 60)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1, help="number of CPU threads (default: 1)")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    clips, _, _ = read_clips(arguments.codes, Pronunciations.load(arguments.lexicon))
+    lexicon, speakers = arguments.model / PRONUNCIATIONS, arguments.model / SPEAKER_ENCODER
+    encoder = SpeakerEncoder.load(speakers) if speakers.is_file() else None
+    clips, _, _ = read_clips(arguments.codes, Pronunciations.load(lexicon), encoder)
     voices = voices_of(clips)
     if len(voices) < 2:
         parser.error(f"{arguments.codes} has no clips in several voices. Encode a corpus with changed copies.")
     model = DiaForConditionalGeneration.from_pretrained(arguments.model, dtype=torch.float32).eval()
-    for (history, which), losses in compare(model, voices, arguments.count, arguments.seed).items():
-        print(f"{history:10} {which:6}", *(f"{one:5.2f}" for one in losses.tolist()))
+    print("history    prompt marks  loss of each channel")
+    for (history, which, whose), losses in compare(model, voices, arguments.count, arguments.seed).items():
+        print(f"{history:10} {which:6} {whose:6}", *(f"{one:5.2f}" for one in losses.tolist()))
 
 
 if __name__ == "__main__":

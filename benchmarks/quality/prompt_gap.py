@@ -4,8 +4,8 @@
 
 Each clip follows a prompt in its own voice, then one of another voice of the same sex. The decoder reads the previous
 frames of the clip itself ("plain"), or of the same speech in another voice ("disguised"), where only the prompt tells
-the voice. If the model reads descriptions of voices, they are those of the right voice or of the wrong one, too. Losses
-are in nats, per channel. CODES is a code cache whose corpus has changed copies of its clips (`python -m
+the voice. If the model reads descriptions of voices, they are those of the right voice or of the wrong one, too.
+Losses are in nats, per channel. CODES is a code cache whose corpus has changed copies of its clips (`python -m
 dia.training.mini`); the voices are those that the model was trained on.
 """
 

@@ -1,7 +1,7 @@
 """`SpeakerEncoder`: describes the voice in some codes by a few marks that a model reads in its text.
 
-A small model cannot hear a voice in the frames of a prompt as well as Dia-1.6B does. Its checkpoint has a speaker
-encoder, and phones for the marks. Dia-1.6B has none. Independent of audio, token ids and models.
+A small model takes little of a voice from the frames of a prompt alone. Its checkpoint may have a speaker encoder, and
+ids for the marks. Dia-1.6B has none. Independent of audio, token ids and models.
 """
 
 from collections.abc import Collection

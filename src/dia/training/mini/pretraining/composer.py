@@ -28,8 +28,9 @@ class Mixture:
             frames of these turns that the decoder reads are the same speech in other voices.
         pair: probability that a script continues two voices otherwise.
         described: probability that the text describes the voice of a prompt, if its clip has marks.
-        marks_alone: probability that in a script with a disguised history the marks alone tell the voice: all frames
-            that the decoder reads are in other voices. From a prompt in the right voice, marks are not learned.
+        marks_alone: probability that in a script with a disguised history the marks alone determine the voice: all
+            frames that the decoder reads are in other voices. If prompts are always in the right voice, the model does
+            not learn the marks.
         short: probability that a turn after the first is a short clip, as answers are.
         longest: maximum length of a script in frames.
     """
@@ -139,7 +140,7 @@ class Composer:
         """Clips of one or two voices in turn; from some turn after the first, the history is in other voices.
 
         The first turn is the prompt. Those between have a loss, and are a longer recording for those that follow. If
-        marks alone tell the voices, there is no prompt, and all turns have a loss.
+        marks alone determine the voices, there is no prompt, and all turns have a loss.
         """
         count = 2 if self.rng.random() < mixture.pair else 1
         voices = self.rng.sample(self._disguisable, min(count, len(self._disguisable)))

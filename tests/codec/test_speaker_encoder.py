@@ -159,6 +159,13 @@ def test_a_saved_processor_describes_the_same(processor, tmp_path):
     assert torch.equal(*inputs)
 
 
+def test_loading_does_not_change_the_callers_random_numbers(encoder, tmp_path):
+    encoder.save(tmp_path / SPEAKER_ENCODER)
+    state = torch.get_rng_state()
+    SpeakerEncoder.load(tmp_path / SPEAKER_ENCODER)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
 def test_saving_a_processor_without_one_removes_the_file(processor, phones, tmp_path):
     processor.save_pretrained(tmp_path)
     processor_with(None, phones).save_pretrained(tmp_path)

@@ -27,7 +27,11 @@ _LEVELS = 2, 64
 
 def marks(dimensions: int, levels: int) -> list[str]:
     """All marks of a speaker encoder, in the order of their ids."""
-    return [f"v{number}.{level}" for number in range(dimensions) for level in range(levels)]
+    return [_mark(number, level) for number in range(dimensions) for level in range(levels)]
+
+
+def _mark(dimension: int, level: int) -> str:
+    return f"v{dimension}.{level}"
 
 
 class SpeakerEncoder(nn.Module):
@@ -90,13 +94,17 @@ class SpeakerEncoder(nn.Module):
         pooled = torch.cat([mean, (variance + _LEAST_VARIANCE).sqrt()], -1)
         return torch.tanh(self.output(functional.gelu(self.hidden(pooled))))
 
+    def nearest(self, values: Tensor) -> Tensor:
+        """The levels that are nearest to values from -1 to 1, from 0 on."""
+        return ((values + 1) / 2 * (self.levels - 1)).round()
+
     @torch.no_grad()
     def description(self, codes: Tensor) -> str:
         """The marks of the voice in codes [T, C], as phones in braces: `{v0.9 v1.2 …}`."""
         given = codes.to(self.embedding.device).long()[None]
         values = self(given, torch.ones(given.shape[:2], device=given.device))[0]
-        steps = ((values + 1) / 2 * (self.levels - 1)).round().long().tolist()
-        return "{" + " ".join(f"v{number}.{level}" for number, level in enumerate(steps)) + "}"
+        chosen = (_mark(number, level) for number, level in enumerate(self.nearest(values).long().tolist()))
+        return "{" + " ".join(chosen) + "}"
 
     def described(self, text: str, codes: Tensor) -> str:
         """A text that begins with the words of some codes, with their voice described after the first speaker's tag.
@@ -132,8 +140,9 @@ class SpeakerEncoder(nn.Module):
                 raise ValueError("it is not marked as one")
             channels, size, width = tensors["embedding"].shape
             hidden, dimensions = tensors["hidden.bias"].shape[0], tensors["output.bias"].shape[0]
-            loaded = cls(channels, size, dimensions, int(about["levels"]), width, hidden)
-            loaded.load_state_dict(tensors)
+            with torch.device("meta"):  # without random weights, which would advance the caller's random numbers
+                loaded = cls(channels, size, dimensions, int(about["levels"]), width, hidden)
+            loaded.load_state_dict(tensors, assign=True)
             if not all(tensor.isfinite().all() for tensor in tensors.values()):
                 raise ValueError("it contains values that are not finite")
         except (SafetensorError, RuntimeError, ValueError, KeyError) as error:

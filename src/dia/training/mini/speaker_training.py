@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from dia.codec.speaker_encoder import SpeakerEncoder
 from dia.training.data.encoding import CodeCache
-from dia.training.mini.teacher.natural.teachers.changed_voice import SEPARATOR
+from dia.training.mini.teacher.natural.teachers.changed_voice import unchanged
 
 DIMENSIONS, LEVELS = 12, 10
 _VOICES = 160  # in a batch
@@ -65,7 +65,7 @@ class SpeakerTrainer:
 
     def loss(self, names: Sequence[str]) -> Tensor:
         """Cross entropy of finding the other side of each voice, plus terms that spread values over all levels."""
-        values = self._values(names, rounded=self.rng.random() < 0.5)
+        values = self._values(names, self.rng, rounded=self.rng.random() < 0.5)
         values = values + torch.randn_like(values) * 0.5 / self.encoder.levels
         one, other = values.chunk(2)
         likeness = -torch.cdist(one, other).square() * self.scale.abs()
@@ -77,54 +77,52 @@ class SpeakerTrainer:
     @torch.no_grad()
     def own_of_nine(self, rounds: int = 4) -> float:
         """How often a clip of a voice left out of training is nearer to another of it than to eight other voices."""
-        rng, self.rng = self.rng, random.Random(5)
-        right, total = 0, 0
+        rng, right, total = random.Random(5), 0, 0
         for _ in range(rounds if len(self.left_out) >= _NINE else 0):
-            one, other = self._values(self.left_out, rounded=True).chunk(2)
+            one, other = self._values(self.left_out, rng, rounded=True).chunk(2)
             distance = torch.cdist(one, other)
             for number in range(len(self.left_out)):
                 others = [at for at in range(len(self.left_out)) if at != number]
-                others = self.rng.sample(others, _NINE - 1)
+                others = rng.sample(others, _NINE - 1)
                 right += bool(distance[number, number] < distance[number, others].min())
                 total += 1
-        self.rng = rng
         return right / max(total, 1)
 
-    def _values(self, names: Sequence[str], rounded: bool) -> Tensor:
+    def _values(self, names: Sequence[str], rng: random.Random, rounded: bool) -> Tensor:
         """The values of one side of each voice, then of the other, [2 N, D]."""
         sides: tuple[list[Tensor], list[Tensor]] = [], []
         for name in names:
-            pool = self.rng.sample(self.voices[name], len(self.voices[name]))
+            pool = rng.sample(self.voices[name], len(self.voices[name]))
             half = max(1, len(pool) // 2)
             for side, clips in zip(sides, (pool[:half], pool[half:]), strict=True):
-                side.append(self._side(clips))
+                side.append(_side(clips, rng))
         clips = [*sides[0], *sides[1]]
         lengths = torch.tensor([len(clip) for clip in clips])
         codes = nn.utils.rnn.pad_sequence(clips, batch_first=True)
         values: Tensor = self.encoder(codes, torch.arange(codes.shape[1]) < lengths[:, None])
         if rounded:
-            steps = self.encoder.levels - 1
-            nearest = ((values + 1) / 2 * steps).round() / steps * 2 - 1
+            nearest = self.encoder.nearest(values) / (self.encoder.levels - 1) * 2 - 1
             values = values + (nearest - values).detach()
         return values
 
-    def _side(self, clips: Sequence[Tensor]) -> Tensor:
-        joined = torch.cat(self.rng.sample(clips, min(len(clips), self.rng.randint(1, 2))))
-        shortest, longest = _CLIP_FRAMES
-        if len(joined) > shortest and self.rng.random() < 0.5:
-            length = self.rng.randint(shortest, len(joined))
-            start = self.rng.randint(0, len(joined) - length)
-            joined = joined[start : start + length]
-        return joined[:longest]
+
+def _side(clips: Sequence[Tensor], rng: random.Random) -> Tensor:
+    joined = torch.cat(rng.sample(clips, min(len(clips), rng.randint(1, 2))))
+    shortest, longest = _CLIP_FRAMES
+    if len(joined) > shortest and rng.random() < 0.5:
+        length = rng.randint(shortest, len(joined))
+        start = rng.randint(0, len(joined) - length)
+        joined = joined[start : start + length]
+    return joined[:longest]
 
 
 def divided(voices: Voices, rng: random.Random) -> tuple[list[str], list[str]]:
     """The names of the voices to learn, and of those left out: every sixteenth voice, with all its changed copies."""
-    unchanged = sorted({name.partition(SEPARATOR)[0] for name in voices})
-    left_out = set(rng.sample(unchanged, len(unchanged) // 16))
+    origins = sorted({unchanged(name) for name in voices})
+    left_out = set(rng.sample(origins, len(origins) // 16))
     learned, others = list[str](), list[str]()
     for name in sorted(voices):
-        (others if name.partition(SEPARATOR)[0] in left_out else learned).append(name)
+        (others if unchanged(name) in left_out else learned).append(name)
     return learned, others
 
 

@@ -19,7 +19,7 @@ from dia.training.data.dialogues import LEADING_TAG, Clip, spell
 from dia.training.data.encoding import CodeCache, CodedClip
 from dia.training.mini.pretraining.alignment import Floats, Heard, places
 from dia.training.mini.pretraining.readings import as_spoken
-from dia.training.mini.teacher.natural.teachers.changed_voice import SEPARATOR
+from dia.training.mini.teacher.natural.teachers.changed_voice import unchanged
 
 LETTERS = 0.1  # share of the words that keep their letters although their phones are known
 CLOSED = 0.5  # share of the texts without a final stop that get one, as the prompt format closes texts
@@ -81,17 +81,12 @@ def _disguised(clips: Iterable[Clip]) -> list[Clip]:
     """The clips, each with the first codes of those that have its text, its length, and its voice before a change."""
     groups: dict[tuple[str, str, int], list[Clip]] = {}
     for clip in clips:
-        groups.setdefault((_unchanged(clip.speaker), clip.text, len(clip.codes[0])), []).append(clip)
+        groups.setdefault((unchanged(clip.speaker), clip.text, len(clip.codes[0])), []).append(clip)
     return [
         clip._replace(disguised=[other.codes[0] for other in group if other is not clip])
         for group in groups.values()
         for clip in group
     ]
-
-
-def _unchanged(voice: str) -> str:
-    """The name of a voice before its pitch and formants were changed."""
-    return voice.partition(SEPARATOR)[0]
 
 
 def text_of(row: CodedClip, known: Pronunciations | None, letters: float) -> str:
@@ -102,7 +97,7 @@ def text_of(row: CodedClip, known: Pronunciations | None, letters: float) -> str
         known: pronunciations of the words; None keeps letters.
         letters: share of the words that keep their letters although their phones are known.
     """
-    rng = random.Random(zlib.crc32(f"{_unchanged(row.speaker)} {row.text}".encode()))
+    rng = random.Random(zlib.crc32(f"{unchanged(row.speaker)} {row.text}".encode()))
     tag = row.speaker if row.speaker in SPEAKERS else SPEAKERS[0]
     words = with_final_stops(row.text) if rng.random() < CLOSED else row.text
     if known is None:

@@ -3,7 +3,7 @@
 import math
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from dia.text.tags import SPEAKERS
 from dia.training.data.dialogues import LEADING_TAG, Clip, Script, compose, spell
@@ -123,7 +123,7 @@ class Composer:
         pools = [self._by_voice[voice] for voice in voices]
         given = [self._clip(pool, longest_clip) for pool in pools]
         others = [[one for one in pool if one is not clip] for pool, clip in zip(pools, given, strict=True)]
-        clips = [self._prompt(clip, tag, mixture) for clip, tag in zip(given, tags, strict=True)]
+        clips = [self._prompt(clip, tag, mixture.described) for clip, tag in zip(given, tags, strict=True)]
         before, first = sum(len(clip.codes[0]) for clip in clips[:-1]), len(clips[-1].codes[0])
         frames, speaks = before + first, len(voices) - 1
         for _ in range(self.rng.randint(1, 2 * len(voices))):
@@ -150,8 +150,8 @@ class Composer:
         chosen = zip(*(self.rng.sample(pool, turns) for pool in pools), strict=True)
         given, *later = chosen
         alone = all(clip.marks for clip in given) and self.rng.random() < mixture.marks_alone
-        how = replace(mixture, described=1.0) if alone else mixture
-        clips = [self._prompt(clip, tag, how) for clip, tag in zip(given, tags, strict=True)]
+        probability = 1.0 if alone else mixture.described
+        clips = [self._prompt(clip, tag, probability) for clip, tag in zip(given, tags, strict=True)]
         clips += [retagged(clip, tag) for turn in later for clip, tag in zip(turn, tags, strict=True)]
         while turns > 2 and _frames(clips) > mixture.longest:
             turns -= 1
@@ -160,10 +160,10 @@ class Composer:
         script = compose(clips, self.rng, again=mixture.again, disguised_from=first)
         return script._replace(prompt=0 if alone else _frames(clips[: len(voices)]))
 
-    def _prompt(self, clip: Clip, speaker: str, mixture: Mixture) -> Clip:
-        """A clip as the prompt of a voice that speaks as `speaker`."""
+    def _prompt(self, clip: Clip, speaker: str, probability: float) -> Clip:
+        """A clip as the prompt of a voice that speaks as `speaker`, described with a probability if it has marks."""
         tagged = retagged(clip, speaker)
-        return described(tagged) if clip.marks and self.rng.random() < mixture.described else tagged
+        return described(tagged) if clip.marks and self.rng.random() < probability else tagged
 
     def _count(self, mixture: Mixture) -> int:
         fate = self.rng.random()

@@ -26,7 +26,7 @@ from dia.runtime.files.atomic import atomic_file
 from dia.training.data.lines import lines_of
 from dia.training.mini.teacher.natural.plan import RECIPE, Recipe, Request, claim, shards
 from dia.training.mini.teacher.natural.recognition import Ear, Saying, hear
-from dia.training.mini.teacher.natural.teachers.changed_voice import SEPARATOR
+from dia.training.mini.teacher.natural.teachers.changed_voice import unchanged
 from dia.training.mini.teacher.natural.teachers.kokoro import Blend
 from dia.training.mini.teacher.natural.teachers.teacher import Label, Speech, Teacher, checked_voice
 from dia.training.mini.teacher.natural.texts.mixture import Text
@@ -119,7 +119,7 @@ def build(
         OSError: the disk is full; finished shards are kept.
     """
     for role in recipe.roles:
-        for name in Blend.of(role.voice.partition(SEPARATOR)[0]).names:
+        for name in Blend.of(unchanged(role.voice)).names:
             checked_voice(name, studio.teacher(role.teacher).voices)
     claim(folder, recipe)
     part, parts = share

@@ -18,6 +18,11 @@ _PITCH = {"f0_floor": 70.0, "f0_ceil": 500.0}  # Hz, in which the pitch is looke
 _FLOOR = 1e-16  # of a power spectrum, for its logarithm
 
 
+def unchanged(voice: str) -> str:
+    """The name of a voice before its pitch and formants were changed."""
+    return voice.partition(SEPARATOR)[0]
+
+
 @dataclass(frozen=True)
 class Change:
     """How a voice is changed.
@@ -101,4 +106,4 @@ def _stretched(spectra: NDArray[np.float64], factor: float) -> NDArray[np.float6
     return np.ascontiguousarray((1 - weight) * spectra[:, below] + weight * spectra[:, above])
 
 
-__all__ = ["SEPARATOR", "Change", "changed"]
+__all__ = ["SEPARATOR", "Change", "changed", "unchanged"]

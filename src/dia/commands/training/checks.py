@@ -3,6 +3,7 @@
 import os
 import re
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from dia.checkpoints.source import check_source, unavailable_reason
 from dia.runtime.files.reading import read_json
@@ -26,10 +27,9 @@ def check_place(folder: Path, data: str, option: str = "--output") -> None:
     if source.is_dir() and folder.resolve().is_relative_to(source.resolve()):
         raise ValueError(f"{option} {folder} lies inside --data {data}. Choose a folder outside the recordings.")
     nearest = next(place for place in (folder, *folder.absolute().parents) if place.exists())
-    trial = nearest / f".{folder.name}.trial"
     try:
-        trial.mkdir()
-        trial.rmdir()
+        with TemporaryDirectory(prefix=".dia-", dir=nearest):  # its own: several processes of a run may check at once
+            pass
     except OSError as error:
         raise OSError(f"{folder} cannot be written ({error.strerror}). Choose another {option}.") from error
 

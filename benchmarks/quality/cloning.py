@@ -31,7 +31,7 @@ from dia import MINI
 from dia.audio.waveform import Waveform
 from dia.model import Dia
 from dia.training.mini.teacher.natural.plan import HELD_OUT, ROLES
-from dia.training.mini.teacher.natural.teachers.kokoro import Blend
+from dia.training.mini.teacher.natural.teachers.kokoro import ENGLISH, Blend
 from dia.voices.voice import Voice
 
 REFERENCES = 9
@@ -41,8 +41,9 @@ CONSENT = "synthetic, or a recording under CC BY-SA that is used for measuring a
 
 
 def trained_voices() -> list[str]:
-    """The voices of Kokoro that are trained on, without blends."""
-    return [role.voice for role in ROLES if role.teacher == "kokoro" and len(Blend.of(role.voice).names) == 1]
+    """The English voices of Kokoro that are trained on, without blends."""
+    cloned = [role.voice for role in ROLES if role.teacher == "kokoro" and role.voice.startswith(ENGLISH)]
+    return [voice for voice in cloned if Blend.of(voice) == Blend((voice,))]
 
 
 def reference_names() -> list[str]:

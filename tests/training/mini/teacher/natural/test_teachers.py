@@ -12,7 +12,7 @@ from dia.training.mini.teacher.natural import packages
 from dia.training.mini.teacher.natural.packages import ARCHIVES, PYTHON_PACKAGES, members, need
 from dia.training.mini.teacher.natural.plan import HELD_OUT, ROLES
 from dia.training.mini.teacher.natural.teachers.durations import with_output
-from dia.training.mini.teacher.natural.teachers.kokoro import AWAY, BLEND, STYLES, Blend, KokoroTeacher
+from dia.training.mini.teacher.natural.teachers.kokoro import AWAY, BLEND, STYLES, VARIED, Blend, KokoroTeacher
 from dia.training.mini.teacher.natural.teachers.teacher import Label, open_teacher, respelled, timed
 
 
@@ -89,17 +89,19 @@ def test_an_output_is_a_second_graph_of_one_name():
 def test_the_voices_held_out_have_no_role():
     assert not set(HELD_OUT) & {role.voice for role in ROLES}
     cloned = [role for role in ROLES if role.speaker not in ("S1", "S2") and role.teacher != "flite"]
-    assert len(cloned) == 1088
+    assert len(cloned) == 1112
     assert len({role.speaker for role in ROLES}) == len(ROLES)
     blends = [blend for role in cloned if len((blend := Blend.of(role.voice)).names) > 1]
     assert not set(HELD_OUT) & {name for blend in blends for name in blend.names}
     assert all(len(set(blend.names)) > 1 for blend in blends)
-    between = [blend.near for blend in blends if not blend.away]
-    assert len(between) == 200
-    assert 10 < sum(len({name[1] for name in names}) > 1 for names in between) < 30  # of a woman and a man
+    between = [blend for blend in blends if not blend.away]
+    assert len(between) == 600
+    assert 40 < sum(len({name[1] for name in blend.names}) > 1 for blend in between) < 80  # of a woman and a man
+    assert sum(bool(blend.variation) for blend in between) == 500
     beyond = [blend for blend in blends if blend.away]
-    assert len(beyond) == 800
+    assert len(beyond) == 400
     assert all(len({name[1] for name in blend.names}) == 1 for blend in beyond)
+    assert not any(blend.variation for blend in beyond)
 
 
 def test_a_blend_of_voices_has_the_mean_of_their_styles_and_the_accent_of_the_first(monkeypatch):
@@ -129,6 +131,16 @@ def test_a_blend_of_voices_has_the_mean_of_their_styles_and_the_accent_of_the_fi
         kokoro.say("Yes.", f"bf_two{BLEND}bf_three")
     with pytest.raises(ValueError, match=r"voice: there is no 'bf_three'"):
         kokoro.say("Yes.", f"bf_two{AWAY}bf_three")
+    kokoro._styles["jf_three"] = np.full((STYLES, 2), 1.0)
+    kokoro.say("Dia?", "jf_three")
+    np.testing.assert_array_equal(kokoro._session.inputs["tokens"], [[0, 1, 0]])  # as Americans read
+    varied = []
+    for variation in (3, 4, 3):
+        kokoro.say("Dia?", f"af_one{BLEND}bf_two{VARIED}{variation}")
+        varied.append((kokoro._session.inputs["style"][0] - 2.5) / (1.2 * np.std([1, 4, 1])))
+    np.testing.assert_allclose(varied[0], np.random.default_rng(3).standard_normal(2), rtol=1e-5)
+    np.testing.assert_array_equal(varied[0], varied[2])
+    assert (varied[0] != varied[1]).all()
 
 
 @pytest.mark.skipif(shutil.which("flite") is None, reason="flite is not installed")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dia.runtime.files.atomic import atomic_file
 from dia.training.mini.teacher.natural.packages import ARCHIVES, PYTHON_PACKAGES
-from dia.training.mini.teacher.natural.teachers.kokoro import AWAY, BLEND
+from dia.training.mini.teacher.natural.teachers.kokoro import AWAY, BLEND, VARIED
 from dia.training.mini.teacher.natural.teachers.teacher import LABEL_LAG
 from dia.training.mini.teacher.natural.texts.mixture import SHARES, Text
 
@@ -18,13 +18,20 @@ CLIPS = 55_000  # about 50 hours
 REVOICED = 50_000  # number of the first shard of clips in changed voices, see `revoicing`
 # Voices of Kokoro that nothing is trained on, to test cloning with: a woman and a man of each accent.
 HELD_OUT = ("af_nova", "am_onyx", "bf_lily", "bm_daniel")
-_CLONED = (
+_ENGLISH = (
     "am_michael",
     *("af_alloy", "af_aoede", "af_bella", "af_heart", "af_jessica", "af_kore"),
     *("af_nicole", "af_river", "af_sarah", "af_sky", "am_adam", "am_echo"),
     *("am_eric", "am_fenrir", "am_liam", "am_puck", "am_santa", "bf_alice"),
     *("bf_emma", "bf_isabella", "bm_fable", "bm_george", "bm_lewis"),
 )
+# Voices of other languages, which are as far from these as a person is. `em_santa` and `pm_santa` are `am_santa`.
+_FOREIGN = (
+    *("ef_dora", "em_alex", "ff_siwis", "hf_alpha", "hf_beta", "hm_omega", "hm_psi", "if_sara", "im_nicola"),
+    *("jf_alpha", "jf_gongitsune", "jf_nezumi", "jf_tebukuro", "jm_kumo", "pf_dora", "pm_alex"),
+    *("zf_xiaobei", "zf_xiaoni", "zf_xiaoxiao", "zf_xiaoyi", "zm_yunjian", "zm_yunxi", "zm_yunxia", "zm_yunyang"),
+)
+_CLONED = _ENGLISH + _FOREIGN
 
 MIXED_SHARE = 0.1  # of the blends: of women and men
 
@@ -81,8 +88,13 @@ def _beyond(rng: random.Random, count: int) -> list[str]:
     return list(found)
 
 
+def _varied(rng: random.Random, count: int) -> list[str]:
+    """Blends, each moved in a random direction of its own."""
+    return [f"{blend}{VARIED}{number}" for number, blend in enumerate(_blends(rng, count))]
+
+
 _MADE = tuple(map(_made_voice, [random.Random(3)] * 64))
-_BLENDED = (*_blends(random.Random(4), 200), *_beyond(random.Random(5), 800))
+_BLENDED = (*_blends(random.Random(4), 100), *_beyond(random.Random(5), 400), *_varied(random.Random(6), 500))
 
 ROLES = (
     Role("S1", "hibari", "heart", 30.0),

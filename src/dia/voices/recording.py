@@ -23,7 +23,7 @@ from dia.audio.waveform import Waveform, check_seconds, checked_rate, full_scale
 SHORTEST, LONGEST = 1.0, 20.0  # limits in seconds of speech
 ADVISED = 5.0, 10.0
 LONGEST_FILE = 120.0  # seconds including silence; a longer file is probably the wrong one, and takes memory
-LOUDNESS = -20.0  # LUFS, the loudness of the training data of the embedded model
+LOUDNESS = -22.0  # LUFS, the loudness of the training data of the embedded model
 LONGEST_PAUSE, PAUSE = 1.0, 0.5  # seconds; pauses longer than the first are shortened to the second
 
 _RUMBLE = 40.0  # Hz; voices have no lower frequencies, only DC offset and rumble of a desk

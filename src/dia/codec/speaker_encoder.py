@@ -61,9 +61,14 @@ class SpeakerEncoder(nn.Module):
         self.output = nn.Linear(hidden, dimensions)
 
     @property
+    def dimensions(self) -> int:
+        """How many numbers describe a voice."""
+        return self.output.out_features
+
+    @property
     def marks(self) -> list[str]:
         """All marks that a text can contain, in the order of their ids."""
-        return marks(self.output.out_features, self.levels)
+        return marks(self.dimensions, self.levels)
 
     def check_fits(self, phones: Collection[str], channels: int, codebook_size: int) -> None:
         """Check that a tokenizer has the marks, and that the codes are those of the embedding.

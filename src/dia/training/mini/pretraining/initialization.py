@@ -72,27 +72,59 @@ def initialize(model: DiaForConditionalGeneration) -> None:
 
 
 @torch.no_grad()
-def add_text_ids(model: DiaForConditionalGeneration, size: int) -> None:
-    """Give the text embedding `size` rows. New ones are random, with the standard deviation of those that exist."""
+def add_text_ids(model: DiaForConditionalGeneration, size: int) -> bool:
+    """Give the text embedding `size` rows. New ones are random, with the standard deviation of those that exist.
+
+    Returns:
+        Whether there are new ones.
+    """
     table = model.model.encoder.embedding
     added = size - table.num_embeddings
     if added > 0:
         rows = float(table.weight.std()) * torch.randn(added, table.embedding_dim)
         table.weight = nn.Parameter(torch.cat([table.weight, rows.to(table.weight)]))
         table.num_embeddings = model.config.encoder_config.vocab_size = size
+    return added > 0
 
 
-def first_model(config: DiaConfig, start: Path | None, seed: int) -> DiaForConditionalGeneration:
-    """A model with random weights, or with those in the folder `start`, which may lack the last text ids."""
+@torch.no_grad()
+def order_marks(table: nn.Embedding, dimensions: int, levels: int) -> None:
+    """Set the last text ids, the marks of a speaker encoder, to points on lines, one line for each dimension.
+
+    Levels that are near have embeddings that are near, so the model need not learn each of them alone. The standard
+    deviation is that of the table.
+    """
+    middle, slope = torch.randn(2, dimensions, 1, table.embedding_dim)
+    rows = (middle + torch.linspace(-1, 1, levels)[:, None] * slope).flatten(0, 1)
+    table.weight[-len(rows) :] = float(table.weight[: -len(rows)].std()) * rows / rows.std()
+
+
+def first_model(
+    config: DiaConfig, start: Path | None, seed: int, marks: tuple[int, int] | None = None
+) -> DiaForConditionalGeneration:
+    """A model with random weights, or with those in the folder `start`, which may lack the last text ids.
+
+    Args:
+        config: of the model.
+        start: folder of the weights, or None.
+        seed: of random weights.
+        marks: dimensions and levels of the speaker encoder whose marks are the last text ids; None for none.
+
+    Raises:
+        ValueError: `start` has another shape.
+    """
     torch.manual_seed(seed)
     if start is None:
         model = DiaForConditionalGeneration(config)
         initialize(model)
+        if marks is not None:
+            order_marks(model.model.encoder.embedding, *marks)
         return model
     model = DiaForConditionalGeneration.from_pretrained(start, dtype=torch.float32)
     encoder = config.encoder_config
     assert isinstance(encoder, DiaEncoderConfig)
-    add_text_ids(model, encoder.vocab_size)
+    if add_text_ids(model, encoder.vocab_size) and marks is not None:
+        order_marks(model.model.encoder.embedding, *marks)
     with torch.device("meta"):
         wanted = DiaForConditionalGeneration(config).state_dict()
     found = {name: weight.shape for name, weight in model.state_dict().items()}
@@ -127,4 +159,4 @@ def optimizer_for(model: nn.Module, learning_rate: float) -> Muon:
     return Muon(groups, learning_rate)
 
 
-__all__ = ["add_text_ids", "first_model", "initialize", "mini_config", "optimizer_for"]
+__all__ = ["add_text_ids", "first_model", "initialize", "mini_config", "optimizer_for", "order_marks"]

@@ -355,7 +355,8 @@ def pretrain(
             f"codes {codes} contains {len(clips)} training clips and none that are held out. Make more clips."
         )
     config = mini_config(codebook_size, clips[0].codes[0].shape[1], len(known.phones) if known else 0)
-    trainer = Trainer(clips, held_out, first_model(config, start, recipe.seed), recipe, out)
+    marks = None if encoder is None else (encoder.dimensions, encoder.levels)
+    trainer = Trainer(clips, held_out, first_model(config, start, recipe.seed, marks), recipe, out)
     if compiled:
         compile_layers(trainer.model)
     if not distributed.rank():

@@ -9,6 +9,7 @@ from serving import assert_error, client_of, full_once, wait_until
 
 from dia.decoding.engine import EngineClosed, EngineFull
 from dia.serving.errors import Code, as_serving_error, input_error, logged
+from dia.serving.generation import Generation
 from dia.serving.http.schema import SPEECH_EXAMPLES
 
 ASKED = {"model": "tts-1", "voice": "alloy", "input": "Good morning."}
@@ -148,6 +149,12 @@ def test_a_dead_engine_is_not_healthy(http, service, monkeypatch):
             patch.setattr(type(service.engine), fault, True)
             assert_error(http.get("/health"), 503, "engine_stopped")
             assert_error(http.get("/ready"), 503, "not_ready")
+
+
+def test_speech_without_any_sound_is_an_error_instead_of_an_empty_file(http, monkeypatch, idle):
+    monkeypatch.setattr(Generation, "_sound", lambda _: (sound for sound in ()))
+    error = assert_error(http.post(SPEECH, json=ASKED), 500, "speech_failed")
+    assert error["message"] == "the model has spoken nothing; try another seed or text."
 
 
 def test_metrics_count_requests_and_audio(http, service, idle):

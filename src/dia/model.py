@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from dia.audio.files import Provenance
+from dia.audio.saving import save
 from dia.audio.watermark import Payload, Watermarker
 from dia.audio.waveform import Waveform
 from dia.checkpoints.loading import by_name, from_files
@@ -391,7 +392,12 @@ class Dia:
         return job_of(self.synthesizer, text, **options).long_form
 
     def save_audio(
-        self, path: str | Path, audio: Any, seed: int | None = None, metadata: Any = None, watermark: bool = False
+        self,
+        path: str | Path | Sequence[str | Path],
+        audio: Any,
+        seed: int | None = None,
+        metadata: Any = None,
+        watermark: bool = False,
     ) -> None:
         """Write the result of `generate` to a file in the format of its suffix, marked as synthetic speech.
 
@@ -405,9 +411,7 @@ class Dia:
         Raises:
             ImportError, TypeError, ValueError: the format needs an extra, or an argument is invalid.
         """
-        self.processor.save_audio(
-            audio, path, provenance=self.provenance(seed), metadata=metadata, watermark=watermark
-        )
+        save(audio, path, self.sample_rate, self.provenance(seed), metadata, watermark)
 
     def provenance(self, seed: int | None = None) -> Provenance:
         """The model, version and seed to store in audio files."""

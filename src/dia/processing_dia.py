@@ -12,8 +12,9 @@ from torch import Tensor
 from transformers import BatchFeature, DacModel
 from transformers.processing_utils import AudioKwargs, ProcessingKwargs
 
-from dia.audio import files as audio_file
-from dia.audio.clips import named_clips, with_own_rate
+from dia.audio.clips import named_clips
+from dia.audio.files import Provenance
+from dia.audio.saving import save
 from dia.checkpoints.processor_files import OWN_OPTIONS
 from dia.checkpoints.saved_processor import SavedProcessor
 from dia.codec import dac as codec
@@ -268,7 +269,7 @@ class DiaProcessor(SavedProcessor):
         audio: Any,
         saving_path: str | Path | Sequence[str | Path],
         sampling_rate: int | None = None,
-        provenance: audio_file.Provenance | None = None,
+        provenance: Provenance | None = None,
         metadata: Any = None,
         watermark: bool = False,
         **kwargs: Any,
@@ -290,20 +291,9 @@ class DiaProcessor(SavedProcessor):
             TypeError, ValueError, FileNotFoundError: a path or waveform is invalid; an existing file is not changed.
             ImportError: the format, or chapters, need `pip install 'dia-tts[media]'`.
         """
-        origin, clips = provenance or audio_file.Provenance(), named_clips(audio, "audio")
-        paths = [saving_path] if isinstance(saving_path, str | Path) else saving_path
-        if not isinstance(paths, list | tuple) or not all(isinstance(path, str | Path) for path in paths):
-            raise TypeError(f"saving_path is {type(saving_path).__name__}; expected a path or a list of paths.")
-        if len(paths) != len(clips):
-            raise ValueError(f"saving_path has {len(paths)} paths for {len(clips)} waveforms; pass one for each.")
-        tags = audio_file.Tags.for_each(metadata, len(clips))
-        for path, one in zip(paths, tags, strict=True):
-            audio_file.file_format(Path(path), one)
         given = self._options(kwargs)["audio_kwargs"].get("sampling_rate")
         rate = sampling_rate or given or self.sampling_rate
-        for path, (name, clip), one in zip(paths, clips.items(), tags, strict=True):
-            samples, own_rate = with_own_rate(clip, name)
-            audio_file.write(path, samples, own_rate or rate, name, origin, one, watermark)
+        save(audio, saving_path, rate, provenance, metadata, watermark, name="saving_path")
 
     def check_codec(self) -> None:
         """Raise an error if the codec does not match the other parts. Loading does not check this.

@@ -154,6 +154,10 @@ def test_a_voice_is_prepended_to_every_text_that_has_one(dia, voice):
 def test_save_audio_writes_what_generate_returned(dia, tmp_path):
     audio = dia.generate("[S1] Hi.", seed=1)
     dia.save_audio(tmp_path / "hi.wav", audio)
+    with pytest.raises(TypeError, match=r"^path is int; expected a path or a list of paths"):
+        dia.save_audio(5, audio)
+    with pytest.raises(ValueError, match=r"^path has 1 paths for 2 waveforms"):
+        dia.save_audio([tmp_path / "one.wav"], [audio, audio])
     read, rate = soundfile.read(tmp_path / "hi.wav", dtype="float32")
     assert rate == dia.sample_rate == RATE
     np.testing.assert_allclose(read, audio, atol=1e-4)

@@ -1,6 +1,6 @@
 """Judge voices of the teachers that are made from others: words, Distill-MOS, and how much they are like known ones.
 
-    python benchmarks/quality/teacher_voices.py --packages teacher-packages                    ten beyond Kokoro's own
+    python benchmarks/quality/teacher_voices.py --packages teacher-packages                    ten that Kokoro lacks
     python benchmarks/quality/teacher_voices.py --teacher hibari --like heart "heart*0.6/0.88" "heart*1.2/1.08"
 
 "likeness" is the similarity to the nearest of the voices after --like, by default those of Kokoro that are trained on,
@@ -26,9 +26,10 @@ from dia.training.mini.teacher.natural.teachers.kokoro import Blend
 SHOWN = 10  # of the voices of the plan
 
 
-def voices_beyond() -> list[str]:
-    """The voices in the plan of the corpus that lie beyond Kokoro's own."""
-    return [role.voice for role in ROLES if role.teacher == "kokoro" and Blend.of(role.voice).away]
+def made_voices() -> list[str]:
+    """The voices in the plan of the corpus that do not lie between Kokoro's own."""
+    cloned = [role.voice for role in ROLES if role.teacher == "kokoro"]
+    return [voice for voice in cloned if Blend.of(voice).away or Blend.of(voice).variation]
 
 
 def voice_of(judge: Speakers, clips: list[Spoken]) -> Waveform:
@@ -44,8 +45,8 @@ def main() -> None:
     parser.add_argument("--like", nargs="+", help="voices to compare with (default: Kokoro's own that are trained on)")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    beyond = voices_beyond()
-    voices = arguments.voices or beyond[:: len(beyond) // SHOWN][:SHOWN]
+    made = made_voices()
+    voices = arguments.voices or made[:: len(made) // SHOWN][:SHOWN]
     texts, teachers = sentences(arguments.count), Teachers(arguments.packages, arguments.clips)
     whisper, score, judge = Whisper(arguments.threads), OpinionScore(), Speakers()
     known = {
@@ -57,9 +58,9 @@ def main() -> None:
         clips = list(teachers(arguments.teacher, voice, texts))
         errors.append([whisper.errors(clip.text, clip.audio, clip.rate) for clip in clips])
         scores.append([score(clip.audio, clip.rate) for clip in clips])
-        made = voice_of(judge, clips)
-        nearest = max(known, key=lambda name: float(known[name] @ made))
-        likeness.append(float(known[nearest] @ made))
+        heard = voice_of(judge, clips)
+        nearest = max(known, key=lambda name: float(known[name] @ heard))
+        likeness.append(float(known[nearest] @ heard))
         row = f"{word_error(errors[-1]).shown():22} {np.mean(scores[-1]):.2f} {likeness[-1]:.2f} {nearest}"
         tqdm.write(f"{voice:36} {row}", file=sys.stdout)
     every = [one for of_voice in errors for one in of_voice]

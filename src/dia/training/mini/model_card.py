@@ -39,15 +39,15 @@ pronunciations, such as *read* and *live*, has only one of them in the file.
 - **Voices**: `[S1]` is female, `[S2]` male, in dialogues of up to six turns. Training scripts were up to about
   {longest:.0f} s long.
 - **Sounds**: {sounds}, before, between or after words. Other tags, such as `(coughs)`, are silent.
-- **Cloning**: given a recording and its transcript, it continues in a voice of the same sex, and rarely in that voice
-  itself. None of the voices that it was trained on is a real person's; {held_out} others were held out to measure
-  this.
+- **Cloning**: given a recording and its transcript, it continues in a voice of the same sex that is somewhat like it,
+  and seldom in that voice itself. None of the voices that it was trained on is a real person's; {held_out} others were
+  held out to measure this.
 
 ## Teacher and data
 `[S1]` is the voice of hibari (Apache-2.0), a small synthesizer distilled from Kokoro-82M's voice `af_heart`. `[S2]` is
 the same voice with the pitch and the formants of a man, made with the WORLD vocoder. The voices to clone are made of
-hibari's in the same way, or are Kokoro's (weights Apache-2.0), means of two or three of these, and changes of all of
-them. The makers of Kokoro say that it was
+hibari's in the same way, or are Kokoro's (weights Apache-2.0), also those of other languages, means of two or three of
+these, some moved in a random direction, and changes of all of them. The makers of Kokoro say that it was
 trained on permissively licensed and public-domain audio, and on synthetic speech of closed systems. The codec was also
 trained on speech of flite. The sounds are synthesized. {data}
 Texts are public-domain prose, addresses to Congress, examples of use from WordNet, lines with numbers, dates and

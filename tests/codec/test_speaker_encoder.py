@@ -3,7 +3,7 @@
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tiny import BOS, CHANNELS, EOS, PAD, PATTERN
+from tiny import BOS, CHANNELS, EOS, PAD, PATTERN, tiny_model
 from tiny_codec import CODES, HOP, RATE, random_codes
 
 from dia.codec.speaker_encoder import SPEAKER_ENCODER, SpeakerEncoder
@@ -11,6 +11,9 @@ from dia.feature_extraction_dia import DiaFeatureExtractor
 from dia.processing_dia import DiaProcessor
 from dia.text.lexicon import Pronunciations
 from dia.tokenization_dia import DiaTokenizer
+from dia.training.data.compatibility import trainable_clips
+from dia.training.data.dataset import Examples
+from dia.training.data.dialogues import Clip
 
 WORDS = {"go": "g ow1"}
 
@@ -230,3 +233,27 @@ def test_an_interrupted_save_keeps_the_old_file(encoder, tmp_path, monkeypatch):
         encoder.save(path)
     assert path.read_bytes() == before
     assert [one.name for one in tmp_path.iterdir()] == [SPEAKER_ENCODER]
+
+
+# Training
+
+
+def test_training_reads_the_text_that_generation_reads_for_a_prompt(processor):
+    first, second = random_codes(9, 7)
+    clips = [Clip([first], "[S1] Go.", "ann"), Clip([second], "[S1] Ah.", "ann")]
+    config = tiny_model().config
+    learned = trainable_clips(clips, config, processor)
+    script = Examples(learned, prompt_dropout=0.0, learn_prompt=False)[1]
+    inputs = processor("[S1] Go. Ah.", audio=[first])
+    assert script.ids == inputs.input_ids[0].tolist()
+    assert processor.speaker_encoder.description(first) in read(processor, inputs.input_ids[0])
+    assert script.prompt == len(first)
+
+
+def test_clips_whose_voice_generation_does_not_describe_get_no_marks(processor):
+    (codes,) = random_codes(9)
+    texts = "[S1] Go. [S2] Go.", "Go.", "[S1] {v0.1} Go."
+    clips = [Clip([codes], text, "ann") for text in texts]
+    assert not any(clip.marks for clip in trainable_clips(clips, tiny_model().config, processor))
+    plain = DiaProcessor(DiaFeatureExtractor(sampling_rate=RATE, hop_length=HOP), processor.tokenizer)
+    assert not any(clip.marks for clip in trainable_clips([clips[1]], tiny_model().config, plain))

@@ -34,6 +34,14 @@ def _mark(dimension: int, level: int) -> str:
     return f"v{dimension}.{level}"
 
 
+def describable(text: str) -> bool:
+    """Whether the voice of a text can be described in it.
+
+    Not if it has no tag at its beginning, two speakers, whose frames cannot be told apart, or a description.
+    """
+    return TAG.match(text) is not None and len(speakers_in(text)) == 1 and "{v0." not in text
+
+
 class SpeakerEncoder(nn.Module):
     """Codes [T, C] → a number from -1 to 1 for each dimension of the voice, whatever is said.
 
@@ -114,10 +122,10 @@ class SpeakerEncoder(nn.Module):
     def described(self, text: str, codes: Tensor) -> str:
         """A text that begins with the words of some codes, with their voice described after the first speaker's tag.
 
-        Unchanged if it has no tag at its beginning, two speakers, whose frames cannot be told apart, or a description.
+        Unchanged if it is not `describable`.
         """
         tag = TAG.match(text)
-        if tag is None or len(speakers_in(text)) > 1 or "{v0." in text or not len(codes):
+        if tag is None or not describable(text) or not len(codes):
             return text
         return f"{tag.group()} {self.description(codes)}{text[tag.end() :]}"
 
@@ -155,4 +163,4 @@ class SpeakerEncoder(nn.Module):
         return loaded.eval()
 
 
-__all__ = ["SPEAKER_ENCODER", "SpeakerEncoder", "marks"]
+__all__ = ["SPEAKER_ENCODER", "SpeakerEncoder", "describable", "marks"]

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
+from dia.codec.speaker_encoder import describable
 from dia.configuration_dia import DiaConfig, DiaEncoderConfig
 from dia.processing_dia import DiaProcessor
 from dia.text.lexicon import PHONES
@@ -57,7 +58,8 @@ def trainable_clips(
 ) -> list[Clip]:
     """Convert data to clips that the model can be trained with.
 
-    Texts are completed by the prompt format and, if the tokenizer has a lexicon, converted to phones.
+    Texts are completed by the prompt format and, if the tokenizer has a lexicon, converted to phones. If the processor
+    has a speaker encoder, clips get the marks of their voices, which follow their tag where they are prompts.
 
     Raises:
         ValueError: there are no clips, or a clip is too long or from another codec; the message names it. Or the model
@@ -87,7 +89,7 @@ def trainable_clips(
         for codes in clip.codes:
             _check_codes(clip, codes, decoder.num_channels, int(decoder.eos_token_id))
         _check_length(clip, len(spell(read.text)), max_bytes, max_frames)
-    return learned
+    return _with_marks(clips, learned, processor)
 
 
 def spelled(clips: Sequence[Clip], config: DiaConfig, processor: DiaProcessor | None = None) -> list[Clip]:
@@ -107,6 +109,18 @@ def spelled(clips: Sequence[Clip], config: DiaConfig, processor: DiaProcessor | 
                 f"the clip {clip.text[:40]!r} contains the private-use character U+{ord(found[0]):04X}. Remove it."
             )
     return list(clips)
+
+
+def _with_marks(typed: Sequence[Clip], read: Sequence[Clip], processor: DiaProcessor | None) -> list[Clip]:
+    """Clips whose texts are read as phones, with marks where generation describes the voice of a prompt."""
+    if processor is None or processor.speaker_encoder is None:
+        return list(read)
+    known, encoder = processor.tokenizer.pronunciations, processor.speaker_encoder
+    assert known is not None  # the processor has checked that the marks are among its phones
+    return [
+        clip._replace(marks=known.to_phones(encoder.description(clip.codes[0]))) if describable(text.text) else clip
+        for text, clip in zip(typed, read, strict=True)
+    ]
 
 
 def _check_codes(clip: Clip, codes: Tensor, channels: int, codebook: int) -> None:

@@ -12,7 +12,7 @@ from transformers.trainer_pt_utils import LengthGroupedSampler
 
 from dia.text.tags import SPEAKERS
 from dia.tokenization_dia import SPEAKER_TAGS
-from dia.training.data.dialogues import Clip, Script, compose, spell
+from dia.training.data.dialogues import Clip, Script, compose, described, spell
 
 
 class Coded(Protocol):
@@ -75,7 +75,7 @@ class Examples(Dataset[Script]):
         clips: to train on.
         seed: of all random choices.
         prompt_dropout: share of the clips without a voice prompt. The others follow another clip in the same voice,
-            with both texts joined, as in voice cloning. 1 for no prompts.
+            with both texts joined and its marks, if it has any, as in voice cloning. 1 for no prompts.
         learn_prompt: whether the codes of the prompt have a loss, too.
         longest_text: maximum length of prompt and clip together in bytes. A clip that would exceed it gets no prompt.
         longest: the same limit in frames.
@@ -116,6 +116,7 @@ class Examples(Dataset[Script]):
         clip, prompt = self.clips[index], None
         if rng.random() >= self.prompt_dropout:
             prompt = self._voices.other(index, rng)
+            prompt = prompt and described(prompt)
         if prompt is not None and self._fits(prompt, clip):
             given = rng.choice(prompt.codes)
             script = compose([prompt._replace(codes=[given], places=()), clip], rng)

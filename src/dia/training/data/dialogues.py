@@ -70,6 +70,19 @@ def _phone(character: str) -> list[int]:
     return [BYTES + number] if 0 <= number < MOST else []
 
 
+def described(clip: Clip) -> Clip:
+    """A clip with the marks of its voice after its leading speaker tag, as in the text for a voice prompt.
+
+    Unchanged if it has no marks.
+    """
+    tag = LEADING_TAG.match(clip.text)
+    if not clip.marks or tag is None:
+        return clip
+    marks, at = f"{clip.marks} ", tag.end()
+    places = [place + len(spell(marks)) for place in clip.places]
+    return clip._replace(text=clip.text[:at] + marks + clip.text[at:], places=places)
+
+
 def compose(
     clips: Sequence[Clip], rng: random.Random, tag: float = 0.0, again: float = 0.0, disguised_from: int | None = None
 ) -> Script:

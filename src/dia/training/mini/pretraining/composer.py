@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from dia.text.tags import SPEAKERS
-from dia.training.data.dialogues import LEADING_TAG, Clip, Script, compose, spell
+from dia.training.data.dialogues import LEADING_TAG, Clip, Script, compose, described
 
 GIVEN_FRAMES = 40  # of a continuation's first clip that serve as its prompt
 SHORT_FRAMES = 60  # of a short clip, at most
@@ -52,13 +52,6 @@ class Mixture:
 def retagged(clip: Clip, speaker: str) -> Clip:
     """The clip with its leading speaker tag replaced by that of `speaker`; its text must begin with a tag."""
     return clip._replace(text=LEADING_TAG.sub(f"[{speaker}] ", clip.text, count=1))
-
-
-def described(clip: Clip) -> Clip:
-    """The clip with the marks of its voice after its leading speaker tag, as in the text for a voice prompt."""
-    marks, at = f"{clip.marks} ", len(f"[{SPEAKERS[0]}] ")
-    places = [place + len(spell(marks)) for place in clip.places]
-    return clip._replace(text=clip.text[:at] + marks + clip.text[at:], places=places)
 
 
 def _frames(clips: Sequence[Clip]) -> int:

@@ -18,16 +18,16 @@ from dia.audio.dsp.pitch import median_pitch
 from dia.codec.dac import decode
 from dia.processing_dia import DiaProcessor
 from dia.voices.library import find_voice
-from dia.voices.recording import prepare
+from dia.voices.recording import LOUDNESS, prepare
 
 RATE = 16_000
 
 
 @pytest.fixture(scope="module")
 def clara():
-    """Speech at 16 kHz, with almost no silence around it and a short pause after 2.7 s."""
+    """Speech at 16 kHz and -20 LUFS, with almost no silence around it and a short pause after 2.7 s."""
     codec = DiaProcessor.from_pretrained(MINI).audio_tokenizer
-    return decode(codec, [find_voice("clara").codes])[0].numpy()
+    return 10 ** ((-20 - LOUDNESS) / 20) * decode(codec, [find_voice("clara").codes])[0].numpy()
 
 
 @pytest.fixture(scope="module")

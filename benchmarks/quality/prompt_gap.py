@@ -27,9 +27,9 @@ from dia.modeling_dia import DiaForConditionalGeneration
 from dia.text.lexicon import Pronunciations
 from dia.tokenization_dia import PRONUNCIATIONS
 from dia.training.data.collator import DiaCollator
-from dia.training.data.dialogues import Clip, compose
+from dia.training.data.dialogues import Clip, compose, described
 from dia.training.mini.pretraining.aligned_clips import read_clips
-from dia.training.mini.pretraining.composer import described, retagged
+from dia.training.mini.pretraining.composer import retagged
 
 Voices = dict[str, list[Clip]]
 INPUTS = ("input_ids", "attention_mask", "decoder_input_ids", "decoder_attention_mask")
@@ -51,8 +51,7 @@ def sex(voice: str) -> str:
 @torch.no_grad()
 def loss(model: DiaForConditionalGeneration, prompt: Clip, clip: Clip, marks: str, *, disguised: bool) -> Tensor:
     """The loss of a clip after a prompt, in nats, [C]; `marks` describe its voice, empty for no description."""
-    given = retagged(prompt, "S1")
-    clips = [described(given._replace(marks=marks)) if marks else given, retagged(clip, "S1")]
+    clips = [described(retagged(prompt, "S1")._replace(marks=marks)), retagged(clip, "S1")]
     script = compose(clips, random.Random(0), disguised_from=1 if disguised else None)
     batch = DiaCollator(Channels.of(model.config))([script._replace(prompt=len(prompt.codes[0]))])
     logits = model(**{name: batch[name] for name in INPUTS}).logits.float()  # [C, R, V]

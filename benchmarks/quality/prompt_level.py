@@ -23,6 +23,7 @@ from dia import MINI
 from dia.audio.waveform import Waveform
 from dia.voices import recording
 
+PROMPTS = 12  # of the person that are encoded; as many others represent her
 LEVELS = -28.0, -26.0, -24.0, -22.0, -20.0, -18.0  # LUFS
 
 
@@ -49,9 +50,9 @@ def main() -> None:
     teachers = Teachers(arguments.packages, arguments.clips)
     clips = {name: list(teachers("kokoro", name, texts)) for name in tqdm(reference_names(), "references")}
     voices = {name: typical([judge(clip.audio, clip.rate) for clip in of_voice]) for name, of_voice in clips.items()}
-    people = [] if arguments.people is None else list(prompts(arguments.people, 24))
+    people = [] if arguments.people is None else list(prompts(arguments.people, 2 * PROMPTS))
     women = [voice for name, voice in voices.items() if name[1] == "f"]
-    own = typical([judge(clip.audio, clip.rate) for clip in people[12:]]) if people else None
+    own = typical([judge(clip.audio, clip.rate) for clip in people[PROMPTS:]]) if people else None
     for level in LEVELS:
         found = [
             float(voice @ voices[name])
@@ -60,7 +61,7 @@ def main() -> None:
         ]
         line = f"{level:.0f} LUFS: voices, similarity {rate(found, [1.0] * len(found)).shown(1, 3)}"
         if own is not None:
-            heard = list(passed(codec, judge, people[:12], level))
+            heard = list(passed(codec, judge, people[:PROMPTS], level))
             alike = rate([float(voice @ own) for voice in heard], [1.0] * len(heard))
             line += f"; person, similarity {alike.shown(1, 3)}, closer {closer(heard, own, women).shown(1, 3)}"
         print(line, flush=True)

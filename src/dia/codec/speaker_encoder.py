@@ -34,12 +34,13 @@ def _mark(dimension: int, level: int) -> str:
     return f"v{dimension}.{level}"
 
 
-def describable(text: str) -> bool:
-    """Whether the voice of a text can be described in it.
+def place_of_description(text: str) -> int | None:
+    """Where the voice of a text is described in it: after the first speaker's tag.
 
-    Not if it has no tag at its beginning, two speakers, whose frames cannot be told apart, or a description.
+    None if it has no tag at its beginning, two speakers, whose frames cannot be distinguished, or a description.
     """
-    return TAG.match(text) is not None and len(speakers_in(text)) == 1 and "{v0." not in text
+    tag = TAG.match(text)
+    return None if tag is None or len(speakers_in(text)) > 1 or "{v0." in text else tag.end()
 
 
 class SpeakerEncoder(nn.Module):
@@ -122,12 +123,12 @@ class SpeakerEncoder(nn.Module):
     def described(self, text: str, codes: Tensor) -> str:
         """A text that begins with the words of some codes, with their voice described after the first speaker's tag.
 
-        Unchanged if it is not `describable`.
+        Unchanged if there is no place for it, see `place_of_description`.
         """
-        tag = TAG.match(text)
-        if tag is None or not describable(text) or not len(codes):
+        place = place_of_description(text)
+        if place is None or not len(codes):
             return text
-        return f"{tag.group()} {self.description(codes)}{text[tag.end() :]}"
+        return f"{text[:place]} {self.description(codes)}{text[place:]}"
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write a file for `load`, atomically, in half precision."""
@@ -163,4 +164,4 @@ class SpeakerEncoder(nn.Module):
         return loaded.eval()
 
 
-__all__ = ["SPEAKER_ENCODER", "SpeakerEncoder", "describable", "marks"]
+__all__ = ["SPEAKER_ENCODER", "SpeakerEncoder", "marks", "place_of_description"]

@@ -1,4 +1,4 @@
-"""Training the speaker encoder: voices that it has not seen are told apart, and are left out with their copies."""
+"""Training the speaker encoder: it distinguishes voices left out of training, with all their copies."""
 
 import random
 
@@ -27,7 +27,7 @@ def trainer():
     return SpeakerTrainer(voices(160), CODES, dimensions=4, levels=8)
 
 
-def test_voices_left_out_are_told_apart_after_training(trainer):
+def test_voices_left_out_are_distinguished_after_training(trainer):
     before = trainer.own_of_nine()
     for _ in range(40):
         loss = trainer.loss(trainer.rng.sample(trainer.learned, 32))

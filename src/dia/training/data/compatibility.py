@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from dia.codec.speaker_encoder import describable
+from dia.codec.speaker_encoder import place_of_description
 from dia.configuration_dia import DiaConfig, DiaEncoderConfig
 from dia.processing_dia import DiaProcessor
 from dia.text.lexicon import PHONES
@@ -13,7 +13,7 @@ from dia.text.prompt_format import PUBLISHED, PromptFormat
 from dia.tokenization_dia import BYTES
 from dia.training.data.code_cache import CodeCache
 from dia.training.data.dataset import Coded, clips_of
-from dia.training.data.dialogues import Clip, spell
+from dia.training.data.dialogues import Clip, marked, spell
 
 _IDS = ("bos_token_id", "eos_token_id", "pad_token_id")
 
@@ -118,8 +118,8 @@ def _with_marks(typed: Sequence[Clip], read: Sequence[Clip], processor: DiaProce
     known, encoder = processor.tokenizer.pronunciations, processor.speaker_encoder
     assert known is not None  # the processor has checked that the marks are among its phones
     return [
-        clip._replace(marks=known.to_phones(encoder.description(clip.codes[0]))) if describable(text.text) else clip
-        for text, clip in zip(typed, read, strict=True)
+        clip if place_of_description(one.text) is None else marked(clip, encoder, known)
+        for one, clip in zip(typed, read, strict=True)
     ]
 
 

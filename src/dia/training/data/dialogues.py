@@ -8,7 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from dia.text.lexicon import FIRST, MOST
+from dia.codec.speaker_encoder import SpeakerEncoder
+from dia.text.lexicon import FIRST, MOST, Pronunciations
 from dia.text.tags import TAG
 from dia.tokenization_dia import BYTES
 
@@ -68,6 +69,11 @@ def spell(text: str) -> list[int]:
 def _phone(character: str) -> list[int]:
     number = ord(character) - FIRST
     return [BYTES + number] if 0 <= number < MOST else []
+
+
+def marked(clip: Clip, encoder: SpeakerEncoder, known: Pronunciations) -> Clip:
+    """A clip with the marks of its voice; they must be phones of `known`."""
+    return clip._replace(marks=known.to_phones(encoder.description(clip.codes[0])))
 
 
 def described(clip: Clip) -> Clip:

@@ -15,7 +15,7 @@ from dia.codec.speaker_encoder import SpeakerEncoder
 from dia.text.lexicon import Pronunciations
 from dia.text.prompt_format import with_final_stops
 from dia.text.tags import SPEAKERS
-from dia.training.data.dialogues import LEADING_TAG, Clip, spell
+from dia.training.data.dialogues import LEADING_TAG, Clip, marked, spell
 from dia.training.data.encoding import CodeCache, CodedClip
 from dia.training.mini.pretraining.alignment import Floats, Heard, places
 from dia.training.mini.pretraining.readings import as_spoken
@@ -55,8 +55,7 @@ def read_clips(
         for split, letters in (("train", LETTERS), ("heldout", 0.0))
     )
     if speaker_encoder is not None and pronunciations is not None:
-        describe = speaker_encoder.description
-        learned = [one._replace(marks=pronunciations.to_phones(describe(one.codes[0]))) for one in learned]
+        learned = [marked(clip, speaker_encoder, pronunciations) for clip in learned]
     return _disguised(learned), held_out, cache.codec.codebook_size
 
 

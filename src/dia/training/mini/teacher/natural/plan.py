@@ -25,7 +25,7 @@ _ENGLISH = (
     *("am_eric", "am_fenrir", "am_liam", "am_puck", "am_santa", "bf_alice"),
     *("bf_emma", "bf_isabella", "bm_fable", "bm_george", "bm_lewis"),
 )
-# Voices of other languages, which are as far from these as a person is. `em_santa` and `pm_santa` are `am_santa`.
+# Voices of other languages. `em_santa` and `pm_santa` are `am_santa`.
 _FOREIGN = (
     *("ef_dora", "em_alex", "ff_siwis", "hf_alpha", "hf_beta", "hm_omega", "hm_psi", "if_sara", "im_nicola"),
     *("jf_alpha", "jf_gongitsune", "jf_nezumi", "jf_tebukuro", "jm_kumo", "pf_dora", "pm_alex"),

@@ -26,7 +26,7 @@ class Clip(NamedTuple):
         text: the transcript, with speaker tags.
         speaker: the name of the voice.
         places: for each shift the position in the text's ids being spoken in each frame, [T]; empty without alignment.
-        disguised: codes of the same speech in other voices, frame by frame, [T, C] each.
+        disguised: codes of the same speech in other voices at the first shift, frame by frame, [T, C] each.
         marks: that describe the voice, as characters of a text; empty without a speaker encoder.
     """
 
@@ -108,7 +108,8 @@ def compose(
         repeated = leading is not None and leading[1] == speaker and not (again and rng.random() < again)
         said = clip.text[leading.end() :] if leading and repeated else clip.text
         ids += b" " if ids else b""
-        shift = rng.randrange(len(clip.codes))
+        hidden = disguised_from is not None and clip.disguised
+        shift = 0 if hidden else rng.randrange(len(clip.codes))  # other voices are encoded at the first shift
         codes.append(clip.codes[shift])
         left_out = len(spell(clip.text)) - len(spell(said))
         places.append((clip.places[shift] if clip.places else torch.zeros(len(codes[-1]))) + len(ids) - left_out)

@@ -124,6 +124,18 @@ def test_in_disguise_later_turns_have_the_voice_of_the_script_and_a_history_in_a
     assert len(longest.codes) == 120
 
 
+def test_a_disguised_clip_has_the_shift_of_its_disguise():
+    own, longer = (torch.full((frames, 3), value).short() for frames, value in ((60, 1), (61, 2)))
+    first, second = twins("ab")
+    shifted = first._replace(codes=[own, longer], places=[torch.zeros(60), torch.zeros(61)])
+    composer, found = Composer([shifted, second, *twins("cd")], seed=0), set()
+    for disguised in [0.0, 1.0] * 30:
+        script = composer.script(Mixture(continued=1.0, disguised=disguised, pair=0.0))
+        assert script.history is None or len(script.history) == len(script.codes) == 120
+        found |= {(script.history is None, value) for value in (1, 2) if (script.codes == value).all(-1).any()}
+    assert found == {(True, 1), (True, 2), (False, 1)}
+
+
 def test_two_voices_in_disguise_have_a_prompt_each_and_alternate():
     clips = [*twins("ab"), *twins("cd"), *twins("ef")]
     composer = Composer(clips, seed=0)

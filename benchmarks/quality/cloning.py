@@ -3,27 +3,33 @@
     python benchmarks/quality/cloning.py --packages teacher-packages
     python benchmarks/quality/cloning.py --packages teacher-packages --people PROMPTS --count 20 --json cloning.json
     python benchmarks/quality/cloning.py --packages teacher-packages --voices af_bella bf_emma bf_lily am_adam
+    python benchmarks/quality/cloning.py --packages teacher-packages -- --cpu --steps 100 --prompts 0.5
 
 Nine voices of Kokoro are references, four of which nothing was trained on. The model continues a recording of each of
-the four; own_voice is the share of new clips whose nearest reference is the voice recorded, a ninth by chance. With
---voices, it continues these, and they are the references.
+the four; own_voice is the share of new clips whose nearest reference is the voice recorded, a ninth by chance, and
+cloned_word_error their word error. With --voices, it continues these, and they are the references.
 With --people, it also continues a recording of a woman; closer is the similarity of the new speech to her voice less
 that to the references that are women. Similarity is the cosine of a speaker encoder, which hears little besides the
-voice. Rows of the codec and of the recordings themselves show what can be reached. PROMPTS is described in
-evaluation/recordings.py. Intervals are 95 %, by bootstrap over clips.
+voice. With options after --, `dia train --lora` with these options first fine-tunes the model on the two sentences of
+each recording, and the figures of the new speech are named tuned_. Rows of the codec and of the recordings themselves
+show what can be reached. PROMPTS is described in evaluation/recordings.py. Intervals are 95 %, by bootstrap over
+clips.
 """
 
+import tempfile
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import soundfile
 import torch
 from codec_quality import Codec
 from evaluation.intervals import Figure, rate
-from evaluation.judges import Speakers, typical
+from evaluation.judges import Errors, Speakers, Whisper, typical
 from evaluation.recordings import Spoken, Teachers, parser_of, prompts
 from evaluation.results import report
+from lora_voice import fine_tune
 from naturalness import sentences
 from tqdm import tqdm
 
@@ -78,6 +84,18 @@ def continued(model: Dia, recording: Spoken, texts: Sequence[str], seed: int) ->
         yield model.generate(f"[S1] {text}", voice=voice, seed=seed + index)
 
 
+def tuned(folder: Path, clips: Sequence[Spoken], options: Sequence[str]) -> Dia:
+    """The model in `folder`, fine-tuned on some clips by `dia train --lora` with `options`."""
+    with tempfile.TemporaryDirectory() as name:
+        data, output = Path(name, "data"), Path(name, "model")
+        data.mkdir()
+        for number, clip in enumerate(clips):
+            soundfile.write(data / f"{number}.wav", clip.audio, clip.rate)
+            (data / f"{number}.txt").write_text(f"[S1] {clip.text}\n", encoding="utf-8")
+        fine_tune(folder, data, output, options)
+        return Dia.from_pretrained(output)
+
+
 def own_voice(heard: Sequence[tuple[str, Waveform]], references: Mapping[str, Waveform]) -> Figure:
     """The share of voices whose nearest reference has their name."""
     nearest = [max(references, key=lambda name: float(references[name] @ voice)) for _, voice in heard]
@@ -99,11 +117,20 @@ class Bench:
         teachers: that speak the recordings.
         count: number of new clips for each recording.
         voices: to continue; None for those held out.
+        options: of `dia train`, to fine-tune the model on each recording; empty for the model as it is.
     """
 
-    def __init__(self, folder: Path, teachers: Teachers, count: int, voices: Sequence[str] | None = None) -> None:
-        self.continued = voices or HELD_OUT
+    def __init__(
+        self,
+        folder: Path,
+        teachers: Teachers,
+        count: int,
+        voices: Sequence[str] | None = None,
+        options: Sequence[str] = (),
+    ) -> None:
+        self.continued, self.folder, self.options = voices or HELD_OUT, folder, options
         self.model, self.codec, self.judge = Dia.from_pretrained(folder), Codec(folder / "audio_tokenizer"), Speakers()
+        self.recognizer = Whisper()
         texts = sentences(None)
         self.texts = texts[:count]
         said = texts[-REFERENCE_CLIPS:]
@@ -119,30 +146,41 @@ class Bench:
         """The voice of a clip."""
         return self.judge(clip.audio, clip.rate)
 
-    def new(self, recording: Spoken, seed: int) -> list[Waveform]:
-        """The voices of new clips that continue a recording."""
-        said = continued(self.model, recording, self.texts, seed)
-        return [self.judge(audio, self.model.sample_rate) for audio in tqdm(said, "speaking", len(self.texts))]
+    def new(self, clips: Sequence[Spoken], seed: int) -> tuple[list[Waveform], list[Errors]]:
+        """The voices and the word errors of new clips that continue a recording of several clips."""
+        model = tuned(self.folder, clips, self.options) if self.options else self.model
+        said = list(tqdm(continued(model, joined(clips), self.texts, seed), "speaking", len(self.texts)))
+        errors = [
+            self.recognizer.errors(text, audio, model.sample_rate)
+            for text, audio in zip(self.texts, said, strict=True)
+        ]
+        return [self.judge(audio, model.sample_rate) for audio in said], errors
+
+    def named(self, figures: Mapping[str, Figure]) -> dict[str, Figure]:
+        """Figures of new speech, with names that tell whether the model was fine-tuned."""
+        return {f"tuned_{name}" if self.options else name: figure for name, figure in figures.items()}
 
     def kept(self) -> dict[str, Figure]:
         """How often the nearest of the references is the own one."""
         prompts_of = {name: self.clips[name][REFERENCE_CLIPS:] for name in self.continued}
-        made = [
-            (name, voice)
-            for number, (name, clips) in enumerate(prompts_of.items())
-            for voice in self.new(joined(clips), 1000 * number)
-        ]
-        alone = [(name, clip) for name, clips in prompts_of.items() for clip in clips]
-        return {
+        made, errors = list[tuple[str, Waveform]](), list[Errors]()
+        for number, (name, clips) in enumerate(prompts_of.items()):
+            heard, wrong = self.new(clips, 1000 * number)
+            made += [(name, voice) for voice in heard]
+            errors += wrong
+        new = {
             "own_voice": own_voice(made, self.references),
-            "own_voice_codec": own_voice(
-                [(name, self.voice(self.codec(clip))) for name, clip in alone], self.references
-            ),
-            "own_voice_recording": own_voice([(name, self.voice(clip)) for name, clip in alone], self.references),
+            "cloned_word_error": rate([one.wrong for one in errors], [one.words for one in errors]),
             **{
                 f"own_voice_{name}": own_voice([one for one in made if one[0] == name], self.references)
                 for name in self.continued
             },
+        }
+        alone = [(name, clip) for name, clips in prompts_of.items() for clip in clips]
+        passed = [(name, self.voice(self.codec(clip))) for name, clip in alone]
+        return self.named(new) | {
+            "own_voice_codec": own_voice(passed, self.references),
+            "own_voice_recording": own_voice([(name, self.voice(clip)) for name, clip in alone], self.references),
         }
 
     def person(self, folder: Path) -> dict[str, Figure]:
@@ -150,10 +188,9 @@ class Bench:
         recorded = list(prompts(folder, 3 * SENTENCES))
         own = typical([self.voice(clip) for clip in recorded[SENTENCES:]])
         women = [voice for name, voice in self.references.items() if name[1] == "f"]
-        made = self.new(joined(recorded[:SENTENCES]), 9000)
+        made, _ = self.new(recorded[:SENTENCES], 9000)
         passed = [self.voice(self.codec(clip)) for clip in recorded[:SENTENCES]]
-        return {
-            "closer": closer(made, own, women),
+        return self.named({"closer": closer(made, own, women)}) | {
             "closer_codec": closer(passed, own, women),
             "closer_recording": closer([self.voice(clip) for clip in recorded[:SENTENCES]], own, women),
         }
@@ -164,10 +201,11 @@ def main() -> None:
     parser = parser_of(__doc__, 20, "new clips of each recording")
     parser.add_argument("--model", type=Path, default=MINI, help="checkpoint folder (default: the embedded one)")
     parser.add_argument("--voices", nargs="+", help="voices of Kokoro (default: those held out, among nine)")
+    parser.add_argument("options", nargs="*", metavar="OPTIONS", help="options of dia train --lora, after --")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     teachers = Teachers(arguments.packages, arguments.clips)
-    bench = Bench(arguments.model, teachers, arguments.count, arguments.voices)
+    bench = Bench(arguments.model, teachers, arguments.count, arguments.voices, arguments.options)
     found = bench.kept()
     if arguments.people is not None:
         found |= bench.person(arguments.people)

@@ -22,15 +22,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import soundfile
 import torch
 from codec_quality import Codec
 from evaluation.intervals import Figure, rate
 from evaluation.judges import Errors, Speakers, Whisper, typical
 from evaluation.recordings import Spoken, Teachers, parser_of, prompts
 from evaluation.results import report
-from lora_voice import fine_tune
-from naturalness import sentences
+from lora_voice import fine_tune, write_data
+from naturalness import sentences, word_error
 from tqdm import tqdm
 
 from dia import MINI
@@ -88,10 +87,7 @@ def tuned(folder: Path, clips: Sequence[Spoken], options: Sequence[str]) -> Dia:
     """The model in `folder`, fine-tuned on some clips by `dia train --lora` with `options`."""
     with tempfile.TemporaryDirectory() as name:
         data, output = Path(name, "data"), Path(name, "model")
-        data.mkdir()
-        for number, clip in enumerate(clips):
-            soundfile.write(data / f"{number}.wav", clip.audio, clip.rate)
-            (data / f"{number}.txt").write_text(f"[S1] {clip.text}\n", encoding="utf-8")
+        write_data(data, [clip.text for clip in clips], [clip.audio for clip in clips], clips[0].rate)
         fine_tune(folder, data, output, options)
         return Dia.from_pretrained(output)
 
@@ -170,7 +166,7 @@ class Bench:
             errors += wrong
         new = {
             "own_voice": own_voice(made, self.references),
-            "cloned_word_error": rate([one.wrong for one in errors], [one.words for one in errors]),
+            "cloned_word_error": word_error(errors),
             **{
                 f"own_voice_{name}": own_voice([one for one in made if one[0] == name], self.references)
                 for name in self.continued

@@ -95,11 +95,11 @@ def recording(text: str, voice: str) -> Waveform:
     return np.pad(waveform, round(EDGE_SECONDS * TEACHER_RATE))
 
 
-def write_data(folder: Path, said: Sequence[str], clips: Sequence[Waveform]) -> None:
-    """What a user would have recorded: `00.wav` and its transcript `00.txt`, and so on."""
+def write_data(folder: Path, said: Sequence[str], clips: Sequence[Waveform], rate: int = TEACHER_RATE) -> None:
+    """What a user would have recorded: `00.wav` at `rate` Hz and its transcript `00.txt`, and so on."""
     folder.mkdir()
     for number, (text, clip) in enumerate(zip(said, clips, strict=True)):
-        soundfile.write(folder / f"{number:02}.wav", clip, TEACHER_RATE)
+        soundfile.write(folder / f"{number:02}.wav", clip, rate)
         (folder / f"{number:02}.txt").write_text(f"{TAG} {text}\n", encoding="utf-8")
 
 
@@ -113,7 +113,7 @@ def fine_tune(model: Path, data: Path, output: Path, options: Sequence[str]) -> 
     command = [sys.executable, "-m", "dia.cli", "train", "--lora"]
     ran = subprocess.run([*command, "--data", str(data), "--model", str(model), "--output", str(output), *options])
     if ran.returncode:
-        sys.exit(f"lora_voice: dia train ended with code {ran.returncode}")
+        sys.exit(f"dia train ended with code {ran.returncode}")
     minutes = (time.perf_counter() - began) / 60
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
     checkpoint = last_checkpoint(output)

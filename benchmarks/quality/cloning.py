@@ -3,6 +3,7 @@
     python benchmarks/quality/cloning.py --packages teacher-packages
     python benchmarks/quality/cloning.py --packages teacher-packages --people PROMPTS --count 20 --json cloning.json
     python benchmarks/quality/cloning.py --packages teacher-packages --voices af_bella bf_emma bf_lily am_adam
+    python benchmarks/quality/cloning.py --packages teacher-packages --match
     python benchmarks/quality/cloning.py --packages teacher-packages -- --cpu --steps 100 --prompts 0.5
 
 Nine voices of Kokoro are references, four of which nothing was trained on. The model continues a recording of each of
@@ -10,7 +11,8 @@ the four; own_voice is the share of new clips whose nearest reference is the voi
 cloned_word_error their word error. With --voices, it continues these, and they are the references.
 With --people, it also continues a recording of a woman; closer is the similarity of the new speech to her voice less
 that to the references that are women. Similarity is the cosine of a speaker encoder, which hears little besides the
-voice. With options after --, `dia train --lora` with these options first fine-tunes the model on the two sentences of
+voice. With --match, `Dia.match` corrects the timbre of the new speech, and its figures are named matched_. With
+options after --, `dia train --lora` with these options first fine-tunes the model on the two sentences of
 each recording, and the figures of the new speech are named tuned_. Rows of the codec and of the recordings themselves
 show what can be reached. PROMPTS is described in evaluation/recordings.py. Intervals are 95 %, by bootstrap over
 clips.
@@ -68,8 +70,10 @@ def joined(clips: Sequence[Spoken]) -> Spoken:
     return Spoken(" ".join(clip.text for clip in clips), audio, clips[0].rate)
 
 
-def continued(model: Dia, recording: Spoken, texts: Sequence[str], seed: int) -> Iterator[Waveform]:
-    """New speech of `texts` in the voice of a recording."""
+def continued(
+    model: Dia, recording: Spoken, texts: Sequence[str], seed: int, matched: bool = False
+) -> Iterator[Waveform]:
+    """New speech of `texts` in the voice of a recording, `matched` to its timbre or not."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of short recordings
         voice = Voice.from_audio(
@@ -79,6 +83,7 @@ def continued(model: Dia, recording: Spoken, texts: Sequence[str], seed: int) ->
             consent=CONSENT,
             sampling_rate=recording.rate,
         )
+    voice = model.match(voice) if matched else voice
     for index, text in enumerate(texts):
         yield model.generate(f"[S1] {text}", voice=voice, seed=seed + index)
 
@@ -114,6 +119,7 @@ class Bench:
         count: number of new clips for each recording.
         voices: to continue; None for those held out.
         options: of `dia train`, to fine-tune the model on each recording; empty for the model as it is.
+        matched: whether the timbre of voices is matched to their recordings.
     """
 
     def __init__(
@@ -123,8 +129,9 @@ class Bench:
         count: int,
         voices: Sequence[str] | None = None,
         options: Sequence[str] = (),
+        matched: bool = False,
     ) -> None:
-        self.continued, self.folder, self.options = voices or HELD_OUT, folder, options
+        self.continued, self.folder, self.options, self.matched = voices or HELD_OUT, folder, options, matched
         self.model, self.codec, self.judge = Dia.from_pretrained(folder), Codec(folder / "audio_tokenizer"), Speakers()
         self.recognizer = Whisper()
         texts = sentences(None)
@@ -145,7 +152,8 @@ class Bench:
     def new(self, clips: Sequence[Spoken], seed: int) -> tuple[list[Waveform], list[Errors]]:
         """The voices and the word errors of new clips that continue a recording of several clips."""
         model = tuned(self.folder, clips, self.options) if self.options else self.model
-        said = list(tqdm(continued(model, joined(clips), self.texts, seed), "speaking", len(self.texts)))
+        speech = continued(model, joined(clips), self.texts, seed, self.matched)
+        said = list(tqdm(speech, "speaking", len(self.texts)))
         errors = [
             self.recognizer.errors(text, audio, model.sample_rate)
             for text, audio in zip(self.texts, said, strict=True)
@@ -153,8 +161,9 @@ class Bench:
         return [self.judge(audio, model.sample_rate) for audio in said], errors
 
     def named(self, figures: Mapping[str, Figure]) -> dict[str, Figure]:
-        """Figures of new speech, with names that tell whether the model was fine-tuned."""
-        return {f"tuned_{name}" if self.options else name: figure for name, figure in figures.items()}
+        """Figures of new speech, with names that tell whether the model was fine-tuned and the timbre matched."""
+        kind = ("matched_" if self.matched else "") + ("tuned_" if self.options else "")
+        return {kind + name: figure for name, figure in figures.items()}
 
     def kept(self) -> dict[str, Figure]:
         """How often the nearest of the references is the own one."""
@@ -197,11 +206,12 @@ def main() -> None:
     parser = parser_of(__doc__, 20, "new clips of each recording")
     parser.add_argument("--model", type=Path, default=MINI, help="checkpoint folder (default: the embedded one)")
     parser.add_argument("--voices", nargs="+", help="voices of Kokoro (default: those held out, among nine)")
+    parser.add_argument("--match", action="store_true", help="match the timbre of each voice to its recording")
     parser.add_argument("options", nargs="*", metavar="OPTIONS", help="options of dia train --lora, after --")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     teachers = Teachers(arguments.packages, arguments.clips)
-    bench = Bench(arguments.model, teachers, arguments.count, arguments.voices, arguments.options)
+    bench = Bench(arguments.model, teachers, arguments.count, arguments.voices, arguments.options, arguments.match)
     found = bench.kept()
     if arguments.people is not None:
         found |= bench.person(arguments.people)

@@ -25,6 +25,7 @@ from dia.processing_dia import DiaProcessor
 from dia.runtime.background import ClosingIterator
 from dia.runtime.warnings import DiaWarning
 from dia.synthesis.job import SynthesisJob, open_part_store
+from dia.synthesis.matching import TAKES, match
 from dia.synthesis.options import Options, ReadingOptions
 from dia.synthesis.parts.joining import Piece, join_pieces
 from dia.synthesis.request import Prompt, job_of, jobs_of, read_script
@@ -34,7 +35,9 @@ from dia.synthesis.takes.recognition import Recognizer
 from dia.synthesis.takes.take import Take, TakeOptions
 from dia.text.markup.formats import TextFormat
 from dia.text.script import Script
+from dia.voices.library import find_voice
 from dia.voices.prompt import encode_recording
+from dia.voices.voice import Voice
 
 _DEPRECATED = "audio_prompt_path and use_cfg_filter are deprecated; pass audio_prompt, and omit use_cfg_filter."
 
@@ -438,6 +441,22 @@ class Dia:
         for remark in recording.remarks:
             warnings.warn(f"about the recording: {remark}", DiaWarning, stacklevel=2)
         return recording.codes
+
+    def match(self, voice: str | Path | Voice, takes: int = TAKES, seed: int = 0) -> Voice:
+        """Match a voice's timbre to its recording, for a model that does not copy voices well, such as the embedded one.
+
+        The model says the words of the recording several times. What differs from the recording is learned, and
+        corrected in all speech of this model in the voice that is returned. See docs/voices.md.
+
+        Args:
+            voice: a voice with one speaker, its name or file.
+            takes: how often the words are said, 1 to 64.
+            seed: the first of consecutive seeds.
+
+        Raises:
+            TypeError, ValueError, FileNotFoundError: the voice cannot be matched; the message says why.
+        """
+        return match(self.synthesizer, find_voice(voice), takes, seed)
 
     def _prepare(self, jobs: Sequence[SynthesisJob], compile: bool, verbose: bool) -> None:
         for remark in dict.fromkeys(remark for job in jobs for remark in job.remarks):

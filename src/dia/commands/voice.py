@@ -13,12 +13,14 @@ from dia.runtime.standard_streams import print_lines
 from dia.runtime.warnings import printed_warnings
 
 if TYPE_CHECKING:
+    from dia.model import Dia
     from dia.processing_dia import DiaProcessor
     from dia.text.prompt_format import Frontend
     from dia.voices.description import Description
 
 _GUIDE = """examples:
   dia voice make ann ann.wav --transcript "[S1] The words of the recording." --consent "Ann Lee, agreed in writing"
+  dia voice make ann ann.wav --transcript ann.txt --consent "Ann Lee, agreed in writing" --match
   dia voice list
   dia voice play ann
   dia say "[S1] Some new words." --voice ann -o new.wav
@@ -86,6 +88,11 @@ def _add_make(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model", default="mini", help="folder or Hub id of the model to make the voice for (default: mini)"
     )
+    parser.add_argument(
+        "--match",
+        action="store_true",
+        help="also learn how speech of the model in this voice differs in timbre from the recording, and correct it",
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace an existing voice of that name")
 
 
@@ -104,13 +111,15 @@ def _make(arguments: argparse.Namespace) -> int:
     from dia.voices.voice import Voice
 
     with printed_warnings():
+        model = _model(arguments.model) if arguments.match else None
         voice = Voice.from_audio(
             arguments.recording,
             transcript,
-            processor=_processor(arguments.model),
+            processor=_processor(arguments.model) if model is None else model.processor,
             consent=arguments.consent,
             text_frontend=frontend,
         )
+        voice = voice if model is None else model.match(voice)
     path = keep_voice(voice, arguments.name, arguments.overwrite)
     print(f"{arguments.name}: {voice.seconds:.1f} s, {path.stat().st_size / 1000:.0f} kB, in {path}")
     return 0
@@ -194,6 +203,12 @@ def _frontend(source: str) -> "Frontend":
 
     config = Repository.of(source, {}).json("generation_config.json") or {}
     return PromptFormat.of(SimpleNamespace(**config)).text_frontend
+
+
+def _model(source: str) -> "Dia":
+    from dia.model import Dia
+
+    return Dia.from_pretrained(source)
 
 
 def _processor(source: str) -> "DiaProcessor":

@@ -14,6 +14,7 @@ from dia.synthesis.takes.take import Line, TakeOptions
 from dia.text.prompt_format import PromptFormat
 from dia.text.script import Script
 from dia.version import __version__
+from dia.voices.timbre import Timbre
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +30,7 @@ class SynthesisJob:
         take_options: retries, best-of and so on.
         long_form: whether to speak in parts; `make_job` decides.
         rate: speed relative to the model's, 0.5 to 2; None leaves the audio unchanged.
+        timbre: how the audio has to change to sound like the recording of the voice; None leaves it unchanged.
         remarks: problems with the script or the recording, each with a remedy.
     """
 
@@ -39,6 +41,7 @@ class SynthesisJob:
     take_options: TakeOptions = field(default_factory=TakeOptions)
     long_form: bool = False
     rate: float | None = None
+    timbre: Timbre | None = None
     remarks: tuple[str, ...] = ()
 
     @property

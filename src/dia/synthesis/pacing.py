@@ -1,12 +1,23 @@
-"""Apply the speaking rate to finished pieces, takes and their times."""
+"""Apply the timbre of a voice and the speaking rate to finished pieces, takes and their times."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+
+import numpy as np
 
 from dia.audio.dsp.time_stretch import stretched
 from dia.synthesis.parts.joining import Piece
 from dia.synthesis.takes.alignment import TurnTime
 from dia.synthesis.takes.take import Take
+from dia.voices.timbre import Timbre
+
+
+def matched_pieces(pieces: Iterable[Piece], timbre: Timbre) -> Iterator[Piece]:
+    """Pieces and their takes with the timbre of a voice's recording."""
+    for piece in pieces:
+        audio, whole = timbre(piece.audio), piece.take.audio
+        whole = audio if np.array_equal(piece.audio, whole) else timbre(whole)
+        yield replace(piece, audio=audio, take=replace(piece.take, audio=whole))
 
 
 def paced_pieces(pieces: Iterable[Piece], rate: float) -> Iterator[Piece]:
@@ -41,4 +52,4 @@ def scaled(turn: TurnTime, rate: float) -> TurnTime:
     return replace(turn, start=turn.start / rate, end=turn.end / rate, words=words)
 
 
-__all__ = ["paced_pieces", "paced_take", "scaled"]
+__all__ = ["matched_pieces", "paced_pieces", "paced_take", "scaled"]

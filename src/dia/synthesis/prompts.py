@@ -25,6 +25,7 @@ from dia.text.prompt_format import PromptFormat
 from dia.text.tags import TAG, speakers_in
 from dia.voices.library import find_voice
 from dia.voices.prompt import Limit, encode_recording
+from dia.voices.timbre import Timbre
 
 logger = logging.get_logger(__name__)
 
@@ -32,6 +33,7 @@ _SENTENCE = re.compile(r"[.!?…]+[\"')\]]*(?=\s|$)")
 _CLAUSE = re.compile(r"[,;:][\"')\]]*(?=\s)")
 _NEXT_WORD = re.compile(rf"(?:\s|{TAG.pattern})*(?P<word>[^\s\[])")
 _OPEN_END = re.compile(r"[,;:]([\"')\]]*)$")
+UNMATCHED = "the timbre of the voice is not matched, because two speakers alternate."
 _MIN_SECONDS = 1.0  # a shorter prompt does not convey a voice
 _MIN_SENTENCE_SECONDS = 2.0  # from this length, whole sentences are preferred to a longer prompt that ends in a clause
 _TOLERANCE_SECONDS = 0.15  # the error of the alignment at a pause
@@ -45,10 +47,12 @@ class VoicePrompt:
     Attributes:
         parts: a single line without text, or one for each speaker.
         remarks: problems with the recording.
+        timbre: how speech has to change to sound like the recording; None for not at all.
     """
 
     parts: tuple[Line, ...]
     remarks: tuple[str, ...] = ()
+    timbre: Timbre | None = None
 
     @property
     def line(self) -> Line:
@@ -100,7 +104,9 @@ def prompt_from_voice(synthesizer: Synthesizer, given: Any, limit: Limit | None 
     voices = [whole]
     if isinstance(given, Mapping):
         voices = [find_voice(given[speaker]).speaking_as(speaker) for speaker in whole.speakers]
-    return VoicePrompt(tuple(Line("", voice.codes, voice.transcript) for voice in voices))
+    lines = tuple(Line("", voice.codes, voice.transcript) for voice in voices)
+    lost = whole.timbre is None and any(voice.timbre is not None for voice in voices)
+    return VoicePrompt(lines, (UNMATCHED,) if lost else (), whole.timbre)
 
 
 def prompt_limit(synthesizer: Synthesizer, max_tokens: int | None = None, one_pass: bool = False) -> Limit:

@@ -12,14 +12,23 @@ from dia.runtime.ranges import Range, shown
 from dia.synthesis.job import SynthesisJob, make_job
 from dia.synthesis.options import Options, ReadingOptions, check_options
 from dia.synthesis.parts.planning import reserved_seconds
-from dia.synthesis.prompts import VoicePrompt, fit_prompt, prompt_from_recording, prompt_from_voice, prompt_limit
+from dia.synthesis.prompts import (
+    UNMATCHED,
+    VoicePrompt,
+    fit_prompt,
+    prompt_from_recording,
+    prompt_from_voice,
+    prompt_limit,
+)
 from dia.synthesis.synthesizer import Synthesizer
 from dia.synthesis.takes.seeds import checked_seed
 from dia.synthesis.takes.take import Line, TakeOptions
 from dia.text.prompt_format import PromptFormat
 from dia.text.script import Script, parse
 from dia.text.speakers import by_speaker
+from dia.text.tags import speakers_in
 from dia.voices.prompt import Limit
+from dia.voices.timbre import Timbre
 
 Prompt: TypeAlias = Any  # what DiaFeatureExtractor reads, or codes [T, C]
 
@@ -61,9 +70,10 @@ def jobs_of(
             settings=settings,
             take_options=take_options or TakeOptions(),
             rate=rate,
+            timbre=timbre,
             remarks=(*script.warnings_for(format, _prompt_seconds(synthesizer, voice)), *remarks),
         )
-        for script, (voice, remarks), seed in zip(scripts, voices, seeds, strict=True)
+        for script, (voice, timbre, remarks), seed in zip(scripts, voices, seeds, strict=True)
     ]
     for row, job in enumerate(jobs):
         _check_prompt_length(synthesizer, job, options, names[row])
@@ -129,14 +139,26 @@ def _voices(
     options: Mapping[str, Any],
     long_form: bool | None,
     names: Sequence[str],
-) -> list[tuple[Line | None, tuple[str, ...]]]:
-    """The prompt for each script, or None, with remarks on it."""
+) -> list[tuple[Line | None, Timbre | None, tuple[str, ...]]]:
+    """The prompt for each script, or None, and the timbre of its voice, with remarks on them."""
     prompts = _prompts(synthesizer, scripts, options, long_form, names)
     fit = cache(partial(fit_prompt, synthesizer))  # shorten a prompt that several scripts share only once
-    return [
-        (None, ()) if prompt is None else fit(prompt, reserved_seconds(script))
-        for prompt, script in zip(prompts, scripts, strict=True)
-    ]
+    found: list[tuple[Line | None, Timbre | None, tuple[str, ...]]] = []
+    for prompt, script in zip(prompts, scripts, strict=True):
+        if prompt is None:
+            found.append((None, None, ()))
+            continue
+        line, remarks = fit(prompt, reserved_seconds(script))
+        timbre = _timbre(synthesizer, prompt, script)
+        lost = prompt.timbre is not None and timbre is None
+        found.append((line, timbre, (*remarks, UNMATCHED) if lost else remarks))
+    return found
+
+
+def _timbre(synthesizer: Synthesizer, prompt: VoicePrompt, script: Script) -> Timbre | None:
+    """The timbre of the voice, if it speaks the whole script and there is audio to change."""
+    strangers = set(speakers_in(script.spoken)) - set(speakers_in(prompt.line.transcript))
+    return None if strangers or synthesizer.processor.audio_tokenizer is None else prompt.timbre
 
 
 def _prompts(

@@ -1,6 +1,7 @@
 """Speak jobs: as finished pieces, as a stream, or in a batch.
 
-Chooses between one pass and the long form, and applies the speaking rate. Independent of how passes are made.
+Chooses between one pass and the long form, and applies the timbre of a voice and the speaking rate. Independent of
+how passes are made.
 """
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -14,7 +15,7 @@ from dia.runtime.events import AnyEvent, Flag
 from dia.runtime.progress import Progress
 from dia.streaming import checked_timeout
 from dia.synthesis.job import SynthesisJob
-from dia.synthesis.pacing import paced_pieces
+from dia.synthesis.pacing import matched_pieces, paced_pieces
 from dia.synthesis.parts.joining import Piece, join_pieces, pieces, stream_joined
 from dia.synthesis.parts.long_form import PartStore, speak_long, stream_long
 from dia.synthesis.synthesizer import Cancelled, Synthesizer
@@ -89,11 +90,12 @@ def stream_job(
     timeout = checked_timeout(timeout)
     if job.script.is_timed:
         return _stream_timed(synthesizer, job, timeout, on_piece)
-    if job.rate is not None and on_piece is not None:
-        on_piece = _at_rate(on_piece, job.rate)
+    if on_piece is not None:
+        on_piece = _as_heard(on_piece, job)
     if job.long_form:
         stop, cancellable = _stoppable(synthesizer)
-        arguments = cancellable, job.script, job.voice, job.seed, job.settings, job.take_options, on_piece, job.rate
+        rest = job.seed, job.settings, job.take_options, on_piece, job.rate, job.timbre
+        arguments = cancellable, job.script, job.voice, *rest
         return in_background(lambda: _until(cancellable.cancel, stream_long(*arguments)), stop, _QUEUE_SIZE, timeout)
     return stream_joined(
         [_stream_checked(stream_take(synthesizer, job.line, job.seed, job.settings, job.take_options, timeout))],
@@ -102,20 +104,29 @@ def stream_job(
         synthesizer.processor.sampling_rate,
         on_piece,
         job.rate,
+        job.timbre,
     )
 
 
-def _at_rate(on_piece: Callable[[Piece], object], rate: float) -> Callable[[Piece], None]:
-    """Pass pieces on at `rate` times their speed."""
+def _as_heard(on_piece: Callable[[Piece], object], job: SynthesisJob) -> Callable[[Piece], object]:
+    """Pass pieces on with the timbre of the job's voice and at its rate."""
+    if job.rate is None and job.timbre is None:
+        return on_piece
     start = 0.0
 
-    def paced(piece: Piece) -> None:
+    def heard(piece: Piece) -> None:
         nonlocal start
-        (one,) = paced_pieces([piece], rate)
+        (one,) = _heard([piece], job)
         on_piece(replace(one, start=start))
         start += len(one.audio) / one.sampling_rate
 
-    return paced
+    return heard
+
+
+def _heard(spoken: Iterable[Piece], job: SynthesisJob) -> Iterator[Piece]:
+    """Pieces with the timbre of the job's voice and at its rate."""
+    matched = iter(spoken) if job.timbre is None else matched_pieces(spoken, job.timbre)
+    return matched if job.rate is None else paced_pieces(matched, job.rate)
 
 
 def _stream_timed(
@@ -177,12 +188,13 @@ def _speak_short(synthesizer: Synthesizer, jobs: Sequence[SynthesisJob], progres
 
 
 def _with_rate_and_remarks(job: SynthesisJob, spoken: Iterable[Piece]) -> Iterator[Piece]:
-    """Pieces at the job's speaking rate or the times of its cues; the first one has the job's remarks."""
+    """Pieces as heard, with the job's timbre, rate and times of cues; the first one has the job's remarks."""
     if job.script.is_timed:
-        paced = timed_pieces(spoken, job.rate or 1.0, job.take_options.edge_seconds)
+        natural = _heard(spoken, replace(job, rate=None))
+        heard = timed_pieces(natural, job.rate or 1.0, job.take_options.edge_seconds)
     else:
-        paced = iter(spoken) if job.rate is None else paced_pieces(spoken, job.rate)
-    for piece in paced:
+        heard = _heard(spoken, job)
+    for piece in heard:
         warn_about(piece.take.warnings, piece.take.seed, piece.number, piece.parts)
         yield replace(piece, take=replace(piece.take, remarks=job.remarks)) if piece.number == 0 else piece
 

@@ -51,7 +51,7 @@ def describe(path: Path) -> Description:
         metadata, codes = header["__metadata__"], header["codes"]
         if metadata["kind"] != KIND:
             raise ValueError("it is not marked as a voice")
-        if codes["data_offsets"][1] != length:
+        if max(value["data_offsets"][1] for name, value in header.items() if name != "__metadata__") != length:
             raise ValueError("it is truncated or too long")
         codec, frames = json.loads(metadata["codec"]), int(codes["shape"][0])
         rate = int(codec["sampling_rate"])

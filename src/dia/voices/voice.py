@@ -26,6 +26,9 @@ from dia.text.prompt_format import Frontend, continue_transcript
 from dia.text.tags import SPEAKERS, TAG, speakers_in
 from dia.voices.description import KIND, SUFFIX, check_consent, checked_transcript
 from dia.voices.prompt import encode_recording
+from dia.voices.timbre import Timbre
+
+_TIMBRE = "timbre."  # before the names of a timbre's tensors
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +41,7 @@ class Voice:
         codec: the codec of the codes.
         consent: whose voice it is, and the right to copy it.
         warnings: problems of the recording.
+        timbre: how the model's speech has to change to sound like the recording, see `Dia.match`; None for not at all.
 
     Raises:
         TypeError, ValueError: an attribute is invalid.
@@ -48,6 +52,7 @@ class Voice:
     codec: CodecRecord
     consent: str
     warnings: tuple[str, ...] = ()
+    timbre: Timbre | None = None
 
     def __post_init__(self) -> None:
         _check_codes(self.codes, self.codec)
@@ -164,7 +169,10 @@ class Voice:
             raise ValueError(f"{path} does not end in {SUFFIX}; a voice file must.")
         metadata = {"kind": KIND, "transcript": self.transcript, "consent": self.consent}
         metadata |= {"codec": json.dumps(asdict(self.codec)), "warnings": json.dumps(self.warnings)}
-        content = save({"codes": self.codes.to(torch.int32).contiguous()}, metadata)
+        tensors = {"codes": self.codes.to(torch.int32).contiguous()}
+        if self.timbre is not None:
+            tensors |= {_TIMBRE + name: values.half() for name, values in self.timbre.tensors.items()}
+        content = save(tensors, metadata)
         try:
             with atomic_file(path) as partial:
                 partial.write_bytes(content)
@@ -188,6 +196,7 @@ class Voice:
             read_header(path)
             with safe_open(path, framework="pt") as file:
                 metadata, codes = file.metadata() or {}, file.get_tensor("codes")
+                parts = {name: file.get_tensor(name).float() for name in file.keys() if name.startswith(_TIMBRE)}  # noqa: SIM118 - it is no dict
             if metadata.get("kind") != KIND:
                 raise ValueError("it is not marked as a voice")
             record = _read_record(json.loads(metadata["codec"]))
@@ -197,6 +206,7 @@ class Voice:
                 record,
                 metadata["consent"],
                 _remarks(metadata.get("warnings")),
+                _read_timbre(parts, record.sampling_rate),
             )
         except (SafetensorError, ValueError, TypeError, KeyError, RecursionError, OverflowError) as error:
             raise ValueError(
@@ -206,6 +216,8 @@ class Voice:
 
 def joined(voices: Mapping[str, Voice]) -> Voice:
     """Join one voice per speaker to a single prompt: `[S1] … [S2] …`, with their codes concatenated.
+
+    Two voices have no common timbre.
 
     Args:
         voices: voices with one speaker, for "S1", "S2" or both.
@@ -224,6 +236,7 @@ def joined(voices: Mapping[str, Voice]) -> Voice:
         parts[0].codec,
         "; ".join(dict.fromkeys(part.consent for part in parts)),
         tuple(dict.fromkeys(remark for part in parts for remark in part.warnings)),
+        parts[0].timbre if len(parts) == 1 else None,
     )
 
 
@@ -249,6 +262,11 @@ def _read_record(metadata: Any) -> CodecRecord:
     if not isinstance(record.weights, str) or any(type(number) is not int or number < 1 for number in numbers):
         raise ValueError("its description of the codec is invalid")
     return record
+
+
+def _read_timbre(tensors: Mapping[str, Tensor], sampling_rate: int) -> Timbre | None:
+    parts = {name.removeprefix(_TIMBRE): values for name, values in tensors.items()}
+    return Timbre(**parts, sampling_rate=sampling_rate) if parts else None
 
 
 def _remarks(metadata: str | None) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from dia.audio.waveform import Waveform
 from dia.synthesis.takes.alignment import TurnTime
 from dia.synthesis.takes.take import Take
 from dia.text.turns import CueTime
+from dia.voices.timbre import Timbre
 
 PAUSE_EDGE_SECONDS = 0.02  # of a take's own silence that remain next to a pause of digital silence
 
@@ -98,14 +99,18 @@ def stream_joined(
     sampling_rate: int,
     on_piece: Callable[[Piece], object] | None = None,
     rate: float | None = None,
+    timbre: Timbre | None = None,
 ) -> Generator[Waveform, None, None]:
     """The audio of `pieces`, from takes that are streamed as by `stream_take`, each piece at `rate` times its speed.
 
-    `on_piece` receives each piece, with its times at the natural pace, before the last of its audio is yielded.
+    Each piece has its timbre changed by `timbre`. `on_piece` receives it as the model speaks it, with its times at the
+    natural pace, before the last of its audio is yielded.
     """
     joiner = _Joiner(len(pauses), edge_seconds)
     for take, pause in zip(takes, pauses, strict=True):
-        yield from stretched_stream(joiner.stream(take, pause, sampling_rate, on_piece), rate or 1.0, sampling_rate)
+        audio = joiner.stream(take, pause, sampling_rate, on_piece)
+        audio = audio if timbre is None else timbre.stream(audio)
+        yield from stretched_stream(audio, rate or 1.0, sampling_rate)
 
 
 def _trimmed_take(take: Take, before: float, pause: float, edge_seconds: float) -> Waveform:

@@ -31,6 +31,7 @@ from dia.text.chunking import sentences_of
 from dia.text.prompt_format import CARRIES, Carry, PromptFormat
 from dia.text.script import Script, estimated_seconds
 from dia.text.tags import speakers_in
+from dia.voices.timbre import Timbre
 
 _SEED_STRIDE = 1000  # distance between the first seeds of consecutive parts, to leave seeds for retries
 _SPLIT_SHARE = 0.6  # maximum length of the pieces of a failed part, relative to the part
@@ -99,6 +100,7 @@ def stream_long(
     take_options: TakeOptions | None = None,
     on_piece: Callable[[Piece], object] | None = None,
     rate: float | None = None,
+    timbre: Timbre | None = None,
 ) -> Iterator[Waveform]:
     """Yield the audio of `speak_long` while it is generated.
 
@@ -111,6 +113,7 @@ def stream_long(
         take_options: only `edge_seconds` is used; there are no retries.
         on_piece: receives each part when it is finished, at the natural pace.
         rate: speed relative to the model's.
+        timbre: how the audio has to change to sound like the recording of the voice.
 
     Yields:
         Samples [N], float32. Concatenated, they are the audio of all parts, each at `rate` times its speed.
@@ -122,7 +125,7 @@ def stream_long(
     takes = (long_form.stream(number) for number in range(len(long_form.parts)))
     hertz = synthesizer.processor.sampling_rate
     pauses, edge_seconds = [part.pause for part in long_form.parts], long_form.take_options.edge_seconds
-    return stream_joined(takes, pauses, edge_seconds, hertz, on_piece, rate)
+    return stream_joined(takes, pauses, edge_seconds, hertz, on_piece, rate, timbre)
 
 
 class _LockedStore:

@@ -1,0 +1,74 @@
+"""Learn how a model's speech in a voice has to change to sound like the recording of the voice."""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
+
+from dia.runtime.ranges import Range
+from dia.runtime.warnings import DiaWarning
+from dia.synthesis.request import jobs_of
+from dia.synthesis.speak import speak_batch
+from dia.synthesis.synthesizer import Synthesizer
+from dia.synthesis.takes.seeds import checked_seed
+from dia.synthesis.takes.take import Take
+from dia.voices.timbre import learned
+from dia.voices.voice import Voice
+
+TAKES = 8
+_MOST_TAKES = 64
+_SHORTEST_SECONDS = 2.0  # of a recording that shows enough of a voice
+_LENGTHS = 0.6, 1.6  # how long a take may be, in lengths of the recording
+
+
+def match(synthesizer: Synthesizer, voice: Voice, takes: int = TAKES, seed: int = 0) -> Voice:
+    """The voice with its `timbre`: the model says the words of the recording, and what differs is learned.
+
+    Args:
+        synthesizer: model, processor and codec.
+        voice: a voice with one speaker.
+        takes: how often the words are said, with consecutive seeds.
+        seed: the first seed.
+
+    Raises:
+        TypeError, ValueError: an argument is invalid; the voice has two speakers, another codec or less than 2 s; or
+            the model does not say the words.
+    """
+    takes = Range(1, _MOST_TAKES, whole=True).check("takes", takes)
+    if synthesizer.processor.audio_tokenizer is None:
+        raise ValueError("there is no codec, so a voice cannot be matched; load the model with its codec.")
+    voice.check_fits(synthesizer.processor)
+    if len(voice.speakers) > 1:
+        raise ValueError("the voice has two speakers, whose timbre differs. Match a voice of one speaker.")
+    if voice.seconds < _SHORTEST_SECONDS:
+        raise ValueError(
+            f"the voice lasts {voice.seconds:.1f} s, too short to learn its timbre from. Make it from 5 to 10 s."
+        )
+    plain, first = replace(voice, timbre=None), checked_seed(seed) or 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DiaWarning)  # of takes, which are chosen below
+        jobs = jobs_of(
+            synthesizer,
+            [voice.transcript] * takes,
+            long_form=False,
+            voice=plain,
+            seed=[first + number for number in range(takes)],
+            normalize=False,
+        )
+        said = _like(voice.seconds, speak_batch(synthesizer, jobs))
+    recording = synthesizer.sound(voice.codes)
+    return replace(voice, timbre=learned([(take.audio, recording) for take in said], voice.sampling_rate))
+
+
+def _like(seconds: float, takes: Sequence[Take]) -> list[Take]:
+    """The takes that say the words once: those without faults if there are any, and of a likely length."""
+    shortest, longest = (share * seconds for share in _LENGTHS)
+    likely = [take for take in takes if shortest <= take.seconds <= longest]
+    if not likely:
+        raise ValueError(
+            "the model does not say the words of the recording in this voice. Check that the transcript contains "
+            "exactly its words, or use another recording of 5 to 10 s."
+        )
+    return [take for take in likely if not take.warnings] or likely
+
+
+__all__ = ["TAKES", "match"]

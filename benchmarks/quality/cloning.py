@@ -83,7 +83,7 @@ def continued(
             consent=CONSENT,
             sampling_rate=recording.rate,
         )
-    voice = model.match(voice) if matched else voice
+    voice = model.match(voice, recording.audio, recording.rate) if matched else voice
     for index, text in enumerate(texts):
         yield model.generate(f"[S1] {text}", voice=voice, seed=seed + index)
 

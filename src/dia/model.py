@@ -442,21 +442,30 @@ class Dia:
             warnings.warn(f"about the recording: {remark}", DiaWarning, stacklevel=2)
         return recording.codes
 
-    def match(self, voice: str | Path | Voice, takes: int = TAKES, seed: int = 0) -> Voice:
-        """Match a voice's timbre to its recording, for a model that does not copy voices well, such as the embedded one.
+    def match(
+        self,
+        voice: str | Path | Voice,
+        recording: Any,
+        sampling_rate: int | None = None,
+        takes: int = TAKES,
+        seed: int = 0,
+    ) -> Voice:
+        """Match the timbre of a voice to its recording, for a model that copies voices less well, as the embedded one.
 
         The model says the words of the recording several times. What differs from the recording is learned, and
         corrected in all speech of this model in the voice that is returned. See docs/voices.md.
 
         Args:
             voice: a voice with one speaker, its name or file.
+            recording: what the voice was made from, as for `Voice.from_audio`.
+            sampling_rate: Hz, if `recording` does not state its own; by default `sample_rate`.
             takes: how often the words are said, 1 to 64.
             seed: the first of consecutive seeds.
 
         Raises:
             TypeError, ValueError, FileNotFoundError: the voice cannot be matched; the message says why.
         """
-        return match(self.synthesizer, find_voice(voice), takes, seed)
+        return match(self.synthesizer, find_voice(voice), recording, sampling_rate, takes, seed)
 
     def _prepare(self, jobs: Sequence[SynthesisJob], compile: bool, verbose: bool) -> None:
         for remark in dict.fromkeys(remark for job in jobs for remark in job.remarks):

@@ -10,7 +10,9 @@ from talking import RATE, talking
 from tiny_codec import tiny_codec, tiny_processor
 from transformers import GenerationConfig
 
+from dia import MINI
 from dia.commands import voice as voice_command
+from dia.model import Dia
 from dia.runtime.files.repository import Repository
 from dia.voices import library as voice_folder
 from dia.voices.library import find_voice, voice_files
@@ -70,6 +72,16 @@ def test_a_voice_is_made_listed_used_and_removed(recording, model, folder, tmp_p
     assert command("remove", "ann") == 0
     assert "is removed" in capsys.readouterr().out
     assert voice_files() == {}
+
+
+def test_a_voice_is_matched_to_its_recording(tmp_path):
+    """With the embedded model, and a recording of an example voice."""
+    bruno = find_voice(MINI / "voices" / "bruno.safetensors")
+    model = Dia.from_pretrained(MINI)
+    model.save_audio(tmp_path / "bruno.wav", model.synthesizer.sound(bruno.codes))
+    said = ["--transcript", bruno.transcript, *CONSENT, "--match"]
+    assert command("make", "bruno", tmp_path / "bruno.wav", *said) == 0
+    assert find_voice("bruno").timbre is not None
 
 
 def test_without_an_output_it_is_played(recording, model, monkeypatch):

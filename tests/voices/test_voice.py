@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from safetensors import safe_open
 from safetensors.torch import save_file
 from talking import RATE as RECORDED
 from talking import talking
@@ -22,7 +23,9 @@ from dia.codec.identity import CodecRecord
 from dia.processing_dia import DiaProcessor
 from dia.runtime.warnings import DiaWarning
 from dia.voices import library as voice_folder
+from dia.voices.description import describe
 from dia.voices.library import find_voice, keep_voice, parse_voice_option, remove_voice, voice_files, voices_folder
+from dia.voices.timbre import learned
 from dia.voices.voice import Voice, joined
 
 SAID = "[S1] The old man walked down to the harbour. He looked at all the ships, and went home again."
@@ -309,6 +312,43 @@ def test_codes_of_another_dtype_or_shape_are_rejected(tmp_path, codes, dtype):
     damaged(tmp_path / "voice.safetensors", codes=codes)
     with pytest.raises(ValueError, match="is not a voice, or is damaged"):
         Voice.load(tmp_path / "voice.safetensors")
+
+
+@pytest.fixture
+def timbre(record):
+    spoken = talking(2.0)
+    return learned([(spoken, np.convolve(spoken, [0.5, 0.3], "same").astype(np.float32))], record.sampling_rate)
+
+
+def test_a_timbre_is_saved_with_the_voice_and_listed_like_others(voice, timbre, tmp_path):
+    matched = replace(voice, timbre=timbre)
+    matched.save(tmp_path / "voice.safetensors")
+    loaded = Voice.load(tmp_path / "voice.safetensors")
+    assert same(loaded, voice)
+    assert loaded.timbre.sampling_rate == voice.sampling_rate
+    for name, values in timbre.tensors.items():
+        assert torch.equal(loaded.timbre.tensors[name], values)
+    assert describe(tmp_path / "voice.safetensors").seconds == pytest.approx(voice.seconds)
+    assert matched.speaking_as("S2").timbre is timbre
+
+
+@pytest.mark.parametrize("damage", ["missing", "shape", "nan", "unknown"])
+def test_a_damaged_timbre_is_rejected(voice, timbre, tmp_path, damage):
+    path = tmp_path / "voice.safetensors"
+    replace(voice, timbre=timbre).save(path)
+    with safe_open(path, "pt") as file:
+        metadata, tensors = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    if damage == "missing":
+        del tensors["timbre.scale"]
+    elif damage == "shape":
+        tensors["timbre.change"] = tensors["timbre.change"][1:].contiguous()
+    elif damage == "nan":
+        tensors["timbre.spoken"][0, 0] = torch.nan
+    else:
+        tensors["timbre.other"] = torch.zeros(1)
+    save_file(tensors, path, metadata)
+    with pytest.raises(ValueError, match="is not a voice, or is damaged"):
+        Voice.load(path)
 
 
 def test_a_file_that_is_truncated_or_not_a_voice_is_rejected(voice, tmp_path):

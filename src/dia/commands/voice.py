@@ -119,7 +119,7 @@ def _make(arguments: argparse.Namespace) -> int:
             consent=arguments.consent,
             text_frontend=frontend,
         )
-        voice = voice if model is None else model.match(voice)
+        voice = voice if model is None else model.match(voice, arguments.recording)
     path = keep_voice(voice, arguments.name, arguments.overwrite)
     print(f"{arguments.name}: {voice.seconds:.1f} s, {path.stat().st_size / 1000:.0f} kB, in {path}")
     return 0

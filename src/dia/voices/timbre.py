@@ -23,9 +23,11 @@ SILENT = 8.0  # nepers of power below the loudest frame of a clip: such frames h
 CONTEXT, CONTEXT_WEIGHT = 4, 0.6  # frames before and after that also describe a frame, and their weight
 ROUNDS = 3  # of aligning and converting: what is converted aligns better
 KEPT = 0.5  # share of the aligned pairs of frames that are most alike
-NEAREST, SPREAD = 32, 8.0  # pairs whose difference is used, and the squared distance at which it counts 1/e
+MOST_PAIRS = 6000  # of these that are used, for speed, evenly spaced
+NEAREST, SPREAD = 24, 8.0  # pairs whose difference is used, and the squared distance at which it counts 1/e
 STRENGTH = 1.2  # of a difference: the mean of several is too small
 SMOOTHING = 5  # frames over which differences are averaged
+_BLOCK = 1024  # frames that are compared with all pairs at once
 _MARGIN = CONTEXT + SMOOTHING // 2 + 12  # frames around a sample that its result depends on, and some more
 
 
@@ -85,10 +87,15 @@ class Timbre:
 
     def _changes(self, found: Tensor) -> Tensor:
         """What to add to each cepstrum, [T, CEPSTRA - 1]."""
-        wanted = described(found) / self.scale
-        distance, index = torch.cdist(wanted, self.spoken).square().topk(min(NEAREST, len(self.spoken)), largest=False)
-        weight = torch.softmax(-distance / SPREAD, 1)
-        return _smooth(STRENGTH * (weight[..., None] * self.change[index]).sum(1))
+        blocks = (described(found) / self.scale).split(_BLOCK)
+        return _smooth(STRENGTH * torch.cat([self._nearest_change(block) for block in blocks]))
+
+    def _nearest_change(self, wanted: Tensor) -> Tensor:
+        """The mean change of the pairs nearest to each frame."""
+        distance = torch.cdist(wanted, self.spoken, compute_mode="donot_use_mm_for_euclid_dist").square()
+        nearest, index = distance.topk(min(NEAREST, len(self.spoken)), largest=False)
+        weight = torch.softmax(-nearest / SPREAD, 1)
+        return (weight[..., None] * self.change[index]).sum(1)
 
 
 def learned(pairs: Sequence[tuple[Waveform, Waveform]], sampling_rate: int) -> Timbre:
@@ -121,7 +128,8 @@ def _from_pairs(clips: Sequence[tuple[Tensor, ...]], before: Timbre | None, samp
         change.append((recorded[columns] - said[rows])[:, 1:])
         unlike.append((first[rows] - second[columns]).square().mean(1))
     errors = torch.cat(unlike)
-    kept = errors <= errors.quantile(KEPT)
+    kept = (errors <= errors.quantile(KEPT)).nonzero()[:, 0]
+    kept = kept[:: -(-len(kept) // MOST_PAIRS)]
     values = torch.cat(spoken)[kept]
     scale = values.std(0).clamp_min(1e-3)
     return Timbre(_rounded(values / scale), _rounded(scale), _rounded(torch.cat(change)[kept]), sampling_rate)

@@ -8,7 +8,7 @@
 
 Nine voices of Kokoro are references, four of which nothing was trained on. The model continues a recording of each of
 the four; own_voice is the share of new clips whose nearest reference is the voice recorded, a ninth by chance, and
-cloned_word_error their word error. With --voices, it continues these, and they are the references.
+cloned_word_error their word error, cloned_opinion_score their Distill-MOS. With --voices, it continues these, and they are the references.
 With --people, it also continues a recording of a woman; closer is the similarity of the new speech to her voice less
 that to the references that are women. Similarity is the cosine of a speaker encoder, which hears little besides the
 voice. With --match, `Dia.match` corrects the timbre of the new speech, and its figures are named matched_. With
@@ -27,7 +27,7 @@ import numpy as np
 import torch
 from codec_quality import Codec
 from evaluation.intervals import Figure, rate
-from evaluation.judges import Errors, Speakers, Whisper, typical
+from evaluation.judges import Errors, OpinionScore, Speakers, Whisper, typical
 from evaluation.recordings import Spoken, Teachers, parser_of, prompts
 from evaluation.results import report
 from lora_voice import fine_tune, write_data
@@ -133,7 +133,7 @@ class Bench:
     ) -> None:
         self.continued, self.folder, self.options, self.matched = voices or HELD_OUT, folder, options, matched
         self.model, self.codec, self.judge = Dia.from_pretrained(folder), Codec(folder / "audio_tokenizer"), Speakers()
-        self.recognizer = Whisper()
+        self.recognizer, self.opinion = Whisper(), OpinionScore()
         texts = sentences(None)
         self.texts = texts[:count]
         said = texts[-REFERENCE_CLIPS:]
@@ -149,8 +149,8 @@ class Bench:
         """The voice of a clip."""
         return self.judge(clip.audio, clip.rate)
 
-    def new(self, clips: Sequence[Spoken], seed: int) -> tuple[list[Waveform], list[Errors]]:
-        """The voices and the word errors of new clips that continue a recording of several clips."""
+    def new(self, clips: Sequence[Spoken], seed: int) -> tuple[list[Waveform], list[Errors], list[float]]:
+        """The voices, word errors and opinion scores of new clips that continue a recording of several clips."""
         model = tuned(self.folder, clips, self.options) if self.options else self.model
         speech = continued(model, joined(clips), self.texts, seed, self.matched)
         said = list(tqdm(speech, "speaking", len(self.texts)))
@@ -158,7 +158,8 @@ class Bench:
             self.recognizer.errors(text, audio, model.sample_rate)
             for text, audio in zip(self.texts, said, strict=True)
         ]
-        return [self.judge(audio, model.sample_rate) for audio in said], errors
+        scores = [self.opinion(audio, model.sample_rate) for audio in said]
+        return [self.judge(audio, model.sample_rate) for audio in said], errors, scores
 
     def named(self, figures: Mapping[str, Figure]) -> dict[str, Figure]:
         """Figures of new speech, with names that tell whether the model was fine-tuned and the timbre matched."""
@@ -168,14 +169,16 @@ class Bench:
     def kept(self) -> dict[str, Figure]:
         """How often the nearest of the references is the own one."""
         prompts_of = {name: self.clips[name][REFERENCE_CLIPS:] for name in self.continued}
-        made, errors = list[tuple[str, Waveform]](), list[Errors]()
+        made, errors, scores = list[tuple[str, Waveform]](), list[Errors](), list[float]()
         for number, (name, clips) in enumerate(prompts_of.items()):
-            heard, wrong = self.new(clips, 1000 * number)
+            heard, wrong, scored = self.new(clips, 1000 * number)
             made += [(name, voice) for voice in heard]
             errors += wrong
+            scores += scored
         new = {
             "own_voice": own_voice(made, self.references),
             "cloned_word_error": word_error(errors),
+            "cloned_opinion_score": rate(scores, [1.0] * len(scores)),
             **{
                 f"own_voice_{name}": own_voice([one for one in made if one[0] == name], self.references)
                 for name in self.continued
@@ -193,7 +196,7 @@ class Bench:
         recorded = list(prompts(folder, 3 * SENTENCES))
         own = typical([self.voice(clip) for clip in recorded[SENTENCES:]])
         women = [voice for name, voice in self.references.items() if name[1] == "f"]
-        made, _ = self.new(recorded[:SENTENCES], 9000)
+        made, *_ = self.new(recorded[:SENTENCES], 9000)
         passed = [self.voice(self.codec(clip)) for clip in recorded[:SENTENCES]]
         return self.named({"closer": closer(made, own, women)}) | {
             "closer_codec": closer(passed, own, women),

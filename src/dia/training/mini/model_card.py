@@ -100,11 +100,15 @@ _SHARES = {
     "sounds": "sounds recognized",
     "sounds_fresh": "… after the codec alone",
     "own_voice": "cloning: of nine voices, the one recorded is the nearest to the new speech",
+    "matched_own_voice": "… with the timbre matched to the recording",
     "own_voice_codec": "… to the recording after the codec alone",
+    "cloned_word_error": "word error of the new speech in these voices",
+    "matched_cloned_word_error": "… with the timbre matched to the recording",
     "codec_person_word_error": "word error of a recorded person's speech after the codec",
 }
 _NUMBERS = {
     "closer": "cloning a person: similarity to the voice recorded, less that to other women",
+    "matched_closer": "… with the timbre matched to the recording",
     "closer_recording": "… of the recording itself",
     "codec_person_similarity": "similarity of a recorded person's voice before and after the codec",
 }

@@ -7,15 +7,15 @@
     python benchmarks/quality/cloning.py --packages teacher-packages -- --cpu --steps 100 --prompts 0.5
 
 Nine voices of Kokoro are references, four of which nothing was trained on. The model continues a recording of each of
-the four; own_voice is the share of new clips whose nearest reference is the voice recorded, a ninth by chance, and
-cloned_word_error their word error, cloned_opinion_score their Distill-MOS. With --voices, it continues these, and they are the references.
-With --people, it also continues a recording of a woman; closer is the similarity of the new speech to her voice less
-that to the references that are women. Similarity is the cosine of a speaker encoder, which hears little besides the
-voice. With --match, `Dia.match` corrects the timbre of the new speech, and its figures are named matched_. With
-options after --, `dia train --lora` with these options first fine-tunes the model on the two sentences of
-each recording, and the figures of the new speech are named tuned_. Rows of the codec and of the recordings themselves
-show what can be reached. PROMPTS is described in evaluation/recordings.py. Intervals are 95 %, by bootstrap over
-clips.
+the four; own_voice is the share of new clips whose nearest reference is the voice recorded, a ninth by chance,
+cloned_word_error their word error, and cloned_opinion_score their Distill-MOS. With --voices, it continues these, and
+they are the references. With --people, it also continues a recording of a woman; closer is the similarity of the new
+speech to her voice less that to the references that are women. Similarity is the cosine of a speaker encoder, which
+hears little besides the voice. With --match, `Dia.match` corrects the timbre of the new speech, and its figures are
+named matched_. With options after --, `dia train --lora` with these options first fine-tunes the model on the two
+sentences of each recording, and the figures of the new speech are named tuned_. Rows of the codec and of the
+recordings themselves show what can be reached. PROMPTS is described in evaluation/recordings.py. Intervals are 95 %,
+by bootstrap over clips.
 """
 
 import tempfile

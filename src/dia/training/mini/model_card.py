@@ -40,8 +40,8 @@ pronunciations, such as *read* and *live*, has only one of them in the file.
   {longest:.0f} s long.
 - **Sounds**: {sounds}, before, between or after words. Other tags, such as `(coughs)`, are silent.
 - **Cloning**: given a recording and its transcript, it continues in a voice of the same sex that is somewhat like it,
-  and seldom in that voice itself. None of the voices that it was trained on is a real person's; {held_out} others were
-  held out to measure this.
+  and seldom in that voice itself; `Dia.match` and `dia voice make --match` bring the sound nearer to it. None of the
+  voices that it was trained on is a real person's; {held_out} others were held out to measure this.
 
 ## Teacher and data
 `[S1]` is the voice of hibari (Apache-2.0), a small synthesizer distilled from Kokoro-82M's voice `af_heart`. `[S2]` is

@@ -134,4 +134,8 @@ def test_values_that_do_not_belong_together_are_errors(timbre):
         Timbre(timbre.spoken[:0], timbre.scale, timbre.change[:0], RATE)
     with pytest.raises(ValueError, match="not finite"):
         Timbre(timbre.spoken, timbre.scale * torch.nan, timbre.change, RATE)
+    with pytest.raises(ValueError, match="not positive"):
+        Timbre(timbre.spoken, timbre.scale * 0, timbre.change, RATE)
+    wild = Timbre(timbre.spoken, timbre.scale, torch.full_like(timbre.change, 60_000.0), RATE)
+    assert np.isfinite(wild(spoken())).all()
     assert timbre.change.shape[1] == CEPSTRA - 1

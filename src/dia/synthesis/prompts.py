@@ -33,7 +33,10 @@ _SENTENCE = re.compile(r"[.!?…]+[\"')\]]*(?=\s|$)")
 _CLAUSE = re.compile(r"[,;:][\"')\]]*(?=\s)")
 _NEXT_WORD = re.compile(rf"(?:\s|{TAG.pattern})*(?P<word>[^\s\[])")
 _OPEN_END = re.compile(r"[,;:]([\"')\]]*)$")
-UNMATCHED = "the timbre of the voice is not matched, because two speakers alternate."
+UNMATCHED = (
+    "the timbre of the voice is not matched, because two speakers alternate. Speak the turns of each in a script of "
+    "their own to match them."
+)
 _MIN_SECONDS = 1.0  # a shorter prompt does not convey a voice
 _MIN_SENTENCE_SECONDS = 2.0  # from this length, whole sentences are preferred to a longer prompt that ends in a clause
 _TOLERANCE_SECONDS = 0.15  # the error of the alignment at a pause

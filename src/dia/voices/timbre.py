@@ -26,6 +26,7 @@ KEPT = 0.5  # share of the aligned pairs of frames that are most alike
 MOST_PAIRS = 6000  # of these that are used, for speed, evenly spaced
 NEAREST, SPREAD = 24, 8.0  # pairs whose difference is used, and the squared distance at which it counts 1/e
 STRENGTH = 1.2  # of a difference: the mean of several is too small
+LARGEST = 4.0  # change of an amplitude in nepers, 35 dB; speech needs less
 SMOOTHING = 5  # frames over which differences are averaged
 _BLOCK = 1024  # frames that are compared with all pairs at once
 _MARGIN = CONTEXT + SMOOTHING // 2 + 12  # frames around a sample that its result depends on, and some more
@@ -57,6 +58,8 @@ class Timbre:
             raise ValueError(f"its timbre has shapes {shapes}")
         if not all(bool(values.isfinite().all()) for values in self.tensors.values()):
             raise ValueError("its timbre has values that are not finite")
+        if not bool((self.scale > 0).all()):
+            raise ValueError("its timbre has a scale that is not positive")
 
     @property
     def tensors(self) -> dict[str, Tensor]:
@@ -151,7 +154,7 @@ def filtered(audio: Waveform, change: Tensor, sampling_rate: int) -> Waveform:
     """The audio with its envelope changed by cepstra [T, CEPSTRA - 1] of its frames."""
     samples = torch.from_numpy(np.ascontiguousarray(audio)).float()
     bands = change @ _cosines()[1:] / 2  # logarithms of amplitude, [T, BANDS]
-    gain = (_between_bands(sampling_rate) @ bands.T).exp()
+    gain = (_between_bands(sampling_rate) @ bands.T).clamp(-LARGEST, LARGEST).exp()
     size, hop = _window(sampling_rate), _hop(sampling_rate)
     result = torch.istft(
         _spectrum(samples, sampling_rate) * gain, size, hop, window=torch.hann_window(size), length=len(samples)

@@ -73,9 +73,17 @@ def match(
             voice=plain,
             seed=[first + number for number in range(takes)],
             normalize=False,
+            max_tokens=_rows(synthesizer, len(voice.codes)),
         )
         said = _like(voice.seconds, speak_batch(synthesizer, jobs))
     return replace(voice, timbre=learned([(take.audio, original) for take in said], voice.sampling_rate))
+
+
+def _rows(synthesizer: Synthesizer, frames: int) -> int:
+    """The rows of the grid for a recording of `frames`, and for its words in the longest take that is used."""
+    config = synthesizer.model.config
+    rows = round((1 + _LENGTHS[1]) * frames) + 2 * max(config.delay_pattern) + 2
+    return min(rows, int(config.decoder_config.max_position_embeddings))
 
 
 def _like(seconds: float, takes: Sequence[Take]) -> list[Take]:

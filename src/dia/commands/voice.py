@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 _GUIDE = """examples:
   dia voice make ann ann.wav --transcript "[S1] The words of the recording." --consent "Ann Lee, agreed in writing"
-  dia voice make ann ann.wav --transcript ann.txt --consent "Ann Lee, agreed in writing" --match
   dia voice list
   dia voice play ann
   dia say "[S1] Some new words." --voice ann -o new.wav
   dia say "[S1] Hello. [S2] Hi!" --voice S1=ann --voice S2=bruno -o both.wav
+  dia voice make ann ann.wav --transcript ann.txt --consent "Ann Lee, agreed in writing" --match --overwrite
   dia voice remove ann
 
 Use a recording of 5 to 10 seconds of one person speaking, without music or echo. The transcript must contain

@@ -293,14 +293,15 @@ def test_the_own_voice_is_the_nearest_reference():
     assert set(HELD_OUT) < set(reference_names())
 
 
-def test_figures_of_a_tuned_model_are_named_so():
+def test_figures_of_a_tuned_model_and_of_matched_voices_are_named_so():
     pytest.importorskip("faster_whisper", reason="the judges need the extra [teacher]")
     from cloning import Bench
 
     bench = Bench.__new__(Bench)
     for options, name in (((), "closer"), (("--steps", "9"), "tuned_closer")):
-        bench.options = options
-        assert bench.named({"closer": 1.0}) == {name: 1.0}
+        for bench.matched, kind in ((False, ""), (True, "matched_")):
+            bench.options = options
+            assert bench.named({"closer": 1.0}) == {kind + name: 1.0}
 
 
 @pytest.mark.parametrize(

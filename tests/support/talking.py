@@ -1,8 +1,19 @@
 """Something like a voice without anybody's: harmonics that rise and fall, in syllables, over a little noise."""
 
+from collections.abc import Generator
+
 import numpy as np
 
 RATE = 16_000
+
+
+def streamed(samples: np.ndarray, size: int, closed: list[str]) -> Generator[np.ndarray, None, None]:
+    """Samples in chunks of `size`; adds to `closed` when it ends or is closed."""
+    try:
+        for start in range(0, len(samples), size):
+            yield samples[start : start + size]
+    finally:
+        closed.append("closed")
 
 
 def talking(seconds: float, hertz: float = 120.0, rate: int = RATE) -> np.ndarray:

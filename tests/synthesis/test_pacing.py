@@ -3,21 +3,13 @@
 import numpy as np
 import pytest
 import torch
-from talking import RATE, talking
+from talking import RATE, streamed, talking
 
 from dia.audio.dsp.time_stretch import stretched, stretched_stream
 from dia.synthesis.pacing import paced_pieces
 from dia.synthesis.parts.joining import Piece
 from dia.synthesis.takes.alignment import TurnTime, WordTime
 from dia.synthesis.takes.take import Take
-
-
-def streamed(spoken: np.ndarray, size: int, closed: list[str]):
-    try:
-        for start in range(0, len(spoken), size):
-            yield spoken[start : start + size]
-    finally:
-        closed.append("closed")
 
 
 def piece(number: int, start: float) -> Piece:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.signal import lfilter
-from talking import RATE, talking
+from talking import RATE, streamed, talking
 
 from dia.voices.timbre import CEPSTRA, MOST_PAIRS, Timbre, aligned, cepstra, learned
 
@@ -26,14 +26,6 @@ def distance(one: np.ndarray, other: np.ndarray) -> float:
     """Between the mean cepstra, without the level."""
     first, second = (cepstra(clip, RATE).mean(0)[1:] for clip in (one, other))
     return float((first - second).norm())
-
-
-def chunks(audio: np.ndarray, size: int, closed: list[str]):
-    try:
-        for start in range(0, len(audio), size):
-            yield audio[start : start + size]
-    finally:
-        closed.append("closed")
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +52,7 @@ def test_speech_that_is_like_its_recording_stays_as_it_is():
 def test_a_stream_is_the_same_as_the_whole(timbre, size):
     new = spoken(125.0, 1.0 if size == 1 else 3.0)[: 6000 if size == 1 else None]
     closed: list[str] = []
-    parts = list(timbre.stream(chunks(new, size, closed)))
+    parts = list(timbre.stream(streamed(new, size, closed)))
     np.testing.assert_allclose(np.concatenate(parts), timbre(new), atol=1e-6)
     assert closed == ["closed"]
     if size == 400:
@@ -69,7 +61,7 @@ def test_a_stream_is_the_same_as_the_whole(timbre, size):
 
 def test_closing_a_stream_closes_its_source(timbre):
     closed: list[str] = []
-    stream = timbre.stream(chunks(spoken(), 8000, closed))
+    stream = timbre.stream(streamed(spoken(), 8000, closed))
     next(stream)
     stream.close()
     assert closed == ["closed"]

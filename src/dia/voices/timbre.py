@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dia.audio.dsp.mel import cosines, mel_corners, mel_filters
 from dia.audio.waveform import Waveform
 
 WINDOW_SECONDS = 0.032
@@ -146,14 +147,14 @@ def _rounded(values: Tensor) -> Tensor:
 def cepstra(audio: Waveform, sampling_rate: int) -> Tensor:
     """Mel cepstra of frames a quarter of a window apart, natural logarithms of power, [T, CEPSTRA]."""
     power = _spectrum(torch.from_numpy(np.ascontiguousarray(audio)).float(), sampling_rate).abs().square()
-    mel, cosines = _mel(sampling_rate), _cosines()
-    return (mel @ power + 1e-9).log().T @ cosines.T
+    filters = mel_filters(BANDS, _window(sampling_rate), sampling_rate)
+    return (power.T @ filters + 1e-9).log() @ cosines(BANDS, CEPSTRA)
 
 
 def filtered(audio: Waveform, change: Tensor, sampling_rate: int) -> Waveform:
     """The audio with its envelope changed by cepstra [T, CEPSTRA - 1] of its frames."""
     samples = torch.from_numpy(np.ascontiguousarray(audio)).float()
-    bands = change @ _cosines()[1:] / 2  # logarithms of amplitude, [T, BANDS]
+    bands = change @ cosines(BANDS, CEPSTRA)[:, 1:].T / 2  # logarithms of amplitude, [T, BANDS]
     gain = (_between_bands(sampling_rate) @ bands.T).clamp(-LARGEST, LARGEST).exp()
     size, hop = _window(sampling_rate), _hop(sampling_rate)
     result = torch.istft(
@@ -230,19 +231,9 @@ def _spectrum(samples: Tensor, sampling_rate: int) -> Tensor:
 
 
 @lru_cache(maxsize=8)
-def _mel(sampling_rate: int) -> Tensor:
-    """Triangular bands of equal width in mels, of O'Shaughnessy's formula, [BANDS, bins]."""
-    edges, bins = _edges(sampling_rate), torch.linspace(0, sampling_rate / 2, _window(sampling_rate) // 2 + 1)
-    rising = (bins - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
-    falling = (edges[2:, None] - bins) / (edges[2:] - edges[1:-1])[:, None]
-    bands = torch.minimum(rising, falling).clamp_min(0)
-    return bands / bands.sum(1, keepdim=True).clamp_min(1e-6)
-
-
-@lru_cache(maxsize=8)
 def _between_bands(sampling_rate: int) -> Tensor:
     """Weights that interpolate between the centers of the bands, [bins, BANDS]."""
-    centers = _edges(sampling_rate)[1:-1]
+    centers = mel_corners(BANDS, sampling_rate)[1:-1]
     bins = torch.linspace(0, sampling_rate / 2, _window(sampling_rate) // 2 + 1)
     right = torch.searchsorted(centers, bins).clamp(1, BANDS - 1)
     share = ((bins - centers[right - 1]) / (centers[right] - centers[right - 1])).clamp(0, 1)
@@ -250,20 +241,6 @@ def _between_bands(sampling_rate: int) -> Tensor:
     weights[torch.arange(len(bins)), right] = share
     weights[torch.arange(len(bins)), right - 1] += 1 - share
     return weights
-
-
-def _edges(sampling_rate: int) -> Tensor:
-    mels = torch.linspace(0, 2595 * float(np.log10(1 + sampling_rate / 2 / 700)), BANDS + 2)
-    return 700 * (10 ** (mels / 2595) - 1)
-
-
-@lru_cache(maxsize=1)
-def _cosines() -> Tensor:
-    """The first rows of the orthonormal cosine transform, [CEPSTRA, BANDS]."""
-    rows, columns = torch.arange(CEPSTRA)[:, None], torch.arange(BANDS)
-    table = (2 / BANDS) ** 0.5 * torch.cos(torch.pi / BANDS * (columns + 0.5) * rows)
-    table[0] /= 2**0.5
-    return table
 
 
 __all__ = ["Timbre", "learned"]

@@ -5,9 +5,10 @@ import math
 import pytest
 import torch
 
+from dia.audio.dsp.mel import mel_filters
 from dia.training.codec.codebooks import CodebookUse, fit_codebooks, fit_codebooks_to_audio, kmeans
 from dia.training.codec.initialization import build_codec, in_half_precision
-from dia.training.codec.losses import SpectralLoss, mel_filters
+from dia.training.codec.losses import SpectralLoss
 from dia.training.codec.recipe import CodecRecipe, learning_rate_at
 from dia.training.codec.trainer import CodecTrainer
 from tests.training.codec.tiny_training import TINY, batches, recipe, tones, trainer

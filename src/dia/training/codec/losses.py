@@ -6,22 +6,13 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from dia.audio.dsp.mel import cosines, mel_filters
+
 # Weak formants and fricatives are 60 to 70 dB below full scale in single bands. With a floor of 3e-4 the loss ignores
 # them: it looks better, but a recognizer then gets nine words in ten wrong.
 LOG_FLOOR = 3e-5
 
 ENVELOPE = (25, 13)  # mel bands and cepstral coefficients, as in speech recognition
-
-
-def mel_filters(bands: int, fft_size: int, sampling_rate: int) -> Tensor:
-    """Triangles evenly spaced on the mel scale 2595·log10(1 + f/700), each of unit sum: [fft_size // 2 + 1, bands]."""
-    highest = 2595 * torch.log10(torch.tensor(1 + sampling_rate / 2 / 700))
-    corners = 700 * (10 ** (torch.linspace(0, float(highest), bands + 2) / 2595) - 1)
-    frequencies = torch.linspace(0, sampling_rate / 2, fft_size // 2 + 1)[:, None]
-    rising = (frequencies - corners[:-2]) / (corners[1:-1] - corners[:-2])
-    falling = (corners[2:] - frequencies) / (corners[2:] - corners[1:-1])
-    triangles = torch.minimum(rising, falling).clamp(min=0)
-    return triangles / triangles.sum(0).clamp(min=1e-3)
 
 
 def resolutions_for(sampling_rate: int) -> tuple[tuple[int, int, float], ...]:
@@ -31,14 +22,6 @@ def resolutions_for(sampling_rate: int) -> tuple[tuple[int, int, float], ...]:
     """
     shapes = ((0.064, 80, 1.0), (0.032, 48, 2.0), (0.016, 32, 1.0), (0.008, 16, 0.5))
     return tuple((2 ** round(math.log2(seconds * sampling_rate)), bands, weight) for seconds, bands, weight in shapes)
-
-
-def cosines(bands: int, count: int) -> Tensor:
-    """The first `count` vectors of the orthonormal cosine transform of `bands` values, [bands, count]."""
-    angles = torch.pi * (torch.arange(bands)[:, None] + 0.5) * torch.arange(count) / bands
-    basis = angles.cos() * (2 / bands) ** 0.5
-    basis[:, 0] *= 0.5**0.5
-    return basis
 
 
 class SpectralLoss(nn.Module):
